@@ -1,0 +1,4 @@
+//! femtotorrent: a synchronous, thread-per-peer BitTorrent client.
+
+pub mod metainfo;
+pub mod piece;

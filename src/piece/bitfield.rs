@@ -1,0 +1,152 @@
+//! One bit a piece: what a peer has, or what we have.
+//!
+//! On the wire the high bit of the first byte is piece 0 and the spare bits at the end are zero
+//! (BEP 3, "bitfield"). In memory the bits stand in 64-bit words, so that a search skips 64 pieces
+//! at a time.
+
+use super::geometry::PieceIndex;
+
+/// A set of pieces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bitfield {
+    words: Vec<u64>,
+    length: u32,
+    ones: u32,
+}
+
+impl Bitfield {
+    /// A set with no piece of `length`.
+    pub fn none(length: u32) -> Bitfield {
+        Bitfield { words: vec![0; length.div_ceil(64) as usize], length, ones: 0 }
+    }
+
+    /// A set with every piece of `length`.
+    pub fn all(length: u32) -> Bitfield {
+        let mut words = vec![u64::MAX; length.div_ceil(64) as usize];
+        if let (Some(last), used @ 1..) = (words.last_mut(), length % 64) {
+            *last = u64::MAX << (64 - used);
+        }
+        Bitfield { words, length, ones: length }
+    }
+
+    /// A set from the wire. `None` where the number of bytes is wrong or a spare bit is set.
+    pub fn from_wire(bytes: &[u8], length: u32) -> Option<Bitfield> {
+        if bytes.len() != length.div_ceil(8) as usize {
+            return None;
+        }
+        let words: Vec<u64> = bytes
+            .chunks(8)
+            .map(|chunk| {
+                let mut word = [0; 8];
+                word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+                u64::from_be_bytes(word)
+            })
+            .collect();
+        let spare_bits_are_zero = match (words.last(), length % 64) {
+            (Some(last), used @ 1..) => last << used == 0,
+            _ => true,
+        };
+        let ones = words.iter().map(|word| word.count_ones()).sum();
+        spare_bits_are_zero.then_some(Bitfield { words, length, ones })
+    }
+
+    /// The set as it goes over the wire.
+    pub fn to_wire(&self) -> Vec<u8> {
+        let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        bytes.truncate(self.length.div_ceil(8) as usize);
+        bytes
+    }
+
+    /// Whether the piece is in the set.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        self.words.get(piece.slot() / 64).is_some_and(|word| word & bit(piece) != 0)
+    }
+
+    /// Puts the piece into the set. False where it was there already, or is none of this torrent.
+    pub fn insert(&mut self, piece: PieceIndex) -> bool {
+        if piece.get() >= self.length || self.has(piece) {
+            return false;
+        }
+        if let Some(word) = self.words.get_mut(piece.slot() / 64) {
+            *word |= bit(piece);
+            self.ones += 1;
+        }
+        true
+    }
+
+    /// Takes the piece out of the set. False where it was not there.
+    pub fn remove(&mut self, piece: PieceIndex) -> bool {
+        if !self.has(piece) {
+            return false;
+        }
+        if let Some(word) = self.words.get_mut(piece.slot() / 64) {
+            *word &= !bit(piece);
+            self.ones -= 1;
+        }
+        true
+    }
+
+    /// How many pieces are in the set.
+    pub fn count(&self) -> u32 {
+        self.ones
+    }
+
+    /// How many pieces there could be.
+    pub fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// Whether every piece is in the set.
+    pub fn is_full(&self) -> bool {
+        self.ones == self.length
+    }
+
+    /// The bits, 64 pieces a word, the first piece in the highest bit.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+}
+
+fn bit(piece: PieceIndex) -> u64 {
+    1 << (63 - piece.get() % 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::piece::Geometry;
+
+    #[test]
+    fn the_wire_form_comes_back_as_it_went() {
+        for length in [0, 1, 7, 8, 9, 63, 64, 65, 200] {
+            let cut = Geometry::new(u64::from(length) * 16, 16).unwrap();
+            let mut set = Bitfield::none(length);
+            for piece in cut.pieces().step_by(3) {
+                assert!(set.insert(piece) && !set.insert(piece) && set.has(piece));
+            }
+            assert_eq!(set.to_wire().len(), length.div_ceil(8) as usize);
+            assert_eq!(Bitfield::from_wire(&set.to_wire(), length), Some(set));
+            let all = Bitfield::all(length);
+            assert!(all.is_full());
+            assert_eq!(Bitfield::from_wire(&all.to_wire(), length), Some(all));
+        }
+    }
+
+    #[test]
+    fn the_first_piece_is_the_high_bit() {
+        let cut = Geometry::new(12, 1).unwrap();
+        let mut set = Bitfield::none(12);
+        set.insert(cut.piece(0).unwrap());
+        set.insert(cut.piece(9).unwrap());
+        assert_eq!(set.to_wire(), [0x80, 0x40]);
+    }
+
+    #[test]
+    fn a_wrong_length_or_a_spare_bit_is_refused() {
+        assert!(Bitfield::from_wire(&[0xff], 8).is_some());
+        assert!(Bitfield::from_wire(&[0xff], 7).is_none());
+        assert!(Bitfield::from_wire(&[0xff, 0], 8).is_none());
+        assert!(Bitfield::from_wire(&[], 8).is_none());
+        assert!(Bitfield::from_wire(&[0; 9], 64).is_none());
+    }
+}

@@ -1,0 +1,183 @@
+//! How a payload is cut into pieces and blocks, and the gate that numbers from outside pass.
+//!
+//! The payload of a torrent is one run of bytes, its files one after the other (BEP 3, "info
+//! dictionary"). It is cut into *pieces* of one length, the last one shorter, each with a digest;
+//! a piece is requested in *blocks* of 16 KiB, the last one shorter. A block never crosses a piece.
+//!
+//! Every index that comes from the wire becomes a [`PieceIndex`] here or nowhere: whoever holds one
+//! may rely on it being inside the torrent.
+
+/// Bytes in a request. BEP 3 leaves the size open; every deployed client refuses more than 16 KiB.
+pub const BLOCK_LENGTH: u32 = 16 * 1024;
+
+/// The number of a piece, known to be inside its torrent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PieceIndex(u32);
+
+impl PieceIndex {
+    /// The number as it goes over the wire.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number as a position in a table with one entry a piece.
+    pub fn slot(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One block of one piece: what a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Block {
+    /// The piece that it belongs to.
+    pub piece: PieceIndex,
+    /// Its number in the piece, counted in blocks.
+    pub number: u32,
+}
+
+/// A run of blocks of one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The piece that they belong to.
+    pub piece: PieceIndex,
+    /// The number of the first block.
+    pub first: u32,
+    /// How many blocks, at least one.
+    pub count: u32,
+}
+
+impl Span {
+    /// The blocks, in order.
+    pub fn blocks(self) -> impl Iterator<Item = Block> {
+        (self.first..self.first.saturating_add(self.count))
+            .map(move |number| Block { piece: self.piece, number })
+    }
+}
+
+/// The cut of one torrent: its size, its piece length, and what follows from the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    total_size: u64,
+    piece_length: u32,
+    piece_count: u32,
+}
+
+impl Geometry {
+    /// The cut of `total_size` bytes into pieces of `piece_length` bytes.
+    ///
+    /// `None` where the piece length is zero or there would be 2^32 pieces or more.
+    pub fn new(total_size: u64, piece_length: u32) -> Option<Geometry> {
+        if piece_length == 0 {
+            return None;
+        }
+        let piece_count = u32::try_from(total_size.div_ceil(u64::from(piece_length))).ok()?;
+        Some(Geometry { total_size, piece_length, piece_count })
+    }
+
+    /// Bytes in the payload.
+    pub fn total_size(&self) -> u64 {
+        self.total_size
+    }
+
+    /// Bytes in every piece but the last.
+    pub fn piece_length(&self) -> u32 {
+        self.piece_length
+    }
+
+    /// How many pieces there are. Zero for a payload of no bytes.
+    pub fn piece_count(&self) -> u32 {
+        self.piece_count
+    }
+
+    /// The gate: a piece's number from outside, checked.
+    pub fn piece(&self, index: u32) -> Option<PieceIndex> {
+        (index < self.piece_count).then_some(PieceIndex(index))
+    }
+
+    /// Every piece, in order.
+    pub fn pieces(&self) -> impl DoubleEndedIterator<Item = PieceIndex> + use<> {
+        (0..self.piece_count).map(PieceIndex)
+    }
+
+    /// Where the piece starts in the payload, in bytes.
+    pub fn offset(&self, piece: PieceIndex) -> u64 {
+        u64::from(piece.0) * u64::from(self.piece_length)
+    }
+
+    /// Bytes in this piece: the piece length, or what is left of the payload for the last one.
+    pub fn length(&self, piece: PieceIndex) -> u32 {
+        let left = self.total_size.saturating_sub(self.offset(piece));
+        u32::try_from(left).map_or(self.piece_length, |left| left.min(self.piece_length))
+    }
+
+    /// How many blocks the piece has.
+    pub fn block_count(&self, piece: PieceIndex) -> u32 {
+        self.length(piece).div_ceil(BLOCK_LENGTH)
+    }
+
+    /// Where the block starts in its piece, in bytes.
+    pub fn begin(&self, block: Block) -> u32 {
+        block.number.saturating_mul(BLOCK_LENGTH)
+    }
+
+    /// Bytes in this block: 16 KiB, or what is left of its piece for the last one.
+    pub fn block_length(&self, block: Block) -> u32 {
+        self.length(block.piece).saturating_sub(self.begin(block)).min(BLOCK_LENGTH)
+    }
+
+    /// The gate for an answer: the block that starts at `begin` in the piece `index` and has
+    /// `length` bytes, or `None` where we could never have asked for such a one.
+    pub fn block(&self, index: u32, begin: u32, length: usize) -> Option<Block> {
+        let piece = self.piece(index)?;
+        let block = Block { piece, number: begin / BLOCK_LENGTH };
+        let aligned = begin % BLOCK_LENGTH == 0 && block.number < self.block_count(piece);
+        (aligned && length == self.block_length(block) as usize).then_some(block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_piece_and_the_last_block_are_shorter() {
+        let cut = Geometry::new(100_000, 40_000).unwrap();
+        assert_eq!(cut.piece_count(), 3);
+        let last = cut.piece(2).unwrap();
+        assert_eq!((cut.offset(last), cut.length(last), cut.block_count(last)), (80_000, 20_000, 2));
+        let tail = Block { piece: last, number: 1 };
+        assert_eq!((cut.begin(tail), cut.block_length(tail)), (16_384, 3_616));
+    }
+
+    #[test]
+    fn sizes_past_four_gigabytes_keep_their_offsets() {
+        let cut = Geometry::new(1 << 40, 1 << 20).unwrap();
+        let last = cut.pieces().next_back().unwrap();
+        assert_eq!(cut.offset(last), (1 << 40) - (1 << 20));
+        assert_eq!(cut.length(last), 1 << 20);
+    }
+
+    #[test]
+    fn the_gate_refuses_what_we_could_not_have_asked_for() {
+        let cut = Geometry::new(100_000, 40_000).unwrap();
+        assert!(cut.piece(3).is_none());
+        assert!(cut.block(2, 16_384, 3_616).is_some());
+        for (index, begin, length) in [
+            (3, 0, 16_384),
+            (0, 1, 16_384),
+            (0, 49_152, 1),
+            (2, 16_384, 3_615),
+            (0, u32::MAX, 16_384),
+            (u32::MAX, 0, 0),
+        ] {
+            assert_eq!(cut.block(index, begin, length), None, "{index} {begin} {length}");
+        }
+    }
+
+    #[test]
+    fn a_payload_of_no_bytes_has_no_pieces() {
+        assert_eq!(Geometry::new(0, 16_384).unwrap().piece_count(), 0);
+        assert!(Geometry::new(1, 0).is_none());
+        assert!(Geometry::new(u64::MAX, 16_384).is_none());
+    }
+}

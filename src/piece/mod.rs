@@ -1,0 +1,10 @@
+//! Pieces and blocks: how the payload is cut, and what is known of each part.
+//!
+//! Pure: no socket, no file, no channel. The coordinator, the workers and the storage all count in
+//! the units that are defined here.
+
+mod bitfield;
+mod geometry;
+
+pub use bitfield::Bitfield;
+pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};
