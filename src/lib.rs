@@ -2,3 +2,5 @@
 
 pub mod metainfo;
 pub mod piece;
+pub mod strategy;
+pub mod wire;
