@@ -1,4 +1,5 @@
 //! femtotorrent: a synchronous, thread-per-peer BitTorrent client.
 
+pub mod bencode;
 pub mod metainfo;
 pub mod piece;
