@@ -1,5 +1,6 @@
 //! femtotorrent: a synchronous, thread-per-peer BitTorrent client.
 
+pub mod bencode;
 pub mod metainfo;
 pub mod piece;
 pub mod strategy;
