@@ -18,6 +18,8 @@ pub struct Assembly {
     piece: PieceIndex,
     length: u32,
     expected: [u8; 20],
+    /// What earlier attempts at this piece, which did not verify, were made of.
+    suspects: Vec<Suspects>,
     inside: Mutex<Inside>,
 }
 
@@ -40,8 +42,13 @@ pub enum Put {
     Kept,
     /// It was there already, or the piece is done. Nothing changed.
     Duplicate,
-    /// It was the last one and the piece has the right digest: here are its bytes.
-    Verified(Vec<u8>),
+    /// It was the last one and the piece has the right digest.
+    Verified {
+        /// The whole piece.
+        bytes: Vec<u8>,
+        /// Those whose blocks in an earlier attempt were wrong.
+        liars: Vec<u32>,
+    },
     /// It was the last one and the digest is wrong.
     Corrupt(Suspects),
 }
@@ -53,13 +60,20 @@ pub struct Suspects {
 }
 
 impl Assembly {
-    /// An empty assembly for a piece that must have the digest `expected`.
-    pub fn new(geometry: &Geometry, piece: PieceIndex, expected: [u8; 20]) -> Assembly {
+    /// An empty assembly for a piece that must have the digest `expected`. `suspects` are those of
+    /// earlier attempts at it.
+    pub fn new(
+        geometry: &Geometry,
+        piece: PieceIndex,
+        expected: [u8; 20],
+        suspects: Vec<Suspects>,
+    ) -> Assembly {
         let blocks = geometry.block_count(piece) as usize;
         Assembly {
             piece,
             length: geometry.length(piece),
             expected,
+            suspects,
             inside: Mutex::new(Inside {
                 buffer: Vec::new(),
                 senders: vec![None; blocks],
@@ -103,19 +117,15 @@ impl Assembly {
         let digest: [u8; 20] = std::mem::take(&mut inside.digest).finalize().into();
         let buffer = std::mem::take(&mut inside.buffer);
         if digest == self.expected {
-            return Put::Verified(buffer);
+            let mut liars: Vec<u32> =
+                self.suspects.iter().flat_map(|suspects| suspects.convicted_by(&buffer)).collect();
+            liars.sort_unstable();
+            liars.dedup();
+            return Put::Verified { bytes: buffer, liars };
         }
         let suspects = inside.suspects(&buffer);
         buffers.give(buffer);
         Put::Corrupt(suspects)
-    }
-
-    /// The senders of blocks, each once. For a piece that verified: those who deserve the credit.
-    pub fn senders(&self) -> Vec<u32> {
-        let mut senders: Vec<u32> = self.lock().senders.iter().flatten().copied().collect();
-        senders.sort_unstable();
-        senders.dedup();
-        senders
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -183,7 +193,7 @@ impl Suspects {
     }
 
     /// Those whose block differs from the one in the verified bytes of the same piece: the liars.
-    pub fn convicted_by(&self, verified: &[u8]) -> Vec<u32> {
+    fn convicted_by(&self, verified: &[u8]) -> Vec<u32> {
         let mut liars: Vec<u32> = self
             .blocks
             .iter()
@@ -205,7 +215,7 @@ mod tests {
         let geometry = Geometry::new(u64::from(length), length).unwrap();
         let payload: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
         let piece = geometry.piece(0).unwrap();
-        let assembly = Assembly::new(&geometry, piece, Sha1::digest(&payload).into());
+        let assembly = Assembly::new(&geometry, piece, Sha1::digest(&payload).into(), Vec::new());
         (geometry, payload, assembly, BufferPool::new(2))
     }
 
@@ -223,7 +233,7 @@ mod tests {
                 let (block, bytes) = block(&geometry, number);
                 match assembly.put(block, &payload[bytes], 1, &buffers) {
                     Put::Kept => assert!(turn < 3),
-                    Put::Verified(found) => assert!(turn == 3 && found == payload),
+                    Put::Verified { bytes: found, .. } => assert!(turn == 3 && found == payload),
                     other => panic!("{other:?}"),
                 }
             }
@@ -238,7 +248,7 @@ mod tests {
         assert!(matches!(assembly.put(first, &payload[bytes.clone()], 1, &buffers), Put::Kept));
         assert!(matches!(assembly.put(first, &vec![9; bytes.len()], 2, &buffers), Put::Duplicate));
         let (second, bytes) = block(&geometry, 1);
-        assert!(matches!(assembly.put(second, &payload[bytes.clone()], 1, &buffers), Put::Verified(_)));
+        assert!(matches!(assembly.put(second, &payload[bytes.clone()], 1, &buffers), Put::Verified { .. }));
         assert!(matches!(assembly.put(second, &payload[bytes], 1, &buffers), Put::Duplicate));
     }
 
@@ -272,7 +282,9 @@ mod tests {
                 scope.spawn(move || {
                     for number in (first..64).step_by(4) {
                         let (block, bytes) = block(geometry, number);
-                        if let Put::Verified(found) = assembly.put(block, &payload[bytes], first, buffers) {
+                        if let Put::Verified { bytes: found, .. } =
+                            assembly.put(block, &payload[bytes], first, buffers)
+                        {
                             assert!(found == *payload);
                             verified.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                         }
