@@ -7,4 +7,5 @@ pub mod net;
 pub mod peer;
 pub mod piece;
 pub mod strategy;
+pub mod swarm;
 pub mod wire;
