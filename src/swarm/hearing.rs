@@ -11,12 +11,16 @@ use std::time::Instant;
 
 /// So many failed attempts at one piece are remembered. Each convicts its liars when the piece verifies.
 const MOST_SUSPECTS: usize = 4;
+/// So many refusals in a row, twice the deepest pipeline, are no accident.
+const MOST_REFUSALS: u32 = 1000;
 
 impl Coordinator {
     /// A peer said something.
     pub(super) fn heard(&mut self, key: PeerKey, news: Vec<News>) {
         let now = Instant::now();
+        let mut refused = false;
         for news in news {
+            refused |= matches!(news, News::Rejected(_));
             match news {
                 News::Blocks(span) => self.blocks_came(key, span, now),
                 News::Verified(piece, liars) => self.piece_verified(piece, &liars),
@@ -33,7 +37,14 @@ impl Coordinator {
                 News::Interested | News::NotInterested => {}
             }
         }
-        self.fill(key, now);
+        if refused {
+            // Not at once: what it refused now it would refuse again.
+            if let Some(peer) = self.roster.get_mut(key) {
+                peer.starving = true;
+            }
+        } else {
+            self.fill(key, now);
+        }
     }
 
     fn blocks_came(&mut self, key: PeerKey, span: Span, now: Instant) {
@@ -41,6 +52,7 @@ impl Coordinator {
         peer.pipeline.received(span.count, now);
         peer.last_block = now;
         peer.snubs = 0;
+        peer.refusals = 0;
         if !peer.useful {
             peer.useful = true;
             self.candidates.proved(peer.address);
@@ -138,6 +150,7 @@ impl Coordinator {
     fn choked(&mut self, key: PeerKey) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         peer.unchoked = false;
+        peer.refusals = 0;
         // With BEP 6 it refuses each request by itself; without, they are all forgotten.
         if peer.greeting.is_none_or(|greeting| !greeting.fast) {
             self.give_back_all(key);
@@ -155,6 +168,11 @@ impl Coordinator {
         if let Some(peer) = self.roster.get_mut(key)
             && peer.strike(block)
         {
+            peer.refusals += 1;
+            if peer.refusals >= MOST_REFUSALS {
+                self.let_go(key, "it refuses whatever we ask for");
+                return;
+            }
             if peer.unchoked {
                 peer.pipeline.refused(now);
             } else if let Some(allowed) = &mut peer.allowed_fast {

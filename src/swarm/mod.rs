@@ -78,6 +78,8 @@ pub struct Coordinator {
     roster: Roster,
     candidates: Candidates,
     attempts: Pace,
+    /// When a connection can be attempted next, if one is wanted.
+    attempt_at: Option<Instant>,
     /// What failed attempts at pieces were made of.
     suspects: HashMap<PieceIndex, Vec<Suspects>>,
     random: fastrand::Rng,
@@ -99,7 +101,7 @@ struct Counters {
     last_tick: Instant,
     /// When a piece was last stored or a useful block came.
     progress: Instant,
-    /// When a piece was last handed to the writer while it owed us others.
+    /// Verified pieces that are not on disk yet.
     verified_waiting: u32,
 }
 
@@ -125,6 +127,7 @@ impl Coordinator {
             roster: Roster::default(),
             candidates: Candidates::default(),
             attempts: Pace::new(ATTEMPTS, now),
+            attempt_at: None,
             suspects: HashMap::new(),
             random,
             counters: Counters {
@@ -154,11 +157,16 @@ impl Coordinator {
         let mut next_tick = Instant::now() + TICK;
         self.finish_if_complete();
         loop {
-            let deadline = self.next_attempt().map_or(next_tick, |attempt| attempt.min(next_tick));
+            let deadline = self.attempt_at.map_or(next_tick, |attempt| attempt.min(next_tick));
             match self.inbox.recv_deadline(deadline) {
                 Ok(event) => {
+                    // The events that come by the thousand change nothing about whom to connect to.
+                    let peers_changed = !matches!(event, Event::Heard(..) | Event::Stored(_));
                     if let Some(end) = self.handle(event) {
                         return end;
+                    }
+                    if peers_changed {
+                        self.attempt_at = Some(Instant::now());
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -172,7 +180,10 @@ impl Coordinator {
                     return end;
                 }
             }
-            self.connect(now);
+            if self.attempt_at.is_some_and(|due| due <= now) {
+                self.connect(now);
+                self.attempt_at = self.next_attempt();
+            }
         }
     }
 

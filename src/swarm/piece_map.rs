@@ -17,7 +17,7 @@ use crate::strategy::{Has, Rarity};
 
 /// The state of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+enum State {
     /// It is not here, and nobody was asked for it.
     Missing,
     /// Some of its blocks are leased.
@@ -56,11 +56,6 @@ impl PieceMap {
         }
         let rarity = Rarity::new(geometry, &missing, random);
         PieceMap { geometry, states, stored, stored_bytes, rarity, memory, memory_used: 0 }
-    }
-
-    /// The state of this piece.
-    pub fn state(&self, piece: PieceIndex) -> State {
-        self.states.get(piece.slot()).copied().unwrap_or(State::Stored)
     }
 
     /// The pieces on disk.
@@ -174,7 +169,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(1);
         let mut map = PieceMap::new(geometry, Bitfield::none(3), 4, &mut random);
         let first = map.open(&Has::All, &mut random).unwrap();
-        assert_eq!(map.state(first), State::Open);
+        assert_eq!(map.states[first.slot()], State::Open);
         assert!(map.open(&Has::All, &mut random).is_none(), "the budget is one piece");
         assert!(!map.store(first));
         assert!(map.miss(first) && !map.miss(first));

@@ -40,6 +40,8 @@ pub struct Peer {
     pub last_block: Instant,
     /// How many times in a row it was asked and sent nothing.
     pub snubs: u32,
+    /// How many requests in a row it refused.
+    pub refusals: u32,
     /// It could take more requests than there was to ask for.
     pub starving: bool,
     /// It sent a block once.
@@ -82,6 +84,7 @@ impl Peer {
             pipeline: Pipeline::new(now),
             last_block: now,
             snubs: 0,
+            refusals: 0,
             starving: false,
             useful: false,
         }
