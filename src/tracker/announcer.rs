@@ -24,11 +24,14 @@ use super::announce::{Announce, AnnounceEvent, Identity};
 use super::answer::Answer;
 use super::error::TrackerError;
 use super::http::{ANNOUNCE_DEADLINE, HttpTracker};
-use super::tier::Tier;
+use super::tier::{Tier, Turn};
 use super::totals::Totals;
 
 /// Tiers that get a thread. The trackers of all further ones join the last of them.
 const MOST_TIERS: usize = 32;
+
+/// Tiers that are looked at in all. A torrent may name any number.
+const MOST_TIERS_READ: usize = 256;
 
 /// Bytes of an announcer's stack. TLS needs the most of it.
 const STACK_SIZE: usize = 256 * 1024;
@@ -43,7 +46,7 @@ const KEEP_CONNECTION: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_millis(50);
 
 /// What one announce came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerNews {
     /// Scheme, host and port of the tracker, fit to print.
     pub tracker: String,
@@ -95,7 +98,7 @@ impl Announcers {
         for addresses in usable(tiers, &news) {
             let mut random = Rng::new();
             let Some(tier) = Tier::new(addresses, Instant::now(), &mut random) else { continue };
-            let Some(name) = tier.next().map(|(first, ..)| first.clone()) else { continue };
+            let Some(name) = tier.turn().map(|turn| turn.tracker.clone()) else { continue };
             let (orders, inbox) = bounded(4);
             let (end, ended) = bounded(0);
             let http = Arc::new(HttpTracker::new());
@@ -183,16 +186,16 @@ impl Announcers {
 fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<TrackerAddress>> {
     let mut usable: Vec<Vec<TrackerAddress>> = Vec::new();
     let mut known = HashSet::new();
-    for tier in tiers {
+    for tier in tiers.into_iter().take(MOST_TIERS_READ) {
         let (good, bad): (Vec<_>, Vec<_>) = tier
             .iter()
             .map(|text| TrackerAddress::new(text))
             .map(|address| (address.protocol(), address))
             .partition(|(protocol, _)| protocol.is_ok());
-        for (position, (protocol, address)) in bad.into_iter().enumerate() {
-            let Err(error) = protocol else { continue };
-            info!("tracker {} left out: {error}", address.site());
-            if good.is_empty() && position == 0 {
+        let left_out = bad.len();
+        if let Some((Err(error), address)) = bad.into_iter().next() {
+            info!("{left_out} of a tier's trackers left out, the first being {}: {error}", address.site());
+            if good.is_empty() {
                 news(TrackerNews { tracker: address.site(), event: None, outcome: Err(error) });
             }
         }
@@ -235,7 +238,13 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
             let wake = self.keep_until.map_or(due, |keep_until| keep_until.min(due));
             match self.orders.recv_deadline(wake) {
                 Ok(Order::NeedPeers) => self.tier.need_peers(Instant::now()),
-                Ok(Order::Completed) => self.tier.completed(Instant::now()),
+                Ok(Order::Completed) => {
+                    self.tier.completed(Instant::now());
+                    // The order to stop may be waiting behind this one, and would be read first.
+                    if self.tier.due() <= Instant::now() {
+                        self.announce();
+                    }
+                }
                 Ok(Order::Stop(deadline)) => return self.say_good_bye(deadline),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) if wake < due => {
@@ -248,9 +257,9 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     }
 
     fn announce(&mut self) {
-        let Some((tracker, event, id)) = self.tier.next() else { return };
-        let site = tracker.site();
-        let outcome = self.ask(tracker, event, id, ANNOUNCE_DEADLINE);
+        let Some(turn) = self.tier.turn() else { return };
+        let (site, event) = (turn.tracker.site(), turn.event);
+        let outcome = self.ask(turn, ANNOUNCE_DEADLINE);
         let now = Instant::now();
         self.keep_until = Some(now + KEEP_CONNECTION);
         match &outcome {
@@ -267,34 +276,26 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         (self.news)(TrackerNews { tracker: site, event, outcome });
     }
 
-    fn ask(
-        &self,
-        tracker: &TrackerAddress,
-        event: Option<AnnounceEvent>,
-        id: Option<&[u8]>,
-        within: Duration,
-    ) -> Result<Answer, TrackerError> {
+    fn ask(&self, turn: Turn<'_>, within: Duration) -> Result<Answer, TrackerError> {
         let announce = Announce {
             identity: self.identity,
             counts: self.totals.get(),
-            event,
-            tracker_id: id.map(<[u8]>::to_vec),
+            event: turn.event,
+            tracker_id: turn.tracker_id.map(<[u8]>::to_vec),
         };
-        match tracker.protocol()? {
-            Protocol::Http => self.http.announce(tracker, &announce, within),
+        match turn.tracker.protocol()? {
+            Protocol::Http => self.http.announce(turn.tracker, &announce, within),
         }
     }
 
-    /// The one that answered last comes first, so that a dead one that knew us once takes no time
-    /// from it.
     fn say_good_bye(&self, deadline: Instant) {
-        for (tracker, id) in self.tier.know_us() {
+        for turn in self.tier.farewells() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            if let Err(error) = self.ask(tracker, Some(AnnounceEvent::Stopped), id, left) {
-                debug!("tracker {} was not told that we leave: {error}", tracker.site());
+            if let Err(error) = self.ask(turn, left) {
+                debug!("tracker {} was not told that we leave: {error}", turn.tracker.site());
             }
         }
     }

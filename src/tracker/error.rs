@@ -24,7 +24,7 @@ pub enum TrackerError {
     },
     /// It answered with this HTTP status and no reason that we could read.
     Status(u16),
-    /// Its answer is larger than [`LARGEST_ANSWER`](super::answer::LARGEST_ANSWER).
+    /// Its answer is larger than 1 MiB, after decompression.
     TooLarge,
     /// It refused us, in its own words ("failure reason", BEP 3).
     Refused(String),

@@ -27,5 +27,5 @@ pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
 pub use announcer::{Announcers, TrackerNews};
 pub use answer::Answer;
 pub use error::TrackerError;
-pub use tier::Tier;
+pub use tier::{Tier, Turn};
 pub use totals::Totals;

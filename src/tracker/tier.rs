@@ -46,6 +46,17 @@ pub struct Tier {
     completed: bool,
 }
 
+/// One tracker's turn: whom to ask and what to say besides the figures.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    /// Whom to ask.
+    pub tracker: &'a TrackerAddress,
+    /// Why, unless it is just time.
+    pub event: Option<AnnounceEvent>,
+    /// What it wants to see.
+    pub tracker_id: Option<&'a [u8]>,
+}
+
 /// How we stand with one tracker.
 #[derive(Debug)]
 struct Standing {
@@ -81,10 +92,9 @@ impl Tier {
         self.due
     }
 
-    /// The tracker to ask next, why, and the id that it wants to see. `None` never happens.
-    pub fn next(&self) -> Option<(&TrackerAddress, Option<AnnounceEvent>, Option<&[u8]>)> {
-        let tracker = self.trackers.get(self.current)?;
-        Some((&tracker.address, self.event(tracker), tracker.id.as_deref()))
+    /// Whose turn it is. `None` never happens.
+    pub fn turn(&self) -> Option<Turn<'_>> {
+        self.trackers.get(self.current).map(|standing| standing.turn(self.event(standing)))
     }
 
     fn event(&self, tracker: &Standing) -> Option<AnnounceEvent> {
@@ -98,7 +108,7 @@ impl Tier {
     /// The tracker that was due has answered: it moves to the front and rests for its interval.
     pub fn answered(&mut self, answer: &Answer, now: Instant) {
         self.failed_rounds = 0;
-        let heard = self.next().and_then(|(_, event, _)| event);
+        let heard = self.turn().and_then(|turn| turn.event);
         let front = self.trackers.get_mut(..=self.current).unwrap_or_default();
         // The others keep their order.
         front.rotate_right(1);
@@ -151,18 +161,22 @@ impl Tier {
     }
 
     fn hurry_for_an_event(&mut self, now: Instant) {
-        let waiting = self.next().is_some_and(|(_, event, _)| event.is_some());
+        let waiting = self.turn().is_some_and(|turn| turn.event.is_some());
         if waiting && self.failed_rounds == 0 {
             self.due = self.due.min(now);
         }
     }
 
-    /// The trackers that know us and should hear that we leave, with the id that each wants to see.
-    pub fn know_us(&self) -> impl Iterator<Item = (&TrackerAddress, Option<&[u8]>)> {
-        self.trackers
-            .iter()
-            .filter(|tracker| tracker.started)
-            .map(|tracker| (&tracker.address, tracker.id.as_deref()))
+    /// The trackers that know us and should hear that we leave, the one that answered last first.
+    pub fn farewells(&self) -> impl Iterator<Item = Turn<'_>> {
+        let known = self.trackers.iter().filter(|standing| standing.started);
+        known.map(|standing| standing.turn(Some(AnnounceEvent::Stopped)))
+    }
+}
+
+impl Standing {
+    fn turn(&self, event: Option<AnnounceEvent>) -> Turn<'_> {
+        Turn { tracker: &self.address, event, tracker_id: self.id.as_deref() }
     }
 }
 
@@ -179,11 +193,11 @@ mod tests {
     }
 
     fn host(tier: &Tier) -> String {
-        tier.next().unwrap().0.host().to_owned()
+        tier.turn().unwrap().tracker.host().to_owned()
     }
 
     fn event(tier: &Tier) -> Option<AnnounceEvent> {
-        tier.next().unwrap().1
+        tier.turn().unwrap().event
     }
 
     fn answer(text: &str) -> Answer {
@@ -214,8 +228,8 @@ mod tests {
         let mut random = Rng::with_seed(7);
         let mut tier = tier("abcd", now, &mut random);
         let order: Vec<String> = tier.trackers.iter().map(|one| one.address.host().to_owned()).collect();
-        for position in 0..2 {
-            assert_eq!((host(&tier), tier.due()), (order[position].clone(), now));
+        for expected in order.iter().take(2) {
+            assert_eq!((host(&tier), tier.due()), (expected.clone(), now));
             tier.failed(now, &mut random);
         }
         assert_eq!((host(&tier), tier.due()), (order[2].clone(), now));
@@ -294,26 +308,30 @@ mod tests {
         let mut tier = tier("ab", now, &mut random);
         let hour = answer("8:intervali3600e10:tracker id1:x");
         assert_eq!(event(&tier), Some(AnnounceEvent::Started));
-        assert_eq!(tier.know_us().count(), 0);
+        assert_eq!(tier.farewells().count(), 0);
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.know_us().count(), 1);
-        assert_eq!(tier.next().unwrap().2, Some(b"x".as_slice()));
+        assert_eq!(tier.farewells().count(), 1);
+        assert_eq!(tier.turn().unwrap().tracker_id, Some(b"x".as_slice()));
 
         tier.completed(now);
         assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
         tier.answered(&answer("8:intervali3600e"), now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.next().unwrap().2, Some(b"x".as_slice()), "an answer without an id keeps it");
+        assert_eq!(
+            tier.turn().unwrap().tracker_id,
+            Some(b"x".as_slice()),
+            "an answer without an id keeps it"
+        );
 
         // The second tracker gets both, one right after the other, when it takes over.
         tier.failed(now, &mut random);
         assert_eq!(event(&tier), Some(AnnounceEvent::Started));
-        assert_eq!(tier.next().unwrap().2, None);
+        assert_eq!(tier.turn().unwrap().tracker_id, None);
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.know_us().count(), 2);
+        assert_eq!(tier.farewells().count(), 2);
     }
 }
