@@ -8,4 +8,5 @@ pub mod peer;
 pub mod piece;
 pub mod strategy;
 pub mod swarm;
+pub mod tracker;
 pub mod wire;
