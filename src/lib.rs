@@ -3,3 +3,4 @@
 pub mod bencode;
 pub mod metainfo;
 pub mod piece;
+pub mod text;
