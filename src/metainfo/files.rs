@@ -44,7 +44,7 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
 
 fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
     let mut names = Names::default();
-    let top = names.folder(Folder::default(), name);
+    let top = names.folder(Folder::default(), name).unwrap_or_default();
     let mut read = Files { files: Vec::new(), total_size: 0, symlinks: 0 };
     let mut folders = Vec::new();
     for (index, entry) in list.iter().enumerate() {
@@ -65,11 +65,8 @@ fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
             (format!("{name}/.pad/{length}"), top)
         } else {
             let elements = elements(entry).map_err(|fault| fail("path", fault))?;
-            safe_path(name, elements, top, &mut names)
+            safe_path(name, elements, top, &mut names).map_err(|fault| fail("path", fault))?
         };
-        if path.len() > PATH_LIMIT {
-            return Err(fail("path", "is longer than any system takes"));
-        }
         folders.push(folder);
         read.files.push(File {
             path: PathBuf::from(path),
@@ -149,20 +146,28 @@ fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
 }
 
 /// The safe path below the folder `name`, and the folder that the file is in.
-fn safe_path(name: &str, elements: List, top: Folder, names: &mut Names) -> (String, Folder) {
+fn safe_path(
+    name: &str,
+    elements: List,
+    top: Folder,
+    names: &mut Names,
+) -> Result<(String, Folder), &'static str> {
     let mut path = name.to_owned();
     let mut folder = top;
     let mut safe = elements.iter().filter_map(|element| element::safe(element.bytes()?)).peekable();
     if safe.peek().is_none() {
-        return (path + "/_", folder);
+        return Ok((path + "/_", folder));
     }
     while let Some(element) = safe.next() {
         path.push('/');
         path.push_str(&element);
+        if path.len() > PATH_LIMIT {
+            return Err("is longer than any system takes");
+        }
         if safe.peek().is_some() {
-            folder = names.folder(folder, &element);
+            folder = names.folder(folder, &element).ok_or("makes one folder too many")?;
         }
     }
     path.shrink_to_fit();
-    (path, folder)
+    Ok((path, folder))
 }

@@ -105,8 +105,8 @@ impl Metainfo {
         let name = name(info, info_hash)?;
         let piece_length = piece_length(info)?;
         let read = files::read(info, &name)?;
-        let digests = digests(info, read.total_size, piece_length)?;
         hybrid::check(info, &read.files, piece_length)?;
+        let digests = digests(info, read.total_size, piece_length)?;
         Ok(Metainfo {
             name,
             info_hash,

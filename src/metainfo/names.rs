@@ -21,6 +21,9 @@ enum Entry {
     File,
 }
 
+/// Folders that a torrent can have. No honest one comes near, and each costs memory.
+const FOLDERS_LIMIT: u32 = 250_000;
+
 /// The names given so far.
 #[derive(Default)]
 pub(super) struct Names {
@@ -32,15 +35,16 @@ pub(super) struct Names {
 
 impl Names {
     /// The folder of this name in `parent`. All folders must be known before the first file.
-    pub(super) fn folder(&mut self, parent: Folder, name: &str) -> Folder {
+    /// `None` where there are too many.
+    pub(super) fn folder(&mut self, parent: Folder, name: &str) -> Option<Folder> {
         let next = Folder(self.folders.saturating_add(1));
         match self.entries.entry((parent, element::folded(name))).or_insert(Entry::Folder(next)) {
             Entry::Folder(folder) if *folder == next => {
                 self.folders = next.0;
-                next
+                (next.0 <= FOLDERS_LIMIT).then_some(next)
             }
-            Entry::Folder(folder) => *folder,
-            Entry::File => parent,
+            Entry::Folder(folder) => Some(*folder),
+            Entry::File => None,
         }
     }
 
@@ -91,10 +95,10 @@ mod tests {
     #[test]
     fn a_file_gives_way_to_a_folder_and_folders_of_one_name_are_one() {
         let mut names = Names::default();
-        let folder = names.folder(TOP, "a");
-        assert_eq!(names.folder(TOP, "A"), folder);
-        let inner = names.folder(folder, "a");
-        assert!(inner != folder && folder != TOP && names.folder(TOP, "b") != inner);
+        let folder = names.folder(TOP, "a").unwrap();
+        assert_eq!(names.folder(TOP, "A"), Some(folder));
+        let inner = names.folder(folder, "a").unwrap();
+        assert!(inner != folder && folder != TOP && names.folder(TOP, "b") != Some(inner));
         assert_eq!(names.file(TOP, "a").unwrap(), "a.1");
         assert_eq!(names.file(folder, "a").unwrap(), "a.1");
         assert_eq!(names.file(inner, "a"), None);
