@@ -1,0 +1,4 @@
+//! What a user types and sees.
+
+pub mod show;
+pub mod source;
