@@ -13,7 +13,7 @@ use std::time::Instant;
 /// Attempts at once: a home router forgets other connections when there are more.
 const MOST_HALF_OPEN: usize = 25;
 
-impl Coordinator {
+impl Coordinator<'_> {
     /// Somebody found addresses.
     pub(super) fn found(&mut self, addresses: Vec<SocketAddr>) {
         let now = Instant::now();

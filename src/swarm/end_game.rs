@@ -20,7 +20,7 @@ const HOLDS_UP: Duration = Duration::from_secs(2);
 /// A rate for a peer whose rate is not known yet, in bytes a second.
 const UNKNOWN_RATE: f64 = 1024.0;
 
-impl Coordinator {
+impl Coordinator<'_> {
     /// Leases blocks that others were asked for, to a peer that has nothing else to do.
     pub(super) fn take_over(&mut self, key: PeerKey, most: u32, now: Instant) -> Vec<(Span, Arc<Assembly>)> {
         let Some(helper) = self.roster.get(key) else { return Vec::new() };

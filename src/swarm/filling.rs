@@ -8,7 +8,7 @@ use crate::strategy::{Has, SLOWEST_START};
 use std::sync::Arc;
 use std::time::Instant;
 
-impl Coordinator {
+impl Coordinator<'_> {
     /// Asks a peer for as many blocks as its pipeline has room for.
     pub(super) fn fill(&mut self, key: PeerKey, now: Instant) {
         let share = self.share_of_memory();

@@ -14,7 +14,7 @@ const MOST_SUSPECTS: usize = 4;
 /// So many refusals in a row, twice the deepest pipeline, are no accident.
 const MOST_REFUSALS: u32 = 1000;
 
-impl Coordinator {
+impl Coordinator<'_> {
     /// A peer said something.
     pub(super) fn heard(&mut self, key: PeerKey, news: Vec<News>) {
         let now = Instant::now();

@@ -6,7 +6,7 @@ use crate::strategy::{Failure, Has};
 use log::debug;
 use std::time::Instant;
 
-impl Coordinator {
+impl Coordinator<'_> {
     /// A connection is over, or never came to be.
     pub(super) fn gone(&mut self, key: PeerKey, why: PeerError) {
         let Some(peer) = self.roster.get(key) else { return };

@@ -44,13 +44,13 @@ pub struct Limits {
 }
 
 /// What the coordinator calls on: the doors of its room, so that it need not know what is behind them.
-pub struct Doors {
+pub struct Doors<'a> {
     /// The SHA-1 that a piece must have.
-    pub digest: Box<dyn Fn(PieceIndex) -> [u8; 20] + Send>,
+    pub digest: Box<dyn Fn(PieceIndex) -> [u8; 20] + 'a>,
     /// Shows how the download stands. Must not wait.
-    pub show: Box<dyn FnMut(Snapshot) + Send>,
+    pub show: Box<dyn FnMut(Snapshot) + 'a>,
     /// Asks the trackers for more peers. Must not wait.
-    pub need_peers: Box<dyn FnMut() + Send>,
+    pub need_peers: Box<dyn FnMut() + 'a>,
 }
 
 /// How a run ended.
@@ -67,10 +67,10 @@ pub enum End {
 }
 
 /// The coordinator of one torrent.
-pub struct Coordinator {
+pub struct Coordinator<'a> {
     geometry: Geometry,
     limits: Limits,
-    doors: Doors,
+    doors: Doors<'a>,
     inbox: Receiver<Event>,
     shared: peer::Shared,
     pieces: PieceMap,
@@ -105,15 +105,15 @@ struct Counters {
     verified_waiting: u32,
 }
 
-impl Coordinator {
+impl<'a> Coordinator<'a> {
     /// A coordinator for a torrent of which the pieces of `stored` are on disk.
     pub fn new(
         shared: peer::Shared,
         inbox: Receiver<Event>,
         stored: Bitfield,
         limits: Limits,
-        doors: Doors,
-    ) -> Coordinator {
+        doors: Doors<'a>,
+    ) -> Coordinator<'a> {
         let now = Instant::now();
         let mut random = fastrand::Rng::new();
         let geometry = shared.geometry;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// When nothing moved for so long, the user is told why.
 const STALLED: Duration = Duration::from_secs(10);
 
-impl Coordinator {
+impl Coordinator<'_> {
     /// How the download stands.
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
         Snapshot {

@@ -12,7 +12,7 @@ const MOST_SNUBS: u32 = 3;
 /// When the roster is full, a peer that gave nothing for so long makes room for another.
 const IDLE: Duration = Duration::from_secs(90);
 
-impl Coordinator {
+impl Coordinator<'_> {
     /// Runs four times a second.
     pub(super) fn tick(&mut self, now: Instant) -> Option<End> {
         self.measure(now);
