@@ -1,27 +1,13 @@
 //! Torrents from the field and torrents made for the occasion, through `show` as a user would.
 
 use femtotorrent::bencode::Item;
-use femtotorrent::cli::show;
 use femtotorrent::metainfo::Metainfo;
-use serde_json::Value;
-use std::collections::HashSet;
+use shown::{Folder, check_shown, show_json, show_text};
 use std::fs;
 use std::path::Path;
 
 /// Torrents of other projects, which stand beside the project where they are there at all.
 const COLLECTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/torrents");
-
-fn show_json(path: &str) -> Result<Value, show::ShowError> {
-    let mut out = Vec::new();
-    show::run(path, true, &mut out)?;
-    Ok(serde_json::from_slice(&out).unwrap())
-}
-
-fn show_text(path: &str) -> String {
-    let mut out = Vec::new();
-    show::run(path, false, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
-}
 
 /// What the refusal of a broken torrent has to speak of.
 fn named_fault(file: &str) -> &'static str {
@@ -76,26 +62,6 @@ fn torrents_from_the_field_load_or_are_refused_by_the_name_of_their_fault() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What holds for every torrent that loads.
-fn check_shown(shown: &Value) {
-    let files = shown["files"].as_array().unwrap();
-    let mut paths = HashSet::new();
-    let mut sum = 0;
-    for file in files {
-        let path = file["path"].as_str().unwrap();
-        assert!(paths.insert(path), "{path} is there twice");
-        assert!(
-            path.split('/').all(|element| !matches!(element, "" | "." | "..") && element.len() <= 255),
-            "{path}"
-        );
-        assert!(!path.chars().any(|character| character.is_control() || character == '\\'), "{path}");
-        sum += file["length"].as_u64().unwrap();
-    }
-    let total_size = shown["total_size"].as_u64().unwrap();
-    let piece_length = shown["piece_length"].as_u64().unwrap();
-    assert!(sum <= total_size && shown["pieces"] == total_size.div_ceil(piece_length));
-}
-
 #[test]
 fn the_real_debian_torrents_show_what_they_are() {
     let path = format!("{COLLECTION}/real/debian-11.2.0-amd64-DVD-1.iso.torrent");
@@ -109,29 +75,6 @@ fn the_real_debian_torrents_show_what_they_are() {
     assert_eq!(shown["files"].as_array().unwrap().len(), 1);
     assert_eq!(shown["files"][0]["length"], shown["total_size"]);
     assert!(show_text(&path).contains("c9a337562cb0360fd6f5ab40fd2b1b81d5325dbd"));
-}
-
-/// A folder of one test that goes when the test ends.
-struct Folder(String);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = format!("{}/formats-{name}-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn save(&self, torrent: &Item) -> String {
-        let path = format!("{}/x.torrent", self.0);
-        fs::write(&path, torrent.encode()).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[test]
@@ -204,4 +147,69 @@ fn a_torrent_of_a_million_pieces_and_a_hundred_thousand_files_loads() {
     assert_eq!(torrent.piece_digest(999_999), Some(last));
     assert_eq!(torrent.files[99_999].path, Path::new("large/folder 999/file 99999.bin"));
     assert_eq!(torrent.files[99_999].offset, 16_384_000_000 - 163_840);
+}
+
+/// `show` called as a user would call it, and what holds for whatever it shows.
+#[cfg(test)]
+mod shown {
+    use femtotorrent::bencode::Item;
+    use femtotorrent::cli::show;
+    use serde_json::Value;
+    use std::collections::HashSet;
+    use std::fs;
+
+    pub fn show_json(path: &str) -> Result<Value, show::ShowError> {
+        let mut out = Vec::new();
+        show::run(path, true, &mut out)?;
+        Ok(serde_json::from_slice(&out).unwrap())
+    }
+
+    pub fn show_text(path: &str) -> String {
+        let mut out = Vec::new();
+        show::run(path, false, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What holds for every torrent that loads.
+    pub fn check_shown(shown: &Value) {
+        let files = shown["files"].as_array().unwrap();
+        let mut paths = HashSet::new();
+        let mut sum = 0;
+        for file in files {
+            let path = file["path"].as_str().unwrap();
+            assert!(paths.insert(path), "{path} is there twice");
+            assert!(
+                path.split('/').all(|element| !matches!(element, "" | "." | "..") && element.len() <= 255),
+                "{path}"
+            );
+            assert!(!path.chars().any(|character| character.is_control() || character == '\\'), "{path}");
+            sum += file["length"].as_u64().unwrap();
+        }
+        let total_size = shown["total_size"].as_u64().unwrap();
+        let piece_length = shown["piece_length"].as_u64().unwrap();
+        assert!(sum <= total_size && shown["pieces"] == total_size.div_ceil(piece_length));
+    }
+
+    /// A folder of one test that goes when the test ends.
+    pub struct Folder(String);
+
+    impl Folder {
+        pub fn new(name: &str) -> Folder {
+            let path = format!("{}/formats-{name}-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+            fs::create_dir_all(&path).unwrap();
+            Folder(path)
+        }
+
+        pub fn save(&self, torrent: &Item) -> String {
+            let path = format!("{}/x.torrent", self.0);
+            fs::write(&path, torrent.encode()).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
 }
