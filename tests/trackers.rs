@@ -1,5 +1,6 @@
 //! Announcers against trackers on loopback that answer, refuse, lie, hang or are not there.
 
+#[cfg(test)]
 #[path = "support/tracker.rs"]
 mod tracker;
 
@@ -7,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
 use femtotorrent::tracker::{
     AnnounceEvent, Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews,
 };
@@ -40,6 +41,7 @@ fn announcers(tiers: Vec<Vec<String>>) -> (Announcers, Receiver<TrackerNews>) {
 }
 
 /// What a tracker's only announce comes to when it gives this answer.
+#[cfg(test)]
 fn outcome_of(reply: Reply) -> Result<femtotorrent::tracker::Answer, TrackerError> {
     let tracker = Tracker::start(&[]);
     tracker.script(reply);
@@ -55,6 +57,7 @@ fn http(status: &str, headers: &str, body: &[u8]) -> Reply {
 }
 
 /// An address at which nothing listens.
+#[cfg(test)]
 fn nobody() -> String {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     format!("http://{address}/announce")
@@ -144,7 +147,7 @@ fn all_tiers_are_asked_at_once_and_a_hanging_one_delays_neither_the_start_nor_th
     assert_eq!(answered, 2);
     hanging.wait_for(1);
     announcers.stop(BUDGET);
-    ended(&news);
+    assert_eq!(news.try_recv(), Err(TryRecvError::Disconnected), "breaking off is no news");
     for tracker in &good {
         assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped");
     }
@@ -270,6 +273,7 @@ fn a_compressed_answer_is_read_and_a_bomb_is_refused() {
 }
 
 /// A gzip file (RFC 1952) around what the function writes; it returns what that stands for.
+#[cfg(test)]
 fn gzip(write_deflate: impl FnOnce(&mut Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let content = write_deflate(&mut file);

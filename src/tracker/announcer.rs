@@ -33,7 +33,8 @@ const MOST_TIERS: usize = 32;
 /// Tiers that are looked at in all. A torrent may name any number.
 const MOST_TIERS_READ: usize = 256;
 
-/// Bytes of an announcer's stack. TLS needs the most of it.
+/// Bytes of an announcer's stack. A TLS handshake needs the most of it: less than 48 KiB as released,
+/// and up to 192 KiB without optimisation. What is not touched costs nothing.
 const STACK_SIZE: usize = 256 * 1024;
 
 /// How long the connection of an announce is kept for the next one: long enough for `completed` and
@@ -55,6 +56,9 @@ pub struct TrackerNews {
     /// What the tracker said, or why it did not.
     pub outcome: Result<Answer, TrackerError>,
 }
+
+/// Orders that can wait while an announce is under way.
+const WAITING_ORDERS: usize = 4;
 
 enum Order {
     NeedPeers,
@@ -99,7 +103,7 @@ impl Announcers {
             let mut random = Rng::new();
             let Some(tier) = Tier::new(addresses, Instant::now(), &mut random) else { continue };
             let Some(name) = tier.turn().map(|turn| turn.tracker.clone()) else { continue };
-            let (orders, inbox) = bounded(4);
+            let (orders, inbox) = bounded(WAITING_ORDERS);
             let (end, ended) = bounded(0);
             let http = Arc::new(HttpTracker::new());
             let known = Arc::new(AtomicBool::new(false));
@@ -151,7 +155,10 @@ impl Announcers {
     /// once, and not for a torrent that was complete from the start (BEP 3). Never blocks.
     pub fn completed(&self) {
         for tier in &self.tiers {
-            let _ = tier.orders.try_send(Order::Completed);
+            // There is always a place left for the order to stop.
+            if tier.orders.len() < WAITING_ORDERS - 1 {
+                let _ = tier.orders.try_send(Order::Completed);
+            }
         }
     }
 
@@ -260,6 +267,10 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         let Some(turn) = self.tier.turn() else { return };
         let (site, event) = (turn.tracker.site(), turn.event);
         let outcome = self.ask(turn, ANNOUNCE_DEADLINE);
+        if outcome.is_err() && self.http.is_cut() {
+            // We broke it off ourselves, because the session ends: no fault of the tracker's.
+            return;
+        }
         let now = Instant::now();
         self.keep_until = Some(now + KEEP_CONNECTION);
         match &outcome {

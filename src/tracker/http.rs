@@ -115,6 +115,11 @@ impl HttpTracker {
             agent.shutdown();
         }
     }
+
+    /// Whether it has been cut.
+    pub fn is_cut(&self) -> bool {
+        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Cut)
+    }
 }
 
 fn new_agent() -> Agent {
