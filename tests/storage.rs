@@ -1,6 +1,8 @@
 //! The storage on a real file system: what is written where, what is kept, what is refused, and
 //! what is never touched.
 
+#![cfg(test)]
+
 #[path = "support/folder.rs"]
 mod folder;
 
@@ -577,14 +579,14 @@ fn all_room_can_be_taken_in_advance() {
 fn what_cannot_fit_is_refused_before_anything_is_created() {
     let root = TestFolder::new();
     let mut sample = Sample::mostly_zeros(16, 16);
-    sample.files[0].length = 1 << 60;
-    sample.cut = Geometry::new(1 << 60, 1 << 30).unwrap();
+    sample.files[0].length = 1 << 50;
+    sample.cut = Geometry::new(1 << 50, 1 << 30).unwrap();
     let out = root.path().join("out");
     let error = failure(sample.open(&out, FULL));
     assert_eq!(error.exit_code(), 9, "{error}");
     assert!(!out.exists());
     let (storage, _) = sample.open(&out, OPTIONS).unwrap();
-    assert_eq!(storage.shortage().map(|shortage| shortage.needed), Some(1 << 60));
+    assert_eq!(storage.shortage().map(|shortage| shortage.needed), Some(1 << 50));
 }
 
 /// Runs the test below in a mount namespace of its own, with a disk of 256 KiB at `$FULL_DISK`.

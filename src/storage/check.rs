@@ -20,6 +20,8 @@ use super::layout::{Layout, Slice};
 use crate::piece::{Bitfield, PieceIndex};
 
 /// Hears how many bytes of how many are checked, from any of the threads; false stops the check.
+///
+/// While all room is taken in advance it is asked with zeros, whether to go on.
 pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
 
 /// The SHA-1 that a piece must have.

@@ -23,6 +23,10 @@ use super::space;
 /// is removed in the middle should not cost hours of downloading into nowhere.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// From so many files on, the whole file system is synced before each of them is. A file by itself
+/// costs a turn of the disk, ten thousand of them minutes; one that is clean already costs little.
+const MANY_FILES: usize = 64;
+
 /// The files of one download.
 pub(super) struct Files {
     folder: Folder,
@@ -145,6 +149,9 @@ impl Files {
     pub fn finish(&mut self) -> Result<(), StorageError> {
         self.look_at_folder()?;
         let found = check::survey(&self.folder, &self.layout)?;
+        if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
+            self.folder.sync_all();
+        }
         for (number, found) in found.iter().enumerate() {
             self.finish_file(number, found.map(|found| found.length))?;
         }

@@ -126,6 +126,13 @@ impl Folder {
         }
     }
 
+    /// Brings everything on this file system to the disk, as far as it can be asked for. A hint,
+    /// which says nothing about any one file.
+    pub fn sync_all(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = rustix::fs::syncfs(&self.handle);
+    }
+
     /// Walks to the folder that holds the last element of the path.
     fn place<'a>(&self, path: &'a Path, create: bool) -> io::Result<Place<'a>> {
         let name = path.file_name().ok_or(Errno::INVAL)?;

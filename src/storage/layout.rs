@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(numbers(7..8), [0]);
         assert_eq!(numbers(7..9), [0, 1]);
         assert_eq!(numbers(96..100), [12]);
-        assert_eq!(numbers(50..50), []);
-        assert_eq!(numbers(0..0), []);
+        assert_eq!(numbers(50..50), [0; 0]);
+        assert_eq!(numbers(0..0), [0; 0]);
     }
 
     #[test]

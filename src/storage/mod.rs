@@ -209,10 +209,9 @@ impl Storage {
             let _ = std::fs::File::open(path).and_then(|folder| folder.sync_all());
         }
         if std::mem::take(&mut self.marked) {
-            let folder = self.files.folder();
-            self.marker.remove(folder)?;
-            let path = || folder.path().to_owned();
-            folder.sync(Path::new("")).map_err(|error| StorageError::from_io(Action::Sync, path(), error))?;
+            // Not synced: should a power failure bring it back, the next run finds all pieces and
+            // removes it again.
+            self.marker.remove(self.files.folder())?;
         }
         Ok(())
     }

@@ -41,6 +41,11 @@ pub(super) fn allocate(file: &File, length: u64, keep_going: &dyn Fn() -> bool) 
         Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => {}
         result => return result,
     }
+    fill(file, length, keep_going)
+}
+
+/// Appends zeros to the file up to this length.
+fn fill(file: &File, length: u64, keep_going: &dyn Fn() -> bool) -> io::Result<()> {
     let zeros = [0; ZEROS];
     let mut end = file.metadata()?.len();
     while end < length {
@@ -62,4 +67,35 @@ fn reserve(file: &File, length: u64) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 fn reserve(_: &File, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filling_keeps_what_is_there_and_can_be_stopped() {
+        let path = std::env::temp_dir().join(format!("femtotorrent-fill-{}", std::process::id()));
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file.write_all_at(b"there", 0).unwrap();
+        let stopped = fill(&file, 200_000, &|| false).unwrap_err();
+        assert_eq!(stopped.kind(), io::ErrorKind::Interrupted);
+        assert_eq!(file.metadata().unwrap().len(), 5);
+        fill(&file, 200_000, &|| true).unwrap();
+        fill(&file, 100_000, &|| true).unwrap();
+        let mut content = vec![1; 200_000];
+        file.read_exact_at(&mut content, 0).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 200_000);
+        assert_eq!(&content[..5], b"there");
+        assert!(content[5..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn the_room_of_a_folder_that_does_not_exist_is_that_of_the_one_above() {
+        let folder = std::env::temp_dir();
+        assert!(free(&folder).is_some());
+        assert!(free(&folder.join("not/there/yet")).is_some());
+        assert!(free(Path::new("not-there-yet")).is_some());
+    }
 }
