@@ -130,7 +130,7 @@ impl Geometry {
     pub fn block(&self, index: u32, begin: u32, length: usize) -> Option<Block> {
         let piece = self.piece(index)?;
         let block = Block { piece, number: begin / BLOCK_LENGTH };
-        let aligned = begin % BLOCK_LENGTH == 0 && block.number < self.block_count(piece);
+        let aligned = begin.is_multiple_of(BLOCK_LENGTH) && block.number < self.block_count(piece);
         (aligned && length == self.block_length(block) as usize).then_some(block)
     }
 }

@@ -3,8 +3,12 @@
 //! Pure: no socket, no file, no channel. The coordinator, the workers and the storage all count in
 //! the units that are defined here.
 
+mod assembly;
 mod bitfield;
+mod buffers;
 mod geometry;
 
+pub use assembly::{Assembly, Put, Suspects};
 pub use bitfield::Bitfield;
+pub use buffers::BufferPool;
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};

@@ -1,0 +1,291 @@
+//! A received value, read where it stands.
+//!
+//! Only [`Value::parse`] and [`Value::parse_prefix`] make one, and they check it from end to end
+//! first. What is inside a list or a dictionary is found by walking over it when somebody asks: a
+//! lookup takes time by the size of the dictionary, and a walk over everything by the size times the
+//! depth, which is four or five in a torrent.
+
+use super::error::{BencodeError, Fault};
+use super::scan::{self, Token};
+
+/// One well-formed value, a view of received bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A number. Everything that the protocols count fits in 64 bits with a sign.
+    Integer(i64),
+    /// A string, which need not be text.
+    Bytes(&'a [u8]),
+    /// Values in their order.
+    List(List<'a>),
+    /// Values by name.
+    Dictionary(Dictionary<'a>),
+}
+
+/// A list as received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List<'a> {
+    /// From `l` to `e`, both included.
+    raw: &'a [u8],
+}
+
+/// A dictionary as received, its keys in any order, none of them twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dictionary<'a> {
+    /// From `d` to `e`, both included.
+    raw: &'a [u8],
+}
+
+impl<'a> Value<'a> {
+    /// The value that these bytes are. White space may follow, as many programs end a file with a
+    /// newline.
+    ///
+    /// # Errors
+    ///
+    /// The first fault and where it stands.
+    pub fn parse(bytes: &'a [u8]) -> Result<Value<'a>, BencodeError> {
+        let (value, rest) = Value::parse_prefix(bytes)?;
+        match rest.iter().position(|byte| !byte.is_ascii_whitespace()) {
+            None => Ok(value),
+            Some(space) => {
+                let at = bytes.len().saturating_sub(rest.len()).saturating_add(space);
+                Err(BencodeError { at, fault: Fault::Leftover })
+            }
+        }
+    }
+
+    /// The value at the start of these bytes, and what follows it.
+    ///
+    /// # Errors
+    ///
+    /// The first fault of the value and where it stands.
+    pub fn parse_prefix(bytes: &'a [u8]) -> Result<(Value<'a>, &'a [u8]), BencodeError> {
+        let end = scan::check(bytes)?;
+        let rest = bytes.get(end..).unwrap_or_default();
+        match value_at(bytes, 0) {
+            Some((value, _)) => Ok((value, rest)),
+            None => Err(BencodeError { at: 0, fault: Fault::CutShort }),
+        }
+    }
+
+    /// The number, where it is one.
+    pub fn integer(self) -> Option<i64> {
+        if let Value::Integer(integer) = self { Some(integer) } else { None }
+    }
+
+    /// The number, where it is one and not negative.
+    pub fn unsigned(self) -> Option<u64> {
+        self.integer().and_then(|integer| u64::try_from(integer).ok())
+    }
+
+    /// The string, where it is one.
+    pub fn bytes(self) -> Option<&'a [u8]> {
+        if let Value::Bytes(bytes) = self { Some(bytes) } else { None }
+    }
+
+    /// The string as text, where it is one. What is not UTF-8 in it becomes U+FFFD.
+    pub fn text(self) -> Option<String> {
+        self.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// The list, where it is one.
+    pub fn list(self) -> Option<List<'a>> {
+        if let Value::List(list) = self { Some(list) } else { None }
+    }
+
+    /// The dictionary, where it is one.
+    pub fn dictionary(self) -> Option<Dictionary<'a>> {
+        if let Value::Dictionary(dictionary) = self { Some(dictionary) } else { None }
+    }
+}
+
+impl<'a> List<'a> {
+    /// The values, in order.
+    pub fn iter(self) -> impl Iterator<Item = Value<'a>> + use<'a> {
+        let mut at = 1;
+        std::iter::from_fn(move || {
+            let (value, next) = value_at(self.raw, at)?;
+            at = next;
+            Some(value)
+        })
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl<'a> Dictionary<'a> {
+    /// The value with this name.
+    pub fn get(self, key: impl AsRef<[u8]>) -> Option<Value<'a>> {
+        let key = key.as_ref();
+        let mut at = 1;
+        while let Some((name, value)) = bytes_at(self.raw, at) {
+            if name == key {
+                return value_at(self.raw, value).map(|(value, _)| value);
+            }
+            at = scan::skip(self.raw, value)?;
+        }
+        None
+    }
+
+    /// Names and values, in the order in which they came.
+    pub fn iter(self) -> impl Iterator<Item = (&'a [u8], Value<'a>)> + use<'a> {
+        let mut at = 1;
+        std::iter::from_fn(move || {
+            let (name, value) = bytes_at(self.raw, at)?;
+            let (value, next) = value_at(self.raw, value)?;
+            at = next;
+            Some((name, value))
+        })
+    }
+
+    /// The dictionary as it was received, brackets included: what an info-hash is taken over.
+    pub fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+}
+
+/// The checked value at `at` and where the next one starts. `None` at the end of a list.
+fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
+    let (token, next) = scan::token(raw, at).ok()?;
+    match token {
+        Token::Integer(integer) => Some((Value::Integer(integer), next)),
+        Token::Bytes(range) => Some((Value::Bytes(raw.get(range)?), next)),
+        Token::List => {
+            let end = scan::skip(raw, at)?;
+            Some((Value::List(List { raw: raw.get(at..end)? }), end))
+        }
+        Token::Dictionary => {
+            let end = scan::skip(raw, at)?;
+            Some((Value::Dictionary(Dictionary { raw: raw.get(at..end)? }), end))
+        }
+        Token::End => None,
+    }
+}
+
+/// The checked string at `at` and where the next value starts. `None` at the end of a dictionary.
+fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    match scan::token(raw, at).ok()? {
+        (Token::Bytes(range), next) => Some((raw.get(range)?, next)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bencode::DEPTH_LIMIT;
+
+    fn fault(bytes: &[u8]) -> Fault {
+        Value::parse(bytes).unwrap_err().fault
+    }
+
+    #[test]
+    fn each_kind_of_value_is_read() {
+        assert_eq!(Value::parse(b"i0e").unwrap(), Value::Integer(0));
+        assert_eq!(Value::parse(b"i-42e").unwrap(), Value::Integer(-42));
+        assert_eq!(Value::parse(b"i9223372036854775807e").unwrap(), Value::Integer(i64::MAX));
+        assert_eq!(Value::parse(b"i-9223372036854775808e").unwrap(), Value::Integer(i64::MIN));
+        assert_eq!(Value::parse(b"4:spam").unwrap(), Value::Bytes(b"spam"));
+        assert_eq!(Value::parse(b"0:").unwrap(), Value::Bytes(b""));
+        let list = Value::parse(b"li1e1:xlee").unwrap().list().unwrap();
+        assert_eq!(list.iter().count(), 3);
+        assert!(list.iter().nth(2).unwrap().list().unwrap().is_empty());
+        assert!(Value::parse(b"de").unwrap().dictionary().unwrap().iter().next().is_none());
+    }
+
+    #[test]
+    fn a_dictionary_is_read_in_any_order_and_keeps_its_bytes() {
+        let value = Value::parse(b"d1:zi1e1:ad1:yi2e1:bi3eee").unwrap();
+        let outer = value.dictionary().unwrap();
+        assert_eq!(outer.get("z"), Some(Value::Integer(1)));
+        assert_eq!(outer.get(b"x"), None);
+        let inner = outer.get(b"a").unwrap().dictionary().unwrap();
+        assert_eq!(inner.raw(), b"d1:yi2e1:bi3ee");
+        assert_eq!(inner.get("b").unwrap().unsigned(), Some(3));
+        let names: Vec<_> = outer.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, [b"z", b"a"]);
+    }
+
+    #[test]
+    fn a_key_twice_is_refused_wherever_it_stands() {
+        assert_eq!(fault(b"d1:ai1e1:ai2ee"), Fault::DuplicateKey);
+        assert_eq!(fault(b"d1:bi1e1:ai2e1:bi3ee"), Fault::DuplicateKey);
+        assert_eq!(fault(b"ld1:bd1:ble1:alee1:ale1:bleee"), Fault::DuplicateKey);
+    }
+
+    #[test]
+    fn numbers_have_one_spelling() {
+        for bad in ["ie", "i-e", "i-0e", "i07e", "i00e", "i-01e", "i+1e", "i 1e", "i1 e", "i1.5e", "i--1e"] {
+            assert_eq!(fault(bad.as_bytes()), Fault::BadInteger, "{bad}");
+        }
+        assert_eq!(fault(b"i9223372036854775808e"), Fault::BadInteger);
+        assert_eq!(fault(b"i99999999999999999999999999999999999e"), Fault::BadInteger);
+        assert_eq!(fault(b"04:spam"), Fault::BadLength);
+        assert_eq!(fault(b"4-:spam"), Fault::BadLength);
+        assert_eq!(fault(b"-4:spam"), Fault::UnknownByte(b'-'));
+    }
+
+    #[test]
+    fn a_string_ends_before_the_bytes_do() {
+        assert_eq!(fault(b"5:spam"), Fault::PastTheEnd);
+        assert_eq!(fault(b"18446744073709551615:spam"), Fault::PastTheEnd);
+        assert_eq!(fault(b"99999999999999999999:spam"), Fault::BadLength);
+        assert_eq!(fault(b"99999999999999999999999:spam"), Fault::BadLength);
+    }
+
+    #[test]
+    fn a_dictionary_has_a_string_and_a_value_by_turns() {
+        assert_eq!(fault(b"di1ei1ee"), Fault::BadKey);
+        assert_eq!(fault(b"dlei1ee"), Fault::BadKey);
+        assert_eq!(fault(b"d1:ae"), Fault::NoValue);
+        assert_eq!(fault(b"e"), Fault::UnknownByte(b'e'));
+        assert_eq!(fault(b"<html>"), Fault::UnknownByte(b'<'));
+    }
+
+    #[test]
+    fn brackets_in_brackets_end_at_the_limit() {
+        let nested = |depth: usize| ["l".repeat(depth), "e".repeat(depth)].concat().into_bytes();
+        assert!(Value::parse(&nested(DEPTH_LIMIT)).is_ok());
+        assert_eq!(fault(&nested(DEPTH_LIMIT + 1)), Fault::TooDeep);
+        assert_eq!(fault(&vec![b'l'; 10_000_000]), Fault::TooDeep);
+        assert_eq!(fault("d1:a".repeat(1_000_000).as_bytes()), Fault::TooDeep);
+    }
+
+    #[test]
+    fn white_space_may_follow_and_nothing_else() {
+        assert!(Value::parse(b"i1e\r\n \n").is_ok());
+        assert_eq!(Value::parse(b"i1e\nx"), Err(BencodeError { at: 4, fault: Fault::Leftover }));
+        let (value, rest) = Value::parse_prefix(b"d1:ai1eerest").unwrap();
+        assert_eq!((value.dictionary().unwrap().raw(), rest), (&b"d1:ai1ee"[..], &b"rest"[..]));
+    }
+
+    /// Walks over everything that can be reached.
+    fn walk(value: Value) {
+        match value {
+            Value::Integer(_) | Value::Bytes(_) => {}
+            Value::List(list) => list.iter().for_each(walk),
+            Value::Dictionary(dictionary) => dictionary.iter().for_each(|(name, value)| {
+                assert_eq!(dictionary.get(name), Some(value));
+                walk(value);
+            }),
+        }
+    }
+
+    #[test]
+    fn no_cut_and_no_flipped_bit_breaks_the_reader() {
+        let whole = b"d4:infod6:lengthi1024e4:listl1:ai-7ed1:xleee4:name8:file.txte3:urll10:0123456789ee";
+        walk(Value::parse(whole).unwrap());
+        for end in 0..whole.len() {
+            assert!(Value::parse(&whole[..end]).is_err(), "cut at {end}");
+        }
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok((value, _)) = Value::parse_prefix(&bytes) {
+                walk(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Every value that crosses a channel. Whoever reads this file knows the conversation.
+//!
+//! ```text
+//! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
+//! worker ───── Event::Heard ────▶ │ coordinator │ ── Lease ──▶ inbound ◀── the peer
+//! writer ───── Event::Stored ───▶ └─────────────┘                  │
+//!    ▲                                   └─ Snapshot ─▶ screen     │
+//!    └──────────────────── Write::Piece ───────────────────────────┘
+//! ```
+//!
+//! The inbox of the coordinator is bounded and its senders wait when it is full, so a peer that
+//! floods us fills its own socket and not our memory. That cannot lock up, because the coordinator
+//! never waits for anybody: a peer that does not take its orders is dropped.
+
+mod peer_error;
+mod snapshot;
+
+pub use peer_error::PeerError;
+pub use snapshot::{Snapshot, Stall};
+
+use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
+use crate::wire::extension::ExtensionHandshake;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Names one connection of one torrent. No number is used twice in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerKey(pub u32);
+
+/// What the coordinator hears.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody found addresses of peers.
+    Found(Vec<SocketAddr>),
+    /// An announcer spoke to a tracker.
+    Tracker(TrackerReport),
+    /// A worker exchanged handshakes with its peer.
+    Greeted(PeerKey, Greeting),
+    /// A peer said something: all that one read brought, in order.
+    Heard(PeerKey, Vec<News>),
+    /// A connection is over, or never came to be.
+    Gone(PeerKey, PeerError),
+    /// A piece is on disk.
+    Stored(PieceIndex),
+    /// The writer has ended. Its result comes with its thread.
+    WriterEnded,
+    /// The user wants to end.
+    Stop,
+}
+
+/// What a tracker said.
+#[derive(Debug)]
+pub struct TrackerReport {
+    /// Its address, fit to be printed.
+    pub url: String,
+    /// How many peers it named, or why it named none, fit to be printed. The peers themselves come
+    /// in front of it as [`Event::Found`].
+    pub outcome: Result<usize, String>,
+}
+
+/// What is known of a peer after the handshakes.
+#[derive(Clone, Copy, Debug)]
+pub struct Greeting {
+    /// How it calls itself.
+    pub peer_id: [u8; 20],
+    /// It speaks the Fast extension (BEP 6).
+    pub fast: bool,
+    /// It speaks the extension protocol (BEP 10).
+    pub extensions: bool,
+}
+
+/// One thing that a peer said, checked for what it means.
+#[derive(Debug)]
+pub enum News {
+    /// These blocks, which we had asked for, are in their assembly (or were there already).
+    Blocks(Span),
+    /// A piece verified and is on its way to the writer. Those who had sent wrong blocks of it before.
+    Verified(PieceIndex, Vec<PeerKey>),
+    /// A piece is complete and wrong.
+    Corrupt(PieceIndex, Suspects),
+    /// It answers no more requests.
+    Choked,
+    /// It answers requests.
+    Unchoked,
+    /// It wants something that we have.
+    Interested,
+    /// It wants nothing that we have.
+    NotInterested,
+    /// It has this piece now.
+    Has(PieceIndex),
+    /// It has these pieces.
+    HasThese(Bitfield),
+    /// It has every piece.
+    HasAll,
+    /// It will not send this block.
+    Rejected(Block),
+    /// It answers requests for this piece even while it chokes us.
+    AllowedFast(PieceIndex),
+    /// What it can do beyond the protocol.
+    Extensions(ExtensionHandshake),
+}
+
+/// What an outbox is to send.
+#[derive(Debug)]
+pub enum Order {
+    /// The first messages: which pieces we have, and what we can do.
+    Introduce {
+        /// Our pieces; `None` where we have none.
+        pieces: Option<Arc<Bitfield>>,
+        /// What it knows of BEP 6 and BEP 10.
+        greeting: Greeting,
+    },
+    /// Whether we want something that the peer has.
+    Interested(bool),
+    /// Requests, in this order. Their leases went to the inbound half before.
+    Request(Vec<Span>),
+    /// These are not needed any more.
+    Cancel(Vec<Block>),
+    /// We have this piece now.
+    Have(PieceIndex),
+}
+
+/// A promise that the peer will be asked for some blocks of one piece, and where they are to go.
+#[derive(Debug)]
+pub struct Lease {
+    /// Where the blocks are put together.
+    pub assembly: Arc<Assembly>,
+    /// Which blocks.
+    pub span: Span,
+}
+
+/// What the writer is to do. When the channel ends without `Finish`, it keeps what is there.
+#[derive(Debug)]
+pub enum Write {
+    /// Write these bytes, which have the right digest.
+    Piece(PieceIndex, Vec<u8>),
+    /// Everything is written: bring it to the disk and finish.
+    Finish,
+}

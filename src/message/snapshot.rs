@@ -1,0 +1,62 @@
+//! How a download stands: what the coordinator tells the screen, several times a second.
+
+use std::fmt;
+
+/// One torrent at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Bytes that are on disk and verified, padding included.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Payload bytes a second, over the last seconds.
+    pub rate: f64,
+    /// Peers that were greeted.
+    pub peers: usize,
+    /// Those of them that have everything.
+    pub seeds: usize,
+    /// Peers that answer our requests.
+    pub unchoked: usize,
+    /// Payload bytes that came in this run, those that we had already included.
+    pub received: u64,
+    /// Payload bytes that came and were of no use.
+    pub wasted: u64,
+    /// Everything is there; the writer brings it to the disk.
+    pub finishing: bool,
+    /// Why nothing moves, when nothing has moved for a while.
+    pub stall: Option<Stall>,
+}
+
+/// Why nothing moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stall {
+    /// Nobody named a peer. With what the tracker said last, if it said something.
+    NoPeers(Option<String>),
+    /// Peers are known, but none can be reached. With how many, and what the last one failed of.
+    Unreachable(usize, Option<String>),
+    /// The connected peers have nothing that we miss. With a piece that none of them has.
+    NobodyHas(u32),
+    /// The peers that have what we miss do not send yet.
+    AllChoke,
+    /// We asked, and nothing comes.
+    Silent,
+    /// The disk is slower than the peers.
+    SlowDisk,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stall::NoPeers(None) => write!(out, "no tracker has named a peer yet"),
+            Stall::NoPeers(Some(said)) => write!(out, "no peers: {said}"),
+            Stall::Unreachable(known, None) => write!(out, "none of the {known} known peers answers"),
+            Stall::Unreachable(known, Some(why)) => {
+                write!(out, "none of the {known} known peers can be reached (the last one: {why})")
+            }
+            Stall::NobodyHas(piece) => write!(out, "none of the connected peers has piece {piece}"),
+            Stall::AllChoke => write!(out, "all peers choke us: they send to others first"),
+            Stall::Silent => write!(out, "the peers that we asked send nothing"),
+            Stall::SlowDisk => write!(out, "the disk is slower than the peers"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The reading half of a worker: from the socket to the assembly.
+//!
+//! Runs on the thread `peer-ADDRESS`, from the connection's first byte to its last. It blocks on the
+//! socket, and on the writer's inbox when the disk is slower than the peer. What a read brought is
+//! reported in one event. It never decides what to ask for and never writes but the handshake.
+
+use super::ledger::{Claim, Ledger};
+use super::read_buffer::ReadBuffer;
+use super::{STACK_BYTES, Shared, greeting, outbox};
+use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
+use crate::net::Line;
+use crate::piece::{Bitfield, Block, Put, Span};
+use crate::wire::extension::{self, ExtensionHandshake};
+use crate::wire::{FrameLimits, Message, Wanted};
+use crossbeam_channel::{Receiver, TrySendError};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// BEP 3 has peers say something every two minutes.
+const SILENCE: Duration = Duration::from_secs(150);
+/// So much hearsay in one report at most; the rest comes with the next.
+const REPORT: usize = 4096;
+
+/// What a worker starts with.
+pub struct Start {
+    pub shared: Shared,
+    pub key: PeerKey,
+    pub address: SocketAddr,
+    pub line: Arc<OnceLock<Line>>,
+    pub orders: Receiver<Order>,
+    pub leases: Receiver<Lease>,
+}
+
+impl Start {
+    /// The life of the connection. Always ends with [`Event::Gone`].
+    pub fn run(self) {
+        let (key, events, line) = (self.key, self.shared.events.clone(), Arc::clone(&self.line));
+        let why = self.live().err().unwrap_or(PeerError::Closed);
+        if let Some(line) = line.get() {
+            line.hang_up("the worker has ended");
+        }
+        // It fails where the coordinator has ended: nobody wants to know.
+        let _ = events.send(Event::Gone(key, why));
+    }
+
+    fn live(self) -> Result<(), PeerError> {
+        let connected = greeting::connect(self.address)?;
+        let line = self.line.get_or_init(|| connected);
+        let greeting = greeting::greet(line, self.shared.info_hash, self.shared.peer_id)?;
+        line.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
+
+        let outbox = outbox::Outbox {
+            line: Arc::clone(&self.line),
+            orders: self.orders,
+            geometry: self.shared.geometry,
+            address: self.address,
+            alive: self.shared.alive.clone(),
+        };
+        std::thread::Builder::new()
+            .name(format!("out-{}", self.address.ip()))
+            .stack_size(STACK_BYTES)
+            .spawn(move || outbox.run())
+            .map_err(PeerError::Connect)?;
+
+        let mut inbound = Inbound {
+            key: self.key,
+            ledger: Ledger::new(self.leases),
+            news: Vec::new(),
+            introduced: false,
+            fast: greeting.fast,
+            shared: self.shared,
+        };
+        inbound.send(Event::Greeted(self.key, greeting))?;
+        inbound.listen(line)
+    }
+}
+
+struct Inbound {
+    key: PeerKey,
+    shared: Shared,
+    ledger: Ledger,
+    news: Vec<News>,
+    /// The peer has said something: a bitfield may not come any more.
+    introduced: bool,
+    fast: bool,
+}
+
+impl Inbound {
+    fn listen(&mut self, line: &Line) -> Result<(), PeerError> {
+        let limits = FrameLimits::for_pieces(self.shared.geometry.piece_count());
+        let mut buffer = ReadBuffer::new(self.shared.read_ahead);
+        loop {
+            while let Some(message) = buffer.next(&limits)? {
+                self.hear(message)?;
+                if self.news.len() >= REPORT {
+                    self.report()?;
+                }
+            }
+            self.report()?;
+            buffer.fill(line)?;
+        }
+    }
+
+    fn hear(&mut self, message: Message<'_>) -> Result<(), PeerError> {
+        let news = match message {
+            Message::Piece { index, begin, data } => return self.hear_block(index, begin, data),
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if self.introduced => {
+                return Err(PeerError::Broke("a second bitfield"));
+            }
+            Message::HaveAll | Message::HaveNone | Message::Reject(_) | Message::AllowedFast(_)
+                if !self.fast =>
+            {
+                return Err(PeerError::Broke("a message of the Fast extension, which it does not speak"));
+            }
+            Message::Bitfield(bits) => {
+                let pieces = Bitfield::from_wire(bits, self.shared.geometry.piece_count())
+                    .ok_or(PeerError::Broke("a bitfield with pieces that the torrent does not have"))?;
+                Some(if pieces.is_full() { News::HasAll } else { News::HasThese(pieces) })
+            }
+            Message::HaveAll => Some(News::HasAll),
+            Message::Have(index) => {
+                let piece = self.shared.geometry.piece(index);
+                Some(News::Has(piece.ok_or(PeerError::Broke("a piece number out of range"))?))
+            }
+            Message::Choke => Some(News::Choked),
+            Message::Unchoke => Some(News::Unchoked),
+            Message::Interested => Some(News::Interested),
+            Message::NotInterested => Some(News::NotInterested),
+            Message::Reject(wanted) => self.rejected(wanted)?.map(News::Rejected),
+            Message::AllowedFast(index) => self.shared.geometry.piece(index).map(News::AllowedFast),
+            Message::Extended(extension::HANDSHAKE, body) => {
+                ExtensionHandshake::from_wire(body).map(News::Extensions)
+            }
+            // We unchoke nobody, so there is no request that we would have to answer.
+            Message::Request(_) | Message::Cancel(_) => None,
+            Message::KeepAlive
+            | Message::HaveNone
+            | Message::Suggest(_)
+            | Message::Port(_)
+            | Message::Extended(..)
+            | Message::Unknown(_) => None,
+        };
+        self.introduced |= !matches!(message, Message::KeepAlive);
+        self.news.extend(news);
+        Ok(())
+    }
+
+    fn hear_block(&mut self, index: u32, begin: u32, data: &[u8]) -> Result<(), PeerError> {
+        self.introduced = true;
+        let block = self.shared.geometry.block(index, begin, data.len());
+        let block = block.ok_or(PeerError::Broke("a block that the torrent does not have"))?;
+        let assembly = match self.ledger.claim(block) {
+            Claim::Leased(assembly) => assembly,
+            Claim::Late => return Ok(()),
+            Claim::Never => return Err(PeerError::Broke("a block that nobody asked for")),
+        };
+        let put = assembly.put(block, data, self.key.0, &self.shared.buffers);
+        self.came(block);
+        match put {
+            Put::Kept | Put::Duplicate => Ok(()),
+            Put::Verified { bytes, liars } => {
+                let liars = liars.into_iter().map(PeerKey).collect();
+                self.news.push(News::Verified(block.piece, liars));
+                self.hand_over(Write::Piece(block.piece, bytes))
+            }
+            Put::Corrupt(suspects) => {
+                self.news.push(News::Corrupt(block.piece, suspects));
+                Ok(())
+            }
+        }
+    }
+
+    /// Notes a block, as part of the span before it where it follows that.
+    fn came(&mut self, block: Block) {
+        match self.news.last_mut() {
+            Some(News::Blocks(span))
+                if span.piece == block.piece && span.first.checked_add(span.count) == Some(block.number) =>
+            {
+                span.count += 1;
+            }
+            _ => self.news.push(News::Blocks(Span { piece: block.piece, first: block.number, count: 1 })),
+        }
+    }
+
+    fn rejected(&mut self, wanted: Wanted) -> Result<Option<Block>, PeerError> {
+        let length = usize::try_from(wanted.length).unwrap_or(usize::MAX);
+        let block = self.shared.geometry.block(wanted.index, wanted.begin, length);
+        let block = block.ok_or(PeerError::Broke("a refusal of a block that the torrent does not have"))?;
+        Ok(self.ledger.reject(block).then_some(block))
+    }
+
+    fn hand_over(&mut self, write: Write) -> Result<(), PeerError> {
+        match self.shared.writer.try_send(write) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(write)) => {
+                // The disk is behind. The coordinator should know what we have before we wait for it.
+                self.report()?;
+                self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(PeerError::HungUp("the writer has ended")),
+        }
+    }
+
+    fn report(&mut self) -> Result<(), PeerError> {
+        if self.news.is_empty() {
+            return Ok(());
+        }
+        let news = std::mem::take(&mut self.news);
+        self.send(Event::Heard(self.key, news))
+    }
+
+    fn send(&self, event: Event) -> Result<(), PeerError> {
+        self.shared.events.send(event).map_err(|_| PeerError::HungUp("the download has ended"))
+    }
+}

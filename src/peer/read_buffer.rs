@@ -1,0 +1,78 @@
+//! The buffer between a socket and the frames in it.
+//!
+//! One `read` brings as many frames as fit, because a system call for each block costs more than the
+//! block's copy. The buffer begins small and doubles when a read fills it: only a peer that sends
+//! faster than we look has a large one.
+
+use crate::message::PeerError;
+use crate::net::Line;
+use crate::wire::{Frame, FrameLimits, Message};
+use std::io;
+
+const SMALLEST: usize = 16 * 1024;
+
+/// Bytes that were read, of which some are used up.
+#[derive(Debug)]
+pub struct ReadBuffer {
+    bytes: Vec<u8>,
+    used: usize,
+    held: usize,
+    largest: usize,
+    /// Bytes of the frame that is still coming.
+    needed: usize,
+}
+
+impl ReadBuffer {
+    /// An empty buffer that grows to `largest` bytes, or to the longest frame.
+    pub fn new(largest: usize) -> ReadBuffer {
+        ReadBuffer { bytes: vec![0; SMALLEST], used: 0, held: 0, largest, needed: 0 }
+    }
+
+    /// Takes the next message out of the buffer, if it is there as a whole.
+    pub fn next(&mut self, limits: &FrameLimits) -> Result<Option<Message<'_>>, PeerError> {
+        let held = self.bytes.get(self.used..self.held).unwrap_or_default();
+        match Frame::parse(held, limits).map_err(PeerError::Frame)? {
+            Frame::Whole(message, length) => {
+                self.used += length;
+                Ok(Some(message))
+            }
+            Frame::Partial(needed) => {
+                self.needed = needed;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Waits for more bytes.
+    pub fn fill(&mut self, line: &Line) -> Result<(), PeerError> {
+        self.bytes.copy_within(self.used..self.held, 0);
+        self.held -= self.used;
+        self.used = 0;
+        if self.needed > self.bytes.len() {
+            // The length passed the limits, so a frame can be this long.
+            self.bytes.resize(self.needed, 0);
+        }
+        let room = self.bytes.get_mut(self.held..).unwrap_or_default();
+        let asked = room.len();
+        let read = line.read(room).map_err(|error| farewell(line, error))?;
+        if read == 0 {
+            return Err(line.hung_up().map_or(PeerError::Closed, PeerError::HungUp));
+        }
+        self.held += read;
+        if read == asked && self.bytes.len() < self.largest {
+            let larger = (self.bytes.len() * 2).min(self.largest);
+            self.bytes.resize(larger, 0);
+        }
+        Ok(())
+    }
+}
+
+fn farewell(line: &Line, error: io::Error) -> PeerError {
+    match (line.hung_up(), error.kind()) {
+        (Some(why), _) => PeerError::HungUp(why),
+        (_, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
+            PeerError::Silent("it was silent for 150 s")
+        }
+        _ => PeerError::Lost(error),
+    }
+}

@@ -1,0 +1,297 @@
+//! One piece while it is being put together from blocks.
+//!
+//! Several workers may hold the same assembly at once, when their peers share a piece. Each copies
+//! its block in under the lock and moves the SHA-1 forward over the bytes that are in order, while
+//! they are still in the cache, one block for each time that it takes the lock. The worker whose
+//! block completes the piece gets the verdict and the buffer.
+//!
+//! An assembly never reports bytes twice: the second copy of a block is a [`Put::Duplicate`].
+
+use super::buffers::BufferPool;
+use super::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
+use sha1::{Digest, Sha1};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A piece that is open.
+#[derive(Debug)]
+pub struct Assembly {
+    piece: PieceIndex,
+    length: u32,
+    expected: [u8; 20],
+    /// What earlier attempts at this piece, which did not verify, were made of.
+    suspects: Vec<Suspects>,
+    inside: Mutex<Inside>,
+}
+
+struct Inside {
+    /// Empty until the first block is there: a piece that is only leased costs no memory.
+    buffer: Vec<u8>,
+    /// Who sent each block.
+    senders: Vec<Option<u32>>,
+    missing: usize,
+    digest: Sha1,
+    /// How many blocks the digest has seen.
+    hashed: usize,
+    done: bool,
+}
+
+/// What became of a block.
+#[derive(Debug)]
+pub enum Put {
+    /// It is in its place, and others are still missing.
+    Kept,
+    /// It was there already, or the piece is done. Nothing changed.
+    Duplicate,
+    /// It was the last one and the piece has the right digest.
+    Verified {
+        /// The whole piece.
+        bytes: Vec<u8>,
+        /// Those whose blocks in an earlier attempt were wrong.
+        liars: Vec<u32>,
+    },
+    /// It was the last one and the digest is wrong.
+    Corrupt(Suspects),
+}
+
+/// Who sent which block of a piece that did not verify: one digest and one sender a block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspects {
+    blocks: Vec<(u32, [u8; 20])>,
+}
+
+impl Assembly {
+    /// An empty assembly for a piece that must have the digest `expected`. `suspects` are those of
+    /// earlier attempts at it.
+    pub fn new(
+        geometry: &Geometry,
+        piece: PieceIndex,
+        expected: [u8; 20],
+        suspects: Vec<Suspects>,
+    ) -> Assembly {
+        let blocks = geometry.block_count(piece) as usize;
+        Assembly {
+            piece,
+            length: geometry.length(piece),
+            expected,
+            suspects,
+            inside: Mutex::new(Inside {
+                buffer: Vec::new(),
+                senders: vec![None; blocks],
+                missing: blocks,
+                digest: Sha1::new(),
+                hashed: 0,
+                done: false,
+            }),
+        }
+    }
+
+    /// The piece.
+    pub fn piece(&self) -> PieceIndex {
+        self.piece
+    }
+
+    /// Whether the verdict is known, so that no block can help any more.
+    pub fn is_done(&self) -> bool {
+        self.lock().done
+    }
+
+    /// Puts a block that `sender` sent into its place.
+    ///
+    /// The block must have passed [`Geometry::block`]; one of another length is a duplicate at most.
+    pub fn put(&self, block: Block, data: &[u8], sender: u32, buffers: &BufferPool) -> Put {
+        let mut inside = self.lock();
+        if !inside.place(block, data, sender, self.length as usize, buffers) {
+            return Put::Duplicate;
+        }
+        while inside.hash_next_block() {
+            if inside.missing > 0 {
+                // Another worker may be waiting to copy its block.
+                drop(inside);
+                inside = self.lock();
+            }
+        }
+        if inside.done || inside.missing > 0 || inside.hashed < inside.senders.len() {
+            return Put::Kept;
+        }
+        inside.done = true;
+        let digest: [u8; 20] = std::mem::take(&mut inside.digest).finalize().into();
+        let buffer = std::mem::take(&mut inside.buffer);
+        if digest == self.expected {
+            let mut liars: Vec<u32> =
+                self.suspects.iter().flat_map(|suspects| suspects.convicted_by(&buffer)).collect();
+            liars.sort_unstable();
+            liars.dedup();
+            return Put::Verified { bytes: buffer, liars };
+        }
+        let suspects = inside.suspects(&buffer);
+        buffers.give(buffer);
+        Put::Corrupt(suspects)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn place(&mut self, block: Block, data: &[u8], sender: u32, length: usize, buffers: &BufferPool) -> bool {
+        if self.done {
+            return false;
+        }
+        let Some(slot @ None) = self.senders.get_mut(block.number as usize) else {
+            return false;
+        };
+        if self.buffer.is_empty() {
+            self.buffer = buffers.take(length);
+        }
+        let start = block.number as usize * BLOCK_LENGTH as usize;
+        let Some(place) = self.buffer.get_mut(start..).and_then(|rest| rest.get_mut(..data.len())) else {
+            return false;
+        };
+        place.copy_from_slice(data);
+        *slot = Some(sender);
+        self.missing -= 1;
+        true
+    }
+
+    fn hash_next_block(&mut self) -> bool {
+        let in_order = matches!(self.senders.get(self.hashed), Some(Some(_)));
+        if !in_order || self.done {
+            return false;
+        }
+        if let Some(bytes) = self.buffer.chunks(BLOCK_LENGTH as usize).nth(self.hashed) {
+            self.digest.update(bytes);
+        }
+        self.hashed += 1;
+        true
+    }
+
+    fn suspects(&self, buffer: &[u8]) -> Suspects {
+        let digests = buffer.chunks(BLOCK_LENGTH as usize).map(|bytes| Sha1::digest(bytes).into());
+        Suspects {
+            blocks: self.senders.iter().map(|sender| sender.unwrap_or_default()).zip(digests).collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Inside {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Inside")
+            .field("missing", &self.missing)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Suspects {
+    /// Everybody who sent a block of the piece, each once.
+    pub fn everybody(&self) -> Vec<u32> {
+        let mut senders: Vec<u32> = self.blocks.iter().map(|(sender, _)| *sender).collect();
+        senders.sort_unstable();
+        senders.dedup();
+        senders
+    }
+
+    /// Those whose block differs from the one in the verified bytes of the same piece: the liars.
+    fn convicted_by(&self, verified: &[u8]) -> Vec<u32> {
+        let mut liars: Vec<u32> = self
+            .blocks
+            .iter()
+            .zip(verified.chunks(BLOCK_LENGTH as usize))
+            .filter(|((_, digest), bytes)| *digest != <[u8; 20]>::from(Sha1::digest(bytes)))
+            .map(|((sender, _), _)| *sender)
+            .collect();
+        liars.sort_unstable();
+        liars.dedup();
+        liars
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece_of(length: u32) -> (Geometry, Vec<u8>, Assembly, BufferPool) {
+        let geometry = Geometry::new(u64::from(length), length).unwrap();
+        let payload: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
+        let piece = geometry.piece(0).unwrap();
+        let assembly = Assembly::new(&geometry, piece, Sha1::digest(&payload).into(), Vec::new());
+        (geometry, payload, assembly, BufferPool::new(2))
+    }
+
+    fn block(geometry: &Geometry, number: u32) -> (Block, std::ops::Range<usize>) {
+        let block = Block { piece: geometry.piece(0).unwrap(), number };
+        let begin = geometry.begin(block) as usize;
+        (block, begin..begin + geometry.block_length(block) as usize)
+    }
+
+    #[test]
+    fn blocks_in_any_order_make_a_verified_piece() {
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]] {
+            let (geometry, payload, assembly, buffers) = piece_of(3 * BLOCK_LENGTH + 5);
+            for (turn, number) in order.into_iter().enumerate() {
+                let (block, bytes) = block(&geometry, number);
+                match assembly.put(block, &payload[bytes], 1, &buffers) {
+                    Put::Kept => assert!(turn < 3),
+                    Put::Verified { bytes: found, .. } => assert!(turn == 3 && found == payload),
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert!(assembly.is_done());
+        }
+    }
+
+    #[test]
+    fn a_second_copy_changes_nothing() {
+        let (geometry, payload, assembly, buffers) = piece_of(2 * BLOCK_LENGTH);
+        let (first, bytes) = block(&geometry, 0);
+        assert!(matches!(assembly.put(first, &payload[bytes.clone()], 1, &buffers), Put::Kept));
+        assert!(matches!(assembly.put(first, &vec![9; bytes.len()], 2, &buffers), Put::Duplicate));
+        let (second, bytes) = block(&geometry, 1);
+        assert!(matches!(assembly.put(second, &payload[bytes.clone()], 1, &buffers), Put::Verified { .. }));
+        assert!(matches!(assembly.put(second, &payload[bytes], 1, &buffers), Put::Duplicate));
+    }
+
+    #[test]
+    fn the_liar_is_convicted_once_the_true_bytes_are_known() {
+        let (geometry, payload, assembly, buffers) = piece_of(3 * BLOCK_LENGTH);
+        for number in 0..3 {
+            let (block, bytes) = block(&geometry, number);
+            let data = if number == 1 { vec![9; bytes.len()] } else { payload[bytes].to_vec() };
+            match assembly.put(block, &data, number, &buffers) {
+                Put::Kept => {}
+                Put::Corrupt(suspects) => {
+                    assert_eq!(suspects.everybody(), [0, 1, 2]);
+                    assert_eq!(suspects.convicted_by(&payload), [1]);
+                    return;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("a wrong block went unnoticed");
+    }
+
+    #[test]
+    fn many_threads_share_one_piece() {
+        let (geometry, payload, assembly, buffers) = piece_of(64 * BLOCK_LENGTH);
+        let verified = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for first in 0..4 {
+                let (geometry, payload, assembly, buffers, verified) =
+                    (&geometry, &payload, &assembly, &buffers, &verified);
+                scope.spawn(move || {
+                    for number in (first..64).step_by(4) {
+                        let (block, bytes) = block(geometry, number);
+                        if let Put::Verified { bytes: found, .. } =
+                            assembly.put(block, &payload[bytes], first, buffers)
+                        {
+                            assert!(found == *payload);
+                            verified.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(verified.into_inner(), 1);
+    }
+}

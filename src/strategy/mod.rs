@@ -1,0 +1,14 @@
+//! Decisions: which piece next, how many requests at once, whom to connect to.
+//!
+//! Pure. A strategy sees numbers and the time, which it gets as an argument, and says what it would
+//! do; the coordinator does it. So each is tested as a plain function, with a clock that is a number.
+
+mod candidates;
+mod pace;
+mod pipeline;
+mod rarity;
+
+pub use candidates::{Candidates, Failure};
+pub use pace::Pace;
+pub use pipeline::{Pipeline, SLOWEST_START};
+pub use rarity::{Has, Rarity};

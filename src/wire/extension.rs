@@ -1,0 +1,102 @@
+//! The handshake of the extension protocol (BEP 10): what each side can do beyond BEP 3.
+//!
+//! Message 20 with the number 0 carries a dictionary. Its `m` gives a number to every extension that
+//! the sender understands; further messages use the number that the *receiver* gave. A client may
+//! send it more than once, to add or to take away.
+
+use crate::bencode::{Item, Value};
+use std::net::IpAddr;
+
+/// The number of the handshake itself.
+pub const HANDSHAKE: u8 = 0;
+
+/// What a peer says of itself. Everything is optional, and nothing of it is proven.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtensionHandshake {
+    /// Name and version of its program (`v`).
+    pub client: Option<String>,
+    /// How many requests it queues before it drops some (`reqq`).
+    pub request_queue: Option<u32>,
+    /// The TCP port on which it listens (`p`).
+    pub port: Option<u16>,
+    /// Our address as the peer sees it (`yourip`).
+    pub your_address: Option<IpAddr>,
+}
+
+impl ExtensionHandshake {
+    /// The handshake from a message's body. `None` where it is no dictionary. A field of a wrong type
+    /// is as good as absent: clients of the field disagree about several.
+    pub fn from_wire(body: &[u8]) -> Option<ExtensionHandshake> {
+        let (value, _) = Value::parse_prefix(body).ok()?;
+        let said = value.dictionary()?;
+        let number = |key: &str| said.get(key).and_then(Value::unsigned);
+        Some(ExtensionHandshake {
+            client: said.get("v").and_then(Value::text).map(|text| text.chars().take(64).collect()),
+            request_queue: number("reqq").map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+            port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
+            your_address: said.get("yourip").and_then(Value::bytes).and_then(address),
+        })
+    }
+
+    /// The message's body.
+    pub fn to_wire(&self) -> Vec<u8> {
+        let none: [(&str, Item); 0] = [];
+        let fields = [
+            Some(("m", Item::dictionary(none))),
+            self.client.as_deref().map(|client| ("v", client.into())),
+            self.request_queue.map(|most| ("reqq", i64::from(most).into())),
+            self.port.map(|port| ("p", i64::from(port).into())),
+            self.your_address.map(|ip| ("yourip", compact(ip).as_slice().into())),
+        ];
+        Item::dictionary(fields.into_iter().flatten()).encode()
+    }
+}
+
+fn compact(ip: IpAddr) -> Vec<u8> {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    let v6 = || <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
+    v4().or_else(v6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_comes_back_as_it_went() {
+        for your_address in [None, Some([127, 0, 0, 2].into()), Some([7; 16].into())] {
+            let said = ExtensionHandshake {
+                client: Some("femtotorrent 0".into()),
+                request_queue: Some(500),
+                port: Some(6881),
+                your_address,
+            };
+            assert_eq!(ExtensionHandshake::from_wire(&said.to_wire()), Some(said));
+        }
+        let nothing = ExtensionHandshake::default();
+        assert_eq!(ExtensionHandshake::from_wire(&nothing.to_wire()), Some(nothing));
+    }
+
+    #[test]
+    fn wrong_types_are_absent_and_nonsense_is_refused_without_panic() {
+        let odd = b"d1:m3:abc4:reqqi-5e1:pi70000e6:yourip3:abc1:vi1ee";
+        assert_eq!(ExtensionHandshake::from_wire(odd), Some(ExtensionHandshake::default()));
+        let good = ExtensionHandshake { request_queue: Some(9), ..Default::default() }.to_wire();
+        for cut in 0..good.len() {
+            assert_eq!(ExtensionHandshake::from_wire(&good[..cut]), None);
+            let mut bad = good.clone();
+            for bit in 0..8 {
+                bad[cut] ^= 1 << bit;
+                let _ = ExtensionHandshake::from_wire(&bad);
+                bad[cut] ^= 1 << bit;
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The first 68 bytes of a connection, the same in both directions (BEP 3, "peer protocol").
+//!
+//! ```text
+//! 19 "BitTorrent protocol"   8 reserved bytes   20 bytes info-hash   20 bytes peer id
+//! ```
+//!
+//! The reserved bytes say what a client can do beyond BEP 3: the Fast extension (BEP 6) and the
+//! extension protocol (BEP 10) are the two that we speak.
+
+use std::fmt;
+
+/// Bytes in a handshake.
+pub const HANDSHAKE_LENGTH: usize = 68;
+
+const PREFIX: [u8; 20] = *b"\x13BitTorrent protocol";
+/// BEP 6: the third least significant bit of the last reserved byte.
+const FAST: (usize, u8) = (7, 0x04);
+/// BEP 10: the twentieth bit from the right.
+const EXTENSION_PROTOCOL: (usize, u8) = (5, 0x10);
+
+/// What either side says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// Flags of the extensions that the sender speaks.
+    pub reserved: [u8; 8],
+    /// Which torrent the sender wants to talk about.
+    pub info_hash: [u8; 20],
+    /// How the sender calls itself.
+    pub peer_id: [u8; 20],
+}
+
+impl Handshake {
+    /// The handshake that we send.
+    pub fn ours(info_hash: [u8; 20], peer_id: [u8; 20]) -> Handshake {
+        let mut reserved = [0; 8];
+        for (at, flag) in [FAST, EXTENSION_PROTOCOL] {
+            if let Some(byte) = reserved.get_mut(at) {
+                *byte |= flag;
+            }
+        }
+        Handshake { reserved, info_hash, peer_id }
+    }
+
+    /// Whether the sender speaks the Fast extension (BEP 6).
+    pub fn speaks_fast(&self) -> bool {
+        self.has(FAST)
+    }
+
+    /// Whether the sender speaks the extension protocol (BEP 10).
+    pub fn speaks_extensions(&self) -> bool {
+        self.has(EXTENSION_PROTOCOL)
+    }
+
+    fn has(&self, (at, flag): (usize, u8)) -> bool {
+        self.reserved.get(at).is_some_and(|byte| byte & flag != 0)
+    }
+
+    /// The handshake as it goes over the wire.
+    pub fn to_wire(&self) -> Vec<u8> {
+        [&PREFIX[..], &self.reserved, &self.info_hash, &self.peer_id].concat()
+    }
+
+    /// A handshake from the wire.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError`] where the bytes do not open with the name of the protocol.
+    pub fn from_wire(bytes: &[u8; HANDSHAKE_LENGTH]) -> Result<Handshake, HandshakeError> {
+        let (Some((prefix, rest)), mut handshake) = (
+            bytes.split_first_chunk::<20>(),
+            Handshake { reserved: [0; 8], info_hash: [0; 20], peer_id: [0; 20] },
+        ) else {
+            return Err(HandshakeError);
+        };
+        if *prefix != PREFIX {
+            return Err(HandshakeError);
+        }
+        let fields =
+            handshake.reserved.iter_mut().chain(&mut handshake.info_hash).chain(&mut handshake.peer_id);
+        fields.zip(rest).for_each(|(to, from)| *to = *from);
+        Ok(handshake)
+    }
+}
+
+/// The other side does not speak BitTorrent, or speaks it encrypted only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandshakeError;
+
+impl fmt::Display for HandshakeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "its first bytes are not a BitTorrent handshake")
+    }
+}
+
+impl std::error::Error for HandshakeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handshake_comes_back_as_it_went() {
+        let ours = Handshake::ours([7; 20], *b"-FM0100-abcdefghijkl");
+        let bytes: [u8; HANDSHAKE_LENGTH] = ours.to_wire().try_into().unwrap();
+        assert_eq!(Handshake::from_wire(&bytes), Ok(ours));
+        assert!(ours.speaks_fast() && ours.speaks_extensions());
+        assert_eq!(&bytes[20..28], &[0, 0, 0, 0, 0, 0x10, 0, 0x04]);
+    }
+
+    #[test]
+    fn any_other_prefix_is_refused() {
+        let good: [u8; HANDSHAKE_LENGTH] = Handshake::ours([7; 20], [8; 20]).to_wire().try_into().unwrap();
+        for at in 0..20 {
+            let mut bad = good;
+            bad[at] ^= 1;
+            assert_eq!(Handshake::from_wire(&bad), Err(HandshakeError));
+        }
+    }
+}

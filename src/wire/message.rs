@@ -1,0 +1,342 @@
+//! The frames after the handshake, each a four-byte length, a one-byte name and what belongs to it.
+//!
+//! All numbers are big-endian. A length of zero is the keep-alive, sent so that a quiet connection
+//! is not taken for a dead one. The length is checked against what its name allows before anything
+//! is read or allocated for the rest: a peer cannot make us wait for four gigabytes.
+
+use crate::piece::BLOCK_LENGTH;
+use std::fmt;
+
+const CHOKE: u8 = 0;
+const UNCHOKE: u8 = 1;
+const INTERESTED: u8 = 2;
+const NOT_INTERESTED: u8 = 3;
+const HAVE: u8 = 4;
+const BITFIELD: u8 = 5;
+const REQUEST: u8 = 6;
+const PIECE: u8 = 7;
+const CANCEL: u8 = 8;
+/// BEP 5: the port of the sender's DHT node.
+const PORT: u8 = 9;
+/// BEP 6, as the next four.
+const SUGGEST: u8 = 13;
+const HAVE_ALL: u8 = 14;
+const HAVE_NONE: u8 = 15;
+const REJECT: u8 = 16;
+const ALLOWED_FAST: u8 = 17;
+/// BEP 10.
+const EXTENDED: u8 = 20;
+
+/// The longest frame of a name that has no length of its own. An extension message of the field
+/// (metadata piece, peer exchange) has at most some 17 KiB.
+const LONGEST_OTHER: u32 = 64 * 1024;
+
+/// The block that a request, a cancel or a reject speaks of, as the wire says it: not checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Number of the piece.
+    pub index: u32,
+    /// Offset in the piece, in bytes.
+    pub begin: u32,
+    /// Bytes.
+    pub length: u32,
+}
+
+/// One message. What borrows, borrows from the buffer that it was read into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// "I am still here."
+    KeepAlive,
+    /// "I answer no more requests."
+    Choke,
+    /// "I answer your requests."
+    Unchoke,
+    /// "You have pieces that I want."
+    Interested,
+    /// "You have no piece that I want."
+    NotInterested,
+    /// "I have this piece now."
+    Have(u32),
+    /// "These are the pieces that I have": one bit a piece, allowed as the first message only.
+    Bitfield(&'a [u8]),
+    /// "Send me this block."
+    Request(Wanted),
+    /// The bytes of a block.
+    Piece {
+        /// Number of the piece.
+        index: u32,
+        /// Offset in the piece, in bytes.
+        begin: u32,
+        /// The bytes.
+        data: &'a [u8],
+    },
+    /// "I do not need this block any more."
+    Cancel(Wanted),
+    /// The UDP port of the sender's DHT node (BEP 5).
+    Port(u16),
+    /// "This piece is cheap for me to send" (BEP 6).
+    Suggest(u32),
+    /// A bitfield of ones (BEP 6).
+    HaveAll,
+    /// A bitfield of zeros (BEP 6).
+    HaveNone,
+    /// "I will not send you this block" (BEP 6).
+    Reject(Wanted),
+    /// "You may request this piece even while I choke you" (BEP 6).
+    AllowedFast(u32),
+    /// A message of the extension protocol (BEP 10): its number and its body.
+    Extended(u8, &'a [u8]),
+    /// A name that we do not know. BEP 3 says nothing; the field ignores it.
+    Unknown(u8),
+}
+
+/// What a torrent allows a frame to be.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameLimits {
+    /// Bytes of a bitfield.
+    pub bitfield: u32,
+}
+
+/// What stands at the start of a buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A whole frame, and how many bytes it takes.
+    Whole(Message<'a>, usize),
+    /// The beginning of a frame that takes this many bytes in all (as far as can be told yet).
+    Partial(usize),
+}
+
+/// The frame breaks the protocol. The connection is of no use after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameError {
+    name: u8,
+    length: u32,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "a message of type {} with the impossible length {}", self.name, self.length)
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+impl<'a> Frame<'a> {
+    /// Reads the frame at the start of `buffer`.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] as soon as the length and the name are there and do not fit each other.
+    pub fn parse(buffer: &'a [u8], limits: &FrameLimits) -> Result<Frame<'a>, FrameError> {
+        let Some((prefix, rest)) = buffer.split_first_chunk::<4>() else {
+            return Ok(Frame::Partial(4));
+        };
+        let length = u32::from_be_bytes(*prefix);
+        if length == 0 {
+            return Ok(Frame::Whole(Message::KeepAlive, 4));
+        }
+        let Some(&name) = rest.first() else {
+            return Ok(Frame::Partial(5));
+        };
+        if !limits.allow(name, length) {
+            return Err(FrameError { name, length });
+        }
+        let end = length as usize;
+        match rest.get(1..end) {
+            None => Ok(Frame::Partial(end + 4)),
+            Some(body) => {
+                let message = Message::from_body(name, body).ok_or(FrameError { name, length })?;
+                Ok(Frame::Whole(message, end + 4))
+            }
+        }
+    }
+}
+
+impl FrameLimits {
+    /// The limits for a torrent of this many pieces.
+    pub fn for_pieces(count: u32) -> FrameLimits {
+        FrameLimits { bitfield: count.div_ceil(8) }
+    }
+
+    fn allow(&self, name: u8, length: u32) -> bool {
+        match name {
+            CHOKE | UNCHOKE | INTERESTED | NOT_INTERESTED | HAVE_ALL | HAVE_NONE => length == 1,
+            HAVE | SUGGEST | ALLOWED_FAST => length == 5,
+            BITFIELD => length == self.bitfield.saturating_add(1),
+            REQUEST | CANCEL | REJECT => length == 13,
+            PIECE => (10..=9 + BLOCK_LENGTH).contains(&length),
+            PORT => length == 3,
+            EXTENDED => (2..=LONGEST_OTHER).contains(&length),
+            _ => length <= LONGEST_OTHER,
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    fn from_body(name: u8, body: &'a [u8]) -> Option<Message<'a>> {
+        Some(match name {
+            CHOKE => Message::Choke,
+            UNCHOKE => Message::Unchoke,
+            INTERESTED => Message::Interested,
+            NOT_INTERESTED => Message::NotInterested,
+            HAVE => Message::Have(number(body)?.0),
+            BITFIELD => Message::Bitfield(body),
+            REQUEST => Message::Request(wanted(body)?),
+            PIECE => {
+                let (index, rest) = number(body)?;
+                let (begin, data) = number(rest)?;
+                Message::Piece { index, begin, data }
+            }
+            CANCEL => Message::Cancel(wanted(body)?),
+            PORT => Message::Port(u16::from_be_bytes(*body.first_chunk()?)),
+            SUGGEST => Message::Suggest(number(body)?.0),
+            HAVE_ALL => Message::HaveAll,
+            HAVE_NONE => Message::HaveNone,
+            REJECT => Message::Reject(wanted(body)?),
+            ALLOWED_FAST => Message::AllowedFast(number(body)?.0),
+            EXTENDED => {
+                let (id, payload) = body.split_first()?;
+                Message::Extended(*id, payload)
+            }
+            other => Message::Unknown(other),
+        })
+    }
+
+    /// Appends the message, as it goes over the wire, to `out`.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        match *self {
+            Message::KeepAlive => out.extend([0; 4]),
+            Message::Choke => frame(out, CHOKE, &[]),
+            Message::Unchoke => frame(out, UNCHOKE, &[]),
+            Message::Interested => frame(out, INTERESTED, &[]),
+            Message::NotInterested => frame(out, NOT_INTERESTED, &[]),
+            Message::Have(index) => frame(out, HAVE, &[&index.to_be_bytes()]),
+            Message::Bitfield(bits) => frame(out, BITFIELD, &[bits]),
+            Message::Request(block) => {
+                frame(out, REQUEST, &block.fields().each_ref().map(|field| &field[..]))
+            }
+            Message::Piece { index, begin, data } => {
+                frame(out, PIECE, &[&index.to_be_bytes(), &begin.to_be_bytes(), data]);
+            }
+            Message::Cancel(block) => frame(out, CANCEL, &block.fields().each_ref().map(|field| &field[..])),
+            Message::Port(port) => frame(out, PORT, &[&port.to_be_bytes()]),
+            Message::Suggest(index) => frame(out, SUGGEST, &[&index.to_be_bytes()]),
+            Message::HaveAll => frame(out, HAVE_ALL, &[]),
+            Message::HaveNone => frame(out, HAVE_NONE, &[]),
+            Message::Reject(block) => frame(out, REJECT, &block.fields().each_ref().map(|field| &field[..])),
+            Message::AllowedFast(index) => frame(out, ALLOWED_FAST, &[&index.to_be_bytes()]),
+            Message::Extended(id, payload) => frame(out, EXTENDED, &[&[id], payload]),
+            Message::Unknown(name) => frame(out, name, &[]),
+        }
+    }
+}
+
+impl Wanted {
+    fn fields(&self) -> [[u8; 4]; 3] {
+        [self.index, self.begin, self.length].map(u32::to_be_bytes)
+    }
+}
+
+fn frame(out: &mut Vec<u8>, name: u8, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    // What we send fits: the longest is a bitfield, one bit for each of at most 2^32 pieces.
+    out.extend((length as u32).saturating_add(1).to_be_bytes());
+    out.push(name);
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+}
+
+fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (field, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_be_bytes(*field), rest))
+}
+
+fn wanted(bytes: &[u8]) -> Option<Wanted> {
+    let (index, rest) = number(bytes)?;
+    let (begin, rest) = number(rest)?;
+    let (length, _) = number(rest)?;
+    Some(Wanted { index, begin, length })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: FrameLimits = FrameLimits { bitfield: 3 };
+
+    fn samples() -> Vec<Message<'static>> {
+        let block = Wanted { index: 3, begin: 16_384, length: 16_384 };
+        vec![
+            Message::KeepAlive,
+            Message::Choke,
+            Message::Unchoke,
+            Message::Interested,
+            Message::NotInterested,
+            Message::Have(9),
+            Message::Bitfield(&[0xff, 0, 0x80]),
+            Message::Request(block),
+            Message::Piece { index: 3, begin: 16_384, data: b"block" },
+            Message::Cancel(block),
+            Message::Port(6881),
+            Message::Suggest(1),
+            Message::HaveAll,
+            Message::HaveNone,
+            Message::Reject(block),
+            Message::AllowedFast(2),
+            Message::Extended(0, b"de"),
+            Message::Unknown(99),
+        ]
+    }
+
+    #[test]
+    fn every_message_comes_back_as_it_went_and_waits_for_its_last_byte() {
+        for message in samples() {
+            let mut bytes = Vec::new();
+            message.write_to(&mut bytes);
+            assert_eq!(Frame::parse(&bytes, &LIMITS), Ok(Frame::Whole(message, bytes.len())));
+            for cut in 0..bytes.len() {
+                match Frame::parse(&bytes[..cut], &LIMITS) {
+                    Ok(Frame::Partial(needed)) => assert!(needed > cut && needed <= bytes.len()),
+                    other => panic!("{message:?} cut at {cut}: {other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_impossible_length_is_refused_before_the_body_is_there() {
+        for (name, length) in [
+            (PIECE, u32::MAX),
+            (PIECE, 9 + BLOCK_LENGTH + 1),
+            (PIECE, 9),
+            (HAVE, 4),
+            (CHOKE, 2),
+            (REQUEST, 12),
+            (BITFIELD, 3),
+            (BITFIELD, 5),
+            (EXTENDED, 1),
+            (EXTENDED, LONGEST_OTHER + 1),
+            (99, u32::MAX),
+        ] {
+            let bytes = [&u32::to_be_bytes(length)[..], &[name]].concat();
+            assert_eq!(Frame::parse(&bytes, &LIMITS), Err(FrameError { name, length }));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for message in samples() {
+            let mut good = Vec::new();
+            message.write_to(&mut good);
+            for bit in 0..good.len() * 8 {
+                let mut bad = good.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                let _ = Frame::parse(&bad, &LIMITS);
+            }
+        }
+        for _ in 0..20_000 {
+            let bytes: Vec<u8> = (0..random.usize(..40)).map(|_| random.u8(..)).collect();
+            let _ = Frame::parse(&bytes, &LIMITS);
+        }
+    }
+}
