@@ -1,3 +1,7 @@
-//! The command line program.
+//! The command line program: parse the arguments, run, turn the outcome into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(femtotorrent::cli::run(std::env::args_os()).0)
+}

@@ -29,6 +29,7 @@ pub(super) enum Fault {
 impl fmt::Display for BencodeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fault {
+            Fault::CutShort if self.at == 0 => write!(out, "there is nothing in it"),
             Fault::CutShort => write!(out, "it ends at byte {}, in the middle of a value", self.at),
             Fault::UnknownByte(byte) => {
                 write!(out, "no value starts with '{}' (byte {})", byte.escape_ascii(), self.at)

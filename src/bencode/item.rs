@@ -29,6 +29,11 @@ impl Item {
         Item::Dictionary(entries.into_iter().map(|(name, item)| (name.as_ref().to_vec(), item)).collect())
     }
 
+    /// A list of these values.
+    pub fn list(items: impl IntoIterator<Item = Item>) -> Item {
+        Item::List(items.into_iter().collect())
+    }
+
     /// The value in the canonical form: keys sorted, integers without padding.
     pub fn encode(&self) -> Vec<u8> {
         // bendy refuses unsorted keys, which the map cannot have, and what is deeper than its limit
@@ -77,12 +82,6 @@ impl From<Vec<u8>> for Item {
     }
 }
 
-impl From<Vec<Item>> for Item {
-    fn from(items: Vec<Item>) -> Item {
-        Item::List(items)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +90,7 @@ mod tests {
     #[test]
     fn the_canonical_form_is_written_whatever_the_order() {
         let inner = Item::dictionary([("b", 2.into()), ("a", Item::from("x")), ("B", Item::from(""))]);
-        let item = Item::dictionary([("z", (-1).into()), ("list", vec![inner, 0.into()].into())]);
+        let item = Item::dictionary([("z", (-1).into()), ("list", Item::list([inner, 0.into()]))]);
         assert_eq!(item.encode(), b"d4:listld1:B0:1:a1:x1:bi2eei0ee1:zi-1ee");
     }
 

@@ -2,11 +2,9 @@
 //!
 //! The check walks over a value with a list of what is open instead of calling itself, so that
 //! brackets in brackets cost no stack, which is small in a worker. Its memory is one entry for each
-//! open bracket, but for a dictionary with unsorted keys, whose keys are put into a set in search of
-//! duplicates.
+//! open bracket and one for each key of the dictionaries that are open, in search of duplicates.
 
 use super::error::{BencodeError, Fault};
-use std::collections::HashSet;
 use std::ops::Range;
 
 /// How many lists and dictionaries may stand inside each other. A hybrid torrent needs one level for
@@ -36,37 +34,43 @@ pub(super) fn token(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeEr
     }
 }
 
-/// Digits that an integer or a length can have at most: the 19 of the largest `i64`, and a sign.
-const DIGITS_LIMIT: usize = 20;
-
-/// The digits from `start` to the first `stop`, as text.
-fn digits(bytes: &[u8], start: usize, stop: u8, fault: Fault) -> Result<(&str, usize), BencodeError> {
-    let rest = bytes.get(start..).unwrap_or_default();
-    let length = rest.iter().take(DIGITS_LIMIT + 1).position(|&byte| byte == stop);
-    let Some(length) = length else {
-        let complete =
-            rest.len() > DIGITS_LIMIT || rest.iter().any(|byte| !matches!(byte, b'-' | b'0'..=b'9'));
-        let fault = if complete { fault } else { Fault::CutShort };
-        return Err(BencodeError { at: start, fault });
-    };
-    let text = rest.get(..length).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default();
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let padded = unsigned.starts_with('0') && text != "0";
-    if padded || unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(BencodeError { at: start, fault });
+/// The number in the digits from `at` to `stop`, and where the next token starts.
+///
+/// There is one spelling for each number: no sign but a minus before other than zero, no padding.
+fn number(bytes: &[u8], mut at: usize, stop: u8, fault: Fault) -> Result<(u64, usize), BencodeError> {
+    let fail = |at, fault| Err(BencodeError { at, fault });
+    let start = at;
+    let mut value = 0_u64;
+    loop {
+        match bytes.get(at) {
+            None => return fail(at, Fault::CutShort),
+            Some(&byte) if byte == stop && at > start => return Ok((value, at.saturating_add(1))),
+            // Something follows a zero at the start.
+            Some(b'0'..=b'9') if value == 0 && at > start => return fail(start, fault),
+            Some(&digit @ b'0'..=b'9') => {
+                let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit - b'0')));
+                value = next.ok_or(BencodeError { at: start, fault })?;
+            }
+            Some(_) => return fail(start, fault),
+        }
+        at = at.saturating_add(1);
     }
-    Ok((text, start.saturating_add(length).saturating_add(1)))
 }
 
 fn integer(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
-    let (text, next) = digits(bytes, at.saturating_add(1), b'e', Fault::BadInteger)?;
-    let value = text.parse().map_err(|_| BencodeError { at, fault: Fault::BadInteger })?;
-    Ok((Token::Integer(value), next))
+    let start = at.saturating_add(1);
+    let bad = BencodeError { at: start, fault: Fault::BadInteger };
+    let negative = bytes.get(start) == Some(&b'-');
+    let (value, next) = number(bytes, start.saturating_add(usize::from(negative)), b'e', Fault::BadInteger)?;
+    let value = match negative {
+        false => i64::try_from(value).ok(),
+        true => 0_i64.checked_sub_unsigned(value).filter(|value| *value != 0),
+    };
+    Ok((Token::Integer(value.ok_or(bad)?), next))
 }
 
 fn string(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
-    let (text, start) = digits(bytes, at, b':', Fault::BadLength)?;
-    let length: u64 = text.parse().map_err(|_| BencodeError { at, fault: Fault::BadLength })?;
+    let (length, start) = number(bytes, at, b':', Fault::BadLength)?;
     let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
     match end {
         Some(end) if end <= bytes.len() => Ok((Token::Bytes(start..end), end)),
@@ -75,32 +79,44 @@ fn string(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
 }
 
 /// A list or dictionary that the check is inside of.
-enum Open<'a> {
+enum Open {
     List,
-    Dictionary { start: usize, key: Option<&'a [u8]>, wants_value: bool, sorted: bool },
+    Dictionary {
+        start: usize,
+        /// Where its keys start among the keys of all open dictionaries.
+        keys: usize,
+        wants_value: bool,
+        sorted: bool,
+    },
 }
 
 /// Checks the value at the start of `bytes` from end to end. Returns how many bytes it has.
 pub(super) fn check(bytes: &[u8]) -> Result<usize, BencodeError> {
     let mut open: Vec<Open> = Vec::new();
+    let mut keys: Vec<&[u8]> = Vec::new();
     let mut at = 0;
     loop {
         let (token, next) = token(bytes, at)?;
         let fail = |fault| Err(BencodeError { at, fault });
-        if let Some(Open::Dictionary { start, key, wants_value, sorted }) = open.last_mut() {
+        if let Some(Open::Dictionary { start, keys: first, wants_value, sorted }) = open.last_mut() {
             match &token {
                 Token::Bytes(range) if !*wants_value => {
-                    let new = bytes.get(range.clone()).unwrap_or_default();
-                    *sorted &= key.is_none_or(|last| last < new);
-                    (*key, *wants_value) = (Some(new), true);
+                    let key = bytes.get(range.clone()).unwrap_or_default();
+                    let last = keys.get(*first..).unwrap_or_default().last();
+                    *sorted &= last.is_none_or(|last| *last < key);
+                    *wants_value = true;
+                    keys.push(key);
                     at = next;
                     continue;
                 }
                 Token::End if *wants_value => return fail(Fault::NoValue),
-                Token::End if !*sorted && has_duplicates(bytes, *start) => {
-                    return Err(BencodeError { at: *start, fault: Fault::DuplicateKey });
+                Token::End => {
+                    let mine = keys.get_mut(*first..).unwrap_or_default();
+                    if !*sorted && has_duplicates(mine) {
+                        return Err(BencodeError { at: *start, fault: Fault::DuplicateKey });
+                    }
+                    keys.truncate(*first);
                 }
-                Token::End => {}
                 _ if !*wants_value => return fail(Fault::BadKey),
                 _ => *wants_value = false,
             }
@@ -109,7 +125,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<usize, BencodeError> {
             Token::Integer(_) | Token::Bytes(_) => {}
             Token::List => open.push(Open::List),
             Token::Dictionary => {
-                open.push(Open::Dictionary { start: at, key: None, wants_value: false, sorted: true });
+                let keys = keys.len();
+                open.push(Open::Dictionary { start: at, keys, wants_value: false, sorted: true });
             }
             Token::End if open.pop().is_none() => return fail(Fault::UnknownByte(b'e')),
             Token::End => {}
@@ -124,31 +141,42 @@ pub(super) fn check(bytes: &[u8]) -> Result<usize, BencodeError> {
     }
 }
 
-/// Whether the dictionary at `start`, complete and well-formed, has a key twice.
-fn has_duplicates(bytes: &[u8], start: usize) -> bool {
-    let mut seen = HashSet::new();
-    let mut at = start.saturating_add(1);
-    while let Ok((Token::Bytes(key), value)) = token(bytes, at) {
-        if !seen.insert(bytes.get(key).unwrap_or_default()) {
-            return true;
-        }
-        let Some(end) = skip(bytes, value) else { break };
-        at = end;
-    }
-    false
+/// Whether a key is there twice. Changes their order.
+fn has_duplicates(keys: &mut [&[u8]]) -> bool {
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| pair.first() == pair.last())
 }
 
 /// Where the checked value at `at` ends. `None` where there is none.
+///
+/// Looks only at what says how long a token is: a walk comes over the same bytes several times.
 pub(super) fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     loop {
-        let (token, next) = token(bytes, at).ok()?;
-        match token {
-            Token::List | Token::Dictionary => depth = depth.checked_add(1)?,
-            Token::End => depth = depth.checked_sub(1)?,
-            Token::Integer(_) | Token::Bytes(_) => {}
-        }
-        at = next;
+        at = match *bytes.get(at)? {
+            b'i' => {
+                bytes.get(at..)?.iter().position(|&byte| byte == b'e')?.checked_add(at)?.checked_add(1)?
+            }
+            b'l' | b'd' => {
+                depth = depth.checked_add(1)?;
+                at.checked_add(1)?
+            }
+            b'e' => {
+                depth = depth.checked_sub(1)?;
+                at.checked_add(1)?
+            }
+            _ => {
+                let mut length = 0_usize;
+                loop {
+                    let byte = *bytes.get(at)?;
+                    at = at.checked_add(1)?;
+                    if byte == b':' {
+                        break at.checked_add(length)?;
+                    }
+                    length = length.checked_mul(10)?.checked_add(usize::from(byte.checked_sub(b'0')?))?;
+                }
+            }
+        };
         if depth == 0 {
             return Some(at);
         }

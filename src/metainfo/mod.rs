@@ -1,11 +1,47 @@
-//! What a `.torrent` file says.
+//! What a `.torrent` file says (BEP 3, "metainfo files").
+//!
+//! Pure: gets bytes, returns what they mean. A torrent is a stranger's file, so that each part is
+//! checked here, once: sizes and counts agree, and paths are safe to create below the output folder.
+//! Whoever holds a [`Metainfo`] may rely on it. The received bytes are kept as they are, the digests
+//! of the pieces are read from them, and the info-hash is taken over them: written anew, a torrent
+//! with unsorted or unknown keys would get another name.
 
+mod element;
+mod error;
+mod files;
+mod hybrid;
+mod names;
+mod trackers;
+
+pub use error::MetainfoError;
+
+use crate::bencode::{Dictionary, Value};
+use sha1::{Digest, Sha1};
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+
+/// Bytes in a piece at most. A piece is verified as a whole and has to be held as long.
+pub const PIECE_LENGTH_LIMIT: u32 = 1 << 30;
+
+/// Bytes in the SHA-1 of a piece.
+const DIGEST_LENGTH: usize = 20;
 
 /// The SHA-1 of the `info` value as it stands in the file: the name of a torrent (BEP 3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InfoHash(pub [u8; 20]);
+
+impl fmt::Display for InfoHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for InfoHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
 
 /// A torrent: what to download, in which pieces, and whom to ask.
 pub struct Metainfo {
@@ -13,9 +49,9 @@ pub struct Metainfo {
     pub name: String,
     /// The SHA-1 of the received `info` bytes.
     pub info_hash: InfoHash,
-    /// Bytes in every piece but the last.
+    /// Bytes in every piece but the last: at least 1, at most [`PIECE_LENGTH_LIMIT`].
     pub piece_length: u32,
-    /// Bytes in all files together, padding included.
+    /// Bytes in all files together, padding included. Never 0.
     pub total_size: u64,
     /// Only the torrent's own trackers may be asked for peers (BEP 27).
     pub private: bool,
@@ -25,8 +61,10 @@ pub struct Metainfo {
     pub web_seeds: Vec<String>,
     /// DHT nodes, host and port (BEP 5).
     pub nodes: Vec<(String, u16)>,
-    /// The files in the torrent's order.
+    /// The files in the torrent's order, without symbolic links. Paths are distinct but for padding.
     pub files: Vec<File>,
+    /// How many symbolic links the torrent lists (BEP 47). They have no bytes and are never made.
+    pub symlinks: usize,
     /// The whole file as received.
     raw: Vec<u8>,
     /// Where the `info` value stands in `raw`.
@@ -36,6 +74,7 @@ pub struct Metainfo {
 }
 
 /// One file of a torrent.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// Safe path below the output folder; that of a multi-file torrent starts with the torrent's name.
     pub path: PathBuf,
@@ -48,10 +87,53 @@ pub struct File {
 }
 
 impl Metainfo {
+    /// Reads a torrent. A hybrid one is read as version 1; what follows the outer dictionary does not
+    /// matter, as many programs end a file with a newline.
+    ///
+    /// # Errors
+    ///
+    /// The first fault that makes the torrent unusable.
+    pub fn parse(raw: Vec<u8>) -> Result<Metainfo, MetainfoError> {
+        let (torrent, _) = Value::parse_prefix(&raw)?;
+        let torrent = torrent.dictionary().ok_or(MetainfoError::NotADictionary)?;
+        let info = torrent.get("info").and_then(Value::dictionary).ok_or(MetainfoError::NoInfo)?;
+        let info_hash = InfoHash(Sha1::digest(info.raw()).into());
+        let is_version_two = info.get("meta version").is_some() || info.get("file tree").is_some();
+        if is_version_two && info.get("pieces").is_none() {
+            return Err(MetainfoError::VersionTwoOnly);
+        }
+        let name = name(info, info_hash)?;
+        let piece_length = piece_length(info)?;
+        let read = files::read(info, &name)?;
+        hybrid::check(info, &read.files, piece_length)?;
+        let digests = digests(info, read.total_size, piece_length)?;
+        Ok(Metainfo {
+            name,
+            info_hash,
+            piece_length,
+            total_size: read.total_size,
+            private: info.get("private").and_then(Value::integer).is_some_and(|private| private != 0),
+            trackers: trackers::tiers(torrent),
+            web_seeds: trackers::web_seeds(torrent),
+            nodes: trackers::nodes(torrent),
+            files: read.files,
+            symlinks: read.symlinks,
+            info: place(&raw, info.raw()),
+            pieces: place(&raw, digests),
+            raw,
+        })
+    }
+
+    /// How many pieces there are, at least one.
+    pub fn piece_count(&self) -> u32 {
+        // The number of digests was compared with a 32-bit number of pieces.
+        u32::try_from(self.pieces.len() / DIGEST_LENGTH).unwrap_or(u32::MAX)
+    }
+
     /// The SHA-1 that the piece must have. `None` past the last piece.
     pub fn piece_digest(&self, index: u32) -> Option<[u8; 20]> {
         let digests = self.raw.get(self.pieces.clone())?;
-        digests.as_chunks::<20>().0.get(index as usize).copied()
+        digests.as_chunks::<DIGEST_LENGTH>().0.get(usize::try_from(index).ok()?).copied()
     }
 
     /// The `info` value as received.
@@ -59,3 +141,62 @@ impl Metainfo {
         self.raw.get(self.info.clone()).unwrap_or_default()
     }
 }
+
+impl fmt::Debug for Metainfo {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Metainfo")
+            .field("name", &self.name)
+            .field("info_hash", &self.info_hash)
+            .finish_non_exhaustive()
+    }
+}
+
+fn field(name: &'static str, fault: &'static str) -> MetainfoError {
+    MetainfoError::Field { name, fault }
+}
+
+/// The safe name. `name.utf-8` says what `name` says in an encoding that nobody can know. A name of
+/// which nothing is left gives way to the info-hash.
+fn name(info: Dictionary, info_hash: InfoHash) -> Result<String, MetainfoError> {
+    let name = info.get("name").ok_or(field("name", "is missing"))?;
+    let name = name.bytes().ok_or(field("name", "is no string"))?;
+    let preferred = info.get("name.utf-8").and_then(Value::bytes).unwrap_or(name);
+    Ok(element::safe(preferred).unwrap_or_else(|| info_hash.to_string()))
+}
+
+fn piece_length(info: Dictionary) -> Result<u32, MetainfoError> {
+    let length = info.get("piece length").ok_or(field("piece length", "is missing"))?;
+    let length = length.integer().ok_or(field("piece length", "is no integer"))?;
+    match u32::try_from(length) {
+        Ok(length @ 1..=PIECE_LENGTH_LIMIT) => Ok(length),
+        Ok(0) | Err(_) if length <= 0 => Err(field("piece length", "is not positive")),
+        _ => Err(field("piece length", "is more than 1 GiB")),
+    }
+}
+
+/// The digests, one for each piece of a payload of `total_size` bytes.
+fn digests<'a>(info: Dictionary<'a>, total_size: u64, piece_length: u32) -> Result<&'a [u8], MetainfoError> {
+    let digests = info.get("pieces").ok_or(field("pieces", "is missing"))?;
+    let digests = digests.bytes().ok_or(field("pieces", "is no string"))?;
+    if !digests.len().is_multiple_of(DIGEST_LENGTH) {
+        return Err(field("pieces", "is cut short, its length is no multiple of 20"));
+    }
+    if total_size == 0 {
+        return Err(MetainfoError::NoContent);
+    }
+    let pieces = total_size.div_ceil(u64::from(piece_length));
+    let count = (digests.len() / DIGEST_LENGTH) as u64;
+    match u32::try_from(pieces) {
+        Ok(_) if pieces == count => Ok(digests),
+        _ => Err(MetainfoError::PieceCount { digests: count, pieces }),
+    }
+}
+
+/// Where `part`, which was borrowed from `whole`, stands in it.
+fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    start..start.saturating_add(part.len())
+}
+
+#[cfg(test)]
+mod tests;

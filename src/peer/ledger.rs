@@ -157,6 +157,7 @@ mod tests {
         assert!(matches!(ledger.claim(block(1)), Claim::Never));
         assert!(ledger.reject(block(2)) && !ledger.reject(block(2)));
         assert!(matches!(ledger.claim(block(3)), Claim::Never));
+        assert!(matches!(ledger.claim(block(0)), Claim::Leased(_)));
         // Asked for twice: the second answer is late, not unasked.
         sender.send(lease(0, 1)).unwrap();
         sender.send(lease(0, 1)).unwrap();

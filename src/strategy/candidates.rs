@@ -80,8 +80,8 @@ impl Candidates {
         waiting.min()
     }
 
-    /// The connection to this address was greeted: what failed before counts no more.
-    pub fn greeted(&mut self, address: SocketAddr) {
+    /// The peer at this address sent what we asked for: what failed before counts no more.
+    pub fn proved(&mut self, address: SocketAddr) {
         if let Some(candidate) = self.known.get_mut(&plain(address)) {
             candidate.failures = 0;
         }

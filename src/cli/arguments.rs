@@ -1,0 +1,154 @@
+//! The command line.
+
+use super::exit;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const COMMANDS: [&str; 4] = ["get", "show", "demo", "help"];
+
+/// A BitTorrent client for the command line.
+#[derive(Debug, Parser)]
+#[command(name = "femtotorrent", version, after_help = exit::TABLE)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Download torrents (the default: `femtotorrent x.torrent`)
+    #[command(after_help = exit::TABLE)]
+    Get(Get),
+    /// Say what a torrent holds
+    Show {
+        /// A .torrent file, `-` for standard input, or an http(s) address
+        torrent: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Watch a download at work, with a tracker and two seeders inside this process
+    Demo {
+        /// Keep the downloaded file in this folder
+        #[arg(short, long, value_name = "DIR")]
+        output_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Get {
+    /// .torrent files, `-` for standard input, or http(s) addresses; several run side by side
+    #[arg(required = true, value_name = "TORRENT")]
+    pub torrents: Vec<String>,
+    /// The folder to download into
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub output_dir: PathBuf,
+    /// A peer to connect to, besides those that trackers name (repeatable)
+    #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub peers: Vec<String>,
+    /// Peers at once, for each torrent
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub max_peers: u16,
+    /// Memory for pieces that are not on disk yet, all torrents together (K, M, G)
+    #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = size)]
+    pub memory: u64,
+    /// Take the room on the disk as pieces arrive, or all of it first
+    #[arg(long, value_name = "HOW", default_value = "sparse")]
+    pub allocate: Allocate,
+    /// Replace existing files that are not what the torrent holds
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Give up when nothing moved for so long (exit code 2)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub timeout: Option<u64>,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell what peers and trackers do (twice for more)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Allocate {
+    Sparse,
+    Full,
+}
+
+/// Puts `get` in front of arguments that name no command.
+pub fn with_default_command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    let names_a_command = match arguments.get(1).map(|first| first.to_string_lossy()) {
+        None => true,
+        Some(first) => COMMANDS.contains(&&*first) || ["-h", "--help", "-V", "--version"].contains(&&*first),
+    };
+    if !names_a_command {
+        arguments.insert(1, "get".into());
+    }
+    arguments
+}
+
+/// `500K`, `32M`, `1G` or plain bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (text.get(..at), 1 << 10),
+        Some((at, 'm' | 'M')) => (text.get(..at), 1 << 20),
+        Some((at, 'g' | 'G')) => (text.get(..at), 1 << 30),
+        _ => (Some(text), 1_u64),
+    };
+    let number = digits.and_then(|digits| digits.parse::<u64>().ok());
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|size| *size > 0)
+        .ok_or_else(|| "a size such as 500K, 32M or 1G is expected".to_owned())
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    let parsed = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    match parsed {
+        Some((host, 1..)) if !host.is_empty() => Ok(text.to_owned()),
+        _ => Err("HOST:PORT is expected, such as 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(with_default_command(line.split(' ').map(OsString::from)))
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn get_is_the_default_wherever_the_torrent_stands() {
+        for line in
+            ["femtotorrent x.torrent", "femtotorrent -o d x.torrent", "femtotorrent get x.torrent -o d"]
+        {
+            match parse(line).unwrap().command {
+                Command::Get(get) => assert_eq!(get.torrents, ["x.torrent"]),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(matches!(parse("femtotorrent show -").unwrap().command, Command::Show { .. }));
+    }
+
+    #[test]
+    fn sizes_and_peers_are_checked() {
+        assert_eq!(size("32M"), Ok(32 << 20));
+        assert_eq!(size("7"), Ok(7));
+        for bad in ["", "M", "0", "-1", "1T", "99999999999G", "é"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert!(host_and_port("[::1]:6881").is_ok());
+        for bad in ["", "host", ":1", "host:0", "host:65536", "host:x"] {
+            assert!(host_and_port(bad).is_err(), "{bad}");
+        }
+    }
+}

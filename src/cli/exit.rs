@@ -1,0 +1,30 @@
+//! Exit codes. They follow aria2's numbers, so that scripts written for it understand us.
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit(pub u8);
+
+impl Exit {
+    /// Everything was downloaded and verified.
+    pub const DONE: Exit = Exit(0);
+    /// An error of no other kind.
+    pub const OTHER: Exit = Exit(1);
+    /// Nothing moved for as long as `--timeout` allows.
+    pub const TIMED_OUT: Exit = Exit(2);
+    /// The user stopped it, or it is not finished.
+    pub const UNFINISHED: Exit = Exit(7);
+    /// An option or its value is not understood.
+    pub const BAD_OPTION: Exit = Exit(28);
+}
+
+/// The table for `--help`.
+pub const TABLE: &str = "\
+Exit codes:
+   0  done                        13  a file exists that is not ours
+   1  other error                 15  cannot open a file
+   2  timed out (--timeout)       16  cannot create a file or folder
+   3  torrent not found           17  input or output error
+   6  network error               25  not bencode
+   7  interrupted or unfinished   26  bad torrent
+   9  disk full                   28  bad option
+                                  32  verification failed";

@@ -1,0 +1,167 @@
+//! `get`: downloads torrents, shows how far they are, and ends with an exit code.
+//!
+//! Runs on the main thread, which waits for what the runs tell and for Ctrl-C, and draws. Each
+//! torrent runs on a thread of its own.
+
+use super::arguments::{Allocate, Get};
+use super::exit::Exit;
+use super::progress::{Screen, Style};
+use super::source;
+use crate::metainfo::Metainfo;
+use crate::session::{self, Job, Outcome, Progress, SessionError, Stop};
+use crate::storage;
+use crate::swarm::{End, Limits};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use rustix::process::{Resource, getrlimit};
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Descriptors that are neither peers nor payload files: standard streams, trackers, name servers.
+const SPARE_DESCRIPTORS: u64 = 16;
+/// Payload files that are open at once at most.
+const MOST_OPEN_FILES: u64 = 64;
+
+/// A failure of the command: how the program ends and what it says.
+pub type Failure = (Exit, String);
+
+/// What the threads of the runs tell the main thread.
+enum Told {
+    Progress(usize, Progress),
+    Ended(usize, Result<Outcome, SessionError>),
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// A torrent that cannot be read. Whatever happens to a download is told by the exit code.
+pub fn run(arguments: &Get) -> Result<Exit, Failure> {
+    let torrents = arguments
+        .torrents
+        .iter()
+        .map(|name| source::load(name).map_err(|error| (Exit(error.exit_code()), error.to_string())))
+        .collect::<Result<Vec<_>, _>>()?;
+    let style = match (arguments.quiet, arguments.verbose) {
+        (true, _) => Style::Quiet,
+        (false, 0) if io::stderr().is_terminal() => Style::Bars,
+        _ => Style::Lines,
+    };
+    let names = torrents.iter().map(|torrent| torrent.name.clone()).collect();
+    let jobs = jobs(arguments, torrents)?;
+    Ok(supervise(jobs, Screen::new(style, names), interrupts()))
+}
+
+/// Runs the jobs side by side. The exit code is that of the first that was not done.
+pub fn supervise(jobs: Vec<Job>, mut screen: Screen, interrupts: Receiver<()>) -> Exit {
+    let (tell, told) = bounded(64);
+    let stops: Vec<Arc<Stop>> = jobs.iter().map(|_| Arc::default()).collect();
+    let mut running = 0;
+    let mut exits = vec![Exit::DONE; jobs.len()];
+    for (number, (job, stop)) in jobs.into_iter().zip(&stops).enumerate() {
+        match spawn(number, job, Arc::clone(stop), tell.clone()) {
+            Ok(()) => running += 1,
+            Err(error) => set(&mut exits, number, screen.failed(number, &SessionError::Threads(error))),
+        }
+    }
+    drop(tell);
+    while running > 0 {
+        select! {
+            recv(told) -> told => match told {
+                Ok(Told::Progress(number, progress)) => screen.show(number, progress),
+                Ok(Told::Ended(number, result)) => {
+                    running -= 1;
+                    let exit = match result {
+                        Ok(outcome) => screen.ended(number, &outcome),
+                        Err(error) => screen.failed(number, &error),
+                    };
+                    set(&mut exits, number, exit);
+                }
+                // A thread of a run ended without a word: it panicked.
+                Err(_) => return Exit::OTHER,
+            },
+            recv(interrupts) -> _ => {
+                screen.interrupted();
+                stops.iter().for_each(|stop| stop.stop());
+            }
+        }
+    }
+    screen.close();
+    exits.into_iter().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
+}
+
+/// How a run that came to its end counts.
+pub fn exit_of(end: End) -> Exit {
+    match end {
+        End::Done => Exit::DONE,
+        End::Stopped => Exit::UNFINISHED,
+        End::TimedOut => Exit::TIMED_OUT,
+        End::WriterFailed => Exit::OTHER,
+    }
+}
+
+fn set(exits: &mut [Exit], number: usize, exit: Exit) {
+    if let Some(slot) = exits.get_mut(number) {
+        *slot = exit;
+    }
+}
+
+fn spawn(number: usize, job: Job, stop: Arc<Stop>, tell: Sender<Told>) -> io::Result<()> {
+    let run = move || {
+        let show = |progress| {
+            // The screen is behind: it will see the next.
+            let _ = tell.try_send(Told::Progress(number, progress));
+        };
+        let result = session::run(&job, &stop, &show);
+        // It fails where the main thread has ended, and the process with it.
+        let _ = tell.send(Told::Ended(number, result));
+    };
+    std::thread::Builder::new().name(format!("torrent-{number}")).stack_size(512 * 1024).spawn(run).map(drop)
+}
+
+fn jobs(arguments: &Get, torrents: Vec<Metainfo>) -> Result<Vec<Job>, Failure> {
+    let count = torrents.len().max(1) as u64;
+    let (max_peers, open_files) = share_descriptors(u64::from(arguments.max_peers), count);
+    let limits = Limits {
+        max_peers,
+        memory: arguments.memory / count,
+        timeout: arguments.timeout.map(Duration::from_secs),
+    };
+    let job = |metainfo| Job {
+        metainfo,
+        output_dir: arguments.output_dir.clone(),
+        peers: arguments.peers.clone(),
+        limits,
+        allocate: match arguments.allocate {
+            Allocate::Sparse => storage::Allocate::Sparse,
+            Allocate::Full => storage::Allocate::Full,
+        },
+        overwrite: arguments.overwrite,
+        open_files,
+    };
+    Ok(torrents.into_iter().map(job).collect())
+}
+
+/// Peers and open files for each of `count` torrents, so that all together fit under the limit of
+/// open descriptors (`ulimit -n`).
+fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let each = (limit.saturating_sub(SPARE_DESCRIPTORS) / count).max(2);
+    let open_files = (each / 4).clamp(1, MOST_OPEN_FILES);
+    let peers = wanted_peers.min(each - open_files).max(1);
+    (usize::try_from(peers).unwrap_or(usize::MAX), open_files as usize)
+}
+
+/// Hears Ctrl-C and a request to terminate. The second one ends the process at once.
+fn interrupts() -> Receiver<()> {
+    let (tell, told) = bounded(1);
+    let handler = move || {
+        if tell.try_send(()).is_err() {
+            std::process::exit(i32::from(Exit::UNFINISHED.0));
+        }
+    };
+    match ctrlc::set_handler(handler) {
+        Ok(()) => told,
+        Err(_) => never(),
+    }
+}

@@ -1,0 +1,62 @@
+//! What a user types and sees: arguments, progress, exit codes.
+//!
+//! [`run`] is the whole program but for the process around it. One file a subcommand.
+
+mod arguments;
+mod demo;
+mod exit;
+mod get;
+mod progress;
+pub mod show;
+pub mod source;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+pub use exit::Exit;
+
+/// Runs the program with these arguments, the first of which is its own name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments::with_default_command(arguments)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come as errors too; they go to standard output and are none.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::BAD_OPTION } else { Exit::DONE };
+        }
+    };
+    let outcome = match arguments.command {
+        Command::Get(get) => {
+            start_log(get.verbose, get.quiet);
+            get::run(&get)
+        }
+        Command::Show { torrent, json } => show::run(&torrent, json, &mut io::stdout().lock())
+            .map(|()| Exit::DONE)
+            .map_err(|error| (Exit(error.exit_code()), error.to_string())),
+        Command::Demo { output_dir } => {
+            start_log(0, false);
+            demo::run(output_dir.as_deref())
+        }
+    };
+    outcome.unwrap_or_else(|(exit, message)| {
+        let _ = writeln!(io::stderr(), "femtotorrent: {message}");
+        exit
+    })
+}
+
+/// The log goes to standard error, without time or colour. `RUST_LOG` says more than `-v` can.
+fn start_log(verbose: u8, quiet: bool) {
+    let level = match (verbose, quiet) {
+        (_, true) => log::LevelFilter::Error,
+        (0, false) => log::LevelFilter::Warn,
+        (1, false) => log::LevelFilter::Debug,
+        (2.., false) => log::LevelFilter::Trace,
+    };
+    let _ = env_logger::Builder::new()
+        .filter_module("femtotorrent", level)
+        .parse_default_env()
+        .format(|out, record| writeln!(out, "{}", record.args()))
+        .try_init();
+}

@@ -1,0 +1,228 @@
+//! What a user sees of a download: bars on a terminal, a line now and then on a pipe, or nothing.
+//!
+//! Everything goes to standard error; standard output is for what a program would read.
+
+use super::exit::Exit;
+use super::get;
+use crate::message::Snapshot;
+use crate::session::{Outcome, Progress, SessionError};
+use crate::swarm::End;
+use crate::text::{printable, size};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// On a pipe, so much time between two lines.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Nothing but errors.
+    Quiet,
+    /// Lines, for a pipe or a log.
+    Lines,
+    /// Bars, for a terminal.
+    Bars,
+}
+
+/// The screen, with one part for each torrent.
+pub struct Screen {
+    style: Style,
+    bars: MultiProgress,
+    parts: Vec<Part>,
+    interrupted: bool,
+}
+
+struct Part {
+    name: String,
+    started: Instant,
+    last_line: Instant,
+    bar: ProgressBar,
+    /// The last sentence about a stall, so that it is not said twice.
+    said: Option<String>,
+}
+
+impl Screen {
+    /// A screen for torrents of these names.
+    pub fn new(style: Style, names: Vec<String>) -> Screen {
+        let target = match style {
+            Style::Bars => ProgressDrawTarget::stderr_with_hz(5),
+            Style::Quiet | Style::Lines => ProgressDrawTarget::hidden(),
+        };
+        let bars = MultiProgress::with_draw_target(target);
+        let now = Instant::now();
+        let part = |name: String| Part {
+            name: printable(&name),
+            started: now,
+            last_line: now,
+            bar: bars.add(bar()),
+            said: None,
+        };
+        let parts = names.into_iter().map(part).collect();
+        Screen { style, bars, parts, interrupted: false }
+    }
+
+    /// Shows how a torrent stands.
+    pub fn show(&mut self, number: usize, progress: Progress) {
+        let Some(part) = self.parts.get_mut(number) else { return };
+        match progress {
+            Progress::Checking(done, total) => {
+                part.bar.set_length(total);
+                part.bar.set_position(done);
+                part.bar.set_message(format!("{}: checking what is there", part.name));
+                if self.style == Style::Lines && part.is_due() {
+                    say(&format!("{}: checked {} of {}", part.name, size(done), size(total)));
+                }
+            }
+            Progress::Short(shortage) => {
+                let text = format!(
+                    "{}: {} are needed and {} are free: the disk will be full before the end",
+                    part.name,
+                    size(shortage.needed),
+                    size(shortage.free)
+                );
+                self.say(&text);
+            }
+            Progress::Running(snapshot) => self.running(number, &snapshot),
+        }
+    }
+
+    fn running(&mut self, number: usize, snapshot: &Snapshot) {
+        let Some(part) = self.parts.get_mut(number) else { return };
+        let stall = snapshot.stall.as_ref().map(|stall| printable(&stall.to_string()));
+        let news = (stall != part.said).then(|| stall.clone()).flatten();
+        part.said.clone_from(&stall);
+        let mut state = format!("{}/s, {}", size(snapshot.rate as u64), peers(snapshot));
+        if snapshot.finishing {
+            state = "writing to the disk".to_owned();
+        } else if let Some(left) = time_left(snapshot) {
+            state = format!("{state}, {left} left");
+        }
+        part.bar.set_length(snapshot.total);
+        part.bar.set_position(snapshot.done);
+        part.bar.set_message(format!("{}: {}", part.name, stall.as_deref().unwrap_or(&state)));
+        if self.style == Style::Lines && (part.is_due() || news.is_some()) {
+            let percent = snapshot.done.saturating_mul(100).checked_div(snapshot.total).unwrap_or(100);
+            let (done, total) = (size(snapshot.done), size(snapshot.total));
+            let line = format!("{}: {done} of {total} ({percent} %), {state}", part.name);
+            match news {
+                Some(why) => say(&format!("{line}: {why}")),
+                None => say(&line),
+            }
+        }
+    }
+
+    /// A torrent came to its end.
+    pub fn ended(&mut self, number: usize, outcome: &Outcome) -> Exit {
+        let Some(part) = self.parts.get(number) else { return Exit::OTHER };
+        part.bar.finish_and_clear();
+        let snapshot = &outcome.snapshot;
+        let text = match outcome.end {
+            End::Done if snapshot.received == 0 => format!("{}: complete, everything verified", part.name),
+            End::Done => {
+                let seconds = part.started.elapsed().as_secs_f64().max(0.001);
+                let rate = size((snapshot.received as f64 / seconds) as u64);
+                format!("{}: done, {} in {seconds:.1} s ({rate}/s)", part.name, size(snapshot.total))
+            }
+            End::Stopped => format!("{}: stopped; {}", part.name, kept(snapshot)),
+            End::TimedOut => format!("{}: nothing moved for too long; {}", part.name, kept(snapshot)),
+            End::WriterFailed => format!("{}: the writer failed", part.name),
+        };
+        match outcome.end {
+            End::Done | End::Stopped => self.say(&text),
+            // Quiet does not hush errors.
+            End::TimedOut | End::WriterFailed => self.insist(&text),
+        }
+        get::exit_of(outcome.end)
+    }
+
+    /// A torrent failed.
+    pub fn failed(&mut self, number: usize, error: &SessionError) -> Exit {
+        let name = self.parts.get(number).map(|part| {
+            part.bar.finish_and_clear();
+            part.name.clone()
+        });
+        self.insist(&format!(
+            "femtotorrent: {}: {}",
+            name.unwrap_or_default(),
+            printable(&error.to_string())
+        ));
+        Exit(error.exit_code())
+    }
+
+    /// The user wants to end.
+    pub fn interrupted(&mut self) {
+        if !std::mem::replace(&mut self.interrupted, true) {
+            self.say("stopping: what is verified is kept");
+        }
+    }
+
+    /// Nothing more is shown.
+    pub fn close(&mut self) {
+        let _ = self.bars.clear();
+    }
+
+    fn say(&self, text: &str) {
+        if self.style != Style::Quiet {
+            self.insist(text);
+        }
+    }
+
+    fn insist(&self, text: &str) {
+        self.bars.suspend(|| say(text));
+    }
+}
+
+impl Part {
+    fn is_due(&mut self) -> bool {
+        let due = self.last_line.elapsed() >= LINE_EVERY;
+        if due {
+            self.last_line = Instant::now();
+        }
+        due
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:24} {percent:>3}% {bytes}/{total_bytes} {wide_msg}");
+    let bar = ProgressBar::no_length();
+    match style {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
+    }
+}
+
+fn say(text: &str) {
+    // Nobody may be reading any more.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn peers(snapshot: &Snapshot) -> String {
+    match snapshot.peers {
+        1 => "1 peer".to_owned(),
+        count => format!("{count} peers"),
+    }
+}
+
+fn kept(snapshot: &Snapshot) -> String {
+    format!(
+        "{} of {} are kept, the same command goes on from there",
+        size(snapshot.done),
+        size(snapshot.total)
+    )
+}
+
+/// At the rate of the last seconds.
+fn time_left(snapshot: &Snapshot) -> Option<String> {
+    if snapshot.rate < 1.0 {
+        return None;
+    }
+    let seconds = (snapshot.total.saturating_sub(snapshot.done) as f64 / snapshot.rate) as u64;
+    Some(match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds.div_ceil(60)),
+        3600..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    })
+}

@@ -1,0 +1,289 @@
+//! Where a torrent comes from: a file, standard input (`-`), or an address on the web.
+//!
+//! Runs on the main thread before anything is started. It never takes more bytes than a torrent can
+//! honestly have, and never waits for a web server without a deadline.
+
+use crate::metainfo::{Metainfo, MetainfoError};
+use crate::text::{excerpt, printable, size};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::time::Duration;
+
+/// Bytes that are taken from a file or from standard input: over three million pieces.
+pub const FILE_LIMIT: u64 = 64 << 20;
+
+/// Bytes that are taken from a web server, after decompression.
+pub const WEB_LIMIT: u64 = 10 << 20;
+
+/// How long a web server may take to let us in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long the whole transfer may take, redirects included.
+const GLOBAL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Redirects that are followed.
+const REDIRECTS_LIMIT: u32 = 10;
+
+/// Why no torrent could be had.
+#[derive(Debug)]
+pub struct SourceError {
+    /// What the user asked for.
+    source: String,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Fault {
+    /// The bytes cannot be had.
+    Missing(&'static str),
+    Unopenable(String),
+    Network(String),
+    Broken(io::Error),
+    TooLarge(u64),
+    /// The bytes are no torrent.
+    Torrent(MetainfoError),
+}
+
+impl SourceError {
+    /// The exit code of the program, by aria2's numbers.
+    pub fn exit_code(&self) -> u8 {
+        match &self.fault {
+            Fault::Missing(_) => 3,
+            Fault::Network(_) => 6,
+            Fault::Unopenable(_) => 15,
+            Fault::Broken(_) => 17,
+            Fault::Torrent(error) if error.is_bencode() => 25,
+            Fault::Torrent(_) | Fault::TooLarge(_) => 26,
+        }
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match self.source.as_str() {
+            "-" => "standard input".to_owned(),
+            other => excerpt(other, 300),
+        };
+        match &self.fault {
+            Fault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
+            Fault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
+            Fault::Network(reason) => write!(out, "cannot fetch {source}: {}", excerpt(reason, 300)),
+            Fault::Broken(error) => write!(out, "cannot read {source}: {error}"),
+            Fault::TooLarge(limit) => {
+                write!(
+                    out,
+                    "{source} is larger than {}, no torrent is (give the .torrent file, not its content)",
+                    size(*limit)
+                )
+            }
+            Fault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
+        }
+    }
+}
+
+impl std::error::Error for SourceError {}
+
+/// Reads and checks the torrent that `source` names: the path of a file, `-`, or an `http://` or
+/// `https://` address.
+///
+/// # Errors
+///
+/// The bytes cannot be had, are too many, or are no torrent.
+pub fn load(source: &str) -> Result<Metainfo, SourceError> {
+    let fail = |fault| SourceError { source: source.to_owned(), fault };
+    Metainfo::parse(read(source)?).map_err(|error| fail(Fault::Torrent(error)))
+}
+
+/// Reads the bytes that `source` names, at most [`FILE_LIMIT`], [`WEB_LIMIT`] from the web.
+///
+/// # Errors
+///
+/// The bytes cannot be had, or are too many.
+pub fn read(source: &str) -> Result<Vec<u8>, SourceError> {
+    let starts_with =
+        |scheme: &str| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let bytes = if source == "-" {
+        bounded(io::stdin().lock(), 0, FILE_LIMIT)
+    } else if starts_with("http://") || starts_with("https://") {
+        fetch(source)
+    } else if starts_with("magnet:") {
+        Err(Fault::Missing("magnet links are not read (give the .torrent file or its address)"))
+    } else {
+        open(source).and_then(|(file, length)| bounded(file, length, FILE_LIMIT))
+    };
+    bytes.map_err(|fault| SourceError { source: source.to_owned(), fault })
+}
+
+/// Opens a file. Returns it and how many bytes it says it has.
+fn open(path: &str) -> Result<(File, u64), Fault> {
+    let unopenable = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => Fault::Missing("no such file (check the path)"),
+        ErrorKind::PermissionDenied => {
+            Fault::Unopenable("permission denied (check who may read it)".to_owned())
+        }
+        _ => Fault::Unopenable(error.to_string()),
+    };
+    let file = File::open(path).map_err(unopenable)?;
+    let metadata = file.metadata().map_err(Fault::Broken)?;
+    match metadata.is_dir() {
+        true => Err(Fault::Unopenable("it is a folder (give a .torrent file)".to_owned())),
+        false => Ok((file, metadata.len())),
+    }
+}
+
+/// Reads everything, but refuses more than `limit` bytes. `expected` bytes are made room for.
+fn bounded(source: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>, Fault> {
+    if expected > limit {
+        return Err(Fault::TooLarge(limit));
+    }
+    let mut bytes = Vec::new();
+    // One more than expected, so that the read that finds the end needs no larger buffer.
+    bytes.reserve_exact(usize::try_from(expected.saturating_add(1)).unwrap_or_default());
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Fault::Broken)?;
+    match bytes.len() as u64 > limit {
+        true => Err(Fault::TooLarge(limit)),
+        false => Ok(bytes),
+    }
+}
+
+/// Fetches from the web. The limit counts what comes out of the decompression, so that a small answer
+/// cannot become a large one.
+fn fetch(address: &str) -> Result<Vec<u8>, Fault> {
+    let agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_global(Some(GLOBAL_TIMEOUT))
+        .max_redirects(REDIRECTS_LIMIT)
+        .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent();
+    let mut answer = agent.get(address).call().map_err(in_our_words)?;
+    bounded(answer.body_mut().as_reader(), 0, WEB_LIMIT).map_err(|fault| match fault {
+        Fault::Broken(error) => Fault::Network(format!("the transfer broke off: {error}")),
+        other => other,
+    })
+}
+
+fn in_our_words(error: ureq::Error) -> Fault {
+    match error {
+        ureq::Error::StatusCode(404 | 410) => {
+            Fault::Missing("the server has no such file (check the address)")
+        }
+        ureq::Error::StatusCode(status) => {
+            Fault::Network(format!("the server answered with status {status}"))
+        }
+        ureq::Error::HostNotFound => Fault::Network("there is no such host (check the address)".to_owned()),
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            Fault::Network(format!("no connection in {} s", CONNECT_TIMEOUT.as_secs()))
+        }
+        ureq::Error::Timeout(_) => Fault::Network(format!("not complete in {} s", GLOBAL_TIMEOUT.as_secs())),
+        ureq::Error::TooManyRedirects => Fault::Network(format!("more than {REDIRECTS_LIMIT} redirects")),
+        ureq::Error::Io(error) => Fault::Network(error.to_string()),
+        other => Fault::Network(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A web server on loopback that gives each of these answers to one connection.
+    fn serve(answers: Vec<Vec<u8>>) -> (String, thread::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
+                let mut request = Vec::new();
+                let mut byte = [0];
+                while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+                    request.push(byte[0]);
+                }
+                // A client that has read enough closes its end.
+                let _ = stream.write_all(&answer);
+            }
+        });
+        (address, server)
+    }
+
+    fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
+        [head.as_bytes(), body].concat()
+    }
+
+    #[test]
+    fn a_torrent_comes_over_http_through_redirects() {
+        let moved = answer("302 Found", "location: /b\r\n", b"");
+        let (address, server) = serve(vec![moved, answer("200 OK", "", b"d4:spam4:eggse")]);
+        assert_eq!(read(&address).unwrap(), b"d4:spam4:eggse");
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn what_the_web_refuses_has_its_exit_code() {
+        for (status, code) in [("404 Not Found", 3), ("410 Gone", 3), ("403 Forbidden", 6), ("500 Oops", 6)] {
+            let (address, server) = serve(vec![answer(status, "", b"")]);
+            let error = read(&format!("{address}/x.torrent")).unwrap_err();
+            assert_eq!(error.exit_code(), code, "{error}");
+            assert!(error.to_string().contains("/x.torrent"), "{error}");
+            server.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn an_endless_answer_is_cut_off() {
+        let body = vec![b'x'; WEB_LIMIT as usize + 1];
+        let (address, server) = serve(vec![answer("200 OK", "", &body)]);
+        let error = read(&address).unwrap_err();
+        assert_eq!(error.exit_code(), 26);
+        assert!(error.to_string().contains("larger than 10 MiB"), "{error}");
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_an_error_of_the_network() {
+        let mut short = answer("200 OK", "", b"0123456789");
+        short.truncate(short.len() - 5);
+        let (address, server) = serve(vec![short]);
+        assert_eq!(read(&address).unwrap_err().exit_code(), 6);
+        server.join().unwrap();
+        assert_eq!(read(&address).unwrap_err().exit_code(), 6, "nobody listens");
+        assert_eq!(read("http://").unwrap_err().exit_code(), 6);
+    }
+
+    #[test]
+    fn what_the_disk_refuses_has_its_exit_code() {
+        let missing = read("no/such/file.torrent").unwrap_err();
+        assert_eq!(missing.exit_code(), 3);
+        assert_eq!(missing.to_string(), "cannot find no/such/file.torrent: no such file (check the path)");
+        let folder = read(env!("CARGO_MANIFEST_DIR")).unwrap_err();
+        assert_eq!(folder.exit_code(), 15);
+        assert!(folder.to_string().contains("is a folder"), "{folder}");
+        assert_eq!(read("magnet:?xt=urn:btih:0").unwrap_err().exit_code(), 3);
+    }
+
+    #[test]
+    fn a_source_has_a_limit() {
+        assert_eq!(bounded(&b"12345"[..], 0, 5).unwrap(), b"12345");
+        assert!(matches!(bounded(&b"123456"[..], 0, 5), Err(Fault::TooLarge(5))));
+        assert!(matches!(bounded(io::empty(), u64::MAX, 5), Err(Fault::TooLarge(5))));
+        assert!(matches!(bounded(io::repeat(0), 0, 5), Err(Fault::TooLarge(5))));
+    }
+
+    #[test]
+    fn what_is_no_torrent_has_its_exit_code() {
+        let not_bencode = load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap_err();
+        assert_eq!(not_bencode.exit_code(), 25);
+        assert!(not_bencode.to_string().contains("Cargo.toml: not a torrent"), "{not_bencode}");
+        let (address, server) = serve(vec![answer("200 OK", "", b"d4:spam4:eggse")]);
+        assert_eq!(load(&address).unwrap_err().exit_code(), 26);
+        server.join().unwrap();
+    }
+}

@@ -1,0 +1,93 @@
+//! What can be wrong with a torrent.
+
+use crate::bencode::BencodeError;
+use std::fmt;
+
+/// Why bytes are no torrent that can be downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetainfoError {
+    /// The bytes are not bencode.
+    Bencode(BencodeError),
+    /// The bytes are bencode, but not a dictionary.
+    NotADictionary,
+    /// There is no `info` dictionary, so nothing says what to download.
+    NoInfo,
+    /// The torrent is of version 2 only (BEP 52).
+    VersionTwoOnly,
+    /// A field is missing or cannot be used.
+    Field {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// A field of one file is missing or cannot be used.
+    FileField {
+        /// The number of the file, from 1.
+        file: usize,
+        /// The field's name.
+        name: &'static str,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// The number of digests is not the number of pieces.
+    PieceCount {
+        /// How many digests there are.
+        digests: u64,
+        /// How many pieces the sizes make.
+        pieces: u64,
+    },
+    /// All files together have no byte.
+    NoContent,
+    /// The sizes of the files together do not fit in 64 bits.
+    TooLarge,
+    /// The version 2 part of a hybrid torrent contradicts the version 1 part (BEP 52, "upgrade path").
+    Hybrid(&'static str),
+}
+
+impl MetainfoError {
+    /// Whether the bytes are not even bencode, as opposed to bencode that is no usable torrent.
+    pub fn is_bencode(&self) -> bool {
+        matches!(self, MetainfoError::Bencode(_))
+    }
+}
+
+impl fmt::Display for MetainfoError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MetainfoError::Bencode(error) => write!(out, "not a torrent, for it is not bencode: {error}"),
+            MetainfoError::NotADictionary => write!(out, "not a torrent: the outer value is no dictionary"),
+            MetainfoError::NoInfo => {
+                write!(out, "not a complete torrent: it has no 'info' dictionary that says what to download")
+            }
+            MetainfoError::VersionTwoOnly => {
+                write!(
+                    out,
+                    "a version 2 (BEP 52) torrent, which cannot be downloaded (use a version 1 or a hybrid one)"
+                )
+            }
+            MetainfoError::Field { name, fault } => write!(out, "bad torrent: '{name}' {fault}"),
+            MetainfoError::FileField { file, name, fault } => {
+                write!(out, "bad torrent: '{name}' of file {file} {fault}")
+            }
+            MetainfoError::PieceCount { digests, pieces } => {
+                write!(out, "bad torrent: 'pieces' has {digests} digests, but the files make {pieces} pieces")
+            }
+            MetainfoError::NoContent => {
+                write!(out, "bad torrent: it has no content, all its files are empty")
+            }
+            MetainfoError::TooLarge => {
+                write!(out, "bad torrent: the sizes of its files do not fit in 64 bits")
+            }
+            MetainfoError::Hybrid(fault) => write!(out, "bad hybrid torrent: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for MetainfoError {}
+
+impl From<BencodeError> for MetainfoError {
+    fn from(error: BencodeError) -> MetainfoError {
+        MetainfoError::Bencode(error)
+    }
+}

@@ -1,0 +1,173 @@
+//! The files of a torrent: where each starts in the payload, and the path that it gets.
+//!
+//! A torrent has either one file, named by `name`, or a list in `files`, each with a path below a
+//! folder named by `name` (BEP 3, "info dictionary"). `attr` says of a file that it is padding or a
+//! symbolic link (BEP 47). Padding is never written. A link is never made: it takes no part in the
+//! payload, and one that leads out of the output folder would be a way out for what is written
+//! through it. So links are left out, and counted.
+
+use super::File;
+use super::element;
+use super::error::MetainfoError;
+use super::names::{Folder, Names};
+use crate::bencode::{Dictionary, List, Value};
+use std::path::PathBuf;
+
+/// Bytes in a path that a system takes at most.
+const PATH_LIMIT: usize = 4096;
+
+/// The layout of a payload.
+pub(super) struct Files {
+    pub(super) files: Vec<File>,
+    pub(super) total_size: u64,
+    pub(super) symlinks: usize,
+}
+
+/// Reads the files of an `info` dictionary whose safe name is `name`.
+pub(super) fn read(info: Dictionary, name: &str) -> Result<Files, MetainfoError> {
+    match info.get("files") {
+        None => {
+            let length = info.get("length").ok_or(field("length", "is missing, and so is 'files'"))?;
+            let length = length.unsigned().ok_or(field("length", "is no size"))?;
+            let file = File { path: PathBuf::from(name), offset: 0, length, padding: false };
+            Ok(Files { files: vec![file], total_size: length, symlinks: 0 })
+        }
+        Some(Value::List(list)) if !list.is_empty() => read_list(list, name),
+        Some(Value::List(_)) => Err(field("files", "is empty")),
+        Some(_) => Err(field("files", "is no list")),
+    }
+}
+
+fn field(name: &'static str, fault: &'static str) -> MetainfoError {
+    MetainfoError::Field { name, fault }
+}
+
+fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
+    let mut names = Names::default();
+    let top = names.folder(Folder::default(), name).unwrap_or_default();
+    let mut read = Files { files: Vec::new(), total_size: 0, symlinks: 0 };
+    let mut folders = Vec::new();
+    for (index, entry) in list.iter().enumerate() {
+        let number = index.saturating_add(1);
+        let fail = |name, fault| MetainfoError::FileField { file: number, name, fault };
+        let entry = entry.dictionary().ok_or(field("files", "has an entry that is no dictionary"))?;
+        let kind = Kind::of(entry);
+        let length = entry.get("length");
+        if kind == Kind::Symlink {
+            check_symlink(entry, length).map_err(|(name, fault)| fail(name, fault))?;
+            read.symlinks = read.symlinks.saturating_add(1);
+            continue;
+        }
+        let length = length.ok_or(fail("length", "is missing"))?;
+        let length = length.unsigned().ok_or(fail("length", "is no size"))?;
+        let (path, folder) = if kind == Kind::Padding {
+            // Nothing is ever there, so the path need not be the torrent's nor its own.
+            (format!("{name}/.pad/{length}"), top)
+        } else {
+            let elements = elements(entry).map_err(|fault| fail("path", fault))?;
+            safe_path(name, elements, top, &mut names).map_err(|fault| fail("path", fault))?
+        };
+        folders.push(folder);
+        read.files.push(File {
+            path: PathBuf::from(path),
+            offset: read.total_size,
+            length,
+            padding: kind == Kind::Padding,
+        });
+        read.total_size = read.total_size.checked_add(length).ok_or(MetainfoError::TooLarge)?;
+    }
+    for (file, folder) in read.files.iter_mut().zip(folders).filter(|(file, _)| !file.padding) {
+        let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if let Some(other) = names.file(folder, name) {
+            file.path.set_file_name(other);
+        }
+    }
+    read.files.shrink_to_fit();
+    Ok(read)
+}
+
+/// What `attr` or an old convention makes of an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    File,
+    Padding,
+    Symlink,
+}
+
+impl Kind {
+    pub(super) fn of(entry: Dictionary) -> Kind {
+        let attributes = entry.get("attr").and_then(Value::bytes).unwrap_or_default();
+        if attributes.contains(&b'p') || is_padding_by_name(entry) {
+            Kind::Padding
+        } else if attributes.contains(&b'l') {
+            Kind::Symlink
+        } else {
+            Kind::File
+        }
+    }
+}
+
+/// BitComet's padding files and libtorrent's early ones are older than `attr` and known by name.
+fn is_padding_by_name(entry: Dictionary) -> bool {
+    let Some(path) = entry.get("path").and_then(Value::list) else { return false };
+    let mut folder: &[u8] = b"";
+    let mut last: &[u8] = b"";
+    for element in path.iter() {
+        (folder, last) = (last, element.bytes().unwrap_or_default());
+    }
+    last.starts_with(b"_____padding_file_") || folder == b".____padding_file"
+}
+
+/// A link takes no bytes and says where it leads (BEP 47). Nobody follows it, but a broken one tells
+/// of a broken torrent.
+fn check_symlink(entry: Dictionary, length: Option<Value>) -> Result<(), (&'static str, &'static str)> {
+    if length.is_some_and(|length| length != Value::Integer(0)) {
+        return Err(("length", "is not 0, though the file is a symbolic link"));
+    }
+    let target = entry.get("symlink path").ok_or(("symlink path", "is missing"))?;
+    let target = target.list().ok_or(("symlink path", "is no list"))?;
+    match target.iter().all(|element| element.bytes().is_some()) {
+        true => Ok(()),
+        false => Err(("symlink path", "has an element that is no string")),
+    }
+}
+
+/// The path as the torrent gives it. `path.utf-8` says what `path` says in an encoding that nobody
+/// can know.
+fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
+    let is_text = |list: &List| list.iter().all(|element| element.bytes().is_some());
+    if let Some(list) = entry.get("path.utf-8").and_then(Value::list).filter(is_text) {
+        return Ok(list);
+    }
+    let path = entry.get("path").ok_or("is missing")?;
+    path.list()
+        .ok_or("is no list")
+        .and_then(|list| is_text(&list).then_some(list).ok_or("has an element that is no string"))
+}
+
+/// The safe path below the folder `name`, and the folder that the file is in.
+fn safe_path(
+    name: &str,
+    elements: List,
+    top: Folder,
+    names: &mut Names,
+) -> Result<(String, Folder), &'static str> {
+    let mut path = name.to_owned();
+    let mut folder = top;
+    let mut safe = elements.iter().filter_map(|element| element::safe(element.bytes()?)).peekable();
+    if safe.peek().is_none() {
+        return Ok((path + "/_", folder));
+    }
+    while let Some(element) = safe.next() {
+        path.push('/');
+        path.push_str(&element);
+        if path.len() > PATH_LIMIT {
+            return Err("is longer than any system takes");
+        }
+        if safe.peek().is_some() {
+            folder = names.folder(folder, &element).ok_or("makes one folder too many")?;
+        }
+    }
+    path.shrink_to_fit();
+    Ok((path, folder))
+}

@@ -1,0 +1,120 @@
+//! Gives each file of a torrent a path of its own.
+//!
+//! Two files of one name would overwrite each other, and a file cannot stand where a folder does. The
+//! first file keeps its name, a later one gets a number before its extension; folders of one name are
+//! one folder, and every file gives way to them, also where it came first. Names that differ only in
+//! case count as the same, because they are on many disks.
+//!
+//! The work grows with the bytes in the names and with nothing else: a name is looked up in its
+//! folder, and the next free number is remembered.
+
+use super::element;
+use std::collections::HashMap;
+
+/// A folder, by its number. The output folder is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Folder(u32);
+
+/// What stands at a name in a folder.
+enum Entry {
+    Folder(Folder),
+    File,
+}
+
+/// Folders that a torrent can have. No honest one comes near, and each costs memory.
+const FOLDERS_LIMIT: u32 = 250_000;
+
+/// The names given so far.
+#[derive(Default)]
+pub(super) struct Names {
+    entries: HashMap<(Folder, String), Entry>,
+    /// The number to try next for a name that is taken.
+    numbers: HashMap<(Folder, String), u32>,
+    folders: u32,
+}
+
+impl Names {
+    /// The folder of this name in `parent`. All folders must be known before the first file.
+    /// `None` where there are too many.
+    pub(super) fn folder(&mut self, parent: Folder, name: &str) -> Option<Folder> {
+        let next = Folder(self.folders.saturating_add(1));
+        match self.entries.entry((parent, element::folded(name))).or_insert(Entry::Folder(next)) {
+            Entry::Folder(folder) if *folder == next => {
+                self.folders = next.0;
+                (next.0 <= FOLDERS_LIMIT).then_some(next)
+            }
+            Entry::Folder(folder) => Some(*folder),
+            Entry::File => None,
+        }
+    }
+
+    /// Takes a name for a file. Returns another one where `name` is not free.
+    pub(super) fn file(&mut self, parent: Folder, name: &str) -> Option<String> {
+        if self.take(parent, name) {
+            return None;
+        }
+        // Long names that differ only in what is cut off share one counter, so that no name is ever
+        // tried twice.
+        let base = element::base(name);
+        let mut number = self.numbers.get(&(parent, element::folded(&base))).copied().unwrap_or(1);
+        let mut other = element::numbered(&base, number);
+        while !self.take(parent, &other) {
+            number = number.saturating_add(1);
+            other = element::numbered(&base, number);
+        }
+        self.numbers.insert((parent, element::folded(&base)), number.saturating_add(1));
+        Some(other)
+    }
+
+    fn take(&mut self, parent: Folder, name: &str) -> bool {
+        let key = (parent, element::folded(name));
+        let free = !self.entries.contains_key(&key);
+        if free {
+            self.entries.insert(key, Entry::File);
+        }
+        free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOP: Folder = Folder(0);
+
+    #[test]
+    fn a_later_file_of_one_name_gets_a_number() {
+        let mut names = Names::default();
+        assert_eq!(names.file(TOP, "bar.txt"), None);
+        assert_eq!(names.file(TOP, "bar.txt").unwrap(), "bar.1.txt");
+        assert_eq!(names.file(TOP, "BAR.txt").unwrap(), "BAR.2.txt");
+        assert_eq!(names.file(TOP, "bar.3.txt"), None);
+        assert_eq!(names.file(TOP, "bar.txt").unwrap(), "bar.4.txt");
+    }
+
+    #[test]
+    fn a_file_gives_way_to_a_folder_and_folders_of_one_name_are_one() {
+        let mut names = Names::default();
+        let folder = names.folder(TOP, "a").unwrap();
+        assert_eq!(names.folder(TOP, "A"), Some(folder));
+        let inner = names.folder(folder, "a").unwrap();
+        assert!(inner != folder && folder != TOP && names.folder(TOP, "b") != Some(inner));
+        assert_eq!(names.file(TOP, "a").unwrap(), "a.1");
+        assert_eq!(names.file(folder, "a").unwrap(), "a.1");
+        assert_eq!(names.file(inner, "a"), None);
+    }
+
+    #[test]
+    fn many_of_one_name_and_long_ones_cost_one_step_each() {
+        let mut names = Names::default();
+        for index in 0..20_000 {
+            let long = format!("{}{index:05}", "x".repeat(250));
+            assert_eq!(names.file(TOP, &long), None);
+            assert!(names.file(TOP, &long).is_some_and(|name| name.len() <= 255));
+        }
+        for _ in 0..20_000 {
+            names.file(TOP, "same");
+        }
+        assert_eq!(names.file(TOP, "same").unwrap(), "same.20000");
+    }
+}

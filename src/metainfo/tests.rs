@@ -1,0 +1,256 @@
+use super::*;
+use crate::bencode::Item;
+
+/// A torrent of one piece around these `info` entries, which replace the ordinary ones.
+fn torrent(entries: &[(&str, Option<Item>)]) -> Vec<u8> {
+    let mut info = vec![
+        ("name", Some("name".into())),
+        ("piece length", Some(16384.into())),
+        ("pieces", Some(vec![7_u8; 20].into())),
+        ("length", Some(100.into())),
+    ];
+    for (key, value) in entries {
+        info.retain(|(name, _)| name != key);
+        info.push((key, value.clone()));
+    }
+    let info = info.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    Item::dictionary([("info", Item::dictionary(info))]).encode()
+}
+
+fn file(path: &[&str], length: i64) -> Item {
+    let path = Item::list(path.iter().map(|element| (*element).into()));
+    Item::dictionary([("path", path), ("length", length.into())])
+}
+
+fn with_files(files: Vec<Item>) -> Vec<u8> {
+    torrent(&[("length", None), ("files", Some(Item::list(files)))])
+}
+
+fn paths(files: Vec<Item>) -> Vec<String> {
+    let metainfo = Metainfo::parse(with_files(files)).unwrap();
+    metainfo.files.iter().map(|file| file.path.to_str().unwrap().to_owned()).collect()
+}
+
+fn refusal(raw: Vec<u8>) -> String {
+    let error = Metainfo::parse(raw).unwrap_err();
+    assert!(!error.is_bencode(), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn the_info_hash_is_over_the_received_bytes() {
+    let raw = b"d4:infod4:name1:x6:lengthi1e12:piece lengthi16384e6:pieces20:01234567890123456789ee\n";
+    let metainfo = Metainfo::parse(raw.to_vec()).unwrap();
+    let info = &raw[7..raw.len() - 2];
+    assert_eq!(metainfo.info_bytes(), info);
+    assert_eq!(metainfo.info_hash.0, <[u8; 20]>::from(Sha1::digest(info)));
+    assert_eq!(metainfo.piece_digest(0).unwrap(), *b"01234567890123456789");
+    assert_eq!((metainfo.piece_digest(1), metainfo.piece_count()), (None, 1));
+    assert_eq!(metainfo.files[0].path, PathBuf::from("x"));
+}
+
+#[test]
+fn an_info_hash_is_written_in_lower_case_hexadecimal() {
+    let hash = InfoHash([0xab; 20]);
+    assert_eq!(hash.to_string(), "ab".repeat(20));
+    assert_eq!(format!("{hash:?}"), "ab".repeat(20));
+}
+
+#[test]
+fn sizes_past_four_gigabytes_add_up() {
+    let terabyte = 1_i64 << 40;
+    let pieces = Item::from(vec![0; 20 * 2049]);
+    let raw = torrent(&[
+        ("length", None),
+        ("piece length", Some((1 << 30).into())),
+        ("pieces", Some(pieces)),
+        ("files", Some(Item::list([file(&["a"], terabyte), file(&["b"], 0), file(&["c"], terabyte + 1)]))),
+    ]);
+    let metainfo = Metainfo::parse(raw).unwrap();
+    assert_eq!(metainfo.total_size, (1 << 41) + 1);
+    assert_eq!(metainfo.files.iter().map(|file| file.offset).collect::<Vec<_>>(), [0, 1 << 40, 1 << 40]);
+    let too_large = vec![file(&["a"], i64::MAX), file(&["b"], i64::MAX), file(&["c"], 2)];
+    assert!(refusal(with_files(too_large)).contains("64 bits"));
+}
+
+#[test]
+fn no_path_leads_out_of_the_folder() {
+    let files = vec![
+        file(&["..", "..", "etc", "passwd"], 1),
+        file(&["/etc/passwd"], 1),
+        file(&["a/../../b", "c"], 1),
+        file(&["..\\..\\d"], 1),
+        file(&[], 1),
+        file(&["", "."], 1),
+    ];
+    let expected =
+        ["name/etc/passwd", "name/_etc_passwd", "name/a_.._.._b/c", "name/.._.._d", "name/_", "name/_.1"];
+    assert_eq!(paths(files), expected);
+    let metainfo = Metainfo::parse(torrent(&[("name", Some("../../x".into()))])).unwrap();
+    assert_eq!(metainfo.files[0].path, PathBuf::from(".._.._x"));
+    let metainfo = Metainfo::parse(torrent(&[("name", Some("..".into()))])).unwrap();
+    assert_eq!(metainfo.name, metainfo.info_hash.to_string());
+}
+
+#[test]
+fn each_file_has_a_path_of_its_own() {
+    let files = vec![
+        file(&["a.txt"], 1),
+        file(&["a.txt"], 1),
+        file(&["A.TXT"], 1),
+        file(&["b"], 1),
+        file(&["b", "c"], 1),
+        file(&["B", "c"], 1),
+    ];
+    let expected = ["name/a.txt", "name/a.1.txt", "name/A.2.TXT", "name/b.1", "name/b/c", "name/B/c.1"];
+    assert_eq!(paths(files), expected);
+}
+
+#[test]
+fn the_utf8_names_are_preferred() {
+    let entry = Item::dictionary([
+        ("path", Item::list([Item::from(&b"\xb1\xf0"[..])])),
+        ("path.utf-8", Item::list(["別".into()])),
+        ("length", 100.into()),
+    ]);
+    let name = ("name.utf-8", Some("名".into()));
+    let raw = torrent(&[("length", None), ("files", Some(Item::list([entry]))), name]);
+    assert_eq!(Metainfo::parse(raw).unwrap().files[0].path, PathBuf::from("名/別"));
+}
+
+fn attributed(attribute: &str, length: i64, more: Option<(&str, Item)>) -> Item {
+    let entries = [("attr", attribute.into()), ("path", Item::list(["x".into()])), ("length", length.into())];
+    Item::dictionary(entries.into_iter().chain(more))
+}
+
+#[test]
+fn padding_counts_in_the_payload_and_has_no_name_to_keep_free() {
+    let files = vec![
+        file(&["a"], 10),
+        attributed("p", 5, None),
+        file(&["_____padding_file_0_BitComet"], 5),
+        file(&[".____padding_file", "1"], 5),
+        file(&["x"], 10),
+    ];
+    let metainfo = Metainfo::parse(with_files(files)).unwrap();
+    assert_eq!(
+        metainfo.files.iter().map(|file| file.padding).collect::<Vec<_>>(),
+        [false, true, true, true, false]
+    );
+    assert_eq!((metainfo.files[4].offset, metainfo.total_size), (25, 35));
+    assert_eq!(metainfo.files[4].path, PathBuf::from("name/x"));
+}
+
+#[test]
+fn symbolic_links_are_left_out() {
+    let target = || Some(("symlink path", Item::list(["..".into(), "etc".into()])));
+    let metainfo = Metainfo::parse(with_files(vec![attributed("xl", 0, target()), file(&["a"], 1)])).unwrap();
+    assert_eq!((metainfo.files.len(), metainfo.symlinks), (1, 1));
+    let too_long = with_files(vec![attributed("l", 1, target()), file(&["a"], 1)]);
+    assert!(refusal(too_long).contains("'length' of file 1 is not 0"));
+    let nowhere = with_files(vec![file(&["a"], 1), attributed("l", 0, None)]);
+    assert!(refusal(nowhere).contains("'symlink path' of file 2 is missing"));
+}
+
+#[test]
+fn a_refusal_names_the_fault() {
+    let with = |key, value| torrent(&[(key, value)]);
+    for (raw, part) in [
+        (b"4:spam".to_vec(), "no dictionary"),
+        (b"de".to_vec(), "no 'info'"),
+        (b"d4:infoi1ee".to_vec(), "no 'info'"),
+        (with("name", None), "'name' is missing"),
+        (with("name", Some(1.into())), "'name' is no string"),
+        (with("piece length", None), "'piece length' is missing"),
+        (with("piece length", Some("1".into())), "'piece length' is no integer"),
+        (with("piece length", Some((-1).into())), "'piece length' is not positive"),
+        (with("piece length", Some(0.into())), "'piece length' is not positive"),
+        (with("piece length", Some(((1 << 30) + 1).into())), "more than 1 GiB"),
+        (with("piece length", Some(i64::MAX.into())), "more than 1 GiB"),
+        (with("pieces", None), "'pieces' is missing"),
+        (with("pieces", Some(1.into())), "'pieces' is no string"),
+        (with("pieces", Some("x".into())), "no multiple of 20"),
+        (with("pieces", Some("".into())), "0 digests, but the files make 1 pieces"),
+        (with("length", None), "'length' is missing"),
+        (with("length", Some((-1).into())), "'length' is no size"),
+        (with("length", Some(0.into())), "no content"),
+        (with("length", Some(i64::MAX.into())), "1 digests, but the files make 562949953421312 pieces"),
+        (with("files", Some(Item::list([1.into()]))), "no dictionary"),
+        (with("files", Some(Item::list([]))), "'files' is empty"),
+        (with("files", Some(1.into())), "'files' is no list"),
+        (with_files(vec![file(&["a"], 1), file(&["b"], -1)]), "'length' of file 2 is no size"),
+        (with_files(vec![Item::dictionary([("length", 1.into())])]), "'path' of file 1 is missing"),
+        (with_files(vec![file(&["x"; 3000], 1)]), "longer than any system takes"),
+    ] {
+        let refusal = refusal(raw);
+        assert!(refusal.contains(part), "{refusal} / {part}");
+    }
+}
+
+#[test]
+fn version_two_alone_is_refused_by_name() {
+    let raw = torrent(&[("pieces", None), ("length", None), ("meta version", Some(2.into()))]);
+    assert_eq!(Metainfo::parse(raw).unwrap_err(), MetainfoError::VersionTwoOnly);
+    let tree =
+        Item::dictionary([("name", Item::dictionary([("", Item::dictionary([("length", 100.into())]))]))]);
+    let raw = torrent(&[("pieces", None), ("length", None), ("file tree", Some(tree))]);
+    assert!(refusal(raw).contains("version 2"));
+}
+
+#[test]
+fn the_halves_of_a_hybrid_must_agree() {
+    let leaf = |length: i64| Item::dictionary([("", Item::dictionary([("length", length.into())]))]);
+    let hybrid = |tree| torrent(&[("meta version", Some(2.into())), ("file tree", Some(tree))]);
+    assert!(Metainfo::parse(hybrid(Item::dictionary([("name", leaf(100))]))).is_ok());
+    let broken = Item::dictionary([("name", Item::dictionary([("length", 100.into())]))]);
+    for (tree, part) in [
+        (Item::dictionary([("name", leaf(99))]), "different files"),
+        (Item::dictionary([("other", leaf(100))]), "different files"),
+        (Item::dictionary([("name", leaf(100)), ("z", leaf(1))]), "different files"),
+        (Item::dictionary([("a", Item::dictionary([("name", leaf(100))]))]), "different files"),
+        (Item::dictionary([("name", leaf(-1))]), "without a length"),
+        (Item::dictionary::<&str>([]), "lacks a file"),
+        (Item::from(1), "no dictionary"),
+        (broken, "without properties"),
+    ] {
+        let refusal = refusal(hybrid(tree));
+        assert!(refusal.contains(part), "{refusal} / {part}");
+    }
+    let tree = || Item::dictionary([("a", leaf(1)), ("b", leaf(1))]);
+    let list = |padding| {
+        let files = vec![file(&["a"], 1), attributed("p", padding, None), file(&["b"], 1)];
+        let pieces = Item::from(vec![0; 40]);
+        torrent(&[
+            ("length", None),
+            ("pieces", Some(pieces)),
+            ("files", Some(Item::list(files))),
+            ("file tree", Some(tree())),
+        ])
+    };
+    assert!(Metainfo::parse(list(16383)).is_ok());
+    assert!(refusal(list(16384)).contains("does not start at a piece"));
+}
+
+#[test]
+fn no_cut_and_no_flipped_bit_breaks_the_reader() {
+    let target = Some(("symlink path", Item::list(["a".into()])));
+    let files =
+        vec![file(&["d", "a"], 60), attributed("p", 5, None), attributed("l", 0, target), file(&["b"], 9)];
+    let tree = Item::dictionary([("b", Item::dictionary([("", Item::dictionary([("length", 9.into())]))]))]);
+    for tree in [None, Some(tree)] {
+        let mut whole =
+            torrent(&[("length", None), ("files", Some(Item::list(files.clone()))), ("file tree", tree)]);
+        whole.splice(1..1, *b"8:announce3:udp13:announce-listll3:udpee5:nodesll1:ai1eee8:url-list1:u");
+        for end in 0..whole.len() {
+            assert!(Metainfo::parse(whole[..end].to_vec()).unwrap_err().is_bencode(), "cut at {end}");
+        }
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(metainfo) = Metainfo::parse(bytes) {
+                assert!(metainfo.files.iter().all(|file| file.path.is_relative()));
+                assert!(metainfo.piece_digest(0).is_some());
+            }
+        }
+    }
+}

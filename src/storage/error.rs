@@ -1,0 +1,280 @@
+//! What can go wrong between the payload and the disk.
+//!
+//! Each error names the file, the reason and, where there is one, the way out, and knows the exit
+//! code that it ends the program with. A peer's error never becomes one of these: a disk that fails
+//! ends the run, a peer that fails ends a connection.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+/// How many paths an error spells out before it only counts.
+const NAMED: usize = 3;
+
+/// A failure of the output folder or of a file in it.
+#[derive(Debug)]
+pub enum StorageError {
+    /// The disk, or the user's share of it, is full.
+    Full {
+        /// The file that could not grow.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The whole payload was to be allocated and does not fit.
+    NoRoom {
+        /// The output folder.
+        path: PathBuf,
+        /// What is to be allocated, and what there is.
+        shortage: Shortage,
+    },
+    /// Files of the right names hold something else, which is not ours to replace.
+    Exists {
+        /// The first few of them.
+        paths: Vec<PathBuf>,
+        /// How many there are.
+        count: usize,
+    },
+    /// A file or folder that exists cannot be opened.
+    Open {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or folder cannot be created.
+    Create {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Reading, writing or syncing failed.
+    Io {
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or folder that we wrote was removed, replaced or cut short behind our back.
+    Vanished {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// Another process holds the marker of this download.
+    Busy {
+        /// The marker.
+        path: PathBuf,
+    },
+    /// Two files of the torrent are one on the disk.
+    Shared {
+        /// The first name.
+        one: PathBuf,
+        /// The second name.
+        other: PathBuf,
+    },
+    /// The caller stopped the check.
+    Cancelled,
+    /// The torrent's files do not follow one another, or do not add up to its size.
+    Layout,
+}
+
+/// Bytes wanted and bytes free on a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// Bytes that the rest of the payload takes.
+    pub needed: u64,
+    /// Bytes that an ordinary user may still write.
+    pub free: u64,
+}
+
+/// What was being done when the system said no: it decides between the kinds of [`StorageError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Open,
+    Create,
+    Read,
+    Write,
+    Allocate,
+    Truncate,
+    Sync,
+    Remove,
+}
+
+impl StorageError {
+    /// The error for a system call that failed on `path`.
+    pub(super) fn from_io(action: Action, path: PathBuf, source: io::Error) -> StorageError {
+        let verb = match action {
+            _ if is_full(&source) => return StorageError::Full { path, source },
+            Action::Open => return StorageError::Open { path, source },
+            Action::Create => return StorageError::Create { path, source },
+            Action::Read => "read",
+            Action::Write => "write",
+            Action::Allocate => "allocate",
+            Action::Truncate => "truncate",
+            Action::Sync => "sync",
+            Action::Remove => "remove",
+        };
+        StorageError::Io { action: verb, path, source }
+    }
+
+    /// The error for files whose content is not ours. Keeps the first few names.
+    pub(super) fn exists(paths: impl ExactSizeIterator<Item = PathBuf>) -> StorageError {
+        let count = paths.len();
+        StorageError::Exists { paths: paths.take(NAMED).collect(), count }
+    }
+
+    /// The exit code of a run that ends with this error. They follow aria2's numbers.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StorageError::Busy { .. } => 1,
+            StorageError::Cancelled => 7,
+            StorageError::Full { .. } | StorageError::NoRoom { .. } => 9,
+            StorageError::Exists { .. } | StorageError::Shared { .. } => 13,
+            StorageError::Open { .. } => 15,
+            StorageError::Create { .. } => 16,
+            StorageError::Io { .. } | StorageError::Vanished { .. } => 17,
+            StorageError::Layout => 26,
+        }
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StorageError::Full { path, source } => {
+                write!(to, "cannot write {}: {} ", path.display(), reason(source))?;
+                write!(to, "(free some space and run the same command again: what is verified is kept)")
+            }
+            StorageError::NoRoom { path, shortage } => {
+                write!(to, "cannot allocate {} bytes in {}: ", shortage.needed, path.display())?;
+                write!(to, "{} bytes are free (choose another folder with --output-dir)", shortage.free)
+            }
+            StorageError::Exists { paths, count } => {
+                name(to, paths)?;
+                match count.saturating_sub(paths.len()) {
+                    0 if *count == 1 => write!(to, " exists and is not what the torrent holds")?,
+                    0 => write!(to, " exist and are not what the torrent holds")?,
+                    more => write!(to, " and {more} more exist and are not what the torrent holds")?,
+                }
+                write!(to, " (replace with --overwrite, or choose another folder with --output-dir)")
+            }
+            StorageError::Open { path, source } => {
+                write!(to, "cannot open {}: {}", path.display(), reason(source))
+            }
+            StorageError::Create { path, source } => {
+                write!(to, "cannot create {}: {} ", path.display(), reason(source))?;
+                write!(to, "(choose another folder with --output-dir)")
+            }
+            StorageError::Io { action, path, source } => {
+                write!(to, "cannot {action} {}: {}", path.display(), reason(source))
+            }
+            StorageError::Vanished { path } => {
+                write!(to, "{} was removed, replaced or cut short during the download ", path.display())?;
+                write!(to, "(run the same command again: what is there is kept)")
+            }
+            StorageError::Busy { path } => {
+                write!(to, "another process is at this download: it holds {} ", path.display())?;
+                write!(to, "(wait for it, or choose another folder with --output-dir)")
+            }
+            StorageError::Shared { one, other } => {
+                write!(to, "{} and {} are one file: ", one.display(), other.display())?;
+                write!(to, "they are linked, or this file system does not tell their names apart ")?;
+                write!(to, "(choose another folder with --output-dir)")
+            }
+            StorageError::Cancelled => write!(to, "the check of the existing files was stopped"),
+            StorageError::Layout => write!(to, "the torrent's files do not add up to its size"),
+        }
+    }
+}
+
+impl std::error::Error for StorageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StorageError::Full { source, .. }
+            | StorageError::Open { source, .. }
+            | StorageError::Create { source, .. }
+            | StorageError::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the error says that there is no room left: the disk's or the user's quota.
+fn is_full(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT))
+}
+
+/// The system's own words, without its number and in the middle of a sentence.
+fn reason(error: &io::Error) -> String {
+    if Errno::from_io_error(error) == Some(Errno::LOOP) {
+        return "a symbolic link is in the way".to_owned();
+    }
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    // "I/O error" and other words in capitals stay as they are.
+    match letters.clone().next() {
+        Some(second) if second.is_lowercase() => first.into_iter().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+fn name(to: &mut fmt::Formatter<'_>, paths: &[PathBuf]) -> fmt::Result {
+    let mut separator = "";
+    for path in paths {
+        write!(to, "{separator}{}", Path::display(path))?;
+        separator = ", ";
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(action: Action, errno: Errno) -> StorageError {
+        StorageError::from_io(action, PathBuf::from("/srv/iso/debian.iso"), errno.into())
+    }
+
+    #[test]
+    fn a_full_disk_is_a_full_disk_whatever_was_being_done() {
+        for action in [Action::Open, Action::Create, Action::Write, Action::Allocate, Action::Sync] {
+            for errno in [Errno::NOSPC, Errno::DQUOT] {
+                assert_eq!(failed(action, errno).exit_code(), 9, "{action:?} {errno:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_exit_code_follows_what_was_being_done() {
+        assert_eq!(failed(Action::Open, Errno::ACCESS).exit_code(), 15);
+        assert_eq!(failed(Action::Create, Errno::ACCESS).exit_code(), 16);
+        for action in [Action::Read, Action::Write, Action::Sync, Action::Truncate, Action::Remove] {
+            assert_eq!(failed(action, Errno::IO).exit_code(), 17, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_names_the_file_the_reason_and_the_way_out() {
+        assert_eq!(
+            failed(Action::Create, Errno::ACCESS).to_string(),
+            "cannot create /srv/iso/debian.iso: permission denied (choose another folder with --output-dir)"
+        );
+        assert_eq!(
+            failed(Action::Open, Errno::LOOP).to_string(),
+            "cannot open /srv/iso/debian.iso: a symbolic link is in the way"
+        );
+        let paths = ["a", "b", "c", "d", "e"].map(PathBuf::from);
+        assert_eq!(
+            StorageError::exists(paths.into_iter()).to_string(),
+            "a, b, c and 2 more exist and are not what the torrent holds (replace with --overwrite, or \
+             choose another folder with --output-dir)"
+        );
+    }
+}

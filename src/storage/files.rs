@@ -1,0 +1,258 @@
+//! The files of one download while it runs: written through the pool, checked and synced at the end.
+//!
+//! Runs on the writer thread. What it wrote once it expects to find again: a file that is missing,
+//! shorter or another one when it comes back to it ends the run, because a new empty file in its
+//! place would hide what was lost.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::check;
+use super::claim::Guards;
+use super::error::{Action, StorageError};
+use super::folder::{Access, Folder, Found};
+use super::layout::{Entry, Layout, Slice};
+use super::pool::Pool;
+use super::space;
+
+/// How often a write makes sure that the file still stands where the user expects it. A folder that
+/// is removed in the middle should not cost hours of downloading into nowhere.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The files of one download.
+pub(super) struct Files {
+    folder: Folder,
+    layout: Layout,
+    states: Vec<State>,
+    pool: Pool,
+    guards: Guards,
+    looked: Instant,
+}
+
+/// What we know of a file on the disk.
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// Bytes that it has at least. `None` where it does not exist.
+    length: Option<u64>,
+    /// Its bytes may not be on the disk yet.
+    unsynced: bool,
+    /// Its name may not be on the disk yet.
+    unnamed: bool,
+}
+
+impl Files {
+    /// The files as they were found. Those of an unfinished run (`unsynced`) may still be on their
+    /// way to the disk.
+    pub fn new(
+        folder: Folder,
+        layout: Layout,
+        found: &[Option<Found>],
+        guards: Guards,
+        unsynced: bool,
+        open_files: usize,
+    ) -> Files {
+        let state = |found: &Option<Found>| State {
+            length: found.map(|found| found.length),
+            unsynced: unsynced && found.is_some(),
+            unnamed: unsynced && found.is_some(),
+        };
+        let states = found.iter().map(state).collect();
+        Files { folder, layout, states, pool: Pool::new(open_files), guards, looked: Instant::now() }
+    }
+
+    /// The folder that they are in.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Where the bytes of the payload lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// How many files are open.
+    pub fn open_count(&self) -> usize {
+        self.pool.count()
+    }
+
+    /// Whether nothing was written or created.
+    pub fn are_untouched(&self) -> bool {
+        !self.states.iter().any(|state| state.unsynced || state.unnamed)
+    }
+
+    /// Writes the part of a verified piece that belongs to one file.
+    pub fn write(&mut self, slice: &Slice, bytes: &[u8]) -> Result<(), StorageError> {
+        let guarded = self.guards.get(&slice.file).map_or(0, |guard| guard.saturating_sub(slice.offset));
+        let guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
+        let file = self.open(slice.file)?;
+        if let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) {
+            let mut theirs = vec![0; ours.len()];
+            let read = file.read_exact_at(&mut theirs, slice.offset);
+            read.map_err(|error| self.failed(Action::Read, slice.file, error))?;
+            if ours != theirs {
+                return Err(StorageError::exists([self.path(slice.file)].into_iter()));
+            }
+        }
+        let written = self.open(slice.file)?.write_all_at(bytes, slice.offset);
+        if let Some(state) = self.states.get_mut(slice.file) {
+            state.unsynced = true;
+        }
+        written.map_err(|error| self.failed(Action::Write, slice.file, error))?;
+        self.grown(slice.file, slice.offset.saturating_add(slice.length));
+        if self.looked.elapsed() >= LOOK_INTERVAL {
+            self.looked = Instant::now();
+            self.look(slice.file)?;
+        }
+        Ok(())
+    }
+
+    /// Gives every file all its bytes on the disk.
+    pub fn allocate(&mut self, keep_going: &dyn Fn() -> bool) -> Result<(), StorageError> {
+        for number in 0..self.states.len() {
+            let Some(length) =
+                self.layout.entry(number).filter(|entry| entry.has_data()).map(|entry| entry.length)
+            else {
+                continue;
+            };
+            if !keep_going() {
+                return Err(StorageError::Cancelled);
+            }
+            let allocated = space::allocate(self.open(number)?, length, keep_going);
+            if let Some(state) = self.states.get_mut(number) {
+                state.unsynced = true;
+            }
+            match allocated {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    return Err(StorageError::Cancelled);
+                }
+                result => result.map_err(|error| self.failed(Action::Allocate, number, error))?,
+            }
+            self.grown(number, length);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that every file is there and has its length, and brings all that was written to
+    /// the disk. Files of no bytes are created, those with bytes past their end are cut.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Vanished`] where something that we wrote is not where it belongs.
+    pub fn finish(&mut self) -> Result<(), StorageError> {
+        self.look_at_folder()?;
+        let found = check::survey(&self.folder, &self.layout)?;
+        for (number, found) in found.iter().enumerate() {
+            self.finish_file(number, found.map(|found| found.length))?;
+        }
+        self.sync_folders()?;
+        self.look_at_folder()
+    }
+
+    fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<(), StorageError> {
+        let Some(&Entry { length, padding: false, .. }) = self.layout.entry(number) else { return Ok(()) };
+        match found {
+            None if length == 0 && self.states.get(number).is_some_and(|state| state.length.is_none()) => {
+                self.open(number)?;
+            }
+            Some(found) if found > length => {
+                let cut = self.open(number)?.set_len(length);
+                cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
+                if let Some(state) = self.states.get_mut(number) {
+                    *state = State { length: Some(length), unsynced: true, ..*state };
+                }
+            }
+            Some(found) if found == length => {}
+            _ => return Err(StorageError::Vanished { path: self.path(number) }),
+        }
+        if self.states.get(number).is_some_and(|state| state.unsynced) {
+            let synced = self.open(number)?.sync_all();
+            synced.map_err(|error| self.failed(Action::Sync, number, error))?;
+            self.look(number)?;
+            if let Some(state) = self.states.get_mut(number) {
+                state.unsynced = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the names of new files, and of the folders made for them, to the disk.
+    fn sync_folders(&mut self) -> Result<(), StorageError> {
+        let mut folders = BTreeSet::new();
+        for (entry, state) in self.layout.entries().iter().zip(&mut self.states) {
+            if std::mem::take(&mut state.unnamed) {
+                // Where a folder is in the set, those above it are too.
+                let parents = entry.path.ancestors().skip(1);
+                parents.map_while(|parent| folders.insert(parent).then_some(())).for_each(drop);
+            }
+        }
+        for path in folders {
+            let synced = self.folder.sync(path);
+            synced.map_err(|error| StorageError::from_io(Action::Sync, self.folder.join(path), error))?;
+        }
+        Ok(())
+    }
+
+    /// The open file. Created where it does not exist and never did.
+    fn open(&mut self, number: usize) -> Result<&File, StorageError> {
+        let (Some(entry), Some(state)) = (self.layout.entry(number), self.states.get_mut(number)) else {
+            return Err(StorageError::Layout);
+        };
+        let (folder, known) = (&self.folder, state.length);
+        let opened = self.pool.get(number, || match known {
+            None => folder.open_file(&entry.path, Access::Create),
+            Some(length) => {
+                let file = folder.open_file(&entry.path, Access::Write)?;
+                // What we wrote is not in it any more: it counts as gone.
+                if file.metadata()?.len() < length { Err(io::ErrorKind::NotFound.into()) } else { Ok(file) }
+            }
+        });
+        if opened.is_ok() && known.is_none() {
+            *state = State { length: Some(0), unsynced: true, unnamed: true };
+        }
+        opened.map_err(|error| {
+            let path = folder.join(&entry.path);
+            match (known, error.kind()) {
+                (None, io::ErrorKind::AlreadyExists) => StorageError::exists([path].into_iter()),
+                (None, io::ErrorKind::NotFound) => StorageError::Vanished { path: folder.path().to_owned() },
+                (None, _) => StorageError::from_io(Action::Create, path, error),
+                (Some(_), io::ErrorKind::NotFound) => StorageError::Vanished { path },
+                (Some(_), _) => StorageError::from_io(Action::Open, path, error),
+            }
+        })
+    }
+
+    /// Notes that the file has at least `length` bytes.
+    fn grown(&mut self, number: usize, length: u64) {
+        if let Some(state) = self.states.get_mut(number) {
+            state.length = state.length.max(Some(length));
+        }
+    }
+
+    /// Makes sure that the folder, and the file if it is open, still stand under their paths.
+    fn look(&self, number: usize) -> Result<(), StorageError> {
+        self.look_at_folder()?;
+        match (self.layout.entry(number), self.pool.peek(number)) {
+            (Some(entry), Some(file)) if !self.folder.holds(&entry.path, file) => {
+                Err(StorageError::Vanished { path: self.path(number) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn look_at_folder(&self) -> Result<(), StorageError> {
+        let path = || self.folder.path().to_owned();
+        if self.folder.is_in_place() { Ok(()) } else { Err(StorageError::Vanished { path: path() }) }
+    }
+
+    fn path(&self, number: usize) -> PathBuf {
+        self.folder.join(self.layout.entry(number).map_or(Path::new(""), |entry| &entry.path))
+    }
+
+    fn failed(&self, action: Action, number: usize, error: io::Error) -> StorageError {
+        StorageError::from_io(action, self.path(number), error)
+    }
+}

@@ -1,0 +1,254 @@
+//! The output folder, and the only way to the files in it.
+//!
+//! A torrent chooses the names of its files, and whoever may write into the output folder may put
+//! symbolic links there. So every path is walked one element at a time from the open folder, and
+//! below it no symbolic link is followed, neither to a folder nor to a file; the output folder
+//! itself may be one. Only here does the storage speak to the system about names, which keeps what
+//! is particular to Unix in one file.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+/// The output folder, held open.
+pub(super) struct Folder {
+    path: PathBuf,
+    handle: OwnedFd,
+}
+
+/// What stands under the name of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Bytes in it.
+    pub length: u64,
+    /// Bytes that it takes on the disk: less where it has holes.
+    pub allocated: u64,
+    /// Its device and its number there: the same for two names of one file.
+    pub identity: (u64, u64),
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// To be read; it has to exist.
+    Read,
+    /// To be read and written; it has to exist.
+    Write,
+    /// To be read and written; it must not exist yet. Its folders are created as needed.
+    Create,
+}
+
+/// The folder that a path leads to, and the name in it.
+struct Place<'a> {
+    folder: Option<OwnedFd>,
+    name: &'a OsStr,
+}
+
+impl Folder {
+    /// Opens the folder. `None` where it does not exist.
+    pub fn open(path: &Path) -> io::Result<Option<Folder>> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        match rustix::fs::open(path, folder_flags(), Mode::empty()) {
+            Ok(handle) => Ok(Some(Folder { path: path.to_owned(), handle })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The path as the user sees it.
+    pub fn join(&self, path: &Path) -> PathBuf {
+        if self.path == Path::new(".") { path.to_owned() } else { self.path.join(path) }
+    }
+
+    /// The path of the folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the folder still stands under its path. It may have been removed or renamed, or
+    /// something else mounted over it, while we hold it open.
+    pub fn is_in_place(&self) -> bool {
+        match (rustix::fs::stat(&self.path), rustix::fs::fstat(&self.handle)) {
+            (Ok(there), Ok(ours)) => same(&there, &ours),
+            _ => false,
+        }
+    }
+
+    /// Whether the open file still stands under this path.
+    pub fn holds(&self, path: &Path, file: &File) -> bool {
+        let there = self.place(path, false).and_then(|place| self.stat(&place));
+        matches!((there, rustix::fs::fstat(file)), (Ok(there), Ok(ours)) if same(&there, &ours))
+    }
+
+    /// Opens a file. Never waits, not even where somebody put a pipe.
+    pub fn open_file(&self, path: &Path, access: Access) -> io::Result<File> {
+        let flags = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR,
+            Access::Create => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+        };
+        let place = self.place(path, access == Access::Create)?;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let handle = rustix::fs::openat(self.at(&place), place.name, flags, Mode::from_raw_mode(0o666))?;
+        ordinary(&rustix::fs::fstat(&handle)?)?;
+        Ok(File::from(handle))
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        let place = self.place(path, false)?;
+        Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::empty())?)
+    }
+
+    /// Brings the names in a folder below this one to the disk; the empty path is this one itself.
+    pub fn sync(&self, path: &Path) -> io::Result<()> {
+        let done = if path.as_os_str().is_empty() {
+            rustix::fs::fsync(&self.handle)
+        } else {
+            let place = self.place(path, false)?;
+            let handle = rustix::fs::openat(
+                self.at(&place),
+                place.name,
+                folder_flags() | OFlags::NOFOLLOW,
+                Mode::empty(),
+            )?;
+            rustix::fs::fsync(handle)
+        };
+        match done {
+            // Some file systems cannot sync a folder, and have no need to.
+            Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Walks to the folder that holds the last element of the path.
+    fn place<'a>(&self, path: &'a Path, create: bool) -> io::Result<Place<'a>> {
+        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let mut folder: Option<OwnedFd> = None;
+        for element in path.parent().into_iter().flat_map(Path::components) {
+            let at = folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd);
+            folder = Some(enter(at, element, create)?);
+        }
+        Ok(Place { folder, name })
+    }
+
+    fn at<'a>(&'a self, place: &'a Place<'_>) -> BorrowedFd<'a> {
+        place.folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd)
+    }
+
+    fn stat(&self, place: &Place<'_>) -> io::Result<Stat> {
+        Ok(rustix::fs::statat(self.at(place), place.name, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+}
+
+/// Looks at many files one after the other, and enters the folder that several share only once.
+pub(super) struct Search<'a> {
+    folder: &'a Folder,
+    parent: PathBuf,
+    handle: Option<OwnedFd>,
+    missing: Option<PathBuf>,
+}
+
+impl<'a> Search<'a> {
+    /// A search below the folder.
+    pub fn new(folder: &'a Folder) -> Search<'a> {
+        Search { folder, parent: PathBuf::new(), handle: None, missing: None }
+    }
+
+    /// What stands under the path. `None` where nothing does.
+    ///
+    /// # Errors
+    ///
+    /// Where something stands there that is no ordinary file, or on the way to it something that is
+    /// no folder, symbolic links included.
+    pub fn find(&mut self, path: &Path) -> io::Result<Option<Found>> {
+        if self.missing.as_ref().is_some_and(|missing| path.starts_with(missing)) {
+            return Ok(None);
+        }
+        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if parent != self.parent && !self.enter(parent)? {
+            return Ok(None);
+        }
+        let at = self.handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
+        match rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => ordinary(&stat).map(Some),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Goes to the folder. False where it does not exist; then nothing below it is looked for again.
+    fn enter(&mut self, parent: &Path) -> io::Result<bool> {
+        let mut handle: Option<OwnedFd> = None;
+        let mut walked = PathBuf::new();
+        for element in parent.components() {
+            walked.push(element);
+            let at = handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
+            match enter(at, element, false) {
+                Ok(next) => handle = Some(next),
+                Err(Errno::NOENT) => {
+                    self.missing = Some(walked);
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.parent = parent.to_owned();
+        self.handle = handle;
+        Ok(true)
+    }
+}
+
+fn folder_flags() -> OFlags {
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
+}
+
+/// Opens one folder in another, and creates it where that is wanted.
+fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<OwnedFd, Errno> {
+    // The torrent's paths were made safe when it was read; this is the second lock on that door.
+    let Component::Normal(name) = element else { return Err(Errno::INVAL) };
+    let open = || rustix::fs::openat(at, name, folder_flags() | OFlags::NOFOLLOW, Mode::empty());
+    match open() {
+        Err(Errno::NOENT) if create => match rustix::fs::mkdirat(at, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => open(),
+            Err(error) => Err(error),
+        },
+        // Systems differ in what they call a link that they do not follow.
+        Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => {
+            let link = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
+            Err(if link { Errno::LOOP } else { Errno::NOTDIR })
+        }
+        result => result,
+    }
+}
+
+/// What is known of an ordinary file; an error that says what it is where it is none.
+fn ordinary(stat: &Stat) -> io::Result<Found> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(Found {
+            length: number(stat.st_size),
+            // The unit of this count is 512 bytes, whatever the file system's own block is.
+            allocated: number(stat.st_blocks).saturating_mul(512),
+            identity: (number(stat.st_dev), number(stat.st_ino)),
+        }),
+        FileType::Directory => Err(Errno::ISDIR.into()),
+        FileType::Symlink => Err(Errno::LOOP.into()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file")),
+    }
+}
+
+/// A field of the system's answer, whose type differs from system to system.
+fn number(value: impl TryInto<u64>) -> u64 {
+    value.try_into().unwrap_or(0)
+}
+
+fn same(one: &Stat, other: &Stat) -> bool {
+    one.st_dev == other.st_dev && one.st_ino == other.st_ino
+}

@@ -1,0 +1,223 @@
+//! Where each byte of the payload lies: in which file, and where in it.
+//!
+//! The payload is the files of a torrent one after the other (BEP 3, "info dictionary"), so a piece
+//! may begin in one file, cover thousands of small ones and end in another. Padding (BEP 47) is part
+//! of the payload and of the pieces, but of no file on disk. Pure: it never touches a file.
+
+use std::iter;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::metainfo;
+use crate::piece::{Geometry, PieceIndex};
+
+/// The files of a torrent in the order of the payload, without a gap. Fixed from the start.
+pub(super) struct Layout {
+    entries: Vec<Entry>,
+    geometry: Geometry,
+}
+
+/// One file of the layout.
+pub(super) struct Entry {
+    /// Where it lies below the output folder.
+    pub path: Box<Path>,
+    /// Where it starts in the payload, in bytes.
+    pub offset: u64,
+    /// Bytes in it.
+    pub length: u64,
+    /// Zeros that are never written.
+    pub padding: bool,
+}
+
+impl Entry {
+    /// Whether bytes of the payload are stored in it.
+    pub fn has_data(&self) -> bool {
+        !self.padding && self.length > 0
+    }
+
+    /// The bytes of the payload that it holds.
+    pub fn range(&self) -> Range<u64> {
+        self.offset..self.offset.saturating_add(self.length)
+    }
+}
+
+/// A run of bytes that belongs to one piece and one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slice {
+    /// The number of the file.
+    pub file: usize,
+    /// Where it starts in the file, in bytes.
+    pub offset: u64,
+    /// Bytes in it, at least one.
+    pub length: u64,
+    /// Zeros that are on no disk.
+    pub padding: bool,
+}
+
+impl Layout {
+    /// The layout of `files`. `None` where they do not follow one another from the first byte of
+    /// the payload to its last.
+    pub fn new(files: &[metainfo::File], geometry: Geometry) -> Option<Layout> {
+        let mut end = 0u64;
+        let mut entries = Vec::with_capacity(files.len());
+        for file in files {
+            if file.offset != end {
+                return None;
+            }
+            end = end.checked_add(file.length)?;
+            let path = file.path.as_path().into();
+            entries.push(Entry { path, offset: file.offset, length: file.length, padding: file.padding });
+        }
+        (end == geometry.total_size()).then_some(Layout { entries, geometry })
+    }
+
+    /// How the payload is cut into pieces.
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// Every file, in order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The file with this number.
+    pub fn entry(&self, file: usize) -> Option<&Entry> {
+        self.entries.get(file)
+    }
+
+    /// The parts of a piece, in order and without a gap. Files of no bytes have no part in it.
+    pub fn slices(&self, piece: PieceIndex) -> impl Iterator<Item = Slice> + '_ {
+        let mut offset = self.geometry.offset(piece);
+        let mut left = u64::from(self.geometry.length(piece));
+        let mut file = self.entries.partition_point(|entry| entry.range().end <= offset);
+        iter::from_fn(move || {
+            while left > 0 {
+                let entry = self.entries.get(file)?;
+                let start = offset.saturating_sub(entry.offset);
+                let length = entry.length.saturating_sub(start).min(left);
+                file += 1;
+                if length > 0 {
+                    offset += length;
+                    left -= length;
+                    return Some(Slice { file: file - 1, offset: start, length, padding: entry.padding });
+                }
+            }
+            None
+        })
+    }
+
+    /// The pieces that hold at least one byte of this range of the payload.
+    pub fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = PieceIndex> + use<> {
+        let geometry = self.geometry;
+        let length = u64::from(geometry.piece_length());
+        let numbers = match range.end.checked_sub(1) {
+            Some(last) if range.start <= last => range.start / length..last / length + 1,
+            _ => 0..0,
+        };
+        numbers.map_while(move |number| geometry.piece(u32::try_from(number).ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files of these lengths, one after the other. Those under a negative sign are padding.
+    fn layout(lengths: &[i64], piece_length: u32) -> Layout {
+        let mut offset = 0;
+        let files: Vec<metainfo::File> = lengths
+            .iter()
+            .enumerate()
+            .map(|(number, length)| {
+                let file = metainfo::File {
+                    path: number.to_string().into(),
+                    offset,
+                    length: length.unsigned_abs(),
+                    padding: *length < 0,
+                };
+                offset += file.length;
+                file
+            })
+            .collect();
+        Layout::new(&files, Geometry::new(offset, piece_length).unwrap()).unwrap()
+    }
+
+    fn parts(layout: &Layout, piece: u32) -> Vec<(usize, u64, u64, bool)> {
+        let piece = layout.geometry().piece(piece).unwrap();
+        layout.slices(piece).map(|part| (part.file, part.offset, part.length, part.padding)).collect()
+    }
+
+    #[test]
+    fn a_piece_is_split_where_its_files_meet() {
+        let files = layout(&[5, 0, 0, 1, 10, -4, 3], 8);
+        assert_eq!(parts(&files, 0), [(0, 0, 5, false), (3, 0, 1, false), (4, 0, 2, false)]);
+        assert_eq!(parts(&files, 1), [(4, 2, 8, false)]);
+        assert_eq!(parts(&files, 2), [(5, 0, 4, true), (6, 0, 3, false)]);
+    }
+
+    #[test]
+    fn every_cut_covers_every_byte_once() {
+        for piece_length in 1..30 {
+            let files = layout(&[0, 5, 0, 1, 10, -4, 3, 0], piece_length);
+            let mut seen = [0u64; 8];
+            for piece in files.geometry().pieces() {
+                let mut length = 0;
+                for slice in files.slices(piece) {
+                    assert_eq!(slice.offset, seen[slice.file]);
+                    seen[slice.file] += slice.length;
+                    length += slice.length;
+                }
+                assert_eq!(length, u64::from(files.geometry().length(piece)));
+            }
+            assert_eq!(seen, [0, 5, 0, 1, 10, 4, 3, 0]);
+        }
+    }
+
+    #[test]
+    fn a_piece_may_cover_a_hundred_thousand_files() {
+        let files = layout(&vec![1; 100_000], 100_000);
+        assert_eq!(parts(&files, 0).len(), 100_000);
+        let files = layout(&vec![1; 100_000], 7);
+        assert_eq!(
+            parts(&files, 14_285),
+            [
+                (99_995, 0, 1, false),
+                (99_996, 0, 1, false),
+                (99_997, 0, 1, false),
+                (99_998, 0, 1, false),
+                (99_999, 0, 1, false)
+            ]
+        );
+    }
+
+    #[test]
+    fn offsets_past_four_gigabytes_are_kept() {
+        let files = layout(&[1 << 40, 1 << 40], 1 << 30);
+        assert_eq!(parts(&files, 1023), [(0, (1 << 40) - (1 << 30), 1 << 30, false)]);
+        assert_eq!(parts(&files, 1024), [(1, 0, 1 << 30, false)]);
+    }
+
+    #[test]
+    fn a_range_names_the_pieces_that_it_touches() {
+        let files = layout(&[100], 8);
+        let numbers = |range| files.pieces(range).map(PieceIndex::get).collect::<Vec<u32>>();
+        assert_eq!(numbers(0..1), [0]);
+        assert_eq!(numbers(7..8), [0]);
+        assert_eq!(numbers(7..9), [0, 1]);
+        assert_eq!(numbers(96..100), [12]);
+        assert_eq!(numbers(50..50), []);
+        assert_eq!(numbers(0..0), []);
+    }
+
+    #[test]
+    fn files_with_a_gap_or_of_another_size_are_refused() {
+        let file = |offset, length| metainfo::File { path: "a".into(), offset, length, padding: false };
+        let cut = Geometry::new(10, 4).unwrap();
+        assert!(Layout::new(&[file(0, 4), file(4, 6)], cut).is_some());
+        assert!(Layout::new(&[file(0, 4), file(5, 5)], cut).is_none());
+        assert!(Layout::new(&[file(0, 4), file(4, 5)], cut).is_none());
+        assert!(Layout::new(&[file(0, 4), file(4, u64::MAX)], cut).is_none());
+        assert!(Layout::new(&[], cut).is_none());
+    }
+}

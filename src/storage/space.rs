@@ -1,0 +1,65 @@
+//! Room on the disk: how much the download still needs, how much there is, and taking it in advance.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::error::Shortage;
+use super::folder::Found;
+use super::layout::Layout;
+
+/// Bytes that are written at once where the file system cannot allocate.
+const ZEROS: usize = 64 * 1024;
+
+/// What is missing on the file system that `root` is or will be on. `None` where the rest of the
+/// payload fits, or the system does not say.
+pub(super) fn shortage(root: &Path, layout: &Layout, found: &[Option<Found>]) -> Option<Shortage> {
+    let missing = |(entry, found): (&super::layout::Entry, &Option<Found>)| {
+        let there = found.map_or(0, |found| found.allocated);
+        if entry.padding { 0 } else { entry.length.saturating_sub(there) }
+    };
+    let needed = layout.entries().iter().zip(found).map(missing).fold(0u64, u64::saturating_add);
+    let free = free(root)?;
+    (needed > free).then_some(Shortage { needed, free })
+}
+
+/// Bytes that an ordinary user may still write where the path is, or would be created.
+fn free(root: &Path) -> Option<u64> {
+    let existing =
+        root.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let space = existing.into_iter().find_map(|path| rustix::fs::statvfs(path).ok())?;
+    Some(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// Gives the file all its bytes on the disk, without changing those that it has.
+///
+/// `keep_going` is asked now and then where this takes long; false stops with
+/// [`io::ErrorKind::Interrupted`].
+pub(super) fn allocate(file: &File, length: u64, keep_going: &dyn Fn() -> bool) -> io::Result<()> {
+    match reserve(file, length) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => {}
+        result => return result,
+    }
+    let zeros = [0; ZEROS];
+    let mut end = file.metadata()?.len();
+    while end < length {
+        if !keep_going() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let now = usize::try_from(length - end).unwrap_or(ZEROS).min(ZEROS);
+        file.write_all_at(zeros.get(..now).unwrap_or_default(), end)?;
+        end += now as u64;
+    }
+    Ok(())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn reserve(file: &File, length: u64) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, length)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn reserve(_: &File, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

@@ -1,0 +1,63 @@
+//! The writer: the one thread that touches the disk while a download runs.
+//!
+//! Runs on the thread `writer`. It blocks on its channel and then on the disk, and nothing else ever
+//! waits for the disk but the channel, which is bounded: a slow disk stops the readers, not the
+//! memory. Only verified pieces reach it, so nothing unverified is ever on disk.
+
+use super::{Storage, StorageError};
+use crate::message::{Event, Write};
+use crate::piece::BufferPool;
+use crossbeam_channel::{Receiver, Sender};
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// What the writer's thread returns.
+pub type Written = Result<(), StorageError>;
+
+/// Starts the writer. It ends with [`Event::WriterEnded`]: after [`Write::Finish`] when everything is
+/// safe, when the channel ends with what is there, or with the error that stopped it.
+///
+/// `alive` is held for as long as the thread lives.
+///
+/// # Errors
+///
+/// The system has no more threads.
+pub fn start(
+    storage: Storage,
+    orders: Receiver<Write>,
+    events: Sender<Event>,
+    buffers: Arc<BufferPool>,
+    alive: Sender<()>,
+) -> io::Result<JoinHandle<Written>> {
+    std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024).spawn(move || {
+        let written = work(storage, &orders, &events, &buffers);
+        // Whoever waits for room in the channel must not wait for ever.
+        drop(orders);
+        let _ = events.send(Event::WriterEnded);
+        drop(alive);
+        written
+    })
+}
+
+fn work(
+    mut storage: Storage,
+    orders: &Receiver<Write>,
+    events: &Sender<Event>,
+    buffers: &BufferPool,
+) -> Written {
+    for order in orders {
+        match order {
+            Write::Piece(piece, bytes) => {
+                storage.write(piece, &bytes)?;
+                buffers.give(bytes);
+                if events.send(Event::Stored(piece)).is_err() {
+                    // Nobody counts any more. What is written stays.
+                    break;
+                }
+            }
+            Write::Finish => return storage.finish(),
+        }
+    }
+    Ok(())
+}

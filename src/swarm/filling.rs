@@ -1,0 +1,121 @@
+//! Keeping the pipelines full: which blocks a peer is asked for next.
+
+use super::Coordinator;
+use super::roster::Restriction;
+use crate::message::{Lease, Order, PeerKey};
+use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex, Span};
+use crate::strategy::{Has, SLOWEST_START};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Coordinator<'_> {
+    /// Asks a peer for as many blocks as its pipeline has room for.
+    pub(super) fn fill(&mut self, key: PeerKey, now: Instant) {
+        let share = self.share_of_memory();
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.starving = false;
+        if peer.may_be_asked().is_none() {
+            return;
+        }
+        let depth = peer.pipeline.depth().min(share);
+        let in_flight = peer.in_flight.len() as u32;
+        let mut room = depth.saturating_sub(in_flight);
+        // A few requests at a time: each order costs the outbox a wake-up and a write.
+        if room == 0 || (in_flight > 0 && room * 4 < depth) {
+            return;
+        }
+        let mut spans = Vec::new();
+        while room > 0 {
+            let Some((span, assembly)) = self.next_span(key, room) else { break };
+            room -= span.count;
+            spans.push((span, assembly));
+        }
+        let starving = room > 0;
+        if spans.is_empty() && in_flight == 0 {
+            spans = self.take_over(key, depth, now);
+        }
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.starving = starving;
+        }
+        self.ask(key, spans, now);
+    }
+
+    /// Fills the pipelines of those that had nothing to do.
+    pub(super) fn fill_starving(&mut self, now: Instant) {
+        let starving: Vec<PeerKey> =
+            self.roster.all().filter(|(_, peer)| peer.starving).map(|(key, _)| key).collect();
+        for key in starving {
+            self.fill(key, now);
+        }
+    }
+
+    /// The same, but for the one that just gave something back: others should have it.
+    pub(super) fn fill_starving_but(&mut self, but: PeerKey, now: Instant) {
+        let starving: Vec<PeerKey> = self
+            .roster
+            .all()
+            .filter(|(key, peer)| *key != but && peer.starving)
+            .map(|(key, _)| key)
+            .collect();
+        for key in starving {
+            self.fill(key, now);
+        }
+    }
+
+    fn ask(&mut self, key: PeerKey, spans: Vec<(Span, Arc<Assembly>)>, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        if spans.is_empty() {
+            return;
+        }
+        if peer.in_flight.is_empty() {
+            peer.last_block = now;
+        }
+        let mut requests = Vec::with_capacity(spans.len());
+        for (span, assembly) in spans {
+            peer.in_flight.extend(span.blocks());
+            peer.worker.lease(Lease { assembly, span });
+            requests.push(span);
+        }
+        peer.order(Order::Request(requests));
+    }
+
+    /// The next blocks for a peer: of a piece that is open, or of one that opens now.
+    fn next_span(&mut self, key: PeerKey, most: u32) -> Option<(Span, Arc<Assembly>)> {
+        let peer = self.roster.get(key)?;
+        let allowed = peer.may_be_asked()?;
+        if let Some(found) = self.leases.lease(key, &allowed, most) {
+            return Some(found);
+        }
+        let piece = match allowed {
+            Restriction::Has(has) => self.pieces.open(has, &mut self.random)?,
+            Restriction::AllowedFast(has, fast) => {
+                let mut both = fast.clone();
+                self.geometry.pieces().filter(|piece| fast.has(*piece) && !has.has(*piece)).for_each(
+                    |piece| {
+                        both.remove(piece);
+                    },
+                );
+                self.pieces.open(&Has::Some(both), &mut self.random)?
+            }
+        };
+        self.open(piece);
+        let peer = self.roster.get(key)?;
+        self.leases.lease(key, &peer.may_be_asked()?, most)
+    }
+
+    fn open(&mut self, piece: PieceIndex) {
+        let suspects = self.suspects.get(&piece).cloned().unwrap_or_default();
+        let alone = !suspects.is_empty();
+        let assembly = Assembly::new(&self.geometry, piece, (self.doors.digest)(piece), suspects);
+        self.leases.open(assembly, alone);
+    }
+
+    /// How many requests one peer may have on their way so that all together hold a third of the
+    /// memory. With few peers this is more than any pipeline; with many it keeps the number of pieces
+    /// that are open at once, and with it the memory, from growing with the peers.
+    fn share_of_memory(&self) -> u32 {
+        let blocks = self.limits.memory / 3 / u64::from(BLOCK_LENGTH);
+        let asked = self.roster.len().max(1) as u64;
+        u32::try_from(blocks / asked).unwrap_or(u32::MAX).max(SLOWEST_START)
+    }
+}

@@ -1,0 +1,240 @@
+//! What peers say, and what follows from it.
+
+use super::Coordinator;
+use super::leases::Arrival;
+use crate::message::{News, Order, PeerKey};
+use crate::piece::{Bitfield, Block, PieceIndex, Span, Suspects};
+use crate::strategy::{Failure, Has};
+use crate::wire::extension::ExtensionHandshake;
+use log::{debug, info};
+use std::time::Instant;
+
+/// So many failed attempts at one piece are remembered. Each convicts its liars when the piece verifies.
+const MOST_SUSPECTS: usize = 4;
+/// So many refusals in a row, twice the deepest pipeline, are no accident.
+const MOST_REFUSALS: u32 = 1000;
+
+impl Coordinator<'_> {
+    /// A peer said something.
+    pub(super) fn heard(&mut self, key: PeerKey, news: Vec<News>) {
+        let now = Instant::now();
+        let mut refused = false;
+        for news in news {
+            refused |= matches!(news, News::Rejected(_));
+            match news {
+                News::Blocks(span) => self.blocks_came(key, span, now),
+                News::Verified(piece, liars) => self.piece_verified(piece, &liars),
+                News::Corrupt(piece, suspects) => self.piece_was_wrong(piece, suspects),
+                News::Choked => self.choked(key),
+                News::Unchoked => self.unchoked(key, now),
+                News::Has(piece) => self.has_one_more(key, piece),
+                News::HasThese(pieces) => self.has(key, Has::Some(pieces)),
+                News::HasAll => self.has(key, Has::All),
+                News::Rejected(block) => self.rejected(key, block, now),
+                News::AllowedFast(piece) => self.allowed_fast(key, piece),
+                News::Extensions(said) => self.extensions(key, &said),
+                // We give nothing yet, so nobody's interest matters.
+                News::Interested | News::NotInterested => {}
+            }
+        }
+        if refused {
+            // Not at once: what it refused now it would refuse again.
+            if let Some(peer) = self.roster.get_mut(key) {
+                peer.starving = true;
+            }
+        } else {
+            self.fill(key, now);
+        }
+    }
+
+    fn blocks_came(&mut self, key: PeerKey, span: Span, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.pipeline.received(span.count, now);
+        peer.last_block = now;
+        peer.snubs = 0;
+        peer.refusals = 0;
+        if !peer.useful {
+            peer.useful = true;
+            self.candidates.proved(peer.address);
+        }
+        for block in span.blocks() {
+            let length = u64::from(self.geometry.block_length(block));
+            self.counters.received += length;
+            if let Some(peer) = self.roster.get_mut(key) {
+                peer.strike(block);
+            }
+            match self.leases.receive(key, block) {
+                Arrival::Useful { cancel } => {
+                    self.counters.progress = now;
+                    if let Some(other) = cancel {
+                        self.cancel(other, block);
+                    }
+                }
+                Arrival::Useless => self.counters.wasted += length,
+            }
+        }
+    }
+
+    fn cancel(&mut self, key: PeerKey, block: Block) {
+        if let Some(peer) = self.roster.get_mut(key)
+            && peer.strike(block)
+        {
+            peer.order(Order::Cancel(vec![block]));
+        }
+    }
+
+    fn piece_verified(&mut self, piece: PieceIndex, liars: &[PeerKey]) {
+        self.leases.close(piece);
+        if self.pieces.verified(piece) {
+            self.counters.verified_waiting += 1;
+        }
+        self.suspects.remove(&piece);
+        for liar in liars {
+            self.ban(*liar, "it sent wrong data");
+        }
+    }
+
+    /// A piece is on disk. Only now do we have it, and only now do peers hear of it.
+    pub(super) fn stored(&mut self, piece: PieceIndex) {
+        if !self.pieces.store(piece) {
+            return;
+        }
+        let now = Instant::now();
+        self.counters.progress = now;
+        self.counters.verified_waiting = self.counters.verified_waiting.saturating_sub(1);
+        for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
+            if !peer.has.has(piece) {
+                peer.order(Order::Have(piece));
+                continue;
+            }
+            peer.wanted = peer.wanted.saturating_sub(1);
+            if peer.wanted == 0 && peer.interested {
+                peer.interested = false;
+                peer.order(Order::Interested(false));
+            }
+        }
+        self.finish_if_complete();
+        // The piece's memory is free again.
+        self.fill_starving(now);
+    }
+
+    fn piece_was_wrong(&mut self, piece: PieceIndex, suspects: Suspects) {
+        self.leases.close(piece);
+        if !self.pieces.miss(piece) {
+            return;
+        }
+        info!("piece {} did not verify and is fetched again", piece.get());
+        self.counters.wasted += u64::from(self.geometry.length(piece));
+        match suspects.everybody().as_slice() {
+            [only] => self.ban(PeerKey(*only), "it sent wrong data"),
+            _ => {
+                let known = self.suspects.entry(piece).or_default();
+                if known.len() < MOST_SUSPECTS {
+                    known.push(suspects);
+                }
+            }
+        }
+        self.fill_starving(Instant::now());
+    }
+
+    /// Hangs up on a peer that did harm and never connects to it again.
+    fn ban(&mut self, key: PeerKey, why: &'static str) {
+        if let Some(peer) = self.roster.get(key) {
+            info!("{}: banned, {why}", peer.address);
+            let address = peer.address;
+            self.candidates.failed(address, Failure::Never, Instant::now(), &mut self.random);
+            self.let_go(key, why);
+        }
+    }
+
+    fn choked(&mut self, key: PeerKey) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.unchoked = false;
+        peer.refusals = 0;
+        // With BEP 6 it refuses each request by itself; without, they are all forgotten.
+        if peer.greeting.is_none_or(|greeting| !greeting.fast) {
+            self.give_back_all(key);
+        }
+    }
+
+    fn unchoked(&mut self, key: PeerKey, now: Instant) {
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.unchoked = true;
+            peer.last_block = now;
+        }
+    }
+
+    fn rejected(&mut self, key: PeerKey, block: Block, now: Instant) {
+        if let Some(peer) = self.roster.get_mut(key)
+            && peer.strike(block)
+        {
+            peer.refusals += 1;
+            if peer.refusals >= MOST_REFUSALS {
+                self.let_go(key, "it refuses whatever we ask for");
+                return;
+            }
+            if peer.unchoked {
+                peer.pipeline.refused(now);
+            } else if let Some(allowed) = &mut peer.allowed_fast {
+                allowed.remove(block.piece);
+            }
+            self.leases.give_back(key, block);
+            self.fill_starving_but(key, now);
+        }
+    }
+
+    fn allowed_fast(&mut self, key: PeerKey, piece: PieceIndex) {
+        let count = self.geometry.piece_count();
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.allowed_fast.get_or_insert_with(|| Bitfield::none(count)).insert(piece);
+        }
+    }
+
+    fn has(&mut self, key: PeerKey, has: Has) {
+        let wanted = self.pieces.wanted_of(&has);
+        if let Has::Some(pieces) = &has {
+            for piece in self.geometry.pieces().filter(|piece| pieces.has(*piece)) {
+                self.pieces.rarity_mut().gained(piece);
+            }
+        }
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.has = has;
+            peer.wanted = wanted;
+        }
+        self.tell_interest(key);
+    }
+
+    fn has_one_more(&mut self, key: PeerKey, piece: PieceIndex) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        let Has::Some(pieces) = &mut peer.has else { return };
+        if pieces.length() == 0 {
+            *pieces = Bitfield::none(self.geometry.piece_count());
+        }
+        if !pieces.insert(piece) {
+            return;
+        }
+        self.pieces.rarity_mut().gained(piece);
+        if !self.pieces.stored().has(piece) {
+            peer.wanted += 1;
+            self.tell_interest(key);
+        }
+    }
+
+    fn tell_interest(&mut self, key: PeerKey) {
+        if let Some(peer) = self.roster.get_mut(key)
+            && peer.interested != (peer.wanted > 0)
+        {
+            peer.interested = peer.wanted > 0;
+            peer.order(Order::Interested(peer.interested));
+        }
+    }
+
+    fn extensions(&mut self, key: PeerKey, said: &ExtensionHandshake) {
+        if let Some(peer) = self.roster.get_mut(key) {
+            debug!("{}: says {said:?}", peer.address);
+            if let Some(most) = said.request_queue {
+                peer.pipeline.named_limit(most);
+            }
+        }
+    }
+}

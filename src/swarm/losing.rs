@@ -1,0 +1,57 @@
+//! Peers that leave, and what becomes of their leases.
+
+use super::Coordinator;
+use crate::message::{PeerError, PeerKey};
+use crate::strategy::{Failure, Has};
+use log::debug;
+use std::time::Instant;
+
+impl Coordinator<'_> {
+    /// A connection is over, or never came to be.
+    pub(super) fn gone(&mut self, key: PeerKey, why: PeerError) {
+        let Some(peer) = self.roster.get(key) else { return };
+        let (address, useful) = (peer.address, peer.useful);
+        debug!("{address}: {why}");
+        self.give_back_all(key);
+        if let Some(peer) = self.roster.remove(key)
+            && let Has::Some(pieces) = &peer.has
+        {
+            for piece in self.geometry.pieces().filter(|piece| pieces.has(*piece)) {
+                self.pieces.rarity_mut().lost(piece);
+            }
+        }
+        let now = Instant::now();
+        let failure = match why {
+            PeerError::OtherTorrent
+            | PeerError::Ourselves
+            | PeerError::Handshake(_)
+            | PeerError::Frame(_)
+            | PeerError::Broke(_) => Failure::Never,
+            _ if useful => Failure::Ended,
+            _ => Failure::Unreachable,
+        };
+        self.candidates.failed(address, failure, now, &mut self.random);
+        self.peer_trouble = Some(format!("{address}: {why}"));
+        self.fill_starving(now);
+    }
+
+    /// Takes back what the peer was asked for.
+    pub(super) fn give_back_all(&mut self, key: PeerKey) {
+        if let Some(peer) = self.roster.get_mut(key) {
+            for block in std::mem::take(&mut peer.in_flight) {
+                self.leases.give_back(key, block);
+            }
+        }
+        self.leases.let_go(key);
+    }
+
+    /// Hangs up. The rest follows when the worker says farewell.
+    pub(super) fn let_go(&mut self, key: PeerKey, why: &'static str) {
+        self.give_back_all(key);
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.unchoked = false;
+            peer.allowed_fast = None;
+            peer.worker.hang_up(why);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Which state each piece is in: the one truth about the download.
+//!
+//! A piece is in exactly one state at any time, and only the coordinator, through this map, changes
+//! it:
+//!
+//! ```text
+//! Missing ──open──▶ Open ──verified──▶ Verified ──stored──▶ Stored
+//!    ▲                │
+//!    └──────miss──────┘   its bytes were wrong
+//! ```
+//!
+//! The map also keeps the budget: a piece costs memory from the moment that it opens until it is on
+//! disk, and when the budget is spent no further piece opens.
+
+use crate::piece::{Bitfield, Geometry, PieceIndex};
+use crate::strategy::{Has, Rarity};
+
+/// The state of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It is not here, and nobody was asked for it.
+    Missing,
+    /// Some of its blocks are leased.
+    Open,
+    /// It has the right digest and is on its way to the disk.
+    Verified,
+    /// It is on disk.
+    Stored,
+}
+
+/// The pieces of one torrent.
+#[derive(Debug)]
+pub struct PieceMap {
+    geometry: Geometry,
+    states: Vec<State>,
+    stored: Bitfield,
+    stored_bytes: u64,
+    rarity: Rarity,
+    memory: u64,
+    memory_used: u64,
+}
+
+impl PieceMap {
+    /// A map in which the pieces of `stored` are on disk and the others are missing, with this budget
+    /// in bytes.
+    pub fn new(geometry: Geometry, stored: Bitfield, memory: u64, random: &mut fastrand::Rng) -> PieceMap {
+        let mut missing = Bitfield::all(geometry.piece_count());
+        let mut states = vec![State::Missing; geometry.piece_count() as usize];
+        let mut stored_bytes = 0;
+        for piece in geometry.pieces().filter(|piece| stored.has(*piece)) {
+            missing.remove(piece);
+            stored_bytes += u64::from(geometry.length(piece));
+            if let Some(state) = states.get_mut(piece.slot()) {
+                *state = State::Stored;
+            }
+        }
+        let rarity = Rarity::new(geometry, &missing, random);
+        PieceMap { geometry, states, stored, stored_bytes, rarity, memory, memory_used: 0 }
+    }
+
+    /// The pieces on disk.
+    pub fn stored(&self) -> &Bitfield {
+        &self.stored
+    }
+
+    /// Bytes on disk.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    /// Whether every piece is on disk.
+    pub fn is_complete(&self) -> bool {
+        self.stored.is_full()
+    }
+
+    /// Whether every piece that is not on disk is at least open: the end game.
+    pub fn all_are_open(&self) -> bool {
+        self.rarity.is_empty()
+    }
+
+    /// Whether the budget allows one more piece to open. One is always allowed.
+    pub fn has_room(&self) -> bool {
+        self.memory_used == 0
+            || self.memory_used.saturating_add(u64::from(self.geometry.piece_length())) <= self.memory
+    }
+
+    /// Opens the piece that this peer should send first, if there is one and room for it.
+    pub fn open(&mut self, has: &Has, random: &mut fastrand::Rng) -> Option<PieceIndex> {
+        if !self.has_room() {
+            return None;
+        }
+        let nothing_to_trade = self.stored.count() == 0;
+        let piece = self.rarity.pick(has, nothing_to_trade, random)?;
+        self.rarity.take(piece);
+        self.change(piece, State::Missing, State::Open);
+        self.memory_used += u64::from(self.geometry.length(piece));
+        Some(piece)
+    }
+
+    /// The open piece has the right digest. False where it was not open.
+    pub fn verified(&mut self, piece: PieceIndex) -> bool {
+        self.change(piece, State::Open, State::Verified)
+    }
+
+    /// The verified piece is on disk. False where it was not verified.
+    pub fn store(&mut self, piece: PieceIndex) -> bool {
+        let changed = self.change(piece, State::Verified, State::Stored);
+        if changed {
+            self.release(piece);
+            self.stored.insert(piece);
+            self.stored_bytes += u64::from(self.geometry.length(piece));
+        }
+        changed
+    }
+
+    /// The open piece was wrong and is missing again. False where it was not open.
+    pub fn miss(&mut self, piece: PieceIndex) -> bool {
+        let changed = self.change(piece, State::Open, State::Missing);
+        if changed {
+            self.release(piece);
+            self.rarity.put_back(piece);
+        }
+        changed
+    }
+
+    /// How many pieces the peer has that are not on disk.
+    pub fn wanted_of(&self, has: &Has) -> u32 {
+        match has {
+            Has::All => self.geometry.piece_count() - self.stored.count(),
+            Has::Some(theirs) => {
+                let both = theirs.words().iter().zip(self.stored.words());
+                both.map(|(theirs, ours)| (theirs & !ours).count_ones()).sum()
+            }
+        }
+    }
+
+    /// What partial peers have.
+    pub fn rarity(&self) -> &Rarity {
+        &self.rarity
+    }
+
+    /// To tell what partial peers have.
+    pub fn rarity_mut(&mut self) -> &mut Rarity {
+        &mut self.rarity
+    }
+
+    fn release(&mut self, piece: PieceIndex) {
+        self.memory_used = self.memory_used.saturating_sub(u64::from(self.geometry.length(piece)));
+    }
+
+    fn change(&mut self, piece: PieceIndex, from: State, to: State) -> bool {
+        match self.states.get_mut(piece.slot()) {
+            Some(state) if *state == from => {
+                *state = to;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_goes_through_its_states_in_order_and_no_other_way() {
+        let geometry = Geometry::new(10, 4).unwrap();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut map = PieceMap::new(geometry, Bitfield::none(3), 4, &mut random);
+        let first = map.open(&Has::All, &mut random).unwrap();
+        assert_eq!(map.states[first.slot()], State::Open);
+        assert!(map.open(&Has::All, &mut random).is_none(), "the budget is one piece");
+        assert!(!map.store(first));
+        assert!(map.miss(first) && !map.miss(first));
+        let again = map.open(&Has::All, &mut random).unwrap();
+        assert!(map.verified(again) && !map.verified(again) && !map.miss(again));
+        assert!(!map.has_room());
+        assert!(map.store(again) && !map.store(again));
+        assert!(map.has_room() && map.stored().has(again));
+        while let Some(piece) = map.open(&Has::All, &mut random) {
+            assert!(map.verified(piece) && map.store(piece));
+        }
+        assert!(map.is_complete() && map.all_are_open());
+        assert_eq!(map.stored_bytes(), 10);
+        assert_eq!(map.wanted_of(&Has::All), 0);
+    }
+
+    #[test]
+    fn a_piece_larger_than_the_budget_opens_alone() {
+        let geometry = Geometry::new(100, 50).unwrap();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut map = PieceMap::new(geometry, Bitfield::none(2), 4, &mut random);
+        assert!(map.open(&Has::All, &mut random).is_some());
+        assert!(map.open(&Has::All, &mut random).is_none());
+    }
+}

@@ -1,0 +1,194 @@
+//! The peers of one torrent: what each has, what it was asked for, how it does.
+
+use crate::message::{Greeting, Order, PeerKey};
+use crate::peer::Worker;
+use crate::piece::{Bitfield, Block, PieceIndex};
+use crate::strategy::{Has, Pipeline};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Orders that a peer may leave unread. A connection takes in thousands before its outbox waits.
+const MOST_ORDERS: usize = 2000;
+
+/// One connection, from the attempt to the farewell.
+#[derive(Debug)]
+pub struct Peer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Our end of its worker.
+    pub worker: Worker,
+    /// When the attempt began.
+    pub since: Instant,
+    /// What its handshake said; `None` while there was none.
+    pub greeting: Option<Greeting>,
+    /// Which pieces it has.
+    pub has: Has,
+    /// How many of them we do not have.
+    pub wanted: u32,
+    /// We told it that we are interested.
+    pub interested: bool,
+    /// It answers our requests.
+    pub unchoked: bool,
+    /// Pieces that it sends even while it chokes us (BEP 6).
+    pub allowed_fast: Option<Bitfield>,
+    /// What it was asked for, the oldest in front.
+    pub in_flight: VecDeque<Block>,
+    /// How many requests it gets.
+    pub pipeline: Pipeline,
+    /// When it last sent a block, or was asked again after it had been owing nothing.
+    pub last_block: Instant,
+    /// How many times in a row it was asked and sent nothing.
+    pub snubs: u32,
+    /// How many requests in a row it refused.
+    pub refusals: u32,
+    /// It could take more requests than there was to ask for.
+    pub starving: bool,
+    /// It sent a block once.
+    pub useful: bool,
+}
+
+/// What a peer may be asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Restriction<'a> {
+    /// Whatever it has.
+    Has(&'a Has),
+    /// Of what it has, the pieces that it sends while it chokes us.
+    AllowedFast(&'a Has, &'a Bitfield),
+}
+
+impl Restriction<'_> {
+    /// Whether the peer may be asked for this piece.
+    pub fn allows(&self, piece: PieceIndex) -> bool {
+        match self {
+            Restriction::Has(has) => has.has(piece),
+            Restriction::AllowedFast(has, allowed) => allowed.has(piece) && has.has(piece),
+        }
+    }
+}
+
+impl Peer {
+    /// A peer whose worker is just starting.
+    pub fn new(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
+        Peer {
+            address,
+            worker,
+            since: now,
+            greeting: None,
+            has: Has::Some(Bitfield::none(0)),
+            wanted: 0,
+            interested: false,
+            unchoked: false,
+            allowed_fast: None,
+            in_flight: VecDeque::new(),
+            pipeline: Pipeline::new(now),
+            last_block: now,
+            snubs: 0,
+            refusals: 0,
+            starving: false,
+            useful: false,
+        }
+    }
+
+    /// What it may be asked for now; `None` where it may be asked for nothing.
+    pub fn may_be_asked(&self) -> Option<Restriction<'_>> {
+        match &self.allowed_fast {
+            _ if self.wanted == 0 => None,
+            _ if self.unchoked => Some(Restriction::Has(&self.has)),
+            Some(allowed) => Some(Restriction::AllowedFast(&self.has, allowed)),
+            None => None,
+        }
+    }
+
+    /// Whether it has every piece.
+    pub fn is_seed(&self) -> bool {
+        match &self.has {
+            Has::All => true,
+            Has::Some(pieces) => pieces.length() > 0 && pieces.is_full(),
+        }
+    }
+
+    /// Strikes a block from what it was asked for. False where it was not (any more).
+    pub fn strike(&mut self, block: Block) -> bool {
+        if self.in_flight.front() == Some(&block) {
+            self.in_flight.pop_front();
+            return true;
+        }
+        match self.in_flight.iter().position(|other| *other == block) {
+            Some(at) => self.in_flight.remove(at).is_some(),
+            None => false,
+        }
+    }
+
+    /// Gives its outbox an order, and hangs up where the peer leaves too many unread.
+    pub fn order(&self, order: Order) {
+        if self.worker.order(order) > MOST_ORDERS {
+            self.worker.hang_up("it does not read what we send");
+        }
+    }
+}
+
+/// The peers of one torrent.
+#[derive(Debug, Default)]
+pub struct Roster {
+    peers: HashMap<PeerKey, Peer>,
+    next: u32,
+}
+
+impl Roster {
+    /// A number for the next connection.
+    pub fn next_key(&mut self) -> PeerKey {
+        self.next = self.next.wrapping_add(1);
+        PeerKey(self.next)
+    }
+
+    /// Adds a connection.
+    pub fn add(&mut self, key: PeerKey, peer: Peer) {
+        self.peers.insert(key, peer);
+    }
+
+    /// Takes a connection out.
+    pub fn remove(&mut self, key: PeerKey) -> Option<Peer> {
+        self.peers.remove(&key)
+    }
+
+    /// Takes every connection out, and so ends them.
+    pub fn clear(&mut self) {
+        self.peers.clear();
+    }
+
+    /// This connection.
+    pub fn get(&self, key: PeerKey) -> Option<&Peer> {
+        self.peers.get(&key)
+    }
+
+    /// This connection, to change it.
+    pub fn get_mut(&mut self, key: PeerKey) -> Option<&mut Peer> {
+        self.peers.get_mut(&key)
+    }
+
+    /// Every connection and every attempt at one.
+    pub fn all(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
+        self.peers.iter().map(|(key, peer)| (*key, peer))
+    }
+
+    /// Every connection and every attempt at one, to change them.
+    pub fn all_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut Peer)> {
+        self.peers.iter_mut().map(|(key, peer)| (*key, peer))
+    }
+
+    /// The peers that were greeted.
+    pub fn greeted(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
+        self.all().filter(|(_, peer)| peer.greeting.is_some())
+    }
+
+    /// How many connections and attempts there are.
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// How many of them are attempts.
+    pub fn half_open(&self) -> usize {
+        self.peers.values().filter(|peer| peer.greeting.is_none()).count()
+    }
+}

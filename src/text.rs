@@ -1,0 +1,108 @@
+//! Text on its way to a person.
+//!
+//! Names, tracker messages and client names come from strangers. A control character among them can
+//! clear a terminal or write its title, a bidirectional one can make `exe.txt` out of `txt.exe`.
+//! Nothing of that kind is printed: whatever prints such a text sends it through [`printable`] first.
+//! Pure, and called from everywhere.
+
+/// Whether the character acts on what displays it instead of being displayed: control characters,
+/// bidirectional controls (Unicode Standard Annex 9), line and paragraph separators.
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text as one line that only shows: white space becomes a space, every other hidden character
+/// U+FFFD. As long as the original.
+pub fn printable(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\t' | '\n' | '\r' => ' ',
+        hidden if is_hidden(hidden) => char::REPLACEMENT_CHARACTER,
+        other => other,
+    };
+    text.chars().map(shown).collect()
+}
+
+/// The first `limit` characters of the [`printable`] text, with `…` where more was there: for a
+/// message whose length somebody else decides.
+pub fn excerpt(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => printable(text.get(..end).unwrap_or_default()) + "…",
+        None => printable(text),
+    }
+}
+
+/// A number of bytes for a person: `3.7 GiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut unit = "bytes";
+    // Tenths, so that no float is asked to hold 64 bits.
+    let mut tenths = u128::from(bytes) * 10;
+    for next in UNITS {
+        if tenths < 10 * 1024 {
+            break;
+        }
+        (tenths, unit) = (tenths.div_ceil(1024), next);
+    }
+    match (bytes, tenths % 10) {
+        (1, _) => "1 byte".to_owned(),
+        (_, 0) => format!("{} {unit}", tenths / 10),
+        (_, tenth) => format!("{}.{tenth} {unit}", tenths / 10),
+    }
+}
+
+/// A number with its digits in groups of three: `3,971,776,512`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 2);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_acts_on_a_terminal_gets_through() {
+        assert_eq!(printable("a\x1b[2Jb\nc\u{9b}d"), "a\u{fffd}[2Jb c\u{fffd}d");
+        assert_eq!(printable("gpj.\u{202e}exe"), "gpj.\u{fffd}exe");
+        assert_eq!(printable("Žluťoučký 別の世界 👍"), "Žluťoučký 別の世界 👍");
+    }
+
+    #[test]
+    fn an_excerpt_ends_at_a_character() {
+        assert_eq!(excerpt("příliš", 2), "př…");
+        assert_eq!(excerpt("příliš", 6), "příliš");
+        assert_eq!(excerpt("", 0), "");
+    }
+
+    #[test]
+    fn sizes_are_short_and_never_too_small() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (1023, "1023 bytes"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (1025, "1.1 KiB"),
+            (1 << 40, "1 TiB"),
+            (u64::MAX, "16 EiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(3_971_776_512), "3,971,776,512");
+    }
+}

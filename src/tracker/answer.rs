@@ -1,0 +1,298 @@
+//! What a tracker tells us: peers, and when to ask again.
+//!
+//! Pure. The answer is one bencoded dictionary (BEP 3, "trackers"). Peers come in three forms, of
+//! which an answer may mix several: `peers` as a string of six bytes each (BEP 23), `peers6` as a
+//! string of eighteen bytes each (BEP 7), or `peers` as a list of dictionaries (BEP 3). An address
+//! in the last form may be a host name; only numeric ones are taken, since looking names up that a
+//! stranger chose would let a tracker use us to query any name server, with no bound on the time.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::bencode::{Dictionary, Value};
+
+use super::error::{TrackerError, printable};
+
+/// Bytes in the largest answer that is read, after decompression. 200 peers are 1.2 KiB.
+pub const LARGEST_ANSWER: u64 = 1 << 20;
+
+/// Peers that are taken from one answer. Trackers send 50 to 200.
+const MOST_PEERS: usize = 2_000;
+
+/// Bytes in the longest tracker id that is sent back. It goes into every URL, three characters a
+/// byte; those in use are short.
+const LONGEST_TRACKER_ID: usize = 256;
+
+/// The time between announces where the tracker names none: what most of them name.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
+
+/// The shortest time between announces that a tracker can talk us into.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The longest. A tracker that meant to say "never" is asked once a day.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An answer that makes sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The time until the next announce, between one minute and one day.
+    pub interval: Duration,
+    /// The time that must pass before an early announce, one day at most.
+    pub min_interval: Option<Duration>,
+    /// What the tracker wants to see in later announces.
+    pub tracker_id: Option<Vec<u8>>,
+    /// What the tracker wants the user to know, fit to print.
+    pub warning: Option<String>,
+    /// How many seeds it knows.
+    pub complete: Option<u64>,
+    /// How many other peers it knows.
+    pub incomplete: Option<u64>,
+    /// The peers that one can connect to, 2,000 at most, in the tracker's order.
+    pub peers: Vec<SocketAddr>,
+}
+
+impl Answer {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Refused`] where the tracker gives a failure reason, [`TrackerError::Nonsense`]
+    /// where this is no tracker's answer.
+    pub fn parse(body: &[u8]) -> Result<Answer, TrackerError> {
+        let value = Value::parse(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
+        let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary"))?;
+        let text = |key: &str| answer.get(key).and_then(Value::bytes).map(printable);
+        if let Some(reason) = text("failure reason") {
+            return Err(TrackerError::Refused(reason));
+        }
+        if ["interval", "peers", "peers6"].iter().all(|key| answer.get(key).is_none()) {
+            return Err(nonsense("neither peers nor an interval nor a failure reason"));
+        }
+        let seconds = |key: &str| answer.get(key).and_then(Value::unsigned).map(Duration::from_secs);
+        let count = |key: &str| answer.get(key).and_then(Value::unsigned);
+        let interval = seconds("interval").unwrap_or(DEFAULT_INTERVAL);
+        let tracker_id = answer.get("tracker id").and_then(Value::bytes);
+        Ok(Answer {
+            interval: interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+            min_interval: seconds("min interval").map(|time| time.min(LONGEST_INTERVAL)),
+            tracker_id: tracker_id.filter(|id| id.len() <= LONGEST_TRACKER_ID).map(<[u8]>::to_vec),
+            warning: text("warning message"),
+            complete: count("complete"),
+            incomplete: count("incomplete"),
+            peers: peers(answer)?,
+        })
+    }
+}
+
+fn nonsense(reason: impl Into<String>) -> TrackerError {
+    TrackerError::Nonsense(reason.into())
+}
+
+/// The peers of an answer in all three forms.
+fn peers(answer: Dictionary<'_>) -> Result<Vec<SocketAddr>, TrackerError> {
+    let mut found = Vec::new();
+    match answer.get("peers") {
+        None => {}
+        Some(Value::Bytes(compact)) => compact_v4(compact, &mut found)?,
+        Some(Value::List(list)) => {
+            take(&mut found, list.iter().filter_map(|peer| listed(peer.dictionary()?)))
+        }
+        Some(_) => return Err(nonsense("its peers are neither a string nor a list")),
+    }
+    match answer.get("peers6") {
+        None => {}
+        Some(Value::Bytes(compact)) => compact_v6(compact, &mut found)?,
+        Some(_) => return Err(nonsense("its peers6 are not a string")),
+    }
+    Ok(found)
+}
+
+/// Six bytes a peer: address and port (BEP 23).
+fn compact_v4(compact: &[u8], found: &mut Vec<SocketAddr>) -> Result<(), TrackerError> {
+    // A wrong length means that all that follows the fault is read at the wrong place. Connecting to
+    // what comes out would be to knock at strangers' doors at random.
+    let (entries, []) = compact.as_chunks::<6>() else {
+        return Err(nonsense(format!("{} bytes of peers are not six each", compact.len())));
+    };
+    take(
+        found,
+        entries.iter().map(|&[a, b, c, d, high, low]| {
+            SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low]))
+        }),
+    );
+    Ok(())
+}
+
+/// Eighteen bytes a peer: address and port (BEP 7).
+fn compact_v6(compact: &[u8], found: &mut Vec<SocketAddr>) -> Result<(), TrackerError> {
+    let (entries, []) = compact.as_chunks::<18>() else {
+        return Err(nonsense(format!("{} bytes of peers6 are not eighteen each", compact.len())));
+    };
+    take(
+        found,
+        entries.iter().filter_map(|entry| {
+            let (address, port) = entry.split_first_chunk::<16>()?;
+            Some(SocketAddr::new(Ipv6Addr::from(*address).into(), u16::from_be_bytes(port.try_into().ok()?)))
+        }),
+    );
+    Ok(())
+}
+
+/// One peer as a dictionary (BEP 3). One that is no address is left out, the others still count.
+fn listed(peer: Dictionary<'_>) -> Option<SocketAddr> {
+    let address = std::str::from_utf8(peer.get("ip")?.bytes()?).ok()?;
+    let port = u16::try_from(peer.get("port")?.unsigned()?).ok()?;
+    Some(SocketAddr::new(address.parse().ok()?, port))
+}
+
+/// Keeps the peers that one can connect to, as long as there is room.
+fn take(found: &mut Vec<SocketAddr>, peers: impl Iterator<Item = SocketAddr>) {
+    let room = MOST_PEERS.saturating_sub(found.len());
+    found.extend(peers.map(plain).filter(connectable).take(room));
+}
+
+/// An IPv4 address that is written as an IPv6 address is one and the same peer.
+fn plain(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
+/// Ports 0 and 1 are what clients announce that take no connections.
+fn connectable(peer: &SocketAddr) -> bool {
+    let one_host = match peer.ip() {
+        IpAddr::V4(address) => {
+            !address.is_unspecified() && !address.is_multicast() && !address.is_broadcast()
+        }
+        IpAddr::V6(address) => !address.is_unspecified() && !address.is_multicast(),
+    };
+    one_host && peer.port() > super::announce::NOT_LISTENING
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(answer: &Answer) -> Vec<String> {
+        answer.peers.iter().map(SocketAddr::to_string).collect()
+    }
+
+    #[test]
+    fn compact_peers_of_both_families_are_read() {
+        let mut body =
+            b"d8:completei3e10:incompletei4e8:intervali1800e12:min intervali900e5:peers12:".to_vec();
+        body.extend([127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 7, 0, 80]);
+        body.extend(b"6:peers618:");
+        body.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 99]);
+        body.extend(b"10:tracker id2:\xff&15:warning message7:be\x07waree");
+        let answer = Answer::parse(&body).unwrap();
+        assert_eq!(addresses(&answer), ["127.0.0.1:6881", "10.0.0.7:80", "[2001:db8::1]:99"]);
+        assert_eq!((answer.complete, answer.incomplete), (Some(3), Some(4)));
+        assert_eq!(answer.interval, Duration::from_secs(1800));
+        assert_eq!(answer.min_interval, Some(Duration::from_secs(900)));
+        assert_eq!(answer.tracker_id.as_deref(), Some(b"\xff&".as_slice()));
+        assert_eq!(answer.warning.as_deref(), Some("beware"));
+    }
+
+    #[test]
+    fn dictionary_peers_are_read_and_host_names_are_left_out() {
+        let body = b"d8:intervali60e5:peersl\
+            d2:ip9:127.0.0.17:peer id20:aaaaaaaaaaaaaaaaaaaa4:porti6881ee\
+            d2:ip3:::14:porti6882ee\
+            d2:ip16:::ffff:127.0.0.14:porti6883ee\
+            d2:ip9:localhost4:porti6884ee\
+            d2:ip9:127.0.0.14:porti65536ee\
+            d2:ip9:127.0.0.14:porti-1ee\
+            d2:ip9:127.0.0.1e\
+            i7ee6:unused0:e";
+        let answer = Answer::parse(body).unwrap();
+        assert_eq!(addresses(&answer), ["127.0.0.1:6881", "[::1]:6882", "127.0.0.1:6883"]);
+    }
+
+    #[test]
+    fn peers_that_one_cannot_connect_to_are_left_out() {
+        let mut body = b"d5:peers30:".to_vec();
+        for (address, port) in
+            [([10, 0, 0, 1], 0), ([10, 0, 0, 1], 1), ([0; 4], 80), ([255; 4], 80), ([224, 0, 0, 1], 80)]
+        {
+            body.extend(address);
+            body.extend(u16::to_be_bytes(port));
+        }
+        body.push(b'e');
+        assert_eq!(Answer::parse(&body).unwrap().peers, []);
+    }
+
+    #[test]
+    fn the_number_of_peers_is_bounded() {
+        let mut body = b"d5:peers60000:".to_vec();
+        body.extend([10, 0, 0, 1, 0, 80].repeat(10_000));
+        body.push(b'e');
+        assert_eq!(Answer::parse(&body).unwrap().peers.len(), MOST_PEERS);
+    }
+
+    #[test]
+    fn a_failure_reason_is_an_error_in_the_trackers_words() {
+        let refused = Answer::parse(b"d14:failure reason12:not\x1b welcome8:intervali60ee");
+        assert_eq!(refused, Err(TrackerError::Refused("not welcome".into())));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        for body in [
+            b"".as_slice(),
+            b"<html>hello</html>",
+            b"le",
+            b"i1e",
+            b"de",
+            b"d3:fooi1ee",
+            b"d5:peers5:aaaaae",
+            b"d5:peers7:aaaaaaae",
+            b"d6:peers66:aaaaaae",
+            b"d5:peersi1ee",
+            b"d5:peersdee",
+            b"d8:intervali60e6:peers6lee",
+            b"d8:intervali60e",
+        ] {
+            let text = String::from_utf8_lossy(body);
+            assert!(matches!(Answer::parse(body), Err(TrackerError::Nonsense(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_brought_into_sane_bounds() {
+        for (given, expected) in [
+            ("8:intervali1e", 60),
+            ("8:intervali-5e", 1_800),
+            ("8:interval3:abc", 1_800),
+            ("8:intervali9223372036854775807e", 86_400),
+            ("8:intervali3600e", 3_600),
+            ("5:peers0:", 1_800),
+        ] {
+            let answer = Answer::parse(format!("d{given}e").as_bytes()).unwrap();
+            assert_eq!(answer.interval, Duration::from_secs(expected), "{given}");
+        }
+        let answer = Answer::parse(b"d8:intervali60e12:min intervali9223372036854775807ee").unwrap();
+        assert_eq!(answer.min_interval, Some(LONGEST_INTERVAL));
+    }
+
+    #[test]
+    fn an_over_long_tracker_id_is_not_sent_back() {
+        let body = format!("d8:intervali60e10:tracker id300:{}e", "x".repeat(300));
+        assert_eq!(Answer::parse(body.as_bytes()).unwrap().tracker_id, None);
+    }
+
+    #[test]
+    fn no_cut_and_no_flipped_bit_panics() {
+        let mut body = b"d14:failure reaso_1:x8:intervali1800e12:min intervali900e5:peersl\
+            d2:ip9:127.0.0.14:porti6881eee6:peers618:"
+            .to_vec();
+        body.extend([7; 18]);
+        body.extend(b"10:tracker id2:ab15:warning message2:hie");
+        for cut in 0..body.len() {
+            assert!(Answer::parse(&body[..cut]).is_err(), "{cut}");
+        }
+        for bit in 0..body.len() * 8 {
+            body[bit / 8] ^= 1 << (bit % 8);
+            let _ = Answer::parse(&body);
+            body[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Announcing over HTTP and HTTPS: one GET with a deadline, and its answer with a limit.
+//!
+//! Runs on an announcer thread; [`HttpTracker::cut`] is called from outside to end a request that is
+//! under way. It decides nothing: whom to ask and when is for the tier. The one place in this room
+//! that knows the HTTP library.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ureq::Agent;
+
+use super::address::TrackerAddress;
+use super::announce::Announce;
+use super::answer::{Answer, LARGEST_ANSWER};
+use super::error::{TrackerError, printable};
+
+/// The time that an announce may take in all: name, connection, TLS, redirects, answer.
+pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// The part of it that may pass until there is a connection.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Redirects that are followed. One is common (http to https), more than a few are a loop.
+const MOST_REDIRECTS: u32 = 5;
+
+/// Bytes of a response's head, and of the buffer that it must fit into.
+const LARGEST_HEAD: usize = 16 * 1024;
+
+/// Bytes of the request: an address, what we add to it, and a redirect's longer idea of the same.
+const LARGEST_REQUEST: usize = 8 * 1024;
+
+/// Speaks with the HTTP trackers of one tier.
+pub struct HttpTracker {
+    connections: Mutex<Connections>,
+}
+
+enum Connections {
+    /// None are open.
+    Resting,
+    /// The library's state, in which the connection of the last announce may still be open.
+    Open(Agent),
+    /// Whoever uses it is told that it is over.
+    Cut,
+}
+
+impl HttpTracker {
+    /// Opens nothing and costs nothing. TLS is set up by the first https address.
+    pub fn new() -> HttpTracker {
+        HttpTracker { connections: Mutex::new(Connections::Resting) }
+    }
+
+    /// Announces and waits for the answer, `within` this time and [`ANNOUNCE_DEADLINE`].
+    ///
+    /// # Errors
+    ///
+    /// What the tracker or the network did wrong.
+    pub fn announce(
+        &self,
+        tracker: &TrackerAddress,
+        announce: &Announce,
+        within: Duration,
+    ) -> Result<Answer, TrackerError> {
+        let within = within.min(ANNOUNCE_DEADLINE);
+        let (status, body) = self
+            .get(&tracker.with_query(&announce.query()), within)
+            .map_err(|error| in_our_words(error, within))?;
+        let answer = Answer::parse(&body);
+        // A tracker may send its reason with any status, and its reason is better than a number.
+        match (&answer, status) {
+            (Err(TrackerError::Refused(_)), _) | (_, 200..=299) => answer,
+            _ => Err(TrackerError::Status(status)),
+        }
+    }
+
+    fn get(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), ureq::Error> {
+        let agent = self.agent()?;
+        let request = agent.get(url);
+        // Settings of a single request would keep the library from reusing its TLS set-up.
+        let mut response = if within < ANNOUNCE_DEADLINE {
+            request.config().timeout_global(Some(within)).build().call()?
+        } else {
+            request.call()?
+        };
+        // The limit counts what comes out of the decompression, so that a bomb ends there too.
+        let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec()?;
+        Ok((response.status().as_u16(), body))
+    }
+
+    fn agent(&self) -> Result<Agent, ureq::Error> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*connections {
+            Connections::Open(agent) => Ok(agent.clone()),
+            Connections::Resting => {
+                let agent = new_agent();
+                *connections = Connections::Open(agent.clone());
+                Ok(agent)
+            }
+            Connections::Cut => Err(ureq::Error::ConnectionFailed),
+        }
+    }
+
+    /// Closes the connection that the last announce may have left open, and frees what it took.
+    pub fn rest(&self) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Connections::Open(_) = &*connections {
+            *connections = Connections::Resting;
+        }
+    }
+
+    /// Ends the request that is under way, and makes all later ones fail. One that is still looking
+    /// up a name or connecting ends at [`CONNECT_DEADLINE`].
+    pub fn cut(&self) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Connections::Open(agent) = std::mem::replace(&mut *connections, Connections::Cut) {
+            agent.shutdown();
+        }
+    }
+
+    /// Whether it has been cut.
+    pub fn is_cut(&self) -> bool {
+        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Cut)
+    }
+}
+
+fn new_agent() -> Agent {
+    Agent::config_builder()
+        .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
+        .http_status_as_error(false)
+        .max_redirects(MOST_REDIRECTS)
+        .timeout_global(Some(ANNOUNCE_DEADLINE))
+        .timeout_resolve(Some(CONNECT_DEADLINE))
+        .timeout_connect(Some(CONNECT_DEADLINE))
+        .input_buffer_size(LARGEST_HEAD)
+        .max_response_header_size(LARGEST_HEAD)
+        .output_buffer_size(LARGEST_REQUEST)
+        .max_idle_connections(1)
+        .max_idle_connections_per_host(1)
+        .build()
+        .into()
+}
+
+/// The library's error without the address that it may contain.
+fn in_our_words(error: ureq::Error, within: Duration) -> TrackerError {
+    match error {
+        ureq::Error::Timeout(phase) => {
+            let (awaited, limit) = match phase {
+                ureq::Timeout::Resolve => ("address for its name", CONNECT_DEADLINE),
+                ureq::Timeout::Connect => ("connection", CONNECT_DEADLINE),
+                _ => ("answer", within),
+            };
+            TrackerError::TimedOut { awaited, seconds: limit.as_secs() }
+        }
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+            TrackerError::BadAddress("it, or where it redirects us to, is malformed")
+        }
+        ureq::Error::BodyExceedsLimit(_) => TrackerError::TooLarge,
+        ureq::Error::HostNotFound => TrackerError::Unreachable("no such host".into()),
+        ureq::Error::ConnectionFailed => TrackerError::Unreachable("the connection failed".into()),
+        ureq::Error::TooManyRedirects => TrackerError::Nonsense("it redirects in a circle".into()),
+        ureq::Error::Io(error) => TrackerError::Unreachable(printable(error.to_string().as_bytes())),
+        ureq::Error::Protocol(error) => TrackerError::Nonsense(printable(error.to_string().as_bytes())),
+        ureq::Error::Decompress(_, error) => TrackerError::Nonsense(printable(error.to_string().as_bytes())),
+        other => TrackerError::Unreachable(printable(other.to_string().as_bytes())),
+    }
+}

@@ -1,0 +1,31 @@
+//! Asking trackers for peers.
+//!
+//! A tracker is a server that knows who else is interested in a torrent: each client announces
+//! itself every half hour or so and gets addresses of others back (BEP 3, "trackers"). A torrent
+//! names several trackers, in *tiers* (BEP 12): within a tier one that answers is enough, and each
+//! tier is asked for itself.
+//!
+//! In reading order: [`TrackerAddress`] is where a tracker is, [`Announce`] is what we tell it,
+//! [`Answer`] is what it tells us, [`Tier`] decides whom to ask and when. Those four are plain
+//! values that touch neither socket nor clock. `http` carries an announce over HTTP, and
+//! [`Announcers`] is one thread per tier that does nothing but wait, announce and report.
+//!
+//! Nothing that a tracker does is fatal: a dead, lying or hanging one costs its tier's thread a
+//! deadline, and the download nothing.
+
+mod address;
+mod announce;
+mod announcer;
+mod answer;
+mod error;
+mod http;
+mod tier;
+mod totals;
+
+pub use address::{Protocol, TrackerAddress};
+pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
+pub use announcer::{Announcers, TrackerNews};
+pub use answer::Answer;
+pub use error::TrackerError;
+pub use tier::{Tier, Turn};
+pub use totals::Totals;

@@ -1,0 +1,337 @@
+//! Whom of a tier to ask, when, and what to say.
+//!
+//! Pure: the time and the random numbers are arguments. A tier is a list of trackers that stand in
+//! for each other (BEP 12): they are shuffled once, the first one that answers moves to the front and
+//! is asked from then on, and when it fails, the next one is asked at once. Only when all of them
+//! have failed does the tier wait, longer each time.
+//!
+//! Events are kept for each tracker rather than for the tier: one that has never heard `started`
+//! from us must not get `completed`, and only those that know us are told when we leave.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use super::address::TrackerAddress;
+use super::announce::AnnounceEvent;
+use super::answer::Answer;
+
+/// Trackers of one tier that are asked. More would make a torrent a tool to knock at many doors.
+const MOST_TRACKERS: usize = 32;
+
+/// The time after which an early announce is allowed where the tracker names a shorter one or none.
+const SHORTEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The wait after all trackers of the tier have failed once. It doubles each time.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
+
+/// The longest such wait, which is also the common interval between announces.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(30 * 60);
+
+/// One tier of trackers.
+#[derive(Debug)]
+pub struct Tier {
+    /// In the order in which they are asked. Never empty.
+    trackers: Vec<Standing>,
+    /// The position of the one to ask next. Always inside `trackers`.
+    current: usize,
+    /// When to ask it.
+    due: Instant,
+    /// Before this time only an event is a reason to announce.
+    earliest: Instant,
+    /// How many times in a row all of them have failed.
+    failed_rounds: u32,
+    /// The download is complete, which each tracker should hear once.
+    completed: bool,
+}
+
+/// One tracker's turn: whom to ask and what to say besides the figures.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    /// Whom to ask.
+    pub tracker: &'a TrackerAddress,
+    /// Why, unless it is just time.
+    pub event: Option<AnnounceEvent>,
+    /// What it wants to see.
+    pub tracker_id: Option<&'a [u8]>,
+}
+
+/// How we stand with one tracker.
+#[derive(Debug)]
+struct Standing {
+    address: TrackerAddress,
+    /// It has answered `started`, so it knows us.
+    started: bool,
+    /// It has answered `completed`.
+    completed: bool,
+    /// What it wants to see in the next announce.
+    id: Option<Vec<u8>>,
+}
+
+impl Tier {
+    /// A tier of these trackers, the first of which is due now. Each is asked once however often it
+    /// is named, and 32 of them at most. `None` where there are none.
+    pub fn new(addresses: Vec<TrackerAddress>, now: Instant, random: &mut Rng) -> Option<Tier> {
+        let mut known = HashSet::new();
+        let mut trackers: Vec<Standing> = addresses
+            .into_iter()
+            .filter(|address| known.insert(address.secret_text().to_owned()))
+            .map(|address| Standing { address, started: false, completed: false, id: None })
+            .collect();
+        random.shuffle(&mut trackers);
+        trackers.truncate(MOST_TRACKERS);
+        if trackers.is_empty() {
+            return None;
+        }
+        Some(Tier { trackers, current: 0, due: now, earliest: now, failed_rounds: 0, completed: false })
+    }
+
+    /// When the next announce is due.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Whose turn it is. `None` never happens.
+    pub fn turn(&self) -> Option<Turn<'_>> {
+        self.trackers.get(self.current).map(|standing| standing.turn(self.event(standing)))
+    }
+
+    fn event(&self, tracker: &Standing) -> Option<AnnounceEvent> {
+        match (tracker.started, self.completed && !tracker.completed) {
+            (false, _) => Some(AnnounceEvent::Started),
+            (true, true) => Some(AnnounceEvent::Completed),
+            (true, false) => None,
+        }
+    }
+
+    /// The tracker that was due has answered: it moves to the front and rests for its interval.
+    pub fn answered(&mut self, answer: &Answer, now: Instant) {
+        self.failed_rounds = 0;
+        let heard = self.turn().and_then(|turn| turn.event);
+        let front = self.trackers.get_mut(..=self.current).unwrap_or_default();
+        // The others keep their order.
+        front.rotate_right(1);
+        self.current = 0;
+        let Some(tracker) = self.trackers.first_mut() else { return };
+        match heard {
+            Some(AnnounceEvent::Started) => tracker.started = true,
+            Some(AnnounceEvent::Completed) => tracker.completed = true,
+            Some(AnnounceEvent::Stopped) | None => {}
+        }
+        if answer.tracker_id.is_some() {
+            tracker.id.clone_from(&answer.tracker_id);
+        }
+        let shortest = answer.min_interval.unwrap_or_default().max(SHORTEST_WAIT);
+        self.earliest = now + shortest;
+        self.due = now + answer.interval.max(shortest);
+        self.hurry_for_an_event(now);
+    }
+
+    /// The tracker that was due has not answered, or refused: the next one is due at once, or after
+    /// a wait when all have failed.
+    pub fn failed(&mut self, now: Instant, random: &mut Rng) {
+        self.due = now;
+        self.current += 1;
+        if self.current < self.trackers.len() {
+            return;
+        }
+        self.current = 0;
+        let doubled =
+            FIRST_BACK_OFF.saturating_mul(1_u32.checked_shl(self.failed_rounds).unwrap_or(u32::MAX));
+        self.failed_rounds = self.failed_rounds.saturating_add(1).min(31);
+        // Up to a quarter more or less, so that the clients that a tracker lost in one moment do not
+        // all come back in one moment.
+        self.due += doubled.min(LONGEST_BACK_OFF).mul_f64(0.75 + 0.5 * random.f64());
+    }
+
+    /// Peers run short: announce as soon as the tracker allows it. A tier that has failed waits for
+    /// its time all the same.
+    pub fn need_peers(&mut self, now: Instant) {
+        if self.failed_rounds == 0 {
+            self.due = self.due.min(self.earliest.max(now));
+        }
+    }
+
+    /// The download is complete: say so at once, unless the tier has failed, or with the next
+    /// announce otherwise.
+    pub fn completed(&mut self, now: Instant) {
+        self.completed = true;
+        self.hurry_for_an_event(now);
+    }
+
+    fn hurry_for_an_event(&mut self, now: Instant) {
+        let waiting = self.turn().is_some_and(|turn| turn.event.is_some());
+        if waiting && self.failed_rounds == 0 {
+            self.due = self.due.min(now);
+        }
+    }
+
+    /// The trackers that know us and should hear that we leave, the one that answered last first.
+    pub fn farewells(&self) -> impl Iterator<Item = Turn<'_>> {
+        let known = self.trackers.iter().filter(|standing| standing.started);
+        known.map(|standing| standing.turn(Some(AnnounceEvent::Stopped)))
+    }
+}
+
+impl Standing {
+    fn turn(&self, event: Option<AnnounceEvent>) -> Turn<'_> {
+        Turn { tracker: &self.address, event, tracker_id: self.id.as_deref() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A tier of trackers a, b, c, ..., and the order in which it asks them.
+    fn tier(names: &str, now: Instant, random: &mut Rng) -> Tier {
+        let addresses = names.chars().map(|name| TrackerAddress::new(&format!("http://{name}/"))).collect();
+        Tier::new(addresses, now, random).unwrap()
+    }
+
+    fn host(tier: &Tier) -> String {
+        tier.turn().unwrap().tracker.host().to_owned()
+    }
+
+    fn event(tier: &Tier) -> Option<AnnounceEvent> {
+        tier.turn().unwrap().event
+    }
+
+    fn answer(text: &str) -> Answer {
+        Answer::parse(format!("d{text}e").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_trackers_of_a_tier_are_shuffled() {
+        let now = Instant::now();
+        let mut random = Rng::with_seed(1);
+        let firsts: HashSet<String> = (0..100).map(|_| host(&tier("abc", now, &mut random))).collect();
+        assert_eq!(firsts.len(), 3);
+    }
+
+    #[test]
+    fn a_tracker_that_is_named_twice_is_asked_once_and_the_number_is_bounded() {
+        let now = Instant::now();
+        let mut random = Rng::with_seed(1);
+        assert_eq!(tier("aaab", now, &mut random).trackers.len(), 2);
+        let many = (0..1_000).map(|port| TrackerAddress::new(&format!("http://a:{port}/"))).collect();
+        assert_eq!(Tier::new(many, now, &mut random).unwrap().trackers.len(), MOST_TRACKERS);
+        assert!(Tier::new(Vec::new(), now, &mut random).is_none());
+    }
+
+    #[test]
+    fn the_next_tracker_is_due_at_once_and_the_one_that_answers_moves_to_the_front() {
+        let mut now = Instant::now();
+        let mut random = Rng::with_seed(7);
+        let mut tier = tier("abcd", now, &mut random);
+        let order: Vec<String> = tier.trackers.iter().map(|one| one.address.host().to_owned()).collect();
+        for expected in order.iter().take(2) {
+            assert_eq!((host(&tier), tier.due()), (expected.clone(), now));
+            tier.failed(now, &mut random);
+        }
+        assert_eq!((host(&tier), tier.due()), (order[2].clone(), now));
+        tier.answered(&answer("8:intervali600e"), now);
+        assert_eq!((host(&tier), tier.due()), (order[2].clone(), now + 10 * MINUTE));
+
+        // When it fails later, the others follow in the order that they had.
+        now += 10 * MINUTE;
+        tier.failed(now, &mut random);
+        assert_eq!((host(&tier), tier.due()), (order[0].clone(), now));
+        tier.failed(now, &mut random);
+        assert_eq!((host(&tier), tier.due()), (order[1].clone(), now));
+    }
+
+    #[test]
+    fn the_wait_doubles_each_time_that_all_have_failed_up_to_half_an_hour() {
+        let mut now = Instant::now();
+        let mut random = Rng::with_seed(3);
+        let mut tier = tier("ab", now, &mut random);
+        for seconds in [15, 30, 60, 120, 240, 480, 960, 1_800, 1_800] {
+            tier.failed(now, &mut random);
+            assert_eq!(tier.due(), now);
+            tier.failed(now, &mut random);
+            let wait = (tier.due() - now).as_secs_f64();
+            let expected = f64::from(seconds);
+            assert!(wait >= expected * 0.75 && wait <= expected * 1.25, "{wait} is not about {seconds}");
+            now = tier.due();
+        }
+        for _ in 0..200 {
+            tier.failed(now, &mut random);
+        }
+        tier.answered(&answer("8:intervali600e"), now);
+        for _ in 0..2 {
+            tier.failed(now, &mut random);
+        }
+        assert!(tier.due() - now < MINUTE, "an answer resets the wait");
+    }
+
+    #[test]
+    fn peers_are_asked_for_early_but_not_before_the_minimum() {
+        let now = Instant::now();
+        let mut random = Rng::with_seed(3);
+        let mut tier = tier("a", now, &mut random);
+        for (given, minimum) in [
+            ("8:intervali1800e12:min intervali300e", 5 * MINUTE),
+            ("8:intervali1800e12:min intervali1e", MINUTE),
+            ("8:intervali1800e", MINUTE),
+        ] {
+            tier.answered(&answer(given), now);
+            assert_eq!(tier.due(), now + 30 * MINUTE);
+            tier.need_peers(now);
+            assert_eq!(tier.due(), now + minimum, "{given}");
+            tier.need_peers(now + 40 * MINUTE);
+            assert_eq!(tier.due(), now + minimum, "what is due is not put off");
+        }
+        tier.answered(&answer("8:intervali60e12:min intervali900e"), now);
+        assert_eq!(tier.due(), now + 15 * MINUTE, "the minimum holds for the ordinary announce too");
+    }
+
+    #[test]
+    fn a_tier_that_has_failed_is_not_hurried() {
+        let now = Instant::now();
+        let mut random = Rng::with_seed(3);
+        let mut tier = tier("a", now, &mut random);
+        tier.failed(now, &mut random);
+        let due = tier.due();
+        tier.need_peers(now);
+        tier.completed(now);
+        assert_eq!(tier.due(), due);
+    }
+
+    #[test]
+    fn each_tracker_hears_started_then_completed_once() {
+        let now = Instant::now();
+        let mut random = Rng::with_seed(3);
+        let mut tier = tier("ab", now, &mut random);
+        let hour = answer("8:intervali3600e10:tracker id1:x");
+        assert_eq!(event(&tier), Some(AnnounceEvent::Started));
+        assert_eq!(tier.farewells().count(), 0);
+        tier.answered(&hour, now);
+        assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
+        assert_eq!(tier.farewells().count(), 1);
+        assert_eq!(tier.turn().unwrap().tracker_id, Some(b"x".as_slice()));
+
+        tier.completed(now);
+        assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
+        tier.answered(&answer("8:intervali3600e"), now);
+        assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
+        assert_eq!(
+            tier.turn().unwrap().tracker_id,
+            Some(b"x".as_slice()),
+            "an answer without an id keeps it"
+        );
+
+        // The second tracker gets both, one right after the other, when it takes over.
+        tier.failed(now, &mut random);
+        assert_eq!(event(&tier), Some(AnnounceEvent::Started));
+        assert_eq!(tier.turn().unwrap().tracker_id, None);
+        tier.answered(&hour, now);
+        assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
+        tier.answered(&hour, now);
+        assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
+        assert_eq!(tier.farewells().count(), 2);
+    }
+}

@@ -1,0 +1,355 @@
+//! Announcers against trackers on loopback that answer, refuse, lie, hang or are not there.
+
+#[cfg(test)]
+#[path = "support/tracker.rs"]
+mod tracker;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
+use femtotorrent::tracker::{
+    AnnounceEvent, Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews,
+};
+use tracker::{Reply, Tracker};
+
+/// The wait for what is sure to come, long enough for a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What the session grants trackers at the end.
+const BUDGET: Duration = Duration::from_secs(2);
+
+const IDENTITY: Identity = Identity {
+    info_hash: *b"\0\x01\x7f\x80\xff info-hash &=%+",
+    peer_id: *b"-FM0100-\xf0\x9f\x92\xa9abcdefgh",
+    port: NOT_LISTENING,
+    key: 0xc0ffee,
+    numwant: 50,
+};
+
+fn start(tiers: Vec<Vec<String>>, totals: &Arc<Totals>) -> (Announcers, Receiver<TrackerNews>) {
+    let (sender, news) = unbounded();
+    let announcers = Announcers::start(tiers, IDENTITY, totals, move |news| {
+        let _ = sender.send(news);
+    });
+    (announcers, news)
+}
+
+fn announcers(tiers: Vec<Vec<String>>) -> (Announcers, Receiver<TrackerNews>) {
+    start(tiers, &Arc::default())
+}
+
+/// What a tracker's only announce comes to when it gives this answer.
+#[cfg(test)]
+fn outcome_of(reply: Reply) -> Result<femtotorrent::tracker::Answer, TrackerError> {
+    let tracker = Tracker::start(&[]);
+    tracker.script(reply);
+    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+    let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
+    announcers.stop(BUDGET);
+    outcome
+}
+
+fn http(status: &str, headers: &str, body: &[u8]) -> Reply {
+    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+    Reply::Raw([head.as_bytes(), body].concat())
+}
+
+/// An address at which nothing listens.
+#[cfg(test)]
+fn nobody() -> String {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    format!("http://{address}/announce")
+}
+
+fn ended(news: &Receiver<TrackerNews>) {
+    while news.recv_timeout(DEADLINE) != Err(RecvTimeoutError::Disconnected) {}
+}
+
+#[test]
+fn a_tracker_hears_started_completed_and_stopped_and_its_id_comes_back() {
+    let peers: [SocketAddr; 2] = ["127.0.0.1:6881".parse().unwrap(), "[::1]:6882".parse().unwrap()];
+    let tracker = Tracker::start(&peers);
+    let totals = Arc::new(Totals::new(Counts { uploaded: 0, downloaded: 0, left: 1 << 40 }));
+    let (announcers, news) = start(vec![vec![tracker.url() + "?passkey=secret"]], &totals);
+
+    let first = news.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(first.event, Some(AnnounceEvent::Started));
+    assert_eq!(first.outcome.unwrap().peers, peers);
+    assert!(tracker.url().starts_with(&first.tracker) && !first.tracker.contains("announce"));
+
+    totals.set(Counts { uploaded: 7, downloaded: 1 << 40, left: 0 });
+    tracker
+        .script(Reply::Body(b"d8:intervali1800e10:tracker id4:\0& \xff15:warning message4:busye".to_vec()));
+    announcers.completed();
+    let second = news.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(second.event, Some(AnnounceEvent::Completed));
+    assert_eq!(second.outcome.unwrap().warning.as_deref(), Some("busy"));
+    announcers.stop(BUDGET);
+    ended(&news);
+
+    let announces = tracker.announces();
+    let events: Vec<String> = announces.iter().map(|one| one.get("event")).collect();
+    assert_eq!(events, ["started", "completed", "stopped"]);
+    let left: Vec<String> = announces.iter().map(|one| one.get("left")).collect();
+    assert_eq!(left, ["1099511627776", "0", "0"]);
+    let wanted: Vec<String> = announces.iter().map(|one| one.get("numwant")).collect();
+    assert_eq!(wanted, ["50", "50", "0"]);
+    for one in &announces {
+        assert_eq!(one.path(), "/announce");
+        assert_eq!(one.get("passkey"), "secret");
+        assert_eq!(one.bytes("info_hash"), Some(IDENTITY.info_hash.as_slice()));
+        assert_eq!(one.bytes("peer_id"), Some(IDENTITY.peer_id.as_slice()));
+        assert_eq!(
+            (one.get("port"), one.get("key"), one.get("compact")),
+            ("1".into(), "00C0FFEE".into(), "1".into())
+        );
+    }
+    assert_eq!(announces[1].bytes("trackerid"), None);
+    assert_eq!(announces[2].bytes("trackerid"), Some(b"\0& \xff".as_slice()));
+}
+
+#[test]
+fn completed_and_stopped_are_both_sent_when_the_end_comes_at_once() {
+    let tracker = Tracker::start(&[]);
+    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    announcers.completed();
+    announcers.stop(BUDGET);
+    let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
+    assert_eq!(events, ["started", "completed", "stopped"]);
+}
+
+#[test]
+fn a_tracker_that_fails_is_replaced_by_the_next_of_its_tier() {
+    let good = Tracker::start(&[]);
+    let refusing = Tracker::start(&[]);
+    refusing.script(Reply::Body(b"d14:failure reason4:gonee".to_vec()));
+    let tier = vec![nobody(), refusing.url(), nobody(), good.url(), nobody(), "udp://127.0.0.1:1".into()];
+    let (announcers, news) = announcers(vec![tier]);
+    let good_answered = |news: &TrackerNews| news.outcome.is_ok() && good.url().starts_with(&news.tracker);
+    while !good_answered(&news.recv_timeout(DEADLINE).unwrap()) {}
+    announcers.stop(BUDGET);
+    let events: Vec<String> = good.announces().iter().map(|one| one.get("event")).collect();
+    assert_eq!(events, ["started", "stopped"]);
+    assert!(refusing.announces().iter().all(|one| one.get("event") == "started"));
+}
+
+#[test]
+fn all_tiers_are_asked_at_once_and_a_hanging_one_delays_neither_the_start_nor_the_end() {
+    let hanging = Tracker::start(&[]);
+    hanging.script(Reply::Hang);
+    let good = [Tracker::start(&[]), Tracker::start(&[])];
+    let (announcers, news) =
+        announcers(vec![vec![hanging.url()], vec![good[0].url()], vec![nobody()], vec![good[1].url()]]);
+    let answered = (0..3).filter(|_| news.recv_timeout(DEADLINE).unwrap().outcome.is_ok()).count();
+    assert_eq!(answered, 2);
+    hanging.wait_for(1);
+    announcers.stop(BUDGET);
+    assert_eq!(news.try_recv(), Err(TryRecvError::Disconnected), "breaking off is no news");
+    for tracker in &good {
+        assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped");
+    }
+    assert_eq!(hanging.announces().len(), 1, "whoever never answered is told nothing");
+}
+
+#[test]
+fn a_tracker_that_hangs_at_the_end_is_cut_off_when_the_budget_is_spent() {
+    let tracker = Tracker::start(&[]);
+    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    tracker.script(Reply::Hang);
+    announcers.completed();
+    tracker.wait_for(2);
+    announcers.stop(Duration::from_millis(100));
+    ended(&news);
+    assert_eq!(tracker.announces().len(), 2);
+}
+
+#[test]
+fn a_stopped_that_is_not_answered_is_given_up() {
+    let tracker = Tracker::start(&[]);
+    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    tracker.script(Reply::Hang);
+    announcers.stop(Duration::from_millis(300));
+    ended(&news);
+    assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped");
+}
+
+#[test]
+fn dropping_the_announcers_ends_their_threads_without_a_word() {
+    let tracker = Tracker::start(&[]);
+    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    drop(announcers);
+    ended(&news);
+    assert_eq!(tracker.announces().len(), 1);
+}
+
+#[test]
+fn peers_are_not_asked_for_before_the_minimum_however_often_one_is_told() {
+    let tracker = Tracker::start(&[]);
+    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    (0..1_000).for_each(|_| announcers.need_peers());
+    announcers.stop(BUDGET);
+    let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
+    assert_eq!(events, ["started", "stopped"]);
+}
+
+#[test]
+fn a_tier_that_we_cannot_speak_with_says_so() {
+    let (announcers, news) = announcers(vec![
+        vec!["udp://t.example:6969/announce".into(), "wss://t.example/".into()],
+        vec!["not an address".into()],
+        vec![],
+    ]);
+    assert!(announcers.is_empty());
+    let first = news.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(first.tracker, "udp://t.example:6969");
+    assert_eq!(first.outcome, Err(TrackerError::UnsupportedProtocol("udp".into())));
+    let second = news.recv_timeout(DEADLINE).unwrap();
+    assert!(matches!(second.outcome, Err(TrackerError::BadAddress(_))));
+    ended(&news);
+}
+
+#[test]
+fn a_tracker_that_is_named_in_two_tiers_is_asked_once() {
+    let tracker = Tracker::start(&[]);
+    let (announcers, news) = announcers(vec![vec![tracker.url()], vec![tracker.url(), tracker.url()]]);
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    announcers.stop(BUDGET);
+    ended(&news);
+    let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
+    assert_eq!(events, ["started", "stopped"]);
+}
+
+#[test]
+fn a_tracker_that_is_not_there_is_unreachable() {
+    let (announcers, news) = announcers(vec![vec![nobody()]]);
+    let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
+    assert!(matches!(outcome, Err(TrackerError::Unreachable(_))), "{outcome:?}");
+    announcers.stop(BUDGET);
+    ended(&news);
+}
+
+#[test]
+fn an_answer_over_one_mebibyte_is_refused() {
+    let peers = vec![b'x'; (1 << 20) / 6 * 6];
+    let body = [format!("d5:peers{}:", peers.len()).as_bytes(), &peers, b"e"].concat();
+    assert!(body.len() > 1 << 20);
+    assert_eq!(outcome_of(Reply::Body(body)), Err(TrackerError::TooLarge));
+    let endless = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &vec![b'x'; 2 << 20]].concat();
+    assert_eq!(outcome_of(Reply::Raw(endless)), Err(TrackerError::TooLarge));
+}
+
+#[test]
+fn a_compressed_answer_is_read_and_a_bomb_is_refused() {
+    let body = gzip(|deflate| {
+        // One stored block: nothing is smaller, but it goes through the decompression.
+        let text = b"d8:intervali600e5:peers6:\x7f\0\0\x01\x1a\xe1e";
+        deflate.extend([1, text.len() as u8, 0, !(text.len() as u8), 0xff]);
+        deflate.extend(text);
+        text.to_vec()
+    });
+    let answer = outcome_of(http("200 OK", "Content-Encoding: gzip\r\n", &body)).unwrap();
+    assert_eq!(answer.peers, ["127.0.0.1:6881".parse().unwrap()]);
+
+    // 64 MiB of zeros, each 258 of them a match of 13 bits (RFC 1951, section 3.2.6).
+    let bomb = gzip(|deflate| {
+        let zero_literal = "00110000";
+        let longest_match_at_distance_one = "11000101".to_owned() + "00000";
+        let bits = format!("110{zero_literal}{}0000000", longest_match_at_distance_one.repeat(260_000));
+        for byte in bits.as_bytes().chunks(8) {
+            deflate.push(byte.iter().rev().fold(0, |value, bit| value << 1 | (bit - b'0')));
+        }
+        Vec::new()
+    });
+    assert!(bomb.len() < 1 << 20);
+    let outcome = outcome_of(http("200 OK", "Content-Encoding: gzip\r\n", &bomb));
+    assert_eq!(outcome, Err(TrackerError::TooLarge));
+}
+
+/// A gzip file (RFC 1952) around what the function writes; it returns what that stands for.
+#[cfg(test)]
+fn gzip(write_deflate: impl FnOnce(&mut Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let content = write_deflate(&mut file);
+    let crc = !content.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ (0xedb8_8320 * (crc & 1)))
+    });
+    file.extend(crc.to_le_bytes());
+    file.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
+    file
+}
+
+#[test]
+fn a_redirect_is_followed_and_a_circle_is_not() {
+    let target = Tracker::start(&["127.0.0.1:6881".parse().unwrap()]);
+    let location = format!("Location: {}?moved=yes\r\n", target.url());
+    let answer = outcome_of(http("302 Found", &location, b"over there")).unwrap();
+    assert_eq!(answer.peers.len(), 1);
+    assert_eq!(target.announces()[0].get("moved"), "yes");
+
+    let circle = Tracker::start(&[]);
+    for _ in 0..20 {
+        circle.script(http(
+            "301 Moved",
+            &format!("Location: {}\r\nConnection: close\r\n", circle.url()),
+            b"",
+        ));
+    }
+    let (announcers, news) = announcers(vec![vec![circle.url()]]);
+    let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
+    assert_eq!(outcome, Err(TrackerError::Nonsense("it redirects in a circle".into())));
+    announcers.stop(BUDGET);
+    assert!(circle.announces().len() < 10);
+}
+
+#[test]
+fn a_reason_is_reported_with_any_status_and_the_status_where_there_is_none() {
+    let reason = b"d14:failure reason15:unknown torrente";
+    for status in ["200 OK", "400 Bad Request", "404 Not Found", "503 Service Unavailable"] {
+        let outcome = outcome_of(http(status, "", reason));
+        assert_eq!(outcome, Err(TrackerError::Refused("unknown torrent".into())), "{status}");
+    }
+    let outcome = outcome_of(http("404 Not Found", "", b"<html>no</html>"));
+    assert_eq!(outcome, Err(TrackerError::Status(404)));
+    let outcome = outcome_of(http("500 Oops", "", b"d8:intervali60e5:peers0:e"));
+    assert_eq!(outcome, Err(TrackerError::Status(500)));
+}
+
+#[test]
+fn garbage_is_a_clear_error_and_never_the_end_of_the_thread() {
+    for body in [b"<html>hello</html>".as_slice(), b"", b"\0\xff", b"d5:peers7:1234567e"] {
+        let outcome = outcome_of(http("200 OK", "", body));
+        assert!(matches!(outcome, Err(TrackerError::Nonsense(_))), "{outcome:?}");
+    }
+    let endless_head = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"X-Spare: room\r\n".repeat(10_000)].concat();
+    for raw in [
+        b"".as_slice(),
+        b"\r\n\r\n",
+        b"220 ftp ready\r\n",
+        b"HTTP/1.1 999999 \r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nd",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: \xff\xfe\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: gopher://x/\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\n\r\n",
+        endless_head.as_slice(),
+    ] {
+        let text = String::from_utf8_lossy(&raw[..raw.len().min(100)]);
+        let outcome = outcome_of(Reply::Raw(raw.to_vec()));
+        assert!(outcome.is_err(), "{text}: {outcome:?}");
+    }
+}
