@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,8 +66,10 @@ impl Foreign {
     /// Transmission seeds the payload, at most `rate` bytes a second (0: no limit).
     ///
     /// It takes no peers from 127.0.0.0/8 out of a tracker's answer, but lets any of them connect.
+    /// Each has an address of its own, so that several of them are several hosts.
     pub fn transmission(payload: &Payload, rate: u64) -> Self {
-        let host = Ipv4Addr::new(127, 0, 0, 3);
+        static NEXT_HOST: AtomicU8 = AtomicU8::new(3);
+        let host = Ipv4Addr::new(127, 0, 0, NEXT_HOST.fetch_add(1, Ordering::Relaxed));
         let address = free_address(host);
         let folder = Folder::new();
         let torrents = folder.path().join("torrents");
