@@ -1,0 +1,47 @@
+# Every target does its own set-up; `make demo` needs nothing but Rust and a C compiler.
+
+PROGRAM := target/release/femtotorrent
+GNU     := x86_64-unknown-linux-gnu
+# Measured: with the dependencies optimised for size the binary is 0.5 MB smaller. Our own code and
+# the hash keep the release profile's speed.
+SMALL   := --config 'profile.release.package."*".opt-level="s"' --config 'profile.release.package.sha1.opt-level=3'
+
+.PHONY: help demo build test check interop static bench samples clean
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## download a small payload over loopback, tracker and seeders included
+	cargo run --release --quiet -- demo
+
+build: ## the release binary, target/release/femtotorrent
+	cargo build --release
+
+test: ## all tests that need no other program
+	cargo test
+
+check: ## formatting, lints and documentation, warnings denied
+	cargo fmt --check
+	cargo clippy --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+
+interop: ## downloads from libtorrent, aria2 and Transmission; installs them where they are missing
+	tests/interop/install.sh
+	PATH="$(CURDIR)/target/interop-venv/bin:$$PATH" \
+		cargo test --release --features interop --test interop -- --test-threads=1
+
+static: ## one static binary, target/static/femtotorrent, proven in an empty root folder
+	RUSTFLAGS="-C target-feature=+crt-static" \
+		cargo build --release --target $(GNU) --target-dir target/static-build $(SMALL)
+	mkdir -p target/static
+	cp target/static-build/$(GNU)/release/femtotorrent target/static/femtotorrent
+	tests/static.py target/static/femtotorrent
+
+bench: build ## what a download costs, beside other clients where their harness is there
+	tests/bench.sh $(PROGRAM)
+
+samples: ## write the sample torrents and their payloads again
+	sample-torrents/make.py
+
+clean: ## remove everything that was built
+	cargo clean

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Installs the foreign programs that the interop tests drive, and only what is missing.
+set -euo pipefail
+
+venv=$(cd "$(dirname "$0")/../.." && pwd)/target/interop-venv
+has_libtorrent() { "$1" -c 'import libtorrent' 2>/dev/null; }
+
+missing=()
+need() { command -v "$1" >/dev/null || missing+=("$2"); }
+need aria2c aria2
+need opentracker opentracker
+need transmission-daemon transmission-daemon
+need transmission-create transmission-cli
+need python3 python3
+has_libtorrent python3 || python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+    as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+fi
+
+# A distribution's Python refuses pip (PEP 668), so libtorrent gets a folder of its own, which the
+# Makefile puts first on PATH.
+if ! has_libtorrent python3 && ! has_libtorrent "$venv/bin/python3"; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install libtorrent
+fi

@@ -1,0 +1,199 @@
+//! Payloads to share, the torrents that foreign programs make of them, and their comparison.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const MIB: u64 = 1024 * 1024;
+
+/// A folder of its own under the system's temporary folder, removed with everything in it.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes an empty folder.
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("femtotorrent-interop-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A payload on disk and its torrent.
+pub struct Payload {
+    folder: Folder,
+    name: &'static str,
+    piece_length: u64,
+}
+
+impl Payload {
+    /// One file of unrelated bytes, its last piece short.
+    pub fn single(length: u64) -> Self {
+        let payload = Self { folder: Folder::new(), name: "single.bin", piece_length: MIB / 4 };
+        fs::create_dir(payload.complete()).unwrap();
+        write_noise(&payload.content(), length);
+        payload.torrent_by_transmission(None)
+    }
+
+    /// The same, for a tracker.
+    pub fn single_announced(length: u64, announce: &str) -> Self {
+        Self::single(length).torrent_by_transmission(Some(announce))
+    }
+
+    /// A hundred files in nested folders, among them empty ones and ones much smaller than a piece,
+    /// so that most pieces cross files.
+    pub fn hundred_files() -> Self {
+        let payload = Self { folder: Folder::new(), name: "hundred", piece_length: MIB / 16 };
+        for number in 0..100_u64 {
+            let folder =
+                payload.content().join(format!("shelf {}", number % 7)).join(format!("{}", number % 3));
+            fs::create_dir_all(&folder).unwrap();
+            let length = if number % 25 == 0 { 0 } else { number * number * 37 % 150_001 };
+            write_noise(&folder.join(format!("{number}.bin")), length);
+        }
+        payload.torrent_by_libtorrent()
+    }
+
+    /// A little over 5 GiB with islands of data in it, so that offsets pass 32 bits while only the
+    /// receiver's copy takes room on the disk.
+    pub fn five_gibibytes() -> Self {
+        let payload = Self { folder: Folder::new(), name: "sparse.bin", piece_length: 4 * MIB };
+        fs::create_dir(payload.complete()).unwrap();
+        let length = 5 * 1024 * MIB + 12_345;
+        let file = File::create(payload.content()).unwrap();
+        file.set_len(length).unwrap();
+        let mut noise = fastrand::Rng::with_seed(5);
+        let mut island = vec![0; 64 * 1024];
+        for begin in (0..length - 64 * 1024).step_by(usize::try_from(37 * MIB).unwrap()) {
+            noise.fill(&mut island);
+            file.write_all_at(&island, begin).unwrap();
+        }
+        payload.torrent_by_transmission(None)
+    }
+
+    /// The folder that holds the whole payload.
+    pub fn complete(&self) -> PathBuf {
+        self.folder.path().join("complete")
+    }
+
+    /// The torrent.
+    pub fn torrent(&self) -> PathBuf {
+        self.folder.path().join("payload.torrent")
+    }
+
+    /// The info-hash as 40 hexadecimal digits, in Transmission's opinion.
+    pub fn info_hash(&self) -> String {
+        let shown = output_of(Command::new("transmission-show").arg(self.torrent()));
+        let line = shown.lines().find_map(|line| line.trim().strip_prefix("Hash: "));
+        line.expect("transmission-show names the hash").to_owned()
+    }
+
+    /// Makes a folder with every third piece of a single-file payload, from piece `first` on, and
+    /// holes for the rest.
+    pub fn every_third_piece(&self, first: u64) -> PathBuf {
+        let folder = self.folder.path().join(format!("third-{first}"));
+        fs::create_dir(&folder).unwrap();
+        let mut whole = File::open(self.content()).unwrap();
+        let length = whole.metadata().unwrap().len();
+        let mut part = File::create(folder.join(self.name)).unwrap();
+        part.set_len(length).unwrap();
+        for piece in (first..length.div_ceil(self.piece_length)).step_by(3) {
+            let begin = SeekFrom::Start(piece * self.piece_length);
+            whole.seek(begin).unwrap();
+            part.seek(begin).unwrap();
+            std::io::copy(&mut (&whole).take(self.piece_length), &mut part).unwrap();
+        }
+        folder
+    }
+
+    /// Fails unless `output` holds this payload, byte for byte, and nothing else.
+    pub fn assert_identical(&self, output: &Path) {
+        let expected = files_below(&self.complete());
+        assert_eq!(expected, files_below(output), "the files in the output folder");
+        for path in expected {
+            assert_same_bytes(&self.complete().join(&path), &output.join(&path));
+        }
+    }
+
+    fn content(&self) -> PathBuf {
+        self.complete().join(self.name)
+    }
+
+    fn torrent_by_transmission(self, announce: Option<&str>) -> Self {
+        let mut make = Command::new("transmission-create");
+        make.arg("-s").arg((self.piece_length / 1024).to_string()).arg("-o").arg(self.torrent());
+        make.args(announce.iter().flat_map(|url| ["-t", url])).arg(self.content());
+        output_of(&mut make);
+        self
+    }
+
+    fn torrent_by_libtorrent(self) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_make.py");
+        let mut make = Command::new("python3");
+        make.arg(script).arg(self.content()).arg(self.piece_length.to_string()).arg(self.torrent());
+        output_of(&mut make);
+        self
+    }
+}
+
+fn write_noise(path: &Path, length: u64) {
+    let mut noise = fastrand::Rng::with_seed(length);
+    let mut bytes = vec![0; usize::try_from(length).unwrap()];
+    noise.fill(&mut bytes);
+    File::create(path).unwrap().write_all(&bytes).unwrap();
+}
+
+fn output_of(command: &mut Command) -> String {
+    let done = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    assert!(done.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// The paths of all files below a folder, relative to it, in order.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    let mut relative: Vec<_> =
+        found.iter().map(|path| path.strip_prefix(folder).unwrap().to_owned()).collect();
+    relative.sort();
+    relative
+}
+
+fn assert_same_bytes(left: &Path, right: &Path) {
+    let (mut one, mut other) = (File::open(left).unwrap(), File::open(right).unwrap());
+    let mut remaining = one.metadata().unwrap().len();
+    assert_eq!(remaining, other.metadata().unwrap().len(), "the length of {}", right.display());
+    let (mut here, mut there) = (vec![0; 4 * 1024 * 1024], vec![0; 4 * 1024 * 1024]);
+    while remaining > 0 {
+        let length = usize::try_from(remaining).map_or(here.len(), |rest| rest.min(here.len()));
+        one.read_exact(&mut here[..length]).unwrap();
+        other.read_exact(&mut there[..length]).unwrap();
+        assert!(
+            here[..length] == there[..length],
+            "{} differs, {remaining} bytes from its end",
+            right.display()
+        );
+        remaining -= u64::try_from(length).unwrap();
+    }
+}

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Proves that a binary is whole by itself: static.py BINARY
+
+In a network namespace of its own, with a root folder that holds nothing but the binary and one
+torrent: it starts, reads the torrent, resolves a name by asking the name server at 127.0.0.1 (what a
+host without /etc/resolv.conf means), fetches the torrent over HTTP by that name, and speaks TLS far
+enough to refuse a certificate that no root it carries has signed. Fails as well if the binary is
+over 4.0 MB. Needs util-linux (unshare), chroot and openssl, and root or user namespaces.
+"""
+import fcntl
+import http.server
+import os
+import pathlib
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+
+LIMIT = 4_000_000
+SAMPLE = pathlib.Path(__file__).resolve().parent.parent / "sample-torrents" / "factors.torrent"
+INFO_HASH = "2593d077c70fba5da51236ac30fd2cb83ed5b6a2"
+NAME = "tracker.example.org"
+
+
+def raise_loopback():
+    """`ip link set lo up` without needing ip."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 1 | 64)  # IFF_UP | IFF_RUNNING
+        fcntl.ioctl(any_socket, 0x8914, request)  # SIOCSIFFLAGS
+
+
+def name_server(asked):
+    """Answers every question for an IPv4 address with 127.0.0.1, and others with nothing."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 53))
+
+    def answer():
+        while True:
+            query, client = server.recvfrom(512)
+            at, labels = 12, []
+            while query[at]:
+                labels.append(query[at + 1:at + 1 + query[at]].decode())
+                at += 1 + query[at]
+            asked.append(".".join(labels))
+            question, kind = query[12:at + 5], query[at + 1:at + 3]
+            record = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1" if kind == b"\0\1" else b""
+            counts = struct.pack(">4H", 1, bool(record), 0, 0)
+            server.sendto(query[:2] + b"\x81\x80" + counts + question + record, client)
+
+    threading.Thread(target=answer, daemon=True).start()
+
+
+class Torrent(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = SAMPLE.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class WebServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """A client that breaks off a handshake is what we are here to see."""
+
+
+def web_server(port, context=None):
+    server = WebServer(("127.0.0.1", port), Torrent)
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def certificate(folder):
+    key, chain = folder / "key.pem", folder / "chain.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}",
+                    "-keyout", key, "-out", chain], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    return context
+
+
+def prove(binary, folder):
+    root = folder / "root"
+    root.mkdir()
+    shutil.copy(binary, root / "femtotorrent")
+    shutil.copy(SAMPLE, root / "factors.torrent")
+
+    chroot = shutil.which("chroot", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+
+    def run(*arguments):
+        done = subprocess.run([chroot, root, "/femtotorrent", *arguments], env={}, timeout=60,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def expect(claim, good, output):
+        print(f"{'ok' if good else 'FAILED'}: {claim}", flush=True)
+        if not good:
+            sys.exit(f"it printed:\n{output}")
+
+    raise_loopback()
+    asked = []
+    name_server(asked)
+    web_server(80)
+    web_server(443, certificate(folder))
+
+    code, output = run("--version")
+    expect("starts in an empty root folder", code == 0 and "femtotorrent" in output, output)
+    code, output = run("show", "--json", "/factors.torrent")
+    expect("reads a torrent", code == 0 and INFO_HASH in output, output)
+    code, output = run("show", "--json", f"http://{NAME}/factors.torrent")
+    expect("resolves a name and fetches by it", code == 0 and INFO_HASH in output and NAME in asked, output)
+    code, output = run("show", "--json", f"https://{NAME}/factors.torrent")
+    expect("refuses a certificate by the roots it carries", code != 0 and "certificate" in output.lower(), output)
+
+
+def main():
+    if sys.argv[1] == "--inside":
+        return prove(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
+    binary = pathlib.Path(sys.argv[1]).resolve()
+    size = binary.stat().st_size
+    print(f"{binary.name}: {size} bytes, at most {LIMIT}")
+    if size > LIMIT:
+        sys.exit("the static binary has outgrown its limit")
+    with tempfile.TemporaryDirectory(prefix="static-") as folder:
+        apart = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+        done = subprocess.run([*apart, sys.executable, __file__, "--inside", binary, folder], timeout=300)
+    sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()
