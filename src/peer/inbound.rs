@@ -12,7 +12,7 @@ use crate::net::Line;
 use crate::piece::{Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{FrameLimits, Message, Wanted};
-use crossbeam_channel::{Receiver, TrySendError};
+use crossbeam_channel::Receiver;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -190,16 +190,13 @@ impl Inbound {
         Ok(self.ledger.reject(block).then_some(block))
     }
 
+    /// Gives a verified piece to the writer, and waits where the disk is behind.
+    ///
+    /// What we have is reported first: the coordinator must hear that the piece is verified before it
+    /// hears that it is stored, and can use the wait to ask for more.
     fn hand_over(&mut self, write: Write) -> Result<(), PeerError> {
-        match self.shared.writer.try_send(write) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(write)) => {
-                // The disk is behind. The coordinator should know what we have before we wait for it.
-                self.report()?;
-                self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
-            }
-            Err(TrySendError::Disconnected(_)) => Err(PeerError::HungUp("the writer has ended")),
-        }
+        self.report()?;
+        self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
     }
 
     fn report(&mut self) -> Result<(), PeerError> {
