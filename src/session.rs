@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
             events,
             writer: pieces,
             buffers,
-            read_ahead: read_ahead(job.limits.max_peers),
+            read_memory: Arc::default(),
             alive,
         };
         Ok(Run { job, shared, inbox, writer, all_gone })
@@ -338,9 +338,4 @@ fn peer_id() -> [u8; 20] {
         *byte = fastrand::alphanumeric() as u8;
     }
     id
-}
-
-/// The most that a peer's read buffer grows to, so that all together stay within a few megabytes.
-fn read_ahead(max_peers: usize) -> usize {
-    (4 * 1024 * 1024 / max_peers.max(1)).clamp(64 * 1024, 256 * 1024)
 }

@@ -12,7 +12,7 @@ use crate::net::Line;
 use crate::piece::{Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{FrameLimits, Message, Wanted};
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TrySendError};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -89,7 +89,7 @@ struct Inbound {
 impl Inbound {
     fn listen(&mut self, line: &Line) -> Result<(), PeerError> {
         let limits = FrameLimits::for_pieces(self.shared.geometry.piece_count());
-        let mut buffer = ReadBuffer::new(self.shared.read_ahead);
+        let mut buffer = ReadBuffer::new(Arc::clone(&self.shared.read_memory));
         loop {
             while let Some(message) = buffer.next(&limits)? {
                 self.hear(message)?;
@@ -190,13 +190,17 @@ impl Inbound {
         Ok(self.ledger.reject(block).then_some(block))
     }
 
-    /// Gives a verified piece to the writer, and waits where the disk is behind.
-    ///
-    /// What we have is reported first: the coordinator must hear that the piece is verified before it
-    /// hears that it is stored, and can use the wait to ask for more.
+    /// Gives a verified piece to the writer.
     fn hand_over(&mut self, write: Write) -> Result<(), PeerError> {
-        self.report()?;
-        self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
+        match self.shared.writer.try_send(write) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(write)) => {
+                // The disk is behind. The coordinator should know what we have before we wait for it.
+                self.report()?;
+                self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(PeerError::HungUp("the writer has ended")),
+        }
     }
 
     fn report(&mut self) -> Result<(), PeerError> {

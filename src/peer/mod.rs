@@ -14,6 +14,8 @@ mod ledger;
 mod outbox;
 mod read_buffer;
 
+pub use read_buffer::ReadMemory;
+
 use crate::message::{Event, Lease, Order, PeerKey, Write};
 use crate::net::Line;
 use crate::piece::{BufferPool, Geometry};
@@ -40,8 +42,8 @@ pub struct Shared {
     pub writer: Sender<Write>,
     /// Spare piece buffers.
     pub buffers: Arc<BufferPool>,
-    /// The most that one peer's read buffer may grow to, in bytes.
-    pub read_ahead: usize,
+    /// What the read buffers may grow to, all together.
+    pub read_memory: Arc<ReadMemory>,
     /// Held by every thread for as long as it lives; whoever holds the other end knows when all are gone.
     pub alive: Sender<()>,
 }

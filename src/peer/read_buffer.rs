@@ -2,14 +2,39 @@
 //!
 //! One `read` brings as many frames as fit, because a system call for each block costs more than the
 //! block's copy. The buffer begins small and doubles when a read fills it: only a peer that sends
-//! faster than we look has a large one.
+//! faster than we look has a large one, and all of them together stay within [`ReadMemory`], so that
+//! one fast peer reads half a megabyte at a time and fifty do not take fifty times that.
 
 use crate::message::PeerError;
 use crate::net::Line;
 use crate::wire::{Frame, FrameLimits, Message};
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SMALLEST: usize = 16 * 1024;
+/// Half a megabyte a read halves the cost of 64 KiB; a megabyte gains nothing more and leaves the cache.
+const LARGEST: usize = 512 * 1024;
+/// What the buffers of all peers may have beyond the smallest.
+const ALL_TOGETHER: usize = 2 * 1024 * 1024;
+
+/// How many bytes the read buffers of all peers have beyond the smallest.
+#[derive(Debug, Default)]
+pub struct ReadMemory(AtomicUsize);
+
+impl ReadMemory {
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self.0.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= ALL_TOGETHER;
+        if !taken {
+            self.give(bytes);
+        }
+        taken
+    }
+
+    fn give(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
 
 /// Bytes that were read, of which some are used up.
 #[derive(Debug)]
@@ -17,15 +42,18 @@ pub struct ReadBuffer {
     bytes: Vec<u8>,
     used: usize,
     held: usize,
-    largest: usize,
+    memory: Arc<ReadMemory>,
+    /// What we took from it.
+    taken: usize,
     /// Bytes of the frame that is still coming.
     needed: usize,
 }
 
 impl ReadBuffer {
-    /// An empty buffer that grows to `largest` bytes, or to the longest frame.
-    pub fn new(largest: usize) -> ReadBuffer {
-        ReadBuffer { bytes: vec![0; SMALLEST], used: 0, held: 0, largest, needed: 0 }
+    /// An empty buffer that grows as far as the memory for all of them allows, and always to the
+    /// longest frame.
+    pub fn new(memory: Arc<ReadMemory>) -> ReadBuffer {
+        ReadBuffer { bytes: vec![0; SMALLEST], used: 0, held: 0, memory, taken: 0, needed: 0 }
     }
 
     /// Takes the next message out of the buffer, if it is there as a whole.
@@ -59,11 +87,18 @@ impl ReadBuffer {
             return Err(line.hung_up().map_or(PeerError::Closed, PeerError::HungUp));
         }
         self.held += read;
-        if read == asked && self.bytes.len() < self.largest {
-            let larger = (self.bytes.len() * 2).min(self.largest);
-            self.bytes.resize(larger, 0);
+        let length = self.bytes.len();
+        if read == asked && length < LARGEST && self.memory.take(length) {
+            self.taken += length;
+            self.bytes.resize(length * 2, 0);
         }
         Ok(())
+    }
+}
+
+impl Drop for ReadBuffer {
+    fn drop(&mut self) {
+        self.memory.give(self.taken);
     }
 }
 

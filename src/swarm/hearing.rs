@@ -84,18 +84,21 @@ impl Coordinator<'_> {
     }
 
     fn piece_verified(&mut self, piece: PieceIndex, liars: &[PeerKey]) {
-        self.leases.close(piece);
         if self.pieces.verified(piece) {
+            self.leases.close(piece);
             self.counters.verified_waiting += 1;
+            self.suspects.remove(&piece);
         }
-        self.suspects.remove(&piece);
         for liar in liars {
             self.ban(*liar, "it sent wrong data");
         }
     }
 
     /// A piece is on disk. Only now do we have it, and only now do peers hear of it.
+    ///
+    /// The writer may be faster than the report of the worker that verified the piece.
     pub(super) fn stored(&mut self, piece: PieceIndex) {
+        self.piece_verified(piece, &[]);
         if !self.pieces.store(piece) {
             return;
         }
