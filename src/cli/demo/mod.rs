@@ -74,14 +74,7 @@ pub fn run(output_dir: Option<&Path>) -> Result<Exit, Failure> {
     if exit != Exit::DONE {
         return Ok(exit);
     }
-    tell("tracker", format_args!("heard from us: {}", listed(&events)));
-    let [from_first, from_second] = &sent;
-    tell("seeder A", format_args!("sent the pieces {}", listed(from_first)));
-    tell("seeder B", format_args!("sent the pieces {}", listed(from_second)));
-    let twice: Vec<&u32> = from_first.iter().filter(|piece| from_second.contains(piece)).collect();
-    if !twice.is_empty() {
-        tell("end game", format_args!("asked both for {}: who was first counted", listed(&twice)));
-    }
+    account(&events, &sent);
     verify(&file, geometry, &digests)?;
     tell(
         "verified",
@@ -114,6 +107,17 @@ fn introduce(metainfo: &Metainfo, geometry: Geometry, folder: &Folder) {
         ),
     );
     tell("tracker", format_args!("{}, which knows both seeders", trackers.concat().concat()));
+}
+
+/// Who did what.
+fn account(events: &[String], [from_first, from_second]: &[Vec<u32>; 2]) {
+    tell("tracker", format_args!("heard from us: {}", listed(events)));
+    tell("seeder A", format_args!("sent the pieces {}", listed(from_first)));
+    tell("seeder B", format_args!("sent the pieces {}", listed(from_second)));
+    let twice: Vec<&u32> = from_first.iter().filter(|piece| from_second.contains(piece)).collect();
+    if !twice.is_empty() {
+        tell("end game", format_args!("asked both for {}: who was first counted", listed(&twice)));
+    }
 }
 
 /// The ordinary download, as `get` runs it.
