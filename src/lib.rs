@@ -1,4 +1,63 @@
 //! femtotorrent: a synchronous, thread-per-peer BitTorrent client.
+//!
+//! This is the tour of the house. Nothing in it is asynchronous: every thread blocks on one thing,
+//! and what happens between threads crosses a channel whose values all stand in one file,
+//! [`message`]. `docs/ARCHITECTURE.md` tells the same at length, with the reasons; `docs/WIRE.md`
+//! has the bytes.
+//!
+//! # The rooms, in reading order
+//!
+//! Imports go up this list and never down.
+//!
+//! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
+//! - [`metainfo`]: `.torrent` files. The info-hash, the files, paths that are safe to write.
+//! - [`wire`]: the peer protocol, bytes to values and back.
+//! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
+//! - [`strategy`]: decisions without I/O. Rarest first, pipeline depth, whom to connect to.
+//! - [`message`]: every value that crosses a channel: the whole conversation between threads.
+//! - [`net`]: one TCP connection that two threads speak over.
+//! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
+//! - [`peer`]: the worker, two threads a peer. Greeting, the reading half, the writing half.
+//! - [`tracker`]: announcing, tiers, one announcer thread a tier.
+//! - [`swarm`]: the coordinator, which alone knows and decides the state of a torrent.
+//! - [`session`]: one run. Builds the channels, starts the threads, joins them.
+//! - [`cli`]: arguments, progress, exit codes. `cli/demo/` is also a seeder in a hundred lines.
+//!
+//! [`text`] makes strangers' words fit to print, for every room. `wire`, `metainfo`, `piece` and
+//! `strategy` touch no socket, file, thread or channel: they are plain functions with plain tests.
+//!
+//! # The threads
+//!
+//! ```text
+//!   announcer, one a tier                         main: screen and Ctrl-C
+//!        │ Found, Tracker                              ▲ Snapshot    │ Stop
+//!        ▼                                             │             ▼
+//!  ┌─────────────────────────────────────────────────────────────────────┐
+//!  │ coordinator (torrent-N): piece map, leases, roster                  │
+//!  └─────────────────────────────────────────────────────────────────────┘
+//!     │ Order           │ Lease       ▲ Greeted, Heard, Gone      ▲ Stored
+//!     ▼                 ▼             │                           │
+//!  ┌──────────────┐  ┌─────────────────────┐   Piece       ┌──────────────┐
+//!  │ outbox       │  │ inbound             │ ────────────▶ │ writer       │
+//!  │ out-ADDRESS  │  │ peer-ADDRESS        │ (verified)    │ one a torrent│
+//!  └──────────────┘  └─────────────────────┘               └──────────────┘
+//!     │ writes          ▲ reads                              │ writes
+//!     ▼                 │                                    ▼
+//!  ═════════ the peer ═════════                          ═══ the disk ═══
+//! ```
+//!
+//! # Follow one block from the socket to the disk
+//!
+//! 1. `swarm/filling.rs` sees room in a peer's pipeline, takes blocks of an open piece
+//!    (`swarm/leases.rs`) or opens the rarest (`strategy/rarity.rs`), and sends the lease, then the order.
+//! 2. `peer/outbox.rs` turns the order into `request` frames and writes them with one `write`.
+//! 3. `peer/read_buffer.rs` reads; `wire/message.rs` finds the frame and checks its length.
+//! 4. `peer/inbound.rs` has `piece/geometry.rs` check the numbers and `peer/ledger.rs` whether this
+//!    block was asked for, then copies it into the piece.
+//! 5. `piece/assembly.rs` hashes what is in order. The last block brings the verdict.
+//! 6. A good piece goes to `storage/writer.rs`, which writes it through `storage/files.rs` and says
+//!    `Stored`.
+//! 7. `swarm/hearing.rs` now counts the piece as ours, and tells the peers.
 
 pub mod bencode;
 pub mod cli;
