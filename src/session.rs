@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 
 /// Events that wait for the coordinator at most. A worker that has one more waits.
 const INBOX: usize = 1024;
-/// Verified pieces that wait for the writer at most.
-const WRITER_QUEUE: usize = 4;
+/// Bytes of verified pieces that wait for the writer at most, in 4 pieces at least and 64 at most.
+const WRITER_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// How long the end of a run may take.
 const FAREWELL: Duration = Duration::from_millis(1800);
 /// How many peers we ask a tracker for.
@@ -199,7 +199,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start(job: &'a Job, geometry: Geometry, storage: Storage) -> Result<Run<'a>, SessionError> {
         let (events, inbox) = bounded(INBOX);
-        let (pieces, writer_orders) = bounded(WRITER_QUEUE);
+        let queue = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
+        let (pieces, writer_orders) = bounded(queue.clamp(4, 64));
         let (alive, all_gone) = bounded(0);
         let in_budget = job.limits.memory / u64::from(geometry.piece_length().max(1));
         let buffers = Arc::new(BufferPool::new(in_budget.clamp(1, 1024) as usize));

@@ -40,8 +40,8 @@ pub enum Event {
     Heard(PeerKey, Vec<News>),
     /// A connection is over, or never came to be.
     Gone(PeerKey, PeerError),
-    /// A piece is on disk.
-    Stored(PieceIndex),
+    /// These pieces are on disk.
+    Stored(Vec<PieceIndex>),
     /// The writer has ended. Its result comes with its thread.
     WriterEnded,
     /// The user wants to end.

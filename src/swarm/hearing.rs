@@ -94,17 +94,25 @@ impl Coordinator<'_> {
         }
     }
 
-    /// A piece is on disk. Only now do we have it, and only now do peers hear of it.
+    /// Pieces are on disk. Only now do we have them, and only now do peers hear of them.
     ///
-    /// The writer may be faster than the report of the worker that verified the piece.
-    pub(super) fn stored(&mut self, piece: PieceIndex) {
-        self.piece_verified(piece, &[]);
-        if !self.pieces.store(piece) {
-            return;
-        }
+    /// The writer may be faster than the report of the worker that verified a piece.
+    pub(super) fn stored(&mut self, pieces: &[PieceIndex]) {
         let now = Instant::now();
-        self.counters.progress = now;
-        self.counters.verified_waiting = self.counters.verified_waiting.saturating_sub(1);
+        for piece in pieces {
+            self.piece_verified(*piece, &[]);
+            if self.pieces.store(*piece) {
+                self.counters.progress = now;
+                self.counters.verified_waiting = self.counters.verified_waiting.saturating_sub(1);
+                self.tell_of(*piece);
+            }
+        }
+        self.finish_if_complete();
+        // Their memory is free again.
+        self.fill_starving(now);
+    }
+
+    fn tell_of(&mut self, piece: PieceIndex) {
         for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
             if !peer.has.has(piece) {
                 peer.order(Order::Have(piece));
@@ -116,9 +124,6 @@ impl Coordinator<'_> {
                 peer.order(Order::Interested(false));
             }
         }
-        self.finish_if_complete();
-        // The piece's memory is free again.
-        self.fill_starving(now);
     }
 
     fn piece_was_wrong(&mut self, piece: PieceIndex, suspects: Suspects) {
