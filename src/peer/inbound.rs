@@ -81,7 +81,8 @@ struct Inbound {
     shared: Shared,
     ledger: Ledger,
     news: Vec<News>,
-    /// The peer has said something: a bitfield may not come any more.
+    /// The peer has said what it has: a bitfield may not come any more. BEP 3 wants it as the very first
+    /// message, but several clients send the handshake of the extension protocol before it.
     introduced: bool,
     fast: bool,
 }
@@ -141,13 +142,15 @@ impl Inbound {
             | Message::Extended(..)
             | Message::Unknown(_) => None,
         };
-        self.introduced |= !matches!(message, Message::KeepAlive);
+        self.introduced |= matches!(
+            message,
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone | Message::Have(_)
+        );
         self.news.extend(news);
         Ok(())
     }
 
     fn hear_block(&mut self, index: u32, begin: u32, data: &[u8]) -> Result<(), PeerError> {
-        self.introduced = true;
         let block = self.shared.geometry.block(index, begin, data.len());
         let block = block.ok_or(PeerError::Broke("a block that the torrent does not have"))?;
         let assembly = match self.ledger.claim(block) {
