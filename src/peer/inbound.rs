@@ -9,7 +9,7 @@ use super::read_buffer::ReadBuffer;
 use super::{STACK_BYTES, Shared, greeting, outbox};
 use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
 use crate::net::Line;
-use crate::piece::{Bitfield, Block, Put, Span};
+use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{FrameLimits, Message, Wanted};
 use crossbeam_channel::{Receiver, TrySendError};
@@ -159,7 +159,7 @@ impl Inbound {
             Claim::Never => return Err(PeerError::Broke("a block that nobody asked for")),
         };
         let put = assembly.put(block, data, self.key.0, &self.shared.buffers);
-        self.came(block);
+        self.came(block, assembly);
         match put {
             Put::Kept | Put::Duplicate => Ok(()),
             Put::Verified { bytes, liars } => {
@@ -175,14 +175,17 @@ impl Inbound {
     }
 
     /// Notes a block, as part of the span before it where it follows that.
-    fn came(&mut self, block: Block) {
+    fn came(&mut self, block: Block, assembly: Arc<Assembly>) {
         match self.news.last_mut() {
-            Some(News::Blocks(span))
-                if span.piece == block.piece && span.first.checked_add(span.count) == Some(block.number) =>
+            Some(News::Blocks(span, into))
+                if Arc::ptr_eq(into, &assembly) && span.first.checked_add(span.count) == Some(block.number) =>
             {
                 span.count += 1;
             }
-            _ => self.news.push(News::Blocks(Span { piece: block.piece, first: block.number, count: 1 })),
+            _ => {
+                let span = Span { piece: block.piece, first: block.number, count: 1 };
+                self.news.push(News::Blocks(span, assembly));
+            }
         }
     }
 
