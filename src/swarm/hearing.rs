@@ -39,6 +39,7 @@ impl Coordinator<'_> {
             }
         }
         if refused {
+            self.leases.let_go(key);
             // Not at once: what it refused now it would refuse again.
             if let Some(peer) = self.roster.get_mut(key) {
                 peer.starving = true;
@@ -168,6 +169,7 @@ impl Coordinator<'_> {
         if peer.greeting.is_none_or(|greeting| !greeting.fast) {
             self.give_back_all(key);
         }
+        self.leases.let_go(key);
     }
 
     fn unchoked(&mut self, key: PeerKey, now: Instant) {
