@@ -173,6 +173,17 @@ impl Leases {
 }
 
 impl Leases {
+    /// The open pieces of which some blocks are free and none is leased, and how many blocks of each
+    /// have come.
+    pub fn idle(&self) -> impl Iterator<Item = (PieceIndex, u32)> {
+        self.with_free.iter().filter_map(|piece| {
+            let blocks = &self.open.get(piece)?.blocks;
+            let leased = |state: &BlockState| !matches!(state, BlockState::Free | BlockState::Received);
+            let received = blocks.iter().filter(|state| **state == BlockState::Received).count();
+            (!blocks.iter().any(leased)).then_some((*piece, received as u32))
+        })
+    }
+
     /// The peer left, or gives nothing: what only it may send may come from somebody else.
     pub fn let_go(&mut self, peer: PeerKey) {
         for open in self.open.values_mut().filter(|open| open.only == Only::Peer(peer)) {

@@ -19,6 +19,7 @@ impl Coordinator<'_> {
         self.roster.all_mut().for_each(|(_, peer)| peer.pipeline.tick(now));
         self.give_up_on_silent_peers(now);
         self.make_room(now);
+        self.give_up_orphan();
         self.fill_starving(now);
         if self.candidates.waiting() == 0 && self.roster.len() < self.limits.max_peers && !self.finishing {
             (self.doors.need_peers)();
