@@ -14,7 +14,7 @@ use crate::storage::{Allocate, Options, Payload, Shortage, Storage, StorageError
 use crate::swarm::{Coordinator, Doors, End, Limits};
 use crate::text::printable;
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerNews};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use log::warn;
 use std::fmt;
 use std::io;
@@ -258,8 +258,11 @@ impl<'a> Run<'a> {
             announcers.completed();
         }
         announcers.stop(FAREWELL);
-        let _ = self.all_gone.recv_deadline(deadline);
-        if self.writer.is_finished() {
+        let all_gone = self.all_gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);
+        // What the writer says decides about success, so its thread is waited for wherever it has said
+        // that it ends: it has nothing left to do but to return.
+        let writer_ended = matches!(end, End::Done | End::WriterFailed) || all_gone;
+        if writer_ended || self.writer.is_finished() {
             match self.writer.join() {
                 Ok(written) => written?,
                 Err(_) => return Err(SessionError::Threads(io::Error::other("the writer panicked"))),
