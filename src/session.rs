@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use log::warn;
 use std::fmt;
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -307,12 +307,12 @@ impl<'a> Run<'a> {
     /// Finds the addresses of the peers that the user named. A name server may take its time, and its
     /// answer has no deadline of ours, so each name has a thread that nobody waits for.
     fn resolve(&self) {
-        for peer in self.job.peers.clone() {
+        let addresses = self.job.peers.iter().filter_map(|peer| peer.parse().ok()).collect();
+        // One event, because nobody takes events out of the inbox yet.
+        let _ = self.shared.events.send(Event::Found(addresses));
+        let is_name = |peer: &&String| peer.parse::<SocketAddr>().is_err();
+        for peer in self.job.peers.iter().filter(is_name).cloned() {
             let events = self.shared.events.clone();
-            if let Ok(address) = peer.parse() {
-                let _ = events.send(Event::Found(vec![address]));
-                continue;
-            }
             let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
                 match peer.to_socket_addrs() {
                     Ok(addresses) => drop(events.send(Event::Found(addresses.collect()))),
