@@ -14,11 +14,11 @@ use crate::storage::{Allocate, Options, Payload, Shortage, Storage, StorageError
 use crate::swarm::{Coordinator, Doors, End, Limits};
 use crate::text::printable;
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerNews};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use log::warn;
 use std::fmt;
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -259,8 +259,11 @@ impl<'a> Run<'a> {
             announcers.completed();
         }
         announcers.stop(FAREWELL);
-        let _ = self.all_gone.recv_deadline(deadline);
-        if self.writer.is_finished() {
+        let all_gone = self.all_gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);
+        // What the writer says decides about success, so its thread is waited for wherever it has said
+        // that it ends: it has nothing left to do but to return.
+        let writer_ended = matches!(end, End::Done | End::WriterFailed) || all_gone;
+        if writer_ended || self.writer.is_finished() {
             match self.writer.join() {
                 Ok(written) => written?,
                 Err(_) => return Err(SessionError::Threads(io::Error::other("the writer panicked"))),
@@ -305,12 +308,12 @@ impl<'a> Run<'a> {
     /// Finds the addresses of the peers that the user named. A name server may take its time, and its
     /// answer has no deadline of ours, so each name has a thread that nobody waits for.
     fn resolve(&self) {
-        for peer in self.job.peers.clone() {
+        let addresses = self.job.peers.iter().filter_map(|peer| peer.parse().ok()).collect();
+        // One event, because nobody takes events out of the inbox yet.
+        let _ = self.shared.events.send(Event::Found(addresses));
+        let is_name = |peer: &&String| peer.parse::<SocketAddr>().is_err();
+        for peer in self.job.peers.iter().filter(is_name).cloned() {
             let events = self.shared.events.clone();
-            if let Ok(address) = peer.parse() {
-                let _ = events.send(Event::Found(vec![address]));
-                continue;
-            }
             let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
                 match peer.to_socket_addrs() {
                     Ok(addresses) => drop(events.send(Event::Found(addresses.collect()))),

@@ -72,8 +72,9 @@ pub struct Greeting {
 /// One thing that a peer said, checked for what it means.
 #[derive(Debug)]
 pub enum News {
-    /// These blocks, which we had asked for, are in their assembly (or were there already).
-    Blocks(Span),
+    /// These blocks, which we had asked for, are in this assembly (or were there already). It may be one
+    /// that was wrong and that another has replaced since.
+    Blocks(Span, Arc<Assembly>),
     /// A piece verified and is on its way to the writer. Those who had sent wrong blocks of it before.
     Verified(PieceIndex, Vec<PeerKey>),
     /// A piece is complete and wrong.

@@ -3,10 +3,11 @@
 use super::Coordinator;
 use super::leases::Arrival;
 use crate::message::{News, Order, PeerKey};
-use crate::piece::{Bitfield, Block, PieceIndex, Span, Suspects};
+use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
 use crate::strategy::{Failure, Has};
 use crate::wire::extension::ExtensionHandshake;
 use log::{debug, info};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// So many failed attempts at one piece are remembered. Each convicts its liars when the piece verifies.
@@ -22,7 +23,7 @@ impl Coordinator<'_> {
         for news in news {
             refused |= matches!(news, News::Rejected(_));
             match news {
-                News::Blocks(span) => self.blocks_came(key, span, now),
+                News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
                 News::Verified(piece, liars) => self.piece_verified(piece, &liars),
                 News::Corrupt(piece, suspects) => self.piece_was_wrong(piece, suspects),
                 News::Choked => self.choked(key),
@@ -38,6 +39,7 @@ impl Coordinator<'_> {
             }
         }
         if refused {
+            self.leases.let_go(key);
             // Not at once: what it refused now it would refuse again.
             if let Some(peer) = self.roster.get_mut(key) {
                 peer.starving = true;
@@ -47,7 +49,7 @@ impl Coordinator<'_> {
         }
     }
 
-    fn blocks_came(&mut self, key: PeerKey, span: Span, now: Instant) {
+    fn blocks_came(&mut self, key: PeerKey, span: Span, assembly: &Arc<Assembly>, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         peer.pipeline.received(span.count, now);
         peer.last_block = now;
@@ -63,7 +65,7 @@ impl Coordinator<'_> {
             if let Some(peer) = self.roster.get_mut(key) {
                 peer.strike(block);
             }
-            match self.leases.receive(key, block) {
+            match self.leases.receive(key, block, assembly) {
                 Arrival::Useful { cancel } => {
                     self.counters.progress = now;
                     if let Some(other) = cancel {
@@ -132,6 +134,15 @@ impl Coordinator<'_> {
             return;
         }
         info!("piece {} did not verify and is fetched again", piece.get());
+        // What is still to come of this attempt is of no use, and its blocks will be asked for again.
+        for (_, peer) in self.roster.all_mut() {
+            let useless: Vec<Block> =
+                peer.in_flight.iter().filter(|block| block.piece == piece).copied().collect();
+            if !useless.is_empty() {
+                peer.in_flight.retain(|block| block.piece != piece);
+                peer.order(Order::Cancel(useless));
+            }
+        }
         self.counters.wasted += u64::from(self.geometry.length(piece));
         match suspects.everybody().as_slice() {
             [only] => self.ban(PeerKey(*only), "it sent wrong data"),
@@ -163,6 +174,7 @@ impl Coordinator<'_> {
         if peer.greeting.is_none_or(|greeting| !greeting.fast) {
             self.give_back_all(key);
         }
+        self.leases.let_go(key);
     }
 
     fn unchoked(&mut self, key: PeerKey, now: Instant) {

@@ -22,6 +22,7 @@ impl Coordinator<'_> {
         self.give_up_on_silent_peers(now);
         self.make_room(now);
         self.widen_if_starved(now);
+        self.give_up_orphan();
         self.fill_starving(now);
         if self.candidates.waiting() == 0 && self.roster.len() < self.limits.max_peers && !self.finishing {
             (self.doors.need_peers)();
