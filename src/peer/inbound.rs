@@ -81,7 +81,8 @@ struct Inbound {
     shared: Shared,
     ledger: Ledger,
     news: Vec<News>,
-    /// The peer has said something: a bitfield may not come any more.
+    /// The peer has said what it has: a bitfield may not come any more. BEP 3 has it come first of all,
+    /// but libtorrent and others send their extension handshake before it.
     introduced: bool,
     fast: bool,
 }
@@ -141,7 +142,8 @@ impl Inbound {
             | Message::Extended(..)
             | Message::Unknown(_) => None,
         };
-        self.introduced |= !matches!(message, Message::KeepAlive);
+        self.introduced |=
+            matches!(message, Message::Bitfield(_) | Message::HaveAll | Message::HaveNone | Message::Have(_));
         self.news.extend(news);
         Ok(())
     }
