@@ -11,10 +11,18 @@ impl Exit {
     pub const OTHER: Exit = Exit(1);
     /// Nothing moved for as long as `--timeout` allows.
     pub const TIMED_OUT: Exit = Exit(2);
+    /// Loopback or the network cannot be used.
+    pub const NETWORK: Exit = Exit(6);
     /// The user stopped it, or it is not finished.
     pub const UNFINISHED: Exit = Exit(7);
+    /// A file cannot be opened.
+    pub const CANNOT_OPEN: Exit = Exit(15);
+    /// A file or folder cannot be created.
+    pub const CANNOT_CREATE: Exit = Exit(16);
     /// An option or its value is not understood.
     pub const BAD_OPTION: Exit = Exit(28);
+    /// What was downloaded is not what it should be.
+    pub const NOT_VERIFIED: Exit = Exit(32);
 }
 
 /// The table for `--help`.

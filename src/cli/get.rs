@@ -153,7 +153,7 @@ fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
 }
 
 /// Hears Ctrl-C and a request to terminate. The second one ends the process at once.
-fn interrupts() -> Receiver<()> {
+pub fn interrupts() -> Receiver<()> {
     let (tell, told) = bounded(1);
     let handler = move || {
         if tell.try_send(()).is_err() {

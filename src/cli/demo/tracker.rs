@@ -1,0 +1,61 @@
+//! The least that a tracker can be: it hands out the addresses of the two seeders.
+//!
+//! An announce is the query of one HTTP GET, the answer one bencoded dictionary (BEP 3, "trackers";
+//! BEP 23 for the peers, six bytes each). It knows one torrent only, so it does not ask for which.
+
+use super::server::Server;
+use crate::bencode::Item;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// Bytes in the head of a request at most. An announce has some 400.
+const LARGEST_HEAD: usize = 8 * 1024;
+/// How long a request may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts the tracker. Its account lists the events that were announced.
+///
+/// # Errors
+///
+/// No port can be listened on.
+pub fn start(seeders: &[SocketAddr]) -> io::Result<Server<Vec<String>>> {
+    let answer = answer(seeders);
+    Server::start("demo-tracker", Ipv4Addr::LOCALHOST, move |mut stream, events: &mut Vec<String>| {
+        let head = read_head(stream)?;
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        let parameters = target.split_once('?').map_or("", |(_, query)| query).split('&');
+        events.extend(parameters.filter_map(|pair| pair.strip_prefix("event=")).map(str::to_owned));
+        stream.write_all(&answer)
+    })
+}
+
+fn answer(seeders: &[SocketAddr]) -> Vec<u8> {
+    let mut peers = Vec::new();
+    for seeder in seeders {
+        if let SocketAddr::V4(seeder) = seeder {
+            peers.extend(seeder.ip().octets());
+            peers.extend(seeder.port().to_be_bytes());
+        }
+    }
+    let body = Item::dictionary([("interval", 1800.into()), ("peers", peers.as_slice().into())]).encode();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    [head.into_bytes(), body].concat()
+}
+
+fn read_head(mut stream: &TcpStream) -> io::Result<String> {
+    let deadline = Instant::now() + PATIENCE;
+    let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
+    while !head.ends_with(b"\r\n\r\n") {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || head.len() > LARGEST_HEAD {
+            return Err(io::Error::other("no request that it understands"));
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => head.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+        }
+    }
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
