@@ -14,11 +14,11 @@ use crate::storage::{Allocate, Options, Payload, Shortage, Storage, StorageError
 use crate::swarm::{Coordinator, Doors, End, Limits};
 use crate::text::printable;
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerNews};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use log::warn;
 use std::fmt;
 use std::io;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 
 /// Events that wait for the coordinator at most. A worker that has one more waits.
 const INBOX: usize = 1024;
-/// Verified pieces that wait for the writer at most.
-const WRITER_QUEUE: usize = 4;
+/// Bytes of verified pieces that wait for the writer at most, in 4 pieces at least and 64 at most.
+const WRITER_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// How long the end of a run may take.
 const FAREWELL: Duration = Duration::from_millis(1800);
 /// How many peers we ask a tracker for.
@@ -199,7 +199,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start(job: &'a Job, geometry: Geometry, storage: Storage) -> Result<Run<'a>, SessionError> {
         let (events, inbox) = bounded(INBOX);
-        let (pieces, writer_orders) = bounded(WRITER_QUEUE);
+        let queue = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
+        let (pieces, writer_orders) = bounded(queue.clamp(4, 64));
         let (alive, all_gone) = bounded(0);
         let in_budget = job.limits.memory / u64::from(geometry.piece_length().max(1));
         let buffers = Arc::new(BufferPool::new(in_budget.clamp(1, 1024) as usize));
@@ -258,8 +259,11 @@ impl<'a> Run<'a> {
             announcers.completed();
         }
         announcers.stop(FAREWELL);
-        let _ = self.all_gone.recv_deadline(deadline);
-        if self.writer.is_finished() {
+        let all_gone = self.all_gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);
+        // What the writer says decides about success, so its thread is waited for wherever it has said
+        // that it ends: it has nothing left to do but to return.
+        let writer_ended = matches!(end, End::Done | End::WriterFailed) || all_gone;
+        if writer_ended || self.writer.is_finished() {
             match self.writer.join() {
                 Ok(written) => written?,
                 Err(_) => return Err(SessionError::Threads(io::Error::other("the writer panicked"))),
@@ -304,12 +308,12 @@ impl<'a> Run<'a> {
     /// Finds the addresses of the peers that the user named. A name server may take its time, and its
     /// answer has no deadline of ours, so each name has a thread that nobody waits for.
     fn resolve(&self) {
-        for peer in self.job.peers.clone() {
+        let addresses = self.job.peers.iter().filter_map(|peer| peer.parse().ok()).collect();
+        // One event, because nobody takes events out of the inbox yet.
+        let _ = self.shared.events.send(Event::Found(addresses));
+        let is_name = |peer: &&String| peer.parse::<SocketAddr>().is_err();
+        for peer in self.job.peers.iter().filter(is_name).cloned() {
             let events = self.shared.events.clone();
-            if let Ok(address) = peer.parse() {
-                let _ = events.send(Event::Found(vec![address]));
-                continue;
-            }
             let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
                 match peer.to_socket_addrs() {
                     Ok(addresses) => drop(events.send(Event::Found(addresses.collect()))),

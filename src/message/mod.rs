@@ -40,8 +40,8 @@ pub enum Event {
     Heard(PeerKey, Vec<News>),
     /// A connection is over, or never came to be.
     Gone(PeerKey, PeerError),
-    /// A piece is on disk.
-    Stored(PieceIndex),
+    /// These pieces are on disk.
+    Stored(Vec<PieceIndex>),
     /// The writer has ended. Its result comes with its thread.
     WriterEnded,
     /// The user wants to end.
@@ -72,8 +72,9 @@ pub struct Greeting {
 /// One thing that a peer said, checked for what it means.
 #[derive(Debug)]
 pub enum News {
-    /// These blocks, which we had asked for, are in their assembly (or were there already).
-    Blocks(Span),
+    /// These blocks, which we had asked for, are in this assembly (or were there already). It may be one
+    /// that was wrong and that another has replaced since.
+    Blocks(Span, Arc<Assembly>),
     /// A piece verified and is on its way to the writer. Those who had sent wrong blocks of it before.
     Verified(PieceIndex, Vec<PeerKey>),
     /// A piece is complete and wrong.

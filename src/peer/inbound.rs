@@ -9,7 +9,7 @@ use super::read_buffer::ReadBuffer;
 use super::{STACK_BYTES, Shared, greeting, outbox};
 use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
 use crate::net::Line;
-use crate::piece::{Bitfield, Block, Put, Span};
+use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{FrameLimits, Message, Wanted};
 use crossbeam_channel::{Receiver, TrySendError};
@@ -81,7 +81,8 @@ struct Inbound {
     shared: Shared,
     ledger: Ledger,
     news: Vec<News>,
-    /// The peer has said something: a bitfield may not come any more.
+    /// The peer has said what it has: a bitfield may not come any more. BEP 3 wants it as the very first
+    /// message, but several clients send the handshake of the extension protocol before it.
     introduced: bool,
     fast: bool,
 }
@@ -141,13 +142,15 @@ impl Inbound {
             | Message::Extended(..)
             | Message::Unknown(_) => None,
         };
-        self.introduced |= !matches!(message, Message::KeepAlive);
+        self.introduced |= matches!(
+            message,
+            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone | Message::Have(_)
+        );
         self.news.extend(news);
         Ok(())
     }
 
     fn hear_block(&mut self, index: u32, begin: u32, data: &[u8]) -> Result<(), PeerError> {
-        self.introduced = true;
         let block = self.shared.geometry.block(index, begin, data.len());
         let block = block.ok_or(PeerError::Broke("a block that the torrent does not have"))?;
         let assembly = match self.ledger.claim(block) {
@@ -156,7 +159,7 @@ impl Inbound {
             Claim::Never => return Err(PeerError::Broke("a block that nobody asked for")),
         };
         let put = assembly.put(block, data, self.key.0, &self.shared.buffers);
-        self.came(block);
+        self.came(block, assembly);
         match put {
             Put::Kept | Put::Duplicate => Ok(()),
             Put::Verified { bytes, liars } => {
@@ -172,14 +175,17 @@ impl Inbound {
     }
 
     /// Notes a block, as part of the span before it where it follows that.
-    fn came(&mut self, block: Block) {
+    fn came(&mut self, block: Block, assembly: Arc<Assembly>) {
         match self.news.last_mut() {
-            Some(News::Blocks(span))
-                if span.piece == block.piece && span.first.checked_add(span.count) == Some(block.number) =>
+            Some(News::Blocks(span, into))
+                if Arc::ptr_eq(into, &assembly) && span.first.checked_add(span.count) == Some(block.number) =>
             {
                 span.count += 1;
             }
-            _ => self.news.push(News::Blocks(Span { piece: block.piece, first: block.number, count: 1 })),
+            _ => {
+                let span = Span { piece: block.piece, first: block.number, count: 1 };
+                self.news.push(News::Blocks(span, assembly));
+            }
         }
     }
 

@@ -12,6 +12,9 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+/// Pieces that are written before the coordinator hears of the first of them.
+const MOST_AT_ONCE: usize = 32;
+
 /// What the writer's thread returns.
 pub type Written = Result<(), StorageError>;
 
@@ -46,17 +49,32 @@ fn work(
     events: &Sender<Event>,
     buffers: &BufferPool,
 ) -> Written {
-    for order in orders {
-        match order {
-            Write::Piece(piece, bytes) => {
-                storage.write(piece, &bytes)?;
-                buffers.give(bytes);
-                if events.send(Event::Stored(piece)).is_err() {
-                    // Nobody counts any more. What is written stays.
-                    break;
+    while let Ok(first) = orders.recv() {
+        // Small pieces come faster than they are written. What waits is written in one go, so that the
+        // coordinator is woken once for all of it.
+        let mut stored = Vec::new();
+        let mut finish = false;
+        let mut result = Ok(());
+        for order in std::iter::once(first).chain(orders.try_iter().take(MOST_AT_ONCE)) {
+            match order {
+                Write::Finish => finish = true,
+                Write::Piece(piece, bytes) => {
+                    result = storage.write(piece, &bytes);
+                    if result.is_err() {
+                        break;
+                    }
+                    buffers.give(bytes);
+                    stored.push(piece);
                 }
             }
-            Write::Finish => return storage.finish(),
+        }
+        if !stored.is_empty() && events.send(Event::Stored(stored)).is_err() {
+            // Nobody counts any more. What is written stays.
+            break;
+        }
+        result?;
+        if finish {
+            return storage.finish();
         }
     }
     Ok(())

@@ -90,6 +90,10 @@ impl Candidates {
     /// The connection to this address is over.
     pub fn failed(&mut self, address: SocketAddr, why: Failure, now: Instant, random: &mut fastrand::Rng) {
         let Some(candidate) = self.known.get_mut(&plain(address)) else { return };
+        if matches!(candidate.state, State::Banned) {
+            // The farewell of the connection that earned the ban says nothing new.
+            return;
+        }
         candidate.failures = candidate.failures.saturating_add(1);
         candidate.state = match why {
             Failure::Never => State::Banned,
@@ -173,7 +177,9 @@ mod tests {
         assert!(waits[0] >= FIRST_RETRY.mul_f64(0.75) && waits[1] > waits[0]);
         assert!(waits.iter().all(|wait| *wait <= LAST_RETRY.mul_f64(1.25)));
         candidates.failed(address(1), Failure::Never, now, &mut random);
+        candidates.failed(address(1), Failure::Ended, now, &mut random);
         assert_eq!(candidates.next(now + LAST_RETRY * 10), None);
+        assert!(!candidates.add(address(1), now));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use super::Coordinator;
 use super::leases::Arrival;
 use crate::message::{News, Order, PeerKey};
-use crate::piece::{Bitfield, Block, PieceIndex, Span, Suspects};
+use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
 use crate::strategy::{Failure, Has};
 use crate::wire::extension::ExtensionHandshake;
 use log::{debug, info};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// So many failed attempts at one piece are remembered. Each convicts its liars when the piece verifies.
@@ -22,7 +23,7 @@ impl Coordinator<'_> {
         for news in news {
             refused |= matches!(news, News::Rejected(_));
             match news {
-                News::Blocks(span) => self.blocks_came(key, span, now),
+                News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
                 News::Verified(piece, liars) => self.piece_verified(piece, &liars),
                 News::Corrupt(piece, suspects) => self.piece_was_wrong(piece, suspects),
                 News::Choked => self.choked(key),
@@ -38,6 +39,7 @@ impl Coordinator<'_> {
             }
         }
         if refused {
+            self.leases.let_go(key);
             // Not at once: what it refused now it would refuse again.
             if let Some(peer) = self.roster.get_mut(key) {
                 peer.starving = true;
@@ -47,7 +49,7 @@ impl Coordinator<'_> {
         }
     }
 
-    fn blocks_came(&mut self, key: PeerKey, span: Span, now: Instant) {
+    fn blocks_came(&mut self, key: PeerKey, span: Span, assembly: &Arc<Assembly>, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         peer.pipeline.received(span.count, now);
         peer.last_block = now;
@@ -63,7 +65,7 @@ impl Coordinator<'_> {
             if let Some(peer) = self.roster.get_mut(key) {
                 peer.strike(block);
             }
-            match self.leases.receive(key, block) {
+            match self.leases.receive(key, block, assembly) {
                 Arrival::Useful { cancel } => {
                     self.counters.progress = now;
                     if let Some(other) = cancel {
@@ -94,17 +96,25 @@ impl Coordinator<'_> {
         }
     }
 
-    /// A piece is on disk. Only now do we have it, and only now do peers hear of it.
+    /// Pieces are on disk. Only now do we have them, and only now do peers hear of them.
     ///
-    /// The writer may be faster than the report of the worker that verified the piece.
-    pub(super) fn stored(&mut self, piece: PieceIndex) {
-        self.piece_verified(piece, &[]);
-        if !self.pieces.store(piece) {
-            return;
-        }
+    /// The writer may be faster than the report of the worker that verified a piece.
+    pub(super) fn stored(&mut self, pieces: &[PieceIndex]) {
         let now = Instant::now();
-        self.counters.progress = now;
-        self.counters.verified_waiting = self.counters.verified_waiting.saturating_sub(1);
+        for piece in pieces {
+            self.piece_verified(*piece, &[]);
+            if self.pieces.store(*piece) {
+                self.counters.progress = now;
+                self.counters.verified_waiting = self.counters.verified_waiting.saturating_sub(1);
+                self.tell_of(*piece);
+            }
+        }
+        self.finish_if_complete();
+        // Their memory is free again.
+        self.fill_starving(now);
+    }
+
+    fn tell_of(&mut self, piece: PieceIndex) {
         for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
             if !peer.has.has(piece) {
                 peer.order(Order::Have(piece));
@@ -116,9 +126,6 @@ impl Coordinator<'_> {
                 peer.order(Order::Interested(false));
             }
         }
-        self.finish_if_complete();
-        // The piece's memory is free again.
-        self.fill_starving(now);
     }
 
     fn piece_was_wrong(&mut self, piece: PieceIndex, suspects: Suspects) {
@@ -127,6 +134,15 @@ impl Coordinator<'_> {
             return;
         }
         info!("piece {} did not verify and is fetched again", piece.get());
+        // What is still to come of this attempt is of no use, and its blocks will be asked for again.
+        for (_, peer) in self.roster.all_mut() {
+            let useless: Vec<Block> =
+                peer.in_flight.iter().filter(|block| block.piece == piece).copied().collect();
+            if !useless.is_empty() {
+                peer.in_flight.retain(|block| block.piece != piece);
+                peer.order(Order::Cancel(useless));
+            }
+        }
         self.counters.wasted += u64::from(self.geometry.length(piece));
         match suspects.everybody().as_slice() {
             [only] => self.ban(PeerKey(*only), "it sent wrong data"),
@@ -158,6 +174,7 @@ impl Coordinator<'_> {
         if peer.greeting.is_none_or(|greeting| !greeting.fast) {
             self.give_back_all(key);
         }
+        self.leases.let_go(key);
     }
 
     fn unchoked(&mut self, key: PeerKey, now: Instant) {

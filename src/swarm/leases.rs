@@ -124,9 +124,13 @@ impl Leases {
         }
     }
 
-    /// The block came from this peer.
-    pub fn receive(&mut self, peer: PeerKey, block: Block) -> Arrival {
+    /// The block came from this peer and is in this assembly. One that is not the open one's is that of
+    /// an attempt that failed: what came late for it is still missing in the new one.
+    pub fn receive(&mut self, peer: PeerKey, block: Block, assembly: &Arc<Assembly>) -> Arrival {
         let Some(open) = self.open.get_mut(&block.piece) else { return Arrival::Useless };
+        if !Arc::ptr_eq(&open.assembly, assembly) {
+            return Arrival::Useless;
+        }
         let Some(state) = open.blocks.get_mut(block.number as usize) else { return Arrival::Useless };
         let other = |holder: PeerKey| (holder != peer).then_some(holder);
         let cancel = match *state {
@@ -169,6 +173,17 @@ impl Leases {
 }
 
 impl Leases {
+    /// The open pieces of which some blocks are free and none is leased, and how many blocks of each
+    /// have come.
+    pub fn idle(&self) -> impl Iterator<Item = (PieceIndex, u32)> {
+        self.with_free.iter().filter_map(|piece| {
+            let blocks = &self.open.get(piece)?.blocks;
+            let leased = |state: &BlockState| !matches!(state, BlockState::Free | BlockState::Received);
+            let received = blocks.iter().filter(|state| **state == BlockState::Received).count();
+            (!blocks.iter().any(leased)).then_some((*piece, received as u32))
+        })
+    }
+
     /// The peer left, or gives nothing: what only it may send may come from somebody else.
     pub fn let_go(&mut self, peer: PeerKey) {
         for open in self.open.values_mut().filter(|open| open.only == Only::Peer(peer)) {
@@ -240,8 +255,9 @@ mod tests {
         assert!(leases.lease_again(A, block).is_none());
         assert!(leases.lease_again(B, block).is_some());
         assert!(leases.lease_again(PeerKey(3), block).is_none());
-        assert_eq!(leases.receive(B, block), Arrival::Useful { cancel: Some(A) });
-        assert_eq!(leases.receive(A, block), Arrival::Useless);
+        let assembly = Arc::clone(&leases.open[&piece].assembly);
+        assert_eq!(leases.receive(B, block, &assembly), Arrival::Useful { cancel: Some(A) });
+        assert_eq!(leases.receive(A, block, &assembly), Arrival::Useless);
         leases.give_back(A, block);
         assert_eq!(span(&mut leases, A, 9), Some((1, 1)));
     }
@@ -252,11 +268,24 @@ mod tests {
         let block = Block { piece, number: 0 };
         span(&mut leases, A, 1);
         leases.give_back(A, block);
-        assert_eq!(leases.receive(A, block), Arrival::Useful { cancel: None });
+        let assembly = Arc::clone(&leases.open[&piece].assembly);
+        assert_eq!(leases.receive(A, block, &assembly), Arrival::Useful { cancel: None });
         assert_eq!(span(&mut leases, B, 1), None);
         leases.close(piece);
-        assert_eq!(leases.receive(B, block), Arrival::Useless);
+        assert_eq!(leases.receive(B, block, &assembly), Arrival::Useless);
         assert!(leases.open.is_empty() && leases.with_free.is_empty());
+    }
+
+    #[test]
+    fn a_block_of_an_attempt_that_failed_is_still_missing_in_the_next() {
+        let (mut leases, piece) = one_open_piece(2, false);
+        let (first, _) = (Arc::clone(&leases.open[&piece].assembly), span(&mut leases, A, 2));
+        leases.close(piece);
+        leases.open(Assembly::new(&leases.geometry, piece, [0; 20], Vec::new()), true);
+        assert_eq!(leases.receive(A, Block { piece, number: 0 }, &first), Arrival::Useless);
+        assert_eq!(span(&mut leases, B, 2), Some((0, 2)));
+        assert_eq!(leases.receive(A, Block { piece, number: 1 }, &first), Arrival::Useless);
+        assert_eq!(leases.open[&piece].blocks, [BlockState::Leased(B); 2]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Coordinator;
 use crate::message::{PeerError, PeerKey};
+use crate::piece::BLOCK_LENGTH;
 use crate::strategy::{Failure, Has};
 use log::debug;
 use std::time::Instant;
@@ -43,6 +44,24 @@ impl Coordinator<'_> {
             }
         }
         self.leases.let_go(key);
+    }
+
+    /// Gives up an open piece that no peer may be asked for. It holds memory, and where none is left it
+    /// keeps the peers that are there from sending what they have. Nothing is given up without need.
+    pub(super) fn give_up_orphan(&mut self) {
+        if self.pieces.has_room() || !self.roster.all().any(|(_, peer)| peer.starving) {
+            return;
+        }
+        let has_source = |piece| {
+            self.roster.all().any(|(_, peer)| peer.may_be_asked().is_some_and(|allowed| allowed.allows(piece)))
+        };
+        let orphan = self.leases.idle().find(|(piece, _)| !has_source(*piece));
+        if let Some((piece, received)) = orphan {
+            debug!("piece {} is given up: no peer may be asked for it", piece.get());
+            self.counters.wasted += u64::from(received) * u64::from(BLOCK_LENGTH);
+            self.leases.close(piece);
+            self.pieces.miss(piece);
+        }
     }
 
     /// Hangs up. The rest follows when the worker says farewell.

@@ -190,7 +190,7 @@ impl<'a> Coordinator<'a> {
     fn handle(&mut self, event: Event) -> Option<End> {
         match event {
             Event::Heard(key, news) => self.heard(key, news),
-            Event::Stored(piece) => self.stored(piece),
+            Event::Stored(pieces) => self.stored(&pieces),
             Event::Greeted(key, greeting) => self.greeted(key, greeting),
             Event::Gone(key, why) => self.gone(key, why),
             Event::Found(addresses) => self.found(addresses),

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 const SNUBBED: Duration = Duration::from_secs(60);
 /// So many times in a row, and it may go.
 const MOST_SNUBS: u32 = 3;
+/// A peer that had nothing to do for so long, while no piece may open, is a reason to open more.
+const STARVED: Duration = Duration::from_secs(1);
 /// When the roster is full, a peer that gave nothing for so long makes room for another.
 const IDLE: Duration = Duration::from_secs(90);
 
@@ -19,6 +21,8 @@ impl Coordinator<'_> {
         self.roster.all_mut().for_each(|(_, peer)| peer.pipeline.tick(now));
         self.give_up_on_silent_peers(now);
         self.make_room(now);
+        self.widen_if_starved(now);
+        self.give_up_orphan();
         self.fill_starving(now);
         if self.candidates.waiting() == 0 && self.roster.len() < self.limits.max_peers && !self.finishing {
             (self.doors.need_peers)();
@@ -39,6 +43,19 @@ impl Coordinator<'_> {
         counters.rate = counters.rate * old + seen * (1.0 - old);
         counters.measured = counters.received;
         counters.last_tick = now;
+    }
+
+    /// The budget is there for this: fast peers wait until slow ones finish the open pieces.
+    fn widen_if_starved(&mut self, now: Instant) {
+        let starved = self.roster.greeted().any(|(_, peer)| {
+            peer.starving
+                && peer.in_flight.is_empty()
+                && peer.may_be_asked().is_some()
+                && now.saturating_duration_since(peer.last_block) >= STARVED
+        });
+        if starved && !self.pieces.has_room() {
+            self.pieces.widen();
+        }
     }
 
     fn give_up_on_silent_peers(&mut self, now: Instant) {
