@@ -56,7 +56,7 @@ impl Screen {
             name: printable(&name),
             started: now,
             last_line: now,
-            bar: bars.add(bar()),
+            bar: bars.add(bar(&name)),
             said: None,
         };
         let parts = names.into_iter().map(part).collect();
@@ -70,7 +70,7 @@ impl Screen {
             Progress::Checking(done, total) => {
                 part.bar.set_length(total);
                 part.bar.set_position(done);
-                part.bar.set_message(format!("{}: checking what is there", part.name));
+                part.bar.set_message(format!("checking {} that are there", size(total)));
                 if self.style == Style::Lines && part.is_due() {
                     say(&format!("{}: checked {} of {}", part.name, size(done), size(total)));
                 }
@@ -101,7 +101,8 @@ impl Screen {
         }
         part.bar.set_length(snapshot.total);
         part.bar.set_position(snapshot.done);
-        part.bar.set_message(format!("{}: {}", part.name, stall.as_deref().unwrap_or(&state)));
+        let done = size(snapshot.done);
+        part.bar.set_message(format!("{done}, {}", stall.as_deref().unwrap_or(&state)));
         if self.style == Style::Lines && (part.is_due() || news.is_some()) {
             let percent = snapshot.done.saturating_mul(100).checked_div(snapshot.total).unwrap_or(100);
             let (done, total) = (size(snapshot.done), size(snapshot.total));
@@ -184,9 +185,10 @@ impl Part {
     }
 }
 
-fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:24} {percent:>3}% {bytes}/{total_bytes} {wide_msg}");
-    let bar = ProgressBar::no_length();
+/// Fits into 80 columns: a name may be cut, the time left may not.
+fn bar(name: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:20!} {percent:>3}% [{bar:12}] {wide_msg}");
+    let bar = ProgressBar::no_length().with_prefix(printable(name));
     match style {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
         Err(_) => bar,
