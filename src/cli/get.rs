@@ -155,8 +155,9 @@ fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
 /// Hears Ctrl-C and a request to terminate. The second one ends the process at once.
 pub fn interrupts() -> Receiver<()> {
     let (tell, told) = bounded(1);
+    let mut asked = false;
     let handler = move || {
-        if tell.try_send(()).is_err() {
+        if std::mem::replace(&mut asked, true) || tell.try_send(()).is_err() {
             std::process::exit(i32::from(Exit::UNFINISHED.0));
         }
     };
