@@ -1,5 +1,7 @@
 //! Exit codes. They follow aria2's numbers, so that scripts written for it understand us.
 
+use crate::swarm::End;
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(pub u8);

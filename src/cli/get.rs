@@ -10,7 +10,7 @@ use super::source;
 use crate::metainfo::Metainfo;
 use crate::session::{self, Job, Outcome, Progress, SessionError, Stop};
 use crate::storage;
-use crate::swarm::{End, Limits};
+use crate::swarm::Limits;
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use rustix::process::{Resource, getrlimit};
 use std::io::{self, IsTerminal};
@@ -88,16 +88,6 @@ pub fn supervise(jobs: Vec<Job>, mut screen: Screen, interrupts: Receiver<()>) -
     }
     screen.close();
     exits.into_iter().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
-}
-
-/// How a run that came to its end counts.
-pub fn exit_of(end: End) -> Exit {
-    match end {
-        End::Done => Exit::DONE,
-        End::Stopped => Exit::UNFINISHED,
-        End::TimedOut => Exit::TIMED_OUT,
-        End::WriterFailed => Exit::OTHER,
-    }
 }
 
 fn set(exits: &mut [Exit], number: usize, exit: Exit) {

@@ -3,7 +3,6 @@
 //! Everything goes to standard error; standard output is for what a program would read.
 
 use super::exit::Exit;
-use super::get;
 use crate::message::Snapshot;
 use crate::session::{Outcome, Progress, SessionError};
 use crate::swarm::End;
@@ -135,7 +134,7 @@ impl Screen {
             // Quiet does not hush errors.
             End::TimedOut | End::WriterFailed => self.insist(&text),
         }
-        get::exit_of(outcome.end)
+        Exit::of(outcome.end)
     }
 
     /// A torrent failed.

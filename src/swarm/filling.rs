@@ -8,6 +8,10 @@ use crate::strategy::{Has, SLOWEST_START};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Requests that are worth an order of their own, blocks: less than this waits for more, but never for
+/// more than a quarter of the pipeline.
+const LARGE_ORDER: u32 = 48;
+
 impl Coordinator<'_> {
     /// Asks a peer for as many blocks as its pipeline has room for.
     pub(super) fn fill(&mut self, key: PeerKey, now: Instant) {
@@ -21,7 +25,7 @@ impl Coordinator<'_> {
         let in_flight = peer.in_flight.len() as u32;
         let mut room = depth.saturating_sub(in_flight);
         // A few requests at a time: each order costs the outbox a wake-up and a write.
-        if room == 0 || (in_flight > 0 && room * 4 < depth) {
+        if room == 0 || (in_flight > 0 && room < (depth / 4).min(LARGE_ORDER)) {
             return;
         }
         let mut spans = Vec::new();
