@@ -25,6 +25,16 @@ impl Exit {
     pub const BAD_OPTION: Exit = Exit(28);
     /// What was downloaded is not what it should be.
     pub const NOT_VERIFIED: Exit = Exit(32);
+
+    /// How a run that came to its end counts.
+    pub fn of(end: End) -> Exit {
+        match end {
+            End::Done => Exit::DONE,
+            End::Stopped => Exit::UNFINISHED,
+            End::TimedOut => Exit::TIMED_OUT,
+            End::WriterFailed => Exit::OTHER,
+        }
+    }
 }
 
 /// The table for `--help`.
