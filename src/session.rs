@@ -311,8 +311,8 @@ impl<'a> Run<'a> {
         // One event, because nobody takes events out of the inbox yet.
         let _ = self.shared.events.send(Event::Found(addresses));
         let is_name = |peer: &&String| peer.parse::<SocketAddr>().is_err();
-        for peer in self.job.peers.iter().filter(is_name).cloned() {
-            let events = self.shared.events.clone();
+        for peer in self.job.peers.iter().filter(is_name) {
+            let (peer, events) = (peer.clone(), self.shared.events.clone());
             let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
                 match peer.to_socket_addrs() {
                     Ok(addresses) => drop(events.send(Event::Found(addresses.collect()))),

@@ -142,10 +142,8 @@ impl Inbound {
             | Message::Extended(..)
             | Message::Unknown(_) => None,
         };
-        self.introduced |= matches!(
-            message,
-            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone | Message::Have(_)
-        );
+        self.introduced |=
+            matches!(message, Message::Bitfield(_) | Message::HaveAll | Message::HaveNone | Message::Have(_));
         self.news.extend(news);
         Ok(())
     }
@@ -178,7 +176,8 @@ impl Inbound {
     fn came(&mut self, block: Block, assembly: Arc<Assembly>) {
         match self.news.last_mut() {
             Some(News::Blocks(span, into))
-                if Arc::ptr_eq(into, &assembly) && span.first.checked_add(span.count) == Some(block.number) =>
+                if Arc::ptr_eq(into, &assembly)
+                    && span.first.checked_add(span.count) == Some(block.number) =>
             {
                 span.count += 1;
             }

@@ -53,7 +53,9 @@ impl Coordinator<'_> {
             return;
         }
         let has_source = |piece| {
-            self.roster.all().any(|(_, peer)| peer.may_be_asked().is_some_and(|allowed| allowed.allows(piece)))
+            self.roster
+                .all()
+                .any(|(_, peer)| peer.may_be_asked().is_some_and(|allowed| allowed.allows(piece)))
         };
         let orphan = self.leases.idle().find(|(piece, _)| !has_source(*piece));
         if let Some((piece, received)) = orphan {
