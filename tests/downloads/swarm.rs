@@ -211,7 +211,8 @@ fn refused_blocks_are_asked_for_again() {
         let mut refused = HashSet::new();
         loop {
             let wanted = talk.next_request()?;
-            if (wanted.begin / BLOCK_LENGTH) % 3 == 0 && refused.insert((wanted.index, wanted.begin)) {
+            if (wanted.begin / BLOCK_LENGTH).is_multiple_of(3) && refused.insert((wanted.index, wanted.begin))
+            {
                 talk.say(Message::Reject(wanted))?;
             } else {
                 talk.send(&served, wanted)?;
