@@ -238,6 +238,9 @@ impl<'a> Run<'a> {
         let totals = Arc::new(Totals::new(Counts { left: total - done.min(total), ..Counts::default() }));
         let announcers = self.announce(&totals);
         if announcers.is_empty() && self.job.peers.is_empty() {
+            // The writer takes back what the storage left on the disk, and ends with its channel.
+            drop((self.shared, self.inbox));
+            let _ = self.writer.join();
             return Err(SessionError::NobodyToAsk);
         }
         self.resolve();

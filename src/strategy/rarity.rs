@@ -259,6 +259,29 @@ mod tests {
     }
 
     #[test]
+    fn a_change_moves_as_few_pieces_in_a_large_torrent_as_in_a_small_one() {
+        for pieces in [100, 10_000] {
+            let (geometry, mut rarity, mut random) = table(pieces);
+            for _ in 0..pieces * 4 {
+                rarity.gained(geometry.piece(random.u32(..pieces)).unwrap());
+            }
+            for turn in 0..200 {
+                let piece = geometry.piece(random.u32(..pieces)).unwrap();
+                let before = rarity.order.clone();
+                let buckets = rarity.ends.len() + 1;
+                match turn % 4 {
+                    0 => rarity.gained(piece),
+                    1 => rarity.lost(piece),
+                    2 => rarity.take(piece),
+                    _ => rarity.put_back(piece),
+                }
+                let moved = before.iter().zip(&rarity.order).filter(|(was, is)| was != is).count();
+                assert!(moved <= if turn % 4 < 2 { 2 } else { buckets }, "{moved} of {pieces}");
+            }
+        }
+    }
+
+    #[test]
     fn the_rarest_piece_that_the_peer_has_is_picked() {
         let (geometry, mut rarity, mut random) = table(10);
         let at = |index| geometry.piece(index).unwrap();

@@ -17,20 +17,23 @@ pub struct Outcome {
 
 /// A femtotorrent that runs, and that is killed if this is dropped.
 pub struct Program {
-    child: Child,
+    /// The process.
+    pub child: Child,
     streams: [Receiver<String>; 2],
 }
 
 impl Program {
     /// Starts femtotorrent with these arguments.
     pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_femtotorrent"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("femtotorrent starts");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
+        command.args(arguments).stdin(Stdio::null());
+        Self::launch(command)
+    }
+
+    /// Starts this command, which becomes femtotorrent in the end.
+    pub fn launch(mut command: Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("femtotorrent starts");
         let streams = [drain(child.stdout.take()), drain(child.stderr.take())];
         Self { child, streams }
     }

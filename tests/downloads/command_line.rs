@@ -1,0 +1,330 @@
+//! The program as a user starts it: what it prints, and the exit code that a script sees.
+
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::folder::TestFolder;
+use crate::peer::{Gate, MODERN, Peer};
+use crate::program::{Outcome, Program};
+use crate::sample::Sample;
+use femtotorrent::wire::Message;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A sample, its torrent in a folder, and a folder to download into.
+struct Desk {
+    sample: Arc<Sample>,
+    torrents: TestFolder,
+    output: TestFolder,
+}
+
+impl Desk {
+    fn new(sample: Sample) -> Desk {
+        Desk { sample: Arc::new(sample), torrents: TestFolder::new(), output: TestFolder::new() }
+    }
+
+    fn torrent(&self) -> String {
+        self.sample.write_torrent(self.torrents.path())
+    }
+
+    fn output(&self) -> String {
+        self.output.path().to_str().unwrap().to_owned()
+    }
+
+    /// Starts a download from these peers with these further arguments.
+    fn start(&self, peers: &[&Peer], arguments: &[&str]) -> Program {
+        let (torrent, output) = (self.torrent(), self.output());
+        let mut all = vec!["get".to_owned(), torrent, "-o".to_owned(), output];
+        all.extend(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.address().to_string()]));
+        all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        Program::start(all)
+    }
+
+    fn get(&self, peers: &[&Peer], arguments: &[&str]) -> Outcome {
+        self.start(peers, arguments).finish(LIMIT)
+    }
+}
+
+/// A peer that serves so many blocks, opens the gate, and holds the rest back until it may go on.
+fn in_two_parts(sample: &Arc<Sample>, first: usize, served: &Gate, go_on: &Gate) -> Peer {
+    let (sample, served, go_on) = (Arc::clone(sample), served.clone(), go_on.clone());
+    Peer::start(move |talk| {
+        talk.greet(&sample, MODERN)?;
+        talk.say(Message::HaveAll)?;
+        talk.say(Message::Unchoke)?;
+        for _ in 0..first {
+            let wanted = talk.next_request()?;
+            talk.send(&sample, wanted)?;
+        }
+        served.open();
+        go_on.pass()?;
+        talk.serve(&sample)
+    })
+}
+
+/// A peer that answers no requests.
+fn choking(sample: &Arc<Sample>) -> Peer {
+    let sample = Arc::clone(sample);
+    Peer::start(move |talk| {
+        talk.greet(&sample, MODERN)?;
+        talk.say(Message::HaveAll)?;
+        talk.hear_out()
+    })
+}
+
+fn ends_with(outcome: &Outcome, code: i32, words: &str) {
+    assert_eq!(outcome.code, Some(code), "{}", outcome.output);
+    assert!(outcome.output.contains(words), "{words:?} is not in: {}", outcome.output);
+}
+
+#[test]
+fn a_download_ends_with_code_0_and_says_so() {
+    let desk = Desk::new(Sample::small());
+    let peer = Peer::honest(&desk.sample);
+    ends_with(&desk.get(&[&peer], &[]), 0, "payload.bin: done, ");
+    desk.sample.assert_downloaded(desk.output.path());
+    ends_with(&desk.get(&[&peer], &[]), 0, "payload.bin: complete, everything verified");
+}
+
+#[test]
+fn quiet_means_quiet() {
+    let desk = Desk::new(Sample::small().with_tracker("http://127.0.0.1:1/announce"));
+    let peer = Peer::honest(&desk.sample);
+    let outcome = desk.get(&[&peer], &["--quiet"]);
+    assert_eq!((outcome.code, outcome.output.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn verbose_tells_what_became_of_each_peer() {
+    let desk = Desk::new(Sample::small());
+    let gate = Gate::default();
+    let gone = gate.clone();
+    let other = Peer::start(move |talk| {
+        talk.hear_handshake()?;
+        talk.say_handshake(MODERN, [1; 20], [2; 20])?;
+        talk.wait_for_end();
+        gone.open();
+        Ok(())
+    });
+    let peer = Peer::honest_after(&desk.sample, &gate);
+    let words = format!("{}: it answered for another torrent", other.address());
+    ends_with(&desk.get(&[&other, &peer], &["-v"]), 0, &words);
+}
+
+#[test]
+fn a_bare_torrent_means_get_into_the_folder_where_one_stands() {
+    let desk = Desk::new(Sample::small());
+    let peer = Peer::honest(&desk.sample);
+    let mut command = Command::new(PROGRAM);
+    command.args([&desk.torrent(), "--peer", &peer.address().to_string()]);
+    command.current_dir(desk.output.path()).stdin(Stdio::null());
+    ends_with(&Program::launch(command).finish(LIMIT), 0, "done");
+    desk.sample.assert_downloaded(desk.output.path());
+}
+
+#[test]
+fn a_torrent_may_come_from_standard_input() {
+    let desk = Desk::new(Sample::small());
+    let peer = Peer::honest(&desk.sample);
+    let mut command = Command::new(PROGRAM);
+    command.args(["get", "-", "-o", &desk.output(), "--peer", &peer.address().to_string()]);
+    command.stdin(File::open(desk.torrent()).unwrap());
+    ends_with(&Program::launch(command).finish(LIMIT), 0, "done");
+    desk.sample.assert_downloaded(desk.output.path());
+}
+
+#[test]
+fn several_torrents_run_side_by_side() {
+    let folder = TestFolder::new();
+    let (asked, both_asked) = (Arc::new(AtomicUsize::new(0)), Gate::default());
+    let mut arguments = vec!["get".to_owned(), "-o".to_owned(), folder.path().to_str().unwrap().to_owned()];
+    let mut peers = Vec::new();
+    let samples = ["one.bin", "two.bin"].map(|name| Arc::new(Sample::named(name, 300_000, 65_536)));
+    let torrents = TestFolder::new();
+    for (number, sample) in samples.iter().enumerate() {
+        let path = torrents.path().join(format!("{number}.torrent"));
+        fs::write(&path, &sample.torrent).unwrap();
+        arguments.push(path.to_str().unwrap().to_owned());
+        let (sample, asked, both_asked) = (Arc::clone(sample), Arc::clone(&asked), both_asked.clone());
+        let peer = Peer::start(move |talk| {
+            talk.greet(&sample, MODERN)?;
+            talk.say(Message::HaveAll)?;
+            talk.say(Message::Unchoke)?;
+            let first = talk.next_request()?;
+            if asked.fetch_add(1, Ordering::SeqCst) == 1 {
+                both_asked.open();
+            }
+            both_asked.pass()?;
+            talk.send(&sample, first)?;
+            talk.serve(&sample)
+        });
+        arguments.extend(["--peer".to_owned(), peer.address().to_string()]);
+        peers.push(peer);
+    }
+    let outcome = Program::start(arguments).finish(LIMIT);
+    ends_with(&outcome, 0, "one.bin: done");
+    ends_with(&outcome, 0, "two.bin: done");
+    for sample in samples {
+        let name = sample.metainfo().name;
+        assert!(fs::read(folder.path().join(name)).unwrap() == sample.payload);
+    }
+}
+
+#[test]
+fn nothing_moves_for_too_long_code_2() {
+    let desk = Desk::new(Sample::small());
+    let peer = choking(&desk.sample);
+    ends_with(&desk.get(&[&peer], &["--timeout", "1"]), 2, "nothing moved for too long");
+}
+
+#[test]
+fn after_ten_seconds_a_sentence_says_why_nothing_moves() {
+    let desk = Desk::new(Sample::small());
+    let peer = choking(&desk.sample);
+    ends_with(&desk.get(&[&peer], &["--timeout", "12"]), 2, "all peers choke us");
+}
+
+#[test]
+fn what_cannot_be_read_has_its_code() {
+    let folder = TestFolder::new();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("text.torrent"), "This is no torrent.").unwrap();
+    fs::write(path("bad.torrent"), "d4:infod6:lengthi5e4:name1:aee").unwrap();
+    for (torrent, code, words) in [
+        (path("missing.torrent"), 3, "missing.torrent"),
+        (path(""), 15, "folder"),
+        (path("text.torrent"), 25, "text.torrent"),
+        (path("bad.torrent"), 26, "bad.torrent"),
+    ] {
+        ends_with(&Program::start(["get", &torrent, "-o", &path("out")]).finish(LIMIT), code, words);
+    }
+    assert!(!folder.path().join("out").exists(), "nothing was begun");
+}
+
+#[test]
+fn options_that_are_not_understood_code_28() {
+    for arguments in [
+        &["get"][..],
+        &["get", "x.torrent", "--no-such-option"],
+        &["get", "x.torrent", "--peer", "nowhere"],
+        &["get", "x.torrent", "--memory", "none"],
+        &["get", "x.torrent", "--timeout", "0"],
+        &["get", "x.torrent", "--max-peers", "0"],
+    ] {
+        ends_with(&Program::start(arguments).finish(LIMIT), 28, "--help");
+    }
+}
+
+#[test]
+fn nobody_to_ask_code_6() {
+    let desk = Desk::new(Sample::small());
+    ends_with(&desk.get(&[], &[]), 6, "--peer HOST:PORT");
+    assert_eq!(fs::read_dir(desk.output.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn a_foreign_file_stays_unless_it_may_be_overwritten_code_13() {
+    let desk = Desk::new(Sample::small());
+    let peer = Peer::honest(&desk.sample);
+    let file = desk.output.path().join("payload.bin");
+    fs::write(&file, "something else").unwrap();
+    ends_with(&desk.get(&[&peer], &[]), 13, "payload.bin");
+    assert_eq!(fs::read(&file).unwrap(), b"something else");
+    ends_with(&desk.get(&[&peer], &["--overwrite"]), 0, "done");
+    desk.sample.assert_downloaded(desk.output.path());
+}
+
+#[test]
+fn a_folder_that_cannot_be_code_16() {
+    let desk = Desk::new(Sample::small());
+    let peer = Peer::honest(&desk.sample);
+    let in_the_way = desk.torrents.path().join("a file");
+    fs::write(&in_the_way, "").unwrap();
+    for below in [in_the_way.clone(), in_the_way.join("deeper")] {
+        let (torrent, address) = (desk.torrent(), peer.address().to_string());
+        let output = below.to_str().unwrap();
+        let outcome = Program::start(["get", &torrent, "-o", output, "--peer", &address]).finish(LIMIT);
+        ends_with(&outcome, 16, "a file");
+    }
+}
+
+#[test]
+fn a_folder_that_vanishes_during_the_download_code_17() {
+    let desk = Desk::new(Sample::small());
+    let (served, go_on) = (Gate::default(), Gate::default());
+    let peer = in_two_parts(&desk.sample, 14, &served, &go_on);
+    let mut program = desk.start(&[&peer], &[]);
+    served.pass().unwrap();
+    assert!(program.is_running());
+    fs::remove_dir_all(desk.output.path()).unwrap();
+    go_on.open();
+    ends_with(&program.finish(LIMIT), 17, desk.output().as_str());
+}
+
+#[test]
+fn a_full_disk_code_9() {
+    let desk = Desk::new(Sample::small());
+    let peer = Peer::honest(&desk.sample);
+    let mut command = Command::new("unshare");
+    let script =
+        r#"mount -t tmpfs -o size=256k none "$1" || exit 99; exec "$0" get "$2" -o "$1" --peer "$3""#;
+    command.args(["--map-root-user", "--mount", "sh", "-c", script, PROGRAM, &desk.output()]);
+    command.args([desk.torrent(), peer.address().to_string()]).stdin(Stdio::null());
+    let may_mount = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", &desk.output()])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !may_mount {
+        println!("skipped: this host lets nobody mount a small file system");
+        return;
+    }
+    let outcome = Program::launch(command).finish(LIMIT);
+    ends_with(&outcome, 9, "payload.bin");
+    ends_with(&outcome, 9, "free some space");
+}
+
+#[test]
+fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let desk = Desk::new(Sample::small());
+        let (served, never) = (Gate::default(), Gate::default());
+        let peer = in_two_parts(&desk.sample, 14, &served, &never);
+        let program = desk.start(&[&peer], &[]);
+        served.pass().unwrap();
+        kill_process(Pid::from_child(&program.child), signal).unwrap();
+        let outcome = program.finish(LIMIT);
+        never.open();
+        ends_with(&outcome, 7, "the same command goes on from there");
+        let rest = Peer::honest(&desk.sample);
+        ends_with(&desk.get(&[&rest], &[]), 0, "done");
+        desk.sample.assert_downloaded(desk.output.path());
+    }
+}
+
+#[test]
+fn ten_thousand_files_download_under_a_limit_of_64_descriptors() {
+    let names: Vec<String> = (0..10_000).map(|number| format!("d{}/f{number}", number / 100)).collect();
+    let files: Vec<(&str, usize)> =
+        names.iter().enumerate().map(|(number, name)| (name.as_str(), number % 50)).collect();
+    let desk = Desk::new(Sample::multi(&files, 16_384));
+    let peers: Vec<Peer> = (0..4).map(|_| Peer::honest(&desk.sample)).collect();
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -n 64; exec "$0" "$@""#, PROGRAM, "get"]);
+    command.args([&desk.torrent(), "-o", &desk.output()]).stdin(Stdio::null());
+    command.args(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.address().to_string()]));
+    ends_with(&Program::launch(command).finish(LIMIT), 0, "done");
+    desk.sample.assert_downloaded(desk.output.path());
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    ends_with(&Program::start(["--help"]).finish(LIMIT), 0, "Exit codes:");
+    ends_with(&Program::start(["--version"]).finish(LIMIT), 0, "femtotorrent ");
+}

@@ -1,0 +1,45 @@
+//! Downloads whose peers come from a tracker, or in spite of it.
+
+use std::sync::Arc;
+
+use crate::download::Download;
+use crate::peer::Peer;
+use crate::sample::Sample;
+use crate::tracker::{Reply, Tracker};
+
+#[test]
+fn a_tracker_names_the_peer_and_hears_of_the_end() {
+    let sample = Arc::new(Sample::small());
+    let peer = Peer::honest(&sample);
+    let tracker = Tracker::start(&[peer.address()]);
+    let sample = Sample::small().with_tracker(&tracker.url());
+    Download::start(&sample, &[]).complete(&sample);
+    let said = tracker.wait_for(2);
+    assert_eq!(said[0].path(), "/announce");
+    assert_eq!(said[0].bytes("info_hash"), Some(&sample.info_hash()[..]));
+    assert_eq!((said[0].get("event"), said[0].get("left")), ("started".into(), "524188".into()));
+    assert_eq!((said[1].get("event"), said[1].get("left")), ("completed".into(), "0".into()));
+    assert_eq!(peer.record().connections, 1);
+}
+
+#[test]
+fn whatever_a_tracker_says_a_named_peer_serves() {
+    let nonsense = [
+        Reply::Body(b"garbage".to_vec()),
+        Reply::Body(b"d5:peers1000000000:".to_vec()),
+        Reply::Body(b"d5:peers6:\x7f\x00\x00\x01\x00\x00e".to_vec()),
+        Reply::Body(b"d14:failure reason9:\x1b[2Jgo away".to_vec()),
+        Reply::Raw(b"\x00\xff\xfe garbage that is no HTTP\r\n\r\n".to_vec()),
+        Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nd".to_vec()),
+        Reply::Hang,
+    ];
+    for reply in nonsense {
+        let sample = Arc::new(Sample::small());
+        let peer = Peer::honest(&sample);
+        let tracker = Tracker::start(&[]);
+        tracker.script(reply);
+        let sample = Sample::small().with_tracker(&tracker.url());
+        Download::start(&sample, &[&peer]).complete(&sample);
+        assert!(!tracker.announces().is_empty());
+    }
+}

@@ -1,0 +1,106 @@
+//! One download inside this process, with a bound on how long it may take.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use femtotorrent::message::Snapshot;
+use femtotorrent::session::{self, Job, Outcome, Progress, SessionError, Stop};
+use femtotorrent::storage::Allocate;
+use femtotorrent::swarm::{End, Limits};
+
+use crate::folder::TestFolder;
+use crate::peer::Peer;
+use crate::sample::Sample;
+
+/// A download that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A download that runs on a thread of its own. Stopped when dropped.
+pub struct Download {
+    /// Where it writes.
+    pub folder: TestFolder,
+    stop: Arc<Stop>,
+    ended: Receiver<Result<Outcome, SessionError>>,
+    snapshots: Receiver<Snapshot>,
+}
+
+impl Download {
+    /// Downloads from these peers into a new folder.
+    pub fn start(sample: &Sample, peers: &[&Peer]) -> Download {
+        Download::with(sample, peers, TestFolder::new(), |_| {})
+    }
+
+    /// The same into this folder, with changes to the job.
+    pub fn with(
+        sample: &Sample,
+        peers: &[&Peer],
+        folder: TestFolder,
+        change: impl FnOnce(&mut Job),
+    ) -> Download {
+        let mut job = Job {
+            metainfo: sample.metainfo(),
+            output_dir: PathBuf::from(folder.path()),
+            peers: peers.iter().map(|peer| peer.address().to_string()).collect(),
+            limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None },
+            allocate: Allocate::Sparse,
+            overwrite: false,
+            open_files: 16,
+        };
+        change(&mut job);
+        let stop = Arc::<Stop>::default();
+        let (tell, ended) = channel();
+        let (show, snapshots) = channel();
+        let also_stop = Arc::clone(&stop);
+        std::thread::spawn(move || {
+            let show = std::sync::Mutex::new(show);
+            let result = session::run(&job, &also_stop, &|progress| {
+                if let (Progress::Running(snapshot), Ok(show)) = (progress, show.lock()) {
+                    let _ = show.send(snapshot);
+                }
+            });
+            let _ = tell.send(result);
+        });
+        Download { folder, stop, ended, snapshots }
+    }
+
+    /// Waits for the end. Panics where it does not come.
+    pub fn end(&self) -> Result<Outcome, SessionError> {
+        self.ended.recv_timeout(LIMIT).unwrap_or_else(|_| {
+            let last = self.snapshots.try_iter().last();
+            panic!("the download hangs; how it stood: {last:#?}")
+        })
+    }
+
+    /// Waits until everything is there, and looks at every byte of it.
+    pub fn complete(self, sample: &Sample) -> Snapshot {
+        let outcome = self.end().unwrap();
+        assert_eq!(outcome.end, End::Done);
+        assert_eq!(outcome.snapshot.done, sample.payload.len() as u64);
+        sample.assert_downloaded(self.folder.path());
+        outcome.snapshot
+    }
+
+    /// Waits until a snapshot is so.
+    pub fn wait_until(&self, so: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        let mut last = None;
+        loop {
+            match self.snapshots.recv_timeout(LIMIT) {
+                Ok(snapshot) if so(&snapshot) => return snapshot,
+                Ok(snapshot) => last = Some(snapshot),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("it never came so far; how it stood: {last:#?}")
+                }
+            }
+        }
+    }
+
+    /// Stops it, waits for its end, and gives back its folder with what is there.
+    pub fn stop(self) -> (TestFolder, Outcome) {
+        self.stop.stop();
+        let outcome = self.end().unwrap();
+        let Download { folder, .. } = self;
+        (folder, outcome)
+    }
+}

@@ -1,0 +1,52 @@
+//! What the program says in its log while a test runs it in this process.
+
+use std::net::SocketAddr;
+use std::sync::{Condvar, Mutex, Once};
+use std::time::Duration;
+
+use log::{LevelFilter, Log, Metadata, Record};
+
+const DEADLINE: Duration = Duration::from_secs(40);
+
+static LOGBOOK: Logbook = Logbook { lines: Mutex::new(Vec::new()), written: Condvar::new() };
+
+struct Logbook {
+    lines: Mutex<Vec<String>>,
+    written: Condvar,
+}
+
+impl Log for Logbook {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("femtotorrent")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.lines.lock().unwrap().push(record.args().to_string());
+            self.written.notify_all();
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Starts to write the log down.
+pub fn open() {
+    static OPEN: Once = Once::new();
+    OPEN.call_once(|| {
+        log::set_logger(&LOGBOOK).unwrap();
+        log::set_max_level(LevelFilter::Debug);
+    });
+}
+
+/// Waits until the log says this of a peer. Panics when it does not.
+pub fn wait_for(address: SocketAddr, text: &str) {
+    let start = format!("{address}: ");
+    let of_it = |lines: &[String]| -> Vec<String> {
+        lines.iter().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
+    };
+    let says = |lines: &[String]| of_it(lines).iter().any(|line| line.contains(text));
+    let lines = LOGBOOK.lines.lock().unwrap();
+    let (lines, _) = LOGBOOK.written.wait_timeout_while(lines, DEADLINE, |lines| !says(lines)).unwrap();
+    assert!(says(&lines), "not a word of {text:?}; of that peer it says: {:#?}", of_it(&lines));
+}

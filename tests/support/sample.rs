@@ -1,0 +1,130 @@
+//! A payload that is made up from a number, and the torrent that describes it.
+
+use std::fs;
+use std::path::Path;
+
+use femtotorrent::metainfo::Metainfo;
+use femtotorrent::piece::BLOCK_LENGTH;
+use sha1::{Digest, Sha1};
+
+/// A payload in memory and its torrent.
+pub struct Sample {
+    /// The whole payload, padding included.
+    pub payload: Vec<u8>,
+    /// Bytes in every piece but the last.
+    pub piece_length: u32,
+    /// The torrent as a file holds it.
+    pub torrent: Vec<u8>,
+    files: Vec<(String, u64, bool)>,
+}
+
+impl Sample {
+    /// One file, named `payload.bin`, of so many bytes.
+    pub fn single(length: usize, piece_length: u32) -> Sample {
+        Sample::named("payload.bin", length, piece_length)
+    }
+
+    /// Eight pieces of four blocks, the last block short.
+    pub fn small() -> Sample {
+        Sample::single(8 * 4 * BLOCK_LENGTH as usize - 100, 4 * BLOCK_LENGTH)
+    }
+
+    /// One file of this name and length. Its bytes follow from its length.
+    pub fn named(name: &str, length: usize, piece_length: u32) -> Sample {
+        let mut payload = vec![0; length];
+        fastrand::Rng::with_seed(length as u64).fill(&mut payload);
+        let info = format!("6:lengthi{length}e4:name{}:{name}", name.len());
+        Sample::build(payload, piece_length, &info, vec![(name.to_owned(), length as u64, false)])
+    }
+
+    /// Files below a folder named `many`, with these paths and lengths; an empty path is padding.
+    pub fn multi(files: &[(&str, usize)], piece_length: u32) -> Sample {
+        let mut payload = Vec::new();
+        let mut random = fastrand::Rng::with_seed(files.len() as u64);
+        let mut list = String::new();
+        let mut known = Vec::new();
+        for (path, length) in files {
+            let start = payload.len();
+            payload.resize(start + length, 0);
+            let path = if path.is_empty() {
+                list.push_str(&format!("d4:attr1:p6:lengthi{length}e4:path"));
+                format!(".pad/{length}")
+            } else {
+                random.fill(&mut payload[start..]);
+                list.push_str(&format!("d6:lengthi{length}e4:path"));
+                (*path).to_owned()
+            };
+            let elements: String =
+                path.split('/').map(|element| format!("{}:{element}", element.len())).collect();
+            list.push_str(&format!("l{elements}ee"));
+            known.push((format!("many/{path}"), *length as u64, path.starts_with(".pad/")));
+        }
+        Sample::build(payload, piece_length, &format!("5:filesl{list}e4:name4:many"), known)
+    }
+
+    fn build(payload: Vec<u8>, piece_length: u32, info: &str, files: Vec<(String, u64, bool)>) -> Sample {
+        let digests: Vec<u8> = payload.chunks(piece_length as usize).flat_map(Sha1::digest).collect();
+        let head = format!("d4:infod{info}12:piece lengthi{piece_length}e6:pieces{}:", digests.len());
+        let torrent = [head.as_bytes(), &digests, b"ee"].concat();
+        Sample { payload, piece_length, torrent, files }
+    }
+
+    /// The same with a tracker.
+    pub fn with_tracker(mut self, url: &str) -> Sample {
+        self.torrent.splice(1..1, format!("8:announce{}:{url}", url.len()).into_bytes());
+        self
+    }
+
+    /// The torrent as the program reads it.
+    pub fn metainfo(&self) -> Metainfo {
+        Metainfo::parse(self.torrent.clone()).unwrap()
+    }
+
+    /// The name of the torrent.
+    pub fn info_hash(&self) -> [u8; 20] {
+        self.metainfo().info_hash.0
+    }
+
+    /// How many pieces there are.
+    pub fn pieces(&self) -> u32 {
+        self.payload.len().div_ceil(self.piece_length as usize) as u32
+    }
+
+    /// How many blocks there are.
+    pub fn blocks(&self) -> usize {
+        let pieces = self.payload.chunks(self.piece_length as usize);
+        pieces.map(|piece| piece.len().div_ceil(BLOCK_LENGTH as usize)).sum()
+    }
+
+    /// These bytes of a piece. Panics where there are none.
+    pub fn block(&self, index: u32, begin: u32, length: u32) -> &[u8] {
+        let start = index as usize * self.piece_length as usize + begin as usize;
+        &self.payload[start..start + length as usize]
+    }
+
+    /// Writes the torrent into a folder.
+    pub fn write_torrent(&self, folder: &Path) -> String {
+        let path = folder.join("sample.torrent");
+        fs::write(&path, &self.torrent).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Panics unless the folder holds the payload, byte for byte, and nothing else.
+    pub fn assert_downloaded(&self, folder: &Path) {
+        let mut start = 0;
+        for (path, length, padding) in &self.files {
+            let bytes = &self.payload[start..start + *length as usize];
+            start += *length as usize;
+            if *padding {
+                assert!(!folder.join(path).exists(), "{path} is padding and was written");
+            } else {
+                assert!(fs::read(folder.join(path)).unwrap() == bytes, "{path} differs");
+            }
+        }
+        for entry in fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let known = self.files.iter().any(|(path, ..)| path.split('/').next() == Some(&name));
+            assert!(known || name.ends_with(".torrent"), "{name} is left over");
+        }
+    }
+}
