@@ -6,7 +6,7 @@
 
 use super::ledger::{Claim, Ledger};
 use super::read_buffer::ReadBuffer;
-use super::{STACK_BYTES, Shared, greeting, outbox};
+use super::{STACK_BYTES, Shared, Ticket, greeting, outbox};
 use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
 use crate::net::Line;
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
@@ -47,6 +47,7 @@ impl Start {
     fn live(self) -> Result<(), PeerError> {
         let connected = greeting::connect(self.address)?;
         let line = self.line.get_or_init(|| connected);
+        let ticket = self.shared.admission.ticket().ok_or(PeerError::HungUp("the download has ended"))?;
         let greeting = greeting::greet(line, self.shared.info_hash, self.shared.peer_id)?;
         line.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
 
@@ -55,7 +56,7 @@ impl Start {
             orders: self.orders,
             geometry: self.shared.geometry,
             address: self.address,
-            alive: self.shared.alive.clone(),
+            ticket: ticket.clone(),
         };
         std::thread::Builder::new()
             .name(format!("out-{}", self.address.ip()))
@@ -70,6 +71,7 @@ impl Start {
             introduced: false,
             fast: greeting.fast,
             shared: self.shared,
+            ticket,
         };
         inbound.send(Event::Greeted(self.key, greeting))?;
         inbound.listen(line)
@@ -79,6 +81,7 @@ impl Start {
 struct Inbound {
     key: PeerKey,
     shared: Shared,
+    ticket: Ticket,
     ledger: Ledger,
     news: Vec<News>,
     /// The peer has said what it has: a bitfield may not come any more. BEP 3 wants it as the very first
@@ -197,12 +200,12 @@ impl Inbound {
 
     /// Gives a verified piece to the writer.
     fn hand_over(&mut self, write: Write) -> Result<(), PeerError> {
-        match self.shared.writer.try_send(write) {
+        match self.ticket.writer.try_send(write) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(write)) => {
                 // The disk is behind. The coordinator should know what we have before we wait for it.
                 self.report()?;
-                self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
+                self.ticket.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
             }
             Err(TrySendError::Disconnected(_)) => Err(PeerError::HungUp("the writer has ended")),
         }

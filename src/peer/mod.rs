@@ -8,15 +8,17 @@
 //! A worker knows its peer and nothing else. What it hears it checks and reports; what to ask for is
 //! decided by the coordinator.
 
+mod admission;
 mod greeting;
 mod inbound;
 mod ledger;
 mod outbox;
 mod read_buffer;
 
+pub use admission::{Admission, Ticket};
 pub use read_buffer::ReadMemory;
 
-use crate::message::{Event, Lease, Order, PeerKey, Write};
+use crate::message::{Event, Lease, Order, PeerKey};
 use crate::net::Line;
 use crate::piece::{BufferPool, Geometry};
 use crossbeam_channel::{Sender, unbounded};
@@ -38,14 +40,12 @@ pub struct Shared {
     pub geometry: Geometry,
     /// The coordinator's inbox.
     pub events: Sender<Event>,
-    /// The writer's inbox.
-    pub writer: Sender<Write>,
     /// Spare piece buffers.
     pub buffers: Arc<BufferPool>,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
-    /// Held by every thread for as long as it lives; whoever holds the other end knows when all are gone.
-    pub alive: Sender<()>,
+    /// The way to the writer.
+    pub admission: Arc<Admission>,
 }
 
 /// The coordinator's end of a worker. Dropping it ends the worker.

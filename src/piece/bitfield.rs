@@ -4,7 +4,7 @@
 //! (BEP 3, "bitfield"). In memory the bits stand in 64-bit words, so that a search skips 64 pieces
 //! at a time.
 
-use super::geometry::PieceIndex;
+use super::geometry::{Geometry, PieceIndex};
 
 /// A set of pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,18 @@ impl Bitfield {
         true
     }
 
+    /// The pieces in the set, in order. Costs a step for each of them and for each 64 that could be.
+    pub fn iter(&self, geometry: Geometry) -> impl Iterator<Item = PieceIndex> + '_ {
+        (0..).zip(&self.words).flat_map(move |(at, word): (u32, &u64)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let first = left.leading_zeros();
+                left &= !(1_u64 << 63).checked_shr(first)?;
+                geometry.piece(at.checked_mul(64)?.checked_add(first)?)
+            })
+        })
+    }
+
     /// How many pieces are in the set.
     pub fn count(&self) -> u32 {
         self.ones
@@ -124,6 +136,7 @@ mod tests {
             for piece in cut.pieces().step_by(3) {
                 assert!(set.insert(piece) && !set.insert(piece) && set.has(piece));
             }
+            assert!(set.iter(cut).eq(cut.pieces().step_by(3)));
             assert_eq!(set.to_wire().len(), length.div_ceil(8) as usize);
             assert_eq!(Bitfield::from_wire(&set.to_wire(), length), Some(set));
             let all = Bitfield::all(length);

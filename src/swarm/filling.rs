@@ -4,7 +4,7 @@ use super::Coordinator;
 use super::roster::Restriction;
 use crate::message::{Lease, Order, PeerKey};
 use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex, Span};
-use crate::strategy::{Has, SLOWEST_START};
+use crate::strategy::SLOWEST_START;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -93,13 +93,7 @@ impl Coordinator<'_> {
         let piece = match allowed {
             Restriction::Has(has) => self.pieces.open(has, &mut self.random)?,
             Restriction::AllowedFast(has, fast) => {
-                let mut both = fast.clone();
-                self.geometry.pieces().filter(|piece| fast.has(*piece) && !has.has(*piece)).for_each(
-                    |piece| {
-                        both.remove(piece);
-                    },
-                );
-                self.pieces.open(&Has::Some(both), &mut self.random)?
+                self.pieces.open_one_of(fast.iter().copied().filter(|piece| has.has(*piece)))?
             }
         };
         self.open(piece);

@@ -12,6 +12,8 @@ use std::time::Instant;
 
 /// So many failed attempts at one piece are remembered. Each convicts its liars when the piece verifies.
 const MOST_SUSPECTS: usize = 4;
+/// BEP 6 has a peer name ten or so.
+const MOST_ALLOWED_FAST: usize = 64;
 /// So many refusals in a row, twice the deepest pipeline, are no accident.
 const MOST_REFUSALS: u32 = 1000;
 
@@ -195,8 +197,8 @@ impl Coordinator<'_> {
             }
             if peer.unchoked {
                 peer.pipeline.refused(now);
-            } else if let Some(allowed) = &mut peer.allowed_fast {
-                allowed.remove(block.piece);
+            } else {
+                peer.allowed_fast.retain(|piece| *piece != block.piece);
             }
             self.leases.give_back(key, block);
             self.fill_starving_but(key, now);
@@ -204,16 +206,18 @@ impl Coordinator<'_> {
     }
 
     fn allowed_fast(&mut self, key: PeerKey, piece: PieceIndex) {
-        let count = self.geometry.piece_count();
-        if let Some(peer) = self.roster.get_mut(key) {
-            peer.allowed_fast.get_or_insert_with(|| Bitfield::none(count)).insert(piece);
+        if let Some(peer) = self.roster.get_mut(key)
+            && peer.allowed_fast.len() < MOST_ALLOWED_FAST
+            && !peer.allowed_fast.contains(&piece)
+        {
+            peer.allowed_fast.push(piece);
         }
     }
 
     fn has(&mut self, key: PeerKey, has: Has) {
         let wanted = self.pieces.wanted_of(&has);
         if let Has::Some(pieces) = &has {
-            for piece in self.geometry.pieces().filter(|piece| pieces.has(*piece)) {
+            for piece in pieces.iter(self.geometry) {
                 self.pieces.rarity_mut().gained(piece);
             }
         }

@@ -17,7 +17,7 @@ impl Coordinator<'_> {
         if let Some(peer) = self.roster.remove(key)
             && let Has::Some(pieces) = &peer.has
         {
-            for piece in self.geometry.pieces().filter(|piece| pieces.has(*piece)) {
+            for piece in pieces.iter(self.geometry) {
                 self.pieces.rarity_mut().lost(piece);
             }
         }
@@ -71,7 +71,7 @@ impl Coordinator<'_> {
         self.give_back_all(key);
         if let Some(peer) = self.roster.get_mut(key) {
             peer.unchoked = false;
-            peer.allowed_fast = None;
+            peer.allowed_fast.clear();
             peer.worker.hang_up(why);
         }
     }

@@ -216,7 +216,8 @@ impl<'a> Coordinator<'a> {
             return;
         }
         self.roster.clear();
-        // The writer has stored every piece, so its channel is empty.
-        self.finishing = self.shared.writer.try_send(Write::Finish).is_ok();
+        // The writer has stored every piece, so its channel has room.
+        let ticket = self.shared.admission.ticket();
+        self.finishing = ticket.is_some_and(|ticket| ticket.writer.try_send(Write::Finish).is_ok());
     }
 }

@@ -55,7 +55,7 @@ impl PieceMap {
         let mut missing = Bitfield::all(geometry.piece_count());
         let mut states = vec![State::Missing; geometry.piece_count() as usize];
         let mut stored_bytes = 0;
-        for piece in geometry.pieces().filter(|piece| stored.has(*piece)) {
+        for piece in stored.iter(geometry) {
             missing.remove(piece);
             stored_bytes += u64::from(geometry.length(piece));
             if let Some(state) = states.get_mut(piece.slot()) {
@@ -106,9 +106,18 @@ impl PieceMap {
         }
         let nothing_to_trade = self.stored.count() == 0;
         let piece = self.rarity.pick(has, nothing_to_trade, random)?;
-        self.rarity.take(piece);
         self.change(piece, State::Missing, State::Open);
-        self.memory_used += u64::from(self.geometry.length(piece));
+        self.opened(piece);
+        Some(piece)
+    }
+
+    /// Opens the first of these pieces that is missing, if there is one and room for it.
+    pub fn open_one_of(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) -> Option<PieceIndex> {
+        if !self.has_room() {
+            return None;
+        }
+        let piece = pieces.into_iter().find(|piece| self.change(*piece, State::Missing, State::Open))?;
+        self.opened(piece);
         Some(piece)
     }
 
@@ -157,6 +166,11 @@ impl PieceMap {
     /// To tell what partial peers have.
     pub fn rarity_mut(&mut self) -> &mut Rarity {
         &mut self.rarity
+    }
+
+    fn opened(&mut self, piece: PieceIndex) {
+        self.rarity.take(piece);
+        self.memory_used += u64::from(self.geometry.length(piece));
     }
 
     fn release(&mut self, piece: PieceIndex) {

@@ -31,7 +31,7 @@ pub struct Peer {
     /// It answers our requests.
     pub unchoked: bool,
     /// Pieces that it sends even while it chokes us (BEP 6).
-    pub allowed_fast: Option<Bitfield>,
+    pub allowed_fast: Vec<PieceIndex>,
     /// What it was asked for, the oldest in front.
     pub in_flight: VecDeque<Block>,
     /// How many requests it gets.
@@ -54,7 +54,7 @@ pub enum Restriction<'a> {
     /// Whatever it has.
     Has(&'a Has),
     /// Of what it has, the pieces that it sends while it chokes us.
-    AllowedFast(&'a Has, &'a Bitfield),
+    AllowedFast(&'a Has, &'a [PieceIndex]),
 }
 
 impl Restriction<'_> {
@@ -62,7 +62,7 @@ impl Restriction<'_> {
     pub fn allows(&self, piece: PieceIndex) -> bool {
         match self {
             Restriction::Has(has) => has.has(piece),
-            Restriction::AllowedFast(has, allowed) => allowed.has(piece) && has.has(piece),
+            Restriction::AllowedFast(has, allowed) => allowed.contains(&piece) && has.has(piece),
         }
     }
 }
@@ -79,7 +79,7 @@ impl Peer {
             wanted: 0,
             interested: false,
             unchoked: false,
-            allowed_fast: None,
+            allowed_fast: Vec::new(),
             in_flight: VecDeque::new(),
             pipeline: Pipeline::new(now),
             last_block: now,
@@ -92,11 +92,12 @@ impl Peer {
 
     /// What it may be asked for now; `None` where it may be asked for nothing.
     pub fn may_be_asked(&self) -> Option<Restriction<'_>> {
-        match &self.allowed_fast {
-            _ if self.wanted == 0 => None,
-            _ if self.unchoked => Some(Restriction::Has(&self.has)),
-            Some(allowed) => Some(Restriction::AllowedFast(&self.has, allowed)),
-            None => None,
+        if self.wanted == 0 {
+            None
+        } else if self.unchoked {
+            Some(Restriction::Has(&self.has))
+        } else {
+            (!self.allowed_fast.is_empty()).then_some(Restriction::AllowedFast(&self.has, &self.allowed_fast))
         }
     }
 

@@ -1,0 +1,52 @@
+//! Why a run failed, and how the program then ends.
+
+use crate::storage::StorageError;
+use std::fmt;
+use std::io;
+
+/// Why a run failed. No peer's and no tracker's failure is among these.
+#[derive(Debug)]
+pub enum SessionError {
+    /// The storage failed.
+    Storage(StorageError),
+    /// The torrent names no tracker that we can ask, and the user no peer.
+    NobodyToAsk,
+    /// The numbers of the torrent do not fit each other.
+    Geometry,
+    /// The system has no more threads.
+    Threads(io::Error),
+}
+
+impl SessionError {
+    /// The exit code of a run that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            SessionError::Storage(error) => error.exit_code(),
+            SessionError::NobodyToAsk => 6,
+            SessionError::Geometry => 26,
+            SessionError::Threads(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SessionError::Storage(error) => write!(out, "{error}"),
+            SessionError::NobodyToAsk => write!(
+                out,
+                "nobody to ask for peers: the torrent names no HTTP tracker (name a peer with --peer HOST:PORT)"
+            ),
+            SessionError::Geometry => write!(out, "the torrent has too many pieces"),
+            SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SessionError {}
+
+impl From<StorageError> for SessionError {
+    fn from(error: StorageError) -> SessionError {
+        SessionError::Storage(error)
+    }
+}

@@ -1,0 +1,38 @@
+//! The user's wish to end, on its way from the main thread to the coordinator.
+
+use crate::message::Event;
+use crossbeam_channel::Sender;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Ends a run from another thread.
+#[derive(Debug, Default)]
+pub struct Stop {
+    asked: AtomicBool,
+    inbox: OnceLock<Sender<Event>>,
+}
+
+impl Stop {
+    /// Asks the run to end. It keeps what is there.
+    pub fn stop(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        if let Some(inbox) = self.inbox.get() {
+            // The coordinator is never busy for long; a send that fails means that it has ended.
+            let _ = inbox.send_timeout(Event::Stop, Duration::from_secs(1));
+        }
+    }
+
+    /// Whether somebody asked.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// The coordinator listens now.
+    pub(super) fn attach(&self, inbox: &Sender<Event>) {
+        let _ = self.inbox.set(inbox.clone());
+        if self.is_asked() {
+            let _ = inbox.try_send(Event::Stop);
+        }
+    }
+}
