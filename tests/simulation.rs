@@ -127,11 +127,11 @@ fn a_peer_that_becomes_slow_is_soon_asked_for_less() {
         }
     };
     live(&mut pipeline, 100, 100);
-    assert_eq!(pipeline.depth(), 500);
+    assert!(pipeline.depth() > 50, "{}", pipeline.depth());
     live(&mut pipeline, 1, 200);
     assert!(
-        (30..=50).contains(&pipeline.depth()),
-        "four seconds of 10 blocks a second: {}",
+        (10..=50).contains(&pipeline.depth()),
+        "at most four seconds of 10 blocks a second: {}",
         pipeline.depth()
     );
 }
