@@ -28,7 +28,7 @@ use std::sync::{Arc, OnceLock};
 const STACK_BYTES: usize = 128 * 1024;
 
 /// What every worker of a torrent shares.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Shared {
     /// Which torrent.
     pub info_hash: [u8; 20],
@@ -44,7 +44,7 @@ pub struct Shared {
     pub buffers: Arc<BufferPool>,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
-    /// Held by every thread for as long as it lives; whoever holds the other end knows when all are gone.
+    /// Held by every thread that is connected; whoever holds the other end knows when all are gone.
     pub alive: Sender<()>,
 }
 
@@ -62,14 +62,14 @@ impl Worker {
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn connect(shared: &Shared, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
+    pub fn connect(shared: &Arc<Shared>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
         // Both channels are short: the coordinator counts the requests on their way, and drops a peer
         // that leaves its orders lying.
         let (orders, outbox_orders) = unbounded();
         let (leases, inbound_leases) = unbounded();
         let line = Arc::new(OnceLock::new());
         let inbound = inbound::Start {
-            shared: shared.clone(),
+            shared: Arc::downgrade(shared),
             key,
             address,
             line: Arc::clone(&line),
