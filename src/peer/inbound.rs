@@ -6,15 +6,15 @@
 
 use super::ledger::{Claim, Ledger};
 use super::read_buffer::ReadBuffer;
-use super::{STACK_BYTES, Shared, Ticket, greeting, outbox};
+use super::{STACK_BYTES, Shared, greeting, outbox};
 use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
 use crate::net::Line;
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{FrameLimits, Message, Wanted};
-use crossbeam_channel::{Receiver, TrySendError};
+use crossbeam_channel::{Receiver, TryRecvError, TrySendError};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// BEP 3 has peers say something every two minutes.
@@ -24,7 +24,9 @@ const REPORT: usize = 4096;
 
 /// What a worker starts with.
 pub struct Start {
-    pub shared: Shared,
+    /// Weak for as long as it connects. Nothing can wake a thread that connects, so it must hold nothing
+    /// that the end of a run waits for: not even the writer's inbox.
+    pub shared: Weak<Shared>,
     pub key: PeerKey,
     pub address: SocketAddr,
     pub line: Arc<OnceLock<Line>>,
@@ -35,8 +37,11 @@ pub struct Start {
 impl Start {
     /// The life of the connection. Always ends with [`Event::Gone`].
     pub fn run(self) {
-        let (key, events, line) = (self.key, self.shared.events.clone(), Arc::clone(&self.line));
-        let why = self.live().err().unwrap_or(PeerError::Closed);
+        let connected = greeting::connect(self.address);
+        let Some(shared) = self.shared.upgrade() else { return };
+        let (key, events, line) = (self.key, shared.events.clone(), Arc::clone(&self.line));
+        let why = connected.and_then(|connected| self.live(connected, shared));
+        let why = why.err().unwrap_or(PeerError::Closed);
         if let Some(line) = line.get() {
             line.hang_up("the worker has ended");
         }
@@ -44,19 +49,22 @@ impl Start {
         let _ = events.send(Event::Gone(key, why));
     }
 
-    fn live(self) -> Result<(), PeerError> {
-        let connected = greeting::connect(self.address)?;
+    fn live(self, connected: Line, shared: Arc<Shared>) -> Result<(), PeerError> {
         let line = self.line.get_or_init(|| connected);
-        let ticket = self.shared.admission.ticket().ok_or(PeerError::HungUp("the download has ended"))?;
-        let greeting = greeting::greet(line, self.shared.info_hash, self.shared.peer_id)?;
+        // No order comes before the greeting, but the coordinator may have let go of us meanwhile, and
+        // had no line yet to hang up.
+        if matches!(self.orders.try_recv(), Err(TryRecvError::Disconnected)) {
+            return Err(PeerError::HungUp("we are done with it"));
+        }
+        let greeting = greeting::greet(line, shared.info_hash, shared.peer_id)?;
         line.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
 
         let outbox = outbox::Outbox {
             line: Arc::clone(&self.line),
             orders: self.orders,
-            geometry: self.shared.geometry,
+            geometry: shared.geometry,
             address: self.address,
-            ticket: ticket.clone(),
+            alive: shared.alive.clone(),
         };
         std::thread::Builder::new()
             .name(format!("out-{}", self.address.ip()))
@@ -70,8 +78,7 @@ impl Start {
             news: Vec::new(),
             introduced: false,
             fast: greeting.fast,
-            shared: self.shared,
-            ticket,
+            shared,
         };
         inbound.send(Event::Greeted(self.key, greeting))?;
         inbound.listen(line)
@@ -80,8 +87,7 @@ impl Start {
 
 struct Inbound {
     key: PeerKey,
-    shared: Shared,
-    ticket: Ticket,
+    shared: Arc<Shared>,
     ledger: Ledger,
     news: Vec<News>,
     /// The peer has said what it has: a bitfield may not come any more. BEP 3 wants it as the very first
@@ -200,12 +206,12 @@ impl Inbound {
 
     /// Gives a verified piece to the writer.
     fn hand_over(&mut self, write: Write) -> Result<(), PeerError> {
-        match self.ticket.writer.try_send(write) {
+        match self.shared.writer.try_send(write) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(write)) => {
                 // The disk is behind. The coordinator should know what we have before we wait for it.
                 self.report()?;
-                self.ticket.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
+                self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
             }
             Err(TrySendError::Disconnected(_)) => Err(PeerError::HungUp("the writer has ended")),
         }

@@ -8,17 +8,15 @@
 //! A worker knows its peer and nothing else. What it hears it checks and reports; what to ask for is
 //! decided by the coordinator.
 
-mod admission;
 mod greeting;
 mod inbound;
 mod ledger;
 mod outbox;
 mod read_buffer;
 
-pub use admission::{Admission, Ticket};
 pub use read_buffer::ReadMemory;
 
-use crate::message::{Event, Lease, Order, PeerKey};
+use crate::message::{Event, Lease, Order, PeerKey, Write};
 use crate::net::Line;
 use crate::piece::{BufferPool, Geometry};
 use crossbeam_channel::{Sender, unbounded};
@@ -30,7 +28,7 @@ use std::sync::{Arc, OnceLock};
 const STACK_BYTES: usize = 128 * 1024;
 
 /// What every worker of a torrent shares.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Shared {
     /// Which torrent.
     pub info_hash: [u8; 20],
@@ -40,12 +38,14 @@ pub struct Shared {
     pub geometry: Geometry,
     /// The coordinator's inbox.
     pub events: Sender<Event>,
+    /// The writer's inbox.
+    pub writer: Sender<Write>,
     /// Spare piece buffers.
     pub buffers: Arc<BufferPool>,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
-    /// The way to the writer.
-    pub admission: Arc<Admission>,
+    /// Held by every thread that is connected; whoever holds the other end knows when all are gone.
+    pub alive: Sender<()>,
 }
 
 /// The coordinator's end of a worker. Dropping it ends the worker.
@@ -62,14 +62,14 @@ impl Worker {
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn connect(shared: &Shared, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
+    pub fn connect(shared: &Arc<Shared>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
         // Both channels are short: the coordinator counts the requests on their way, and drops a peer
         // that leaves its orders lying.
         let (orders, outbox_orders) = unbounded();
         let (leases, inbound_leases) = unbounded();
         let line = Arc::new(OnceLock::new());
         let inbound = inbound::Start {
-            shared: shared.clone(),
+            shared: Arc::downgrade(shared),
             key,
             address,
             line: Arc::clone(&line),

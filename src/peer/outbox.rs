@@ -3,13 +3,12 @@
 //! Runs on the thread `out-ADDRESS`. It blocks on its orders, with the keep-alive as the deadline, and
 //! on the socket. When the coordinator lets go of the worker, the orders end and so does the thread.
 
-use super::Ticket;
 use crate::message::{Greeting, Order};
 use crate::net::Line;
 use crate::piece::{Block, Geometry};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{Message, Wanted};
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -27,7 +26,7 @@ pub struct Outbox {
     pub geometry: Geometry,
     pub address: SocketAddr,
     /// Not used: held to be dropped when the thread ends.
-    pub ticket: Ticket,
+    pub alive: Sender<()>,
 }
 
 impl Outbox {
@@ -49,7 +48,7 @@ impl Outbox {
             }
             frames.clear();
         }
-        drop(self.ticket);
+        drop(self.alive);
     }
 
     fn write(&self, order: Order, frames: &mut Vec<u8>) {

@@ -2,7 +2,7 @@
 
 use super::{Job, Outcome, Progress, SessionError, Stop, finding};
 use crate::message::{Event, Snapshot};
-use crate::peer::{self, Admission, Ticket};
+use crate::peer;
 use crate::piece::{Bitfield, BufferPool, Geometry};
 use crate::storage::Storage;
 use crate::storage::writer::{self, Written};
@@ -54,7 +54,8 @@ impl<'a> Threads<'a> {
             events,
             buffers,
             read_memory: Arc::default(),
-            admission: Arc::new(Admission::new(Ticket { writer: pieces, alive })),
+            writer: pieces,
+            alive,
         };
         Ok(Threads { job, shared, inbox, writer, all_gone })
     }
@@ -79,7 +80,6 @@ impl<'a> Threads<'a> {
             return Err(SessionError::NobodyToAsk);
         }
         finding::resolve(&self.job.peers, &self.shared.events);
-        let admission = Arc::clone(&self.shared.admission);
 
         let doors = Doors {
             digest: Box::new(|piece| self.job.metainfo.piece_digest(piece.get()).unwrap_or_default()),
@@ -92,7 +92,6 @@ impl<'a> Threads<'a> {
         let coordinator = Coordinator::new(self.shared, self.inbox, stored, self.job.limits, doors);
         let (end, snapshot) = coordinator.run();
 
-        admission.close();
         totals.set(counts(&snapshot));
         let deadline = Instant::now() + FAREWELL;
         if end == End::Done {

@@ -10,8 +10,9 @@
 //! frees itself and asking twice is a waste.
 
 use super::Coordinator;
+use super::roster::Peer;
 use crate::message::PeerKey;
-use crate::piece::{Assembly, Block, Span};
+use crate::piece::{Assembly, Span};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,36 +28,40 @@ impl Coordinator<'_> {
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
         let end_game = self.pieces.all_are_open();
         let helper_rate = helper.pipeline.rate().max(UNKNOWN_RATE);
-        let slowest = self
+        let mut others: Vec<&Peer> = self
             .roster
             .all()
             .filter(|(other, peer)| *other != key && !peer.in_flight.is_empty())
             .filter(|(_, peer)| end_game || now.saturating_duration_since(peer.last_block) > HOLDS_UP)
-            .max_by(|(_, one), (_, two)| one.time_left().total_cmp(&two.time_left()));
-        let Some((_, slowest)) = slowest else { return Vec::new() };
-
-        let their_rate = slowest.pipeline.rate().max(UNKNOWN_RATE);
-        let owed = slowest.in_flight.len() as f64;
-        let part = (owed * helper_rate / (helper_rate + their_rate)).ceil() as usize;
-        let blocks: Vec<Block> = slowest
-            .in_flight
-            .iter()
-            .rev()
-            .filter(|block| allowed.allows(block.piece))
-            .take(part.clamp(1, most as usize))
-            .copied()
+            .map(|(_, peer)| peer)
             .collect();
-        blocks
-            .into_iter()
-            .filter_map(|block| {
-                let assembly = self.leases.lease_again(key, block)?;
-                Some((Span { piece: block.piece, first: block.number, count: 1 }, assembly))
-            })
-            .collect()
+        others.sort_by(|one, two| two.time_left().total_cmp(&one.time_left()));
+        let leases = &mut self.leases;
+        for slow in others {
+            let their_rate = slow.pipeline.rate().max(UNKNOWN_RATE);
+            let owed = slow.in_flight.len() as f64;
+            let part = (owed * helper_rate / (helper_rate + their_rate)).ceil() as usize;
+            // What a third peer has taken over already is passed over.
+            let taken: Vec<_> = slow
+                .in_flight
+                .iter()
+                .rev()
+                .filter(|block| allowed.allows(block.piece))
+                .filter_map(|block| {
+                    let assembly = leases.lease_again(key, *block)?;
+                    Some((Span { piece: block.piece, first: block.number, count: 1 }, assembly))
+                })
+                .take(part.clamp(1, most as usize))
+                .collect();
+            if !taken.is_empty() {
+                return taken;
+            }
+        }
+        Vec::new()
     }
 }
 
-impl super::roster::Peer {
+impl Peer {
     /// Seconds until what it was asked for has come.
     fn time_left(&self) -> f64 {
         self.in_flight.len() as f64 / self.pipeline.rate().max(UNKNOWN_RATE)

@@ -25,6 +25,7 @@ use leases::Leases;
 use piece_map::PieceMap;
 use roster::Roster;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often the slow things are looked at: rates, silence, what to tell the screen.
@@ -72,7 +73,7 @@ pub struct Coordinator<'a> {
     limits: Limits,
     doors: Doors<'a>,
     inbox: Receiver<Event>,
-    shared: peer::Shared,
+    shared: Arc<peer::Shared>,
     pieces: PieceMap,
     leases: Leases,
     roster: Roster,
@@ -142,7 +143,7 @@ impl<'a> Coordinator<'a> {
             tracker_trouble: None,
             peer_trouble: None,
             finishing: false,
-            shared,
+            shared: Arc::new(shared),
         }
     }
 
@@ -217,7 +218,6 @@ impl<'a> Coordinator<'a> {
         }
         self.roster.clear();
         // The writer has stored every piece, so its channel has room.
-        let ticket = self.shared.admission.ticket();
-        self.finishing = ticket.is_some_and(|ticket| ticket.writer.try_send(Write::Finish).is_ok());
+        self.finishing = self.shared.writer.try_send(Write::Finish).is_ok();
     }
 }

@@ -296,6 +296,54 @@ fn blocks_that_a_silent_peer_owes_come_from_another() {
 }
 
 #[test]
+fn a_helper_finds_what_no_other_helper_has_taken_over() {
+    let sample = Arc::new(Sample::small());
+    let (first_asked, second_silent, gone) = (Gate::default(), Gate::default(), Gate::default());
+    let (served, asked, pass) = (Arc::clone(&sample), first_asked.clone(), gone.clone());
+    let silent = Peer::start(move |talk| {
+        talk.greet(&served, PLAIN)?;
+        talk.say(Message::Bitfield(&bits(&served, |_| true)))?;
+        talk.say(Message::Unchoke)?;
+        let owed = requests(talk, 16)?;
+        asked.open();
+        // It comes back when the others have done all that they can.
+        pass.pass()?;
+        for wanted in owed {
+            talk.send(&served, wanted)?;
+        }
+        talk.hear_out()
+    });
+    let (served, now_silent) = (Arc::clone(&sample), second_silent.clone());
+    let helps_and_falls_silent = Peer::start(move |talk| {
+        talk.greet(&served, PLAIN)?;
+        talk.say(Message::Bitfield(&bits(&served, |_| true)))?;
+        first_asked.pass()?;
+        talk.say(Message::Unchoke)?;
+        for _ in 0..16 {
+            let wanted = talk.next_request()?;
+            talk.send(&served, wanted)?;
+        }
+        // The first of what it takes over.
+        talk.next_request()?;
+        now_silent.open();
+        talk.hear_out()
+    });
+    let served = Arc::clone(&sample);
+    let helper = Peer::start(move |talk| {
+        talk.greet(&served, PLAIN)?;
+        talk.say(Message::Bitfield(&bits(&served, |_| true)))?;
+        second_silent.pass()?;
+        talk.say(Message::Unchoke)?;
+        let wanted = talk.next_request()?;
+        gone.open();
+        talk.send(&served, wanted)?;
+        talk.serve(&served)
+    });
+    Download::start(&sample, &[&silent, &helps_and_falls_silent, &helper]).complete(&sample);
+    assert!(silent.record().served > 0, "the helper was asked while the others were silent");
+}
+
+#[test]
 fn a_silent_peer_cannot_hold_the_memory_for_long() {
     let sample = Arc::new(Sample::small());
     let gate = Gate::default();
