@@ -19,8 +19,10 @@ use std::time::Duration;
 
 /// BEP 3 has peers say something every two minutes.
 const SILENCE: Duration = Duration::from_secs(150);
-/// So much hearsay in one report at most; the rest comes with the next.
-const REPORT: usize = 4096;
+/// So much news in one report at most; the rest comes with the next. What a read brings of blocks is
+/// little news, so this bounds only what peers that flood us can put into the coordinator's inbox: a
+/// thousand such reports are a few megabytes.
+const REPORT: usize = 64;
 
 /// What a worker starts with.
 pub struct Start {
