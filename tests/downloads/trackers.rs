@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::download::Download;
-use crate::peer::Peer;
+use crate::peer::{Gate, Peer};
 use crate::sample::Sample;
 use crate::tracker::{Reply, Tracker};
 
@@ -35,11 +35,15 @@ fn whatever_a_tracker_says_a_named_peer_serves() {
     ];
     for reply in nonsense {
         let sample = Arc::new(Sample::small());
-        let peer = Peer::honest(&sample);
+        let gate = Gate::default();
+        let peer = Peer::honest_after(&sample, &gate);
         let tracker = Tracker::start(&[]);
         tracker.script(reply);
         let sample = Sample::small().with_tracker(&tracker.url());
-        Download::start(&sample, &[&peer]).complete(&sample);
+        let download = Download::start(&sample, &[&peer]);
+        tracker.wait_for(1);
+        gate.open();
+        download.complete(&sample);
         assert!(!tracker.announces().is_empty());
     }
 }
