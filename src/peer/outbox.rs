@@ -9,6 +9,7 @@ use crate::piece::{Block, Geometry};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{Message, Wanted};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -43,8 +44,10 @@ impl Outbox {
                 let Ok(order) = self.orders.try_recv() else { break };
                 self.write(order, &mut frames);
             }
-            if line.write_all(&frames).is_err() {
-                break line.hang_up("it does not read what we send");
+            if let Err(error) = line.write_all(&frames) {
+                let slow = matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock);
+                let why = if slow { "it does not read what we send" } else { "the connection is lost" };
+                break line.hang_up(why);
             }
             frames.clear();
         }

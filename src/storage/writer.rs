@@ -34,13 +34,26 @@ pub fn start(
     alive: Sender<()>,
 ) -> io::Result<JoinHandle<Written>> {
     std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024).spawn(move || {
-        let written = work(storage, &orders, &events, &buffers);
+        // In the order in which they are let go: the farewell is the last that is heard of us, whatever
+        // happens.
+        let farewell = Farewell { events, _alive: alive };
         // Whoever waits for room in the channel must not wait for ever.
-        drop(orders);
-        let _ = events.send(Event::WriterEnded);
-        drop(alive);
-        written
+        let orders = orders;
+        work(storage, &orders, &farewell.events, &buffers)
     })
+}
+
+/// Says that the writer has ended, also where it panicked.
+struct Farewell {
+    events: Sender<Event>,
+    _alive: Sender<()>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        // It fails where the coordinator has ended before.
+        let _ = self.events.send(Event::WriterEnded);
+    }
 }
 
 fn work(

@@ -3,15 +3,13 @@
 use super::Coordinator;
 use super::leases::Arrival;
 use crate::message::{News, Order, PeerKey};
-use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
-use crate::strategy::{Failure, Has};
+use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span};
+use crate::strategy::Has;
 use crate::wire::extension::ExtensionHandshake;
-use log::{debug, info};
+use log::debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// So many failed attempts at one piece are remembered. Each convicts its liars when the piece verifies.
-const MOST_SUSPECTS: usize = 4;
 /// BEP 6 has a peer name ten or so.
 const MOST_ALLOWED_FAST: usize = 64;
 /// So many refusals in a row, twice the deepest pipeline, are no accident.
@@ -91,11 +89,9 @@ impl Coordinator<'_> {
         if self.pieces.verified(piece) {
             self.leases.close(piece);
             self.counters.verified_waiting += 1;
-            self.suspects.remove(&piece);
+            self.forget_suspects(piece);
         }
-        for liar in liars {
-            self.ban(*liar, "it sent wrong data");
-        }
+        self.convict(liars);
     }
 
     /// Pieces are on disk. Only now do we have them, and only now do peers hear of them.
@@ -127,44 +123,6 @@ impl Coordinator<'_> {
                 peer.interested = false;
                 peer.order(Order::Interested(false));
             }
-        }
-    }
-
-    fn piece_was_wrong(&mut self, piece: PieceIndex, suspects: Suspects) {
-        self.leases.close(piece);
-        if !self.pieces.miss(piece) {
-            return;
-        }
-        info!("piece {} did not verify and is fetched again", piece.get());
-        // What is still to come of this attempt is of no use, and its blocks will be asked for again.
-        for (_, peer) in self.roster.all_mut() {
-            let useless: Vec<Block> =
-                peer.in_flight.iter().filter(|block| block.piece == piece).copied().collect();
-            if !useless.is_empty() {
-                peer.in_flight.retain(|block| block.piece != piece);
-                peer.order(Order::Cancel(useless));
-            }
-        }
-        self.counters.wasted += u64::from(self.geometry.length(piece));
-        match suspects.everybody().as_slice() {
-            [only] => self.ban(PeerKey(*only), "it sent wrong data"),
-            _ => {
-                let known = self.suspects.entry(piece).or_default();
-                if known.len() < MOST_SUSPECTS {
-                    known.push(suspects);
-                }
-            }
-        }
-        self.fill_starving(Instant::now());
-    }
-
-    /// Hangs up on a peer that did harm and never connects to it again.
-    fn ban(&mut self, key: PeerKey, why: &'static str) {
-        if let Some(peer) = self.roster.get(key) {
-            info!("{}: banned, {why}", peer.address);
-            let address = peer.address;
-            self.candidates.failed(address, Failure::Never, Instant::now(), &mut self.random);
-            self.let_go(key, why);
         }
     }
 

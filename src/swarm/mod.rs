@@ -5,6 +5,7 @@
 //! this thread sees: the piece map, the leases and the roster. It never touches a socket, a file or a
 //! name server, and never waits for a peer, the writer or the screen.
 
+mod blaming;
 mod connecting;
 mod end_game;
 mod filling;
@@ -16,7 +17,7 @@ mod report;
 mod roster;
 mod ticking;
 
-use crate::message::{Event, Snapshot, TrackerReport, Write};
+use crate::message::{Event, PeerKey, Snapshot, TrackerReport, Write};
 use crate::peer;
 use crate::piece::{Bitfield, Geometry, PieceIndex, Suspects};
 use crate::strategy::{Candidates, Pace};
@@ -25,6 +26,7 @@ use leases::Leases;
 use piece_map::PieceMap;
 use roster::Roster;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -83,6 +85,8 @@ pub struct Coordinator<'a> {
     attempt_at: Option<Instant>,
     /// What failed attempts at pieces were made of.
     suspects: HashMap<PieceIndex, Vec<Suspects>>,
+    /// Where those who made them were.
+    suspect_places: HashMap<PeerKey, SocketAddr>,
     random: fastrand::Rng,
     counters: Counters,
     /// What the last tracker that named no peer said.
@@ -130,6 +134,7 @@ impl<'a> Coordinator<'a> {
             attempts: Pace::new(ATTEMPTS, now),
             attempt_at: None,
             suspects: HashMap::new(),
+            suspect_places: HashMap::new(),
             random,
             counters: Counters {
                 received: 0,
