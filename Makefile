@@ -6,7 +6,7 @@ GNU     := x86_64-unknown-linux-gnu
 # the hash keep the release profile's speed.
 SMALL   := --config 'profile.release.package."*".opt-level="s"' --config 'profile.release.package.sha1.opt-level=3'
 
-.PHONY: help demo build test check interop static bench samples clean
+.PHONY: help demo build test check interop fuzz static bench samples clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,9 @@ interop: ## downloads from libtorrent, aria2 and Transmission; installs them whe
 	tests/interop/install.sh
 	PATH="$(CURDIR)/target/interop-venv/bin:$$PATH" \
 		cargo test --release --features interop --test interop -- --test-threads=1
+
+fuzz: ## each parser against a fuzzer for 30 seconds; installs cargo-fuzz where it is missing
+	tests/fuzz/run.sh $(or $(SECONDS),30) $(TARGETS)
 
 static: ## one static binary, target/static/femtotorrent, proven in an empty root folder
 	RUSTFLAGS="-C target-feature=+crt-static" \

@@ -22,4 +22,4 @@ mod value;
 pub use error::BencodeError;
 pub use item::Item;
 pub use scan::DEPTH_LIMIT;
-pub use value::{Dictionary, List, Value};
+pub use value::{Dictionary, List, Step, Value};

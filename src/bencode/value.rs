@@ -3,7 +3,8 @@
 //! Only [`Value::parse`] and [`Value::parse_prefix`] make one, and they check it from end to end
 //! first. What is inside a list or a dictionary is found by walking over it when somebody asks: a
 //! lookup takes time by the size of the dictionary, and a walk over everything by the size times the
-//! depth, which is four or five in a torrent.
+//! depth, which is four or five in a torrent. Where the depth is a stranger's choice, [`Dictionary::walk`]
+//! takes time by the size alone.
 
 use super::error::{BencodeError, Fault};
 use super::scan::{self, Token};
@@ -33,6 +34,17 @@ pub struct List<'a> {
 pub struct Dictionary<'a> {
     /// From `d` to `e`, both included.
     raw: &'a [u8],
+}
+
+/// What a walk over a dictionary comes upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A dictionary with this name: what follows is in it.
+    Enter(&'a [u8]),
+    /// The end of the dictionary that was entered last.
+    Leave,
+    /// A name and a value other than a dictionary.
+    Entry(&'a [u8], Value<'a>),
 }
 
 impl<'a> Value<'a> {
@@ -140,6 +152,28 @@ impl<'a> Dictionary<'a> {
         })
     }
 
+    /// Everything in it and in the dictionaries inside each other in it, in the order in which it came
+    /// and in one pass. Dictionaries in lists are not entered.
+    pub fn walk(self) -> impl Iterator<Item = Step<'a>> + use<'a> {
+        let mut at = 1_usize;
+        let mut depth = 0_usize;
+        std::iter::from_fn(move || {
+            let Some((name, value)) = bytes_at(self.raw, at) else {
+                depth = depth.checked_sub(1)?;
+                at = at.saturating_add(1);
+                return Some(Step::Leave);
+            };
+            if self.raw.get(value) == Some(&b'd') {
+                depth = depth.saturating_add(1);
+                at = value.saturating_add(1);
+                return Some(Step::Enter(name));
+            }
+            let (entry, next) = value_at(self.raw, value)?;
+            at = next;
+            Some(Step::Entry(name, entry))
+        })
+    }
+
     /// The dictionary as it was received, brackets included: what an info-hash is taken over.
     pub fn raw(self) -> &'a [u8] {
         self.raw
@@ -206,6 +240,25 @@ mod tests {
         assert_eq!(inner.get("b").unwrap().unsigned(), Some(3));
         let names: Vec<_> = outer.iter().map(|(name, _)| name).collect();
         assert_eq!(names, [b"z", b"a"]);
+    }
+
+    #[test]
+    fn a_walk_enters_what_is_inside_and_leaves_it_again() {
+        let value = Value::parse(b"d1:ad1:bd1:ci1eee1:dldee1:ede1:fi2ee").unwrap();
+        let steps: Vec<_> = value.dictionary().unwrap().walk().collect();
+        let list = Value::parse(b"ldee").unwrap();
+        let expected = [
+            Step::Enter(b"a"),
+            Step::Enter(b"b"),
+            Step::Entry(b"c", Value::Integer(1)),
+            Step::Leave,
+            Step::Leave,
+            Step::Entry(b"d", list),
+            Step::Enter(b"e"),
+            Step::Leave,
+            Step::Entry(b"f", Value::Integer(2)),
+        ];
+        assert_eq!(steps, expected);
     }
 
     #[test]

@@ -62,7 +62,10 @@ fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
         let length = length.unsigned().ok_or(fail("length", "is no size"))?;
         let (path, folder) = if kind == Kind::Padding {
             // Nothing is ever there, so the path need not be the torrent's nor its own.
-            (format!("{name}/.pad/{length}"), top)
+            let mut path = format!("{name}/.pad/{length}");
+            // Formatting leaves room for as much again, and there may be a million of these.
+            path.shrink_to_fit();
+            (path, top)
         } else {
             let elements = elements(entry).map_err(|fault| fail("path", fault))?;
             safe_path(name, elements, top, &mut names).map_err(|fault| fail("path", fault))?

@@ -8,7 +8,7 @@
 use super::File;
 use super::error::MetainfoError;
 use super::files::Kind;
-use crate::bencode::{Dictionary, Value};
+use crate::bencode::{Dictionary, Step, Value};
 
 /// Checks that the `file tree`, where there is one, describes the files of version 1.
 pub(super) fn check(info: Dictionary, files: &[File], piece_length: u32) -> Result<(), MetainfoError> {
@@ -40,36 +40,53 @@ fn listed(info: Dictionary<'_>) -> Box<dyn Iterator<Item = (Vec<&[u8]>, u64)> + 
     }))
 }
 
-/// Walks the tree in its order and compares each leaf with the next listed file. Keeps a list of open
-/// folders instead of calling itself, for the depth is a stranger's.
+/// Walks the tree in its order and compares each file with the next listed one. A file is a folder
+/// with a part that has no name, its properties. One pass: the depth is a stranger's choice, and so
+/// nothing here calls itself or comes over the same bytes once for each folder around them.
 fn check_tree<'a>(
     tree: Dictionary<'a>,
     listed: &mut dyn Iterator<Item = (Vec<&'a [u8]>, u64)>,
 ) -> Result<(), MetainfoError> {
-    let mut open = vec![tree.iter()];
+    let without_length = MetainfoError::Hybrid("'file tree' has a file without a length");
     let mut path: Vec<&[u8]> = Vec::new();
-    while let Some(folder) = open.last_mut() {
-        let Some((name, node)) = folder.next() else {
-            open.pop();
-            path.pop();
-            continue;
-        };
-        let node =
-            node.dictionary().ok_or(MetainfoError::Hybrid("'file tree' has a file without properties"))?;
-        path.push(name);
-        let Some(file) = node.get("") else {
-            open.push(node.iter());
-            continue;
-        };
-        let length = file.dictionary().and_then(|file| file.get("length")).and_then(Value::unsigned);
-        let length = length.ok_or(MetainfoError::Hybrid("'file tree' has a file without a length"))?;
-        if listed.next() != Some((path.clone(), length)) {
-            return Err(MetainfoError::Hybrid("'file tree' and the file list name different files"));
+    let mut properties: Option<Properties> = None;
+    for step in tree.walk() {
+        match (step, &mut properties) {
+            (Step::Enter(_), Some(inside)) => inside.depth = inside.depth.saturating_add(1),
+            (Step::Enter(b""), None) => properties = Some(Properties::default()),
+            (Step::Enter(name), None) => path.push(name),
+            (Step::Entry(b"length", length), Some(inside)) if inside.depth == 0 => {
+                inside.length = length.unsigned();
+            }
+            (Step::Entry(..), Some(_)) => {}
+            (Step::Entry(b"", _), None) => return Err(without_length),
+            (Step::Entry(..), None) => {
+                return Err(MetainfoError::Hybrid("'file tree' has a file without properties"));
+            }
+            (Step::Leave, Some(inside)) if inside.depth > 0 => inside.depth = inside.depth.saturating_sub(1),
+            (Step::Leave, Some(inside)) => {
+                let length = inside.length.ok_or(without_length.clone())?;
+                let same = |(listed, size): (Vec<&[u8]>, u64)| listed == path && size == length;
+                if !listed.next().is_some_and(same) {
+                    return Err(MetainfoError::Hybrid("'file tree' and the file list name different files"));
+                }
+                properties = None;
+            }
+            (Step::Leave, None) => {
+                path.pop();
+            }
         }
-        path.pop();
     }
     match listed.next() {
         Some(_) => Err(MetainfoError::Hybrid("'file tree' lacks a file of the file list")),
         None => Ok(()),
     }
+}
+
+/// The properties of a file while the walk is inside them.
+#[derive(Default)]
+struct Properties {
+    length: Option<u64>,
+    /// How many dictionaries are open inside them.
+    depth: usize,
 }

@@ -203,7 +203,14 @@ fn the_halves_of_a_hybrid_must_agree() {
     let hybrid = |tree| torrent(&[("meta version", Some(2.into())), ("file tree", Some(tree))]);
     assert!(Metainfo::parse(hybrid(Item::dictionary([("name", leaf(100))]))).is_ok());
     let broken = Item::dictionary([("name", Item::dictionary([("length", 100.into())]))]);
+    // What version 2 may come to say of a file is passed over, however it is nested.
+    let inner = Item::dictionary([("length", 7.into())]);
+    let more = Item::dictionary([("length", 100.into()), ("new", inner.clone()), ("other", inner)]);
+    let more = Item::dictionary([("name", Item::dictionary([("", more)]))]);
+    assert!(Metainfo::parse(hybrid(more)).is_ok());
+    let no_dictionary = Item::dictionary([("name", Item::dictionary([("", 100.into())]))]);
     for (tree, part) in [
+        (no_dictionary, "without a length"),
         (Item::dictionary([("name", leaf(99))]), "different files"),
         (Item::dictionary([("other", leaf(100))]), "different files"),
         (Item::dictionary([("name", leaf(100)), ("z", leaf(1))]), "different files"),

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Writes what the fuzzer starts from: seeds.py FOLDER makes FOLDER/TARGET/* and FOLDER/words.dict.
+
+A seed is a good input, so that the fuzzer begins where the parsers say yes. Torrents are the sample
+torrents and a hybrid one; the rest is put together here from what the protocols say.
+"""
+import struct
+import sys
+from pathlib import Path
+
+SAMPLES = Path(__file__).parents[2] / "sample-torrents"
+
+
+def bencode(value):
+    match value:
+        case int():
+            return b"i%de" % value
+        case bytes():
+            return b"%d:%s" % (len(value), value)
+        case list():
+            return b"l%se" % b"".join(map(bencode, value))
+        case dict():
+            return b"d%se" % b"".join(bencode(key) + bencode(value[key]) for key in sorted(value))
+
+
+def decode(bytes, at=0):
+    """The value at a place, and where it ends."""
+    if bytes[at] == ord("i"):
+        end = bytes.index(b"e", at)
+        return int(bytes[at + 1 : end]), end + 1
+    if bytes[at] in b"ld":
+        kind, items, at = bytes[at], [], at + 1
+        while bytes[at] != ord("e"):
+            item, at = decode(bytes, at)
+            items.append(item)
+        return (items if kind == ord("l") else dict(zip(items[::2], items[1::2]))), at + 1
+    colon = bytes.index(b":", at)
+    end = colon + 1 + int(bytes[at:colon])
+    return bytes[colon + 1 : end], end
+
+
+def shorthand(value):
+    """The notation of src/shorthand.rs."""
+    match value:
+        case int():
+            return b"i" + struct.pack("<i", value) if abs(value) < 1 << 31 else b"I" + struct.pack("<q", value)
+        case bytes() if len(value) < 128:
+            return bytes([128 + len(value)]) + value
+        case bytes():
+            return b"z" + struct.pack("<H", len(value))
+        case list():
+            return b"l%se" % b"".join(map(shorthand, value))
+        case dict():
+            return b"d%se" % b"".join(shorthand(key) + shorthand(value[key]) for key in value)
+
+
+def frame(name, body=b""):
+    return struct.pack(">IB", 1 + len(body), name) + body
+
+
+def hybrid():
+    files = [
+        {b"length": 5, b"path": [b"a", b"one.txt"]},
+        {b"attr": b"p", b"length": 16379, b"path": [b".pad", b"16379"]},
+        {b"length": 3, b"path": [b"two.txt"]},
+    ]
+    leaf = lambda length: {b"": {b"length": length, b"pieces root": bytes(32)}}
+    tree = {b"a": {b"one.txt": leaf(5)}, b"two.txt": leaf(3)}
+    info = {b"file tree": tree, b"files": files, b"meta version": 2, b"name": b"hybrid"}
+    info |= {b"piece length": 16384, b"pieces": bytes(40)}
+    return {b"announce": b"http://t.example/a", b"info": info, b"piece layers": {}}
+
+
+def odd():
+    """A torrent that uses what the others do not."""
+    files = [
+        {b"length": 1, b"path": [b"a", b"x"], b"path.utf-8": [b"\xc4\x8d", b"x"]},
+        {b"length": 1, b"path": [b"A", b"X"]},
+        {b"length": 0, b"attr": b"l", b"path": [b"link"], b"symlink path": [b"a", b"x"]},
+        {b"length": 2, b"path": [b"..", b"a"]},
+        {b"length": 3, b"path": [b"a"], b"attr": b"x"},
+        {b"length": 4, b"path": [b"_____padding_file_0_"]},
+    ]
+    info = {b"files": files, b"name": b"con.", b"name.utf-8": b"odd", b"piece length": 4}
+    info |= {b"pieces": bytes(60), b"private": 1}
+    trackers = [[b"http://a.example/announce", b"udp://b.example:80"], [b"https://c.example"]]
+    torrent = {b"announce": b"http://a.example", b"announce-list": trackers, b"info": info}
+    return torrent | {b"nodes": [[b"d.example", 6881]], b"url-list": [b"http://e.example/"]}
+
+
+def seeds():
+    torrents = [path.read_bytes() for path in sorted(SAMPLES.glob("*.torrent"))]
+    assert torrents, f"no torrents in {SAMPLES}"
+    torrents += [bencode(hybrid()), bencode(odd())]
+    yield "metainfo", torrents
+    yield "torrent", [shorthand(decode(torrent)[0]) for torrent in torrents]
+
+    answers = [
+        {b"interval": 1800, b"min interval": 60, b"peers": bytes([10, 0, 0, 1, 26, 225] * 3)},
+        {b"complete": 1, b"incomplete": 2, b"interval": 1800, b"peers": b"", b"peers6": bytes([32] * 36)},
+        {b"interval": 900, b"peers": [{b"ip": b"2001:db8::1", b"peer id": bytes(20), b"port": 6881}]},
+        {b"failure reason": b"not welcome"},
+        {b"interval": 1, b"tracker id": b"x", b"warning message": b"slow \xe2\x80\xae"},
+    ]
+    yield "answer", [bencode(answer) for answer in answers] + [shorthand(answer) for answer in answers]
+
+    said = {b"m": {b"ut_metadata": 2, b"ut_pex": 1}, b"p": 6881, b"reqq": 500, b"v": b"x 1.0"}
+    handshakes = [said | {b"yourip": bytes([127, 0, 0, 1])}, said | {b"yourip": bytes([32] * 16)}]
+    yield "extension", [bencode(one) for one in handshakes] + [shorthand(one) for one in handshakes]
+    yield "bencode", [bencode(one) for one in answers + handshakes + [[], {}, -1, [[b"", {b"b": 0, b"a": []}]]]]
+
+    opening = b"\x13BitTorrent protocol"
+    yield "handshake", [opening + bytes(48), opening + bytes([0, 0, 0, 0, 0, 16, 0, 4]) + bytes(range(40))]
+
+    have, block = struct.pack(">I", 7), struct.pack(">III", 7, 16384, 16384)
+    every = [bytes(4)] + [frame(name) for name in (0, 1, 2, 3, 14, 15)]
+    every += [frame(name, have) for name in (4, 13, 17)] + [frame(name, block) for name in (6, 8, 16)]
+    every += [frame(9, b"\x1a\xe1"), frame(20, b"\0" + bencode(said)), frame(99, b"new")]
+    every += [frame(7, block[:8] + bytes(7232)), frame(7, struct.pack(">II", 0, 0) + bytes(16384))]
+    ten = struct.pack(">H", 10)
+    yield "frames", [ten + frame(5, b"\xff\xc0") + b"".join(every)] + [ten + one for one in every]
+
+    yield "address", [
+        b"http://t.example/announce",
+        b"https://me:secret@t.example:8443/secret/announce?passkey=secret&",
+        b"udp://[2001:db8::1]:80",
+        b" HTTP://t.example?x=/y#part\n",
+    ]
+    texts = ["Žluťoučký 別の世界 👍", "a\x1b[2Jb\nc\x9bd", "gpj.\u202eexe", "e\u0301\u2066x\u2069\u2028"]
+    yield "text", [text.encode() for text in texts]
+
+
+def words(torrents):
+    """Strings that mean something, for the fuzzer to put in: keys as bencode and as shorthand."""
+    keys = set()
+
+    def collect(value):
+        for key in value if isinstance(value, dict) else []:
+            keys.add(key)
+        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+            collect(item)
+
+    for torrent in torrents:
+        collect(decode(torrent)[0])
+    found = [write(key) for key in sorted(keys) if len(key) < 30 for write in (bencode, shorthand)]
+    return found + [b"://", b"http://", b"\x13BitTorrent protocol", b"\xe2\x80\xae", b"\xcc\x81", b"\xc2\x9b"]
+
+
+def main(folder):
+    for target, inputs in seeds():
+        (folder / target).mkdir(parents=True, exist_ok=True)
+        for number, data in enumerate(inputs):
+            (folder / target / f"seed-{number}").write_bytes(data)
+    bencoded = [data for target, inputs in seeds() if target in ("metainfo", "bencode") for data in inputs]
+    lines = ['"%s"\n' % "".join(f"\\x{byte:02x}" for byte in word) for word in words(bencoded)]
+    (folder / "words.dict").write_text("".join(lines))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,72 @@
+//! What a torrent that was accepted promises to all who read it.
+//!
+//! The storage and the workers check none of this again: they create the paths and trust the sizes.
+
+use crate::only_shows;
+use femtotorrent::metainfo::{Metainfo, PIECE_LENGTH_LIMIT};
+use femtotorrent::piece::{BLOCK_LENGTH, Geometry};
+use std::collections::HashSet;
+use std::path::{Component, Path};
+
+/// Panics where the torrent breaks a promise.
+pub fn hold_to_its_word(torrent: &Metainfo) {
+    sizes(torrent);
+    paths(torrent);
+    assert!(only_shows(&torrent.name));
+    let addresses = torrent.trackers.iter().flatten().chain(&torrent.web_seeds);
+    for address in addresses.chain(torrent.nodes.iter().map(|(host, _)| host)) {
+        assert!(only_shows(address) && !address.is_empty(), "{address:?}");
+    }
+    assert!(torrent.info_bytes().starts_with(b"d") && torrent.info_bytes().ends_with(b"e"));
+}
+
+/// The files follow one another without a gap, and the pieces cut exactly what they hold.
+fn sizes(torrent: &Metainfo) {
+    let mut end = 0_u64;
+    for file in &torrent.files {
+        assert_eq!(file.offset, end);
+        end = end.checked_add(file.length).expect("a sum that was checked");
+    }
+    assert_eq!(end, torrent.total_size);
+    assert!(end > 0 && (1..=PIECE_LENGTH_LIMIT).contains(&torrent.piece_length));
+
+    let cut = Geometry::new(torrent.total_size, torrent.piece_length).expect("a cut that was checked");
+    assert_eq!(cut.piece_count(), torrent.piece_count());
+    assert!(
+        torrent.piece_digest(torrent.piece_count()).is_none() && cut.piece(torrent.piece_count()).is_none()
+    );
+    let mut covered = 0_u64;
+    for piece in cut.pieces() {
+        assert!(torrent.piece_digest(piece.get()).is_some());
+        assert_eq!(cut.offset(piece), covered);
+        covered += u64::from(cut.length(piece));
+        let last = cut.block_count(piece) - 1;
+        let begin = last * BLOCK_LENGTH;
+        let length = (cut.length(piece) - begin) as usize;
+        assert!(cut.block(piece.get(), begin, length).is_some());
+        assert!(cut.block(piece.get(), begin, length + 1).is_none());
+    }
+    assert_eq!(covered, end);
+}
+
+/// Every path stays below the output folder, is no other file's, and leads through no file.
+fn paths(torrent: &Metainfo) {
+    let written = || torrent.files.iter().filter(|file| !file.padding).map(|file| file.path.as_path());
+    let mut files = HashSet::new();
+    let folded = |path: &Path| path.to_str().expect("a path made of text").to_lowercase();
+    for path in written() {
+        for component in path.components() {
+            let Component::Normal(element) = component else { panic!("{path:?}") };
+            let element = element.to_str().expect("a path made of text");
+            assert!(element.len() <= 255 && only_shows(element), "{path:?}");
+            assert!(!element.contains(['/', '\\']) && !element.ends_with(['.', ' ']), "{path:?}");
+        }
+        assert!(path.starts_with(&torrent.name));
+        assert!(files.insert(folded(path)), "two files at {path:?}");
+    }
+    for path in written() {
+        for folder in path.ancestors().skip(1) {
+            assert!(!files.contains(&folded(folder)), "{path:?} leads through a file");
+        }
+    }
+}
