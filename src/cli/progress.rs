@@ -3,12 +3,13 @@
 //! Everything goes to standard error; standard output is for what a program would read.
 
 use super::exit::Exit;
-use crate::message::Snapshot;
+use crate::message::{Snapshot, Stall};
 use crate::session::{Outcome, Progress, SessionError};
 use crate::swarm::End;
 use crate::text::{printable, size};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
+use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
 /// On a pipe, so much time between two lines.
@@ -38,8 +39,8 @@ struct Part {
     started: Instant,
     last_line: Instant,
     bar: ProgressBar,
-    /// The last sentence about a stall, so that it is not said twice.
-    said: Option<String>,
+    /// The kind of the last stall, so that it is not told twice.
+    told: Option<Discriminant<Stall>>,
 }
 
 impl Screen {
@@ -56,7 +57,7 @@ impl Screen {
             started: now,
             last_line: now,
             bar: bars.add(bar(&name)),
-            said: None,
+            told: None,
         };
         let parts = names.into_iter().map(part).collect();
         Screen { style, bars, parts, interrupted: false }
@@ -90,8 +91,9 @@ impl Screen {
     fn running(&mut self, number: usize, snapshot: &Snapshot) {
         let Some(part) = self.parts.get_mut(number) else { return };
         let stall = snapshot.stall.as_ref().map(|stall| printable(&stall.to_string()));
-        let news = (stall != part.said).then(|| stall.clone()).flatten();
-        part.said.clone_from(&stall);
+        let kind = snapshot.stall.as_ref().map(discriminant);
+        let is_news = kind.is_some() && kind != part.told;
+        part.told = kind;
         let mut state = format!("{}/s, {}", size(snapshot.rate as u64), peers(snapshot));
         if snapshot.finishing {
             state = "writing to the disk".to_owned();
@@ -102,11 +104,11 @@ impl Screen {
         part.bar.set_position(snapshot.done);
         let done = size(snapshot.done);
         part.bar.set_message(format!("{done}, {}", stall.as_deref().unwrap_or(&state)));
-        if self.style == Style::Lines && (part.is_due() || news.is_some()) {
+        if self.style == Style::Lines && (part.is_due() || is_news) {
             let percent = snapshot.done.saturating_mul(100).checked_div(snapshot.total).unwrap_or(100);
             let (done, total) = (size(snapshot.done), size(snapshot.total));
             let line = format!("{}: {done} of {total} ({percent} %), {state}", part.name);
-            match news {
+            match stall {
                 Some(why) => say(&format!("{line}: {why}")),
                 None => say(&line),
             }

@@ -19,6 +19,7 @@ pub use peer_error::PeerError;
 pub use snapshot::{Snapshot, Stall};
 
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
+use crate::wire::Wanted;
 use crate::wire::extension::ExtensionHandshake;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct PeerKey(pub u32);
 pub enum Event {
     /// Somebody found addresses of peers.
     Found(Vec<SocketAddr>),
+    /// The user named these peers.
+    Named(Vec<SocketAddr>),
     /// An announcer spoke to a tracker.
     Tracker(TrackerReport),
     /// A worker exchanged handshakes with its peer.
@@ -78,15 +81,15 @@ pub enum News {
     /// A piece verified and is on its way to the writer. Those who had sent wrong blocks of it before.
     Verified(PieceIndex, Vec<PeerKey>),
     /// A piece is complete and wrong.
-    Corrupt(PieceIndex, Suspects),
+    Corrupt(Arc<Assembly>, Suspects),
     /// It answers no more requests.
     Choked,
     /// It answers requests.
     Unchoked,
-    /// It wants something that we have.
-    Interested,
-    /// It wants nothing that we have.
-    NotInterested,
+    /// It asks for a block, and speaks BEP 6: it is owed an answer.
+    Requested(Wanted),
+    /// A block came whose lease was given up. It is of no use.
+    Late(Block),
     /// It has this piece now.
     Has(PieceIndex),
     /// It has these pieces.
@@ -119,6 +122,8 @@ pub enum Order {
     Cancel(Vec<Block>),
     /// We have this piece now.
     Have(PieceIndex),
+    /// We will not send this block (BEP 6).
+    Reject(Wanted),
 }
 
 /// A promise that the peer will be asked for some blocks of one piece, and where they are to go.

@@ -9,22 +9,22 @@ use std::collections::HashSet;
 /// How many addresses of a kind are kept. Each tier gets a thread, and no honest torrent has so many.
 const ADDRESSES_LIMIT: usize = 200;
 
-/// The announce addresses by tier (BEP 12). `announce` counts only where `announce-list` has nothing.
+/// The announce addresses by tier (BEP 12). `announce` counts only where `announce-list` has nothing, or
+/// nothing that is asked over HTTP, as an old client would have done.
 pub(super) fn tiers(torrent: Dictionary) -> Vec<Vec<String>> {
     let mut seen = HashSet::new();
     let list = torrent.get("announce-list").and_then(Value::list);
-    let tiers: Vec<Vec<String>> = list
+    let mut tiers: Vec<Vec<String>> = list
         .into_iter()
         .flat_map(|list| list.iter())
         .map(|tier| addresses(tier, &mut seen))
         .filter(|tier| !tier.is_empty())
         .collect();
-    match torrent.get("announce") {
-        Some(announce) if tiers.is_empty() => {
-            Some(addresses(announce, &mut seen)).filter(|tier| !tier.is_empty()).into_iter().collect()
-        }
-        _ => tiers,
+    if !tiers.iter().flatten().any(|address| address.starts_with("http")) {
+        let announce = torrent.get("announce").map(|announce| addresses(announce, &mut seen));
+        tiers.extend(announce.filter(|tier| !tier.is_empty()));
     }
+    tiers
 }
 
 /// The web seeds of `url-list`, which is a list or a single string (BEP 19).

@@ -83,7 +83,10 @@ impl Start {
             shared,
         };
         inbound.send(Event::Greeted(self.key, greeting))?;
-        inbound.listen(line)
+        let end = inbound.listen(line);
+        // What was heard before the end counts: a verdict on a piece comes only once.
+        let _ = inbound.report();
+        end
     }
 }
 
@@ -137,16 +140,18 @@ impl Inbound {
             }
             Message::Choke => Some(News::Choked),
             Message::Unchoke => Some(News::Unchoked),
-            Message::Interested => Some(News::Interested),
-            Message::NotInterested => Some(News::NotInterested),
             Message::Reject(wanted) => self.rejected(wanted)?.map(News::Rejected),
             Message::AllowedFast(index) => self.shared.geometry.piece(index).map(News::AllowedFast),
             Message::Extended(extension::HANDSHAKE, body) => {
                 ExtensionHandshake::from_wire(body).map(News::Extensions)
             }
-            // We unchoke nobody, so there is no request that we would have to answer.
-            Message::Request(_) | Message::Cancel(_) => None,
+            // We unchoke nobody. Without BEP 6 that is the answer; with it, each request gets its own.
+            Message::Request(wanted) => self.fast.then_some(News::Requested(wanted)),
             Message::KeepAlive
+            | Message::Cancel(_)
+            // We give nothing, so nobody's interest matters.
+            | Message::Interested
+            | Message::NotInterested
             | Message::HaveNone
             | Message::Suggest(_)
             | Message::Port(_)
@@ -164,11 +169,14 @@ impl Inbound {
         let block = block.ok_or(PeerError::Broke("a block that the torrent does not have"))?;
         let assembly = match self.ledger.claim(block) {
             Claim::Leased(assembly) => assembly,
-            Claim::Late => return Ok(()),
+            Claim::Late => {
+                self.news.push(News::Late(block));
+                return Ok(());
+            }
             Claim::Never => return Err(PeerError::Broke("a block that nobody asked for")),
         };
         let put = assembly.put(block, data, self.key.0, &self.shared.buffers);
-        self.came(block, assembly);
+        self.came(block, Arc::clone(&assembly));
         match put {
             Put::Kept | Put::Duplicate => Ok(()),
             Put::Verified { bytes, liars } => {
@@ -177,7 +185,7 @@ impl Inbound {
                 self.hand_over(Write::Piece(block.piece, bytes))
             }
             Put::Corrupt(suspects) => {
-                self.news.push(News::Corrupt(block.piece, suspects));
+                self.news.push(News::Corrupt(assembly, suspects));
                 Ok(())
             }
         }
@@ -223,6 +231,8 @@ impl Inbound {
         if self.news.is_empty() {
             return Ok(());
         }
+        // Also where no block comes that would look for its lease, the leases must not pile up.
+        self.ledger.take_in();
         let news = std::mem::take(&mut self.news);
         self.send(Event::Heard(self.key, news))
     }

@@ -71,7 +71,8 @@ impl Ledger {
         self.strike(block).is_some()
     }
 
-    fn take_in(&mut self) {
+    /// Enters the leases that have come.
+    pub fn take_in(&mut self) {
         while let Ok(lease) = self.leases.try_recv() {
             let entry = self
                 .pieces

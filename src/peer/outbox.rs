@@ -74,6 +74,7 @@ impl Outbox {
             Order::Cancel(blocks) => {
                 blocks.into_iter().for_each(|block| Message::Cancel(self.wanted(block)).write_to(frames));
             }
+            Order::Reject(wanted) => Message::Reject(wanted).write_to(frames),
             Order::Have(piece) => Message::Have(piece.get()).write_to(frames),
         }
     }

@@ -128,6 +128,13 @@ impl Assembly {
         Put::Corrupt(suspects)
     }
 
+    /// Gives the piece up: no block is taken any more, and the memory is free.
+    pub fn abandon(&self, buffers: &BufferPool) {
+        let mut inside = self.lock();
+        inside.done = true;
+        buffers.give(std::mem::take(&mut inside.buffer));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,7 @@
 //! Why a run failed, and how the program then ends.
 
 use crate::storage::StorageError;
+use crate::text::size;
 use std::fmt;
 use std::io;
 
@@ -11,6 +12,13 @@ pub enum SessionError {
     Storage(StorageError),
     /// The torrent names no tracker that we can ask, and the user no peer.
     NobodyToAsk,
+    /// A piece of the torrent is far longer than the memory that we may use.
+    LongPieces {
+        /// Bytes in a piece.
+        length: u32,
+        /// Bytes that `--memory` allows this torrent.
+        memory: u64,
+    },
     /// The numbers of the torrent do not fit each other.
     Geometry,
     /// The system has no more threads.
@@ -24,7 +32,7 @@ impl SessionError {
             SessionError::Storage(error) => error.exit_code(),
             SessionError::NobodyToAsk => 6,
             SessionError::Geometry => 26,
-            SessionError::Threads(_) => 1,
+            SessionError::Threads(_) | SessionError::LongPieces { .. } => 1,
         }
     }
 }
@@ -36,6 +44,12 @@ impl fmt::Display for SessionError {
             SessionError::NobodyToAsk => write!(
                 out,
                 "nobody to ask for peers: the torrent names no HTTP tracker (name a peer with --peer HOST:PORT)"
+            ),
+            SessionError::LongPieces { length, memory } => write!(
+                out,
+                "its pieces have {}, and each must be in memory as a whole, which may take {} (raise --memory)",
+                size(u64::from(*length)),
+                size(*memory)
             ),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
             SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),

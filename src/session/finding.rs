@@ -48,13 +48,13 @@ pub fn announce(job: &Job, shared: &peer::Shared, totals: &Arc<Totals>) -> Annou
 pub fn resolve(peers: &[String], events: &Sender<Event>) {
     let addresses = peers.iter().filter_map(|peer| peer.parse().ok()).collect();
     // One event, because nobody takes events out of the inbox yet.
-    let _ = events.send(Event::Found(addresses));
+    let _ = events.send(Event::Named(addresses));
     let is_name = |peer: &&String| peer.parse::<SocketAddr>().is_err();
     for peer in peers.iter().filter(is_name) {
         let (peer, events) = (peer.clone(), events.clone());
         let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(move || {
             match peer.to_socket_addrs() {
-                Ok(addresses) => drop(events.send(Event::Found(addresses.collect()))),
+                Ok(addresses) => drop(events.send(Event::Named(addresses.collect()))),
                 Err(error) => {
                     warn!("cannot find the peer {}: {error}", printable(&peer));
                     let outcome = Err(error.to_string());

@@ -67,6 +67,9 @@ pub struct Outcome {
 pub fn run(job: &Job, stop: &Stop, show: &(dyn Fn(Progress) + Sync)) -> Result<Outcome, SessionError> {
     let metainfo = &job.metainfo;
     let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).ok_or(SessionError::Geometry)?;
+    if u64::from(metainfo.piece_length) > job.limits.memory.saturating_mul(4) {
+        return Err(SessionError::LongPieces { length: metainfo.piece_length, memory: job.limits.memory });
+    }
     let digest = |piece: PieceIndex| metainfo.piece_digest(piece.get()).unwrap_or_default();
     let payload = Payload {
         name: &metainfo.name,

@@ -4,7 +4,6 @@ use crate::message::Event;
 use crossbeam_channel::Sender;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// Ends a run from another thread.
 #[derive(Debug, Default)]
@@ -18,8 +17,8 @@ impl Stop {
     pub fn stop(&self) {
         self.asked.store(true, Ordering::SeqCst);
         if let Some(inbox) = self.inbox.get() {
-            // The coordinator is never busy for long; a send that fails means that it has ended.
-            let _ = inbox.send_timeout(Event::Stop, Duration::from_secs(1));
+            // Where the inbox is full, the coordinator sees the wish at its next tick.
+            let _ = inbox.try_send(Event::Stop);
         }
     }
 

@@ -87,6 +87,7 @@ impl<'a> Threads<'a> {
                 totals.set(counts(&snapshot));
                 show(Progress::Running(snapshot));
             }),
+            is_stopped: Box::new(|| stop.is_asked()),
             need_peers: Box::new(|| announcers.need_peers()),
         };
         let coordinator = Coordinator::new(self.shared, self.inbox, stored, self.job.limits, doors);

@@ -35,6 +35,8 @@ enum State {
 
 #[derive(Debug)]
 struct Candidate {
+    /// The user named it.
+    named: bool,
     failures: u32,
     state: State,
 }
@@ -55,8 +57,16 @@ impl Candidates {
         if self.known.len() >= MOST && !self.forget_one() {
             return false;
         }
-        self.known.insert(address, Candidate { failures: 0, state: State::Waiting { until: now } });
+        let state = State::Waiting { until: now };
+        self.known.insert(address, Candidate { named: false, failures: 0, state });
         true
+    }
+
+    /// Adds an address that the user named. It comes before all others and is never forgotten.
+    pub fn add_named(&mut self, address: SocketAddr, now: Instant) {
+        let state = State::Waiting { until: now };
+        let entry = self.known.entry(plain(address));
+        entry.or_insert(Candidate { named: true, failures: 0, state }).named = true;
     }
 
     /// The next address to connect to, which counts as connected from now on. Those that failed least
@@ -66,7 +76,7 @@ impl Candidates {
             .known
             .iter_mut()
             .filter(|(_, candidate)| candidate.is_due(now))
-            .min_by_key(|(_, candidate)| candidate.failures)?;
+            .min_by_key(|(_, candidate)| (!candidate.named, candidate.failures))?;
         candidate.state = State::Connected;
         Some(*address)
     }
@@ -118,13 +128,18 @@ impl Candidates {
     }
 
     fn forget_one(&mut self) -> bool {
+        // Bans are forgotten last, but they must not fill the room of all others.
+        let worth = |candidate: &Candidate| match candidate.state {
+            State::Waiting { .. } if candidate.failures > 0 => Some(candidate.failures.min(HOPELESS)),
+            State::Banned => Some(0),
+            _ => None,
+        };
         let worst = self
             .known
             .iter()
-            .filter(|(_, candidate)| {
-                matches!(candidate.state, State::Waiting { .. }) && candidate.failures > 0
-            })
-            .max_by_key(|(_, candidate)| candidate.failures.min(HOPELESS))
+            .filter(|(_, candidate)| !candidate.named)
+            .filter_map(|(address, candidate)| Some((address, worth(candidate)?)))
+            .max_by_key(|(_, worth)| *worth)
             .map(|(address, _)| *address);
         worst.is_some_and(|address| self.known.remove(&address).is_some())
     }

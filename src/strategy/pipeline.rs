@@ -132,7 +132,14 @@ impl Pipeline {
         self.measure_from(now, 0);
     }
 
-    /// About once a second: what the rate has become.
+    /// It is asked again after it had owed nothing: what was measured until now was our silence.
+    pub fn begin(&mut self, now: Instant) {
+        self.measure_from(now, 0);
+        self.ticked = 0;
+        self.ticked_from = now;
+    }
+
+    /// About once a second while it owes us blocks: what the rate has become.
     pub fn tick(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.ticked_from).as_secs_f64();
         if elapsed < 0.5 {

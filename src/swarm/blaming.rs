@@ -6,9 +6,10 @@
 
 use super::Coordinator;
 use crate::message::{Order, PeerKey};
-use crate::piece::{Block, PieceIndex, Suspects};
+use crate::piece::{Assembly, Block, PieceIndex, Suspects};
 use crate::strategy::Failure;
 use log::info;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// So many failed attempts at one piece are remembered. Each convicts its liars when the piece verifies.
@@ -16,11 +17,12 @@ const MOST_SUSPECTS: usize = 4;
 
 impl Coordinator<'_> {
     /// A piece is complete and does not have its digest.
-    pub(super) fn piece_was_wrong(&mut self, piece: PieceIndex, suspects: Suspects) {
-        self.leases.close(piece);
-        if !self.pieces.miss(piece) {
+    pub(super) fn piece_was_wrong(&mut self, assembly: &Arc<Assembly>, suspects: Suspects) {
+        let piece = assembly.piece();
+        if self.leases.has_another(assembly) || !self.pieces.miss(piece) {
             return;
         }
+        self.leases.close(piece);
         info!("piece {} did not verify and is fetched again", piece.get());
         // What is still to come of this attempt is of no use, and its blocks will be asked for again.
         for (_, peer) in self.roster.all_mut() {

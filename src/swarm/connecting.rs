@@ -22,6 +22,14 @@ impl Coordinator<'_> {
         }
     }
 
+    /// The user named peers: they come first and are never forgotten.
+    pub(super) fn named(&mut self, addresses: Vec<SocketAddr>) {
+        let now = Instant::now();
+        for address in addresses {
+            self.candidates.add_named(address, now);
+        }
+    }
+
     /// Starts as many connections as there is room and reason for.
     pub(super) fn connect(&mut self, now: Instant) {
         while self.wants_peers() && self.candidates.next_due().is_some_and(|due| due <= now) {

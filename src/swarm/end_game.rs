@@ -26,7 +26,8 @@ impl Coordinator<'_> {
     pub(super) fn take_over(&mut self, key: PeerKey, most: u32, now: Instant) -> Vec<(Span, Arc<Assembly>)> {
         let Some(helper) = self.roster.get(key) else { return Vec::new() };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
-        let end_game = self.pieces.all_are_open();
+        // Nothing else is left for it, whatever others may still have to do.
+        let end_game = !self.pieces.rarity().offers(&helper.has);
         let helper_rate = helper.pipeline.rate().max(UNKNOWN_RATE);
         let mut others: Vec<&Peer> = self
             .roster
@@ -38,17 +39,18 @@ impl Coordinator<'_> {
         others.sort_by(|one, two| two.time_left().total_cmp(&one.time_left()));
         let leases = &mut self.leases;
         for slow in others {
+            let insist = now.saturating_duration_since(slow.last_block) > HOLDS_UP;
             let their_rate = slow.pipeline.rate().max(UNKNOWN_RATE);
             let owed = slow.in_flight.len() as f64;
             let part = (owed * helper_rate / (helper_rate + their_rate)).ceil() as usize;
-            // What a third peer has taken over already is passed over.
+            // What a third peer has taken over already is passed over, unless both are slow.
             let taken: Vec<_> = slow
                 .in_flight
                 .iter()
                 .rev()
                 .filter(|block| allowed.allows(block.piece))
                 .filter_map(|block| {
-                    let assembly = leases.lease_again(key, *block)?;
+                    let assembly = leases.lease_again(key, *block, insist)?;
                     Some((Span { piece: block.piece, first: block.number, count: 1 }, assembly))
                 })
                 .take(part.clamp(1, most as usize))

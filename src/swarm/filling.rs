@@ -47,7 +47,7 @@ impl Coordinator<'_> {
     /// Fills the pipelines of those that had nothing to do.
     pub(super) fn fill_starving(&mut self, now: Instant) {
         let starving: Vec<PeerKey> =
-            self.roster.all().filter(|(_, peer)| peer.starving).map(|(key, _)| key).collect();
+            self.roster.all().filter(|(_, peer)| peer.is_hungry()).map(|(key, _)| key).collect();
         for key in starving {
             self.fill(key, now);
         }
@@ -58,7 +58,7 @@ impl Coordinator<'_> {
         let starving: Vec<PeerKey> = self
             .roster
             .all()
-            .filter(|(key, peer)| *key != but && peer.starving)
+            .filter(|(key, peer)| *key != but && peer.is_hungry())
             .map(|(key, _)| key)
             .collect();
         for key in starving {
@@ -73,6 +73,7 @@ impl Coordinator<'_> {
         }
         if peer.in_flight.is_empty() {
             peer.last_block = now;
+            peer.pipeline.begin(now);
         }
         let mut requests = Vec::with_capacity(spans.len());
         for (span, assembly) in spans {
@@ -105,7 +106,7 @@ impl Coordinator<'_> {
         let suspects = self.suspects.get(&piece).cloned().unwrap_or_default();
         let alone = !suspects.is_empty();
         let assembly = Assembly::new(&self.geometry, piece, (self.doors.digest)(piece), suspects);
-        self.leases.open(assembly, alone);
+        self.leases.open(assembly, alone, Instant::now());
     }
 
     /// How many requests one peer may have on their way so that all together hold a third of the

@@ -5,6 +5,7 @@ use super::leases::Arrival;
 use crate::message::{News, Order, PeerKey};
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span};
 use crate::strategy::Has;
+use crate::wire::Wanted;
 use crate::wire::extension::ExtensionHandshake;
 use log::debug;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ impl Coordinator<'_> {
             match news {
                 News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
                 News::Verified(piece, liars) => self.piece_verified(piece, &liars),
-                News::Corrupt(piece, suspects) => self.piece_was_wrong(piece, suspects),
+                News::Corrupt(assembly, suspects) => self.piece_was_wrong(&assembly, suspects),
                 News::Choked => self.choked(key),
                 News::Unchoked => self.unchoked(key, now),
                 News::Has(piece) => self.has_one_more(key, piece),
@@ -34,8 +35,8 @@ impl Coordinator<'_> {
                 News::Rejected(block) => self.rejected(key, block, now),
                 News::AllowedFast(piece) => self.allowed_fast(key, piece),
                 News::Extensions(said) => self.extensions(key, &said),
-                // We give nothing yet, so nobody's interest matters.
-                News::Interested | News::NotInterested => {}
+                News::Late(block) => self.came_late(key, block),
+                News::Requested(wanted) => self.refuse(key, wanted),
             }
         }
         if refused {
@@ -43,6 +44,9 @@ impl Coordinator<'_> {
             // Not at once: what it refused now it would refuse again.
             if let Some(peer) = self.roster.get_mut(key) {
                 peer.starving = true;
+                if peer.unchoked {
+                    peer.pipeline.refused(now);
+                }
             }
         } else {
             self.fill(key, now);
@@ -59,10 +63,13 @@ impl Coordinator<'_> {
             peer.useful = true;
             self.candidates.proved(peer.address);
         }
+        let of_an_attempt_that_failed = self.leases.has_another(assembly);
         for block in span.blocks() {
             let length = u64::from(self.geometry.block_length(block));
             self.counters.received += length;
-            if let Some(peer) = self.roster.get_mut(key) {
+            if let Some(peer) = self.roster.get_mut(key)
+                && !of_an_attempt_that_failed
+            {
                 peer.strike(block);
             }
             match self.leases.receive(key, block, assembly) {
@@ -139,8 +146,11 @@ impl Coordinator<'_> {
 
     fn unchoked(&mut self, key: PeerKey, now: Instant) {
         if let Some(peer) = self.roster.get_mut(key) {
+            if peer.in_flight.is_empty() {
+                // What it owes from before is not newer for this.
+                peer.last_block = now;
+            }
             peer.unchoked = true;
-            peer.last_block = now;
         }
     }
 
@@ -153,13 +163,27 @@ impl Coordinator<'_> {
                 self.let_go(key, "it refuses whatever we ask for");
                 return;
             }
-            if peer.unchoked {
-                peer.pipeline.refused(now);
-            } else {
+            if !peer.unchoked {
                 peer.allowed_fast.retain(|piece| *piece != block.piece);
             }
             self.leases.give_back(key, block);
             self.fill_starving_but(key, now);
+        }
+    }
+
+    /// What came late is not on its way any more, in whichever attempt it was asked for.
+    fn came_late(&mut self, key: PeerKey, block: Block) {
+        if let Some(peer) = self.roster.get_mut(key)
+            && peer.strike(block)
+        {
+            self.leases.give_back(key, block);
+        }
+    }
+
+    /// We choke everybody, and a peer of BEP 6 waits for a word on each request.
+    fn refuse(&mut self, key: PeerKey, wanted: Wanted) {
+        if let Some(peer) = self.roster.get(key) {
+            peer.order(Order::Reject(wanted));
         }
     }
 

@@ -10,6 +10,11 @@ use crate::message::PeerKey;
 use crate::piece::{Assembly, Block, Geometry, PieceIndex, Span};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a piece may be fetched from one peer alone, to find out who lies. Longer, and finding out
+/// costs more than the lies.
+const ALONE_AT_MOST: Duration = Duration::from_secs(30);
 
 /// The open pieces of one torrent.
 #[derive(Debug)]
@@ -27,6 +32,7 @@ struct OpenPiece {
     free: u32,
     /// Blocks before this one are not free.
     search_from: u32,
+    since: Instant,
     /// The piece was wrong before: now it comes from one peer alone, so that we know whom to blame.
     only: Only,
 }
@@ -65,7 +71,7 @@ impl Leases {
     }
 
     /// Opens a piece, which comes from one peer alone if `alone`.
-    pub fn open(&mut self, assembly: Assembly, alone: bool) {
+    pub fn open(&mut self, assembly: Assembly, alone: bool, now: Instant) {
         let piece = assembly.piece();
         let count = self.geometry.block_count(piece);
         let open = OpenPiece {
@@ -73,6 +79,7 @@ impl Leases {
             blocks: vec![BlockState::Free; count as usize],
             free: count,
             search_from: 0,
+            since: now,
             only: if alone { Only::WhoeverIsFirst } else { Only::Anybody },
         };
         self.open.insert(piece, open);
@@ -80,9 +87,14 @@ impl Leases {
     }
 
     /// The piece is verified or given up: its leases are of no use.
-    pub fn close(&mut self, piece: PieceIndex) {
-        self.open.remove(&piece);
+    pub fn close(&mut self, piece: PieceIndex) -> Option<Arc<Assembly>> {
         self.with_free.retain(|other| *other != piece);
+        self.open.remove(&piece).map(|open| open.assembly)
+    }
+
+    /// Whether the piece of this assembly is open with another: this one is of an attempt that failed.
+    pub fn has_another(&self, assembly: &Arc<Assembly>) -> bool {
+        self.open.get(&assembly.piece()).is_some_and(|open| !Arc::ptr_eq(&open.assembly, assembly))
     }
 
     /// Leases up to `most` blocks in a row of an open piece to a peer.
@@ -105,23 +117,22 @@ impl Leases {
         Some((span, Arc::clone(&open.assembly)))
     }
 
-    /// Leases a block that another peer was asked for to a second one. `None` where that cannot be.
-    pub fn lease_again(&mut self, peer: PeerKey, block: Block) -> Option<Arc<Assembly>> {
+    /// Leases a block that another peer was asked for to a second one; if `insist`, in the place of the
+    /// first of two. `None` where that cannot be.
+    pub fn lease_again(&mut self, peer: PeerKey, block: Block, insist: bool) -> Option<Arc<Assembly>> {
         let open = self.open.get_mut(&block.piece)?;
         if open.only != Only::Anybody {
             return None;
         }
-        match open.blocks.get_mut(block.number as usize)? {
-            state @ BlockState::Leased(_) => {
-                let BlockState::Leased(first) = *state else { return None };
-                if first == peer {
-                    return None;
-                }
-                *state = BlockState::LeasedTwice(first, peer);
-                Some(Arc::clone(&open.assembly))
+        let state = open.blocks.get_mut(block.number as usize)?;
+        *state = match *state {
+            BlockState::Leased(first) if first != peer => BlockState::LeasedTwice(first, peer),
+            BlockState::LeasedTwice(one, two) if insist && one != peer && two != peer => {
+                BlockState::LeasedTwice(two, peer)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(Arc::clone(&open.assembly))
     }
 
     /// The block came from this peer and is in this assembly. One that is not the open one's is that of
@@ -184,6 +195,34 @@ impl Leases {
         })
     }
 
+    /// Takes back all that the peer was asked for.
+    pub fn give_back_all(&mut self, peer: PeerKey) {
+        let held = |state: &BlockState| match *state {
+            BlockState::Leased(one) => one == peer,
+            BlockState::LeasedTwice(one, two) => one == peer || two == peer,
+            BlockState::Free | BlockState::Received => false,
+        };
+        let blocks: Vec<Block> = self
+            .open
+            .iter()
+            .flat_map(|(piece, open)| {
+                let numbers = (0..).zip(&open.blocks).filter(|(_, state)| held(state));
+                numbers.map(|(number, _)| Block { piece: *piece, number })
+            })
+            .collect();
+        blocks.into_iter().for_each(|block| self.give_back(peer, block));
+        self.let_go(peer);
+    }
+
+    /// A piece that one peer alone may send, and has not sent for so long, may come from all.
+    pub fn share_overdue(&mut self, now: Instant) {
+        for open in self.open.values_mut() {
+            if open.only != Only::Anybody && now.saturating_duration_since(open.since) > ALONE_AT_MOST {
+                open.only = Only::Anybody;
+            }
+        }
+    }
+
     /// The peer left, or gives nothing: what only it may send may come from somebody else.
     pub fn let_go(&mut self, peer: PeerKey) {
         for open in self.open.values_mut().filter(|open| open.only == Only::Peer(peer)) {
@@ -227,7 +266,7 @@ mod tests {
         let geometry = Geometry::new(u64::from(length) * 2, length).unwrap();
         let piece = geometry.piece(1).unwrap();
         let mut leases = Leases::new(geometry);
-        leases.open(Assembly::new(&geometry, piece, [0; 20], Vec::new()), alone);
+        leases.open(Assembly::new(&geometry, piece, [0; 20], Vec::new()), alone, Instant::now());
         (leases, piece)
     }
 
@@ -252,9 +291,9 @@ mod tests {
         let (mut leases, piece) = one_open_piece(2, false);
         let block = Block { piece, number: 0 };
         span(&mut leases, A, 1);
-        assert!(leases.lease_again(A, block).is_none());
-        assert!(leases.lease_again(B, block).is_some());
-        assert!(leases.lease_again(PeerKey(3), block).is_none());
+        assert!(leases.lease_again(A, block, false).is_none());
+        assert!(leases.lease_again(B, block, false).is_some());
+        assert!(leases.lease_again(PeerKey(3), block, false).is_none());
         let assembly = Arc::clone(&leases.open[&piece].assembly);
         assert_eq!(leases.receive(B, block, &assembly), Arrival::Useful { cancel: Some(A) });
         assert_eq!(leases.receive(A, block, &assembly), Arrival::Useless);
@@ -281,7 +320,7 @@ mod tests {
         let (mut leases, piece) = one_open_piece(2, false);
         let (first, _) = (Arc::clone(&leases.open[&piece].assembly), span(&mut leases, A, 2));
         leases.close(piece);
-        leases.open(Assembly::new(&leases.geometry, piece, [0; 20], Vec::new()), true);
+        leases.open(Assembly::new(&leases.geometry, piece, [0; 20], Vec::new()), true, Instant::now());
         assert_eq!(leases.receive(A, Block { piece, number: 0 }, &first), Arrival::Useless);
         assert_eq!(span(&mut leases, B, 2), Some((0, 2)));
         assert_eq!(leases.receive(A, Block { piece, number: 1 }, &first), Arrival::Useless);
@@ -293,7 +332,7 @@ mod tests {
         let (mut leases, piece) = one_open_piece(3, true);
         assert_eq!(span(&mut leases, A, 1), Some((0, 1)));
         assert_eq!(span(&mut leases, B, 1), None);
-        assert!(leases.lease_again(B, Block { piece, number: 0 }).is_none());
+        assert!(leases.lease_again(B, Block { piece, number: 0 }, false).is_none());
         leases.give_back(A, Block { piece, number: 0 });
         assert_eq!(span(&mut leases, B, 1), None);
         leases.let_go(A);

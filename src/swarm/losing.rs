@@ -39,11 +39,9 @@ impl Coordinator<'_> {
     /// Takes back what the peer was asked for.
     pub(super) fn give_back_all(&mut self, key: PeerKey) {
         if let Some(peer) = self.roster.get_mut(key) {
-            for block in std::mem::take(&mut peer.in_flight) {
-                self.leases.give_back(key, block);
-            }
+            peer.in_flight.clear();
         }
-        self.leases.let_go(key);
+        self.leases.give_back_all(key);
     }
 
     /// Gives up an open piece that no peer may be asked for. It holds memory, and where none is left it
@@ -61,7 +59,10 @@ impl Coordinator<'_> {
         if let Some((piece, received)) = orphan {
             debug!("piece {} is given up: no peer may be asked for it", piece.get());
             self.counters.wasted += u64::from(received) * u64::from(BLOCK_LENGTH);
-            self.leases.close(piece);
+            if let Some(assembly) = self.leases.close(piece) {
+                // Workers may hold it for long; its memory is what we want back.
+                assembly.abandon(&self.shared.buffers);
+            }
             self.pieces.miss(piece);
         }
     }

@@ -52,6 +52,8 @@ pub struct Doors<'a> {
     pub digest: Box<dyn Fn(PieceIndex) -> [u8; 20] + 'a>,
     /// Shows how the download stands. Must not wait.
     pub show: Box<dyn FnMut(Snapshot) + 'a>,
+    /// Whether the user wants to end.
+    pub is_stopped: Box<dyn Fn() -> bool + 'a>,
     /// Asks the trackers for more peers. Must not wait.
     pub need_peers: Box<dyn FnMut() + 'a>,
 }
@@ -200,6 +202,7 @@ impl<'a> Coordinator<'a> {
             Event::Greeted(key, greeting) => self.greeted(key, greeting),
             Event::Gone(key, why) => self.gone(key, why),
             Event::Found(addresses) => self.found(addresses),
+            Event::Named(addresses) => self.named(addresses),
             Event::Tracker(report) => self.tracker_spoke(report),
             Event::WriterEnded if self.finishing => return Some(End::Done),
             Event::WriterEnded => return Some(End::WriterFailed),

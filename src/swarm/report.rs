@@ -30,7 +30,7 @@ impl Coordinator<'_> {
             return None;
         }
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
-        Some(if self.counters.verified_waiting > 0 && !self.pieces.has_room() {
+        Some(if self.disk_is_behind() {
             Stall::SlowDisk
         } else if self.candidates.known() == 0 {
             Stall::NoPeers(self.tracker_trouble.clone())
@@ -43,6 +43,12 @@ impl Coordinator<'_> {
         } else {
             Stall::Silent
         })
+    }
+
+    /// Whether peers wait for us because we wait for the disk.
+    pub(super) fn disk_is_behind(&self) -> bool {
+        let no_room = self.counters.verified_waiting > 0 && !self.pieces.has_room();
+        no_room || self.shared.writer.is_full()
     }
 
     /// The number of a piece that nobody has, or else of the first that we miss.

@@ -101,6 +101,11 @@ impl Peer {
         }
     }
 
+    /// Whether it could be asked for more, so far as its own pipeline goes.
+    pub fn is_hungry(&self) -> bool {
+        self.starving || self.in_flight.is_empty()
+    }
+
     /// Whether it has every piece.
     pub fn is_seed(&self) -> bool {
         match &self.has {

@@ -18,14 +18,19 @@ impl Coordinator<'_> {
     /// Runs four times a second.
     pub(super) fn tick(&mut self, now: Instant) -> Option<End> {
         self.measure(now);
-        self.roster.all_mut().for_each(|(_, peer)| peer.pipeline.tick(now));
+        let owing = self.roster.all_mut().filter(|(_, peer)| !peer.in_flight.is_empty());
+        owing.for_each(|(_, peer)| peer.pipeline.tick(now));
         self.give_up_on_silent_peers(now);
         self.make_room(now);
         self.widen_if_starved(now);
         self.give_up_orphan();
+        self.leases.share_overdue(now);
         self.fill_starving(now);
         if self.candidates.waiting() == 0 && self.roster.len() < self.limits.max_peers && !self.finishing {
             (self.doors.need_peers)();
+        }
+        if (self.doors.is_stopped)() {
+            return Some(End::Stopped);
         }
         let snapshot = self.snapshot(now);
         (self.doors.show)(snapshot);
@@ -59,6 +64,11 @@ impl Coordinator<'_> {
     }
 
     fn give_up_on_silent_peers(&mut self, now: Instant) {
+        if self.disk_is_behind() {
+            // It is we who keep them waiting.
+            self.roster.all_mut().for_each(|(_, peer)| peer.last_block = now);
+            return;
+        }
         let silent: Vec<PeerKey> = self
             .roster
             .all()
