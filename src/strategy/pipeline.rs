@@ -323,4 +323,25 @@ mod tests {
         run(&mut pipeline, start + Duration::from_secs(60), 1e5, 0.1, 5);
         assert!(pipeline.depth() > 100, "{}", pipeline.depth());
     }
+
+    #[test]
+    fn review_a_peer_that_lets_us_wait_still_gets_sixteen() {
+        let start = Instant::now();
+        let mut pipeline = Pipeline::new(start);
+        for quarter in 1..=120 {
+            pipeline.tick(start + Duration::from_millis(quarter * 250));
+        }
+        let from = start + Duration::from_secs(30);
+        let first = pipeline.depth();
+        let mut now = from;
+        // one pipeline per 100 ms round trip
+        for _ in 0..600 {
+            now += Duration::from_millis(100);
+            let depth = pipeline.depth();
+            pipeline.received(depth, now);
+            if (now - from).as_millis() % 5000 == 0 { pipeline.tick(now); println!("{:?} {}", now - from, pipeline.depth()); }
+            else if (now - from).as_millis() % 500 == 0 { pipeline.tick(now); }
+        }
+        assert_eq!(first, SLOWEST_START);
+    }
 }

@@ -336,3 +336,24 @@ fn an_absurd_request_queue_is_brought_to_reason() {
         is_borne(move |talk| talk.say(Message::Extended(0, said.as_bytes())));
     }
 }
+
+#[test]
+fn review_wrong_last_block_then_bad_frame() {
+    is_dropped("impossible length", |talk, sample| {
+        talk.greet(sample, FAST)?;
+        talk.say(Message::HaveAll)?;
+        talk.say(Message::Unchoke)?;
+        let wanted: Vec<Wanted> = (0..16).map(|_| talk.next_request()).collect::<io::Result<_>>()?;
+        let mut bytes = Vec::new();
+        for (at, block) in wanted.iter().enumerate() {
+            let mut data = sample.block(block.index, block.begin, block.length).to_vec();
+            if at == 15 {
+                data[0] ^= 1;
+            }
+            Message::Piece { index: block.index, begin: block.begin, data: &data }.write_to(&mut bytes);
+        }
+        // have with the wrong length
+        bytes.extend([0, 0, 0, 4, 4, 0, 0, 0]);
+        talk.say_bytes(&bytes)
+    });
+}

@@ -630,3 +630,35 @@ fn of_those_who_made_a_wrong_piece_together_the_liar_is_found() {
     assert_eq!(honest.record().connections, 1, "who told the truth is kept");
     assert!(honest.record().served > 0);
 }
+
+#[test]
+fn review_a_peer_whose_requests_were_all_cancelled_is_asked_again() {
+    let length = 16 * BLOCK_LENGTH;
+    let sample = Arc::new(Sample::single(length as usize, length));
+    let asked = Gate::default();
+    let (served, gate) = (Arc::clone(&sample), asked.clone());
+    let slow = Peer::start(move |talk| {
+        talk.greet(&served, PLAIN)?;
+        talk.say(Message::Bitfield(&bits(&served, |_| true)))?;
+        talk.say(Message::Unchoke)?;
+        requests(talk, 16)?;
+        gate.open();
+        let mut cancels = 0;
+        while cancels < 16 {
+            cancels += usize::from(matches!(talk.next()?, Said::Cancel(_)));
+        }
+        talk.serve(&served)
+    });
+    let served = Arc::clone(&sample);
+    let liar = Peer::start(move |talk| {
+        talk.greet(&served, PLAIN)?;
+        talk.say(Message::Bitfield(&bits(&served, |_| true)))?;
+        asked.pass()?;
+        talk.say(Message::Unchoke)?;
+        loop {
+            let wanted = talk.next_request()?;
+            talk.send_data(wanted, &vec![9; wanted.length as usize])?;
+        }
+    });
+    Download::start(&sample, &[&slow, &liar]).complete(&sample);
+}
