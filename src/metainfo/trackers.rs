@@ -74,11 +74,17 @@ mod tests {
 
     #[test]
     fn the_list_counts_more_than_the_lone_address() {
-        let torrent = parsed(b"d8:announce1:x13:announce-listll1:a1:be0:l1: ei7el1:c1:aeee");
-        assert_eq!(tiers(torrent), [vec!["a", "b"], vec!["c"]]);
+        let torrent = parsed(b"d8:announce1:x13:announce-listll1:a8:http://be0:l1: ei7el1:c1:aeee");
+        assert_eq!(tiers(torrent), [vec!["a", "http://b"], vec!["c"]]);
         assert_eq!(tiers(parsed(b"d8:announce1:x13:announce-listlleee")), [["x"]]);
         assert_eq!(tiers(parsed(b"d8:announce1:xe")), [["x"]]);
         assert!(tiers(parsed(b"d8:announcei1e13:announce-listi2ee")).is_empty());
+    }
+
+    #[test]
+    fn a_list_without_http_leaves_the_lone_address_as_the_last_tier() {
+        let torrent = parsed(b"d8:announce8:http://x13:announce-listll7:udp://aeee");
+        assert_eq!(tiers(torrent), [["udp://a"], ["http://x"]]);
     }
 
     #[test]

@@ -338,7 +338,7 @@ fn an_absurd_request_queue_is_brought_to_reason() {
 }
 
 #[test]
-fn review_wrong_last_block_then_bad_frame() {
+fn a_verdict_on_a_piece_is_heard_although_the_next_frame_is_bad() {
     is_dropped("impossible length", |talk, sample| {
         talk.greet(sample, FAST)?;
         talk.say(Message::HaveAll)?;

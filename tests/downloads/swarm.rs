@@ -632,7 +632,7 @@ fn of_those_who_made_a_wrong_piece_together_the_liar_is_found() {
 }
 
 #[test]
-fn review_a_peer_whose_requests_were_all_cancelled_is_asked_again() {
+fn a_peer_whose_requests_were_all_cancelled_is_asked_again() {
     let length = 16 * BLOCK_LENGTH;
     let sample = Arc::new(Sample::single(length as usize, length));
     let asked = Gate::default();
