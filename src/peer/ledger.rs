@@ -51,9 +51,6 @@ impl Ledger {
 
     /// Strikes a block that came.
     pub fn claim(&mut self, block: Block) -> Claim {
-        if let Some(assembly) = self.strike(block) {
-            return Claim::Leased(assembly);
-        }
         self.take_in();
         match self.strike(block) {
             Some(assembly) => Claim::Leased(assembly),

@@ -11,6 +11,8 @@ use log::debug;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Of a peer that asks without listening, requests beyond these get no answer.
+const MOST_ANSWERS: usize = 500;
 /// BEP 6 has a peer name ten or so.
 const MOST_ALLOWED_FAST: usize = 64;
 /// So many refusals in a row, twice the deepest pipeline, are no accident.
@@ -20,9 +22,16 @@ impl Coordinator<'_> {
     /// A peer said something.
     pub(super) fn heard(&mut self, key: PeerKey, news: Vec<News>) {
         let now = Instant::now();
-        let mut refused = false;
+        let (mut refused, mut refused_unchoked) = (false, false);
         for news in news {
-            refused |= matches!(news, News::Rejected(_));
+            match &news {
+                News::Rejected(_) => {
+                    refused = true;
+                    refused_unchoked |= self.roster.get(key).is_some_and(|peer| peer.unchoked);
+                }
+                News::Unchoked => refused = false,
+                _ => {}
+            }
             match news {
                 News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
                 News::Verified(piece, liars) => self.piece_verified(piece, &liars),
@@ -39,14 +48,14 @@ impl Coordinator<'_> {
                 News::Requested(wanted) => self.refuse(key, wanted),
             }
         }
+        if refused_unchoked && let Some(peer) = self.roster.get_mut(key) {
+            peer.pipeline.refused(now);
+        }
         if refused {
             self.leases.let_go(key);
             // Not at once: what it refused now it would refuse again.
             if let Some(peer) = self.roster.get_mut(key) {
                 peer.starving = true;
-                if peer.unchoked {
-                    peer.pipeline.refused(now);
-                }
             }
         } else {
             self.fill(key, now);
@@ -182,7 +191,9 @@ impl Coordinator<'_> {
 
     /// We choke everybody, and a peer of BEP 6 waits for a word on each request.
     fn refuse(&mut self, key: PeerKey, wanted: Wanted) {
-        if let Some(peer) = self.roster.get(key) {
+        if let Some(peer) = self.roster.get(key)
+            && peer.worker.backlog() < MOST_ANSWERS
+        {
             peer.order(Order::Reject(wanted));
         }
     }
