@@ -47,7 +47,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("serde_json", &["cli/"]),
-    ("ctrlc", &["cli/"]),
+    ("signal_hook", &["cli/"]),
     ("env_logger", &["cli/"]),
     ("rustix", &["storage/", "cli/get.rs"]),
 ];

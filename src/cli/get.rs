@@ -12,7 +12,10 @@ use crate::session::{self, Job, Outcome, Progress, SessionError, Stop};
 use crate::storage;
 use crate::swarm::Limits;
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use log::{error, warn};
 use rustix::process::{Resource, getrlimit};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,23 +36,33 @@ enum Told {
 
 /// Runs the command.
 ///
+/// A torrent that cannot be read does not keep the others from being downloaded.
+///
 /// # Errors
 ///
-/// A torrent that cannot be read. Whatever happens to a download is told by the exit code.
+/// No torrent can be read. Whatever happens to a download is told by the exit code.
 pub fn run(arguments: &Get) -> Result<Exit, Failure> {
-    let torrents = arguments
-        .torrents
-        .iter()
-        .map(|name| source::load(name).map_err(|error| (Exit(error.exit_code()), error.to_string())))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut torrents = Vec::new();
+    let mut failures = Vec::new();
+    for name in &arguments.torrents {
+        match source::load(name) {
+            Ok(torrent) => torrents.push(torrent),
+            Err(error) => failures.push((Exit(error.exit_code()), error.to_string())),
+        }
+    }
+    if torrents.is_empty() && failures.len() == 1 {
+        return Err(failures.remove(0));
+    }
+    failures.iter().for_each(|(_, message)| error!("femtotorrent: {message}"));
     let style = match (arguments.quiet, arguments.verbose) {
         (true, _) => Style::Quiet,
         (false, 0) if io::stderr().is_terminal() => Style::Bars,
         _ => Style::Lines,
     };
     let names = torrents.iter().map(|torrent| torrent.name.clone()).collect();
-    let jobs = jobs(arguments, torrents)?;
-    Ok(supervise(jobs, Screen::new(style, names), interrupts()))
+    let jobs = jobs(arguments, torrents);
+    let exit = supervise(jobs, Screen::new(style, names), interrupts());
+    Ok(failures.first().map_or(exit, |(failure, _)| *failure))
 }
 
 /// Runs the jobs side by side. The exit code is that of the first that was not done.
@@ -109,7 +122,7 @@ fn spawn(number: usize, job: Job, stop: Arc<Stop>, tell: Sender<Told>) -> io::Re
     std::thread::Builder::new().name(format!("torrent-{number}")).stack_size(512 * 1024).spawn(run).map(drop)
 }
 
-fn jobs(arguments: &Get, torrents: Vec<Metainfo>) -> Result<Vec<Job>, Failure> {
+fn jobs(arguments: &Get, torrents: Vec<Metainfo>) -> Vec<Job> {
     let count = torrents.len().max(1) as u64;
     let (max_peers, open_files) = share_descriptors(u64::from(arguments.max_peers), count);
     let limits = Limits {
@@ -129,7 +142,7 @@ fn jobs(arguments: &Get, torrents: Vec<Metainfo>) -> Result<Vec<Job>, Failure> {
         overwrite: arguments.overwrite,
         open_files,
     };
-    Ok(torrents.into_iter().map(job).collect())
+    torrents.into_iter().map(job).collect()
 }
 
 /// Peers and open files for each of `count` torrents, so that all together fit under the limit of
@@ -139,20 +152,27 @@ fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
     let each = (limit.saturating_sub(SPARE_DESCRIPTORS) / count).max(2);
     let open_files = (each / 4).clamp(1, MOST_OPEN_FILES);
     let peers = wanted_peers.min(each - open_files).max(1);
+    if peers < wanted_peers {
+        warn!("at most {peers} peers a torrent, since {limit} files may be open (raise it with ulimit -n)");
+    }
     (usize::try_from(peers).unwrap_or(usize::MAX), open_files as usize)
 }
 
 /// Hears Ctrl-C and a request to terminate. The second one ends the process at once.
+///
+/// A hang-up is not among them: who started us with `nohup` wants us to go on.
 pub fn interrupts() -> Receiver<()> {
     let (tell, told) = bounded(1);
-    let mut asked = false;
-    let handler = move || {
-        if std::mem::replace(&mut asked, true) || tell.try_send(()).is_err() {
-            std::process::exit(i32::from(Exit::UNFINISHED.0));
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return never() };
+    let hear = move || {
+        for (count, _) in signals.forever().enumerate() {
+            if count > 0 || tell.try_send(()).is_err() {
+                std::process::exit(i32::from(Exit::UNFINISHED.0));
+            }
         }
     };
-    match ctrlc::set_handler(handler) {
-        Ok(()) => told,
+    match std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(hear) {
+        Ok(_) => told,
         Err(_) => never(),
     }
 }

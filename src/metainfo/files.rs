@@ -23,6 +23,10 @@ pub(super) struct Files {
     pub(super) symlinks: usize,
 }
 
+/// What the paths of all files may take together. Each repeats the torrent's name, so that a small file
+/// could fill the memory; a real torrent of a million files stays below this.
+const PATH_BYTES_LIMIT: usize = 64 * 1024 * 1024;
+
 /// Reads the files of an `info` dictionary whose safe name is `name`.
 pub(super) fn read(info: Dictionary, name: &str) -> Result<Files, MetainfoError> {
     match info.get("files") {
@@ -47,6 +51,7 @@ fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
     let top = names.folder(Folder::default(), name).unwrap_or_default();
     let mut read = Files { files: Vec::new(), total_size: 0, symlinks: 0 };
     let mut folders = Vec::new();
+    let mut path_bytes = 0_usize;
     for (index, entry) in list.iter().enumerate() {
         let number = index.saturating_add(1);
         let fail = |name, fault| MetainfoError::FileField { file: number, name, fault };
@@ -70,6 +75,10 @@ fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
             let elements = elements(entry).map_err(|fault| fail("path", fault))?;
             safe_path(name, elements, top, &mut names).map_err(|fault| fail("path", fault))?
         };
+        path_bytes = path_bytes.saturating_add(path.len());
+        if path_bytes > PATH_BYTES_LIMIT {
+            return Err(field("files", "has paths of more than 64 MiB together"));
+        }
         folders.push(folder);
         read.files.push(File {
             path: PathBuf::from(path),
