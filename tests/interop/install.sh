@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the foreign programs that the interop tests drive, and only what is missing.
+# Installs the programs that the interop tests and the proof of the static binary drive, and only what
+# is missing.
 set -euo pipefail
 
 venv=$(cd "$(dirname "$0")/../.." && pwd)/target/interop-venv
@@ -12,6 +13,8 @@ need opentracker opentracker
 need transmission-daemon transmission-daemon
 need transmission-create transmission-cli
 need python3 python3
+need openssl openssl
+need unshare util-linux
 has_libtorrent python3 || python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
     as_root=()
