@@ -3,12 +3,14 @@
 //! Pure. A strategy sees numbers and the time, which it gets as an argument, and says what it would
 //! do; the coordinator does it. So each is tested as a plain function, with a clock that is a number.
 
+mod budget;
 mod candidates;
 mod pace;
 mod pipeline;
 mod rarity;
 
+pub use budget::Budget;
 pub use candidates::{Candidates, Failure};
 pub use pace::Pace;
-pub use pipeline::{Pipeline, SLOWEST_START};
+pub use pipeline::Pipeline;
 pub use rarity::{Has, Rarity};

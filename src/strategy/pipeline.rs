@@ -20,7 +20,7 @@
 use std::time::{Duration, Instant};
 
 /// Requests before anything is known of the peer.
-pub const SLOWEST_START: u32 = 16;
+const SLOWEST_START: u32 = 16;
 /// The deepest pipeline of all: at 16 KiB a block, 60 MiB/s across a round trip of 130 ms.
 const DEEPEST: u32 = 500;
 /// What a peer that named no limit takes for certain.

@@ -4,10 +4,11 @@ use super::Coordinator;
 use super::roster::Restriction;
 use crate::message::{Lease, Order, PeerKey};
 use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex, Span};
-use crate::strategy::SLOWEST_START;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// However many peers there are, each may be asked for this much.
+const FEWEST_REQUESTS: u32 = 4;
 /// Requests that are worth an order of their own, blocks: less than this waits for more, but never for
 /// more than a quarter of the pipeline.
 const LARGE_ORDER: u32 = 48;
@@ -109,12 +110,12 @@ impl Coordinator<'_> {
         self.leases.open(assembly, alone, Instant::now());
     }
 
-    /// How many requests one peer may have on their way so that all together hold a third of the
-    /// memory. With few peers this is more than any pipeline; with many it keeps the number of pieces
-    /// that are open at once, and with it the memory, from growing with the peers.
-    fn share_of_memory(&self) -> u32 {
-        let blocks = self.limits.memory / 3 / u64::from(BLOCK_LENGTH);
+    /// How many requests one peer may have on their way so that all together take three quarters of the
+    /// memory that is allowed now. With few peers this is more than most pipelines; with many it keeps the
+    /// number of pieces that are open at once, and with it the memory, from growing with the peers.
+    pub(super) fn share_of_memory(&self) -> u32 {
+        let blocks = self.budget.allowance() / 4 * 3 / u64::from(BLOCK_LENGTH);
         let asked = self.roster.len().max(1) as u64;
-        u32::try_from(blocks / asked).unwrap_or(u32::MAX).max(SLOWEST_START)
+        u32::try_from(blocks / asked).unwrap_or(u32::MAX).max(FEWEST_REQUESTS)
     }
 }

@@ -20,7 +20,7 @@ mod ticking;
 use crate::message::{Event, PeerKey, Snapshot, TrackerReport, Write};
 use crate::peer;
 use crate::piece::{Bitfield, Geometry, PieceIndex, Suspects};
-use crate::strategy::{Candidates, Pace};
+use crate::strategy::{Budget, Candidates, Pace};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leases::Leases;
 use piece_map::PieceMap;
@@ -79,6 +79,7 @@ pub struct Coordinator<'a> {
     inbox: Receiver<Event>,
     shared: Arc<peer::Shared>,
     pieces: PieceMap,
+    budget: Budget,
     leases: Leases,
     roster: Roster,
     candidates: Candidates,
@@ -124,12 +125,14 @@ impl<'a> Coordinator<'a> {
         let now = Instant::now();
         let mut random = fastrand::Rng::new();
         let geometry = shared.geometry;
+        let budget = Budget::new(limits.memory, geometry.piece_length(), now);
         Coordinator {
             geometry,
             limits,
             doors,
             inbox,
-            pieces: PieceMap::new(geometry, stored, limits.memory, &mut random),
+            pieces: PieceMap::new(geometry, stored, budget.allowance(), &mut random),
+            budget,
             leases: Leases::new(geometry),
             roster: Roster::default(),
             candidates: Candidates::default(),

@@ -9,10 +9,8 @@
 //!    └──────miss──────┘   its bytes were wrong
 //! ```
 //!
-//! The map also keeps the budget: a piece costs memory from the moment that it opens until it is on
-//! disk, and when the budget is spent no further piece opens. The whole budget is for swarms that need
-//! it, where slow peers hold pieces open that fast ones have finished their part of. It begins with a
-//! part of it and is [widened](PieceMap::widen) when peers have nothing to do for want of room.
+//! The map also keeps the account of memory: a piece costs some from the moment that it opens until it
+//! is on disk, and when the allowance (`strategy/budget.rs`) is spent no further piece opens.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::strategy::{Has, Rarity};
@@ -38,20 +36,15 @@ pub struct PieceMap {
     stored: Bitfield,
     stored_bytes: u64,
     rarity: Rarity,
-    /// Bytes that open and verified pieces may take at the most, now, and in use.
-    memory: u64,
+    /// Bytes that open and verified pieces may take, and do.
     allowance: u64,
     memory_used: u64,
 }
 
-/// With how much of the budget, in bytes, a download begins. Two pieces at least, so that one can fill
-/// while the other is written.
-const FIRST_ALLOWANCE: u64 = 10 * 1024 * 1024;
-
 impl PieceMap {
-    /// A map in which the pieces of `stored` are on disk and the others are missing, with this budget
+    /// A map in which the pieces of `stored` are on disk and the others are missing, with this allowance
     /// in bytes.
-    pub fn new(geometry: Geometry, stored: Bitfield, memory: u64, random: &mut fastrand::Rng) -> PieceMap {
+    pub fn new(geometry: Geometry, stored: Bitfield, allowance: u64, random: &mut fastrand::Rng) -> PieceMap {
         let mut missing = Bitfield::all(geometry.piece_count());
         let mut states = vec![State::Missing; geometry.piece_count() as usize];
         let mut stored_bytes = 0;
@@ -63,8 +56,7 @@ impl PieceMap {
             }
         }
         let rarity = Rarity::new(geometry, &missing, random);
-        let allowance = FIRST_ALLOWANCE.max(2 * u64::from(geometry.piece_length())).min(memory);
-        PieceMap { geometry, states, stored, stored_bytes, rarity, memory, allowance, memory_used: 0 }
+        PieceMap { geometry, states, stored, stored_bytes, rarity, allowance, memory_used: 0 }
     }
 
     /// The pieces on disk.
@@ -82,16 +74,15 @@ impl PieceMap {
         self.stored.is_full()
     }
 
-    /// Whether the budget allows one more piece to open. One is always allowed.
+    /// Whether the allowance is enough for one more piece to open. One is always allowed.
     pub fn has_room(&self) -> bool {
         self.memory_used == 0
             || self.memory_used.saturating_add(u64::from(self.geometry.piece_length())) <= self.allowance
     }
 
-    /// Peers have nothing to do for want of room: a quarter more of it, as far as the budget goes.
-    pub fn widen(&mut self) {
-        let step = (self.allowance / 4).max(u64::from(self.geometry.piece_length()));
-        self.allowance = self.allowance.saturating_add(step).min(self.memory);
+    /// From now on this many bytes are allowed. What is open stays open.
+    pub fn allow(&mut self, allowance: u64) {
+        self.allowance = allowance;
     }
 
     /// Opens the piece that this peer should send first, if there is one and room for it.
@@ -208,18 +199,6 @@ mod tests {
         assert!(map.is_complete() && map.rarity().is_empty());
         assert_eq!(map.stored_bytes(), 10);
         assert_eq!(map.wanted_of(&Has::All), 0);
-    }
-
-    #[test]
-    fn the_allowance_widens_up_to_the_budget() {
-        let geometry = Geometry::new(100 << 20, 1 << 20).unwrap();
-        let mut random = fastrand::Rng::with_seed(1);
-        let mut map = PieceMap::new(geometry, Bitfield::none(100), 32 << 20, &mut random);
-        let first = std::iter::from_fn(|| map.open(&Has::All, &mut random)).count();
-        assert_eq!(first, 10);
-        (0..20).for_each(|_| map.widen());
-        let more = std::iter::from_fn(|| map.open(&Has::All, &mut random)).count();
-        assert_eq!(more, 22);
     }
 
     #[test]

@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 const SNUBBED: Duration = Duration::from_secs(60);
 /// So many times in a row, and it may go.
 const MOST_SNUBS: u32 = 3;
-/// A peer that had nothing to do for so long, while no piece may open, is a reason to open more.
-const STARVED: Duration = Duration::from_secs(1);
 /// When the roster is full, a peer that gave nothing for so long makes room for another.
 const IDLE: Duration = Duration::from_secs(90);
 
@@ -22,7 +20,7 @@ impl Coordinator<'_> {
         owing.for_each(|(_, peer)| peer.pipeline.tick(now));
         self.give_up_on_silent_peers(now);
         self.make_room(now);
-        self.widen_if_starved(now);
+        self.spend(now);
         self.give_up_orphan();
         self.leases.share_overdue(now);
         self.fill_starving(now);
@@ -50,17 +48,15 @@ impl Coordinator<'_> {
         counters.last_tick = now;
     }
 
-    /// The budget is there for this: fast peers wait until slow ones finish the open pieces.
-    fn widen_if_starved(&mut self, now: Instant) {
-        let starved = self.roster.greeted().any(|(_, peer)| {
-            peer.starving
-                && peer.in_flight.is_empty()
-                && peer.may_be_asked().is_some()
-                && now.saturating_duration_since(peer.last_block) >= STARVED
+    /// More memory where it brings more speed.
+    fn spend(&mut self, now: Instant) {
+        let share = self.share_of_memory();
+        let short = self.roster.greeted().any(|(_, peer)| {
+            peer.may_be_asked().is_some() && (peer.pipeline.depth() > share || peer.starving)
         });
-        if starved && !self.pieces.has_room() {
-            self.pieces.widen();
-        }
+        let short = short && !self.pieces.rarity().is_empty();
+        self.budget.tick(self.counters.received, short, now);
+        self.pieces.allow(self.budget.allowance());
     }
 
     fn give_up_on_silent_peers(&mut self, now: Instant) {
