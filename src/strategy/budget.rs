@@ -4,8 +4,8 @@
 //! once, and fast peers need not wait until slow ones have finished their part of a piece. They do not
 //! help where the processor or the disk is what limits us, and memory is dear on a small machine. Which
 //! of the two it is nobody can tell beforehand, so it is tried: a download begins with a part of the
-//! budget, and while peers could take more requests than there is room for, the part grows by a quarter.
-//! Where the rate does not grow with it, it goes back, and is tried again later.
+//! budget, and while peers could take more requests than there is room for, the part grows by a quarter
+//! (a half, where they are far). Where the rate does not grow with it, it goes back, and is tried again later.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,10 @@ const FIRST: u64 = 10 * 1024 * 1024;
 const MEASURED: Duration = Duration::from_secs(1);
 /// How long a change needs to arrive.
 const SETTLING: Duration = Duration::from_millis(700);
-/// A quarter more memory must bring this much more.
+/// Where what is allowed takes longer than this to come, in seconds, the peers are far or slow to answer,
+/// and larger steps are worth their memory.
+const FAR: f64 = 0.1;
+/// A step must bring this much more.
 const PAYS: f64 = 1.05;
 const FIRST_REST: Duration = Duration::from_secs(5);
 const LONGEST_REST: Duration = Duration::from_secs(60);
@@ -82,9 +85,10 @@ impl Budget {
 
     fn raise(&mut self, rate: f64, now: Instant) {
         let before = self.allowance;
+        let step = if before as f64 > rate * FAR { before / 2 } else { before / 4 };
         // The last step takes what would be too little for a step of its own.
-        let last = before.saturating_add(before / 2) >= self.memory;
-        self.allowance = if last { self.memory } else { before.saturating_add(before / 4) };
+        let last = before.saturating_add(step).saturating_add(before / 4) >= self.memory;
+        self.allowance = if last { self.memory } else { before.saturating_add(step) };
         self.phase = Phase::Settling(now + SETTLING, (before, rate));
     }
 }
@@ -115,7 +119,7 @@ mod tests {
 
     #[test]
     fn where_it_brings_nothing_it_goes_back() {
-        let seen = live(30, true, |_| 1e8);
+        let seen = live(30, true, |_| 1e9);
         assert_eq!(seen.iter().max(), Some(&((10 << 20) * 5 / 4)));
         let raised = seen.iter().filter(|allowance| **allowance > 10 << 20).count();
         assert!(raised < seen.len() / 3, "{raised} of {}", seen.len());
