@@ -43,6 +43,9 @@ pub struct Pipeline {
     depth: u32,
     limit: u32,
     named_limit: bool,
+    /// What memory allows this peer, and whether it could use more than that.
+    share: u32,
+    held_back: bool,
     phase: Phase,
     slow_start: bool,
     rest: Duration,
@@ -73,6 +76,8 @@ impl Pipeline {
             depth: SLOWEST_START,
             limit: UNPROVEN,
             named_limit: false,
+            share: DEEPEST,
+            held_back: false,
             phase: Phase::Trying(None),
             slow_start: true,
             rest: FIRST_REST,
@@ -94,7 +99,18 @@ impl Pipeline {
 
     /// How many requests may be on their way.
     pub fn depth(&self) -> u32 {
-        self.depth
+        self.depth.min(self.share)
+    }
+
+    /// Memory allows this peer so many requests and no more. Nothing deeper is tried, since it would show
+    /// nothing.
+    pub fn share(&mut self, share: u32) {
+        self.share = share;
+    }
+
+    /// Whether the peer might be faster if memory allowed it more requests.
+    pub fn is_held_back(&self) -> bool {
+        self.held_back
     }
 
     /// Bytes a second, over the last seconds.
@@ -113,7 +129,7 @@ impl Pipeline {
         }
         self.measured = self.measured.saturating_add(blocks);
         let elapsed = now.saturating_duration_since(self.measured_from);
-        if self.measured >= self.depth && elapsed >= SHORTEST_MEASURE {
+        if self.measured >= self.depth() && elapsed >= SHORTEST_MEASURE {
             self.conclude(elapsed, now);
         }
     }
@@ -180,8 +196,10 @@ impl Pipeline {
                 self.measure_from(now, 0);
             }
             Phase::Trying(_) | Phase::Resting(_) => {
-                let before = self.depth;
-                let deeper = before.saturating_mul(2).min(self.limit).min(self.held());
+                let before = self.depth();
+                let wanted = before.saturating_mul(2).min(self.limit).min(self.held());
+                self.held_back = wanted > self.share;
+                let deeper = wanted.min(self.share);
                 if deeper <= before {
                     self.measure_from(now, 0);
                 } else {
@@ -200,6 +218,7 @@ impl Pipeline {
     }
 
     fn stay(&mut self, now: Instant) {
+        self.held_back = false;
         self.slow_start = false;
         self.phase = Phase::Resting(now + self.rest);
         self.rest = self.rest.saturating_mul(2).min(LONGEST_REST);

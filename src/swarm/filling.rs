@@ -22,7 +22,8 @@ impl Coordinator<'_> {
         if peer.may_be_asked().is_none() {
             return;
         }
-        let depth = peer.pipeline.depth().min(share);
+        peer.pipeline.share(share);
+        let depth = peer.pipeline.depth();
         let in_flight = peer.in_flight.len() as u32;
         let mut room = depth.saturating_sub(in_flight);
         // A few requests at a time: each order costs the outbox a wake-up and a write.
