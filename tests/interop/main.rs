@@ -21,7 +21,7 @@ use program::Program;
 
 const MIB: u64 = 1024 * 1024;
 /// For any one download here, 5 GiB on a slow disk included.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(420);
 
 /// The arguments that fetch a payload from these peers; from the trackers' where there are none.
 fn get(payload: &Payload, output: &Path, peers: &[SocketAddr]) -> Vec<OsString> {
