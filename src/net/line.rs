@@ -3,13 +3,23 @@
 //! Inbound blocks in [`Line::read`], outbox in [`Line::write_all`], and neither waits for the other.
 //! Anybody may [hang up](Line::hang_up), which wakes both.
 
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How long a write may take that a peer does not read.
 const WRITE_DEADLINE: Duration = Duration::from_secs(60);
+/// Where the system cannot send from a file by itself, so many bytes are copied at once.
+const COPIED_AT_ONCE: usize = 8 * 1024;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MORE_FOLLOWS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::MORE);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const MORE_FOLLOWS: SendFlags = SendFlags::empty();
 
 /// A connection.
 #[derive(Debug)]
@@ -85,6 +95,45 @@ impl Line {
         (&self.stream).write_all(bytes)
     }
 
+    /// Writes everything, and tells the system that more follows at once: it need not send a packet
+    /// for this alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Line::write_all`].
+    pub fn write_more(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match rustix::net::send(&self.stream, bytes, MORE_FOLLOWS) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends `length` bytes of a file, from `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Line::write_all`]; what reading the file brings, and [`io::ErrorKind::UnexpectedEof`]
+    /// where it has fewer bytes.
+    pub fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
+        let sent = send_from_the_page_cache(&self.stream, file, offset, length)?;
+        let (mut offset, mut left) = (offset.saturating_add(sent), length.saturating_sub(sent));
+        let mut buffer = [0; COPIED_AT_ONCE];
+        while left > 0 {
+            let size = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+            let part = buffer.get_mut(..size).unwrap_or_default();
+            file.read_exact_at(part, offset)?;
+            self.write_all(part)?;
+            offset = offset.saturating_add(size as u64);
+            left -= size as u64;
+        }
+        Ok(())
+    }
+
     /// Ends the connection in both directions and wakes whoever waits for it. The first reason stays.
     pub fn hang_up(&self, why: &'static str) {
         let _ = self.hung_up.set(why);
@@ -96,4 +145,26 @@ impl Line {
     pub fn hung_up(&self) -> Option<&'static str> {
         self.hung_up.get().copied()
     }
+}
+
+/// Sends bytes of a file without copying them through this process. How many were sent: none where
+/// the system or the file system cannot.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn send_from_the_page_cache(stream: &TcpStream, file: &File, offset: u64, length: u64) -> io::Result<u64> {
+    let (mut at, end) = (offset, offset.saturating_add(length));
+    while at < end {
+        let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+        match rustix::fs::sendfile(stream, file, Some(&mut at), left) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(at.saturating_sub(offset))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn send_from_the_page_cache(_: &TcpStream, _: &File, _: u64, _: u64) -> io::Result<u64> {
+    Ok(0)
 }

@@ -133,6 +133,14 @@ impl Geometry {
         let aligned = begin.is_multiple_of(BLOCK_LENGTH) && block.number < self.block_count(piece);
         (aligned && length == self.block_length(block) as usize).then_some(block)
     }
+
+    /// The gate for a request: the piece `index`, where `length` bytes from `begin` on lie inside it.
+    /// Others may cut pieces differently than we do.
+    pub fn part(&self, index: u32, begin: u32, length: u32) -> Option<PieceIndex> {
+        let piece = self.piece(index)?;
+        let end = begin.checked_add(length)?;
+        (length > 0 && end <= self.length(piece)).then_some(piece)
+    }
 }
 
 #[cfg(test)]
@@ -171,6 +179,17 @@ mod tests {
             (u32::MAX, 0, 0),
         ] {
             assert_eq!(cut.block(index, begin, length), None, "{index} {begin} {length}");
+        }
+    }
+
+    #[test]
+    fn others_may_ask_for_any_part_of_a_piece_and_for_nothing_past_its_end() {
+        let cut = Geometry::new(100_000, 40_000).unwrap();
+        for (index, begin, length) in [(0, 0, 40_000), (0, 39_999, 1), (2, 1, 19_999)] {
+            assert_eq!(cut.part(index, begin, length), cut.piece(index), "{index} {begin} {length}");
+        }
+        for (index, begin, length) in [(0, 0, 0), (0, 1, 40_000), (2, 0, 20_001), (3, 0, 1), (0, u32::MAX, 2)] {
+            assert_eq!(cut.part(index, begin, length), None, "{index} {begin} {length}");
         }
     }
 

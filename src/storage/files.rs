@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::check;
@@ -18,6 +19,7 @@ use super::folder::{Access, Folder, Found};
 use super::layout::{Entry, Layout, Slice};
 use super::pool::Pool;
 use super::space;
+use super::stock::Stock;
 
 /// How often a write makes sure that the file still stands where the user expects it. A folder that
 /// is removed in the middle should not cost hours of downloading into nowhere.
@@ -29,10 +31,11 @@ const MANY_FILES: usize = 64;
 
 /// The files of one download.
 pub(super) struct Files {
-    folder: Folder,
-    layout: Layout,
+    folder: Arc<Folder>,
+    layout: Arc<Layout>,
     states: Vec<State>,
     pool: Pool,
+    stock: Arc<Stock>,
     guards: Guards,
     looked: Instant,
 }
@@ -52,11 +55,12 @@ impl Files {
     /// The files as they were found. Those of an unfinished run (`unsynced`) may still be on their
     /// way to the disk.
     pub fn new(
-        folder: Folder,
-        layout: Layout,
+        folder: Arc<Folder>,
+        layout: Arc<Layout>,
         found: &[Option<Found>],
         guards: Guards,
         unsynced: bool,
+        stock: Arc<Stock>,
         open_files: usize,
     ) -> Files {
         let state = |found: &Option<Found>| State {
@@ -65,7 +69,8 @@ impl Files {
             unnamed: unsynced && found.is_some(),
         };
         let states = found.iter().map(state).collect();
-        Files { folder, layout, states, pool: Pool::new(open_files), guards, looked: Instant::now() }
+        let pool = Pool::new(open_files);
+        Files { folder, layout, states, pool, stock, guards, looked: Instant::now() }
     }
 
     /// The folder that they are in.
@@ -76,6 +81,11 @@ impl Files {
     /// Where the bytes of the payload lie.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// What of them may be sent to others.
+    pub fn stock(&self) -> &Arc<Stock> {
+        &self.stock
     }
 
     /// How many files are open.
@@ -92,7 +102,7 @@ impl Files {
     pub fn write(&mut self, slice: &Slice, bytes: &[u8]) -> Result<(), StorageError> {
         let guarded = self.guards.get(&slice.file).map_or(0, |guard| guard.saturating_sub(slice.offset));
         let guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
-        let file = self.open(slice.file)?;
+        let file = Arc::clone(self.open(slice.file)?);
         if let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) {
             let mut theirs = vec![0; ours.len()];
             let read = file.read_exact_at(&mut theirs, slice.offset);
@@ -101,7 +111,9 @@ impl Files {
                 return Err(StorageError::exists([self.path(slice.file)].into_iter()));
             }
         }
-        let written = self.open(slice.file)?.write_all_at(bytes, slice.offset);
+        self.stock.writing(slice.file, &file);
+        let written = file.write_all_at(bytes, slice.offset);
+        self.stock.written(slice.file, &file);
         if let Some(state) = self.states.get_mut(slice.file) {
             state.unsynced = true;
         }
@@ -125,7 +137,10 @@ impl Files {
             if !keep_going() {
                 return Err(StorageError::Cancelled);
             }
-            let allocated = space::allocate(self.open(number)?, length, keep_going);
+            let file = Arc::clone(self.open(number)?);
+            self.stock.writing(number, &file);
+            let allocated = space::allocate(&file, length, keep_going);
+            self.stock.written(number, &file);
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = true;
             }
@@ -166,7 +181,10 @@ impl Files {
                 self.open(number)?;
             }
             Some(found) if found > length => {
-                let cut = self.open(number)?.set_len(length);
+                let file = Arc::clone(self.open(number)?);
+                self.stock.writing(number, &file);
+                let cut = file.set_len(length);
+                self.stock.written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
                 if let Some(state) = self.states.get_mut(number) {
                     *state = State { length: Some(length), unsynced: true, ..*state };
@@ -204,7 +222,7 @@ impl Files {
     }
 
     /// The open file. Created where it does not exist and never did.
-    fn open(&mut self, number: usize) -> Result<&File, StorageError> {
+    fn open(&mut self, number: usize) -> Result<&Arc<File>, StorageError> {
         let (Some(entry), Some(state)) = (self.layout.entry(number), self.states.get_mut(number)) else {
             return Err(StorageError::Layout);
         };

@@ -30,6 +30,8 @@ pub(super) struct Found {
     pub allocated: u64,
     /// Its device and its number there: the same for two names of one file.
     pub identity: (u64, u64),
+    /// When it was last changed: seconds and nanoseconds.
+    pub modified: (u64, u64),
 }
 
 /// How a file is opened.
@@ -97,6 +99,11 @@ impl Folder {
         let handle = rustix::fs::openat(self.at(&place), place.name, flags, Mode::from_raw_mode(0o666))?;
         ordinary(&rustix::fs::fstat(&handle)?)?;
         Ok(File::from(handle))
+    }
+
+    /// What is known of an open file now.
+    pub fn look_at(file: &File) -> io::Result<Found> {
+        ordinary(&rustix::fs::fstat(file)?)
     }
 
     /// Removes a file.
@@ -244,6 +251,7 @@ fn ordinary(stat: &Stat) -> io::Result<Found> {
             // The unit of this count is 512 bytes, whatever the file system's own block is.
             allocated: number(stat.st_blocks).saturating_mul(512),
             identity: (number(stat.st_dev), number(stat.st_ino)),
+            modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
         }),
         FileType::Directory => Err(Errno::ISDIR.into()),
         FileType::Symlink => Err(Errno::LOOP.into()),

@@ -88,8 +88,13 @@ impl Layout {
 
     /// The parts of a piece, in order and without a gap. Files of no bytes have no part in it.
     pub fn slices(&self, piece: PieceIndex) -> impl Iterator<Item = Slice> + '_ {
-        let mut offset = self.geometry.offset(piece);
-        let mut left = u64::from(self.geometry.length(piece));
+        self.slices_of(piece, 0, self.geometry.length(piece))
+    }
+
+    /// The same for `length` bytes of a piece, from `begin` on.
+    pub fn slices_of(&self, piece: PieceIndex, begin: u32, length: u32) -> impl Iterator<Item = Slice> + '_ {
+        let mut offset = self.geometry.offset(piece).saturating_add(u64::from(begin));
+        let mut left = u64::from(length);
         let mut file = self.entries.partition_point(|entry| entry.range().end <= offset);
         iter::from_fn(move || {
             while left > 0 {

@@ -7,7 +7,8 @@
 //! goes on from there. [`Storage::finish`] makes it durable.
 //!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name,
-//! `pool` bounds the open files, `files` puts the three together, and `space` counts the room.
+//! `pool` bounds the open files, `files` puts the three together, and `space` counts the room. What is
+//! on the disk is sent to others out of the [`Stock`].
 
 mod check;
 mod claim;
@@ -18,13 +19,16 @@ mod layout;
 mod marker;
 mod pool;
 mod space;
+mod stock;
 pub mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use check::{Digests, Watch};
 pub use error::{Shortage, StorageError};
+pub use stock::{Part, Stock};
 
 use crate::metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
@@ -159,8 +163,11 @@ impl Storage {
         if !complete && own.as_ref() != Some(&guards) {
             marker.write(&folder, &guards)?;
         }
+        let (folder, layout) = (Arc::new(folder), Arc::new(layout));
+        let (good, open_files) = (checked.good.clone(), options.open_files);
+        let stock = Stock::new(Arc::clone(&folder), Arc::clone(&layout), &found, good, open_files);
         let mut storage = Storage {
-            files: Files::new(folder, layout, &found, guards, own.is_some(), options.open_files),
+            files: Files::new(folder, layout, &found, guards, own.is_some(), Arc::new(stock), open_files),
             marker,
             marked: !complete || own.is_some(),
             newly_marked: !complete && own.is_none(),
@@ -191,7 +198,16 @@ impl Storage {
                 self.files.write(&slice, part)?;
             }
         }
-        if rest.is_empty() { Ok(()) } else { Err(StorageError::Layout) }
+        if !rest.is_empty() {
+            return Err(StorageError::Layout);
+        }
+        self.files.stock().offer(piece);
+        Ok(())
+    }
+
+    /// What is on the disk, for those who send it to others. It outlives the storage.
+    pub fn stock(&self) -> Arc<Stock> {
+        Arc::clone(self.files.stock())
     }
 
     /// Ends a download whose every piece is on the disk: gives the files their form, brings them to

@@ -1,18 +1,19 @@
 //! The open files, at most a given number of them.
 //!
 //! A torrent may have more files than a process may have open, so the one that was not used for the
-//! longest time is closed for the next. Runs on the writer thread. It never decides how a file is
+//! longest time is closed for the next, once nobody is at it any more. It never decides how a file is
 //! opened: that is the business of the one who asks.
 
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
 /// Open files by number, the one used last at the end.
 pub(super) struct Pool {
     // A search along at most a few dozen entries costs less than keeping a map beside the order.
-    open: Vec<(usize, File)>,
+    open: Vec<(usize, Arc<File>)>,
     capacity: usize,
 }
 
@@ -28,7 +29,7 @@ impl Pool {
     ///
     /// What `open` says, unless it says that the process or the system has too many files open and
     /// the pool can give one back.
-    pub fn get(&mut self, number: usize, mut open: impl FnMut() -> io::Result<File>) -> io::Result<&File> {
+    pub fn get(&mut self, number: usize, mut open: impl FnMut() -> io::Result<File>) -> io::Result<&Arc<File>> {
         let entry = match self.open.iter().position(|(held, _)| *held == number) {
             Some(position) => self.open.remove(position),
             None => {
@@ -37,7 +38,7 @@ impl Pool {
                 }
                 loop {
                     match open() {
-                        Ok(file) => break (number, file),
+                        Ok(file) => break (number, Arc::new(file)),
                         Err(error) if too_many(&error) && !self.open.is_empty() => {
                             self.open.remove(0);
                         }
@@ -52,7 +53,7 @@ impl Pool {
 
     /// The file with this number, where it is open. Does not count as a use.
     pub fn peek(&self, number: usize) -> Option<&File> {
-        self.open.iter().find(|(held, _)| *held == number).map(|(_, file)| file)
+        self.open.iter().find(|(held, _)| *held == number).map(|(_, file)| &**file)
     }
 
     /// How many files are open.

@@ -1,0 +1,215 @@
+//! The pieces that are on the disk, for those who send them to others.
+//!
+//! Shared by all outboxes, which look up where a block lies and read it themselves; a lock here is
+//! held for a look at a table and never for a read. A piece is offered from the moment that it was
+//! written or verified, and as long as its files are what they were then: somebody who changes a file
+//! that is being seeded must not make us a liar. So each file has a stamp, its length and the time of
+//! its last change, and a file whose stamp is another is offered no more.
+//!
+//! While a download runs, its own writer changes the files too. It takes the stamp away before it
+//! writes and sets the new one after; a file without a stamp is in good hands.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use log::warn;
+
+use super::check::{self, Watch};
+use super::error::{Action, StorageError};
+use super::folder::{Access, Folder, Found};
+use super::layout::Layout;
+use super::pool::Pool;
+use super::{Payload, refused};
+use crate::piece::{Bitfield, PieceIndex};
+
+/// The pieces of one torrent that may be sent.
+pub struct Stock {
+    folder: Arc<Folder>,
+    layout: Arc<Layout>,
+    offered: Mutex<Bitfield>,
+    /// By file; `None` where it does not exist or our own writer is at it.
+    stamps: Mutex<Vec<Option<Stamp>>>,
+    pool: Mutex<Pool>,
+}
+
+/// By what a change of a file is noticed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    length: u64,
+    modified: (u64, u64),
+}
+
+/// Where some bytes of a piece are.
+pub enum Part {
+    /// In a file, from this offset on, so many bytes.
+    File(Arc<File>, u64, u64),
+    /// Nowhere: so many zeros of padding.
+    Zeros(u64),
+}
+
+impl Stock {
+    /// What is there of a payload below the folder `root`, found by checking it. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Vanished`] where there is no such folder, what the system refuses, and
+    /// [`StorageError::Cancelled`] where `watch` says so.
+    pub fn open(
+        root: &Path,
+        payload: &Payload<'_>,
+        open_files: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Stock, StorageError> {
+        let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
+        let folder = Folder::open(root).map_err(|error| refused(root, error))?;
+        let folder = folder.ok_or_else(|| StorageError::Vanished { path: root.to_owned() })?;
+        let found = check::survey(&folder, &layout)?;
+        let checked = check::check(&folder, &layout, &found, payload.digests, open_files, watch)?;
+        Ok(Stock::new(Arc::new(folder), Arc::new(layout), &found, checked.good, open_files))
+    }
+
+    /// A stock of the pieces that verified in the files as they were `found` before.
+    pub(super) fn new(
+        folder: Arc<Folder>,
+        layout: Arc<Layout>,
+        found: &[Option<Found>],
+        good: Bitfield,
+        open_files: usize,
+    ) -> Stock {
+        let stamps = found.iter().map(|found| found.map(|found| Stamp::of(&found))).collect();
+        Stock {
+            folder,
+            layout,
+            offered: Mutex::new(good),
+            stamps: Mutex::new(stamps),
+            pool: Mutex::new(Pool::new(open_files)),
+        }
+    }
+
+    /// The pieces that may be sent now.
+    pub fn offered(&self) -> Bitfield {
+        lock(&self.offered).clone()
+    }
+
+    /// Whether this piece may be sent now.
+    pub fn offers(&self, piece: PieceIndex) -> bool {
+        lock(&self.offered).has(piece)
+    }
+
+    /// Finds `length` bytes of a piece, from `begin` on, and puts where they are into `parts`. False
+    /// where they cannot be sent, now or any more.
+    pub fn find(&self, piece: PieceIndex, begin: u32, length: u32, parts: &mut Vec<Part>) -> bool {
+        parts.clear();
+        if !self.offers(piece) {
+            return false;
+        }
+        for slice in self.layout.slices_of(piece, begin, length) {
+            if slice.padding {
+                parts.push(Part::Zeros(slice.length));
+                continue;
+            }
+            match self.file(slice.file) {
+                Some(file) => parts.push(Part::File(file, slice.offset, slice.length)),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Tells the system that this piece will be read soon, so that a disk reads it in one go. A hint.
+    pub fn read_ahead(&self, piece: PieceIndex) {
+        for slice in self.layout.slices(piece).filter(|slice| !slice.padding) {
+            let Some(file) = self.file(slice.file) else { return };
+            advise(&file, slice.offset, slice.length);
+        }
+    }
+
+    /// The file, if it is what it was when its pieces verified.
+    fn file(&self, number: usize) -> Option<Arc<File>> {
+        let entry = self.layout.entry(number)?;
+        let opened = lock(&self.pool)
+            .get(number, || self.folder.open_file(&entry.path, Access::Read))
+            .map(Arc::clone)
+            .and_then(|file| self.is_as_known(number, &file).map(|as_known| (file, as_known)));
+        match opened {
+            Ok((file, true)) => Some(file),
+            Ok((_, false)) => {
+                self.withdraw(number, "it changed");
+                None
+            }
+            // With too many open files, the next attempt may be luckier.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let path = self.folder.join(&entry.path);
+                log::debug!("{}", StorageError::from_io(Action::Open, path, error));
+                None
+            }
+            Err(_) => {
+                self.withdraw(number, "it is gone");
+                None
+            }
+        }
+    }
+
+    fn is_as_known(&self, number: usize, file: &File) -> io::Result<bool> {
+        let stamp = || lock(&self.stamps).get(number).copied().flatten();
+        let Some(known) = stamp() else { return Ok(true) };
+        // Where the stamp is another by now, our own writer was at the file between the two looks.
+        Ok(Stamp::of(&Folder::look_at(file)?) == known || stamp() != Some(known))
+    }
+
+    /// The writer begins to write into a file. What it did not write itself since the last time
+    /// makes the file's other pieces doubtful.
+    pub(super) fn writing(&self, number: usize, file: &File) {
+        let known = lock(&self.stamps).get_mut(number).and_then(Option::take);
+        if let (Some(known), Ok(found)) = (known, Folder::look_at(file))
+            && Stamp::of(&found) != known
+        {
+            self.withdraw(number, "it changed");
+        }
+    }
+
+    /// The writer has written into a file.
+    pub(super) fn written(&self, number: usize, file: &File) {
+        let stamp = Folder::look_at(file).ok().map(|found| Stamp::of(&found));
+        if let Some(slot) = lock(&self.stamps).get_mut(number) {
+            *slot = stamp;
+        }
+    }
+
+    /// The whole piece was written.
+    pub(super) fn offer(&self, piece: PieceIndex) {
+        lock(&self.offered).insert(piece);
+    }
+
+    /// Nothing of a file is offered any more.
+    fn withdraw(&self, number: usize, why: &str) {
+        let Some(entry) = self.layout.entry(number) else { return };
+        let mut offered = lock(&self.offered);
+        let withdrawn = self.layout.pieces(entry.range()).filter(|piece| offered.remove(*piece)).count();
+        drop(offered);
+        if withdrawn > 0 {
+            let path = self.folder.join(&entry.path);
+            warn!("{}: {why} on disk, its {withdrawn} pieces are not sent any more", path.display());
+        }
+    }
+}
+
+impl Stamp {
+    fn of(found: &Found) -> Stamp {
+        Stamp { length: found.length, modified: found.modified }
+    }
+}
+
+fn lock<Value>(mutex: &Mutex<Value>) -> MutexGuard<'_, Value> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn advise(file: &File, offset: u64, length: u64) {
+    let _ = rustix::fs::fadvise(file, offset, length.try_into().ok(), rustix::fs::Advice::WillNeed);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn advise(_: &File, _: u64, _: u64) {}
