@@ -6,11 +6,12 @@
 //! one fast peer reads half a megabyte at a time and fifty do not take fifty times that.
 
 use crate::message::PeerError;
-use crate::net::Line;
+use crate::net::{Line, Throttle};
 use crate::wire::{Frame, FrameLimits, Message};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 const SMALLEST: usize = 16 * 1024;
 /// Half a megabyte a read halves the cost of 64 KiB; a megabyte gains nothing more and leaves the cache.
@@ -71,8 +72,8 @@ impl ReadBuffer {
         }
     }
 
-    /// Waits for more bytes.
-    pub fn fill(&mut self, line: &Line) -> Result<(), PeerError> {
+    /// Waits for more bytes, and until they may come.
+    pub fn fill(&mut self, line: &Line, down: &Throttle) -> Result<(), PeerError> {
         self.bytes.copy_within(self.used..self.held, 0);
         self.held -= self.used;
         self.used = 0;
@@ -82,7 +83,11 @@ impl ReadBuffer {
         }
         let room = self.bytes.get_mut(self.held..).unwrap_or_default();
         let asked = room.len();
-        let read = line.read(room).map_err(|error| farewell(line, error))?;
+        let read = match down.limit() {
+            None => line.read(room),
+            Some(_) => read_in_turn(line, down, room),
+        };
+        let read = read.map_err(|error| farewell(line, error))?;
         if read == 0 {
             return Err(line.hung_up().map_or(PeerError::Closed, PeerError::HungUp));
         }
@@ -100,6 +105,19 @@ impl Drop for ReadBuffer {
     fn drop(&mut self) {
         self.memory.give(self.taken);
     }
+}
+
+/// Reads no more than may come now. Only bytes that are there are reserved, so that peers that have
+/// nothing to say keep nobody waiting; and they are left in the socket meanwhile, so that it fills and
+/// slows its peer down.
+fn read_in_turn(line: &Line, down: &Throttle, room: &mut [u8]) -> io::Result<usize> {
+    let portion = room.len().min(down.portion());
+    let there = line.peek(room.get_mut(..portion).unwrap_or_default())?;
+    line.pause_until(down.take(there, Instant::now()));
+    if line.hung_up().is_some() {
+        return Ok(0);
+    }
+    line.read(room.get_mut(..there).unwrap_or_default())
 }
 
 fn farewell(line: &Line, error: io::Error) -> PeerError {
