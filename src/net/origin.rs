@@ -45,6 +45,11 @@ impl Origin {
         bound(ip).map(drop)
     }
 
+    /// Whether a connection to `to` can leave by the address at all: both are IPv4, or both IPv6.
+    pub fn reaches(&self, to: SocketAddr) -> bool {
+        self.0.is_none_or(|ip| ip.is_ipv4() == plain(to).is_ipv4())
+    }
+
     /// Connects to `to`.
     ///
     /// # Errors
@@ -53,13 +58,12 @@ impl Origin {
     /// where the address is not ours or is IPv4 and the target IPv6, or the other way round.
     pub fn connect(&self, to: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
         let Some(ip) = self.0 else { return TcpStream::connect_timeout(&to, deadline) };
-        let to = plain(to);
-        if ip.is_ipv4() != to.is_ipv4() {
+        if !self.reaches(to) {
             let why = format!("{to} cannot be reached from {ip}, which all connections are to leave by");
             return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
         }
         let socket = bound(ip)?;
-        socket.connect_timeout(&to.into(), deadline)?;
+        socket.connect_timeout(&plain(to).into(), deadline)?;
         Ok(socket.into())
     }
 }
