@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
-use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::resolver::{DefaultResolver, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector,
     ShutdownHandle, Transport, time,
@@ -23,11 +23,15 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(60);
 
 /// A client with this configuration whose connections leave by `origin`. They fail where they cannot.
 pub fn agent(config: Config, origin: Origin) -> Agent {
-    if origin.address().is_none() {
-        return config.new_agent();
+    match origin.address() {
+        None => config.new_agent(),
+        Some(_) => leaving_by(origin, config, DefaultResolver::default()),
     }
+}
+
+fn leaving_by(origin: Origin, config: Config, resolver: impl Resolver) -> Agent {
     let links = ().chain(ConnectProxyConnector::default()).chain(Leaving(origin));
-    Agent::with_parts(config, links.chain(RustlsConnector::default()), DefaultResolver::default())
+    Agent::with_parts(config, links.chain(RustlsConnector::default()), resolver)
 }
 
 /// Makes TCP connections that leave by the origin.
@@ -157,10 +161,12 @@ fn in_its_words(error: io::Error, timeout: &NextTimeout) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use socket2::{Domain, Socket, Type};
     use std::net::TcpListener;
     use std::thread::{JoinHandle, spawn};
     use ureq::config::ConfigBuilder;
     use ureq::typestate::AgentScope;
+    use ureq::unversioned::resolver::ResolvedSocketAddrs;
 
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nspam";
 
@@ -242,6 +248,55 @@ mod tests {
                 assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
             }
         }
+    }
+
+    /// Knows these addresses of every host.
+    #[derive(Debug)]
+    struct Known(Vec<SocketAddr>);
+
+    impl Resolver for Known {
+        fn resolve(
+            &self,
+            _: &ureq::http::Uri,
+            _: &Config,
+            _: NextTimeout,
+        ) -> Result<ResolvedSocketAddrs, Error> {
+            let mut addresses = self.empty();
+            self.0.iter().for_each(|address| addresses.push(*address));
+            Ok(addresses)
+        }
+    }
+
+    /// A listener that answers nobody, because more have come than it has room for.
+    fn full() -> (Socket, Vec<Socket>) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let waiting = std::iter::repeat_with(|| {
+            let waiting = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            let came = waiting.connect_timeout(&address, Duration::from_millis(100)).is_ok();
+            (waiting, came)
+        });
+        let waiting = waiting.take(50).take_while(|(_, came)| *came).map(|(waiting, _)| waiting).collect();
+        (listener, waiting)
+    }
+
+    #[test]
+    fn an_address_of_a_host_that_fails_or_does_not_answer_leaves_time_for_the_others() {
+        let (full, _waiting) = full();
+        let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (good, server) = serve(&[ANSWER]);
+        let six = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], good.port()));
+        let addresses = vec![six, full.local_addr().unwrap().as_socket().unwrap(), refusing, six, good];
+        let config = config().timeout_connect(Some(Duration::from_secs(1))).build();
+        let agent = leaving_by(ours(), config.clone(), Known(addresses));
+        assert_eq!(agent.get("http://host.example/").call().unwrap().status(), 200);
+        assert_eq!(Some(server.join().unwrap().0.ip()), ours().address());
+
+        let nowhere = vec![full.local_addr().unwrap().as_socket().unwrap(); 5];
+        let error = leaving_by(ours(), config, Known(nowhere)).get("http://host.example/").call();
+        assert!(matches!(error, Err(Error::Timeout(ureq::Timeout::Connect))), "{error:?}");
     }
 
     #[test]

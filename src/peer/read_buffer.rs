@@ -129,3 +129,49 @@ fn farewell(line: &Line, error: io::Error) -> PeerError {
         _ => PeerError::Lost(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Origin;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    fn line() -> (Line, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let line = Line::connect(Origin::any(), address, Duration::from_secs(20)).unwrap();
+        (line, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_limited_reader_takes_a_portion_at_a_time_and_leaves_out_nothing() {
+        let (line, mut peer) = line();
+        let sent: Vec<u8> = (0..10_000_u32).map(|number| number as u8).collect();
+        peer.write_all(&sent).unwrap();
+        let down = Throttle::limited(64 * 1_000);
+        let mut buffer = ReadBuffer::new(Arc::default());
+        while buffer.held < sent.len() {
+            let before = buffer.held;
+            buffer.fill(&line, &down).unwrap();
+            assert!((1..=1_000).contains(&(buffer.held - before)));
+        }
+        assert_eq!(buffer.bytes[..buffer.held], sent);
+        drop(peer);
+        assert!(matches!(buffer.fill(&line, &down), Err(PeerError::Closed)));
+    }
+
+    #[test]
+    fn a_reader_that_waits_for_its_turn_ends_when_we_hang_up() {
+        let (line, mut peer) = line();
+        peer.write_all(&[0; 1_000]).unwrap();
+        let down = Throttle::limited(1);
+        down.take(1 << 20, Instant::now());
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| ReadBuffer::new(Arc::default()).fill(&line, &down));
+            line.hang_up("the test is over");
+            assert!(matches!(reader.join().unwrap(), Err(PeerError::HungUp("the test is over"))));
+        });
+    }
+}
