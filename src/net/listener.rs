@@ -133,7 +133,7 @@ impl Drop for Listener {
         {
             let mut hall = self.desk.hall();
             hall.closed = true;
-            for (_, line) in hall.unfinished.drain(..) {
+            for (_, line) in &hall.unfinished {
                 line.hang_up("we take no more connections");
             }
         }
