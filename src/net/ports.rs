@@ -11,8 +11,9 @@ use std::ops::RangeInclusive;
 const USUAL: RangeInclusive<u16> = 6881..=6999;
 /// How often the system is asked for a port. The one it gives for IPv4 may be taken for IPv6.
 const TRIES: usize = 16;
-/// Connections that wait to be taken.
-const BACKLOG: i32 = 128;
+/// Connections that wait to be taken, as far as the system allows. They cost us nothing, while one for
+/// which there is no place is tried again by its peer only after a second.
+const BACKLOG: i32 = 1024;
 
 /// Which port to take connections at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
