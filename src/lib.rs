@@ -15,7 +15,7 @@
 //! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
 //! - [`strategy`]: decisions without I/O. Rarest first, pipeline depth, whom to connect to.
 //! - [`message`]: every value that crosses a channel: the whole conversation between threads.
-//! - [`net`]: one TCP connection that two threads speak over.
+//! - [`net`]: connections, the port they come in at, the address they leave by, how fast they may go.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a peer. Greeting, the reading half, the writing half.
 //! - [`tracker`]: announcing, tiers, one announcer thread a tier.

@@ -42,7 +42,7 @@ const WORLD: &[&str] = &[
 
 /// Libraries that few know, so that they can be replaced.
 const KEPT_IN: &[(&str, &[&str])] = &[
-    ("ureq", &["tracker/http.rs", "cli/source.rs"]),
+    ("ureq", &["tracker/http.rs", "cli/source.rs", "net/http.rs"]),
     ("bendy", &["bencode/"]),
     ("clap", &["cli/"]),
     ("indicatif", &["cli/"]),

@@ -4,11 +4,12 @@
 #[path = "support/tracker.rs"]
 mod tracker;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
+use femtotorrent::net::Origin;
 use femtotorrent::tracker::{
     AnnounceEvent, Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews,
 };
@@ -29,8 +30,16 @@ const IDENTITY: Identity = Identity {
 };
 
 fn start(tiers: Vec<Vec<String>>, totals: &Arc<Totals>) -> (Announcers, Receiver<TrackerNews>) {
+    start_from(Origin::any(), tiers, totals)
+}
+
+fn start_from(
+    origin: Origin,
+    tiers: Vec<Vec<String>>,
+    totals: &Arc<Totals>,
+) -> (Announcers, Receiver<TrackerNews>) {
     let (sender, news) = unbounded();
-    let announcers = Announcers::start(tiers, IDENTITY, totals, move |news| {
+    let announcers = Announcers::start(tiers, IDENTITY, totals, origin, move |news| {
         let _ = sender.send(news);
     });
     (announcers, news)
@@ -232,6 +241,46 @@ fn a_tracker_that_is_not_there_is_unreachable() {
     let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
     assert!(matches!(outcome, Err(TrackerError::Unreachable(_))), "{outcome:?}");
     announcers.stop(BUDGET);
+    ended(&news);
+}
+
+#[test]
+fn a_tracker_hears_from_the_address_that_everything_leaves_by() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/announce", listener.local_addr().unwrap());
+    let ours: IpAddr = [127, 0, 0, 2].into();
+    let (announcers, news) = start_from(Origin::only(ours), vec![vec![url]], &Arc::default());
+    // It is not answered, and ends all the same when it is to end.
+    let (_stream, from) = listener.accept().unwrap();
+    assert_eq!(from.ip(), ours);
+    announcers.stop(BUDGET);
+    ended(&news);
+}
+
+#[test]
+fn a_tracker_that_cannot_be_reached_from_that_address_is_not_reached_from_another() {
+    let tracker = Tracker::start(&[]);
+    for ours in ["::1", "192.0.2.1"] {
+        let origin = Origin::only(ours.parse().unwrap());
+        let (announcers, news) = start_from(origin, vec![vec![tracker.url()]], &Arc::default());
+        let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
+        assert!(matches!(&outcome, Err(TrackerError::Unreachable(why)) if why.contains(ours)), "{outcome:?}");
+        announcers.stop(BUDGET);
+        ended(&news);
+    }
+    assert!(tracker.announces().is_empty());
+}
+
+#[test]
+fn with_an_address_of_our_own_trackers_are_told_all_that_they_should_know() {
+    let tracker = Tracker::start(&["127.0.0.1:6881".parse().unwrap()]);
+    let origin = Origin::only([127, 0, 0, 2].into());
+    let (announcers, news) = start_from(origin, vec![vec![tracker.url()]], &Arc::default());
+    assert_eq!(news.recv_timeout(DEADLINE).unwrap().outcome.unwrap().peers.len(), 1);
+    announcers.completed();
+    announcers.stop(BUDGET);
+    let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
+    assert_eq!(events, ["started", "completed", "stopped"]);
     ended(&news);
 }
 

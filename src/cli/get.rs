@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::progress::{Screen, Style};
 use super::source;
 use crate::metainfo::Metainfo;
+use crate::net::Origin;
 use crate::session::{self, Job, Outcome, Progress, SessionError, Stop};
 use crate::storage;
 use crate::swarm::Limits;
@@ -45,7 +46,7 @@ pub fn run(arguments: &Get) -> Result<Exit, Failure> {
     let mut torrents = Vec::new();
     let mut failures = Vec::new();
     for name in &arguments.torrents {
-        match source::load(name) {
+        match source::load(name, Origin::any()) {
             Ok(torrent) => torrents.push(torrent),
             Err(error) => failures.push((Exit(error.exit_code()), error.to_string())),
         }

@@ -5,6 +5,7 @@
 
 use super::source::{self, SourceError};
 use crate::metainfo::{File, Metainfo};
+use crate::net::Origin;
 use crate::text::{grouped, printable, size};
 use serde_json::{Value, json};
 use std::fmt;
@@ -48,7 +49,7 @@ impl std::error::Error for ShowError {}
 ///
 /// The torrent cannot be had or is none, or `out` fails.
 pub fn run(source: &str, as_json: bool, out: &mut impl Write) -> Result<(), ShowError> {
-    let torrent = source::load(source).map_err(ShowError::Source)?;
+    let torrent = source::load(source, Origin::any()).map_err(ShowError::Source)?;
     let mut out = io::BufWriter::new(out);
     let written = if as_json { write_json(&torrent, &mut out) } else { write_text(&torrent, &mut out) };
     match written.and_then(|()| out.flush()) {

@@ -4,6 +4,7 @@
 //! honestly have, and never waits for a web server without a deadline.
 
 use crate::metainfo::{Metainfo, MetainfoError};
+use crate::net::{Origin, http};
 use crate::text::{excerpt, printable, size};
 use std::fmt;
 use std::fs::File;
@@ -85,28 +86,29 @@ impl fmt::Display for SourceError {
 impl std::error::Error for SourceError {}
 
 /// Reads and checks the torrent that `source` names: the path of a file, `-`, or an `http://` or
-/// `https://` address.
+/// `https://` address, which is asked by a connection that leaves by `origin`.
 ///
 /// # Errors
 ///
 /// The bytes cannot be had, are too many, or are no torrent.
-pub fn load(source: &str) -> Result<Metainfo, SourceError> {
+pub fn load(source: &str, origin: Origin) -> Result<Metainfo, SourceError> {
     let fail = |fault| SourceError { source: source.to_owned(), fault };
-    Metainfo::parse(read(source)?).map_err(|error| fail(Fault::Torrent(error)))
+    Metainfo::parse(read(source, origin)?).map_err(|error| fail(Fault::Torrent(error)))
 }
 
-/// Reads the bytes that `source` names, at most [`FILE_LIMIT`], [`WEB_LIMIT`] from the web.
+/// Reads the bytes that `source` names, at most [`FILE_LIMIT`], [`WEB_LIMIT`] from the web,
+/// which is asked by a connection that leaves by `origin`.
 ///
 /// # Errors
 ///
 /// The bytes cannot be had, or are too many.
-pub fn read(source: &str) -> Result<Vec<u8>, SourceError> {
+pub fn read(source: &str, origin: Origin) -> Result<Vec<u8>, SourceError> {
     let starts_with =
         |scheme: &str| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let bytes = if source == "-" {
         bounded(io::stdin().lock(), 0, FILE_LIMIT)
     } else if starts_with("http://") || starts_with("https://") {
-        fetch(source)
+        fetch(source, origin)
     } else if starts_with("magnet:") {
         Err(Fault::Missing("magnet links are not read (give the .torrent file or its address)"))
     } else {
@@ -149,15 +151,14 @@ fn bounded(source: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>, Faul
 
 /// Fetches from the web. The limit counts what comes out of the decompression, so that a small answer
 /// cannot become a large one.
-fn fetch(address: &str) -> Result<Vec<u8>, Fault> {
-    let agent = ureq::Agent::config_builder()
+fn fetch(address: &str, origin: Origin) -> Result<Vec<u8>, Fault> {
+    let config = ureq::Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_global(Some(GLOBAL_TIMEOUT))
         .max_redirects(REDIRECTS_LIMIT)
         .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent();
-    let mut answer = agent.get(address).call().map_err(in_our_words)?;
+        .build();
+    let mut answer = http::agent(config, origin).get(address).call().map_err(in_our_words)?;
     bounded(answer.body_mut().as_reader(), 0, WEB_LIMIT).map_err(|fault| match fault {
         Fault::Broken(error) => Fault::Network(format!("the transfer broke off: {error}")),
         other => other,
@@ -222,7 +223,7 @@ mod tests {
     fn a_torrent_comes_over_http_through_redirects() {
         let moved = answer("302 Found", "location: /b\r\n", b"");
         let (address, server) = serve(vec![moved, answer("200 OK", "", b"d4:spam4:eggse")]);
-        assert_eq!(read(&address).unwrap(), b"d4:spam4:eggse");
+        assert_eq!(read(&address, Origin::any()).unwrap(), b"d4:spam4:eggse");
         server.join().unwrap();
     }
 
@@ -230,7 +231,7 @@ mod tests {
     fn what_the_web_refuses_has_its_exit_code() {
         for (status, code) in [("404 Not Found", 3), ("410 Gone", 3), ("403 Forbidden", 6), ("500 Oops", 6)] {
             let (address, server) = serve(vec![answer(status, "", b"")]);
-            let error = read(&format!("{address}/x.torrent")).unwrap_err();
+            let error = read(&format!("{address}/x.torrent"), Origin::any()).unwrap_err();
             assert_eq!(error.exit_code(), code, "{error}");
             assert!(error.to_string().contains("/x.torrent"), "{error}");
             server.join().unwrap();
@@ -241,7 +242,7 @@ mod tests {
     fn an_endless_answer_is_cut_off() {
         let body = vec![b'x'; WEB_LIMIT as usize + 1];
         let (address, server) = serve(vec![answer("200 OK", "", &body)]);
-        let error = read(&address).unwrap_err();
+        let error = read(&address, Origin::any()).unwrap_err();
         assert_eq!(error.exit_code(), 26);
         assert!(error.to_string().contains("larger than 10 MiB"), "{error}");
         server.join().unwrap();
@@ -252,21 +253,21 @@ mod tests {
         let mut short = answer("200 OK", "", b"0123456789");
         short.truncate(short.len() - 5);
         let (address, server) = serve(vec![short]);
-        assert_eq!(read(&address).unwrap_err().exit_code(), 6);
+        assert_eq!(read(&address, Origin::any()).unwrap_err().exit_code(), 6);
         server.join().unwrap();
-        assert_eq!(read(&address).unwrap_err().exit_code(), 6, "nobody listens");
-        assert_eq!(read("http://").unwrap_err().exit_code(), 6);
+        assert_eq!(read(&address, Origin::any()).unwrap_err().exit_code(), 6, "nobody listens");
+        assert_eq!(read("http://", Origin::any()).unwrap_err().exit_code(), 6);
     }
 
     #[test]
     fn what_the_disk_refuses_has_its_exit_code() {
-        let missing = read("no/such/file.torrent").unwrap_err();
+        let missing = read("no/such/file.torrent", Origin::any()).unwrap_err();
         assert_eq!(missing.exit_code(), 3);
         assert_eq!(missing.to_string(), "cannot find no/such/file.torrent: no such file (check the path)");
-        let folder = read(env!("CARGO_MANIFEST_DIR")).unwrap_err();
+        let folder = read(env!("CARGO_MANIFEST_DIR"), Origin::any()).unwrap_err();
         assert_eq!(folder.exit_code(), 15);
         assert!(folder.to_string().contains("is a folder"), "{folder}");
-        assert_eq!(read("magnet:?xt=urn:btih:0").unwrap_err().exit_code(), 3);
+        assert_eq!(read("magnet:?xt=urn:btih:0", Origin::any()).unwrap_err().exit_code(), 3);
     }
 
     #[test]
@@ -279,11 +280,12 @@ mod tests {
 
     #[test]
     fn what_is_no_torrent_has_its_exit_code() {
-        let not_bencode = load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap_err();
+        let not_bencode =
+            load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), Origin::any()).unwrap_err();
         assert_eq!(not_bencode.exit_code(), 25);
         assert!(not_bencode.to_string().contains("Cargo.toml: not a torrent"), "{not_bencode}");
         let (address, server) = serve(vec![answer("200 OK", "", b"d4:spam4:eggse")]);
-        assert_eq!(load(&address).unwrap_err().exit_code(), 26);
+        assert_eq!(load(&address, Origin::any()).unwrap_err().exit_code(), 26);
         server.join().unwrap();
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
+//! listener ─── Event::Knocked ──▶ │             │
 //! worker ───── Event::Heard ────▶ │ coordinator │ ── Lease ──▶ inbound ◀── the peer
 //! writer ───── Event::Stored ───▶ └─────────────┘                  │
 //!    ▲                                   └─ Snapshot ─▶ screen     │
@@ -19,9 +20,9 @@ pub use peer_error::PeerError;
 pub use snapshot::{Snapshot, Stall};
 
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
-use crate::wire::Wanted;
 use crate::wire::extension::ExtensionHandshake;
-use std::net::SocketAddr;
+use crate::wire::{Handshake, Wanted};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 /// Names one connection of one torrent. No number is used twice in a run.
@@ -37,6 +38,8 @@ pub enum Event {
     Named(Vec<SocketAddr>),
     /// An announcer spoke to a tracker.
     Tracker(TrackerReport),
+    /// Somebody connected to us and wants this torrent.
+    Knocked(Knock),
     /// A worker exchanged handshakes with its peer.
     Greeted(PeerKey, Greeting),
     /// A peer said something: all that one read brought, in order.
@@ -59,6 +62,17 @@ pub struct TrackerReport {
     /// How many peers it named, or why it named none, fit to be printed. The peers themselves come
     /// in front of it as [`Event::Found`].
     pub outcome: Result<usize, String>,
+}
+
+/// A connection that came in, of which the peer's handshake is read and not answered yet.
+#[derive(Debug)]
+pub struct Knock {
+    /// Where it came from: not where that peer listens. Never an IPv4 address in IPv6 notation.
+    pub address: SocketAddr,
+    /// The connection, after the handshake's last byte.
+    pub stream: TcpStream,
+    /// What the peer said.
+    pub handshake: Handshake,
 }
 
 /// What is known of a peer after the handshakes.

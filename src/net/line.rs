@@ -3,13 +3,14 @@
 //! Inbound blocks in [`Line::read`], outbox in [`Line::write_all`], and neither waits for the other.
 //! Anybody may [hang up](Line::hang_up), which wakes both.
 
+use super::Origin;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::sync::OnceLock;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a write may take that a peer does not read.
@@ -25,21 +26,37 @@ const MORE_FOLLOWS: SendFlags = SendFlags::empty();
 #[derive(Debug)]
 pub struct Line {
     stream: TcpStream,
-    hung_up: OnceLock<&'static str>,
+    /// Why, if we did.
+    hung_up: Mutex<Option<&'static str>>,
+    /// Tells those who [pause](Line::pause_until).
+    ended: Condvar,
 }
 
 impl Line {
-    /// Connects.
+    /// Connects, from the address that everything leaves by.
     ///
     /// # Errors
     ///
-    /// What the system says, or [`io::ErrorKind::TimedOut`] after `deadline`.
-    pub fn connect(address: SocketAddr, deadline: Duration) -> io::Result<Line> {
-        let stream = TcpStream::connect_timeout(&address, deadline)?;
+    /// As [`Origin::connect`]; [`io::ErrorKind::TimedOut`] after `deadline`.
+    pub fn connect(origin: Origin, address: SocketAddr, deadline: Duration) -> io::Result<Line> {
+        Line::accepted(origin.connect(address, deadline)?)
+    }
+
+    /// A connection that somebody else has made.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn accepted(stream: TcpStream) -> io::Result<Line> {
         // Requests are small and urgent: they do not wait for more to send.
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(WRITE_DEADLINE))?;
-        Ok(Line { stream, hung_up: OnceLock::new() })
+        Ok(Line { stream, hung_up: Mutex::default(), ended: Condvar::new() })
+    }
+
+    /// The bare connection.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
     }
 
     /// The longest that a later [`Line::read`] waits for a byte.
@@ -63,6 +80,30 @@ impl Line {
                 result => return result,
             }
         }
+    }
+
+    /// Waits as [`Line::read`] does and shows the same bytes, but leaves them where they are. How many
+    /// there are of those that fit; zero where the peer closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Line::read`].
+    pub fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.stream.peek(into) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Waits until `due`, or until somebody hangs up.
+    pub fn pause_until(&self, due: Instant) {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        let _ = self.ended.wait_timeout_while(self.reason(), left, |why| why.is_none());
     }
 
     /// Fills the buffer, all of it before `deadline`, so that a peer that sends one byte at a time
@@ -113,6 +154,15 @@ impl Line {
         Ok(())
     }
 
+    /// Writes so many zeros.
+    ///
+    /// # Errors
+    ///
+    /// As [`Line::write_all`].
+    pub fn write_zeros(&self, length: u64) -> io::Result<()> {
+        io::copy(&mut io::repeat(0).take(length), &mut &self.stream).map(drop)
+    }
+
     /// Sends `length` bytes of a file, from `offset` on.
     ///
     /// # Errors
@@ -136,14 +186,19 @@ impl Line {
 
     /// Ends the connection in both directions and wakes whoever waits for it. The first reason stays.
     pub fn hang_up(&self, why: &'static str) {
-        let _ = self.hung_up.set(why);
+        self.reason().get_or_insert(why);
+        self.ended.notify_all();
         // It fails where the peer was faster, which is as good.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
     /// Why we hung up, if we did.
     pub fn hung_up(&self) -> Option<&'static str> {
-        self.hung_up.get().copied()
+        *self.reason()
+    }
+
+    fn reason(&self) -> MutexGuard<'_, Option<&'static str>> {
+        self.hung_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,4 +222,48 @@ fn send_from_the_page_cache(stream: &TcpStream, file: &File, offset: u64, length
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn send_from_the_page_cache(_: &TcpStream, _: &File, _: u64, _: u64) -> io::Result<u64> {
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn line() -> (Line, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let line = Line::connect(Origin::any(), address, Duration::from_secs(20)).unwrap();
+        (line, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_pause_ends_when_it_is_due_and_when_somebody_hangs_up() {
+        let (line, _peer) = line();
+        let due = Instant::now() + Duration::from_millis(30);
+        line.pause_until(due);
+        assert!(Instant::now() >= due);
+        line.pause_until(due);
+
+        let far = Instant::now() + Duration::from_secs(1 << 40);
+        std::thread::scope(|scope| {
+            scope.spawn(|| line.pause_until(far));
+            line.hang_up("the test is over");
+        });
+        line.pause_until(far);
+        assert_eq!(line.hung_up(), Some("the test is over"));
+    }
+
+    #[test]
+    fn what_was_shown_is_still_there() {
+        let (line, mut peer) = line();
+        peer.write_all(b"12345").unwrap();
+        let mut bytes = [0; 3];
+        let shown = line.peek(&mut bytes).unwrap();
+        assert_eq!(bytes[..shown], b"123"[..shown]);
+        let mut all = [0; 5];
+        line.read_exact_by(&mut all, Instant::now() + Duration::from_secs(20)).unwrap();
+        assert_eq!(&all, b"12345");
+        drop(peer);
+        assert_eq!(line.peek(&mut bytes).unwrap(), 0);
+    }
 }

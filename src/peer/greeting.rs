@@ -1,7 +1,7 @@
 //! From an address to a peer that speaks our torrent: connect, then one handshake each way.
 
 use crate::message::{Greeting, PeerError};
-use crate::net::Line;
+use crate::net::{Line, Origin};
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use std::io;
 use std::net::SocketAddr;
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Connects.
-pub fn connect(address: SocketAddr) -> Result<Line, PeerError> {
-    Line::connect(address, CONNECT_DEADLINE).map_err(|error| match error.kind() {
+/// Connects, from the address that everything leaves by.
+pub fn connect(origin: Origin, address: SocketAddr) -> Result<Line, PeerError> {
+    Line::connect(origin, address, CONNECT_DEADLINE).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::Silent("no connection in 10 s"),
         _ => PeerError::Connect(error),
     })

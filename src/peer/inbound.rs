@@ -8,7 +8,7 @@ use super::ledger::{Claim, Ledger};
 use super::read_buffer::ReadBuffer;
 use super::{STACK_BYTES, Shared, greeting, outbox};
 use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
-use crate::net::Line;
+use crate::net::{Line, Origin};
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{FrameLimits, Message, Wanted};
@@ -29,6 +29,7 @@ pub struct Start {
     /// Weak for as long as it connects. Nothing can wake a thread that connects, so it must hold nothing
     /// that the end of a run waits for: not even the writer's inbox.
     pub shared: Weak<Shared>,
+    pub origin: Origin,
     pub key: PeerKey,
     pub address: SocketAddr,
     pub line: Arc<OnceLock<Line>>,
@@ -39,7 +40,7 @@ pub struct Start {
 impl Start {
     /// The life of the connection. Always ends with [`Event::Gone`].
     pub fn run(self) {
-        let connected = greeting::connect(self.address);
+        let connected = greeting::connect(self.origin, self.address);
         let Some(shared) = self.shared.upgrade() else { return };
         let (key, events, line) = (self.key, shared.events.clone(), Arc::clone(&self.line));
         let why = connected.and_then(|connected| self.live(connected, shared));
@@ -105,6 +106,7 @@ impl Inbound {
     fn listen(&mut self, line: &Line) -> Result<(), PeerError> {
         let limits = FrameLimits::for_pieces(self.shared.geometry.piece_count());
         let mut buffer = ReadBuffer::new(Arc::clone(&self.shared.read_memory));
+        let down = Arc::clone(&self.shared.down);
         loop {
             while let Some(message) = buffer.next(&limits)? {
                 self.hear(message)?;
@@ -113,7 +115,7 @@ impl Inbound {
                 }
             }
             self.report()?;
-            buffer.fill(line)?;
+            buffer.fill(line, &down)?;
         }
     }
 

@@ -17,7 +17,7 @@ mod read_buffer;
 pub use read_buffer::ReadMemory;
 
 use crate::message::{Event, Lease, Order, PeerKey, Write};
-use crate::net::Line;
+use crate::net::{Line, Origin, Throttle};
 use crate::piece::{BufferPool, Geometry};
 use crossbeam_channel::{Sender, unbounded};
 use std::io;
@@ -44,6 +44,10 @@ pub struct Shared {
     pub buffers: Arc<BufferPool>,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
+    /// The address that connections leave by.
+    pub origin: Origin,
+    /// How fast all peers of the process together may be heard.
+    pub down: Arc<Throttle>,
     /// Held by every thread that is connected; whoever holds the other end knows when all are gone.
     pub alive: Sender<()>,
 }
@@ -70,6 +74,7 @@ impl Worker {
         let line = Arc::new(OnceLock::new());
         let inbound = inbound::Start {
             shared: Arc::downgrade(shared),
+            origin: shared.origin,
             key,
             address,
             line: Arc::clone(&line),

@@ -6,11 +6,12 @@
 //! one fast peer reads half a megabyte at a time and fifty do not take fifty times that.
 
 use crate::message::PeerError;
-use crate::net::Line;
+use crate::net::{Line, Throttle};
 use crate::wire::{Frame, FrameLimits, Message};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 const SMALLEST: usize = 16 * 1024;
 /// Half a megabyte a read halves the cost of 64 KiB; a megabyte gains nothing more and leaves the cache.
@@ -71,8 +72,8 @@ impl ReadBuffer {
         }
     }
 
-    /// Waits for more bytes.
-    pub fn fill(&mut self, line: &Line) -> Result<(), PeerError> {
+    /// Waits for more bytes, and until they may come.
+    pub fn fill(&mut self, line: &Line, down: &Throttle) -> Result<(), PeerError> {
         self.bytes.copy_within(self.used..self.held, 0);
         self.held -= self.used;
         self.used = 0;
@@ -82,7 +83,11 @@ impl ReadBuffer {
         }
         let room = self.bytes.get_mut(self.held..).unwrap_or_default();
         let asked = room.len();
-        let read = line.read(room).map_err(|error| farewell(line, error))?;
+        let read = match down.limit() {
+            None => line.read(room),
+            Some(_) => read_in_turn(line, down, room),
+        };
+        let read = read.map_err(|error| farewell(line, error))?;
         if read == 0 {
             return Err(line.hung_up().map_or(PeerError::Closed, PeerError::HungUp));
         }
@@ -102,6 +107,19 @@ impl Drop for ReadBuffer {
     }
 }
 
+/// Reads no more than may come now. Only bytes that are there are reserved, so that peers that have
+/// nothing to say keep nobody waiting; and they are left in the socket meanwhile, so that it fills and
+/// slows its peer down.
+fn read_in_turn(line: &Line, down: &Throttle, room: &mut [u8]) -> io::Result<usize> {
+    let portion = room.len().min(down.portion());
+    let there = line.peek(room.get_mut(..portion).unwrap_or_default())?;
+    line.pause_until(down.take(there, Instant::now()));
+    if line.hung_up().is_some() {
+        return Ok(0);
+    }
+    line.read(room.get_mut(..there).unwrap_or_default())
+}
+
 fn farewell(line: &Line, error: io::Error) -> PeerError {
     match (line.hung_up(), error.kind()) {
         (Some(why), _) => PeerError::HungUp(why),
@@ -109,5 +127,51 @@ fn farewell(line: &Line, error: io::Error) -> PeerError {
             PeerError::Silent("it was silent for 150 s")
         }
         _ => PeerError::Lost(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Origin;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    fn line() -> (Line, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let line = Line::connect(Origin::any(), address, Duration::from_secs(20)).unwrap();
+        (line, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_limited_reader_takes_a_portion_at_a_time_and_leaves_out_nothing() {
+        let (line, mut peer) = line();
+        let sent: Vec<u8> = (0..10_000_u32).map(|number| number as u8).collect();
+        peer.write_all(&sent).unwrap();
+        let down = Throttle::limited(64 * 1_000);
+        let mut buffer = ReadBuffer::new(Arc::default());
+        while buffer.held < sent.len() {
+            let before = buffer.held;
+            buffer.fill(&line, &down).unwrap();
+            assert!((1..=1_000).contains(&(buffer.held - before)));
+        }
+        assert_eq!(buffer.bytes[..buffer.held], sent);
+        drop(peer);
+        assert!(matches!(buffer.fill(&line, &down), Err(PeerError::Closed)));
+    }
+
+    #[test]
+    fn a_reader_that_waits_for_its_turn_ends_when_we_hang_up() {
+        let (line, mut peer) = line();
+        peer.write_all(&[0; 1_000]).unwrap();
+        let down = Throttle::limited(1);
+        down.take(1 << 20, Instant::now());
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| ReadBuffer::new(Arc::default()).fill(&line, &down));
+            line.hang_up("the test is over");
+            assert!(matches!(reader.join().unwrap(), Err(PeerError::HungUp("the test is over"))));
+        });
     }
 }

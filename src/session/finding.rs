@@ -40,7 +40,7 @@ pub fn announce(job: &Job, shared: &peer::Shared, totals: &Arc<Totals>) -> Annou
         };
         let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome }));
     };
-    Announcers::start(job.metainfo.trackers.clone(), identity, totals, news)
+    Announcers::start(job.metainfo.trackers.clone(), identity, totals, shared.origin, news)
 }
 
 /// Finds the addresses of the peers that the user named. A name server may take its time, and its

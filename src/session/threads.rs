@@ -2,6 +2,7 @@
 
 use super::{Job, Outcome, Progress, SessionError, Stop, finding};
 use crate::message::{Event, Snapshot};
+use crate::net::{Origin, Throttle};
 use crate::peer;
 use crate::piece::{Bitfield, BufferPool, Geometry};
 use crate::storage::Storage;
@@ -55,6 +56,8 @@ impl<'a> Threads<'a> {
             buffers,
             read_memory: Arc::default(),
             writer: pieces,
+            origin: Origin::any(),
+            down: Arc::new(Throttle::unlimited()),
             alive,
         };
         Ok(Threads { job, shared, inbox, writer, all_gone })

@@ -207,6 +207,7 @@ impl<'a> Coordinator<'a> {
             Event::Found(addresses) => self.found(addresses),
             Event::Named(addresses) => self.named(addresses),
             Event::Tracker(report) => self.tracker_spoke(report),
+            Event::Knocked(_) => {}
             Event::WriterEnded if self.finishing => return Some(End::Done),
             Event::WriterEnded => return Some(End::WriterFailed),
             Event::Stop => return Some(End::Stopped),

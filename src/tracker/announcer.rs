@@ -26,6 +26,7 @@ use super::error::TrackerError;
 use super::http::{ANNOUNCE_DEADLINE, HttpTracker};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
+use crate::net::Origin;
 
 /// Tiers that get a thread. The trackers of all further ones join the last of them.
 const MOST_TIERS: usize = 32;
@@ -84,7 +85,7 @@ struct Handle {
 }
 
 impl Announcers {
-    /// Starts one thread a tier; all of them announce at once.
+    /// Starts one thread a tier; all of them announce at once, by connections that leave by `origin`.
     ///
     /// `news` is called on those threads with what each announce came to, except for `stopped`,
     /// and must not block for long. Addresses that we cannot use are left out; for a tier that has
@@ -93,6 +94,7 @@ impl Announcers {
         tiers: Vec<Vec<String>>,
         identity: Identity,
         totals: &Arc<Totals>,
+        origin: Origin,
         news: News,
     ) -> Announcers
     where
@@ -105,7 +107,7 @@ impl Announcers {
             let Some(name) = tier.turn().map(|turn| turn.tracker.clone()) else { continue };
             let (orders, inbox) = bounded(WAITING_ORDERS);
             let (end, ended) = bounded(0);
-            let http = Arc::new(HttpTracker::new());
+            let http = Arc::new(HttpTracker::new(origin));
             let known = Arc::new(AtomicBool::new(false));
             let announcer = Announcer {
                 tier,

@@ -13,6 +13,7 @@ use super::address::TrackerAddress;
 use super::announce::Announce;
 use super::answer::{Answer, LARGEST_ANSWER};
 use super::error::{TrackerError, printable};
+use crate::net::{Origin, http};
 
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
 pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
@@ -31,6 +32,7 @@ const LARGEST_REQUEST: usize = 8 * 1024;
 
 /// Speaks with the HTTP trackers of one tier.
 pub struct HttpTracker {
+    origin: Origin,
     connections: Mutex<Connections>,
 }
 
@@ -44,9 +46,9 @@ enum Connections {
 }
 
 impl HttpTracker {
-    /// Opens nothing and costs nothing. TLS is set up by the first https address.
-    pub fn new() -> HttpTracker {
-        HttpTracker { connections: Mutex::new(Connections::Resting) }
+    /// One whose connections leave by `origin`. Opens nothing and costs nothing. TLS is set up by the first https address.
+    pub fn new(origin: Origin) -> HttpTracker {
+        HttpTracker { origin, connections: Mutex::new(Connections::Resting) }
     }
 
     /// Announces and waits for the answer, `within` this time and [`ANNOUNCE_DEADLINE`].
@@ -91,7 +93,7 @@ impl HttpTracker {
         match &*connections {
             Connections::Open(agent) => Ok(agent.clone()),
             Connections::Resting => {
-                let agent = new_agent();
+                let agent = http::agent(configuration(), self.origin);
                 *connections = Connections::Open(agent.clone());
                 Ok(agent)
             }
@@ -122,7 +124,7 @@ impl HttpTracker {
     }
 }
 
-fn new_agent() -> Agent {
+fn configuration() -> ureq::config::Config {
     Agent::config_builder()
         .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
         .http_status_as_error(false)
@@ -136,7 +138,6 @@ fn new_agent() -> Agent {
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         .build()
-        .into()
 }
 
 /// The library's error without the address that it may contain.

@@ -1,0 +1,310 @@
+//! HTTP that leaves by the address that the user named.
+//!
+//! The library connects by itself, from whatever address the system chooses. Where there is an
+//! [`Origin`], its first link, the TCP connection, is replaced by ours; TLS and proxies are built upon
+//! that as always, so that the way to a proxy leaves by the address too. Without an origin nothing is
+//! replaced. The names of hosts are looked up by the system's resolver in any case.
+
+use super::Origin;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use ureq::config::Config;
+use ureq::unversioned::resolver::{DefaultResolver, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector,
+    ShutdownHandle, Transport, time,
+};
+use ureq::{Agent, Error};
+
+/// How long a connection may take where the configuration sets no limit.
+const LONGEST_CONNECT: Duration = Duration::from_secs(60);
+
+/// A client with this configuration whose connections leave by `origin`. They fail where they cannot.
+pub fn agent(config: Config, origin: Origin) -> Agent {
+    match origin.address() {
+        None => config.new_agent(),
+        Some(_) => leaving_by(origin, config, DefaultResolver::default()),
+    }
+}
+
+fn leaving_by(origin: Origin, config: Config, resolver: impl Resolver) -> Agent {
+    let links = ().chain(ConnectProxyConnector::default()).chain(Leaving(origin));
+    Agent::with_parts(config, links.chain(RustlsConnector::default()), resolver)
+}
+
+/// Makes TCP connections that leave by the origin.
+#[derive(Debug)]
+struct Leaving(Origin);
+
+impl<Before: Transport> Connector<Before> for Leaving {
+    type Out = Box<dyn Transport>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        before: Option<Before>,
+    ) -> Result<Option<Self::Out>, Error> {
+        if let Some(through_proxy) = before {
+            return Ok(Some(Box::new(through_proxy)));
+        }
+        let stream = Arc::new(self.connect_to_any(details)?);
+        let handle: Weak<TcpStream> = Arc::downgrade(&stream);
+        (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)?;
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(Box::new(Connected { stream, buffers })))
+    }
+}
+
+impl Leaving {
+    /// Tries the addresses of a host one after the other. Each gets half of the time that is left and the
+    /// last all of it, so that one that does not answer cannot use up the time of the others.
+    fn connect_to_any(&self, details: &ConnectionDetails<'_>) -> Result<TcpStream, Error> {
+        let within = details.timeout.not_zero().map_or(LONGEST_CONNECT, |limit| *limit);
+        let started = match details.now {
+            time::Instant::Exact(started) => started,
+            _ => Instant::now(),
+        };
+        let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
+        if addresses.iter().any(|to| self.0.reaches(*to)) {
+            addresses.retain(|to| self.0.reaches(*to));
+        }
+        let mut failure = Error::HostNotFound;
+        let mut others = addresses.len();
+        for to in addresses {
+            others = others.saturating_sub(1);
+            let left = within.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(Error::Timeout(details.timeout.reason));
+            }
+            match self.0.connect(to, if others > 0 { left / 2 } else { left }) {
+                Ok(stream) => {
+                    stream.set_nodelay(details.config.no_delay())?;
+                    return Ok(stream);
+                }
+                Err(error) => failure = in_its_words(error, &details.timeout),
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// A TCP connection as the library wants it.
+#[derive(Debug)]
+struct Connected {
+    /// Shared with the library, which shuts it down to end a request from outside.
+    stream: Arc<TcpStream>,
+    buffers: LazyBuffers,
+}
+
+impl Transport for Connected {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let timeout = timeout.for_write();
+        self.stream.set_write_timeout(limit(&timeout)?)?;
+        let output = self.buffers.output().get(..amount).unwrap_or_default();
+        (&*self.stream).write_all(output).map_err(|error| in_its_words(error, &timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let timeout = timeout.for_read();
+        let whole = limit(&timeout)?;
+        let started = Instant::now();
+        let read = loop {
+            let left = whole.map(|whole| whole.saturating_sub(started.elapsed()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Error::Timeout(timeout.reason));
+            }
+            self.stream.set_read_timeout(left)?;
+            match (&*self.stream).read(self.buffers.input_append_buf()) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read.map_err(|error| in_its_words(error, &timeout))?,
+            }
+        };
+        self.buffers.input_appended(read);
+        Ok(read > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // One that has something to say unasked is as good as closed.
+        let silent = |stream: &TcpStream| -> io::Result<bool> {
+            stream.set_nonblocking(true)?;
+            let silent = stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+            stream.set_nonblocking(false)?;
+            Ok(silent)
+        };
+        silent(&self.stream).unwrap_or(false)
+    }
+}
+
+/// The time that is left, where there is a limit.
+fn limit(timeout: &NextTimeout) -> Result<Option<Duration>, Error> {
+    match timeout.after {
+        time::Duration::Exact(left) if left.is_zero() => Err(Error::Timeout(timeout.reason)),
+        time::Duration::Exact(left) => Ok(Some(left)),
+        time::Duration::NotHappening => Ok(None),
+    }
+}
+
+fn in_its_words(error: io::Error, timeout: &NextTimeout) -> Error {
+    match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => Error::Timeout(timeout.reason),
+        _ => Error::Io(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+    use std::net::TcpListener;
+    use std::thread::{JoinHandle, spawn};
+    use ureq::config::ConfigBuilder;
+    use ureq::typestate::AgentScope;
+    use ureq::unversioned::resolver::ResolvedSocketAddrs;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nspam";
+
+    fn config() -> ConfigBuilder<AgentScope> {
+        Agent::config_builder().proxy(None).timeout_global(Some(Duration::from_secs(20)))
+    }
+
+    fn ours() -> Origin {
+        Origin::only("127.0.0.2".parse().unwrap())
+    }
+
+    /// Takes one connection, and gives these answers, each to a request. Who connected, and what was heard.
+    fn serve(answers: &'static [&'static [u8]]) -> (SocketAddr, JoinHandle<(SocketAddr, Vec<u8>)>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = spawn(move || {
+            let (mut stream, from) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut heard = vec![0; 1];
+            stream.read_exact(&mut heard).unwrap();
+            for answer in answers {
+                while !heard.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    heard.push(byte[0]);
+                }
+                stream.write_all(answer).unwrap();
+                heard.push(b'|');
+            }
+            (from, heard)
+        });
+        (address, server)
+    }
+
+    #[test]
+    fn a_request_leaves_by_the_address_and_the_next_takes_the_same_connection() {
+        let (address, server) = serve(&[ANSWER, ANSWER]);
+        let agent = agent(config().build(), ours());
+        for _ in 0..2 {
+            let mut answer = agent.get(format!("http://{address}/")).call().unwrap();
+            assert_eq!(answer.body_mut().read_to_string().unwrap(), "spam");
+        }
+        assert_eq!(Some(server.join().unwrap().0.ip()), ours().address());
+    }
+
+    #[test]
+    fn tls_leaves_by_the_address() {
+        let (address, server) = serve(&[]);
+        assert!(agent(config().build(), ours()).get(format!("https://{address}/")).call().is_err());
+        let (from, heard) = server.join().unwrap();
+        assert_eq!((Some(from.ip()), heard), (ours().address(), vec![22]));
+    }
+
+    #[test]
+    fn the_way_to_a_proxy_leaves_by_the_address() {
+        let (address, server) = serve(&[b"HTTP/1.1 200 OK\r\n\r\n", ANSWER]);
+        let proxy = ureq::Proxy::new(&format!("http://{address}")).unwrap();
+        let agent = agent(config().proxy(Some(proxy)).build(), ours());
+        let mut answer = agent.get("http://192.0.2.1:80/path").call().unwrap();
+        assert_eq!(answer.body_mut().read_to_string().unwrap(), "spam");
+        let (from, heard) = server.join().unwrap();
+        let heard = String::from_utf8(heard).unwrap();
+        assert_eq!(Some(from.ip()), ours().address());
+        assert!(heard.starts_with("CONNECT 192.0.2.1:80 ") && heard.contains("|GET /path "), "{heard}");
+    }
+
+    #[test]
+    fn what_cannot_be_reached_from_the_address_is_not_reached() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        for ip in ["::1", "192.0.2.1"] {
+            let origin = Origin::only(ip.parse().unwrap());
+            let proxy = ureq::Proxy::new(&format!("http://{address}")).unwrap();
+            for proxy in [None, Some(proxy)] {
+                let agent = agent(config().proxy(proxy).build(), origin);
+                let error = agent.get(format!("http://{address}/")).call().unwrap_err();
+                assert!(error.to_string().contains(ip), "{error}");
+                assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+            }
+        }
+    }
+
+    /// Knows these addresses of every host.
+    #[derive(Debug)]
+    struct Known(Vec<SocketAddr>);
+
+    impl Resolver for Known {
+        fn resolve(
+            &self,
+            _: &ureq::http::Uri,
+            _: &Config,
+            _: NextTimeout,
+        ) -> Result<ResolvedSocketAddrs, Error> {
+            let mut addresses = self.empty();
+            self.0.iter().for_each(|address| addresses.push(*address));
+            Ok(addresses)
+        }
+    }
+
+    /// A listener that answers nobody, because more have come than it has room for.
+    fn full() -> (Socket, Vec<Socket>) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let waiting = std::iter::repeat_with(|| {
+            let waiting = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            let came = waiting.connect_timeout(&address, Duration::from_millis(100)).is_ok();
+            (waiting, came)
+        });
+        let waiting = waiting.take(50).take_while(|(_, came)| *came).map(|(waiting, _)| waiting).collect();
+        (listener, waiting)
+    }
+
+    #[test]
+    fn an_address_of_a_host_that_fails_or_does_not_answer_leaves_time_for_the_others() {
+        let (full, _waiting) = full();
+        let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (good, server) = serve(&[ANSWER]);
+        let six = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], good.port()));
+        let addresses = vec![six, full.local_addr().unwrap().as_socket().unwrap(), refusing, six, good];
+        let config = config().timeout_connect(Some(Duration::from_secs(1))).build();
+        let agent = leaving_by(ours(), config.clone(), Known(addresses));
+        assert_eq!(agent.get("http://host.example/").call().unwrap().status(), 200);
+        assert_eq!(Some(server.join().unwrap().0.ip()), ours().address());
+
+        let nowhere = vec![full.local_addr().unwrap().as_socket().unwrap(); 5];
+        let error = leaving_by(ours(), config, Known(nowhere)).get("http://host.example/").call();
+        assert!(matches!(error, Err(Error::Timeout(ureq::Timeout::Connect))), "{error:?}");
+    }
+
+    #[test]
+    fn one_that_does_not_answer_is_given_up_at_the_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = config().timeout_global(Some(Duration::from_millis(200))).build();
+        let error = agent(config, ours()).get(format!("http://{address}/")).call().unwrap_err();
+        assert!(matches!(error, Error::Timeout(ureq::Timeout::Global)), "{error}");
+    }
+}

@@ -1,0 +1,304 @@
+//! The port that peers come in at.
+//!
+//! Two threads, `listen-4` and `listen-6`, block in `accept`. Each connection gets a short thread of its
+//! own, `knock-ADDRESS`, that reads its handshake and hands it to the coordinator of the torrent it is
+//! for. Nothing is answered here: whoever asks for a torrent that we do not have learns nothing.
+//!
+//! Strangers decide how many come, so everything has a bound: [`MOST_UNFINISHED`] handshakes at once,
+//! [`DEADLINE`] for each, [`MOST_THREADS`] in all. Where there are too many, the one that has said
+//! nothing for the longest goes, because whoever opens connections to hold them would else keep all
+//! others out.
+
+use super::ports::{self, Ports};
+use super::{Line, Origin, origin};
+use crate::message::{Event, Knock};
+use crate::wire::{HANDSHAKE_LENGTH, Handshake};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use log::debug;
+use socket2::SockRef;
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a handshake may take, from the connection to the coordinator's inbox.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Connections whose handshake is not complete.
+const MOST_UNFINISHED: usize = 128;
+/// Threads for connections, those included that are about to end.
+const MOST_THREADS: usize = 2 * MOST_UNFINISHED;
+/// How long no connection is taken when the system has no room for one.
+const REST: Duration = Duration::from_millis(250);
+/// How long the end waits for the threads of connections, which are told to end.
+const FAREWELL: Duration = Duration::from_secs(1);
+const STACK_BYTES: usize = 128 * 1024;
+
+/// Takes connections until it is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    port: u16,
+    desk: Arc<Desk>,
+    doors: Vec<Door>,
+    /// Dropped first of all: it wakes those who wait for a full inbox.
+    closing: Option<Sender<()>>,
+}
+
+/// One socket and the thread that waits at it.
+#[derive(Debug)]
+struct Door {
+    socket: Arc<TcpListener>,
+    thread: JoinHandle<()>,
+}
+
+/// A torrent for which connections are taken, until this is dropped.
+#[derive(Debug)]
+pub struct Registration {
+    desk: Arc<Desk>,
+    info_hash: [u8; 20],
+    events: Sender<Event>,
+}
+
+/// What the threads share.
+#[derive(Debug)]
+struct Desk {
+    /// Where the coordinators are.
+    torrents: Mutex<HashMap<[u8; 20], Sender<Event>>>,
+    hall: Mutex<Hall>,
+    /// The hall has closed, or a thread has ended.
+    changed: Condvar,
+    /// Disconnects when the listener ends.
+    closed: Receiver<()>,
+}
+
+/// Who has come and is not gone.
+#[derive(Debug, Default)]
+struct Hall {
+    /// The connections whose handshake is not complete, the oldest in front.
+    unfinished: VecDeque<(u64, Arc<Line>)>,
+    /// Names the next connection.
+    next: u64,
+    threads: usize,
+    closed: bool,
+}
+
+impl Listener {
+    /// Opens the port and begins to take connections: at `origin`'s address, or at all addresses of this
+    /// host, IPv4 and IPv6, whichever it has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddrInUse`] where another program has the port, or what the system says.
+    pub fn start(ports: Ports, origin: Origin) -> io::Result<Listener> {
+        let (port, sockets) = ports::open(ports, origin)?;
+        let (closing, closed) = bounded(0);
+        let desk = Arc::new(Desk {
+            torrents: Mutex::default(),
+            hall: Mutex::default(),
+            changed: Condvar::new(),
+            closed,
+        });
+        // Where a thread cannot be started, dropping this ends those that are.
+        let mut listener = Listener { port, desk, doors: Vec::new(), closing: Some(closing) };
+        for socket in sockets {
+            let socket = Arc::new(socket);
+            let name = if socket.local_addr()?.is_ipv4() { "listen-4" } else { "listen-6" };
+            let (door, desk) = (Arc::clone(&socket), Arc::clone(&listener.desk));
+            let thread = Builder::new()
+                .name(name.to_owned())
+                .stack_size(STACK_BYTES)
+                .spawn(move || desk.welcome(&door))?;
+            listener.doors.push(Door { socket, thread });
+        }
+        Ok(listener)
+    }
+
+    /// The port, the same for IPv4 and IPv6.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on connections for this torrent go to its coordinator, as [`Event::Knocked`], until the
+    /// registration is dropped. Where a torrent is registered twice, the later one counts.
+    pub fn register(&self, info_hash: [u8; 20], events: Sender<Event>) -> Registration {
+        self.desk.torrents().insert(info_hash, events.clone());
+        Registration { desk: Arc::clone(&self.desk), info_hash, events }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.closing = None;
+        {
+            let mut hall = self.desk.hall();
+            hall.closed = true;
+            for (_, line) in &hall.unfinished {
+                line.hang_up("we take no more connections");
+            }
+        }
+        self.desk.changed.notify_all();
+        for Door { socket, thread } in self.doors.drain(..) {
+            // On Linux this wakes the thread. Where it does not, a connection does.
+            if SockRef::from(&*socket).shutdown(Shutdown::Both).is_err()
+                && let Ok(address) = socket.local_addr()
+            {
+                let _ = TcpStream::connect_timeout(&ports::from_inside(address), FAREWELL);
+            }
+            let _ = thread.join();
+        }
+        let hall = self.desk.hall();
+        let _ = self.desk.changed.wait_timeout_while(hall, FAREWELL, |hall| hall.threads > 0);
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut torrents = self.desk.torrents();
+        if torrents.get(&self.info_hash).is_some_and(|events| events.same_channel(&self.events)) {
+            torrents.remove(&self.info_hash);
+        }
+    }
+}
+
+impl Desk {
+    fn torrents(&self) -> MutexGuard<'_, HashMap<[u8; 20], Sender<Event>>> {
+        self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hall(&self) -> MutexGuard<'_, Hall> {
+        self.hall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The life of a thread that takes connections.
+    fn welcome(self: &Arc<Desk>, socket: &TcpListener) {
+        loop {
+            let accepted = socket.accept();
+            if self.hall().closed {
+                return;
+            }
+            let admitted = match accepted {
+                Ok((stream, address)) => self.admit(stream, origin::plain(address)),
+                // One that has left again, not something that lasts.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = admitted {
+                debug!("cannot take a connection: {error}");
+                self.wait_while(REST, |_| true);
+            }
+        }
+    }
+
+    /// Gives a connection its thread.
+    fn admit(self: &Arc<Desk>, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        // It fails where the peer has left again.
+        let Ok(line) = Line::accepted(stream).map(Arc::new) else { return Ok(()) };
+        self.wait_while(DEADLINE, |hall| hall.threads >= MOST_THREADS);
+        let number = {
+            let mut hall = self.hall();
+            if hall.closed || hall.threads >= MOST_THREADS {
+                return Err(io::Error::other("too many that came before are still being looked at"));
+            }
+            while hall.unfinished.len() >= MOST_UNFINISHED
+                && let Some((_, oldest)) = hall.unfinished.pop_front()
+            {
+                oldest.hang_up("there are too many others, and it came first");
+            }
+            hall.next += 1;
+            hall.threads += 1;
+            let number = hall.next;
+            hall.unfinished.push_back((number, Arc::clone(&line)));
+            number
+        };
+        let place = Place { desk: Arc::clone(self), number };
+        let visit = Visit { place, address, line, deadline };
+        let spawned = Builder::new()
+            .name(format!("knock-{}", address.ip()))
+            .stack_size(STACK_BYTES)
+            .spawn(move || visit.run());
+        // Where there is no thread, the visit is dropped, and with it its place in the hall.
+        spawned.map(drop)
+    }
+
+    /// Waits while the hall is so, until it closes, and not longer than this.
+    fn wait_while(&self, longest: Duration, so: impl Fn(&Hall) -> bool) {
+        let wait = |hall: &mut Hall| !hall.closed && so(hall);
+        let _ = self.changed.wait_timeout_while(self.hall(), longest, wait);
+    }
+
+    /// Whether the connection was still among the unfinished ones. Now it is not.
+    fn leave(&self, number: u64) -> bool {
+        let unfinished = &mut self.hall().unfinished;
+        let before = unfinished.len();
+        unfinished.retain(|(other, _)| *other != number);
+        unfinished.len() < before
+    }
+}
+
+/// A thread's place in the hall. Given up when dropped.
+struct Place {
+    desk: Arc<Desk>,
+    number: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.desk.leave(self.number);
+        self.desk.hall().threads -= 1;
+        self.desk.changed.notify_all();
+    }
+}
+
+/// A connection whose handshake is not complete.
+struct Visit {
+    place: Place,
+    address: SocketAddr,
+    line: Arc<Line>,
+    deadline: Instant,
+}
+
+impl Visit {
+    /// The life of its thread.
+    fn run(self) {
+        let address = self.address;
+        if let Err(why) = self.hear().and_then(|(events, handshake)| self.hand_over(&events, handshake)) {
+            debug!("{address}: came in and is let go: {why}");
+        }
+    }
+
+    /// Reads the handshake, and finds whose it is.
+    fn hear(&self) -> Result<(Sender<Event>, Handshake), &'static str> {
+        let mut bytes = [0; HANDSHAKE_LENGTH];
+        self.line.read_exact_by(&mut bytes, self.deadline).map_err(|error| {
+            self.line.hung_up().unwrap_or(match error.kind() {
+                ErrorKind::TimedOut | ErrorKind::WouldBlock => "no handshake in 10 s",
+                ErrorKind::UnexpectedEof => "it closed before its handshake was complete",
+                _ => "the connection broke before its handshake was complete",
+            })
+        })?;
+        let handshake =
+            Handshake::from_wire(&bytes).map_err(|_| "its first bytes are not a BitTorrent handshake")?;
+        let events = self.place.desk.torrents().get(&handshake.info_hash).cloned();
+        Ok((events.ok_or("it wants a torrent that we do not have")?, handshake))
+    }
+
+    /// Gives the connection to its coordinator.
+    fn hand_over(self, events: &Sender<Event>, handshake: Handshake) -> Result<(), &'static str> {
+        let Visit { place, address, line, deadline } = self;
+        // Whoever is not among the unfinished any more cannot be told to go.
+        if !place.desk.leave(place.number) {
+            return Err(line.hung_up().unwrap_or("it was told to go"));
+        }
+        // So nobody else holds the line.
+        let stream = Arc::into_inner(line).ok_or("it was told to go")?.into_stream();
+        let knock = Event::Knocked(Knock { address, stream, handshake });
+        let left = deadline.saturating_duration_since(Instant::now());
+        select! {
+            send(events, knock) -> sent => sent.map_err(|_| "its torrent has just ended"),
+            recv(place.desk.closed) -> _ => Err("we take no more connections"),
+            default(left) => Err("its torrent was busy for 10 s"),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The address that everything leaves by.
+//!
+//! Whoever gives one (`--bind`) has a reason, a tunnel mostly, and would rather have no connection than
+//! one past it. So this fails closed: where the address cannot be had, or cannot reach a target, there
+//! is an error and never a connection from another address. Looking up names is left to the system's
+//! resolver, which asks its name servers by the system's routes: a lookup tells a name server what we
+//! look for, whatever was given here.
+
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// The address that everything leaves by, where the user named one (`--bind`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin(Option<IpAddr>);
+
+impl Origin {
+    /// The system chooses for each target.
+    pub fn any() -> Origin {
+        Origin(None)
+    }
+
+    /// This address and no other.
+    pub fn only(ip: IpAddr) -> Origin {
+        Origin(Some(ip.to_canonical()))
+    }
+
+    /// The address, where there is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.0
+    }
+
+    /// Whether connections can leave by the address. To be asked once, before anything is started.
+    ///
+    /// # Errors
+    ///
+    /// This host does not have the address, or it is none that a connection can have.
+    pub fn check(&self) -> io::Result<()> {
+        let Some(ip) = self.0 else { return Ok(()) };
+        if ip.is_unspecified() || ip.is_multicast() {
+            let why = format!("{ip} is no address of one network interface (give one that this host has)");
+            return Err(io::Error::new(ErrorKind::InvalidInput, why));
+        }
+        bound(ip).map(drop)
+    }
+
+    /// Whether a connection to `to` can leave by the address at all: both are IPv4, or both IPv6.
+    pub fn reaches(&self, to: SocketAddr) -> bool {
+        self.0.is_none_or(|ip| ip.is_ipv4() == plain(to).is_ipv4())
+    }
+
+    /// Connects to `to`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, [`ErrorKind::TimedOut`] after `deadline`, and [`ErrorKind::AddrNotAvailable`]
+    /// where the address is not ours or is IPv4 and the target IPv6, or the other way round.
+    pub fn connect(&self, to: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
+        let Some(ip) = self.0 else { return TcpStream::connect_timeout(&to, deadline) };
+        if !self.reaches(to) {
+            let why = format!("{to} cannot be reached from {ip}, which all connections are to leave by");
+            return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
+        }
+        let socket = bound(ip)?;
+        socket.connect_timeout(&plain(to).into(), deadline)?;
+        Ok(socket.into())
+    }
+}
+
+/// The same address, as IPv4 where it is an IPv4 address written as IPv6 (`::ffff:192.0.2.1`).
+pub(super) fn plain(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+        // Kept as it is, with the interface of a link-local address.
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// A socket that is at this address, on a port that the system chooses.
+fn bound(ip: IpAddr) -> io::Result<Socket> {
+    let from = SocketAddr::from((ip, 0));
+    let socket = Socket::new(Domain::for_address(from), Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&from.into()).map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrNotAvailable => "this host does not have it".to_owned(),
+            _ => error.to_string(),
+        };
+        io::Error::new(error.kind(), format!("cannot leave by the address {ip}: {why}"))
+    })?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[test]
+    fn a_connection_leaves_by_the_address_that_was_named() {
+        let (listener, to) = listener();
+        let origin = Origin::only("127.0.0.2".parse().unwrap());
+        origin.check().unwrap();
+        let ours = origin.connect(to, WAIT).unwrap();
+        let (_, from) = listener.accept().unwrap();
+        assert_eq!(from, ours.local_addr().unwrap());
+        assert_eq!(Some(from.ip()), origin.address());
+    }
+
+    #[test]
+    fn an_ipv4_target_in_ipv6_notation_is_reached_by_ipv4() {
+        let (listener, to) = listener();
+        let to = SocketAddr::new(format!("::ffff:{}", to.ip()).parse().unwrap(), to.port());
+        let origin = Origin::only("::ffff:127.0.0.2".parse().unwrap());
+        let _ours = origin.connect(to, WAIT).unwrap();
+        assert_eq!(Some(listener.accept().unwrap().1.ip()), origin.address());
+    }
+
+    #[test]
+    fn without_the_address_there_is_no_connection() {
+        let (listener, to) = listener();
+        listener.set_nonblocking(true).unwrap();
+        for ip in ["192.0.2.1", "2001:db8::1", "::1"] {
+            let origin = Origin::only(ip.parse().unwrap());
+            let error = origin.connect(to, WAIT).unwrap_err();
+            assert!(error.to_string().contains(ip), "{error}");
+            assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        }
+    }
+
+    #[test]
+    fn an_address_that_this_host_does_not_have_is_found_out_beforehand() {
+        for ip in ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::", "224.0.0.1"] {
+            let error = Origin::only(ip.parse().unwrap()).check().unwrap_err();
+            assert!(error.to_string().contains(ip), "{error}");
+        }
+        Origin::any().check().unwrap();
+    }
+}

@@ -1,0 +1,111 @@
+//! Finding a port that is free for IPv4 and IPv6 at once.
+
+use super::Origin;
+use log::debug;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
+
+/// The ports that BitTorrent programs have always used, and that people open in their routers.
+const USUAL: RangeInclusive<u16> = 6881..=6999;
+/// How often the system is asked for a port. The one it gives for IPv4 may be taken for IPv6.
+const TRIES: usize = 16;
+/// Connections that wait to be taken, as far as the system allows. They cost us nothing, while one for
+/// which there is no place is tried again by its peer only after a second.
+const BACKLOG: i32 = 1024;
+
+/// Which port to take connections at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// The first free one of 6881 to 6999, or else any that is free.
+    Usual,
+    /// This one and no other. Zero is any that is free.
+    Exactly(u16),
+}
+
+/// Opens a port, and one socket for each family of addresses that this host has.
+pub fn open(ports: Ports, origin: Origin) -> io::Result<(u16, Vec<TcpListener>)> {
+    let sockets = match ports {
+        Ports::Usual => {
+            let mut sockets = USUAL.map(|port| open_one(port, origin)).filter(not_in_use);
+            sockets.next().unwrap_or_else(|| open_any(origin))
+        }
+        Ports::Exactly(0) => open_any(origin),
+        Ports::Exactly(port) => open_one(port, origin),
+    }?;
+    let port = match sockets.first() {
+        Some(socket) => socket.local_addr()?.port(),
+        None => 0,
+    };
+    Ok((port, sockets))
+}
+
+fn open_any(origin: Origin) -> io::Result<Vec<TcpListener>> {
+    let mut tries = std::iter::repeat_with(|| open_one(0, origin)).take(TRIES).filter(not_in_use);
+    tries.next().unwrap_or_else(|| open_one(0, origin))
+}
+
+fn not_in_use(opened: &io::Result<Vec<TcpListener>>) -> bool {
+    !matches!(opened, Err(error) if error.kind() == ErrorKind::AddrInUse)
+}
+
+/// Opens this port, or any where it is zero, at all addresses that there are to be.
+fn open_one(port: u16, origin: Origin) -> io::Result<Vec<TcpListener>> {
+    if let Some(ip) = origin.address() {
+        return Ok(vec![listen(SocketAddr::new(ip, port)).map_err(|error| in_our_words(port, &error))?]);
+    }
+    let four = listen((Ipv4Addr::UNSPECIFIED, port).into());
+    let port = match &four {
+        Ok(socket) => socket.local_addr()?.port(),
+        Err(_) => port,
+    };
+    let six = listen((Ipv6Addr::UNSPECIFIED, port).into());
+    match (four, six) {
+        (Err(error), _) | (_, Err(error)) if error.kind() == ErrorKind::AddrInUse => {
+            Err(in_our_words(port, &error))
+        }
+        (Err(error), Err(_)) => Err(in_our_words(port, &error)),
+        // A host without one of the two is a host like any other.
+        (Ok(socket), Err(error)) | (Err(error), Ok(socket)) => {
+            debug!("listening at {:?} only: {error}", socket.local_addr());
+            Ok(vec![socket])
+        }
+        (Ok(four), Ok(six)) => Ok(vec![four, six]),
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // Else it would take the port for IPv4 too, on some systems.
+        socket.set_only_v6(true)?;
+    }
+    if cfg!(unix) {
+        // Connections of the last run that are not forgotten yet do not keep the port.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn in_our_words(port: u16, error: &io::Error) -> io::Error {
+    let why = match error.kind() {
+        ErrorKind::AddrInUse => "another program has it (choose another port)".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied (choose a port above 1023)".to_owned(),
+        ErrorKind::AddrNotAvailable => "this host does not have the address".to_owned(),
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), format!("cannot listen at port {port}: {why}"))
+}
+
+/// Where a socket that listens at this address can be reached from this host.
+pub fn from_inside(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return address,
+    };
+    SocketAddr::new(ip, address.port())
+}

@@ -1,0 +1,283 @@
+//! The port that peers come in at: who is let through to a coordinator, and who is not.
+
+#![cfg(test)]
+
+#[path = "support/logbook.rs"]
+mod logbook;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use femtotorrent::message::{Event, Knock};
+use femtotorrent::net::{Listener, Origin, Ports};
+use femtotorrent::wire::Handshake;
+
+/// The wait for what is sure to come, long enough for a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(40);
+const HASH: [u8; 20] = [7; 20];
+const ID: [u8; 20] = *b"-SC0001-abcdefghijkl";
+
+fn listener() -> Listener {
+    logbook::open();
+    Listener::start(Ports::Exactly(0), Origin::any()).unwrap()
+}
+
+/// A connection to the listener, from this address.
+fn connect_from(from: &str, listener: &Listener) -> TcpStream {
+    let origin = Origin::only(from.parse().unwrap());
+    let stream = origin.connect(SocketAddr::from(([127, 0, 0, 1], listener.port())), DEADLINE).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+fn connect(listener: &Listener) -> TcpStream {
+    connect_from("127.0.0.1", listener)
+}
+
+fn handshake(info_hash: [u8; 20]) -> Vec<u8> {
+    Handshake::ours(info_hash, ID).to_wire()
+}
+
+fn knock(events: &Receiver<Event>) -> Knock {
+    match events.recv_timeout(DEADLINE).unwrap() {
+        Event::Knocked(knock) => knock,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits until the other side has hung up, without a word.
+fn is_closed(mut stream: &TcpStream) {
+    match stream.read(&mut [0; 100]) {
+        Ok(0) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The threads of this process that were started for an address that starts so.
+fn threads_for(ip: &str) -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.map(|name| name.trim().to_owned()).filter(|name| name.contains(ip)).collect()
+}
+
+/// Waits until no thread for this address is left.
+fn no_thread_for(ip: &str) {
+    let deadline = Instant::now() + DEADLINE;
+    while !threads_for(ip).is_empty() {
+        assert!(Instant::now() < deadline, "{:?}", threads_for(ip));
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_handshake_for_a_torrent_of_ours_reaches_its_coordinator_with_its_connection() {
+    let listener = listener();
+    let (events, inbox) = unbounded();
+    let _registration = listener.register(HASH, events);
+    let mut stream = connect(&listener);
+    // In two parts, and with the first message right behind.
+    let bytes = [handshake(HASH), b"rest".to_vec()].concat();
+    stream.write_all(&bytes[..30]).unwrap();
+    stream.write_all(&bytes[30..]).unwrap();
+    let mut knock = knock(&inbox);
+    assert_eq!(knock.address, stream.local_addr().unwrap());
+    assert_eq!(knock.handshake, Handshake::ours(HASH, ID));
+    let mut rest = [0; 4];
+    knock.stream.read_exact(&mut rest).unwrap();
+    assert_eq!(&rest, b"rest");
+    knock.stream.write_all(b"hello").unwrap();
+    let mut heard = [0; 5];
+    stream.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"hello");
+}
+
+#[test]
+fn each_torrent_has_its_own_inbox_until_its_registration_ends() {
+    let listener = listener();
+    let ((one, one_inbox), (two, two_inbox)) = (unbounded(), unbounded());
+    let _one = listener.register([1; 20], one);
+    let second = listener.register([2; 20], two);
+    connect(&listener).write_all(&handshake([2; 20])).unwrap();
+    connect(&listener).write_all(&handshake([1; 20])).unwrap();
+    assert_eq!(knock(&two_inbox).handshake.info_hash, [2; 20]);
+    assert_eq!(knock(&one_inbox).handshake.info_hash, [1; 20]);
+    drop(second);
+    let mut late = connect(&listener);
+    late.write_all(&handshake([2; 20])).unwrap();
+    is_closed(&late);
+    assert!(two_inbox.is_empty());
+}
+
+#[test]
+fn a_later_registration_counts_and_outlives_the_one_before() {
+    let listener = listener();
+    let ((old, old_inbox), (new, new_inbox)) = (unbounded(), unbounded());
+    let first = listener.register(HASH, old);
+    let _second = listener.register(HASH, new);
+    drop(first);
+    connect(&listener).write_all(&handshake(HASH)).unwrap();
+    knock(&new_inbox);
+    assert!(old_inbox.is_empty());
+}
+
+#[test]
+fn who_wants_another_torrent_or_speaks_something_else_is_let_go_with_the_reason_in_the_log() {
+    let listener = listener();
+    let (events, inbox) = unbounded();
+    let _registration = listener.register(HASH, events);
+    let http = [b"GET / HTTP/1.1\r\nHost: example\r\n".to_vec(), vec![b'x'; 100]].concat();
+    let cases: [(Vec<u8>, &str); 3] = [
+        (handshake([8; 20]), "a torrent that we do not have"),
+        (http, "not a BitTorrent handshake"),
+        (vec![0; 68], "not a BitTorrent handshake"),
+    ];
+    for (bytes, why) in cases {
+        let mut stream = connect(&listener);
+        let _ = stream.write_all(&bytes);
+        is_closed(&stream);
+        logbook::wait_for(stream.local_addr().unwrap(), why);
+    }
+    let stream = connect(&listener);
+    let address = stream.local_addr().unwrap();
+    drop(stream);
+    logbook::wait_for(address, "closed before its handshake was complete");
+    assert!(inbox.is_empty());
+}
+
+#[test]
+fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
+    let listener = listener();
+    let (events, inbox) = unbounded();
+    let _registration = listener.register(HASH, events);
+    let silent: Vec<TcpStream> = (0..128 + 64).map(|_| connect_from("127.7.1.1", &listener)).collect();
+    let mut honest = connect(&listener);
+    honest.write_all(&handshake(HASH)).unwrap();
+    assert_eq!(knock(&inbox).address, honest.local_addr().unwrap());
+    for oldest in &silent[..64] {
+        is_closed(oldest);
+        logbook::wait_for(oldest.local_addr().unwrap(), "too many others");
+    }
+    assert!(threads_for("127.7.1.1").len() <= 256);
+    drop(listener);
+    silent.iter().for_each(is_closed);
+    no_thread_for("127.7.1.1");
+}
+
+#[test]
+fn a_byte_now_and_then_wins_no_time() {
+    let listener = listener();
+    let (events, _inbox) = unbounded();
+    let _registration = listener.register(HASH, events);
+    let mut slow = connect(&listener);
+    let address = slow.local_addr().unwrap();
+    slow.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let bytes = handshake(HASH);
+    let mut sent = bytes.iter();
+    // The wait between two bytes is for the end of the connection.
+    while let Some(byte) = sent.next()
+        && slow.write_all(&[*byte]).is_ok()
+        && slow.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    {}
+    assert!(sent.len() > 0, "it was given time for the whole handshake");
+    logbook::wait_for(address, "no handshake in 10 s");
+}
+
+#[test]
+fn an_inbox_that_is_full_keeps_no_thread_at_the_end() {
+    let listener = listener();
+    let (events, inbox): (Sender<Event>, Receiver<Event>) = bounded(1);
+    let _registration = listener.register(HASH, events.clone());
+    events.send(Event::Stop).unwrap();
+    let mut waiting = connect_from("127.7.2.1", &listener);
+    waiting.write_all(&handshake(HASH)).unwrap();
+    let mut silent = connect_from("127.7.2.2", &listener);
+    silent.write_all(&handshake(HASH)[..67]).unwrap();
+    drop(listener);
+    is_closed(&waiting);
+    is_closed(&silent);
+    no_thread_for("127.7.2");
+    assert!(matches!(inbox.try_recv(), Ok(Event::Stop)));
+    assert!(inbox.is_empty());
+}
+
+#[test]
+fn a_torrent_that_has_just_ended_is_as_one_that_we_do_not_have() {
+    let listener = listener();
+    let (events, inbox) = unbounded();
+    let _registration = listener.register(HASH, events);
+    drop(inbox);
+    let mut stream = connect(&listener);
+    stream.write_all(&handshake(HASH)).unwrap();
+    is_closed(&stream);
+    logbook::wait_for(stream.local_addr().unwrap(), "its torrent has just ended");
+}
+
+#[test]
+fn nothing_listens_when_the_listener_is_gone_and_its_port_is_free_at_once() {
+    let listener = listener();
+    let (events, inbox) = unbounded();
+    let registration = listener.register(HASH, events);
+    let mut stream = connect(&listener);
+    stream.write_all(&handshake(HASH)).unwrap();
+    // This end closes first, so the system remembers the connection at this port.
+    drop(knock(&inbox));
+    is_closed(&stream);
+    let port = listener.port();
+    drop(listener);
+    assert!(TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), DEADLINE).is_err());
+    let again = Listener::start(Ports::Exactly(port), Origin::any()).unwrap();
+    assert_eq!(again.port(), port);
+    drop(registration);
+}
+
+#[test]
+fn one_port_serves_both_families_and_says_plain_addresses() {
+    let listener = listener();
+    let (events, inbox) = unbounded();
+    let _registration = listener.register(HASH, events);
+    connect(&listener).write_all(&handshake(HASH)).unwrap();
+    assert_eq!(knock(&inbox).address.ip(), IpAddr::from([127, 0, 0, 1]));
+    // A host without IPv6 has nothing to show here.
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        let six = SocketAddr::from((Ipv6Addr::LOCALHOST, listener.port()));
+        TcpStream::connect_timeout(&six, DEADLINE).unwrap().write_all(&handshake(HASH)).unwrap();
+        assert_eq!(knock(&inbox).address.ip(), IpAddr::from(Ipv6Addr::LOCALHOST));
+    }
+}
+
+#[test]
+fn a_port_that_another_program_has_for_either_family_is_in_use() {
+    let mut others = vec![TcpListener::bind("127.0.0.1:0").unwrap()];
+    others.extend(TcpListener::bind("[::1]:0"));
+    for other in others {
+        let port = other.local_addr().unwrap().port();
+        let error = Listener::start(Ports::Exactly(port), Origin::any()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&port.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn without_a_wish_the_port_is_one_of_the_usual_ones_while_they_last() {
+    let listeners: Vec<Listener> =
+        (0..3).map(|_| Listener::start(Ports::Usual, Origin::any()).unwrap()).collect();
+    assert!(listeners.iter().all(|one| (6881..=6999).contains(&one.port())));
+    assert!(listeners.windows(2).all(|two| two[0].port() != two[1].port()));
+}
+
+#[test]
+fn with_an_address_of_our_own_nobody_comes_in_at_another() {
+    logbook::open();
+    let ours = IpAddr::from([127, 7, 3, 1]);
+    let listener = Listener::start(Ports::Exactly(0), Origin::only(ours)).unwrap();
+    let at = |ip| TcpStream::connect_timeout(&SocketAddr::new(ip, listener.port()), DEADLINE);
+    at(ours).unwrap();
+    assert_eq!(at([127, 0, 0, 1].into()).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    let elsewhere = Origin::only("192.0.2.1".parse().unwrap());
+    let error = Listener::start(Ports::Exactly(0), elsewhere).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+}
