@@ -11,6 +11,7 @@ mod pace;
 mod pipeline;
 mod rarity;
 mod rate;
+mod super_seeding;
 
 pub use allowed_fast::allowed_fast;
 pub use budget::Budget;
@@ -20,3 +21,4 @@ pub use pace::Pace;
 pub use pipeline::Pipeline;
 pub use rarity::{Has, Rarity};
 pub use rate::Rate;
+pub use super_seeding::{Leecher, Leechers, SuperSeeding};

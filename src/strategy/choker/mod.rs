@@ -134,4 +134,3 @@ impl Known {
         Known { state: State::Choked, changed: None, wanting: false, tried: false }
     }
 }
-
