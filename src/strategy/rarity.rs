@@ -177,6 +177,23 @@ impl Rarity {
         self.geometry.piece(u32::try_from(at).ok()?.checked_mul(64)?.checked_add(word.leading_zeros())?)
     }
 
+    /// The rarest piece that the peer lacks, or one of the rarer ones; none of which `except` is true.
+    pub fn rarest_lacked(
+        &self,
+        has: &Has,
+        except: &dyn Fn(PieceIndex) -> bool,
+        random: &mut fastrand::Rng,
+    ) -> Option<PieceIndex> {
+        let mut probed = self.order.iter().take(PROBES).copied();
+        let found = probed.find(|piece| !has.has(*piece) && !except(*piece));
+        found.or_else(|| lacked(self.geometry, has, &self.idle, except, random))
+    }
+
+    /// The rarest piece of all.
+    pub fn rarest(&self) -> Option<PieceIndex> {
+        self.order.first().copied()
+    }
+
     /// Whether the peer has any piece that could be chosen.
     pub fn offers(&self, has: &Has) -> bool {
         match has {
@@ -211,6 +228,29 @@ impl Rarity {
         set(&mut self.position, other.slot(), from);
         set(&mut self.position, piece.slot(), to);
     }
+}
+
+/// One of these pieces that the peer lacks, and of which `except` is not true: 64 pieces a step, from a
+/// random one.
+pub(super) fn lacked(
+    geometry: Geometry,
+    has: &Has,
+    among: &Bitfield,
+    except: &dyn Fn(PieceIndex) -> bool,
+    random: &mut fastrand::Rng,
+) -> Option<PieceIndex> {
+    let Has::Some(theirs) = has else { return None };
+    let both = (0..).step_by(64).zip(theirs.words().iter().zip(among.words()));
+    let start = random.usize(..among.words().len().max(1));
+    both.clone().skip(start).chain(both.take(start)).find_map(|(first, (theirs, among)): (u32, _)| {
+        let mut left = among & !theirs;
+        std::iter::from_fn(|| {
+            let next = left.leading_zeros();
+            left &= !(1_u64 << 63).checked_shr(next)?;
+            geometry.piece(first.checked_add(next)?)
+        })
+        .find(|piece| !except(*piece))
+    })
 }
 
 fn set<T>(table: &mut [T], at: usize, value: T) {
