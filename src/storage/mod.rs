@@ -12,6 +12,7 @@
 mod check;
 mod claim;
 mod error;
+mod examine;
 mod files;
 mod folder;
 mod layout;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use check::{Digests, Watch};
 pub use error::{Shortage, StorageError};
+pub use examine::{Examined, ExaminedFile, FileState, examine};
 
 use crate::metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
