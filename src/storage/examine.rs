@@ -1,15 +1,16 @@
 //! Looks at what is there and changes nothing: for `verify`, and for seeding what somebody has.
 //!
-//! [`examine`] runs on the thread that calls it, the hashing on those of `check`. It creates no
+//! [`examine`] runs on the thread that calls it, the hashing on those of `hashing`. It creates no
 //! folder and no marker, takes no lock and opens nothing for writing, so that it may look at a
 //! read-only disk, at a running download, and at files that are somebody else's.
 
 use std::path::Path;
 
-use super::check::{self, Checked, Watch};
+use super::check::{self, Checked};
 use super::claim;
 use super::error::StorageError;
 use super::folder::{Folder, Found};
+use super::hashing::Watch;
 use super::layout::{Entry, Layout};
 use super::{Payload, refused};
 use crate::piece::Bitfield;

@@ -15,6 +15,8 @@ mod error;
 mod examine;
 mod files;
 mod folder;
+mod gathering;
+mod hashing;
 mod layout;
 mod marker;
 mod pool;
@@ -24,9 +26,11 @@ pub mod writer;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use check::{Digests, Watch};
+pub use check::Digests;
 pub use error::{Shortage, StorageError};
 pub use examine::{Examined, ExaminedFile, FileState, examine};
+pub use gathering::{Gathered, gather};
+pub use hashing::Watch;
 
 use crate::metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
