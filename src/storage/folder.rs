@@ -44,7 +44,9 @@ pub(super) enum Node {
     File(Found),
     /// A folder.
     Folder,
-    /// A symbolic link, a device, a pipe or a socket.
+    /// A symbolic link.
+    Link,
+    /// A device, a pipe or a socket.
     Other,
 }
 
@@ -168,6 +170,7 @@ impl Folder {
             let node = match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile => Node::File(found(&stat)),
                 FileType::Directory => Node::Folder,
+                FileType::Symlink => Node::Link,
                 _ => Node::Other,
             };
             each(name, node)?;

@@ -29,9 +29,9 @@ pub struct Gathered {
     pub name: String,
     /// Whether it is a folder. Otherwise it is one file, whose torrent has no list of files.
     pub is_folder: bool,
-    /// What lies below the folder and is in no torrent: symbolic links, devices, pipes and sockets,
-    /// and the file that was to be left out.
-    pub left_out: Vec<PathBuf>,
+    /// What lies below the folder and will not be in the torrent, and what it is: symbolic links,
+    /// devices, pipes and sockets, folders without a file, and the file that was to be left out.
+    pub left_out: Vec<(PathBuf, &'static str)>,
     folder: Folder,
     files: Vec<(String, Found)>,
     total_size: u64,
@@ -47,9 +47,7 @@ pub struct Gathered {
 pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
     let opened = |source| StorageError::from_io(Action::Open, path.to_owned(), source);
     let whole = std::fs::canonicalize(path).map_err(opened)?;
-    // What was typed names the torrent, and not what a link leads to; `.` has no name of its own.
-    let name = path.file_name().or(whole.file_name()).ok_or(unfit(path, "it has no name"))?;
-    let name = name.to_str().ok_or(unfit(path, NOT_UTF8))?.to_owned();
+    let name = name(path)?;
     let without = identity(without);
     let gathered = if whole.is_dir() {
         let folder = Folder::open(path).map_err(opened)?;
@@ -63,7 +61,7 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
         let total_size = total_size(path, &files)?;
         Gathered { name, is_folder: true, left_out, folder, files, total_size }
     } else {
-        let parent = whole.parent().ok_or(unfit(path, "it has no name"))?;
+        let parent = whole.parent().ok_or(unfit(path, NO_NAME))?;
         let file = whole.file_name().and_then(|name| name.to_str()).ok_or(unfit(path, NOT_UTF8))?;
         let folder = Folder::open(parent).map_err(opened)?;
         let found = match &folder {
@@ -85,6 +83,20 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
     if gathered.total_size == 0 { Err(unfit(path, "it holds no bytes")) } else { Ok(gathered) }
 }
 
+/// The name of a torrent of what is at `path`: as it was typed, and not what a link leads to.
+///
+/// # Errors
+///
+/// There is nothing, or its name cannot be that of a torrent.
+pub fn name(path: &Path) -> Result<String, StorageError> {
+    let whole = std::fs::canonicalize(path);
+    let whole = whole.map_err(|source| StorageError::from_io(Action::Open, path.to_owned(), source))?;
+    // Neither `.` nor `..` has a name of its own.
+    let name = path.file_name().or(whole.file_name()).ok_or(unfit(path, NO_NAME))?;
+    Ok(name.to_str().ok_or(unfit(path, NOT_UTF8))?.to_owned())
+}
+
+const NO_NAME: &str = "it has no name (give the folder a torrent can be named after)";
 const NOT_UTF8: &str = "its name is not UTF-8 (rename it)";
 
 fn unfit(path: &Path, fault: &'static str) -> StorageError {
@@ -166,7 +178,7 @@ struct Walk<'a> {
     folder: &'a Folder,
     without: Option<(u64, u64)>,
     files: Vec<(String, Found)>,
-    left_out: Vec<PathBuf>,
+    left_out: Vec<(PathBuf, &'static str)>,
     path_bytes: usize,
 }
 
@@ -176,22 +188,33 @@ impl Walk<'_> {
         // The folders that are left to look into, and not the call stack, hold the depth.
         let mut left = vec![String::new()];
         while let Some(below) = left.pop() {
+            let mut is_empty = true;
             folder.list(Path::new(&below), &mut |name, node| {
                 let path = Path::new(&below).join(name);
                 let Some(name) = name.to_str() else { return Err(unfit(&folder.join(&path), NOT_UTF8)) };
                 let path = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
                 self.count(&path)?;
+                is_empty = false;
                 match node {
                     Node::Folder => left.push(path),
                     Node::File(found) if self.without != Some(found.identity) => {
                         self.files.push((path, found));
                     }
-                    Node::File(_) | Node::Other => self.left_out.push(folder.join(Path::new(&path))),
+                    Node::File(_) => self.leave_out(&path, "the torrent itself"),
+                    Node::Link => self.leave_out(&path, "a symbolic link"),
+                    Node::Other => self.leave_out(&path, "a device, a pipe or a socket"),
                 }
                 Ok(())
             })?;
+            if is_empty {
+                self.leave_out(&below, "an empty folder");
+            }
         }
         Ok(())
+    }
+
+    fn leave_out(&mut self, path: &str, what: &'static str) {
+        self.left_out.push((self.folder.join(Path::new(path)), what));
     }
 
     fn count(&mut self, path: &str) -> Result<(), StorageError> {

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub use check::Digests;
 pub use error::{Shortage, StorageError};
 pub use examine::{Examined, ExaminedFile, FileState, examine};
-pub use gathering::{Gathered, gather};
+pub use gathering::{Gathered, gather, name};
 pub use hashing::Watch;
 
 use crate::metainfo;
