@@ -1,11 +1,13 @@
 //! The command line.
 
+use super::create::Create;
 use super::exit;
+use super::verify::Verify;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-const COMMANDS: [&str; 4] = ["get", "show", "demo", "help"];
+const COMMANDS: [&str; 6] = ["get", "create", "verify", "show", "demo", "help"];
 
 /// A BitTorrent client for the command line.
 #[derive(Debug, Parser)]
@@ -20,6 +22,12 @@ pub enum Command {
     /// Download torrents (the default: `femtotorrent x.torrent`)
     #[command(after_help = exit::TABLE)]
     Get(Get),
+    /// Make a torrent of a file or a folder
+    #[command(after_help = exit::TABLE)]
+    Create(Create),
+    /// Say what of a torrent is there and verifies
+    #[command(after_help = exit::TABLE)]
+    Verify(Verify),
     /// Say what a torrent holds
     Show {
         /// A .torrent file, `-` for standard input, or an http(s) address
@@ -90,7 +98,7 @@ pub fn with_default_command(arguments: impl IntoIterator<Item = OsString>) -> Ve
 }
 
 /// `500K`, `32M`, `1G` or plain bytes.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (text.get(..at), 1 << 10),
         Some((at, 'm' | 'M')) => (text.get(..at), 1 << 20),

@@ -7,7 +7,7 @@ use crate::swarm::End;
 pub struct Exit(pub u8);
 
 impl Exit {
-    /// Everything was downloaded and verified.
+    /// Everything was downloaded and verified, or is there.
     pub const DONE: Exit = Exit(0);
     /// An error of no other kind.
     pub const OTHER: Exit = Exit(1);
@@ -17,13 +17,21 @@ impl Exit {
     pub const NETWORK: Exit = Exit(6);
     /// The user stopped it, or it is not finished.
     pub const UNFINISHED: Exit = Exit(7);
+    /// The disk is full.
+    pub const DISK_FULL: Exit = Exit(9);
+    /// A file is there that may not be replaced.
+    pub const EXISTS: Exit = Exit(13);
     /// A file cannot be opened.
     pub const CANNOT_OPEN: Exit = Exit(15);
     /// A file or folder cannot be created.
     pub const CANNOT_CREATE: Exit = Exit(16);
+    /// A torrent cannot be used, or none can be made.
+    pub const BAD_TORRENT: Exit = Exit(26);
+    /// Reading or writing failed.
+    pub const IO: Exit = Exit(17);
     /// An option or its value is not understood.
     pub const BAD_OPTION: Exit = Exit(28);
-    /// What was downloaded is not what it should be.
+    /// What was downloaded, or is there, is not what it should be.
     pub const NOT_VERIFIED: Exit = Exit(32);
 
     /// How a run that came to its end counts.

@@ -3,12 +3,15 @@
 //! [`run`] is the whole program but for the process around it. One file a subcommand.
 
 mod arguments;
+mod create;
 mod demo;
 mod exit;
 mod get;
+mod meter;
 mod progress;
 pub mod show;
 pub mod source;
+mod verify;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -32,6 +35,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             start_log(get.verbose, get.quiet);
             get::run(&get)
         }
+        Command::Create(create) => create::run(&create, &mut io::stdout().lock()),
+        Command::Verify(verify) => verify::run(&verify, &mut io::stdout().lock()),
         Command::Show { torrent, json } => show::run(&torrent, json, &mut io::stdout().lock())
             .map(|()| Exit::DONE)
             .map_err(|error| (Exit(error.exit_code()), error.to_string())),

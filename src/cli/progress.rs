@@ -8,12 +8,12 @@ use crate::session::{Outcome, Progress, SessionError};
 use crate::swarm::End;
 use crate::text::{printable, size};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
 /// On a pipe, so much time between two lines.
-const LINE_EVERY: Duration = Duration::from_secs(5);
+pub(super) const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,17 @@ pub enum Style {
     Lines,
     /// Bars, for a terminal.
     Bars,
+}
+
+impl Style {
+    /// What suits standard error, for a command that may be told to be quiet.
+    pub fn of(quiet: bool) -> Style {
+        match quiet {
+            true => Style::Quiet,
+            false if io::stderr().is_terminal() => Style::Bars,
+            false => Style::Lines,
+        }
+    }
 }
 
 /// The screen, with one part for each torrent.
@@ -187,7 +198,7 @@ impl Part {
 }
 
 /// Fits into 80 columns: a name may be cut, the time left may not.
-fn bar(name: &str) -> ProgressBar {
+pub(super) fn bar(name: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix:20!} {percent:>3}% [{bar:12}] {wide_msg}");
     let bar = ProgressBar::no_length().with_prefix(printable(name));
     match style {
@@ -196,7 +207,7 @@ fn bar(name: &str) -> ProgressBar {
     }
 }
 
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     // Nobody may be reading any more.
     let _ = writeln!(io::stderr(), "{text}");
 }

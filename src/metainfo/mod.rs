@@ -6,6 +6,7 @@
 //! of the pieces are read from them, and the info-hash is taken over them: written anew, a torrent
 //! with unsorted or unknown keys would get another name.
 
+pub mod draft;
 mod element;
 mod error;
 mod files;

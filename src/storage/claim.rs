@@ -61,7 +61,7 @@ pub(super) fn shared(found: &[Option<Found>]) -> Option<(usize, usize)> {
 
 /// The files that bad pieces lie in. A piece that crosses files does not say which one is at fault:
 /// all are blamed, unless a piece inside one of them was bad too and settles it.
-fn blamed(layout: &Layout, checked: &Checked) -> Vec<bool> {
+pub(super) fn blamed(layout: &Layout, checked: &Checked) -> Vec<bool> {
     let stored = |piece| layout.slices(piece).filter(|slice| !slice.padding).map(|slice| slice.file);
     let mut blamed = vec![false; layout.entries().len()];
     let bad = || layout.geometry().pieces().filter(|piece| checked.bad.has(*piece));

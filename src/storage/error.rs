@@ -65,6 +65,18 @@ pub enum StorageError {
         /// Which one.
         path: PathBuf,
     },
+    /// A file was changed while a torrent was made of it.
+    Changed {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// No torrent can be made of it.
+    Unfit {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
     /// Another process holds the marker of this download.
     Busy {
         /// The marker.
@@ -131,13 +143,13 @@ impl StorageError {
     /// The exit code of a run that ends with this error. They follow aria2's numbers.
     pub fn exit_code(&self) -> u8 {
         match self {
-            StorageError::Busy { .. } => 1,
+            StorageError::Busy { .. } | StorageError::Unfit { .. } => 1,
             StorageError::Cancelled => 7,
             StorageError::Full { .. } | StorageError::NoRoom { .. } => 9,
             StorageError::Exists { .. } | StorageError::Shared { .. } => 13,
             StorageError::Open { .. } => 15,
             StorageError::Create { .. } => 16,
-            StorageError::Io { .. } | StorageError::Vanished { .. } => 17,
+            StorageError::Io { .. } | StorageError::Vanished { .. } | StorageError::Changed { .. } => 17,
             StorageError::Layout => 26,
         }
     }
@@ -176,6 +188,13 @@ impl fmt::Display for StorageError {
             StorageError::Vanished { path } => {
                 write!(to, "{} was removed, replaced or cut short during the download ", path.display())?;
                 write!(to, "(run the same command again: what is there is kept)")
+            }
+            StorageError::Changed { path } => {
+                write!(to, "{} was changed while it was hashed ", path.display())?;
+                write!(to, "(run the same command again when nobody writes to it)")
+            }
+            StorageError::Unfit { path, fault } => {
+                write!(to, "cannot make a torrent of {}: {fault}", path.display())
             }
             StorageError::Busy { path } => {
                 write!(to, "another process is at this download: it holds {} ", path.display())?;

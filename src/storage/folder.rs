@@ -10,10 +10,13 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+
+use super::error::{Action, StorageError};
 
 /// The output folder, held open.
 pub(super) struct Folder {
@@ -30,8 +33,21 @@ pub(super) struct Found {
     pub allocated: u64,
     /// Its device and its number there: the same for two names of one file.
     pub identity: (u64, u64),
-    /// When it was last changed: seconds and nanoseconds.
+    /// When it was changed last: seconds and nanoseconds.
     pub modified: (u64, u64),
+}
+
+/// What stands in a folder under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    /// An ordinary file.
+    File(Found),
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A device, a pipe or a socket.
+    Other,
 }
 
 /// How a file is opened.
@@ -131,6 +147,40 @@ impl Folder {
             Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Tells `each` what is in a folder below this one, in no order; the empty path is this one itself.
+    pub fn list(
+        &self,
+        path: &Path,
+        each: &mut dyn FnMut(&OsStr, Node) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let failed =
+            |action, path: &Path, error: Errno| StorageError::from_io(action, self.join(path), error.into());
+        let opened = |error| failed(Action::Open, path, error);
+        let mut folder: Option<OwnedFd> = None;
+        for element in path.components() {
+            let at = folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd);
+            folder = Some(enter(at, element, false).map_err(opened)?);
+        }
+        let at = folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd);
+        for entry in Dir::read_from(at).map_err(opened)? {
+            let entry = entry.map_err(|error| failed(Action::Read, path, error))?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let stat = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW);
+            let stat = stat.map_err(|error| failed(Action::Open, &path.join(name), error))?;
+            let node = match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => Node::File(found(&stat)),
+                FileType::Directory => Node::Folder,
+                FileType::Symlink => Node::Link,
+                _ => Node::Other,
+            };
+            each(name, node)?;
+        }
+        Ok(())
     }
 
     /// Brings everything on this file system to the disk, as far as it can be asked for. A hint,
@@ -246,17 +296,26 @@ fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<Own
 /// What is known of an ordinary file; an error that says what it is where it is none.
 fn ordinary(stat: &Stat) -> io::Result<Found> {
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(Found {
-            length: number(stat.st_size),
-            // The unit of this count is 512 bytes, whatever the file system's own block is.
-            allocated: number(stat.st_blocks).saturating_mul(512),
-            identity: (number(stat.st_dev), number(stat.st_ino)),
-            modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
-        }),
+        FileType::RegularFile => Ok(found(stat)),
         FileType::Directory => Err(Errno::ISDIR.into()),
         FileType::Symlink => Err(Errno::LOOP.into()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file")),
     }
+}
+
+fn found(stat: &Stat) -> Found {
+    Found {
+        length: number(stat.st_size),
+        // The unit of this count is 512 bytes, whatever the file system's own block is.
+        allocated: number(stat.st_blocks).saturating_mul(512),
+        identity: (number(stat.st_dev), number(stat.st_ino)),
+        modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
+    }
+}
+
+/// The [`Found::identity`] of what stands under a path, where an ordinary file does.
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    ordinary(&rustix::fs::lstat(path).ok()?).ok().map(|found| found.identity)
 }
 
 /// A field of the system's answer, whose type differs from system to system.

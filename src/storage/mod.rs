@@ -13,8 +13,11 @@
 mod check;
 mod claim;
 mod error;
+mod examine;
 mod files;
 mod folder;
+mod gathering;
+mod hashing;
 mod layout;
 mod marker;
 mod pool;
@@ -26,8 +29,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use check::{Digests, Watch};
+pub use check::Digests;
 pub use error::{Shortage, StorageError};
+pub use examine::{Examined, ExaminedFile, FileState, examine};
+pub use gathering::{Gathered, gather, name};
+pub use hashing::Watch;
 pub use stock::{Part, Stock};
 
 use crate::metainfo;

@@ -29,7 +29,11 @@ impl Pool {
     ///
     /// What `open` says, unless it says that the process or the system has too many files open and
     /// the pool can give one back.
-    pub fn get(&mut self, number: usize, mut open: impl FnMut() -> io::Result<File>) -> io::Result<&Arc<File>> {
+    pub fn get(
+        &mut self,
+        number: usize,
+        mut open: impl FnMut() -> io::Result<File>,
+    ) -> io::Result<&Arc<File>> {
         let entry = match self.open.iter().position(|(held, _)| *held == number) {
             Some(position) => self.open.remove(position),
             None => {

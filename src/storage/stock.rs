@@ -16,9 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use log::warn;
 
-use super::check::{self, Watch};
+use super::check;
 use super::error::{Action, StorageError};
 use super::folder::{Access, Folder, Found};
+use super::hashing::Watch;
 use super::layout::Layout;
 use super::pool::Pool;
 use super::{Payload, refused};
@@ -54,8 +55,7 @@ impl Stock {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Vanished`] where there is no such folder, what the system refuses, and
-    /// [`StorageError::Cancelled`] where `watch` says so.
+    /// What the system refuses, and [`StorageError::Cancelled`] where `watch` says so.
     pub fn open(
         root: &Path,
         payload: &Payload<'_>,
@@ -64,7 +64,8 @@ impl Stock {
     ) -> Result<Stock, StorageError> {
         let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
         let folder = Folder::open(root).map_err(|error| refused(root, error))?;
-        let folder = folder.ok_or_else(|| StorageError::Vanished { path: root.to_owned() })?;
+        let missing = || StorageError::from_io(Action::Open, root.to_owned(), io::ErrorKind::NotFound.into());
+        let folder = folder.ok_or_else(missing)?;
         let found = check::survey(&folder, &layout)?;
         let checked = check::check(&folder, &layout, &found, payload.digests, open_files, watch)?;
         Ok(Stock::new(Arc::new(folder), Arc::new(layout), &found, checked.good, open_files))

@@ -1,0 +1,235 @@
+//! `create`: makes a torrent of a file or a folder.
+//!
+//! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). What the torrent
+//! will be read as is known before the first byte is hashed, and nothing is written before the last.
+
+mod output;
+
+use super::arguments::size;
+use super::exit::Exit;
+use super::meter::Meter;
+use super::progress::{Style, say};
+use super::runs::{Failure, interrupts};
+use super::source;
+use crate::metainfo::Metainfo;
+use crate::metainfo::draft::{self, Content, Draft, SHORTEST_PIECE};
+use crate::piece::Geometry;
+use crate::storage::{self, Gathered, StorageError};
+use crate::text::{grouped, is_hidden, printable, size as in_words};
+use clap::Args;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Payload files that are open at once at most.
+const OPEN_FILES: usize = 32;
+/// Bytes in a piece that other programs still take.
+const LONGEST_CHOICE: u64 = 128 << 20;
+/// Names that are spelled out before they are only counted.
+const NAMED: usize = 10;
+
+#[derive(Args, Debug)]
+pub struct Create {
+    /// The file or folder; what is below it through symbolic links is left out
+    pub path: PathBuf,
+    /// A tracker, a tier of its own; commas separate those that share a tier (repeatable)
+    #[arg(long = "tracker", value_name = "URL[,URL]", value_parser = tier)]
+    pub trackers: Vec<Tier>,
+    /// Bytes in a piece, a power of two from 16K to 128M [default: about 1500 pieces]
+    #[arg(long, value_name = "SIZE", value_parser = piece_length)]
+    pub piece_length: Option<u32>,
+    /// Peers may come from the torrent's own trackers alone
+    #[arg(long)]
+    pub private: bool,
+    /// Words for whoever looks at the torrent
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+    /// A web server that has the payload (repeatable)
+    #[arg(long = "web-seed", value_name = "URL", value_parser = web_seed)]
+    pub web_seeds: Vec<String>,
+    /// Where to write the torrent [default: NAME.torrent]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace an existing torrent
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Say when it was made: `now`, or seconds since 1970 [default: not said]
+    #[arg(long, value_name = "WHEN", value_parser = date)]
+    pub date: Option<i64>,
+    /// Print nothing but errors, the info-hash and where the torrent is
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Trackers that are asked in turn, of which one that answers is enough (BEP 12).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier(Vec<String>);
+
+/// Makes the torrent and prints its info-hash and where it is.
+///
+/// # Errors
+///
+/// The payload cannot be read, no torrent can be made of it, or it cannot be written.
+pub fn run(arguments: &Create, out: &mut impl Write) -> Result<Exit, Failure> {
+    let style = Style::of(arguments.quiet);
+    let name = storage::name(&arguments.path).map_err(in_our_words)?;
+    let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
+    output::check(&output, arguments.overwrite)?;
+    let gathered = storage::gather(&arguments.path, &output).map_err(in_our_words)?;
+    tell_left_out(style, &gathered);
+    let draft = draft(arguments, &gathered)?;
+    look_ahead(style, arguments, &draft)?;
+
+    let meter = Meter::new(style, &gathered.name, "hashed", interrupts());
+    let digests = gathered.digests(draft.geometry, OPEN_FILES, &|done, total| meter.tell(done, total));
+    meter.close();
+    let bytes = draft.encode(digests.map_err(in_our_words)?);
+    let info_hash = Metainfo::parse(bytes.clone()).map_err(|error| unusable(arguments, &error))?.info_hash;
+    output::write(&output, &bytes, arguments.overwrite)?;
+
+    if style != Style::Quiet {
+        say(&summary(&gathered, draft.geometry, &meter.rate(gathered.total_size())));
+    }
+    // Nobody may be reading any more; the torrent is there all the same.
+    let _ = writeln!(out, "{info_hash}  {}", printable(&output.display().to_string()));
+    Ok(Exit::DONE)
+}
+
+fn draft(arguments: &Create, gathered: &Gathered) -> Result<Draft, Failure> {
+    let total_size = gathered.total_size();
+    let piece_length = arguments.piece_length.unwrap_or_else(|| draft::piece_length(total_size));
+    let geometry = Geometry::new(total_size, piece_length).filter(|geometry| {
+        // Not even the digests alone may be longer than what we would read.
+        u64::from(geometry.piece_count()) * 20 < source::FILE_LIMIT
+    });
+    let geometry = geometry.ok_or_else(|| {
+        let text =
+            format!("the torrent would be larger than {}, no program reads", in_words(source::FILE_LIMIT));
+        (Exit::BAD_OPTION, format!("{text} (choose a larger --piece-length)"))
+    })?;
+    let content = if gathered.is_folder {
+        Content::Folder(gathered.files().map(|(path, length)| (path.to_owned(), length)).collect())
+    } else {
+        Content::File(total_size)
+    };
+    Ok(Draft {
+        name: gathered.name.clone(),
+        content,
+        geometry,
+        private: arguments.private,
+        trackers: arguments.trackers.iter().map(|tier| tier.0.clone()).collect(),
+        web_seeds: arguments.web_seeds.clone(),
+        comment: arguments.comment.clone(),
+        date: arguments.date,
+    })
+}
+
+/// Reads the torrent as it will be, so that what is wrong with it is known before hours of hashing.
+fn look_ahead(style: Style, arguments: &Create, draft: &Draft) -> Result<(), Failure> {
+    let read = Metainfo::parse(draft.encode_blank()).map_err(|error| unusable(arguments, &error))?;
+    if let Some((path, _)) = draft.misread(&read).find(|(_, file)| file.padding) {
+        let text = "other programs take a file of this name for padding and never read it (rename it)";
+        return Err((Exit::OTHER, format!("cannot make a torrent of {}: {text}", printable(&path))));
+    }
+    if read.trackers != draft.trackers || read.web_seeds != draft.web_seeds {
+        let text = "more than 200 trackers or web seeds, or one of them twice (name each once)";
+        return Err((Exit::BAD_OPTION, text.to_owned()));
+    }
+    if style == Style::Quiet {
+        return Ok(());
+    }
+    let mut misread = draft.misread(&read);
+    for (path, file) in misread.by_ref().take(NAMED) {
+        let becomes = printable(&file.path.display().to_string());
+        say(&format!(
+            "{}: not a name for every system, a download will call it {becomes} (rename it)",
+            printable(&path)
+        ));
+    }
+    match misread.count() {
+        0 => {}
+        more => say(&format!("and {more} more names that a download will change")),
+    }
+    if draft.private && draft.trackers.is_empty() {
+        say("a private torrent without a tracker has no way to find peers (add one with --tracker)");
+    }
+    Ok(())
+}
+
+fn tell_left_out(style: Style, gathered: &Gathered) {
+    if style == Style::Quiet {
+        return;
+    }
+    for (path, what) in gathered.left_out.iter().take(NAMED) {
+        say(&format!("{}: left out, it is {what}", printable(&path.display().to_string())));
+    }
+    match gathered.left_out.len().saturating_sub(NAMED) {
+        0 => {}
+        more => say(&format!("and {more} more are left out")),
+    }
+}
+
+fn summary(gathered: &Gathered, geometry: Geometry, rate: &str) -> String {
+    let count = |number: u64, one: &str| match number {
+        1 => format!("1 {one}"),
+        other => format!("{} {one}s", grouped(other)),
+    };
+    let name = printable(&gathered.name);
+    let files = count(gathered.files().count() as u64, "file");
+    let pieces = count(geometry.piece_count().into(), "piece");
+    let (total, each) = (in_words(geometry.total_size()), in_words(geometry.piece_length().into()));
+    format!("{name}: {files}, {total} in {pieces} of {each}, hashed at {rate}/s")
+}
+
+fn in_our_words(error: StorageError) -> Failure {
+    match error {
+        StorageError::Cancelled => (Exit::UNFINISHED, "stopped, nothing was written".to_owned()),
+        other => (Exit(other.exit_code()), printable(&other.to_string())),
+    }
+}
+
+fn unusable(arguments: &Create, error: &crate::metainfo::MetainfoError) -> Failure {
+    let path = arguments.path.display();
+    (Exit::BAD_TORRENT, printable(&format!("cannot make a torrent of {path}: {error}")))
+}
+
+fn tier(text: &str) -> Result<Tier, String> {
+    let trackers = text.split(',').map(|address| {
+        let schemes = ["http", "https", "udp", "ws", "wss"];
+        checked(address, &schemes, "https://tracker.example.org/announce")
+    });
+    trackers.collect::<Result<_, _>>().map(Tier)
+}
+
+fn web_seed(text: &str) -> Result<String, String> {
+    checked(text, &["http", "https", "ftp"], "https://example.org/folder/")
+}
+
+/// An address of one of these schemes, as it stands.
+fn checked(address: &str, schemes: &[&str], example: &str) -> Result<String, String> {
+    let parts = address.split_once("://").filter(|(scheme, rest)| {
+        schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme)) && !rest.is_empty()
+    });
+    match parts {
+        Some(_) if !address.chars().any(|letter| is_hidden(letter) || letter.is_whitespace()) => {
+            Ok(address.to_owned())
+        }
+        _ => Err(format!("an address is expected, such as {example}")),
+    }
+}
+
+fn piece_length(text: &str) -> Result<u32, String> {
+    let length = size(text).ok().filter(|length| length.is_power_of_two());
+    length
+        .filter(|length| (u64::from(SHORTEST_PIECE)..=LONGEST_CHOICE).contains(length))
+        .and_then(|length| u32::try_from(length).ok())
+        .ok_or_else(|| "a power of two from 16K (16 KiB) to 128M is expected, such as 256K or 1M".to_owned())
+}
+
+fn date(text: &str) -> Result<i64, String> {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
+    let seconds = if text == "now" { now() } else { text.parse().ok() };
+    seconds
+        .and_then(|seconds| i64::try_from(seconds).ok())
+        .ok_or_else(|| "`now` or seconds since 1970 are expected".to_owned())
+}

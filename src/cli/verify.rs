@@ -1,0 +1,240 @@
+//! `verify`: says what of a torrent is there and verifies, and changes nothing.
+//!
+//! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). What it finds goes
+//! to standard output, how far it is to standard error.
+
+use super::exit::Exit;
+use super::meter::Meter;
+use super::progress::{Style, say};
+use super::runs::{Failure, interrupts};
+use super::source;
+use crate::metainfo::{File, Metainfo};
+use crate::net::Origin;
+use crate::piece::{Bitfield, Geometry, PieceIndex};
+use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, StorageError};
+use crate::text::{grouped, printable};
+use clap::Args;
+use serde_json::{Value, json};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+
+/// Files of the payload that are open at once at most.
+const OPEN_FILES: usize = 32;
+/// Runs of pieces that are spelled out for a person. More would not be read.
+const RUNS_IN_TEXT: usize = 100;
+/// Runs of pieces that are spelled out for a program.
+const RUNS_IN_JSON: usize = 100_000;
+
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// A .torrent file, `-` for standard input, or an http(s) address
+    #[arg(value_name = "TORRENT")]
+    pub torrent: String,
+    /// The folder that it was downloaded into: the one that holds the torrent's file or folder
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors: the exit code tells
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Verifies, and says on `out` how the files stand and which pieces are bad.
+///
+/// # Errors
+///
+/// The torrent cannot be had, or what is there cannot be read.
+pub fn run(arguments: &Verify, out: &mut impl Write) -> Result<Exit, Failure> {
+    let torrent = source::load(&arguments.torrent, Origin::any())
+        .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
+    let geometry = Geometry::new(torrent.total_size, torrent.piece_length);
+    let geometry = geometry.ok_or_else(|| failure(StorageError::Layout))?;
+    let examined = examine(arguments, &torrent, geometry)?;
+    let exit = if examined.is_good() { Exit::DONE } else { Exit::NOT_VERIFIED };
+    if arguments.quiet {
+        return Ok(exit);
+    }
+    let mut out = io::BufWriter::new(out);
+    let report = Report { torrent: &torrent, examined: &examined, geometry };
+    let written = if arguments.json { report.write_json(&mut out) } else { report.write_text(&mut out) };
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            return Err((Exit::IO, format!("cannot write the output: {error}")));
+        }
+        _ => {}
+    }
+    if report.count(FileState::Missing) == report.files().count() {
+        let (dir, name) = (arguments.dir.display().to_string(), printable(&torrent.name));
+        say(&format!("nothing of it is in {} (give the folder that holds {name} with -d)", printable(&dir)));
+    }
+    Ok(exit)
+}
+
+fn examine(arguments: &Verify, torrent: &Metainfo, geometry: Geometry) -> Result<Examined, Failure> {
+    let digests = |piece: PieceIndex| torrent.piece_digest(piece.get()).unwrap_or_default();
+    let payload = Payload {
+        name: &torrent.name,
+        info_hash: torrent.info_hash.0,
+        files: &torrent.files,
+        geometry,
+        digests: &digests,
+    };
+    let meter = Meter::new(Style::of(arguments.quiet), &torrent.name, "checked", interrupts());
+    let watch = |done, total| meter.tell(done, total);
+    let examined = storage::examine(&arguments.dir, &payload, OPEN_FILES, &watch);
+    meter.close();
+    examined.map_err(failure)
+}
+
+fn failure(error: StorageError) -> Failure {
+    (Exit(error.exit_code()), printable(&error.to_string()))
+}
+
+/// What was found, on its way out.
+struct Report<'a> {
+    torrent: &'a Metainfo,
+    examined: &'a Examined,
+    geometry: Geometry,
+}
+
+impl Report<'_> {
+    /// The files that a download makes, and how they stand.
+    fn files(&self) -> impl Iterator<Item = (&File, &ExaminedFile)> {
+        let files = self.torrent.files.iter().zip(&self.examined.files);
+        files.filter(|(_, file)| file.state != FileState::Padding)
+    }
+
+    fn count(&self, state: FileState) -> usize {
+        self.files().filter(|(_, file)| file.state == state).count()
+    }
+
+    fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        for (file, found) in self.files() {
+            let path = printable(&file.path.display().to_string());
+            let length = found.length.unwrap_or(0);
+            let of = |there| format!(" ({} of {} bytes)", grouped(there), grouped(file.length));
+            let more = match found.state {
+                FileState::Short | FileState::Long => of(length),
+                FileState::Bad => format!(" ({} of {} pieces verify)", found.good_pieces, found.pieces),
+                FileState::Unproven => " (shares a piece with a file that is not good)".to_owned(),
+                FileState::Good | FileState::Missing | FileState::Padding => String::new(),
+            };
+            writeln!(out, "{:<12}{path}{more}", word(found.state))?;
+        }
+        let missing = self.missing();
+        for (label, pieces) in [("bad pieces", &self.examined.bad), ("missing pieces", &missing)] {
+            if pieces.count() > 0 {
+                writeln!(out, "{label}: {}", self.in_words(pieces))?;
+            }
+        }
+        let (files, good) = (self.files().count() as u64, self.count(FileState::Good) as u64);
+        let (pieces, verified) = (self.geometry.piece_count(), self.examined.good.count());
+        writeln!(
+            out,
+            "{} of {} files are good, {} of {} pieces verify",
+            grouped(good),
+            grouped(files),
+            grouped(verified.into()),
+            grouped(pieces.into())
+        )
+    }
+
+    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let file = |(file, found): (&File, &ExaminedFile)| {
+            json!({
+                "path": file.path.display().to_string(),
+                "state": word(found.state),
+                "length": file.length,
+                "found": found.length,
+                "pieces": found.pieces,
+                "good_pieces": found.good_pieces,
+            })
+        };
+        let value = json!({
+            "name": self.torrent.name,
+            "info_hash": self.torrent.info_hash.to_string(),
+            "good": self.examined.is_good(),
+            "pieces": self.geometry.piece_count(),
+            "good_pieces": self.examined.good.count(),
+            "bad_pieces": self.examined.bad.count(),
+            "bad_ranges": self.ranges(&self.examined.bad),
+            "missing_ranges": self.ranges(&self.missing()),
+            "files": self.files().map(file).collect::<Vec<Value>>(),
+        });
+        serde_json::to_writer_pretty(&mut *out, &value)?;
+        writeln!(out)
+    }
+
+    /// The pieces that are neither good nor bad.
+    fn missing(&self) -> Bitfield {
+        let Examined { good, bad, .. } = self.examined;
+        let mut missing = Bitfield::none(self.geometry.piece_count());
+        for piece in self.geometry.pieces().filter(|piece| !good.has(*piece) && !bad.has(*piece)) {
+            missing.insert(piece);
+        }
+        missing
+    }
+
+    /// `3, 7-12`, and how many more there are where it would be too much.
+    fn in_words(&self, pieces: &Bitfield) -> String {
+        let mut told = 0;
+        let mut text = Vec::new();
+        for (first, last) in runs(pieces, self.geometry).take(RUNS_IN_TEXT) {
+            told += u64::from(last - first) + 1;
+            text.push(if first == last { first.to_string() } else { format!("{first}-{last}") });
+        }
+        match u64::from(pieces.count()).saturating_sub(told) {
+            0 => text.join(", "),
+            more => format!("{} and {} more", text.join(", "), grouped(more)),
+        }
+    }
+
+    /// The first and last numbers of the runs.
+    fn ranges(&self, pieces: &Bitfield) -> Vec<[u32; 2]> {
+        runs(pieces, self.geometry).take(RUNS_IN_JSON).map(|(first, last)| [first, last]).collect()
+    }
+}
+
+fn word(state: FileState) -> &'static str {
+    match state {
+        FileState::Good => "good",
+        FileState::Missing => "missing",
+        FileState::Short => "incomplete",
+        FileState::Long => "too long",
+        FileState::Bad => "bad",
+        FileState::Unproven => "unproven",
+        FileState::Padding => "padding",
+    }
+}
+
+/// The runs of pieces, each from its first number to its last.
+fn runs(pieces: &Bitfield, geometry: Geometry) -> impl Iterator<Item = (u32, u32)> {
+    let mut numbers = pieces.iter(geometry).map(PieceIndex::get).peekable();
+    std::iter::from_fn(move || {
+        let first = numbers.next()?;
+        let mut last = first;
+        while let Some(next) = numbers.next_if(|next| Some(*next) == last.checked_add(1)) {
+            last = next;
+        }
+        Some((first, last))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_told_in_runs() {
+        let cut = Geometry::new(200, 1).unwrap();
+        let mut set = Bitfield::none(200);
+        for number in [0, 1, 2, 7, 63, 64, 199] {
+            set.insert(cut.piece(number).unwrap());
+        }
+        assert_eq!(runs(&set, cut).collect::<Vec<_>>(), [(0, 2), (7, 7), (63, 64), (199, 199)]);
+        assert_eq!(runs(&Bitfield::none(200), cut).count(), 0);
+        assert_eq!(runs(&Bitfield::all(200), cut).collect::<Vec<_>>(), [(0, 199)]);
+    }
+}

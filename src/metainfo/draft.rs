@@ -1,0 +1,227 @@
+//! A new torrent: what it will say, and its bytes (BEP 3, "metainfo files").
+//!
+//! Pure, and the counterpart of [`Metainfo::parse`]. The same files and choices always give the same
+//! bytes: no date unless one is asked for, no name of the program, keys in the canonical order.
+
+use super::{DIGEST_LENGTH, File, Metainfo};
+use crate::bencode::Item;
+use crate::piece::Geometry;
+use std::path::Path;
+
+/// Bytes in a piece at least, where nobody chooses: one block.
+pub const SHORTEST_PIECE: u32 = 16 << 10;
+
+/// Bytes in a piece at most, where nobody chooses. A peer can share nothing of a piece before it has
+/// all of it.
+pub const LONGEST_PIECE: u32 = 16 << 20;
+
+/// About 1,500 pieces: a power of two is at most 1.41 times too small or too large.
+const MOST_PIECES: u64 = 2_121;
+
+/// Bytes in a piece of a payload of so many bytes: the power of two between 16 KiB and 16 MiB that
+/// comes next to 1,500 pieces. Fewer let peers share late, more make the torrent long.
+pub fn piece_length(total_size: u64) -> u32 {
+    let mut length = SHORTEST_PIECE;
+    while length < LONGEST_PIECE && total_size.div_ceil(length.into()) > MOST_PIECES {
+        length = length.saturating_mul(2);
+    }
+    length
+}
+
+/// What a new torrent will say, but for the digests.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The name of the file, or of the folder that holds the files.
+    pub name: String,
+    /// What is under that name.
+    pub content: Content,
+    /// How the payload is cut into pieces.
+    pub geometry: Geometry,
+    /// Only the torrent's own trackers may be asked for peers (BEP 27).
+    pub private: bool,
+    /// Announce addresses by tier (BEP 12).
+    pub trackers: Vec<Vec<String>>,
+    /// Web seeds (BEP 19).
+    pub web_seeds: Vec<String>,
+    /// Words for whoever looks at it.
+    pub comment: Option<String>,
+    /// When it was made, in seconds since 1970.
+    pub date: Option<i64>,
+}
+
+/// The payload of a new torrent.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// One file of so many bytes.
+    File(u64),
+    /// A folder with these files in their order: paths below it, whose elements `/` separates, and
+    /// bytes.
+    Folder(Vec<(String, u64)>),
+}
+
+impl Draft {
+    /// The torrent with these digests, 20 bytes for each piece.
+    pub fn encode(&self, digests: Vec<u8>) -> Vec<u8> {
+        let mut info = vec![
+            ("name", text(&self.name)),
+            ("piece length", Item::Integer(self.geometry.piece_length().into())),
+            ("pieces", Item::Bytes(digests)),
+        ];
+        info.push(match &self.content {
+            Content::File(length) => ("length", number(*length)),
+            Content::Folder(files) => ("files", Item::list(files.iter().map(file))),
+        });
+        if self.private {
+            info.push(("private", Item::Integer(1)));
+        }
+        let mut torrent = vec![("info", Item::dictionary(info))];
+        if let Some(first) = self.trackers.iter().flatten().next() {
+            torrent.push(("announce", text(first)));
+        }
+        if self.trackers.iter().map(Vec::len).sum::<usize>() > 1 {
+            torrent.push(("announce-list", Item::list(self.trackers.iter().map(|tier| texts(tier)))));
+        }
+        if !self.web_seeds.is_empty() {
+            torrent.push(("url-list", texts(&self.web_seeds)));
+        }
+        torrent.extend(self.comment.as_ref().map(|comment| ("comment", text(comment))));
+        torrent.extend(self.date.map(|date| ("creation date", Item::Integer(date))));
+        Item::dictionary(torrent).encode()
+    }
+
+    /// The same torrent with digests of zeros: what its names will be read as can be known before the
+    /// payload is hashed.
+    pub fn encode_blank(&self) -> Vec<u8> {
+        self.encode(vec![0; self.geometry.piece_count() as usize * DIGEST_LENGTH])
+    }
+
+    /// The files that a reader takes for something else: those whose names are not safe on every
+    /// system and get other ones, and those whose names make padding of them.
+    ///
+    /// Gives the path as it is, with the name of the torrent, and the file as it was read.
+    pub fn misread<'a>(&'a self, read: &'a Metainfo) -> impl Iterator<Item = (String, &'a File)> {
+        let below: &[(String, u64)] = match &self.content {
+            Content::File(_) => &[],
+            Content::Folder(files) => files,
+        };
+        let alone = matches!(self.content, Content::File(_)).then(|| self.name.clone());
+        let paths = alone.into_iter().chain(below.iter().map(|(path, _)| format!("{}/{path}", self.name)));
+        paths.zip(&read.files).filter(|(path, file)| file.padding || file.path != Path::new(path))
+    }
+}
+
+fn file((path, length): &(String, u64)) -> Item {
+    let elements = path.split('/').map(text);
+    Item::dictionary([("length", number(*length)), ("path", Item::list(elements))])
+}
+
+fn text(text: &str) -> Item {
+    Item::Bytes(text.as_bytes().to_vec())
+}
+
+fn texts(list: &[String]) -> Item {
+    Item::list(list.iter().map(|address| text(address)))
+}
+
+fn number(length: u64) -> Item {
+    // No disk holds a file for which this is not exact.
+    Item::Integer(i64::try_from(length).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(content: Content, total_size: u64) -> Draft {
+        Draft {
+            name: "name".to_owned(),
+            content,
+            geometry: Geometry::new(total_size, 16_384).unwrap(),
+            private: false,
+            trackers: Vec::new(),
+            web_seeds: Vec::new(),
+            comment: None,
+            date: None,
+        }
+    }
+
+    fn folder(paths: &[&str]) -> Draft {
+        let files = paths.iter().map(|path| ((*path).to_owned(), 10)).collect();
+        draft(Content::Folder(files), 10 * paths.len() as u64)
+    }
+
+    #[test]
+    fn the_least_torrent_says_nothing_but_what_it_must() {
+        let bytes = draft(Content::File(3), 3).encode(vec![b'x'; 20]);
+        let expected =
+            b"d4:infod6:lengthi3e4:name4:name12:piece lengthi16384e6:pieces20:xxxxxxxxxxxxxxxxxxxxee";
+        assert_eq!(bytes, expected, "{}", bytes.escape_ascii());
+    }
+
+    #[test]
+    fn the_reader_finds_what_the_draft_says() {
+        let mut draft = folder(&["a", "b/c", "b/č"]);
+        draft.private = true;
+        draft.trackers = vec![vec!["http://a".into(), "udp://b".into()], vec!["https://c".into()]];
+        draft.web_seeds = vec!["http://d/".into()];
+        draft.comment = Some("words".into());
+        draft.date = Some(-7);
+        let bytes = draft.encode(vec![7; 20]);
+        let read = Metainfo::parse(bytes.clone()).unwrap();
+        assert_eq!((read.name.as_str(), read.private, read.total_size), ("name", true, 30));
+        assert_eq!((&read.trackers, &read.web_seeds), (&draft.trackers, &draft.web_seeds));
+        assert_eq!(read.piece_digest(0), Some([7; 20]));
+        let paths: Vec<_> = read.files.iter().map(|file| file.path.to_str().unwrap()).collect();
+        assert_eq!(paths, ["name/a", "name/b/c", "name/b/č"]);
+        assert_eq!(draft.misread(&read).count(), 0);
+        let text = bytes.escape_ascii().to_string();
+        assert!(text.contains("7:comment5:words13:creation datei-7e"), "{text}");
+    }
+
+    #[test]
+    fn a_lone_tracker_needs_no_list() {
+        let mut draft = draft(Content::File(3), 3);
+        draft.trackers = vec![vec!["udp://a".into()]];
+        let bytes = draft.encode_blank();
+        assert!(bytes.starts_with(b"d8:announce7:udp://a4:info"), "{}", bytes.escape_ascii());
+        assert_eq!(Metainfo::parse(bytes).unwrap().trackers, draft.trackers);
+    }
+
+    #[test]
+    fn names_that_a_reader_changes_are_told() {
+        let paths = ["A", "a", "b/_____padding_file_0", "c\\d", "nul", "good"];
+        let draft = folder(&paths);
+        let read = Metainfo::parse(draft.encode_blank()).unwrap();
+        let misread: Vec<_> = draft.misread(&read).collect();
+        let told: Vec<_> = misread.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(told, ["name/a", "name/b/_____padding_file_0", "name/c\\d", "name/nul"]);
+        assert_eq!(misread[0].1.path, Path::new("name/a.1"));
+        assert!(misread[1].1.padding);
+
+        let mut alone = super::tests::draft(Content::File(3), 3);
+        alone.name = "con".to_owned();
+        let read = Metainfo::parse(alone.encode_blank()).unwrap();
+        assert_eq!(alone.misread(&read).next().unwrap().1.path, Path::new("_con"));
+    }
+
+    #[test]
+    fn pieces_are_about_1500_and_never_too_short_or_too_long() {
+        for (size, length) in [
+            (1, 16 << 10),
+            (34 << 20, 32 << 10),
+            (2 << 30, 1 << 20),
+            (20 << 30, 16 << 20),
+            (1 << 40, 16 << 20),
+            (u64::MAX, 16 << 20),
+        ] {
+            assert_eq!(piece_length(size), length, "{size}");
+        }
+        for size in (0..2_000_u64).map(|step| (24 << 20) + step * 17_000_003) {
+            let pieces = size.div_ceil(piece_length(size).into());
+            assert!(
+                (1_060..=2_121).contains(&pieces) || pieces > 2_121 && piece_length(size) == LONGEST_PIECE,
+                "{size} has {pieces}"
+            );
+        }
+    }
+}

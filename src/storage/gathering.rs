@@ -1,0 +1,233 @@
+//! What a new torrent is made of: the files of a folder, or one file, and their digests.
+//!
+//! Runs on the thread that calls it, the hashing on those of `hashing`. Below the folder no symbolic
+//! link is followed, and nothing is passed over in silence: what a torrent cannot hold is either an
+//! error or named in [`Gathered::left_out`]. It never writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::check;
+use super::error::{Action, StorageError};
+use super::folder::{Folder, Found, Node, Search, identity};
+use super::hashing::{self, Watch};
+use super::layout::Layout;
+use super::marker::Marker;
+use crate::metainfo;
+use crate::piece::{Bitfield, Geometry};
+
+/// Bytes in the paths of all files together, as much as a reader of torrents takes.
+const PATH_BYTES_LIMIT: usize = 64 * 1024 * 1024;
+/// Bytes in a path that a system takes at most.
+const PATH_LIMIT: usize = 4096;
+/// Bytes in the SHA-1 of a piece.
+const DIGEST_LENGTH: usize = 20;
+
+/// The files that a torrent is to hold, as they were when they were gathered.
+pub struct Gathered {
+    /// The last element of the path that was given.
+    pub name: String,
+    /// Whether it is a folder. Otherwise it is one file, whose torrent has no list of files.
+    pub is_folder: bool,
+    /// What lies below the folder and will not be in the torrent, and what it is: symbolic links,
+    /// devices, pipes and sockets, folders without a file, and the file that was to be left out.
+    pub left_out: Vec<(PathBuf, &'static str)>,
+    folder: Folder,
+    files: Vec<(String, Found)>,
+    total_size: u64,
+}
+
+/// Gathers what is at `path`, a file or a folder, which may be a symbolic link itself. The file that
+/// is at `without` is left out: the torrent that will be replaced.
+///
+/// # Errors
+///
+/// What cannot be opened or read, [`StorageError::Unfit`] for what no torrent can say, such as a name
+/// that is not UTF-8 or a payload of no bytes.
+pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
+    let opened = |source| StorageError::from_io(Action::Open, path.to_owned(), source);
+    let whole = std::fs::canonicalize(path).map_err(opened)?;
+    let name = name(path)?;
+    let without = identity(without);
+    let gathered = if whole.is_dir() {
+        let folder = Folder::open(path).map_err(opened)?;
+        let folder = folder.ok_or_else(|| opened(std::io::ErrorKind::NotFound.into()))?;
+        let mut walk =
+            Walk { folder: &folder, without, files: Vec::new(), left_out: Vec::new(), path_bytes: 0 };
+        walk.run()?;
+        let Walk { mut files, mut left_out, .. } = walk;
+        files.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        left_out.sort_unstable();
+        let total_size = total_size(path, &files)?;
+        Gathered { name, is_folder: true, left_out, folder, files, total_size }
+    } else {
+        let parent = whole.parent().ok_or(unfit(path, NO_NAME))?;
+        let file = whole.file_name().and_then(|name| name.to_str()).ok_or(unfit(path, NOT_UTF8))?;
+        let folder = Folder::open(parent).map_err(opened)?;
+        let found = match &folder {
+            Some(folder) => Search::new(folder).find(Path::new(file)).map_err(opened)?,
+            None => None,
+        };
+        let (Some(folder), Some(found)) = (folder, found) else {
+            return Err(opened(std::io::ErrorKind::NotFound.into()));
+        };
+        if without == Some(found.identity) {
+            return Err(unfit(path, "the torrent itself would be written over it"));
+        }
+        if Marker::is_marker(Path::new(&name)) {
+            return Err(unfit(path, "its name is kept for unfinished downloads"));
+        }
+        let files = vec![(file.to_owned(), found)];
+        Gathered { name, is_folder: false, left_out: Vec::new(), folder, files, total_size: found.length }
+    };
+    if gathered.total_size == 0 { Err(unfit(path, "it holds no bytes")) } else { Ok(gathered) }
+}
+
+/// The name of a torrent of what is at `path`: as it was typed, and not what a link leads to.
+///
+/// # Errors
+///
+/// There is nothing, or its name cannot be that of a torrent.
+pub fn name(path: &Path) -> Result<String, StorageError> {
+    let whole = std::fs::canonicalize(path);
+    let whole = whole.map_err(|source| StorageError::from_io(Action::Open, path.to_owned(), source))?;
+    // Neither `.` nor `..` has a name of its own.
+    let name = path.file_name().or(whole.file_name()).ok_or(unfit(path, NO_NAME))?;
+    Ok(name.to_str().ok_or(unfit(path, NOT_UTF8))?.to_owned())
+}
+
+const NO_NAME: &str = "it has no name (give the folder a torrent can be named after)";
+const NOT_UTF8: &str = "its name is not UTF-8 (rename it)";
+
+fn unfit(path: &Path, fault: &'static str) -> StorageError {
+    StorageError::Unfit { path: path.to_owned(), fault }
+}
+
+fn total_size(path: &Path, files: &[(String, Found)]) -> Result<u64, StorageError> {
+    let add = |sum: u64, (_, found): &(String, Found)| sum.checked_add(found.length);
+    files.iter().try_fold(0, add).ok_or(unfit(path, "its files are larger than any torrent"))
+}
+
+impl Gathered {
+    /// The files with their lengths in bytes, by the bytes of their paths, whose elements `/`
+    /// separates. One file that is no folder has its name on the disk here.
+    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.files.iter().map(|(path, found)| (path.as_str(), found.length))
+    }
+
+    /// Bytes in all files together, never 0.
+    pub fn total_size(&self) -> u64 {
+        self.total_size
+    }
+
+    /// The SHA-1 of each piece, one after the other, with at most `open_files` open files. `watch`
+    /// hears of the progress and may stop it.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be opened or read, [`StorageError::Changed`] where a file is not what it was when
+    /// it was gathered, [`StorageError::Cancelled`] where `watch` says so, and
+    /// [`StorageError::Layout`] where `geometry` is that of another size.
+    pub fn digests(
+        &self,
+        geometry: Geometry,
+        open_files: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<u8>, StorageError> {
+        let mut offset = 0_u64;
+        let file = |(path, found): &(String, Found)| {
+            let start = offset;
+            offset = offset.saturating_add(found.length);
+            metainfo::File { path: path.into(), offset: start, length: found.length, padding: false }
+        };
+        let files: Vec<_> = self.files.iter().map(file).collect();
+        let layout = Layout::new(&files, geometry).ok_or(StorageError::Layout)?;
+        drop(files);
+        let digests = Mutex::new(vec![0; geometry.piece_count() as usize * DIGEST_LENGTH]);
+        let hear = |piece: crate::piece::PieceIndex, digest: Option<[u8; DIGEST_LENGTH]>| {
+            let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
+            let slot = digests.as_chunks_mut().0.get_mut(piece.slot());
+            // A file that is shorter now has changed, which the second look finds out.
+            if let (Some(slot), Some(digest)) = (slot, digest) {
+                *slot = digest;
+            }
+        };
+        let all = Bitfield::all(geometry.piece_count());
+        hashing::hash(&self.folder, &layout, &all, &hear, open_files, watch)?;
+        self.look_again(&layout)?;
+        Ok(digests.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes sure that every file is what it was.
+    fn look_again(&self, layout: &Layout) -> Result<(), StorageError> {
+        let found = check::survey(&self.folder, layout)?;
+        let is_as_before = |before: &Found, now: &Option<Found>| {
+            let form = |found: &Found| (found.length, found.modified, found.identity);
+            now.as_ref().is_some_and(|now| form(now) == form(before))
+        };
+        let mut pairs = self.files.iter().zip(&found);
+        match pairs.find(|((_, before), now)| !is_as_before(before, now)) {
+            Some(((path, _), _)) => Err(StorageError::Changed { path: self.folder.join(Path::new(path)) }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A walk through a folder and all below it.
+struct Walk<'a> {
+    folder: &'a Folder,
+    without: Option<(u64, u64)>,
+    files: Vec<(String, Found)>,
+    left_out: Vec<(PathBuf, &'static str)>,
+    path_bytes: usize,
+}
+
+impl Walk<'_> {
+    fn run(&mut self) -> Result<(), StorageError> {
+        let folder = self.folder;
+        // The folders that are left to look into, and not the call stack, hold the depth.
+        let mut left = vec![String::new()];
+        while let Some(below) = left.pop() {
+            let mut is_empty = true;
+            folder.list(Path::new(&below), &mut |name, node| {
+                let path = Path::new(&below).join(name);
+                let Some(name) = name.to_str() else { return Err(unfit(&folder.join(&path), NOT_UTF8)) };
+                let path = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
+                self.count(&path)?;
+                is_empty = false;
+                match node {
+                    Node::Folder => left.push(path),
+                    Node::File(found) if self.without != Some(found.identity) => {
+                        self.files.push((path, found));
+                    }
+                    Node::File(_) => self.leave_out(&path, "the torrent itself"),
+                    Node::Link => self.leave_out(&path, "a symbolic link"),
+                    Node::Other => self.leave_out(&path, "a device, a pipe or a socket"),
+                }
+                Ok(())
+            })?;
+            if is_empty {
+                self.leave_out(&below, "an empty folder");
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, path: &str, what: &'static str) {
+        self.left_out.push((self.folder.join(Path::new(path)), what));
+    }
+
+    fn count(&mut self, path: &str) -> Result<(), StorageError> {
+        self.path_bytes = self.path_bytes.saturating_add(path.len());
+        if path.len() > PATH_LIMIT {
+            return Err(unfit(
+                &self.folder.join(Path::new(path)),
+                "its path is longer than any system takes",
+            ));
+        }
+        if self.path_bytes > PATH_BYTES_LIMIT {
+            return Err(unfit(self.folder.path(), "its files have paths of more than 64 MiB together"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,343 @@
+//! Reads pieces from the disk and hashes them, on all processors.
+//!
+//! On threads of its own (`hash-0`, `hash-1`, ...), as many as there are processors: hashing is what
+//! takes the time. Each has one small buffer, whatever the length of a piece, and one open file, and
+//! takes a few mebibytes in a row at once. Parts of a file that were never written are not read at
+//! all. What the digest of a piece is good for is left to who asked. It never writes.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Builder};
+
+use sha1::{Digest, Sha1};
+
+use super::error::{Action, StorageError};
+use super::folder::{Access, Folder};
+use super::layout::{Layout, Slice};
+use crate::piece::{Bitfield, PieceIndex};
+
+/// Hears how many bytes of how many are hashed, from any of the threads; false stops the work.
+///
+/// While all room for a download is taken in advance it is asked with zeros, whether to go on.
+pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
+
+/// Hears the SHA-1 of each piece, in no order and from any of the threads. `None` where a file turned
+/// out to be shorter than the layout says.
+pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<[u8; 20]>) + Sync + 'a;
+
+/// Bytes read at once. Stays in the second-level cache between the read and the hash.
+const BUFFER: usize = 256 * 1024;
+/// Bytes between two reports, and about what a thread takes at once, so that it reads in a row.
+const STRIDE: u64 = 4 << 20;
+/// No disk is faster than this many processors hash, and each thread takes open files.
+const MOST_THREADS: usize = 16;
+
+/// Reads and hashes the `wanted` pieces, with at most `open_files` open files.
+///
+/// # Errors
+///
+/// A file that cannot be opened or read, and [`StorageError::Cancelled`] where `watch` says so.
+pub(super) fn hash(
+    folder: &Folder,
+    layout: &Layout,
+    wanted: &Bitfield,
+    hear: &Hear<'_>,
+    open_files: usize,
+    watch: &Watch<'_>,
+) -> Result<(), StorageError> {
+    let geometry = layout.geometry();
+    let lengths = wanted.iter(geometry).map(|piece| u64::from(geometry.length(piece)));
+    let total = lengths.sum();
+    let job = Job {
+        folder,
+        layout,
+        wanted,
+        hear,
+        watch,
+        total,
+        run: (STRIDE / u64::from(geometry.piece_length())).max(1),
+        progress: Mutex::default(),
+        stop: AtomicBool::new(false),
+        zeros: OnceLock::new(),
+    };
+    if total > 0 { job.run_threads(open_files) } else { Ok(()) }
+}
+
+/// What the threads share.
+struct Job<'a> {
+    folder: &'a Folder,
+    layout: &'a Layout,
+    wanted: &'a Bitfield,
+    hear: &'a Hear<'a>,
+    watch: &'a Watch<'a>,
+    total: u64,
+    /// Pieces that a thread takes at once.
+    run: u64,
+    progress: Mutex<Progress>,
+    stop: AtomicBool,
+    /// The digest of a whole piece of zeros, once somebody needed it.
+    zeros: OnceLock<[u8; 20]>,
+}
+
+/// How far the threads are. Behind a lock, as 64-bit atomics do not exist on every 32-bit host.
+#[derive(Default)]
+struct Progress {
+    /// The first piece that nobody took yet.
+    next: u64,
+    /// Bytes hashed and reported.
+    done: u64,
+}
+
+impl Job<'_> {
+    fn run_threads(&self, open_files: usize) -> Result<(), StorageError> {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let runs = u64::from(self.wanted.count()).div_ceil(self.run);
+        // Walking to a file takes one more than the file that is read.
+        let count = processors.min(MOST_THREADS).min((open_files / 2).max(1));
+        let count = count.min(usize::try_from(runs).unwrap_or(count));
+        thread::scope(|scope| {
+            let mut threads = Vec::with_capacity(count);
+            for number in 0..count {
+                let builder = Builder::new().name(format!("hash-{number}")).stack_size(128 * 1024);
+                match builder.spawn_scoped(scope, || Hasher::new(self).work()) {
+                    Ok(thread) => threads.push(thread),
+                    Err(_) => break,
+                }
+            }
+            if threads.is_empty() {
+                return Hasher::new(self).work();
+            }
+            let mut outcome = Ok(());
+            for thread in threads {
+                match thread.join() {
+                    Ok(Ok(())) => {}
+                    // Whoever failed first stopped the others, who then only say that they stopped.
+                    Ok(Err(StorageError::Cancelled)) if outcome.is_err() => {}
+                    Ok(Err(error)) => outcome = Err(error),
+                    Err(_) => outcome = Err(self.broken()),
+                }
+            }
+            outcome
+        })
+    }
+
+    /// Where the next run of pieces starts.
+    fn take_run(&self) -> u64 {
+        let mut progress = self.progress();
+        let start = progress.next;
+        progress.next = start.saturating_add(self.run);
+        start
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn broken(&self) -> StorageError {
+        let source = io::Error::other("a hashing thread broke down");
+        StorageError::from_io(Action::Read, self.folder.path().to_owned(), source)
+    }
+}
+
+/// One of the threads.
+struct Hasher<'a> {
+    job: &'a Job<'a>,
+    buffer: Vec<u8>,
+    reader: Option<Reader>,
+    /// Bytes hashed and not yet reported.
+    unreported: u64,
+}
+
+/// The file that a thread read last.
+struct Reader {
+    number: usize,
+    /// `None` where it is gone since the survey.
+    file: Option<File>,
+    /// A part of the file that is known to be a hole.
+    hole: std::ops::Range<u64>,
+}
+
+impl<'a> Hasher<'a> {
+    fn new(job: &'a Job<'a>) -> Hasher<'a> {
+        Hasher { job, buffer: vec![0; BUFFER], reader: None, unreported: 0 }
+    }
+
+    fn work(mut self) -> Result<(), StorageError> {
+        let outcome = self.hash_runs();
+        if outcome.is_err() {
+            self.job.stop.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    fn hash_runs(&mut self) -> Result<(), StorageError> {
+        let geometry = self.job.layout.geometry();
+        loop {
+            let start = self.job.take_run();
+            if start >= u64::from(geometry.piece_count()) {
+                return self.report();
+            }
+            let numbers = start..start.saturating_add(self.job.run);
+            let pieces = numbers.map_while(|number| geometry.piece(u32::try_from(number).ok()?));
+            for piece in pieces.filter(|piece| self.job.wanted.has(*piece)) {
+                let digest = self.digest(piece)?;
+                (self.job.hear)(piece, digest);
+            }
+        }
+    }
+
+    /// The digest of the piece as it is on the disk. `None` where a file is shorter than it should be.
+    fn digest(&mut self, piece: PieceIndex) -> Result<Option<[u8; 20]>, StorageError> {
+        if !self.is_hole(piece)? {
+            return self.digest_of_bytes(piece);
+        }
+        self.count(u64::from(self.job.layout.geometry().length(piece)))?;
+        self.digest_of_zeros(piece).map(Some)
+    }
+
+    /// Whether the piece is all zeros because nothing of it was ever written.
+    ///
+    /// Looks at pieces inside one file only: the question costs a system call a file, and it is
+    /// large files that are mostly holes after an interrupted download.
+    fn is_hole(&mut self, piece: PieceIndex) -> Result<bool, StorageError> {
+        let layout = self.job.layout;
+        let mut stored = layout.slices(piece).filter(|slice| !slice.padding);
+        match (stored.next(), stored.next()) {
+            (None, _) => Ok(true),
+            (Some(slice), None) => Ok(self.reader(slice.file)?.is_hole(&slice)),
+            _ => Ok(false),
+        }
+    }
+
+    fn digest_of_bytes(&mut self, piece: PieceIndex) -> Result<Option<[u8; 20]>, StorageError> {
+        let layout = self.job.layout;
+        let mut hash = Sha1::new();
+        for slice in layout.slices(piece) {
+            if slice.padding {
+                self.hash_zeros(&mut hash, slice.length)?;
+            } else if !self.hash_file(&mut hash, &slice)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(hash.finalize().into()))
+    }
+
+    fn hash_file(&mut self, hash: &mut Sha1, slice: &Slice) -> Result<bool, StorageError> {
+        let (mut offset, end) = (slice.offset, slice.offset.saturating_add(slice.length));
+        while offset < end {
+            // The buffer is lent out for the read, because the reader is a part of the same thread.
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let length = usize::try_from(end - offset).unwrap_or(BUFFER).min(BUFFER);
+            let result = match (self.reader(slice.file)?.file.as_ref(), buffer.get_mut(..length)) {
+                (Some(file), Some(part)) => file.read_exact_at(part, offset).map(|()| hash.update(part)),
+                _ => Err(io::ErrorKind::UnexpectedEof.into()),
+            };
+            self.buffer = buffer;
+            match result {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+                Err(error) => return Err(self.failed(Action::Read, slice.file, error)),
+            }
+            offset += length as u64;
+            self.count(length as u64)?;
+        }
+        Ok(true)
+    }
+
+    fn hash_zeros(&mut self, hash: &mut Sha1, length: u64) -> Result<(), StorageError> {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        let mut left = length;
+        while left > 0 {
+            let now = ZEROS.len().min(usize::try_from(left).unwrap_or(ZEROS.len()));
+            hash.update(ZEROS.get(..now).unwrap_or_default());
+            left -= now as u64;
+            self.count(now as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The digest of as many zeros as the piece has bytes. Only the last piece can be shorter.
+    fn digest_of_zeros(&mut self, piece: PieceIndex) -> Result<[u8; 20], StorageError> {
+        let geometry = self.job.layout.geometry();
+        let whole = geometry.length(piece) == geometry.piece_length();
+        if let (true, Some(known)) = (whole, self.job.zeros.get()) {
+            return Ok(*known);
+        }
+        let mut hash = Sha1::new();
+        // Not work on the payload: it is not counted twice.
+        let unreported = self.unreported;
+        self.hash_zeros(&mut hash, u64::from(geometry.length(piece)))?;
+        self.unreported = unreported;
+        let digest = hash.finalize().into();
+        Ok(if whole { *self.job.zeros.get_or_init(|| digest) } else { digest })
+    }
+
+    /// Counts bytes as hashed, and stops where somebody said so.
+    fn count(&mut self, bytes: u64) -> Result<(), StorageError> {
+        self.unreported += bytes;
+        if self.unreported >= STRIDE { self.report() } else { Ok(()) }
+    }
+
+    fn report(&mut self) -> Result<(), StorageError> {
+        let done = {
+            let mut progress = self.job.progress();
+            progress.done = progress.done.saturating_add(self.unreported).min(self.job.total);
+            progress.done
+        };
+        self.unreported = 0;
+        if self.job.stop.load(Ordering::Relaxed) || !(self.job.watch)(done, self.job.total) {
+            return Err(StorageError::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn reader(&mut self, number: usize) -> Result<&mut Reader, StorageError> {
+        if self.reader.as_ref().is_none_or(|reader| reader.number != number) {
+            self.reader = None;
+            let entry = self.job.layout.entry(number).ok_or(StorageError::Layout)?;
+            let file = match self.job.folder.open_file(&entry.path, Access::Read) {
+                Ok(file) => Some(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(self.failed(Action::Open, number, error)),
+            };
+            self.reader = Some(Reader { number, file, hole: 0..0 });
+        }
+        self.reader.as_mut().ok_or(StorageError::Layout)
+    }
+
+    fn failed(&self, action: Action, number: usize, error: io::Error) -> StorageError {
+        let path = self.job.layout.entry(number).map(|entry| self.job.folder.join(&entry.path));
+        StorageError::from_io(action, path.unwrap_or_default(), error)
+    }
+}
+
+impl Reader {
+    fn is_hole(&mut self, slice: &Slice) -> bool {
+        let end = slice.offset.saturating_add(slice.length);
+        if !(self.hole.contains(&slice.offset) && end <= self.hole.end) {
+            let data = self.file.as_ref().and_then(|file| next_data(file, slice.offset));
+            self.hole = slice.offset..data.unwrap_or(slice.offset);
+        }
+        end <= self.hole.end
+    }
+}
+
+/// Where the next byte lies that was written: past any end where there is none, `None` where the
+/// file system cannot tell.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_vendor = "apple"))]
+fn next_data(file: &File, offset: u64) -> Option<u64> {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
+        Ok(data) => Some(data),
+        Err(rustix::io::Errno::NXIO) => Some(u64::MAX),
+        Err(_) => None,
+    }
+}
+
+/// Where the next byte lies that was written: this system cannot tell.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_vendor = "apple")))]
+fn next_data(_: &File, _: u64) -> Option<u64> {
+    None
+}
