@@ -20,8 +20,8 @@ pub use peer_error::PeerError;
 pub use snapshot::{Snapshot, Stall};
 
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
+use crate::wire::Handshake;
 use crate::wire::extension::ExtensionHandshake;
-use crate::wire::{Handshake, Wanted};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -100,8 +100,8 @@ pub enum News {
     Choked,
     /// It answers requests.
     Unchoked,
-    /// It asks for a block, and speaks BEP 6: it is owed an answer.
-    Requested(Wanted),
+    /// Whether it wants something that we have.
+    Interested(bool),
     /// A block came whose lease was given up. It is of no use.
     Late(Block),
     /// It has this piece now.
@@ -123,11 +123,21 @@ pub enum News {
 pub enum Order {
     /// The first messages: which pieces we have, and what we can do.
     Introduce {
-        /// Our pieces; `None` where we have none.
-        pieces: Option<Arc<Bitfield>>,
+        /// The pieces that we say we have.
+        pieces: Arc<Bitfield>,
         /// What it knows of BEP 6 and BEP 10.
         greeting: Greeting,
+        /// We want nothing any more (BEP 21).
+        upload_only: bool,
     },
+    /// From now on we want nothing any more (BEP 21).
+    UploadOnly(Greeting),
+    /// We answer its requests from now on.
+    Unchoke,
+    /// We answer no requests any more, but for the pieces of [`Order::AllowFast`].
+    Choke,
+    /// It may ask for these pieces while we choke it (BEP 6).
+    AllowFast(Vec<PieceIndex>),
     /// Whether we want something that the peer has.
     Interested(bool),
     /// Requests, in this order. Their leases went to the inbound half before.
@@ -136,8 +146,9 @@ pub enum Order {
     Cancel(Vec<Block>),
     /// We have this piece now.
     Have(PieceIndex),
-    /// We will not send this block (BEP 6).
-    Reject(Wanted),
+    /// The reading half has entered requests: look at them. The only order that does not come from the
+    /// coordinator.
+    Serve,
 }
 
 /// A promise that the peer will be asked for some blocks of one piece, and where they are to go.

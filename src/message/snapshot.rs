@@ -21,8 +21,18 @@ pub struct Snapshot {
     pub received: u64,
     /// Payload bytes that came and were of no use.
     pub wasted: u64,
+    /// Payload bytes that were sent to peers in this run.
+    pub uploaded: u64,
+    /// Payload bytes sent a second, over the last seconds.
+    pub up_rate: f64,
+    /// Peers that want what we have.
+    pub interested: usize,
+    /// Those of them whose requests we answer.
+    pub served: usize,
     /// Everything is there; the writer brings it to the disk.
     pub finishing: bool,
+    /// Nothing is wanted any more, and what is there is given to others.
+    pub seeding: bool,
     /// Why nothing moves, when nothing has moved for a while.
     pub stall: Option<Stall>,
 }

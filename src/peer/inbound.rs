@@ -4,15 +4,16 @@
 //! socket, and on the writer's inbox when the disk is slower than the peer. What a read brought is
 //! reported in one event. It never decides what to ask for and never writes but the handshake.
 
+use super::greeting::{self, Opening};
 use super::ledger::{Claim, Ledger};
 use super::read_buffer::ReadBuffer;
-use super::{STACK_BYTES, Shared, greeting, outbox};
+use super::{Demand, STACK_BYTES, Shared, outbox};
 use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
-use crate::net::{Line, Origin};
+use crate::net::Line;
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
-use crate::wire::{FrameLimits, Message, Wanted};
-use crossbeam_channel::{Receiver, TryRecvError, TrySendError};
+use crate::wire::{FrameLimits, Handshake, Message, Wanted};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -23,27 +24,37 @@ const SILENCE: Duration = Duration::from_secs(150);
 /// little news, so this bounds only what peers that flood us can put into the coordinator's inbox: a
 /// thousand such reports are a few megabytes.
 const REPORT: usize = 64;
+/// What BEP 3 has everybody refuse, in bytes.
+const LONGEST_REQUEST: u32 = 128 * 1024;
 
 /// What a worker starts with.
 pub struct Start {
     /// Weak for as long as it connects. Nothing can wake a thread that connects, so it must hold nothing
     /// that the end of a run waits for: not even the writer's inbox.
     pub shared: Weak<Shared>,
-    pub origin: Origin,
+    pub opening: Opening,
+    pub ends: Ends,
+}
+
+/// The worker's ends of its channels, and what both halves know.
+pub struct Ends {
     pub key: PeerKey,
     pub address: SocketAddr,
     pub line: Arc<OnceLock<Line>>,
+    pub demand: Arc<Demand>,
     pub orders: Receiver<Order>,
+    /// Wakes the outbox.
+    pub wake: Sender<Order>,
     pub leases: Receiver<Lease>,
 }
 
 impl Start {
     /// The life of the connection. Always ends with [`Event::Gone`].
     pub fn run(self) {
-        let connected = greeting::connect(self.origin, self.address);
+        let connected = self.opening.line(self.ends.address);
         let Some(shared) = self.shared.upgrade() else { return };
-        let (key, events, line) = (self.key, shared.events.clone(), Arc::clone(&self.line));
-        let why = connected.and_then(|connected| self.live(connected, shared));
+        let (key, events, line) = (self.ends.key, shared.events.clone(), Arc::clone(&self.ends.line));
+        let why = connected.and_then(|(connected, said)| self.ends.live(connected, said, shared));
         let why = why.err().unwrap_or(PeerError::Closed);
         if let Some(line) = line.get() {
             line.hang_up("the worker has ended");
@@ -51,23 +62,27 @@ impl Start {
         // It fails where the coordinator has ended: nobody wants to know.
         let _ = events.send(Event::Gone(key, why));
     }
+}
 
-    fn live(self, connected: Line, shared: Arc<Shared>) -> Result<(), PeerError> {
+impl Ends {
+    fn live(self, connected: Line, said: Option<Handshake>, shared: Arc<Shared>) -> Result<(), PeerError> {
         let line = self.line.get_or_init(|| connected);
-        // No order comes before the greeting, but the coordinator may have let go of us meanwhile, and
+        // No lease comes before the greeting, but the coordinator may have let go of us meanwhile, and
         // had no line yet to hang up.
-        if matches!(self.orders.try_recv(), Err(TryRecvError::Disconnected)) {
+        if matches!(self.leases.try_recv(), Err(TryRecvError::Disconnected)) {
             return Err(PeerError::HungUp("we are done with it"));
         }
-        let greeting = greeting::greet(line, shared.info_hash, shared.peer_id)?;
+        let greeting = greeting::greet(line, said, shared.info_hash, shared.peer_id)?;
+        self.demand.speaks_fast(greeting.fast);
         line.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
 
         let outbox = outbox::Outbox {
             line: Arc::clone(&self.line),
             orders: self.orders,
-            geometry: shared.geometry,
+            demand: Arc::clone(&self.demand),
+            shared: Arc::clone(&shared),
             address: self.address,
-            alive: shared.alive.clone(),
+            uploads: outbox::Uploads::default(),
         };
         std::thread::Builder::new()
             .name(format!("out-{}", self.address.ip()))
@@ -78,6 +93,8 @@ impl Start {
         let mut inbound = Inbound {
             key: self.key,
             ledger: Ledger::new(self.leases),
+            demand: self.demand,
+            wake: self.wake,
             news: Vec::new(),
             introduced: false,
             fast: greeting.fast,
@@ -95,6 +112,8 @@ struct Inbound {
     key: PeerKey,
     shared: Arc<Shared>,
     ledger: Ledger,
+    demand: Arc<Demand>,
+    wake: Sender<Order>,
     news: Vec<News>,
     /// The peer has said what it has: a bitfield may not come any more. BEP 3 wants it as the very first
     /// message, but several clients send the handshake of the extension protocol before it.
@@ -136,6 +155,7 @@ impl Inbound {
                 Some(if pieces.is_full() { News::HasAll } else { News::HasThese(pieces) })
             }
             Message::HaveAll => Some(News::HasAll),
+            Message::HaveNone => Some(News::HasThese(Bitfield::none(self.shared.geometry.piece_count()))),
             Message::Have(index) => {
                 let piece = self.shared.geometry.piece(index);
                 Some(News::Has(piece.ok_or(PeerError::Broke("a piece number out of range"))?))
@@ -147,14 +167,14 @@ impl Inbound {
             Message::Extended(extension::HANDSHAKE, body) => {
                 ExtensionHandshake::from_wire(body).map(News::Extensions)
             }
-            // We unchoke nobody. Without BEP 6 that is the answer; with it, each request gets its own.
-            Message::Request(wanted) => self.fast.then_some(News::Requested(wanted)),
+            Message::Interested => Some(News::Interested(true)),
+            Message::NotInterested => Some(News::Interested(false)),
+            Message::Request(wanted) => return self.hear_request(wanted),
+            Message::Cancel(wanted) => {
+                let wake = self.demand.cancel(wanted)?;
+                return self.serve(wake);
+            }
             Message::KeepAlive
-            | Message::Cancel(_)
-            // We give nothing, so nobody's interest matters.
-            | Message::Interested
-            | Message::NotInterested
-            | Message::HaveNone
             | Message::Suggest(_)
             | Message::Port(_)
             | Message::Extended(..)
@@ -163,6 +183,25 @@ impl Inbound {
         self.introduced |=
             matches!(message, Message::Bitfield(_) | Message::HaveAll | Message::HaveNone | Message::Have(_));
         self.news.extend(news);
+        Ok(())
+    }
+
+    /// A request goes to the outbox at once: what may be had is in the [`Demand`].
+    fn hear_request(&mut self, wanted: Wanted) -> Result<(), PeerError> {
+        if wanted.length > LONGEST_REQUEST {
+            return Err(PeerError::Broke("a request for more than 128 KiB"));
+        }
+        let piece = self.shared.geometry.part(wanted.index, wanted.begin, wanted.length);
+        let piece = piece.ok_or(PeerError::Broke("a request for what the torrent does not have"))?;
+        let wake = self.demand.ask(piece, wanted)?;
+        self.serve(wake)
+    }
+
+    fn serve(&self, wake: bool) -> Result<(), PeerError> {
+        if wake {
+            // It fails where the outbox has ended, and the connection with it.
+            let _ = self.wake.send(Order::Serve);
+        }
         Ok(())
     }
 

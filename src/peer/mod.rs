@@ -5,9 +5,11 @@
 //! then reads for as long as the connection lives; *outbox* writes what it is ordered to. Neither
 //! polls, and a peer that does not read cannot keep us from hearing it.
 //!
-//! A worker knows its peer and nothing else. What it hears it checks and reports; what to ask for is
-//! decided by the coordinator.
+//! A worker knows its peer and nothing else. What it hears it checks and reports; what to ask for, and
+//! whether the peer gets what it asks for, is decided by the coordinator. Between the two halves stands
+//! the [`Demand`]: what the peer asked for and did not get yet.
 
+mod demand;
 mod greeting;
 mod inbound;
 mod ledger;
@@ -16,10 +18,13 @@ mod read_buffer;
 
 pub use read_buffer::ReadMemory;
 
-use crate::message::{Event, Lease, Order, PeerKey, Write};
+use crate::message::{Event, Knock, Lease, Order, PeerKey, Write};
 use crate::net::{Line, Origin, Throttle};
 use crate::piece::{BufferPool, Geometry};
+use crate::storage::Stock;
 use crossbeam_channel::{Sender, unbounded};
+use demand::Demand;
+use greeting::Opening;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -28,7 +33,6 @@ use std::sync::{Arc, OnceLock};
 const STACK_BYTES: usize = 128 * 1024;
 
 /// What every worker of a torrent shares.
-#[derive(Debug)]
 pub struct Shared {
     /// Which torrent.
     pub info_hash: [u8; 20],
@@ -48,6 +52,12 @@ pub struct Shared {
     pub origin: Origin,
     /// How fast all peers of the process together may be heard.
     pub down: Arc<Throttle>,
+    /// How fast blocks may be sent to all peers of the process together.
+    pub up: Arc<Throttle>,
+    /// What we can send.
+    pub stock: Arc<Stock>,
+    /// The port at which peers can connect to us.
+    pub port: Option<u16>,
     /// Held by every thread that is connected; whoever holds the other end knows when all are gone.
     pub alive: Sender<()>,
 }
@@ -58,6 +68,7 @@ pub struct Worker {
     orders: Sender<Order>,
     leases: Sender<Lease>,
     line: Arc<OnceLock<Line>>,
+    demand: Arc<Demand>,
 }
 
 impl Worker {
@@ -67,36 +78,56 @@ impl Worker {
     ///
     /// The system has no more threads.
     pub fn connect(shared: &Arc<Shared>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
+        let opening = Opening::Connect { origin: shared.origin };
+        Worker::start(shared, key, address, opening)
+    }
+
+    /// Starts a worker for a peer that has connected to us.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    pub fn accept(shared: &Arc<Shared>, key: PeerKey, knock: Knock) -> io::Result<Worker> {
+        Worker::start(shared, key, knock.address, Opening::Answer(knock))
+    }
+
+    fn start(
+        shared: &Arc<Shared>,
+        key: PeerKey,
+        address: SocketAddr,
+        opening: Opening,
+    ) -> io::Result<Worker> {
         // Both channels are short: the coordinator counts the requests on their way, and drops a peer
         // that leaves its orders lying.
         let (orders, outbox_orders) = unbounded();
         let (leases, inbound_leases) = unbounded();
-        let line = Arc::new(OnceLock::new());
-        let inbound = inbound::Start {
-            shared: Arc::downgrade(shared),
-            origin: shared.origin,
+        let (line, demand) = (Arc::<OnceLock<Line>>::default(), Arc::new(Demand::new()));
+        let ends = inbound::Ends {
             key,
             address,
             line: Arc::clone(&line),
+            demand: Arc::clone(&demand),
             orders: outbox_orders,
+            wake: orders.clone(),
             leases: inbound_leases,
         };
+        let inbound = inbound::Start { shared: Arc::downgrade(shared), opening, ends };
         std::thread::Builder::new()
             .name(format!("peer-{}", address.ip()))
             .stack_size(STACK_BYTES)
             .spawn(move || inbound.run())?;
-        Ok(Worker { orders, leases, line })
+        Ok(Worker { orders, leases, line, demand })
+    }
+
+    /// Bytes of blocks that were sent to the peer since this was asked last.
+    pub fn take_sent(&self) -> usize {
+        self.demand.take_sent()
     }
 
     /// Gives the outbox an order. How many it has not looked at yet.
     pub fn order(&self, order: Order) -> usize {
         // It fails where the worker has just ended; its farewell is on its way to us.
         let _ = self.orders.send(order);
-        self.orders.len()
-    }
-
-    /// How many orders the outbox has not looked at yet.
-    pub fn backlog(&self) -> usize {
         self.orders.len()
     }
 

@@ -188,7 +188,8 @@ mod tests {
         for (index, begin, length) in [(0, 0, 40_000), (0, 39_999, 1), (2, 1, 19_999)] {
             assert_eq!(cut.part(index, begin, length), cut.piece(index), "{index} {begin} {length}");
         }
-        for (index, begin, length) in [(0, 0, 0), (0, 1, 40_000), (2, 0, 20_001), (3, 0, 1), (0, u32::MAX, 2)] {
+        for (index, begin, length) in [(0, 0, 0), (0, 1, 40_000), (2, 0, 20_001), (3, 0, 1), (0, u32::MAX, 2)]
+        {
             assert_eq!(cut.part(index, begin, length), None, "{index} {begin} {length}");
         }
     }

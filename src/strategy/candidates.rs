@@ -69,6 +69,24 @@ impl Candidates {
         entry.or_insert(Candidate { named: true, failures: 0, state }).named = true;
     }
 
+    /// Somebody who has connected to us says that it listens there. True where the address counts as
+    /// connected from now on, and false where it did already or is not to be connected to.
+    pub fn met(&mut self, address: SocketAddr) -> bool {
+        let address = plain(address);
+        if let Some(candidate) = self.known.get_mut(&address) {
+            let waiting = matches!(candidate.state, State::Waiting { .. });
+            if waiting {
+                candidate.state = State::Connected;
+            }
+            return waiting;
+        }
+        if !could_be_a_peer(address) || (self.known.len() >= MOST && !self.forget_one()) {
+            return false;
+        }
+        let candidate = Candidate { named: false, failures: 0, state: State::Connected };
+        self.known.insert(address, candidate).is_none()
+    }
+
     /// The next address to connect to, which counts as connected from now on. Those that failed least
     /// come first.
     pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
@@ -195,6 +213,19 @@ mod tests {
         candidates.failed(address(1), Failure::Ended, now, &mut random);
         assert_eq!(candidates.next(now + LAST_RETRY * 10), None);
         assert!(!candidates.add(address(1), now));
+    }
+
+    #[test]
+    fn who_came_by_itself_is_not_connected_to_until_it_is_gone() {
+        let (mut candidates, mut random) = (Candidates::default(), fastrand::Rng::with_seed(1));
+        let now = Instant::now();
+        candidates.add(address(1), now);
+        for known in [1, 2] {
+            assert!(candidates.met(address(known)) && !candidates.met(address(known)));
+        }
+        assert_eq!(candidates.next(now), None);
+        candidates.failed(address(2), Failure::Ended, now, &mut random);
+        assert_eq!(candidates.next(now + LAST_RETRY), Some(address(2)));
     }
 
     #[test]

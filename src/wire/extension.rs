@@ -21,6 +21,8 @@ pub struct ExtensionHandshake {
     pub port: Option<u16>,
     /// Our address as the peer sees it (`yourip`).
     pub your_address: Option<IpAddr>,
+    /// It downloads nothing (any more), whatever it lacks (`upload_only`, BEP 21).
+    pub upload_only: bool,
 }
 
 impl ExtensionHandshake {
@@ -35,6 +37,7 @@ impl ExtensionHandshake {
             request_queue: number("reqq").map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
             your_address: said.get("yourip").and_then(Value::bytes).and_then(address),
+            upload_only: number("upload_only").is_some_and(|flag| flag != 0),
         })
     }
 
@@ -47,6 +50,7 @@ impl ExtensionHandshake {
             self.request_queue.map(|most| ("reqq", i64::from(most).into())),
             self.port.map(|port| ("p", i64::from(port).into())),
             self.your_address.map(|ip| ("yourip", compact(ip).as_slice().into())),
+            self.upload_only.then(|| ("upload_only", 1_i64.into())),
         ];
         Item::dictionary(fields.into_iter().flatten()).encode()
     }
@@ -77,6 +81,7 @@ mod tests {
                 request_queue: Some(500),
                 port: Some(6881),
                 your_address,
+                upload_only: your_address.is_some(),
             };
             assert_eq!(ExtensionHandshake::from_wire(&said.to_wire()), Some(said));
         }

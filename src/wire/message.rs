@@ -231,6 +231,16 @@ impl<'a> Message<'a> {
     }
 }
 
+impl Message<'_> {
+    /// Writes a [`Message::Piece`] but for its bytes, `length` of which have to follow.
+    pub fn piece_head(index: u32, begin: u32, length: u32, out: &mut Vec<u8>) {
+        out.extend(length.saturating_add(9).to_be_bytes());
+        out.push(PIECE);
+        out.extend(index.to_be_bytes());
+        out.extend(begin.to_be_bytes());
+    }
+}
+
 impl Wanted {
     fn fields(&self) -> [[u8; 4]; 3] {
         [self.index, self.begin, self.length].map(u32::to_be_bytes)
@@ -300,6 +310,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_head_of_a_block_is_followed_by_its_bytes() {
+        let (mut whole, mut in_parts) = (Vec::new(), Vec::new());
+        Message::Piece { index: 3, begin: 16_384, data: b"block" }.write_to(&mut whole);
+        Message::piece_head(3, 16_384, 5, &mut in_parts);
+        in_parts.extend(b"block");
+        assert_eq!(whole, in_parts);
     }
 
     #[test]

@@ -1,0 +1,299 @@
+//! What a peer asked us for and did not get yet.
+//!
+//! The reading half enters requests and cancels, the writing half takes them out as fast as the
+//! connection and the upload limit let it. Everything here has a bound: a peer that asks faster than it
+//! reads fills a queue of [`MOST_REQUESTS`] and is then refused, and one that goes on is dropped.
+//!
+//! A peer that speaks the Fast extension (BEP 6) gets one answer to each request, the block or a
+//! refusal; another gets no answer where we do not serve it.
+
+use crate::message::PeerError;
+use crate::piece::PieceIndex;
+use crate::wire::Wanted;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How many requests we keep for a peer, which our handshake tells it (`reqq`).
+pub const MOST_REQUESTS: usize = 500;
+/// Requests that we do not serve, because it is choked or has too many, before a peer is dropped: as
+/// many as can be on their way when we choke it, and again as many.
+const MOST_UNWELCOME: u32 = 1000;
+/// Refusals that wait to be sent before a peer is dropped.
+const MOST_REFUSALS: usize = 2000;
+/// Cancels of what is not in the queue. Those that cross the block on the way are among them.
+const MOST_VAIN_CANCELS: u32 = 10_000;
+
+/// What one peer asked for.
+#[derive(Debug)]
+pub struct Demand {
+    state: Mutex<State>,
+    /// Bytes of blocks that it was sent and nobody counted yet.
+    sent: AtomicUsize,
+}
+
+/// What there is to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending {
+    /// There are requests to refuse.
+    pub refusals: bool,
+    /// Bytes of the block that is next.
+    pub next_length: Option<u32>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// It speaks BEP 6.
+    fast: bool,
+    choking: bool,
+    /// Pieces that it may ask for all the same.
+    allowed_fast: Vec<PieceIndex>,
+    queue: VecDeque<(PieceIndex, Wanted)>,
+    /// Requests that are to be answered with a refusal.
+    refused: Vec<Wanted>,
+    unwelcome: u32,
+    vain_cancels: u32,
+    /// The writing half waits for its orders and would not notice a request.
+    asleep: bool,
+}
+
+impl Demand {
+    /// Nothing, of a peer that we choke.
+    pub fn new() -> Demand {
+        let state = State {
+            fast: false,
+            choking: true,
+            allowed_fast: Vec::new(),
+            queue: VecDeque::new(),
+            refused: Vec::new(),
+            unwelcome: 0,
+            vain_cancels: 0,
+            asleep: false,
+        };
+        Demand { state: Mutex::new(state), sent: AtomicUsize::new(0) }
+    }
+
+    /// The peer speaks BEP 6, or does not.
+    pub fn speaks_fast(&self, fast: bool) {
+        self.lock().fast = fast;
+    }
+
+    /// Enters a request for a part of this piece. Whether the writing half has to be woken.
+    ///
+    /// # Errors
+    ///
+    /// The peer has asked too often for what it does not get.
+    pub fn ask(&self, piece: PieceIndex, wanted: Wanted) -> Result<bool, PeerError> {
+        let mut state = self.lock();
+        if state.refused.len() > MOST_REFUSALS {
+            return Err(PeerError::Broke("requests, and reads none of the answers"));
+        }
+        let served = !state.choking || state.allowed_fast.contains(&piece);
+        if served && state.queue.len() < MOST_REQUESTS {
+            state.queue.push_back((piece, wanted));
+            return Ok(std::mem::take(&mut state.asleep));
+        }
+        state.unwelcome += 1;
+        if state.unwelcome > MOST_UNWELCOME {
+            return Err(PeerError::Broke(if served {
+                "more requests than we queue, again and again"
+            } else {
+                "request after request while we choke it"
+            }));
+        }
+        Ok(state.refuse(wanted))
+    }
+
+    /// Takes a request back. Whether the writing half has to be woken.
+    ///
+    /// # Errors
+    ///
+    /// The peer takes back what it never asked for, again and again.
+    pub fn cancel(&self, wanted: Wanted) -> Result<bool, PeerError> {
+        let mut state = self.lock();
+        match state.queue.iter().position(|(_, other)| *other == wanted) {
+            Some(at) => {
+                state.queue.remove(at);
+                // BEP 6, "reject": a request that was taken back is answered like any other.
+                Ok(state.refuse(wanted))
+            }
+            None => {
+                state.vain_cancels += 1;
+                match state.vain_cancels > MOST_VAIN_CANCELS {
+                    true => Err(PeerError::Broke("cancels of what it never asked for")),
+                    false => Ok(false),
+                }
+            }
+        }
+    }
+
+    /// From now on the peer is served.
+    pub fn unchoke(&self) {
+        let mut state = self.lock();
+        state.choking = false;
+        state.unwelcome = 0;
+    }
+
+    /// From now on the peer is not served, but for the pieces that it may ask for all the same. What
+    /// it asked for is refused.
+    pub fn choke(&self) {
+        let mut state = self.lock();
+        state.choking = true;
+        let State { queue, allowed_fast, .. } = &mut *state;
+        let (kept, dropped) = std::mem::take(queue)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(piece, _)| allowed_fast.contains(piece));
+        *queue = kept;
+        for (_, wanted) in dropped {
+            state.refuse(wanted);
+        }
+    }
+
+    /// The peer may ask for these pieces even while it is choked (BEP 6).
+    pub fn allow_fast(&self, pieces: Vec<PieceIndex>) {
+        self.lock().allowed_fast = pieces;
+    }
+
+    /// Takes out what is to be refused.
+    pub fn refused(&self) -> Vec<Wanted> {
+        std::mem::take(&mut self.lock().refused)
+    }
+
+    /// What there is to answer.
+    pub fn pending(&self) -> Pending {
+        let state = self.lock();
+        Pending {
+            refusals: !state.refused.is_empty(),
+            next_length: state.queue.front().map(|(_, wanted)| wanted.length),
+        }
+    }
+
+    /// Takes out the block that is next.
+    pub fn next(&self) -> Option<(PieceIndex, Wanted)> {
+        self.lock().queue.pop_front()
+    }
+
+    /// The block cannot be sent. False where the peer does not understand a refusal.
+    pub fn refuse(&self, wanted: Wanted) -> bool {
+        let mut state = self.lock();
+        state.refuse(wanted);
+        state.fast
+    }
+
+    /// The writing half wants to be woken by the next request. False where there is something to do;
+    /// requests are nothing new where it waits for the time of the next block.
+    pub fn sleep(&self, waits_for_its_time: bool) -> bool {
+        let mut state = self.lock();
+        state.asleep = state.refused.is_empty() && (waits_for_its_time || state.queue.is_empty());
+        state.asleep
+    }
+
+    /// A block was sent.
+    pub fn sent(&self, bytes: u32) {
+        self.sent.fetch_add(bytes as usize, Ordering::Relaxed);
+    }
+
+    /// Bytes of blocks that were sent since somebody asked last.
+    pub fn take_sent(&self) -> usize {
+        self.sent.swap(0, Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn refuse(&mut self, wanted: Wanted) -> bool {
+        if self.fast {
+            self.refused.push(wanted);
+        }
+        self.fast && std::mem::take(&mut self.asleep)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::piece::Geometry;
+
+    fn wanted(index: u32, begin: u32) -> (PieceIndex, Wanted) {
+        let piece = Geometry::new(1 << 30, 1 << 20).unwrap().piece(index).unwrap();
+        (piece, Wanted { index, begin, length: 16384 })
+    }
+
+    fn ask(demand: &Demand, index: u32, begin: u32) -> Result<bool, PeerError> {
+        let (piece, wanted) = wanted(index, begin);
+        demand.ask(piece, wanted)
+    }
+
+    #[test]
+    fn a_choked_peer_is_refused_if_it_understands_it_and_dropped_if_it_does_not_stop() {
+        for fast in [false, true] {
+            let demand = Demand::new();
+            demand.speaks_fast(fast);
+            for number in 0..MOST_UNWELCOME {
+                assert!(ask(&demand, 0, number).is_ok());
+            }
+            assert!(demand.next().is_none());
+            assert_eq!(demand.refused().len(), if fast { MOST_UNWELCOME as usize } else { 0 });
+            assert!(ask(&demand, 0, 0).is_err());
+        }
+    }
+
+    #[test]
+    fn the_queue_has_a_bound_and_a_flood_an_end() {
+        let demand = Demand::new();
+        demand.speaks_fast(true);
+        demand.unchoke();
+        let taken = (0..).take_while(|number| ask(&demand, 1, *number).is_ok()).count();
+        assert_eq!(taken, MOST_REQUESTS + MOST_UNWELCOME as usize);
+        assert_eq!(std::iter::from_fn(|| demand.next()).count(), MOST_REQUESTS);
+    }
+
+    #[test]
+    fn a_cancel_takes_a_request_out_and_many_vain_ones_end_it() {
+        let demand = Demand::new();
+        demand.speaks_fast(true);
+        demand.unchoke();
+        assert!(demand.sleep(false));
+        assert!(ask(&demand, 1, 0).unwrap(), "the outbox is woken");
+        assert!(!ask(&demand, 1, 16384).unwrap(), "once");
+        assert!(!demand.sleep(false));
+        demand.cancel(wanted(1, 0).1).unwrap();
+        assert_eq!(demand.refused(), [wanted(1, 0).1]);
+        assert_eq!(demand.next(), Some(wanted(1, 16384)));
+        for _ in 0..MOST_VAIN_CANCELS {
+            assert!(!demand.cancel(wanted(1, 0).1).unwrap());
+        }
+        assert!(demand.cancel(wanted(1, 0).1).is_err());
+    }
+
+    #[test]
+    fn refusals_that_nobody_reads_have_a_bound() {
+        let demand = Demand::new();
+        demand.speaks_fast(true);
+        demand.unchoke();
+        let taken = (0..).take_while(|number| {
+            let asked = ask(&demand, 1, *number).is_ok();
+            asked && demand.cancel(wanted(1, *number).1).is_ok()
+        });
+        assert_eq!(taken.count(), MOST_REFUSALS + 1);
+    }
+
+    #[test]
+    fn a_choke_drops_the_queue_but_for_what_is_allowed_all_the_same() {
+        let demand = Demand::new();
+        demand.speaks_fast(true);
+        demand.unchoke();
+        demand.allow_fast(vec![wanted(2, 0).0]);
+        for (index, begin) in [(1, 0), (2, 0), (3, 0)] {
+            ask(&demand, index, begin).unwrap();
+        }
+        demand.choke();
+        assert_eq!(demand.refused(), [wanted(1, 0).1, wanted(3, 0).1]);
+        assert_eq!(demand.next(), Some(wanted(2, 0)));
+        ask(&demand, 2, 16384).unwrap();
+        assert_eq!(demand.next(), Some(wanted(2, 16384)));
+    }
+}
