@@ -14,6 +14,8 @@ use std::time::Instant;
 
 /// So many failed attempts at one piece are remembered. Each convicts its liars when the piece verifies.
 const MOST_SUSPECTS: usize = 4;
+/// So many addresses are remembered from which nobody may connect to us any more.
+const MOST_LIARS: usize = 1000;
 
 impl Coordinator<'_> {
     /// A piece is complete and does not have its digest.
@@ -71,7 +73,11 @@ impl Coordinator<'_> {
         let here = self.roster.get(key).map(|peer| peer.address);
         let Some(address) = here.or_else(|| self.suspect_places.get(&key).copied()) else { return };
         info!("{address}: banned, {why}");
-        self.candidates.failed(address, Failure::Never, Instant::now(), &mut self.random);
+        let dial = self.roster.get(key).and_then(|peer| peer.dial).unwrap_or(address);
+        self.candidates.failed(dial, Failure::Never, Instant::now(), &mut self.random);
+        if self.liars.len() < MOST_LIARS {
+            self.liars.insert(address.ip());
+        }
         self.let_go(key, why);
     }
 }

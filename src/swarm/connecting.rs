@@ -1,9 +1,10 @@
 //! From an address to a peer in the roster.
 
-use super::Coordinator;
 use super::roster::Peer;
+use super::{Coordinator, Phase};
 use crate::message::{Greeting, Order, PeerKey};
 use crate::peer::Worker;
+use crate::piece::Bitfield;
 use crate::strategy::Failure;
 use log::debug;
 use std::net::SocketAddr;
@@ -39,7 +40,7 @@ impl Coordinator<'_> {
             let Some(address) = self.candidates.next(now) else { return };
             let key = self.roster.next_key();
             match Worker::connect(&self.shared, key, address) {
-                Ok(worker) => self.roster.add(key, Peer::new(address, worker, now)),
+                Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
                     self.candidates.failed(address, Failure::Unreachable, now, &mut self.random);
@@ -56,18 +57,26 @@ impl Coordinator<'_> {
 
     /// The handshakes were exchanged.
     pub(super) fn greeted(&mut self, key: PeerKey, greeting: Greeting) {
-        let pieces = (self.pieces.stored().count() > 0).then(|| Arc::new(self.pieces.stored().clone()));
-        if let Some(peer) = self.roster.get_mut(key) {
-            debug!("{}: greeted, it is {}", peer.address, client_name(&greeting.peer_id));
-            peer.greeting = Some(greeting);
-            peer.last_block = Instant::now();
-            peer.order(Order::Introduce { pieces, greeting });
+        let upload_only = self.phase == Phase::Seeding;
+        // What is on disk and is still what it was when it was written.
+        let pieces = match &self.super_seed {
+            Some(_) => Bitfield::none(self.geometry.piece_count()),
+            None => self.shared.stock.offered(),
+        };
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        debug!("{}: greeted, it is {}", peer.address, client_name(&greeting.peer_id));
+        peer.greeting = Some(greeting);
+        peer.last_block = Instant::now();
+        if self.may_stay(key)
+            && let Some(peer) = self.roster.get_mut(key)
+        {
+            peer.order(Order::Introduce { pieces: Arc::new(pieces), greeting, upload_only });
+            self.super_seed_greeted(key, Instant::now());
         }
     }
 
     fn wants_peers(&self) -> bool {
-        !self.finishing
-            && !self.pieces.is_complete()
+        !self.is_leaving()
             && self.roster.len() < self.limits.max_peers
             && self.roster.half_open() < MOST_HALF_OPEN
     }

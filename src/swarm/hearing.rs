@@ -5,14 +5,11 @@ use super::leases::Arrival;
 use crate::message::{News, Order, PeerKey};
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span};
 use crate::strategy::Has;
-use crate::wire::Wanted;
 use crate::wire::extension::ExtensionHandshake;
 use log::debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Of a peer that asks without listening, requests beyond these get no answer.
-const MOST_ANSWERS: usize = 500;
 /// BEP 6 has a peer name ten or so.
 const MOST_ALLOWED_FAST: usize = 64;
 /// So many refusals in a row, twice the deepest pipeline, are no accident.
@@ -23,6 +20,7 @@ impl Coordinator<'_> {
     pub(super) fn heard(&mut self, key: PeerKey, news: Vec<News>) {
         let now = Instant::now();
         let (mut refused, mut refused_unchoked) = (false, false);
+        let mut interest_changed = false;
         for news in news {
             match &news {
                 News::Rejected(_) => {
@@ -42,11 +40,14 @@ impl Coordinator<'_> {
                 News::HasThese(pieces) => self.has(key, Has::Some(pieces)),
                 News::HasAll => self.has(key, Has::All),
                 News::Rejected(block) => self.rejected(key, block, now),
-                News::AllowedFast(piece) => self.allowed_fast(key, piece),
+                News::AllowedFast(piece) => self.may_ask_while_choked(key, piece),
                 News::Extensions(said) => self.extensions(key, &said),
                 News::Late(block) => self.came_late(key, block),
-                News::Requested(wanted) => self.refuse(key, wanted),
+                News::Interested(wants) => interest_changed |= self.interested(key, wants),
             }
+        }
+        if interest_changed {
+            self.rechoke(now);
         }
         if refused_unchoked && let Some(peer) = self.roster.get_mut(key) {
             peer.pipeline.refused(now);
@@ -76,10 +77,11 @@ impl Coordinator<'_> {
         for block in span.blocks() {
             let length = u64::from(self.geometry.block_length(block));
             self.counters.received += length;
-            if let Some(peer) = self.roster.get_mut(key)
-                && !of_an_attempt_that_failed
-            {
-                peer.strike(block);
+            if let Some(peer) = self.roster.get_mut(key) {
+                peer.gives.add(length);
+                if !of_an_attempt_that_failed {
+                    peer.strike(block);
+                }
             }
             match self.leases.receive(key, block, assembly) {
                 Arrival::Useful { cancel } => {
@@ -189,16 +191,12 @@ impl Coordinator<'_> {
         }
     }
 
-    /// We choke everybody, and a peer of BEP 6 waits for a word on each request.
-    fn refuse(&mut self, key: PeerKey, wanted: Wanted) {
-        if let Some(peer) = self.roster.get(key)
-            && peer.worker.backlog() < MOST_ANSWERS
-        {
-            peer.order(Order::Reject(wanted));
-        }
+    /// Whether its interest in what we have is another than before.
+    fn interested(&mut self, key: PeerKey, wants: bool) -> bool {
+        self.roster.get_mut(key).is_some_and(|peer| std::mem::replace(&mut peer.wants_ours, wants) != wants)
     }
 
-    fn allowed_fast(&mut self, key: PeerKey, piece: PieceIndex) {
+    fn may_ask_while_choked(&mut self, key: PeerKey, piece: PieceIndex) {
         if let Some(peer) = self.roster.get_mut(key)
             && peer.allowed_fast.len() < MOST_ALLOWED_FAST
             && !peer.allowed_fast.contains(&piece)
@@ -214,11 +212,13 @@ impl Coordinator<'_> {
                 self.pieces.rarity_mut().gained(piece);
             }
         }
-        if let Some(peer) = self.roster.get_mut(key) {
-            peer.has = has;
-            peer.wanted = wanted;
-        }
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        let before = std::mem::replace(&mut peer.has, has);
+        peer.wanted = wanted;
+        self.super_seed_has(key, &before, Instant::now());
         self.tell_interest(key);
+        self.allow_fast(key);
+        self.part_from_seed(key);
     }
 
     fn has_one_more(&mut self, key: PeerKey, piece: PieceIndex) {
@@ -231,10 +231,12 @@ impl Coordinator<'_> {
             return;
         }
         self.pieces.rarity_mut().gained(piece);
-        if !self.pieces.stored().has(piece) {
+        if self.pieces.wants(piece) {
             peer.wanted += 1;
             self.tell_interest(key);
         }
+        self.super_seed_has_one_more(key, piece, Instant::now());
+        self.part_from_seed(key);
     }
 
     fn tell_interest(&mut self, key: PeerKey) {
@@ -252,6 +254,11 @@ impl Coordinator<'_> {
             if let Some(most) = said.request_queue {
                 peer.pipeline.named_limit(most);
             }
+            peer.upload_only = said.upload_only;
+            if let Some(port) = said.port {
+                self.listens(key, port);
+            }
+            self.part_from_seed(key);
         }
     }
 }

@@ -11,14 +11,16 @@ impl Coordinator<'_> {
     /// A connection is over, or never came to be.
     pub(super) fn gone(&mut self, key: PeerKey, why: PeerError) {
         let Some(peer) = self.roster.get(key) else { return };
-        let (address, useful) = (peer.address, peer.useful);
+        let (address, useful, dial) = (peer.address, peer.useful, peer.dial);
         debug!("{address}: {why}");
         self.give_back_all(key);
-        if let Some(peer) = self.roster.remove(key)
-            && let Has::Some(pieces) = &peer.has
-        {
-            for piece in pieces.iter(self.geometry) {
-                self.pieces.rarity_mut().lost(piece);
+        if let Some(peer) = self.roster.remove(key) {
+            self.counters.sent(peer.worker.take_sent());
+            self.super_seed_lost(key, &peer.has);
+            if let Has::Some(pieces) = &peer.has {
+                for piece in pieces.iter(self.geometry) {
+                    self.pieces.rarity_mut().lost(piece);
+                }
             }
         }
         let now = Instant::now();
@@ -31,9 +33,13 @@ impl Coordinator<'_> {
             _ if useful => Failure::Ended,
             _ => Failure::Unreachable,
         };
-        self.candidates.failed(address, failure, now, &mut self.random);
+        if let Some(dial) = dial {
+            self.candidates.failed(dial, failure, now, &mut self.random);
+        }
+        self.choker.left(key);
         self.peer_trouble = Some(format!("{address}: {why}"));
         self.fill_starving(now);
+        self.rechoke(now);
     }
 
     /// Takes back what the peer was asked for.
@@ -72,6 +78,7 @@ impl Coordinator<'_> {
         self.give_back_all(key);
         if let Some(peer) = self.roster.get_mut(key) {
             peer.unchoked = false;
+            peer.wants_ours = false;
             peer.allowed_fast.clear();
             peer.worker.hang_up(why);
         }

@@ -5,7 +5,9 @@
 //! this thread sees: the piece map, the leases and the roster. It never touches a socket, a file or a
 //! name server, and never waits for a peer, the writer or the screen.
 
+mod arriving;
 mod blaming;
+mod choking;
 mod connecting;
 mod end_game;
 mod filling;
@@ -15,18 +17,23 @@ mod losing;
 mod piece_map;
 mod report;
 mod roster;
+mod seeding;
+mod super_seeding;
 mod ticking;
 
-use crate::message::{Event, PeerKey, Snapshot, TrackerReport, Write};
+pub use seeding::Goals;
+
+use crate::message::{Event, PeerKey, Snapshot, TrackerReport};
 use crate::peer;
 use crate::piece::{Bitfield, Geometry, PieceIndex, Suspects};
-use crate::strategy::{Budget, Candidates, Pace};
+use crate::strategy::{Budget, Candidates, Choker, Pace, Rate, SuperSeeding};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leases::Leases;
 use piece_map::PieceMap;
+use report::Gauge;
 use roster::Roster;
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,6 +53,36 @@ pub struct Limits {
     pub timeout: Option<Duration>,
 }
 
+/// What others get from us.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Giving {
+    /// Bytes a second that all uploads of the process may take. With zero nobody gets anything.
+    pub limit: Option<u64>,
+    /// What becomes of the run once nothing is wanted any more; `None` ends it.
+    pub seeding: Option<Goals>,
+    /// Peers are told of one piece at a time, so that the first copy costs little more than one (BEP 16).
+    pub super_seeding: bool,
+}
+
+/// What the run is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// To fetch what is missing.
+    Whole,
+    /// To share what is there.
+    Share,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Something is missing.
+    Downloading,
+    /// Everything is there; the writer brings it to the disk.
+    Finishing,
+    /// Nothing is wanted any more.
+    Seeding,
+}
+
 /// What the coordinator calls on: the doors of its room, so that it need not know what is behind them.
 pub struct Doors<'a> {
     /// The SHA-1 that a piece must have.
@@ -56,12 +93,14 @@ pub struct Doors<'a> {
     pub is_stopped: Box<dyn Fn() -> bool + 'a>,
     /// Asks the trackers for more peers. Must not wait.
     pub need_peers: Box<dyn FnMut() + 'a>,
+    /// Tells the trackers that the download is complete. Must not wait.
+    pub completed: Box<dyn FnMut(Snapshot) + 'a>,
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Every piece is on disk and the writer has finished.
+    /// Every piece is on disk and the writer has finished; where we seed, for as long as was wished.
     Done,
     /// The user stopped it.
     Stopped,
@@ -75,6 +114,9 @@ pub enum End {
 pub struct Coordinator<'a> {
     geometry: Geometry,
     limits: Limits,
+    giving: Giving,
+    phase: Phase,
+    seeding_since: Instant,
     doors: Doors<'a>,
     inbox: Receiver<Event>,
     shared: Arc<peer::Shared>,
@@ -82,6 +124,8 @@ pub struct Coordinator<'a> {
     budget: Budget,
     leases: Leases,
     roster: Roster,
+    choker: Choker<PeerKey>,
+    super_seed: Option<SuperSeeding<PeerKey>>,
     candidates: Candidates,
     attempts: Pace,
     /// When a connection can be attempted next, if one is wanted.
@@ -90,23 +134,26 @@ pub struct Coordinator<'a> {
     suspects: HashMap<PieceIndex, Vec<Suspects>>,
     /// Where those who made them were.
     suspect_places: HashMap<PeerKey, SocketAddr>,
+    /// Where somebody sent wrong data from.
+    liars: HashSet<IpAddr>,
     random: fastrand::Rng,
     counters: Counters,
     /// What the last tracker that named no peer said.
     tracker_trouble: Option<String>,
     /// What the last failed connection failed of.
     peer_trouble: Option<String>,
-    finishing: bool,
 }
 
 /// What is counted for the screen.
 struct Counters {
     received: u64,
     wasted: u64,
-    rate: f64,
-    /// `received` at the last tick.
-    measured: u64,
-    last_tick: Instant,
+    uploaded: u64,
+    /// What the screen shows.
+    down: Gauge,
+    up: Gauge,
+    /// What the number of peers that we upload to follows.
+    upload_rate: Rate,
     /// When a piece was last stored or a useful block came.
     progress: Instant,
     /// Verified pieces that are not on disk yet.
@@ -118,41 +165,55 @@ impl<'a> Coordinator<'a> {
     pub fn new(
         shared: peer::Shared,
         inbox: Receiver<Event>,
-        stored: Bitfield,
+        (stored, aim): (Bitfield, Aim),
         limits: Limits,
+        giving: Giving,
         doors: Doors<'a>,
     ) -> Coordinator<'a> {
         let now = Instant::now();
         let mut random = fastrand::Rng::new();
         let geometry = shared.geometry;
         let budget = Budget::new(limits.memory, geometry.piece_length(), now);
+        let mut pieces = PieceMap::new(geometry, stored, budget.allowance(), &mut random);
+        if aim == Aim::Share {
+            pieces.want_nothing(&mut random);
+        }
+        // Of a piece that we lack nobody may be told, and it is the first copy that this is for.
+        let super_seeds = giving.super_seeding && pieces.is_complete();
+        let super_seed = super_seeds.then(|| SuperSeeding::new(geometry, random.fork(), now));
         Coordinator {
             geometry,
             limits,
+            giving,
+            phase: if aim == Aim::Share { Phase::Seeding } else { Phase::Downloading },
+            seeding_since: now,
             doors,
             inbox,
-            pieces: PieceMap::new(geometry, stored, budget.allowance(), &mut random),
+            pieces,
             budget,
             leases: Leases::new(geometry),
             roster: Roster::default(),
+            choker: Choker::new(now),
+            super_seed,
             candidates: Candidates::default(),
             attempts: Pace::new(ATTEMPTS, now),
             attempt_at: None,
             suspects: HashMap::new(),
             suspect_places: HashMap::new(),
+            liars: HashSet::new(),
             random,
             counters: Counters {
                 received: 0,
                 wasted: 0,
-                rate: 0.0,
-                measured: 0,
-                last_tick: now,
+                uploaded: 0,
+                down: Gauge::new(now),
+                up: Gauge::new(now),
+                upload_rate: Rate::new(now),
                 progress: now,
                 verified_waiting: 0,
             },
             tracker_trouble: None,
             peer_trouble: None,
-            finishing: false,
             shared: Arc::new(shared),
         }
     }
@@ -160,6 +221,7 @@ impl<'a> Coordinator<'a> {
     /// Runs the download to its end.
     pub fn run(mut self) -> (End, Snapshot) {
         let end = self.run_loop();
+        self.count_uploads(Instant::now());
         self.roster.clear();
         (end, self.snapshot(Instant::now()))
     }
@@ -207,10 +269,9 @@ impl<'a> Coordinator<'a> {
             Event::Found(addresses) => self.found(addresses),
             Event::Named(addresses) => self.named(addresses),
             Event::Tracker(report) => self.tracker_spoke(report),
-            Event::Knocked(_) => {}
-            Event::WriterEnded if self.finishing => return Some(End::Done),
-            Event::WriterEnded => return Some(End::WriterFailed),
-            Event::Stop => return Some(End::Stopped),
+            Event::Knocked(knock) => self.knocked(knock),
+            Event::WriterEnded => return self.writer_ended(),
+            Event::Stop => return Some(self.stopped()),
         }
         None
     }
@@ -223,13 +284,19 @@ impl<'a> Coordinator<'a> {
         };
     }
 
-    /// Everything is on disk: let the peers go and have the writer finish.
-    fn finish_if_complete(&mut self) {
-        if self.finishing || !self.pieces.is_complete() {
-            return;
+    fn writer_ended(&mut self) -> Option<End> {
+        match (self.phase, self.giving.seeding) {
+            (Phase::Finishing, Some(_)) => {
+                self.begin_seeding(Instant::now());
+                None
+            }
+            (Phase::Finishing, None) => Some(End::Done),
+            (Phase::Downloading | Phase::Seeding, _) => Some(End::WriterFailed),
         }
-        self.roster.clear();
-        // The writer has stored every piece, so its channel has room.
-        self.finishing = self.shared.writer.try_send(Write::Finish).is_ok();
+    }
+
+    /// How it counts that the user wants to end: who seeds has everything that was asked for.
+    fn stopped(&self) -> End {
+        if self.phase == Phase::Seeding { End::Done } else { End::Stopped }
     }
 }

@@ -9,6 +9,8 @@
 //!    └──────miss──────┘   its bytes were wrong
 //! ```
 //!
+//! Where only what is there is to be shared, what is missing is *Unwanted* for good.
+//!
 //! The map also keeps the account of memory: a piece costs some from the moment that it opens until it
 //! is on disk, and when the allowance (`strategy/budget.rs`) is spent no further piece opens.
 
@@ -26,6 +28,8 @@ enum State {
     Verified,
     /// It is on disk.
     Stored,
+    /// It is not here and is not to be.
+    Unwanted,
 }
 
 /// The pieces of one torrent.
@@ -39,6 +43,8 @@ pub struct PieceMap {
     /// Bytes that open and verified pieces may take, and do.
     allowance: u64,
     memory_used: u64,
+    /// Whether what is not here is to be fetched.
+    wanting: bool,
 }
 
 impl PieceMap {
@@ -56,7 +62,15 @@ impl PieceMap {
             }
         }
         let rarity = Rarity::new(geometry, &missing, random);
-        PieceMap { geometry, states, stored, stored_bytes, rarity, allowance, memory_used: 0 }
+        PieceMap { geometry, states, stored, stored_bytes, rarity, allowance, memory_used: 0, wanting: true }
+    }
+
+    /// From now on no piece is wanted that is not on disk. To be said before the first is opened.
+    pub fn want_nothing(&mut self, random: &mut fastrand::Rng) {
+        self.wanting = false;
+        self.rarity = Rarity::new(self.geometry, &Bitfield::none(self.geometry.piece_count()), random);
+        let missing = self.states.iter_mut().filter(|state| **state == State::Missing);
+        missing.for_each(|state| *state = State::Unwanted);
     }
 
     /// The pieces on disk.
@@ -133,9 +147,15 @@ impl PieceMap {
         changed
     }
 
-    /// How many pieces the peer has that are not on disk.
+    /// Whether a piece is not on disk and is to be.
+    pub fn wants(&self, piece: PieceIndex) -> bool {
+        self.wanting && !self.stored.has(piece)
+    }
+
+    /// How many pieces the peer has that we want.
     pub fn wanted_of(&self, has: &Has) -> u32 {
         match has {
+            _ if !self.wanting => 0,
             Has::All => self.geometry.piece_count() - self.stored.count(),
             Has::Some(theirs) => {
                 let both = theirs.words().iter().zip(self.stored.words());

@@ -1,6 +1,6 @@
 //! What the screen is told.
 
-use super::Coordinator;
+use super::{Coordinator, Phase};
 use crate::message::{Snapshot, Stall};
 use std::time::{Duration, Instant};
 
@@ -13,20 +13,25 @@ impl Coordinator<'_> {
         Snapshot {
             done: self.pieces.stored_bytes(),
             total: self.geometry.total_size(),
-            rate: self.counters.rate,
+            rate: self.counters.down.per_second(),
+            uploaded: self.counters.uploaded,
+            up_rate: self.counters.up.per_second(),
             peers: self.roster.greeted().count(),
             seeds: self.roster.greeted().filter(|(_, peer)| peer.is_seed()).count(),
             unchoked: self.roster.greeted().filter(|(_, peer)| peer.unchoked).count(),
             received: self.counters.received,
             wasted: self.counters.wasted,
-            finishing: self.finishing,
+            interested: self.roster.greeted().filter(|(_, peer)| peer.wants_ours).count(),
+            served: self.roster.greeted().filter(|(_, peer)| peer.served).count(),
+            finishing: self.phase == Phase::Finishing,
+            seeding: self.phase == Phase::Seeding,
             stall: self.stall(now),
         }
     }
 
     fn stall(&self, now: Instant) -> Option<Stall> {
         let moving = now.saturating_duration_since(self.counters.progress) < STALLED;
-        if moving || self.finishing || self.pieces.is_complete() {
+        if moving || self.phase != Phase::Downloading {
             return None;
         }
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
@@ -56,5 +61,32 @@ impl Coordinator<'_> {
         let nobodys = self.pieces.rarity().nobodys();
         let missing = || self.geometry.pieces().find(|piece| !self.pieces.stored().has(*piece));
         nobodys.or_else(missing).map_or(0, |piece| piece.get())
+    }
+}
+
+/// A rate that is quick to follow, for people to look at.
+#[derive(Debug)]
+pub(super) struct Gauge {
+    rate: f64,
+    counted: u64,
+    at: Instant,
+}
+
+impl Gauge {
+    pub(super) fn new(now: Instant) -> Gauge {
+        Gauge { rate: 0.0, counted: 0, at: now }
+    }
+
+    /// Several times a second: how many bytes have passed in all.
+    pub(super) fn tick(&mut self, bytes: u64, now: Instant) {
+        let seconds = now.saturating_duration_since(self.at).as_secs_f64().max(1e-3);
+        let seen = bytes.saturating_sub(self.counted) as f64 / seconds;
+        // What was known before loses half of its weight every two seconds.
+        let old = if self.rate == 0.0 { 0.0 } else { 0.5_f64.powf(seconds / 2.0) };
+        *self = Gauge { rate: self.rate * old + seen * (1.0 - old), counted: bytes, at: now };
+    }
+
+    pub(super) fn per_second(&self) -> f64 {
+        self.rate
     }
 }

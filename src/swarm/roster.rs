@@ -3,7 +3,7 @@
 use crate::message::{Greeting, Order, PeerKey};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, Block, PieceIndex};
-use crate::strategy::{Has, Pipeline};
+use crate::strategy::{Has, Pipeline, Rate};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -14,8 +14,12 @@ const MOST_ORDERS: usize = 2000;
 /// One connection, from the attempt to the farewell.
 #[derive(Debug)]
 pub struct Peer {
-    /// Where it is.
+    /// Where the other end of the connection is.
     pub address: SocketAddr,
+    /// It has connected to us.
+    pub incoming: bool,
+    /// Where it can be connected to, if that is known.
+    pub dial: Option<SocketAddr>,
     /// Our end of its worker.
     pub worker: Worker,
     /// When the attempt began.
@@ -46,6 +50,16 @@ pub struct Peer {
     pub starving: bool,
     /// It sent a block once.
     pub useful: bool,
+    /// It is interested in what we have.
+    pub wants_ours: bool,
+    /// It downloads nothing (any more), whatever it lacks (BEP 21).
+    pub upload_only: bool,
+    /// We answer its requests.
+    pub served: bool,
+    /// How fast it sends blocks.
+    pub gives: Rate,
+    /// How fast it is sent blocks.
+    pub takes: Rate,
 }
 
 /// What a peer may be asked for.
@@ -68,10 +82,17 @@ impl Restriction<'_> {
 }
 
 impl Peer {
-    /// A peer whose worker is just starting.
-    pub fn new(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
+    /// A peer that we connect to, whose worker is just starting.
+    pub fn outgoing(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
+        Peer { dial: Some(address), incoming: false, ..Peer::incoming(address, worker, now) }
+    }
+
+    /// A peer that has connected to us, whose worker is just starting.
+    pub fn incoming(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
         Peer {
             address,
+            incoming: true,
+            dial: None,
             worker,
             since: now,
             greeting: None,
@@ -87,7 +108,22 @@ impl Peer {
             refusals: 0,
             starving: false,
             useful: false,
+            wants_ours: false,
+            upload_only: false,
+            served: false,
+            gives: Rate::new(now),
+            takes: Rate::new(now),
         }
+    }
+
+    /// How it calls itself, once it has said so.
+    pub fn peer_id(&self) -> Option<[u8; 20]> {
+        self.greeting.map(|greeting| greeting.peer_id)
+    }
+
+    /// Whether it will never ask us for anything.
+    pub fn wants_nothing(&self) -> bool {
+        self.upload_only || self.is_seed()
     }
 
     /// What it may be asked for now; `None` where it may be asked for nothing.

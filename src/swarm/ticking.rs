@@ -1,6 +1,6 @@
 //! What time brings: rates, silent peers, the end of patience.
 
-use super::{Coordinator, End};
+use super::{Coordinator, End, Phase};
 use crate::message::{Order, PeerKey};
 use log::debug;
 use std::time::{Duration, Instant};
@@ -15,7 +15,10 @@ const IDLE: Duration = Duration::from_secs(90);
 impl Coordinator<'_> {
     /// Runs four times a second.
     pub(super) fn tick(&mut self, now: Instant) -> Option<End> {
-        self.measure(now);
+        self.counters.down.tick(self.counters.received, now);
+        self.count_uploads(now);
+        self.rechoke(now);
+        self.super_seed_tick(now);
         let owing = self.roster.all_mut().filter(|(_, peer)| !peer.in_flight.is_empty());
         owing.for_each(|(_, peer)| peer.pipeline.tick(now));
         self.give_up_on_silent_peers(now);
@@ -24,28 +27,21 @@ impl Coordinator<'_> {
         self.give_up_orphan();
         self.leases.share_overdue(now);
         self.fill_starving(now);
-        if self.candidates.waiting() == 0 && self.roster.len() < self.limits.max_peers && !self.finishing {
+        let downloading = self.phase == Phase::Downloading;
+        if self.candidates.waiting() == 0 && self.roster.len() < self.limits.max_peers && downloading {
             (self.doors.need_peers)();
         }
         if (self.doors.is_stopped)() {
-            return Some(End::Stopped);
+            return Some(self.stopped());
         }
         let snapshot = self.snapshot(now);
         (self.doors.show)(snapshot);
         let waited = now.saturating_duration_since(self.counters.progress);
         let patience_ends = self.limits.timeout.is_some_and(|timeout| waited >= timeout);
-        (patience_ends && !self.finishing).then_some(End::TimedOut)
-    }
-
-    fn measure(&mut self, now: Instant) {
-        let counters = &mut self.counters;
-        let seconds = now.saturating_duration_since(counters.last_tick).as_secs_f64().max(1e-3);
-        let seen = counters.received.saturating_sub(counters.measured) as f64 / seconds;
-        // What was known before loses half of its weight every two seconds.
-        let old = if counters.rate == 0.0 { 0.0 } else { 0.5_f64.powf(seconds / 2.0) };
-        counters.rate = counters.rate * old + seen * (1.0 - old);
-        counters.measured = counters.received;
-        counters.last_tick = now;
+        if self.has_seeded_enough(now) {
+            return Some(End::Done);
+        }
+        (patience_ends && downloading).then_some(End::TimedOut)
     }
 
     /// More memory where it brings more speed.
@@ -93,18 +89,23 @@ impl Coordinator<'_> {
 
     fn make_room(&mut self, now: Instant) {
         let full = self.roster.len() >= self.limits.max_peers;
-        if !full || self.candidates.next_due().is_none_or(|due| due > now) {
-            return;
+        if full && self.candidates.next_due().is_some_and(|due| due <= now) {
+            self.let_idle_go(now);
         }
+    }
+
+    /// Lets the peer go that was of no use to either side for the longest time, if there is one.
+    pub(super) fn let_idle_go(&mut self, now: Instant) -> bool {
         let idle = self
             .roster
             .greeted()
-            .filter(|(_, peer)| peer.in_flight.is_empty())
+            .filter(|(_, peer)| peer.in_flight.is_empty() && !peer.wants_ours)
             .filter(|(_, peer)| now.saturating_duration_since(peer.last_block.max(peer.since)) >= IDLE)
             .min_by_key(|(_, peer)| peer.last_block)
             .map(|(key, _)| key);
         if let Some(key) = idle {
-            self.let_go(key, "it gives nothing and others wait");
+            self.let_go(key, "it neither gives nor takes, and others wait");
         }
+        idle.is_some()
     }
 }

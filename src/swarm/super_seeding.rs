@@ -1,0 +1,60 @@
+//! Super-seeding (BEP 16): peers are told of one piece at a time. Which one, and when of the next, is
+//! decided by `strategy/super_seeding.rs`; this is what it is told and what becomes of it.
+
+use super::Coordinator;
+use crate::message::{Order, PeerKey};
+use crate::piece::{Bitfield, PieceIndex};
+use crate::strategy::{Has, Leecher};
+use std::time::Instant;
+
+impl Coordinator<'_> {
+    /// A peer was greeted. One of BEP 6 says at once what it has; of another we cannot know whether it
+    /// will say anything.
+    pub(super) fn super_seed_greeted(&mut self, key: PeerKey, now: Instant) {
+        let Some(greeting) = self.roster.get(key).and_then(|peer| peer.greeting) else { return };
+        if let Some(super_seed) = self.super_seed.as_mut().filter(|_| !greeting.fast) {
+            let nothing = Has::Some(Bitfield::none(self.geometry.piece_count()));
+            let next = super_seed.joined(key, &nothing, now);
+            self.tell_of_each(next.map(|piece| (key, piece)));
+        }
+    }
+
+    /// A peer has said which pieces it has; before, it had those of `before`.
+    pub(super) fn super_seed_has(&mut self, key: PeerKey, before: &Has, now: Instant) {
+        let (Some(super_seed), Some(peer)) = (&mut self.super_seed, self.roster.get(key)) else { return };
+        super_seed.left(key, before);
+        let next = super_seed.joined(key, &peer.has, now);
+        self.tell_of_each(next.map(|piece| (key, piece)));
+    }
+
+    /// A peer has one piece more.
+    pub(super) fn super_seed_has_one_more(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
+        let (Some(super_seed), roster) = (&mut self.super_seed, &self.roster) else { return };
+        let leecher = |key| roster.get(key).map(|peer| Leecher { has: &peer.has, unchoked: peer.served });
+        let next = super_seed.has(key, piece, &leecher, now);
+        self.tell_of_each(next);
+    }
+
+    /// A peer is gone that had these pieces.
+    pub(super) fn super_seed_lost(&mut self, key: PeerKey, has: &Has) {
+        if let Some(super_seed) = &mut self.super_seed {
+            super_seed.left(key, has);
+        }
+    }
+
+    /// Several times a second.
+    pub(super) fn super_seed_tick(&mut self, now: Instant) {
+        let (Some(super_seed), roster) = (&mut self.super_seed, &self.roster) else { return };
+        let leecher = |key| roster.get(key).map(|peer| Leecher { has: &peer.has, unchoked: peer.served });
+        let next = super_seed.tick(&leecher, now);
+        self.tell_of_each(next);
+    }
+
+    fn tell_of_each(&mut self, next: impl IntoIterator<Item = (PeerKey, PieceIndex)>) {
+        for (key, piece) in next {
+            if let Some(peer) = self.roster.get(key) {
+                peer.order(Order::Have(piece));
+            }
+        }
+    }
+}
