@@ -49,7 +49,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("serde_json", &["cli/"]),
     ("signal_hook", &["cli/"]),
     ("env_logger", &["cli/"]),
-    ("rustix", &["storage/", "net/", "cli/get.rs"]),
+    ("rustix", &["storage/", "net/", "cli/runs.rs"]),
 ];
 
 struct Source {

@@ -2,12 +2,13 @@
 
 use super::create::Create;
 use super::exit;
+use super::peering::{Peering, Until};
 use super::verify::Verify;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-const COMMANDS: [&str; 6] = ["get", "create", "verify", "show", "demo", "help"];
+const COMMANDS: [&str; 7] = ["get", "seed", "create", "verify", "show", "demo", "help"];
 
 /// A BitTorrent client for the command line.
 #[derive(Debug, Parser)]
@@ -22,6 +23,9 @@ pub enum Command {
     /// Download torrents (the default: `femtotorrent x.torrent`)
     #[command(after_help = exit::TABLE)]
     Get(Get),
+    /// Share what is there of torrents, and write nothing
+    #[command(after_help = exit::TABLE)]
+    Seed(Seed),
     /// Make a torrent of a file or a folder
     #[command(after_help = exit::TABLE)]
     Create(Create),
@@ -52,12 +56,6 @@ pub struct Get {
     /// The folder to download into
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub output_dir: PathBuf,
-    /// A peer to connect to, besides those that trackers name (repeatable)
-    #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port)]
-    pub peers: Vec<String>,
-    /// Peers at once, for each torrent
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    pub max_peers: u16,
     /// Memory for pieces that are not on disk yet, all torrents together (K, M, G)
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = size)]
     pub memory: u64,
@@ -70,12 +68,33 @@ pub struct Get {
     /// Give up when nothing moved for so long (exit code 2)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub timeout: Option<u64>,
-    /// Print nothing but errors
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Tell what peers and trackers do (twice for more)
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    /// Download so many bytes a second at most, from all peers together (K, M, G)
+    #[arg(long, value_name = "RATE", value_parser = size)]
+    pub down_limit: Option<u64>,
+    /// Go on sharing when everything is there, until Ctrl-C
+    #[arg(long)]
+    pub seed: bool,
+    #[command(flatten)]
+    pub goals: Until,
+    #[command(flatten)]
+    pub peering: Peering,
+}
+
+#[derive(Args, Debug)]
+pub struct Seed {
+    /// .torrent files, `-` for standard input, or http(s) addresses; several are shared side by side
+    #[arg(required = true, value_name = "TORRENT")]
+    pub torrents: Vec<String>,
+    /// The folder that the payload was downloaded into: the one that holds the torrent's file or folder
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Tell each peer of one piece at a time: for the only seed of a new torrent (BEP 16)
+    #[arg(long = "super")]
+    pub super_seeding: bool,
+    #[command(flatten)]
+    pub goals: Until,
+    #[command(flatten)]
+    pub peering: Peering,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -97,22 +116,28 @@ pub fn with_default_command(arguments: impl IntoIterator<Item = OsString>) -> Ve
     arguments
 }
 
-/// `500K`, `32M`, `1G` or plain bytes.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (text.get(..at), 1 << 10),
-        Some((at, 'm' | 'M')) => (text.get(..at), 1 << 20),
-        Some((at, 'g' | 'G')) => (text.get(..at), 1 << 30),
-        _ => (Some(text), 1_u64),
-    };
-    let number = digits.and_then(|digits| digits.parse::<u64>().ok());
-    number
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|size| *size > 0)
-        .ok_or_else(|| "a size such as 500K, 32M or 1G is expected".to_owned())
+/// `500K`, `32M`, `1G` or plain bytes, at least one.
+pub fn size(text: &str) -> Result<u64, String> {
+    let number = bytes(text).filter(|size| *size > 0);
+    number.ok_or_else(|| "a size such as 500K, 32M or 1G is expected".to_owned())
 }
 
-fn host_and_port(text: &str) -> Result<String, String> {
+/// The same, or zero.
+pub fn rate(text: &str) -> Result<u64, String> {
+    bytes(text).ok_or_else(|| "bytes a second, such as 500K, 2M or 0, are expected".to_owned())
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let (digits, unit) = match text.char_indices().last()? {
+        (at, 'k' | 'K') => (text.get(..at)?, 1 << 10),
+        (at, 'm' | 'M') => (text.get(..at)?, 1 << 20),
+        (at, 'g' | 'G') => (text.get(..at)?, 1 << 30),
+        _ => (text, 1_u64),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+pub fn host_and_port(text: &str) -> Result<String, String> {
     let parsed = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
     match parsed {
         Some((host, 1..)) if !host.is_empty() => Ok(text.to_owned()),
@@ -154,6 +179,8 @@ mod tests {
         for bad in ["", "M", "0", "-1", "1T", "99999999999G", "é"] {
             assert!(size(bad).is_err(), "{bad}");
         }
+        assert_eq!(rate("0"), Ok(0));
+        assert!(rate("0x").is_err());
         assert!(host_and_port("[::1]:6881").is_ok());
         for bad in ["", "host", ":1", "host:0", "host:65536", "host:x"] {
             assert!(host_and_port(bad).is_err(), "{bad}");

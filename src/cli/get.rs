@@ -1,141 +1,43 @@
-//! `get`: downloads torrents, shows how far they are, and ends with an exit code.
-//!
-//! Runs on the main thread, which waits for what the runs tell and for Ctrl-C, and draws. Each
-//! torrent runs on a thread of its own.
+//! `get`: downloads torrents, and shares them meanwhile and, if wished, after.
 
 use super::arguments::{Allocate, Get};
 use super::exit::Exit;
-use super::progress::{Screen, Style};
-use super::source;
-use crate::metainfo::Metainfo;
-use crate::net::Origin;
-use crate::session::{self, Job, Outcome, Progress, SessionError, Stop};
+use super::progress::Screen;
+use super::runs::{self, Failure};
+use crate::session::Job;
 use crate::storage;
-use crate::swarm::Limits;
-use crossbeam_channel::{Receiver, Sender, bounded, never, select};
-use log::{error, warn};
-use rustix::process::{Resource, getrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use std::io::{self, IsTerminal};
-use std::sync::Arc;
+use crate::swarm::{Aim, Giving, Limits};
 use std::time::Duration;
-
-/// Descriptors that are neither peers nor payload files: standard streams, trackers, name servers.
-const SPARE_DESCRIPTORS: u64 = 16;
-/// Payload files that are open at once at most.
-const MOST_OPEN_FILES: u64 = 64;
-
-/// A failure of the command: how the program ends and what it says.
-pub type Failure = (Exit, String);
-
-/// What the threads of the runs tell the main thread.
-enum Told {
-    Progress(usize, Progress),
-    Ended(usize, Result<Outcome, SessionError>),
-}
 
 /// Runs the command.
 ///
-/// A torrent that cannot be read does not keep the others from being downloaded.
-///
 /// # Errors
 ///
-/// No torrent can be read. Whatever happens to a download is told by the exit code.
+/// No torrent can be read, or the network cannot be used as the user wants. Whatever happens to a
+/// download is told by the exit code.
 pub fn run(arguments: &Get) -> Result<Exit, Failure> {
-    let mut torrents = Vec::new();
-    let mut failures = Vec::new();
-    for name in &arguments.torrents {
-        match source::load(name, Origin::any()) {
-            Ok(torrent) => torrents.push(torrent),
-            Err(error) => failures.push((Exit(error.exit_code()), error.to_string())),
-        }
-    }
-    if torrents.is_empty() && failures.len() == 1 {
-        return Err(failures.remove(0));
-    }
-    failures.iter().for_each(|(_, message)| error!("femtotorrent: {message}"));
-    let style = match (arguments.quiet, arguments.verbose) {
-        (true, _) => Style::Quiet,
-        (false, 0) if io::stderr().is_terminal() => Style::Bars,
-        _ => Style::Lines,
-    };
-    let names = torrents.iter().map(|torrent| torrent.name.clone()).collect();
-    let jobs = jobs(arguments, torrents);
-    let exit = supervise(jobs, Screen::new(style, names), interrupts());
-    Ok(failures.first().map_or(exit, |(failure, _)| *failure))
-}
-
-/// Runs the jobs side by side. The exit code is that of the first that was not done.
-pub fn supervise(jobs: Vec<Job>, mut screen: Screen, interrupts: Receiver<()>) -> Exit {
-    let (tell, told) = bounded(64);
-    let stops: Vec<Arc<Stop>> = jobs.iter().map(|_| Arc::default()).collect();
-    let mut running = 0;
-    let mut exits = vec![Exit::DONE; jobs.len()];
-    for (number, (job, stop)) in jobs.into_iter().zip(&stops).enumerate() {
-        match spawn(number, job, Arc::clone(stop), tell.clone()) {
-            Ok(()) => running += 1,
-            Err(error) => set(&mut exits, number, screen.failed(number, &SessionError::Threads(error))),
-        }
-    }
-    drop(tell);
-    while running > 0 {
-        select! {
-            recv(told) -> told => match told {
-                Ok(Told::Progress(number, progress)) => screen.show(number, progress),
-                Ok(Told::Ended(number, result)) => {
-                    running -= 1;
-                    let exit = match result {
-                        Ok(outcome) => screen.ended(number, &outcome),
-                        Err(error) => screen.failed(number, &error),
-                    };
-                    set(&mut exits, number, exit);
-                }
-                // A thread of a run ended without a word: it panicked.
-                Err(_) => return Exit::OTHER,
-            },
-            recv(interrupts) -> _ => {
-                screen.interrupted();
-                stops.iter().for_each(|stop| stop.stop());
-            }
-        }
-    }
-    screen.close();
-    exits.into_iter().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
-}
-
-fn set(exits: &mut [Exit], number: usize, exit: Exit) {
-    if let Some(slot) = exits.get_mut(number) {
-        *slot = exit;
-    }
-}
-
-fn spawn(number: usize, job: Job, stop: Arc<Stop>, tell: Sender<Told>) -> io::Result<()> {
-    let run = move || {
-        let show = |progress| {
-            // The screen is behind: it will see the next.
-            let _ = tell.try_send(Told::Progress(number, progress));
-        };
-        let result = session::run(&job, &stop, &show);
-        // It fails where the main thread has ended, and the process with it.
-        let _ = tell.send(Told::Ended(number, result));
-    };
-    std::thread::Builder::new().name(format!("torrent-{number}")).stack_size(512 * 1024).spawn(run).map(drop)
-}
-
-fn jobs(arguments: &Get, torrents: Vec<Metainfo>) -> Vec<Job> {
+    let peering = &arguments.peering;
+    let origin = peering.origin()?;
+    let (torrents, failure) = runs::load(&arguments.torrents, origin)?;
+    let network = peering.network(origin, arguments.down_limit)?;
     let count = torrents.len().max(1) as u64;
-    let (max_peers, open_files) = share_descriptors(u64::from(arguments.max_peers), count);
+    let (max_peers, open_files) = runs::share_descriptors(u64::from(peering.max_peers), count);
     let limits = Limits {
         max_peers,
         memory: arguments.memory / count,
         timeout: arguments.timeout.map(Duration::from_secs),
     };
+    let goals = arguments.goals.goals();
+    let seeding = (arguments.seed || arguments.goals.are_set()).then_some(goals);
+    let giving = Giving { limit: peering.up_limit, seeding, super_seeding: false };
+    let names = torrents.iter().map(|torrent| torrent.name.clone()).collect();
     let job = |metainfo| Job {
         metainfo,
-        output_dir: arguments.output_dir.clone(),
-        peers: arguments.peers.clone(),
+        aim: Aim::Whole,
+        folder: arguments.output_dir.clone(),
+        peers: peering.peers.clone(),
         limits,
+        giving,
         allocate: match arguments.allocate {
             Allocate::Sparse => storage::Allocate::Sparse,
             Allocate::Full => storage::Allocate::Full,
@@ -143,37 +45,8 @@ fn jobs(arguments: &Get, torrents: Vec<Metainfo>) -> Vec<Job> {
         overwrite: arguments.overwrite,
         open_files,
     };
-    torrents.into_iter().map(job).collect()
-}
-
-/// Peers and open files for each of `count` torrents, so that all together fit under the limit of
-/// open descriptors (`ulimit -n`).
-fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let each = (limit.saturating_sub(SPARE_DESCRIPTORS) / count).max(2);
-    let open_files = (each / 4).clamp(1, MOST_OPEN_FILES);
-    let peers = wanted_peers.min(each - open_files).max(1);
-    if peers < wanted_peers {
-        warn!("at most {peers} peers a torrent, since {limit} files may be open (raise it with ulimit -n)");
-    }
-    (usize::try_from(peers).unwrap_or(usize::MAX), open_files as usize)
-}
-
-/// Hears Ctrl-C and a request to terminate. The second one ends the process at once.
-///
-/// A hang-up is not among them: who started us with `nohup` wants us to go on.
-pub fn interrupts() -> Receiver<()> {
-    let (tell, told) = bounded(1);
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return never() };
-    let hear = move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count > 0 || tell.try_send(()).is_err() {
-                std::process::exit(i32::from(Exit::UNFINISHED.0));
-            }
-        }
-    };
-    match std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(hear) {
-        Ok(_) => told,
-        Err(_) => never(),
-    }
+    let jobs = torrents.into_iter().map(job).collect();
+    let screen = Screen::new(peering.style(), names);
+    let exit = runs::supervise(jobs, network, screen, runs::interrupts());
+    Ok(failure.unwrap_or(exit))
 }

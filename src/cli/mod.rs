@@ -8,7 +8,10 @@ mod demo;
 mod exit;
 mod get;
 mod meter;
+mod peering;
 mod progress;
+mod runs;
+mod seed;
 pub mod show;
 pub mod source;
 mod verify;
@@ -32,8 +35,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let outcome = match arguments.command {
         Command::Get(get) => {
-            start_log(get.verbose, get.quiet);
+            start_log(get.peering.verbose, get.peering.quiet);
             get::run(&get)
+        }
+        Command::Seed(seed) => {
+            start_log(seed.peering.verbose, seed.peering.quiet);
+            seed::run(&seed)
         }
         Command::Create(create) => create::run(&create, &mut io::stdout().lock()),
         Command::Verify(verify) => verify::run(&verify, &mut io::stdout().lock()),

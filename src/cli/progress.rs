@@ -95,6 +95,14 @@ impl Screen {
                 );
                 self.say(&text);
             }
+            Progress::Seeding(port) => {
+                let at = port.map_or("peers cannot connect to us".to_owned(), |port| {
+                    format!("listening on port {port}")
+                });
+                let text = format!("{}: seeding, {at}", part.name);
+                self.say(&text);
+            }
+            Progress::Running(snapshot) if snapshot.seeding => self.seeding(number, &snapshot),
             Progress::Running(snapshot) => self.running(number, &snapshot),
         }
     }
@@ -126,17 +134,40 @@ impl Screen {
         }
     }
 
+    fn seeding(&mut self, number: usize, snapshot: &Snapshot) {
+        let Some(part) = self.parts.get_mut(number) else { return };
+        let state = format!(
+            "seeding {}/s to {} of {}, {} uploaded, ratio {:.2}",
+            size(snapshot.up_rate as u64),
+            snapshot.served,
+            peers(snapshot),
+            size(snapshot.uploaded),
+            ratio(snapshot)
+        );
+        part.bar.set_length(snapshot.total);
+        part.bar.set_position(snapshot.done);
+        if self.style == Style::Lines && part.is_due() {
+            say(&format!("{}: {state}", part.name));
+        }
+        part.bar.set_message(state);
+    }
+
     /// A torrent came to its end.
     pub fn ended(&mut self, number: usize, outcome: &Outcome) -> Exit {
         let Some(part) = self.parts.get(number) else { return Exit::OTHER };
         part.bar.finish_and_clear();
         let snapshot = &outcome.snapshot;
         let text = match outcome.end {
+            End::Done if snapshot.seeding => {
+                let (uploaded, ratio) = (size(snapshot.uploaded), ratio(snapshot));
+                format!("{}: seeded, {uploaded} uploaded, ratio {ratio:.2}", part.name)
+            }
             End::Done if snapshot.received == 0 => format!("{}: complete, everything verified", part.name),
             End::Done => {
                 let seconds = part.started.elapsed().as_secs_f64().max(0.001);
+                let (total, ratio) = (size(snapshot.total), ratio(snapshot));
                 let rate = size((snapshot.received as f64 / seconds) as u64);
-                format!("{}: done, {} in {seconds:.1} s ({rate}/s)", part.name, size(snapshot.total))
+                format!("{}: done, {total} in {seconds:.1} s ({rate}/s), ratio {ratio:.2}", part.name)
             }
             End::Stopped => format!("{}: stopped; {}", part.name, kept(snapshot)),
             End::TimedOut => format!("{}: nothing moved for too long; {}", part.name, kept(snapshot)),
@@ -217,6 +248,11 @@ fn peers(snapshot: &Snapshot) -> String {
         1 => "1 peer".to_owned(),
         count => format!("{count} peers"),
     }
+}
+
+/// How many times the payload was uploaded in this run.
+fn ratio(snapshot: &Snapshot) -> f64 {
+    snapshot.uploaded as f64 / snapshot.total.max(1) as f64
 }
 
 fn kept(snapshot: &Snapshot) -> String {

@@ -4,6 +4,7 @@ use crate::storage::StorageError;
 use crate::text::size;
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 /// Why a run failed. No peer's and no tracker's failure is among these.
 #[derive(Debug)]
@@ -19,6 +20,11 @@ pub enum SessionError {
         /// Bytes that `--memory` allows this torrent.
         memory: u64,
     },
+    /// Nothing that is there belongs to the torrent.
+    NothingThere {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The numbers of the torrent do not fit each other.
     Geometry,
     /// The system has no more threads.
@@ -31,6 +37,7 @@ impl SessionError {
         match self {
             SessionError::Storage(error) => error.exit_code(),
             SessionError::NobodyToAsk => 6,
+            SessionError::NothingThere { .. } => 32,
             SessionError::Geometry => 26,
             SessionError::Threads(_) | SessionError::LongPieces { .. } => 1,
         }
@@ -50,6 +57,11 @@ impl fmt::Display for SessionError {
                 "its pieces have {}, and each must be in memory as a whole, which may take {} (raise --memory)",
                 size(u64::from(*length)),
                 size(*memory)
+            ),
+            SessionError::NothingThere { path } => write!(
+                out,
+                "nothing in {} is what the torrent describes (name the folder that holds it with -d)",
+                path.display()
             ),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
             SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),

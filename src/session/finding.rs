@@ -18,7 +18,7 @@ pub fn announce(job: &Job, shared: &peer::Shared, totals: &Arc<Totals>) -> Annou
     let identity = Identity {
         info_hash: shared.info_hash,
         peer_id: shared.peer_id,
-        port: NOT_LISTENING,
+        port: shared.port.unwrap_or(NOT_LISTENING),
         key: fastrand::u32(..),
         numwant: PEERS_WANTED,
     };

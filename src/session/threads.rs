@@ -1,13 +1,12 @@
 //! The threads of one run: who is started, in which order, and how each is let go.
 
-use super::{Job, Outcome, Progress, SessionError, Stop, finding};
+use super::{Found, Job, Network, Outcome, Progress, SessionError, Stop, finding};
 use crate::message::{Event, Snapshot};
-use crate::net::{Origin, Throttle};
+use crate::net::{Listener, Registration};
 use crate::peer;
 use crate::piece::{Bitfield, BufferPool, Geometry};
-use crate::storage::Storage;
 use crate::storage::writer::{self, Written};
-use crate::swarm::{Coordinator, Doors, End};
+use crate::swarm::{Aim, Coordinator, Doors, End};
 use crate::tracker::{Counts, Totals};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::io;
@@ -27,7 +26,12 @@ pub(super) struct Threads<'a> {
     job: &'a Job,
     shared: peer::Shared,
     inbox: Receiver<Event>,
-    writer: JoinHandle<Written>,
+    stored: Bitfield,
+    aim: Aim,
+    /// `None` where nothing is to be written.
+    writer: Option<JoinHandle<Written>>,
+    /// Has peers that come led to us, for as long as it lives.
+    registration: Option<Registration>,
     /// Disconnects when every worker and the writer have ended.
     all_gone: Receiver<()>,
 }
@@ -36,8 +40,9 @@ impl<'a> Threads<'a> {
     /// Starts the writer and makes what the workers will share.
     pub(super) fn start(
         job: &'a Job,
+        network: &Network,
         geometry: Geometry,
-        storage: Storage,
+        found: Found,
     ) -> Result<Threads<'a>, SessionError> {
         let (events, inbox) = bounded(INBOX);
         let queue = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
@@ -45,60 +50,75 @@ impl<'a> Threads<'a> {
         let (alive, all_gone) = bounded(0);
         let in_budget = job.limits.memory / u64::from(geometry.piece_length().max(1));
         let buffers = Arc::new(BufferPool::new(in_budget.clamp(1, 1024) as usize));
-        let writer =
+        let start = |storage| {
             writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
-                .map_err(SessionError::Threads)?;
+        };
+        let writer = found.storage.map(start).transpose().map_err(SessionError::Threads)?;
+        let info_hash = job.metainfo.info_hash.0;
+        let register = |listener: &Listener| listener.register(info_hash, events.clone());
+        let registration = network.listener.as_ref().map(register);
         let shared = peer::Shared {
-            info_hash: job.metainfo.info_hash.0,
+            info_hash,
             peer_id: peer_id(),
             geometry,
             events,
             buffers,
             read_memory: Arc::default(),
+            origin: network.origin,
+            down: Arc::clone(&network.down),
+            up: Arc::clone(&network.up),
+            stock: found.stock,
+            port: network.listener.as_ref().map(Listener::port),
             writer: pieces,
-            origin: Origin::any(),
-            down: Arc::new(Throttle::unlimited()),
             alive,
         };
-        Ok(Threads { job, shared, inbox, writer, all_gone })
+        let (stored, aim) = (found.stored, found.aim);
+        Ok(Threads { job, shared, inbox, stored, aim, writer, registration, all_gone })
     }
 
-    /// Downloads what is not stored; this thread becomes the coordinator.
-    pub(super) fn download(
-        self,
-        stored: Bitfield,
+    /// Fetches what is not stored, and shares what is; this thread becomes the coordinator.
+    pub(super) fn run(
+        mut self,
         stop: &Stop,
         show: &(dyn Fn(Progress) + Sync),
     ) -> Result<Outcome, SessionError> {
         stop.attach(&self.shared.events);
-        let geometry = self.shared.geometry;
-        let done: u64 = stored.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum();
+        let (job, geometry, port) = (self.job, self.shared.geometry, self.shared.port);
+        let done: u64 = self.stored.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum();
         let total = geometry.total_size();
         let totals = Arc::new(Totals::new(Counts { left: total - done.min(total), ..Counts::default() }));
-        let announcers = finding::announce(self.job, &self.shared, &totals);
-        if announcers.is_empty() && self.job.peers.is_empty() {
-            // The writer takes back what the storage left on the disk, and ends with its channel.
-            drop((self.shared, self.inbox));
-            let _ = self.writer.join();
-            return Err(SessionError::NobodyToAsk);
+        let announcers = finding::announce(job, &self.shared, &totals);
+        let peers_may_come = self.aim == Aim::Share && port.is_some();
+        if announcers.is_empty() && job.peers.is_empty() && !peers_may_come {
+            return Err(self.give_up());
         }
-        finding::resolve(&self.job.peers, &self.shared.events);
+        finding::resolve(&job.peers, &self.shared.events);
+        if self.aim == Aim::Share {
+            show(Progress::Seeding(port));
+        }
 
         let doors = Doors {
-            digest: Box::new(|piece| self.job.metainfo.piece_digest(piece.get()).unwrap_or_default()),
+            digest: Box::new(|piece| job.metainfo.piece_digest(piece.get()).unwrap_or_default()),
             show: Box::new(|snapshot| {
                 totals.set(counts(&snapshot));
                 show(Progress::Running(snapshot));
             }),
             is_stopped: Box::new(|| stop.is_asked()),
             need_peers: Box::new(|| announcers.need_peers()),
+            completed: Box::new(|snapshot| {
+                totals.set(counts(&snapshot));
+                announcers.completed();
+                show(Progress::Seeding(port));
+            }),
         };
-        let coordinator = Coordinator::new(self.shared, self.inbox, stored, self.job.limits, doors);
+        let start = (self.stored, self.aim);
+        let coordinator = Coordinator::new(self.shared, self.inbox, start, job.limits, job.giving, doors);
         let (end, snapshot) = coordinator.run();
 
+        self.registration = None;
         totals.set(counts(&snapshot));
         let deadline = Instant::now() + FAREWELL;
-        if end == End::Done {
+        if end == End::Done && !snapshot.seeding {
             announcers.completed();
         }
         announcers.stop(FAREWELL);
@@ -106,18 +126,32 @@ impl<'a> Threads<'a> {
         // What the writer says decides about success, so its thread is waited for wherever it has said
         // that it ends: it has nothing left to do but to return.
         let writer_ended = matches!(end, End::Done | End::WriterFailed) || all_gone;
-        if writer_ended || self.writer.is_finished() {
-            match self.writer.join() {
+        if let Some(writer) = self.writer.filter(|writer| writer_ended || writer.is_finished()) {
+            match writer.join() {
                 Ok(written) => written?,
                 Err(_) => return Err(SessionError::Threads(io::Error::other("the writer panicked"))),
             }
         }
         Ok(Outcome { end, snapshot })
     }
+
+    /// Nobody can be asked for anything. The writer takes back what the storage left on the disk, and
+    /// ends with its channel.
+    fn give_up(self) -> SessionError {
+        drop((self.registration, self.shared, self.inbox));
+        if let Some(writer) = self.writer {
+            let _ = writer.join();
+        }
+        SessionError::NobodyToAsk
+    }
 }
 
 fn counts(snapshot: &Snapshot) -> Counts {
-    Counts { uploaded: 0, downloaded: snapshot.received, left: snapshot.total.saturating_sub(snapshot.done) }
+    Counts {
+        uploaded: snapshot.uploaded,
+        downloaded: snapshot.received,
+        left: snapshot.total.saturating_sub(snapshot.done),
+    }
 }
 
 /// Our name in handshakes and announces, in the custom of BEP 20: client and version, then chance.

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use femtotorrent::message::Snapshot;
-use femtotorrent::session::{self, Job, Outcome, Progress, SessionError, Stop};
+use femtotorrent::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
 use femtotorrent::storage::Allocate;
-use femtotorrent::swarm::{End, Limits};
+use femtotorrent::swarm::{Aim, End, Giving, Limits};
 
 use crate::folder::TestFolder;
 use crate::peer::Peer;
@@ -41,7 +41,9 @@ impl Download {
     ) -> Download {
         let mut job = Job {
             metainfo: sample.metainfo(),
-            output_dir: PathBuf::from(folder.path()),
+            aim: Aim::Whole,
+            folder: PathBuf::from(folder.path()),
+            giving: Giving::default(),
             peers: peers.iter().map(|peer| peer.address().to_string()).collect(),
             limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None },
             allocate: Allocate::Sparse,
@@ -55,7 +57,7 @@ impl Download {
         let also_stop = Arc::clone(&stop);
         std::thread::spawn(move || {
             let show = std::sync::Mutex::new(show);
-            let result = session::run(&job, &also_stop, &|progress| {
+            let result = session::run(&job, &Network::unlimited(), &also_stop, &|progress| {
                 if let (Progress::Running(snapshot), Ok(show)) = (progress, show.lock()) {
                     let _ = show.send(snapshot);
                 }

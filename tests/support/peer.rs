@@ -232,7 +232,9 @@ impl Talk {
     /// Reads femtotorrent's handshake and answers with these reserved bytes.
     pub fn greet(&mut self, sample: &Sample, reserved: [u8; 8]) -> io::Result<()> {
         self.hear_handshake()?;
-        self.say_handshake(reserved, sample.info_hash(), *b"-SC0001-abcdefghijkl")
+        let mut id = *b"-SC0001-............";
+        id[8..].fill_with(|| fastrand::alphanumeric() as u8);
+        self.say_handshake(reserved, sample.info_hash(), id)
     }
 
     /// Reads femtotorrent's handshake: its info-hash and its peer id.

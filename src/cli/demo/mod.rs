@@ -10,13 +10,13 @@ mod server;
 mod tracker;
 
 use super::exit::Exit;
-use super::get::{self, Failure};
 use super::progress::{Screen, Style};
+use super::runs::{self, Failure};
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::session::Job;
+use crate::session::{Job, Network};
 use crate::storage::Allocate;
-use crate::swarm::Limits;
+use crate::swarm::{Aim, Giving, Limits};
 use crate::text::size;
 use seeder::Seed;
 use server::Server;
@@ -126,14 +126,16 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
     let screen = Screen::new(style, vec![metainfo.name.clone()]);
     let job = Job {
         metainfo,
-        output_dir: folder.to_owned(),
+        aim: Aim::Whole,
+        folder: folder.to_owned(),
+        giving: Giving::default(),
         peers: Vec::new(),
         limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
         allocate: Allocate::Sparse,
         overwrite: false,
         open_files: 4,
     };
-    get::supervise(vec![job], screen, get::interrupts())
+    runs::supervise(vec![job], Network::unlimited(), screen, runs::interrupts())
 }
 
 /// Looks at the file as somebody would who trusts nobody: each piece's digest, then each byte.

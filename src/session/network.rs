@@ -1,0 +1,25 @@
+//! What all runs of a process share: the port, the address that everything leaves by, the rate limits.
+
+use crate::net::{Listener, Origin, Throttle};
+use std::sync::Arc;
+
+/// The network as the user wants it used.
+#[derive(Debug)]
+pub struct Network {
+    /// The address that everything leaves by.
+    pub origin: Origin,
+    /// The port at which peers can come, where there is one.
+    pub listener: Option<Listener>,
+    /// What all peers together may send us.
+    pub down: Arc<Throttle>,
+    /// What we may send to all peers together.
+    pub up: Arc<Throttle>,
+}
+
+impl Network {
+    /// Nobody can come, and nothing is limited.
+    pub fn unlimited() -> Network {
+        let throttle = || Arc::new(Throttle::unlimited());
+        Network { origin: Origin::any(), listener: None, down: throttle(), up: throttle() }
+    }
+}
