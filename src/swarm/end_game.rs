@@ -24,6 +24,7 @@ const UNKNOWN_RATE: f64 = 1024.0;
 impl Coordinator<'_> {
     /// Leases blocks that others were asked for, to a peer that has nothing else to do.
     pub(super) fn take_over(&mut self, key: PeerKey, most: u32, now: Instant) -> Vec<(Span, Arc<Assembly>)> {
+        let holds_up = HOLDS_UP.saturating_add(self.limited_wait());
         let Some(helper) = self.roster.get(key) else { return Vec::new() };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
         // Nothing else is left for it, whatever others may still have to do.
@@ -33,13 +34,13 @@ impl Coordinator<'_> {
             .roster
             .all()
             .filter(|(other, peer)| *other != key && !peer.in_flight.is_empty())
-            .filter(|(_, peer)| end_game || now.saturating_duration_since(peer.last_block) > HOLDS_UP)
+            .filter(|(_, peer)| end_game || now.saturating_duration_since(peer.last_block) > holds_up)
             .map(|(_, peer)| peer)
             .collect();
         others.sort_by(|one, two| two.time_left().total_cmp(&one.time_left()));
         let leases = &mut self.leases;
         for slow in others {
-            let insist = now.saturating_duration_since(slow.last_block) > HOLDS_UP;
+            let insist = now.saturating_duration_since(slow.last_block) > holds_up;
             let their_rate = slow.pipeline.rate().max(UNKNOWN_RATE);
             let owed = slow.in_flight.len() as f64;
             let part = (owed * helper_rate / (helper_rate + their_rate)).ceil() as usize;

@@ -5,13 +5,15 @@ use super::roster::Restriction;
 use crate::message::{Lease, Order, PeerKey};
 use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex, Span};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// However many peers there are, each may be asked for this much.
 const FEWEST_REQUESTS: u32 = 4;
 /// Requests that are worth an order of their own, blocks: less than this waits for more, but never for
 /// more than a quarter of the pipeline.
 const LARGE_ORDER: u32 = 48;
+/// Under a download limit, what it lets in within so many seconds is asked for.
+const LIMITED_SECONDS: u64 = 3;
 
 impl Coordinator<'_> {
     /// Asks a peer for as many blocks as its pipeline has room for.
@@ -117,6 +119,19 @@ impl Coordinator<'_> {
     pub(super) fn share_of_memory(&self) -> u32 {
         let blocks = self.budget.allowance() / 4 * 3 / u64::from(BLOCK_LENGTH);
         let asked = self.roster.len().max(1) as u64;
-        u32::try_from(blocks / asked).unwrap_or(u32::MAX).max(FEWEST_REQUESTS)
+        let share = u32::try_from(blocks / asked).unwrap_or(u32::MAX).max(FEWEST_REQUESTS);
+        // What the download limit does not let in soon would wait in sockets, and look like silence.
+        let limited = self.shared.down.limit().map(|limit| limit.saturating_mul(LIMITED_SECONDS));
+        let soon = limited.map(|bytes| bytes / u64::from(BLOCK_LENGTH) / asked);
+        soon.map_or(share, |soon| share.min(u32::try_from(soon.max(1)).unwrap_or(u32::MAX)))
+    }
+
+    /// How long what was asked for takes to come under the download limit, at the least: so long nobody
+    /// can be blamed for its silence.
+    pub(super) fn limited_wait(&self) -> Duration {
+        let Some(limit) = self.shared.down.limit() else { return Duration::ZERO };
+        let blocks: usize = self.roster.all().map(|(_, peer)| peer.in_flight.len()).sum();
+        let bytes = (blocks as u64).saturating_mul(u64::from(BLOCK_LENGTH));
+        Duration::from_secs(bytes / limit.max(1))
     }
 }

@@ -61,11 +61,12 @@ impl Coordinator<'_> {
             self.roster.all_mut().for_each(|(_, peer)| peer.last_block = now);
             return;
         }
+        let snubbed = SNUBBED.saturating_add(self.limited_wait());
         let silent: Vec<PeerKey> = self
             .roster
             .all()
             .filter(|(_, peer)| !peer.in_flight.is_empty())
-            .filter(|(_, peer)| now.saturating_duration_since(peer.last_block) >= SNUBBED)
+            .filter(|(_, peer)| now.saturating_duration_since(peer.last_block) >= snubbed)
             .map(|(key, _)| key)
             .collect();
         for key in silent {
