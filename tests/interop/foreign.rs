@@ -1,7 +1,11 @@
-//! Programs that are not ours, as child processes: three seeders and a tracker.
+//! Programs that are not ours, as child processes: three seeders, three leechers and a tracker.
 //!
 //! Each is ready when its constructor returns, listens on loopback only where it can, and is killed
 //! when it is dropped.
+
+mod leeching;
+
+pub use leeching::Leecher;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -68,6 +72,10 @@ impl Foreign {
     /// It takes no peers from 127.0.0.0/8 out of a tracker's answer, but lets any of them connect.
     /// Each has an address of its own, so that several of them are several hosts.
     pub fn transmission(payload: &Payload, rate: u64) -> Self {
+        Self::transmission_in(payload, &payload.complete(), rate)
+    }
+
+    fn transmission_in(payload: &Payload, content: &Path, rate: u64) -> Self {
         static NEXT_HOST: AtomicU8 = AtomicU8::new(3);
         let host = Ipv4Addr::new(127, 0, 0, NEXT_HOST.fetch_add(1, Ordering::Relaxed));
         let address = free_address(host);
@@ -88,7 +96,7 @@ impl Foreign {
             .arg(format!("--bind-address-ipv4={host}"))
             .arg(format!("--peerport={}", address.port()))
             .arg(format!("--config-dir={}", folder.path().display()))
-            .arg(format!("--download-dir={}", payload.complete().display()));
+            .arg(format!("--download-dir={}", content.display()));
         let seeder = Self::start(command, address, Some(folder));
         seeder.expect_line("Verification is done");
         seeder
@@ -111,7 +119,14 @@ impl Foreign {
     /// Waits until this tracker knows so many seeders.
     pub fn wait_for_seeders(&self, info_hash: &str, count: u32) {
         wait_until("the seeders announce themselves", || {
-            count_seeders(self.address, info_hash) == Some(count)
+            scrape(self.address, info_hash, "8:completei") == Some(count)
+        });
+    }
+
+    /// Waits until this tracker knows so many leechers.
+    pub fn wait_for_leechers(&self, info_hash: &str, count: u32) {
+        wait_until("the leechers announce themselves", || {
+            scrape(self.address, info_hash, "10:incompletei") == Some(count)
         });
     }
 
@@ -183,8 +198,8 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// How many seeders of a torrent the tracker knows, by its scrape page (BEP 48).
-fn count_seeders(tracker: SocketAddr, info_hash: &str) -> Option<u32> {
+/// A number of the tracker's scrape page (BEP 48), by its bencoded key.
+fn scrape(tracker: SocketAddr, info_hash: &str, key: &str) -> Option<u32> {
     let escaped: String =
         info_hash.as_bytes().chunks(2).flat_map(|pair| ['%', pair[0].into(), pair[1].into()]).collect();
     let mut stream = TcpStream::connect(tracker).ok()?;
@@ -193,6 +208,6 @@ fn count_seeders(tracker: SocketAddr, info_hash: &str) -> Option<u32> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8_lossy(&answer);
-    let (_, count) = answer.split_once("8:completei")?;
+    let (_, count) = answer.split_once(key)?;
     count.split_once('e')?.0.parse().ok()
 }

@@ -1,14 +1,19 @@
-//! Downloads from programs that are not ours.
+//! Downloads from programs that are not ours, and theirs from us.
 //!
-//! libtorrent, aria2 and Transmission seed, opentracker introduces them, and femtotorrent runs as a
-//! process of its own, as a user runs it. `make interop` installs what this needs. Torrents are made
+//! libtorrent, aria2 and Transmission seed or download, opentracker introduces them, and femtotorrent
+//! runs as a process of its own, as a user runs it. `make interop` installs what this needs. Torrents are made
 //! by libtorrent and Transmission, so that neither end of any test is our opinion of the protocol.
 #![cfg(test)]
 
 mod foreign;
+#[path = "../support/instance.rs"]
+mod instance;
 mod payload;
 #[path = "../support/program.rs"]
 mod program;
+mod seeding;
+#[path = "../support/spread.rs"]
+mod spread;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -91,6 +91,27 @@ impl Payload {
         self.folder.path().join("complete")
     }
 
+    /// The file or folder that the torrent names.
+    pub fn content(&self) -> PathBuf {
+        self.complete().join(self.name)
+    }
+
+    /// Where a single-file payload may stand in this folder: Transmission names what is not complete
+    /// otherwise.
+    pub fn copies_in(&self, folder: &Path) -> [PathBuf; 2] {
+        [folder.join(self.name), folder.join(format!("{}.part", self.name))]
+    }
+
+    /// The torrent's name.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Bytes in every piece but the last.
+    pub fn piece_length(&self) -> u64 {
+        self.piece_length
+    }
+
     /// The torrent.
     pub fn torrent(&self) -> PathBuf {
         self.folder.path().join("payload.torrent")
@@ -128,10 +149,6 @@ impl Payload {
         for path in expected {
             assert_same_bytes(&self.complete().join(&path), &output.join(&path));
         }
-    }
-
-    fn content(&self) -> PathBuf {
-        self.complete().join(self.name)
     }
 
     fn torrent_by_transmission(self, announce: Option<&str>) -> Self {

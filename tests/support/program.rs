@@ -1,11 +1,19 @@
 //! Runs femtotorrent as a user does: as a process, with a deadline that kills it.
+//!
+//! One thread a stream collects what it prints, so that a full pipe never stops the program and a
+//! test can wait for it to say something.
 
 use std::ffi::OsStr;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A killed process closes its streams within this.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What a finished run left behind.
 pub struct Outcome {
@@ -19,7 +27,19 @@ pub struct Outcome {
 pub struct Program {
     /// The process.
     pub child: Child,
-    streams: [Receiver<String>; 2],
+    printed: Arc<Printed>,
+}
+
+#[derive(Default)]
+struct Printed {
+    streams: Mutex<[Stream; 2]>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    ended: bool,
 }
 
 impl Program {
@@ -34,13 +54,54 @@ impl Program {
     pub fn launch(mut command: Command) -> Self {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("femtotorrent starts");
-        let streams = [drain(child.stdout.take()), drain(child.stderr.take())];
-        Self { child, streams }
+        let printed = Arc::<Printed>::default();
+        collect(child.stdout.take(), &printed, 0);
+        collect(child.stderr.take(), &printed, 1);
+        Self { child, printed }
     }
 
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child can be asked").is_none()
+    }
+
+    /// What it printed so far, the standard output first.
+    pub fn output(&self) -> String {
+        let streams = self.printed.streams.lock().unwrap();
+        streams.iter().map(|stream| String::from_utf8_lossy(&stream.bytes)).collect()
+    }
+
+    /// Waits until a whole line that it prints, or has printed, passes, and returns what was made of it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none within `limit` or before its end; what it printed is shown.
+    pub fn wait_for<T>(&self, limit: Duration, find: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + limit;
+        let mut streams = self.printed.streams.lock().unwrap();
+        loop {
+            // Seen before the search, so that the last line of a program that ends is looked at.
+            let over = streams.iter().all(|stream| stream.ended) || Instant::now() >= deadline;
+            for stream in streams.iter() {
+                let text = String::from_utf8_lossy(&stream.bytes);
+                let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+                if let Some(found) = whole.into_iter().find_map(&find) {
+                    return found;
+                }
+            }
+            if over {
+                drop(streams);
+                panic!("femtotorrent did not say it within {limit:?}; it printed:\n{}", self.output());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            (streams, _) = self.printed.more.wait_timeout(streams, left).unwrap();
+        }
+    }
+
+    /// Asks it to end, as a service manager does.
+    pub fn terminate(&self) {
+        // It fails where the program has ended already, which is what is wanted.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
     }
 
     /// Waits for the end.
@@ -49,19 +110,13 @@ impl Program {
     ///
     /// If it has not ended by itself within `limit`; it is killed and what it printed is shown.
     pub fn finish(mut self, limit: Duration) -> Outcome {
-        let deadline = Instant::now() + limit;
         // A process that ends closes its streams, so waiting for their end is waiting for its end.
-        let mut in_time = true;
-        let mut output = String::new();
-        for stream in &self.streams {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let text = stream.recv_timeout(left).or_else(|_| {
-                in_time = false;
-                self.child.kill().expect("a child can be killed");
-                stream.recv_timeout(Duration::from_secs(5))
-            });
-            output.push_str(&text.expect("a killed process closes its streams"));
+        let in_time = self.printed.wait_for_end(limit);
+        if !in_time {
+            self.child.kill().expect("a child can be killed");
+            assert!(self.printed.wait_for_end(LAST_WORDS), "a killed process closes its streams");
         }
+        let output = self.output();
         let code = self.child.wait().expect("a child can be waited for").code();
         assert!(in_time, "femtotorrent was not done within {limit:?}; it printed:\n{output}");
         Outcome { code, output }
@@ -76,14 +131,31 @@ impl Drop for Program {
     }
 }
 
-/// Reads a stream to its end on a thread of its own, so that a full pipe never stops the program.
-fn drain(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
-    let (sender, receiver) = channel();
+impl Printed {
+    fn wait_for_end(&self, limit: Duration) -> bool {
+        let streams = self.streams.lock().unwrap();
+        let runs = |streams: &mut [Stream; 2]| streams.iter().any(|stream| !stream.ended);
+        let (_streams, waited) = self.more.wait_timeout_while(streams, limit, runs).unwrap();
+        !waited.timed_out()
+    }
+}
+
+/// Reads a stream to its end on a thread of its own.
+fn collect(stream: Option<impl Read + Send + 'static>, printed: &Arc<Printed>, at: usize) {
     let mut stream = stream.expect("the stream is piped");
+    let printed = Arc::clone(printed);
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+        let mut chunk = [0; 4096];
+        loop {
+            let length = stream.read(&mut chunk).unwrap_or(0);
+            let mut streams = printed.streams.lock().unwrap();
+            streams[at].bytes.extend(&chunk[..length]);
+            streams[at].ended = length == 0;
+            drop(streams);
+            printed.more.notify_all();
+            if length == 0 {
+                break;
+            }
+        }
     });
-    receiver
 }

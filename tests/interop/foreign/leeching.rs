@@ -1,0 +1,89 @@
+//! The same programs as leechers, each with an output folder and a loopback address of its own.
+//!
+//! All find their peers through the torrent's trackers, libtorrent also through its command line. Each
+//! announces the address that it connects from. Transmission takes no peers from 127.0.0.0/8 out of a
+//! tracker's answer: whoever is to meet it must connect to it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+
+use super::{Foreign, free_address};
+use crate::payload::{Folder, Payload};
+
+/// A foreign program that downloads and then goes on to share.
+pub struct Leecher {
+    program: Foreign,
+    output: Folder,
+    /// What stands in the line that it prints when everything is there.
+    complete: String,
+}
+
+impl Leecher {
+    /// libtorrent, which connects to these peers and to those that the tracker names.
+    pub fn libtorrent(payload: &Payload, peers: &[SocketAddr]) -> Self {
+        let host = Ipv4Addr::new(127, 0, 0, 101);
+        let output = Folder::new();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_leech.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(payload.torrent()).arg(output.path()).arg(host.to_string());
+        command.args(peers.iter().map(SocketAddr::to_string));
+        let mut program = Foreign::start(command, SocketAddr::from((host, 0)), None);
+        let port = program.expect_line("listening ");
+        program.address.set_port(port.trim().parse().unwrap());
+        Self { program, output, complete: "complete".to_owned() }
+    }
+
+    /// aria2. It listens on all addresses and connects from one.
+    pub fn aria2(payload: &Payload) -> Self {
+        let address = free_address(Ipv4Addr::new(127, 0, 0, 102));
+        let output = Folder::new();
+        let mut command = Command::new("aria2c");
+        command
+            .args(["--no-conf=true", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"])
+            .args(["--enable-peer-exchange=false", "--seed-ratio=0", "--file-allocation=none"])
+            .args(["--summary-interval=0", "--show-console-readout=false", "--console-log-level=notice"])
+            // The only word from it when it has everything and seeds: a command's, with the path of the file.
+            .arg("--on-bt-download-complete=/bin/echo")
+            .arg(format!("--listen-port={}", address.port()))
+            .arg(format!("--interface={}", address.ip()))
+            .arg("--dir")
+            .arg(output.path())
+            .arg(payload.torrent());
+        let program = Foreign::start(command, address, None);
+        program.expect_line("listening on TCP port");
+        let complete = format!("{}/", output.path().display());
+        Self { program, output, complete }
+    }
+
+    /// Transmission, to which somebody must connect.
+    pub fn transmission(payload: &Payload) -> Self {
+        let output = Folder::new();
+        let program = Foreign::transmission_in(payload, output.path(), 0);
+        Self { program, output, complete: "to \"Complete\"".to_owned() }
+    }
+
+    /// Where to connect to it.
+    pub fn address(&self) -> SocketAddr {
+        self.program.address
+    }
+
+    /// Where it downloads to.
+    pub fn output(&self) -> &Path {
+        self.output.path()
+    }
+
+    /// Waits until it says that it has everything.
+    pub fn wait_until_complete(&self) {
+        self.program.expect_line(&self.complete);
+    }
+
+    /// Ends it, and fails unless its folder holds the payload, byte for byte, and nothing else.
+    pub fn assert_identical(self, payload: &Payload) {
+        let Self { program, output, .. } = self;
+        drop(program);
+        // aria2 keeps its notes for as long as it seeds.
+        let _ = std::fs::remove_file(output.path().join(format!("{}.aria2", payload.name())));
+        payload.assert_identical(output.path());
+    }
+}

@@ -1,0 +1,71 @@
+//! femtotorrent seeds, and programs that are not ours download: from it alone, and in a swarm with it.
+
+use std::net::Ipv4Addr;
+
+use crate::foreign::{Foreign, Leecher, free_address};
+use crate::instance::Instance;
+use crate::payload::{Folder, Payload};
+use crate::spread;
+
+const MIB: u64 = 1024 * 1024;
+
+#[test]
+fn libtorrent_downloads_from_our_seed_alone() {
+    let payload = Payload::single(256 * MIB);
+    let (_seed, address) = Instance::seed(&payload.torrent(), &payload.complete(), &[]);
+    let leecher = Leecher::libtorrent(&payload, &[address]);
+    leecher.wait_until_complete();
+    leecher.assert_identical(&payload);
+}
+
+#[test]
+fn aria2_downloads_from_our_seed_alone() {
+    let tracker = free_address(Ipv4Addr::LOCALHOST);
+    let payload = Payload::single_announced(256 * MIB, &format!("http://{tracker}/announce"));
+    let tracker = Foreign::opentracker(tracker, &payload.info_hash());
+    let _seed = Instance::seed(&payload.torrent(), &payload.complete(), &[]);
+    tracker.wait_for_seeders(&payload.info_hash(), 1);
+    let leecher = Leecher::aria2(&payload);
+    leecher.wait_until_complete();
+    leecher.assert_identical(&payload);
+}
+
+#[test]
+fn transmission_downloads_from_our_seed_alone() {
+    let payload = Payload::single(256 * MIB);
+    let leecher = Leecher::transmission(&payload);
+    let peer = leecher.address().to_string();
+    let _seed = Instance::seed(&payload.torrent(), &payload.complete(), &["--peer", &peer]);
+    leecher.wait_until_complete();
+    leecher.assert_identical(&payload);
+}
+
+#[test]
+fn six_programs_finish_although_the_seed_leaves_when_one_copy_is_out() {
+    let tracker = free_address(Ipv4Addr::LOCALHOST);
+    let payload = Payload::single_announced(64 * MIB + 5, &format!("http://{tracker}/announce"));
+    let (torrent, info_hash) = (payload.torrent(), payload.info_hash());
+    let tracker = Foreign::opentracker(tracker, &info_hash);
+
+    // Transmission is known to the tracker before the others come, as they must connect to it.
+    let transmission = Leecher::transmission(&payload);
+    tracker.wait_for_leechers(&info_hash, 1);
+    let foreign = [transmission, Leecher::aria2(&payload), Leecher::libtorrent(&payload, &[])];
+    let folders = [Folder::new(), Folder::new()];
+    let ours = folders.each_ref().map(|folder| Instance::get(&torrent, folder.path(), &["--seed"]));
+    // Slow enough that nobody can have everything before the others have something.
+    let (seed, _) = Instance::seed(&torrent, &payload.complete(), &["--up-limit", "8M"]);
+
+    let copies = foreign.iter().map(Leecher::output).chain(folders.iter().map(Folder::path));
+    let copies: Vec<_> = copies.flat_map(|folder| payload.copies_in(folder)).collect();
+    spread::wait_until_one_copy_is_out(&payload.content(), payload.piece_length(), &copies);
+    seed.stop();
+
+    foreign.iter().for_each(Leecher::wait_until_complete);
+    ours.iter().for_each(|instance| instance.wait_for("done"));
+    for (instance, folder) in ours.into_iter().zip(&folders) {
+        instance.stop();
+        payload.assert_identical(folder.path());
+    }
+    foreign.into_iter().for_each(|leecher| leecher.assert_identical(&payload));
+}
