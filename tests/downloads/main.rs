@@ -7,6 +7,8 @@
 mod download;
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/instance.rs"]
+mod instance;
 #[path = "../support/logbook.rs"]
 mod logbook;
 #[path = "../support/peer.rs"]
@@ -15,11 +17,16 @@ mod peer;
 mod program;
 #[path = "../support/sample.rs"]
 mod sample;
+#[path = "../support/spread.rs"]
+mod spread;
+#[path = "../support/swarm.rs"]
+mod swarms;
 #[path = "../support/tracker.rs"]
 mod tracker;
 
 mod command_line;
 mod hostile;
 mod large;
+mod seeding;
 mod swarm;
 mod trackers;

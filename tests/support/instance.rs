@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::program::{Outcome, Program};
 
 /// For any one download or check here, on a loaded machine.
-const LIMIT: Duration = Duration::from_secs(420);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// A femtotorrent that takes part in a swarm. Killed when dropped.
 pub struct Instance {

@@ -80,7 +80,12 @@ impl Sample {
         Metainfo::parse(self.torrent.clone()).unwrap()
     }
 
-    /// The name of the torrent.
+    /// The torrent's name: the name of its only file or of the folder of its files.
+    pub fn name(&self) -> &str {
+        self.files[0].0.split('/').next().unwrap()
+    }
+
+    /// The identity of the torrent.
     pub fn info_hash(&self) -> [u8; 20] {
         self.metainfo().info_hash.0
     }

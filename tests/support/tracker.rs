@@ -1,4 +1,5 @@
-//! A tiny HTTP tracker on loopback: it records what it is told and answers what the test scripted.
+//! A tiny HTTP tracker on loopback: it records what it is told, introduces to each other those who
+//! tell it, and answers what the test scripted.
 //!
 //! One thread takes one connection after the other. It ends with the [`Tracker`].
 
@@ -62,12 +63,14 @@ struct Shared {
 #[derive(Default)]
 struct State {
     announces: Vec<Announced>,
+    here: Vec<SocketAddr>,
     script: VecDeque<Reply>,
     ends: bool,
 }
 
 impl Tracker {
-    /// A tracker that hands out these peers.
+    /// A tracker that names these peers and all who announced themselves before, at the addresses that
+    /// they connected from.
     pub fn start(peers: &[SocketAddr]) -> Tracker {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -129,15 +132,16 @@ impl Shared {
             stream.set_read_timeout(Some(DEADLINE)).unwrap();
             stream.set_write_timeout(Some(DEADLINE)).unwrap();
             let Some(announced) = read_request(&mut stream) else { continue };
-            let reply = {
+            let (reply, peers) = {
                 let mut state = self.state.lock().unwrap();
+                let others = state.introduce(&stream, &announced);
                 state.announces.push(announced);
-                state.script.pop_front()
+                (state.script.pop_front(), [self.peers.clone(), others].concat())
             };
             self.heard.notify_all();
             // A client that has enough of an answer closes the connection: no fault of the test's.
             let _ = match reply {
-                None => stream.write_all(&with_head(&compact(&self.peers))),
+                None => stream.write_all(&with_head(&compact(&peers))),
                 Some(Reply::Body(body)) => stream.write_all(&with_head(&body)),
                 Some(Reply::Raw(bytes)) => stream.write_all(&bytes),
                 Some(Reply::Hang) => {
@@ -146,6 +150,22 @@ impl Shared {
                 }
             };
         }
+    }
+}
+
+impl State {
+    /// Notes where a client listens, and says who else is here.
+    fn introduce(&mut self, stream: &TcpStream, announced: &Announced) -> Vec<SocketAddr> {
+        let (Ok(from), Ok(port)) = (stream.peer_addr(), announced.get("port").parse()) else {
+            return Vec::new();
+        };
+        let client = SocketAddr::new(from.ip(), port);
+        self.here.retain(|known| *known != client);
+        let others = self.here.clone();
+        if announced.get("event") != "stopped" {
+            self.here.push(client);
+        }
+        others
     }
 }
 

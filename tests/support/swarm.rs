@@ -1,0 +1,95 @@
+//! A swarm of our own programs: one payload, one tracker that introduces them, and a folder for each.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use crate::folder::TestFolder;
+use crate::instance::Instance;
+use crate::sample::Sample;
+use crate::spread;
+use crate::tracker::Tracker;
+
+/// A payload that is shared.
+pub struct Swarm {
+    sample: Sample,
+    /// The torrent, and the payload that the seeds serve.
+    origin: TestFolder,
+    /// Where everybody announces.
+    pub tracker: Tracker,
+}
+
+/// A program that downloads, and where to.
+pub struct Leecher {
+    /// The program.
+    pub instance: Instance,
+    folder: TestFolder,
+}
+
+impl Swarm {
+    /// A swarm that shares this single-file payload. Nobody takes part yet.
+    pub fn new(sample: Sample) -> Swarm {
+        let (tracker, origin) = (Tracker::start(&[]), TestFolder::new());
+        let sample = sample.with_tracker(&tracker.url());
+        sample.write_torrent(origin.path());
+        std::fs::write(origin.path().join(sample.name()), &sample.payload).unwrap();
+        Swarm { sample, origin, tracker }
+    }
+
+    /// Starts a seed, which listens and has announced itself when this returns.
+    pub fn seed(&self, arguments: &[&str]) -> (Instance, SocketAddr) {
+        let before = self.tracker.announces().len();
+        let seed = Instance::seed(&self.torrent(), self.origin.path(), arguments);
+        self.tracker.wait_for(before + 1);
+        seed
+    }
+
+    /// Starts a leecher that has nothing.
+    pub fn leecher(&self, arguments: &[&str]) -> Leecher {
+        self.leecher_in(TestFolder::new(), arguments)
+    }
+
+    /// Starts a leecher that has these pieces from a run before.
+    pub fn leecher_with(&self, has: impl Fn(u32) -> bool, arguments: &[&str]) -> Leecher {
+        let folder = TestFolder::new();
+        let name = self.sample.name();
+        let file = File::create(folder.path().join(name)).unwrap();
+        file.set_len(self.sample.payload.len() as u64).unwrap();
+        let pieces = self.sample.payload.chunks(self.sample.piece_length as usize);
+        for (piece, bytes) in (0..).zip(pieces).filter(|(piece, _)| has(*piece)) {
+            file.write_all_at(bytes, u64::from(piece) * u64::from(self.sample.piece_length)).unwrap();
+        }
+        // The note by which a run knows the unfinished work of another (docs/ARCHITECTURE.md).
+        let hash: String = self.sample.info_hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        let marker = folder.path().join(format!(".{name}.{}.femtotorrent", &hash[..8]));
+        let first = "An unfinished download: run the same femtotorrent command again to go on.";
+        std::fs::write(marker, format!("{first}\ninfo-hash {hash}\nend\n")).unwrap();
+        self.leecher_in(folder, arguments)
+    }
+
+    /// Waits until these leechers have every piece between them.
+    pub fn wait_until_one_copy_is_out(&self, leechers: &[Leecher]) {
+        let name = self.sample.name();
+        let copies: Vec<PathBuf> = leechers.iter().map(|leecher| leecher.folder.path().join(name)).collect();
+        let original = self.origin.path().join(name);
+        spread::wait_until_one_copy_is_out(&original, self.sample.piece_length.into(), &copies);
+    }
+
+    /// Waits until a leecher has said that it is done, ends it, and looks at every byte.
+    pub fn assert_completes(&self, leecher: Leecher) {
+        leecher.instance.wait_for("done");
+        let output = leecher.instance.stop().output;
+        self.sample.assert_downloaded(leecher.folder.path());
+        assert!(!output.contains("panicked"), "{output}");
+    }
+
+    fn leecher_in(&self, folder: TestFolder, arguments: &[&str]) -> Leecher {
+        let arguments = [&["--seed"], arguments].concat();
+        Leecher { instance: Instance::get(&self.torrent(), folder.path(), &arguments), folder }
+    }
+
+    fn torrent(&self) -> PathBuf {
+        self.origin.path().join("sample.torrent")
+    }
+}
