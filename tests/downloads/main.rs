@@ -1,5 +1,5 @@
-//! Whole downloads over real sockets: from peers of every temper, from peers that mean harm, and as a
-//! user starts them.
+//! Whole downloads and uploads over real sockets: from and to peers of every temper, peers that mean
+//! harm, and as a user starts them.
 
 #![cfg(test)]
 
@@ -17,6 +17,8 @@ mod peer;
 mod program;
 #[path = "../support/sample.rs"]
 mod sample;
+#[path = "../support/seeder.rs"]
+mod seeder;
 #[path = "../support/spread.rs"]
 mod spread;
 #[path = "../support/swarm.rs"]
@@ -26,7 +28,9 @@ mod tracker;
 
 mod command_line;
 mod hostile;
+mod hostile_leechers;
 mod large;
+mod leeching;
 mod seeding;
 mod swarm;
 mod trackers;

@@ -25,13 +25,18 @@ impl Instance {
         let port = instance
             .program
             .wait_for(LIMIT, |line| line.split_once("seeding, listening on port ")?.1.trim().parse().ok());
-        let address = SocketAddr::from((instance.host, port));
+        let address = instance.address(port);
         (instance, address)
     }
 
     /// Downloads into `output` and gives to others what it has.
     pub fn get(torrent: &Path, output: &Path, arguments: &[&str]) -> Instance {
         Instance::start("get", torrent, ["-o".as_ref(), output.as_os_str()], arguments)
+    }
+
+    /// Where it listens, if this is its port.
+    pub fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::from((self.host, port))
     }
 
     fn start(command: &str, torrent: &Path, folder: [&OsStr; 2], arguments: &[&str]) -> Instance {

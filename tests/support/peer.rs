@@ -1,8 +1,9 @@
 //! A peer that does what a test tells it, byte for byte.
 //!
-//! It listens on loopback and runs its script once for each connection, one after the other, on a
-//! thread that ends with the [`Peer`]. Every wait of a script has a deadline. What it was told is on
-//! record, and a test can wait for the record to say something.
+//! A [`Peer`] listens on loopback and runs its script once for each connection, one after the other, on
+//! a thread that ends with it. Every wait of a script has a deadline. What it was told is on record, and
+//! a test can wait for the record to say something. [`Talk::dial`] is a peer that connects to us: the
+//! test itself is its script.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -27,13 +28,20 @@ pub const MODERN: [u8; 8] = [0, 0, 0, 0, 0, 0x10, 0, 4];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     KeepAlive,
+    Choke,
+    Unchoke,
     Interested,
     NotInterested,
     Have(u32),
     Bitfield(Vec<u8>),
     HaveNone,
     Request(Wanted),
+    /// A block, and its bytes.
+    Piece(Wanted, Vec<u8>),
     Cancel(Wanted),
+    HaveAll,
+    Reject(Wanted),
+    AllowedFast(u32),
     Extended(Vec<u8>),
     /// Anything else, by its number.
     Other(u8),
@@ -204,14 +212,25 @@ pub struct Talk {
 }
 
 impl Talk {
+    /// Connects to a femtotorrent that listens. The connection ends with the talk.
+    pub fn dial(address: SocketAddr) -> Talk {
+        let stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
+        Talk::begin(stream, &Arc::default()).unwrap()
+    }
+
+    /// Our own end of the connection, which is what femtotorrent calls us.
+    pub fn address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     fn begin(stream: TcpStream, shared: &Arc<Shared>) -> Option<Talk> {
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        stream.set_write_timeout(Some(DEADLINE)).ok()?;
+        stream.set_nodelay(true).ok()?;
         let mut state = shared.state.lock().unwrap();
         if state.ends {
             return None;
         }
-        stream.set_read_timeout(Some(DEADLINE)).ok()?;
-        stream.set_write_timeout(Some(DEADLINE)).ok()?;
-        stream.set_nodelay(true).ok()?;
         state.stream = stream.try_clone().ok();
         state.record.connections += 1;
         let turn = state.record.connections - 1;
@@ -235,6 +254,15 @@ impl Talk {
         let mut id = *b"-SC0001-............";
         id[8..].fill_with(|| fastrand::alphanumeric() as u8);
         self.say_handshake(reserved, sample.info_hash(), id)
+    }
+
+    /// Says its handshake with these reserved bytes first, as who connects does, and reads femtotorrent's.
+    pub fn introduce(&mut self, sample: &Sample, reserved: [u8; 8]) -> io::Result<()> {
+        let id = format!("-SC0001-{:012}", self.address().port());
+        self.say_handshake(reserved, sample.info_hash(), id.as_bytes().try_into().unwrap())?;
+        let (hash, _) = self.hear_handshake()?;
+        assert_eq!(hash, sample.info_hash());
+        Ok(())
     }
 
     /// Reads femtotorrent's handshake: its info-hash and its peer id.
@@ -294,13 +322,22 @@ impl Talk {
         let wanted = || Wanted { index: number(1), begin: number(5), length: number(9) };
         let said = match frame.first() {
             None => Said::KeepAlive,
+            Some(0) => Said::Choke,
+            Some(1) => Said::Unchoke,
             Some(2) => Said::Interested,
             Some(3) => Said::NotInterested,
             Some(4) => Said::Have(number(1)),
             Some(5) => Said::Bitfield(frame[1..].to_vec()),
             Some(6) => Said::Request(wanted()),
+            Some(7) => {
+                let length = frame.len() as u32 - 9;
+                Said::Piece(Wanted { index: number(1), begin: number(5), length }, frame[9..].to_vec())
+            }
             Some(8) => Said::Cancel(wanted()),
+            Some(14) => Said::HaveAll,
             Some(15) => Said::HaveNone,
+            Some(16) => Said::Reject(wanted()),
+            Some(17) => Said::AllowedFast(number(1)),
             Some(20) => Said::Extended(frame[1..].to_vec()),
             Some(other) => Said::Other(*other),
         };
@@ -316,6 +353,12 @@ impl Talk {
                 return Ok(wanted);
             }
         }
+    }
+
+    /// Waits until femtotorrent has said this.
+    pub fn wait_for(&mut self, awaited: &Said) -> io::Result<()> {
+        while self.next()? != *awaited {}
+        Ok(())
     }
 
     /// Serves every request until the connection ends.

@@ -114,6 +114,20 @@ impl Sample {
         path.to_str().unwrap().to_owned()
     }
 
+    /// Writes the payload into a folder, as a finished download leaves it.
+    pub fn write_payload(&self, folder: &Path) {
+        let mut start = 0;
+        for (path, length, padding) in &self.files {
+            let bytes = &self.payload[start..start + *length as usize];
+            start += *length as usize;
+            if !padding {
+                let path = folder.join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, bytes).unwrap();
+            }
+        }
+    }
+
     /// Panics unless the folder holds the payload, byte for byte, and nothing else.
     pub fn assert_downloaded(&self, folder: &Path) {
         let mut start = 0;

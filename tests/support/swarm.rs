@@ -33,7 +33,7 @@ impl Swarm {
         let (tracker, origin) = (Tracker::start(&[]), TestFolder::new());
         let sample = sample.with_tracker(&tracker.url());
         sample.write_torrent(origin.path());
-        std::fs::write(origin.path().join(sample.name()), &sample.payload).unwrap();
+        sample.write_payload(origin.path());
         Swarm { sample, origin, tracker }
     }
 

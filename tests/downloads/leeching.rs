@@ -1,0 +1,303 @@
+//! What peers get from us that connect and keep to the protocol: which messages come when, and that
+//! each block is the right one.
+
+use std::fs::{self, File};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::{Duration, SystemTime};
+
+use crate::folder::TestFolder;
+use crate::instance::Instance;
+use crate::peer::{FAST, Gate, MODERN, PLAIN, Peer, Said, Talk};
+use crate::sample::Sample;
+use crate::seeder::Seeder;
+use crate::swarm::bits;
+use crate::tracker::Tracker;
+use femtotorrent::piece::BLOCK_LENGTH;
+use femtotorrent::strategy::allowed_fast;
+use femtotorrent::wire::{Message, Wanted};
+
+/// Every block of the sample, in order.
+pub fn blocks(sample: &Sample) -> Vec<Wanted> {
+    let pieces = (0..).zip(sample.payload.chunks(sample.piece_length as usize));
+    pieces.flat_map(|(index, piece)| blocks_of(index, piece.len() as u32)).collect()
+}
+
+fn blocks_of(index: u32, piece_length: u32) -> impl Iterator<Item = Wanted> {
+    let begins = (0..piece_length).step_by(BLOCK_LENGTH as usize);
+    begins.map(move |begin| Wanted { index, begin, length: BLOCK_LENGTH.min(piece_length - begin) })
+}
+
+/// Asks for all these at once.
+pub fn ask(talk: &mut Talk, wanted: &[Wanted]) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    wanted.iter().for_each(|wanted| Message::Request(*wanted).write_to(&mut bytes));
+    talk.say_bytes(&bytes)
+}
+
+/// Downloads the whole sample and looks at every byte of it.
+pub fn leech(talk: &mut Talk, sample: &Sample) -> io::Result<()> {
+    talk.say(Message::Interested)?;
+    talk.wait_for(&Said::Unchoke)?;
+    for some in blocks(sample).chunks(16) {
+        ask(talk, some)?;
+        for wanted in some {
+            assert_served(talk, sample, *wanted)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the next block, which must be this one.
+fn assert_served(talk: &mut Talk, sample: &Sample, wanted: Wanted) -> io::Result<()> {
+    loop {
+        match talk.next()? {
+            Said::Piece(sent, data) => {
+                assert_eq!(sent, wanted);
+                assert!(data == sample.block(wanted.index, wanted.begin, wanted.length), "{wanted:?}");
+                return Ok(());
+            }
+            Said::Reject(refused) => panic!("{refused:?} was refused"),
+            _ => {}
+        }
+    }
+}
+
+/// Waits for the answer to a request of a peer that speaks the Fast extension: whether it was served.
+fn answer(talk: &mut Talk, wanted: Wanted) -> io::Result<bool> {
+    loop {
+        match talk.next()? {
+            Said::Piece(sent, _) if sent == wanted => return Ok(true),
+            Said::Reject(refused) if refused == wanted => return Ok(false),
+            other @ (Said::Piece(..) | Said::Reject(_)) => panic!("{other:?} instead of {wanted:?}"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn whoever_is_interested_is_unchoked_and_gets_every_block_the_short_last_one_too() {
+    let sample = Arc::new(Sample::small());
+    let seeder = Seeder::start(&sample, &[]);
+    for reserved in [PLAIN, FAST, MODERN] {
+        leech(&mut seeder.meet(reserved), &sample).unwrap();
+    }
+}
+
+#[test]
+fn blocks_come_whole_out_of_many_files() {
+    let files = [("a", 20_000), ("b/c", 7), ("", 12_761), ("empty", 0), ("d", 100_001), ("e", 1)];
+    let sample = Arc::new(Sample::multi(&files, 32_768));
+    let seeder = Seeder::start(&sample, &[]);
+    leech(&mut seeder.meet(PLAIN), &sample).unwrap();
+}
+
+#[test]
+fn a_request_need_not_be_a_block() {
+    let sample = Arc::new(Sample::single(3 * 262_144 - 5, 262_144));
+    let seeder = Seeder::start(&sample, &[]);
+    let mut talk = seeder.meet(PLAIN);
+    talk.say(Message::Interested).unwrap();
+    talk.wait_for(&Said::Unchoke).unwrap();
+    let odd = [(0, 0, 1), (0, 262_143, 1), (1, 77, 16_385), (2, 131_067, 131_072)];
+    for (index, begin, length) in odd {
+        let wanted = Wanted { index, begin, length };
+        ask(&mut talk, &[wanted]).unwrap();
+        assert_served(&mut talk, &sample, wanted).unwrap();
+    }
+}
+
+#[test]
+fn the_first_message_says_that_we_have_everything() {
+    let sample = Arc::new(Sample::single(5 * 65_536 - 10, 65_536));
+    let seeder = Seeder::start(&sample, &[]);
+    assert_eq!(seeder.meet(PLAIN).next().unwrap(), Said::Bitfield(vec![0b1111_1000]));
+    assert_eq!(seeder.meet(FAST).next().unwrap(), Said::HaveAll);
+    let mut modern = seeder.meet(MODERN);
+    assert_eq!(modern.next().unwrap(), Said::HaveAll);
+    let Said::Extended(handshake) = modern.next().unwrap() else { panic!("no extension handshake") };
+    let handshake = String::from_utf8_lossy(&handshake).into_owned();
+    let port = format!("1:pi{}e", seeder.address.port());
+    for field in ["11:upload_onlyi1e", "4:reqqi500e", &port] {
+        assert!(handshake.contains(field), "{field} is not in {handshake}");
+    }
+}
+
+#[test]
+fn some_pieces_are_served_while_we_choke() {
+    let sample = Arc::new(Sample::single(40 * 32_768, 32_768));
+    let seeder = Seeder::start(&sample, &[]);
+    let mut talk = seeder.meet(FAST);
+    talk.say(Message::HaveNone).unwrap();
+    let given = allowed_fast([127, 0, 0, 1].into(), &sample.info_hash(), sample.pieces(), 10);
+    for piece in &given {
+        talk.wait_for(&Said::AllowedFast(*piece)).unwrap();
+    }
+    let first_of = |index| Wanted { index, begin: 0, length: BLOCK_LENGTH };
+    for piece in 0..sample.pieces() {
+        ask(&mut talk, &[first_of(piece)]).unwrap();
+        assert_eq!(answer(&mut talk, first_of(piece)).unwrap(), given.contains(&piece), "piece {piece}");
+    }
+}
+
+#[test]
+fn what_was_cancelled_is_refused_and_the_rest_is_served() {
+    let sample = Arc::new(Sample::single(40 * 32_768, 32_768));
+    // Slow, so that most requests still wait when the cancels come.
+    let seeder = Seeder::start(&sample, &["--up-limit", "256K"]);
+    let mut talk = seeder.meet(FAST);
+    talk.say(Message::Interested).unwrap();
+    talk.wait_for(&Said::Unchoke).unwrap();
+    let wanted = &blocks(&sample)[..60];
+    let (kept, cancelled) = wanted.split_at(30);
+    let mut bytes = Vec::new();
+    wanted.iter().for_each(|wanted| Message::Request(*wanted).write_to(&mut bytes));
+    cancelled.iter().for_each(|wanted| Message::Cancel(*wanted).write_to(&mut bytes));
+    talk.say_bytes(&bytes).unwrap();
+
+    let (mut served, mut refused) = (Vec::new(), Vec::new());
+    while served.len() + refused.len() < wanted.len() {
+        match talk.next().unwrap() {
+            Said::Piece(block, _) => served.push(block),
+            Said::Reject(block) => refused.push(block),
+            _ => {}
+        }
+    }
+    assert_eq!(&served[..kept.len()], kept);
+    assert!(!refused.is_empty(), "every block was sent before its cancel was heard");
+    assert!(refused.iter().all(|block| cancelled.contains(block)));
+}
+
+#[test]
+fn whoever_is_choked_is_told_which_requests_come_to_nothing() {
+    let sample = Arc::new(Sample::single(40 * 32_768, 32_768));
+    // More peers than slots, so that somebody has to give way when others have waited for their turn.
+    let seeder = Seeder::start(&sample, &["--up-limit", "64K"]);
+    let (tell, told) = channel();
+    for _ in 0..8 {
+        let (mut talk, sample, tell) = (seeder.meet(FAST), Arc::clone(&sample), tell.clone());
+        std::thread::spawn(move || {
+            let _ = tell.send(answers_around_a_choke(&mut talk, &sample));
+        });
+    }
+    let (asked, served, refused) = told.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+    assert_eq!(served + refused, asked, "each request has one answer");
+    assert!(refused > 0);
+}
+
+/// How much was asked for, served and refused, up to the first choke and its last refusal.
+fn answers_around_a_choke(talk: &mut Talk, sample: &Sample) -> io::Result<(usize, usize, usize)> {
+    talk.say(Message::Interested)?;
+    talk.wait_for(&Said::Unchoke)?;
+    let wanted = [blocks(sample), blocks(sample)].concat();
+    ask(talk, &wanted)?;
+    let (mut served, mut refused, mut choked) = (0, 0, false);
+    while served + refused < wanted.len() {
+        match talk.next()? {
+            Said::Piece(..) => served += 1,
+            Said::Choke => choked = true,
+            Said::Reject(_) => {
+                assert!(choked, "it refused before it choked");
+                refused += 1;
+            }
+            _ => {}
+        }
+    }
+    Ok((wanted.len(), served, refused))
+}
+
+#[test]
+fn two_seeds_part() {
+    let sample = Arc::new(Sample::small());
+    let seeder = Seeder::start(&sample, &[]);
+    for reserved in [PLAIN, FAST] {
+        let mut talk = seeder.meet(reserved);
+        let everything = bits(&sample, |_| true);
+        let all = if reserved == FAST { Message::HaveAll } else { Message::Bitfield(&everything) };
+        talk.say(all).unwrap();
+        talk.wait_for_end();
+        seeder.says_of(talk.address(), "neither of us wants anything");
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_seeded_is_not_served_any_more() {
+    let files = [("grows", 65_536), ("stays", 65_536), ("touched", 65_536)];
+    let sample = Arc::new(Sample::multi(&files, 32_768));
+    let seeder = Seeder::start(&sample, &[]);
+    let mut talk = seeder.meet(FAST);
+    leech(&mut talk, &sample).unwrap();
+
+    let grown = seeder.file("many/grows");
+    fs::write(&grown, [&sample.payload[..65_536], b"more"].concat()).unwrap();
+    let touched = File::options().write(true).open(seeder.file("many/touched")).unwrap();
+    touched.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+
+    for wanted in blocks(&sample) {
+        ask(&mut talk, &[wanted]).unwrap();
+        let expected = [2, 3].contains(&wanted.index);
+        assert_eq!(answer(&mut talk, wanted).unwrap(), expected, "{wanted:?}");
+    }
+    seeder.says("grows: it changed on disk");
+    seeder.says("touched: it changed on disk");
+}
+
+#[test]
+fn pieces_are_given_on_while_the_others_still_come() {
+    let tracker = Tracker::start(&[]);
+    let sample = Arc::new(Sample::small().with_tracker(&tracker.url()));
+    let (gate, folder) = (Gate::default(), TestFolder::new());
+    // One piece, and the others when the gate opens.
+    let (served, passed) = (Arc::clone(&sample), gate.clone());
+    let source = Peer::start(move |talk| {
+        talk.greet(&served, MODERN)?;
+        talk.say(Message::HaveAll)?;
+        talk.say(Message::Unchoke)?;
+        let first = talk.next_request()?;
+        talk.send(&served, first)?;
+        while let Ok(wanted) = talk.next_request() {
+            if wanted.index != first.index {
+                passed.pass()?;
+            }
+            talk.send(&served, wanted)?;
+        }
+        Ok(())
+    });
+    let torrent = sample.write_torrent(folder.path());
+    let output = TestFolder::new();
+    let peer = source.address().to_string();
+    let instance = Instance::get(torrent.as_ref(), output.path(), &["--seed", "--peer", &peer]);
+    let port = tracker.wait_for(1)[0].get("port").parse().unwrap();
+
+    let mut talk = Talk::dial(instance.address(port));
+    talk.introduce(&sample, FAST).unwrap();
+    talk.say(Message::Interested).unwrap();
+    let first = loop {
+        match talk.next().unwrap() {
+            Said::Have(piece) => break piece,
+            // It may have been stored before we came.
+            Said::Bitfield(bits) => break bits.iter().map(|byte| byte.leading_zeros()).sum(),
+            _ => {}
+        }
+    };
+    let wanted = Wanted { index: first, begin: 0, length: BLOCK_LENGTH };
+    ask(&mut talk, &[wanted]).unwrap();
+    assert!(answer(&mut talk, wanted).unwrap());
+
+    gate.open();
+    let mut missing: Vec<u32> = (0..sample.pieces()).filter(|piece| *piece != first).collect();
+    while !missing.is_empty() {
+        if let Said::Have(piece) = talk.next().unwrap() {
+            missing.retain(|other| *other != piece);
+        }
+    }
+    leech_the_rest(&mut talk, &sample);
+}
+
+fn leech_the_rest(talk: &mut Talk, sample: &Sample) {
+    for wanted in blocks(sample) {
+        ask(talk, &[wanted]).unwrap();
+        assert!(answer(talk, wanted).unwrap());
+    }
+}

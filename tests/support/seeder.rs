@@ -1,0 +1,76 @@
+//! A `femtotorrent seed` of a sample, with its log and what the kernel knows of it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::folder::TestFolder;
+use crate::instance::Instance;
+use crate::peer::Talk;
+use crate::sample::Sample;
+
+/// Longer than any deadline of femtotorrent's, and a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A seed that runs until it is dropped.
+pub struct Seeder {
+    instance: Instance,
+    /// Where it listens.
+    pub address: SocketAddr,
+    folder: TestFolder,
+    sample: Arc<Sample>,
+}
+
+impl Seeder {
+    /// Seeds the sample, with further arguments.
+    pub fn start(sample: &Arc<Sample>, arguments: &[&str]) -> Seeder {
+        let folder = TestFolder::new();
+        sample.write_payload(folder.path());
+        let torrent = PathBuf::from(sample.write_torrent(folder.path()));
+        let arguments = [&["-v"], arguments].concat();
+        let (instance, address) = Instance::seed(&torrent, folder.path(), &arguments);
+        Seeder { instance, address, folder, sample: Arc::clone(sample) }
+    }
+
+    /// Connects to it, and exchanges handshakes with these reserved bytes.
+    pub fn meet(&self, reserved: [u8; 8]) -> Talk {
+        let mut talk = Talk::dial(self.address);
+        talk.introduce(&self.sample, reserved).unwrap();
+        talk
+    }
+
+    /// Where it has this file of the payload.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// Waits until its log says this of a peer. Panics where it does not.
+    pub fn says_of(&self, peer: SocketAddr, text: &str) {
+        let start = format!("{peer}: ");
+        let of_it = |line: &str| Some(line.split_once(&start)?.1.contains(text)).filter(|said| *said);
+        self.instance.program.wait_for(PATIENCE, of_it);
+    }
+
+    /// Waits until its log says this. Panics where it does not.
+    pub fn says(&self, text: &str) {
+        self.instance.wait_for(text);
+    }
+
+    /// The most memory that it has held so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:").trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// How many threads it has.
+    pub fn threads(&self) -> usize {
+        self.status("Threads:").parse().unwrap()
+    }
+
+    fn status(&self, field: &str) -> String {
+        let path = format!("/proc/{}/status", self.instance.program.child.id());
+        let status = fs::read_to_string(path).unwrap();
+        status.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim().to_owned()
+    }
+}
