@@ -62,7 +62,7 @@ fn six_programs_finish_although_the_seed_leaves_when_one_copy_is_out() {
     seed.stop();
 
     foreign.iter().for_each(Leecher::wait_until_complete);
-    ours.iter().for_each(|instance| instance.wait_for("done"));
+    ours.iter().for_each(|instance| instance.wait_for("seeding, listening"));
     for (instance, folder) in ours.into_iter().zip(&folders) {
         instance.stop();
         payload.assert_identical(folder.path());

@@ -76,9 +76,9 @@ impl Swarm {
         spread::wait_until_one_copy_is_out(&original, self.sample.piece_length.into(), &copies);
     }
 
-    /// Waits until a leecher has said that it is done, ends it, and looks at every byte.
+    /// Waits until a leecher says that it seeds, ends it, and looks at every byte.
     pub fn assert_completes(&self, leecher: Leecher) {
-        leecher.instance.wait_for("done");
+        leecher.instance.wait_for("seeding, listening");
         let output = leecher.instance.stop().output;
         self.sample.assert_downloaded(leecher.folder.path());
         assert!(!output.contains("panicked"), "{output}");
