@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 
 /// How long a write may take that a peer does not read.
 const WRITE_DEADLINE: Duration = Duration::from_secs(60);
+/// Bytes that wait in the system to be sent, beyond what is on its way already.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MOST_UNSENT: u32 = 128 * 1024;
 /// Where the system cannot send from a file by itself, so many bytes are copied at once.
 const COPIED_AT_ONCE: usize = 8 * 1024;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -51,6 +54,7 @@ impl Line {
         // Requests are small and urgent: they do not wait for more to send.
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(WRITE_DEADLINE))?;
+        keep_unsent_short(&stream);
         Ok(Line { stream, hung_up: Mutex::default(), ended: Condvar::new() })
     }
 
@@ -201,6 +205,16 @@ impl Line {
         self.hung_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Has a write wait while more than this many bytes wait to be sent, where the system can: what waits
+/// there can neither be taken back when the peer cancels it nor overtaken by what we ask for.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keep_unsent_short(stream: &TcpStream) {
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(MOST_UNSENT);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keep_unsent_short(_: &TcpStream) {}
 
 /// Sends bytes of a file without copying them through this process. How many were sent: none where
 /// the system or the file system cannot.

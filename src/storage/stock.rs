@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use log::warn;
 
@@ -25,13 +26,16 @@ use super::pool::Pool;
 use super::{Payload, refused};
 use crate::piece::{Bitfield, PieceIndex};
 
+/// How long a look at a file is good for. A look costs as much as a tenth of sending a block.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The pieces of one torrent that may be sent.
 pub struct Stock {
     folder: Arc<Folder>,
     layout: Arc<Layout>,
     offered: Mutex<Bitfield>,
     /// By file; `None` where it does not exist or our own writer is at it.
-    stamps: Mutex<Vec<Option<Stamp>>>,
+    stamps: Mutex<Vec<Option<Known>>>,
     pool: Mutex<Pool>,
 }
 
@@ -40,6 +44,13 @@ pub struct Stock {
 struct Stamp {
     length: u64,
     modified: (u64, u64),
+}
+
+/// What a file was, and when we looked.
+#[derive(Clone, Copy)]
+struct Known {
+    stamp: Stamp,
+    looked: Instant,
 }
 
 /// Where some bytes of a piece are.
@@ -79,7 +90,7 @@ impl Stock {
         good: Bitfield,
         open_files: usize,
     ) -> Stock {
-        let stamps = found.iter().map(|found| found.map(|found| Stamp::of(&found))).collect();
+        let stamps = found.iter().map(|found| found.map(|found| Known::now(&found))).collect();
         Stock {
             folder,
             layout,
@@ -154,10 +165,22 @@ impl Stock {
     }
 
     fn is_as_known(&self, number: usize, file: &File) -> io::Result<bool> {
-        let stamp = || lock(&self.stamps).get(number).copied().flatten();
-        let Some(known) = stamp() else { return Ok(true) };
+        let known = |stamps: &[Option<Known>]| stamps.get(number).copied().flatten();
+        let Some(before) = known(&lock(&self.stamps)) else { return Ok(true) };
+        if before.looked.elapsed() < LOOK_INTERVAL {
+            return Ok(true);
+        }
+        let now = Known::now(&Folder::look_at(file)?);
+        let mut stamps = lock(&self.stamps);
         // Where the stamp is another by now, our own writer was at the file between the two looks.
-        Ok(Stamp::of(&Folder::look_at(file)?) == known || stamp() != Some(known))
+        if known(&stamps).is_none_or(|known| known.stamp != before.stamp) {
+            return Ok(true);
+        }
+        let as_known = now.stamp == before.stamp;
+        if let Some(slot) = stamps.get_mut(number).filter(|_| as_known) {
+            *slot = Some(now);
+        }
+        Ok(as_known)
     }
 
     /// The writer begins to write into a file. What it did not write itself since the last time
@@ -165,7 +188,7 @@ impl Stock {
     pub(super) fn writing(&self, number: usize, file: &File) {
         let known = lock(&self.stamps).get_mut(number).and_then(Option::take);
         if let (Some(known), Ok(found)) = (known, Folder::look_at(file))
-            && Stamp::of(&found) != known
+            && Stamp::of(&found) != known.stamp
         {
             self.withdraw(number, "it changed");
         }
@@ -173,9 +196,9 @@ impl Stock {
 
     /// The writer has written into a file.
     pub(super) fn written(&self, number: usize, file: &File) {
-        let stamp = Folder::look_at(file).ok().map(|found| Stamp::of(&found));
+        let known = Folder::look_at(file).ok().map(|found| Known::now(&found));
         if let Some(slot) = lock(&self.stamps).get_mut(number) {
-            *slot = stamp;
+            *slot = known;
         }
     }
 
@@ -200,6 +223,12 @@ impl Stock {
 impl Stamp {
     fn of(found: &Found) -> Stamp {
         Stamp { length: found.length, modified: found.modified }
+    }
+}
+
+impl Known {
+    fn now(found: &Found) -> Known {
+        Known { stamp: Stamp::of(found), looked: Instant::now() }
     }
 }
 

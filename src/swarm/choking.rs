@@ -3,6 +3,7 @@
 use super::{Coordinator, Counters, Phase};
 use crate::message::{Order, PeerKey};
 use crate::strategy::{self, Has, View};
+use log::debug;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -30,6 +31,7 @@ impl Coordinator<'_> {
         let slots = self.slots();
         for (key, unchoke) in self.choker.decide(&views, seeding, slots, now, &mut self.random) {
             if let Some(peer) = self.roster.get_mut(key) {
+                debug!("{}: {}", peer.address, if unchoke { "we unchoke it" } else { "we choke it" });
                 peer.served = unchoke;
                 peer.order(if unchoke { Order::Unchoke } else { Order::Choke });
             }
