@@ -17,6 +17,7 @@ mod files;
 mod folder;
 mod gathering;
 mod hashing;
+mod lanes;
 mod layout;
 mod marker;
 mod pool;
