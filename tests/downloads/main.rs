@@ -19,6 +19,7 @@ mod sample;
 mod tracker;
 
 mod command_line;
+mod create;
 mod hostile;
 mod large;
 mod swarm;
