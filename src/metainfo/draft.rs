@@ -46,7 +46,7 @@ pub struct Draft {
     /// Words for whoever looks at it.
     pub comment: Option<String>,
     /// When it was made, in seconds since 1970.
-    pub date: Option<i64>,
+    pub date: Option<u64>,
 }
 
 /// The payload of a new torrent.
@@ -85,7 +85,7 @@ impl Draft {
             torrent.push(("url-list", texts(&self.web_seeds)));
         }
         torrent.extend(self.comment.as_ref().map(|comment| ("comment", text(comment))));
-        torrent.extend(self.date.map(|date| ("creation date", Item::Integer(date))));
+        torrent.extend(self.date.map(|date| ("creation date", number(date))));
         Item::dictionary(torrent).encode()
     }
 
@@ -123,9 +123,9 @@ fn texts(list: &[String]) -> Item {
     Item::list(list.iter().map(|address| text(address)))
 }
 
-fn number(length: u64) -> Item {
-    // No disk holds a file for which this is not exact.
-    Item::Integer(i64::try_from(length).unwrap_or(i64::MAX))
+fn number(number: u64) -> Item {
+    // No disk holds a file, and no clock shows a time, for which this is not exact.
+    Item::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -165,7 +165,7 @@ mod tests {
         draft.trackers = vec![vec!["http://a".into(), "udp://b".into()], vec!["https://c".into()]];
         draft.web_seeds = vec!["http://d/".into()];
         draft.comment = Some("words".into());
-        draft.date = Some(-7);
+        draft.date = Some(7);
         let bytes = draft.encode(vec![7; 20]);
         let read = Metainfo::parse(bytes.clone()).unwrap();
         assert_eq!((read.name.as_str(), read.private, read.total_size), ("name", true, 30));
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(paths, ["name/a", "name/b/c", "name/b/č"]);
         assert_eq!(draft.misread(&read).count(), 0);
         let text = bytes.escape_ascii().to_string();
-        assert!(text.contains("7:comment5:words13:creation datei-7e"), "{text}");
+        assert!(text.contains("7:comment5:words13:creation datei7e"), "{text}");
     }
 
     #[test]

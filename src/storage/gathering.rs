@@ -55,9 +55,8 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
         let mut walk =
             Walk { folder: &folder, without, files: Vec::new(), left_out: Vec::new(), path_bytes: 0 };
         walk.run()?;
-        let Walk { mut files, mut left_out, .. } = walk;
+        let Walk { mut files, left_out, .. } = walk;
         files.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        left_out.sort_unstable();
         let total_size = total_size(path, &files)?;
         Gathered { name, is_folder: true, left_out, folder, files, total_size }
     } else {

@@ -1,12 +1,13 @@
 //! Reads pieces from the disk and hashes them, on all processors.
 //!
 //! On threads of its own (`hash-0`, `hash-1`, ...), as many as there are processors: hashing is what
-//! takes the time. Each has one small buffer, whatever the length of a piece, and one open file, and
-//! takes a few mebibytes in a row at once. Parts of a file that were never written are not read at
+//! takes the time. Each hashes two pieces at once (see `lanes`) with a small buffer, whatever the length of
+//! a piece, and an open file for each, and takes a few mebibytes in a row at once. Parts of a file that were never written are not read at
 //! all. What the digest of a piece is good for is left to who asked. It never writes.
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,6 +17,7 @@ use sha1::{Digest, Sha1};
 
 use super::error::{Action, StorageError};
 use super::folder::{Access, Folder};
+use super::lanes::{self, Lane};
 use super::layout::{Layout, Slice};
 use crate::piece::{Bitfield, PieceIndex};
 
@@ -28,8 +30,6 @@ pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
 /// out to be shorter than the layout says.
 pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<[u8; 20]>) + Sync + 'a;
 
-/// Bytes read at once. Stays in the second-level cache between the read and the hash.
-const BUFFER: usize = 256 * 1024;
 /// Bytes between two reports, and about what a thread takes at once, so that it reads in a row.
 const STRIDE: u64 = 4 << 20;
 /// No disk is faster than this many processors hash, and each thread takes open files.
@@ -95,8 +95,8 @@ impl Job<'_> {
     fn run_threads(&self, open_files: usize) -> Result<(), StorageError> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let runs = u64::from(self.wanted.count()).div_ceil(self.run);
-        // Walking to a file takes one more than the file that is read.
-        let count = processors.min(MOST_THREADS).min((open_files / 2).max(1));
+        // Walking to a file takes one more than the two files that are read.
+        let count = processors.min(MOST_THREADS).min((open_files / 3).max(1));
         let count = count.min(usize::try_from(runs).unwrap_or(count));
         thread::scope(|scope| {
             let mut threads = Vec::with_capacity(count);
@@ -132,6 +132,11 @@ impl Job<'_> {
         start
     }
 
+    fn failed(&self, action: Action, number: usize, error: io::Error) -> StorageError {
+        let path = self.layout.entry(number).map(|entry| self.folder.join(&entry.path));
+        StorageError::from_io(action, path.unwrap_or_default(), error)
+    }
+
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,106 +150,102 @@ impl Job<'_> {
 /// One of the threads.
 struct Hasher<'a> {
     job: &'a Job<'a>,
-    buffer: Vec<u8>,
-    reader: Option<Reader>,
+    lanes: [(Lane, Option<Reader>); 2],
+    /// What is left of the pieces that it took last, by their numbers.
+    run: Range<u64>,
     /// Bytes hashed and not yet reported.
     unreported: u64,
 }
 
-/// The file that a thread read last.
+/// The file that a lane read last.
 struct Reader {
     number: usize,
     /// `None` where it is gone since the survey.
     file: Option<File>,
     /// A part of the file that is known to be a hole.
-    hole: std::ops::Range<u64>,
+    hole: Range<u64>,
 }
 
 impl<'a> Hasher<'a> {
     fn new(job: &'a Job<'a>) -> Hasher<'a> {
-        Hasher { job, buffer: vec![0; BUFFER], reader: None, unreported: 0 }
+        let lane = || (Lane::new(), None);
+        Hasher { job, lanes: [lane(), lane()], run: 0..0, unreported: 0 }
     }
 
     fn work(mut self) -> Result<(), StorageError> {
-        let outcome = self.hash_runs();
+        let outcome = self.hash_all();
         if outcome.is_err() {
             self.job.stop.store(true, Ordering::Relaxed);
         }
         outcome
     }
 
-    fn hash_runs(&mut self) -> Result<(), StorageError> {
-        let geometry = self.job.layout.geometry();
+    fn hash_all(&mut self) -> Result<(), StorageError> {
         loop {
-            let start = self.job.take_run();
-            if start >= u64::from(geometry.piece_count()) {
+            for number in 0..self.lanes.len() {
+                self.supply(number)?;
+            }
+            let [(one, _), (other, _)] = &mut self.lanes;
+            if one.is_free() && other.is_free() {
                 return self.report();
             }
-            let numbers = start..start.saturating_add(self.job.run);
-            let pieces = numbers.map_while(|number| geometry.piece(u32::try_from(number).ok()?));
-            for piece in pieces.filter(|piece| self.job.wanted.has(*piece)) {
-                let digest = self.digest(piece)?;
-                (self.job.hear)(piece, digest);
+            let hashed = lanes::hash_both(one, other);
+            self.count(hashed as u64)?;
+        }
+    }
+
+    /// Sees to it that the lane has bytes to hash, as long as there are pieces.
+    fn supply(&mut self, number: usize) -> Result<(), StorageError> {
+        let job = self.job;
+        loop {
+            let Some((lane, reader)) = self.lanes.get_mut(number) else { return Ok(()) };
+            lane.fill(&mut |slice, part| Reader::of(reader, job, slice.file)?.read(job, slice, part))?;
+            if let Some((piece, digest)) = lane.finish() {
+                (job.hear)(piece, digest);
+            }
+            if !lane.is_free() {
+                return Ok(());
+            }
+            let Some(piece) = self.next_piece() else { return Ok(()) };
+            if self.is_hole(number, piece)? {
+                self.count(u64::from(job.layout.geometry().length(piece)))?;
+                (job.hear)(piece, Some(self.digest_of_zeros(piece)?));
+            } else if let Some((lane, _)) = self.lanes.get_mut(number) {
+                lane.begin(piece, job.layout.slices(piece));
             }
         }
     }
 
-    /// The digest of the piece as it is on the disk. `None` where a file is shorter than it should be.
-    fn digest(&mut self, piece: PieceIndex) -> Result<Option<[u8; 20]>, StorageError> {
-        if !self.is_hole(piece)? {
-            return self.digest_of_bytes(piece);
+    fn next_piece(&mut self) -> Option<PieceIndex> {
+        loop {
+            let number = match self.run.next() {
+                Some(number) => number,
+                None => {
+                    let start = self.job.take_run();
+                    self.run = start.saturating_add(1)..start.saturating_add(self.job.run);
+                    start
+                }
+            };
+            let piece = self.job.layout.geometry().piece(u32::try_from(number).ok()?)?;
+            if self.job.wanted.has(piece) {
+                return Some(piece);
+            }
         }
-        self.count(u64::from(self.job.layout.geometry().length(piece)))?;
-        self.digest_of_zeros(piece).map(Some)
     }
 
     /// Whether the piece is all zeros because nothing of it was ever written.
     ///
     /// Looks at pieces inside one file only: the question costs a system call a file, and it is
     /// large files that are mostly holes after an interrupted download.
-    fn is_hole(&mut self, piece: PieceIndex) -> Result<bool, StorageError> {
-        let layout = self.job.layout;
-        let mut stored = layout.slices(piece).filter(|slice| !slice.padding);
-        match (stored.next(), stored.next()) {
-            (None, _) => Ok(true),
-            (Some(slice), None) => Ok(self.reader(slice.file)?.is_hole(&slice)),
+    fn is_hole(&mut self, number: usize, piece: PieceIndex) -> Result<bool, StorageError> {
+        let mut stored = self.job.layout.slices(piece).filter(|slice| !slice.padding);
+        match (stored.next(), stored.next(), self.lanes.get_mut(number)) {
+            (None, ..) => Ok(true),
+            (Some(slice), None, Some((_, reader))) => {
+                Ok(Reader::of(reader, self.job, slice.file)?.is_hole(&slice))
+            }
             _ => Ok(false),
         }
-    }
-
-    fn digest_of_bytes(&mut self, piece: PieceIndex) -> Result<Option<[u8; 20]>, StorageError> {
-        let layout = self.job.layout;
-        let mut hash = Sha1::new();
-        for slice in layout.slices(piece) {
-            if slice.padding {
-                self.hash_zeros(&mut hash, slice.length)?;
-            } else if !self.hash_file(&mut hash, &slice)? {
-                return Ok(None);
-            }
-        }
-        Ok(Some(hash.finalize().into()))
-    }
-
-    fn hash_file(&mut self, hash: &mut Sha1, slice: &Slice) -> Result<bool, StorageError> {
-        let (mut offset, end) = (slice.offset, slice.offset.saturating_add(slice.length));
-        while offset < end {
-            // The buffer is lent out for the read, because the reader is a part of the same thread.
-            let mut buffer = std::mem::take(&mut self.buffer);
-            let length = usize::try_from(end - offset).unwrap_or(BUFFER).min(BUFFER);
-            let result = match (self.reader(slice.file)?.file.as_ref(), buffer.get_mut(..length)) {
-                (Some(file), Some(part)) => file.read_exact_at(part, offset).map(|()| hash.update(part)),
-                _ => Err(io::ErrorKind::UnexpectedEof.into()),
-            };
-            self.buffer = buffer;
-            match result {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-                Err(error) => return Err(self.failed(Action::Read, slice.file, error)),
-            }
-            offset += length as u64;
-            self.count(length as u64)?;
-        }
-        Ok(true)
     }
 
     fn hash_zeros(&mut self, hash: &mut Sha1, length: u64) -> Result<(), StorageError> {
@@ -293,28 +294,38 @@ impl<'a> Hasher<'a> {
         }
         Ok(())
     }
-
-    fn reader(&mut self, number: usize) -> Result<&mut Reader, StorageError> {
-        if self.reader.as_ref().is_none_or(|reader| reader.number != number) {
-            self.reader = None;
-            let entry = self.job.layout.entry(number).ok_or(StorageError::Layout)?;
-            let file = match self.job.folder.open_file(&entry.path, Access::Read) {
-                Ok(file) => Some(file),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(self.failed(Action::Open, number, error)),
-            };
-            self.reader = Some(Reader { number, file, hole: 0..0 });
-        }
-        self.reader.as_mut().ok_or(StorageError::Layout)
-    }
-
-    fn failed(&self, action: Action, number: usize, error: io::Error) -> StorageError {
-        let path = self.job.layout.entry(number).map(|entry| self.job.folder.join(&entry.path));
-        StorageError::from_io(action, path.unwrap_or_default(), error)
-    }
 }
 
 impl Reader {
+    /// The reader of this file, which takes the place of another one's.
+    fn of<'r>(
+        place: &'r mut Option<Reader>,
+        job: &Job<'_>,
+        number: usize,
+    ) -> Result<&'r mut Reader, StorageError> {
+        if place.as_ref().is_none_or(|reader| reader.number != number) {
+            *place = None;
+            let entry = job.layout.entry(number).ok_or(StorageError::Layout)?;
+            let file = match job.folder.open_file(&entry.path, Access::Read) {
+                Ok(file) => Some(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(job.failed(Action::Open, number, error)),
+            };
+            *place = Some(Reader { number, file, hole: 0..0 });
+        }
+        place.as_mut().ok_or(StorageError::Layout)
+    }
+
+    /// Reads from where the slice starts. False where the file ends before the buffer is full.
+    fn read(&self, job: &Job<'_>, slice: &Slice, buffer: &mut [u8]) -> Result<bool, StorageError> {
+        let Some(file) = &self.file else { return Ok(false) };
+        match file.read_exact_at(buffer, slice.offset) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(job.failed(Action::Read, slice.file, error)),
+        }
+    }
+
     fn is_hole(&mut self, slice: &Slice) -> bool {
         let end = slice.offset.saturating_add(slice.length);
         if !(self.hole.contains(&slice.offset) && end <= self.hole.end) {

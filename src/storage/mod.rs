@@ -6,6 +6,9 @@
 //! not verified is never on the disk, so a download can be stopped at any moment by any means and
 //! goes on from there. [`Storage::finish`] makes it durable.
 //!
+//! [`fn@examine`] only looks, and changes nothing. [`gather`] and [`Gathered::digests`] are the way from
+//! files to a new torrent.
+//!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name,
 //! `pool` bounds the open files, `files` puts the three together, and `space` counts the room. What is
 //! on the disk is sent to others out of the [`Stock`].
@@ -18,6 +21,7 @@ mod files;
 mod folder;
 mod gathering;
 mod hashing;
+mod lanes;
 mod layout;
 mod marker;
 mod pool;

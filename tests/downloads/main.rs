@@ -27,6 +27,7 @@ mod swarms;
 mod tracker;
 
 mod command_line;
+mod create;
 mod hostile;
 mod hostile_leechers;
 mod large;

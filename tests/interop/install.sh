@@ -12,6 +12,7 @@ need aria2c aria2
 need opentracker opentracker
 need transmission-daemon transmission-daemon
 need transmission-create transmission-cli
+need transmission-show transmission-cli
 need python3 python3
 need openssl openssl
 need unshare util-linux

@@ -5,6 +5,7 @@
 //! by libtorrent and Transmission, so that neither end of any test is our opinion of the protocol.
 #![cfg(test)]
 
+mod create;
 mod foreign;
 #[path = "../support/instance.rs"]
 mod instance;

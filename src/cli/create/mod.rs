@@ -34,10 +34,10 @@ pub struct Create {
     pub path: PathBuf,
     /// A tracker, a tier of its own; commas separate those that share a tier (repeatable)
     #[arg(long = "tracker", value_name = "URL[,URL]", value_parser = tier)]
-    pub trackers: Vec<Tier>,
+    pub trackers: Vec<String>,
     /// Bytes in a piece, a power of two from 16K to 128M [default: about 1500 pieces]
     #[arg(long, value_name = "SIZE", value_parser = piece_length)]
-    pub piece_length: Option<u32>,
+    pub piece_length: Option<u64>,
     /// Peers may come from the torrent's own trackers alone
     #[arg(long)]
     pub private: bool,
@@ -55,15 +55,11 @@ pub struct Create {
     pub overwrite: bool,
     /// Say when it was made: `now`, or seconds since 1970 [default: not said]
     #[arg(long, value_name = "WHEN", value_parser = date)]
-    pub date: Option<i64>,
+    pub date: Option<u64>,
     /// Print nothing but errors, the info-hash and where the torrent is
     #[arg(short, long)]
     pub quiet: bool,
 }
-
-/// Trackers that are asked in turn, of which one that answers is enough (BEP 12).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tier(Vec<String>);
 
 /// Makes the torrent and prints its info-hash and where it is.
 ///
@@ -97,7 +93,8 @@ pub fn run(arguments: &Create, out: &mut impl Write) -> Result<Exit, Failure> {
 
 fn draft(arguments: &Create, gathered: &Gathered) -> Result<Draft, Failure> {
     let total_size = gathered.total_size();
-    let piece_length = arguments.piece_length.unwrap_or_else(|| draft::piece_length(total_size));
+    let piece_length = arguments.piece_length.and_then(|length| u32::try_from(length).ok());
+    let piece_length = piece_length.unwrap_or_else(|| draft::piece_length(total_size));
     let geometry = Geometry::new(total_size, piece_length).filter(|geometry| {
         // Not even the digests alone may be longer than what we would read.
         u64::from(geometry.piece_count()) * 20 < source::FILE_LIMIT
@@ -117,7 +114,11 @@ fn draft(arguments: &Create, gathered: &Gathered) -> Result<Draft, Failure> {
         content,
         geometry,
         private: arguments.private,
-        trackers: arguments.trackers.iter().map(|tier| tier.0.clone()).collect(),
+        trackers: arguments
+            .trackers
+            .iter()
+            .map(|tier| tier.split(',').map(str::to_owned).collect())
+            .collect(),
         web_seeds: arguments.web_seeds.clone(),
         comment: arguments.comment.clone(),
         date: arguments.date,
@@ -193,12 +194,12 @@ fn unusable(arguments: &Create, error: &crate::metainfo::MetainfoError) -> Failu
     (Exit::BAD_TORRENT, printable(&format!("cannot make a torrent of {path}: {error}")))
 }
 
-fn tier(text: &str) -> Result<Tier, String> {
-    let trackers = text.split(',').map(|address| {
-        let schemes = ["http", "https", "udp", "ws", "wss"];
-        checked(address, &schemes, "https://tracker.example.org/announce")
-    });
-    trackers.collect::<Result<_, _>>().map(Tier)
+fn tier(text: &str) -> Result<String, String> {
+    let schemes = ["http", "https", "udp", "ws", "wss"];
+    for address in text.split(',') {
+        checked(address, &schemes, "https://tracker.example.org/announce")?;
+    }
+    Ok(text.to_owned())
 }
 
 fn web_seed(text: &str) -> Result<String, String> {
@@ -218,18 +219,15 @@ fn checked(address: &str, schemes: &[&str], example: &str) -> Result<String, Str
     }
 }
 
-fn piece_length(text: &str) -> Result<u32, String> {
+fn piece_length(text: &str) -> Result<u64, String> {
     let length = size(text).ok().filter(|length| length.is_power_of_two());
     length
-        .filter(|length| (u64::from(SHORTEST_PIECE)..=LONGEST_CHOICE).contains(length))
-        .and_then(|length| u32::try_from(length).ok())
+        .filter(|length| (SHORTEST_PIECE.into()..=LONGEST_CHOICE).contains(length))
         .ok_or_else(|| "a power of two from 16K (16 KiB) to 128M is expected, such as 256K or 1M".to_owned())
 }
 
-fn date(text: &str) -> Result<i64, String> {
+fn date(text: &str) -> Result<u64, String> {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
     let seconds = if text == "now" { now() } else { text.parse().ok() };
-    seconds
-        .and_then(|seconds| i64::try_from(seconds).ok())
-        .ok_or_else(|| "`now` or seconds since 1970 are expected".to_owned())
+    seconds.ok_or_else(|| "`now` or seconds since 1970 are expected".to_owned())
 }

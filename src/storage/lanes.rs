@@ -1,0 +1,214 @@
+//! Two pieces hashed at once by one thread, a block of one and a block of the other by turns. Pure.
+//!
+//! SHA-1 is one long chain: each step waits for the one before, and meanwhile most of the processor
+//! has nothing to do. Two chains that do not wait for each other fill it, and with the processor's own
+//! SHA instructions one thread hashes half as much again. The blocks must be small for that, since a
+//! processor looks only some hundred instructions ahead.
+
+use std::ops::Range;
+
+use sha1::{Digest, Sha1};
+
+use super::error::StorageError;
+use super::layout::Slice;
+use crate::piece::PieceIndex;
+
+/// Bytes read at once. Two of them, and what the read brings along, stay in the second-level cache
+/// between the read and the hash.
+const BUFFER: usize = 128 * 1024;
+/// Bytes that SHA-1 takes in one step.
+const BLOCK: usize = 64;
+
+/// Fills a buffer with the first bytes of a slice that is no padding; false where there are fewer.
+pub(super) type Read<'a> = dyn FnMut(&Slice, &mut [u8]) -> Result<bool, StorageError> + 'a;
+
+/// One of the two pieces, on its way from the disk through the hash.
+pub(super) struct Lane {
+    piece: Option<PieceIndex>,
+    /// What is still to be read of it, the next part last.
+    slices: Vec<Slice>,
+    hash: Sha1,
+    buffer: Vec<u8>,
+    /// Where in the buffer the bytes are that were read and not hashed.
+    unhashed: Range<usize>,
+    /// A file ended too early: the piece has no digest.
+    is_short: bool,
+}
+
+impl Lane {
+    /// A lane without a piece.
+    pub fn new() -> Lane {
+        Lane {
+            piece: None,
+            slices: Vec::new(),
+            hash: Sha1::new(),
+            buffer: vec![0; BUFFER],
+            unhashed: 0..0,
+            is_short: false,
+        }
+    }
+
+    /// Whether it has no piece.
+    pub fn is_free(&self) -> bool {
+        self.piece.is_none()
+    }
+
+    /// Takes a piece that consists of these parts.
+    pub fn begin(&mut self, piece: PieceIndex, slices: impl Iterator<Item = Slice>) {
+        self.piece = Some(piece);
+        self.slices.clear();
+        self.slices.extend(slices);
+        self.slices.reverse();
+        self.hash = Sha1::new();
+        self.unhashed = 0..0;
+        self.is_short = false;
+    }
+
+    /// The piece with its digest, or with `None` where a file was too short, if all of it is hashed.
+    pub fn finish(&mut self) -> Option<(PieceIndex, Option<[u8; 20]>)> {
+        if !self.unhashed.is_empty() || !self.slices.is_empty() {
+            return None;
+        }
+        let piece = self.piece.take()?;
+        let digest = std::mem::take(&mut self.hash).finalize();
+        Some((piece, (!self.is_short).then(|| digest.into())))
+    }
+
+    /// Fills the buffer where it is used up.
+    pub fn fill(&mut self, read: &mut Read<'_>) -> Result<(), StorageError> {
+        if !self.unhashed.is_empty() {
+            return Ok(());
+        }
+        let mut end = 0;
+        while let (Some(slice), Some(room)) = (self.slices.last_mut(), self.buffer.get_mut(end..)) {
+            let length = usize::try_from(slice.length).unwrap_or(room.len()).min(room.len());
+            if room.is_empty() {
+                break;
+            }
+            let part = room.get_mut(..length).unwrap_or_default();
+            if slice.padding {
+                part.fill(0);
+            } else if !read(slice, part)? {
+                self.is_short = true;
+                self.slices.clear();
+                end = 0;
+                break;
+            }
+            end += length;
+            slice.offset = slice.offset.saturating_add(length as u64);
+            slice.length = slice.length.saturating_sub(length as u64);
+            if slice.length == 0 {
+                self.slices.pop();
+            }
+        }
+        self.unhashed = 0..end;
+        Ok(())
+    }
+
+    /// Hashes what is in the buffer. Returns how many bytes that were.
+    fn hash_all(&mut self) -> usize {
+        let bytes = self.buffer.get(self.unhashed.clone()).unwrap_or_default();
+        self.hash.update(bytes);
+        self.unhashed = self.unhashed.end..self.unhashed.end;
+        bytes.len()
+    }
+}
+
+/// Hashes until one of the two buffers is used up. Returns how many bytes that were.
+pub(super) fn hash_both(one: &mut Lane, other: &mut Lane) -> usize {
+    let both = one.unhashed.len().min(other.unhashed.len()) / BLOCK * BLOCK;
+    if both == 0 {
+        // One has no whole block left.
+        let is_next = other.unhashed.is_empty() || (1..=other.unhashed.len()).contains(&one.unhashed.len());
+        return if is_next { one.hash_all() } else { other.hash_all() };
+    }
+    let (blocks, _) = one.buffer.get(one.unhashed.clone()).unwrap_or_default().as_chunks::<BLOCK>();
+    let (others, _) = other.buffer.get(other.unhashed.clone()).unwrap_or_default().as_chunks::<BLOCK>();
+    for (block, other_block) in blocks.iter().zip(others) {
+        one.hash.update(block);
+        other.hash.update(other_block);
+    }
+    one.unhashed.start += both;
+    other.unhashed.start += both;
+    both * 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::piece::Geometry;
+
+    /// A lane with a piece of these parts; a negative one is padding.
+    fn lane(lengths: &[i64]) -> Lane {
+        let piece = Geometry::new(1, 1).unwrap().piece(0).unwrap();
+        let slice = |(file, length): (usize, &i64)| Slice {
+            file,
+            offset: 7,
+            length: length.unsigned_abs(),
+            padding: *length < 0,
+        };
+        let mut lane = Lane::new();
+        lane.begin(piece, lengths.iter().enumerate().map(slice));
+        lane
+    }
+
+    fn byte(file: usize, offset: u64) -> u8 {
+        (offset.wrapping_add(file as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+    }
+
+    fn expected(lengths: &[i64]) -> [u8; 20] {
+        let mut hash = Sha1::new();
+        for (file, length) in lengths.iter().enumerate() {
+            let bytes: Vec<u8> = (7..7 + length.unsigned_abs())
+                .map(|offset| if *length < 0 { 0 } else { byte(file, offset) })
+                .collect();
+            hash.update(bytes);
+        }
+        hash.finalize().into()
+    }
+
+    fn read(slice: &Slice, part: &mut [u8]) -> Result<bool, StorageError> {
+        part.iter_mut().zip(slice.offset..).for_each(|(to, offset)| *to = byte(slice.file, offset));
+        Ok(true)
+    }
+
+    #[test]
+    fn two_pieces_of_any_lengths_and_parts_have_their_digests() {
+        let pieces: [&[i64]; 8] = [
+            &[0],
+            &[1],
+            &[63, -2, 64],
+            &[64],
+            &[BUFFER as i64],
+            &[BUFFER as i64 + 65, 3],
+            &[100, -300_000, 100],
+            &[3 * BUFFER as i64 - 1],
+        ];
+        for one in pieces {
+            for other in pieces {
+                let mut lanes = [lane(one), lane(other)];
+                let mut digests = [None, None];
+                let mut hashed = 0;
+                while digests.contains(&None) {
+                    for (lane, digest) in lanes.iter_mut().zip(&mut digests) {
+                        lane.fill(&mut read).unwrap();
+                        *digest = lane.finish().map(|(_, digest)| digest.unwrap()).or(*digest);
+                    }
+                    let [one, other] = &mut lanes;
+                    hashed += hash_both(one, other);
+                }
+                assert_eq!(digests, [Some(expected(one)), Some(expected(other))], "{one:?} {other:?}");
+                let bytes: u64 = one.iter().chain(other).map(|length| length.unsigned_abs()).sum();
+                assert_eq!(hashed as u64, bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_piece_with_a_short_file_has_no_digest() {
+        let mut lane = lane(&[10, 10]);
+        lane.fill(&mut |slice, _| Ok(slice.file == 0)).unwrap();
+        assert_eq!(lane.finish().unwrap().1, None);
+        assert!(lane.is_free());
+    }
+}

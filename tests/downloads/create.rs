@@ -1,0 +1,298 @@
+//! `create` and `verify` as a user starts them: what they make, find and leave alone.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use femtotorrent::metainfo::Metainfo;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::folder::TestFolder;
+use crate::program::{Outcome, Program};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A folder to work in, with the payload `things` in it.
+struct Desk(TestFolder);
+
+impl Desk {
+    fn new() -> Desk {
+        let desk = Desk(TestFolder::new());
+        desk.put("things/b/ž 世.bin", 70_000);
+        desk.put("things/b.txt", 3);
+        desk.put("things/a/none", 0);
+        desk.put("things/z", 40_000);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn put(&self, name: &str, length: usize) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut bytes = vec![0; length];
+        fastrand::Rng::with_seed(length as u64).fill(&mut bytes);
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn start(&self, arguments: &[&str]) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        Program::launch(command)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        self.start(arguments).finish(LIMIT)
+    }
+
+    fn ends_with(&self, arguments: &[&str], code: i32, words: &[&str]) {
+        let outcome = self.run(arguments);
+        assert_eq!(outcome.code, Some(code), "{arguments:?}: {}", outcome.output);
+        for words in words {
+            assert!(outcome.output.contains(words), "{words:?} is not in: {}", outcome.output);
+        }
+    }
+
+    fn torrent(&self, name: &str) -> Metainfo {
+        Metainfo::parse(fs::read(self.path(name)).unwrap()).unwrap()
+    }
+
+    /// Everything here with what would tell of a change.
+    fn listing(&self) -> Vec<(PathBuf, u64, i64, i64)> {
+        let (mut folders, mut seen) = (vec![self.0.path().to_owned()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let is = fs::symlink_metadata(&path).unwrap();
+                seen.push((path.clone(), is.len(), is.mtime_nsec(), is.ctime_nsec()));
+                if is.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        seen.sort();
+        seen
+    }
+}
+
+#[test]
+fn what_is_created_can_be_shown_and_verified() {
+    let desk = Desk::new();
+    let created =
+        desk.run(&["create", "things", "--tracker", "http://a/x,udp://b/y", "--tracker", "http://c/"]);
+    assert_eq!(created.code, Some(0), "{}", created.output);
+    let torrent = desk.torrent("things.torrent");
+    let line = format!("{}  things.torrent\n", torrent.info_hash);
+    assert!(created.output.starts_with(&line), "{}", created.output);
+    assert_eq!(torrent.trackers, [vec!["http://a/x", "udp://b/y"], vec!["http://c/"]]);
+    let paths: Vec<_> = torrent.files.iter().map(|file| file.path.to_str().unwrap()).collect();
+    assert_eq!(paths, ["things/a/none", "things/b.txt", "things/b/ž 世.bin", "things/z"]);
+    desk.ends_with(&["show", "things.torrent"], 0, &[&torrent.info_hash.to_string()]);
+    let before = desk.listing();
+    desk.ends_with(
+        &["verify", "things.torrent"],
+        0,
+        &["good        things/b/ž 世.bin\n", "4 of 4 files are good, 7 of 7 pieces verify"],
+    );
+    assert_eq!(desk.listing(), before);
+}
+
+#[test]
+fn the_same_files_make_the_same_torrent() {
+    let (one, other) = (Desk::new(), Desk::new());
+    one.ends_with(&["create", "things", "--comment", "ž", "--web-seed", "http://w/", "--private"], 0, &[]);
+    let arguments =
+        ["create", "--private", "--web-seed", "http://w/", "--comment", "ž", "-o", "../x.torrent", "."];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
+    command.args(arguments).current_dir(other.path("things")).stdin(Stdio::null());
+    assert_eq!(Program::launch(command).finish(LIMIT).code, Some(0));
+    let bytes = fs::read(one.path("things.torrent")).unwrap();
+    assert!(bytes == fs::read(other.path("x.torrent")).unwrap());
+    assert!(!bytes.escape_ascii().to_string().contains("creation date"));
+    one.ends_with(&["create", "things", "-o", "dated.torrent", "--date", "1234567890"], 0, &[]);
+    let dated = fs::read(one.path("dated.torrent")).unwrap().escape_ascii().to_string();
+    assert!(dated.contains("13:creation datei1234567890e"), "{dated}");
+}
+
+#[test]
+fn one_file_has_no_list_and_the_piece_length_that_was_chosen() {
+    let desk = Desk::new();
+    desk.ends_with(&["create", "things/z", "--piece-length", "32K", "--quiet"], 0, &["  z.torrent\n"]);
+    let torrent = desk.torrent("z.torrent");
+    assert_eq!((torrent.name.as_str(), torrent.piece_length, torrent.files.len()), ("z", 32_768, 1));
+    desk.ends_with(&["verify", "z.torrent", "-d", "things"], 0, &["good        z\n"]);
+    desk.ends_with(&["verify", "z.torrent"], 32, &["missing     z\n", "give the folder that holds z"]);
+    for bad in ["48K", "8K", "0", "256M", "x"] {
+        desk.ends_with(&["create", "things/z", "--piece-length", bad], 28, &["power of two from 16K"]);
+    }
+    for bad in ["", "a/announce", "http://", "http://a b/", "file:///x", "http://a,"] {
+        desk.ends_with(&["create", "things/z", "--tracker", bad], 28, &["an address is expected"]);
+    }
+    // A link to the payload is followed, and gives its own name.
+    symlink("things/z", desk.path("link")).unwrap();
+    desk.ends_with(&["create", "link"], 0, &["  link.torrent\n"]);
+    assert_eq!(desk.torrent("link.torrent").piece_digest(0), {
+        desk.ends_with(&["create", "things/z", "-o", "again.torrent"], 0, &[]);
+        desk.torrent("again.torrent").piece_digest(0)
+    });
+}
+
+#[test]
+fn what_is_not_as_it_should_be_is_told_and_left_alone_code_32() {
+    let desk = Desk::new();
+    desk.ends_with(&["create", "things"], 0, &[]);
+    let large = fs::File::options().write(true).open(desk.path("things/b/ž 世.bin")).unwrap();
+    large.write_all_at(b"?", 40_000).unwrap();
+    let before = desk.listing();
+    let words = ["bad         things/b/ž 世.bin (4 of 5 pieces verify)\n", "bad pieces: 2\n", "3 of 4 files"];
+    desk.ends_with(&["verify", "things.torrent"], 32, &words);
+    assert_eq!(desk.listing(), before);
+    let json = desk.run(&["verify", "things.torrent", "--json"]).output;
+    for words in [r#""state": "bad""#, r#""good": false"#, r#""bad_pieces": 1"#] {
+        assert!(json.contains(words), "{words} is not in {json}");
+    }
+
+    fs::remove_file(desk.path("things/a/none")).unwrap();
+    large.set_len(20_000).unwrap();
+    let z = fs::File::options().append(true).open(desk.path("things/z")).unwrap();
+    z.set_len(40_001).unwrap();
+    let words = [
+        "missing     things/a/none\n",
+        "good        things/b.txt\n",
+        "incomplete  things/b/ž 世.bin (20,000 of 70,000 bytes)\n",
+        "too long    things/z (40,001 of 40,000 bytes)\n",
+        "missing pieces: 1-4\n",
+        "1 of 4 files are good",
+    ];
+    let before = desk.listing();
+    desk.ends_with(&["verify", "things.torrent", "--dir", "."], 32, &words);
+    let quiet = desk.run(&["verify", "things.torrent", "--quiet"]);
+    assert_eq!((quiet.code, quiet.output.as_str()), (Some(32), ""));
+    assert_eq!(desk.listing(), before);
+
+    desk.ends_with(&["verify", "things.torrent", "-d", "nowhere"], 32, &["missing pieces: 0-6\n"]);
+    assert!(!desk.path("nowhere").exists());
+    desk.ends_with(&["verify", "no.torrent"], 3, &["no.torrent"]);
+}
+
+#[test]
+fn an_existing_torrent_is_kept_unless_it_may_be_overwritten_code_13() {
+    let desk = Desk::new();
+    fs::write(desk.path("things.torrent"), "mine").unwrap();
+    desk.ends_with(&["create", "things"], 13, &["things.torrent", "--overwrite"]);
+    assert_eq!(fs::read(desk.path("things.torrent")).unwrap(), b"mine");
+    desk.ends_with(&["create", "things", "--overwrite"], 0, &[]);
+    desk.ends_with(&["create", "things", "-o", "no/x.torrent"], 16, &["no/x.torrent"]);
+    // A torrent inside its own payload is left out, so that it does not change with every run.
+    desk.ends_with(&["create", "things", "-o", "things/x.torrent"], 0, &[]);
+    let again = ["create", "things", "-o", "things/x.torrent", "--overwrite"];
+    desk.ends_with(&again, 0, &["things/x.torrent: left out, it is the torrent itself"]);
+    assert_eq!(desk.torrent("things/x.torrent").info_hash, desk.torrent("things.torrent").info_hash);
+    desk.ends_with(&["create", "things/z", "-o", "things/z", "--overwrite"], 1, &["written over it"]);
+}
+
+#[test]
+fn nothing_is_left_out_in_silence() {
+    let desk = Desk::new();
+    symlink("/etc", desk.path("things/link")).unwrap();
+    symlink("z", desk.path("things/b/other link")).unwrap();
+    fs::create_dir(desk.path("things/hollow")).unwrap();
+    assert!(Command::new("mkfifo").arg(desk.path("things/pipe")).status().unwrap().success());
+    let words = [
+        "things/link: left out, it is a symbolic link",
+        "things/b/other link: left out, it is a symbolic link",
+        "things/hollow: left out, it is an empty folder",
+        "things/pipe: left out, it is a device, a pipe or a socket",
+    ];
+    desk.ends_with(&["create", "things"], 0, &words);
+    assert_eq!(desk.torrent("things.torrent").files.len(), 4);
+
+    desk.put("things/NUL.txt", 5);
+    desk.put("things/Z", 5);
+    let words = ["a download will call it things/_NUL.txt", "things/z: not a name for every system"];
+    desk.ends_with(&["create", "things", "--overwrite"], 0, &words);
+}
+
+#[test]
+fn what_no_torrent_can_be_made_of_is_named() {
+    let desk = Desk::new();
+    desk.ends_with(&["create", "missing"], 15, &["missing"]);
+    desk.put("empty/none", 0);
+    desk.ends_with(&["create", "empty"], 1, &["empty: it holds no bytes"]);
+    desk.ends_with(&["create", "/dev/null"], 15, &["no ordinary file"]);
+    desk.put("padded/_____padding_file_7", 7);
+    desk.ends_with(&["create", "padded"], 1, &["_____padding_file_7"]);
+    let name = OsStr::from_bytes(b"bad\xff");
+    fs::write(desk.path("things").join(name), "x").unwrap();
+    desk.ends_with(&["create", "things"], 1, &["things/bad", "not UTF-8"]);
+    assert!(!desk.path("things.torrent").exists());
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named_code_15() {
+    let desk = Desk::new();
+    let file = desk.path("things/z");
+    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    if fs::File::open(&file).is_ok() {
+        println!("skipped: this user may read everything");
+        return;
+    }
+    desk.ends_with(&["create", "things"], 15, &["things/z", "permission denied"]);
+    assert!(!desk.path("things.torrent").exists());
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing_behind_code_7() {
+    let desk = Desk::new();
+    let large = fs::File::create(desk.path("large")).unwrap();
+    // Islands of data, so that it takes long to read and little room.
+    large.set_len(64 << 30).unwrap();
+    for begin in (0..64_u64 << 30).step_by(16 << 20) {
+        large.write_all_at(b"x", begin).unwrap();
+    }
+    let before = desk.listing();
+    for arguments in [&["create", "large"][..], &["verify", "large.torrent"]] {
+        if arguments[0] == "verify" {
+            let digests = vec![b'x'; 20 * 4096];
+            let head = format!(
+                "d4:infod6:lengthi{}e4:name5:large12:piece lengthi{}e6:pieces{}:",
+                64_u64 << 30,
+                16 << 20,
+                digests.len()
+            );
+            fs::write(desk.path("large.torrent"), [head.as_bytes(), &digests, b"ee"].concat()).unwrap();
+        }
+        let program = desk.start(arguments);
+        wait_until_reading(program.child.id(), &desk.path("large"));
+        kill_process(Pid::from_child(&program.child), Signal::INT).unwrap();
+        let outcome = program.finish(LIMIT);
+        assert_eq!(outcome.code, Some(7), "{}", outcome.output);
+        if arguments[0] == "create" {
+            assert!(outcome.output.contains("stopped, nothing was written"), "{}", outcome.output);
+            assert_eq!(desk.listing(), before);
+        }
+    }
+}
+
+/// Returns when the process has the file open, which it has for as long as it reads.
+fn wait_until_reading(process: u32, file: &Path) {
+    let deadline = std::time::Instant::now() + LIMIT;
+    let folder = PathBuf::from(format!("/proc/{process}/fd"));
+    if !folder.exists() {
+        return;
+    }
+    let is_open = || {
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|open| open.ends_with(file))
+    };
+    while !is_open() {
+        assert!(std::time::Instant::now() < deadline, "the file is never opened");
+        std::thread::yield_now();
+    }
+}
