@@ -117,7 +117,7 @@ def main():
         ]),
     }
     purpose = {
-        "factors": "single file, the last piece shorter than the others; `femtotorrent demo` carries it inside",
+        "factors": "single file, the last piece shorter than the others; what `femtotorrent demo` downloads",
         "garden": "several files in nested folders, one of one byte, one of none; pieces run across files",
         "padded": "padding files (BEP 47) put each file on a piece boundary; they are never written, so the "
                   "payload has none",

@@ -1,10 +1,11 @@
 //! `demo`: a download to watch, with everything that it needs inside this process.
 //!
 //! A tracker and two seeders run on threads of their own and on real sockets, all on loopback; what
-//! downloads from them is the ordinary code of `get`. The torrent and its payload are part of the
-//! program, so that the result can be compared byte by byte. What is shown goes to standard output,
+//! downloads from them is the ordinary code of `get`. The torrent is part of the program, and
+//! its payload is made up by it, so that the result can be compared byte by byte. What is shown goes to standard output,
 //! the progress between to standard error.
 
+mod payload;
 mod seeder;
 mod server;
 mod tracker;
@@ -25,10 +26,10 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 const TORRENT: &[u8] = include_bytes!("../../../sample-torrents/factors.torrent");
-const PAYLOAD: &[u8] = include_bytes!("../../../sample-torrents/payload/factors.txt");
 /// When nothing moves for so long, something here is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -41,12 +42,13 @@ pub fn run(output_dir: Option<&Path>) -> Result<Exit, Failure> {
     let mut metainfo = Metainfo::parse(TORRENT.to_vec()).map_err(|error| (Exit::OTHER, error.to_string()))?;
     let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length)
         .ok_or((Exit::OTHER, "the torrent inside has no pieces".to_owned()))?;
+    let payload: Arc<[u8]> = payload::factors(geometry.total_size()).into();
     let seed = |has: fn(u32) -> bool| {
         let mut pieces = Bitfield::none(geometry.piece_count());
         geometry.pieces().filter(|piece| has(piece.get())).for_each(|piece| {
             pieces.insert(piece);
         });
-        Seed { info_hash: metainfo.info_hash.0, geometry, payload: PAYLOAD, pieces }
+        Seed { info_hash: metainfo.info_hash.0, geometry, payload: Arc::clone(&payload), pieces }
     };
     // Each lacks every third piece, but not the same ones.
     let has: [fn(u32) -> bool; 2] = [|piece| piece % 3 != 1, |piece| piece % 3 != 0];
@@ -75,7 +77,7 @@ pub fn run(output_dir: Option<&Path>) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     account(&events, &sent);
-    verify(&file, geometry, &digests)?;
+    verify(&file, geometry, &digests, &payload)?;
     tell(
         "verified",
         format_args!("the SHA-1 of all {} pieces, and every byte is as it should be", digests.len()),
@@ -139,7 +141,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
 }
 
 /// Looks at the file as somebody would who trusts nobody: each piece's digest, then each byte.
-fn verify(file: &Path, geometry: Geometry, digests: &[[u8; 20]]) -> Result<(), Failure> {
+fn verify(file: &Path, geometry: Geometry, digests: &[[u8; 20]], payload: &[u8]) -> Result<(), Failure> {
     let bytes = std::fs::read(file)
         .map_err(|error| (Exit::CANNOT_OPEN, format!("cannot read {}: {error}", file.display())))?;
     let pieces = bytes.chunks(geometry.piece_length() as usize);
@@ -150,7 +152,7 @@ fn verify(file: &Path, geometry: Geometry, digests: &[[u8; 20]]) -> Result<(), F
         .map(|(piece, _)| piece)
         .collect();
     match wrong.first() {
-        None if bytes == PAYLOAD => Ok(()),
+        None if bytes == payload => Ok(()),
         None => Err((Exit::NOT_VERIFIED, format!("{} is not what the seeders have", file.display()))),
         Some(piece) => {
             Err((Exit::NOT_VERIFIED, format!("piece {} of {} is wrong", piece.get(), file.display())))

@@ -11,6 +11,7 @@ use crate::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, Want
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The time between two blocks.
@@ -27,7 +28,7 @@ pub struct Seed {
     /// How it is cut.
     pub geometry: Geometry,
     /// All of its bytes.
-    pub payload: &'static [u8],
+    pub payload: Arc<[u8]>,
     /// The pieces that this seeder admits to have.
     pub pieces: Bitfield,
 }
@@ -108,7 +109,7 @@ impl Seed {
     }
 
     /// The bytes of a block of a piece that we have. A request is a stranger's: it is checked.
-    fn block(&self, wanted: Wanted) -> Option<&'static [u8]> {
+    fn block(&self, wanted: Wanted) -> Option<&[u8]> {
         let length = usize::try_from(wanted.length).ok()?;
         let block = self.geometry.block(wanted.index, wanted.begin, length)?;
         let start = self.geometry.offset(block.piece).checked_add(u64::from(wanted.begin))?;
