@@ -11,8 +11,9 @@
 //! - Where nobody has given anything, every slot is optimistic: two that meet with nothing begin at once.
 //!   Where somebody has, slots that nobody earned go to peers that were never tried; who had its thirty
 //!   seconds and gave nothing shares the few optimistic slots, and does not share with those who give.
-//! - *Seeding*, there is nothing to earn: the fast ones stay, and every thirty seconds a quarter of the
-//!   slots passes to those who have waited longest, so that everybody gets a turn.
+//! - *Seeding*, there is nothing to earn. A quarter of the slots, one at least, passes in every round to
+//!   those who have waited longest, so that everybody gets a turn, of twenty seconds at least. Who takes
+//!   twice as fast as others keeps its slot before them.
 //!
 //! Between these rounds nobody is choked, but a slot that nobody uses is filled at once.
 //!
@@ -30,8 +31,10 @@ use std::time::{Duration, Instant};
 
 /// How often the slots are given anew, and the least time between two changes of one peer.
 const ROUND: Duration = Duration::from_secs(10);
-/// How long an optimistic unchoke and a turn last.
+/// How long an optimistic unchoke lasts.
 const TURN: Duration = Duration::from_secs(30);
+/// How long, seeding, a turn lasts.
+const SEED_TURN: Duration = Duration::from_secs(20);
 const FEWEST_SLOTS: f64 = 4.0;
 const MOST_SLOTS: f64 = 200.0;
 
@@ -65,8 +68,6 @@ pub fn slots(rate: f64) -> usize {
 pub struct Choker<Key> {
     known: HashMap<Key, Known>,
     next_round: Instant,
-    /// When, seeding, slots may pass to those who wait.
-    next_turn: Instant,
 }
 
 /// What is remembered of a peer.
@@ -84,7 +85,7 @@ struct Known {
 impl<Key: Copy + Eq + Hash + Ord> Choker<Key> {
     /// A choker that knows nobody.
     pub fn new(now: Instant) -> Choker<Key> {
-        Choker { known: HashMap::new(), next_round: now + ROUND, next_turn: now + TURN }
+        Choker { known: HashMap::new(), next_round: now + ROUND }
     }
 
     /// Which peers change; `true` is unchoke. The chokes come first.
@@ -103,14 +104,12 @@ impl<Key: Copy + Eq + Hash + Ord> Choker<Key> {
         let known = |view: &View<Key>| {
             let mut known = self.known.get(&view.key).copied().unwrap_or(Known::stranger());
             known.wanting |= view.interested;
-            Peer::new(*view, known, now)
+            Peer::new(*view, known, if seeding { SEED_TURN } else { TURN }, now)
         };
         let mut seats = Seats::new(peers.iter().map(known).collect(), seeding, slots, now);
         if now >= self.next_round {
             self.next_round = now + ROUND;
-            if seats.round(now >= self.next_turn) {
-                self.next_turn = now + TURN;
-            }
+            seats.round();
         }
         seats.fill(random);
         let changes = seats.changes();

@@ -1,6 +1,6 @@
 //! One decision of the choker: the peers, the slots, and who gets which.
 
-use super::{Known, ROUND, TURN, View};
+use super::{Known, ROUND, View};
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
@@ -50,13 +50,13 @@ pub(super) struct Peer<Key> {
 }
 
 impl<Key> Peer<Key> {
-    pub(super) fn new(view: View<Key>, known: Known, now: Instant) -> Peer<Key> {
+    pub(super) fn new(view: View<Key>, known: Known, turn: Duration, now: Instant) -> Peer<Key> {
         let changed_before =
             |time| known.changed.is_none_or(|changed| now.saturating_duration_since(changed) >= time);
         Peer {
             was: known.state,
             may_change: changed_before(ROUND),
-            turn_is_over: changed_before(TURN),
+            turn_is_over: changed_before(turn),
             new: now.saturating_duration_since(view.since) < NEW,
             earned: false,
             view,
@@ -121,22 +121,21 @@ impl<Key: Copy + Ord> Seats<Key> {
         Seats { peers, seeding, slots, turns, now }
     }
 
-    /// Gives the slots anew to those who are unchoked and to those who earned one. Whether turns passed on.
-    pub(super) fn round(&mut self, turn: bool) -> bool {
+    /// Gives the slots anew to those who are unchoked and to those who earned one.
+    pub(super) fn round(&mut self) {
+        for peer in &mut self.peers {
+            peer.known.tried |= peer.unchoked() && peer.turn_is_over;
+        }
         if !self.seeding {
             self.find_who_earned();
         }
         let waiting = self.peers.iter().filter(|peer| peer.waits() && !peer.earned).count();
-        let kept_free = match (self.seeding, turn) {
-            (true, true) => waiting.min((self.slots / 4).max(1)),
-            (true, false) => 0,
-            (false, _) => waiting,
-        };
+        let kept_free = if self.seeding { waiting.min((self.slots / 4).max(1)) } else { waiting };
         let (slots, turns, seeding) = (self.slots, self.turns, self.seeding);
         let mut order: Vec<&mut Peer<Key>> =
             self.peers.iter_mut().filter(|peer| peer.unchoked() || peer.earned).collect();
         order.sort_by(|a, b| by_rank(a, b, seeding));
-        let (mut used, mut in_turn, mut passed_on) = (0, 0, false);
+        let (mut used, mut in_turn) = (0, 0);
         for peer in order {
             let stays = match peer.rank() {
                 Rank::Settling => true,
@@ -149,15 +148,13 @@ impl<Key: Copy + Ord> Seats<Key> {
                 (true, true) => State::Regular,
                 (true, false) => State::Turn,
             };
+            peer.may_change &= stays;
             used += usize::from(stays);
             in_turn += usize::from(stays && !peer.earned);
-            passed_on |= !stays;
         }
         for peer in &mut self.peers {
-            peer.known.tried |= peer.unchoked() && peer.turn_is_over;
             peer.known.wanting = peer.view.interested;
         }
-        passed_on
     }
 
     /// Marks those who give most, as many as there are regular slots.
