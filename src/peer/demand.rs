@@ -11,8 +11,8 @@ use crate::message::PeerError;
 use crate::piece::PieceIndex;
 use crate::wire::Wanted;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// How many requests we keep for a peer, which our handshake tells it (`reqq`).
 pub const MOST_REQUESTS: usize = 500;
@@ -28,8 +28,15 @@ const MOST_VAIN_CANCELS: u32 = 10_000;
 #[derive(Debug)]
 pub struct Demand {
     state: Mutex<State>,
-    /// Bytes of blocks that it was sent and nobody counted yet.
-    sent: AtomicUsize,
+}
+
+/// What became of the blocks since somebody asked last.
+#[derive(Clone, Copy, Debug)]
+pub struct Account {
+    /// Bytes that were sent.
+    pub sent: u64,
+    /// When the block was begun that is being sent.
+    pub sending_since: Option<Instant>,
 }
 
 /// What there is to answer.
@@ -55,6 +62,7 @@ struct State {
     vain_cancels: u32,
     /// The writing half waits for its orders and would not notice a request.
     asleep: bool,
+    account: Account,
 }
 
 impl Demand {
@@ -69,8 +77,9 @@ impl Demand {
             unwelcome: 0,
             vain_cancels: 0,
             asleep: false,
+            account: Account { sent: 0, sending_since: None },
         };
-        Demand { state: Mutex::new(state), sent: AtomicUsize::new(0) }
+        Demand { state: Mutex::new(state) }
     }
 
     /// The peer speaks BEP 6, or does not.
@@ -168,14 +177,18 @@ impl Demand {
         }
     }
 
-    /// Takes out the block that is next.
-    pub fn next(&self) -> Option<(PieceIndex, Wanted)> {
-        self.lock().queue.pop_front()
+    /// Takes out the block that is next. From now on it is being sent.
+    pub fn next(&self, now: Instant) -> Option<(PieceIndex, Wanted)> {
+        let mut state = self.lock();
+        let next = state.queue.pop_front();
+        state.account.sending_since = next.is_some().then_some(now);
+        next
     }
 
     /// The block cannot be sent. False where the peer does not understand a refusal.
     pub fn refuse(&self, wanted: Wanted) -> bool {
         let mut state = self.lock();
+        state.account.sending_since = None;
         state.refuse(wanted);
         state.fast
     }
@@ -188,14 +201,17 @@ impl Demand {
         state.asleep
     }
 
-    /// A block was sent.
+    /// The block was sent.
     pub fn sent(&self, bytes: u32) {
-        self.sent.fetch_add(bytes as usize, Ordering::Relaxed);
+        let mut state = self.lock();
+        state.account.sent = state.account.sent.saturating_add(u64::from(bytes));
+        state.account.sending_since = None;
     }
 
-    /// Bytes of blocks that were sent since somebody asked last.
-    pub fn take_sent(&self) -> usize {
-        self.sent.swap(0, Ordering::Relaxed)
+    /// What became of the blocks since this was asked last.
+    pub fn account(&self) -> Account {
+        let account = &mut self.lock().account;
+        Account { sent: std::mem::take(&mut account.sent), ..*account }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -235,7 +251,7 @@ mod tests {
             for number in 0..MOST_UNWELCOME {
                 assert!(ask(&demand, 0, number).is_ok());
             }
-            assert!(demand.next().is_none());
+            assert!(demand.next(Instant::now()).is_none());
             assert_eq!(demand.refused().len(), if fast { MOST_UNWELCOME as usize } else { 0 });
             assert!(ask(&demand, 0, 0).is_err());
         }
@@ -248,7 +264,7 @@ mod tests {
         demand.unchoke();
         let taken = (0..).take_while(|number| ask(&demand, 1, *number).is_ok()).count();
         assert_eq!(taken, MOST_REQUESTS + MOST_UNWELCOME as usize);
-        assert_eq!(std::iter::from_fn(|| demand.next()).count(), MOST_REQUESTS);
+        assert_eq!(std::iter::from_fn(|| demand.next(Instant::now())).count(), MOST_REQUESTS);
     }
 
     #[test]
@@ -262,7 +278,7 @@ mod tests {
         assert!(!demand.sleep(false));
         demand.cancel(wanted(1, 0).1).unwrap();
         assert_eq!(demand.refused(), [wanted(1, 0).1]);
-        assert_eq!(demand.next(), Some(wanted(1, 16384)));
+        assert_eq!(demand.next(Instant::now()), Some(wanted(1, 16384)));
         for _ in 0..MOST_VAIN_CANCELS {
             assert!(!demand.cancel(wanted(1, 0).1).unwrap());
         }
@@ -292,8 +308,8 @@ mod tests {
         }
         demand.choke();
         assert_eq!(demand.refused(), [wanted(1, 0).1, wanted(3, 0).1]);
-        assert_eq!(demand.next(), Some(wanted(2, 0)));
+        assert_eq!(demand.next(Instant::now()), Some(wanted(2, 0)));
         ask(&demand, 2, 16384).unwrap();
-        assert_eq!(demand.next(), Some(wanted(2, 16384)));
+        assert_eq!(demand.next(Instant::now()), Some(wanted(2, 16384)));
     }
 }

@@ -16,6 +16,7 @@ mod ledger;
 mod outbox;
 mod read_buffer;
 
+pub use demand::Account;
 pub use read_buffer::ReadMemory;
 
 use crate::message::{Event, Knock, Lease, Order, PeerKey, Write};
@@ -119,9 +120,9 @@ impl Worker {
         Ok(Worker { orders, leases, line, demand })
     }
 
-    /// Bytes of blocks that were sent to the peer since this was asked last.
-    pub fn take_sent(&self) -> usize {
-        self.demand.take_sent()
+    /// What became of the blocks for this peer since this was asked last.
+    pub fn account(&self) -> Account {
+        self.demand.account()
     }
 
     /// Gives the outbox an order. How many it has not looked at yet.

@@ -95,11 +95,12 @@ impl Outbox {
 
     /// The block that may go now.
     fn next_block(&mut self) -> Option<(PieceIndex, Wanted)> {
-        if self.uploads.due.is_none_or(|due| due > Instant::now()) {
+        let now = Instant::now();
+        if self.uploads.due.is_none_or(|due| due > now) {
             return None;
         }
         self.uploads.due = None;
-        self.demand.next()
+        self.demand.next(now)
     }
 
     /// Sends a block, behind the frames that wait.

@@ -5,8 +5,10 @@ use crate::message::{Order, PeerKey};
 use crate::strategy::{self, Has, View};
 use log::debug;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// How long a peer may take to read one block.
+const DEAF: Duration = Duration::from_secs(60);
 /// How many pieces a peer may ask for while we choke it (BEP 6 has no number; its example has seven).
 const ALLOWED_FAST: usize = 10;
 /// Bytes of all these pieces together at most, but for the first: it is a gift to whoever comes.
@@ -47,12 +49,16 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Counts what was sent since the last tick.
+    /// Counts what was sent since the last tick, and lets those go that do not take it. The system has no
+    /// deadline for a block as a whole.
     pub(super) fn count_uploads(&mut self, now: Instant) {
         for (_, peer) in self.roster.all_mut() {
-            let sent = peer.worker.take_sent();
-            self.counters.sent(sent);
-            peer.takes.add(sent as u64);
+            let account = peer.worker.account();
+            self.counters.sent(account.sent);
+            peer.takes.add(account.sent);
+            if account.sending_since.is_some_and(|since| now.saturating_duration_since(since) > DEAF) {
+                peer.worker.hang_up("it does not read what we send");
+            }
             peer.takes.tick(now);
             peer.gives.tick(now);
         }
@@ -85,8 +91,8 @@ impl Coordinator<'_> {
 
 impl Counters {
     /// So many bytes of blocks were sent.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.uploaded = self.uploaded.saturating_add(bytes as u64);
-        self.upload_rate.add(bytes as u64);
+    pub(super) fn sent(&mut self, bytes: u64) {
+        self.uploaded = self.uploaded.saturating_add(bytes);
+        self.upload_rate.add(bytes);
     }
 }

@@ -15,7 +15,7 @@ impl Coordinator<'_> {
         debug!("{address}: {why}");
         self.give_back_all(key);
         if let Some(peer) = self.roster.remove(key) {
-            self.counters.sent(peer.worker.take_sent());
+            self.counters.sent(peer.worker.account().sent);
             self.super_seed_lost(key, &peer.has);
             if let Has::Some(pieces) = &peer.has {
                 for piece in pieces.iter(self.geometry) {

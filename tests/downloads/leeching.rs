@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use crate::folder::TestFolder;
 use crate::instance::Instance;
@@ -235,6 +235,16 @@ fn a_file_that_changes_while_it_is_seeded_is_not_served_any_more() {
     let touched = File::options().write(true).open(seeder.file("many/touched")).unwrap();
     touched.set_modified(SystemTime::UNIX_EPOCH).unwrap();
 
+    // It looks at a file several times a second, not for each block.
+    for index in [0, 4] {
+        let first = Wanted { index, begin: 0, length: 16_384 };
+        let until = Instant::now() + DEADLINE;
+        let mut refused = false;
+        while !refused && Instant::now() < until {
+            ask(&mut talk, &[first]).unwrap();
+            refused = !answer(&mut talk, first).unwrap();
+        }
+    }
     for wanted in blocks(&sample) {
         ask(&mut talk, &[wanted]).unwrap();
         let expected = [2, 3].contains(&wanted.index);
