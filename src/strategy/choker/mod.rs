@@ -35,8 +35,8 @@ const ROUND: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_secs(30);
 /// How long, seeding, a turn lasts.
 const SEED_TURN: Duration = Duration::from_secs(20);
-const FEWEST_SLOTS: f64 = 4.0;
-const MOST_SLOTS: f64 = 200.0;
+const FEWEST_SLOTS: usize = 4;
+const MOST_SLOTS: usize = 200;
 
 /// One connected peer as the choker sees it.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ pub struct View<Key> {
 /// They grow with the square root of the rate, so that a faster line serves more peers and each of them
 /// faster: 5 at 100 KiB/s, 16 at 1 MiB/s, 50 at 10 MiB/s. More than 200 serve nobody better.
 pub fn slots(rate: f64) -> usize {
-    ((rate / 1024.0).sqrt() / 2.0).clamp(FEWEST_SLOTS, MOST_SLOTS) as usize
+    (((rate / 1024.0).sqrt() / 2.0) as usize).clamp(FEWEST_SLOTS, MOST_SLOTS)
 }
 
 /// Who is unchoked in one torrent.
@@ -133,3 +133,6 @@ impl Known {
         Known { state: State::Choked, changed: None, wanting: false, tried: false }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,10 @@ const NEW: Duration = Duration::from_secs(60);
 /// How many lots a newcomer has where others have one.
 const LOTS_OF_A_NEWCOMER: u32 = 3;
 
+/// Who has a regular slot counts for a little more than what it gives, so that peers who give the same do
+/// not lose each other to chance: two that serve each other gain more than strangers who take turns.
+const LOYALTY: f64 = 1.1;
+
 /// How we stand to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -82,13 +86,22 @@ impl<Key> Peer<Key> {
         self.known.wanting && !self.view.snubs && self.view.gives > 0.0
     }
 
+    /// What a regular slot is earned with.
+    fn merit(&self) -> f64 {
+        if self.known.state == State::Regular { self.view.gives * LOYALTY } else { self.view.gives }
+    }
+
     fn rank(&self) -> Rank {
-        match () {
-            () if !self.may_change => Rank::Settling,
-            () if self.earned => Rank::Earned,
-            () if !self.known.wanting => Rank::Idle,
-            () if self.known.state == State::Turn && !self.turn_is_over => Rank::InTurn,
-            () => Rank::Over,
+        if !self.may_change {
+            Rank::Settling
+        } else if self.earned {
+            Rank::Earned
+        } else if !self.known.wanting {
+            Rank::Idle
+        } else if self.known.state == State::Turn && !self.turn_is_over {
+            Rank::InTurn
+        } else {
+            Rank::Over
         }
     }
 
@@ -161,7 +174,7 @@ impl<Key: Copy + Ord> Seats<Key> {
     fn find_who_earned(&mut self) {
         let regular = self.slots.saturating_sub(self.turns);
         let mut givers: Vec<&mut Peer<Key>> = self.peers.iter_mut().filter(|peer| peer.gives()).collect();
-        givers.sort_by(|a, b| most_first(a.view.gives, b.view.gives).then(a.view.key.cmp(&b.view.key)));
+        givers.sort_by(|a, b| most_first(a.merit(), b.merit()).then(a.view.key.cmp(&b.view.key)));
         for peer in givers.into_iter().take(regular) {
             peer.earned = peer.unchoked() || peer.waits();
         }
