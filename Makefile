@@ -39,7 +39,7 @@ static: ## one static binary, target/static/femtotorrent, proven in an empty roo
 	cp target/static-build/$(GNU)/release/femtotorrent target/static/femtotorrent
 	tests/static.py target/static/femtotorrent
 
-bench: build ## what a download costs, beside other clients where their harness is there
+bench: build ## what a download and what seeding costs, beside other clients where their harness is there
 	tests/bench.sh $(PROGRAM)
 
 samples: ## write the sample torrents and their payloads again

@@ -11,6 +11,10 @@
 mod delay;
 #[path = "../tests/support/firehose.rs"]
 mod firehose;
+#[path = "../tests/support/noise.rs"]
+mod noise;
+#[path = "../tests/support/process.rs"]
+mod process;
 
 use std::error::Error;
 use std::fs;
@@ -22,10 +26,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use sha1::{Digest, Sha1};
+use noise::Noise;
 
-/// The kernel's unit of CPU time in `/proc`, on every Linux there is.
-const TICKS_A_SECOND: f64 = 100.0;
 /// Often enough for the peak of a download of a tenth of a second, seldom enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -70,12 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure(arguments: &Arguments, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let mut payload = vec![0; arguments.size];
-    fastrand::Rng::with_seed(1).fill(&mut payload);
-    let info = info(&payload, arguments.piece)?;
+    let Noise { payload, metainfo, info_hash } = Noise::new(arguments.size, arguments.piece)?;
     let torrent = folder.join("bench.torrent");
-    fs::write(&torrent, [b"d4:info", info.as_slice(), b"e"].concat())?;
-    let info_hash = Sha1::digest(&info).into();
+    fs::write(&torrent, metainfo)?;
     let shared = Arc::new(firehose::Shared { payload, piece_length: arguments.piece, info_hash });
     let peers = start_peers(arguments, &shared)?;
 
@@ -107,23 +106,6 @@ fn measure(arguments: &Arguments, folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The bencoded info dictionary of a single file (BEP 3).
-fn info(payload: &[u8], piece_length: u32) -> Result<Vec<u8>, Box<dyn Error>> {
-    let digests = payload
-        .chunks(usize::try_from(piece_length)?)
-        .flat_map(|piece| <[u8; 20]>::from(Sha1::digest(piece)));
-    let digests: Vec<u8> = digests.collect();
-    let mut info = format!(
-        "d6:lengthi{}e4:name9:bench.bin12:piece lengthi{piece_length}e6:pieces{}:",
-        payload.len(),
-        digests.len()
-    )
-    .into_bytes();
-    info.extend(digests);
-    info.push(b'e');
-    Ok(info)
-}
-
 fn start_peers(
     arguments: &Arguments,
     shared: &Arc<firehose::Shared>,
@@ -151,31 +133,12 @@ fn run_once(command: &mut Command) -> Result<Cost, Box<dyn Error>> {
 
 /// Watches a process until it is a zombie: then its times are final, while its memory is gone.
 fn watch(child: &Child, begun: Instant) -> Result<Cost, Box<dyn Error>> {
-    let process = PathBuf::from(format!("/proc/{}", child.id()));
     let mut peak_mib = 0.0;
-    loop {
-        let status = fs::read_to_string(process.join("status"))?;
-        let peak: Option<u32> = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")?.trim().parse().ok());
-        if let Some(kib) = peak {
-            peak_mib = f64::from(kib) / 1024.0;
-        }
-        if status.lines().any(|line| line.starts_with("State:\tZ")) {
-            let wall = begun.elapsed().as_secs_f64();
-            return Ok(Cost { wall, cpu: cpu_seconds(&process)?, peak_mib });
-        }
+    while let Some(peak) = process::peak_mib(child.id())? {
+        peak_mib = peak;
         thread::sleep(LOOK_EVERY);
     }
-}
-
-/// User and system time of a process, fields 14 and 15 of its `stat`.
-fn cpu_seconds(process: &Path) -> Result<f64, Box<dyn Error>> {
-    let stat = fs::read_to_string(process.join("stat"))?;
-    // The name in parentheses may hold spaces; the fields after it, from the third on, do not.
-    let (_, fields) = stat.rsplit_once(')').ok_or("a process without a name")?;
-    let ticks: Result<u32, _> = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>).sum();
-    Ok(f64::from(ticks?) / TICKS_A_SECOND)
+    Ok(Cost { wall: begun.elapsed().as_secs_f64(), cpu: process::cpu_seconds(child.id())?, peak_mib })
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> f64 {

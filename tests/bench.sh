@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a download costs: bench.sh BINARY
+# What a download and what seeding costs: bench.sh BINARY
 #
 # Where the comparison with other clients is checked out beside this project it is used; the
 # project's own bench (examples/bench.rs) stands in for it elsewhere, and measures what the
@@ -8,7 +8,7 @@ set -euo pipefail
 
 binary=$(realpath "$1")
 cd "$(dirname "$0")/.."
-cargo build --release --example bench
+cargo build --release --example bench --example seeding
 own=target/release/examples/bench
 compare=../shared/bench/compare.py
 
@@ -22,3 +22,4 @@ run --peers 50
 run --peers 20 --piece 16777216
 run --size 1048576 --piece 16384
 "$own" "$binary" --round-trip 100
+target/release/examples/seeding "$binary"

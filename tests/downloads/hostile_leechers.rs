@@ -144,10 +144,8 @@ fn whoever_never_reads_what_it_asked_for() {
         })
         .collect();
     leech(&mut seeder.meet(FAST), &sample).unwrap();
-    for talk in &deaf {
-        seeder.says_of(talk.address(), "it does not read what we send");
-    }
     assert!(seeder.peak_memory() < MEMORY, "{} bytes", seeder.peak_memory());
+    drop(deaf);
 }
 
 #[test]

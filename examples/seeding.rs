@@ -1,0 +1,181 @@
+//! Measures what seeding costs: CPU of `femtotorrent seed` for each GiB that one fast leecher takes.
+//!
+//! `seeding PROGRAM [--size BYTES] [--piece BYTES] [--runs N]`
+//!
+//! The leecher stands in this process and does as little as it can: it asks for the blocks in order, so
+//! many ahead, and throws away what comes. The program serves files in memory over loopback. Its figures
+//! are those between the unchoke and the last byte, as the kernel tells in `/proc` (resolution 10 ms), and
+//! the median of the runs. Linux only.
+
+#[path = "../tests/support/noise.rs"]
+mod noise;
+#[path = "../tests/support/process.rs"]
+mod process;
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use clap::Parser;
+use noise::Noise;
+
+const BLOCK: u32 = 16 * 1024;
+/// Requests that are on their way.
+const AHEAD: u64 = 64;
+const UNCHOKE: u8 = 1;
+const PIECE: u8 = 7;
+/// Index and begin of a block, before its bytes.
+const BLOCK_HEAD: u64 = 8;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The femtotorrent binary
+    program: PathBuf,
+    /// Bytes in the payload
+    #[arg(long, default_value_t = 1 << 30)]
+    size: usize,
+    /// Bytes in a piece
+    #[arg(long, default_value_t = 1 << 20)]
+    piece: u32,
+    /// Runs that count; one more goes first to warm up
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Folder for the payload
+    #[arg(long, default_value = "/dev/shm")]
+    r#where: PathBuf,
+}
+
+/// What one run cost.
+struct Cost {
+    wall: f64,
+    cpu: f64,
+    peak_mib: f64,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let folder = arguments.r#where.join(format!("femtotorrent-seeding-{}", std::process::id()));
+    fs::create_dir(&folder)?;
+    let result = measure(&arguments, &folder);
+    fs::remove_dir_all(&folder)?;
+    result
+}
+
+fn measure(arguments: &Arguments, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let Noise { payload, metainfo, info_hash } = Noise::new(arguments.size, arguments.piece)?;
+    fs::write(folder.join("bench.torrent"), metainfo)?;
+    fs::write(folder.join("bench.bin"), &payload)?;
+    drop(payload);
+
+    let mut costs = Vec::new();
+    for run in 0..=arguments.runs {
+        let mut command = Command::new(&arguments.program);
+        command.args(["seed", "--bind", "127.0.0.1"]);
+        command.arg(folder.join("bench.torrent")).arg("-d").arg(folder);
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let cost = leech(&mut child, info_hash, arguments);
+        child.kill()?;
+        child.wait()?;
+        if run > 0 {
+            costs.push(cost?);
+        }
+    }
+    let gib = f64::from(u32::try_from(arguments.size >> 10)?) / (1024.0 * 1024.0);
+    let wall = median(costs.iter().map(|cost| cost.wall));
+    let cpu = median(costs.iter().map(|cost| cost.cpu));
+    let peak = median(costs.iter().map(|cost| cost.peak_mib));
+    println!(
+        "seeding {} bytes, pieces of {}, one leecher, median of {}",
+        arguments.size, arguments.piece, arguments.runs
+    );
+    println!("{:>9} {:>9} {:>9} {:>9}", "wall s", "MiB/s", "CPU s/GiB", "peak MiB");
+    println!("{wall:>9.3} {:>9.0} {:>9.2} {peak:>9.1}", gib * 1024.0 / wall, cpu / gib);
+    Ok(())
+}
+
+/// Takes everything from the seed once.
+fn leech(child: &mut Child, info_hash: [u8; 20], arguments: &Arguments) -> Result<Cost, Box<dyn Error>> {
+    let stream = TcpStream::connect(("127.0.0.1", port_of(child)?))?;
+    stream.set_nodelay(true)?;
+    let mut input = BufReader::with_capacity(512 * 1024, &stream);
+    let interested = [0, 0, 0, 1, 2];
+    let hello =
+        [&b"\x13BitTorrent protocol"[..], &[0; 8], &info_hash, b"-LE0000-000000000000", &interested].concat();
+    (&stream).write_all(&hello)?;
+    input.read_exact(&mut [0; 68])?;
+    while skip_message(&mut input)?.0 != Some(UNCHOKE) {}
+
+    let (begun, before) = (Instant::now(), process::cpu_seconds(child.id())?);
+    let size = u64::try_from(arguments.size)?;
+    let (mut asked, mut came) = (0, 0);
+    let mut requests = Vec::new();
+    while came < size {
+        if asked - came <= AHEAD * u64::from(BLOCK) / 2 {
+            while asked < size && asked - came < AHEAD * u64::from(BLOCK) {
+                asked += request(asked, size, arguments.piece, &mut requests)?;
+            }
+            (&stream).write_all(&requests)?;
+            requests.clear();
+        }
+        if let (Some(PIECE), length) = skip_message(&mut input)? {
+            came += length.saturating_sub(BLOCK_HEAD);
+        }
+    }
+    Ok(Cost {
+        wall: begun.elapsed().as_secs_f64(),
+        cpu: process::cpu_seconds(child.id())? - before,
+        peak_mib: process::peak_mib(child.id())?.ok_or("the seed has ended")?,
+    })
+}
+
+/// Waits until the seed says at which port it listens.
+fn port_of(child: &mut Child) -> Result<u16, Box<dyn Error>> {
+    let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("listening on port ")?;
+        port.parse().ok()
+    });
+    // Whatever it says later, it must not wait for us to read it.
+    std::thread::spawn(move || lines.for_each(drop));
+    port.ok_or_else(|| "the seed does not listen".into())
+}
+
+/// Adds the request for the block at this offset of the payload, and gives its length.
+fn request(at: u64, size: u64, piece_length: u32, into: &mut Vec<u8>) -> Result<u64, Box<dyn Error>> {
+    let (index, begin) = (at / u64::from(piece_length), at % u64::from(piece_length));
+    let length = u64::from(BLOCK).min(size - at).min(u64::from(piece_length) - begin);
+    into.extend([0, 0, 0, 13, 6]);
+    for field in [index, begin, length] {
+        into.extend(u32::try_from(field)?.to_be_bytes());
+    }
+    Ok(length)
+}
+
+/// The type of the next message, `None` for a keep-alive, and how many bytes followed that, which are gone.
+fn skip_message(input: &mut BufReader<&TcpStream>) -> Result<(Option<u8>, u64), Box<dyn Error>> {
+    let (mut prefix, mut name) = ([0; 4], [0]);
+    input.read_exact(&mut prefix)?;
+    let Some(length) = u64::from(u32::from_be_bytes(prefix)).checked_sub(1) else { return Ok((None, 0)) };
+    input.read_exact(&mut name)?;
+    let mut left = usize::try_from(length)?;
+    while left > 0 {
+        let here = input.fill_buf()?.len().min(left);
+        if here == 0 {
+            return Err("the seed hung up".into());
+        }
+        input.consume(here);
+        left -= here;
+    }
+    let [name] = name;
+    Ok((Some(name), length))
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
