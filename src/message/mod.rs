@@ -108,6 +108,8 @@ pub enum News {
     Has(PieceIndex),
     /// It has these pieces.
     HasThese(Bitfield),
+    /// It has these pieces, and those that it said before.
+    HasTheseToo(Bitfield),
     /// It has every piece.
     HasAll,
     /// It will not send this block.

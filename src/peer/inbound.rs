@@ -115,8 +115,8 @@ struct Inbound {
     demand: Arc<Demand>,
     wake: Sender<Order>,
     news: Vec<News>,
-    /// The peer has said what it has: a bitfield may not come any more. BEP 3 wants it as the very first
-    /// message, but several clients send the handshake of the extension protocol before it.
+    /// The peer has said what it has. BEP 3 wants that as the very first message, but several clients
+    /// send the handshake of the extension protocol before it.
     introduced: bool,
     fast: bool,
 }
@@ -141,7 +141,7 @@ impl Inbound {
     fn hear(&mut self, message: Message<'_>) -> Result<(), PeerError> {
         let news = match message {
             Message::Piece { index, begin, data } => return self.hear_block(index, begin, data),
-            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if self.introduced => {
+            Message::HaveAll | Message::HaveNone if self.introduced => {
                 return Err(PeerError::Broke("a second bitfield"));
             }
             Message::HaveAll | Message::HaveNone | Message::Reject(_) | Message::AllowedFast(_)
@@ -152,7 +152,13 @@ impl Inbound {
             Message::Bitfield(bits) => {
                 let pieces = Bitfield::from_wire(bits, self.shared.geometry.piece_count())
                     .ok_or(PeerError::Broke("a bitfield with pieces that the torrent does not have"))?;
-                Some(if pieces.is_full() { News::HasAll } else { News::HasThese(pieces) })
+                Some(match (self.introduced, pieces.is_full()) {
+                    // BEP 3 has it as the first message only; aria2 sends another in the place of many
+                    // `have`.
+                    (true, _) => News::HasTheseToo(pieces),
+                    (false, true) => News::HasAll,
+                    (false, false) => News::HasThese(pieces),
+                })
             }
             Message::HaveAll => Some(News::HasAll),
             Message::HaveNone => Some(News::HasThese(Bitfield::none(self.shared.geometry.piece_count()))),

@@ -50,7 +50,7 @@ impl fmt::Display for SessionError {
             SessionError::Storage(error) => write!(out, "{error}"),
             SessionError::NobodyToAsk => write!(
                 out,
-                "nobody to ask for peers: the torrent names no HTTP tracker (name a peer with --peer HOST:PORT)"
+                "nobody to ask for peers: the torrent names no HTTP tracker (name a peer with --peer HOST:PORT, or wait for one with --port PORT)"
             ),
             SessionError::LongPieces { length, memory } => write!(
                 out,

@@ -34,6 +34,8 @@ pub struct Job {
     pub folder: PathBuf,
     /// Peers that the user named, as `HOST:PORT`.
     pub peers: Vec<String>,
+    /// Whether to wait for peers that connect to us, where there is nobody to ask.
+    pub awaits_peers: bool,
     /// What the coordinator may use.
     pub limits: Limits,
     /// What others get from us, and for how long.

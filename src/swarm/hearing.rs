@@ -12,6 +12,8 @@ use std::time::Instant;
 
 /// BEP 6 has a peer name ten or so.
 const MOST_ALLOWED_FAST: usize = 64;
+/// So many bitfields that say nothing new are no accident.
+const MOST_IDLE_BITFIELDS: u32 = 100;
 /// So many refusals in a row, twice the deepest pipeline, are no accident.
 const MOST_REFUSALS: u32 = 1000;
 
@@ -38,6 +40,7 @@ impl Coordinator<'_> {
                 News::Unchoked => self.unchoked(key, now),
                 News::Has(piece) => self.has_one_more(key, piece),
                 News::HasThese(pieces) => self.has(key, Has::Some(pieces)),
+                News::HasTheseToo(pieces) => self.has_these_too(key, &pieces),
                 News::HasAll => self.has(key, Has::All),
                 News::Rejected(block) => self.rejected(key, block, now),
                 News::AllowedFast(piece) => self.may_ask_while_choked(key, piece),
@@ -219,6 +222,20 @@ impl Coordinator<'_> {
         self.tell_interest(key);
         self.allow_fast(key);
         self.part_from_seed(key);
+    }
+
+    /// Costs as much as so many `have`, and may come as often: where it says nothing new, it counts.
+    fn has_these_too(&mut self, key: PeerKey, pieces: &Bitfield) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        let new: Vec<PieceIndex> = pieces.iter(self.geometry).filter(|piece| !peer.has.has(*piece)).collect();
+        peer.idle_bitfields += u32::from(new.is_empty());
+        if peer.idle_bitfields > MOST_IDLE_BITFIELDS {
+            self.let_go(key, "it sends one bitfield after the other");
+            return;
+        }
+        for piece in new {
+            self.has_one_more(key, piece);
+        }
     }
 
     fn has_one_more(&mut self, key: PeerKey, piece: PieceIndex) {

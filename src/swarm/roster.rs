@@ -46,6 +46,8 @@ pub struct Peer {
     pub snubs: u32,
     /// How many requests in a row it refused.
     pub refusals: u32,
+    /// How many bitfields it sent that said nothing new.
+    pub idle_bitfields: u32,
     /// It could take more requests than there was to ask for.
     pub starving: bool,
     /// It sent a block once.
@@ -106,6 +108,7 @@ impl Peer {
             last_block: now,
             snubs: 0,
             refusals: 0,
+            idle_bitfields: 0,
             starving: false,
             useful: false,
             wants_ours: false,
