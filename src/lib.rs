@@ -13,7 +13,8 @@
 //! - [`metainfo`]: `.torrent` files. The info-hash, the files, paths that are safe to write.
 //! - [`wire`]: the peer protocol, bytes to values and back.
 //! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
-//! - [`strategy`]: decisions without I/O. Rarest first, pipeline depth, whom to connect to.
+//! - [`strategy`]: decisions without I/O. Rarest first, pipeline depth, whom to connect to, whom to
+//!   upload to.
 //! - [`message`]: every value that crosses a channel: the whole conversation between threads.
 //! - [`net`]: connections, the port they come in at, the address they leave by, how fast they may go.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
@@ -58,6 +59,13 @@
 //! 6. A good piece goes to `storage/writer.rs`, which writes it through `storage/files.rs` and says
 //!    `Stored`.
 //! 7. `swarm/hearing.rs` now counts the piece as ours, and tells the peers.
+//!
+//! # And one from the disk to the socket
+//!
+//! 1. `swarm/choking.rs` asks the choker (`strategy/choker/`) whom to serve, and orders *unchoke*.
+//! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
+//! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
+//! 4. finds its bytes through `storage/stock.rs`, and has `net/line.rs` send them from the page cache.
 
 pub mod bencode;
 pub mod cli;

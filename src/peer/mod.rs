@@ -7,7 +7,7 @@
 //!
 //! A worker knows its peer and nothing else. What it hears it checks and reports; what to ask for, and
 //! whether the peer gets what it asks for, is decided by the coordinator. Between the two halves stands
-//! the [`Demand`]: what the peer asked for and did not get yet.
+//! the `Demand`: what the peer asked for and did not get yet.
 
 mod demand;
 mod greeting;
