@@ -30,20 +30,20 @@
 //! # The threads
 //!
 //! ```text
-//!   announcer, one a tier                         main: screen and Ctrl-C
-//!        │ Found, Tracker                              ▲ Snapshot    │ Stop
-//!        ▼                                             │             ▼
+//!   announcer, one a tier   listener            main: screen and Ctrl-C
+//!        │ Found, Tracker      │ Knocked             ▲ Snapshot    │ Stop
+//!        ▼                     ▼                     │             ▼
 //!  ┌─────────────────────────────────────────────────────────────────────┐
-//!  │ coordinator (torrent-N): piece map, leases, roster                  │
+//!  │ coordinator (torrent-N): piece map, leases, roster, choker          │
 //!  └─────────────────────────────────────────────────────────────────────┘
 //!     │ Order           │ Lease       ▲ Greeted, Heard, Gone      ▲ Stored
 //!     ▼                 ▼             │                           │
 //!  ┌──────────────┐  ┌─────────────────────┐   Piece       ┌──────────────┐
-//!  │ outbox       │  │ inbound             │ ────────────▶ │ writer       │
+//!  │ outbox       │◀─│ inbound             │ ────────────▶ │ writer       │
 //!  │ out-ADDRESS  │  │ peer-ADDRESS        │ (verified)    │ one a torrent│
 //!  └──────────────┘  └─────────────────────┘               └──────────────┘
-//!     │ writes          ▲ reads                              │ writes
-//!     ▼                 │                                    ▼
+//!     │ writes    Demand ▲ reads                             │ writes
+//!     ▼                  │                                   ▼
 //!  ═════════ the peer ═════════                          ═══ the disk ═══
 //! ```
 //!

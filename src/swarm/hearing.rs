@@ -135,8 +135,11 @@ impl Coordinator<'_> {
 
     fn tell_of(&mut self, piece: PieceIndex) {
         for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
-            if !peer.has.has(piece) {
+            // Also where it has the piece itself: a super-seed waits to hear what became of it (BEP 16).
+            if !peer.is_seed() {
                 peer.order(Order::Have(piece));
+            }
+            if !peer.has.has(piece) {
                 continue;
             }
             peer.wanted = peer.wanted.saturating_sub(1);

@@ -1,7 +1,12 @@
 //! Swarms of our own programs, each a process: what one has, the others get.
 
+use std::time::Duration;
+
 use crate::sample::Sample;
 use crate::swarms::{Leecher, Swarm};
+
+/// For any one run here, on a loaded machine.
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// 48 pieces of four blocks, the last block short.
 fn swarm() -> Swarm {
@@ -43,4 +48,71 @@ fn those_who_give_nothing_finish_too() {
     let givers: Vec<Leecher> = (0..3).map(|_| swarm.leecher(&[])).collect();
     let takers: Vec<Leecher> = (0..3).map(|_| swarm.leecher(&["--up-limit", "0"])).collect();
     givers.into_iter().chain(takers).for_each(|leecher| swarm.assert_completes(leecher));
+}
+
+#[test]
+fn a_super_seed_sends_little_more_than_one_copy() {
+    let swarm = swarm();
+    let (seed, _) = swarm.seed(&["--super", "--up-limit", "2M"]);
+    let leechers: Vec<Leecher> = (0..4).map(|_| swarm.leecher(&[])).collect();
+    leechers.into_iter().for_each(|leecher| swarm.assert_completes(leecher));
+    assert!(ratio(&seed.stop().output) < 2.0);
+}
+
+#[test]
+fn a_super_seed_serves_one_alone() {
+    let swarm = swarm();
+    let _seed = swarm.seed(&["--super"]);
+    swarm.assert_completes(swarm.leecher(&[]));
+}
+
+#[test]
+fn a_seed_ends_when_it_has_given_as_much_as_was_wished() {
+    let swarm = swarm();
+    let (seed, _) = swarm.seed(&["--seed-ratio", "1.5", "--seed-time", "1000"]);
+    let leechers = [swarm.leecher(&["--up-limit", "0"]), swarm.leecher(&["--up-limit", "0"])];
+    let outcome = seed.program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(ratio(&outcome.output) >= 1.5, "{}", outcome.output);
+    drop(leechers);
+}
+
+#[test]
+fn a_seed_ends_when_its_time_is_over() {
+    let swarm = swarm();
+    let (seed, _) = swarm.seed(&["--seed-time", "0.02", "--seed-ratio", "1000"]);
+    let outcome = seed.program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(outcome.output.contains("ratio 0.00"), "{}", outcome.output);
+}
+
+#[test]
+fn a_download_that_goes_on_sharing_ends_at_its_goal_and_says_completed_once() {
+    let swarm = swarm();
+    let (seed, _) = swarm.seed(&[]);
+    let outcome = swarm.leecher(&["--seed-time", "0"]).instance.program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    seed.stop();
+    let completed = swarm
+        .tracker
+        .announces()
+        .iter()
+        .filter(|it| it.bytes("event") == Some(b"completed".as_slice()))
+        .count();
+    assert_eq!(completed, 1);
+}
+
+#[test]
+fn an_upload_limit_of_zero_gives_nothing() {
+    let swarm = swarm();
+    let (seed, _) = swarm.seed(&["--up-limit", "0"]);
+    let outcome = swarm.leecher(&["--timeout", "3"]).instance.program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.output);
+    let output = seed.stop().output;
+    assert!(output.contains("0 bytes uploaded, ratio 0.00"), "{output}");
+}
+
+/// What a seed said last of its ratio.
+fn ratio(output: &str) -> f64 {
+    output.rsplit_once("ratio ").unwrap().1.trim().parse().unwrap()
 }
