@@ -29,7 +29,7 @@ pub fn run(arguments: &Get) -> Result<Exit, Failure> {
     };
     let goals = arguments.goals.goals();
     let seeding = (arguments.seed || arguments.goals.are_set()).then_some(goals);
-    let giving = Giving { limit: peering.up_limit, seeding, super_seeding: false };
+    let giving = Giving { limit: peering.up_limit_of_each(count), seeding, super_seeding: false };
     let names = torrents.iter().map(|torrent| torrent.name.clone()).collect();
     let job = |metainfo| Job {
         metainfo,

@@ -87,6 +87,11 @@ impl Peering {
         Ok(Network { origin, listener, down: throttle(down_limit), up: throttle(self.up_limit) })
     }
 
+    /// What one of so many torrents may count on of the upload limit.
+    pub fn up_limit_of_each(&self, torrents: u64) -> Option<u64> {
+        self.up_limit.map(|limit| limit.div_ceil(torrents.max(1)))
+    }
+
     /// How much is shown.
     pub fn style(&self) -> Style {
         match (self.quiet, self.verbose) {

@@ -21,7 +21,7 @@ pub fn run(arguments: &Seed) -> Result<Exit, Failure> {
     let count = torrents.len().max(1) as u64;
     let (max_peers, open_files) = runs::share_descriptors(u64::from(peering.max_peers), count);
     let giving = Giving {
-        limit: peering.up_limit,
+        limit: peering.up_limit_of_each(count),
         seeding: Some(arguments.goals.goals()),
         super_seeding: arguments.super_seeding,
     };

@@ -48,8 +48,11 @@ pub enum Event {
     Gone(PeerKey, PeerError),
     /// These pieces are on disk.
     Stored(Vec<PieceIndex>),
-    /// The writer has ended. Its result comes with its thread.
-    WriterEnded,
+    /// The writer has ended: with everything safe on the disk, or without. Why not comes with its thread.
+    WriterEnded {
+        /// It did all that it was told.
+        finished: bool,
+    },
     /// The user wants to end.
     Stop,
 }
@@ -148,9 +151,8 @@ pub enum Order {
     Cancel(Vec<Block>),
     /// We have this piece now.
     Have(PieceIndex),
-    /// The reading half has entered requests: look at them. The only order that does not come from the
-    /// coordinator.
-    Serve,
+    /// Something for the peer was entered in the demand. No order: the reading half wakes the writing one.
+    Wake,
 }
 
 /// A promise that the peer will be asked for some blocks of one piece, and where they are to go.

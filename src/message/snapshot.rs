@@ -27,7 +27,7 @@ pub struct Snapshot {
     pub up_rate: f64,
     /// Peers that want what we have.
     pub interested: usize,
-    /// Those of them whose requests we answer.
+    /// Peers whose requests we answer.
     pub served: usize,
     /// Everything is there; the writer brings it to the disk.
     pub finishing: bool,

@@ -5,8 +5,8 @@
 //! for. Nothing is answered here: whoever asks for a torrent that we do not have learns nothing.
 //!
 //! Strangers decide how many come, so everything has a bound: [`MOST_UNFINISHED`] handshakes at once,
-//! [`DEADLINE`] for each, [`MOST_THREADS`] in all. Where there are too many, the one that has said
-//! nothing for the longest goes, because whoever opens connections to hold them would else keep all
+//! [`DEADLINE`] for each, [`MOST_THREADS`] in all. Where there are too many, the one that has been
+//! unfinished for the longest goes, because whoever opens connections to hold them would else keep all
 //! others out.
 
 use super::ports::{self, Ports};

@@ -59,6 +59,15 @@ impl Throttle {
         self.limited.as_ref().map_or(now, |limited| limited.take(bytes, now))
     }
 
+    /// Gives back what was reserved and will not go.
+    pub fn give_back(&self, bytes: usize) {
+        if let Some(limited) =
+            self.limited.as_ref().filter(|limited| limited.bytes_per_second > 0 && bytes > 0)
+        {
+            limited.give_back(bytes);
+        }
+    }
+
     /// How many bytes one should take at once, so that all have their turn soon: what the limit allows in
     /// a 64th of a second, but one byte at least, and half a megabyte at most and where there is no limit.
     pub fn portion(&self) -> usize {
@@ -68,6 +77,14 @@ impl Throttle {
 }
 
 impl Limited {
+    fn give_back(&self, bytes: usize) {
+        let nanoseconds = bytes as u128 * NANOSECONDS / u128::from(self.bytes_per_second);
+        let cost = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where this ends in the past, the next to take counts from what can still be used of it.
+        queue.end = queue.end.map(|end| end.checked_sub(cost).unwrap_or(end));
+    }
+
     fn take(&self, bytes: usize, now: Instant) -> Instant {
         let furthest = now.checked_add(FURTHEST).unwrap_or(now);
         if self.bytes_per_second == 0 {
@@ -112,6 +129,18 @@ mod tests {
 
     fn within_a_twentieth(all: u64, wanted: u64) -> bool {
         all.abs_diff(wanted) <= wanted / 20
+    }
+
+    #[test]
+    fn what_is_given_back_is_free_for_others() {
+        let start = Instant::now();
+        let throttle = Throttle::limited(1000);
+        throttle.take(100_000, start);
+        throttle.give_back(99_000);
+        let next = throttle.take(1000, start);
+        assert!(next <= start + Duration::from_millis(2001), "{:?}", next - start);
+        Throttle::unlimited().give_back(5);
+        Throttle::limited(0).give_back(5);
     }
 
     #[test]

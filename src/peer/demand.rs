@@ -53,8 +53,9 @@ struct State {
     /// It speaks BEP 6.
     fast: bool,
     choking: bool,
-    /// Pieces that it may ask for all the same.
-    allowed_fast: Vec<PieceIndex>,
+    /// Pieces that it may ask for all the same, and how many bytes of them.
+    gifts: Vec<PieceIndex>,
+    gift_bytes: u64,
     queue: VecDeque<(PieceIndex, Wanted)>,
     /// Requests that are to be answered with a refusal.
     refused: Vec<Wanted>,
@@ -71,7 +72,8 @@ impl Demand {
         let state = State {
             fast: false,
             choking: true,
-            allowed_fast: Vec::new(),
+            gifts: Vec::new(),
+            gift_bytes: 0,
             queue: VecDeque::new(),
             refused: Vec::new(),
             unwelcome: 0,
@@ -97,7 +99,7 @@ impl Demand {
         if state.refused.len() > MOST_REFUSALS {
             return Err(PeerError::Broke("requests, and reads none of the answers"));
         }
-        let served = !state.choking || state.allowed_fast.contains(&piece);
+        let served = !state.choking || state.take_gift(piece, wanted.length);
         if served && state.queue.len() < MOST_REQUESTS {
             state.queue.push_back((piece, wanted));
             return Ok(std::mem::take(&mut state.asleep));
@@ -148,19 +150,20 @@ impl Demand {
     pub fn choke(&self) {
         let mut state = self.lock();
         state.choking = true;
-        let State { queue, allowed_fast, .. } = &mut *state;
-        let (kept, dropped) = std::mem::take(queue)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|(piece, _)| allowed_fast.contains(piece));
-        *queue = kept;
-        for (_, wanted) in dropped {
-            state.refuse(wanted);
+        for (piece, wanted) in std::mem::take(&mut state.queue) {
+            if state.take_gift(piece, wanted.length) {
+                state.queue.push_back((piece, wanted));
+            } else {
+                state.refuse(wanted);
+            }
         }
     }
 
-    /// The peer may ask for these pieces even while it is choked (BEP 6).
-    pub fn allow_fast(&self, pieces: Vec<PieceIndex>) {
-        self.lock().allowed_fast = pieces;
+    /// The peer may ask for these pieces even while it is choked (BEP 6), for so many bytes in all.
+    pub fn allow_fast(&self, pieces: Vec<PieceIndex>, bytes: u64) {
+        let mut state = self.lock();
+        state.gifts = pieces;
+        state.gift_bytes = bytes;
     }
 
     /// Takes out what is to be refused.
@@ -177,12 +180,13 @@ impl Demand {
         }
     }
 
-    /// Takes out the block that is next. From now on it is being sent.
-    pub fn next(&self, now: Instant) -> Option<(PieceIndex, Wanted)> {
+    /// Takes out the block that is next, if it has no more bytes than were paid for. From now on it is
+    /// being sent.
+    pub fn next(&self, paid: u32, now: Instant) -> Option<(PieceIndex, Wanted)> {
         let mut state = self.lock();
-        let next = state.queue.pop_front();
-        state.account.sending_since = next.is_some().then_some(now);
-        next
+        state.queue.front().filter(|(_, wanted)| wanted.length <= paid)?;
+        state.account.sending_since = Some(now);
+        state.queue.pop_front()
     }
 
     /// The block cannot be sent. False where the peer does not understand a refusal.
@@ -204,6 +208,9 @@ impl Demand {
     /// The block was sent.
     pub fn sent(&self, bytes: u32) {
         let mut state = self.lock();
+        // Who goes on taking what it asks for means no harm with what it asks too much.
+        state.unwelcome = 0;
+        state.vain_cancels = 0;
         state.account.sent = state.account.sent.saturating_add(u64::from(bytes));
         state.account.sending_since = None;
     }
@@ -220,6 +227,14 @@ impl Demand {
 }
 
 impl State {
+    /// Whether a choked peer gets this, which then counts as given.
+    fn take_gift(&mut self, piece: PieceIndex, bytes: u32) -> bool {
+        let left = self.gift_bytes.checked_sub(u64::from(bytes)).filter(|_| self.gifts.contains(&piece));
+        self.gift_bytes = left.unwrap_or(self.gift_bytes);
+        left.is_some()
+    }
+
+    /// Whether the writing half has to be woken for it.
     fn refuse(&mut self, wanted: Wanted) -> bool {
         if self.fast {
             self.refused.push(wanted);
@@ -238,6 +253,10 @@ mod tests {
         (piece, Wanted { index, begin, length: 16384 })
     }
 
+    fn next(demand: &Demand) -> Option<(PieceIndex, Wanted)> {
+        demand.next(u32::MAX, Instant::now())
+    }
+
     fn ask(demand: &Demand, index: u32, begin: u32) -> Result<bool, PeerError> {
         let (piece, wanted) = wanted(index, begin);
         demand.ask(piece, wanted)
@@ -251,7 +270,7 @@ mod tests {
             for number in 0..MOST_UNWELCOME {
                 assert!(ask(&demand, 0, number).is_ok());
             }
-            assert!(demand.next(Instant::now()).is_none());
+            assert!(next(&demand).is_none());
             assert_eq!(demand.refused().len(), if fast { MOST_UNWELCOME as usize } else { 0 });
             assert!(ask(&demand, 0, 0).is_err());
         }
@@ -264,7 +283,7 @@ mod tests {
         demand.unchoke();
         let taken = (0..).take_while(|number| ask(&demand, 1, *number).is_ok()).count();
         assert_eq!(taken, MOST_REQUESTS + MOST_UNWELCOME as usize);
-        assert_eq!(std::iter::from_fn(|| demand.next(Instant::now())).count(), MOST_REQUESTS);
+        assert_eq!(std::iter::from_fn(|| next(&demand)).count(), MOST_REQUESTS);
     }
 
     #[test]
@@ -278,7 +297,7 @@ mod tests {
         assert!(!demand.sleep(false));
         demand.cancel(wanted(1, 0).1).unwrap();
         assert_eq!(demand.refused(), [wanted(1, 0).1]);
-        assert_eq!(demand.next(Instant::now()), Some(wanted(1, 16384)));
+        assert_eq!(next(&demand), Some(wanted(1, 16384)));
         for _ in 0..MOST_VAIN_CANCELS {
             assert!(!demand.cancel(wanted(1, 0).1).unwrap());
         }
@@ -302,14 +321,16 @@ mod tests {
         let demand = Demand::new();
         demand.speaks_fast(true);
         demand.unchoke();
-        demand.allow_fast(vec![wanted(2, 0).0]);
+        demand.allow_fast(vec![wanted(2, 0).0], 40_000);
         for (index, begin) in [(1, 0), (2, 0), (3, 0)] {
             ask(&demand, index, begin).unwrap();
         }
         demand.choke();
         assert_eq!(demand.refused(), [wanted(1, 0).1, wanted(3, 0).1]);
-        assert_eq!(demand.next(Instant::now()), Some(wanted(2, 0)));
+        assert_eq!(next(&demand), Some(wanted(2, 0)));
         ask(&demand, 2, 16384).unwrap();
-        assert_eq!(demand.next(Instant::now()), Some(wanted(2, 16384)));
+        ask(&demand, 2, 32768).unwrap();
+        assert_eq!(next(&demand), Some(wanted(2, 16384)));
+        assert_eq!(next(&demand), None, "the gift was of 40,000 bytes");
     }
 }

@@ -16,7 +16,7 @@ use crate::wire::{FrameLimits, Handshake, Message, Wanted};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// BEP 3 has peers say something every two minutes.
 const SILENCE: Duration = Duration::from_secs(150);
@@ -83,6 +83,7 @@ impl Ends {
             shared: Arc::clone(&shared),
             address: self.address,
             uploads: outbox::Uploads::default(),
+            spoken: Instant::now(),
         };
         std::thread::Builder::new()
             .name(format!("out-{}", self.address.ip()))
@@ -206,7 +207,7 @@ impl Inbound {
     fn serve(&self, wake: bool) -> Result<(), PeerError> {
         if wake {
             // It fails where the outbox has ended, and the connection with it.
-            let _ = self.wake.send(Order::Serve);
+            let _ = self.wake.send(Order::Wake);
         }
         Ok(())
     }

@@ -132,6 +132,11 @@ impl Worker {
         self.orders.len()
     }
 
+    /// How many orders the outbox has not looked at yet.
+    pub fn backlog(&self) -> usize {
+        self.orders.len()
+    }
+
     /// Tells the inbound half what will be asked for. Comes before the order to ask.
     pub fn lease(&self, lease: Lease) {
         let _ = self.leases.send(lease);

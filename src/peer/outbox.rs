@@ -8,7 +8,7 @@
 use super::{Demand, Shared};
 use crate::message::{Greeting, Order};
 use crate::net::Line;
-use crate::piece::{Block, PieceIndex};
+use crate::piece::{BLOCK_LENGTH, Block, PieceIndex};
 use crate::storage::Part;
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::{Message, Wanted};
@@ -30,15 +30,19 @@ pub struct Outbox {
     pub shared: Arc<Shared>,
     pub address: SocketAddr,
     pub uploads: Uploads,
+    /// When we said something last.
+    pub spoken: Instant,
 }
 
 /// How the sending of blocks stands.
 #[derive(Default)]
 pub struct Uploads {
-    /// When the next block may go, where the upload limit has spoken.
-    due: Option<Instant>,
-    /// The piece that the disk was told of.
-    ahead: Option<PieceIndex>,
+    /// Bytes that were reserved under the upload limit, and when they may go.
+    reserved: Option<(u32, Instant)>,
+    /// Bytes that may go.
+    paid: u32,
+    /// The piece that the peer asked for last, and whether the disk was told of it.
+    reading: Option<(PieceIndex, bool)>,
     /// Where the next block is. Kept for its memory.
     parts: Vec<Part>,
 }
@@ -68,27 +72,37 @@ impl Outbox {
             if let Err(fault) = written {
                 break line.hang_up(fault.reason());
             }
-            frames.clear();
+            if !frames.is_empty() {
+                self.spoken = Instant::now();
+                frames.clear();
+            }
         }
+        self.give_back();
     }
 
     /// Waits until there is something to do.
     fn wait(&mut self) -> Wake {
         let pending = self.demand.pending();
-        if pending.refusals {
+        let now = Instant::now();
+        match pending.next_length {
+            None => self.give_back(),
+            Some(bytes) if self.uploads.reserved.is_none() && self.uploads.paid < bytes => {
+                // A long block waits its turn more than once, so that it gets no more than others.
+                let portion = bytes.saturating_sub(self.uploads.paid).min(BLOCK_LENGTH);
+                self.uploads.reserved = Some((portion, self.shared.up.take(portion as usize, now)));
+            }
+            Some(_) => {}
+        }
+        let due = self.uploads.reserved.map(|(_, due)| due);
+        let may_go = pending.next_length.is_some() && due.is_none_or(|due| due <= now);
+        if pending.refusals || may_go || !self.demand.sleep(due.is_some()) {
             return Wake::Demand;
         }
-        if let (Some(bytes), None) = (pending.next_length, self.uploads.due) {
-            self.uploads.due = Some(self.shared.up.take(bytes as usize, Instant::now()));
-        }
-        let due = self.uploads.due;
-        if due.is_some_and(|due| due <= Instant::now()) || !self.demand.sleep(due.is_some()) {
-            return Wake::Demand;
-        }
-        match self.orders.recv_deadline(due.unwrap_or_else(|| Instant::now() + KEEP_ALIVE)) {
+        let quiet = self.spoken + KEEP_ALIVE;
+        match self.orders.recv_deadline(due.map_or(quiet, |due| due.min(quiet))) {
             Ok(order) => Wake::Order(order),
-            Err(RecvTimeoutError::Timeout) if due.is_some() => Wake::Demand,
-            Err(RecvTimeoutError::Timeout) => Wake::Quiet,
+            Err(RecvTimeoutError::Timeout) if Instant::now() >= quiet => Wake::Quiet,
+            Err(RecvTimeoutError::Timeout) => Wake::Demand,
             Err(RecvTimeoutError::Disconnected) => Wake::End,
         }
     }
@@ -96,11 +110,19 @@ impl Outbox {
     /// The block that may go now.
     fn next_block(&mut self) -> Option<(PieceIndex, Wanted)> {
         let now = Instant::now();
-        if self.uploads.due.is_none_or(|due| due > now) {
-            return None;
+        if let Some((bytes, _)) = self.uploads.reserved.take_if(|(_, due)| *due <= now) {
+            self.uploads.paid = self.uploads.paid.saturating_add(bytes);
         }
-        self.uploads.due = None;
-        self.demand.next(now)
+        let next = self.demand.next(self.uploads.paid, now)?;
+        self.uploads.paid -= next.1.length.min(self.uploads.paid);
+        Some(next)
+    }
+
+    /// Gives back what was reserved for blocks that are not wanted any more: others wait for it.
+    fn give_back(&mut self) {
+        let reserved = self.uploads.reserved.take().map_or(0, |(bytes, _)| bytes);
+        let bytes = std::mem::take(&mut self.uploads.paid).saturating_add(reserved);
+        self.shared.up.give_back(bytes as usize);
     }
 
     /// Sends a block, behind the frames that wait.
@@ -112,25 +134,39 @@ impl Outbox {
         frames: &mut Vec<u8>,
     ) -> Result<(), Fault> {
         let Wanted { index, begin, length } = wanted;
-        let Uploads { ahead, parts, .. } = &mut self.uploads;
-        if *ahead != Some(piece) {
-            *ahead = Some(piece);
-            self.shared.stock.read_ahead(piece);
-        }
-        if !self.shared.stock.find(piece, begin, length, parts) {
+        let stock = &self.shared.stock;
+        if !stock.find(piece, begin, length, &mut self.uploads.parts) {
+            // What was paid goes to the next block.
+            self.uploads.paid = self.uploads.paid.saturating_add(length);
             if !self.demand.refuse(wanted) {
                 return Err(Fault::NothingThere);
             }
             return line.write_all(frames).map_err(Fault::Line);
         }
+        // Whoever asks twice in a row for parts of a piece will ask for the rest.
+        self.uploads.reading = match self.uploads.reading {
+            Some((last, false)) if last == piece => {
+                stock.read_ahead(piece, begin);
+                Some((piece, true))
+            }
+            Some((last, true)) if last == piece => Some((piece, true)),
+            _ => Some((piece, false)),
+        };
         Message::piece_head(index, begin, length, frames);
         line.write_more(frames).map_err(Fault::Line)?;
-        for part in parts.drain(..) {
-            match part {
+        for part in self.uploads.parts.drain(..) {
+            let sent = match part {
                 Part::File(file, offset, length) => line.send_file(&file, offset, length),
+                Part::Bytes(bytes) => line.write_all(&bytes),
                 Part::Zeros(length) => line.write_zeros(length),
+            };
+            if let Err(error) = sent {
+                let of_the_disk = !is_of_the_line(&error);
+                if of_the_disk {
+                    stock.unreadable(piece, &error);
+                }
+                return Err(if of_the_disk { Fault::Disk } else { Fault::Line(error) });
             }
-            .map_err(Fault::Block)?;
         }
         self.demand.sent(length);
         Ok(())
@@ -170,9 +206,12 @@ impl Outbox {
             }
             Order::AllowFast(pieces) => {
                 pieces.iter().for_each(|piece| Message::AllowedFast(piece.get()).write_to(frames));
-                self.demand.allow_fast(pieces);
+                let bytes = pieces.iter().map(|piece| u64::from(self.shared.geometry.length(*piece)));
+                // Twice, since a block may have to be asked for again.
+                let bytes = bytes.sum::<u64>().saturating_mul(2);
+                self.demand.allow_fast(pieces, bytes);
             }
-            Order::Serve => {}
+            Order::Wake => {}
         }
     }
 
@@ -212,8 +251,8 @@ enum Wake {
 enum Fault {
     /// Nothing can be written.
     Line(io::Error),
-    /// A block cannot be written, or cannot be read although it was there a moment ago.
-    Block(io::Error),
+    /// A block cannot be read although it was there a moment ago.
+    Disk,
     /// It asks for a piece that we do not have (any more), and does not understand a refusal.
     NothingThere,
 }
@@ -221,16 +260,26 @@ enum Fault {
 impl Fault {
     fn reason(&self) -> &'static str {
         match self {
-            Fault::Line(error) | Fault::Block(error)
-                if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) =>
-            {
+            Fault::Line(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
                 "it does not read what we send"
             }
-            Fault::Block(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                "a file got shorter while it was sent"
-            }
-            Fault::Line(_) | Fault::Block(_) => "the connection is lost",
+            Fault::Line(_) => "the connection is lost",
+            Fault::Disk => "we cannot read what it asked for",
             Fault::NothingThere => "it asks for a piece that we cannot send",
         }
     }
+}
+
+/// Sending from a file may fail at either end.
+fn is_of_the_line(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::NotConnected
+            | ErrorKind::TimedOut
+            | ErrorKind::WouldBlock
+            | ErrorKind::WriteZero
+    )
 }

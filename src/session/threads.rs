@@ -2,7 +2,7 @@
 
 use super::{Found, Job, Network, Outcome, Progress, SessionError, Stop, finding};
 use crate::message::{Event, Snapshot};
-use crate::net::{Listener, Registration};
+use crate::net::Listener;
 use crate::peer;
 use crate::piece::{Bitfield, BufferPool, Geometry};
 use crate::storage::writer::{self, Written};
@@ -24,14 +24,13 @@ const FAREWELL: Duration = Duration::from_millis(1800);
 /// The threads of a run and the ends of their channels that we hold.
 pub(super) struct Threads<'a> {
     job: &'a Job,
+    network: &'a Network,
     shared: peer::Shared,
     inbox: Receiver<Event>,
     stored: Bitfield,
     aim: Aim,
     /// `None` where nothing is to be written.
     writer: Option<JoinHandle<Written>>,
-    /// Has peers that come led to us, for as long as it lives.
-    registration: Option<Registration>,
     /// Disconnects when every worker and the writer have ended.
     all_gone: Receiver<()>,
 }
@@ -40,7 +39,7 @@ impl<'a> Threads<'a> {
     /// Starts the writer and makes what the workers will share.
     pub(super) fn start(
         job: &'a Job,
-        network: &Network,
+        network: &'a Network,
         geometry: Geometry,
         found: Found,
     ) -> Result<Threads<'a>, SessionError> {
@@ -55,8 +54,6 @@ impl<'a> Threads<'a> {
         };
         let writer = found.storage.map(start).transpose().map_err(SessionError::Threads)?;
         let info_hash = job.metainfo.info_hash.0;
-        let register = |listener: &Listener| listener.register(info_hash, events.clone());
-        let registration = network.listener.as_ref().map(register);
         let shared = peer::Shared {
             info_hash,
             peer_id: peer_id(),
@@ -73,15 +70,11 @@ impl<'a> Threads<'a> {
             alive,
         };
         let (stored, aim) = (found.stored, found.aim);
-        Ok(Threads { job, shared, inbox, stored, aim, writer, registration, all_gone })
+        Ok(Threads { job, network, shared, inbox, stored, aim, writer, all_gone })
     }
 
     /// Fetches what is not stored, and shares what is; this thread becomes the coordinator.
-    pub(super) fn run(
-        mut self,
-        stop: &Stop,
-        show: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Outcome, SessionError> {
+    pub(super) fn run(self, stop: &Stop, show: &(dyn Fn(Progress) + Sync)) -> Result<Outcome, SessionError> {
         stop.attach(&self.shared.events);
         let (job, geometry, port) = (self.job, self.shared.geometry, self.shared.port);
         let done: u64 = self.stored.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum();
@@ -93,6 +86,10 @@ impl<'a> Threads<'a> {
             return Err(self.give_up());
         }
         finding::resolve(&job.peers, &self.shared.events);
+        // From here on peers that come are led to us. Last, since nobody takes them in yet.
+        let (hash, events) = (self.shared.info_hash, &self.shared.events);
+        let listener = self.network.listener.as_ref();
+        let registration = listener.map(|listener| listener.register(hash, events.clone()));
         if self.aim == Aim::Share {
             show(Progress::Seeding(port));
         }
@@ -115,7 +112,7 @@ impl<'a> Threads<'a> {
         let coordinator = Coordinator::new(self.shared, self.inbox, start, job.limits, job.giving, doors);
         let (end, snapshot) = coordinator.run();
 
-        self.registration = None;
+        drop(registration);
         totals.set(counts(&snapshot));
         let deadline = Instant::now() + FAREWELL;
         if end == End::Done && !snapshot.seeding {
@@ -138,7 +135,7 @@ impl<'a> Threads<'a> {
     /// Nobody can be asked for anything. The writer takes back what the storage left on the disk, and
     /// ends with its channel.
     fn give_up(self) -> SessionError {
-        drop((self.registration, self.shared, self.inbox));
+        drop((self.shared, self.inbox));
         if let Some(writer) = self.writer {
             let _ = writer.join();
         }

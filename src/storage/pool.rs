@@ -66,7 +66,8 @@ impl Pool {
     }
 }
 
-fn too_many(error: &io::Error) -> bool {
+/// Whether the process or the system has too many files open.
+pub(super) fn too_many(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 

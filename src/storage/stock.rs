@@ -1,7 +1,7 @@
 //! The pieces that are on the disk, for those who send them to others.
 //!
 //! Shared by all outboxes, which look up where a block lies and read it themselves; a lock here is
-//! held for a look at a table and never for a read. A piece is offered from the moment that it was
+//! held for a look at a table, or for opening a file, and never for a read. A piece is offered from the moment that it was
 //! written or verified, and as long as its files are what they were then: somebody who changes a file
 //! that is being seeded must not make us a liar. So each file has a stamp, its length and the time of
 //! its last change, and a file whose stamp is another is offered no more.
@@ -11,6 +11,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,11 +22,15 @@ use super::check;
 use super::error::{Action, StorageError};
 use super::folder::{Access, Folder, Found};
 use super::hashing::Watch;
-use super::layout::Layout;
-use super::pool::Pool;
+use super::layout::{Layout, Slice};
+use super::pool::{Pool, too_many};
 use super::{Payload, refused};
 use crate::piece::{Bitfield, PieceIndex};
 
+/// Files that are held open for one block, of each outbox. What lies in more is read first.
+const MOST_PARTS: usize = 4;
+/// Bytes that a disk is asked to read ahead.
+const AHEAD: u32 = 2 * 1024 * 1024;
 /// How long a look at a file is good for. A look costs as much as a tenth of sending a block.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -57,6 +62,8 @@ struct Known {
 pub enum Part {
     /// In a file, from this offset on, so many bytes.
     File(Arc<File>, u64, u64),
+    /// Here: read from files of which there are too many to hold them all open.
+    Bytes(Vec<u8>),
     /// Nowhere: so many zeros of padding.
     Zeros(u64),
 }
@@ -114,27 +121,66 @@ impl Stock {
     /// where they cannot be sent, now or any more.
     pub fn find(&self, piece: PieceIndex, begin: u32, length: u32, parts: &mut Vec<Part>) -> bool {
         parts.clear();
+        let slices = || self.layout.slices_of(piece, begin, length);
         if !self.offers(piece) {
             return false;
         }
-        for slice in self.layout.slices_of(piece, begin, length) {
-            if slice.padding {
-                parts.push(Part::Zeros(slice.length));
-                continue;
-            }
-            match self.file(slice.file) {
-                Some(file) => parts.push(Part::File(file, slice.offset, slice.length)),
-                None => return false,
-            }
+        if slices().nth(MOST_PARTS).is_some() {
+            let bytes = self.read(slices(), length);
+            parts.extend(bytes.map(Part::Bytes));
+            return !parts.is_empty();
+        }
+        for slice in slices() {
+            let part = match slice.padding {
+                true => Some(Part::Zeros(slice.length)),
+                false => self.file(slice.file).map(|file| Part::File(file, slice.offset, slice.length)),
+            };
+            let Some(part) = part else {
+                // Open files are few.
+                parts.clear();
+                return false;
+            };
+            parts.push(part);
         }
         true
     }
 
-    /// Tells the system that this piece will be read soon, so that a disk reads it in one go. A hint.
-    pub fn read_ahead(&self, piece: PieceIndex) {
-        for slice in self.layout.slices(piece).filter(|slice| !slice.padding) {
+    /// Reads what lies in many files, one after the other.
+    fn read(&self, slices: impl Iterator<Item = Slice>, length: u32) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(length).ok()?];
+        let mut rest = bytes.as_mut_slice();
+        for slice in slices {
+            let (part, later) = rest.split_at_mut_checked(usize::try_from(slice.length).ok()?)?;
+            rest = later;
+            if !slice.padding {
+                self.file(slice.file)?.read_exact_at(part, slice.offset).ok()?;
+            }
+        }
+        Some(bytes)
+    }
+
+    /// Tells the system that the piece will be read from `begin` on, so that a disk reads it in one go. A
+    /// hint, and of no more than [`AHEAD`] bytes in few files.
+    pub fn read_ahead(&self, piece: PieceIndex, begin: u32) {
+        let left = self.layout.geometry().length(piece).saturating_sub(begin).min(AHEAD);
+        let slices = self.layout.slices_of(piece, begin, left).take(MOST_PARTS);
+        for slice in slices.filter(|slice| !slice.padding) {
             let Some(file) = self.file(slice.file) else { return };
             advise(&file, slice.offset, slice.length);
+        }
+    }
+
+    /// The piece was there and cannot be read: it is offered no more.
+    pub fn unreadable(&self, piece: PieceIndex, error: &io::Error) {
+        if lock(&self.offered).remove(piece) {
+            let slice = self.layout.slices(piece).find(|slice| !slice.padding);
+            let entry = slice.and_then(|slice| self.layout.entry(slice.file));
+            let path = entry.map(|entry| self.folder.join(&entry.path)).unwrap_or_default();
+            warn!(
+                "piece {} in {} cannot be read and is not sent any more: {error}",
+                piece.get(),
+                path.display()
+            );
         }
     }
 
@@ -148,17 +194,13 @@ impl Stock {
         match opened {
             Ok((file, true)) => Some(file),
             Ok((_, false)) => {
-                self.withdraw(number, "it changed");
+                self.withdraw(number, "it changed on disk");
                 None
             }
-            // With too many open files, the next attempt may be luckier.
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let path = self.folder.join(&entry.path);
-                log::debug!("{}", StorageError::from_io(Action::Open, path, error));
-                None
-            }
-            Err(_) => {
-                self.withdraw(number, "it is gone");
+            // The next attempt may be luckier.
+            Err(error) if too_many(&error) => None,
+            Err(error) => {
+                self.withdraw(number, &error.to_string());
                 None
             }
         }
@@ -190,7 +232,7 @@ impl Stock {
         if let (Some(known), Ok(found)) = (known, Folder::look_at(file))
             && Stamp::of(&found) != known.stamp
         {
-            self.withdraw(number, "it changed");
+            self.withdraw(number, "it changed on disk");
         }
     }
 
@@ -215,7 +257,7 @@ impl Stock {
         drop(offered);
         if withdrawn > 0 {
             let path = self.folder.join(&entry.path);
-            warn!("{}: {why} on disk, its {withdrawn} pieces are not sent any more", path.display());
+            warn!("{}: {why}; its {withdrawn} pieces are not sent any more", path.display());
         }
     }
 }

@@ -36,15 +36,18 @@ pub fn start(
     std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024).spawn(move || {
         // In the order in which they are let go: the farewell is the last that is heard of us, whatever
         // happens.
-        let farewell = Farewell { events, _alive: alive };
+        let mut farewell = Farewell { finished: false, events, _alive: alive };
         // Whoever waits for room in the channel must not wait for ever.
         let orders = orders;
-        work(storage, &orders, &farewell.events, &buffers)
+        let written = work(storage, &orders, &farewell.events, &buffers);
+        farewell.finished = written.is_ok();
+        written
     })
 }
 
 /// Says that the writer has ended, also where it panicked.
 struct Farewell {
+    finished: bool,
     events: Sender<Event>,
     _alive: Sender<()>,
 }
@@ -52,7 +55,7 @@ struct Farewell {
 impl Drop for Farewell {
     fn drop(&mut self) {
         // It fails where the coordinator has ended before.
-        let _ = self.events.send(Event::WriterEnded);
+        let _ = self.events.send(Event::WriterEnded { finished: self.finished });
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How many addresses are kept.
 const MOST: usize = 1000;
+/// After the first connection that was closed at once.
+const SECOND_TRY: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_secs(15);
 const LAST_RETRY: Duration = Duration::from_secs(15 * 60);
 /// Failures in a row after which an address that nobody names again is forgotten first.
@@ -18,8 +20,10 @@ const HOPELESS: u32 = 5;
 /// Why a peer is no longer connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// It did not answer or broke off: it may be better later.
+    /// It did not answer: it may be better later.
     Unreachable,
+    /// It answered and broke off before it sent anything: the first time it may have been an accident.
+    Parted,
     /// It worked, and then it ended: it may well work again soon.
     Ended,
     /// It did harm, is ourselves, or is of no use: never again.
@@ -125,7 +129,8 @@ impl Candidates {
         candidate.failures = candidate.failures.saturating_add(1);
         candidate.state = match why {
             Failure::Never => State::Banned,
-            Failure::Unreachable | Failure::Ended => {
+            Failure::Parted if candidate.failures == 1 => State::Waiting { until: now + SECOND_TRY },
+            Failure::Unreachable | Failure::Parted | Failure::Ended => {
                 let doublings = candidate.failures.saturating_sub(1).min(10);
                 let wait = FIRST_RETRY.saturating_mul(1 << doublings).min(LAST_RETRY);
                 let wait = if why == Failure::Ended { wait / 5 } else { wait };

@@ -1,13 +1,16 @@
 //! Peers that come to us, and peers that come twice.
 
-use super::Coordinator;
 use super::roster::Peer;
+use super::{Coordinator, Phase};
 use crate::message::{Knock, PeerKey};
 use crate::peer::Worker;
+use crate::strategy::Failure;
 use log::debug;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+/// Connections from one address: a household, or the customers of a small provider.
+const MOST_FROM_ONE: usize = 8;
 /// Two connections to one peer that began within this time were begun by both sides at once.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
@@ -22,8 +25,8 @@ impl Coordinator<'_> {
             debug!("{address}: turned away, somebody there sent wrong data");
             return;
         }
-        if self.roster.len() >= self.limits.max_peers && !self.let_idle_go(now) {
-            debug!("{address}: turned away, we have as many peers as we may (--max-peers)");
+        if let Some(why) = self.no_room_for(address, now) {
+            debug!("{address}: turned away, {why}");
             return;
         }
         let key = self.roster.next_key();
@@ -33,12 +36,29 @@ impl Coordinator<'_> {
         }
     }
 
+    /// Why a peer that comes cannot stay, if so.
+    fn no_room_for(&mut self, address: SocketAddr, now: Instant) -> Option<&'static str> {
+        let (incoming, from_there) = self.roster.incoming(address.ip());
+        // A host of our own may be many, and each can be trusted as much as we.
+        if from_there >= MOST_FROM_ONE && !address.ip().is_loopback() {
+            return Some("enough are here from its address");
+        }
+        // While something is missing, who comes may not keep us from those who were named to us.
+        let most = self.limits.max_peers;
+        let room = if self.phase == Phase::Downloading { most.saturating_sub(most / 4) } else { most };
+        let full = self.roster.len() >= most || incoming >= room.max(1);
+        (full && !self.let_idle_go(now)).then_some("we have as many peers as we may (--max-peers)")
+    }
+
     /// The peer says that it listens at this port: where it could be reached once it is gone.
     pub(super) fn listens(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let at = SocketAddr::new(peer.address.ip(), port);
         if peer.dial.is_none() && self.candidates.met(at) {
             peer.dial = Some(at);
+            if peer.useful {
+                self.candidates.proved(at);
+            }
         }
     }
 
@@ -57,9 +77,12 @@ impl Coordinator<'_> {
         let new_stays = at_once && begun_by(new) > begun_by(old);
         let (goes, stays) = if new_stays { (twin, key) } else { (key, twin) };
         let dial = self.roster.get_mut(goes).and_then(|peer| peer.dial.take());
-        if let Some(peer) = self.roster.get_mut(stays) {
+        if let (Some(peer), Some(dial)) = (self.roster.get_mut(stays), dial) {
             // Where it can be reached is where the one is that stays: no reason to try there again.
-            peer.dial = peer.dial.or(dial);
+            match peer.dial {
+                None => peer.dial = Some(dial),
+                Some(_) => self.candidates.failed(dial, Failure::Never, Instant::now(), &mut self.random),
+            }
         }
         self.let_go(goes, "we are connected to it already");
         new_stays

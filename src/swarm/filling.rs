@@ -118,7 +118,7 @@ impl Coordinator<'_> {
     /// number of pieces that are open at once, and with it the memory, from growing with the peers.
     pub(super) fn share_of_memory(&self) -> u32 {
         let blocks = self.budget.allowance() / 4 * 3 / u64::from(BLOCK_LENGTH);
-        let asked = self.roster.len().max(1) as u64;
+        let asked = self.roster.len().saturating_sub(self.counters.only_takers).max(1) as u64;
         let share = u32::try_from(blocks / asked).unwrap_or(u32::MAX).max(FEWEST_REQUESTS);
         // What the download limit does not let in soon would wait in sockets, and look like silence.
         let limited = self.shared.down.limit().map(|limit| limit.saturating_mul(LIMITED_SECONDS));

@@ -5,6 +5,7 @@ use super::leases::Arrival;
 use crate::message::{News, Order, PeerKey};
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span};
 use crate::strategy::Has;
+use crate::text::printable;
 use crate::wire::extension::ExtensionHandshake;
 use log::debug;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl Coordinator<'_> {
             }
         }
         if interest_changed {
-            self.rechoke(now);
+            self.rechoke_soon(now);
         }
         if refused_unchoked && let Some(peer) = self.roster.get_mut(key) {
             peer.pipeline.refused(now);
@@ -74,7 +75,7 @@ impl Coordinator<'_> {
         peer.refusals = 0;
         if !peer.useful {
             peer.useful = true;
-            self.candidates.proved(peer.address);
+            self.candidates.proved(peer.dial.unwrap_or(peer.address));
         }
         let of_an_attempt_that_failed = self.leases.has_another(assembly);
         for block in span.blocks() {
@@ -137,7 +138,7 @@ impl Coordinator<'_> {
         for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
             // Also where it has the piece itself: a super-seed waits to hear what became of it (BEP 16).
             if !peer.is_seed() {
-                peer.order(Order::Have(piece));
+                peer.tell_of(piece);
             }
             if !peer.has.has(piece) {
                 continue;
@@ -270,7 +271,9 @@ impl Coordinator<'_> {
 
     fn extensions(&mut self, key: PeerKey, said: &ExtensionHandshake) {
         if let Some(peer) = self.roster.get_mut(key) {
-            debug!("{}: says {said:?}", peer.address);
+            if let Some(client) = &said.client {
+                debug!("{}: it says that it is {}", peer.address, printable(client));
+            }
             if let Some(most) = said.request_queue {
                 peer.pipeline.named_limit(most);
             }

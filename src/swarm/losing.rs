@@ -1,6 +1,7 @@
 //! Peers that leave, and what becomes of their leases.
 
 use super::Coordinator;
+use super::roster::Peer;
 use crate::message::{PeerError, PeerKey};
 use crate::piece::BLOCK_LENGTH;
 use crate::strategy::{Failure, Has};
@@ -11,7 +12,8 @@ impl Coordinator<'_> {
     /// A connection is over, or never came to be.
     pub(super) fn gone(&mut self, key: PeerKey, why: PeerError) {
         let Some(peer) = self.roster.get(key) else { return };
-        let (address, useful, dial) = (peer.address, peer.useful, peer.dial);
+        let Peer { address, useful, dial, incoming, .. } = *peer;
+        let greeted = peer.greeting.is_some();
         debug!("{address}: {why}");
         self.give_back_all(key);
         if let Some(peer) = self.roster.remove(key) {
@@ -31,15 +33,18 @@ impl Coordinator<'_> {
             | PeerError::Frame(_)
             | PeerError::Broke(_) => Failure::Never,
             _ if useful => Failure::Ended,
+            _ if greeted => Failure::Parted,
             _ => Failure::Unreachable,
         };
         if let Some(dial) = dial {
             self.candidates.failed(dial, failure, now, &mut self.random);
         }
         self.choker.left(key);
-        self.peer_trouble = Some(format!("{address}: {why}"));
+        if !incoming {
+            self.peer_trouble = Some(format!("{address}: {why}"));
+        }
         self.fill_starving(now);
-        self.rechoke(now);
+        self.rechoke_soon(now);
     }
 
     /// Takes back what the peer was asked for.
@@ -77,6 +82,7 @@ impl Coordinator<'_> {
     pub(super) fn let_go(&mut self, key: PeerKey, why: &'static str) {
         self.give_back_all(key);
         if let Some(peer) = self.roster.get_mut(key) {
+            peer.leaving = true;
             peer.unchoked = false;
             peer.wants_ours = false;
             peer.allowed_fast.clear();

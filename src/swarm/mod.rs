@@ -9,8 +9,10 @@ mod arriving;
 mod blaming;
 mod choking;
 mod connecting;
+mod counting;
 mod end_game;
 mod filling;
+mod gifts;
 mod hearing;
 mod leases;
 mod losing;
@@ -29,6 +31,7 @@ use crate::piece::{Bitfield, Geometry, PieceIndex, Suspects};
 use crate::strategy::{Budget, Candidates, Choker, Pace, Rate, SuperSeeding};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leases::Leases;
+use log::warn;
 use piece_map::PieceMap;
 use report::Gauge;
 use roster::Roster;
@@ -56,7 +59,7 @@ pub struct Limits {
 /// What others get from us.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Giving {
-    /// Bytes a second that all uploads of the process may take. With zero nobody gets anything.
+    /// Bytes a second that the uploads of this torrent can count on. With zero nobody gets anything.
     pub limit: Option<u64>,
     /// What becomes of the run once nothing is wanted any more; `None` ends it.
     pub seeding: Option<Goals>,
@@ -125,6 +128,8 @@ pub struct Coordinator<'a> {
     leases: Leases,
     roster: Roster,
     choker: Choker<PeerKey>,
+    /// When it looked at the peers.
+    rechoked: Instant,
     super_seed: Option<SuperSeeding<PeerKey>>,
     candidates: Candidates,
     attempts: Pace,
@@ -158,6 +163,8 @@ struct Counters {
     progress: Instant,
     /// Verified pieces that are not on disk yet.
     verified_waiting: u32,
+    /// Peers that have nothing for us, as of the last tick.
+    only_takers: usize,
 }
 
 impl<'a> Coordinator<'a> {
@@ -180,6 +187,9 @@ impl<'a> Coordinator<'a> {
         }
         // Of a piece that we lack nobody may be told, and it is the first copy that this is for.
         let super_seeds = giving.super_seeding && pieces.is_complete();
+        if giving.super_seeding && !super_seeds {
+            warn!("pieces are missing, so this is an ordinary seed: a super-seed has everything");
+        }
         let super_seed = super_seeds.then(|| SuperSeeding::new(geometry, random.fork(), now));
         Coordinator {
             geometry,
@@ -194,6 +204,7 @@ impl<'a> Coordinator<'a> {
             leases: Leases::new(geometry),
             roster: Roster::default(),
             choker: Choker::new(now),
+            rechoked: now,
             super_seed,
             candidates: Candidates::default(),
             attempts: Pace::new(ATTEMPTS, now),
@@ -211,6 +222,7 @@ impl<'a> Coordinator<'a> {
                 upload_rate: Rate::new(now),
                 progress: now,
                 verified_waiting: 0,
+                only_takers: 0,
             },
             tracker_trouble: None,
             peer_trouble: None,
@@ -270,7 +282,7 @@ impl<'a> Coordinator<'a> {
             Event::Named(addresses) => self.named(addresses),
             Event::Tracker(report) => self.tracker_spoke(report),
             Event::Knocked(knock) => self.knocked(knock),
-            Event::WriterEnded => return self.writer_ended(),
+            Event::WriterEnded { finished } => return self.writer_ended(finished),
             Event::Stop => return Some(self.stopped()),
         }
         None
@@ -284,8 +296,9 @@ impl<'a> Coordinator<'a> {
         };
     }
 
-    fn writer_ended(&mut self) -> Option<End> {
+    fn writer_ended(&mut self, finished: bool) -> Option<End> {
         match (self.phase, self.giving.seeding) {
+            _ if !finished => Some(End::WriterFailed),
             (Phase::Finishing, Some(_)) => {
                 self.begin_seeding(Instant::now());
                 None

@@ -37,7 +37,7 @@ impl Coordinator<'_> {
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
         Some(if self.disk_is_behind() {
             Stall::SlowDisk
-        } else if self.candidates.known() == 0 {
+        } else if self.candidates.known() == 0 && greeted().next().is_none() {
             Stall::NoPeers(self.tracker_trouble.clone())
         } else if greeted().next().is_none() {
             Stall::Unreachable(self.candidates.known(), self.peer_trouble.clone())

@@ -5,7 +5,7 @@ use crate::peer::Worker;
 use crate::piece::{Bitfield, Block, PieceIndex};
 use crate::strategy::{Has, Pipeline, Rate};
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// Orders that a peer may leave unread. A connection takes in thousands before its outbox waits.
@@ -52,6 +52,12 @@ pub struct Peer {
     pub starving: bool,
     /// It sent a block once.
     pub useful: bool,
+    /// We have hung up, and its farewell is on its way to us.
+    pub leaving: bool,
+    /// Pieces of which it is told when it has read what it was told before.
+    pub untold: Vec<PieceIndex>,
+    /// When it was sent a block last.
+    pub last_taken: Instant,
     /// It is interested in what we have.
     pub wants_ours: bool,
     /// It downloads nothing (any more), whatever it lacks (BEP 21).
@@ -111,6 +117,9 @@ impl Peer {
             idle_bitfields: 0,
             starving: false,
             useful: false,
+            leaving: false,
+            untold: Vec::new(),
+            last_taken: now,
             wants_ours: false,
             upload_only: false,
             served: false,
@@ -171,6 +180,26 @@ impl Peer {
             self.worker.hang_up("it does not read what we send");
         }
     }
+
+    /// Tells it that we have this piece, now or, where it is slow to read, when it has read the rest: a
+    /// piece that waits takes four bytes, an order many times that.
+    pub fn tell_of(&mut self, piece: PieceIndex) {
+        if self.untold.is_empty() && self.worker.backlog() < MOST_ORDERS / 4 {
+            self.order(Order::Have(piece));
+        } else {
+            self.untold.push(piece);
+        }
+    }
+
+    /// Tells it of what it was not told of yet, where it has read the rest.
+    pub fn catch_up(&mut self) {
+        if !self.untold.is_empty() && self.worker.backlog() == 0 {
+            for piece in self.untold.drain(..self.untold.len().min(MOST_ORDERS / 4)) {
+                // Fewer than are too many.
+                self.worker.order(Order::Have(piece));
+            }
+        }
+    }
 }
 
 /// The peers of one torrent.
@@ -222,9 +251,15 @@ impl Roster {
         self.peers.iter_mut().map(|(key, peer)| (*key, peer))
     }
 
-    /// The peers that were greeted.
+    /// The peers that were greeted and are here.
     pub fn greeted(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
-        self.all().filter(|(_, peer)| peer.greeting.is_some())
+        self.all().filter(|(_, peer)| peer.greeting.is_some() && !peer.leaving)
+    }
+
+    /// How many connections came in, and how many of them from this address.
+    pub fn incoming(&self, from: IpAddr) -> (usize, usize) {
+        let incoming = || self.peers.values().filter(|peer| peer.incoming);
+        (incoming().count(), incoming().filter(|peer| peer.address.ip() == from).count())
     }
 
     /// How many connections and attempts there are.

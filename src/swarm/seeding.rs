@@ -22,6 +22,7 @@ impl Coordinator<'_> {
             return;
         }
         if self.giving.seeding.is_none() {
+            self.count_uploads(Instant::now());
             self.roster.clear();
         }
         // The writer has stored every piece, so its channel has room.

@@ -17,6 +17,7 @@ impl Coordinator<'_> {
     pub(super) fn tick(&mut self, now: Instant) -> Option<End> {
         self.counters.down.tick(self.counters.received, now);
         self.count_uploads(now);
+        self.counters.only_takers = self.roster.greeted().filter(|(_, peer)| peer.wanted == 0).count();
         self.rechoke(now);
         self.super_seed_tick(now);
         let owing = self.roster.all_mut().filter(|(_, peer)| !peer.in_flight.is_empty());
@@ -100,9 +101,11 @@ impl Coordinator<'_> {
         let idle = self
             .roster
             .greeted()
-            .filter(|(_, peer)| peer.in_flight.is_empty() && !peer.wants_ours)
-            .filter(|(_, peer)| now.saturating_duration_since(peer.last_block.max(peer.since)) >= IDLE)
-            .min_by_key(|(_, peer)| peer.last_block)
+            // Who waits to be unchoked is not to blame.
+            .filter(|(_, peer)| peer.in_flight.is_empty() && (!peer.wants_ours || peer.served))
+            .map(|(key, peer)| (key, peer.last_block.max(peer.last_taken)))
+            .filter(|(_, last)| now.saturating_duration_since(*last) >= IDLE)
+            .min_by_key(|(_, last)| *last)
             .map(|(key, _)| key);
         if let Some(key) = idle {
             self.let_go(key, "it neither gives nor takes, and others wait");
