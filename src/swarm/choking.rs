@@ -13,6 +13,7 @@ impl Coordinator<'_> {
     /// Has the choker look at the peers.
     pub(super) fn rechoke(&mut self, now: Instant) {
         self.rechoked = now;
+        self.rechoke_at = None;
         let views: Vec<View<PeerKey>> = self
             .roster
             .greeted()
@@ -36,11 +37,14 @@ impl Coordinator<'_> {
         }
     }
 
-    /// The same for a change that should not wait for the next tick, unless such changes come thick and
-    /// fast: a peer may say ten thousand times a second that it is interested and that it is not.
+    /// The same for a change that should not wait for the next tick. Only so soon, since such changes may
+    /// come thick and fast: a peer may say ten thousand times a second that it is interested and that it is not.
     pub(super) fn rechoke_soon(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.rechoked) >= BETWEEN_CHOKES {
+        let due = self.rechoked + BETWEEN_CHOKES;
+        if due <= now {
             self.rechoke(now);
+        } else {
+            self.rechoke_at = Some(due);
         }
     }
 

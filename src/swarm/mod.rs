@@ -128,8 +128,9 @@ pub struct Coordinator<'a> {
     leases: Leases,
     roster: Roster,
     choker: Choker<PeerKey>,
-    /// When it looked at the peers.
+    /// When it looked at the peers, and when it is to look again if that should be before the next tick.
     rechoked: Instant,
+    rechoke_at: Option<Instant>,
     super_seed: Option<SuperSeeding<PeerKey>>,
     candidates: Candidates,
     attempts: Pace,
@@ -205,6 +206,7 @@ impl<'a> Coordinator<'a> {
             roster: Roster::default(),
             choker: Choker::new(now),
             rechoked: now,
+            rechoke_at: None,
             super_seed,
             candidates: Candidates::default(),
             attempts: Pace::new(ATTEMPTS, now),
@@ -242,7 +244,8 @@ impl<'a> Coordinator<'a> {
         let mut next_tick = Instant::now() + TICK;
         self.finish_if_complete();
         loop {
-            let deadline = self.attempt_at.map_or(next_tick, |attempt| attempt.min(next_tick));
+            let timers = [self.attempt_at, self.rechoke_at];
+            let deadline = timers.into_iter().flatten().fold(next_tick, Instant::min);
             match self.inbox.recv_deadline(deadline) {
                 Ok(event) => {
                     // The events that come by the thousand change nothing about whom to connect to.
@@ -264,6 +267,9 @@ impl<'a> Coordinator<'a> {
                 if let Some(end) = self.tick(now) {
                     return end;
                 }
+            }
+            if self.rechoke_at.is_some_and(|due| due <= now) {
+                self.rechoke(now);
             }
             if self.attempt_at.is_some_and(|due| due <= now) {
                 self.connect(now);

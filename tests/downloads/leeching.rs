@@ -285,14 +285,17 @@ fn pieces_are_given_on_while_the_others_still_come() {
     let mut talk = Talk::dial(instance.address(port));
     talk.introduce(&sample, FAST).unwrap();
     talk.say(Message::Interested).unwrap();
-    let first = loop {
+    let (mut first, mut unchoked) = (None, false);
+    while first.is_none() || !unchoked {
         match talk.next().unwrap() {
-            Said::Have(piece) => break piece,
+            Said::Have(piece) => first = Some(piece),
             // It may have been stored before we came.
-            Said::Bitfield(bits) => break bits.iter().map(|byte| byte.leading_zeros()).sum(),
+            Said::Bitfield(bits) => first = Some(bits.iter().map(|byte| byte.leading_zeros()).sum()),
+            Said::Unchoke => unchoked = true,
             _ => {}
         }
-    };
+    }
+    let first = first.unwrap();
     let wanted = Wanted { index: first, begin: 0, length: BLOCK_LENGTH };
     ask(&mut talk, &[wanted]).unwrap();
     assert!(answer(&mut talk, wanted).unwrap());
