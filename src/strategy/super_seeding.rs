@@ -56,6 +56,8 @@ pub struct SuperSeeding<Key> {
     table: Rarity,
     /// Pieces that somebody was told of, and that are not out.
     open: Bitfield,
+    /// Pieces that somebody was ever told of: no other can have come from peer to peer.
+    given: Bitfield,
     peers: HashMap<Key, Peer>,
     patience: Duration,
     /// When a peer got something from another, or else the patience halved; or when last nobody waited.
@@ -86,6 +88,7 @@ impl<Key: Copy + Eq + Hash> SuperSeeding<Key> {
             geometry,
             table: Rarity::new(geometry, &all, &mut random),
             open: Bitfield::none(geometry.piece_count()),
+            given: Bitfield::none(geometry.piece_count()),
             peers: HashMap::new(),
             patience: PATIENCE,
             quiet_since: now,
@@ -118,10 +121,12 @@ impl<Key: Copy + Eq + Hash> SuperSeeding<Key> {
         let Some(peer) = self.peers.get_mut(&key) else { return Vec::new() };
         match peer.told.iter_mut().find(|told| told.piece == piece) {
             Some(told) => told.had = Some(now),
-            None => {
+            None if self.given.has(piece) => {
                 self.patience = PATIENCE;
                 self.quiet_since = now;
             }
+            // It says so, or has it from another seed.
+            None => {}
         }
         self.table.gained(piece);
         let mut free = self.settle(piece);
@@ -194,6 +199,7 @@ impl<Key: Copy + Eq + Hash> SuperSeeding<Key> {
         };
         self.table.take(piece);
         self.open.insert(piece);
+        self.given.insert(piece);
         let peer = self.peers.get_mut(&key)?;
         peer.since = now;
         peer.told.push(Told { piece, had: None });
