@@ -19,7 +19,7 @@
 //! - [`net`]: connections, the port they come in at, the address they leave by, how fast they may go.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a peer. Greeting, the reading half, the writing half.
-//! - [`tracker`]: announcing, tiers, one announcer thread a tier.
+//! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread a tier.
 //! - [`swarm`]: the coordinator, which alone knows and decides the state of a torrent.
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
 //! - [`cli`]: arguments, progress, exit codes. `cli/demo/` is also a seeder in a hundred lines.

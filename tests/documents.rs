@@ -1,16 +1,18 @@
-//! The documents say what the code does: the examples of `docs/WIRE.md` are real messages.
+//! The documents say what the code does: the examples of `docs/WIRE.md` are real messages and packets.
 #![cfg(test)]
 
+use femtotorrent::tracker::{Announce, AnnounceEvent, Counts, Identity, Question, Reply};
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake};
 
 const WIRE: &str = include_str!("../docs/WIRE.md");
 /// Of the torrent in the examples.
 const PIECES: u32 = 17;
 
-/// The bytes of each example.
-fn examples() -> Vec<Vec<u8>> {
+/// The bytes of each example of this kind.
+fn examples(kind: &str) -> Vec<Vec<u8>> {
     let byte = |text: &str| u8::from_str_radix(text, 16).expect("two hexadecimal digits");
-    let blocks = WIRE.split("```hex\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let fence = format!("```{kind}\n");
+    let blocks = WIRE.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks.map(|block| block.split_whitespace().map(byte).collect()).collect()
 }
 
@@ -18,7 +20,7 @@ fn examples() -> Vec<Vec<u8>> {
 fn every_example_is_a_message_that_comes_back_as_it_went() {
     let limits = FrameLimits::for_pieces(PIECES);
     let mut messages = 0;
-    for example in examples() {
+    for example in examples("hex") {
         if example.first() == Some(&19) {
             let bytes: [u8; HANDSHAKE_LENGTH] = example.try_into().unwrap();
             assert_eq!(Handshake::from_wire(&bytes).unwrap().to_wire(), bytes);
@@ -35,4 +37,24 @@ fn every_example_is_a_message_that_comes_back_as_it_went() {
         }
     }
     assert_eq!(messages, 17, "one of each kind");
+}
+
+#[test]
+fn every_example_of_a_packet_is_what_we_ask_and_understand() {
+    let [connect, connected, announce, announced] = examples("hex udp").try_into().unwrap();
+    let transaction = u32::from_be_bytes(*b"tran");
+    assert_eq!(Question::Connect.to_wire(0, transaction), connect);
+    let Some(Ok(Reply::Connected(id))) = Question::Connect.reply(&connected, transaction, false) else {
+        panic!()
+    };
+    let info_hash = announce[16..36].try_into().unwrap();
+    let identity =
+        Identity { info_hash, peer_id: *b"-FM0100-abcdefghijkl", port: 6881, key: 0xbeef, numwant: 100 };
+    let counts = Counts { left: 1 << 20, ..Counts::default() };
+    let ours = Announce { identity, counts, event: Some(AnnounceEvent::Started), tracker_id: None };
+    let question = Question::Announce { announce: &ours, path: "/announce" };
+    assert_eq!(question.to_wire(id, transaction), announce);
+    let Some(Ok(Reply::Announced(answer))) = question.reply(&announced, transaction, false) else { panic!() };
+    assert_eq!((answer.incomplete, answer.complete), (Some(3), Some(4)));
+    assert_eq!(answer.peers, ["127.0.0.1:6881".parse().unwrap()]);
 }

@@ -160,13 +160,13 @@ mod shown {
 
     pub fn show_json(path: &str) -> Result<Value, show::ShowError> {
         let mut out = Vec::new();
-        show::run(path, true, &mut out)?;
+        show::run(path, true, false, &mut out)?;
         Ok(serde_json::from_slice(&out).unwrap())
     }
 
     pub fn show_text(path: &str) -> String {
         let mut out = Vec::new();
-        show::run(path, false, &mut out).unwrap();
+        show::run(path, false, false, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -3,6 +3,12 @@
 #[cfg(test)]
 #[path = "support/tracker.rs"]
 mod tracker;
+#[cfg(test)]
+#[path = "trackers/udp.rs"]
+mod udp;
+#[cfg(test)]
+#[path = "support/udp_tracker.rs"]
+mod udp_tracker;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -15,8 +21,8 @@ use femtotorrent::tracker::{
 };
 use tracker::{Reply, Tracker};
 
-/// The wait for what is sure to come, long enough for a loaded machine.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// The wait for what is sure to come, long enough for a loaded machine and for all tries over UDP.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the session grants trackers at the end.
 const BUDGET: Duration = Duration::from_secs(2);
@@ -135,7 +141,7 @@ fn a_tracker_that_fails_is_replaced_by_the_next_of_its_tier() {
     let good = Tracker::start(&[]);
     let refusing = Tracker::start(&[]);
     refusing.script(Reply::Body(b"d14:failure reason4:gonee".to_vec()));
-    let tier = vec![nobody(), refusing.url(), nobody(), good.url(), nobody(), "udp://127.0.0.1:1".into()];
+    let tier = vec![nobody(), refusing.url(), nobody(), good.url(), nobody(), "wss://127.0.0.1:1".into()];
     let (announcers, news) = announcers(vec![tier]);
     let good_answered = |news: &TrackerNews| news.outcome.is_ok() && good.url().starts_with(&news.tracker);
     while !good_answered(&news.recv_timeout(DEADLINE).unwrap()) {}
@@ -211,14 +217,14 @@ fn peers_are_not_asked_for_before_the_minimum_however_often_one_is_told() {
 #[test]
 fn a_tier_that_we_cannot_speak_with_says_so() {
     let (announcers, news) = announcers(vec![
-        vec!["udp://t.example:6969/announce".into(), "wss://t.example/".into()],
+        vec!["wss://t.example:6969/announce".into(), "ws://t.example/".into()],
         vec!["not an address".into()],
         vec![],
     ]);
     assert!(announcers.is_empty());
     let first = news.recv_timeout(DEADLINE).unwrap();
-    assert_eq!(first.tracker, "udp://t.example:6969");
-    assert_eq!(first.outcome, Err(TrackerError::UnsupportedProtocol("udp".into())));
+    assert_eq!(first.tracker, "wss://t.example:6969");
+    assert_eq!(first.outcome, Err(TrackerError::UnsupportedProtocol("wss".into())));
     let second = news.recv_timeout(DEADLINE).unwrap();
     assert!(matches!(second.outcome, Err(TrackerError::BadAddress(_))));
     ended(&news);

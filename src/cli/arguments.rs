@@ -39,6 +39,9 @@ pub enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// Ask its trackers how many share it and how many fetch it (exit code 6 where none answers)
+        #[arg(long)]
+        scrape: bool,
     },
     /// Watch a download at work, with a tracker and two seeders inside this process
     Demo {

@@ -11,6 +11,7 @@ mod meter;
 mod peering;
 mod progress;
 mod runs;
+mod scraped;
 mod seed;
 pub mod show;
 pub mod source;
@@ -44,9 +45,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Command::Create(create) => create::run(&create, &mut io::stdout().lock()),
         Command::Verify(verify) => verify::run(&verify, &mut io::stdout().lock()),
-        Command::Show { torrent, json } => show::run(&torrent, json, &mut io::stdout().lock())
-            .map(|()| Exit::DONE)
-            .map_err(|error| (Exit(error.exit_code()), error.to_string())),
+        Command::Show { torrent, json, scrape } => {
+            show::run(&torrent, json, scrape, &mut io::stdout().lock())
+                .map(|()| Exit::DONE)
+                .map_err(|error| (Exit(error.exit_code()), error.to_string()))
+        }
         Command::Demo { output_dir } => {
             start_log(0, false);
             demo::run(output_dir.as_deref())

@@ -1,8 +1,10 @@
 //! `show`: what a torrent says, for people or for programs.
 //!
-//! Runs on the main thread and touches no network but to fetch the torrent itself. What comes from
+//! Runs on the main thread and touches no network but to fetch the torrent itself and to
+//! ask its trackers, where the user wants that. What comes from
 //! the torrent is printed without its control characters.
 
+use super::scraped::Scraped;
 use super::source::{self, SourceError};
 use crate::metainfo::{File, Metainfo};
 use crate::net::Origin;
@@ -18,6 +20,8 @@ pub enum ShowError {
     Source(SourceError),
     /// The output could not be written.
     Output(io::Error),
+    /// No tracker answered, or there is none; the rest was shown.
+    NobodyAnswered,
 }
 
 impl ShowError {
@@ -26,6 +30,7 @@ impl ShowError {
         match self {
             ShowError::Source(error) => error.exit_code(),
             ShowError::Output(_) => 17,
+            ShowError::NobodyAnswered => 6,
         }
     }
 }
@@ -35,25 +40,29 @@ impl fmt::Display for ShowError {
         match self {
             ShowError::Source(error) => error.fmt(out),
             ShowError::Output(error) => write!(out, "cannot write the output: {error}"),
+            ShowError::NobodyAnswered => write!(out, "no tracker of the torrent has answered"),
         }
     }
 }
 
 impl std::error::Error for ShowError {}
 
-/// Shows the torrent that `source` names (see [`source::read`]) on `out`, as JSON or as text.
+/// Shows the torrent that `source` names (see [`source::read`]) on `out`, as JSON or as text, with what its
+/// trackers say of it where `scrape` asks for that.
 ///
 /// A reader that closes its end early, as `head` does, is no error.
 ///
 /// # Errors
 ///
-/// The torrent cannot be had or is none, or `out` fails.
-pub fn run(source: &str, as_json: bool, out: &mut impl Write) -> Result<(), ShowError> {
+/// The torrent cannot be had or is none, `out` fails, or no tracker answers.
+pub fn run(source: &str, as_json: bool, scrape: bool, out: &mut impl Write) -> Result<(), ShowError> {
     let torrent = source::load(source, Origin::any()).map_err(ShowError::Source)?;
+    let scraped = scrape.then(|| Scraped::ask(&torrent));
     let mut out = io::BufWriter::new(out);
-    let written = if as_json { write_json(&torrent, &mut out) } else { write_text(&torrent, &mut out) };
-    match written.and_then(|()| out.flush()) {
+    let write = if as_json { write_json } else { write_text };
+    match write(&torrent, scraped.as_ref(), &mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(ShowError::Output(error)),
+        _ if scraped.is_some_and(|scraped| !scraped.has_answers()) => Err(ShowError::NobodyAnswered),
         _ => Ok(()),
     }
 }
@@ -67,10 +76,10 @@ fn visible(torrent: &Metainfo) -> impl Iterator<Item = (String, u64)> {
     torrent.files.iter().filter(|file| !file.padding).map(move |file| (path(file), file.length))
 }
 
-fn write_json(torrent: &Metainfo, out: &mut impl Write) -> io::Result<()> {
+fn write_json(torrent: &Metainfo, scraped: Option<&Scraped>, out: &mut impl Write) -> io::Result<()> {
     let files: Vec<Value> =
         visible(torrent).map(|(path, length)| json!({"path": path, "length": length})).collect();
-    let value = json!({
+    let mut value = json!({
         "name": torrent.name,
         "info_hash": torrent.info_hash.to_string(),
         "piece_length": torrent.piece_length,
@@ -80,6 +89,9 @@ fn write_json(torrent: &Metainfo, out: &mut impl Write) -> io::Result<()> {
         "trackers": torrent.trackers,
         "files": files,
     });
+    if let (Some(scraped), Some(entries)) = (scraped, value.as_object_mut()) {
+        entries.insert("scrape".to_owned(), scraped.json());
+    }
     serde_json::to_writer_pretty(&mut *out, &value)?;
     writeln!(out)
 }
@@ -89,7 +101,7 @@ fn line(out: &mut impl Write, label: &str, value: impl fmt::Display) -> io::Resu
     writeln!(out, "{label:<13}{value}")
 }
 
-fn write_text(torrent: &Metainfo, out: &mut impl Write) -> io::Result<()> {
+fn write_text(torrent: &Metainfo, scraped: Option<&Scraped>, out: &mut impl Write) -> io::Result<()> {
     let exact = |bytes| format!("{} ({} bytes)", size(bytes), grouped(bytes));
     line(out, "Name", printable(&torrent.name))?;
     line(out, "Info-hash", torrent.info_hash)?;
@@ -110,6 +122,9 @@ fn write_text(torrent: &Metainfo, out: &mut impl Write) -> io::Result<()> {
             let tier = if index == 0 { format!("tier {number}") } else { String::new() };
             line(out, label, format_args!("{tier:<9}{}", printable(tracker)))?;
         }
+    }
+    for (index, said) in scraped.iter().flat_map(|scraped| scraped.lines()).enumerate() {
+        line(out, if index == 0 { "Scrape" } else { "" }, said)?;
     }
     for (index, seed) in torrent.web_seeds.iter().enumerate() {
         line(out, if index == 0 { "Web seeds" } else { "" }, printable(seed))?;

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 const ADDRESSES_LIMIT: usize = 200;
 
 /// The announce addresses by tier (BEP 12). `announce` counts only where `announce-list` has nothing, or
-/// nothing that is asked over HTTP, as an old client would have done.
+/// nothing that is asked over HTTP or UDP, as an old client would have done.
 pub(super) fn tiers(torrent: Dictionary) -> Vec<Vec<String>> {
     let mut seen = HashSet::new();
     let list = torrent.get("announce-list").and_then(Value::list);
@@ -20,7 +20,8 @@ pub(super) fn tiers(torrent: Dictionary) -> Vec<Vec<String>> {
         .map(|tier| addresses(tier, &mut seen))
         .filter(|tier| !tier.is_empty())
         .collect();
-    if !tiers.iter().flatten().any(|address| address.starts_with("http")) {
+    let known = |address: &String| ["http", "udp:"].iter().any(|scheme| address.starts_with(scheme));
+    if !tiers.iter().flatten().any(known) {
         let announce = torrent.get("announce").map(|announce| addresses(announce, &mut seen));
         tiers.extend(announce.filter(|tier| !tier.is_empty()));
     }
@@ -82,9 +83,11 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_http_leaves_the_lone_address_as_the_last_tier() {
+    fn a_list_of_nothing_that_we_speak_leaves_the_lone_address_as_the_last_tier() {
+        let torrent = parsed(b"d8:announce8:http://x13:announce-listll7:wss://aeee");
+        assert_eq!(tiers(torrent), [["wss://a"], ["http://x"]]);
         let torrent = parsed(b"d8:announce8:http://x13:announce-listll7:udp://aeee");
-        assert_eq!(tiers(torrent), [["udp://a"], ["http://x"]]);
+        assert_eq!(tiers(torrent), [["udp://a"]]);
     }
 
     #[test]

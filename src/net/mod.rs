@@ -4,12 +4,16 @@
 pub mod http;
 mod line;
 mod listener;
+mod names;
 mod origin;
+mod packet_line;
 mod ports;
 mod throttle;
 
 pub use line::Line;
 pub use listener::{Listener, Registration};
+pub use names::resolve;
 pub use origin::Origin;
+pub use packet_line::PacketLine;
 pub use ports::Ports;
 pub use throttle::Throttle;

@@ -8,7 +8,7 @@
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 /// The address that everything leaves by, where the user named one (`--bind`).
@@ -42,7 +42,7 @@ impl Origin {
             let why = format!("{ip} is no address of one network interface (give one that this host has)");
             return Err(io::Error::new(ErrorKind::InvalidInput, why));
         }
-        bound(ip).map(drop)
+        bound(ip, Type::STREAM).map(drop)
     }
 
     /// Whether a connection to `to` can leave by the address at all: both are IPv4, or both IPv6.
@@ -58,13 +58,37 @@ impl Origin {
     /// where the address is not ours or is IPv4 and the target IPv6, or the other way round.
     pub fn connect(&self, to: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
         let Some(ip) = self.0 else { return TcpStream::connect_timeout(&to, deadline) };
-        if !self.reaches(to) {
-            let why = format!("{to} cannot be reached from {ip}, which all connections are to leave by");
-            return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
-        }
-        let socket = bound(ip)?;
+        self.check_reach(ip, to)?;
+        let socket = bound(ip, Type::STREAM)?;
         socket.connect_timeout(&plain(to).into(), deadline)?;
         Ok(socket.into())
+    }
+
+    /// A UDP socket that sends to `to`, and to which the system gives only what comes from there.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, among it at once that there is no way to `to`, and as
+    /// [`connect`](Self::connect) where the address is not ours or of the other family.
+    pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
+        let to = plain(to);
+        let ip = match self.0 {
+            Some(ip) => ip,
+            None if to.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
+            None => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        self.check_reach(ip, to)?;
+        let socket = bound(ip, Type::DGRAM)?;
+        socket.connect(&to.into())?;
+        Ok(socket.into())
+    }
+
+    fn check_reach(&self, ip: IpAddr, to: SocketAddr) -> io::Result<()> {
+        if self.reaches(to) {
+            return Ok(());
+        }
+        let why = format!("{to} cannot be reached from {ip}, which everything is to leave by");
+        Err(io::Error::new(ErrorKind::AddrNotAvailable, why))
     }
 }
 
@@ -78,9 +102,10 @@ pub(super) fn plain(address: SocketAddr) -> SocketAddr {
 }
 
 /// A socket that is at this address, on a port that the system chooses.
-fn bound(ip: IpAddr) -> io::Result<Socket> {
+fn bound(ip: IpAddr, kind: Type) -> io::Result<Socket> {
     let from = SocketAddr::from((ip, 0));
-    let socket = Socket::new(Domain::for_address(from), Type::STREAM, Some(Protocol::TCP))?;
+    let protocol = if kind == Type::DGRAM { Protocol::UDP } else { Protocol::TCP };
+    let socket = Socket::new(Domain::for_address(from), kind, Some(protocol))?;
     socket.bind(&from.into()).map_err(|error| {
         let why = match error.kind() {
             ErrorKind::AddrNotAvailable => "this host does not have it".to_owned(),
@@ -133,6 +158,24 @@ mod tests {
             let error = origin.connect(to, WAIT).unwrap_err();
             assert!(error.to_string().contains(ip), "{error}");
             assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        }
+    }
+
+    #[test]
+    fn packets_leave_by_the_address_that_was_named_or_not_at_all() {
+        let there = UdpSocket::bind("127.0.0.1:0").unwrap();
+        there.set_read_timeout(Some(WAIT)).unwrap();
+        let to = there.local_addr().unwrap();
+        for ip in ["192.0.2.1", "2001:db8::1", "::1"] {
+            let error = Origin::only(ip.parse().unwrap()).udp(to).unwrap_err();
+            assert!(error.to_string().contains(ip), "{error}");
+        }
+        let written_as_six = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), to.port());
+        for to in [to, written_as_six] {
+            Origin::only([127, 0, 0, 2].into()).udp(to).unwrap().send(b"x").unwrap();
+            assert_eq!(there.recv_from(&mut [0]).unwrap().1.ip(), IpAddr::from([127, 0, 0, 2]));
+            Origin::any().udp(to).unwrap().send(b"x").unwrap();
+            assert_eq!(there.recv_from(&mut [0]).unwrap().1.ip(), IpAddr::from([127, 0, 0, 1]));
         }
     }
 

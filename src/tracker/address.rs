@@ -21,6 +21,8 @@ pub struct TrackerAddress {
 pub enum Protocol {
     /// BEP 3 over HTTP or HTTPS.
     Http,
+    /// BEP 15.
+    Udp,
 }
 
 impl TrackerAddress {
@@ -49,7 +51,7 @@ impl TrackerAddress {
             return Err(TrackerError::BadAddress("it is longer than 2,048 bytes"));
         }
         if self.scheme.is_empty() {
-            return Err(TrackerError::BadAddress("it does not start with http:// or https://"));
+            return Err(TrackerError::BadAddress("it does not start with http://, https:// or udp://"));
         }
         if self.text.chars().any(|character| character.is_whitespace() || character.is_control()) {
             return Err(TrackerError::BadAddress("there is white space in it"));
@@ -57,8 +59,52 @@ impl TrackerAddress {
         match self.scheme.as_str() {
             "http" | "https" if self.host.is_empty() => Err(TrackerError::BadAddress("it names no host")),
             "http" | "https" => Ok(Protocol::Http),
+            "udp" => self.endpoint().map(|_| Protocol::Udp),
             other => Err(TrackerError::UnsupportedProtocol(other.to_owned())),
         }
+    }
+
+    /// Host without brackets, and port: where packets go to.
+    ///
+    /// # Errors
+    ///
+    /// One of them is missing. BEP 15 names no port for those that name none.
+    pub fn endpoint(&self) -> Result<(&str, u16), TrackerError> {
+        let (authority, _) = self.parts();
+        let (host, port) = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host)
+            .rsplit_once(':')
+            .ok_or(TrackerError::BadAddress("it names no port"))?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        match (bare.unwrap_or(host), port.parse()) {
+            ("", _) => Err(TrackerError::BadAddress("it names no host")),
+            (host, Ok(port @ 1..)) => Ok((host, port)),
+            _ => Err(TrackerError::BadAddress("it names no port")),
+        }
+    }
+
+    /// Path and query, the part that a UDP tracker is told in each announce (BEP 41). Empty where there is
+    /// none.
+    pub fn path_and_query(&self) -> &str {
+        self.parts().1
+    }
+
+    /// What follows `://`, up to the path or query and from there.
+    fn parts(&self) -> (&str, &str) {
+        let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
+    }
+
+    /// Where the same tracker can be asked about a torrent without announcing: the same address with
+    /// `scrape` for `announce` in the last element of its path that starts so (BEP 48). `None` where no
+    /// element does: such a tracker has no scrape over HTTP.
+    pub fn scrape(&self) -> Option<TrackerAddress> {
+        let rest = self.path_and_query();
+        let site = self.text.strip_suffix(rest)?;
+        let (before, after) = rest.split_at(rest.split('?').next()?.rfind("/announce")?);
+        let after = after.strip_prefix("/announce")?;
+        Some(TrackerAddress { text: format!("{site}{before}/scrape{after}"), ..self.clone() })
     }
 
     /// The address as given, without a fragment. May contain a password: not for printing.
@@ -119,6 +165,41 @@ mod tests {
     }
 
     #[test]
+    fn packets_go_to_a_host_and_a_port_and_carry_the_rest() {
+        for (given, host, port, rest) in [
+            ("udp://t.example:80/announce?passkey=1#part", "t.example", 80, "/announce?passkey=1"),
+            ("UDP://192.0.2.1:65535", "192.0.2.1", 65535, ""),
+            ("udp://[2001:db8::1]:6969?x=/y", "2001:db8::1", 6969, "?x=/y"),
+            ("udp://me:secret@t.example:80/", "t.example", 80, "/"),
+        ] {
+            assert_eq!(address(given).endpoint(), Ok((host, port)), "{given}");
+            assert_eq!(address(given).path_and_query(), rest, "{given}");
+            assert_eq!(address(given).protocol(), Ok(Protocol::Udp), "{given}");
+        }
+    }
+
+    #[test]
+    fn the_last_announce_of_a_path_becomes_scrape() {
+        for (given, expected) in [
+            ("http://t.example/announce", Some("http://t.example/scrape")),
+            (
+                "http://t.example/x/announce?passkey=/announce",
+                Some("http://t.example/x/scrape?passkey=/announce"),
+            ),
+            ("http://t.example/announce.php?x", Some("http://t.example/scrape.php?x")),
+            ("http://t.example/announce/announce/key", Some("http://t.example/announce/scrape/key")),
+            ("http://t.example/a", None),
+            ("http://t.example/?x=/announce", None),
+            ("http://t.example/x%064announce", None),
+            ("http://announce/x", None),
+            ("http:///announce", Some("http:///scrape")),
+        ] {
+            let scrape = address(given).scrape();
+            assert_eq!(scrape.as_ref().map(TrackerAddress::secret_text), expected, "{given}");
+        }
+    }
+
+    #[test]
     fn what_is_shown_has_no_password_in_it() {
         let tracker = address("https://me:secret@T.example:8443/secret/announce?passkey=secret");
         assert_eq!(tracker.site(), "https://T.example:8443");
@@ -128,9 +209,12 @@ mod tests {
 
     #[test]
     fn an_address_that_we_cannot_use_says_why() {
-        let udp = address("udp://t.example:80/announce").protocol();
-        assert_eq!(udp, Err(TrackerError::UnsupportedProtocol("udp".into())));
-        for bad in ["", "t.example/announce", "http://", "http:///x", "http://a b/", "http://a\0b/", "://x"] {
+        let other = address("wss://t.example:80/announce").protocol();
+        assert_eq!(other, Err(TrackerError::UnsupportedProtocol("wss".into())));
+        let bad = ["", "t.example/announce", "http://", "http:///x", "http://a b/", "http://a\0b/", "://x"];
+        let bad_udp =
+            ["udp://", "udp://a", "udp://a/b:1", "udp://:1", "udp://[]:1", "udp://a:0", "udp://a:65536"];
+        for bad in [bad, bad_udp].concat() {
             assert!(matches!(address(bad).protocol(), Err(TrackerError::BadAddress(_))), "{bad}");
         }
         let long = format!("http://t.example/{}", "x".repeat(LONGEST_ADDRESS));

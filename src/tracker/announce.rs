@@ -64,10 +64,9 @@ pub struct Announce {
 impl Announce {
     /// The announce as the query of a URL, without the question mark.
     pub fn query(&self) -> String {
-        let Identity { info_hash, peer_id, port, key, numwant } = self.identity;
+        let Identity { info_hash, peer_id, port, key, .. } = self.identity;
         let Counts { uploaded, downloaded, left } = self.counts;
-        // Whoever leaves needs no peers.
-        let numwant = if self.event == Some(AnnounceEvent::Stopped) { 0 } else { numwant };
+        let numwant = self.peers_wanted();
         let mut query = format!(
             "info_hash={}&peer_id={}&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}\
              &numwant={numwant}&key={key:08X}&compact=1&no_peer_id=1",
@@ -87,10 +86,15 @@ impl Announce {
         }
         query
     }
+
+    /// How many peers we want with this announce. Whoever leaves needs none.
+    pub(super) fn peers_wanted(&self) -> u32 {
+        if self.event == Some(AnnounceEvent::Stopped) { 0 } else { self.identity.numwant }
+    }
 }
 
 /// Raw bytes in a form that a URL can carry (RFC 3986, sections 2.1 and 2.3).
-fn percent_encoded(bytes: &[u8]) -> String {
+pub(super) fn percent_encoded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 3);
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -19,11 +19,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use fastrand::Rng;
 use log::{debug, info};
 
-use super::address::{Protocol, TrackerAddress};
+use super::address::TrackerAddress;
 use super::announce::{Announce, AnnounceEvent, Identity};
 use super::answer::Answer;
 use super::error::TrackerError;
-use super::http::{ANNOUNCE_DEADLINE, HttpTracker};
+use super::speaker::{LONGEST_EXCHANGE, Speaker};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::net::Origin;
@@ -37,10 +37,6 @@ const MOST_TIERS_READ: usize = 256;
 /// Bytes of an announcer's stack. A TLS handshake needs the most of it: less than 48 KiB as released,
 /// and up to 192 KiB without optimisation. What is not touched costs nothing.
 const STACK_SIZE: usize = 256 * 1024;
-
-/// How long the connection of an announce is kept for the next one: long enough for `completed` and
-/// `stopped` at the end of a short download, and shorter than a server's patience.
-const KEEP_CONNECTION: Duration = Duration::from_secs(10);
 
 /// How long a thread that owes no tracker a word is waited for when it is told to end. It needs
 /// microseconds, unless it is connecting, which nothing can interrupt: then it is left to its
@@ -79,7 +75,7 @@ struct Handle {
     /// Never carries anything: it disconnects when the thread ends.
     ended: Receiver<()>,
     thread: JoinHandle<()>,
-    http: Arc<HttpTracker>,
+    speaker: Arc<Speaker>,
     /// Whether a tracker of this tier knows us.
     known: Arc<AtomicBool>,
 }
@@ -107,7 +103,7 @@ impl Announcers {
             let Some(name) = tier.turn().map(|turn| turn.tracker.clone()) else { continue };
             let (orders, inbox) = bounded(WAITING_ORDERS);
             let (end, ended) = bounded(0);
-            let http = Arc::new(HttpTracker::new(origin));
+            let speaker = Arc::new(Speaker::new(origin));
             let known = Arc::new(AtomicBool::new(false));
             let announcer = Announcer {
                 tier,
@@ -115,7 +111,7 @@ impl Announcers {
                 totals: Arc::clone(totals),
                 news: news.clone(),
                 orders: inbox,
-                http: Arc::clone(&http),
+                speaker: Arc::clone(&speaker),
                 known: Arc::clone(&known),
                 random,
                 keep_until: None,
@@ -126,7 +122,7 @@ impl Announcers {
                 .stack_size(STACK_SIZE)
                 .spawn(move || announcer.run());
             match spawned {
-                Ok(thread) => handles.push(Handle { orders, ended, thread, http, known }),
+                Ok(thread) => handles.push(Handle { orders, ended, thread, speaker, known }),
                 Err(error) => news(TrackerNews {
                     tracker: name.site(),
                     event: Some(AnnounceEvent::Started),
@@ -174,7 +170,7 @@ impl Announcers {
         for tier in &self.tiers {
             let _ = tier.orders.try_send(Order::Stop(deadline));
             if !tier.known.load(Ordering::Acquire) {
-                tier.http.cut();
+                tier.speaker.cut();
             }
         }
         for tier in self.tiers {
@@ -184,7 +180,7 @@ impl Announcers {
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => {
                     let _ = tier.thread.join();
                 }
-                Err(RecvTimeoutError::Timeout) => tier.http.cut(),
+                Err(RecvTimeoutError::Timeout) => tier.speaker.cut(),
             }
         }
     }
@@ -231,7 +227,7 @@ struct Announcer<News> {
     totals: Arc<Totals>,
     news: News,
     orders: Receiver<Order>,
-    http: Arc<HttpTracker>,
+    speaker: Arc<Speaker>,
     known: Arc<AtomicBool>,
     random: Rng,
     /// Until when the last announce's connection is kept, where there is one.
@@ -257,7 +253,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 Ok(Order::Stop(deadline)) => return self.say_good_bye(deadline),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) if wake < due => {
-                    self.http.rest();
+                    self.speaker.rest();
                     self.keep_until = None;
                 }
                 Err(RecvTimeoutError::Timeout) => self.announce(),
@@ -268,13 +264,14 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     fn announce(&mut self) {
         let Some(turn) = self.tier.turn() else { return };
         let (site, event) = (turn.tracker.site(), turn.event);
-        let outcome = self.ask(turn, ANNOUNCE_DEADLINE);
-        if outcome.is_err() && self.http.is_cut() {
+        let keep = Speaker::keeps(turn.tracker);
+        let outcome = self.ask(turn, LONGEST_EXCHANGE);
+        if outcome.is_err() && self.speaker.is_cut() {
             // We broke it off ourselves, because the session ends: no fault of the tracker's.
             return;
         }
         let now = Instant::now();
-        self.keep_until = Some(now + KEEP_CONNECTION);
+        self.keep_until = Some(now + keep);
         match &outcome {
             Ok(answer) => {
                 debug!("tracker {site}: {} peers, next in {:?}", answer.peers.len(), answer.interval);
@@ -296,9 +293,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
             event: turn.event,
             tracker_id: turn.tracker_id.map(<[u8]>::to_vec),
         };
-        match turn.tracker.protocol()? {
-            Protocol::Http => self.http.announce(turn.tracker, &announce, within),
-        }
+        self.speaker.announce(turn.tracker, &announce, within)
     }
 
     fn say_good_bye(&self, deadline: Instant) {

@@ -82,6 +82,27 @@ impl Answer {
             peers: peers(answer)?,
         })
     }
+
+    /// The answer of a UDP tracker: the next announce in so many seconds, and peers of eighteen bytes each
+    /// where it was asked over IPv6, of six otherwise (BEP 15). What is left after the last whole one was
+    /// cut off on the way.
+    pub(super) fn of_udp(interval: u32, incomplete: u32, complete: u32, peers: &[u8], six: bool) -> Answer {
+        let mut found = Vec::new();
+        let cut = peers.len() % if six { 18 } else { 6 };
+        let whole = peers.get(..peers.len() - cut).unwrap_or_default();
+        // Neither fails for whole ones.
+        let _ = if six { compact_v6(whole, &mut found) } else { compact_v4(whole, &mut found) };
+        let interval = Duration::from_secs(interval.into());
+        Answer {
+            interval: interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+            min_interval: None,
+            tracker_id: None,
+            warning: None,
+            complete: Some(complete.into()),
+            incomplete: Some(incomplete.into()),
+            peers: found,
+        }
+    }
 }
 
 fn nonsense(reason: impl Into<String>) -> TrackerError {

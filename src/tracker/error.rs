@@ -11,6 +11,8 @@ use std::fmt;
 pub enum TrackerError {
     /// Its address starts with this scheme, which we do not speak.
     UnsupportedProtocol(String),
+    /// Its address names no place to ask it about a torrent without announcing (BEP 48).
+    NoScrape,
     /// Its address cannot be one, for this reason.
     BadAddress(&'static str),
     /// No connection, or it broke.
@@ -36,8 +38,9 @@ impl fmt::Display for TrackerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TrackerError::UnsupportedProtocol(scheme) => {
-                write!(f, "{scheme}:// trackers are not supported (only http:// and https:// are)")
+                write!(f, "{scheme}:// trackers are not supported (only http://, https:// and udp:// are)")
             }
+            TrackerError::NoScrape => write!(f, "its address has no /announce to make /scrape of (BEP 48)"),
             TrackerError::BadAddress(reason) => write!(f, "not a tracker's address: {reason}"),
             TrackerError::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
             TrackerError::TimedOut { awaited, seconds } => write!(f, "no {awaited} in {seconds} s"),

@@ -1,4 +1,4 @@
-//! Announcing over HTTP and HTTPS: one GET with a deadline, and its answer with a limit.
+//! Announcing and scraping over HTTP and HTTPS: one GET with a deadline, and its answer with a limit.
 //!
 //! Runs on an announcer thread; [`HttpTracker::cut`] is called from outside to end a request that is
 //! under way. It decides nothing: whom to ask and when is for the tier. The one place in this room
@@ -13,6 +13,7 @@ use super::address::TrackerAddress;
 use super::announce::Announce;
 use super::answer::{Answer, LARGEST_ANSWER};
 use super::error::{TrackerError, printable};
+use super::scrape::Scrape;
 use crate::net::{Origin, http};
 
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
@@ -46,7 +47,8 @@ enum Connections {
 }
 
 impl HttpTracker {
-    /// One whose connections leave by `origin`. Opens nothing and costs nothing. TLS is set up by the first https address.
+    /// One whose connections leave by `origin`. Opens nothing and costs nothing. TLS is set up by
+    /// the first https address.
     pub fn new(origin: Origin) -> HttpTracker {
         HttpTracker { origin, connections: Mutex::new(Connections::Resting) }
     }
@@ -62,16 +64,29 @@ impl HttpTracker {
         announce: &Announce,
         within: Duration,
     ) -> Result<Answer, TrackerError> {
+        let (status, body) = self.fetch(&tracker.with_query(&announce.query()), within)?;
+        with_status(status, Answer::parse(&body))
+    }
+
+    /// Asks for the numbers of a torrent, with the same deadlines.
+    ///
+    /// # Errors
+    ///
+    /// As [`announce`](Self::announce), and [`TrackerError::NoScrape`].
+    pub fn scrape(
+        &self,
+        tracker: &TrackerAddress,
+        info_hash: &[u8; 20],
+        within: Duration,
+    ) -> Result<Scrape, TrackerError> {
+        let tracker = tracker.scrape().ok_or(TrackerError::NoScrape)?;
+        let (status, body) = self.fetch(&tracker.with_query(&Scrape::query(info_hash)), within)?;
+        with_status(status, Scrape::parse(&body, info_hash))
+    }
+
+    fn fetch(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), TrackerError> {
         let within = within.min(ANNOUNCE_DEADLINE);
-        let (status, body) = self
-            .get(&tracker.with_query(&announce.query()), within)
-            .map_err(|error| in_our_words(error, within))?;
-        let answer = Answer::parse(&body);
-        // A tracker may send its reason with any status, and its reason is better than a number.
-        match (&answer, status) {
-            (Err(TrackerError::Refused(_)), _) | (_, 200..=299) => answer,
-            _ => Err(TrackerError::Status(status)),
-        }
+        self.get(url, within).map_err(|error| in_our_words(error, within))
     }
 
     fn get(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), ureq::Error> {
@@ -121,6 +136,15 @@ impl HttpTracker {
     /// Whether it has been cut.
     pub fn is_cut(&self) -> bool {
         matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Cut)
+    }
+}
+
+/// What an answer counts that came with this status. A tracker may send its reason with any of them, and
+/// its reason is better than a number.
+fn with_status<Read>(status: u16, answer: Result<Read, TrackerError>) -> Result<Read, TrackerError> {
+    match (&answer, status) {
+        (Err(TrackerError::Refused(_)), _) | (_, 200..=299) => answer,
+        _ => Err(TrackerError::Status(status)),
     }
 }
 

@@ -6,12 +6,12 @@
 //! tier is asked for itself.
 //!
 //! In reading order: [`TrackerAddress`] is where a tracker is, [`Announce`] is what we tell it,
-//! [`Answer`] is what it tells us, [`Tier`] decides whom to ask and when. Those four are plain
-//! values that touch neither socket nor clock. `http` carries an announce over HTTP, and
-//! [`Announcers`] is one thread per tier that does nothing but wait, announce and report.
+//! [`Answer`] is what it tells us, [`Tier`] decides whom to ask and when, [`Scrape`] is what it says to
+//! one who takes no part, and `udp_packets` the bytes of BEP 15. Those are plain values that touch neither
+//! socket nor clock. `http` and `udp` carry an announce, `speaker` chooses between them, and [`Announcers`] is one thread per tier that does nothing but wait, announce and report.
 //!
 //! Nothing that a tracker does is fatal: a dead, lying or hanging one costs its tier's thread a
-//! deadline, and the download nothing.
+//! deadline, and the download nothing. [`scrape_all`] asks all trackers of a torrent once, for `show`.
 
 mod address;
 mod announce;
@@ -19,13 +19,21 @@ mod announcer;
 mod answer;
 mod error;
 mod http;
+mod scrape;
+mod scraping;
+mod speaker;
 mod tier;
 mod totals;
+mod udp;
+mod udp_packets;
 
 pub use address::{Protocol, TrackerAddress};
 pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
 pub use announcer::{Announcers, TrackerNews};
 pub use answer::Answer;
 pub use error::TrackerError;
+pub use scrape::Scrape;
+pub use scraping::scrape_all;
 pub use tier::{Tier, Turn};
 pub use totals::Totals;
+pub use udp_packets::{LARGEST_REPLY, Question, Reply};

@@ -12,6 +12,7 @@ use crate::folder::TestFolder;
 use crate::peer::{Gate, MODERN, Peer};
 use crate::program::{Outcome, Program};
 use crate::sample::Sample;
+use crate::tracker::{Reply, Tracker};
 use femtotorrent::wire::Message;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
@@ -331,4 +332,35 @@ fn ten_thousand_files_download_under_a_limit_of_64_descriptors() {
 fn help_and_version_are_no_errors() {
     ends_with(&Program::start(["--help"]).finish(LIMIT), 0, "Exit codes:");
     ends_with(&Program::start(["--version"]).finish(LIMIT), 0, "femtotorrent ");
+}
+
+#[test]
+fn show_scrape_tells_what_the_tracker_says_and_whether_one_did() {
+    let tracker = Tracker::start(&[]);
+    let url = tracker.url();
+    let desk = Desk::new(Sample::small().with_tracker(&url));
+    let body = |numbers: &[u8]| {
+        Reply::Body([b"d5:filesd20:", desk.sample.info_hash().as_slice(), numbers, b"ee"].concat())
+    };
+    let show = |more: &[&str]| {
+        let torrent = desk.torrent();
+        Program::start([&["show", &torrent, "--scrape"], more].concat()).finish(LIMIT)
+    };
+    tracker.script(body(b"d8:completei1200e10:downloadedi34e10:incompletei5ee"));
+    ends_with(&show(&[]), 0, &format!("{url}  seeders 1,200, leechers 5, downloads 34"));
+    tracker.script(body(b"d8:completei7ee"));
+    let outcome = show(&["--json"]);
+    ends_with(&outcome, 0, "");
+    let shown: serde_json::Value = serde_json::from_str(&outcome.output).unwrap();
+    assert_eq!(shown["scrape"][0]["seeders"], 7);
+    assert!(shown["scrape"][0]["leechers"].is_null());
+    tracker.script(Reply::Body(b"d14:failure reason11:\x1b[2Jgo awaye".to_vec()));
+    let outcome = show(&[]);
+    ends_with(&outcome, 6, "no tracker of the torrent has answered");
+    ends_with(&outcome, 6, &format!("{url}  refused: [2Jgo away"));
+    assert!(tracker.announces().iter().all(|asked| asked.path() == "/scrape"));
+
+    let desk = Desk::new(Sample::small());
+    let outcome = Program::start(["show", &desk.torrent(), "--scrape"]).finish(LIMIT);
+    ends_with(&outcome, 6, "no tracker");
 }

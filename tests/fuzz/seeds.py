@@ -104,6 +104,19 @@ def seeds():
     ]
     yield "answer", [bencode(answer) for answer in answers] + [shorthand(answer) for answer in answers]
 
+    numbers = {b"complete": 1, b"downloaded": 9000000000, b"incomplete": 2}
+    scrapes = [{b"files": {b"h" * 20: numbers}}, {b"failure reason": b"no"}, {b"failure_reason": b"no"}]
+    yield "scrape", [bencode(one) for one in scrapes] + [shorthand(one) for one in scrapes]
+    packet = lambda choice, action, rest: struct.pack(">BI4s", choice, action, b"tran") + rest
+    peers = bytes([10, 0, 0, 1, 26, 225] * 3)
+    yield "packets", [
+        packet(0, 0, bytes(range(8))),
+        packet(1, 1, struct.pack(">III", 1800, 3, 4) + peers),
+        packet(5, 1, struct.pack(">III", 60, 0, 1) + peers + b"cut"),
+        packet(3, 2, struct.pack(">III", 1, 2, 3)),
+        packet(1, 3, b"not welcome"),
+    ]
+
     said = {b"m": {b"ut_metadata": 2, b"ut_pex": 1}, b"p": 6881, b"reqq": 500, b"v": b"x 1.0"}
     handshakes = [said | {b"yourip": bytes([127, 0, 0, 1])}, said | {b"yourip": bytes([32] * 16)}]
     yield "extension", [bencode(one) for one in handshakes] + [shorthand(one) for one in handshakes]

@@ -16,12 +16,13 @@ mod seeding;
 #[path = "../support/spread.rs"]
 mod spread;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use foreign::{Foreign, free_address};
+use instance::Instance;
 use payload::{Folder, Payload};
 use program::Program;
 
@@ -123,4 +124,27 @@ fn opentracker_introduces_the_seeders() {
     tracker.wait_for_seeders(&info_hash, 3);
     fetch(&payload, &[]);
     drop(seeders);
+}
+
+#[test]
+fn opentracker_introduces_a_seeder_over_udp_and_says_how_many_there_are() {
+    let address = free_address(Ipv4Addr::LOCALHOST);
+    let payload = Payload::single_announced(10 * MIB + 1, &format!("udp://{address}/announce"));
+    let info_hash = payload.info_hash();
+    let tracker = Foreign::opentracker(address, &info_hash);
+    let seeder = Foreign::libtorrent(&payload);
+    tracker.wait_for_seeders(&info_hash, 1);
+    let (torrent, output) = (payload.torrent(), Folder::new());
+    // At an address of its own: libtorrent, which finds itself at the tracker and connects to itself from
+    // 127.0.0.1, then takes nobody from there.
+    let outcome = Instance::get(&torrent, output.path(), &[]).program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
+    payload.assert_identical(output.path());
+
+    let arguments = [OsStr::new("show"), torrent.as_os_str(), OsStr::new("--scrape")];
+    let outcome = Program::start(arguments).finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
+    // The download was announced as completed, and then that it leaves.
+    assert!(outcome.output.contains("seeders 1, leechers 0, downloads 1"), "{}", outcome.output);
+    drop(seeder);
 }

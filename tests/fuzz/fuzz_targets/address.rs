@@ -21,6 +21,10 @@ fuzz_target!(|text: &str| {
             assert!(!url.contains(|character: char| character.is_whitespace() || character.is_control()));
             assert!(url.starts_with(address.secret_text().split('?').next().unwrap_or_default()));
             assert!(!url.contains('#') && url.contains("info_hash=") && url.len() < 4_096);
+            if let Some(scrape) = address.scrape() {
+                assert_eq!((scrape.site(), scrape.protocol()), (site, address.protocol()));
+                assert!(scrape.path_and_query().contains("/scrape"));
+            }
         }
         Err(error) => assert!(only_shows(&error.to_string())),
     }

@@ -1,0 +1,78 @@
+//! `show --scrape`: how many seed and fetch a torrent, as its trackers say.
+//!
+//! Runs on the main thread, which waits until each tracker has answered or had its time.
+
+use crate::metainfo::Metainfo;
+use crate::net::Origin;
+use crate::text::{grouped, printable};
+use crate::tracker::{Scrape, TrackerError, scrape_all};
+use serde_json::{Value, json};
+
+/// What the trackers of a torrent said, in the torrent's order.
+pub struct Scraped<'a>(Vec<(&'a str, Result<Scrape, TrackerError>)>);
+
+impl<'a> Scraped<'a> {
+    /// Asks them all at once.
+    pub fn ask(torrent: &'a Metainfo) -> Scraped<'a> {
+        let trackers: Vec<&str> = torrent.trackers.iter().flatten().map(String::as_str).collect();
+        let said = scrape_all(&trackers, &torrent.info_hash.0, Origin::any());
+        Scraped(trackers.into_iter().zip(said).collect())
+    }
+
+    /// Whether one has answered.
+    pub fn has_answers(&self) -> bool {
+        self.0.iter().any(|(_, said)| said.is_ok())
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let value = |(tracker, said): &(&str, Result<Scrape, TrackerError>)| match said {
+            Ok(Scrape { complete, incomplete, downloaded }) => {
+                json!({"tracker": tracker, "seeders": complete, "leechers": incomplete, "downloads": downloaded})
+            }
+            Err(error) => json!({"tracker": tracker, "error": error.to_string()}),
+        };
+        self.0.iter().map(value).collect()
+    }
+
+    /// For people, a line a tracker.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(tracker, said)| {
+            let tracker = printable(tracker);
+            match said {
+                Ok(scrape) => format!("{tracker}  {}", in_words(scrape)),
+                Err(error) => format!("{tracker}  {error}"),
+            }
+        })
+    }
+}
+
+fn in_words(scrape: &Scrape) -> String {
+    let counts =
+        [("seeders", scrape.complete), ("leechers", scrape.incomplete), ("downloads", scrape.downloaded)];
+    let word = |(name, count): (&str, Option<u64>)| match count {
+        Some(count) => format!("{name} {}", grouped(count)),
+        None => format!("{name} unknown"),
+    };
+    counts.map(word).join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_and_an_error_are_told_by_tracker() {
+        let numbers = Scrape { complete: Some(1_234), incomplete: Some(0), downloaded: None };
+        let scraped = Scraped(vec![("http://a\u{1b}", Ok(numbers)), ("b", Err(TrackerError::NoScrape))]);
+        assert!(scraped.has_answers());
+        let lines: Vec<String> = scraped.lines().collect();
+        assert_eq!(lines[0], "http://a\u{fffd}  seeders 1,234, leechers 0, downloads unknown");
+        assert!(lines[1].starts_with("b  its address has no /announce"), "{}", lines[1]);
+        let json = scraped.json();
+        assert_eq!((&json[0]["seeders"], &json[0]["downloads"]), (&json!(1_234), &Value::Null));
+        assert_eq!(json[1]["tracker"], "b");
+        assert!(json[1]["error"].is_string() && json[1].get("seeders").is_none());
+        assert!(!Scraped(Vec::new()).has_answers());
+    }
+}

@@ -1,0 +1,47 @@
+//! Looking up the addresses of a host, with a deadline.
+//!
+//! The system's resolver blocks for as long as it likes and cannot be called off. So it has a thread of
+//! its own, which nobody waits for once the deadline has passed: it ends when the resolver does.
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::thread;
+use std::time::Duration;
+
+/// The addresses of a host, IPv4 and IPv6, in the order in which the system would try them. `host` has
+/// no brackets. An address is its own answer and asks nobody.
+///
+/// # Errors
+///
+/// What the resolver says, and [`ErrorKind::TimedOut`] when it has said nothing `within` this time.
+pub fn resolve(host: &str, port: u16, within: Duration) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let (answer, answered) = bounded(1);
+    let host = host.to_owned();
+    thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+        let _ = answer.try_send(found);
+    })?;
+    match answered.recv_timeout(within) {
+        Ok(found) => found,
+        Err(RecvTimeoutError::Timeout) => Err(ErrorKind::TimedOut.into()),
+        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the resolver broke down")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_its_own_answer_and_a_name_is_looked_up() {
+        let found = resolve("::1", 80, Duration::ZERO).unwrap();
+        assert_eq!(found, ["[::1]:80".parse().unwrap()]);
+        let found = resolve("localhost", 80, Duration::from_secs(20)).unwrap();
+        assert!(!found.is_empty() && found.iter().all(|one| one.ip().is_loopback() && one.port() == 80));
+        assert!(resolve("no host has this name", 80, Duration::from_secs(20)).is_err());
+    }
+}

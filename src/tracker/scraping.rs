@@ -1,0 +1,41 @@
+//! Asking all trackers of a torrent for its numbers.
+//!
+//! One thread a tracker, each with the deadlines of an announce, so that dead ones cost the time of one.
+//! The torrent's parser bounds how many there are.
+
+use std::io;
+use std::thread;
+
+use super::address::TrackerAddress;
+use super::error::TrackerError;
+use super::scrape::Scrape;
+use super::speaker::Speaker;
+use crate::net::Origin;
+
+/// Bytes of a thread's stack, as an announcer's.
+const STACK_SIZE: usize = 256 * 1024;
+
+/// What each of these trackers says of the torrent with this info-hash, in their order. Waits half a
+/// minute at most.
+pub fn scrape_all(
+    trackers: &[&str],
+    info_hash: &[u8; 20],
+    origin: Origin,
+) -> Vec<Result<Scrape, TrackerError>> {
+    thread::scope(|scope| {
+        let ask = |tracker: &&str| {
+            let address = TrackerAddress::new(tracker);
+            thread::Builder::new()
+                .name(format!("scrape-{}", address.host()))
+                .stack_size(STACK_SIZE)
+                .spawn_scoped(scope, move || Speaker::new(origin).scrape(&address, info_hash))
+        };
+        let threads: Vec<io::Result<_>> = trackers.iter().map(ask).collect();
+        let broke_down = || TrackerError::Unreachable("its thread broke down".into());
+        let outcome = |thread: io::Result<thread::ScopedJoinHandle<'_, _>>| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|_| Err(broke_down())),
+            Err(error) => Err(TrackerError::Unreachable(format!("no thread for it: {error}"))),
+        };
+        threads.into_iter().map(outcome).collect()
+    })
+}

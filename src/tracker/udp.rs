@@ -1,0 +1,416 @@
+//! Announcing and scraping over UDP (BEP 15): questions that may get lost, and their answers.
+//!
+//! Runs on the thread of whoever asks; [`UdpTracker::cut`] is called from outside to end an exchange that
+//! is under way. Each wait is a blocking one with a deadline. It decides nothing but when to ask again:
+//! BEP 15 would wait 15 s before that and over an hour in the end, by which time a download is over.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::address::TrackerAddress;
+use super::announce::Announce;
+use super::answer::Answer;
+use super::error::{TrackerError, printable};
+use super::scrape::Scrape;
+use super::udp_packets::{LARGEST_REPLY, Question, Reply};
+use crate::net::{Origin, PacketLine, resolve};
+
+/// How long a connection id may be used (BEP 15, "UDP connections").
+pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
+
+/// How long an answer is waited for, the first time, the second, and the last.
+const PATIENCE: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(6), Duration::from_secs(12)];
+
+/// How long looking up a tracker's name may take.
+const NAME_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Addresses of one tracker that are tried. More would make a name a tool to knock at many doors.
+const MOST_ADDRESSES: usize = 8;
+
+/// Speaks with the UDP trackers of one tier, one at a time.
+pub struct UdpTracker {
+    origin: Origin,
+    patience: [Duration; 3],
+    look_up: LookUp,
+    state: Mutex<State>,
+}
+
+/// How names become addresses: [`resolve`], but for tests.
+type LookUp = fn(&str, u16, Duration) -> io::Result<Vec<SocketAddr>>;
+
+#[derive(Default)]
+struct State {
+    cut: bool,
+    /// Where somebody may be waiting.
+    asking: Option<Arc<PacketLine>>,
+    /// Who answered last, and under which connection id.
+    kept: Option<Contact>,
+}
+
+/// One address of a tracker.
+struct Contact {
+    /// Host and port of the tracker's address.
+    tracker: (String, u16),
+    /// Kept as long as the connection id, which some trackers bind to the port that it went to.
+    line: Arc<PacketLine>,
+    connection: Option<Connection>,
+    /// The transaction ids of this exchange: for the connection, and for what is asked under it. A
+    /// question that is asked again keeps its own, so that a late answer is an answer too.
+    transactions: [u32; 2],
+}
+
+#[derive(Clone, Copy)]
+struct Connection {
+    id: u64,
+    until: Instant,
+    /// It is from an earlier exchange, so the tracker may have forgotten it.
+    earlier: bool,
+}
+
+/// Why a contact did not answer.
+enum Failure {
+    /// No word from it. It may be asked again.
+    Silent,
+    /// It is of no use, or it has said no.
+    Final(TrackerError),
+}
+
+impl UdpTracker {
+    /// One whose packets leave by `origin`. Opens nothing and costs nothing.
+    pub fn new(origin: Origin) -> UdpTracker {
+        UdpTracker { origin, patience: PATIENCE, look_up: resolve, state: Mutex::default() }
+    }
+
+    /// Announces and waits for the answer, `within` this time.
+    ///
+    /// # Errors
+    ///
+    /// What the tracker or the network did wrong.
+    pub fn announce(
+        &self,
+        tracker: &TrackerAddress,
+        announce: &Announce,
+        within: Duration,
+    ) -> Result<Answer, TrackerError> {
+        match self.exchange(
+            tracker,
+            Question::Announce { announce, path: tracker.path_and_query() },
+            within,
+        )? {
+            Reply::Announced(answer) => Ok(answer),
+            _ => Err(other_reply()),
+        }
+    }
+
+    /// Asks for the numbers of a torrent and waits for the answer, `within` this time.
+    ///
+    /// # Errors
+    ///
+    /// What the tracker or the network did wrong.
+    pub fn scrape(
+        &self,
+        tracker: &TrackerAddress,
+        info_hash: &[u8; 20],
+        within: Duration,
+    ) -> Result<Scrape, TrackerError> {
+        match self.exchange(tracker, Question::Scrape(info_hash), within)? {
+            Reply::Scraped(scrape) => Ok(scrape),
+            _ => Err(other_reply()),
+        }
+    }
+
+    /// Asks each address of the tracker, then again those that said nothing, with more patience.
+    fn exchange(
+        &self,
+        tracker: &TrackerAddress,
+        question: Question<'_>,
+        within: Duration,
+    ) -> Result<Reply, TrackerError> {
+        let started = Instant::now();
+        let deadline = started + within;
+        let (host, port) = tracker.endpoint()?;
+        let mut failure = TrackerError::Unreachable("its name has no address".into());
+        let mut contacts = match self.kept(host, port) {
+            Some(contact) => vec![contact],
+            None => self.contacts(host, port, deadline, &mut failure)?,
+        };
+        for patience in self.patience {
+            for mut contact in std::mem::take(&mut contacts) {
+                match self.ask(&mut contact, question, patience, deadline) {
+                    Ok(reply) => {
+                        self.state().kept = Some(contact);
+                        return Ok(reply);
+                    }
+                    Err(Failure::Silent) => contacts.push(contact),
+                    // What one address of a tracker refuses, its others do not grant.
+                    Err(Failure::Final(refusal @ TrackerError::Refused(_))) => return Err(refusal),
+                    Err(Failure::Final(error)) => failure = error,
+                }
+            }
+            if contacts.is_empty() {
+                return Err(failure);
+            }
+        }
+        Err(TrackerError::TimedOut { awaited: "answer", seconds: started.elapsed().as_secs() })
+    }
+
+    /// The contact of the last exchange, where it was with this tracker and its id still holds.
+    fn kept(&self, host: &str, port: u16) -> Option<Contact> {
+        let mut contact = self.state().kept.take()?;
+        let connection = contact.connection?;
+        if contact.tracker.0 != host || contact.tracker.1 != port || connection.until <= Instant::now() {
+            return None;
+        }
+        contact.connection = Some(Connection { earlier: true, ..connection });
+        contact.transactions = transactions();
+        Some(contact)
+    }
+
+    /// A contact for each address of the host that there is a way to; why there is none to the others goes
+    /// to `failure`.
+    fn contacts(
+        &self,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+        failure: &mut TrackerError,
+    ) -> Result<Vec<Contact>, TrackerError> {
+        let within = deadline.saturating_duration_since(Instant::now()).min(NAME_DEADLINE);
+        let found = (self.look_up)(host, port, within).map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => {
+                TrackerError::TimedOut { awaited: "address for its name", seconds: within.as_secs() }
+            }
+            _ => unreachable(&error),
+        })?;
+        let mut contacts = Vec::new();
+        for to in self.in_turn(found) {
+            match PacketLine::open(self.origin, to) {
+                Ok(line) => contacts.push(Contact {
+                    tracker: (host.to_owned(), port),
+                    line: Arc::new(line),
+                    connection: None,
+                    transactions: transactions(),
+                }),
+                Err(error) => *failure = unreachable(&error),
+            }
+        }
+        Ok(contacts)
+    }
+
+    /// The addresses in the order of the system's choice, but IPv4 and IPv6 by turns, so that a family that
+    /// leads nowhere delays by one wait only. Those of the family that we cannot leave by come last, for
+    /// the error that they bring.
+    fn in_turn(&self, found: Vec<SocketAddr>) -> impl Iterator<Item = SocketAddr> {
+        let first_is_v4 = found.first().is_some_and(SocketAddr::is_ipv4);
+        let (mut places, mut found) = ([0_usize; 2], found);
+        found.sort_by_cached_key(|to| {
+            let other = usize::from(to.is_ipv4() != first_is_v4);
+            let place = places.get_mut(other).map_or(0, |place| {
+                *place += 1;
+                *place
+            });
+            (!self.origin.reaches(*to), place, other)
+        });
+        found.into_iter().take(MOST_ADDRESSES)
+    }
+
+    /// Asks one contact, for a connection id first where it has none. The two waits are as long as
+    /// `patience` each.
+    fn ask(
+        &self,
+        contact: &mut Contact,
+        question: Question<'_>,
+        patience: Duration,
+        deadline: Instant,
+    ) -> Result<Reply, Failure> {
+        loop {
+            let [to_connect, to_ask] = contact.transactions;
+            let connection = contact.connection.filter(|connection| connection.until > Instant::now());
+            let Some(connection) = connection else {
+                let until = deadline.min(Instant::now() + patience);
+                let reply = self.hear(&contact.line, Question::Connect, 0, to_connect, until)?;
+                let Reply::Connected(id) = reply else { return Err(Failure::Final(other_reply())) };
+                let until = Instant::now() + CONNECTION_LIFE;
+                contact.connection = Some(Connection { id, until, earlier: false });
+                continue;
+            };
+            let until = deadline.min(Instant::now() + patience);
+            let heard = self.hear(&contact.line, question, connection.id, to_ask, until);
+            if heard.is_err() && connection.earlier {
+                contact.connection = None;
+                // Its words are its own, so that "I do not know this id" cannot be told from another no.
+                if matches!(heard, Err(Failure::Final(TrackerError::Refused(_)))) {
+                    continue;
+                }
+            }
+            return heard;
+        }
+    }
+
+    /// Asks once, and waits for what answers it. Everything else that comes is nobody's business.
+    fn hear(
+        &self,
+        line: &Arc<PacketLine>,
+        question: Question<'_>,
+        connection: u64,
+        transaction: u32,
+        until: Instant,
+    ) -> Result<Reply, Failure> {
+        let broken = |error: io::Error| Failure::Final(unreachable(&error));
+        if until <= Instant::now() {
+            return Err(Failure::Silent);
+        }
+        {
+            let mut state = self.state();
+            if state.cut {
+                return Err(broken(ErrorKind::ConnectionAborted.into()));
+            }
+            state.asking = Some(Arc::clone(line));
+        }
+        line.send(&question.to_wire(connection, transaction)).map_err(broken)?;
+        let mut packet = [0; LARGEST_REPLY];
+        while let Some(length) = line.receive(&mut packet, until).map_err(broken)? {
+            let packet = packet.get(..length).unwrap_or_default();
+            if let Some(reply) = question.reply(packet, transaction, line.peer().is_ipv6()) {
+                return reply.map_err(Failure::Final);
+            }
+        }
+        Err(Failure::Silent)
+    }
+
+    /// Forgets the connection id that the last exchange left, and closes its socket.
+    pub fn rest(&self) {
+        let mut state = self.state();
+        (state.asking, state.kept) = (None, None);
+    }
+
+    /// Ends the exchange that is under way, and makes all later ones fail. One that is still looking up a
+    /// name ends at the deadline for that.
+    pub fn cut(&self) {
+        let mut state = self.state();
+        state.cut = true;
+        if let Some(line) = state.asking.take() {
+            line.hang_up();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Two numbers that nobody can guess who does not see our packets: they come from the system's random
+/// numbers, by the hash that guards the standard library's tables.
+fn transactions() -> [u32; 2] {
+    let chance = RandomState::new().hash_one(0);
+    [chance as u32, (chance >> 32) as u32]
+}
+
+fn unreachable(error: &io::Error) -> TrackerError {
+    TrackerError::Unreachable(printable(error.to_string().as_bytes()))
+}
+
+/// A question has one kind of reply, so this is never seen.
+fn other_reply() -> TrackerError {
+    TrackerError::Nonsense("it answers another question".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::thread::{JoinHandle, spawn};
+
+    const LONG: Duration = Duration::from_secs(20);
+    const SHORT: Duration = Duration::from_millis(40);
+
+    /// One with this patience, for which a name `a_b_c` has the addresses a, b and c.
+    fn tracker(patience: [Duration; 3]) -> UdpTracker {
+        let look_up: LookUp = |host, port, _| {
+            let address = |one: &str| SocketAddr::new(one.parse().unwrap(), port);
+            Ok(host.split('_').map(address).collect())
+        };
+        UdpTracker { patience, look_up, ..UdpTracker::new(Origin::any()) }
+    }
+
+    /// Answers so many packets with themselves, but for their first eight bytes: what is left has the right
+    /// ids, and numbers enough for a connection id or a scrape.
+    fn serve(host: &str, packets: usize) -> (u16, JoinHandle<()>) {
+        let socket = UdpSocket::bind((host, 0)).unwrap();
+        socket.set_read_timeout(Some(LONG)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let server = spawn(move || {
+            for _ in 0..packets {
+                let mut packet = [0; 60];
+                let (_, from) = socket.recv_from(&mut packet).unwrap();
+                socket.send_to(&packet[8..], from).unwrap();
+            }
+        });
+        (port, server)
+    }
+
+    fn scrape(tracker: &UdpTracker, host: &str, port: u16) -> Result<Scrape, TrackerError> {
+        let address = TrackerAddress::new(&format!("udp://{host}:{port}"));
+        tracker.scrape(&address, &[0; 20], LONG)
+    }
+
+    #[test]
+    fn all_addresses_of_a_name_are_tried_of_both_families() {
+        for (answering, name) in [
+            ("127.0.0.1", "::1_127.0.0.1"),
+            ("::1", "127.0.0.1_::1"),
+            // One that is no address of one host, and one where nobody is.
+            ("127.0.0.1", "255.255.255.255_127.0.0.9_127.0.0.1"),
+        ] {
+            let (port, server) = serve(answering, 2);
+            scrape(&tracker([LONG; 3]), name, port).unwrap();
+            server.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_silent_address_delays_the_others_by_one_wait() {
+        let (port, server) = serve("127.0.0.1", 2);
+        let _silent = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+        scrape(&tracker([SHORT, LONG, LONG]), "127.0.0.2_127.0.0.1", port).unwrap();
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_tracker_that_never_answers_is_asked_three_times_and_given_up() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let outcome = scrape(&tracker([SHORT; 3]), "127.0.0.1", silent.local_addr().unwrap().port());
+        assert_eq!(outcome, Err(TrackerError::TimedOut { awaited: "answer", seconds: 0 }));
+        silent.set_nonblocking(true).unwrap();
+        let heard = std::iter::from_fn(|| silent.recv_from(&mut [0; 100]).ok());
+        assert_eq!(heard.map(|(length, _)| length).collect::<Vec<_>>(), [16; 3]);
+    }
+
+    #[test]
+    fn families_take_turns_and_the_one_that_we_cannot_leave_by_comes_last() {
+        let list = |text: &str| -> Vec<SocketAddr> {
+            text.split(' ').map(|one| SocketAddr::new(one.parse().unwrap(), 1)).collect()
+        };
+        let found = list("::1 ::2 ::3 1.0.0.1 1.0.0.2");
+        let any = UdpTracker::new(Origin::any());
+        let turns: Vec<_> = any.in_turn(found.clone()).collect();
+        assert_eq!(turns, list("::1 1.0.0.1 ::2 1.0.0.2 ::3"));
+        let four = UdpTracker::new(Origin::only([127, 0, 0, 1].into()));
+        let turns: Vec<_> = four.in_turn(found.clone()).collect();
+        assert_eq!(turns, list("1.0.0.1 1.0.0.2 ::1 ::2 ::3"));
+        assert_eq!(any.in_turn(found.repeat(100)).count(), MOST_ADDRESSES);
+    }
+
+    #[test]
+    fn what_is_cut_stays_cut() {
+        let (port, server) = serve("127.0.0.1", 2);
+        let tracker = tracker([LONG; 3]);
+        scrape(&tracker, "127.0.0.1", port).unwrap();
+        server.join().unwrap();
+        tracker.cut();
+        assert!(matches!(scrape(&tracker, "127.0.0.1", port), Err(TrackerError::Unreachable(_))));
+    }
+}

@@ -1,0 +1,66 @@
+//! Packets that claim to come from a UDP tracker, whatever was asked.
+//!
+//! The first byte of the input chooses the question, so that the fuzzer can learn what each likes. An
+//! answer without our transaction id is none, and one with it obeys the bounds of an answer over HTTP.
+
+#![no_main]
+
+use femtotorrent::tracker::{
+    Announce, Answer, Counts, Identity, NOT_LISTENING, Question, Reply, TrackerError,
+};
+use femtotorrent_fuzz::only_shows;
+use libfuzzer_sys::fuzz_target;
+use std::time::Duration;
+
+const TRANSACTION: u32 = 0x7472_616e;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&choice, packet)) = bytes.split_first() else { return };
+    let announce = announce();
+    let path = String::from_utf8_lossy(packet);
+    let question = match choice & 3 {
+        0 => Question::Connect,
+        1 | 2 => Question::Announce { announce: &announce, path: &path },
+        _ => Question::Scrape(&[7; 20]),
+    };
+    // The path is the tracker's address in a torrent, so it is a stranger's too.
+    let asked = question.to_wire(1, TRANSACTION);
+    assert!(asked.len() >= 16 && asked.len() <= 98 + path.len() + 2 * path.len().div_ceil(255));
+    let six = choice & 4 != 0;
+    assert!(question.reply(packet, !TRANSACTION, six).is_none() || carries(packet, !TRANSACTION));
+    match question.reply(packet, TRANSACTION, six) {
+        None => {}
+        Some(reply) => {
+            assert!(carries(packet, TRANSACTION));
+            match (reply, question) {
+                (Ok(Reply::Connected(_)), Question::Connect) => {}
+                (Ok(Reply::Scraped(_)), Question::Scrape(_)) => {}
+                (Ok(Reply::Announced(answer)), Question::Announce { .. }) => check(&answer, packet, six),
+                (Err(TrackerError::Refused(why)), _) => {
+                    assert!(only_shows(&why) && why.chars().count() <= 200)
+                }
+                (reply, question) => panic!("{reply:?} to {question:?}"),
+            }
+        }
+    }
+});
+
+fn carries(packet: &[u8], transaction: u32) -> bool {
+    packet.get(4..8) == Some(&transaction.to_be_bytes()[..])
+}
+
+fn check(answer: &Answer, packet: &[u8], six: bool) {
+    assert!((Duration::from_secs(60)..=DAY).contains(&answer.interval));
+    let most = (packet.len() - 20) / if six { 18 } else { 6 };
+    assert!(answer.peers.len() <= most.min(2_000));
+    for peer in &answer.peers {
+        assert!(peer.port() > 1 && !peer.ip().is_unspecified() && !peer.ip().is_multicast());
+    }
+}
+
+fn announce() -> Announce {
+    let identity =
+        Identity { info_hash: [0xff; 20], peer_id: [0; 20], port: NOT_LISTENING, key: 7, numwant: 80 };
+    Announce { identity, counts: Counts::default(), event: None, tracker_id: None }
+}
