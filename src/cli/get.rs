@@ -36,7 +36,7 @@ pub fn run(arguments: &Get) -> Result<Exit, Failure> {
         aim: Aim::Whole,
         folder: arguments.output_dir.clone(),
         peers: peering.peers.clone(),
-        awaits_peers: seeding.is_some() || peering.port.is_some(),
+        waits_for_peers: seeding.is_some() || peering.port.is_some(),
         limits,
         giving,
         allocate: match arguments.allocate {

@@ -31,7 +31,7 @@ pub fn run(arguments: &Seed) -> Result<Exit, Failure> {
         aim: Aim::Share,
         folder: arguments.dir.clone(),
         peers: peering.peers.clone(),
-        awaits_peers: true,
+        waits_for_peers: true,
         // Nothing is fetched, so no piece is ever in memory.
         limits: Limits { max_peers, memory: 0, timeout: None },
         giving,

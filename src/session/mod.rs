@@ -35,7 +35,7 @@ pub struct Job {
     /// Peers that the user named, as `HOST:PORT`.
     pub peers: Vec<String>,
     /// Whether to wait for peers that connect to us, where there is nobody to ask.
-    pub awaits_peers: bool,
+    pub waits_for_peers: bool,
     /// What the coordinator may use.
     pub limits: Limits,
     /// What others get from us, and for how long.

@@ -81,7 +81,7 @@ impl<'a> Threads<'a> {
         let total = geometry.total_size();
         let totals = Arc::new(Totals::new(Counts { left: total - done.min(total), ..Counts::default() }));
         let announcers = finding::announce(job, &self.shared, &totals);
-        let peers_may_come = job.awaits_peers && port.is_some();
+        let peers_may_come = job.waits_for_peers && port.is_some();
         if announcers.is_empty() && job.peers.is_empty() && !peers_may_come {
             return Err(self.give_up());
         }

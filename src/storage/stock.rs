@@ -160,7 +160,7 @@ impl Stock {
     }
 
     /// Tells the system that the piece will be read from `begin` on, so that a disk reads it in one go. A
-    /// hint, and of no more than [`AHEAD`] bytes in few files.
+    /// hint, and of no more than 2 MiB in few files.
     pub fn read_ahead(&self, piece: PieceIndex, begin: u32) {
         let left = self.layout.geometry().length(piece).saturating_sub(begin).min(AHEAD);
         let slices = self.layout.slices_of(piece, begin, left).take(MOST_PARTS);

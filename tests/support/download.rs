@@ -45,7 +45,7 @@ impl Download {
             folder: PathBuf::from(folder.path()),
             giving: Giving::default(),
             peers: peers.iter().map(|peer| peer.address().to_string()).collect(),
-            awaits_peers: false,
+            waits_for_peers: false,
             limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None },
             allocate: Allocate::Sparse,
             overwrite: false,

@@ -132,7 +132,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         folder: folder.to_owned(),
         giving: Giving::default(),
         peers: Vec::new(),
-        awaits_peers: false,
+        waits_for_peers: false,
         limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
         allocate: Allocate::Sparse,
         overwrite: false,
