@@ -72,7 +72,7 @@ pub struct Get {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub timeout: Option<u64>,
     /// Download so many bytes a second at most, from all peers together (K, M, G)
-    #[arg(long, value_name = "RATE", value_parser = size)]
+    #[arg(long, value_name = "RATE", value_parser = down_rate)]
     pub down_limit: Option<u64>,
     /// Go on sharing when everything is there, until Ctrl-C
     #[arg(long)]
@@ -128,6 +128,14 @@ pub fn size(text: &str) -> Result<u64, String> {
 /// The same, or zero.
 pub fn rate(text: &str) -> Result<u64, String> {
     bytes(text).ok_or_else(|| "bytes a second, such as 500K, 2M or 0, are expected".to_owned())
+}
+
+/// The same, but not zero.
+fn down_rate(text: &str) -> Result<u64, String> {
+    match rate(text)? {
+        0 => Err("a limit of 0 would download nothing (leave it out for no limit)".to_owned()),
+        rate => Ok(rate),
+    }
 }
 
 fn bytes(text: &str) -> Option<u64> {

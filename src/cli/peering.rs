@@ -73,10 +73,7 @@ impl Peering {
         let ports = self.port.map_or(Ports::Usual, Ports::Exactly);
         let listener = match (Listener::start(ports, origin), self.port) {
             (Ok(listener), _) => Some(listener),
-            (Err(error), Some(port)) => {
-                let text = format!("cannot listen on port {port}: {error} (choose another with --port)");
-                return Err((Exit::NETWORK, text));
-            }
+            (Err(error), Some(_)) => return Err((Exit::NETWORK, error.to_string())),
             (Err(error), None) => {
                 warn!("peers cannot connect to us: {error}");
                 None

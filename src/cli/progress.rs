@@ -6,7 +6,7 @@ use super::exit::Exit;
 use crate::message::{Snapshot, Stall};
 use crate::session::{Outcome, Progress, SessionError};
 use crate::swarm::End;
-use crate::text::{printable, size};
+use crate::text::{grouped, printable, size};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::mem::{Discriminant, discriminant};
@@ -95,11 +95,15 @@ impl Screen {
                 );
                 self.say(&text);
             }
-            Progress::Seeding(port) => {
+            Progress::Seeding { port, pieces, of } => {
                 let at = port.map_or("peers cannot connect to us".to_owned(), |port| {
                     format!("listening on port {port}")
                 });
-                let text = format!("{}: seeding, {at}", part.name);
+                let mut text = format!("{}: seeding, {at}", part.name);
+                if pieces < of {
+                    let (pieces, of) = (grouped(pieces.into()), grouped(of.into()));
+                    text = format!("{text}; {pieces} of {of} pieces are there (verify says which are not)");
+                }
                 self.say(&text);
             }
             Progress::Running(snapshot) if snapshot.seeding => self.seeding(number, &snapshot),
@@ -198,7 +202,7 @@ impl Screen {
     /// The user wants to end.
     pub fn interrupted(&mut self) {
         if !std::mem::replace(&mut self.interrupted, true) {
-            self.say("stopping: what is verified is kept");
+            self.say("stopping: what is there is kept");
         }
     }
 

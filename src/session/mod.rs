@@ -55,8 +55,15 @@ pub enum Progress {
     Checking(u64, u64),
     /// The file system has less room than the download needs.
     Short(Shortage),
-    /// Nothing is wanted any more, and what is there is shared. With the port at which peers can come.
-    Seeding(Option<u16>),
+    /// Nothing is wanted any more, and what is there is shared.
+    Seeding {
+        /// The port at which peers can come.
+        port: Option<u16>,
+        /// How many pieces are there.
+        pieces: u32,
+        /// How many there are in all.
+        of: u32,
+    },
     /// How the run stands.
     Running(Snapshot),
 }

@@ -78,7 +78,7 @@ impl<'a> Threads<'a> {
         stop.attach(&self.shared.events);
         let (job, geometry, port) = (self.job, self.shared.geometry, self.shared.port);
         let done: u64 = self.stored.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum();
-        let total = geometry.total_size();
+        let (total, of) = (geometry.total_size(), geometry.piece_count());
         let totals = Arc::new(Totals::new(Counts { left: total - done.min(total), ..Counts::default() }));
         let announcers = finding::announce(job, &self.shared, &totals);
         let peers_may_come = job.waits_for_peers && port.is_some();
@@ -91,7 +91,7 @@ impl<'a> Threads<'a> {
         let listener = self.network.listener.as_ref();
         let registration = listener.map(|listener| listener.register(hash, events.clone()));
         if self.aim == Aim::Share {
-            show(Progress::Seeding(port));
+            show(Progress::Seeding { port, pieces: self.stored.count(), of });
         }
 
         let doors = Doors {
@@ -105,7 +105,7 @@ impl<'a> Threads<'a> {
             completed: Box::new(|snapshot| {
                 totals.set(counts(&snapshot));
                 announcers.completed();
-                show(Progress::Seeding(port));
+                show(Progress::Seeding { port, pieces: of, of });
             }),
         };
         let start = (self.stored, self.aim);

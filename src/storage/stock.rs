@@ -18,13 +18,13 @@ use std::time::{Duration, Instant};
 
 use log::warn;
 
+use super::Payload;
 use super::check;
 use super::error::{Action, StorageError};
 use super::folder::{Access, Folder, Found};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::pool::{Pool, too_many};
-use super::{Payload, refused};
 use crate::piece::{Bitfield, PieceIndex};
 
 /// Files that are held open for one block, of each outbox. What lies in more is read first.
@@ -81,9 +81,10 @@ impl Stock {
         watch: &Watch<'_>,
     ) -> Result<Stock, StorageError> {
         let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
-        let folder = Folder::open(root).map_err(|error| refused(root, error))?;
-        let missing = || StorageError::from_io(Action::Open, root.to_owned(), io::ErrorKind::NotFound.into());
-        let folder = folder.ok_or_else(missing)?;
+        let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
+        let missing =
+            || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
+        let folder = Folder::open(root).map_err(failed)?.ok_or_else(missing)?;
         let found = check::survey(&folder, &layout)?;
         let checked = check::check(&folder, &layout, &found, payload.digests, open_files, watch)?;
         Ok(Stock::new(Arc::new(folder), Arc::new(layout), &found, checked.good, open_files))

@@ -57,7 +57,8 @@ impl Coordinator<'_> {
 
     /// The handshakes were exchanged.
     pub(super) fn greeted(&mut self, key: PeerKey, greeting: Greeting) {
-        let upload_only = self.phase == Phase::Seeding;
+        // A super-seed that said so would look like one that neither has nor wants anything.
+        let upload_only = self.phase == Phase::Seeding && self.super_seed.is_none();
         // What is on disk and is still what it was when it was written.
         let pieces = match &self.super_seed {
             Some(_) => Bitfield::none(self.geometry.piece_count()),

@@ -144,6 +144,8 @@ pub struct Coordinator<'a> {
     liars: HashSet<IpAddr>,
     random: fastrand::Rng,
     counters: Counters,
+    /// The user was told that a tracker cannot be asked.
+    tracker_warned: bool,
     /// What the last tracker that named no peer said.
     tracker_trouble: Option<String>,
     /// What the last failed connection failed of.
@@ -226,6 +228,7 @@ impl<'a> Coordinator<'a> {
                 verified_waiting: 0,
                 only_takers: 0,
             },
+            tracker_warned: false,
             tracker_trouble: None,
             peer_trouble: None,
             shared: Arc::new(shared),
@@ -295,6 +298,11 @@ impl<'a> Coordinator<'a> {
     }
 
     fn tracker_spoke(&mut self, report: TrackerReport) {
+        if let (Err(why), Phase::Seeding, false) = (&report.outcome, self.phase, self.tracker_warned) {
+            // A download says it when nothing moves; a seed would look as if nobody wanted anything.
+            self.tracker_warned = true;
+            warn!("{}: {why}", report.url);
+        }
         self.tracker_trouble = match report.outcome {
             Ok(0) => Some(format!("{} knows no other peer", report.url)),
             Ok(_) => None,

@@ -279,8 +279,8 @@ fn a_hundred_thousand_haves_are_borne() {
 fn a_flood_of_requests_that_are_choked() {
     is_dropped("request after request while we choke it", |talk, sample| {
         talk.greet(sample, PLAIN)?;
+        // Who is not interested is never unchoked.
         let mut requests = Vec::new();
-        Message::Interested.write_to(&mut requests);
         for _ in 0..100_000 {
             let wanted = Wanted { index: 1, begin: 0, length: 16_384 };
             Message::Request(wanted).write_to(&mut requests);
