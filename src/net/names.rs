@@ -3,9 +3,9 @@
 //! The system's resolver blocks for as long as it likes and cannot be called off. So it has a thread of
 //! its own, which nobody waits for once the deadline has passed: it ends when the resolver does.
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,17 +19,17 @@ pub fn resolve(host: &str, port: u16, within: Duration) -> io::Result<Vec<Socket
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let (answer, answered) = bounded(1);
-    let host = host.to_owned();
+    let ours = Arc::new((Mutex::new(None), Condvar::new()));
+    let (theirs, host) = (Arc::clone(&ours), host.to_owned());
     thread::Builder::new().name("resolve".to_owned()).spawn(move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        let _ = answer.try_send(found);
+        *theirs.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        theirs.1.notify_one();
     })?;
-    match answered.recv_timeout(within) {
-        Ok(found) => found,
-        Err(RecvTimeoutError::Timeout) => Err(ErrorKind::TimedOut.into()),
-        Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the resolver broke down")),
-    }
+    let nothing_yet = ours.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = ours.1.wait_timeout_while(nothing_yet, within, |found| found.is_none());
+    let (mut found, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    found.take().unwrap_or_else(|| Err(ErrorKind::TimedOut.into()))
 }
 
 #[cfg(test)]

@@ -203,18 +203,18 @@ impl UdpTracker {
     /// The addresses in the order of the system's choice, but IPv4 and IPv6 by turns, so that a family that
     /// leads nowhere delays by one wait only. Those of the family that we cannot leave by come last, for
     /// the error that they bring.
-    fn in_turn(&self, found: Vec<SocketAddr>) -> impl Iterator<Item = SocketAddr> {
+    fn in_turn(&self, found: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let first_is_v4 = found.first().is_some_and(SocketAddr::is_ipv4);
-        let (mut places, mut found) = ([0_usize; 2], found);
-        found.sort_by_cached_key(|to| {
-            let other = usize::from(to.is_ipv4() != first_is_v4);
-            let place = places.get_mut(other).map_or(0, |place| {
-                *place += 1;
-                *place
-            });
-            (!self.origin.reaches(*to), place, other)
-        });
-        found.into_iter().take(MOST_ADDRESSES)
+        let (ones, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|to| to.is_ipv4() == first_is_v4);
+        let (mut turns, mut last) = (Vec::new(), Vec::new());
+        for turn in 0..ones.len().max(others.len()) {
+            for to in [ones.get(turn), others.get(turn)].into_iter().flatten() {
+                if self.origin.reaches(*to) { turns.push(*to) } else { last.push(*to) }
+            }
+        }
+        turns.extend(last);
+        turns.truncate(MOST_ADDRESSES);
+        turns
     }
 
     /// Asks one contact, for a connection id first where it has none. The two waits are as long as
@@ -396,12 +396,12 @@ mod tests {
         };
         let found = list("::1 ::2 ::3 1.0.0.1 1.0.0.2");
         let any = UdpTracker::new(Origin::any());
-        let turns: Vec<_> = any.in_turn(found.clone()).collect();
+        let turns = any.in_turn(found.clone());
         assert_eq!(turns, list("::1 1.0.0.1 ::2 1.0.0.2 ::3"));
         let four = UdpTracker::new(Origin::only([127, 0, 0, 1].into()));
-        let turns: Vec<_> = four.in_turn(found.clone()).collect();
+        let turns = four.in_turn(found.clone());
         assert_eq!(turns, list("1.0.0.1 1.0.0.2 ::1 ::2 ::3"));
-        assert_eq!(any.in_turn(found.repeat(100)).count(), MOST_ADDRESSES);
+        assert_eq!(any.in_turn(found.repeat(100)).len(), MOST_ADDRESSES);
     }
 
     #[test]
