@@ -69,3 +69,15 @@ fn six_programs_finish_although_the_seed_leaves_when_one_copy_is_out() {
     }
     foreign.into_iter().for_each(|leecher| leecher.assert_identical(&payload));
 }
+
+#[test]
+fn libtorrents_get_a_whole_from_our_super_seed() {
+    let payload = Payload::single(16 * MIB + 3);
+    let (_seed, address) = Instance::seed(&payload.torrent(), &payload.complete(), &["--super"]);
+    let first = Leecher::libtorrent(&payload, &[address]);
+    let second = Leecher::libtorrent(&payload, &[address, first.address()]);
+    for leecher in [first, second] {
+        leecher.wait_until_complete();
+        leecher.assert_identical(&payload);
+    }
+}
