@@ -9,6 +9,7 @@ use super::source;
 use crate::metainfo::Metainfo;
 use crate::net::Origin;
 use crate::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
+use crate::text::printable;
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use log::{error, warn};
 use rustix::process::{Resource, getrlimit};
@@ -39,10 +40,14 @@ enum Told {
 ///
 /// None can be read.
 pub fn load(names: &[String], origin: Origin) -> Result<(Vec<Metainfo>, Option<Exit>), Failure> {
-    let mut torrents = Vec::new();
+    let mut torrents: Vec<Metainfo> = Vec::new();
+    let is_known = |known: &[Metainfo], new: &Metainfo| known.iter().any(|it| it.info_hash == new.info_hash);
     let mut failures = Vec::new();
     for name in names {
         match source::load(name, origin) {
+            Ok(torrent) if is_known(&torrents, &torrent) => {
+                warn!("{} was named before, and is left out", printable(name));
+            }
             Ok(torrent) => torrents.push(torrent),
             Err(error) => failures.push((Exit(error.exit_code()), error.to_string())),
         }

@@ -1,7 +1,7 @@
 //! What the program says in its log while a test runs it in this process.
 
 use std::net::SocketAddr;
-use std::sync::{Condvar, Mutex, Once};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use log::{LevelFilter, Log, Metadata, Record};
@@ -15,6 +15,13 @@ struct Logbook {
     written: Condvar,
 }
 
+impl Logbook {
+    /// A test that failed at them says nothing about the others.
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Log for Logbook {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("femtotorrent")
@@ -22,7 +29,7 @@ impl Log for Logbook {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.lines.lock().unwrap().push(record.args().to_string());
+            self.lines().push(record.args().to_string());
             self.written.notify_all();
         }
     }
@@ -46,7 +53,12 @@ pub fn wait_for(address: SocketAddr, text: &str) {
         lines.iter().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
     };
     let says = |lines: &[String]| of_it(lines).iter().any(|line| line.contains(text));
-    let lines = LOGBOOK.lines.lock().unwrap();
-    let (lines, _) = LOGBOOK.written.wait_timeout_while(lines, DEADLINE, |lines| !says(lines)).unwrap();
-    assert!(says(&lines), "not a word of {text:?}; of that peer it says: {:#?}", of_it(&lines));
+    let lines = LOGBOOK.lines();
+    let (lines, _) = LOGBOOK
+        .written
+        .wait_timeout_while(lines, DEADLINE, |lines| !says(lines))
+        .unwrap_or_else(PoisonError::into_inner);
+    let (said, all) = (says(&lines), of_it(&lines));
+    drop(lines);
+    assert!(said, "not a word of {text:?}; of that peer it says: {all:#?}");
 }
