@@ -1,15 +1,15 @@
-//! What `get` and `seed` have in common: how the network is used, and until when to seed.
+//! What `get` and `seed` have in common: how the network is used, until when to seed, and the runs.
 
 use super::arguments::{host_and_port, rate};
 use super::exit::Exit;
-use super::progress::Style;
-use super::runs::Failure;
+use super::progress::{Screen, Style};
+use super::runs::{self, Failure};
+use crate::metainfo::Metainfo;
 use crate::net::{Listener, Origin, Ports, Throttle};
-use crate::session::Network;
+use crate::session::{Job, Network};
 use crate::swarm::Goals;
 use clap::Args;
 use log::warn;
-use std::io::{self, IsTerminal};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,19 @@ pub struct Peering {
     pub verbose: u8,
 }
 
+/// What each torrent of one command may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// How many torrents there are.
+    pub of: u64,
+    /// Peers at once.
+    pub max_peers: usize,
+    /// Files that are open at once.
+    pub open_files: usize,
+    /// What it may count on of the upload limit, in bytes a second.
+    pub up_limit: Option<u64>,
+}
+
 /// Until when to seed.
 #[derive(Args, Debug)]
 pub struct Until {
@@ -52,12 +65,37 @@ pub struct Until {
 }
 
 impl Peering {
+    /// Runs these torrents side by side, each by the job that `job` makes of it.
+    ///
+    /// # Errors
+    ///
+    /// No torrent can be read, or the network cannot be used as the user wants. Whatever happens to a run
+    /// is told by the exit code.
+    pub fn run(
+        &self,
+        torrents: &[String],
+        down_limit: Option<u64>,
+        job: impl Fn(Metainfo, Share) -> Job,
+    ) -> Result<Exit, Failure> {
+        let origin = self.origin()?;
+        let (torrents, failure) = runs::load(torrents, origin)?;
+        let network = self.network(origin, down_limit)?;
+        let of = torrents.len().max(1) as u64;
+        let (max_peers, open_files) = runs::share_descriptors(u64::from(self.max_peers), of);
+        let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
+        let share = Share { of, max_peers, open_files, up_limit };
+        let names = torrents.iter().map(|torrent| torrent.name.clone()).collect();
+        let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
+        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), runs::interrupts());
+        Ok(failure.unwrap_or(exit))
+    }
+
     /// The address that everything is to leave by.
     ///
     /// # Errors
     ///
     /// This host does not have it.
-    pub fn origin(&self) -> Result<Origin, Failure> {
+    fn origin(&self) -> Result<Origin, Failure> {
         let origin = self.bind.map_or(Origin::any(), Origin::only);
         origin.check().map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
         Ok(origin)
@@ -69,7 +107,7 @@ impl Peering {
     /// # Errors
     ///
     /// The port that the user named cannot be had.
-    pub fn network(&self, origin: Origin, down_limit: Option<u64>) -> Result<Network, Failure> {
+    fn network(&self, origin: Origin, down_limit: Option<u64>) -> Result<Network, Failure> {
         let ports = self.port.map_or(Ports::Usual, Ports::Exactly);
         let listener = match (Listener::start(ports, origin), self.port) {
             (Ok(listener), _) => Some(listener),
@@ -84,18 +122,10 @@ impl Peering {
         Ok(Network { origin, listener, down: throttle(down_limit), up: throttle(self.up_limit) })
     }
 
-    /// What one of so many torrents may count on of the upload limit.
-    pub fn up_limit_of_each(&self, torrents: u64) -> Option<u64> {
-        self.up_limit.map(|limit| limit.div_ceil(torrents.max(1)))
-    }
-
     /// How much is shown.
-    pub fn style(&self) -> Style {
-        match (self.quiet, self.verbose) {
-            (true, _) => Style::Quiet,
-            (false, 0) if io::stderr().is_terminal() => Style::Bars,
-            _ => Style::Lines,
-        }
+    fn style(&self) -> Style {
+        // The log would tear the bars apart.
+        if self.verbose > 0 { Style::Lines } else { Style::of(self.quiet) }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The pieces that are on the disk, for those who send them to others.
 //!
 //! Shared by all outboxes, which look up where a block lies and read it themselves; a lock here is
-//! held for a look at a table, or for opening a file, and never for a read. A piece is offered from the moment that it was
-//! written or verified, and as long as its files are what they were then: somebody who changes a file
-//! that is being seeded must not make us a liar. So each file has a stamp, its length and the time of
-//! its last change, and a file whose stamp is another is offered no more.
+//! held for a look at a table, or for opening a file, and never for a read. A piece is offered from the
+//! moment that it was written or verified, and as long as its files are what they were then: somebody
+//! who changes a file that is being seeded must not make us a liar. So each file has a stamp, its length
+//! and the time of its last change, and a file whose stamp is another is offered no more.
 //!
 //! While a download runs, its own writer changes the files too. It takes the stamp away before it
 //! writes and sets the new one after; a file without a stamp is in good hands.
@@ -127,7 +127,7 @@ impl Stock {
             return false;
         }
         if slices().nth(MOST_PARTS).is_some() {
-            let bytes = self.read(slices(), length);
+            let bytes = self.read(piece, slices(), length);
             parts.extend(bytes.map(Part::Bytes));
             return !parts.is_empty();
         }
@@ -147,14 +147,15 @@ impl Stock {
     }
 
     /// Reads what lies in many files, one after the other.
-    fn read(&self, slices: impl Iterator<Item = Slice>, length: u32) -> Option<Vec<u8>> {
+    fn read(&self, piece: PieceIndex, slices: impl Iterator<Item = Slice>, length: u32) -> Option<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(length).ok()?];
         let mut rest = bytes.as_mut_slice();
         for slice in slices {
             let (part, later) = rest.split_at_mut_checked(usize::try_from(slice.length).ok()?)?;
             rest = later;
             if !slice.padding {
-                self.file(slice.file)?.read_exact_at(part, slice.offset).ok()?;
+                let read = self.file(slice.file)?.read_exact_at(part, slice.offset);
+                read.inspect_err(|error| self.unreadable(piece, error)).ok()?;
             }
         }
         Some(bytes)

@@ -38,7 +38,8 @@ impl Coordinator<'_> {
     }
 
     /// The same for a change that should not wait for the next tick. Only so soon, since such changes may
-    /// come thick and fast: a peer may say ten thousand times a second that it is interested and that it is not.
+    /// come thick and fast: a peer may say ten thousand times a second that it is interested, and that it
+    /// is not.
     pub(super) fn rechoke_soon(&mut self, now: Instant) {
         let due = self.rechoked + BETWEEN_CHOKES;
         if due <= now {

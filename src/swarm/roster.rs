@@ -10,6 +10,10 @@ use std::time::Instant;
 
 /// Orders that a peer may leave unread. A connection takes in thousands before its outbox waits.
 const MOST_ORDERS: usize = 2000;
+/// Pieces of which a peer that reads slowly was not told yet.
+const MOST_UNTOLD: usize = 64 * 1024;
+/// Why a peer has to go that leaves more than that unread.
+const DEAF: &str = "it does not read what we send";
 
 /// One connection, from the attempt to the farewell.
 #[derive(Debug)]
@@ -177,7 +181,7 @@ impl Peer {
     /// Gives its outbox an order, and hangs up where the peer leaves too many unread.
     pub fn order(&self, order: Order) {
         if self.worker.order(order) > MOST_ORDERS {
-            self.worker.hang_up("it does not read what we send");
+            self.worker.hang_up(DEAF);
         }
     }
 
@@ -186,8 +190,10 @@ impl Peer {
     pub fn tell_of(&mut self, piece: PieceIndex) {
         if self.untold.is_empty() && self.worker.backlog() < MOST_ORDERS / 4 {
             self.order(Order::Have(piece));
-        } else {
+        } else if self.untold.len() < MOST_UNTOLD {
             self.untold.push(piece);
+        } else {
+            self.worker.hang_up(DEAF);
         }
     }
 

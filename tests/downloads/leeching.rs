@@ -210,6 +210,36 @@ fn answers_around_a_choke(talk: &mut Talk, sample: &Sample) -> io::Result<(usize
 }
 
 #[test]
+fn a_super_seed_tells_of_one_piece_at_a_time() {
+    let sample = Arc::new(Sample::small());
+    let seeder = Seeder::start(&sample, &["--super"]);
+    let mut talk = seeder.meet(FAST);
+    assert_eq!(talk.next().unwrap(), Said::HaveNone);
+    talk.say(Message::HaveNone).unwrap();
+    let mut told = Vec::new();
+    while told.len() < sample.pieces() as usize {
+        let Said::Have(piece) = talk.next().unwrap() else { continue };
+        assert!(!told.contains(&piece), "it told of piece {piece} twice");
+        told.push(piece);
+        // Nothing else was said of a piece before we have this one.
+        talk.say(Message::Interested).unwrap();
+        if told.len() == 1 {
+            talk.wait_for(&Said::Unchoke).unwrap();
+        }
+        let wanted = Wanted { index: piece, begin: 0, length: BLOCK_LENGTH };
+        ask(&mut talk, &[wanted]).unwrap();
+        assert!(answer(&mut talk, wanted).unwrap());
+        talk.say(Message::Have(piece)).unwrap();
+    }
+
+    // libtorrent hangs up on who has nothing and wants nothing.
+    let mut modern = seeder.meet(MODERN);
+    modern.wait_for(&Said::HaveNone).unwrap();
+    let Said::Extended(handshake) = modern.next().unwrap() else { panic!("no extension handshake") };
+    assert!(!String::from_utf8_lossy(&handshake).contains("upload_only"));
+}
+
+#[test]
 fn two_seeds_part() {
     let sample = Arc::new(Sample::small());
     let seeder = Seeder::start(&sample, &[]);

@@ -1,0 +1,93 @@
+use super::*;
+use std::net::UdpSocket;
+use std::thread::{JoinHandle, spawn};
+
+const LONG: Duration = Duration::from_secs(20);
+const SHORT: Duration = Duration::from_millis(40);
+
+/// One with this patience, for which a name `a_b_c` has the addresses a, b and c.
+fn tracker(patience: [Duration; 3]) -> UdpTracker {
+    let look_up: LookUp = |host, port, _| {
+        let address = |one: &str| SocketAddr::new(one.parse().unwrap(), port);
+        Ok(host.split('_').map(address).collect())
+    };
+    UdpTracker { patience, look_up, ..UdpTracker::new(Origin::any()) }
+}
+
+/// Answers so many packets with themselves, but for their first eight bytes: what is left has the right
+/// ids, and numbers enough for a connection id or a scrape.
+fn serve(host: &str, packets: usize) -> (u16, JoinHandle<()>) {
+    let socket = UdpSocket::bind((host, 0)).unwrap();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let server = spawn(move || {
+        for _ in 0..packets {
+            let mut packet = [0; 60];
+            let (_, from) = socket.recv_from(&mut packet).unwrap();
+            socket.send_to(&packet[8..], from).unwrap();
+        }
+    });
+    (port, server)
+}
+
+fn scrape(tracker: &UdpTracker, host: &str, port: u16) -> Result<Scrape, TrackerError> {
+    let address = TrackerAddress::new(&format!("udp://{host}:{port}"));
+    tracker.scrape(&address, &[0; 20], LONG)
+}
+
+#[test]
+fn all_addresses_of_a_name_are_tried_of_both_families() {
+    for (answering, name) in [
+        ("127.0.0.1", "::1_127.0.0.1"),
+        ("::1", "127.0.0.1_::1"),
+        // One that is no address of one host, and one where nobody is.
+        ("127.0.0.1", "255.255.255.255_127.0.0.9_127.0.0.1"),
+    ] {
+        let (port, server) = serve(answering, 2);
+        scrape(&tracker([LONG; 3]), name, port).unwrap();
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_silent_address_delays_the_others_by_one_wait() {
+    let (port, server) = serve("127.0.0.1", 2);
+    let _silent = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    scrape(&tracker([SHORT, LONG, LONG]), "127.0.0.2_127.0.0.1", port).unwrap();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_tracker_that_never_answers_is_asked_three_times_and_given_up() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let outcome = scrape(&tracker([SHORT; 3]), "127.0.0.1", silent.local_addr().unwrap().port());
+    assert_eq!(outcome, Err(TrackerError::TimedOut { awaited: "answer", seconds: 0 }));
+    silent.set_nonblocking(true).unwrap();
+    let heard = std::iter::from_fn(|| silent.recv_from(&mut [0; 100]).ok());
+    assert_eq!(heard.map(|(length, _)| length).collect::<Vec<_>>(), [16; 3]);
+}
+
+#[test]
+fn families_take_turns_and_the_one_that_we_cannot_leave_by_comes_last() {
+    let list = |text: &str| -> Vec<SocketAddr> {
+        text.split(' ').map(|one| SocketAddr::new(one.parse().unwrap(), 1)).collect()
+    };
+    let found = list("::1 ::2 ::3 1.0.0.1 1.0.0.2");
+    let any = UdpTracker::new(Origin::any());
+    let turns = any.in_turn(found.clone());
+    assert_eq!(turns, list("::1 1.0.0.1 ::2 1.0.0.2 ::3"));
+    let four = UdpTracker::new(Origin::only([127, 0, 0, 1].into()));
+    let turns = four.in_turn(found.clone());
+    assert_eq!(turns, list("1.0.0.1 1.0.0.2 ::1 ::2 ::3"));
+    assert_eq!(any.in_turn(found.repeat(100)).len(), MOST_ADDRESSES);
+}
+
+#[test]
+fn what_is_cut_stays_cut() {
+    let (port, server) = serve("127.0.0.1", 2);
+    let tracker = tracker([LONG; 3]);
+    scrape(&tracker, "127.0.0.1", port).unwrap();
+    server.join().unwrap();
+    tracker.cut();
+    assert!(matches!(scrape(&tracker, "127.0.0.1", port), Err(TrackerError::Unreachable(_))));
+}
