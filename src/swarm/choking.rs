@@ -31,7 +31,6 @@ impl Coordinator<'_> {
         for (key, unchoke) in self.choker.decide(&views, seeding, slots, now, &mut self.random) {
             if let Some(peer) = self.roster.get_mut(key) {
                 debug!("{}: {}", peer.address, if unchoke { "we unchoke it" } else { "we choke it" });
-                peer.served = unchoke;
                 peer.order(if unchoke { Order::Unchoke } else { Order::Choke });
             }
         }

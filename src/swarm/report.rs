@@ -22,7 +22,7 @@ impl Coordinator<'_> {
             received: self.counters.received,
             wasted: self.counters.wasted,
             interested: self.roster.greeted().filter(|(_, peer)| peer.wants_ours).count(),
-            served: self.roster.greeted().filter(|(_, peer)| peer.served).count(),
+            served: self.roster.greeted().filter(|(key, _)| self.choker.is_unchoked(*key)).count(),
             finishing: self.phase == Phase::Finishing,
             seeding: self.phase == Phase::Seeding,
             stall: self.stall(now),

@@ -66,8 +66,6 @@ pub struct Peer {
     pub wants_ours: bool,
     /// It downloads nothing (any more), whatever it lacks (BEP 21).
     pub upload_only: bool,
-    /// We answer its requests.
-    pub served: bool,
     /// How fast it sends blocks.
     pub gives: Rate,
     /// How fast it is sent blocks.
@@ -126,7 +124,6 @@ impl Peer {
             last_taken: now,
             wants_ours: false,
             upload_only: false,
-            served: false,
             gives: Rate::new(now),
             takes: Rate::new(now),
         }

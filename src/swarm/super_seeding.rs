@@ -2,9 +2,10 @@
 //! decided by `strategy/super_seeding.rs`; this is what it is told and what becomes of it.
 
 use super::Coordinator;
+use super::roster::Roster;
 use crate::message::{Order, PeerKey};
 use crate::piece::{Bitfield, PieceIndex};
-use crate::strategy::{Has, Leecher};
+use crate::strategy::{Choker, Has, Leecher};
 use std::time::Instant;
 
 impl Coordinator<'_> {
@@ -29,8 +30,8 @@ impl Coordinator<'_> {
 
     /// A peer has one piece more.
     pub(super) fn super_seed_has_one_more(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
-        let (Some(super_seed), roster) = (&mut self.super_seed, &self.roster) else { return };
-        let leecher = |key| roster.get(key).map(|peer| Leecher { has: &peer.has, unchoked: peer.served });
+        let Some(super_seed) = &mut self.super_seed else { return };
+        let leecher = leechers(&self.roster, &self.choker);
         let next = super_seed.has(key, piece, &leecher, now);
         self.tell_of_each(next);
     }
@@ -44,17 +45,25 @@ impl Coordinator<'_> {
 
     /// Several times a second.
     pub(super) fn super_seed_tick(&mut self, now: Instant) {
-        let (Some(super_seed), roster) = (&mut self.super_seed, &self.roster) else { return };
-        let leecher = |key| roster.get(key).map(|peer| Leecher { has: &peer.has, unchoked: peer.served });
+        let Some(super_seed) = &mut self.super_seed else { return };
+        let leecher = leechers(&self.roster, &self.choker);
         let next = super_seed.tick(&leecher, now);
         self.tell_of_each(next);
     }
 
-    fn tell_of_each(&mut self, next: impl IntoIterator<Item = (PeerKey, PieceIndex)>) {
+    fn tell_of_each(&self, next: impl IntoIterator<Item = (PeerKey, PieceIndex)>) {
         for (key, piece) in next {
             if let Some(peer) = self.roster.get(key) {
                 peer.order(Order::Have(piece));
             }
         }
     }
+}
+
+/// What a super-seed sees of the peers.
+fn leechers<'a>(
+    roster: &'a Roster,
+    choker: &'a Choker<PeerKey>,
+) -> impl Fn(PeerKey) -> Option<Leecher<'a>> + 'a {
+    |key| Some(Leecher { has: &roster.get(key)?.has, unchoked: choker.is_unchoked(key) })
 }

@@ -102,7 +102,10 @@ impl Coordinator<'_> {
             .roster
             .greeted()
             // Who waits to be unchoked is not to blame.
-            .filter(|(_, peer)| peer.in_flight.is_empty() && (!peer.wants_ours || peer.served))
+            .filter(|(key, peer)| {
+                let waits = peer.wants_ours && !self.choker.is_unchoked(*key);
+                peer.in_flight.is_empty() && !waits
+            })
             .map(|(key, peer)| (key, peer.last_block.max(peer.last_taken)))
             .filter(|(_, last)| now.saturating_duration_since(*last) >= IDLE)
             .min_by_key(|(_, last)| *last)
