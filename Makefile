@@ -1,6 +1,8 @@
 # Every target does its own set-up; `make demo` needs nothing but Rust and a C compiler.
 
 PROGRAM := target/release/femtotorrent
+# The C library musl is made to be linked statically, and saves 0.9 MB. Where it cannot be had, glibc does.
+MUSL    := x86_64-unknown-linux-musl
 GNU     := x86_64-unknown-linux-gnu
 # Packed relative relocations save 0.13 MB.
 STATIC  := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
@@ -33,11 +35,13 @@ fuzz: ## each parser against a fuzzer for 30 seconds; installs cargo-fuzz where 
 	tests/fuzz/run.sh $(or $(SECONDS),30) $(TARGETS)
 
 static: ## one static binary, target/static/femtotorrent, proven in an empty root folder
-	RUSTFLAGS="$(STATIC)" \
-		cargo build --release --target $(GNU) --target-dir target/static-build
 	mkdir -p target/static
-	cp target/static-build/$(GNU)/release/femtotorrent target/static/femtotorrent
-	tests/static.py target/static/femtotorrent
+	target=$(MUSL) most=4000000; \
+	rustup target add $$target && command -v musl-gcc || { target=$(GNU) most=4300000; }; \
+	CC_x86_64_unknown_linux_musl=musl-gcc RUSTFLAGS="$(STATIC)" \
+		cargo build --release --target $$target --target-dir target/static-build && \
+	cp target/static-build/$$target/release/femtotorrent target/static/femtotorrent && \
+	tests/static.py target/static/femtotorrent $$most
 
 bench: build ## what a download and what seeding costs, beside other clients where their harness is there
 	tests/bench.sh $(PROGRAM)

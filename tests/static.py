@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Proves that a binary is whole by itself: static.py BINARY
+"""Proves that a binary is whole by itself: static.py BINARY BYTES
 
 In a network namespace of its own, with a root folder that holds nothing but the binary and one
 torrent: it starts, reads the torrent, resolves a name by asking the name server at 127.0.0.1 (what a
 host without /etc/resolv.conf means), fetches the torrent over HTTP by that name, downloads its payload
 from a seeder that a tracker of that name introduces, and speaks TLS far enough to refuse a certificate
-that no root it carries has signed. Fails as well if the binary is over 4.0 MB. Needs util-linux
+that no root it carries has signed. Fails as well if the binary is over BYTES. Needs util-linux
 (unshare), chroot and openssl, and root or user namespaces; where those are not permitted it says so
 and proves the size alone.
 """
@@ -23,7 +23,6 @@ import sys
 import tempfile
 import threading
 
-LIMIT = 4_000_000
 SAMPLE = pathlib.Path(__file__).resolve().parent.parent / "sample-torrents" / "factors.torrent"
 PAYLOAD = SAMPLE.parent / "payload" / "factors.txt"
 INFO_HASH = "2593d077c70fba5da51236ac30fd2cb83ed5b6a2"
@@ -185,10 +184,10 @@ def prove(binary, folder):
 def main():
     if sys.argv[1] == "--inside":
         return prove(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]))
-    binary = pathlib.Path(sys.argv[1]).resolve()
+    binary, most = pathlib.Path(sys.argv[1]).resolve(), int(sys.argv[2])
     size = binary.stat().st_size
-    print(f"{binary.name}: {size} bytes, at most {LIMIT}")
-    if size > LIMIT:
+    print(f"{binary.name}: {size} bytes, at most {most}")
+    if size > most:
         sys.exit("the static binary has outgrown its limit")
     apart = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
     if subprocess.run([*apart, "true"], capture_output=True).returncode != 0:

@@ -15,6 +15,7 @@ need transmission-create transmission-cli
 need transmission-show transmission-cli
 need python3 python3
 need openssl openssl
+need musl-gcc musl-tools
 need unshare util-linux
 has_libtorrent python3 || python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
