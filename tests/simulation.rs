@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
-use femtotorrent::strategy::{Candidates, Failure, Has, Pipeline, Rarity};
+use femtotorrent::strategy::{Candidates, Failure, Has, Pipeline, Rarity, Source};
 
 const LEECHERS: usize = 20;
 const PIECES: u32 = 200;
@@ -144,7 +144,7 @@ fn of_many_addresses_the_reachable_ones_are_found_whatever_the_others_do() {
     let mut now = start;
     let good = |port: u16| port.is_multiple_of(50);
     for port in 1..=1000 {
-        candidates.add(([127, 0, 0, 1], port).into(), now);
+        candidates.add(([127, 0, 0, 1], port).into(), Source::Tracker, now);
     }
     let mut found = HashSet::new();
     let mut attempts = 0;

@@ -29,6 +29,11 @@ impl Pace {
         true
     }
 
+    /// Gives back a permit that was not used after all.
+    pub fn give_back(&mut self) {
+        self.empty_at = self.empty_at.checked_sub(self.each).unwrap_or(self.empty_at);
+    }
+
     /// When there is a permit: now or later.
     pub fn next(&self, now: Instant) -> Instant {
         (self.empty_at + self.each).max(now)
@@ -51,5 +56,8 @@ mod tests {
         assert!((35..=36).contains(&taken), "{taken}");
         let next = pace.next(start);
         assert!(pace.take(next));
+        assert!(!pace.take(next));
+        pace.give_back();
+        assert!(pace.take(next) && !pace.take(next));
     }
 }

@@ -147,7 +147,7 @@ impl<Key: Copy + Ord> Seats<Key> {
         let (slots, turns, seeding) = (self.slots, self.turns, self.seeding);
         let mut order: Vec<&mut Peer<Key>> =
             self.peers.iter_mut().filter(|peer| peer.unchoked() || peer.earned).collect();
-        order.sort_by(|a, b| by_rank(a, b, seeding));
+        sort(&mut order, &|a, b| by_rank(a, b, seeding));
         let (mut used, mut in_turn) = (0, 0);
         for peer in order {
             let stays = match peer.rank() {
@@ -174,7 +174,7 @@ impl<Key: Copy + Ord> Seats<Key> {
     fn find_who_earned(&mut self) {
         let regular = self.slots.saturating_sub(self.turns);
         let mut givers: Vec<&mut Peer<Key>> = self.peers.iter_mut().filter(|peer| peer.gives()).collect();
-        givers.sort_by(|a, b| most_first(a.merit(), b.merit()).then(a.view.key.cmp(&b.view.key)));
+        sort(&mut givers, &|a, b| most_first(a.merit(), b.merit()).then(a.view.key.cmp(&b.view.key)));
         for peer in givers.into_iter().take(regular) {
             peer.earned = peer.unchoked() || peer.waits();
         }
@@ -232,15 +232,23 @@ impl<Key: Copy + Ord> Seats<Key> {
         for peer in self.peers.iter_mut().filter(|peer| peer.unchoked() != (peer.was != State::Choked)) {
             peer.known.changed = Some(self.now);
         }
-        let changed = self.peers.iter().filter(|peer| peer.unchoked() != (peer.was != State::Choked));
-        let mut changes: Vec<_> = changed.map(|peer| (peer.view.key, peer.unchoked())).collect();
-        changes.sort_by_key(|(_, unchoke)| *unchoke);
+        let changed = |peer: &&Peer<Key>| peer.unchoked() != (peer.was != State::Choked);
+        let mut changes = Vec::new();
+        for unchoke in [false, true] {
+            let such = self.peers.iter().filter(changed).filter(|peer| peer.unchoked() == unchoke);
+            changes.extend(such.map(|peer| (peer.view.key, unchoke)));
+        }
         changes
     }
 
     pub(super) fn remembered(self) -> impl Iterator<Item = (Key, Known)> {
         self.peers.into_iter().map(|peer| (peer.view.key, peer.known))
     }
+}
+
+/// What goes before what comes first. One sort in the program for all orders.
+fn sort<Key>(peers: &mut [&mut Peer<Key>], order: &dyn Fn(&Peer<Key>, &Peer<Key>) -> Ordering) {
+    peers.sort_by(|a, b| order(a, b));
 }
 
 /// By rank; then, seeding, the faster; then who came later, whose turn has longer to go.
