@@ -4,21 +4,33 @@
 //! do; the coordinator does it. So each is tested as a plain function, with a clock that is a number.
 
 mod allowed_fast;
+mod believing;
 mod budget;
 mod candidates;
 mod choker;
+mod crc32c;
+mod external;
+mod gathering;
+mod gossip;
 mod pace;
 mod pipeline;
+mod ranking;
 mod rarity;
 mod rate;
 mod super_seeding;
 
 pub use allowed_fast::allowed_fast;
+pub use believing::{could_be_a_peer, is_local, may_name};
 pub use budget::Budget;
-pub use candidates::{Candidates, Failure};
+pub use candidates::{Candidates, Failure, Source};
 pub use choker::{Choker, View, slots};
+pub use crc32c::crc32c;
+pub use external::External;
+pub use gathering::{Gathering, LARGEST, Verdict};
+pub use gossip::Gossip;
 pub use pace::Pace;
 pub use pipeline::Pipeline;
+pub use ranking::rank;
 pub use rarity::{Has, Rarity};
 pub use rate::Rate;
 pub use super_seeding::{Leecher, Leechers, SuperSeeding};
