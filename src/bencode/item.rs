@@ -26,7 +26,12 @@ pub enum Item {
 impl Item {
     /// A dictionary of these names and values, given in any order.
     pub fn dictionary<Name: AsRef<[u8]>>(entries: impl IntoIterator<Item = (Name, Item)>) -> Item {
-        Item::Dictionary(entries.into_iter().map(|(name, item)| (name.as_ref().to_vec(), item)).collect())
+        // One by one: to collect them would bring a sort of its own into the program, for ten entries.
+        let mut named = BTreeMap::new();
+        for (name, item) in entries {
+            named.insert(name.as_ref().to_vec(), item);
+        }
+        Item::Dictionary(named)
     }
 
     /// A list of these values.

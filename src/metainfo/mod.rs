@@ -1,4 +1,4 @@
-//! What a `.torrent` file says (BEP 3, "metainfo files").
+//! What a `.torrent` file says (BEP 3, "metainfo files"), and a magnet link ([`Magnet`]).
 //!
 //! Pure: gets bytes, returns what they mean. A torrent is a stranger's file, so that each part is
 //! checked here, once: sizes and counts agree, and paths are safe to create below the output folder.
@@ -11,10 +11,12 @@ mod element;
 mod error;
 mod files;
 mod hybrid;
+mod magnet;
 mod names;
 mod trackers;
 
 pub use error::MetainfoError;
+pub use magnet::{Magnet, MagnetError};
 
 use crate::bencode::{Dictionary, Value};
 use sha1::{Digest, Sha1};
@@ -135,6 +137,11 @@ impl Metainfo {
     pub fn piece_digest(&self, index: u32) -> Option<[u8; 20]> {
         let digests = self.raw.get(self.pieces.clone())?;
         digests.as_chunks::<DIGEST_LENGTH>().0.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// The whole file as received.
+    pub fn bytes(&self) -> &[u8] {
+        &self.raw
     }
 
     /// The `info` value as received.

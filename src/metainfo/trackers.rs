@@ -7,7 +7,7 @@ use crate::text::is_hidden;
 use std::collections::HashSet;
 
 /// How many addresses of a kind are kept. Each tier gets a thread, and no honest torrent has so many.
-const ADDRESSES_LIMIT: usize = 200;
+pub(super) const ADDRESSES_LIMIT: usize = 200;
 
 /// The announce addresses by tier (BEP 12). `announce` counts only where `announce-list` has nothing, or
 /// nothing that is asked over HTTP or UDP, as an old client would have done.
@@ -59,9 +59,13 @@ fn addresses(value: Value, seen: &mut HashSet<String>) -> Vec<String> {
     kept
 }
 
-/// An address as text. `None` where nothing or something that no address can have is in it.
 fn address(value: Value) -> Option<String> {
-    let text = std::str::from_utf8(value.bytes()?).ok()?.trim();
+    usable(value.bytes()?)
+}
+
+/// An address as text. `None` where nothing or something that no address can have is in it.
+pub(super) fn usable(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?.trim();
     (!text.is_empty() && !text.chars().any(is_hidden)).then(|| text.to_owned())
 }
 

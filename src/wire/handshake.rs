@@ -4,8 +4,8 @@
 //! 19 "BitTorrent protocol"   8 reserved bytes   20 bytes info-hash   20 bytes peer id
 //! ```
 //!
-//! The reserved bytes say what a client can do beyond BEP 3: the Fast extension (BEP 6) and the
-//! extension protocol (BEP 10) are the two that we speak.
+//! The reserved bytes say what a client can do beyond BEP 3: the Fast extension (BEP 6), the extension
+//! protocol (BEP 10) and a node of the DHT (BEP 5) are what we know of.
 
 use std::fmt;
 
@@ -17,6 +17,8 @@ const PREFIX: [u8; 20] = *b"\x13BitTorrent protocol";
 const FAST: (usize, u8) = (7, 0x04);
 /// BEP 10: the twentieth bit from the right.
 const EXTENSION_PROTOCOL: (usize, u8) = (5, 0x10);
+/// BEP 5: the last bit.
+const DHT: (usize, u8) = (7, 0x01);
 
 /// What either side says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +32,11 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// The handshake that we send.
-    pub fn ours(info_hash: [u8; 20], peer_id: [u8; 20]) -> Handshake {
+    /// The handshake that we send; with a node of the DHT beside us, or without.
+    pub fn ours(info_hash: [u8; 20], peer_id: [u8; 20], dht: bool) -> Handshake {
         let mut reserved = [0; 8];
-        for (at, flag) in [FAST, EXTENSION_PROTOCOL] {
+        let flags = [Some(FAST), Some(EXTENSION_PROTOCOL), dht.then_some(DHT)];
+        for (at, flag) in flags.into_iter().flatten() {
             if let Some(byte) = reserved.get_mut(at) {
                 *byte |= flag;
             }
@@ -49,6 +52,11 @@ impl Handshake {
     /// Whether the sender speaks the extension protocol (BEP 10).
     pub fn speaks_extensions(&self) -> bool {
         self.has(EXTENSION_PROTOCOL)
+    }
+
+    /// Whether the sender has a node of the DHT (BEP 5).
+    pub fn speaks_dht(&self) -> bool {
+        self.has(DHT)
     }
 
     fn has(&self, (at, flag): (usize, u8)) -> bool {
@@ -100,16 +108,20 @@ mod tests {
 
     #[test]
     fn a_handshake_comes_back_as_it_went() {
-        let ours = Handshake::ours([7; 20], *b"-FM0100-abcdefghijkl");
+        let ours = Handshake::ours([7; 20], *b"-FM0100-abcdefghijkl", false);
         let bytes: [u8; HANDSHAKE_LENGTH] = ours.to_wire().try_into().unwrap();
         assert_eq!(Handshake::from_wire(&bytes), Ok(ours));
         assert!(ours.speaks_fast() && ours.speaks_extensions());
         assert_eq!(&bytes[20..28], &[0, 0, 0, 0, 0, 0x10, 0, 0x04]);
+        let with_dht = Handshake::ours([7; 20], [8; 20], true);
+        assert!(!ours.speaks_dht() && with_dht.speaks_dht());
+        assert_eq!(with_dht.reserved, [0, 0, 0, 0, 0, 0x10, 0, 0x05]);
     }
 
     #[test]
     fn any_other_prefix_is_refused() {
-        let good: [u8; HANDSHAKE_LENGTH] = Handshake::ours([7; 20], [8; 20]).to_wire().try_into().unwrap();
+        let good: [u8; HANDSHAKE_LENGTH] =
+            Handshake::ours([7; 20], [8; 20], true).to_wire().try_into().unwrap();
         for at in 0..20 {
             let mut bad = good;
             bad[at] ^= 1;

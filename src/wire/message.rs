@@ -95,6 +95,8 @@ pub enum Message<'a> {
 pub struct FrameLimits {
     /// Bytes of a bitfield.
     pub bitfield: u32,
+    /// It may have fewer: nobody knows yet how many pieces there are.
+    pub or_fewer: bool,
 }
 
 /// What stands at the start of a buffer.
@@ -155,13 +157,14 @@ impl<'a> Frame<'a> {
 impl FrameLimits {
     /// The limits for a torrent of this many pieces.
     pub fn for_pieces(count: u32) -> FrameLimits {
-        FrameLimits { bitfield: count.div_ceil(8) }
+        FrameLimits { bitfield: count.div_ceil(8), or_fewer: false }
     }
 
     fn allow(&self, name: u8, length: u32) -> bool {
         match name {
             CHOKE | UNCHOKE | INTERESTED | NOT_INTERESTED | HAVE_ALL | HAVE_NONE => length == 1,
             HAVE | SUGGEST | ALLOWED_FAST => length == 5,
+            BITFIELD if self.or_fewer => (2..=self.bitfield.saturating_add(1)).contains(&length),
             BITFIELD => length == self.bitfield.saturating_add(1),
             REQUEST | CANCEL | REJECT => length == 13,
             PIECE => (10..=9 + BLOCK_LENGTH).contains(&length),
@@ -271,7 +274,7 @@ fn wanted(bytes: &[u8]) -> Option<Wanted> {
 mod tests {
     use super::*;
 
-    const LIMITS: FrameLimits = FrameLimits { bitfield: 3 };
+    const LIMITS: FrameLimits = FrameLimits { bitfield: 3, or_fewer: false };
 
     fn samples() -> Vec<Message<'static>> {
         let block = Wanted { index: 3, begin: 16_384, length: 16_384 };
@@ -338,6 +341,15 @@ mod tests {
         ] {
             let bytes = [&u32::to_be_bytes(length)[..], &[name]].concat();
             assert_eq!(Frame::parse(&bytes, &LIMITS), Err(FrameError { name, length }));
+        }
+    }
+
+    #[test]
+    fn while_the_number_of_pieces_is_unknown_a_bitfield_may_be_short_but_not_long() {
+        let limits = FrameLimits { or_fewer: true, ..LIMITS };
+        for (length, allowed) in [(1, false), (2, true), (4, true), (5, false), (u32::MAX, false)] {
+            let start = [&u32::to_be_bytes(length)[..], &[BITFIELD]].concat();
+            assert_eq!(Frame::parse(&start, &limits).is_ok(), allowed, "{length}");
         }
     }
 

@@ -8,6 +8,8 @@
 pub mod extension;
 mod handshake;
 mod message;
+pub mod metadata;
+pub mod pex;
 
 pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError};
 pub use message::{Frame, FrameError, FrameLimits, Message, Wanted};

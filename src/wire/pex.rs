@@ -1,0 +1,144 @@
+//! Peer exchange: whom the peer is connected to, and whom not any more (BEP 11).
+//!
+//! A message is a bencoded dictionary with strings of compact addresses: six bytes each in `added` and
+//! `dropped`, eighteen in `added6` and `dropped6`. A byte of flags for each added one stands in `added.f`
+//! and `added6.f`. Everything here is hearsay: nobody proves that these addresses have ever heard of
+//! BitTorrent. So only so many are read, and who uses them asks first what may be believed.
+
+use crate::bencode::{Item, Value};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// How many addresses of one list are read. A message has 50 at most, but for a first one.
+pub const MOST: usize = 100;
+
+/// Flag: it downloads nothing (any more).
+pub const UPLOAD_ONLY: u8 = 0x02;
+
+/// Flag: the sender had connected to it, so that others can.
+pub const REACHABLE: u8 = 0x10;
+
+/// Whom a peer has met and lost since its last message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerExchange {
+    /// Those that it is connected to now, with their flags.
+    pub added: Vec<(SocketAddr, u8)>,
+    /// Those that it is not connected to any more.
+    pub dropped: Vec<SocketAddr>,
+}
+
+impl PeerExchange {
+    /// The message from a body: the first [`MOST`] addresses of each list. `None` where it is no
+    /// dictionary. A list of a wrong type is as good as absent, and an address that was cut off is none.
+    pub fn from_wire(body: &[u8]) -> Option<PeerExchange> {
+        let (value, _) = Value::parse_prefix(body).ok()?;
+        let said = value.dictionary()?;
+        let list = |name: &str| said.get(name).and_then(Value::bytes).unwrap_or_default();
+        let flags = |name: &str| list(name).iter().copied().chain(std::iter::repeat(0));
+        let added = addresses_v4(list("added")).zip(flags("added.f"));
+        let added = added.chain(addresses_v6(list("added6")).zip(flags("added6.f"))).collect();
+        let dropped = addresses_v4(list("dropped")).chain(addresses_v6(list("dropped6"))).collect();
+        Some(PeerExchange { added, dropped })
+    }
+
+    /// The message's body. Lists that are empty are left out, all but `added`: BEP 11 wants at least one.
+    pub fn to_wire(&self) -> Vec<u8> {
+        let [mut added, mut flags, mut dropped]: [[Vec<u8>; 2]; 3] = Default::default();
+        for &(address, flag) in &self.added {
+            let ip = address.ip().to_canonical();
+            put(of_family(&mut added, ip), ip, address.port());
+            of_family(&mut flags, ip).push(flag);
+        }
+        for &address in &self.dropped {
+            let ip = address.ip().to_canonical();
+            put(of_family(&mut dropped, ip), ip, address.port());
+        }
+        let lists = LISTS.into_iter().zip([added, flags, dropped].into_iter().flatten());
+        let lists = lists.filter(|(name, list)| *name == "added" || !list.is_empty());
+        Item::dictionary(lists.map(|(name, list)| (name, list.into()))).encode()
+    }
+}
+
+/// The names of the lists: the added ones, their flags, and the dropped ones, in both families.
+const LISTS: [&str; 6] = ["added", "added6", "added.f", "added6.f", "dropped", "dropped6"];
+
+fn of_family([four, six]: &mut [Vec<u8>; 2], ip: IpAddr) -> &mut Vec<u8> {
+    if ip.is_ipv4() { four } else { six }
+}
+
+fn put(list: &mut Vec<u8>, ip: IpAddr, port: u16) {
+    match ip {
+        IpAddr::V4(ip) => list.extend_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => list.extend_from_slice(&ip.octets()),
+    }
+    list.extend_from_slice(&port.to_be_bytes());
+}
+
+fn addresses_v4(list: &[u8]) -> impl Iterator<Item = SocketAddr> {
+    list.as_chunks::<6>().0.iter().take(MOST).map(|&[a, b, c, d, high, low]| {
+        SocketAddr::new(IpAddr::from([a, b, c, d]), u16::from_be_bytes([high, low]))
+    })
+}
+
+fn addresses_v6(list: &[u8]) -> impl Iterator<Item = SocketAddr> {
+    list.as_chunks::<18>().0.iter().take(MOST).filter_map(|entry| {
+        let (ip, port) = (entry.first_chunk::<16>()?, entry.last_chunk::<2>()?);
+        let ip = Ipv6Addr::from(*ip).to_canonical();
+        Some(SocketAddr::new(ip, u16::from_be_bytes(*port)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both() -> PeerExchange {
+        let address = |text: &str| text.parse().unwrap();
+        PeerExchange {
+            added: vec![(address("1.2.3.4:6881"), UPLOAD_ONLY | REACHABLE), (address("[2001:db8::1]:1"), 0)],
+            dropped: vec![address("127.0.0.1:65535"), address("[2001:db8::2]:2")],
+        }
+    }
+
+    #[test]
+    fn a_message_comes_back_as_it_went() {
+        let four = PeerExchange { added: both().added[..1].to_vec(), dropped: Vec::new() };
+        assert_eq!(four.to_wire(), b"d5:added6:\x01\x02\x03\x04\x1a\xe17:added.f1:\x12e");
+        assert_eq!(PeerExchange::default().to_wire(), b"d5:added0:e");
+        for message in [PeerExchange::default(), four, both()] {
+            assert_eq!(PeerExchange::from_wire(&message.to_wire()), Some(message));
+        }
+    }
+
+    #[test]
+    fn of_ten_thousand_addresses_the_first_hundred_of_each_list_are_read() {
+        let list = vec![7; 18 * 10_000];
+        let lists = ["added", "added6", "dropped", "dropped6"].map(|name| (name, list.clone().into()));
+        let message = PeerExchange::from_wire(&Item::dictionary(lists).encode()).unwrap();
+        assert_eq!((message.added.len(), message.dropped.len()), (2 * MOST, 2 * MOST));
+    }
+
+    #[test]
+    fn flags_may_be_fewer_or_missing_and_odd_ends_are_cut_off() {
+        let said = PeerExchange::from_wire(b"d5:added13:aaaabbccccdde7:added.f1:\x02e").unwrap();
+        let flags: Vec<u8> = said.added.iter().map(|(_, flags)| *flags).collect();
+        assert_eq!(flags, [2, 0]);
+        let odd = PeerExchange::from_wire(b"d5:addedi7e7:droppedle8:dropped65:aaaaae");
+        assert_eq!(odd, Some(PeerExchange::default()));
+        assert_eq!(PeerExchange::from_wire(b"le"), None);
+    }
+
+    #[test]
+    fn no_cut_and_no_flipped_bit_breaks_the_reader() {
+        let whole = both().to_wire();
+        for end in 0..whole.len() {
+            assert_eq!(PeerExchange::from_wire(&whole[..end]), None);
+        }
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Some(message) = PeerExchange::from_wire(&bytes) {
+                assert_eq!(PeerExchange::from_wire(&message.to_wire()), Some(message));
+            }
+        }
+    }
+}
