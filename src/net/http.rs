@@ -1,14 +1,16 @@
-//! HTTP that leaves by the address that the user named.
+//! HTTP that leaves by the address that the user named, and does not wait for addresses that lead nowhere.
 //!
-//! The library connects by itself, from whatever address the system chooses. Where there is an
-//! [`Origin`], its first link, the TCP connection, is replaced by ours; TLS and proxies are built upon
-//! that as always, so that the way to a proxy leaves by the address too. Without an origin nothing is
-//! replaced. The names of hosts are looked up by the system's resolver in any case.
+//! The library connects by itself, from whatever address the system chooses, and to one address of a host
+//! after the other, which takes seconds where the first is silent. So its first link, the TCP connection, is
+//! replaced by ours; TLS and proxies are built upon that as always, so that the way to a proxy leaves by the
+//! [`Origin`] too. The names of hosts are looked up by the system's resolver in any case.
 
-use super::Origin;
+use super::{HEAD_START, Origin, by_turns};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, Resolver};
@@ -21,12 +23,12 @@ use ureq::{Agent, Error};
 /// How long a connection may take where the configuration sets no limit.
 const LONGEST_CONNECT: Duration = Duration::from_secs(60);
 
+/// Bytes of the stack of a thread that does nothing but connect.
+const STACK_SIZE: usize = 64 * 1024;
+
 /// A client with this configuration whose connections leave by `origin`. They fail where they cannot.
 pub fn agent(config: Config, origin: Origin) -> Agent {
-    match origin.address() {
-        None => config.new_agent(),
-        Some(_) => leaving_by(origin, config, DefaultResolver::default()),
-    }
+    leaving_by(origin, config, DefaultResolver::default())
 }
 
 fn leaving_by(origin: Origin, config: Config, resolver: impl Resolver) -> Agent {
@@ -59,8 +61,8 @@ impl<Before: Transport> Connector<Before> for Leaving {
 }
 
 impl Leaving {
-    /// Tries the addresses of a host one after the other. Each gets half of the time that is left and the
-    /// last all of it, so that one that does not answer cannot use up the time of the others.
+    /// Connects to the address of a host that answers first. The next is tried when one has failed, or
+    /// has not answered within [`HEAD_START`], without giving up those before it (RFC 8305).
     fn connect_to_any(&self, details: &ConnectionDetails<'_>) -> Result<TcpStream, Error> {
         let within = details.timeout.not_zero().map_or(LONGEST_CONNECT, |limit| *limit);
         let started = match details.now {
@@ -68,26 +70,51 @@ impl Leaving {
             _ => Instant::now(),
         };
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
-        if addresses.iter().any(|to| self.0.reaches(*to)) {
+        // What a named address cannot reach is tried for the error, which says so.
+        if self.0.address().is_none() || addresses.iter().any(|to| self.0.reaches(*to)) {
             addresses.retain(|to| self.0.reaches(*to));
         }
+        let mut addresses = by_turns(addresses).into_iter();
         let mut failure = Error::HostNotFound;
-        let mut others = addresses.len();
-        for to in addresses {
-            others = others.saturating_sub(1);
+        let (tell, told) = channel();
+        let mut under_way = 0;
+        loop {
             let left = within.saturating_sub(started.elapsed());
             if left.is_zero() {
                 return Err(Error::Timeout(details.timeout.reason));
             }
-            match self.0.connect(to, if others > 0 { left / 2 } else { left }) {
-                Ok(stream) => {
+            match addresses.next() {
+                Some(to) => match self.begin(to, left, tell.clone()) {
+                    Ok(()) => under_way += 1,
+                    Err(error) => {
+                        failure = Error::Io(error);
+                        continue;
+                    }
+                },
+                None if under_way == 0 => return Err(failure),
+                None => {}
+            }
+            let patience = if addresses.len() > 0 { left.min(HEAD_START) } else { left };
+            match told.recv_timeout(patience) {
+                Ok(Ok(stream)) => {
                     stream.set_nodelay(details.config.no_delay())?;
                     return Ok(stream);
                 }
-                Err(error) => failure = in_its_words(error, &details.timeout),
+                Ok(Err(error)) => {
+                    under_way -= 1;
+                    failure = in_its_words(error, &details.timeout);
+                }
+                Err(_) => {}
             }
         }
-        Err(failure)
+    }
+
+    /// Connects on a thread of its own, since nothing can call off a connection that is being made. One
+    /// that comes too late to be of use is closed there.
+    fn begin(&self, to: SocketAddr, within: Duration, tell: Sender<io::Result<TcpStream>>) -> io::Result<()> {
+        let origin = self.0;
+        let connecting = thread::Builder::new().name("connect".to_owned()).stack_size(STACK_SIZE);
+        connecting.spawn(move || drop(tell.send(origin.connect(to, within)))).map(drop)
     }
 }
 

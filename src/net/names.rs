@@ -32,6 +32,15 @@ pub fn resolve(host: &str, port: u16, within: Duration) -> io::Result<Vec<Socket
     found.take().unwrap_or_else(|| Err(ErrorKind::TimedOut.into()))
 }
 
+/// Addresses in the order of the system's choice, but IPv4 and IPv6 by turns, so that a family that leads
+/// nowhere delays by one wait only (RFC 8305, section 4).
+pub fn by_turns(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v4 = found.first().is_some_and(SocketAddr::is_ipv4);
+    let (ones, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|to| to.is_ipv4() == first_is_v4);
+    let turn = |turn| [ones.get(turn).copied(), others.get(turn).copied()];
+    (0..ones.len().max(others.len())).flat_map(turn).flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,22 +13,50 @@ use std::time::Duration;
 
 /// The address that everything leaves by, where the user named one (`--bind`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Origin(Option<IpAddr>);
+pub struct Origin(Choice);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Choice {
+    /// The system's, for each target.
+    #[default]
+    Any,
+    /// The system's, among its IPv4 addresses or among its IPv6 addresses.
+    Family { v4: bool },
+    /// This one.
+    Only(IpAddr),
+}
 
 impl Origin {
     /// The system chooses for each target.
     pub fn any() -> Origin {
-        Origin(None)
+        Origin(Choice::Any)
     }
 
     /// This address and no other.
     pub fn only(ip: IpAddr) -> Origin {
-        Origin(Some(ip.to_canonical()))
+        Origin(Choice::Only(ip.to_canonical()))
     }
 
-    /// The address, where there is one.
+    /// The same for IPv4 alone, or for IPv6 alone. `None` where nothing can leave by it then.
+    pub fn of_family(self, v4: bool) -> Option<Origin> {
+        match self.0 {
+            Choice::Any => Some(Origin(Choice::Family { v4 })),
+            _ => (self.is_v4() == Some(v4)).then_some(self),
+        }
+    }
+
+    /// Whether everything leaves by IPv4, or by IPv6; `None` where it may be both.
+    pub fn is_v4(&self) -> Option<bool> {
+        match self.0 {
+            Choice::Any => None,
+            Choice::Family { v4 } => Some(v4),
+            Choice::Only(ip) => Some(ip.is_ipv4()),
+        }
+    }
+
+    /// The address, where the user named one.
     pub fn address(&self) -> Option<IpAddr> {
-        self.0
+        if let Choice::Only(ip) = self.0 { Some(ip) } else { None }
     }
 
     /// Whether connections can leave by the address. To be asked once, before anything is started.
@@ -37,9 +65,13 @@ impl Origin {
     ///
     /// This host does not have the address, or it is none that a connection can have.
     pub fn check(&self) -> io::Result<()> {
-        let Some(ip) = self.0 else { return Ok(()) };
+        let Some(ip) = self.address() else { return Ok(()) };
         if ip.is_unspecified() || ip.is_multicast() {
             let why = format!("{ip} is no address of one network interface (give one that this host has)");
+            return Err(io::Error::new(ErrorKind::InvalidInput, why));
+        }
+        if matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+            let why = format!("{ip} means nothing without its interface (give another address of this host)");
             return Err(io::Error::new(ErrorKind::InvalidInput, why));
         }
         bound(ip, Type::STREAM).map(drop)
@@ -47,7 +79,7 @@ impl Origin {
 
     /// Whether a connection to `to` can leave by the address at all: both are IPv4, or both IPv6.
     pub fn reaches(&self, to: SocketAddr) -> bool {
-        self.0.is_none_or(|ip| ip.is_ipv4() == plain(to).is_ipv4())
+        self.is_v4().is_none_or(|v4| v4 == plain(to).is_ipv4())
     }
 
     /// Connects to `to`.
@@ -57,8 +89,8 @@ impl Origin {
     /// What the system says, [`ErrorKind::TimedOut`] after `deadline`, and [`ErrorKind::AddrNotAvailable`]
     /// where the address is not ours or is IPv4 and the target IPv6, or the other way round.
     pub fn connect(&self, to: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
-        let Some(ip) = self.0 else { return TcpStream::connect_timeout(&to, deadline) };
-        self.check_reach(ip, to)?;
+        self.check_reach(to)?;
+        let Some(ip) = self.address() else { return TcpStream::connect_timeout(&to, deadline) };
         let socket = bound(ip, Type::STREAM)?;
         socket.connect_timeout(&plain(to).into(), deadline)?;
         Ok(socket.into())
@@ -72,22 +104,23 @@ impl Origin {
     /// [`connect`](Self::connect) where the address is not ours or of the other family.
     pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
         let to = plain(to);
-        let ip = match self.0 {
+        self.check_reach(to)?;
+        let ip = match self.address() {
             Some(ip) => ip,
             None if to.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
             None => Ipv6Addr::UNSPECIFIED.into(),
         };
-        self.check_reach(ip, to)?;
         let socket = bound(ip, Type::DGRAM)?;
         socket.connect(&to.into())?;
         Ok(socket.into())
     }
 
-    fn check_reach(&self, ip: IpAddr, to: SocketAddr) -> io::Result<()> {
+    fn check_reach(&self, to: SocketAddr) -> io::Result<()> {
         if self.reaches(to) {
             return Ok(());
         }
-        let why = format!("{to} cannot be reached from {ip}, which everything is to leave by");
+        let from = self.address().map_or_else(|| "the other family".to_owned(), |ip| ip.to_string());
+        let why = format!("{to} cannot be reached from {from}, which everything is to leave by");
         Err(io::Error::new(ErrorKind::AddrNotAvailable, why))
     }
 }
@@ -180,8 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn one_family_is_a_part_of_any_and_the_whole_or_nothing_of_an_address() {
+        let (_listener, to) = listener();
+        let four = Origin::any().of_family(true).unwrap();
+        let six = Origin::any().of_family(false).unwrap();
+        assert!(four.reaches(to) && !six.reaches(to) && four.connect(to, WAIT).is_ok());
+        for error in [six.connect(to, WAIT).unwrap_err(), six.udp(to).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+        }
+        let named = Origin::only([127, 0, 0, 2].into());
+        assert_eq!((named.of_family(true), named.of_family(false)), (Some(named), None));
+        assert_eq!((four.of_family(true), four.of_family(false)), (Some(four), None));
+    }
+
+    #[test]
     fn an_address_that_this_host_does_not_have_is_found_out_beforehand() {
-        for ip in ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::", "224.0.0.1"] {
+        for ip in ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::", "224.0.0.1", "fe80::1"] {
             let error = Origin::only(ip.parse().unwrap()).check().unwrap_err();
             assert!(error.to_string().contains(ip), "{error}");
         }

@@ -2,6 +2,8 @@
 //!
 //! Pure. Addresses come out of torrents, so anything may stand in them.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::error::{TrackerError, printable};
 
 /// Bytes that an address may have. Real ones have fewer than 200, and the limit keeps the request
@@ -112,6 +114,13 @@ impl TrackerAddress {
         &self.text
     }
 
+    /// The family of a host that is given as an address: whether that is IPv4. `None` for a name.
+    pub fn is_v4(&self) -> Option<bool> {
+        let host = self.host.parse::<SocketAddr>().map(|both| both.ip());
+        let host = host.or_else(|_| self.host.trim_matches(['[', ']']).parse::<IpAddr>());
+        host.ok().map(|ip| ip.to_canonical().is_ipv4())
+    }
+
     /// Host and port, fit to print.
     pub fn host(&self) -> &str {
         &self.host
@@ -205,6 +214,22 @@ mod tests {
         assert_eq!(tracker.site(), "https://T.example:8443");
         assert_eq!(tracker.host(), "T.example:8443");
         assert_eq!(address("http://a\u{1b}[2J\0/x").site(), "http://a[2J");
+    }
+
+    #[test]
+    fn an_address_has_a_family_and_a_name_has_none() {
+        for (given, v4) in [
+            ("udp://192.0.2.1:80/announce", Some(true)),
+            ("http://192.0.2.1/announce", Some(true)),
+            ("http://me:secret@[2001:db8::1]:80/announce", Some(false)),
+            ("https://[2001:db8::1]", Some(false)),
+            ("udp://[::ffff:192.0.2.1]:80", Some(true)),
+            ("udp://t.example:80", None),
+            ("http://localhost/", None),
+            ("", None),
+        ] {
+            assert_eq!(address(given).is_v4(), v4, "{given}");
+        }
     }
 
     #[test]

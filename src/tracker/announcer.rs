@@ -1,8 +1,11 @@
-//! The announcer threads: one a tier, each blocked on its orders until its next announce is due.
+//! The announcer threads: one for each family of a tier, each blocked on its orders until its next announce
+//! is due.
 //!
 //! A thread of its own for each tier is what makes a dead tracker cost nothing: it is its own thread
-//! that waits for the deadline, while the others have long brought peers. The threads share nothing
-//! but the totals that they read. What they learn goes to a function that the session provides, so
+//! that waits for the deadline, while the others have long brought peers. A tier whose trackers may be
+//! reached over IPv4 and over IPv6 has a thread for each (`families`), for the same reason and because we
+//! want to be known in both swarms. The threads share nothing but the totals that they read, and of a tier
+//! what has failed. What they learn goes to a function that the session provides, so
 //! that this room does not know who listens.
 //!
 //! Leaving must not wait for trackers either. A tracker that knows us is told that we leave, within
@@ -23,12 +26,13 @@ use super::address::TrackerAddress;
 use super::announce::{Announce, AnnounceEvent, Identity};
 use super::answer::Answer;
 use super::error::TrackerError;
+use super::families::Side;
 use super::speaker::{LONGEST_EXCHANGE, Speaker};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::net::Origin;
 
-/// Tiers that get a thread. The trackers of all further ones join the last of them.
+/// Tiers that get threads. The trackers of all further ones join the last of them.
 const MOST_TIERS: usize = 32;
 
 /// Tiers that are looked at in all. A torrent may name any number.
@@ -81,10 +85,11 @@ struct Handle {
 }
 
 impl Announcers {
-    /// Starts one thread a tier; all of them announce at once, by connections that leave by `origin`.
+    /// Starts one thread for each family of a tier; all of them announce at once, by connections that leave by `origin`.
     ///
     /// `news` is called on those threads with what each announce came to, except for `stopped`,
-    /// and must not block for long. Addresses that we cannot use are left out; for a tier that has
+    /// and must not block for long. That one family of a tier fails is no news where the other does not.
+    /// Addresses that we cannot use are left out; for a tier that has
     /// no other, `news` is called with the reason, on the calling thread and before this returns.
     pub fn start<News>(
         tiers: Vec<Vec<String>>,
@@ -98,36 +103,43 @@ impl Announcers {
     {
         let mut handles = Vec::new();
         for addresses in usable(tiers, &news) {
-            let mut random = Rng::new();
-            let Some(tier) = Tier::new(addresses, Instant::now(), &mut random) else { continue };
-            let Some(name) = tier.turn().map(|turn| turn.tracker.clone()) else { continue };
-            let (orders, inbox) = bounded(WAITING_ORDERS);
-            let (end, ended) = bounded(0);
-            let speaker = Arc::new(Speaker::new(origin));
-            let known = Arc::new(AtomicBool::new(false));
-            let announcer = Announcer {
-                tier,
-                identity,
-                totals: Arc::clone(totals),
-                news: news.clone(),
-                orders: inbox,
-                speaker: Arc::clone(&speaker),
-                known: Arc::clone(&known),
-                random,
-                keep_until: None,
-                _end: end,
-            };
-            let spawned = thread::Builder::new()
-                .name(format!("tracker-{}", name.host()))
-                .stack_size(STACK_SIZE)
-                .spawn(move || announcer.run());
-            match spawned {
-                Ok(thread) => handles.push(Handle { orders, ended, thread, speaker, known }),
-                Err(error) => news(TrackerNews {
-                    tracker: name.site(),
-                    event: Some(AnnounceEvent::Started),
-                    outcome: Err(TrackerError::Unreachable(format!("no thread for it: {error}"))),
-                }),
+            let random = Rng::new();
+            for (v4, side, addresses) in Side::of_tier(addresses, origin.is_v4()) {
+                // The same dice for both, so that they ask the trackers in the same order.
+                let mut random = random.clone();
+                let Some(origin) = v4.map_or(Some(origin), |v4| origin.of_family(v4)) else { continue };
+                let Some(tier) = Tier::new(addresses, Instant::now(), &mut random) else { continue };
+                let Some(name) = tier.turn().map(|turn| turn.tracker.clone()) else { continue };
+                let (orders, inbox) = bounded(WAITING_ORDERS);
+                let (end, ended) = bounded(0);
+                let speaker = Arc::new(Speaker::new(origin));
+                let known = Arc::new(AtomicBool::new(false));
+                let announcer = Announcer {
+                    tier,
+                    side,
+                    identity,
+                    totals: Arc::clone(totals),
+                    news: news.clone(),
+                    orders: inbox,
+                    speaker: Arc::clone(&speaker),
+                    known: Arc::clone(&known),
+                    random,
+                    keep_until: None,
+                    _end: end,
+                };
+                let kind = if v4 == Some(false) { "tracker6" } else { "tracker" };
+                let spawned = thread::Builder::new()
+                    .name(format!("{kind}-{}", name.host()))
+                    .stack_size(STACK_SIZE)
+                    .spawn(move || announcer.run());
+                match spawned {
+                    Ok(thread) => handles.push(Handle { orders, ended, thread, speaker, known }),
+                    Err(error) => news(TrackerNews {
+                        tracker: name.site(),
+                        event: Some(AnnounceEvent::Started),
+                        outcome: Err(TrackerError::Unreachable(format!("no thread for it: {error}"))),
+                    }),
+                }
             }
         }
         Announcers { tiers: handles }
@@ -223,6 +235,7 @@ fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<Track
 /// One announcer, on its thread.
 struct Announcer<News> {
     tier: Tier,
+    side: Side,
     identity: Identity,
     totals: Arc<Totals>,
     news: News,
@@ -283,7 +296,9 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 self.tier.failed(now, &mut self.random);
             }
         }
-        (self.news)(TrackerNews { tracker: site, event, outcome });
+        if let Some(news) = self.side.told(TrackerNews { tracker: site, event, outcome }) {
+            (self.news)(news);
+        }
     }
 
     fn ask(&self, turn: Turn<'_>, within: Duration) -> Result<Answer, TrackerError> {

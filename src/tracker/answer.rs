@@ -47,6 +47,8 @@ pub struct Answer {
     pub complete: Option<u64>,
     /// How many other peers it knows.
     pub incomplete: Option<u64>,
+    /// Our address as the tracker sees it (BEP 24).
+    pub external_ip: Option<IpAddr>,
     /// The peers that one can connect to, 2,000 at most, in the tracker's order.
     pub peers: Vec<SocketAddr>,
 }
@@ -79,6 +81,7 @@ impl Answer {
             warning: text("warning message"),
             complete: count("complete"),
             incomplete: count("incomplete"),
+            external_ip: answer.get("external ip").and_then(Value::bytes).and_then(ip),
             peers: peers(answer)?,
         })
     }
@@ -100,9 +103,17 @@ impl Answer {
             warning: None,
             complete: Some(complete.into()),
             incomplete: Some(incomplete.into()),
+            external_ip: None,
             peers: found,
         }
     }
+}
+
+/// An address of four or sixteen bytes.
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    let v6 = || <[u8; 16]>::try_from(bytes).ok().map(|ip| IpAddr::from(ip).to_canonical());
+    v4().or_else(v6)
 }
 
 fn nonsense(reason: impl Into<String>) -> TrackerError {
@@ -211,6 +222,22 @@ mod tests {
         assert_eq!(answer.min_interval, Some(Duration::from_secs(900)));
         assert_eq!(answer.tracker_id.as_deref(), Some(b"\xff&".as_slice()));
         assert_eq!(answer.warning.as_deref(), Some("beware"));
+    }
+
+    #[test]
+    fn our_own_address_has_four_bytes_or_sixteen() {
+        let told = |bytes: &[u8]| {
+            let head = format!("d11:external ip{}:", bytes.len());
+            let body = [head.as_bytes(), bytes, b"8:intervali60ee"].concat();
+            Answer::parse(&body).unwrap().external_ip
+        };
+        assert_eq!(told(&[192, 0, 2, 7]), Some([192, 0, 2, 7].into()));
+        assert_eq!(told(&[7; 16]), Some([7; 16].into()));
+        let mapped = [[0; 10].as_slice(), &[255, 255, 192, 0, 2, 7]].concat();
+        assert_eq!(told(&mapped), Some([192, 0, 2, 7].into()));
+        for length in (0..40).filter(|length| ![4, 16].contains(length)) {
+            assert_eq!(told(&vec![1; length]), None);
+        }
     }
 
     #[test]

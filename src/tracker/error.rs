@@ -15,6 +15,8 @@ pub enum TrackerError {
     NoScrape,
     /// Its address cannot be one, for this reason.
     BadAddress(&'static str),
+    /// Its name has no address, or none of the family that we asked over.
+    NoAddress,
     /// No connection, or it broke.
     Unreachable(String),
     /// What we waited for did not come in the time for it.
@@ -42,6 +44,7 @@ impl fmt::Display for TrackerError {
             }
             TrackerError::NoScrape => write!(f, "its address has no /announce to make /scrape of (BEP 48)"),
             TrackerError::BadAddress(reason) => write!(f, "not a tracker's address: {reason}"),
+            TrackerError::NoAddress => write!(f, "cannot be reached: its name has no address"),
             TrackerError::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
             TrackerError::TimedOut { awaited, seconds } => write!(f, "no {awaited} in {seconds} s"),
             TrackerError::Status(code) => write!(f, "answered with HTTP status {code}"),

@@ -179,7 +179,7 @@ fn in_our_words(error: ureq::Error, within: Duration) -> TrackerError {
             TrackerError::BadAddress("it, or where it redirects us to, is malformed")
         }
         ureq::Error::BodyExceedsLimit(_) => TrackerError::TooLarge,
-        ureq::Error::HostNotFound => TrackerError::Unreachable("no such host".into()),
+        ureq::Error::HostNotFound => TrackerError::NoAddress,
         ureq::Error::ConnectionFailed => TrackerError::Unreachable("the connection failed".into()),
         ureq::Error::TooManyRedirects => TrackerError::Nonsense("it redirects in a circle".into()),
         ureq::Error::Io(error) => TrackerError::Unreachable(printable(error.to_string().as_bytes())),

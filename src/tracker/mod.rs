@@ -8,7 +8,9 @@
 //! In reading order: [`TrackerAddress`] is where a tracker is, [`Announce`] is what we tell it,
 //! [`Answer`] is what it tells us, [`Tier`] decides whom to ask and when, [`Scrape`] is what it says to
 //! one who takes no part, and `udp_packets` the bytes of BEP 15. Those are plain values that touch neither
-//! socket nor clock. `http` and `udp` carry an announce, `speaker` chooses between them, and [`Announcers`] is one thread per tier that does nothing but wait, announce and report.
+//! socket nor clock. `http` and `udp` carry an announce, `speaker` chooses between them, and [`Announcers`] is one
+//! thread for each family of each tier that does nothing but wait, announce and report; `families` says which
+//! there are.
 //!
 //! Nothing that a tracker does is fatal: a dead, lying or hanging one costs its tier's thread a
 //! deadline, and the download nothing. [`scrape_all`] asks all trackers of a torrent once, for `show`.
@@ -18,6 +20,7 @@ mod announce;
 mod announcer;
 mod answer;
 mod error;
+mod families;
 mod http;
 mod scrape;
 mod scraping;

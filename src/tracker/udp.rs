@@ -16,7 +16,7 @@ use super::answer::Answer;
 use super::error::{TrackerError, printable};
 use super::scrape::Scrape;
 use super::udp_packets::{LARGEST_REPLY, Question, Reply};
-use crate::net::{Origin, PacketLine, resolve};
+use crate::net::{HEAD_START, Origin, PacketLine, by_turns, resolve};
 
 /// How long a connection id may be used (BEP 15, "UDP connections").
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
@@ -132,14 +132,18 @@ impl UdpTracker {
         let started = Instant::now();
         let deadline = started + within;
         let (host, port) = tracker.endpoint()?;
-        let mut failure = TrackerError::Unreachable("its name has no address".into());
+        let mut failure = TrackerError::NoAddress;
         let mut contacts = match self.kept(host, port) {
             Some(contact) => vec![contact],
             None => self.contacts(host, port, deadline, &mut failure)?,
         };
-        for patience in self.patience {
+        for (round, patience) in self.patience.into_iter().enumerate() {
+            let mut others = contacts.len();
             for mut contact in std::mem::take(&mut contacts) {
-                match self.ask(&mut contact, question, patience, deadline) {
+                others -= 1;
+                // Its answer still counts when its turn comes again.
+                let first = if round == 0 && others > 0 { patience.min(HEAD_START) } else { patience };
+                match self.ask(&mut contact, question, [first, patience], deadline) {
                     Ok(reply) => {
                         self.state().kept = Some(contact);
                         return Ok(reply);
@@ -179,12 +183,14 @@ impl UdpTracker {
         failure: &mut TrackerError,
     ) -> Result<Vec<Contact>, TrackerError> {
         let within = deadline.saturating_duration_since(Instant::now()).min(NAME_DEADLINE);
-        let found = (self.look_up)(host, port, within).map_err(|error| match error.kind() {
+        let mut found = (self.look_up)(host, port, within).map_err(|error| match error.kind() {
             ErrorKind::TimedOut => {
                 TrackerError::TimedOut { awaited: "address for its name", seconds: within.as_secs() }
             }
             _ => unreachable(&error),
         })?;
+        // What a named address cannot reach is tried for the error, which says so.
+        found.retain(|to| self.origin.address().is_some() || self.origin.reaches(*to));
         let mut contacts = Vec::new();
         for to in self.in_turn(found) {
             match PacketLine::open(self.origin, to) {
@@ -200,37 +206,30 @@ impl UdpTracker {
         Ok(contacts)
     }
 
-    /// The addresses in the order of the system's choice, but IPv4 and IPv6 by turns, so that a family that
-    /// leads nowhere delays by one wait only. Those of the family that we cannot leave by come last, for
-    /// the error that they bring.
+    /// The addresses in the order in which they are tried. Those of the family that we cannot leave by come
+    /// last, for the error that they bring.
     fn in_turn(&self, found: Vec<SocketAddr>) -> Vec<SocketAddr> {
-        let first_is_v4 = found.first().is_some_and(SocketAddr::is_ipv4);
-        let (ones, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|to| to.is_ipv4() == first_is_v4);
-        let (mut turns, mut last) = (Vec::new(), Vec::new());
-        for turn in 0..ones.len().max(others.len()) {
-            for to in [ones.get(turn), others.get(turn)].into_iter().flatten() {
-                if self.origin.reaches(*to) { turns.push(*to) } else { last.push(*to) }
-            }
-        }
-        turns.extend(last);
+        let reaches = |to: &SocketAddr| self.origin.reaches(*to);
+        let (mut turns, mut last): (Vec<_>, Vec<_>) = by_turns(found).into_iter().partition(reaches);
+        turns.append(&mut last);
         turns.truncate(MOST_ADDRESSES);
         turns
     }
 
-    /// Asks one contact, for a connection id first where it has none. The two waits are as long as
-    /// `patience` each.
+    /// Asks one contact, for a connection id first where it has none: `patience` has the wait for that, and
+    /// the one for the answer.
     fn ask(
         &self,
         contact: &mut Contact,
         question: Question<'_>,
-        patience: Duration,
+        [first, patience]: [Duration; 2],
         deadline: Instant,
     ) -> Result<Reply, Failure> {
         loop {
             let [to_connect, to_ask] = contact.transactions;
             let connection = contact.connection.filter(|connection| connection.until > Instant::now());
             let Some(connection) = connection else {
-                let until = deadline.min(Instant::now() + patience);
+                let until = deadline.min(Instant::now() + first);
                 let reply = self.hear(&contact.line, Question::Connect, 0, to_connect, until)?;
                 let Reply::Connected(id) = reply else { return Err(Failure::Final(other_reply())) };
                 let until = Instant::now() + CONNECTION_LIFE;

@@ -1,6 +1,6 @@
 //! Announcers against UDP trackers on loopback that answer, refuse, lie, lose packets or are not there.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,6 +201,48 @@ fn a_tier_may_mix_protocols_and_nobody_there_costs_no_time() {
     // Either of the first tier may have come first, and been told that we leave.
     let told = good.asked().last().is_some_and(|last| last.event() == 3);
     assert!(told || http.announces().last().unwrap().get("event") == "stopped");
+}
+
+#[test]
+fn both_families_of_a_tier_are_announced_to_and_both_have_peers() {
+    for http in [false, true] {
+        let of_http = [V4, V6].map(|host| Tracker::start_at(host, &[(host, 7000).into()]));
+        let of_udp = [(V4, PEERS), (V6, &[9; 18][..])].map(|(host, peers)| UdpTracker::start(host, peers));
+        let urls = |one: usize| if http { of_http[one].url() } else { of_udp[one].url() };
+        let (running, news) = announcers(vec![vec![urls(0), urls(1)]]);
+        let answers = [(); 2].map(|()| news.recv_timeout(DEADLINE).unwrap().outcome.unwrap());
+        assert!([true, false].iter().all(|v4| {
+            answers.iter().any(|answer| answer.peers.iter().any(|peer| peer.is_ipv4() == *v4))
+        }));
+        running.stop(BUDGET);
+        ended(&news);
+        for one in 0..2 {
+            let told = if http {
+                of_http[one].announces().last().unwrap().get("event") == "stopped"
+            } else {
+                of_udp[one].asked().last().unwrap().event() == 3
+            };
+            assert!(told);
+        }
+    }
+}
+
+#[test]
+fn a_family_that_leads_nowhere_is_no_failure_and_no_delay_where_the_other_answers() {
+    let good = UdpTracker::start(V4, PEERS);
+    let silent = UdpSocket::bind((V6, 0)).unwrap();
+    silent.set_read_timeout(Some(DEADLINE)).unwrap();
+    let nobody = TcpListener::bind((V6, 0)).unwrap().local_addr().unwrap();
+    let dead = [format!("http://{nobody}/announce"), format!("udp://{}", silent.local_addr().unwrap())];
+    for (dead, is_udp) in dead.into_iter().zip([false, true]) {
+        let (running, news) = announcers(vec![vec![dead, good.url()]]);
+        news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+        if is_udp {
+            silent.recv_from(&mut [0; 100]).unwrap();
+        }
+        running.stop(BUDGET);
+        assert_eq!(news.try_recv(), Err(TryRecvError::Disconnected), "its failure is no news");
+    }
 }
 
 #[test]

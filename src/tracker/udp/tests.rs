@@ -53,8 +53,29 @@ fn all_addresses_of_a_name_are_tried_of_both_families() {
 fn a_silent_address_delays_the_others_by_one_wait() {
     let (port, server) = serve("127.0.0.1", 2);
     let _silent = UdpSocket::bind(("127.0.0.2", port)).unwrap();
-    scrape(&tracker([SHORT, LONG, LONG]), "127.0.0.2_127.0.0.1", port).unwrap();
+    // However long that wait is, it is short for all but the last.
+    scrape(&tracker([LONG; 3]), "127.0.0.2_127.0.0.1", port).unwrap();
     server.join().unwrap();
+}
+
+#[test]
+fn an_answer_that_comes_while_another_address_is_asked_counts() {
+    let slow = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = slow.local_addr().unwrap().port();
+    let silent = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    let server = spawn(move || {
+        let mut packet = [0; 60];
+        let (_, from) = slow.recv_from(&mut packet).unwrap();
+        // By then the other is being asked.
+        silent.recv_from(&mut [0; 60]).unwrap();
+        slow.send_to(&packet[8..], from).unwrap();
+        // The same question again, and then what is asked under the id.
+        let asked: Vec<usize> = (0..2).map(|_| slow.recv_from(&mut packet).unwrap().0).collect();
+        slow.send_to(&packet[8..], from).unwrap();
+        asked
+    });
+    scrape(&tracker([SHORT, LONG, LONG]), "127.0.0.1_127.0.0.2", port).unwrap();
+    assert_eq!(server.join().unwrap(), [16, 36]);
 }
 
 #[test]
