@@ -5,6 +5,8 @@
 
 #[path = "support/folder.rs"]
 mod folder;
+#[path = "storage/selecting.rs"]
+mod selecting;
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
@@ -15,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use femtotorrent::metainfo::File;
 use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
 use femtotorrent::storage::{
-    Allocate, Examined, FileState, Options, Payload, Storage, StorageError, examine, gather,
+    Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine, gather,
 };
 use folder::TestFolder;
 use sha1::{Digest, Sha1};
@@ -26,6 +28,7 @@ struct Sample {
     files: Vec<File>,
     cut: Geometry,
     digests: Vec<[u8; 20]>,
+    selection: Option<Selection>,
 }
 
 const OPTIONS: Options = Options { allocate: Allocate::Sparse, overwrite: false, open_files: 8 };
@@ -45,7 +48,7 @@ impl Sample {
         }
         let cut = Geometry::new(offset, piece_length).unwrap();
         let name = files[0].0.split('/').next().unwrap().to_owned();
-        let mut sample = Sample { name, files: list, cut, digests: Vec::new() };
+        let mut sample = Sample { name, files: list, cut, digests: Vec::new(), selection: None };
         let digests = cut.pieces().map(|piece| Sha1::digest(sample.piece(piece)).into()).collect();
         sample.digests = digests;
         sample
@@ -55,7 +58,7 @@ impl Sample {
     fn mostly_zeros(piece_length: u32, length: u64) -> Sample {
         let files = vec![File { path: "large".into(), offset: 0, length, padding: false }];
         let cut = Geometry::new(length, piece_length).unwrap();
-        let mut sample = Sample { name: "large".into(), files, cut, digests: Vec::new() };
+        let mut sample = Sample { name: "large".into(), files, cut, digests: Vec::new(), selection: None };
         let last = cut.pieces().next_back().unwrap();
         sample.digests = vec![[7; 20]; cut.piece_count() as usize];
         sample.digests[last.slot()] = Sha1::digest(sample.piece(last)).into();
@@ -101,7 +104,20 @@ impl Sample {
     }
 
     fn payload<'a>(&'a self, digests: &'a (dyn Fn(PieceIndex) -> [u8; 20] + Sync)) -> Payload<'a> {
-        Payload { name: &self.name, info_hash: [0xab; 20], files: &self.files, geometry: self.cut, digests }
+        Payload {
+            name: &self.name,
+            info_hash: [0xab; 20],
+            files: &self.files,
+            geometry: self.cut,
+            digests,
+            selection: self.selection.as_ref(),
+        }
+    }
+
+    /// From now on only these files are to be fetched.
+    fn select(&mut self, numbers: &[u32]) {
+        let numbers: Vec<_> = numbers.iter().map(|number| *number..=*number).collect();
+        self.selection = Selection::new(&numbers, &self.files, self.cut);
     }
 
     fn write(&self, storage: &mut Storage, numbers: impl IntoIterator<Item = u32>) {
@@ -114,7 +130,9 @@ impl Sample {
     /// Writes what is missing and finishes.
     fn complete(&self, root: &Path, options: Options) {
         let (mut storage, good) = self.open(root, options).unwrap();
-        self.write(&mut storage, (0..self.cut.piece_count()).filter(|n| !good.has(self.index(*n))));
+        let wanted = |piece| self.selection.as_ref().is_none_or(|part| part.pieces().has(piece));
+        let missing = |number: &u32| wanted(self.index(*number)) && !good.has(self.index(*number));
+        self.write(&mut storage, (0..self.cut.piece_count()).filter(missing));
         storage.finish().unwrap();
     }
 

@@ -72,9 +72,10 @@ pub(super) fn check(
     Ok(Checked { good, bad })
 }
 
-/// The pieces whose every byte is padding or inside a file as long as it is now.
+/// The pieces that are wanted and whose every byte is padding or inside a file as long as it is now.
 fn candidates(layout: &Layout, found: &[Option<Found>]) -> Bitfield {
-    let mut pieces = Bitfield::all(layout.geometry().piece_count());
+    let all = || Bitfield::all(layout.geometry().piece_count());
+    let mut pieces = layout.wanted().cloned().unwrap_or_else(all);
     for (entry, found) in layout.entries().iter().zip(found) {
         let present = found.map_or(0, |found| found.length);
         if entry.has_data() && present < entry.length {

@@ -43,12 +43,33 @@ pub(super) fn foreign(layout: &Layout, found: &[Option<Found>], checked: &Checke
 pub(super) fn guards(layout: &Layout, found: &[Option<Found>], checked: &Checked) -> Guards {
     let files = layout.entries().iter().zip(found).enumerate();
     let existing = files.filter_map(|(number, (entry, found))| Some((number, entry, (*found)?.length)));
-    existing
-        .filter(|(_, entry, length)| {
-            *length > 0 && !layout.pieces(entry.range()).all(|piece| checked.good.has(piece))
-        })
-        .map(|(number, _, length)| (number, length))
-        .collect()
+    // One by one: to collect them would bring a sort of its own into the program, for a few entries.
+    let mut guards = Guards::new();
+    for (number, entry, length) in existing {
+        if length > 0 && !layout.pieces(entry.range()).all(|piece| checked.good.has(piece)) {
+            guards.insert(number, length);
+        }
+    }
+    guards
+}
+
+/// The files that the marker keeps from being changed and that are longer than they should be, by number:
+/// they were left alone by a run that did not want them.
+pub(super) fn kept_and_too_long(layout: &Layout, guards: &Guards) -> Vec<usize> {
+    let too_long = |(number, kept): (&usize, &u64)| {
+        let is_shorter = layout.entry(*number).is_some_and(|entry| entry.length < *kept);
+        is_shorter.then_some(*number)
+    };
+    guards.iter().filter_map(too_long).collect()
+}
+
+/// What is left of the files that the marker keeps from being changed.
+pub(super) fn still_there(guards: &Guards, found: &[Option<Found>]) -> Guards {
+    let left = |(number, kept): (&usize, &u64)| {
+        let there = (*found.get(*number)?)?.length;
+        Some((*number, there.min(*kept)))
+    };
+    guards.iter().filter_map(left).collect()
 }
 
 /// Two files of the torrent that are one on the disk, if there are such: writing one would destroy

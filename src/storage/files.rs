@@ -129,8 +129,8 @@ impl Files {
     /// Gives every file all its bytes on the disk.
     pub fn allocate(&mut self, keep_going: &dyn Fn() -> bool) -> Result<(), StorageError> {
         for number in 0..self.states.len() {
-            let Some(length) =
-                self.layout.entry(number).filter(|entry| entry.has_data()).map(|entry| entry.length)
+            let entry = self.layout.entry(number).filter(|entry| entry.has_data());
+            let Some(length) = entry.filter(|_| self.layout.is_selected(number)).map(|entry| entry.length)
             else {
                 continue;
             };
@@ -156,7 +156,8 @@ impl Files {
     }
 
     /// Makes sure that every file is there and has its length, and brings all that was written to
-    /// the disk. Files of no bytes are created, those with bytes past their end are cut.
+    /// the disk. Files of no bytes are created, those with bytes past their end are cut. A file that is not
+    /// selected keeps the form that the pieces it shares have given it.
     ///
     /// # Errors
     ///
@@ -176,7 +177,11 @@ impl Files {
 
     fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<(), StorageError> {
         let Some(&Entry { length, padding: false, .. }) = self.layout.entry(number) else { return Ok(()) };
+        let selected = self.layout.is_selected(number);
+        let state = self.states.get(number).copied().unwrap_or_default();
         match found {
+            _ if !selected && (!state.unsynced || self.layout.bytes_written(number) == 0) => return Ok(()),
+            Some(found) if !selected && Some(found) >= state.length => {}
             None if length == 0 && self.states.get(number).is_some_and(|state| state.length.is_none()) => {
                 self.open(number)?;
             }

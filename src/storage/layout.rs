@@ -8,13 +8,15 @@ use std::iter;
 use std::ops::Range;
 use std::path::Path;
 
+use super::selection::Selection;
 use crate::metainfo;
-use crate::piece::{Geometry, PieceIndex};
+use crate::piece::{Bitfield, Geometry, PieceIndex};
 
 /// The files of a torrent in the order of the payload, without a gap. Fixed from the start.
 pub(super) struct Layout {
     entries: Vec<Entry>,
     geometry: Geometry,
+    selection: Option<Selection>,
 }
 
 /// One file of the layout.
@@ -68,7 +70,39 @@ impl Layout {
             let path = file.path.as_path().into();
             entries.push(Entry { path, offset: file.offset, length: file.length, padding: file.padding });
         }
-        (end == geometry.total_size()).then_some(Layout { entries, geometry })
+        (end == geometry.total_size()).then_some(Layout { entries, geometry, selection: None })
+    }
+
+    /// From now on only this is to be written, where it is given.
+    pub fn select(&mut self, selection: Option<Selection>) {
+        self.selection = selection;
+    }
+
+    /// The pieces that are to be written, where not all are.
+    pub fn wanted(&self) -> Option<&Bitfield> {
+        self.selection.as_ref().map(Selection::pieces)
+    }
+
+    /// Whether the file with this number is to be complete in the end.
+    pub fn is_selected(&self, file: usize) -> bool {
+        self.selection.as_ref().is_none_or(|selection| selection.has(file))
+    }
+
+    /// How many bytes of the file with this number are to be written.
+    pub fn bytes_written(&self, file: usize) -> u64 {
+        match (self.entry(file), &self.selection) {
+            (None | Some(Entry { padding: true, .. }), _) => 0,
+            (Some(entry), Some(selection)) if !selection.has(file) => self
+                .pieces(entry.range())
+                .filter(|piece| selection.pieces().has(*piece))
+                .fold(0, |sum, piece| {
+                    let start = self.geometry.offset(piece);
+                    let end = start.saturating_add(u64::from(self.geometry.length(piece)));
+                    let within = end.min(entry.range().end).saturating_sub(start.max(entry.offset));
+                    u64::saturating_add(sum, within)
+                }),
+            (Some(entry), _) => entry.length,
+        }
     }
 
     /// How the payload is cut into pieces.

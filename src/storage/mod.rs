@@ -25,6 +25,7 @@ mod lanes;
 mod layout;
 mod marker;
 mod pool;
+mod selection;
 mod space;
 mod stock;
 pub mod writer;
@@ -38,6 +39,7 @@ pub use error::{Shortage, StorageError};
 pub use examine::{Examined, ExaminedFile, FileState, examine};
 pub use gathering::{Gathered, gather, name};
 pub use hashing::Watch;
+pub use selection::Selection;
 pub use stock::{Part, Stock};
 
 use crate::metainfo;
@@ -63,6 +65,8 @@ pub struct Payload<'a> {
     pub geometry: Geometry,
     /// The SHA-1 of each piece.
     pub digests: &'a Digests<'a>,
+    /// What of it is to be fetched, where that is not all. To look at what is there, it does not count.
+    pub selection: Option<&'a Selection>,
 }
 
 /// When the disk's room is taken.
@@ -100,6 +104,8 @@ pub struct Storage {
     marker: Marker,
     /// The marker stands beside the download.
     marked: bool,
+    /// What it remembers.
+    guards: Guards,
     /// The marker was not there before this run.
     newly_marked: bool,
     shortage: Option<Shortage>,
@@ -109,7 +115,7 @@ pub struct Storage {
 
 impl Storage {
     /// Opens the payload below the folder `root`, which is created where it does not exist, and
-    /// says which pieces are there already.
+    /// says which pieces are there already; of a selection, which of its pieces.
     ///
     /// `watch` hears of the check of what is there, and may stop it.
     ///
@@ -125,7 +131,8 @@ impl Storage {
         options: Options,
         watch: &Watch<'_>,
     ) -> Result<(Storage, Bitfield), StorageError> {
-        let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
+        let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
+        layout.select(payload.selection.cloned());
         // A payload that could write a marker could claim the files of another download.
         if let Some(entry) = layout.entries().iter().find(|entry| Marker::is_marker(&entry.path)) {
             let source = io::Error::other("the name is kept for unfinished downloads");
@@ -143,19 +150,27 @@ impl Storage {
             found = check::survey(folder, &layout)?;
             checked = check::check(folder, &layout, &found, payload.digests, options.open_files, watch)?;
         }
-        let complete = checked.good.is_full();
+        let wanted = layout.wanted().map_or(payload.geometry.piece_count(), Bitfield::count);
+        let complete = checked.good.count() == wanted;
         let guards = if options.overwrite {
             Guards::new()
-        } else if let Some(guards) = own.clone() {
-            guards
         } else {
-            let foreign = claim::foreign(&layout, &found, &checked);
+            let foreign = match &own {
+                Some(guards) => claim::kept_and_too_long(&layout, guards),
+                None => claim::foreign(&layout, &found, &checked),
+            };
+            // What is not selected and shares no piece with what is, is left as it is.
+            let touched = |number: &usize| layout.is_selected(*number) || layout.bytes_written(*number) > 0;
+            let foreign: Vec<usize> = foreign.into_iter().filter(touched).collect();
             if !foreign.is_empty() {
                 let name =
                     |number| layout.entry(number).map(|entry| root.join(&entry.path)).unwrap_or_default();
                 return Err(StorageError::exists(foreign.into_iter().map(name)));
             }
-            claim::guards(&layout, &found, &checked)
+            match &own {
+                Some(guards) => claim::still_there(guards, &found),
+                None => claim::guards(&layout, &found, &checked),
+            }
         };
         if let Some((one, other)) = claim::shared(&found).filter(|_| !complete) {
             let path = |number| layout.entry(number).map(|entry| root.join(&entry.path)).unwrap_or_default();
@@ -177,8 +192,17 @@ impl Storage {
         let (good, open_files) = (checked.good.clone(), options.open_files);
         let stock = Stock::new(Arc::clone(&folder), Arc::clone(&layout), &found, good, open_files);
         let mut storage = Storage {
-            files: Files::new(folder, layout, &found, guards, own.is_some(), Arc::new(stock), open_files),
+            files: Files::new(
+                folder,
+                layout,
+                &found,
+                guards.clone(),
+                own.is_some(),
+                Arc::new(stock),
+                open_files,
+            ),
             marker,
+            guards,
             marked: !complete || own.is_some(),
             newly_marked: !complete && own.is_none(),
             shortage,
@@ -223,6 +247,9 @@ impl Storage {
     /// Ends a download whose every piece is on the disk: gives the files their form, brings them to
     /// the disk and removes the marker. Success may be reported after this and not before.
     ///
+    /// Of a selection, every piece of it: the marker stays, because there are files with nothing but the
+    /// bytes of a shared piece, and remembers from now on which files are complete and the user's own.
+    ///
     /// Where everything was there and ours to begin with, nothing is changed.
     ///
     /// # Errors
@@ -234,7 +261,20 @@ impl Storage {
             // The folder above may be one that we may not open; the payload itself is safe.
             let _ = std::fs::File::open(path).and_then(|folder| folder.sync_all());
         }
-        if std::mem::take(&mut self.marked) {
+        let layout = self.files.layout();
+        if self.marked && layout.wanted().is_some() {
+            let complete = layout
+                .entries()
+                .iter()
+                .enumerate()
+                .filter(|(number, entry)| entry.has_data() && layout.is_selected(*number));
+            let mut guards = self.guards.clone();
+            guards.extend(complete.map(|(number, entry)| (number, entry.length)));
+            self.marked = false;
+            if guards != self.guards {
+                self.marker.write(self.files.folder(), &guards)?;
+            }
+        } else if std::mem::take(&mut self.marked) {
             // Not synced: should a power failure bring it back, the next run finds all pieces and
             // removes it again.
             self.marker.remove(self.files.folder())?;

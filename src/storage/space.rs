@@ -15,11 +15,11 @@ const ZEROS: usize = 64 * 1024;
 /// What is missing on the file system that `root` is or will be on. `None` where the rest of the
 /// payload fits, or the system does not say.
 pub(super) fn shortage(root: &Path, layout: &Layout, found: &[Option<Found>]) -> Option<Shortage> {
-    let missing = |(entry, found): (&super::layout::Entry, &Option<Found>)| {
+    let missing = |(number, found): (usize, &Option<Found>)| {
         let there = found.map_or(0, |found| found.allocated);
-        if entry.padding { 0 } else { entry.length.saturating_sub(there) }
+        layout.bytes_written(number).saturating_sub(there)
     };
-    let needed = layout.entries().iter().zip(found).map(missing).fold(0u64, u64::saturating_add);
+    let needed = found.iter().enumerate().map(missing).fold(0u64, u64::saturating_add);
     let free = free(root)?;
     (needed > free).then_some(Shortage { needed, free })
 }

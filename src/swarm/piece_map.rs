@@ -9,7 +9,8 @@
 //!    └──────miss──────┘   its bytes were wrong
 //! ```
 //!
-//! Where only what is there is to be shared, what is missing is *Unwanted* for good.
+//! Where only what is there is to be shared, or only some files are to be fetched, the rest of what is missing
+//! is *Unwanted* for good.
 //!
 //! The map also keeps the account of memory: a piece costs some from the moment that it opens until it
 //! is on disk, and when the allowance (`strategy/budget.rs`) is spent no further piece opens.
@@ -43,8 +44,17 @@ pub struct PieceMap {
     /// Bytes that open and verified pieces may take, and do.
     allowance: u64,
     memory_used: u64,
-    /// Whether what is not here is to be fetched.
-    wanting: bool,
+    wanted: Wanted,
+}
+
+/// Which pieces are to be on disk in the end.
+#[derive(Debug)]
+enum Wanted {
+    All,
+    /// No more than there are.
+    Nothing,
+    /// These, and so many bytes.
+    Some(Bitfield, u64),
 }
 
 impl PieceMap {
@@ -62,15 +72,44 @@ impl PieceMap {
             }
         }
         let rarity = Rarity::new(geometry, &missing, random);
-        PieceMap { geometry, states, stored, stored_bytes, rarity, allowance, memory_used: 0, wanting: true }
+        PieceMap {
+            geometry,
+            states,
+            stored,
+            stored_bytes,
+            rarity,
+            allowance,
+            memory_used: 0,
+            wanted: Wanted::All,
+        }
     }
 
     /// From now on no piece is wanted that is not on disk. To be said before the first is opened.
     pub fn want_nothing(&mut self, random: &mut fastrand::Rng) {
-        self.wanting = false;
-        self.rarity = Rarity::new(self.geometry, &Bitfield::none(self.geometry.piece_count()), random);
-        let missing = self.states.iter_mut().filter(|state| **state == State::Missing);
-        missing.for_each(|state| *state = State::Unwanted);
+        self.want(&Bitfield::none(self.geometry.piece_count()), random);
+        self.wanted = Wanted::Nothing;
+    }
+
+    /// From now on no other piece is wanted. To be said before the first is opened, and of what is on disk
+    /// all must be wanted.
+    pub fn want_only(&mut self, wanted: Bitfield, random: &mut fastrand::Rng) {
+        let mut missing = wanted.clone();
+        for piece in self.stored.iter(self.geometry) {
+            missing.remove(piece);
+        }
+        self.want(&missing, random);
+        let bytes = wanted.iter(self.geometry).map(|piece| u64::from(self.geometry.length(piece))).sum();
+        self.wanted = Wanted::Some(wanted, bytes);
+    }
+
+    /// Of what is missing these.
+    fn want(&mut self, missing: &Bitfield, random: &mut fastrand::Rng) {
+        self.rarity = Rarity::new(self.geometry, missing, random);
+        for (piece, state) in self.geometry.pieces().zip(&mut self.states) {
+            if *state == State::Missing && !missing.has(piece) {
+                *state = State::Unwanted;
+            }
+        }
     }
 
     /// The pieces on disk.
@@ -83,7 +122,24 @@ impl PieceMap {
         self.stored_bytes
     }
 
-    /// Whether every piece is on disk.
+    /// Bytes that are to be on disk in the end.
+    pub fn wanted_bytes(&self) -> u64 {
+        match &self.wanted {
+            Wanted::All | Wanted::Nothing => self.geometry.total_size(),
+            Wanted::Some(_, bytes) => *bytes,
+        }
+    }
+
+    /// Whether every piece is on disk that is to be.
+    pub fn is_done(&self) -> bool {
+        match &self.wanted {
+            Wanted::All => self.is_complete(),
+            Wanted::Nothing => true,
+            Wanted::Some(wanted, _) => self.stored.count() == wanted.count(),
+        }
+    }
+
+    /// Whether every piece of the torrent is on disk.
     pub fn is_complete(&self) -> bool {
         self.stored.is_full()
     }
@@ -149,17 +205,24 @@ impl PieceMap {
 
     /// Whether a piece is not on disk and is to be.
     pub fn wants(&self, piece: PieceIndex) -> bool {
-        self.wanting && !self.stored.has(piece)
+        let wanted = match &self.wanted {
+            Wanted::All => true,
+            Wanted::Nothing => false,
+            Wanted::Some(wanted, _) => wanted.has(piece),
+        };
+        wanted && !self.stored.has(piece)
     }
 
     /// How many pieces the peer has that we want.
     pub fn wanted_of(&self, has: &Has) -> u32 {
-        match has {
-            _ if !self.wanting => 0,
-            Has::All => self.geometry.piece_count() - self.stored.count(),
-            Has::Some(theirs) => {
-                let both = theirs.words().iter().zip(self.stored.words());
-                both.map(|(theirs, ours)| (theirs & !ours).count_ones()).sum()
+        match (has, &self.wanted) {
+            (_, Wanted::Nothing) => 0,
+            (Has::All, Wanted::All) => self.geometry.piece_count() - self.stored.count(),
+            (Has::All, Wanted::Some(wanted, _)) => wanted.count().saturating_sub(self.stored.count()),
+            (Has::Some(theirs), Wanted::All) => lacking(theirs.words().iter().copied(), &self.stored),
+            (Has::Some(theirs), Wanted::Some(wanted, _)) => {
+                let both = theirs.words().iter().zip(wanted.words());
+                lacking(both.map(|(theirs, wanted)| theirs & wanted), &self.stored)
             }
         }
     }
@@ -194,6 +257,11 @@ impl PieceMap {
     }
 }
 
+/// How many of these pieces, 64 a word, are not in `ours`.
+fn lacking(theirs: impl Iterator<Item = u64>, ours: &Bitfield) -> u32 {
+    theirs.zip(ours.words()).map(|(theirs, ours)| (theirs & !ours).count_ones()).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +287,28 @@ mod tests {
         assert!(map.is_complete() && map.rarity().is_empty());
         assert_eq!(map.stored_bytes(), 10);
         assert_eq!(map.wanted_of(&Has::All), 0);
+    }
+
+    #[test]
+    fn only_what_is_selected_is_wanted_and_the_rest_never_opens() {
+        let geometry = Geometry::new(78, 1).unwrap();
+        let mut random = fastrand::Rng::with_seed(1);
+        let set = |numbers: &[u32]| {
+            let mut set = Bitfield::none(78);
+            numbers.iter().for_each(|number| assert!(set.insert(geometry.piece(*number).unwrap())));
+            set
+        };
+        let mut map = PieceMap::new(geometry, set(&[3]), 100, &mut random);
+        map.want_only(set(&[3, 5, 70]), &mut random);
+        assert_eq!((map.wanted_of(&Has::All), map.wanted_bytes(), map.is_done()), (2, 3, false));
+        assert_eq!(map.wanted_of(&Has::Some(set(&[1, 3, 70, 71]))), 1);
+        assert!(map.open_one_of([geometry.piece(1).unwrap()]).is_none());
+        while let Some(piece) = map.open(&Has::All, &mut random) {
+            assert!(map.wants(piece) && map.verified(piece) && map.store(piece) && !map.wants(piece));
+        }
+        assert_eq!(*map.stored(), set(&[3, 5, 70]));
+        assert!(map.is_done() && !map.is_complete());
+        assert_eq!((map.stored_bytes(), map.wanted_of(&Has::All)), (3, 0));
     }
 
     #[test]

@@ -1,0 +1,103 @@
+//! Which files of a torrent are to be fetched, where not all are (BEP 53, `so`).
+//!
+//! Pieces do not end where files do. The pieces that hold a byte of a selected file are fetched whole, since
+//! no part of one can be verified, and what of their bytes belongs to neighbouring files is written there:
+//! only so can they be verified when the next run begins, and be sent to others. Pure.
+
+use std::ops::RangeInclusive;
+
+use super::layout::Layout;
+use crate::metainfo;
+use crate::piece::{Bitfield, Geometry};
+
+/// The files that are to be fetched.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    files: Vec<bool>,
+    pieces: Bitfield,
+}
+
+impl Selection {
+    /// The files with these numbers, which count from zero in the order of the torrent's list, padding
+    /// included (BEP 53). `None` where no file has one of them; padding is no file.
+    pub fn new(
+        numbers: &[RangeInclusive<u32>],
+        files: &[metainfo::File],
+        geometry: Geometry,
+    ) -> Option<Selection> {
+        let layout = Layout::new(files, geometry)?;
+        let mut selected = vec![false; files.len()];
+        for range in numbers {
+            let (first, last) = (*range.start() as usize, *range.end() as usize);
+            selected.iter_mut().take(last.saturating_add(1)).skip(first).for_each(|one| *one = true);
+        }
+        selected.iter_mut().zip(files).filter(|(_, file)| file.padding).for_each(|(one, _)| *one = false);
+        let mut pieces = Bitfield::none(geometry.piece_count());
+        for (entry, _) in layout.entries().iter().zip(&selected).filter(|(_, selected)| **selected) {
+            for piece in layout.pieces(entry.range()) {
+                pieces.insert(piece);
+            }
+        }
+        selected.contains(&true).then_some(Selection { files: selected, pieces })
+    }
+
+    /// The pieces that hold at least one byte of a selected file.
+    pub fn pieces(&self) -> &Bitfield {
+        &self.pieces
+    }
+
+    /// Whether no file is left out. Padding is none.
+    pub fn is_all(&self, files: &[metainfo::File]) -> bool {
+        self.files.iter().zip(files).all(|(selected, file)| *selected || file.padding)
+    }
+
+    /// Whether the file with this number is selected.
+    pub(super) fn has(&self, number: usize) -> bool {
+        self.files.get(number).is_some_and(|selected| *selected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files of these lengths in pieces of 8 bytes. Those under a negative sign are padding.
+    fn files(lengths: &[i64]) -> (Vec<metainfo::File>, Geometry) {
+        let mut offset = 0;
+        let list = lengths.iter().enumerate().map(|(number, length)| {
+            let (path, start) = (number.to_string().into(), offset);
+            offset += length.unsigned_abs();
+            metainfo::File { path, offset: start, length: length.unsigned_abs(), padding: *length < 0 }
+        });
+        let list = list.collect();
+        (list, Geometry::new(offset, 8).unwrap())
+    }
+
+    fn selected(lengths: &[i64], numbers: &[RangeInclusive<u32>]) -> Option<(Vec<u32>, Vec<u64>)> {
+        let (files, geometry) = files(lengths);
+        let selection = Selection::new(numbers, &files, geometry)?;
+        let pieces = selection.pieces().iter(geometry).map(|piece| piece.get()).collect();
+        let mut layout = Layout::new(&files, geometry).unwrap();
+        layout.select(Some(selection));
+        Some((pieces, (0..files.len()).map(|number| layout.bytes_written(number)).collect()))
+    }
+
+    #[test]
+    fn the_pieces_of_the_selected_files_are_fetched_whole() {
+        let lengths = [10, 3, 20, -7, 30];
+        assert_eq!(selected(&lengths, &[1..=1]), Some((vec![1], vec![2, 3, 3, 0, 0])));
+        assert_eq!(
+            selected(&lengths, &[0..=0, 4..=900]),
+            Some((vec![0, 1, 5, 6, 7, 8], vec![10, 3, 3, 0, 30]))
+        );
+        assert_eq!(selected(&lengths, &[0..=u32::MAX]).unwrap().0.len(), 9);
+        assert_eq!(selected(&[8, 0, 8], &[1..=1]), Some((vec![], vec![0, 0, 0])));
+    }
+
+    #[test]
+    fn a_selection_of_no_file_is_none() {
+        for numbers in [&[][..], &[4..=9], &[1..=1], &[u32::MAX..=u32::MAX], &[RangeInclusive::new(2, 0)]] {
+            assert_eq!(selected(&[10, -6, 8, 1], numbers), None, "{numbers:?}");
+        }
+    }
+}
