@@ -1,0 +1,192 @@
+//! Names of nodes, how far they are apart, and which of them a node may give itself.
+//!
+//! Pure. Nodes and torrents share one space of 160-bit names. The distance of two is their exclusive or,
+//! read as a number (BEP 5, "overview"), so whoever is close to a torrent is close to all who are close to
+//! it: there is one set of nodes that everybody ends at. A node that could choose its name could choose
+//! to stand next to a torrent and be asked for all its peers, so BEP 42 has the first bits follow from its
+//! address.
+
+use crate::strategy::{crc32c, is_local};
+use std::net::IpAddr;
+
+/// The name of a node, and the place of a torrent: its info-hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeId(pub [u8; 20]);
+
+/// How far two names are apart. Smaller is closer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Distance(u128, u32);
+
+/// Bits of a name.
+pub(super) const BITS: u32 = 160;
+
+/// Bits at the start of a name that follow from the address (BEP 42).
+const BOUND_BITS: u32 = 21;
+
+/// Which bits of an address count: fewer of those that one owner has many of.
+const MASK_V4: u64 = 0x030f_3fff;
+const MASK_V6: u64 = 0x0103_070f_1f3f_7fff;
+
+impl Distance {
+    /// That of a node whose name is not known yet.
+    pub(super) const FARTHEST: Distance = Distance(u128::MAX, u32::MAX);
+
+    /// How many bits two names have in common at their start.
+    pub(super) fn shared_bits(self) -> u32 {
+        if self.0 == 0 { 128 + self.1.leading_zeros() } else { self.0.leading_zeros() }
+    }
+}
+
+impl NodeId {
+    /// Any name.
+    pub fn random(random: &mut fastrand::Rng) -> NodeId {
+        let mut bytes = [0; 20];
+        random.fill(&mut bytes);
+        NodeId(bytes)
+    }
+
+    /// How far it is from there to here.
+    pub fn distance(self, other: NodeId) -> Distance {
+        let ((ours, our_rest), (theirs, their_rest)) = (self.halves(), other.halves());
+        Distance(ours ^ theirs, our_rest ^ their_rest)
+    }
+
+    /// A random name that has exactly so many bits in common with this one: one in the range of that
+    /// bucket.
+    pub(super) fn random_apart(self, shared: u32, random: &mut fastrand::Rng) -> NodeId {
+        let shared = shared.min(BITS - 1);
+        let (ours, our_rest) = self.halves();
+        let (noise, noise_rest) = NodeId::random(random).halves();
+        let below = |bits: u32, width: u32| if bits >= width { 0 } else { u128::MAX >> (128 - width + bits) };
+        // The first bit that differs, and chance behind it.
+        let free = below(shared.saturating_add(1), 128);
+        let flipped = if shared < 128 { 1 << (127 - shared) } else { 0 };
+        let free_rest = below(shared.saturating_add(1).saturating_sub(128), 32) as u32;
+        let flipped_rest = if shared < 128 { 0 } else { 1 << (BITS - 1 - shared) };
+        NodeId::of(ours ^ flipped ^ (noise & free), our_rest ^ flipped_rest ^ (noise_rest & free_rest))
+    }
+
+    /// A name that a node with this address may have (BEP 42).
+    pub fn for_address(ip: IpAddr, random: &mut fastrand::Rng) -> NodeId {
+        let NodeId(mut bytes) = NodeId::random(random);
+        let last = bytes[19];
+        let bound = bound_bits(ip, last);
+        let [first, second, third, ..] = bytes;
+        let free = u32::from_be_bytes([first, second, third, 0]) & (u32::MAX >> BOUND_BITS);
+        let [first, second, third, _] = (bound | free).to_be_bytes();
+        bytes[..3].copy_from_slice(&[first, second, third]);
+        NodeId(bytes)
+    }
+
+    /// Whether a node with this address may have this name (BEP 42). On local networks all may: there the
+    /// address that others see is no sign of anything.
+    pub fn fits(self, ip: IpAddr) -> bool {
+        let [first, second, third, ..] = self.0;
+        let start = u32::from_be_bytes([first, second, third, 0]) & !(u32::MAX >> BOUND_BITS);
+        is_local(ip) || start == bound_bits(ip, self.0[19])
+    }
+
+    fn halves(self) -> (u128, u32) {
+        let mut rest = [0; 4];
+        let mut start = [0; 16];
+        start.copy_from_slice(&self.0[..16]);
+        rest.copy_from_slice(&self.0[16..]);
+        (u128::from_be_bytes(start), u32::from_be_bytes(rest))
+    }
+
+    fn of(start: u128, rest: u32) -> NodeId {
+        let mut bytes = [0; 20];
+        bytes[..16].copy_from_slice(&start.to_be_bytes());
+        bytes[16..].copy_from_slice(&rest.to_be_bytes());
+        NodeId(bytes)
+    }
+}
+
+/// The first 21 bits of the names that a node with this address may have, as the highest bits. Which of
+/// eight names it is follows from the lowest three bits of the name's last byte.
+fn bound_bits(ip: IpAddr, last: u8) -> u32 {
+    let choice = u64::from(last & 7);
+    let hash = match ip {
+        IpAddr::V4(ip) => {
+            let masked = u64::from(ip.to_bits()) & MASK_V4 | choice << 29;
+            crc32c(&masked.to_be_bytes()[4..])
+        }
+        IpAddr::V6(ip) => {
+            let high = (ip.to_bits() >> 64) as u64;
+            crc32c(&(high & MASK_V6 | choice << 61).to_be_bytes())
+        }
+    };
+    hash & !(u32::MAX >> BOUND_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> NodeId {
+        let digits = text.replace(' ', "");
+        let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap();
+        NodeId(std::array::from_fn(byte))
+    }
+
+    #[test]
+    fn names_fit_addresses_as_in_bep_42() {
+        let known = [
+            ("124.31.75.21", "5fbfbff10c5d6a4ec8a88e4c6ab4c28b95eee401"),
+            ("21.75.31.124", "5a3ce9c14e7a08645677bbd1cfe7d8f956d53256"),
+            ("65.23.51.170", "a5d43220bc8f112a3d426c84764f8c2a1150e616"),
+            ("84.124.73.14", "1b0321dd1bb1fe518101ceef99462b947a01ff41"),
+            ("43.213.53.83", "e56f6cbf5b7c4be0237986d5243b87aa6d51305a"),
+        ];
+        for (ip, name) in known {
+            assert!(id(name).fits(ip.parse().unwrap()), "{ip}");
+            assert!(!id(name).fits("9.9.9.9".parse().unwrap()), "{ip}");
+            assert!(
+                id(name).fits("127.0.0.3".parse().unwrap()) && id(name).fits("10.1.2.3".parse().unwrap())
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_made_for_an_address_fits_it_and_few_others() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for ip in ["9.8.7.6", "2001:db9:1:2::3"] {
+            let ip: IpAddr = ip.parse().unwrap();
+            let mut starts = Vec::new();
+            for _ in 0..200 {
+                let name = NodeId::for_address(ip, &mut random);
+                assert!(name.fits(ip));
+                let mut other = name;
+                other.0[1] ^= 1;
+                assert!(!other.fits(ip));
+                starts.push((name.0[0], name.0[1]));
+            }
+            starts.sort_unstable();
+            starts.dedup();
+            assert_eq!(starts.len(), 8);
+        }
+        let chance = (0..2_000).filter(|_| NodeId::random(&mut random).fits("9.8.7.6".parse().unwrap()));
+        assert!(chance.count() < 3);
+    }
+
+    #[test]
+    fn a_name_in_a_buckets_range_has_its_bits_in_common_and_no_more() {
+        let mut random = fastrand::Rng::with_seed(2);
+        for shared in 0..BITS {
+            let ours = NodeId::random(&mut random);
+            let apart = ours.random_apart(shared, &mut random);
+            assert_eq!(ours.distance(apart).shared_bits(), shared);
+        }
+        let ours = NodeId([7; 20]);
+        assert_eq!(ours.distance(ours).shared_bits(), BITS);
+    }
+
+    #[test]
+    fn distances_are_ordered_by_their_first_different_bit() {
+        let (here, mut near, mut far) = (NodeId([0; 20]), NodeId([0; 20]), NodeId([0xff; 20]));
+        near.0[19] = 0xff;
+        far.0[0] = 1;
+        assert!(here.distance(near) < here.distance(far) && here.distance(far) < Distance::FARTHEST);
+        assert_eq!(here.distance(near), near.distance(here));
+    }
+}

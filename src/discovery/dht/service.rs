@@ -1,0 +1,277 @@
+//! The threads of the DHT, `dht-4` and `dht-6`: a socket, a node, and what others want of it.
+//!
+//! Each blocks on its socket, until the next thing that its node has to do. Commands from other threads
+//! wait in a queue; an empty packet to itself tells the thread to look. The node decides everything;
+//! nothing here knows what is in a packet. A thread waits for no coordinator: what an inbox has no room
+//! for is offered again later.
+
+use super::addresses::Family;
+use super::bootstrap::{self, Names, Schedule};
+use super::node::{Node, Output, Settings};
+use super::saved::{Known, Saved};
+use crate::message::Event;
+use crate::net::PacketPort;
+use crate::strategy::Source;
+use crossbeam_channel::{Sender, TrySendError};
+use log::debug;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The largest packet that is looked at, and one byte: what is larger was cut on some way, or is no packet
+/// of the DHT.
+const PACKET_BYTES: usize = 1501;
+/// Commands that wait. Torrents are few; only of nodes can anybody name many.
+const MOST_COMMANDS: usize = 256;
+/// Peers that wait for room in an inbox, of each torrent.
+const MOST_UNTOLD: usize = 200;
+/// How long it takes until they are offered again.
+const OFFER_AGAIN: Duration = Duration::from_secs(1);
+/// How long it takes from one time that the nodes are written to their file to the next.
+const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+/// What a thread is to do.
+#[derive(Clone, Debug)]
+pub(super) enum Command {
+    /// Search for the peers of this torrent, and announce this port.
+    Search([u8; 20], Option<u16>, Sender<Event>),
+    /// Peers of this torrent are wanted.
+    NeedPeers([u8; 20]),
+    /// End the search whose peers go there.
+    Forget([u8; 20], Sender<Event>),
+    /// A node may be there.
+    Contact(SocketAddr),
+    /// A node may be there, which is to be asked only by those who know few.
+    ContactIfThin(SocketAddr),
+}
+
+/// What the threads share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub doors: Vec<Door>,
+    pub saved: Saved,
+    pub names: Arc<Names>,
+    /// Who is asked by those who know few.
+    pub nodes: Vec<(String, u16)>,
+}
+
+/// The socket of a family, and what its thread is to do.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub family: Family,
+    pub port: PacketPort,
+    commands: Mutex<VecDeque<Command>>,
+}
+
+impl Door {
+    pub fn new(family: Family, port: PacketPort) -> Door {
+        Door { family, port, commands: Mutex::default() }
+    }
+
+    fn commands(&self) -> MutexGuard<'_, VecDeque<Command>> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, command: &Command) {
+        let mut commands = self.commands();
+        let wanted = match command {
+            Command::Contact(node) | Command::ContactIfThin(node) => {
+                self.family.has(*node) && commands.len() < MOST_COMMANDS
+            }
+            Command::NeedPeers(_) => commands.len() < MOST_COMMANDS,
+            Command::Search(..) | Command::Forget(..) => true,
+        };
+        if wanted {
+            commands.push_back(command.clone());
+            // Whoever came before has woken it already.
+            if commands.len() == 1 {
+                self.port.wake();
+            }
+        }
+    }
+}
+
+impl Desk {
+    /// Gives a command to the threads that it is for.
+    pub fn tell(&self, command: &Command) {
+        self.doors.iter().for_each(|door| door.tell(command));
+    }
+}
+
+/// What a thread has for itself.
+pub(super) struct Service {
+    desk: Arc<Desk>,
+    /// Which of the doors is its own.
+    door: usize,
+    node: Node,
+    /// Few, so that looking at all of them is nothing.
+    searches: Vec<Search>,
+    schedule: Schedule,
+    save_at: Instant,
+    /// Peers are offered again.
+    offer_at: Option<Instant>,
+    /// What the log says already about packets that cannot be sent.
+    trouble: Option<ErrorKind>,
+}
+
+/// Where the peers of a torrent go.
+struct Search {
+    info_hash: [u8; 20],
+    events: Sender<Event>,
+    /// Those for which there was no room.
+    untold: Vec<SocketAddr>,
+}
+
+impl Service {
+    /// What the thread at this door begins with: the nodes of the last time.
+    pub fn new(desk: &Arc<Desk>, door: usize, family: Family, read_only: bool) -> Service {
+        let now = Instant::now();
+        let known = desk.saved.known(family);
+        let settings = Settings { family, read_only, id: known.id };
+        let mut node = Node::new(settings, fastrand::Rng::new(), now);
+        known.nodes.iter().for_each(|address| node.contact(*address, now));
+        Service {
+            desk: Arc::clone(desk),
+            door,
+            node,
+            searches: Vec::new(),
+            schedule: Schedule::new(!known.nodes.is_empty(), now),
+            save_at: now + SAVE_INTERVAL,
+            offer_at: None,
+            trouble: None,
+        }
+    }
+
+    /// The life of the thread.
+    pub fn run(mut self) {
+        let desk = Arc::clone(&self.desk);
+        let Some(door) = desk.doors.get(self.door) else { return };
+        match self.serve(door) {
+            Err(error) if error.kind() != ErrorKind::ConnectionAborted => {
+                debug!("the DHT at {} ends: {error}", door.port.address());
+            }
+            _ => {}
+        }
+        self.save(door.family);
+    }
+
+    fn serve(&mut self, door: &Door) -> io::Result<()> {
+        let mut packet = [0; PACKET_BYTES];
+        loop {
+            let now = Instant::now();
+            let commands = mem::take(&mut *door.commands());
+            commands.into_iter().for_each(|command| self.obey(command, now));
+            if self.node.next_deadline() <= now {
+                self.node.tick(now);
+            }
+            self.keep_house(door.family, now);
+            self.carry_out(door, now);
+            match door.port.receive(&mut packet, self.next_deadline())? {
+                // What wakes us looks like this.
+                Some((0, _)) | None => {}
+                Some((PACKET_BYTES, from)) => debug!("{from}: its packet is too large to be looked at"),
+                Some((length, from)) => {
+                    self.node.receive(packet.get(..length).unwrap_or_default(), from, Instant::now());
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Search(info_hash, announce, events) => {
+                self.searches.retain(|search| search.info_hash != info_hash);
+                self.searches.push(Search { info_hash, events, untold: Vec::new() });
+                self.node.search(info_hash, announce, now);
+            }
+            Command::NeedPeers(info_hash) => self.node.need_peers(info_hash, now),
+            Command::Forget(info_hash, events) => {
+                let ours = |one: &Search| one.info_hash == info_hash && one.events.same_channel(&events);
+                if let Some(at) = self.searches.iter().position(ours) {
+                    self.searches.swap_remove(at);
+                    self.node.forget(info_hash);
+                }
+            }
+            Command::ContactIfThin(_) if !self.node.is_thin() => {}
+            Command::Contact(address) | Command::ContactIfThin(address) => self.node.contact(address, now),
+        }
+    }
+
+    /// What is done now and then: asking for nodes, writing them down, offering peers again.
+    fn keep_house(&mut self, family: Family, now: Instant) {
+        if self.schedule.is_due(self.node.is_thin(), now) {
+            bootstrap::ask(&self.desk, &self.desk.nodes);
+        }
+        if self.save_at <= now {
+            self.save_at = now + SAVE_INTERVAL;
+            self.save(family);
+            self.desk.saved.write();
+        }
+        if self.offer_at.is_some_and(|offer_at| offer_at <= now) {
+            self.offer_at = None;
+            for search in &mut self.searches {
+                if !search.offer() {
+                    self.offer_at = Some(now + OFFER_AGAIN);
+                }
+            }
+        }
+    }
+
+    /// Does what the node wants to be done.
+    fn carry_out(&mut self, door: &Door, now: Instant) {
+        while let Some(output) = self.node.next_output() {
+            match output {
+                Output::Send { to, packet } => {
+                    let trouble = door.port.send(to, &packet).err();
+                    let kind = trouble.as_ref().map(io::Error::kind);
+                    if let Some(error) = trouble.filter(|_| kind != self.trouble) {
+                        debug!("the DHT cannot send to {to}: {error}");
+                        self.trouble = kind;
+                    }
+                }
+                Output::Found { info_hash, peers } => {
+                    let search = self.searches.iter_mut().find(|search| search.info_hash == info_hash);
+                    let Some(search) = search else { continue };
+                    search.untold.extend(peers);
+                    if !search.offer() {
+                        self.offer_at.get_or_insert(now + OFFER_AGAIN);
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let mut next = self.node.next_deadline().min(self.save_at);
+        if let Some(offer_at) = self.offer_at {
+            next = next.min(offer_at);
+        }
+        if self.node.is_thin() { next.min(self.schedule.next()) } else { next }
+    }
+
+    fn save(&self, family: Family) {
+        let known = Known { id: Some(self.node.id()), nodes: self.node.good_nodes() };
+        self.desk.saved.update(family, known);
+    }
+}
+
+impl Search {
+    /// Offers what waits to the coordinator. `false` where its inbox is full.
+    fn offer(&mut self) -> bool {
+        if self.untold.is_empty() {
+            return true;
+        }
+        match self.events.try_send(Event::Found(Source::Dht, mem::take(&mut self.untold))) {
+            Err(TrySendError::Full(Event::Found(_, peers))) => {
+                self.untold = peers;
+                self.untold.truncate(MOST_UNTOLD);
+                false
+            }
+            // Where the torrent has ended, its search is about to end too.
+            _ => true,
+        }
+    }
+}

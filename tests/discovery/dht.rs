@@ -1,0 +1,211 @@
+//! The distributed hash table: nodes at addresses of their own, 127.0.x.1 and so on.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use femtotorrent::discovery::dht::{Dht, DhtOptions};
+use femtotorrent::message::Event;
+use femtotorrent::net::Origin;
+
+use crate::folder::TestFolder;
+
+/// The wait for what is sure to come, long enough for a loaded machine.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How a node at this address begins, which knows nobody.
+pub fn options(ip: impl Into<IpAddr>) -> DhtOptions {
+    DhtOptions {
+        origin: Origin::only(ip.into()),
+        port: 0,
+        read_only: false,
+        nodes: Vec::new(),
+        routers: false,
+        saved: None,
+    }
+}
+
+/// A node at this address that begins with those others.
+pub fn node(ip: [u8; 4], others: &[(String, u16)]) -> Dht {
+    Dht::start(DhtOptions { nodes: others.to_vec(), ..options(ip) }).unwrap()
+}
+
+/// How others are told of the node at this address.
+pub fn name_of(ip: [u8; 4], dht: &Dht) -> (String, u16) {
+    (IpAddr::from(ip).to_string(), dht.port(true).unwrap())
+}
+
+/// So many nodes at 127.0.`network`.1 and following that all begin with the first, and its name.
+pub fn network(network: u8, count: u8) -> (Vec<Dht>, (String, u16)) {
+    let first = [127, 0, network, 1];
+    let mut nodes = vec![node(first, &[])];
+    let name = name_of(first, &nodes[0]);
+    nodes.extend((2..=count).map(|number| node([127, 0, network, number], std::slice::from_ref(&name))));
+    (nodes, name)
+}
+
+/// The inbox of a torrent.
+pub fn inbox() -> (Sender<Event>, Receiver<Event>) {
+    bounded(64)
+}
+
+/// Waits until this peer is found.
+pub fn wait_for(inbox: &Receiver<Event>, peer: SocketAddr) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        match inbox.recv_deadline(deadline) {
+            Ok(Event::Found(_, found)) if found.contains(&peer) => return,
+            Ok(Event::Found(..)) => {}
+            other => panic!("waiting for {peer}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn in_a_network_of_thirty_whoever_announces_is_found() {
+    let (nodes, _) = network(81, 30);
+    let hash = [0x81; 20];
+    let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
+    let _announcing = nodes[7].search(hash, Some(7_777), events);
+    let _searching = nodes[22].search(hash, None, wanting);
+    wait_for(&wanted, SocketAddr::from(([127, 0, 81, 8], 7_777)));
+}
+
+#[test]
+fn a_dead_node_and_a_name_that_nobody_has_delay_nobody() {
+    let silent = UdpSocket::bind("127.0.82.9:0").unwrap();
+    let (nodes, good) = network(82, 3);
+    let dead = ("127.0.82.9".to_owned(), silent.local_addr().unwrap().port());
+    let nobody = ("no host has this name".to_owned(), 6881);
+    let ours = node([127, 0, 82, 8], &[dead, nobody.clone(), good]);
+    let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
+    let _announcing = nodes[1].search([0x82; 20], Some(7_777), events);
+    let _searching = ours.search([0x82; 20], None, wanting);
+    wait_for(&wanted, SocketAddr::from(([127, 0, 82, 2], 7_777)));
+    // With nobody but those there is no network, and its end comes all the same.
+    let alone = node([127, 0, 82, 7], &[nobody]);
+    drop(alone.search([0x82; 20], None, bounded(1).0));
+}
+
+#[test]
+fn nodes_are_named_by_names_and_by_torrents() {
+    let first = node([127, 0, 0, 1], &[]);
+    let (_, port) = name_of([127, 0, 0, 1], &first);
+    let by_name = ("localhost".to_owned(), port);
+    let second = node([127, 0, 83, 2], std::slice::from_ref(&by_name));
+    let third = node([127, 0, 83, 3], &[]);
+    third.contact_names(&[by_name]);
+    let fourth = node([127, 0, 83, 4], &[]);
+    fourth.contact(SocketAddr::from(([127, 0, 0, 1], port)));
+    let (events, _inbox) = inbox();
+    let _announcing = second.search([0x83; 20], Some(7_777), events);
+    for other in [&third, &fourth] {
+        let (wanting, wanted) = inbox();
+        let _searching = other.search([0x83; 20], None, wanting);
+        wait_for(&wanted, SocketAddr::from(([127, 0, 83, 2], 7_777)));
+    }
+}
+
+#[test]
+fn the_nodes_of_the_last_time_are_enough_to_begin_with() {
+    let (nodes, name) = network(84, 12);
+    let folder = TestFolder::new();
+    let saved = Some(folder.path().join("cache/femtotorrent"));
+    let hash = [0x84; 20];
+    let announced = SocketAddr::from(([127, 0, 84, 5], 7_777));
+    let (events, _inbox) = inbox();
+    let _announcing = nodes[4].search(hash, Some(announced.port()), events);
+    let begin = |nodes: &[(String, u16)]| {
+        Dht::start(DhtOptions { nodes: nodes.to_vec(), saved: saved.clone(), ..options([127, 0, 84, 200]) })
+            .unwrap()
+    };
+    let (wanting, wanted) = inbox();
+    let ours = begin(&[name]);
+    let searching = ours.search(hash, None, wanting);
+    wait_for(&wanted, announced);
+    drop((searching, ours));
+
+    let (wanting, wanted) = inbox();
+    let again = begin(&[]);
+    let _searching = again.search(hash, None, wanting);
+    wait_for(&wanted, announced);
+}
+
+#[test]
+fn a_file_of_nodes_that_is_rubbish_is_no_error() {
+    let folder = TestFolder::new();
+    for rubbish in [&b""[..], b"d1:4d5:nodes6:\x7f\x00\x00\x01\x00\x00ee", &[0xff; 100_000]] {
+        std::fs::write(folder.path().join("dht"), rubbish).unwrap();
+        let saved = Some(folder.path().to_path_buf());
+        drop(Dht::start(DhtOptions { saved, ..options([127, 0, 85, 1]) }).unwrap());
+    }
+}
+
+#[test]
+fn what_an_inbox_has_no_room_for_comes_later() {
+    let (nodes, _) = network(86, 4);
+    let hash = [0x86; 20];
+    let (events, _inbox) = inbox();
+    let _announcing = nodes[1].search(hash, Some(7_777), events);
+    let ((witnessing, witness), (wanting, wanted)) = (inbox(), bounded(1));
+    wanting.send(Event::Stop).unwrap();
+    let _searching = nodes[2].search(hash, None, wanting);
+    let _also = nodes[3].search(hash, None, witnessing);
+    wait_for(&witness, SocketAddr::from(([127, 0, 86, 2], 7_777)));
+    assert!(matches!(wanted.recv_timeout(DEADLINE), Ok(Event::Stop)));
+    wait_for(&wanted, SocketAddr::from(([127, 0, 86, 2], 7_777)));
+}
+
+#[test]
+fn ipv6_is_a_network_of_its_own() {
+    let here = IpAddr::from(Ipv6Addr::LOCALHOST);
+    let first = match Dht::start(options(here)) {
+        Ok(first) => first,
+        // A host without IPv6 has nothing to show here.
+        Err(_) => return assert!(UdpSocket::bind((here, 0)).is_err()),
+    };
+    assert_eq!(first.port(true), None);
+    let name = (here.to_string(), first.port(false).unwrap());
+    let second = Dht::start(DhtOptions { nodes: vec![name], ..options(here) }).unwrap();
+    let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
+    let _announcing = second.search([0x87; 20], Some(7_777), events);
+    let _searching = first.search([0x87; 20], None, wanting);
+    wait_for(&wanted, SocketAddr::new(here, 7_777));
+}
+
+#[test]
+fn a_search_that_has_ended_finds_nothing_and_a_later_one_counts() {
+    let (nodes, _) = network(88, 4);
+    let hash = [0x88; 20];
+    let (events, _inbox) = inbox();
+    let _announcing = nodes[1].search(hash, Some(7_777), events);
+    let ((one, first), (two, second)) = (inbox(), inbox());
+    let earlier = nodes[2].search(hash, None, one);
+    let _later = nodes[2].search(hash, None, two);
+    drop(earlier);
+    wait_for(&second, SocketAddr::from(([127, 0, 88, 2], 7_777)));
+    // Nobody has the other end of the earlier one's inbox any more.
+    assert_eq!(first.iter().count(), 0);
+}
+
+#[test]
+fn both_families_share_a_port_and_leave_it_when_they_end() {
+    let options = DhtOptions { origin: Origin::any(), ..options([127, 0, 0, 1]) };
+    let dht = Dht::start(options.clone()).unwrap();
+    let ports = [dht.port(true), dht.port(false)];
+    assert!(ports.iter().any(Option::is_some));
+    let preferred = ports[0].or(ports[1]).unwrap();
+    // It is taken, so another one has to do.
+    let other = Dht::start(DhtOptions { port: preferred, ..options }).unwrap();
+    assert_ne!(other.port(true).or(other.port(false)), Some(preferred));
+    drop(dht);
+    UdpSocket::bind(("127.0.0.1", preferred)).unwrap();
+}
+
+#[test]
+fn with_an_address_of_our_own_that_is_not_ours_there_is_no_dht() {
+    for ip in ["192.0.2.77", "2001:db8::1"] {
+        let ip: IpAddr = ip.parse().unwrap();
+        Dht::start(options(ip)).unwrap_err();
+    }
+}

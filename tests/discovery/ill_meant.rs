@@ -1,0 +1,77 @@
+//! Packets that are meant to do harm, or sent by programs that do not know what they do.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use femtotorrent::discovery::dht::Dht;
+
+use crate::dht::{inbox, name_of, network, node, wait_for};
+
+/// Whether the node still does its work: finds what another announces.
+fn still_works(victim: &Dht, nodes: &[Dht], network: u8, hash: [u8; 20]) {
+    let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
+    let _announcing = nodes[1].search(hash, Some(7_777), events);
+    let _searching = victim.search(hash, None, wanting);
+    wait_for(&wanted, SocketAddr::from(([127, 0, network, 2], 7_777)));
+}
+
+#[test]
+fn a_flood_of_rubbish_does_no_harm() {
+    let (nodes, name) = network(91, 6);
+    let ours = [127, 0, 91, 100];
+    let victim = node(ours, &[name]);
+    let (_, port) = name_of(ours, &victim);
+    let mut noise = fastrand::Rng::with_seed(91);
+    let stranger = UdpSocket::bind("127.0.91.200:0").unwrap();
+    let questions = [
+        &b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"[..],
+        b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:y1:qe",
+    ];
+    for round in 0..5_000 {
+        let length = noise.usize(..3_000);
+        let mut packet = vec![0; length];
+        noise.fill(&mut packet);
+        if round % 3 == 0 {
+            packet = questions[round % 2].to_vec();
+            let at = noise.usize(..packet.len());
+            packet[at] = noise.u8(..);
+        }
+        let _ = stranger.send_to(&packet, (std::net::Ipv4Addr::from(ours), port));
+        if round % 100 == 0 {
+            // Empty ones wake it, and that is all.
+            let _ = stranger.send_to(&[], (std::net::Ipv4Addr::from(ours), port));
+        }
+    }
+    still_works(&victim, &nodes, 91, [0x91; 20]);
+}
+
+#[test]
+fn answers_from_the_wrong_address_are_none() {
+    let (nodes, name) = network(92, 6);
+    let ours = [127, 0, 92, 100];
+    let honest = UdpSocket::bind("127.0.92.201:0").unwrap();
+    let liar = UdpSocket::bind("127.0.92.202:0").unwrap();
+    honest.set_read_timeout(Some(crate::dht::DEADLINE)).unwrap();
+    let waiting = honest.local_addr().unwrap();
+    let victim = node(ours, &[name, (waiting.ip().to_string(), waiting.port())]);
+    let hash = [0x92; 20];
+    let (wanting, wanted) = inbox();
+    let searching = victim.search(hash, None, wanting);
+    let mut packet = [0; 1_500];
+    let (length, from) = honest.recv_from(&mut packet).unwrap();
+    // Its transaction is no secret to whoever can read it; only the address is missing.
+    let packet = &packet[..length];
+    let at = packet.windows(3).position(|bytes| bytes == b"1:t").unwrap() + 3;
+    let colon = packet[at..].iter().position(|byte| *byte == b':').unwrap() + at;
+    let end = colon + 1 + std::str::from_utf8(&packet[at..colon]).unwrap().parse::<usize>().unwrap();
+    let mut answer = b"d1:rd2:id20:".to_vec();
+    answer.extend([0x92; 20]);
+    answer.extend(b"5:token4:abcd6:valuesl6:\x7f\x00\x5c\xfa\x00\x01ee1:t");
+    answer.extend(&packet[at..end]);
+    answer.extend(b"1:y1:re");
+    for _ in 0..100 {
+        liar.send_to(&answer, from).unwrap();
+    }
+    still_works(&victim, &nodes, 92, [0x93; 20]);
+    drop(searching);
+    assert!(wanted.is_empty(), "{:?}", wanted.try_recv());
+}

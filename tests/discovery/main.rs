@@ -1,0 +1,9 @@
+//! Finding peers without a tracker, over real sockets: whole networks of our own nodes on loopback.
+
+#![cfg(test)]
+
+#[path = "../support/folder.rs"]
+mod folder;
+
+mod dht;
+mod ill_meant;
