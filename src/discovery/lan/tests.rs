@@ -1,0 +1,123 @@
+use super::*;
+use crossbeam_channel::{Receiver, bounded, unbounded};
+
+const DEADLINE: Duration = Duration::from_secs(40);
+
+/// A torrent that nobody else on this host has: the network is one for all tests that run here now.
+fn torrent() -> [u8; 20] {
+    std::array::from_fn(|_| fastrand::u8(..))
+}
+
+fn lan(ip: [u8; 4], port: u16) -> Lan {
+    let lan = Lan::start(Origin::only(ip.into()), port).unwrap();
+    assert_eq!(lan.desk.meetings.len(), 1, "the loopback interface takes no multicast on this host");
+    lan
+}
+
+fn found(inbox: &Receiver<Event>) -> Vec<SocketAddr> {
+    match inbox.recv_timeout(DEADLINE).unwrap() {
+        Event::Found(_, found) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A packet of another program, from this address.
+fn say(ip: [u8; 4], port: u16, info_hash: [u8; 20]) {
+    let group = Group::join(MEETINGS[0].0, Origin::only(ip.into())).unwrap();
+    group.say(&SearchPacket::to_wire(MEETINGS[0].0, port, &[info_hash], "other")).unwrap();
+}
+
+#[test]
+fn two_on_one_network_find_each_other() {
+    let hash = torrent();
+    let ((to_one, one), (to_two, two)) = (unbounded(), unbounded());
+    let first = lan([127, 0, 41, 1], 7001);
+    let _first = (first.announce(hash, to_one), first);
+    let second = lan([127, 0, 41, 2], 7002);
+    let _second = (second.announce(hash, to_two), second);
+    // The first spoke when nobody listened, or later: it is heard at its next announce at the latest, and
+    // hears the second at once.
+    assert_eq!(found(&one), [SocketAddr::from(([127, 0, 41, 2], 7002))]);
+    say([127, 0, 41, 3], 7003, hash);
+    let of_two: Vec<_> = (0..2).map(|_| found(&two)).take_while(|found| found[0].port() != 7003).collect();
+    assert!(of_two.iter().all(|found| *found == [SocketAddr::from(([127, 0, 41, 1], 7001))]), "{of_two:?}");
+}
+
+#[test]
+fn only_torrents_of_ours_are_heard_of_and_our_own_voice_is_not() {
+    let ((events, inbox), hash) = (unbounded(), torrent());
+    let lan = lan([127, 0, 42, 1], 7001);
+    let registration = lan.announce(hash, events.clone());
+    let (_others, others) = {
+        let (events, inbox) = unbounded();
+        (lan.announce(torrent(), events), inbox)
+    };
+    say([127, 0, 42, 9], 1, torrent());
+    say([127, 0, 42, 9], 2, hash);
+    assert_eq!(found(&inbox), [SocketAddr::from(([127, 0, 42, 9], 2))]);
+    // A later registration counts, also when the earlier one ends after it began.
+    let (later_events, later) = unbounded();
+    let _registration = lan.announce(hash, later_events);
+    drop(registration);
+    say([127, 0, 42, 9], 3, hash);
+    assert_eq!(found(&later), [SocketAddr::from(([127, 0, 42, 9], 3))]);
+    assert!(inbox.is_empty() && others.is_empty());
+}
+
+#[test]
+fn a_full_inbox_holds_nobody_up_and_the_end_comes_at_once() {
+    let ((events, inbox), hash, other) = (bounded(1), torrent(), torrent());
+    let lan = lan([127, 0, 43, 1], 0);
+    let _registration = lan.announce(hash, events);
+    let (last_events, last) = bounded(1);
+    let _last = lan.announce(other, last_events);
+    (1..20).for_each(|port| say([127, 0, 43, 9], port, hash));
+    say([127, 0, 43, 9], 20, other);
+    assert_eq!(found(&last), [SocketAddr::from(([127, 0, 43, 9], 20))]);
+    assert_eq!(found(&inbox), [SocketAddr::from(([127, 0, 43, 9], 1))]);
+    drop(lan);
+    assert!(inbox.is_empty());
+}
+
+#[test]
+fn announces_are_packed_and_spread_over_time() {
+    let lan = lan([127, 0, 44, 1], 7001);
+    let (events, _inbox) = unbounded();
+    let many: Vec<_> = (0..60).map(|_| lan.announce(torrent(), events.clone())).collect();
+    let now = Instant::now() + COMPANY;
+    let mut said: Vec<_> = (0..3).flat_map(|_| lan.desk.list().take_due(now)).collect();
+    said.sort_unstable();
+    said.dedup();
+    // The thread may have been faster with some of them.
+    assert!(said.len() == 60 || said.len() == 60 - MOST_HASHES, "{}", said.len());
+    assert!(lan.desk.list().take_due(now).is_empty());
+    let later = now + INTERVAL + DEADLINE;
+    assert_eq!(lan.desk.list().take_due(later).len(), MOST_HASHES);
+    drop(many);
+    assert!(lan.desk.list().take_due(later + INTERVAL).is_empty());
+}
+
+#[test]
+fn a_host_that_is_in_no_group_finds_nobody_and_that_is_all() {
+    let lan = Lan::start(Origin::only("192.0.2.77".parse().unwrap()), 7001).unwrap();
+    assert!(lan.threads.is_empty());
+    let (events, _inbox) = unbounded();
+    drop((lan.announce(torrent(), events), lan));
+}
+
+#[test]
+fn whoever_is_far_away_is_not_believed_to_be_near() {
+    let near = |from: &str, ours: &str| is_near(from.parse().unwrap(), ours.parse().unwrap());
+    for from in ["10.1.2.3", "192.168.9.9", "172.31.0.1", "169.254.1.1", "127.0.0.9", "203.0.113.200"] {
+        assert!(near(from, "203.0.113.7"), "{from}");
+    }
+    for from in ["203.0.112.7", "8.8.8.8", "0.0.0.0", "224.0.0.1", "255.255.255.255", "fe80::1"] {
+        assert!(!near(from, "203.0.113.7"), "{from}");
+    }
+    for from in ["fe80::1", "fd00::1", "::1", "2001:db8:1:2:ffff::1"] {
+        assert!(near(from, "2001:db8:1:2::7"), "{from}");
+    }
+    for from in ["2001:db8:1:3::7", "::", "ff15::1"] {
+        assert!(!near(from, "2001:db8:1:2::7"), "{from}");
+    }
+}

@@ -1,0 +1,187 @@
+//! A group of hosts on the local network that hear what any of them says.
+//!
+//! Everything stays in this network: packets are sent with a lifetime of one hop, and no router carries
+//! them further. Several programs on one host share the port of a group.
+
+use super::{Origin, PacketPort};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::time::Instant;
+
+/// A group that we are in, through one interface of this host.
+#[derive(Debug)]
+pub struct Group {
+    ears: PacketPort,
+    /// Apart from the ears, because these are at the group's address and not at the one that everything
+    /// leaves by.
+    voice: PacketPort,
+    /// The group's address, with the interface where it is IPv6 and one was named.
+    group: SocketAddr,
+    /// What our packets say they come from.
+    ours: IpAddr,
+}
+
+impl Group {
+    /// Joins a group through the interface that has the address that everything leaves by, or else the one
+    /// that the system chooses.
+    ///
+    /// # Errors
+    ///
+    /// What the system says: the host has no such family or no way into the group, or another program
+    /// has the port to itself.
+    pub fn join(group: SocketAddr, origin: Origin) -> io::Result<Group> {
+        if !origin.reaches(group) {
+            return Err(ErrorKind::AddrNotAvailable.into());
+        }
+        let new = || Socket::new(Domain::for_address(group), Type::DGRAM, Some(Protocol::UDP));
+        let (ears, voice) = (new()?, new()?);
+        ears.set_reuse_address(true)?;
+        // Linux is content with the former, others share a port only so.
+        let _ = ears.set_reuse_port(true);
+        let named = origin.address();
+        let (group, from) = match group {
+            SocketAddr::V4(four) => {
+                let ip = if let Some(IpAddr::V4(ip)) = named { ip } else { Ipv4Addr::UNSPECIFIED };
+                // Else it hears a group that another program joined through another interface.
+                let _ = ears.set_multicast_all_v4(false);
+                ears.join_multicast_v4(four.ip(), &ip)?;
+                voice.set_multicast_if_v4(&ip)?;
+                voice.set_multicast_ttl_v4(1)?;
+                voice.set_multicast_loop_v4(true)?;
+                (group, SocketAddr::from((ip, 0)))
+            }
+            SocketAddr::V6(six) => {
+                let (ip, interface) = match named {
+                    Some(IpAddr::V6(ip)) => (ip, interface_of(ip)?),
+                    _ => (Ipv6Addr::UNSPECIFIED, 0),
+                };
+                ears.set_only_v6(true)?;
+                let _ = ears.set_multicast_all_v6(false);
+                ears.join_multicast_v6(six.ip(), interface)?;
+                voice.set_only_v6(true)?;
+                voice.set_multicast_if_v6(interface)?;
+                voice.set_multicast_hops_v6(1)?;
+                voice.set_multicast_loop_v6(true)?;
+                let at = |ip, port| SocketAddrV6::new(ip, port, 0, interface).into();
+                (at(*six.ip(), six.port()), at(ip, 0))
+            }
+        };
+        voice.bind(&from.into())?;
+        // At the group's address and not at all of ours: what somebody sends to us alone, from anywhere,
+        // does not arrive here.
+        ears.bind(&group.into())?;
+        let ours = if named.is_some() { from.ip() } else { chosen_for(group)? };
+        Ok(Group { ears: PacketPort::over(ears)?, voice: PacketPort::over(voice)?, group, ours })
+    }
+
+    /// The address of this host that the others in the group see.
+    pub fn ours(&self) -> IpAddr {
+        self.ours
+    }
+
+    /// Says this to all in the group.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, mostly that there is no way.
+    pub fn say(&self, packet: &[u8]) -> io::Result<()> {
+        self.voice.send(self.group, packet)
+    }
+
+    /// As [`PacketPort::receive`]. What we say comes back too.
+    ///
+    /// # Errors
+    ///
+    /// As [`PacketPort::receive`].
+    pub fn hear(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
+        self.ears.receive(into, until)
+    }
+
+    /// Wakes whoever waits, and lets nobody wait again.
+    pub fn hang_up(&self) {
+        self.ears.hang_up();
+    }
+}
+
+/// The address that the system gives to packets for there. Sends nothing.
+fn chosen_for(to: SocketAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(to)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// The number of the interface that has this address. Linux lists them in a file; elsewhere there is none.
+fn interface_of(ip: Ipv6Addr) -> io::Result<u32> {
+    let digits = format!("{:032x}", ip.to_bits());
+    let list = std::fs::read_to_string("/proc/net/if_inet6")?;
+    let line = list.lines().find_map(|line| line.strip_prefix(&digits));
+    let number = line.and_then(|rest| u32::from_str_radix(rest.split_whitespace().next()?, 16).ok());
+    number.ok_or_else(|| ErrorKind::AddrNotAvailable.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const GROUP: &str = "239.192.152.143";
+
+    fn loopback(ip: [u8; 4]) -> Origin {
+        Origin::only(ip.into())
+    }
+
+    /// A number that no other program has for UDP, while the socket lives.
+    fn free() -> (UdpSocket, u16) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        (socket, port)
+    }
+
+    #[test]
+    fn all_in_a_group_hear_what_one_says_and_where_it_comes_from() {
+        let (_kept, port) = free();
+        let group = SocketAddr::new(GROUP.parse().unwrap(), port);
+        let members = [[127, 0, 0, 1], [127, 0, 0, 1], [127, 0, 0, 2]]
+            .map(|ip| Group::join(group, loopback(ip)).unwrap());
+        members[2].say(b"hello").unwrap();
+        for member in &members {
+            let mut packet = [0; 9];
+            let far = Instant::now() + Duration::from_secs(20);
+            let (length, from) = member.hear(&mut packet, far).unwrap().unwrap();
+            assert_eq!(&packet[..length], b"hello");
+            assert_eq!(from.ip(), IpAddr::from([127, 0, 0, 2]));
+            assert_eq!(members[2].ours(), from.ip());
+        }
+    }
+
+    #[test]
+    fn what_is_sent_to_this_host_alone_is_not_heard() {
+        let (stranger, port) = free();
+        let group = SocketAddr::new(GROUP.parse().unwrap(), port);
+        let member = Group::join(group, loopback([127, 0, 0, 1])).unwrap();
+        stranger.send_to(b"lie", ("127.0.0.3", port)).unwrap();
+        member.say(b"truth").unwrap();
+        let mut packet = [0; 9];
+        let far = Instant::now() + Duration::from_secs(20);
+        assert_eq!(member.hear(&mut packet, far).unwrap().unwrap().0, 5);
+        assert_eq!(&packet[..5], b"truth");
+    }
+
+    #[test]
+    fn an_address_that_is_not_ours_or_of_the_other_family_is_in_no_group() {
+        let [four, six] = ["239.192.152.143:6771", "[ff15::efc0:988f]:6771"].map(|one| one.parse().unwrap());
+        for (group, ip) in [(four, "192.0.2.77"), (four, "::1"), (six, "127.0.0.1"), (six, "2001:db8::1")] {
+            Group::join(group, Origin::only(ip.parse().unwrap())).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_interface_of_an_address_has_a_number() {
+        if std::path::Path::new("/proc/net/if_inet6").exists() && UdpSocket::bind("[::1]:0").is_ok() {
+            assert!(interface_of(Ipv6Addr::LOCALHOST).unwrap() > 0);
+        }
+        interface_of("2001:db8::1".parse().unwrap()).unwrap_err();
+    }
+}
