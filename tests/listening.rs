@@ -38,7 +38,7 @@ fn connect(listener: &Listener) -> TcpStream {
 }
 
 fn handshake(info_hash: [u8; 20]) -> Vec<u8> {
-    Handshake::ours(info_hash, ID).to_wire()
+    Handshake::ours(info_hash, ID, false).to_wire()
 }
 
 fn knock(events: &Receiver<Event>) -> Knock {
@@ -85,7 +85,7 @@ fn a_handshake_for_a_torrent_of_ours_reaches_its_coordinator_with_its_connection
     stream.write_all(&bytes[30..]).unwrap();
     let mut knock = knock(&inbox);
     assert_eq!(knock.address, stream.local_addr().unwrap());
-    assert_eq!(knock.handshake, Handshake::ours(HASH, ID));
+    assert_eq!(knock.handshake, Handshake::ours(HASH, ID, false));
     let mut rest = [0; 4];
     knock.stream.read_exact(&mut rest).unwrap();
     assert_eq!(&rest, b"rest");

@@ -190,10 +190,25 @@ impl Line {
 
     /// Ends the connection in both directions and wakes whoever waits for it. The first reason stays.
     pub fn hang_up(&self, why: &'static str) {
-        self.reason().get_or_insert(why);
+        let mut reason = self.reason();
+        if reason.is_some() {
+            return;
+        }
+        *reason = Some(why);
         self.ended.notify_all();
         // It fails where the peer was faster, which is as good.
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+
+    /// Gives the connection away. Whoever hangs up later hangs up nothing. `None` where somebody did before.
+    pub fn give_away(&self) -> Option<TcpStream> {
+        let mut reason = self.reason();
+        if reason.is_some() {
+            return None;
+        }
+        let stream = self.stream.try_clone().ok()?;
+        *reason = Some("it is in other hands");
+        Some(stream)
     }
 
     /// Why we hung up, if we did.

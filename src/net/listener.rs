@@ -29,6 +29,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const MOST_UNFINISHED: usize = 128;
 /// Threads for connections, those included that are about to end.
 const MOST_THREADS: usize = 2 * MOST_UNFINISHED;
+/// Events in a coordinator's inbox, from which on nobody is added: it does not look at them now (it may be
+/// that it checks what is on the disk), and each connection that waits takes a descriptor away from it.
+const MOST_WAITING: usize = 256;
 /// How long no connection is taken when the system has no room for one.
 const REST: Duration = Duration::from_millis(250);
 /// How long the end waits for the threads of connections, which are told to end.
@@ -287,6 +290,9 @@ impl Visit {
     /// Gives the connection to its coordinator.
     fn hand_over(self, events: &Sender<Event>, handshake: Handshake) -> Result<(), &'static str> {
         let Visit { place, address, line, deadline } = self;
+        if events.len() >= MOST_WAITING {
+            return Err("its torrent is busy with others");
+        }
         // Whoever is not among the unfinished any more cannot be told to go.
         if !place.desk.leave(place.number) {
             return Err(line.hung_up().unwrap_or("it was told to go"));

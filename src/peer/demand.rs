@@ -5,7 +5,8 @@
 //! reads fills a queue of [`MOST_REQUESTS`] and is then refused, and one that goes on is dropped.
 //!
 //! A peer that speaks the Fast extension (BEP 6) gets one answer to each request, the block or a
-//! refusal; another gets no answer where we do not serve it.
+//! refusal; another gets no answer where we do not serve it. Requests for metadata (BEP 9) are answered
+//! to everybody, choked or not, but only so many in the life of a connection.
 
 use crate::message::PeerError;
 use crate::piece::PieceIndex;
@@ -21,6 +22,9 @@ pub const MOST_REQUESTS: usize = 500;
 const MOST_UNWELCOME: u32 = 1000;
 /// Refusals that wait to be sent before a peer is dropped.
 const MOST_REFUSALS: usize = 2000;
+/// Requests for metadata that are served: each piece so many times, and some more.
+const METADATA_TIMES: u32 = 4;
+const METADATA_AND_MORE: u32 = 16;
 /// Cancels of what is not in the queue. Those that cross the block on the way are among them.
 const MOST_VAIN_CANCELS: u32 = 10_000;
 
@@ -44,8 +48,36 @@ pub struct Account {
 pub struct Pending {
     /// There are requests to refuse.
     pub refusals: bool,
-    /// Bytes of the block that is next.
+    /// Bytes of the block or piece of the metadata that is next.
     pub next_length: Option<u32>,
+}
+
+/// What is to be sent next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A block of this piece.
+    Block(PieceIndex, Wanted),
+    /// A piece of the metadata of so many bytes, under the number that the peer gave to such messages.
+    Metadata {
+        /// The number of the message.
+        number: u8,
+        /// Which piece of the metadata.
+        piece: u32,
+        /// Bytes in it.
+        length: u32,
+    },
+}
+
+/// What one peer asked of the metadata.
+#[derive(Debug, Default)]
+struct Metadata {
+    /// The number that the peer gave to such messages, where it wants any.
+    number: Option<u8>,
+    /// Pieces to send, and the bytes in each.
+    queue: VecDeque<(u32, u32)>,
+    refused: Vec<u32>,
+    /// How many requests were taken.
+    taken: u32,
 }
 
 #[derive(Debug)]
@@ -59,6 +91,7 @@ struct State {
     queue: VecDeque<(PieceIndex, Wanted)>,
     /// Requests that are to be answered with a refusal.
     refused: Vec<Wanted>,
+    metadata: Metadata,
     unwelcome: u32,
     vain_cancels: u32,
     /// The writing half waits for its orders and would not notice a request.
@@ -76,6 +109,7 @@ impl Demand {
             gift_bytes: 0,
             queue: VecDeque::new(),
             refused: Vec::new(),
+            metadata: Metadata::default(),
             unwelcome: 0,
             vain_cancels: 0,
             asleep: false,
@@ -113,6 +147,36 @@ impl Demand {
             }));
         }
         Ok(state.refuse(wanted))
+    }
+
+    /// The peer takes messages about the metadata under this number; with 0, not any more.
+    pub fn takes_metadata(&self, number: u8) {
+        self.lock().metadata.number = Some(number).filter(|number| *number != 0);
+    }
+
+    /// Enters a request for a piece of the metadata of `length` bytes; `None`, where we cannot give it. The
+    /// metadata has `pieces` in all. Whether the writing half has to be woken.
+    ///
+    /// # Errors
+    ///
+    /// The peer has asked too often for what it does not get.
+    pub fn ask_metadata(&self, piece: u32, length: Option<u32>, pieces: u32) -> Result<bool, PeerError> {
+        let mut state = self.lock();
+        if state.metadata.number.is_none() {
+            return Ok(false);
+        }
+        let most = pieces.saturating_mul(METADATA_TIMES).saturating_add(METADATA_AND_MORE);
+        if let Some(length) = length.filter(|_| state.metadata.taken < most) {
+            state.metadata.taken += 1;
+            state.metadata.queue.push_back((piece, length));
+            return Ok(std::mem::take(&mut state.asleep));
+        }
+        state.unwelcome += 1;
+        if state.unwelcome > MOST_UNWELCOME || state.metadata.refused.len() > MOST_REFUSALS {
+            return Err(PeerError::Broke("request after request for metadata"));
+        }
+        state.metadata.refused.push(piece);
+        Ok(std::mem::take(&mut state.asleep))
     }
 
     /// Takes a request back. Whether the writing half has to be woken.
@@ -171,22 +235,32 @@ impl Demand {
         std::mem::take(&mut self.lock().refused)
     }
 
+    /// Takes out the pieces of the metadata that are to be refused, and the number for such messages.
+    pub fn refused_metadata(&self) -> (Option<u8>, Vec<u32>) {
+        let metadata = &mut self.lock().metadata;
+        (metadata.number, std::mem::take(&mut metadata.refused))
+    }
+
     /// What there is to answer.
     pub fn pending(&self) -> Pending {
         let state = self.lock();
-        Pending {
-            refusals: !state.refused.is_empty(),
-            next_length: state.queue.front().map(|(_, wanted)| wanted.length),
-        }
+        let refusals = !state.refused.is_empty() || !state.metadata.refused.is_empty();
+        Pending { refusals, next_length: state.next().map(Next::length) }
     }
 
-    /// Takes out the block that is next, if it has no more bytes than were paid for. From now on it is
-    /// being sent.
-    pub fn next(&self, paid: u32, now: Instant) -> Option<(PieceIndex, Wanted)> {
+    /// Takes out what is next, if it has no more bytes than were paid for. A block is being sent from now
+    /// on.
+    pub fn next(&self, paid: u32, now: Instant) -> Option<Next> {
         let mut state = self.lock();
-        state.queue.front().filter(|(_, wanted)| wanted.length <= paid)?;
-        state.account.sending_since = Some(now);
-        state.queue.pop_front()
+        let next = state.next().filter(|next| next.length() <= paid)?;
+        match next {
+            Next::Block(..) => {
+                state.account.sending_since = Some(now);
+                state.queue.pop_front();
+            }
+            Next::Metadata { .. } => drop(state.metadata.queue.pop_front()),
+        }
+        Some(next)
     }
 
     /// The block cannot be sent. False where the peer does not understand a refusal.
@@ -201,7 +275,8 @@ impl Demand {
     /// requests are nothing new where it waits for the time of the next block.
     pub fn sleep(&self, waits_for_its_time: bool) -> bool {
         let mut state = self.lock();
-        state.asleep = state.refused.is_empty() && (waits_for_its_time || state.queue.is_empty());
+        let refusals = !state.refused.is_empty() || !state.metadata.refused.is_empty();
+        state.asleep = !refusals && (waits_for_its_time || state.next().is_none());
         state.asleep
     }
 
@@ -226,7 +301,24 @@ impl Demand {
     }
 }
 
+impl Next {
+    /// Bytes in it.
+    pub fn length(self) -> u32 {
+        match self {
+            Next::Block(_, wanted) => wanted.length,
+            Next::Metadata { length, .. } => length,
+        }
+    }
+}
+
 impl State {
+    /// Metadata goes first: it is little, and who asks for it can do nothing else.
+    fn next(&self) -> Option<Next> {
+        let metadata = self.metadata.number.zip(self.metadata.queue.front());
+        let metadata = metadata.map(|(number, &(piece, length))| Next::Metadata { number, piece, length });
+        metadata.or_else(|| self.queue.front().map(|&(piece, wanted)| Next::Block(piece, wanted)))
+    }
+
     /// Whether a choked peer gets this, which then counts as given.
     fn take_gift(&mut self, piece: PieceIndex, bytes: u32) -> bool {
         let left = self.gift_bytes.checked_sub(u64::from(bytes)).filter(|_| self.gifts.contains(&piece));
@@ -254,7 +346,10 @@ mod tests {
     }
 
     fn next(demand: &Demand) -> Option<(PieceIndex, Wanted)> {
-        demand.next(u32::MAX, Instant::now())
+        match demand.next(u32::MAX, Instant::now())? {
+            Next::Block(piece, wanted) => Some((piece, wanted)),
+            metadata @ Next::Metadata { .. } => panic!("{metadata:?}"),
+        }
     }
 
     fn ask(demand: &Demand, index: u32, begin: u32) -> Result<bool, PeerError> {
@@ -332,5 +427,33 @@ mod tests {
         ask(&demand, 2, 32768).unwrap();
         assert_eq!(next(&demand), Some(wanted(2, 16384)));
         assert_eq!(next(&demand), None, "the gift was of 40,000 bytes");
+    }
+
+    #[test]
+    fn metadata_is_given_to_everybody_before_blocks_and_a_few_times_only() {
+        let demand = Demand::new();
+        demand.speaks_fast(true);
+        assert!(!demand.ask_metadata(0, Some(7), 1).unwrap(), "nobody knows where to send it");
+        demand.takes_metadata(3);
+        demand.unchoke();
+        ask(&demand, 1, 0).unwrap();
+        assert_eq!(next(&demand), Some(wanted(1, 0)));
+        assert!(demand.sleep(false));
+        assert!(demand.ask_metadata(0, Some(7), 1).unwrap(), "the outbox is woken");
+        ask(&demand, 1, 0).unwrap();
+        assert_eq!(demand.next(6, Instant::now()), None, "the time for it has not come");
+        let metadata = Next::Metadata { number: 3, piece: 0, length: 7 };
+        assert_eq!(demand.next(7, Instant::now()), Some(metadata));
+        assert_eq!(next(&demand), Some(wanted(1, 0)));
+        assert!(demand.sleep(false));
+        assert!(demand.ask_metadata(1, None, 1).unwrap(), "a refusal is an answer too");
+        assert_eq!(demand.refused_metadata(), (Some(3), vec![1]));
+        let given = (0..100).filter(|_| {
+            demand.ask_metadata(0, Some(7), 1).unwrap();
+            demand.next(7, Instant::now()).is_some()
+        });
+        assert_eq!(given.count() as u32, METADATA_TIMES + METADATA_AND_MORE - 1);
+        let flood = (0..).take_while(|_| demand.ask_metadata(0, Some(7), 1).is_ok());
+        assert!(flood.count() <= MOST_UNWELCOME as usize);
     }
 }

@@ -4,7 +4,7 @@
 //! socket, and on the writer's inbox when the disk is slower than the peer. What a read brought is
 //! reported in one event. It never decides what to ask for and never writes but the handshake.
 
-use super::greeting::{self, Opening};
+use super::greeting::{self, Opening, Said};
 use super::ledger::{Claim, Ledger};
 use super::read_buffer::ReadBuffer;
 use super::{Demand, STACK_BYTES, Shared, outbox};
@@ -12,8 +12,10 @@ use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
 use crate::net::Line;
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
-use crate::wire::{FrameLimits, Handshake, Message, Wanted};
-use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError};
+use crate::wire::metadata::{self, MetadataMessage};
+use crate::wire::pex::PeerExchange;
+use crate::wire::{FrameLimits, Message, Wanted};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -24,6 +26,10 @@ const SILENCE: Duration = Duration::from_secs(150);
 /// little news, so this bounds only what peers that flood us can put into the coordinator's inbox: a
 /// thousand such reports are a few megabytes.
 const REPORT: usize = 64;
+/// A peer that tells of others comes with at most one message in this time (BEP 11 has a minute)...
+const EXCHANGE: Duration = Duration::from_secs(40);
+/// ...but for some at first.
+const EARLY_EXCHANGES: u32 = 3;
 /// What BEP 3 has everybody refuse, in bytes.
 const LONGEST_REQUEST: u32 = 128 * 1024;
 
@@ -65,14 +71,16 @@ impl Start {
 }
 
 impl Ends {
-    fn live(self, connected: Line, said: Option<Handshake>, shared: Arc<Shared>) -> Result<(), PeerError> {
+    fn live(self, connected: Line, said: Said, shared: Arc<Shared>) -> Result<(), PeerError> {
         let line = self.line.get_or_init(|| connected);
         // No lease comes before the greeting, but the coordinator may have let go of us meanwhile, and
         // had no line yet to hang up.
         if matches!(self.leases.try_recv(), Err(TryRecvError::Disconnected)) {
             return Err(PeerError::HungUp("we are done with it"));
         }
-        let greeting = greeting::greet(line, said, shared.info_hash, shared.peer_id)?;
+        let dht = shared.dht_port(self.address).is_some();
+        let went_on = matches!(said, Said::Frames(..));
+        let (greeting, heard) = greeting::greet(line, said, shared.info_hash, shared.peer_id, dht)?;
         self.demand.speaks_fast(greeting.fast);
         line.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
 
@@ -83,6 +91,7 @@ impl Ends {
             shared: Arc::clone(&shared),
             address: self.address,
             uploads: outbox::Uploads::default(),
+            said_nothing_yet: !went_on,
             spoken: Instant::now(),
         };
         std::thread::Builder::new()
@@ -97,12 +106,15 @@ impl Ends {
             demand: self.demand,
             wake: self.wake,
             news: Vec::new(),
+            verified: Vec::new(),
             introduced: false,
+            complete: false,
             fast: greeting.fast,
+            exchanged: Instant::now(),
             shared,
         };
         inbound.send(Event::Greeted(self.key, greeting))?;
-        let end = inbound.listen(line);
+        let end = inbound.listen(line, heard);
         // What was heard before the end counts: a verdict on a piece comes only once.
         let _ = inbound.report();
         end
@@ -116,16 +128,23 @@ struct Inbound {
     demand: Arc<Demand>,
     wake: Sender<Order>,
     news: Vec<News>,
+    /// Verified pieces, which go to the writer when the news of them is told.
+    verified: Vec<Write>,
     /// The peer has said what it has. BEP 3 wants that as the very first message, but several clients
     /// send the handshake of the extension protocol before it.
     introduced: bool,
+    /// It has said that it has every piece.
+    complete: bool,
     fast: bool,
+    /// Until when what it told of others would have lasted at the pace that it may have.
+    exchanged: Instant,
 }
 
 impl Inbound {
-    fn listen(&mut self, line: &Line) -> Result<(), PeerError> {
+    /// Hears what was read before, then what comes.
+    fn listen(&mut self, line: &Line, heard: Vec<u8>) -> Result<(), PeerError> {
         let limits = FrameLimits::for_pieces(self.shared.geometry.piece_count());
-        let mut buffer = ReadBuffer::new(Arc::clone(&self.shared.read_memory));
+        let mut buffer = ReadBuffer::holding(Arc::clone(&self.shared.read_memory), heard);
         let down = Arc::clone(&self.shared.down);
         loop {
             while let Some(message) = buffer.next(&limits)? {
@@ -142,7 +161,7 @@ impl Inbound {
     fn hear(&mut self, message: Message<'_>) -> Result<(), PeerError> {
         let news = match message {
             Message::Piece { index, begin, data } => return self.hear_block(index, begin, data),
-            Message::HaveAll | Message::HaveNone if self.introduced => {
+            Message::HaveAll | Message::HaveNone if self.introduced && !self.may_complete(&message) => {
                 return Err(PeerError::Broke("a second bitfield"));
             }
             Message::HaveAll | Message::HaveNone | Message::Reject(_) | Message::AllowedFast(_)
@@ -161,7 +180,14 @@ impl Inbound {
                     (false, false) => News::HasThese(pieces),
                 })
             }
-            Message::HaveAll => Some(News::HasAll),
+            Message::HaveAll if self.introduced => {
+                self.complete = true;
+                Some(News::HasTheseToo(Bitfield::all(self.shared.geometry.piece_count())))
+            }
+            Message::HaveAll => {
+                self.complete = true;
+                Some(News::HasAll)
+            }
             Message::HaveNone => Some(News::HasThese(Bitfield::none(self.shared.geometry.piece_count()))),
             Message::Have(index) => {
                 let piece = self.shared.geometry.piece(index);
@@ -172,8 +198,15 @@ impl Inbound {
             Message::Reject(wanted) => self.rejected(wanted)?.map(News::Rejected),
             Message::AllowedFast(index) => self.shared.geometry.piece(index).map(News::AllowedFast),
             Message::Extended(extension::HANDSHAKE, body) => {
-                ExtensionHandshake::from_wire(body).map(News::Extensions)
+                let said = ExtensionHandshake::from_wire(body);
+                if let Some(number) = said.as_ref().and_then(|said| said.metadata) {
+                    self.demand.takes_metadata(number);
+                }
+                said.map(News::Extensions)
             }
+            Message::Port(port) => Some(News::DhtNode(port)),
+            Message::Extended(extension::UT_METADATA, body) => return self.hear_metadata(body),
+            Message::Extended(extension::UT_PEX, body) => self.hear_of_others(body),
             Message::Interested => Some(News::Interested(true)),
             Message::NotInterested => Some(News::Interested(false)),
             Message::Request(wanted) => return self.hear_request(wanted),
@@ -181,16 +214,17 @@ impl Inbound {
                 let wake = self.demand.cancel(wanted)?;
                 return self.serve(wake);
             }
-            Message::KeepAlive
-            | Message::Suggest(_)
-            | Message::Port(_)
-            | Message::Extended(..)
-            | Message::Unknown(_) => None,
+            Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) | Message::Unknown(_) => None,
         };
         self.introduced |=
             matches!(message, Message::Bitfield(_) | Message::HaveAll | Message::HaveNone | Message::Have(_));
         self.news.extend(news);
         Ok(())
+    }
+
+    /// Whether this is what aria2 says when it has become complete: once, that it has every piece.
+    fn may_complete(&self, message: &Message<'_>) -> bool {
+        matches!(message, Message::HaveAll) && !self.complete
     }
 
     /// A request goes to the outbox at once: what may be had is in the [`Demand`].
@@ -202,6 +236,25 @@ impl Inbound {
         let piece = piece.ok_or(PeerError::Broke("a request for what the torrent does not have"))?;
         let wake = self.demand.ask(piece, wanted)?;
         self.serve(wake)
+    }
+
+    /// A request for metadata. Whatever else is said of it, nobody asked for.
+    fn hear_metadata(&mut self, body: &[u8]) -> Result<(), PeerError> {
+        let Some(MetadataMessage::Request(piece)) = MetadataMessage::from_wire(body) else { return Ok(()) };
+        let length = self.shared.metadata_piece(piece).and_then(|bytes| u32::try_from(bytes.len()).ok());
+        let pieces = self.shared.metadata().len().div_ceil(metadata::PIECE as usize);
+        let wake = self.demand.ask_metadata(piece, length, u32::try_from(pieces).unwrap_or(u32::MAX))?;
+        self.serve(wake)
+    }
+
+    /// What it says of others, where we want to hear that and it does not say too much.
+    fn hear_of_others(&mut self, body: &[u8]) -> Option<News> {
+        let now = Instant::now();
+        if !self.shared.pex || self.exchanged > now + EXCHANGE * (EARLY_EXCHANGES - 1) {
+            return None;
+        }
+        self.exchanged = self.exchanged.max(now) + EXCHANGE;
+        Some(News::Others(PeerExchange::from_wire(body)?.added))
     }
 
     fn serve(&self, wake: bool) -> Result<(), PeerError> {
@@ -230,7 +283,8 @@ impl Inbound {
             Put::Verified { bytes, liars } => {
                 let liars = liars.into_iter().map(PeerKey).collect();
                 self.news.push(News::Verified(block.piece, liars));
-                self.hand_over(Write::Piece(block.piece, bytes))
+                self.verified.push(Write::Piece(block.piece, bytes));
+                Ok(())
             }
             Put::Corrupt(suspects) => {
                 self.news.push(News::Corrupt(assembly, suspects));
@@ -262,19 +316,8 @@ impl Inbound {
         Ok(self.ledger.reject(block).then_some(block))
     }
 
-    /// Gives a verified piece to the writer.
-    fn hand_over(&mut self, write: Write) -> Result<(), PeerError> {
-        match self.shared.writer.try_send(write) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(write)) => {
-                // The disk is behind. The coordinator should know what we have before we wait for it.
-                self.report()?;
-                self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))
-            }
-            Err(TrySendError::Disconnected(_)) => Err(PeerError::HungUp("the writer has ended")),
-        }
-    }
-
+    /// Tells what was heard, and then gives the verified pieces to the writer: what it says of them must not
+    /// come before our news of who sent them. Where the disk is behind, this waits for it.
     fn report(&mut self) -> Result<(), PeerError> {
         if self.news.is_empty() {
             return Ok(());
@@ -282,7 +325,11 @@ impl Inbound {
         // Also where no block comes that would look for its lease, the leases must not pile up.
         self.ledger.take_in();
         let news = std::mem::take(&mut self.news);
-        self.send(Event::Heard(self.key, news))
+        let told = self.send(Event::Heard(self.key, news));
+        for write in self.verified.drain(..) {
+            self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))?;
+        }
+        told
     }
 
     fn send(&self, event: Event) -> Result<(), PeerError> {

@@ -17,21 +17,26 @@ mod outbox;
 mod read_buffer;
 
 pub use demand::Account;
-pub use read_buffer::ReadMemory;
+pub use greeting::{Opening, Said, greet};
+pub use read_buffer::{ReadBuffer, ReadMemory};
 
-use crate::message::{Event, Knock, Lease, Order, PeerKey, Write};
+use crate::message::{Event, Handed, Knock, Lease, Order, PeerKey, Write};
+use crate::metainfo::Metainfo;
 use crate::net::{Line, Origin, Throttle};
 use crate::piece::{BufferPool, Geometry};
 use crate::storage::Stock;
+use crate::wire::metadata;
 use crossbeam_channel::{Sender, unbounded};
 use demand::Demand;
-use greeting::Opening;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 /// Enough for both halves in a debug build; a router has little to spare. Buffers are on the heap.
-const STACK_BYTES: usize = 128 * 1024;
+pub const STACK_BYTES: usize = 128 * 1024;
+
+/// How we call ourselves in the extension protocol.
+pub const CLIENT: &str = concat!("femtotorrent ", env!("CARGO_PKG_VERSION"));
 
 /// What every worker of a torrent shares.
 pub struct Shared {
@@ -39,6 +44,10 @@ pub struct Shared {
     pub info_hash: [u8; 20],
     /// How we call ourselves.
     pub peer_id: [u8; 20],
+    /// All that is known of it: others may ask for its metadata (BEP 9).
+    pub metainfo: Arc<Metainfo>,
+    /// Whether peers may tell us of others, and hear of others (BEP 11).
+    pub pex: bool,
     /// How it is cut.
     pub geometry: Geometry,
     /// The coordinator's inbox.
@@ -59,8 +68,31 @@ pub struct Shared {
     pub stock: Arc<Stock>,
     /// The port at which peers can connect to us.
     pub port: Option<u16>,
+    /// The UDP ports of our nodes of the DHT, for IPv4 and IPv6, of which peers may know. Zero where a node
+    /// answers nobody.
+    pub dht_ports: [Option<u16>; 2],
     /// Held by every thread that is connected; whoever holds the other end knows when all are gone.
     pub alive: Sender<()>,
+}
+
+impl Shared {
+    /// The port of our node of the DHT that a peer at this address can reach.
+    fn dht_port(&self, address: SocketAddr) -> Option<u16> {
+        let [four, six] = self.dht_ports;
+        if address.is_ipv4() { four } else { six }
+    }
+
+    /// The metadata that others may have: none where nothing may be uploaded.
+    fn metadata(&self) -> &[u8] {
+        if self.up.limit() == Some(0) { &[] } else { self.metainfo.info_bytes() }
+    }
+
+    /// A piece of it.
+    fn metadata_piece(&self, piece: u32) -> Option<&[u8]> {
+        let start = usize::try_from(u64::from(piece).saturating_mul(metadata::PIECE.into())).ok()?;
+        let rest = self.metadata().get(start..).filter(|rest| !rest.is_empty())?;
+        rest.chunks(metadata::PIECE as usize).next()
+    }
 }
 
 /// The coordinator's end of a worker. Dropping it ends the worker.
@@ -90,6 +122,15 @@ impl Worker {
     /// The system has no more threads.
     pub fn accept(shared: &Arc<Shared>, key: PeerKey, knock: Knock) -> io::Result<Worker> {
         Worker::start(shared, key, knock.address, Opening::Answer(knock))
+    }
+
+    /// Starts a worker for a peer that has given us the metadata.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    pub fn go_on(shared: &Arc<Shared>, key: PeerKey, handed: Handed) -> io::Result<Worker> {
+        Worker::start(shared, key, handed.address, Opening::GoOn(handed))
     }
 
     fn start(

@@ -5,12 +5,14 @@
 //! for does not wait behind what we give. When the coordinator and the reading half let go of the
 //! worker, the orders end and so does the thread.
 
+use super::demand::Next;
 use super::{Demand, Shared};
 use crate::message::{Greeting, Order};
 use crate::net::Line;
 use crate::piece::{BLOCK_LENGTH, Block, PieceIndex};
 use crate::storage::Part;
 use crate::wire::extension::{self, ExtensionHandshake};
+use crate::wire::metadata::MetadataMessage;
 use crate::wire::{Message, Wanted};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::io::{self, ErrorKind};
@@ -30,6 +32,8 @@ pub struct Outbox {
     pub shared: Arc<Shared>,
     pub address: SocketAddr,
     pub uploads: Uploads,
+    /// Nothing but the handshake was said. A bitfield may only come now (BEP 3).
+    pub said_nothing_yet: bool,
     /// When we said something last.
     pub spoken: Instant,
 }
@@ -52,8 +56,16 @@ impl Outbox {
         let line = Arc::clone(&self.line);
         let Some(line) = line.get() else { return };
         let mut frames = Vec::new();
+        // What the peer may ask for meanwhile has to wait: a bitfield comes first or not at all (BEP 3).
+        while let Ok(order) = self.orders.recv_timeout(KEEP_ALIVE) {
+            let introduction = matches!(order, Order::Introduce { .. });
+            self.write(order, &mut frames);
+            if introduction {
+                break;
+            }
+        }
         loop {
-            match self.wait() {
+            match self.wait(!frames.is_empty()) {
                 Wake::Order(order) => self.write(order, &mut frames),
                 Wake::Quiet => Message::KeepAlive.write_to(&mut frames),
                 Wake::Demand => {}
@@ -65,8 +77,13 @@ impl Outbox {
             }
             let refused = self.demand.refused();
             refused.into_iter().for_each(|wanted| Message::Reject(wanted).write_to(&mut frames));
-            let written = match self.next_block() {
-                Some((piece, wanted)) => self.send_block(line, piece, wanted, &mut frames),
+            self.refuse_metadata(&mut frames);
+            let written = match self.next() {
+                Some(Next::Block(piece, wanted)) => self.send_block(line, piece, wanted, &mut frames),
+                Some(Next::Metadata { number, piece, .. }) => {
+                    self.write_metadata(number, piece, &mut frames);
+                    line.write_all(&frames).map_err(Fault::Line)
+                }
                 None => line.write_all(&frames).map_err(Fault::Line),
             };
             if let Err(fault) = written {
@@ -80,8 +97,8 @@ impl Outbox {
         self.give_back();
     }
 
-    /// Waits until there is something to do.
-    fn wait(&mut self) -> Wake {
+    /// Waits until there is something to do, which there is where something is written already.
+    fn wait(&mut self, written: bool) -> Wake {
         let pending = self.demand.pending();
         let now = Instant::now();
         match pending.next_length {
@@ -95,7 +112,7 @@ impl Outbox {
         }
         let due = self.uploads.reserved.map(|(_, due)| due);
         let may_go = pending.next_length.is_some() && due.is_none_or(|due| due <= now);
-        if pending.refusals || may_go || !self.demand.sleep(due.is_some()) {
+        if written || pending.refusals || may_go || !self.demand.sleep(due.is_some()) {
             return Wake::Demand;
         }
         let quiet = self.spoken + KEEP_ALIVE;
@@ -107,14 +124,14 @@ impl Outbox {
         }
     }
 
-    /// The block that may go now.
-    fn next_block(&mut self) -> Option<(PieceIndex, Wanted)> {
+    /// What may go now.
+    fn next(&mut self) -> Option<Next> {
         let now = Instant::now();
         if let Some((bytes, _)) = self.uploads.reserved.take_if(|(_, due)| *due <= now) {
             self.uploads.paid = self.uploads.paid.saturating_add(bytes);
         }
         let next = self.demand.next(self.uploads.paid, now)?;
-        self.uploads.paid -= next.1.length.min(self.uploads.paid);
+        self.uploads.paid -= next.length().min(self.uploads.paid);
         Some(next)
     }
 
@@ -123,6 +140,23 @@ impl Outbox {
         let reserved = self.uploads.reserved.take().map_or(0, |(bytes, _)| bytes);
         let bytes = std::mem::take(&mut self.uploads.paid).saturating_add(reserved);
         self.shared.up.give_back(bytes as usize);
+    }
+
+    /// Writes a piece of the metadata, which was looked for when it was asked for.
+    fn write_metadata(&self, number: u8, piece: u32, frames: &mut Vec<u8>) {
+        let total_size = Some(self.shared.metadata().len() as u64);
+        let data = self.shared.metadata_piece(piece);
+        let data = data.map(|bytes| MetadataMessage::Data { piece, total_size, bytes });
+        let answer = data.unwrap_or(MetadataMessage::Reject(piece));
+        Message::Extended(number, &answer.to_wire()).write_to(frames);
+    }
+
+    fn refuse_metadata(&self, frames: &mut Vec<u8>) {
+        if let (Some(number), refused) = self.demand.refused_metadata() {
+            for piece in refused {
+                Message::Extended(number, &MetadataMessage::Reject(piece).to_wire()).write_to(frames);
+            }
+        }
     }
 
     /// Sends a block, behind the frames that wait.
@@ -176,12 +210,19 @@ impl Outbox {
         match order {
             Order::Introduce { pieces, greeting, upload_only } => {
                 match pieces.count() {
+                    _ if !self.said_nothing_yet => {
+                        let pieces = pieces.iter(self.shared.geometry);
+                        pieces.for_each(|piece| Message::Have(piece.get()).write_to(frames));
+                    }
                     0 if greeting.fast => Message::HaveNone.write_to(frames),
                     0 => {}
                     _ if greeting.fast && pieces.is_full() => Message::HaveAll.write_to(frames),
                     _ => Message::Bitfield(&pieces.to_wire()).write_to(frames),
                 }
                 self.write_extensions(greeting, upload_only, frames);
+                if let Some(port @ 1..) = self.shared.dht_port(self.address).filter(|_| greeting.dht) {
+                    Message::Port(port).write_to(frames);
+                }
             }
             Order::UploadOnly(greeting) => self.write_extensions(greeting, true, frames),
             Order::Interested(true) => Message::Interested.write_to(frames),
@@ -211,6 +252,9 @@ impl Outbox {
                 let bytes = bytes.sum::<u64>().saturating_mul(2);
                 self.demand.allow_fast(pieces, bytes);
             }
+            Order::TellOfOthers(number, others) => {
+                Message::Extended(number, &others.to_wire()).write_to(frames);
+            }
             Order::Wake => {}
         }
     }
@@ -218,11 +262,14 @@ impl Outbox {
     fn write_extensions(&self, greeting: Greeting, upload_only: bool, frames: &mut Vec<u8>) {
         if greeting.extensions {
             let ours = ExtensionHandshake {
-                client: Some(concat!("femtotorrent ", env!("CARGO_PKG_VERSION")).to_owned()),
+                client: Some(super::CLIENT.to_owned()),
                 request_queue: u32::try_from(super::demand::MOST_REQUESTS).ok(),
                 port: self.shared.port,
                 your_address: Some(self.address.ip()),
                 upload_only,
+                metadata: Some(extension::UT_METADATA),
+                pex: self.shared.pex.then_some(extension::UT_PEX),
+                metadata_size: Some(self.shared.metadata().len() as u64).filter(|size| *size > 0),
             };
             Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(frames);
         }

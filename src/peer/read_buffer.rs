@@ -54,7 +54,19 @@ impl ReadBuffer {
     /// An empty buffer that grows as far as the memory for all of them allows, and always to the
     /// longest frame.
     pub fn new(memory: Arc<ReadMemory>) -> ReadBuffer {
-        ReadBuffer { bytes: vec![0; SMALLEST], used: 0, held: 0, memory, taken: 0, needed: 0 }
+        ReadBuffer::holding(memory, Vec::new())
+    }
+
+    /// The same, with bytes in it that were read before.
+    pub fn holding(memory: Arc<ReadMemory>, mut bytes: Vec<u8>) -> ReadBuffer {
+        let held = bytes.len();
+        bytes.resize(held.max(SMALLEST), 0);
+        ReadBuffer { bytes, used: 0, held, memory, taken: 0, needed: 0 }
+    }
+
+    /// The bytes that were read and not used up.
+    pub fn unused(&self) -> &[u8] {
+        self.bytes.get(self.used..self.held).unwrap_or_default()
     }
 
     /// Takes the next message out of the buffer, if it is there as a whole.

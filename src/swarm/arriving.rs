@@ -2,7 +2,7 @@
 
 use super::roster::Peer;
 use super::{Coordinator, Phase};
-use crate::message::{Knock, PeerKey};
+use crate::message::{Handed, Knock, PeerKey};
 use crate::peer::Worker;
 use crate::strategy::Failure;
 use log::debug;
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// Connections from one address: a household, or the customers of a small provider.
 const MOST_FROM_ONE: usize = 8;
+/// Pieces of which a peer is told one by one that was told before that we have none.
+const MOST_TOLD: u32 = 1000;
 /// Two connections to one peer that began within this time were begun by both sides at once.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
@@ -36,6 +38,26 @@ impl Coordinator<'_> {
         }
     }
 
+    /// A peer has given us the metadata, and can go on with the payload.
+    pub(super) fn handed(&mut self, handed: Handed) {
+        let (now, address, incoming) = (Instant::now(), handed.address, handed.incoming);
+        if !incoming && !self.candidates.taken(address) {
+            debug!("{address}: not gone on with, another connection to it has begun or it is not to be one");
+            return;
+        }
+        // It was told that we have nothing, and would have to be told of each piece by itself.
+        let too_late = self.pieces.stored_bytes() > 0 && self.shared.stock.offered().count() > MOST_TOLD;
+        let room = !self.is_leaving() && !too_late && self.roster.len() < self.limits.max_peers;
+        let key = self.roster.next_key();
+        match room.then(|| Worker::go_on(&self.shared, key, handed)) {
+            Some(Ok(worker)) if incoming => self.roster.add(key, Peer::incoming(address, worker, now)),
+            Some(Ok(worker)) => self.roster.add(key, Peer::outgoing(address, worker, now)),
+            // It can be connected to again.
+            Some(Err(_)) | None if !incoming => self.candidates.released(address, now),
+            Some(Err(_)) | None => {}
+        }
+    }
+
     /// Why a peer that comes cannot stay, if so.
     fn no_room_for(&mut self, address: SocketAddr, now: Instant) -> Option<&'static str> {
         let (incoming, from_there) = self.roster.incoming(address.ip());
@@ -47,13 +69,15 @@ impl Coordinator<'_> {
         let most = self.limits.max_peers;
         let room = if self.phase == Phase::Downloading { most.saturating_sub(most / 4) } else { most };
         let full = self.roster.len() >= most || incoming >= room.max(1);
-        (full && !self.let_idle_go(now)).then_some("we have as many peers as we may (--max-peers)")
+        let no_room = full && !self.let_idle_go(now) && !self.let_lower_go(address, now);
+        no_room.then_some("we have as many peers as we may (--max-peers)")
     }
 
     /// The peer says that it listens at this port: where it could be reached once it is gone.
     pub(super) fn listens(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
-        let at = SocketAddr::new(peer.address.ip(), port);
+        let mut at = peer.address;
+        at.set_port(port);
         if peer.dial.is_none() && self.candidates.met(at) {
             peer.dial = Some(at);
             if peer.useful {

@@ -5,7 +5,7 @@ use super::{Coordinator, Phase};
 use crate::message::{Greeting, Order, PeerKey};
 use crate::peer::Worker;
 use crate::piece::Bitfield;
-use crate::strategy::Failure;
+use crate::strategy::{Failure, Gossip, Source};
 use log::debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +16,17 @@ const MOST_HALF_OPEN: usize = 25;
 
 impl Coordinator<'_> {
     /// Somebody found addresses.
-    pub(super) fn found(&mut self, addresses: Vec<SocketAddr>) {
+    pub(super) fn found(&mut self, source: Source, addresses: Vec<SocketAddr>) {
         let now = Instant::now();
         for address in addresses {
-            self.candidates.add(address, now);
+            self.candidates.add(address, source, now);
+        }
+    }
+
+    /// Others see us at an address. Trackers that do not know us apart hand it out to us too.
+    pub(super) fn seen_from_outside(&mut self) {
+        for ip in [true, false].into_iter().filter_map(|is_v4| self.external.address(is_v4)) {
+            self.candidates.set_external(SocketAddr::new(ip, self.shared.port.unwrap_or(0)));
         }
     }
 
@@ -68,6 +75,7 @@ impl Coordinator<'_> {
         debug!("{}: greeted, it is {}", peer.address, client_name(&greeting.peer_id));
         peer.greeting = Some(greeting);
         peer.last_block = Instant::now();
+        peer.gossip = Gossip::new(Instant::now());
         if self.may_stay(key)
             && let Some(peer) = self.roster.get_mut(key)
         {

@@ -8,6 +8,7 @@ use crate::strategy::Has;
 use crate::text::printable;
 use crate::wire::extension::ExtensionHandshake;
 use log::debug;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,6 +47,8 @@ impl Coordinator<'_> {
                 News::Rejected(block) => self.rejected(key, block, now),
                 News::AllowedFast(piece) => self.may_ask_while_choked(key, piece),
                 News::Extensions(said) => self.extensions(key, &said),
+                News::DhtNode(port) => self.has_dht_node(key, port),
+                News::Others(others) => self.heard_of_others(key, &others, now),
                 News::Late(block) => self.came_late(key, block),
                 News::Interested(wants) => interest_changed |= self.interested(key, wants),
             }
@@ -117,12 +120,9 @@ impl Coordinator<'_> {
     }
 
     /// Pieces are on disk. Only now do we have them, and only now do peers hear of them.
-    ///
-    /// The writer may be faster than the report of the worker that verified a piece.
     pub(super) fn stored(&mut self, pieces: &[PieceIndex]) {
         let now = Instant::now();
         for piece in pieces {
-            self.piece_verified(*piece, &[]);
             if self.pieces.store(*piece) {
                 self.counters.progress = now;
                 self.counters.verified_waiting = self.counters.verified_waiting.saturating_sub(1);
@@ -278,10 +278,26 @@ impl Coordinator<'_> {
                 peer.pipeline.named_limit(most);
             }
             peer.upload_only = said.upload_only;
+            if let Some(number) = said.pex {
+                peer.pex = Some(number).filter(|number| *number != 0);
+            }
+            if let Some(ours) = said.your_address {
+                self.external.vote(peer.address.ip(), ours);
+                self.seen_from_outside();
+            }
             if let Some(port) = said.port {
                 self.listens(key, port);
             }
             self.part_from_seed(key);
+        }
+    }
+
+    /// Only one a connection, so that nobody can have us ask a thousand ports.
+    fn has_dht_node(&mut self, key: PeerKey, port: u16) {
+        if let Some(peer) = self.roster.get_mut(key)
+            && !std::mem::replace(&mut peer.named_dht_node, true)
+        {
+            (self.doors.dht_node)(SocketAddr::new(peer.address.ip(), port));
         }
     }
 }

@@ -40,7 +40,12 @@ impl Coordinator<'_> {
             self.candidates.failed(dial, failure, now, &mut self.random);
         }
         self.choker.left(key);
-        if !incoming {
+        let no_way = why.is_no_way();
+        if no_way {
+            // It must not keep those waiting that can be reached.
+            self.attempts.give_back();
+        }
+        if !incoming && (!no_way || self.peer_trouble.is_none()) {
             self.peer_trouble = Some(format!("{address}: {why}"));
         }
         self.fill_starving(now);

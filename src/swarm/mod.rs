@@ -13,6 +13,7 @@ mod counting;
 mod end_game;
 mod filling;
 mod gifts;
+mod gossiping;
 mod hearing;
 mod leases;
 mod losing;
@@ -25,10 +26,10 @@ mod ticking;
 
 pub use seeding::Goals;
 
-use crate::message::{Event, PeerKey, Snapshot, TrackerReport};
+use crate::message::{Event, Handed, PeerKey, Snapshot, TrackerReport};
 use crate::peer;
 use crate::piece::{Bitfield, Geometry, PieceIndex, Suspects};
-use crate::strategy::{Budget, Candidates, Choker, Pace, Rate, SuperSeeding};
+use crate::strategy::{Budget, Candidates, Choker, External, Pace, Rate, SuperSeeding};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use leases::Leases;
 use log::warn;
@@ -94,10 +95,28 @@ pub struct Doors<'a> {
     pub show: Box<dyn FnMut(Snapshot) + 'a>,
     /// Whether the user wants to end.
     pub is_stopped: Box<dyn Fn() -> bool + 'a>,
-    /// Asks the trackers for more peers. Must not wait.
+    /// Asks whoever finds peers for more. Must not wait.
     pub need_peers: Box<dyn FnMut() + 'a>,
+    /// Somebody has a node of the DHT there (BEP 5). Must not wait.
+    pub dht_node: Box<dyn Fn(SocketAddr) + 'a>,
     /// Tells the trackers that the download is complete. Must not wait.
     pub completed: Box<dyn FnMut(Snapshot) + 'a>,
+}
+
+/// What there is when the coordinator begins.
+pub struct Start {
+    /// The pieces that are on disk.
+    pub stored: Bitfield,
+    /// Those that are to be, where not all are.
+    pub wanted: Option<Bitfield>,
+    /// What the run is about.
+    pub aim: Aim,
+    /// Addresses of peers that are known already.
+    pub candidates: Candidates,
+    /// Connections that can go on.
+    pub handed: Vec<Handed>,
+    /// The last number that a connection of this torrent was given.
+    pub last_key: PeerKey,
 }
 
 /// How a run ended.
@@ -133,6 +152,8 @@ pub struct Coordinator<'a> {
     rechoke_at: Option<Instant>,
     super_seed: Option<SuperSeeding<PeerKey>>,
     candidates: Candidates,
+    /// What others say of our own address.
+    external: External,
     attempts: Pace,
     /// When a connection can be attempted next, if one is wanted.
     attempt_at: Option<Instant>,
@@ -171,22 +192,25 @@ struct Counters {
 }
 
 impl<'a> Coordinator<'a> {
-    /// A coordinator for a torrent of which the pieces of `stored` are on disk.
+    /// A coordinator for a torrent.
     pub fn new(
         shared: peer::Shared,
         inbox: Receiver<Event>,
-        (stored, aim): (Bitfield, Aim),
+        start: Start,
         limits: Limits,
         giving: Giving,
         doors: Doors<'a>,
     ) -> Coordinator<'a> {
         let now = Instant::now();
         let mut random = fastrand::Rng::new();
+        let Start { stored, wanted, aim, candidates, handed, last_key } = start;
         let geometry = shared.geometry;
         let budget = Budget::new(limits.memory, geometry.piece_length(), now);
         let mut pieces = PieceMap::new(geometry, stored, budget.allowance(), &mut random);
         if aim == Aim::Share {
             pieces.want_nothing(&mut random);
+        } else if let Some(wanted) = wanted {
+            pieces.want_only(wanted, &mut random);
         }
         // Of a piece that we lack nobody may be told, and it is the first copy that this is for.
         let super_seeds = giving.super_seeding && pieces.is_complete();
@@ -194,7 +218,7 @@ impl<'a> Coordinator<'a> {
             warn!("pieces are missing, so this is an ordinary seed: a super-seed has everything");
         }
         let super_seed = super_seeds.then(|| SuperSeeding::new(geometry, random.fork(), now));
-        Coordinator {
+        let mut coordinator = Coordinator {
             geometry,
             limits,
             giving,
@@ -205,12 +229,13 @@ impl<'a> Coordinator<'a> {
             pieces,
             budget,
             leases: Leases::new(geometry),
-            roster: Roster::default(),
+            roster: Roster::after(last_key),
             choker: Choker::new(now),
             rechoked: now,
             rechoke_at: None,
             super_seed,
-            candidates: Candidates::default(),
+            candidates,
+            external: External::default(),
             attempts: Pace::new(ATTEMPTS, now),
             attempt_at: None,
             suspects: HashMap::new(),
@@ -232,7 +257,9 @@ impl<'a> Coordinator<'a> {
             tracker_trouble: None,
             peer_trouble: None,
             shared: Arc::new(shared),
-        }
+        };
+        handed.into_iter().for_each(|handed| coordinator.handed(handed));
+        coordinator
     }
 
     /// Runs the download to its end.
@@ -287,10 +314,11 @@ impl<'a> Coordinator<'a> {
             Event::Stored(pieces) => self.stored(&pieces),
             Event::Greeted(key, greeting) => self.greeted(key, greeting),
             Event::Gone(key, why) => self.gone(key, why),
-            Event::Found(addresses) => self.found(addresses),
+            Event::Found(source, addresses) => self.found(source, addresses),
             Event::Named(addresses) => self.named(addresses),
             Event::Tracker(report) => self.tracker_spoke(report),
             Event::Knocked(knock) => self.knocked(knock),
+            Event::Handed(handed) => self.handed(handed),
             Event::WriterEnded { finished } => return self.writer_ended(finished),
             Event::Stop => return Some(self.stopped()),
         }
@@ -298,6 +326,10 @@ impl<'a> Coordinator<'a> {
     }
 
     fn tracker_spoke(&mut self, report: TrackerReport) {
+        if let Some(ours) = report.external_ip {
+            self.external.vote_by_name(&report.url, ours);
+            self.seen_from_outside();
+        }
         if let (Err(why), Phase::Seeding, false) = (&report.outcome, self.phase, self.tracker_warned) {
             // A download says it when nothing moves; a seed would look as if nobody wanted anything.
             self.tracker_warned = true;

@@ -12,7 +12,8 @@ impl Coordinator<'_> {
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
         Snapshot {
             done: self.pieces.stored_bytes(),
-            total: self.geometry.total_size(),
+            total: self.pieces.wanted_bytes(),
+            left: self.geometry.total_size().saturating_sub(self.pieces.stored_bytes()),
             rate: self.counters.down.per_second(),
             uploaded: self.counters.uploaded,
             up_rate: self.counters.up.per_second(),
@@ -59,7 +60,7 @@ impl Coordinator<'_> {
     /// The number of a piece that nobody has, or else of the first that we miss.
     fn first_missing(&self) -> u32 {
         let nobodys = self.pieces.rarity().nobodys();
-        let missing = || self.geometry.pieces().find(|piece| !self.pieces.stored().has(*piece));
+        let missing = || self.geometry.pieces().find(|piece| self.pieces.wants(*piece));
         nobodys.or_else(missing).map_or(0, |piece| piece.get())
     }
 }

@@ -3,7 +3,7 @@
 use crate::message::{Greeting, Order, PeerKey};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, Block, PieceIndex};
-use crate::strategy::{Has, Pipeline, Rate};
+use crate::strategy::{Gossip, Has, Pipeline, Rate};
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -54,6 +54,8 @@ pub struct Peer {
     pub idle_bitfields: u32,
     /// It could take more requests than there was to ask for.
     pub starving: bool,
+    /// It told us of its node of the DHT.
+    pub named_dht_node: bool,
     /// It sent a block once.
     pub useful: bool,
     /// We have hung up, and its farewell is on its way to us.
@@ -66,6 +68,10 @@ pub struct Peer {
     pub wants_ours: bool,
     /// It downloads nothing (any more), whatever it lacks (BEP 21).
     pub upload_only: bool,
+    /// The number that it gave to messages about other peers, where it wants any (BEP 11).
+    pub pex: Option<u8>,
+    /// What it was told of them.
+    pub gossip: Gossip,
     /// How fast it sends blocks.
     pub gives: Rate,
     /// How fast it is sent blocks.
@@ -118,12 +124,15 @@ impl Peer {
             refusals: 0,
             idle_bitfields: 0,
             starving: false,
+            named_dht_node: false,
             useful: false,
             leaving: false,
             untold: Vec::new(),
             last_taken: now,
             wants_ours: false,
             upload_only: false,
+            pex: None,
+            gossip: Gossip::new(now),
             gives: Rate::new(now),
             takes: Rate::new(now),
         }
@@ -206,13 +215,18 @@ impl Peer {
 }
 
 /// The peers of one torrent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Roster {
     peers: HashMap<PeerKey, Peer>,
     next: u32,
 }
 
 impl Roster {
+    /// An empty roster, whose first number comes after this one.
+    pub fn after(last: PeerKey) -> Roster {
+        Roster { peers: HashMap::new(), next: last.0 }
+    }
+
     /// A number for the next connection.
     pub fn next_key(&mut self) -> PeerKey {
         self.next = self.next.wrapping_add(1);

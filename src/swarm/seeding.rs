@@ -16,9 +16,9 @@ pub struct Goals {
 }
 
 impl Coordinator<'_> {
-    /// Everything is on disk: have the writer finish, and let the peers go where we do not seed.
+    /// Everything that is wanted is on disk: have the writer finish, and let the peers go where we do not seed.
     pub(super) fn finish_if_complete(&mut self) {
-        if self.phase != Phase::Downloading || !self.pieces.is_complete() {
+        if self.phase != Phase::Downloading || !self.pieces.is_done() {
             return;
         }
         if self.giving.seeding.is_none() {
@@ -76,6 +76,6 @@ impl Coordinator<'_> {
 
     /// How many times the payload was uploaded in this run.
     fn ratio(&self) -> f64 {
-        self.counters.uploaded as f64 / self.geometry.total_size().max(1) as f64
+        self.counters.uploaded as f64 / self.pieces.wanted_bytes().max(1) as f64
     }
 }

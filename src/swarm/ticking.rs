@@ -24,6 +24,7 @@ impl Coordinator<'_> {
         owing.for_each(|(_, peer)| peer.pipeline.tick(now));
         self.give_up_on_silent_peers(now);
         self.make_room(now);
+        self.tell_of_others(now);
         self.spend(now);
         self.give_up_orphan();
         self.leases.share_overdue(now);
