@@ -10,29 +10,35 @@
 //! Imports go up this list and never down.
 //!
 //! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
-//! - [`metainfo`]: `.torrent` files. The info-hash, the files, paths that are safe to write.
+//! - [`metainfo`]: `.torrent` files and magnet links. The info-hash, the files, paths that are safe to write.
 //! - [`wire`]: the peer protocol, bytes to values and back.
 //! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
-//! - [`strategy`]: decisions without I/O. Rarest first, pipeline depth, whom to connect to, whom to
-//!   upload to.
+//! - [`strategy`]: decisions without I/O. Rarest first, pipeline depth, whom to believe and to connect to,
+//!   whom to upload to, how metadata is put together.
 //! - [`message`]: every value that crosses a channel: the whole conversation between threads.
-//! - [`net`]: connections, the port they come in at, the address they leave by, how fast they may go.
+//! - [`net`]: connections and packets, the port they come in at, the address they leave by, how fast
+//!   they may go.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a peer. Greeting, the reading half, the writing half.
-//! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread a tier.
+//! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread for each family of a tier.
+//! - [`discovery`]: peers without a tracker: the distributed hash table, the local network.
+//! - [`magnet`]: from a magnet link to the torrent, whose metadata is asked of peers: a smaller coordinator
+//!   for the time before there is a torrent.
 //! - [`swarm`]: the coordinator, which alone knows and decides the state of a torrent.
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
 //! - [`cli`]: arguments, progress, exit codes. `cli/demo/` is also a seeder in a hundred lines.
 //!
-//! [`text`] makes strangers' words fit to print, for every room. `wire`, `metainfo`, `piece` and
-//! `strategy` touch no socket, file, thread or channel: they are plain functions with plain tests.
+//! [`text`] makes strangers' words fit to print, for every room. `wire`, `metainfo`, `piece`, `strategy` and
+//! the node of the hash table touch no socket, file, thread or channel: they are plain functions with plain
+//! tests.
 //!
 //! # The threads
 //!
 //! ```text
-//!   announcer, one a tier   listener            main: screen and Ctrl-C
-//!        │ Found, Tracker      │ Knocked             ▲ Snapshot    │ Stop
-//!        ▼                     ▼                     │             ▼
+//!   announcers    dht-4, dht-6,  listen-4,    meta-ADDRESS,   main: screen
+//!   of the tiers  lan-4, lan-6   listen-6     for a magnet    and Ctrl-C
+//!     │ Found,        │ Found       │ Knocked     │ Handed     ▲ Snapshot │ Stop
+//!     ▼ Tracker       ▼             ▼             ▼            │          ▼
 //!  ┌─────────────────────────────────────────────────────────────────────┐
 //!  │ coordinator (torrent-N): piece map, leases, roster, choker          │
 //!  └─────────────────────────────────────────────────────────────────────┘
@@ -66,9 +72,20 @@
 //! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
 //! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
 //! 4. finds its bytes through `storage/stock.rs`, and has `net/line.rs` send them from the page cache.
+//!
+//! # And a magnet link to its first block
+//!
+//! 1. `session/fetching.rs` has `session/finding.rs` ask the trackers of the link, the hash table
+//!    (`discovery/dht/searching.rs`) and the local network (`discovery/lan/`) for peers.
+//! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
+//!    `strategy/gathering.rs` puts it together.
+//! 3. `metainfo/magnet.rs` makes a torrent of it, and the run goes on as any other.
+//! 4. `swarm/arriving.rs` takes over the connection that gave the last piece, and what was said there.
 
 pub mod bencode;
 pub mod cli;
+pub mod discovery;
+pub mod magnet;
 pub mod message;
 pub mod metainfo;
 pub mod net;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
+//! DHT, LAN ─── Event::Found ────▶ │             │
 //! listener ─── Event::Knocked ──▶ │             │
 //! worker ───── Event::Heard ────▶ │ coordinator │ ── Lease ──▶ inbound ◀── the peer
 //! writer ───── Event::Stored ───▶ └─────────────┘                  │
@@ -17,12 +18,14 @@ mod peer_error;
 mod snapshot;
 
 pub use peer_error::PeerError;
-pub use snapshot::{Snapshot, Stall};
+pub use snapshot::{MetadataState, Snapshot, Stall};
 
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
+use crate::strategy::Source;
 use crate::wire::Handshake;
 use crate::wire::extension::ExtensionHandshake;
-use std::net::{SocketAddr, TcpStream};
+use crate::wire::pex::PeerExchange;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
 /// Names one connection of one torrent. No number is used twice in a run.
@@ -33,13 +36,15 @@ pub struct PeerKey(pub u32);
 #[derive(Debug)]
 pub enum Event {
     /// Somebody found addresses of peers.
-    Found(Vec<SocketAddr>),
+    Found(Source, Vec<SocketAddr>),
     /// The user named these peers.
     Named(Vec<SocketAddr>),
     /// An announcer spoke to a tracker.
     Tracker(TrackerReport),
     /// Somebody connected to us and wants this torrent.
     Knocked(Knock),
+    /// A peer of whom we had the metadata is there to give the payload as well.
+    Handed(Handed),
     /// A worker exchanged handshakes with its peer.
     Greeted(PeerKey, Greeting),
     /// A peer said something: all that one read brought, in order.
@@ -65,6 +70,8 @@ pub struct TrackerReport {
     /// How many peers it named, or why it named none, fit to be printed. The peers themselves come
     /// in front of it as [`Event::Found`].
     pub outcome: Result<usize, String>,
+    /// Our address as it sees it.
+    pub external_ip: Option<IpAddr>,
 }
 
 /// A connection that came in, of which the peer's handshake is read and not answered yet.
@@ -78,6 +85,21 @@ pub struct Knock {
     pub handshake: Handshake,
 }
 
+/// A connection that goes on from the metadata to the payload.
+#[derive(Debug)]
+pub struct Handed {
+    /// Where the other end is.
+    pub address: SocketAddr,
+    /// The peer has connected to us.
+    pub incoming: bool,
+    /// The connection, after the handshakes.
+    pub stream: TcpStream,
+    /// What the handshakes said.
+    pub greeting: Greeting,
+    /// The frames that the peer sent, of which nobody could know what they mean.
+    pub heard: Vec<u8>,
+}
+
 /// What is known of a peer after the handshakes.
 #[derive(Clone, Copy, Debug)]
 pub struct Greeting {
@@ -87,6 +109,8 @@ pub struct Greeting {
     pub fast: bool,
     /// It speaks the extension protocol (BEP 10).
     pub extensions: bool,
+    /// It has a node of the DHT (BEP 5).
+    pub dht: bool,
 }
 
 /// One thing that a peer said, checked for what it means.
@@ -121,6 +145,10 @@ pub enum News {
     AllowedFast(PieceIndex),
     /// What it can do beyond the protocol.
     Extensions(ExtensionHandshake),
+    /// Its node of the DHT has this UDP port (BEP 5).
+    DhtNode(u16),
+    /// It is connected to these peers, it says, with flags (BEP 11). Nothing of it is checked.
+    Others(Vec<(SocketAddr, u8)>),
 }
 
 /// What an outbox is to send.
@@ -151,6 +179,8 @@ pub enum Order {
     Cancel(Vec<Block>),
     /// We have this piece now.
     Have(PieceIndex),
+    /// What it does not know of the other peers yet (BEP 11), under the number that it gave to such messages.
+    TellOfOthers(u8, PeerExchange),
     /// Something for the peer was entered in the demand. No order: the reading half wakes the writing one.
     Wake,
 }

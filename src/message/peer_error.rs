@@ -3,7 +3,7 @@
 
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 
 /// Why a connection is over.
 #[derive(Debug)]
@@ -28,6 +28,15 @@ pub enum PeerError {
     Closed,
     /// We hung up. The text says why.
     HungUp(&'static str),
+}
+
+impl PeerError {
+    /// Whether this host has no way to the address, so that not even an attempt left it: one without IPv6
+    /// has none to any IPv6 address.
+    pub fn is_no_way(&self) -> bool {
+        matches!(self, PeerError::Connect(error)
+            if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable))
+    }
 }
 
 impl fmt::Display for PeerError {

@@ -7,8 +7,10 @@ use std::fmt;
 pub struct Snapshot {
     /// Bytes that are on disk and verified, padding included.
     pub done: u64,
-    /// Bytes in all.
+    /// Bytes that are to be on disk in the end: all, or those of the selected files' pieces.
     pub total: u64,
+    /// Bytes of the whole torrent that are not on disk, selected or not.
+    pub left: u64,
     /// Payload bytes a second, over the last seconds.
     pub rate: f64,
     /// Peers that were greeted.
@@ -37,10 +39,23 @@ pub struct Snapshot {
     pub stall: Option<Stall>,
 }
 
+/// How the search for a magnet's metadata stands at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct MetadataState {
+    /// How many pieces of it came, of how many; of none while nobody has said how long it is.
+    pub pieces: (u32, u32),
+    /// Peers that were greeted.
+    pub peers: usize,
+    /// Addresses that were named to us.
+    pub known: usize,
+    /// What went wrong last, if something did.
+    pub trouble: Option<String>,
+}
+
 /// Why nothing moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stall {
-    /// Nobody named a peer. With what the tracker said last, if it said something.
+    /// Nobody named a peer. With what a tracker said last, if one said something.
     NoPeers(Option<String>),
     /// Peers are known, but none can be reached. With how many, and what the last one failed of.
     Unreachable(usize, Option<String>),
@@ -57,7 +72,7 @@ pub enum Stall {
 impl fmt::Display for Stall {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stall::NoPeers(None) => write!(out, "no tracker has named a peer yet"),
+            Stall::NoPeers(None) => write!(out, "nobody has named a peer yet"),
             Stall::NoPeers(Some(said)) => write!(out, "no peers: {said}"),
             Stall::Unreachable(known, None) => write!(out, "none of the {known} known peers answers"),
             Stall::Unreachable(known, Some(why)) => {

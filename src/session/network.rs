@@ -1,5 +1,7 @@
 //! What all runs of a process share: the port, the address that everything leaves by, the rate limits.
 
+use crate::discovery::dht::Dht;
+use crate::discovery::lan::Lan;
 use crate::net::{Listener, Origin, Throttle};
 use std::sync::Arc;
 
@@ -10,6 +12,10 @@ pub struct Network {
     pub origin: Origin,
     /// The port at which peers can come, where there is one.
     pub listener: Option<Listener>,
+    /// Our part of the DHT, where we take part.
+    pub dht: Option<Dht>,
+    /// Who finds peers on the local network, where somebody does.
+    pub lan: Option<Lan>,
     /// What all peers together may send us.
     pub down: Arc<Throttle>,
     /// What we may send to all peers together.
@@ -17,9 +23,16 @@ pub struct Network {
 }
 
 impl Network {
-    /// Nobody can come, and nothing is limited.
+    /// Nobody can come, nobody but trackers is asked, and nothing is limited.
     pub fn unlimited() -> Network {
         let throttle = || Arc::new(Throttle::unlimited());
-        Network { origin: Origin::any(), listener: None, down: throttle(), up: throttle() }
+        Network {
+            origin: Origin::any(),
+            listener: None,
+            dht: None,
+            lan: None,
+            down: throttle(),
+            up: throttle(),
+        }
     }
 }

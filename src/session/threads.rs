@@ -1,33 +1,38 @@
 //! The threads of one run: who is started, in which order, and how each is let go.
 
-use super::{Found, Job, Network, Outcome, Progress, SessionError, Stop, finding};
-use crate::message::{Event, Snapshot};
+use super::finding::{Finding, Wanted};
+use super::{FAREWELL, Found, Job, Network, Outcome, Progress, SessionError, Start, Stop};
+use crate::message::{Event, Handed, PeerKey, Snapshot};
+use crate::metainfo::Metainfo;
 use crate::net::Listener;
 use crate::peer;
 use crate::piece::{Bitfield, BufferPool, Geometry};
 use crate::storage::writer::{self, Written};
-use crate::swarm::{Aim, Coordinator, Doors, End};
-use crate::tracker::{Counts, Totals};
+use crate::strategy::Candidates;
+use crate::swarm::{self, Aim, Coordinator, Doors, End};
+use crate::tracker::Counts;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Events that wait for the coordinator at most. A worker that has one more waits.
-const INBOX: usize = 1024;
 /// Bytes of verified pieces that wait for the writer at most, in 4 pieces at least and 64 at most.
 const WRITER_QUEUE_BYTES: usize = 4 * 1024 * 1024;
-/// How long the end of a run may take.
-const FAREWELL: Duration = Duration::from_millis(1800);
 
 /// The threads of a run and the ends of their channels that we hold.
 pub(super) struct Threads<'a> {
     job: &'a Job,
     network: &'a Network,
+    metainfo: Arc<Metainfo>,
     shared: peer::Shared,
     inbox: Receiver<Event>,
+    finding: Option<Finding>,
+    candidates: Candidates,
+    handed: Vec<Handed>,
+    last_key: PeerKey,
     stored: Bitfield,
+    wanted: Option<Bitfield>,
     aim: Aim,
     /// `None` where nothing is to be written.
     writer: Option<JoinHandle<Written>>,
@@ -42,21 +47,24 @@ impl<'a> Threads<'a> {
         network: &'a Network,
         geometry: Geometry,
         found: Found,
+        start: Start,
     ) -> Result<Threads<'a>, SessionError> {
-        let (events, inbox) = bounded(INBOX);
+        let Start { metainfo, peer_id, events, inbox, finding, candidates, handed, last_key } = start;
         let queue = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
         let (pieces, writer_orders) = bounded(queue.clamp(4, 64));
         let (alive, all_gone) = bounded(0);
         let in_budget = job.limits.memory / u64::from(geometry.piece_length().max(1));
         let buffers = Arc::new(BufferPool::new(in_budget.clamp(1, 1024) as usize));
-        let start = |storage| {
+        let write = |storage| {
             writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
         };
-        let writer = found.storage.map(start).transpose().map_err(SessionError::Threads)?;
-        let info_hash = job.metainfo.info_hash.0;
+        let writer = found.storage.map(write).transpose().map_err(SessionError::Threads)?;
+        let info_hash = metainfo.info_hash.0;
         let shared = peer::Shared {
             info_hash,
-            peer_id: peer_id(),
+            peer_id,
+            metainfo: Arc::clone(&metainfo),
+            pex: job.sources.pex && !metainfo.private,
             geometry,
             events,
             buffers,
@@ -66,59 +74,95 @@ impl<'a> Threads<'a> {
             up: Arc::clone(&network.up),
             stock: found.stock,
             port: network.listener.as_ref().map(Listener::port),
+            dht_ports: [true, false].map(|v4| {
+                let port = network.dht.as_ref().filter(|_| !metainfo.private)?.port(v4)?;
+                // Behind a closed port the node answers nobody.
+                Some(if network.listener.is_some() { port } else { 0 })
+            }),
             writer: pieces,
             alive,
         };
-        let (stored, aim) = (found.stored, found.aim);
-        Ok(Threads { job, network, shared, inbox, stored, aim, writer, all_gone })
+        let (stored, wanted, aim) = (found.stored, found.wanted, found.aim);
+        Ok(Threads {
+            job,
+            network,
+            metainfo,
+            shared,
+            inbox,
+            finding,
+            candidates,
+            handed,
+            last_key,
+            stored,
+            wanted,
+            aim,
+            writer,
+            all_gone,
+        })
     }
 
     /// Fetches what is not stored, and shares what is; this thread becomes the coordinator.
-    pub(super) fn run(self, stop: &Stop, show: &(dyn Fn(Progress) + Sync)) -> Result<Outcome, SessionError> {
-        stop.attach(&self.shared.events);
-        let (job, geometry, port) = (self.job, self.shared.geometry, self.shared.port);
+    pub(super) fn run(
+        mut self,
+        stop: &Stop,
+        show: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Outcome, SessionError> {
+        let (geometry, port) = (self.shared.geometry, self.shared.port);
         let done: u64 = self.stored.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum();
         let (total, of) = (geometry.total_size(), geometry.piece_count());
-        let totals = Arc::new(Totals::new(Counts { left: total - done.min(total), ..Counts::default() }));
-        let announcers = finding::announce(job, &self.shared, &totals);
-        let peers_may_come = job.waits_for_peers && port.is_some();
-        if announcers.is_empty() && job.peers.is_empty() && !peers_may_come {
+        let wanted = self.wanted.as_ref().map_or(of, Bitfield::count);
+        let at_first = Counts { left: total - done.min(total), ..Counts::default() };
+        // Last, since nobody takes in yet what is found.
+        let Some(mut finding) = self.finding.take().or_else(|| self.find(at_first)) else {
             return Err(self.give_up());
-        }
-        finding::resolve(&job.peers, &self.shared.events);
-        // From here on peers that come are led to us. Last, since nobody takes them in yet.
-        let (hash, events) = (self.shared.info_hash, &self.shared.events);
-        let listener = self.network.listener.as_ref();
-        let registration = listener.map(|listener| listener.register(hash, events.clone()));
+        };
+        finding.set(at_first);
         if self.aim == Aim::Share {
             show(Progress::Seeding { port, pieces: self.stored.count(), of });
         }
 
         let doors = Doors {
-            digest: Box::new(|piece| job.metainfo.piece_digest(piece.get()).unwrap_or_default()),
+            digest: Box::new(|piece| self.metainfo.piece_digest(piece.get()).unwrap_or_default()),
             show: Box::new(|snapshot| {
-                totals.set(counts(&snapshot));
+                finding.set(counts(&snapshot));
                 show(Progress::Running(snapshot));
             }),
             is_stopped: Box::new(|| stop.is_asked()),
-            need_peers: Box::new(|| announcers.need_peers()),
+            need_peers: Box::new(|| finding.need_peers()),
+            dht_node: Box::new(|address| {
+                if let Some(dht) = &self.network.dht
+                    && !self.metainfo.private
+                {
+                    dht.contact(address);
+                }
+            }),
             completed: Box::new(|snapshot| {
-                totals.set(counts(&snapshot));
-                announcers.completed();
-                show(Progress::Seeding { port, pieces: of, of });
+                finding.set(counts(&snapshot));
+                // To trackers only who has everything has completed.
+                if snapshot.left == 0 {
+                    finding.completed();
+                }
+                show(Progress::Seeding { port, pieces: wanted, of });
             }),
         };
-        let start = (self.stored, self.aim);
-        let coordinator = Coordinator::new(self.shared, self.inbox, start, job.limits, job.giving, doors);
-        let (end, snapshot) = coordinator.run();
+        let start = swarm::Start {
+            stored: self.stored,
+            wanted: self.wanted,
+            aim: self.aim,
+            candidates: self.candidates,
+            handed: self.handed,
+            last_key: self.last_key,
+        };
+        let (limits, giving) = (self.job.limits, self.job.giving);
+        let (end, snapshot) = Coordinator::new(self.shared, self.inbox, start, limits, giving, doors).run();
 
-        drop(registration);
-        totals.set(counts(&snapshot));
+        finding.close();
+        finding.set(counts(&snapshot));
         let deadline = Instant::now() + FAREWELL;
-        if end == End::Done && !snapshot.seeding {
-            announcers.completed();
+        if end == End::Done && !snapshot.seeding && snapshot.left == 0 {
+            finding.completed();
         }
-        announcers.stop(FAREWELL);
+        finding.stop(FAREWELL);
         let all_gone = self.all_gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);
         // What the writer says decides about success, so its thread is waited for wherever it has said
         // that it ends: it has nothing left to do but to return.
@@ -130,6 +174,20 @@ impl<'a> Threads<'a> {
             }
         }
         Ok(Outcome { end, snapshot })
+    }
+
+    /// Starts to look for peers.
+    fn find(&self, counts: Counts) -> Option<Finding> {
+        let wanted = Wanted {
+            info_hash: self.metainfo.info_hash,
+            peer_id: self.shared.peer_id,
+            private: self.metainfo.private,
+            trackers: &self.metainfo.trackers,
+            peers: &[],
+            nodes: &self.metainfo.nodes,
+            counts,
+        };
+        Finding::start(&wanted, &self.job.sources, self.network, &self.shared.events)
     }
 
     /// Nobody can be asked for anything. The writer takes back what the storage left on the disk, and
@@ -144,18 +202,5 @@ impl<'a> Threads<'a> {
 }
 
 fn counts(snapshot: &Snapshot) -> Counts {
-    Counts {
-        uploaded: snapshot.uploaded,
-        downloaded: snapshot.received,
-        left: snapshot.total.saturating_sub(snapshot.done),
-    }
-}
-
-/// Our name in handshakes and announces, in the custom of BEP 20: client and version, then chance.
-fn peer_id() -> [u8; 20] {
-    let mut id = *b"-FM0100-............";
-    for byte in id.iter_mut().skip(8) {
-        *byte = fastrand::alphanumeric() as u8;
-    }
-    id
+    Counts { uploaded: snapshot.uploaded, downloaded: snapshot.received, left: snapshot.left }
 }

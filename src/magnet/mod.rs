@@ -1,0 +1,316 @@
+//! From a magnet link to its torrent: the time in which nothing but the info-hash is known.
+//!
+//! A magnet names a torrent and says where to look for peers. What the torrent holds, its *metadata*, is
+//! asked of the peers themselves (BEP 9), and whatever they say is believed once its SHA-1 is the
+//! info-hash. Until then there is no piece to want and nobody to upload to, so this is a coordinator of
+//! its own, much smaller than the one of the swarm: it takes in the same [`Event`]s, connects, and gives
+//! each peer a worker of one thread (`meta-ADDRESS`). The workers share the
+//! `Gathering`(crate::strategy::Gathering), which says what to ask of whom, and who lied.
+//!
+//! When the metadata is there, the swarm goes on with the addresses, and with the connections of those who
+//! were just heard of ([`Event::Handed`]): what they said that nobody could understand before is kept for it.
+
+mod worker;
+
+pub use worker::Shared;
+
+use crate::message::{Event, Handed, Knock, MetadataState, PeerError, PeerKey};
+use crate::strategy::{Candidates, Failure, Pace};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use log::debug;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use worker::{NO_METADATA_EVER, Worker};
+
+/// How often the user's wish and the time are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// Peers that are asked at once. Metadata is small: a few good ones are enough, and a few more bring one.
+const MOST_PEERS: usize = 30;
+/// Connection attempts a second.
+const ATTEMPTS: u32 = 18;
+
+/// What is needed from outside.
+pub struct Doors<'a> {
+    /// Shows how it stands. Must not wait.
+    pub show: &'a dyn Fn(MetadataState),
+    /// Whether the user wants to end.
+    pub is_stopped: &'a dyn Fn() -> bool,
+    /// Asks for more peers. Must not wait.
+    pub need_peers: &'a dyn Fn(),
+}
+
+/// How it ended.
+pub enum End {
+    /// The metadata, verified.
+    Found(Found),
+    /// The user stopped it.
+    Stopped,
+    /// Nothing came for too long.
+    TimedOut,
+}
+
+/// What the swarm goes on with.
+pub struct Found {
+    /// The bencoded `info` value, whose SHA-1 is the info-hash.
+    pub info: Vec<u8>,
+    /// Where peers are.
+    pub candidates: Candidates,
+    /// Peers that are connected and can go on.
+    pub handed: Vec<Handed>,
+    /// The last number that a connection was given.
+    pub last_key: PeerKey,
+}
+
+/// Asks peers for the metadata until it is there.
+pub fn fetch(
+    shared: &Arc<Shared>,
+    inbox: &Receiver<Event>,
+    timeout: Option<Duration>,
+    max_peers: usize,
+    doors: &Doors<'_>,
+) -> End {
+    let now = Instant::now();
+    let mut seeker = Seeker {
+        shared,
+        doors,
+        max_peers: max_peers.min(MOST_PEERS),
+        candidates: Candidates::default(),
+        peers: HashMap::new(),
+        handed: Vec::new(),
+        plain: Vec::new(),
+        last_key: PeerKey(0),
+        info: None,
+        attempts: Pace::new(ATTEMPTS, now),
+        random: fastrand::Rng::new(),
+        progress: (now, (0, 0)),
+        trouble: None,
+    };
+    seeker.run(inbox, timeout)
+}
+
+struct Seeker<'a> {
+    shared: &'a Arc<Shared>,
+    doors: &'a Doors<'a>,
+    max_peers: usize,
+    candidates: Candidates,
+    peers: HashMap<PeerKey, Peer>,
+    /// Those with whom the metadata became complete.
+    handed: Vec<Handed>,
+    /// Those that can give nothing but the payload.
+    plain: Vec<SocketAddr>,
+    last_key: PeerKey,
+    /// What they gave, for the moment until one of them is handed over.
+    info: Option<Vec<u8>>,
+    attempts: Pace,
+    random: fastrand::Rng,
+    /// When something came last, and how many pieces of how many that were.
+    progress: (Instant, (u32, u32)),
+    /// What the last tracker that named nobody said, or why the last peer was lost.
+    trouble: Option<String>,
+}
+
+struct Peer {
+    address: SocketAddr,
+    incoming: bool,
+    greeted: bool,
+    worker: Worker,
+}
+
+impl Seeker<'_> {
+    fn run(&mut self, inbox: &Receiver<Event>, timeout: Option<Duration>) -> End {
+        let mut next_tick = Instant::now();
+        loop {
+            let mut handed = false;
+            match inbox.recv_deadline(self.next_attempt().map_or(next_tick, |due| due.min(next_tick))) {
+                Ok(Event::Stop) => return End::Stopped,
+                Ok(event) => {
+                    handed = matches!(event, Event::Handed(_));
+                    self.handle(event);
+                }
+                // We hold a sender ourselves, in `shared`.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if self.is_complete(handed, Instant::now() >= next_tick)
+                && let Some(info) = self.info.take()
+            {
+                let (candidates, handed) = (self.release(), std::mem::take(&mut self.handed));
+                return End::Found(Found { info, candidates, handed, last_key: self.last_key });
+            }
+            let now = Instant::now();
+            self.connect(now);
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.tick(now);
+                if (self.doors.is_stopped)() {
+                    return End::Stopped;
+                }
+                let waited = now.saturating_duration_since(self.progress.0);
+                if timeout.is_some_and(|timeout| waited >= timeout) {
+                    return End::TimedOut;
+                }
+            }
+        }
+    }
+
+    /// Whether the metadata is there, and whoever sent the last piece of it has handed itself over behind all
+    /// that others had said by then. It may fail to: at the second tick it is not waited for any more.
+    fn is_complete(&mut self, handed: bool, ticks: bool) -> bool {
+        let waited = self.info.is_some();
+        if handed || ticks {
+            self.info = self.info.take().or_else(|| self.shared.gathering().take());
+        }
+        handed || (ticks && waited)
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = Instant::now();
+        match event {
+            Event::Found(source, addresses) => {
+                for address in addresses {
+                    self.candidates.add(address, source, now);
+                }
+            }
+            Event::Named(addresses) => {
+                addresses.into_iter().for_each(|address| self.candidates.add_named(address, now));
+            }
+            Event::Tracker(report) => match report.outcome {
+                Ok(0) => self.trouble = Some(format!("{} knows no other peer", report.url)),
+                Ok(_) => {}
+                Err(why) => self.trouble = Some(format!("{}: {why}", report.url)),
+            },
+            Event::Knocked(knock) => self.knocked(knock),
+            Event::Greeted(key, _) => {
+                if let Some(peer) = self.peers.get_mut(&key) {
+                    peer.greeted = true;
+                }
+            }
+            Event::Gone(key, why) => self.gone(key, &why, now),
+            Event::Handed(handed) => {
+                self.peers.retain(|_, peer| peer.address != handed.address);
+                self.handed.push(handed);
+            }
+            // No worker of ours says these.
+            Event::Heard(..) | Event::Stored(_) | Event::WriterEnded { .. } | Event::Stop => {}
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let pieces = self.shared.gathering().progress();
+        // Who only says that it has something does not keep us waiting.
+        if pieces.0 > self.progress.1.0 {
+            self.progress.0 = now;
+        }
+        self.progress.1 = pieces;
+        if self.candidates.waiting() == 0 && self.wants_peers() {
+            (self.doors.need_peers)();
+        }
+        (self.doors.show)(MetadataState {
+            pieces,
+            peers: self.peers.values().filter(|peer| peer.greeted).count(),
+            known: self.candidates.known(),
+            trouble: self.trouble.clone(),
+        });
+    }
+
+    fn incoming(&self) -> usize {
+        self.peers.values().filter(|peer| peer.incoming).count()
+    }
+
+    fn wants_peers(&self) -> bool {
+        let incoming = self.incoming();
+        // Who comes may not keep us from the only one that we may connect to.
+        self.peers.len() - incoming < self.max_peers.saturating_sub(incoming).max(1)
+    }
+
+    fn next_attempt(&self) -> Option<Instant> {
+        let due = self.wants_peers().then(|| self.candidates.next_due()).flatten()?;
+        Some(due.max(self.attempts.next(due)))
+    }
+
+    fn connect(&mut self, now: Instant) {
+        while self.wants_peers() && self.candidates.next_due().is_some_and(|due| due <= now) {
+            if !self.attempts.take(now) {
+                return;
+            }
+            let Some(address) = self.candidates.next(now) else { return };
+            let key = self.next_key();
+            match Worker::connect(self.shared, key, address) {
+                Ok(worker) => self.add(key, Peer { address, incoming: false, greeted: false, worker }),
+                Err(error) => {
+                    debug!("{address}: cannot start a thread: {error}");
+                    self.candidates.failed(address, Failure::Unreachable, now, &mut self.random);
+                }
+            }
+        }
+    }
+
+    fn knocked(&mut self, knock: Knock) {
+        let address = knock.address;
+        // They may not keep us from those that we look for.
+        if self.incoming() >= self.max_peers.div_ceil(4) {
+            return;
+        }
+        let key = self.next_key();
+        match Worker::accept(self.shared, key, knock) {
+            Ok(worker) => self.add(key, Peer { address, incoming: true, greeted: false, worker }),
+            Err(error) => debug!("{address}: cannot start a thread: {error}"),
+        }
+    }
+
+    fn next_key(&mut self) -> PeerKey {
+        self.last_key = PeerKey(self.last_key.0.wrapping_add(1));
+        self.last_key
+    }
+
+    fn add(&mut self, key: PeerKey, peer: Peer) {
+        self.peers.insert(key, peer);
+    }
+
+    fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
+        let Some(peer) = self.peers.remove(&key) else { return };
+        debug!("{}: {why}", peer.address);
+        if why.is_no_way() {
+            // It must not keep those waiting that can be reached.
+            self.attempts.give_back();
+        }
+        if peer.incoming {
+            return;
+        }
+        let failure = match why {
+            PeerError::HungUp(NO_METADATA_EVER) => return self.plain.push(peer.address),
+            PeerError::OtherTorrent
+            | PeerError::Ourselves
+            | PeerError::Handshake(_)
+            | PeerError::Frame(_)
+            | PeerError::Broke(_) => Failure::Never,
+            _ if peer.greeted => Failure::Parted,
+            _ => Failure::Unreachable,
+        };
+        self.candidates.failed(peer.address, failure, now, &mut self.random);
+        self.trouble = Some(format!("{}: {why}", peer.address));
+    }
+
+    /// Ends the connections that have not come so far. Those whom we were connected to can be connected to
+    /// again. Those who came to us are left to hand themselves over with their next answer: perhaps nobody
+    /// can connect to them.
+    fn release(&mut self) -> Candidates {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let now = Instant::now();
+        self.plain.drain(..).for_each(|address| candidates.released(address, now));
+        // Whoever goes on with the connection takes the address again. So it is with those who hand themselves
+        // over at this very moment, which is only heard of later.
+        for handed in self.handed.iter().filter(|handed| !handed.incoming) {
+            candidates.released(handed.address, now);
+        }
+        for (_, peer) in self.peers.drain() {
+            if peer.incoming {
+                peer.worker.release();
+            } else {
+                candidates.released(peer.address, now);
+            }
+        }
+        candidates
+    }
+}
