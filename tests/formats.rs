@@ -154,19 +154,21 @@ fn a_torrent_of_a_million_pieces_and_a_hundred_thousand_files_loads() {
 mod shown {
     use femtotorrent::bencode::Item;
     use femtotorrent::cli::show;
+    use femtotorrent::cli::source::{self, SourceError};
+    use femtotorrent::net::Origin;
     use serde_json::Value;
     use std::collections::HashSet;
     use std::fs;
 
-    pub fn show_json(path: &str) -> Result<Value, show::ShowError> {
+    pub fn show_json(path: &str) -> Result<Value, SourceError> {
         let mut out = Vec::new();
-        show::run(path, true, false, &mut out)?;
+        show::print(&source::load(path, Origin::any())?, true, &mut out).unwrap();
         Ok(serde_json::from_slice(&out).unwrap())
     }
 
     pub fn show_text(path: &str) -> String {
         let mut out = Vec::new();
-        show::run(path, false, false, &mut out).unwrap();
+        show::print(&source::load(path, Origin::any()).unwrap(), false, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 use super::create::Create;
 use super::exit;
+use super::finding::Finding;
 use super::peering::{Peering, Until};
 use super::verify::Verify;
 use clap::{Args, Parser, Subcommand};
@@ -32,17 +33,9 @@ pub enum Command {
     /// Say what of a torrent is there and verifies
     #[command(after_help = exit::TABLE)]
     Verify(Verify),
-    /// Say what a torrent holds
-    Show {
-        /// A .torrent file, `-` for standard input, or an http(s) address
-        torrent: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        /// Ask its trackers how many share it and how many fetch it (exit code 6 where none answers)
-        #[arg(long)]
-        scrape: bool,
-    },
+    /// Say what a torrent holds; of a magnet, ask its peers, and download nothing
+    #[command(after_help = exit::TABLE)]
+    Show(Show),
     /// Watch a download at work, with a tracker and two seeders inside this process
     Demo {
         /// Keep the downloaded file in this folder
@@ -52,8 +45,35 @@ pub enum Command {
 }
 
 #[derive(Args, Debug)]
+pub struct Show {
+    /// A .torrent file, `-` for standard input, an http(s) address, a magnet link or an info-hash
+    pub torrent: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Ask its trackers how many share it and how many fetch it (exit code 6 where none answers)
+    #[arg(long)]
+    pub scrape: bool,
+    /// Write the torrent to this file
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Give up when nothing came for so long (exit code 2)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub timeout: Option<u64>,
+    #[command(flatten)]
+    pub finding: Finding,
+    /// Print nothing but errors and what was asked for
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell what peers and trackers do (twice for more)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Args, Debug)]
 pub struct Get {
-    /// .torrent files, `-` for standard input, or http(s) addresses; several run side by side
+    /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several run
+    /// side by side
     #[arg(required = true, value_name = "TORRENT")]
     pub torrents: Vec<String>,
     /// The folder to download into
@@ -85,7 +105,8 @@ pub struct Get {
 
 #[derive(Args, Debug)]
 pub struct Seed {
-    /// .torrent files, `-` for standard input, or http(s) addresses; several are shared side by side
+    /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several are
+    /// shared side by side
     #[arg(required = true, value_name = "TORRENT")]
     pub torrents: Vec<String>,
     /// The folder that the payload was downloaded into: the one that holds the torrent's file or folder
@@ -149,9 +170,14 @@ fn bytes(text: &str) -> Option<u64> {
 }
 
 pub fn host_and_port(text: &str) -> Result<String, String> {
+    node(text).map(|_| text.to_owned())
+}
+
+/// The same, apart: the host without brackets, and the port.
+pub fn node(text: &str) -> Result<(String, u16), String> {
     let parsed = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
     match parsed {
-        Some((host, 1..)) if !host.is_empty() => Ok(text.to_owned()),
+        Some((host, port @ 1..)) if !host.is_empty() => Ok((host.trim_matches(['[', ']']).to_owned(), port)),
         _ => Err("HOST:PORT is expected, such as 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned()),
     }
 }
@@ -180,7 +206,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        assert!(matches!(parse("femtotorrent show -").unwrap().command, Command::Show { .. }));
+        assert!(matches!(parse("femtotorrent show -").unwrap().command, Command::Show(_)));
     }
 
     #[test]

@@ -54,5 +54,6 @@ Exit codes:
    3  torrent not found           17  input or output error
    6  network error               25  not bencode
    7  interrupted or unfinished   26  bad torrent
-   9  disk full                   28  bad option
+   9  disk full                   27  bad magnet link
+                                  28  bad option
                                   32  verification failed";

@@ -17,12 +17,12 @@ pub fn run(arguments: &Get) -> Result<Exit, Failure> {
     let peering = &arguments.peering;
     let seeds = arguments.seed || arguments.goals.are_set();
     let seeding = seeds.then(|| arguments.goals.goals());
-    peering.run(&arguments.torrents, arguments.down_limit, |metainfo, share| Job {
-        metainfo,
+    peering.run(&arguments.torrents, arguments.down_limit, |torrent, share| Job {
+        selected: torrent.selected().to_vec(),
+        torrent,
         aim: Aim::Whole,
         folder: arguments.output_dir.clone(),
-        peers: peering.peers.clone(),
-        waits_for_peers: seeds || peering.port.is_some(),
+        sources: peering.finding.sources(seeds || peering.finding.port.is_some(), !peering.no_pex),
         limits: Limits {
             max_peers: share.max_peers,
             memory: arguments.memory / share.of,

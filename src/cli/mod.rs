@@ -6,6 +6,7 @@ mod arguments;
 mod create;
 mod demo;
 mod exit;
+mod finding;
 mod get;
 mod meter;
 mod peering;
@@ -45,10 +46,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Command::Create(create) => create::run(&create, &mut io::stdout().lock()),
         Command::Verify(verify) => verify::run(&verify, &mut io::stdout().lock()),
-        Command::Show { torrent, json, scrape } => {
-            show::run(&torrent, json, scrape, &mut io::stdout().lock())
-                .map(|()| Exit::DONE)
-                .map_err(|error| (Exit(error.exit_code()), error.to_string()))
+        Command::Show(show) => {
+            start_log(show.verbose, show.quiet);
+            show::run(&show, &mut io::stdout().lock())
         }
         Command::Demo { output_dir } => {
             start_log(0, false);

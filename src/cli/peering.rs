@@ -1,34 +1,26 @@
 //! What `get` and `seed` have in common: how the network is used, until when to seed, and the runs.
 
-use super::arguments::{host_and_port, rate};
+use super::arguments::rate;
 use super::exit::Exit;
+use super::finding::Finding;
 use super::progress::{Screen, Style};
 use super::runs::{self, Failure};
-use crate::metainfo::Metainfo;
-use crate::net::{Listener, Origin, Ports, Throttle};
-use crate::session::{Job, Network};
+use crate::session::{Job, Torrent};
 use crate::swarm::Goals;
 use clap::Args;
-use log::warn;
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How the network is used.
 #[derive(Args, Debug)]
 pub struct Peering {
-    /// A peer to connect to, besides those that trackers name (repeatable)
-    #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port)]
-    pub peers: Vec<String>,
+    #[command(flatten)]
+    pub finding: Finding,
     /// Peers at once, for each torrent
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub max_peers: u16,
-    /// The port at which peers can connect to us [default: a free one, 6881 to 6999 tried first]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
-    /// Connect from this address of this host only, to peers and trackers, and listen there only
-    #[arg(long, value_name = "ADDRESS")]
-    pub bind: Option<IpAddr>,
+    /// Neither ask peers for other peers nor tell them of any
+    #[arg(long)]
+    pub no_pex: bool,
     /// Upload so many bytes a second at most, to all peers together (K, M, G; 0: nothing)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
@@ -75,51 +67,20 @@ impl Peering {
         &self,
         torrents: &[String],
         down_limit: Option<u64>,
-        job: impl Fn(Metainfo, Share) -> Job,
+        job: impl Fn(Torrent, Share) -> Job,
     ) -> Result<Exit, Failure> {
-        let origin = self.origin()?;
+        let origin = self.finding.origin()?;
         let (torrents, failure) = runs::load(torrents, origin)?;
-        let network = self.network(origin, down_limit)?;
+        let public = torrents.iter().any(|torrent| !torrent.is_private());
+        let network = self.finding.network(origin, public, [down_limit, self.up_limit])?;
         let of = torrents.len().max(1) as u64;
         let (max_peers, open_files) = runs::share_descriptors(u64::from(self.max_peers), of);
         let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
         let share = Share { of, max_peers, open_files, up_limit };
-        let names = torrents.iter().map(|torrent| torrent.name.clone()).collect();
+        let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), runs::interrupts());
         Ok(failure.unwrap_or(exit))
-    }
-
-    /// The address that everything is to leave by.
-    ///
-    /// # Errors
-    ///
-    /// This host does not have it.
-    fn origin(&self) -> Result<Origin, Failure> {
-        let origin = self.bind.map_or(Origin::any(), Origin::only);
-        origin.check().map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
-        Ok(origin)
-    }
-
-    /// The network as the user wants it used. Without a port that the user named, there is none where
-    /// none is free.
-    ///
-    /// # Errors
-    ///
-    /// The port that the user named cannot be had.
-    fn network(&self, origin: Origin, down_limit: Option<u64>) -> Result<Network, Failure> {
-        let ports = self.port.map_or(Ports::Usual, Ports::Exactly);
-        let listener = match (Listener::start(ports, origin), self.port) {
-            (Ok(listener), _) => Some(listener),
-            (Err(error), Some(_)) => return Err((Exit::NETWORK, error.to_string())),
-            (Err(error), None) => {
-                warn!("peers cannot connect to us: {error}");
-                None
-            }
-        };
-        let throttle =
-            |limit: Option<u64>| Arc::new(limit.map_or_else(Throttle::unlimited, Throttle::limited));
-        Ok(Network { origin, listener, down: throttle(down_limit), up: throttle(self.up_limit) })
     }
 
     /// How much is shown.

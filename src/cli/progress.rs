@@ -3,7 +3,7 @@
 //! Everything goes to standard error; standard output is for what a program would read.
 
 use super::exit::Exit;
-use crate::message::{Snapshot, Stall};
+use crate::message::{MetadataState, Snapshot, Stall};
 use crate::session::{Outcome, Progress, SessionError};
 use crate::swarm::End;
 use crate::text::{grouped, printable, size};
@@ -52,6 +52,8 @@ struct Part {
     bar: ProgressBar,
     /// The kind of the last stall, so that it is not told twice.
     told: Option<Discriminant<Stall>>,
+    /// What went wrong last in asking for the metadata.
+    trouble: Option<String>,
 }
 
 impl Screen {
@@ -69,6 +71,7 @@ impl Screen {
             last_line: now,
             bar: bars.add(bar(&name)),
             told: None,
+            trouble: None,
         };
         let parts = names.into_iter().map(part).collect();
         Screen { style, bars, parts, interrupted: false }
@@ -78,6 +81,11 @@ impl Screen {
     pub fn show(&mut self, number: usize, progress: Progress) {
         let Some(part) = self.parts.get_mut(number) else { return };
         match progress {
+            Progress::Metadata(state) => part.metadata(self.style, &state),
+            Progress::Named(name) => {
+                part.name = printable(&name);
+                part.bar.set_prefix(part.name.clone());
+            }
             Progress::Checking(done, total) => {
                 part.bar.set_length(total);
                 part.bar.set_position(done);
@@ -173,8 +181,8 @@ impl Screen {
                 let rate = size((snapshot.received as f64 / seconds) as u64);
                 format!("{}: done, {total} in {seconds:.1} s ({rate}/s), ratio {ratio:.2}", part.name)
             }
-            End::Stopped => format!("{}: stopped; {}", part.name, kept(snapshot)),
-            End::TimedOut => format!("{}: nothing moved for too long; {}", part.name, kept(snapshot)),
+            End::Stopped => format!("{}: stopped; {}", part.name, kept(part, snapshot)),
+            End::TimedOut => format!("{}: nothing moved for too long; {}", part.name, kept(part, snapshot)),
             End::WriterFailed => format!("{}: the writer failed", part.name),
         };
         match outcome.end {
@@ -206,6 +214,11 @@ impl Screen {
         }
     }
 
+    /// Why the metadata of a magnet did not come.
+    pub fn no_metadata(&self, number: usize) -> String {
+        self.parts.get(number).map(Part::no_metadata).unwrap_or_default()
+    }
+
     /// Nothing more is shown.
     pub fn close(&mut self) {
         let _ = self.bars.clear();
@@ -223,6 +236,31 @@ impl Screen {
 }
 
 impl Part {
+    /// How the search for what the magnet stands for goes.
+    fn metadata(&mut self, style: Style, state: &MetadataState) {
+        let mut text = match (state.pieces, state.known) {
+            ((have, of @ 1..), _) => {
+                format!("metadata: {have} of {of} pieces, {}", counted(state.peers))
+            }
+            (_, 0) => "looking for peers that have the metadata".to_owned(),
+            (_, known) => format!("asking for the metadata, {} of {known} known", counted(state.peers)),
+        };
+        self.trouble = state.trouble.as_deref().map(printable);
+        if let Some(why) = self.trouble.as_ref().filter(|_| state.peers == 0) {
+            text = format!("{text} (the last trouble: {why})");
+        }
+        if style == Style::Lines && self.is_due() {
+            say(&format!("{}: {text}", self.name));
+        }
+        self.bar.set_message(text);
+    }
+
+    /// What came to nothing where no metadata came, and why.
+    fn no_metadata(&self) -> String {
+        let why = self.trouble.as_deref().unwrap_or("nobody has named a peer");
+        format!("nobody gave its metadata: {why}")
+    }
+
     fn is_due(&mut self) -> bool {
         let due = self.last_line.elapsed() >= LINE_EVERY;
         if due {
@@ -248,7 +286,11 @@ pub(super) fn say(text: &str) {
 }
 
 fn peers(snapshot: &Snapshot) -> String {
-    match snapshot.peers {
+    counted(snapshot.peers)
+}
+
+fn counted(peers: usize) -> String {
+    match peers {
         1 => "1 peer".to_owned(),
         count => format!("{count} peers"),
     }
@@ -259,7 +301,10 @@ fn ratio(snapshot: &Snapshot) -> f64 {
     snapshot.uploaded as f64 / snapshot.total.max(1) as f64
 }
 
-fn kept(snapshot: &Snapshot) -> String {
+fn kept(part: &Part, snapshot: &Snapshot) -> String {
+    if snapshot.total == 0 {
+        return part.no_metadata();
+    }
     format!(
         "{} of {} are kept, the same command goes on from there",
         size(snapshot.done),

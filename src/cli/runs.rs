@@ -4,12 +4,14 @@
 //! torrent runs on a thread of its own.
 
 use super::exit::Exit;
-use super::progress::Screen;
+use super::progress::{Screen, Style};
 use super::source;
-use crate::metainfo::Metainfo;
+use crate::metainfo::{Magnet, Metainfo};
 use crate::net::Origin;
-use crate::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
-use crate::text::printable;
+use crate::session::{
+    self, Fetch, Fetched, Job, Network, Outcome, Progress, SessionError, Sources, Stop, Torrent,
+};
+use crate::text::{excerpt, printable};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use log::{error, warn};
 use rustix::process::{Resource, getrlimit};
@@ -17,6 +19,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Descriptors that are neither peers nor payload files: standard streams, trackers, name servers, the
 /// port.
@@ -39,17 +42,26 @@ enum Told {
 /// # Errors
 ///
 /// None can be read.
-pub fn load(names: &[String], origin: Origin) -> Result<(Vec<Metainfo>, Option<Exit>), Failure> {
-    let mut torrents: Vec<Metainfo> = Vec::new();
-    let is_known = |known: &[Metainfo], new: &Metainfo| known.iter().any(|it| it.info_hash == new.info_hash);
+pub fn load(names: &[String], origin: Origin) -> Result<(Vec<Torrent>, Option<Exit>), Failure> {
+    let mut torrents: Vec<Torrent> = Vec::new();
     let mut failures = Vec::new();
     for name in names {
-        match source::load(name, origin) {
-            Ok(torrent) if is_known(&torrents, &torrent) => {
-                warn!("{} was named before, and is left out", printable(name));
+        let torrent = match source::torrent(name, origin) {
+            Ok(torrent) => torrent,
+            Err(error) => {
+                failures.push((Exit(error.exit_code()), error.to_string()));
+                continue;
             }
-            Ok(torrent) => torrents.push(torrent),
-            Err(error) => failures.push((Exit(error.exit_code()), error.to_string())),
+        };
+        match torrents.iter_mut().find(|known| known.info_hash() == torrent.info_hash()) {
+            None => torrents.push(torrent),
+            Some(known) => {
+                warn!("{} was named before, and is left out", excerpt(name, 300));
+                // What a torrent says need not be asked of the peers of a magnet.
+                if matches!(torrent, Torrent::Whole(_)) {
+                    *known = torrent;
+                }
+            }
         }
     }
     if torrents.is_empty() && failures.len() == 1 {
@@ -96,6 +108,51 @@ pub fn supervise(jobs: Vec<Job>, network: Network, mut screen: Screen, interrupt
     }
     screen.close();
     exits.into_iter().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
+}
+
+/// Has the metadata of a magnet fetched, and nothing else.
+///
+/// # Errors
+///
+/// It did not come.
+pub fn fetch(
+    magnet: &Arc<Magnet>,
+    sources: &Sources,
+    timeout: Option<Duration>,
+    network: &Network,
+    style: Style,
+) -> Result<Arc<Metainfo>, Failure> {
+    let mut screen = Screen::new(style, vec![Torrent::Magnet(Arc::clone(magnet)).name()]);
+    let (tell, told) = bounded(64);
+    let (stop, interrupts) = (Stop::default(), interrupts());
+    let fetched = std::thread::scope(|scope| {
+        let (stop, show) = (&stop, move |progress| drop(tell.try_send(progress)));
+        let fetching = scope.spawn(move || {
+            let max_peers = usize::MAX;
+            Fetch { magnet, sources, timeout, max_peers, network, stop, show: &show }.alone()
+        });
+        loop {
+            select! {
+                recv(told) -> told => match told {
+                    Ok(progress) => screen.show(0, progress),
+                    // Its thread is about to end.
+                    Err(_) => break fetching.join(),
+                },
+                recv(interrupts) -> _ => stop.stop(),
+            }
+        }
+    });
+    screen.close();
+    let name = printable(&magnet.info_hash.to_string());
+    match fetched {
+        Ok(Ok(Fetched::Torrent(metainfo))) => Ok(metainfo),
+        Ok(Ok(Fetched::Stopped)) => Err((Exit::UNFINISHED, format!("{name}: stopped"))),
+        Ok(Ok(Fetched::TimedOut)) => {
+            Err((Exit::TIMED_OUT, format!("{name}: nothing came for too long; {}", screen.no_metadata(0))))
+        }
+        Ok(Err(error)) => Err((Exit(error.exit_code()), format!("{name}: {error}"))),
+        Err(_) => Err((Exit::OTHER, format!("{name}: the thread that fetched it panicked"))),
+    }
 }
 
 fn set(exits: &mut [Exit], number: usize, exit: Exit) {

@@ -12,16 +12,23 @@ use serde_json::{Value, json};
 pub struct Scraped<'a>(Vec<(&'a str, Result<Scrape, TrackerError>)>);
 
 impl<'a> Scraped<'a> {
-    /// Asks them all at once.
-    pub fn ask(torrent: &'a Metainfo) -> Scraped<'a> {
-        let trackers: Vec<&str> = torrent.trackers.iter().flatten().map(String::as_str).collect();
-        let said = scrape_all(&trackers, &torrent.info_hash.0, Origin::any());
+    /// Asks the trackers of the torrent, where `own` is true, and these others, all at once.
+    pub fn ask(torrent: &'a Metainfo, own: bool, others: &'a [String], origin: Origin) -> Scraped<'a> {
+        let own = torrent.trackers.iter().flatten().filter(|_| own);
+        let trackers: Vec<&str> = own.chain(others).map(String::as_str).collect();
+        let said = scrape_all(&trackers, &torrent.info_hash.0, origin);
         Scraped(trackers.into_iter().zip(said).collect())
     }
 
-    /// Whether one has answered.
-    pub fn has_answers(&self) -> bool {
-        self.0.iter().any(|(_, said)| said.is_ok())
+    /// What is wrong where none has answered.
+    pub fn trouble(&self) -> Option<&'static str> {
+        match self.0.is_empty() {
+            true => Some("there is no tracker to ask (name one with --tracker)"),
+            false if !self.0.iter().any(|(_, said)| said.is_ok()) => {
+                Some("no tracker of the torrent has answered")
+            }
+            false => None,
+        }
     }
 
     /// For programs.
@@ -65,7 +72,7 @@ mod tests {
     fn an_answer_and_an_error_are_told_by_tracker() {
         let numbers = Scrape { complete: Some(1_234), incomplete: Some(0), downloaded: None };
         let scraped = Scraped(vec![("http://a\u{1b}", Ok(numbers)), ("b", Err(TrackerError::NoScrape))]);
-        assert!(scraped.has_answers());
+        assert_eq!(scraped.trouble(), None);
         let lines: Vec<String> = scraped.lines().collect();
         assert_eq!(lines[0], "http://a\u{fffd}  seeders 1,234, leechers 0, downloads unknown");
         assert!(lines[1].starts_with("b  its address has no /announce"), "{}", lines[1]);
@@ -73,6 +80,8 @@ mod tests {
         assert_eq!((&json[0]["seeders"], &json[0]["downloads"]), (&json!(1_234), &Value::Null));
         assert_eq!(json[1]["tracker"], "b");
         assert!(json[1]["error"].is_string() && json[1].get("seeders").is_none());
-        assert!(!Scraped(Vec::new()).has_answers());
+        let silent = Scraped(vec![("b", Err(TrackerError::NoScrape))]);
+        assert_eq!(silent.trouble(), Some("no tracker of the torrent has answered"));
+        assert!(Scraped(Vec::new()).trouble().is_some_and(|trouble| trouble.contains("--tracker")));
     }
 }

@@ -14,12 +14,12 @@ use crate::swarm::{Aim, Giving, Limits};
 /// As [`Peering::run`](super::peering::Peering::run).
 pub fn run(arguments: &Seed) -> Result<Exit, Failure> {
     let peering = &arguments.peering;
-    peering.run(&arguments.torrents, None, |metainfo, share| Job {
-        metainfo,
+    peering.run(&arguments.torrents, None, |torrent, share| Job {
+        torrent,
         aim: Aim::Share,
+        selected: Vec::new(),
         folder: arguments.dir.clone(),
-        peers: peering.peers.clone(),
-        waits_for_peers: true,
+        sources: peering.finding.sources(true, !peering.no_pex),
         // Nothing is fetched, so no piece is ever in memory.
         limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None },
         giving: Giving {

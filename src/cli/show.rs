@@ -1,70 +1,101 @@
 //! `show`: what a torrent says, for people or for programs.
 //!
-//! Runs on the main thread and touches no network but to fetch the torrent itself and to
-//! ask its trackers, where the user wants that. What comes from
-//! the torrent is printed without its control characters.
+//! Runs on the main thread and touches no network but to fetch the torrent itself (of a magnet, its
+//! metadata, from peers) and to ask its trackers, where the user wants that. What comes from the torrent is
+//! printed without its control characters.
 
+use super::arguments::Show;
+use super::create::output;
+use super::exit::Exit;
+use super::finding::Finding;
+use super::progress::Style;
+use super::runs::{self, Failure};
 use super::scraped::Scraped;
-use super::source::{self, SourceError};
-use crate::metainfo::{File, Metainfo};
-use crate::net::Origin;
+use super::source;
+use crate::metainfo::{File, Magnet, Metainfo};
+use crate::session::Torrent;
 use crate::text::{grouped, printable, size};
 use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Why a torrent could not be shown.
-#[derive(Debug)]
-pub enum ShowError {
-    /// The torrent could not be had or is none.
-    Source(SourceError),
-    /// The output could not be written.
-    Output(io::Error),
-    /// No tracker answered, or there is none; the rest was shown.
-    NobodyAnswered,
-}
-
-impl ShowError {
-    /// The exit code of the program, by aria2's numbers.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            ShowError::Source(error) => error.exit_code(),
-            ShowError::Output(_) => 17,
-            ShowError::NobodyAnswered => 6,
-        }
-    }
-}
-
-impl fmt::Display for ShowError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ShowError::Source(error) => error.fmt(out),
-            ShowError::Output(error) => write!(out, "cannot write the output: {error}"),
-            ShowError::NobodyAnswered => write!(out, "no tracker of the torrent has answered"),
-        }
-    }
-}
-
-impl std::error::Error for ShowError {}
-
-/// Shows the torrent that `source` names (see [`source::read`]) on `out`, as JSON or as text, with what its
-/// trackers say of it where `scrape` asks for that.
+/// Shows a torrent on `out`, as JSON or as text, with what its trackers say of it where that is asked for,
+/// and saves it where that is.
 ///
 /// A reader that closes its end early, as `head` does, is no error.
 ///
 /// # Errors
 ///
-/// The torrent cannot be had or is none, `out` fails, or no tracker answers.
-pub fn run(source: &str, as_json: bool, scrape: bool, out: &mut impl Write) -> Result<(), ShowError> {
-    let torrent = source::load(source, Origin::any()).map_err(ShowError::Source)?;
-    let scraped = scrape.then(|| Scraped::ask(&torrent));
+/// The torrent cannot be had or is none, `out` or the file cannot be written, or no tracker answers.
+pub fn run(arguments: &Show, out: &mut impl Write) -> Result<Exit, Failure> {
+    if let Some(path) = &arguments.save {
+        output::check(path, false).map_err(|failure| other_name(path, failure))?;
+    }
+    let origin = arguments.finding.origin()?;
+    let torrent = source::torrent(&arguments.torrent, origin)
+        .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
+    let torrent = match torrent {
+        Torrent::Whole(metainfo) => metainfo,
+        Torrent::Magnet(magnet) => fetch(arguments, &magnet)?,
+    };
+    if let Some(path) = &arguments.save {
+        output::write(path, torrent.bytes(), false).map_err(|failure| other_name(path, failure))?;
+    }
+    let Finding { no_trackers, trackers, .. } = &arguments.finding;
+    let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, origin));
+    match write(&torrent, arguments.json, scraped.as_ref(), out) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err((Exit::IO, format!("cannot write the output: {error}")))
+        }
+        _ => match scraped.and_then(|scraped| scraped.trouble()) {
+            Some(trouble) => Err((Exit::NETWORK, trouble.to_owned())),
+            None => Ok(Exit::DONE),
+        },
+    }
+}
+
+/// What is said of a file that is there has the way out that this command has.
+fn other_name(path: &Path, failure: Failure) -> Failure {
+    match failure {
+        (Exit::EXISTS, _) => {
+            let path = printable(&path.display().to_string());
+            (Exit::EXISTS, format!("{path} exists (choose another name with --save)"))
+        }
+        other => other,
+    }
+}
+
+/// Asks the peers of a magnet what it holds.
+fn fetch(arguments: &Show, magnet: &Arc<Magnet>) -> Result<Arc<Metainfo>, Failure> {
+    let finding = &arguments.finding;
+    let network = finding.network(finding.origin()?, true, [None, None])?;
+    let style = if arguments.verbose > 0 { Style::Lines } else { Style::of(arguments.quiet) };
+    let timeout = arguments.timeout.map(Duration::from_secs);
+    let sources = finding.sources(finding.port.is_some(), false);
+    runs::fetch(magnet, &sources, timeout, &network, style)
+}
+
+/// Writes what the torrent says on `out`, as JSON or as text.
+///
+/// # Errors
+///
+/// What `out` says.
+pub fn print(torrent: &Metainfo, as_json: bool, out: &mut impl Write) -> io::Result<()> {
+    write(torrent, as_json, None, out)
+}
+
+fn write(
+    torrent: &Metainfo,
+    as_json: bool,
+    scraped: Option<&Scraped>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let mut out = io::BufWriter::new(out);
     let write = if as_json { write_json } else { write_text };
-    match write(&torrent, scraped.as_ref(), &mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(ShowError::Output(error)),
-        _ if scraped.is_some_and(|scraped| !scraped.has_answers()) => Err(ShowError::NobodyAnswered),
-        _ => Ok(()),
-    }
+    write(torrent, scraped, &mut out).and_then(|()| out.flush())
 }
 
 /// The files that a download makes, with paths that have `/` on every system.

@@ -1,14 +1,17 @@
-//! Where a torrent comes from: a file, standard input (`-`), or an address on the web.
+//! Where a torrent comes from: a file, standard input (`-`), an address on the web, or a magnet link.
 //!
 //! Runs on the main thread before anything is started. It never takes more bytes than a torrent can
 //! honestly have, and never waits for a web server without a deadline.
 
-use crate::metainfo::{Metainfo, MetainfoError};
+use crate::metainfo::{Magnet, MagnetError, Metainfo, MetainfoError};
 use crate::net::{Origin, http};
+use crate::session::Torrent;
 use crate::text::{excerpt, printable, size};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes that are taken from a file or from standard input: over three million pieces.
@@ -44,6 +47,10 @@ enum Fault {
     TooLarge(u64),
     /// The bytes are no torrent.
     Torrent(MetainfoError),
+    /// It is a magnet link that cannot be used.
+    Magnet(MagnetError),
+    /// It is a magnet link, where a torrent is needed.
+    NoTorrent,
 }
 
 impl SourceError {
@@ -56,6 +63,8 @@ impl SourceError {
             Fault::Broken(_) => 17,
             Fault::Torrent(error) if error.is_bencode() => 25,
             Fault::Torrent(_) | Fault::TooLarge(_) => 26,
+            Fault::Magnet(_) => 27,
+            Fault::NoTorrent => 28,
         }
     }
 }
@@ -79,6 +88,11 @@ impl fmt::Display for SourceError {
                 )
             }
             Fault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
+            Fault::Magnet(error) => write!(out, "{source}: {}", printable(&error.to_string())),
+            Fault::NoTorrent => write!(
+                out,
+                "{source} is a magnet link, and the torrent itself is needed (make a file of it: show MAGNET --save FILE)"
+            ),
         }
     }
 }
@@ -96,6 +110,34 @@ pub fn load(source: &str, origin: Origin) -> Result<Metainfo, SourceError> {
     Metainfo::parse(read(source, origin)?).map_err(|error| fail(Fault::Torrent(error)))
 }
 
+/// The torrent, or the magnet, that `source` names: as [`load`], or a magnet link, or a bare info-hash of 40
+/// hex digits where no file has that name. Where a torrent can be, a link or an info-hash can be as well.
+///
+/// # Errors
+///
+/// As [`load`], or the magnet link cannot be used.
+pub fn torrent(source: &str, origin: Origin) -> Result<Torrent, SourceError> {
+    let fail = |fault| SourceError { source: source.to_owned(), fault };
+    let magnet = |text: &str| {
+        let magnet = Magnet::parse(text).map_err(|error| fail(Fault::Magnet(error)))?;
+        Ok(Torrent::Magnet(Arc::new(magnet)))
+    };
+    if is_magnet(source) {
+        return magnet(source);
+    }
+    let bytes = read(source, origin)?;
+    match std::str::from_utf8(&bytes).ok().filter(|text| Magnet::is_one(text)) {
+        Some(text) => magnet(text),
+        None => Metainfo::parse(bytes)
+            .map(|metainfo| Torrent::Whole(Arc::new(metainfo)))
+            .map_err(|error| fail(Fault::Torrent(error))),
+    }
+}
+
+fn is_magnet(source: &str) -> bool {
+    Magnet::is_one(source) && !Path::new(source).exists()
+}
+
 /// Reads the bytes that `source` names, at most [`FILE_LIMIT`], [`WEB_LIMIT`] from the web,
 /// which is asked by a connection that leaves by `origin`.
 ///
@@ -109,8 +151,8 @@ pub fn read(source: &str, origin: Origin) -> Result<Vec<u8>, SourceError> {
         bounded(io::stdin().lock(), 0, FILE_LIMIT)
     } else if starts_with("http://") || starts_with("https://") {
         fetch(source, origin)
-    } else if starts_with("magnet:") {
-        Err(Fault::Missing("magnet links are not read (give the .torrent file or its address)"))
+    } else if is_magnet(source) {
+        Err(Fault::NoTorrent)
     } else {
         open(source).and_then(|(file, length)| bounded(file, length, FILE_LIMIT))
     };
@@ -267,7 +309,9 @@ mod tests {
         let folder = read(env!("CARGO_MANIFEST_DIR"), Origin::any()).unwrap_err();
         assert_eq!(folder.exit_code(), 15);
         assert!(folder.to_string().contains("is a folder"), "{folder}");
-        assert_eq!(read("magnet:?xt=urn:btih:0", Origin::any()).unwrap_err().exit_code(), 3);
+        assert_eq!(read("magnet:?xt=urn:btih:0", Origin::any()).unwrap_err().exit_code(), 28);
+        let bad = torrent("magnet:?xt=urn:btih:0", Origin::any()).unwrap_err();
+        assert_eq!(bad.exit_code(), 27, "{bad}");
     }
 
     #[test]

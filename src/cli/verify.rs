@@ -80,6 +80,7 @@ fn examine(arguments: &Verify, torrent: &Metainfo, geometry: Geometry) -> Result
         files: &torrent.files,
         geometry,
         digests: &digests,
+        selection: None,
     };
     let meter = Meter::new(Style::of(arguments.quiet), &torrent.name, "checked", interrupts());
     let watch = |done, total| meter.tell(done, total);

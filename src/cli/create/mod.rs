@@ -3,7 +3,7 @@
 //! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). What the torrent
 //! will be read as is known before the first byte is hashed, and nothing is written before the last.
 
-mod output;
+pub mod output;
 
 use super::arguments::size;
 use super::exit::Exit;

@@ -15,7 +15,7 @@ use super::progress::{Screen, Style};
 use super::runs::{self, Failure};
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::session::{Job, Network};
+use crate::session::{Job, Network, Sources, Torrent};
 use crate::storage::Allocate;
 use crate::swarm::{Aim, Giving, Limits};
 use crate::text::size;
@@ -127,12 +127,12 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
     let style = if io::stderr().is_terminal() { Style::Bars } else { Style::Lines };
     let screen = Screen::new(style, vec![metainfo.name.clone()]);
     let job = Job {
-        metainfo,
+        torrent: Torrent::Whole(Arc::new(metainfo)),
         aim: Aim::Whole,
+        selected: Vec::new(),
         folder: folder.to_owned(),
         giving: Giving::default(),
-        peers: Vec::new(),
-        waits_for_peers: false,
+        sources: Sources::of_the_torrent(),
         limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
         allocate: Allocate::Sparse,
         overwrite: false,
