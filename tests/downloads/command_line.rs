@@ -359,8 +359,12 @@ fn show_scrape_tells_what_the_tracker_says_and_whether_one_did() {
     ends_with(&outcome, 6, "no tracker of the torrent has answered");
     ends_with(&outcome, 6, &format!("{url}  refused: [2Jgo away"));
     assert!(tracker.announces().iter().all(|asked| asked.path() == "/scrape"));
+    ends_with(&show(&["--no-trackers"]), 6, "there is no tracker to ask");
 
     let desk = Desk::new(Sample::small());
     let outcome = Program::start(["show", &desk.torrent(), "--scrape"]).finish(LIMIT);
-    ends_with(&outcome, 6, "no tracker");
+    ends_with(&outcome, 6, "there is no tracker to ask");
+    tracker.script(Reply::Body(b"d14:failure reason2:noe".to_vec()));
+    let outcome = Program::start(["show", &desk.torrent(), "--scrape", "--tracker", &url]).finish(LIMIT);
+    ends_with(&outcome, 6, &format!("{url}  refused: no"));
 }

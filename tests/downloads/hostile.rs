@@ -167,7 +167,13 @@ fn a_bitfield_that_cannot_be() {
     is_dropped("a second bitfield", |talk, sample| {
         talk.greet(sample, FAST)?;
         talk.say(Message::HaveNone)?;
+        talk.say(Message::HaveAll)?;
         talk.say(Message::HaveAll)
+    });
+    is_dropped("a second bitfield", |talk, sample| {
+        talk.greet(sample, FAST)?;
+        talk.say(Message::HaveAll)?;
+        talk.say(Message::HaveNone)
     });
     is_dropped("a bitfield with pieces that the torrent does not have", |talk, sample| {
         talk.greet(sample, PLAIN)?;

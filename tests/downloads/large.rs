@@ -9,9 +9,10 @@ use crate::folder::TestFolder;
 use crate::peer::{PLAIN, Peer};
 use crate::sample::Sample;
 use femtotorrent::metainfo::Metainfo;
-use femtotorrent::session::Job;
+use femtotorrent::session::{Job, Torrent};
 use femtotorrent::wire::Message;
 use sha1::{Digest, Sha1};
+use std::sync::Arc;
 
 /// A torrent of `pieces` pieces of which `known` have digests that can be met.
 fn torrent(pieces: u32, piece_length: u32, known: &[(u32, Vec<u8>)]) -> Vec<u8> {
@@ -58,7 +59,7 @@ fn only_these_pieces_come(pieces: u32, piece_length: u32, which: &[u32]) {
     });
     let small = Sample::small();
     let download = Download::with(&small, &[&peer], TestFolder::new(), |job: &mut Job| {
-        job.metainfo = Metainfo::parse(raw).unwrap();
+        job.torrent = Torrent::Whole(Arc::new(Metainfo::parse(raw).unwrap()));
     });
     let all = u64::from(piece_length) * which.len() as u64;
     download.wait_until(|snapshot| snapshot.done == all);

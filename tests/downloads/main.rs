@@ -11,6 +11,10 @@ mod folder;
 mod instance;
 #[path = "../support/logbook.rs"]
 mod logbook;
+#[path = "../support/metadata.rs"]
+mod metadata;
+#[path = "../support/node.rs"]
+mod node;
 #[path = "../support/peer.rs"]
 mod peer;
 #[path = "../support/program.rs"]
@@ -28,10 +32,17 @@ mod tracker;
 
 mod command_line;
 mod create;
+mod exchange;
+mod finding;
 mod hostile;
 mod hostile_leechers;
 mod large;
 mod leeching;
+mod magnet_liars;
+mod magnet_links;
+mod magnets;
 mod seeding;
+mod selecting;
 mod swarm;
 mod trackers;
+mod witnesses;

@@ -18,7 +18,7 @@ fn ten_leechers_and_a_seed_all_finish() {
     let swarm = swarm();
     let _seed = swarm.seed(&["--up-limit", "2M"]);
     let leechers: Vec<Leecher> = (0..10).map(|_| swarm.leecher(&[])).collect();
-    leechers.into_iter().for_each(|leecher| swarm.assert_completes(leecher));
+    swarm.assert_complete(leechers);
 }
 
 #[test]
@@ -26,8 +26,7 @@ fn two_half_full_clients_complete_each_other() {
     let swarm = swarm();
     let even = swarm.leecher_with(|piece| piece % 2 == 0, &[]);
     let odd = swarm.leecher_with(|piece| piece % 2 == 1, &[]);
-    swarm.assert_completes(even);
-    swarm.assert_completes(odd);
+    swarm.assert_complete([even, odd]);
 }
 
 #[test]
@@ -38,7 +37,7 @@ fn everybody_finishes_although_the_seed_leaves_when_one_copy_is_out() {
     let leechers: Vec<Leecher> = (0..5).map(|_| swarm.leecher(&[])).collect();
     swarm.wait_until_one_copy_is_out(&leechers);
     seed.stop();
-    leechers.into_iter().for_each(|leecher| swarm.assert_completes(leecher));
+    swarm.assert_complete(leechers);
 }
 
 #[test]
@@ -47,7 +46,7 @@ fn those_who_give_nothing_finish_too() {
     let _seed = swarm.seed(&["--up-limit", "2M"]);
     let givers: Vec<Leecher> = (0..3).map(|_| swarm.leecher(&[])).collect();
     let takers: Vec<Leecher> = (0..3).map(|_| swarm.leecher(&["--up-limit", "0"])).collect();
-    givers.into_iter().chain(takers).for_each(|leecher| swarm.assert_completes(leecher));
+    swarm.assert_complete(givers.into_iter().chain(takers));
 }
 
 #[test]
@@ -55,7 +54,7 @@ fn a_super_seed_sends_little_more_than_one_copy() {
     let swarm = swarm();
     let (seed, _) = swarm.seed(&["--super", "--up-limit", "2M"]);
     let leechers: Vec<Leecher> = (0..4).map(|_| swarm.leecher(&[])).collect();
-    leechers.into_iter().for_each(|leecher| swarm.assert_completes(leecher));
+    swarm.assert_complete(leechers);
     assert!(ratio(&seed.stop().output) < 2.0);
 }
 

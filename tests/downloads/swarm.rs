@@ -129,6 +129,21 @@ fn a_bitfield_may_be_lazy_come_late_or_again_and_behind_an_extension_handshake()
 }
 
 #[test]
+fn a_peer_that_becomes_complete_may_say_so_in_one_word() {
+    let sample = Arc::new(Sample::small());
+    let served = Arc::clone(&sample);
+    let peer = Peer::start(move |talk| {
+        talk.greet(&served, FAST)?;
+        talk.say(Message::HaveNone)?;
+        talk.say(Message::HaveAll)?;
+        talk.say(Message::Unchoke)?;
+        talk.serve(&served)
+    });
+    Download::start(&sample, &[&peer]).complete(&sample);
+    assert_eq!(peer.record().connections, 1);
+}
+
+#[test]
 fn what_a_choke_made_the_peer_forget_is_asked_for_again() {
     let sample = Arc::new(Sample::small());
     let served = Arc::clone(&sample);
@@ -536,7 +551,7 @@ fn more_peers_than_fit_into_the_inbox_may_be_named() {
     let sample = Arc::new(Sample::small());
     let peer = Peer::honest(&sample);
     let download = Download::with(&sample, &[&peer], TestFolder::new(), |job| {
-        job.peers = vec![job.peers[0].clone(); 3000];
+        job.sources.peers = vec![job.sources.peers[0].clone(); 3000];
     });
     download.complete(&sample);
     assert_eq!(peer.record().connections, 1);

@@ -1,11 +1,13 @@
 //! Downloads whose peers come from a tracker, or in spite of it.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use crate::download::Download;
-use crate::peer::{Gate, Peer};
+use crate::peer::{Gate, MODERN, Peer};
 use crate::sample::Sample;
 use crate::tracker::{Reply, Tracker};
+use femtotorrent::wire::Message;
 
 #[test]
 fn a_tracker_names_the_peer_and_hears_of_the_end() {
@@ -20,6 +22,24 @@ fn a_tracker_names_the_peer_and_hears_of_the_end() {
     assert_eq!((said[0].get("event"), said[0].get("left")), ("started".into(), "524188".into()));
     assert_eq!((said[1].get("event"), said[1].get("left")), ("completed".into(), "0".into()));
     assert_eq!(peer.record().connections, 1);
+}
+
+#[test]
+fn over_ipv6_everything_goes_as_over_ipv4() {
+    let sample = Arc::new(Sample::small());
+    let theirs = Arc::clone(&sample);
+    let peer = Peer::at("::1", move |talk| {
+        talk.greet(&theirs, MODERN)?;
+        talk.say(Message::HaveAll)?;
+        talk.say(Message::Unchoke)?;
+        talk.serve(&theirs)
+    });
+    let tracker = Tracker::start_at(Ipv6Addr::LOCALHOST.into(), &[peer.address()]);
+    let with_tracker = Sample::small().with_tracker(&tracker.url());
+    Download::start(&with_tracker, &[]).complete(&with_tracker);
+    assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped");
+    Download::start(&sample, &[&peer]).complete(&sample);
+    assert!(peer.record().connections >= 2);
 }
 
 #[test]

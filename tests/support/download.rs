@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use femtotorrent::message::Snapshot;
-use femtotorrent::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
+use femtotorrent::session::{self, Job, Network, Outcome, Progress, SessionError, Sources, Stop, Torrent};
 use femtotorrent::storage::Allocate;
 use femtotorrent::swarm::{Aim, End, Giving, Limits};
 
@@ -40,12 +40,16 @@ impl Download {
         change: impl FnOnce(&mut Job),
     ) -> Download {
         let mut job = Job {
-            metainfo: sample.metainfo(),
+            torrent: Torrent::Whole(Arc::new(sample.metainfo())),
+            selected: Vec::new(),
             aim: Aim::Whole,
             folder: PathBuf::from(folder.path()),
             giving: Giving::default(),
-            peers: peers.iter().map(|peer| peer.address().to_string()).collect(),
-            waits_for_peers: false,
+            sources: Sources {
+                peers: peers.iter().map(|peer| peer.address().to_string()).collect(),
+                pex: true,
+                ..Sources::of_the_torrent()
+            },
             limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None },
             allocate: Allocate::Sparse,
             overwrite: false,

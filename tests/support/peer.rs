@@ -209,6 +209,8 @@ pub struct Talk {
     pub turn: usize,
     /// So many bytes more, and the peer dies.
     pub life: usize,
+    /// What femtotorrent's handshake said that it speaks.
+    pub reserved: [u8; 8],
 }
 
 impl Talk {
@@ -236,7 +238,7 @@ impl Talk {
         let turn = state.record.connections - 1;
         drop(state);
         shared.changed.notify_all();
-        Some(Talk { stream, shared: Arc::clone(shared), turn, life: usize::MAX })
+        Some(Talk { stream, shared: Arc::clone(shared), turn, life: usize::MAX, reserved: [0; 8] })
     }
 
     fn end(self) {
@@ -270,6 +272,7 @@ impl Talk {
         let mut bytes = [0; 68];
         self.stream.read_exact(&mut bytes)?;
         assert_eq!(&bytes[..20], b"\x13BitTorrent protocol");
+        self.reserved.copy_from_slice(&bytes[20..28]);
         Ok((bytes[28..48].try_into().unwrap(), bytes[48..].try_into().unwrap()))
     }
 

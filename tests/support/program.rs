@@ -3,8 +3,9 @@
 //! One thread a stream collects what it prints, so that a full pipe never stops the program and a
 //! test can wait for it to say something.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -43,10 +44,27 @@ struct Stream {
 }
 
 impl Program {
-    /// Starts femtotorrent with these arguments.
+    /// Starts femtotorrent with these arguments. Where it speaks with peers, it finds none but those that
+    /// the arguments and the torrent name: tests must not find each other.
     pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let mut arguments: Vec<OsString> = arguments.into_iter().map(|it| it.as_ref().to_owned()).collect();
+        if arguments.first().is_some_and(|command| ["get", "seed", "show"].iter().any(|it| command == it)) {
+            arguments.extend(["--no-dht".into(), "--no-lan".into()]);
+        }
+        Self::start_in_public(arguments)
+    }
+
+    /// The same, as a user does it who keeps nothing from one run to the next.
+    pub fn start_in_public<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        // No folder can be there. What the user has is no business of a test, and what one test would
+        // leave is none of another's.
+        Self::start_with_cache("/dev/null".as_ref(), arguments)
+    }
+
+    /// The same with what is kept in this folder.
+    pub fn start_with_cache<A: AsRef<OsStr>>(cache: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
-        command.args(arguments).stdin(Stdio::null());
+        command.args(arguments).stdin(Stdio::null()).env("XDG_CACHE_HOME", cache);
         Self::launch(command)
     }
 

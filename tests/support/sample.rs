@@ -1,6 +1,7 @@
 //! A payload that is made up from a number, and the torrent that describes it.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use femtotorrent::metainfo::Metainfo;
@@ -72,6 +73,21 @@ impl Sample {
     /// The same with a tracker.
     pub fn with_tracker(mut self, url: &str) -> Sample {
         self.torrent.splice(1..1, format!("8:announce{}:{url}", url.len()).into_bytes());
+        self
+    }
+
+    /// The same as a private torrent (BEP 27), which is another torrent.
+    pub fn private(mut self) -> Sample {
+        let end = self.torrent.len() - 2;
+        self.torrent.splice(end..end, *b"7:privatei1e");
+        self
+    }
+
+    /// The same with a node of the DHT (BEP 5).
+    pub fn with_node(mut self, node: SocketAddr) -> Sample {
+        let (end, host) = (self.torrent.len() - 1, node.ip().to_string());
+        let nodes = format!("5:nodesll{}:{host}i{}eee", host.len(), node.port());
+        self.torrent.splice(end..end, nodes.into_bytes());
         self
     }
 

@@ -78,10 +78,18 @@ impl Swarm {
 
     /// Waits until a leecher says that it seeds, ends it, and looks at every byte.
     pub fn assert_completes(&self, leecher: Leecher) {
-        leecher.instance.wait_for("seeding, listening");
-        let output = leecher.instance.stop().output;
-        self.sample.assert_downloaded(leecher.folder.path());
-        assert!(!output.contains("panicked"), "{output}");
+        self.assert_complete([leecher]);
+    }
+
+    /// The same of several. None ends before all have everything: others may need what it has.
+    pub fn assert_complete(&self, leechers: impl IntoIterator<Item = Leecher>) {
+        let leechers: Vec<Leecher> = leechers.into_iter().collect();
+        leechers.iter().for_each(|leecher| leecher.instance.wait_for("seeding, listening"));
+        for leecher in leechers {
+            let output = leecher.instance.stop().output;
+            self.sample.assert_downloaded(leecher.folder.path());
+            assert!(!output.contains("panicked"), "{output}");
+        }
     }
 
     fn leecher_in(&self, folder: TestFolder, arguments: &[&str]) -> Leecher {

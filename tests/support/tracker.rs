@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -72,7 +72,12 @@ impl Tracker {
     /// A tracker that names these peers and all who announced themselves before, at the addresses that
     /// they connected from.
     pub fn start(peers: &[SocketAddr]) -> Tracker {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Tracker::start_at(Ipv4Addr::LOCALHOST.into(), peers)
+    }
+
+    /// The same, at this address of the host.
+    pub fn start_at(host: IpAddr, peers: &[SocketAddr]) -> Tracker {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared =
             Arc::new(Shared { peers: peers.to_vec(), state: Mutex::default(), heard: Condvar::new() });

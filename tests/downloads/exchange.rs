@@ -1,0 +1,284 @@
+//! What peers tell each other beside the payload: of other peers (BEP 11), and the metadata (BEP 9).
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::download::Download;
+use crate::folder::TestFolder;
+use crate::instance::Instance;
+use crate::leeching::leech;
+use crate::logbook;
+use crate::peer::{FAST, Gate, MODERN, Peer, Said, Talk};
+use crate::sample::Sample;
+use crate::seeder::Seeder;
+use femtotorrent::wire::Message;
+use femtotorrent::wire::extension::{ExtensionHandshake, HANDSHAKE, UT_METADATA, UT_PEX};
+use femtotorrent::wire::metadata::{MetadataMessage, PIECE};
+use femtotorrent::wire::pex::{PeerExchange, REACHABLE, UPLOAD_ONLY};
+use sha1::{Digest, Sha1};
+
+const LIMIT: Duration = Duration::from_secs(180);
+/// The numbers under which our peers take messages.
+const OUR_METADATA: u8 = 7;
+pub const OUR_PEX: u8 = 8;
+
+/// What femtotorrent said in its next message of the extension protocol: the number, and the rest.
+fn next_extended(talk: &mut Talk) -> io::Result<(u8, Vec<u8>)> {
+    loop {
+        if let Said::Extended(body) = talk.next()? {
+            return Ok((body[0], body[1..].to_vec()));
+        }
+    }
+}
+
+/// Exchanges the handshakes of the extension protocol: what femtotorrent said.
+pub fn extend(talk: &mut Talk) -> io::Result<ExtensionHandshake> {
+    let (number, body) = next_extended(talk)?;
+    assert_eq!(number, HANDSHAKE);
+    let ours = ExtensionHandshake { metadata: Some(OUR_METADATA), pex: Some(OUR_PEX), ..Default::default() };
+    talk.say(Message::Extended(HANDSHAKE, &ours.to_wire()))?;
+    Ok(ExtensionHandshake::from_wire(&body).unwrap())
+}
+
+/// Says that it is connected to these.
+fn gossip(talk: &mut Talk, added: impl IntoIterator<Item = SocketAddr>) -> io::Result<()> {
+    let mut list = Vec::new();
+    for address in added {
+        let SocketAddr::V4(address) = address else { panic!("{address}") };
+        list.extend(address.ip().octets());
+        list.extend(address.port().to_be_bytes());
+    }
+    let body = [format!("d5:added{}:", list.len()).as_bytes(), &list, b"e"].concat();
+    talk.say(Message::Extended(UT_PEX, &body))
+}
+
+/// A seed that tells of these peers, and serves when the gate is open.
+fn teller(sample: &Arc<Sample>, told: Vec<SocketAddr>, gate: &Gate) -> Peer {
+    let (sample, gate) = (Arc::clone(sample), gate.clone());
+    Peer::start(move |talk| {
+        talk.greet(&sample, MODERN)?;
+        talk.say(Message::HaveAll)?;
+        let said = extend(talk)?;
+        assert_eq!(said.pex.is_none(), sample.metainfo().private);
+        gossip(talk, told.iter().copied())?;
+        gate.pass()?;
+        talk.say(Message::Unchoke)?;
+        talk.serve(&sample)
+    })
+}
+
+/// A port of a host that nobody else uses.
+fn free_port() -> u16 {
+    TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn in_a_chain_of_three_the_ends_find_each_other_through_the_middle() {
+    let sample = Arc::new(Sample::small());
+    let third = Seeder::start(&sample, &[]);
+    let (folder, outputs) = (TestFolder::new(), [TestFolder::new(), TestFolder::new()]);
+    let torrent = sample.write_torrent(folder.path());
+    let torrent = Path::new(&torrent);
+    let (port, knows) = (free_port(), third.address.to_string());
+    // So slow that nobody gets the payload from it.
+    let slow = ["--down-limit", "4K", "--port", &port.to_string(), "--peer", &knows];
+    let second = Instance::get(torrent, outputs[0].path(), &slow);
+    second.wait_for("1 peer");
+    let knows = second.address(port).to_string();
+    let first = Instance::get(torrent, outputs[1].path(), &["-v", "--peer", &knows]);
+    let outcome = first.program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    // Whichever of the two was told first: the seed may have connected to the leecher.
+    let seed = third.address.ip().to_string();
+    let met = |line: &str| line.starts_with(&seed) && line.contains("greeted");
+    assert!(outcome.output.lines().any(met), "{}", outcome.output);
+    sample.assert_downloaded(outputs[1].path());
+}
+
+#[test]
+fn a_peer_that_another_named_is_downloaded_from() {
+    let sample = Arc::new(Sample::small());
+    let (never, other) = (Gate::default(), Peer::honest(&sample));
+    let teller = teller(&sample, vec![other.address()], &never);
+    Download::start(&sample, &[&teller]).complete(&sample);
+    assert_eq!(other.record().served, sample.blocks());
+    never.open();
+}
+
+#[test]
+fn of_ten_thousand_named_peers_a_hundred_are_kept() {
+    logbook::open();
+    let sample = Arc::new(Sample::small());
+    // On this host, where nobody listens.
+    let many = (0..10_000_u16).map(|number| {
+        let [high, low] = number.to_be_bytes();
+        SocketAddr::from(([127, 200, high, low], 1))
+    });
+    let gate = Gate::default();
+    let teller = teller(&sample, many.collect(), &gate);
+    let download = Download::start(&sample, &[&teller]);
+    logbook::wait_for(teller.address(), "it told of 100 peers, 100 of them new");
+    gate.open();
+    download.complete(&sample);
+}
+
+#[test]
+fn one_victim_is_not_tried_at_a_hundred_ports() {
+    logbook::open();
+    let sample = Arc::new(Sample::small());
+    let gate = Gate::default();
+    let victim = (1..=1_000).map(|port| SocketAddr::from(([10, 99, 99, 99], port)));
+    let teller = teller(&sample, victim.collect(), &gate);
+    // With no room for another peer, so that nothing leaves this host.
+    let download = Download::with(&sample, &[&teller], TestFolder::new(), |job| job.limits.max_peers = 1);
+    logbook::wait_for(teller.address(), "it told of 100 peers, 4 of them new");
+    gate.open();
+    download.complete(&sample);
+}
+
+#[test]
+fn who_never_stops_to_tell_of_peers_is_heard_a_few_times_only() {
+    let sample = Arc::new(Sample::small());
+    let trap = Peer::honest(&sample);
+    let too_late = trap.address();
+    let served = Arc::clone(&sample);
+    let teller = Peer::start(move |talk| {
+        talk.greet(&served, MODERN)?;
+        talk.say(Message::HaveAll)?;
+        extend(talk)?;
+        for number in 0..3 {
+            gossip(talk, [SocketAddr::from(([127, 201, 0, number], 1))])?;
+        }
+        for _ in 0..100 {
+            gossip(talk, [too_late])?;
+        }
+        talk.say(Message::Unchoke)?;
+        talk.serve(&served)
+    });
+    Download::start(&sample, &[&teller]).complete(&sample);
+    assert_eq!(trap.record().connections, 0);
+}
+
+#[test]
+fn a_private_torrent_has_no_peers_but_those_of_its_trackers() {
+    let sample = Arc::new(Sample::small().private());
+    let trap = Peer::honest(&sample);
+    let gate = Gate::default();
+    gate.open();
+    let teller = teller(&sample, vec![trap.address()], &gate);
+    Download::start(&sample, &[&teller]).complete(&sample);
+    assert_eq!(trap.record().connections, 0);
+    let extended = teller.record().said.into_iter().filter(|said| matches!(said, Said::Extended(_)));
+    assert_eq!(extended.count(), 1, "the handshake and no more");
+}
+
+#[test]
+fn nothing_is_told_and_nothing_believed_where_the_user_does_not_wish_it() {
+    let sample = Arc::new(Sample::small());
+    let trap = Peer::honest(&sample);
+    let served = Arc::clone(&sample);
+    let told = trap.address();
+    let teller = Peer::start(move |talk| {
+        talk.greet(&served, MODERN)?;
+        talk.say(Message::HaveAll)?;
+        assert_eq!(extend(talk)?.pex, None);
+        gossip(talk, [told])?;
+        talk.say(Message::Unchoke)?;
+        talk.serve(&served)
+    });
+    Download::with(&sample, &[&teller], TestFolder::new(), |job| job.sources.pex = false).complete(&sample);
+    assert_eq!((trap.record().connections, teller.record().served), (0, sample.blocks()));
+}
+
+#[test]
+fn each_peer_is_told_of_the_other_and_not_of_itself() {
+    let sample = Arc::new(Sample::small());
+    let told = Gate::default();
+    let other = Peer::honest_after(&sample, &told);
+    let (served, heard) = (Arc::clone(&sample), told.clone());
+    let (seed, expected) = (other.address(), UPLOAD_ONLY | REACHABLE);
+    let listener = Peer::start(move |talk| {
+        talk.greet(&served, MODERN)?;
+        talk.say(Message::HaveAll)?;
+        let said = extend(talk)?;
+        assert_eq!((said.metadata, said.pex), (Some(UT_METADATA), Some(UT_PEX)));
+        let (number, body) = next_extended(talk)?;
+        assert_eq!(number, OUR_PEX);
+        let news = PeerExchange::from_wire(&body).unwrap();
+        assert_eq!(news, PeerExchange { added: vec![(seed, expected)], dropped: Vec::new() });
+        heard.open();
+        talk.say(Message::Unchoke)?;
+        talk.serve(&served)
+    });
+    let download = Download::start(&sample, &[&listener, &other]);
+    told.pass().expect("it was told of the other");
+    download.complete(&sample);
+}
+
+/// A torrent whose metadata has two pieces.
+fn two_pieces() -> Arc<Sample> {
+    Arc::new(Sample::single(1_000 * 1_024, 1_024))
+}
+
+/// Asks for a piece of the metadata and waits for the answer.
+fn ask_for(talk: &mut Talk, piece: u32) -> Vec<u8> {
+    talk.say(Message::Extended(UT_METADATA, &MetadataMessage::Request(piece).to_wire())).unwrap();
+    let (number, body) = next_extended(talk).unwrap();
+    assert_eq!(number, OUR_METADATA);
+    body
+}
+
+#[test]
+fn the_metadata_is_given_to_whoever_asks_and_has_the_info_hash() {
+    let sample = two_pieces();
+    let seeder = Seeder::start(&sample, &["--up-limit", "200K"]);
+    let mut talk = seeder.meet(MODERN);
+    let size = extend(&mut talk).unwrap().metadata_size.unwrap();
+    let mut info = Vec::new();
+    for piece in 0..2 {
+        let body = ask_for(&mut talk, piece);
+        match MetadataMessage::from_wire(&body) {
+            Some(MetadataMessage::Data { piece: given, total_size, bytes }) => {
+                assert_eq!((given, total_size), (piece, Some(size)));
+                assert!(bytes.len() == PIECE as usize || piece == 1);
+                info.extend_from_slice(bytes);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(info.len() as u64, size);
+    assert_eq!(<[u8; 20]>::from(Sha1::digest(&info)), sample.info_hash());
+    for piece in [2, 3, u32::MAX] {
+        let body = ask_for(&mut talk, piece);
+        assert_eq!(MetadataMessage::from_wire(&body), Some(MetadataMessage::Reject(piece)));
+    }
+}
+
+#[test]
+fn who_uploads_nothing_gives_no_metadata() {
+    let sample = two_pieces();
+    let seeder = Seeder::start(&sample, &["--up-limit", "0"]);
+    let mut talk = seeder.meet(MODERN);
+    assert_eq!(extend(&mut talk).unwrap().metadata_size, None);
+    let body = ask_for(&mut talk, 0);
+    assert_eq!(MetadataMessage::from_wire(&body), Some(MetadataMessage::Reject(0)));
+}
+
+#[test]
+fn a_flood_of_requests_for_metadata_ends_and_others_are_served() {
+    let sample = two_pieces();
+    let seeder = Seeder::start(&sample, &[]);
+    let mut hostile = seeder.meet(MODERN);
+    extend(&mut hostile).unwrap();
+    let mut flood = Vec::new();
+    let request = MetadataMessage::Request(0).to_wire();
+    (0..100_000).for_each(|_| Message::Extended(UT_METADATA, &request).write_to(&mut flood));
+    // That we are hung up on in the middle is expected.
+    let _ = hostile.say_bytes(&flood);
+    seeder.says_of(hostile.address(), "request after request for metadata");
+    leech(&mut seeder.meet(FAST), &sample).unwrap();
+    assert!(seeder.peak_memory() < 40 << 20, "{} bytes", seeder.peak_memory());
+}

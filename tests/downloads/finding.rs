@@ -1,0 +1,137 @@
+//! Our own programs find each other without a tracker: on the local network and by the DHT.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::folder::TestFolder;
+use crate::instance::Instance;
+use crate::metadata::link;
+use crate::program::{Outcome, Program};
+use crate::sample::Sample;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A torrent and its payload in a folder, from which it can be seeded.
+struct Origin {
+    sample: Sample,
+    folder: TestFolder,
+}
+
+impl Origin {
+    /// One that no other test has.
+    fn new(name: &str) -> Origin {
+        let origin = Origin { sample: Sample::named(name, 300_000, 16_384), folder: TestFolder::new() };
+        origin.sample.write_torrent(origin.folder.path());
+        origin.sample.write_payload(origin.folder.path());
+        origin
+    }
+
+    fn torrent(&self) -> std::path::PathBuf {
+        self.folder.path().join("sample.torrent")
+    }
+
+    fn seed(&self, arguments: &[&str]) -> (Instance, SocketAddr) {
+        Instance::seed_in_public(&self.torrent(), self.folder.path(), arguments)
+    }
+
+    /// Downloads it by its link, with nothing but these arguments to find peers by.
+    fn get(&self, arguments: &[&str]) {
+        let output = TestFolder::new();
+        let link = link(&self.sample);
+        let instance = Instance::get_in_public(link.as_ref(), output.path(), arguments);
+        self.assert_downloaded(&instance.program.finish(LIMIT), &output);
+    }
+
+    fn assert_downloaded(&self, outcome: &Outcome, output: &TestFolder) {
+        assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+        self.sample.assert_downloaded(output.path());
+    }
+}
+
+#[test]
+fn two_programs_with_nothing_else_find_each_other_on_the_local_network() {
+    let origin = Origin::new("on the local network.bin");
+    let _seed = origin.seed(&["--no-dht"]);
+    origin.get(&["--no-dht"]);
+    let output = TestFolder::new();
+    let instance = Instance::get_in_public(&origin.torrent(), output.path(), &["--no-dht"]);
+    origin.assert_downloaded(&instance.program.finish(LIMIT), &output);
+}
+
+#[test]
+fn who_comes_first_is_found_by_the_seed_that_comes_later() {
+    let origin = Origin::new("first the leecher.bin");
+    let output = TestFolder::new();
+    let link = link(&origin.sample);
+    let instance = Instance::get_in_public(link.as_ref(), output.path(), &["--no-dht"]);
+    instance.wait_for("looking for peers that have the metadata");
+    let _seed = origin.seed(&["--no-dht"]);
+    origin.assert_downloaded(&instance.program.finish(LIMIT), &output);
+}
+
+#[test]
+fn in_a_dht_of_our_own_programs_a_link_is_enough() {
+    let origins = ["first.bin", "second.bin", "third.bin"].map(Origin::new);
+    let (_first, address) = origins[0].seed(&["--no-lan"]);
+    let known = address.to_string();
+    let (_second, second) = origins[1].seed(&["--no-lan", "--dht-node", &known]);
+    let _third = origins[2].seed(&["--no-lan", "--dht-node", &known]);
+    let known = second.to_string();
+    for origin in &origins {
+        origin.get(&["--no-lan", "--dht-node", &known]);
+    }
+}
+
+#[test]
+fn the_nodes_of_one_run_are_enough_for_the_next() {
+    let origins = ["before.bin", "after.bin"].map(Origin::new);
+    let (_first, address) = origins[0].seed(&["--no-lan"]);
+    let known = address.to_string();
+    let _second = origins[1].seed(&["--no-lan", "--dht-node", &known]);
+    let cache = TestFolder::new();
+    let run = |origin: &Origin, more: &[&str]| {
+        let output = TestFolder::new();
+        let (link, folder) = (link(&origin.sample), output.path().to_str().unwrap());
+        let all = ["get", &link, "-o", folder, "--no-lan", "--bind", "127.0.78.1"];
+        let program = Program::start_with_cache(cache.path(), [&all, more].concat());
+        origin.assert_downloaded(&program.finish(LIMIT), &output);
+    };
+    run(&origins[0], &["--dht-node", &known]);
+    assert!(cache.path().join("femtotorrent/dht").exists());
+    run(&origins[1], &[]);
+}
+
+/// Raises the loopback interface of a network that holds nothing else, takes IPv6 away from it, seeds there,
+/// and downloads from that by its link.
+const WITHOUT_IPV6: &str = r#"
+ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 || exit 99
+"$0" seed "$1" -d "$2" --port 6990 --quiet &
+"$0" get "$3" -o "$4" --dht-node 127.0.0.1:6990
+code=$?
+kill $!
+exit $code
+"#;
+
+#[test]
+fn a_host_without_ipv6_misses_nothing() {
+    let try_it = "ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6";
+    let unshared = || {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--net", "sh", "-c"]).stdin(Stdio::null());
+        command.env("XDG_CACHE_HOME", "/dev/null");
+        command
+    };
+    let permitted = unshared().arg(try_it).stderr(Stdio::null()).status();
+    if !permitted.is_ok_and(|status| status.success()) {
+        println!("skipped: this host lets nobody have a network of his own");
+        return;
+    }
+    let (origin, output) = (Origin::new("without IPv6.bin"), TestFolder::new());
+    let mut command = unshared();
+    command.args([WITHOUT_IPV6, env!("CARGO_BIN_EXE_femtotorrent")]);
+    command.arg(origin.torrent()).arg(origin.folder.path()).arg(link(&origin.sample)).arg(output.path());
+    let outcome = Program::launch(command).finish(LIMIT);
+    origin.assert_downloaded(&outcome, &output);
+    assert!(!outcome.output.contains("WARN") && !outcome.output.contains("no DHT"), "{}", outcome.output);
+}
