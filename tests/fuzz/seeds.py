@@ -117,9 +117,43 @@ def seeds():
         packet(1, 3, b"not welcome"),
     ]
 
-    said = {b"m": {b"ut_metadata": 2, b"ut_pex": 1}, b"p": 6881, b"reqq": 500, b"v": b"x 1.0"}
+    search = b"BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\n"
+    yield "searching", [
+        search + b"Infohash: %s\r\ncookie: 1f\r\n\r\n\r\n" % (b"0a" * 20),
+        search + b"Infohash: %s\r\n" % (b"0a" * 20) * 30 + b"\r\n",
+    ]
+
+    node = bytes(range(20))
+    ask = {b"id": node, b"want": [b"n4", b"n6"]}
+    queries = [
+        {b"q": b"ping", b"a": {b"id": node}, b"ro": 1},
+        {b"q": b"find_node", b"a": ask | {b"target": node}},
+        {b"q": b"get_peers", b"a": ask | {b"info_hash": node}},
+        {b"q": b"announce_peer", b"a": {b"id": node, b"info_hash": node, b"port": 1, b"token": b"t"}},
+        {b"q": b"announce_peer", b"a": {b"id": node, b"info_hash": node, b"implied_port": 1, b"token": b"t"}},
+    ]
+    found = {b"id": node, b"nodes": bytes(26), b"nodes6": bytes(38), b"token": b"t", b"values": [bytes(6), bytes(18)]}
+    krpc = [query | {b"y": b"q"} for query in queries]
+    krpc += [{b"y": b"r", b"r": found, b"ip": bytes(6)}, {b"y": b"e", b"e": [203, b"no"]}]
+    krpc = [one | {b"t": b"aa", b"v": b"FM01"} for one in krpc]
+    yield "krpc", [bencode(one) for one in krpc] + [shorthand(one) for one in krpc]
+
+    said = {b"m": {b"ut_metadata": 2, b"ut_pex": 1}, b"metadata_size": 31235, b"p": 6881, b"reqq": 500, b"v": b"x 1.0"}
     handshakes = [said | {b"yourip": bytes([127, 0, 0, 1])}, said | {b"yourip": bytes([32] * 16)}]
     yield "extension", [bencode(one) for one in handshakes] + [shorthand(one) for one in handshakes]
+    request = bencode({b"msg_type": 0, b"piece": 0})
+    data = {b"msg_type": 1, b"piece": 1, b"total_size": 31235}
+    yield "metadata", [request, bencode(data) + b"d5:filesle", shorthand(data)]
+    gossip = {b"added": bytes([10, 0, 0, 1, 26, 225] * 3), b"added.f": b"\x12\x10\0", b"dropped": bytes(range(6))}
+    gossip |= {b"added6": bytes([32] * 36), b"added6.f": b"\0\2", b"dropped6": bytes([33] * 18)}
+    yield "pex", [bencode(gossip), shorthand(gossip)]
+    magnet = b"magnet:?xt=urn:btih:"
+    yield "magnet", [
+        b"c12fe1c06bba254a9dc9f519b335aa7c1367a88a",
+        magnet + b"YEX6DQDLXISUVHOJ6UM3GNNKPQJWPKEK&dn=a+%C5%BD",
+        b"&tr.1=udp%3A%2F%2Ft.example%3A80&ws=http://w.example&x.pe=[2001:db8::1]:6881&x.pe=p.example:1",
+        b"&so=0,2,4-6&xt=urn:btmh:1220",
+    ]
     yield "bencode", [bencode(one) for one in answers + handshakes + [[], {}, -1, [[b"", {b"b": 0, b"a": []}]]]]
 
     opening = b"\x13BitTorrent protocol"
