@@ -1,11 +1,13 @@
-//! Programs that are not ours, as child processes: three seeders, three leechers and a tracker.
+//! Programs that are not ours, as child processes: three seeders, three leechers, a tracker and a DHT.
 //!
 //! Each is ready when its constructor returns, listens on loopback only where it can, and is killed
 //! when it is dropped.
 
 mod leeching;
+mod nodes;
 
 pub use leeching::Leecher;
+pub use nodes::Nodes;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -46,6 +48,20 @@ impl Foreign {
         let port = seeder.expect_line("listening ");
         seeder.address.set_port(port.trim().parse().unwrap());
         seeder
+    }
+
+    /// libtorrent, on the local network that the loopback interface is, with a torrent that it knows only
+    /// the info-hash of.
+    pub fn libtorrent_on_lan(info_hash: [u8; 20]) -> Self {
+        let host = Ipv4Addr::LOCALHOST;
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_lan.py");
+        let digits: String = info_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut command = Command::new("python3");
+        command.arg(script).arg(host.to_string()).arg(digits);
+        let mut program = Self::start(command, SocketAddr::from((host, 0)), None);
+        let port = program.expect_line("listening ");
+        program.address.set_port(port.trim().parse().unwrap());
+        program
     }
 
     /// aria2 seeds the payload, at most `rate` bytes a second (0: no limit).
@@ -99,6 +115,9 @@ impl Foreign {
             .arg(format!("--download-dir={}", content.display()));
         let seeder = Self::start(command, address, Some(folder));
         seeder.expect_line("Verification is done");
+        // It looks there for the metadata that it gives to others, and verifies nothing that is there when
+        // it starts.
+        std::fs::copy(payload.torrent(), torrents.join(format!("{}.torrent", payload.info_hash()))).unwrap();
         seeder
     }
 
@@ -140,9 +159,13 @@ impl Foreign {
         while self.expect_line("uploaded ").trim().parse::<u64>().unwrap() < bytes {}
     }
 
-    fn start(mut command: Command, address: SocketAddr, folder: Option<Folder>) -> Self {
+    fn start(command: Command, address: SocketAddr, folder: Option<Folder>) -> Self {
+        Self::start_with(command, Stdio::null(), address, folder)
+    }
+
+    fn start_with(mut command: Command, input: Stdio, address: SocketAddr, folder: Option<Folder>) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -154,7 +177,7 @@ impl Foreign {
     }
 
     /// Waits for a line with this text, and returns what follows it.
-    fn expect_line(&self, text: &str) -> String {
+    pub fn expect_line(&self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = String::new();
         loop {

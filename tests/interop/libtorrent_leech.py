@@ -1,4 +1,4 @@
-"""A libtorrent leecher: libtorrent_leech.py TORRENT FOLDER HOST [PEER-HOST:PORT ...]
+"""A libtorrent leecher: libtorrent_leech.py TORRENT FOLDER HOST BYTES-A-SECOND [PEER-HOST:PORT ...]
 
 Prints "listening PORT", downloads from these peers and from those that the torrent's trackers name,
 prints "complete" when everything is there and checked, and goes on to share it.
@@ -7,7 +7,7 @@ import sys
 
 import libtorrent as lt
 
-torrent, folder, host, peers = *sys.argv[1:4], sys.argv[4:]
+torrent, folder, host, rate, peers = *sys.argv[1:5], sys.argv[5:]
 session = lt.session({
     "listen_interfaces": f"{host}:0", "outgoing_interfaces": host,
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
@@ -18,6 +18,8 @@ parameters = lt.add_torrent_params()
 parameters.ti = lt.torrent_info(torrent)
 parameters.save_path = folder
 handle = session.add_torrent(parameters)
+# The session's own limit would not hold for peers of the same host; a torrent's does. 0: no limit.
+handle.set_download_limit(int(rate))
 print("listening", session.listen_port(), flush=True)
 for peer in peers:
     peer_host, _, port = peer.rpartition(":")

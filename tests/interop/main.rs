@@ -6,9 +6,13 @@
 #![cfg(test)]
 
 mod create;
+mod dht;
+mod exchange;
 mod foreign;
 #[path = "../support/instance.rs"]
 mod instance;
+mod lan;
+mod magnets;
 mod payload;
 #[path = "../support/program.rs"]
 mod program;

@@ -124,6 +124,11 @@ impl Payload {
         line.expect("transmission-show names the hash").to_owned()
     }
 
+    /// The link to it, without a tracker.
+    pub fn magnet(&self) -> String {
+        format!("magnet:?xt=urn:btih:{}", self.info_hash())
+    }
+
     /// Makes a folder with every third piece of a single-file payload, from piece `first` on, and
     /// holes for the rest.
     pub fn every_third_piece(&self, first: u64) -> PathBuf {

@@ -4,6 +4,7 @@
 //! announces the address that it connects from. Transmission takes no peers from 127.0.0.0/8 out of a
 //! tracker's answer: whoever is to meet it must connect to it.
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -22,11 +23,21 @@ pub struct Leecher {
 impl Leecher {
     /// libtorrent, which connects to these peers and to those that the tracker names.
     pub fn libtorrent(payload: &Payload, peers: &[SocketAddr]) -> Self {
+        Self::libtorrent_at(payload, peers, 0)
+    }
+
+    /// The same at so many bytes a second (0: no limit).
+    pub fn libtorrent_at(payload: &Payload, peers: &[SocketAddr], rate: u64) -> Self {
         let host = Ipv4Addr::new(127, 0, 0, 101);
         let output = Folder::new();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_leech.py");
         let mut command = Command::new("python3");
-        command.arg(script).arg(payload.torrent()).arg(output.path()).arg(host.to_string());
+        command
+            .arg(script)
+            .arg(payload.torrent())
+            .arg(output.path())
+            .arg(host.to_string())
+            .arg(rate.to_string());
         command.args(peers.iter().map(SocketAddr::to_string));
         let mut program = Foreign::start(command, SocketAddr::from((host, 0)), None);
         let port = program.expect_line("listening ");
@@ -36,6 +47,15 @@ impl Leecher {
 
     /// aria2. It listens on all addresses and connects from one.
     pub fn aria2(payload: &Payload) -> Self {
+        Self::aria2_by(payload.torrent().as_ref())
+    }
+
+    /// The same by this link.
+    pub fn aria2_by_link(magnet: &str) -> Self {
+        Self::aria2_by(magnet.as_ref())
+    }
+
+    fn aria2_by(torrent: &OsStr) -> Self {
         let address = free_address(Ipv4Addr::new(127, 0, 0, 102));
         let output = Folder::new();
         let mut command = Command::new("aria2c");
@@ -49,7 +69,7 @@ impl Leecher {
             .arg(format!("--interface={}", address.ip()))
             .arg("--dir")
             .arg(output.path())
-            .arg(payload.torrent());
+            .arg(torrent);
         let program = Foreign::start(command, address, None);
         program.expect_line("listening on TCP port");
         let complete = format!("{}/", output.path().display());
