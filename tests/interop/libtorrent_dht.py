@@ -22,7 +22,7 @@ import libtorrent as lt
 count, network = int(sys.argv[1]), sys.argv[2]
 sessions = [
     lt.session({
-        "listen_interfaces": f"{network}.{number}:0",
+        "listen_interfaces": f"{network}.{number}:0", "outgoing_interfaces": f"{network}.{number}",
         "enable_dht": True, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
         "dht_bootstrap_nodes": "", "enable_incoming_utp": False, "enable_outgoing_utp": False,
         "dht_restrict_routing_ips": False, "dht_restrict_search_ips": False,

@@ -40,6 +40,7 @@ fn libtorrent_finds_our_seed_by_a_link_alone_and_downloads() {
     let known = nodes.arguments();
     let known: Vec<&str> = known.iter().map(String::as_str).chain(["--no-lan"]).collect();
     let (_seed, _) = Instance::seed_in_public(&payload.torrent(), &payload.complete(), &known);
+    nodes.wait_for_announce();
     let output = Folder::new();
     nodes.get(&payload.magnet(), output.path());
     payload.assert_identical(output.path());

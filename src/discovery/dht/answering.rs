@@ -2,7 +2,7 @@
 //!
 //! Pure. Whoever asks may have written another's address on the packet. So nothing is kept of it but what
 //! `rates` counts, it comes into the table only once it has answered a query of ours, and until then an
-//! answer has fewer than three times the bytes of its question.
+//! answer, and the query with it, have fewer than three times the bytes of the question.
 
 use super::addresses::{Contact, Family};
 use super::id::NodeId;
@@ -14,8 +14,10 @@ use std::net::SocketAddr;
 /// Bytes of the longest packet that we send (BEP 32, "maximum packet size").
 const LONGEST_ANSWER: usize = 1_024;
 
-/// Bytes of an answer for each byte of its question, that are too many.
+/// Bytes for each byte of a question that are too many.
 const TOO_MANY_TIMES: usize = 3;
+/// Bytes of our ping, at most.
+const PING: usize = 70;
 
 impl Node {
     /// Answers a query of so many bytes.
@@ -52,7 +54,11 @@ impl Node {
             Ask::Unknown => Body::Error(UNKNOWN_METHOD),
         };
         let proven = self.callers.is_proven(from.ip(), self.now);
-        let most = if proven { LONGEST_ANSWER } else { (length * TOO_MANY_TIMES - 1).min(LONGEST_ANSWER) };
+        let contact = Contact { id: query.id, address: from };
+        let is_new =
+            !packet.read_only && !self.table.asked(contact, self.now) && self.table.wants(contact, self.now);
+        let room = (length * TOO_MANY_TIMES - 1).saturating_sub(if is_new { PING } else { 0 });
+        let most = if proven { LONGEST_ANSWER } else { room.min(LONGEST_ANSWER) };
         let transaction = packet.transaction;
         let answer = Packet { transaction, body, read_only: false, external: Some(from), version: VERSION };
         if let Some(packet) = cut(answer, most)
@@ -60,8 +66,7 @@ impl Node {
         {
             self.outputs.push_back(Output::Send { to: from, packet });
         }
-        let contact = Contact { id: query.id, address: from };
-        if !packet.read_only && !self.table.asked(contact, self.now) && self.table.wants(contact, self.now) {
+        if is_new {
             self.introduce(from);
         }
     }

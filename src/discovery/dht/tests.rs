@@ -1,6 +1,6 @@
 use super::packet::{Ask, Body, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
 use super::{Contact, Family, Node, NodeId, Output, Settings};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -131,6 +131,24 @@ fn no_answer_to_a_stranger_is_three_times_its_question() {
             let (asked, answer) = stage.ask(stranger, ask);
             assert!(answer.len() < 3 * asked, "{ask:?}: {} for {asked}", answer.len());
             of_strangers.push(answer.len());
+        }
+        // One that may be a node is asked as well, and that counts.
+        for (number, ask) in (1_u8..).zip(asks) {
+            let mut stranger = stranger;
+            stranger.set_ip(match stranger.ip() {
+                IpAddr::V4(_) => [70, number, 1, 1].into(),
+                IpAddr::V6(_) => [0x2001, 0xdba, number.into(), 0, 0, 0, 0, 1].into(),
+            });
+            // Near to us, where there is room.
+            let mut id = stage.node.id();
+            id.0[19] ^= number;
+            stage.now += SECOND;
+            let asked = stage.say(b"t", stranger, Body::Query(Query { id, ask, want: None }), false);
+            let sent: Vec<usize> = stage.sent().iter().map(|(_, packet)| packet.len()).collect();
+            assert!(
+                sent.len() == 2 && sent.iter().sum::<usize>() < 3 * asked,
+                "{ask:?}: {sent:?} for {asked}"
+            );
         }
         // A good token proves the address, and then there is more.
         let (_, answer) = stage.ask(stranger, asks[3]);

@@ -33,7 +33,7 @@ impl Nodes {
     /// The last node announces that it takes connections for this torrent. Where peers are found then.
     pub fn announce(&mut self, info_hash: [u8; 20]) -> SocketAddr {
         self.say("announce", info_hash);
-        self.program.expect_line("announced");
+        self.wait_for_announce();
         SocketAddr::new(self.addresses.last().unwrap().ip(), 7777)
     }
 
@@ -53,6 +53,11 @@ impl Nodes {
     pub fn seed(&mut self, payload: &Payload) {
         let (torrent, folder) = (payload.torrent(), payload.complete());
         writeln!(self.input, "seed {} {}", torrent.display(), folder.display()).unwrap();
+        self.wait_for_announce();
+    }
+
+    /// Waits until one of them is told that somebody takes connections for a torrent.
+    pub fn wait_for_announce(&self) {
         self.program.expect_line("announced");
     }
 
