@@ -212,7 +212,8 @@ impl Inbound {
             Message::Request(wanted) => return self.hear_request(wanted),
             Message::Cancel(wanted) => {
                 let wake = self.demand.cancel(wanted)?;
-                return self.serve(wake);
+                self.serve(wake);
+                return Ok(());
             }
             Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) | Message::Unknown(_) => None,
         };
@@ -235,7 +236,8 @@ impl Inbound {
         let piece = self.shared.geometry.part(wanted.index, wanted.begin, wanted.length);
         let piece = piece.ok_or(PeerError::Broke("a request for what the torrent does not have"))?;
         let wake = self.demand.ask(piece, wanted)?;
-        self.serve(wake)
+        self.serve(wake);
+        Ok(())
     }
 
     /// A request for metadata. Whatever else is said of it, nobody asked for.
@@ -244,7 +246,8 @@ impl Inbound {
         let length = self.shared.metadata_piece(piece).and_then(|bytes| u32::try_from(bytes.len()).ok());
         let pieces = self.shared.metadata().len().div_ceil(metadata::PIECE as usize);
         let wake = self.demand.ask_metadata(piece, length, u32::try_from(pieces).unwrap_or(u32::MAX))?;
-        self.serve(wake)
+        self.serve(wake);
+        Ok(())
     }
 
     /// What it says of others, where we want to hear that and it does not say too much.
@@ -257,12 +260,11 @@ impl Inbound {
         Some(News::Others(PeerExchange::from_wire(body)?.added))
     }
 
-    fn serve(&self, wake: bool) -> Result<(), PeerError> {
+    fn serve(&self, wake: bool) {
         if wake {
             // It fails where the outbox has ended, and the connection with it.
             let _ = self.wake.send(Order::Wake);
         }
-        Ok(())
     }
 
     fn hear_block(&mut self, index: u32, begin: u32, data: &[u8]) -> Result<(), PeerError> {
