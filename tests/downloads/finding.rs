@@ -9,6 +9,7 @@ use crate::instance::Instance;
 use crate::metadata::link;
 use crate::program::{Outcome, Program};
 use crate::sample::Sample;
+use crate::tracker::Tracker;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -62,10 +63,11 @@ fn two_programs_with_nothing_else_find_each_other_on_the_local_network() {
 #[test]
 fn who_comes_first_is_found_by_the_seed_that_comes_later() {
     let origin = Origin::new("first the leecher.bin");
-    let output = TestFolder::new();
-    let link = link(&origin.sample);
+    // It knows of nobody but us, and says when it has begun.
+    let (tracker, output) = (Tracker::start(&[]), TestFolder::new());
+    let link = format!("{}&tr={}", link(&origin.sample), tracker.url());
     let instance = Instance::get_in_public(link.as_ref(), output.path(), &["--no-dht"]);
-    instance.wait_for("looking for peers that have the metadata");
+    tracker.wait_for(1);
     let _seed = origin.seed(&["--no-dht"]);
     origin.assert_downloaded(&instance.program.finish(LIMIT), &output);
 }
@@ -106,7 +108,8 @@ fn the_nodes_of_one_run_are_enough_for_the_next() {
 /// and downloads from that by its link.
 const WITHOUT_IPV6: &str = r#"
 ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 || exit 99
-"$0" seed "$1" -d "$2" --port 6990 --quiet &
+timeout 100 "$0" seed "$1" -d "$2" --port 6990 2> "$2/said" &
+until grep -q listening "$2/said"; do kill -0 $! || exit 98; done
 "$0" get "$3" -o "$4" --dht-node 127.0.0.1:6990
 code=$?
 kill $!

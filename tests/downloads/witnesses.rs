@@ -17,8 +17,9 @@ use femtotorrent::net::{Group, Origin};
 use femtotorrent::wire::Message;
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// So long nothing moves, and the program ends: more than any of what is looked for here takes.
-const LONG: &str = "3";
+/// So long nothing moves, and the program ends: what is looked for here takes three seconds at most, on a
+/// machine that has time.
+const LONG: &str = "4";
 /// Reserved bytes of a peer that speaks the Fast extension, the extension protocol, and the DHT (BEP 5).
 const WITH_DHT: [u8; 8] = [0, 0, 0, 0, 0, 0x10, 0, 5];
 /// The message that names a node's port.
@@ -137,7 +138,7 @@ impl Scene {
             dht_bit: reserved[7] & 1 != 0,
             port: said.contains(&PORT),
             takes_pex,
-            tells_pex: said.iter().any(|said| matches!(said, Said::Extended(body) if body[0] == OUR_PEX)),
+            tells_pex: said.iter().any(tells_pex),
         }
     }
 
@@ -154,31 +155,33 @@ impl Scene {
     }
 }
 
-/// Downloads these with these arguments until nothing moves for long. The exit code.
-fn run(scenes: &[&Scene], arguments: &[&str]) -> Option<i32> {
+/// Downloads these with these arguments.
+fn start(scenes: &[&Scene], output: &TestFolder, arguments: &[&str]) -> Instance {
+    let others = scenes[1..].iter().map(|scene| scene.torrent().to_str().unwrap().to_owned());
+    let others: Vec<String> = others.collect();
+    let all: Vec<&str> = others.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+    Instance::get_in_public(&scenes[0].torrent(), output.path(), &all)
+}
+
+/// The same until nothing moves for long. The exit code.
+fn run(scene: &Scene, arguments: &[&str]) -> Option<i32> {
     let output = TestFolder::new();
-    let others: Vec<String> =
-        scenes[1..].iter().map(|scene| scene.torrent().to_str().unwrap().to_owned()).collect();
-    let others = others.iter().map(String::as_str).chain(["--timeout", LONG]);
-    let all: Vec<&str> = others.chain(arguments.iter().copied()).collect();
-    let instance = Instance::get_in_public(&scenes[0].torrent(), output.path(), &all);
+    let instance = start(&[scene], &output, &[arguments, &["--timeout", LONG]].concat());
     instance.program.finish(LIMIT).code
 }
 
-/// What is heard of a public torrent where the program has these arguments, and a node to begin with where it
-/// is to have one.
-fn heard_of_public(name: &str, node: bool, arguments: &[&str]) -> (Heard, Node) {
-    let (scene, user_node) = (Scene::new(name, false, false), Node::start("127.0.79.4"));
-    let address = user_node.address().to_string();
-    let known = if node { &["--dht-node", &address][..] } else { &[] };
-    assert_eq!(run(&[&scene], &[arguments, known].concat()), Some(2));
-    (scene.heard(&user_node), user_node)
+/// The same until the peers of the last of these were told of each other, which is what takes longest.
+fn run_until_told(scenes: &[&Scene], arguments: &[&str]) {
+    let output = TestFolder::new();
+    let instance = start(scenes, &output, arguments);
+    for peer in &scenes[scenes.len() - 1].peers {
+        peer.wait_until(|record| record.said.iter().any(tells_pex));
+    }
+    assert_eq!(instance.stop().code, Some(7));
 }
 
-#[test]
-fn of_a_public_torrent_everybody_hears() {
-    let (heard, _) = heard_of_public("everybody.bin", true, &[]);
-    assert_eq!(heard, EVERYTHING);
+fn tells_pex(said: &Said) -> bool {
+    matches!(said, Said::Extended(body) if body[0] == OUR_PEX)
 }
 
 #[test]
@@ -186,57 +189,53 @@ fn of_a_private_torrent_nobody_hears_but_its_tracker_and_the_peers_from_there() 
     for (name, serves, code) in [("private one.bin", false, 2), ("private two.bin", true, 0)] {
         let (scene, user_node) = (Scene::new(name, true, serves), Node::start("127.0.79.4"));
         let known = user_node.address().to_string();
-        assert_eq!(run(&[&scene], &["--dht-node", &known]), Some(code));
+        assert_eq!(run(&scene, &["--dht-node", &known]), Some(code));
         assert!(!user_node.heard());
         assert_eq!(scene.heard(&user_node), Heard { tracker: true, ..NOTHING });
     }
 }
 
 #[test]
-fn nor_does_anybody_where_a_public_torrent_runs_beside_it() {
-    let user_node = Node::start("127.0.79.4");
-    let known = user_node.address().to_string();
-    let secret = Scene::new("beside, private.bin", true, false);
-    let known_to_all = Scene::new("beside, public.bin", false, false);
-    assert_eq!(run(&[&secret, &known_to_all], &["--dht-node", &known]), Some(2));
-    assert_eq!(known_to_all.heard(&user_node), EVERYTHING);
+fn nor_does_anybody_where_a_public_torrent_runs_beside_it_of_which_all_hear() {
+    let (user_node, secret) = (Node::start("127.0.79.4"), Scene::new("beside, private.bin", true, false));
+    let public = Scene::new("beside, public.bin", false, false);
+    run_until_told(&[&secret, &public], &["--dht-node", &user_node.address().to_string()]);
+    assert_eq!(public.heard(&user_node), EVERYTHING);
     assert_eq!(secret.heard(&user_node), Heard { tracker: true, ..NOTHING });
 }
 
 #[test]
-fn no_dht_means_none() {
-    let (heard, _) = heard_of_public("no DHT.bin", false, &["--no-dht"]);
-    let expected = Heard { tracker: true, lan: true, takes_pex: true, tells_pex: true, ..NOTHING };
-    assert_eq!(heard, expected);
+fn no_dht_and_no_pex_mean_none() {
+    let (scene, user_node) = (Scene::new("no DHT.bin", false, false), Node::start("127.0.79.4"));
+    assert_eq!(run(&scene, &["--no-dht", "--no-pex"]), Some(2));
+    assert_eq!(scene.heard(&user_node), Heard { tracker: true, lan: true, ..NOTHING });
 }
 
 #[test]
 fn no_lan_means_none() {
-    let (heard, _) = heard_of_public("no LAN.bin", true, &["--no-lan"]);
-    assert_eq!(heard, Heard { lan: false, ..EVERYTHING });
-}
-
-#[test]
-fn no_pex_means_none() {
-    let (heard, _) = heard_of_public("no PEX.bin", true, &["--no-pex"]);
-    assert_eq!(heard, Heard { takes_pex: false, tells_pex: false, ..EVERYTHING });
+    let (scene, user_node) = (Scene::new("no LAN.bin", false, false), Node::start("127.0.79.4"));
+    run_until_told(&[&scene], &["--no-lan", "--dht-node", &user_node.address().to_string()]);
+    assert_eq!(scene.heard(&user_node), Heard { lan: false, ..EVERYTHING });
+    assert!(!user_node.heard_with(&[b"2:roi1e"]));
 }
 
 #[test]
 fn who_lets_nobody_connect_asks_and_announces_nothing() {
-    let (heard, node) = heard_of_public("no port.bin", true, &["--no-listen"]);
-    assert_eq!(heard, Heard { announced: false, lan: false, port: false, ..EVERYTHING });
-    assert!(!node.heard_with(&[b"announce_peer"]));
+    let (scene, user_node) = (Scene::new("no port.bin", false, false), Node::start("127.0.79.4"));
+    run_until_told(&[&scene], &["--no-listen", "--dht-node", &user_node.address().to_string()]);
+    let expected = Heard { announced: false, lan: false, port: false, ..EVERYTHING };
+    assert_eq!(scene.heard(&user_node), expected);
+    assert!(!user_node.heard_with(&[b"announce_peer"]));
     // It says that it answers nobody (BEP 43).
-    assert!(node.heard_with(&[b"9:get_peers", b"2:roi1e"]));
-    let (_, node) = heard_of_public("a port.bin", true, &[]);
-    assert!(!node.heard_with(&[b"2:roi1e"]));
+    assert!(user_node.heard_with(&[b"9:get_peers", b"2:roi1e"]));
 }
 
 #[test]
 fn no_trackers_means_none() {
-    let (heard, _) = heard_of_public("no trackers.bin", true, &["--no-trackers"]);
+    let (scene, user_node) = (Scene::new("no trackers.bin", false, false), Node::start("127.0.79.4"));
+    let known = user_node.address().to_string();
+    assert_eq!(run(&scene, &["--no-trackers", "--dht-node", &known]), Some(2));
     // There is no peer then.
     let expected = Heard { asked: true, announced: true, torrent_node: true, lan: true, ..NOTHING };
-    assert_eq!(heard, expected);
+    assert_eq!(scene.heard(&user_node), expected);
 }
