@@ -285,6 +285,8 @@ impl Seeker<'_> {
             | PeerError::Handshake(_)
             | PeerError::Frame(_)
             | PeerError::Broke(_) => Failure::Never,
+            // Also before a word: where both sides begin at once, some close both connections.
+            PeerError::Closed => Failure::Parted,
             _ if peer.greeted => Failure::Parted,
             _ => Failure::Unreachable,
         };

@@ -33,6 +33,8 @@ impl Coordinator<'_> {
             | PeerError::Frame(_)
             | PeerError::Broke(_) => Failure::Never,
             _ if useful => Failure::Ended,
+            // Also before a word: where both sides begin at once, some close both connections.
+            PeerError::Closed => Failure::Parted,
             _ if greeted => Failure::Parted,
             _ => Failure::Unreachable,
         };
