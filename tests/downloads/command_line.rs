@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::folder::TestFolder;
+use crate::metadata;
 use crate::peer::{Gate, MODERN, Peer};
 use crate::program::{Outcome, Program};
 use crate::sample::Sample;
@@ -182,6 +183,29 @@ fn nothing_moves_for_too_long_code_2() {
     let desk = Desk::new(Sample::small());
     let peer = choking(&desk.sample);
     ends_with(&desk.get(&[&peer], &["--timeout", "1"]), 2, "nothing moved for too long");
+}
+
+#[test]
+fn a_peer_that_hangs_up_before_a_word_is_tried_again_before_patience_ends() {
+    let desk = Desk::new(Sample::small());
+    let link = metadata::link(&desk.sample);
+    for torrent in [desk.torrent(), link] {
+        let served = Arc::clone(&desk.sample);
+        let peer = Peer::start(move |talk| {
+            if talk.turn == 0 {
+                return talk.hear_handshake().map(drop);
+            }
+            talk.greet(&served, MODERN)?;
+            talk.say(Message::HaveAll)?;
+            metadata::claim_honestly(talk, &served)?;
+            talk.say(Message::Unchoke)?;
+            metadata::serve(talk, &served)
+        });
+        let (known, output) = (peer.address().to_string(), TestFolder::new());
+        let folder = output.path().to_str().unwrap();
+        let all = ["get", &torrent, "-o", folder, "--peer", &known, "--timeout", "10"];
+        ends_with(&Program::start(all).finish(LIMIT), 0, "done");
+    }
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::download::Download;
 use crate::folder::TestFolder;
-use crate::metadata::{self, EXTENDED, asked_for, info, link, link_of, magnet, whole, with_long_metadata};
+use crate::metadata::{
+    self, EXTENDED, asked_for, info, link, link_of, magnet, whole, whole_at, with_long_metadata,
+};
 use crate::peer::{Gate, MODERN, PLAIN, Peer, Record, Said};
 use crate::sample::Sample;
 use crate::swarm::bits;
@@ -224,7 +226,9 @@ fn a_private_torrent_is_fetched_from_the_peer_that_the_user_names() {
 #[test]
 fn a_tracker_of_the_user_and_its_peers_are_left_when_the_torrent_turns_out_to_be_private() {
     let sample = Arc::new(metadata::private(Sample::small()));
-    let (wrong, right) = (whole(&sample), whole(&sample));
+    let asked = Gate::default();
+    let waits = asked.clone();
+    let (wrong, right) = (whole_at("127.0.0.1", &sample, move |_| waits.pass()), whole(&sample));
     let (foreign, own) = (Tracker::start(&[wrong.address()]), Tracker::start(&[right.address()]));
     // So that it is the other one's peer that gives the metadata: until then nobody can know.
     own.script(Reply::Body(b"d8:intervali1800e5:peers0:e".to_vec()));
@@ -233,6 +237,8 @@ fn a_tracker_of_the_user_and_its_peers_are_left_when_the_torrent_turns_out_to_be
         job.torrent = magnet(&link);
         job.sources.trackers.push(foreign.url());
     });
+    own.wait_for(1);
+    asked.open();
     download.complete(&sample);
     assert!(wrong.record().requests().is_empty(), "the payload comes from the peer of its own tracker");
     let events: Vec<String> = heard(&foreign).into_iter().map(|said| said.0).collect();
