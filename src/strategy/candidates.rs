@@ -117,7 +117,9 @@ impl Candidates {
     /// connected from now on, and false where it did already or is not to be connected to.
     pub fn met(&mut self, address: SocketAddr) -> bool {
         let address = plain(address);
-        if self.known.contains_key(&address) {
+        if let Some(candidate) = self.known.get_mut(&address) {
+            // Where both sides begin at once both connections can be lost at once, which is one accident.
+            candidate.failures -= u32::from(candidate.failures == 1);
             return self.taken(address);
         }
         if !could_be_a_peer(address) || self.is_crowded(address.ip()) || !self.has_room(Source::Incoming) {
@@ -341,6 +343,23 @@ mod tests {
         candidates.failed(address(1), Failure::Ended, now, &mut random);
         assert_eq!(candidates.next(now + LAST_RETRY * 10), None);
         assert!(!candidates.add(address(1), Source::Tracker, now));
+    }
+
+    #[test]
+    fn after_two_connections_that_were_lost_at_once_the_second_try_is_soon_and_the_third_is_not() {
+        let (mut candidates, mut random) = (Candidates::default(), fastrand::Rng::with_seed(1));
+        let now = Instant::now();
+        candidates.add(address(1), Source::Dht, now);
+        assert_eq!(candidates.next(now), Some(address(1)));
+        candidates.failed(address(1), Failure::Parted, now, &mut random);
+        assert!(candidates.met(address(1)));
+        candidates.failed(address(1), Failure::Parted, now, &mut random);
+        let now = now + SECOND_TRY;
+        assert_eq!(candidates.next(now), Some(address(1)));
+        candidates.failed(address(1), Failure::Unreachable, now, &mut random);
+        assert!(candidates.met(address(1)));
+        candidates.failed(address(1), Failure::Parted, now, &mut random);
+        assert_eq!(candidates.next(now + FIRST_RETRY), None);
     }
 
     #[test]
