@@ -37,7 +37,7 @@
 //! ```text
 //!   announcers    dht-4, dht-6,  listen-4,    meta-ADDRESS,   main: screen
 //!   of the tiers  lan-4, lan-6   listen-6     for a magnet    and Ctrl-C
-//!     │ Found,        │ Found       │ Knocked     │ Handed     ▲ Snapshot │ Stop
+//!     │ Found,        │ Found       │ Incoming     │ HandedOver     ▲ Snapshot │ Stop
 //!     ▼ Tracker       ▼             ▼             ▼            │          ▼
 //!  ┌─────────────────────────────────────────────────────────────────────┐
 //!  │ coordinator (torrent-N): piece map, leases, roster, choker          │
@@ -55,8 +55,8 @@
 //!
 //! # Follow one block from the socket to the disk
 //!
-//! 1. `swarm/filling.rs` sees room in a peer's pipeline, takes blocks of an open piece
-//!    (`swarm/leases.rs`) or opens the rarest (`strategy/rarity.rs`), and sends the lease, then the order.
+//! 1. `swarm/download/filling.rs` sees room in a peer's pipeline, takes blocks of an open piece
+//!    (`swarm/download/leases.rs`) or opens the rarest (`strategy/download/rarity.rs`), and sends the lease, then the order.
 //! 2. `peer/outbox.rs` turns the order into `request` frames and writes them with one `write`.
 //! 3. `peer/read_buffer.rs` reads; `wire/message.rs` finds the frame and checks its length.
 //! 4. `peer/inbound.rs` has `piece/geometry.rs` check the numbers and `peer/ledger.rs` whether this
@@ -64,23 +64,23 @@
 //! 5. `piece/assembly.rs` hashes what is in order. The last block brings the verdict.
 //! 6. A good piece goes to `storage/writer.rs`, which writes it through `storage/files.rs` and says
 //!    `Stored`.
-//! 7. `swarm/hearing.rs` now counts the piece as ours, and tells the peers.
+//! 7. `swarm/peer_messages.rs` now counts the piece as ours, and tells the peers.
 //!
 //! # And one from the disk to the socket
 //!
-//! 1. `swarm/choking.rs` asks the choker (`strategy/choker/`) whom to serve, and orders *unchoke*.
+//! 1. `swarm/upload/choking.rs` asks the choker (`strategy/choker/`) whom to serve, and orders *unchoke*.
 //! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
 //! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
-//! 4. finds its bytes through `storage/stock.rs`, and has `net/line.rs` send them from the page cache.
+//! 4. finds its bytes through `storage/served_pieces.rs`, and has `net/peer_stream.rs` send them from the page cache.
 //!
 //! # And a magnet link to its first block
 //!
-//! 1. `session/fetching.rs` has `session/finding.rs` ask the trackers of the link, the hash table
-//!    (`discovery/dht/searching.rs`) and the local network (`discovery/lan/`) for peers.
+//! 1. `session/metadata.rs` has `session/peer_sources.rs` ask the trackers of the link, the hash table
+//!    (`discovery/dht/searches.rs`) and the local network (`discovery/lan/`) for peers.
 //! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
-//!    `strategy/gathering.rs` puts it together.
+//!    `magnet/metadata_assembly/mod.rs` puts it together.
 //! 3. `metainfo/magnet.rs` makes a torrent of it, and the run goes on as any other.
-//! 4. `swarm/arriving.rs` takes over the connection that gave the last piece, and what was said there.
+//! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.
 
 pub mod bencode;
 pub mod cli;

@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use femtotorrent::message::{Event, Knock};
-use femtotorrent::net::{Listener, Origin, Ports};
+use femtotorrent::message::{Event, Incoming};
+use femtotorrent::net::{BindAddress, Listener, Ports};
 use femtotorrent::wire::Handshake;
 
 /// The wait for what is sure to come, long enough for a loaded machine.
@@ -21,13 +21,13 @@ const ID: [u8; 20] = *b"-SC0001-abcdefghijkl";
 
 fn listener() -> Listener {
     logbook::open();
-    Listener::start(Ports::Exactly(0), Origin::any()).unwrap()
+    Listener::start(Ports::Exactly(0), BindAddress::any()).unwrap()
 }
 
 /// A connection to the listener, from this address.
 fn connect_from(from: &str, listener: &Listener) -> TcpStream {
-    let origin = Origin::only(from.parse().unwrap());
-    let stream = origin.connect(SocketAddr::from(([127, 0, 0, 1], listener.port())), DEADLINE).unwrap();
+    let bind_address = BindAddress::only(from.parse().unwrap());
+    let stream = bind_address.connect(SocketAddr::from(([127, 0, 0, 1], listener.port())), DEADLINE).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.set_write_timeout(Some(DEADLINE)).unwrap();
     stream
@@ -41,9 +41,9 @@ fn handshake(info_hash: [u8; 20]) -> Vec<u8> {
     Handshake::ours(info_hash, ID, false).to_wire()
 }
 
-fn knock(events: &Receiver<Event>) -> Knock {
+fn incoming(events: &Receiver<Event>) -> Incoming {
     match events.recv_timeout(DEADLINE).unwrap() {
-        Event::Knocked(knock) => knock,
+        Event::Incoming(incoming) => incoming,
         other => panic!("{other:?}"),
     }
 }
@@ -83,13 +83,13 @@ fn a_handshake_for_a_torrent_of_ours_reaches_its_coordinator_with_its_connection
     let bytes = [handshake(HASH), b"rest".to_vec()].concat();
     stream.write_all(&bytes[..30]).unwrap();
     stream.write_all(&bytes[30..]).unwrap();
-    let mut knock = knock(&inbox);
-    assert_eq!(knock.address, stream.local_addr().unwrap());
-    assert_eq!(knock.handshake, Handshake::ours(HASH, ID, false));
+    let mut incoming = incoming(&inbox);
+    assert_eq!(incoming.address, stream.local_addr().unwrap());
+    assert_eq!(incoming.handshake, Handshake::ours(HASH, ID, false));
     let mut rest = [0; 4];
-    knock.stream.read_exact(&mut rest).unwrap();
+    incoming.stream.read_exact(&mut rest).unwrap();
     assert_eq!(&rest, b"rest");
-    knock.stream.write_all(b"hello").unwrap();
+    incoming.stream.write_all(b"hello").unwrap();
     let mut heard = [0; 5];
     stream.read_exact(&mut heard).unwrap();
     assert_eq!(&heard, b"hello");
@@ -103,8 +103,8 @@ fn each_torrent_has_its_own_inbox_until_its_registration_ends() {
     let second = listener.register([2; 20], two);
     connect(&listener).write_all(&handshake([2; 20])).unwrap();
     connect(&listener).write_all(&handshake([1; 20])).unwrap();
-    assert_eq!(knock(&two_inbox).handshake.info_hash, [2; 20]);
-    assert_eq!(knock(&one_inbox).handshake.info_hash, [1; 20]);
+    assert_eq!(incoming(&two_inbox).handshake.info_hash, [2; 20]);
+    assert_eq!(incoming(&one_inbox).handshake.info_hash, [1; 20]);
     drop(second);
     let mut late = connect(&listener);
     late.write_all(&handshake([2; 20])).unwrap();
@@ -120,7 +120,7 @@ fn a_later_registration_counts_and_outlives_the_one_before() {
     let _second = listener.register(HASH, new);
     drop(first);
     connect(&listener).write_all(&handshake(HASH)).unwrap();
-    knock(&new_inbox);
+    incoming(&new_inbox);
     assert!(old_inbox.is_empty());
 }
 
@@ -156,7 +156,7 @@ fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
     let silent: Vec<TcpStream> = (0..128 + 64).map(|_| connect_from("127.7.1.1", &listener)).collect();
     let mut honest = connect(&listener);
     honest.write_all(&handshake(HASH)).unwrap();
-    assert_eq!(knock(&inbox).address, honest.local_addr().unwrap());
+    assert_eq!(incoming(&inbox).address, honest.local_addr().unwrap());
     for oldest in &silent[..64] {
         is_closed(oldest);
         logbook::wait_for(oldest.local_addr().unwrap(), "too many others");
@@ -224,12 +224,12 @@ fn nothing_listens_when_the_listener_is_gone_and_its_port_is_free_at_once() {
     let mut stream = connect(&listener);
     stream.write_all(&handshake(HASH)).unwrap();
     // This end closes first, so the system remembers the connection at this port.
-    drop(knock(&inbox));
+    drop(incoming(&inbox));
     is_closed(&stream);
     let port = listener.port();
     drop(listener);
     assert!(TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), DEADLINE).is_err());
-    let again = Listener::start(Ports::Exactly(port), Origin::any()).unwrap();
+    let again = Listener::start(Ports::Exactly(port), BindAddress::any()).unwrap();
     assert_eq!(again.port(), port);
     drop(registration);
 }
@@ -240,12 +240,12 @@ fn one_port_serves_both_families_and_says_plain_addresses() {
     let (events, inbox) = unbounded();
     let _registration = listener.register(HASH, events);
     connect(&listener).write_all(&handshake(HASH)).unwrap();
-    assert_eq!(knock(&inbox).address.ip(), IpAddr::from([127, 0, 0, 1]));
+    assert_eq!(incoming(&inbox).address.ip(), IpAddr::from([127, 0, 0, 1]));
     // A host without IPv6 has nothing to show here.
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
         let six = SocketAddr::from((Ipv6Addr::LOCALHOST, listener.port()));
         TcpStream::connect_timeout(&six, DEADLINE).unwrap().write_all(&handshake(HASH)).unwrap();
-        assert_eq!(knock(&inbox).address.ip(), IpAddr::from(Ipv6Addr::LOCALHOST));
+        assert_eq!(incoming(&inbox).address.ip(), IpAddr::from(Ipv6Addr::LOCALHOST));
     }
 }
 
@@ -255,7 +255,7 @@ fn a_port_that_another_program_has_for_either_family_is_in_use() {
     others.extend(TcpListener::bind("[::1]:0"));
     for other in others {
         let port = other.local_addr().unwrap().port();
-        let error = Listener::start(Ports::Exactly(port), Origin::any()).unwrap_err();
+        let error = Listener::start(Ports::Exactly(port), BindAddress::any()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert!(error.to_string().contains(&port.to_string()), "{error}");
     }
@@ -264,7 +264,7 @@ fn a_port_that_another_program_has_for_either_family_is_in_use() {
 #[test]
 fn without_a_wish_the_port_is_one_of_the_usual_ones_while_they_last() {
     let listeners: Vec<Listener> =
-        (0..3).map(|_| Listener::start(Ports::Usual, Origin::any()).unwrap()).collect();
+        (0..3).map(|_| Listener::start(Ports::Usual, BindAddress::any()).unwrap()).collect();
     assert!(listeners.iter().all(|one| (6881..=6999).contains(&one.port())));
     assert!(listeners.windows(2).all(|two| two[0].port() != two[1].port()));
 }
@@ -273,11 +273,11 @@ fn without_a_wish_the_port_is_one_of_the_usual_ones_while_they_last() {
 fn with_an_address_of_our_own_nobody_comes_in_at_another() {
     logbook::open();
     let ours = IpAddr::from([127, 7, 3, 1]);
-    let listener = Listener::start(Ports::Exactly(0), Origin::only(ours)).unwrap();
+    let listener = Listener::start(Ports::Exactly(0), BindAddress::only(ours)).unwrap();
     let at = |ip| TcpStream::connect_timeout(&SocketAddr::new(ip, listener.port()), DEADLINE);
     at(ours).unwrap();
     assert_eq!(at([127, 0, 0, 1].into()).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    let elsewhere = Origin::only("192.0.2.1".parse().unwrap());
+    let elsewhere = BindAddress::only("192.0.2.1".parse().unwrap());
     let error = Listener::start(Ports::Exactly(0), elsewhere).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
 }

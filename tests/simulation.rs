@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
-use femtotorrent::strategy::{Candidates, Failure, Has, Pipeline, Rarity, Source};
+use femtotorrent::strategy::{Candidates, Failure, PeerPieces, Pipeline, Rarity, Source};
 
 const LEECHERS: usize = 20;
 const PIECES: u32 = 200;
@@ -44,8 +44,8 @@ impl Swarm {
         random.shuffle(&mut senders);
         for sender in senders {
             let has = match sender {
-                Some(number) => Has::Some(self.leechers[number].has.clone()),
-                None => Has::All,
+                Some(number) => PeerPieces::Some(self.leechers[number].has.clone()),
+                None => PeerPieces::All,
             };
             let mut others: Vec<usize> = (0..LEECHERS).filter(|other| Some(*other) != sender).collect();
             random.shuffle(&mut others);
@@ -107,7 +107,7 @@ fn two_who_start_together_begin_with_different_pieces() {
     let firsts: HashSet<PieceIndex> = swarm
         .leechers
         .into_iter()
-        .map(|mut leecher| leecher.table.pick(&Has::All, true, &mut leecher.random).unwrap())
+        .map(|mut leecher| leecher.table.pick(&PeerPieces::All, true, &mut leecher.random).unwrap())
         .collect();
     assert!(firsts.len() > LEECHERS * 3 / 4, "{} of {LEECHERS}", firsts.len());
 }

@@ -9,12 +9,12 @@
 use std::time::{Duration, Instant};
 
 use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
-use femtotorrent::strategy::{Has, Leecher, SuperSeeding};
+use femtotorrent::strategy::{Leecher, PeerPieces, SuperSeeding};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Member {
-    has: Has,
+    has: PeerPieces,
     /// Which pieces of the seed it knows of.
     told: Bitfield,
     shares: bool,
@@ -69,7 +69,7 @@ impl Swarm {
     fn join(&mut self, pieces: Bitfield) {
         let count = self.geometry.piece_count();
         let told = if self.seed.is_some() { Bitfield::none(count) } else { Bitfield::all(count) };
-        let (has, key, now) = (Has::Some(pieces), self.members.len(), self.now());
+        let (has, key, now) = (PeerPieces::Some(pieces), self.members.len(), self.now());
         let first = self.seed.as_mut().and_then(|seed| seed.joined(key, &has, now));
         self.members.push(Member { has, told, shares: true, reachable: true, finished: None });
         first.into_iter().for_each(|piece| self.tell(key, piece));
@@ -135,7 +135,7 @@ impl Swarm {
     }
 
     fn arrives(&mut self, key: usize, piece: PieceIndex) {
-        let Has::Some(pieces) = &mut self.members[key].has else { panic!("it has everything") };
+        let PeerPieces::Some(pieces) = &mut self.members[key].has else { panic!("it has everything") };
         assert!(pieces.insert(piece));
         if pieces.is_full() {
             self.members[key].finished = Some(self.second);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
-use femtotorrent::net::Origin;
+use femtotorrent::net::BindAddress;
 use femtotorrent::tracker::{
     AnnounceEvent, Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews,
 };
@@ -36,16 +36,16 @@ const IDENTITY: Identity = Identity {
 };
 
 fn start(tiers: Vec<Vec<String>>, totals: &Arc<Totals>) -> (Announcers, Receiver<TrackerNews>) {
-    start_from(Origin::any(), tiers, totals)
+    start_from(BindAddress::any(), tiers, totals)
 }
 
 fn start_from(
-    origin: Origin,
+    bind_address: BindAddress,
     tiers: Vec<Vec<String>>,
     totals: &Arc<Totals>,
 ) -> (Announcers, Receiver<TrackerNews>) {
     let (sender, news) = unbounded();
-    let announcers = Announcers::start(tiers, IDENTITY, totals, origin, move |news| {
+    let announcers = Announcers::start(tiers, IDENTITY, totals, bind_address, move |news| {
         let _ = sender.send(news);
     });
     (announcers, news)
@@ -255,7 +255,7 @@ fn a_tracker_hears_from_the_address_that_everything_leaves_by() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/announce", listener.local_addr().unwrap());
     let ours: IpAddr = [127, 0, 0, 2].into();
-    let (announcers, news) = start_from(Origin::only(ours), vec![vec![url]], &Arc::default());
+    let (announcers, news) = start_from(BindAddress::only(ours), vec![vec![url]], &Arc::default());
     // It is not answered, and ends all the same when it is to end.
     let (_stream, from) = listener.accept().unwrap();
     assert_eq!(from.ip(), ours);
@@ -267,8 +267,8 @@ fn a_tracker_hears_from_the_address_that_everything_leaves_by() {
 fn a_tracker_that_cannot_be_reached_from_that_address_is_not_reached_from_another() {
     let tracker = Tracker::start(&[]);
     for ours in ["::1", "192.0.2.1"] {
-        let origin = Origin::only(ours.parse().unwrap());
-        let (announcers, news) = start_from(origin, vec![vec![tracker.url()]], &Arc::default());
+        let bind_address = BindAddress::only(ours.parse().unwrap());
+        let (announcers, news) = start_from(bind_address, vec![vec![tracker.url()]], &Arc::default());
         let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
         assert!(matches!(&outcome, Err(TrackerError::Unreachable(why)) if why.contains(ours)), "{outcome:?}");
         announcers.stop(BUDGET);
@@ -280,8 +280,8 @@ fn a_tracker_that_cannot_be_reached_from_that_address_is_not_reached_from_anothe
 #[test]
 fn with_an_address_of_our_own_trackers_are_told_all_that_they_should_know() {
     let tracker = Tracker::start(&["127.0.0.1:6881".parse().unwrap()]);
-    let origin = Origin::only([127, 0, 0, 2].into());
-    let (announcers, news) = start_from(origin, vec![vec![tracker.url()]], &Arc::default());
+    let bind_address = BindAddress::only([127, 0, 0, 2].into());
+    let (announcers, news) = start_from(bind_address, vec![vec![tracker.url()]], &Arc::default());
     assert_eq!(news.recv_timeout(DEADLINE).unwrap().outcome.unwrap().peers.len(), 1);
     announcers.completed();
     announcers.stop(BUDGET);

@@ -2,8 +2,8 @@
 
 use super::create::Create;
 use super::exit;
-use super::finding::Finding;
-use super::peering::{Peering, Until};
+use super::network_options::Finding;
+use super::sharing_options::{Peering, Until};
 use super::verify::Verify;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;

@@ -12,7 +12,7 @@ use std::time::Duration;
 ///
 /// # Errors
 ///
-/// As [`Peering::run`](super::peering::Peering::run).
+/// As [`Peering::run`](super::sharing_options::Peering::run).
 pub fn run(arguments: &Get) -> Result<Exit, Failure> {
     let peering = &arguments.peering;
     let seeds = arguments.seed || arguments.goals.are_set();

@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::progress::{Screen, Style};
 use super::source;
 use crate::metainfo::{Magnet, Metainfo};
-use crate::net::Origin;
+use crate::net::BindAddress;
 use crate::session::{
     self, Fetch, Fetched, Job, Network, Outcome, Progress, SessionError, Sources, Stop, Torrent,
 };
@@ -25,7 +25,7 @@ use std::time::Duration;
 /// port.
 const SPARE_DESCRIPTORS: u64 = 20;
 /// Payload files that are open at once at most: those that are written, and as many that are sent.
-const MOST_OPEN_FILES: u64 = 64;
+const MAX_OPEN_FILES: u64 = 64;
 
 /// A failure of the command: how the program ends and what it says.
 pub type Failure = (Exit, String);
@@ -42,11 +42,11 @@ enum Told {
 /// # Errors
 ///
 /// None can be read.
-pub fn load(names: &[String], origin: Origin) -> Result<(Vec<Torrent>, Option<Exit>), Failure> {
+pub fn load(names: &[String], bind_address: BindAddress) -> Result<(Vec<Torrent>, Option<Exit>), Failure> {
     let mut torrents: Vec<Torrent> = Vec::new();
     let mut failures = Vec::new();
     for name in names {
-        let torrent = match source::torrent(name, origin) {
+        let torrent = match source::torrent(name, bind_address) {
             Ok(torrent) => torrent,
             Err(error) => {
                 failures.push((Exit(error.exit_code()), error.to_string()));
@@ -186,7 +186,7 @@ fn spawn(
 pub fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let each = (limit.saturating_sub(SPARE_DESCRIPTORS) / count).max(2);
-    let open_files = (each / 8).clamp(1, MOST_OPEN_FILES);
+    let open_files = (each / 8).clamp(1, MAX_OPEN_FILES);
     let peers = wanted_peers.min(each.saturating_sub(2 * open_files)).max(1);
     if peers < wanted_peers {
         warn!("at most {peers} peers a torrent, since {limit} files may be open (raise it with ulimit -n)");

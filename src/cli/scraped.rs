@@ -3,7 +3,7 @@
 //! Runs on the main thread, which waits until each tracker has answered or had its time.
 
 use crate::metainfo::Metainfo;
-use crate::net::Origin;
+use crate::net::BindAddress;
 use crate::text::{grouped, printable};
 use crate::tracker::{Scrape, TrackerError, scrape_all};
 use serde_json::{Value, json};
@@ -13,10 +13,15 @@ pub struct Scraped<'a>(Vec<(&'a str, Result<Scrape, TrackerError>)>);
 
 impl<'a> Scraped<'a> {
     /// Asks the trackers of the torrent, where `own` is true, and these others, all at once.
-    pub fn ask(torrent: &'a Metainfo, own: bool, others: &'a [String], origin: Origin) -> Scraped<'a> {
+    pub fn ask(
+        torrent: &'a Metainfo,
+        own: bool,
+        others: &'a [String],
+        bind_address: BindAddress,
+    ) -> Scraped<'a> {
         let own = torrent.trackers.iter().flatten().filter(|_| own);
         let trackers: Vec<&str> = own.chain(others).map(String::as_str).collect();
-        let said = scrape_all(&trackers, &torrent.info_hash.0, origin);
+        let said = scrape_all(&trackers, &torrent.info_hash.0, bind_address);
         Scraped(trackers.into_iter().zip(said).collect())
     }
 

@@ -11,7 +11,7 @@ use crate::swarm::{Aim, Giving, Limits};
 ///
 /// # Errors
 ///
-/// As [`Peering::run`](super::peering::Peering::run).
+/// As [`Peering::run`](super::sharing_options::Peering::run).
 pub fn run(arguments: &Seed) -> Result<Exit, Failure> {
     let peering = &arguments.peering;
     peering.run(&arguments.torrents, None, |torrent, share| Job {

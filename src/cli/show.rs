@@ -7,7 +7,7 @@
 use super::arguments::Show;
 use super::create::output;
 use super::exit::Exit;
-use super::finding::Finding;
+use super::network_options::Finding;
 use super::progress::Style;
 use super::runs::{self, Failure};
 use super::scraped::Scraped;
@@ -34,8 +34,8 @@ pub fn run(arguments: &Show, out: &mut impl Write) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.save {
         output::check(path, false).map_err(|failure| other_name(path, failure))?;
     }
-    let origin = arguments.finding.origin()?;
-    let torrent = source::torrent(&arguments.torrent, origin)
+    let bind_address = arguments.finding.bind_address()?;
+    let torrent = source::torrent(&arguments.torrent, bind_address)
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let torrent = match torrent {
         Torrent::Whole(metainfo) => metainfo,
@@ -45,7 +45,7 @@ pub fn run(arguments: &Show, out: &mut impl Write) -> Result<Exit, Failure> {
         output::write(path, torrent.bytes(), false).map_err(|failure| other_name(path, failure))?;
     }
     let Finding { no_trackers, trackers, .. } = &arguments.finding;
-    let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, origin));
+    let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, bind_address));
     match write(&torrent, arguments.json, scraped.as_ref(), out) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err((Exit::IO, format!("cannot write the output: {error}")))
@@ -71,7 +71,7 @@ fn other_name(path: &Path, failure: Failure) -> Failure {
 /// Asks the peers of a magnet what it holds.
 fn fetch(arguments: &Show, magnet: &Arc<Magnet>) -> Result<Arc<Metainfo>, Failure> {
     let finding = &arguments.finding;
-    let network = finding.network(finding.origin()?, true, [None, None])?;
+    let network = finding.network(finding.bind_address()?, true, [None, None])?;
     let style = if arguments.verbose > 0 { Style::Lines } else { Style::of(arguments.quiet) };
     let timeout = arguments.timeout.map(Duration::from_secs);
     let sources = finding.sources(finding.port.is_some(), false);

@@ -4,7 +4,7 @@
 //! honestly have, and never waits for a web server without a deadline.
 
 use crate::metainfo::{Magnet, MagnetError, Metainfo, MetainfoError};
-use crate::net::{Origin, http};
+use crate::net::{BindAddress, http};
 use crate::session::Torrent;
 use crate::text::{excerpt, printable, size};
 use std::fmt;
@@ -100,14 +100,14 @@ impl fmt::Display for SourceError {
 impl std::error::Error for SourceError {}
 
 /// Reads and checks the torrent that `source` names: the path of a file, `-`, or an `http://` or
-/// `https://` address, which is asked by a connection that leaves by `origin`.
+/// `https://` address, which is asked by a connection that leaves by `bind_address`.
 ///
 /// # Errors
 ///
 /// The bytes cannot be had, are too many, or are no torrent.
-pub fn load(source: &str, origin: Origin) -> Result<Metainfo, SourceError> {
+pub fn load(source: &str, bind_address: BindAddress) -> Result<Metainfo, SourceError> {
     let fail = |fault| SourceError { source: source.to_owned(), fault };
-    Metainfo::parse(read(source, origin)?).map_err(|error| fail(Fault::Torrent(error)))
+    Metainfo::parse(read(source, bind_address)?).map_err(|error| fail(Fault::Torrent(error)))
 }
 
 /// The torrent, or the magnet, that `source` names: as [`load`], or a magnet link, or a bare info-hash of 40
@@ -116,7 +116,7 @@ pub fn load(source: &str, origin: Origin) -> Result<Metainfo, SourceError> {
 /// # Errors
 ///
 /// As [`load`], or the magnet link cannot be used.
-pub fn torrent(source: &str, origin: Origin) -> Result<Torrent, SourceError> {
+pub fn torrent(source: &str, bind_address: BindAddress) -> Result<Torrent, SourceError> {
     let fail = |fault| SourceError { source: source.to_owned(), fault };
     let magnet = |text: &str| {
         let magnet = Magnet::parse(text).map_err(|error| fail(Fault::Magnet(error)))?;
@@ -125,7 +125,7 @@ pub fn torrent(source: &str, origin: Origin) -> Result<Torrent, SourceError> {
     if is_magnet(source) {
         return magnet(source);
     }
-    let bytes = read(source, origin)?;
+    let bytes = read(source, bind_address)?;
     match std::str::from_utf8(&bytes).ok().filter(|text| Magnet::is_one(text)) {
         Some(text) => magnet(text),
         None => Metainfo::parse(bytes)
@@ -139,18 +139,18 @@ fn is_magnet(source: &str) -> bool {
 }
 
 /// Reads the bytes that `source` names, at most [`FILE_LIMIT`], [`WEB_LIMIT`] from the web,
-/// which is asked by a connection that leaves by `origin`.
+/// which is asked by a connection that leaves by `bind_address`.
 ///
 /// # Errors
 ///
 /// The bytes cannot be had, or are too many.
-pub fn read(source: &str, origin: Origin) -> Result<Vec<u8>, SourceError> {
+pub fn read(source: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceError> {
     let starts_with =
         |scheme: &str| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let bytes = if source == "-" {
         bounded(io::stdin().lock(), 0, FILE_LIMIT)
     } else if starts_with("http://") || starts_with("https://") {
-        fetch(source, origin)
+        fetch(source, bind_address)
     } else if is_magnet(source) {
         Err(Fault::NoTorrent)
     } else {
@@ -193,14 +193,14 @@ fn bounded(source: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>, Faul
 
 /// Fetches from the web. The limit counts what comes out of the decompression, so that a small answer
 /// cannot become a large one.
-fn fetch(address: &str, origin: Origin) -> Result<Vec<u8>, Fault> {
+fn fetch(address: &str, bind_address: BindAddress) -> Result<Vec<u8>, Fault> {
     let config = ureq::Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_global(Some(GLOBAL_TIMEOUT))
         .max_redirects(REDIRECTS_LIMIT)
         .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
         .build();
-    let mut answer = http::agent(config, origin).get(address).call().map_err(in_our_words)?;
+    let mut answer = http::agent(config, bind_address).get(address).call().map_err(in_our_words)?;
     bounded(answer.body_mut().as_reader(), 0, WEB_LIMIT).map_err(|fault| match fault {
         Fault::Broken(error) => Fault::Network(format!("the transfer broke off: {error}")),
         other => other,
@@ -265,7 +265,7 @@ mod tests {
     fn a_torrent_comes_over_http_through_redirects() {
         let moved = answer("302 Found", "location: /b\r\n", b"");
         let (address, server) = serve(vec![moved, answer("200 OK", "", b"d4:spam4:eggse")]);
-        assert_eq!(read(&address, Origin::any()).unwrap(), b"d4:spam4:eggse");
+        assert_eq!(read(&address, BindAddress::any()).unwrap(), b"d4:spam4:eggse");
         server.join().unwrap();
     }
 
@@ -273,7 +273,7 @@ mod tests {
     fn what_the_web_refuses_has_its_exit_code() {
         for (status, code) in [("404 Not Found", 3), ("410 Gone", 3), ("403 Forbidden", 6), ("500 Oops", 6)] {
             let (address, server) = serve(vec![answer(status, "", b"")]);
-            let error = read(&format!("{address}/x.torrent"), Origin::any()).unwrap_err();
+            let error = read(&format!("{address}/x.torrent"), BindAddress::any()).unwrap_err();
             assert_eq!(error.exit_code(), code, "{error}");
             assert!(error.to_string().contains("/x.torrent"), "{error}");
             server.join().unwrap();
@@ -284,7 +284,7 @@ mod tests {
     fn an_endless_answer_is_cut_off() {
         let body = vec![b'x'; WEB_LIMIT as usize + 1];
         let (address, server) = serve(vec![answer("200 OK", "", &body)]);
-        let error = read(&address, Origin::any()).unwrap_err();
+        let error = read(&address, BindAddress::any()).unwrap_err();
         assert_eq!(error.exit_code(), 26);
         assert!(error.to_string().contains("larger than 10 MiB"), "{error}");
         server.join().unwrap();
@@ -295,22 +295,22 @@ mod tests {
         let mut short = answer("200 OK", "", b"0123456789");
         short.truncate(short.len() - 5);
         let (address, server) = serve(vec![short]);
-        assert_eq!(read(&address, Origin::any()).unwrap_err().exit_code(), 6);
+        assert_eq!(read(&address, BindAddress::any()).unwrap_err().exit_code(), 6);
         server.join().unwrap();
-        assert_eq!(read(&address, Origin::any()).unwrap_err().exit_code(), 6, "nobody listens");
-        assert_eq!(read("http://", Origin::any()).unwrap_err().exit_code(), 6);
+        assert_eq!(read(&address, BindAddress::any()).unwrap_err().exit_code(), 6, "nobody listens");
+        assert_eq!(read("http://", BindAddress::any()).unwrap_err().exit_code(), 6);
     }
 
     #[test]
     fn what_the_disk_refuses_has_its_exit_code() {
-        let missing = read("no/such/file.torrent", Origin::any()).unwrap_err();
+        let missing = read("no/such/file.torrent", BindAddress::any()).unwrap_err();
         assert_eq!(missing.exit_code(), 3);
         assert_eq!(missing.to_string(), "cannot find no/such/file.torrent: no such file (check the path)");
-        let folder = read(env!("CARGO_MANIFEST_DIR"), Origin::any()).unwrap_err();
+        let folder = read(env!("CARGO_MANIFEST_DIR"), BindAddress::any()).unwrap_err();
         assert_eq!(folder.exit_code(), 15);
         assert!(folder.to_string().contains("is a folder"), "{folder}");
-        assert_eq!(read("magnet:?xt=urn:btih:0", Origin::any()).unwrap_err().exit_code(), 28);
-        let bad = torrent("magnet:?xt=urn:btih:0", Origin::any()).unwrap_err();
+        assert_eq!(read("magnet:?xt=urn:btih:0", BindAddress::any()).unwrap_err().exit_code(), 28);
+        let bad = torrent("magnet:?xt=urn:btih:0", BindAddress::any()).unwrap_err();
         assert_eq!(bad.exit_code(), 27, "{bad}");
     }
 
@@ -325,11 +325,11 @@ mod tests {
     #[test]
     fn what_is_no_torrent_has_its_exit_code() {
         let not_bencode =
-            load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), Origin::any()).unwrap_err();
+            load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), BindAddress::any()).unwrap_err();
         assert_eq!(not_bencode.exit_code(), 25);
         assert!(not_bencode.to_string().contains("Cargo.toml: not a torrent"), "{not_bencode}");
         let (address, server) = serve(vec![answer("200 OK", "", b"d4:spam4:eggse")]);
-        assert_eq!(load(&address, Origin::any()).unwrap_err().exit_code(), 26);
+        assert_eq!(load(&address, BindAddress::any()).unwrap_err().exit_code(), 26);
         server.join().unwrap();
     }
 }

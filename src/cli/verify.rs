@@ -9,7 +9,7 @@ use super::progress::{Style, say};
 use super::runs::{Failure, interrupts};
 use super::source;
 use crate::metainfo::{File, Metainfo};
-use crate::net::Origin;
+use crate::net::BindAddress;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, StorageError};
 use crate::text::{grouped, printable};
@@ -47,7 +47,7 @@ pub struct Verify {
 ///
 /// The torrent cannot be had, or what is there cannot be read.
 pub fn run(arguments: &Verify, out: &mut impl Write) -> Result<Exit, Failure> {
-    let torrent = source::load(&arguments.torrent, Origin::any())
+    let torrent = source::load(&arguments.torrent, BindAddress::any())
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let geometry = Geometry::new(torrent.total_size, torrent.piece_length);
     let geometry = geometry.ok_or_else(|| failure(StorageError::Layout))?;

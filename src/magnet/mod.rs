@@ -5,17 +5,19 @@
 //! info-hash. Until then there is no piece to want and nobody to upload to, so this is a coordinator of
 //! its own, much smaller than the one of the swarm: it takes in the same [`Event`]s, connects, and gives
 //! each peer a worker of one thread (`meta-ADDRESS`). The workers share the
-//! `Gathering`(crate::strategy::Gathering), which says what to ask of whom, and who lied.
+//! `MetadataAssembly`(crate::strategy::MetadataAssembly), which says what to ask of whom, and who lied.
 //!
 //! When the metadata is there, the swarm goes on with the addresses, and with the connections of those who
-//! were just heard of ([`Event::Handed`]): what they said that nobody could understand before is kept for it.
+//! were just heard of ([`Event::HandedOver`]): what they said that nobody could understand before is kept for it.
 
+mod metadata_assembly;
 mod worker;
 
+pub use metadata_assembly::{LARGEST, MetadataAssembly, Verdict};
 pub use worker::Shared;
 
-use crate::message::{Event, Handed, Knock, MetadataState, PeerError, PeerKey};
-use crate::strategy::{Candidates, Failure, Pace};
+use crate::message::{Event, HandedOver, Incoming, MetadataState, PeerError, PeerKey};
+use crate::strategy::{Candidates, Failure, TokenBucket};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
 use std::collections::HashMap;
@@ -27,7 +29,7 @@ use worker::{NO_METADATA_EVER, Worker};
 /// How often the user's wish and the time are looked at.
 const TICK: Duration = Duration::from_millis(250);
 /// Peers that are asked at once. Metadata is small: a few good ones are enough, and a few more bring one.
-const MOST_PEERS: usize = 30;
+const MAX_PEERS: usize = 30;
 /// Connection attempts a second.
 const ATTEMPTS: u32 = 18;
 
@@ -58,7 +60,7 @@ pub struct Found {
     /// Where peers are.
     pub candidates: Candidates,
     /// Peers that are connected and can go on.
-    pub handed: Vec<Handed>,
+    pub handed: Vec<HandedOver>,
     /// The last number that a connection was given.
     pub last_key: PeerKey,
 }
@@ -75,14 +77,14 @@ pub fn fetch(
     let mut seeker = Seeker {
         shared,
         doors,
-        max_peers: max_peers.min(MOST_PEERS),
+        max_peers: max_peers.min(MAX_PEERS),
         candidates: Candidates::default(),
         peers: HashMap::new(),
         handed: Vec::new(),
         plain: Vec::new(),
         last_key: PeerKey(0),
         info: None,
-        attempts: Pace::new(ATTEMPTS, now),
+        attempts: TokenBucket::new(ATTEMPTS, now),
         random: fastrand::Rng::new(),
         progress: (now, (0, 0)),
         trouble: None,
@@ -97,13 +99,13 @@ struct Seeker<'a> {
     candidates: Candidates,
     peers: HashMap<PeerKey, Peer>,
     /// Those with whom the metadata became complete.
-    handed: Vec<Handed>,
+    handed: Vec<HandedOver>,
     /// Those that can give nothing but the payload.
     plain: Vec<SocketAddr>,
     last_key: PeerKey,
     /// What they gave, for the moment until one of them is handed over.
     info: Option<Vec<u8>>,
-    attempts: Pace,
+    attempts: TokenBucket,
     random: fastrand::Rng,
     /// When something came last, and how many pieces of how many that were.
     progress: (Instant, (u32, u32)),
@@ -126,7 +128,7 @@ impl Seeker<'_> {
             match inbox.recv_deadline(self.next_attempt().map_or(next_tick, |due| due.min(next_tick))) {
                 Ok(Event::Stop) => return End::Stopped,
                 Ok(event) => {
-                    handed = matches!(event, Event::Handed(_));
+                    handed = matches!(event, Event::HandedOver(_));
                     self.handle(event);
                 }
                 // We hold a sender ourselves, in `shared`.
@@ -180,14 +182,14 @@ impl Seeker<'_> {
                 Ok(_) => {}
                 Err(why) => self.trouble = Some(format!("{}: {why}", report.url)),
             },
-            Event::Knocked(knock) => self.knocked(knock),
+            Event::Incoming(incoming) => self.incoming(incoming),
             Event::Greeted(key, _) => {
                 if let Some(peer) = self.peers.get_mut(&key) {
                     peer.greeted = true;
                 }
             }
             Event::Gone(key, why) => self.gone(key, &why, now),
-            Event::Handed(handed) => {
+            Event::HandedOver(handed) => {
                 self.peers.retain(|_, peer| peer.address != handed.address);
                 self.handed.push(handed);
             }
@@ -214,12 +216,12 @@ impl Seeker<'_> {
         });
     }
 
-    fn incoming(&self) -> usize {
+    fn incoming_count(&self) -> usize {
         self.peers.values().filter(|peer| peer.incoming).count()
     }
 
     fn wants_peers(&self) -> bool {
-        let incoming = self.incoming();
+        let incoming = self.incoming_count();
         // Who comes may not keep us from the only one that we may connect to.
         self.peers.len() - incoming < self.max_peers.saturating_sub(incoming).max(1)
     }
@@ -246,14 +248,14 @@ impl Seeker<'_> {
         }
     }
 
-    fn knocked(&mut self, knock: Knock) {
-        let address = knock.address;
+    fn incoming(&mut self, incoming: Incoming) {
+        let address = incoming.address;
         // They may not keep us from those that we look for.
-        if self.incoming() >= self.max_peers.div_ceil(4) {
+        if self.incoming_count() >= self.max_peers.div_ceil(4) {
             return;
         }
         let key = self.next_key();
-        match Worker::accept(self.shared, key, knock) {
+        match Worker::accept(self.shared, key, incoming) {
             Ok(worker) => self.add(key, Peer { address, incoming: true, greeted: false, worker }),
             Err(error) => debug!("{address}: cannot start a thread: {error}"),
         }

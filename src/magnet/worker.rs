@@ -5,10 +5,10 @@
 //! peer that has no metadata, or sends none for [`PATIENCE`], is let go. One that was just answered when the
 //! metadata is there goes on to the swarm, with what it said that nobody could understand before.
 
-use crate::message::{Event, Greeting, Handed, Knock, PeerError, PeerKey};
-use crate::net::{Line, Origin, Throttle};
+use super::{LARGEST, MetadataAssembly, Verdict};
+use crate::message::{Event, Greeting, HandedOver, Incoming, PeerError, PeerKey};
+use crate::net::{BindAddress, PeerStream, Throttle};
 use crate::peer::{CLIENT, Opening, ReadBuffer, ReadMemory, STACK_BYTES, Said, greet};
-use crate::strategy::{Gathering, LARGEST, Verdict};
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{FrameLimits, Message};
@@ -30,7 +30,7 @@ const LONGEST: Duration = Duration::from_secs(180);
 const AT_ONCE: usize = 4;
 /// Bytes that a peer may say before the metadata is there which are for later: a bitfield at most, and
 /// what may follow it.
-const MOST_HEARD: usize = (LARGEST / 20 / 8) as usize + 16 * 1024;
+const MAX_HEARD: usize = (LARGEST / 20 / 8) as usize + 16 * 1024;
 /// The bitfield of the largest torrent whose metadata we take: 20 bytes a piece.
 const LIMITS: FrameLimits = FrameLimits { bitfield: (LARGEST / 20 / 8) as u32, or_fewer: true };
 
@@ -43,7 +43,7 @@ pub struct Shared {
     /// The coordinator's inbox.
     pub events: Sender<Event>,
     /// The address that connections leave by.
-    pub origin: Origin,
+    pub bind_address: BindAddress,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
     /// How fast all peers of the process together may be heard.
@@ -51,20 +51,20 @@ pub struct Shared {
     /// The port at which peers can connect to us.
     pub port: Option<u16>,
     /// What they put together.
-    pub gathering: Mutex<Gathering>,
+    pub gathering: Mutex<MetadataAssembly>,
     /// Held by every thread that is connected; whoever holds the other end knows when all are gone.
     pub alive: Sender<()>,
 }
 
 impl Shared {
-    pub(super) fn gathering(&self) -> MutexGuard<'_, Gathering> {
+    pub(super) fn gathering(&self) -> MutexGuard<'_, MetadataAssembly> {
         self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The coordinator's end of a worker. Dropping it ends the worker.
 pub struct Worker {
-    line: Option<Arc<OnceLock<Line>>>,
+    stream: Option<Arc<OnceLock<PeerStream>>>,
     /// Tells a worker that connects that nobody waits for it any more.
     wanted: Arc<AtomicBool>,
 }
@@ -72,12 +72,12 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker that connects to `address`.
     pub fn connect(shared: &Arc<Shared>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
-        Worker::start(shared, key, address, Opening::Connect { origin: shared.origin })
+        Worker::start(shared, key, address, Opening::Connect { bind_address: shared.bind_address })
     }
 
     /// Starts a worker for a peer that has connected to us.
-    pub fn accept(shared: &Arc<Shared>, key: PeerKey, knock: Knock) -> io::Result<Worker> {
-        Worker::start(shared, key, knock.address, Opening::Answer(knock))
+    pub fn accept(shared: &Arc<Shared>, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
+        Worker::start(shared, key, incoming.address, Opening::Answer(incoming))
     }
 
     fn start(
@@ -86,9 +86,10 @@ impl Worker {
         address: SocketAddr,
         opening: Opening,
     ) -> io::Result<Worker> {
-        let (line, wanted) = (Arc::<OnceLock<Line>>::default(), Arc::new(AtomicBool::new(true)));
+        let (stream, wanted) = (Arc::<OnceLock<PeerStream>>::default(), Arc::new(AtomicBool::new(true)));
         let incoming = matches!(opening, Opening::Answer(_));
-        let asking = Asking { key, address, incoming, line: Arc::clone(&line), wanted: Arc::clone(&wanted) };
+        let asking =
+            Asking { key, address, incoming, stream: Arc::clone(&stream), wanted: Arc::clone(&wanted) };
         // Weak for as long as it connects, which nothing can interrupt: the end of a run waits for nobody
         // who connects.
         let shared = Arc::downgrade(shared);
@@ -96,21 +97,21 @@ impl Worker {
             .name(format!("meta-{}", address.ip()))
             .stack_size(STACK_BYTES)
             .spawn(move || asking.run(&shared, opening))?;
-        Ok(Worker { line: Some(line), wanted })
+        Ok(Worker { stream: Some(stream), wanted })
     }
 
     /// Lets go of the worker without ending it.
     pub fn release(mut self) {
-        self.line = None;
+        self.stream = None;
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let Some(line) = self.line.take() else { return };
+        let Some(stream) = self.stream.take() else { return };
         self.wanted.store(false, Ordering::Release);
-        if let Some(line) = line.get() {
-            line.hang_up("we are done with it");
+        if let Some(stream) = stream.get() {
+            stream.hang_up("we are done with it");
         }
     }
 }
@@ -119,21 +120,21 @@ struct Asking {
     key: PeerKey,
     address: SocketAddr,
     incoming: bool,
-    line: Arc<OnceLock<Line>>,
+    stream: Arc<OnceLock<PeerStream>>,
     wanted: Arc<AtomicBool>,
 }
 
 impl Asking {
     /// The life of the connection. Always ends with [`Event::Gone`].
     fn run(self, shared: &Weak<Shared>, opening: Opening) {
-        let connected = opening.line(self.address);
+        let connected = opening.stream(self.address);
         let Some(shared) = shared.upgrade() else { return };
         let why = connected.and_then(|(connected, said)| {
-            let line = self.line.get_or_init(|| connected);
-            // It may have let go of us before there was a line to hang up.
+            let stream = self.stream.get_or_init(|| connected);
+            // It may have let go of us before there was a stream to hang up.
             match self.wanted.load(Ordering::Acquire) {
                 false => Err(PeerError::HungUp("we are done with it")),
-                true => self.live(line, said, &shared),
+                true => self.live(stream, said, &shared),
             }
         });
         shared.gathering().left(self.key.0);
@@ -141,16 +142,16 @@ impl Asking {
         // Before the peer can know it, and come back. It fails where the coordinator has ended: nobody wants
         // to know.
         let _ = shared.events.send(Event::Gone(self.key, why));
-        if let Some(line) = self.line.get() {
-            line.hang_up("the worker has ended");
+        if let Some(stream) = self.stream.get() {
+            stream.hang_up("the worker has ended");
         }
     }
 
-    fn live(&self, line: &Line, said: Said, shared: &Shared) -> Result<(), PeerError> {
+    fn live(&self, stream: &PeerStream, said: Said, shared: &Shared) -> Result<(), PeerError> {
         let (greeting, _) = {
             // Nobody may hear of our node of the DHT while the torrent may be private (BEP 27).
             let dht = false;
-            greet(line, said, shared.info_hash, shared.peer_id, dht)?
+            greet(stream, said, shared.info_hash, shared.peer_id, dht)?
         };
         if !greeting.extensions {
             return Err(PeerError::HungUp(NO_METADATA_EVER));
@@ -168,8 +169,8 @@ impl Asking {
             ..ExtensionHandshake::default()
         };
         Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(&mut frames);
-        line.write_all(&frames).map_err(PeerError::Lost)?;
-        line.wait_at_most(PATIENCE).map_err(PeerError::Lost)?;
+        stream.write_all(&frames).map_err(PeerError::Lost)?;
+        stream.wait_at_most(PATIENCE).map_err(PeerError::Lost)?;
 
         let mut talk =
             Talk { key: self.key, shared, theirs: None, asked: 0, refuses: false, answered: Instant::now() };
@@ -180,13 +181,13 @@ impl Asking {
             while let Some(message) = buffer.next(&LIMITS)? {
                 match talk.hear(message, &mut frames)? {
                     Heard::Used => {}
-                    Heard::ForLater if heard.len() < MOST_HEARD => message.write_to(&mut heard),
+                    Heard::ForLater if heard.len() < MAX_HEARD => message.write_to(&mut heard),
                     Heard::ForLater => {
                         return Err(PeerError::Broke("it says much, and none of it is metadata"));
                     }
                     Heard::Complete => {
                         heard.extend_from_slice(buffer.unused());
-                        return self.hand_over(line, greeting, heard, shared);
+                        return self.hand_over(stream, greeting, heard, shared);
                     }
                 }
             }
@@ -195,13 +196,13 @@ impl Asking {
                 return Err(PeerError::HungUp("it gives no metadata"));
             }
             if !frames.is_empty() {
-                line.write_all(&frames).map_err(PeerError::Lost)?;
+                stream.write_all(&frames).map_err(PeerError::Lost)?;
             }
             // Also one that says much, but not what it was asked for.
             if talk.answered.elapsed() >= PATIENCE || Instant::now() >= until {
                 return Err(SILENT);
             }
-            buffer.fill(line, &shared.down).map_err(|error| match error {
+            buffer.fill(stream, &shared.down).map_err(|error| match error {
                 PeerError::Silent(_) => SILENT,
                 other => other,
             })?;
@@ -211,16 +212,16 @@ impl Asking {
     /// The metadata is there: the connection goes to whoever asks for the payload.
     fn hand_over(
         &self,
-        line: &Line,
+        stream: &PeerStream,
         greeting: Greeting,
         heard: Vec<u8>,
         shared: &Shared,
     ) -> Result<(), PeerError> {
         let why = PeerError::HungUp("we are done with it");
-        let Some(stream) = line.give_away() else { return Err(why) };
+        let Some(stream) = stream.give_away() else { return Err(why) };
         let (address, incoming) = (self.address, self.incoming);
-        let handed = Handed { address, incoming, stream, greeting, heard };
-        shared.events.send(Event::Handed(handed)).map_err(|_| ended())
+        let handed = HandedOver { address, incoming, stream, greeting, heard };
+        shared.events.send(Event::HandedOver(handed)).map_err(|_| ended())
     }
 }
 

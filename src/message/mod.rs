@@ -3,7 +3,7 @@
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
 //! DHT, LAN ─── Event::Found ────▶ │             │
-//! listener ─── Event::Knocked ──▶ │             │
+//! listener ─── Event::Incoming ──▶ │             │
 //! worker ───── Event::Heard ────▶ │ coordinator │ ── Lease ──▶ inbound ◀── the peer
 //! writer ───── Event::Stored ───▶ └─────────────┘                  │
 //!    ▲                                   └─ Snapshot ─▶ screen     │
@@ -42,9 +42,9 @@ pub enum Event {
     /// An announcer spoke to a tracker.
     Tracker(TrackerReport),
     /// Somebody connected to us and wants this torrent.
-    Knocked(Knock),
+    Incoming(Incoming),
     /// A peer of whom we had the metadata is there to give the payload as well.
-    Handed(Handed),
+    HandedOver(HandedOver),
     /// A worker exchanged handshakes with its peer.
     Greeted(PeerKey, Greeting),
     /// A peer said something: all that one read brought, in order.
@@ -76,7 +76,7 @@ pub struct TrackerReport {
 
 /// A connection that came in, of which the peer's handshake is read and not answered yet.
 #[derive(Debug)]
-pub struct Knock {
+pub struct Incoming {
     /// Where it came from: not where that peer listens. Never an IPv4 address in IPv6 notation.
     pub address: SocketAddr,
     /// The connection, after the handshake's last byte.
@@ -87,7 +87,7 @@ pub struct Knock {
 
 /// A connection that goes on from the metadata to the payload.
 #[derive(Debug)]
-pub struct Handed {
+pub struct HandedOver {
     /// Where the other end is.
     pub address: SocketAddr,
     /// The peer has connected to us.

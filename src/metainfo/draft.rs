@@ -16,13 +16,13 @@ pub const SHORTEST_PIECE: u32 = 16 << 10;
 pub const LONGEST_PIECE: u32 = 16 << 20;
 
 /// About 1,500 pieces: a power of two is at most 1.41 times too small or too large.
-const MOST_PIECES: u64 = 2_121;
+const MAX_PIECES: u64 = 2_121;
 
 /// Bytes in a piece of a payload of so many bytes: the power of two between 16 KiB and 16 MiB that
 /// comes next to 1,500 pieces. Fewer let peers share late, more make the torrent long.
 pub fn piece_length(total_size: u64) -> u32 {
     let mut length = SHORTEST_PIECE;
-    while length < LONGEST_PIECE && total_size.div_ceil(length.into()) > MOST_PIECES {
+    while length < LONGEST_PIECE && total_size.div_ceil(length.into()) > MAX_PIECES {
         length = length.saturating_mul(2);
     }
     length

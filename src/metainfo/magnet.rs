@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 const LONGEST: usize = 64 * 1024;
 
 /// How many ranges of files are kept.
-const MOST_RANGES: usize = 2_000;
+const MAX_RANGES: usize = 2_000;
 
 /// What a magnet link says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,7 +247,7 @@ fn select(selected: &mut Vec<RangeInclusive<u32>>, value: &str) -> Result<(), Ma
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         match (number(first), number(last)) {
-            (Some(first), Some(last)) if first <= last && selected.len() < MOST_RANGES => {
+            (Some(first), Some(last)) if first <= last && selected.len() < MAX_RANGES => {
                 if !selected.contains(&(first..=last)) {
                     selected.push(first..=last);
                 }
@@ -377,7 +377,7 @@ mod tests {
         for bad in ["x", "1-", "-1", "8-6", "1-2-3", "4294967296", "+1", "1;2", "%ff"] {
             assert_eq!(parse(&format!("&so={bad}")), Err(MagnetError::BadSelection), "{bad}");
         }
-        let many: Vec<_> = (0..=MOST_RANGES).map(|number| number.to_string()).collect();
+        let many: Vec<_> = (0..=MAX_RANGES).map(|number| number.to_string()).collect();
         assert_eq!(parse(&format!("&so={}", many.join(","))), Err(MagnetError::BadSelection));
     }
 

@@ -3,9 +3,9 @@
 //! The library connects by itself, from whatever address the system chooses, and to one address of a host
 //! after the other, which takes seconds where the first is silent. So its first link, the TCP connection, is
 //! replaced by ours; TLS and proxies are built upon that as always, so that the way to a proxy leaves by the
-//! [`Origin`] too. The names of hosts are looked up by the system's resolver in any case.
+//! [`BindAddress`] too. The names of hosts are looked up by the system's resolver in any case.
 
-use super::{HEAD_START, Origin, by_turns};
+use super::{BindAddress, HEAD_START, by_turns};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Sender, channel};
@@ -26,19 +26,19 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(60);
 /// Bytes of the stack of a thread that does nothing but connect.
 const STACK_SIZE: usize = 64 * 1024;
 
-/// A client with this configuration whose connections leave by `origin`. They fail where they cannot.
-pub fn agent(config: Config, origin: Origin) -> Agent {
-    leaving_by(origin, config, DefaultResolver::default())
+/// A client with this configuration whose connections leave by `bind_address`. They fail where they cannot.
+pub fn agent(config: Config, bind_address: BindAddress) -> Agent {
+    leaving_by(bind_address, config, DefaultResolver::default())
 }
 
-fn leaving_by(origin: Origin, config: Config, resolver: impl Resolver) -> Agent {
-    let links = ().chain(ConnectProxyConnector::default()).chain(Leaving(origin));
+fn leaving_by(bind_address: BindAddress, config: Config, resolver: impl Resolver) -> Agent {
+    let links = ().chain(ConnectProxyConnector::default()).chain(Leaving(bind_address));
     Agent::with_parts(config, links.chain(RustlsConnector::default()), resolver)
 }
 
-/// Makes TCP connections that leave by the origin.
+/// Makes TCP connections that leave by the bind_address.
 #[derive(Debug)]
-struct Leaving(Origin);
+struct Leaving(BindAddress);
 
 impl<Before: Transport> Connector<Before> for Leaving {
     type Out = Box<dyn Transport>;
@@ -112,9 +112,9 @@ impl Leaving {
     /// Connects on a thread of its own, since nothing can call off a connection that is being made. One
     /// that comes too late to be of use is closed there.
     fn begin(&self, to: SocketAddr, within: Duration, tell: Sender<io::Result<TcpStream>>) -> io::Result<()> {
-        let origin = self.0;
+        let bind_address = self.0;
         let connecting = thread::Builder::new().name("connect".to_owned()).stack_size(STACK_SIZE);
-        connecting.spawn(move || drop(tell.send(origin.connect(to, within)))).map(drop)
+        connecting.spawn(move || drop(tell.send(bind_address.connect(to, within)))).map(drop)
     }
 }
 
@@ -201,8 +201,8 @@ mod tests {
         Agent::config_builder().proxy(None).timeout_global(Some(Duration::from_secs(20)))
     }
 
-    fn ours() -> Origin {
-        Origin::only("127.0.0.2".parse().unwrap())
+    fn ours() -> BindAddress {
+        BindAddress::only("127.0.0.2".parse().unwrap())
     }
 
     /// Takes one connection, and gives these answers, each to a request. Who connected, and what was heard.
@@ -266,10 +266,10 @@ mod tests {
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         for ip in ["::1", "192.0.2.1"] {
-            let origin = Origin::only(ip.parse().unwrap());
+            let bind_address = BindAddress::only(ip.parse().unwrap());
             let proxy = ureq::Proxy::new(&format!("http://{address}")).unwrap();
             for proxy in [None, Some(proxy)] {
-                let agent = agent(config().proxy(proxy).build(), origin);
+                let agent = agent(config().proxy(proxy).build(), bind_address);
                 let error = agent.get(format!("http://{address}/")).call().unwrap_err();
                 assert!(error.to_string().contains(ip), "{error}");
                 assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);

@@ -1,17 +1,17 @@
 //! The port that peers come in at.
 //!
 //! Two threads, `listen-4` and `listen-6`, block in `accept`. Each connection gets a short thread of its
-//! own, `knock-ADDRESS`, that reads its handshake and hands it to the coordinator of the torrent it is
+//! own, `incoming-ADDRESS`, that reads its handshake and hands it to the coordinator of the torrent it is
 //! for. Nothing is answered here: whoever asks for a torrent that we do not have learns nothing.
 //!
-//! Strangers decide how many come, so everything has a bound: [`MOST_UNFINISHED`] handshakes at once,
-//! [`DEADLINE`] for each, [`MOST_THREADS`] in all. Where there are too many, the one that has been
+//! Strangers decide how many come, so everything has a bound: [`MAX_UNFINISHED`] handshakes at once,
+//! [`DEADLINE`] for each, [`MAX_THREADS`] in all. Where there are too many, the one that has been
 //! unfinished for the longest goes, because whoever opens connections to hold them would else keep all
 //! others out.
 
 use super::ports::{self, Ports};
-use super::{Line, Origin, origin};
-use crate::message::{Event, Knock};
+use super::{BindAddress, PeerStream, bind_address};
+use crate::message::{Event, Incoming};
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::debug;
@@ -26,12 +26,12 @@ use std::time::{Duration, Instant};
 /// How long a handshake may take, from the connection to the coordinator's inbox.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Connections whose handshake is not complete.
-const MOST_UNFINISHED: usize = 128;
+const MAX_UNFINISHED: usize = 128;
 /// Threads for connections, those included that are about to end.
-const MOST_THREADS: usize = 2 * MOST_UNFINISHED;
+const MAX_THREADS: usize = 2 * MAX_UNFINISHED;
 /// Events in a coordinator's inbox, from which on nobody is added: it does not look at them now (it may be
 /// that it checks what is on the disk), and each connection that waits takes a descriptor away from it.
-const MOST_WAITING: usize = 256;
+const MAX_WAITING: usize = 256;
 /// How long no connection is taken when the system has no room for one.
 const REST: Duration = Duration::from_millis(250);
 /// How long the end waits for the threads of connections, which are told to end.
@@ -79,7 +79,7 @@ struct Desk {
 #[derive(Debug, Default)]
 struct Hall {
     /// The connections whose handshake is not complete, the oldest in front.
-    unfinished: VecDeque<(u64, Arc<Line>)>,
+    unfinished: VecDeque<(u64, Arc<PeerStream>)>,
     /// Names the next connection.
     next: u64,
     threads: usize,
@@ -87,14 +87,14 @@ struct Hall {
 }
 
 impl Listener {
-    /// Opens the port and begins to take connections: at `origin`'s address, or at all addresses of this
+    /// Opens the port and begins to take connections: at `bind_address`'s address, or at all addresses of this
     /// host, IPv4 and IPv6, whichever it has.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::AddrInUse`] where another program has the port, or what the system says.
-    pub fn start(ports: Ports, origin: Origin) -> io::Result<Listener> {
-        let (port, sockets) = ports::open(ports, origin)?;
+    pub fn start(ports: Ports, bind_address: BindAddress) -> io::Result<Listener> {
+        let (port, sockets) = ports::open(ports, bind_address)?;
         let (closing, closed) = bounded(0);
         let desk = Arc::new(Desk {
             torrents: Mutex::default(),
@@ -122,7 +122,7 @@ impl Listener {
         self.port
     }
 
-    /// From now on connections for this torrent go to its coordinator, as [`Event::Knocked`], until the
+    /// From now on connections for this torrent go to its coordinator, as [`Event::Incoming`], until the
     /// registration is dropped. Where a torrent is registered twice, the later one counts.
     pub fn register(&self, info_hash: [u8; 20], events: Sender<Event>) -> Registration {
         self.desk.torrents().insert(info_hash, events.clone());
@@ -181,7 +181,7 @@ impl Desk {
                 return;
             }
             let admitted = match accepted {
-                Ok((stream, address)) => self.admit(stream, origin::plain(address)),
+                Ok((stream, address)) => self.admit(stream, bind_address::plain(address)),
                 // One that has left again, not something that lasts.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(()),
                 Err(error) => Err(error),
@@ -197,14 +197,14 @@ impl Desk {
     fn admit(self: &Arc<Desk>, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
         let deadline = Instant::now() + DEADLINE;
         // It fails where the peer has left again.
-        let Ok(line) = Line::accepted(stream).map(Arc::new) else { return Ok(()) };
-        self.wait_while(DEADLINE, |hall| hall.threads >= MOST_THREADS);
+        let Ok(line) = PeerStream::accepted(stream).map(Arc::new) else { return Ok(()) };
+        self.wait_while(DEADLINE, |hall| hall.threads >= MAX_THREADS);
         let number = {
             let mut hall = self.hall();
-            if hall.closed || hall.threads >= MOST_THREADS {
+            if hall.closed || hall.threads >= MAX_THREADS {
                 return Err(io::Error::other("too many that came before are still being looked at"));
             }
-            while hall.unfinished.len() >= MOST_UNFINISHED
+            while hall.unfinished.len() >= MAX_UNFINISHED
                 && let Some((_, oldest)) = hall.unfinished.pop_front()
             {
                 oldest.hang_up("there are too many others, and it came first");
@@ -218,7 +218,7 @@ impl Desk {
         let place = Place { desk: Arc::clone(self), number };
         let visit = Visit { place, address, line, deadline };
         let spawned = Builder::new()
-            .name(format!("knock-{}", address.ip()))
+            .name(format!("incoming-{}", address.ip()))
             .stack_size(STACK_BYTES)
             .spawn(move || visit.run());
         // Where there is no thread, the visit is dropped, and with it its place in the hall.
@@ -258,7 +258,7 @@ impl Drop for Place {
 struct Visit {
     place: Place,
     address: SocketAddr,
-    line: Arc<Line>,
+    line: Arc<PeerStream>,
     deadline: Instant,
 }
 
@@ -290,7 +290,7 @@ impl Visit {
     /// Gives the connection to its coordinator.
     fn hand_over(self, events: &Sender<Event>, handshake: Handshake) -> Result<(), &'static str> {
         let Visit { place, address, line, deadline } = self;
-        if events.len() >= MOST_WAITING {
+        if events.len() >= MAX_WAITING {
             return Err("its torrent is busy with others");
         }
         // Whoever is not among the unfinished any more cannot be told to go.
@@ -299,10 +299,10 @@ impl Visit {
         }
         // So nobody else holds the line.
         let stream = Arc::into_inner(line).ok_or("it was told to go")?.into_stream();
-        let knock = Event::Knocked(Knock { address, stream, handshake });
+        let incoming = Event::Incoming(Incoming { address, stream, handshake });
         let left = deadline.saturating_duration_since(Instant::now());
         select! {
-            send(events, knock) -> sent => sent.map_err(|_| "its torrent has just ended"),
+            send(events, incoming) -> sent => sent.map_err(|_| "its torrent has just ended"),
             recv(place.desk.closed) -> _ => Err("we take no more connections"),
             default(left) => Err("its torrent was busy for 10 s"),
         }

@@ -1,26 +1,26 @@
 //! The network: connections that two threads speak over, the address that they leave by, the port that
 //! they come in at, and how many bytes a second may go.
 
+mod bind_address;
 pub mod http;
-mod line;
 mod listener;
 mod multicast;
-mod names;
-mod origin;
-mod packet_line;
-mod packet_port;
+mod peer_stream;
 mod ports;
+mod resolver;
 mod throttle;
+mod udp_channel;
+mod udp_port;
 
-pub use line::Line;
+pub use bind_address::BindAddress;
 pub use listener::{Listener, Registration};
 pub use multicast::Group;
-pub use names::{by_turns, resolve};
-pub use origin::Origin;
-pub use packet_line::PacketLine;
-pub use packet_port::{IpFamily, PacketPort};
+pub use peer_stream::PeerStream;
 pub use ports::Ports;
+pub use resolver::{by_turns, resolve};
 pub use throttle::Throttle;
+pub use udp_channel::UdpChannel;
+pub use udp_port::{IpFamily, UdpPort};
 
 /// How long one address of a host is waited for before the next is tried as well (RFC 8305, section 5).
 pub const HEAD_START: std::time::Duration = std::time::Duration::from_millis(250);

@@ -3,7 +3,7 @@
 //! Everything stays in this network: packets are sent with a lifetime of one hop, and no router carries
 //! them further. Several programs on one host share the port of a group.
 
-use super::{Origin, PacketPort};
+use super::{BindAddress, UdpPort};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -12,10 +12,10 @@ use std::time::Instant;
 /// A group that we are in, through one interface of this host.
 #[derive(Debug)]
 pub struct Group {
-    ears: PacketPort,
+    ears: UdpPort,
     /// Apart from the ears, because these are at the group's address and not at the one that everything
     /// leaves by.
-    voice: PacketPort,
+    voice: UdpPort,
     /// The group's address, with the interface where it is IPv6 and one was named.
     group: SocketAddr,
     /// What our packets say they come from.
@@ -30,8 +30,8 @@ impl Group {
     ///
     /// What the system says: the host has no such family or no way into the group, or another program
     /// has the port to itself.
-    pub fn join(group: SocketAddr, origin: Origin) -> io::Result<Group> {
-        if !origin.reaches(group) {
+    pub fn join(group: SocketAddr, bind_address: BindAddress) -> io::Result<Group> {
+        if !bind_address.reaches(group) {
             return Err(ErrorKind::AddrNotAvailable.into());
         }
         let new = || Socket::new(Domain::for_address(group), Type::DGRAM, Some(Protocol::UDP));
@@ -39,7 +39,7 @@ impl Group {
         ears.set_reuse_address(true)?;
         // Linux is content with the former, others share a port only so.
         let _ = ears.set_reuse_port(true);
-        let named = origin.address();
+        let named = bind_address.address();
         let (group, from) = match group {
             SocketAddr::V4(four) => {
                 let ip = if let Some(IpAddr::V4(ip)) = named { ip } else { Ipv4Addr::UNSPECIFIED };
@@ -72,7 +72,7 @@ impl Group {
         // does not arrive here.
         ears.bind(&group.into())?;
         let ours = if named.is_some() { from.ip() } else { chosen_for(group)? };
-        Ok(Group { ears: PacketPort::over(ears)?, voice: PacketPort::over(voice)?, group, ours })
+        Ok(Group { ears: UdpPort::over(ears)?, voice: UdpPort::over(voice)?, group, ours })
     }
 
     /// The address of this host that the others in the group see.
@@ -89,11 +89,11 @@ impl Group {
         self.voice.send(self.group, packet)
     }
 
-    /// As [`PacketPort::receive`]. What we say comes back too.
+    /// As [`UdpPort::receive`]. What we say comes back too.
     ///
     /// # Errors
     ///
-    /// As [`PacketPort::receive`].
+    /// As [`UdpPort::receive`].
     pub fn hear(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
         self.ears.receive(into, until)
     }
@@ -128,8 +128,8 @@ mod tests {
 
     const GROUP: &str = "239.192.152.143";
 
-    fn loopback(ip: [u8; 4]) -> Origin {
-        Origin::only(ip.into())
+    fn loopback(ip: [u8; 4]) -> BindAddress {
+        BindAddress::only(ip.into())
     }
 
     /// A number that no other program has for UDP, while the socket lives.
@@ -173,7 +173,7 @@ mod tests {
     fn an_address_that_is_not_ours_or_of_the_other_family_is_in_no_group() {
         let [four, six] = ["239.192.152.143:6771", "[ff15::efc0:988f]:6771"].map(|one| one.parse().unwrap());
         for (group, ip) in [(four, "192.0.2.77"), (four, "::1"), (six, "127.0.0.1"), (six, "2001:db8::1")] {
-            Group::join(group, Origin::only(ip.parse().unwrap())).unwrap_err();
+            Group::join(group, BindAddress::only(ip.parse().unwrap())).unwrap_err();
         }
     }
 

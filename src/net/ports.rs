@@ -1,6 +1,6 @@
 //! Finding a port that is free for IPv4 and IPv6 at once.
 
-use super::Origin;
+use super::BindAddress;
 use log::debug;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
@@ -25,14 +25,14 @@ pub enum Ports {
 }
 
 /// Opens a port, and one socket for each family of addresses that this host has.
-pub fn open(ports: Ports, origin: Origin) -> io::Result<(u16, Vec<TcpListener>)> {
+pub fn open(ports: Ports, bind_address: BindAddress) -> io::Result<(u16, Vec<TcpListener>)> {
     let sockets = match ports {
         Ports::Usual => {
-            let mut sockets = USUAL.map(|port| open_one(port, origin)).filter(not_in_use);
-            sockets.next().unwrap_or_else(|| open_any(origin))
+            let mut sockets = USUAL.map(|port| open_one(port, bind_address)).filter(not_in_use);
+            sockets.next().unwrap_or_else(|| open_any(bind_address))
         }
-        Ports::Exactly(0) => open_any(origin),
-        Ports::Exactly(port) => open_one(port, origin),
+        Ports::Exactly(0) => open_any(bind_address),
+        Ports::Exactly(port) => open_one(port, bind_address),
     }?;
     let port = match sockets.first() {
         Some(socket) => socket.local_addr()?.port(),
@@ -41,9 +41,9 @@ pub fn open(ports: Ports, origin: Origin) -> io::Result<(u16, Vec<TcpListener>)>
     Ok((port, sockets))
 }
 
-fn open_any(origin: Origin) -> io::Result<Vec<TcpListener>> {
-    let mut tries = std::iter::repeat_with(|| open_one(0, origin)).take(TRIES).filter(not_in_use);
-    tries.next().unwrap_or_else(|| open_one(0, origin))
+fn open_any(bind_address: BindAddress) -> io::Result<Vec<TcpListener>> {
+    let mut tries = std::iter::repeat_with(|| open_one(0, bind_address)).take(TRIES).filter(not_in_use);
+    tries.next().unwrap_or_else(|| open_one(0, bind_address))
 }
 
 fn not_in_use(opened: &io::Result<Vec<TcpListener>>) -> bool {
@@ -51,8 +51,8 @@ fn not_in_use(opened: &io::Result<Vec<TcpListener>>) -> bool {
 }
 
 /// Opens this port, or any where it is zero, at all addresses that there are to be.
-fn open_one(port: u16, origin: Origin) -> io::Result<Vec<TcpListener>> {
-    if let Some(ip) = origin.address() {
+fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<TcpListener>> {
+    if let Some(ip) = bind_address.address() {
         return Ok(vec![listen(SocketAddr::new(ip, port)).map_err(|error| in_our_words(port, &error))?]);
     }
     let four = listen((Ipv4Addr::UNSPECIFIED, port).into());

@@ -2,7 +2,7 @@
 //!
 //! The reading half enters requests and cancels, the writing half takes them out as fast as the
 //! connection and the upload limit let it. Everything here has a bound: a peer that asks faster than it
-//! reads fills a queue of [`MOST_REQUESTS`] and is then refused, and one that goes on is dropped.
+//! reads fills a queue of [`MAX_REQUESTS`] and is then refused, and one that goes on is dropped.
 //!
 //! A peer that speaks the Fast extension (BEP 6) gets one answer to each request, the block or a
 //! refusal; another gets no answer where we do not serve it. Requests for metadata (BEP 9) are answered
@@ -10,23 +10,23 @@
 
 use crate::message::PeerError;
 use crate::piece::PieceIndex;
-use crate::wire::Wanted;
+use crate::wire::BlockRequest;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// How many requests we keep for a peer, which our handshake tells it (`reqq`).
-pub const MOST_REQUESTS: usize = 500;
+pub const MAX_REQUESTS: usize = 500;
 /// Requests that we do not serve, because it is choked or has too many, before a peer is dropped: as
 /// many as can be on their way when we choke it, and again as many.
-const MOST_UNWELCOME: u32 = 1000;
+const MAX_UNWELCOME: u32 = 1000;
 /// Refusals that wait to be sent before a peer is dropped.
-const MOST_REFUSALS: usize = 2000;
+const MAX_REFUSALS: usize = 2000;
 /// Requests for metadata that are served: each piece so many times, and some more.
 const METADATA_TIMES: u32 = 4;
 const METADATA_AND_MORE: u32 = 16;
 /// Cancels of what is not in the queue. Those that cross the block on the way are among them.
-const MOST_VAIN_CANCELS: u32 = 10_000;
+const MAX_VAIN_CANCELS: u32 = 10_000;
 
 /// What one peer asked for.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub struct Pending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A block of this piece.
-    Block(PieceIndex, Wanted),
+    Block(PieceIndex, BlockRequest),
     /// A piece of the metadata of so many bytes, under the number that the peer gave to such messages.
     Metadata {
         /// The number of the message.
@@ -88,9 +88,9 @@ struct State {
     /// Pieces that it may ask for all the same, and how many bytes of them.
     gifts: Vec<PieceIndex>,
     gift_bytes: u64,
-    queue: VecDeque<(PieceIndex, Wanted)>,
+    queue: VecDeque<(PieceIndex, BlockRequest)>,
     /// Requests that are to be answered with a refusal.
-    refused: Vec<Wanted>,
+    refused: Vec<BlockRequest>,
     metadata: Metadata,
     unwelcome: u32,
     vain_cancels: u32,
@@ -128,18 +128,18 @@ impl Demand {
     /// # Errors
     ///
     /// The peer has asked too often for what it does not get.
-    pub fn ask(&self, piece: PieceIndex, wanted: Wanted) -> Result<bool, PeerError> {
+    pub fn ask(&self, piece: PieceIndex, wanted: BlockRequest) -> Result<bool, PeerError> {
         let mut state = self.lock();
-        if state.refused.len() > MOST_REFUSALS {
+        if state.refused.len() > MAX_REFUSALS {
             return Err(PeerError::Broke("requests, and reads none of the answers"));
         }
         let served = !state.choking || state.take_gift(piece, wanted.length);
-        if served && state.queue.len() < MOST_REQUESTS {
+        if served && state.queue.len() < MAX_REQUESTS {
             state.queue.push_back((piece, wanted));
             return Ok(std::mem::take(&mut state.asleep));
         }
         state.unwelcome += 1;
-        if state.unwelcome > MOST_UNWELCOME {
+        if state.unwelcome > MAX_UNWELCOME {
             return Err(PeerError::Broke(if served {
                 "more requests than we queue, again and again"
             } else {
@@ -172,7 +172,7 @@ impl Demand {
             return Ok(std::mem::take(&mut state.asleep));
         }
         state.unwelcome += 1;
-        if state.unwelcome > MOST_UNWELCOME || state.metadata.refused.len() > MOST_REFUSALS {
+        if state.unwelcome > MAX_UNWELCOME || state.metadata.refused.len() > MAX_REFUSALS {
             return Err(PeerError::Broke("request after request for metadata"));
         }
         state.metadata.refused.push(piece);
@@ -184,7 +184,7 @@ impl Demand {
     /// # Errors
     ///
     /// The peer takes back what it never asked for, again and again.
-    pub fn cancel(&self, wanted: Wanted) -> Result<bool, PeerError> {
+    pub fn cancel(&self, wanted: BlockRequest) -> Result<bool, PeerError> {
         let mut state = self.lock();
         match state.queue.iter().position(|(_, other)| *other == wanted) {
             Some(at) => {
@@ -194,7 +194,7 @@ impl Demand {
             }
             None => {
                 state.vain_cancels += 1;
-                match state.vain_cancels > MOST_VAIN_CANCELS {
+                match state.vain_cancels > MAX_VAIN_CANCELS {
                     true => Err(PeerError::Broke("cancels of what it never asked for")),
                     false => Ok(false),
                 }
@@ -231,7 +231,7 @@ impl Demand {
     }
 
     /// Takes out what is to be refused.
-    pub fn refused(&self) -> Vec<Wanted> {
+    pub fn refused(&self) -> Vec<BlockRequest> {
         std::mem::take(&mut self.lock().refused)
     }
 
@@ -264,7 +264,7 @@ impl Demand {
     }
 
     /// The block cannot be sent. False where the peer does not understand a refusal.
-    pub fn refuse(&self, wanted: Wanted) -> bool {
+    pub fn refuse(&self, wanted: BlockRequest) -> bool {
         let mut state = self.lock();
         state.account.sending_since = None;
         state.refuse(wanted);
@@ -327,7 +327,7 @@ impl State {
     }
 
     /// Whether the writing half has to be woken for it.
-    fn refuse(&mut self, wanted: Wanted) -> bool {
+    fn refuse(&mut self, wanted: BlockRequest) -> bool {
         if self.fast {
             self.refused.push(wanted);
         }
@@ -340,12 +340,12 @@ mod tests {
     use super::*;
     use crate::piece::Geometry;
 
-    fn wanted(index: u32, begin: u32) -> (PieceIndex, Wanted) {
+    fn wanted(index: u32, begin: u32) -> (PieceIndex, BlockRequest) {
         let piece = Geometry::new(1 << 30, 1 << 20).unwrap().piece(index).unwrap();
-        (piece, Wanted { index, begin, length: 16384 })
+        (piece, BlockRequest { index, begin, length: 16384 })
     }
 
-    fn next(demand: &Demand) -> Option<(PieceIndex, Wanted)> {
+    fn next(demand: &Demand) -> Option<(PieceIndex, BlockRequest)> {
         match demand.next(u32::MAX, Instant::now())? {
             Next::Block(piece, wanted) => Some((piece, wanted)),
             metadata @ Next::Metadata { .. } => panic!("{metadata:?}"),
@@ -362,11 +362,11 @@ mod tests {
         for fast in [false, true] {
             let demand = Demand::new();
             demand.speaks_fast(fast);
-            for number in 0..MOST_UNWELCOME {
+            for number in 0..MAX_UNWELCOME {
                 assert!(ask(&demand, 0, number).is_ok());
             }
             assert!(next(&demand).is_none());
-            assert_eq!(demand.refused().len(), if fast { MOST_UNWELCOME as usize } else { 0 });
+            assert_eq!(demand.refused().len(), if fast { MAX_UNWELCOME as usize } else { 0 });
             assert!(ask(&demand, 0, 0).is_err());
         }
     }
@@ -377,8 +377,8 @@ mod tests {
         demand.speaks_fast(true);
         demand.unchoke();
         let taken = (0..).take_while(|number| ask(&demand, 1, *number).is_ok()).count();
-        assert_eq!(taken, MOST_REQUESTS + MOST_UNWELCOME as usize);
-        assert_eq!(std::iter::from_fn(|| next(&demand)).count(), MOST_REQUESTS);
+        assert_eq!(taken, MAX_REQUESTS + MAX_UNWELCOME as usize);
+        assert_eq!(std::iter::from_fn(|| next(&demand)).count(), MAX_REQUESTS);
     }
 
     #[test]
@@ -393,7 +393,7 @@ mod tests {
         demand.cancel(wanted(1, 0).1).unwrap();
         assert_eq!(demand.refused(), [wanted(1, 0).1]);
         assert_eq!(next(&demand), Some(wanted(1, 16384)));
-        for _ in 0..MOST_VAIN_CANCELS {
+        for _ in 0..MAX_VAIN_CANCELS {
             assert!(!demand.cancel(wanted(1, 0).1).unwrap());
         }
         assert!(demand.cancel(wanted(1, 0).1).is_err());
@@ -408,7 +408,7 @@ mod tests {
             let asked = ask(&demand, 1, *number).is_ok();
             asked && demand.cancel(wanted(1, *number).1).is_ok()
         });
-        assert_eq!(taken.count(), MOST_REFUSALS + 1);
+        assert_eq!(taken.count(), MAX_REFUSALS + 1);
     }
 
     #[test]
@@ -454,6 +454,6 @@ mod tests {
         });
         assert_eq!(given.count() as u32, METADATA_TIMES + METADATA_AND_MORE - 1);
         let flood = (0..).take_while(|_| demand.ask_metadata(0, Some(7), 1).is_ok());
-        assert!(flood.count() <= MOST_UNWELCOME as usize);
+        assert!(flood.count() <= MAX_UNWELCOME as usize);
     }
 }

@@ -1,8 +1,8 @@
 //! From an address, or from a connection that came in, to a peer that speaks our torrent: one handshake
 //! each way.
 
-use crate::message::{Greeting, Handed, Knock, PeerError};
-use crate::net::{Line, Origin};
+use crate::message::{Greeting, HandedOver, Incoming, PeerError};
+use crate::net::{BindAddress, PeerStream};
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use std::io;
 use std::net::SocketAddr;
@@ -16,12 +16,12 @@ pub enum Opening {
     /// We connect.
     Connect {
         /// The address that the connection leaves by.
-        origin: Origin,
+        bind_address: BindAddress,
     },
     /// The peer has connected to us and said its handshake.
-    Answer(Knock),
+    Answer(Incoming),
     /// The handshakes are exchanged, and we have said that we have nothing.
-    GoOn(Handed),
+    GoOn(HandedOver),
 }
 
 /// What the peer has said already.
@@ -40,19 +40,23 @@ impl Opening {
     /// # Errors
     ///
     /// There is no connection.
-    pub fn line(self, address: SocketAddr) -> Result<(Line, Said), PeerError> {
-        let (line, said) = match self {
-            Opening::Connect { origin } => (Line::connect(origin, address, CONNECT_DEADLINE), Said::Nothing),
-            Opening::Answer(knock) => (Line::accepted(knock.stream), Said::Handshake(knock.handshake)),
+    pub fn stream(self, address: SocketAddr) -> Result<(PeerStream, Said), PeerError> {
+        let (stream, said) = match self {
+            Opening::Connect { bind_address } => {
+                (PeerStream::connect(bind_address, address, CONNECT_DEADLINE), Said::Nothing)
+            }
+            Opening::Answer(incoming) => {
+                (PeerStream::accepted(incoming.stream), Said::Handshake(incoming.handshake))
+            }
             Opening::GoOn(handed) => {
-                (Line::accepted(handed.stream), Said::Frames(handed.greeting, handed.heard))
+                (PeerStream::accepted(handed.stream), Said::Frames(handed.greeting, handed.heard))
             }
         };
-        let line = line.map_err(|error| match error.kind() {
+        let stream = stream.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::Silent("no connection in 10 s"),
             _ => PeerError::Connect(error),
         })?;
-        Ok((line, said))
+        Ok((stream, said))
     }
 }
 
@@ -63,7 +67,7 @@ impl Opening {
 ///
 /// The peer says nothing in time, or is not who we look for.
 pub fn greet(
-    line: &Line,
+    stream: &PeerStream,
     said: Said,
     info_hash: [u8; 20],
     peer_id: [u8; 20],
@@ -75,10 +79,10 @@ pub fn greet(
         Said::Frames(greeting, heard) => return Ok((greeting, heard)),
     };
     // Also to ourselves: the half of us that connected learns by it whom it has reached.
-    line.write_all(&Handshake::ours(info_hash, peer_id, dht).to_wire()).map_err(PeerError::Lost)?;
+    stream.write_all(&Handshake::ours(info_hash, peer_id, dht).to_wire()).map_err(PeerError::Lost)?;
     let theirs = match theirs {
         Some(theirs) => theirs,
-        None => hear(line)?,
+        None => hear(stream)?,
     };
     if theirs.info_hash != info_hash {
         return Err(PeerError::OtherTorrent);
@@ -95,9 +99,9 @@ pub fn greet(
     Ok((greeting, Vec::new()))
 }
 
-fn hear(line: &Line) -> Result<Handshake, PeerError> {
+fn hear(stream: &PeerStream) -> Result<Handshake, PeerError> {
     let mut answer = [0; HANDSHAKE_LENGTH];
-    line.read_exact_by(&mut answer, Instant::now() + HANDSHAKE_DEADLINE).map_err(|error| {
+    stream.read_exact_by(&mut answer, Instant::now() + HANDSHAKE_DEADLINE).map_err(|error| {
         match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
                 PeerError::Silent("no answer to the handshake in 10 s")

@@ -9,12 +9,12 @@ use super::ledger::{Claim, Ledger};
 use super::read_buffer::ReadBuffer;
 use super::{Demand, STACK_BYTES, Shared, outbox};
 use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
-use crate::net::Line;
+use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::{self, MetadataMessage};
 use crate::wire::pex::PeerExchange;
-use crate::wire::{FrameLimits, Message, Wanted};
+use crate::wire::{BlockRequest, FrameLimits, Message};
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
@@ -46,7 +46,7 @@ pub struct Start {
 pub struct Ends {
     pub key: PeerKey,
     pub address: SocketAddr,
-    pub line: Arc<OnceLock<Line>>,
+    pub stream: Arc<OnceLock<PeerStream>>,
     pub demand: Arc<Demand>,
     pub orders: Receiver<Order>,
     /// Wakes the outbox.
@@ -57,13 +57,13 @@ pub struct Ends {
 impl Start {
     /// The life of the connection. Always ends with [`Event::Gone`].
     pub fn run(self) {
-        let connected = self.opening.line(self.ends.address);
+        let connected = self.opening.stream(self.ends.address);
         let Some(shared) = self.shared.upgrade() else { return };
-        let (key, events, line) = (self.ends.key, shared.events.clone(), Arc::clone(&self.ends.line));
+        let (key, events, stream) = (self.ends.key, shared.events.clone(), Arc::clone(&self.ends.stream));
         let why = connected.and_then(|(connected, said)| self.ends.live(connected, said, shared));
         let why = why.err().unwrap_or(PeerError::Closed);
-        if let Some(line) = line.get() {
-            line.hang_up("the worker has ended");
+        if let Some(stream) = stream.get() {
+            stream.hang_up("the worker has ended");
         }
         // It fails where the coordinator has ended: nobody wants to know.
         let _ = events.send(Event::Gone(key, why));
@@ -71,21 +71,21 @@ impl Start {
 }
 
 impl Ends {
-    fn live(self, connected: Line, said: Said, shared: Arc<Shared>) -> Result<(), PeerError> {
-        let line = self.line.get_or_init(|| connected);
+    fn live(self, connected: PeerStream, said: Said, shared: Arc<Shared>) -> Result<(), PeerError> {
+        let stream = self.stream.get_or_init(|| connected);
         // No lease comes before the greeting, but the coordinator may have let go of us meanwhile, and
-        // had no line yet to hang up.
+        // had no stream yet to hang up.
         if matches!(self.leases.try_recv(), Err(TryRecvError::Disconnected)) {
             return Err(PeerError::HungUp("we are done with it"));
         }
         let dht = shared.dht_port(self.address).is_some();
         let went_on = matches!(said, Said::Frames(..));
-        let (greeting, heard) = greeting::greet(line, said, shared.info_hash, shared.peer_id, dht)?;
+        let (greeting, heard) = greeting::greet(stream, said, shared.info_hash, shared.peer_id, dht)?;
         self.demand.speaks_fast(greeting.fast);
-        line.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
+        stream.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
 
         let outbox = outbox::Outbox {
-            line: Arc::clone(&self.line),
+            stream: Arc::clone(&self.stream),
             orders: self.orders,
             demand: Arc::clone(&self.demand),
             shared: Arc::clone(&shared),
@@ -114,7 +114,7 @@ impl Ends {
             shared,
         };
         inbound.send(Event::Greeted(self.key, greeting))?;
-        let end = inbound.listen(line, heard);
+        let end = inbound.listen(stream, heard);
         // What was heard before the end counts: a verdict on a piece comes only once.
         let _ = inbound.report();
         end
@@ -142,7 +142,7 @@ struct Inbound {
 
 impl Inbound {
     /// Hears what was read before, then what comes.
-    fn listen(&mut self, line: &Line, heard: Vec<u8>) -> Result<(), PeerError> {
+    fn listen(&mut self, stream: &PeerStream, heard: Vec<u8>) -> Result<(), PeerError> {
         let limits = FrameLimits::for_pieces(self.shared.geometry.piece_count());
         let mut buffer = ReadBuffer::holding(Arc::clone(&self.shared.read_memory), heard);
         let down = Arc::clone(&self.shared.down);
@@ -154,7 +154,7 @@ impl Inbound {
                 }
             }
             self.report()?;
-            buffer.fill(line, &down)?;
+            buffer.fill(stream, &down)?;
         }
     }
 
@@ -229,7 +229,7 @@ impl Inbound {
     }
 
     /// A request goes to the outbox at once: what may be had is in the [`Demand`].
-    fn hear_request(&mut self, wanted: Wanted) -> Result<(), PeerError> {
+    fn hear_request(&mut self, wanted: BlockRequest) -> Result<(), PeerError> {
         if wanted.length > LONGEST_REQUEST {
             return Err(PeerError::Broke("a request for more than 128 KiB"));
         }
@@ -311,7 +311,7 @@ impl Inbound {
         }
     }
 
-    fn rejected(&mut self, wanted: Wanted) -> Result<Option<Block>, PeerError> {
+    fn rejected(&mut self, wanted: BlockRequest) -> Result<Option<Block>, PeerError> {
         let length = usize::try_from(wanted.length).unwrap_or(usize::MAX);
         let block = self.shared.geometry.block(wanted.index, wanted.begin, length);
         let block = block.ok_or(PeerError::Broke("a refusal of a block that the torrent does not have"))?;

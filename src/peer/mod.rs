@@ -1,7 +1,7 @@
 //! One connected peer: the worker.
 //!
 //! A blocked thread can wait for one thing, and a connection has two: bytes from the peer and orders
-//! from the coordinator. So a worker is two threads over one [`Line`]: *inbound* connects, greets and
+//! from the coordinator. So a worker is two threads over one [`PeerStream`]: *inbound* connects, greets and
 //! then reads for as long as the connection lives; *outbox* writes what it is ordered to. Neither
 //! polls, and a peer that does not read cannot keep us from hearing it.
 //!
@@ -20,11 +20,11 @@ pub use demand::Account;
 pub use greeting::{Opening, Said, greet};
 pub use read_buffer::{ReadBuffer, ReadMemory};
 
-use crate::message::{Event, Handed, Knock, Lease, Order, PeerKey, Write};
+use crate::message::{Event, HandedOver, Incoming, Lease, Order, PeerKey, Write};
 use crate::metainfo::Metainfo;
-use crate::net::{Line, Origin, Throttle};
+use crate::net::{BindAddress, PeerStream, Throttle};
 use crate::piece::{BufferPool, Geometry};
-use crate::storage::Stock;
+use crate::storage::ServedPieces;
 use crate::wire::metadata;
 use crossbeam_channel::{Sender, unbounded};
 use demand::Demand;
@@ -59,13 +59,13 @@ pub struct Shared {
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
     /// The address that connections leave by.
-    pub origin: Origin,
+    pub bind_address: BindAddress,
     /// How fast all peers of the process together may be heard.
     pub down: Arc<Throttle>,
     /// How fast blocks may be sent to all peers of the process together.
     pub up: Arc<Throttle>,
     /// What we can send.
-    pub stock: Arc<Stock>,
+    pub served_pieces: Arc<ServedPieces>,
     /// The port at which peers can connect to us.
     pub port: Option<u16>,
     /// The UDP ports of our nodes of the DHT, for IPv4 and IPv6, of which peers may know. Zero where a node
@@ -100,7 +100,7 @@ impl Shared {
 pub struct Worker {
     orders: Sender<Order>,
     leases: Sender<Lease>,
-    line: Arc<OnceLock<Line>>,
+    stream: Arc<OnceLock<PeerStream>>,
     demand: Arc<Demand>,
 }
 
@@ -111,7 +111,7 @@ impl Worker {
     ///
     /// The system has no more threads.
     pub fn connect(shared: &Arc<Shared>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
-        let opening = Opening::Connect { origin: shared.origin };
+        let opening = Opening::Connect { bind_address: shared.bind_address };
         Worker::start(shared, key, address, opening)
     }
 
@@ -120,8 +120,8 @@ impl Worker {
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn accept(shared: &Arc<Shared>, key: PeerKey, knock: Knock) -> io::Result<Worker> {
-        Worker::start(shared, key, knock.address, Opening::Answer(knock))
+    pub fn accept(shared: &Arc<Shared>, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
+        Worker::start(shared, key, incoming.address, Opening::Answer(incoming))
     }
 
     /// Starts a worker for a peer that has given us the metadata.
@@ -129,7 +129,7 @@ impl Worker {
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn go_on(shared: &Arc<Shared>, key: PeerKey, handed: Handed) -> io::Result<Worker> {
+    pub fn go_on(shared: &Arc<Shared>, key: PeerKey, handed: HandedOver) -> io::Result<Worker> {
         Worker::start(shared, key, handed.address, Opening::GoOn(handed))
     }
 
@@ -143,11 +143,11 @@ impl Worker {
         // that leaves its orders lying.
         let (orders, outbox_orders) = unbounded();
         let (leases, inbound_leases) = unbounded();
-        let (line, demand) = (Arc::<OnceLock<Line>>::default(), Arc::new(Demand::new()));
+        let (stream, demand) = (Arc::<OnceLock<PeerStream>>::default(), Arc::new(Demand::new()));
         let ends = inbound::Ends {
             key,
             address,
-            line: Arc::clone(&line),
+            stream: Arc::clone(&stream),
             demand: Arc::clone(&demand),
             orders: outbox_orders,
             wake: orders.clone(),
@@ -158,7 +158,7 @@ impl Worker {
             .name(format!("peer-{}", address.ip()))
             .stack_size(STACK_BYTES)
             .spawn(move || inbound.run())?;
-        Ok(Worker { orders, leases, line, demand })
+        Ok(Worker { orders, leases, stream, demand })
     }
 
     /// What became of the blocks for this peer since this was asked last.
@@ -185,8 +185,8 @@ impl Worker {
 
     /// Ends the connection. The worker says farewell with this reason.
     pub fn hang_up(&self, why: &'static str) {
-        if let Some(line) = self.line.get() {
-            line.hang_up(why);
+        if let Some(stream) = self.stream.get() {
+            stream.hang_up(why);
         }
     }
 }

@@ -8,12 +8,12 @@
 use super::demand::Next;
 use super::{Demand, Shared};
 use crate::message::{Greeting, Order};
-use crate::net::Line;
+use crate::net::PeerStream;
 use crate::piece::{BLOCK_LENGTH, Block, PieceIndex};
 use crate::storage::Part;
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
-use crate::wire::{Message, Wanted};
+use crate::wire::{BlockRequest, Message};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(100);
 const ONE_WRITE: usize = 16 * 1024;
 
 pub struct Outbox {
-    pub line: Arc<OnceLock<Line>>,
+    pub stream: Arc<OnceLock<PeerStream>>,
     pub orders: Receiver<Order>,
     pub demand: Arc<Demand>,
     pub shared: Arc<Shared>,
@@ -53,8 +53,8 @@ pub struct Uploads {
 
 impl Outbox {
     pub fn run(mut self) {
-        let line = Arc::clone(&self.line);
-        let Some(line) = line.get() else { return };
+        let stream = Arc::clone(&self.stream);
+        let Some(stream) = stream.get() else { return };
         let mut frames = Vec::new();
         // What the peer may ask for meanwhile has to wait: a bitfield comes first or not at all (BEP 3).
         while let Ok(order) = self.orders.recv_timeout(KEEP_ALIVE) {
@@ -69,7 +69,7 @@ impl Outbox {
                 Wake::Order(order) => self.write(order, &mut frames),
                 Wake::Quiet => Message::KeepAlive.write_to(&mut frames),
                 Wake::Demand => {}
-                Wake::End => break line.hang_up("we are done with it"),
+                Wake::End => break stream.hang_up("we are done with it"),
             }
             while frames.len() < ONE_WRITE {
                 let Ok(order) = self.orders.try_recv() else { break };
@@ -79,15 +79,15 @@ impl Outbox {
             refused.into_iter().for_each(|wanted| Message::Reject(wanted).write_to(&mut frames));
             self.refuse_metadata(&mut frames);
             let written = match self.next() {
-                Some(Next::Block(piece, wanted)) => self.send_block(line, piece, wanted, &mut frames),
+                Some(Next::Block(piece, wanted)) => self.send_block(stream, piece, wanted, &mut frames),
                 Some(Next::Metadata { number, piece, .. }) => {
                     self.write_metadata(number, piece, &mut frames);
-                    line.write_all(&frames).map_err(Fault::Line)
+                    stream.write_all(&frames).map_err(Fault::Stream)
                 }
-                None => line.write_all(&frames).map_err(Fault::Line),
+                None => stream.write_all(&frames).map_err(Fault::Stream),
             };
             if let Err(fault) = written {
-                break line.hang_up(fault.reason());
+                break stream.hang_up(fault.reason());
             }
             if !frames.is_empty() {
                 self.spoken = Instant::now();
@@ -162,44 +162,44 @@ impl Outbox {
     /// Sends a block, behind the frames that wait.
     fn send_block(
         &mut self,
-        line: &Line,
+        stream: &PeerStream,
         piece: PieceIndex,
-        wanted: Wanted,
+        wanted: BlockRequest,
         frames: &mut Vec<u8>,
     ) -> Result<(), Fault> {
-        let Wanted { index, begin, length } = wanted;
-        let stock = &self.shared.stock;
-        if !stock.find(piece, begin, length, &mut self.uploads.parts) {
+        let BlockRequest { index, begin, length } = wanted;
+        let served_pieces = &self.shared.served_pieces;
+        if !served_pieces.find(piece, begin, length, &mut self.uploads.parts) {
             // What was paid goes to the next block.
             self.uploads.paid = self.uploads.paid.saturating_add(length);
             if !self.demand.refuse(wanted) {
                 return Err(Fault::NothingThere);
             }
-            return line.write_all(frames).map_err(Fault::Line);
+            return stream.write_all(frames).map_err(Fault::Stream);
         }
         // Whoever asks twice in a row for parts of a piece will ask for the rest.
         self.uploads.reading = match self.uploads.reading {
             Some((last, false)) if last == piece => {
-                stock.read_ahead(piece, begin);
+                served_pieces.read_ahead(piece, begin);
                 Some((piece, true))
             }
             Some((last, true)) if last == piece => Some((piece, true)),
             _ => Some((piece, false)),
         };
         Message::piece_head(index, begin, length, frames);
-        line.write_more(frames).map_err(Fault::Line)?;
+        stream.write_more(frames).map_err(Fault::Stream)?;
         for part in self.uploads.parts.drain(..) {
             let sent = match part {
-                Part::File(file, offset, length) => line.send_file(&file, offset, length),
-                Part::Bytes(bytes) => line.write_all(&bytes),
-                Part::Zeros(length) => line.write_zeros(length),
+                Part::File(file, offset, length) => stream.send_file(&file, offset, length),
+                Part::Bytes(bytes) => stream.write_all(&bytes),
+                Part::Zeros(length) => stream.write_zeros(length),
             };
             if let Err(error) = sent {
                 let of_the_disk = !is_of_the_line(&error);
                 if of_the_disk {
-                    stock.unreadable(piece, &error);
+                    served_pieces.unreadable(piece, &error);
                 }
-                return Err(if of_the_disk { Fault::Disk } else { Fault::Line(error) });
+                return Err(if of_the_disk { Fault::Disk } else { Fault::Stream(error) });
             }
         }
         self.demand.sent(length);
@@ -263,7 +263,7 @@ impl Outbox {
         if greeting.extensions {
             let ours = ExtensionHandshake {
                 client: Some(super::CLIENT.to_owned()),
-                request_queue: u32::try_from(super::demand::MOST_REQUESTS).ok(),
+                request_queue: u32::try_from(super::demand::MAX_REQUESTS).ok(),
                 port: self.shared.port,
                 your_address: Some(self.address.ip()),
                 upload_only,
@@ -275,10 +275,10 @@ impl Outbox {
         }
     }
 
-    fn wanted(&self, block: Block) -> Wanted {
+    fn wanted(&self, block: Block) -> BlockRequest {
         let geometry = self.shared.geometry;
         let (begin, length) = (geometry.begin(block), geometry.block_length(block));
-        Wanted { index: block.piece.get(), begin, length }
+        BlockRequest { index: block.piece.get(), begin, length }
     }
 }
 
@@ -297,7 +297,7 @@ enum Wake {
 /// Why the outbox ends.
 enum Fault {
     /// Nothing can be written.
-    Line(io::Error),
+    Stream(io::Error),
     /// A block cannot be read although it was there a moment ago.
     Disk,
     /// It asks for a piece that we do not have (any more), and does not understand a refusal.
@@ -307,10 +307,10 @@ enum Fault {
 impl Fault {
     fn reason(&self) -> &'static str {
         match self {
-            Fault::Line(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
+            Fault::Stream(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
                 "it does not read what we send"
             }
-            Fault::Line(_) => "the connection is lost",
+            Fault::Stream(_) => "the connection is lost",
             Fault::Disk => "we cannot read what it asked for",
             Fault::NothingThere => "it asks for a piece that we cannot send",
         }

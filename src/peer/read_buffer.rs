@@ -6,7 +6,7 @@
 //! one fast peer reads half a megabyte at a time and fifty do not take fifty times that.
 
 use crate::message::PeerError;
-use crate::net::{Line, Throttle};
+use crate::net::{PeerStream, Throttle};
 use crate::wire::{Frame, FrameLimits, Message};
 use std::io;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl ReadBuffer {
     }
 
     /// Waits for more bytes, and until they may come.
-    pub fn fill(&mut self, line: &Line, down: &Throttle) -> Result<(), PeerError> {
+    pub fn fill(&mut self, stream: &PeerStream, down: &Throttle) -> Result<(), PeerError> {
         self.bytes.copy_within(self.used..self.held, 0);
         self.held -= self.used;
         self.used = 0;
@@ -96,12 +96,12 @@ impl ReadBuffer {
         let room = self.bytes.get_mut(self.held..).unwrap_or_default();
         let asked = room.len();
         let read = match down.limit() {
-            None => line.read(room),
-            Some(_) => read_in_turn(line, down, room),
+            None => stream.read(room),
+            Some(_) => read_in_turn(stream, down, room),
         };
-        let read = read.map_err(|error| farewell(line, error))?;
+        let read = read.map_err(|error| farewell(stream, error))?;
         if read == 0 {
-            return Err(line.hung_up().map_or(PeerError::Closed, PeerError::HungUp));
+            return Err(stream.hung_up().map_or(PeerError::Closed, PeerError::HungUp));
         }
         self.held += read;
         let length = self.bytes.len();
@@ -122,18 +122,18 @@ impl Drop for ReadBuffer {
 /// Reads no more than may come now. Only bytes that are there are reserved, so that peers that have
 /// nothing to say keep nobody waiting; and they are left in the socket meanwhile, so that it fills and
 /// slows its peer down.
-fn read_in_turn(line: &Line, down: &Throttle, room: &mut [u8]) -> io::Result<usize> {
+fn read_in_turn(stream: &PeerStream, down: &Throttle, room: &mut [u8]) -> io::Result<usize> {
     let portion = room.len().min(down.portion());
-    let there = line.peek(room.get_mut(..portion).unwrap_or_default())?;
-    line.pause_until(down.take(there, Instant::now()));
-    if line.hung_up().is_some() {
+    let there = stream.peek(room.get_mut(..portion).unwrap_or_default())?;
+    stream.pause_until(down.take(there, Instant::now()));
+    if stream.hung_up().is_some() {
         return Ok(0);
     }
-    line.read(room.get_mut(..there).unwrap_or_default())
+    stream.read(room.get_mut(..there).unwrap_or_default())
 }
 
-fn farewell(line: &Line, error: io::Error) -> PeerError {
-    match (line.hung_up(), error.kind()) {
+fn farewell(stream: &PeerStream, error: io::Error) -> PeerError {
+    match (stream.hung_up(), error.kind()) {
         (Some(why), _) => PeerError::HungUp(why),
         (_, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
             PeerError::Silent("it was silent for 150 s")
@@ -145,44 +145,44 @@ fn farewell(line: &Line, error: io::Error) -> PeerError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Origin;
+    use crate::net::BindAddress;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
-    fn line() -> (Line, TcpStream) {
+    fn stream() -> (PeerStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let line = Line::connect(Origin::any(), address, Duration::from_secs(20)).unwrap();
-        (line, listener.accept().unwrap().0)
+        let stream = PeerStream::connect(BindAddress::any(), address, Duration::from_secs(20)).unwrap();
+        (stream, listener.accept().unwrap().0)
     }
 
     #[test]
     fn a_limited_reader_takes_a_portion_at_a_time_and_leaves_out_nothing() {
-        let (line, mut peer) = line();
+        let (stream, mut peer) = stream();
         let sent: Vec<u8> = (0..10_000_u32).map(|number| number as u8).collect();
         peer.write_all(&sent).unwrap();
         let down = Throttle::limited(64 * 1_000);
         let mut buffer = ReadBuffer::new(Arc::default());
         while buffer.held < sent.len() {
             let before = buffer.held;
-            buffer.fill(&line, &down).unwrap();
+            buffer.fill(&stream, &down).unwrap();
             assert!((1..=1_000).contains(&(buffer.held - before)));
         }
         assert_eq!(buffer.bytes[..buffer.held], sent);
         drop(peer);
-        assert!(matches!(buffer.fill(&line, &down), Err(PeerError::Closed)));
+        assert!(matches!(buffer.fill(&stream, &down), Err(PeerError::Closed)));
     }
 
     #[test]
     fn a_reader_that_waits_for_its_turn_ends_when_we_hang_up() {
-        let (line, mut peer) = line();
+        let (stream, mut peer) = stream();
         peer.write_all(&[0; 1_000]).unwrap();
         let down = Throttle::limited(1);
         down.take(1 << 20, Instant::now());
         std::thread::scope(|scope| {
-            let reader = scope.spawn(|| ReadBuffer::new(Arc::default()).fill(&line, &down));
-            line.hang_up("the test is over");
+            let reader = scope.spawn(|| ReadBuffer::new(Arc::default()).fill(&stream, &down));
+            stream.hang_up("the test is over");
             assert!(matches!(reader.join().unwrap(), Err(PeerError::HungUp("the test is over"))));
         });
     }

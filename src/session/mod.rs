@@ -7,26 +7,26 @@
 //! What the runs of a process share is its [`Network`].
 
 mod error;
-mod fetching;
-mod finding;
+mod metadata;
 mod network;
+mod peer_sources;
 mod stop;
 mod threads;
 
 pub use error::SessionError;
-pub use fetching::{Fetch, Fetched};
+pub use metadata::{Fetch, Fetched};
 pub use network::Network;
 pub use stop::Stop;
 
-use crate::message::{Event, Handed, MetadataState, PeerKey, Snapshot};
+use crate::message::{Event, HandedOver, MetadataState, PeerKey, Snapshot};
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::storage::{Allocate, Options, Payload, Selection, Shortage, Stock, Storage, Watch};
+use crate::storage::{Allocate, Options, Payload, Selection, ServedPieces, Shortage, Storage, Watch};
 use crate::strategy::Candidates;
 use crate::swarm::{Aim, End, Giving, Limits};
 use crate::text::excerpt;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use finding::Finding;
+use peer_sources::Finding;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -168,7 +168,7 @@ struct Found {
     /// Where what is missing goes. `None` where nothing is to be written.
     storage: Option<Storage>,
     /// What can be sent.
-    stock: Arc<Stock>,
+    served_pieces: Arc<ServedPieces>,
     /// The pieces that are on disk.
     stored: Bitfield,
     /// The pieces that are to be there in the end, where not all are.
@@ -187,7 +187,7 @@ struct Start {
     /// Addresses that are known already, connections that can go on, and the last number that a connection
     /// was given.
     candidates: Candidates,
-    handed: Vec<Handed>,
+    handed: Vec<HandedOver>,
     last_key: PeerKey,
 }
 
@@ -308,23 +308,23 @@ fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<Found, Se
     }
     let options = Options { allocate: job.allocate, overwrite: job.overwrite, open_files: job.open_files };
     let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
-    let stock = storage.stock();
+    let served_pieces = storage.served_pieces();
     let wanted = payload.selection.map(|selection| selection.pieces().clone());
     if wanted.as_ref().map_or(stored.is_full(), |wanted| *wanted == stored) {
         storage.finish()?;
-        return Ok(Found { storage: None, stock, stored, wanted, aim: Aim::Share });
+        return Ok(Found { storage: None, served_pieces, stored, wanted, aim: Aim::Share });
     }
-    Ok(Found { storage: Some(storage), stock, stored, wanted, aim: Aim::Whole })
+    Ok(Found { storage: Some(storage), served_pieces, stored, wanted, aim: Aim::Whole })
 }
 
 /// Looks at what is there of the payload, to share it as it is.
 fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<Found, SessionError> {
-    let stock = Stock::open(&job.folder, payload, job.open_files, watch)?;
-    let stored = stock.offered();
+    let served_pieces = ServedPieces::open(&job.folder, payload, job.open_files, watch)?;
+    let stored = served_pieces.offered();
     if stored.count() == 0 && stored.length() > 0 {
         return Err(SessionError::NothingThere { path: job.folder.join(payload.name) });
     }
-    Ok(Found { storage: None, stock: Arc::new(stock), stored, wanted: None, aim: Aim::Share })
+    Ok(Found { storage: None, served_pieces: Arc::new(served_pieces), stored, wanted: None, aim: Aim::Share })
 }
 
 /// Our name in handshakes and announces, in the custom of BEP 20: client and version, then chance.

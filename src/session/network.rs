@@ -2,14 +2,14 @@
 
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
-use crate::net::{Listener, Origin, Throttle};
+use crate::net::{BindAddress, Listener, Throttle};
 use std::sync::Arc;
 
 /// The network as the user wants it used.
 #[derive(Debug)]
 pub struct Network {
     /// The address that everything leaves by.
-    pub origin: Origin,
+    pub bind_address: BindAddress,
     /// The port at which peers can come, where there is one.
     pub listener: Option<Listener>,
     /// Our part of the DHT, where we take part.
@@ -27,7 +27,7 @@ impl Network {
     pub fn unlimited() -> Network {
         let throttle = || Arc::new(Throttle::unlimited());
         Network {
-            origin: Origin::any(),
+            bind_address: BindAddress::any(),
             listener: None,
             dht: None,
             lan: None,

@@ -1,8 +1,8 @@
 //! The threads of one run: who is started, in which order, and how each is let go.
 
-use super::finding::{Finding, Wanted};
+use super::peer_sources::{Finding, Wanted};
 use super::{FAREWELL, Found, Job, Network, Outcome, Progress, SessionError, Start, Stop};
-use crate::message::{Event, Handed, PeerKey, Snapshot};
+use crate::message::{Event, HandedOver, PeerKey, Snapshot};
 use crate::metainfo::Metainfo;
 use crate::net::Listener;
 use crate::peer;
@@ -29,7 +29,7 @@ pub(super) struct Threads<'a> {
     inbox: Receiver<Event>,
     finding: Option<Finding>,
     candidates: Candidates,
-    handed: Vec<Handed>,
+    handed: Vec<HandedOver>,
     last_key: PeerKey,
     stored: Bitfield,
     wanted: Option<Bitfield>,
@@ -69,10 +69,10 @@ impl<'a> Threads<'a> {
             events,
             buffers,
             read_memory: Arc::default(),
-            origin: network.origin,
+            bind_address: network.bind_address,
             down: Arc::clone(&network.down),
             up: Arc::clone(&network.up),
-            stock: found.stock,
+            served_pieces: found.served_pieces,
             port: network.listener.as_ref().map(Listener::port),
             dht_ports: [true, false].map(|v4| {
                 let port = network.dht.as_ref().filter(|_| !metainfo.private)?.port(v4)?;

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use super::check;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
+use super::file_pool::Pool;
 use super::folder::{Access, Folder, Found};
 use super::layout::{Entry, Layout, Slice};
-use super::pool::Pool;
+use super::served_pieces::ServedPieces;
 use super::space;
-use super::stock::Stock;
 
 /// How often a write makes sure that the file still stands where the user expects it. A folder that
 /// is removed in the middle should not cost hours of downloading into nowhere.
@@ -35,7 +35,7 @@ pub(super) struct Files {
     layout: Arc<Layout>,
     states: Vec<State>,
     pool: Pool,
-    stock: Arc<Stock>,
+    served_pieces: Arc<ServedPieces>,
     guards: Guards,
     looked: Instant,
 }
@@ -60,7 +60,7 @@ impl Files {
         found: &[Option<Found>],
         guards: Guards,
         unsynced: bool,
-        stock: Arc<Stock>,
+        served_pieces: Arc<ServedPieces>,
         open_files: usize,
     ) -> Files {
         let state = |found: &Option<Found>| State {
@@ -70,7 +70,7 @@ impl Files {
         };
         let states = found.iter().map(state).collect();
         let pool = Pool::new(open_files);
-        Files { folder, layout, states, pool, stock, guards, looked: Instant::now() }
+        Files { folder, layout, states, pool, served_pieces, guards, looked: Instant::now() }
     }
 
     /// The folder that they are in.
@@ -84,8 +84,8 @@ impl Files {
     }
 
     /// What of them may be sent to others.
-    pub fn stock(&self) -> &Arc<Stock> {
-        &self.stock
+    pub fn served_pieces(&self) -> &Arc<ServedPieces> {
+        &self.served_pieces
     }
 
     /// How many files are open.
@@ -111,9 +111,9 @@ impl Files {
                 return Err(StorageError::exists([self.path(slice.file)].into_iter()));
             }
         }
-        self.stock.writing(slice.file, &file);
+        self.served_pieces.writing(slice.file, &file);
         let written = file.write_all_at(bytes, slice.offset);
-        self.stock.written(slice.file, &file);
+        self.served_pieces.written(slice.file, &file);
         if let Some(state) = self.states.get_mut(slice.file) {
             state.unsynced = true;
         }
@@ -138,9 +138,9 @@ impl Files {
                 return Err(StorageError::Cancelled);
             }
             let file = Arc::clone(self.open(number)?);
-            self.stock.writing(number, &file);
+            self.served_pieces.writing(number, &file);
             let allocated = space::allocate(&file, length, keep_going);
-            self.stock.written(number, &file);
+            self.served_pieces.written(number, &file);
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = true;
             }
@@ -187,9 +187,9 @@ impl Files {
             }
             Some(found) if found > length => {
                 let file = Arc::clone(self.open(number)?);
-                self.stock.writing(number, &file);
+                self.served_pieces.writing(number, &file);
                 let cut = file.set_len(length);
-                self.stock.written(number, &file);
+                self.served_pieces.written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
                 if let Some(state) = self.states.get_mut(number) {
                     *state = State { length: Some(length), unsynced: true, ..*state };

@@ -17,8 +17,8 @@ use sha1::{Digest, Sha1};
 
 use super::error::{Action, StorageError};
 use super::folder::{Access, Folder};
-use super::lanes::{self, Lane};
 use super::layout::{Layout, Slice};
+use super::sha1_pair::{self, Lane};
 use crate::piece::{Bitfield, PieceIndex};
 
 /// Hears how many bytes of how many are hashed, from any of the threads; false stops the work.
@@ -33,7 +33,7 @@ pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<[u8; 20]>) + Sync + 'a;
 /// Bytes between two reports, and about what a thread takes at once, so that it reads in a row.
 const STRIDE: u64 = 4 << 20;
 /// No disk is faster than this many processors hash, and each thread takes open files.
-const MOST_THREADS: usize = 16;
+const MAX_THREADS: usize = 16;
 
 /// Reads and hashes the `wanted` pieces, with at most `open_files` open files.
 ///
@@ -96,7 +96,7 @@ impl Job<'_> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let runs = u64::from(self.wanted.count()).div_ceil(self.run);
         // Walking to a file takes one more than the two files that are read.
-        let count = processors.min(MOST_THREADS).min((open_files / 3).max(1));
+        let count = processors.min(MAX_THREADS).min((open_files / 3).max(1));
         let count = count.min(usize::try_from(runs).unwrap_or(count));
         thread::scope(|scope| {
             let mut threads = Vec::with_capacity(count);
@@ -189,7 +189,7 @@ impl<'a> Hasher<'a> {
             if one.is_free() && other.is_free() {
                 return self.report();
             }
-            let hashed = lanes::hash_both(one, other);
+            let hashed = sha1_pair::hash_both(one, other);
             self.count(hashed as u64)?;
         }
     }

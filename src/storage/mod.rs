@@ -11,23 +11,23 @@
 //!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name,
 //! `pool` bounds the open files, `files` puts the three together, and `space` counts the room. What is
-//! on the disk is sent to others out of the [`Stock`].
+//! on the disk is sent to others out of the [`ServedPieces`].
 
 mod check;
 mod claim;
+mod create_scan;
 mod error;
-mod examine;
+mod file_pool;
 mod files;
 mod folder;
-mod gathering;
 mod hashing;
-mod lanes;
 mod layout;
 mod marker;
-mod pool;
 mod selection;
+mod served_pieces;
+mod sha1_pair;
 mod space;
-mod stock;
+mod verify;
 pub mod writer;
 
 use std::io;
@@ -35,12 +35,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use check::Digests;
+pub use create_scan::{Gathered, gather, name};
 pub use error::{Shortage, StorageError};
-pub use examine::{Examined, ExaminedFile, FileState, examine};
-pub use gathering::{Gathered, gather, name};
 pub use hashing::Watch;
 pub use selection::Selection;
-pub use stock::{Part, Stock};
+pub use served_pieces::{Part, ServedPieces};
+pub use verify::{Examined, ExaminedFile, FileState, examine};
 
 use crate::metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
@@ -190,7 +190,8 @@ impl Storage {
         }
         let (folder, layout) = (Arc::new(folder), Arc::new(layout));
         let (good, open_files) = (checked.good.clone(), options.open_files);
-        let stock = Stock::new(Arc::clone(&folder), Arc::clone(&layout), &found, good, open_files);
+        let served_pieces =
+            ServedPieces::new(Arc::clone(&folder), Arc::clone(&layout), &found, good, open_files);
         let mut storage = Storage {
             files: Files::new(
                 folder,
@@ -198,7 +199,7 @@ impl Storage {
                 &found,
                 guards.clone(),
                 own.is_some(),
-                Arc::new(stock),
+                Arc::new(served_pieces),
                 open_files,
             ),
             marker,
@@ -235,13 +236,13 @@ impl Storage {
         if !rest.is_empty() {
             return Err(StorageError::Layout);
         }
-        self.files.stock().offer(piece);
+        self.files.served_pieces().offer(piece);
         Ok(())
     }
 
     /// What is on the disk, for those who send it to others. It outlives the storage.
-    pub fn stock(&self) -> Arc<Stock> {
-        Arc::clone(self.files.stock())
+    pub fn served_pieces(&self) -> Arc<ServedPieces> {
+        Arc::clone(self.files.served_pieces())
     }
 
     /// Ends a download whose every piece is on the disk: gives the files their form, brings them to

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Pieces that are written before the coordinator hears of the first of them.
-const MOST_AT_ONCE: usize = 32;
+const MAX_AT_ONCE: usize = 32;
 
 /// What the writer's thread returns.
 pub type Written = Result<(), StorageError>;
@@ -71,7 +71,7 @@ fn work(
         let mut stored = Vec::new();
         let mut finish = false;
         let mut result = Ok(());
-        for order in std::iter::once(first).chain(orders.try_iter().take(MOST_AT_ONCE)) {
+        for order in std::iter::once(first).chain(orders.try_iter().take(MAX_AT_ONCE)) {
             match order {
                 Write::Finish => finish = true,
                 Write::Piece(piece, bytes) => {

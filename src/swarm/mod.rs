@@ -5,37 +5,24 @@
 //! this thread sees: the piece map, the leases and the roster. It never touches a socket, a file or a
 //! name server, and never waits for a peer, the writer or the screen.
 
-mod arriving;
-mod blaming;
-mod choking;
-mod connecting;
-mod counting;
-mod end_game;
-mod filling;
-mod gifts;
-mod gossiping;
-mod hearing;
-mod leases;
-mod losing;
-mod piece_map;
-mod report;
-mod roster;
-mod seeding;
-mod super_seeding;
-mod ticking;
+mod download;
+mod peer_messages;
+mod peers;
+mod status;
+mod tick;
+mod upload;
 
-pub use seeding::Goals;
+pub use upload::Goals;
 
-use crate::message::{Event, Handed, PeerKey, Snapshot, TrackerReport};
+use crate::message::{Event, HandedOver, PeerKey, Snapshot, TrackerReport};
 use crate::peer;
 use crate::piece::{Bitfield, Geometry, PieceIndex, Suspects};
-use crate::strategy::{Budget, Candidates, Choker, External, Pace, Rate, SuperSeeding};
+use crate::strategy::{Budget, Candidates, Choker, ExternalAddress, Rate, SuperSeeding, TokenBucket};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use leases::Leases;
+use download::{Leases, PieceMap};
 use log::warn;
-use piece_map::PieceMap;
-use report::Gauge;
-use roster::Roster;
+use peers::Roster;
+use status::Gauge;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -114,7 +101,7 @@ pub struct Start {
     /// Addresses of peers that are known already.
     pub candidates: Candidates,
     /// Connections that can go on.
-    pub handed: Vec<Handed>,
+    pub handed: Vec<HandedOver>,
     /// The last number that a connection of this torrent was given.
     pub last_key: PeerKey,
 }
@@ -153,8 +140,8 @@ pub struct Coordinator<'a> {
     super_seed: Option<SuperSeeding<PeerKey>>,
     candidates: Candidates,
     /// What others say of our own address.
-    external: External,
-    attempts: Pace,
+    external: ExternalAddress,
+    attempts: TokenBucket,
     /// When a connection can be attempted next, if one is wanted.
     attempt_at: Option<Instant>,
     /// What failed attempts at pieces were made of.
@@ -235,8 +222,8 @@ impl<'a> Coordinator<'a> {
             rechoke_at: None,
             super_seed,
             candidates,
-            external: External::default(),
-            attempts: Pace::new(ATTEMPTS, now),
+            external: ExternalAddress::default(),
+            attempts: TokenBucket::new(ATTEMPTS, now),
             attempt_at: None,
             suspects: HashMap::new(),
             suspect_places: HashMap::new(),
@@ -317,8 +304,8 @@ impl<'a> Coordinator<'a> {
             Event::Found(source, addresses) => self.found(source, addresses),
             Event::Named(addresses) => self.named(addresses),
             Event::Tracker(report) => self.tracker_spoke(report),
-            Event::Knocked(knock) => self.knocked(knock),
-            Event::Handed(handed) => self.handed(handed),
+            Event::Incoming(incoming) => self.incoming(incoming),
+            Event::HandedOver(handed) => self.handed(handed),
             Event::WriterEnded { finished } => return self.writer_ended(finished),
             Event::Stop => return Some(self.stopped()),
         }

@@ -25,18 +25,18 @@ use log::{debug, info};
 use super::address::TrackerAddress;
 use super::announce::{Announce, AnnounceEvent, Identity};
 use super::answer::Answer;
+use super::client::{LONGEST_EXCHANGE, Speaker};
 use super::error::TrackerError;
 use super::families::Side;
-use super::speaker::{LONGEST_EXCHANGE, Speaker};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
-use crate::net::Origin;
+use crate::net::BindAddress;
 
 /// Tiers that get threads. The trackers of all further ones join the last of them.
-const MOST_TIERS: usize = 32;
+const MAX_TIERS: usize = 32;
 
 /// Tiers that are looked at in all. A torrent may name any number.
-const MOST_TIERS_READ: usize = 256;
+const MAX_TIERS_READ: usize = 256;
 
 /// Bytes of an announcer's stack. A TLS handshake needs the most of it: less than 48 KiB as released,
 /// and up to 192 KiB without optimisation. What is not touched costs nothing.
@@ -85,7 +85,7 @@ struct Handle {
 }
 
 impl Announcers {
-    /// Starts one thread for each family of a tier; all of them announce at once, by connections that leave by `origin`.
+    /// Starts one thread for each family of a tier; all of them announce at once, by connections that leave by `bind_address`.
     ///
     /// `news` is called on those threads with what each announce came to, except for `stopped`,
     /// and must not block for long. That one family of a tier fails is no news where the other does not.
@@ -95,7 +95,7 @@ impl Announcers {
         tiers: Vec<Vec<String>>,
         identity: Identity,
         totals: &Arc<Totals>,
-        origin: Origin,
+        bind_address: BindAddress,
         news: News,
     ) -> Announcers
     where
@@ -104,15 +104,18 @@ impl Announcers {
         let mut handles = Vec::new();
         for addresses in usable(tiers, &news) {
             let random = Rng::new();
-            for (v4, side, addresses) in Side::of_tier(addresses, origin.is_v4()) {
+            for (v4, side, addresses) in Side::of_tier(addresses, bind_address.is_v4()) {
                 // The same dice for both, so that they ask the trackers in the same order.
                 let mut random = random.clone();
-                let Some(origin) = v4.map_or(Some(origin), |v4| origin.of_family(v4)) else { continue };
+                let Some(bind_address) = v4.map_or(Some(bind_address), |v4| bind_address.of_family(v4))
+                else {
+                    continue;
+                };
                 let Some(tier) = Tier::new(addresses, Instant::now(), &mut random) else { continue };
                 let Some(name) = tier.turn().map(|turn| turn.tracker.clone()) else { continue };
                 let (orders, inbox) = bounded(WAITING_ORDERS);
                 let (end, ended) = bounded(0);
-                let speaker = Arc::new(Speaker::new(origin));
+                let speaker = Arc::new(Speaker::new(bind_address));
                 let known = Arc::new(AtomicBool::new(false));
                 let announcer = Announcer {
                     tier,
@@ -203,7 +206,7 @@ impl Announcers {
 fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<TrackerAddress>> {
     let mut usable: Vec<Vec<TrackerAddress>> = Vec::new();
     let mut known = HashSet::new();
-    for tier in tiers.into_iter().take(MOST_TIERS_READ) {
+    for tier in tiers.into_iter().take(MAX_TIERS_READ) {
         let (good, bad): (Vec<_>, Vec<_>) = tier
             .iter()
             .map(|text| TrackerAddress::new(text))
@@ -223,7 +226,7 @@ fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<Track
         if new.is_empty() {
             continue;
         }
-        if usable.len() < MOST_TIERS {
+        if usable.len() < MAX_TIERS {
             usable.push(new);
         } else if let Some(last) = usable.last_mut() {
             last.append(&mut new);

@@ -17,7 +17,7 @@ use super::error::{TrackerError, printable};
 pub const LARGEST_ANSWER: u64 = 1 << 20;
 
 /// Peers that are taken from one answer. Trackers send 50 to 200.
-const MOST_PEERS: usize = 2_000;
+const MAX_PEERS: usize = 2_000;
 
 /// Bytes in the longest tracker id that is sent back. It goes into every URL, three characters a
 /// byte; those in use are short.
@@ -142,7 +142,7 @@ fn peers(answer: Dictionary<'_>) -> Result<Vec<SocketAddr>, TrackerError> {
 /// Six bytes a peer: address and port (BEP 23).
 fn compact_v4(compact: &[u8], found: &mut Vec<SocketAddr>) -> Result<(), TrackerError> {
     // A wrong length means that all that follows the fault is read at the wrong place. Connecting to
-    // what comes out would be to knock at strangers' doors at random.
+    // what comes out would be to connect to strangers at random.
     let (entries, []) = compact.as_chunks::<6>() else {
         return Err(nonsense(format!("{} bytes of peers are not six each", compact.len())));
     };
@@ -179,7 +179,7 @@ fn listed(peer: Dictionary<'_>) -> Option<SocketAddr> {
 
 /// Keeps the peers that one can connect to, as long as there is room.
 fn take(found: &mut Vec<SocketAddr>, peers: impl Iterator<Item = SocketAddr>) {
-    let room = MOST_PEERS.saturating_sub(found.len());
+    let room = MAX_PEERS.saturating_sub(found.len());
     found.extend(peers.map(plain).filter(connectable).take(room));
 }
 
@@ -273,7 +273,7 @@ mod tests {
         let mut body = b"d5:peers60000:".to_vec();
         body.extend([10, 0, 0, 1, 0, 80].repeat(10_000));
         body.push(b'e');
-        assert_eq!(Answer::parse(&body).unwrap().peers.len(), MOST_PEERS);
+        assert_eq!(Answer::parse(&body).unwrap().peers.len(), MAX_PEERS);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::announce::Announce;
 use super::answer::{Answer, LARGEST_ANSWER};
 use super::error::{TrackerError, printable};
 use super::scrape::Scrape;
-use crate::net::{Origin, http};
+use crate::net::{BindAddress, http};
 
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
 pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Redirects that are followed. One is common (http to https), more than a few are a loop.
-const MOST_REDIRECTS: u32 = 5;
+const MAX_REDIRECTS: u32 = 5;
 
 /// Bytes of a response's head, and of the buffer that it must fit into.
 const LARGEST_HEAD: usize = 16 * 1024;
@@ -33,7 +33,7 @@ const LARGEST_REQUEST: usize = 8 * 1024;
 
 /// Speaks with the HTTP trackers of one tier.
 pub struct HttpTracker {
-    origin: Origin,
+    bind_address: BindAddress,
     connections: Mutex<Connections>,
 }
 
@@ -47,10 +47,10 @@ enum Connections {
 }
 
 impl HttpTracker {
-    /// One whose connections leave by `origin`. Opens nothing and costs nothing. TLS is set up by
+    /// One whose connections leave by `bind_address`. Opens nothing and costs nothing. TLS is set up by
     /// the first https address.
-    pub fn new(origin: Origin) -> HttpTracker {
-        HttpTracker { origin, connections: Mutex::new(Connections::Resting) }
+    pub fn new(bind_address: BindAddress) -> HttpTracker {
+        HttpTracker { bind_address, connections: Mutex::new(Connections::Resting) }
     }
 
     /// Announces and waits for the answer, `within` this time and [`ANNOUNCE_DEADLINE`].
@@ -108,7 +108,7 @@ impl HttpTracker {
         match &*connections {
             Connections::Open(agent) => Ok(agent.clone()),
             Connections::Resting => {
-                let agent = http::agent(configuration(), self.origin);
+                let agent = http::agent(configuration(), self.bind_address);
                 *connections = Connections::Open(agent.clone());
                 Ok(agent)
             }
@@ -152,7 +152,7 @@ fn configuration() -> ureq::config::Config {
     Agent::config_builder()
         .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
         .http_status_as_error(false)
-        .max_redirects(MOST_REDIRECTS)
+        .max_redirects(MAX_REDIRECTS)
         .timeout_global(Some(ANNOUNCE_DEADLINE))
         .timeout_resolve(Some(CONNECT_DEADLINE))
         .timeout_connect(Some(CONNECT_DEADLINE))

@@ -7,10 +7,10 @@ use std::io;
 use std::thread;
 
 use super::address::TrackerAddress;
+use super::client::Speaker;
 use super::error::TrackerError;
 use super::scrape::Scrape;
-use super::speaker::Speaker;
-use crate::net::Origin;
+use crate::net::BindAddress;
 
 /// Bytes of a thread's stack, as an announcer's.
 const STACK_SIZE: usize = 256 * 1024;
@@ -20,7 +20,7 @@ const STACK_SIZE: usize = 256 * 1024;
 pub fn scrape_all(
     trackers: &[&str],
     info_hash: &[u8; 20],
-    origin: Origin,
+    bind_address: BindAddress,
 ) -> Vec<Result<Scrape, TrackerError>> {
     thread::scope(|scope| {
         let ask = |tracker: &&str| {
@@ -28,7 +28,7 @@ pub fn scrape_all(
             thread::Builder::new()
                 .name(format!("scrape-{}", address.host()))
                 .stack_size(STACK_SIZE)
-                .spawn_scoped(scope, move || Speaker::new(origin).scrape(&address, info_hash))
+                .spawn_scoped(scope, move || Speaker::new(bind_address).scrape(&address, info_hash))
         };
         let threads: Vec<io::Result<_>> = trackers.iter().map(ask).collect();
         let broke_down = || TrackerError::Unreachable("its thread broke down".into());

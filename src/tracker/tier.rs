@@ -17,8 +17,8 @@ use super::address::TrackerAddress;
 use super::announce::AnnounceEvent;
 use super::answer::Answer;
 
-/// Trackers of one tier that are asked. More would make a torrent a tool to knock at many doors.
-const MOST_TRACKERS: usize = 32;
+/// Trackers of one tier that are asked. More would make a torrent a tool to reach many hosts.
+const MAX_TRACKERS: usize = 32;
 
 /// The time after which an early announce is allowed where the tracker names a shorter one or none.
 const SHORTEST_WAIT: Duration = Duration::from_secs(60);
@@ -80,7 +80,7 @@ impl Tier {
             .map(|address| Standing { address, started: false, completed: false, id: None })
             .collect();
         random.shuffle(&mut trackers);
-        trackers.truncate(MOST_TRACKERS);
+        trackers.truncate(MAX_TRACKERS);
         if trackers.is_empty() {
             return None;
         }
@@ -218,7 +218,7 @@ mod tests {
         let mut random = Rng::with_seed(1);
         assert_eq!(tier("aaab", now, &mut random).trackers.len(), 2);
         let many = (0..1_000).map(|port| TrackerAddress::new(&format!("http://a:{port}/"))).collect();
-        assert_eq!(Tier::new(many, now, &mut random).unwrap().trackers.len(), MOST_TRACKERS);
+        assert_eq!(Tier::new(many, now, &mut random).unwrap().trackers.len(), MAX_TRACKERS);
         assert!(Tier::new(Vec::new(), now, &mut random).is_none());
     }
 

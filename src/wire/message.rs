@@ -33,7 +33,7 @@ const LONGEST_OTHER: u32 = 64 * 1024;
 
 /// The block that a request, a cancel or a reject speaks of, as the wire says it: not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct BlockRequest {
     /// Number of the piece.
     pub index: u32,
     /// Offset in the piece, in bytes.
@@ -60,7 +60,7 @@ pub enum Message<'a> {
     /// "These are the pieces that I have": one bit a piece, allowed as the first message only.
     Bitfield(&'a [u8]),
     /// "Send me this block."
-    Request(Wanted),
+    Request(BlockRequest),
     /// The bytes of a block.
     Piece {
         /// Number of the piece.
@@ -71,7 +71,7 @@ pub enum Message<'a> {
         data: &'a [u8],
     },
     /// "I do not need this block any more."
-    Cancel(Wanted),
+    Cancel(BlockRequest),
     /// The UDP port of the sender's DHT node (BEP 5).
     Port(u16),
     /// "This piece is cheap for me to send" (BEP 6).
@@ -81,7 +81,7 @@ pub enum Message<'a> {
     /// A bitfield of zeros (BEP 6).
     HaveNone,
     /// "I will not send you this block" (BEP 6).
-    Reject(Wanted),
+    Reject(BlockRequest),
     /// "You may request this piece even while I choke you" (BEP 6).
     AllowedFast(u32),
     /// A message of the extension protocol (BEP 10): its number and its body.
@@ -244,7 +244,7 @@ impl Message<'_> {
     }
 }
 
-impl Wanted {
+impl BlockRequest {
     fn fields(&self) -> [[u8; 4]; 3] {
         [self.index, self.begin, self.length].map(u32::to_be_bytes)
     }
@@ -263,11 +263,11 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from_be_bytes(*field), rest))
 }
 
-fn wanted(bytes: &[u8]) -> Option<Wanted> {
+fn wanted(bytes: &[u8]) -> Option<BlockRequest> {
     let (index, rest) = number(bytes)?;
     let (begin, rest) = number(rest)?;
     let (length, _) = number(rest)?;
-    Some(Wanted { index, begin, length })
+    Some(BlockRequest { index, begin, length })
 }
 
 #[cfg(test)]
@@ -277,7 +277,7 @@ mod tests {
     const LIMITS: FrameLimits = FrameLimits { bitfield: 3, or_fewer: false };
 
     fn samples() -> Vec<Message<'static>> {
-        let block = Wanted { index: 3, begin: 16_384, length: 16_384 };
+        let block = BlockRequest { index: 3, begin: 16_384, length: 16_384 };
         vec![
             Message::KeepAlive,
             Message::Choke,

@@ -12,4 +12,4 @@ pub mod metadata;
 pub mod pex;
 
 pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError};
-pub use message::{Frame, FrameError, FrameLimits, Message, Wanted};
+pub use message::{BlockRequest, Frame, FrameError, FrameLimits, Message};

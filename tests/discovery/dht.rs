@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use femtotorrent::discovery::dht::{Dht, DhtOptions};
 use femtotorrent::message::Event;
-use femtotorrent::net::Origin;
+use femtotorrent::net::BindAddress;
 
 use crate::folder::TestFolder;
 
@@ -16,7 +16,7 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// How a node at this address begins, which knows nobody.
 pub fn options(ip: impl Into<IpAddr>) -> DhtOptions {
     DhtOptions {
-        origin: Origin::only(ip.into()),
+        bind_address: BindAddress::only(ip.into()),
         port: 0,
         read_only: false,
         nodes: Vec::new(),
@@ -190,7 +190,7 @@ fn a_search_that_has_ended_finds_nothing_and_a_later_one_counts() {
 
 #[test]
 fn both_families_share_a_port_and_leave_it_when_they_end() {
-    let options = DhtOptions { origin: Origin::any(), ..options([127, 0, 0, 1]) };
+    let options = DhtOptions { bind_address: BindAddress::any(), ..options([127, 0, 0, 1]) };
     let dht = Dht::start(options.clone()).unwrap();
     let ports = [dht.port(true), dht.port(false)];
     assert!(ports.iter().any(Option::is_some));

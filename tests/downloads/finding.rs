@@ -14,18 +14,19 @@ use crate::tracker::Tracker;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A torrent and its payload in a folder, from which it can be seeded.
-struct Origin {
+struct BindAddress {
     sample: Sample,
     folder: TestFolder,
 }
 
-impl Origin {
+impl BindAddress {
     /// One that no other test has.
-    fn new(name: &str) -> Origin {
-        let origin = Origin { sample: Sample::named(name, 300_000, 16_384), folder: TestFolder::new() };
-        origin.sample.write_torrent(origin.folder.path());
-        origin.sample.write_payload(origin.folder.path());
-        origin
+    fn new(name: &str) -> BindAddress {
+        let bind_address =
+            BindAddress { sample: Sample::named(name, 300_000, 16_384), folder: TestFolder::new() };
+        bind_address.sample.write_torrent(bind_address.folder.path());
+        bind_address.sample.write_payload(bind_address.folder.path());
+        bind_address
     }
 
     fn torrent(&self) -> std::path::PathBuf {
@@ -52,52 +53,52 @@ impl Origin {
 
 #[test]
 fn two_programs_with_nothing_else_find_each_other_on_the_local_network() {
-    let origin = Origin::new("on the local network.bin");
-    let _seed = origin.seed(&["--no-dht"]);
-    origin.get(&["--no-dht"]);
+    let bind_address = BindAddress::new("on the local network.bin");
+    let _seed = bind_address.seed(&["--no-dht"]);
+    bind_address.get(&["--no-dht"]);
     let output = TestFolder::new();
-    let instance = Instance::get_in_public(&origin.torrent(), output.path(), &["--no-dht"]);
-    origin.assert_downloaded(&instance.program.finish(LIMIT), &output);
+    let instance = Instance::get_in_public(&bind_address.torrent(), output.path(), &["--no-dht"]);
+    bind_address.assert_downloaded(&instance.program.finish(LIMIT), &output);
 }
 
 #[test]
 fn who_comes_first_is_found_by_the_seed_that_comes_later() {
-    let origin = Origin::new("first the leecher.bin");
+    let bind_address = BindAddress::new("first the leecher.bin");
     // It knows of nobody but us, and says when it has begun.
     let (tracker, output) = (Tracker::start(&[]), TestFolder::new());
-    let link = format!("{}&tr={}", link(&origin.sample), tracker.url());
+    let link = format!("{}&tr={}", link(&bind_address.sample), tracker.url());
     let instance = Instance::get_in_public(link.as_ref(), output.path(), &["--no-dht"]);
     tracker.wait_for(1);
-    let _seed = origin.seed(&["--no-dht"]);
-    origin.assert_downloaded(&instance.program.finish(LIMIT), &output);
+    let _seed = bind_address.seed(&["--no-dht"]);
+    bind_address.assert_downloaded(&instance.program.finish(LIMIT), &output);
 }
 
 #[test]
 fn in_a_dht_of_our_own_programs_a_link_is_enough() {
-    let origins = ["first.bin", "second.bin", "third.bin"].map(Origin::new);
+    let origins = ["first.bin", "second.bin", "third.bin"].map(BindAddress::new);
     let (_first, address) = origins[0].seed(&["--no-lan"]);
     let known = address.to_string();
     let (_second, second) = origins[1].seed(&["--no-lan", "--dht-node", &known]);
     let _third = origins[2].seed(&["--no-lan", "--dht-node", &known]);
     let known = second.to_string();
-    for origin in &origins {
-        origin.get(&["--no-lan", "--dht-node", &known]);
+    for bind_address in &origins {
+        bind_address.get(&["--no-lan", "--dht-node", &known]);
     }
 }
 
 #[test]
 fn the_nodes_of_one_run_are_enough_for_the_next() {
-    let origins = ["before.bin", "after.bin"].map(Origin::new);
+    let origins = ["before.bin", "after.bin"].map(BindAddress::new);
     let (_first, address) = origins[0].seed(&["--no-lan"]);
     let known = address.to_string();
     let _second = origins[1].seed(&["--no-lan", "--dht-node", &known]);
     let cache = TestFolder::new();
-    let run = |origin: &Origin, more: &[&str]| {
+    let run = |bind_address: &BindAddress, more: &[&str]| {
         let output = TestFolder::new();
-        let (link, folder) = (link(&origin.sample), output.path().to_str().unwrap());
+        let (link, folder) = (link(&bind_address.sample), output.path().to_str().unwrap());
         let all = ["get", &link, "-o", folder, "--no-lan", "--bind", "127.0.78.1"];
         let program = Program::start_with_cache(cache.path(), [&all, more].concat());
-        origin.assert_downloaded(&program.finish(LIMIT), &output);
+        bind_address.assert_downloaded(&program.finish(LIMIT), &output);
     };
     run(&origins[0], &["--dht-node", &known]);
     assert!(cache.path().join("femtotorrent/dht").exists());
@@ -130,11 +131,15 @@ fn a_host_without_ipv6_misses_nothing() {
         println!("skipped: this host lets nobody have a network of his own");
         return;
     }
-    let (origin, output) = (Origin::new("without IPv6.bin"), TestFolder::new());
+    let (bind_address, output) = (BindAddress::new("without IPv6.bin"), TestFolder::new());
     let mut command = unshared();
     command.args([WITHOUT_IPV6, env!("CARGO_BIN_EXE_femtotorrent")]);
-    command.arg(origin.torrent()).arg(origin.folder.path()).arg(link(&origin.sample)).arg(output.path());
+    command
+        .arg(bind_address.torrent())
+        .arg(bind_address.folder.path())
+        .arg(link(&bind_address.sample))
+        .arg(output.path());
     let outcome = Program::launch(command).finish(LIMIT);
-    origin.assert_downloaded(&outcome, &output);
+    bind_address.assert_downloaded(&outcome, &output);
     assert!(!outcome.output.contains("WARN") && !outcome.output.contains("no DHT"), "{}", outcome.output);
 }

@@ -9,7 +9,7 @@ use crate::logbook;
 use crate::peer::{FAST, Gate, MODERN, PLAIN, Peer, Talk};
 use crate::sample::Sample;
 use crate::swarm::bits;
-use femtotorrent::wire::{Message, Wanted};
+use femtotorrent::wire::{BlockRequest, Message};
 
 /// Five pieces, so that a bitfield has bits to spare.
 fn sample() -> Arc<Sample> {
@@ -47,7 +47,7 @@ fn is_dropped(words: &str, script: impl Fn(&mut Talk, &Sample) -> io::Result<()>
 /// The same after the peer was asked for a block.
 fn is_dropped_when_asked(
     words: &str,
-    script: impl Fn(&mut Talk, &Sample, Wanted) -> io::Result<()> + Send + 'static,
+    script: impl Fn(&mut Talk, &Sample, BlockRequest) -> io::Result<()> + Send + 'static,
 ) {
     is_dropped(words, move |talk, sample| {
         talk.greet(sample, FAST)?;
@@ -126,19 +126,19 @@ fn a_frame_of_the_wrong_length_whatever_its_type() {
 fn a_block_that_the_torrent_does_not_have() {
     let words = "it sent a block that the torrent does not have";
     is_dropped_when_asked(words, |talk, _, wanted| {
-        talk.send_data(Wanted { index: 5, ..wanted }, &[1; 16_384])
+        talk.send_data(BlockRequest { index: 5, ..wanted }, &[1; 16_384])
     });
     is_dropped_when_asked(words, |talk, _, wanted| {
-        talk.send_data(Wanted { index: u32::MAX, ..wanted }, &[1; 16_384])
+        talk.send_data(BlockRequest { index: u32::MAX, ..wanted }, &[1; 16_384])
     });
     is_dropped_when_asked(words, |talk, _, wanted| {
-        talk.send_data(Wanted { begin: 65_536, ..wanted }, &[1; 16_384])
+        talk.send_data(BlockRequest { begin: 65_536, ..wanted }, &[1; 16_384])
     });
     is_dropped_when_asked(words, |talk, _, wanted| {
-        talk.send_data(Wanted { begin: u32::MAX - 16_383, ..wanted }, &[1; 16_384])
+        talk.send_data(BlockRequest { begin: u32::MAX - 16_383, ..wanted }, &[1; 16_384])
     });
     is_dropped_when_asked(words, |talk, _, wanted| {
-        talk.send_data(Wanted { begin: wanted.begin + 1, ..wanted }, &[1; 16_384])
+        talk.send_data(BlockRequest { begin: wanted.begin + 1, ..wanted }, &[1; 16_384])
     });
     is_dropped_when_asked(words, |talk, _, wanted| talk.send_data(wanted, &[1; 16_000]));
     is_dropped_when_asked(words, |talk, _, wanted| talk.send_data(wanted, &[1]));
@@ -150,7 +150,7 @@ fn a_block_that_nobody_asked_for() {
     is_dropped(words, |talk, sample| {
         talk.greet(sample, FAST)?;
         talk.say(Message::HaveAll)?;
-        talk.send(sample, Wanted { index: 1, begin: 16_384, length: 16_384 })
+        talk.send(sample, BlockRequest { index: 1, begin: 16_384, length: 16_384 })
     });
     is_dropped_when_asked(words, |talk, sample, wanted| {
         talk.send(sample, wanted)?;
@@ -194,7 +194,7 @@ fn a_piece_number_out_of_range() {
         });
     }
     is_dropped_when_asked("a refusal of a block that the torrent does not have", |talk, _, wanted| {
-        talk.say(Message::Reject(Wanted { index: 7, ..wanted }))
+        talk.say(Message::Reject(BlockRequest { index: 7, ..wanted }))
     });
 }
 
@@ -288,7 +288,7 @@ fn a_flood_of_requests_that_are_choked() {
         // Who is not interested is never unchoked.
         let mut requests = Vec::new();
         for _ in 0..100_000 {
-            let wanted = Wanted { index: 1, begin: 0, length: 16_384 };
+            let wanted = BlockRequest { index: 1, begin: 0, length: 16_384 };
             Message::Request(wanted).write_to(&mut requests);
             Message::Cancel(wanted).write_to(&mut requests);
         }
@@ -321,7 +321,7 @@ fn a_peer_that_refuses_what_it_was_never_asked_for_is_borne() {
         talk.greet(&served, FAST)?;
         talk.say(Message::HaveAll)?;
         for begin in [0, 16_384, 32_768] {
-            talk.say(Message::Reject(Wanted { index: 3, begin, length: 16_384 }))?;
+            talk.say(Message::Reject(BlockRequest { index: 3, begin, length: 16_384 }))?;
         }
         talk.say(Message::Unchoke)?;
         talk.serve(&served)
@@ -345,7 +345,7 @@ fn a_verdict_on_a_piece_is_heard_although_the_next_frame_is_bad() {
         talk.greet(sample, FAST)?;
         talk.say(Message::HaveAll)?;
         talk.say(Message::Unchoke)?;
-        let wanted: Vec<Wanted> = (0..16).map(|_| talk.next_request()).collect::<io::Result<_>>()?;
+        let wanted: Vec<BlockRequest> = (0..16).map(|_| talk.next_request()).collect::<io::Result<_>>()?;
         let mut bytes = Vec::new();
         for (at, block) in wanted.iter().enumerate() {
             let mut data = sample.block(block.index, block.begin, block.length).to_vec();

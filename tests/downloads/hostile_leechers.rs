@@ -8,13 +8,13 @@ use crate::leeching::{ask, leech};
 use crate::peer::{FAST, PLAIN, Said, Talk};
 use crate::sample::Sample;
 use crate::seeder::Seeder;
-use femtotorrent::wire::{Message, Wanted};
+use femtotorrent::wire::{BlockRequest, Message};
 
 const MIB: u64 = 1024 * 1024;
 /// The most memory that a seed may take, whatever its peers do: this is a build for debugging, whose code
 /// alone takes more than the release.
 const MEMORY: u64 = 40 * MIB;
-const BLOCK: Wanted = Wanted { index: 0, begin: 0, length: 16_384 };
+const BLOCK: BlockRequest = BlockRequest { index: 0, begin: 0, length: 16_384 };
 
 fn sample() -> Arc<Sample> {
     Arc::new(Sample::single(5 * 262_144 - 10, 262_144))
@@ -68,7 +68,7 @@ fn a_request_for_more_than_128_kib() {
     for length in [128 * 1024 + 1, 1 << 20, u32::MAX] {
         seed_to(PLAIN, Some("a request for more than 128 KiB"), |talk| {
             unchoked(talk);
-            ask(talk, &[Wanted { length, ..BLOCK }]).unwrap();
+            ask(talk, &[BlockRequest { length, ..BLOCK }]).unwrap();
         });
     }
 }
@@ -76,13 +76,13 @@ fn a_request_for_more_than_128_kib() {
 #[test]
 fn a_request_for_what_the_torrent_does_not_have() {
     let beyond = [
-        Wanted { index: 5, ..BLOCK },
-        Wanted { index: u32::MAX, begin: u32::MAX, ..BLOCK },
-        Wanted { begin: 262_144, ..BLOCK },
-        Wanted { begin: 262_144 - 16_383, ..BLOCK },
-        Wanted { begin: u32::MAX, ..BLOCK },
-        Wanted { index: 4, begin: 262_144 - 16_384, ..BLOCK },
-        Wanted { length: 0, ..BLOCK },
+        BlockRequest { index: 5, ..BLOCK },
+        BlockRequest { index: u32::MAX, begin: u32::MAX, ..BLOCK },
+        BlockRequest { begin: 262_144, ..BLOCK },
+        BlockRequest { begin: 262_144 - 16_383, ..BLOCK },
+        BlockRequest { begin: u32::MAX, ..BLOCK },
+        BlockRequest { index: 4, begin: 262_144 - 16_384, ..BLOCK },
+        BlockRequest { length: 0, ..BLOCK },
     ];
     let sample = sample();
     let seeder = Seeder::start(&sample, &[]);
@@ -139,7 +139,7 @@ fn whoever_never_reads_what_it_asked_for() {
         .map(|_| {
             let mut talk = seeder.meet(PLAIN);
             unchoked(&mut talk);
-            flood(&mut talk, 500, Message::Request(Wanted { length: 128 * 1024, ..BLOCK }));
+            flood(&mut talk, 500, Message::Request(BlockRequest { length: 128 * 1024, ..BLOCK }));
             talk
         })
         .collect();

@@ -16,21 +16,21 @@ use crate::swarm::bits;
 use crate::tracker::Tracker;
 use femtotorrent::piece::BLOCK_LENGTH;
 use femtotorrent::strategy::allowed_fast;
-use femtotorrent::wire::{Message, Wanted};
+use femtotorrent::wire::{BlockRequest, Message};
 
 /// Every block of the sample, in order.
-pub fn blocks(sample: &Sample) -> Vec<Wanted> {
+pub fn blocks(sample: &Sample) -> Vec<BlockRequest> {
     let pieces = (0..).zip(sample.payload.chunks(sample.piece_length as usize));
     pieces.flat_map(|(index, piece)| blocks_of(index, piece.len() as u32)).collect()
 }
 
-fn blocks_of(index: u32, piece_length: u32) -> impl Iterator<Item = Wanted> {
+fn blocks_of(index: u32, piece_length: u32) -> impl Iterator<Item = BlockRequest> {
     let begins = (0..piece_length).step_by(BLOCK_LENGTH as usize);
-    begins.map(move |begin| Wanted { index, begin, length: BLOCK_LENGTH.min(piece_length - begin) })
+    begins.map(move |begin| BlockRequest { index, begin, length: BLOCK_LENGTH.min(piece_length - begin) })
 }
 
 /// Asks for all these at once.
-pub fn ask(talk: &mut Talk, wanted: &[Wanted]) -> io::Result<()> {
+pub fn ask(talk: &mut Talk, wanted: &[BlockRequest]) -> io::Result<()> {
     let mut bytes = Vec::new();
     wanted.iter().for_each(|wanted| Message::Request(*wanted).write_to(&mut bytes));
     talk.say_bytes(&bytes)
@@ -50,7 +50,7 @@ pub fn leech(talk: &mut Talk, sample: &Sample) -> io::Result<()> {
 }
 
 /// Waits for the next block, which must be this one.
-fn assert_served(talk: &mut Talk, sample: &Sample, wanted: Wanted) -> io::Result<()> {
+fn assert_served(talk: &mut Talk, sample: &Sample, wanted: BlockRequest) -> io::Result<()> {
     loop {
         match talk.next()? {
             Said::Piece(sent, data) => {
@@ -65,7 +65,7 @@ fn assert_served(talk: &mut Talk, sample: &Sample, wanted: Wanted) -> io::Result
 }
 
 /// Waits for the answer to a request of a peer that speaks the Fast extension: whether it was served.
-fn answer(talk: &mut Talk, wanted: Wanted) -> io::Result<bool> {
+fn answer(talk: &mut Talk, wanted: BlockRequest) -> io::Result<bool> {
     loop {
         match talk.next()? {
             Said::Piece(sent, _) if sent == wanted => return Ok(true),
@@ -102,7 +102,7 @@ fn a_request_need_not_be_a_block() {
     talk.wait_for(&Said::Unchoke).unwrap();
     let odd = [(0, 0, 1), (0, 262_143, 1), (1, 77, 16_385), (2, 131_067, 131_072)];
     for (index, begin, length) in odd {
-        let wanted = Wanted { index, begin, length };
+        let wanted = BlockRequest { index, begin, length };
         ask(&mut talk, &[wanted]).unwrap();
         assert_served(&mut talk, &sample, wanted).unwrap();
     }
@@ -134,7 +134,7 @@ fn some_pieces_are_served_while_we_choke() {
     for piece in &given {
         talk.wait_for(&Said::AllowedFast(*piece)).unwrap();
     }
-    let first_of = |index| Wanted { index, begin: 0, length: BLOCK_LENGTH };
+    let first_of = |index| BlockRequest { index, begin: 0, length: BLOCK_LENGTH };
     for piece in 0..sample.pieces() {
         ask(&mut talk, &[first_of(piece)]).unwrap();
         assert_eq!(answer(&mut talk, first_of(piece)).unwrap(), given.contains(&piece), "piece {piece}");
@@ -226,7 +226,7 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
         if told.len() == 1 {
             talk.wait_for(&Said::Unchoke).unwrap();
         }
-        let wanted = Wanted { index: piece, begin: 0, length: BLOCK_LENGTH };
+        let wanted = BlockRequest { index: piece, begin: 0, length: BLOCK_LENGTH };
         ask(&mut talk, &[wanted]).unwrap();
         assert!(answer(&mut talk, wanted).unwrap());
         talk.say(Message::Have(piece)).unwrap();
@@ -268,7 +268,7 @@ fn a_file_that_changes_while_it_is_seeded_is_not_served_any_more() {
 
     // It looks at a file several times a second, not for each block.
     for index in [0, 4] {
-        let first = Wanted { index, begin: 0, length: 16_384 };
+        let first = BlockRequest { index, begin: 0, length: 16_384 };
         let until = Instant::now() + DEADLINE;
         let mut refused = false;
         while !refused && Instant::now() < until {
@@ -326,7 +326,7 @@ fn pieces_are_given_on_while_the_others_still_come() {
         }
     }
     let first = first.unwrap();
-    let wanted = Wanted { index: first, begin: 0, length: BLOCK_LENGTH };
+    let wanted = BlockRequest { index: first, begin: 0, length: BLOCK_LENGTH };
     ask(&mut talk, &[wanted]).unwrap();
     assert!(answer(&mut talk, wanted).unwrap());
 

@@ -16,7 +16,7 @@ use crate::metadata::{
 use crate::peer::{Gate, MODERN, PLAIN, Peer, Talk};
 use crate::program::Program;
 use crate::sample::Sample;
-use femtotorrent::strategy::{Gathering, Verdict};
+use femtotorrent::magnet::{MetadataAssembly, Verdict};
 use femtotorrent::wire::Message;
 use sha1::{Digest, Sha1};
 
@@ -220,7 +220,7 @@ fn peers_that_never_answer_keep_nobody_waiting() {
 #[test]
 fn metadata_of_a_usual_size_finds_room_beside_what_many_claim_and_never_complete() {
     let honest = info(&with_long_metadata());
-    let mut gathering = Gathering::new(Sha1::digest(&honest).into());
+    let mut gathering = MetadataAssembly::new(Sha1::digest(&honest).into());
     for (liar, size) in [(1, 31), (2, 31), (3, 30), (4, 30)] {
         gathering.joined(liar, size * MIB as u64).unwrap();
     }

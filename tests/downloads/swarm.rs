@@ -13,7 +13,7 @@ use crate::peer::{DEADLINE, FAST, Gate, MODERN, PLAIN, Peer, Said, Talk};
 use crate::sample::Sample;
 use femtotorrent::piece::BLOCK_LENGTH;
 use femtotorrent::swarm::End;
-use femtotorrent::wire::{Message, Wanted};
+use femtotorrent::wire::{BlockRequest, Message};
 
 /// The bitfield of these pieces.
 pub fn bits(sample: &Sample, has: impl Fn(u32) -> bool) -> Vec<u8> {
@@ -25,15 +25,15 @@ pub fn bits(sample: &Sample, has: impl Fn(u32) -> bool) -> Vec<u8> {
 }
 
 /// Reads so many requests.
-fn requests(talk: &mut Talk, count: usize) -> std::io::Result<Vec<Wanted>> {
+fn requests(talk: &mut Talk, count: usize) -> std::io::Result<Vec<BlockRequest>> {
     (0..count).map(|_| talk.next_request()).collect()
 }
 
-fn pieces(blocks: &[Wanted]) -> HashSet<u32> {
+fn pieces(blocks: &[BlockRequest]) -> HashSet<u32> {
     blocks.iter().map(|wanted| wanted.index).collect()
 }
 
-fn sorted(mut blocks: Vec<Wanted>) -> Vec<(u32, u32)> {
+fn sorted(mut blocks: Vec<BlockRequest>) -> Vec<(u32, u32)> {
     blocks.sort_by_key(|wanted| (wanted.index, wanted.begin));
     blocks.into_iter().map(|wanted| (wanted.index, wanted.begin)).collect()
 }

@@ -13,7 +13,7 @@ use crate::peer::{Peer, Said};
 use crate::sample::Sample;
 use crate::tracker::Tracker;
 use femtotorrent::discovery::lan::SearchPacket;
-use femtotorrent::net::{Group, Origin};
+use femtotorrent::net::{BindAddress, Group};
 use femtotorrent::wire::Message;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -113,7 +113,7 @@ impl Scene {
         let tracker = Tracker::start(&peers.each_ref().map(Peer::address));
         let sample = make().with_node(torrent_node.address()).with_tracker(&tracker.url());
         let meeting = "239.192.152.143:6771".parse().unwrap();
-        let group = Group::join(meeting, Origin::only([127, 0, 0, 1].into())).unwrap();
+        let group = Group::join(meeting, BindAddress::only([127, 0, 0, 1].into())).unwrap();
         let folder = TestFolder::new();
         sample.write_torrent(folder.path());
         Scene { sample, folder, torrent_node, peer_node, peers, tracker, group, greeted }

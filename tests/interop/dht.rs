@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 use femtotorrent::discovery::dht::{Dht, DhtOptions};
 use femtotorrent::message::Event;
-use femtotorrent::net::Origin;
+use femtotorrent::net::BindAddress;
 
 use crate::foreign::Nodes;
 
@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 fn node(ip: [u8; 4], nodes: &Nodes) -> Dht {
     let known = nodes.addresses.iter().take(3);
     Dht::start(DhtOptions {
-        origin: Origin::only(IpAddr::from(ip)),
+        bind_address: BindAddress::only(IpAddr::from(ip)),
         port: 0,
         read_only: false,
         nodes: known.map(|node| (node.ip().to_string(), node.port())).collect(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use femtotorrent::discovery::lan::Lan;
 use femtotorrent::message::Event;
-use femtotorrent::net::Origin;
+use femtotorrent::net::BindAddress;
 
 use crate::foreign::Foreign;
 
@@ -14,7 +14,7 @@ use crate::foreign::Foreign;
 fn libtorrent_and_we_hear_each_other_on_the_local_network() {
     // One that nobody else has who tests on this host now.
     let hash = std::array::from_fn(|_| fastrand::u8(..));
-    let here = Origin::only([127, 0, 0, 1].into());
+    let here = BindAddress::only([127, 0, 0, 1].into());
     let (events, inbox) = bounded(64);
     let listening = Lan::start(here, 7_001).unwrap();
     let _listening = (listening.announce(hash, events), listening);

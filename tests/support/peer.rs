@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use femtotorrent::wire::{Message, Wanted};
+use femtotorrent::wire::{BlockRequest, Message};
 
 use crate::sample::Sample;
 
@@ -35,12 +35,12 @@ pub enum Said {
     Have(u32),
     Bitfield(Vec<u8>),
     HaveNone,
-    Request(Wanted),
+    Request(BlockRequest),
     /// A block, and its bytes.
-    Piece(Wanted, Vec<u8>),
-    Cancel(Wanted),
+    Piece(BlockRequest, Vec<u8>),
+    Cancel(BlockRequest),
     HaveAll,
-    Reject(Wanted),
+    Reject(BlockRequest),
     AllowedFast(u32),
     Extended(Vec<u8>),
     /// Anything else, by its number.
@@ -62,7 +62,7 @@ pub struct Record {
 
 impl Record {
     /// The blocks that were asked for, in order.
-    pub fn requests(&self) -> Vec<Wanted> {
+    pub fn requests(&self) -> Vec<BlockRequest> {
         self.said
             .iter()
             .filter_map(|said| if let Said::Request(it) = said { Some(*it) } else { None })
@@ -70,7 +70,7 @@ impl Record {
     }
 
     /// The blocks that were cancelled, in order.
-    pub fn cancels(&self) -> Vec<Wanted> {
+    pub fn cancels(&self) -> Vec<BlockRequest> {
         self.said
             .iter()
             .filter_map(|said| if let Said::Cancel(it) = said { Some(*it) } else { None })
@@ -302,13 +302,13 @@ impl Talk {
     }
 
     /// Sends a block as it is in the payload.
-    pub fn send(&mut self, sample: &Sample, wanted: Wanted) -> io::Result<()> {
+    pub fn send(&mut self, sample: &Sample, wanted: BlockRequest) -> io::Result<()> {
         let data = sample.block(wanted.index, wanted.begin, wanted.length);
         self.send_data(wanted, data)
     }
 
     /// Sends a block with these bytes.
-    pub fn send_data(&mut self, wanted: Wanted, data: &[u8]) -> io::Result<()> {
+    pub fn send_data(&mut self, wanted: BlockRequest, data: &[u8]) -> io::Result<()> {
         self.say(Message::Piece { index: wanted.index, begin: wanted.begin, data })?;
         self.shared.state.lock().unwrap().record.served += 1;
         self.shared.changed.notify_all();
@@ -322,7 +322,7 @@ impl Talk {
         let mut frame = vec![0; u32::from_be_bytes(length) as usize];
         self.stream.read_exact(&mut frame)?;
         let number = |at: usize| u32::from_be_bytes(frame[at..at + 4].try_into().unwrap());
-        let wanted = || Wanted { index: number(1), begin: number(5), length: number(9) };
+        let wanted = || BlockRequest { index: number(1), begin: number(5), length: number(9) };
         let said = match frame.first() {
             None => Said::KeepAlive,
             Some(0) => Said::Choke,
@@ -334,7 +334,7 @@ impl Talk {
             Some(6) => Said::Request(wanted()),
             Some(7) => {
                 let length = frame.len() as u32 - 9;
-                Said::Piece(Wanted { index: number(1), begin: number(5), length }, frame[9..].to_vec())
+                Said::Piece(BlockRequest { index: number(1), begin: number(5), length }, frame[9..].to_vec())
             }
             Some(8) => Said::Cancel(wanted()),
             Some(14) => Said::HaveAll,
@@ -350,7 +350,7 @@ impl Talk {
     }
 
     /// Waits for the next request and passes over what else is said.
-    pub fn next_request(&mut self) -> io::Result<Wanted> {
+    pub fn next_request(&mut self) -> io::Result<BlockRequest> {
         loop {
             if let Said::Request(wanted) = self.next()? {
                 return Ok(wanted);

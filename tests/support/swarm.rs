@@ -15,7 +15,7 @@ use crate::tracker::Tracker;
 pub struct Swarm {
     sample: Sample,
     /// The torrent, and the payload that the seeds serve.
-    origin: TestFolder,
+    bind_address: TestFolder,
     /// Where everybody announces.
     pub tracker: Tracker,
 }
@@ -30,17 +30,17 @@ pub struct Leecher {
 impl Swarm {
     /// A swarm that shares this single-file payload. Nobody takes part yet.
     pub fn new(sample: Sample) -> Swarm {
-        let (tracker, origin) = (Tracker::start(&[]), TestFolder::new());
+        let (tracker, bind_address) = (Tracker::start(&[]), TestFolder::new());
         let sample = sample.with_tracker(&tracker.url());
-        sample.write_torrent(origin.path());
-        sample.write_payload(origin.path());
-        Swarm { sample, origin, tracker }
+        sample.write_torrent(bind_address.path());
+        sample.write_payload(bind_address.path());
+        Swarm { sample, bind_address, tracker }
     }
 
     /// Starts a seed, which listens and has announced itself when this returns.
     pub fn seed(&self, arguments: &[&str]) -> (Instance, SocketAddr) {
         let before = self.tracker.announces().len();
-        let seed = Instance::seed(&self.torrent(), self.origin.path(), arguments);
+        let seed = Instance::seed(&self.torrent(), self.bind_address.path(), arguments);
         self.tracker.wait_for(before + 1);
         seed
     }
@@ -72,7 +72,7 @@ impl Swarm {
     pub fn wait_until_one_copy_is_out(&self, leechers: &[Leecher]) {
         let name = self.sample.name();
         let copies: Vec<PathBuf> = leechers.iter().map(|leecher| leecher.folder.path().join(name)).collect();
-        let original = self.origin.path().join(name);
+        let original = self.bind_address.path().join(name);
         spread::wait_until_one_copy_is_out(&original, self.sample.piece_length.into(), &copies);
     }
 
@@ -98,6 +98,6 @@ impl Swarm {
     }
 
     fn torrent(&self) -> PathBuf {
-        self.origin.path().join("sample.torrent")
+        self.bind_address.path().join("sample.torrent")
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::TryRecvError;
-use femtotorrent::net::Origin;
+use femtotorrent::net::BindAddress;
 use femtotorrent::tracker::{AnnounceEvent, Answer, Counts, Scrape, Totals, TrackerError, scrape_all};
 
 use crate::tracker::{Reply, Tracker};
@@ -48,7 +48,7 @@ fn actions(asked: &[Asked]) -> Vec<u32> {
 fn a_tracker_hears_started_completed_and_stopped_under_one_connection_id() {
     let tracker = UdpTracker::start(V4, PEERS);
     let totals = Arc::new(Totals::new(Counts { uploaded: 0, downloaded: 0, left: 1 << 40 }));
-    let (running, news) = start_from(Origin::any(), vec![vec![tracker.url()]], &totals);
+    let (running, news) = start_from(BindAddress::any(), vec![vec![tracker.url()]], &totals);
 
     let first = news.recv_timeout(DEADLINE).unwrap();
     assert_eq!(first.event, Some(AnnounceEvent::Started));
@@ -290,8 +290,8 @@ fn a_stopped_that_is_not_answered_is_given_up() {
 fn packets_leave_by_the_address_that_everything_leaves_by_or_not_at_all() {
     let tracker = UdpTracker::start(V4, PEERS);
     for ours in ["::1", "192.0.2.1"] {
-        let origin = Origin::only(ours.parse().unwrap());
-        let (running, news) = start_from(origin, vec![vec![tracker.url()]], &Arc::default());
+        let bind_address = BindAddress::only(ours.parse().unwrap());
+        let (running, news) = start_from(bind_address, vec![vec![tracker.url()]], &Arc::default());
         let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
         assert!(matches!(&outcome, Err(TrackerError::Unreachable(why)) if why.contains(ours)), "{outcome:?}");
         running.stop(BUDGET);
@@ -299,7 +299,7 @@ fn packets_leave_by_the_address_that_everything_leaves_by_or_not_at_all() {
     }
     assert!(tracker.asked().is_empty());
     let ours: IpAddr = [127, 0, 0, 2].into();
-    let (running, news) = start_from(Origin::only(ours), vec![vec![tracker.url()]], &Arc::default());
+    let (running, news) = start_from(BindAddress::only(ours), vec![vec![tracker.url()]], &Arc::default());
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     running.stop(BUDGET);
     assert!(tracker.asked().iter().all(|asked| asked.from.ip() == ours));
@@ -315,7 +315,7 @@ fn all_trackers_are_scraped_and_each_has_its_own_answer() {
     let nobody = nobody();
     let urls = [http.url(), udp.url(), nobody, "http://127.0.0.1:1/a".into(), "wss://a/announce".into()];
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let found = scrape_all(&urls, &IDENTITY.info_hash, Origin::any());
+    let found = scrape_all(&urls, &IDENTITY.info_hash, BindAddress::any());
     let numbers = |complete, incomplete, downloaded| {
         Ok(Scrape { complete: Some(complete), incomplete: Some(incomplete), downloaded: Some(downloaded) })
     };

@@ -7,7 +7,7 @@
 
 use super::server::Server;
 use crate::piece::{Bitfield, Geometry};
-use crate::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, Wanted};
+use crate::wire::{BlockRequest, Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -19,7 +19,7 @@ const PACE: Duration = Duration::from_millis(250);
 /// How long a connection may last. The demo takes three seconds.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Requests that wait at most.
-const MOST_ASKED: usize = 500;
+const MAX_ASKED: usize = 500;
 
 /// What a seeder serves.
 pub struct Seed {
@@ -46,7 +46,7 @@ impl Seed {
     fn serve(&self, mut stream: &TcpStream, sent: &mut Vec<u32>) -> io::Result<()> {
         let end = Instant::now() + LONGEST;
         let mut due = Instant::now();
-        let mut asked: VecDeque<Wanted> = VecDeque::new();
+        let mut asked: VecDeque<BlockRequest> = VecDeque::new();
         let (mut held, mut buffer, mut out) = (Vec::new(), [0; 4096], Vec::new());
         let limits = FrameLimits::for_pieces(self.geometry.piece_count());
         let mut greeted = false;
@@ -62,7 +62,7 @@ impl Seed {
                 let Frame::Whole(message, length) = frame else { break };
                 match message {
                     Message::Interested => Message::Unchoke.write_to(&mut out),
-                    Message::Request(wanted) if asked.len() < MOST_ASKED => asked.push_back(wanted),
+                    Message::Request(wanted) if asked.len() < MAX_ASKED => asked.push_back(wanted),
                     Message::Cancel(wanted) => asked.retain(|other| *other != wanted),
                     _ => {}
                 }
@@ -71,7 +71,7 @@ impl Seed {
             if due <= Instant::now()
                 && let Some(wanted) = asked.pop_front()
             {
-                let Wanted { index, begin, .. } = wanted;
+                let BlockRequest { index, begin, .. } = wanted;
                 let data = self.block(wanted).ok_or(io::Error::other("it asked for what we do not have"))?;
                 Message::Piece { index, begin, data }.write_to(&mut out);
                 sent.push(index);
@@ -109,7 +109,7 @@ impl Seed {
     }
 
     /// The bytes of a block of a piece that we have. A request is a stranger's: it is checked.
-    fn block(&self, wanted: Wanted) -> Option<&[u8]> {
+    fn block(&self, wanted: BlockRequest) -> Option<&[u8]> {
         let length = usize::try_from(wanted.length).ok()?;
         let block = self.geometry.block(wanted.index, wanted.begin, length)?;
         let start = self.geometry.offset(block.piece).checked_add(u64::from(wanted.begin))?;

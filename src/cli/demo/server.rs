@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// How long a write or the knock may take.
+/// How long a write or the incoming may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A running server. It ends when it is dropped.
@@ -68,7 +68,7 @@ impl<Account> Server<Account> {
     fn end(&mut self) -> Option<Account> {
         let thread = self.thread.take()?;
         self.ends.store(true, Ordering::Release);
-        // Where the knock is not heard, the thread has ended already or is left to the process's end.
+        // Where the incoming is not heard, the thread has ended already or is left to the process's end.
         match TcpStream::connect_timeout(&self.address, DEADLINE) {
             Err(_) if !thread.is_finished() => None,
             _ => thread.join().ok(),

@@ -21,9 +21,9 @@ pub(super) const ROUTERS: [(&str, u16); 3] =
 /// How long a name may take.
 const NAME_DEADLINE: Duration = Duration::from_secs(10);
 /// Names that wait to be looked up. A torrent could name a million.
-const MOST_NAMES: usize = 64;
+const MAX_NAMES: usize = 64;
 /// Addresses of one name that are asked.
-const MOST_ADDRESSES: usize = 16;
+const MAX_ADDRESSES: usize = 16;
 /// How long the end waits for the name that is being looked up.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -108,10 +108,7 @@ impl Names {
         match resolve(&host, port, NAME_DEADLINE) {
             Ok(found) => {
                 let Some(desk) = desk.upgrade() else { return true };
-                found
-                    .into_iter()
-                    .take(MOST_ADDRESSES)
-                    .for_each(|one| desk.tell(&Command::ContactIfThin(one)));
+                found.into_iter().take(MAX_ADDRESSES).for_each(|one| desk.tell(&Command::ContactIfThin(one)));
             }
             Err(error) => debug!("cannot find the DHT node {}: {error}", printable(&host)),
         }
@@ -125,7 +122,7 @@ pub(super) fn ask(desk: &Arc<Desk>, nodes: &[(String, u16)]) {
     for node in nodes {
         if let Ok(ip) = node.0.parse::<IpAddr>() {
             desk.tell(&Command::Contact(SocketAddr::new(ip, node.1)));
-        } else if state.waiting.len() < MOST_NAMES && !state.waiting.contains(node) {
+        } else if state.waiting.len() < MAX_NAMES && !state.waiting.contains(node) {
             state.waiting.push_back(node.clone());
         }
     }

@@ -8,7 +8,7 @@ use crate::strategy::is_local;
 use std::net::IpAddr;
 
 /// Votes that count, the last ones.
-const MOST_VOTES: usize = 24;
+const MAX_VOTES: usize = 24;
 /// Votes that an address needs, and more than half of all.
 const ENOUGH: usize = 8;
 
@@ -33,7 +33,7 @@ impl Votes {
         }
         let voter = neighbourhood(voter);
         self.votes.retain(|(other, _)| *other != voter);
-        if self.votes.len() >= MOST_VOTES {
+        if self.votes.len() >= MAX_VOTES {
             self.votes.remove(0);
         }
         self.votes.push((voter, seen));
@@ -66,7 +66,7 @@ mod tests {
         // The host has moved.
         for network in 10..90 {
             votes.vote(IpAddr::from([1, 1, network, 1]), ip("7.7.7.7"));
-            assert!(votes.votes.len() <= MOST_VOTES);
+            assert!(votes.votes.len() <= MAX_VOTES);
         }
         assert_eq!(votes.agreed(), Some(ip("7.7.7.7")));
     }

@@ -16,17 +16,17 @@ use std::net::SocketAddr;
 /// Queries on their way at once, those that are late aside ("alpha").
 const AT_ONCE: usize = 4;
 /// Queries in all. Ten to thirty are usual.
-const MOST_QUERIES: usize = 80;
+const MAX_QUERIES: usize = 80;
 /// Candidates that are kept.
-const MOST_CANDIDATES: usize = 100;
+const MAX_CANDIDATES: usize = 100;
 /// Nodes of one answer that are looked at: twice what BEP 5 has one send.
-const MOST_NAMED: usize = 2 * BUCKET_SIZE;
+const MAX_NAMED: usize = 2 * BUCKET_SIZE;
 /// Queries to nodes whose names do not fit, on the way.
-const MOST_MISFITS: usize = 8;
+const MAX_MISFITS: usize = 8;
 /// Queries at the end to those nearest that were passed over.
 const SECOND_THOUGHTS: usize = 8;
 /// Peers that one lookup hands out.
-const MOST_FOUND: usize = 1_000;
+const MAX_FOUND: usize = 1_000;
 
 /// The source of what we know ourselves. That it has gone makes nobody a liar.
 const OURSELVES: usize = 0;
@@ -150,7 +150,7 @@ impl Lookup {
             state: State::Fresh,
             token: Vec::new(),
         });
-        if self.candidates.len() > MOST_CANDIDATES {
+        if self.candidates.len() > MAX_CANDIDATES {
             let fresh = |at: &usize| self.candidates.get(*at).is_some_and(|one| one.state == State::Fresh);
             let mut farthest = (0..self.candidates.len()).rev().filter(fresh);
             let worst = farthest.clone().find(|at| self.is_doubtful(*at)).or_else(|| farthest.next());
@@ -189,7 +189,7 @@ impl Lookup {
 
     /// The next node to be asked, where one should be asked now.
     pub fn next(&self) -> Option<SocketAddr> {
-        if self.queries >= MOST_QUERIES || self.on_their_way() >= AT_ONCE {
+        if self.queries >= MAX_QUERIES || self.on_their_way() >= AT_ONCE {
             return None;
         }
         self.choose(false).or_else(|| if self.is_at_a_loss() { self.choose(true) } else { None })
@@ -226,7 +226,7 @@ impl Lookup {
     }
 
     fn is_passed_over(&self, at: usize, candidate: &Candidate) -> bool {
-        self.is_doubtful(at) || !candidate.fits && self.misfits >= MOST_MISFITS
+        self.is_doubtful(at) || !candidate.fits && self.misfits >= MAX_MISFITS
     }
 
     /// Whether its address was asked, or another in its neighbourhood and not in vain.
@@ -297,7 +297,7 @@ impl Lookup {
         if vouched {
             let source = self.sources.len();
             self.sources.push(Source::default());
-            for node in nodes.iter().take(MOST_NAMED) {
+            for node in nodes.iter().take(MAX_NAMED) {
                 self.add(Some(node.id), node.address, source);
             }
         }
@@ -308,7 +308,7 @@ impl Lookup {
     pub fn new_peers(&mut self, peers: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         let before = self.found.len();
         for peer in peers {
-            if self.found.len() < MOST_FOUND && !self.found.contains(&peer) {
+            if self.found.len() < MAX_FOUND && !self.found.contains(&peer) {
                 self.found.push(peer);
             }
         }
@@ -535,7 +535,7 @@ mod tests {
             let contact = *known.iter().find(|contact| contact.address == next).unwrap();
             assert!(lookup.answered(contact, &[], Some(b"t")));
         }
-        assert!(lookup.is_done() && lookup.misfits == MOST_MISFITS + SECOND_THOUGHTS);
+        assert!(lookup.is_done() && lookup.misfits == MAX_MISFITS + SECOND_THOUGHTS);
         let closest = lookup.closest();
         let fits = |to: &SocketAddr| fitting.iter().any(|node| node.address == *to);
         assert_eq!(closest.iter().filter(|(to, _)| fits(to)).count(), 8);
@@ -572,13 +572,13 @@ mod tests {
                 named.push(Contact { id, address: SocketAddr::from((ip, 1)) });
             }
             lookup.answered(by, &named, None);
-            assert!(lookup.candidates.len() <= MOST_CANDIDATES);
+            assert!(lookup.candidates.len() <= MAX_CANDIDATES);
         }
-        assert_eq!((queries, lookup.is_done()), (MOST_QUERIES, true));
+        assert_eq!((queries, lookup.is_done()), (MAX_QUERIES, true));
         let peers = |count: u16| (1..=count).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         assert_eq!(lookup.new_peers(peers(10)).len(), 10);
         assert_eq!(lookup.new_peers(peers(12)).len(), 2);
-        assert_eq!(lookup.new_peers(peers(5_000)).len(), MOST_FOUND - 12);
+        assert_eq!(lookup.new_peers(peers(5_000)).len(), MAX_FOUND - 12);
         assert!(lookup.has_found());
     }
 }

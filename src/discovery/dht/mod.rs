@@ -5,18 +5,18 @@
 //! `service`, where to begin in `bootstrap`, and what is kept from one run to the next in `saved`.
 
 mod addresses;
-mod announced;
-mod answering;
-mod asking;
+mod answers;
 mod bootstrap;
 mod external;
 mod id;
 mod lookup;
 mod node;
 pub mod packet;
-mod rates;
-mod saved;
-mod searching;
+mod peer_store;
+mod queries;
+mod rate_limits;
+mod saved_nodes;
+mod searches;
 mod service;
 mod table;
 mod tokens;
@@ -27,11 +27,11 @@ pub use node::{Node, Output, Settings};
 
 use crate::discovery::spawn;
 use crate::message::Event;
-use crate::net::{IpFamily, Origin, PacketPort};
+use crate::net::{BindAddress, IpFamily, UdpPort};
 use bootstrap::ROUTERS;
 use crossbeam_channel::Sender;
 use log::debug;
-use saved::Saved;
+use saved_nodes::Saved;
 use service::{Command, Desk, Door, Service};
 use std::io;
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ use std::thread::JoinHandle;
 #[derive(Clone, Debug)]
 pub struct DhtOptions {
     /// The address that everything leaves by.
-    pub origin: Origin,
+    pub bind_address: BindAddress,
     /// The UDP port to take where it is free; zero is any.
     pub port: u16,
     /// Ask and do not answer (BEP 43): nobody can reach us.
@@ -58,7 +58,7 @@ pub struct DhtOptions {
 
 /// Nodes of a torrent that are asked, twice what BEP 5 has one name. Names take time to be looked up, and
 /// those of the well-known hosts must not wait for a thousand others.
-const MOST_OF_A_TORRENT: usize = 16;
+const MAX_OF_A_TORRENT: usize = 16;
 
 /// Takes part in the DHT until it is dropped, for all torrents of a run.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub struct Search {
 }
 
 impl Dht {
-    /// Opens a socket for each family that the host and the origin have, and begins to look for nodes.
+    /// Opens a socket for each family that the host and the bind_address have, and begins to look for nodes.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Dht {
         let mut doors = Vec::new();
         let mut failure = None;
         for (family, ip_family) in [(Family::V4, IpFamily::Four), (Family::V6, IpFamily::Six)] {
-            match PacketPort::open(ip_family, options.port, options.origin) {
+            match UdpPort::open(ip_family, options.port, options.bind_address) {
                 Ok(port) => doors.push(Door::new(family, port)),
                 Err(error) => {
                     debug!("no DHT of {family:?}: {error}");
@@ -128,7 +128,7 @@ impl Dht {
     /// Somebody says that nodes are there, by names or addresses: a torrent. Names are looked up, and asked
     /// where few nodes are known.
     pub fn contact_names(&self, nodes: &[(String, u16)]) {
-        bootstrap::ask(&self.desk, nodes.get(..MOST_OF_A_TORRENT).unwrap_or(nodes));
+        bootstrap::ask(&self.desk, nodes.get(..MAX_OF_A_TORRENT).unwrap_or(nodes));
     }
 
     /// The UDP port for IPv4, or the one for IPv6: peers are told of it so that they find the node.

@@ -7,14 +7,14 @@
 //! a bound for what it keeps and what it sends.
 
 use super::addresses::{Contact, Family, is_believable, is_possible};
-use super::announced::Announced;
-use super::asking::{Aim, Outstanding, Running};
 use super::external::Votes;
 use super::id::NodeId;
 use super::lookup::Lookup;
 use super::packet::{Ask, Body, Packet, Response};
-use super::rates::{Allowance, Callers};
-use super::searching::Search;
+use super::peer_store::Announced;
+use super::queries::{Aim, Outstanding, Running};
+use super::rate_limits::{Allowance, Callers};
+use super::searches::Search;
 use super::table::{BUCKET_SIZE, Place, Table};
 use super::tokens::Tokens;
 use std::collections::VecDeque;
@@ -41,7 +41,7 @@ const BETWEEN_REFRESHES: Duration = Duration::from_secs(60);
 const BETWEEN_NAMES: Duration = Duration::from_secs(10 * 60);
 
 /// Nodes to be asked the next time.
-const MOST_SAVED: usize = 200;
+const MAX_SAVED: usize = 200;
 
 /// What a node is made with.
 #[derive(Clone, Copy, Debug)]
@@ -226,7 +226,7 @@ impl Node {
     /// Nodes that are worth asking the next time: those that were heard of last first.
     pub fn good_nodes(&self) -> Vec<SocketAddr> {
         let mut good = self.table.good(self.now);
-        good.truncate(MOST_SAVED);
+        good.truncate(MAX_SAVED);
         good
     }
 

@@ -8,9 +8,9 @@
 use super::addresses::Family;
 use super::bootstrap::{self, Names, Schedule};
 use super::node::{Node, Output, Settings};
-use super::saved::{Known, Saved};
+use super::saved_nodes::{Known, Saved};
 use crate::message::Event;
-use crate::net::PacketPort;
+use crate::net::UdpPort;
 use crate::strategy::Source;
 use crossbeam_channel::{Sender, TrySendError};
 use log::debug;
@@ -25,9 +25,9 @@ use std::time::{Duration, Instant};
 /// of the DHT.
 const PACKET_BYTES: usize = 1501;
 /// Commands that wait. Torrents are few; only of nodes can anybody name many.
-const MOST_COMMANDS: usize = 256;
+const MAX_COMMANDS: usize = 256;
 /// Peers that wait for room in an inbox, of each torrent.
-const MOST_UNTOLD: usize = 200;
+const MAX_UNTOLD: usize = 200;
 /// How long it takes until they are offered again.
 const OFFER_AGAIN: Duration = Duration::from_secs(1);
 /// How long it takes from one time that the nodes are written to their file to the next.
@@ -62,12 +62,12 @@ pub(super) struct Desk {
 #[derive(Debug)]
 pub(super) struct Door {
     pub family: Family,
-    pub port: PacketPort,
+    pub port: UdpPort,
     commands: Mutex<VecDeque<Command>>,
 }
 
 impl Door {
-    pub fn new(family: Family, port: PacketPort) -> Door {
+    pub fn new(family: Family, port: UdpPort) -> Door {
         Door { family, port, commands: Mutex::default() }
     }
 
@@ -79,9 +79,9 @@ impl Door {
         let mut commands = self.commands();
         let wanted = match command {
             Command::Contact(node) | Command::ContactIfThin(node) => {
-                self.family.has(*node) && commands.len() < MOST_COMMANDS
+                self.family.has(*node) && commands.len() < MAX_COMMANDS
             }
-            Command::NeedPeers(_) => commands.len() < MOST_COMMANDS,
+            Command::NeedPeers(_) => commands.len() < MAX_COMMANDS,
             Command::Search(..) | Command::Forget(..) => true,
         };
         if wanted {
@@ -267,7 +267,7 @@ impl Search {
         match self.events.try_send(Event::Found(Source::Dht, mem::take(&mut self.untold))) {
             Err(TrySendError::Full(Event::Found(_, peers))) => {
                 self.untold = peers;
-                self.untold.truncate(MOST_UNTOLD);
+                self.untold.truncate(MAX_UNTOLD);
                 false
             }
             // Where the torrent has ended, its search is about to end too.

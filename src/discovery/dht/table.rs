@@ -29,7 +29,7 @@ const BETWEEN_CHECKS: Duration = Duration::from_secs(10);
 const BAD: u8 = 2;
 
 /// Buckets at most. The nodes of all the world fill about twenty.
-const MOST_BUCKETS: usize = 64;
+const MAX_BUCKETS: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -134,7 +134,7 @@ impl Table {
         }
         loop {
             let last = self.buckets.len() - 1;
-            let whole = self.buckets.len() >= MOST_BUCKETS;
+            let whole = self.buckets.len() >= MAX_BUCKETS;
             let place = self.place(entry.contact.id);
             let Some(bucket) = self.buckets.get_mut(place) else { return Place::None };
             if bucket.nodes.len() < BUCKET_SIZE {

@@ -7,11 +7,11 @@
 
 mod search_packet;
 
-pub use search_packet::{MOST_HASHES, SearchPacket};
+pub use search_packet::{MAX_HASHES, SearchPacket};
 
 use super::spawn;
 use crate::message::Event;
-use crate::net::{Group, Origin};
+use crate::net::{BindAddress, Group};
 use crate::strategy::Source;
 use crossbeam_channel::Sender;
 use log::debug;
@@ -35,7 +35,7 @@ const BETWEEN_PACKETS: Duration = Duration::from_secs(60);
 const COMPANY: Duration = Duration::from_millis(100);
 /// Packets a second that tell us of a peer, of each family. A hundred hosts with ten packets of torrents
 /// each send four.
-const MOST_PACKETS: u32 = 50;
+const MAX_PACKETS: u32 = 50;
 /// The largest packet that is looked at, and one byte.
 const PACKET_BYTES: usize = 1501;
 
@@ -101,11 +101,11 @@ impl Lan {
     /// # Errors
     ///
     /// Where a thread cannot be started.
-    pub fn start(origin: Origin, port: u16) -> io::Result<Lan> {
+    pub fn start(bind_address: BindAddress, port: u16) -> io::Result<Lan> {
         let cookie = format!("{:x}", fastrand::u32(..));
         let mut meetings = Vec::new();
         for (address, thread) in MEETINGS {
-            match Group::join(address, origin) {
+            match Group::join(address, bind_address) {
                 Ok(group) => meetings.push(Meeting { group, address, thread }),
                 Err(error) => debug!("no peers are found through {address}: {error}"),
             }
@@ -175,7 +175,7 @@ impl Desk {
             if second.elapsed() >= Duration::from_secs(1) {
                 (second, heard) = (Instant::now(), 0);
             }
-            if heard < MOST_PACKETS
+            if heard < MAX_PACKETS
                 && length < PACKET_BYTES
                 && is_near(from.ip(), group.ours())
                 && self.hear(packet.get(..length).unwrap_or_default(), from)
@@ -241,7 +241,7 @@ impl List {
     /// longest. They are due again later.
     fn take_due(&mut self, now: Instant) -> Vec<[u8; 20]> {
         let mut info_hashes = Vec::new();
-        while info_hashes.len() < MOST_HASHES
+        while info_hashes.len() < MAX_HASHES
             && let Some(torrent) = self.torrents.iter_mut().min_by_key(|torrent| torrent.due)
             && torrent.due <= now
         {

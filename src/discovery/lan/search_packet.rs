@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 /// Info-hashes in a packet that we write: with them it has fewer than 1,400 bytes, which every link takes
 /// in one piece. More are not read either.
-pub const MOST_HASHES: usize = 24;
+pub const MAX_HASHES: usize = 24;
 
 const FIRST_LINE: &[u8] = b"BT-SEARCH * HTTP/1.1";
 
@@ -15,7 +15,7 @@ const FIRST_LINE: &[u8] = b"BT-SEARCH * HTTP/1.1";
 pub struct SearchPacket<'a> {
     /// Where the sender takes connections. Never zero.
     pub port: u16,
-    /// The torrents that it has, no more than [`MOST_HASHES`].
+    /// The torrents that it has, no more than [`MAX_HASHES`].
     pub info_hashes: Vec<[u8; 20]>,
     /// What the sender knows its own packets by. Empty where it does not say.
     pub cookie: &'a [u8],
@@ -46,7 +46,7 @@ impl<'a> SearchPacket<'a> {
             } else if name.eq_ignore_ascii_case(b"cookie") {
                 cookie = value;
             } else if name.eq_ignore_ascii_case(b"infohash")
-                && info_hashes.len() < MOST_HASHES
+                && info_hashes.len() < MAX_HASHES
                 && let Some(info_hash) = from_hexadecimal(value)
                 && !info_hashes.contains(&info_hash)
             {
@@ -57,13 +57,13 @@ impl<'a> SearchPacket<'a> {
         (!info_hashes.is_empty()).then_some(SearchPacket { port, info_hashes, cookie })
     }
 
-    /// Writes a packet for this group: torrents, of which the first [`MOST_HASHES`] have room, and the port
+    /// Writes a packet for this group: torrents, of which the first [`MAX_HASHES`] have room, and the port
     /// that peers come in at.
     pub fn to_wire(group: SocketAddr, port: u16, info_hashes: &[[u8; 20]], cookie: &str) -> Vec<u8> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut packet = FIRST_LINE.to_vec();
         packet.extend(format!("\r\nHost: {group}\r\nPort: {port}\r\n").bytes());
-        for info_hash in info_hashes.iter().take(MOST_HASHES) {
+        for info_hash in info_hashes.iter().take(MAX_HASHES) {
             packet.extend(b"Infohash: ");
             let digits = info_hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
             packet.extend(digits.filter_map(|digit| DIGITS.get(usize::from(digit))));
@@ -116,7 +116,7 @@ mod tests {
         let packet = ours(&many);
         assert!(packet.len() < 1400);
         let read = SearchPacket::from_wire(&packet).unwrap();
-        assert_eq!(read, SearchPacket { port: 6881, info_hashes: many[..MOST_HASHES].into(), cookie: b"1f" });
+        assert_eq!(read, SearchPacket { port: 6881, info_hashes: many[..MAX_HASHES].into(), cookie: b"1f" });
     }
 
     #[test]

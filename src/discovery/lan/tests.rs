@@ -9,7 +9,7 @@ fn torrent() -> [u8; 20] {
 }
 
 fn lan(ip: [u8; 4], port: u16) -> Lan {
-    let lan = Lan::start(Origin::only(ip.into()), port).unwrap();
+    let lan = Lan::start(BindAddress::only(ip.into()), port).unwrap();
     assert_eq!(lan.desk.meetings.len(), 1, "the loopback interface takes no multicast on this host");
     lan
 }
@@ -23,7 +23,7 @@ fn found(inbox: &Receiver<Event>) -> Vec<SocketAddr> {
 
 /// A packet of another program, from this address.
 fn say(ip: [u8; 4], port: u16, info_hash: [u8; 20]) {
-    let group = Group::join(MEETINGS[0].0, Origin::only(ip.into())).unwrap();
+    let group = Group::join(MEETINGS[0].0, BindAddress::only(ip.into())).unwrap();
     group.say(&SearchPacket::to_wire(MEETINGS[0].0, port, &[info_hash], "other")).unwrap();
 }
 
@@ -89,17 +89,17 @@ fn announces_are_packed_and_spread_over_time() {
     said.sort_unstable();
     said.dedup();
     // The thread may have been faster with some of them.
-    assert!(said.len() == 60 || said.len() == 60 - MOST_HASHES, "{}", said.len());
+    assert!(said.len() == 60 || said.len() == 60 - MAX_HASHES, "{}", said.len());
     assert!(lan.desk.list().take_due(now).is_empty());
     let later = now + INTERVAL + DEADLINE;
-    assert_eq!(lan.desk.list().take_due(later).len(), MOST_HASHES);
+    assert_eq!(lan.desk.list().take_due(later).len(), MAX_HASHES);
     drop(many);
     assert!(lan.desk.list().take_due(later + INTERVAL).is_empty());
 }
 
 #[test]
 fn a_host_that_is_in_no_group_finds_nobody_and_that_is_all() {
-    let lan = Lan::start(Origin::only("192.0.2.77".parse().unwrap()), 7001).unwrap();
+    let lan = Lan::start(BindAddress::only("192.0.2.77".parse().unwrap()), 7001).unwrap();
     assert!(lan.threads.is_empty());
     let (events, _inbox) = unbounded();
     drop((lan.announce(torrent(), events), lan));

@@ -11,7 +11,7 @@ fn tracker(patience: [Duration; 3]) -> UdpTracker {
         let address = |one: &str| SocketAddr::new(one.parse().unwrap(), port);
         Ok(host.split('_').map(address).collect())
     };
-    UdpTracker { patience, look_up, ..UdpTracker::new(Origin::any()) }
+    UdpTracker { patience, look_up, ..UdpTracker::new(BindAddress::any()) }
 }
 
 /// Answers so many packets with themselves, but for their first eight bytes: what is left has the right
@@ -94,13 +94,13 @@ fn families_take_turns_and_the_one_that_we_cannot_leave_by_comes_last() {
         text.split(' ').map(|one| SocketAddr::new(one.parse().unwrap(), 1)).collect()
     };
     let found = list("::1 ::2 ::3 1.0.0.1 1.0.0.2");
-    let any = UdpTracker::new(Origin::any());
+    let any = UdpTracker::new(BindAddress::any());
     let turns = any.in_turn(found.clone());
     assert_eq!(turns, list("::1 1.0.0.1 ::2 1.0.0.2 ::3"));
-    let four = UdpTracker::new(Origin::only([127, 0, 0, 1].into()));
+    let four = UdpTracker::new(BindAddress::only([127, 0, 0, 1].into()));
     let turns = four.in_turn(found.clone());
     assert_eq!(turns, list("1.0.0.1 1.0.0.2 ::1 ::2 ::3"));
-    assert_eq!(any.in_turn(found.repeat(100)).len(), MOST_ADDRESSES);
+    assert_eq!(any.in_turn(found.repeat(100)).len(), MAX_ADDRESSES);
 }
 
 #[test]

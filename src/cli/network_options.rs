@@ -1,0 +1,148 @@
+//! Where peers come from and by which way we go to them: what `get`, `seed` and `show` have in common.
+
+use super::arguments::{host_and_port, node};
+use super::exit::Exit;
+use super::runs::Failure;
+use crate::discovery::dht::{Dht, DhtOptions};
+use crate::discovery::lan::Lan;
+use crate::net::{BindAddress, Listener, Ports, Throttle};
+use crate::session::{Network, Sources};
+use clap::Args;
+use log::{debug, warn};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where peers come from.
+#[derive(Args, Debug)]
+pub struct Finding {
+    /// A peer to connect to, besides those that are found (repeatable)
+    #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub peers: Vec<String>,
+    /// A tracker to ask, besides those of the torrent (repeatable)
+    #[arg(long = "tracker", value_name = "URL", value_parser = tracker)]
+    pub trackers: Vec<String>,
+    /// Do not ask the trackers of the torrent
+    #[arg(long)]
+    pub no_trackers: bool,
+    /// Do not take part in the DHT
+    #[arg(long)]
+    pub no_dht: bool,
+    /// A node of the DHT to begin with, besides the well-known ones (repeatable)
+    #[arg(long = "dht-node", value_name = "HOST:PORT", value_parser = node, conflicts_with = "no_dht")]
+    pub dht_nodes: Vec<(String, u16)>,
+    /// Do not look for peers on the local network
+    #[arg(long)]
+    pub no_lan: bool,
+    /// The port at which peers can connect to us [default: a free one, 6881 to 6999 tried first]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Let nobody connect to us
+    #[arg(long, conflicts_with = "port")]
+    pub no_listen: bool,
+    /// Connect from this address of this host only, to peers and trackers, and listen there only
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub bind: Option<IpAddr>,
+}
+
+impl Finding {
+    /// Who may be asked, besides what the [`Network`] has.
+    pub fn sources(&self, waits_for_peers: bool, pex: bool) -> Sources {
+        Sources {
+            peers: self.peers.clone(),
+            trackers: self.trackers.clone(),
+            own_trackers: !self.no_trackers,
+            waits_for_peers,
+            pex,
+        }
+    }
+
+    /// The address that everything is to leave by.
+    ///
+    /// # Errors
+    ///
+    /// This host does not have it.
+    pub fn bind_address(&self) -> Result<BindAddress, Failure> {
+        let bind_address = self.bind.map_or(BindAddress::any(), BindAddress::only);
+        bind_address.check().map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
+        Ok(bind_address)
+    }
+
+    /// The network as the user wants it used. Without a port that the user named, there is none where
+    /// none is free. Where everything is private (`public` is false), neither the DHT nor the local
+    /// network hears of us.
+    ///
+    /// # Errors
+    ///
+    /// The port that the user named cannot be had.
+    pub fn network(
+        &self,
+        bind_address: BindAddress,
+        public: bool,
+        [down, up]: [Option<u64>; 2],
+    ) -> Result<Network, Failure> {
+        let listener = if self.no_listen { None } else { self.listen(bind_address)? };
+        let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
+        let port = listener.as_ref().map(Listener::port);
+        Ok(Network {
+            dht: if public && !self.no_dht { self.dht(bind_address, port) } else { None },
+            lan: (public && !self.no_lan).then_some(port.unwrap_or(0)).and_then(|port| {
+                Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
+            }),
+            bind_address,
+            listener,
+            down: Arc::new(throttle(down)),
+            up: Arc::new(throttle(up)),
+        })
+    }
+
+    fn listen(&self, bind_address: BindAddress) -> Result<Option<Listener>, Failure> {
+        let ports = self.port.map_or(Ports::Usual, Ports::Exactly);
+        match (Listener::start(ports, bind_address), self.port) {
+            (Ok(listener), _) => Ok(Some(listener)),
+            (Err(error), Some(_)) => Err((Exit::NETWORK, error.to_string())),
+            (Err(error), None) => {
+                warn!("peers cannot connect to us: {error}");
+                Ok(None)
+            }
+        }
+    }
+
+    fn dht(&self, bind_address: BindAddress, port: Option<u16>) -> Option<Dht> {
+        let options = DhtOptions {
+            bind_address,
+            port: port.unwrap_or(0),
+            // Whoever cannot be reached is of no use as a node to others (BEP 43).
+            read_only: port.is_none(),
+            nodes: self.dht_nodes.clone(),
+            // From a loopback address nobody else can be reached.
+            routers: !bind_address.address().is_some_and(|ip| ip.is_loopback()),
+            saved: cache(),
+        };
+        Dht::start(options).inspect_err(|error| warn!("no DHT: {error}")).ok()
+    }
+}
+
+/// Where what only saves time the next time is kept (XDG base directories).
+fn cache() -> Option<PathBuf> {
+    let absolute = |path: std::ffi::OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let given = std::env::var_os("XDG_CACHE_HOME").and_then(absolute);
+    let usual = || Some(std::env::var_os("HOME").and_then(absolute)?.join(".cache"));
+    given.or_else(usual).map(|folder| folder.join("femtotorrent"))
+}
+
+fn tracker(text: &str) -> Result<String, String> {
+    let known = ["http://", "https://", "udp://"];
+    let is_one =
+        known.iter().any(|scheme| text.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme)));
+    match is_one {
+        true => Ok(text.to_owned()),
+        false => Err("an address that begins with http://, https:// or udp:// is expected".to_owned()),
+    }
+}
+
+/// An address, which may have the brackets that IPv6 addresses have before a port.
+fn address(text: &str) -> Result<IpAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().map_err(|_| "an IPv4 or IPv6 address of this host is expected".to_owned())
+}

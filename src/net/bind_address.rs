@@ -1,0 +1,237 @@
+//! The address that everything leaves by.
+//!
+//! Whoever gives one (`--bind`) has a reason, a tunnel mostly, and would rather have no connection than
+//! one past it. So this fails closed: where the address cannot be had, or cannot reach a target, there
+//! is an error and never a connection from another address. Looking up names is left to the system's
+//! resolver, which asks its name servers by the system's routes: a lookup tells a name server what we
+//! look for, whatever was given here.
+
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+/// The address that everything leaves by, where the user named one (`--bind`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BindAddress(Choice);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Choice {
+    /// The system's, for each target.
+    #[default]
+    Any,
+    /// The system's, among its IPv4 addresses or among its IPv6 addresses.
+    Family { v4: bool },
+    /// This one.
+    Only(IpAddr),
+}
+
+impl BindAddress {
+    /// The system chooses for each target.
+    pub fn any() -> BindAddress {
+        BindAddress(Choice::Any)
+    }
+
+    /// This address and no other.
+    pub fn only(ip: IpAddr) -> BindAddress {
+        BindAddress(Choice::Only(ip.to_canonical()))
+    }
+
+    /// The same for IPv4 alone, or for IPv6 alone. `None` where nothing can leave by it then.
+    pub fn of_family(self, v4: bool) -> Option<BindAddress> {
+        match self.0 {
+            Choice::Any => Some(BindAddress(Choice::Family { v4 })),
+            _ => (self.is_v4() == Some(v4)).then_some(self),
+        }
+    }
+
+    /// Whether everything leaves by IPv4, or by IPv6; `None` where it may be both.
+    pub fn is_v4(&self) -> Option<bool> {
+        match self.0 {
+            Choice::Any => None,
+            Choice::Family { v4 } => Some(v4),
+            Choice::Only(ip) => Some(ip.is_ipv4()),
+        }
+    }
+
+    /// The address, where the user named one.
+    pub fn address(&self) -> Option<IpAddr> {
+        if let Choice::Only(ip) = self.0 { Some(ip) } else { None }
+    }
+
+    /// Whether connections can leave by the address. To be asked once, before anything is started.
+    ///
+    /// # Errors
+    ///
+    /// This host does not have the address, or it is none that a connection can have.
+    pub fn check(&self) -> io::Result<()> {
+        let Some(ip) = self.address() else { return Ok(()) };
+        if ip.is_unspecified() || ip.is_multicast() {
+            let why = format!("{ip} is no address of one network interface (give one that this host has)");
+            return Err(io::Error::new(ErrorKind::InvalidInput, why));
+        }
+        if matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
+            let why = format!("{ip} means nothing without its interface (give another address of this host)");
+            return Err(io::Error::new(ErrorKind::InvalidInput, why));
+        }
+        bound(ip, Type::STREAM).map(drop)
+    }
+
+    /// Whether a connection to `to` can leave by the address at all: both are IPv4, or both IPv6.
+    pub fn reaches(&self, to: SocketAddr) -> bool {
+        self.is_v4().is_none_or(|v4| v4 == plain(to).is_ipv4())
+    }
+
+    /// Connects to `to`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, [`ErrorKind::TimedOut`] after `deadline`, and [`ErrorKind::AddrNotAvailable`]
+    /// where the address is not ours or is IPv4 and the target IPv6, or the other way round.
+    pub fn connect(&self, to: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
+        self.check_reach(to)?;
+        let Some(ip) = self.address() else { return TcpStream::connect_timeout(&to, deadline) };
+        let socket = bound(ip, Type::STREAM)?;
+        socket.connect_timeout(&plain(to).into(), deadline)?;
+        Ok(socket.into())
+    }
+
+    /// A UDP socket that sends to `to`, and to which the system gives only what comes from there.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, among it at once that there is no way to `to`, and as
+    /// [`connect`](Self::connect) where the address is not ours or of the other family.
+    pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
+        let to = plain(to);
+        self.check_reach(to)?;
+        let ip = match self.address() {
+            Some(ip) => ip,
+            None if to.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
+            None => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = bound(ip, Type::DGRAM)?;
+        socket.connect(&to.into())?;
+        Ok(socket.into())
+    }
+
+    fn check_reach(&self, to: SocketAddr) -> io::Result<()> {
+        if self.reaches(to) {
+            return Ok(());
+        }
+        let from = self.address().map_or_else(|| "the other family".to_owned(), |ip| ip.to_string());
+        let why = format!("{to} cannot be reached from {from}, which everything is to leave by");
+        Err(io::Error::new(ErrorKind::AddrNotAvailable, why))
+    }
+}
+
+/// The same address, as IPv4 where it is an IPv4 address written as IPv6 (`::ffff:192.0.2.1`).
+pub(super) fn plain(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+        // Kept as it is, with the interface of a link-local address.
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// A socket that is at this address, on a port that the system chooses.
+fn bound(ip: IpAddr, kind: Type) -> io::Result<Socket> {
+    let from = SocketAddr::from((ip, 0));
+    let protocol = if kind == Type::DGRAM { Protocol::UDP } else { Protocol::TCP };
+    let socket = Socket::new(Domain::for_address(from), kind, Some(protocol))?;
+    socket.bind(&from.into()).map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrNotAvailable => "this host does not have it".to_owned(),
+            _ => error.to_string(),
+        };
+        io::Error::new(error.kind(), format!("cannot leave by the address {ip}: {why}"))
+    })?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[test]
+    fn a_connection_leaves_by_the_address_that_was_named() {
+        let (listener, to) = listener();
+        let bind_address = BindAddress::only("127.0.0.2".parse().unwrap());
+        bind_address.check().unwrap();
+        let ours = bind_address.connect(to, WAIT).unwrap();
+        let (_, from) = listener.accept().unwrap();
+        assert_eq!(from, ours.local_addr().unwrap());
+        assert_eq!(Some(from.ip()), bind_address.address());
+    }
+
+    #[test]
+    fn an_ipv4_target_in_ipv6_notation_is_reached_by_ipv4() {
+        let (listener, to) = listener();
+        let to = SocketAddr::new(format!("::ffff:{}", to.ip()).parse().unwrap(), to.port());
+        let bind_address = BindAddress::only("::ffff:127.0.0.2".parse().unwrap());
+        let _ours = bind_address.connect(to, WAIT).unwrap();
+        assert_eq!(Some(listener.accept().unwrap().1.ip()), bind_address.address());
+    }
+
+    #[test]
+    fn without_the_address_there_is_no_connection() {
+        let (listener, to) = listener();
+        listener.set_nonblocking(true).unwrap();
+        for ip in ["192.0.2.1", "2001:db8::1", "::1"] {
+            let bind_address = BindAddress::only(ip.parse().unwrap());
+            let error = bind_address.connect(to, WAIT).unwrap_err();
+            assert!(error.to_string().contains(ip), "{error}");
+            assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        }
+    }
+
+    #[test]
+    fn packets_leave_by_the_address_that_was_named_or_not_at_all() {
+        let there = UdpSocket::bind("127.0.0.1:0").unwrap();
+        there.set_read_timeout(Some(WAIT)).unwrap();
+        let to = there.local_addr().unwrap();
+        for ip in ["192.0.2.1", "2001:db8::1", "::1"] {
+            let error = BindAddress::only(ip.parse().unwrap()).udp(to).unwrap_err();
+            assert!(error.to_string().contains(ip), "{error}");
+        }
+        let written_as_six = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), to.port());
+        for to in [to, written_as_six] {
+            BindAddress::only([127, 0, 0, 2].into()).udp(to).unwrap().send(b"x").unwrap();
+            assert_eq!(there.recv_from(&mut [0]).unwrap().1.ip(), IpAddr::from([127, 0, 0, 2]));
+            BindAddress::any().udp(to).unwrap().send(b"x").unwrap();
+            assert_eq!(there.recv_from(&mut [0]).unwrap().1.ip(), IpAddr::from([127, 0, 0, 1]));
+        }
+    }
+
+    #[test]
+    fn one_family_is_a_part_of_any_and_the_whole_or_nothing_of_an_address() {
+        let (_listener, to) = listener();
+        let four = BindAddress::any().of_family(true).unwrap();
+        let six = BindAddress::any().of_family(false).unwrap();
+        assert!(four.reaches(to) && !six.reaches(to) && four.connect(to, WAIT).is_ok());
+        for error in [six.connect(to, WAIT).unwrap_err(), six.udp(to).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+        }
+        let named = BindAddress::only([127, 0, 0, 2].into());
+        assert_eq!((named.of_family(true), named.of_family(false)), (Some(named), None));
+        assert_eq!((four.of_family(true), four.of_family(false)), (Some(four), None));
+    }
+
+    #[test]
+    fn an_address_that_this_host_does_not_have_is_found_out_beforehand() {
+        for ip in ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::", "224.0.0.1", "fe80::1"] {
+            let error = BindAddress::only(ip.parse().unwrap()).check().unwrap_err();
+            assert!(error.to_string().contains(ip), "{error}");
+        }
+        BindAddress::any().check().unwrap();
+    }
+}

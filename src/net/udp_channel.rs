@@ -1,0 +1,141 @@
+//! An exchange of UDP packets with one address.
+//!
+//! One thread sends and waits for what comes back, each wait with a deadline; anybody may
+//! [hang up](UdpChannel::hang_up), which wakes it. The system drops what comes from any other address.
+
+use super::BindAddress;
+use super::bind_address::plain;
+use socket2::SockRef;
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long the system may take to accept a packet that it has no room for.
+const SEND_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A UDP socket and the one address that it speaks with.
+#[derive(Debug)]
+pub struct UdpChannel {
+    socket: UdpSocket,
+    to: SocketAddr,
+    hung_up: AtomicBool,
+}
+
+impl UdpChannel {
+    /// A line to `to` by the address that everything leaves by. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`BindAddress::udp`].
+    pub fn open(bind_address: BindAddress, to: SocketAddr) -> io::Result<UdpChannel> {
+        let socket = bind_address.udp(to)?;
+        socket.set_write_timeout(Some(SEND_DEADLINE))?;
+        Ok(UdpChannel { socket, to: plain(to), hung_up: AtomicBool::new(false) })
+    }
+
+    /// Whom it speaks with; as IPv4 where that was written as IPv6.
+    pub fn peer(&self) -> SocketAddr {
+        self.to
+    }
+
+    /// Sends one packet.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, among it that an earlier packet found nobody there.
+    pub fn send(&self, packet: &[u8]) -> io::Result<()> {
+        self.socket.send(packet).map(drop)
+    }
+
+    /// Waits for a packet until then. Its length, or that of `into` where it is longer and cut; `None`
+    /// when the time is over.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, among it that a packet of ours found nobody there, and
+    /// [`ErrorKind::ConnectionAborted`] once somebody hung up.
+    pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<usize>> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.socket.set_read_timeout(Some(left))?;
+            let received = self.socket.recv(into);
+            if self.hung_up.load(Ordering::Acquire) {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            match received {
+                Ok(length) => return Ok(Some(length)),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Wakes whoever waits, and lets nobody wait again.
+    pub fn hang_up(&self) {
+        self.hung_up.store(true, Ordering::Release);
+        // UDP knows no end of a connection. What this ends is the waiting, on this side alone.
+        let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    fn far() -> Instant {
+        Instant::now() + WAIT
+    }
+
+    #[test]
+    fn only_what_comes_from_there_is_received() {
+        for host in ["127.0.0.1:0", "[::1]:0"] {
+            let [there, stranger] = [(); 2].map(|()| UdpSocket::bind(host).unwrap());
+            let line = UdpChannel::open(BindAddress::any(), there.local_addr().unwrap()).unwrap();
+            line.send(b"hello").unwrap();
+            let (_, ours) = there.recv_from(&mut [0; 9]).unwrap();
+            stranger.send_to(b"lie", ours).unwrap();
+            there.send_to(b"", ours).unwrap();
+            there.send_to(b"truth", ours).unwrap();
+            let mut packet = [0; 3];
+            assert_eq!(line.receive(&mut packet, far()).unwrap(), Some(0));
+            assert_eq!(line.receive(&mut packet, far()).unwrap(), Some(3));
+            assert_eq!(&packet, b"tru");
+            assert_eq!(line.receive(&mut packet, Instant::now() + Duration::from_millis(20)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn that_nobody_is_there_is_an_error_at_once() {
+        let there = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let line = UdpChannel::open(BindAddress::any(), there).unwrap();
+        line.send(b"hello").unwrap();
+        let error = line.receive(&mut [0], far()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn hanging_up_wakes_whoever_waits_and_whoever_comes_later() {
+        let there = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let line = UdpChannel::open(BindAddress::any(), there.local_addr().unwrap()).unwrap();
+        let never = Instant::now() + Duration::from_secs(1 << 20);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                line.send(b"hello").unwrap();
+                line.receive(&mut [0], never).unwrap_err().kind()
+            });
+            there.recv_from(&mut [0; 9]).unwrap();
+            line.hang_up();
+            assert_eq!(waiting.join().unwrap(), ErrorKind::ConnectionAborted);
+        });
+        assert_eq!(line.receive(&mut [0], never).unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    }
+}

@@ -1,0 +1,269 @@
+//! A UDP port that speaks with many.
+//!
+//! One thread waits for what comes, each wait with a deadline. Anybody may send, [wake](UdpPort::wake)
+//! that thread so that it looks at what it is to do, or [hang up](UdpPort::hang_up). Who sent a packet
+//! is what the packet says of itself: whoever receives it must not believe that without a proof.
+
+use super::{BindAddress, bind_address, ports};
+use log::debug;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long the system may take to accept a packet that it has no room for. Packets get lost anyway.
+const SEND_DEADLINE: Duration = Duration::from_millis(50);
+
+/// The shortest wait that the system knows.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// Which of the two kinds of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IpFamily {
+    /// IPv4.
+    Four,
+    /// IPv6.
+    Six,
+}
+
+/// A UDP socket of one family.
+#[derive(Debug)]
+pub struct UdpPort {
+    socket: UdpSocket,
+    address: SocketAddr,
+    hung_up: AtomicBool,
+}
+
+impl UdpPort {
+    /// Opens a port of this family: `preferred`, or any that is free where that is taken, not allowed or
+    /// zero. It is at the address that everything leaves by, or at all addresses of the host.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddrNotAvailable`] where the address that everything leaves by is of the other family
+    /// or not ours, or what the system says, mostly that it knows no IPv6.
+    pub fn open(family: IpFamily, preferred: u16, bind_address: BindAddress) -> io::Result<UdpPort> {
+        let ip = match (bind_address.address(), family) {
+            (Some(ip), _) => ip,
+            (None, IpFamily::Four) => Ipv4Addr::UNSPECIFIED.into(),
+            (None, IpFamily::Six) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        if ip.is_ipv4() != (family == IpFamily::Four) {
+            let why = format!("everything is to leave by {ip}, which is of the other family");
+            return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
+        }
+        UdpPort::over(match bind(ip, preferred) {
+            Err(error) if preferred != 0 && error.kind() != ErrorKind::AddrNotAvailable => {
+                debug!("port {preferred} for packets cannot be had: {error}");
+                bind(ip, 0)?
+            }
+            bound => bound?,
+        })
+    }
+
+    /// A port over a socket that is bound already.
+    pub(super) fn over(socket: Socket) -> io::Result<UdpPort> {
+        socket.set_write_timeout(Some(SEND_DEADLINE))?;
+        let socket = UdpSocket::from(socket);
+        Ok(UdpPort { address: socket.local_addr()?, socket, hung_up: AtomicBool::new(false) })
+    }
+
+    /// Where it is: the port, and the address that everything leaves by or the unspecified one.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends one packet, and does not wait long for that.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, mostly that there is no way to there. The port is as good as before.
+    pub fn send(&self, to: SocketAddr, packet: &[u8]) -> io::Result<()> {
+        self.socket.send_to(packet, bind_address::plain(to)).map(drop)
+    }
+
+    /// Waits for a packet until then: its length, or that of `into` where it is longer and cut, and where
+    /// it says it comes from. `None` when the time is over. That an earlier packet of ours found nobody is
+    /// no error here: it is nobody's fault but that of whoever was sent to.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, and [`ErrorKind::ConnectionAborted`] once somebody hung up. After either
+    /// there is no use in asking again.
+    pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // Packets are taken also by one who comes too late all the time.
+            self.socket.set_read_timeout(Some(left.max(SHORTEST_WAIT)))?;
+            let received = self.socket.recv_from(into);
+            // What wakes whoever waits looks like a packet, or like an error, as it comes from nowhere.
+            if self.hung_up.load(Ordering::Acquire) {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            match received {
+                Ok((length, from)) => return Ok(Some((length, bind_address::plain(from)))),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
+                    ErrorKind::ConnectionRefused
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::HostUnreachable
+                    | ErrorKind::NetworkUnreachable => {}
+                    _ => return Err(error),
+                },
+            }
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Wakes whoever waits, with an empty packet from the port to itself. Strangers can send empty packets
+    /// too, so one must cost no more than a look at what there is to do.
+    pub fn wake(&self) {
+        if let Err(error) = self.send(ports::from_inside(self.address), &[]) {
+            debug!("cannot wake the thread at {}: {error}", self.address);
+        }
+    }
+
+    /// Wakes whoever waits, and lets nobody wait again.
+    pub fn hang_up(&self) {
+        self.hung_up.store(true, Ordering::Release);
+        // Linux wakes the thread although it says that there is no connection to be shut down. For a
+        // system that does not, there is the packet, which Linux refuses by then.
+        if SockRef::from(&self.socket).shutdown(Shutdown::Both).is_err() {
+            let _ = self.send(ports::from_inside(self.address), &[]);
+        }
+    }
+}
+
+fn bind(ip: IpAddr, port: u16) -> io::Result<Socket> {
+    let address = SocketAddr::new(ip, port);
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if ip.is_ipv6() {
+        // Else it would take the port for IPv4 too, on some systems.
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    /// The families that this host has.
+    fn families() -> impl Iterator<Item = (IpFamily, &'static str)> {
+        let all = [(IpFamily::Four, "127.0.0.1"), (IpFamily::Six, "::1")];
+        all.into_iter()
+            .filter(|(family, host)| *family == IpFamily::Four || UdpSocket::bind((*host, 0)).is_ok())
+    }
+
+    fn far() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn packets_of_many_arrive_with_where_they_came_from() {
+        for (family, host) in families() {
+            let port = UdpPort::open(family, 0, BindAddress::any()).unwrap();
+            let to = ports::from_inside(port.address());
+            for text in ["one", "two"] {
+                let other = UdpSocket::bind((host, 0)).unwrap();
+                other.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                other.send_to(text.as_bytes(), to).unwrap();
+                let mut packet = [0; 2];
+                let (length, from) = port.receive(&mut packet, far()).unwrap().unwrap();
+                assert_eq!((length, from), (2, other.local_addr().unwrap()));
+                assert_eq!(packet, text.as_bytes()[..2]);
+                port.send(from, b"answer").unwrap();
+                assert_eq!(other.recv_from(&mut [0; 9]).unwrap(), (6, to));
+            }
+            assert_eq!(port.receive(&mut [0], Instant::now() + Duration::from_millis(20)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_replaced_by_another() {
+        for (family, host) in families() {
+            let taken = UdpSocket::bind((host, 0)).unwrap();
+            let address = taken.local_addr().unwrap();
+            let port = UdpPort::open(family, address.port(), BindAddress::only(address.ip())).unwrap();
+            assert_ne!(port.address(), address);
+            assert_eq!(port.address().ip(), address.ip());
+            drop(taken);
+            let port = UdpPort::open(family, address.port(), BindAddress::only(address.ip())).unwrap();
+            assert_eq!(port.address(), address);
+        }
+    }
+
+    #[test]
+    fn the_two_families_share_a_number() {
+        let four = UdpPort::open(IpFamily::Four, 0, BindAddress::any()).unwrap();
+        let number = four.address().port();
+        // Another test may have the number for IPv6; then it is another, and never an error.
+        assert!(families().skip(1).all(|(six, _)| UdpPort::open(six, number, BindAddress::any()).is_ok()));
+    }
+
+    #[test]
+    fn packets_leave_by_the_address_that_was_named_or_not_at_all() {
+        let there = UdpSocket::bind("127.0.0.1:0").unwrap();
+        there.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let named = IpAddr::from([127, 0, 0, 2]);
+        let port = UdpPort::open(IpFamily::Four, 0, BindAddress::only(named)).unwrap();
+        port.send(there.local_addr().unwrap(), b"x").unwrap();
+        assert_eq!(there.recv_from(&mut [0]).unwrap().1, port.address());
+        assert_eq!(port.address().ip(), named);
+        for (family, ip) in
+            [(IpFamily::Six, "127.0.0.2"), (IpFamily::Four, "::1"), (IpFamily::Four, "192.0.2.1")]
+        {
+            let error = UdpPort::open(family, 7, BindAddress::only(ip.parse().unwrap())).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AddrNotAvailable, "{ip}");
+        }
+    }
+
+    #[test]
+    fn whoever_comes_too_late_gets_what_has_come_already() {
+        let port = UdpPort::open(IpFamily::Four, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
+        let past = Instant::now();
+        port.send(port.address(), b"x").unwrap();
+        assert_eq!(port.receive(&mut [0], past).unwrap(), Some((1, port.address())));
+        assert_eq!(port.receive(&mut [0], past).unwrap(), None);
+        port.hang_up();
+        port.receive(&mut [0], past).unwrap_err();
+    }
+
+    #[test]
+    fn that_nobody_is_there_or_that_there_is_no_way_ends_nothing() {
+        let port = UdpPort::open(IpFamily::Four, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
+        let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let _ = port.send(nobody, b"x");
+        assert!(port.send("[::1]:9".parse().unwrap(), b"x").is_err());
+        assert_eq!(port.receive(&mut [0], Instant::now() + Duration::from_millis(20)).unwrap(), None);
+        port.send(port.address(), b"still there").unwrap();
+        assert!(port.receive(&mut [0; 20], far()).unwrap().is_some());
+    }
+
+    #[test]
+    fn whoever_waits_is_woken_and_sent_home() {
+        let never = Instant::now() + Duration::from_secs(1 << 20);
+        for (family, host) in families() {
+            for bind_address in [BindAddress::any(), BindAddress::only(host.parse().unwrap())] {
+                let port = UdpPort::open(family, 0, bind_address).unwrap();
+                let (tell, told) = std::sync::mpsc::channel();
+                thread::scope(|scope| {
+                    let waiting = scope.spawn(|| {
+                        tell.send(port.receive(&mut [0; 9], never).unwrap()).unwrap();
+                        port.receive(&mut [0; 9], never).unwrap_err().kind()
+                    });
+                    port.wake();
+                    let by_itself = Some((0, ports::from_inside(port.address())));
+                    assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), by_itself);
+                    port.hang_up();
+                    assert_eq!(waiting.join().unwrap(), ErrorKind::ConnectionAborted);
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Rarest first: which piece to open next (BEP 3 leaves the choice open; every good client does this).
+//!
+//! A piece that few peers have is the one that leaves the swarm when they do, so it is fetched first.
+//! Pieces of one rarity are taken in random order, so that peers who start together fetch different
+//! pieces and then have something to trade.
+//!
+//! The pieces that are neither here nor on their way stand in one table, ordered by availability:
+//! first those that no partial peer has, then those that one has, and so on. A piece whose
+//! availability changes by one is swapped to the edge of its bucket and the edge moves over it. So no
+//! operation takes longer for a torrent of a million pieces than for one of a hundred; only taking a
+//! piece in or out costs a step for each bucket, of which there are as many as peers.
+//!
+//! A peer that has everything says nothing about rarity and is not counted.
+
+use crate::piece::{Bitfield, Geometry, PieceIndex};
+
+/// How far into the table a search for a piece that a peer has goes before it tries otherwise.
+const PROBES: usize = 256;
+
+/// Which pieces a peer has.
+#[derive(Clone, Debug)]
+pub enum PeerPieces {
+    /// Every piece: a seed.
+    All,
+    /// These.
+    Some(Bitfield),
+}
+
+impl PeerPieces {
+    /// Whether the peer has this piece.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        match self {
+            PeerPieces::All => true,
+            PeerPieces::Some(pieces) => pieces.has(piece),
+        }
+    }
+}
+
+/// The pieces to choose from, the rarest first.
+#[derive(Debug)]
+pub struct Rarity {
+    geometry: Geometry,
+    /// The pieces, bucket after bucket.
+    order: Vec<PieceIndex>,
+    /// Where each piece stands in `order`; [`ABSENT`] for one that is not to be chosen.
+    position: Vec<u32>,
+    /// How many partial peers have each piece, whether it is to be chosen or not.
+    availability: Vec<u16>,
+    /// `ends[a]`: where the bucket of availability `a` ends in `order`.
+    ends: Vec<u32>,
+    /// The same pieces as in `order`, one bit each.
+    idle: Bitfield,
+}
+
+const ABSENT: u32 = u32::MAX;
+
+impl Rarity {
+    /// A table of the pieces that `missing` holds.
+    pub fn new(geometry: Geometry, missing: &Bitfield, random: &mut fastrand::Rng) -> Rarity {
+        let mut order: Vec<PieceIndex> = geometry.pieces().filter(|piece| missing.has(*piece)).collect();
+        random.shuffle(&mut order);
+        let mut position = vec![ABSENT; geometry.piece_count() as usize];
+        for (at, piece) in (0..).zip(&order) {
+            set(&mut position, piece.slot(), at);
+        }
+        Rarity {
+            geometry,
+            ends: vec![order.len() as u32],
+            order,
+            position,
+            availability: vec![0; geometry.piece_count() as usize],
+            idle: missing.clone(),
+        }
+    }
+
+    /// How many pieces there are to choose from.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is none to choose from.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// How many partial peers have this piece.
+    pub fn availability(&self, piece: PieceIndex) -> u16 {
+        self.availability.get(piece.slot()).copied().unwrap_or(0)
+    }
+
+    /// A partial peer has one piece more.
+    pub fn gained(&mut self, piece: PieceIndex) {
+        let old = self.availability(piece);
+        let Some(new) = old.checked_add(1) else { return };
+        set(&mut self.availability, piece.slot(), new);
+        if self.position_of(piece).is_some() {
+            self.open_bucket(new);
+            // To the end of its bucket, and the end moves in front of it.
+            let edge = self.end(old).saturating_sub(1);
+            self.swap_to(piece, edge);
+            set(&mut self.ends, usize::from(old), edge);
+        }
+    }
+
+    /// A partial peer that had this piece is gone.
+    pub fn lost(&mut self, piece: PieceIndex) {
+        let old = self.availability(piece);
+        let Some(new) = old.checked_sub(1) else { return };
+        set(&mut self.availability, piece.slot(), new);
+        if self.position_of(piece).is_some() {
+            // To the start of its bucket, and the end of the one below moves behind it.
+            let edge = self.end(new);
+            self.swap_to(piece, edge);
+            set(&mut self.ends, usize::from(new), edge + 1);
+        }
+    }
+
+    /// The piece is on its way and is not to be chosen any more.
+    pub fn take(&mut self, piece: PieceIndex) {
+        if self.position_of(piece).is_none() {
+            return;
+        }
+        // Out through the end of each bucket from its own to the last: each gives its last piece to
+        // the hole and shrinks by one.
+        for bucket in usize::from(self.availability(piece))..self.ends.len() {
+            let edge = self.ends.get(bucket).copied().unwrap_or(0).saturating_sub(1);
+            self.swap_to(piece, edge);
+            set(&mut self.ends, bucket, edge);
+        }
+        self.order.pop();
+        set(&mut self.position, piece.slot(), ABSENT);
+        self.idle.remove(piece);
+    }
+
+    /// The piece came back: its bytes were wrong, or all who sent them left.
+    pub fn put_back(&mut self, piece: PieceIndex) {
+        if self.position_of(piece).is_some() || !self.idle.insert(piece) {
+            return;
+        }
+        let availability = self.availability(piece);
+        self.open_bucket(availability);
+        set(&mut self.position, piece.slot(), self.order.len() as u32);
+        self.order.push(piece);
+        for bucket in (usize::from(availability)..self.ends.len()).rev() {
+            let end = self.ends.get(bucket).copied().unwrap_or(0);
+            set(&mut self.ends, bucket, end + 1);
+            if bucket > usize::from(availability) {
+                // In through the start of the bucket above.
+                let start = self.ends.get(bucket - 1).copied().unwrap_or(0);
+                self.swap_to(piece, start);
+            }
+        }
+    }
+
+    /// The rarest piece that the peer has. `any` where we have nothing to trade yet: then the first
+    /// piece that comes is better than a rare one, which few peers can send.
+    pub fn pick(&self, has: &PeerPieces, any: bool, random: &mut fastrand::Rng) -> Option<PieceIndex> {
+        let start = if any && !self.order.is_empty() { random.usize(..self.order.len()) } else { 0 };
+        let probed = self.order.iter().skip(start).take(PROBES).copied().find(|piece| has.has(*piece));
+        match (probed, has) {
+            (Some(piece), _) => Some(piece),
+            (None, PeerPieces::All) => self.order.first().copied(),
+            (None, PeerPieces::Some(pieces)) => self.search(pieces, random),
+        }
+    }
+
+    /// Any piece of a peer that has few of those that are left: 64 pieces a step, from a random one.
+    fn search(&self, pieces: &Bitfield, random: &mut fastrand::Rng) -> Option<PieceIndex> {
+        let (theirs, ours) = (pieces.words(), self.idle.words());
+        let start = random.usize(..ours.len().max(1));
+        let both = theirs.iter().zip(ours).enumerate();
+        let (at, word) = both
+            .clone()
+            .skip(start)
+            .chain(both.take(start))
+            .find_map(|(at, (theirs, ours))| (theirs & ours != 0).then_some((at, theirs & ours)))?;
+        self.geometry.piece(u32::try_from(at).ok()?.checked_mul(64)?.checked_add(word.leading_zeros())?)
+    }
+
+    /// The rarest piece that the peer lacks, or one of the rarer ones; none of which `except` is true.
+    pub fn rarest_lacked(
+        &self,
+        has: &PeerPieces,
+        except: &dyn Fn(PieceIndex) -> bool,
+        random: &mut fastrand::Rng,
+    ) -> Option<PieceIndex> {
+        let mut probed = self.order.iter().take(PROBES).copied();
+        let found = probed.find(|piece| !has.has(*piece) && !except(*piece));
+        found.or_else(|| lacked(self.geometry, has, &self.idle, except, random))
+    }
+
+    /// The rarest piece of all.
+    pub fn rarest(&self) -> Option<PieceIndex> {
+        self.order.first().copied()
+    }
+
+    /// Whether the peer has any piece that could be chosen.
+    pub fn offers(&self, has: &PeerPieces) -> bool {
+        match has {
+            PeerPieces::All => !self.order.is_empty(),
+            PeerPieces::Some(pieces) => pieces.words().iter().zip(self.idle.words()).any(|(a, b)| a & b != 0),
+        }
+    }
+
+    /// A piece that no partial peer has, if there is one.
+    pub fn nobodys(&self) -> Option<PieceIndex> {
+        self.order.first().copied().filter(|piece| self.availability(*piece) == 0)
+    }
+
+    fn position_of(&self, piece: PieceIndex) -> Option<u32> {
+        self.position.get(piece.slot()).copied().filter(|at| *at != ABSENT)
+    }
+
+    fn end(&self, availability: u16) -> u32 {
+        self.ends.get(usize::from(availability)).copied().unwrap_or(self.order.len() as u32)
+    }
+
+    fn open_bucket(&mut self, availability: u16) {
+        while self.ends.len() <= usize::from(availability) {
+            self.ends.push(self.order.len() as u32);
+        }
+    }
+
+    fn swap_to(&mut self, piece: PieceIndex, to: u32) {
+        let Some(from) = self.position_of(piece) else { return };
+        let Some(other) = self.order.get(to as usize).copied() else { return };
+        self.order.swap(from as usize, to as usize);
+        set(&mut self.position, other.slot(), from);
+        set(&mut self.position, piece.slot(), to);
+    }
+}
+
+/// One of these pieces that the peer lacks, and of which `except` is not true: 64 pieces a step, from a
+/// random one.
+pub(in crate::strategy) fn lacked(
+    geometry: Geometry,
+    has: &PeerPieces,
+    among: &Bitfield,
+    except: &dyn Fn(PieceIndex) -> bool,
+    random: &mut fastrand::Rng,
+) -> Option<PieceIndex> {
+    let PeerPieces::Some(theirs) = has else { return None };
+    let both = (0..).step_by(64).zip(theirs.words().iter().zip(among.words()));
+    let start = random.usize(..among.words().len().max(1));
+    both.clone().skip(start).chain(both.take(start)).find_map(|(first, (theirs, among)): (u32, _)| {
+        let mut left = among & !theirs;
+        std::iter::from_fn(|| {
+            let next = left.leading_zeros();
+            left &= !(1_u64 << 63).checked_shr(next)?;
+            geometry.piece(first.checked_add(next)?)
+        })
+        .find(|piece| !except(*piece))
+    })
+}
+
+fn set<T>(table: &mut [T], at: usize, value: T) {
+    if let Some(slot) = table.get_mut(at) {
+        *slot = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(pieces: u32) -> (Geometry, Rarity, fastrand::Rng) {
+        let geometry = Geometry::new(u64::from(pieces), 1).unwrap();
+        let mut random = fastrand::Rng::with_seed(7);
+        let rarity = Rarity::new(geometry, &Bitfield::all(pieces), &mut random);
+        (geometry, rarity, random)
+    }
+
+    fn check(rarity: &Rarity) {
+        assert!(rarity.order.is_sorted_by_key(|piece| rarity.availability(*piece)));
+        for (at, piece) in (0..).zip(&rarity.order) {
+            assert_eq!(rarity.position_of(*piece), Some(at));
+            assert!(rarity.idle.has(*piece));
+        }
+        assert_eq!(rarity.idle.count() as usize, rarity.order.len());
+        for (availability, end) in (0..).zip(&rarity.ends) {
+            let at_most = rarity.order.iter().filter(|piece| rarity.availability(**piece) <= availability);
+            assert_eq!(at_most.count(), *end as usize, "bucket {availability}");
+        }
+    }
+
+    #[test]
+    fn the_table_stays_in_order_through_any_history() {
+        let (geometry, mut rarity, mut random) = table(40);
+        for _ in 0..20_000 {
+            let piece = geometry.piece(random.u32(..40)).unwrap();
+            match random.u8(..5) {
+                0 | 1 if rarity.availability(piece) < 9 => rarity.gained(piece),
+                2 => rarity.lost(piece),
+                3 => rarity.take(piece),
+                _ => rarity.put_back(piece),
+            }
+            check(&rarity);
+        }
+    }
+
+    #[test]
+    fn a_change_moves_as_few_pieces_in_a_large_torrent_as_in_a_small_one() {
+        for pieces in [100, 10_000] {
+            let (geometry, mut rarity, mut random) = table(pieces);
+            for _ in 0..pieces * 4 {
+                rarity.gained(geometry.piece(random.u32(..pieces)).unwrap());
+            }
+            for turn in 0..200 {
+                let piece = geometry.piece(random.u32(..pieces)).unwrap();
+                let before = rarity.order.clone();
+                let buckets = rarity.ends.len() + 1;
+                match turn % 4 {
+                    0 => rarity.gained(piece),
+                    1 => rarity.lost(piece),
+                    2 => rarity.take(piece),
+                    _ => rarity.put_back(piece),
+                }
+                let moved = before.iter().zip(&rarity.order).filter(|(was, is)| was != is).count();
+                assert!(moved <= if turn % 4 < 2 { 2 } else { buckets }, "{moved} of {pieces}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rarest_piece_that_the_peer_has_is_picked() {
+        let (geometry, mut rarity, mut random) = table(10);
+        let at = |index| geometry.piece(index).unwrap();
+        for piece in geometry.pieces() {
+            rarity.gained(piece);
+            rarity.gained(piece);
+        }
+        rarity.lost(at(4));
+        rarity.lost(at(4));
+        rarity.lost(at(7));
+        assert_eq!(rarity.pick(&PeerPieces::All, false, &mut random), Some(at(4)));
+        let mut some = Bitfield::none(10);
+        some.insert(at(7));
+        some.insert(at(8));
+        assert_eq!(rarity.pick(&PeerPieces::Some(some.clone()), false, &mut random), Some(at(7)));
+        rarity.take(at(7));
+        assert_eq!(rarity.pick(&PeerPieces::Some(some.clone()), false, &mut random), Some(at(8)));
+        rarity.take(at(8));
+        assert_eq!(rarity.pick(&PeerPieces::Some(some.clone()), false, &mut random), None);
+        assert!(!rarity.offers(&PeerPieces::Some(some)));
+        assert_eq!(rarity.nobodys(), Some(at(4)));
+    }
+
+    #[test]
+    fn a_peer_with_one_piece_in_a_million_is_served_past_the_probes() {
+        let (geometry, rarity, mut random) = table(1_000_000);
+        for index in [0, 63, 64, 777_777, 999_999] {
+            let mut one = Bitfield::none(1_000_000);
+            one.insert(geometry.piece(index).unwrap());
+            assert_eq!(rarity.pick(&PeerPieces::Some(one), false, &mut random), geometry.piece(index));
+        }
+    }
+
+    #[test]
+    fn ties_and_first_pieces_are_random() {
+        let picks = |any, seed| {
+            let geometry = Geometry::new(1000, 1).unwrap();
+            let mut random = fastrand::Rng::with_seed(seed);
+            Rarity::new(geometry, &Bitfield::all(1000), &mut random).pick(&PeerPieces::All, any, &mut random)
+        };
+        for any in [false, true] {
+            let distinct: std::collections::HashSet<_> = (0..20).map(|seed| picks(any, seed)).collect();
+            assert!(distinct.len() > 10);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Which state each piece is in: the one truth about the download.
+//!
+//! A piece is in exactly one state at any time, and only the coordinator, through this map, changes
+//! it:
+//!
+//! ```text
+//! Missing ──open──▶ Open ──verified──▶ Verified ──stored──▶ Stored
+//!    ▲                │
+//!    └──────miss──────┘   its bytes were wrong
+//! ```
+//!
+//! Where only what is there is to be shared, or only some files are to be fetched, the rest of what is missing
+//! is *Unwanted* for good.
+//!
+//! The map also keeps the account of memory: a piece costs some from the moment that it opens until it
+//! is on disk, and when the allowance (`strategy/download/budget.rs`) is spent no further piece opens.
+
+use crate::piece::{Bitfield, Geometry, PieceIndex};
+use crate::strategy::{PeerPieces, Rarity};
+
+/// The state of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It is not here, and nobody was asked for it.
+    Missing,
+    /// Some of its blocks are leased.
+    Open,
+    /// It has the right digest and is on its way to the disk.
+    Verified,
+    /// It is on disk.
+    Stored,
+    /// It is not here and is not to be.
+    Unwanted,
+}
+
+/// The pieces of one torrent.
+#[derive(Debug)]
+pub struct PieceMap {
+    geometry: Geometry,
+    states: Vec<State>,
+    stored: Bitfield,
+    stored_bytes: u64,
+    rarity: Rarity,
+    /// Bytes that open and verified pieces may take, and do.
+    allowance: u64,
+    memory_used: u64,
+    wanted: Wanted,
+}
+
+/// Which pieces are to be on disk in the end.
+#[derive(Debug)]
+enum Wanted {
+    All,
+    /// No more than there are.
+    Nothing,
+    /// These, and so many bytes.
+    Some(Bitfield, u64),
+}
+
+impl PieceMap {
+    /// A map in which the pieces of `stored` are on disk and the others are missing, with this allowance
+    /// in bytes.
+    pub fn new(geometry: Geometry, stored: Bitfield, allowance: u64, random: &mut fastrand::Rng) -> PieceMap {
+        let mut missing = Bitfield::all(geometry.piece_count());
+        let mut states = vec![State::Missing; geometry.piece_count() as usize];
+        let mut stored_bytes = 0;
+        for piece in stored.iter(geometry) {
+            missing.remove(piece);
+            stored_bytes += u64::from(geometry.length(piece));
+            if let Some(state) = states.get_mut(piece.slot()) {
+                *state = State::Stored;
+            }
+        }
+        let rarity = Rarity::new(geometry, &missing, random);
+        PieceMap {
+            geometry,
+            states,
+            stored,
+            stored_bytes,
+            rarity,
+            allowance,
+            memory_used: 0,
+            wanted: Wanted::All,
+        }
+    }
+
+    /// From now on no piece is wanted that is not on disk. To be said before the first is opened.
+    pub fn want_nothing(&mut self, random: &mut fastrand::Rng) {
+        self.want(&Bitfield::none(self.geometry.piece_count()), random);
+        self.wanted = Wanted::Nothing;
+    }
+
+    /// From now on no other piece is wanted. To be said before the first is opened, and of what is on disk
+    /// all must be wanted.
+    pub fn want_only(&mut self, wanted: Bitfield, random: &mut fastrand::Rng) {
+        let mut missing = wanted.clone();
+        for piece in self.stored.iter(self.geometry) {
+            missing.remove(piece);
+        }
+        self.want(&missing, random);
+        let bytes = wanted.iter(self.geometry).map(|piece| u64::from(self.geometry.length(piece))).sum();
+        self.wanted = Wanted::Some(wanted, bytes);
+    }
+
+    /// Of what is missing these.
+    fn want(&mut self, missing: &Bitfield, random: &mut fastrand::Rng) {
+        self.rarity = Rarity::new(self.geometry, missing, random);
+        for (piece, state) in self.geometry.pieces().zip(&mut self.states) {
+            if *state == State::Missing && !missing.has(piece) {
+                *state = State::Unwanted;
+            }
+        }
+    }
+
+    /// The pieces on disk.
+    pub fn stored(&self) -> &Bitfield {
+        &self.stored
+    }
+
+    /// Bytes on disk.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    /// Bytes that are to be on disk in the end.
+    pub fn wanted_bytes(&self) -> u64 {
+        match &self.wanted {
+            Wanted::All | Wanted::Nothing => self.geometry.total_size(),
+            Wanted::Some(_, bytes) => *bytes,
+        }
+    }
+
+    /// Whether every piece is on disk that is to be.
+    pub fn is_done(&self) -> bool {
+        match &self.wanted {
+            Wanted::All => self.is_complete(),
+            Wanted::Nothing => true,
+            Wanted::Some(wanted, _) => self.stored.count() == wanted.count(),
+        }
+    }
+
+    /// Whether every piece of the torrent is on disk.
+    pub fn is_complete(&self) -> bool {
+        self.stored.is_full()
+    }
+
+    /// Whether the allowance is enough for one more piece to open. One is always allowed.
+    pub fn has_room(&self) -> bool {
+        self.memory_used == 0
+            || self.memory_used.saturating_add(u64::from(self.geometry.piece_length())) <= self.allowance
+    }
+
+    /// From now on this many bytes are allowed. What is open stays open.
+    pub fn allow(&mut self, allowance: u64) {
+        self.allowance = allowance;
+    }
+
+    /// Opens the piece that this peer should send first, if there is one and room for it.
+    pub fn open(&mut self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<PieceIndex> {
+        if !self.has_room() {
+            return None;
+        }
+        let nothing_to_trade = self.stored.count() == 0;
+        let piece = self.rarity.pick(has, nothing_to_trade, random)?;
+        self.change(piece, State::Missing, State::Open);
+        self.opened(piece);
+        Some(piece)
+    }
+
+    /// Opens the first of these pieces that is missing, if there is one and room for it.
+    pub fn open_one_of(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) -> Option<PieceIndex> {
+        if !self.has_room() {
+            return None;
+        }
+        let piece = pieces.into_iter().find(|piece| self.change(*piece, State::Missing, State::Open))?;
+        self.opened(piece);
+        Some(piece)
+    }
+
+    /// The open piece has the right digest. False where it was not open.
+    pub fn verified(&mut self, piece: PieceIndex) -> bool {
+        self.change(piece, State::Open, State::Verified)
+    }
+
+    /// The verified piece is on disk. False where it was not verified.
+    pub fn store(&mut self, piece: PieceIndex) -> bool {
+        let changed = self.change(piece, State::Verified, State::Stored);
+        if changed {
+            self.release(piece);
+            self.stored.insert(piece);
+            self.stored_bytes += u64::from(self.geometry.length(piece));
+        }
+        changed
+    }
+
+    /// The open piece was wrong and is missing again. False where it was not open.
+    pub fn miss(&mut self, piece: PieceIndex) -> bool {
+        let changed = self.change(piece, State::Open, State::Missing);
+        if changed {
+            self.release(piece);
+            self.rarity.put_back(piece);
+        }
+        changed
+    }
+
+    /// Whether a piece is not on disk and is to be.
+    pub fn wants(&self, piece: PieceIndex) -> bool {
+        let wanted = match &self.wanted {
+            Wanted::All => true,
+            Wanted::Nothing => false,
+            Wanted::Some(wanted, _) => wanted.has(piece),
+        };
+        wanted && !self.stored.has(piece)
+    }
+
+    /// How many pieces the peer has that we want.
+    pub fn wanted_of(&self, has: &PeerPieces) -> u32 {
+        match (has, &self.wanted) {
+            (_, Wanted::Nothing) => 0,
+            (PeerPieces::All, Wanted::All) => self.geometry.piece_count() - self.stored.count(),
+            (PeerPieces::All, Wanted::Some(wanted, _)) => wanted.count().saturating_sub(self.stored.count()),
+            (PeerPieces::Some(theirs), Wanted::All) => lacking(theirs.words().iter().copied(), &self.stored),
+            (PeerPieces::Some(theirs), Wanted::Some(wanted, _)) => {
+                let both = theirs.words().iter().zip(wanted.words());
+                lacking(both.map(|(theirs, wanted)| theirs & wanted), &self.stored)
+            }
+        }
+    }
+
+    /// What partial peers have.
+    pub fn rarity(&self) -> &Rarity {
+        &self.rarity
+    }
+
+    /// To tell what partial peers have.
+    pub fn rarity_mut(&mut self) -> &mut Rarity {
+        &mut self.rarity
+    }
+
+    fn opened(&mut self, piece: PieceIndex) {
+        self.rarity.take(piece);
+        self.memory_used += u64::from(self.geometry.length(piece));
+    }
+
+    fn release(&mut self, piece: PieceIndex) {
+        self.memory_used = self.memory_used.saturating_sub(u64::from(self.geometry.length(piece)));
+    }
+
+    fn change(&mut self, piece: PieceIndex, from: State, to: State) -> bool {
+        match self.states.get_mut(piece.slot()) {
+            Some(state) if *state == from => {
+                *state = to;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How many of these pieces, 64 a word, are not in `ours`.
+fn lacking(theirs: impl Iterator<Item = u64>, ours: &Bitfield) -> u32 {
+    theirs.zip(ours.words()).map(|(theirs, ours)| (theirs & !ours).count_ones()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_goes_through_its_states_in_order_and_no_other_way() {
+        let geometry = Geometry::new(10, 4).unwrap();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut map = PieceMap::new(geometry, Bitfield::none(3), 4, &mut random);
+        let first = map.open(&PeerPieces::All, &mut random).unwrap();
+        assert_eq!(map.states[first.slot()], State::Open);
+        assert!(map.open(&PeerPieces::All, &mut random).is_none(), "the budget is one piece");
+        assert!(!map.store(first));
+        assert!(map.miss(first) && !map.miss(first));
+        let again = map.open(&PeerPieces::All, &mut random).unwrap();
+        assert!(map.verified(again) && !map.verified(again) && !map.miss(again));
+        assert!(!map.has_room());
+        assert!(map.store(again) && !map.store(again));
+        assert!(map.has_room() && map.stored().has(again));
+        while let Some(piece) = map.open(&PeerPieces::All, &mut random) {
+            assert!(map.verified(piece) && map.store(piece));
+        }
+        assert!(map.is_complete() && map.rarity().is_empty());
+        assert_eq!(map.stored_bytes(), 10);
+        assert_eq!(map.wanted_of(&PeerPieces::All), 0);
+    }
+
+    #[test]
+    fn only_what_is_selected_is_wanted_and_the_rest_never_opens() {
+        let geometry = Geometry::new(78, 1).unwrap();
+        let mut random = fastrand::Rng::with_seed(1);
+        let set = |numbers: &[u32]| {
+            let mut set = Bitfield::none(78);
+            numbers.iter().for_each(|number| assert!(set.insert(geometry.piece(*number).unwrap())));
+            set
+        };
+        let mut map = PieceMap::new(geometry, set(&[3]), 100, &mut random);
+        map.want_only(set(&[3, 5, 70]), &mut random);
+        assert_eq!((map.wanted_of(&PeerPieces::All), map.wanted_bytes(), map.is_done()), (2, 3, false));
+        assert_eq!(map.wanted_of(&PeerPieces::Some(set(&[1, 3, 70, 71]))), 1);
+        assert!(map.open_one_of([geometry.piece(1).unwrap()]).is_none());
+        while let Some(piece) = map.open(&PeerPieces::All, &mut random) {
+            assert!(map.wants(piece) && map.verified(piece) && map.store(piece) && !map.wants(piece));
+        }
+        assert_eq!(*map.stored(), set(&[3, 5, 70]));
+        assert!(map.is_done() && !map.is_complete());
+        assert_eq!((map.stored_bytes(), map.wanted_of(&PeerPieces::All)), (3, 0));
+    }
+
+    #[test]
+    fn a_piece_larger_than_the_budget_opens_alone() {
+        let geometry = Geometry::new(100, 50).unwrap();
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut map = PieceMap::new(geometry, Bitfield::none(2), 4, &mut random);
+        assert!(map.open(&PeerPieces::All, &mut random).is_some());
+        assert!(map.open(&PeerPieces::All, &mut random).is_none());
+    }
+}

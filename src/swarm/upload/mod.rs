@@ -1,0 +1,10 @@
+//! Uploading: which peers are unchoked, what a new peer may ask for at once, what a super-seed shows, and
+//! when a seed has given enough.
+
+mod accounting;
+mod allowed_fast;
+mod choking;
+mod seeding;
+mod super_seeding;
+
+pub use seeding::Goals;

@@ -1,0 +1,74 @@
+//! Super-seeding (BEP 16): peers are told of one piece at a time. Which one, and when of the next, is
+//! decided by `strategy/upload/super_seeding/mod.rs`; this is what it is told and what becomes of it.
+
+use crate::message::{Order, PeerKey};
+use crate::piece::{Bitfield, PieceIndex};
+use crate::strategy::{Choker, Leecher, PeerPieces};
+use crate::swarm::Coordinator;
+use crate::swarm::peers::Roster;
+use std::time::Instant;
+
+impl Coordinator<'_> {
+    /// A peer was greeted. One of BEP 6 says at once what it has; of another we cannot know whether it
+    /// will say anything.
+    pub(in crate::swarm) fn super_seed_greeted(&mut self, key: PeerKey, now: Instant) {
+        let Some(greeting) = self.roster.get(key).and_then(|peer| peer.greeting) else { return };
+        if let Some(super_seed) = self.super_seed.as_mut().filter(|_| !greeting.fast) {
+            let nothing = PeerPieces::Some(Bitfield::none(self.geometry.piece_count()));
+            let next = super_seed.joined(key, &nothing, now);
+            self.tell_of_each(next.map(|piece| (key, piece)));
+        }
+    }
+
+    /// A peer has said which pieces it has; before, it had those of `before`.
+    pub(in crate::swarm) fn super_seed_has(&mut self, key: PeerKey, before: &PeerPieces, now: Instant) {
+        let (Some(super_seed), Some(peer)) = (&mut self.super_seed, self.roster.get(key)) else { return };
+        super_seed.left(key, before);
+        let next = super_seed.joined(key, &peer.has, now);
+        self.tell_of_each(next.map(|piece| (key, piece)));
+    }
+
+    /// A peer has one piece more.
+    pub(in crate::swarm) fn super_seed_has_one_more(
+        &mut self,
+        key: PeerKey,
+        piece: PieceIndex,
+        now: Instant,
+    ) {
+        let Some(super_seed) = &mut self.super_seed else { return };
+        let leecher = leechers(&self.roster, &self.choker);
+        let next = super_seed.has(key, piece, &leecher, now);
+        self.tell_of_each(next);
+    }
+
+    /// A peer is gone that had these pieces.
+    pub(in crate::swarm) fn super_seed_lost(&mut self, key: PeerKey, has: &PeerPieces) {
+        if let Some(super_seed) = &mut self.super_seed {
+            super_seed.left(key, has);
+        }
+    }
+
+    /// Several times a second.
+    pub(in crate::swarm) fn super_seed_tick(&mut self, now: Instant) {
+        let Some(super_seed) = &mut self.super_seed else { return };
+        let leecher = leechers(&self.roster, &self.choker);
+        let next = super_seed.tick(&leecher, now);
+        self.tell_of_each(next);
+    }
+
+    fn tell_of_each(&self, next: impl IntoIterator<Item = (PeerKey, PieceIndex)>) {
+        for (key, piece) in next {
+            if let Some(peer) = self.roster.get(key) {
+                peer.order(Order::Have(piece));
+            }
+        }
+    }
+}
+
+/// What a super-seed sees of the peers.
+fn leechers<'a>(
+    roster: &'a Roster,
+    choker: &'a Choker<PeerKey>,
+) -> impl Fn(PeerKey) -> Option<Leecher<'a>> + 'a {
+    |key| Some(Leecher { has: &roster.get(key)?.has, unchoked: choker.is_unchoked(key) })
+}
