@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use femtotorrent::discovery::dht::packet::{Ask, Body, Packet, Query, Response};
 use femtotorrent::discovery::dht::{Contact, Family, Node, NodeId, Output, Settings};
+use femtotorrent::metainfo::InfoHash;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -55,9 +56,9 @@ struct World {
     events: HashMap<usize, Event>,
     numbered: usize,
     /// Who heard of which peer of which torrent.
-    found: Vec<(usize, [u8; 20], SocketAddr)>,
+    found: Vec<(usize, InfoHash, SocketAddr)>,
     /// Who was told of a peer of which torrent.
-    told: HashSet<([u8; 20], SocketAddr)>,
+    told: HashSet<(InfoHash, SocketAddr)>,
     /// Of a hundred packets so many are lost.
     lost: u32,
     /// The longest way that a packet takes.
@@ -190,7 +191,7 @@ impl World {
     fn lie(&mut self, place: usize, from: SocketAddr, transaction: &[u8], query: &Query<'_>) -> Vec<u8> {
         let target = match query.ask {
             Ask::FindNode(target) => target,
-            Ask::GetPeers(info_hash) => NodeId(info_hash),
+            Ask::GetPeers(info_hash) => NodeId(info_hash.0),
             _ => NodeId([0; 20]),
         };
         let close: Vec<NodeId> = (0..10)
@@ -251,15 +252,15 @@ fn liars(among: usize) -> impl Fn(usize) -> Kind {
 }
 
 /// The torrent that this packet announces a peer of.
-fn announced_in(packet: &[u8]) -> [u8; 20] {
+fn announced_in(packet: &[u8]) -> InfoHash {
     match Packet::from_wire(packet).unwrap().body {
         Body::Query(Query { ask: Ask::AnnouncePeer { info_hash, .. }, .. }) => info_hash,
         other => panic!("{other:?}"),
     }
 }
 
-fn torrent(number: usize) -> [u8; 20] {
-    NodeId::random(&mut fastrand::Rng::with_seed(number as u64)).0
+fn torrent(number: usize) -> InfoHash {
+    InfoHash(NodeId::random(&mut fastrand::Rng::with_seed(number as u64)).0)
 }
 
 /// Somebody who is there and does not lie.
@@ -351,7 +352,7 @@ fn where_most_have_any_name_an_announce_reaches_those_whom_others_ask() {
     let mut reached = 0;
     for (number, _) in announce(&mut world, 0..50) {
         let info_hash = torrent(number);
-        let far = |host: &Host| NodeId(info_hash).distance(host.node.id());
+        let far = |host: &Host| NodeId(info_hash.0).distance(host.node.id());
         let mut closest: Vec<&Host> = world.hosts.iter().collect();
         closest.sort_by_key(|host| far(host));
         reached += closest[..8].iter().filter(|host| world.told.contains(&(info_hash, host.address))).count();

@@ -3,6 +3,7 @@
 
 use femtotorrent::discovery::dht::packet::Packet;
 use femtotorrent::discovery::lan::SearchPacket;
+use femtotorrent::metainfo::InfoHash;
 use femtotorrent::tracker::{Announce, AnnounceEvent, Counts, Identity, Question, Reply};
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake};
 
@@ -53,9 +54,14 @@ fn every_example_of_a_packet_is_what_we_ask_and_understand() {
     let Some(Ok(Reply::Connected(id))) = Question::Connect.reply(&connected, transaction, false) else {
         panic!()
     };
-    let info_hash = announce[16..36].try_into().unwrap();
-    let identity =
-        Identity { info_hash, peer_id: *b"-FM0100-abcdefghijkl", port: 6881, key: 0xbeef, numwant: 100 };
+    let info_hash = InfoHash(announce[16..36].try_into().unwrap());
+    let identity = Identity {
+        info_hash,
+        peer_id: femtotorrent::wire::PeerId(*b"-FM0100-abcdefghijkl"),
+        port: 6881,
+        key: 0xbeef,
+        numwant: 100,
+    };
     let counts = Counts { left: 1 << 20, ..Counts::default() };
     let ours = Announce { identity, counts, event: Some(AnnounceEvent::Started), tracker_id: None };
     let question = Question::Announce { announce: &ours, path: "/announce" };
@@ -80,7 +86,7 @@ fn the_example_of_the_local_network_is_what_we_say_and_understand() {
     let example = example.replace('\n', "\r\n");
     let group = "239.192.152.143:6771".parse().unwrap();
     let handshake = examples("hex").remove(0);
-    let info_hash: [u8; 20] = handshake[28..48].try_into().unwrap();
+    let info_hash = InfoHash(handshake[28..48].try_into().unwrap());
     assert_eq!(SearchPacket::to_wire(group, 6881, &[info_hash], "1f"), example.as_bytes());
     let read = SearchPacket { port: 6881, info_hashes: vec![info_hash], cookie: b"1f" };
     assert_eq!(SearchPacket::from_wire(example.as_bytes()), Some(read));

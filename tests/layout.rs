@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// The rooms from the bottom to the top. Rooms of one floor do not know each other.
 const FLOORS: &[&[&str]] = &[
     &["bencode", "text", "piece"],
-    &["wire", "metainfo"],
+    &["metainfo"],
+    &["wire"],
     &["strategy"],
     &["message"],
     &["storage", "net"],

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use femtotorrent::message::{Event, Incoming};
+use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::{BindAddress, Listener, Ports};
 use femtotorrent::wire::Handshake;
 
@@ -38,7 +39,7 @@ fn connect(listener: &Listener) -> TcpStream {
 }
 
 fn handshake(info_hash: [u8; 20]) -> Vec<u8> {
-    Handshake::ours(info_hash, ID, false).to_wire()
+    Handshake::ours(InfoHash(info_hash), femtotorrent::wire::PeerId(ID), false).to_wire()
 }
 
 fn incoming(events: &Receiver<Event>) -> Incoming {
@@ -77,7 +78,7 @@ fn no_thread_for(ip: &str) {
 fn a_handshake_for_a_torrent_of_ours_reaches_its_coordinator_with_its_connection() {
     let listener = listener();
     let (events, inbox) = unbounded();
-    let _registration = listener.register(HASH, events);
+    let _registration = listener.register(InfoHash(HASH), events);
     let mut stream = connect(&listener);
     // In two parts, and with the first message right behind.
     let bytes = [handshake(HASH), b"rest".to_vec()].concat();
@@ -85,7 +86,7 @@ fn a_handshake_for_a_torrent_of_ours_reaches_its_coordinator_with_its_connection
     stream.write_all(&bytes[30..]).unwrap();
     let mut incoming = incoming(&inbox);
     assert_eq!(incoming.address, stream.local_addr().unwrap());
-    assert_eq!(incoming.handshake, Handshake::ours(HASH, ID, false));
+    assert_eq!(incoming.handshake, Handshake::ours(InfoHash(HASH), femtotorrent::wire::PeerId(ID), false));
     let mut rest = [0; 4];
     incoming.stream.read_exact(&mut rest).unwrap();
     assert_eq!(&rest, b"rest");
@@ -99,12 +100,12 @@ fn a_handshake_for_a_torrent_of_ours_reaches_its_coordinator_with_its_connection
 fn each_torrent_has_its_own_inbox_until_its_registration_ends() {
     let listener = listener();
     let ((one, one_inbox), (two, two_inbox)) = (unbounded(), unbounded());
-    let _one = listener.register([1; 20], one);
-    let second = listener.register([2; 20], two);
+    let _one = listener.register(InfoHash([1; 20]), one);
+    let second = listener.register(InfoHash([2; 20]), two);
     connect(&listener).write_all(&handshake([2; 20])).unwrap();
     connect(&listener).write_all(&handshake([1; 20])).unwrap();
-    assert_eq!(incoming(&two_inbox).handshake.info_hash, [2; 20]);
-    assert_eq!(incoming(&one_inbox).handshake.info_hash, [1; 20]);
+    assert_eq!(incoming(&two_inbox).handshake.info_hash, InfoHash([2; 20]));
+    assert_eq!(incoming(&one_inbox).handshake.info_hash, InfoHash([1; 20]));
     drop(second);
     let mut late = connect(&listener);
     late.write_all(&handshake([2; 20])).unwrap();
@@ -116,8 +117,8 @@ fn each_torrent_has_its_own_inbox_until_its_registration_ends() {
 fn a_later_registration_counts_and_outlives_the_one_before() {
     let listener = listener();
     let ((old, old_inbox), (new, new_inbox)) = (unbounded(), unbounded());
-    let first = listener.register(HASH, old);
-    let _second = listener.register(HASH, new);
+    let first = listener.register(InfoHash(HASH), old);
+    let _second = listener.register(InfoHash(HASH), new);
     drop(first);
     connect(&listener).write_all(&handshake(HASH)).unwrap();
     incoming(&new_inbox);
@@ -128,7 +129,7 @@ fn a_later_registration_counts_and_outlives_the_one_before() {
 fn who_wants_another_torrent_or_speaks_something_else_is_let_go_with_the_reason_in_the_log() {
     let listener = listener();
     let (events, inbox) = unbounded();
-    let _registration = listener.register(HASH, events);
+    let _registration = listener.register(InfoHash(HASH), events);
     let http = [b"GET / HTTP/1.1\r\nHost: example\r\n".to_vec(), vec![b'x'; 100]].concat();
     let cases: [(Vec<u8>, &str); 3] = [
         (handshake([8; 20]), "a torrent that we do not have"),
@@ -152,7 +153,7 @@ fn who_wants_another_torrent_or_speaks_something_else_is_let_go_with_the_reason_
 fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
     let listener = listener();
     let (events, inbox) = unbounded();
-    let _registration = listener.register(HASH, events);
+    let _registration = listener.register(InfoHash(HASH), events);
     let silent: Vec<TcpStream> = (0..128 + 64).map(|_| connect_from("127.7.1.1", &listener)).collect();
     let mut honest = connect(&listener);
     honest.write_all(&handshake(HASH)).unwrap();
@@ -171,7 +172,7 @@ fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
 fn a_byte_now_and_then_wins_no_time() {
     let listener = listener();
     let (events, _inbox) = unbounded();
-    let _registration = listener.register(HASH, events);
+    let _registration = listener.register(InfoHash(HASH), events);
     let mut slow = connect(&listener);
     let address = slow.local_addr().unwrap();
     slow.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
@@ -190,7 +191,7 @@ fn a_byte_now_and_then_wins_no_time() {
 fn an_inbox_that_is_full_keeps_no_thread_at_the_end() {
     let listener = listener();
     let (events, inbox): (Sender<Event>, Receiver<Event>) = bounded(1);
-    let _registration = listener.register(HASH, events.clone());
+    let _registration = listener.register(InfoHash(HASH), events.clone());
     events.send(Event::Stop).unwrap();
     let mut waiting = connect_from("127.7.2.1", &listener);
     waiting.write_all(&handshake(HASH)).unwrap();
@@ -208,7 +209,7 @@ fn an_inbox_that_is_full_keeps_no_thread_at_the_end() {
 fn a_torrent_that_has_just_ended_is_as_one_that_we_do_not_have() {
     let listener = listener();
     let (events, inbox) = unbounded();
-    let _registration = listener.register(HASH, events);
+    let _registration = listener.register(InfoHash(HASH), events);
     drop(inbox);
     let mut stream = connect(&listener);
     stream.write_all(&handshake(HASH)).unwrap();
@@ -220,7 +221,7 @@ fn a_torrent_that_has_just_ended_is_as_one_that_we_do_not_have() {
 fn nothing_listens_when_the_listener_is_gone_and_its_port_is_free_at_once() {
     let listener = listener();
     let (events, inbox) = unbounded();
-    let registration = listener.register(HASH, events);
+    let registration = listener.register(InfoHash(HASH), events);
     let mut stream = connect(&listener);
     stream.write_all(&handshake(HASH)).unwrap();
     // This end closes first, so the system remembers the connection at this port.
@@ -238,7 +239,7 @@ fn nothing_listens_when_the_listener_is_gone_and_its_port_is_free_at_once() {
 fn one_port_serves_both_families_and_says_plain_addresses() {
     let listener = listener();
     let (events, inbox) = unbounded();
-    let _registration = listener.register(HASH, events);
+    let _registration = listener.register(InfoHash(HASH), events);
     connect(&listener).write_all(&handshake(HASH)).unwrap();
     assert_eq!(incoming(&inbox).address.ip(), IpAddr::from([127, 0, 0, 1]));
     // A host without IPv6 has nothing to show here.

@@ -15,6 +15,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use femtotorrent::metainfo::File;
+use femtotorrent::metainfo::InfoHash;
 use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
 use femtotorrent::storage::{
     Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine, gather,
@@ -106,7 +107,7 @@ impl Sample {
     fn payload<'a>(&'a self, digests: &'a (dyn Fn(PieceIndex) -> [u8; 20] + Sync)) -> Payload<'a> {
         Payload {
             name: &self.name,
-            info_hash: [0xab; 20],
+            info_hash: InfoHash([0xab; 20]),
             files: &self.files,
             geometry: self.cut,
             digests,

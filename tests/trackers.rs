@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
+use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::BindAddress;
 use femtotorrent::tracker::{
     AnnounceEvent, Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews,
@@ -28,8 +29,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const BUDGET: Duration = Duration::from_secs(2);
 
 const IDENTITY: Identity = Identity {
-    info_hash: *b"\0\x01\x7f\x80\xff info-hash &=%+",
-    peer_id: *b"-FM0100-\xf0\x9f\x92\xa9abcdefgh",
+    info_hash: InfoHash(*b"\0\x01\x7f\x80\xff info-hash &=%+"),
+    peer_id: femtotorrent::wire::PeerId(*b"-FM0100-\xf0\x9f\x92\xa9abcdefgh"),
     port: NOT_LISTENING,
     key: 0xc0ffee,
     numwant: 50,
@@ -114,8 +115,8 @@ fn a_tracker_hears_started_completed_and_stopped_and_its_id_comes_back() {
     for one in &announces {
         assert_eq!(one.path(), "/announce");
         assert_eq!(one.get("passkey"), "secret");
-        assert_eq!(one.bytes("info_hash"), Some(IDENTITY.info_hash.as_slice()));
-        assert_eq!(one.bytes("peer_id"), Some(IDENTITY.peer_id.as_slice()));
+        assert_eq!(one.bytes("info_hash"), Some(IDENTITY.info_hash.0.as_slice()));
+        assert_eq!(one.bytes("peer_id"), Some(IDENTITY.peer_id.0.as_slice()));
         assert_eq!(
             (one.get("port"), one.get("key"), one.get("compact")),
             ("1".into(), "00C0FFEE".into(), "1".into())

@@ -21,7 +21,7 @@ impl<'a> Scraped<'a> {
     ) -> Scraped<'a> {
         let own = torrent.trackers.iter().flatten().filter(|_| own);
         let trackers: Vec<&str> = own.chain(others).map(String::as_str).collect();
-        let said = scrape_all(&trackers, &torrent.info_hash.0, bind_address);
+        let said = scrape_all(&trackers, torrent.info_hash, bind_address);
         Scraped(trackers.into_iter().zip(said).collect())
     }
 

@@ -76,7 +76,7 @@ fn examine(arguments: &Verify, torrent: &Metainfo, geometry: Geometry) -> Result
     let digests = |piece: PieceIndex| torrent.piece_digest(piece.get()).unwrap_or_default();
     let payload = Payload {
         name: &torrent.name,
-        info_hash: torrent.info_hash.0,
+        info_hash: torrent.info_hash,
         files: &torrent.files,
         geometry,
         digests: &digests,

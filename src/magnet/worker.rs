@@ -7,8 +7,10 @@
 
 use super::{LARGEST, MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, Incoming, PeerError, PeerKey};
+use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, PeerStream, Throttle};
 use crate::peer::{CLIENT, Opening, ReadBuffer, ReadMemory, STACK_BYTES, Said, greet};
+use crate::wire::PeerId;
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{FrameLimits, Message};
@@ -37,9 +39,9 @@ const LIMITS: FrameLimits = FrameLimits { bitfield: (LARGEST / 20 / 8) as u32, o
 /// What the workers share.
 pub struct Shared {
     /// Which torrent.
-    pub info_hash: [u8; 20],
+    pub info_hash: InfoHash,
     /// How we call ourselves.
-    pub peer_id: [u8; 20],
+    pub peer_id: PeerId,
     /// The coordinator's inbox.
     pub events: Sender<Event>,
     /// The address that connections leave by.

@@ -23,6 +23,7 @@ pub use snapshot::{MetadataState, Snapshot, Stall};
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
 use crate::strategy::Source;
 use crate::wire::Handshake;
+use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
 use crate::wire::pex::PeerExchange;
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -104,7 +105,7 @@ pub struct HandedOver {
 #[derive(Clone, Copy, Debug)]
 pub struct Greeting {
     /// How it calls itself.
-    pub peer_id: [u8; 20],
+    pub peer_id: PeerId,
     /// It speaks the Fast extension (BEP 6).
     pub fast: bool,
     /// It speaks the extension protocol (BEP 10).

@@ -31,8 +31,23 @@ pub const PIECE_LENGTH_LIMIT: u32 = 1 << 30;
 const DIGEST_LENGTH: usize = 20;
 
 /// The SHA-1 of the `info` value as it stands in the file: the name of a torrent (BEP 3).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InfoHash(pub [u8; 20]);
+
+impl InfoHash {
+    /// The info-hash that these 40 hexadecimal digits spell.
+    pub fn from_hex(digits: &[u8]) -> Option<InfoHash> {
+        let mut bytes = [0; 20];
+        if digits.len() != 2 * bytes.len() {
+            return None;
+        }
+        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            *byte = pair.iter().try_fold(0, |byte, digit| Some(byte << 4 | value(*digit)?))?;
+        }
+        Some(InfoHash(bytes))
+    }
+}
 
 impl fmt::Display for InfoHash {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

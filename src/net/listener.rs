@@ -12,6 +12,7 @@
 use super::ports::{self, Ports};
 use super::{BindAddress, PeerStream, bind_address};
 use crate::message::{Event, Incoming};
+use crate::metainfo::InfoHash;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::debug;
@@ -59,7 +60,7 @@ struct Door {
 #[derive(Debug)]
 pub struct Registration {
     desk: Arc<Desk>,
-    info_hash: [u8; 20],
+    info_hash: InfoHash,
     events: Sender<Event>,
 }
 
@@ -67,7 +68,7 @@ pub struct Registration {
 #[derive(Debug)]
 struct Desk {
     /// Where the coordinators are.
-    torrents: Mutex<HashMap<[u8; 20], Sender<Event>>>,
+    torrents: Mutex<HashMap<InfoHash, Sender<Event>>>,
     hall: Mutex<Hall>,
     /// The hall has closed, or a thread has ended.
     changed: Condvar,
@@ -124,7 +125,7 @@ impl Listener {
 
     /// From now on connections for this torrent go to its coordinator, as [`Event::Incoming`], until the
     /// registration is dropped. Where a torrent is registered twice, the later one counts.
-    pub fn register(&self, info_hash: [u8; 20], events: Sender<Event>) -> Registration {
+    pub fn register(&self, info_hash: InfoHash, events: Sender<Event>) -> Registration {
         self.desk.torrents().insert(info_hash, events.clone());
         Registration { desk: Arc::clone(&self.desk), info_hash, events }
     }
@@ -165,7 +166,7 @@ impl Drop for Registration {
 }
 
 impl Desk {
-    fn torrents(&self) -> MutexGuard<'_, HashMap<[u8; 20], Sender<Event>>> {
+    fn torrents(&self) -> MutexGuard<'_, HashMap<InfoHash, Sender<Event>>> {
         self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

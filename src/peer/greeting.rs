@@ -2,7 +2,9 @@
 //! each way.
 
 use crate::message::{Greeting, HandedOver, Incoming, PeerError};
+use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, PeerStream};
+use crate::wire::PeerId;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use std::io;
 use std::net::SocketAddr;
@@ -69,8 +71,8 @@ impl Opening {
 pub fn greet(
     stream: &PeerStream,
     said: Said,
-    info_hash: [u8; 20],
-    peer_id: [u8; 20],
+    info_hash: InfoHash,
+    peer_id: PeerId,
     dht: bool,
 ) -> Result<(Greeting, Vec<u8>), PeerError> {
     let theirs = match said {

@@ -21,10 +21,12 @@ pub use greeting::{Opening, Said, greet};
 pub use read_buffer::{ReadBuffer, ReadMemory};
 
 use crate::message::{Event, HandedOver, Incoming, Lease, Order, PeerKey, Write};
+use crate::metainfo::InfoHash;
 use crate::metainfo::Metainfo;
 use crate::net::{BindAddress, PeerStream, Throttle};
 use crate::piece::{BufferPool, Geometry};
 use crate::storage::ServedPieces;
+use crate::wire::PeerId;
 use crate::wire::metadata;
 use crossbeam_channel::{Sender, unbounded};
 use demand::Demand;
@@ -41,9 +43,9 @@ pub const CLIENT: &str = concat!("femtotorrent ", env!("CARGO_PKG_VERSION"));
 /// What every worker of a torrent shares.
 pub struct Shared {
     /// Which torrent.
-    pub info_hash: [u8; 20],
+    pub info_hash: InfoHash,
     /// How we call ourselves.
-    pub peer_id: [u8; 20],
+    pub peer_id: PeerId,
     /// All that is known of it: others may ask for its metadata (BEP 9).
     pub metainfo: Arc<Metainfo>,
     /// Whether peers may tell us of others, and hear of others (BEP 11).

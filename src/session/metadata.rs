@@ -9,6 +9,7 @@ use crate::net::Listener;
 use crate::strategy::{Candidates, Source};
 use crate::swarm;
 use crate::tracker::Counts;
+use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -109,7 +110,7 @@ impl Fetch<'_> {
     }
 
     /// Starts to look for peers.
-    fn find(&self, peer_id: [u8; 20], events: &Sender<Event>) -> Option<Finding> {
+    fn find(&self, peer_id: PeerId, events: &Sender<Event>) -> Option<Finding> {
         let trackers: Vec<_> = self.magnet.trackers.iter().map(|tracker| vec![tracker.clone()]).collect();
         let wanted = Wanted {
             info_hash: self.magnet.info_hash,
@@ -126,7 +127,7 @@ impl Fetch<'_> {
     /// Asks the peers that are found.
     fn ask(
         &self,
-        peer_id: [u8; 20],
+        peer_id: PeerId,
         events: &Sender<Event>,
         inbox: &Receiver<Event>,
         finding: &Finding,
@@ -134,14 +135,14 @@ impl Fetch<'_> {
         let network = self.network;
         let (alive, all_gone) = bounded(0);
         let shared = Arc::new(Shared {
-            info_hash: self.magnet.info_hash.0,
+            info_hash: self.magnet.info_hash,
             peer_id,
             events: events.clone(),
             bind_address: network.bind_address,
             read_memory: Arc::default(),
             down: Arc::clone(&network.down),
             port: network.listener.as_ref().map(Listener::port),
-            gathering: Mutex::new(MetadataAssembly::new(self.magnet.info_hash.0)),
+            gathering: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,
         });
         let doors = Doors {

@@ -25,6 +25,7 @@ use crate::storage::{Allocate, Options, Payload, Selection, ServedPieces, Shorta
 use crate::strategy::Candidates;
 use crate::swarm::{Aim, End, Giving, Limits};
 use crate::text::excerpt;
+use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use peer_sources::Finding;
 use std::ops::RangeInclusive;
@@ -179,7 +180,7 @@ struct Found {
 /// What a run begins with.
 struct Start {
     metainfo: Arc<Metainfo>,
-    peer_id: [u8; 20],
+    peer_id: PeerId,
     events: Sender<Event>,
     inbox: Receiver<Event>,
     /// Where it has begun already.
@@ -265,7 +266,7 @@ fn look(
     let selection = select(job, metainfo, geometry)?;
     let payload = Payload {
         name: &metainfo.name,
-        info_hash: metainfo.info_hash.0,
+        info_hash: metainfo.info_hash,
         files: &metainfo.files,
         geometry,
         digests: &digest,
@@ -328,10 +329,10 @@ fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<Found, S
 }
 
 /// Our name in handshakes and announces, in the custom of BEP 20: client and version, then chance.
-fn peer_id() -> [u8; 20] {
+fn peer_id() -> PeerId {
     let mut id = *b"-FM0100-............";
     for byte in id.iter_mut().skip(8) {
         *byte = fastrand::alphanumeric() as u8;
     }
-    id
+    PeerId(id)
 }

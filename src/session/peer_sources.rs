@@ -15,6 +15,7 @@ use crate::net::{Listener, Registration};
 use crate::strategy::Source;
 use crate::text::printable;
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerNews};
+use crate::wire::PeerId;
 use crossbeam_channel::Sender;
 use log::{info, warn};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -31,7 +32,7 @@ pub struct Wanted<'a> {
     /// Which torrent.
     pub info_hash: InfoHash,
     /// How we call ourselves.
-    pub peer_id: [u8; 20],
+    pub peer_id: PeerId,
     /// Only its own trackers may be asked (BEP 27).
     pub private: bool,
     /// Its trackers by tier.
@@ -62,7 +63,7 @@ impl Finding {
         network: &Network,
         events: &Sender<Event>,
     ) -> Option<Finding> {
-        let hash = wanted.info_hash.0;
+        let hash = wanted.info_hash;
         let port = network.listener.as_ref().map(Listener::port);
         let totals = Arc::new(Totals::new(wanted.counts));
         let announcers = announce(wanted, sources, network, &totals, events);
@@ -134,7 +135,7 @@ fn announce(
     events: &Sender<Event>,
 ) -> Announcers {
     let identity = Identity {
-        info_hash: wanted.info_hash.0,
+        info_hash: wanted.info_hash,
         peer_id: wanted.peer_id,
         port: network.listener.as_ref().map_or(NOT_LISTENING, Listener::port),
         key: fastrand::u32(..),

@@ -59,7 +59,7 @@ impl<'a> Threads<'a> {
             writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
         };
         let writer = found.storage.map(write).transpose().map_err(SessionError::Threads)?;
-        let info_hash = metainfo.info_hash.0;
+        let info_hash = metainfo.info_hash;
         let shared = peer::Shared {
             info_hash,
             peer_id,

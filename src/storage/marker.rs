@@ -10,6 +10,7 @@
 //! is complete and names the whole info-hash. It is locked while a run is at work, so that two runs
 //! of one command do not write into the same files.
 
+use crate::metainfo::InfoHash;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -44,11 +45,8 @@ pub(super) struct Marker {
 
 impl Marker {
     /// The marker of this torrent; it may not exist yet.
-    pub fn new(name: &str, info_hash: [u8; 20]) -> Marker {
-        let info_hash = info_hash.iter().fold(String::with_capacity(40), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+    pub fn new(name: &str, info_hash: InfoHash) -> Marker {
+        let info_hash = info_hash.to_string();
         let mut length = name.len().min(NAME_BYTES);
         while !name.is_char_boundary(length) {
             length -= 1;
@@ -156,7 +154,7 @@ mod tests {
 
     #[test]
     fn only_a_complete_marker_of_the_same_torrent_is_believed() {
-        let marker = Marker::new("debian.iso", [0xab; 20]);
+        let marker = Marker::new("debian.iso", InfoHash([0xab; 20]));
         let hash = "ab".repeat(20);
         let text = format!("any line\ninfo-hash {hash}\nkeep 3 17\nkeep 0 1\nend\n");
         assert_eq!(marker.parse(&text, 4), Some(Guards::from([(0, 1), (3, 17)])));
@@ -171,9 +169,9 @@ mod tests {
 
     #[test]
     fn the_name_is_short_and_says_what_it_belongs_to() {
-        let marker = Marker::new("debian.iso", [0xab; 20]);
+        let marker = Marker::new("debian.iso", InfoHash([0xab; 20]));
         assert_eq!(marker.path, Path::new(".debian.iso.abababab.femtotorrent"));
-        let long = Marker::new(&"é".repeat(200), [0; 20]);
+        let long = Marker::new(&"é".repeat(200), InfoHash([0; 20]));
         assert!(long.path.as_os_str().len() <= 143);
     }
 

@@ -30,6 +30,7 @@ mod space;
 mod verify;
 pub mod writer;
 
+use crate::metainfo::InfoHash;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +59,7 @@ pub struct Payload<'a> {
     /// The torrent's name: the marker is named after it.
     pub name: &'a str,
     /// The SHA-1 of the `info` value.
-    pub info_hash: [u8; 20],
+    pub info_hash: InfoHash,
     /// The files in the order of the payload.
     pub files: &'a [metainfo::File],
     /// How the payload is cut into pieces.

@@ -3,6 +3,8 @@
 //! Pure. Over HTTP an announce is the query of a GET request (BEP 3, "trackers"); its raw bytes are
 //! percent-encoded, which is easy to get wrong by treating an info-hash as text.
 
+use crate::metainfo::InfoHash;
+use crate::wire::PeerId;
 use std::fmt::Write;
 
 /// The port to announce by a client that takes no connections.
@@ -15,9 +17,9 @@ pub const NOT_LISTENING: u16 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The SHA-1 of the torrent's `info` value.
-    pub info_hash: [u8; 20],
+    pub info_hash: InfoHash,
     /// Who we are, as in the handshake with peers.
-    pub peer_id: [u8; 20],
+    pub peer_id: PeerId,
     /// The TCP port that we listen on, or [`NOT_LISTENING`].
     pub port: u16,
     /// A random number by which a tracker knows us again when our address changes (BEP 7).
@@ -70,8 +72,8 @@ impl Announce {
         let mut query = format!(
             "info_hash={}&peer_id={}&port={port}&uploaded={uploaded}&downloaded={downloaded}&left={left}\
              &numwant={numwant}&key={key:08X}&compact=1&no_peer_id=1",
-            percent_encoded(&info_hash),
-            percent_encoded(&peer_id),
+            percent_encoded(&info_hash.0),
+            percent_encoded(&peer_id.0),
         );
         if let Some(event) = self.event {
             query.push_str(match event {
@@ -114,8 +116,13 @@ mod tests {
     fn announce(event: Option<AnnounceEvent>, tracker_id: Option<Vec<u8>>) -> Announce {
         let mut info_hash = [0xff; 20];
         info_hash[..5].copy_from_slice(b"a ~&\0");
-        let identity =
-            Identity { info_hash, peer_id: *b"-FM0100-abcdefghijkl", port: 6881, key: 0xbeef, numwant: 80 };
+        let identity = Identity {
+            info_hash: InfoHash(info_hash),
+            peer_id: PeerId(*b"-FM0100-abcdefghijkl"),
+            port: 6881,
+            key: 0xbeef,
+            numwant: 80,
+        };
         let counts = Counts { uploaded: 1, downloaded: 2, left: u64::MAX };
         Announce { identity, counts, event, tracker_id }
     }

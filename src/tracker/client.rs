@@ -2,6 +2,7 @@
 //!
 //! Runs on the thread of whoever asks. It decides nothing but which of the two ways an address means.
 
+use crate::metainfo::InfoHash;
 use std::time::Duration;
 
 use super::address::{Protocol, TrackerAddress};
@@ -54,7 +55,7 @@ impl Speaker {
     /// # Errors
     ///
     /// As [`announce`](Self::announce), and [`TrackerError::NoScrape`].
-    pub fn scrape(&self, tracker: &TrackerAddress, info_hash: &[u8; 20]) -> Result<Scrape, TrackerError> {
+    pub fn scrape(&self, tracker: &TrackerAddress, info_hash: InfoHash) -> Result<Scrape, TrackerError> {
         match tracker.protocol()? {
             Protocol::Http => self.http.scrape(tracker, info_hash, LONGEST_EXCHANGE),
             Protocol::Udp => self.udp.scrape(tracker, info_hash, LONGEST_EXCHANGE),

@@ -4,6 +4,7 @@
 //! under way. It decides nothing: whom to ask and when is for the tier. The one place in this room
 //! that knows the HTTP library.
 
+use crate::metainfo::InfoHash;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ impl HttpTracker {
     pub fn scrape(
         &self,
         tracker: &TrackerAddress,
-        info_hash: &[u8; 20],
+        info_hash: InfoHash,
         within: Duration,
     ) -> Result<Scrape, TrackerError> {
         let tracker = tracker.scrape().ok_or(TrackerError::NoScrape)?;

@@ -3,6 +3,7 @@
 //! Pure. Over HTTP this is bencode (BEP 48), over UDP three numbers (BEP 15).
 
 use crate::bencode::Value;
+use crate::metainfo::InfoHash;
 
 use super::announce::percent_encoded;
 use super::error::{TrackerError, printable};
@@ -20,8 +21,8 @@ pub struct Scrape {
 
 impl Scrape {
     /// The query that asks for one torrent, without the question mark.
-    pub fn query(info_hash: &[u8; 20]) -> String {
-        format!("info_hash={}", percent_encoded(info_hash))
+    pub fn query(info_hash: InfoHash) -> String {
+        format!("info_hash={}", percent_encoded(&info_hash.0))
     }
 
     /// Reads an answer over HTTP.
@@ -30,7 +31,7 @@ impl Scrape {
     ///
     /// [`TrackerError::Refused`] where the tracker gives a reason or does not know the torrent,
     /// [`TrackerError::Nonsense`] where this is no answer to a scrape.
-    pub fn parse(body: &[u8], info_hash: &[u8; 20]) -> Result<Scrape, TrackerError> {
+    pub fn parse(body: &[u8], info_hash: InfoHash) -> Result<Scrape, TrackerError> {
         let nonsense = |reason: String| TrackerError::Nonsense(reason);
         let value = Value::parse(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
         let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary".into()))?;
@@ -41,7 +42,7 @@ impl Scrape {
         }
         let files = answer.get("files").and_then(Value::dictionary);
         let files = files.ok_or_else(|| nonsense("it lists no torrents".into()))?;
-        let torrent = files.get(info_hash).and_then(Value::dictionary);
+        let torrent = files.get(info_hash.0).and_then(Value::dictionary);
         let torrent = torrent.ok_or_else(|| TrackerError::Refused("it does not know the torrent".into()))?;
         let count = |key: &str| torrent.get(key).and_then(Value::unsigned);
         Ok(Scrape {
@@ -56,10 +57,10 @@ impl Scrape {
 mod tests {
     use super::*;
 
-    const OURS: &[u8; 20] = b"\xffnfo-hash-of-torrent";
+    const OURS: InfoHash = InfoHash(*b"\xffnfo-hash-of-torrent");
 
     fn body(content: &str) -> Vec<u8> {
-        [b"d5:filesd20:", OURS.as_slice(), content.as_bytes(), b"ee"].concat()
+        [b"d5:filesd20:", OURS.0.as_slice(), content.as_bytes(), b"ee"].concat()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One thread a tracker, each with the deadlines of an announce, so that dead ones cost the time of one.
 //! The torrent's parser bounds how many there are.
 
+use crate::metainfo::InfoHash;
 use std::io;
 use std::thread;
 
@@ -19,7 +20,7 @@ const STACK_SIZE: usize = 256 * 1024;
 /// minute at most.
 pub fn scrape_all(
     trackers: &[&str],
-    info_hash: &[u8; 20],
+    info_hash: InfoHash,
     bind_address: BindAddress,
 ) -> Vec<Result<Scrape, TrackerError>> {
     thread::scope(|scope| {

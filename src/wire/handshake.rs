@@ -7,6 +7,7 @@
 //! The reserved bytes say what a client can do beyond BEP 3: the Fast extension (BEP 6), the extension
 //! protocol (BEP 10) and a node of the DHT (BEP 5) are what we know of.
 
+use crate::metainfo::InfoHash;
 use std::fmt;
 
 /// Bytes in a handshake.
@@ -20,20 +21,24 @@ const EXTENSION_PROTOCOL: (usize, u8) = (5, 0x10);
 /// BEP 5: the last bit.
 const DHT: (usize, u8) = (7, 0x01);
 
+/// How a client names itself for one run (BEP 3), by custom its program and version, then chance (BEP 20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId(pub [u8; 20]);
+
 /// What either side says first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
     /// Flags of the extensions that the sender speaks.
     pub reserved: [u8; 8],
     /// Which torrent the sender wants to talk about.
-    pub info_hash: [u8; 20],
+    pub info_hash: InfoHash,
     /// How the sender calls itself.
-    pub peer_id: [u8; 20],
+    pub peer_id: PeerId,
 }
 
 impl Handshake {
     /// The handshake that we send; with a node of the DHT beside us, or without.
-    pub fn ours(info_hash: [u8; 20], peer_id: [u8; 20], dht: bool) -> Handshake {
+    pub fn ours(info_hash: InfoHash, peer_id: PeerId, dht: bool) -> Handshake {
         let mut reserved = [0; 8];
         let flags = [Some(FAST), Some(EXTENSION_PROTOCOL), dht.then_some(DHT)];
         for (at, flag) in flags.into_iter().flatten() {
@@ -65,7 +70,7 @@ impl Handshake {
 
     /// The handshake as it goes over the wire.
     pub fn to_wire(&self) -> Vec<u8> {
-        [&PREFIX[..], &self.reserved, &self.info_hash, &self.peer_id].concat()
+        [&PREFIX[..], &self.reserved, &self.info_hash.0, &self.peer_id.0].concat()
     }
 
     /// A handshake from the wire.
@@ -74,19 +79,14 @@ impl Handshake {
     ///
     /// [`HandshakeError`] where the bytes do not open with the name of the protocol.
     pub fn from_wire(bytes: &[u8; HANDSHAKE_LENGTH]) -> Result<Handshake, HandshakeError> {
-        let (Some((prefix, rest)), mut handshake) = (
-            bytes.split_first_chunk::<20>(),
-            Handshake { reserved: [0; 8], info_hash: [0; 20], peer_id: [0; 20] },
-        ) else {
-            return Err(HandshakeError);
-        };
+        let Some((prefix, rest)) = bytes.split_first_chunk() else { return Err(HandshakeError) };
+        let Some((reserved, rest)) = rest.split_first_chunk() else { return Err(HandshakeError) };
+        let Some((info_hash, rest)) = rest.split_first_chunk() else { return Err(HandshakeError) };
+        let Some((peer_id, _)) = rest.split_first_chunk() else { return Err(HandshakeError) };
         if *prefix != PREFIX {
             return Err(HandshakeError);
         }
-        let fields =
-            handshake.reserved.iter_mut().chain(&mut handshake.info_hash).chain(&mut handshake.peer_id);
-        fields.zip(rest).for_each(|(to, from)| *to = *from);
-        Ok(handshake)
+        Ok(Handshake { reserved: *reserved, info_hash: InfoHash(*info_hash), peer_id: PeerId(*peer_id) })
     }
 }
 
@@ -108,12 +108,12 @@ mod tests {
 
     #[test]
     fn a_handshake_comes_back_as_it_went() {
-        let ours = Handshake::ours([7; 20], *b"-FM0100-abcdefghijkl", false);
+        let ours = Handshake::ours(InfoHash([7; 20]), PeerId(*b"-FM0100-abcdefghijkl"), false);
         let bytes: [u8; HANDSHAKE_LENGTH] = ours.to_wire().try_into().unwrap();
         assert_eq!(Handshake::from_wire(&bytes), Ok(ours));
         assert!(ours.speaks_fast() && ours.speaks_extensions());
         assert_eq!(&bytes[20..28], &[0, 0, 0, 0, 0, 0x10, 0, 0x04]);
-        let with_dht = Handshake::ours([7; 20], [8; 20], true);
+        let with_dht = Handshake::ours(InfoHash([7; 20]), PeerId([8; 20]), true);
         assert!(!ours.speaks_dht() && with_dht.speaks_dht());
         assert_eq!(with_dht.reserved, [0, 0, 0, 0, 0, 0x10, 0, 0x05]);
     }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn any_other_prefix_is_refused() {
         let good: [u8; HANDSHAKE_LENGTH] =
-            Handshake::ours([7; 20], [8; 20], true).to_wire().try_into().unwrap();
+            Handshake::ours(InfoHash([7; 20]), PeerId([8; 20]), true).to_wire().try_into().unwrap();
         for at in 0..20 {
             let mut bad = good;
             bad[at] ^= 1;

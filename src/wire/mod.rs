@@ -11,5 +11,5 @@ mod message;
 pub mod metadata;
 pub mod pex;
 
-pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError};
+pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PeerId};
 pub use message::{BlockRequest, Frame, FrameError, FrameLimits, Message};

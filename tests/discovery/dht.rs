@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use femtotorrent::discovery::dht::{Dht, DhtOptions};
 use femtotorrent::message::Event;
+use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::BindAddress;
 
 use crate::folder::TestFolder;
@@ -66,8 +67,8 @@ fn in_a_network_of_thirty_whoever_announces_is_found() {
     let (nodes, _) = network(81, 30);
     let hash = [0x81; 20];
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
-    let _announcing = nodes[7].search(hash, Some(7_777), events);
-    let _searching = nodes[22].search(hash, None, wanting);
+    let _announcing = nodes[7].search(InfoHash(hash), Some(7_777), events);
+    let _searching = nodes[22].search(InfoHash(hash), None, wanting);
     wait_for(&wanted, SocketAddr::from(([127, 0, 81, 8], 7_777)));
 }
 
@@ -79,12 +80,12 @@ fn a_dead_node_and_a_name_that_nobody_has_delay_nobody() {
     let nobody = ("no host has this name".to_owned(), 6881);
     let ours = node([127, 0, 82, 8], &[dead, nobody.clone(), good]);
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
-    let _announcing = nodes[1].search([0x82; 20], Some(7_777), events);
-    let _searching = ours.search([0x82; 20], None, wanting);
+    let _announcing = nodes[1].search(InfoHash([0x82; 20]), Some(7_777), events);
+    let _searching = ours.search(InfoHash([0x82; 20]), None, wanting);
     wait_for(&wanted, SocketAddr::from(([127, 0, 82, 2], 7_777)));
     // With nobody but those there is no network, and its end comes all the same.
     let alone = node([127, 0, 82, 7], &[nobody]);
-    drop(alone.search([0x82; 20], None, bounded(1).0));
+    drop(alone.search(InfoHash([0x82; 20]), None, bounded(1).0));
 }
 
 #[test]
@@ -98,10 +99,10 @@ fn nodes_are_named_by_names_and_by_torrents() {
     let fourth = node([127, 0, 83, 4], &[]);
     fourth.contact(SocketAddr::from(([127, 0, 0, 1], port)));
     let (events, _inbox) = inbox();
-    let _announcing = second.search([0x83; 20], Some(7_777), events);
+    let _announcing = second.search(InfoHash([0x83; 20]), Some(7_777), events);
     for other in [&third, &fourth] {
         let (wanting, wanted) = inbox();
-        let _searching = other.search([0x83; 20], None, wanting);
+        let _searching = other.search(InfoHash([0x83; 20]), None, wanting);
         wait_for(&wanted, SocketAddr::from(([127, 0, 83, 2], 7_777)));
     }
 }
@@ -114,20 +115,20 @@ fn the_nodes_of_the_last_time_are_enough_to_begin_with() {
     let hash = [0x84; 20];
     let announced = SocketAddr::from(([127, 0, 84, 5], 7_777));
     let (events, _inbox) = inbox();
-    let _announcing = nodes[4].search(hash, Some(announced.port()), events);
+    let _announcing = nodes[4].search(InfoHash(hash), Some(announced.port()), events);
     let begin = |nodes: &[(String, u16)]| {
         Dht::start(DhtOptions { nodes: nodes.to_vec(), saved: saved.clone(), ..options([127, 0, 84, 200]) })
             .unwrap()
     };
     let (wanting, wanted) = inbox();
     let ours = begin(&[name]);
-    let searching = ours.search(hash, None, wanting);
+    let searching = ours.search(InfoHash(hash), None, wanting);
     wait_for(&wanted, announced);
     drop((searching, ours));
 
     let (wanting, wanted) = inbox();
     let again = begin(&[]);
-    let _searching = again.search(hash, None, wanting);
+    let _searching = again.search(InfoHash(hash), None, wanting);
     wait_for(&wanted, announced);
 }
 
@@ -146,11 +147,11 @@ fn what_an_inbox_has_no_room_for_comes_later() {
     let (nodes, _) = network(86, 4);
     let hash = [0x86; 20];
     let (events, _inbox) = inbox();
-    let _announcing = nodes[1].search(hash, Some(7_777), events);
+    let _announcing = nodes[1].search(InfoHash(hash), Some(7_777), events);
     let ((witnessing, witness), (wanting, wanted)) = (inbox(), bounded(1));
     wanting.send(Event::Stop).unwrap();
-    let _searching = nodes[2].search(hash, None, wanting);
-    let _also = nodes[3].search(hash, None, witnessing);
+    let _searching = nodes[2].search(InfoHash(hash), None, wanting);
+    let _also = nodes[3].search(InfoHash(hash), None, witnessing);
     wait_for(&witness, SocketAddr::from(([127, 0, 86, 2], 7_777)));
     assert!(matches!(wanted.recv_timeout(DEADLINE), Ok(Event::Stop)));
     wait_for(&wanted, SocketAddr::from(([127, 0, 86, 2], 7_777)));
@@ -168,8 +169,8 @@ fn ipv6_is_a_network_of_its_own() {
     let name = (here.to_string(), first.port(false).unwrap());
     let second = Dht::start(DhtOptions { nodes: vec![name], ..options(here) }).unwrap();
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
-    let _announcing = second.search([0x87; 20], Some(7_777), events);
-    let _searching = first.search([0x87; 20], None, wanting);
+    let _announcing = second.search(InfoHash([0x87; 20]), Some(7_777), events);
+    let _searching = first.search(InfoHash([0x87; 20]), None, wanting);
     wait_for(&wanted, SocketAddr::new(here, 7_777));
 }
 
@@ -178,10 +179,10 @@ fn a_search_that_has_ended_finds_nothing_and_a_later_one_counts() {
     let (nodes, _) = network(88, 4);
     let hash = [0x88; 20];
     let (events, _inbox) = inbox();
-    let _announcing = nodes[1].search(hash, Some(7_777), events);
+    let _announcing = nodes[1].search(InfoHash(hash), Some(7_777), events);
     let ((one, first), (two, second)) = (inbox(), inbox());
-    let earlier = nodes[2].search(hash, None, one);
-    let _later = nodes[2].search(hash, None, two);
+    let earlier = nodes[2].search(InfoHash(hash), None, one);
+    let _later = nodes[2].search(InfoHash(hash), None, two);
     drop(earlier);
     wait_for(&second, SocketAddr::from(([127, 0, 88, 2], 7_777)));
     // Nobody has the other end of the earlier one's inbox any more.

@@ -3,14 +3,15 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use femtotorrent::discovery::dht::Dht;
+use femtotorrent::metainfo::InfoHash;
 
 use crate::dht::{inbox, name_of, network, node, wait_for};
 
 /// Whether the node still does its work: finds what another announces.
 fn still_works(victim: &Dht, nodes: &[Dht], network: u8, hash: [u8; 20]) {
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
-    let _announcing = nodes[1].search(hash, Some(7_777), events);
-    let _searching = victim.search(hash, None, wanting);
+    let _announcing = nodes[1].search(InfoHash(hash), Some(7_777), events);
+    let _searching = victim.search(InfoHash(hash), None, wanting);
     wait_for(&wanted, SocketAddr::from(([127, 0, network, 2], 7_777)));
 }
 
@@ -55,7 +56,7 @@ fn answers_from_the_wrong_address_are_none() {
     let victim = node(ours, &[name, (waiting.ip().to_string(), waiting.port())]);
     let hash = [0x92; 20];
     let (wanting, wanted) = inbox();
-    let searching = victim.search(hash, None, wanting);
+    let searching = victim.search(InfoHash(hash), None, wanting);
     let mut packet = [0; 1_500];
     let (length, from) = honest.recv_from(&mut packet).unwrap();
     // Its transaction is no secret to whoever can read it; only the address is missing.

@@ -1,6 +1,7 @@
 //! What peers get from us that connect and keep to the protocol: which messages come when, and that
 //! each block is the right one.
 
+use femtotorrent::metainfo::InfoHash;
 use std::fs::{self, File};
 use std::io;
 use std::sync::Arc;
@@ -130,7 +131,7 @@ fn some_pieces_are_served_while_we_choke() {
     let seeder = Seeder::start(&sample, &[]);
     let mut talk = seeder.meet(FAST);
     talk.say(Message::HaveNone).unwrap();
-    let given = allowed_fast([127, 0, 0, 1].into(), &sample.info_hash(), sample.pieces(), 10);
+    let given = allowed_fast([127, 0, 0, 1].into(), InfoHash(sample.info_hash()), sample.pieces(), 10);
     for piece in &given {
         talk.wait_for(&Said::AllowedFast(*piece)).unwrap();
     }

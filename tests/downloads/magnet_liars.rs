@@ -1,6 +1,7 @@
 //! Peers that mean harm while nothing but the info-hash is known: each is dropped or borne, and the honest
 //! peer gives metadata and payload.
 
+use femtotorrent::metainfo::InfoHash;
 use std::fs;
 use std::io;
 use std::sync::Arc;
@@ -220,7 +221,7 @@ fn peers_that_never_answer_keep_nobody_waiting() {
 #[test]
 fn metadata_of_a_usual_size_finds_room_beside_what_many_claim_and_never_complete() {
     let honest = info(&with_long_metadata());
-    let mut gathering = MetadataAssembly::new(Sha1::digest(&honest).into());
+    let mut gathering = MetadataAssembly::new(InfoHash(Sha1::digest(&honest).into()));
     for (liar, size) in [(1, 31), (2, 31), (3, 30), (4, 30)] {
         gathering.joined(liar, size * MIB as u64).unwrap();
     }

@@ -1,6 +1,7 @@
 //! What leaves the program to find peers, as everybody sees it who could: nodes of the DHT, hosts of the
 //! local network, and peers. Of a private torrent (BEP 27) none of them may hear.
 
+use femtotorrent::metainfo::InfoHash;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -147,7 +148,7 @@ impl Scene {
         // What was sent has arrived, as all of it stays on this host.
         while let Some((length, _)) = self.group.hear(&mut packet, Instant::now()).unwrap() {
             let packet = SearchPacket::from_wire(&packet[..length]);
-            if packet.is_some_and(|packet| packet.info_hashes.contains(&hash)) {
+            if packet.is_some_and(|packet| packet.info_hashes.contains(&InfoHash(hash))) {
                 return true;
             }
         }

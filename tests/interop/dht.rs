@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 use femtotorrent::discovery::dht::{Dht, DhtOptions};
 use femtotorrent::message::Event;
+use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::BindAddress;
 
 use crate::foreign::Nodes;
@@ -43,7 +44,7 @@ fn what_libtorrent_announces_we_find() {
     let peer = nodes.announce([0x61; 20]);
     let ours = node([127, 0, 61, 100], &nodes);
     let (events, inbox) = bounded(64);
-    let _search = ours.search([0x61; 20], None, events);
+    let _search = ours.search(InfoHash([0x61; 20]), None, events);
     wait_for(&inbox, peer);
 }
 
@@ -52,7 +53,7 @@ fn what_we_announce_libtorrent_finds() {
     let mut nodes = Nodes::start(12, 62);
     let ours = node([127, 0, 62, 100], &nodes);
     let (events, _inbox) = bounded(64);
-    let _search = ours.search([0x62; 20], Some(7_001), events);
+    let _search = ours.search(InfoHash([0x62; 20]), Some(7_001), events);
     nodes.find([0x62; 20], SocketAddr::from(([127, 0, 62, 100], 7_001)));
 }
 
@@ -63,13 +64,13 @@ fn a_lookup_of_ours_costs_at_most_half_as_much_again_as_one_of_libtorrents() {
     let ours = node([127, 0, 65, 100], &nodes);
     let (mut their_cost, mut our_cost) = (0, 0);
     for round in 0..8 {
-        let hash = [0x65 ^ round * 31; 20];
+        let hash = [0x65 ^ (round * 31); 20];
         let peer = nodes.announce(hash);
         let before = (nodes.settle(them).0, nodes.settle(us).0);
         nodes.look(hash, peer);
         their_cost += nodes.settle(them).0 - before.0;
         let (events, inbox) = bounded(64);
-        let _search = ours.search(hash, None, events);
+        let _search = ours.search(InfoHash(hash), None, events);
         wait_for(&inbox, peer);
         our_cost += nodes.settle(us).0 - before.1;
     }

@@ -70,7 +70,10 @@ fn a_tracker_hears_started_completed_and_stopped_under_one_connection_id() {
     assert_eq!(events, [2, 1, 3]);
     for one in &asked[1..] {
         assert_eq!((one.connection, one.from), (asked[1].connection, asked[0].from));
-        assert_eq!((&one.rest[..20], &one.rest[20..40]), (&IDENTITY.info_hash[..], &IDENTITY.peer_id[..]));
+        assert_eq!(
+            (&one.rest[..20], &one.rest[20..40]),
+            (&IDENTITY.info_hash.0[..], &IDENTITY.peer_id.0[..])
+        );
         assert_eq!(one.rest[72..76], 0xc0ffee_u32.to_be_bytes());
         assert_eq!(one.rest[80..], *b"\0\x01\x02\x18/announce?passkey=secret");
     }
@@ -310,12 +313,12 @@ fn all_trackers_are_scraped_and_each_has_its_own_answer() {
     let udp = UdpTracker::start(V4, &[]);
     let http = Tracker::start(&[]);
     let numbers = b"d8:completei1e10:downloadedi2e10:incompletei3ee";
-    let body = [b"d5:filesd20:", IDENTITY.info_hash.as_slice(), numbers, b"ee"].concat();
+    let body = [b"d5:filesd20:", IDENTITY.info_hash.0.as_slice(), numbers, b"ee"].concat();
     http.script(Reply::Body(body));
     let nobody = nobody();
     let urls = [http.url(), udp.url(), nobody, "http://127.0.0.1:1/a".into(), "wss://a/announce".into()];
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let found = scrape_all(&urls, &IDENTITY.info_hash, BindAddress::any());
+    let found = scrape_all(&urls, IDENTITY.info_hash, BindAddress::any());
     let numbers = |complete, incomplete, downloaded| {
         Ok(Scrape { complete: Some(complete), incomplete: Some(incomplete), downloaded: Some(downloaded) })
     };
@@ -326,6 +329,6 @@ fn all_trackers_are_scraped_and_each_has_its_own_answer() {
         [Err(TrackerError::NoScrape), Err(TrackerError::UnsupportedProtocol("wss".into()))]
     );
     let asked = http.announces();
-    assert_eq!((asked[0].path(), asked[0].bytes("info_hash")), ("/scrape", Some(&IDENTITY.info_hash[..])));
-    assert_eq!((actions(&udp.asked()), &udp.asked()[1].rest[..]), (vec![0, 2], &IDENTITY.info_hash[..]));
+    assert_eq!((asked[0].path(), asked[0].bytes("info_hash")), ("/scrape", Some(&IDENTITY.info_hash.0[..])));
+    assert_eq!((actions(&udp.asked()), &udp.asked()[1].rest[..]), (vec![0, 2], &IDENTITY.info_hash.0[..]));
 }

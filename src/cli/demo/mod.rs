@@ -48,7 +48,7 @@ pub fn run(output_dir: Option<&Path>) -> Result<Exit, Failure> {
         geometry.pieces().filter(|piece| has(piece.get())).for_each(|piece| {
             pieces.insert(piece);
         });
-        Seed { info_hash: metainfo.info_hash.0, geometry, payload: Arc::clone(&payload), pieces }
+        Seed { info_hash: metainfo.info_hash, geometry, payload: Arc::clone(&payload), pieces }
     };
     // Each lacks every third piece, but not the same ones.
     let has: [fn(u32) -> bool; 2] = [|piece| piece % 3 != 1, |piece| piece % 3 != 0];

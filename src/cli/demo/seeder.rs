@@ -6,8 +6,9 @@
 //! the read, so that a cancel is heard before the block leaves.
 
 use super::server::Server;
+use crate::metainfo::InfoHash;
 use crate::piece::{Bitfield, Geometry};
-use crate::wire::{BlockRequest, Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message};
+use crate::wire::{BlockRequest, Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -24,7 +25,7 @@ const MAX_ASKED: usize = 500;
 /// What a seeder serves.
 pub struct Seed {
     /// Which torrent.
-    pub info_hash: [u8; 20],
+    pub info_hash: InfoHash,
     /// How it is cut.
     pub geometry: Geometry,
     /// All of its bytes.
@@ -105,7 +106,7 @@ impl Seed {
         }
         let mut peer_id = *b"-FMdemo-............";
         peer_id.iter_mut().skip(8).for_each(|byte| *byte = fastrand::alphanumeric() as u8);
-        Ok(Handshake { reserved: [0; 8], info_hash: self.info_hash, peer_id })
+        Ok(Handshake { reserved: [0; 8], info_hash: self.info_hash, peer_id: PeerId(peer_id) })
     }
 
     /// The bytes of a block of a piece that we have. A request is a stranger's: it is checked.

@@ -9,6 +9,7 @@ use super::id::NodeId;
 use super::node::{Node, Output};
 use super::packet::{Ask, Body, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, VERSION};
 use super::table::BUCKET_SIZE;
+use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 
 /// Bytes of the longest packet that we send (BEP 32, "maximum packet size").
@@ -37,9 +38,9 @@ impl Node {
             Ask::GetPeers(info_hash) => {
                 token = self.tokens.give(from.ip(), self.now);
                 Body::Response(Response {
-                    values: self.announced.peers(&info_hash, self.now, &mut self.random),
+                    values: self.announced.peers(info_hash, self.now, &mut self.random),
                     token: Some(&token),
-                    ..self.closest(query, NodeId(info_hash))
+                    ..self.closest(query, NodeId(info_hash.0))
                 })
             }
             Ask::AnnouncePeer { info_hash, port, token } => {
@@ -83,7 +84,7 @@ impl Node {
     }
 
     /// Keeps an announce whose token is good, which also proves the address.
-    pub(super) fn remember(&mut self, info_hash: [u8; 20], peer: SocketAddr, from: SocketAddr) {
+    pub(super) fn remember(&mut self, info_hash: InfoHash, peer: SocketAddr, from: SocketAddr) {
         self.callers.proved(from.ip(), self.now);
         self.announced.add(info_hash, peer, self.now);
         self.found(info_hash, vec![peer]);

@@ -27,6 +27,7 @@ pub use node::{Node, Output, Settings};
 
 use crate::discovery::spawn;
 use crate::message::Event;
+use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, IpFamily, UdpPort};
 use bootstrap::ROUTERS;
 use crossbeam_channel::Sender;
@@ -71,7 +72,7 @@ pub struct Dht {
 #[derive(Debug)]
 pub struct Search {
     desk: Arc<Desk>,
-    info_hash: [u8; 20],
+    info_hash: InfoHash,
     events: Sender<Event>,
 }
 
@@ -115,7 +116,7 @@ impl Dht {
     /// Searches for peers of this torrent, and sends them as [`Event::Found`], until the search is dropped.
     /// Says that peers come in at the port `announce`, where there is one. Where a torrent is searched for
     /// twice, the later search counts.
-    pub fn search(&self, info_hash: [u8; 20], announce: Option<u16>, events: Sender<Event>) -> Search {
+    pub fn search(&self, info_hash: InfoHash, announce: Option<u16>, events: Sender<Event>) -> Search {
         self.desk.tell(&Command::Search(info_hash, announce, events.clone()));
         Search { desk: Arc::clone(&self.desk), info_hash, events }
     }

@@ -17,6 +17,7 @@ use super::rate_limits::{Allowance, Callers};
 use super::searches::Search;
 use super::table::{BUCKET_SIZE, Place, Table};
 use super::tokens::Tokens;
+use crate::metainfo::InfoHash;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -67,7 +68,7 @@ pub enum Output {
     /// Peers of a torrent that is searched for.
     Found {
         /// The torrent.
-        info_hash: [u8; 20],
+        info_hash: InfoHash,
         /// Each one is told once in a lookup.
         peers: Vec<SocketAddr>,
     },
@@ -273,7 +274,7 @@ impl Node {
                         .filter(|peer| family.has(*peer) && is_believable(*peer, asked.to.ip()))
                         .take(256);
                     let peers = running.lookup.new_peers(believed);
-                    let info_hash = running.lookup.target().0;
+                    let info_hash = InfoHash(running.lookup.target().0);
                     self.found(info_hash, peers);
                 }
                 if !counts {

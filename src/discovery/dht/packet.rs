@@ -7,6 +7,7 @@
 use super::addresses::{Contact, Family, read_address, read_contact, write_address};
 use super::id::NodeId;
 use crate::bencode::{Dictionary, Item, Value};
+use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 
 /// Bytes of the longest packet that is looked at: what fits into one frame of most networks.
@@ -68,11 +69,11 @@ pub enum Ask<'a> {
     /// For the nodes closest to this.
     FindNode(NodeId),
     /// For peers of this torrent, and the nodes closest to it.
-    GetPeers([u8; 20]),
+    GetPeers(InfoHash),
     /// To be remembered as a peer.
     AnnouncePeer {
         /// Of this torrent.
-        info_hash: [u8; 20],
+        info_hash: InfoHash,
         /// The port; `None` is the one that the packet comes from (`implied_port`).
         port: Option<u16>,
         /// What was given out to this address shortly before.
@@ -194,6 +195,7 @@ impl<'a> Query<'a> {
                 _ => {}
             }
         }
+        let info_hash = info_hash.map(InfoHash);
         let port = if implied { Some(None) } else { port.filter(|port| *port != 0).map(Some) };
         let ask = match name {
             b"ping" => Some(Ask::Ping),
@@ -214,9 +216,9 @@ impl<'a> Query<'a> {
         let mut arguments = vec![("id", self.id.item())];
         match self.ask {
             Ask::FindNode(target) => arguments.push(("target", target.item())),
-            Ask::GetPeers(info_hash) => arguments.push(("info_hash", NodeId(info_hash).item())),
+            Ask::GetPeers(info_hash) => arguments.push(("info_hash", NodeId(info_hash.0).item())),
             Ask::AnnouncePeer { info_hash, port, token } => {
-                arguments.push(("info_hash", NodeId(info_hash).item()));
+                arguments.push(("info_hash", NodeId(info_hash.0).item()));
                 arguments.push(("port", i64::from(port.unwrap_or_default()).into()));
                 arguments.push(("token", token.into()));
                 if port.is_none() {
@@ -335,8 +337,11 @@ mod tests {
 
     /// One of everything.
     fn all() -> Vec<Packet<'static>> {
-        let announce =
-            |port| Ask::AnnouncePeer { info_hash: *b"mnopqrstuvwxyz123456", port, token: b"aoeusnth" };
+        let announce = |port| Ask::AnnouncePeer {
+            info_hash: InfoHash(*b"mnopqrstuvwxyz123456"),
+            port,
+            token: b"aoeusnth",
+        };
         let full = Response {
             id: id(1),
             nodes: vec![contact(2, "1.2.3.4:5"), contact(3, "[2001:db8::1]:6")],
@@ -344,11 +349,11 @@ mod tests {
             token: Some(b"t"),
         };
         let want = Some(Want { v4: true, v6: true });
-        let wanting = Query { id: id(1), ask: Ask::GetPeers([7; 20]), want };
+        let wanting = Query { id: id(1), ask: Ask::GetPeers(InfoHash([7; 20])), want };
         vec![
             query(Ask::Ping),
             query(Ask::FindNode(NodeId(*b"mnopqrstuvwxyz123456"))),
-            query(Ask::GetPeers(*b"mnopqrstuvwxyz123456")),
+            query(Ask::GetPeers(InfoHash(*b"mnopqrstuvwxyz123456"))),
             query(announce(Some(6881))),
             query(announce(None)),
             Packet { read_only: true, version: b"FM\0\x01", ..packet(Body::Query(wanting)) },
@@ -413,7 +418,7 @@ mod tests {
         long.transaction = &[7; LONGEST_TRANSACTION + 1];
         assert_eq!(Packet::from_wire(&long.to_wire()), None);
         let token = [7; LARGEST_PACKET];
-        long = query(Ask::AnnouncePeer { info_hash: [0; 20], port: None, token: &token });
+        long = query(Ask::AnnouncePeer { info_hash: InfoHash([0; 20]), port: None, token: &token });
         assert_eq!(Packet::from_wire(&long.to_wire()), None);
     }
 

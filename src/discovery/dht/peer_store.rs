@@ -4,6 +4,7 @@
 //! is forgotten after half an hour.
 
 use super::addresses::owner;
+use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ const MAX_OF_ONE_OWNER: usize = 4;
 
 #[derive(Debug)]
 struct Torrent {
-    info_hash: [u8; 20],
+    info_hash: InfoHash,
     /// In the order in which they were announced.
     peers: Vec<(SocketAddr, Instant)>,
 }
@@ -30,15 +31,15 @@ pub struct Announced {
 
 impl Announced {
     /// Remembers a peer. Where there is no room, the peer or the torrent announced longest ago goes.
-    pub fn add(&mut self, info_hash: [u8; 20], peer: SocketAddr, now: Instant) {
+    pub fn add(&mut self, info_hash: InfoHash, peer: SocketAddr, now: Instant) {
         self.torrents.retain(|torrent| torrent.last().is_some_and(|last| is_fresh(last, now)));
-        if self.place(&info_hash).is_err() && self.torrents.len() >= MAX_TORRENTS {
+        if self.place(info_hash).is_err() && self.torrents.len() >= MAX_TORRENTS {
             let oldest = self.torrents.iter().enumerate().min_by_key(|(_, torrent)| torrent.last());
             if let Some((oldest, _)) = oldest {
                 self.torrents.remove(oldest);
             }
         }
-        let at = match self.place(&info_hash) {
+        let at = match self.place(info_hash) {
             Ok(at) => at,
             Err(at) => {
                 self.torrents.insert(at, Torrent { info_hash, peers: Vec::new() });
@@ -58,7 +59,7 @@ impl Announced {
     }
 
     /// The peers of a torrent, in an order by lot: the first few are a fair choice.
-    pub fn peers(&self, info_hash: &[u8; 20], now: Instant, random: &mut fastrand::Rng) -> Vec<SocketAddr> {
+    pub fn peers(&self, info_hash: InfoHash, now: Instant, random: &mut fastrand::Rng) -> Vec<SocketAddr> {
         let torrent = self.place(info_hash).ok().and_then(|at| self.torrents.get(at));
         let Some(torrent) = torrent else { return Vec::new() };
         let fresh = torrent.peers.iter().filter(|(_, since)| is_fresh(*since, now));
@@ -67,8 +68,8 @@ impl Announced {
         peers
     }
 
-    fn place(&self, info_hash: &[u8; 20]) -> Result<usize, usize> {
-        self.torrents.binary_search_by(|torrent| torrent.info_hash.cmp(info_hash))
+    fn place(&self, info_hash: InfoHash) -> Result<usize, usize> {
+        self.torrents.binary_search_by(|torrent| torrent.info_hash.cmp(&info_hash))
     }
 }
 
@@ -91,20 +92,20 @@ mod tests {
     }
 
     fn peers(announced: &Announced, torrent: u8, now: Instant) -> Vec<SocketAddr> {
-        announced.peers(&[torrent; 20], now, &mut fastrand::Rng::with_seed(1))
+        announced.peers(InfoHash([torrent; 20]), now, &mut fastrand::Rng::with_seed(1))
     }
 
     #[test]
     fn a_peer_is_remembered_once_and_half_an_hour() {
         let start = Instant::now();
         let mut announced = Announced::default();
-        announced.add([1; 20], peer(1, 1), start);
-        announced.add([1; 20], peer(1, 1), start + LIFETIME / 2);
-        announced.add([2; 20], peer(2, 1), start);
+        announced.add(InfoHash([1; 20]), peer(1, 1), start);
+        announced.add(InfoHash([1; 20]), peer(1, 1), start + LIFETIME / 2);
+        announced.add(InfoHash([2; 20]), peer(2, 1), start);
         assert_eq!(peers(&announced, 1, start), [peer(1, 1)]);
         assert_eq!(peers(&announced, 1, start + LIFETIME), [peer(1, 1)]);
         assert!(peers(&announced, 2, start + LIFETIME).is_empty());
-        announced.add([3; 20], peer(1, 1), start + LIFETIME * 2);
+        announced.add(InfoHash([3; 20]), peer(1, 1), start + LIFETIME * 2);
         assert_eq!(announced.torrents.len(), 1);
     }
 
@@ -113,20 +114,20 @@ mod tests {
         let start = Instant::now();
         let mut announced = Announced::default();
         for number in 0..200 {
-            announced.add([1; 20], peer(7, number + 1), start);
+            announced.add(InfoHash([1; 20]), peer(7, number + 1), start);
         }
         let mut ports: Vec<u16> = peers(&announced, 1, start).iter().map(SocketAddr::port).collect();
         ports.sort_unstable();
         assert_eq!(ports, [197, 198, 199, 200]);
         for number in 0..200 {
-            announced.add([1; 20], peer(number, 1), start);
+            announced.add(InfoHash([1; 20]), peer(number, 1), start);
         }
         assert_eq!(peers(&announced, 1, start).len(), MAX_PEERS);
         assert!(peers(&announced, 1, start).contains(&peer(199, 1)));
         for number in 0..2000_u32 {
             let mut info_hash = [9; 20];
             info_hash[..4].copy_from_slice(&number.to_be_bytes());
-            announced.add(info_hash, peer(number, 1), start + Duration::from_millis(number.into()));
+            announced.add(InfoHash(info_hash), peer(number, 1), start + Duration::from_millis(number.into()));
         }
         assert_eq!(announced.torrents.len(), MAX_TORRENTS);
         assert!(peers(&announced, 1, start).is_empty());

@@ -6,6 +6,7 @@
 use super::lookup::Lookup;
 use super::node::{Node, Output, Purpose};
 use super::packet::{Ask, Body, Packet, Query, VERSION};
+use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -154,7 +155,7 @@ impl Node {
         {
             let (number, target) = (*number, lookup.target());
             let ask = match purpose {
-                Purpose::Search => Ask::GetPeers(target.0),
+                Purpose::Search => Ask::GetPeers(InfoHash(target.0)),
                 Purpose::Join | Purpose::Refresh => Ask::FindNode(target),
             };
             if !self.ask(next, ask, Aim::Lookup(number)) {

@@ -9,6 +9,7 @@ use super::node::{Node, Output, Purpose};
 use super::packet::Ask;
 use super::queries::Aim;
 use super::table::BUCKET_SIZE;
+use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ const MAX_TOLD: usize = 64;
 /// A torrent that is searched for.
 #[derive(Debug)]
 pub(super) struct Search {
-    info_hash: [u8; 20],
+    info_hash: InfoHash,
     announce: Option<u16>,
     running: bool,
     /// When the next lookup is due.
@@ -59,7 +60,7 @@ pub(super) struct Search {
 impl Node {
     /// Searches for the peers of a torrent until [`forget`](Node::forget), and announces this port. For one
     /// that is searched for already, changes the port.
-    pub fn search(&mut self, info_hash: [u8; 20], announce: Option<u16>, now: Instant) {
+    pub fn search(&mut self, info_hash: InfoHash, announce: Option<u16>, now: Instant) {
         self.now = now;
         if let Some(search) = self.find(info_hash) {
             if search.announce != announce {
@@ -84,7 +85,7 @@ impl Node {
 
     /// Peers are wanted: brings the next lookup nearer, to five seconds after the last one (thirty, where
     /// many were in vain).
-    pub fn need_peers(&mut self, info_hash: [u8; 20], now: Instant) {
+    pub fn need_peers(&mut self, info_hash: InfoHash, now: Instant) {
         self.now = now;
         if let Some(search) = self.find(info_hash) {
             let wait = if search.in_vain < PATIENT { NOBODY } else { IN_VAIN };
@@ -95,21 +96,21 @@ impl Node {
     }
 
     /// Ends a search.
-    pub fn forget(&mut self, info_hash: [u8; 20]) {
+    pub fn forget(&mut self, info_hash: InfoHash) {
         self.searches.retain(|search| search.info_hash != info_hash);
         self.lookups.retain(|running| {
-            running.purpose != Purpose::Search || running.lookup.target() != NodeId(info_hash)
+            running.purpose != Purpose::Search || running.lookup.target() != NodeId(info_hash.0)
         });
     }
 
     /// Hands out peers of a torrent that is searched for.
-    pub(super) fn found(&mut self, info_hash: [u8; 20], peers: Vec<SocketAddr>) {
+    pub(super) fn found(&mut self, info_hash: InfoHash, peers: Vec<SocketAddr>) {
         if !peers.is_empty() && self.find(info_hash).is_some() {
             self.outputs.push_back(Output::Found { info_hash, peers });
         }
     }
 
-    fn find(&mut self, info_hash: [u8; 20]) -> Option<&mut Search> {
+    fn find(&mut self, info_hash: InfoHash) -> Option<&mut Search> {
         self.searches.iter_mut().find(|search| search.info_hash == info_hash)
     }
 
@@ -138,9 +139,9 @@ impl Node {
             running += 1;
             started = true;
             let info_hash = search.info_hash;
-            let mut lookup = self.lookup(NodeId(info_hash));
+            let mut lookup = self.lookup(NodeId(info_hash.0));
             // Some may have been announced to us.
-            let ours = self.announced.peers(&info_hash, self.now, &mut self.random);
+            let ours = self.announced.peers(info_hash, self.now, &mut self.random);
             let ours = lookup.new_peers(ours.into_iter());
             self.found(info_hash, ours);
             self.run(Purpose::Search, lookup);
@@ -159,7 +160,7 @@ impl Node {
     /// A lookup is over: announces, and says when the next one is.
     pub(super) fn searched(&mut self, lookup: Lookup) {
         let (now, nodes) = (self.now, self.table.len());
-        let Some(search) = self.find(lookup.target().0) else { return };
+        let Some(search) = self.find(InfoHash(lookup.target().0)) else { return };
         let before = std::mem::replace(&mut search.reached, lookup.answers());
         search.running = false;
         search.ended = Some(now);

@@ -10,6 +10,7 @@ use super::bootstrap::{self, Names, Schedule};
 use super::node::{Node, Output, Settings};
 use super::saved_nodes::{Known, Saved};
 use crate::message::Event;
+use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
 use crate::strategy::Source;
 use crossbeam_channel::{Sender, TrySendError};
@@ -37,11 +38,11 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
 #[derive(Clone, Debug)]
 pub(super) enum Command {
     /// Search for the peers of this torrent, and announce this port.
-    Search([u8; 20], Option<u16>, Sender<Event>),
+    Search(InfoHash, Option<u16>, Sender<Event>),
     /// Peers of this torrent are wanted.
-    NeedPeers([u8; 20]),
+    NeedPeers(InfoHash),
     /// End the search whose peers go there.
-    Forget([u8; 20], Sender<Event>),
+    Forget(InfoHash, Sender<Event>),
     /// A node may be there.
     Contact(SocketAddr),
     /// A node may be there, which is to be asked only by those who know few.
@@ -119,7 +120,7 @@ pub(super) struct Service {
 
 /// Where the peers of a torrent go.
 struct Search {
-    info_hash: [u8; 20],
+    info_hash: InfoHash,
     events: Sender<Event>,
     /// Those for which there was no room.
     untold: Vec<SocketAddr>,

@@ -1,5 +1,6 @@
 use super::packet::{Ask, Body, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
 use super::{Contact, Family, Node, NodeId, Output, Settings};
+use crate::metainfo::InfoHash;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -112,16 +113,16 @@ fn no_answer_to_a_stranger_is_three_times_its_question() {
                 Family::V4 => SocketAddr::from(([61, number as u8, 1, 1], number)),
                 Family::V6 => SocketAddr::from(([0x2001, 0xdb9, number, 0, 0, 0, 0, 1], number)),
             };
-            stage.node.remember([7; 20], peer, peer);
+            stage.node.remember(InfoHash([7; 20]), peer, peer);
         }
         stage.sent();
         let asks = [
             Ask::Ping,
             Ask::FindNode(announced),
-            Ask::GetPeers(info_hash),
-            Ask::GetPeers([8; 20]),
-            Ask::AnnouncePeer { info_hash, port: Some(1), token: b"none" },
-            Ask::AnnouncePeer { info_hash, port: None, token: b"" },
+            Ask::GetPeers(InfoHash(info_hash)),
+            Ask::GetPeers(InfoHash([8; 20])),
+            Ask::AnnouncePeer { info_hash: InfoHash(info_hash), port: Some(1), token: b"none" },
+            Ask::AnnouncePeer { info_hash: InfoHash(info_hash), port: None, token: b"" },
             Ask::Malformed,
             Ask::Unknown,
         ];
@@ -153,7 +154,7 @@ fn no_answer_to_a_stranger_is_three_times_its_question() {
         // A good token proves the address, and then there is more.
         let (_, answer) = stage.ask(stranger, asks[3]);
         let token = token(&answer);
-        stage.ask(stranger, Ask::AnnouncePeer { info_hash: [9; 20], port: None, token: &token });
+        stage.ask(stranger, Ask::AnnouncePeer { info_hash: InfoHash([9; 20]), port: None, token: &token });
         for (ask, before) in asks.into_iter().zip(of_strangers).skip(1).take(3) {
             stage.now += SECOND;
             let (_, answer) = stage.ask(stranger, ask);
@@ -168,18 +169,18 @@ fn an_announce_needs_the_token_of_its_own_address() {
     let mut stage = stage(Family::V4, false);
     let (one, other) = (address("9.9.9.9:9"), address("8.8.8.8:8"));
     let info_hash = [7; 20];
-    let token = token(&stage.ask(one, Ask::GetPeers(info_hash)).1);
+    let token = token(&stage.ask(one, Ask::GetPeers(InfoHash(info_hash))).1);
     let error = |answer: &[u8]| match Packet::from_wire(answer).unwrap().body {
         Body::Error(code) => Some(code),
         _ => None,
     };
-    let announce = |port| Ask::AnnouncePeer { info_hash, port, token: &token };
+    let announce = |port| Ask::AnnouncePeer { info_hash: InfoHash(info_hash), port, token: &token };
     assert_eq!(error(&stage.ask(other, announce(Some(5))).1), Some(PROTOCOL_ERROR));
     assert_eq!(error(&stage.ask(one, announce(None)).1), None);
     stage.now += 11 * 60 * SECOND;
     assert_eq!(error(&stage.ask(one, announce(Some(5))).1), Some(PROTOCOL_ERROR));
     assert_eq!(error(&stage.ask(one, Ask::Unknown).1), Some(UNKNOWN_METHOD));
-    let (_, answer) = stage.ask(other, Ask::GetPeers(info_hash));
+    let (_, answer) = stage.ask(other, Ask::GetPeers(InfoHash(info_hash)));
     let packet = Packet::from_wire(&answer).unwrap();
     let Body::Response(response) = packet.body else { panic!() };
     assert_eq!((response.values, packet.external), (vec![one], Some(other)));
@@ -317,7 +318,7 @@ fn a_search_without_luck_is_repeated_and_a_need_brings_it_nearer() {
             stage.now += SECOND;
             stage.node.tick(stage.now);
             if need {
-                stage.node.need_peers(info_hash, stage.now);
+                stage.node.need_peers(InfoHash(info_hash), stage.now);
             }
             loop {
                 let asked = stage.asked();
@@ -334,7 +335,7 @@ fn a_search_without_luck_is_repeated_and_a_need_brings_it_nearer() {
         }
         rounds
     };
-    stage.node.search(info_hash, None, stage.now);
+    stage.node.search(InfoHash(info_hash), None, stage.now);
     let first = rounds(&mut stage, 61, false);
     assert!((6..=13).contains(&first), "{first}");
     rounds(&mut stage, 300, false);
@@ -342,7 +343,7 @@ fn a_search_without_luck_is_repeated_and_a_need_brings_it_nearer() {
     assert!(patient <= 3, "{patient}");
     let needed = rounds(&mut stage, 300, true);
     assert!((5..=11).contains(&needed), "{needed}");
-    stage.node.forget(info_hash);
+    stage.node.forget(InfoHash(info_hash));
     assert_eq!(rounds(&mut stage, 1_000, true), 0);
 }
 

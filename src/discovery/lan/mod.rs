@@ -11,6 +11,7 @@ pub use search_packet::{MAX_HASHES, SearchPacket};
 
 use super::spawn;
 use crate::message::Event;
+use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, Group};
 use crate::strategy::Source;
 use crossbeam_channel::Sender;
@@ -50,7 +51,7 @@ pub struct Lan {
 #[derive(Debug)]
 pub struct LanRegistration {
     desk: Arc<Desk>,
-    info_hash: [u8; 20],
+    info_hash: InfoHash,
     events: Sender<Event>,
 }
 
@@ -86,7 +87,7 @@ struct List {
 
 #[derive(Debug)]
 struct Torrent {
-    info_hash: [u8; 20],
+    info_hash: InfoHash,
     events: Sender<Event>,
     /// When it is to be announced.
     due: Instant,
@@ -127,7 +128,7 @@ impl Lan {
 
     /// Announces this torrent now and then, and sends who else has it as [`Event::Found`], until the
     /// registration is dropped. Where a torrent is registered twice, the later one counts.
-    pub fn announce(&self, info_hash: [u8; 20], events: Sender<Event>) -> LanRegistration {
+    pub fn announce(&self, info_hash: InfoHash, events: Sender<Event>) -> LanRegistration {
         let torrent = Torrent { info_hash, events: events.clone(), due: Instant::now() + COMPANY };
         let mut list = self.desk.list();
         list.torrents.retain(|torrent| torrent.info_hash != info_hash);
@@ -226,7 +227,7 @@ impl Desk {
         }
     }
 
-    fn say(&self, info_hashes: &[[u8; 20]]) {
+    fn say(&self, info_hashes: &[InfoHash]) {
         for Meeting { group, address, .. } in &self.meetings {
             let packet = SearchPacket::to_wire(*address, self.port, info_hashes, &self.cookie);
             if let Err(error) = group.say(&packet) {
@@ -239,7 +240,7 @@ impl Desk {
 impl List {
     /// The torrents that are to be announced now, as many as one packet takes, those first that have waited
     /// longest. They are due again later.
-    fn take_due(&mut self, now: Instant) -> Vec<[u8; 20]> {
+    fn take_due(&mut self, now: Instant) -> Vec<InfoHash> {
         let mut info_hashes = Vec::new();
         while info_hashes.len() < MAX_HASHES
             && let Some(torrent) = self.torrents.iter_mut().min_by_key(|torrent| torrent.due)

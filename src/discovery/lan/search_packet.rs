@@ -2,6 +2,7 @@
 //!
 //! Pure. Anybody on the local network writes such packets, so nothing in one is believed to be well-formed.
 
+use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 
 /// Info-hashes in a packet that we write: with them it has fewer than 1,400 bytes, which every link takes
@@ -16,7 +17,7 @@ pub struct SearchPacket<'a> {
     /// Where the sender takes connections. Never zero.
     pub port: u16,
     /// The torrents that it has, no more than [`MAX_HASHES`].
-    pub info_hashes: Vec<[u8; 20]>,
+    pub info_hashes: Vec<InfoHash>,
     /// What the sender knows its own packets by. Empty where it does not say.
     pub cookie: &'a [u8],
 }
@@ -47,7 +48,7 @@ impl<'a> SearchPacket<'a> {
                 cookie = value;
             } else if name.eq_ignore_ascii_case(b"infohash")
                 && info_hashes.len() < MAX_HASHES
-                && let Some(info_hash) = from_hexadecimal(value)
+                && let Some(info_hash) = InfoHash::from_hex(value)
                 && !info_hashes.contains(&info_hash)
             {
                 info_hashes.push(info_hash);
@@ -59,34 +60,15 @@ impl<'a> SearchPacket<'a> {
 
     /// Writes a packet for this group: torrents, of which the first [`MAX_HASHES`] have room, and the port
     /// that peers come in at.
-    pub fn to_wire(group: SocketAddr, port: u16, info_hashes: &[[u8; 20]], cookie: &str) -> Vec<u8> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    pub fn to_wire(group: SocketAddr, port: u16, info_hashes: &[InfoHash], cookie: &str) -> Vec<u8> {
         let mut packet = FIRST_LINE.to_vec();
         packet.extend(format!("\r\nHost: {group}\r\nPort: {port}\r\n").bytes());
         for info_hash in info_hashes.iter().take(MAX_HASHES) {
-            packet.extend(b"Infohash: ");
-            let digits = info_hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-            packet.extend(digits.filter_map(|digit| DIGITS.get(usize::from(digit))));
-            packet.extend(b"\r\n");
+            packet.extend(format!("Infohash: {info_hash}\r\n").bytes());
         }
         packet.extend(format!("cookie: {cookie}\r\n\r\n\r\n").bytes());
         packet
     }
-}
-
-/// The twenty bytes that these forty digits are.
-fn from_hexadecimal(digits: &[u8]) -> Option<[u8; 20]> {
-    if digits.len() != 40 {
-        return None;
-    }
-    let mut bytes = [0; 20];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        *byte = pair.iter().try_fold(0, |byte: u8, digit| {
-            let digit = char::from(*digit).to_digit(16)?;
-            Some(byte << 4 | u8::try_from(digit).ok()?)
-        })?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -95,7 +77,7 @@ mod tests {
 
     const GROUP: &str = "239.192.152.143:6771";
 
-    fn ours(info_hashes: &[[u8; 20]]) -> Vec<u8> {
+    fn ours(info_hashes: &[InfoHash]) -> Vec<u8> {
         SearchPacket::to_wire(GROUP.parse().unwrap(), 6881, info_hashes, "1f")
     }
 
@@ -105,14 +87,15 @@ mod tests {
             Infohash: 00ff0000000000000000000000000000000000a1\r\ncookie: 1f\r\n\r\n\r\n";
         let mut info_hash = [0; 20];
         (info_hash[1], info_hash[19]) = (0xff, 0xa1);
-        assert_eq!(String::from_utf8(ours(&[info_hash])).unwrap(), expected);
-        let six = SearchPacket::to_wire("[ff15::efc0:988f]:6771".parse().unwrap(), 1, &[info_hash], "0");
+        assert_eq!(String::from_utf8(ours(&[InfoHash(info_hash)])).unwrap(), expected);
+        let six =
+            SearchPacket::to_wire("[ff15::efc0:988f]:6771".parse().unwrap(), 1, &[InfoHash(info_hash)], "0");
         assert!(String::from_utf8(six).unwrap().contains("\r\nHost: [ff15::efc0:988f]:6771\r\n"));
     }
 
     #[test]
     fn what_is_written_is_read_again_and_fits_a_packet() {
-        let many: Vec<[u8; 20]> = (0..99).map(|number| [number; 20]).collect();
+        let many: Vec<InfoHash> = (0..99).map(|number| InfoHash([number; 20])).collect();
         let packet = ours(&many);
         assert!(packet.len() < 1400);
         let read = SearchPacket::from_wire(&packet).unwrap();
@@ -127,12 +110,12 @@ mod tests {
             "0".repeat(64)
         );
         let read = SearchPacket::from_wire(theirs.as_bytes()).unwrap();
-        assert_eq!(read, SearchPacket { port: 7, info_hashes: vec![[0xab; 20]], cookie: b"" });
+        assert_eq!(read, SearchPacket { port: 7, info_hashes: vec![InfoHash([0xab; 20])], cookie: b"" });
     }
 
     #[test]
     fn a_packet_without_a_port_or_a_torrent_is_none() {
-        let good = String::from_utf8(ours(&[[9; 20]])).unwrap();
+        let good = String::from_utf8(ours(&[InfoHash([9; 20])])).unwrap();
         for (from, to) in [
             ("6881", "0"),
             ("6881", "65536"),
@@ -151,7 +134,7 @@ mod tests {
 
     #[test]
     fn no_cut_and_no_flipped_bit_breaks_the_reader() {
-        let whole = ours(&[[9; 20], [10; 20]]);
+        let whole = ours(&[InfoHash([9; 20]), InfoHash([10; 20])]);
         for end in 0..whole.len() - 4 {
             assert_eq!(SearchPacket::from_wire(&whole[..end]), None, "cut at {end}");
         }

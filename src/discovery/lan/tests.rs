@@ -1,4 +1,5 @@
 use super::*;
+use crate::metainfo::InfoHash;
 use crossbeam_channel::{Receiver, bounded, unbounded};
 
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -22,7 +23,7 @@ fn found(inbox: &Receiver<Event>) -> Vec<SocketAddr> {
 }
 
 /// A packet of another program, from this address.
-fn say(ip: [u8; 4], port: u16, info_hash: [u8; 20]) {
+fn say(ip: [u8; 4], port: u16, info_hash: InfoHash) {
     let group = Group::join(MEETINGS[0].0, BindAddress::only(ip.into())).unwrap();
     group.say(&SearchPacket::to_wire(MEETINGS[0].0, port, &[info_hash], "other")).unwrap();
 }
@@ -32,13 +33,13 @@ fn two_on_one_network_find_each_other() {
     let hash = torrent();
     let ((to_one, one), (to_two, two)) = (unbounded(), unbounded());
     let first = lan([127, 0, 41, 1], 7001);
-    let _first = (first.announce(hash, to_one), first);
+    let _first = (first.announce(InfoHash(hash), to_one), first);
     let second = lan([127, 0, 41, 2], 7002);
-    let _second = (second.announce(hash, to_two), second);
+    let _second = (second.announce(InfoHash(hash), to_two), second);
     // The first spoke when nobody listened, or later: it is heard at its next announce at the latest, and
     // hears the second at once.
     assert_eq!(found(&one), [SocketAddr::from(([127, 0, 41, 2], 7002))]);
-    say([127, 0, 41, 3], 7003, hash);
+    say([127, 0, 41, 3], 7003, InfoHash(hash));
     let of_two: Vec<_> = (0..2).map(|_| found(&two)).take_while(|found| found[0].port() != 7003).collect();
     assert!(of_two.iter().all(|found| *found == [SocketAddr::from(([127, 0, 41, 1], 7001))]), "{of_two:?}");
 }
@@ -47,19 +48,19 @@ fn two_on_one_network_find_each_other() {
 fn only_torrents_of_ours_are_heard_of_and_our_own_voice_is_not() {
     let ((events, inbox), hash) = (unbounded(), torrent());
     let lan = lan([127, 0, 42, 1], 7001);
-    let registration = lan.announce(hash, events.clone());
+    let registration = lan.announce(InfoHash(hash), events.clone());
     let (_others, others) = {
         let (events, inbox) = unbounded();
-        (lan.announce(torrent(), events), inbox)
+        (lan.announce(InfoHash(torrent()), events), inbox)
     };
-    say([127, 0, 42, 9], 1, torrent());
-    say([127, 0, 42, 9], 2, hash);
+    say([127, 0, 42, 9], 1, InfoHash(torrent()));
+    say([127, 0, 42, 9], 2, InfoHash(hash));
     assert_eq!(found(&inbox), [SocketAddr::from(([127, 0, 42, 9], 2))]);
     // A later registration counts, also when the earlier one ends after it began.
     let (later_events, later) = unbounded();
-    let _registration = lan.announce(hash, later_events);
+    let _registration = lan.announce(InfoHash(hash), later_events);
     drop(registration);
-    say([127, 0, 42, 9], 3, hash);
+    say([127, 0, 42, 9], 3, InfoHash(hash));
     assert_eq!(found(&later), [SocketAddr::from(([127, 0, 42, 9], 3))]);
     assert!(inbox.is_empty() && others.is_empty());
 }
@@ -68,11 +69,11 @@ fn only_torrents_of_ours_are_heard_of_and_our_own_voice_is_not() {
 fn a_full_inbox_holds_nobody_up_and_the_end_comes_at_once() {
     let ((events, inbox), hash, other) = (bounded(1), torrent(), torrent());
     let lan = lan([127, 0, 43, 1], 0);
-    let _registration = lan.announce(hash, events);
+    let _registration = lan.announce(InfoHash(hash), events);
     let (last_events, last) = bounded(1);
-    let _last = lan.announce(other, last_events);
-    (1..20).for_each(|port| say([127, 0, 43, 9], port, hash));
-    say([127, 0, 43, 9], 20, other);
+    let _last = lan.announce(InfoHash(other), last_events);
+    (1..20).for_each(|port| say([127, 0, 43, 9], port, InfoHash(hash)));
+    say([127, 0, 43, 9], 20, InfoHash(other));
     assert_eq!(found(&last), [SocketAddr::from(([127, 0, 43, 9], 20))]);
     assert_eq!(found(&inbox), [SocketAddr::from(([127, 0, 43, 9], 1))]);
     drop(lan);
@@ -83,7 +84,7 @@ fn a_full_inbox_holds_nobody_up_and_the_end_comes_at_once() {
 fn announces_are_packed_and_spread_over_time() {
     let lan = lan([127, 0, 44, 1], 7001);
     let (events, _inbox) = unbounded();
-    let many: Vec<_> = (0..60).map(|_| lan.announce(torrent(), events.clone())).collect();
+    let many: Vec<_> = (0..60).map(|_| lan.announce(InfoHash(torrent()), events.clone())).collect();
     let now = Instant::now() + COMPANY;
     let mut said: Vec<_> = (0..3).flat_map(|_| lan.desk.list().take_due(now)).collect();
     said.sort_unstable();
@@ -102,7 +103,7 @@ fn a_host_that_is_in_no_group_finds_nobody_and_that_is_all() {
     let lan = Lan::start(BindAddress::only("192.0.2.77".parse().unwrap()), 7001).unwrap();
     assert!(lan.threads.is_empty());
     let (events, _inbox) = unbounded();
-    drop((lan.announce(torrent(), events), lan));
+    drop((lan.announce(InfoHash(torrent()), events), lan));
 }
 
 #[test]

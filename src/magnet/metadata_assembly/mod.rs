@@ -14,6 +14,7 @@
 //! A peer that is silent keeps nobody waiting, for others are asked for its pieces as well. How long to
 //! wait for an answer is for the threads to decide.
 
+use crate::metainfo::InfoHash;
 use crate::wire::metadata::PIECE;
 use sha1::{Digest, Sha1};
 use std::cmp::Reverse;
@@ -28,7 +29,7 @@ const USUAL: u64 = 512 * 1024;
 /// The metadata while it is put together. A peer is named by the number of its connection.
 #[derive(Debug)]
 pub struct MetadataAssembly {
-    info_hash: [u8; 20],
+    info_hash: InfoHash,
     peers: Vec<Peer>,
     attempts: Vec<Attempt>,
     /// Until somebody takes it.
@@ -84,7 +85,7 @@ struct Piece {
 
 impl MetadataAssembly {
     /// Nothing yet, of the torrent with this info-hash.
-    pub fn new(info_hash: [u8; 20]) -> MetadataAssembly {
+    pub fn new(info_hash: InfoHash) -> MetadataAssembly {
         MetadataAssembly { info_hash, peers: Vec::new(), attempts: Vec::new(), found: None, complete: false }
     }
 
@@ -209,7 +210,7 @@ impl MetadataAssembly {
         let (size, pieces) = (attempt.size, std::mem::take(&mut attempt.pieces));
         let mut digest = Sha1::new();
         pieces.iter().for_each(|piece| digest.update(&piece.bytes));
-        if <[u8; 20]>::from(digest.finalize()) == self.info_hash {
+        if InfoHash(digest.finalize().into()) == self.info_hash {
             self.attempts.clear();
             self.complete = true;
             let mut found = Vec::with_capacity(usize::try_from(size).unwrap_or(0));

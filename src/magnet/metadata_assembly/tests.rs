@@ -1,4 +1,5 @@
 use super::*;
+use crate::metainfo::InfoHash;
 
 /// Some metadata and its SHA-1.
 fn metadata(length: usize) -> (Vec<u8>, [u8; 20]) {
@@ -66,7 +67,7 @@ fn join(gathering: &mut MetadataAssembly, bytes: &[u8], peers: &[(u32, Kind)]) {
 fn several_peers_give_a_part_each() {
     for length in [1, 16_383, 16_384, 16_385, 100_000] {
         let (bytes, hash) = metadata(length);
-        let mut gathering = MetadataAssembly::new(hash);
+        let mut gathering = MetadataAssembly::new(InfoHash(hash));
         let peers = [(1, Kind::Honest), (2, Kind::Honest), (3, Kind::Honest)];
         join(&mut gathering, &bytes, &peers);
         assert_eq!(gathering.progress(), (0, length.div_ceil(16_384) as u32));
@@ -80,7 +81,7 @@ fn several_peers_give_a_part_each() {
 #[test]
 fn each_piece_is_asked_for_once_before_any_is_asked_for_again() {
     let (bytes, hash) = metadata(5 * 16_384);
-    let mut gathering = MetadataAssembly::new(hash);
+    let mut gathering = MetadataAssembly::new(InfoHash(hash));
     join(&mut gathering, &bytes, &[(1, Kind::Honest), (2, Kind::Honest)]);
     let asked: Vec<_> = (0..5).map(|turn| gathering.next(1 + turn % 2).unwrap()).collect();
     assert_eq!(asked, [0, 1, 2, 3, 4]);
@@ -93,7 +94,7 @@ fn each_piece_is_asked_for_once_before_any_is_asked_for_again() {
 #[test]
 fn a_liar_about_the_size_is_alone() {
     let (bytes, hash) = metadata(50_000);
-    let mut gathering = MetadataAssembly::new(hash);
+    let mut gathering = MetadataAssembly::new(InfoHash(hash));
     for (key, size) in [(7, 49_999), (8, 1 << 20), (9, 20_000)] {
         gathering.joined(key, size).unwrap();
         gathering.next(key).unwrap();
@@ -110,7 +111,7 @@ fn a_liar_about_the_size_is_alone() {
 
 #[test]
 fn sizes_that_cannot_be_are_refused_and_cost_nothing() {
-    let mut gathering = MetadataAssembly::new([0; 20]);
+    let mut gathering = MetadataAssembly::new(InfoHash([0; 20]));
     for size in [0, LARGEST + 1, 1 << 31, u64::MAX] {
         assert!(gathering.joined(1, size).is_err());
         assert_eq!(gathering.next(1), None);
@@ -125,7 +126,7 @@ fn sizes_that_cannot_be_are_refused_and_cost_nothing() {
 fn a_sender_of_bad_pieces_is_found_and_the_honest_are_not_blamed() {
     let (bytes, hash) = metadata(8 * 16_384 + 5);
     for bad in [0, 4, 8] {
-        let mut gathering = MetadataAssembly::new(hash);
+        let mut gathering = MetadataAssembly::new(InfoHash(hash));
         let peers = [(1, Kind::Honest), (2, Kind::Garbles(bad)), (3, Kind::Honest)];
         join(&mut gathering, &bytes, &peers);
         let convicted = play(&mut gathering, &bytes, &peers);
@@ -137,7 +138,7 @@ fn a_sender_of_bad_pieces_is_found_and_the_honest_are_not_blamed() {
 #[test]
 fn who_was_alone_in_an_attempt_that_failed_is_convicted_and_the_others_begin_again() {
     let (bytes, hash) = metadata(40_000);
-    let mut gathering = MetadataAssembly::new(hash);
+    let mut gathering = MetadataAssembly::new(InfoHash(hash));
     join(&mut gathering, &bytes, &[(1, Kind::Garbles(0)), (2, Kind::Honest)]);
     assert_eq!(play(&mut gathering, &bytes, &[(1, Kind::Garbles(0))]), [1]);
     assert!(play(&mut gathering, &bytes, &[(2, Kind::Honest)]).is_empty());
@@ -148,7 +149,7 @@ fn who_was_alone_in_an_attempt_that_failed_is_convicted_and_the_others_begin_aga
 fn one_honest_peer_finishes_among_nine_liars() {
     let (bytes, hash) = metadata(12 * 16_384);
     for honest in 0..10 {
-        let mut gathering = MetadataAssembly::new(hash);
+        let mut gathering = MetadataAssembly::new(InfoHash(hash));
         let kind = |key| if key == honest { Kind::Honest } else { Kind::Garbles(0) };
         let peers: Vec<_> = (0..10).map(|key| (key, kind(key))).collect();
         join(&mut gathering, &bytes, &peers);
@@ -161,7 +162,7 @@ fn one_honest_peer_finishes_among_nine_liars() {
 #[test]
 fn where_all_lie_all_are_convicted_and_nothing_is_left() {
     let (bytes, hash) = metadata(3 * 16_384);
-    let mut gathering = MetadataAssembly::new(hash);
+    let mut gathering = MetadataAssembly::new(InfoHash(hash));
     let peers: Vec<_> = (0..10).map(|key| (key, Kind::Garbles(key % 3))).collect();
     join(&mut gathering, &bytes, &peers);
     let mut convicted = play(&mut gathering, &bytes, &peers);
@@ -177,7 +178,7 @@ fn where_all_lie_all_are_convicted_and_nothing_is_left() {
 #[test]
 fn a_peer_that_never_answers_or_refuses_keeps_nobody_waiting() {
     let (bytes, hash) = metadata(100_000);
-    let mut gathering = MetadataAssembly::new(hash);
+    let mut gathering = MetadataAssembly::new(InfoHash(hash));
     let peers = [(1, Kind::Silent), (2, Kind::Refuses), (3, Kind::Honest)];
     join(&mut gathering, &bytes, &peers);
     while gathering.next(1).is_some() {}
@@ -188,7 +189,7 @@ fn a_peer_that_never_answers_or_refuses_keeps_nobody_waiting() {
 #[test]
 fn what_a_peer_sent_stays_when_it_leaves_others() {
     let (bytes, hash) = metadata(40_000);
-    let mut gathering = MetadataAssembly::new(hash);
+    let mut gathering = MetadataAssembly::new(InfoHash(hash));
     join(&mut gathering, &bytes, &[(1, Kind::Honest), (2, Kind::Honest)]);
     let first = gathering.next(1).unwrap();
     gathering.came(1, first, None, piece(&bytes, first));
@@ -203,7 +204,7 @@ fn what_a_peer_sent_stays_when_it_leaves_others() {
 fn what_was_not_asked_for_or_has_a_wrong_length_breaks_the_protocol() {
     let (bytes, hash) = metadata(40_000);
     let asked = || {
-        let mut gathering = MetadataAssembly::new(hash);
+        let mut gathering = MetadataAssembly::new(InfoHash(hash));
         join(&mut gathering, &bytes, &[(1, Kind::Honest)]);
         for _ in 0..3 {
             gathering.next(1).unwrap();
@@ -227,7 +228,7 @@ fn what_was_not_asked_for_or_has_a_wrong_length_breaks_the_protocol() {
 #[test]
 fn all_attempts_together_stay_within_their_memory_and_the_best_goes_on() {
     let (bytes, hash) = metadata(LARGEST as usize);
-    let mut gathering = MetadataAssembly::new(hash);
+    let mut gathering = MetadataAssembly::new(InfoHash(hash));
     // Ten who claim a size each, and none smaller than half of the memory.
     for key in 10..20 {
         gathering.joined(key, LARGEST - 16_384 * u64::from(key)).unwrap();

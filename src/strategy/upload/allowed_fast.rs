@@ -3,18 +3,19 @@
 //! A peer that has nothing earns nothing, so every peer gets some pieces for nothing. Which ones follows
 //! from its address alone: it is given the same few by everybody, and comes to no more by asking around.
 
+use crate::metainfo::InfoHash;
 use sha1::{Digest, Sha1};
 use std::net::Ipv4Addr;
 
 /// The first `k` pieces of the set of the peer at `ip`, all where the torrent has no more, in the order in
 /// which BEP 6 ("Allowed Fast Set Generation") finds them. BEP 6 knows no such set for IPv6.
-pub fn allowed_fast(ip: Ipv4Addr, info_hash: &[u8; 20], piece_count: u32, k: usize) -> Vec<u32> {
+pub fn allowed_fast(ip: Ipv4Addr, info_hash: InfoHash, piece_count: u32, k: usize) -> Vec<u32> {
     if k as u64 >= u64::from(piece_count) {
         return (0..piece_count).collect();
     }
     // The last part of the address does not count: neighbours share one set.
     let [a, b, c, _] = ip.octets();
-    let mut digest = Sha1::new().chain_update([a, b, c, 0]).chain_update(info_hash).finalize();
+    let mut digest = Sha1::new().chain_update([a, b, c, 0]).chain_update(info_hash.0).finalize();
     let mut set = Vec::with_capacity(k);
     // Where k comes close to the number of pieces the last ones are hard to hit.
     for _ in 0..k.saturating_mul(32) {
@@ -43,13 +44,13 @@ mod tests {
     #[test]
     fn the_examples_of_bep_6() {
         let nine = [1059, 431, 808, 1217, 287, 376, 1188, 353, 508];
-        assert_eq!(allowed_fast(IP, &[0xaa; 20], 1313, 7), nine[..7]);
-        assert_eq!(allowed_fast(IP, &[0xaa; 20], 1313, 9), nine);
+        assert_eq!(allowed_fast(IP, InfoHash([0xaa; 20]), 1313, 7), nine[..7]);
+        assert_eq!(allowed_fast(IP, InfoHash([0xaa; 20]), 1313, 9), nine);
     }
 
     #[test]
     fn neighbours_share_a_set_and_strangers_do_not() {
-        let set = |ip: [u8; 4]| allowed_fast(ip.into(), &[1; 20], 10_000, 10);
+        let set = |ip: [u8; 4]| allowed_fast(ip.into(), InfoHash([1; 20]), 10_000, 10);
         assert_eq!(set([1, 2, 3, 4]), set([1, 2, 3, 200]));
         assert_ne!(set([1, 2, 3, 4]), set([1, 2, 4, 4]));
     }
@@ -58,13 +59,13 @@ mod tests {
     fn in_a_torrent_of_any_size_there_are_k_distinct_pieces_or_all() {
         for piece_count in 0..60 {
             for k in 0..=piece_count as usize + 2 {
-                let set = allowed_fast(IP, &[7; 20], piece_count, k);
+                let set = allowed_fast(IP, InfoHash([7; 20]), piece_count, k);
                 assert_eq!(set.len(), k.min(piece_count as usize));
                 assert!(set.iter().all(|piece| *piece < piece_count));
                 assert_eq!(set.iter().collect::<HashSet<_>>().len(), set.len());
             }
         }
-        assert_eq!(allowed_fast(IP, &[7; 20], 3, usize::MAX).len(), 3);
-        assert_eq!(allowed_fast(IP, &[7; 20], u32::MAX, 10).len(), 10);
+        assert_eq!(allowed_fast(IP, InfoHash([7; 20]), 3, usize::MAX).len(), 3);
+        assert_eq!(allowed_fast(IP, InfoHash([7; 20]), u32::MAX, 10).len(), 10);
     }
 }

@@ -6,6 +6,7 @@ use crate::piece::Bitfield;
 use crate::strategy::{Failure, PexHistory, Source};
 use crate::swarm::peers::Peer;
 use crate::swarm::{Coordinator, Phase};
+use crate::wire::PeerId;
 use log::debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -72,7 +73,7 @@ impl Coordinator<'_> {
             None => self.shared.served_pieces.offered(),
         };
         let Some(peer) = self.roster.get_mut(key) else { return };
-        debug!("{}: greeted, it is {}", peer.address, client_name(&greeting.peer_id));
+        debug!("{}: greeted, it is {}", peer.address, client_name(greeting.peer_id));
         peer.greeting = Some(greeting);
         peer.last_block = Instant::now();
         peer.gossip = PexHistory::new(Instant::now());
@@ -92,6 +93,11 @@ impl Coordinator<'_> {
 }
 
 /// The printable part of a peer id, which by custom begins with the client's name (BEP 20).
-fn client_name(peer_id: &[u8; 20]) -> String {
-    peer_id.iter().take(8).map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).collect()
+fn client_name(peer_id: PeerId) -> String {
+    peer_id
+        .0
+        .iter()
+        .take(8)
+        .map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' })
+        .collect()
 }

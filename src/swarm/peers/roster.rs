@@ -4,6 +4,7 @@ use crate::message::{Greeting, Order, PeerKey};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, Block, PieceIndex};
 use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate};
+use crate::wire::PeerId;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -139,7 +140,7 @@ impl Peer {
     }
 
     /// How it calls itself, once it has said so.
-    pub fn peer_id(&self) -> Option<[u8; 20]> {
+    pub fn peer_id(&self) -> Option<PeerId> {
         self.greeting.map(|greeting| greeting.peer_id)
     }
 

@@ -8,6 +8,7 @@ mod packets;
 
 pub use packets::{LARGEST_REPLY, Question, Reply};
 
+use crate::metainfo::InfoHash;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -116,7 +117,7 @@ impl UdpTracker {
     pub fn scrape(
         &self,
         tracker: &TrackerAddress,
-        info_hash: &[u8; 20],
+        info_hash: InfoHash,
         within: Duration,
     ) -> Result<Scrape, TrackerError> {
         match self.exchange(tracker, Question::Scrape(info_hash), within)? {

@@ -6,6 +6,7 @@
 //! question has a random *transaction id*, and what does not carry it is no answer to it. Numbers are
 //! big-endian; packets may be longer than what we know of them.
 
+use crate::metainfo::InfoHash;
 use crate::tracker::announce::{Announce, AnnounceEvent, Counts, Identity};
 use crate::tracker::answer::Answer;
 use crate::tracker::error::{TrackerError, printable};
@@ -39,7 +40,7 @@ pub enum Question<'a> {
         path: &'a str,
     },
     /// For the numbers of the torrent with this info-hash.
-    Scrape(&'a [u8; 20]),
+    Scrape(InfoHash),
 }
 
 /// An answer.
@@ -72,7 +73,7 @@ impl Question<'_> {
         match self {
             Question::Connect => {}
             Question::Announce { announce, path } => write_announce(&mut packet, announce, path),
-            Question::Scrape(info_hash) => packet.extend_from_slice(*info_hash),
+            Question::Scrape(info_hash) => packet.extend(info_hash.0),
         }
         packet
     }
@@ -124,8 +125,8 @@ fn write_announce(packet: &mut Vec<u8>, announce: &Announce, path: &str) {
         Some(AnnounceEvent::Started) => 2,
         Some(AnnounceEvent::Stopped) => 3,
     };
-    packet.extend(info_hash);
-    packet.extend(peer_id);
+    packet.extend(info_hash.0);
+    packet.extend(peer_id.0);
     for count in [downloaded, left, uploaded] {
         packet.extend(count.to_be_bytes());
     }
@@ -152,12 +153,18 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::PeerId;
     use std::net::SocketAddr;
     use std::time::Duration;
 
     fn announce(event: Option<AnnounceEvent>) -> Announce {
-        let identity =
-            Identity { info_hash: [7; 20], peer_id: [8; 20], port: 6881, key: 0xbeef, numwant: 80 };
+        let identity = Identity {
+            info_hash: InfoHash([7; 20]),
+            peer_id: PeerId([8; 20]),
+            port: 6881,
+            key: 0xbeef,
+            numwant: 80,
+        };
         let counts = Counts { uploaded: 1, downloaded: 2, left: u64::MAX };
         Announce { identity, counts, event, tracker_id: Some(b"not for UDP".to_vec()) }
     }
@@ -234,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_scrape_has_three_numbers() {
-        let question = Question::Scrape(&[5; 20]);
+        let question = Question::Scrape(InfoHash([5; 20]));
         assert_eq!(question.to_wire(1, 2)[8..], [packet(&[2, 2], &[]), vec![5; 20]].concat());
         let expected = Scrape { complete: Some(1), incomplete: Some(3), downloaded: Some(2) };
         assert_eq!(
@@ -265,7 +272,7 @@ mod tests {
         let questions = [
             Question::Connect,
             Question::Announce { announce: &announce, path: "" },
-            Question::Scrape(&[0; 20]),
+            Question::Scrape(InfoHash([0; 20])),
         ];
         let shortest = [16, 20, 20];
         for ((question, shortest), six) in questions.iter().zip(shortest).zip([false, true, false]) {

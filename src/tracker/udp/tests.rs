@@ -1,4 +1,5 @@
 use super::*;
+use crate::metainfo::InfoHash;
 use std::net::UdpSocket;
 use std::thread::{JoinHandle, spawn};
 
@@ -32,7 +33,7 @@ fn serve(host: &str, packets: usize) -> (u16, JoinHandle<()>) {
 
 fn scrape(tracker: &UdpTracker, host: &str, port: u16) -> Result<Scrape, TrackerError> {
     let address = TrackerAddress::new(&format!("udp://{host}:{port}"));
-    tracker.scrape(&address, &[0; 20], LONG)
+    tracker.scrape(&address, InfoHash([0; 20]), LONG)
 }
 
 #[test]

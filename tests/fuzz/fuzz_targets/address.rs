@@ -31,7 +31,12 @@ fuzz_target!(|text: &str| {
 });
 
 fn announce() -> Announce {
-    let identity =
-        Identity { info_hash: [0xff; 20], peer_id: [0; 20], port: NOT_LISTENING, key: 7, numwant: 80 };
+    let identity = Identity {
+        info_hash: femtotorrent::metainfo::InfoHash([0xff; 20]),
+        peer_id: femtotorrent::wire::PeerId([0; 20]),
+        port: NOT_LISTENING,
+        key: 7,
+        numwant: 80,
+    };
     Announce { identity, counts: Counts::default(), event: None, tracker_id: Some(b"&#\n".to_vec()) }
 }

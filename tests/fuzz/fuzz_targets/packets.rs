@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     let question = match choice & 3 {
         0 => Question::Connect,
         1 | 2 => Question::Announce { announce: &announce, path: &path },
-        _ => Question::Scrape(&[7; 20]),
+        _ => Question::Scrape(femtotorrent::metainfo::InfoHash([7; 20])),
     };
     // The path is the tracker's address in a torrent, so it is a stranger's too.
     let asked = question.to_wire(1, TRANSACTION);
@@ -60,7 +60,12 @@ fn check(answer: &Answer, packet: &[u8], six: bool) {
 }
 
 fn announce() -> Announce {
-    let identity =
-        Identity { info_hash: [0xff; 20], peer_id: [0; 20], port: NOT_LISTENING, key: 7, numwant: 80 };
+    let identity = Identity {
+        info_hash: femtotorrent::metainfo::InfoHash([0xff; 20]),
+        peer_id: femtotorrent::wire::PeerId([0; 20]),
+        port: NOT_LISTENING,
+        key: 7,
+        numwant: 80,
+    };
     Announce { identity, counts: Counts::default(), event: None, tracker_id: None }
 }

@@ -16,7 +16,10 @@ fuzz_target!(|bytes: &[u8]| {
         let again = PeerExchange::from_wire(&message.to_wire()).expect("our own message");
         let fits = |list: usize| list <= MOST;
         if fits(message.added.len()) && fits(message.dropped.len()) {
-            assert_eq!((again.added.len(), again.dropped.len()), (message.added.len(), message.dropped.len()));
+            assert_eq!(
+                (again.added.len(), again.dropped.len()),
+                (message.added.len(), message.dropped.len())
+            );
         }
         assert_eq!(PeerExchange::from_wire(&again.to_wire()), Some(again));
     }
