@@ -1,6 +1,6 @@
 //! Exit codes. They follow aria2's numbers, so that scripts written for aria2 work with us.
 
-use crate::swarm::End;
+use crate::swarm::RunEnd;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +35,12 @@ impl Exit {
     pub const NOT_VERIFIED: Exit = Exit(32);
 
     /// The exit code of a run that ended without an error.
-    pub fn of(end: End) -> Exit {
+    pub fn of(end: RunEnd) -> Exit {
         match end {
-            End::Done => Exit::DONE,
-            End::Stopped => Exit::UNFINISHED,
-            End::TimedOut => Exit::TIMED_OUT,
-            End::WriterFailed => Exit::OTHER,
+            RunEnd::Done => Exit::DONE,
+            RunEnd::Stopped => Exit::UNFINISHED,
+            RunEnd::TimedOut => Exit::TIMED_OUT,
+            RunEnd::WriterFailed => Exit::OTHER,
         }
     }
 }

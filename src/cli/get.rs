@@ -3,8 +3,8 @@
 use super::arguments::GetArguments;
 use super::exit::Exit;
 use super::runs::CommandFailure;
-use crate::session::Job;
-use crate::swarm::{Aim, Giving, Limits};
+use crate::session::{Aim, Job};
+use crate::swarm::{Giving, Limits};
 use std::time::Duration;
 
 /// Runs the command.
@@ -19,7 +19,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     sharing.run(&arguments.torrents, arguments.down_limit, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         torrent,
-        aim: Aim::Whole,
+        aim: Aim::Download,
         folder: arguments.output_dir.clone(),
         sources: sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex),
         limits: Limits {

@@ -7,7 +7,7 @@ use super::runs::CommandFailure;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Listener, Ports, Throttle};
-use crate::session::{Network, Sources};
+use crate::session::{Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
 use std::net::IpAddr;
@@ -49,8 +49,8 @@ pub struct NetworkOptions {
 impl NetworkOptions {
     /// The peers and trackers that a run may ask, in addition to the DHT and the local network, which are
     /// part of the [`Network`].
-    pub fn sources(&self, waits_for_peers: bool, pex: bool) -> Sources {
-        Sources {
+    pub fn sources(&self, waits_for_peers: bool, pex: bool) -> PeerSourceOptions {
+        PeerSourceOptions {
             peers: self.peers.clone(),
             trackers: self.trackers.clone(),
             own_trackers: !self.no_trackers,

@@ -9,7 +9,8 @@ use super::source;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::net::BindAddress;
 use crate::session::{
-    self, Fetch, Fetched, Job, Network, Outcome, Progress, SessionError, Sources, Stop, Torrent,
+    self, FetchedMetadata, Job, MetadataFetch, Network, Outcome, PeerSourceOptions, Progress, SessionError,
+    Stop, Torrent,
 };
 use crate::text::{excerpt, printable};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
@@ -125,7 +126,7 @@ fn react(event: RunEvent, screen: &mut Screen, exits: &mut [Option<Exit>]) {
 /// The metadata did not arrive.
 pub fn fetch(
     magnet: &Arc<Magnet>,
-    sources: &Sources,
+    sources: &PeerSourceOptions,
     timeout: Option<Duration>,
     network: &Network,
     style: Style,
@@ -137,7 +138,7 @@ pub fn fetch(
         let (stop, show) = (&stop, move |progress| drop(tell.try_send(progress)));
         let fetching = scope.spawn(move || {
             let max_peers = usize::MAX;
-            Fetch { magnet, sources, timeout, max_peers, network, stop, show: &show }.alone()
+            MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show: &show }.alone()
         });
         loop {
             select! {
@@ -153,9 +154,9 @@ pub fn fetch(
     screen.close();
     let name = printable(&magnet.info_hash.to_string());
     match fetched {
-        Ok(Ok(Fetched::Torrent(metainfo))) => Ok(metainfo),
-        Ok(Ok(Fetched::Stopped)) => Err((Exit::UNFINISHED, format!("{name}: stopped"))),
-        Ok(Ok(Fetched::TimedOut)) => {
+        Ok(Ok(FetchedMetadata::Torrent(metainfo))) => Ok(metainfo),
+        Ok(Ok(FetchedMetadata::Stopped)) => Err((Exit::UNFINISHED, format!("{name}: stopped"))),
+        Ok(Ok(FetchedMetadata::TimedOut)) => {
             Err((Exit::TIMED_OUT, format!("{name}: no progress for too long; {}", screen.no_metadata(0))))
         }
         Ok(Err(error)) => Err((Exit(error.exit_code()), format!("{name}: {error}"))),

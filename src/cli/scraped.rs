@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_and_an_error_are_told_by_tracker() {
+    fn an_answer_and_an_error_are_shown_for_each_tracker() {
         let numbers = Scrape { complete: Some(1_234), incomplete: Some(0), downloaded: None };
         let scraped = Scraped(vec![("http://a\u{1b}", Ok(numbers)), ("b", Err(TrackerError::NoScrape))]);
         assert_eq!(scraped.trouble(), None);

@@ -3,9 +3,9 @@
 use super::arguments::SeedArguments;
 use super::exit::Exit;
 use super::runs::CommandFailure;
-use crate::session::Job;
+use crate::session::{Aim, Job};
 use crate::storage::Allocate;
-use crate::swarm::{Aim, Giving, Limits};
+use crate::swarm::{Giving, Limits};
 
 /// Runs the command.
 ///

@@ -15,9 +15,9 @@ use super::progress::{Screen, Style};
 use super::runs::{self, CommandFailure};
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::session::{Job, Network, Sources, Torrent};
+use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
 use crate::storage::Allocate;
-use crate::swarm::{Aim, Giving, Limits};
+use crate::swarm::{Giving, Limits};
 use crate::text::size;
 use seeder::Seeder;
 use server::Server;
@@ -126,11 +126,11 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
     let screen = Screen::new(style, vec![metainfo.name.clone()]);
     let job = Job {
         torrent: Torrent::Whole(Arc::new(metainfo)),
-        aim: Aim::Whole,
+        aim: Aim::Download,
         selected: Vec::new(),
         folder: folder.to_owned(),
         giving: Giving::default(),
-        sources: Sources::of_the_torrent(),
+        sources: PeerSourceOptions::of_the_torrent(),
         limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
         allocate: Allocate::Sparse,
         overwrite: false,

@@ -7,7 +7,7 @@ mod row;
 
 use super::exit::Exit;
 use crate::session::{Outcome, Progress, SessionError};
-use crate::swarm::End;
+use crate::swarm::RunEnd;
 use crate::text::printable;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use row::TorrentRow;
@@ -81,9 +81,9 @@ impl Screen {
         let Some(row) = self.rows.get(number) else { return Exit::OTHER };
         let text = row.ended(outcome);
         match outcome.end {
-            End::Done | End::Stopped => self.say(&text),
+            RunEnd::Done | RunEnd::Stopped => self.say(&text),
             // Errors are shown with --quiet too.
-            End::TimedOut | End::WriterFailed => self.say_always(&text),
+            RunEnd::TimedOut | RunEnd::WriterFailed => self.say_always(&text),
         }
         Exit::of(outcome.end)
     }

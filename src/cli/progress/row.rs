@@ -4,7 +4,7 @@ use super::{LINE_INTERVAL, Style, say};
 use crate::message::{MetadataState, Snapshot, Stall};
 use crate::session::Outcome;
 use crate::storage::Shortage;
-use crate::swarm::End;
+use crate::swarm::RunEnd;
 use crate::text::{grouped, printable, size};
 use indicatif::ProgressBar;
 use std::mem::{Discriminant, discriminant};
@@ -140,20 +140,20 @@ impl TorrentRow {
     pub(super) fn ended(&self, outcome: &Outcome) -> String {
         let (name, snapshot) = (self.close(), &outcome.snapshot);
         match outcome.end {
-            End::Done if snapshot.seeding => {
+            RunEnd::Done if snapshot.seeding => {
                 let (uploaded, ratio) = (size(snapshot.uploaded), ratio(snapshot));
                 format!("{name}: seeded, {uploaded} uploaded, ratio {ratio:.2}")
             }
-            End::Done if snapshot.received == 0 => format!("{name}: complete, everything verified"),
-            End::Done => {
+            RunEnd::Done if snapshot.received == 0 => format!("{name}: complete, everything verified"),
+            RunEnd::Done => {
                 let seconds = self.started.elapsed().as_secs_f64().max(0.001);
                 let (total, ratio) = (size(snapshot.total), ratio(snapshot));
                 let rate = size((snapshot.received as f64 / seconds) as u64);
                 format!("{name}: done, {total} in {seconds:.1} s ({rate}/s), ratio {ratio:.2}")
             }
-            End::Stopped => format!("{name}: stopped; {}", self.kept(snapshot)),
-            End::TimedOut => format!("{name}: no progress for too long; {}", self.kept(snapshot)),
-            End::WriterFailed => format!("{name}: the writer failed"),
+            RunEnd::Stopped => format!("{name}: stopped; {}", self.kept(snapshot)),
+            RunEnd::TimedOut => format!("{name}: no progress for too long; {}", self.kept(snapshot)),
+            RunEnd::WriterFailed => format!("{name}: the writer failed"),
         }
     }
 
