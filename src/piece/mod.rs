@@ -7,8 +7,10 @@ mod assembly;
 mod bitfield;
 mod buffers;
 mod geometry;
+mod peer_key;
 
 pub use assembly::{Assembly, Put, Suspects};
 pub use bitfield::Bitfield;
 pub use buffers::BufferPool;
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};
+pub use peer_key::PeerKey;
