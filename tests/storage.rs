@@ -16,19 +16,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use femtotorrent::metainfo::File;
 use femtotorrent::metainfo::InfoHash;
-use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
+use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
     Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine, gather,
 };
 use folder::TestFolder;
-use sha1::{Digest, Sha1};
 
 /// A payload that is made up from its layout: every byte follows from where it lies.
 struct Sample {
     name: String,
     files: Vec<File>,
     cut: Geometry,
-    digests: Vec<[u8; 20]>,
+    digests: Vec<PieceDigest>,
     selection: Option<Selection>,
 }
 
@@ -50,7 +49,7 @@ impl Sample {
         let cut = Geometry::new(offset, piece_length).unwrap();
         let name = files[0].0.split('/').next().unwrap().to_owned();
         let mut sample = Sample { name, files: list, cut, digests: Vec::new(), selection: None };
-        let digests = cut.pieces().map(|piece| Sha1::digest(sample.piece(piece)).into()).collect();
+        let digests = cut.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
         sample.digests = digests;
         sample
     }
@@ -61,8 +60,8 @@ impl Sample {
         let cut = Geometry::new(length, piece_length).unwrap();
         let mut sample = Sample { name: "large".into(), files, cut, digests: Vec::new(), selection: None };
         let last = cut.pieces().next_back().unwrap();
-        sample.digests = vec![[7; 20]; cut.piece_count() as usize];
-        sample.digests[last.slot()] = Sha1::digest(sample.piece(last)).into();
+        sample.digests = vec![PieceDigest([7; 20]); cut.piece_count() as usize];
+        sample.digests[last.slot()] = PieceDigest::of(&sample.piece(last));
         sample
     }
 
@@ -104,7 +103,7 @@ impl Sample {
         examine(root, &self.payload(&|piece| self.digests[piece.slot()]), 8, &|_, _| true)
     }
 
-    fn payload<'a>(&'a self, digests: &'a (dyn Fn(PieceIndex) -> [u8; 20] + Sync)) -> Payload<'a> {
+    fn payload<'a>(&'a self, digests: &'a (dyn Fn(PieceIndex) -> PieceDigest + Sync)) -> Payload<'a> {
         Payload {
             name: &self.name,
             info_hash: InfoHash([0xab; 20]),
@@ -751,7 +750,7 @@ fn what_is_gathered_is_hashed_as_the_payload_of_a_torrent() {
         let files: Vec<_> = gathered.files().collect();
         assert_eq!(files, [("a", 2500), ("b/c", 3000), ("b/none", 0), ("d", 1999)]);
         let digests = gathered.digests(sample.cut, open_files, &|_, _| true).unwrap();
-        assert_eq!(digests, sample.digests.concat());
+        assert_eq!(digests, sample.digests.iter().map(|digest| digest.0).collect::<Vec<_>>().concat());
     }
     let gathered = gather(&root.path().join("t"), Path::new("")).unwrap();
     let stopped = gathered.digests(sample.cut, 8, &|_, _| false).unwrap_err();

@@ -3,9 +3,9 @@
 //! Pure, and the counterpart of [`Metainfo::parse`]. The same files and choices always give the same
 //! bytes: no date unless one is asked for, no name of the program, keys in the canonical order.
 
-use super::{DIGEST_LENGTH, File, Metainfo};
+use super::{File, Metainfo};
 use crate::bencode::Item;
-use crate::piece::Geometry;
+use crate::piece::{Geometry, PieceDigest};
 use std::path::Path;
 
 /// Bytes in a piece at least, where nobody chooses: one block.
@@ -92,7 +92,7 @@ impl Draft {
     /// The same torrent with digests of zeros: what its names will be read as can be known before the
     /// payload is hashed.
     pub fn encode_blank(&self) -> Vec<u8> {
-        self.encode(vec![0; self.geometry.piece_count() as usize * DIGEST_LENGTH])
+        self.encode(vec![0; self.geometry.piece_count() as usize * PieceDigest::LENGTH])
     }
 
     /// The files that a reader takes for something else: those whose names are not safe on every
@@ -170,7 +170,7 @@ mod tests {
         let read = Metainfo::parse(bytes.clone()).unwrap();
         assert_eq!((read.name.as_str(), read.private, read.total_size), ("name", true, 30));
         assert_eq!((&read.trackers, &read.web_seeds), (&draft.trackers, &draft.web_seeds));
-        assert_eq!(read.piece_digest(0), Some([7; 20]));
+        assert_eq!(read.piece_digest(0), Some(PieceDigest([7; 20])));
         let paths: Vec<_> = read.files.iter().map(|file| file.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["name/a", "name/b/c", "name/b/č"]);
         assert_eq!(draft.misread(&read).count(), 0);

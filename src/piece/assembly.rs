@@ -8,6 +8,7 @@
 //! An assembly never reports bytes twice: the second copy of a block is a [`Put::Duplicate`].
 
 use super::buffers::BufferPool;
+use super::digest::PieceDigest;
 use super::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
 use super::peer_key::PeerKey;
 use sha1::{Digest, Sha1};
@@ -18,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Assembly {
     piece: PieceIndex,
     length: u32,
-    expected: [u8; 20],
+    expected: PieceDigest,
     /// What earlier attempts at this piece, which did not verify, were made of.
     suspects: Vec<Suspects>,
     inside: Mutex<Inside>,
@@ -30,8 +31,8 @@ struct Inside {
     /// Who sent each block.
     senders: Vec<Option<PeerKey>>,
     missing: usize,
-    digest: Sha1,
-    /// How many blocks the digest has seen.
+    hash: Sha1,
+    /// How many blocks the hash has seen.
     hashed: usize,
     done: bool,
 }
@@ -54,10 +55,13 @@ pub enum Put {
     Corrupt(Suspects),
 }
 
+/// The SHA-1 of a block.
+type BlockDigest = [u8; 20];
+
 /// Who sent which block of a piece that did not verify: one digest and one sender a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspects {
-    blocks: Vec<(PeerKey, [u8; 20])>,
+    blocks: Vec<(PeerKey, BlockDigest)>,
 }
 
 impl Assembly {
@@ -66,7 +70,7 @@ impl Assembly {
     pub fn new(
         geometry: &Geometry,
         piece: PieceIndex,
-        expected: [u8; 20],
+        expected: PieceDigest,
         suspects: Vec<Suspects>,
     ) -> Assembly {
         let blocks = geometry.block_count(piece) as usize;
@@ -79,7 +83,7 @@ impl Assembly {
                 buffer: Vec::new(),
                 senders: vec![None; blocks],
                 missing: blocks,
-                digest: Sha1::new(),
+                hash: Sha1::new(),
                 hashed: 0,
                 done: false,
             }),
@@ -115,7 +119,7 @@ impl Assembly {
             return Put::Kept;
         }
         inside.done = true;
-        let digest: [u8; 20] = std::mem::take(&mut inside.digest).finalize().into();
+        let digest = PieceDigest::from(std::mem::take(&mut inside.hash));
         let buffer = std::mem::take(&mut inside.buffer);
         if digest == self.expected {
             let mut convicted: Vec<PeerKey> =
@@ -175,7 +179,7 @@ impl Inside {
             return false;
         }
         if let Some(bytes) = self.buffer.chunks(BLOCK_LENGTH as usize).nth(self.hashed) {
-            self.digest.update(bytes);
+            self.hash.update(bytes);
         }
         self.hashed += 1;
         true
@@ -212,7 +216,7 @@ impl Suspects {
             .blocks
             .iter()
             .zip(verified.chunks(BLOCK_LENGTH as usize))
-            .filter(|((_, digest), bytes)| *digest != <[u8; 20]>::from(Sha1::digest(bytes)))
+            .filter(|((_, digest), bytes)| *digest != BlockDigest::from(Sha1::digest(bytes)))
             .map(|((sender, _), _)| *sender)
             .collect();
         convicted.sort_unstable();
@@ -231,7 +235,7 @@ mod tests {
         let geometry = Geometry::new(u64::from(length), length).unwrap();
         let payload: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
         let piece = geometry.piece(0).unwrap();
-        let assembly = Assembly::new(&geometry, piece, Sha1::digest(&payload).into(), Vec::new());
+        let assembly = Assembly::new(&geometry, piece, PieceDigest::of(&payload), Vec::new());
         (geometry, payload, assembly, BufferPool::new(2))
     }
 

@@ -10,10 +10,10 @@ use super::error::{Action, StorageError};
 use super::folder::{Folder, Found, Search};
 use super::hashing::{self, Watch};
 use super::layout::Layout;
-use crate::piece::{Bitfield, PieceIndex};
+use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 
 /// The SHA-1 that a piece must have.
-pub type Digests<'a> = dyn Fn(PieceIndex) -> [u8; 20] + Sync + 'a;
+pub type Digests<'a> = dyn Fn(PieceIndex) -> PieceDigest + Sync + 'a;
 
 /// What the check found.
 pub(super) struct Checked {

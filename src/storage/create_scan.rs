@@ -14,14 +14,12 @@ use super::hashing::{self, Watch};
 use super::layout::Layout;
 use super::marker::Marker;
 use crate::metainfo;
-use crate::piece::{Bitfield, Geometry};
+use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 
 /// Bytes in the paths of all files together, as much as a reader of torrents takes.
 const PATH_BYTES_LIMIT: usize = 64 * 1024 * 1024;
 /// Bytes in a path that a system takes at most.
 const PATH_LIMIT: usize = 4096;
-/// Bytes in the SHA-1 of a piece.
-const DIGEST_LENGTH: usize = 20;
 
 /// The files that a torrent is to hold, as they were when they were gathered.
 pub struct Gathered {
@@ -142,12 +140,12 @@ impl Gathered {
         let files: Vec<_> = self.files.iter().map(file).collect();
         let layout = Layout::new(&files, geometry).ok_or(StorageError::Layout)?;
         drop(files);
-        let digests = Mutex::new(vec![0; geometry.piece_count() as usize * DIGEST_LENGTH]);
-        let hear = |piece: crate::piece::PieceIndex, digest: Option<[u8; DIGEST_LENGTH]>| {
+        let digests = Mutex::new(vec![0; geometry.piece_count() as usize * PieceDigest::LENGTH]);
+        let hear = |piece: PieceIndex, digest: Option<PieceDigest>| {
             let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
             let slot = digests.as_chunks_mut().0.get_mut(piece.slot());
             // A file that is shorter now has changed, which the second look finds out.
-            if let (Some(slot), Some(digest)) = (slot, digest) {
+            if let (Some(slot), Some(PieceDigest(digest))) = (slot, digest) {
                 *slot = digest;
             }
         };

@@ -19,7 +19,7 @@ use super::error::{Action, StorageError};
 use super::folder::{Access, Folder};
 use super::layout::{Layout, Slice};
 use super::sha1_pair::{self, Lane};
-use crate::piece::{Bitfield, PieceIndex};
+use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 
 /// Hears how many bytes of how many are hashed, from any of the threads; false stops the work.
 ///
@@ -28,7 +28,7 @@ pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
 
 /// Hears the SHA-1 of each piece, in no order and from any of the threads. `None` where a file turned
 /// out to be shorter than the layout says.
-pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<[u8; 20]>) + Sync + 'a;
+pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<PieceDigest>) + Sync + 'a;
 
 /// Bytes between two reports, and about what a thread takes at once, so that it reads in a row.
 const STRIDE: u64 = 4 << 20;
@@ -79,7 +79,7 @@ struct Job<'a> {
     progress: Mutex<Progress>,
     stop: AtomicBool,
     /// The digest of a whole piece of zeros, once somebody needed it.
-    zeros: OnceLock<[u8; 20]>,
+    zeros: OnceLock<PieceDigest>,
 }
 
 /// How far the threads are. Behind a lock, as 64-bit atomics do not exist on every 32-bit host.
@@ -261,7 +261,7 @@ impl<'a> Hasher<'a> {
     }
 
     /// The digest of as many zeros as the piece has bytes. Only the last piece can be shorter.
-    fn digest_of_zeros(&mut self, piece: PieceIndex) -> Result<[u8; 20], StorageError> {
+    fn digest_of_zeros(&mut self, piece: PieceIndex) -> Result<PieceDigest, StorageError> {
         let geometry = self.job.layout.geometry();
         let whole = geometry.length(piece) == geometry.piece_length();
         if let (true, Some(known)) = (whole, self.job.zeros.get()) {
@@ -272,7 +272,7 @@ impl<'a> Hasher<'a> {
         let unreported = self.unreported;
         self.hash_zeros(&mut hash, u64::from(geometry.length(piece)))?;
         self.unreported = unreported;
-        let digest = hash.finalize().into();
+        let digest = PieceDigest::from(hash);
         Ok(if whole { *self.job.zeros.get_or_init(|| digest) } else { digest })
     }
 
