@@ -18,7 +18,7 @@ use femtotorrent::metainfo::File;
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
-    Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine, gather,
+    Allocation, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine, gather,
 };
 use folder::TestFolder;
 
@@ -31,9 +31,9 @@ struct Sample {
     selection: Option<Selection>,
 }
 
-const OPTIONS: Options = Options { allocate: Allocate::Sparse, overwrite: false, open_files: 8 };
+const OPTIONS: Options = Options { allocate: Allocation::Sparse, overwrite: false, open_files: 8 };
 const OVERWRITE: Options = Options { overwrite: true, ..OPTIONS };
-const FULL: Options = Options { allocate: Allocate::Full, ..OPTIONS };
+const FULL: Options = Options { allocate: Allocation::Full, ..OPTIONS };
 
 impl Sample {
     /// Files with these paths and lengths; a path of no letters is padding.

@@ -9,11 +9,11 @@ use crate::piece::{Geometry, PieceDigest};
 use std::path::Path;
 
 /// Bytes in a piece at least, where nobody chooses: one block.
-pub const SHORTEST_PIECE: u32 = 16 << 10;
+pub const MIN_CHOSEN_PIECE_LENGTH: u32 = 16 << 10;
 
 /// Bytes in a piece at most, where nobody chooses. A peer can share nothing of a piece before it has
 /// all of it.
-pub const LONGEST_PIECE: u32 = 16 << 20;
+pub const MAX_CHOSEN_PIECE_LENGTH: u32 = 16 << 20;
 
 /// About 1,500 pieces: a power of two is at most 1.41 times too small or too large.
 const MAX_PIECES: u64 = 2_121;
@@ -21,8 +21,8 @@ const MAX_PIECES: u64 = 2_121;
 /// Bytes in a piece of a payload of so many bytes: the power of two between 16 KiB and 16 MiB that
 /// comes next to 1,500 pieces. Fewer let peers share late, more make the torrent long.
 pub fn piece_length(total_size: u64) -> u32 {
-    let mut length = SHORTEST_PIECE;
-    while length < LONGEST_PIECE && total_size.div_ceil(length.into()) > MAX_PIECES {
+    let mut length = MIN_CHOSEN_PIECE_LENGTH;
+    while length < MAX_CHOSEN_PIECE_LENGTH && total_size.div_ceil(length.into()) > MAX_PIECES {
         length = length.saturating_mul(2);
     }
     length
@@ -219,7 +219,8 @@ mod tests {
         for size in (0..2_000_u64).map(|step| (24 << 20) + step * 17_000_003) {
             let pieces = size.div_ceil(piece_length(size).into());
             assert!(
-                (1_060..=2_121).contains(&pieces) || pieces > 2_121 && piece_length(size) == LONGEST_PIECE,
+                (1_060..=2_121).contains(&pieces)
+                    || pieces > 2_121 && piece_length(size) == MAX_CHOSEN_PIECE_LENGTH,
                 "{size} has {pieces}"
             );
         }

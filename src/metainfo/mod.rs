@@ -16,6 +16,7 @@ mod names;
 mod trackers;
 
 pub use error::MetainfoError;
+pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use magnet::{Magnet, MagnetError};
 
 use crate::bencode::{Dictionary, Value};
@@ -25,8 +26,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Bytes in a piece at most. A piece is verified as a whole and has to be held as long.
-pub const PIECE_LENGTH_LIMIT: u32 = 1 << 30;
+/// Bytes in the longest piece. A piece is verified as a whole and has to be held until then.
+pub const MAX_PIECE_LENGTH: u32 = 1 << 30;
 
 /// The SHA-1 of the `info` value as it stands in the file: the name of a torrent (BEP 3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,7 +66,7 @@ pub struct Metainfo {
     pub name: String,
     /// The SHA-1 of the received `info` bytes.
     pub info_hash: InfoHash,
-    /// Bytes in every piece but the last: at least 1, at most [`PIECE_LENGTH_LIMIT`].
+    /// Bytes in every piece but the last: at least 1, at most [`MAX_PIECE_LENGTH`].
     pub piece_length: u32,
     /// Bytes in all files together, padding included. Never 0.
     pub total_size: u64,
@@ -194,7 +195,7 @@ fn piece_length(info: Dictionary) -> Result<u32, MetainfoError> {
     let length = info.get("piece length").ok_or(field("piece length", "is missing"))?;
     let length = length.integer().ok_or(field("piece length", "is no integer"))?;
     match u32::try_from(length) {
-        Ok(length @ 1..=PIECE_LENGTH_LIMIT) => Ok(length),
+        Ok(length @ 1..=MAX_PIECE_LENGTH) => Ok(length),
         Ok(0) | Err(_) if length <= 0 => Err(field("piece length", "is not positive")),
         _ => Err(field("piece length", "is more than 1 GiB")),
     }
