@@ -88,11 +88,6 @@ impl PayloadFiles {
         &self.served_pieces
     }
 
-    /// How many files are open.
-    pub fn open_count(&self) -> usize {
-        self.pool.count()
-    }
-
     /// Whether nothing was written or created.
     pub fn are_untouched(&self) -> bool {
         !self.states.iter().any(|state| state.unsynced || state.unnamed)

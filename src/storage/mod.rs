@@ -289,11 +289,6 @@ impl Storage {
     pub fn shortage(&self) -> Option<Shortage> {
         self.shortage
     }
-
-    /// How many files of the payload are open.
-    pub fn open_files(&self) -> usize {
-        self.files.open_count()
-    }
 }
 
 impl Drop for Storage {
