@@ -75,7 +75,7 @@ pub struct Payload<'a> {
 
 /// When the payload takes its room on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Allocation {
+pub enum Allocate {
     /// As pieces arrive. What was not downloaded takes no room, where the file system can have holes in files.
     #[default]
     Sparse,
@@ -87,7 +87,7 @@ pub enum Allocation {
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// When the payload takes its room on the disk.
-    pub allocate: Allocation,
+    pub allocate: Allocate,
     /// Existing files that are not what the torrent holds are replaced.
     pub overwrite: bool,
     /// How many files may be open at once, at least one. A few more are open for a moment at a time.
@@ -96,7 +96,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { allocate: Allocation::Sparse, overwrite: false, open_files: 32 }
+        Options { allocate: Allocate::Sparse, overwrite: false, open_files: 32 }
     }
 }
 

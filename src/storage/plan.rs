@@ -9,7 +9,7 @@ use super::claim::{self, Guards};
 use super::error::{Shortage, StorageError};
 use super::layout::Layout;
 use super::survey::Survey;
-use super::{Allocation, Options, space};
+use super::{Allocate, Options, space};
 use crate::piece::Bitfield;
 
 /// What is known before anything is changed.
@@ -69,7 +69,7 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
     }
     let shortage = situation.free.and_then(|free| space::shortage(free, layout, &survey.found));
     let shortage = shortage.filter(|_| !is_complete);
-    let allocate = options.allocate == Allocation::Full && !is_complete;
+    let allocate = options.allocate == Allocate::Full && !is_complete;
     match shortage {
         Some(shortage) if allocate => Err(StorageError::NoRoom { path: situation.root.to_owned(), shortage }),
         _ => {
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_shortage_is_a_warning_unless_all_room_is_to_be_taken() {
-        let full = Options { allocate: Allocation::Full, ..Options::default() };
+        let full = Options { allocate: Allocate::Full, ..Options::default() };
         for (lengths, good, needed) in [
             ([None; 3], &[][..], Some(48)),
             ([Some(20), None, None], &[0, 1], Some(28)),
