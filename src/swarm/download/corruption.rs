@@ -28,15 +28,11 @@ impl Coordinator<'_> {
             }
         }
         self.statistics.wasted(u64::from(self.geometry.length(piece)));
-        match suspects.everybody().as_slice() {
-            [only] => self.ban(PeerKey(*only), now),
+        match suspects.senders().as_slice() {
+            [only] => self.ban(*only, now),
             several => {
-                let roster = &self.roster;
-                let addresses = several.iter().filter_map(|sender| {
-                    let key = PeerKey(*sender);
-                    Some((key, roster.get(key)?.address))
-                });
-                let addresses: Vec<_> = addresses.collect();
+                let address = |key: &PeerKey| Some((*key, self.roster.get(*key)?.address));
+                let addresses: Vec<_> = several.iter().filter_map(address).collect();
                 self.bans.suspect(piece, suspects, addresses);
             }
         }
