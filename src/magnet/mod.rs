@@ -17,7 +17,7 @@ pub use metadata_assembly::{LARGEST, MetadataAssembly, Verdict};
 pub use worker::Shared;
 
 use crate::message::{Event, HandedOver, Incoming, MetadataState, PeerError, PeerKey};
-use crate::strategy::{Candidates, Failure, TokenBucket};
+use crate::strategy::{AttemptFailure, Candidates, TokenBucket};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
 use std::collections::HashMap;
@@ -175,7 +175,7 @@ impl Seeker<'_> {
                 }
             }
             Event::Named(addresses) => {
-                addresses.into_iter().for_each(|address| self.candidates.add_named(address, now));
+                addresses.into_iter().for_each(|address| self.candidates.add_from_user(address, now));
             }
             Event::Tracker(report) => match report.outcome {
                 Ok(0) => self.trouble = Some(format!("{} knows no other peer", report.url)),
@@ -242,7 +242,7 @@ impl Seeker<'_> {
                 Ok(worker) => self.add(key, Peer { address, incoming: false, greeted: false, worker }),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
-                    self.candidates.failed(address, Failure::Unreachable, now, &mut self.random);
+                    self.candidates.failed(address, AttemptFailure::Unreachable, now, &mut self.random);
                 }
             }
         }
@@ -286,11 +286,10 @@ impl Seeker<'_> {
             | PeerError::Ourselves
             | PeerError::Handshake(_)
             | PeerError::Frame(_)
-            | PeerError::Broke(_) => Failure::Never,
-            // Also before a word: where both sides begin at once, some close both connections.
-            PeerError::Closed => Failure::Parted,
-            _ if peer.greeted => Failure::Parted,
-            _ => Failure::Unreachable,
+            | PeerError::Broke(_) => AttemptFailure::Banned,
+            // Also before it sent anything: where both sides connect at once, some close both connections.
+            _ if peer.greeted || why.is_closed_by_peer() => AttemptFailure::ClosedEarly,
+            _ => AttemptFailure::Unreachable,
         };
         self.candidates.failed(peer.address, failure, now, &mut self.random);
         self.trouble = Some(format!("{}: {why}", peer.address));
@@ -302,17 +301,17 @@ impl Seeker<'_> {
     fn release(&mut self) -> Candidates {
         let mut candidates = std::mem::take(&mut self.candidates);
         let now = Instant::now();
-        self.plain.drain(..).for_each(|address| candidates.released(address, now));
+        self.plain.drain(..).for_each(|address| candidates.release(address, now));
         // Whoever goes on with the connection takes the address again. So it is with those who hand themselves
         // over at this very moment, which is only heard of later.
         for handed in self.handed.iter().filter(|handed| !handed.incoming) {
-            candidates.released(handed.address, now);
+            candidates.release(handed.address, now);
         }
         for (_, peer) in self.peers.drain() {
             if peer.incoming {
                 peer.worker.release();
             } else {
-                candidates.released(peer.address, now);
+                candidates.release(peer.address, now);
             }
         }
         candidates

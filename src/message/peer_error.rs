@@ -37,6 +37,19 @@ impl PeerError {
         matches!(self, PeerError::Connect(error)
             if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable))
     }
+
+    /// Whether the peer closed or reset the connection. A peer that is just starting may do so before it sent
+    /// anything, and so may one that connects to us at the same time.
+    pub fn is_closed_by_peer(&self) -> bool {
+        match self {
+            PeerError::Closed => true,
+            PeerError::Lost(error) => matches!(
+                error.kind(),
+                ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+            ),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for PeerError {

@@ -97,7 +97,7 @@ impl Fetch<'_> {
         if metainfo.private {
             // Nobody could know before. Those whom others than its trackers named may not know of it.
             handed.clear();
-            candidates.keep(|source| source == Source::Tracker);
+            candidates.retain_sources(|source| source == Source::Tracker);
             finding.iter_mut().for_each(Finding::only_trackers);
             // The trackers of the user are among those that were asked. They hear that we leave, and whom they
             // named is forgotten.

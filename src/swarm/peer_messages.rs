@@ -78,7 +78,7 @@ impl Coordinator<'_> {
         peer.refusals = 0;
         if !peer.useful {
             peer.useful = true;
-            self.candidates.proved(peer.dial.unwrap_or(peer.address));
+            self.candidates.proved_useful(peer.dial.unwrap_or(peer.address));
         }
         let of_an_attempt_that_failed = self.leases.has_another(assembly);
         for block in span.blocks() {

@@ -4,7 +4,7 @@
 //! that address. So an address is believed only where its sender could know it.
 
 use super::id::NodeId;
-use crate::strategy::{could_be_a_peer, may_name};
+use crate::strategy::{could_be_a_peer, may_share};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One of the two networks: each has a table of its own (BEP 32).
@@ -75,7 +75,7 @@ pub(super) fn is_possible(address: SocketAddr) -> bool {
 
 /// Whether one at `from` may tell us of `address`.
 pub(super) fn is_believable(address: SocketAddr, from: IpAddr) -> bool {
-    is_possible(address) && may_name(from, address)
+    is_possible(address) && may_share(from, address)
 }
 
 /// What belongs to one owner for certain: an IPv4 address, the 64 bits that an IPv6 host is given.

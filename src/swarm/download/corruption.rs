@@ -6,7 +6,7 @@
 
 use crate::message::{Order, PeerKey};
 use crate::piece::{Assembly, Block, PieceIndex, Suspects};
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
 use log::info;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Coordinator<'_> {
         let Some(address) = here.or_else(|| self.suspect_places.get(&key).copied()) else { return };
         info!("{address}: banned, {why}");
         let dial = self.roster.get(key).and_then(|peer| peer.dial).unwrap_or(address);
-        self.candidates.failed(dial, Failure::Never, Instant::now(), &mut self.random);
+        self.candidates.failed(dial, AttemptFailure::Banned, Instant::now(), &mut self.random);
         if self.liars.len() < MAX_LIARS {
             self.liars.insert(address.ip());
         }

@@ -3,7 +3,7 @@
 use crate::message::{Greeting, Order, PeerKey};
 use crate::peer::Worker;
 use crate::piece::Bitfield;
-use crate::strategy::{Failure, PexHistory, Source};
+use crate::strategy::{AttemptFailure, PexHistory, Source};
 use crate::swarm::peers::Peer;
 use crate::swarm::{Coordinator, Phase};
 use crate::wire::PeerId;
@@ -35,7 +35,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn named(&mut self, addresses: Vec<SocketAddr>) {
         let now = Instant::now();
         for address in addresses {
-            self.candidates.add_named(address, now);
+            self.candidates.add_from_user(address, now);
         }
     }
 
@@ -51,7 +51,7 @@ impl Coordinator<'_> {
                 Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
-                    self.candidates.failed(address, Failure::Unreachable, now, &mut self.random);
+                    self.candidates.failed(address, AttemptFailure::Unreachable, now, &mut self.random);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::message::{PeerError, PeerKey};
 use crate::piece::BLOCK_LENGTH;
-use crate::strategy::{Failure, PeerPieces};
+use crate::strategy::{AttemptFailure, PeerPieces};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use log::debug;
@@ -31,12 +31,11 @@ impl Coordinator<'_> {
             | PeerError::Ourselves
             | PeerError::Handshake(_)
             | PeerError::Frame(_)
-            | PeerError::Broke(_) => Failure::Never,
-            _ if useful => Failure::Ended,
-            // Also before a word: where both sides begin at once, some close both connections.
-            PeerError::Closed => Failure::Parted,
-            _ if greeted => Failure::Parted,
-            _ => Failure::Unreachable,
+            | PeerError::Broke(_) => AttemptFailure::Banned,
+            _ if useful => AttemptFailure::Ended,
+            // Also before it sent anything: where both sides connect at once, some close both connections.
+            _ if greeted || why.is_closed_by_peer() => AttemptFailure::ClosedEarly,
+            _ => AttemptFailure::Unreachable,
         };
         if let Some(dial) = dial {
             self.candidates.failed(dial, failure, now, &mut self.random);

@@ -2,7 +2,7 @@
 
 use crate::message::{HandedOver, Incoming, PeerKey};
 use crate::peer::Worker;
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
 use crate::swarm::peers::Peer;
 use crate::swarm::{Coordinator, Phase};
 use log::debug;
@@ -41,7 +41,7 @@ impl Coordinator<'_> {
     /// A peer has given us the metadata, and can go on with the payload.
     pub(in crate::swarm) fn handed(&mut self, handed: HandedOver) {
         let (now, address, incoming) = (Instant::now(), handed.address, handed.incoming);
-        if !incoming && !self.candidates.taken(address) {
+        if !incoming && !self.candidates.mark_connected(address) {
             debug!("{address}: not gone on with, another connection to it has begun or it is not to be one");
             return;
         }
@@ -54,7 +54,7 @@ impl Coordinator<'_> {
             Some(Ok(worker)) if incoming => self.roster.add(key, Peer::incoming(address, worker, now)),
             Some(Ok(worker)) => self.roster.add(key, Peer::outgoing(address, worker, now)),
             // It can be connected to again.
-            Some(Err(_)) | None if !incoming => self.candidates.released(address, now),
+            Some(Err(_)) | None if !incoming => self.candidates.release(address, now),
             Some(Err(_)) | None => {}
         }
     }
@@ -79,10 +79,10 @@ impl Coordinator<'_> {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let mut at = peer.address;
         at.set_port(port);
-        if peer.dial.is_none() && self.candidates.met(at) {
+        if peer.dial.is_none() && self.candidates.add_incoming(at) {
             peer.dial = Some(at);
             if peer.useful {
-                self.candidates.proved(at);
+                self.candidates.proved_useful(at);
             }
         }
     }
@@ -106,7 +106,9 @@ impl Coordinator<'_> {
             // Where it can be reached is where the one is that stays: no reason to try there again.
             match peer.dial {
                 None => peer.dial = Some(dial),
-                Some(_) => self.candidates.failed(dial, Failure::Never, Instant::now(), &mut self.random),
+                Some(_) => {
+                    self.candidates.failed(dial, AttemptFailure::Banned, Instant::now(), &mut self.random)
+                }
             }
         }
         self.let_go(goes, "we are connected to it already");

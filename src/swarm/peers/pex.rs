@@ -1,7 +1,7 @@
 //! What peers say of each other (BEP 11), and who is worth more where there is no room for all (BEP 40).
 
 use crate::message::{Order, PeerKey};
-use crate::strategy::{Source, may_name};
+use crate::strategy::{Source, may_share};
 use crate::swarm::peers::Peer;
 use crate::swarm::{Coordinator, Phase};
 use crate::wire::pex::{REACHABLE, UPLOAD_ONLY};
@@ -32,7 +32,7 @@ impl Coordinator<'_> {
         for (_, peer) in here {
             let at = peer.dial.unwrap_or(peer.address);
             if let Some(number) = peer.pex
-                && let Some(news) = peer.gossip.news(at, &connected, now)
+                && let Some(news) = peer.gossip.next_message(at, &connected, now)
             {
                 peer.order(Order::TellOfOthers(number, news));
             }
@@ -51,7 +51,7 @@ impl Coordinator<'_> {
         let teller = address.ip();
         let is_of_use = |flags: u8| self.phase != Phase::Seeding || flags & UPLOAD_ONLY == 0;
         let believed =
-            others.iter().filter(|(address, flags)| may_name(teller, *address) && is_of_use(*flags));
+            others.iter().filter(|(address, flags)| may_share(teller, *address) && is_of_use(*flags));
         let new =
             believed.filter(|(address, _)| self.candidates.add(*address, Source::Pex(teller), now)).count();
         debug!("{address}: it told of {} peers, {new} of them new", others.len());
@@ -63,7 +63,7 @@ impl Coordinator<'_> {
     /// Lets the peer go that ranks lowest of those that are of no use now, if it ranks lower than who is at
     /// `address`. So a swarm of full clients still takes in some of whoever comes.
     pub(in crate::swarm) fn let_lower_go(&mut self, address: SocketAddr, now: Instant) -> bool {
-        let rank = |at: SocketAddr| self.candidates.rank(at);
+        let rank = |at: SocketAddr| self.candidates.priority(at);
         let idle = self.roster.greeted().filter(|(key, peer)| {
             let served = self.choker.is_unchoked(*key) || !peer.in_flight.is_empty();
             let last = peer.last_block.max(peer.last_taken);

@@ -1,7 +1,7 @@
 //! When everything is there: going on for the others, and until when.
 
 use crate::message::{Order, PeerKey, Write};
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
 use crate::swarm::{Coordinator, Phase};
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ impl Coordinator<'_> {
         };
         let dial = peer.dial.take();
         if let Some(address) = dial {
-            self.candidates.failed(address, Failure::Never, Instant::now(), &mut self.random);
+            self.candidates.failed(address, AttemptFailure::Banned, Instant::now(), &mut self.random);
         }
         self.let_go(key, "neither of us wants anything");
     }
