@@ -21,5 +21,5 @@ mod value;
 
 pub use error::BencodeError;
 pub use item::Item;
-pub use scan::DEPTH_LIMIT;
+pub use scan::MAX_DEPTH;
 pub use value::{Dictionary, List, Step, Value};

@@ -4,12 +4,12 @@
 //! brackets in brackets cost no stack, which is small in a worker. Its memory is one entry for each
 //! open bracket and one for each key of the dictionaries that are open, in search of duplicates.
 
-use super::error::{BencodeError, Fault};
+use super::error::{BencodeError, BencodeFault};
 use std::ops::Range;
 
 /// How many lists and dictionaries may stand inside each other. A hybrid torrent needs one level for
 /// each folder and five more, everything else fewer than ten.
-pub const DEPTH_LIMIT: usize = 100;
+pub const MAX_DEPTH: usize = 100;
 
 /// The smallest part of the notation, with the position that follows it.
 pub(super) enum Token {
@@ -24,26 +24,26 @@ pub(super) enum Token {
 pub(super) fn token(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
     let fail = |fault| Err(BencodeError { at, fault });
     match bytes.get(at) {
-        None => fail(Fault::CutShort),
+        None => fail(BencodeFault::CutShort),
         Some(b'l') => Ok((Token::List, at.saturating_add(1))),
         Some(b'd') => Ok((Token::Dictionary, at.saturating_add(1))),
         Some(b'e') => Ok((Token::End, at.saturating_add(1))),
         Some(b'i') => integer(bytes, at),
         Some(b'0'..=b'9') => string(bytes, at),
-        Some(&byte) => fail(Fault::UnknownByte(byte)),
+        Some(&byte) => fail(BencodeFault::UnknownByte(byte)),
     }
 }
 
 /// The number in the digits from `at` to `stop`, and where the next token starts.
 ///
 /// There is one spelling for each number: no sign but a minus before other than zero, no padding.
-fn number(bytes: &[u8], mut at: usize, stop: u8, fault: Fault) -> Result<(u64, usize), BencodeError> {
+fn number(bytes: &[u8], mut at: usize, stop: u8, fault: BencodeFault) -> Result<(u64, usize), BencodeError> {
     let fail = |at, fault| Err(BencodeError { at, fault });
     let start = at;
     let mut value = 0_u64;
     loop {
         match bytes.get(at) {
-            None => return fail(at, Fault::CutShort),
+            None => return fail(at, BencodeFault::CutShort),
             Some(&byte) if byte == stop && at > start => return Ok((value, at.saturating_add(1))),
             // Something follows a zero at the start.
             Some(b'0'..=b'9') if value == 0 && at > start => return fail(start, fault),
@@ -59,9 +59,10 @@ fn number(bytes: &[u8], mut at: usize, stop: u8, fault: Fault) -> Result<(u64, u
 
 fn integer(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
     let start = at.saturating_add(1);
-    let bad = BencodeError { at: start, fault: Fault::BadInteger };
+    let bad = BencodeError { at: start, fault: BencodeFault::BadInteger };
     let negative = bytes.get(start) == Some(&b'-');
-    let (value, next) = number(bytes, start.saturating_add(usize::from(negative)), b'e', Fault::BadInteger)?;
+    let (value, next) =
+        number(bytes, start.saturating_add(usize::from(negative)), b'e', BencodeFault::BadInteger)?;
     let value = match negative {
         false => i64::try_from(value).ok(),
         true => 0_i64.checked_sub_unsigned(value).filter(|value| *value != 0),
@@ -70,11 +71,11 @@ fn integer(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
 }
 
 fn string(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
-    let (length, start) = number(bytes, at, b':', Fault::BadLength)?;
+    let (length, start) = number(bytes, at, b':', BencodeFault::BadLength)?;
     let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
     match end {
         Some(end) if end <= bytes.len() => Ok((Token::Bytes(start..end), end)),
-        _ => Err(BencodeError { at, fault: Fault::PastTheEnd }),
+        _ => Err(BencodeError { at, fault: BencodeFault::PastTheEnd }),
     }
 }
 
@@ -109,15 +110,15 @@ pub(super) fn check(bytes: &[u8]) -> Result<usize, BencodeError> {
                     at = next;
                     continue;
                 }
-                Token::End if *wants_value => return fail(Fault::NoValue),
+                Token::End if *wants_value => return fail(BencodeFault::NoValue),
                 Token::End => {
                     let mine = keys.get_mut(*first..).unwrap_or_default();
                     if !*sorted && has_duplicates(mine) {
-                        return Err(BencodeError { at: *start, fault: Fault::DuplicateKey });
+                        return Err(BencodeError { at: *start, fault: BencodeFault::DuplicateKey });
                     }
                     keys.truncate(*first);
                 }
-                _ if !*wants_value => return fail(Fault::BadKey),
+                _ if !*wants_value => return fail(BencodeFault::BadKey),
                 _ => *wants_value = false,
             }
         }
@@ -128,11 +129,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<usize, BencodeError> {
                 let keys = keys.len();
                 open.push(Open::Dictionary { start: at, keys, wants_value: false, sorted: true });
             }
-            Token::End if open.pop().is_none() => return fail(Fault::UnknownByte(b'e')),
+            Token::End if open.pop().is_none() => return fail(BencodeFault::UnknownByte(b'e')),
             Token::End => {}
         }
-        if open.len() > DEPTH_LIMIT {
-            return fail(Fault::TooDeep);
+        if open.len() > MAX_DEPTH {
+            return fail(BencodeFault::TooDeep);
         }
         at = next;
         if open.is_empty() {

@@ -6,7 +6,7 @@
 //! depth, which is four or five in a torrent. Where the depth is a stranger's choice, [`Dictionary::walk`]
 //! takes time by the size alone.
 
-use super::error::{BencodeError, Fault};
+use super::error::{BencodeError, BencodeFault};
 use super::scan::{self, Token};
 
 /// One well-formed value, a view of received bytes.
@@ -60,7 +60,7 @@ impl<'a> Value<'a> {
             None => Ok(value),
             Some(space) => {
                 let at = bytes.len().saturating_sub(rest.len()).saturating_add(space);
-                Err(BencodeError { at, fault: Fault::Leftover })
+                Err(BencodeError { at, fault: BencodeFault::Leftover })
             }
         }
     }
@@ -75,7 +75,7 @@ impl<'a> Value<'a> {
         let rest = bytes.get(end..).unwrap_or_default();
         match value_at(bytes, 0) {
             Some((value, _)) => Ok((value, rest)),
-            None => Err(BencodeError { at: 0, fault: Fault::CutShort }),
+            None => Err(BencodeError { at: 0, fault: BencodeFault::CutShort }),
         }
     }
 
@@ -209,9 +209,9 @@ fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bencode::DEPTH_LIMIT;
+    use crate::bencode::MAX_DEPTH;
 
-    fn fault(bytes: &[u8]) -> Fault {
+    fn fault(bytes: &[u8]) -> BencodeFault {
         Value::parse(bytes).unwrap_err().fault
     }
 
@@ -263,53 +263,53 @@ mod tests {
 
     #[test]
     fn a_key_twice_is_refused_wherever_it_stands() {
-        assert_eq!(fault(b"d1:ai1e1:ai2ee"), Fault::DuplicateKey);
-        assert_eq!(fault(b"d1:bi1e1:ai2e1:bi3ee"), Fault::DuplicateKey);
-        assert_eq!(fault(b"ld1:bd1:ble1:alee1:ale1:bleee"), Fault::DuplicateKey);
+        assert_eq!(fault(b"d1:ai1e1:ai2ee"), BencodeFault::DuplicateKey);
+        assert_eq!(fault(b"d1:bi1e1:ai2e1:bi3ee"), BencodeFault::DuplicateKey);
+        assert_eq!(fault(b"ld1:bd1:ble1:alee1:ale1:bleee"), BencodeFault::DuplicateKey);
     }
 
     #[test]
     fn numbers_have_one_spelling() {
         for bad in ["ie", "i-e", "i-0e", "i07e", "i00e", "i-01e", "i+1e", "i 1e", "i1 e", "i1.5e", "i--1e"] {
-            assert_eq!(fault(bad.as_bytes()), Fault::BadInteger, "{bad}");
+            assert_eq!(fault(bad.as_bytes()), BencodeFault::BadInteger, "{bad}");
         }
-        assert_eq!(fault(b"i9223372036854775808e"), Fault::BadInteger);
-        assert_eq!(fault(b"i99999999999999999999999999999999999e"), Fault::BadInteger);
-        assert_eq!(fault(b"04:spam"), Fault::BadLength);
-        assert_eq!(fault(b"4-:spam"), Fault::BadLength);
-        assert_eq!(fault(b"-4:spam"), Fault::UnknownByte(b'-'));
+        assert_eq!(fault(b"i9223372036854775808e"), BencodeFault::BadInteger);
+        assert_eq!(fault(b"i99999999999999999999999999999999999e"), BencodeFault::BadInteger);
+        assert_eq!(fault(b"04:spam"), BencodeFault::BadLength);
+        assert_eq!(fault(b"4-:spam"), BencodeFault::BadLength);
+        assert_eq!(fault(b"-4:spam"), BencodeFault::UnknownByte(b'-'));
     }
 
     #[test]
     fn a_string_ends_before_the_bytes_do() {
-        assert_eq!(fault(b"5:spam"), Fault::PastTheEnd);
-        assert_eq!(fault(b"18446744073709551615:spam"), Fault::PastTheEnd);
-        assert_eq!(fault(b"99999999999999999999:spam"), Fault::BadLength);
-        assert_eq!(fault(b"99999999999999999999999:spam"), Fault::BadLength);
+        assert_eq!(fault(b"5:spam"), BencodeFault::PastTheEnd);
+        assert_eq!(fault(b"18446744073709551615:spam"), BencodeFault::PastTheEnd);
+        assert_eq!(fault(b"99999999999999999999:spam"), BencodeFault::BadLength);
+        assert_eq!(fault(b"99999999999999999999999:spam"), BencodeFault::BadLength);
     }
 
     #[test]
     fn a_dictionary_has_a_string_and_a_value_by_turns() {
-        assert_eq!(fault(b"di1ei1ee"), Fault::BadKey);
-        assert_eq!(fault(b"dlei1ee"), Fault::BadKey);
-        assert_eq!(fault(b"d1:ae"), Fault::NoValue);
-        assert_eq!(fault(b"e"), Fault::UnknownByte(b'e'));
-        assert_eq!(fault(b"<html>"), Fault::UnknownByte(b'<'));
+        assert_eq!(fault(b"di1ei1ee"), BencodeFault::BadKey);
+        assert_eq!(fault(b"dlei1ee"), BencodeFault::BadKey);
+        assert_eq!(fault(b"d1:ae"), BencodeFault::NoValue);
+        assert_eq!(fault(b"e"), BencodeFault::UnknownByte(b'e'));
+        assert_eq!(fault(b"<html>"), BencodeFault::UnknownByte(b'<'));
     }
 
     #[test]
     fn brackets_in_brackets_end_at_the_limit() {
         let nested = |depth: usize| ["l".repeat(depth), "e".repeat(depth)].concat().into_bytes();
-        assert!(Value::parse(&nested(DEPTH_LIMIT)).is_ok());
-        assert_eq!(fault(&nested(DEPTH_LIMIT + 1)), Fault::TooDeep);
-        assert_eq!(fault(&vec![b'l'; 10_000_000]), Fault::TooDeep);
-        assert_eq!(fault("d1:a".repeat(1_000_000).as_bytes()), Fault::TooDeep);
+        assert!(Value::parse(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(fault(&nested(MAX_DEPTH + 1)), BencodeFault::TooDeep);
+        assert_eq!(fault(&vec![b'l'; 10_000_000]), BencodeFault::TooDeep);
+        assert_eq!(fault("d1:a".repeat(1_000_000).as_bytes()), BencodeFault::TooDeep);
     }
 
     #[test]
     fn white_space_may_follow_and_nothing_else() {
         assert!(Value::parse(b"i1e\r\n \n").is_ok());
-        assert_eq!(Value::parse(b"i1e\nx"), Err(BencodeError { at: 4, fault: Fault::Leftover }));
+        assert_eq!(Value::parse(b"i1e\nx"), Err(BencodeError { at: 4, fault: BencodeFault::Leftover }));
         let (value, rest) = Value::parse_prefix(b"d1:ai1eerest").unwrap();
         assert_eq!((value.dictionary().unwrap().raw(), rest), (&b"d1:ai1ee"[..], &b"rest"[..]));
     }

@@ -3,17 +3,17 @@
 //! Pure, and the counterpart of [`Metainfo::parse`]. The same files and choices always give the same
 //! bytes: no date unless one is asked for, no name of the program, keys in the canonical order.
 
-use super::{DIGEST_LENGTH, File, Metainfo};
+use super::{File, Metainfo};
 use crate::bencode::Item;
-use crate::piece::Geometry;
+use crate::piece::{Geometry, PieceDigest};
 use std::path::Path;
 
 /// Bytes in a piece at least, where nobody chooses: one block.
-pub const SHORTEST_PIECE: u32 = 16 << 10;
+pub const MIN_CHOSEN_PIECE_LENGTH: u32 = 16 << 10;
 
 /// Bytes in a piece at most, where nobody chooses. A peer can share nothing of a piece before it has
 /// all of it.
-pub const LONGEST_PIECE: u32 = 16 << 20;
+pub const MAX_CHOSEN_PIECE_LENGTH: u32 = 16 << 20;
 
 /// About 1,500 pieces: a power of two is at most 1.41 times too small or too large.
 const MAX_PIECES: u64 = 2_121;
@@ -21,8 +21,8 @@ const MAX_PIECES: u64 = 2_121;
 /// Bytes in a piece of a payload of so many bytes: the power of two between 16 KiB and 16 MiB that
 /// comes next to 1,500 pieces. Fewer let peers share late, more make the torrent long.
 pub fn piece_length(total_size: u64) -> u32 {
-    let mut length = SHORTEST_PIECE;
-    while length < LONGEST_PIECE && total_size.div_ceil(length.into()) > MAX_PIECES {
+    let mut length = MIN_CHOSEN_PIECE_LENGTH;
+    while length < MAX_CHOSEN_PIECE_LENGTH && total_size.div_ceil(length.into()) > MAX_PIECES {
         length = length.saturating_mul(2);
     }
     length
@@ -92,7 +92,7 @@ impl Draft {
     /// The same torrent with digests of zeros: what its names will be read as can be known before the
     /// payload is hashed.
     pub fn encode_blank(&self) -> Vec<u8> {
-        self.encode(vec![0; self.geometry.piece_count() as usize * DIGEST_LENGTH])
+        self.encode(vec![0; self.geometry.piece_count() as usize * PieceDigest::LENGTH])
     }
 
     /// The files that a reader takes for something else: those whose names are not safe on every
@@ -170,7 +170,7 @@ mod tests {
         let read = Metainfo::parse(bytes.clone()).unwrap();
         assert_eq!((read.name.as_str(), read.private, read.total_size), ("name", true, 30));
         assert_eq!((&read.trackers, &read.web_seeds), (&draft.trackers, &draft.web_seeds));
-        assert_eq!(read.piece_digest(0), Some([7; 20]));
+        assert_eq!(read.piece_digest(0), Some(PieceDigest([7; 20])));
         let paths: Vec<_> = read.files.iter().map(|file| file.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["name/a", "name/b/c", "name/b/č"]);
         assert_eq!(draft.misread(&read).count(), 0);
@@ -219,7 +219,8 @@ mod tests {
         for size in (0..2_000_u64).map(|step| (24 << 20) + step * 17_000_003) {
             let pieces = size.div_ceil(piece_length(size).into());
             assert!(
-                (1_060..=2_121).contains(&pieces) || pieces > 2_121 && piece_length(size) == LONGEST_PIECE,
+                (1_060..=2_121).contains(&pieces)
+                    || pieces > 2_121 && piece_length(size) == MAX_CHOSEN_PIECE_LENGTH,
                 "{size} has {pieces}"
             );
         }

@@ -7,13 +7,13 @@
 use crate::text::is_hidden;
 
 /// Bytes in a path element that every common file system takes.
-const ELEMENT_LIMIT: usize = 255;
+const MAX_ELEMENT_BYTES: usize = 255;
 
 /// Bytes after the last dot that still count as an extension, the dot included.
-const EXTENSION_LIMIT: usize = 16;
+const MAX_EXTENSION_BYTES: usize = 16;
 
 /// Room for a dot and a 32-bit number.
-const NUMBER_LENGTH: usize = 11;
+const NUMBER_BYTES: usize = 11;
 
 /// Names that Windows keeps for devices, whatever the extension.
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
@@ -34,7 +34,7 @@ pub(super) fn safe(bytes: &[u8]) -> Option<String> {
     if element.is_empty() || is_reserved(&element) {
         element.insert(0, '_');
     }
-    Some(shortened(element, ELEMENT_LIMIT))
+    Some(shortened(element, MAX_ELEMENT_BYTES))
 }
 
 /// The name with a number before its extension, short enough for any number.
@@ -45,7 +45,7 @@ pub(super) fn numbered(base: &str, number: u32) -> String {
 
 /// The name cut so that a number still fits in.
 pub(super) fn base(name: &str) -> String {
-    shortened(name.to_owned(), ELEMENT_LIMIT - NUMBER_LENGTH)
+    shortened(name.to_owned(), MAX_ELEMENT_BYTES - NUMBER_BYTES)
 }
 
 /// The form in which names are compared. Names that differ in nothing but case are one file on many
@@ -71,7 +71,7 @@ fn is_reserved(element: &str) -> bool {
 /// The name without its extension, and the extension with its dot, which may be empty.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
-        Some(dot) if dot > 0 && name.len() - dot <= EXTENSION_LIMIT => name.split_at(dot),
+        Some(dot) if dot > 0 && name.len() - dot <= MAX_EXTENSION_BYTES => name.split_at(dot),
         _ => (name, ""),
     }
 }

@@ -7,7 +7,7 @@
 
 use super::File;
 use super::error::MetainfoError;
-use super::files::Kind;
+use super::files::FileKind;
 use crate::bencode::{Dictionary, Step, Value};
 
 /// Checks that the `file tree`, where there is one, describes the files of version 1.
@@ -33,7 +33,8 @@ fn listed(info: Dictionary<'_>) -> Box<dyn Iterator<Item = (Vec<&[u8]>, u64)> + 
         let name = info.get("name").and_then(Value::bytes).unwrap_or_default();
         return Box::new(std::iter::once((vec![name], length(info))));
     };
-    let entries = list.iter().filter_map(Value::dictionary).filter(|entry| Kind::of(*entry) != Kind::Padding);
+    let entries =
+        list.iter().filter_map(Value::dictionary).filter(|entry| FileKind::of(*entry) != FileKind::Padding);
     Box::new(entries.map(move |entry| {
         let path = entry.get("path").and_then(Value::list);
         (path.into_iter().flat_map(|path| path.iter().filter_map(Value::bytes)).collect(), length(entry))

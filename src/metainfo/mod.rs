@@ -16,19 +16,18 @@ mod names;
 mod trackers;
 
 pub use error::MetainfoError;
+pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use magnet::{Magnet, MagnetError};
 
 use crate::bencode::{Dictionary, Value};
+use crate::piece::PieceDigest;
 use sha1::{Digest, Sha1};
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Bytes in a piece at most. A piece is verified as a whole and has to be held as long.
-pub const PIECE_LENGTH_LIMIT: u32 = 1 << 30;
-
-/// Bytes in the SHA-1 of a piece.
-const DIGEST_LENGTH: usize = 20;
+/// Bytes in the longest piece. A piece is verified as a whole and has to be held until then.
+pub const MAX_PIECE_LENGTH: u32 = 1 << 30;
 
 /// The SHA-1 of the `info` value as it stands in the file: the name of a torrent (BEP 3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,7 +66,7 @@ pub struct Metainfo {
     pub name: String,
     /// The SHA-1 of the received `info` bytes.
     pub info_hash: InfoHash,
-    /// Bytes in every piece but the last: at least 1, at most [`PIECE_LENGTH_LIMIT`].
+    /// Bytes in every piece but the last: at least 1, at most [`MAX_PIECE_LENGTH`].
     pub piece_length: u32,
     /// Bytes in all files together, padding included. Never 0.
     pub total_size: u64,
@@ -145,13 +144,18 @@ impl Metainfo {
     /// How many pieces there are, at least one.
     pub fn piece_count(&self) -> u32 {
         // The number of digests was compared with a 32-bit number of pieces.
-        u32::try_from(self.pieces.len() / DIGEST_LENGTH).unwrap_or(u32::MAX)
+        u32::try_from(self.pieces.len() / PieceDigest::LENGTH).unwrap_or(u32::MAX)
     }
 
     /// The SHA-1 that the piece must have. `None` past the last piece.
-    pub fn piece_digest(&self, index: u32) -> Option<[u8; 20]> {
+    pub fn piece_digest(&self, index: u32) -> Option<PieceDigest> {
         let digests = self.raw.get(self.pieces.clone())?;
-        digests.as_chunks::<DIGEST_LENGTH>().0.get(usize::try_from(index).ok()?).copied()
+        digests
+            .as_chunks::<{ PieceDigest::LENGTH }>()
+            .0
+            .get(usize::try_from(index).ok()?)
+            .copied()
+            .map(PieceDigest)
     }
 
     /// The whole file as received.
@@ -191,7 +195,7 @@ fn piece_length(info: Dictionary) -> Result<u32, MetainfoError> {
     let length = info.get("piece length").ok_or(field("piece length", "is missing"))?;
     let length = length.integer().ok_or(field("piece length", "is no integer"))?;
     match u32::try_from(length) {
-        Ok(length @ 1..=PIECE_LENGTH_LIMIT) => Ok(length),
+        Ok(length @ 1..=MAX_PIECE_LENGTH) => Ok(length),
         Ok(0) | Err(_) if length <= 0 => Err(field("piece length", "is not positive")),
         _ => Err(field("piece length", "is more than 1 GiB")),
     }
@@ -201,14 +205,14 @@ fn piece_length(info: Dictionary) -> Result<u32, MetainfoError> {
 fn digests<'a>(info: Dictionary<'a>, total_size: u64, piece_length: u32) -> Result<&'a [u8], MetainfoError> {
     let digests = info.get("pieces").ok_or(field("pieces", "is missing"))?;
     let digests = digests.bytes().ok_or(field("pieces", "is no string"))?;
-    if !digests.len().is_multiple_of(DIGEST_LENGTH) {
+    if !digests.len().is_multiple_of(PieceDigest::LENGTH) {
         return Err(field("pieces", "is cut short, its length is no multiple of 20"));
     }
     if total_size == 0 {
         return Err(MetainfoError::NoContent);
     }
     let pieces = total_size.div_ceil(u64::from(piece_length));
-    let count = (digests.len() / DIGEST_LENGTH) as u64;
+    let count = (digests.len() / PieceDigest::LENGTH) as u64;
     match u32::try_from(pieces) {
         Ok(_) if pieces == count => Ok(digests),
         _ => Err(MetainfoError::PieceCount { digests: count, pieces }),

@@ -44,7 +44,7 @@ fn the_info_hash_is_over_the_received_bytes() {
     let info = &raw[7..raw.len() - 2];
     assert_eq!(metainfo.info_bytes(), info);
     assert_eq!(metainfo.info_hash.0, <[u8; 20]>::from(Sha1::digest(info)));
-    assert_eq!(metainfo.piece_digest(0).unwrap(), *b"01234567890123456789");
+    assert_eq!(metainfo.piece_digest(0).unwrap().0, *b"01234567890123456789");
     assert_eq!((metainfo.piece_digest(1), metainfo.piece_count()), (None, 1));
     assert_eq!(metainfo.files[0].path, PathBuf::from("x"));
 }

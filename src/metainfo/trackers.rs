@@ -7,7 +7,7 @@ use crate::text::is_hidden;
 use std::collections::HashSet;
 
 /// How many addresses of a kind are kept. Each tier gets a thread, and no honest torrent has so many.
-pub(super) const ADDRESSES_LIMIT: usize = 200;
+pub(super) const MAX_ADDRESSES: usize = 200;
 
 /// The announce addresses by tier (BEP 12). `announce` counts only where `announce-list` has nothing, or
 /// nothing that is asked over HTTP or UDP, as an old client would have done.
@@ -36,7 +36,7 @@ pub(super) fn web_seeds(torrent: Dictionary) -> Vec<String> {
 /// The DHT nodes, pairs of host and port (BEP 5, "torrent file extensions").
 pub(super) fn nodes(torrent: Dictionary) -> Vec<(String, u16)> {
     let list = torrent.get("nodes").and_then(Value::list);
-    list.into_iter().flat_map(|list| list.iter()).filter_map(node).take(ADDRESSES_LIMIT).collect()
+    list.into_iter().flat_map(|list| list.iter()).filter_map(node).take(MAX_ADDRESSES).collect()
 }
 
 fn node(value: Value) -> Option<(String, u16)> {
@@ -52,7 +52,7 @@ fn addresses(value: Value, seen: &mut HashSet<String>) -> Vec<String> {
     let lone = value.bytes().map(|_| value);
     let mut kept = Vec::new();
     for address in list.into_iter().flatten().chain(lone).filter_map(address) {
-        if seen.len() < ADDRESSES_LIMIT && seen.insert(address.clone()) {
+        if seen.len() < MAX_ADDRESSES && seen.insert(address.clone()) {
             kept.push(address);
         }
     }
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn the_number_of_addresses_is_bounded() {
         let list: String = (0..5_000).map(|number| format!("l4:{number:04}e")).collect();
-        assert_eq!(tiers(parsed(format!("d13:announce-listl{list}ee").as_bytes())).len(), ADDRESSES_LIMIT);
+        assert_eq!(tiers(parsed(format!("d13:announce-listl{list}ee").as_bytes())).len(), MAX_ADDRESSES);
     }
 
     #[test]

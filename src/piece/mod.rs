@@ -6,9 +6,13 @@
 mod assembly;
 mod bitfield;
 mod buffers;
+mod digest;
 mod geometry;
+mod peer_key;
 
 pub use assembly::{Assembly, Put, Suspects};
 pub use bitfield::Bitfield;
 pub use buffers::BufferPool;
+pub use digest::PieceDigest;
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};
+pub use peer_key::PeerKey;

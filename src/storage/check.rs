@@ -7,13 +7,13 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use super::error::{Action, StorageError};
-use super::folder::{Folder, Found, Search};
+use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::Layout;
-use crate::piece::{Bitfield, PieceIndex};
+use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 
 /// The SHA-1 that a piece must have.
-pub type Digests<'a> = dyn Fn(PieceIndex) -> [u8; 20] + Sync + 'a;
+pub type Digests<'a> = dyn Fn(PieceIndex) -> PieceDigest + Sync + 'a;
 
 /// What the check found.
 pub(super) struct Checked {
@@ -24,9 +24,9 @@ pub(super) struct Checked {
 }
 
 /// What stands under the name of each file. Padding is on no disk and counts as missing.
-pub(super) fn survey(folder: &Folder, layout: &Layout) -> Result<Vec<Option<Found>>, StorageError> {
-    let mut search = Search::new(folder);
-    let look = |entry: &super::layout::Entry| {
+pub(super) fn survey(folder: &RootFolder, layout: &Layout) -> Result<Vec<Option<FileStat>>, StorageError> {
+    let mut search = FileSearch::new(folder);
+    let look = |entry: &super::layout::FileEntry| {
         if entry.padding {
             return Ok(None);
         }
@@ -49,9 +49,9 @@ pub(super) fn survey(folder: &Folder, layout: &Layout) -> Result<Vec<Option<Foun
 ///
 /// A file that cannot be opened or read, and [`StorageError::Cancelled`] where `watch` says so.
 pub(super) fn check(
-    folder: &Folder,
+    folder: &RootFolder,
     layout: &Layout,
-    found: &[Option<Found>],
+    found: &[Option<FileStat>],
     digests: &Digests<'_>,
     open_files: usize,
     watch: &Watch<'_>,
@@ -73,7 +73,7 @@ pub(super) fn check(
 }
 
 /// The pieces that are wanted and whose every byte is padding or inside a file as long as it is now.
-fn candidates(layout: &Layout, found: &[Option<Found>]) -> Bitfield {
+fn candidates(layout: &Layout, found: &[Option<FileStat>]) -> Bitfield {
     let all = || Bitfield::all(layout.geometry().piece_count());
     let mut pieces = layout.wanted().cloned().unwrap_or_else(all);
     for (entry, found) in layout.entries().iter().zip(found) {

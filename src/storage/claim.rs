@@ -19,14 +19,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::check::Checked;
-use super::folder::Found;
+use super::folder::FileStat;
 use super::layout::Layout;
 
 /// How many bytes at the start of a file were there before us and are not vouched for, by file.
 pub(super) type Guards = BTreeMap<usize, u64>;
 
 /// The files that are not the torrent's, by number.
-pub(super) fn foreign(layout: &Layout, found: &[Option<Found>], checked: &Checked) -> Vec<usize> {
+pub(super) fn foreign(layout: &Layout, found: &[Option<FileStat>], checked: &Checked) -> Vec<usize> {
     let blamed = blamed(layout, checked);
     let is_foreign = |number: &usize| {
         let (Some(entry), Some(Some(found))) = (layout.entry(*number), found.get(*number)) else {
@@ -40,7 +40,7 @@ pub(super) fn foreign(layout: &Layout, found: &[Option<Found>], checked: &Checke
 }
 
 /// The proven files that are not complete, with what was in them before us.
-pub(super) fn guards(layout: &Layout, found: &[Option<Found>], checked: &Checked) -> Guards {
+pub(super) fn guards(layout: &Layout, found: &[Option<FileStat>], checked: &Checked) -> Guards {
     let files = layout.entries().iter().zip(found).enumerate();
     let existing = files.filter_map(|(number, (entry, found))| Some((number, entry, (*found)?.length)));
     // One by one: to collect them would bring a sort of its own into the program, for a few entries.
@@ -64,7 +64,7 @@ pub(super) fn kept_and_too_long(layout: &Layout, guards: &Guards) -> Vec<usize> 
 }
 
 /// What is left of the files that the marker keeps from being changed.
-pub(super) fn still_there(guards: &Guards, found: &[Option<Found>]) -> Guards {
+pub(super) fn still_there(guards: &Guards, found: &[Option<FileStat>]) -> Guards {
     let left = |(number, kept): (&usize, &u64)| {
         let there = (*found.get(*number)?)?.length;
         Some((*number, there.min(*kept)))
@@ -74,7 +74,7 @@ pub(super) fn still_there(guards: &Guards, found: &[Option<Found>]) -> Guards {
 
 /// Two files of the torrent that are one on the disk, if there are such: writing one would destroy
 /// the other. File systems that ignore case make one of two names.
-pub(super) fn shared(found: &[Option<Found>]) -> Option<(usize, usize)> {
+pub(super) fn shared(found: &[Option<FileStat>]) -> Option<(usize, usize)> {
     let mut seen = HashMap::new();
     let existing = found.iter().enumerate().filter_map(|(number, found)| Some((number, (*found)?.identity)));
     existing.into_iter().find_map(|(number, identity)| Some((seen.insert(identity, number)?, number)))

@@ -14,13 +14,13 @@ use crate::piece::{Bitfield, Geometry, PieceIndex};
 
 /// The files of a torrent in the order of the payload, without a gap. Fixed from the start.
 pub(super) struct Layout {
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
     geometry: Geometry,
     selection: Option<Selection>,
 }
 
 /// One file of the layout.
-pub(super) struct Entry {
+pub(super) struct FileEntry {
     /// Where it lies below the output folder.
     pub path: Box<Path>,
     /// Where it starts in the payload, in bytes.
@@ -31,7 +31,7 @@ pub(super) struct Entry {
     pub padding: bool,
 }
 
-impl Entry {
+impl FileEntry {
     /// Whether bytes of the payload are stored in it.
     pub fn has_data(&self) -> bool {
         !self.padding && self.length > 0
@@ -68,7 +68,7 @@ impl Layout {
             }
             end = end.checked_add(file.length)?;
             let path = file.path.as_path().into();
-            entries.push(Entry { path, offset: file.offset, length: file.length, padding: file.padding });
+            entries.push(FileEntry { path, offset: file.offset, length: file.length, padding: file.padding });
         }
         (end == geometry.total_size()).then_some(Layout { entries, geometry, selection: None })
     }
@@ -91,7 +91,7 @@ impl Layout {
     /// How many bytes of the file with this number are to be written.
     pub fn bytes_written(&self, file: usize) -> u64 {
         match (self.entry(file), &self.selection) {
-            (None | Some(Entry { padding: true, .. }), _) => 0,
+            (None | Some(FileEntry { padding: true, .. }), _) => 0,
             (Some(entry), Some(selection)) if !selection.has(file) => self
                 .pieces(entry.range())
                 .filter(|piece| selection.pieces().has(*piece))
@@ -111,12 +111,12 @@ impl Layout {
     }
 
     /// Every file, in order.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[FileEntry] {
         &self.entries
     }
 
     /// The file with this number.
-    pub fn entry(&self, file: usize) -> Option<&Entry> {
+    pub fn entry(&self, file: usize) -> Option<&FileEntry> {
         self.entries.get(file)
     }
 

@@ -40,7 +40,7 @@ pub use create_scan::{Gathered, gather, name};
 pub use error::{Shortage, StorageError};
 pub use hashing::Watch;
 pub use selection::Selection;
-pub use served_pieces::{Part, ServedPieces};
+pub use served_pieces::{BlockPart, ServedPieces};
 pub use verify::{Examined, ExaminedFile, FileState, examine};
 
 use crate::metainfo;
@@ -48,8 +48,8 @@ use crate::piece::{Bitfield, Geometry, PieceIndex};
 use check::Checked;
 use claim::Guards;
 use error::Action;
-use files::Files;
-use folder::Folder;
+use files::PayloadFiles;
+use folder::RootFolder;
 use layout::Layout;
 use marker::Marker;
 
@@ -72,7 +72,7 @@ pub struct Payload<'a> {
 
 /// When the disk's room is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Allocate {
+pub enum Allocation {
     /// As pieces arrive. What was not downloaded takes no room where the file system can leave it
     /// out.
     #[default]
@@ -85,7 +85,7 @@ pub enum Allocate {
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// When the disk's room is taken.
-    pub allocate: Allocate,
+    pub allocate: Allocation,
     /// Existing files that are not what the torrent holds are replaced.
     pub overwrite: bool,
     /// How many files may be open at once, at least one. A few more are open for moments.
@@ -94,14 +94,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { allocate: Allocate::Sparse, overwrite: false, open_files: 32 }
+        Options { allocate: Allocation::Sparse, overwrite: false, open_files: 32 }
     }
 }
 
 /// The payload of one torrent on the disk. Dropped before [`Storage::finish`], it leaves all that is
 /// verified, and the marker by which the next run knows it.
 pub struct Storage {
-    files: Files,
+    files: PayloadFiles,
     marker: Marker,
     /// The marker stands beside the download.
     marked: bool,
@@ -145,7 +145,7 @@ impl Storage {
         let mut checked = Checked { good: none(), bad: none() };
         let mut own = None;
 
-        let existing = Folder::open(root).map_err(|error| refused(root, error))?;
+        let existing = RootFolder::open(root).map_err(|error| refused(root, error))?;
         if let Some(folder) = &existing {
             own = marker.read(folder, layout.entries().len())?;
             found = check::survey(folder, &layout)?;
@@ -178,7 +178,7 @@ impl Storage {
             return Err(StorageError::Shared { one: path(one), other: path(other) });
         }
         let shortage = space::shortage(root, &layout, &found).filter(|_| !complete);
-        if let (Allocate::Full, Some(shortage)) = (options.allocate, shortage) {
+        if let (Allocation::Full, Some(shortage)) = (options.allocate, shortage) {
             return Err(StorageError::NoRoom { path: root.to_owned(), shortage });
         }
 
@@ -194,7 +194,7 @@ impl Storage {
         let served_pieces =
             ServedPieces::new(Arc::clone(&folder), Arc::clone(&layout), &found, good, open_files);
         let mut storage = Storage {
-            files: Files::new(
+            files: PayloadFiles::new(
                 folder,
                 layout,
                 &found,
@@ -210,7 +210,7 @@ impl Storage {
             shortage,
             parents,
         };
-        if options.allocate == Allocate::Full && !complete {
+        if options.allocate == Allocation::Full && !complete {
             storage.files.allocate(&|| watch(0, 0))?;
         }
         Ok((storage, checked.good))
@@ -289,11 +289,6 @@ impl Storage {
     pub fn shortage(&self) -> Option<Shortage> {
         self.shortage
     }
-
-    /// How many files of the payload are open.
-    pub fn open_files(&self) -> usize {
-        self.files.open_count()
-    }
 }
 
 impl Drop for Storage {
@@ -306,7 +301,7 @@ impl Drop for Storage {
 }
 
 /// Creates the output folder. Also returns the folders that got a new one.
-fn create(root: &Path) -> Result<(Folder, Vec<PathBuf>), StorageError> {
+fn create(root: &Path) -> Result<(RootFolder, Vec<PathBuf>), StorageError> {
     let new = root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let parents = new.filter_map(Path::parent);
     let parents = parents
@@ -314,7 +309,7 @@ fn create(root: &Path) -> Result<(Folder, Vec<PathBuf>), StorageError> {
         .collect();
     let failed = |error| StorageError::from_io(Action::Create, root.to_owned(), error);
     std::fs::create_dir_all(root).map_err(failed)?;
-    match Folder::open(root).map_err(|error| refused(root, error))? {
+    match RootFolder::open(root).map_err(|error| refused(root, error))? {
         Some(folder) => Ok((folder, parents)),
         None => Err(StorageError::Vanished { path: root.to_owned() }),
     }

@@ -22,7 +22,7 @@ use super::Payload;
 use super::check;
 use super::error::{Action, StorageError};
 use super::file_pool::{Pool, too_many};
-use super::folder::{Access, Folder, Found};
+use super::folder::{Access, FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use crate::piece::{Bitfield, PieceIndex};
@@ -36,7 +36,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The pieces of one torrent that may be sent.
 pub struct ServedPieces {
-    folder: Arc<Folder>,
+    folder: Arc<RootFolder>,
     layout: Arc<Layout>,
     offered: Mutex<Bitfield>,
     /// By file; `None` where it does not exist or our own writer is at it.
@@ -59,7 +59,7 @@ struct Known {
 }
 
 /// Where some bytes of a piece are.
-pub enum Part {
+pub enum BlockPart {
     /// In a file, from this offset on, so many bytes.
     File(Arc<File>, u64, u64),
     /// Here: read from files of which there are too many to hold them all open.
@@ -84,7 +84,7 @@ impl ServedPieces {
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
-        let folder = Folder::open(root).map_err(failed)?.ok_or_else(missing)?;
+        let folder = RootFolder::open(root).map_err(failed)?.ok_or_else(missing)?;
         let found = check::survey(&folder, &layout)?;
         let checked = check::check(&folder, &layout, &found, payload.digests, open_files, watch)?;
         Ok(ServedPieces::new(Arc::new(folder), Arc::new(layout), &found, checked.good, open_files))
@@ -92,9 +92,9 @@ impl ServedPieces {
 
     /// A served_pieces of the pieces that verified in the files as they were `found` before.
     pub(super) fn new(
-        folder: Arc<Folder>,
+        folder: Arc<RootFolder>,
         layout: Arc<Layout>,
-        found: &[Option<Found>],
+        found: &[Option<FileStat>],
         good: Bitfield,
         open_files: usize,
     ) -> ServedPieces {
@@ -120,7 +120,7 @@ impl ServedPieces {
 
     /// Finds `length` bytes of a piece, from `begin` on, and puts where they are into `parts`. False
     /// where they cannot be sent, now or any more.
-    pub fn find(&self, piece: PieceIndex, begin: u32, length: u32, parts: &mut Vec<Part>) -> bool {
+    pub fn find(&self, piece: PieceIndex, begin: u32, length: u32, parts: &mut Vec<BlockPart>) -> bool {
         parts.clear();
         let slices = || self.layout.slices_of(piece, begin, length);
         if !self.offers(piece) {
@@ -128,13 +128,13 @@ impl ServedPieces {
         }
         if slices().nth(MAX_PARTS).is_some() {
             let bytes = self.read(piece, slices(), length);
-            parts.extend(bytes.map(Part::Bytes));
+            parts.extend(bytes.map(BlockPart::Bytes));
             return !parts.is_empty();
         }
         for slice in slices() {
             let part = match slice.padding {
-                true => Some(Part::Zeros(slice.length)),
-                false => self.file(slice.file).map(|file| Part::File(file, slice.offset, slice.length)),
+                true => Some(BlockPart::Zeros(slice.length)),
+                false => self.file(slice.file).map(|file| BlockPart::File(file, slice.offset, slice.length)),
             };
             let Some(part) = part else {
                 // Open files are few.
@@ -214,7 +214,7 @@ impl ServedPieces {
         if before.looked.elapsed() < LOOK_INTERVAL {
             return Ok(true);
         }
-        let now = Known::now(&Folder::look_at(file)?);
+        let now = Known::now(&RootFolder::look_at(file)?);
         let mut stamps = lock(&self.stamps);
         // Where the stamp is another by now, our own writer was at the file between the two looks.
         if known(&stamps).is_none_or(|known| known.stamp != before.stamp) {
@@ -231,7 +231,7 @@ impl ServedPieces {
     /// makes the file's other pieces doubtful.
     pub(super) fn writing(&self, number: usize, file: &File) {
         let known = lock(&self.stamps).get_mut(number).and_then(Option::take);
-        if let (Some(known), Ok(found)) = (known, Folder::look_at(file))
+        if let (Some(known), Ok(found)) = (known, RootFolder::look_at(file))
             && Stamp::of(&found) != known.stamp
         {
             self.withdraw(number, "it changed on disk");
@@ -240,7 +240,7 @@ impl ServedPieces {
 
     /// The writer has written into a file.
     pub(super) fn written(&self, number: usize, file: &File) {
-        let known = Folder::look_at(file).ok().map(|found| Known::now(&found));
+        let known = RootFolder::look_at(file).ok().map(|found| Known::now(&found));
         if let Some(slot) = lock(&self.stamps).get_mut(number) {
             *slot = known;
         }
@@ -265,13 +265,13 @@ impl ServedPieces {
 }
 
 impl Stamp {
-    fn of(found: &Found) -> Stamp {
+    fn of(found: &FileStat) -> Stamp {
         Stamp { length: found.length, modified: found.modified }
     }
 }
 
 impl Known {
-    fn now(found: &Found) -> Known {
+    fn now(found: &FileStat) -> Known {
         Known { stamp: Stamp::of(found), looked: Instant::now() }
     }
 }

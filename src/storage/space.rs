@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::error::Shortage;
-use super::folder::Found;
+use super::folder::FileStat;
 use super::layout::Layout;
 
 /// Bytes that are written at once where the file system cannot allocate.
@@ -14,8 +14,8 @@ const ZEROS: usize = 64 * 1024;
 
 /// What is missing on the file system that `root` is or will be on. `None` where the rest of the
 /// payload fits, or the system does not say.
-pub(super) fn shortage(root: &Path, layout: &Layout, found: &[Option<Found>]) -> Option<Shortage> {
-    let missing = |(number, found): (usize, &Option<Found>)| {
+pub(super) fn shortage(root: &Path, layout: &Layout, found: &[Option<FileStat>]) -> Option<Shortage> {
+    let missing = |(number, found): (usize, &Option<FileStat>)| {
         let there = found.map_or(0, |found| found.allocated);
         layout.bytes_written(number).saturating_sub(there)
     };

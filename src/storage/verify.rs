@@ -9,9 +9,9 @@ use std::path::Path;
 use super::check::{self, Checked};
 use super::claim;
 use super::error::StorageError;
-use super::folder::{Folder, Found};
+use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
-use super::layout::{Entry, Layout};
+use super::layout::{FileEntry, Layout};
 use super::{Payload, refused};
 use crate::piece::Bitfield;
 
@@ -87,7 +87,7 @@ pub fn examine(
     let none = || Bitfield::none(payload.geometry.piece_count());
     let mut found = vec![None; layout.entries().len()];
     let mut checked = Checked { good: none(), bad: none() };
-    if let Some(folder) = Folder::open(root).map_err(|error| only_opened(refused(root, error)))? {
+    if let Some(folder) = RootFolder::open(root).map_err(|error| only_opened(refused(root, error)))? {
         found = check::survey(&folder, &layout).map_err(only_opened)?;
         checked = check::check(&folder, &layout, &found, payload.digests, open_files, watch)?;
     }
@@ -103,7 +103,7 @@ fn only_opened(error: StorageError) -> StorageError {
     }
 }
 
-fn states(layout: &Layout, found: &[Option<Found>], checked: &Checked) -> Vec<ExaminedFile> {
+fn states(layout: &Layout, found: &[Option<FileStat>], checked: &Checked) -> Vec<ExaminedFile> {
     let blamed = claim::blamed(layout, checked);
     let files = layout.entries().iter().zip(found).zip(blamed);
     files.map(|((entry, found), blamed)| state(layout, entry, *found, blamed, checked)).collect()
@@ -111,8 +111,8 @@ fn states(layout: &Layout, found: &[Option<Found>], checked: &Checked) -> Vec<Ex
 
 fn state(
     layout: &Layout,
-    entry: &Entry,
-    found: Option<Found>,
+    entry: &FileEntry,
+    found: Option<FileStat>,
     blamed: bool,
     checked: &Checked,
 ) -> ExaminedFile {

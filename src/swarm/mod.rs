@@ -16,7 +16,7 @@ pub use upload::Goals;
 
 use crate::message::{Event, HandedOver, PeerKey, Snapshot, TrackerReport};
 use crate::peer;
-use crate::piece::{Bitfield, Geometry, PieceIndex, Suspects};
+use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex, Suspects};
 use crate::strategy::{Budget, Candidates, Choker, ExternalAddress, Rate, SuperSeeding, TokenBucket};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use download::{Leases, PieceMap};
@@ -77,7 +77,7 @@ enum Phase {
 /// What the coordinator calls on: the doors of its room, so that it need not know what is behind them.
 pub struct Doors<'a> {
     /// The SHA-1 that a piece must have.
-    pub digest: Box<dyn Fn(PieceIndex) -> [u8; 20] + 'a>,
+    pub digest: Box<dyn Fn(PieceIndex) -> PieceDigest + 'a>,
     /// Shows how the download stands. Must not wait.
     pub show: Box<dyn FnMut(Snapshot) + 'a>,
     /// Whether the user wants to end.

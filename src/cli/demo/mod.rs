@@ -14,14 +14,13 @@ use super::exit::Exit;
 use super::progress::{Screen, Style};
 use super::runs::{self, Failure};
 use crate::metainfo::Metainfo;
-use crate::piece::{Bitfield, Geometry, PieceIndex};
+use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Job, Network, Sources, Torrent};
-use crate::storage::Allocate;
+use crate::storage::Allocation;
 use crate::swarm::{Aim, Giving, Limits};
 use crate::text::size;
 use seeder::Seed;
 use server::Server;
-use sha1::{Digest, Sha1};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -66,7 +65,7 @@ pub fn run(output_dir: Option<&Path>) -> Result<Exit, Failure> {
         let row: String = geometry.pieces().map(|piece| if has(piece.get()) { '#' } else { '.' }).collect();
         tell(name, format_args!("{:<21} has the pieces {row}", seeder.address().to_string()));
     }
-    let digests: Vec<[u8; 20]> = (0..).map_while(|piece| metainfo.piece_digest(piece)).collect();
+    let digests: Vec<PieceDigest> = (0..).map_while(|piece| metainfo.piece_digest(piece)).collect();
     let file = metainfo.files.first().map(|file| folder.path.join(&file.path)).unwrap_or_default();
 
     let exit = download(metainfo, &folder.path);
@@ -134,7 +133,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         giving: Giving::default(),
         sources: Sources::of_the_torrent(),
         limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
-        allocate: Allocate::Sparse,
+        allocate: Allocation::Sparse,
         overwrite: false,
         open_files: 4,
     };
@@ -142,14 +141,14 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
 }
 
 /// Looks at the file as somebody would who trusts nobody: each piece's digest, then each byte.
-fn verify(file: &Path, geometry: Geometry, digests: &[[u8; 20]], payload: &[u8]) -> Result<(), Failure> {
+fn verify(file: &Path, geometry: Geometry, digests: &[PieceDigest], payload: &[u8]) -> Result<(), Failure> {
     let bytes = std::fs::read(file)
         .map_err(|error| (Exit::CANNOT_OPEN, format!("cannot read {}: {error}", file.display())))?;
     let pieces = bytes.chunks(geometry.piece_length() as usize);
     let wrong: Vec<PieceIndex> = geometry
         .pieces()
         .zip(digests.iter().zip(pieces))
-        .filter(|(_, (digest, piece))| **digest != <[u8; 20]>::from(Sha1::digest(piece)))
+        .filter(|(_, (digest, piece))| **digest != PieceDigest::of(piece))
         .map(|(piece, _)| piece)
         .collect();
     match wrong.first() {

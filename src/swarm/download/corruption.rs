@@ -36,13 +36,10 @@ impl Coordinator<'_> {
             }
         }
         self.counters.wasted += u64::from(self.geometry.length(piece));
-        match suspects.everybody().as_slice() {
-            [only] => self.ban(PeerKey(*only), "it sent wrong data"),
+        match suspects.senders().as_slice() {
+            [only] => self.ban(*only, "it sent wrong data"),
             several => {
-                let places = several.iter().filter_map(|sender| {
-                    let key = PeerKey(*sender);
-                    Some((key, self.roster.get(key)?.address))
-                });
+                let places = several.iter().filter_map(|key| Some((*key, self.roster.get(*key)?.address)));
                 self.suspect_places.extend(places);
                 let known = self.suspects.entry(piece).or_default();
                 if known.len() < MAX_SUSPECTS {

@@ -255,6 +255,7 @@ impl OpenPiece {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::piece::PieceDigest;
     use crate::strategy::PeerPieces;
 
     const A: PeerKey = PeerKey(1);
@@ -266,7 +267,11 @@ mod tests {
         let geometry = Geometry::new(u64::from(length) * 2, length).unwrap();
         let piece = geometry.piece(1).unwrap();
         let mut leases = Leases::new(geometry);
-        leases.open(Assembly::new(&geometry, piece, [0; 20], Vec::new()), alone, Instant::now());
+        leases.open(
+            Assembly::new(&geometry, piece, PieceDigest::default(), Vec::new()),
+            alone,
+            Instant::now(),
+        );
         (leases, piece)
     }
 
@@ -320,7 +325,11 @@ mod tests {
         let (mut leases, piece) = one_open_piece(2, false);
         let (first, _) = (Arc::clone(&leases.open[&piece].assembly), span(&mut leases, A, 2));
         leases.close(piece);
-        leases.open(Assembly::new(&leases.geometry, piece, [0; 20], Vec::new()), true, Instant::now());
+        leases.open(
+            Assembly::new(&leases.geometry, piece, PieceDigest::default(), Vec::new()),
+            true,
+            Instant::now(),
+        );
         assert_eq!(leases.receive(A, Block { piece, number: 0 }, &first), Arrival::Useless);
         assert_eq!(span(&mut leases, B, 2), Some((0, 2)));
         assert_eq!(leases.receive(A, Block { piece, number: 1 }, &first), Arrival::Useless);
