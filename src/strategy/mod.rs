@@ -30,4 +30,4 @@ pub use peers::{
     AttemptFailure, Candidates, ExternalAddress, PexHistory, Source, could_be_a_peer, is_local, may_share,
 };
 pub use token_bucket::TokenBucket;
-pub use upload::{Choker, Leecher, Leechers, Rate, SuperSeeding, View, allowed_fast, slots};
+pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

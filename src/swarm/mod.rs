@@ -133,11 +133,11 @@ pub struct Coordinator<'a> {
     budget: Budget,
     leases: Leases,
     roster: Roster,
-    choker: Choker<PeerKey>,
+    choker: Choker,
     /// When it looked at the peers, and when it is to look again if that should be before the next tick.
     rechoked: Instant,
     rechoke_at: Option<Instant>,
-    super_seed: Option<SuperSeeding<PeerKey>>,
+    super_seed: Option<SuperSeeding>,
     candidates: Candidates,
     /// What others say of our own address.
     external: ExternalAddress,

@@ -7,5 +7,5 @@ mod rarity;
 
 pub use budget::Budget;
 pub use pipeline::Pipeline;
-pub(super) use rarity::lacked;
+pub(super) use rarity::choose_lacked;
 pub use rarity::{PeerPieces, Rarity};

@@ -186,7 +186,7 @@ impl Rarity {
     ) -> Option<PieceIndex> {
         let mut probed = self.order.iter().take(PROBES).copied();
         let found = probed.find(|piece| !has.has(*piece) && !except(*piece));
-        found.or_else(|| lacked(self.geometry, has, &self.idle, except, random))
+        found.or_else(|| choose_lacked(self.geometry, has, &self.idle, except, random))
     }
 
     /// The rarest piece of all.
@@ -232,7 +232,7 @@ impl Rarity {
 
 /// One of these pieces that the peer lacks, and of which `except` is not true: 64 pieces a step, from a
 /// random one.
-pub(in crate::strategy) fn lacked(
+pub(in crate::strategy) fn choose_lacked(
     geometry: Geometry,
     has: &PeerPieces,
     among: &Bitfield,

@@ -1,7 +1,7 @@
 //! Whom we upload to: what the choker (`strategy/choker/`) is told, and what it decides.
 
-use crate::message::{Order, PeerKey};
-use crate::strategy::{self, View};
+use crate::message::Order;
+use crate::strategy::{self, ChokerPeer};
 use crate::swarm::{Coordinator, Phase};
 use log::debug;
 use std::time::{Duration, Instant};
@@ -14,16 +14,16 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn rechoke(&mut self, now: Instant) {
         self.rechoked = now;
         self.rechoke_at = None;
-        let views: Vec<View<PeerKey>> = self
+        let views: Vec<ChokerPeer> = self
             .roster
             .greeted()
-            .map(|(key, peer)| View {
+            .map(|(key, peer)| ChokerPeer {
                 key,
-                interested: peer.wants_ours && !peer.is_seed(),
-                gives: peer.gives.per_second(),
-                takes: peer.takes.per_second(),
-                snubs: peer.snubs > 0,
-                since: peer.since,
+                peer_interested: peer.wants_ours && !peer.is_seed(),
+                download_rate: peer.gives.per_second(),
+                upload_rate: peer.takes.per_second(),
+                snubbing: peer.snubs > 0,
+                connected_at: peer.since,
             })
             .collect();
         let seeding = self.phase == Phase::Seeding;
@@ -52,8 +52,8 @@ impl Coordinator<'_> {
     fn slots(&self) -> usize {
         match self.giving.limit {
             Some(0) => 0,
-            Some(limit) => strategy::slots(limit as f64),
-            None => strategy::slots(self.counters.upload_rate.per_second()),
+            Some(limit) => strategy::unchoke_slots(limit as f64),
+            None => strategy::unchoke_slots(self.counters.upload_rate.per_second()),
         }
     }
 }

@@ -66,9 +66,6 @@ impl Coordinator<'_> {
 }
 
 /// What a super-seed sees of the peers.
-fn leechers<'a>(
-    roster: &'a Roster,
-    choker: &'a Choker<PeerKey>,
-) -> impl Fn(PeerKey) -> Option<Leecher<'a>> + 'a {
+fn leechers<'a>(roster: &'a Roster, choker: &'a Choker) -> impl Fn(PeerKey) -> Option<Leecher<'a>> + 'a {
     |key| Some(Leecher { has: &roster.get(key)?.has, unchoked: choker.is_unchoked(key) })
 }
