@@ -57,7 +57,7 @@ impl Coordinator<'_> {
             self.rechoke_soon(now);
         }
         if refused_unchoked && let Some(peer) = self.roster.get_mut(key) {
-            peer.pipeline.refused(now);
+            peer.pipeline.rejected(now);
         }
         if refused {
             self.leases.let_go(key);
@@ -275,7 +275,7 @@ impl Coordinator<'_> {
                 debug!("{}: it says that it is {}", peer.address, printable(client));
             }
             if let Some(most) = said.request_queue {
-                peer.pipeline.named_limit(most);
+                peer.pipeline.set_queue_limit(most);
             }
             peer.upload_only = said.upload_only;
             if let Some(number) = said.pex {

@@ -59,7 +59,7 @@ impl Coordinator<'_> {
 
     /// The number of a piece that nobody has, or else of the first that we miss.
     fn first_missing(&self) -> u32 {
-        let nobodys = self.pieces.rarity().nobodys();
+        let nobodys = self.pieces.rarity().without_partial_peer();
         let missing = || self.geometry.pieces().find(|piece| self.pieces.wants(*piece));
         nobodys.or_else(missing).map_or(0, |piece| piece.get())
     }

@@ -33,7 +33,7 @@ impl Coordinator<'_> {
         let Some(helper) = self.roster.get(key) else { return Vec::new() };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
         // Nothing else is left for it, whatever others may still have to do.
-        let end_game = !self.pieces.rarity().offers(&helper.has);
+        let end_game = !self.pieces.rarity().can_choose_from(&helper.has);
         let helper_rate = helper.pipeline.rate().max(UNKNOWN_RATE);
         let mut others: Vec<&Peer> = self
             .roster

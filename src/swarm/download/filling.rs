@@ -24,7 +24,7 @@ impl Coordinator<'_> {
         if peer.may_be_asked().is_none() {
             return;
         }
-        peer.pipeline.share(share);
+        peer.pipeline.set_memory_share(share);
         let depth = peer.pipeline.depth();
         let in_flight = peer.in_flight.len() as u32;
         let mut room = depth.saturating_sub(in_flight);
@@ -77,7 +77,7 @@ impl Coordinator<'_> {
         }
         if peer.in_flight.is_empty() {
             peer.last_block = now;
-            peer.pipeline.begin(now);
+            peer.pipeline.resume(now);
         }
         let mut requests = Vec::with_capacity(spans.len());
         for (span, assembly) in spans {
