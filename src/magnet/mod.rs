@@ -5,7 +5,7 @@
 //! info-hash. Until then there is no piece to want and nobody to upload to, so this is a coordinator of
 //! its own, much smaller than the one of the swarm: it takes in the same [`Event`]s, connects, and gives
 //! each peer a worker of one thread (`meta-ADDRESS`). The workers share the
-//! `MetadataAssembly`(crate::strategy::MetadataAssembly), which says what to ask of whom, and who lied.
+//! [`MetadataAssembly`], which says what to ask of whom, and who lied.
 //!
 //! When the metadata is there, the swarm goes on with the addresses, and with the connections of those who
 //! were just heard of ([`Event::HandedOver`]): what they said that nobody could understand before is kept for it.
@@ -13,7 +13,7 @@
 mod metadata_assembly;
 mod worker;
 
-pub use metadata_assembly::{LARGEST, MetadataAssembly, Verdict};
+pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::Shared;
 
 use crate::message::{Event, HandedOver, Incoming, MetadataState, PeerError, PeerKey};
