@@ -30,8 +30,8 @@ pub fn run(arguments: &Get) -> Result<Exit, Failure> {
         },
         giving: Giving { limit: share.up_limit, seeding, super_seeding: false },
         allocate: match arguments.allocate {
-            Allocate::Sparse => storage::Allocation::Sparse,
-            Allocate::Full => storage::Allocation::Full,
+            Allocate::Sparse => storage::Allocate::Sparse,
+            Allocate::Full => storage::Allocate::Full,
         },
         overwrite: arguments.overwrite,
         open_files: share.open_files,

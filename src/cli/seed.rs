@@ -4,7 +4,7 @@ use super::arguments::Seed;
 use super::exit::Exit;
 use super::runs::Failure;
 use crate::session::Job;
-use crate::storage::Allocation;
+use crate::storage::Allocate;
 use crate::swarm::{Aim, Giving, Limits};
 
 /// Runs the command.
@@ -27,7 +27,7 @@ pub fn run(arguments: &Seed) -> Result<Exit, Failure> {
             seeding: Some(arguments.goals.goals()),
             super_seeding: arguments.super_seeding,
         },
-        allocate: Allocation::Sparse,
+        allocate: Allocate::Sparse,
         overwrite: false,
         open_files: share.open_files,
     })

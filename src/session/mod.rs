@@ -21,7 +21,7 @@ pub use stop::Stop;
 use crate::message::{Event, HandedOver, MetadataState, PeerKey, Snapshot};
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::storage::{Allocation, Options, Payload, Selection, ServedPieces, Shortage, Storage, Watch};
+use crate::storage::{Allocate, Options, Payload, Selection, ServedPieces, Shortage, Storage, Watch};
 use crate::strategy::Candidates;
 use crate::swarm::{Aim, End, Giving, Limits};
 use crate::text::excerpt;
@@ -124,7 +124,7 @@ pub struct Job {
     /// What others get from us, and for how long.
     pub giving: Giving,
     /// When the disk's room is taken.
-    pub allocate: Allocation,
+    pub allocate: Allocate,
     /// Foreign files are replaced.
     pub overwrite: bool,
     /// Files that may be open at once.

@@ -7,12 +7,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::check;
 use super::error::{Action, StorageError};
 use super::folder::{FileSearch, FileStat, FolderEntry, RootFolder, identity};
 use super::hashing::{self, Watch};
 use super::layout::Layout;
 use super::marker::Marker;
+use super::survey;
 use crate::metainfo::{self, MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 
@@ -152,7 +152,7 @@ impl Gathered {
 
     /// Makes sure that every file is what it was.
     fn look_again(&self, layout: &Layout) -> Result<(), StorageError> {
-        let found = check::survey(&self.folder, layout)?;
+        let found = survey::look(&self.folder, layout)?;
         let is_as_before = |before: &FileStat, now: &Option<FileStat>| {
             let form = |found: &FileStat| (found.length, found.modified, found.identity);
             now.as_ref().is_some_and(|now| form(now) == form(before))

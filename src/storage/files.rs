@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::check;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
-use super::file_pool::Pool;
+use super::file_pool::FilePool;
 use super::folder::{Access, FileStat, RootFolder};
 use super::layout::{FileEntry, Layout, Slice};
 use super::served_pieces::ServedPieces;
 use super::space;
+use super::survey;
 
 /// How often a write makes sure that the file still stands where the user expects it. A folder that
 /// is removed in the middle should not cost hours of downloading into nowhere.
@@ -34,7 +34,7 @@ pub(super) struct PayloadFiles {
     folder: Arc<RootFolder>,
     layout: Arc<Layout>,
     states: Vec<FileOnDisk>,
-    pool: Pool,
+    pool: FilePool,
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
     looked: Instant,
@@ -55,12 +55,10 @@ impl PayloadFiles {
     /// The files as they were found. Those of an unfinished run (`unsynced`) may still be on their
     /// way to the disk.
     pub fn new(
-        folder: Arc<RootFolder>,
-        layout: Arc<Layout>,
+        served_pieces: Arc<ServedPieces>,
         found: &[Option<FileStat>],
         guards: Guards,
         unsynced: bool,
-        served_pieces: Arc<ServedPieces>,
         open_files: usize,
     ) -> PayloadFiles {
         let state = |found: &Option<FileStat>| FileOnDisk {
@@ -69,7 +67,8 @@ impl PayloadFiles {
             unnamed: unsynced && found.is_some(),
         };
         let states = found.iter().map(state).collect();
-        let pool = Pool::new(open_files);
+        let pool = FilePool::new(open_files);
+        let (folder, layout) = (Arc::clone(served_pieces.folder()), Arc::clone(served_pieces.layout()));
         PayloadFiles { folder, layout, states, pool, served_pieces, guards, looked: Instant::now() }
     }
 
@@ -159,7 +158,7 @@ impl PayloadFiles {
     /// [`StorageError::Vanished`] where something that we wrote is not where it belongs.
     pub fn finish(&mut self) -> Result<(), StorageError> {
         self.look_at_folder()?;
-        let found = check::survey(&self.folder, &self.layout)?;
+        let found = survey::look(&self.folder, &self.layout)?;
         if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
             self.folder.sync_all();
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
-    Allocation, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine,
+    Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine,
 };
 
 /// A payload that is made up from its layout: every byte follows from where it lies.
@@ -18,9 +18,9 @@ pub struct Sample {
     pub selection: Option<Selection>,
 }
 
-pub const OPTIONS: Options = Options { allocate: Allocation::Sparse, overwrite: false, open_files: 8 };
+pub const OPTIONS: Options = Options { allocate: Allocate::Sparse, overwrite: false, open_files: 8 };
 pub const OVERWRITE: Options = Options { overwrite: true, ..OPTIONS };
-pub const FULL: Options = Options { allocate: Allocation::Full, ..OPTIONS };
+pub const FULL: Options = Options { allocate: Allocate::Full, ..OPTIONS };
 
 impl Sample {
     /// Files with these paths and lengths; a path of no letters is padding.

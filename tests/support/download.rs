@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use femtotorrent::message::Snapshot;
 use femtotorrent::session::{self, Job, Network, Outcome, Progress, SessionError, Sources, Stop, Torrent};
-use femtotorrent::storage::Allocation;
+use femtotorrent::storage::Allocate;
 use femtotorrent::swarm::{Aim, End, Giving, Limits};
 
 use crate::folder::TestFolder;
@@ -51,7 +51,7 @@ impl Download {
                 ..Sources::of_the_torrent()
             },
             limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None },
-            allocate: Allocation::Sparse,
+            allocate: Allocate::Sparse,
             overwrite: false,
             open_files: 16,
         };

@@ -16,7 +16,7 @@ use super::runs::{self, Failure};
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Job, Network, Sources, Torrent};
-use crate::storage::Allocation;
+use crate::storage::Allocate;
 use crate::swarm::{Aim, Giving, Limits};
 use crate::text::size;
 use seeder::Seed;
@@ -133,7 +133,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         giving: Giving::default(),
         sources: Sources::of_the_torrent(),
         limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
-        allocate: Allocation::Sparse,
+        allocate: Allocate::Sparse,
         overwrite: false,
         open_files: 4,
     };

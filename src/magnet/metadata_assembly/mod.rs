@@ -21,6 +21,7 @@
 //! answer is decided by the threads that call this. There is one for each peer, and only one of them is in here at
 //! a time.
 
+use crate::message::Violation;
 use crate::metainfo::InfoHash;
 use crate::piece::PeerKey;
 use crate::wire::metadata::PIECE;
@@ -56,7 +57,7 @@ pub enum Verdict {
     /// none. They are no longer part of the assembly, and should be banned.
     Wrong(Vec<PeerKey>),
     /// The peer broke the protocol, in this way.
-    Broke(&'static str),
+    Broke(Violation),
 }
 
 #[derive(Debug)]
@@ -108,14 +109,13 @@ impl MetadataAssembly {
     ///
     /// # Errors
     ///
-    /// No metadata has that size, or it is more than we accept. The text says which, for the reason of a
-    /// disconnect.
-    pub fn joined(&mut self, key: PeerKey, claimed_size: u64) -> Result<(), &'static str> {
+    /// No metadata has that size, or it is more than we accept.
+    pub fn joined(&mut self, key: PeerKey, claimed_size: u64) -> Result<(), Violation> {
         self.left(key);
         match claimed_size {
-            0 => return Err("a claim that the metadata is empty"),
+            0 => return Err(Violation::EmptyMetadata),
             1..=MAX_METADATA_SIZE => {}
-            _ => return Err("a claim that the metadata has more than 32 MiB"),
+            _ => return Err(Violation::LongMetadata),
         }
         self.peers.push(MetadataPeer {
             key,
@@ -166,14 +166,14 @@ impl MetadataAssembly {
             return Verdict::Complete;
         }
         let (Some(size), Some(at)) = (self.answered(key, piece), self.attempt_of(key)) else {
-            return Verdict::Broke("a piece of the metadata that we did not request");
+            return Verdict::Broke(Violation::UnaskedMetadata);
         };
         if total_size.is_some_and(|total| total != size) {
-            return Verdict::Broke("metadata of another size than it claimed before");
+            return Verdict::Broke(Violation::MetadataSize);
         }
         let length = size.saturating_sub(u64::from(piece) * u64::from(PIECE)).min(PIECE.into());
         if bytes.len() as u64 != length {
-            return Verdict::Broke("a piece of the metadata of a wrong length");
+            return Verdict::Broke(Violation::MetadataPieceLength);
         }
         if !self.make_room(at) {
             return Verdict::Kept;

@@ -4,7 +4,7 @@
 //! peer alone; when it verifies, the blocks that differ between the two attempts convict their senders,
 //! who may have left by then and are banned by their address.
 
-use crate::message::{Order, PeerKey};
+use crate::message::{HangUp, Order, PeerKey};
 use crate::piece::{Assembly, Block, PieceIndex, Suspects};
 use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
@@ -37,7 +37,7 @@ impl Coordinator<'_> {
         }
         self.counters.wasted += u64::from(self.geometry.length(piece));
         match suspects.senders().as_slice() {
-            [only] => self.ban(*only, "it sent wrong data"),
+            [only] => self.ban(*only, HangUp::WrongData),
             several => {
                 let places = several.iter().filter_map(|key| Some((*key, self.roster.get(*key)?.address)));
                 self.suspect_places.extend(places);
@@ -58,7 +58,7 @@ impl Coordinator<'_> {
     /// Bans those who sent wrong blocks of a piece that has verified now.
     pub(in crate::swarm) fn convict(&mut self, liars: &[PeerKey]) {
         for liar in liars {
-            self.ban(*liar, "it sent wrong data");
+            self.ban(*liar, HangUp::WrongData);
         }
         if self.suspects.is_empty() {
             self.suspect_places.clear();
@@ -66,7 +66,7 @@ impl Coordinator<'_> {
     }
 
     /// Hangs up on a peer that did harm and never connects to it again.
-    fn ban(&mut self, key: PeerKey, why: &'static str) {
+    fn ban(&mut self, key: PeerKey, why: HangUp) {
         let here = self.roster.get(key).map(|peer| peer.address);
         let Some(address) = here.or_else(|| self.suspect_places.get(&key).copied()) else { return };
         info!("{address}: banned, {why}");
