@@ -2,6 +2,7 @@
 
 use super::peer_sources::{Finding, Wanted};
 use super::{FAREWELL, Found, Job, Network, Outcome, Progress, SessionError, Start, Stop};
+use crate::address::IpFamily;
 use crate::message::{Event, HandedOver, PeerKey, Snapshot};
 use crate::metainfo::Metainfo;
 use crate::net::Listener;
@@ -74,8 +75,8 @@ impl<'a> Threads<'a> {
             up: Arc::clone(&network.up),
             served_pieces: found.served_pieces,
             port: network.listener.as_ref().map(Listener::port),
-            dht_ports: [true, false].map(|v4| {
-                let port = network.dht.as_ref().filter(|_| !metainfo.private)?.port(v4)?;
+            dht_ports: IpFamily::BOTH.map(|family| {
+                let port = network.dht.as_ref().filter(|_| !metainfo.private)?.port(family)?;
                 // Behind a closed port the node answers nobody.
                 Some(if network.listener.is_some() { port } else { 0 })
             }),

@@ -4,45 +4,13 @@
 //! network is one that a stranger could not reach without us. So a loopback address is believed only from
 //! somebody who is on this host, a private one only from somebody who has one too.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
-/// Whether a peer may be at this address at all.
-pub fn could_be_a_peer(address: SocketAddr) -> bool {
-    let reachable = match address.ip().to_canonical() {
-        // The first eight bits are zero where a host does not know its network; from 224 on there is
-        // multicast, broadcast and nothing.
-        IpAddr::V4(ip) => (1..224).contains(&ip.octets()[0]),
-        IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
-    };
-    reachable && address.port() != 0
-}
+use crate::address::{Reach, could_be_a_peer};
+use std::net::{IpAddr, SocketAddr};
 
 /// Whether somebody at `teller` may send us to `address`. What a tracker or the user says needs no such
 /// permission.
 pub fn may_name(teller: IpAddr, address: SocketAddr) -> bool {
-    could_be_a_peer(address) && nearness(address.ip()) <= nearness(teller)
-}
-
-/// Whether the address means something on this host or in its own network only.
-pub fn is_local(ip: IpAddr) -> bool {
-    nearness(ip) > 0
-}
-
-/// 2 on this host, 1 in a network of one's own, 0 anywhere.
-fn nearness(ip: IpAddr) -> u8 {
-    let (loopback, private) = match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            // RFC 6598.
-            let behind_a_provider = first == 100 && second & 0xc0 == 64;
-            (ip.is_loopback(), ip.is_private() || ip.is_link_local() || behind_a_provider)
-        }
-        IpAddr::V6(ip) => {
-            let inside = ip.is_unique_local() || ip.is_unicast_link_local();
-            (ip == Ipv6Addr::LOCALHOST, inside)
-        }
-    };
-    if loopback { 2 } else { u8::from(private) }
+    could_be_a_peer(address) && Reach::of(address.ip()) <= Reach::of(teller)
 }
 
 #[cfg(test)]

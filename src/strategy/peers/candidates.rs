@@ -5,8 +5,8 @@
 //! harmful or useless is never tried again. No host is tried at more than a few ports, so that nobody can
 //! turn us on a victim, and what other peers say never has more than its share of the places.
 
-use super::address_policy::could_be_a_peer;
 use super::peer_priority::rank;
+use crate::address::{canonical, could_be_a_peer};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -91,7 +91,7 @@ pub struct Candidates {
 impl Candidates {
     /// Adds an address that we heard of. False where it is known, cannot be a peer, or there is no room.
     pub fn add(&mut self, address: SocketAddr, source: Source, now: Instant) -> bool {
-        let address = plain(address);
+        let address = canonical(address);
         if let Some(candidate) = self.known.get_mut(&address) {
             candidate.is_also_from(source);
             return false;
@@ -106,7 +106,7 @@ impl Candidates {
 
     /// Adds an address that the user named. It comes before all others and is never forgotten.
     pub fn add_named(&mut self, address: SocketAddr, now: Instant) {
-        let address = plain(address);
+        let address = canonical(address);
         match self.known.get_mut(&address) {
             Some(candidate) => candidate.is_also_from(Source::Named),
             None => self.insert(address, Source::Named, State::Waiting { until: now }),
@@ -116,7 +116,7 @@ impl Candidates {
     /// Somebody who has connected to us says that it listens there. True where the address counts as
     /// connected from now on, and false where it did already or is not to be connected to.
     pub fn met(&mut self, address: SocketAddr) -> bool {
-        let address = plain(address);
+        let address = canonical(address);
         if let Some(candidate) = self.known.get_mut(&address) {
             // Where both sides begin at once both connections can be lost at once, which is one accident.
             candidate.failures -= u32::from(candidate.failures == 1);
@@ -132,7 +132,7 @@ impl Candidates {
     /// There is a connection to this address that was begun before. True where the address counts as connected
     /// from now on, and false where it did already, is not to be connected to or is not known.
     pub fn taken(&mut self, address: SocketAddr) -> bool {
-        match self.known.get_mut(&plain(address)) {
+        match self.known.get_mut(&canonical(address)) {
             Some(candidate) if matches!(candidate.state, State::Waiting { .. }) => {
                 candidate.state = State::Connected;
                 true
@@ -143,7 +143,7 @@ impl Candidates {
 
     /// We are there, as others see it. From now on who ranks higher comes first (BEP 40).
     pub fn set_external(&mut self, address: SocketAddr) {
-        let address = plain(address);
+        let address = canonical(address);
         if self.external.contains(&Some(address)) {
             return;
         }
@@ -157,7 +157,7 @@ impl Candidates {
 
     /// The rank of a connection to this address: 0 while we do not know where we are.
     pub fn rank(&self, address: SocketAddr) -> u32 {
-        let address = plain(address);
+        let address = canonical(address);
         let ours = self.external.iter().flatten().find(|ours| ours.is_ipv4() == address.is_ipv4());
         ours.map_or(0, |ours| rank(*ours, address))
     }
@@ -184,7 +184,7 @@ impl Candidates {
 
     /// The peer at this address sent what we asked for: what failed before counts no more.
     pub fn proved(&mut self, address: SocketAddr) {
-        if let Some(candidate) = self.known.get_mut(&plain(address)) {
+        if let Some(candidate) = self.known.get_mut(&canonical(address)) {
             candidate.failures = 0;
             candidate.useful = true;
         }
@@ -192,7 +192,7 @@ impl Candidates {
 
     /// The connection to this address is over.
     pub fn failed(&mut self, address: SocketAddr, why: Failure, now: Instant, random: &mut fastrand::Rng) {
-        let Some(candidate) = self.known.get_mut(&plain(address)) else { return };
+        let Some(candidate) = self.known.get_mut(&canonical(address)) else { return };
         if matches!(candidate.state, State::Banned) {
             // The farewell of the connection that earned the ban says nothing new.
             return;
@@ -213,7 +213,7 @@ impl Candidates {
 
     /// The connection to this address is over, and nothing is wrong with it.
     pub fn released(&mut self, address: SocketAddr, now: Instant) {
-        if let Some(candidate) = self.known.get_mut(&plain(address))
+        if let Some(candidate) = self.known.get_mut(&canonical(address))
             && matches!(candidate.state, State::Connected)
         {
             candidate.state = State::Waiting { until: now };
@@ -300,15 +300,6 @@ impl Candidate {
 
     fn is_due(&self, now: Instant) -> bool {
         matches!(self.state, State::Waiting { until } if until <= now)
-    }
-}
-
-/// One address has one name: an IPv4 address that came in IPv6 clothes is an IPv4 address.
-fn plain(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
-        // Kept as it is, with the interface of a link-local address.
-        IpAddr::V6(_) => address,
     }
 }
 

@@ -6,7 +6,7 @@ mod external_address;
 mod peer_priority;
 mod pex;
 
-pub use address_policy::{could_be_a_peer, is_local, may_name};
+pub use address_policy::may_name;
 pub use candidates::{Candidates, Failure, Source};
 pub use external_address::ExternalAddress;
 pub use peer_priority::rank;
