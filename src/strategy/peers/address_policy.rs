@@ -1,4 +1,4 @@
-//! Which addresses can be a peer's, and who may tell us about which.
+//! Who may tell us about which addresses.
 //!
 //! Two things go wrong where a client believes every address that it is told. A liar who names one address
 //! to many clients makes all of them connect there, which is an attack on the host at that address. And an
@@ -8,45 +8,13 @@
 //! The same rule says what we tell others in peer exchange: no peer is told an address that it should not
 //! believe.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
-/// Whether a peer may be at this address at all.
-pub fn could_be_a_peer(address: SocketAddr) -> bool {
-    let reachable = match address.ip().to_canonical() {
-        // The first eight bits are zero where a host does not know its network; from 224 on there is
-        // multicast, broadcast and unused space.
-        IpAddr::V4(ip) => (1..224).contains(&ip.octets()[0]),
-        IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
-    };
-    reachable && address.port() != 0
-}
+use crate::address::{Reach, could_be_a_peer};
+use std::net::{IpAddr, SocketAddr};
 
 /// Whether a peer at `teller` may tell us `address`. An address from a tracker or the user needs no such
 /// permission.
 pub fn may_share(teller: IpAddr, address: SocketAddr) -> bool {
-    could_be_a_peer(address) && nearness(address.ip()) <= nearness(teller)
-}
-
-/// Whether the address has a meaning only on this host or in its own network.
-pub fn is_local(ip: IpAddr) -> bool {
-    nearness(ip) > 0
-}
-
-/// 2 for this host, 1 for a private network, 0 for the rest of the internet.
-fn nearness(ip: IpAddr) -> u8 {
-    let (loopback, private) = match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            // Shared by the customers of one provider, RFC 6598.
-            let is_shared = first == 100 && second & 0xc0 == 64;
-            (ip.is_loopback(), ip.is_private() || ip.is_link_local() || is_shared)
-        }
-        IpAddr::V6(ip) => {
-            let private = ip.is_unique_local() || ip.is_unicast_link_local();
-            (ip == Ipv6Addr::LOCALHOST, private)
-        }
-    };
-    if loopback { 2 } else { u8::from(private) }
+    could_be_a_peer(address) && Reach::of(address.ip()) <= Reach::of(teller)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! its latest, and we believe what more than half of the votes say. We use it to compute peer priorities
 //! (BEP 40) and to avoid connecting to ourselves. Nothing that needs a proof may rest on it.
 
-use super::address_policy::is_local;
+use crate::address::{IpFamily, is_local};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -58,8 +58,11 @@ impl ExternalAddress {
     }
 
     /// Our address of this family, where more than half of the votes agree.
-    pub fn address(&self, is_v4: bool) -> Option<IpAddr> {
-        if is_v4 { self.v4.majority } else { self.v6.majority }
+    pub fn address(&self, family: IpFamily) -> Option<IpAddr> {
+        match family {
+            IpFamily::V4 => self.v4.majority,
+            IpFamily::V6 => self.v6.majority,
+        }
     }
 
     fn count(&mut self, voter: Voter, ours: IpAddr) {
@@ -98,21 +101,21 @@ mod tests {
     #[test]
     fn we_believe_what_most_networks_say() {
         let mut external = ExternalAddress::default();
-        assert_eq!(external.address(true), None);
+        assert_eq!(external.address(IpFamily::V4), None);
         external.vote(ip("1.0.0.1"), ip("192.0.2.1"));
-        assert_eq!(external.address(true), Some(ip("192.0.2.1")));
+        assert_eq!(external.address(IpFamily::V4), Some(ip("192.0.2.1")));
         // A whole network of liars has one vote, and a tie is no majority.
         (0..100).for_each(|last| external.vote([9, 9, 9, last].into(), ip("192.0.2.66")));
-        assert_eq!(external.address(true), None);
+        assert_eq!(external.address(IpFamily::V4), None);
         external.vote_by_name("udp://t.example:80", ip("192.0.2.1"));
-        assert_eq!(external.address(true), Some(ip("192.0.2.1")));
+        assert_eq!(external.address(IpFamily::V4), Some(ip("192.0.2.1")));
         external.vote(ip("1.0.1.1"), ip("::ffff:192.0.2.1"));
         external.vote(ip("2.0.0.1"), ip("192.0.2.66"));
-        assert_eq!(external.address(true), Some(ip("192.0.2.1")));
-        assert_eq!(external.address(false), None);
+        assert_eq!(external.address(IpFamily::V4), Some(ip("192.0.2.1")));
+        assert_eq!(external.address(IpFamily::V6), None);
         (0..9).for_each(|last| external.vote([0x2001, 0xdb8, 1, last, 0, 0, 0, 1].into(), ip("2001:db8::9")));
         external.vote(ip("2001:db8:2::1"), ip("2001:db8::8"));
-        assert_eq!(external.address(false), None);
+        assert_eq!(external.address(IpFamily::V6), None);
     }
 
     #[test]
@@ -121,7 +124,7 @@ mod tests {
         (0..200).for_each(|net| external.vote([1, 0, net, 1].into(), ip("192.0.2.1")));
         assert_eq!(external.v4.votes.len(), MAX_VOTES);
         (0..17).for_each(|net| external.vote([2, 0, net, 1].into(), ip("192.0.2.2")));
-        assert_eq!(external.address(true), Some(ip("192.0.2.2")));
+        assert_eq!(external.address(IpFamily::V4), Some(ip("192.0.2.2")));
     }
 
     #[test]
@@ -135,10 +138,10 @@ mod tests {
         for ours in ["0.0.0.0", "::", "224.0.0.1", "ff02::1"] {
             external.vote(ip("127.0.0.1"), ip(ours));
         }
-        assert_eq!((external.address(true), external.address(false)), (None, None));
+        assert_eq!((external.address(IpFamily::V4), external.address(IpFamily::V6)), (None, None));
         external.vote(ip("127.0.0.1"), ip("127.0.0.2"));
         external.vote(ip("fe80::7"), ip("fe80::1"));
-        assert_eq!(external.address(true), Some(ip("127.0.0.2")));
-        assert_eq!(external.address(false), Some(ip("fe80::1")));
+        assert_eq!(external.address(IpFamily::V4), Some(ip("127.0.0.2")));
+        assert_eq!(external.address(IpFamily::V6), Some(ip("fe80::1")));
     }
 }

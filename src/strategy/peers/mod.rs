@@ -16,7 +16,7 @@ mod external_address;
 mod peer_priority;
 mod pex;
 
-pub use address_policy::{could_be_a_peer, is_local, may_share};
+pub use address_policy::may_share;
 pub use candidates::{AttemptFailure, Candidates, Source};
 pub use external_address::ExternalAddress;
 pub use pex::PexHistory;

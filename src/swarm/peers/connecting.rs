@@ -1,5 +1,6 @@
 //! From an address to a peer in the roster.
 
+use crate::address::IpFamily;
 use crate::message::{Greeting, Order, PeerKey};
 use crate::peer::Worker;
 use crate::piece::Bitfield;
@@ -26,7 +27,7 @@ impl Coordinator<'_> {
 
     /// Others see us at an address. Trackers that do not know us apart hand it out to us too.
     pub(in crate::swarm) fn seen_from_outside(&mut self) {
-        for ip in [true, false].into_iter().filter_map(|is_v4| self.external.address(is_v4)) {
+        for ip in IpFamily::BOTH.into_iter().filter_map(|family| self.external.address(family)) {
             self.candidates.set_external(SocketAddr::new(ip, self.shared.port.unwrap_or(0)));
         }
     }

@@ -19,8 +19,8 @@ mod retry;
 
 pub use candidate::{AttemptFailure, Source};
 
-use super::address_policy::could_be_a_peer;
 use super::peer_priority::peer_priority;
+use crate::address::{canonical, could_be_a_peer};
 use candidate::{Candidate, CandidateState};
 use retry::{Need, RetryTimes};
 use std::cmp::Reverse;
@@ -253,16 +253,6 @@ impl Candidates {
             .max_by_key(|(_, badness)| *badness)
             .map(|(address, _)| *address);
         worst.is_some_and(|address| self.known.remove(&address).is_some())
-    }
-}
-
-/// The one form of an address that is kept: an IPv4 address that came as an IPv4-mapped IPv6 address is an
-/// IPv4 address.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
-        // Kept as it is, with the scope (the interface) of a link-local address.
-        IpAddr::V6(_) => address,
     }
 }
 
