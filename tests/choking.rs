@@ -1,9 +1,9 @@
-//! Does choking reward the peers that upload? Simulated swarms in which every member has a `Choker`. A counter is
-//! the clock, and there is no socket.
+//! Does choking reward the peers that upload? Simulated swarms in which every member has a `Choker`. A
+//! counter is the clock, and there is no socket.
 //!
 //! In each second every member splits its upload evenly among the peers that it has unchoked and that want
-//! something from it. No download is limited. A member fetches one piece at a time from each sender, the rarest
-//! one, and goes on with what another sender left unfinished.
+//! something from it. No download is limited. A member fetches one piece at a time from each sender, the
+//! rarest one, and goes on with what another sender left unfinished.
 
 #![cfg(test)]
 

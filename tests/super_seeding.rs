@@ -1,5 +1,5 @@
-//! Does super-seeding save the seed's upload? Simulated swarms with a super-seed or a plain seed. A counter is the
-//! clock, and there is no socket.
+//! Does super-seeding save the seed's upload? Simulated swarms with a super-seed or a plain seed. A counter
+//! is the clock, and there is no socket.
 //!
 //! A round is a second. In each the seed sends as many pieces as its line takes, in turn to the leechers that
 //! request one. Every leecher that uploads sends one piece to another leecher that lacks it. A leecher can
@@ -130,7 +130,8 @@ impl Swarm {
         }
     }
 
-    /// The piece that a leecher requests of these: the rarest, and one by chance of several that are equally rare.
+    /// The piece that a leecher requests of these: the rarest, and one by chance of several that are equally
+    /// rare.
     fn rarest(&self, wanted: &[PieceIndex]) -> Option<PieceIndex> {
         let first = self.second as usize * 31;
         let copies = |piece: PieceIndex| self.members.iter().filter(|member| !member.lacks(piece)).count();

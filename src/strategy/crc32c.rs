@@ -1,5 +1,5 @@
-//! The checksum CRC-32C (Castagnoli). BitTorrent uses it as a cheap hash that all clients compute alike: for peer
-//! priority (BEP 40) and for the node IDs of the DHT (BEP 42).
+//! The checksum CRC-32C (Castagnoli). BitTorrent uses it as a cheap hash that all clients compute alike: for
+//! peer priority (BEP 40) and for the node IDs of the DHT (BEP 42).
 
 /// The checksum of these bytes. They are few, so it is computed bit by bit and needs no table.
 pub fn crc32c(bytes: &[u8]) -> u32 {

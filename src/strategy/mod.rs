@@ -4,15 +4,15 @@
 //! The protocol says how peers talk and leaves these choices open, but a swarm is fast or slow by them. Read
 //! them in this order:
 //!
-//! - `download`: *Rarest first* picks the piece that the fewest peers have (`rarity`). *Pipelining* keeps many
-//!   requests on their way to each peer, since a peer that waits for our next request sends nothing
+//! - `download`: *Rarest first* picks the piece that the fewest peers have (`rarity`). *Pipelining* keeps
+//!   many requests on their way to each peer, since a peer that waits for our next request sends nothing
 //!   (`pipeline`). Open pieces take memory, and the `budget` says how much.
-//! - `upload`: *Choking* gives a few peers at a time a slot (`choker`): those that upload to us in return (tit
-//!   for tat), and now and then one that has not yet had the chance (optimistic unchoke). The *allowed-fast set*
-//!   gives a new peer its first few pieces (`allowed_fast`). *Super-seeding* lets a lone seed send each piece
-//!   only once (`super_seeding`).
-//! - `peers`: which addresses to believe and which to connect to (`candidates`), and which peers to tell other
-//!   peers about (`pex`, peer exchange).
+//! - `upload`: *Choking* gives a few peers at a time a slot (`choker`): those that upload to us in return
+//!   (tit for tat), and now and then one that has not yet had the chance (optimistic unchoke). The
+//!   *allowed-fast set* gives a new peer its first few pieces (`allowed_fast`). *Super-seeding* lets a lone
+//!   seed send each piece only once (`super_seeding`).
+//! - `peers`: which addresses to believe and which to connect to (`candidates`), and which peers to tell
+//!   other peers about (`pex`, peer exchange).
 //!
 //! Everything here is pure. A strategy sees numbers and the time, which it gets as an argument, and says what
 //! it would do; the coordinator does it. So each one is tested as a plain function, with a clock that is a

@@ -1,7 +1,7 @@
 //! A token bucket: limits how often something may be done, and allows short bursts.
 //!
-//! Tokens flow into a bucket at an even rate, until it is full. Doing the thing once takes one token. So it may be
-//! done as often as the rate allows, and a pause saves up for a burst of one bucket.
+//! Tokens flow into a bucket at an even rate, until it is full. Doing the thing once takes one token. So it
+//! may be done as often as the rate allows, and a pause saves up for a burst of one bucket.
 
 use std::time::{Duration, Instant};
 

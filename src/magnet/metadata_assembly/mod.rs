@@ -1,25 +1,25 @@
-//! Puts the metadata of a magnet link together from what peers send (BEP 9, "Extension for Peers to Send Metadata
-//! Files").
+//! Puts the metadata of a magnet link together from what peers send (BEP 9, "Extension for Peers to Send
+//! Metadata Files").
 //!
-//! A magnet link has the info-hash of a torrent and not the torrent. The *metadata*, the `info` dictionary of the
-//! torrent, is what the info-hash is the SHA-1 of. Peers that have it say how large it is in their extension
-//! handshake (`metadata_size`), and send it in pieces of 16 KiB on request, or reject the request.
+//! A magnet link has the info-hash of a torrent and not the torrent. The *metadata*, the `info` dictionary of
+//! the torrent, is what the info-hash is the SHA-1 of. Peers that have it say how large it is in their
+//! extension handshake (`metadata_size`), and send it in pieces of 16 KiB on request, or reject the request.
 //!
-//! Only the whole can be verified: no piece proves anything before the last one is there. So a single liar could
-//! spoil the metadata for ever, and we could not tell which peer it was. Against that:
+//! Only the whole can be verified: no piece proves anything before the last one is there. So a single liar
+//! could spoil the metadata for ever, and we could not tell which peer it was. Against that:
 //!
-//! - The size is only claimed. There is an *attempt* for each size that a peer claims, so a peer that lies about
-//!   the size shares an attempt with other liars only.
-//! - Peers that claim the same size share an attempt until one fails: the SHA-1 of the whole is wrong. From then on
-//!   each peer that claims this size has an attempt of its own. A peer whose own attempt fails has lied and is
-//!   banned; the attempt of an honest peer succeeds.
-//! - Nothing is allocated because of a claim. Memory grows with the bytes that came, and all attempts together
-//!   have [`MAX_METADATA_SIZE`]. Where that runs short, an attempt at a usual size displaces larger ones, and
-//!   after that an attempt that more peers claim displaces others.
+//! - The size is only claimed. There is an *attempt* for each size that a peer claims, so a peer that lies
+//!   about the size shares an attempt with other liars only.
+//! - Peers that claim the same size share an attempt until one fails: the SHA-1 of the whole is wrong. From
+//!   then on each peer that claims this size has an attempt of its own. A peer whose own attempt fails has
+//!   lied and is banned; the attempt of an honest peer succeeds.
+//! - Nothing is allocated because of a claim. Memory grows with the bytes that came, and all attempts
+//!   together have [`MAX_METADATA_SIZE`]. Where that runs short, an attempt at a usual size displaces larger
+//!   ones, and after that an attempt that more peers claim displaces others.
 //!
-//! A silent peer makes no other peer wait, since others are asked for its pieces as well. How long to wait for an
-//! answer is decided by the threads that call this. There is one for each peer, and only one of them is in here at
-//! a time.
+//! A silent peer makes no other peer wait, since others are asked for its pieces as well. How long to wait
+//! for an answer is decided by the threads that call this. There is one for each peer, and only one of them
+//! is in here at a time.
 
 use crate::message::Violation;
 use crate::metainfo::InfoHash;
@@ -31,8 +31,9 @@ use std::cmp::Reverse;
 /// Bytes in the largest metadata that is accepted, and in all attempts at it together.
 pub const MAX_METADATA_SIZE: u64 = 32 * 1024 * 1024;
 
-/// The metadata of nearly every torrent has no more bytes than this. An attempt of such a size is never displaced
-/// by larger ones, however many peers claim them: there is room for an attempt of this size for every peer.
+/// The metadata of nearly every torrent has no more bytes than this. An attempt of such a size is never
+/// displaced by larger ones, however many peers claim them: there is room for an attempt of this size for
+/// every peer.
 const USUAL_METADATA_SIZE: u64 = 512 * 1024;
 
 /// The metadata while it is put together.
@@ -53,8 +54,8 @@ pub enum Verdict {
     Kept,
     /// The metadata is complete, by this piece or since before.
     Complete,
-    /// It was the last piece of an attempt, and the attempt failed. These peers are known to have lied; there may be
-    /// none. They are no longer part of the assembly, and should be banned.
+    /// It was the last piece of an attempt, and the attempt failed. These peers are known to have lied; there
+    /// may be none. They are no longer part of the assembly, and should be banned.
     Wrong(Vec<PeerKey>),
     /// The peer broke the protocol, in this way.
     Broke(Violation),
@@ -71,12 +72,12 @@ struct MetadataPeer {
     rejected: Vec<u32>,
 }
 
-/// How little an attempt is worth; the greatest is displaced first. In this order: whether it is larger than usual,
-/// how few peers claim its size, its size, how few pieces it has, its place in the list.
+/// How little an attempt is worth; the greatest is displaced first. In this order: whether it is larger than
+/// usual, how few peers claim its size, its size, how few pieces it has, its place in the list.
 type AttemptRank = (bool, Reverse<usize>, u64, Reverse<usize>, usize);
 
-/// One attempt at the metadata: pieces from one or several peers that claim the same size. There is at least one
-/// peer for each.
+/// One attempt at the metadata: pieces from one or several peers that claim the same size. There is at least
+/// one peer for each.
 #[derive(Debug)]
 struct MetadataAttempt {
     size: u64,
@@ -105,7 +106,8 @@ impl MetadataAssembly {
         }
     }
 
-    /// A peer has the metadata and claims that it has this many bytes. A peer that claims a size again starts anew.
+    /// A peer has the metadata and claims that it has this many bytes. A peer that claims a size again starts
+    /// anew.
     ///
     /// # Errors
     ///
@@ -134,9 +136,9 @@ impl MetadataAssembly {
         Ok(())
     }
 
-    /// The piece to request from this peer now. It counts as requested from then on. No piece is requested from one
-    /// peer twice at a time, and those that are requested from the fewest peers come first. `None` where the peer
-    /// has nothing that we need, or there is no memory for it now.
+    /// The piece to request from this peer now. It counts as requested from then on. No piece is requested
+    /// from one peer twice at a time, and those that are requested from the fewest peers come first. `None`
+    /// where the peer has nothing that we need, or there is no memory for it now.
     pub fn next(&mut self, key: PeerKey) -> Option<u32> {
         let at = self.attempt_of(key)?;
         if !self.has_room(at) {
@@ -212,7 +214,8 @@ impl MetadataAssembly {
         ahead.map_or((0, 0), |attempt| (u32::try_from(attempt.pieces.len()).unwrap_or(0), attempt.count()))
     }
 
-    /// The peer answered a request. Returns the size that it claims, or `None` where there was no such request.
+    /// The peer answered a request. Returns the size that it claims, or `None` where there was no such
+    /// request.
     fn answered(&mut self, key: PeerKey, piece: u32) -> Option<u64> {
         let peer = self.peers.iter_mut().find(|peer| peer.key == key)?;
         let place = peer.requested.iter().position(|requested| *requested == piece)?;
@@ -253,7 +256,8 @@ impl MetadataAssembly {
                 pieces: Vec::new(),
             }),
         );
-        // What a peer has sent is the beginning of its own attempt: if any of it was wrong, that attempt fails.
+        // What a peer has sent is the beginning of its own attempt: if any of it was wrong, that attempt
+        // fails.
         for piece in pieces {
             let own = self.attempts.iter_mut().find(|attempt| attempt.owner == Some(piece.sender));
             if let Some(attempt) = own.filter(|attempt| attempt.size == size) {
@@ -276,8 +280,8 @@ impl MetadataAssembly {
         ))
     }
 
-    /// The attempt that would have to make room for another piece of the attempt at `at`. `Ok(None)` where there is
-    /// room, and `Err` where it would have to be the attempt at `at` itself.
+    /// The attempt that would have to make room for another piece of the attempt at `at`. `Ok(None)` where
+    /// there is room, and `Err` where it would have to be the attempt at `at` itself.
     fn displaced_by(&self, at: usize) -> Result<Option<usize>, ()> {
         let held: u64 = self.attempts.iter().map(MetadataAttempt::held).sum();
         if held.saturating_add(PIECE.into()) <= MAX_METADATA_SIZE {

@@ -22,8 +22,8 @@ enum Behavior {
     Rejects,
 }
 
-/// Lets all peers answer one request each in turn, until the metadata is complete or no peer has anything to do.
-/// Returns the peers that are to be banned.
+/// Lets all peers answer one request each in turn, until the metadata is complete or no peer has anything to
+/// do. Returns the peers that are to be banned.
 fn run(assembly: &mut MetadataAssembly, bytes: &[u8], peers: &[(u32, Behavior)]) -> Vec<u32> {
     let mut banned = Vec::new();
     for _ in 0..10_000 {

@@ -1,17 +1,17 @@
 //! How much of the memory budget the open pieces may take.
 //!
 //! A piece is open while its blocks come in, and takes its length in memory. More open pieces help where the
-//! peers are far away or slow: then more blocks can be on their way at once, and fast peers need not wait until
-//! slow ones have sent their part of a piece. They do not help where the processor or the disk is the limit, and
-//! memory is precious on a small machine. Which of the two is the case cannot be known beforehand, so it is
-//! tried: a download begins with a part of the budget. While peers could take more requests than there is memory
-//! for, the part grows by a quarter (by a half, where the peers are far). If the rate does not grow with it, the
-//! part goes back, and a larger one is tried again later.
+//! peers are far away or slow: then more blocks can be on their way at once, and fast peers need not wait
+//! until slow ones have sent their part of a piece. They do not help where the processor or the disk is the
+//! limit, and memory is precious on a small machine. Which of the two is the case cannot be known beforehand,
+//! so it is tried: a download begins with a part of the budget. While peers could take more requests than
+//! there is memory for, the part grows by a quarter (by a half, where the peers are far). If the rate does
+//! not grow with it, the part goes back, and a larger one is tried again later.
 
 use std::time::{Duration, Instant};
 
-/// Bytes with which a download begins. It is two pieces at least, so that one can be filled while the other is
-/// written to the disk.
+/// Bytes with which a download begins. It is two pieces at least, so that one can be filled while the other
+/// is written to the disk.
 const INITIAL_ALLOWANCE: u64 = 10 * 1024 * 1024;
 /// How long a rate is measured.
 const MEASURING_TIME: Duration = Duration::from_secs(1);
@@ -64,8 +64,8 @@ impl Budget {
         self.allowance
     }
 
-    /// To be called several times a second. `received` is the number of bytes since the start. `is_short` says
-    /// whether peers could take more requests than there is memory for.
+    /// To be called several times a second. `received` is the number of bytes since the start. `is_short`
+    /// says whether peers could take more requests than there is memory for.
     pub fn tick(&mut self, received: u64, is_short: bool, now: Instant) {
         match self.phase {
             BudgetPhase::Resting { until } if now >= until && is_short && self.allowance < self.memory => {

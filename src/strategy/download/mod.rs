@@ -1,12 +1,13 @@
 //! What to request from which peer.
 //!
-//! A torrent is cut into pieces, which are verified as a whole, and these into blocks, which are requested one
-//! by one. Three decisions make a download fast:
+//! A torrent is cut into pieces, which are verified as a whole, and these into blocks, which are requested
+//! one by one. Three decisions make a download fast:
 //!
 //! - `rarity`: which piece next? The rarest one.
-//! - `pipeline`: how many requests to keep on their way to a peer? As many as its rate and its round trip need.
-//! - `budget`: how many pieces may be open at once? As many as make the download faster, within the memory that
-//!   the user allows.
+//! - `pipeline`: how many requests to keep on their way to a peer? As many as its rate and its round trip
+//!   need.
+//! - `budget`: how many pieces may be open at once? As many as make the download faster, within the memory
+//!   that the user allows.
 
 mod budget;
 mod pipeline;

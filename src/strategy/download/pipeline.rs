@@ -1,17 +1,17 @@
 //! How many requests to keep on their way to one peer (pipelining).
 //!
-//! A peer sends a block for each request. If we sent the next request only when a block has come, the line would
-//! be idle for a round trip after each block. Therefore several are kept on their way. With too few, the peer
-//! waits for us between blocks. With too many, the blocks that a slow peer has still to send are blocks that we
-//! ask no other peer for, its socket and ours fill with data that only waits, and both sides work harder for the
-//! same rate. What the line holds is its rate times its round trip time. Neither is known at the start, nor is how
-//! the peer serves its requests: at once, or twice a second.
+//! A peer sends a block for each request. If we sent the next request only when a block has come, the line
+//! would be idle for a round trip after each block. Therefore several are kept on their way. With too few,
+//! the peer waits for us between blocks. With too many, the blocks that a slow peer has still to send are
+//! blocks that we ask no other peer for, its socket and ours fill with data that only waits, and both sides
+//! work harder for the same rate. What the line holds is its rate times its round trip time. Neither is known
+//! at the start, nor is how the peer serves its requests: at once, or twice a second.
 //!
-//! So the depth is found by trying. It begins at 16 and doubles as long as doubling pays (slow start, as in TCP):
-//! one pipeline of blocks passes until the change has arrived, the next one is measured, and where the rate is
-//! not clearly higher the doubling ends. The last doubling stays, as slack for a peer whose thread is not always
-//! awake. Later a greater depth is tried again now and then, and taken back where it brings nothing. The pipeline
-//! never holds more than the peer sends in four seconds.
+//! So the depth is found by trying. It begins at 16 and doubles as long as doubling pays (slow start, as in
+//! TCP): one pipeline of blocks passes until the change has arrived, the next one is measured, and where the
+//! rate is not clearly higher the doubling ends. The last doubling stays, as slack for a peer whose thread is
+//! not always awake. Later a greater depth is tried again now and then, and taken back where it brings
+//! nothing. The pipeline never holds more than the peer sends in four seconds.
 //!
 //! This was measured against a fixed four seconds, which is 500 requests for every fast peer: on loopback it
 //! takes a fifth less CPU, and across a round trip of 100 ms it reaches the same rate.
@@ -31,8 +31,8 @@ const UNTOLD_QUEUE: u32 = 50;
 const MAX_HELD: Duration = Duration::from_secs(4);
 /// Requests in the shallowest pipeline, that of a peer that is not snubbing us.
 const MIN_DEPTH: u32 = 2;
-/// A raise of the depth pays where at least this part of it comes back as rate. On a line that was half empty,
-/// all of it comes back.
+/// A raise of the depth pays where at least this part of it comes back as rate. On a line that was half
+/// empty, all of it comes back.
 const MIN_GAIN: f64 = 0.15;
 /// A rate that is measured over less time says more about how threads were scheduled than about the line.
 const MIN_MEASURING_TIME: Duration = Duration::from_millis(30);
@@ -70,8 +70,8 @@ pub struct Pipeline {
 
 #[derive(Clone, Copy, Debug)]
 enum PipelinePhase {
-    /// The depth was raised. With the depth before and the blocks a second at that depth, unless this is the first
-    /// depth of all.
+    /// The depth was raised. With the depth before and the blocks a second at that depth, unless this is the
+    /// first depth of all.
     Trying(Option<(u32, f64)>),
     /// The depth stays as it is, until this time.
     Resting { until: Instant },
@@ -109,8 +109,8 @@ impl Pipeline {
         self.depth.min(self.memory_share)
     }
 
-    /// Memory allows this peer no more than this many requests. No greater depth is tried then, since the trial
-    /// would show nothing.
+    /// Memory allows this peer no more than this many requests. No greater depth is tried then, since the
+    /// trial would show nothing.
     pub fn set_memory_share(&mut self, requests: u32) {
         self.memory_share = requests;
     }
@@ -150,7 +150,8 @@ impl Pipeline {
         self.measure_from(now, 0);
     }
 
-    /// The peer is sent requests again after it owed us nothing. What was measured until now was our own pause.
+    /// The peer is sent requests again after it owed us nothing. What was measured until now was our own
+    /// pause.
     pub fn resume(&mut self, now: Instant) {
         self.measure_from(now, 0);
         self.since_tick = 0;
@@ -177,7 +178,8 @@ impl Pipeline {
         }
     }
 
-    /// One pipeline of blocks at this depth has come. Decides whether the depth was worth it, and what is next.
+    /// One pipeline of blocks at this depth has come. Decides whether the depth was worth it, and what is
+    /// next.
     fn conclude(&mut self, elapsed: Duration, now: Instant) {
         let rate = f64::from(self.measured) / elapsed.as_secs_f64();
         if !self.limit_is_told && self.depth >= self.queue_limit {

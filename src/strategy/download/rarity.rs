@@ -4,19 +4,19 @@
 //! equally rare are taken in random order, so that peers that start together fetch different pieces and then
 //! have something to trade.
 //!
-//! The *availability* of a piece is the number of *partial* peers that have it: peers that lack some pieces. A
-//! peer that has every piece (a seed) says nothing about rarity and is not counted.
+//! The *availability* of a piece is the number of *partial* peers that have it: peers that lack some pieces.
+//! A peer that has every piece (a seed) says nothing about rarity and is not counted.
 //!
 //! The pieces that we neither have nor are fetching stand in one table, ordered by availability: first those
 //! that no partial peer has, then those that one has, and so on. Pieces of one availability form a bucket. A
 //! piece whose availability changes by one is swapped to the edge of its bucket, and then the edge moves over
-//! it. So no operation takes longer for a torrent of a million pieces than for one of a hundred. Only taking a
-//! piece out or putting it back costs a step for each bucket, and there are no more buckets than peers.
+//! it. So no operation takes longer for a torrent of a million pieces than for one of a hundred. Only taking
+//! a piece out or putting it back costs a step for each bucket, and there are no more buckets than peers.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 
-/// Entries at the start of the table in which we look for a piece that a peer has, before we search all pieces
-/// in another way.
+/// Entries at the start of the table in which we look for a piece that a peer has, before we search all
+/// pieces in another way.
 const PROBES: usize = 256;
 
 /// Which pieces a peer has.
@@ -122,8 +122,8 @@ impl Rarity {
         if self.position_of(piece).is_none() {
             return;
         }
-        // It moves out through the end of each bucket from its own to the last: each bucket gives its last piece
-        // to the hole and shrinks by one.
+        // It moves out through the end of each bucket from its own to the last: each bucket gives its last
+        // piece to the hole and shrinks by one.
         for bucket in usize::from(self.availability(piece))..self.ends.len() {
             let edge = self.ends.get(bucket).copied().unwrap_or(0).saturating_sub(1);
             self.swap_to(piece, edge);
@@ -154,8 +154,8 @@ impl Rarity {
         }
     }
 
-    /// The rarest piece that the peer has. With `any`, a random one: while we have nothing to trade, a piece that
-    /// comes soon is better than a rare one, which few peers can send.
+    /// The rarest piece that the peer has. With `any`, a random one: while we have nothing to trade, a piece
+    /// that comes soon is better than a rare one, which few peers can send.
     pub fn pick(&self, has: &PeerPieces, any: bool, random: &mut fastrand::Rng) -> Option<PieceIndex> {
         let start = if any && !self.order.is_empty() { random.usize(..self.order.len()) } else { 0 };
         let probed = self.order.iter().skip(start).take(PROBES).copied().find(|piece| has.has(*piece));
@@ -166,8 +166,8 @@ impl Rarity {
         }
     }
 
-    /// Any piece of a peer that has few of those that are left. Looks at 64 pieces in a step, from a random piece
-    /// on.
+    /// Any piece of a peer that has few of those that are left. Looks at 64 pieces in a step, from a random
+    /// piece on.
     fn search(&self, pieces: &Bitfield, random: &mut fastrand::Rng) -> Option<PieceIndex> {
         let (theirs, ours) = (pieces.words(), self.choosable.words());
         let start = random.usize(..ours.len().max(1));
@@ -180,8 +180,8 @@ impl Rarity {
         self.geometry.piece(u32::try_from(at).ok()?.checked_mul(64)?.checked_add(word.leading_zeros())?)
     }
 
-    /// The rarest piece that the peer lacks, or one of the rarer ones, without the pieces for which `except` is
-    /// true.
+    /// The rarest piece that the peer lacks, or one of the rarer ones, without the pieces for which `except`
+    /// is true.
     pub fn rarest_lacked(
         &self,
         has: &PeerPieces,
@@ -236,8 +236,8 @@ impl Rarity {
     }
 }
 
-/// One of the pieces `among` that the peer lacks, without those for which `except` is true. Looks at 64 pieces in
-/// a step, from a random piece on.
+/// One of the pieces `among` that the peer lacks, without those for which `except` is true. Looks at 64
+/// pieces in a step, from a random piece on.
 pub(in crate::strategy) fn choose_lacked(
     geometry: Geometry,
     has: &PeerPieces,

@@ -1,9 +1,9 @@
 //! What our own address is, as seen from outside.
 //!
 //! A client behind a router cannot know that by itself. Trackers (`external ip`, BEP 24) and peers (`yourip`,
-//! BEP 10) tell it, and any of them may lie or be wrong. So each network that tells us something has one vote,
-//! its latest, and we believe what more than half of the votes say. We use it to compute peer priorities
-//! (BEP 40) and to avoid connecting to ourselves. Nothing that needs a proof may rest on it.
+//! BEP 10) tell it, and any of them may lie or be wrong. So each network that tells us something has one
+//! vote, its latest, and we believe what more than half of the votes say. We use it to compute peer
+//! priorities (BEP 40) and to avoid connecting to ourselves. Nothing that needs a proof may rest on it.
 
 use crate::address::{IpFamily, is_local};
 use std::collections::VecDeque;

@@ -102,7 +102,8 @@ mod tests {
         let second = history.next_message(at(900), &all(1..5), now).unwrap();
         assert_eq!(second, PeerExchange { added: all(3..5), dropped: vec![at(0)] });
         assert_eq!(history.next_message(at(900), &connected, now + INTERVAL / 2), None);
-        // A peer that came and left between two messages, and one that left and came back, are in neither list.
+        // A peer that came and left between two messages, and one that left and came back, are in neither
+        // list.
         let third = history.next_message(at(900), &connected, now + INTERVAL).unwrap();
         assert_eq!((third.added, sorted(third.dropped)), (all(0..1), vec![at(3), at(4)]));
     }

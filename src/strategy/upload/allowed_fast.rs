@@ -2,8 +2,8 @@
 //!
 //! Peers unchoke those that upload to them. A peer that has no piece yet cannot upload, so it would have to
 //! wait for an optimistic unchoke. To shorten that, every peer gets a few pieces for nothing. Which ones
-//! follows from the torrent and the peer's address alone: all clients give it the same few, so it gets no more
-//! by asking many of them.
+//! follows from the torrent and the peer's address alone: all clients give it the same few, so it gets no
+//! more by asking many of them.
 
 use crate::metainfo::InfoHash;
 use sha1::{Digest, Sha1};

@@ -9,8 +9,8 @@ const SECONDS: usize = 20;
 
 /// The rate of one direction of one connection.
 ///
-/// It is the mean since the first byte after a silence of twenty seconds, and over one second at least. So the
-/// first second of a peer counts in full.
+/// It is the mean since the first byte after a silence of twenty seconds, and over one second at least. So
+/// the first second of a peer counts in full.
 #[derive(Debug)]
 pub struct Rate {
     /// Bytes in each second, the current one first.

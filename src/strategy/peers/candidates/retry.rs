@@ -57,7 +57,7 @@ impl RetryTimes {
         RetryTimes { urgent: now, relaxed: now }
     }
 
-    /// After a failure, which was the last of so many in a row.
+    /// After a failure. `failures` is the number of failures in a row, with this one.
     pub fn after(
         failure: AttemptFailure,
         failures: u32,

@@ -3,30 +3,30 @@
 //! Runs on the coordinator's thread, several times a second, and sees rates and interest, never sockets.
 //!
 //! We *choke* a peer when we do not answer its requests, and *unchoke* it when we do. A peer is *interested*
-//! when it wants pieces that we have. Only a few peers are unchoked at a time, since upload that is split among
-//! too many helps none of them: each of these has an *unchoke slot*. Every ten seconds there is a *round*, in
-//! which the slots are given anew:
+//! when it wants pieces that we have. Only a few peers are unchoked at a time, since upload that is split
+//! among too many helps none of them: each of these has an *unchoke slot*. Every ten seconds there is a
+//! *round*, in which the slots are given anew:
 //!
 //! - *Tit for tat*, while we download: most slots are *regular*. They go to the peers that upload to us
-//!   fastest, so that a peer earns speed by giving it. A peer that *snubs* us, which means that it owes us blocks
-//!   and sends none, has earned nothing.
+//!   fastest, so that a peer earns speed by giving it. A peer that *snubs* us, which means that it owes us
+//!   blocks and sends none, has earned nothing.
 //! - *Optimistic unchoke*: a fifth of the slots, at least one, goes for thirty seconds each to peers drawn at
-//!   random, which had no chance to earn a slot yet. A newcomer is drawn three times as often as others, since
-//!   it has nothing to give until it was given something.
-//! - Where no peer uploads to us, every slot is optimistic: two peers that meet without any pieces start at once.
-//!   Where some do, slots that no peer earned go to peers that had no chance yet. A peer that had its thirty
-//!   seconds and gave nothing gets one of the few optimistic slots only, so that it takes nothing from the peers
-//!   that give.
+//!   random, which had no chance to earn a slot yet. A newcomer is drawn three times as often as others,
+//!   since it has nothing to give until it was given something.
+//! - Where no peer uploads to us, every slot is optimistic: two peers that meet without any pieces start at
+//!   once. Where some do, slots that no peer earned go to peers that had no chance yet. A peer that had its
+//!   thirty seconds and gave nothing gets one of the few optimistic slots only, so that it takes nothing from
+//!   the peers that give.
 //! - *Seeding*, no peer can earn anything. In every round a quarter of the slots, at least one, passes to the
 //!   peers that have waited longest, so that every peer gets a turn, of at least twenty seconds. A peer that
 //!   downloads twice as fast as others keeps its slot longer than they do.
 //!
 //! Between these rounds no peer is choked, but a slot that no peer uses is filled at once.
 //!
-//! A peer that is no longer interested uses no slot. It stays unchoked until the next round, and beyond it where
-//! slots are left. In a swarm that waits for its seed, interest comes and goes with every piece, and a peer that
-//! was choked for that would have to wait ten seconds for what the next piece brings. So for up to ten seconds
-//! more peers may be unchoked than there are slots, but never more than twice as many.
+//! A peer that is no longer interested uses no slot. It stays unchoked until the next round, and beyond it
+//! where slots are left. In a swarm that waits for its seed, interest comes and goes with every piece, and a
+//! peer that was choked for that would have to wait ten seconds for what the next piece brings. So for up to
+//! ten seconds more peers may be unchoked than there are slots, but never more than twice as many.
 
 mod slots;
 
@@ -97,8 +97,8 @@ impl Choker {
     /// Which peers change; `true` means unchoke. The chokes come first.
     ///
     /// To be called several times a second, and when interest changes or a peer leaves, with all peers of the
-    /// torrent: a peer that is not among them is forgotten. Costs a step for each peer. Where a peer waits and
-    /// slots are free, it costs a step for each peer and each such slot.
+    /// torrent: a peer that is not among them is forgotten. Costs a step for each peer. Where a peer waits
+    /// and slots are free, it costs a step for each peer and each such slot.
     pub fn decide(
         &mut self,
         peers: &[ChokerPeer],

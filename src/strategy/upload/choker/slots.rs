@@ -10,9 +10,9 @@ const NEWCOMER_TIME: Duration = Duration::from_secs(60);
 /// Lots of a newcomer in a draw where other peers have one.
 const NEWCOMER_LOTS: u32 = 3;
 
-/// The download rate of a peer that has a regular slot counts for a little more than it is, so that peers that
-/// give the same do not lose each other by chance: two that serve each other gain more than strangers that take
-/// turns.
+/// The download rate of a peer that has a regular slot counts for a little more than it is, so that peers
+/// that give the same do not lose each other by chance: two that serve each other gain more than strangers
+/// that take turns.
 const LOYALTY: f64 = 1.1;
 
 /// The unchoke slot that a peer has.

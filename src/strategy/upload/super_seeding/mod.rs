@@ -1,29 +1,29 @@
-//! Super-seeding (BEP 16): which piece a lone seed offers to which peer, so that the first copy of the torrent
-//! leaves it only once.
+//! Super-seeding (BEP 16): which piece a lone seed offers to which peer, so that the first copy of the
+//! torrent leaves it only once.
 //!
-//! The only seed of a new torrent is what the whole swarm waits for. A plain seed tells every peer that it has
-//! everything, and sends many pieces twice before it has sent all of them once. A super-seed says that it has
-//! nothing, and then *offers* each peer one piece at a time, with a `have` message: a piece that no peer has, or
-//! else a rare one. The peer requests it, since it knows of no other. It is offered the next piece when that one
-//! is *out*: when two peers have it, so that one of them passed it on. A peer that is alone can pass nothing on.
-//! For it a piece is out as soon as the peer has it.
+//! The only seed of a new torrent is what the whole swarm waits for. A plain seed tells every peer that it
+//! has everything, and sends many pieces twice before it has sent all of them once. A super-seed says that it
+//! has nothing, and then *offers* each peer one piece at a time, with a `have` message: a piece that no peer
+//! has, or else a rare one. The peer requests it, since it knows of no other. It is offered the next piece
+//! when that one is *out*: when two peers have it, so that one of them passed it on. A peer that is alone can
+//! pass nothing on. For it a piece is out as soon as the peer has it.
 //!
-//! Runs on the coordinator's thread. No peer is made to wait for ever, since the wait is of use only where peers
-//! exchange pieces:
+//! Runs on the coordinator's thread. No peer is made to wait for ever, since the wait is of use only where
+//! peers exchange pieces:
 //!
-//! - A peer that has its piece and does not spread it within the *patience*, a minute, is offered another one,
-//!   and the piece that it keeps may be offered to others.
-//! - A piece that is out will spread without us. We offer it only to peers that have waited for as long as the
-//!   patience.
+//! - A peer that has its piece and does not spread it within the *patience*, a minute, is offered another
+//!   one, and the piece that it keeps may be offered to others.
+//! - A piece that is out will spread without us. We offer it only to peers that have waited for as long as
+//!   the patience.
 //! - While no peer gets anything from another one, the patience halves each time that it runs out. The first
-//!   piece that a peer got from another one restores it. So two peers that cannot reach each other, or one peer
-//!   among many that send nothing, wait for two minutes and are then served at full speed.
-//! - A peer that we unchoke and that does not finish its piece is offered another one after a minute, in case it
-//!   does not want the first.
+//!   piece that a peer got from another one restores it. So two peers that cannot reach each other, or one
+//!   peer among many that send nothing, wait for two minutes and are then served at full speed.
+//! - A peer that we unchoke and that does not finish its piece is offered another one after a minute, in case
+//!   it does not want the first.
 //!
-//! The cost of an event grows with the number of peers, not of pieces, with two exceptions: a peer that leaves
-//! costs a step for each of its pieces, and a choice for a peer that has the 256 rarest pieces goes through all
-//! pieces, 64 in a step.
+//! The cost of an event grows with the number of peers, not of pieces, with two exceptions: a peer that
+//! leaves costs a step for each of its pieces, and a choice for a peer that has the 256 rarest pieces goes
+//! through all pieces, 64 in a step.
 
 use crate::piece::{Bitfield, Geometry, PeerKey, PieceIndex};
 use crate::strategy::download::choose_lacked;
@@ -35,10 +35,10 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A patience that halves below this becomes zero.
 const MIN_PATIENCE: Duration = Duration::from_secs(1);
-/// A piece is out when so many peers have it.
+/// The number of peers that have a piece when it is out.
 const COPIES_OUT: usize = 2;
-/// Pieces that are offered at the same time to a peer that does not fetch them. With one more, the first of them
-/// may be offered to others.
+/// Pieces that are offered at the same time to a peer that does not fetch them. With one more, the first of
+/// them may be offered to others.
 const MAX_OFFERS: usize = 64;
 
 /// What the coordinator knows of a peer.
@@ -141,8 +141,8 @@ impl SuperSeeding {
         free.into_iter().filter_map(|key| self.offer(key, leechers, now)).collect()
     }
 
-    /// This peer is gone, and had these pieces. Peers that need not wait any more get their offer with the next
-    /// tick.
+    /// This peer is gone, and had these pieces. Peers that need not wait any more get their offer with the
+    /// next tick.
     pub fn left(&mut self, key: PeerKey, has: &PeerPieces) {
         let Some(peer) = self.peers.remove(&key) else { return };
         if let PeerPieces::Some(pieces) = has {
