@@ -11,6 +11,6 @@ mod upload;
 
 pub use crc32c::crc32c;
 pub use download::{Budget, PeerPieces, Pipeline, Rarity};
-pub use peers::{Candidates, ExternalAddress, Failure, PexHistory, Source, may_name, rank};
+pub use peers::{AddressVotes, Candidates, ExternalAddress, Failure, PexHistory, Source, may_name, rank};
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, Leecher, Leechers, Rate, SuperSeeding, View, allowed_fast, slots};

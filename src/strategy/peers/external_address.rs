@@ -1,91 +1,77 @@
 //! What our own address is, as seen from outside.
 //!
-//! Behind a router nobody knows that of himself; trackers (BEP 24) and peers (`yourip`, BEP 10) say it, and any
-//! of them may lie or be wrong. So each network that tells something has one vote, the latest, and what has the
-//! majority is believed. It serves to rank peers (BEP 40) and to leave ourselves alone; nothing that needs a
-//! proof may rest on it.
+//! Pure. Behind a router no host knows that of itself; trackers (BEP 24) and peers (`yourip`, BEP 10) say it,
+//! and any of them may lie or be wrong. So each network that tells something has one vote, the latest, and
+//! what has the majority is believed. It serves to rank peers (BEP 40) and to leave ourselves alone; nothing
+//! that needs a proof may rest on it.
 
+use super::address_votes::AddressVotes;
 use crate::address::{IpFamily, is_local};
-use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
-/// Votes of a family that are kept, so that a new address wins after a while, and memory has a bound.
+/// Votes of a family that are kept.
 const MAX_VOTES: usize = 32;
+/// One vote is better than to know nothing.
+const QUORUM: usize = 1;
 
 /// The votes on our addresses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ExternalAddress {
-    v4: Votes,
-    v6: Votes,
+    v4: AddressVotes<Voter>,
+    v6: AddressVotes<Voter>,
 }
 
-#[derive(Debug, Default)]
-struct Votes {
-    /// Who told what, the oldest first. No teller twice.
-    told: VecDeque<(Teller, IpAddr)>,
-    majority: Option<IpAddr>,
-}
-
-/// Who has one vote: the neighbours of a teller belong to the same people, mostly.
+/// Who has one vote. The addresses next to each other mostly belong to the same people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Teller {
+enum Voter {
     /// The first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
     Network(u64),
     /// The digest of a name.
     Name(u64),
 }
 
-impl ExternalAddress {
-    /// Somebody at `teller` sees us at `ours`. A private address is believed only of somebody who has one
-    /// too: the others cannot see it.
-    pub fn vote(&mut self, teller: IpAddr, ours: IpAddr) {
-        let (teller, ours) = (teller.to_canonical(), ours.to_canonical());
-        if is_local(teller) || !is_local(ours) {
-            self.count(network(teller), ours);
-        }
-    }
-
-    /// The same of somebody who is known by name only, as a tracker.
-    pub fn vote_by_name(&mut self, teller: &str, ours: IpAddr) {
-        let ours = ours.to_canonical();
-        if !is_local(ours) {
-            let mut digest = DefaultHasher::new();
-            teller.hash(&mut digest);
-            self.count(Teller::Name(digest.finish()), ours);
-        }
-    }
-
-    /// Our address of this family, where more than half of those agree who told one.
-    pub fn address(&self, family: IpFamily) -> Option<IpAddr> {
-        match family {
-            IpFamily::V4 => self.v4.majority,
-            IpFamily::V6 => self.v6.majority,
-        }
-    }
-
-    fn count(&mut self, teller: Teller, ours: IpAddr) {
-        if ours.is_unspecified() || ours.is_multicast() {
-            return;
-        }
-        let votes = if ours.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
-        votes.told.retain(|(known, _)| *known != teller);
-        if votes.told.len() >= MAX_VOTES {
-            votes.told.pop_front();
-        }
-        votes.told.push_back((teller, ours));
-        let agree = |one: IpAddr| votes.told.iter().filter(|(_, told)| *told == one).count();
-        // Only the one that was told just now can have come to a majority, and only the old one lost it.
-        let candidates = [Some(ours), votes.majority].into_iter().flatten();
-        votes.majority = candidates.into_iter().find(|one| agree(*one) * 2 > votes.told.len());
+impl Default for ExternalAddress {
+    fn default() -> ExternalAddress {
+        let votes = || AddressVotes::new(QUORUM, MAX_VOTES);
+        ExternalAddress { v4: votes(), v6: votes() }
     }
 }
 
-fn network(ip: IpAddr) -> Teller {
+impl ExternalAddress {
+    /// A peer or tracker at `voter` sees us at `ours`.
+    pub fn vote(&mut self, voter: IpAddr, ours: IpAddr) {
+        let voter = voter.to_canonical();
+        self.count(network(voter), is_local(voter), ours);
+    }
+
+    /// The same from one that is known by name only, as a tracker.
+    pub fn vote_by_name(&mut self, voter: &str, ours: IpAddr) {
+        let mut digest = DefaultHasher::new();
+        voter.hash(&mut digest);
+        self.count(Voter::Name(digest.finish()), false, ours);
+    }
+
+    /// Our address of this family, where more than half of those that told one agree.
+    pub fn address(&self, family: IpFamily) -> Option<IpAddr> {
+        match family {
+            IpFamily::V4 => self.v4.majority(),
+            IpFamily::V6 => self.v6.majority(),
+        }
+    }
+
+    fn count(&mut self, voter: Voter, is_local_voter: bool, ours: IpAddr) {
+        let ours = ours.to_canonical();
+        let votes = if ours.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        votes.vote(voter, is_local_voter, ours);
+    }
+}
+
+fn network(ip: IpAddr) -> Voter {
     match ip {
-        IpAddr::V4(ip) => Teller::Network(u64::from(ip.to_bits() >> 8)),
+        IpAddr::V4(ip) => Voter::Network(u64::from(ip.to_bits() >> 8)),
         // One bit more, so that it is no IPv4 network.
-        IpAddr::V6(ip) => Teller::Network((ip.to_bits() >> 80) as u64 | 1 << 63),
+        IpAddr::V6(ip) => Voter::Network((ip.to_bits() >> 80) as u64 | 1 << 63),
     }
 }
 
@@ -98,12 +84,12 @@ mod tests {
     }
 
     #[test]
-    fn what_most_networks_tell_is_believed() {
+    fn the_address_that_most_networks_tell_is_believed() {
         let mut external = ExternalAddress::default();
         assert_eq!(external.address(IpFamily::V4), None);
         external.vote(ip("1.0.0.1"), ip("192.0.2.1"));
         assert_eq!(external.address(IpFamily::V4), Some(ip("192.0.2.1")));
-        // A whole network of liars has one vote, and a tie is no majority.
+        // A whole network of attackers has one vote, and a tie is no majority.
         (0..100).for_each(|last| external.vote([9, 9, 9, last].into(), ip("192.0.2.66")));
         assert_eq!(external.address(IpFamily::V4), None);
         external.vote_by_name("udp://t.example:80", ip("192.0.2.1"));
@@ -121,13 +107,13 @@ mod tests {
     fn a_new_address_wins_after_a_while_and_the_number_of_votes_is_bounded() {
         let mut external = ExternalAddress::default();
         (0..200).for_each(|net| external.vote([1, 0, net, 1].into(), ip("192.0.2.1")));
-        assert_eq!(external.v4.told.len(), MAX_VOTES);
+        assert_eq!(external.v4.count(), MAX_VOTES);
         (0..17).for_each(|net| external.vote([2, 0, net, 1].into(), ip("192.0.2.2")));
         assert_eq!(external.address(IpFamily::V4), Some(ip("192.0.2.2")));
     }
 
     #[test]
-    fn a_private_address_is_believed_of_a_neighbour_only() {
+    fn a_private_address_is_believed_from_a_local_voter_only() {
         let mut external = ExternalAddress::default();
         for ours in ["127.0.0.1", "10.1.1.1", "fe80::1", "fd00::1", "::1", "::ffff:10.1.1.1"] {
             external.vote(ip("1.0.0.1"), ip(ours));
