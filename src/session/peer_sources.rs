@@ -7,7 +7,7 @@
 //! magnet turns out to be private and the user had others asked than its own trackers.
 
 use super::{Network, Sources};
-use crate::discovery::dht::Search;
+use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
 use crate::metainfo::InfoHash;
@@ -49,7 +49,7 @@ pub struct Wanted<'a> {
 pub struct Finding {
     announcers: Announcers,
     totals: Arc<Totals>,
-    search: Option<Search>,
+    search: Option<DhtSearch>,
     lan: Option<LanRegistration>,
     /// Peers that come are led to us.
     registration: Option<Registration>,
