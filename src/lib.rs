@@ -29,9 +29,9 @@
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
 //! - [`cli`]: arguments, progress, exit codes. `cli/demo/` is also a seeder in a hundred lines.
 //!
-//! [`text`] makes strangers' words fit to print, and [`thread`] starts threads, for every module. `address`, `wire`, `metainfo`, `piece`, `strategy`
-//! and the node of the hash table touch no socket, file, thread or channel: they are plain functions with plain
-//! tests.
+//! [`text`] makes strangers' words fit to print, and [`thread`] starts threads, for every module. `address`,
+//! `wire`, `metainfo`, `piece`, `strategy` and the node of the hash table touch no socket, file, thread or
+//! channel: they are plain functions with plain tests.
 //!
 //! # The threads
 //!

@@ -1,7 +1,7 @@
 //! What time brings: rates, silent peers, the end of patience.
 
-use super::{Coordinator, End, Phase};
-use crate::message::{Order, PeerKey};
+use super::{Coordinator, Phase, RunEnd};
+use crate::message::{HangUp, Order, PeerKey};
 use log::debug;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const IDLE: Duration = Duration::from_secs(90);
 
 impl Coordinator<'_> {
     /// Runs four times a second.
-    pub(super) fn tick(&mut self, now: Instant) -> Option<End> {
+    pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
         self.counters.down.tick(self.counters.received, now);
         self.count_uploads(now);
         self.counters.only_takers = self.roster.greeted().filter(|(_, peer)| peer.wanted == 0).count();
@@ -41,9 +41,9 @@ impl Coordinator<'_> {
         let waited = now.saturating_duration_since(self.counters.progress);
         let patience_ends = self.limits.timeout.is_some_and(|timeout| waited >= timeout);
         if self.has_seeded_enough(now) {
-            return Some(End::Done);
+            return Some(RunEnd::Done);
         }
-        (patience_ends && downloading).then_some(End::TimedOut)
+        (patience_ends && downloading).then_some(RunEnd::TimedOut)
     }
 
     /// More memory where it brings more speed.
@@ -82,7 +82,7 @@ impl Coordinator<'_> {
             }
             self.give_back_all(key);
             if self.roster.get(key).is_some_and(|peer| peer.snubs >= MAX_SNUBS) {
-                self.let_go(key, "it was asked and sent nothing for three minutes");
+                self.let_go(key, HangUp::Snubbed);
             } else if let Some(peer) = self.roster.get_mut(key) {
                 peer.starving = true;
             }
@@ -112,7 +112,7 @@ impl Coordinator<'_> {
             .min_by_key(|(_, last)| *last)
             .map(|(key, _)| key);
         if let Some(key) = idle {
-            self.let_go(key, "it neither gives nor takes, and others wait");
+            self.let_go(key, HangUp::Idle);
         }
         idle.is_some()
     }

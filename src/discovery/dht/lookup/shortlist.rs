@@ -202,7 +202,7 @@ impl Shortlist {
     /// The place of the node at this address whose answer we wait for.
     pub fn waiting_for(&self, address: SocketAddr) -> Option<usize> {
         let awaited = |node: &ListedNode| matches!(node.state, NodeState::Asked | NodeState::Late);
-        self.nodes.iter().position(|node| node.address == address && waiting_for(node))
+        self.nodes.iter().position(|node| node.address == address && awaited(node))
     }
 
     /// The node at this place did not answer: all claims about its address were wrong.
