@@ -131,25 +131,25 @@ pub enum News {
     /// Whether it wants something that we have.
     Interested(bool),
     /// A block came whose lease was given up. It is of no use.
-    Late(Block),
+    LateBlock(Block),
     /// It has this piece now.
-    Has(PieceIndex),
+    Have(PieceIndex),
     /// It has these pieces.
-    HasThese(Bitfield),
+    Bitfield(Bitfield),
     /// It has these pieces, and those that it said before.
-    HasTheseToo(Bitfield),
+    AnotherBitfield(Bitfield),
     /// It has every piece.
-    HasAll,
+    HaveAll,
     /// It will not send this block.
     Rejected(Block),
     /// It answers requests for this piece even while it chokes us.
     AllowedFast(PieceIndex),
     /// What it can do beyond the protocol.
-    Extensions(ExtensionHandshake),
+    ExtensionHandshake(ExtensionHandshake),
     /// Its node of the DHT has this UDP port (BEP 5).
-    DhtNode(u16),
+    DhtPort(u16),
     /// It is connected to these peers, it says, with flags (BEP 11). Nothing of it is checked.
-    Others(Vec<(SocketAddr, u8)>),
+    Pex(Vec<(SocketAddr, u8)>),
 }
 
 /// What an outbox is to send.
@@ -181,7 +181,7 @@ pub enum Order {
     /// We have this piece now.
     Have(PieceIndex),
     /// What it does not know of the other peers yet (BEP 11), under the number that it gave to such messages.
-    TellOfOthers(u8, PeerExchange),
+    Pex(u8, PeerExchange),
     /// Something for the peer was entered in the demand. No order: the reading half wakes the writing one.
     Wake,
 }

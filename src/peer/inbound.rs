@@ -175,23 +175,23 @@ impl Inbound {
                 Some(match (self.introduced, pieces.is_full()) {
                     // BEP 3 has it as the first message only; aria2 sends another in the place of many
                     // `have`.
-                    (true, _) => News::HasTheseToo(pieces),
-                    (false, true) => News::HasAll,
-                    (false, false) => News::HasThese(pieces),
+                    (true, _) => News::AnotherBitfield(pieces),
+                    (false, true) => News::HaveAll,
+                    (false, false) => News::Bitfield(pieces),
                 })
             }
             Message::HaveAll if self.introduced => {
                 self.complete = true;
-                Some(News::HasTheseToo(Bitfield::all(self.shared.geometry.piece_count())))
+                Some(News::AnotherBitfield(Bitfield::all(self.shared.geometry.piece_count())))
             }
             Message::HaveAll => {
                 self.complete = true;
-                Some(News::HasAll)
+                Some(News::HaveAll)
             }
-            Message::HaveNone => Some(News::HasThese(Bitfield::none(self.shared.geometry.piece_count()))),
+            Message::HaveNone => Some(News::Bitfield(Bitfield::none(self.shared.geometry.piece_count()))),
             Message::Have(index) => {
                 let piece = self.shared.geometry.piece(index);
-                Some(News::Has(piece.ok_or(PeerError::Violation(Violation::HaveOutOfRange))?))
+                Some(News::Have(piece.ok_or(PeerError::Violation(Violation::HaveOutOfRange))?))
             }
             Message::Choke => Some(News::Choked),
             Message::Unchoke => Some(News::Unchoked),
@@ -202,9 +202,9 @@ impl Inbound {
                 if let Some(number) = said.as_ref().and_then(|said| said.metadata) {
                     self.demand.takes_metadata(number);
                 }
-                said.map(News::Extensions)
+                said.map(News::ExtensionHandshake)
             }
-            Message::Port(port) => Some(News::DhtNode(port)),
+            Message::Port(port) => Some(News::DhtPort(port)),
             Message::Extended(extension::UT_METADATA, body) => return self.hear_metadata(body),
             Message::Extended(extension::UT_PEX, body) => self.hear_of_others(body),
             Message::Interested => Some(News::Interested(true)),
@@ -257,7 +257,7 @@ impl Inbound {
             return None;
         }
         self.exchanged = self.exchanged.max(now) + EXCHANGE;
-        Some(News::Others(PeerExchange::from_wire(body)?.added))
+        Some(News::Pex(PeerExchange::from_wire(body)?.added))
     }
 
     fn serve(&self, wake: bool) {
@@ -273,7 +273,7 @@ impl Inbound {
         let assembly = match self.ledger.claim(block) {
             Claim::Leased(assembly) => assembly,
             Claim::Late => {
-                self.news.push(News::Late(block));
+                self.news.push(News::LateBlock(block));
                 return Ok(());
             }
             Claim::Never => return Err(PeerError::Violation(Violation::UnaskedBlock)),

@@ -252,7 +252,7 @@ impl Outbox {
                 let bytes = bytes.sum::<u64>().saturating_mul(2);
                 self.demand.allow_fast(pieces, bytes);
             }
-            Order::TellOfOthers(number, others) => {
+            Order::Pex(number, others) => {
                 Message::Extended(number, &others.to_wire()).write_to(frames);
             }
             Order::Wake => {}

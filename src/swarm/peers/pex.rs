@@ -34,7 +34,7 @@ impl Coordinator<'_> {
             if let Some(number) = peer.pex
                 && let Some(news) = peer.gossip.news(at, &connected, now)
             {
-                peer.order(Order::TellOfOthers(number, news));
+                peer.order(Order::Pex(number, news));
             }
         }
     }
