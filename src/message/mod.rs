@@ -14,19 +14,23 @@
 //! floods us fills its own socket and not our memory. That cannot lock up, because the coordinator
 //! never waits for anybody: a peer that does not take its orders is dropped.
 
+mod inbox_slot;
 mod peer_error;
 mod snapshot;
 
-pub use peer_error::{HangUp, PeerError, Violation, Wait};
+pub use crate::net::HangUp;
+pub use inbox_slot::{InboxSlot, InboxSlots};
+pub use peer_error::{PeerError, Violation, Wait};
 pub use snapshot::{MetadataState, Snapshot, Stall};
 
+use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
 use crate::strategy::Source;
 use crate::wire::Handshake;
 use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
 use crate::wire::pex::PeerExchange;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Names one connection of one torrent. No number is used twice in a run.
@@ -81,9 +85,11 @@ pub struct Incoming {
     /// Where it came from: not where that peer listens. Never an IPv4 address in IPv6 notation.
     pub address: SocketAddr,
     /// The connection, after the handshake's last byte.
-    pub stream: TcpStream,
+    pub stream: PeerStream,
     /// What the peer said.
     pub handshake: Handshake,
+    /// Its place among the connections that wait for the coordinator.
+    pub slot: InboxSlot,
 }
 
 /// A connection that goes on from the metadata to the payload.
@@ -94,7 +100,7 @@ pub struct HandedOver {
     /// The peer has connected to us.
     pub incoming: bool,
     /// The connection, after the handshakes.
-    pub stream: TcpStream,
+    pub stream: PeerStream,
     /// What the handshakes said.
     pub greeting: Greeting,
     /// The frames that the peer sent, of which nobody could know what they mean.

@@ -126,7 +126,7 @@ impl BindAddress {
 }
 
 /// The same address, as IPv4 where it is an IPv4 address written as IPv6 (`::ffff:192.0.2.1`).
-pub(super) fn plain(address: SocketAddr) -> SocketAddr {
+pub fn plain(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
         // Kept as it is, with the interface of a link-local address.

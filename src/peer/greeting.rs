@@ -43,22 +43,20 @@ impl Opening {
     ///
     /// There is no connection.
     pub fn stream(self, address: SocketAddr) -> Result<(PeerStream, Said), PeerError> {
-        let (stream, said) = match self {
+        match self {
             Opening::Connect { bind_address } => {
-                (PeerStream::connect(bind_address, address, CONNECT_DEADLINE), Said::Nothing)
+                let stream = PeerStream::connect(bind_address, address, CONNECT_DEADLINE);
+                let stream = stream.map_err(|error| match error.kind() {
+                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                        PeerError::TimedOut(Wait::Connection)
+                    }
+                    _ => PeerError::Connect(error),
+                })?;
+                Ok((stream, Said::Nothing))
             }
-            Opening::Answer(incoming) => {
-                (PeerStream::accepted(incoming.stream), Said::Handshake(incoming.handshake))
-            }
-            Opening::GoOn(handed) => {
-                (PeerStream::accepted(handed.stream), Said::Frames(handed.greeting, handed.heard))
-            }
-        };
-        let stream = stream.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
-            _ => PeerError::Connect(error),
-        })?;
-        Ok((stream, said))
+            Opening::Answer(incoming) => Ok((incoming.stream, Said::Handshake(incoming.handshake))),
+            Opening::GoOn(handed) => Ok((handed.stream, Said::Frames(handed.greeting, handed.heard))),
+        }
     }
 }
 

@@ -13,11 +13,13 @@ mod demand;
 mod greeting;
 mod inbound;
 mod ledger;
+mod listener;
 mod outbox;
 mod read_buffer;
 
 pub use demand::Account;
 pub use greeting::{Opening, Said, greet};
+pub use listener::{Listener, Registration};
 pub use read_buffer::{ReadBuffer, ReadMemory};
 
 use crate::message::{Event, HandedOver, HangUp, Incoming, Lease, Order, PeerKey, Write};

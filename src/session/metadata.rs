@@ -5,7 +5,7 @@ use super::{FAREWELL, INBOX, Network, Progress, SessionError, Sources, Start, St
 use crate::magnet::{self, Doors, End, MetadataAssembly, Shared};
 use crate::message::Event;
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
-use crate::net::Listener;
+use crate::peer::Listener;
 use crate::strategy::{Candidates, Source};
 use crate::swarm;
 use crate::tracker::Counts;
