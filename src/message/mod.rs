@@ -188,8 +188,6 @@ pub enum Order {
     Have(PieceIndex),
     /// What it does not know of the other peers yet (BEP 11), under the number that it gave to such messages.
     Pex(u8, PeerExchange),
-    /// Something for the peer was entered in the demand. No order: the reading half wakes the writing one.
-    Wake,
 }
 
 /// A promise that the peer will be asked for some blocks of one piece, and where they are to go.

@@ -2,7 +2,7 @@
 
 use super::peer_sources::{Finding, Wanted};
 use super::{FAREWELL, INBOX, Network, Progress, SessionError, Sources, Start, Stop, peer_id};
-use crate::magnet::{self, Doors, End, MetadataAssembly, Shared};
+use crate::magnet::{self, Doors, End, MetadataAssembly, MetadataContext};
 use crate::message::Event;
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
 use crate::peer::Listener;
@@ -134,7 +134,7 @@ impl Fetch<'_> {
     ) -> Result<magnet::Found, swarm::End> {
         let network = self.network;
         let (alive, all_gone) = bounded(0);
-        let shared = Arc::new(Shared {
+        let context = Arc::new(MetadataContext {
             info_hash: self.magnet.info_hash,
             peer_id,
             events: events.clone(),
@@ -142,7 +142,7 @@ impl Fetch<'_> {
             read_memory: Arc::default(),
             down: Arc::clone(&network.down),
             port: network.listener.as_ref().map(Listener::port),
-            gathering: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
+            assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,
         });
         let doors = Doors {
@@ -150,8 +150,8 @@ impl Fetch<'_> {
             is_stopped: &|| self.stop.is_asked(),
             need_peers: &|| finding.need_peers(),
         };
-        let end = magnet::fetch(&shared, inbox, self.timeout, self.max_peers, &doors);
-        drop(shared);
+        let end = magnet::fetch(&context, inbox, self.timeout, self.max_peers, &doors);
+        drop(context);
         let end = match end {
             End::Found(found) => return Ok(found),
             End::Stopped => swarm::End::Stopped,

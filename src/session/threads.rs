@@ -24,7 +24,7 @@ pub(super) struct Threads<'a> {
     job: &'a Job,
     network: &'a Network,
     metainfo: Arc<Metainfo>,
-    shared: peer::Shared,
+    shared: peer::TorrentContext,
     inbox: Receiver<Event>,
     finding: Option<Finding>,
     candidates: Candidates,
@@ -58,9 +58,7 @@ impl<'a> Threads<'a> {
             writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
         };
         let writer = found.storage.map(write).transpose().map_err(SessionError::Threads)?;
-        let info_hash = metainfo.info_hash;
-        let shared = peer::Shared {
-            info_hash,
+        let shared = peer::TorrentContext {
             peer_id,
             metainfo: Arc::clone(&metainfo),
             pex: job.sources.pex && !metainfo.private,

@@ -14,9 +14,13 @@ pub struct TokenBucket {
 impl TokenBucket {
     /// `a_second` permits a second, and at most as many at once.
     pub fn new(a_second: u32, now: Instant) -> TokenBucket {
-        let each = Duration::from_secs(1) / a_second.max(1);
-        let saved = each.saturating_mul(a_second);
-        TokenBucket { each, most: a_second, empty_at: now.checked_sub(saved).unwrap_or(now) }
+        TokenBucket::every(Duration::from_secs(1) / a_second.max(1), a_second, now)
+    }
+
+    /// One permit in each such time, and at most `most` at once.
+    pub fn every(each: Duration, most: u32, now: Instant) -> TokenBucket {
+        let saved = each.saturating_mul(most);
+        TokenBucket { each, most, empty_at: now.checked_sub(saved).unwrap_or(now) }
     }
 
     /// Takes a permit. False where there is none.

@@ -128,7 +128,7 @@ pub struct Coordinator<'a> {
     seeding_since: Instant,
     doors: Doors<'a>,
     inbox: Receiver<Event>,
-    shared: Arc<peer::Shared>,
+    shared: Arc<peer::TorrentContext>,
     pieces: PieceMap,
     budget: Budget,
     leases: Leases,
@@ -181,7 +181,7 @@ struct Counters {
 impl<'a> Coordinator<'a> {
     /// A coordinator for a torrent.
     pub fn new(
-        shared: peer::Shared,
+        shared: peer::TorrentContext,
         inbox: Receiver<Event>,
         start: Start,
         limits: Limits,

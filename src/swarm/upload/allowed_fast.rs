@@ -24,7 +24,8 @@ impl Coordinator<'_> {
         }
         let affordable = MAX_BYTES / u64::from(self.geometry.piece_length());
         let count = usize::try_from(affordable).unwrap_or(MAX_PIECES).clamp(1, MAX_PIECES);
-        let numbers = strategy::allowed_fast(ip, self.shared.info_hash, self.geometry.piece_count(), count);
+        let numbers =
+            strategy::allowed_fast(ip, self.shared.metainfo.info_hash, self.geometry.piece_count(), count);
         let offers = |piece: &_| self.pieces.stored().has(*piece);
         let pieces: Vec<_> =
             numbers.into_iter().filter_map(|number| self.geometry.piece(number)).filter(offers).collect();
