@@ -15,13 +15,17 @@
 //! never waits for anybody: a peer that does not take its orders is dropped.
 
 mod inbox_slot;
+mod known_peers;
 mod peer_error;
 mod snapshot;
 
-pub use crate::net::HangUp;
 pub use inbox_slot::{InboxSlot, InboxSlots};
+pub use known_peers::KnownPeers;
 pub use peer_error::{PeerError, Violation, Wait};
 pub use snapshot::{MetadataState, Snapshot, Stall};
+
+pub use crate::net::HangUp;
+pub use crate::piece::PeerKey;
 
 use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
@@ -32,10 +36,6 @@ use crate::wire::extension::ExtensionHandshake;
 use crate::wire::pex::PeerExchange;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-
-/// Names one connection of one torrent. No number is used twice in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerKey(pub u32);
 
 /// What the coordinator hears.
 #[derive(Debug)]

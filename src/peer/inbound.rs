@@ -185,13 +185,13 @@ impl Inbound {
             BlockClaim::Late => return Ok(Some(News::LateBlock(block))),
             BlockClaim::Never => return Err(Violation::UnaskedBlock),
         };
-        let put = assembly.put(block, data, self.key.0, &self.context.buffers);
+        let put = assembly.put(block, data, self.key, &self.context.buffers);
         self.note_block(block, Arc::clone(&assembly));
         Ok(match put {
             Put::Kept | Put::Duplicate => None,
-            Put::Verified { bytes, liars } => {
+            Put::Verified { bytes, convicted } => {
                 self.verified.push(Write::Piece(block.piece, bytes));
-                Some(News::Verified(block.piece, liars.into_iter().map(PeerKey).collect()))
+                Some(News::Verified(block.piece, convicted))
             }
             Put::Corrupt(suspects) => Some(News::Corrupt(assembly, suspects)),
         })

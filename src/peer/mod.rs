@@ -29,7 +29,7 @@ pub use requests::UploadAccount;
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
 use connection::{Connection, WorkerEnds};
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use outbox::Signal;
 use requests::PeerRequests;
 use std::io;
@@ -49,6 +49,38 @@ pub struct Worker {
     leases: Sender<Lease>,
     stream: Arc<OnceLock<PeerStream>>,
     requests: Arc<PeerRequests>,
+    /// Why we hung up first, whether there was a stream to hang up or not.
+    hung_up: Arc<OnceLock<HangUp>>,
+}
+
+/// The other end of a [`Worker::detached`], which plays the peer.
+#[derive(Debug)]
+pub struct DetachedWorker {
+    signals: Receiver<Signal>,
+    /// What the inbound half would expect.
+    pub leases: Receiver<Lease>,
+    requests: Arc<PeerRequests>,
+    hung_up: Arc<OnceLock<HangUp>>,
+}
+
+impl DetachedWorker {
+    /// Takes out the orders that the outbox would carry out.
+    pub fn orders(&self) -> impl Iterator<Item = Order> {
+        self.signals.try_iter().filter_map(|signal| match signal {
+            Signal::Order(order) => Some(order),
+            Signal::Requests => None,
+        })
+    }
+
+    /// Why the coordinator hung up, if it did or dropped the worker.
+    pub fn hung_up(&self) -> Option<HangUp> {
+        self.hung_up.get().copied()
+    }
+
+    /// Counts bytes of blocks as sent to the peer, as the outbox would.
+    pub fn sent(&self, bytes: u32) {
+        self.requests.sent(bytes);
+    }
 }
 
 impl Worker {
@@ -105,7 +137,21 @@ impl Worker {
             .name(format!("peer-{}", address.ip()))
             .stack_size(STACK_BYTES)
             .spawn(move || connection.run())?;
-        Ok(Worker { signals, leases, stream, requests })
+        Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default() })
+    }
+
+    /// A worker without threads and without a peer, and the end that plays both: for tests of the
+    /// coordinator and for simulated swarms.
+    pub fn detached() -> (Worker, DetachedWorker) {
+        let ((signals, outbox_signals), (leases, inbound_leases)) = (unbounded(), unbounded());
+        let (requests, hung_up) = (Arc::<PeerRequests>::default(), Arc::<OnceLock<HangUp>>::default());
+        let other = DetachedWorker {
+            signals: outbox_signals,
+            leases: inbound_leases,
+            requests: Arc::clone(&requests),
+            hung_up: Arc::clone(&hung_up),
+        };
+        (Worker { signals, leases, stream: Arc::default(), requests, hung_up }, other)
     }
 
     /// What was sent to this peer since this was asked last.
@@ -132,6 +178,8 @@ impl Worker {
 
     /// Ends the connection. The worker ends with this reason.
     pub fn hang_up(&self, why: HangUp) {
+        // It fails where there was a reason before: the first one stays.
+        let _ = self.hung_up.set(why);
         if let Some(stream) = self.stream.get() {
             stream.hang_up(why);
         }

@@ -3,7 +3,7 @@
 use super::{Outbox, OutboxError};
 use crate::net::PeerStream;
 use crate::piece::PieceIndex;
-use crate::storage::Part;
+use crate::storage::BlockPart;
 use crate::wire::{BlockRequest, Message};
 use std::io::{self, ErrorKind};
 
@@ -13,7 +13,7 @@ pub struct BlockSource {
     /// The piece that the peer requested last, and whether the disk was told to read it ahead.
     last_piece: Option<(PieceIndex, bool)>,
     /// Where the next block is. Kept for its memory.
-    parts: Vec<Part>,
+    parts: Vec<BlockPart>,
 }
 
 impl BlockSource {
@@ -54,9 +54,9 @@ impl Outbox {
         stream.write_more(frames).map_err(OutboxError::Stream)?;
         for part in self.blocks.parts.drain(..) {
             let sent = match part {
-                Part::File(file, offset, length) => stream.send_file(&file, offset, length),
-                Part::Bytes(bytes) => stream.write_all(&bytes),
-                Part::Zeros(length) => stream.write_zeros(length),
+                BlockPart::File(file, offset, length) => stream.send_file(&file, offset, length),
+                BlockPart::Bytes(bytes) => stream.write_all(&bytes),
+                BlockPart::Zeros(length) => stream.write_zeros(length),
             };
             match sent {
                 Ok(()) => {}
