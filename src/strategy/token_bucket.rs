@@ -26,8 +26,12 @@ impl TokenBucket {
 
     /// A full bucket: `per_second` tokens drop into it each second, and it has room for `burst` of them.
     pub fn with_burst(per_second: u32, burst: u32, now: Instant) -> TokenBucket {
-        let mut bucket =
-            TokenBucket { interval: Duration::from_secs(1) / per_second.max(1), burst, empty_at: now };
+        TokenBucket::every(Duration::from_secs(1) / per_second.max(1), burst, now)
+    }
+
+    /// A full bucket: one token drops into it in each such interval, and it has room for `burst` of them.
+    pub fn every(interval: Duration, burst: u32, now: Instant) -> TokenBucket {
+        let mut bucket = TokenBucket { interval, burst, empty_at: now };
         bucket.empty_at = bucket.full_since(now);
         bucket
     }
