@@ -8,15 +8,18 @@
 //! 3. `peer_priority`: which of two connections is worth more, where there are too few for all (BEP 40).
 //! 4. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
 //!
-//! `external_address` finds out what our own address is, which peer priority needs.
+//! `external_address` finds out what our own address is, which peer priority needs. It lets others vote on it
+//! (`address_votes`).
 
 mod address_policy;
+mod address_votes;
 mod candidates;
 mod external_address;
 mod peer_priority;
 mod pex;
 
 pub use address_policy::may_share;
+pub use address_votes::AddressVotes;
 pub use candidates::{AttemptFailure, Candidates, Source};
 pub use external_address::ExternalAddress;
 pub use pex::PexHistory;
