@@ -33,7 +33,7 @@ fn named_fault(file: &str) -> &'static str {
         "small/v2_bad_file_alignment.torrent" => "does not start at a piece",
         "small/v2_invalid_file.torrent" => "file without properties",
         "small/v2_mismatching_metadata.torrent" => "different files",
-        "small/v2_deep_recursion.torrent" => "inside each other",
+        "small/v2_deep_recursion.torrent" => "nested more than",
         "small/v2_overlong_integer.torrent" => "integer at byte",
         v2 if v2.starts_with("small/v2_") => "version 2",
         other => panic!("{other} has no fault in this list"),

@@ -45,7 +45,7 @@ impl fmt::Display for BencodeError {
             BencodeFault::NoValue => write!(out, "a dictionary key has no value at byte {}", self.at),
             BencodeFault::DuplicateKey => write!(out, "the dictionary at byte {} has a key twice", self.at),
             BencodeFault::TooDeep => {
-                write!(out, "more than {} values inside each other at byte {}", super::MAX_DEPTH, self.at)
+                write!(out, "values nested more than {} deep at byte {}", super::MAX_DEPTH, self.at)
             }
             BencodeFault::Leftover => write!(out, "something follows the value at byte {}", self.at),
         }

@@ -1,4 +1,4 @@
-//! The one place that looks at single bytes: tokens, and the check of a whole value.
+//! The only code that looks at single bytes: it reads tokens, and checks whole values.
 //!
 //! The check walks over a value with a list of what is open and does not call itself: lists in lists cost
 //! no stack, which is small in a worker. Its memory is one entry for each open list or dictionary, and one
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// each folder and five more, everything else fewer than ten.
 pub const MAX_DEPTH: usize = 100;
 
-/// The smallest part of the notation, with the position that follows it.
+/// The smallest part of the notation.
 pub(super) enum Token {
     Integer(i64),
     Bytes(Range<usize>),
@@ -45,7 +45,7 @@ fn number(bytes: &[u8], mut at: usize, stop: u8, fault: BencodeFault) -> Result<
         match bytes.get(at) {
             None => return fail(at, BencodeFault::CutShort),
             Some(&byte) if byte == stop && at > start => return Ok((value, at.saturating_add(1))),
-            // Something follows a zero at the start.
+            // A zero at the start must be the only digit.
             Some(b'0'..=b'9') if value == 0 && at > start => return fail(start, fault),
             Some(&digit @ b'0'..=b'9') => {
                 let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit - b'0')));

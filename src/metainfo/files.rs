@@ -1,10 +1,9 @@
 //! The files of a torrent: where each starts in the payload, and the path that it gets.
 //!
-//! A torrent has either one file, named by `name`, or a list in `files`, each with a path below a
-//! folder named by `name` (BEP 3, "info dictionary"). `attr` says of a file that it is padding or a
-//! symbolic link (BEP 47). Padding is never written. A link is never made: it takes no part in the
-//! payload, and one that leads out of the output folder would be a way out for what is written
-//! through it. So links are left out, and counted.
+//! A torrent has either one file, which is called `name`, or a list `files`, whose paths are below a folder
+//! called `name` (BEP 3, "info dictionary"). `attr` marks a file as padding or as a symbolic link (BEP 47).
+//! Padding is never written. A link is never created: it is no part of the payload, and through a link that
+//! leads out of the output folder, files could be written anywhere. So links are left out, and counted.
 
 use super::File;
 use super::element;
@@ -16,7 +15,7 @@ use std::path::PathBuf;
 /// Bytes in the longest path that a system takes.
 pub(crate) const MAX_PATH_BYTES: usize = 4096;
 
-/// The layout of a payload.
+/// The files of a torrent, and what they add up to.
 pub(super) struct FileList {
     pub(super) files: Vec<File>,
     pub(super) total_size: u64,
@@ -66,9 +65,9 @@ fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
         let length = length.ok_or(fail("length", "is missing"))?;
         let length = length.unsigned().ok_or(fail("length", "is no size"))?;
         let (path, folder) = if kind == FileKind::Padding {
-            // Nothing is ever there, so the path need not be the torrent's nor its own.
+            // No file is ever written there, so the path need be neither the torrent's nor unique.
             let mut path = format!("{name}/.pad/{length}");
-            // Formatting leaves room for as much again, and there may be a million of these.
+            // `format!` may reserve twice as much, and there may be a million of these.
             path.shrink_to_fit();
             (path, top)
         } else {
@@ -98,7 +97,7 @@ fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
     Ok(read)
 }
 
-/// What `attr` or an old convention makes of an entry.
+/// What an entry is, by `attr` or by an older convention.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileKind {
     File,
@@ -119,7 +118,7 @@ impl FileKind {
     }
 }
 
-/// BitComet's padding files and libtorrent's early ones are older than `attr` and known by name.
+/// BitComet's padding files and libtorrent's early ones are older than `attr`. They are recognised by name.
 fn is_padding_by_name(entry: Dictionary) -> bool {
     let Some(path) = entry.get("path").and_then(Value::list) else { return false };
     let mut folder: &[u8] = b"";
@@ -130,8 +129,8 @@ fn is_padding_by_name(entry: Dictionary) -> bool {
     last.starts_with(b"_____padding_file_") || folder == b".____padding_file"
 }
 
-/// A link takes no bytes and says where it leads (BEP 47). Nobody follows it, but a broken one tells
-/// of a broken torrent.
+/// A link has no bytes and says where it leads (BEP 47). We never follow it, but a broken link is a sign of a
+/// broken torrent.
 fn check_symlink(entry: Dictionary, length: Option<Value>) -> Result<(), (&'static str, &'static str)> {
     if length.is_some_and(|length| length != Value::Integer(0)) {
         return Err(("length", "is not 0, though the file is a symbolic link"));
@@ -144,8 +143,7 @@ fn check_symlink(entry: Dictionary, length: Option<Value>) -> Result<(), (&'stat
     }
 }
 
-/// The path as the torrent gives it. `path.utf-8` says what `path` says in an encoding that nobody
-/// can know.
+/// The path as the torrent gives it. `path` may be in any encoding; `path.utf-8` says the same in UTF-8.
 fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
     let is_text = |list: &List| list.iter().all(|element| element.bytes().is_some());
     if let Some(list) = entry.get("path.utf-8").and_then(Value::list).filter(is_text) {

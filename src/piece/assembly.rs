@@ -1,9 +1,9 @@
 //! One piece while it is being put together from blocks.
 //!
-//! Several workers may hold the same assembly at once, when their peers share a piece. Each copies
-//! its block in under the lock and moves the SHA-1 forward over the bytes that are in order, while
-//! they are still in the cache, one block for each time that it takes the lock. The worker whose
-//! block completes the piece gets the verdict and the buffer.
+//! Several workers may share an assembly, when their peers send blocks of the same piece. Each worker copies
+//! its block into the buffer under the lock. Then it moves the SHA-1 forward over the bytes that are in
+//! order, while they are still in the cache: one block for each time that it takes the lock, so that others
+//! can copy theirs in between. The worker whose block completes the piece gets the verdict and the buffer.
 //!
 //! An assembly never reports bytes twice: the second copy of a block is a [`Put::Duplicate`].
 
@@ -14,21 +14,21 @@ use super::peer_key::PeerKey;
 use sha1::{Digest, Sha1};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A piece that is open.
+/// An open piece: blocks of it are being fetched.
 #[derive(Debug)]
 pub struct Assembly {
     piece: PieceIndex,
     length: u32,
     expected: PieceDigest,
-    /// What earlier attempts at this piece, which did not verify, were made of.
+    /// Who sent which blocks in earlier attempts at this piece, which did not verify.
     suspects: Vec<Suspects>,
     inside: Mutex<Inside>,
 }
 
 struct Inside {
-    /// Empty until the first block is there: a piece that is only leased costs no memory.
+    /// Empty until the first block arrives: a piece whose blocks are only leased costs no memory.
     buffer: Vec<u8>,
-    /// Who sent each block.
+    /// The sender of each block that has arrived.
     senders: Vec<Option<PeerKey>>,
     missing: usize,
     hash: Sha1,
@@ -37,36 +37,36 @@ struct Inside {
     done: bool,
 }
 
-/// What became of a block.
+/// What came of a block.
 #[derive(Debug)]
 pub enum Put {
-    /// It is in its place, and others are still missing.
+    /// It is in its place, and other blocks are still missing.
     Kept,
     /// It was there already, or the piece is done. Nothing changed.
     Duplicate,
-    /// It was the last one and the piece has the right digest.
+    /// It was the last block, and the piece has the right digest.
     Verified {
         /// The whole piece.
         bytes: Vec<u8>,
         /// The peers whose blocks in an earlier attempt were wrong.
         convicted: Vec<PeerKey>,
     },
-    /// It was the last one and the digest is wrong.
+    /// It was the last block, and the digest is wrong.
     Corrupt(Suspects),
 }
 
 /// The SHA-1 of a block.
 type BlockDigest = [u8; 20];
 
-/// Who sent which block of a piece that did not verify: one digest and one sender a block.
+/// Who sent which block of a piece that did not verify: the sender and the digest of each block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspects {
     blocks: Vec<(PeerKey, BlockDigest)>,
 }
 
 impl Assembly {
-    /// An empty assembly for a piece that must have the digest `expected`. `suspects` are those of
-    /// earlier attempts at it.
+    /// An empty assembly for a piece that must have the digest `expected`. `suspects` come from earlier
+    /// attempts at it.
     pub fn new(
         geometry: &Geometry,
         piece: PieceIndex,
@@ -95,14 +95,15 @@ impl Assembly {
         self.piece
     }
 
-    /// Whether the verdict is known, so that no block can help any more.
+    /// Whether the verdict is known or the piece given up, so that no more blocks are of use.
     pub fn is_done(&self) -> bool {
         self.lock().done
     }
 
     /// Puts a block that `sender` sent into its place.
     ///
-    /// The block must have passed [`Geometry::block`]; one of another length is a duplicate at most.
+    /// The block must have passed [`Geometry::block`]. Data that does not fit into the piece is treated as a
+    /// duplicate.
     pub fn put(&self, block: Block, data: &[u8], sender: PeerKey, buffers: &BufferPool) -> Put {
         let mut inside = self.lock();
         if !inside.place(block, data, sender, self.length as usize, buffers) {
@@ -110,7 +111,7 @@ impl Assembly {
         }
         while inside.hash_next_block() {
             if inside.missing > 0 {
-                // Another worker may be waiting to copy its block.
+                // Another worker may be waiting to copy its block in.
                 drop(inside);
                 inside = self.lock();
             }
@@ -133,7 +134,7 @@ impl Assembly {
         Put::Corrupt(suspects)
     }
 
-    /// Gives the piece up: no block is taken any more, and the memory is free.
+    /// Gives the piece up: no more blocks are taken, and the memory is freed.
     pub fn abandon(&self, buffers: &BufferPool) {
         let mut inside = self.lock();
         inside.done = true;
