@@ -213,6 +213,7 @@ impl Seeker<'_> {
     }
 
     fn connect(&mut self, now: Instant) {
+        self.dialer.set_connected(self.peers.values().filter(|peer| peer.greeted).count());
         while self.wants_peers()
             && let Some(address) = self.dialer.next(now)
         {
