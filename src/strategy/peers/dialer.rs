@@ -101,3 +101,59 @@ impl Dialer {
         &mut self.candidates
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn address(host: u8) -> SocketAddr {
+        SocketAddr::from(([203, 0, 113, host], 6881))
+    }
+
+    fn dialer(now: Instant) -> Dialer {
+        Dialer::new(Candidates::default(), Some(6881), fastrand::Rng::with_seed(1), now)
+    }
+
+    #[test]
+    fn addresses_are_tried_at_a_bounded_pace() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        let addresses: Vec<_> = (0..200).map(address).collect();
+        assert_eq!(dialer.found(Source::Tracker, &addresses, now), 200);
+        let at_once = std::iter::from_fn(|| dialer.next(now)).count();
+        assert!(at_once <= ATTEMPTS as usize, "{at_once}");
+        let due = dialer.next_due().unwrap();
+        assert!(due > now && due <= now + Duration::from_secs(1));
+        assert!(dialer.next(due).is_some());
+    }
+
+    #[test]
+    fn peers_that_reset_the_first_connection_are_tried_again_soon_while_few_are_connected() {
+        let now = Instant::now();
+        for (connected, soon) in [(1, true), (30, false)] {
+            let mut dialer = dialer(now);
+            dialer.found(Source::Tracker, &[address(1)], now);
+            assert_eq!(dialer.next(now), Some(address(1)));
+            dialer.set_connected(connected);
+            for _ in 0..2 {
+                dialer.failed(address(1), AttemptFailure::ClosedEarly, now);
+                dialer.next(now + Duration::from_secs(4));
+            }
+            dialer.failed(address(1), AttemptFailure::ClosedEarly, now + Duration::from_secs(4));
+            let wait = dialer.next_due().unwrap() - now;
+            assert_eq!(wait < Duration::from_secs(14), soon, "{connected} connected: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_address_is_no_candidate_once_others_have_told_us() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        for teller in 2..9 {
+            dialer.vote(IpAddr::from([192, 0, 2, teller]), address(9).ip());
+        }
+        dialer.vote_of_tracker("http://tracker.example/announce", address(9).ip());
+        assert_eq!(dialer.found(Source::Tracker, &[address(9)], now), 0);
+    }
+}

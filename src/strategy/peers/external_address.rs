@@ -10,7 +10,8 @@ use crate::address::{IpFamily, is_local};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
-/// Votes of a family that are kept.
+/// Votes that are kept for each address family, so that a new address wins after a while and memory has a
+/// bound.
 const MAX_VOTES: usize = 32;
 /// Votes that an address needs. One vote is better than knowing nothing.
 const QUORUM: usize = 1;

@@ -16,9 +16,7 @@ const MAX_HALF_OPEN: usize = 25;
 impl Coordinator<'_> {
     /// Starts as many connections as there is room and reason for.
     pub(in crate::swarm) fn connect(&mut self, now: Instant) {
-        // A seed has no need to find peers: those that download look for it.
-        let connected = if self.is_seeding() { usize::MAX } else { self.roster.greeted().count() };
-        self.dialer.set_connected(connected);
+        self.dialer.set_connected(self.roster.greeted().count());
         while self.wants_peers()
             && let Some(address) = self.dialer.next(now)
         {
