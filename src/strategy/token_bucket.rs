@@ -43,7 +43,7 @@ impl TokenBucket {
         if !self.has(tokens, now) {
             return false;
         }
-        self.empty_at = self.empty_at.max(self.full_since(now)) + self.each.saturating_mul(tokens);
+        self.empty_at = self.empty_at.max(self.full_since(now)) + self.interval.saturating_mul(tokens);
         true
     }
 
@@ -59,12 +59,12 @@ impl TokenBucket {
 
     /// Gives back a token that was not used after all.
     pub fn give_back(&mut self) {
-        self.empty_at = self.empty_at.checked_sub(self.each).unwrap_or(self.empty_at);
+        self.empty_at = self.empty_at.checked_sub(self.interval).unwrap_or(self.empty_at);
     }
 
     /// When there is a token: now or later.
     pub fn next(&self, now: Instant) -> Instant {
-        (self.empty_at + self.each).max(now)
+        (self.empty_at + self.interval).max(now)
     }
 
     /// When a bucket that has become full at this moment was empty. On a host that was started just now
