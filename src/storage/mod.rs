@@ -76,7 +76,8 @@ pub struct Payload<'a> {
 /// When the payload takes its room on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Allocate {
-    /// As pieces arrive. What was not downloaded takes no room, where the file system can have holes in files.
+    /// As pieces arrive. What was not downloaded takes no room, where the file system can have holes in
+    /// files.
     #[default]
     Sparse,
     /// All of it before the download.
@@ -120,7 +121,7 @@ impl Storage {
     /// Opens the payload below the folder `root`, which is created where it does not exist, and
     /// says which pieces are there already; of a selection, which of its pieces.
     ///
-    /// `watch` hears of the progress of the survey, and may stop it.
+    /// `watch` is told of the progress of the survey, and may stop it.
     ///
     /// # Errors
     ///
