@@ -5,7 +5,7 @@
 //! info-hash. Until then there is no piece to want and nobody to upload to, so this is a coordinator of
 //! its own, much smaller than the one of the swarm: it takes in the same [`Event`]s, connects, and gives
 //! each peer a worker of one thread (`meta-ADDRESS`). The workers share the
-//! `MetadataAssembly`(crate::strategy::MetadataAssembly), which says what to ask of whom, and who lied.
+//! [`MetadataAssembly`], which says what to ask of whom, and who lied.
 //!
 //! When the metadata is there, the swarm goes on with the addresses, and with the connections of those who
 //! were just heard of ([`Event::HandedOver`]): what they said that nobody could understand before is kept for it.
@@ -13,11 +13,11 @@
 mod metadata_assembly;
 mod worker;
 
-pub use metadata_assembly::{LARGEST, MetadataAssembly, Verdict};
+pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::Shared;
 
-use crate::message::{Event, HandedOver, HangUp, Incoming, MetadataState, PeerError, PeerKey};
-use crate::strategy::{Candidates, Failure, TokenBucket};
+use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
+use crate::strategy::{AttemptFailure, Candidates, Dialer};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
 use std::collections::HashMap;
@@ -30,8 +30,6 @@ use worker::Worker;
 const TICK: Duration = Duration::from_millis(250);
 /// Peers that are asked at once. Metadata is small: a few good ones are enough, and a few more bring one.
 const MAX_PEERS: usize = 30;
-/// Connection attempts a second.
-const ATTEMPTS: u32 = 18;
 
 /// What is needed from outside.
 pub struct Doors<'a> {
@@ -43,26 +41,19 @@ pub struct Doors<'a> {
     pub need_peers: &'a dyn Fn(),
 }
 
-/// How it ended.
-pub enum End {
-    /// The metadata, verified.
-    Found(Found),
+/// How the search for the metadata ended.
+pub enum FetchEnd {
+    /// The metadata was found and is verified.
+    Found {
+        /// The bencoded `info` value, whose SHA-1 is the info-hash.
+        info: Vec<u8>,
+        /// The peers that the swarm goes on with.
+        known_peers: KnownPeers,
+    },
     /// The user stopped it.
     Stopped,
-    /// Nothing came for too long.
+    /// There was no progress for too long.
     TimedOut,
-}
-
-/// What the swarm goes on with.
-pub struct Found {
-    /// The bencoded `info` value, whose SHA-1 is the info-hash.
-    pub info: Vec<u8>,
-    /// Where peers are.
-    pub candidates: Candidates,
-    /// Peers that are connected and can go on.
-    pub handed: Vec<HandedOver>,
-    /// The last number that a connection was given.
-    pub last_key: PeerKey,
 }
 
 /// Asks peers for the metadata until it is there.
@@ -72,20 +63,18 @@ pub fn fetch(
     timeout: Option<Duration>,
     max_peers: usize,
     doors: &Doors<'_>,
-) -> End {
+) -> FetchEnd {
     let now = Instant::now();
     let mut seeker = Seeker {
         shared,
         doors,
         max_peers: max_peers.min(MAX_PEERS),
-        candidates: Candidates::default(),
+        dialer: Dialer::new(Candidates::default(), None, fastrand::Rng::new(), now),
         peers: HashMap::new(),
         handed: Vec::new(),
         plain: Vec::new(),
         last_key: PeerKey(0),
         info: None,
-        attempts: TokenBucket::new(ATTEMPTS, now),
-        random: fastrand::Rng::new(),
         progress: (now, (0, 0)),
         trouble: None,
     };
@@ -96,7 +85,7 @@ struct Seeker<'a> {
     shared: &'a Arc<Shared>,
     doors: &'a Doors<'a>,
     max_peers: usize,
-    candidates: Candidates,
+    dialer: Dialer,
     peers: HashMap<PeerKey, Peer>,
     /// Those with whom the metadata became complete.
     handed: Vec<HandedOver>,
@@ -105,8 +94,6 @@ struct Seeker<'a> {
     last_key: PeerKey,
     /// What they gave, for the moment until one of them is handed over.
     info: Option<Vec<u8>>,
-    attempts: TokenBucket,
-    random: fastrand::Rng,
     /// When something came last, and how many pieces of how many that were.
     progress: (Instant, (u32, u32)),
     /// What the last tracker that named nobody said, or why the last peer was lost.
@@ -121,12 +108,12 @@ struct Peer {
 }
 
 impl Seeker<'_> {
-    fn run(&mut self, inbox: &Receiver<Event>, timeout: Option<Duration>) -> End {
+    fn run(&mut self, inbox: &Receiver<Event>, timeout: Option<Duration>) -> FetchEnd {
         let mut next_tick = Instant::now();
         loop {
             let mut handed = false;
             match inbox.recv_deadline(self.next_attempt().map_or(next_tick, |due| due.min(next_tick))) {
-                Ok(Event::Stop) => return End::Stopped,
+                Ok(Event::Stop) => return FetchEnd::Stopped,
                 Ok(event) => {
                     handed = matches!(event, Event::HandedOver(_));
                     self.handle(event);
@@ -137,8 +124,9 @@ impl Seeker<'_> {
             if self.is_complete(handed, Instant::now() >= next_tick)
                 && let Some(info) = self.info.take()
             {
-                let (candidates, handed) = (self.release(), std::mem::take(&mut self.handed));
-                return End::Found(Found { info, candidates, handed, last_key: self.last_key });
+                let (candidates, connections) = (self.release(), std::mem::take(&mut self.handed));
+                let known_peers = KnownPeers { candidates, connections, last_key: self.last_key };
+                return FetchEnd::Found { info, known_peers };
             }
             let now = Instant::now();
             self.connect(now);
@@ -146,11 +134,11 @@ impl Seeker<'_> {
                 next_tick = now + TICK;
                 self.tick(now);
                 if (self.doors.is_stopped)() {
-                    return End::Stopped;
+                    return FetchEnd::Stopped;
                 }
                 let waited = now.saturating_duration_since(self.progress.0);
                 if timeout.is_some_and(|timeout| waited >= timeout) {
-                    return End::TimedOut;
+                    return FetchEnd::TimedOut;
                 }
             }
         }
@@ -169,14 +157,8 @@ impl Seeker<'_> {
     fn handle(&mut self, event: Event) {
         let now = Instant::now();
         match event {
-            Event::Found(source, addresses) => {
-                for address in addresses {
-                    self.candidates.add(address, source, now);
-                }
-            }
-            Event::Named(addresses) => {
-                addresses.into_iter().for_each(|address| self.candidates.add_named(address, now));
-            }
+            Event::Found(source, addresses) => _ = self.dialer.found(source, &addresses, now),
+            Event::Named(addresses) => self.dialer.named(&addresses, now),
             Event::Tracker(report) => match report.outcome {
                 Ok(0) => self.trouble = Some(format!("{} knows no other peer", report.url)),
                 Ok(_) => {}
@@ -205,13 +187,13 @@ impl Seeker<'_> {
             self.progress.0 = now;
         }
         self.progress.1 = pieces;
-        if self.candidates.waiting() == 0 && self.wants_peers() {
+        if self.dialer.candidates().waiting() == 0 && self.wants_peers() {
             (self.doors.need_peers)();
         }
         (self.doors.show)(MetadataState {
             pieces,
             peers: self.peers.values().filter(|peer| peer.greeted).count(),
-            known: self.candidates.known(),
+            known: self.dialer.candidates().known(),
             trouble: self.trouble.clone(),
         });
     }
@@ -227,22 +209,20 @@ impl Seeker<'_> {
     }
 
     fn next_attempt(&self) -> Option<Instant> {
-        let due = self.wants_peers().then(|| self.candidates.next_due()).flatten()?;
-        Some(due.max(self.attempts.next(due)))
+        self.wants_peers().then(|| self.dialer.next_due()).flatten()
     }
 
     fn connect(&mut self, now: Instant) {
-        while self.wants_peers() && self.candidates.next_due().is_some_and(|due| due <= now) {
-            if !self.attempts.take(now) {
-                return;
-            }
-            let Some(address) = self.candidates.next(now) else { return };
+        self.dialer.set_connected(self.peers.values().filter(|peer| peer.greeted).count());
+        while self.wants_peers()
+            && let Some(address) = self.dialer.next(now)
+        {
             let key = self.next_key();
             match Worker::connect(self.shared, key, address) {
                 Ok(worker) => self.add(key, Peer { address, incoming: false, greeted: false, worker }),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
-                    self.candidates.failed(address, Failure::Unreachable, now, &mut self.random);
+                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
                 }
             }
         }
@@ -274,8 +254,7 @@ impl Seeker<'_> {
         let Some(peer) = self.peers.remove(&key) else { return };
         debug!("{}: {why}", peer.address);
         if why.is_no_route() {
-            // It must not keep those waiting that can be reached.
-            self.attempts.give_back();
+            self.dialer.had_no_route();
         }
         if peer.incoming {
             return;
@@ -283,8 +262,7 @@ impl Seeker<'_> {
         if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
             return self.plain.push(peer.address);
         }
-        let failure = why.failure(peer.greeted, false);
-        self.candidates.failed(peer.address, failure, now, &mut self.random);
+        self.dialer.failed(peer.address, why.failure(peer.greeted, false), now);
         self.trouble = Some(format!("{}: {why}", peer.address));
     }
 
@@ -292,21 +270,21 @@ impl Seeker<'_> {
     /// again. Those who came to us are left to hand themselves over with their next answer: perhaps nobody
     /// can connect to them.
     fn release(&mut self) -> Candidates {
-        let mut candidates = std::mem::take(&mut self.candidates);
         let now = Instant::now();
-        self.plain.drain(..).for_each(|address| candidates.released(address, now));
+        let candidates = self.dialer.candidates_mut();
+        self.plain.drain(..).for_each(|address| candidates.release(address, now));
         // Whoever goes on with the connection takes the address again. So it is with those who hand themselves
         // over at this very moment, which is only heard of later.
         for handed in self.handed.iter().filter(|handed| !handed.incoming) {
-            candidates.released(handed.address, now);
+            candidates.release(handed.address, now);
         }
         for (_, peer) in self.peers.drain() {
             if peer.incoming {
                 peer.worker.release();
             } else {
-                candidates.released(peer.address, now);
+                candidates.release(peer.address, now);
             }
         }
-        candidates
+        std::mem::take(candidates)
     }
 }
