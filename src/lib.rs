@@ -72,7 +72,7 @@
 //! 1. `swarm/upload/choking.rs` asks the choker (`strategy/choker/`) whom to serve, and orders *unchoke*.
 //! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
 //! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
-//! 4. finds its bytes through `storage/served_pieces.rs`, and has `net/peer_stream.rs` send them from the page cache.
+//! 4. finds its bytes through `storage/served_pieces/mod.rs`, and has `net/peer_stream.rs` send them from the page cache.
 //!
 //! # And a magnet link to its first block
 //!
@@ -80,7 +80,7 @@
 //!    (`discovery/dht/searches.rs`) and the local network (`discovery/lan/`) for peers.
 //! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
 //!    `magnet/metadata_assembly/mod.rs` puts it together.
-//! 3. `metainfo/magnet.rs` makes a torrent of it, and the run goes on as any other.
+//! 3. `metainfo/magnet/mod.rs` makes a torrent of it, and the run goes on as any other.
 //! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.
 
 pub mod address;
