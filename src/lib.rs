@@ -80,7 +80,7 @@
 //!    (`discovery/dht/node/searches.rs`) and the local network (`discovery/lan/`) for peers.
 //! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
 //!    `magnet/metadata_assembly/mod.rs` puts it together.
-//! 3. `metainfo/magnet.rs` makes a torrent of it, and the run goes on as any other.
+//! 3. `metainfo/magnet/mod.rs` makes a torrent of it, and the run goes on as any other.
 //! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.
 
 pub mod address;
