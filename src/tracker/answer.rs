@@ -91,9 +91,8 @@ impl Answer {
         })
     }
 
-    /// The answer of a UDP tracker: the next announce in so many seconds, and peers of eighteen bytes each
-    /// where it was asked over IPv6, of six otherwise (BEP 15). What is left after the last whole one was
-    /// cut off on the way.
+    /// The answer of a UDP tracker: the seconds until the next announce, and compact peers of the family that
+    /// it was asked over (BEP 15). What is left after the last whole one was cut off on the way.
     pub(super) fn of_udp(
         interval: u32,
         incomplete: u32,

@@ -71,8 +71,8 @@ struct Standing {
 }
 
 impl Tier {
-    /// A tier of these trackers, the first of which is due now. Each is asked once however often it
-    /// is named, and 32 of them at most. `None` where there are none.
+    /// A tier of these trackers, the first of which is due now. Each is asked once, no matter how many
+    /// times it is named, and 32 of them at most. `None` where there are none.
     pub fn new(addresses: Vec<TrackerAddress>, now: Instant, random: &mut Rng) -> Option<Tier> {
         let mut known = HashSet::new();
         let mut trackers: Vec<Standing> = addresses

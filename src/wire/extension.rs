@@ -1,23 +1,23 @@
 //! The handshake of the extension protocol (BEP 10): what each side can do beyond BEP 3.
 //!
-//! Message 20 with the number 0 carries a dictionary. Its `m` gives a number to every extension that
-//! the sender understands; further messages use the number that the *receiver* gave. A client may
+//! Message 20 with the extended message id 0 carries a dictionary. Its `m` gives an id to every extension
+//! that the sender understands; further messages use the id that the *receiver* gave. A client may
 //! send it more than once, to add or to take away: what a later handshake does not mention stays.
 
 use crate::address::{read_ip, write_ip};
 use crate::bencode::{Item, Value};
 use std::net::IpAddr;
 
-/// The number of the handshake itself.
+/// The extended message id of the handshake itself.
 pub const HANDSHAKE: u8 = 0;
 
-/// The number under which we take messages about the metadata ([`super::metadata`]).
+/// The extended message id under which we take messages about the metadata ([`super::metadata`]).
 pub const UT_METADATA: u8 = 1;
 
-/// The number under which we take peers' news of other peers ([`super::pex`]).
+/// The extended message id under which we take peer exchange ([`super::pex`]).
 pub const UT_PEX: u8 = 2;
 
-/// What a peer says of itself. Everything is optional, and nothing of it is proven.
+/// What a peer says of itself. Everything is optional, and nothing is proven.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionHandshake {
     /// Name and version of its program (`v`).
@@ -30,10 +30,9 @@ pub struct ExtensionHandshake {
     pub your_address: Option<IpAddr>,
     /// It downloads nothing (any more), whatever it lacks (`upload_only`, BEP 21).
     pub upload_only: bool,
-    /// The number under which it takes messages about the metadata (`ut_metadata`, BEP 9). 0: not any
-    /// more.
+    /// The id under which it takes messages about the metadata (`ut_metadata`, BEP 9). 0: not any more.
     pub metadata: Option<u8>,
-    /// The number under which it takes news of other peers (`ut_pex`, BEP 11). 0: not any more.
+    /// The id under which it takes peer exchange (`ut_pex`, BEP 11). 0: not any more.
     pub pex: Option<u8>,
     /// Bytes in the metadata, where it has it (`metadata_size`, BEP 9).
     pub metadata_size: Option<u64>,
@@ -41,7 +40,7 @@ pub struct ExtensionHandshake {
 
 impl ExtensionHandshake {
     /// The handshake from a message's body. `None` where it is no dictionary. A field of a wrong type
-    /// is as good as absent: clients of the field disagree about several.
+    /// is as good as absent: clients in use disagree about several.
     pub fn from_wire(body: &[u8]) -> Option<ExtensionHandshake> {
         let (value, _) = Value::parse_prefix(body).ok()?;
         let said = value.dictionary()?;

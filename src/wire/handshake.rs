@@ -21,18 +21,19 @@ const EXTENSION_PROTOCOL: (usize, u8) = (5, 0x10);
 /// BEP 5: the last bit.
 const DHT: (usize, u8) = (7, 0x01);
 
-/// How a client names itself for one run (BEP 3), by custom its program and version, then chance (BEP 20).
+/// How a client identifies itself for one run (BEP 3), by custom its program and version, then random
+/// bytes (BEP 20).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub [u8; 20]);
 
-/// What either side says first.
+/// What either side sends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
     /// Flags of the extensions that the sender speaks.
     pub reserved: [u8; 8],
     /// Which torrent the sender wants to talk about.
     pub info_hash: InfoHash,
-    /// How the sender calls itself.
+    /// How the sender identifies itself.
     pub peer_id: PeerId,
 }
 

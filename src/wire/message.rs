@@ -1,7 +1,7 @@
-//! The frames after the handshake, each a four-byte length, a one-byte name and what belongs to it.
+//! The frames after the handshake, each a four-byte length, a one-byte message id and the payload.
 //!
 //! All numbers are big-endian. A length of zero is the keep-alive, sent so that a quiet connection
-//! is not taken for a dead one. The length is checked against what its name allows before anything
+//! is not taken for a dead one. The length is checked against what the id allows before anything
 //! is read or allocated for the rest: a peer cannot make us wait for four gigabytes.
 
 use crate::piece::BLOCK_LENGTH;
@@ -27,9 +27,9 @@ const ALLOWED_FAST: u8 = 17;
 /// BEP 10.
 const EXTENDED: u8 = 20;
 
-/// The longest frame of a name that has no length of its own. An extension message of the field
-/// (metadata piece, peer exchange) has at most some 17 KiB.
-const LONGEST_OTHER: u32 = 64 * 1024;
+/// The longest frame of an id that has no length of its own. An extension message in use (metadata piece, peer
+/// exchange) has at most some 17 KiB.
+const MAX_OTHER: u32 = 64 * 1024;
 
 /// The block that a request, a cancel or a reject speaks of, as the wire says it: not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +84,9 @@ pub enum Message<'a> {
     Reject(BlockRequest),
     /// "You may request this piece even while I choke you" (BEP 6).
     AllowedFast(u32),
-    /// A message of the extension protocol (BEP 10): its number and its body.
+    /// A message of the extension protocol (BEP 10): its extended message id and its body.
     Extended(u8, &'a [u8]),
-    /// A name that we do not know. BEP 3 says nothing; the field ignores it.
+    /// An id that we do not know. BEP 3 does not say what to do; all clients ignore it.
     Unknown(u8),
 }
 
@@ -95,7 +95,7 @@ pub enum Message<'a> {
 pub struct FrameLimits {
     /// Bytes of a bitfield.
     pub bitfield: u32,
-    /// It may have fewer: nobody knows yet how many pieces there are.
+    /// It may have fewer: how many pieces there are is not known yet.
     pub or_fewer: bool,
 }
 
@@ -111,13 +111,13 @@ pub enum Frame<'a> {
 /// The frame breaks the protocol. The connection is of no use after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameError {
-    name: u8,
+    id: u8,
     length: u32,
 }
 
 impl fmt::Display for FrameError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "a message of type {} with the impossible length {}", self.name, self.length)
+        write!(out, "a message of type {} with the impossible length {}", self.id, self.length)
     }
 }
 
@@ -128,7 +128,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// [`FrameError`] as soon as the length and the name are there and do not fit each other.
+    /// [`FrameError`] as soon as the length and the id are there and do not fit each other.
     pub fn parse(buffer: &'a [u8], limits: &FrameLimits) -> Result<Frame<'a>, FrameError> {
         let Some((prefix, rest)) = buffer.split_first_chunk::<4>() else {
             return Ok(Frame::Partial(4));
@@ -137,17 +137,17 @@ impl<'a> Frame<'a> {
         if length == 0 {
             return Ok(Frame::Whole(Message::KeepAlive, 4));
         }
-        let Some(&name) = rest.first() else {
+        let Some(&id) = rest.first() else {
             return Ok(Frame::Partial(5));
         };
-        if !limits.allow(name, length) {
-            return Err(FrameError { name, length });
+        if !limits.allow(id, length) {
+            return Err(FrameError { id, length });
         }
         let end = length as usize;
         match rest.get(1..end) {
             None => Ok(Frame::Partial(end + 4)),
             Some(body) => {
-                let message = Message::from_body(name, body).ok_or(FrameError { name, length })?;
+                let message = Message::from_body(id, body).ok_or(FrameError { id, length })?;
                 Ok(Frame::Whole(message, end + 4))
             }
         }
@@ -160,8 +160,8 @@ impl FrameLimits {
         FrameLimits { bitfield: count.div_ceil(8), or_fewer: false }
     }
 
-    fn allow(&self, name: u8, length: u32) -> bool {
-        match name {
+    fn allow(&self, id: u8, length: u32) -> bool {
+        match id {
             CHOKE | UNCHOKE | INTERESTED | NOT_INTERESTED | HAVE_ALL | HAVE_NONE => length == 1,
             HAVE | SUGGEST | ALLOWED_FAST => length == 5,
             BITFIELD if self.or_fewer => (2..=self.bitfield.saturating_add(1)).contains(&length),
@@ -169,33 +169,33 @@ impl FrameLimits {
             REQUEST | CANCEL | REJECT => length == 13,
             PIECE => (10..=9 + BLOCK_LENGTH).contains(&length),
             PORT => length == 3,
-            EXTENDED => (2..=LONGEST_OTHER).contains(&length),
-            _ => length <= LONGEST_OTHER,
+            EXTENDED => (2..=MAX_OTHER).contains(&length),
+            _ => length <= MAX_OTHER,
         }
     }
 }
 
 impl<'a> Message<'a> {
-    fn from_body(name: u8, body: &'a [u8]) -> Option<Message<'a>> {
-        Some(match name {
+    fn from_body(id: u8, body: &'a [u8]) -> Option<Message<'a>> {
+        Some(match id {
             CHOKE => Message::Choke,
             UNCHOKE => Message::Unchoke,
             INTERESTED => Message::Interested,
             NOT_INTERESTED => Message::NotInterested,
             HAVE => Message::Have(number(body)?.0),
             BITFIELD => Message::Bitfield(body),
-            REQUEST => Message::Request(wanted(body)?),
+            REQUEST => Message::Request(block_request(body)?),
             PIECE => {
                 let (index, rest) = number(body)?;
                 let (begin, data) = number(rest)?;
                 Message::Piece { index, begin, data }
             }
-            CANCEL => Message::Cancel(wanted(body)?),
+            CANCEL => Message::Cancel(block_request(body)?),
             PORT => Message::Port(u16::from_be_bytes(*body.first_chunk()?)),
             SUGGEST => Message::Suggest(number(body)?.0),
             HAVE_ALL => Message::HaveAll,
             HAVE_NONE => Message::HaveNone,
-            REJECT => Message::Reject(wanted(body)?),
+            REJECT => Message::Reject(block_request(body)?),
             ALLOWED_FAST => Message::AllowedFast(number(body)?.0),
             EXTENDED => {
                 let (id, payload) = body.split_first()?;
@@ -229,7 +229,7 @@ impl<'a> Message<'a> {
             Message::Reject(block) => frame(out, REJECT, &block.fields().each_ref().map(|field| &field[..])),
             Message::AllowedFast(index) => frame(out, ALLOWED_FAST, &[&index.to_be_bytes()]),
             Message::Extended(id, payload) => frame(out, EXTENDED, &[&[id], payload]),
-            Message::Unknown(name) => frame(out, name, &[]),
+            Message::Unknown(id) => frame(out, id, &[]),
         }
     }
 }
@@ -250,11 +250,11 @@ impl BlockRequest {
     }
 }
 
-fn frame(out: &mut Vec<u8>, name: u8, parts: &[&[u8]]) {
+fn frame(out: &mut Vec<u8>, id: u8, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     // What we send fits: the longest is a bitfield, one bit for each of at most 2^32 pieces.
     out.extend((length as u32).saturating_add(1).to_be_bytes());
-    out.push(name);
+    out.push(id);
     parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
@@ -263,7 +263,7 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from_be_bytes(*field), rest))
 }
 
-fn wanted(bytes: &[u8]) -> Option<BlockRequest> {
+fn block_request(bytes: &[u8]) -> Option<BlockRequest> {
     let (index, rest) = number(bytes)?;
     let (begin, rest) = number(rest)?;
     let (length, _) = number(rest)?;
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn an_impossible_length_is_refused_before_the_body_is_there() {
-        for (name, length) in [
+        for (id, length) in [
             (PIECE, u32::MAX),
             (PIECE, 9 + BLOCK_LENGTH + 1),
             (PIECE, 9),
@@ -336,11 +336,11 @@ mod tests {
             (BITFIELD, 3),
             (BITFIELD, 5),
             (EXTENDED, 1),
-            (EXTENDED, LONGEST_OTHER + 1),
+            (EXTENDED, MAX_OTHER + 1),
             (99, u32::MAX),
         ] {
-            let bytes = [&u32::to_be_bytes(length)[..], &[name]].concat();
-            assert_eq!(Frame::parse(&bytes, &LIMITS), Err(FrameError { name, length }));
+            let bytes = [&u32::to_be_bytes(length)[..], &[id]].concat();
+            assert_eq!(Frame::parse(&bytes, &LIMITS), Err(FrameError { id, length }));
         }
     }
 

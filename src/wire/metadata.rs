@@ -1,7 +1,7 @@
 //! Messages about the metadata, the `info` dictionary of a torrent (BEP 9).
 //!
-//! Who has only a magnet link asks for it in pieces of 16 KiB, which have nothing to do with the pieces of
-//! the payload. A message is a bencoded dictionary; behind that of `data` stand the bytes of the piece.
+//! A client that has only a magnet link asks for it in pieces of 16 KiB, which have nothing to do with the
+//! pieces of the payload. A message is a bencoded dictionary; behind that of `data` stand the bytes of the piece.
 
 use crate::bencode::{Item, Value};
 

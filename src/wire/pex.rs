@@ -1,16 +1,17 @@
-//! Peer exchange: whom the peer is connected to, and whom not any more (BEP 11).
+//! Peer exchange (PEX): the peers that the sender is connected to, and those it is not any more (BEP 11).
 //!
 //! A message is a bencoded dictionary with strings of compact addresses: six bytes each in `added` and
 //! `dropped`, eighteen in `added6` and `dropped6`. A byte of flags for each added one stands in `added.f`
-//! and `added6.f`. Everything here is hearsay: nobody proves that these addresses have ever heard of
-//! BitTorrent. So only so many are read, and who uses them asks first what may be believed.
+//! and `added6.f`. Everything here is hearsay: nothing proves that the hosts at these addresses have ever
+//! heard of BitTorrent. So the number that is read has a bound, and code that uses them asks first what may
+//! be believed.
 
 use crate::address::{IpFamily, canonical, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
 use std::net::SocketAddr;
 
 /// How many addresses of one list are read. A message has 50 at most, but for a first one.
-pub const MOST: usize = 100;
+pub const MAX_ADDRESSES: usize = 100;
 
 /// Flag: it downloads nothing (any more).
 pub const UPLOAD_ONLY: u8 = 0x02;
@@ -18,24 +19,25 @@ pub const UPLOAD_ONLY: u8 = 0x02;
 /// Flag: the sender had connected to it, so that others can.
 pub const REACHABLE: u8 = 0x10;
 
-/// Whom a peer has met and lost since its last message.
+/// The peers that the sender has connected to and lost since its last message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerExchange {
-    /// Those that it is connected to now, with their flags.
+    /// The peers that it is connected to now, with their flags.
     pub added: Vec<(SocketAddr, u8)>,
-    /// Those that it is not connected to any more.
+    /// The peers that it is not connected to any more.
     pub dropped: Vec<SocketAddr>,
 }
 
 impl PeerExchange {
-    /// The message from a body: the first [`MOST`] addresses of each list. `None` where it is no
+    /// Reads a message's body: the first [`MAX_ADDRESSES`] addresses of each list. `None` where it is no
     /// dictionary. A list of a wrong type is as good as absent, and an address that was cut off is none.
     pub fn from_wire(body: &[u8]) -> Option<PeerExchange> {
         let (value, _) = Value::parse_prefix(body).ok()?;
         let said = value.dictionary()?;
         let list = |name: &str| said.get(name).and_then(Value::bytes).unwrap_or_default();
         let flags = |name: &str| list(name).iter().copied().chain(std::iter::repeat(0));
-        let addresses = |name: &str, family| read_compact_list(list(name), family).take(MOST).map(canonical);
+        let addresses =
+            |name: &str, family| read_compact_list(list(name), family).take(MAX_ADDRESSES).map(canonical);
         let added = addresses("added", IpFamily::V4).zip(flags("added.f"));
         let added6 = addresses("added6", IpFamily::V6).zip(flags("added6.f"));
         let dropped = addresses("dropped", IpFamily::V4).chain(addresses("dropped6", IpFamily::V6));
@@ -94,7 +96,7 @@ mod tests {
         let list = vec![7; 18 * 10_000];
         let lists = ["added", "added6", "dropped", "dropped6"].map(|name| (name, list.clone().into()));
         let message = PeerExchange::from_wire(&Item::dictionary(lists).encode()).unwrap();
-        assert_eq!((message.added.len(), message.dropped.len()), (2 * MOST, 2 * MOST));
+        assert_eq!((message.added.len(), message.dropped.len()), (2 * MAX_ADDRESSES, 2 * MAX_ADDRESSES));
     }
 
     #[test]

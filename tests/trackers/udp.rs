@@ -173,9 +173,15 @@ fn the_right_ids_from_the_wrong_address_are_not_heard() {
 fn a_refusal_is_told_in_the_trackers_words_and_asked_for_once() {
     let no: fn(&Asked) -> Vec<Vec<u8>> = |asked| vec![asked.answer(3, &[], b"not\x1b wel\ncome")];
     let (outcome, asked) = outcome_of([Whim::Say(no)]);
-    assert_eq!((outcome, actions(&asked)), (Err(TrackerError::Refused("not\u{fffd} wel come".into())), vec![0]));
+    assert_eq!(
+        (outcome, actions(&asked)),
+        (Err(TrackerError::Refused("not\u{fffd} wel come".into())), vec![0])
+    );
     let (outcome, asked) = outcome_of([Whim::First(|_| Vec::new()), Whim::Say(no)]);
-    assert_eq!((outcome, actions(&asked)), (Err(TrackerError::Refused("not\u{fffd} wel come".into())), vec![0, 1]));
+    assert_eq!(
+        (outcome, actions(&asked)),
+        (Err(TrackerError::Refused("not\u{fffd} wel come".into())), vec![0, 1])
+    );
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! Whose word counts for which address.
+//! Which addresses a peer or node may tell us of.
 //!
-//! Whoever makes many clients connect to one address attacks whoever is there, and an address in our own
-//! network is one that a stranger could not reach without us. So a loopback address is believed only from
-//! somebody who is on this host, a private one only from somebody who has one too.
+//! Pure. An attacker that makes many clients connect to one address attacks the host there, and an address in
+//! our own network is one that a stranger could not reach without us. So a loopback address is believed only
+//! from a teller on this host, a private one only from a teller that has one too.
 
 use crate::address::{Reach, could_be_a_peer};
 use std::net::{IpAddr, SocketAddr};
 
-/// Whether somebody at `teller` may send us to `address`. What a tracker or the user says needs no such
+/// Whether a peer or node at `teller` may send us to `address`. What a tracker or the user says needs no such
 /// permission.
 pub fn may_name(teller: IpAddr, address: SocketAddr) -> bool {
     could_be_a_peer(address) && Reach::of(address.ip()) <= Reach::of(teller)
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_a_peer_is_believed_from_nobody() {
+    fn what_cannot_be_a_peer_is_never_believed() {
         for address in ["0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "1.2.3.4:0", "[::]:1", "[ff02::1]:1"]
         {
             let address = address.parse().unwrap();
@@ -28,7 +28,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_not_everybody_can_reach_is_believed_from_near_by_only() {
+    fn a_local_address_is_believed_from_near_by_only() {
         let far = ["1.2.3.4:1", "[2001:db8::1]:1", "[::ffff:1.2.3.4]:1"];
         let near =
             ["10.0.0.1:1", "192.168.1.1:1", "169.254.1.1:1", "100.64.0.1:1", "[fd00::1]:1", "[fe80::1]:1"];
