@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     /// The time in which one token drops in.
-    each: Duration,
+    interval: Duration,
     /// Tokens in a full bucket.
     burst: u32,
     /// When the bucket was empty, or would be.
@@ -27,7 +27,7 @@ impl TokenBucket {
     /// A full bucket: `per_second` tokens drop into it each second, and it has room for `burst` of them.
     pub fn with_burst(per_second: u32, burst: u32, now: Instant) -> TokenBucket {
         let mut bucket =
-            TokenBucket { each: Duration::from_secs(1) / per_second.max(1), burst, empty_at: now };
+            TokenBucket { interval: Duration::from_secs(1) / per_second.max(1), burst, empty_at: now };
         bucket.empty_at = bucket.full_since(now);
         bucket
     }
@@ -42,13 +42,13 @@ impl TokenBucket {
         if !self.has(tokens, now) {
             return false;
         }
-        self.empty_at = self.empty_at.max(self.full_since(now)) + self.each.saturating_mul(tokens);
+        self.empty_at = self.empty_at.max(self.full_since(now)) + self.interval.saturating_mul(tokens);
         true
     }
 
     /// Whether it has so many tokens.
     pub fn has(&self, tokens: u32, now: Instant) -> bool {
-        tokens <= self.burst && self.empty_at + self.each.saturating_mul(tokens) <= now
+        tokens <= self.burst && self.empty_at + self.interval.saturating_mul(tokens) <= now
     }
 
     /// Whether no further token has room.
@@ -58,18 +58,18 @@ impl TokenBucket {
 
     /// Gives back a token that was not used after all.
     pub fn give_back(&mut self) {
-        self.empty_at = self.empty_at.checked_sub(self.each).unwrap_or(self.empty_at);
+        self.empty_at = self.empty_at.checked_sub(self.interval).unwrap_or(self.empty_at);
     }
 
     /// When there is a token: now or later.
     pub fn next(&self, now: Instant) -> Instant {
-        (self.empty_at + self.each).max(now)
+        (self.empty_at + self.interval).max(now)
     }
 
     /// When a bucket that has become full at this moment was empty. On a host that was started just now
     /// there may be no such time; then it counts as empty.
     fn full_since(&self, now: Instant) -> Instant {
-        now.checked_sub(self.each.saturating_mul(self.burst)).unwrap_or(now)
+        now.checked_sub(self.interval.saturating_mul(self.burst)).unwrap_or(now)
     }
 }
 

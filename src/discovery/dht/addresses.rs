@@ -5,7 +5,7 @@
 
 use super::id::NodeId;
 use crate::address::{IpFamily, could_be_a_peer, read_compact};
-use crate::strategy::may_name;
+use crate::strategy::may_share;
 use std::net::{IpAddr, SocketAddr};
 
 /// A node as other nodes name it: its ID and its address.
@@ -36,7 +36,7 @@ pub(super) fn is_possible(address: SocketAddr) -> bool {
 
 /// Whether a node at `from` may tell us of `address`.
 pub(super) fn is_believable(address: SocketAddr, from: IpAddr) -> bool {
-    is_possible(address) && may_name(from, address)
+    is_possible(address) && may_share(from, address)
 }
 
 /// What belongs to one owner for certain: an IPv4 address, the 64 bits that an IPv6 host is given.

@@ -1,15 +1,19 @@
-//! Which addresses a peer or node may tell us of.
+//! Who may tell us about which addresses.
 //!
-//! Pure. An attacker that makes many clients connect to one address attacks the host there, and an address in
-//! our own network is one that a stranger could not reach without us. So a loopback address is believed only
-//! from a teller on this host, a private one only from a teller that has one too.
+//! Two things go wrong where a client believes every address that it is told. A liar who names one address
+//! to many clients makes all of them connect there, which is an attack on the host at that address. And an
+//! address in our own network is one that a stranger cannot reach without us. So we believe a loopback
+//! address only from a peer on this host, and a private one only from a peer that has one too.
+//!
+//! The same rule says what we tell others in peer exchange: no peer is told an address that it should not
+//! believe.
 
 use crate::address::{Reach, could_be_a_peer};
 use std::net::{IpAddr, SocketAddr};
 
-/// Whether a peer or node at `teller` may send us to `address`. What a tracker or the user says needs no such
+/// Whether a peer at `teller` may tell us `address`. An address from a tracker or the user needs no such
 /// permission.
-pub fn may_name(teller: IpAddr, address: SocketAddr) -> bool {
+pub fn may_share(teller: IpAddr, address: SocketAddr) -> bool {
     could_be_a_peer(address) && Reach::of(address.ip()) <= Reach::of(teller)
 }
 
@@ -18,17 +22,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_a_peer_is_never_believed() {
+    fn an_address_that_cannot_be_a_peer_is_believed_from_no_peer() {
         for address in ["0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "1.2.3.4:0", "[::]:1", "[ff02::1]:1"]
         {
             let address = address.parse().unwrap();
-            assert!(!could_be_a_peer(address) && !may_name([127, 0, 0, 1].into(), address), "{address}");
+            assert!(!could_be_a_peer(address) && !may_share([127, 0, 0, 1].into(), address), "{address}");
         }
         assert!(!could_be_a_peer("[::ffff:224.0.0.1]:5".parse().unwrap()));
     }
 
     #[test]
-    fn a_local_address_is_believed_from_near_by_only() {
+    fn an_address_that_not_everyone_can_reach_is_believed_only_from_near_by() {
         let far = ["1.2.3.4:1", "[2001:db8::1]:1", "[::ffff:1.2.3.4]:1"];
         let near =
             ["10.0.0.1:1", "192.168.1.1:1", "169.254.1.1:1", "100.64.0.1:1", "[fd00::1]:1", "[fe80::1]:1"];
@@ -40,8 +44,8 @@ mod tests {
                     tellers.iter().flat_map(|teller| addresses.iter().map(move |at| (teller, at)))
                 {
                     let teller: SocketAddr = teller.parse().unwrap();
-                    let believed = may_name(teller.ip(), address.parse().unwrap());
-                    assert_eq!(believed, ring <= teller_ring, "{teller} names {address}");
+                    let believed = may_share(teller.ip(), address.parse().unwrap());
+                    assert_eq!(believed, ring <= teller_ring, "{teller} tells {address}");
                 }
             }
         }

@@ -1,16 +1,17 @@
 //! What our own address is, as seen from outside.
 //!
-//! Pure. Behind a router no host knows that of itself; trackers (BEP 24) and peers (`yourip`, BEP 10) say it,
-//! and any of them may lie or be wrong. So each network that tells something has one vote, the latest, and
-//! what has the majority is believed. It serves to rank peers (BEP 40) and to leave ourselves alone; nothing
-//! that needs a proof may rest on it.
+//! A client behind a router cannot know that by itself. Trackers (`external ip`, BEP 24) and peers (`yourip`,
+//! BEP 10) tell it, and any of them may lie or be wrong. So each network that tells us something has one
+//! vote, its latest, and we believe what more than half of the votes say. We use it to compute peer
+//! priorities (BEP 40) and to avoid connecting to ourselves. Nothing that needs a proof may rest on it.
 
 use super::address_votes::AddressVotes;
 use crate::address::{IpFamily, is_local};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
-/// Votes of a family that are kept.
+/// Votes that are kept for each address family, so that a new address wins after a while and memory has a
+/// bound.
 const MAX_VOTES: usize = 32;
 /// One vote is better than to know nothing.
 const QUORUM: usize = 1;
@@ -22,12 +23,12 @@ pub struct ExternalAddress {
     v6: AddressVotes<Voter>,
 }
 
-/// Who has one vote. The addresses next to each other mostly belong to the same people.
+/// What has one vote. It is a whole network, since neighbouring addresses mostly belong to one owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Voter {
     /// The first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
     Network(u64),
-    /// The digest of a name.
+    /// The digest of a name, as of a tracker.
     Name(u64),
 }
 
