@@ -47,7 +47,7 @@ pub struct ResourceShare {
 
 /// How long to seed.
 #[derive(Args, Debug)]
-pub struct SeedGoals {
+pub struct SeedGoalOptions {
     /// Seed until the uploaded bytes are this many times the payload
     #[arg(long, value_name = "R", value_parser = amount)]
     pub seed_ratio: Option<f64>,
@@ -90,7 +90,7 @@ impl SharingOptions {
     }
 }
 
-impl SeedGoals {
+impl SeedGoalOptions {
     /// Whether the user set a goal.
     pub fn are_set(&self) -> bool {
         self.seed_ratio.is_some() || self.seed_time.is_some()

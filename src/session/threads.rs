@@ -116,7 +116,7 @@ impl<'a> Threads<'a> {
             }),
             completed: Box::new(|snapshot| {
                 sources.set(counts(&snapshot));
-                // To trackers only who has everything has completed.
+                // For trackers a download is complete when every file is, not when the selected ones are.
                 if snapshot.left == 0 {
                     sources.completed();
                 }
