@@ -6,7 +6,7 @@ use super::network_options::NetworkOptions;
 use super::progress::{Screen, Style};
 use super::runs::{self, CommandFailure};
 use crate::session::{Job, Torrent};
-use crate::swarm::Goals;
+use crate::swarm::SeedGoals;
 use clap::Args;
 use std::time::Duration;
 
@@ -97,10 +97,10 @@ impl SeedGoalOptions {
     }
 
     /// The goals.
-    pub fn goals(&self) -> Goals {
+    pub fn goals(&self) -> SeedGoals {
         // `amount` accepts only numbers of minutes that fit into a `Duration`.
         let time = self.seed_time.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
-        Goals { ratio: self.seed_ratio, time }
+        SeedGoals { ratio: self.seed_ratio, time }
     }
 }
 

@@ -9,8 +9,9 @@
 //! 5. *End*: stop everything in a fixed order: incoming connections, workers, announcers, writer. Each gets
 //!    a limited time.
 //!
-//! A run can end after the first two steps ([`Begin::Ended`]). All runs of a process share one [`Network`].
+//! A run can end after the first two steps (`Begin::Ended`). All runs of a process share one [`Network`].
 
+mod environment;
 mod error;
 mod job;
 mod metadata;
@@ -18,6 +19,7 @@ mod network;
 mod payload;
 mod peer_sources;
 mod stop;
+
 mod threads;
 
 pub use error::SessionError;
@@ -43,7 +45,7 @@ const INBOX: usize = 1024;
 const FAREWELL: Duration = Duration::from_millis(1800);
 
 /// What a run shows to the user.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Progress {
     /// Peers are asked for the metadata.
     Metadata(MetadataState),

@@ -1,15 +1,16 @@
 //! The threads of one run: in which order they start, and how each of them ends.
 
+use super::environment::{RunEnvironment, counts};
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{FAREWELL, Outcome, Prepared, Progress, RunContext, SessionError};
-use crate::message::{Event, Snapshot, Write};
+use crate::message::{Event, Write};
 use crate::metainfo::Metainfo;
 use crate::net::Listener;
 use crate::peer;
 use crate::piece::{BufferPool, Geometry};
 use crate::storage::writer::{self, Written};
-use crate::swarm::{Coordinator, Doors, InitialState, RunEnd, WantedPieces};
+use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io;
@@ -99,32 +100,22 @@ impl<'a> Threads<'a> {
         if matches!(state.wanted, WantedPieces::Nothing) {
             (run.show)(Progress::Seeding { port, pieces: state.stored.count(), of });
         }
-        let doors = Doors {
-            digest: Box::new(|piece| metainfo.piece_digest(piece.get()).unwrap_or_default()),
-            show: Box::new(|snapshot| {
-                sources.set(counts(&snapshot));
-                (run.show)(Progress::Running(snapshot));
-            }),
-            is_stopped: Box::new(|| run.stop.is_asked()),
-            need_peers: Box::new(|| sources.need_peers()),
-            dht_node: Box::new(|address| {
-                if let Some(dht) = &run.network.dht
-                    && !metainfo.private
-                {
-                    dht.contact(address);
-                }
-            }),
-            completed: Box::new(|snapshot| {
-                sources.set(counts(&snapshot));
-                // For trackers a download is complete when every file is, not when the selected ones are.
-                if snapshot.left == 0 {
-                    sources.completed();
-                }
-                (run.show)(Progress::Seeding { port, pieces: wanted_count, of });
-            }),
+        let settings = Settings {
+            geometry: shared.geometry,
+            info_hash: shared.info_hash,
+            peer_id: shared.peer_id,
+            port,
+            pex: shared.pex,
+            download_limit: shared.down.limit(),
+            limits: run.job.limits,
+            uploads: run.job.uploads,
         };
-        let (limits, giving) = (run.job.limits, run.job.giving);
-        let (end, snapshot) = Coordinator::new(shared, inbox, state, limits, giving, doors).run();
+        let seeding = Progress::Seeding { port, pieces: wanted_count, of };
+        let environment =
+            RunEnvironment { run, metainfo: &metainfo, shared: Arc::new(shared), sources: &sources, seeding };
+        let random = fastrand::Rng::new();
+        let coordinator = Coordinator::new(settings, state, Box::new(environment), random, Instant::now());
+        let (end, snapshot) = coordinator.run(&inbox);
         ending.finish(sources, Outcome { end, snapshot })
     }
 }
@@ -196,9 +187,4 @@ fn start_sources(run: RunContext<'_>, shared: &peer::Shared, counts: Counts) -> 
         counts,
     };
     PeerSources::start(&search, &run.job.sources, run.network, &shared.events)
-}
-
-/// What trackers are told of a run in this state.
-fn counts(snapshot: &Snapshot) -> Counts {
-    Counts { uploaded: snapshot.uploaded, downloaded: snapshot.received, left: snapshot.left }
 }

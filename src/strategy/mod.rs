@@ -12,7 +12,8 @@ mod upload;
 pub use crc32c::crc32c;
 pub use download::{Budget, PeerPieces, Pipeline, Rarity};
 pub use peers::{
-    Candidates, ExternalAddress, Failure, PexHistory, Source, could_be_a_peer, is_local, may_name, rank,
+    Candidates, Dialer, ExternalAddress, Failure, PexHistory, Source, could_be_a_peer, is_local, may_name,
+    rank,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, Leecher, Leechers, Rate, SuperSeeding, View, allowed_fast, slots};

@@ -17,7 +17,7 @@ use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
 use crate::storage::Allocate;
-use crate::swarm::{Giving, Limits};
+use crate::swarm::{Limits, UploadPolicy};
 use crate::text::size;
 use seeder::Seeder;
 use server::Server;
@@ -129,7 +129,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         aim: Aim::Download,
         selected: Vec::new(),
         folder: folder.to_owned(),
-        giving: Giving::default(),
+        uploads: UploadPolicy::default(),
         sources: PeerSourceOptions::of_the_torrent(),
         limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
         allocate: Allocate::Sparse,
