@@ -19,7 +19,6 @@ mod network;
 mod payload;
 mod peer_sources;
 mod stop;
-
 mod threads;
 
 pub use error::SessionError;
