@@ -5,7 +5,7 @@ use super::{Progress, RunContext};
 use crate::message::{HandedOver, Incoming, PeerKey, Snapshot, Write};
 use crate::metainfo::Metainfo;
 use crate::peer::{self, Worker};
-use crate::piece::{Assembly, Bitfield, PieceIndex};
+use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
 use std::io;
@@ -35,7 +35,7 @@ impl Environment for RunEnvironment<'_> {
         Worker::go_on(&self.shared, key, handed_over)
     }
 
-    fn piece_digest(&self, piece: PieceIndex) -> [u8; 20] {
+    fn piece_digest(&self, piece: PieceIndex) -> PieceDigest {
         self.metainfo.piece_digest(piece.get()).unwrap_or_default()
     }
 

@@ -6,7 +6,7 @@
 
 use crate::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use crate::peer::Worker;
-use crate::piece::{Assembly, Bitfield, PieceIndex};
+use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use std::io;
 use std::net::SocketAddr;
 
@@ -34,7 +34,7 @@ pub trait Environment {
     fn resume(&mut self, key: PeerKey, handed_over: HandedOver) -> io::Result<Worker>;
 
     /// The SHA-1 that a piece must have.
-    fn piece_digest(&self, piece: PieceIndex) -> [u8; 20];
+    fn piece_digest(&self, piece: PieceIndex) -> PieceDigest;
 
     /// Takes the memory of a piece back that is given up.
     fn abandon(&mut self, assembly: &Assembly);

@@ -2,7 +2,7 @@
 
 use crate::message::{HangUp, Order, PeerKey};
 use crate::piece::{Assembly, Suspects};
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
 use log::info;
 use std::sync::Arc;
@@ -28,15 +28,11 @@ impl Coordinator<'_> {
             }
         }
         self.statistics.wasted(u64::from(self.geometry.length(piece)));
-        match suspects.everybody().as_slice() {
-            [only] => self.ban(PeerKey(*only), now),
+        match suspects.senders().as_slice() {
+            [only] => self.ban(*only, now),
             several => {
-                let roster = &self.roster;
-                let addresses = several.iter().filter_map(|sender| {
-                    let key = PeerKey(*sender);
-                    Some((key, roster.get(key)?.address))
-                });
-                let addresses: Vec<_> = addresses.collect();
+                let address = |key: &PeerKey| Some((*key, self.roster.get(*key)?.address));
+                let addresses: Vec<_> = several.iter().filter_map(address).collect();
                 self.bans.suspect(piece, suspects, addresses);
             }
         }
@@ -57,7 +53,7 @@ impl Coordinator<'_> {
         };
         info!("{address}: banned, {}", HangUp::WrongData);
         let dial = peer.map_or(address, |peer| peer.best_address());
-        self.dialer.failed(dial, Failure::Never, now);
+        self.dialer.failed(dial, AttemptFailure::Banned, now);
         self.bans.ban(address.ip());
         self.disconnect(key, HangUp::WrongData);
     }
