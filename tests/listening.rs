@@ -2,8 +2,7 @@
 
 #![cfg(test)]
 
-#[path = "support/logbook.rs"]
-mod logbook;
+mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,6 +13,7 @@ use femtotorrent::message::{Event, Incoming};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::{BindAddress, Listener, Ports};
 use femtotorrent::wire::Handshake;
+use support::log_capture;
 
 /// The wait for what is sure to come, long enough for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -21,7 +21,7 @@ const HASH: [u8; 20] = [7; 20];
 const ID: [u8; 20] = *b"-SC0001-abcdefghijkl";
 
 fn listener() -> Listener {
-    logbook::open();
+    log_capture::open();
     Listener::start(Ports::Exactly(0), BindAddress::any()).unwrap()
 }
 
@@ -140,12 +140,12 @@ fn who_wants_another_torrent_or_speaks_something_else_is_let_go_with_the_reason_
         let mut stream = connect(&listener);
         let _ = stream.write_all(&bytes);
         is_closed(&stream);
-        logbook::wait_for(stream.local_addr().unwrap(), why);
+        log_capture::wait_for(stream.local_addr().unwrap(), why);
     }
     let stream = connect(&listener);
     let address = stream.local_addr().unwrap();
     drop(stream);
-    logbook::wait_for(address, "closed before its handshake was complete");
+    log_capture::wait_for(address, "closed before its handshake was complete");
     assert!(inbox.is_empty());
 }
 
@@ -160,7 +160,7 @@ fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
     assert_eq!(incoming(&inbox).address, honest.local_addr().unwrap());
     for oldest in &silent[..64] {
         is_closed(oldest);
-        logbook::wait_for(oldest.local_addr().unwrap(), "too many others");
+        log_capture::wait_for(oldest.local_addr().unwrap(), "too many others");
     }
     assert!(threads_for("127.7.1.1").len() <= 256);
     drop(listener);
@@ -184,7 +184,7 @@ fn a_byte_now_and_then_wins_no_time() {
         && slow.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     {}
     assert!(sent.len() > 0, "it was given time for the whole handshake");
-    logbook::wait_for(address, "no handshake in 10 s");
+    log_capture::wait_for(address, "no handshake in 10 s");
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_torrent_that_has_just_ended_is_as_one_that_we_do_not_have() {
     let mut stream = connect(&listener);
     stream.write_all(&handshake(HASH)).unwrap();
     is_closed(&stream);
-    logbook::wait_for(stream.local_addr().unwrap(), "its torrent has just ended");
+    log_capture::wait_for(stream.local_addr().unwrap(), "its torrent has just ended");
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn without_a_wish_the_port_is_one_of_the_usual_ones_while_they_last() {
 
 #[test]
 fn with_an_address_of_our_own_nobody_comes_in_at_another() {
-    logbook::open();
+    log_capture::open();
     let ours = IpAddr::from([127, 7, 3, 1]);
     let listener = Listener::start(Ports::Exactly(0), BindAddress::only(ours)).unwrap();
     let at = |ip| TcpStream::connect_timeout(&SocketAddr::new(ip, listener.port()), DEADLINE);

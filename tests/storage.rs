@@ -3,10 +3,9 @@
 
 #![cfg(test)]
 
-#[path = "support/folder.rs"]
-mod folder;
 #[path = "storage/selecting.rs"]
 mod selecting;
+mod support;
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
@@ -20,8 +19,8 @@ use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
 use femtotorrent::storage::{
     Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine, gather,
 };
-use folder::TestFolder;
 use sha1::{Digest, Sha1};
+use support::folder::TestFolder;
 
 /// A payload that is made up from its layout: every byte follows from where it lies.
 struct Sample {

@@ -2,18 +2,20 @@
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::folder::TestFolder;
-use crate::metadata;
-use crate::peer::{Gate, MODERN, Peer};
-use crate::program::{Outcome, Program};
-use crate::sample::Sample;
-use crate::tracker::{Reply, Tracker};
+use crate::support::folder::TestFolder;
+use crate::support::gate::{Gate, Rendezvous};
+use crate::support::metadata;
+use crate::support::program::{Outcome, Program};
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::skip::skip;
+use crate::support::talk::{MODERN, Talk};
+use crate::support::tracker::{Reply, Tracker};
 use femtotorrent::wire::Message;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
@@ -21,14 +23,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// A sample, its torrent in a folder, and a folder to download into.
 struct Desk {
-    sample: Arc<Sample>,
+    sample: Sample,
     torrents: TestFolder,
     output: TestFolder,
 }
 
 impl Desk {
     fn new(sample: Sample) -> Desk {
-        Desk { sample: Arc::new(sample), torrents: TestFolder::new(), output: TestFolder::new() }
+        Desk { sample, torrents: TestFolder::new(), output: TestFolder::new() }
     }
 
     fn torrent(&self) -> String {
@@ -40,7 +42,7 @@ impl Desk {
     }
 
     /// Starts a download from these peers with these further arguments.
-    fn start(&self, peers: &[&Peer], arguments: &[&str]) -> Program {
+    fn start(&self, peers: &[&ScriptedPeer], arguments: &[&str]) -> Program {
         let (torrent, output) = (self.torrent(), self.output());
         let mut all = vec!["get".to_owned(), torrent, "-o".to_owned(), output];
         all.extend(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.address().to_string()]));
@@ -48,36 +50,24 @@ impl Desk {
         Program::start(all)
     }
 
-    fn get(&self, peers: &[&Peer], arguments: &[&str]) -> Outcome {
+    fn get(&self, peers: &[&ScriptedPeer], arguments: &[&str]) -> Outcome {
         self.start(peers, arguments).finish(LIMIT)
     }
 }
 
-/// A peer that serves so many blocks, opens the gate, and holds the rest back until it may go on.
-fn in_two_parts(sample: &Arc<Sample>, first: usize, served: &Gate, go_on: &Gate) -> Peer {
-    let (sample, served, go_on) = (Arc::clone(sample), served.clone(), go_on.clone());
-    Peer::start(move |talk| {
-        talk.greet(&sample, MODERN)?;
-        talk.say(Message::HaveAll)?;
-        talk.say(Message::Unchoke)?;
-        for _ in 0..first {
-            let wanted = talk.next_request()?;
-            talk.send(&sample, wanted)?;
-        }
+/// A peer that serves this many blocks, opens the gate, and holds the rest back until it may go on.
+fn in_two_parts(sample: &Sample, first: usize, served: Gate, go_on: Gate) -> ScriptedPeer {
+    ScriptedPeer::seed(sample).speaking(MODERN).then(move |talk| {
+        talk.serve_next(first)?;
         served.open();
         go_on.pass()?;
-        talk.serve(&sample)
+        talk.serve()
     })
 }
 
 /// A peer that answers no requests.
-fn choking(sample: &Arc<Sample>) -> Peer {
-    let sample = Arc::clone(sample);
-    Peer::start(move |talk| {
-        talk.greet(&sample, MODERN)?;
-        talk.say(Message::HaveAll)?;
-        talk.hear_out()
-    })
+fn choking(sample: &Sample) -> ScriptedPeer {
+    ScriptedPeer::seed(sample).speaking(MODERN).choking().then(Talk::hear_out)
 }
 
 fn ends_with(outcome: &Outcome, code: i32, words: &str) {
@@ -88,7 +78,7 @@ fn ends_with(outcome: &Outcome, code: i32, words: &str) {
 #[test]
 fn a_download_ends_with_code_0_and_says_so() {
     let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let peer = ScriptedPeer::honest(&desk.sample);
     ends_with(&desk.get(&[&peer], &[]), 0, "payload.bin: done, ");
     desk.sample.assert_downloaded(desk.output.path());
     ends_with(&desk.get(&[&peer], &[]), 0, "payload.bin: complete, everything verified");
@@ -97,7 +87,7 @@ fn a_download_ends_with_code_0_and_says_so() {
 #[test]
 fn quiet_means_quiet() {
     let desk = Desk::new(Sample::small().with_tracker("http://127.0.0.1:1/announce"));
-    let peer = Peer::honest(&desk.sample);
+    let peer = ScriptedPeer::honest(&desk.sample);
     let outcome = desk.get(&[&peer], &["--quiet"]);
     assert_eq!((outcome.code, outcome.output.as_str()), (Some(0), ""));
 }
@@ -105,16 +95,15 @@ fn quiet_means_quiet() {
 #[test]
 fn verbose_tells_what_became_of_each_peer() {
     let desk = Desk::new(Sample::small());
-    let gate = Gate::default();
-    let gone = gate.clone();
-    let other = Peer::start(move |talk| {
+    let gate = Gate::new();
+    let other = ScriptedPeer::start(&desk.sample, move |talk| {
         talk.hear_handshake()?;
         talk.say_handshake(MODERN, [1; 20], [2; 20])?;
         talk.wait_for_end();
-        gone.open();
+        gate.open();
         Ok(())
     });
-    let peer = Peer::honest_after(&desk.sample, &gate);
+    let peer = ScriptedPeer::honest_after(&desk.sample, gate);
     let words = format!("{}: it answered for another torrent", other.address());
     ends_with(&desk.get(&[&other, &peer], &["-v"]), 0, &words);
 }
@@ -122,7 +111,7 @@ fn verbose_tells_what_became_of_each_peer() {
 #[test]
 fn a_bare_torrent_means_get_into_the_folder_where_one_stands() {
     let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let peer = ScriptedPeer::honest(&desk.sample);
     let mut command = Command::new(PROGRAM);
     command.args([&desk.torrent(), "--peer", &peer.address().to_string()]);
     command.current_dir(desk.output.path()).stdin(Stdio::null());
@@ -133,7 +122,7 @@ fn a_bare_torrent_means_get_into_the_folder_where_one_stands() {
 #[test]
 fn a_torrent_may_come_from_standard_input() {
     let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let peer = ScriptedPeer::honest(&desk.sample);
     let mut command = Command::new(PROGRAM);
     command.args(["get", "-", "-o", &desk.output(), "--peer", &peer.address().to_string()]);
     command.stdin(File::open(desk.torrent()).unwrap());
@@ -144,27 +133,20 @@ fn a_torrent_may_come_from_standard_input() {
 #[test]
 fn several_torrents_run_side_by_side() {
     let folder = TestFolder::new();
-    let (asked, both_asked) = (Arc::new(AtomicUsize::new(0)), Gate::default());
+    let both_asked = Rendezvous::of(2);
     let mut arguments = vec!["get".to_owned(), "-o".to_owned(), folder.path().to_str().unwrap().to_owned()];
     let mut peers = Vec::new();
-    let samples = ["one.bin", "two.bin"].map(|name| Arc::new(Sample::named(name, 300_000, 65_536)));
+    let samples = ["one.bin", "two.bin"].map(|name| Sample::named(name, 300_000, 65_536));
     let torrents = TestFolder::new();
     for (number, sample) in samples.iter().enumerate() {
         let path = torrents.path().join(format!("{number}.torrent"));
         fs::write(&path, &sample.torrent).unwrap();
         arguments.push(path.to_str().unwrap().to_owned());
-        let (sample, asked, both_asked) = (Arc::clone(sample), Arc::clone(&asked), both_asked.clone());
-        let peer = Peer::start(move |talk| {
-            talk.greet(&sample, MODERN)?;
-            talk.say(Message::HaveAll)?;
-            talk.say(Message::Unchoke)?;
+        let peer = ScriptedPeer::seed(sample).speaking(MODERN).then(move |talk| {
             let first = talk.next_request()?;
-            if asked.fetch_add(1, Ordering::SeqCst) == 1 {
-                both_asked.open();
-            }
-            both_asked.pass()?;
-            talk.send(&sample, first)?;
-            talk.serve(&sample)
+            both_asked.wait()?;
+            talk.send(first)?;
+            talk.serve()
         });
         arguments.extend(["--peer".to_owned(), peer.address().to_string()]);
         peers.push(peer);
@@ -190,16 +172,15 @@ fn a_peer_that_hangs_up_before_a_word_is_tried_again_before_patience_ends() {
     let desk = Desk::new(Sample::small());
     let link = metadata::link(&desk.sample);
     for torrent in [desk.torrent(), link] {
-        let served = Arc::clone(&desk.sample);
-        let peer = Peer::start(move |talk| {
+        let peer = ScriptedPeer::start(&desk.sample, move |talk| {
             if talk.turn == 0 {
                 return talk.hear_handshake().map(drop);
             }
-            talk.greet(&served, MODERN)?;
+            talk.greet(MODERN)?;
             talk.say(Message::HaveAll)?;
-            metadata::claim_honestly(talk, &served)?;
+            metadata::claim_honestly(talk)?;
             talk.say(Message::Unchoke)?;
-            metadata::serve(talk, &served)
+            metadata::serve(talk)
         });
         let (known, output) = (peer.address().to_string(), TestFolder::new());
         let folder = output.path().to_str().unwrap();
@@ -256,7 +237,7 @@ fn nobody_to_ask_code_6() {
 #[test]
 fn a_foreign_file_stays_unless_it_may_be_overwritten_code_13() {
     let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let peer = ScriptedPeer::honest(&desk.sample);
     let file = desk.output.path().join("payload.bin");
     fs::write(&file, "something else").unwrap();
     ends_with(&desk.get(&[&peer], &[]), 13, "payload.bin");
@@ -268,7 +249,7 @@ fn a_foreign_file_stays_unless_it_may_be_overwritten_code_13() {
 #[test]
 fn a_folder_that_cannot_be_code_16() {
     let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let peer = ScriptedPeer::honest(&desk.sample);
     let in_the_way = desk.torrents.path().join("a file");
     fs::write(&in_the_way, "").unwrap();
     for below in [in_the_way.clone(), in_the_way.join("deeper")] {
@@ -282,8 +263,8 @@ fn a_folder_that_cannot_be_code_16() {
 #[test]
 fn a_folder_that_vanishes_during_the_download_code_17() {
     let desk = Desk::new(Sample::small());
-    let (served, go_on) = (Gate::default(), Gate::default());
-    let peer = in_two_parts(&desk.sample, 14, &served, &go_on);
+    let (served, go_on) = (Gate::new(), Gate::new());
+    let peer = in_two_parts(&desk.sample, 14, served, go_on);
     let mut program = desk.start(&[&peer], &[]);
     served.pass().unwrap();
     assert!(program.is_running());
@@ -299,7 +280,7 @@ fn a_folder_that_vanishes_during_the_download_code_17() {
 #[test]
 fn a_full_disk_code_9() {
     let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let peer = ScriptedPeer::honest(&desk.sample);
     let mut command = Command::new("unshare");
     let script =
         r#"mount -t tmpfs -o size=256k none "$1" || exit 99; exec "$0" get "$2" -o "$1" --peer "$3""#;
@@ -311,8 +292,7 @@ fn a_full_disk_code_9() {
         .status()
         .is_ok_and(|status| status.success());
     if !may_mount {
-        println!("skipped: this host lets nobody mount a small file system");
-        return;
+        return skip("this host lets no user mount a small file system");
     }
     let outcome = Program::launch(command).finish(LIMIT);
     ends_with(&outcome, 9, "payload.bin");
@@ -323,15 +303,15 @@ fn a_full_disk_code_9() {
 fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
     for signal in [Signal::INT, Signal::TERM] {
         let desk = Desk::new(Sample::small());
-        let (served, never) = (Gate::default(), Gate::default());
-        let peer = in_two_parts(&desk.sample, 14, &served, &never);
+        let (served, never) = (Gate::new(), Gate::new());
+        let peer = in_two_parts(&desk.sample, 14, served, never);
         let program = desk.start(&[&peer], &[]);
         served.pass().unwrap();
         kill_process(Pid::from_child(&program.child), signal).unwrap();
         let outcome = program.finish(LIMIT);
         never.open();
         ends_with(&outcome, 7, "the same command goes on from there");
-        let rest = Peer::honest(&desk.sample);
+        let rest = ScriptedPeer::honest(&desk.sample);
         ends_with(&desk.get(&[&rest], &[]), 0, "done");
         desk.sample.assert_downloaded(desk.output.path());
     }
@@ -343,7 +323,7 @@ fn ten_thousand_files_download_under_a_limit_of_64_descriptors() {
     let files: Vec<(&str, usize)> =
         names.iter().enumerate().map(|(number, name)| (name.as_str(), number % 50)).collect();
     let desk = Desk::new(Sample::multi(&files, 16_384));
-    let peers: Vec<Peer> = (0..4).map(|_| Peer::honest(&desk.sample)).collect();
+    let peers: Vec<ScriptedPeer> = (0..4).map(|_| ScriptedPeer::honest(&desk.sample)).collect();
     let mut command = Command::new("sh");
     command.args(["-c", r#"ulimit -n 64; exec "$0" "$@""#, PROGRAM, "get"]);
     command.args([&desk.torrent(), "-o", &desk.output()]).stdin(Stdio::null());

@@ -11,8 +11,8 @@ use std::time::Duration;
 use femtotorrent::metainfo::Metainfo;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::folder::TestFolder;
-use crate::program::{Outcome, Program};
+use crate::support::folder::TestFolder;
+use crate::support::program::{Outcome, Program};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::folder::TestFolder;
-use crate::instance::Instance;
-use crate::metadata::link;
-use crate::program::{Outcome, Program};
-use crate::sample::Sample;
-use crate::tracker::Tracker;
+use crate::support::folder::TestFolder;
+use crate::support::instance::Instance;
+use crate::support::metadata::link;
+use crate::support::program::{Outcome, Program};
+use crate::support::sample::Sample;
+use crate::support::tracker::Tracker;
 
 const LIMIT: Duration = Duration::from_secs(120);
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::sample::Sample;
-use crate::swarms::{Leecher, Swarm};
+use crate::support::sample::Sample;
+use crate::support::swarm::{Leecher, Swarm};
 
 /// For any one run here, on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(180);

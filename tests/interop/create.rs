@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::LIMIT;
 use crate::payload::Folder;
-use crate::program::Program;
+use crate::support::program::Program;
 
 /// The info-hash by libtorrent, the number of files, and what it found besides.
 const LIBTORRENT: &str = "

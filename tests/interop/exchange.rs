@@ -4,8 +4,8 @@
 use std::net::Ipv4Addr;
 
 use crate::foreign::{Foreign, Leecher, free_address};
-use crate::instance::Instance;
 use crate::payload::{Folder, Payload};
+use crate::support::instance::Instance;
 use crate::{LIMIT, MIB};
 
 /// Bytes a second.

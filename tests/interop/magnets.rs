@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::MIB;
 use crate::foreign::{Foreign, Leecher, Nodes, free_address};
-use crate::instance::Instance;
 use crate::payload::{Folder, Payload};
+use crate::support::instance::Instance;
 
 /// For any one download here, on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(90);

@@ -9,16 +9,12 @@ mod create;
 mod dht;
 mod exchange;
 mod foreign;
-#[path = "../support/instance.rs"]
-mod instance;
 mod lan;
 mod magnets;
 mod payload;
-#[path = "../support/program.rs"]
-mod program;
 mod seeding;
-#[path = "../support/spread.rs"]
-mod spread;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,9 +22,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use foreign::{Foreign, free_address};
-use instance::Instance;
 use payload::{Folder, Payload};
-use program::Program;
+use support::instance::Instance;
+use support::program::Program;
 
 const MIB: u64 = 1024 * 1024;
 /// For any one download here, 5 GiB on a slow disk included.

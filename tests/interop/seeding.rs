@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use crate::foreign::{Foreign, Leecher, free_address};
-use crate::instance::Instance;
 use crate::payload::{Folder, Payload};
-use crate::spread;
+use crate::support::instance::Instance;
+use crate::support::swarm_progress;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -58,7 +58,7 @@ fn six_programs_finish_although_the_seed_leaves_when_one_copy_is_out() {
 
     let copies = foreign.iter().map(Leecher::output).chain(folders.iter().map(Folder::path));
     let copies: Vec<_> = copies.flat_map(|folder| payload.copies_in(folder)).collect();
-    spread::wait_until_one_copy_is_out(&payload.content(), payload.piece_length(), &copies);
+    swarm_progress::wait_until_one_copy_is_out(&payload.content(), payload.piece_length(), &copies);
     seed.stop();
 
     foreign.iter().for_each(Leecher::wait_until_complete);

@@ -2,21 +2,24 @@
 //! peer gives metadata and payload.
 
 use femtotorrent::metainfo::InfoHash;
-use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::folder::TestFolder;
-use crate::logbook;
-use crate::magnets::start;
-use crate::metadata::{
+use crate::support::download::Download;
+use crate::support::folder::TestFolder;
+use crate::support::gate::Gate;
+use crate::support::hostile::{Known, download_beside_honest};
+use crate::support::log_capture;
+use crate::support::metadata::{
     self, claim, give, give_of, info, link, next_request, refuse, whole, whole_at, with_long_metadata,
 };
-use crate::peer::{Gate, MODERN, PLAIN, Peer, Talk};
-use crate::program::Program;
-use crate::sample::Sample;
+use crate::support::process::peak_memory;
+use crate::support::program::Program;
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::{MODERN, PLAIN, Talk};
 use femtotorrent::magnet::{MetadataAssembly, Verdict};
 use femtotorrent::wire::Message;
 use sha1::{Digest, Sha1};
@@ -24,33 +27,23 @@ use sha1::{Digest, Sha1};
 const MIB: i128 = 1024 * 1024;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Downloads from a peer with this script, which begins behind the handshakes, and an honest one that says
+/// Downloads from a peer with this script, which begins after the handshakes, and from an honest one that says
 /// that it has the metadata when the other is finished.
 fn download(
-    sample: &Arc<Sample>,
+    sample: &Sample,
     reserved: [u8; 8],
-    script: impl Fn(&mut Talk, &Sample) -> io::Result<()> + Send + 'static,
-) -> Peer {
-    logbook::open();
-    let gate = Gate::default();
-    let (served, over) = (Arc::clone(sample), gate.clone());
-    let odd = Peer::start(move |talk| {
-        talk.greet(&served, reserved)?;
-        let end = script(talk, &served);
-        talk.wait_for_end();
-        over.open();
-        end
-    });
-    let honest = whole_at("127.0.0.1", sample, move |_| gate.pass());
-    start(sample, &[&odd, &honest]).complete(sample);
-    assert!(honest.record().served > 0);
-    odd
+    script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static,
+) -> ScriptedPeer {
+    download_beside_honest(sample, Known::Link, move |talk| {
+        talk.greet(reserved)?;
+        script(talk)
+    })
 }
 
 /// Expects that the peer is dropped with these words.
-fn is_dropped(words: &str, script: impl Fn(&mut Talk, &Sample) -> io::Result<()> + Send + 'static) {
-    let odd = download(&Arc::new(Sample::small()), MODERN, script);
-    logbook::wait_for(odd.address(), words);
+fn is_dropped(words: &str, script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
+    let odd = download(&Sample::small(), MODERN, script);
+    log_capture::wait_for(odd.address(), words);
 }
 
 /// The same where it is asked for a piece of long metadata first, whose size it says as it is.
@@ -58,19 +51,19 @@ fn is_dropped_when_asked(
     words: &str,
     script: impl Fn(&mut Talk, &[u8], u32) -> io::Result<()> + Send + 'static,
 ) {
-    let odd = download(&Arc::new(with_long_metadata()), MODERN, move |talk, sample| {
-        let info = info(sample);
+    let odd = download(&with_long_metadata(), MODERN, move |talk| {
+        let info = info(&talk.sample);
         claim(talk, info.len() as i128)?;
         let piece = next_request(talk)?;
         script(talk, &info, piece)
     });
-    logbook::wait_for(odd.address(), words);
+    log_capture::wait_for(odd.address(), words);
 }
 
 #[test]
 fn sizes_that_metadata_cannot_have() {
     for size in [33 * MIB, 32 * MIB + 1, 1 << 31, 1 << 32, i128::from(i64::MAX)] {
-        is_dropped("the metadata has more than 32 MiB", move |talk, _| claim(talk, size));
+        is_dropped("the metadata has more than 32 MiB", move |talk| claim(talk, size));
     }
 }
 
@@ -78,24 +71,24 @@ fn sizes_that_metadata_cannot_have() {
 fn whoever_has_no_metadata_or_does_not_say_how_much() {
     let words = "it has no metadata (yet)";
     for size in [0, -1, i128::from(i64::MIN)] {
-        is_dropped(words, move |talk, _| claim(talk, size));
+        is_dropped(words, move |talk| claim(talk, size));
     }
     for body in ["de", "d1:mdee", "d1:md11:ut_metadatai0ee13:metadata_sizei99ee", "d1:md11:ut_metadatai3eee"]
     {
-        is_dropped(words, |talk, _| talk.say(Message::Extended(0, body.as_bytes())));
+        is_dropped(words, |talk| talk.say(Message::Extended(0, body.as_bytes())));
     }
-    let odd = download(&Arc::new(Sample::small()), PLAIN, |_, _| Ok(()));
-    logbook::wait_for(odd.address(), "it does not speak the extension protocol");
+    let odd = download(&Sample::small(), PLAIN, |_| Ok(()));
+    log_capture::wait_for(odd.address(), "it does not speak the extension protocol");
 }
 
 #[test]
 fn a_wrong_size_and_bytes_that_fit_it() {
-    is_dropped("metadata that does not have the info-hash", |talk, _| {
+    is_dropped("metadata that does not have the info-hash", |talk| {
         claim(talk, 1)?;
         let piece = next_request(talk)?;
         give(talk, piece, 1, b"d")
     });
-    is_dropped("metadata that does not have the info-hash", |talk, _| {
+    is_dropped("metadata that does not have the info-hash", |talk| {
         claim(talk, MIB)?;
         loop {
             let piece = next_request(talk)?;
@@ -138,33 +131,33 @@ fn whoever_refuses_every_piece() {
 #[test]
 fn floods_before_the_metadata_is_there() {
     let much = "it says much, and none of it is metadata";
-    is_dropped(much, |talk, _| {
+    is_dropped(much, |talk| {
         let mut haves = Vec::new();
         (0..100_000).for_each(|count| Message::Have(count % 8).write_to(&mut haves));
         talk.say_bytes(&haves)
     });
-    is_dropped(much, |talk, _| (0..1_000).try_for_each(|_| talk.say(Message::Bitfield(&[0; 60_000]))));
-    is_dropped(much, |talk, _| (0..1_000).try_for_each(|_| talk.say(Message::Extended(2, &[b'd'; 60_000]))));
+    is_dropped(much, |talk| (0..1_000).try_for_each(|_| talk.say(Message::Bitfield(&[0; 60_000]))));
+    is_dropped(much, |talk| (0..1_000).try_for_each(|_| talk.say(Message::Extended(2, &[b'd'; 60_000]))));
 }
 
 #[test]
 fn frames_that_cannot_be() {
-    is_dropped("a message of type 5 with the impossible length 4294967295", |talk, _| {
+    is_dropped("a message of type 5 with the impossible length 4294967295", |talk| {
         talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 5])
     });
-    is_dropped("a message of type 20 with the impossible length 1048577", |talk, _| {
+    is_dropped("a message of type 20 with the impossible length 1048577", |talk| {
         talk.say_bytes(&[0, 0x10, 0, 1, 20])
     });
     let broken = "a broken extension handshake";
-    is_dropped(broken, |talk, _| talk.say(Message::Extended(0, b"garbage")));
+    is_dropped(broken, |talk| talk.say(Message::Extended(0, b"garbage")));
     for size in [1 << 63, 1 << 64, i128::MAX] {
-        is_dropped(broken, move |talk, _| claim(talk, size));
+        is_dropped(broken, move |talk| claim(talk, size));
     }
 }
 
 #[test]
 fn words_about_metadata_that_mean_nothing_are_borne() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let peer = whole_at("127.0.0.1", &sample, |talk| {
         for body in [&b""[..], b"x", b"le", b"d8:msg_typei9e5:piecei0ee", b"d8:msg_typei0e5:piecei0ee"] {
             talk.say(Message::Extended(1, &[body, b" "].concat()))?;
@@ -174,17 +167,16 @@ fn words_about_metadata_that_mean_nothing_are_borne() {
         talk.say_frame(99, &[7; 60_000])?;
         talk.say(Message::KeepAlive)
     });
-    start(&sample, &[&peer]).complete(&sample);
+    Download::by_link(&sample, &[&peer]).complete(&sample);
     assert_eq!(peer.record().connections, 1);
 }
 
 #[test]
 fn one_that_mixes_bad_pieces_among_those_of_honest_peers() {
-    let sample = Arc::new(with_long_metadata());
-    let served = Arc::clone(&sample);
-    let liar = Peer::start(move |talk| {
-        let info = info(&served);
-        talk.greet(&served, MODERN)?;
+    let sample = with_long_metadata();
+    let liar = ScriptedPeer::start(&sample, move |talk| {
+        let info = info(&talk.sample);
+        talk.greet(MODERN)?;
         claim(talk, info.len() as i128)?;
         loop {
             let piece = next_request(talk)?;
@@ -194,28 +186,27 @@ fn one_that_mixes_bad_pieces_among_those_of_honest_peers() {
         }
     });
     let honest = [whole(&sample), whole(&sample)];
-    start(&sample, &[&liar, &honest[0], &honest[1]]).complete(&sample);
+    Download::by_link(&sample, &[&liar, &honest[0], &honest[1]]).complete(&sample);
 }
 
 #[test]
 fn peers_that_never_answer_keep_nobody_waiting() {
-    let sample = Arc::new(with_long_metadata());
-    let silent: Vec<Peer> = (0..24)
+    let sample = with_long_metadata();
+    let silent: Vec<ScriptedPeer> = (0..24)
         .map(|number| {
-            let sample = Arc::clone(&sample);
-            Peer::start(move |talk| {
-                talk.greet(&sample, if number % 4 == 0 { PLAIN } else { MODERN })?;
+            ScriptedPeer::start(&sample, move |talk| {
+                talk.greet(if number % 4 == 0 { PLAIN } else { MODERN })?;
                 if number % 2 == 1 {
-                    metadata::claim_honestly(talk, &sample)?;
+                    metadata::claim_honestly(talk)?;
                 }
                 talk.hear_out()
             })
         })
         .collect();
     let honest = whole(&sample);
-    let mut all: Vec<&Peer> = silent.iter().collect();
+    let mut all: Vec<&ScriptedPeer> = silent.iter().collect();
     all.push(&honest);
-    start(&sample, &all).complete(&sample);
+    Download::by_link(&sample, &all).complete(&sample);
 }
 
 #[test]
@@ -244,13 +235,13 @@ fn metadata_of_a_usual_size_finds_room_beside_what_many_claim_and_never_complete
 
 #[test]
 fn twenty_that_claim_31_mib_and_send_garbage_take_bounded_memory_and_time() {
-    let sample = Arc::new(Sample::small());
-    let (sent, much) = (Arc::new(AtomicUsize::new(0)), Gate::default());
-    let liars: Vec<Peer> = (0..20)
+    let sample = Sample::small();
+    let (sent, much) = (Arc::new(AtomicUsize::new(0)), Gate::new());
+    let liars: Vec<ScriptedPeer> = (0..20)
         .map(|_| {
-            let (sample, sent, much) = (Arc::clone(&sample), Arc::clone(&sent), much.clone());
-            Peer::start(move |talk| {
-                talk.greet(&sample, MODERN)?;
+            let sent = Arc::clone(&sent);
+            ScriptedPeer::start(&sample, move |talk| {
+                talk.greet(MODERN)?;
                 claim(talk, 31 * MIB)?;
                 loop {
                     let piece = next_request(talk)?;
@@ -277,11 +268,4 @@ fn twenty_that_claim_31_mib_and_send_garbage_take_bounded_memory_and_time() {
     assert_eq!(program.finish(LIMIT).code, Some(0));
     sample.assert_downloaded(folder.path());
     assert!(peak < 80 * MIB as u64, "{peak} bytes");
-}
-
-/// The most memory that a process has held so far, in bytes.
-fn peak_memory(id: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
-    peak.unwrap().trim().parse::<u64>().unwrap() * 1024
 }
