@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use femtotorrent::message::{Event, Incoming};
+use femtotorrent::message::{Event, HangUp, Incoming};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::{BindAddress, Listener, Ports};
 use femtotorrent::wire::Handshake;
@@ -160,7 +160,7 @@ fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
     assert_eq!(incoming(&inbox).address, honest.local_addr().unwrap());
     for oldest in &silent[..64] {
         is_closed(oldest);
-        log_capture::wait_for(oldest.local_addr().unwrap(), "too many others");
+        log_capture::wait_for(oldest.local_addr().unwrap(), HangUp::TooManyHandshakes);
     }
     assert!(threads_for("127.7.1.1").len() <= 256);
     drop(listener);

@@ -15,6 +15,7 @@ use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::seeder::Seeder;
 use crate::support::talk::{FAST, MODERN, Said, Talk};
+use femtotorrent::message::Violation;
 use femtotorrent::wire::Message;
 use femtotorrent::wire::extension::{UT_METADATA, UT_PEX};
 use femtotorrent::wire::metadata::{MetadataMessage, PIECE};
@@ -234,7 +235,7 @@ fn a_flood_of_requests_for_metadata_ends_and_others_are_served() {
     (0..100_000).for_each(|_| Message::Extended(UT_METADATA, &request).write_to(&mut flood));
     // That we are hung up on in the middle is expected.
     let _ = hostile.say_bytes(&flood);
-    seeder.says_of(hostile.address(), "request after request for metadata");
+    seeder.says_of(hostile.address(), Violation::MetadataRequestFlood);
     leech(&mut seeder.meet(FAST)).unwrap();
     assert!(seeder.peak_memory() < 40 << 20, "{} bytes", seeder.peak_memory());
 }

@@ -1,36 +1,38 @@
 //! Peers that mean harm or are broken: each is dropped for a reason that is told, what it was asked
 //! for comes from somebody else, and the download completes.
 
+use std::fmt::Display;
 use std::io;
 
 use crate::support::download::Download;
 use crate::support::gate::{Gate, Rendezvous};
-use crate::support::hostile::{Known, download_beside_honest};
+use crate::support::hostile::{Known, download_beside_honest, impossible_length};
 use crate::support::log_capture;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::{FAST, MODERN, PLAIN, Talk};
+use femtotorrent::message::{HangUp, PeerError, Violation, Wait};
 use femtotorrent::piece::BLOCK_LENGTH;
-use femtotorrent::wire::{BlockRequest, Message};
+use femtotorrent::wire::{BlockRequest, HandshakeError, Message};
 
 /// Five pieces, so that a bitfield has bits to spare.
 fn sample() -> Sample {
     Sample::single(5 * 65_536 - 10, 65_536)
 }
 
-/// Runs a script from its first byte and expects that the peer is dropped with these words.
-fn is_dropped(words: &str, script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
+/// Runs a script from its first byte and expects that the peer is dropped for this reason.
+fn is_dropped(reason: impl Display, script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
     let odd = download_beside_honest(&sample(), Known::Torrent, script);
-    log_capture::wait_for(odd.address(), words);
-    assert_eq!(odd.record().connections, 1, "{words}");
+    log_capture::wait_for(odd.address(), &reason);
+    assert_eq!(odd.record().connections, 1, "{reason}");
 }
 
 /// The same after the peer was asked for a block.
 fn is_dropped_when_asked(
-    words: &str,
+    reason: impl Display,
     script: impl Fn(&mut Talk, BlockRequest) -> io::Result<()> + Send + 'static,
 ) {
-    is_dropped(words, move |talk| {
+    is_dropped(reason, move |talk| {
         talk.greet(FAST)?;
         talk.say(Message::HaveAll)?;
         talk.say(Message::Unchoke)?;
@@ -56,10 +58,10 @@ fn is_borne(script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
 
 #[test]
 fn a_frame_that_claims_four_gigabytes() {
-    is_dropped_when_asked("it sent a message of type 7 with the impossible length 4294967295", |talk, _| {
+    is_dropped_when_asked(impossible_length(7, u32::MAX), |talk, _| {
         talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 7])
     });
-    is_dropped_when_asked("it sent a message of type 99 with the impossible length 4294967295", |talk, _| {
+    is_dropped_when_asked(impossible_length(99, u32::MAX), |talk, _| {
         talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 99])
     });
 }
@@ -92,43 +94,43 @@ fn a_frame_of_the_wrong_length_whatever_its_type() {
         (17, 5),
         (20, 0),
     ];
-    for (name, body) in wrong {
-        let words = format!("it sent a message of type {name} with the impossible length {}", body + 1);
-        is_dropped_when_asked(&words, move |talk, _| talk.say_frame(name, &vec![0; body]));
+    for (id, body) in wrong {
+        let reason = impossible_length(id, body as u32 + 1);
+        is_dropped_when_asked(reason, move |talk, _| talk.say_frame(id, &vec![0; body]));
     }
 }
 
 #[test]
 fn a_block_that_the_torrent_does_not_have() {
-    let words = "it sent a block that the torrent does not have";
-    is_dropped_when_asked(words, |talk, wanted| {
+    let reason = Violation::BlockOutOfRange;
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { index: 5, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { index: u32::MAX, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { begin: 65_536, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { begin: u32::MAX - 16_383, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { begin: wanted.begin + 1, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, wanted| talk.send_data(wanted, &[1; 16_000]));
-    is_dropped_when_asked(words, |talk, wanted| talk.send_data(wanted, &[1]));
+    is_dropped_when_asked(reason, |talk, wanted| talk.send_data(wanted, &[1; 16_000]));
+    is_dropped_when_asked(reason, |talk, wanted| talk.send_data(wanted, &[1]));
 }
 
 #[test]
 fn a_block_that_nobody_asked_for() {
-    let words = "it sent a block that nobody asked for";
-    is_dropped(words, |talk| {
+    let reason = Violation::UnaskedBlock;
+    is_dropped(reason, |talk| {
         talk.greet(FAST)?;
         talk.say(Message::HaveAll)?;
         talk.send(BlockRequest { index: 1, begin: 16_384, length: 16_384 })
     });
-    is_dropped_when_asked(words, |talk, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send(wanted)?;
         talk.send(wanted)
     });
@@ -136,26 +138,26 @@ fn a_block_that_nobody_asked_for() {
 
 #[test]
 fn a_bitfield_that_cannot_be() {
-    is_dropped("it sends one bitfield after the other", |talk| {
+    is_dropped(HangUp::BitfieldFlood, |talk| {
         talk.greet(PLAIN)?;
         (0..1000).try_for_each(|_| talk.say_bitfield(|piece| piece == 1))
     });
-    is_dropped("a second bitfield", |talk| {
+    is_dropped(Violation::SecondBitfield, |talk| {
         talk.greet(FAST)?;
         talk.say(Message::HaveNone)?;
         talk.say(Message::HaveAll)?;
         talk.say(Message::HaveAll)
     });
-    is_dropped("a second bitfield", |talk| {
+    is_dropped(Violation::SecondBitfield, |talk| {
         talk.greet(FAST)?;
         talk.say(Message::HaveAll)?;
         talk.say(Message::HaveNone)
     });
-    is_dropped("a bitfield with pieces that the torrent does not have", |talk| {
+    is_dropped(Violation::BitfieldOutOfRange, |talk| {
         talk.greet(PLAIN)?;
         talk.say(Message::Bitfield(&[0b1111_1100]))
     });
-    is_dropped("a message of type 5 with the impossible length 3", |talk| {
+    is_dropped(impossible_length(5, 3), |talk| {
         talk.greet(PLAIN)?;
         talk.say(Message::Bitfield(&[0xff, 0xff]))
     });
@@ -164,24 +166,24 @@ fn a_bitfield_that_cannot_be() {
 #[test]
 fn a_piece_number_out_of_range() {
     for index in [5, u32::MAX] {
-        is_dropped("it sent a piece number out of range", move |talk| {
+        is_dropped(Violation::HaveOutOfRange, move |talk| {
             talk.greet(PLAIN)?;
             talk.say(Message::Have(index))
         });
     }
-    is_dropped_when_asked("a refusal of a block that the torrent does not have", |talk, wanted| {
+    is_dropped_when_asked(Violation::RejectOutOfRange, |talk, wanted| {
         talk.say(Message::Reject(BlockRequest { index: 7, ..wanted }))
     });
 }
 
 #[test]
 fn a_message_of_an_extension_that_the_peer_does_not_speak() {
-    let words = "a message of the Fast extension, which it does not speak";
-    is_dropped(words, |talk| {
+    let reason = Violation::FastWithoutHandshake;
+    is_dropped(reason, |talk| {
         talk.greet(PLAIN)?;
         talk.say(Message::HaveAll)
     });
-    is_dropped(words, |talk| {
+    is_dropped(reason, |talk| {
         talk.greet(PLAIN)?;
         talk.say(Message::AllowedFast(1))
     });
@@ -189,7 +191,7 @@ fn a_message_of_an_extension_that_the_peer_does_not_speak() {
 
 #[test]
 fn wrong_data_is_banned_when_it_came_from_one_peer_alone() {
-    is_dropped_when_asked("banned, it sent wrong data", |talk, first| {
+    is_dropped_when_asked(HangUp::WrongData, |talk, first| {
         let mut wanted = first;
         loop {
             talk.send_data(wanted, &vec![7; wanted.length as usize])?;
@@ -200,9 +202,9 @@ fn wrong_data_is_banned_when_it_came_from_one_peer_alone() {
 
 #[test]
 fn whoever_does_not_answer_the_handshake() {
-    let silence = std::thread::spawn(|| is_dropped("no answer to the handshake in 10 s", |_| Ok(())));
+    let silence = std::thread::spawn(|| is_dropped(Wait::Handshake, |_| Ok(())));
     let loris = std::thread::spawn(|| {
-        is_dropped("no answer to the handshake in 10 s", |talk| {
+        is_dropped(Wait::Handshake, |talk| {
             talk.hear_handshake()?;
             let whole = [&b"\x13BitTorrent protocol"[..], &[0; 8], &talk.sample.info_hash()].concat();
             // A byte now and then must not buy more time. The pace is part of the attack.
@@ -219,15 +221,15 @@ fn whoever_does_not_answer_the_handshake() {
 
 #[test]
 fn a_handshake_of_somebody_else() {
-    is_dropped("it answered for another torrent", |talk| {
+    is_dropped(PeerError::OtherTorrent, |talk| {
         talk.hear_handshake()?;
         talk.say_handshake(MODERN, [9; 20], *b"-SC0001-abcdefghijkl")
     });
-    is_dropped("it is ourselves", |talk| {
+    is_dropped(PeerError::Ourselves, |talk| {
         let (_, our_id) = talk.hear_handshake()?;
         talk.say_handshake(MODERN, talk.sample.info_hash(), our_id)
     });
-    is_dropped("its first bytes are not a BitTorrent handshake", |talk| {
+    is_dropped(HandshakeError, |talk| {
         talk.say_bytes(&[b"SSH-2.0-OpenSSH_9.2\r\n".as_slice(), &[0xaa; 60]].concat())
     });
 }
@@ -244,7 +246,7 @@ fn a_connection_that_is_closed_at_once() {
     });
     let honest = ScriptedPeer::honest_after(&sample, gate);
     Download::start(&sample, &[&rude, &honest]).complete(&sample);
-    log_capture::wait_for(rude.address(), "it closed the connection");
+    log_capture::wait_for(rude.address(), PeerError::Closed);
 }
 
 #[test]
@@ -258,7 +260,7 @@ fn a_hundred_thousand_haves_are_borne() {
 
 #[test]
 fn a_flood_of_requests_that_are_choked() {
-    is_dropped("request after request while we choke it", |talk| {
+    is_dropped(Violation::RequestsWhileChoked, |talk| {
         talk.greet(PLAIN)?;
         // Who is not interested is never unchoked.
         let mut requests = Vec::new();
@@ -360,7 +362,7 @@ fn of_those_who_made_a_wrong_piece_together_the_liar_is_found() {
         .unchoking_after(liar_is_gone)
         .serving();
     Download::start(&sample, &[&liar, &honest, &of_the_rest]).complete(&sample);
-    log_capture::wait_for(liar.address(), "banned, it sent wrong data");
+    log_capture::wait_for(liar.address(), HangUp::WrongData);
     assert_eq!(honest.record().connections, 1, "who told the truth is kept");
     assert!(honest.record().served > 0);
 }

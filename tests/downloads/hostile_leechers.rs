@@ -7,6 +7,7 @@ use crate::support::leech::{ask, leech, wait_for_unchoke};
 use crate::support::sample::Sample;
 use crate::support::seeder::Seeder;
 use crate::support::talk::{FAST, PLAIN, Talk};
+use femtotorrent::message::Violation;
 use femtotorrent::wire::{BlockRequest, Message};
 
 const MIB: u64 = 1024 * 1024;
@@ -19,16 +20,16 @@ fn sample() -> Sample {
     Sample::single(5 * 262_144 - 10, 262_144)
 }
 
-/// Seeds to a peer that does this, and to an honest one after it. Where there are words, the peer is
-/// dropped with them.
-fn seed_to(reserved: [u8; 8], words: Option<&str>, harm: impl FnOnce(&mut Talk)) {
+/// Seeds to a peer that does this, and to an honest one after it. Where there is a reason, the peer is
+/// dropped for it.
+fn seed_to(reserved: [u8; 8], reason: Option<Violation>, harm: impl FnOnce(&mut Talk)) {
     let sample = sample();
     let seeder = Seeder::start(&sample, &[]);
     let mut hostile = seeder.meet(reserved);
     harm(&mut hostile);
     leech(&mut seeder.meet(FAST)).unwrap();
-    if let Some(words) = words {
-        seeder.says_of(hostile.address(), words);
+    if let Some(reason) = reason {
+        seeder.says_of(hostile.address(), reason);
     }
     assert!(seeder.peak_memory() < MEMORY, "{} bytes", seeder.peak_memory());
 }
@@ -43,7 +44,7 @@ fn flood(talk: &mut Talk, count: usize, message: Message<'_>) {
 #[test]
 fn a_hundred_thousand_requests_of_a_peer_that_reads_nothing() {
     for reserved in [PLAIN, FAST] {
-        seed_to(reserved, Some("more requests than we queue, again and again"), |talk| {
+        seed_to(reserved, Some(Violation::RequestFlood), |talk| {
             wait_for_unchoke(talk).unwrap();
             flood(talk, 100_000, Message::Request(BLOCK));
         });
@@ -52,7 +53,7 @@ fn a_hundred_thousand_requests_of_a_peer_that_reads_nothing() {
 
 #[test]
 fn requests_without_being_unchoked() {
-    seed_to(PLAIN, Some("request after request while we choke it"), |talk| {
+    seed_to(PLAIN, Some(Violation::RequestsWhileChoked), |talk| {
         flood(talk, 100_000, Message::Request(BLOCK));
     });
 }
@@ -60,7 +61,7 @@ fn requests_without_being_unchoked() {
 #[test]
 fn a_request_for_more_than_128_kib() {
     for length in [128 * 1024 + 1, 1 << 20, u32::MAX] {
-        seed_to(PLAIN, Some("a request for more than 128 KiB"), |talk| {
+        seed_to(PLAIN, Some(Violation::LongRequest), |talk| {
             wait_for_unchoke(talk).unwrap();
             ask(talk, &[BlockRequest { length, ..BLOCK }]).unwrap();
         });
@@ -85,7 +86,7 @@ fn a_request_for_what_the_torrent_does_not_have() {
         wait_for_unchoke(&mut talk).unwrap();
         ask(&mut talk, &[wanted]).unwrap();
         talk.wait_for_end();
-        seeder.says_of(talk.address(), "a request for what the torrent does not have");
+        seeder.says_of(talk.address(), Violation::RequestOutOfRange);
     }
     leech(&mut seeder.meet(FAST)).unwrap();
 }
@@ -93,7 +94,7 @@ fn a_request_for_what_the_torrent_does_not_have() {
 #[test]
 fn a_hundred_thousand_cancels() {
     for reserved in [PLAIN, FAST] {
-        seed_to(reserved, Some("cancels of what it never asked for"), |talk| {
+        seed_to(reserved, Some(Violation::VainCancels), |talk| {
             wait_for_unchoke(talk).unwrap();
             flood(talk, 100_000, Message::Cancel(BLOCK));
         });

@@ -1,7 +1,9 @@
 //! Peers that mean harm while nothing but the info-hash is known: each is dropped or borne, and the honest
 //! peer gives metadata and payload.
 
+use femtotorrent::message::{HangUp, Violation};
 use femtotorrent::metainfo::InfoHash;
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +12,7 @@ use std::time::Duration;
 use crate::support::download::Download;
 use crate::support::folder::TestFolder;
 use crate::support::gate::Gate;
-use crate::support::hostile::{Known, download_beside_honest};
+use crate::support::hostile::{Known, download_beside_honest, impossible_length};
 use crate::support::log_capture;
 use crate::support::metadata::{
     self, claim, give, give_of, info, link, next_request, refuse, whole, whole_at, with_long_metadata,
@@ -40,15 +42,15 @@ fn download(
     })
 }
 
-/// Expects that the peer is dropped with these words.
-fn is_dropped(words: &str, script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
+/// Expects that the peer is dropped for this reason.
+fn is_dropped(reason: impl Display, script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
     let odd = download(&Sample::small(), MODERN, script);
-    log_capture::wait_for(odd.address(), words);
+    log_capture::wait_for(odd.address(), reason);
 }
 
 /// The same where it is asked for a piece of long metadata first, whose size it says as it is.
 fn is_dropped_when_asked(
-    words: &str,
+    reason: impl Display,
     script: impl Fn(&mut Talk, &[u8], u32) -> io::Result<()> + Send + 'static,
 ) {
     let odd = download(&with_long_metadata(), MODERN, move |talk| {
@@ -57,38 +59,38 @@ fn is_dropped_when_asked(
         let piece = next_request(talk)?;
         script(talk, &info, piece)
     });
-    log_capture::wait_for(odd.address(), words);
+    log_capture::wait_for(odd.address(), reason);
 }
 
 #[test]
 fn sizes_that_metadata_cannot_have() {
     for size in [33 * MIB, 32 * MIB + 1, 1 << 31, 1 << 32, i128::from(i64::MAX)] {
-        is_dropped("the metadata has more than 32 MiB", move |talk| claim(talk, size));
+        is_dropped(Violation::LongMetadata, move |talk| claim(talk, size));
     }
 }
 
 #[test]
 fn whoever_has_no_metadata_or_does_not_say_how_much() {
-    let words = "it has no metadata (yet)";
+    let reason = HangUp::NoMetadata;
     for size in [0, -1, i128::from(i64::MIN)] {
-        is_dropped(words, move |talk| claim(talk, size));
+        is_dropped(reason, move |talk| claim(talk, size));
     }
     for body in ["de", "d1:mdee", "d1:md11:ut_metadatai0ee13:metadata_sizei99ee", "d1:md11:ut_metadatai3eee"]
     {
-        is_dropped(words, |talk| talk.say(Message::Extended(0, body.as_bytes())));
+        is_dropped(reason, |talk| talk.say(Message::Extended(0, body.as_bytes())));
     }
     let odd = download(&Sample::small(), PLAIN, |_| Ok(()));
-    log_capture::wait_for(odd.address(), "it does not speak the extension protocol");
+    log_capture::wait_for(odd.address(), HangUp::NoExtensions);
 }
 
 #[test]
 fn a_wrong_size_and_bytes_that_fit_it() {
-    is_dropped("metadata that does not have the info-hash", |talk| {
+    is_dropped(Violation::WrongMetadata, |talk| {
         claim(talk, 1)?;
         let piece = next_request(talk)?;
         give(talk, piece, 1, b"d")
     });
-    is_dropped("metadata that does not have the info-hash", |talk| {
+    is_dropped(Violation::WrongMetadata, |talk| {
         claim(talk, MIB)?;
         loop {
             let piece = next_request(talk)?;
@@ -99,19 +101,19 @@ fn a_wrong_size_and_bytes_that_fit_it() {
 
 #[test]
 fn pieces_that_nobody_asked_for_or_of_another_length_or_size() {
-    let nobody = "a piece of the metadata that nobody asked for";
-    is_dropped_when_asked(nobody, |talk, info, _| give(talk, 99, info.len() as u64, &[1; 16_384]));
-    is_dropped_when_asked(nobody, |talk, info, _| give(talk, u32::MAX, info.len() as u64, &[1; 16_384]));
-    is_dropped_when_asked(nobody, |talk, info, piece| {
+    let unasked = Violation::UnaskedMetadata;
+    is_dropped_when_asked(unasked, |talk, info, _| give(talk, 99, info.len() as u64, &[1; 16_384]));
+    is_dropped_when_asked(unasked, |talk, info, _| give(talk, u32::MAX, info.len() as u64, &[1; 16_384]));
+    is_dropped_when_asked(unasked, |talk, info, piece| {
         give_of(talk, info, piece)?;
         give_of(talk, info, piece)
     });
-    is_dropped_when_asked("metadata of another size than it said before", |talk, info, piece| {
+    is_dropped_when_asked(Violation::MetadataSize, |talk, info, piece| {
         give(talk, piece, info.len() as u64 + 1, &[1; 16_384])
     });
-    let length = "a piece of the metadata of a wrong length";
+    let reason = Violation::MetadataPieceLength;
     for bytes in [0, 1, 16_383, 16_385, 60_000] {
-        is_dropped_when_asked(length, move |talk, info, piece| {
+        is_dropped_when_asked(reason, move |talk, info, piece| {
             give(talk, piece, info.len() as u64, &vec![1; bytes])
         });
     }
@@ -119,7 +121,7 @@ fn pieces_that_nobody_asked_for_or_of_another_length_or_size() {
 
 #[test]
 fn whoever_refuses_every_piece() {
-    is_dropped_when_asked("it gives no metadata", |talk, _, piece| {
+    is_dropped_when_asked(HangUp::RejectsMetadata, |talk, _, piece| {
         refuse(talk, piece)?;
         loop {
             let piece = next_request(talk)?;
@@ -130,28 +132,24 @@ fn whoever_refuses_every_piece() {
 
 #[test]
 fn floods_before_the_metadata_is_there() {
-    let much = "it says much, and none of it is metadata";
-    is_dropped(much, |talk| {
+    let reason = Violation::TalkWithoutMetadata;
+    is_dropped(reason, |talk| {
         let mut haves = Vec::new();
         (0..100_000).for_each(|count| Message::Have(count % 8).write_to(&mut haves));
         talk.say_bytes(&haves)
     });
-    is_dropped(much, |talk| (0..1_000).try_for_each(|_| talk.say(Message::Bitfield(&[0; 60_000]))));
-    is_dropped(much, |talk| (0..1_000).try_for_each(|_| talk.say(Message::Extended(2, &[b'd'; 60_000]))));
+    is_dropped(reason, |talk| (0..1_000).try_for_each(|_| talk.say(Message::Bitfield(&[0; 60_000]))));
+    is_dropped(reason, |talk| (0..1_000).try_for_each(|_| talk.say(Message::Extended(2, &[b'd'; 60_000]))));
 }
 
 #[test]
 fn frames_that_cannot_be() {
-    is_dropped("a message of type 5 with the impossible length 4294967295", |talk| {
-        talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 5])
-    });
-    is_dropped("a message of type 20 with the impossible length 1048577", |talk| {
-        talk.say_bytes(&[0, 0x10, 0, 1, 20])
-    });
-    let broken = "a broken extension handshake";
-    is_dropped(broken, |talk| talk.say(Message::Extended(0, b"garbage")));
+    is_dropped(impossible_length(5, u32::MAX), |talk| talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 5]));
+    is_dropped(impossible_length(20, 1048577), |talk| talk.say_bytes(&[0, 0x10, 0, 1, 20]));
+    let reason = Violation::ExtensionHandshake;
+    is_dropped(reason, |talk| talk.say(Message::Extended(0, b"garbage")));
     for size in [1 << 63, 1 << 64, i128::MAX] {
-        is_dropped(broken, move |talk| claim(talk, size));
+        is_dropped(reason, move |talk| claim(talk, size));
     }
 }
 

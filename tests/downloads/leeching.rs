@@ -1,6 +1,7 @@
 //! What peers get from us that connect and keep to the protocol: which messages come when, and that
 //! each block is the right one.
 
+use femtotorrent::message::HangUp;
 use femtotorrent::metainfo::InfoHash;
 use std::fs::{self, File};
 use std::io;
@@ -191,7 +192,7 @@ fn two_seeds_part() {
         let all = if reserved == FAST { Message::HaveAll } else { Message::Bitfield(&everything) };
         talk.say(all).unwrap();
         talk.wait_for_end();
-        seeder.says_of(talk.address(), "neither of us wants anything");
+        seeder.says_of(talk.address(), HangUp::BothSeeds);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use femtotorrent::wire::{Frame, FrameError, FrameLimits};
+
 use super::download::Download;
 use super::gate::Gate;
 use super::log_capture;
@@ -49,4 +51,11 @@ pub fn download_beside_honest(
     download.complete(sample);
     assert!(honest.record().served > 0, "the honest peer was not needed");
     hostile
+}
+
+/// Why a peer is dropped that sends a frame of this length, which no message with this id has.
+pub fn impossible_length(id: u8, length: u32) -> FrameError {
+    let [a, b, c, d] = length.to_be_bytes();
+    let limits = FrameLimits::for_pieces(5);
+    Frame::parse(&[a, b, c, d, id], &limits).expect_err("the length is impossible")
 }

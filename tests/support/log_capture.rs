@@ -1,5 +1,6 @@
 //! What the program says in its log while a test runs it in this process.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
@@ -46,13 +47,15 @@ pub fn open() {
     });
 }
 
-/// Waits until the log says this of a peer. Panics when it does not.
-pub fn wait_for(address: SocketAddr, text: &str) {
+/// Waits until the log says this of a peer: a reason for the end of its connection, or a sentence. Panics when it
+/// does not.
+pub fn wait_for(address: SocketAddr, what: impl Display) {
+    let text = what.to_string();
     let start = format!("{address}: ");
     let of_it = |lines: &[String]| -> Vec<String> {
         lines.iter().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
     };
-    let says = |lines: &[String]| of_it(lines).iter().any(|line| line.contains(text));
+    let says = |lines: &[String]| of_it(lines).iter().any(|line| line.contains(&text));
     let lines = CAPTURE.lines();
     let (lines, _) = CAPTURE
         .written

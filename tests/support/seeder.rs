@@ -1,5 +1,6 @@
 //! A `femtotorrent seed` of a sample, with its log and what the kernel knows of it.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,10 +46,11 @@ impl Seeder {
         self.folder.path().join(path)
     }
 
-    /// Waits until its log says this of a peer. Panics where it does not.
-    pub fn says_of(&self, peer: SocketAddr, text: &str) {
+    /// Waits until its log says this of a peer: a reason for the end of its connection, or a sentence. Panics where it does not.
+    pub fn says_of(&self, peer: SocketAddr, what: impl Display) {
+        let text = what.to_string();
         let start = format!("{peer}: ");
-        let of_it = |line: &str| Some(line.split_once(&start)?.1.contains(text)).filter(|said| *said);
+        let of_it = |line: &str| Some(line.split_once(&start)?.1.contains(&text)).filter(|said| *said);
         self.instance.program.wait_for(PATIENCE, of_it);
     }
 
