@@ -68,7 +68,7 @@
 //!
 //! # And one from the disk to the socket
 //!
-//! 1. `swarm/upload/choking.rs` asks the choker (`strategy/choker/`) whom to serve, and orders *unchoke*.
+//! 1. `swarm/upload/choking.rs` asks the choker (`strategy/upload/choker/`) whom to serve, and orders *unchoke*.
 //! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
 //! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
 //! 4. finds its bytes through `storage/served_pieces.rs`, and has `net/peer_stream.rs` send them from the page cache.

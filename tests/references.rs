@@ -52,10 +52,12 @@ impl Sources {
         Sources(sources)
     }
 
-    /// The text of each file whose path ends with this one.
-    fn ending_with(&self, path: &str) -> Vec<&str> {
+    /// The text of the file with this path, or of each below `src` whose path ends with it.
+    fn named(&self, path: &str) -> Vec<&str> {
         let end = format!("/{path}");
-        let named = |(other, _): &&(String, String)| other == path || other.ends_with(&end);
+        let named = |(other, _): &&(String, String)| {
+            other == path || other.starts_with("src/") && other.ends_with(&end)
+        };
         self.0.iter().filter(named).map(|(_, text)| text.as_str()).collect()
     }
 
@@ -76,7 +78,7 @@ impl Sources {
         if !path.ends_with(".rs") || !is_path(path) {
             return None;
         }
-        let files = self.ending_with(path);
+        let files = self.named(path);
         if files.is_empty() {
             return Some(format!("there is no file {path}"));
         }
@@ -179,17 +181,17 @@ fn every_link_of_a_document_to_a_file_leads_somewhere() {
 fn a_name_of_what_is_not_there_is_a_fault() {
     let sources = Sources::read();
     for good in
-        ["src/lib.rs", "lib.rs", "peer/outbox.rs", "layout.rs", "storage/", "tests/fuzz/", "cargo test"]
+        ["src/lib.rs", "lib.rs", "peer/outbox.rs", "tests/layout.rs", "storage/", "tests/fuzz/", "cargo test"]
     {
         assert_eq!(sources.fault(good), None);
     }
-    assert_eq!(sources.fault("references.rs:Sources::fault"), None);
+    assert_eq!(sources.fault("tests/references.rs:Sources::fault"), None);
     for bad in [
         "no_such_file.rs",
-        "peer/layout.rs",
+        "documents.rs",
         "no_such_folder/",
-        "references.rs:no_such_item",
-        "references.rs:faul",
+        "tests/references.rs:no_such_item",
+        "tests/references.rs:faul",
     ] {
         assert!(sources.fault(bad).is_some(), "{bad}");
     }

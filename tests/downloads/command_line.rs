@@ -164,7 +164,7 @@ fn several_torrents_run_side_by_side() {
 fn nothing_moves_for_too_long_code_2() {
     let setup = Setup::new(Sample::small());
     let peer = choking(&setup.sample);
-    ends_with(&setup.get(&[&peer], &["--timeout", "1"]), 2, "nothing moved for too long");
+    ends_with(&setup.get(&[&peer], &["--timeout", "1"]), 2, "no progress for too long");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::support::sample::Sample;
 use crate::support::scripted_peer::{Record, ScriptedPeer};
 use crate::support::talk::{MODERN, Said};
 use crate::support::tracker::{Reply, Tracker};
-use femtotorrent::swarm::End;
+use femtotorrent::swarm::RunEnd;
 use femtotorrent::wire::Message;
 use sha1::Digest;
 
@@ -119,7 +119,7 @@ fn what_is_there_of_the_payload_is_not_fetched_again() {
     let download = Download::by_link(&sample, &[&half]);
     download.wait_until(|snapshot| snapshot.done == 4 * 65_536);
     let (folder, outcome) = download.stop();
-    assert_eq!(outcome.end, End::Stopped);
+    assert_eq!(outcome.end, RunEnd::Stopped);
 
     let peer = whole(&sample);
     let again =

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use femtotorrent::swarm::End;
+use femtotorrent::swarm::RunEnd;
 
 use crate::support::download::Download;
 use crate::support::process::threads_named;
@@ -39,7 +39,7 @@ fn a_stopped_download_goes_on_from_what_is_there() {
     let download = Download::start(&sample, &[&half]);
     let kept = download.wait_until(|snapshot| snapshot.done > 0).done;
     let (folder, outcome) = download.stop();
-    assert_eq!(outcome.end, End::Stopped);
+    assert_eq!(outcome.end, RunEnd::Stopped);
     assert!(outcome.snapshot.done >= kept);
 
     let rest = ScriptedPeer::honest(&sample);

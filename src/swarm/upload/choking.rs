@@ -1,4 +1,4 @@
-//! Whom we upload to: what the choker (`strategy/choker/`) is told, and what it decides.
+//! Whom we upload to: what the choker (`strategy/upload/choker/`) is told, and what it decides.
 
 use crate::message::{Order, PeerKey};
 use crate::strategy::{self, View};
