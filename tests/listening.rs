@@ -1,4 +1,4 @@
-//! The port that peers come in at: who is let through to a coordinator, and who is not.
+//! The port that peers come in at: which of them are let through to a coordinator.
 
 #![cfg(test)]
 
@@ -14,6 +14,8 @@ use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::{BindAddress, Listener, Ports};
 use femtotorrent::wire::Handshake;
 use support::log_capture;
+use support::process::threads_named;
+use support::skip::skip;
 
 /// The wait for what is sure to come, long enough for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -58,18 +60,11 @@ fn is_closed(mut stream: &TcpStream) {
     }
 }
 
-/// The threads of this process that were started for an address that starts so.
-fn threads_for(ip: &str) -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.map(|name| name.trim().to_owned()).filter(|name| name.contains(ip)).collect()
-}
-
 /// Waits until no thread for this address is left.
 fn no_thread_for(ip: &str) {
     let deadline = Instant::now() + DEADLINE;
-    while !threads_for(ip).is_empty() {
-        assert!(Instant::now() < deadline, "{:?}", threads_for(ip));
+    while !threads_named(ip).is_empty() {
+        assert!(Instant::now() < deadline, "{:?}", threads_named(ip));
         std::thread::yield_now();
     }
 }
@@ -126,7 +121,7 @@ fn a_later_registration_counts_and_outlives_the_one_before() {
 }
 
 #[test]
-fn who_wants_another_torrent_or_speaks_something_else_is_let_go_with_the_reason_in_the_log() {
+fn a_peer_that_wants_another_torrent_or_protocol_is_dropped_with_the_reason_in_the_log() {
     let listener = listener();
     let (events, inbox) = unbounded();
     let _registration = listener.register(InfoHash(HASH), events);
@@ -150,7 +145,7 @@ fn who_wants_another_torrent_or_speaks_something_else_is_let_go_with_the_reason_
 }
 
 #[test]
-fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
+fn silent_connections_keep_no_peer_out_and_the_oldest_go() {
     let listener = listener();
     let (events, inbox) = unbounded();
     let _registration = listener.register(InfoHash(HASH), events);
@@ -162,7 +157,7 @@ fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
         is_closed(oldest);
         log_capture::wait_for(oldest.local_addr().unwrap(), HangUp::TooManyHandshakes);
     }
-    assert!(threads_for("127.7.1.1").len() <= 256);
+    assert!(threads_named("127.7.1.1").len() <= 256);
     drop(listener);
     silent.iter().for_each(is_closed);
     no_thread_for("127.7.1.1");
@@ -242,12 +237,12 @@ fn one_port_serves_both_families_and_says_plain_addresses() {
     let _registration = listener.register(InfoHash(HASH), events);
     connect(&listener).write_all(&handshake(HASH)).unwrap();
     assert_eq!(incoming(&inbox).address.ip(), IpAddr::from([127, 0, 0, 1]));
-    // A host without IPv6 has nothing to show here.
-    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
-        let six = SocketAddr::from((Ipv6Addr::LOCALHOST, listener.port()));
-        TcpStream::connect_timeout(&six, DEADLINE).unwrap().write_all(&handshake(HASH)).unwrap();
-        assert_eq!(incoming(&inbox).address.ip(), IpAddr::from(Ipv6Addr::LOCALHOST));
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return skip("this host has no IPv6");
     }
+    let six = SocketAddr::from((Ipv6Addr::LOCALHOST, listener.port()));
+    TcpStream::connect_timeout(&six, DEADLINE).unwrap().write_all(&handshake(HASH)).unwrap();
+    assert_eq!(incoming(&inbox).address.ip(), IpAddr::from(Ipv6Addr::LOCALHOST));
 }
 
 #[test]
@@ -271,7 +266,7 @@ fn without_a_wish_the_port_is_one_of_the_usual_ones_while_they_last() {
 }
 
 #[test]
-fn with_an_address_of_our_own_nobody_comes_in_at_another() {
+fn with_a_bind_address_no_peer_comes_in_at_another() {
     log_capture::open();
     let ours = IpAddr::from([127, 7, 3, 1]);
     let listener = Listener::start(Ports::Exactly(0), BindAddress::only(ours)).unwrap();

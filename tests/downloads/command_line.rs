@@ -228,7 +228,7 @@ fn options_that_are_not_understood_code_28() {
 }
 
 #[test]
-fn nobody_to_ask_code_6() {
+fn no_peer_to_ask_code_6() {
     let setup = Setup::new(Sample::small());
     ends_with(&setup.get(&[], &[]), 6, "--peer HOST:PORT");
     assert_eq!(fs::read_dir(setup.output.path()).unwrap().count(), 0, "nothing is left behind");

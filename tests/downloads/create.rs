@@ -271,7 +271,7 @@ fn a_file_that_may_not_be_read_is_named_code_15() {
 fn an_interrupted_run_leaves_nothing_behind_code_7() {
     let work = WorkFolder::new();
     let large = fs::File::create(work.path("large")).unwrap();
-    // Islands of data, so that it takes long to read and little room.
+    // Islands of data, so that it takes long to read and needs little space.
     large.set_len(64 << 30).unwrap();
     for begin in (0..64_u64 << 30).step_by(16 << 20) {
         large.write_all_at(b"x", begin).unwrap();

@@ -36,7 +36,7 @@ fn teller(sample: &Sample, told: Vec<SocketAddr>, gate: Gate) -> ScriptedPeer {
     })
 }
 
-/// A port of a host that nobody else uses.
+/// A port that no program uses at any address of this host.
 fn free_port() -> u16 {
     TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
 }
@@ -49,7 +49,7 @@ fn in_a_chain_of_three_the_ends_find_each_other_through_the_middle() {
     let torrent = sample.write_torrent(folder.path());
     let torrent = Path::new(&torrent);
     let (port, knows) = (free_port(), third.address.to_string());
-    // So slow that nobody gets the payload from it.
+    // So slow that no peer gets the payload from it.
     let slow = ["--down-limit", "4K", "--port", &port.to_string(), "--peer", &knows];
     let second = Instance::get(torrent, outputs[0].path(), &slow);
     second.wait_for("1 peer");
@@ -75,10 +75,10 @@ fn a_peer_that_another_named_is_downloaded_from() {
 }
 
 #[test]
-fn of_ten_thousand_named_peers_a_hundred_are_kept() {
+fn a_hundred_of_ten_thousand_named_peers_are_kept() {
     log_capture::open();
     let sample = Sample::small();
-    // On this host, where nobody listens.
+    // On this host, where no program listens.
     let many = (0..10_000_u16).map(|number| {
         let [high, low] = number.to_be_bytes();
         SocketAddr::from(([127, 200, high, low], 1))
@@ -92,7 +92,7 @@ fn of_ten_thousand_named_peers_a_hundred_are_kept() {
 }
 
 #[test]
-fn one_victim_is_not_tried_at_a_hundred_ports() {
+fn one_address_is_not_tried_at_a_hundred_ports() {
     log_capture::open();
     let sample = Sample::small();
     let gate = Gate::new();
@@ -106,7 +106,7 @@ fn one_victim_is_not_tried_at_a_hundred_ports() {
 }
 
 #[test]
-fn who_never_stops_to_tell_of_peers_is_heard_a_few_times_only() {
+fn a_peer_that_never_stops_telling_of_peers_is_heard_a_few_times_only() {
     let sample = Sample::small();
     let trap = ScriptedPeer::honest(&sample);
     let too_late = trap.address();
@@ -139,7 +139,7 @@ fn a_private_torrent_has_no_peers_but_those_of_its_trackers() {
 }
 
 #[test]
-fn nothing_is_told_and_nothing_believed_where_the_user_does_not_wish_it() {
+fn no_pex_means_that_nothing_is_told_and_nothing_believed() {
     let sample = Sample::small();
     let trap = ScriptedPeer::honest(&sample);
     let told = trap.address();
@@ -189,7 +189,7 @@ fn ask_for(talk: &mut Talk, piece: u32) -> Vec<u8> {
 }
 
 #[test]
-fn the_metadata_is_given_to_whoever_asks_and_has_the_info_hash() {
+fn metadata_is_given_on_request_and_has_the_info_hash() {
     let sample = two_pieces();
     let seeder = Seeder::start(&sample, &["--up-limit", "200K"]);
     let mut talk = seeder.meet(MODERN);
@@ -215,7 +215,7 @@ fn the_metadata_is_given_to_whoever_asks_and_has_the_info_hash() {
 }
 
 #[test]
-fn who_uploads_nothing_gives_no_metadata() {
+fn a_seed_that_uploads_nothing_gives_no_metadata() {
     let sample = two_pieces();
     let seeder = Seeder::start(&sample, &["--up-limit", "0"]);
     let mut talk = seeder.meet(MODERN);
@@ -233,7 +233,7 @@ fn a_flood_of_requests_for_metadata_ends_and_others_are_served() {
     let mut flood = Vec::new();
     let request = MetadataMessage::Request(0).to_wire();
     (0..100_000).for_each(|_| Message::Extended(UT_METADATA, &request).write_to(&mut flood));
-    // That we are hung up on in the middle is expected.
+    // That femtotorrent hangs up in the middle is expected.
     let _ = hostile.say_bytes(&flood);
     seeder.says_of(hostile.address(), Violation::MetadataRequestFlood);
     leech(&mut seeder.meet(FAST)).unwrap();

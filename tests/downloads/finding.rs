@@ -64,7 +64,7 @@ fn two_programs_with_nothing_else_find_each_other_on_the_local_network() {
 #[test]
 fn who_comes_first_is_found_by_the_seed_that_comes_later() {
     let shared = Shared::new("first the leecher.bin");
-    // It knows of nobody but us, and says when it has begun.
+    // It knows no peer but us, and says when it has begun.
     let (tracker, output) = (Tracker::start(&[]), TestFolder::new());
     let link = format!("{}&tr={}", link(&shared.sample), tracker.url());
     let instance = Instance::get_in_public(link.as_ref(), output.path(), &["--no-dht"]);

@@ -1,5 +1,5 @@
 //! Peers that mean harm or are broken: each is dropped for a reason that is told, what it was asked
-//! for comes from somebody else, and the download completes.
+//! for comes from another peer, and the download completes.
 
 use std::fmt::Display;
 use std::io;
@@ -41,8 +41,8 @@ fn is_dropped_when_asked(
     });
 }
 
-/// Runs a script in front of an honest life, which the peer is given.
-fn is_borne(script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
+/// Runs a script before and during an honest exchange, and expects that the peer is kept.
+fn is_tolerated(script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
     let sample = sample();
     let peer = ScriptedPeer::seed(&sample).speaking(MODERN).choking().then(move |talk| {
         script(talk)?;
@@ -123,7 +123,7 @@ fn a_block_that_the_torrent_does_not_have() {
 }
 
 #[test]
-fn a_block_that_nobody_asked_for() {
+fn a_block_that_we_did_not_ask_for() {
     let reason = Violation::UnaskedBlock;
     is_dropped(reason, |talk| {
         talk.greet(FAST)?;
@@ -201,7 +201,7 @@ fn wrong_data_is_banned_when_it_came_from_one_peer_alone() {
 }
 
 #[test]
-fn whoever_does_not_answer_the_handshake() {
+fn a_handshake_that_is_not_answered() {
     let silence = std::thread::spawn(|| is_dropped(Wait::Handshake, |_| Ok(())));
     let loris = std::thread::spawn(|| {
         is_dropped(Wait::Handshake, |talk| {
@@ -220,7 +220,7 @@ fn whoever_does_not_answer_the_handshake() {
 }
 
 #[test]
-fn a_handshake_of_somebody_else() {
+fn a_handshake_of_another_torrent_of_ourselves_or_of_another_protocol() {
     is_dropped(PeerError::OtherTorrent, |talk| {
         talk.hear_handshake()?;
         talk.say_handshake(MODERN, [9; 20], *b"-SC0001-abcdefghijkl")
@@ -250,8 +250,8 @@ fn a_connection_that_is_closed_at_once() {
 }
 
 #[test]
-fn a_hundred_thousand_haves_are_borne() {
-    is_borne(|talk| {
+fn a_hundred_thousand_haves_are_tolerated() {
+    is_tolerated(|talk| {
         let mut haves = Vec::new();
         (0..100_000).for_each(|count| Message::Have(count % 5).write_to(&mut haves));
         talk.say_bytes(&haves)
@@ -262,7 +262,7 @@ fn a_hundred_thousand_haves_are_borne() {
 fn a_flood_of_requests_that_are_choked() {
     is_dropped(Violation::RequestsWhileChoked, |talk| {
         talk.greet(PLAIN)?;
-        // Who is not interested is never unchoked.
+        // A peer that is not interested is never unchoked.
         let mut requests = Vec::new();
         for _ in 0..100_000 {
             let wanted = BlockRequest { index: 1, begin: 0, length: 16_384 };
@@ -274,8 +274,8 @@ fn a_flood_of_requests_that_are_choked() {
 }
 
 #[test]
-fn words_that_we_do_not_know_are_borne() {
-    is_borne(|talk| {
+fn messages_that_we_do_not_know_are_tolerated() {
+    is_tolerated(|talk| {
         for garbage in [&b"garbage"[..], b"d", b"i-0e", b"le", b"d1:m1:xe", b"d4:reqqi-1ee", &[0xff; 9000]] {
             talk.say(Message::Extended(0, garbage))?;
             talk.say(Message::Extended(77, garbage))?;
@@ -291,7 +291,7 @@ fn words_that_we_do_not_know_are_borne() {
 }
 
 #[test]
-fn a_peer_that_refuses_what_it_was_never_asked_for_is_borne() {
+fn a_peer_that_rejects_what_it_was_never_asked_for_is_tolerated() {
     let sample = sample();
     let peer = ScriptedPeer::seed(&sample).speaking(FAST).choking().then(move |talk| {
         for begin in [0, 16_384, 32_768] {
@@ -305,15 +305,15 @@ fn a_peer_that_refuses_what_it_was_never_asked_for_is_borne() {
 }
 
 #[test]
-fn an_absurd_request_queue_is_brought_to_reason() {
+fn an_absurd_request_queue_is_brought_into_bounds() {
     for reqq in ["0", "4294967296", "-7", "99999999999999999999999"] {
         let said = format!("d4:reqqi{reqq}ee");
-        is_borne(move |talk| talk.say(Message::Extended(0, said.as_bytes())));
+        is_tolerated(move |talk| talk.say(Message::Extended(0, said.as_bytes())));
     }
 }
 
 #[test]
-fn a_verdict_on_a_piece_is_heard_although_the_next_frame_is_bad() {
+fn the_verdict_on_a_piece_counts_although_the_next_frame_is_bad() {
     // Whichever of the two is noticed first ends the connection.
     download_beside_honest(&sample(), Known::Torrent, |talk| {
         talk.greet(FAST)?;
@@ -335,34 +335,34 @@ fn a_verdict_on_a_piece_is_heard_although_the_next_frame_is_bad() {
 }
 
 #[test]
-fn of_those_who_made_a_wrong_piece_together_the_liar_is_found() {
+fn the_peer_whose_block_was_wrong_is_found_among_those_of_one_piece() {
     log_capture::open();
     let length = 64 * BLOCK_LENGTH;
     let sample = Sample::single(2 * length as usize, length);
-    let (both_asked, liar_is_gone) = (Rendezvous::of(2), Gate::new());
-    let start = |lies: bool| {
+    let (both_asked, corrupt_is_gone) = (Rendezvous::of(2), Gate::new());
+    let start = |corrupt: bool| {
         ScriptedPeer::seed(&sample).speaking(MODERN).having(|piece| piece == 0).then(move |talk| {
             let first = talk.next_request()?;
             both_asked.wait()?;
-            if lies && talk.turn == 0 {
+            if corrupt && talk.turn == 0 {
                 talk.send_data(first, &vec![7; first.length as usize])?;
-                // It tells the truth from now on, which does not help it.
+                // It sends the right bytes from now on, which does not help it.
                 let end = talk.serve();
-                liar_is_gone.open();
+                corrupt_is_gone.open();
                 return end;
             }
             talk.send(first)?;
             talk.serve()
         })
     };
-    let (liar, honest) = (start(true), start(false));
+    let (corrupt, honest) = (start(true), start(false));
     let of_the_rest = ScriptedPeer::seed(&sample)
         .speaking(MODERN)
         .having(|piece| piece == 1)
-        .unchoking_after(liar_is_gone)
+        .unchoking_after(corrupt_is_gone)
         .serving();
-    Download::start(&sample, &[&liar, &honest, &of_the_rest]).complete(&sample);
-    log_capture::wait_for(liar.address(), HangUp::WrongData);
-    assert_eq!(honest.record().connections, 1, "who told the truth is kept");
+    Download::start(&sample, &[&corrupt, &honest, &of_the_rest]).complete(&sample);
+    log_capture::wait_for(corrupt.address(), HangUp::WrongData);
+    assert_eq!(honest.record().connections, 1, "the honest one is kept");
     assert!(honest.record().served > 0);
 }

@@ -1,5 +1,5 @@
-//! Peers that ask for what they must not, too much of it, or never take it: each is dropped for a reason
-//! that is told, or borne, in bounded memory, while an honest leecher beside them is served.
+//! Peers that ask for what they must not, too much of it, or never read it: each is dropped for a reason
+//! that is told, or tolerated, in bounded memory, while an honest leecher beside them is served.
 
 use std::net::TcpStream;
 
@@ -127,7 +127,7 @@ fn interest_that_comes_and_goes_a_hundred_thousand_times() {
 }
 
 #[test]
-fn whoever_never_reads_what_it_asked_for() {
+fn peers_that_never_read_what_they_asked_for() {
     let sample = sample();
     let seeder = Seeder::start(&sample, &[]);
     let deaf: Vec<Talk> = (0..3)

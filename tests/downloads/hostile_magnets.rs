@@ -1,4 +1,4 @@
-//! Peers that mean harm while nothing but the info-hash is known: each is dropped or borne, and the honest
+//! Peers that mean harm while nothing but the info-hash is known: each is dropped or tolerated, and the honest
 //! peer gives metadata and payload.
 
 use femtotorrent::message::{HangUp, Violation};
@@ -70,7 +70,7 @@ fn sizes_that_metadata_cannot_have() {
 }
 
 #[test]
-fn whoever_has_no_metadata_or_does_not_say_how_much() {
+fn peers_that_have_no_metadata_or_do_not_say_how_much() {
     let reason = HangUp::NoMetadata;
     for size in [0, -1, i128::from(i64::MIN)] {
         is_dropped(reason, move |talk| claim(talk, size));
@@ -100,7 +100,7 @@ fn a_wrong_size_and_bytes_that_fit_it() {
 }
 
 #[test]
-fn pieces_that_nobody_asked_for_or_of_another_length_or_size() {
+fn pieces_that_we_did_not_ask_for_or_of_another_length_or_size() {
     let unasked = Violation::UnaskedMetadata;
     is_dropped_when_asked(unasked, |talk, info, _| give(talk, 99, info.len() as u64, &[1; 16_384]));
     is_dropped_when_asked(unasked, |talk, info, _| give(talk, u32::MAX, info.len() as u64, &[1; 16_384]));
@@ -120,7 +120,7 @@ fn pieces_that_nobody_asked_for_or_of_another_length_or_size() {
 }
 
 #[test]
-fn whoever_refuses_every_piece() {
+fn a_peer_that_rejects_every_piece() {
     is_dropped_when_asked(HangUp::RejectsMetadata, |talk, _, piece| {
         refuse(talk, piece)?;
         loop {
@@ -154,7 +154,7 @@ fn frames_that_cannot_be() {
 }
 
 #[test]
-fn words_about_metadata_that_mean_nothing_are_borne() {
+fn messages_about_metadata_that_mean_nothing_are_tolerated() {
     let sample = Sample::small();
     let peer = whole_at("127.0.0.1", &sample, |talk| {
         for body in [&b""[..], b"x", b"le", b"d8:msg_typei9e5:piecei0ee", b"d8:msg_typei0e5:piecei0ee"] {
@@ -172,7 +172,7 @@ fn words_about_metadata_that_mean_nothing_are_borne() {
 #[test]
 fn one_that_mixes_bad_pieces_among_those_of_honest_peers() {
     let sample = with_long_metadata();
-    let liar = ScriptedPeer::start(&sample, move |talk| {
+    let fake = ScriptedPeer::start(&sample, move |talk| {
         let info = info(&talk.sample);
         talk.greet(MODERN)?;
         claim(talk, info.len() as i128)?;
@@ -184,11 +184,11 @@ fn one_that_mixes_bad_pieces_among_those_of_honest_peers() {
         }
     });
     let honest = [whole(&sample), whole(&sample)];
-    Download::by_link(&sample, &[&liar, &honest[0], &honest[1]]).complete(&sample);
+    Download::by_link(&sample, &[&fake, &honest[0], &honest[1]]).complete(&sample);
 }
 
 #[test]
-fn peers_that_never_answer_keep_nobody_waiting() {
+fn peers_that_never_answer_do_not_delay_the_metadata() {
     let sample = with_long_metadata();
     let silent: Vec<ScriptedPeer> = (0..24)
         .map(|number| {
@@ -210,24 +210,24 @@ fn peers_that_never_answer_keep_nobody_waiting() {
 #[test]
 fn metadata_of_a_usual_size_finds_room_beside_what_many_claim_and_never_complete() {
     let honest = info(&with_long_metadata());
-    let mut gathering = MetadataAssembly::new(InfoHash(Sha1::digest(&honest).into()));
-    for (liar, size) in [(1, 31), (2, 31), (3, 30), (4, 30)] {
-        gathering.joined(liar, size * MIB as u64).unwrap();
+    let mut assembly = MetadataAssembly::new(InfoHash(Sha1::digest(&honest).into()));
+    for (fake, size) in [(1, 31), (2, 31), (3, 30), (4, 30)] {
+        assembly.joined(fake, size * MIB as u64).unwrap();
     }
-    for liar in [3, 1] {
-        while let Some(piece) = gathering.next(liar) {
+    for fake in [3, 1] {
+        while let Some(piece) = assembly.next(fake) {
             // The first is never sent.
             if piece > 0 {
-                gathering.came(liar, piece, None, &[7; 16_384]);
+                assembly.came(fake, piece, None, &[7; 16_384]);
             }
         }
     }
-    gathering.joined(99, honest.len() as u64).unwrap();
+    assembly.joined(99, honest.len() as u64).unwrap();
     let mut verdict = Verdict::Kept;
     while verdict != Verdict::Complete {
-        let piece = gathering.next(99).expect("there is room for it");
+        let piece = assembly.next(99).expect("there is room for it");
         let bytes = honest.chunks(16_384).nth(piece as usize).unwrap();
-        verdict = gathering.came(99, piece, None, bytes);
+        verdict = assembly.came(99, piece, None, bytes);
     }
 }
 
@@ -235,7 +235,7 @@ fn metadata_of_a_usual_size_finds_room_beside_what_many_claim_and_never_complete
 fn twenty_that_claim_31_mib_and_send_garbage_take_bounded_memory_and_time() {
     let sample = Sample::small();
     let (sent, much) = (Arc::new(AtomicUsize::new(0)), Gate::new());
-    let liars: Vec<ScriptedPeer> = (0..20)
+    let fakes: Vec<ScriptedPeer> = (0..20)
         .map(|_| {
             let sent = Arc::clone(&sent);
             ScriptedPeer::start(&sample, move |talk| {
@@ -257,7 +257,7 @@ fn twenty_that_claim_31_mib_and_send_garbage_take_bounded_memory_and_time() {
     let mut arguments = vec!["get".to_owned(), link(&sample), "--no-listen".to_owned()];
     // So that its memory can be looked at.
     arguments.extend(["--seed".to_owned(), "-o".to_owned(), folder.path().to_str().unwrap().to_owned()]);
-    let peers = liars.iter().chain([&honest]);
+    let peers = fakes.iter().chain([&honest]);
     arguments.extend(peers.flat_map(|peer| ["--peer".to_owned(), peer.address().to_string()]));
     let program = Program::start(arguments);
     program.wait_for(LIMIT, |line| line.contains("seeding").then_some(()));

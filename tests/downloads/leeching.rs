@@ -1,5 +1,5 @@
-//! What peers get from us that connect and keep to the protocol: which messages come when, and that
-//! each block is the right one.
+//! What we give to peers that connect to us and keep to the protocol: which messages come when, and that each
+//! block is the right one.
 
 use femtotorrent::message::HangUp;
 use femtotorrent::metainfo::InfoHash;
@@ -21,7 +21,7 @@ use femtotorrent::strategy::allowed_fast;
 use femtotorrent::wire::{BlockRequest, Message};
 
 #[test]
-fn whoever_is_interested_is_unchoked_and_gets_every_block_the_short_last_one_too() {
+fn an_interested_peer_is_unchoked_and_gets_every_block_even_the_short_last_one() {
     let sample = Sample::small();
     let seeder = Seeder::start(&sample, &[]);
     for reserved in [PLAIN, FAST, MODERN] {
@@ -114,15 +114,15 @@ fn what_was_cancelled_is_refused_and_the_rest_is_served() {
 }
 
 #[test]
-fn whoever_is_choked_is_told_which_requests_come_to_nothing() {
+fn a_peer_that_is_choked_is_told_which_requests_come_to_nothing() {
     let sample = Sample::single(40 * 32_768, 32_768);
-    // More peers than slots, so that somebody has to give way when others have waited for their turn.
+    // More peers than slots, so that one has to give way when others have waited for their turn.
     let seeder = Seeder::start(&sample, &["--up-limit", "64K"]);
     let (tell, told) = channel();
     for _ in 0..8 {
         let (mut talk, tell) = (seeder.meet(FAST), tell.clone());
         std::thread::spawn(move || {
-            // Who waits for its turn in vain has nothing to tell.
+            // A peer that waits for its turn in vain has nothing to tell.
             let _ = answers_around_a_choke(&mut talk).map(|answers| tell.send(answers));
         });
     }
@@ -175,7 +175,7 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
         talk.say(Message::Have(piece)).unwrap();
     }
 
-    // libtorrent hangs up on who has nothing and wants nothing.
+    // libtorrent hangs up on a peer that has nothing and wants nothing.
     let mut modern = seeder.meet(MODERN);
     modern.wait_for(&Said::HaveNone).unwrap();
     let Said::Extended(handshake) = modern.next().unwrap() else { panic!("no extension handshake") };

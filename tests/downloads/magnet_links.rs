@@ -31,7 +31,7 @@ fn path(folder: &TestFolder, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_owned()
 }
 
-/// Runs a command with these arguments and these peers, at which nobody can come by.
+/// Runs a command with these arguments and these peers, and no port for others to come in at.
 fn run(arguments: &[&str], peers: &[&ScriptedPeer]) -> Outcome {
     let mut all: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     all.extend(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.address().to_string()]));
@@ -98,7 +98,7 @@ fn show_saves_a_torrent_with_the_trackers_of_the_link_and_replaces_none() {
     let asked = peer.record().connections;
     ends_with(&run(&["show", &link, "--save", &file], &[]), 13, "choose another name with --save");
     assert_eq!(fs::read(&file).unwrap(), before);
-    assert_eq!(peer.record().connections, asked, "it is seen before anybody is asked");
+    assert_eq!(peer.record().connections, asked, "it is seen before any peer is asked");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     ends_with(&run(&["show", &link, "--save", &path(&folder, "no/where")], &[]), 16, "no/where");
     ends_with(&run(&["show", &file], &[]), 0, &hex(sample.info_hash()));
@@ -182,7 +182,7 @@ fn verify_needs_the_torrent_itself_and_says_how_to_have_it_code_28() {
 }
 
 #[test]
-fn a_magnet_without_anybody_to_ask_code_6() {
+fn a_magnet_without_a_peer_to_ask_code_6() {
     let link = link(&Sample::small());
     for command in ["get", "show", "seed"] {
         ends_with(&run(&[command, &link], &[]), 6, "--peer HOST:PORT");
@@ -204,7 +204,7 @@ fn a_link_to_a_torrent_that_was_named_before_is_left_out() {
 }
 
 #[test]
-fn a_name_that_somebody_wrote_into_the_link_is_shown_safely_and_is_no_path() {
+fn a_name_in_the_link_is_shown_safely_and_is_no_path() {
     let sample = Sample::small();
     let peer = whole(&sample);
     for name in ["%1b[2J%1b]0;x%07", "..%2f..%2fetc%2fpasswd", "a%00b%0ac%e2%80%ae", &"x".repeat(10_000)] {
@@ -289,7 +289,7 @@ fn is_listening(id: u32) -> bool {
     })
 }
 
-/// A download of a magnet that knows nobody but a tracker, at an address of its own, and where it listens.
+/// A download of a magnet that knows only a tracker, at an address of its own, and where it listens.
 fn waiting(sample: &Sample, folder: &TestFolder, tracker: &Tracker) -> (Instance, SocketAddr) {
     let link = format!("{}&tr={}", link(sample), tracker.url());
     let instance = Instance::get(link.as_ref(), folder.path(), &["-v"]);
@@ -304,7 +304,8 @@ fn a_seed_that_comes_to_us_gives_metadata_and_payload_over_that_connection() {
         let (sample, folder, tracker) = (sample, TestFolder::new(), Tracker::start(&[]));
         let (instance, address) = waiting(&sample, &folder, &tracker);
         let is_private = sample.metainfo().private;
-        // Of a private torrent nobody knows who sent it here: it has to come again.
+        // A private torrent takes peers from its trackers only, and we did not know where this one comes from: it
+        // has to come again.
         for turn in 0..=usize::from(is_private) {
             let mut talk = Talk::dial(address, &sample);
             talk.introduce(MODERN).unwrap();
@@ -321,7 +322,7 @@ fn a_seed_that_comes_to_us_gives_metadata_and_payload_over_that_connection() {
 }
 
 #[test]
-fn those_who_come_and_give_nothing_do_not_keep_us_from_those_who_are_named() {
+fn incoming_peers_that_give_nothing_do_not_keep_us_from_named_ones() {
     let (sample, folder) = (Sample::small(), TestFolder::new());
     let tracker = Tracker::start(&[]);
     let (gate, peer_at_last) = (Gate::new(), Ipv4Addr::LOCALHOST);

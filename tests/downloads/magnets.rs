@@ -152,7 +152,7 @@ fn a_tracker_of_the_link_names_the_peer_and_hears_of_one_start_and_one_end() {
     assert_eq!(peer.record().connections, 1);
     let heard = heard(&tracker);
     assert_eq!((heard.len(), heard[0].0.as_str()), (3, "started"), "{heard:?}");
-    // Who misses nothing would be taken for a seed.
+    // A client that misses nothing would be taken for a seed.
     assert_ne!(heard[0].1, "0");
     assert_eq!(heard[1..], [pair("completed", "0"), pair("stopped", "0")]);
 }
@@ -207,7 +207,7 @@ fn a_tracker_of_the_user_and_its_peers_are_left_when_the_torrent_turns_out_to_be
     let asked = Gate::new();
     let (wrong, right) = (whole_at("127.0.0.1", &sample, move |_| asked.pass()), whole(&sample));
     let (foreign, own) = (Tracker::start(&[wrong.address()]), Tracker::start(&[right.address()]));
-    // So that it is the other one's peer that gives the metadata: until then nobody can know.
+    // So that the other tracker's peer gives the metadata: until then we cannot know that the torrent is private.
     own.script(Reply::Body(b"d8:intervali1800e5:peers0:e".to_vec()));
     let link = format!("{}&tr={}", link(&sample), own.url());
     let download = Download::with(&sample, &[], TestFolder::new(), |job| {

@@ -1,5 +1,5 @@
-//! Whole downloads and uploads over real sockets: from and to peers of every temper, peers that mean
-//! harm, and as a user starts them.
+//! Whole downloads and uploads over real sockets: from and to peers that behave well or badly, and as a user
+//! starts them.
 
 #![cfg(test)]
 

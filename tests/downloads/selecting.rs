@@ -45,7 +45,7 @@ fn only_the_pieces_of_the_selected_files_are_fetched_and_later_the_rest() {
     let folder = download.folder;
     assert!(there(folder.path(), "second").unwrap() == sample.payload[200_000..350_000]);
     assert_eq!(there(folder.path(), "third"), None);
-    // The tracker must not count as a seed who lacks something.
+    // The tracker must not count a client that lacks something as a seed.
     let said = tracker.wait_for(2);
     let said: Vec<_> = said.iter().map(|one| (one.get("event"), one.get("left"))).collect();
     let all = sample.payload.len().to_string();

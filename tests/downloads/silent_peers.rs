@@ -1,5 +1,5 @@
-//! Peers that die, fall silent or are late: their blocks come from another peer, and the end game says what it
-//! needs no more.
+//! Peers that die, fall silent or are late: their blocks come from another peer, and the end game says which
+//! blocks it no longer needs.
 
 use std::collections::HashSet;
 
@@ -109,7 +109,7 @@ fn a_silent_peer_cannot_hold_the_memory_for_long() {
 }
 
 #[test]
-fn a_piece_that_nobody_can_finish_gives_its_memory_to_another() {
+fn a_piece_that_no_peer_can_finish_gives_its_memory_to_another() {
     let sample = Sample::small();
     let (gone, rest_is_there) = (Gate::new(), Gate::new());
     let only_source_of_the_last = ScriptedPeer::start(&sample, move |talk| {
@@ -185,11 +185,11 @@ fn a_peer_whose_requests_were_all_cancelled_is_asked_again() {
         }
         talk.serve()
     });
-    let liar = ScriptedPeer::seed(&sample).unchoking_after(asked).then(move |talk| {
+    let corrupt = ScriptedPeer::seed(&sample).unchoking_after(asked).then(move |talk| {
         loop {
             let wanted = talk.next_request()?;
             talk.send_data(wanted, &vec![9; wanted.length as usize])?;
         }
     });
-    Download::start(&sample, &[&slow, &liar]).complete(&sample);
+    Download::start(&sample, &[&slow, &corrupt]).complete(&sample);
 }

@@ -1,4 +1,4 @@
-//! Peer exchange (BEP 11) in a chain of three, where the middle is so slow that nobody gets the payload from
+//! Peer exchange (BEP 11) in a chain of three, where the middle is so slow that no peer gets the payload from
 //! it: one end has to find the other by what the middle says.
 
 use std::net::Ipv4Addr;

@@ -135,14 +135,14 @@ impl Foreign {
         tracker
     }
 
-    /// Waits until this tracker knows so many seeders.
+    /// Waits until this tracker knows this many seeders.
     pub fn wait_for_seeders(&self, info_hash: &str, count: u32) {
         wait_until("the seeders announce themselves", || {
             scrape(self.address, info_hash, "8:completei") == Some(count)
         });
     }
 
-    /// Waits until this tracker knows so many leechers.
+    /// Waits until this tracker knows this many leechers.
     pub fn wait_for_leechers(&self, info_hash: &str, count: u32) {
         wait_until("the leechers announce themselves", || {
             scrape(self.address, info_hash, "10:incompletei") == Some(count)

@@ -12,7 +12,7 @@ use crate::support::instance::Instance;
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Downloads by a link, with these arguments, and compares. At an address of its own: libtorrent, which
-/// finds itself at a tracker and connects to itself from 127.0.0.1, then takes nobody from there.
+/// finds itself at a tracker and connects to itself from 127.0.0.1, then takes no peer from there.
 fn fetch(payload: &Payload, link: &str, arguments: &[&str]) {
     let output = Folder::new();
     let outcome = Instance::get(link.as_ref(), output.path(), arguments).program.finish(LIMIT);

@@ -136,7 +136,7 @@ fn opentracker_introduces_a_seeder_over_udp_and_says_how_many_there_are() {
     tracker.wait_for_seeders(&info_hash, 1);
     let (torrent, output) = (payload.torrent(), Folder::new());
     // At an address of its own: libtorrent, which finds itself at the tracker and connects to itself from
-    // 127.0.0.1, then takes nobody from there.
+    // 127.0.0.1, then takes no peer from there.
     let outcome = Instance::get(&torrent, output.path(), &[]).program.finish(LIMIT);
     assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
     payload.assert_identical(output.path());

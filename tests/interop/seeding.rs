@@ -53,7 +53,7 @@ fn six_programs_finish_although_the_seed_leaves_when_one_copy_is_out() {
     let foreign = [transmission, Leecher::aria2(&payload), Leecher::libtorrent(&payload, &[])];
     let folders = [Folder::new(), Folder::new()];
     let ours = folders.each_ref().map(|folder| Instance::get(&torrent, folder.path(), &["--seed"]));
-    // Slow enough that nobody can have everything before the others have something.
+    // Slow enough that no leecher can have everything before the others have something.
     let (seed, _) = Instance::seed(&torrent, &payload.complete(), &["--up-limit", "8M"]);
 
     let copies = foreign.iter().map(Leecher::output).chain(folders.iter().map(Folder::path));

@@ -71,7 +71,7 @@ struct Shared {
 struct State {
     asked: Vec<Asked>,
     script: VecDeque<ScriptedFault>,
-    /// The connection ids that were given out, and to whom.
+    /// The connection ids that were given out, and to which address.
     known: HashMap<u64, SocketAddr>,
     ends: bool,
 }

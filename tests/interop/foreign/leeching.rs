@@ -2,7 +2,7 @@
 //!
 //! All find their peers through the torrent's trackers, libtorrent also through its command line. Each
 //! announces the address that it connects from. Transmission takes no peers from 127.0.0.0/8 out of a
-//! tracker's answer: whoever is to meet it must connect to it.
+//! tracker's answer: a peer that is to meet it must connect to it.
 
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +26,7 @@ impl Leecher {
         Self::libtorrent_at(payload, peers, 0)
     }
 
-    /// The same at so many bytes a second (0: no limit).
+    /// The same at this many bytes a second (0: no limit).
     pub fn libtorrent_at(payload: &Payload, peers: &[SocketAddr], rate: u64) -> Self {
         let host = Ipv4Addr::new(127, 0, 0, 101);
         let output = Folder::new();
@@ -76,7 +76,7 @@ impl Leecher {
         Self { program, output, complete }
     }
 
-    /// Transmission, to which somebody must connect.
+    /// Transmission, which a peer must connect to.
     pub fn transmission(payload: &Payload) -> Self {
         let output = Folder::new();
         let program = Foreign::transmission_in(payload, output.path(), 0);
