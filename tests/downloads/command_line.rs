@@ -310,7 +310,7 @@ fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
         kill_process(Pid::from_child(&program.child), signal).unwrap();
         let outcome = program.finish(LIMIT);
         never.open();
-        ends_with(&outcome, 7, "the same command goes on from there");
+        ends_with(&outcome, 7, "run the same command again to continue");
         let rest = ScriptedPeer::honest(&setup.sample);
         ends_with(&setup.get(&[&rest], &[]), 0, "done");
         setup.sample.assert_downloaded(setup.output.path());
