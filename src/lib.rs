@@ -9,6 +9,7 @@
 //!
 //! Imports go up this list and never down.
 //!
+//! - [`address`]: addresses of peers: their family, their compact bytes, how far they reach.
 //! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
 //! - [`metainfo`]: `.torrent` files and magnet links. The info-hash, the files, paths that are safe to write.
 //! - [`wire`]: the peer protocol, bytes to values and back.
@@ -28,8 +29,8 @@
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
 //! - [`cli`]: arguments, progress, exit codes. `cli/demo/` is also a seeder in a hundred lines.
 //!
-//! [`text`] makes strangers' words fit to print, for every room. `wire`, `metainfo`, `piece`, `strategy` and
-//! the node of the hash table touch no socket, file, thread or channel: they are plain functions with plain
+//! [`text`] makes strangers' words fit to print, for every room. `address`, `wire`, `metainfo`, `piece`, `strategy`
+//! and the node of the hash table touch no socket, file, thread or channel: they are plain functions with plain
 //! tests.
 //!
 //! # The threads
@@ -82,6 +83,7 @@
 //! 3. `metainfo/magnet.rs` makes a torrent of it, and the run goes on as any other.
 //! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.
 
+pub mod address;
 pub mod bencode;
 pub mod cli;
 pub mod discovery;

@@ -23,6 +23,7 @@ use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::{MODERN, PLAIN, Talk};
 use femtotorrent::magnet::{MetadataAssembly, Verdict};
+use femtotorrent::piece::PeerKey;
 use femtotorrent::wire::Message;
 use sha1::{Digest, Sha1};
 
@@ -212,22 +213,22 @@ fn metadata_of_a_usual_size_finds_room_beside_what_many_claim_and_never_complete
     let honest = info(&with_long_metadata());
     let mut assembly = MetadataAssembly::new(InfoHash(Sha1::digest(&honest).into()));
     for (fake, size) in [(1, 31), (2, 31), (3, 30), (4, 30)] {
-        assembly.joined(fake, size * MIB as u64).unwrap();
+        assembly.joined(PeerKey(fake), size * MIB as u64).unwrap();
     }
     for fake in [3, 1] {
-        while let Some(piece) = assembly.next(fake) {
+        while let Some(piece) = assembly.next(PeerKey(fake)) {
             // The first is never sent.
             if piece > 0 {
-                assembly.came(fake, piece, None, &[7; 16_384]);
+                assembly.received(PeerKey(fake), piece, None, &[7; 16_384]);
             }
         }
     }
-    assembly.joined(99, honest.len() as u64).unwrap();
+    assembly.joined(PeerKey(99), honest.len() as u64).unwrap();
     let mut verdict = Verdict::Kept;
     while verdict != Verdict::Complete {
-        let piece = assembly.next(99).expect("there is room for it");
+        let piece = assembly.next(PeerKey(99)).expect("there is room for it");
         let bytes = honest.chunks(16_384).nth(piece as usize).unwrap();
-        verdict = assembly.came(99, piece, None, bytes);
+        verdict = assembly.received(PeerKey(99), piece, None, bytes);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::MODERN;
 use crate::support::tracker::Tracker;
-use femtotorrent::swarm::{Goals, RunEnd};
+use femtotorrent::swarm::{RunEnd, SeedGoals};
 
 const PIECE: u32 = 64 * 1024;
 
@@ -78,7 +78,7 @@ fn what_was_selected_is_seeded_when_it_is_there_and_nothing_more_is_fetched() {
         let peer = ScriptedPeer::honest(&sample);
         let download = Download::with(&sample, &[&peer], folder, |job| {
             job.selected = vec![0..=0];
-            job.giving.seeding = Some(Goals { time: Some(Default::default()), ratio: None });
+            job.uploads.seeding = Some(SeedGoals { time: Some(Default::default()), ratio: None });
         });
         let outcome = download.end().unwrap();
         assert_eq!((outcome.end, outcome.snapshot.seeding), (RunEnd::Done, true));

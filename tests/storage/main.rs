@@ -1,0 +1,16 @@
+//! The storage on a real file system: what is written where, what is kept, what is refused, and
+//! what is never touched.
+
+#![cfg(test)]
+
+mod sample;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod creating;
+mod foreign;
+mod obstacles;
+mod resuming;
+mod selecting;
+mod verifying;
+mod writing;
