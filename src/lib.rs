@@ -29,9 +29,9 @@
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
 //! - [`cli`]: arguments, progress, exit codes. `cli/demo/` is also a seeder in a hundred lines.
 //!
-//! [`text`] makes strangers' words fit to print, for every room. `address`, `wire`, `metainfo`, `piece`, `strategy`
-//! and the node of the hash table touch no socket, file, thread or channel: they are plain functions with plain
-//! tests.
+//! [`text`] makes strangers' words fit to print, and [`thread`] starts threads, for every module. `address`,
+//! `wire`, `metainfo`, `piece`, `strategy` and the node of the hash table touch no socket, file, thread or
+//! channel: they are plain functions with plain tests.
 //!
 //! # The threads
 //!
@@ -77,7 +77,7 @@
 //! # And a magnet link to its first block
 //!
 //! 1. `session/metadata.rs` has `session/peer_sources.rs` ask the trackers of the link, the hash table
-//!    (`discovery/dht/searches.rs`) and the local network (`discovery/lan/`) for peers.
+//!    (`discovery/dht/node/searches.rs`) and the local network (`discovery/lan/`) for peers.
 //! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
 //!    `magnet/metadata_assembly/mod.rs` puts it together.
 //! 3. `metainfo/magnet/mod.rs` makes a torrent of it, and the run goes on as any other.
@@ -98,5 +98,6 @@ pub mod storage;
 pub mod strategy;
 pub mod swarm;
 pub mod text;
+pub mod thread;
 pub mod tracker;
 pub mod wire;

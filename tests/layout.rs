@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules from the bottom to the top. Modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["address", "bencode", "text", "piece"],
+    &["address", "bencode", "text", "piece", "thread"],
     &["metainfo"],
     &["wire"],
     &["strategy"],
