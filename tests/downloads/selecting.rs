@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::support::download::Download;
 use crate::support::folder::TestFolder;
+use crate::support::gate::Gate;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::MODERN;
@@ -32,9 +33,13 @@ fn there(folder: &Path, name: &str) -> Option<Vec<u8>> {
 fn only_the_pieces_of_the_selected_files_are_fetched_and_later_the_rest() {
     let tracker = Tracker::start(&[]);
     let sample = sample().with_tracker(&tracker.url());
-    let peer = ScriptedPeer::honest(&sample);
+    // Not before the tracker has heard of the start: a run that ends sooner has nothing to take back.
+    let announced = Gate::new();
+    let peer = ScriptedPeer::honest_after(&sample, announced);
     let download =
         Download::with(&sample, &[&peer], TestFolder::new(), |job| job.selected = vec![1..=1, 40..=50]);
+    tracker.wait_for(1);
+    announced.open();
     let outcome = download.end().unwrap();
     assert_eq!(outcome.end, RunEnd::Done);
     let wanted = 3 * u64::from(PIECE);
