@@ -56,8 +56,8 @@
 //!
 //! # Follow one block from the socket to the disk
 //!
-//! 1. `swarm/download/filling.rs` sees room in a peer's pipeline, takes blocks of an open piece
-//!    (`swarm/download/leases.rs`) or opens the rarest (`strategy/download/rarity.rs`), and sends the lease, then the order.
+//! 1. `swarm/download/pipelining.rs` sees room in a peer's pipeline, takes blocks of an open piece
+//!    (`swarm/download/requests/mod.rs`) or opens the rarest (`strategy/download/rarity.rs`), and sends the lease, then the order.
 //! 2. `peer/outbox.rs` turns the order into `request` frames and writes them with one `write`.
 //! 3. `peer/read_buffer.rs` reads; `wire/message.rs` finds the frame and checks its length.
 //! 4. `peer/inbound.rs` has `piece/geometry.rs` check the numbers and `peer/ledger.rs` whether this
@@ -69,10 +69,10 @@
 //!
 //! # And one from the disk to the socket
 //!
-//! 1. `swarm/upload/choking.rs` asks the choker (`strategy/choker/`) whom to serve, and orders *unchoke*.
+//! 1. `swarm/upload/choking.rs` asks the choker (`strategy/upload/choker/`) whom to serve, and orders *unchoke*.
 //! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
 //! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
-//! 4. finds its bytes through `storage/served_pieces.rs`, and has `net/peer_stream/tcp.rs` send them from the page cache.
+//! 4. finds its bytes through `storage/served_pieces/mod.rs`, and has `net/peer_stream/tcp.rs` send them from the page cache.
 //!
 //! # And a magnet link to its first block
 //!
