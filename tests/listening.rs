@@ -160,7 +160,7 @@ fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
     assert_eq!(incoming(&inbox).address, honest.local_addr().unwrap());
     for oldest in &silent[..64] {
         is_closed(oldest);
-        logbook::wait_for(oldest.local_addr().unwrap(), "too many others");
+        logbook::wait_for(oldest.local_addr().unwrap(), "too many handshakes");
     }
     assert!(threads_for("127.7.1.1").len() <= 256);
     drop(listener);

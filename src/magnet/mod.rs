@@ -16,7 +16,7 @@ mod worker;
 pub use metadata_assembly::{LARGEST, MetadataAssembly, Verdict};
 pub use worker::Shared;
 
-use crate::message::{Event, HandedOver, Incoming, MetadataState, PeerError, PeerKey};
+use crate::message::{Event, HandedOver, HangUp, Incoming, MetadataState, PeerError, PeerKey};
 use crate::strategy::{Candidates, Failure, TokenBucket};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use worker::{NO_METADATA_EVER, Worker};
+use worker::Worker;
 
 /// How often the user's wish and the time are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -273,25 +273,17 @@ impl Seeker<'_> {
     fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         let Some(peer) = self.peers.remove(&key) else { return };
         debug!("{}: {why}", peer.address);
-        if why.is_no_way() {
+        if why.is_no_route() {
             // It must not keep those waiting that can be reached.
             self.attempts.give_back();
         }
         if peer.incoming {
             return;
         }
-        let failure = match why {
-            PeerError::HungUp(NO_METADATA_EVER) => return self.plain.push(peer.address),
-            PeerError::OtherTorrent
-            | PeerError::Ourselves
-            | PeerError::Handshake(_)
-            | PeerError::Frame(_)
-            | PeerError::Broke(_) => Failure::Never,
-            // Also before a word: where both sides begin at once, some close both connections.
-            PeerError::Closed => Failure::Parted,
-            _ if peer.greeted => Failure::Parted,
-            _ => Failure::Unreachable,
-        };
+        if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
+            return self.plain.push(peer.address);
+        }
+        let failure = why.failure(peer.greeted, false);
         self.candidates.failed(peer.address, failure, now, &mut self.random);
         self.trouble = Some(format!("{}: {why}", peer.address));
     }

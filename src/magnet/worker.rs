@@ -6,7 +6,7 @@
 //! metadata is there goes on to the swarm, with what it said that nobody could understand before.
 
 use super::{LARGEST, MetadataAssembly, Verdict};
-use crate::message::{Event, Greeting, HandedOver, Incoming, PeerError, PeerKey};
+use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, PeerStream, Throttle};
 use crate::peer::{CLIENT, Opening, ReadBuffer, ReadMemory, STACK_BYTES, Said, greet};
@@ -21,11 +21,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// Of use for the payload only.
-pub const NO_METADATA_EVER: &str = "it does not speak the extension protocol, so it gives no metadata";
 /// How long a peer may take to say what it can, and then for each answer.
 const PATIENCE: Duration = Duration::from_secs(20);
-const SILENT: PeerError = PeerError::Silent("no metadata in 20 s");
+const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
 /// How long it may take in all.
 const LONGEST: Duration = Duration::from_secs(180);
 /// Pieces that are asked of one peer at once.
@@ -113,7 +111,7 @@ impl Drop for Worker {
         let Some(stream) = self.stream.take() else { return };
         self.wanted.store(false, Ordering::Release);
         if let Some(stream) = stream.get() {
-            stream.hang_up("we are done with it");
+            stream.hang_up(HangUp::Released);
         }
     }
 }
@@ -135,7 +133,7 @@ impl Asking {
             let stream = self.stream.get_or_init(|| connected);
             // It may have let go of us before there was a stream to hang up.
             match self.wanted.load(Ordering::Acquire) {
-                false => Err(PeerError::HungUp("we are done with it")),
+                false => Err(PeerError::HungUp(HangUp::Released)),
                 true => self.live(stream, said, &shared),
             }
         });
@@ -145,7 +143,7 @@ impl Asking {
         // to know.
         let _ = shared.events.send(Event::Gone(self.key, why));
         if let Some(stream) = self.stream.get() {
-            stream.hang_up("the worker has ended");
+            stream.hang_up(HangUp::WorkerEnded);
         }
     }
 
@@ -156,7 +154,7 @@ impl Asking {
             greet(stream, said, shared.info_hash, shared.peer_id, dht)?
         };
         if !greeting.extensions {
-            return Err(PeerError::HungUp(NO_METADATA_EVER));
+            return Err(PeerError::HungUp(HangUp::NoExtensions));
         }
         shared.events.send(Event::Greeted(self.key, greeting)).map_err(|_| ended())?;
         let mut frames = Vec::new();
@@ -185,7 +183,7 @@ impl Asking {
                     Heard::Used => {}
                     Heard::ForLater if heard.len() < MAX_HEARD => message.write_to(&mut heard),
                     Heard::ForLater => {
-                        return Err(PeerError::Broke("it says much, and none of it is metadata"));
+                        return Err(PeerError::Violation(Violation::TalkWithoutMetadata));
                     }
                     Heard::Complete => {
                         heard.extend_from_slice(buffer.unused());
@@ -195,7 +193,7 @@ impl Asking {
             }
             talk.ask(&mut frames);
             if talk.refuses && talk.asked == 0 {
-                return Err(PeerError::HungUp("it gives no metadata"));
+                return Err(PeerError::HungUp(HangUp::RejectsMetadata));
             }
             if !frames.is_empty() {
                 stream.write_all(&frames).map_err(PeerError::Lost)?;
@@ -205,7 +203,7 @@ impl Asking {
                 return Err(SILENT);
             }
             buffer.fill(stream, &shared.down).map_err(|error| match error {
-                PeerError::Silent(_) => SILENT,
+                PeerError::TimedOut(_) => SILENT,
                 other => other,
             })?;
         }
@@ -219,7 +217,7 @@ impl Asking {
         heard: Vec<u8>,
         shared: &Shared,
     ) -> Result<(), PeerError> {
-        let why = PeerError::HungUp("we are done with it");
+        let why = PeerError::HungUp(HangUp::Released);
         let Some(stream) = stream.give_away() else { return Err(why) };
         let (address, incoming) = (self.address, self.incoming);
         let handed = HandedOver { address, incoming, stream, greeting, heard };
@@ -238,7 +236,7 @@ enum Heard {
 }
 
 fn ended() -> PeerError {
-    PeerError::HungUp("the download has ended")
+    PeerError::HungUp(HangUp::RunEnded)
 }
 
 /// What was said so far.
@@ -289,12 +287,12 @@ impl Talk<'_> {
 
     fn introduced(&mut self, body: &[u8]) -> Result<(), PeerError> {
         let said =
-            ExtensionHandshake::from_wire(body).ok_or(PeerError::Broke("a broken extension handshake"))?;
+            ExtensionHandshake::from_wire(body).ok_or(PeerError::Violation(Violation::ExtensionHandshake))?;
         // Some who have none say that it is empty.
         let (Some(number @ 1..), Some(size @ 1..)) = (said.metadata, said.metadata_size) else {
-            return Err(PeerError::HungUp("it has no metadata (yet)"));
+            return Err(PeerError::HungUp(HangUp::NoMetadata));
         };
-        self.shared.gathering().joined(self.key.0, size).map_err(PeerError::Broke)?;
+        self.shared.gathering().joined(self.key.0, size).map_err(PeerError::Violation)?;
         self.theirs = Some(number);
         self.answered = Instant::now();
         Ok(())
@@ -304,7 +302,7 @@ impl Talk<'_> {
         let verdict = self.shared.gathering().came(self.key.0, piece, total_size, bytes);
         match verdict {
             Verdict::Wrong(liars) if liars.contains(&self.key.0) => {
-                Err(PeerError::Broke("metadata that does not have the info-hash"))
+                Err(PeerError::Violation(Violation::WrongMetadata))
             }
             Verdict::Kept | Verdict::Wrong(_) => {
                 self.asked = self.asked.saturating_sub(1);
@@ -312,7 +310,7 @@ impl Talk<'_> {
                 Ok(Heard::Used)
             }
             Verdict::Complete => Ok(Heard::Complete),
-            Verdict::Broke(why) => Err(PeerError::Broke(why)),
+            Verdict::Broke(violation) => Err(PeerError::Violation(violation)),
         }
     }
 

@@ -17,7 +17,7 @@
 mod peer_error;
 mod snapshot;
 
-pub use peer_error::PeerError;
+pub use peer_error::{HangUp, PeerError, Violation, Wait};
 pub use snapshot::{MetadataState, Snapshot, Stall};
 
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};

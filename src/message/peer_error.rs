@@ -1,6 +1,10 @@
 //! Why a connection to a peer ended. A peer's failure is never the session's: nothing converts this
 //! into an error of the run.
+//!
+//! Each reason is a value, so that code and tests compare reasons and not sentences. The sentence that a
+//! person reads stands in one place, the `Display` of the reason.
 
+use crate::strategy::Failure;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -8,34 +12,164 @@ use std::io::{self, ErrorKind};
 /// Why a connection is over.
 #[derive(Debug)]
 pub enum PeerError {
-    /// No connection came to be.
+    /// No connection came about.
     Connect(io::Error),
     /// The other side does not open with the protocol's name.
     Handshake(HandshakeError),
-    /// It answers for another torrent.
+    /// It answered for another torrent.
     OtherTorrent,
     /// It is this very program.
     Ourselves,
-    /// A wait came to its end. The text says what was awaited and for how long.
-    Silent(&'static str),
-    /// A frame that cannot be.
+    /// A wait reached its deadline.
+    TimedOut(Wait),
+    /// A frame that no message has.
     Frame(FrameError),
-    /// A well-formed message that breaks the rules. The text says which.
-    Broke(&'static str),
+    /// A well-formed message that breaks the rules.
+    Violation(Violation),
     /// The connection broke.
     Lost(io::Error),
     /// The peer closed the connection.
     Closed,
-    /// We hung up. The text says why.
-    HungUp(&'static str),
+    /// We hung up.
+    HungUp(HangUp),
+}
+
+/// What a wait that reached its deadline was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// The connection itself.
+    Connection,
+    /// The peer's handshake.
+    Handshake,
+    /// Any message at all.
+    Message,
+    /// A piece of the metadata (BEP 9).
+    Metadata,
+}
+
+/// Which rule a peer broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// A bitfield, `have all` or `have none` after the first.
+    SecondBitfield,
+    /// A bitfield with a bit beyond the last piece, or of another length.
+    BitfieldOutOfRange,
+    /// A message of BEP 6 from a peer whose handshake does not offer it.
+    FastWithoutHandshake,
+    /// A `have` of a piece that the torrent does not have.
+    HaveOutOfRange,
+    /// A `request` beyond the torrent's end, or of nothing.
+    RequestOutOfRange,
+    /// A `request` longer than BEP 3 allows.
+    LongRequest,
+    /// A `piece` that is no block of the torrent.
+    BlockOutOfRange,
+    /// A `piece` that we never asked for.
+    UnaskedBlock,
+    /// A `reject` of what is no block of the torrent.
+    RejectOutOfRange,
+    /// Requests that go on although the peer reads no answer to them.
+    UnreadAnswers,
+    /// Requests beyond the length of our request queue, many times.
+    RequestFlood,
+    /// Requests while we choke the peer, many times.
+    RequestsWhileChoked,
+    /// Requests for metadata beyond what anyone needs.
+    MetadataRequestFlood,
+    /// Cancels of requests that were never made.
+    VainCancels,
+    /// An extension handshake that cannot be read, where its content is what we came for.
+    ExtensionHandshake,
+    /// A great deal of other talk where only metadata was asked for.
+    TalkWithoutMetadata,
+    /// Metadata that does not have the info-hash.
+    WrongMetadata,
+    /// A piece of the metadata that was not asked for.
+    UnaskedMetadata,
+    /// Metadata of another size than the peer announced.
+    MetadataSize,
+    /// A piece of the metadata that is too long or too short.
+    MetadataPieceLength,
+    /// A claim that the metadata is empty.
+    EmptyMetadata,
+    /// A claim of more metadata than we would hold.
+    LongMetadata,
+}
+
+/// Why we ended a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HangUp {
+    /// The coordinator let the worker go: the run is over, or it goes on without this peer.
+    Released,
+    /// The worker's own thread has ended.
+    WorkerEnded,
+    /// The writer's thread has ended.
+    WriterEnded,
+    /// The coordinator's thread has ended.
+    RunEnded,
+    /// The peer leaves unread what we send.
+    DoesNotRead,
+    /// We could write no more.
+    ConnectionLost,
+    /// A block that the peer asked for cannot be read from the disk.
+    Unreadable,
+    /// The peer asks for a piece that we cannot send and has no way to hear a refusal.
+    CannotSend,
+    /// It sent data that did not have the piece's digest.
+    WrongData,
+    /// It was asked several times and sent nothing.
+    Snubbed,
+    /// It neither downloads nor uploads, and other peers wait for its place.
+    Idle,
+    /// It rejects every request.
+    RejectsAll,
+    /// It sends bitfields that say nothing new.
+    BitfieldFlood,
+    /// It is connected to us twice.
+    Duplicate,
+    /// Another peer has a higher priority (BEP 40).
+    LowerPriority,
+    /// It is a seed and so are we.
+    BothSeeds,
+    /// It does not speak the extension protocol, so it can give no metadata.
+    NoExtensions,
+    /// It has no metadata.
+    NoMetadata,
+    /// It rejected our requests for metadata.
+    RejectsMetadata,
+    /// Incoming: we accept no more connections.
+    NotAccepting,
+    /// Incoming: too many handshakes were unfinished, and this one was the oldest.
+    TooManyHandshakes,
+    /// The connection was handed to another worker.
+    HandedOver,
 }
 
 impl PeerError {
     /// Whether this host has no way to the address, so that not even an attempt left it: one without IPv6
     /// has none to any IPv6 address.
-    pub fn is_no_way(&self) -> bool {
+    pub fn is_no_route(&self) -> bool {
         matches!(self, PeerError::Connect(error)
             if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable))
+    }
+
+    /// What the end of a connection that we made says about its address. `greeted`: the handshakes had
+    /// been exchanged. `useful`: the peer had sent a block.
+    pub fn failure(&self, greeted: bool, useful: bool) -> Failure {
+        match self {
+            PeerError::OtherTorrent
+            | PeerError::Ourselves
+            | PeerError::Handshake(_)
+            | PeerError::Frame(_)
+            | PeerError::Violation(_) => Failure::Never,
+            _ if useful => Failure::Ended,
+            // Also before a word: where both sides connect at once, some clients close both connections, and
+            // a client that is just starting resets what comes too early.
+            PeerError::Closed => Failure::Parted,
+            PeerError::Lost(error) if error.kind() == ErrorKind::ConnectionReset => Failure::Parted,
+            _ if greeted => Failure::Parted,
+            _ => Failure::Unreachable,
+        }
     }
 }
 
@@ -46,9 +180,9 @@ impl fmt::Display for PeerError {
             PeerError::Handshake(error) => write!(out, "{error}"),
             PeerError::OtherTorrent => write!(out, "it answered for another torrent"),
             PeerError::Ourselves => write!(out, "it is ourselves"),
-            PeerError::Silent(awaited) => write!(out, "{awaited}"),
+            PeerError::TimedOut(wait) => write!(out, "{wait}"),
             PeerError::Frame(error) => write!(out, "it sent {error}"),
-            PeerError::Broke(rule) => write!(out, "it sent {rule}"),
+            PeerError::Violation(violation) => write!(out, "it sent {violation}"),
             PeerError::Lost(error) => write!(out, "connection lost: {error}"),
             PeerError::Closed => write!(out, "it closed the connection"),
             PeerError::HungUp(why) => write!(out, "we hung up: {why}"),
@@ -57,3 +191,72 @@ impl fmt::Display for PeerError {
 }
 
 impl std::error::Error for PeerError {}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Wait::Connection => "no connection in 10 s",
+            Wait::Handshake => "no answer to the handshake in 10 s",
+            Wait::Message => "it was silent for 150 s",
+            Wait::Metadata => "no metadata in 20 s",
+        })
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Violation::SecondBitfield => "a second bitfield",
+            Violation::BitfieldOutOfRange => "a bitfield with pieces that the torrent does not have",
+            Violation::FastWithoutHandshake => "a message of the Fast extension, which it does not speak",
+            Violation::HaveOutOfRange => "a piece number out of range",
+            Violation::RequestOutOfRange => "a request for what the torrent does not have",
+            Violation::LongRequest => "a request for more than 128 KiB",
+            Violation::BlockOutOfRange => "a block that the torrent does not have",
+            Violation::UnaskedBlock => "a block that we did not ask for",
+            Violation::RejectOutOfRange => "a rejection of a block that the torrent does not have",
+            Violation::UnreadAnswers => "requests, and reads none of the answers",
+            Violation::RequestFlood => "more requests than we queue, again and again",
+            Violation::RequestsWhileChoked => "request after request while we choke it",
+            Violation::MetadataRequestFlood => "request after request for metadata",
+            Violation::VainCancels => "cancels of what it never asked for",
+            Violation::ExtensionHandshake => "a broken extension handshake",
+            Violation::TalkWithoutMetadata => "many messages, and none of them is metadata",
+            Violation::WrongMetadata => "metadata that does not have the info-hash",
+            Violation::UnaskedMetadata => "a piece of the metadata that we did not ask for",
+            Violation::MetadataSize => "metadata of another size than it said before",
+            Violation::MetadataPieceLength => "a piece of the metadata of a wrong length",
+            Violation::EmptyMetadata => "a claim that the metadata is empty",
+            Violation::LongMetadata => "a claim that the metadata has more than 32 MiB",
+        })
+    }
+}
+
+impl fmt::Display for HangUp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            HangUp::Released => "we are done with it",
+            HangUp::WorkerEnded => "its worker has ended",
+            HangUp::WriterEnded => "the writer has ended",
+            HangUp::RunEnded => "the download has ended",
+            HangUp::DoesNotRead => "it does not read what we send",
+            HangUp::ConnectionLost => "the connection is lost",
+            HangUp::Unreadable => "we cannot read what it asked for",
+            HangUp::CannotSend => "it asks for a piece that we cannot send",
+            HangUp::WrongData => "it sent wrong data",
+            HangUp::Snubbed => "it was asked and sent nothing for three minutes",
+            HangUp::Idle => "it neither downloads nor uploads, and others wait",
+            HangUp::RejectsAll => "it rejects every request",
+            HangUp::BitfieldFlood => "it sends one bitfield after another",
+            HangUp::Duplicate => "we are connected to it already",
+            HangUp::LowerPriority => "another peer has a higher priority (BEP 40)",
+            HangUp::BothSeeds => "neither of us wants anything",
+            HangUp::NoExtensions => "it does not speak the extension protocol, so it gives no metadata",
+            HangUp::NoMetadata => "it has no metadata (yet)",
+            HangUp::RejectsMetadata => "it gives no metadata",
+            HangUp::NotAccepting => "we accept no more connections",
+            HangUp::TooManyHandshakes => "too many handshakes are unfinished, and it came first",
+            HangUp::HandedOver => "it was handed to another worker",
+        })
+    }
+}

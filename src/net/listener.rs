@@ -11,13 +11,14 @@
 
 use super::ports::{self, Ports};
 use super::{BindAddress, PeerStream, bind_address};
-use crate::message::{Event, Incoming};
+use crate::message::{Event, HangUp, Incoming};
 use crate::metainfo::InfoHash;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::debug;
 use socket2::SockRef;
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -138,7 +139,7 @@ impl Drop for Listener {
             let mut hall = self.desk.hall();
             hall.closed = true;
             for (_, line) in &hall.unfinished {
-                line.hang_up("we take no more connections");
+                line.hang_up(HangUp::NotAccepting);
             }
         }
         self.desk.changed.notify_all();
@@ -208,7 +209,7 @@ impl Desk {
             while hall.unfinished.len() >= MAX_UNFINISHED
                 && let Some((_, oldest)) = hall.unfinished.pop_front()
             {
-                oldest.hang_up("there are too many others, and it came first");
+                oldest.hang_up(HangUp::TooManyHandshakes);
             }
             hall.next += 1;
             hall.threads += 1;
@@ -273,39 +274,75 @@ impl Visit {
     }
 
     /// Reads the handshake, and finds whose it is.
-    fn hear(&self) -> Result<(Sender<Event>, Handshake), &'static str> {
+    fn hear(&self) -> Result<(Sender<Event>, Handshake), TurnedAway> {
         let mut bytes = [0; HANDSHAKE_LENGTH];
         self.line.read_exact_by(&mut bytes, self.deadline).map_err(|error| {
-            self.line.hung_up().unwrap_or(match error.kind() {
-                ErrorKind::TimedOut | ErrorKind::WouldBlock => "no handshake in 10 s",
-                ErrorKind::UnexpectedEof => "it closed before its handshake was complete",
-                _ => "the connection broke before its handshake was complete",
-            })
+            let reason = match error.kind() {
+                ErrorKind::TimedOut | ErrorKind::WouldBlock => TurnedAway::NoHandshake,
+                ErrorKind::UnexpectedEof => TurnedAway::Closed,
+                _ => TurnedAway::Lost,
+            };
+            self.line.hung_up().map_or(reason, TurnedAway::HungUp)
         })?;
-        let handshake =
-            Handshake::from_wire(&bytes).map_err(|_| "its first bytes are not a BitTorrent handshake")?;
+        let handshake = Handshake::from_wire(&bytes).map_err(|_| TurnedAway::NotBitTorrent)?;
         let events = self.place.desk.torrents().get(&handshake.info_hash).cloned();
-        Ok((events.ok_or("it wants a torrent that we do not have")?, handshake))
+        Ok((events.ok_or(TurnedAway::UnknownTorrent)?, handshake))
     }
 
     /// Gives the connection to its coordinator.
-    fn hand_over(self, events: &Sender<Event>, handshake: Handshake) -> Result<(), &'static str> {
+    fn hand_over(self, events: &Sender<Event>, handshake: Handshake) -> Result<(), TurnedAway> {
         let Visit { place, address, line, deadline } = self;
         if events.len() >= MAX_WAITING {
-            return Err("its torrent is busy with others");
+            return Err(TurnedAway::Busy);
         }
-        // Whoever is not among the unfinished any more cannot be told to go.
+        // A connection that is no longer among the unfinished ones cannot be hung up from outside.
         if !place.desk.leave(place.number) {
-            return Err(line.hung_up().unwrap_or("it was told to go"));
+            return Err(TurnedAway::HungUp(line.hung_up().unwrap_or(HangUp::TooManyHandshakes)));
         }
-        // So nobody else holds the line.
-        let stream = Arc::into_inner(line).ok_or("it was told to go")?.into_stream();
+        // So this is the only hold on the stream.
+        let stream = Arc::into_inner(line).ok_or(TurnedAway::HungUp(HangUp::NotAccepting))?.into_stream();
         let incoming = Event::Incoming(Incoming { address, stream, handshake });
         let left = deadline.saturating_duration_since(Instant::now());
         select! {
-            send(events, incoming) -> sent => sent.map_err(|_| "its torrent has just ended"),
-            recv(place.desk.closed) -> _ => Err("we take no more connections"),
-            default(left) => Err("its torrent was busy for 10 s"),
+            send(events, incoming) -> sent => sent.map_err(|_| TurnedAway::TorrentEnded),
+            recv(place.desk.closed) -> _ => Err(TurnedAway::HungUp(HangUp::NotAccepting)),
+            default(left) => Err(TurnedAway::Busy),
+        }
+    }
+}
+
+/// Why a connection that came in is not passed on to a coordinator.
+#[derive(Clone, Copy, Debug)]
+enum TurnedAway {
+    /// It took too long over its handshake.
+    NoHandshake,
+    /// The peer closed it before its handshake was complete.
+    Closed,
+    /// It broke before the handshake was complete.
+    Lost,
+    /// Its first bytes are those of another protocol.
+    NotBitTorrent,
+    /// No run of ours has this torrent.
+    UnknownTorrent,
+    /// The coordinator has more to do than it can.
+    Busy,
+    /// The run of this torrent has just ended.
+    TorrentEnded,
+    /// We hung up.
+    HungUp(HangUp),
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TurnedAway::NoHandshake => out.write_str("no handshake in 10 s"),
+            TurnedAway::Closed => out.write_str("it closed before its handshake was complete"),
+            TurnedAway::Lost => out.write_str("the connection broke before its handshake was complete"),
+            TurnedAway::NotBitTorrent => out.write_str("its first bytes are not a BitTorrent handshake"),
+            TurnedAway::UnknownTorrent => out.write_str("it wants a torrent that we do not have"),
+            TurnedAway::Busy => out.write_str("its torrent is busy with other events"),
+            TurnedAway::TorrentEnded => out.write_str("its torrent has just ended"),
+            TurnedAway::HungUp(why) => write!(out, "{why}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Anybody may [hang up](PeerStream::hang_up), which wakes both.
 
 use super::BindAddress;
+use crate::message::HangUp;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use std::fs::File;
@@ -30,7 +31,7 @@ const MORE_FOLLOWS: SendFlags = SendFlags::empty();
 pub struct PeerStream {
     stream: TcpStream,
     /// Why, if we did.
-    hung_up: Mutex<Option<&'static str>>,
+    hung_up: Mutex<Option<HangUp>>,
     /// Tells those who [pause](PeerStream::pause_until).
     ended: Condvar,
 }
@@ -193,7 +194,7 @@ impl PeerStream {
     }
 
     /// Ends the connection in both directions and wakes whoever waits for it. The first reason stays.
-    pub fn hang_up(&self, why: &'static str) {
+    pub fn hang_up(&self, why: HangUp) {
         let mut reason = self.reason();
         if reason.is_some() {
             return;
@@ -211,16 +212,16 @@ impl PeerStream {
             return None;
         }
         let stream = self.stream.try_clone().ok()?;
-        *reason = Some("it is in other hands");
+        *reason = Some(HangUp::HandedOver);
         Some(stream)
     }
 
     /// Why we hung up, if we did.
-    pub fn hung_up(&self) -> Option<&'static str> {
+    pub fn hung_up(&self) -> Option<HangUp> {
         *self.reason()
     }
 
-    fn reason(&self) -> MutexGuard<'_, Option<&'static str>> {
+    fn reason(&self) -> MutexGuard<'_, Option<HangUp>> {
         self.hung_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -280,10 +281,10 @@ mod tests {
         let far = Instant::now() + Duration::from_secs(1 << 40);
         std::thread::scope(|scope| {
             scope.spawn(|| line.pause_until(far));
-            line.hang_up("the test is over");
+            line.hang_up(HangUp::Released);
         });
         line.pause_until(far);
-        assert_eq!(line.hung_up(), Some("the test is over"));
+        assert_eq!(line.hung_up(), Some(HangUp::Released));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! refusal; another gets no answer where we do not serve it. Requests for metadata (BEP 9) are answered
 //! to everybody, choked or not, but only so many in the life of a connection.
 
-use crate::message::PeerError;
+use crate::message::{PeerError, Violation};
 use crate::piece::PieceIndex;
 use crate::wire::BlockRequest;
 use std::collections::VecDeque;
@@ -131,7 +131,7 @@ impl Demand {
     pub fn ask(&self, piece: PieceIndex, wanted: BlockRequest) -> Result<bool, PeerError> {
         let mut state = self.lock();
         if state.refused.len() > MAX_REFUSALS {
-            return Err(PeerError::Broke("requests, and reads none of the answers"));
+            return Err(PeerError::Violation(Violation::UnreadAnswers));
         }
         let served = !state.choking || state.take_gift(piece, wanted.length);
         if served && state.queue.len() < MAX_REQUESTS {
@@ -140,10 +140,10 @@ impl Demand {
         }
         state.unwelcome += 1;
         if state.unwelcome > MAX_UNWELCOME {
-            return Err(PeerError::Broke(if served {
-                "more requests than we queue, again and again"
+            return Err(PeerError::Violation(if served {
+                Violation::RequestFlood
             } else {
-                "request after request while we choke it"
+                Violation::RequestsWhileChoked
             }));
         }
         Ok(state.refuse(wanted))
@@ -173,7 +173,7 @@ impl Demand {
         }
         state.unwelcome += 1;
         if state.unwelcome > MAX_UNWELCOME || state.metadata.refused.len() > MAX_REFUSALS {
-            return Err(PeerError::Broke("request after request for metadata"));
+            return Err(PeerError::Violation(Violation::MetadataRequestFlood));
         }
         state.metadata.refused.push(piece);
         Ok(std::mem::take(&mut state.asleep))
@@ -195,7 +195,7 @@ impl Demand {
             None => {
                 state.vain_cancels += 1;
                 match state.vain_cancels > MAX_VAIN_CANCELS {
-                    true => Err(PeerError::Broke("cancels of what it never asked for")),
+                    true => Err(PeerError::Violation(Violation::VainCancels)),
                     false => Ok(false),
                 }
             }

@@ -1,7 +1,7 @@
 //! From an address, or from a connection that came in, to a peer that speaks our torrent: one handshake
 //! each way.
 
-use crate::message::{Greeting, HandedOver, Incoming, PeerError};
+use crate::message::{Greeting, HandedOver, Incoming, PeerError, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, PeerStream};
 use crate::wire::PeerId;
@@ -55,7 +55,7 @@ impl Opening {
             }
         };
         let stream = stream.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::Silent("no connection in 10 s"),
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
             _ => PeerError::Connect(error),
         })?;
         Ok((stream, said))
@@ -105,9 +105,7 @@ fn hear(stream: &PeerStream) -> Result<Handshake, PeerError> {
     let mut answer = [0; HANDSHAKE_LENGTH];
     stream.read_exact_by(&mut answer, Instant::now() + HANDSHAKE_DEADLINE).map_err(|error| {
         match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                PeerError::Silent("no answer to the handshake in 10 s")
-            }
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Handshake),
             io::ErrorKind::UnexpectedEof => PeerError::Closed,
             _ => PeerError::Lost(error),
         }

@@ -8,7 +8,7 @@ use super::greeting::{self, Opening, Said};
 use super::ledger::{Claim, Ledger};
 use super::read_buffer::ReadBuffer;
 use super::{Demand, STACK_BYTES, Shared, outbox};
-use crate::message::{Event, Lease, News, Order, PeerError, PeerKey, Write};
+use crate::message::{Event, HangUp, Lease, News, Order, PeerError, PeerKey, Violation, Write};
 use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::wire::extension::{self, ExtensionHandshake};
@@ -63,7 +63,7 @@ impl Start {
         let why = connected.and_then(|(connected, said)| self.ends.live(connected, said, shared));
         let why = why.err().unwrap_or(PeerError::Closed);
         if let Some(stream) = stream.get() {
-            stream.hang_up("the worker has ended");
+            stream.hang_up(HangUp::WorkerEnded);
         }
         // It fails where the coordinator has ended: nobody wants to know.
         let _ = events.send(Event::Gone(key, why));
@@ -76,7 +76,7 @@ impl Ends {
         // No lease comes before the greeting, but the coordinator may have let go of us meanwhile, and
         // had no stream yet to hang up.
         if matches!(self.leases.try_recv(), Err(TryRecvError::Disconnected)) {
-            return Err(PeerError::HungUp("we are done with it"));
+            return Err(PeerError::HungUp(HangUp::Released));
         }
         let dht = shared.dht_port(self.address).is_some();
         let went_on = matches!(said, Said::Frames(..));
@@ -162,16 +162,16 @@ impl Inbound {
         let news = match message {
             Message::Piece { index, begin, data } => return self.hear_block(index, begin, data),
             Message::HaveAll | Message::HaveNone if self.introduced && !self.may_complete(&message) => {
-                return Err(PeerError::Broke("a second bitfield"));
+                return Err(PeerError::Violation(Violation::SecondBitfield));
             }
             Message::HaveAll | Message::HaveNone | Message::Reject(_) | Message::AllowedFast(_)
                 if !self.fast =>
             {
-                return Err(PeerError::Broke("a message of the Fast extension, which it does not speak"));
+                return Err(PeerError::Violation(Violation::FastWithoutHandshake));
             }
             Message::Bitfield(bits) => {
                 let pieces = Bitfield::from_wire(bits, self.shared.geometry.piece_count())
-                    .ok_or(PeerError::Broke("a bitfield with pieces that the torrent does not have"))?;
+                    .ok_or(PeerError::Violation(Violation::BitfieldOutOfRange))?;
                 Some(match (self.introduced, pieces.is_full()) {
                     // BEP 3 has it as the first message only; aria2 sends another in the place of many
                     // `have`.
@@ -191,7 +191,7 @@ impl Inbound {
             Message::HaveNone => Some(News::HasThese(Bitfield::none(self.shared.geometry.piece_count()))),
             Message::Have(index) => {
                 let piece = self.shared.geometry.piece(index);
-                Some(News::Has(piece.ok_or(PeerError::Broke("a piece number out of range"))?))
+                Some(News::Has(piece.ok_or(PeerError::Violation(Violation::HaveOutOfRange))?))
             }
             Message::Choke => Some(News::Choked),
             Message::Unchoke => Some(News::Unchoked),
@@ -231,10 +231,10 @@ impl Inbound {
     /// A request goes to the outbox at once: what may be had is in the [`Demand`].
     fn hear_request(&mut self, wanted: BlockRequest) -> Result<(), PeerError> {
         if wanted.length > LONGEST_REQUEST {
-            return Err(PeerError::Broke("a request for more than 128 KiB"));
+            return Err(PeerError::Violation(Violation::LongRequest));
         }
         let piece = self.shared.geometry.part(wanted.index, wanted.begin, wanted.length);
-        let piece = piece.ok_or(PeerError::Broke("a request for what the torrent does not have"))?;
+        let piece = piece.ok_or(PeerError::Violation(Violation::RequestOutOfRange))?;
         let wake = self.demand.ask(piece, wanted)?;
         self.serve(wake);
         Ok(())
@@ -269,14 +269,14 @@ impl Inbound {
 
     fn hear_block(&mut self, index: u32, begin: u32, data: &[u8]) -> Result<(), PeerError> {
         let block = self.shared.geometry.block(index, begin, data.len());
-        let block = block.ok_or(PeerError::Broke("a block that the torrent does not have"))?;
+        let block = block.ok_or(PeerError::Violation(Violation::BlockOutOfRange))?;
         let assembly = match self.ledger.claim(block) {
             Claim::Leased(assembly) => assembly,
             Claim::Late => {
                 self.news.push(News::Late(block));
                 return Ok(());
             }
-            Claim::Never => return Err(PeerError::Broke("a block that nobody asked for")),
+            Claim::Never => return Err(PeerError::Violation(Violation::UnaskedBlock)),
         };
         let put = assembly.put(block, data, self.key.0, &self.shared.buffers);
         self.came(block, Arc::clone(&assembly));
@@ -314,7 +314,7 @@ impl Inbound {
     fn rejected(&mut self, wanted: BlockRequest) -> Result<Option<Block>, PeerError> {
         let length = usize::try_from(wanted.length).unwrap_or(usize::MAX);
         let block = self.shared.geometry.block(wanted.index, wanted.begin, length);
-        let block = block.ok_or(PeerError::Broke("a refusal of a block that the torrent does not have"))?;
+        let block = block.ok_or(PeerError::Violation(Violation::RejectOutOfRange))?;
         Ok(self.ledger.reject(block).then_some(block))
     }
 
@@ -329,12 +329,12 @@ impl Inbound {
         let news = std::mem::take(&mut self.news);
         let told = self.send(Event::Heard(self.key, news));
         for write in self.verified.drain(..) {
-            self.shared.writer.send(write).map_err(|_| PeerError::HungUp("the writer has ended"))?;
+            self.shared.writer.send(write).map_err(|_| PeerError::HungUp(HangUp::WriterEnded))?;
         }
         told
     }
 
     fn send(&self, event: Event) -> Result<(), PeerError> {
-        self.shared.events.send(event).map_err(|_| PeerError::HungUp("the download has ended"))
+        self.shared.events.send(event).map_err(|_| PeerError::HungUp(HangUp::RunEnded))
     }
 }

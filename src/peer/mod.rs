@@ -20,7 +20,7 @@ pub use demand::Account;
 pub use greeting::{Opening, Said, greet};
 pub use read_buffer::{ReadBuffer, ReadMemory};
 
-use crate::message::{Event, HandedOver, Incoming, Lease, Order, PeerKey, Write};
+use crate::message::{Event, HandedOver, HangUp, Incoming, Lease, Order, PeerKey, Write};
 use crate::metainfo::InfoHash;
 use crate::metainfo::Metainfo;
 use crate::net::{BindAddress, PeerStream, Throttle};
@@ -186,7 +186,7 @@ impl Worker {
     }
 
     /// Ends the connection. The worker says farewell with this reason.
-    pub fn hang_up(&self, why: &'static str) {
+    pub fn hang_up(&self, why: HangUp) {
         if let Some(stream) = self.stream.get() {
             stream.hang_up(why);
         }
@@ -195,6 +195,6 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.hang_up("we are done with it");
+        self.hang_up(HangUp::Released);
     }
 }

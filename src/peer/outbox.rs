@@ -7,7 +7,7 @@
 
 use super::demand::Next;
 use super::{Demand, Shared};
-use crate::message::{Greeting, Order};
+use crate::message::{Greeting, HangUp, Order};
 use crate::net::PeerStream;
 use crate::piece::{BLOCK_LENGTH, Block, PieceIndex};
 use crate::storage::Part;
@@ -69,7 +69,7 @@ impl Outbox {
                 Wake::Order(order) => self.write(order, &mut frames),
                 Wake::Quiet => Message::KeepAlive.write_to(&mut frames),
                 Wake::Demand => {}
-                Wake::End => break stream.hang_up("we are done with it"),
+                Wake::End => break stream.hang_up(HangUp::Released),
             }
             while frames.len() < ONE_WRITE {
                 let Ok(order) = self.orders.try_recv() else { break };
@@ -305,14 +305,14 @@ enum Fault {
 }
 
 impl Fault {
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> HangUp {
         match self {
             Fault::Stream(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
-                "it does not read what we send"
+                HangUp::DoesNotRead
             }
-            Fault::Stream(_) => "the connection is lost",
-            Fault::Disk => "we cannot read what it asked for",
-            Fault::NothingThere => "it asks for a piece that we cannot send",
+            Fault::Stream(_) => HangUp::ConnectionLost,
+            Fault::Disk => HangUp::Unreadable,
+            Fault::NothingThere => HangUp::CannotSend,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! faster than we look has a large one, and all of them together stay within [`ReadMemory`], so that
 //! one fast peer reads half a megabyte at a time and fifty do not take fifty times that.
 
-use crate::message::PeerError;
+use crate::message::{PeerError, Wait};
 use crate::net::{PeerStream, Throttle};
 use crate::wire::{Frame, FrameLimits, Message};
 use std::io;
@@ -135,9 +135,7 @@ fn read_in_turn(stream: &PeerStream, down: &Throttle, room: &mut [u8]) -> io::Re
 fn farewell(stream: &PeerStream, error: io::Error) -> PeerError {
     match (stream.hung_up(), error.kind()) {
         (Some(why), _) => PeerError::HungUp(why),
-        (_, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => {
-            PeerError::Silent("it was silent for 150 s")
-        }
+        (_, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => PeerError::TimedOut(Wait::Message),
         _ => PeerError::Lost(error),
     }
 }
@@ -145,6 +143,7 @@ fn farewell(stream: &PeerStream, error: io::Error) -> PeerError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::HangUp;
     use crate::net::BindAddress;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
@@ -182,8 +181,8 @@ mod tests {
         down.take(1 << 20, Instant::now());
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| ReadBuffer::new(Arc::default()).fill(&stream, &down));
-            stream.hang_up("the test is over");
-            assert!(matches!(reader.join().unwrap(), Err(PeerError::HungUp("the test is over"))));
+            stream.hang_up(HangUp::Released);
+            assert!(matches!(reader.join().unwrap(), Err(PeerError::HungUp(HangUp::Released))));
         });
     }
 }

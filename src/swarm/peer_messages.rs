@@ -2,7 +2,7 @@
 
 use super::Coordinator;
 use super::download::Arrival;
-use crate::message::{News, Order, PeerKey};
+use crate::message::{HangUp, News, Order, PeerKey};
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span};
 use crate::strategy::PeerPieces;
 use crate::text::printable;
@@ -178,7 +178,7 @@ impl Coordinator<'_> {
         {
             peer.refusals += 1;
             if peer.refusals >= MAX_REFUSALS {
-                self.let_go(key, "it refuses whatever we ask for");
+                self.let_go(key, HangUp::RejectsAll);
                 return;
             }
             if !peer.unchoked {
@@ -234,7 +234,7 @@ impl Coordinator<'_> {
         let new: Vec<PieceIndex> = pieces.iter(self.geometry).filter(|piece| !peer.has.has(*piece)).collect();
         peer.idle_bitfields += u32::from(new.is_empty());
         if peer.idle_bitfields > MAX_IDLE_BITFIELDS {
-            self.let_go(key, "it sends one bitfield after the other");
+            self.let_go(key, HangUp::BitfieldFlood);
             return;
         }
         for piece in new {

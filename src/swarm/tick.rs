@@ -1,7 +1,7 @@
 //! What time brings: rates, silent peers, the end of patience.
 
 use super::{Coordinator, End, Phase};
-use crate::message::{Order, PeerKey};
+use crate::message::{HangUp, Order, PeerKey};
 use log::debug;
 use std::time::{Duration, Instant};
 
@@ -82,7 +82,7 @@ impl Coordinator<'_> {
             }
             self.give_back_all(key);
             if self.roster.get(key).is_some_and(|peer| peer.snubs >= MAX_SNUBS) {
-                self.let_go(key, "it was asked and sent nothing for three minutes");
+                self.let_go(key, HangUp::Snubbed);
             } else if let Some(peer) = self.roster.get_mut(key) {
                 peer.starving = true;
             }
@@ -112,7 +112,7 @@ impl Coordinator<'_> {
             .min_by_key(|(_, last)| *last)
             .map(|(key, _)| key);
         if let Some(key) = idle {
-            self.let_go(key, "it neither gives nor takes, and others wait");
+            self.let_go(key, HangUp::Idle);
         }
         idle.is_some()
     }

@@ -146,7 +146,7 @@ fn a_block_that_the_torrent_does_not_have() {
 
 #[test]
 fn a_block_that_nobody_asked_for() {
-    let words = "it sent a block that nobody asked for";
+    let words = "it sent a block that we did not ask for";
     is_dropped(words, |talk, sample| {
         talk.greet(sample, FAST)?;
         talk.say(Message::HaveAll)?;
@@ -160,7 +160,7 @@ fn a_block_that_nobody_asked_for() {
 
 #[test]
 fn a_bitfield_that_cannot_be() {
-    is_dropped("it sends one bitfield after the other", |talk, sample| {
+    is_dropped("it sends one bitfield after another", |talk, sample| {
         talk.greet(sample, PLAIN)?;
         (0..1000).try_for_each(|_| talk.say(Message::Bitfield(&bits(sample, |piece| piece == 1))))
     });
@@ -193,7 +193,7 @@ fn a_piece_number_out_of_range() {
             talk.say(Message::Have(index))
         });
     }
-    is_dropped_when_asked("a refusal of a block that the torrent does not have", |talk, _, wanted| {
+    is_dropped_when_asked("a rejection of a block that the torrent does not have", |talk, _, wanted| {
         talk.say(Message::Reject(BlockRequest { index: 7, ..wanted }))
     });
 }

@@ -106,7 +106,7 @@ fn a_wrong_size_and_bytes_that_fit_it() {
 
 #[test]
 fn pieces_that_nobody_asked_for_or_of_another_length_or_size() {
-    let nobody = "a piece of the metadata that nobody asked for";
+    let nobody = "a piece of the metadata that we did not ask for";
     is_dropped_when_asked(nobody, |talk, info, _| give(talk, 99, info.len() as u64, &[1; 16_384]));
     is_dropped_when_asked(nobody, |talk, info, _| give(talk, u32::MAX, info.len() as u64, &[1; 16_384]));
     is_dropped_when_asked(nobody, |talk, info, piece| {
@@ -137,7 +137,7 @@ fn whoever_refuses_every_piece() {
 
 #[test]
 fn floods_before_the_metadata_is_there() {
-    let much = "it says much, and none of it is metadata";
+    let much = "many messages, and none of them is metadata";
     is_dropped(much, |talk, _| {
         let mut haves = Vec::new();
         (0..100_000).for_each(|count| Message::Have(count % 8).write_to(&mut haves));

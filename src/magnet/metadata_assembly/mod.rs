@@ -14,6 +14,7 @@
 //! A peer that is silent keeps nobody waiting, for others are asked for its pieces as well. How long to
 //! wait for an answer is for the threads to decide.
 
+use crate::message::Violation;
 use crate::metainfo::InfoHash;
 use crate::wire::metadata::PIECE;
 use sha1::{Digest, Sha1};
@@ -48,7 +49,7 @@ pub enum Verdict {
     /// more and not to be spoken to again; that may be nobody.
     Wrong(Vec<u32>),
     /// The peer broke the protocol, in this way.
-    Broke(&'static str),
+    Broke(Violation),
 }
 
 #[derive(Debug)]
@@ -94,12 +95,12 @@ impl MetadataAssembly {
     /// # Errors
     ///
     /// No metadata has that size, or none that we would hold: why not.
-    pub fn joined(&mut self, key: u32, claimed_size: u64) -> Result<(), &'static str> {
+    pub fn joined(&mut self, key: u32, claimed_size: u64) -> Result<(), Violation> {
         self.left(key);
         match claimed_size {
-            0 => return Err("a claim that the metadata is empty"),
+            0 => return Err(Violation::EmptyMetadata),
             1..=LARGEST => {}
-            _ => return Err("a claim that the metadata has more than 32 MiB"),
+            _ => return Err(Violation::LongMetadata),
         }
         self.peers.push(Peer { key, size: claimed_size, asked: Vec::new(), refused: Vec::new() });
         let same = self.attempts.iter().find(|attempt| attempt.size == claimed_size);
@@ -145,14 +146,14 @@ impl MetadataAssembly {
             return Verdict::Complete;
         }
         let (Some(size), Some(at)) = (self.answered(key, piece), self.attempt_of(key)) else {
-            return Verdict::Broke("a piece of the metadata that nobody asked for");
+            return Verdict::Broke(Violation::UnaskedMetadata);
         };
         if total_size.is_some_and(|total| total != size) {
-            return Verdict::Broke("metadata of another size than it said before");
+            return Verdict::Broke(Violation::MetadataSize);
         }
         let length = size.saturating_sub(u64::from(piece) * u64::from(PIECE)).min(PIECE.into());
         if bytes.len() as u64 != length {
-            return Verdict::Broke("a piece of the metadata of a wrong length");
+            return Verdict::Broke(Violation::MetadataPieceLength);
         }
         if !self.make_room(at) {
             return Verdict::Kept;

@@ -4,7 +4,7 @@
 //! peer alone; when it verifies, the blocks that differ between the two attempts convict their senders,
 //! who may have left by then and are banned by their address.
 
-use crate::message::{Order, PeerKey};
+use crate::message::{HangUp, Order, PeerKey};
 use crate::piece::{Assembly, Block, PieceIndex, Suspects};
 use crate::strategy::Failure;
 use crate::swarm::Coordinator;
@@ -37,7 +37,7 @@ impl Coordinator<'_> {
         }
         self.counters.wasted += u64::from(self.geometry.length(piece));
         match suspects.everybody().as_slice() {
-            [only] => self.ban(PeerKey(*only), "it sent wrong data"),
+            [only] => self.ban(PeerKey(*only), HangUp::WrongData),
             several => {
                 let places = several.iter().filter_map(|sender| {
                     let key = PeerKey(*sender);
@@ -61,7 +61,7 @@ impl Coordinator<'_> {
     /// Bans those who sent wrong blocks of a piece that has verified now.
     pub(in crate::swarm) fn convict(&mut self, liars: &[PeerKey]) {
         for liar in liars {
-            self.ban(*liar, "it sent wrong data");
+            self.ban(*liar, HangUp::WrongData);
         }
         if self.suspects.is_empty() {
             self.suspect_places.clear();
@@ -69,7 +69,7 @@ impl Coordinator<'_> {
     }
 
     /// Hangs up on a peer that did harm and never connects to it again.
-    fn ban(&mut self, key: PeerKey, why: &'static str) {
+    fn ban(&mut self, key: PeerKey, why: HangUp) {
         let here = self.roster.get(key).map(|peer| peer.address);
         let Some(address) = here.or_else(|| self.suspect_places.get(&key).copied()) else { return };
         info!("{address}: banned, {why}");

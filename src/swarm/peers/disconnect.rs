@@ -1,8 +1,8 @@
 //! Peers that leave, and what becomes of their leases.
 
-use crate::message::{PeerError, PeerKey};
+use crate::message::{HangUp, PeerError, PeerKey};
 use crate::piece::BLOCK_LENGTH;
-use crate::strategy::{Failure, PeerPieces};
+use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use log::debug;
@@ -26,28 +26,17 @@ impl Coordinator<'_> {
             }
         }
         let now = Instant::now();
-        let failure = match why {
-            PeerError::OtherTorrent
-            | PeerError::Ourselves
-            | PeerError::Handshake(_)
-            | PeerError::Frame(_)
-            | PeerError::Broke(_) => Failure::Never,
-            _ if useful => Failure::Ended,
-            // Also before a word: where both sides begin at once, some close both connections.
-            PeerError::Closed => Failure::Parted,
-            _ if greeted => Failure::Parted,
-            _ => Failure::Unreachable,
-        };
+        let failure = why.failure(greeted, useful);
         if let Some(dial) = dial {
             self.candidates.failed(dial, failure, now, &mut self.random);
         }
         self.choker.left(key);
-        let no_way = why.is_no_way();
-        if no_way {
+        let no_route = why.is_no_route();
+        if no_route {
             // It must not keep those waiting that can be reached.
             self.attempts.give_back();
         }
-        if !incoming && (!no_way || self.peer_trouble.is_none()) {
+        if !incoming && (!no_route || self.peer_trouble.is_none()) {
             self.peer_trouble = Some(format!("{address}: {why}"));
         }
         self.fill_starving(now);
@@ -86,7 +75,7 @@ impl Coordinator<'_> {
     }
 
     /// Hangs up. The rest follows when the worker says farewell.
-    pub(in crate::swarm) fn let_go(&mut self, key: PeerKey, why: &'static str) {
+    pub(in crate::swarm) fn let_go(&mut self, key: PeerKey, why: HangUp) {
         self.give_back_all(key);
         if let Some(peer) = self.roster.get_mut(key) {
             peer.leaving = true;

@@ -1,6 +1,6 @@
 //! Peers that come to us, and peers that come twice.
 
-use crate::message::{HandedOver, Incoming, PeerKey};
+use crate::message::{HandedOver, HangUp, Incoming, PeerKey};
 use crate::peer::Worker;
 use crate::strategy::Failure;
 use crate::swarm::peers::Peer;
@@ -109,7 +109,7 @@ impl Coordinator<'_> {
                 Some(_) => self.candidates.failed(dial, Failure::Never, Instant::now(), &mut self.random),
             }
         }
-        self.let_go(goes, "we are connected to it already");
+        self.let_go(goes, HangUp::Duplicate);
         new_stays
     }
 }

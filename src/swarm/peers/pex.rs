@@ -1,6 +1,6 @@
 //! What peers say of each other (BEP 11), and who is worth more where there is no room for all (BEP 40).
 
-use crate::message::{Order, PeerKey};
+use crate::message::{HangUp, Order, PeerKey};
 use crate::strategy::{Source, may_name};
 use crate::swarm::peers::Peer;
 use crate::swarm::{Coordinator, Phase};
@@ -72,7 +72,7 @@ impl Coordinator<'_> {
         let lowest = idle.map(|(key, peer)| (rank(peer.dial.unwrap_or(peer.address)), key)).min();
         let lowest = lowest.filter(|(lowest, _)| *lowest < rank(address));
         if let Some((_, key)) = lowest {
-            self.let_go(key, "another peer ranks higher (BEP 40)");
+            self.let_go(key, HangUp::LowerPriority);
         }
         lowest.is_some()
     }

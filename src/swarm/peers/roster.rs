@@ -1,6 +1,6 @@
 //! The peers of one torrent: what each has, what it was asked for, how it does.
 
-use crate::message::{Greeting, Order, PeerKey};
+use crate::message::{Greeting, HangUp, Order, PeerKey};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, Block, PieceIndex};
 use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate};
@@ -13,8 +13,6 @@ use std::time::Instant;
 const MAX_ORDERS: usize = 2000;
 /// Pieces of which a peer that reads slowly was not told yet.
 const MAX_UNTOLD: usize = 64 * 1024;
-/// Why a peer has to go that leaves more than that unread.
-const DEAF: &str = "it does not read what we send";
 
 /// One connection, from the attempt to the farewell.
 #[derive(Debug)]
@@ -188,7 +186,7 @@ impl Peer {
     /// Gives its outbox an order, and hangs up where the peer leaves too many unread.
     pub fn order(&self, order: Order) {
         if self.worker.order(order) > MAX_ORDERS {
-            self.worker.hang_up(DEAF);
+            self.worker.hang_up(HangUp::DoesNotRead);
         }
     }
 
@@ -200,7 +198,7 @@ impl Peer {
         } else if self.untold.len() < MAX_UNTOLD {
             self.untold.push(piece);
         } else {
-            self.worker.hang_up(DEAF);
+            self.worker.hang_up(HangUp::DoesNotRead);
         }
     }
 

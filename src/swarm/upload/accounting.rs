@@ -1,5 +1,6 @@
 //! What was sent to whom, collected from the outboxes.
 
+use crate::message::HangUp;
 use crate::swarm::{Coordinator, Counters};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ impl Coordinator<'_> {
             }
             peer.catch_up();
             if account.sending_since.is_some_and(|since| now.saturating_duration_since(since) > DEAF) {
-                peer.worker.hang_up("it does not read what we send");
+                peer.worker.hang_up(HangUp::DoesNotRead);
             }
             peer.takes.tick(now);
             peer.gives.tick(now);

@@ -1,6 +1,6 @@
 //! When everything is there: going on for the others, and until when.
 
-use crate::message::{Order, PeerKey, Write};
+use crate::message::{HangUp, Order, PeerKey, Write};
 use crate::strategy::Failure;
 use crate::swarm::{Coordinator, Phase};
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ impl Coordinator<'_> {
         if let Some(address) = dial {
             self.candidates.failed(address, Failure::Never, Instant::now(), &mut self.random);
         }
-        self.let_go(key, "neither of us wants anything");
+        self.let_go(key, HangUp::BothSeeds);
     }
 
     /// Whether the user's goals are reached.
