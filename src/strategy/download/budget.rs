@@ -6,6 +6,9 @@
 //! of the two it is nobody can tell beforehand, so it is tried: a download begins with a part of the
 //! budget, and while peers could take more requests than there is room for, the part grows by a quarter
 //! (a half, where they are far). Where the rate does not grow with it, it goes back, and is tried again later.
+//!
+//! One piece may always be open. A piece allocates with its first block, so an open piece that nothing
+//! was sent of costs nothing.
 
 use std::time::{Duration, Instant};
 
