@@ -7,6 +7,9 @@
 //! eight, and of one neighbourhood only one is asked. Nodes named by one whose nodes are mostly not there are
 //! *doubtful*: they and most misfits are asked last. A few of them are asked in any case, as many nodes in
 //! the world give themselves any name, and one who tells the truth may have named some that have gone.
+//!
+//! In a simulated network of 1,000 nodes (`tests/dht_simulation.rs`) a lookup takes 15 queries, 24 where
+//! a third of the nodes are dead and a tenth lie, and 9 in a network of 30.
 
 use super::addresses::{Contact, neighbourhood};
 use super::id::{Distance, NodeId};

@@ -4,6 +4,9 @@
 //! last one, in which our own name would be, is split when it is full (BEP 5, "routing table"). A node is
 //! here because it answered us, and there is one for each address and each neighbourhood, so that nobody
 //! fills the table with one machine. Names that fit their address (BEP 42) take the place of others.
+//!
+//! An idle node asks each node of its table once in 13 minutes and searches a bucket with room once in
+//! 15: some 20 bytes a second for 30 nodes, both ways.
 
 use super::addresses::{Contact, neighbourhood};
 use super::id::{BITS, Distance, NodeId};
