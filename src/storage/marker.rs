@@ -9,6 +9,11 @@
 //! It is text, and anybody may have written it: it is read up to a bound and believed only where it
 //! is complete and names the whole info-hash. It is locked while a run is at work, so that two runs
 //! of one command do not write into the same files.
+//!
+//! It also remembers (`keep NUMBER LENGTH`) how many bytes at the start of a file belong to the user: the
+//! guarded bytes of `claim`, and after a run that fetched some files only, those files with their whole
+//! length. A later run may not change a byte of them unasked. One that was removed meanwhile is not kept
+//! any more.
 
 use crate::metainfo::InfoHash;
 use std::fmt::Write as _;

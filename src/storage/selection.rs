@@ -3,6 +3,12 @@
 //! Pieces do not end where files do. The pieces that hold a byte of a selected file are fetched whole, since
 //! no part of one can be verified, and what of their bytes belongs to neighbouring files is written there:
 //! only so can they be verified when the next run begins, and be sent to others. Pure.
+//!
+//! So `seed`, `verify` and a later run need to know nothing of a selection; `verify` calls the neighbour
+//! incomplete or bad, and the selected file good. Files that share no piece with a selected one are
+//! neither created nor looked into, and may be anything. Progress, the room on the disk and the ratio
+//! count the pieces that are wanted. To trackers everything is left that we do not have, and a part is
+//! never complete.
 
 use std::ops::RangeInclusive;
 

@@ -2,6 +2,9 @@
 //!
 //! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). What the torrent
 //! will be read as is known before the first byte is hashed, and nothing is written before the last.
+//!
+//! After the hashing each file is looked at a second time: another length, time or number means that it
+//! changed, and there is no torrent.
 
 pub mod output;
 
