@@ -7,8 +7,8 @@
 //! budget, and while peers could take more requests than there is room for, the part grows by a quarter
 //! (a half, where they are far). Where the rate does not grow with it, it goes back, and is tried again later.
 //!
-//! One piece may always be open. A piece allocates with its first block, so an open piece that nothing
-//! was sent of costs nothing.
+//! One piece may always be open, unless it has more than four times the budget: then the session refuses
+//! the run. An open piece allocates with its first block.
 
 use std::time::{Duration, Instant};
 
