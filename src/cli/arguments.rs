@@ -1,10 +1,12 @@
-//! The command line.
+//! The command line: the subcommands, their arguments, and the parsers of single values.
 
-use super::create::Create;
+use super::create::CreateArguments;
 use super::exit;
-use super::network_options::Finding;
-use super::sharing_options::{Peering, Until};
-use super::verify::Verify;
+use super::network_options::NetworkOptions;
+use super::sharing_options::{SeedGoals, SharingOptions};
+use super::verify::VerifyArguments;
+use crate::storage::Allocate;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,26 +18,26 @@ const COMMANDS: [&str; 7] = ["get", "seed", "create", "verify", "show", "demo", 
 #[command(name = "femtotorrent", version, after_help = exit::TABLE)]
 pub struct Arguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Download torrents (the default: `femtotorrent x.torrent`)
     #[command(after_help = exit::TABLE)]
-    Get(Get),
-    /// Share what is there of torrents, and write nothing
+    Get(GetArguments),
+    /// Share what is already on the disk, and write nothing
     #[command(after_help = exit::TABLE)]
-    Seed(Seed),
-    /// Make a torrent of a file or a folder
+    Seed(SeedArguments),
+    /// Make a torrent from a file or a folder
     #[command(after_help = exit::TABLE)]
-    Create(Create),
-    /// Say what of a torrent is there and verifies
+    Create(CreateArguments),
+    /// Check which files and pieces of a torrent are on the disk and correct
     #[command(after_help = exit::TABLE)]
-    Verify(Verify),
-    /// Say what a torrent holds; of a magnet, ask its peers, and download nothing
+    Verify(VerifyArguments),
+    /// Show what a torrent contains (for a magnet link, ask its peers), and download no payload
     #[command(after_help = exit::TABLE)]
-    Show(Show),
+    Show(ShowArguments),
     /// Watch a download at work, with a tracker and two seeders inside this process
     Demo {
         /// Keep the downloaded file in this folder
@@ -45,33 +47,33 @@ pub enum Command {
 }
 
 #[derive(Args, Debug)]
-pub struct Show {
+pub struct ShowArguments {
     /// A .torrent file, `-` for standard input, an http(s) address, a magnet link or an info-hash
     pub torrent: String,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Ask its trackers how many share it and how many fetch it (exit code 6 where none answers)
+    /// Ask its trackers how many peers seed it and how many download it (exit code 6 if none answers)
     #[arg(long)]
     pub scrape: bool,
     /// Write the torrent to this file
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Give up when nothing came for so long (exit code 2)
+    /// Give up after this time without progress (exit code 2)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub timeout: Option<u64>,
     #[command(flatten)]
-    pub finding: Finding,
-    /// Print nothing but errors and what was asked for
+    pub network: NetworkOptions,
+    /// Print only errors and the result
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Tell what peers and trackers do (twice for more)
+    /// Log what peers and trackers do (twice for more)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
 #[derive(Args, Debug)]
-pub struct Get {
+pub struct GetArguments {
     /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several run
     /// side by side
     #[arg(required = true, value_name = "TORRENT")]
@@ -79,55 +81,49 @@ pub struct Get {
     /// The folder to download into
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub output_dir: PathBuf,
-    /// Memory for pieces that are not on disk yet, all torrents together (K, M, G)
+    /// Memory for pieces that are not on disk yet, for all torrents together (K, M, G)
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = size)]
     pub memory: u64,
-    /// Take the room on the disk as pieces arrive, or all of it first
-    #[arg(long, value_name = "HOW", default_value = "sparse")]
+    /// Allocate disk space as pieces arrive (sparse), or all of it at the start (full)
+    #[arg(long, value_name = "HOW", default_value = "sparse", value_parser = allocation())]
     pub allocate: Allocate,
-    /// Replace existing files that are not what the torrent holds
+    /// Replace existing files that do not belong to the torrent
     #[arg(long)]
     pub overwrite: bool,
-    /// Give up when nothing moved for so long (exit code 2)
+    /// Give up after this time without progress (exit code 2)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub timeout: Option<u64>,
-    /// Download so many bytes a second at most, from all peers together (K, M, G)
+    /// Maximum download rate in bytes a second, from all peers together (K, M, G)
     #[arg(long, value_name = "RATE", value_parser = down_rate)]
     pub down_limit: Option<u64>,
-    /// Go on sharing when everything is there, until Ctrl-C
+    /// Keep seeding when the download is complete, until Ctrl-C
     #[arg(long)]
     pub seed: bool,
     #[command(flatten)]
-    pub goals: Until,
+    pub goals: SeedGoals,
     #[command(flatten)]
-    pub peering: Peering,
+    pub sharing: SharingOptions,
 }
 
 #[derive(Args, Debug)]
-pub struct Seed {
+pub struct SeedArguments {
     /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several are
     /// shared side by side
     #[arg(required = true, value_name = "TORRENT")]
     pub torrents: Vec<String>,
-    /// The folder that the payload was downloaded into: the one that holds the torrent's file or folder
+    /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
-    /// Tell each peer of one piece at a time: for the only seed of a new torrent (BEP 16)
+    /// Super-seeding: show each peer one piece at a time, for the only seed of a new torrent (BEP 16)
     #[arg(long = "super")]
     pub super_seeding: bool,
     #[command(flatten)]
-    pub goals: Until,
+    pub goals: SeedGoals,
     #[command(flatten)]
-    pub peering: Peering,
+    pub sharing: SharingOptions,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Allocate {
-    Sparse,
-    Full,
-}
-
-/// Puts `get` in front of arguments that name no command.
+/// Inserts `get` where the first argument is not a subcommand.
 pub fn with_default_command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     let names_a_command = match arguments.get(1).map(|first| first.to_string_lossy()) {
@@ -140,18 +136,26 @@ pub fn with_default_command(arguments: impl IntoIterator<Item = OsString>) -> Ve
     arguments
 }
 
-/// `500K`, `32M`, `1G` or plain bytes, at least one.
+/// How disk space is allocated: `sparse` or `full`.
+fn allocation() -> impl TypedValueParser<Value = Allocate> {
+    PossibleValuesParser::new(["sparse", "full"]).map(|how| match how.as_str() {
+        "full" => Allocate::Full,
+        _ => Allocate::Sparse,
+    })
+}
+
+/// A size: `500K`, `32M`, `1G`, or a plain number of bytes. At least one byte.
 pub fn size(text: &str) -> Result<u64, String> {
     let number = bytes(text).filter(|size| *size > 0);
     number.ok_or_else(|| "a size such as 500K, 32M or 1G is expected".to_owned())
 }
 
-/// The same, or zero.
+/// A rate in bytes a second, written like a [`size`]. Zero is allowed.
 pub fn rate(text: &str) -> Result<u64, String> {
     bytes(text).ok_or_else(|| "bytes a second, such as 500K, 2M or 0, are expected".to_owned())
 }
 
-/// The same, but not zero.
+/// A [`rate`] that is not zero.
 fn down_rate(text: &str) -> Result<u64, String> {
     match rate(text)? {
         0 => Err("a limit of 0 would download nothing (leave it out for no limit)".to_owned()),
@@ -169,11 +173,12 @@ fn bytes(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// `HOST:PORT`, checked and left in one piece.
 pub fn host_and_port(text: &str) -> Result<String, String> {
     node(text).map(|_| text.to_owned())
 }
 
-/// The same, apart: the host without brackets, and the port.
+/// `HOST:PORT` in its two parts: the host without brackets, and the port.
 pub fn node(text: &str) -> Result<(String, u16), String> {
     let parsed = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
     match parsed {
@@ -202,11 +207,11 @@ mod tests {
             ["femtotorrent x.torrent", "femtotorrent -o d x.torrent", "femtotorrent get x.torrent -o d"]
         {
             match parse(line).unwrap().command {
-                Command::Get(get) => assert_eq!(get.torrents, ["x.torrent"]),
+                CliCommand::Get(get) => assert_eq!(get.torrents, ["x.torrent"]),
                 other => panic!("{other:?}"),
             }
         }
-        assert!(matches!(parse("femtotorrent show -").unwrap().command, Command::Show(_)));
+        assert!(matches!(parse("femtotorrent show -").unwrap().command, CliCommand::Show(_)));
     }
 
     #[test]

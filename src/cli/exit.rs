@@ -1,46 +1,46 @@
-//! Exit codes. They follow aria2's numbers, so that scripts written for it understand us.
+//! Exit codes. They follow aria2's numbers, so that scripts written for aria2 work with us.
 
-use crate::swarm::End;
+use crate::swarm::RunEnd;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(pub u8);
 
 impl Exit {
-    /// Everything was downloaded and verified, or is there.
+    /// Everything was downloaded and verified, or was already there.
     pub const DONE: Exit = Exit(0);
-    /// An error of no other kind.
+    /// An error that has no code of its own.
     pub const OTHER: Exit = Exit(1);
-    /// Nothing moved for as long as `--timeout` allows.
+    /// There was no progress for the time that `--timeout` allows.
     pub const TIMED_OUT: Exit = Exit(2);
     /// Loopback or the network cannot be used.
     pub const NETWORK: Exit = Exit(6);
-    /// The user stopped it, or it is not finished.
+    /// The user stopped the run, or it is not finished.
     pub const UNFINISHED: Exit = Exit(7);
     /// The disk is full.
     pub const DISK_FULL: Exit = Exit(9);
-    /// A file is there that may not be replaced.
+    /// A file exists that must not be replaced.
     pub const EXISTS: Exit = Exit(13);
     /// A file cannot be opened.
     pub const CANNOT_OPEN: Exit = Exit(15);
     /// A file or folder cannot be created.
     pub const CANNOT_CREATE: Exit = Exit(16);
-    /// A torrent cannot be used, or none can be made.
+    /// A torrent cannot be used, or cannot be made.
     pub const BAD_TORRENT: Exit = Exit(26);
     /// Reading or writing failed.
     pub const IO: Exit = Exit(17);
     /// An option or its value is not understood.
     pub const BAD_OPTION: Exit = Exit(28);
-    /// What was downloaded, or is there, is not what it should be.
+    /// The downloaded or existing data is not what the torrent describes.
     pub const NOT_VERIFIED: Exit = Exit(32);
 
-    /// How a run that came to its end counts.
-    pub fn of(end: End) -> Exit {
+    /// The exit code of a run that ended without an error.
+    pub fn of(end: RunEnd) -> Exit {
         match end {
-            End::Done => Exit::DONE,
-            End::Stopped => Exit::UNFINISHED,
-            End::TimedOut => Exit::TIMED_OUT,
-            End::WriterFailed => Exit::OTHER,
+            RunEnd::Done => Exit::DONE,
+            RunEnd::Stopped => Exit::UNFINISHED,
+            RunEnd::TimedOut => Exit::TIMED_OUT,
+            RunEnd::WriterFailed => Exit::OTHER,
         }
     }
 }

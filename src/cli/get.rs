@@ -1,38 +1,34 @@
-//! `get`: downloads torrents, and shares them meanwhile and, if wished, after.
+//! `get`: downloads torrents. It uploads during the download and, if the user wants it, afterwards.
 
-use super::arguments::{Allocate, Get};
+use super::arguments::GetArguments;
 use super::exit::Exit;
-use super::runs::Failure;
-use crate::session::Job;
-use crate::storage;
-use crate::swarm::{Aim, Giving, Limits};
+use super::runs::CommandFailure;
+use crate::session::{Aim, Job};
+use crate::swarm::{Giving, Limits};
 use std::time::Duration;
 
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// As [`Peering::run`](super::sharing_options::Peering::run).
-pub fn run(arguments: &Get) -> Result<Exit, Failure> {
-    let peering = &arguments.peering;
+/// As [`SharingOptions::run`](super::sharing_options::SharingOptions::run).
+pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
+    let sharing = &arguments.sharing;
     let seeds = arguments.seed || arguments.goals.are_set();
     let seeding = seeds.then(|| arguments.goals.goals());
-    peering.run(&arguments.torrents, arguments.down_limit, |torrent, share| Job {
+    sharing.run(&arguments.torrents, arguments.down_limit, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         torrent,
-        aim: Aim::Whole,
+        aim: Aim::Download,
         folder: arguments.output_dir.clone(),
-        sources: peering.finding.sources(seeds || peering.finding.port.is_some(), !peering.no_pex),
+        sources: sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex),
         limits: Limits {
             max_peers: share.max_peers,
             memory: arguments.memory / share.of,
             timeout: arguments.timeout.map(Duration::from_secs),
         },
         giving: Giving { limit: share.up_limit, seeding, super_seeding: false },
-        allocate: match arguments.allocate {
-            Allocate::Sparse => storage::Allocate::Sparse,
-            Allocate::Full => storage::Allocate::Full,
-        },
+        allocate: arguments.allocate,
         overwrite: arguments.overwrite,
         open_files: share.open_files,
     })

@@ -1,10 +1,10 @@
-//! How far a command is that only reads the disk: a bar on a terminal, a line now and then on a pipe,
+//! The progress of a command that only reads the disk: a bar on a terminal, an occasional line on a pipe,
 //! or nothing.
 //!
-//! [`Meter::tell`] is called from every hashing thread. It also hears Ctrl-C, since those commands
+//! Every hashing thread calls [`Meter::tell`]. It also looks for Ctrl-C, because those commands
 //! wait for nothing else.
 
-use super::progress::{LINE_EVERY, Style, bar, say};
+use super::progress::{LINE_INTERVAL, Style, bar, say};
 use crate::text::{printable, size};
 use crossbeam_channel::Receiver;
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -16,7 +16,7 @@ use std::time::Instant;
 pub struct Meter {
     style: Style,
     name: String,
-    /// What is being done: `hashed`.
+    /// What has been done with the bytes, as a word: `hashed`.
     done: &'static str,
     bar: ProgressBar,
     started: Instant,
@@ -26,7 +26,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter for work on the torrent of this name.
+    /// A meter for work on the torrent with this name.
     pub fn new(style: Style, name: &str, done: &'static str, interrupts: Receiver<()>) -> Meter {
         let bar = bar(name);
         bar.set_draw_target(match style {
@@ -46,13 +46,13 @@ impl Meter {
         }
     }
 
-    /// So many bytes of so many are done. False where the user wants to end.
+    /// Shows that `done` bytes of `total` are done. Returns false if the user wants to stop.
     pub fn tell(&self, done: u64, total: u64) -> bool {
         if self.interrupts.try_recv().is_ok() {
             self.stopped.store(true, Ordering::Relaxed);
         }
         let text = format!("{} {} of {}, {}/s", self.done, size(done), size(total), self.rate(done));
-        // Another thread may have drawn a later state.
+        // Another thread may already have drawn a later state.
         self.bar.set_length(total);
         self.bar.set_position(done.max(self.bar.position()));
         if self.is_due() {
@@ -62,19 +62,19 @@ impl Meter {
         !self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn close(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Bytes a second since the start, for a person.
+    /// The average rate since the start, in bytes a second, for people to read.
     pub fn rate(&self, bytes: u64) -> String {
         size((bytes as f64 / self.started.elapsed().as_secs_f64().max(0.001)) as u64)
     }
 
     fn is_due(&self) -> bool {
         let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = self.style == Style::Lines && last.elapsed() >= LINE_EVERY;
+        let due = self.style == Style::Lines && last.elapsed() >= LINE_INTERVAL;
         if due {
             *last = Instant::now();
         }

@@ -1,6 +1,6 @@
 //! What a user types and sees: arguments, progress, exit codes.
 //!
-//! [`run`] is the whole program but for the process around it. One file a subcommand.
+//! [`run`] is the whole program without the process around it. Each subcommand has its own file.
 
 mod arguments;
 mod create;
@@ -18,7 +18,7 @@ pub mod show;
 pub mod source;
 mod verify;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, CliCommand};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -30,27 +30,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments = match Arguments::try_parse_from(arguments::with_default_command(arguments)) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version come as errors too; they go to standard output and are none.
+            // `clap` reports --help and --version as errors too. They go to standard output and are successes.
             let _ = error.print();
             return if error.use_stderr() { Exit::BAD_OPTION } else { Exit::DONE };
         }
     };
     let outcome = match arguments.command {
-        Command::Get(get) => {
-            start_log(get.peering.verbose, get.peering.quiet);
+        CliCommand::Get(get) => {
+            start_log(get.sharing.verbose, get.sharing.quiet);
             get::run(&get)
         }
-        Command::Seed(seed) => {
-            start_log(seed.peering.verbose, seed.peering.quiet);
+        CliCommand::Seed(seed) => {
+            start_log(seed.sharing.verbose, seed.sharing.quiet);
             seed::run(&seed)
         }
-        Command::Create(create) => create::run(&create, &mut io::stdout().lock()),
-        Command::Verify(verify) => verify::run(&verify, &mut io::stdout().lock()),
-        Command::Show(show) => {
+        CliCommand::Create(create) => create::run(&create, &mut io::stdout().lock()),
+        CliCommand::Verify(verify) => verify::run(&verify, &mut io::stdout().lock()),
+        CliCommand::Show(show) => {
             start_log(show.verbose, show.quiet);
             show::run(&show, &mut io::stdout().lock())
         }
-        Command::Demo { output_dir } => {
+        CliCommand::Demo { output_dir } => {
             start_log(0, false);
             demo::run(output_dir.as_deref())
         }
@@ -61,7 +61,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     })
 }
 
-/// The log goes to standard error, without time or colour. `RUST_LOG` says more than `-v` can.
+/// Starts the log, on standard error, without time or colour. `RUST_LOG` can select more than `-v`.
 fn start_log(verbose: u8, quiet: bool) {
     let level = match (verbose, quiet) {
         (_, true) => log::LevelFilter::Error,

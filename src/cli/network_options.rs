@@ -1,54 +1,56 @@
-//! Where peers come from and by which way we go to them: what `get`, `seed` and `show` have in common.
+//! The options that `get`, `seed` and `show` have in common: where peers come from, and which address and
+//! port we use.
 
 use super::arguments::{host_and_port, node};
 use super::exit::Exit;
-use super::runs::Failure;
+use super::runs::CommandFailure;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Listener, Ports, Throttle};
-use crate::session::{Network, Sources};
+use crate::session::{Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where peers come from.
+/// Where peers come from, and which address and port we use.
 #[derive(Args, Debug)]
-pub struct Finding {
-    /// A peer to connect to, besides those that are found (repeatable)
+pub struct NetworkOptions {
+    /// A peer to connect to, in addition to those that are found (repeatable)
     #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port)]
     pub peers: Vec<String>,
-    /// A tracker to ask, besides those of the torrent (repeatable)
+    /// A tracker to ask, in addition to those of the torrent (repeatable)
     #[arg(long = "tracker", value_name = "URL", value_parser = tracker)]
     pub trackers: Vec<String>,
     /// Do not ask the trackers of the torrent
     #[arg(long)]
     pub no_trackers: bool,
-    /// Do not take part in the DHT
+    /// Do not use the DHT
     #[arg(long)]
     pub no_dht: bool,
-    /// A node of the DHT to begin with, besides the well-known ones (repeatable)
+    /// A DHT node to start from, in addition to the well-known ones (repeatable)
     #[arg(long = "dht-node", value_name = "HOST:PORT", value_parser = node, conflicts_with = "no_dht")]
     pub dht_nodes: Vec<(String, u16)>,
     /// Do not look for peers on the local network
     #[arg(long)]
     pub no_lan: bool,
-    /// The port at which peers can connect to us [default: a free one, 6881 to 6999 tried first]
+    /// The port to listen on for peers [default: a free one, 6881 to 6999 tried first]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// Let nobody connect to us
+    /// Do not accept incoming connections
     #[arg(long, conflicts_with = "port")]
     pub no_listen: bool,
-    /// Connect from this address of this host only, to peers and trackers, and listen there only
+    /// Use only this address of this host, to connect to peers and trackers and to listen
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub bind: Option<IpAddr>,
 }
 
-impl Finding {
-    /// Who may be asked, besides what the [`Network`] has.
-    pub fn sources(&self, waits_for_peers: bool, pex: bool) -> Sources {
-        Sources {
+impl NetworkOptions {
+    /// The peers and trackers that a run may ask, in addition to the DHT and the local network, which are
+    /// part of the [`Network`].
+    pub fn sources(&self, waits_for_peers: bool, pex: bool) -> PeerSourceOptions {
+        PeerSourceOptions {
             peers: self.peers.clone(),
             trackers: self.trackers.clone(),
             own_trackers: !self.no_trackers,
@@ -57,30 +59,30 @@ impl Finding {
         }
     }
 
-    /// The address that everything is to leave by.
+    /// The address that all connections and packets leave from.
     ///
     /// # Errors
     ///
-    /// This host does not have it.
-    pub fn bind_address(&self) -> Result<BindAddress, Failure> {
+    /// This host does not have the address.
+    pub fn bind_address(&self) -> Result<BindAddress, CommandFailure> {
         let bind_address = self.bind.map_or(BindAddress::any(), BindAddress::only);
         bind_address.check().map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
         Ok(bind_address)
     }
 
-    /// The network as the user wants it used. Without a port that the user named, there is none where
-    /// none is free. Where everything is private (`public` is false), neither the DHT nor the local
-    /// network hears of us.
+    /// Opens the network as the user wants it used. If the user named no port and none is free, we do not
+    /// listen. If all torrents are private (`public` is false), we announce ourselves neither in the DHT nor
+    /// on the local network.
     ///
     /// # Errors
     ///
-    /// The port that the user named cannot be had.
-    pub fn network(
+    /// The port that the user named is not available.
+    pub fn open(
         &self,
         bind_address: BindAddress,
         public: bool,
         [down, up]: [Option<u64>; 2],
-    ) -> Result<Network, Failure> {
+    ) -> Result<Network, CommandFailure> {
         let listener = if self.no_listen { None } else { self.listen(bind_address)? };
         let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
         let port = listener.as_ref().map(Listener::port);
@@ -96,7 +98,7 @@ impl Finding {
         })
     }
 
-    fn listen(&self, bind_address: BindAddress) -> Result<Option<Listener>, Failure> {
+    fn listen(&self, bind_address: BindAddress) -> Result<Option<Listener>, CommandFailure> {
         let ports = self.port.map_or(Ports::Usual, Ports::Exactly);
         match (Listener::start(ports, bind_address), self.port) {
             (Ok(listener), _) => Ok(Some(listener)),
@@ -112,10 +114,10 @@ impl Finding {
         let options = DhtOptions {
             bind_address,
             port: port.unwrap_or(0),
-            // Whoever cannot be reached is of no use as a node to others (BEP 43).
+            // A node that cannot be reached is of no use to other nodes (BEP 43).
             read_only: port.is_none(),
             nodes: self.dht_nodes.clone(),
-            // From a loopback address nobody else can be reached.
+            // No other host can be reached from a loopback address.
             routers: !bind_address.address().is_some_and(|ip| ip.is_loopback()),
             saved: cache(),
         };
@@ -123,7 +125,7 @@ impl Finding {
     }
 }
 
-/// Where what only saves time the next time is kept (XDG base directories).
+/// The folder for data that only saves time at the next start (XDG base directories).
 fn cache() -> Option<PathBuf> {
     let absolute = |path: std::ffi::OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     let given = std::env::var_os("XDG_CACHE_HOME").and_then(absolute);
@@ -141,7 +143,7 @@ fn tracker(text: &str) -> Result<String, String> {
     }
 }
 
-/// An address, which may have the brackets that IPv6 addresses have before a port.
+/// An IP address. It may have the brackets that an IPv6 address has in front of a port.
 fn address(text: &str) -> Result<IpAddr, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().map_err(|_| "an IPv4 or IPv6 address of this host is expected".to_owned())

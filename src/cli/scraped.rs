@@ -1,6 +1,6 @@
-//! `show --scrape`: how many seed and fetch a torrent, as its trackers say.
+//! `show --scrape`: how many peers seed and download a torrent, as its trackers say.
 //!
-//! Runs on the main thread, which waits until each tracker has answered or had its time.
+//! Runs on the main thread, which waits until each tracker has answered or its time has run out.
 
 use crate::metainfo::Metainfo;
 use crate::net::BindAddress;
@@ -8,11 +8,11 @@ use crate::text::{grouped, printable};
 use crate::tracker::{Scrape, TrackerError, scrape_all};
 use serde_json::{Value, json};
 
-/// What the trackers of a torrent said, in the torrent's order.
+/// The answers of the trackers of a torrent, in the torrent's order.
 pub struct Scraped<'a>(Vec<(&'a str, Result<Scrape, TrackerError>)>);
 
 impl<'a> Scraped<'a> {
-    /// Asks the trackers of the torrent, where `own` is true, and these others, all at once.
+    /// Asks the trackers of the torrent (if `own` is true) and the `others`, all at once.
     pub fn ask(
         torrent: &'a Metainfo,
         own: bool,
@@ -25,7 +25,7 @@ impl<'a> Scraped<'a> {
         Scraped(trackers.into_iter().zip(said).collect())
     }
 
-    /// What is wrong where none has answered.
+    /// Why there is no answer, if no tracker has answered.
     pub fn trouble(&self) -> Option<&'static str> {
         match self.0.is_empty() {
             true => Some("there is no tracker to ask (name one with --tracker)"),
@@ -36,7 +36,7 @@ impl<'a> Scraped<'a> {
         }
     }
 
-    /// For programs.
+    /// The answers as JSON, for programs.
     pub fn json(&self) -> Value {
         let value = |(tracker, said): &(&str, Result<Scrape, TrackerError>)| match said {
             Ok(Scrape { complete, incomplete, downloaded }) => {
@@ -47,7 +47,7 @@ impl<'a> Scraped<'a> {
         self.0.iter().map(value).collect()
     }
 
-    /// For people, a line a tracker.
+    /// The answers as text, one line for each tracker.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(tracker, said)| {
             let tracker = printable(tracker);
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_and_an_error_are_told_by_tracker() {
+    fn an_answer_and_an_error_are_shown_for_each_tracker() {
         let numbers = Scrape { complete: Some(1_234), incomplete: Some(0), downloaded: None };
         let scraped = Scraped(vec![("http://a\u{1b}", Ok(numbers)), ("b", Err(TrackerError::NoScrape))]);
         assert_eq!(scraped.trouble(), None);

@@ -1,26 +1,26 @@
-//! `seed`: shares what is there of torrents, and writes nothing.
+//! `seed`: shares the pieces of torrents that are already on the disk, and writes nothing.
 
-use super::arguments::Seed;
+use super::arguments::SeedArguments;
 use super::exit::Exit;
-use super::runs::Failure;
-use crate::session::Job;
+use super::runs::CommandFailure;
+use crate::session::{Aim, Job};
 use crate::storage::Allocate;
-use crate::swarm::{Aim, Giving, Limits};
+use crate::swarm::{Giving, Limits};
 
 /// Runs the command.
 ///
 /// # Errors
 ///
-/// As [`Peering::run`](super::sharing_options::Peering::run).
-pub fn run(arguments: &Seed) -> Result<Exit, Failure> {
-    let peering = &arguments.peering;
-    peering.run(&arguments.torrents, None, |torrent, share| Job {
+/// As [`SharingOptions::run`](super::sharing_options::SharingOptions::run).
+pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
+    let sharing = &arguments.sharing;
+    sharing.run(&arguments.torrents, None, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),
         folder: arguments.dir.clone(),
-        sources: peering.finding.sources(true, !peering.no_pex),
-        // Nothing is fetched, so no piece is ever in memory.
+        sources: sharing.network.sources(true, !sharing.no_pex),
+        // Nothing is downloaded, so no piece is ever in memory.
         limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None },
         giving: Giving {
             limit: share.up_limit,

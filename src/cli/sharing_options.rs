@@ -1,10 +1,10 @@
-//! What `get` and `seed` have in common: how the network is used, until when to seed, and the runs.
+//! What `get` and `seed` have in common: how the network is used, how long to seed, and the runs.
 
 use super::arguments::rate;
 use super::exit::Exit;
-use super::network_options::Finding;
+use super::network_options::NetworkOptions;
 use super::progress::{Screen, Style};
-use super::runs::{self, Failure};
+use super::runs::{self, CommandFailure};
 use crate::session::{Job, Torrent};
 use crate::swarm::Goals;
 use clap::Args;
@@ -12,71 +12,71 @@ use std::time::Duration;
 
 /// How the network is used.
 #[derive(Args, Debug)]
-pub struct Peering {
+pub struct SharingOptions {
     #[command(flatten)]
-    pub finding: Finding,
-    /// Peers at once, for each torrent
+    pub network: NetworkOptions,
+    /// Maximum number of connected peers for each torrent
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub max_peers: u16,
-    /// Neither ask peers for other peers nor tell them of any
+    /// Do not exchange peer addresses with other peers (PEX)
     #[arg(long)]
     pub no_pex: bool,
-    /// Upload so many bytes a second at most, to all peers together (K, M, G; 0: nothing)
+    /// Maximum upload rate in bytes a second, to all peers together (K, M, G; 0: no upload)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Tell what peers and trackers do (twice for more)
+    /// Log what peers and trackers do (twice for more)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
 /// What each torrent of one command may use.
 #[derive(Clone, Copy, Debug)]
-pub struct Share {
+pub struct ResourceShare {
     /// How many torrents there are.
     pub of: u64,
-    /// Peers at once.
+    /// The most peers that are connected at once.
     pub max_peers: usize,
-    /// Files that are open at once.
+    /// The most files that are open at once.
     pub open_files: usize,
-    /// What it may count on of the upload limit, in bytes a second.
+    /// Its share of the upload limit, in bytes a second.
     pub up_limit: Option<u64>,
 }
 
-/// Until when to seed.
+/// How long to seed.
 #[derive(Args, Debug)]
-pub struct Until {
-    /// Seed until so many times the payload was uploaded
+pub struct SeedGoals {
+    /// Seed until the uploaded bytes are this many times the payload
     #[arg(long, value_name = "R", value_parser = amount)]
     pub seed_ratio: Option<f64>,
-    /// Seed for so many minutes; whichever comes first, if there is a ratio too
+    /// Seed for this many minutes; if there is a ratio too, the first goal that is reached ends the run
     #[arg(long, value_name = "MINUTES", value_parser = amount)]
     pub seed_time: Option<f64>,
 }
 
-impl Peering {
-    /// Runs these torrents side by side, each by the job that `job` makes of it.
+impl SharingOptions {
+    /// Runs these torrents side by side. `job` says what to do with each of them.
     ///
     /// # Errors
     ///
-    /// No torrent can be read, or the network cannot be used as the user wants. Whatever happens to a run
-    /// is told by the exit code.
+    /// No torrent can be read, or the network cannot be used as the user wants. What happens to a run is no
+    /// error here: the exit code reports it.
     pub fn run(
         &self,
         torrents: &[String],
         down_limit: Option<u64>,
-        job: impl Fn(Torrent, Share) -> Job,
-    ) -> Result<Exit, Failure> {
-        let bind_address = self.finding.bind_address()?;
+        job: impl Fn(Torrent, ResourceShare) -> Job,
+    ) -> Result<Exit, CommandFailure> {
+        let bind_address = self.network.bind_address()?;
         let (torrents, failure) = runs::load(torrents, bind_address)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
-        let network = self.finding.network(bind_address, public, [down_limit, self.up_limit])?;
+        let network = self.network.open(bind_address, public, [down_limit, self.up_limit])?;
         let of = torrents.len().max(1) as u64;
         let (max_peers, open_files) = runs::share_descriptors(u64::from(self.max_peers), of);
         let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
-        let share = Share { of, max_peers, open_files, up_limit };
+        let share = ResourceShare { of, max_peers, open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), runs::interrupts());
@@ -85,25 +85,26 @@ impl Peering {
 
     /// How much is shown.
     fn style(&self) -> Style {
-        // The log would tear the bars apart.
+        // Log lines would break up the bars.
         if self.verbose > 0 { Style::Lines } else { Style::of(self.quiet) }
     }
 }
 
-impl Until {
-    /// Whether the user set one.
+impl SeedGoals {
+    /// Whether the user set a goal.
     pub fn are_set(&self) -> bool {
         self.seed_ratio.is_some() || self.seed_time.is_some()
     }
 
     /// The goals.
     pub fn goals(&self) -> Goals {
-        // The minutes passed `amount`, which leaves none out that a duration cannot hold.
+        // `amount` accepts only numbers of minutes that fit into a `Duration`.
         let time = self.seed_time.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
         Goals { ratio: self.seed_ratio, time }
     }
 }
 
+/// A number that is not negative and below 10^12.
 fn amount(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.0..1e12).contains(number));
     number.ok_or_else(|| "a number such as 1.5 is expected".to_owned())

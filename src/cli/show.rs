@@ -1,15 +1,15 @@
-//! `show`: what a torrent says, for people or for programs.
+//! `show`: prints what a torrent says, for people or for programs.
 //!
-//! Runs on the main thread and touches no network but to fetch the torrent itself (of a magnet, its
-//! metadata, from peers) and to ask its trackers, where the user wants that. What comes from the torrent is
-//! printed without its control characters.
+//! Runs on the main thread. It uses the network only to fetch the torrent itself (the metadata of a magnet
+//! comes from peers) and, if the user wants that, to ask its trackers. Text from the torrent is printed
+//! without its control characters.
 
-use super::arguments::Show;
+use super::arguments::ShowArguments;
 use super::create::output;
 use super::exit::Exit;
-use super::network_options::Finding;
+use super::network_options::NetworkOptions;
 use super::progress::Style;
-use super::runs::{self, Failure};
+use super::runs::{self, CommandFailure};
 use super::scraped::Scraped;
 use super::source;
 use crate::metainfo::{File, Magnet, Metainfo};
@@ -22,19 +22,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Shows a torrent on `out`, as JSON or as text, with what its trackers say of it where that is asked for,
-/// and saves it where that is.
+/// Shows a torrent on `out`, as JSON or as text. With `--scrape` it adds the counts of the trackers, and
+/// with `--save` it writes the torrent to a file.
 ///
-/// A reader that closes its end early, as `head` does, is no error.
+/// It is no error if the reader of `out` closes early, as `head` does.
 ///
 /// # Errors
 ///
-/// The torrent cannot be had or is none, `out` or the file cannot be written, or no tracker answers.
-pub fn run(arguments: &Show, out: &mut impl Write) -> Result<Exit, Failure> {
+/// The torrent cannot be read or is invalid, `out` or the file cannot be written, or no tracker answers.
+pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     if let Some(path) = &arguments.save {
         output::check(path, false).map_err(|failure| other_name(path, failure))?;
     }
-    let bind_address = arguments.finding.bind_address()?;
+    let bind_address = arguments.network.bind_address()?;
     let torrent = source::torrent(&arguments.torrent, bind_address)
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let torrent = match torrent {
@@ -44,7 +44,7 @@ pub fn run(arguments: &Show, out: &mut impl Write) -> Result<Exit, Failure> {
     if let Some(path) = &arguments.save {
         output::write(path, torrent.bytes(), false).map_err(|failure| other_name(path, failure))?;
     }
-    let Finding { no_trackers, trackers, .. } = &arguments.finding;
+    let NetworkOptions { no_trackers, trackers, .. } = &arguments.network;
     let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, bind_address));
     match write(&torrent, arguments.json, scraped.as_ref(), out) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -57,8 +57,8 @@ pub fn run(arguments: &Show, out: &mut impl Write) -> Result<Exit, Failure> {
     }
 }
 
-/// What is said of a file that is there has the way out that this command has.
-fn other_name(path: &Path, failure: Failure) -> Failure {
+/// Replaces the hint in the error about an existing file by the option that this command has.
+fn other_name(path: &Path, failure: CommandFailure) -> CommandFailure {
     match failure {
         (Exit::EXISTS, _) => {
             let path = printable(&path.display().to_string());
@@ -68,13 +68,13 @@ fn other_name(path: &Path, failure: Failure) -> Failure {
     }
 }
 
-/// Asks the peers of a magnet what it holds.
-fn fetch(arguments: &Show, magnet: &Arc<Magnet>) -> Result<Arc<Metainfo>, Failure> {
-    let finding = &arguments.finding;
-    let network = finding.network(finding.bind_address()?, true, [None, None])?;
+/// Fetches the metadata of a magnet from its peers.
+fn fetch(arguments: &ShowArguments, magnet: &Arc<Magnet>) -> Result<Arc<Metainfo>, CommandFailure> {
+    let options = &arguments.network;
+    let network = options.open(options.bind_address()?, true, [None, None])?;
     let style = if arguments.verbose > 0 { Style::Lines } else { Style::of(arguments.quiet) };
     let timeout = arguments.timeout.map(Duration::from_secs);
-    let sources = finding.sources(finding.port.is_some(), false);
+    let sources = options.sources(options.port.is_some(), false);
     runs::fetch(magnet, &sources, timeout, &network, style)
 }
 
@@ -82,7 +82,7 @@ fn fetch(arguments: &Show, magnet: &Arc<Magnet>) -> Result<Arc<Metainfo>, Failur
 ///
 /// # Errors
 ///
-/// What `out` says.
+/// `out` cannot be written.
 pub fn print(torrent: &Metainfo, as_json: bool, out: &mut impl Write) -> io::Result<()> {
     write(torrent, as_json, None, out)
 }
@@ -98,7 +98,7 @@ fn write(
     write(torrent, scraped, &mut out).and_then(|()| out.flush())
 }
 
-/// The files that a download makes, with paths that have `/` on every system.
+/// The files that a download creates. Their paths have `/` on every system.
 fn visible(torrent: &Metainfo) -> impl Iterator<Item = (String, u64)> {
     let path = |file: &File| {
         let elements: Vec<_> = file.path.iter().map(|element| element.to_string_lossy()).collect();
@@ -127,7 +127,7 @@ fn write_json(torrent: &Metainfo, scraped: Option<&Scraped>, out: &mut impl Writ
     writeln!(out)
 }
 
-/// One line of the text form: what it is, in a column of its own, then the value.
+/// One line of the text form: the label in a column of its own, then the value.
 fn line(out: &mut impl Write, label: &str, value: impl fmt::Display) -> io::Result<()> {
     writeln!(out, "{label:<13}{value}")
 }

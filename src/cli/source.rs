@@ -1,7 +1,7 @@
-//! Where a torrent comes from: a file, standard input (`-`), an address on the web, or a magnet link.
+//! Reads a torrent from a file, standard input (`-`), a web address, or a magnet link.
 //!
-//! Runs on the main thread before anything is started. It never takes more bytes than a torrent can
-//! honestly have, and never waits for a web server without a deadline.
+//! Runs on the main thread before any other thread is started. It never reads more bytes than a real torrent
+//! can have, and never waits for a web server without a deadline.
 
 use crate::metainfo::{Magnet, MagnetError, Metainfo, MetainfoError};
 use crate::net::{BindAddress, http};
@@ -14,57 +14,61 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes that are taken from a file or from standard input: over three million pieces.
+/// The most bytes that are read from a file or from standard input. Enough for over three million pieces.
 pub const FILE_LIMIT: u64 = 64 << 20;
 
-/// Bytes that are taken from a web server, after decompression.
+/// The most bytes that are read from a web server, after decompression.
 pub const WEB_LIMIT: u64 = 10 << 20;
 
-/// How long a web server may take to let us in.
+/// How long connecting to a web server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long the whole transfer may take, redirects included.
 const GLOBAL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Redirects that are followed.
-const REDIRECTS_LIMIT: u32 = 10;
+/// The most redirects that are followed.
+const MAX_REDIRECTS: u32 = 10;
 
-/// Why no torrent could be had.
+/// Why a torrent could not be read.
 #[derive(Debug)]
 pub struct SourceError {
     /// What the user asked for.
     source: String,
-    fault: Fault,
+    fault: SourceFault,
 }
 
 #[derive(Debug)]
-enum Fault {
-    /// The bytes cannot be had.
+enum SourceFault {
+    /// There is no such file.
     Missing(&'static str),
+    /// There is a file, and it cannot be opened.
     Unopenable(String),
+    /// The web server could not be reached, or did not deliver the file.
     Network(String),
+    /// Reading failed.
     Broken(io::Error),
+    /// There are more bytes than this limit.
     TooLarge(u64),
-    /// The bytes are no torrent.
+    /// The bytes are not a torrent.
     Torrent(MetainfoError),
-    /// It is a magnet link that cannot be used.
+    /// The magnet link cannot be used.
     Magnet(MagnetError),
-    /// It is a magnet link, where a torrent is needed.
+    /// The source is a magnet link, and a torrent is needed.
     NoTorrent,
 }
 
 impl SourceError {
-    /// The exit code of the program, by aria2's numbers.
+    /// The exit code of the program. It follows aria2's numbers.
     pub fn exit_code(&self) -> u8 {
         match &self.fault {
-            Fault::Missing(_) => 3,
-            Fault::Network(_) => 6,
-            Fault::Unopenable(_) => 15,
-            Fault::Broken(_) => 17,
-            Fault::Torrent(error) if error.is_bencode() => 25,
-            Fault::Torrent(_) | Fault::TooLarge(_) => 26,
-            Fault::Magnet(_) => 27,
-            Fault::NoTorrent => 28,
+            SourceFault::Missing(_) => 3,
+            SourceFault::Network(_) => 6,
+            SourceFault::Unopenable(_) => 15,
+            SourceFault::Broken(_) => 17,
+            SourceFault::Torrent(error) if error.is_bencode() => 25,
+            SourceFault::Torrent(_) | SourceFault::TooLarge(_) => 26,
+            SourceFault::Magnet(_) => 27,
+            SourceFault::NoTorrent => 28,
         }
     }
 }
@@ -76,22 +80,22 @@ impl fmt::Display for SourceError {
             other => excerpt(other, 300),
         };
         match &self.fault {
-            Fault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
-            Fault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
-            Fault::Network(reason) => write!(out, "cannot fetch {source}: {}", excerpt(reason, 300)),
-            Fault::Broken(error) => write!(out, "cannot read {source}: {error}"),
-            Fault::TooLarge(limit) => {
+            SourceFault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
+            SourceFault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
+            SourceFault::Network(reason) => write!(out, "cannot fetch {source}: {}", excerpt(reason, 300)),
+            SourceFault::Broken(error) => write!(out, "cannot read {source}: {error}"),
+            SourceFault::TooLarge(limit) => {
                 write!(
                     out,
-                    "{source} is larger than {}, no torrent is (give the .torrent file, not its content)",
+                    "{source} is larger than {}, and no torrent is that large (name the .torrent file, not its payload)",
                     size(*limit)
                 )
             }
-            Fault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
-            Fault::Magnet(error) => write!(out, "{source}: {}", printable(&error.to_string())),
-            Fault::NoTorrent => write!(
+            SourceFault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
+            SourceFault::Magnet(error) => write!(out, "{source}: {}", printable(&error.to_string())),
+            SourceFault::NoTorrent => write!(
                 out,
-                "{source} is a magnet link, and the torrent itself is needed (make a file of it: show MAGNET --save FILE)"
+                "{source} is a magnet link, and the torrent itself is needed (save it to a file: show MAGNET --save FILE)"
             ),
         }
     }
@@ -100,18 +104,19 @@ impl fmt::Display for SourceError {
 impl std::error::Error for SourceError {}
 
 /// Reads and checks the torrent that `source` names: the path of a file, `-`, or an `http://` or
-/// `https://` address, which is asked by a connection that leaves by `bind_address`.
+/// `https://` address. A connection to a web server leaves from `bind_address`.
 ///
 /// # Errors
 ///
-/// The bytes cannot be had, are too many, or are no torrent.
+/// The bytes cannot be read, are too many, or are not a torrent.
 pub fn load(source: &str, bind_address: BindAddress) -> Result<Metainfo, SourceError> {
     let fail = |fault| SourceError { source: source.to_owned(), fault };
-    Metainfo::parse(read(source, bind_address)?).map_err(|error| fail(Fault::Torrent(error)))
+    Metainfo::parse(read(source, bind_address)?).map_err(|error| fail(SourceFault::Torrent(error)))
 }
 
-/// The torrent, or the magnet, that `source` names: as [`load`], or a magnet link, or a bare info-hash of 40
-/// hex digits where no file has that name. Where a torrent can be, a link or an info-hash can be as well.
+/// Reads the torrent or the magnet that `source` names. `source` is one of those that [`load`] takes, a magnet
+/// link, or a bare info-hash of 40 hex digits if no file has that name. The file or the answer of the web
+/// server may also contain a link or an info-hash instead of a torrent.
 ///
 /// # Errors
 ///
@@ -119,7 +124,7 @@ pub fn load(source: &str, bind_address: BindAddress) -> Result<Metainfo, SourceE
 pub fn torrent(source: &str, bind_address: BindAddress) -> Result<Torrent, SourceError> {
     let fail = |fault| SourceError { source: source.to_owned(), fault };
     let magnet = |text: &str| {
-        let magnet = Magnet::parse(text).map_err(|error| fail(Fault::Magnet(error)))?;
+        let magnet = Magnet::parse(text).map_err(|error| fail(SourceFault::Magnet(error)))?;
         Ok(Torrent::Magnet(Arc::new(magnet)))
     };
     if is_magnet(source) {
@@ -130,7 +135,7 @@ pub fn torrent(source: &str, bind_address: BindAddress) -> Result<Torrent, Sourc
         Some(text) => magnet(text),
         None => Metainfo::parse(bytes)
             .map(|metainfo| Torrent::Whole(Arc::new(metainfo)))
-            .map_err(|error| fail(Fault::Torrent(error))),
+            .map_err(|error| fail(SourceFault::Torrent(error))),
     }
 }
 
@@ -138,12 +143,12 @@ fn is_magnet(source: &str) -> bool {
     Magnet::is_one(source) && !Path::new(source).exists()
 }
 
-/// Reads the bytes that `source` names, at most [`FILE_LIMIT`], [`WEB_LIMIT`] from the web,
-/// which is asked by a connection that leaves by `bind_address`.
+/// Reads the bytes that `source` names: at most [`FILE_LIMIT`], or [`WEB_LIMIT`] from the web. A connection
+/// to a web server leaves from `bind_address`.
 ///
 /// # Errors
 ///
-/// The bytes cannot be had, or are too many.
+/// The bytes cannot be read, or are too many.
 pub fn read(source: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceError> {
     let starts_with =
         |scheme: &str| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -152,77 +157,81 @@ pub fn read(source: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceEr
     } else if starts_with("http://") || starts_with("https://") {
         fetch(source, bind_address)
     } else if is_magnet(source) {
-        Err(Fault::NoTorrent)
+        Err(SourceFault::NoTorrent)
     } else {
         open(source).and_then(|(file, length)| bounded(file, length, FILE_LIMIT))
     };
     bytes.map_err(|fault| SourceError { source: source.to_owned(), fault })
 }
 
-/// Opens a file. Returns it and how many bytes it says it has.
-fn open(path: &str) -> Result<(File, u64), Fault> {
+/// Opens a file. Returns it with its length as the file system reports it.
+fn open(path: &str) -> Result<(File, u64), SourceFault> {
     let unopenable = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => Fault::Missing("no such file (check the path)"),
+        ErrorKind::NotFound => SourceFault::Missing("no such file (check the path)"),
         ErrorKind::PermissionDenied => {
-            Fault::Unopenable("permission denied (check who may read it)".to_owned())
+            SourceFault::Unopenable("permission denied (check who may read it)".to_owned())
         }
-        _ => Fault::Unopenable(error.to_string()),
+        _ => SourceFault::Unopenable(error.to_string()),
     };
     let file = File::open(path).map_err(unopenable)?;
-    let metadata = file.metadata().map_err(Fault::Broken)?;
+    let metadata = file.metadata().map_err(SourceFault::Broken)?;
     match metadata.is_dir() {
-        true => Err(Fault::Unopenable("it is a folder (give a .torrent file)".to_owned())),
+        true => Err(SourceFault::Unopenable("it is a folder (name a .torrent file)".to_owned())),
         false => Ok((file, metadata.len())),
     }
 }
 
-/// Reads everything, but refuses more than `limit` bytes. `expected` bytes are made room for.
-fn bounded(source: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>, Fault> {
+/// Reads everything, but refuses more than `limit` bytes. Room for `expected` bytes is reserved first.
+fn bounded(source: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>, SourceFault> {
     if expected > limit {
-        return Err(Fault::TooLarge(limit));
+        return Err(SourceFault::TooLarge(limit));
     }
     let mut bytes = Vec::new();
-    // One more than expected, so that the read that finds the end needs no larger buffer.
+    // One byte more than expected, so that the read that finds the end needs no larger buffer.
     bytes.reserve_exact(usize::try_from(expected.saturating_add(1)).unwrap_or_default());
-    source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Fault::Broken)?;
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(SourceFault::Broken)?;
     match bytes.len() as u64 > limit {
-        true => Err(Fault::TooLarge(limit)),
+        true => Err(SourceFault::TooLarge(limit)),
         false => Ok(bytes),
     }
 }
 
-/// Fetches from the web. The limit counts what comes out of the decompression, so that a small answer
-/// cannot become a large one.
-fn fetch(address: &str, bind_address: BindAddress) -> Result<Vec<u8>, Fault> {
+/// Fetches a file from the web. The limit counts the decompressed bytes, so that a small answer cannot
+/// become a huge one.
+fn fetch(address: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceFault> {
     let config = ureq::Agent::config_builder()
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_global(Some(GLOBAL_TIMEOUT))
-        .max_redirects(REDIRECTS_LIMIT)
+        .max_redirects(MAX_REDIRECTS)
         .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
         .build();
     let mut answer = http::agent(config, bind_address).get(address).call().map_err(in_our_words)?;
     bounded(answer.body_mut().as_reader(), 0, WEB_LIMIT).map_err(|fault| match fault {
-        Fault::Broken(error) => Fault::Network(format!("the transfer broke off: {error}")),
+        SourceFault::Broken(error) => SourceFault::Network(format!("the transfer broke off: {error}")),
         other => other,
     })
 }
 
-fn in_our_words(error: ureq::Error) -> Fault {
+fn in_our_words(error: ureq::Error) -> SourceFault {
     match error {
         ureq::Error::StatusCode(404 | 410) => {
-            Fault::Missing("the server has no such file (check the address)")
+            SourceFault::Missing("the server has no such file (check the address)")
         }
         ureq::Error::StatusCode(status) => {
-            Fault::Network(format!("the server answered with status {status}"))
+            SourceFault::Network(format!("the server answered with status {status}"))
         }
-        ureq::Error::HostNotFound => Fault::Network("there is no such host (check the address)".to_owned()),
+        ureq::Error::HostNotFound => {
+            SourceFault::Network("there is no such host (check the address)".to_owned())
+        }
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            Fault::Network(format!("no connection in {} s", CONNECT_TIMEOUT.as_secs()))
+            SourceFault::Network(format!("no connection in {} s", CONNECT_TIMEOUT.as_secs()))
         }
-        ureq::Error::Timeout(_) => Fault::Network(format!("not complete in {} s", GLOBAL_TIMEOUT.as_secs())),
-        ureq::Error::TooManyRedirects => Fault::Network(format!("more than {REDIRECTS_LIMIT} redirects")),
-        ureq::Error::Io(error) => Fault::Network(error.to_string()),
-        other => Fault::Network(other.to_string()),
+        ureq::Error::Timeout(_) => {
+            SourceFault::Network(format!("not complete in {} s", GLOBAL_TIMEOUT.as_secs()))
+        }
+        ureq::Error::TooManyRedirects => SourceFault::Network(format!("more than {MAX_REDIRECTS} redirects")),
+        ureq::Error::Io(error) => SourceFault::Network(error.to_string()),
+        other => SourceFault::Network(other.to_string()),
     }
 }
 
@@ -233,7 +242,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// A web server on loopback that gives each of these answers to one connection.
+    /// A web server on loopback that gives one of these answers to each connection.
     fn serve(answers: Vec<Vec<u8>>) -> (String, thread::JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -247,7 +256,7 @@ mod tests {
                 while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
                     request.push(byte[0]);
                 }
-                // A client that has read enough closes its end.
+                // A client that has read enough closes the connection, so this may fail.
                 let _ = stream.write_all(&answer);
             }
         });
@@ -270,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_web_refuses_has_its_exit_code() {
+    fn an_error_status_of_a_web_server_has_an_exit_code() {
         for (status, code) in [("404 Not Found", 3), ("410 Gone", 3), ("403 Forbidden", 6), ("500 Oops", 6)] {
             let (address, server) = serve(vec![answer(status, "", b"")]);
             let error = read(&format!("{address}/x.torrent"), BindAddress::any()).unwrap_err();
@@ -291,18 +300,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_breaks_off_is_an_error_of_the_network() {
+    fn an_answer_that_breaks_off_is_a_network_error() {
         let mut short = answer("200 OK", "", b"0123456789");
         short.truncate(short.len() - 5);
         let (address, server) = serve(vec![short]);
         assert_eq!(read(&address, BindAddress::any()).unwrap_err().exit_code(), 6);
         server.join().unwrap();
-        assert_eq!(read(&address, BindAddress::any()).unwrap_err().exit_code(), 6, "nobody listens");
+        assert_eq!(read(&address, BindAddress::any()).unwrap_err().exit_code(), 6, "no server listens");
         assert_eq!(read("http://", BindAddress::any()).unwrap_err().exit_code(), 6);
     }
 
     #[test]
-    fn what_the_disk_refuses_has_its_exit_code() {
+    fn a_file_that_cannot_be_read_has_an_exit_code() {
         let missing = read("no/such/file.torrent", BindAddress::any()).unwrap_err();
         assert_eq!(missing.exit_code(), 3);
         assert_eq!(missing.to_string(), "cannot find no/such/file.torrent: no such file (check the path)");
@@ -315,15 +324,15 @@ mod tests {
     }
 
     #[test]
-    fn a_source_has_a_limit() {
+    fn no_more_than_the_limit_is_read() {
         assert_eq!(bounded(&b"12345"[..], 0, 5).unwrap(), b"12345");
-        assert!(matches!(bounded(&b"123456"[..], 0, 5), Err(Fault::TooLarge(5))));
-        assert!(matches!(bounded(io::empty(), u64::MAX, 5), Err(Fault::TooLarge(5))));
-        assert!(matches!(bounded(io::repeat(0), 0, 5), Err(Fault::TooLarge(5))));
+        assert!(matches!(bounded(&b"123456"[..], 0, 5), Err(SourceFault::TooLarge(5))));
+        assert!(matches!(bounded(io::empty(), u64::MAX, 5), Err(SourceFault::TooLarge(5))));
+        assert!(matches!(bounded(io::repeat(0), 0, 5), Err(SourceFault::TooLarge(5))));
     }
 
     #[test]
-    fn what_is_no_torrent_has_its_exit_code() {
+    fn bytes_that_are_not_a_torrent_have_an_exit_code() {
         let not_bencode =
             load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), BindAddress::any()).unwrap_err();
         assert_eq!(not_bencode.exit_code(), 25);

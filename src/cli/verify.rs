@@ -1,12 +1,12 @@
-//! `verify`: says what of a torrent is there and verifies, and changes nothing.
+//! `verify`: reports which files and pieces of a torrent are on the disk and correct, and changes nothing.
 //!
-//! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). What it finds goes
-//! to standard output, how far it is to standard error.
+//! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). The report goes to
+//! standard output, the progress to standard error.
 
 use super::exit::Exit;
 use super::meter::Meter;
 use super::progress::{Style, say};
-use super::runs::{Failure, interrupts};
+use super::runs::{CommandFailure, interrupts};
 use super::source;
 use crate::metainfo::{File, Metainfo};
 use crate::net::BindAddress;
@@ -18,35 +18,35 @@ use serde_json::{Value, json};
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
-/// Files of the payload that are open at once at most.
+/// The most files of the payload that are open at once.
 const OPEN_FILES: usize = 32;
-/// Runs of pieces that are spelled out for a person. More would not be read.
+/// The most runs of pieces that the text form lists. No person would read more.
 const RUNS_IN_TEXT: usize = 100;
-/// Runs of pieces that are spelled out for a program.
+/// The most runs of pieces that the JSON form lists.
 const RUNS_IN_JSON: usize = 100_000;
 
 #[derive(Args, Debug)]
-pub struct Verify {
+pub struct VerifyArguments {
     /// A .torrent file, `-` for standard input, or an http(s) address
     #[arg(value_name = "TORRENT")]
     pub torrent: String,
-    /// The folder that it was downloaded into: the one that holds the torrent's file or folder
+    /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Print nothing but errors: the exit code tells
+    /// Print only errors; the exit code is the result
     #[arg(short, long)]
     pub quiet: bool,
 }
 
-/// Verifies, and says on `out` how the files stand and which pieces are bad.
+/// Verifies the payload, and reports on `out` the state of each file and which pieces are bad.
 ///
 /// # Errors
 ///
-/// The torrent cannot be had, or what is there cannot be read.
-pub fn run(arguments: &Verify, out: &mut impl Write) -> Result<Exit, Failure> {
+/// The torrent or the payload cannot be read.
+pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     let torrent = source::load(&arguments.torrent, BindAddress::any())
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let geometry = Geometry::new(torrent.total_size, torrent.piece_length);
@@ -67,12 +67,19 @@ pub fn run(arguments: &Verify, out: &mut impl Write) -> Result<Exit, Failure> {
     }
     if report.count(FileState::Missing) == report.files().count() {
         let (dir, name) = (arguments.dir.display().to_string(), printable(&torrent.name));
-        say(&format!("nothing of it is in {} (give the folder that holds {name} with -d)", printable(&dir)));
+        say(&format!(
+            "no file of the torrent is in {} (name the folder that contains {name} with -d)",
+            printable(&dir)
+        ));
     }
     Ok(exit)
 }
 
-fn examine(arguments: &Verify, torrent: &Metainfo, geometry: Geometry) -> Result<Examined, Failure> {
+fn examine(
+    arguments: &VerifyArguments,
+    torrent: &Metainfo,
+    geometry: Geometry,
+) -> Result<Examined, CommandFailure> {
     let digests = |piece: PieceIndex| torrent.piece_digest(piece.get()).unwrap_or_default();
     let payload = Payload {
         name: &torrent.name,
@@ -89,11 +96,11 @@ fn examine(arguments: &Verify, torrent: &Metainfo, geometry: Geometry) -> Result
     examined.map_err(failure)
 }
 
-fn failure(error: StorageError) -> Failure {
+fn failure(error: StorageError) -> CommandFailure {
     (Exit(error.exit_code()), printable(&error.to_string()))
 }
 
-/// What was found, on its way out.
+/// Writes the result as text or as JSON.
 struct Report<'a> {
     torrent: &'a Metainfo,
     examined: &'a Examined,
@@ -101,7 +108,7 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// The files that a download makes, and how they stand.
+    /// The files that a download creates, with the state of each.
     fn files(&self) -> impl Iterator<Item = (&File, &ExaminedFile)> {
         let files = self.torrent.files.iter().zip(&self.examined.files);
         files.filter(|(_, file)| file.state != FileState::Padding)
@@ -178,21 +185,21 @@ impl Report<'_> {
         missing
     }
 
-    /// `3, 7-12`, and how many more there are where it would be too much.
+    /// The pieces as `3, 7-12`. If there are too many runs, it ends with the number of pieces left out.
     fn in_words(&self, pieces: &Bitfield) -> String {
-        let mut told = 0;
+        let mut listed = 0;
         let mut text = Vec::new();
         for (first, last) in runs(pieces, self.geometry).take(RUNS_IN_TEXT) {
-            told += u64::from(last - first) + 1;
+            listed += u64::from(last - first) + 1;
             text.push(if first == last { first.to_string() } else { format!("{first}-{last}") });
         }
-        match u64::from(pieces.count()).saturating_sub(told) {
+        match u64::from(pieces.count()).saturating_sub(listed) {
             0 => text.join(", "),
             more => format!("{} and {} more", text.join(", "), grouped(more)),
         }
     }
 
-    /// The first and last numbers of the runs.
+    /// The first and the last piece of each run.
     fn ranges(&self, pieces: &Bitfield) -> Vec<[u32; 2]> {
         runs(pieces, self.geometry).take(RUNS_IN_JSON).map(|(first, last)| [first, last]).collect()
     }
@@ -210,7 +217,7 @@ fn word(state: FileState) -> &'static str {
     }
 }
 
-/// The runs of pieces, each from its first number to its last.
+/// The runs of consecutive pieces in the set, each as its first and its last number.
 fn runs(pieces: &Bitfield, geometry: Geometry) -> impl Iterator<Item = (u32, u32)> {
     let mut numbers = pieces.iter(geometry).map(PieceIndex::get).peekable();
     std::iter::from_fn(move || {
@@ -228,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_told_in_runs() {
+    fn pieces_are_listed_in_runs() {
         let cut = Geometry::new(200, 1).unwrap();
         let mut set = Bitfield::none(200);
         for number in [0, 1, 2, 7, 63, 64, 199] {

@@ -16,7 +16,7 @@ mod worker;
 pub use metadata_assembly::{LARGEST, MetadataAssembly, Verdict};
 pub use worker::Shared;
 
-use crate::message::{Event, HandedOver, HangUp, Incoming, MetadataState, PeerError, PeerKey};
+use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
 use crate::strategy::{Candidates, Failure, TokenBucket};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
@@ -43,26 +43,19 @@ pub struct Doors<'a> {
     pub need_peers: &'a dyn Fn(),
 }
 
-/// How it ended.
-pub enum End {
-    /// The metadata, verified.
-    Found(Found),
+/// How the search for the metadata ended.
+pub enum FetchEnd {
+    /// The metadata was found and is verified.
+    Found {
+        /// The bencoded `info` value, whose SHA-1 is the info-hash.
+        info: Vec<u8>,
+        /// The peers that the swarm goes on with.
+        known_peers: KnownPeers,
+    },
     /// The user stopped it.
     Stopped,
-    /// Nothing came for too long.
+    /// There was no progress for too long.
     TimedOut,
-}
-
-/// What the swarm goes on with.
-pub struct Found {
-    /// The bencoded `info` value, whose SHA-1 is the info-hash.
-    pub info: Vec<u8>,
-    /// Where peers are.
-    pub candidates: Candidates,
-    /// Peers that are connected and can go on.
-    pub handed: Vec<HandedOver>,
-    /// The last number that a connection was given.
-    pub last_key: PeerKey,
 }
 
 /// Asks peers for the metadata until it is there.
@@ -72,7 +65,7 @@ pub fn fetch(
     timeout: Option<Duration>,
     max_peers: usize,
     doors: &Doors<'_>,
-) -> End {
+) -> FetchEnd {
     let now = Instant::now();
     let mut seeker = Seeker {
         shared,
@@ -121,12 +114,12 @@ struct Peer {
 }
 
 impl Seeker<'_> {
-    fn run(&mut self, inbox: &Receiver<Event>, timeout: Option<Duration>) -> End {
+    fn run(&mut self, inbox: &Receiver<Event>, timeout: Option<Duration>) -> FetchEnd {
         let mut next_tick = Instant::now();
         loop {
             let mut handed = false;
             match inbox.recv_deadline(self.next_attempt().map_or(next_tick, |due| due.min(next_tick))) {
-                Ok(Event::Stop) => return End::Stopped,
+                Ok(Event::Stop) => return FetchEnd::Stopped,
                 Ok(event) => {
                     handed = matches!(event, Event::HandedOver(_));
                     self.handle(event);
@@ -137,8 +130,9 @@ impl Seeker<'_> {
             if self.is_complete(handed, Instant::now() >= next_tick)
                 && let Some(info) = self.info.take()
             {
-                let (candidates, handed) = (self.release(), std::mem::take(&mut self.handed));
-                return End::Found(Found { info, candidates, handed, last_key: self.last_key });
+                let (candidates, connections) = (self.release(), std::mem::take(&mut self.handed));
+                let known_peers = KnownPeers { candidates, connections, last_key: self.last_key };
+                return FetchEnd::Found { info, known_peers };
             }
             let now = Instant::now();
             self.connect(now);
@@ -146,11 +140,11 @@ impl Seeker<'_> {
                 next_tick = now + TICK;
                 self.tick(now);
                 if (self.doors.is_stopped)() {
-                    return End::Stopped;
+                    return FetchEnd::Stopped;
                 }
                 let waited = now.saturating_duration_since(self.progress.0);
                 if timeout.is_some_and(|timeout| waited >= timeout) {
-                    return End::TimedOut;
+                    return FetchEnd::TimedOut;
                 }
             }
         }

@@ -17,9 +17,11 @@
 //! floods us fills its own socket and not our memory. That cannot lock up, because the coordinator
 //! never waits for anybody: a peer that does not take its orders is dropped.
 
+mod known_peers;
 mod peer_error;
 mod snapshot;
 
+pub use known_peers::KnownPeers;
 pub use peer_error::{HangUp, PeerError, Violation, Wait};
 pub use snapshot::{MetadataState, Snapshot, Stall};
 

@@ -1,4 +1,4 @@
-//! Why a run failed, and how the program then ends.
+//! Why a run failed, and the exit code that the program then has.
 
 use crate::metainfo::MetainfoError;
 use crate::storage::StorageError;
@@ -7,33 +7,33 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a run failed. No peer's and no tracker's failure is among these.
+/// Why a run failed. The failure of a peer or of a tracker never fails a run.
 #[derive(Debug)]
 pub enum SessionError {
     /// The storage failed.
     Storage(StorageError),
-    /// What the peers of a magnet sent has the right hash and is no torrent that we can use.
+    /// The metadata from the peers of a magnet has the right hash, and is not a torrent that we can use.
     Metadata(MetainfoError),
-    /// The torrent names no tracker that we can ask, and the user no peer.
-    NobodyToAsk,
-    /// A piece of the torrent is far longer than the memory that we may use.
+    /// The torrent names no tracker that we can ask, and the user named no peer.
+    NoPeerSource,
+    /// A piece of the torrent is much longer than the memory that we may use.
     LongPieces {
         /// Bytes in a piece.
         length: u32,
         /// Bytes that `--memory` allows this torrent.
         memory: u64,
     },
-    /// Nothing that is there belongs to the torrent.
+    /// No data in the folder belongs to the torrent.
     NothingThere {
         /// Where it should be.
         path: PathBuf,
     },
-    /// None of the torrent's files has a number that is selected.
+    /// No file of the torrent has a selected number.
     NothingSelected {
         /// How many files there are.
         files: usize,
     },
-    /// The numbers of the torrent do not fit each other.
+    /// The torrent's size and piece length give too many pieces.
     Geometry,
     /// The system has no more threads.
     Threads(io::Error),
@@ -45,7 +45,7 @@ impl SessionError {
         match self {
             SessionError::Storage(error) => error.exit_code(),
             SessionError::Metadata(_) => 26,
-            SessionError::NobodyToAsk => 6,
+            SessionError::NoPeerSource => 6,
             SessionError::NothingThere { .. } => 32,
             SessionError::Geometry => 26,
             SessionError::NothingSelected { .. } => 27,
@@ -58,25 +58,27 @@ impl fmt::Display for SessionError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SessionError::Storage(error) => write!(out, "{error}"),
-            SessionError::Metadata(error) => write!(out, "what its peers have is no torrent: {error}"),
-            SessionError::NobodyToAsk => write!(
+            SessionError::Metadata(error) => {
+                write!(out, "the metadata from its peers is not a torrent: {error}")
+            }
+            SessionError::NoPeerSource => write!(
                 out,
-                "nobody to ask for peers: it names no tracker that we can ask (leave out --no-dht, name a peer with --peer HOST:PORT, or wait for one with --port PORT)"
+                "no source of peers: it names no tracker that we can ask (leave out --no-dht, name a peer with --peer HOST:PORT, or wait for one with --port PORT)"
             ),
             SessionError::LongPieces { length, memory } => write!(
                 out,
-                "its pieces have {}, and each must be in memory as a whole, which may take {} (raise --memory)",
+                "a piece has {} and must fit into memory as a whole, and the memory limit is {} (raise --memory)",
                 size(u64::from(*length)),
                 size(*memory)
             ),
             SessionError::NothingThere { path } => write!(
                 out,
-                "nothing in {} is what the torrent describes (name the folder that holds it with -d)",
+                "no data in {} belongs to the torrent (name the folder that contains it with -d)",
                 path.display()
             ),
             SessionError::NothingSelected { files } => write!(
                 out,
-                "the magnet selects no file that the torrent has (so= counts {files} files from 0; without it, all are fetched)"
+                "the magnet selects no file that the torrent has (so= counts its {files} files from 0; without so=, all are downloaded)"
             ),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
             SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),

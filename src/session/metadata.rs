@@ -1,4 +1,4 @@
-//! A magnet's metadata: looking for peers and asking them, until there is a torrent to begin with.
+//! The metadata of a magnet: finds peers and asks them, until there is a torrent to begin with.
 //!
 //! Only with the metadata is it known whether the torrent is private (BEP 27). If it is, the search in
 //! the DHT and the local announces end, connections that we began are closed, and all addresses are
@@ -6,119 +6,120 @@
 //! cannot be taken back; it expires. Where the user had added trackers, all peers are forgotten, all
 //! trackers are told that we leave, and those of the link are asked anew.
 
-use super::peer_sources::{Finding, Wanted};
-use super::{FAREWELL, INBOX, Network, Progress, SessionError, Sources, Start, Stop, peer_id};
-use crate::magnet::{self, Doors, End, MetadataAssembly, Shared};
-use crate::message::Event;
+use super::peer_sources::{PeerSearch, PeerSources};
+use super::{
+    Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop, peer_id,
+};
+use crate::magnet::{self, Doors, FetchEnd, MetadataAssembly, Shared};
+use crate::message::{Event, KnownPeers, Snapshot};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
 use crate::net::Listener;
 use crate::strategy::{Candidates, Source};
-use crate::swarm;
+use crate::swarm::RunEnd;
 use crate::tracker::Counts;
 use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What trackers are told is missing while nobody knows what there is: not nothing, which would make us
-/// a seed.
+/// What we tell trackers while we do not know the size of the torrent. `left` is not zero, because zero
+/// would make us a seed.
 const UNKNOWN: Counts = Counts { uploaded: 0, downloaded: 0, left: 16 * 1024 };
 
-/// How long workers that were told to end are waited for.
+/// How long we wait for workers that were told to end.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// How fetching the metadata alone ended.
-pub enum Fetched {
+pub enum FetchedMetadata {
     /// The torrent.
     Torrent(Arc<Metainfo>),
     /// The user stopped it.
     Stopped,
-    /// Nothing came for too long.
+    /// There was no progress for too long.
     TimedOut,
 }
 
-/// Whose metadata is to be fetched, and how.
-pub struct Fetch<'a> {
+/// Which magnet's metadata to fetch, and how.
+pub struct MetadataFetch<'a> {
     /// The magnet.
     pub magnet: &'a Magnet,
-    /// Where peers come from, besides what the magnet names.
-    pub sources: &'a Sources,
-    /// The longest time without progress, if there is one.
+    /// Where peers come from, besides the sources that the magnet names.
+    pub sources: &'a PeerSourceOptions,
+    /// The longest time without progress, if there is a limit.
     pub timeout: Option<Duration>,
-    /// Peers at once.
+    /// The most peers that are connected at once.
     pub max_peers: usize,
     /// The network as the user wants it used.
     pub network: &'a Network,
-    /// The user's wish to end.
+    /// The user's wish to stop.
     pub stop: &'a Stop,
-    /// Tells how it stands. Must not wait.
+    /// Shows the progress. Must not wait.
     pub show: &'a (dyn Fn(Progress) + Sync),
 }
 
-impl Fetch<'_> {
+impl MetadataFetch<'_> {
     /// Fetches the metadata, and nothing else.
     ///
     /// # Errors
     ///
-    /// There is nobody to ask, or what the peers have is no torrent.
-    pub fn alone(&self) -> Result<Fetched, SessionError> {
-        let channel = bounded(INBOX);
-        self.stop.attach(&channel.0);
-        let mut start = match self.begin(channel)? {
-            Ok(start) => start,
-            Err(swarm::End::TimedOut) => return Ok(Fetched::TimedOut),
-            Err(_) => return Ok(Fetched::Stopped),
-        };
-        if let Some(finding) = start.finding.take() {
-            finding.stop(FAREWELL);
-        }
-        Ok(Fetched::Torrent(start.metainfo))
+    /// There is no source of peers to ask, or what the peers have is not a valid torrent.
+    pub fn alone(&self) -> Result<FetchedMetadata, SessionError> {
+        let (events, inbox) = bounded(INBOX);
+        self.stop.attach(&events);
+        // The sources of peers end with `prepared`.
+        Ok(match self.for_run(events, inbox)? {
+            Begin::Run(prepared) => FetchedMetadata::Torrent(prepared.metainfo),
+            Begin::Ended(Outcome { end: RunEnd::TimedOut, .. }) => FetchedMetadata::TimedOut,
+            Begin::Ended(_) => FetchedMetadata::Stopped,
+        })
     }
 
-    /// Fetches the metadata for a run, which goes on with whatever finds peers; or how the search for it
-    /// ended.
-    pub(super) fn begin(
+    /// Fetches the metadata for a run, which goes on with the peers and the sources of peers.
+    pub(super) fn for_run(
         &self,
-        (events, inbox): (Sender<Event>, Receiver<Event>),
-    ) -> Result<Result<Start, swarm::End>, SessionError> {
+        events: Sender<Event>,
+        inbox: Receiver<Event>,
+    ) -> Result<Begin<Prepared>, SessionError> {
         let peer_id = peer_id();
-        let finding = self.find(peer_id, &events).ok_or(SessionError::NobodyToAsk)?;
-        let end = self.ask(peer_id, &events, &inbox, &finding);
-        let magnet::Found { info, mut candidates, mut handed, last_key } = match end {
-            Ok(found) => found,
-            Err(end) => {
-                finding.stop(FAREWELL);
-                return Ok(Err(end));
-            }
+        let sources = self.start_sources(peer_id, &events).ok_or(SessionError::NoPeerSource)?;
+        let (info, known_peers) = match self.ask(peer_id, &events, &inbox, &sources) {
+            FetchEnd::Found { info, known_peers } => (info, known_peers),
+            FetchEnd::Stopped => return Ok(ended(RunEnd::Stopped)),
+            FetchEnd::TimedOut => return Ok(ended(RunEnd::TimedOut)),
         };
-        let metainfo = match torrent(self.magnet, info) {
-            Ok(metainfo) => Arc::new(metainfo),
-            Err(error) => {
-                finding.stop(FAREWELL);
-                return Err(SessionError::Metadata(error));
-            }
-        };
+        let metainfo = Arc::new(parse(self.magnet, info).map_err(SessionError::Metadata)?);
         (self.show)(Progress::Named(metainfo.name.clone()));
-        let mut finding = Some(finding);
-        if metainfo.private {
-            // Nobody could know before. Those whom others than its trackers named may not know of it.
-            handed.clear();
-            candidates.keep(|source| source == Source::Tracker);
-            finding.iter_mut().for_each(Finding::only_trackers);
-            // The trackers of the user are among those that were asked. They hear that we leave, and whom they
-            // named is forgotten.
-            if !self.sources.trackers.is_empty() {
-                finding.take().into_iter().for_each(|finding| finding.stop(FAREWELL));
-                candidates = Candidates::default();
-            }
+        let (sources, known_peers) = match metainfo.private {
+            false => (Some(sources), known_peers),
+            true => self.keep_private(sources, known_peers),
+        };
+        Ok(Begin::Run(Prepared { metainfo, peer_id, events, inbox, sources, known_peers }))
+    }
+
+    /// Keeps of the sources and the peers those that a private torrent may have. Only the metadata says that a
+    /// torrent is private. From then on its own trackers are the only source, and no peer may learn of the
+    /// torrent that another source named (BEP 27).
+    fn keep_private(
+        &self,
+        mut sources: PeerSources,
+        mut known_peers: KnownPeers,
+    ) -> (Option<PeerSources>, KnownPeers) {
+        known_peers.connections.clear();
+        if self.sources.trackers.is_empty() {
+            known_peers.candidates.keep(|source| source == Source::Tracker);
+            sources.only_trackers();
+            return (Some(sources), known_peers);
         }
-        Ok(Ok(Start { metainfo, peer_id, events, inbox, finding, candidates, handed, last_key }))
+        // The user's trackers are among those that were asked. All trackers hear that we leave, and the peers
+        // that they named are forgotten, since any of them may come from a tracker of the user.
+        known_peers.candidates = Candidates::default();
+        (None, known_peers)
     }
 
     /// Starts to look for peers.
-    fn find(&self, peer_id: PeerId, events: &Sender<Event>) -> Option<Finding> {
+    fn start_sources(&self, peer_id: PeerId, events: &Sender<Event>) -> Option<PeerSources> {
         let trackers: Vec<_> = self.magnet.trackers.iter().map(|tracker| vec![tracker.clone()]).collect();
-        let wanted = Wanted {
+        let search = PeerSearch {
             info_hash: self.magnet.info_hash,
             peer_id,
             private: false,
@@ -127,7 +128,7 @@ impl Fetch<'_> {
             nodes: &[],
             counts: UNKNOWN,
         };
-        Finding::start(&wanted, self.sources, self.network, events)
+        PeerSources::start(&search, self.sources, self.network, events)
     }
 
     /// Asks the peers that are found.
@@ -136,8 +137,8 @@ impl Fetch<'_> {
         peer_id: PeerId,
         events: &Sender<Event>,
         inbox: &Receiver<Event>,
-        finding: &Finding,
-    ) -> Result<magnet::Found, swarm::End> {
+        sources: &PeerSources,
+    ) -> FetchEnd {
         let network = self.network;
         let (alive, all_gone) = bounded(0);
         let shared = Arc::new(Shared {
@@ -154,30 +155,32 @@ impl Fetch<'_> {
         let doors = Doors {
             show: &|state| (self.show)(Progress::Metadata(state)),
             is_stopped: &|| self.stop.is_asked(),
-            need_peers: &|| finding.need_peers(),
+            need_peers: &|| sources.need_peers(),
         };
         let end = magnet::fetch(&shared, inbox, self.timeout, self.max_peers, &doors);
         drop(shared);
-        let end = match end {
-            End::Found(found) => return Ok(found),
-            End::Stopped => swarm::End::Stopped,
-            End::TimedOut => swarm::End::TimedOut,
-        };
-        // Those who are connected were told to end.
-        let _ = all_gone.recv_deadline(Instant::now() + GRACE);
-        Err(end)
+        if !matches!(end, FetchEnd::Found { .. }) {
+            // The connected workers were told to end.
+            let _ = all_gone.recv_deadline(Instant::now() + GRACE);
+        }
+        end
     }
 }
 
+/// A run that ended before there was a torrent.
+fn ended(end: RunEnd) -> Begin<Prepared> {
+    Begin::Ended(Outcome { end, snapshot: Snapshot::default() })
+}
+
 /// The torrent that has this metadata.
-fn torrent(magnet: &Magnet, info: Vec<u8>) -> Result<Metainfo, MetainfoError> {
+fn parse(magnet: &Magnet, info: Vec<u8>) -> Result<Metainfo, MetainfoError> {
     let file = magnet.torrent(&info);
-    // It may be long, and is in the file.
+    // It may be long, and `file` has a copy.
     drop(info);
     let metainfo = Metainfo::parse(file)?;
-    // What stands behind the dictionary has become a part of the file around it.
+    // Bytes after the `info` dictionary became a part of the file around it, so the info-hash differs.
     match metainfo.info_hash == magnet.info_hash {
         true => Ok(metainfo),
-        false => Err(MetainfoError::Field { name: "info", fault: "has something behind it" }),
+        false => Err(MetainfoError::Field { name: "info", fault: "is followed by more bytes" }),
     }
 }

@@ -1,4 +1,5 @@
-//! What all runs of a process share: the port, the address that everything leaves by, the rate limits.
+//! What all runs of a process share: the listening port, the bind address, the DHT, the local network and
+//! the rate limits.
 
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
@@ -8,22 +9,23 @@ use std::sync::Arc;
 /// The network as the user wants it used.
 #[derive(Debug)]
 pub struct Network {
-    /// The address that everything leaves by.
+    /// The address that all connections and packets leave from.
     pub bind_address: BindAddress,
-    /// The port at which peers can come, where there is one.
+    /// Accepts incoming connections, if we listen.
     pub listener: Option<Listener>,
-    /// Our part of the DHT, where we take part.
+    /// Our nodes of the DHT, if we take part in it.
     pub dht: Option<Dht>,
-    /// Who finds peers on the local network, where somebody does.
+    /// Finds peers on the local network, if it is enabled.
     pub lan: Option<Lan>,
-    /// What all peers together may send us.
+    /// Limits what all peers together may send us.
     pub down: Arc<Throttle>,
-    /// What we may send to all peers together.
+    /// Limits what we may send to all peers together.
     pub up: Arc<Throttle>,
 }
 
 impl Network {
-    /// Nobody can come, nobody but trackers is asked, and nothing is limited.
+    /// A network without a listener, without the DHT and the local network, and without limits. Trackers are
+    /// the only source of peers.
     pub fn unlimited() -> Network {
         let throttle = || Arc::new(Throttle::unlimited());
         Network {

@@ -1,12 +1,12 @@
-//! Where the addresses of peers come from: trackers, the DHT, the local network, the names that the user
-//! gave, and whoever connects to us.
+//! The sources of peers: trackers, the DHT, the local network, the peers that the user or the magnet link
+//! names, and incoming connections.
 //!
-//! Each source has threads of its own and sends what it finds into the torrent's inbox. A [`Finding`]
-//! begins when there is somebody to connect: for a magnet before its metadata is there, else when the
-//! payload was looked at. It is let go at the end of the run, when the trackers hear that we leave; before that only where a
-//! magnet turns out to be private and the user had others asked than its own trackers.
+//! Each source has threads of its own and sends what it finds into the torrent's inbox. [`PeerSources`]
+//! starts as soon as a thread takes events out of that inbox: for a magnet before its metadata is known,
+//! otherwise after the check of the payload. It ends with the run, when the trackers hear that we leave. It ends
+//! earlier only if a magnet turns out to be private and the user named trackers that are not its own.
 
-use super::{Network, Sources};
+use super::{FAREWELL, Network, PeerSourceOptions};
 use crate::discovery::dht::Search;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
@@ -20,20 +20,19 @@ use crossbeam_channel::Sender;
 use log::{info, warn};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How many peers we ask a tracker for.
 const PEERS_WANTED: u32 = 100;
-/// Threads that look up the names of a torrent's peers.
+/// The most threads that look up the host names of a torrent's peers.
 const MAX_RESOLVERS: usize = 8;
 
-/// What is to be found, and by what it says of itself.
-pub struct Wanted<'a> {
-    /// Which torrent.
+/// The torrent whose peers are looked for, and the sources that it names itself.
+pub struct PeerSearch<'a> {
+    /// The torrent.
     pub info_hash: InfoHash,
-    /// How we call ourselves.
+    /// Our peer ID.
     pub peer_id: PeerId,
-    /// Only its own trackers may be asked (BEP 27).
+    /// Whether only its own trackers may be asked (BEP 27).
     pub private: bool,
     /// Its trackers by tier.
     pub trackers: &'a [Vec<String>],
@@ -41,28 +40,29 @@ pub struct Wanted<'a> {
     pub peers: &'a [String],
     /// The DHT nodes that it names.
     pub nodes: &'a [(String, u16)],
-    /// What trackers are told.
+    /// What we tell trackers about our download.
     pub counts: Counts,
 }
 
-/// The sources of one torrent at work.
-pub struct Finding {
+/// The running sources of one torrent. Dropping it tells the trackers that we leave, which takes at most
+/// [`FAREWELL`].
+pub struct PeerSources {
     announcers: Announcers,
     totals: Arc<Totals>,
     search: Option<Search>,
     lan: Option<LanRegistration>,
-    /// Peers that come are led to us.
+    /// The listener sends us incoming connections while this exists.
     registration: Option<Registration>,
 }
 
-impl Finding {
-    /// Starts to look. `None` where there is nobody to ask and nobody who could come.
+impl PeerSources {
+    /// Starts the sources. `None` if there is no source to ask and no peer could connect to us.
     pub fn start(
-        wanted: &Wanted<'_>,
-        sources: &Sources,
+        wanted: &PeerSearch<'_>,
+        sources: &PeerSourceOptions,
         network: &Network,
         events: &Sender<Event>,
-    ) -> Option<Finding> {
+    ) -> Option<PeerSources> {
         let hash = wanted.info_hash;
         let port = network.listener.as_ref().map(Listener::port);
         let totals = Arc::new(Totals::new(wanted.counts));
@@ -70,14 +70,16 @@ impl Finding {
         let public = !wanted.private;
         let dht = network.dht.as_ref().filter(|_| public);
         let lan = network.lan.as_ref().filter(|_| public);
-        let may_come = sources.waits_for_peers && port.is_some();
+        let can_wait = sources.waits_for_peers && port.is_some();
         let named = !sources.peers.is_empty() || !wanted.peers.is_empty();
-        if announcers.is_empty() && !named && dht.is_none() && lan.is_none() && !may_come {
+        if announcers.is_empty() && !named && dht.is_none() && lan.is_none() && !can_wait {
             return None;
         }
-        for (peers, heard) in [(&sources.peers[..], Event::Named as Heard), (wanted.peers, of_a_magnet)] {
-            let addresses = resolve(peers, events, heard);
-            // Who has peers has often a DHT node as well, at the same number.
+        for (peers, event) in
+            [(&sources.peers[..], Event::Named as AddressEvent), (wanted.peers, from_magnet)]
+        {
+            let addresses = resolve(peers, events, event);
+            // A peer often runs a DHT node too, on the UDP port with the same number.
             dht.inspect(|dht| addresses.iter().for_each(|address| dht.contact(*address)));
         }
         let search = dht.map(|dht| {
@@ -86,10 +88,10 @@ impl Finding {
         });
         let lan = lan.map(|lan| lan.announce(hash, events.clone()));
         let registration = network.listener.as_ref().map(|listener| listener.register(hash, events.clone()));
-        Some(Finding { announcers, totals, search, lan, registration })
+        Some(PeerSources { announcers, totals, search, lan, registration })
     }
 
-    /// More peers are wanted. Never waits.
+    /// Asks for more peers. Never waits.
     pub fn need_peers(&self) {
         self.announcers.need_peers();
         if let Some(search) = &self.search {
@@ -97,39 +99,40 @@ impl Finding {
         }
     }
 
-    /// What trackers are told from now on.
+    /// Sets what we tell trackers from now on.
     pub fn set(&self, counts: Counts) {
         self.totals.set(counts);
     }
 
-    /// The download is complete: the trackers hear it. Never waits.
+    /// Tells the trackers that the download is complete. Never waits.
     pub fn completed(&self) {
         self.announcers.completed();
     }
 
-    /// The torrent turned out to be private: only its trackers may be asked (BEP 27).
+    /// Stops all sources but the trackers, because the torrent turned out to be private (BEP 27).
     pub fn only_trackers(&mut self) {
         self.search = None;
         self.lan = None;
     }
 
-    /// Nobody is led to us any more.
+    /// Stops all sources but the trackers, and accepts no incoming connections any more.
     pub fn close(&mut self) {
         self.only_trackers();
         self.registration = None;
     }
+}
 
-    /// Tells the trackers that we leave, within this time.
-    pub fn stop(mut self, budget: Duration) {
+impl Drop for PeerSources {
+    fn drop(&mut self) {
         self.close();
-        self.announcers.stop(budget);
+        std::mem::take(&mut self.announcers).stop(FAREWELL);
     }
 }
 
 /// Starts an announcer for each tier of the trackers.
 fn announce(
-    wanted: &Wanted<'_>,
-    sources: &Sources,
+    wanted: &PeerSearch<'_>,
+    sources: &PeerSourceOptions,
     network: &Network,
     totals: &Arc<Totals>,
     events: &Sender<Event>,
@@ -143,7 +146,7 @@ fn announce(
     };
     let mut tiers = if sources.own_trackers { wanted.trackers.to_vec() } else { Vec::new() };
     if wanted.private && !sources.trackers.is_empty() {
-        warn!("the torrent is private: only its own trackers are asked, and those of --tracker are not");
+        warn!("the torrent is private, so only its own trackers are asked; --tracker is ignored");
     } else {
         tiers.extend(sources.trackers.iter().map(|tracker| vec![tracker.clone()]));
     }
@@ -170,26 +173,26 @@ fn announce(
     Announcers::start(tiers, identity, totals, network.bind_address, news)
 }
 
-/// How the coordinator is told of addresses.
-type Heard = fn(Vec<SocketAddr>) -> Event;
+/// Makes the event that brings addresses to the coordinator.
+type AddressEvent = fn(Vec<SocketAddr>) -> Event;
 
-/// A magnet is a stranger's link: whom it names is not whom the user names.
-fn of_a_magnet(addresses: Vec<SocketAddr>) -> Event {
+/// A magnet link may come from a stranger, so its peers are not trusted like those that the user names.
+fn from_magnet(addresses: Vec<SocketAddr>) -> Event {
     Event::Found(Source::Magnet, addresses)
 }
 
-/// Finds the addresses of peers that were named, and returns those that need no name server. One may take
-/// its time, and its answer has no deadline of ours, so it is asked by threads that nobody waits for: one for
-/// each name, where a stranger's link does not have many.
-fn resolve(peers: &[String], events: &Sender<Event>, heard: Heard) -> Vec<SocketAddr> {
+/// Finds the addresses of named peers, and returns those that need no name server. The answer of a name
+/// server may take long, and we can set no deadline for it. So threads of their own ask for it, and no other
+/// thread waits for them: one for each name, or [`MAX_RESOLVERS`] if a stranger's link has more names.
+fn resolve(peers: &[String], events: &Sender<Event>, event: AddressEvent) -> Vec<SocketAddr> {
     let addresses: Vec<SocketAddr> = peers.iter().filter_map(|peer| peer.parse().ok()).collect();
-    // One event, because nobody takes events out of the inbox yet.
-    let _ = events.send(heard(addresses.clone()));
+    // A single event, because no thread takes events out of the inbox yet.
+    let _ = events.send(event(addresses.clone()));
     let is_name = |peer: &&String| peer.parse::<SocketAddr>().is_err();
     let names: Vec<String> = peers.iter().filter(is_name).cloned().collect();
     for names in names.chunks(names.len().div_ceil(MAX_RESOLVERS).max(1)) {
         let (names, events) = (names.to_vec(), events.clone());
-        let find = move || names.iter().for_each(|peer| look_up(peer, &events, heard));
+        let find = move || names.iter().for_each(|peer| look_up(peer, &events, event));
         let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(find);
         if let Err(error) = spawned {
             warn!("cannot start a thread: {error}");
@@ -198,13 +201,13 @@ fn resolve(peers: &[String], events: &Sender<Event>, heard: Heard) -> Vec<Socket
     addresses
 }
 
-/// Asks for the addresses of one name, for as long as it takes.
-fn look_up(peer: &str, events: &Sender<Event>, heard: Heard) {
+/// Asks for the addresses of one name, without a deadline.
+fn look_up(peer: &str, events: &Sender<Event>, event: AddressEvent) {
     // Only an address with a port has brackets.
     let (host, port) = peer.rsplit_once(':').unwrap_or((peer, ""));
     let host = host.trim_matches(['[', ']']);
     match (host, port.parse().unwrap_or_default()).to_socket_addrs() {
-        Ok(addresses) => drop(events.send(heard(addresses.collect()))),
+        Ok(addresses) => drop(events.send(event(addresses.collect()))),
         Err(error) => {
             warn!("cannot find the peer {}: {error}", printable(peer));
             let outcome = Err(error.to_string());

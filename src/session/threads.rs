@@ -1,70 +1,72 @@
-//! The threads of one run: who is started, in which order, and how each is let go.
+//! The threads of one run: in which order they start, and how each of them ends.
 
-use super::peer_sources::{Finding, Wanted};
-use super::{FAREWELL, Found, Job, Network, Outcome, Progress, SessionError, Start, Stop};
-use crate::message::{Event, HandedOver, PeerKey, Snapshot};
+use super::payload::CheckedPayload;
+use super::peer_sources::{PeerSearch, PeerSources};
+use super::{FAREWELL, Outcome, Prepared, Progress, RunContext, SessionError};
+use crate::message::{Event, Snapshot, Write};
 use crate::metainfo::Metainfo;
 use crate::net::Listener;
 use crate::peer;
-use crate::piece::{Bitfield, BufferPool, Geometry};
+use crate::piece::{BufferPool, Geometry};
 use crate::storage::writer::{self, Written};
-use crate::strategy::Candidates;
-use crate::swarm::{self, Aim, Coordinator, Doors, End};
+use crate::swarm::{Coordinator, Doors, InitialState, RunEnd, WantedPieces};
 use crate::tracker::Counts;
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// Bytes of verified pieces that wait for the writer at most, in 4 pieces at least and 64 at most.
+/// The most bytes of verified pieces that wait for the writer. It is at least 4 pieces and at most 64.
 const WRITER_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The threads of a run and the ends of their channels that we hold.
+/// The threads of a run, and what the coordinator needs to begin.
 pub(super) struct Threads<'a> {
-    job: &'a Job,
-    network: &'a Network,
-    metainfo: Arc<Metainfo>,
+    run: RunContext<'a>,
     shared: peer::Shared,
     inbox: Receiver<Event>,
-    finding: Option<Finding>,
-    candidates: Candidates,
-    handed: Vec<HandedOver>,
-    last_key: PeerKey,
-    stored: Bitfield,
-    wanted: Option<Bitfield>,
-    aim: Aim,
-    /// `None` where nothing is to be written.
+    sources: PeerSources,
+    /// How many pieces are to be on the disk in the end.
+    wanted_count: u32,
+    state: InitialState,
+    ending: Ending,
+}
+
+/// What tells that the threads of a run have ended.
+struct Ending {
+    /// `None` if nothing is to be written.
     writer: Option<JoinHandle<Written>>,
     /// Disconnects when every worker and the writer have ended.
     all_gone: Receiver<()>,
 }
 
 impl<'a> Threads<'a> {
-    /// Starts the writer and makes what the workers will share.
+    /// Starts the writer, makes what the workers will share, and starts the sources of peers. These come last,
+    /// because no thread takes what they find out of the inbox yet.
     pub(super) fn start(
-        job: &'a Job,
-        network: &'a Network,
-        geometry: Geometry,
-        found: Found,
-        start: Start,
+        run: RunContext<'a>,
+        prepared: Prepared,
+        payload: CheckedPayload,
     ) -> Result<Threads<'a>, SessionError> {
-        let Start { metainfo, peer_id, events, inbox, finding, candidates, handed, last_key } = start;
-        let queue = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
-        let (pieces, writer_orders) = bounded(queue.clamp(4, 64));
+        let (wanted_count, geometry) = (payload.wanted_count(), payload.geometry);
+        let left = geometry.total_size().saturating_sub(payload.stored_bytes());
+        let Prepared { metainfo, peer_id, events, inbox, sources, known_peers } = prepared;
+        let CheckedPayload { storage, served_pieces, stored, wanted, .. } = payload;
+
+        let (pieces, writer_orders) = writer_queue(geometry);
         let (alive, all_gone) = bounded(0);
-        let in_budget = job.limits.memory / u64::from(geometry.piece_length().max(1));
-        let buffers = Arc::new(BufferPool::new(in_budget.clamp(1, 1024) as usize));
+        let buffers = Arc::new(spare_buffers(run.job.limits.memory, geometry));
         let write = |storage| {
             writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
         };
-        let writer = found.storage.map(write).transpose().map_err(SessionError::Threads)?;
-        let info_hash = metainfo.info_hash;
+        let writer = storage.map(write).transpose().map_err(SessionError::Threads)?;
+        let network = run.network;
         let shared = peer::Shared {
-            info_hash,
+            info_hash: metainfo.info_hash,
             peer_id,
-            metainfo: Arc::clone(&metainfo),
-            pex: job.sources.pex && !metainfo.private,
+            pex: run.job.sources.pex && !metainfo.private,
+            dht_ports: dht_ports(run, &metainfo),
+            metainfo,
             geometry,
             events,
             buffers,
@@ -72,135 +74,131 @@ impl<'a> Threads<'a> {
             bind_address: network.bind_address,
             down: Arc::clone(&network.down),
             up: Arc::clone(&network.up),
-            served_pieces: found.served_pieces,
+            served_pieces,
             port: network.listener.as_ref().map(Listener::port),
-            dht_ports: [true, false].map(|v4| {
-                let port = network.dht.as_ref().filter(|_| !metainfo.private)?.port(v4)?;
-                // Behind a closed port the node answers nobody.
-                Some(if network.listener.is_some() { port } else { 0 })
-            }),
             writer: pieces,
             alive,
         };
-        let (stored, wanted, aim) = (found.stored, found.wanted, found.aim);
-        Ok(Threads {
-            job,
-            network,
-            metainfo,
-            shared,
-            inbox,
-            finding,
-            candidates,
-            handed,
-            last_key,
-            stored,
-            wanted,
-            aim,
-            writer,
-            all_gone,
-        })
+        let ending = Ending { writer, all_gone };
+        let counts = Counts { left, ..Counts::default() };
+        let Some(sources) = sources.or_else(|| start_sources(run, &shared, counts)) else {
+            // The writer ends with its channel, and removes what the storage created on the disk.
+            drop((shared, inbox));
+            ending.join_writer();
+            return Err(SessionError::NoPeerSource);
+        };
+        sources.set(counts);
+        let state = InitialState { stored, wanted, known_peers };
+        Ok(Threads { run, shared, inbox, sources, wanted_count, state, ending })
     }
 
-    /// Fetches what is not stored, and shares what is; this thread becomes the coordinator.
-    pub(super) fn run(
-        mut self,
-        stop: &Stop,
-        show: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Outcome, SessionError> {
-        let (geometry, port) = (self.shared.geometry, self.shared.port);
-        let done: u64 = self.stored.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum();
-        let (total, of) = (geometry.total_size(), geometry.piece_count());
-        let wanted = self.wanted.as_ref().map_or(of, Bitfield::count);
-        let at_first = Counts { left: total - done.min(total), ..Counts::default() };
-        // Last, since nobody takes in yet what is found.
-        let Some(mut finding) = self.finding.take().or_else(|| self.find(at_first)) else {
-            return Err(self.give_up());
-        };
-        finding.set(at_first);
-        if self.aim == Aim::Share {
-            show(Progress::Seeding { port, pieces: self.stored.count(), of });
+    /// Downloads the missing pieces, and shares the others. This thread becomes the coordinator.
+    pub(super) fn run(self) -> Result<Outcome, SessionError> {
+        let Threads { run, shared, inbox, sources, wanted_count, state, ending } = self;
+        let (port, of, metainfo) = (shared.port, shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
+        if matches!(state.wanted, WantedPieces::Nothing) {
+            (run.show)(Progress::Seeding { port, pieces: state.stored.count(), of });
         }
-
         let doors = Doors {
-            digest: Box::new(|piece| self.metainfo.piece_digest(piece.get()).unwrap_or_default()),
+            digest: Box::new(|piece| metainfo.piece_digest(piece.get()).unwrap_or_default()),
             show: Box::new(|snapshot| {
-                finding.set(counts(&snapshot));
-                show(Progress::Running(snapshot));
+                sources.set(counts(&snapshot));
+                (run.show)(Progress::Running(snapshot));
             }),
-            is_stopped: Box::new(|| stop.is_asked()),
-            need_peers: Box::new(|| finding.need_peers()),
+            is_stopped: Box::new(|| run.stop.is_asked()),
+            need_peers: Box::new(|| sources.need_peers()),
             dht_node: Box::new(|address| {
-                if let Some(dht) = &self.network.dht
-                    && !self.metainfo.private
+                if let Some(dht) = &run.network.dht
+                    && !metainfo.private
                 {
                     dht.contact(address);
                 }
             }),
             completed: Box::new(|snapshot| {
-                finding.set(counts(&snapshot));
+                sources.set(counts(&snapshot));
                 // To trackers only who has everything has completed.
                 if snapshot.left == 0 {
-                    finding.completed();
+                    sources.completed();
                 }
-                show(Progress::Seeding { port, pieces: wanted, of });
+                (run.show)(Progress::Seeding { port, pieces: wanted_count, of });
             }),
         };
-        let start = swarm::Start {
-            stored: self.stored,
-            wanted: self.wanted,
-            aim: self.aim,
-            candidates: self.candidates,
-            handed: self.handed,
-            last_key: self.last_key,
-        };
-        let (limits, giving) = (self.job.limits, self.job.giving);
-        let (end, snapshot) = Coordinator::new(self.shared, self.inbox, start, limits, giving, doors).run();
-
-        finding.close();
-        finding.set(counts(&snapshot));
-        let deadline = Instant::now() + FAREWELL;
-        if end == End::Done && !snapshot.seeding && snapshot.left == 0 {
-            finding.completed();
-        }
-        finding.stop(FAREWELL);
-        let all_gone = self.all_gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);
-        // What the writer says decides about success, so its thread is waited for wherever it has said
-        // that it ends: it has nothing left to do but to return.
-        let writer_ended = matches!(end, End::Done | End::WriterFailed) || all_gone;
-        if let Some(writer) = self.writer.filter(|writer| writer_ended || writer.is_finished()) {
-            match writer.join() {
-                Ok(written) => written?,
-                Err(_) => return Err(SessionError::Threads(io::Error::other("the writer panicked"))),
-            }
-        }
-        Ok(Outcome { end, snapshot })
-    }
-
-    /// Starts to look for peers.
-    fn find(&self, counts: Counts) -> Option<Finding> {
-        let wanted = Wanted {
-            info_hash: self.metainfo.info_hash,
-            peer_id: self.shared.peer_id,
-            private: self.metainfo.private,
-            trackers: &self.metainfo.trackers,
-            peers: &[],
-            nodes: &self.metainfo.nodes,
-            counts,
-        };
-        Finding::start(&wanted, &self.job.sources, self.network, &self.shared.events)
-    }
-
-    /// Nobody can be asked for anything. The writer takes back what the storage left on the disk, and
-    /// ends with its channel.
-    fn give_up(self) -> SessionError {
-        drop((self.shared, self.inbox));
-        if let Some(writer) = self.writer {
-            let _ = writer.join();
-        }
-        SessionError::NobodyToAsk
+        let (limits, giving) = (run.job.limits, run.job.giving);
+        let (end, snapshot) = Coordinator::new(shared, inbox, state, limits, giving, doors).run();
+        ending.finish(sources, Outcome { end, snapshot })
     }
 }
 
+impl Ending {
+    /// Ends the threads of a run, each within a limited time. The result of the writer decides whether the run
+    /// was successful.
+    fn finish(self, mut sources: PeerSources, outcome: Outcome) -> Result<Outcome, SessionError> {
+        let (end, snapshot) = (outcome.end, &outcome.snapshot);
+        sources.close();
+        sources.set(counts(snapshot));
+        let deadline = Instant::now() + FAREWELL;
+        if end == RunEnd::Done && !snapshot.seeding && snapshot.left == 0 {
+            sources.completed();
+        }
+        // The trackers hear that we leave.
+        drop(sources);
+        let all_gone = self.all_gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);
+        // Once the writer has said that it ends, it only has to return, so its thread can be waited for
+        // without a deadline.
+        let ends = matches!(end, RunEnd::Done | RunEnd::WriterFailed) || all_gone;
+        if ends || self.writer.as_ref().is_some_and(JoinHandle::is_finished) {
+            match self.join_writer() {
+                Some(Ok(written)) => written?,
+                Some(Err(_)) => return Err(SessionError::Threads(io::Error::other("the writer panicked"))),
+                None => {}
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Waits for the end of the writer. `None` if there is none.
+    fn join_writer(self) -> Option<std::thread::Result<Written>> {
+        self.writer.map(JoinHandle::join)
+    }
+}
+
+/// The channel of verified pieces to the writer. It is bounded, so that a slow disk stops the readers.
+fn writer_queue(geometry: Geometry) -> (Sender<Write>, Receiver<Write>) {
+    let pieces = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
+    bounded(pieces.clamp(4, 64))
+}
+
+/// A pool for as many buffers as there can be pieces in memory, 1024 at most.
+fn spare_buffers(memory: u64, geometry: Geometry) -> BufferPool {
+    let pieces = memory / u64::from(geometry.piece_length().max(1));
+    BufferPool::new(pieces.clamp(1, 1024) as usize)
+}
+
+/// The UDP ports of our DHT nodes for IPv4 and IPv6, as peers may know them. A private torrent has none.
+fn dht_ports(run: RunContext<'_>, metainfo: &Metainfo) -> [Option<u16>; 2] {
+    let dht = run.network.dht.as_ref().filter(|_| !metainfo.private);
+    [true, false].map(|v4| {
+        let port = dht?.port(v4)?;
+        // If we do not listen, our nodes are read-only and answer no query.
+        Some(if run.network.listener.is_some() { port } else { 0 })
+    })
+}
+
+/// Starts to look for peers. `None` if there is no source.
+fn start_sources(run: RunContext<'_>, shared: &peer::Shared, counts: Counts) -> Option<PeerSources> {
+    let search = PeerSearch {
+        info_hash: shared.info_hash,
+        peer_id: shared.peer_id,
+        private: shared.metainfo.private,
+        trackers: &shared.metainfo.trackers,
+        peers: &[],
+        nodes: &shared.metainfo.nodes,
+        counts,
+    };
+    PeerSources::start(&search, &run.job.sources, run.network, &shared.events)
+}
+
+/// What trackers are told of a run in this state.
 fn counts(snapshot: &Snapshot) -> Counts {
     Counts { uploaded: snapshot.uploaded, downloaded: snapshot.received, left: snapshot.left }
 }

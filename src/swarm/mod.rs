@@ -14,7 +14,7 @@ mod upload;
 
 pub use upload::Goals;
 
-use crate::message::{Event, HandedOver, PeerKey, Snapshot, TrackerReport};
+use crate::message::{Event, KnownPeers, PeerKey, Snapshot, TrackerReport};
 use crate::peer;
 use crate::piece::{Bitfield, Geometry, PieceIndex, Suspects};
 use crate::strategy::{Budget, Candidates, Choker, ExternalAddress, Rate, SuperSeeding, TokenBucket};
@@ -55,15 +55,6 @@ pub struct Giving {
     pub super_seeding: bool,
 }
 
-/// What the run is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aim {
-    /// To fetch what is missing.
-    Whole,
-    /// To share what is there.
-    Share,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Something is missing.
@@ -90,25 +81,29 @@ pub struct Doors<'a> {
     pub completed: Box<dyn FnMut(Snapshot) + 'a>,
 }
 
-/// What there is when the coordinator begins.
-pub struct Start {
+/// The pieces that are to be on the disk in the end.
+pub enum WantedPieces {
+    /// All of them.
+    All,
+    /// Only these.
+    Only(Bitfield),
+    /// Those that are stored already. Nothing is downloaded.
+    Nothing,
+}
+
+/// The state of a torrent when the coordinator begins.
+pub struct InitialState {
     /// The pieces that are on disk.
     pub stored: Bitfield,
-    /// Those that are to be, where not all are.
-    pub wanted: Option<Bitfield>,
-    /// What the run is about.
-    pub aim: Aim,
-    /// Addresses of peers that are known already.
-    pub candidates: Candidates,
-    /// Connections that can go on.
-    pub handed: Vec<HandedOver>,
-    /// The last number that a connection of this torrent was given.
-    pub last_key: PeerKey,
+    /// The pieces that are to be on disk in the end.
+    pub wanted: WantedPieces,
+    /// The peers that are known already.
+    pub known_peers: KnownPeers,
 }
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum RunEnd {
     /// Every piece is on disk and the writer has finished; where we seed, for as long as was wished.
     Done,
     /// The user stopped it.
@@ -183,21 +178,23 @@ impl<'a> Coordinator<'a> {
     pub fn new(
         shared: peer::Shared,
         inbox: Receiver<Event>,
-        start: Start,
+        state: InitialState,
         limits: Limits,
         giving: Giving,
         doors: Doors<'a>,
     ) -> Coordinator<'a> {
         let now = Instant::now();
         let mut random = fastrand::Rng::new();
-        let Start { stored, wanted, aim, candidates, handed, last_key } = start;
+        let InitialState { stored, wanted, known_peers } = state;
+        let KnownPeers { candidates, connections, last_key } = known_peers;
         let geometry = shared.geometry;
         let budget = Budget::new(limits.memory, geometry.piece_length(), now);
         let mut pieces = PieceMap::new(geometry, stored, budget.allowance(), &mut random);
-        if aim == Aim::Share {
-            pieces.want_nothing(&mut random);
-        } else if let Some(wanted) = wanted {
-            pieces.want_only(wanted, &mut random);
+        let phase = if matches!(wanted, WantedPieces::Nothing) { Phase::Seeding } else { Phase::Downloading };
+        match wanted {
+            WantedPieces::All => {}
+            WantedPieces::Only(wanted) => pieces.want_only(wanted, &mut random),
+            WantedPieces::Nothing => pieces.want_nothing(&mut random),
         }
         // Of a piece that we lack nobody may be told, and it is the first copy that this is for.
         let super_seeds = giving.super_seeding && pieces.is_complete();
@@ -209,7 +206,7 @@ impl<'a> Coordinator<'a> {
             geometry,
             limits,
             giving,
-            phase: if aim == Aim::Share { Phase::Seeding } else { Phase::Downloading },
+            phase,
             seeding_since: now,
             doors,
             inbox,
@@ -245,19 +242,19 @@ impl<'a> Coordinator<'a> {
             peer_trouble: None,
             shared: Arc::new(shared),
         };
-        handed.into_iter().for_each(|handed| coordinator.handed(handed));
+        connections.into_iter().for_each(|connection| coordinator.handed(connection));
         coordinator
     }
 
     /// Runs the download to its end.
-    pub fn run(mut self) -> (End, Snapshot) {
+    pub fn run(mut self) -> (RunEnd, Snapshot) {
         let end = self.run_loop();
         self.count_uploads(Instant::now());
         self.roster.clear();
         (end, self.snapshot(Instant::now()))
     }
 
-    fn run_loop(&mut self) -> End {
+    fn run_loop(&mut self) -> RunEnd {
         let mut next_tick = Instant::now() + TICK;
         self.finish_if_complete();
         loop {
@@ -276,7 +273,7 @@ impl<'a> Coordinator<'a> {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 // We hold a sender ourselves, in `shared`.
-                Err(RecvTimeoutError::Disconnected) => return End::Stopped,
+                Err(RecvTimeoutError::Disconnected) => return RunEnd::Stopped,
             }
             let now = Instant::now();
             if now >= next_tick {
@@ -295,7 +292,7 @@ impl<'a> Coordinator<'a> {
         }
     }
 
-    fn handle(&mut self, event: Event) -> Option<End> {
+    fn handle(&mut self, event: Event) -> Option<RunEnd> {
         match event {
             Event::Heard(key, news) => self.heard(key, news),
             Event::Stored(pieces) => self.stored(&pieces),
@@ -329,20 +326,20 @@ impl<'a> Coordinator<'a> {
         };
     }
 
-    fn writer_ended(&mut self, finished: bool) -> Option<End> {
+    fn writer_ended(&mut self, finished: bool) -> Option<RunEnd> {
         match (self.phase, self.giving.seeding) {
-            _ if !finished => Some(End::WriterFailed),
+            _ if !finished => Some(RunEnd::WriterFailed),
             (Phase::Finishing, Some(_)) => {
                 self.begin_seeding(Instant::now());
                 None
             }
-            (Phase::Finishing, None) => Some(End::Done),
-            (Phase::Downloading | Phase::Seeding, _) => Some(End::WriterFailed),
+            (Phase::Finishing, None) => Some(RunEnd::Done),
+            (Phase::Downloading | Phase::Seeding, _) => Some(RunEnd::WriterFailed),
         }
     }
 
     /// How it counts that the user wants to end: who seeds has everything that was asked for.
-    fn stopped(&self) -> End {
-        if self.phase == Phase::Seeding { End::Done } else { End::Stopped }
+    fn stopped(&self) -> RunEnd {
+        if self.phase == Phase::Seeding { RunEnd::Done } else { RunEnd::Stopped }
     }
 }

@@ -1,6 +1,6 @@
 //! What time brings: rates, silent peers, the end of patience.
 
-use super::{Coordinator, End, Phase};
+use super::{Coordinator, Phase, RunEnd};
 use crate::message::{HangUp, Order, PeerKey};
 use log::debug;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ const IDLE: Duration = Duration::from_secs(90);
 
 impl Coordinator<'_> {
     /// Runs four times a second.
-    pub(super) fn tick(&mut self, now: Instant) -> Option<End> {
+    pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
         self.counters.down.tick(self.counters.received, now);
         self.count_uploads(now);
         self.counters.only_takers = self.roster.greeted().filter(|(_, peer)| peer.wanted == 0).count();
@@ -41,9 +41,9 @@ impl Coordinator<'_> {
         let waited = now.saturating_duration_since(self.counters.progress);
         let patience_ends = self.limits.timeout.is_some_and(|timeout| waited >= timeout);
         if self.has_seeded_enough(now) {
-            return Some(End::Done);
+            return Some(RunEnd::Done);
         }
-        (patience_ends && downloading).then_some(End::TimedOut)
+        (patience_ends && downloading).then_some(RunEnd::TimedOut)
     }
 
     /// More memory where it brings more speed.

@@ -69,6 +69,7 @@ enum Order {
 }
 
 /// All announcers of one torrent. Dropping it ends their threads without a word to the trackers.
+#[derive(Default)]
 pub struct Announcers {
     tiers: Vec<Handle>,
 }

@@ -182,7 +182,7 @@ fn several_torrents_run_side_by_side() {
 fn nothing_moves_for_too_long_code_2() {
     let desk = Desk::new(Sample::small());
     let peer = choking(&desk.sample);
-    ends_with(&desk.get(&[&peer], &["--timeout", "1"]), 2, "nothing moved for too long");
+    ends_with(&desk.get(&[&peer], &["--timeout", "1"]), 2, "no progress for too long");
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
         kill_process(Pid::from_child(&program.child), signal).unwrap();
         let outcome = program.finish(LIMIT);
         never.open();
-        ends_with(&outcome, 7, "the same command goes on from there");
+        ends_with(&outcome, 7, "run the same command again to continue");
         let rest = Peer::honest(&desk.sample);
         ends_with(&desk.get(&[&rest], &[]), 0, "done");
         desk.sample.assert_downloaded(desk.output.path());

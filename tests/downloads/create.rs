@@ -127,7 +127,7 @@ fn one_file_has_no_list_and_the_piece_length_that_was_chosen() {
     let torrent = desk.torrent("z.torrent");
     assert_eq!((torrent.name.as_str(), torrent.piece_length, torrent.files.len()), ("z", 32_768, 1));
     desk.ends_with(&["verify", "z.torrent", "-d", "things"], 0, &["good        z\n"]);
-    desk.ends_with(&["verify", "z.torrent"], 32, &["missing     z\n", "give the folder that holds z"]);
+    desk.ends_with(&["verify", "z.torrent"], 32, &["missing     z\n", "name the folder that contains z"]);
     for bad in ["48K", "8K", "0", "256M", "x"] {
         desk.ends_with(&["create", "things/z", "--piece-length", bad], 28, &["power of two from 16K"]);
     }
@@ -215,7 +215,7 @@ fn nothing_is_left_out_in_silence() {
 
     desk.put("things/NUL.txt", 5);
     desk.put("things/Z", 5);
-    let words = ["a download will call it things/_NUL.txt", "things/z: not a name for every system"];
+    let words = ["a download will use things/_NUL.txt", "things/z: this name is not valid on every system"];
     desk.ends_with(&["create", "things", "--overwrite"], 0, &words);
 }
 

@@ -119,8 +119,8 @@ fn nothing_comes_for_too_long_code_2() {
     let (peer, folder) = (silent(&sample), TestFolder::new());
     let (link, output) = (link(&sample), path(&folder, "out"));
     let get = run(&["get", &link, "-o", &output, "--timeout", "1"], &[&peer]);
-    ends_with(&get, 2, "nobody gave its metadata");
-    ends_with(&run(&["show", &link, "--timeout", "1"], &[&peer]), 2, "nobody gave its metadata");
+    ends_with(&get, 2, "no peer sent the metadata");
+    ends_with(&run(&["show", &link, "--timeout", "1"], &[&peer]), 2, "no peer sent the metadata");
     assert!(!folder.path().join("out").exists(), "nothing was begun");
 }
 
@@ -198,7 +198,7 @@ fn a_link_to_a_torrent_that_was_named_before_is_left_out() {
     let (link, hash) = (link(&sample), hex(sample.info_hash()));
     for names in [[&torrent, &link], [&link, &torrent], [&link, &hash]] {
         let outcome = run(&["get", names[0], names[1], "-o", &output], &[&peer]);
-        ends_with(&outcome, 0, "was named before, and is left out");
+        ends_with(&outcome, 0, "was already named, so it is ignored");
         sample.assert_downloaded(folder.path());
     }
 }

@@ -12,7 +12,7 @@ use crate::peer::{Gate, MODERN, PLAIN, Peer, Record, Said};
 use crate::sample::Sample;
 use crate::swarm::bits;
 use crate::tracker::{Reply, Tracker};
-use femtotorrent::swarm::End;
+use femtotorrent::swarm::RunEnd;
 use femtotorrent::wire::Message;
 use sha1::Digest;
 
@@ -141,7 +141,7 @@ fn what_is_there_of_the_payload_is_not_fetched_again() {
     let download = start(&sample, &[&half]);
     download.wait_until(|snapshot| snapshot.done == 4 * 65_536);
     let (folder, outcome) = download.stop();
-    assert_eq!(outcome.end, End::Stopped);
+    assert_eq!(outcome.end, RunEnd::Stopped);
 
     let peer = whole(&sample);
     let again =

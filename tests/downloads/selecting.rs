@@ -11,7 +11,7 @@ use crate::peer::{MODERN, Peer};
 use crate::sample::Sample;
 use crate::swarm::bits;
 use crate::tracker::Tracker;
-use femtotorrent::swarm::{End, Goals};
+use femtotorrent::swarm::{Goals, RunEnd};
 use femtotorrent::wire::Message;
 
 const PIECE: u32 = 64 * 1024;
@@ -38,7 +38,7 @@ fn only_the_pieces_of_the_selected_files_are_fetched_and_later_the_rest() {
     let download =
         Download::with(&sample, &[&peer], TestFolder::new(), |job| job.selected = vec![1..=1, 40..=50]);
     let outcome = download.end().unwrap();
-    assert_eq!(outcome.end, End::Done);
+    assert_eq!(outcome.end, RunEnd::Done);
     let wanted = 3 * u64::from(PIECE);
     let left = sample.payload.len() as u64 - wanted;
     assert_eq!((outcome.snapshot.done, outcome.snapshot.total), (wanted, wanted));
@@ -72,7 +72,7 @@ fn a_peer_that_has_nothing_selected_is_not_asked() {
     let peer = Peer::honest(&sample);
     let download =
         Download::with(&sample, &[&useless, &peer], TestFolder::new(), |job| job.selected = vec![3..=3]);
-    assert_eq!(download.end().unwrap().end, End::Done);
+    assert_eq!(download.end().unwrap().end, RunEnd::Done);
     assert_eq!(asked(&peer), HashSet::from([6, 7, 8]));
     assert!(useless.record().requests().is_empty());
     assert!(there(download.folder.path(), "third").unwrap() == sample.payload[393_216..583_216]);
@@ -89,7 +89,7 @@ fn what_was_selected_is_seeded_when_it_is_there_and_nothing_more_is_fetched() {
             job.giving.seeding = Some(Goals { time: Some(Default::default()), ratio: None });
         });
         let outcome = download.end().unwrap();
-        assert_eq!((outcome.end, outcome.snapshot.seeding), (End::Done, true));
+        assert_eq!((outcome.end, outcome.snapshot.seeding), (RunEnd::Done, true));
         assert_eq!((outcome.snapshot.received, outcome.snapshot.done), (fetched, u64::from(PIECE) * 4));
         folder = download.folder;
     }

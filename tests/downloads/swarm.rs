@@ -12,7 +12,7 @@ use crate::logbook;
 use crate::peer::{DEADLINE, FAST, Gate, MODERN, PLAIN, Peer, Said, Talk};
 use crate::sample::Sample;
 use femtotorrent::piece::BLOCK_LENGTH;
-use femtotorrent::swarm::End;
+use femtotorrent::swarm::RunEnd;
 use femtotorrent::wire::{BlockRequest, Message};
 
 /// The bitfield of these pieces.
@@ -527,7 +527,7 @@ fn a_stopped_download_goes_on_from_what_is_there() {
     let download = Download::start(&sample, &[&half]);
     let kept = download.wait_until(|snapshot| snapshot.done > 0).done;
     let (folder, outcome) = download.stop();
-    assert_eq!(outcome.end, End::Stopped);
+    assert_eq!(outcome.end, RunEnd::Stopped);
     assert!(outcome.snapshot.done >= kept);
 
     let rest = Peer::honest(&sample);

@@ -6,9 +6,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use femtotorrent::message::Snapshot;
-use femtotorrent::session::{self, Job, Network, Outcome, Progress, SessionError, Sources, Stop, Torrent};
+use femtotorrent::session::{
+    self, Aim, Job, Network, Outcome, PeerSourceOptions, Progress, SessionError, Stop, Torrent,
+};
 use femtotorrent::storage::Allocate;
-use femtotorrent::swarm::{Aim, End, Giving, Limits};
+use femtotorrent::swarm::{Giving, Limits, RunEnd};
 
 use crate::folder::TestFolder;
 use crate::peer::Peer;
@@ -42,13 +44,13 @@ impl Download {
         let mut job = Job {
             torrent: Torrent::Whole(Arc::new(sample.metainfo())),
             selected: Vec::new(),
-            aim: Aim::Whole,
+            aim: Aim::Download,
             folder: PathBuf::from(folder.path()),
             giving: Giving::default(),
-            sources: Sources {
+            sources: PeerSourceOptions {
                 peers: peers.iter().map(|peer| peer.address().to_string()).collect(),
                 pex: true,
-                ..Sources::of_the_torrent()
+                ..PeerSourceOptions::of_the_torrent()
             },
             limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None },
             allocate: Allocate::Sparse,
@@ -83,7 +85,7 @@ impl Download {
     /// Waits until everything is there, and looks at every byte of it.
     pub fn complete(self, sample: &Sample) -> Snapshot {
         let outcome = self.end().unwrap();
-        assert_eq!(outcome.end, End::Done);
+        assert_eq!(outcome.end, RunEnd::Done);
         assert_eq!(outcome.snapshot.done, sample.payload.len() as u64);
         sample.assert_downloaded(self.folder.path());
         outcome.snapshot

@@ -1,7 +1,7 @@
-//! `create`: makes a torrent of a file or a folder.
+//! `create`: makes a torrent from a file or a folder.
 //!
-//! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). What the torrent
-//! will be read as is known before the first byte is hashed, and nothing is written before the last.
+//! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). Before the first byte
+//! is hashed, it checks how a client will read the torrent. Nothing is written before the last byte is hashed.
 //!
 //! After the hashing each file is looked at a second time: another length, time or number means that it
 //! changed, and there is no torrent.
@@ -12,7 +12,7 @@ use super::arguments::size;
 use super::exit::Exit;
 use super::meter::Meter;
 use super::progress::{Style, say};
-use super::runs::{Failure, interrupts};
+use super::runs::{CommandFailure, interrupts};
 use super::source;
 use crate::metainfo::Metainfo;
 use crate::metainfo::draft::{self, Content, Draft, SHORTEST_PIECE};
@@ -24,27 +24,27 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Payload files that are open at once at most.
+/// The most payload files that are open at once.
 const OPEN_FILES: usize = 32;
-/// Bytes in a piece that other programs still take.
-const LONGEST_CHOICE: u64 = 128 << 20;
-/// Names that are spelled out before they are only counted.
-const NAMED: usize = 10;
+/// The most bytes in a piece that other programs accept.
+const MAX_PIECE_LENGTH: u64 = 128 << 20;
+/// The most names that are listed. Further ones are only counted.
+const MAX_LISTED: usize = 10;
 
 #[derive(Args, Debug)]
-pub struct Create {
-    /// The file or folder; what is below it through symbolic links is left out
+pub struct CreateArguments {
+    /// The file or folder; symbolic links inside it are left out
     pub path: PathBuf,
-    /// A tracker, a tier of its own; commas separate those that share a tier (repeatable)
+    /// A tracker in a tier of its own; commas separate trackers that share a tier (repeatable)
     #[arg(long = "tracker", value_name = "URL[,URL]", value_parser = tier)]
     pub trackers: Vec<String>,
     /// Bytes in a piece, a power of two from 16K to 128M [default: about 1500 pieces]
     #[arg(long, value_name = "SIZE", value_parser = piece_length)]
     pub piece_length: Option<u64>,
-    /// Peers may come from the torrent's own trackers alone
+    /// Make it private: peers may come only from the torrent's own trackers
     #[arg(long)]
     pub private: bool,
-    /// Words for whoever looks at the torrent
+    /// A comment to store in the torrent
     #[arg(long, value_name = "TEXT")]
     pub comment: Option<String>,
     /// A web server that has the payload (repeatable)
@@ -56,20 +56,20 @@ pub struct Create {
     /// Replace an existing torrent
     #[arg(long)]
     pub overwrite: bool,
-    /// Say when it was made: `now`, or seconds since 1970 [default: not said]
+    /// Store the creation date: `now`, or seconds since 1970 [default: no date]
     #[arg(long, value_name = "WHEN", value_parser = date)]
     pub date: Option<u64>,
-    /// Print nothing but errors, the info-hash and where the torrent is
+    /// Print only errors, the info-hash and the path of the torrent
     #[arg(short, long)]
     pub quiet: bool,
 }
 
-/// Makes the torrent and prints its info-hash and where it is.
+/// Makes the torrent and prints its info-hash and its path.
 ///
 /// # Errors
 ///
-/// The payload cannot be read, no torrent can be made of it, or it cannot be written.
-pub fn run(arguments: &Create, out: &mut impl Write) -> Result<Exit, Failure> {
+/// The payload cannot be read, no torrent can be made from it, or the torrent cannot be written.
+pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     let style = Style::of(arguments.quiet);
     let name = storage::name(&arguments.path).map_err(in_our_words)?;
     let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
@@ -89,22 +89,24 @@ pub fn run(arguments: &Create, out: &mut impl Write) -> Result<Exit, Failure> {
     if style != Style::Quiet {
         say(&summary(&gathered, draft.geometry, &meter.rate(gathered.total_size())));
     }
-    // Nobody may be reading any more; the torrent is there all the same.
+    // This fails if the reader of the output is gone. The torrent is written all the same.
     let _ = writeln!(out, "{info_hash}  {}", printable(&output.display().to_string()));
     Ok(Exit::DONE)
 }
 
-fn draft(arguments: &Create, gathered: &Gathered) -> Result<Draft, Failure> {
+fn draft(arguments: &CreateArguments, gathered: &Gathered) -> Result<Draft, CommandFailure> {
     let total_size = gathered.total_size();
     let piece_length = arguments.piece_length.and_then(|length| u32::try_from(length).ok());
     let piece_length = piece_length.unwrap_or_else(|| draft::piece_length(total_size));
     let geometry = Geometry::new(total_size, piece_length).filter(|geometry| {
-        // Not even the digests alone may be longer than what we would read.
+        // The digests alone must not be longer than the largest torrent that we would read.
         u64::from(geometry.piece_count()) * 20 < source::FILE_LIMIT
     });
     let geometry = geometry.ok_or_else(|| {
-        let text =
-            format!("the torrent would be larger than {}, no program reads", in_words(source::FILE_LIMIT));
+        let text = format!(
+            "the torrent would be larger than {}, which no program reads",
+            in_words(source::FILE_LIMIT)
+        );
         (Exit::BAD_OPTION, format!("{text} (choose a larger --piece-length)"))
     })?;
     let content = if gathered.is_folder {
@@ -128,12 +130,12 @@ fn draft(arguments: &Create, gathered: &Gathered) -> Result<Draft, Failure> {
     })
 }
 
-/// Reads the torrent as it will be, so that what is wrong with it is known before hours of hashing.
-fn look_ahead(style: Style, arguments: &Create, draft: &Draft) -> Result<(), Failure> {
+/// Parses the torrent as it will be (with blank digests), so that errors show before hours of hashing.
+fn look_ahead(style: Style, arguments: &CreateArguments, draft: &Draft) -> Result<(), CommandFailure> {
     let read = Metainfo::parse(draft.encode_blank()).map_err(|error| unusable(arguments, &error))?;
     if let Some((path, _)) = draft.misread(&read).find(|(_, file)| file.padding) {
-        let text = "other programs take a file of this name for padding and never read it (rename it)";
-        return Err((Exit::OTHER, format!("cannot make a torrent of {}: {text}", printable(&path))));
+        let text = "other programs treat a file with this name as padding and never read it (rename it)";
+        return Err((Exit::OTHER, format!("cannot make a torrent from {}: {text}", printable(&path))));
     }
     if read.trackers != draft.trackers || read.web_seeds != draft.web_seeds {
         let text = "more than 200 trackers or web seeds, or one of them twice (name each once)";
@@ -143,10 +145,10 @@ fn look_ahead(style: Style, arguments: &Create, draft: &Draft) -> Result<(), Fai
         return Ok(());
     }
     let mut misread = draft.misread(&read);
-    for (path, file) in misread.by_ref().take(NAMED) {
+    for (path, file) in misread.by_ref().take(MAX_LISTED) {
         let becomes = printable(&file.path.display().to_string());
         say(&format!(
-            "{}: not a name for every system, a download will call it {becomes} (rename it)",
+            "{}: this name is not valid on every system, so a download will use {becomes} (rename it)",
             printable(&path)
         ));
     }
@@ -164,10 +166,10 @@ fn tell_left_out(style: Style, gathered: &Gathered) {
     if style == Style::Quiet {
         return;
     }
-    for (path, what) in gathered.left_out.iter().take(NAMED) {
+    for (path, what) in gathered.left_out.iter().take(MAX_LISTED) {
         say(&format!("{}: left out, it is {what}", printable(&path.display().to_string())));
     }
-    match gathered.left_out.len().saturating_sub(NAMED) {
+    match gathered.left_out.len().saturating_sub(MAX_LISTED) {
         0 => {}
         more => say(&format!("and {more} more are left out")),
     }
@@ -185,16 +187,16 @@ fn summary(gathered: &Gathered, geometry: Geometry, rate: &str) -> String {
     format!("{name}: {files}, {total} in {pieces} of {each}, hashed at {rate}/s")
 }
 
-fn in_our_words(error: StorageError) -> Failure {
+fn in_our_words(error: StorageError) -> CommandFailure {
     match error {
         StorageError::Cancelled => (Exit::UNFINISHED, "stopped, nothing was written".to_owned()),
         other => (Exit(other.exit_code()), printable(&other.to_string())),
     }
 }
 
-fn unusable(arguments: &Create, error: &crate::metainfo::MetainfoError) -> Failure {
+fn unusable(arguments: &CreateArguments, error: &crate::metainfo::MetainfoError) -> CommandFailure {
     let path = arguments.path.display();
-    (Exit::BAD_TORRENT, printable(&format!("cannot make a torrent of {path}: {error}")))
+    (Exit::BAD_TORRENT, printable(&format!("cannot make a torrent from {path}: {error}")))
 }
 
 fn tier(text: &str) -> Result<String, String> {
@@ -209,7 +211,7 @@ fn web_seed(text: &str) -> Result<String, String> {
     checked(text, &["http", "https", "ftp"], "https://example.org/folder/")
 }
 
-/// An address of one of these schemes, as it stands.
+/// Checks that this is an address with one of these schemes, and returns it unchanged.
 fn checked(address: &str, schemes: &[&str], example: &str) -> Result<String, String> {
     let parts = address.split_once("://").filter(|(scheme, rest)| {
         schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme)) && !rest.is_empty()
@@ -225,7 +227,7 @@ fn checked(address: &str, schemes: &[&str], example: &str) -> Result<String, Str
 fn piece_length(text: &str) -> Result<u64, String> {
     let length = size(text).ok().filter(|length| length.is_power_of_two());
     length
-        .filter(|length| (SHORTEST_PIECE.into()..=LONGEST_CHOICE).contains(length))
+        .filter(|length| (SHORTEST_PIECE.into()..=MAX_PIECE_LENGTH).contains(length))
         .ok_or_else(|| "a power of two from 16K (16 KiB) to 128M is expected, such as 256K or 1M".to_owned())
 }
 

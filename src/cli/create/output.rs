@@ -1,14 +1,14 @@
-//! The new torrent on its way to the disk: the whole file stands under its name, or nothing does.
+//! Writes a new torrent to the disk: its name stands for the whole file, or does not exist.
 
 use crate::cli::exit::Exit;
-use crate::cli::runs::Failure;
+use crate::cli::runs::CommandFailure;
 use crate::text::printable;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// Fails where something is there that may not be replaced.
-pub fn check(path: &Path, overwrite: bool) -> Result<(), Failure> {
+/// Fails if the path exists and must not be replaced.
+pub fn check(path: &Path, overwrite: bool) -> Result<(), CommandFailure> {
     match path.symlink_metadata() {
         Ok(there) if there.is_dir() => Err(failed(path, &ErrorKind::IsADirectory.into())),
         Ok(_) if !overwrite => Err(failed(path, &ErrorKind::AlreadyExists.into())),
@@ -16,20 +16,20 @@ pub fn check(path: &Path, overwrite: bool) -> Result<(), Failure> {
     }
 }
 
-/// Writes the file under another name and renames it when it is safe on the disk.
-pub fn write(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), Failure> {
+/// Writes the file under a temporary name, and renames it when it is safe on the disk.
+pub fn write(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), CommandFailure> {
     let temporary = temporary(path).ok_or_else(|| failed(path, &ErrorKind::InvalidFilename.into()))?;
     let mut file = File::create_new(&temporary).map_err(|error| failed(path, &error))?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     let placed = written.and_then(|()| place(&temporary, path, overwrite));
     if placed.is_err() {
-        // What is left behind would only be in the way.
+        // A temporary file that stays behind would only be in the way.
         let _ = fs::remove_file(&temporary);
     }
     placed.map_err(|error| failed(path, &error))
 }
 
-/// Beside the torrent, so that it is on the same file system.
+/// The temporary name. It is beside the torrent, so that it is on the same file system.
 fn temporary(path: &Path) -> Option<PathBuf> {
     path.file_name()?;
     Some(path.with_file_name(format!(".torrent-{}.femtotorrent-new", std::process::id())))
@@ -39,17 +39,17 @@ fn place(temporary: &Path, path: &Path, overwrite: bool) -> io::Result<()> {
     if overwrite {
         return fs::rename(temporary, path);
     }
-    // A link, unlike a renamed file, replaces nothing, not even what appeared this very moment.
+    // Unlike a rename, a hard link never replaces a file, not even one that was created a moment ago.
     match fs::hard_link(temporary, path) {
         Ok(()) => fs::remove_file(temporary),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
-        // This file system has no links.
+        // This file system has no hard links.
         Err(_) if path.symlink_metadata().is_ok() => Err(ErrorKind::AlreadyExists.into()),
         Err(_) => fs::rename(temporary, path),
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> Failure {
+fn failed(path: &Path, error: &io::Error) -> CommandFailure {
     let path = printable(&path.display().to_string());
     match error.kind() {
         ErrorKind::AlreadyExists => {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_is_replaced_only_where_that_is_asked_for() {
+    fn an_existing_file_is_replaced_only_on_request() {
         let folder = std::env::temp_dir().join(format!("femtotorrent-output-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("x.torrent");

@@ -1,11 +1,12 @@
-//! What the demo downloads: every integer from 2 up as a product of primes, a line each.
+//! The payload of the demo: every integer from 2 upwards as a product of primes, one in each line.
 //!
-//! The same bytes as `sample-torrents/payload/factors.txt`, which is too large to be carried inside a
-//! program that should fit on a router. The torrent, which is carried inside, says whether they are.
+//! These are the bytes of `sample-torrents/payload/factors.txt`. That file is too large to be part of a
+//! program that should fit on a router, so the program computes it. The torrent is part of the program, and
+//! its digests prove that the bytes are the same.
 
 use std::fmt::Write;
 
-/// The lines, until the text has `length` bytes.
+/// The lines, until the text has at least `length` bytes.
 pub fn factors(length: u64) -> Vec<u8> {
     let mut text = String::new();
     let mut number = 2_u32;
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_payload_is_that_of_the_sample_torrent() {
+    fn the_payload_is_the_one_of_the_sample_torrent() {
         let sample = include_bytes!("../../../sample-torrents/payload/factors.txt");
         assert!(factors(sample.len() as u64) == sample);
     }

@@ -1,8 +1,7 @@
-//! One thread that serves one connection after the other: what the demo's tracker and seeders have in
-//! common.
+//! One thread that serves one connection after the other: the common part of the demo's tracker and seeders.
 //!
-//! The thread blocks on its listener. Whoever wants it to end raises a flag and knocks, and gets by
-//! the thread's end what it has to tell, so that nothing is shared while it runs.
+//! The thread blocks on its listener. To end it, the owner sets a flag and connects once, which wakes the
+//! thread. The thread returns its account when it ends, so that nothing is shared while it runs.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// How long a write or the incoming may take.
+/// How long a write may take, and the connection that wakes the thread.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A running server. It ends when it is dropped.
@@ -22,12 +21,12 @@ pub struct Server<Account> {
 }
 
 impl<Account: Default + Send + 'static> Server<Account> {
-    /// Listens on a free port of this address and gives each connection to `serve`, which notes what
-    /// it does in the account. An error ends one connection.
+    /// Listens on a free port of this address and gives each connection to `serve`, which notes in the account
+    /// what it did. An error ends only that connection.
     ///
     /// # Errors
     ///
-    /// The address does not exist here, or the system has no more threads.
+    /// This host does not have the address, or the system has no more threads.
     pub fn start(
         name: &str,
         ip: Ipv4Addr,
@@ -55,12 +54,12 @@ impl<Account: Default + Send + 'static> Server<Account> {
 }
 
 impl<Account> Server<Account> {
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends it, after the connection that it serves. `None` where it has failed.
+    /// Ends the server when the connection that it serves has ended. `None` if its thread failed.
     pub fn stop(mut self) -> Option<Account> {
         self.end()
     }
@@ -68,7 +67,7 @@ impl<Account> Server<Account> {
     fn end(&mut self) -> Option<Account> {
         let thread = self.thread.take()?;
         self.ends.store(true, Ordering::Release);
-        // Where the incoming is not heard, the thread has ended already or is left to the process's end.
+        // If the connection fails, the thread has ended already, or it stays until the process ends.
         match TcpStream::connect_timeout(&self.address, DEADLINE) {
             Err(_) if !thread.is_finished() => None,
             _ => thread.join().ok(),

@@ -1,7 +1,8 @@
-//! The least that a tracker can be: it hands out the addresses of the two seeders.
+//! A minimal tracker: it hands out the addresses of the two seeders.
 //!
-//! An announce is the query of one HTTP GET, the answer one bencoded dictionary (BEP 3, "trackers";
-//! BEP 23 for the peers, six bytes each). It knows one torrent only, so it does not ask for which.
+//! An announce is the query string of an HTTP GET, and its answer is a bencoded dictionary (BEP 3,
+//! "trackers"; BEP 23 for the peers, six bytes each). This tracker knows only one torrent, so it ignores the
+//! info-hash of the announce.
 
 use super::server::Server;
 use crate::bencode::Item;
@@ -9,16 +10,16 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// Bytes in the head of a request at most. An announce has some 400.
-const LARGEST_HEAD: usize = 8 * 1024;
+/// The most bytes in the head of a request. That of an announce has about 400.
+const MAX_HEAD: usize = 8 * 1024;
 /// How long a request may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Starts the tracker. Its account lists the events that were announced.
 ///
 /// # Errors
 ///
-/// No port can be listened on.
+/// The tracker cannot listen on any port.
 pub fn start(seeders: &[SocketAddr]) -> io::Result<Server<Vec<String>>> {
     let answer = answer(seeders);
     Server::start("demo-tracker", Ipv4Addr::LOCALHOST, move |mut stream, events: &mut Vec<String>| {
@@ -44,12 +45,12 @@ fn answer(seeders: &[SocketAddr]) -> Vec<u8> {
 }
 
 fn read_head(mut stream: &TcpStream) -> io::Result<String> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + REQUEST_TIMEOUT;
     let (mut head, mut buffer) = (Vec::new(), [0; 1024]);
     while !head.ends_with(b"\r\n\r\n") {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || head.len() > LARGEST_HEAD {
-            return Err(io::Error::other("no request that it understands"));
+        if left.is_zero() || head.len() > MAX_HEAD {
+            return Err(io::Error::other("it sent no complete request"));
         }
         stream.set_read_timeout(Some(left))?;
         match stream.read(&mut buffer)? {

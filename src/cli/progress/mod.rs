@@ -1,0 +1,140 @@
+//! The progress of downloads on standard error: bars on a terminal, an occasional line on a pipe, or nothing.
+//!
+//! [`Screen`] is all that the main thread knows of it. It has one [`TorrentRow`] for each torrent. Standard
+//! output stays free for what a program would read.
+
+mod row;
+
+use super::exit::Exit;
+use crate::session::{Outcome, Progress, SessionError};
+use crate::swarm::RunEnd;
+use crate::text::printable;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use row::TorrentRow;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// On a pipe, the time between two lines of one torrent.
+pub(super) const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Only errors.
+    Quiet,
+    /// Lines, for a pipe or a log.
+    Lines,
+    /// Bars, for a terminal.
+    Bars,
+}
+
+impl Style {
+    /// The style that suits standard error, for a command that the user may have told to be quiet.
+    pub fn of(quiet: bool) -> Style {
+        match quiet {
+            true => Style::Quiet,
+            false if io::stderr().is_terminal() => Style::Bars,
+            false => Style::Lines,
+        }
+    }
+}
+
+/// What the user sees of all torrents.
+pub struct Screen {
+    style: Style,
+    bars: MultiProgress,
+    rows: Vec<TorrentRow>,
+    interrupted: bool,
+}
+
+impl Screen {
+    /// A screen for torrents with these names.
+    pub fn new(style: Style, names: Vec<String>) -> Screen {
+        let target = match style {
+            Style::Bars => ProgressDrawTarget::stderr_with_hz(5),
+            Style::Quiet | Style::Lines => ProgressDrawTarget::hidden(),
+        };
+        let bars = MultiProgress::with_draw_target(target);
+        let now = Instant::now();
+        let row = |name: String| TorrentRow::new(style, &name, bars.add(bar(&name)), now);
+        let rows = names.into_iter().map(row).collect();
+        Screen { style, bars, rows, interrupted: false }
+    }
+
+    /// Shows the progress of a torrent.
+    pub fn show(&mut self, number: usize, progress: Progress) {
+        let Some(row) = self.rows.get_mut(number) else { return };
+        let notice = match progress {
+            Progress::Metadata(state) => return row.metadata(&state),
+            Progress::Named(name) => return row.rename(&name),
+            Progress::Checking(done, total) => return row.checking(done, total),
+            Progress::Running(snapshot) if snapshot.seeding => return row.seeding(&snapshot),
+            Progress::Running(snapshot) => return row.downloading(&snapshot),
+            Progress::Short(shortage) => row.disk_too_small(&shortage),
+            Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),
+        };
+        self.say(&notice);
+    }
+
+    /// A run has ended. Returns its exit code.
+    pub fn ended(&mut self, number: usize, outcome: &Outcome) -> Exit {
+        let Some(row) = self.rows.get(number) else { return Exit::OTHER };
+        let text = row.ended(outcome);
+        match outcome.end {
+            RunEnd::Done | RunEnd::Stopped => self.say(&text),
+            // Errors are shown with --quiet too.
+            RunEnd::TimedOut | RunEnd::WriterFailed => self.say_always(&text),
+        }
+        Exit::of(outcome.end)
+    }
+
+    /// A run has failed. Returns its exit code.
+    pub fn failed(&mut self, number: usize, error: &SessionError) -> Exit {
+        let name = self.rows.get(number).map(TorrentRow::close).unwrap_or_default();
+        self.say_always(&format!("femtotorrent: {name}: {}", printable(&error.to_string())));
+        Exit(error.exit_code())
+    }
+
+    /// The user wants to stop.
+    pub fn interrupted(&mut self) {
+        if !std::mem::replace(&mut self.interrupted, true) {
+            self.say("stopping; the downloaded data is kept");
+        }
+    }
+
+    /// Why the metadata of a magnet did not arrive.
+    pub fn no_metadata(&self, number: usize) -> String {
+        self.rows.get(number).map(TorrentRow::no_metadata).unwrap_or_default()
+    }
+
+    /// Removes the bars. Nothing more is shown.
+    pub fn close(&mut self) {
+        let _ = self.bars.clear();
+    }
+
+    fn say(&self, text: &str) {
+        if self.style != Style::Quiet {
+            self.say_always(text);
+        }
+    }
+
+    fn say_always(&self, text: &str) {
+        self.bars.suspend(|| say(text));
+    }
+}
+
+/// A bar that fits into 80 columns. A long name is cut; the time left never is.
+pub(super) fn bar(name: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix:20!} {percent:>3}% [{bar:12}] {wide_msg}");
+    let bar = ProgressBar::no_length().with_prefix(printable(name));
+    match style {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
+    }
+}
+
+/// Writes a line to standard error.
+pub(super) fn say(text: &str) {
+    // This fails if the reader of standard error is gone.
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,111 @@
+//! What a run is to do: the torrent, and how the user wants it downloaded or shared.
+
+use crate::metainfo::{InfoHash, Magnet, Metainfo};
+use crate::storage::Allocate;
+use crate::swarm::{Giving, Limits};
+use crate::text::excerpt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The most characters of the name that a magnet link gives to its torrent. Anybody can write such a link.
+const MAX_NAME: usize = 80;
+
+/// What the user names a torrent by.
+#[derive(Clone, Debug)]
+pub enum Torrent {
+    /// The whole metadata.
+    Whole(Arc<Metainfo>),
+    /// Only the info-hash, and where to ask for the rest.
+    Magnet(Arc<Magnet>),
+}
+
+impl Torrent {
+    /// The info-hash, which identifies the torrent.
+    pub fn info_hash(&self) -> InfoHash {
+        match self {
+            Torrent::Whole(metainfo) => metainfo.info_hash,
+            Torrent::Magnet(magnet) => magnet.info_hash,
+        }
+    }
+
+    /// The name to show. Without a name it is the info-hash.
+    pub fn name(&self) -> String {
+        match self {
+            Torrent::Whole(metainfo) => metainfo.name.clone(),
+            Torrent::Magnet(magnet) => match &magnet.name {
+                Some(name) => excerpt(name, MAX_NAME),
+                None => magnet.info_hash.to_string(),
+            },
+        }
+    }
+
+    /// The files that a magnet link selects, by their numbers in the torrent's list (BEP 53). Empty for all.
+    pub fn selected(&self) -> &[RangeInclusive<u32>] {
+        match self {
+            Torrent::Whole(_) => &[],
+            Torrent::Magnet(magnet) => &magnet.selected,
+        }
+    }
+
+    /// Whether only its own trackers may be asked for peers (BEP 27). A magnet link does not say so.
+    pub fn is_private(&self) -> bool {
+        matches!(self, Torrent::Whole(metainfo) if metainfo.private)
+    }
+}
+
+/// Where peers may come from, besides the DHT and the local network.
+#[derive(Clone, Debug)]
+pub struct PeerSourceOptions {
+    /// Peers that the user named, as `HOST:PORT`.
+    pub peers: Vec<String>,
+    /// Trackers that the user named.
+    pub trackers: Vec<String>,
+    /// Whether the trackers of the torrent are asked.
+    pub own_trackers: bool,
+    /// Whether to wait for incoming connections if there is no source to ask.
+    pub waits_for_peers: bool,
+    /// Whether peer addresses are exchanged with other peers (PEX, BEP 11).
+    pub pex: bool,
+}
+
+impl PeerSourceOptions {
+    /// Only the sources that the torrent itself names.
+    pub fn of_the_torrent() -> PeerSourceOptions {
+        let (peers, trackers) = (Vec::new(), Vec::new());
+        PeerSourceOptions { peers, trackers, own_trackers: true, waits_for_peers: false, pex: false }
+    }
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// To download what is missing.
+    Download,
+    /// To share what is on the disk, and write nothing.
+    Share,
+}
+
+/// What to download or to share, and how.
+pub struct Job {
+    /// The torrent.
+    pub torrent: Torrent,
+    /// Where peers come from.
+    pub sources: PeerSourceOptions,
+    /// What the run is for.
+    pub aim: Aim,
+    /// The files to download, by their numbers in the torrent's list, from 0 (BEP 53). Empty for all.
+    pub selected: Vec<RangeInclusive<u32>>,
+    /// The folder that the payload is downloaded into.
+    pub folder: PathBuf,
+    /// What the coordinator may use.
+    pub limits: Limits,
+    /// What we upload, and for how long.
+    pub giving: Giving,
+    /// When disk space is allocated.
+    pub allocate: Allocate,
+    /// Whether files that do not belong to the torrent are replaced.
+    pub overwrite: bool,
+    /// The most files that are open at once.
+    pub open_files: usize,
+}

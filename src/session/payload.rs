@@ -1,0 +1,112 @@
+//! The check of the payload: which pieces are on the disk, which are to be fetched, and where they go.
+
+use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError};
+use crate::message::Snapshot;
+use crate::metainfo::Metainfo;
+use crate::piece::{Bitfield, Geometry, PieceIndex};
+use crate::storage::{Options, Payload, Selection, ServedPieces, Storage, Watch};
+use crate::swarm::{RunEnd, WantedPieces};
+use std::sync::Arc;
+
+/// The payload as the check left it.
+pub(super) struct CheckedPayload {
+    /// How it is cut into pieces.
+    pub geometry: Geometry,
+    /// Where the missing pieces go. `None` if nothing is to be written.
+    pub storage: Option<Storage>,
+    /// The pieces that we can upload.
+    pub served_pieces: Arc<ServedPieces>,
+    /// The pieces that are on the disk.
+    pub stored: Bitfield,
+    /// The pieces that are to be on the disk in the end.
+    pub wanted: WantedPieces,
+}
+
+impl CheckedPayload {
+    /// The bytes of the pieces that are on the disk.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored.iter(self.geometry).map(|piece| u64::from(self.geometry.length(piece))).sum()
+    }
+
+    /// How many pieces are to be on the disk in the end.
+    pub fn wanted_count(&self) -> u32 {
+        match &self.wanted {
+            WantedPieces::All => self.geometry.piece_count(),
+            WantedPieces::Only(pieces) => pieces.count(),
+            WantedPieces::Nothing => self.stored.count(),
+        }
+    }
+}
+
+/// Checks the payload. The run ends here if all wanted pieces are on the disk and we are not to seed.
+pub(super) fn check(run: RunContext<'_>, metainfo: &Metainfo) -> Result<Begin<CheckedPayload>, SessionError> {
+    let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).ok_or(SessionError::Geometry)?;
+    let digest = |piece: PieceIndex| metainfo.piece_digest(piece.get()).unwrap_or_default();
+    let selection = select(run.job, metainfo, geometry)?;
+    let payload = Payload {
+        name: &metainfo.name,
+        info_hash: metainfo.info_hash,
+        files: &metainfo.files,
+        geometry,
+        digests: &digest,
+        selection: selection.as_ref(),
+    };
+    let watch = |done, total| {
+        if total > 0 {
+            (run.show)(Progress::Checking(done, total));
+        }
+        !run.stop.is_asked()
+    };
+    let checked = match run.job.aim {
+        Aim::Download => open(run.job, &payload, &watch)?,
+        Aim::Share => share(run.job, &payload, &watch)?,
+    };
+    if run.job.giving.seeding.is_some() || checked.storage.is_some() {
+        return Ok(Begin::Run(checked));
+    }
+    let done = checked.stored_bytes();
+    let left = geometry.total_size().saturating_sub(done);
+    let snapshot = Snapshot { done, total: done, left, ..Snapshot::default() };
+    Ok(Begin::Ended(Outcome { end: RunEnd::Done, snapshot }))
+}
+
+/// The files to download, if these are not all files.
+fn select(job: &Job, metainfo: &Metainfo, geometry: Geometry) -> Result<Option<Selection>, SessionError> {
+    if job.selected.is_empty() || job.aim == Aim::Share {
+        return Ok(None);
+    }
+    let files = &metainfo.files;
+    let selection = Selection::new(&job.selected, files, geometry);
+    let selection = selection.ok_or(SessionError::NothingSelected { files: files.len() })?;
+    Ok(Some(selection).filter(|selection| !selection.is_all(files)))
+}
+
+/// Opens the payload to complete it. If it is complete, there is nothing to write.
+fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPayload, SessionError> {
+    let (geometry, length) = (payload.geometry, payload.geometry.piece_length());
+    if u64::from(length) > job.limits.memory.saturating_mul(4) {
+        return Err(SessionError::LongPieces { length, memory: job.limits.memory });
+    }
+    let options = Options { allocate: job.allocate, overwrite: job.overwrite, open_files: job.open_files };
+    let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
+    let served_pieces = storage.served_pieces();
+    let selected = payload.selection.map(|selection| selection.pieces().clone());
+    if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
+        storage.finish()?;
+        let wanted = WantedPieces::Nothing;
+        return Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted });
+    }
+    let wanted = selected.map_or(WantedPieces::All, WantedPieces::Only);
+    Ok(CheckedPayload { geometry, storage: Some(storage), served_pieces, stored, wanted })
+}
+
+/// Opens the payload to share it as it is.
+fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPayload, SessionError> {
+    let served_pieces = Arc::new(ServedPieces::open(&job.folder, payload, job.open_files, watch)?);
+    let stored = served_pieces.offered();
+    if stored.count() == 0 && stored.length() > 0 {
+        return Err(SessionError::NothingThere { path: job.folder.join(payload.name) });
+    }
+    let (geometry, wanted) = (payload.geometry, WantedPieces::Nothing);
+    Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted })
+}
