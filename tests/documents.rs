@@ -8,6 +8,7 @@ use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, Q
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, PeerId};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -207,4 +208,64 @@ fn the_example_of_the_local_network_is_what_we_say_and_understand() {
     assert_eq!(SearchPacket::to_wire(group, 6881, &[info_hash], "1f"), example.as_bytes());
     let read = SearchPacket { port: 6881, info_hashes: vec![info_hash], cookie: b"1f" };
     assert_eq!(SearchPacket::from_wire(example.as_bytes()), Some(read));
+}
+
+#[test]
+fn every_number_of_ours_is_that_of_its_constant() {
+    let table = WIRE.split("## Our numbers").nth(1).unwrap();
+    let mut constants = 0;
+    for row in table.lines().filter(|line| line.contains(".rs:")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        for constant in cells[3].split('`').skip(1).step_by(2) {
+            let (file, name) = constant.split_once(':').unwrap();
+            let source =
+                std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file));
+            let source = source.unwrap_or_else(|error| panic!("{file}: {error}"));
+            let value = source.split(&format!("const {name}: ")).nth(1);
+            let value = value.unwrap_or_else(|| panic!("{file} has no constant {name}"));
+            let value = value.split(" = ").nth(1).unwrap().split(';').next().unwrap();
+            // One that is made of other constants is not worked out here.
+            if let Some(ways) = ways_to_say(value) {
+                let says = |way: &String| {
+                    let mut around = cells[2].split(way.as_str());
+                    let digit_before =
+                        around.next().is_some_and(|text| text.ends_with(|c: char| c.is_ascii_digit()));
+                    let digit_after =
+                        around.next().map(|text| text.starts_with(|c: char| c.is_ascii_digit()));
+                    !digit_before && digit_after == Some(false)
+                };
+                assert!(ways.iter().any(says), "{constant} is {value}, and the document says {}", cells[2]);
+                constants += 1;
+            }
+        }
+    }
+    assert!(constants > 30, "only {constants} constants were found");
+}
+
+/// How a document may say a number that stands in the source: `32 * 1024` is 32 KiB.
+fn ways_to_say(value: &str) -> Option<Vec<String>> {
+    let (number, is_time) = match value.strip_prefix("Duration::from_secs(") {
+        Some(seconds) => (seconds.strip_suffix(')')?, true),
+        None => (value, false),
+    };
+    let factor = |text: &str| {
+        let digits = text.trim().trim_end_matches(".0").replace('_', "");
+        let (number, bits) = digits.split_once(" << ").unwrap_or((&digits, "0"));
+        Some(number.parse::<u64>().ok()? << bits.parse::<u32>().ok()?)
+    };
+    let number: u64 = number.split('*').map(factor).product::<Option<u64>>()?;
+    let units: &[(u64, &str)] = match is_time {
+        true => &[(1, " s"), (60, " minute"), (24 * 60 * 60, " day")],
+        false => &[(1, ""), (1 << 10, " KiB"), (1 << 20, " MiB")],
+    };
+    let whole = units.iter().filter(|(unit, _)| number % unit == 0);
+    Some(whole.map(|(unit, name)| format!("{}{name}", thousands(number / unit))).collect())
+}
+
+/// With a comma before every three digits.
+fn thousands(number: u64) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1000), number % 1000),
+    }
 }
