@@ -258,7 +258,7 @@ fn ways_to_say(value: &str) -> Option<Vec<String>> {
         true => &[(1, " s"), (60, " minute"), (24 * 60 * 60, " day")],
         false => &[(1, ""), (1 << 10, " KiB"), (1 << 20, " MiB")],
     };
-    let whole = units.iter().filter(|(unit, _)| number % unit == 0);
+    let whole = units.iter().filter(|(unit, _)| number.is_multiple_of(*unit));
     Some(whole.map(|(unit, name)| format!("{}{name}", thousands(number / unit))).collect())
 }
 
