@@ -10,12 +10,13 @@
 //!
 //! # BitTorrent in a minute
 //!
-//! A *torrent* names some files and cuts their bytes, end to end, into *pieces*, each with its SHA-1. Whoever
-//! has the torrent can check every piece, so it does not matter whom a piece comes from: strangers will do.
-//! The strangers are called *peers*, and all peers of one torrent are a *swarm*. A *tracker*, or a table that
-//! all clients keep together (the *DHT*), tells where they are. Two peers that are connected tell each other
-//! which pieces they have, ask for what they lack in *blocks* of 16 KiB, and each uploads to a few peers that
-//! upload to it. That is all; the rest is making it fast, and surviving strangers.
+//! A *torrent* names some files and cuts their bytes, end to end, into *pieces*, each with its SHA-1. With the
+//! torrent in hand every piece can be checked, so it does not matter who sends it: strangers will do. The
+//! strangers are called *peers*, and all peers of one torrent are a *swarm*. A *tracker*, or a table that all
+//! clients keep together (the *DHT*), tells where they are. Two peers that are connected tell each other which
+//! pieces they have and ask for what they lack, in *blocks* of 16 KiB. Each decides for itself which few peers
+//! it answers, and prefers those that answer it. That is all; the rest is making it fast, and surviving the
+//! strangers.
 //!
 //! # The modules, in reading order
 //!
