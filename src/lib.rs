@@ -139,6 +139,7 @@
 //! 3. `tracker/answer.rs` reads the answer. Its peers go to the coordinator, which keeps them as candidates;
 //!    and here the first story begins again.
 
+pub mod address;
 pub mod bencode;
 pub mod cli;
 pub mod discovery;

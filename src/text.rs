@@ -1,19 +1,20 @@
-//! Text on its way to a person.
+//! Text for a person to read.
 //!
-//! Names, tracker messages and client names come from strangers. A control character among them can
-//! clear a terminal or write its title, a bidirectional one can make `exe.txt` out of `txt.exe`.
-//! Nothing of that kind is printed: whatever prints such a text sends it through [`printable`] first.
+//! Names, tracker messages and client names come from strangers. A control character in them can clear a
+//! terminal or change its title. A bidirectional one can make `txt.exe` look like `exe.txt`. So text from a
+//! stranger is never printed as it came: the code that prints it calls [`printable`], [`excerpt`] or
+//! [`excerpt_of_bytes`] first. This is the one place in the program that knows which characters are harmful.
 //! Pure, and called from everywhere.
 
-/// Whether the character acts on what displays it instead of being displayed: control characters,
-/// bidirectional controls (Unicode Standard Annex 9), line and paragraph separators.
+/// Whether the character changes how the text around it is displayed instead of being displayed itself:
+/// control characters, bidirectional controls (Unicode Standard Annex 9), line and paragraph separators.
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text as one line that only shows: white space becomes a space, every other hidden character
-/// U+FFFD. As long as the original.
+/// The text as one line without hidden characters: tabs and line breaks become spaces, every other hidden
+/// character becomes U+FFFD. It has as many characters as the original.
 pub fn printable(text: &str) -> String {
     let shown = |character: char| match character {
         '\t' | '\n' | '\r' => ' ',
@@ -23,8 +24,8 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// The first `limit` characters of the [`printable`] text, with `…` where more was there: for a
-/// message whose length somebody else decides.
+/// The first `limit` characters of the [`printable`] text, and `…` where there are more. For a message
+/// whose length a stranger decides.
 pub fn excerpt(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => printable(text.get(..end).unwrap_or_default()) + "…",
@@ -32,11 +33,18 @@ pub fn excerpt(text: &str, limit: usize) -> String {
     }
 }
 
-/// A number of bytes for a person: `3.7 GiB`.
+/// The [`excerpt`] of bytes that should be text. What is not UTF-8 in them becomes U+FFFD.
+pub fn excerpt_of_bytes(bytes: &[u8], limit: usize) -> String {
+    // A character has at most four bytes. One character more than the limit shows that there are more.
+    let bound = limit.saturating_add(1).saturating_mul(4);
+    excerpt(&String::from_utf8_lossy(bytes.get(..bound).unwrap_or(bytes)), limit)
+}
+
+/// A number of bytes in words: `3.7 GiB`. Rounded up, so that it is never too small.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut unit = "bytes";
-    // Tenths, so that no float is asked to hold 64 bits.
+    // Counted in tenths, because a float cannot hold 64 bits exactly.
     let mut tenths = u128::from(bytes) * 10;
     for next in UNITS {
         if tenths < 10 * 1024 {
@@ -69,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_acts_on_a_terminal_gets_through() {
+    fn no_character_that_controls_a_terminal_is_kept() {
         assert_eq!(printable("a\x1b[2Jb\nc\u{9b}d"), "a\u{fffd}[2Jb c\u{fffd}d");
         assert_eq!(printable("gpj.\u{202e}exe"), "gpj.\u{fffd}exe");
         assert_eq!(printable("Žluťoučký 別の世界 👍"), "Žluťoučký 別の世界 👍");
@@ -80,6 +88,22 @@ mod tests {
         assert_eq!(excerpt("příliš", 2), "př…");
         assert_eq!(excerpt("příliš", 6), "příliš");
         assert_eq!(excerpt("", 0), "");
+    }
+
+    #[test]
+    fn an_excerpt_of_bytes_is_the_excerpt_of_their_text() {
+        assert_eq!(excerpt_of_bytes(b"gone\x1b[2J\r\n away\0", 50), "gone\u{fffd}[2J   away\u{fffd}");
+        assert_eq!(excerpt_of_bytes(b"\xff\xfe", 50), "\u{fffd}\u{fffd}");
+        for text in ["x", "ä", "世", "👍"] {
+            for length in 0..9 {
+                let whole = text.repeat(length);
+                for limit in 0..9 {
+                    let expected = excerpt(&whole, limit);
+                    assert_eq!(excerpt_of_bytes(whole.as_bytes(), limit), expected, "{whole} {limit}");
+                }
+            }
+        }
+        assert_eq!(excerpt_of_bytes(&vec![b'x'; 1 << 20], 200).chars().count(), 201);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::{Ask, Body, Packet, Query, Response};
-use femtotorrent::discovery::dht::{Contact, Family, Node, NodeId, Output, Settings};
+use femtotorrent::discovery::dht::{Contact, Node, NodeId, Output, Settings};
 use femtotorrent::metainfo::InfoHash;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,7 +89,7 @@ impl World {
     }
 
     fn add(&mut self, address: SocketAddr, kind: Kind) -> usize {
-        let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+        let family = IpFamily::of(address.ip());
         let id = match kind {
             Kind::Plain => NodeId::random(&mut self.random),
             _ => NodeId::for_address(address.ip(), &mut self.random),

@@ -2,6 +2,7 @@
 
 use femtotorrent::bencode::Item;
 use femtotorrent::metainfo::Metainfo;
+use femtotorrent::piece::PieceDigest;
 use shown::{Folder, check_shown, show_json, show_text};
 use std::fs;
 use std::path::Path;
@@ -32,7 +33,7 @@ fn named_fault(file: &str) -> &'static str {
         "small/v2_bad_file_alignment.torrent" => "does not start at a piece",
         "small/v2_invalid_file.torrent" => "file without properties",
         "small/v2_mismatching_metadata.torrent" => "different files",
-        "small/v2_deep_recursion.torrent" => "inside each other",
+        "small/v2_deep_recursion.torrent" => "nested more than",
         "small/v2_overlong_integer.torrent" => "integer at byte",
         v2 if v2.starts_with("small/v2_") => "version 2",
         other => panic!("{other} has no fault in this list"),
@@ -144,7 +145,7 @@ fn a_torrent_of_a_million_pieces_and_a_hundred_thousand_files_loads() {
     assert_eq!((torrent.piece_count(), torrent.files.len()), (1_000_000, 100_000));
     assert_eq!(torrent.total_size, 16_384_000_000);
     let last: [u8; 20] = std::array::from_fn(|index| (20_000_000_u32 - 20 + index as u32) as u8);
-    assert_eq!(torrent.piece_digest(999_999), Some(last));
+    assert_eq!(torrent.piece_digest(999_999), Some(PieceDigest(last)));
     assert_eq!(torrent.files[99_999].path, Path::new("large/folder 999/file 99999.bin"));
     assert_eq!(torrent.files[99_999].offset, 16_384_000_000 - 163_840);
 }

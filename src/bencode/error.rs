@@ -8,12 +8,12 @@ pub struct BencodeError {
     /// Where the fault is, in bytes from the start.
     pub at: usize,
     /// What it is.
-    pub(super) fault: Fault,
+    pub(super) fault: BencodeFault,
 }
 
 /// The faults that bencode can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum BencodeFault {
     CutShort,
     UnknownByte(u8),
     BadInteger,
@@ -29,23 +29,25 @@ pub(super) enum Fault {
 impl fmt::Display for BencodeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fault {
-            Fault::CutShort if self.at == 0 => write!(out, "there is nothing in it"),
-            Fault::CutShort => write!(out, "it ends at byte {}, in the middle of a value", self.at),
-            Fault::UnknownByte(byte) => {
+            BencodeFault::CutShort if self.at == 0 => write!(out, "there is nothing in it"),
+            BencodeFault::CutShort => write!(out, "it ends at byte {}, in the middle of a value", self.at),
+            BencodeFault::UnknownByte(byte) => {
                 write!(out, "no value starts with '{}' (byte {})", byte.escape_ascii(), self.at)
             }
-            Fault::BadInteger => {
+            BencodeFault::BadInteger => {
                 write!(out, "a malformed, zero-padded or too large integer at byte {}", self.at)
             }
-            Fault::BadLength => write!(out, "a malformed string length at byte {}", self.at),
-            Fault::PastTheEnd => write!(out, "the string at byte {} is longer than what is there", self.at),
-            Fault::BadKey => write!(out, "a dictionary key at byte {} is no string", self.at),
-            Fault::NoValue => write!(out, "a dictionary key has no value at byte {}", self.at),
-            Fault::DuplicateKey => write!(out, "the dictionary at byte {} has a key twice", self.at),
-            Fault::TooDeep => {
-                write!(out, "more than {} values inside each other at byte {}", super::DEPTH_LIMIT, self.at)
+            BencodeFault::BadLength => write!(out, "a malformed string length at byte {}", self.at),
+            BencodeFault::PastTheEnd => {
+                write!(out, "the string at byte {} is longer than what is there", self.at)
             }
-            Fault::Leftover => write!(out, "something follows the value at byte {}", self.at),
+            BencodeFault::BadKey => write!(out, "a dictionary key at byte {} is no string", self.at),
+            BencodeFault::NoValue => write!(out, "a dictionary key has no value at byte {}", self.at),
+            BencodeFault::DuplicateKey => write!(out, "the dictionary at byte {} has a key twice", self.at),
+            BencodeFault::TooDeep => {
+                write!(out, "values nested more than {} deep at byte {}", super::MAX_DEPTH, self.at)
+            }
+            BencodeFault::Leftover => write!(out, "something follows the value at byte {}", self.at),
         }
     }
 }

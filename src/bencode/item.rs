@@ -1,4 +1,4 @@
-//! What we send: built piece by piece, written in the one canonical form.
+//! What we send: values that are built one by one and written in the one canonical form.
 
 use bendy::encoding::{Encoder, Error, SingleItemEncoder, ToBencode};
 use std::collections::BTreeMap;
@@ -19,19 +19,19 @@ pub enum Item {
     Bytes(Vec<u8>),
     /// Values in their order.
     List(Vec<Item>),
-    /// Values by name. The map keeps them in the order that is canonical.
+    /// Values by key. The map keeps them in canonical order.
     Dictionary(BTreeMap<Vec<u8>, Item>),
 }
 
 impl Item {
-    /// A dictionary of these names and values, given in any order.
-    pub fn dictionary<Name: AsRef<[u8]>>(entries: impl IntoIterator<Item = (Name, Item)>) -> Item {
-        // One by one: to collect them would bring a sort of its own into the program, for ten entries.
-        let mut named = BTreeMap::new();
-        for (name, item) in entries {
-            named.insert(name.as_ref().to_vec(), item);
+    /// A dictionary of these keys and values, given in any order.
+    pub fn dictionary<Key: AsRef<[u8]>>(entries: impl IntoIterator<Item = (Key, Item)>) -> Item {
+        // One by one: `collect` would add another copy of the sort function to the binary, for ten entries.
+        let mut by_key = BTreeMap::new();
+        for (key, item) in entries {
+            by_key.insert(key.as_ref().to_vec(), item);
         }
-        Item::Dictionary(named)
+        Item::Dictionary(by_key)
     }
 
     /// A list of these values.
@@ -41,15 +41,15 @@ impl Item {
 
     /// The value in the canonical form: keys sorted, integers without padding.
     pub fn encode(&self) -> Vec<u8> {
-        // bendy refuses unsorted keys, which the map cannot have, and what is deeper than its limit
-        // of 2,048, which no message of ours comes near.
+        // bendy refuses unsorted keys, which the map cannot have, and nesting beyond its limit of
+        // 2,048, which no message of ours comes near.
         let mut encoder = Encoder::new();
         encoder.emit(self).and_then(|()| encoder.get_output()).unwrap_or_default()
     }
 }
 
 impl ToBencode for Item {
-    const MAX_DEPTH: usize = super::DEPTH_LIMIT;
+    const MAX_DEPTH: usize = super::MAX_DEPTH;
 
     fn encode(&self, encoder: SingleItemEncoder) -> Result<(), Error> {
         match self {
@@ -57,7 +57,7 @@ impl ToBencode for Item {
             Item::Bytes(bytes) => encoder.emit_bytes(bytes),
             Item::List(items) => encoder.emit_list(|list| items.iter().try_for_each(|item| list.emit(item))),
             Item::Dictionary(entries) => encoder.emit_dict(|mut dictionary| {
-                entries.iter().try_for_each(|(name, item)| dictionary.emit_pair(name, item))
+                entries.iter().try_for_each(|(key, item)| dictionary.emit_pair(key, item))
             }),
         }
     }

@@ -1,17 +1,17 @@
-//! The one place that looks at single bytes: tokens, and the check of a whole value.
+//! The only code that looks at single bytes: it reads tokens, and checks whole values.
 //!
-//! The check walks over a value with a list of what is open instead of calling itself, so that
-//! brackets in brackets cost no stack, which is small in a worker. Its memory is one entry for each
-//! open bracket and one for each key of the dictionaries that are open, in search of duplicates.
+//! The check walks over a value with a list of what is open and does not call itself: lists in lists cost
+//! no stack, which is small in a worker. Its memory is one entry for each open list or dictionary, and one
+//! for each key of the open dictionaries, to find duplicates.
 
-use super::error::{BencodeError, Fault};
+use super::error::{BencodeError, BencodeFault};
 use std::ops::Range;
 
-/// How many lists and dictionaries may stand inside each other. A hybrid torrent needs one level for
+/// How deep lists and dictionaries may be nested. A hybrid torrent needs one level for
 /// each folder and five more, everything else fewer than ten.
-pub const DEPTH_LIMIT: usize = 100;
+pub const MAX_DEPTH: usize = 100;
 
-/// The smallest part of the notation, with the position that follows it.
+/// The smallest part of the notation.
 pub(super) enum Token {
     Integer(i64),
     Bytes(Range<usize>),
@@ -24,28 +24,28 @@ pub(super) enum Token {
 pub(super) fn token(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
     let fail = |fault| Err(BencodeError { at, fault });
     match bytes.get(at) {
-        None => fail(Fault::CutShort),
+        None => fail(BencodeFault::CutShort),
         Some(b'l') => Ok((Token::List, at.saturating_add(1))),
         Some(b'd') => Ok((Token::Dictionary, at.saturating_add(1))),
         Some(b'e') => Ok((Token::End, at.saturating_add(1))),
         Some(b'i') => integer(bytes, at),
         Some(b'0'..=b'9') => string(bytes, at),
-        Some(&byte) => fail(Fault::UnknownByte(byte)),
+        Some(&byte) => fail(BencodeFault::UnknownByte(byte)),
     }
 }
 
 /// The number in the digits from `at` to `stop`, and where the next token starts.
 ///
-/// There is one spelling for each number: no sign but a minus before other than zero, no padding.
-fn number(bytes: &[u8], mut at: usize, stop: u8, fault: Fault) -> Result<(u64, usize), BencodeError> {
+/// Each number has one spelling: no sign except a minus in front of a number other than zero, no padding.
+fn number(bytes: &[u8], mut at: usize, stop: u8, fault: BencodeFault) -> Result<(u64, usize), BencodeError> {
     let fail = |at, fault| Err(BencodeError { at, fault });
     let start = at;
     let mut value = 0_u64;
     loop {
         match bytes.get(at) {
-            None => return fail(at, Fault::CutShort),
+            None => return fail(at, BencodeFault::CutShort),
             Some(&byte) if byte == stop && at > start => return Ok((value, at.saturating_add(1))),
-            // Something follows a zero at the start.
+            // A zero at the start must be the only digit.
             Some(b'0'..=b'9') if value == 0 && at > start => return fail(start, fault),
             Some(&digit @ b'0'..=b'9') => {
                 let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit - b'0')));
@@ -59,9 +59,10 @@ fn number(bytes: &[u8], mut at: usize, stop: u8, fault: Fault) -> Result<(u64, u
 
 fn integer(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
     let start = at.saturating_add(1);
-    let bad = BencodeError { at: start, fault: Fault::BadInteger };
+    let bad = BencodeError { at: start, fault: BencodeFault::BadInteger };
     let negative = bytes.get(start) == Some(&b'-');
-    let (value, next) = number(bytes, start.saturating_add(usize::from(negative)), b'e', Fault::BadInteger)?;
+    let (value, next) =
+        number(bytes, start.saturating_add(usize::from(negative)), b'e', BencodeFault::BadInteger)?;
     let value = match negative {
         false => i64::try_from(value).ok(),
         true => 0_i64.checked_sub_unsigned(value).filter(|value| *value != 0),
@@ -70,78 +71,111 @@ fn integer(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
 }
 
 fn string(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
-    let (length, start) = number(bytes, at, b':', Fault::BadLength)?;
+    let (length, start) = number(bytes, at, b':', BencodeFault::BadLength)?;
     let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
     match end {
         Some(end) if end <= bytes.len() => Ok((Token::Bytes(start..end), end)),
-        _ => Err(BencodeError { at, fault: Fault::PastTheEnd }),
+        _ => Err(BencodeError { at, fault: BencodeFault::PastTheEnd }),
     }
 }
 
-/// A list or dictionary that the check is inside of.
+/// Checks the value at the start of `bytes` from end to end. Returns how many bytes it has.
+pub(super) fn check(bytes: &[u8]) -> Result<usize, BencodeError> {
+    let mut nesting = Nesting { open: Vec::new(), keys: Vec::new() };
+    let mut at = 0;
+    loop {
+        let (token, next) = token(bytes, at)?;
+        match token {
+            Token::Bytes(range) if nesting.expects_key() => {
+                nesting.add_key(bytes.get(range).unwrap_or_default());
+            }
+            Token::End => nesting.end(at)?,
+            value => nesting.begin_value(&value, at)?,
+        }
+        at = next;
+        if nesting.open.is_empty() {
+            return Ok(at);
+        }
+    }
+}
+
+/// The lists and dictionaries that the check is inside of.
+struct Nesting<'a> {
+    /// From the outermost to the innermost.
+    open: Vec<Open>,
+    /// The keys of all open dictionaries, one dictionary after the other.
+    keys: Vec<&'a [u8]>,
+}
+
 enum Open {
     List,
     Dictionary {
         start: usize,
         /// Where its keys start among the keys of all open dictionaries.
         keys: usize,
+        /// Its last key has no value yet.
         wants_value: bool,
+        /// Its keys are in ascending order so far, so that none of them is there twice.
         sorted: bool,
     },
 }
 
-/// Checks the value at the start of `bytes` from end to end. Returns how many bytes it has.
-pub(super) fn check(bytes: &[u8]) -> Result<usize, BencodeError> {
-    let mut open: Vec<Open> = Vec::new();
-    let mut keys: Vec<&[u8]> = Vec::new();
-    let mut at = 0;
-    loop {
-        let (token, next) = token(bytes, at)?;
-        let fail = |fault| Err(BencodeError { at, fault });
-        if let Some(Open::Dictionary { start, keys: first, wants_value, sorted }) = open.last_mut() {
-            match &token {
-                Token::Bytes(range) if !*wants_value => {
-                    let key = bytes.get(range.clone()).unwrap_or_default();
-                    let last = keys.get(*first..).unwrap_or_default().last();
-                    *sorted &= last.is_none_or(|last| *last < key);
-                    *wants_value = true;
-                    keys.push(key);
-                    at = next;
-                    continue;
-                }
-                Token::End if *wants_value => return fail(Fault::NoValue),
-                Token::End => {
-                    let mine = keys.get_mut(*first..).unwrap_or_default();
-                    if !*sorted && has_duplicates(mine) {
-                        return Err(BencodeError { at: *start, fault: Fault::DuplicateKey });
-                    }
-                    keys.truncate(*first);
-                }
-                _ if !*wants_value => return fail(Fault::BadKey),
-                _ => *wants_value = false,
-            }
+impl<'a> Nesting<'a> {
+    /// Whether a string that comes now is a key.
+    fn expects_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open::Dictionary { wants_value: false, .. }))
+    }
+
+    fn add_key(&mut self, key: &'a [u8]) {
+        if let Some(Open::Dictionary { keys: first, wants_value, sorted, .. }) = self.open.last_mut() {
+            let last = self.keys.get(*first..).unwrap_or_default().last();
+            *sorted &= last.is_none_or(|last| *last < key);
+            *wants_value = true;
+        }
+        self.keys.push(key);
+    }
+
+    /// A value begins at `at`. A number and a string end with their token.
+    fn begin_value(&mut self, token: &Token, at: usize) -> Result<(), BencodeError> {
+        if let Some(Open::Dictionary { wants_value, .. }) = self.open.last_mut()
+            && !std::mem::take(wants_value)
+        {
+            return Err(BencodeError { at, fault: BencodeFault::BadKey });
         }
         match token {
-            Token::Integer(_) | Token::Bytes(_) => {}
-            Token::List => open.push(Open::List),
+            Token::List => self.open.push(Open::List),
             Token::Dictionary => {
-                let keys = keys.len();
-                open.push(Open::Dictionary { start: at, keys, wants_value: false, sorted: true });
+                let keys = self.keys.len();
+                self.open.push(Open::Dictionary { start: at, keys, wants_value: false, sorted: true });
             }
-            Token::End if open.pop().is_none() => return fail(Fault::UnknownByte(b'e')),
-            Token::End => {}
+            _ => {}
         }
-        if open.len() > DEPTH_LIMIT {
-            return fail(Fault::TooDeep);
+        match self.open.len() {
+            ..=MAX_DEPTH => Ok(()),
+            _ => Err(BencodeError { at, fault: BencodeFault::TooDeep }),
         }
-        at = next;
-        if open.is_empty() {
-            return Ok(at);
+    }
+
+    /// The innermost list or dictionary ends at `at`.
+    fn end(&mut self, at: usize) -> Result<(), BencodeError> {
+        match self.open.pop() {
+            None => Err(BencodeError { at, fault: BencodeFault::UnknownByte(b'e') }),
+            Some(Open::List) => Ok(()),
+            Some(Open::Dictionary { wants_value: true, .. }) => {
+                Err(BencodeError { at, fault: BencodeFault::NoValue })
+            }
+            Some(Open::Dictionary { start, keys: first, sorted, .. }) => {
+                if !sorted && has_duplicates(self.keys.get_mut(first..).unwrap_or_default()) {
+                    return Err(BencodeError { at: start, fault: BencodeFault::DuplicateKey });
+                }
+                self.keys.truncate(first);
+                Ok(())
+            }
         }
     }
 }
 
-/// Whether a key is there twice. Changes their order.
+/// Whether a key is there twice. Sorts the keys.
 fn has_duplicates(keys: &mut [&[u8]]) -> bool {
     keys.sort_unstable();
     keys.windows(2).any(|pair| pair.first() == pair.last())
@@ -149,7 +183,7 @@ fn has_duplicates(keys: &mut [&[u8]]) -> bool {
 
 /// Where the checked value at `at` ends. `None` where there is none.
 ///
-/// Looks only at what says how long a token is: a walk comes over the same bytes several times.
+/// Looks only at the bytes that say how long a token is, because a walk passes the same bytes several times.
 pub(super) fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     loop {

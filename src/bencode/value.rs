@@ -1,12 +1,12 @@
-//! A received value, read where it stands.
+//! A received value, read in place.
 //!
-//! Only [`Value::parse`] and [`Value::parse_prefix`] make one, and they check it from end to end
-//! first. What is inside a list or a dictionary is found by walking over it when somebody asks: a
-//! lookup takes time by the size of the dictionary, and a walk over everything by the size times the
-//! depth, which is four or five in a torrent. Where the depth is a stranger's choice, [`Dictionary::walk`]
-//! takes time by the size alone.
+//! Only [`Value::parse`] and [`Value::parse_prefix`] make one, and they check it from end to end first. The
+//! content of a list or a dictionary is found by walking over its bytes when the caller asks for it. A lookup
+//! takes time in proportion to the size of the dictionary. A walk over everything takes time in proportion
+//! to the size times the depth, which is four or five in a torrent. Where a stranger chooses the depth, use
+//! [`Dictionary::walk`], which takes time in proportion to the size alone.
 
-use super::error::{BencodeError, Fault};
+use super::error::{BencodeError, BencodeFault};
 use super::scan::{self, Token};
 
 /// One well-formed value, a view of received bytes.
@@ -18,7 +18,7 @@ pub enum Value<'a> {
     Bytes(&'a [u8]),
     /// Values in their order.
     List(List<'a>),
-    /// Values by name.
+    /// Values by key.
     Dictionary(Dictionary<'a>),
 }
 
@@ -39,28 +39,28 @@ pub struct Dictionary<'a> {
 /// What a walk over a dictionary comes upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// A dictionary with this name: what follows is in it.
+    /// A dictionary begins under this key. The steps up to its [`Step::Leave`] are inside it.
     Enter(&'a [u8]),
-    /// The end of the dictionary that was entered last.
+    /// The innermost dictionary that was entered ends.
     Leave,
-    /// A name and a value other than a dictionary.
+    /// A key, and its value that is no dictionary.
     Entry(&'a [u8], Value<'a>),
 }
 
 impl<'a> Value<'a> {
-    /// The value that these bytes are. White space may follow, as many programs end a file with a
+    /// The value that these bytes are. White space may follow it, because many programs end a file with a
     /// newline.
     ///
     /// # Errors
     ///
-    /// The first fault and where it stands.
+    /// The first fault and where it is.
     pub fn parse(bytes: &'a [u8]) -> Result<Value<'a>, BencodeError> {
         let (value, rest) = Value::parse_prefix(bytes)?;
         match rest.iter().position(|byte| !byte.is_ascii_whitespace()) {
             None => Ok(value),
             Some(space) => {
                 let at = bytes.len().saturating_sub(rest.len()).saturating_add(space);
-                Err(BencodeError { at, fault: Fault::Leftover })
+                Err(BencodeError { at, fault: BencodeFault::Leftover })
             }
         }
     }
@@ -69,13 +69,13 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     ///
-    /// The first fault of the value and where it stands.
+    /// The first fault of the value and where it is.
     pub fn parse_prefix(bytes: &'a [u8]) -> Result<(Value<'a>, &'a [u8]), BencodeError> {
         let end = scan::check(bytes)?;
         let rest = bytes.get(end..).unwrap_or_default();
         match value_at(bytes, 0) {
             Some((value, _)) => Ok((value, rest)),
-            None => Err(BencodeError { at: 0, fault: Fault::CutShort }),
+            None => Err(BencodeError { at: 0, fault: BencodeFault::CutShort }),
         }
     }
 
@@ -128,12 +128,12 @@ impl<'a> List<'a> {
 }
 
 impl<'a> Dictionary<'a> {
-    /// The value with this name.
+    /// The value under this key.
     pub fn get(self, key: impl AsRef<[u8]>) -> Option<Value<'a>> {
         let key = key.as_ref();
         let mut at = 1;
-        while let Some((name, value)) = bytes_at(self.raw, at) {
-            if name == key {
+        while let Some((found, value)) = bytes_at(self.raw, at) {
+            if found == key {
                 return value_at(self.raw, value).map(|(value, _)| value);
             }
             at = scan::skip(self.raw, value)?;
@@ -141,24 +141,24 @@ impl<'a> Dictionary<'a> {
         None
     }
 
-    /// Names and values, in the order in which they came.
+    /// Keys and values, in the order in which they came.
     pub fn iter(self) -> impl Iterator<Item = (&'a [u8], Value<'a>)> + use<'a> {
         let mut at = 1;
         std::iter::from_fn(move || {
-            let (name, value) = bytes_at(self.raw, at)?;
+            let (key, value) = bytes_at(self.raw, at)?;
             let (value, next) = value_at(self.raw, value)?;
             at = next;
-            Some((name, value))
+            Some((key, value))
         })
     }
 
-    /// Everything in it and in the dictionaries inside each other in it, in the order in which it came
-    /// and in one pass. Dictionaries in lists are not entered.
+    /// All entries of it and of the dictionaries nested in it, in the order in which they came and in one
+    /// pass. Dictionaries in lists are not entered.
     pub fn walk(self) -> impl Iterator<Item = Step<'a>> + use<'a> {
         let mut at = 1_usize;
         let mut depth = 0_usize;
         std::iter::from_fn(move || {
-            let Some((name, value)) = bytes_at(self.raw, at) else {
+            let Some((key, value)) = bytes_at(self.raw, at) else {
                 depth = depth.checked_sub(1)?;
                 at = at.saturating_add(1);
                 return Some(Step::Leave);
@@ -166,15 +166,15 @@ impl<'a> Dictionary<'a> {
             if self.raw.get(value) == Some(&b'd') {
                 depth = depth.saturating_add(1);
                 at = value.saturating_add(1);
-                return Some(Step::Enter(name));
+                return Some(Step::Enter(key));
             }
             let (entry, next) = value_at(self.raw, value)?;
             at = next;
-            Some(Step::Entry(name, entry))
+            Some(Step::Entry(key, entry))
         })
     }
 
-    /// The dictionary as it was received, brackets included: what an info-hash is taken over.
+    /// The dictionary as it was received, from `d` to `e`: an info-hash is taken over these bytes.
     pub fn raw(self) -> &'a [u8] {
         self.raw
     }
@@ -209,9 +209,9 @@ fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bencode::DEPTH_LIMIT;
+    use crate::bencode::MAX_DEPTH;
 
-    fn fault(bytes: &[u8]) -> Fault {
+    fn fault(bytes: &[u8]) -> BencodeFault {
         Value::parse(bytes).unwrap_err().fault
     }
 
@@ -238,12 +238,12 @@ mod tests {
         let inner = outer.get(b"a").unwrap().dictionary().unwrap();
         assert_eq!(inner.raw(), b"d1:yi2e1:bi3ee");
         assert_eq!(inner.get("b").unwrap().unsigned(), Some(3));
-        let names: Vec<_> = outer.iter().map(|(name, _)| name).collect();
-        assert_eq!(names, [b"z", b"a"]);
+        let keys: Vec<_> = outer.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, [b"z", b"a"]);
     }
 
     #[test]
-    fn a_walk_enters_what_is_inside_and_leaves_it_again() {
+    fn a_walk_enters_nested_dictionaries_and_leaves_them_again() {
         let value = Value::parse(b"d1:ad1:bd1:ci1eee1:dldee1:ede1:fi2ee").unwrap();
         let steps: Vec<_> = value.dictionary().unwrap().walk().collect();
         let list = Value::parse(b"ldee").unwrap();
@@ -263,64 +263,64 @@ mod tests {
 
     #[test]
     fn a_key_twice_is_refused_wherever_it_stands() {
-        assert_eq!(fault(b"d1:ai1e1:ai2ee"), Fault::DuplicateKey);
-        assert_eq!(fault(b"d1:bi1e1:ai2e1:bi3ee"), Fault::DuplicateKey);
-        assert_eq!(fault(b"ld1:bd1:ble1:alee1:ale1:bleee"), Fault::DuplicateKey);
+        assert_eq!(fault(b"d1:ai1e1:ai2ee"), BencodeFault::DuplicateKey);
+        assert_eq!(fault(b"d1:bi1e1:ai2e1:bi3ee"), BencodeFault::DuplicateKey);
+        assert_eq!(fault(b"ld1:bd1:ble1:alee1:ale1:bleee"), BencodeFault::DuplicateKey);
     }
 
     #[test]
     fn numbers_have_one_spelling() {
         for bad in ["ie", "i-e", "i-0e", "i07e", "i00e", "i-01e", "i+1e", "i 1e", "i1 e", "i1.5e", "i--1e"] {
-            assert_eq!(fault(bad.as_bytes()), Fault::BadInteger, "{bad}");
+            assert_eq!(fault(bad.as_bytes()), BencodeFault::BadInteger, "{bad}");
         }
-        assert_eq!(fault(b"i9223372036854775808e"), Fault::BadInteger);
-        assert_eq!(fault(b"i99999999999999999999999999999999999e"), Fault::BadInteger);
-        assert_eq!(fault(b"04:spam"), Fault::BadLength);
-        assert_eq!(fault(b"4-:spam"), Fault::BadLength);
-        assert_eq!(fault(b"-4:spam"), Fault::UnknownByte(b'-'));
+        assert_eq!(fault(b"i9223372036854775808e"), BencodeFault::BadInteger);
+        assert_eq!(fault(b"i99999999999999999999999999999999999e"), BencodeFault::BadInteger);
+        assert_eq!(fault(b"04:spam"), BencodeFault::BadLength);
+        assert_eq!(fault(b"4-:spam"), BencodeFault::BadLength);
+        assert_eq!(fault(b"-4:spam"), BencodeFault::UnknownByte(b'-'));
     }
 
     #[test]
     fn a_string_ends_before_the_bytes_do() {
-        assert_eq!(fault(b"5:spam"), Fault::PastTheEnd);
-        assert_eq!(fault(b"18446744073709551615:spam"), Fault::PastTheEnd);
-        assert_eq!(fault(b"99999999999999999999:spam"), Fault::BadLength);
-        assert_eq!(fault(b"99999999999999999999999:spam"), Fault::BadLength);
+        assert_eq!(fault(b"5:spam"), BencodeFault::PastTheEnd);
+        assert_eq!(fault(b"18446744073709551615:spam"), BencodeFault::PastTheEnd);
+        assert_eq!(fault(b"99999999999999999999:spam"), BencodeFault::BadLength);
+        assert_eq!(fault(b"99999999999999999999999:spam"), BencodeFault::BadLength);
     }
 
     #[test]
-    fn a_dictionary_has_a_string_and_a_value_by_turns() {
-        assert_eq!(fault(b"di1ei1ee"), Fault::BadKey);
-        assert_eq!(fault(b"dlei1ee"), Fault::BadKey);
-        assert_eq!(fault(b"d1:ae"), Fault::NoValue);
-        assert_eq!(fault(b"e"), Fault::UnknownByte(b'e'));
-        assert_eq!(fault(b"<html>"), Fault::UnknownByte(b'<'));
+    fn a_dictionary_has_keys_and_values_in_turn() {
+        assert_eq!(fault(b"di1ei1ee"), BencodeFault::BadKey);
+        assert_eq!(fault(b"dlei1ee"), BencodeFault::BadKey);
+        assert_eq!(fault(b"d1:ae"), BencodeFault::NoValue);
+        assert_eq!(fault(b"e"), BencodeFault::UnknownByte(b'e'));
+        assert_eq!(fault(b"<html>"), BencodeFault::UnknownByte(b'<'));
     }
 
     #[test]
-    fn brackets_in_brackets_end_at_the_limit() {
+    fn nesting_ends_at_the_limit() {
         let nested = |depth: usize| ["l".repeat(depth), "e".repeat(depth)].concat().into_bytes();
-        assert!(Value::parse(&nested(DEPTH_LIMIT)).is_ok());
-        assert_eq!(fault(&nested(DEPTH_LIMIT + 1)), Fault::TooDeep);
-        assert_eq!(fault(&vec![b'l'; 10_000_000]), Fault::TooDeep);
-        assert_eq!(fault("d1:a".repeat(1_000_000).as_bytes()), Fault::TooDeep);
+        assert!(Value::parse(&nested(MAX_DEPTH)).is_ok());
+        assert_eq!(fault(&nested(MAX_DEPTH + 1)), BencodeFault::TooDeep);
+        assert_eq!(fault(&vec![b'l'; 10_000_000]), BencodeFault::TooDeep);
+        assert_eq!(fault("d1:a".repeat(1_000_000).as_bytes()), BencodeFault::TooDeep);
     }
 
     #[test]
-    fn white_space_may_follow_and_nothing_else() {
+    fn nothing_but_white_space_may_follow() {
         assert!(Value::parse(b"i1e\r\n \n").is_ok());
-        assert_eq!(Value::parse(b"i1e\nx"), Err(BencodeError { at: 4, fault: Fault::Leftover }));
+        assert_eq!(Value::parse(b"i1e\nx"), Err(BencodeError { at: 4, fault: BencodeFault::Leftover }));
         let (value, rest) = Value::parse_prefix(b"d1:ai1eerest").unwrap();
         assert_eq!((value.dictionary().unwrap().raw(), rest), (&b"d1:ai1ee"[..], &b"rest"[..]));
     }
 
-    /// Walks over everything that can be reached.
+    /// Reads all values in it.
     fn walk(value: Value) {
         match value {
             Value::Integer(_) | Value::Bytes(_) => {}
             Value::List(list) => list.iter().for_each(walk),
-            Value::Dictionary(dictionary) => dictionary.iter().for_each(|(name, value)| {
-                assert_eq!(dictionary.get(name), Some(value));
+            Value::Dictionary(dictionary) => dictionary.iter().for_each(|(key, value)| {
+                assert_eq!(dictionary.get(key), Some(value));
                 walk(value);
             }),
         }

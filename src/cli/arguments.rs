@@ -3,7 +3,7 @@
 use super::create::CreateArguments;
 use super::exit;
 use super::network_options::NetworkOptions;
-use super::sharing_options::{SeedGoals, SharingOptions};
+use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::verify::VerifyArguments;
 use crate::storage::Allocate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -100,7 +100,7 @@ pub struct GetArguments {
     #[arg(long)]
     pub seed: bool,
     #[command(flatten)]
-    pub goals: SeedGoals,
+    pub goals: SeedGoalOptions,
     #[command(flatten)]
     pub sharing: SharingOptions,
 }
@@ -118,7 +118,7 @@ pub struct SeedArguments {
     #[arg(long = "super")]
     pub super_seeding: bool,
     #[command(flatten)]
-    pub goals: SeedGoals,
+    pub goals: SeedGoalOptions,
     #[command(flatten)]
     pub sharing: SharingOptions,
 }

@@ -4,7 +4,7 @@ use super::arguments::GetArguments;
 use super::exit::Exit;
 use super::runs::CommandFailure;
 use crate::session::{Aim, Job};
-use crate::swarm::{Giving, Limits};
+use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
 /// Runs the command.
@@ -27,7 +27,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
             memory: arguments.memory / share.of,
             timeout: arguments.timeout.map(Duration::from_secs),
         },
-        giving: Giving { limit: share.up_limit, seeding, super_seeding: false },
+        uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
         allocate: arguments.allocate,
         overwrite: arguments.overwrite,
         open_files: share.open_files,

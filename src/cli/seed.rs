@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::runs::CommandFailure;
 use crate::session::{Aim, Job};
 use crate::storage::Allocate;
-use crate::swarm::{Giving, Limits};
+use crate::swarm::{Limits, UploadPolicy};
 
 /// Runs the command.
 ///
@@ -22,7 +22,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
         sources: sharing.network.sources(true, !sharing.no_pex),
         // Nothing is downloaded, so no piece is ever in memory.
         limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None },
-        giving: Giving {
+        uploads: UploadPolicy {
             limit: share.up_limit,
             seeding: Some(arguments.goals.goals()),
             super_seeding: arguments.super_seeding,

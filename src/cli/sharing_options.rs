@@ -6,7 +6,7 @@ use super::network_options::NetworkOptions;
 use super::progress::{Screen, Style};
 use super::runs::{self, CommandFailure};
 use crate::session::{Job, Torrent};
-use crate::swarm::Goals;
+use crate::swarm::SeedGoals;
 use clap::Args;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub struct ResourceShare {
 
 /// How long to seed.
 #[derive(Args, Debug)]
-pub struct SeedGoals {
+pub struct SeedGoalOptions {
     /// Seed until the uploaded bytes are this many times the payload
     #[arg(long, value_name = "R", value_parser = amount)]
     pub seed_ratio: Option<f64>,
@@ -90,17 +90,17 @@ impl SharingOptions {
     }
 }
 
-impl SeedGoals {
+impl SeedGoalOptions {
     /// Whether the user set a goal.
     pub fn are_set(&self) -> bool {
         self.seed_ratio.is_some() || self.seed_time.is_some()
     }
 
     /// The goals.
-    pub fn goals(&self) -> Goals {
+    pub fn goals(&self) -> SeedGoals {
         // `amount` accepts only numbers of minutes that fit into a `Duration`.
         let time = self.seed_time.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
-        Goals { ratio: self.seed_ratio, time }
+        SeedGoals { ratio: self.seed_ratio, time }
     }
 }
 

@@ -5,7 +5,7 @@
 //! info-hash. Until then there is no piece to want and nobody to upload to, so this is a coordinator of
 //! its own, much smaller than the one of the swarm: it takes in the same [`Event`]s, connects, and gives
 //! each peer a worker of one thread (`meta-ADDRESS`). The workers share the
-//! `MetadataAssembly`(crate::strategy::MetadataAssembly), which says what to ask of whom, and who lied.
+//! [`MetadataAssembly`], which says what to ask of whom, and who lied.
 //!
 //! When the metadata is there, the swarm goes on with the addresses, and with the connections of those who
 //! were just heard of ([`Event::HandedOver`]): what they said that nobody could understand before is kept for it.
@@ -13,11 +13,11 @@
 mod metadata_assembly;
 mod worker;
 
-pub use metadata_assembly::{LARGEST, MetadataAssembly, Verdict};
+pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::Shared;
 
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
-use crate::strategy::{Candidates, Failure, TokenBucket};
+use crate::strategy::{AttemptFailure, Candidates, Dialer};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
 use std::collections::HashMap;
@@ -30,8 +30,6 @@ use worker::Worker;
 const TICK: Duration = Duration::from_millis(250);
 /// Peers that are asked at once. Metadata is small: a few good ones are enough, and a few more bring one.
 const MAX_PEERS: usize = 30;
-/// Connection attempts a second.
-const ATTEMPTS: u32 = 18;
 
 /// What is needed from outside.
 pub struct Doors<'a> {
@@ -71,14 +69,12 @@ pub fn fetch(
         shared,
         doors,
         max_peers: max_peers.min(MAX_PEERS),
-        candidates: Candidates::default(),
+        dialer: Dialer::new(Candidates::default(), None, fastrand::Rng::new(), now),
         peers: HashMap::new(),
         handed: Vec::new(),
         plain: Vec::new(),
         last_key: PeerKey(0),
         info: None,
-        attempts: TokenBucket::new(ATTEMPTS, now),
-        random: fastrand::Rng::new(),
         progress: (now, (0, 0)),
         trouble: None,
     };
@@ -89,7 +85,7 @@ struct Seeker<'a> {
     shared: &'a Arc<Shared>,
     doors: &'a Doors<'a>,
     max_peers: usize,
-    candidates: Candidates,
+    dialer: Dialer,
     peers: HashMap<PeerKey, Peer>,
     /// Those with whom the metadata became complete.
     handed: Vec<HandedOver>,
@@ -98,8 +94,6 @@ struct Seeker<'a> {
     last_key: PeerKey,
     /// What they gave, for the moment until one of them is handed over.
     info: Option<Vec<u8>>,
-    attempts: TokenBucket,
-    random: fastrand::Rng,
     /// When something came last, and how many pieces of how many that were.
     progress: (Instant, (u32, u32)),
     /// What the last tracker that named nobody said, or why the last peer was lost.
@@ -163,14 +157,8 @@ impl Seeker<'_> {
     fn handle(&mut self, event: Event) {
         let now = Instant::now();
         match event {
-            Event::Found(source, addresses) => {
-                for address in addresses {
-                    self.candidates.add(address, source, now);
-                }
-            }
-            Event::Named(addresses) => {
-                addresses.into_iter().for_each(|address| self.candidates.add_named(address, now));
-            }
+            Event::Found(source, addresses) => _ = self.dialer.found(source, &addresses, now),
+            Event::Named(addresses) => self.dialer.named(&addresses, now),
             Event::Tracker(report) => match report.outcome {
                 Ok(0) => self.trouble = Some(format!("{} knows no other peer", report.url)),
                 Ok(_) => {}
@@ -199,13 +187,13 @@ impl Seeker<'_> {
             self.progress.0 = now;
         }
         self.progress.1 = pieces;
-        if self.candidates.waiting() == 0 && self.wants_peers() {
+        if self.dialer.candidates().waiting() == 0 && self.wants_peers() {
             (self.doors.need_peers)();
         }
         (self.doors.show)(MetadataState {
             pieces,
             peers: self.peers.values().filter(|peer| peer.greeted).count(),
-            known: self.candidates.known(),
+            known: self.dialer.candidates().known(),
             trouble: self.trouble.clone(),
         });
     }
@@ -221,22 +209,20 @@ impl Seeker<'_> {
     }
 
     fn next_attempt(&self) -> Option<Instant> {
-        let due = self.wants_peers().then(|| self.candidates.next_due()).flatten()?;
-        Some(due.max(self.attempts.next(due)))
+        self.wants_peers().then(|| self.dialer.next_due()).flatten()
     }
 
     fn connect(&mut self, now: Instant) {
-        while self.wants_peers() && self.candidates.next_due().is_some_and(|due| due <= now) {
-            if !self.attempts.take(now) {
-                return;
-            }
-            let Some(address) = self.candidates.next(now) else { return };
+        self.dialer.set_connected(self.peers.values().filter(|peer| peer.greeted).count());
+        while self.wants_peers()
+            && let Some(address) = self.dialer.next(now)
+        {
             let key = self.next_key();
             match Worker::connect(self.shared, key, address) {
                 Ok(worker) => self.add(key, Peer { address, incoming: false, greeted: false, worker }),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
-                    self.candidates.failed(address, Failure::Unreachable, now, &mut self.random);
+                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
                 }
             }
         }
@@ -268,8 +254,7 @@ impl Seeker<'_> {
         let Some(peer) = self.peers.remove(&key) else { return };
         debug!("{}: {why}", peer.address);
         if why.is_no_route() {
-            // It must not keep those waiting that can be reached.
-            self.attempts.give_back();
+            self.dialer.had_no_route();
         }
         if peer.incoming {
             return;
@@ -277,8 +262,7 @@ impl Seeker<'_> {
         if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
             return self.plain.push(peer.address);
         }
-        let failure = why.failure(peer.greeted, false);
-        self.candidates.failed(peer.address, failure, now, &mut self.random);
+        self.dialer.failed(peer.address, why.failure(peer.greeted, false), now);
         self.trouble = Some(format!("{}: {why}", peer.address));
     }
 
@@ -286,21 +270,21 @@ impl Seeker<'_> {
     /// again. Those who came to us are left to hand themselves over with their next answer: perhaps nobody
     /// can connect to them.
     fn release(&mut self) -> Candidates {
-        let mut candidates = std::mem::take(&mut self.candidates);
         let now = Instant::now();
-        self.plain.drain(..).for_each(|address| candidates.released(address, now));
+        let candidates = self.dialer.candidates_mut();
+        self.plain.drain(..).for_each(|address| candidates.release(address, now));
         // Whoever goes on with the connection takes the address again. So it is with those who hand themselves
         // over at this very moment, which is only heard of later.
         for handed in self.handed.iter().filter(|handed| !handed.incoming) {
-            candidates.released(handed.address, now);
+            candidates.release(handed.address, now);
         }
         for (_, peer) in self.peers.drain() {
             if peer.incoming {
                 peer.worker.release();
             } else {
-                candidates.released(peer.address, now);
+                candidates.release(peer.address, now);
             }
         }
-        candidates
+        std::mem::take(candidates)
     }
 }

@@ -5,7 +5,7 @@
 //! peer that has no metadata, or sends none for [`PATIENCE`], is let go. One that was just answered when the
 //! metadata is there goes on to the swarm, with what it said that nobody could understand before.
 
-use super::{LARGEST, MetadataAssembly, Verdict};
+use super::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, PeerStream, Throttle};
@@ -30,9 +30,9 @@ const LONGEST: Duration = Duration::from_secs(180);
 const AT_ONCE: usize = 4;
 /// Bytes that a peer may say before the metadata is there which are for later: a bitfield at most, and
 /// what may follow it.
-const MAX_HEARD: usize = (LARGEST / 20 / 8) as usize + 16 * 1024;
+const MAX_HEARD: usize = (MAX_METADATA_SIZE / 20 / 8) as usize + 16 * 1024;
 /// The bitfield of the largest torrent whose metadata we take: 20 bytes a piece.
-const LIMITS: FrameLimits = FrameLimits { bitfield: (LARGEST / 20 / 8) as u32, or_fewer: true };
+const LIMITS: FrameLimits = FrameLimits { bitfield: (MAX_METADATA_SIZE / 20 / 8) as u32, or_fewer: true };
 
 /// What the workers share.
 pub struct Shared {
@@ -137,7 +137,7 @@ impl Asking {
                 true => self.live(stream, said, &shared),
             }
         });
-        shared.gathering().left(self.key.0);
+        shared.gathering().left(self.key);
         let why = why.err().unwrap_or(PeerError::Closed);
         // Before the peer can know it, and come back. It fails where the coordinator has ended: nobody wants
         // to know.
@@ -270,7 +270,7 @@ impl Talk<'_> {
                 return self.came(piece, total_size, bytes);
             }
             Some(MetadataMessage::Reject(piece)) => {
-                self.shared.gathering().refused(self.key.0, piece);
+                self.shared.gathering().rejected(self.key, piece);
                 self.refuses |= self.asked > 0;
                 self.asked = self.asked.saturating_sub(1);
             }
@@ -292,16 +292,16 @@ impl Talk<'_> {
         let (Some(number @ 1..), Some(size @ 1..)) = (said.metadata, said.metadata_size) else {
             return Err(PeerError::HungUp(HangUp::NoMetadata));
         };
-        self.shared.gathering().joined(self.key.0, size).map_err(PeerError::Violation)?;
+        self.shared.gathering().joined(self.key, size).map_err(PeerError::Violation)?;
         self.theirs = Some(number);
         self.answered = Instant::now();
         Ok(())
     }
 
     fn came(&mut self, piece: u32, total_size: Option<u64>, bytes: &[u8]) -> Result<Heard, PeerError> {
-        let verdict = self.shared.gathering().came(self.key.0, piece, total_size, bytes);
+        let verdict = self.shared.gathering().received(self.key, piece, total_size, bytes);
         match verdict {
-            Verdict::Wrong(liars) if liars.contains(&self.key.0) => {
+            Verdict::Wrong(liars) if liars.contains(&self.key) => {
                 Err(PeerError::Violation(Violation::WrongMetadata))
             }
             Verdict::Kept | Verdict::Wrong(_) => {
@@ -317,7 +317,7 @@ impl Talk<'_> {
     fn ask(&mut self, frames: &mut Vec<u8>) {
         let Some(number) = self.theirs else { return };
         while self.asked < AT_ONCE
-            && let Some(piece) = self.shared.gathering().next(self.key.0)
+            && let Some(piece) = self.shared.gathering().next(self.key)
         {
             let request = MetadataMessage::Request(piece).to_wire();
             Message::Extended(number, &request).write_to(frames);

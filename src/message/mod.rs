@@ -25,6 +25,8 @@ pub use known_peers::KnownPeers;
 pub use peer_error::{HangUp, PeerError, Violation, Wait};
 pub use snapshot::{MetadataState, Snapshot, Stall};
 
+pub use crate::piece::PeerKey;
+
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
 use crate::strategy::Source;
 use crate::wire::Handshake;
@@ -33,10 +35,6 @@ use crate::wire::extension::ExtensionHandshake;
 use crate::wire::pex::PeerExchange;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
-
-/// Names one connection of one torrent. No number is used twice in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerKey(pub u32);
 
 /// What the coordinator hears.
 #[derive(Debug)]

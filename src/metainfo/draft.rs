@@ -1,34 +1,36 @@
 //! A new torrent: what it will say, and its bytes (BEP 3, "metainfo files").
 //!
-//! Pure, and the counterpart of [`Metainfo::parse`]. The same files and choices always give the same
-//! bytes: no date unless one is asked for, no name of the program, keys in the canonical order.
+//! Pure, and the counterpart of [`Metainfo::parse`]. The same files and options always give the same bytes:
+//! there is no date unless the user asks for one, no name of the program, and the keys are in canonical order.
 
-use super::{DIGEST_LENGTH, File, Metainfo};
+use super::{File, Metainfo};
 use crate::bencode::Item;
-use crate::piece::Geometry;
+use crate::piece::{Geometry, PieceDigest};
 use std::path::Path;
 
-/// Bytes in a piece at least, where nobody chooses: one block.
-pub const SHORTEST_PIECE: u32 = 16 << 10;
+/// Bytes in the shortest piece, where the user does not choose a length: one block.
+pub const MIN_DEFAULT_PIECE_LENGTH: u32 = 16 << 10;
 
-/// Bytes in a piece at most, where nobody chooses. A peer can share nothing of a piece before it has
-/// all of it.
-pub const LONGEST_PIECE: u32 = 16 << 20;
+/// Bytes in the longest piece, where the user does not choose a length. A peer can share no part of a piece
+/// before it has the whole.
+pub const MAX_DEFAULT_PIECE_LENGTH: u32 = 16 << 20;
 
-/// About 1,500 pieces: a power of two is at most 1.41 times too small or too large.
+/// Pieces above which the piece length is doubled. The number of pieces is then about 1,500: at most 1.41
+/// times as many, or as few.
 const MAX_PIECES: u64 = 2_121;
 
-/// Bytes in a piece of a payload of so many bytes: the power of two between 16 KiB and 16 MiB that
-/// comes next to 1,500 pieces. Fewer let peers share late, more make the torrent long.
+/// Bytes in a piece of a payload of `total_size` bytes: the power of two between 16 KiB and 16 MiB that
+/// makes the number of pieces closest to 1,500. With fewer pieces, peers can share only late; with more, the
+/// torrent gets long.
 pub fn piece_length(total_size: u64) -> u32 {
-    let mut length = SHORTEST_PIECE;
-    while length < LONGEST_PIECE && total_size.div_ceil(length.into()) > MAX_PIECES {
+    let mut length = MIN_DEFAULT_PIECE_LENGTH;
+    while length < MAX_DEFAULT_PIECE_LENGTH && total_size.div_ceil(length.into()) > MAX_PIECES {
         length = length.saturating_mul(2);
     }
     length
 }
 
-/// What a new torrent will say, but for the digests.
+/// What a new torrent will say, except for the digests.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// The name of the file, or of the folder that holds the files.
@@ -43,7 +45,7 @@ pub struct Draft {
     pub trackers: Vec<Vec<String>>,
     /// Web seeds (BEP 19).
     pub web_seeds: Vec<String>,
-    /// Words for whoever looks at it.
+    /// Words for people who look at the torrent.
     pub comment: Option<String>,
     /// When it was made, in seconds since 1970.
     pub date: Option<u64>,
@@ -52,10 +54,10 @@ pub struct Draft {
 /// The payload of a new torrent.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// One file of so many bytes.
+    /// One file of this length in bytes.
     File(u64),
-    /// A folder with these files in their order: paths below it, whose elements `/` separates, and
-    /// bytes.
+    /// A folder with these files in their order: the path of each below the folder, with `/` between its
+    /// elements, and its length in bytes.
     Folder(Vec<(String, u64)>),
 }
 
@@ -89,16 +91,16 @@ impl Draft {
         Item::dictionary(torrent).encode()
     }
 
-    /// The same torrent with digests of zeros: what its names will be read as can be known before the
-    /// payload is hashed.
+    /// The same torrent with digests of zeros: it shows how its names will be read before the payload is
+    /// hashed.
     pub fn encode_blank(&self) -> Vec<u8> {
-        self.encode(vec![0; self.geometry.piece_count() as usize * DIGEST_LENGTH])
+        self.encode(vec![0; self.geometry.piece_count() as usize * PieceDigest::LENGTH])
     }
 
-    /// The files that a reader takes for something else: those whose names are not safe on every
-    /// system and get other ones, and those whose names make padding of them.
+    /// The files that a reader will understand differently: files whose names are not safe on every system
+    /// and get changed, and files that are taken for padding because of their names.
     ///
-    /// Gives the path as it is, with the name of the torrent, and the file as it was read.
+    /// For each it returns the path as it is, with the name of the torrent, and the file as it was read.
     pub fn misread<'a>(&'a self, read: &'a Metainfo) -> impl Iterator<Item = (String, &'a File)> {
         let below: &[(String, u64)] = match &self.content {
             Content::File(_) => &[],
@@ -124,7 +126,7 @@ fn texts(list: &[String]) -> Item {
 }
 
 fn number(number: u64) -> Item {
-    // No disk holds a file, and no clock shows a time, for which this is not exact.
+    // This is exact for every file that a disk can hold and every time that a clock can show.
     Item::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_torrent_says_nothing_but_what_it_must() {
+    fn a_minimal_torrent_says_only_what_it_must() {
         let bytes = draft(Content::File(3), 3).encode(vec![b'x'; 20]);
         let expected =
             b"d4:infod6:lengthi3e4:name4:name12:piece lengthi16384e6:pieces20:xxxxxxxxxxxxxxxxxxxxee";
@@ -170,7 +172,7 @@ mod tests {
         let read = Metainfo::parse(bytes.clone()).unwrap();
         assert_eq!((read.name.as_str(), read.private, read.total_size), ("name", true, 30));
         assert_eq!((&read.trackers, &read.web_seeds), (&draft.trackers, &draft.web_seeds));
-        assert_eq!(read.piece_digest(0), Some([7; 20]));
+        assert_eq!(read.piece_digest(0), Some(PieceDigest([7; 20])));
         let paths: Vec<_> = read.files.iter().map(|file| file.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["name/a", "name/b/c", "name/b/č"]);
         assert_eq!(draft.misread(&read).count(), 0);
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_a_reader_changes_are_told() {
+    fn files_whose_names_a_reader_changes_are_listed() {
         let paths = ["A", "a", "b/_____padding_file_0", "c\\d", "nul", "good"];
         let draft = folder(&paths);
         let read = Metainfo::parse(draft.encode_blank()).unwrap();
@@ -219,7 +221,8 @@ mod tests {
         for size in (0..2_000_u64).map(|step| (24 << 20) + step * 17_000_003) {
             let pieces = size.div_ceil(piece_length(size).into());
             assert!(
-                (1_060..=2_121).contains(&pieces) || pieces > 2_121 && piece_length(size) == LONGEST_PIECE,
+                (1_060..=2_121).contains(&pieces)
+                    || pieces > 2_121 && piece_length(size) == MAX_DEFAULT_PIECE_LENGTH,
                 "{size} has {pieces}"
             );
         }

@@ -1,24 +1,24 @@
-//! One path element from a stranger becomes one that every file system takes.
+//! Makes a path element from a stranger into one that every file system takes.
 //!
-//! The rules are the same everywhere, those of Windows included, because a download often ends up on
-//! a disk of another system. Only the characters that Windows alone refuses stay elsewhere, as they
-//! are common in honest names (`Q&A: what?`).
+//! The rules are the same on every system, and include those of Windows, because a download often ends up on
+//! the disk of another system. There is one exception: characters that only Windows refuses are kept on other
+//! systems, because they are common in honest names (`Q&A: what?`).
 
 use crate::text::is_hidden;
 
 /// Bytes in a path element that every common file system takes.
-const ELEMENT_LIMIT: usize = 255;
+const MAX_ELEMENT_BYTES: usize = 255;
 
 /// Bytes after the last dot that still count as an extension, the dot included.
-const EXTENSION_LIMIT: usize = 16;
+const MAX_EXTENSION_BYTES: usize = 16;
 
-/// Room for a dot and a 32-bit number.
-const NUMBER_LENGTH: usize = 11;
+/// Bytes in a dot and a 32-bit number at most.
+const NUMBER_BYTES: usize = 11;
 
-/// Names that Windows keeps for devices, whatever the extension.
+/// Names that Windows reserves for devices, whatever the extension.
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// The safe form of an element. `None` for one that names no place of its own: empty, `.` or `..`.
+/// The safe form of an element. `None` for an element that names nothing: an empty one, `.` and `..`.
 ///
 /// What is not UTF-8 becomes U+FFFD; separators and hidden characters become `_`.
 pub(super) fn safe(bytes: &[u8]) -> Option<String> {
@@ -29,12 +29,12 @@ pub(super) fn safe(bytes: &[u8]) -> Option<String> {
         .chars()
         .map(|character| if is_forbidden(character) { '_' } else { character })
         .collect();
-    // Windows drops dots and spaces at the end, so that two names there would be one.
+    // Windows drops dots and spaces at the end, so two names could become one there.
     element.truncate(element.trim_end_matches(['.', ' ']).len());
     if element.is_empty() || is_reserved(&element) {
         element.insert(0, '_');
     }
-    Some(shortened(element, ELEMENT_LIMIT))
+    Some(shortened(element, MAX_ELEMENT_BYTES))
 }
 
 /// The name with a number before its extension, short enough for any number.
@@ -43,13 +43,12 @@ pub(super) fn numbered(base: &str, number: u32) -> String {
     format!("{stem}.{number}{extension}")
 }
 
-/// The name cut so that a number still fits in.
+/// The name, cut so that a number still fits in.
 pub(super) fn base(name: &str) -> String {
-    shortened(name.to_owned(), ELEMENT_LIMIT - NUMBER_LENGTH)
+    shortened(name.to_owned(), MAX_ELEMENT_BYTES - NUMBER_BYTES)
 }
 
-/// The form in which names are compared. Names that differ in nothing but case are one file on many
-/// systems.
+/// The form in which names are compared. Names that differ only in case are one file on many systems.
 pub(super) fn folded(name: &str) -> String {
     name.to_lowercase()
 }
@@ -68,15 +67,15 @@ fn is_reserved(element: &str) -> bool {
     is_port || RESERVED.contains(&stem.as_str())
 }
 
-/// The name without its extension, and the extension with its dot, which may be empty.
+/// The name without its extension, and the extension with its dot. The extension may be empty.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
-        Some(dot) if dot > 0 && name.len() - dot <= EXTENSION_LIMIT => name.split_at(dot),
+        Some(dot) if dot > 0 && name.len() - dot <= MAX_EXTENSION_BYTES => name.split_at(dot),
         _ => (name, ""),
     }
 }
 
-/// The name cut to `limit` bytes at a character, its extension kept.
+/// The name, cut to `limit` bytes between two characters; its extension is kept.
 fn shortened(name: String, limit: usize) -> String {
     if name.len() <= limit {
         return name;
@@ -85,7 +84,7 @@ fn shortened(name: String, limit: usize) -> String {
     let room = limit.saturating_sub(extension.len());
     let end = (0..=room).rev().find(|end| stem.is_char_boundary(*end)).unwrap_or(0);
     let cut = stem.get(..end).unwrap_or_default().trim_end_matches(['.', ' ']);
-    // A stem of nothing but dots would leave the extension alone, or nothing.
+    // Of a stem of nothing but dots, only the extension would be left, or nothing.
     if cut.is_empty() { format!("_{extension}") } else { format!("{cut}{extension}") }
 }
 
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_place_of_its_own_is_left_out() {
+    fn an_element_that_names_nothing_is_left_out() {
         assert_eq!((safe(b""), safe(b"."), safe(b"..")), (None, None, None));
     }
 
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_and_spaces_at_the_end_go() {
+    fn dots_and_spaces_at_the_end_are_removed() {
         is(b"Some Inc.", "Some Inc");
         is(b"foobar ", "foobar");
         is(b"...", "_");

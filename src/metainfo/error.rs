@@ -30,14 +30,14 @@ pub enum MetainfoError {
         /// What is wrong with it.
         fault: &'static str,
     },
-    /// The number of digests is not the number of pieces.
+    /// There are more or fewer digests than pieces.
     PieceCount {
         /// How many digests there are.
         digests: u64,
-        /// How many pieces the sizes make.
+        /// How many pieces the sizes of the files make.
         pieces: u64,
     },
-    /// All files together have no byte.
+    /// All files together have no bytes.
     NoContent,
     /// The sizes of the files together do not fit in 64 bits.
     TooLarge,
@@ -55,8 +55,10 @@ impl MetainfoError {
 impl fmt::Display for MetainfoError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            MetainfoError::Bencode(error) => write!(out, "not a torrent, for it is not bencode: {error}"),
-            MetainfoError::NotADictionary => write!(out, "not a torrent: the outer value is no dictionary"),
+            MetainfoError::Bencode(error) => write!(out, "not a torrent, because it is not bencode: {error}"),
+            MetainfoError::NotADictionary => {
+                write!(out, "not a torrent: the outer value is no dictionary")
+            }
             MetainfoError::NoInfo => {
                 write!(out, "not a complete torrent: it has no 'info' dictionary that says what to download")
             }

@@ -1,40 +1,39 @@
 //! The files of a torrent: where each starts in the payload, and the path that it gets.
 //!
-//! A torrent has either one file, named by `name`, or a list in `files`, each with a path below a
-//! folder named by `name` (BEP 3, "info dictionary"). `attr` says of a file that it is padding or a
-//! symbolic link (BEP 47). Padding is never written. A link is never made: it takes no part in the
-//! payload, and one that leads out of the output folder would be a way out for what is written
-//! through it. So links are left out, and counted.
+//! A torrent has either one file, which is called `name`, or a list `files`, whose paths are below a folder
+//! called `name` (BEP 3, "info dictionary"). `attr` marks a file as padding or as a symbolic link (BEP 47).
+//! Padding is never written. A link is never created: it is no part of the payload, and through a link that
+//! leads out of the output folder, files could be written anywhere. So links are left out, and counted.
 
 use super::File;
 use super::element;
 use super::error::MetainfoError;
-use super::names::{Folder, Names};
+use super::names::{FolderNumber, UniqueNames};
 use crate::bencode::{Dictionary, List, Value};
 use std::path::PathBuf;
 
-/// Bytes in a path that a system takes at most.
-const PATH_LIMIT: usize = 4096;
+/// Bytes in the longest path that a system takes.
+pub(crate) const MAX_PATH_BYTES: usize = 4096;
 
-/// The layout of a payload.
-pub(super) struct Files {
+/// The files of a torrent, and what they add up to.
+pub(super) struct FileList {
     pub(super) files: Vec<File>,
     pub(super) total_size: u64,
     pub(super) symlinks: usize,
 }
 
-/// What the paths of all files may take together. Each repeats the torrent's name, so that a small file
-/// could fill the memory; a real torrent of a million files stays below this.
-const PATH_BYTES_LIMIT: usize = 64 * 1024 * 1024;
+/// Bytes that the paths of all files may have together. Each path repeats the torrent's name, so that a
+/// small torrent could fill the memory; a real one of a million files stays below this.
+pub(crate) const MAX_ALL_PATHS_BYTES: usize = 64 * 1024 * 1024;
 
 /// Reads the files of an `info` dictionary whose safe name is `name`.
-pub(super) fn read(info: Dictionary, name: &str) -> Result<Files, MetainfoError> {
+pub(super) fn read(info: Dictionary, name: &str) -> Result<FileList, MetainfoError> {
     match info.get("files") {
         None => {
             let length = info.get("length").ok_or(field("length", "is missing, and so is 'files'"))?;
             let length = length.unsigned().ok_or(field("length", "is no size"))?;
             let file = File { path: PathBuf::from(name), offset: 0, length, padding: false };
-            Ok(Files { files: vec![file], total_size: length, symlinks: 0 })
+            Ok(FileList { files: vec![file], total_size: length, symlinks: 0 })
         }
         Some(Value::List(list)) if !list.is_empty() => read_list(list, name),
         Some(Value::List(_)) => Err(field("files", "is empty")),
@@ -46,29 +45,29 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
     MetainfoError::Field { name, fault }
 }
 
-fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
-    let mut names = Names::default();
-    let top = names.folder(Folder::default(), name).unwrap_or_default();
-    let mut read = Files { files: Vec::new(), total_size: 0, symlinks: 0 };
+fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
+    let mut names = UniqueNames::default();
+    let top = names.folder(FolderNumber::default(), name).unwrap_or_default();
+    let mut read = FileList { files: Vec::new(), total_size: 0, symlinks: 0 };
     let mut folders = Vec::new();
     let mut path_bytes = 0_usize;
     for (index, entry) in list.iter().enumerate() {
         let number = index.saturating_add(1);
         let fail = |name, fault| MetainfoError::FileField { file: number, name, fault };
         let entry = entry.dictionary().ok_or(field("files", "has an entry that is no dictionary"))?;
-        let kind = Kind::of(entry);
+        let kind = FileKind::of(entry);
         let length = entry.get("length");
-        if kind == Kind::Symlink {
+        if kind == FileKind::Symlink {
             check_symlink(entry, length).map_err(|(name, fault)| fail(name, fault))?;
             read.symlinks = read.symlinks.saturating_add(1);
             continue;
         }
         let length = length.ok_or(fail("length", "is missing"))?;
         let length = length.unsigned().ok_or(fail("length", "is no size"))?;
-        let (path, folder) = if kind == Kind::Padding {
-            // Nothing is ever there, so the path need not be the torrent's nor its own.
+        let (path, folder) = if kind == FileKind::Padding {
+            // No file is ever written there, so the path need be neither the torrent's nor unique.
             let mut path = format!("{name}/.pad/{length}");
-            // Formatting leaves room for as much again, and there may be a million of these.
+            // `format!` may reserve twice as much, and there may be a million of these.
             path.shrink_to_fit();
             (path, top)
         } else {
@@ -76,7 +75,7 @@ fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
             safe_path(name, elements, top, &mut names).map_err(|fault| fail("path", fault))?
         };
         path_bytes = path_bytes.saturating_add(path.len());
-        if path_bytes > PATH_BYTES_LIMIT {
+        if path_bytes > MAX_ALL_PATHS_BYTES {
             return Err(field("files", "has paths of more than 64 MiB together"));
         }
         folders.push(folder);
@@ -84,7 +83,7 @@ fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
             path: PathBuf::from(path),
             offset: read.total_size,
             length,
-            padding: kind == Kind::Padding,
+            padding: kind == FileKind::Padding,
         });
         read.total_size = read.total_size.checked_add(length).ok_or(MetainfoError::TooLarge)?;
     }
@@ -98,28 +97,28 @@ fn read_list(list: List, name: &str) -> Result<Files, MetainfoError> {
     Ok(read)
 }
 
-/// What `attr` or an old convention makes of an entry.
+/// What an entry is, by `attr` or by an older convention.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     File,
     Padding,
     Symlink,
 }
 
-impl Kind {
-    pub(super) fn of(entry: Dictionary) -> Kind {
+impl FileKind {
+    pub(super) fn of(entry: Dictionary) -> FileKind {
         let attributes = entry.get("attr").and_then(Value::bytes).unwrap_or_default();
         if attributes.contains(&b'p') || is_padding_by_name(entry) {
-            Kind::Padding
+            FileKind::Padding
         } else if attributes.contains(&b'l') {
-            Kind::Symlink
+            FileKind::Symlink
         } else {
-            Kind::File
+            FileKind::File
         }
     }
 }
 
-/// BitComet's padding files and libtorrent's early ones are older than `attr` and known by name.
+/// BitComet's padding files and libtorrent's early ones are older than `attr`. They are recognised by name.
 fn is_padding_by_name(entry: Dictionary) -> bool {
     let Some(path) = entry.get("path").and_then(Value::list) else { return false };
     let mut folder: &[u8] = b"";
@@ -130,8 +129,8 @@ fn is_padding_by_name(entry: Dictionary) -> bool {
     last.starts_with(b"_____padding_file_") || folder == b".____padding_file"
 }
 
-/// A link takes no bytes and says where it leads (BEP 47). Nobody follows it, but a broken one tells
-/// of a broken torrent.
+/// A link has no bytes and says where it leads (BEP 47). We never follow it, but a broken link is a sign of a
+/// broken torrent.
 fn check_symlink(entry: Dictionary, length: Option<Value>) -> Result<(), (&'static str, &'static str)> {
     if length.is_some_and(|length| length != Value::Integer(0)) {
         return Err(("length", "is not 0, though the file is a symbolic link"));
@@ -144,8 +143,7 @@ fn check_symlink(entry: Dictionary, length: Option<Value>) -> Result<(), (&'stat
     }
 }
 
-/// The path as the torrent gives it. `path.utf-8` says what `path` says in an encoding that nobody
-/// can know.
+/// The path as the torrent gives it. `path` may be in any encoding; `path.utf-8` says the same in UTF-8.
 fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
     let is_text = |list: &List| list.iter().all(|element| element.bytes().is_some());
     if let Some(list) = entry.get("path.utf-8").and_then(Value::list).filter(is_text) {
@@ -161,9 +159,9 @@ fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
 fn safe_path(
     name: &str,
     elements: List,
-    top: Folder,
-    names: &mut Names,
-) -> Result<(String, Folder), &'static str> {
+    top: FolderNumber,
+    names: &mut UniqueNames,
+) -> Result<(String, FolderNumber), &'static str> {
     let mut path = name.to_owned();
     let mut folder = top;
     let mut safe = elements.iter().filter_map(|element| element::safe(element.bytes()?)).peekable();
@@ -173,7 +171,7 @@ fn safe_path(
     while let Some(element) = safe.next() {
         path.push('/');
         path.push_str(&element);
-        if path.len() > PATH_LIMIT {
+        if path.len() > MAX_PATH_BYTES {
             return Err("is longer than any system takes");
         }
         if safe.peek().is_some() {

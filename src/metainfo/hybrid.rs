@@ -1,13 +1,13 @@
-//! A hybrid torrent says everything twice: once for version 1 and once for version 2 (BEP 52,
+//! Checks hybrid torrents, which say everything twice: once for version 1 and once for version 2 (BEP 52,
 //! "upgrade path").
 //!
-//! It is downloaded as version 1. The two halves must describe the same files, or the peers of the
-//! two halves would be given different data for one torrent; so the file tree is compared with the
-//! file list, and each file must start at a piece, as it does in version 2.
+//! We download a hybrid torrent as version 1. Both halves must describe the same files. Otherwise peers that
+//! use different halves would exchange different data under one torrent. So the file tree is compared with
+//! the file list, and each file must start at the start of a piece, as it does in version 2.
 
 use super::File;
 use super::error::MetainfoError;
-use super::files::Kind;
+use super::files::FileKind;
 use crate::bencode::{Dictionary, Step, Value};
 
 /// Checks that the `file tree`, where there is one, describes the files of version 1.
@@ -26,23 +26,24 @@ pub(super) fn check(info: Dictionary, files: &[File], piece_length: u32) -> Resu
     }
 }
 
-/// The files of version 1 with their paths as received, padding left out: the tree has none.
+/// The files of version 1 with their paths as received, without padding: the tree has none.
 fn listed(info: Dictionary<'_>) -> Box<dyn Iterator<Item = (Vec<&[u8]>, u64)> + '_> {
     let length = |entry: Dictionary| entry.get("length").and_then(Value::unsigned).unwrap_or(0);
     let Some(list) = info.get("files").and_then(Value::list) else {
         let name = info.get("name").and_then(Value::bytes).unwrap_or_default();
         return Box::new(std::iter::once((vec![name], length(info))));
     };
-    let entries = list.iter().filter_map(Value::dictionary).filter(|entry| Kind::of(*entry) != Kind::Padding);
+    let entries =
+        list.iter().filter_map(Value::dictionary).filter(|entry| FileKind::of(*entry) != FileKind::Padding);
     Box::new(entries.map(move |entry| {
         let path = entry.get("path").and_then(Value::list);
         (path.into_iter().flat_map(|path| path.iter().filter_map(Value::bytes)).collect(), length(entry))
     }))
 }
 
-/// Walks the tree in its order and compares each file with the next listed one. A file is a folder
-/// with a part that has no name, its properties. One pass: the depth is a stranger's choice, and so
-/// nothing here calls itself or comes over the same bytes once for each folder around them.
+/// Walks over the tree in its order and compares each file with the next one of the list. In the tree a file
+/// is a dictionary that has an entry with an empty key: its properties. A stranger chooses the depth. So
+/// there is one pass, nothing here calls itself, and no bytes are read again for each folder around them.
 fn check_tree<'a>(
     tree: Dictionary<'a>,
     listed: &mut dyn Iterator<Item = (Vec<&'a [u8]>, u64)>,
@@ -87,6 +88,6 @@ fn check_tree<'a>(
 #[derive(Default)]
 struct Properties {
     length: Option<u64>,
-    /// How many dictionaries are open inside them.
+    /// How many dictionaries inside them the walk is in.
     depth: usize,
 }

@@ -1,10 +1,10 @@
-//! What a `.torrent` file says (BEP 3, "metainfo files"), and a magnet link ([`Magnet`]).
+//! What a `.torrent` file says (BEP 3, "metainfo files"), and what a magnet link says ([`Magnet`]).
 //!
-//! Pure: gets bytes, returns what they mean. A torrent is a stranger's file, so that each part is
-//! checked here, once: sizes and counts agree, and paths are safe to create below the output folder.
-//! Whoever holds a [`Metainfo`] may rely on it. The received bytes are kept as they are, the digests
-//! of the pieces are read from them, and the info-hash is taken over them: written anew, a torrent
-//! with unsorted or unknown keys would get another name.
+//! Pure: gets bytes, returns what they mean. A torrent is a stranger's file, so each part of it is checked
+//! here, once: sizes and counts agree, and paths are safe to create below the output folder. Code that has a
+//! [`Metainfo`] can rely on that. The received bytes are kept as they are. The digests of the pieces are read
+//! from them, and the info-hash is taken over them: if we encoded the torrent again, one with unsorted or
+//! unknown keys would get a different info-hash.
 
 pub mod draft;
 mod element;
@@ -16,21 +16,20 @@ mod names;
 mod trackers;
 
 pub use error::MetainfoError;
+pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use magnet::{Magnet, MagnetError};
 
 use crate::bencode::{Dictionary, Value};
+use crate::piece::PieceDigest;
 use sha1::{Digest, Sha1};
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Bytes in a piece at most. A piece is verified as a whole and has to be held as long.
-pub const PIECE_LENGTH_LIMIT: u32 = 1 << 30;
+/// Bytes in the longest piece. A piece is verified as a whole and has to be held until then.
+pub const MAX_PIECE_LENGTH: u32 = 1 << 30;
 
-/// Bytes in the SHA-1 of a piece.
-const DIGEST_LENGTH: usize = 20;
-
-/// The SHA-1 of the `info` value as it stands in the file: the name of a torrent (BEP 3).
+/// The SHA-1 of the `info` value as it stands in the file. It identifies a torrent (BEP 3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InfoHash(pub [u8; 20]);
 
@@ -61,13 +60,13 @@ impl fmt::Debug for InfoHash {
     }
 }
 
-/// A torrent: what to download, in which pieces, and whom to ask.
+/// A torrent: what to download, in which pieces, and where to ask for peers.
 pub struct Metainfo {
-    /// The name that the torrent gives itself, as a safe path element.
+    /// The torrent's own name, as a safe path element.
     pub name: String,
     /// The SHA-1 of the received `info` bytes.
     pub info_hash: InfoHash,
-    /// Bytes in every piece but the last: at least 1, at most [`PIECE_LENGTH_LIMIT`].
+    /// Bytes in every piece but the last: at least 1, at most [`MAX_PIECE_LENGTH`].
     pub piece_length: u32,
     /// Bytes in all files together, padding included. Never 0.
     pub total_size: u64,
@@ -81,7 +80,7 @@ pub struct Metainfo {
     pub nodes: Vec<(String, u16)>,
     /// The files in the torrent's order, without symbolic links. Paths are distinct but for padding.
     pub files: Vec<File>,
-    /// How many symbolic links the torrent lists (BEP 47). They have no bytes and are never made.
+    /// How many symbolic links the torrent lists (BEP 47). They have no bytes and are never created.
     pub symlinks: usize,
     /// The whole file as received.
     raw: Vec<u8>,
@@ -105,8 +104,8 @@ pub struct File {
 }
 
 impl Metainfo {
-    /// Reads a torrent. A hybrid one is read as version 1; what follows the outer dictionary does not
-    /// matter, as many programs end a file with a newline.
+    /// Reads a torrent. A hybrid one is read as version 1. Bytes after the outer dictionary are ignored,
+    /// because many programs end a file with a newline.
     ///
     /// # Errors
     ///
@@ -144,14 +143,19 @@ impl Metainfo {
 
     /// How many pieces there are, at least one.
     pub fn piece_count(&self) -> u32 {
-        // The number of digests was compared with a 32-bit number of pieces.
-        u32::try_from(self.pieces.len() / DIGEST_LENGTH).unwrap_or(u32::MAX)
+        // When the torrent was read, the number of digests was compared with a 32-bit number of pieces.
+        u32::try_from(self.pieces.len() / PieceDigest::LENGTH).unwrap_or(u32::MAX)
     }
 
     /// The SHA-1 that the piece must have. `None` past the last piece.
-    pub fn piece_digest(&self, index: u32) -> Option<[u8; 20]> {
+    pub fn piece_digest(&self, index: u32) -> Option<PieceDigest> {
         let digests = self.raw.get(self.pieces.clone())?;
-        digests.as_chunks::<DIGEST_LENGTH>().0.get(usize::try_from(index).ok()?).copied()
+        digests
+            .as_chunks::<{ PieceDigest::LENGTH }>()
+            .0
+            .get(usize::try_from(index).ok()?)
+            .copied()
+            .map(PieceDigest)
     }
 
     /// The whole file as received.
@@ -178,8 +182,8 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
     MetainfoError::Field { name, fault }
 }
 
-/// The safe name. `name.utf-8` says what `name` says in an encoding that nobody can know. A name of
-/// which nothing is left gives way to the info-hash.
+/// The safe name. `name` may be in any encoding; `name.utf-8` says the same in UTF-8. Where nothing is left
+/// of the name, the info-hash takes its place.
 fn name(info: Dictionary, info_hash: InfoHash) -> Result<String, MetainfoError> {
     let name = info.get("name").ok_or(field("name", "is missing"))?;
     let name = name.bytes().ok_or(field("name", "is no string"))?;
@@ -191,24 +195,24 @@ fn piece_length(info: Dictionary) -> Result<u32, MetainfoError> {
     let length = info.get("piece length").ok_or(field("piece length", "is missing"))?;
     let length = length.integer().ok_or(field("piece length", "is no integer"))?;
     match u32::try_from(length) {
-        Ok(length @ 1..=PIECE_LENGTH_LIMIT) => Ok(length),
+        Ok(length @ 1..=MAX_PIECE_LENGTH) => Ok(length),
         Ok(0) | Err(_) if length <= 0 => Err(field("piece length", "is not positive")),
         _ => Err(field("piece length", "is more than 1 GiB")),
     }
 }
 
-/// The digests, one for each piece of a payload of `total_size` bytes.
+/// The digests: one for each piece of a payload of `total_size` bytes.
 fn digests<'a>(info: Dictionary<'a>, total_size: u64, piece_length: u32) -> Result<&'a [u8], MetainfoError> {
     let digests = info.get("pieces").ok_or(field("pieces", "is missing"))?;
     let digests = digests.bytes().ok_or(field("pieces", "is no string"))?;
-    if !digests.len().is_multiple_of(DIGEST_LENGTH) {
+    if !digests.len().is_multiple_of(PieceDigest::LENGTH) {
         return Err(field("pieces", "is cut short, its length is no multiple of 20"));
     }
     if total_size == 0 {
         return Err(MetainfoError::NoContent);
     }
     let pieces = total_size.div_ceil(u64::from(piece_length));
-    let count = (digests.len() / DIGEST_LENGTH) as u64;
+    let count = (digests.len() / PieceDigest::LENGTH) as u64;
     match u32::try_from(pieces) {
         Ok(_) if pieces == count => Ok(digests),
         _ => Err(MetainfoError::PieceCount { digests: count, pieces }),

@@ -1,59 +1,59 @@
 //! Gives each file of a torrent a path of its own.
 //!
-//! Two files of one name would overwrite each other, and a file cannot stand where a folder does. The
-//! first file keeps its name, a later one gets a number before its extension; folders of one name are
-//! one folder, and every file gives way to them, also where it came first. Names that differ only in
-//! case count as the same, because they are on many disks.
+//! Two files with one name would overwrite each other, and a file cannot have the path of a folder. The first
+//! file keeps its name, a later one gets a number before its extension. Folders with one name are one folder.
+//! A file that has the name of a folder gets a number too, even if it came first. Names that differ only in
+//! case count as the same name, because on many disks they are.
 //!
-//! The work grows with the bytes in the names and with nothing else: a name is looked up in its
-//! folder, and the next free number is remembered.
+//! The work grows only with the bytes in the names: each name is looked up in its folder, and the next free
+//! number is remembered.
 
 use super::element;
 use std::collections::HashMap;
 
-/// A folder, by its number. The output folder is 0.
+/// Identifies a folder. The output folder is number 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Folder(u32);
+pub(super) struct FolderNumber(u32);
 
-/// What stands at a name in a folder.
-enum Entry {
-    Folder(Folder),
+/// What has a name in a folder.
+enum Taken {
+    Folder(FolderNumber),
     File,
 }
 
-/// Folders that a torrent can have. No honest one comes near, and each costs memory.
-const FOLDERS_LIMIT: u32 = 250_000;
+/// Folders that a torrent may have. No honest torrent comes near, and each folder costs memory.
+const MAX_FOLDERS: u32 = 250_000;
 
-/// The names given so far.
+/// The names that are taken so far.
 #[derive(Default)]
-pub(super) struct Names {
-    entries: HashMap<(Folder, String), Entry>,
+pub(super) struct UniqueNames {
+    entries: HashMap<(FolderNumber, String), Taken>,
     /// The number to try next for a name that is taken.
-    numbers: HashMap<(Folder, String), u32>,
+    numbers: HashMap<(FolderNumber, String), u32>,
     folders: u32,
 }
 
-impl Names {
+impl UniqueNames {
     /// The folder of this name in `parent`. All folders must be known before the first file.
     /// `None` where there are too many.
-    pub(super) fn folder(&mut self, parent: Folder, name: &str) -> Option<Folder> {
-        let next = Folder(self.folders.saturating_add(1));
-        match self.entries.entry((parent, element::folded(name))).or_insert(Entry::Folder(next)) {
-            Entry::Folder(folder) if *folder == next => {
+    pub(super) fn folder(&mut self, parent: FolderNumber, name: &str) -> Option<FolderNumber> {
+        let next = FolderNumber(self.folders.saturating_add(1));
+        match self.entries.entry((parent, element::folded(name))).or_insert(Taken::Folder(next)) {
+            Taken::Folder(folder) if *folder == next => {
                 self.folders = next.0;
-                (next.0 <= FOLDERS_LIMIT).then_some(next)
+                (next.0 <= MAX_FOLDERS).then_some(next)
             }
-            Entry::Folder(folder) => Some(*folder),
-            Entry::File => None,
+            Taken::Folder(folder) => Some(*folder),
+            Taken::File => None,
         }
     }
 
-    /// Takes a name for a file. Returns another one where `name` is not free.
-    pub(super) fn file(&mut self, parent: Folder, name: &str) -> Option<String> {
+    /// Takes a name for a file. Where `name` is not free, takes and returns a different one.
+    pub(super) fn file(&mut self, parent: FolderNumber, name: &str) -> Option<String> {
         if self.take(parent, name) {
             return None;
         }
-        // Long names that differ only in what is cut off share one counter, so that no name is ever
+        // Long names that differ only in the part that is cut off share one counter, so that no name is ever
         // tried twice.
         let base = element::base(name);
         let mut number = self.numbers.get(&(parent, element::folded(&base))).copied().unwrap_or(1);
@@ -66,11 +66,11 @@ impl Names {
         Some(other)
     }
 
-    fn take(&mut self, parent: Folder, name: &str) -> bool {
+    fn take(&mut self, parent: FolderNumber, name: &str) -> bool {
         let key = (parent, element::folded(name));
         let free = !self.entries.contains_key(&key);
         if free {
-            self.entries.insert(key, Entry::File);
+            self.entries.insert(key, Taken::File);
         }
         free
     }
@@ -80,11 +80,11 @@ impl Names {
 mod tests {
     use super::*;
 
-    const TOP: Folder = Folder(0);
+    const TOP: FolderNumber = FolderNumber(0);
 
     #[test]
-    fn a_later_file_of_one_name_gets_a_number() {
-        let mut names = Names::default();
+    fn a_later_file_with_the_same_name_gets_a_number() {
+        let mut names = UniqueNames::default();
         assert_eq!(names.file(TOP, "bar.txt"), None);
         assert_eq!(names.file(TOP, "bar.txt").unwrap(), "bar.1.txt");
         assert_eq!(names.file(TOP, "BAR.txt").unwrap(), "BAR.2.txt");
@@ -93,8 +93,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gives_way_to_a_folder_and_folders_of_one_name_are_one() {
-        let mut names = Names::default();
+    fn a_folder_keeps_its_name_before_a_file_and_folders_with_one_name_are_one() {
+        let mut names = UniqueNames::default();
         let folder = names.folder(TOP, "a").unwrap();
         assert_eq!(names.folder(TOP, "A"), Some(folder));
         let inner = names.folder(folder, "a").unwrap();
@@ -105,8 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn many_of_one_name_and_long_ones_cost_one_step_each() {
-        let mut names = Names::default();
+    fn equal_names_and_long_names_cost_one_step_each() {
+        let mut names = UniqueNames::default();
         for index in 0..20_000 {
             let long = format!("{}{index:05}", "x".repeat(250));
             assert_eq!(names.file(TOP, &long), None);

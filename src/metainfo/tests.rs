@@ -38,13 +38,13 @@ fn refusal(raw: Vec<u8>) -> String {
 }
 
 #[test]
-fn the_info_hash_is_over_the_received_bytes() {
+fn the_info_hash_is_taken_over_the_received_bytes() {
     let raw = b"d4:infod4:name1:x6:lengthi1e12:piece lengthi16384e6:pieces20:01234567890123456789ee\n";
     let metainfo = Metainfo::parse(raw.to_vec()).unwrap();
     let info = &raw[7..raw.len() - 2];
     assert_eq!(metainfo.info_bytes(), info);
     assert_eq!(metainfo.info_hash.0, <[u8; 20]>::from(Sha1::digest(info)));
-    assert_eq!(metainfo.piece_digest(0).unwrap(), *b"01234567890123456789");
+    assert_eq!(metainfo.piece_digest(0).unwrap().0, *b"01234567890123456789");
     assert_eq!((metainfo.piece_digest(1), metainfo.piece_count()), (None, 1));
     assert_eq!(metainfo.files[0].path, PathBuf::from("x"));
 }
@@ -124,7 +124,7 @@ fn attributed(attribute: &str, length: i64, more: Option<(&str, Item)>) -> Item 
 }
 
 #[test]
-fn padding_counts_in_the_payload_and_has_no_name_to_keep_free() {
+fn padding_is_part_of_the_payload_and_takes_no_name() {
     let files = vec![
         file(&["a"], 10),
         attributed("p", 5, None),
@@ -188,7 +188,7 @@ fn a_refusal_names_the_fault() {
 }
 
 #[test]
-fn version_two_alone_is_refused_by_name() {
+fn a_torrent_of_version_two_alone_is_refused_as_such() {
     let raw = torrent(&[("pieces", None), ("length", None), ("meta version", Some(2.into()))]);
     assert_eq!(Metainfo::parse(raw).unwrap_err(), MetainfoError::VersionTwoOnly);
     let tree =
@@ -203,7 +203,7 @@ fn the_halves_of_a_hybrid_must_agree() {
     let hybrid = |tree| torrent(&[("meta version", Some(2.into())), ("file tree", Some(tree))]);
     assert!(Metainfo::parse(hybrid(Item::dictionary([("name", leaf(100))]))).is_ok());
     let broken = Item::dictionary([("name", Item::dictionary([("length", 100.into())]))]);
-    // What version 2 may come to say of a file is passed over, however it is nested.
+    // Properties that a later version may add are ignored, however they are nested.
     let inner = Item::dictionary([("length", 7.into())]);
     let more = Item::dictionary([("length", 100.into()), ("new", inner.clone()), ("other", inner)]);
     let more = Item::dictionary([("name", Item::dictionary([("", more)]))]);

@@ -1,16 +1,16 @@
-//! Whom a torrent says to ask: trackers, web seeds, DHT nodes.
+//! Where a torrent says to ask for peers and data: trackers, web seeds, DHT nodes.
 //!
-//! None of it is needed to download, so a part that cannot be read is left out instead of refused.
+//! A download needs none of these, so an address that cannot be read is left out, and the torrent is not refused.
 
 use crate::bencode::{Dictionary, Value};
 use crate::text::is_hidden;
 use std::collections::HashSet;
 
-/// How many addresses of a kind are kept. Each tier gets a thread, and no honest torrent has so many.
-pub(super) const ADDRESSES_LIMIT: usize = 200;
+/// How many addresses of each kind are kept. Each tier gets a thread, and no honest torrent has this many.
+pub(super) const MAX_ADDRESSES: usize = 200;
 
-/// The announce addresses by tier (BEP 12). `announce` counts only where `announce-list` has nothing, or
-/// nothing that is asked over HTTP or UDP, as an old client would have done.
+/// The announce addresses by tier (BEP 12). `announce` counts only where `announce-list` has no address that
+/// is asked over HTTP or UDP. Old clients, which do not know `announce-list`, use it too.
 pub(super) fn tiers(torrent: Dictionary) -> Vec<Vec<String>> {
     let mut seen = HashSet::new();
     let list = torrent.get("announce-list").and_then(Value::list);
@@ -36,7 +36,7 @@ pub(super) fn web_seeds(torrent: Dictionary) -> Vec<String> {
 /// The DHT nodes, pairs of host and port (BEP 5, "torrent file extensions").
 pub(super) fn nodes(torrent: Dictionary) -> Vec<(String, u16)> {
     let list = torrent.get("nodes").and_then(Value::list);
-    list.into_iter().flat_map(|list| list.iter()).filter_map(node).take(ADDRESSES_LIMIT).collect()
+    list.into_iter().flat_map(|list| list.iter()).filter_map(node).take(MAX_ADDRESSES).collect()
 }
 
 fn node(value: Value) -> Option<(String, u16)> {
@@ -52,7 +52,7 @@ fn addresses(value: Value, seen: &mut HashSet<String>) -> Vec<String> {
     let lone = value.bytes().map(|_| value);
     let mut kept = Vec::new();
     for address in list.into_iter().flatten().chain(lone).filter_map(address) {
-        if seen.len() < ADDRESSES_LIMIT && seen.insert(address.clone()) {
+        if seen.len() < MAX_ADDRESSES && seen.insert(address.clone()) {
             kept.push(address);
         }
     }
@@ -63,7 +63,7 @@ fn address(value: Value) -> Option<String> {
     usable(value.bytes()?)
 }
 
-/// An address as text. `None` where nothing or something that no address can have is in it.
+/// An address as text. `None` where it is empty or has a character that no address can have.
 pub(super) fn usable(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     (!text.is_empty() && !text.chars().any(is_hidden)).then(|| text.to_owned())
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_counts_more_than_the_lone_address() {
+    fn the_list_takes_precedence_over_the_lone_address() {
         let torrent = parsed(b"d8:announce1:x13:announce-listll1:a8:http://be0:l1: ei7el1:c1:aeee");
         assert_eq!(tiers(torrent), [vec!["a", "http://b"], vec!["c"]]);
         assert_eq!(tiers(parsed(b"d8:announce1:x13:announce-listlleee")), [["x"]]);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_nothing_that_we_speak_leaves_the_lone_address_as_the_last_tier() {
+    fn beside_a_list_that_we_cannot_use_the_lone_address_is_the_last_tier() {
         let torrent = parsed(b"d8:announce8:http://x13:announce-listll7:wss://aeee");
         assert_eq!(tiers(torrent), [["wss://a"], ["http://x"]]);
         let torrent = parsed(b"d8:announce8:http://x13:announce-listll7:udp://aeee");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_list_is_one_tier_each() {
+    fn in_a_flat_list_each_address_is_a_tier() {
         assert_eq!(tiers(parsed(b"d13:announce-listl1:a1:bee")), [["a"], ["b"]]);
     }
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn the_number_of_addresses_is_bounded() {
         let list: String = (0..5_000).map(|number| format!("l4:{number:04}e")).collect();
-        assert_eq!(tiers(parsed(format!("d13:announce-listl{list}ee").as_bytes())).len(), ADDRESSES_LIMIT);
+        assert_eq!(tiers(parsed(format!("d13:announce-listl{list}ee").as_bytes())).len(), MAX_ADDRESSES);
     }
 
     #[test]

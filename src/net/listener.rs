@@ -10,7 +10,8 @@
 //! others out.
 
 use super::ports::{self, Ports};
-use super::{BindAddress, PeerStream, bind_address};
+use super::{BindAddress, PeerStream};
+use crate::address::canonical;
 use crate::message::{Event, HangUp, Incoming};
 use crate::metainfo::InfoHash;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
@@ -183,7 +184,7 @@ impl Desk {
                 return;
             }
             let admitted = match accepted {
-                Ok((stream, address)) => self.admit(stream, bind_address::plain(address)),
+                Ok((stream, address)) => self.admit(stream, canonical(address)),
                 // One that has left again, not something that lasts.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(()),
                 Err(error) => Err(error),

@@ -20,7 +20,7 @@ pub use ports::Ports;
 pub use resolver::{by_turns, resolve};
 pub use throttle::Throttle;
 pub use udp_channel::UdpChannel;
-pub use udp_port::{IpFamily, UdpPort};
+pub use udp_port::UdpPort;
 
 /// How long one address of a host is waited for before the next is tried as well (RFC 8305, section 5).
 pub const HEAD_START: std::time::Duration = std::time::Duration::from_millis(250);

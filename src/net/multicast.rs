@@ -4,6 +4,7 @@
 //! them further. Several programs on one host share the port of a group.
 
 use super::{BindAddress, UdpPort};
+use crate::address::IpFamily;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -106,8 +107,7 @@ impl Group {
 
 /// The address that the system gives to packets for there. Sends nothing.
 fn chosen_for(to: SocketAddr) -> io::Result<IpAddr> {
-    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
+    let socket = UdpSocket::bind((IpFamily::of(to.ip()).unspecified(), 0))?;
     socket.connect(to)?;
     Ok(socket.local_addr()?.ip())
 }

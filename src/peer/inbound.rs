@@ -278,13 +278,12 @@ impl Inbound {
             }
             Claim::Never => return Err(PeerError::Violation(Violation::UnaskedBlock)),
         };
-        let put = assembly.put(block, data, self.key.0, &self.shared.buffers);
+        let put = assembly.put(block, data, self.key, &self.shared.buffers);
         self.came(block, Arc::clone(&assembly));
         match put {
             Put::Kept | Put::Duplicate => Ok(()),
-            Put::Verified { bytes, liars } => {
-                let liars = liars.into_iter().map(PeerKey).collect();
-                self.news.push(News::Verified(block.piece, liars));
+            Put::Verified { bytes, convicted } => {
+                self.news.push(News::Verified(block.piece, convicted));
                 self.verified.push(Write::Piece(block.piece, bytes));
                 Ok(())
             }

@@ -136,7 +136,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::piece::{Geometry, Span};
+    use crate::piece::{Geometry, PieceDigest, Span};
     use crossbeam_channel::unbounded;
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         let mut ledger = Ledger::new(leases);
         let block = |number| Block { piece, number };
         assert!(matches!(ledger.claim(block(0)), Claim::Never));
-        let assembly = Arc::new(Assembly::new(&geometry, piece, [0; 20], Vec::new()));
+        let assembly = Arc::new(Assembly::new(&geometry, piece, PieceDigest::default(), Vec::new()));
         let lease =
             |first, count| Lease { assembly: Arc::clone(&assembly), span: Span { piece, first, count } };
         sender.send(lease(0, 3)).unwrap();

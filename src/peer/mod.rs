@@ -28,7 +28,7 @@ use crate::piece::{BufferPool, Geometry};
 use crate::storage::ServedPieces;
 use crate::wire::PeerId;
 use crate::wire::metadata;
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use demand::Demand;
 use std::io;
 use std::net::SocketAddr;
@@ -104,6 +104,31 @@ pub struct Worker {
     leases: Sender<Lease>,
     stream: Arc<OnceLock<PeerStream>>,
     demand: Arc<Demand>,
+    /// Why we hung up first, whether there was a stream to hang up or not.
+    hung_up: Arc<OnceLock<HangUp>>,
+}
+
+/// The other end of a [`Worker::detached`], which plays the peer.
+#[derive(Debug)]
+pub struct DetachedWorker {
+    /// What the outbox would do.
+    pub orders: Receiver<Order>,
+    /// What the inbound half would expect.
+    pub leases: Receiver<Lease>,
+    demand: Arc<Demand>,
+    hung_up: Arc<OnceLock<HangUp>>,
+}
+
+impl DetachedWorker {
+    /// Why the coordinator hung up, if it did or dropped the worker.
+    pub fn hung_up(&self) -> Option<HangUp> {
+        self.hung_up.get().copied()
+    }
+
+    /// Counts bytes of blocks as sent to the peer, as the outbox would.
+    pub fn sent(&self, bytes: u32) {
+        self.demand.sent(bytes);
+    }
 }
 
 impl Worker {
@@ -160,7 +185,21 @@ impl Worker {
             .name(format!("peer-{}", address.ip()))
             .stack_size(STACK_BYTES)
             .spawn(move || inbound.run())?;
-        Ok(Worker { orders, leases, stream, demand })
+        Ok(Worker { orders, leases, stream, demand, hung_up: Arc::default() })
+    }
+
+    /// A worker without threads and without a peer, and the end that plays both: for tests of the
+    /// coordinator and for simulated swarms.
+    pub fn detached() -> (Worker, DetachedWorker) {
+        let ((orders, outbox_orders), (leases, inbound_leases)) = (unbounded(), unbounded());
+        let (demand, hung_up) = (Arc::new(Demand::new()), Arc::<OnceLock<HangUp>>::default());
+        let other = DetachedWorker {
+            orders: outbox_orders,
+            leases: inbound_leases,
+            demand: Arc::clone(&demand),
+            hung_up: Arc::clone(&hung_up),
+        };
+        (Worker { orders, leases, stream: Arc::default(), demand, hung_up }, other)
     }
 
     /// What became of the blocks for this peer since this was asked last.
@@ -187,6 +226,8 @@ impl Worker {
 
     /// Ends the connection. The worker says farewell with this reason.
     pub fn hang_up(&self, why: HangUp) {
+        // It fails where there was a reason before: the first one stays.
+        let _ = self.hung_up.set(why);
         if let Some(stream) = self.stream.get() {
             stream.hang_up(why);
         }

@@ -10,7 +10,7 @@ use super::{Demand, Shared};
 use crate::message::{Greeting, HangUp, Order};
 use crate::net::PeerStream;
 use crate::piece::{BLOCK_LENGTH, Block, PieceIndex};
-use crate::storage::Part;
+use crate::storage::BlockPart;
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{BlockRequest, Message};
@@ -48,7 +48,7 @@ pub struct Uploads {
     /// The piece that the peer asked for last, and whether the disk was told of it.
     reading: Option<(PieceIndex, bool)>,
     /// Where the next block is. Kept for its memory.
-    parts: Vec<Part>,
+    parts: Vec<BlockPart>,
 }
 
 impl Outbox {
@@ -190,9 +190,9 @@ impl Outbox {
         stream.write_more(frames).map_err(Fault::Stream)?;
         for part in self.uploads.parts.drain(..) {
             let sent = match part {
-                Part::File(file, offset, length) => stream.send_file(&file, offset, length),
-                Part::Bytes(bytes) => stream.write_all(&bytes),
-                Part::Zeros(length) => stream.write_zeros(length),
+                BlockPart::File(file, offset, length) => stream.send_file(&file, offset, length),
+                BlockPart::Bytes(bytes) => stream.write_all(&bytes),
+                BlockPart::Zeros(length) => stream.write_zeros(length),
             };
             if let Err(error) = sent {
                 let of_the_disk = !is_of_the_line(&error);

@@ -1,71 +1,76 @@
 //! One piece while it is being put together from blocks.
 //!
-//! Several workers may hold the same assembly at once, when their peers share a piece. Each copies
-//! its block in under the lock and moves the SHA-1 forward over the bytes that are in order, while
-//! they are still in the cache, one block for each time that it takes the lock. The worker whose
-//! block completes the piece gets the verdict and the buffer.
+//! Several workers may share an assembly, when their peers send blocks of the same piece. Each worker copies
+//! its block into the buffer under the lock. Then it moves the SHA-1 forward over the bytes that are in
+//! order, while they are still in the cache: one block for each time that it takes the lock, so that others
+//! can copy theirs in between. The worker whose block completes the piece gets the verdict and the buffer.
 //!
 //! An assembly never reports bytes twice: the second copy of a block is a [`Put::Duplicate`].
 
 use super::buffers::BufferPool;
+use super::digest::PieceDigest;
 use super::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
+use super::peer_key::PeerKey;
 use sha1::{Digest, Sha1};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A piece that is open.
+/// An open piece: blocks of it are being fetched.
 #[derive(Debug)]
 pub struct Assembly {
     piece: PieceIndex,
     length: u32,
-    expected: [u8; 20],
-    /// What earlier attempts at this piece, which did not verify, were made of.
+    expected: PieceDigest,
+    /// Who sent which blocks in earlier attempts at this piece, which did not verify.
     suspects: Vec<Suspects>,
     inside: Mutex<Inside>,
 }
 
 struct Inside {
-    /// Empty until the first block is there: a piece that is only leased costs no memory.
+    /// Empty until the first block arrives: a piece whose blocks are only leased costs no memory.
     buffer: Vec<u8>,
-    /// Who sent each block.
-    senders: Vec<Option<u32>>,
+    /// The sender of each block that has arrived.
+    senders: Vec<Option<PeerKey>>,
     missing: usize,
-    digest: Sha1,
-    /// How many blocks the digest has seen.
+    hash: Sha1,
+    /// How many blocks the hash has seen.
     hashed: usize,
     done: bool,
 }
 
-/// What became of a block.
+/// What came of a block.
 #[derive(Debug)]
 pub enum Put {
-    /// It is in its place, and others are still missing.
+    /// It is in its place, and other blocks are still missing.
     Kept,
     /// It was there already, or the piece is done. Nothing changed.
     Duplicate,
-    /// It was the last one and the piece has the right digest.
+    /// It was the last block, and the piece has the right digest.
     Verified {
         /// The whole piece.
         bytes: Vec<u8>,
-        /// Those whose blocks in an earlier attempt were wrong.
-        liars: Vec<u32>,
+        /// The peers whose blocks in an earlier attempt were wrong.
+        convicted: Vec<PeerKey>,
     },
-    /// It was the last one and the digest is wrong.
+    /// It was the last block, and the digest is wrong.
     Corrupt(Suspects),
 }
 
-/// Who sent which block of a piece that did not verify: one digest and one sender a block.
+/// The SHA-1 of a block.
+type BlockDigest = [u8; 20];
+
+/// Who sent which block of a piece that did not verify: the sender and the digest of each block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspects {
-    blocks: Vec<(u32, [u8; 20])>,
+    blocks: Vec<(PeerKey, BlockDigest)>,
 }
 
 impl Assembly {
-    /// An empty assembly for a piece that must have the digest `expected`. `suspects` are those of
-    /// earlier attempts at it.
+    /// An empty assembly for a piece that must have the digest `expected`. `suspects` come from earlier
+    /// attempts at it.
     pub fn new(
         geometry: &Geometry,
         piece: PieceIndex,
-        expected: [u8; 20],
+        expected: PieceDigest,
         suspects: Vec<Suspects>,
     ) -> Assembly {
         let blocks = geometry.block_count(piece) as usize;
@@ -78,7 +83,7 @@ impl Assembly {
                 buffer: Vec::new(),
                 senders: vec![None; blocks],
                 missing: blocks,
-                digest: Sha1::new(),
+                hash: Sha1::new(),
                 hashed: 0,
                 done: false,
             }),
@@ -90,22 +95,23 @@ impl Assembly {
         self.piece
     }
 
-    /// Whether the verdict is known, so that no block can help any more.
+    /// Whether the verdict is known or the piece given up, so that no more blocks are of use.
     pub fn is_done(&self) -> bool {
         self.lock().done
     }
 
     /// Puts a block that `sender` sent into its place.
     ///
-    /// The block must have passed [`Geometry::block`]; one of another length is a duplicate at most.
-    pub fn put(&self, block: Block, data: &[u8], sender: u32, buffers: &BufferPool) -> Put {
+    /// The block must have passed [`Geometry::block`]. Data that does not fit into the piece is treated as a
+    /// duplicate.
+    pub fn put(&self, block: Block, data: &[u8], sender: PeerKey, buffers: &BufferPool) -> Put {
         let mut inside = self.lock();
         if !inside.place(block, data, sender, self.length as usize, buffers) {
             return Put::Duplicate;
         }
         while inside.hash_next_block() {
             if inside.missing > 0 {
-                // Another worker may be waiting to copy its block.
+                // Another worker may be waiting to copy its block in.
                 drop(inside);
                 inside = self.lock();
             }
@@ -114,21 +120,21 @@ impl Assembly {
             return Put::Kept;
         }
         inside.done = true;
-        let digest: [u8; 20] = std::mem::take(&mut inside.digest).finalize().into();
+        let digest = PieceDigest::from(std::mem::take(&mut inside.hash));
         let buffer = std::mem::take(&mut inside.buffer);
         if digest == self.expected {
-            let mut liars: Vec<u32> =
+            let mut convicted: Vec<PeerKey> =
                 self.suspects.iter().flat_map(|suspects| suspects.convicted_by(&buffer)).collect();
-            liars.sort_unstable();
-            liars.dedup();
-            return Put::Verified { bytes: buffer, liars };
+            convicted.sort_unstable();
+            convicted.dedup();
+            return Put::Verified { bytes: buffer, convicted };
         }
         let suspects = inside.suspects(&buffer);
         buffers.give(buffer);
         Put::Corrupt(suspects)
     }
 
-    /// Gives the piece up: no block is taken any more, and the memory is free.
+    /// Gives the piece up: no more blocks are taken, and the memory is freed.
     pub fn abandon(&self, buffers: &BufferPool) {
         let mut inside = self.lock();
         inside.done = true;
@@ -141,7 +147,14 @@ impl Assembly {
 }
 
 impl Inside {
-    fn place(&mut self, block: Block, data: &[u8], sender: u32, length: usize, buffers: &BufferPool) -> bool {
+    fn place(
+        &mut self,
+        block: Block,
+        data: &[u8],
+        sender: PeerKey,
+        length: usize,
+        buffers: &BufferPool,
+    ) -> bool {
         if self.done {
             return false;
         }
@@ -167,7 +180,7 @@ impl Inside {
             return false;
         }
         if let Some(bytes) = self.buffer.chunks(BLOCK_LENGTH as usize).nth(self.hashed) {
-            self.digest.update(bytes);
+            self.hash.update(bytes);
         }
         self.hashed += 1;
         true
@@ -175,9 +188,8 @@ impl Inside {
 
     fn suspects(&self, buffer: &[u8]) -> Suspects {
         let digests = buffer.chunks(BLOCK_LENGTH as usize).map(|bytes| Sha1::digest(bytes).into());
-        Suspects {
-            blocks: self.senders.iter().map(|sender| sender.unwrap_or_default()).zip(digests).collect(),
-        }
+        // Every block is there, so every block has a sender.
+        Suspects { blocks: self.senders.iter().flatten().copied().zip(digests).collect() }
     }
 }
 
@@ -191,26 +203,26 @@ impl std::fmt::Debug for Inside {
 }
 
 impl Suspects {
-    /// Everybody who sent a block of the piece, each once.
-    pub fn everybody(&self) -> Vec<u32> {
-        let mut senders: Vec<u32> = self.blocks.iter().map(|(sender, _)| *sender).collect();
+    /// All peers that sent a block of the piece, each once.
+    pub fn senders(&self) -> Vec<PeerKey> {
+        let mut senders: Vec<PeerKey> = self.blocks.iter().map(|(sender, _)| *sender).collect();
         senders.sort_unstable();
         senders.dedup();
         senders
     }
 
-    /// Those whose block differs from the one in the verified bytes of the same piece: the liars.
-    fn convicted_by(&self, verified: &[u8]) -> Vec<u32> {
-        let mut liars: Vec<u32> = self
+    /// The peers whose block differs from the one in the verified bytes of the same piece.
+    fn convicted_by(&self, verified: &[u8]) -> Vec<PeerKey> {
+        let mut convicted: Vec<PeerKey> = self
             .blocks
             .iter()
             .zip(verified.chunks(BLOCK_LENGTH as usize))
-            .filter(|((_, digest), bytes)| *digest != <[u8; 20]>::from(Sha1::digest(bytes)))
+            .filter(|((_, digest), bytes)| *digest != BlockDigest::from(Sha1::digest(bytes)))
             .map(|((sender, _), _)| *sender)
             .collect();
-        liars.sort_unstable();
-        liars.dedup();
-        liars
+        convicted.sort_unstable();
+        convicted.dedup();
+        convicted
     }
 }
 
@@ -218,11 +230,13 @@ impl Suspects {
 mod tests {
     use super::*;
 
+    const ONE: PeerKey = PeerKey(1);
+
     fn piece_of(length: u32) -> (Geometry, Vec<u8>, Assembly, BufferPool) {
         let geometry = Geometry::new(u64::from(length), length).unwrap();
         let payload: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
         let piece = geometry.piece(0).unwrap();
-        let assembly = Assembly::new(&geometry, piece, Sha1::digest(&payload).into(), Vec::new());
+        let assembly = Assembly::new(&geometry, piece, PieceDigest::of(&payload), Vec::new());
         (geometry, payload, assembly, BufferPool::new(2))
     }
 
@@ -238,7 +252,7 @@ mod tests {
             let (geometry, payload, assembly, buffers) = piece_of(3 * BLOCK_LENGTH + 5);
             for (turn, number) in order.into_iter().enumerate() {
                 let (block, bytes) = block(&geometry, number);
-                match assembly.put(block, &payload[bytes], 1, &buffers) {
+                match assembly.put(block, &payload[bytes], ONE, &buffers) {
                     Put::Kept => assert!(turn < 3),
                     Put::Verified { bytes: found, .. } => assert!(turn == 3 && found == payload),
                     other => panic!("{other:?}"),
@@ -252,24 +266,24 @@ mod tests {
     fn a_second_copy_changes_nothing() {
         let (geometry, payload, assembly, buffers) = piece_of(2 * BLOCK_LENGTH);
         let (first, bytes) = block(&geometry, 0);
-        assert!(matches!(assembly.put(first, &payload[bytes.clone()], 1, &buffers), Put::Kept));
-        assert!(matches!(assembly.put(first, &vec![9; bytes.len()], 2, &buffers), Put::Duplicate));
+        assert!(matches!(assembly.put(first, &payload[bytes.clone()], ONE, &buffers), Put::Kept));
+        assert!(matches!(assembly.put(first, &vec![9; bytes.len()], PeerKey(2), &buffers), Put::Duplicate));
         let (second, bytes) = block(&geometry, 1);
-        assert!(matches!(assembly.put(second, &payload[bytes.clone()], 1, &buffers), Put::Verified { .. }));
-        assert!(matches!(assembly.put(second, &payload[bytes], 1, &buffers), Put::Duplicate));
+        assert!(matches!(assembly.put(second, &payload[bytes.clone()], ONE, &buffers), Put::Verified { .. }));
+        assert!(matches!(assembly.put(second, &payload[bytes], ONE, &buffers), Put::Duplicate));
     }
 
     #[test]
-    fn the_liar_is_convicted_once_the_true_bytes_are_known() {
+    fn a_peer_that_sent_wrong_bytes_is_convicted_once_the_true_bytes_are_known() {
         let (geometry, payload, assembly, buffers) = piece_of(3 * BLOCK_LENGTH);
         for number in 0..3 {
             let (block, bytes) = block(&geometry, number);
             let data = if number == 1 { vec![9; bytes.len()] } else { payload[bytes].to_vec() };
-            match assembly.put(block, &data, number, &buffers) {
+            match assembly.put(block, &data, PeerKey(number), &buffers) {
                 Put::Kept => {}
                 Put::Corrupt(suspects) => {
-                    assert_eq!(suspects.everybody(), [0, 1, 2]);
-                    assert_eq!(suspects.convicted_by(&payload), [1]);
+                    assert_eq!(suspects.senders(), [PeerKey(0), PeerKey(1), PeerKey(2)]);
+                    assert_eq!(suspects.convicted_by(&payload), [PeerKey(1)]);
                     return;
                 }
                 other => panic!("{other:?}"),
@@ -290,7 +304,7 @@ mod tests {
                     for number in (first..64).step_by(4) {
                         let (block, bytes) = block(geometry, number);
                         if let Put::Verified { bytes: found, .. } =
-                            assembly.put(block, &payload[bytes], first, buffers)
+                            assembly.put(block, &payload[bytes], PeerKey(first), buffers)
                         {
                             assert!(found == *payload);
                             verified.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -1,8 +1,7 @@
-//! One bit a piece: what a peer has, or what we have.
+//! A bitfield has one bit for each piece. It says which pieces a peer has, or which we have.
 //!
-//! On the wire the high bit of the first byte is piece 0 and the spare bits at the end are zero
-//! (BEP 3, "bitfield"). In memory the bits stand in 64-bit words, so that a search skips 64 pieces
-//! at a time.
+//! On the wire the high bit of the first byte is piece 0, and the spare bits at the end are zero
+//! (BEP 3, "bitfield"). In memory the bits are in 64-bit words, so that a search skips 64 pieces at a time.
 
 use super::geometry::{Geometry, PieceIndex};
 
@@ -15,12 +14,12 @@ pub struct Bitfield {
 }
 
 impl Bitfield {
-    /// A set with no piece of `length`.
+    /// The empty set of a torrent of `length` pieces.
     pub fn none(length: u32) -> Bitfield {
         Bitfield { words: vec![0; length.div_ceil(64) as usize], length, ones: 0 }
     }
 
-    /// A set with every piece of `length`.
+    /// The set of all pieces of a torrent of `length` pieces.
     pub fn all(length: u32) -> Bitfield {
         let mut words = vec![u64::MAX; length.div_ceil(64) as usize];
         if let (Some(last), used @ 1..) = (words.last_mut(), length % 64) {
@@ -29,7 +28,7 @@ impl Bitfield {
         Bitfield { words, length, ones: length }
     }
 
-    /// A set from the wire. `None` where the number of bytes is wrong or a spare bit is set.
+    /// A set as it came over the wire. `None` where the number of bytes is wrong or a spare bit is set.
     pub fn from_wire(bytes: &[u8], length: u32) -> Option<Bitfield> {
         if bytes.len() != length.div_ceil(8) as usize {
             return None;
@@ -62,7 +61,7 @@ impl Bitfield {
         self.words.get(piece.slot() / 64).is_some_and(|word| word & bit(piece) != 0)
     }
 
-    /// Puts the piece into the set. False where it was there already, or is none of this torrent.
+    /// Adds the piece to the set. False where it was there already, or is not a piece of this torrent.
     pub fn insert(&mut self, piece: PieceIndex) -> bool {
         if piece.get() >= self.length || self.has(piece) {
             return false;
@@ -74,7 +73,7 @@ impl Bitfield {
         true
     }
 
-    /// Takes the piece out of the set. False where it was not there.
+    /// Removes the piece from the set. False where it was not there.
     pub fn remove(&mut self, piece: PieceIndex) -> bool {
         if !self.has(piece) {
             return false;
@@ -86,7 +85,7 @@ impl Bitfield {
         true
     }
 
-    /// The pieces in the set, in order. Costs a step for each of them and for each 64 that could be.
+    /// The pieces in the set, in order. Takes a step for each of them, and one for every 64 pieces of the torrent.
     pub fn iter(&self, geometry: Geometry) -> impl Iterator<Item = PieceIndex> + '_ {
         (0..).zip(&self.words).flat_map(move |(at, word): (u32, &u64)| {
             let mut left = *word;
@@ -103,7 +102,7 @@ impl Bitfield {
         self.ones
     }
 
-    /// How many pieces there could be.
+    /// How many pieces the torrent has.
     pub fn length(&self) -> u32 {
         self.length
     }

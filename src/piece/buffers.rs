@@ -1,31 +1,30 @@
 //! The spare buffers of one torrent.
 //!
-//! A piece is put together in a buffer of its own, and the system charges a page fault for every
-//! four kilobytes of a fresh one. So the writer gives a buffer back when its piece is on disk, and
-//! the next piece that opens takes it from here. The stack order matters: the buffer that was used
-//! last is the one that is still in the cache.
+//! Each piece is put together in a buffer. A new buffer costs a page fault for every 4 KiB. So the writer
+//! gives a buffer back when its piece is on disk, and the next piece that is opened takes it from here. The
+//! order is that of a stack, because the most recently used buffer is the one that is still in the cache.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Where buffers wait for their next piece. Any thread may ask; the lock is held for a push or a pop.
+/// The buffers that wait for their next piece. Any thread may ask; the lock is held for a push or a pop.
 #[derive(Debug)]
 pub struct BufferPool {
     spare: Mutex<Vec<Vec<u8>>>,
-    most: usize,
+    max_spare: usize,
 }
 
 impl BufferPool {
-    /// A pool that keeps at most `most` spare buffers.
-    pub fn new(most: usize) -> BufferPool {
-        BufferPool { spare: Mutex::default(), most }
+    /// A pool that keeps at most `max_spare` spare buffers.
+    pub fn new(max_spare: usize) -> BufferPool {
+        BufferPool { spare: Mutex::default(), max_spare }
     }
 
-    /// A buffer of this many bytes. What stands in it is left over from an earlier piece.
+    /// A buffer of `length` bytes. Its content is left over from an earlier piece.
     pub fn take(&self, length: usize) -> Vec<u8> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffer = spare.unwrap_or_default();
         if buffer.len() < length && buffer.capacity() < length {
-            // Fresh zeroed memory costs nothing until it is written; growing would copy the old bytes.
+            // New zeroed memory costs nothing until it is written; to grow the old buffer would copy its bytes.
             buffer = vec![0; length];
         }
         buffer.resize(length, 0);
@@ -35,7 +34,7 @@ impl BufferPool {
     /// Gives a buffer back.
     pub fn give(&self, buffer: Vec<u8>) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < self.most {
+        if spare.len() < self.max_spare {
             spare.push(buffer);
         }
     }
@@ -46,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_buffer_that_was_given_back_is_used_again_and_no_more_than_the_most_are_kept() {
+    fn a_buffer_that_was_given_back_is_used_again_and_no_more_than_the_maximum_are_kept() {
         let pool = BufferPool::new(1);
         let (first, second) = (pool.take(100), pool.take(100));
         let address = first.as_ptr();

@@ -1,13 +1,15 @@
-//! How a payload is cut into pieces and blocks, and the gate that numbers from outside pass.
+//! How a payload is cut into pieces and blocks, and the gate through which numbers from outside pass.
 //!
-//! The payload of a torrent is one run of bytes, its files one after the other (BEP 3, "info
-//! dictionary"). It is cut into *pieces* of one length, the last one shorter, each with a digest;
-//! a piece is requested in *blocks* of 16 KiB, the last one shorter. A block never crosses a piece.
+//! The payload of a torrent is one sequence of bytes: its files, one after the other (BEP 3, "info
+//! dictionary"). It is cut into *pieces* of equal length, only the last of which may be shorter. Each piece
+//! has a digest. A piece is requested in *blocks* of 16 KiB, only the last of which may be shorter. A block
+//! never crosses the border between two pieces.
 //!
-//! Every index that comes from the wire becomes a [`PieceIndex`] here or nowhere: whoever holds one
-//! may rely on it being inside the torrent.
+//! An index that comes from the wire becomes a [`PieceIndex`] only here. So code that has a `PieceIndex` can
+//! rely on it: the piece is inside the torrent.
 
-/// Bytes in a request. BEP 3 leaves the size open; every deployed client refuses more than 16 KiB.
+/// Bytes in a block, which is what we ask for in one request. BEP 3 leaves the size open; every deployed
+/// client refuses more than 16 KiB.
 pub const BLOCK_LENGTH: u32 = 16 * 1024;
 
 /// The number of a piece, known to be inside its torrent.
@@ -20,7 +22,7 @@ impl PieceIndex {
         self.0
     }
 
-    /// The number as a position in a table with one entry a piece.
+    /// The number as a position in a table with one entry for each piece.
     pub fn slot(self) -> usize {
         self.0 as usize
     }
@@ -31,7 +33,7 @@ impl PieceIndex {
 pub struct Block {
     /// The piece that it belongs to.
     pub piece: PieceIndex,
-    /// Its number in the piece, counted in blocks.
+    /// Its number within the piece, from 0.
     pub number: u32,
 }
 
@@ -54,7 +56,7 @@ impl Span {
     }
 }
 
-/// The cut of one torrent: its size, its piece length, and what follows from the two.
+/// How one torrent is cut: its size, its piece length, and what follows from the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     total_size: u64,
@@ -63,7 +65,7 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// The cut of `total_size` bytes into pieces of `piece_length` bytes.
+    /// The geometry of `total_size` bytes in pieces of `piece_length` bytes.
     ///
     /// `None` where the piece length is zero or there would be 2^32 pieces or more.
     pub fn new(total_size: u64, piece_length: u32) -> Option<Geometry> {
@@ -89,7 +91,7 @@ impl Geometry {
         self.piece_count
     }
 
-    /// The gate: a piece's number from outside, checked.
+    /// The gate for the number of a piece: checks that it is inside the torrent.
     pub fn piece(&self, index: u32) -> Option<PieceIndex> {
         (index < self.piece_count).then_some(PieceIndex(index))
     }
@@ -125,8 +127,8 @@ impl Geometry {
         self.length(block.piece).saturating_sub(self.begin(block)).min(BLOCK_LENGTH)
     }
 
-    /// The gate for an answer: the block that starts at `begin` in the piece `index` and has
-    /// `length` bytes, or `None` where we could never have asked for such a one.
+    /// The gate for the answer to a request: the block that starts at `begin` in the piece `index` and has
+    /// `length` bytes. `None` where we could never have asked for such a block.
     pub fn block(&self, index: u32, begin: u32, length: usize) -> Option<Block> {
         let piece = self.piece(index)?;
         let block = Block { piece, number: begin / BLOCK_LENGTH };
@@ -134,8 +136,8 @@ impl Geometry {
         (aligned && length == self.block_length(block) as usize).then_some(block)
     }
 
-    /// The gate for a request: the piece `index`, where `length` bytes from `begin` on lie inside it.
-    /// Others may cut pieces differently than we do.
+    /// The gate for a request: the piece `index`, if `length` bytes from `begin` on lie inside it. Peers may
+    /// cut pieces into blocks differently than we do.
     pub fn part(&self, index: u32, begin: u32, length: u32) -> Option<PieceIndex> {
         let piece = self.piece(index)?;
         let end = begin.checked_add(length)?;
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn others_may_ask_for_any_part_of_a_piece_and_for_nothing_past_its_end() {
+    fn peers_may_ask_for_any_part_of_a_piece_and_for_nothing_past_its_end() {
         let cut = Geometry::new(100_000, 40_000).unwrap();
         for (index, begin, length) in [(0, 0, 40_000), (0, 39_999, 1), (2, 1, 19_999)] {
             assert_eq!(cut.part(index, begin, length), cut.piece(index), "{index} {begin} {length}");

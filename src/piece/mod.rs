@@ -1,14 +1,18 @@
-//! Pieces and blocks: how the payload is cut, and what is known of each part.
+//! Pieces and blocks: how the payload is cut, and how a piece is put together from its blocks.
 //!
-//! Pure: no socket, no file, no channel. The coordinator, the workers and the storage all count in
-//! the units that are defined here.
+//! Pure: no socket, no file, no channel. The coordinator, the workers and the storage all use the units that
+//! are defined here.
 
 mod assembly;
 mod bitfield;
 mod buffers;
+mod digest;
 mod geometry;
+mod peer_key;
 
 pub use assembly::{Assembly, Put, Suspects};
 pub use bitfield::Bitfield;
 pub use buffers::BufferPool;
+pub use digest::PieceDigest;
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};
+pub use peer_key::PeerKey;

@@ -2,7 +2,7 @@
 
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
 use crate::storage::Allocate;
-use crate::swarm::{Giving, Limits};
+use crate::swarm::{Limits, UploadPolicy};
 use crate::text::excerpt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -101,7 +101,7 @@ pub struct Job {
     /// What the coordinator may use.
     pub limits: Limits,
     /// What we upload, and for how long.
-    pub giving: Giving,
+    pub uploads: UploadPolicy,
     /// When disk space is allocated.
     pub allocate: Allocate,
     /// Whether files that do not belong to the torrent are replaced.

@@ -18,6 +18,7 @@ mod network;
 mod payload;
 mod peer_sources;
 mod stop;
+mod surroundings;
 mod threads;
 
 pub use error::SessionError;
@@ -43,7 +44,7 @@ const INBOX: usize = 1024;
 const FAREWELL: Duration = Duration::from_millis(1800);
 
 /// What a run shows to the user.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Progress {
     /// Peers are asked for the metadata.
     Metadata(MetadataState),

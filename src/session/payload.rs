@@ -61,7 +61,7 @@ pub(super) fn check(run: RunContext<'_>, metainfo: &Metainfo) -> Result<Begin<Ch
         Aim::Download => open(run.job, &payload, &watch)?,
         Aim::Share => share(run.job, &payload, &watch)?,
     };
-    if run.job.giving.seeding.is_some() || checked.storage.is_some() {
+    if run.job.uploads.seeding.is_some() || checked.storage.is_some() {
         return Ok(Begin::Run(checked));
     }
     let done = checked.stored_bytes();

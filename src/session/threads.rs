@@ -2,14 +2,16 @@
 
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
+use super::surroundings::{Surroundings, counts};
 use super::{FAREWELL, Outcome, Prepared, Progress, RunContext, SessionError};
-use crate::message::{Event, Snapshot, Write};
+use crate::address::IpFamily;
+use crate::message::{Event, Write};
 use crate::metainfo::Metainfo;
 use crate::net::Listener;
 use crate::peer;
 use crate::piece::{BufferPool, Geometry};
 use crate::storage::writer::{self, Written};
-use crate::swarm::{Coordinator, Doors, InitialState, RunEnd, WantedPieces};
+use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io;
@@ -99,32 +101,22 @@ impl<'a> Threads<'a> {
         if matches!(state.wanted, WantedPieces::Nothing) {
             (run.show)(Progress::Seeding { port, pieces: state.stored.count(), of });
         }
-        let doors = Doors {
-            digest: Box::new(|piece| metainfo.piece_digest(piece.get()).unwrap_or_default()),
-            show: Box::new(|snapshot| {
-                sources.set(counts(&snapshot));
-                (run.show)(Progress::Running(snapshot));
-            }),
-            is_stopped: Box::new(|| run.stop.is_asked()),
-            need_peers: Box::new(|| sources.need_peers()),
-            dht_node: Box::new(|address| {
-                if let Some(dht) = &run.network.dht
-                    && !metainfo.private
-                {
-                    dht.contact(address);
-                }
-            }),
-            completed: Box::new(|snapshot| {
-                sources.set(counts(&snapshot));
-                // To trackers only who has everything has completed.
-                if snapshot.left == 0 {
-                    sources.completed();
-                }
-                (run.show)(Progress::Seeding { port, pieces: wanted_count, of });
-            }),
+        let settings = Settings {
+            geometry: shared.geometry,
+            info_hash: shared.info_hash,
+            peer_id: shared.peer_id,
+            port,
+            pex: shared.pex,
+            download_limit: shared.down.limit(),
+            limits: run.job.limits,
+            uploads: run.job.uploads,
         };
-        let (limits, giving) = (run.job.limits, run.job.giving);
-        let (end, snapshot) = Coordinator::new(shared, inbox, state, limits, giving, doors).run();
+        let seeding = Progress::Seeding { port, pieces: wanted_count, of };
+        let surroundings =
+            Surroundings { run, metainfo: &metainfo, shared: Arc::new(shared), sources: &sources, seeding };
+        let random = fastrand::Rng::new();
+        let coordinator = Coordinator::new(settings, state, Box::new(surroundings), random, Instant::now());
+        let (end, snapshot) = coordinator.run(&inbox);
         ending.finish(sources, Outcome { end, snapshot })
     }
 }
@@ -177,8 +169,8 @@ fn spare_buffers(memory: u64, geometry: Geometry) -> BufferPool {
 /// The UDP ports of our DHT nodes for IPv4 and IPv6, as peers may know them. A private torrent has none.
 fn dht_ports(run: RunContext<'_>, metainfo: &Metainfo) -> [Option<u16>; 2] {
     let dht = run.network.dht.as_ref().filter(|_| !metainfo.private);
-    [true, false].map(|v4| {
-        let port = dht?.port(v4)?;
+    IpFamily::BOTH.map(|family| {
+        let port = dht?.port(family)?;
         // If we do not listen, our nodes are read-only and answer no query.
         Some(if run.network.listener.is_some() { port } else { 0 })
     })
@@ -196,9 +188,4 @@ fn start_sources(run: RunContext<'_>, shared: &peer::Shared, counts: Counts) -> 
         counts,
     };
     PeerSources::start(&search, &run.job.sources, run.network, &shared.events)
-}
-
-/// What trackers are told of a run in this state.
-fn counts(snapshot: &Snapshot) -> Counts {
-    Counts { uploaded: snapshot.uploaded, downloaded: snapshot.received, left: snapshot.left }
 }

@@ -18,21 +18,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::check::Checked;
-use super::folder::Found;
+use super::folder::FileStat;
 use super::layout::Layout;
+use super::survey::Survey;
 
 /// How many bytes at the start of a file were there before us and are not vouched for, by file.
 pub(super) type Guards = BTreeMap<usize, u64>;
 
 /// The files that are not the torrent's, by number.
-pub(super) fn foreign(layout: &Layout, found: &[Option<Found>], checked: &Checked) -> Vec<usize> {
-    let blamed = blamed(layout, checked);
+pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
+    let blamed = blamed(layout, survey);
     let is_foreign = |number: &usize| {
-        let (Some(entry), Some(Some(found))) = (layout.entry(*number), found.get(*number)) else {
+        let (Some(entry), Some(Some(found))) = (layout.entry(*number), survey.found.get(*number)) else {
             return false;
         };
-        let proven = || layout.pieces(entry.range()).any(|piece| checked.good.has(piece));
+        let proven = || layout.pieces(entry.range()).any(|piece| survey.good.has(piece));
         let wrong = || blamed.get(*number).is_some_and(|blamed| *blamed);
         found.length > entry.length || (found.length > 0 && (wrong() || !proven()))
     };
@@ -40,13 +40,13 @@ pub(super) fn foreign(layout: &Layout, found: &[Option<Found>], checked: &Checke
 }
 
 /// The proven files that are not complete, with what was in them before us.
-pub(super) fn guards(layout: &Layout, found: &[Option<Found>], checked: &Checked) -> Guards {
-    let files = layout.entries().iter().zip(found).enumerate();
+pub(super) fn guards(layout: &Layout, survey: &Survey) -> Guards {
+    let files = layout.entries().iter().zip(&survey.found).enumerate();
     let existing = files.filter_map(|(number, (entry, found))| Some((number, entry, (*found)?.length)));
     // One by one: to collect them would bring a sort of its own into the program, for a few entries.
     let mut guards = Guards::new();
     for (number, entry, length) in existing {
-        if length > 0 && !layout.pieces(entry.range()).all(|piece| checked.good.has(piece)) {
+        if length > 0 && !layout.pieces(entry.range()).all(|piece| survey.good.has(piece)) {
             guards.insert(number, length);
         }
     }
@@ -64,7 +64,7 @@ pub(super) fn kept_and_too_long(layout: &Layout, guards: &Guards) -> Vec<usize> 
 }
 
 /// What is left of the files that the marker keeps from being changed.
-pub(super) fn still_there(guards: &Guards, found: &[Option<Found>]) -> Guards {
+pub(super) fn still_there(guards: &Guards, found: &[Option<FileStat>]) -> Guards {
     let left = |(number, kept): (&usize, &u64)| {
         let there = (*found.get(*number)?)?.length;
         Some((*number, there.min(*kept)))
@@ -74,7 +74,7 @@ pub(super) fn still_there(guards: &Guards, found: &[Option<Found>]) -> Guards {
 
 /// Two files of the torrent that are one on the disk, if there are such: writing one would destroy
 /// the other. File systems that ignore case make one of two names.
-pub(super) fn shared(found: &[Option<Found>]) -> Option<(usize, usize)> {
+pub(super) fn shared(found: &[Option<FileStat>]) -> Option<(usize, usize)> {
     let mut seen = HashMap::new();
     let existing = found.iter().enumerate().filter_map(|(number, found)| Some((number, (*found)?.identity)));
     existing.into_iter().find_map(|(number, identity)| Some((seen.insert(identity, number)?, number)))
@@ -82,10 +82,10 @@ pub(super) fn shared(found: &[Option<Found>]) -> Option<(usize, usize)> {
 
 /// The files that bad pieces lie in. A piece that crosses files does not say which one is at fault:
 /// all are blamed, unless a piece inside one of them was bad too and settles it.
-pub(super) fn blamed(layout: &Layout, checked: &Checked) -> Vec<bool> {
+pub(super) fn blamed(layout: &Layout, survey: &Survey) -> Vec<bool> {
     let stored = |piece| layout.slices(piece).filter(|slice| !slice.padding).map(|slice| slice.file);
     let mut blamed = vec![false; layout.entries().len()];
-    let bad = || layout.geometry().pieces().filter(|piece| checked.bad.has(*piece));
+    let bad = || layout.geometry().pieces().filter(|piece| survey.bad.has(*piece));
     for piece in bad() {
         let mut files = stored(piece);
         if let (Some(file), None) = (files.next(), files.next()) {

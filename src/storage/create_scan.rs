@@ -7,21 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::check;
 use super::error::{Action, StorageError};
-use super::folder::{Folder, Found, Node, Search, identity};
+use super::folder::{FileSearch, FileStat, FolderEntry, RootFolder, identity};
 use super::hashing::{self, Watch};
 use super::layout::Layout;
 use super::marker::Marker;
-use crate::metainfo;
-use crate::piece::{Bitfield, Geometry};
-
-/// Bytes in the paths of all files together, as much as a reader of torrents takes.
-const PATH_BYTES_LIMIT: usize = 64 * 1024 * 1024;
-/// Bytes in a path that a system takes at most.
-const PATH_LIMIT: usize = 4096;
-/// Bytes in the SHA-1 of a piece.
-const DIGEST_LENGTH: usize = 20;
+use super::survey;
+use crate::metainfo::{self, MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
+use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 
 /// The files that a torrent is to hold, as they were when they were gathered.
 pub struct Gathered {
@@ -32,8 +25,8 @@ pub struct Gathered {
     /// What lies below the folder and will not be in the torrent, and what it is: symbolic links,
     /// devices, pipes and sockets, folders without a file, and the file that was to be left out.
     pub left_out: Vec<(PathBuf, &'static str)>,
-    folder: Folder,
-    files: Vec<(String, Found)>,
+    folder: RootFolder,
+    files: Vec<(String, FileStat)>,
     total_size: u64,
 }
 
@@ -50,7 +43,7 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
     let name = name(path)?;
     let without = identity(without);
     let gathered = if whole.is_dir() {
-        let folder = Folder::open(path).map_err(opened)?;
+        let folder = RootFolder::open(path).map_err(opened)?;
         let folder = folder.ok_or_else(|| opened(std::io::ErrorKind::NotFound.into()))?;
         let mut walk =
             Walk { folder: &folder, without, files: Vec::new(), left_out: Vec::new(), path_bytes: 0 };
@@ -62,9 +55,9 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
     } else {
         let parent = whole.parent().ok_or(unfit(path, NO_NAME))?;
         let file = whole.file_name().and_then(|name| name.to_str()).ok_or(unfit(path, NOT_UTF8))?;
-        let folder = Folder::open(parent).map_err(opened)?;
+        let folder = RootFolder::open(parent).map_err(opened)?;
         let found = match &folder {
-            Some(folder) => Search::new(folder).find(Path::new(file)).map_err(opened)?,
+            Some(folder) => FileSearch::new(folder).find(Path::new(file)).map_err(opened)?,
             None => None,
         };
         let (Some(folder), Some(found)) = (folder, found) else {
@@ -102,8 +95,8 @@ fn unfit(path: &Path, fault: &'static str) -> StorageError {
     StorageError::Unfit { path: path.to_owned(), fault }
 }
 
-fn total_size(path: &Path, files: &[(String, Found)]) -> Result<u64, StorageError> {
-    let add = |sum: u64, (_, found): &(String, Found)| sum.checked_add(found.length);
+fn total_size(path: &Path, files: &[(String, FileStat)]) -> Result<u64, StorageError> {
+    let add = |sum: u64, (_, found): &(String, FileStat)| sum.checked_add(found.length);
     files.iter().try_fold(0, add).ok_or(unfit(path, "its files are larger than any torrent"))
 }
 
@@ -134,7 +127,7 @@ impl Gathered {
         watch: &Watch<'_>,
     ) -> Result<Vec<u8>, StorageError> {
         let mut offset = 0_u64;
-        let file = |(path, found): &(String, Found)| {
+        let file = |(path, found): &(String, FileStat)| {
             let start = offset;
             offset = offset.saturating_add(found.length);
             metainfo::File { path: path.into(), offset: start, length: found.length, padding: false }
@@ -142,12 +135,12 @@ impl Gathered {
         let files: Vec<_> = self.files.iter().map(file).collect();
         let layout = Layout::new(&files, geometry).ok_or(StorageError::Layout)?;
         drop(files);
-        let digests = Mutex::new(vec![0; geometry.piece_count() as usize * DIGEST_LENGTH]);
-        let hear = |piece: crate::piece::PieceIndex, digest: Option<[u8; DIGEST_LENGTH]>| {
+        let digests = Mutex::new(vec![0; geometry.piece_count() as usize * PieceDigest::LENGTH]);
+        let hear = |piece: PieceIndex, digest: Option<PieceDigest>| {
             let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
             let slot = digests.as_chunks_mut().0.get_mut(piece.slot());
             // A file that is shorter now has changed, which the second look finds out.
-            if let (Some(slot), Some(digest)) = (slot, digest) {
+            if let (Some(slot), Some(PieceDigest(digest))) = (slot, digest) {
                 *slot = digest;
             }
         };
@@ -159,9 +152,9 @@ impl Gathered {
 
     /// Makes sure that every file is what it was.
     fn look_again(&self, layout: &Layout) -> Result<(), StorageError> {
-        let found = check::survey(&self.folder, layout)?;
-        let is_as_before = |before: &Found, now: &Option<Found>| {
-            let form = |found: &Found| (found.length, found.modified, found.identity);
+        let found = survey::look(&self.folder, layout)?;
+        let is_as_before = |before: &FileStat, now: &Option<FileStat>| {
+            let form = |found: &FileStat| (found.length, found.modified, found.identity);
             now.as_ref().is_some_and(|now| form(now) == form(before))
         };
         let mut pairs = self.files.iter().zip(&found);
@@ -174,9 +167,9 @@ impl Gathered {
 
 /// A walk through a folder and all below it.
 struct Walk<'a> {
-    folder: &'a Folder,
+    folder: &'a RootFolder,
     without: Option<(u64, u64)>,
-    files: Vec<(String, Found)>,
+    files: Vec<(String, FileStat)>,
     left_out: Vec<(PathBuf, &'static str)>,
     path_bytes: usize,
 }
@@ -195,13 +188,13 @@ impl Walk<'_> {
                 self.count(&path)?;
                 is_empty = false;
                 match node {
-                    Node::Folder => left.push(path),
-                    Node::File(found) if self.without != Some(found.identity) => {
+                    FolderEntry::Folder => left.push(path),
+                    FolderEntry::File(found) if self.without != Some(found.identity) => {
                         self.files.push((path, found));
                     }
-                    Node::File(_) => self.leave_out(&path, "the torrent itself"),
-                    Node::Link => self.leave_out(&path, "a symbolic link"),
-                    Node::Other => self.leave_out(&path, "a device, a pipe or a socket"),
+                    FolderEntry::File(_) => self.leave_out(&path, "the torrent itself"),
+                    FolderEntry::Link => self.leave_out(&path, "a symbolic link"),
+                    FolderEntry::Other => self.leave_out(&path, "a device, a pipe or a socket"),
                 }
                 Ok(())
             })?;
@@ -218,13 +211,13 @@ impl Walk<'_> {
 
     fn count(&mut self, path: &str) -> Result<(), StorageError> {
         self.path_bytes = self.path_bytes.saturating_add(path.len());
-        if path.len() > PATH_LIMIT {
+        if path.len() > MAX_PATH_BYTES {
             return Err(unfit(
                 &self.folder.join(Path::new(path)),
                 "its path is longer than any system takes",
             ));
         }
-        if self.path_bytes > PATH_BYTES_LIMIT {
+        if self.path_bytes > MAX_ALL_PATHS_BYTES {
             return Err(unfit(self.folder.path(), "its files have paths of more than 64 MiB together"));
         }
         Ok(())

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::check;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
-use super::file_pool::Pool;
-use super::folder::{Access, Folder, Found};
-use super::layout::{Entry, Layout, Slice};
+use super::file_pool::FilePool;
+use super::folder::{Access, FileStat, RootFolder};
+use super::layout::{FileEntry, Layout, Slice};
 use super::served_pieces::ServedPieces;
 use super::space;
+use super::survey;
 
 /// How often a write makes sure that the file still stands where the user expects it. A folder that
 /// is removed in the middle should not cost hours of downloading into nowhere.
@@ -30,11 +30,11 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const MANY_FILES: usize = 64;
 
 /// The files of one download.
-pub(super) struct Files {
-    folder: Arc<Folder>,
+pub(super) struct PayloadFiles {
+    folder: Arc<RootFolder>,
     layout: Arc<Layout>,
-    states: Vec<State>,
-    pool: Pool,
+    states: Vec<FileOnDisk>,
+    pool: FilePool,
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
     looked: Instant,
@@ -42,7 +42,7 @@ pub(super) struct Files {
 
 /// What we know of a file on the disk.
 #[derive(Clone, Copy, Default)]
-struct State {
+struct FileOnDisk {
     /// Bytes that it has at least. `None` where it does not exist.
     length: Option<u64>,
     /// Its bytes may not be on the disk yet.
@@ -51,30 +51,29 @@ struct State {
     unnamed: bool,
 }
 
-impl Files {
+impl PayloadFiles {
     /// The files as they were found. Those of an unfinished run (`unsynced`) may still be on their
     /// way to the disk.
     pub fn new(
-        folder: Arc<Folder>,
-        layout: Arc<Layout>,
-        found: &[Option<Found>],
+        served_pieces: Arc<ServedPieces>,
+        found: &[Option<FileStat>],
         guards: Guards,
         unsynced: bool,
-        served_pieces: Arc<ServedPieces>,
         open_files: usize,
-    ) -> Files {
-        let state = |found: &Option<Found>| State {
+    ) -> PayloadFiles {
+        let state = |found: &Option<FileStat>| FileOnDisk {
             length: found.map(|found| found.length),
             unsynced: unsynced && found.is_some(),
             unnamed: unsynced && found.is_some(),
         };
         let states = found.iter().map(state).collect();
-        let pool = Pool::new(open_files);
-        Files { folder, layout, states, pool, served_pieces, guards, looked: Instant::now() }
+        let pool = FilePool::new(open_files);
+        let (folder, layout) = (Arc::clone(served_pieces.folder()), Arc::clone(served_pieces.layout()));
+        PayloadFiles { folder, layout, states, pool, served_pieces, guards, looked: Instant::now() }
     }
 
     /// The folder that they are in.
-    pub fn folder(&self) -> &Folder {
+    pub fn folder(&self) -> &RootFolder {
         &self.folder
     }
 
@@ -86,11 +85,6 @@ impl Files {
     /// What of them may be sent to others.
     pub fn served_pieces(&self) -> &Arc<ServedPieces> {
         &self.served_pieces
-    }
-
-    /// How many files are open.
-    pub fn open_count(&self) -> usize {
-        self.pool.count()
     }
 
     /// Whether nothing was written or created.
@@ -156,7 +150,7 @@ impl Files {
     }
 
     /// Makes sure that every file is there and has its length, and brings all that was written to
-    /// the disk. Files of no bytes are created, those with bytes past their end are cut. A file that is not
+    /// the disk. PayloadFiles of no bytes are created, those with bytes past their end are cut. A file that is not
     /// selected keeps the form that the pieces it shares have given it.
     ///
     /// # Errors
@@ -164,7 +158,7 @@ impl Files {
     /// [`StorageError::Vanished`] where something that we wrote is not where it belongs.
     pub fn finish(&mut self) -> Result<(), StorageError> {
         self.look_at_folder()?;
-        let found = check::survey(&self.folder, &self.layout)?;
+        let found = survey::look(&self.folder, &self.layout)?;
         if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
             self.folder.sync_all();
         }
@@ -176,7 +170,9 @@ impl Files {
     }
 
     fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<(), StorageError> {
-        let Some(&Entry { length, padding: false, .. }) = self.layout.entry(number) else { return Ok(()) };
+        let Some(&FileEntry { length, padding: false, .. }) = self.layout.entry(number) else {
+            return Ok(());
+        };
         let selected = self.layout.is_selected(number);
         let state = self.states.get(number).copied().unwrap_or_default();
         match found {
@@ -192,7 +188,7 @@ impl Files {
                 self.served_pieces.written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
                 if let Some(state) = self.states.get_mut(number) {
-                    *state = State { length: Some(length), unsynced: true, ..*state };
+                    *state = FileOnDisk { length: Some(length), unsynced: true, ..*state };
                 }
             }
             Some(found) if found == length => {}
@@ -241,7 +237,7 @@ impl Files {
             }
         });
         if opened.is_ok() && known.is_none() {
-            *state = State { length: Some(0), unsynced: true, unnamed: true };
+            *state = FileOnDisk { length: Some(0), unsynced: true, unnamed: true };
         }
         opened.map_err(|error| {
             let path = folder.join(&entry.path);

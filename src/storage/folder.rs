@@ -19,14 +19,14 @@ use rustix::io::Errno;
 use super::error::{Action, StorageError};
 
 /// The output folder, held open.
-pub(super) struct Folder {
+pub(super) struct RootFolder {
     path: PathBuf,
     handle: OwnedFd,
 }
 
 /// What stands under the name of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FileStat {
     /// Bytes in it.
     pub length: u64,
     /// Bytes that it takes on the disk: less where it has holes.
@@ -39,9 +39,9 @@ pub(super) struct Found {
 
 /// What stands in a folder under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Node {
+pub(super) enum FolderEntry {
     /// An ordinary file.
-    File(Found),
+    File(FileStat),
     /// A folder.
     Folder,
     /// A symbolic link.
@@ -62,17 +62,17 @@ pub(super) enum Access {
 }
 
 /// The folder that a path leads to, and the name in it.
-struct Place<'a> {
+struct NameInFolder<'a> {
     folder: Option<OwnedFd>,
     name: &'a OsStr,
 }
 
-impl Folder {
+impl RootFolder {
     /// Opens the folder. `None` where it does not exist.
-    pub fn open(path: &Path) -> io::Result<Option<Folder>> {
+    pub fn open(path: &Path) -> io::Result<Option<RootFolder>> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match rustix::fs::open(path, folder_flags(), Mode::empty()) {
-            Ok(handle) => Ok(Some(Folder { path: path.to_owned(), handle })),
+            Ok(handle) => Ok(Some(RootFolder { path: path.to_owned(), handle })),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -118,7 +118,7 @@ impl Folder {
     }
 
     /// What is known of an open file now.
-    pub fn look_at(file: &File) -> io::Result<Found> {
+    pub fn look_at(file: &File) -> io::Result<FileStat> {
         ordinary(&rustix::fs::fstat(file)?)
     }
 
@@ -153,7 +153,7 @@ impl Folder {
     pub fn list(
         &self,
         path: &Path,
-        each: &mut dyn FnMut(&OsStr, Node) -> Result<(), StorageError>,
+        each: &mut dyn FnMut(&OsStr, FolderEntry) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
         let failed =
             |action, path: &Path, error: Errno| StorageError::from_io(action, self.join(path), error.into());
@@ -173,10 +173,10 @@ impl Folder {
             let stat = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW);
             let stat = stat.map_err(|error| failed(Action::Open, &path.join(name), error))?;
             let node = match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => Node::File(found(&stat)),
-                FileType::Directory => Node::Folder,
-                FileType::Symlink => Node::Link,
-                _ => Node::Other,
+                FileType::RegularFile => FolderEntry::File(found(&stat)),
+                FileType::Directory => FolderEntry::Folder,
+                FileType::Symlink => FolderEntry::Link,
+                _ => FolderEntry::Other,
             };
             each(name, node)?;
         }
@@ -191,37 +191,37 @@ impl Folder {
     }
 
     /// Walks to the folder that holds the last element of the path.
-    fn place<'a>(&self, path: &'a Path, create: bool) -> io::Result<Place<'a>> {
+    fn place<'a>(&self, path: &'a Path, create: bool) -> io::Result<NameInFolder<'a>> {
         let name = path.file_name().ok_or(Errno::INVAL)?;
         let mut folder: Option<OwnedFd> = None;
         for element in path.parent().into_iter().flat_map(Path::components) {
             let at = folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd);
             folder = Some(enter(at, element, create)?);
         }
-        Ok(Place { folder, name })
+        Ok(NameInFolder { folder, name })
     }
 
-    fn at<'a>(&'a self, place: &'a Place<'_>) -> BorrowedFd<'a> {
+    fn at<'a>(&'a self, place: &'a NameInFolder<'_>) -> BorrowedFd<'a> {
         place.folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd)
     }
 
-    fn stat(&self, place: &Place<'_>) -> io::Result<Stat> {
+    fn stat(&self, place: &NameInFolder<'_>) -> io::Result<Stat> {
         Ok(rustix::fs::statat(self.at(place), place.name, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 }
 
 /// Looks at many files one after the other, and enters the folder that several share only once.
-pub(super) struct Search<'a> {
-    folder: &'a Folder,
+pub(super) struct FileSearch<'a> {
+    folder: &'a RootFolder,
     parent: PathBuf,
     handle: Option<OwnedFd>,
     missing: Option<PathBuf>,
 }
 
-impl<'a> Search<'a> {
+impl<'a> FileSearch<'a> {
     /// A search below the folder.
-    pub fn new(folder: &'a Folder) -> Search<'a> {
-        Search { folder, parent: PathBuf::new(), handle: None, missing: None }
+    pub fn new(folder: &'a RootFolder) -> FileSearch<'a> {
+        FileSearch { folder, parent: PathBuf::new(), handle: None, missing: None }
     }
 
     /// What stands under the path. `None` where nothing does.
@@ -230,7 +230,7 @@ impl<'a> Search<'a> {
     ///
     /// Where something stands there that is no ordinary file, or on the way to it something that is
     /// no folder, symbolic links included.
-    pub fn find(&mut self, path: &Path) -> io::Result<Option<Found>> {
+    pub fn find(&mut self, path: &Path) -> io::Result<Option<FileStat>> {
         if self.missing.as_ref().is_some_and(|missing| path.starts_with(missing)) {
             return Ok(None);
         }
@@ -294,7 +294,7 @@ fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<Own
 }
 
 /// What is known of an ordinary file; an error that says what it is where it is none.
-fn ordinary(stat: &Stat) -> io::Result<Found> {
+fn ordinary(stat: &Stat) -> io::Result<FileStat> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Ok(found(stat)),
         FileType::Directory => Err(Errno::ISDIR.into()),
@@ -303,8 +303,8 @@ fn ordinary(stat: &Stat) -> io::Result<Found> {
     }
 }
 
-fn found(stat: &Stat) -> Found {
-    Found {
+fn found(stat: &Stat) -> FileStat {
+    FileStat {
         length: number(stat.st_size),
         // The unit of this count is 512 bytes, whatever the file system's own block is.
         allocated: number(stat.st_blocks).saturating_mul(512),
@@ -313,7 +313,7 @@ fn found(stat: &Stat) -> Found {
     }
 }
 
-/// The [`Found::identity`] of what stands under a path, where an ordinary file does.
+/// The [`FileStat::identity`] of what stands under a path, where an ordinary file does.
 pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     ordinary(&rustix::fs::lstat(path).ok()?).ok().map(|found| found.identity)
 }

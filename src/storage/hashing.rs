@@ -16,10 +16,10 @@ use std::thread::{self, Builder};
 use sha1::{Digest, Sha1};
 
 use super::error::{Action, StorageError};
-use super::folder::{Access, Folder};
+use super::folder::{Access, RootFolder};
 use super::layout::{Layout, Slice};
 use super::sha1_pair::{self, Lane};
-use crate::piece::{Bitfield, PieceIndex};
+use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 
 /// Hears how many bytes of how many are hashed, from any of the threads; false stops the work.
 ///
@@ -28,7 +28,7 @@ pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
 
 /// Hears the SHA-1 of each piece, in no order and from any of the threads. `None` where a file turned
 /// out to be shorter than the layout says.
-pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<[u8; 20]>) + Sync + 'a;
+pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<PieceDigest>) + Sync + 'a;
 
 /// Bytes between two reports, and about what a thread takes at once, so that it reads in a row.
 const STRIDE: u64 = 4 << 20;
@@ -41,7 +41,7 @@ const MAX_THREADS: usize = 16;
 ///
 /// A file that cannot be opened or read, and [`StorageError::Cancelled`] where `watch` says so.
 pub(super) fn hash(
-    folder: &Folder,
+    folder: &RootFolder,
     layout: &Layout,
     wanted: &Bitfield,
     hear: &Hear<'_>,
@@ -51,7 +51,7 @@ pub(super) fn hash(
     let geometry = layout.geometry();
     let lengths = wanted.iter(geometry).map(|piece| u64::from(geometry.length(piece)));
     let total = lengths.sum();
-    let job = Job {
+    let job = HashJob {
         folder,
         layout,
         wanted,
@@ -67,8 +67,8 @@ pub(super) fn hash(
 }
 
 /// What the threads share.
-struct Job<'a> {
-    folder: &'a Folder,
+struct HashJob<'a> {
+    folder: &'a RootFolder,
     layout: &'a Layout,
     wanted: &'a Bitfield,
     hear: &'a Hear<'a>,
@@ -76,22 +76,22 @@ struct Job<'a> {
     total: u64,
     /// Pieces that a thread takes at once.
     run: u64,
-    progress: Mutex<Progress>,
+    progress: Mutex<HashProgress>,
     stop: AtomicBool,
     /// The digest of a whole piece of zeros, once somebody needed it.
-    zeros: OnceLock<[u8; 20]>,
+    zeros: OnceLock<PieceDigest>,
 }
 
 /// How far the threads are. Behind a lock, as 64-bit atomics do not exist on every 32-bit host.
 #[derive(Default)]
-struct Progress {
+struct HashProgress {
     /// The first piece that nobody took yet.
     next: u64,
     /// Bytes hashed and reported.
     done: u64,
 }
 
-impl Job<'_> {
+impl HashJob<'_> {
     fn run_threads(&self, open_files: usize) -> Result<(), StorageError> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let runs = u64::from(self.wanted.count()).div_ceil(self.run);
@@ -137,7 +137,7 @@ impl Job<'_> {
         StorageError::from_io(action, path.unwrap_or_default(), error)
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, HashProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -149,7 +149,7 @@ impl Job<'_> {
 
 /// One of the threads.
 struct Hasher<'a> {
-    job: &'a Job<'a>,
+    job: &'a HashJob<'a>,
     lanes: [(Lane, Option<Reader>); 2],
     /// What is left of the pieces that it took last, by their numbers.
     run: Range<u64>,
@@ -167,7 +167,7 @@ struct Reader {
 }
 
 impl<'a> Hasher<'a> {
-    fn new(job: &'a Job<'a>) -> Hasher<'a> {
+    fn new(job: &'a HashJob<'a>) -> Hasher<'a> {
         let lane = || (Lane::new(), None);
         Hasher { job, lanes: [lane(), lane()], run: 0..0, unreported: 0 }
     }
@@ -261,7 +261,7 @@ impl<'a> Hasher<'a> {
     }
 
     /// The digest of as many zeros as the piece has bytes. Only the last piece can be shorter.
-    fn digest_of_zeros(&mut self, piece: PieceIndex) -> Result<[u8; 20], StorageError> {
+    fn digest_of_zeros(&mut self, piece: PieceIndex) -> Result<PieceDigest, StorageError> {
         let geometry = self.job.layout.geometry();
         let whole = geometry.length(piece) == geometry.piece_length();
         if let (true, Some(known)) = (whole, self.job.zeros.get()) {
@@ -272,7 +272,7 @@ impl<'a> Hasher<'a> {
         let unreported = self.unreported;
         self.hash_zeros(&mut hash, u64::from(geometry.length(piece)))?;
         self.unreported = unreported;
-        let digest = hash.finalize().into();
+        let digest = PieceDigest::from(hash);
         Ok(if whole { *self.job.zeros.get_or_init(|| digest) } else { digest })
     }
 
@@ -300,7 +300,7 @@ impl Reader {
     /// The reader of this file, which takes the place of another one's.
     fn of<'r>(
         place: &'r mut Option<Reader>,
-        job: &Job<'_>,
+        job: &HashJob<'_>,
         number: usize,
     ) -> Result<&'r mut Reader, StorageError> {
         if place.as_ref().is_none_or(|reader| reader.number != number) {
@@ -317,7 +317,7 @@ impl Reader {
     }
 
     /// Reads from where the slice starts. False where the file ends before the buffer is full.
-    fn read(&self, job: &Job<'_>, slice: &Slice, buffer: &mut [u8]) -> Result<bool, StorageError> {
+    fn read(&self, job: &HashJob<'_>, slice: &Slice, buffer: &mut [u8]) -> Result<bool, StorageError> {
         let Some(file) = &self.file else { return Ok(false) };
         match file.read_exact_at(buffer, slice.offset) {
             Ok(()) => Ok(true),

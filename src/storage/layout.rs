@@ -14,13 +14,13 @@ use crate::piece::{Bitfield, Geometry, PieceIndex};
 
 /// The files of a torrent in the order of the payload, without a gap. Fixed from the start.
 pub(super) struct Layout {
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
     geometry: Geometry,
     selection: Option<Selection>,
 }
 
 /// One file of the layout.
-pub(super) struct Entry {
+pub(super) struct FileEntry {
     /// Where it lies below the output folder.
     pub path: Box<Path>,
     /// Where it starts in the payload, in bytes.
@@ -31,7 +31,7 @@ pub(super) struct Entry {
     pub padding: bool,
 }
 
-impl Entry {
+impl FileEntry {
     /// Whether bytes of the payload are stored in it.
     pub fn has_data(&self) -> bool {
         !self.padding && self.length > 0
@@ -68,7 +68,7 @@ impl Layout {
             }
             end = end.checked_add(file.length)?;
             let path = file.path.as_path().into();
-            entries.push(Entry { path, offset: file.offset, length: file.length, padding: file.padding });
+            entries.push(FileEntry { path, offset: file.offset, length: file.length, padding: file.padding });
         }
         (end == geometry.total_size()).then_some(Layout { entries, geometry, selection: None })
     }
@@ -91,7 +91,7 @@ impl Layout {
     /// How many bytes of the file with this number are to be written.
     pub fn bytes_written(&self, file: usize) -> u64 {
         match (self.entry(file), &self.selection) {
-            (None | Some(Entry { padding: true, .. }), _) => 0,
+            (None | Some(FileEntry { padding: true, .. }), _) => 0,
             (Some(entry), Some(selection)) if !selection.has(file) => self
                 .pieces(entry.range())
                 .filter(|piece| selection.pieces().has(*piece))
@@ -111,12 +111,12 @@ impl Layout {
     }
 
     /// Every file, in order.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[FileEntry] {
         &self.entries
     }
 
     /// The file with this number.
-    pub fn entry(&self, file: usize) -> Option<&Entry> {
+    pub fn entry(&self, file: usize) -> Option<&FileEntry> {
         self.entries.get(file)
     }
 
@@ -159,28 +159,30 @@ impl Layout {
 }
 
 #[cfg(test)]
+impl Layout {
+    /// Files of these lengths, one after the other. A negative one is padding.
+    pub(super) fn of_lengths(lengths: &[i64], piece_length: u32) -> Layout {
+        let files = files_of_lengths(lengths);
+        let end = files.last().map_or(0, |last| last.offset + last.length);
+        Layout::new(&files, Geometry::new(end, piece_length).unwrap()).unwrap()
+    }
+}
+
+/// The files of [`Layout::of_lengths`].
+#[cfg(test)]
+pub(super) fn files_of_lengths(lengths: &[i64]) -> Vec<metainfo::File> {
+    let mut offset = 0;
+    let file = |(number, length): (usize, &i64)| {
+        let (path, start, padding) = (number.to_string().into(), offset, *length < 0);
+        offset += length.unsigned_abs();
+        metainfo::File { path, offset: start, length: length.unsigned_abs(), padding }
+    };
+    lengths.iter().enumerate().map(file).collect()
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Files of these lengths, one after the other. Those under a negative sign are padding.
-    fn layout(lengths: &[i64], piece_length: u32) -> Layout {
-        let mut offset = 0;
-        let files: Vec<metainfo::File> = lengths
-            .iter()
-            .enumerate()
-            .map(|(number, length)| {
-                let file = metainfo::File {
-                    path: number.to_string().into(),
-                    offset,
-                    length: length.unsigned_abs(),
-                    padding: *length < 0,
-                };
-                offset += file.length;
-                file
-            })
-            .collect();
-        Layout::new(&files, Geometry::new(offset, piece_length).unwrap()).unwrap()
-    }
 
     fn parts(layout: &Layout, piece: u32) -> Vec<(usize, u64, u64, bool)> {
         let piece = layout.geometry().piece(piece).unwrap();
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_piece_is_split_where_its_files_meet() {
-        let files = layout(&[5, 0, 0, 1, 10, -4, 3], 8);
+        let files = Layout::of_lengths(&[5, 0, 0, 1, 10, -4, 3], 8);
         assert_eq!(parts(&files, 0), [(0, 0, 5, false), (3, 0, 1, false), (4, 0, 2, false)]);
         assert_eq!(parts(&files, 1), [(4, 2, 8, false)]);
         assert_eq!(parts(&files, 2), [(5, 0, 4, true), (6, 0, 3, false)]);
@@ -198,7 +200,7 @@ mod tests {
     #[test]
     fn every_cut_covers_every_byte_once() {
         for piece_length in 1..30 {
-            let files = layout(&[0, 5, 0, 1, 10, -4, 3, 0], piece_length);
+            let files = Layout::of_lengths(&[0, 5, 0, 1, 10, -4, 3, 0], piece_length);
             let mut seen = [0u64; 8];
             for piece in files.geometry().pieces() {
                 let mut length = 0;
@@ -215,9 +217,9 @@ mod tests {
 
     #[test]
     fn a_piece_may_cover_a_hundred_thousand_files() {
-        let files = layout(&vec![1; 100_000], 100_000);
+        let files = Layout::of_lengths(&vec![1; 100_000], 100_000);
         assert_eq!(parts(&files, 0).len(), 100_000);
-        let files = layout(&vec![1; 100_000], 7);
+        let files = Layout::of_lengths(&vec![1; 100_000], 7);
         assert_eq!(
             parts(&files, 14_285),
             [
@@ -232,14 +234,14 @@ mod tests {
 
     #[test]
     fn offsets_past_four_gigabytes_are_kept() {
-        let files = layout(&[1 << 40, 1 << 40], 1 << 30);
+        let files = Layout::of_lengths(&[1 << 40, 1 << 40], 1 << 30);
         assert_eq!(parts(&files, 1023), [(0, (1 << 40) - (1 << 30), 1 << 30, false)]);
         assert_eq!(parts(&files, 1024), [(1, 0, 1 << 30, false)]);
     }
 
     #[test]
     fn a_range_names_the_pieces_that_it_touches() {
-        let files = layout(&[100], 8);
+        let files = Layout::of_lengths(&[100], 8);
         let numbers = |range| files.pieces(range).map(PieceIndex::get).collect::<Vec<u32>>();
         assert_eq!(numbers(0..1), [0]);
         assert_eq!(numbers(7..8), [0]);

@@ -26,7 +26,7 @@ use rustix::io::Errno;
 
 use super::claim::Guards;
 use super::error::{Action, StorageError};
-use super::folder::{Access, Folder};
+use super::folder::{Access, RootFolder};
 
 const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to go on.";
 const HASH: &str = "info-hash ";
@@ -73,7 +73,7 @@ impl Marker {
     /// # Errors
     ///
     /// [`StorageError::Busy`] where another process holds it.
-    pub fn read(&mut self, folder: &Folder, files: usize) -> Result<Option<Guards>, StorageError> {
+    pub fn read(&mut self, folder: &RootFolder, files: usize) -> Result<Option<Guards>, StorageError> {
         // What is no ordinary file or cannot be opened cannot have been written by us either.
         let Ok(mut file) = folder.open_file(&self.path, Access::Read) else { return Ok(None) };
         self.lock(folder, &file)?;
@@ -86,7 +86,7 @@ impl Marker {
 
     /// Writes the marker and brings it to the disk, so that not even a power failure leaves a
     /// download of ours without it.
-    pub fn write(&mut self, folder: &Folder, guards: &Guards) -> Result<(), StorageError> {
+    pub fn write(&mut self, folder: &RootFolder, guards: &Guards) -> Result<(), StorageError> {
         let failed = |action| {
             let path = folder.join(&self.path);
             move |error: io::Error| StorageError::from_io(action, path, error)
@@ -115,7 +115,7 @@ impl Marker {
     }
 
     /// Removes the marker, where there is one.
-    pub fn remove(&mut self, folder: &Folder) -> Result<(), StorageError> {
+    pub fn remove(&mut self, folder: &RootFolder) -> Result<(), StorageError> {
         self.file = None;
         match folder.remove(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -125,7 +125,7 @@ impl Marker {
         }
     }
 
-    fn lock(&self, folder: &Folder, file: &File) -> Result<(), StorageError> {
+    fn lock(&self, folder: &RootFolder, file: &File) -> Result<(), StorageError> {
         match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
             Err(Errno::WOULDBLOCK) => Err(StorageError::Busy { path: folder.join(&self.path) }),
             // A file system without locks is no reason not to download.

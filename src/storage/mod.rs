@@ -1,19 +1,19 @@
 //! The payload on the disk: where it goes, what of it is there already, and when it is safe.
 //!
-//! [`Storage::open`] runs before the download: it looks at what the output folder holds, keeps what
-//! verifies (`check`) and refuses to touch what is not the torrent's (`claim`, `marker`). Then
-//! the writer thread owns the [`Storage`] and gives it verified pieces, and nothing else: what was
-//! not verified is never on the disk, so a download can be stopped at any moment by any means and
-//! goes on from there. [`Storage::finish`] makes it durable.
+//! [`Storage::open`] runs before the download. It finds out what the output folder holds and which pieces
+//! of it verify (`survey`), decides what may be done with it (`plan`, which refuses to touch what is not
+//! the torrent's: see `claim` and `marker`), and prepares the folder. Then the writer thread owns the
+//! [`Storage`] and gives it verified pieces, and nothing else. What was not verified is never on the disk,
+//! so a download can be stopped at any moment by any means and goes on from there. [`Storage::finish`]
+//! makes it durable.
 //!
 //! [`fn@examine`] only looks, and changes nothing. [`gather`] and [`Gathered::digests`] are the way from
 //! files to a new torrent.
 //!
-//! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name,
-//! `pool` bounds the open files, `files` puts the three together, and `space` counts the room. What is
-//! on the disk is sent to others out of the [`ServedPieces`].
+//! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
+//! bounds the open files, `files` puts the three together, and `space` measures the free space. Peers get
+//! what is on the disk from [`ServedPieces`].
 
-mod check;
 mod claim;
 mod create_scan;
 mod error;
@@ -23,10 +23,12 @@ mod folder;
 mod hashing;
 mod layout;
 mod marker;
+mod plan;
 mod selection;
 mod served_pieces;
 mod sha1_pair;
 mod space;
+mod survey;
 mod verify;
 pub mod writer;
 
@@ -35,23 +37,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use check::Digests;
 pub use create_scan::{Gathered, gather, name};
 pub use error::{Shortage, StorageError};
 pub use hashing::Watch;
 pub use selection::Selection;
-pub use served_pieces::{Part, ServedPieces};
+pub use served_pieces::{BlockPart, ServedPieces};
+pub use survey::Digests;
 pub use verify::{Examined, ExaminedFile, FileState, examine};
 
 use crate::metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use check::Checked;
 use claim::Guards;
 use error::Action;
-use files::Files;
-use folder::Folder;
+use files::PayloadFiles;
+use folder::RootFolder;
 use layout::Layout;
 use marker::Marker;
+use plan::Situation;
+use survey::Survey;
 
 /// What the storage has to know of a torrent.
 #[derive(Clone, Copy)]
@@ -66,15 +69,14 @@ pub struct Payload<'a> {
     pub geometry: Geometry,
     /// The SHA-1 of each piece.
     pub digests: &'a Digests<'a>,
-    /// What of it is to be fetched, where that is not all. To look at what is there, it does not count.
+    /// What of it is to be fetched, where that is not all. An examination ignores it.
     pub selection: Option<&'a Selection>,
 }
 
-/// When the disk's room is taken.
+/// When the payload takes its room on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Allocate {
-    /// As pieces arrive. What was not downloaded takes no room where the file system can leave it
-    /// out.
+    /// As pieces arrive. What was not downloaded takes no room, where the file system can have holes in files.
     #[default]
     Sparse,
     /// All of it before the download.
@@ -84,11 +86,11 @@ pub enum Allocate {
 /// What the user may choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// When the disk's room is taken.
+    /// When the payload takes its room on the disk.
     pub allocate: Allocate,
     /// Existing files that are not what the torrent holds are replaced.
     pub overwrite: bool,
-    /// How many files may be open at once, at least one. A few more are open for moments.
+    /// How many files may be open at once, at least one. A few more are open for a moment at a time.
     pub open_files: usize,
 }
 
@@ -98,14 +100,14 @@ impl Default for Options {
     }
 }
 
-/// The payload of one torrent on the disk. Dropped before [`Storage::finish`], it leaves all that is
-/// verified, and the marker by which the next run knows it.
+/// The payload of one torrent on the disk. If it is dropped before [`Storage::finish`], all that is
+/// verified stays, with the marker by which the next run recognises it.
 pub struct Storage {
-    files: Files,
+    files: PayloadFiles,
     marker: Marker,
     /// The marker stands beside the download.
     marked: bool,
-    /// What it remembers.
+    /// What the marker remembers.
     guards: Guards,
     /// The marker was not there before this run.
     newly_marked: bool,
@@ -118,102 +120,62 @@ impl Storage {
     /// Opens the payload below the folder `root`, which is created where it does not exist, and
     /// says which pieces are there already; of a selection, which of its pieces.
     ///
-    /// `watch` hears of the check of what is there, and may stop it.
+    /// `watch` hears of the progress of the survey, and may stop it.
     ///
     /// # Errors
     ///
     /// [`StorageError::Exists`] where a file has the right name and foreign content,
     /// [`StorageError::NoRoom`] where all room is to be taken and there is not enough,
     /// [`StorageError::Busy`] where another run is at it, and what the system refuses. Nothing is
-    /// changed in these cases, but that the folder and the marker may have been created.
+    /// changed in these cases, except that the folder and the marker may have been created.
     pub fn open(
         root: &Path,
         payload: &Payload<'_>,
         options: Options,
         watch: &Watch<'_>,
     ) -> Result<(Storage, Bitfield), StorageError> {
-        let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
-        layout.select(payload.selection.cloned());
-        // A payload that could write a marker could claim the files of another download.
-        if let Some(entry) = layout.entries().iter().find(|entry| Marker::is_marker(&entry.path)) {
-            let source = io::Error::other("the name is kept for unfinished downloads");
-            return Err(StorageError::Create { path: root.join(&entry.path), source });
-        }
+        let layout = Arc::new(selected_layout(root, payload)?);
         let mut marker = Marker::new(payload.name, payload.info_hash);
-        let mut found = vec![None; layout.entries().len()];
-        let none = || Bitfield::none(payload.geometry.piece_count());
-        let mut checked = Checked { good: none(), bad: none() };
-        let mut own = None;
-
-        let existing = Folder::open(root).map_err(|error| refused(root, error))?;
-        if let Some(folder) = &existing {
-            own = marker.read(folder, layout.entries().len())?;
-            found = check::survey(folder, &layout)?;
-            checked = check::check(folder, &layout, &found, payload.digests, options.open_files, watch)?;
-        }
-        let wanted = layout.wanted().map_or(payload.geometry.piece_count(), Bitfield::count);
-        let complete = checked.good.count() == wanted;
-        let guards = if options.overwrite {
-            Guards::new()
-        } else {
-            let foreign = match &own {
-                Some(guards) => claim::kept_and_too_long(&layout, guards),
-                None => claim::foreign(&layout, &found, &checked),
-            };
-            // What is not selected and shares no piece with what is, is left as it is.
-            let touched = |number: &usize| layout.is_selected(*number) || layout.bytes_written(*number) > 0;
-            let foreign: Vec<usize> = foreign.into_iter().filter(touched).collect();
-            if !foreign.is_empty() {
-                let name =
-                    |number| layout.entry(number).map(|entry| root.join(&entry.path)).unwrap_or_default();
-                return Err(StorageError::exists(foreign.into_iter().map(name)));
-            }
-            match &own {
-                Some(guards) => claim::still_there(guards, &found),
-                None => claim::guards(&layout, &found, &checked),
-            }
+        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?;
+        // Reading the marker locks it, before the survey takes its time.
+        let own = match &folder {
+            Some(folder) => marker.read(folder, layout.entries().len())?,
+            None => None,
         };
-        if let Some((one, other)) = claim::shared(&found).filter(|_| !complete) {
-            let path = |number| layout.entry(number).map(|entry| root.join(&entry.path)).unwrap_or_default();
-            return Err(StorageError::Shared { one: path(one), other: path(other) });
-        }
-        let shortage = space::shortage(root, &layout, &found).filter(|_| !complete);
-        if let (Allocate::Full, Some(shortage)) = (options.allocate, shortage) {
-            return Err(StorageError::NoRoom { path: root.to_owned(), shortage });
-        }
+        let survey = Survey::take(folder.as_ref(), &layout, payload.digests, options.open_files, watch)?;
+        let (own, free) = (own.as_ref(), space::free(root));
+        let situation = Situation { root, layout: &layout, survey: &survey, own, free };
+        let plan = plan::decide(&situation, &options)?;
 
-        let (folder, parents) = match existing {
+        let (allocate, is_ours) = (plan.allocate, own.is_some());
+        let (folder, parents) = match folder {
             Some(folder) => (folder, Vec::new()),
             None => create(root)?,
         };
-        if !complete && own.as_ref() != Some(&guards) {
-            marker.write(&folder, &guards)?;
+        if plan.write_marker {
+            marker.write(&folder, &plan.guards)?;
         }
-        let (folder, layout) = (Arc::new(folder), Arc::new(layout));
-        let (good, open_files) = (checked.good.clone(), options.open_files);
-        let served_pieces =
-            ServedPieces::new(Arc::clone(&folder), Arc::clone(&layout), &found, good, open_files);
+        let Survey { found, good, .. } = survey;
+        let served = ServedPieces::new(Arc::new(folder), layout, &found, good.clone(), options.open_files);
         let mut storage = Storage {
-            files: Files::new(
-                folder,
-                layout,
+            files: PayloadFiles::new(
+                Arc::new(served),
                 &found,
-                guards.clone(),
-                own.is_some(),
-                Arc::new(served_pieces),
-                open_files,
+                plan.guards.clone(),
+                is_ours,
+                options.open_files,
             ),
             marker,
-            guards,
-            marked: !complete || own.is_some(),
-            newly_marked: !complete && own.is_none(),
-            shortage,
+            marked: !plan.is_complete || is_ours,
+            newly_marked: !plan.is_complete && !is_ours,
+            guards: plan.guards,
+            shortage: plan.shortage,
             parents,
         };
-        if options.allocate == Allocate::Full && !complete {
+        if allocate {
             storage.files.allocate(&|| watch(0, 0))?;
         }
-        Ok((storage, checked.good))
+        Ok((storage, good))
     }
 
     /// Writes a piece, which must be verified.
@@ -241,16 +203,16 @@ impl Storage {
         Ok(())
     }
 
-    /// What is on the disk, for those who send it to others. It outlives the storage.
+    /// What is on the disk, for the threads that send it to peers. It outlives the storage.
     pub fn served_pieces(&self) -> Arc<ServedPieces> {
         Arc::clone(self.files.served_pieces())
     }
 
-    /// Ends a download whose every piece is on the disk: gives the files their form, brings them to
+    /// Ends a download when all its pieces are written: gives the files their final lengths, syncs them to
     /// the disk and removes the marker. Success may be reported after this and not before.
     ///
-    /// Of a selection, every piece of it: the marker stays, because there are files with nothing but the
-    /// bytes of a shared piece, and remembers from now on which files are complete and the user's own.
+    /// Of a selection, all its pieces are written. Then the marker stays, because some files hold nothing but
+    /// the bytes of a shared piece. From now on it remembers which files are complete and the user's own.
     ///
     /// Where everything was there and ours to begin with, nothing is changed.
     ///
@@ -260,7 +222,7 @@ impl Storage {
     pub fn finish(&mut self) -> Result<(), StorageError> {
         self.files.finish()?;
         for path in self.parents.drain(..) {
-            // The folder above may be one that we may not open; the payload itself is safe.
+            // We may not be allowed to open the folder above; the payload itself is safe.
             let _ = std::fs::File::open(path).and_then(|folder| folder.sync_all());
         }
         let layout = self.files.layout();
@@ -284,15 +246,10 @@ impl Storage {
         Ok(())
     }
 
-    /// What the rest of the payload needs and the file system does not have, as it was at the start.
-    /// A reason to warn, not to give up: room may be made in time.
+    /// The space that the rest of the payload needs and that the file system did not have at the start.
+    /// A reason to warn, not to give up: the user may free some in time.
     pub fn shortage(&self) -> Option<Shortage> {
         self.shortage
-    }
-
-    /// How many files of the payload are open.
-    pub fn open_files(&self) -> usize {
-        self.files.open_count()
     }
 }
 
@@ -305,8 +262,26 @@ impl Drop for Storage {
     }
 }
 
+/// The layout of what is to be written.
+///
+/// # Errors
+///
+/// The files do not add up, or one of them has a name that is kept for markers: a payload that could write
+/// a marker could claim the files of another download.
+fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, StorageError> {
+    let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
+    layout.select(payload.selection.cloned());
+    match layout.entries().iter().find(|entry| Marker::is_marker(&entry.path)) {
+        Some(entry) => {
+            let source = io::Error::other("the name is kept for unfinished downloads");
+            Err(StorageError::Create { path: root.join(&entry.path), source })
+        }
+        None => Ok(layout),
+    }
+}
+
 /// Creates the output folder. Also returns the folders that got a new one.
-fn create(root: &Path) -> Result<(Folder, Vec<PathBuf>), StorageError> {
+fn create(root: &Path) -> Result<(RootFolder, Vec<PathBuf>), StorageError> {
     let new = root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let parents = new.filter_map(Path::parent);
     let parents = parents
@@ -314,13 +289,13 @@ fn create(root: &Path) -> Result<(Folder, Vec<PathBuf>), StorageError> {
         .collect();
     let failed = |error| StorageError::from_io(Action::Create, root.to_owned(), error);
     std::fs::create_dir_all(root).map_err(failed)?;
-    match Folder::open(root).map_err(|error| refused(root, error))? {
+    match RootFolder::open(root).map_err(|error| refused(root, error))? {
         Some(folder) => Ok((folder, parents)),
         None => Err(StorageError::Vanished { path: root.to_owned() }),
     }
 }
 
-/// The error for an output folder that cannot be entered: what is no folder is in the way of one.
+/// The error for an output folder that cannot be opened. If it is no folder, it is in the way of one.
 fn refused(root: &Path, error: io::Error) -> StorageError {
     let no_folder = error.kind() == io::ErrorKind::NotADirectory;
     StorageError::from_io(if no_folder { Action::Create } else { Action::Open }, root.to_owned(), error)

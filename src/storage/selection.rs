@@ -66,24 +66,16 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::layout::files_of_lengths;
 
-    /// Files of these lengths in pieces of 8 bytes. Those under a negative sign are padding.
-    fn files(lengths: &[i64]) -> (Vec<metainfo::File>, Geometry) {
-        let mut offset = 0;
-        let list = lengths.iter().enumerate().map(|(number, length)| {
-            let (path, start) = (number.to_string().into(), offset);
-            offset += length.unsigned_abs();
-            metainfo::File { path, offset: start, length: length.unsigned_abs(), padding: *length < 0 }
-        });
-        let list = list.collect();
-        (list, Geometry::new(offset, 8).unwrap())
-    }
-
+    /// The selected pieces of files of these lengths in pieces of 8 bytes, and how many bytes of each file
+    /// are written.
     fn selected(lengths: &[i64], numbers: &[RangeInclusive<u32>]) -> Option<(Vec<u32>, Vec<u64>)> {
-        let (files, geometry) = files(lengths);
+        let files = files_of_lengths(lengths);
+        let mut layout = Layout::of_lengths(lengths, 8);
+        let geometry = layout.geometry();
         let selection = Selection::new(numbers, &files, geometry)?;
         let pieces = selection.pieces().iter(geometry).map(|piece| piece.get()).collect();
-        let mut layout = Layout::new(&files, geometry).unwrap();
         layout.select(Some(selection));
         Some((pieces, (0..files.len()).map(|number| layout.bytes_written(number)).collect()))
     }

@@ -13,7 +13,7 @@ use sha1::{Digest, Sha1};
 
 use super::error::StorageError;
 use super::layout::Slice;
-use crate::piece::PieceIndex;
+use crate::piece::{PieceDigest, PieceIndex};
 
 /// Bytes read at once. Two of them, and what the read brings along, stay in the second-level cache
 /// between the read and the hash.
@@ -67,13 +67,13 @@ impl Lane {
     }
 
     /// The piece with its digest, or with `None` where a file was too short, if all of it is hashed.
-    pub fn finish(&mut self) -> Option<(PieceIndex, Option<[u8; 20]>)> {
+    pub fn finish(&mut self) -> Option<(PieceIndex, Option<PieceDigest>)> {
         if !self.unhashed.is_empty() || !self.slices.is_empty() {
             return None;
         }
         let piece = self.piece.take()?;
-        let digest = std::mem::take(&mut self.hash).finalize();
-        Some((piece, (!self.is_short).then(|| digest.into())))
+        let digest = PieceDigest::from(std::mem::take(&mut self.hash));
+        Some((piece, (!self.is_short).then_some(digest)))
     }
 
     /// Fills the buffer where it is used up.
@@ -158,7 +158,7 @@ mod tests {
         (offset.wrapping_add(file as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
     }
 
-    fn expected(lengths: &[i64]) -> [u8; 20] {
+    fn expected(lengths: &[i64]) -> PieceDigest {
         let mut hash = Sha1::new();
         for (file, length) in lengths.iter().enumerate() {
             let bytes: Vec<u8> = (7..7 + length.unsigned_abs())
@@ -166,7 +166,7 @@ mod tests {
                 .collect();
             hash.update(bytes);
         }
-        hash.finalize().into()
+        hash.into()
     }
 
     fn read(slice: &Slice, part: &mut [u8]) -> Result<bool, StorageError> {

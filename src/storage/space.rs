@@ -6,26 +6,25 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::error::Shortage;
-use super::folder::Found;
+use super::folder::FileStat;
 use super::layout::Layout;
 
 /// Bytes that are written at once where the file system cannot allocate.
 const ZEROS: usize = 64 * 1024;
 
-/// What is missing on the file system that `root` is or will be on. `None` where the rest of the
-/// payload fits, or the system does not say.
-pub(super) fn shortage(root: &Path, layout: &Layout, found: &[Option<Found>]) -> Option<Shortage> {
-    let missing = |(number, found): (usize, &Option<Found>)| {
+/// What the rest of the payload needs beyond the bytes that are `free`. `None` where it fits. Pure.
+pub(super) fn shortage(free: u64, layout: &Layout, found: &[Option<FileStat>]) -> Option<Shortage> {
+    let missing = |(number, found): (usize, &Option<FileStat>)| {
         let there = found.map_or(0, |found| found.allocated);
         layout.bytes_written(number).saturating_sub(there)
     };
     let needed = found.iter().enumerate().map(missing).fold(0u64, u64::saturating_add);
-    let free = free(root)?;
     (needed > free).then_some(Shortage { needed, free })
 }
 
-/// Bytes that an ordinary user may still write where the path is, or would be created.
-fn free(root: &Path) -> Option<u64> {
+/// Bytes that an ordinary user may still write where the path is, or would be created. `None` where the
+/// system does not say.
+pub(super) fn free(root: &Path) -> Option<u64> {
     let existing =
         root.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
     let space = existing.into_iter().find_map(|path| rustix::fs::statvfs(path).ok())?;

@@ -1,17 +1,17 @@
-//! Looks at what is there and changes nothing: for `verify`, and for seeding what somebody has.
+//! Examines what is there and changes nothing: for `verify`.
 //!
 //! [`examine`] runs on the thread that calls it, the hashing on those of `hashing`. It creates no
-//! folder and no marker, takes no lock and opens nothing for writing, so that it may look at a
-//! read-only disk, at a running download, and at files that are somebody else's.
+//! folder and no marker, takes no lock and opens nothing for writing. So it can examine a read-only disk, a
+//! running download, and files that belong to another user.
 
 use std::path::Path;
 
-use super::check::{self, Checked};
 use super::claim;
 use super::error::StorageError;
-use super::folder::{Folder, Found};
+use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
-use super::layout::{Entry, Layout};
+use super::layout::{FileEntry, Layout};
+use super::survey::Survey;
 use super::{Payload, refused};
 use crate::piece::Bitfield;
 
@@ -20,10 +20,10 @@ use crate::piece::Bitfield;
 pub struct Examined {
     /// The pieces that are there and verify.
     pub good: Bitfield,
-    /// The pieces whose every byte is there, and that do not verify. What is in neither set is
-    /// missing, in part or as a whole.
+    /// The pieces that are there in full and do not verify. A piece in neither set is missing, in part or as
+    /// a whole.
     pub bad: Bitfield,
-    /// Each file of the payload, in its order, padding included.
+    /// Each file of the payload, in the order of the torrent, padding included.
     pub files: Vec<ExaminedFile>,
 }
 
@@ -38,7 +38,7 @@ impl Examined {
 /// What is there of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExaminedFile {
-    /// How it stands.
+    /// Its state.
     pub state: FileState,
     /// Bytes that are there under its name. `None` where there is no such file, and for padding.
     pub length: Option<u64>,
@@ -48,7 +48,7 @@ pub struct ExaminedFile {
     pub good_pieces: u32,
 }
 
-/// How a file stands.
+/// The state of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileState {
     /// It is there, of the right length, and every piece that touches it verifies.
@@ -61,15 +61,15 @@ pub enum FileState {
     Long,
     /// It has the right length and holds something else.
     Bad,
-    /// It has the right length, but a piece that it shares with another file cannot be verified, for
-    /// which that other file may be to blame.
+    /// It has the right length, but a piece that it shares with another file cannot be verified, and that
+    /// other file may be the cause.
     Unproven,
     /// It is on no disk (BEP 47).
     Padding,
 }
 
-/// Looks at what is below the folder `root` and says what of the payload is there, with at most
-/// `open_files` open files. A folder that does not exist has nothing in it, which is no error.
+/// Says what of the payload is below the folder `root`, with at most `open_files` open files. A folder that
+/// does not exist has nothing in it, which is no error.
 ///
 /// `watch` hears of the progress and may stop it.
 ///
@@ -84,18 +84,14 @@ pub fn examine(
     watch: &Watch<'_>,
 ) -> Result<Examined, StorageError> {
     let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
-    let none = || Bitfield::none(payload.geometry.piece_count());
-    let mut found = vec![None; layout.entries().len()];
-    let mut checked = Checked { good: none(), bad: none() };
-    if let Some(folder) = Folder::open(root).map_err(|error| only_opened(refused(root, error)))? {
-        found = check::survey(&folder, &layout).map_err(only_opened)?;
-        checked = check::check(&folder, &layout, &found, payload.digests, open_files, watch)?;
-    }
-    let files = states(&layout, &found, &checked);
-    Ok(Examined { good: checked.good, bad: checked.bad, files })
+    let folder = RootFolder::open(root).map_err(|error| only_opened(refused(root, error)))?;
+    let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch);
+    let survey = survey.map_err(only_opened)?;
+    let files = states(&layout, &survey);
+    Ok(Examined { good: survey.good, bad: survey.bad, files })
 }
 
-/// Nothing is created here: what would be in the way of that is what cannot be opened.
+/// Nothing is created here: what would stop us from creating a file is reported as what cannot be opened.
 fn only_opened(error: StorageError) -> StorageError {
     match error {
         StorageError::Create { path, source } => StorageError::Open { path, source },
@@ -103,23 +99,23 @@ fn only_opened(error: StorageError) -> StorageError {
     }
 }
 
-fn states(layout: &Layout, found: &[Option<Found>], checked: &Checked) -> Vec<ExaminedFile> {
-    let blamed = claim::blamed(layout, checked);
-    let files = layout.entries().iter().zip(found).zip(blamed);
-    files.map(|((entry, found), blamed)| state(layout, entry, *found, blamed, checked)).collect()
+fn states(layout: &Layout, survey: &Survey) -> Vec<ExaminedFile> {
+    let blamed = claim::blamed(layout, survey);
+    let files = layout.entries().iter().zip(&survey.found).zip(blamed);
+    files.map(|((entry, found), blamed)| state(layout, entry, *found, blamed, &survey.good)).collect()
 }
 
 fn state(
     layout: &Layout,
-    entry: &Entry,
-    found: Option<Found>,
+    entry: &FileEntry,
+    found: Option<FileStat>,
     blamed: bool,
-    checked: &Checked,
+    good: &Bitfield,
 ) -> ExaminedFile {
     let (mut pieces, mut good_pieces) = (0_u32, 0_u32);
     for piece in layout.pieces(entry.range()) {
         pieces = pieces.saturating_add(1);
-        good_pieces = good_pieces.saturating_add(checked.good.has(piece).into());
+        good_pieces = good_pieces.saturating_add(good.has(piece).into());
     }
     let length = found.map(|found| found.length);
     let state = match length {

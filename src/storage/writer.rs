@@ -1,18 +1,19 @@
 //! The writer: the one thread that touches the disk while a download runs.
 //!
-//! Runs on the thread `writer`. It blocks on its channel and then on the disk, and nothing else ever
-//! waits for the disk but the channel, which is bounded: a slow disk stops the readers, not the
-//! memory. Only verified pieces reach it, so nothing unverified is ever on disk.
+//! Runs on the thread `writer`. It blocks on its channel and then on the disk. No other thread ever waits
+//! for the disk, except through this channel, which is bounded: a slow disk holds up the threads that read
+//! from peers, and does not fill the memory. Only verified pieces reach the writer, so nothing unverified is
+//! ever on disk.
 
 use super::{Storage, StorageError};
 use crate::message::{Event, Write};
-use crate::piece::BufferPool;
+use crate::piece::{BufferPool, PieceIndex};
 use crossbeam_channel::{Receiver, Sender};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// Pieces that are written before the coordinator hears of the first of them.
+/// Pieces after the first one that are written before the coordinator hears of any of them.
 const MAX_AT_ONCE: usize = 32;
 
 /// What the writer's thread returns.
@@ -34,10 +35,10 @@ pub fn start(
     alive: Sender<()>,
 ) -> io::Result<JoinHandle<Written>> {
     std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024).spawn(move || {
-        // In the order in which they are let go: the farewell is the last that is heard of us, whatever
-        // happens.
+        // Variables are dropped in reverse order, so the farewell is the last message from this thread,
+        // whatever happens.
         let mut farewell = Farewell { finished: false, events, _alive: alive };
-        // Whoever waits for room in the channel must not wait for ever.
+        // A thread that waits for room in the channel must not wait for ever.
         let orders = orders;
         let written = work(storage, &orders, &farewell.events, &buffers);
         farewell.finished = written.is_ok();
@@ -66,32 +67,40 @@ fn work(
     buffers: &BufferPool,
 ) -> Written {
     while let Ok(first) = orders.recv() {
-        // Small pieces come faster than they are written. What waits is written in one go, so that the
-        // coordinator is woken once for all of it.
+        // Small pieces come faster than they are written. All that wait are written in one go, so that
+        // the coordinator is woken once for all of them.
+        let batch = std::iter::once(first).chain(orders.try_iter().take(MAX_AT_ONCE));
         let mut stored = Vec::new();
-        let mut finish = false;
-        let mut result = Ok(());
-        for order in std::iter::once(first).chain(orders.try_iter().take(MAX_AT_ONCE)) {
-            match order {
-                Write::Finish => finish = true,
-                Write::Piece(piece, bytes) => {
-                    result = storage.write(piece, &bytes);
-                    if result.is_err() {
-                        break;
-                    }
-                    buffers.give(bytes);
-                    stored.push(piece);
-                }
-            }
-        }
+        let told_to_finish = write_batch(&mut storage, batch, buffers, &mut stored);
         if !stored.is_empty() && events.send(Event::Stored(stored)).is_err() {
-            // Nobody counts any more. What is written stays.
+            // The coordinator has ended. What is written stays.
             break;
         }
-        result?;
-        if finish {
+        if told_to_finish? {
             return storage.finish();
         }
     }
     Ok(())
+}
+
+/// Writes the pieces and notes which are `stored`, also where a later one fails. True where one of the
+/// orders was to finish.
+fn write_batch(
+    storage: &mut Storage,
+    batch: impl Iterator<Item = Write>,
+    buffers: &BufferPool,
+    stored: &mut Vec<PieceIndex>,
+) -> Result<bool, StorageError> {
+    let mut told_to_finish = false;
+    for order in batch {
+        match order {
+            Write::Finish => told_to_finish = true,
+            Write::Piece(piece, bytes) => {
+                storage.write(piece, &bytes)?;
+                buffers.give(bytes);
+                stored.push(piece);
+            }
+        }
+    }
+    Ok(told_to_finish)
 }

@@ -12,239 +12,211 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// BEP 6 has a peer name ten or so.
+/// Pieces of an allowed-fast set that are remembered. BEP 6 has a peer name ten or so.
 const MAX_ALLOWED_FAST: usize = 64;
-/// So many bitfields that say nothing new are no accident.
+/// Bitfields that say nothing new, from which on they are no accident.
 const MAX_IDLE_BITFIELDS: u32 = 100;
-/// So many refusals in a row, twice the deepest pipeline, are no accident.
-const MAX_REFUSALS: u32 = 1000;
+/// Rejections in a row, from which on they are no accident: twice the deepest pipeline.
+const MAX_REJECTIONS: u32 = 1000;
 
 impl Coordinator<'_> {
-    /// A peer said something.
-    pub(super) fn heard(&mut self, key: PeerKey, news: Vec<News>) {
-        let now = Instant::now();
-        let (mut refused, mut refused_unchoked) = (false, false);
-        let mut interest_changed = false;
+    /// A peer said something: all that one read brought, in order.
+    pub(super) fn heard(&mut self, key: PeerKey, news: Vec<News>, now: Instant) {
+        let (mut rejected, mut rejected_unchoked) = (false, false);
         for news in news {
             match &news {
                 News::Rejected(_) => {
-                    refused = true;
-                    refused_unchoked |= self.roster.get(key).is_some_and(|peer| peer.unchoked);
+                    rejected = true;
+                    rejected_unchoked |= self.roster.get(key).is_some_and(|peer| !peer.flags.peer_choking);
                 }
-                News::Unchoked => refused = false,
+                News::Unchoked => rejected = false,
                 _ => {}
             }
-            match news {
-                News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
-                News::Verified(piece, liars) => self.piece_verified(piece, &liars),
-                News::Corrupt(assembly, suspects) => self.piece_was_wrong(&assembly, suspects),
-                News::Choked => self.choked(key),
-                News::Unchoked => self.unchoked(key, now),
-                News::Has(piece) => self.has_one_more(key, piece),
-                News::HasThese(pieces) => self.has(key, PeerPieces::Some(pieces)),
-                News::HasTheseToo(pieces) => self.has_these_too(key, &pieces),
-                News::HasAll => self.has(key, PeerPieces::All),
-                News::Rejected(block) => self.rejected(key, block, now),
-                News::AllowedFast(piece) => self.may_ask_while_choked(key, piece),
-                News::Extensions(said) => self.extensions(key, &said),
-                News::DhtNode(port) => self.has_dht_node(key, port),
-                News::Others(others) => self.heard_of_others(key, &others, now),
-                News::Late(block) => self.came_late(key, block),
-                News::Interested(wants) => interest_changed |= self.interested(key, wants),
-            }
+            self.hear(key, news, now);
         }
-        if interest_changed {
-            self.rechoke_soon(now);
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        if rejected_unchoked {
+            peer.download.pipeline.rejected(now);
         }
-        if refused_unchoked && let Some(peer) = self.roster.get_mut(key) {
-            peer.pipeline.refused(now);
-        }
-        if refused {
-            self.leases.let_go(key);
-            // Not at once: what it refused now it would refuse again.
-            if let Some(peer) = self.roster.get_mut(key) {
-                peer.starving = true;
-            }
+        if rejected {
+            // Not at once: what it rejected now it would reject again.
+            peer.download.starving = true;
+            self.requests.release_exclusive(key);
         } else {
             self.fill(key, now);
         }
     }
 
+    fn hear(&mut self, key: PeerKey, news: News, now: Instant) {
+        match news {
+            News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
+            News::Verified(piece, liars) => self.piece_verified(piece, &liars, now),
+            News::Corrupt(assembly, suspects) => self.piece_failed(&assembly, suspects, now),
+            News::Choked => self.choked(key),
+            News::Unchoked => self.unchoked(key, now),
+            News::Has(piece) => self.has_one_more(key, piece, now),
+            News::HasThese(pieces) => self.has(key, PeerPieces::Some(pieces), now),
+            News::HasTheseToo(pieces) => self.has_these_too(key, &pieces, now),
+            News::HasAll => self.has(key, PeerPieces::All, now),
+            News::Rejected(block) => self.rejected(key, block, now),
+            News::AllowedFast(piece) => self.allowed_fast(key, piece),
+            News::Extensions(handshake) => self.extensions(key, &handshake, now),
+            News::DhtNode(port) => self.dht_node(key, port),
+            News::Others(others) => self.heard_pex(key, &others, now),
+            // What comes late is no longer on its way, whichever attempt it was asked for.
+            News::Late(block) => _ = self.requests.rejected(key, block),
+            News::Interested(interested) => self.interested(key, interested, now),
+        }
+    }
+
     fn blocks_came(&mut self, key: PeerKey, span: Span, assembly: &Arc<Assembly>, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
-        peer.pipeline.received(span.count, now);
-        peer.last_block = now;
-        peer.snubs = 0;
-        peer.refusals = 0;
-        if !peer.useful {
-            peer.useful = true;
-            self.candidates.proved(peer.dial.unwrap_or(peer.address));
+        let download = &mut peer.download;
+        download.pipeline.received(span.count, now);
+        download.last_block = now;
+        download.snubs = 0;
+        download.rejections = 0;
+        download.rate.add(span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum());
+        if !std::mem::replace(&mut download.useful, true) {
+            self.dialer.candidates_mut().proved_useful(peer.best_address());
         }
-        let of_an_attempt_that_failed = self.leases.has_another(assembly);
         for block in span.blocks() {
+            let arrival = self.requests.received(key, block, assembly);
             let length = u64::from(self.geometry.block_length(block));
-            self.counters.received += length;
-            if let Some(peer) = self.roster.get_mut(key) {
-                peer.gives.add(length);
-                if !of_an_attempt_that_failed {
-                    peer.strike(block);
-                }
-            }
-            match self.leases.receive(key, block, assembly) {
-                Arrival::Useful { cancel } => {
-                    self.counters.progress = now;
-                    if let Some(other) = cancel {
-                        self.cancel(other, block);
-                    }
-                }
-                Arrival::Useless => self.counters.wasted += length,
+            self.statistics.received(length, matches!(arrival, Arrival::Useful { .. }), now);
+            if let Arrival::Useful { cancel } = arrival {
+                cancel.into_iter().flatten().for_each(|other| self.cancel(other, block));
             }
         }
     }
 
-    fn cancel(&mut self, key: PeerKey, block: Block) {
-        if let Some(peer) = self.roster.get_mut(key)
-            && peer.strike(block)
-        {
+    /// Tells a peer that a request that the table no longer has is of no use.
+    pub(super) fn cancel(&self, key: PeerKey, block: Block) {
+        if let Some(peer) = self.roster.get(key) {
             peer.order(Order::Cancel(vec![block]));
         }
     }
 
-    fn piece_verified(&mut self, piece: PieceIndex, liars: &[PeerKey]) {
+    fn piece_verified(&mut self, piece: PieceIndex, liars: &[PeerKey], now: Instant) {
         if self.pieces.verified(piece) {
-            self.leases.close(piece);
-            self.counters.verified_waiting += 1;
-            self.forget_suspects(piece);
+            self.requests.close(piece);
+            self.statistics.verified();
+            self.bans.verified(piece);
         }
-        self.convict(liars);
+        self.convict(liars, now);
     }
 
     /// Pieces are on disk. Only now do we have them, and only now do peers hear of them.
-    pub(super) fn stored(&mut self, pieces: &[PieceIndex]) {
-        let now = Instant::now();
+    pub(super) fn stored(&mut self, pieces: &[PieceIndex], now: Instant) {
         for piece in pieces {
             if self.pieces.store(*piece) {
-                self.counters.progress = now;
-                self.counters.verified_waiting = self.counters.verified_waiting.saturating_sub(1);
-                self.tell_of(*piece);
+                self.statistics.stored(now);
+                self.tell_have(*piece);
             }
         }
-        self.finish_if_complete();
+        self.finish_if_complete(now);
         // Their memory is free again.
-        self.fill_starving(now);
+        self.fill_hungry(None, now);
     }
 
-    fn tell_of(&mut self, piece: PieceIndex) {
+    fn tell_have(&mut self, piece: PieceIndex) {
         for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
-            // Also where it has the piece itself: a super-seed waits to hear what became of it (BEP 16).
+            // Even if it has the piece itself: a super-seed waits to hear where its piece went (BEP 16).
             if !peer.is_seed() {
-                peer.tell_of(piece);
+                peer.tell_have(piece);
             }
-            if !peer.has.has(piece) {
-                continue;
-            }
-            peer.wanted = peer.wanted.saturating_sub(1);
-            if peer.wanted == 0 && peer.interested {
-                peer.interested = false;
-                peer.order(Order::Interested(false));
+            if peer.pieces.has(piece) {
+                peer.wanted = peer.wanted.saturating_sub(1);
+                if peer.wanted == 0 {
+                    peer.tell_interest();
+                }
             }
         }
     }
 
     fn choked(&mut self, key: PeerKey) {
         let Some(peer) = self.roster.get_mut(key) else { return };
-        peer.unchoked = false;
-        peer.refusals = 0;
-        // With BEP 6 it refuses each request by itself; without, they are all forgotten.
+        peer.flags.peer_choking = true;
+        peer.download.rejections = 0;
+        // With BEP 6 it rejects each request by itself; without, it forgets them all.
         if peer.greeting.is_none_or(|greeting| !greeting.fast) {
-            self.give_back_all(key);
+            self.requests.take_back(key);
         }
-        self.leases.let_go(key);
+        self.requests.release_exclusive(key);
     }
 
     fn unchoked(&mut self, key: PeerKey, now: Instant) {
-        if let Some(peer) = self.roster.get_mut(key) {
-            if peer.in_flight.is_empty() {
-                // What it owes from before is not newer for this.
-                peer.last_block = now;
-            }
-            peer.unchoked = true;
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.flags.peer_choking = false;
+        if self.requests.count(key) == 0 {
+            // An unchoke does not make what it owes from before any newer.
+            peer.download.last_block = now;
         }
     }
 
     fn rejected(&mut self, key: PeerKey, block: Block, now: Instant) {
-        if let Some(peer) = self.roster.get_mut(key)
-            && peer.strike(block)
-        {
-            peer.refusals += 1;
-            if peer.refusals >= MAX_REFUSALS {
-                self.let_go(key, HangUp::RejectsAll);
-                return;
-            }
-            if !peer.unchoked {
-                peer.allowed_fast.retain(|piece| *piece != block.piece);
-            }
-            self.leases.give_back(key, block);
-            self.fill_starving_but(key, now);
-        }
-    }
-
-    /// What came late is not on its way any more, in whichever attempt it was asked for.
-    fn came_late(&mut self, key: PeerKey, block: Block) {
-        if let Some(peer) = self.roster.get_mut(key)
-            && peer.strike(block)
-        {
-            self.leases.give_back(key, block);
-        }
-    }
-
-    /// Whether its interest in what we have is another than before.
-    fn interested(&mut self, key: PeerKey, wants: bool) -> bool {
-        self.roster.get_mut(key).is_some_and(|peer| std::mem::replace(&mut peer.wants_ours, wants) != wants)
-    }
-
-    fn may_ask_while_choked(&mut self, key: PeerKey, piece: PieceIndex) {
-        if let Some(peer) = self.roster.get_mut(key)
-            && peer.allowed_fast.len() < MAX_ALLOWED_FAST
-            && !peer.allowed_fast.contains(&piece)
-        {
-            peer.allowed_fast.push(piece);
-        }
-    }
-
-    fn has(&mut self, key: PeerKey, has: PeerPieces) {
-        let wanted = self.pieces.wanted_of(&has);
-        if let PeerPieces::Some(pieces) = &has {
-            for piece in pieces.iter(self.geometry) {
-                self.pieces.rarity_mut().gained(piece);
-            }
-        }
-        let Some(peer) = self.roster.get_mut(key) else { return };
-        let before = std::mem::replace(&mut peer.has, has);
-        peer.wanted = wanted;
-        self.super_seed_has(key, &before, Instant::now());
-        self.tell_interest(key);
-        self.allow_fast(key);
-        self.part_from_seed(key);
-    }
-
-    /// Costs as much as so many `have`, and may come as often: where it says nothing new, it counts.
-    fn has_these_too(&mut self, key: PeerKey, pieces: &Bitfield) {
-        let Some(peer) = self.roster.get_mut(key) else { return };
-        let new: Vec<PieceIndex> = pieces.iter(self.geometry).filter(|piece| !peer.has.has(*piece)).collect();
-        peer.idle_bitfields += u32::from(new.is_empty());
-        if peer.idle_bitfields > MAX_IDLE_BITFIELDS {
-            self.let_go(key, HangUp::BitfieldFlood);
+        if !self.requests.rejected(key, block) {
             return;
         }
-        for piece in new {
-            self.has_one_more(key, piece);
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.download.rejections += 1;
+        if peer.download.rejections >= MAX_REJECTIONS {
+            self.disconnect(key, HangUp::RejectsAll);
+            return;
+        }
+        if peer.flags.peer_choking {
+            peer.download.allowed_fast.retain(|piece| *piece != block.piece);
+        }
+        self.fill_hungry(Some(key), now);
+    }
+
+    fn interested(&mut self, key: PeerKey, interested: bool, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        if std::mem::replace(&mut peer.flags.peer_interested, interested) != interested {
+            self.slots.look_soon(now);
         }
     }
 
-    fn has_one_more(&mut self, key: PeerKey, piece: PieceIndex) {
+    fn allowed_fast(&mut self, key: PeerKey, piece: PieceIndex) {
         let Some(peer) = self.roster.get_mut(key) else { return };
-        let PeerPieces::Some(pieces) = &mut peer.has else { return };
+        let allowed = &mut peer.download.allowed_fast;
+        if allowed.len() < MAX_ALLOWED_FAST && !allowed.contains(&piece) {
+            allowed.push(piece);
+        }
+    }
+
+    fn has(&mut self, key: PeerKey, pieces: PeerPieces, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        if let PeerPieces::Some(pieces) = &pieces {
+            pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().gained(piece));
+        }
+        peer.wanted = self.pieces.wanted_of(&pieces);
+        let before = std::mem::replace(&mut peer.pieces, pieces);
+        self.super_seed_has(key, &before, now);
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.tell_interest();
+        }
+        self.send_allowed_fast(key);
+        self.part_from_seed(key, now);
+    }
+
+    /// A bitfield that is not the first costs as much as many `have` and may come as often, so those that
+    /// say nothing new are counted.
+    fn has_these_too(&mut self, key: PeerKey, pieces: &Bitfield, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        let new: Vec<PieceIndex> =
+            pieces.iter(self.geometry).filter(|piece| !peer.pieces.has(*piece)).collect();
+        peer.messages.idle_bitfields += u32::from(new.is_empty());
+        if peer.messages.idle_bitfields > MAX_IDLE_BITFIELDS {
+            self.disconnect(key, HangUp::BitfieldFlood);
+            return;
+        }
+        new.into_iter().for_each(|piece| self.has_one_more(key, piece, now));
+    }
+
+    fn has_one_more(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        let PeerPieces::Some(pieces) = &mut peer.pieces else { return };
         if pieces.length() == 0 {
             *pieces = Bitfield::none(self.geometry.piece_count());
         }
@@ -254,50 +226,39 @@ impl Coordinator<'_> {
         self.pieces.rarity_mut().gained(piece);
         if self.pieces.wants(piece) {
             peer.wanted += 1;
-            self.tell_interest(key);
+            peer.tell_interest();
         }
-        self.super_seed_has_one_more(key, piece, Instant::now());
-        self.part_from_seed(key);
+        self.super_seed_has_one_more(key, piece, now);
+        self.part_from_seed(key, now);
     }
 
-    fn tell_interest(&mut self, key: PeerKey) {
-        if let Some(peer) = self.roster.get_mut(key)
-            && peer.interested != (peer.wanted > 0)
-        {
-            peer.interested = peer.wanted > 0;
-            peer.order(Order::Interested(peer.interested));
+    fn extensions(&mut self, key: PeerKey, handshake: &ExtensionHandshake, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        if let Some(client) = &handshake.client {
+            debug!("{}: it says that it is {}", peer.address, printable(client));
         }
+        if let Some(limit) = handshake.request_queue {
+            peer.download.pipeline.set_queue_limit(limit);
+        }
+        peer.flags.upload_only = handshake.upload_only;
+        if let Some(id) = handshake.pex {
+            // Zero takes the extension back (BEP 10).
+            peer.messages.pex_id = Some(id).filter(|id| *id != 0);
+        }
+        if let Some(ours) = handshake.your_address {
+            self.dialer.vote(peer.address.ip(), ours);
+        }
+        if let Some(port) = handshake.port {
+            self.listens(key, port);
+        }
+        self.part_from_seed(key, now);
     }
 
-    fn extensions(&mut self, key: PeerKey, said: &ExtensionHandshake) {
-        if let Some(peer) = self.roster.get_mut(key) {
-            if let Some(client) = &said.client {
-                debug!("{}: it says that it is {}", peer.address, printable(client));
-            }
-            if let Some(most) = said.request_queue {
-                peer.pipeline.named_limit(most);
-            }
-            peer.upload_only = said.upload_only;
-            if let Some(number) = said.pex {
-                peer.pex = Some(number).filter(|number| *number != 0);
-            }
-            if let Some(ours) = said.your_address {
-                self.external.vote(peer.address.ip(), ours);
-                self.seen_from_outside();
-            }
-            if let Some(port) = said.port {
-                self.listens(key, port);
-            }
-            self.part_from_seed(key);
-        }
-    }
-
-    /// Only one a connection, so that nobody can have us ask a thousand ports.
-    fn has_dht_node(&mut self, key: PeerKey, port: u16) {
-        if let Some(peer) = self.roster.get_mut(key)
-            && !std::mem::replace(&mut peer.named_dht_node, true)
-        {
-            (self.doors.dht_node)(SocketAddr::new(peer.address.ip(), port));
+    /// One node for each connection, so that no peer can have us ask a thousand ports.
+    fn dht_node(&mut self, key: PeerKey, port: u16) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        if !std::mem::replace(&mut peer.messages.named_dht_node, true) {
+            self.environment.dht_node(SocketAddr::new(peer.address.ip(), port));
         }
     }
 }

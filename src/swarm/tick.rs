@@ -1,118 +1,117 @@
-//! What time brings: rates, silent peers, the end of patience.
+//! What only time brings: rates, snubs, and the end of patience.
 
-use super::{Coordinator, Phase, RunEnd};
+use super::{Coordinator, RunEnd};
 use crate::message::{HangUp, Order, PeerKey};
 use log::debug;
 use std::time::{Duration, Instant};
 
-/// A peer that owes us blocks and sends none for so long is snubbing us: others get its leases.
+/// A peer that owes us blocks and sends none for this long snubs us: its leases go to others.
 const SNUBBED: Duration = Duration::from_secs(60);
-/// So many times in a row, and it may go.
+/// Snubs in a row after which we disconnect.
 const MAX_SNUBS: u32 = 3;
-/// When the roster is full, a peer that gave nothing for so long makes room for another.
+/// When the roster is full, a peer without a transfer for this long makes room for another.
 const IDLE: Duration = Duration::from_secs(90);
 
 impl Coordinator<'_> {
     /// Runs four times a second.
     pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
-        self.counters.down.tick(self.counters.received, now);
         self.count_uploads(now);
-        self.counters.only_takers = self.roster.greeted().filter(|(_, peer)| peer.wanted == 0).count();
+        self.statistics.tick(now);
+        self.roster.count_useless();
         self.rechoke(now);
         self.super_seed_tick(now);
-        let owing = self.roster.all_mut().filter(|(_, peer)| !peer.in_flight.is_empty());
-        owing.for_each(|(_, peer)| peer.pipeline.tick(now));
-        self.give_up_on_silent_peers(now);
+        let requests = &self.requests;
+        let owing = self.roster.all_mut().filter(|(key, _)| requests.count(*key) > 0);
+        owing.for_each(|(_, peer)| peer.download.pipeline.tick(now));
+        self.snub_silent_peers(now);
         self.make_room(now);
-        self.tell_of_others(now);
-        self.spend(now);
+        self.send_pex(now);
+        self.adjust_budget(now);
         self.give_up_orphan();
-        self.leases.share_overdue(now);
-        self.fill_starving(now);
-        let downloading = self.phase == Phase::Downloading;
-        if self.candidates.waiting() == 0 && self.roster.len() < self.limits.max_peers && downloading {
-            (self.doors.need_peers)();
+        self.requests.share_overdue(now);
+        self.fill_hungry(None, now);
+        let has_room = self.roster.len() < self.settings.limits.max_peers;
+        if self.is_downloading() && has_room && self.dialer.candidates().waiting() == 0 {
+            self.environment.need_peers();
         }
-        if (self.doors.is_stopped)() {
+        if self.environment.is_stopped() {
             return Some(self.stopped());
         }
         let snapshot = self.snapshot(now);
-        (self.doors.show)(snapshot);
-        let waited = now.saturating_duration_since(self.counters.progress);
-        let patience_ends = self.limits.timeout.is_some_and(|timeout| waited >= timeout);
+        self.environment.show(snapshot);
         if self.has_seeded_enough(now) {
             return Some(RunEnd::Done);
         }
-        (patience_ends && downloading).then_some(RunEnd::TimedOut)
+        let timeout = self.settings.limits.timeout.filter(|_| self.is_downloading());
+        let patience_ends = timeout.is_some_and(|timeout| self.statistics.idle_for(now) >= timeout);
+        patience_ends.then_some(RunEnd::TimedOut)
     }
 
-    /// More memory where it brings more speed.
-    fn spend(&mut self, now: Instant) {
+    /// Allows more memory where that brings more speed.
+    fn adjust_budget(&mut self, now: Instant) {
         let share = self.share_of_memory();
-        let short = self.roster.greeted().any(|(_, peer)| {
-            peer.may_be_asked().is_some() && (peer.pipeline.depth() > share || peer.starving)
+        let is_short = self.roster.greeted().any(|(_, peer)| {
+            peer.may_be_asked().is_some()
+                && (peer.download.pipeline.depth() > share || peer.download.starving)
         });
-        let short = short && !self.pieces.rarity().is_empty();
-        self.budget.tick(self.counters.received, short, now);
+        let is_short = is_short && !self.pieces.rarity().is_empty();
+        self.budget.tick(self.statistics.bytes_received(), is_short, now);
         self.pieces.allow(self.budget.allowance());
     }
 
-    fn give_up_on_silent_peers(&mut self, now: Instant) {
-        if self.disk_is_behind() {
-            // It is we who keep them waiting.
-            self.roster.all_mut().for_each(|(_, peer)| peer.last_block = now);
+    fn snub_silent_peers(&mut self, now: Instant) {
+        if self.is_disk_behind() {
+            // It is we who keep the peers waiting.
+            self.roster.all_mut().for_each(|(_, peer)| peer.download.last_block = now);
             return;
         }
-        let snubbed = SNUBBED.saturating_add(self.limited_wait());
+        let patience = SNUBBED.saturating_add(self.limited_wait());
         let silent: Vec<PeerKey> = self
             .roster
             .all()
-            .filter(|(_, peer)| !peer.in_flight.is_empty())
-            .filter(|(_, peer)| now.saturating_duration_since(peer.last_block) >= snubbed)
+            .filter(|(key, _)| self.requests.count(*key) > 0)
+            .filter(|(_, peer)| now.saturating_duration_since(peer.download.last_block) >= patience)
             .map(|(key, _)| key)
             .collect();
         for key in silent {
-            if let Some(peer) = self.roster.get_mut(key) {
-                debug!("{}: no block in 60 s", peer.address);
-                peer.snubs += 1;
-                peer.pipeline.snubbed(now);
-                peer.last_block = now;
-                let blocks = peer.in_flight.iter().copied().collect();
-                peer.order(Order::Cancel(blocks));
+            let blocks = self.requests.take_back(key);
+            let Some(peer) = self.roster.get_mut(key) else { continue };
+            debug!("{}: no block in 60 s", peer.address);
+            peer.order(Order::Cancel(blocks));
+            peer.download.snubs += 1;
+            peer.download.pipeline.snubbed(now);
+            peer.download.last_block = now;
+            peer.download.starving = true;
+            if peer.download.snubs >= MAX_SNUBS {
+                self.disconnect(key, HangUp::Snubbed);
             }
-            self.give_back_all(key);
-            if self.roster.get(key).is_some_and(|peer| peer.snubs >= MAX_SNUBS) {
-                self.let_go(key, HangUp::Snubbed);
-            } else if let Some(peer) = self.roster.get_mut(key) {
-                peer.starving = true;
-            }
-            self.fill_starving_but(key, now);
+            self.fill_hungry(Some(key), now);
         }
     }
 
     fn make_room(&mut self, now: Instant) {
-        let full = self.roster.len() >= self.limits.max_peers;
-        if full && self.candidates.next_due().is_some_and(|due| due <= now) {
-            self.let_idle_go(now);
+        let full = self.roster.len() >= self.settings.limits.max_peers;
+        if full && self.dialer.candidates().next_due().is_some_and(|due| due <= now) {
+            self.disconnect_idle(now);
         }
     }
 
-    /// Lets the peer go that was of no use to either side for the longest time, if there is one.
-    pub(super) fn let_idle_go(&mut self, now: Instant) -> bool {
+    /// Disconnects the peer that was of no use to either side for the longest time, if there is one.
+    pub(super) fn disconnect_idle(&mut self, now: Instant) -> bool {
         let idle = self
             .roster
             .greeted()
-            // Who waits to be unchoked is not to blame.
+            // A peer that waits to be unchoked is not at fault.
             .filter(|(key, peer)| {
-                let waits = peer.wants_ours && !self.choker.is_unchoked(*key);
-                peer.in_flight.is_empty() && !waits
+                let waits = peer.flags.peer_interested && !self.slots.is_unchoked(*key);
+                self.requests.count(*key) == 0 && !waits
             })
-            .map(|(key, peer)| (key, peer.last_block.max(peer.last_taken)))
+            .map(|(key, peer)| (key, peer.last_transfer()))
             .filter(|(_, last)| now.saturating_duration_since(*last) >= IDLE)
             .min_by_key(|(_, last)| *last)
             .map(|(key, _)| key);
         if let Some(key) = idle {
-            self.let_go(key, HangUp::Idle);
+            self.disconnect(key, HangUp::Idle);
         }
         idle.is_some()
     }

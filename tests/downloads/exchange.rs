@@ -93,7 +93,7 @@ fn in_a_chain_of_three_the_ends_find_each_other_through_the_middle() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
     // Whichever of the two was told first: the seed may have connected to the leecher.
     let seed = third.address.ip().to_string();
-    let met = |line: &str| line.starts_with(&seed) && line.contains("greeted");
+    let met = |line: &str| line.starts_with(&seed) && line.contains("connected");
     assert!(outcome.output.lines().any(met), "{}", outcome.output);
     sample.assert_downloaded(outputs[1].path());
 }

@@ -11,7 +11,7 @@ use crate::peer::{MODERN, Peer};
 use crate::sample::Sample;
 use crate::swarm::bits;
 use crate::tracker::Tracker;
-use femtotorrent::swarm::{Goals, RunEnd};
+use femtotorrent::swarm::{RunEnd, SeedGoals};
 use femtotorrent::wire::Message;
 
 const PIECE: u32 = 64 * 1024;
@@ -86,7 +86,7 @@ fn what_was_selected_is_seeded_when_it_is_there_and_nothing_more_is_fetched() {
         let peer = Peer::honest(&sample);
         let download = Download::with(&sample, &[&peer], folder, |job| {
             job.selected = vec![0..=0];
-            job.giving.seeding = Some(Goals { time: Some(Default::default()), ratio: None });
+            job.uploads.seeding = Some(SeedGoals { time: Some(Default::default()), ratio: None });
         });
         let outcome = download.end().unwrap();
         assert_eq!((outcome.end, outcome.snapshot.seeding), (RunEnd::Done, true));

@@ -10,7 +10,7 @@ use femtotorrent::session::{
     self, Aim, Job, Network, Outcome, PeerSourceOptions, Progress, SessionError, Stop, Torrent,
 };
 use femtotorrent::storage::Allocate;
-use femtotorrent::swarm::{Giving, Limits, RunEnd};
+use femtotorrent::swarm::{Limits, RunEnd, UploadPolicy};
 
 use crate::folder::TestFolder;
 use crate::peer::Peer;
@@ -46,7 +46,7 @@ impl Download {
             selected: Vec::new(),
             aim: Aim::Download,
             folder: PathBuf::from(folder.path()),
-            giving: Giving::default(),
+            uploads: UploadPolicy::default(),
             sources: PeerSourceOptions {
                 peers: peers.iter().map(|peer| peer.address().to_string()).collect(),
                 pex: true,

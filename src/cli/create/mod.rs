@@ -15,7 +15,7 @@ use super::progress::{Style, say};
 use super::runs::{CommandFailure, interrupts};
 use super::source;
 use crate::metainfo::Metainfo;
-use crate::metainfo::draft::{self, Content, Draft, SHORTEST_PIECE};
+use crate::metainfo::draft::{self, Content, Draft, MIN_DEFAULT_PIECE_LENGTH};
 use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
 use crate::text::{grouped, is_hidden, printable, size as in_words};
@@ -227,7 +227,7 @@ fn checked(address: &str, schemes: &[&str], example: &str) -> Result<String, Str
 fn piece_length(text: &str) -> Result<u64, String> {
     let length = size(text).ok().filter(|length| length.is_power_of_two());
     length
-        .filter(|length| (SHORTEST_PIECE.into()..=MAX_PIECE_LENGTH).contains(length))
+        .filter(|length| (MIN_DEFAULT_PIECE_LENGTH.into()..=MAX_PIECE_LENGTH).contains(length))
         .ok_or_else(|| "a power of two from 16K (16 KiB) to 128M is expected, such as 256K or 1M".to_owned())
 }
 

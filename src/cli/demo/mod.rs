@@ -14,14 +14,13 @@ use super::exit::Exit;
 use super::progress::{Screen, Style};
 use super::runs::{self, CommandFailure};
 use crate::metainfo::Metainfo;
-use crate::piece::{Bitfield, Geometry, PieceIndex};
+use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
 use crate::storage::Allocate;
-use crate::swarm::{Giving, Limits};
+use crate::swarm::{Limits, UploadPolicy};
 use crate::text::size;
 use seeder::Seeder;
 use server::Server;
-use sha1::{Digest, Sha1};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -66,7 +65,7 @@ pub fn run(output_dir: Option<&Path>) -> Result<Exit, CommandFailure> {
         let row: String = geometry.pieces().map(|piece| if has(piece.get()) { '#' } else { '.' }).collect();
         tell(name, format_args!("{:<21} has the pieces {row}", seeder.address().to_string()));
     }
-    let digests: Vec<[u8; 20]> = (0..).map_while(|piece| metainfo.piece_digest(piece)).collect();
+    let digests: Vec<PieceDigest> = (0..).map_while(|piece| metainfo.piece_digest(piece)).collect();
     let file = metainfo.files.first().map(|file| folder.path.join(&file.path)).unwrap_or_default();
 
     let exit = download(metainfo, &folder.path);
@@ -129,7 +128,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         aim: Aim::Download,
         selected: Vec::new(),
         folder: folder.to_owned(),
-        giving: Giving::default(),
+        uploads: UploadPolicy::default(),
         sources: PeerSourceOptions::of_the_torrent(),
         limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
         allocate: Allocate::Sparse,
@@ -143,7 +142,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
 fn verify(
     file: &Path,
     geometry: Geometry,
-    digests: &[[u8; 20]],
+    digests: &[PieceDigest],
     payload: &[u8],
 ) -> Result<(), CommandFailure> {
     let bytes = std::fs::read(file)
@@ -152,7 +151,7 @@ fn verify(
     let wrong: Vec<PieceIndex> = geometry
         .pieces()
         .zip(digests.iter().zip(pieces))
-        .filter(|(_, (digest, piece))| **digest != <[u8; 20]>::from(Sha1::digest(piece)))
+        .filter(|(_, (digest, piece))| **digest != PieceDigest::of(piece))
         .map(|(piece, _)| piece)
         .collect();
     match wrong.first() {

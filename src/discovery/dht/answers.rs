@@ -4,11 +4,12 @@
 //! `rates` counts, it comes into the table only once it has answered a query of ours, and until then an
 //! answer, and the query with it, have fewer than three times the bytes of the question.
 
-use super::addresses::{Contact, Family};
+use super::addresses::Contact;
 use super::id::NodeId;
 use super::node::{Node, Output};
 use super::packet::{Ask, Body, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, VERSION};
 use super::table::BUCKET_SIZE;
+use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 
@@ -95,10 +96,13 @@ impl Node {
 /// even the least is too much.
 fn cut(mut packet: Packet<'_>, most: usize) -> Option<Vec<u8>> {
     if let Body::Response(response) = &mut packet.body {
-        let family =
-            if response.values.first().is_some_and(SocketAddr::is_ipv6) { Family::V6 } else { Family::V4 };
+        let family = if response.values.first().is_some_and(SocketAddr::is_ipv6) {
+            IpFamily::V6
+        } else {
+            IpFamily::V4
+        };
         // With its length, which has one digit or two, and a colon.
-        response.values.truncate(most / 3 / (family.address_length() + 3));
+        response.values.truncate(most / 3 / (family.compact_length() + 3));
     }
     loop {
         let bytes = packet.to_wire();

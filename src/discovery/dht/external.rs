@@ -4,7 +4,7 @@
 //! vote a neighbourhood.
 
 use super::addresses::neighbourhood;
-use crate::strategy::is_local;
+use crate::address::is_local;
 use std::net::IpAddr;
 
 /// Votes that count, the last ones.

@@ -6,7 +6,8 @@
 //! to stand next to a torrent and be asked for all its peers, so BEP 42 has the first bits follow from its
 //! address.
 
-use crate::strategy::{crc32c, is_local};
+use crate::address::is_local;
+use crate::strategy::crc32c;
 use std::net::IpAddr;
 
 /// The name of a node, and the place of a torrent: its info-hash.

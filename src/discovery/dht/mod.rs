@@ -21,14 +21,15 @@ mod service;
 mod table;
 mod tokens;
 
-pub use addresses::{Contact, Family};
+pub use addresses::Contact;
 pub use id::{Distance, NodeId};
 pub use node::{Node, Output, Settings};
 
+use crate::address::IpFamily;
 use crate::discovery::spawn;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
-use crate::net::{BindAddress, IpFamily, UdpPort};
+use crate::net::{BindAddress, UdpPort};
 use bootstrap::ROUTERS;
 use crossbeam_channel::Sender;
 use log::debug;
@@ -85,8 +86,8 @@ impl Dht {
     pub fn start(options: DhtOptions) -> io::Result<Dht> {
         let mut doors = Vec::new();
         let mut failure = None;
-        for (family, ip_family) in [(Family::V4, IpFamily::Four), (Family::V6, IpFamily::Six)] {
-            match UdpPort::open(ip_family, options.port, options.bind_address) {
+        for family in IpFamily::BOTH {
+            match UdpPort::open(family, options.port, options.bind_address) {
                 Ok(port) => doors.push(Door::new(family, port)),
                 Err(error) => {
                     debug!("no DHT of {family:?}: {error}");
@@ -106,7 +107,7 @@ impl Dht {
         // Where a thread cannot be started, dropping this ends those that are.
         let mut dht = Dht { desk, threads: Vec::new() };
         for (index, door) in dht.desk.doors.iter().enumerate() {
-            let name = if door.family == Family::V4 { "dht-4" } else { "dht-6" };
+            let name = if door.family == IpFamily::V4 { "dht-4" } else { "dht-6" };
             let service = Service::new(&dht.desk, index, door.family, options.read_only);
             dht.threads.push(spawn(name, Box::new(move || service.run()))?);
         }
@@ -132,9 +133,9 @@ impl Dht {
         bootstrap::ask(&self.desk, nodes.get(..MAX_OF_A_TORRENT).unwrap_or(nodes));
     }
 
-    /// The UDP port for IPv4, or the one for IPv6: peers are told of it so that they find the node.
-    pub fn port(&self, family_is_v4: bool) -> Option<u16> {
-        let door = self.desk.doors.iter().find(|door| (door.family == Family::V4) == family_is_v4)?;
+    /// The UDP port of this family: peers are told of it so that they find the node.
+    pub fn port(&self, family: IpFamily) -> Option<u16> {
+        let door = self.desk.doors.iter().find(|door| door.family == family)?;
         Some(door.port.address().port())
     }
 }

@@ -6,7 +6,7 @@
 //! told of, and then cares for its table at leisure. Every packet is a stranger's, so each of the parts has
 //! a bound for what it keeps and what it sends.
 
-use super::addresses::{Contact, Family, is_believable, is_possible};
+use super::addresses::{Contact, is_believable, is_possible};
 use super::external::Votes;
 use super::id::NodeId;
 use super::lookup::Lookup;
@@ -17,6 +17,7 @@ use super::rate_limits::{Allowance, Callers};
 use super::searches::Search;
 use super::table::{BUCKET_SIZE, Place, Table};
 use super::tokens::Tokens;
+use crate::address::{IpFamily, canonical_without_scope};
 use crate::metainfo::InfoHash;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -48,7 +49,7 @@ const MAX_SAVED: usize = 200;
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The network that it belongs to.
-    pub family: Family,
+    pub family: IpFamily,
     /// Ask and do not answer (BEP 43): nobody can reach us.
     pub read_only: bool,
     /// The name that it had the last time.
@@ -88,7 +89,7 @@ pub(super) enum Purpose {
 /// A node.
 #[derive(Debug)]
 pub struct Node {
-    pub(super) family: Family,
+    pub(super) family: IpFamily,
     pub(super) read_only: bool,
     pub(super) id: NodeId,
     pub(super) random: fastrand::Rng,
@@ -149,7 +150,7 @@ impl Node {
     /// Hears a packet. What is no packet, or answers nothing that we asked there, is dropped.
     pub fn receive(&mut self, packet: &[u8], from: SocketAddr, now: Instant) {
         self.now = now;
-        let from = plain(from);
+        let from = canonical_without_scope(from);
         if !self.family.has(from) || !is_possible(from) {
             return;
         }
@@ -201,7 +202,7 @@ impl Node {
     /// Somebody said that a node is there: it is asked, and counts once it answers.
     pub fn contact(&mut self, address: SocketAddr, now: Instant) {
         self.now = now;
-        let address = plain(address);
+        let address = canonical_without_scope(address);
         if !self.family.has(address) || !is_possible(address) {
             return;
         }
@@ -373,9 +374,4 @@ impl Node {
             self.step_lookups();
         }
     }
-}
-
-/// One address has one name: no flow, no scope, and an IPv4 address that came in IPv6 clothes is one of IPv4.
-fn plain(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

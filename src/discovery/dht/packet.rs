@@ -4,8 +4,9 @@
 //! come from anybody, so one that is not understood in all that matters is no packet, and a key of the
 //! wrong type counts as absent. Nothing is kept that the packet does not have room for itself.
 
-use super::addresses::{Contact, Family, read_address, read_contact, write_address};
+use super::addresses::{Contact, contact_length, read_contact};
 use super::id::NodeId;
+use crate::address::{IpFamily, read_compact, write_compact};
 use crate::bencode::{Dictionary, Item, Value};
 use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
@@ -109,8 +110,8 @@ pub struct Response<'a> {
 
 impl Want {
     /// Whether nodes of this family are wanted.
-    pub fn has(self, family: Family) -> bool {
-        if family == Family::V4 { self.v4 } else { self.v6 }
+    pub fn has(self, family: IpFamily) -> bool {
+        if family == IpFamily::V4 { self.v4 } else { self.v6 }
     }
 }
 
@@ -132,7 +133,7 @@ impl<'a> Packet<'a> {
                 b"r" => values = value.dictionary(),
                 b"e" => error = value.list(),
                 b"ro" => read_only = value.integer() == Some(1),
-                b"ip" => external = value.bytes().and_then(read_address),
+                b"ip" => external = value.bytes().and_then(read_compact),
                 b"v" => version = value.bytes(),
                 _ => {}
             }
@@ -260,10 +261,10 @@ impl<'a> Response<'a> {
             match (key, value) {
                 (b"id", value) => id = twenty(value),
                 (b"token", Value::Bytes(token)) => response.token = Some(token),
-                (b"nodes", Value::Bytes(nodes)) => response.read_nodes(nodes, Family::V4),
-                (b"nodes6", Value::Bytes(nodes)) => response.read_nodes(nodes, Family::V6),
+                (b"nodes", Value::Bytes(nodes)) => response.read_nodes(nodes, IpFamily::V4),
+                (b"nodes6", Value::Bytes(nodes)) => response.read_nodes(nodes, IpFamily::V6),
                 (b"values", Value::List(list)) => {
-                    response.values.extend(list.iter().filter_map(|peer| read_address(peer.bytes()?)));
+                    response.values.extend(list.iter().filter_map(|peer| read_compact(peer.bytes()?)));
                 }
                 _ => {}
             }
@@ -272,18 +273,18 @@ impl<'a> Response<'a> {
     }
 
     /// What is left after the last whole one was cut off.
-    fn read_nodes(&mut self, bytes: &[u8], family: Family) {
-        let whole = bytes.chunks_exact(family.contact_length());
+    fn read_nodes(&mut self, bytes: &[u8], family: IpFamily) {
+        let whole = bytes.chunks_exact(contact_length(family));
         self.nodes.extend(whole.filter_map(read_contact));
     }
 
     fn item(&self) -> Item {
         let mut values = vec![("id", self.id.item())];
-        for (key, family) in [("nodes", Family::V4), ("nodes6", Family::V6)] {
+        for (key, family) in [("nodes", IpFamily::V4), ("nodes6", IpFamily::V6)] {
             let mut bytes = Vec::new();
             for node in self.nodes.iter().filter(|node| family.has(node.address)) {
                 bytes.extend(node.id.0);
-                write_address(&mut bytes, node.address);
+                write_compact(&mut bytes, node.address);
             }
             if !bytes.is_empty() {
                 values.push((key, bytes.into()));
@@ -307,7 +308,7 @@ impl NodeId {
 
 fn address_item(address: SocketAddr) -> Item {
     let mut bytes = Vec::with_capacity(18);
-    write_address(&mut bytes, address);
+    write_compact(&mut bytes, address);
     bytes.into()
 }
 

@@ -9,8 +9,9 @@
 //! compact addresses. It is written under a name with the number of the process and then renamed, so that
 //! two runs at once leave one whole file.
 
-use super::addresses::{Family, is_possible, read_address, write_address};
+use super::addresses::is_possible;
 use super::id::NodeId;
+use crate::address::{IpFamily, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
 use log::debug;
 use std::fs::{self, File};
@@ -25,8 +26,6 @@ const MAX_NODES: usize = 200;
 const MAX_BYTES: u64 = 64 * 1024;
 /// With fewer, what was known before is worth more.
 const ENOUGH: usize = 8;
-
-const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// What is known of one family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,17 +61,17 @@ impl Saved {
             }
             None => Vec::new(),
         };
-        Saved { file, known: Mutex::new(FAMILIES.map(|family| parse(&bytes, family))) }
+        Saved { file, known: Mutex::new(IpFamily::BOTH.map(|family| parse(&bytes, family))) }
     }
 
     /// What was known of this family.
-    pub fn known(&self, family: Family) -> Known {
+    pub fn known(&self, family: IpFamily) -> Known {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(index(family)).cloned().unwrap_or_default()
     }
 
     /// What is known of this family now, to be written the next time. Too few nodes do not replace more.
-    pub fn update(&self, family: Family, mut known: Known) {
+    pub fn update(&self, family: IpFamily, mut known: Known) {
         known.nodes.truncate(MAX_NODES);
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = all.get_mut(index(family))
@@ -91,9 +90,9 @@ impl Saved {
             return;
         }
         let mut families = Vec::new();
-        for (family, known) in FAMILIES.into_iter().zip(all.iter()) {
+        for (family, known) in IpFamily::BOTH.into_iter().zip(all.iter()) {
             let mut nodes = Vec::new();
-            known.nodes.iter().for_each(|node| write_address(&mut nodes, *node));
+            known.nodes.iter().for_each(|node| write_compact(&mut nodes, *node));
             let mut entries = vec![("nodes", Item::Bytes(nodes))];
             if let Some(NodeId(id)) = known.id {
                 entries.push(("id", Item::from(&id[..])));
@@ -115,19 +114,19 @@ impl Saved {
     }
 }
 
-fn index(family: Family) -> usize {
-    usize::from(family == Family::V6)
+fn index(family: IpFamily) -> usize {
+    usize::from(family == IpFamily::V6)
 }
 
-fn name(family: Family) -> &'static str {
-    if family == Family::V4 { "4" } else { "6" }
+fn name(family: IpFamily) -> &'static str {
+    if family == IpFamily::V4 { "4" } else { "6" }
 }
 
-fn parse(bytes: &[u8], family: Family) -> Known {
+fn parse(bytes: &[u8], family: IpFamily) -> Known {
     let part = Value::parse(bytes).ok().and_then(Value::dictionary).and_then(|all| all.get(name(family)));
     let part = part.and_then(Value::dictionary);
     let get = |key: &str| part.and_then(|part| part.get(key)).and_then(Value::bytes).unwrap_or_default();
-    let nodes = get("nodes").chunks_exact(family.address_length()).filter_map(read_address);
+    let nodes = read_compact_list(get("nodes"), family);
     Known {
         id: get("id").try_into().ok().map(NodeId),
         nodes: nodes.filter(|node| is_possible(*node)).take(MAX_NODES).collect(),
@@ -165,16 +164,16 @@ mod tests {
         let folder = Folder::new();
         let place = folder.0.join("in/a/folder");
         let saved = Saved::read(Some(&place));
-        assert_eq!(saved.known(Family::V4), Known::default());
+        assert_eq!(saved.known(IpFamily::V4), Known::default());
         saved.write();
         assert!(!place.exists(), "nothing is known, so nothing is written");
         let four = Known { id: Some(NodeId([7; 20])), nodes: nodes(20) };
         let six = Known { id: None, nodes: vec!["[2001:db8::1]:6881".parse().unwrap()] };
-        saved.update(Family::V4, four.clone());
-        saved.update(Family::V6, six.clone());
+        saved.update(IpFamily::V4, four.clone());
+        saved.update(IpFamily::V6, six.clone());
         saved.write();
         let again = Saved::read(Some(&place));
-        assert_eq!((again.known(Family::V4), again.known(Family::V6)), (four, six));
+        assert_eq!((again.known(IpFamily::V4), again.known(IpFamily::V6)), (four, six));
         assert_eq!(fs::read_dir(&place).unwrap().count(), 1);
     }
 
@@ -183,8 +182,8 @@ mod tests {
         let saved = Saved::read(None);
         let known = |count| Known { id: None, nodes: nodes(count) };
         for (update, kept) in [(3, 3), (50, 50), (7, 50), (8, 8), (1_000, MAX_NODES)] {
-            saved.update(Family::V4, known(update));
-            assert_eq!(saved.known(Family::V4), known(kept));
+            saved.update(IpFamily::V4, known(update));
+            assert_eq!(saved.known(IpFamily::V4), known(kept));
         }
         saved.write();
     }
@@ -193,16 +192,16 @@ mod tests {
     fn no_cut_and_no_flipped_bit_breaks_the_reader() {
         let folder = Folder::new();
         let saved = Saved::read(Some(&folder.0));
-        saved.update(Family::V4, Known { id: Some(NodeId([7; 20])), nodes: nodes(3) });
+        saved.update(IpFamily::V4, Known { id: Some(NodeId([7; 20])), nodes: nodes(3) });
         saved.write();
         let whole = fs::read(folder.0.join("dht")).unwrap();
         for end in 0..whole.len() {
-            assert_eq!(parse(&whole[..end], Family::V4), Known::default());
+            assert_eq!(parse(&whole[..end], IpFamily::V4), Known::default());
         }
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(parse(&bytes, Family::V4).nodes.iter().all(|node| is_possible(*node)));
+            assert!(parse(&bytes, IpFamily::V4).nodes.iter().all(|node| is_possible(*node)));
         }
     }
 
@@ -211,13 +210,13 @@ mod tests {
         let folder = Folder::new();
         fs::create_dir_all(folder.0.join("dht")).unwrap();
         let saved = Saved::read(Some(&folder.0));
-        assert_eq!(saved.known(Family::V4), Known::default());
-        saved.update(Family::V4, Known { id: None, nodes: nodes(9) });
+        assert_eq!(saved.known(IpFamily::V4), Known::default());
+        saved.update(IpFamily::V4, Known { id: None, nodes: nodes(9) });
         saved.write();
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
         let nodes = "0".repeat(6 * 5_000);
         let large = format!("d1:4d5:nodes{}:{nodes}ee", nodes.len());
-        assert_eq!(parse(large.as_bytes(), Family::V4).nodes.len(), MAX_NODES);
-        assert_eq!(parse(b"d1:4d2:id3:abc5:nodes7:aaaabb1ee", Family::V4).id, None);
+        assert_eq!(parse(large.as_bytes(), IpFamily::V4).nodes.len(), MAX_NODES);
+        assert_eq!(parse(b"d1:4d2:id3:abc5:nodes7:aaaabb1ee", IpFamily::V4).id, None);
     }
 }

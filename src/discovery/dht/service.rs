@@ -12,10 +12,10 @@
 //! Without a port for peers the node asks and does not answer (BEP 43). Sending waits a moment at most,
 //! and a failure is a line in the log, so a host that has IPv6 sockets and no way out loses nothing.
 
-use super::addresses::Family;
 use super::bootstrap::{self, Names, Schedule};
 use super::node::{Node, Output, Settings};
 use super::saved_nodes::{Known, Saved};
+use crate::address::IpFamily;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
@@ -69,13 +69,13 @@ pub(super) struct Desk {
 /// The socket of a family, and what its thread is to do.
 #[derive(Debug)]
 pub(super) struct Door {
-    pub family: Family,
+    pub family: IpFamily,
     pub port: UdpPort,
     commands: Mutex<VecDeque<Command>>,
 }
 
 impl Door {
-    pub fn new(family: Family, port: UdpPort) -> Door {
+    pub fn new(family: IpFamily, port: UdpPort) -> Door {
         Door { family, port, commands: Mutex::default() }
     }
 
@@ -135,7 +135,7 @@ struct Search {
 
 impl Service {
     /// What the thread at this door begins with: the nodes of the last time.
-    pub fn new(desk: &Arc<Desk>, door: usize, family: Family, read_only: bool) -> Service {
+    pub fn new(desk: &Arc<Desk>, door: usize, family: IpFamily, read_only: bool) -> Service {
         let now = Instant::now();
         let known = desk.saved.known(family);
         let settings = Settings { family, read_only, id: known.id };
@@ -209,7 +209,7 @@ impl Service {
     }
 
     /// What is done now and then: asking for nodes, writing them down, offering peers again.
-    fn keep_house(&mut self, family: Family, now: Instant) {
+    fn keep_house(&mut self, family: IpFamily, now: Instant) {
         if self.schedule.is_due(self.node.is_thin(), now) {
             bootstrap::ask(&self.desk, &self.desk.nodes);
         }
@@ -260,7 +260,7 @@ impl Service {
         if self.node.is_thin() { next.min(self.schedule.next()) } else { next }
     }
 
-    fn save(&self, family: Family) {
+    fn save(&self, family: IpFamily) {
         let known = Known { id: Some(self.node.id()), nodes: self.node.good_nodes() };
         self.desk.saved.update(family, known);
     }

@@ -1,5 +1,6 @@
 use super::packet::{Ask, Body, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
-use super::{Contact, Family, Node, NodeId, Output, Settings};
+use super::{Contact, Node, NodeId, Output, Settings};
+use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ struct Stage {
 /// A query of the node: to whom, and its transaction id.
 type Asked = (SocketAddr, Vec<u8>, String);
 
-fn stage(family: Family, read_only: bool) -> Stage {
+fn stage(family: IpFamily, read_only: bool) -> Stage {
     let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(1));
     let node = Node::new(Settings { family, read_only, id: None }, random.fork(), now);
     Stage { node, now, random, names: Vec::new() }
@@ -93,12 +94,12 @@ fn token(answer: &[u8]) -> Vec<u8> {
 fn no_answer_to_a_stranger_is_three_times_its_question() {
     for (family, nodes, stranger) in [
         (
-            Family::V4,
+            IpFamily::V4,
             (1..40).map(|n| SocketAddr::from(([60, n, 1, 1], 1))).collect::<Vec<_>>(),
             "9.9.9.9:65535",
         ),
         (
-            Family::V6,
+            IpFamily::V6,
             (1..40).map(|n| SocketAddr::from(([0x2001, 0xdb8, n, 0, 0, 0, 0, 1], 1))).collect(),
             "[2001:db8:ffff::1]:65535",
         ),
@@ -110,8 +111,8 @@ fn no_answer_to_a_stranger_is_three_times_its_question() {
         let announced = stage.node.id();
         for number in 1..200_u16 {
             let peer = match family {
-                Family::V4 => SocketAddr::from(([61, number as u8, 1, 1], number)),
-                Family::V6 => SocketAddr::from(([0x2001, 0xdb9, number, 0, 0, 0, 0, 1], number)),
+                IpFamily::V4 => SocketAddr::from(([61, number as u8, 1, 1], number)),
+                IpFamily::V6 => SocketAddr::from(([0x2001, 0xdb9, number, 0, 0, 0, 0, 1], number)),
             };
             stage.node.remember(InfoHash([7; 20]), peer, peer);
         }
@@ -166,7 +167,7 @@ fn no_answer_to_a_stranger_is_three_times_its_question() {
 
 #[test]
 fn an_announce_needs_the_token_of_its_own_address() {
-    let mut stage = stage(Family::V4, false);
+    let mut stage = stage(IpFamily::V4, false);
     let (one, other) = (address("9.9.9.9:9"), address("8.8.8.8:8"));
     let info_hash = [7; 20];
     let token = token(&stage.ask(one, Ask::GetPeers(InfoHash(info_hash))).1);
@@ -188,7 +189,7 @@ fn an_announce_needs_the_token_of_its_own_address() {
 
 #[test]
 fn an_answer_counts_from_where_it_was_asked_for_and_once() {
-    let mut stage = stage(Family::V4, false);
+    let mut stage = stage(IpFamily::V4, false);
     stage.node.contact(address("9.9.9.9:9"), stage.now);
     let asked = stage.asked().remove(0);
     assert_eq!((asked.0, asked.2.as_str()), (address("9.9.9.9:9"), "find_node"));
@@ -207,7 +208,7 @@ fn an_answer_counts_from_where_it_was_asked_for_and_once() {
 
 #[test]
 fn what_nobody_can_be_at_or_nobody_there_can_know_is_not_asked() {
-    let mut stage = stage(Family::V4, false);
+    let mut stage = stage(IpFamily::V4, false);
     stage.node.contact(address("9.9.9.9:9"), stage.now);
     let asked = stage.asked().remove(0);
     let bad = ["127.0.0.1:1", "10.0.0.1:1", "192.168.1.1:1", "224.0.0.1:1", "0.0.0.0:1", "255.255.255.255:1"];
@@ -230,7 +231,7 @@ fn what_nobody_can_be_at_or_nobody_there_can_know_is_not_asked() {
 
 #[test]
 fn one_who_asks_is_asked_before_it_is_known_and_one_that_answers_nobody_is_not() {
-    let mut stage = stage(Family::V4, false);
+    let mut stage = stage(IpFamily::V4, false);
     let query = |random: &mut fastrand::Rng| {
         Body::Query(Query { id: NodeId::random(random), ask: Ask::Ping, want: None })
     };
@@ -256,7 +257,7 @@ fn one_who_asks_is_asked_before_it_is_known_and_one_that_answers_nobody_is_not()
 
 #[test]
 fn one_that_only_reads_says_so_and_answers_nothing() {
-    let mut stage = stage(Family::V4, true);
+    let mut stage = stage(IpFamily::V4, true);
     let ping = Body::Query(Query { id: NodeId([1; 20]), ask: Ask::Ping, want: None });
     stage.say(b"a", address("9.9.9.9:9"), ping, false);
     assert!(stage.sent().is_empty());
@@ -267,7 +268,7 @@ fn one_that_only_reads_says_so_and_answers_nothing() {
 
 #[test]
 fn only_nodes_of_our_own_network_are_named_and_none_where_others_are_wanted() {
-    let mut stage = stage(Family::V4, false);
+    let mut stage = stage(IpFamily::V4, false);
     stage.fill((1..5).map(|number| SocketAddr::from(([60, number, 1, 1], 1))));
     for (want, named) in [
         (None, true),
@@ -286,7 +287,7 @@ fn only_nodes_of_our_own_network_are_named_and_none_where_others_are_wanted() {
 
 #[test]
 fn our_name_follows_our_address_once_most_agree_on_it() {
-    let mut stage = stage(Family::V4, false);
+    let mut stage = stage(IpFamily::V4, false);
     let before = stage.node.id();
     let seen = address("5.6.7.8:1");
     for number in 1..20 {
@@ -309,7 +310,7 @@ fn our_name_follows_our_address_once_most_agree_on_it() {
 
 #[test]
 fn a_search_without_luck_is_repeated_and_a_need_brings_it_nearer() {
-    let mut stage = stage(Family::V4, false);
+    let mut stage = stage(IpFamily::V4, false);
     stage.fill((1..9).map(|number| SocketAddr::from(([127, 0, 0, number], 1))));
     let info_hash = [5; 20];
     let rounds = |stage: &mut Stage, seconds: u32, need: bool| {
@@ -349,7 +350,7 @@ fn a_search_without_luck_is_repeated_and_a_need_brings_it_nearer() {
 
 #[test]
 fn no_cut_and_no_flipped_bit_of_an_answer_panics() {
-    let mut stage = stage(Family::V4, false);
+    let mut stage = stage(IpFamily::V4, false);
     stage.node.contact(address("9.9.9.9:9"), stage.now);
     let asked = stage.asked().remove(0);
     let nodes = vec![Contact { id: NodeId([3; 20]), address: address("5.5.5.5:5") }];

@@ -10,6 +10,7 @@ mod search_packet;
 pub use search_packet::{MAX_HASHES, SearchPacket};
 
 use super::spawn;
+use crate::address::is_local;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, Group};
@@ -257,17 +258,11 @@ impl List {
 /// place, or it starts as ours does. We must not be made to connect to anybody in the world.
 fn is_near(from: IpAddr, ours: IpAddr) -> bool {
     match (from, ours) {
-        (IpAddr::V4(from), IpAddr::V4(ours)) => {
-            from.is_private()
-                || from.is_link_local()
-                || from.is_loopback()
-                || from.octets().starts_with(ours.octets().get(..3).unwrap_or_default())
+        (IpAddr::V4(four), IpAddr::V4(ours)) => {
+            is_local(from) || four.octets().starts_with(ours.octets().get(..3).unwrap_or_default())
         }
-        (IpAddr::V6(from), IpAddr::V6(ours)) => {
-            from.is_unique_local()
-                || from.is_unicast_link_local()
-                || from.is_loopback()
-                || from.segments().starts_with(ours.segments().get(..4).unwrap_or_default())
+        (IpAddr::V6(six), IpAddr::V6(ours)) => {
+            is_local(from) || six.segments().starts_with(ours.segments().get(..4).unwrap_or_default())
         }
         _ => false,
     }

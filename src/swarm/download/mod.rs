@@ -1,11 +1,13 @@
-//! Downloading: which piece is in which state, who was asked for which block, and what becomes of a
-//! piece that was wrong.
+//! Downloading: which piece is in which state, which peer was asked for which block, and what becomes of
+//! wrong pieces and their senders.
 
+mod bans;
 mod corruption;
 mod end_game;
-mod filling;
-mod leases;
 mod piece_map;
+mod pipelining;
+mod requests;
 
-pub(super) use leases::{Arrival, Leases};
+pub(super) use bans::Bans;
 pub(super) use piece_map::PieceMap;
+pub(super) use requests::{Arrival, Requests};

@@ -1,14 +1,12 @@
 //! From an address to a peer in the roster.
 
 use crate::message::{Greeting, Order, PeerKey};
-use crate::peer::Worker;
 use crate::piece::Bitfield;
-use crate::strategy::{Failure, PexHistory, Source};
+use crate::strategy::{AttemptFailure, PexHistory};
+use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
-use crate::swarm::{Coordinator, Phase};
 use crate::wire::PeerId;
 use log::debug;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,42 +14,18 @@ use std::time::Instant;
 const MAX_HALF_OPEN: usize = 25;
 
 impl Coordinator<'_> {
-    /// Somebody found addresses.
-    pub(in crate::swarm) fn found(&mut self, source: Source, addresses: Vec<SocketAddr>) {
-        let now = Instant::now();
-        for address in addresses {
-            self.candidates.add(address, source, now);
-        }
-    }
-
-    /// Others see us at an address. Trackers that do not know us apart hand it out to us too.
-    pub(in crate::swarm) fn seen_from_outside(&mut self) {
-        for ip in [true, false].into_iter().filter_map(|is_v4| self.external.address(is_v4)) {
-            self.candidates.set_external(SocketAddr::new(ip, self.shared.port.unwrap_or(0)));
-        }
-    }
-
-    /// The user named peers: they come first and are never forgotten.
-    pub(in crate::swarm) fn named(&mut self, addresses: Vec<SocketAddr>) {
-        let now = Instant::now();
-        for address in addresses {
-            self.candidates.add_named(address, now);
-        }
-    }
-
     /// Starts as many connections as there is room and reason for.
     pub(in crate::swarm) fn connect(&mut self, now: Instant) {
-        while self.wants_peers() && self.candidates.next_due().is_some_and(|due| due <= now) {
-            if !self.attempts.take(now) {
-                return;
-            }
-            let Some(address) = self.candidates.next(now) else { return };
+        self.dialer.set_connected(self.roster.greeted().count());
+        while self.wants_peers()
+            && let Some(address) = self.dialer.next(now)
+        {
             let key = self.roster.next_key();
-            match Worker::connect(&self.shared, key, address) {
+            match self.environment.connect(key, address) {
                 Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
-                    self.candidates.failed(address, Failure::Unreachable, now, &mut self.random);
+                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
                 }
             }
         }
@@ -59,45 +33,39 @@ impl Coordinator<'_> {
 
     /// When [`Coordinator::connect`] has something to do next.
     pub(in crate::swarm) fn next_attempt(&self) -> Option<Instant> {
-        let due = self.wants_peers().then(|| self.candidates.next_due()).flatten()?;
-        Some(due.max(self.attempts.next(due)))
+        self.wants_peers().then(|| self.dialer.next_due()).flatten()
     }
 
     /// The handshakes were exchanged.
-    pub(in crate::swarm) fn greeted(&mut self, key: PeerKey, greeting: Greeting) {
+    pub(in crate::swarm) fn greeted(&mut self, key: PeerKey, greeting: Greeting, now: Instant) {
         // A super-seed that said so would look like one that neither has nor wants anything.
-        let upload_only = self.phase == Phase::Seeding && self.super_seed.is_none();
-        // What is on disk and is still what it was when it was written.
+        let upload_only = self.is_seeding() && self.super_seed.is_none();
         let pieces = match &self.super_seed {
             Some(_) => Bitfield::none(self.geometry.piece_count()),
-            None => self.shared.served_pieces.offered(),
+            None => self.environment.served_pieces(),
         };
         let Some(peer) = self.roster.get_mut(key) else { return };
-        debug!("{}: greeted, it is {}", peer.address, client_name(greeting.peer_id));
+        debug!("{}: connected, it is {}", peer.address, client_name(greeting.peer_id));
         peer.greeting = Some(greeting);
-        peer.last_block = Instant::now();
-        peer.gossip = PexHistory::new(Instant::now());
-        if self.may_stay(key)
-            && let Some(peer) = self.roster.get_mut(key)
+        peer.download.last_block = now;
+        peer.messages.pex_history = PexHistory::new(now);
+        if self.may_stay(key, now)
+            && let Some(peer) = self.roster.get(key)
         {
             peer.order(Order::Introduce { pieces: Arc::new(pieces), greeting, upload_only });
-            self.super_seed_greeted(key, Instant::now());
+            self.super_seed_greeted(key, now);
         }
     }
 
     fn wants_peers(&self) -> bool {
         !self.is_leaving()
-            && self.roster.len() < self.limits.max_peers
+            && self.roster.len() < self.settings.limits.max_peers
             && self.roster.half_open() < MAX_HALF_OPEN
     }
 }
 
 /// The printable part of a peer id, which by custom begins with the client's name (BEP 20).
 fn client_name(peer_id: PeerId) -> String {
-    peer_id
-        .0
-        .iter()
-        .take(8)
-        .map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' })
-        .collect()
+    let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
+    peer_id.0.iter().take(8).map(letter).collect()
 }

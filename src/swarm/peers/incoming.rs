@@ -1,115 +1,138 @@
-//! Peers that come to us, and peers that come twice.
+//! Peers that connect to us, and peers that are connected twice.
 
 use crate::message::{HandedOver, HangUp, Incoming, PeerKey};
-use crate::peer::Worker;
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
+use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
-use crate::swarm::{Coordinator, Phase};
 use log::debug;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Connections from one address: a household, or the customers of a small provider.
 const MAX_FROM_ONE: usize = 8;
-/// Pieces of which a peer is told one by one that was told before that we have none.
+/// Pieces that we tell one by one to a peer that was told before that we have none.
 const MAX_TOLD: u32 = 1000;
 /// Two connections to one peer that began within this time were begun by both sides at once.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
+/// Why a peer that connects to us is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::swarm) enum NoEntry {
+    /// A peer at its address sent wrong data.
+    Banned,
+    /// Its address has all the connections that one address may have.
+    CrowdedAddress,
+    /// The roster is full.
+    Full,
+}
+
+impl fmt::Display for NoEntry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            NoEntry::Banned => "a peer at its address sent wrong data",
+            NoEntry::CrowdedAddress => "its address has enough connections",
+            NoEntry::Full => "we have as many peers as we may (--max-peers)",
+        })
+    }
+}
+
 impl Coordinator<'_> {
-    /// Somebody has connected to us and said which torrent it wants.
-    pub(in crate::swarm) fn incoming(&mut self, incoming: Incoming) {
-        let (now, address) = (Instant::now(), incoming.address);
+    /// A peer has connected to us and said that it wants this torrent.
+    pub(in crate::swarm) fn incoming(&mut self, incoming: Incoming, now: Instant) {
+        let address = incoming.address;
         if self.is_leaving() {
             return;
         }
-        if self.liars.contains(&address.ip()) {
-            debug!("{address}: turned away, somebody there sent wrong data");
-            return;
-        }
-        if let Some(why) = self.no_room_for(address, now) {
+        if let Err(why) = self.admit(address, now) {
             debug!("{address}: turned away, {why}");
             return;
         }
         let key = self.roster.next_key();
-        match Worker::accept(&self.shared, key, incoming) {
+        match self.environment.accept(key, incoming) {
             Ok(worker) => self.roster.add(key, Peer::incoming(address, worker, now)),
             Err(error) => debug!("{address}: cannot start a thread: {error}"),
         }
     }
 
-    /// A peer has given us the metadata, and can go on with the payload.
-    pub(in crate::swarm) fn handed(&mut self, handed: HandedOver) {
-        let (now, address, incoming) = (Instant::now(), handed.address, handed.incoming);
-        if !incoming && !self.candidates.taken(address) {
-            debug!("{address}: not gone on with, another connection to it has begun or it is not to be one");
+    /// A peer has given us the metadata, and its connection can go on with the payload.
+    pub(in crate::swarm) fn handed_over(&mut self, handed_over: HandedOver, now: Instant) {
+        let (address, incoming) = (handed_over.address, handed_over.incoming);
+        if !incoming && !self.dialer.candidates_mut().mark_connected(address) {
+            debug!("{address}: not continued, another connection to it has begun or it is not to be one");
             return;
         }
-        // It was told that we have nothing, and would have to be told of each piece by itself.
-        let too_late =
-            self.pieces.stored_bytes() > 0 && self.shared.served_pieces.offered().count() > MAX_TOLD;
-        let room = !self.is_leaving() && !too_late && self.roster.len() < self.limits.max_peers;
+        // It was told that we have nothing, so it would have to be told of each piece by itself.
+        let too_late = self.pieces.stored_bytes() > 0 && self.environment.served_pieces().count() > MAX_TOLD;
+        let has_room = self.roster.len() < self.settings.limits.max_peers;
         let key = self.roster.next_key();
-        match room.then(|| Worker::go_on(&self.shared, key, handed)) {
-            Some(Ok(worker)) if incoming => self.roster.add(key, Peer::incoming(address, worker, now)),
-            Some(Ok(worker)) => self.roster.add(key, Peer::outgoing(address, worker, now)),
-            // It can be connected to again.
-            Some(Err(_)) | None if !incoming => self.candidates.released(address, now),
-            Some(Err(_)) | None => {}
+        let worker = (!self.is_leaving() && !too_late && has_room)
+            .then(|| self.environment.resume(key, handed_over))
+            .and_then(Result::ok);
+        match worker {
+            Some(worker) if incoming => self.roster.add(key, Peer::incoming(address, worker, now)),
+            Some(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
+            // We can connect to it again.
+            None if !incoming => self.dialer.candidates_mut().release(address, now),
+            None => {}
         }
     }
 
-    /// Why a peer that comes cannot stay, if so.
-    fn no_room_for(&mut self, address: SocketAddr, now: Instant) -> Option<&'static str> {
+    /// Whether a peer that connects to us may come in. May disconnect another one for it.
+    pub(in crate::swarm) fn admit(&mut self, address: SocketAddr, now: Instant) -> Result<(), NoEntry> {
+        if self.bans.is_banned(address.ip()) {
+            return Err(NoEntry::Banned);
+        }
         let (incoming, from_there) = self.roster.incoming(address.ip());
-        // A host of our own may be many, and each can be trusted as much as we.
+        // This host may run many peers, and each can be trusted as much as we.
         if from_there >= MAX_FROM_ONE && !address.ip().is_loopback() {
-            return Some("enough are here from its address");
+            return Err(NoEntry::CrowdedAddress);
         }
-        // While something is missing, who comes may not keep us from those who were named to us.
-        let most = self.limits.max_peers;
-        let room = if self.phase == Phase::Downloading { most.saturating_sub(most / 4) } else { most };
+        // While something is missing, peers that come may not keep us from those that were named to us.
+        let most = self.settings.limits.max_peers;
+        let room = if self.is_downloading() { most.saturating_sub(most / 4) } else { most };
         let full = self.roster.len() >= most || incoming >= room.max(1);
-        let no_room = full && !self.let_idle_go(now) && !self.let_lower_go(address, now);
-        no_room.then_some("we have as many peers as we may (--max-peers)")
+        if full && !self.disconnect_idle(now) && !self.disconnect_lower(address, now) {
+            return Err(NoEntry::Full);
+        }
+        Ok(())
     }
 
-    /// The peer says that it listens at this port: where it could be reached once it is gone.
+    /// The peer says that it listens at this port: the address to connect to once it is gone.
     pub(in crate::swarm) fn listens(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
-        let mut at = peer.address;
-        at.set_port(port);
-        if peer.dial.is_none() && self.candidates.met(at) {
-            peer.dial = Some(at);
-            if peer.useful {
-                self.candidates.proved(at);
+        let address = SocketAddr::new(peer.address.ip(), port);
+        if peer.dial.is_none() && self.dialer.candidates_mut().add_incoming(address) {
+            peer.dial = Some(address);
+            if peer.download.useful {
+                self.dialer.candidates_mut().proved_useful(address);
             }
         }
     }
 
-    /// Whether the peer that was just greeted may stay. Who connects to us while we connect to it is
-    /// here twice: then both sides have to keep the same connection, and it is the one that was begun by
-    /// the side with the greater peer id. One that comes later than that is one too many.
-    pub(in crate::swarm) fn may_stay(&mut self, key: PeerKey) -> bool {
+    /// Whether the peer whose handshake just came may stay. A peer that connects to us while we connect to
+    /// it is here twice. Both sides then have to keep the same connection: the one that was begun by the
+    /// side with the greater peer id. A connection that comes later than that is one too many.
+    pub(in crate::swarm) fn may_stay(&mut self, key: PeerKey, now: Instant) -> bool {
         let Some(new) = self.roster.get(key) else { return false };
         let twin = self.roster.greeted().find(|(other, peer)| {
             *other != key && peer.peer_id() == new.peer_id() && peer.address.ip() == new.address.ip()
         });
         let Some((twin, old)) = twin else { return true };
-        let ours = self.shared.peer_id;
+        let ours = self.settings.peer_id;
         let begun_by = |peer: &Peer| if peer.incoming { peer.peer_id() } else { Some(ours) };
         let at_once = new.since.saturating_duration_since(old.since) < AT_ONCE;
         let new_stays = at_once && begun_by(new) > begun_by(old);
         let (goes, stays) = if new_stays { (twin, key) } else { (key, twin) };
         let dial = self.roster.get_mut(goes).and_then(|peer| peer.dial.take());
         if let (Some(peer), Some(dial)) = (self.roster.get_mut(stays), dial) {
-            // Where it can be reached is where the one is that stays: no reason to try there again.
+            // The address of the one that goes leads to the one that stays: no reason to try it again.
             match peer.dial {
                 None => peer.dial = Some(dial),
-                Some(_) => self.candidates.failed(dial, Failure::Never, Instant::now(), &mut self.random),
+                Some(_) => self.dialer.failed(dial, AttemptFailure::Banned, now),
             }
         }
-        self.let_go(goes, HangUp::Duplicate);
+        self.disconnect(goes, HangUp::Duplicate);
         new_stays
     }
 }

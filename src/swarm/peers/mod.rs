@@ -1,10 +1,12 @@
-//! The peers of a torrent: connecting to them, letting them in, parting from them, and telling them of
-//! each other.
+//! The peers of a torrent: connecting to them, accepting them, disconnecting them, and telling them of each
+//! other.
 
 mod connecting;
 mod disconnect;
 mod incoming;
+mod peer;
 mod pex;
 mod roster;
 
-pub(super) use roster::{Peer, Restriction, Roster};
+pub(super) use peer::{Peer, Restriction};
+pub(super) use roster::Roster;

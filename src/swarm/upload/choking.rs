@@ -1,59 +1,42 @@
-//! Whom we upload to: what the choker (`strategy/choker/`) is told, and what it decides.
+//! What the choker (`strategy/upload/choker/`) is told of the peers, and the orders that follow from what it
+//! decides.
 
-use crate::message::{Order, PeerKey};
-use crate::strategy::{self, View};
-use crate::swarm::{Coordinator, Phase};
+use crate::message::Order;
+use crate::strategy::{self, ChokerPeer};
+use crate::swarm::Coordinator;
 use log::debug;
-use std::time::{Duration, Instant};
-
-/// Between two looks of the choker at the peers, but for those at each tick.
-const BETWEEN_CHOKES: Duration = Duration::from_millis(10);
+use std::time::Instant;
 
 impl Coordinator<'_> {
     /// Has the choker look at the peers.
     pub(in crate::swarm) fn rechoke(&mut self, now: Instant) {
-        self.rechoked = now;
-        self.rechoke_at = None;
-        let views: Vec<View<PeerKey>> = self
+        let views: Vec<ChokerPeer> = self
             .roster
             .greeted()
-            .map(|(key, peer)| View {
+            .map(|(key, peer)| ChokerPeer {
                 key,
-                interested: peer.wants_ours && !peer.is_seed(),
-                gives: peer.gives.per_second(),
-                takes: peer.takes.per_second(),
-                snubs: peer.snubs > 0,
-                since: peer.since,
+                peer_interested: peer.flags.peer_interested && !peer.is_seed(),
+                download_rate: peer.download.rate.per_second(),
+                upload_rate: peer.upload.rate.per_second(),
+                snubbing: peer.download.snubs > 0,
+                connected_at: peer.since,
             })
             .collect();
-        let seeding = self.phase == Phase::Seeding;
-        let slots = self.slots();
-        for (key, unchoke) in self.choker.decide(&views, seeding, slots, now, &mut self.random) {
-            if let Some(peer) = self.roster.get_mut(key) {
+        let (seeding, slots) = (self.is_seeding(), self.slot_count());
+        for (key, unchoke) in self.slots.decide(&views, seeding, slots, now, &mut self.random) {
+            if let Some(peer) = self.roster.get(key) {
                 debug!("{}: {}", peer.address, if unchoke { "we unchoke it" } else { "we choke it" });
                 peer.order(if unchoke { Order::Unchoke } else { Order::Choke });
             }
         }
     }
 
-    /// The same for a change that should not wait for the next tick. Only so soon, since such changes may
-    /// come thick and fast: a peer may say ten thousand times a second that it is interested, and that it
-    /// is not.
-    pub(in crate::swarm) fn rechoke_soon(&mut self, now: Instant) {
-        let due = self.rechoked + BETWEEN_CHOKES;
-        if due <= now {
-            self.rechoke(now);
-        } else {
-            self.rechoke_at = Some(due);
-        }
-    }
-
     /// How many peers we upload to at once.
-    fn slots(&self) -> usize {
-        match self.giving.limit {
+    fn slot_count(&self) -> usize {
+        match self.settings.uploads.limit {
             Some(0) => 0,
-            Some(limit) => strategy::slots(limit as f64),
-            None => strategy::slots(self.counters.upload_rate.per_second()),
+            Some(limit) => strategy::unchoke_slots(limit as f64),
+            None => strategy::unchoke_slots(self.statistics.upload_rate()),
         }
     }
 }

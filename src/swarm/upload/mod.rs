@@ -5,6 +5,7 @@ mod accounting;
 mod allowed_fast;
 mod choking;
 mod seeding;
+mod slots;
 mod super_seeding;
 
-pub use seeding::Goals;
+pub(super) use slots::UploadSlots;

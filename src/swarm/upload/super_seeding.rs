@@ -1,16 +1,17 @@
-//! Super-seeding (BEP 16): peers are told of one piece at a time. Which one, and when of the next, is
-//! decided by `strategy/upload/super_seeding/mod.rs`; this is what it is told and what becomes of it.
+//! Super-seeding (BEP 16): peers are told of one piece at a time. `strategy/upload/super_seeding/mod.rs`
+//! decides which one, and when the next; this is what it is told and the orders that follow.
 
+use super::UploadSlots;
 use crate::message::{Order, PeerKey};
 use crate::piece::{Bitfield, PieceIndex};
-use crate::strategy::{Choker, Leecher, PeerPieces};
+use crate::strategy::{Leecher, PeerPieces};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Roster;
 use std::time::Instant;
 
 impl Coordinator<'_> {
-    /// A peer was greeted. One of BEP 6 says at once what it has; of another we cannot know whether it
-    /// will say anything.
+    /// The handshakes with a peer were exchanged. One that speaks BEP 6 says at once what it has. Another
+    /// may never say anything, so it counts as having nothing.
     pub(in crate::swarm) fn super_seed_greeted(&mut self, key: PeerKey, now: Instant) {
         let Some(greeting) = self.roster.get(key).and_then(|peer| peer.greeting) else { return };
         if let Some(super_seed) = self.super_seed.as_mut().filter(|_| !greeting.fast) {
@@ -24,7 +25,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn super_seed_has(&mut self, key: PeerKey, before: &PeerPieces, now: Instant) {
         let (Some(super_seed), Some(peer)) = (&mut self.super_seed, self.roster.get(key)) else { return };
         super_seed.left(key, before);
-        let next = super_seed.joined(key, &peer.has, now);
+        let next = super_seed.joined(key, &peer.pieces, now);
         self.tell_of_each(next.map(|piece| (key, piece)));
     }
 
@@ -36,22 +37,22 @@ impl Coordinator<'_> {
         now: Instant,
     ) {
         let Some(super_seed) = &mut self.super_seed else { return };
-        let leecher = leechers(&self.roster, &self.choker);
+        let leecher = leechers(&self.roster, &self.slots);
         let next = super_seed.has(key, piece, &leecher, now);
         self.tell_of_each(next);
     }
 
     /// A peer is gone that had these pieces.
-    pub(in crate::swarm) fn super_seed_lost(&mut self, key: PeerKey, has: &PeerPieces) {
+    pub(in crate::swarm) fn super_seed_lost(&mut self, key: PeerKey, pieces: &PeerPieces) {
         if let Some(super_seed) = &mut self.super_seed {
-            super_seed.left(key, has);
+            super_seed.left(key, pieces);
         }
     }
 
     /// Several times a second.
     pub(in crate::swarm) fn super_seed_tick(&mut self, now: Instant) {
         let Some(super_seed) = &mut self.super_seed else { return };
-        let leecher = leechers(&self.roster, &self.choker);
+        let leecher = leechers(&self.roster, &self.slots);
         let next = super_seed.tick(&leecher, now);
         self.tell_of_each(next);
     }
@@ -66,9 +67,6 @@ impl Coordinator<'_> {
 }
 
 /// What a super-seed sees of the peers.
-fn leechers<'a>(
-    roster: &'a Roster,
-    choker: &'a Choker<PeerKey>,
-) -> impl Fn(PeerKey) -> Option<Leecher<'a>> + 'a {
-    |key| Some(Leecher { has: &roster.get(key)?.has, unchoked: choker.is_unchoked(key) })
+fn leechers<'a>(roster: &'a Roster, slots: &'a UploadSlots) -> impl Fn(PeerKey) -> Option<Leecher<'a>> + 'a {
+    |key| Some(Leecher { has: &roster.get(key)?.pieces, unchoked: slots.is_unchoked(key) })
 }

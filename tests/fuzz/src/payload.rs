@@ -3,7 +3,7 @@
 //! The storage and the workers check none of this again: they create the paths and trust the sizes.
 
 use crate::only_shows;
-use femtotorrent::metainfo::{Metainfo, PIECE_LENGTH_LIMIT};
+use femtotorrent::metainfo::{Metainfo, MAX_PIECE_LENGTH};
 use femtotorrent::piece::{BLOCK_LENGTH, Geometry};
 use std::collections::HashSet;
 use std::path::{Component, Path};
@@ -28,7 +28,7 @@ fn sizes(torrent: &Metainfo) {
         end = end.checked_add(file.length).expect("a sum that was checked");
     }
     assert_eq!(end, torrent.total_size);
-    assert!(end > 0 && (1..=PIECE_LENGTH_LIMIT).contains(&torrent.piece_length));
+    assert!(end > 0 && (1..=MAX_PIECE_LENGTH).contains(&torrent.piece_length));
 
     let cut = Geometry::new(torrent.total_size, torrent.piece_length).expect("a cut that was checked");
     assert_eq!(cut.piece_count(), torrent.piece_count());

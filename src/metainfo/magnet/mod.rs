@@ -1,0 +1,170 @@
+//! Magnet links: which torrent, and where to ask for the rest of it (BEP 9, "magnet URI format").
+//!
+//! Pure. A stranger wrote the link. A part of it that is of no use is left out. A part that decides what
+//! would be downloaded (the info-hash, the selection of files) must be readable, or the link is refused.
+//! The texts may have any character in them: the code that prints the name makes it printable.
+
+mod values;
+
+use super::InfoHash;
+use crate::bencode::Item;
+use std::fmt;
+use std::ops::RangeInclusive;
+use values::{Topic, address, decoded, is_peer, keep, kind, select, topic};
+
+/// Bytes in the longest link that is read. One with 200 trackers has some 10 KiB.
+const MAX_LINK_BYTES: usize = 64 * 1024;
+
+/// What a magnet link says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Magnet {
+    /// Which torrent (`xt`).
+    pub info_hash: InfoHash,
+    /// The name that the link gives it (`dn`): any text, neither printable nor safe as a path.
+    pub name: Option<String>,
+    /// Announce addresses (`tr`), 200 at most.
+    pub trackers: Vec<String>,
+    /// Web seeds (`ws`, BEP 19), 200 at most.
+    pub web_seeds: Vec<String>,
+    /// Peers (`x.pe`), 200 at most: `NAME:PORT`, `1.2.3.4:PORT` or `[2001:db8::1]:PORT`.
+    pub peers: Vec<String>,
+    /// The numbers of the files to download, from 0, in the order of the link (`so`, BEP 53). A range is
+    /// never empty, but may be beyond the last file. No range means all files.
+    pub selected: Vec<RangeInclusive<u32>>,
+}
+
+/// Why a text is no magnet link that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MagnetError {
+    /// It is something else.
+    NotAMagnet,
+    /// It is longer than a link can be.
+    TooLong,
+    /// Nothing in it says which torrent.
+    NoInfoHash,
+    /// What stands in the place of the info-hash is none. It has this many characters.
+    BadInfoHash(usize),
+    /// It names a torrent of version 2 only (BEP 52).
+    VersionTwoOnly,
+    /// The selection of files cannot be read, or has too many parts.
+    BadSelection,
+}
+
+impl Magnet {
+    /// Whether the text is meant as a magnet link: it begins with `magnet:`, or is exactly 40 hex
+    /// digits, a bare info-hash. A file may have such a name too; the caller looks for one first.
+    pub fn is_one(text: &str) -> bool {
+        let text = text.trim();
+        after_the_scheme(text).is_some() || InfoHash::from_hex(text.as_bytes()).is_some()
+    }
+
+    /// Reads a magnet link or a bare info-hash.
+    ///
+    /// # Errors
+    ///
+    /// The first fault that leaves open what to download.
+    pub fn parse(text: &str) -> Result<Magnet, MagnetError> {
+        let text = text.trim();
+        if text.len() > MAX_LINK_BYTES {
+            return Err(MagnetError::TooLong);
+        }
+        let Some(parameters) = after_the_scheme(text) else {
+            return InfoHash::from_hex(text.as_bytes()).map(Magnet::of).ok_or(MagnetError::NotAMagnet);
+        };
+        let mut info_hash = None;
+        let mut version_two = false;
+        let mut magnet = Magnet::of(InfoHash([0; 20]));
+        for parameter in parameters.trim_start_matches('?').split('&') {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            match kind(name).as_str() {
+                "xt" => match topic(value) {
+                    Some(Topic::VersionOne(hash)) => info_hash = info_hash.or(Some(hash)),
+                    Some(Topic::VersionTwo) => version_two = true,
+                    None => {}
+                },
+                "dn" if magnet.name.is_none() => {
+                    let name = decoded(&value.replace('+', " "));
+                    magnet.name =
+                        Some(String::from_utf8_lossy(&name).into_owned()).filter(|name| !name.is_empty());
+                }
+                // In an address a plus sign is itself: no address has a space in it.
+                "tr" => keep(&mut magnet.trackers, address(value)),
+                "ws" => keep(&mut magnet.web_seeds, address(value)),
+                "x.pe" => keep(&mut magnet.peers, address(value).filter(|peer| is_peer(peer))),
+                "so" => select(&mut magnet.selected, value)?,
+                _ => {}
+            }
+        }
+        magnet.info_hash = match info_hash {
+            Some(hash) => hash?,
+            None if version_two => return Err(MagnetError::VersionTwoOnly),
+            None => return Err(MagnetError::NoInfoHash),
+        };
+        Ok(magnet)
+    }
+
+    /// The `.torrent` file that this magnet stands for, as bencode: what the link says, around the `info`
+    /// value that peers have sent.
+    pub fn torrent(&self, info: &[u8]) -> Vec<u8> {
+        let text = |text: &String| Item::from(text.as_str());
+        let tiers = self.trackers.iter().map(|tracker| Item::list([text(tracker)]));
+        let before = [
+            self.trackers.first().map(|first| ("announce", text(first))),
+            (self.trackers.len() > 1).then(|| ("announce-list", Item::list(tiers))),
+        ];
+        let before = Item::dictionary(before.into_iter().flatten()).encode();
+        let seeds = Item::list(self.web_seeds.iter().map(text));
+        let after = (!self.web_seeds.is_empty()).then_some(("url-list", seeds));
+        let after = Item::dictionary(after).encode();
+        // The `info` value is not encoded again: its hash must stay what it is.
+        let before = before.strip_suffix(b"e").unwrap_or_default();
+        let after = after.strip_prefix(b"d").unwrap_or_default();
+        [before, b"4:info", info, after].concat()
+    }
+
+    /// A magnet that says nothing but which torrent.
+    fn of(info_hash: InfoHash) -> Magnet {
+        let (trackers, web_seeds, peers) = (Vec::new(), Vec::new(), Vec::new());
+        Magnet { info_hash, name: None, trackers, web_seeds, peers, selected: Vec::new() }
+    }
+}
+
+fn after_the_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_at_checked("magnet:".len())?;
+    scheme.eq_ignore_ascii_case("magnet:").then_some(rest)
+}
+
+impl fmt::Display for MagnetError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            MagnetError::NotAMagnet => {
+                "not a magnet link: it does not begin with 'magnet:' and is not 40 hex digits"
+            }
+            MagnetError::TooLong => "bad magnet link: it has more than 65,536 bytes (leave trackers out)",
+            MagnetError::NoInfoHash => {
+                "bad magnet link: no 'xt=urn:btih:' says which torrent (put quotes around the link, or the \
+                 shell cuts it at the first '&')"
+            }
+            MagnetError::BadInfoHash(length) => {
+                return write!(
+                    out,
+                    "bad magnet link: its info-hash of {length} characters is neither 40 hex digits nor 32 \
+                     characters of base32 (copy the whole link)"
+                );
+            }
+            MagnetError::VersionTwoOnly => {
+                "a magnet link of a version 2 (BEP 52) torrent, which cannot be downloaded (use one with \
+                 'xt=urn:btih:')"
+            }
+            MagnetError::BadSelection => {
+                "bad magnet link: 'so' is no list of file numbers such as 0,2,4-6 (without it, all files are \
+                 downloaded)"
+            }
+        })
+    }
+}
+
+impl std::error::Error for MagnetError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The values of a magnet link's parameters: percent escapes, info-hashes, addresses, file numbers.
+
+use super::MagnetError;
+use crate::metainfo::InfoHash;
+use crate::metainfo::trackers::{MAX_ADDRESSES, usable};
+use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
+
+/// How many ranges of files are kept.
+pub(super) const MAX_RANGES: usize = 2_000;
+
+/// What `xt` can name.
+pub(super) enum Topic {
+    /// A torrent as in BEP 3.
+    VersionOne(Result<InfoHash, MagnetError>),
+    /// A torrent as in BEP 52, which has a different hash.
+    VersionTwo,
+}
+
+/// The name of a parameter without the number that tells several of a kind apart (`xt.1`), and without
+/// what is left of `&amp;` where the link was copied out of a page's source.
+pub(super) fn kind(name: &str) -> String {
+    let name = name.strip_prefix("amp;").unwrap_or(name);
+    let numbered =
+        name.rsplit_once('.').filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
+    numbered.map_or(name, |(kind, _)| kind).to_ascii_lowercase()
+}
+
+/// What a value of `xt` names. `None` where it is neither kind of torrent.
+pub(super) fn topic(value: &str) -> Option<Topic> {
+    let value = address(value)?;
+    let (namespace, hash) = value.split_at_checked("urn:btih:".len())?;
+    match namespace.to_ascii_lowercase().as_str() {
+        "urn:btih:" => {
+            let fault = MagnetError::BadInfoHash(hash.chars().count());
+            let info_hash = InfoHash::from_hex(hash.as_bytes()).or_else(|| from_base32(hash.as_bytes()));
+            Some(Topic::VersionOne(info_hash.ok_or(fault)))
+        }
+        "urn:btmh:" => Some(Topic::VersionTwo),
+        _ => None,
+    }
+}
+
+/// The info-hash that these 32 characters of base32 (RFC 4648) spell, in upper or lower case.
+fn from_base32(characters: &[u8]) -> Option<InfoHash> {
+    let mut hash = [0; 20];
+    if characters.len() * 5 != hash.len() * 8 {
+        return None;
+    }
+    // Eight characters of five bits are five bytes.
+    for (group, bytes) in characters.chunks(8).zip(hash.as_chunks_mut::<5>().0) {
+        let join = |bits: u64, character: &u8| Some(bits << 5 | base32_digit(*character)?);
+        let bits = group.iter().try_fold(0, join)?;
+        [_, _, _, bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]] = bits.to_be_bytes();
+    }
+    Some(InfoHash(hash))
+}
+
+fn base32_digit(character: u8) -> Option<u64> {
+    match character.to_ascii_lowercase() {
+        letter @ b'a'..=b'z' => Some(u64::from(letter - b'a')),
+        digit @ b'2'..=b'7' => Some(u64::from(digit - b'2') + 26),
+        _ => None,
+    }
+}
+
+/// The bytes that a value stands for. A percent sign that is no escape stands for itself.
+pub(super) fn decoded(value: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escape = after.split_at_checked(2).filter(|_| first == b'%').and_then(|(digits, after)| {
+            let high = char::from(*digits.first()?).to_digit(16)?;
+            let low = char::from(*digits.get(1)?).to_digit(16)?;
+            Some((u8::try_from(high * 16 + low).ok()?, after))
+        });
+        let (byte, after) = escape.unwrap_or((first, after));
+        bytes.push(byte);
+        rest = after;
+    }
+    bytes
+}
+
+/// The value as an address. `None` where it is empty or has a character that no address can have.
+pub(super) fn address(value: &str) -> Option<String> {
+    usable(&decoded(value))
+}
+
+/// Adds an address to a list, unless it is there already or the list is full.
+pub(super) fn keep(list: &mut Vec<String>, address: Option<String>) {
+    if let Some(address) = address.filter(|address| list.len() < MAX_ADDRESSES && !list.contains(address)) {
+        list.push(address);
+    }
+}
+
+/// Whether this is a host and a port to connect to.
+pub(super) fn is_peer(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = match bracketed {
+        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            (1..=253).contains(&host.len()) && host.bytes().all(of_a_name)
+        }
+    };
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    is_host && digits && port.parse::<u16>().is_ok_and(|port| port != 0)
+}
+
+/// Adds the file numbers in a value of `so`, such as `0,2,4-6` (BEP 53).
+///
+/// # Errors
+///
+/// [`MagnetError::BadSelection`] where a part of it is no number or range, or there are too many parts.
+pub(super) fn select(selected: &mut Vec<RangeInclusive<u32>>, value: &str) -> Result<(), MagnetError> {
+    let text = decoded(value);
+    let text = str::from_utf8(&text).map_err(|_| MagnetError::BadSelection)?;
+    let number = |text: &str| -> Option<u32> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| digits)
+    };
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        match (number(first), number(last)) {
+            (Some(first), Some(last)) if first <= last && selected.len() < MAX_RANGES => {
+                if !selected.contains(&(first..=last)) {
+                    selected.push(first..=last);
+                }
+            }
+            _ => return Err(MagnetError::BadSelection),
+        }
+    }
+    Ok(())
+}

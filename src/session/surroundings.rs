@@ -1,0 +1,93 @@
+//! What the coordinator of a run has done outside of it: workers, writer, sources of peers, screen.
+
+use super::peer_sources::PeerSources;
+use super::{Progress, RunContext};
+use crate::message::{HandedOver, Incoming, PeerKey, Snapshot, Write};
+use crate::metainfo::Metainfo;
+use crate::peer::{self, Worker};
+use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
+use crate::swarm::Environment;
+use crate::tracker::Counts;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The world around the coordinator of one run.
+pub(super) struct Surroundings<'a> {
+    pub run: RunContext<'a>,
+    pub metainfo: &'a Metainfo,
+    pub shared: Arc<peer::Shared>,
+    pub sources: &'a PeerSources,
+    /// What the screen is told when the download is complete and the run goes on as a seed.
+    pub seeding: Progress,
+}
+
+impl Environment for Surroundings<'_> {
+    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
+        Worker::connect(&self.shared, key, address)
+    }
+
+    fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
+        Worker::accept(&self.shared, key, incoming)
+    }
+
+    fn resume(&mut self, key: PeerKey, handed_over: HandedOver) -> io::Result<Worker> {
+        Worker::go_on(&self.shared, key, handed_over)
+    }
+
+    fn piece_digest(&self, piece: PieceIndex) -> PieceDigest {
+        self.metainfo.piece_digest(piece.get()).unwrap_or_default()
+    }
+
+    fn abandon(&mut self, assembly: &Assembly) {
+        assembly.abandon(&self.shared.buffers);
+    }
+
+    fn served_pieces(&self) -> Bitfield {
+        self.shared.served_pieces.offered()
+    }
+
+    fn is_writer_behind(&self) -> bool {
+        self.shared.writer.is_full()
+    }
+
+    fn finish_writing(&mut self) -> bool {
+        // The writer has stored every piece, so its channel has room.
+        self.shared.writer.try_send(Write::Finish).is_ok()
+    }
+
+    fn show(&mut self, snapshot: Snapshot) {
+        self.sources.set(counts(&snapshot));
+        (self.run.show)(Progress::Running(snapshot));
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.run.stop.is_asked()
+    }
+
+    fn need_peers(&mut self) {
+        self.sources.need_peers();
+    }
+
+    fn dht_node(&mut self, address: SocketAddr) {
+        if let Some(dht) = &self.run.network.dht
+            && !self.metainfo.private
+        {
+            dht.contact(address);
+        }
+    }
+
+    fn completed(&mut self, snapshot: Snapshot) {
+        self.sources.set(counts(&snapshot));
+        // To the trackers only a peer that has everything has completed.
+        if snapshot.left == 0 {
+            self.sources.completed();
+        }
+        (self.run.show)(self.seeding.clone());
+    }
+}
+
+/// What the trackers are told of a run in this state.
+pub(super) fn counts(snapshot: &Snapshot) -> Counts {
+    Counts { uploaded: snapshot.uploaded, downloaded: snapshot.received, left: snapshot.left }
+}

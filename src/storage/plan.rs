@@ -1,0 +1,234 @@
+//! What a run may do with what it found, decided before anything is changed.
+//!
+//! [`decide`] gets the survey of the output folder and the user's choice, and returns a plan or the reason
+//! why the run must not start. Pure: it never touches a file.
+
+use std::path::{Path, PathBuf};
+
+use super::claim::{self, Guards};
+use super::error::{Shortage, StorageError};
+use super::layout::Layout;
+use super::survey::Survey;
+use super::{Allocate, Options, space};
+use crate::piece::Bitfield;
+
+/// What is known before anything is changed.
+pub(super) struct Situation<'a> {
+    /// The output folder's path, for the errors.
+    pub root: &'a Path,
+    /// Where the bytes of the payload belong.
+    pub layout: &'a Layout,
+    /// What of them is there.
+    pub survey: &'a Survey,
+    /// What the marker of an earlier run of this download remembers, where there is a marker.
+    pub own: Option<&'a Guards>,
+    /// Bytes free on the file system, where the system says so.
+    pub free: Option<u64>,
+}
+
+/// What the run does.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Every piece that is wanted is there.
+    pub is_complete: bool,
+    /// The bytes that must not be changed.
+    pub guards: Guards,
+    /// The marker is missing or remembers something else.
+    pub write_marker: bool,
+    /// All room is taken before the download.
+    pub allocate: bool,
+    /// The room that the rest of the payload needs and the file system does not have.
+    pub shortage: Option<Shortage>,
+}
+
+/// Decides what the run does.
+///
+/// # Errors
+///
+/// [`StorageError::Exists`] where a file is not the torrent's and may not be replaced,
+/// [`StorageError::Shared`] where two files of a payload that is not complete are one on the disk, and
+/// [`StorageError::NoRoom`] where all room is to be taken and there is not enough.
+pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Plan, StorageError> {
+    let Situation { layout, survey, own, .. } = *situation;
+    let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
+    let is_complete = survey.good.count() == wanted;
+    let guards = if options.overwrite {
+        Guards::new()
+    } else {
+        let foreign = foreign(situation);
+        if !foreign.is_empty() {
+            return Err(StorageError::exists(foreign.into_iter().map(|number| path(situation, number))));
+        }
+        match own {
+            Some(guards) => claim::still_there(guards, &survey.found),
+            None => claim::guards(layout, survey),
+        }
+    };
+    if let Some((one, other)) = claim::shared(&survey.found).filter(|_| !is_complete) {
+        return Err(StorageError::Shared { one: path(situation, one), other: path(situation, other) });
+    }
+    let shortage = situation.free.and_then(|free| space::shortage(free, layout, &survey.found));
+    let shortage = shortage.filter(|_| !is_complete);
+    let allocate = options.allocate == Allocate::Full && !is_complete;
+    match shortage {
+        Some(shortage) if allocate => Err(StorageError::NoRoom { path: situation.root.to_owned(), shortage }),
+        _ => {
+            let write_marker = !is_complete && own != Some(&guards);
+            Ok(Plan { is_complete, guards, write_marker, allocate, shortage })
+        }
+    }
+}
+
+/// The files that are not the torrent's and that the run would change, by number. A file that is not
+/// selected and shares no piece with one that is, is left as it is.
+fn foreign(situation: &Situation<'_>) -> Vec<usize> {
+    let Situation { layout, survey, own, .. } = *situation;
+    let foreign = match own {
+        Some(guards) => claim::kept_and_too_long(layout, guards),
+        None => claim::foreign(layout, survey),
+    };
+    let is_changed = |number: &usize| layout.is_selected(*number) || layout.bytes_written(*number) > 0;
+    foreign.into_iter().filter(is_changed).collect()
+}
+
+fn path(situation: &Situation<'_>, number: usize) -> PathBuf {
+    situation.layout.entry(number).map(|entry| situation.root.join(&entry.path)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::folder::FileStat;
+
+    /// Three files of 20, 12 and 16 bytes in pieces of 8: piece 2 is of the first and the second one.
+    const LENGTHS: [i64; 3] = [20, 12, 16];
+
+    /// What stands on the disk: the length of each file, where there is one.
+    type Lengths = [Option<u64>; 3];
+
+    fn survey(layout: &Layout, lengths: Lengths, good: &[u32], bad: &[u32]) -> Survey {
+        let mut survey = Survey::empty(layout);
+        for ((number, found), length) in (0..).zip(&mut survey.found).zip(lengths) {
+            *found = length.map(|length| FileStat {
+                length,
+                allocated: length,
+                identity: (1, number),
+                modified: (0, 0),
+            });
+        }
+        for (set, numbers) in [(&mut survey.good, good), (&mut survey.bad, bad)] {
+            numbers.iter().for_each(|number| assert!(set.insert(layout.geometry().piece(*number).unwrap())));
+        }
+        survey
+    }
+
+    fn decided(layout: &Layout, survey: &Survey, own: Option<&Guards>, options: Options) -> Result<Plan, u8> {
+        let situation = Situation { root: Path::new("out"), layout, survey, own, free: Some(20) };
+        decide(&situation, &options).map_err(|error| error.exit_code())
+    }
+
+    /// The guards of a new download, or the exit code.
+    fn guards(lengths: Lengths, good: &[u32], bad: &[u32], own: Option<&Guards>) -> Result<Guards, u8> {
+        let layout = Layout::of_lengths(&LENGTHS, 8);
+        let survey = survey(&layout, lengths, good, bad);
+        decided(&layout, &survey, own, Options::default()).map(|plan| plan.guards)
+    }
+
+    #[test]
+    fn without_a_marker_only_a_proven_file_is_the_torrents() {
+        for (lengths, good, bad, expected) in [
+            // Nothing is there, or files that have nothing to lose.
+            ([None; 3], &[][..], &[][..], Ok(vec![])),
+            ([Some(0); 3], &[], &[], Ok(vec![])),
+            // The first file is there; its last bytes share a piece with a file that is missing.
+            ([Some(20), None, None], &[0, 1], &[], Ok(vec![(0, 20)])),
+            ([Some(20), Some(12), None], &[0, 1, 2, 3], &[], Ok(vec![])),
+            ([Some(9), None, None], &[0], &[], Ok(vec![(0, 9)])),
+            // Nothing proves the file, or a piece speaks against it.
+            ([Some(7), None, None], &[], &[], Err(13)),
+            ([Some(20), None, None], &[0], &[1], Err(13)),
+            // It is longer than the torrent says.
+            ([None, None, Some(17)], &[4, 5], &[], Err(13)),
+        ] {
+            let expected = expected.map(Guards::from_iter);
+            assert_eq!(guards(lengths, good, bad, None), expected, "{lengths:?} {good:?} {bad:?}");
+        }
+    }
+
+    #[test]
+    fn with_a_marker_only_what_it_remembers_is_kept() {
+        let remembers = |list: &[(usize, u64)]| list.iter().copied().collect::<Guards>();
+        for (lengths, own, expected) in [
+            // Our own damaged work is done again.
+            ([Some(99), Some(5), None], remembers(&[]), Ok(remembers(&[]))),
+            // What is left of a file that was there before us is still guarded.
+            (
+                [Some(4), None, Some(16)],
+                remembers(&[(0, 9), (1, 5), (2, 3)]),
+                Ok(remembers(&[(0, 4), (2, 3)])),
+            ),
+            // A run that did not select the file has left it as it was: longer than the torrent says.
+            ([Some(21), None, None], remembers(&[(0, 21)]), Err(13)),
+        ] {
+            assert_eq!(guards(lengths, &[], &[], Some(&own)), expected, "{lengths:?} {own:?}");
+        }
+    }
+
+    #[test]
+    fn overwriting_replaces_what_is_foreign_and_guards_nothing() {
+        let layout = Layout::of_lengths(&LENGTHS, 8);
+        let survey = survey(&layout, [Some(99), Some(7), None], &[], &[0, 1]);
+        let overwrite = Options { overwrite: true, ..Options::default() };
+        for own in [None, Some(Guards::from([(0, 99)]))] {
+            let plan = decided(&layout, &survey, own.as_ref(), overwrite).unwrap();
+            assert_eq!((plan.guards, plan.write_marker, plan.is_complete), (Guards::new(), true, false));
+        }
+    }
+
+    #[test]
+    fn the_marker_is_written_where_it_is_missing_or_remembers_something_else() {
+        let layout = Layout::of_lengths(&LENGTHS, 8);
+        let complete = survey(&layout, [Some(20), Some(12), Some(16)], &[0, 1, 2, 3, 4, 5], &[]);
+        let partial = survey(&layout, [Some(20), None, None], &[0, 1], &[]);
+        for (survey, own, expected) in [
+            (&complete, None, false),
+            (&complete, Some(Guards::from([(0, 3)])), false),
+            (&partial, None, true),
+            (&partial, Some(Guards::from([(0, 3)])), false),
+            (&partial, Some(Guards::from([(1, 3)])), true),
+        ] {
+            let plan = decided(&layout, survey, own.as_ref(), Options::default()).unwrap();
+            assert_eq!(plan.write_marker, expected, "{own:?}");
+        }
+    }
+
+    #[test]
+    fn two_names_of_one_file_are_refused_unless_nothing_is_to_be_written() {
+        let layout = Layout::of_lengths(&[8, 8], 8);
+        let same = FileStat { length: 8, allocated: 8, identity: (1, 1), modified: (0, 0) };
+        let mut survey = Survey::empty(&layout);
+        survey.found = vec![Some(same), Some(same)];
+        let overwrite = Options { overwrite: true, ..Options::default() };
+        assert_eq!(decided(&layout, &survey, None, overwrite), Err(13));
+        survey.good = Bitfield::all(2);
+        assert!(decided(&layout, &survey, None, overwrite).unwrap().is_complete);
+    }
+
+    #[test]
+    fn a_shortage_is_a_warning_unless_all_room_is_to_be_taken() {
+        let full = Options { allocate: Allocate::Full, ..Options::default() };
+        for (lengths, good, needed) in [
+            ([None; 3], &[][..], Some(48)),
+            ([Some(20), None, None], &[0, 1], Some(28)),
+            ([Some(20), Some(12), None], &[0, 1, 2, 3], None),
+        ] {
+            let layout = Layout::of_lengths(&LENGTHS, 8);
+            let survey = survey(&layout, lengths, good, &[]);
+            let plan = decided(&layout, &survey, None, Options::default()).unwrap();
+            assert_eq!(plan.shortage, needed.map(|needed| Shortage { needed, free: 20 }));
+            assert!(!plan.allocate);
+            let allocated = decided(&layout, &survey, None, full).map(|plan| plan.allocate);
+            assert_eq!(allocated, if needed.is_some() { Err(9) } else { Ok(true) });
+        }
+    }
+}

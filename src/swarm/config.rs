@@ -1,0 +1,92 @@
+//! What a coordinator is told when it begins, and how it can end.
+
+use crate::message::KnownPeers;
+use crate::metainfo::InfoHash;
+use crate::piece::{Bitfield, Geometry};
+use crate::wire::PeerId;
+use std::time::Duration;
+
+/// The limits that the user set.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Peers at once.
+    pub max_peers: usize,
+    /// Bytes of pieces that are open or on their way to the disk.
+    pub memory: u64,
+    /// The longest time without progress, if there is one.
+    pub timeout: Option<Duration>,
+}
+
+/// What peers get from us.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UploadPolicy {
+    /// Bytes a second that the uploads of this torrent can count on. With zero no peer gets anything.
+    pub limit: Option<u64>,
+    /// How long to seed once nothing is wanted any more; `None` ends the run then.
+    pub seeding: Option<SeedGoals>,
+    /// Peers are told of one piece at a time, so that the first copy costs little more than one (BEP 16).
+    pub super_seeding: bool,
+}
+
+/// How long to seed: until the first goal is reached, or until the user ends it if there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SeedGoals {
+    /// How many times the payload is to be uploaded in this run.
+    pub ratio: Option<f64>,
+    /// How long.
+    pub time: Option<Duration>,
+}
+
+/// The pieces that are to be on the disk in the end.
+pub enum WantedPieces {
+    /// All of them.
+    All,
+    /// Only these.
+    Only(Bitfield),
+    /// Those that are stored already. Nothing is downloaded.
+    Nothing,
+}
+
+/// The state of a torrent when the coordinator begins.
+pub struct InitialState {
+    /// The pieces that are on disk.
+    pub stored: Bitfield,
+    /// The pieces that are to be on disk in the end.
+    pub wanted: WantedPieces,
+    /// The peers that are known already.
+    pub known_peers: KnownPeers,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Every piece is on disk and the writer has finished; a seed has reached its goals, too.
+    Done,
+    /// The user stopped it.
+    Stopped,
+    /// Nothing moved for too long.
+    TimedOut,
+    /// The writer ended before it had everything. Its thread says why.
+    WriterFailed,
+}
+
+/// What stays the same from the beginning of a run to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How the payload is cut.
+    pub geometry: Geometry,
+    /// Which torrent.
+    pub info_hash: InfoHash,
+    /// How we name ourselves.
+    pub peer_id: PeerId,
+    /// The port that peers can connect to.
+    pub port: Option<u16>,
+    /// Whether peers may tell us of others, and hear of others (BEP 11).
+    pub pex: bool,
+    /// Bytes a second that all downloads of the process together may take.
+    pub download_limit: Option<u64>,
+    /// The limits that the user set.
+    pub limits: Limits,
+    /// What peers get from us.
+    pub uploads: UploadPolicy,
+}

@@ -1,0 +1,208 @@
+use super::*;
+use crate::piece::BLOCK_LENGTH;
+use crate::strategy::PeerPieces;
+
+const A: PeerKey = PeerKey(1);
+const B: PeerKey = PeerKey(2);
+const C: PeerKey = PeerKey(3);
+const ALL: Restriction<'static> = Restriction::Has(&PeerPieces::All);
+
+/// A table in which piece 1, of so many blocks, is open.
+fn one_open_piece(blocks: u32, exclusive: bool) -> (Requests, PieceIndex) {
+    let length = blocks * BLOCK_LENGTH;
+    let geometry = Geometry::new(u64::from(length) * 2, length).unwrap();
+    let piece = geometry.piece(1).unwrap();
+    let mut requests = Requests::new(geometry);
+    open(&mut requests, piece, exclusive);
+    (requests, piece)
+}
+
+fn open(requests: &mut Requests, piece: PieceIndex, exclusive: bool) {
+    let assembly = Assembly::new(&requests.geometry, piece, Default::default(), Vec::new());
+    requests.open(assembly, exclusive, Instant::now());
+}
+
+fn span(requests: &mut Requests, peer: PeerKey, most: u32) -> Option<(u32, u32)> {
+    requests.next_for(peer, &ALL, most).map(|(span, _)| (span.first, span.count))
+}
+
+fn take_over(requests: &mut Requests, helper: PeerKey, from: PeerKey, insist: bool) -> usize {
+    requests.take_over(helper, from, &ALL, 99, insist).0.len()
+}
+
+fn assembly(requests: &Requests, piece: PieceIndex) -> Arc<Assembly> {
+    Arc::clone(&requests.open[&piece].assembly)
+}
+
+/// What the header promises: both views tell the same, and the counters are right.
+fn assert_is_consistent(requests: &Requests) {
+    let mut leased = Vec::new();
+    for (piece, open) in &requests.open {
+        let count = requests.geometry.block_count(*piece);
+        let states = (0..count).map(|number| (number, open.state(number).unwrap()));
+        let free = states.clone().filter(|(_, state)| *state == BlockState::Free).count();
+        assert_eq!(open.has_free(), free > 0, "{piece:?}");
+        let listed = requests.with_free.iter().filter(|other| *other == piece).count();
+        assert_eq!(listed, usize::from(free > 0), "{piece:?} has {free} free blocks");
+        for (number, state) in states {
+            let holders = state.holders();
+            assert!(holders[0].is_none() || holders[0] != holders[1], "one peer cannot owe a block twice");
+            leased.extend(holders.into_iter().flatten().map(|peer| (peer, Block { piece: *piece, number })));
+        }
+    }
+    assert!(requests.with_free.iter().all(|piece| requests.open.contains_key(piece)));
+    let queues = requests.queues.iter();
+    let mut queued: Vec<_> =
+        queues.flat_map(|(peer, queue)| queue.iter().map(move |block| (*peer, *block))).collect();
+    let order = |one: &(PeerKey, Block)| (one.0, one.1.piece, one.1.number);
+    leased.sort_by_key(order);
+    queued.sort_by_key(order);
+    assert_eq!(leased, queued, "a block stands in a peer's queue exactly while it is leased to that peer");
+}
+
+#[test]
+fn blocks_are_leased_once_and_come_back_when_their_peer_leaves() {
+    let (mut requests, piece) = one_open_piece(4, false);
+    assert_eq!(span(&mut requests, A, 3), Some((0, 3)));
+    assert_eq!(span(&mut requests, B, 3), Some((3, 1)));
+    assert_eq!(span(&mut requests, B, 3), None);
+    assert!(requests.rejected(A, Block { piece, number: 1 }));
+    assert!(!requests.rejected(B, Block { piece, number: 2 }), "only the holder can give a lease back");
+    assert_eq!(span(&mut requests, B, 3), Some((1, 1)));
+    assert_eq!(requests.take_back(A).iter().map(|block| block.number).collect::<Vec<_>>(), [0, 2]);
+    assert_eq!((requests.count(A), requests.count(B), requests.count_all()), (0, 2, 2));
+    assert_eq!(span(&mut requests, B, 3), Some((0, 1)));
+    assert_is_consistent(&requests);
+}
+
+#[test]
+fn when_two_were_asked_the_one_that_is_late_gets_a_cancel() {
+    let (mut requests, piece) = one_open_piece(2, false);
+    let block = Block { piece, number: 0 };
+    span(&mut requests, A, 1);
+    assert_eq!(take_over(&mut requests, A, A, false), 0);
+    assert_eq!(take_over(&mut requests, B, A, false), 1);
+    assert_eq!(take_over(&mut requests, C, A, false), 0);
+    let assembly = assembly(&requests, piece);
+    assert_eq!(requests.received(B, block, &assembly), Arrival::Useful { cancel: [Some(A), None] });
+    assert_eq!((requests.count(A), requests.count(B)), (0, 0));
+    assert_eq!(requests.received(A, block, &assembly), Arrival::Useless);
+    assert!(!requests.rejected(A, block));
+    assert_eq!(span(&mut requests, A, 9), Some((1, 1)));
+    assert_is_consistent(&requests);
+}
+
+#[test]
+fn a_third_peer_displaces_the_first_only_if_it_insists() {
+    let (mut requests, piece) = one_open_piece(1, false);
+    let block = Block { piece, number: 0 };
+    span(&mut requests, A, 1);
+    take_over(&mut requests, B, A, false);
+    let (taken, displaced) = requests.take_over(C, A, &ALL, 9, true);
+    assert_eq!((taken.len(), displaced), (1, vec![(A, block)]));
+    assert_is_consistent(&requests);
+    let assembly = assembly(&requests, piece);
+    assert_eq!(requests.received(A, block, &assembly), Arrival::Useful { cancel: [Some(B), Some(C)] });
+    assert_eq!(requests.count_all(), 0);
+}
+
+#[test]
+fn a_late_block_is_taken_after_its_lease_is_gone() {
+    let (mut requests, piece) = one_open_piece(1, false);
+    let block = Block { piece, number: 0 };
+    span(&mut requests, A, 1);
+    requests.rejected(A, block);
+    let assembly = assembly(&requests, piece);
+    assert_eq!(requests.received(A, block, &assembly), Arrival::Useful { cancel: [None, None] });
+    assert_eq!(span(&mut requests, B, 1), None);
+    requests.close(piece);
+    assert_eq!(requests.received(B, block, &assembly), Arrival::Useless);
+    assert!(requests.open.is_empty() && requests.with_free.is_empty());
+}
+
+#[test]
+fn a_block_of_an_attempt_that_failed_is_still_missing_in_the_next() {
+    let (mut requests, piece) = one_open_piece(2, false);
+    span(&mut requests, A, 2);
+    let first = assembly(&requests, piece);
+    let blocks = vec![Block { piece, number: 0 }, Block { piece, number: 1 }];
+    assert_eq!(requests.piece_failed(piece), [(A, blocks.clone())]);
+    open(&mut requests, piece, true);
+    assert_eq!(requests.received(A, blocks[0], &first), Arrival::Useless);
+    assert!(requests.is_outdated(&first));
+    assert_eq!(span(&mut requests, B, 2), Some((0, 2)));
+    assert_eq!(requests.received(A, blocks[1], &first), Arrival::Useless);
+    assert_eq!(requests.owed_by(B).collect::<Vec<_>>(), blocks);
+    assert_is_consistent(&requests);
+}
+
+#[test]
+fn a_piece_that_was_wrong_comes_from_one_peer_alone() {
+    let (mut requests, _) = one_open_piece(3, true);
+    assert_eq!(span(&mut requests, A, 1), Some((0, 1)));
+    assert_eq!(span(&mut requests, B, 1), None);
+    assert_eq!(take_over(&mut requests, B, A, true), 0);
+    requests.take_back(A);
+    assert_eq!(span(&mut requests, B, 9), Some((0, 3)));
+    let much_later = Instant::now() + std::time::Duration::from_secs(31);
+    requests.share_overdue(much_later);
+    assert_eq!(take_over(&mut requests, A, B, false), 3);
+    assert_is_consistent(&requests);
+}
+
+/// Random histories of all that can happen to requests. After each step both views agree, and in the end a
+/// peer that answers everything completes every piece that is open.
+#[test]
+fn both_views_agree_through_any_history_and_one_honest_peer_completes_all() {
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let blocks = random.u32(1..6);
+        let geometry = Geometry::new(u64::from(blocks * BLOCK_LENGTH) * 5, blocks * BLOCK_LENGTH).unwrap();
+        let mut requests = Requests::new(geometry);
+        for _ in 0..200 {
+            step(&mut requests, &mut random);
+            assert_is_consistent(&requests);
+        }
+        let honest = PeerKey(99);
+        for peer in 0..4 {
+            requests.take_back(PeerKey(peer));
+        }
+        requests.share_overdue(Instant::now() + std::time::Duration::from_secs(31));
+        while let Some((span, assembly)) = requests.next_for(honest, &ALL, 7) {
+            for block in span.blocks() {
+                assert!(matches!(requests.received(honest, block, &assembly), Arrival::Useful { .. }));
+            }
+        }
+        let complete =
+            |(piece, open): (&PieceIndex, &OpenPiece)| open.received() == geometry.block_count(*piece);
+        assert!(requests.open.iter().all(complete), "seed {seed}: a block is owned by no peer");
+        assert_eq!(requests.count_all(), 0);
+    }
+}
+
+fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
+    let (peer, other) = (PeerKey(random.u32(0..4)), PeerKey(random.u32(0..4)));
+    let piece = requests.geometry.piece(random.u32(0..5)).unwrap();
+    let block = Block { piece, number: random.u32(0..6) };
+    match random.u32(0..9) {
+        0 if !requests.open.contains_key(&piece) => open(requests, piece, random.bool()),
+        1 | 2 => _ = requests.next_for(peer, &ALL, random.u32(1..4)),
+        3 => _ = requests.take_over(peer, other, &ALL, random.usize(1..4), random.bool()),
+        4 | 5 => {
+            let owed: Vec<Block> = requests.owed_by(peer).collect();
+            let block = if owed.is_empty() { block } else { owed[random.usize(..owed.len())] };
+            if let Some(open) = requests.open.get(&block.piece) {
+                let assembly = Arc::clone(&open.assembly);
+                requests.received(peer, block, &assembly);
+            }
+        }
+        6 => _ = requests.rejected(peer, block),
+        7 => _ = requests.take_back(peer),
+        8 if random.u32(0..8) == 0 => {
+            let owed = requests.piece_failed(piece);
+            assert!(owed.iter().all(|(_, blocks)| blocks.iter().all(|block| block.piece == piece)));
+        }
+        _ if random.u32(0..8) == 0 => _ = requests.close(piece),
+        _ => {}
+    }
+}

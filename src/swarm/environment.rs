@@ -1,0 +1,65 @@
+//! The one door between the coordinator and everything outside of it.
+//!
+//! The coordinator decides and touches nothing: no socket, no file, no clock, no thread. What it needs done
+//! is a method here. In a run the session implements it; in tests and in simulated swarms a plain struct
+//! does, and the coordinator cannot tell the difference.
+
+use crate::message::{HandedOver, Incoming, PeerKey, Snapshot};
+use crate::peer::Worker;
+use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
+use std::io;
+use std::net::SocketAddr;
+
+/// What the coordinator can have done. No method may wait.
+pub trait Environment {
+    /// Starts a worker that connects to this address.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker>;
+
+    /// Starts a worker for a peer that has connected to us.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker>;
+
+    /// Starts a worker for a connection that has brought the metadata.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    fn resume(&mut self, key: PeerKey, handed_over: HandedOver) -> io::Result<Worker>;
+
+    /// The SHA-1 that a piece must have.
+    fn piece_digest(&self, piece: PieceIndex) -> PieceDigest;
+
+    /// Takes the memory of a piece back that is given up.
+    fn abandon(&mut self, assembly: &Assembly);
+
+    /// The pieces that can be uploaded: they are on disk and nothing has changed them since.
+    fn served_pieces(&self) -> Bitfield;
+
+    /// Whether workers have to wait for the disk before they can go on.
+    fn is_writer_behind(&self) -> bool;
+
+    /// Has the writer bring everything to the disk and end. False where it cannot be told now.
+    fn finish_writing(&mut self) -> bool;
+
+    /// Shows how the run stands.
+    fn show(&mut self, snapshot: Snapshot);
+
+    /// Whether the user wants to end.
+    fn is_stopped(&self) -> bool;
+
+    /// Asks the sources of peers for more.
+    fn need_peers(&mut self);
+
+    /// A peer says that it has a node of the DHT here (BEP 5).
+    fn dht_node(&mut self, address: SocketAddr);
+
+    /// Tells the trackers that the download is complete.
+    fn completed(&mut self, snapshot: Snapshot);
+}

@@ -1,0 +1,114 @@
+//! Waiting for events and timers, and calling the handler of each.
+
+use super::{Coordinator, Phase, RunEnd, TICK};
+use crate::message::{Event, Snapshot, TrackerReport};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use log::warn;
+use std::time::Instant;
+
+impl Coordinator<'_> {
+    /// Runs to the end of the run: the life of the coordinator's thread. How it ended, and how the torrent
+    /// stood then.
+    pub fn run(mut self, inbox: &Receiver<Event>) -> (RunEnd, Snapshot) {
+        let end = loop {
+            let event = match inbox.recv_deadline(self.next_timer()) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                // Cannot happen: the environment holds a sender for the workers that it starts.
+                Err(RecvTimeoutError::Disconnected) => break RunEnd::Stopped,
+            };
+            if let Some(end) = self.turn(event, Instant::now()) {
+                break end;
+            }
+        };
+        self.end(end, Instant::now())
+    }
+
+    /// When [`Coordinator::turn`] is to be called at the latest, even if no event comes.
+    pub fn next_timer(&self) -> Instant {
+        let timers = [self.timers.dial, self.slots.due()];
+        timers.into_iter().flatten().fold(self.timers.tick, Instant::min)
+    }
+
+    /// One turn of the loop: handles the event, then whatever timer is due. How the run ended, if it did.
+    pub fn turn(&mut self, event: Option<Event>, now: Instant) -> Option<RunEnd> {
+        if let Some(event) = event {
+            // The events that come by the thousand change nothing about whom to connect to.
+            let peers_changed = !matches!(event, Event::Heard(..) | Event::Stored(_));
+            if let Some(end) = self.handle(event, now) {
+                return Some(end);
+            }
+            if peers_changed {
+                self.timers.dial = Some(now);
+            }
+        }
+        if now >= self.timers.tick {
+            self.timers.tick = now + TICK;
+            if let Some(end) = self.tick(now) {
+                return Some(end);
+            }
+        }
+        if self.slots.due().is_some_and(|due| due <= now) {
+            self.rechoke(now);
+        }
+        if self.timers.dial.is_some_and(|due| due <= now) {
+            self.connect(now);
+            self.timers.dial = self.next_attempt();
+        }
+        None
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) -> Option<RunEnd> {
+        match event {
+            Event::Heard(key, news) => self.heard(key, news, now),
+            Event::Stored(pieces) => self.stored(&pieces, now),
+            Event::Greeted(key, greeting) => self.greeted(key, greeting, now),
+            Event::Gone(key, why) => self.gone(key, &why, now),
+            Event::Found(source, addresses) => _ = self.dialer.found(source, &addresses, now),
+            Event::Named(addresses) => self.dialer.named(&addresses, now),
+            Event::Tracker(report) => self.tracker_answered(&report),
+            Event::Incoming(incoming) => self.incoming(incoming, now),
+            Event::HandedOver(handed_over) => self.handed_over(handed_over, now),
+            Event::WriterEnded { finished } => return self.writer_ended(finished, now),
+            Event::Stop => return Some(self.stopped()),
+        }
+        None
+    }
+
+    fn tracker_answered(&mut self, report: &TrackerReport) {
+        if let Some(ours) = report.external_ip {
+            self.dialer.vote_of_tracker(&report.url, ours);
+        }
+        self.statistics.tracker_answered(report);
+        // A download says it when nothing moves. A seed would look as if no peer wanted anything.
+        if let (Err(why), true) = (&report.outcome, self.is_seeding())
+            && self.statistics.is_first_tracker_warning()
+        {
+            warn!("{}: {why}", report.url);
+        }
+    }
+
+    fn writer_ended(&mut self, finished: bool, now: Instant) -> Option<RunEnd> {
+        match (self.phase, self.settings.uploads.seeding) {
+            _ if !finished => Some(RunEnd::WriterFailed),
+            (Phase::Finishing, Some(_)) => {
+                self.begin_seeding(now);
+                None
+            }
+            (Phase::Finishing, None) => Some(RunEnd::Done),
+            (Phase::Downloading | Phase::Seeding { .. }, _) => Some(RunEnd::WriterFailed),
+        }
+    }
+
+    /// How it counts that the user ends the run: a seed has everything that was asked for.
+    pub(super) fn stopped(&self) -> RunEnd {
+        if self.is_seeding() { RunEnd::Done } else { RunEnd::Stopped }
+    }
+
+    /// Disconnects every peer and takes stock.
+    fn end(mut self, end: RunEnd, now: Instant) -> (RunEnd, Snapshot) {
+        self.count_uploads(now);
+        self.roster.clear();
+        (end, self.snapshot(now))
+    }
+}

@@ -1,0 +1,253 @@
+//! One peer, as the coordinator knows it.
+
+use crate::message::{Greeting, HangUp, Order};
+use crate::peer::Worker;
+use crate::piece::{Bitfield, PieceIndex};
+use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate};
+use crate::wire::PeerId;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Orders that a peer may leave unread. A connection takes in thousands before its outbox has to wait.
+const MAX_ORDERS: usize = 2000;
+/// Pieces that a peer that reads slowly was not told of yet.
+const MAX_UNTOLD: usize = 64 * 1024;
+
+/// One connection, from the attempt to its end.
+#[derive(Debug)]
+pub struct Peer {
+    /// The address of the other end.
+    pub address: SocketAddr,
+    /// The peer has connected to us.
+    pub incoming: bool,
+    /// The address that we can connect to, if it is known.
+    pub dial: Option<SocketAddr>,
+    /// Our end of its worker.
+    pub worker: Worker,
+    /// When the attempt began.
+    pub since: Instant,
+    /// What its handshake said; `None` before it came.
+    pub greeting: Option<Greeting>,
+    /// We have hung up, and its worker has not reported its end yet.
+    pub leaving: bool,
+    /// Which pieces it has.
+    pub pieces: PeerPieces,
+    /// How many of them we want and do not have.
+    pub wanted: u32,
+    /// What BEP 3 calls the state of the connection.
+    pub flags: Flags,
+    /// How it does as a source of blocks.
+    pub download: Download,
+    /// How it does as a receiver of blocks.
+    pub upload: Upload,
+    /// What its other messages said, and how many there were.
+    pub messages: Messages,
+}
+
+/// The flags of a connection (BEP 3). The fourth of them, `am_choking`, is kept by the choker, which alone
+/// decides it.
+#[derive(Debug)]
+pub struct Flags {
+    /// We told it that we are interested.
+    pub am_interested: bool,
+    /// It answers no requests of ours.
+    pub peer_choking: bool,
+    /// It is interested in what we have.
+    pub peer_interested: bool,
+    /// It downloads nothing (any more), whatever it lacks (BEP 21).
+    pub upload_only: bool,
+}
+
+/// A peer as a source of blocks. What it owes us stands in the table of requests.
+#[derive(Debug)]
+pub struct Download {
+    /// How many requests it gets.
+    pub pipeline: Pipeline,
+    /// How fast it sends blocks.
+    pub rate: Rate,
+    /// When it last sent a block, or was asked again after it had been owing nothing.
+    pub last_block: Instant,
+    /// How many times in a row it was asked and sent nothing.
+    pub snubs: u32,
+    /// How many requests in a row it rejected.
+    pub rejections: u32,
+    /// It could take more requests than there was to ask for.
+    pub starving: bool,
+    /// It sent a block once.
+    pub useful: bool,
+    /// Its allowed-fast set: pieces that it sends even while it chokes us (BEP 6).
+    pub allowed_fast: Vec<PieceIndex>,
+}
+
+/// A peer as a receiver of blocks.
+#[derive(Debug)]
+pub struct Upload {
+    /// How fast it is sent blocks.
+    pub rate: Rate,
+    /// When it was last sent a block.
+    pub last_sent: Instant,
+    /// Pieces that it is told of when it has read what it was told before.
+    untold: Vec<PieceIndex>,
+}
+
+/// What a peer said besides the transfer itself.
+#[derive(Debug)]
+pub struct Messages {
+    /// The message id that it gave to PEX, if it takes any (BEP 11).
+    pub pex_id: Option<u8>,
+    /// Which peers it was told of.
+    pub pex_history: PexHistory,
+    /// It told us of its node of the DHT.
+    pub named_dht_node: bool,
+    /// How many bitfields it sent that said nothing new.
+    pub idle_bitfields: u32,
+}
+
+/// What a peer may be asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Restriction<'a> {
+    /// Whatever it has.
+    Has(&'a PeerPieces),
+    /// Of what it has, its allowed-fast set: it chokes us.
+    AllowedFast(&'a PeerPieces, &'a [PieceIndex]),
+}
+
+impl Restriction<'_> {
+    /// Whether the peer may be asked for this piece.
+    pub fn allows(&self, piece: PieceIndex) -> bool {
+        match self {
+            Restriction::Has(pieces) => pieces.has(piece),
+            Restriction::AllowedFast(pieces, allowed) => allowed.contains(&piece) && pieces.has(piece),
+        }
+    }
+}
+
+impl Peer {
+    /// A peer that we connect to, whose worker is just starting.
+    pub fn outgoing(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
+        Peer { dial: Some(address), incoming: false, ..Peer::incoming(address, worker, now) }
+    }
+
+    /// A peer that has connected to us, whose worker is just starting.
+    pub fn incoming(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
+        Peer {
+            address,
+            incoming: true,
+            dial: None,
+            worker,
+            since: now,
+            greeting: None,
+            leaving: false,
+            pieces: PeerPieces::Some(Bitfield::none(0)),
+            wanted: 0,
+            // How every connection begins (BEP 3).
+            flags: Flags {
+                am_interested: false,
+                peer_choking: true,
+                peer_interested: false,
+                upload_only: false,
+            },
+            download: Download {
+                pipeline: Pipeline::new(now),
+                rate: Rate::new(now),
+                last_block: now,
+                snubs: 0,
+                rejections: 0,
+                starving: false,
+                useful: false,
+                allowed_fast: Vec::new(),
+            },
+            upload: Upload { rate: Rate::new(now), last_sent: now, untold: Vec::new() },
+            messages: Messages {
+                pex_id: None,
+                pex_history: PexHistory::new(now),
+                named_dht_node: false,
+                idle_bitfields: 0,
+            },
+        }
+    }
+
+    /// Whether the handshakes were exchanged and the connection is to go on.
+    pub fn is_here(&self) -> bool {
+        self.greeting.is_some() && !self.leaving
+    }
+
+    /// How it names itself, once its handshake came.
+    pub fn peer_id(&self) -> Option<PeerId> {
+        self.greeting.map(|greeting| greeting.peer_id)
+    }
+
+    /// Where it can be connected to as far as we know.
+    pub fn best_address(&self) -> SocketAddr {
+        self.dial.unwrap_or(self.address)
+    }
+
+    /// Whether it will never ask us for anything.
+    pub fn wants_nothing(&self) -> bool {
+        self.flags.upload_only || self.is_seed()
+    }
+
+    /// Whether it has every piece.
+    pub fn is_seed(&self) -> bool {
+        match &self.pieces {
+            PeerPieces::All => true,
+            PeerPieces::Some(pieces) => pieces.length() > 0 && pieces.is_full(),
+        }
+    }
+
+    /// What it may be asked for now; `None` for nothing.
+    pub fn may_be_asked(&self) -> Option<Restriction<'_>> {
+        let allowed = &self.download.allowed_fast;
+        if self.wanted == 0 {
+            None
+        } else if !self.flags.peer_choking {
+            Some(Restriction::Has(&self.pieces))
+        } else {
+            (!allowed.is_empty()).then_some(Restriction::AllowedFast(&self.pieces, allowed))
+        }
+    }
+
+    /// When it was last of use to either side.
+    pub fn last_transfer(&self) -> Instant {
+        self.download.last_block.max(self.upload.last_sent)
+    }
+
+    /// Gives its outbox an order, and hangs up if it leaves too many unread.
+    pub fn order(&self, order: Order) {
+        if self.worker.order(order) > MAX_ORDERS {
+            self.worker.hang_up(HangUp::DoesNotRead);
+        }
+    }
+
+    /// Tells it that we have this piece: now, or if it reads slowly, when it has read the rest. A piece that
+    /// waits takes four bytes, an order many times that.
+    pub fn tell_have(&mut self, piece: PieceIndex) {
+        if self.upload.untold.is_empty() && self.worker.backlog() < MAX_ORDERS / 4 {
+            self.order(Order::Have(piece));
+        } else if self.upload.untold.len() < MAX_UNTOLD {
+            self.upload.untold.push(piece);
+        } else {
+            self.worker.hang_up(HangUp::DoesNotRead);
+        }
+    }
+
+    /// Tells it of the pieces that wait, once it has read the rest.
+    pub fn catch_up(&mut self) {
+        let untold = &mut self.upload.untold;
+        if !untold.is_empty() && self.worker.backlog() == 0 {
+            for piece in untold.drain(..untold.len().min(MAX_ORDERS / 4)) {
+                // Fewer than would be too many, so the backlog need not be looked at.
+                self.worker.order(Order::Have(piece));
+            }
+        }
+    }
+
+    /// Tells it whether we are interested, if that has changed.
+    pub fn tell_interest(&mut self) {
+        let interested = self.wanted > 0;
+        if self.flags.am_interested != interested {
+            self.flags.am_interested = interested;
+            self.order(Order::Interested(interested));
+        }
+    }
+}

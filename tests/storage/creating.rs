@@ -1,0 +1,52 @@
+//! The files of a new torrent, and their digests.
+
+use std::fs;
+use std::path::Path;
+
+use femtotorrent::storage::{StorageError, gather};
+
+use crate::folder::TestFolder;
+use crate::sample::{OPTIONS, Sample};
+
+#[test]
+fn what_is_gathered_is_hashed_as_the_payload_of_a_torrent() {
+    let root = TestFolder::new();
+    let sample = Sample::new(1000, &[("t/a", 2500), ("t/b/c", 3000), ("t/b/none", 0), ("t/d", 1999)]);
+    sample.complete(root.path(), OPTIONS);
+    for open_files in [1, 3, 100] {
+        let gathered = gather(&root.path().join("t"), Path::new("")).unwrap();
+        assert_eq!((gathered.name.as_str(), gathered.is_folder, gathered.total_size()), ("t", true, 7499));
+        let files: Vec<_> = gathered.files().collect();
+        assert_eq!(files, [("a", 2500), ("b/c", 3000), ("b/none", 0), ("d", 1999)]);
+        let digests = gathered.digests(sample.cut, open_files, &|_, _| true).unwrap();
+        assert_eq!(digests, sample.digests.iter().map(|digest| digest.0).collect::<Vec<_>>().concat());
+    }
+    let gathered = gather(&root.path().join("t"), Path::new("")).unwrap();
+    let stopped = gathered.digests(sample.cut, 8, &|_, _| false).unwrap_err();
+    assert!(matches!(stopped, StorageError::Cancelled), "{stopped}");
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_hashed_is_named() {
+    let changes: [fn(&Path); 4] = [
+        |path| fs::File::options().write(true).open(path).unwrap().set_len(10).unwrap(),
+        |path| fs::File::options().write(true).open(path).unwrap().set_len(3001).unwrap(),
+        |path| fs::remove_file(path).unwrap(),
+        |path| {
+            // Other bytes of the same number, at a time that the clock of the file system tells apart.
+            fs::write(path, vec![7; 3000]).unwrap();
+            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
+            fs::File::options().write(true).open(path).unwrap().set_modified(later).unwrap();
+        },
+    ];
+    for change in changes {
+        let root = TestFolder::new();
+        let sample = Sample::new(1000, &[("t/a", 2500), ("t/b", 3000)]);
+        sample.complete(root.path(), OPTIONS);
+        let gathered = gather(&root.path().join("t"), Path::new("")).unwrap();
+        change(&root.path().join("t/b"));
+        let error = gathered.digests(sample.cut, 8, &|_, _| true).unwrap_err();
+        assert_eq!(error.exit_code(), 17, "{error}");
+        assert!(matches!(&error, StorageError::Changed { path } if path.ends_with("t/b")), "{error}");
+    }
+}

@@ -1,0 +1,173 @@
+//! A made-up payload, and the storage of it that the tests write, examine and find again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use femtotorrent::metainfo::{File, InfoHash};
+use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
+use femtotorrent::storage::{
+    Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine,
+};
+
+/// A payload that is made up from its layout: every byte follows from where it lies.
+pub struct Sample {
+    pub name: String,
+    pub files: Vec<File>,
+    pub cut: Geometry,
+    pub digests: Vec<PieceDigest>,
+    pub selection: Option<Selection>,
+}
+
+pub const OPTIONS: Options = Options { allocate: Allocate::Sparse, overwrite: false, open_files: 8 };
+pub const OVERWRITE: Options = Options { overwrite: true, ..OPTIONS };
+pub const FULL: Options = Options { allocate: Allocate::Full, ..OPTIONS };
+
+impl Sample {
+    /// Files with these paths and lengths; a path of no letters is padding.
+    pub fn new(piece_length: u32, files: &[(&str, u64)]) -> Sample {
+        let mut offset = 0;
+        let mut list = Vec::new();
+        for (path, length) in files {
+            let padding = path.is_empty();
+            let path = if padding { format!(".pad/{length}") } else { (*path).to_owned() };
+            list.push(File { path: path.into(), offset, length: *length, padding });
+            offset += length;
+        }
+        let cut = Geometry::new(offset, piece_length).unwrap();
+        let name = files[0].0.split('/').next().unwrap().to_owned();
+        let mut sample = Sample { name, files: list, cut, digests: Vec::new(), selection: None };
+        let digests = cut.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
+        sample.digests = digests;
+        sample
+    }
+
+    /// A payload of which only the last piece has bytes, so that its digests are quickly made.
+    pub fn mostly_zeros(piece_length: u32, length: u64) -> Sample {
+        let files = vec![File { path: "large".into(), offset: 0, length, padding: false }];
+        let cut = Geometry::new(length, piece_length).unwrap();
+        let mut sample = Sample { name: "large".into(), files, cut, digests: Vec::new(), selection: None };
+        let last = cut.pieces().next_back().unwrap();
+        sample.digests = vec![PieceDigest([7; 20]); cut.piece_count() as usize];
+        sample.digests[last.slot()] = PieceDigest::of(&sample.piece(last));
+        sample
+    }
+
+    pub fn piece(&self, piece: PieceIndex) -> Vec<u8> {
+        let start = self.cut.offset(piece);
+        let mut bytes: Vec<u8> = (start..start + u64::from(self.cut.length(piece))).map(byte).collect();
+        for file in self.files.iter().filter(|file| file.padding) {
+            for offset in file.offset.max(start)..(file.offset + file.length).min(start + bytes.len() as u64)
+            {
+                bytes[(offset - start) as usize] = 0;
+            }
+        }
+        bytes
+    }
+
+    pub fn content(&self, file: &File) -> Vec<u8> {
+        (file.offset..file.offset + file.length).map(byte).collect()
+    }
+
+    pub fn index(&self, number: u32) -> PieceIndex {
+        self.cut.piece(number).unwrap()
+    }
+
+    pub fn open(&self, root: &Path, options: Options) -> Result<(Storage, Bitfield), StorageError> {
+        self.open_watched(root, options, &|_, _| true)
+    }
+
+    pub fn open_watched(
+        &self,
+        root: &Path,
+        options: Options,
+        watch: &(dyn Fn(u64, u64) -> bool + Sync),
+    ) -> Result<(Storage, Bitfield), StorageError> {
+        let digests = |piece: PieceIndex| self.digests[piece.slot()];
+        Storage::open(root, &self.payload(&digests), options, watch)
+    }
+
+    pub fn examine(&self, root: &Path) -> Result<Examined, StorageError> {
+        examine(root, &self.payload(&|piece| self.digests[piece.slot()]), 8, &|_, _| true)
+    }
+
+    pub fn payload<'a>(&'a self, digests: &'a (dyn Fn(PieceIndex) -> PieceDigest + Sync)) -> Payload<'a> {
+        Payload {
+            name: &self.name,
+            info_hash: InfoHash([0xab; 20]),
+            files: &self.files,
+            geometry: self.cut,
+            digests,
+            selection: self.selection.as_ref(),
+        }
+    }
+
+    /// From now on only these files are to be fetched.
+    pub fn select(&mut self, numbers: &[u32]) {
+        let numbers: Vec<_> = numbers.iter().map(|number| *number..=*number).collect();
+        self.selection = Selection::new(&numbers, &self.files, self.cut);
+    }
+
+    pub fn write(&self, storage: &mut Storage, numbers: impl IntoIterator<Item = u32>) {
+        for number in numbers {
+            let piece = self.index(number);
+            storage.write(piece, &self.piece(piece)).unwrap();
+        }
+    }
+
+    /// Writes what is missing and finishes.
+    pub fn complete(&self, root: &Path, options: Options) {
+        let (mut storage, good) = self.open(root, options).unwrap();
+        let wanted = |piece| self.selection.as_ref().is_none_or(|part| part.pieces().has(piece));
+        let missing = |number: &u32| wanted(self.index(*number)) && !good.has(self.index(*number));
+        self.write(&mut storage, (0..self.cut.piece_count()).filter(missing));
+        storage.finish().unwrap();
+    }
+
+    pub fn assert_complete(&self, root: &Path) {
+        for file in self.files.iter().filter(|file| !file.padding) {
+            let there = fs::read(root.join(&file.path)).unwrap();
+            assert!(there == self.content(file), "{} differs", file.path.display());
+        }
+        assert_eq!(markers(root), Vec::<PathBuf>::new());
+    }
+
+    pub fn marker(&self, root: &Path) -> PathBuf {
+        root.join(format!(".{}.abababab.femtotorrent", self.name))
+    }
+}
+
+pub fn byte(offset: u64) -> u8 {
+    (offset.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8
+}
+
+pub fn markers(root: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.to_string_lossy().ends_with(".femtotorrent")).collect()
+}
+
+pub fn numbers(pieces: &Bitfield) -> Vec<u32> {
+    let cut = Geometry::new(pieces.length().into(), 1).unwrap();
+    cut.pieces().filter(|piece| pieces.has(*piece)).map(PieceIndex::get).collect()
+}
+
+pub fn failure(result: Result<(Storage, Bitfield), StorageError>) -> StorageError {
+    match result {
+        Ok(_) => panic!("this must not be opened"),
+        Err(error) => error,
+    }
+}
+
+pub fn assert_foreign(result: Result<(Storage, Bitfield), StorageError>, names: &[&str]) {
+    let error = failure(result);
+    assert_eq!(error.exit_code(), 13, "{error}");
+    let StorageError::Exists { paths, count } = &error else { panic!("{error:?}") };
+    assert_eq!(*count, names.len(), "{error}");
+    for (path, name) in paths.iter().zip(names) {
+        assert!(path.ends_with(name), "{error}");
+    }
+}
+
+/// How each file stands.
+pub fn states(examined: &Examined) -> Vec<FileState> {
+    examined.files.iter().map(|file| file.state).collect()
+}
