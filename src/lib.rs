@@ -10,13 +10,13 @@
 //!
 //! # BitTorrent in a minute
 //!
-//! A *torrent* names some files and cuts their bytes, end to end, into *pieces*, each with its SHA-1. With the
-//! torrent in hand every piece can be checked, so it does not matter who sends it: strangers will do. The
+//! A *torrent* names some files and cuts their bytes, end to end, into *pieces*, each with its SHA-1. With
+//! the torrent in hand every piece can be checked, so it does not matter who sends it: strangers will do. The
 //! strangers are called *peers*, and all peers of one torrent are a *swarm*. A *tracker*, or a table that all
-//! clients keep together (the *DHT*), tells where they are. Two peers that are connected tell each other which
-//! pieces they have and ask for what they lack, in *blocks* of 16 KiB. Each decides for itself which few peers
-//! it answers, and prefers those that answer it. That is all; the rest is making it fast, and surviving the
-//! strangers.
+//! clients keep together (the *DHT*), tells where they are. Two peers that are connected tell each other
+//! which pieces they have and ask for what they lack, in *blocks* of 16 KiB. Each decides for itself which
+//! few peers it answers, and prefers those that answer it. That is all; the rest is making it fast, and
+//! surviving the strangers.
 //!
 //! # The modules, in reading order
 //!
@@ -24,6 +24,7 @@
 //!
 //! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
 //! - [`text`]: makes strangers' words fit to print.
+//! - [`address`]: addresses of peers: their family, their compact bytes, how far they reach.
 //! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
 //! - [`metainfo`]: `.torrent` files and magnet links. The info-hash, the files, paths that are safe to write.
 //! - [`wire`]: the peer protocol, bytes to values and back.
@@ -54,7 +55,7 @@
 //!     │ Found,           │ Incoming     │ HandedOver     ▲ Snapshot │ Stop
 //!     ▼ Tracker          ▼              ▼                │          ▼
 //!  ┌─────────────────────────────────────────────────────────────────────┐
-//!  │ coordinator (torrent-N): piece map, leases, roster, choker          │
+//!  │ coordinator (torrent-N): piece map, requests, roster, slots         │
 //!  └─────────────────────────────────────────────────────────────────────┘
 //!     │ Order           │ Lease       ▲ Greeted, Heard, Gone      ▲ Stored
 //!     ▼                 ▼             │                           │
@@ -69,22 +70,22 @@
 //!
 //! # A connection
 //!
-//! 1. An address waits in `strategy/peers/candidates.rs` until `swarm/peers/connecting.rs` starts a worker
-//!    for it, and `peer/greeting.rs` connects. Or a peer connects to us: `net/listener.rs` reads its
+//! 1. An address waits in `strategy/peers/candidates/mod.rs` until `swarm/peers/connecting.rs` starts a
+//!    worker for it, and `peer/greeting.rs` connects. Or a peer connects to us: `net/listener.rs` reads its
 //!    handshake, and `swarm/peers/incoming.rs` takes it in.
 //! 2. `wire/handshake.rs`: 68 bytes each way. Same torrent? Not ourselves? Then we have a peer.
 //! 3. `peer/outbox.rs` says which pieces we have, `peer/inbound.rs` hears which ones the peer has.
 //! 4. If it has one that we lack, `swarm/peer_messages.rs` orders *interested*. Now we wait: the peer
 //!    decides.
-//! 5. *Unchoke*: it will answer requests. `swarm/download/filling.rs` asks for the first blocks.
+//! 5. *Unchoke*: it will answer requests. `swarm/download/pipelining.rs` asks for the first blocks.
 //! 6. So it goes on, in both directions at once, until one side leaves or breaks a rule.
 //!    `swarm/peers/disconnect.rs` gives what the peer still owed to others.
 //!
 //! # A block down
 //!
-//! 1. `swarm/download/filling.rs` sees room in a peer's pipeline, takes blocks of an open piece
-//!    (`swarm/download/leases.rs`) or opens the rarest (`strategy/download/rarity.rs`), and sends the lease,
-//!    then the order.
+//! 1. `swarm/download/pipelining.rs` sees room in a peer's pipeline, takes blocks of an open piece
+//!    (`swarm/download/requests/mod.rs`) or opens the rarest (`strategy/download/rarity.rs`), and sends the
+//!    lease, then the order.
 //! 2. `peer/outbox.rs` turns the order into `request` frames and writes them with one `write`.
 //! 3. `peer/read_buffer.rs` reads; `wire/message.rs` finds the frame and checks its length.
 //! 4. `peer/inbound.rs` has `piece/geometry.rs` check the numbers and `peer/ledger.rs` whether this block was
@@ -105,7 +106,7 @@
 //!    orders *unchoke*.
 //! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
 //! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
-//! 4. finds its bytes through `storage/served_pieces.rs`, and has `net/peer_stream.rs` send them from the
+//! 4. finds its bytes through `storage/served_pieces/mod.rs`, and has `net/peer_stream.rs` send them from the
 //!    page cache.
 //!
 //! # A magnet link to its first block
@@ -114,7 +115,7 @@
 //!    the local network for peers.
 //! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
 //!    `magnet/metadata_assembly/mod.rs` puts it together.
-//! 3. `metainfo/magnet.rs` makes a torrent of it, and the run goes on as any other.
+//! 3. `metainfo/magnet/mod.rs` makes a torrent of it, and the run goes on as any other.
 //! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.
 //!
 //! # A lookup in the hash table
