@@ -155,5 +155,6 @@ pub mod storage;
 pub mod strategy;
 pub mod swarm;
 pub mod text;
+pub mod thread;
 pub mod tracker;
 pub mod wire;

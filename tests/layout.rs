@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the bottom to the top. Rooms of one floor do not know each other.
 const FLOORS: &[&[&str]] = &[
-    &["address", "bencode", "text", "piece"],
+    &["address", "bencode", "text", "piece", "thread"],
     &["metainfo"],
     &["wire"],
     &["strategy"],

@@ -1,37 +1,59 @@
-//! A token bucket: limits how often something may be done, and allows short bursts.
+//! How often something may be done: a number of times a second, and a number of times at once.
 //!
-//! Tokens flow into a bucket at an even rate, until it is full. Doing the thing once takes one token. So it
-//! may be done as often as the rate allows, and a pause saves up for a burst of one bucket.
+//! Pure. The usual picture is a bucket into which tokens drop at an even rate, until it is full; each thing
+//! that is done takes one or more out. It is kept here as one time, the one at which the bucket would have
+//! been empty: all that has passed since then is in the bucket. So nothing is ever counted up, and no
+//! fraction of a token gets lost.
 
 use std::time::{Duration, Instant};
 
-/// A bucket of tokens that fills evenly. It holds those of one second.
-#[derive(Debug)]
+/// A bucket of tokens that fills evenly.
+#[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    /// The time in which one token flows in.
+    /// The time in which one token drops in.
     interval: Duration,
     /// Tokens in a full bucket.
-    capacity: u32,
-    /// The bucket holds what has flowed in since this time.
+    burst: u32,
+    /// When the bucket was empty, or would be.
     empty_at: Instant,
 }
 
 impl TokenBucket {
-    /// `per_second` tokens a second, and at most as many at once. The bucket is full.
+    /// A full bucket with as many tokens as drop into it in a second.
     pub fn new(per_second: u32, now: Instant) -> TokenBucket {
-        let interval = Duration::from_secs(1) / per_second.max(1);
-        let saved = interval.saturating_mul(per_second);
-        TokenBucket { interval, capacity: per_second, empty_at: now.checked_sub(saved).unwrap_or(now) }
+        TokenBucket::with_burst(per_second, per_second, now)
+    }
+
+    /// A full bucket: `per_second` tokens drop into it each second, and it has room for `burst` of them.
+    pub fn with_burst(per_second: u32, burst: u32, now: Instant) -> TokenBucket {
+        let mut bucket =
+            TokenBucket { interval: Duration::from_secs(1) / per_second.max(1), burst, empty_at: now };
+        bucket.empty_at = bucket.full_since(now);
+        bucket
     }
 
     /// Takes a token. False where there is none.
     pub fn take(&mut self, now: Instant) -> bool {
-        if self.next(now) > now {
+        self.take_many(1, now)
+    }
+
+    /// Takes so many tokens. False where there are fewer; then it takes none.
+    pub fn take_many(&mut self, tokens: u32, now: Instant) -> bool {
+        if !self.has(tokens, now) {
             return false;
         }
-        let fullest = now.checked_sub(self.interval.saturating_mul(self.capacity)).unwrap_or(now);
-        self.empty_at = self.empty_at.max(fullest) + self.interval;
+        self.empty_at = self.empty_at.max(self.full_since(now)) + self.interval.saturating_mul(tokens);
         true
+    }
+
+    /// Whether it has so many tokens.
+    pub fn has(&self, tokens: u32, now: Instant) -> bool {
+        tokens <= self.burst && self.empty_at + self.interval.saturating_mul(tokens) <= now
+    }
+
+    /// Whether no further token has room.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.has(self.burst, now)
     }
 
     /// Gives back a token that was not used after all.
@@ -43,15 +65,23 @@ impl TokenBucket {
     pub fn next(&self, now: Instant) -> Instant {
         (self.empty_at + self.interval).max(now)
     }
+
+    /// When a bucket that has become full at this moment was empty. On a host that was started just now
+    /// there may be no such time; then it counts as empty.
+    fn full_since(&self, now: Instant) -> Instant {
+        now.checked_sub(self.interval.saturating_mul(self.burst)).unwrap_or(now)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn a_burst_and_then_an_even_rate() {
-        let start = Instant::now() + Duration::from_secs(60);
+        let start = Instant::now() + 60 * SECOND;
         let mut bucket = TokenBucket::new(18, start);
         assert_eq!((0..100).filter(|_| bucket.take(start)).count(), 18);
         let mut taken = 0;
@@ -64,5 +94,27 @@ mod tests {
         assert!(!bucket.take(next));
         bucket.give_back();
         assert!(bucket.take(next) && !bucket.take(next));
+    }
+
+    #[test]
+    fn a_bucket_fills_up_and_no_further() {
+        let start = Instant::now() + 60 * SECOND;
+        let mut bucket = TokenBucket::with_burst(2, 5, start);
+        let taken = |bucket: &mut TokenBucket, now| (0..20).filter(|_| bucket.take(now)).count();
+        assert!(bucket.is_full(start) && !bucket.has(6, start + 1000 * SECOND));
+        assert_eq!(taken(&mut bucket, start), 5);
+        assert_eq!(taken(&mut bucket, start + SECOND), 2);
+        assert!(!bucket.is_full(start + SECOND));
+        assert_eq!(taken(&mut bucket, start + 1000 * SECOND), 5);
+        assert_eq!(taken(&mut bucket, start), 0);
+    }
+
+    #[test]
+    fn many_tokens_are_taken_together_or_not_at_all() {
+        let start = Instant::now() + 60 * SECOND;
+        let mut bucket = TokenBucket::with_burst(12_000, 100_000, start);
+        assert!(bucket.take_many(60_000, start) && !bucket.take_many(60_000, start));
+        assert!(bucket.take_many(39_000, start));
+        assert!(bucket.has(12_000, start + SECOND) && !bucket.has(14_000, start + SECOND));
     }
 }

@@ -5,27 +5,22 @@
 //! vote, its latest, and we believe what more than half of the votes say. We use it to compute peer
 //! priorities (BEP 40) and to avoid connecting to ourselves. Nothing that needs a proof may rest on it.
 
+use super::address_votes::AddressVotes;
 use crate::address::{IpFamily, is_local};
-use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 /// Votes that are kept for each address family, so that a new address wins after a while and memory has a
 /// bound.
 const MAX_VOTES: usize = 32;
+/// One vote is better than to know nothing.
+const QUORUM: usize = 1;
 
 /// The votes on our addresses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ExternalAddress {
-    v4: AddressVotes,
-    v6: AddressVotes,
-}
-
-#[derive(Debug, Default)]
-struct AddressVotes {
-    /// The oldest first. No voter twice.
-    votes: VecDeque<(Voter, IpAddr)>,
-    majority: Option<IpAddr>,
+    v4: AddressVotes<Voter>,
+    v6: AddressVotes<Voter>,
 }
 
 /// What has one vote. It is a whole network, since neighbouring addresses mostly belong to one owner.
@@ -37,55 +32,46 @@ enum Voter {
     Name(u64),
 }
 
+impl Default for ExternalAddress {
+    fn default() -> ExternalAddress {
+        let votes = || AddressVotes::new(QUORUM, MAX_VOTES);
+        ExternalAddress { v4: votes(), v6: votes() }
+    }
+}
+
 impl ExternalAddress {
-    /// The peer at `voter` sees us at `ours`. We believe a private address only from a peer that has one too:
-    /// others cannot see it.
+    /// A peer or tracker at `voter` sees us at `ours`.
     pub fn vote(&mut self, voter: IpAddr, ours: IpAddr) {
-        let (voter, ours) = (voter.to_canonical(), ours.to_canonical());
-        if is_local(voter) || !is_local(ours) {
-            self.count(network(voter), ours);
-        }
+        let voter = voter.to_canonical();
+        self.count(network(voter), is_local(voter), ours);
     }
 
-    /// The same for a voter that we know by name only, as a tracker.
+    /// The same from one that is known by name only, as a tracker.
     pub fn vote_by_name(&mut self, voter: &str, ours: IpAddr) {
-        let ours = ours.to_canonical();
-        if !is_local(ours) {
-            let mut digest = DefaultHasher::new();
-            voter.hash(&mut digest);
-            self.count(Voter::Name(digest.finish()), ours);
-        }
+        let mut digest = DefaultHasher::new();
+        voter.hash(&mut digest);
+        self.count(Voter::Name(digest.finish()), false, ours);
     }
 
-    /// Our address of this family, where more than half of the votes agree.
+    /// Our address of this family, where more than half of those that told one agree.
     pub fn address(&self, family: IpFamily) -> Option<IpAddr> {
         match family {
-            IpFamily::V4 => self.v4.majority,
-            IpFamily::V6 => self.v6.majority,
+            IpFamily::V4 => self.v4.majority(),
+            IpFamily::V6 => self.v6.majority(),
         }
     }
 
-    fn count(&mut self, voter: Voter, ours: IpAddr) {
-        if ours.is_unspecified() || ours.is_multicast() {
-            return;
-        }
-        let family = if ours.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
-        family.votes.retain(|(known, _)| *known != voter);
-        if family.votes.len() >= MAX_VOTES {
-            family.votes.pop_front();
-        }
-        family.votes.push_back((voter, ours));
-        let agree = |one: IpAddr| family.votes.iter().filter(|(_, vote)| *vote == one).count();
-        // Only the address of the new vote can have gained a majority, and only the old one can have lost it.
-        let candidates = [Some(ours), family.majority].into_iter().flatten();
-        family.majority = candidates.into_iter().find(|one| agree(*one) * 2 > family.votes.len());
+    fn count(&mut self, voter: Voter, is_local_voter: bool, ours: IpAddr) {
+        let ours = ours.to_canonical();
+        let votes = if ours.is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        votes.vote(voter, is_local_voter, ours);
     }
 }
 
 fn network(ip: IpAddr) -> Voter {
     match ip {
         IpAddr::V4(ip) => Voter::Network(u64::from(ip.to_bits() >> 8)),
-        // One more bit, so that it equals no IPv4 network.
+        // One bit more, so that it is no IPv4 network.
         IpAddr::V6(ip) => Voter::Network((ip.to_bits() >> 80) as u64 | 1 << 63),
     }
 }
@@ -99,12 +85,12 @@ mod tests {
     }
 
     #[test]
-    fn we_believe_what_most_networks_say() {
+    fn the_address_that_most_networks_tell_is_believed() {
         let mut external = ExternalAddress::default();
         assert_eq!(external.address(IpFamily::V4), None);
         external.vote(ip("1.0.0.1"), ip("192.0.2.1"));
         assert_eq!(external.address(IpFamily::V4), Some(ip("192.0.2.1")));
-        // A whole network of liars has one vote, and a tie is no majority.
+        // A whole network of attackers has one vote, and a tie is no majority.
         (0..100).for_each(|last| external.vote([9, 9, 9, last].into(), ip("192.0.2.66")));
         assert_eq!(external.address(IpFamily::V4), None);
         external.vote_by_name("udp://t.example:80", ip("192.0.2.1"));
@@ -122,13 +108,13 @@ mod tests {
     fn a_new_address_wins_after_a_while_and_the_number_of_votes_is_bounded() {
         let mut external = ExternalAddress::default();
         (0..200).for_each(|net| external.vote([1, 0, net, 1].into(), ip("192.0.2.1")));
-        assert_eq!(external.v4.votes.len(), MAX_VOTES);
+        assert_eq!(external.v4.count(), MAX_VOTES);
         (0..17).for_each(|net| external.vote([2, 0, net, 1].into(), ip("192.0.2.2")));
         assert_eq!(external.address(IpFamily::V4), Some(ip("192.0.2.2")));
     }
 
     #[test]
-    fn a_private_address_is_believed_only_from_a_neighbour() {
+    fn a_private_address_is_believed_from_a_local_voter_only() {
         let mut external = ExternalAddress::default();
         for ours in ["127.0.0.1", "10.1.1.1", "fe80::1", "fd00::1", "::1", "::ffff:10.1.1.1"] {
             external.vote(ip("1.0.0.1"), ip(ours));

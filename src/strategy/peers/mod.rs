@@ -11,6 +11,7 @@
 //! `external_address` finds out what our own address is, which peer priority needs.
 
 mod address_policy;
+mod address_votes;
 mod candidates;
 mod dialer;
 mod external_address;
@@ -18,6 +19,7 @@ mod peer_priority;
 mod pex;
 
 pub use address_policy::may_share;
+pub use address_votes::AddressVotes;
 pub use candidates::{AttemptFailure, Candidates, Source};
 pub use dialer::Dialer;
 pub use external_address::ExternalAddress;
