@@ -25,6 +25,7 @@
 //! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
 //! - [`text`]: makes strangers' words fit to print.
 //! - [`address`]: addresses of peers: their family, their compact bytes, how far they reach.
+//! - [`thread`]: starts threads, each with a name and a small stack.
 //! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
 //! - [`metainfo`]: `.torrent` files and magnet links. The info-hash, the files, paths that are safe to write.
 //! - [`wire`]: the peer protocol, bytes to values and back.
@@ -44,8 +45,9 @@
 //! - [`cli`]: arguments, progress, exit codes. `cli/demo/seeder.rs` is a seeder in a hundred lines, and a
 //!   good place to begin.
 //!
-//! Everything down to `strategy`, and the node of the hash table, touches no socket, file, thread, channel or
-//! clock: they are plain functions with plain tests.
+//! Everything down to `strategy`, except `thread`, touches no socket, file, thread, channel or clock. Neither
+//! do the node of the hash table and the decisions of the coordinator: they get the time as an argument, so
+//! that a test can run a whole swarm, or a network of a thousand nodes, in one thread.
 //!
 //! # The threads
 //!
@@ -122,14 +124,14 @@
 //!
 //! 1. `session/peer_sources.rs` tells the DHT (`discovery/dht/mod.rs`) which torrent we want. The command
 //!    wakes the thread of `discovery/dht/service.rs`.
-//! 2. `discovery/dht/searches.rs` decides that it is time, and starts a lookup from the closest nodes of
-//!    `discovery/dht/table.rs`.
-//! 3. `discovery/dht/lookup.rs` chooses which node to ask next; `discovery/dht/queries.rs` sends the
-//!    question, as `discovery/dht/packet.rs` writes it, and waits. Each answer names nodes that are closer,
-//!    until the eight closest have answered.
+//! 2. `discovery/dht/node/searches.rs` decides that it is time, and starts a lookup from the closest nodes of
+//!    `discovery/dht/table/mod.rs`.
+//! 3. `discovery/dht/lookup/mod.rs` chooses which node to ask next; `discovery/dht/node/transactions.rs`
+//!    sends the question, as `discovery/dht/packet/mod.rs` writes it, and waits. Each answer names nodes that
+//!    are closer, until the eight closest have answered.
 //! 4. Peers are handed to the coordinator as they come (`Event::Found`). At the end the nodes closest to the
 //!    torrent are told that we have a part in it, with the token that each gave us.
-//! 5. Others ask us as well: `discovery/dht/answers.rs`, out of `discovery/dht/peer_store.rs`.
+//! 5. Others ask us as well: `discovery/dht/node/server.rs`, out of `discovery/dht/peer_store.rs`.
 //!
 //! # An announce
 //!
