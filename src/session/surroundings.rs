@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct Surroundings<'a> {
     pub run: RunContext<'a>,
     pub metainfo: &'a Metainfo,
-    pub shared: Arc<peer::Shared>,
+    pub shared: Arc<peer::TorrentContext>,
     pub sources: &'a PeerSources,
     /// What the screen is told when the download is complete and the run goes on as a seed.
     pub seeding: Progress,
