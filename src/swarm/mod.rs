@@ -24,6 +24,8 @@ mod peer_messages;
 mod peers;
 mod statistics;
 mod status;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod upload;
 

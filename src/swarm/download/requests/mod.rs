@@ -219,6 +219,19 @@ impl Requests {
         owed
     }
 
+    /// Where the blocks of an open piece are put together.
+    #[cfg(test)]
+    pub fn assembly(&self, piece: PieceIndex) -> Option<Arc<Assembly>> {
+        self.open.get(piece).map(|open| Arc::clone(&open.assembly))
+    }
+
+    /// The open pieces of which every block came.
+    #[cfg(test)]
+    pub fn complete_pieces(&self) -> Vec<PieceIndex> {
+        let is_complete = |open: &OpenPiece| !open.has_free() && !open.is_leased();
+        self.open.iter().filter(|(_, open)| is_complete(open)).map(|(piece, _)| piece).collect()
+    }
+
     /// What the peer owes us, the oldest request first.
     pub fn owed_by(&self, peer: PeerKey) -> impl DoubleEndedIterator<Item = Block> {
         self.queues.get(peer).into_iter().flatten().copied()

@@ -1,0 +1,106 @@
+//! Which peers come in, which stay and which go.
+
+use super::*;
+
+#[test]
+fn of_two_connections_begun_at_once_the_one_of_the_greater_peer_id_stays() {
+    // (the peer's ID, whether the connection that it made is the one that stays)
+    for (id, theirs_stays) in [(b'z', true), (b'!', false)] {
+        let mut world = Scene::default().start();
+        let ours = world.dial(address(1), id);
+        let theirs = world.arrive(SocketAddr::from(([203, 0, 113, 1], 40_000))).unwrap();
+        world.tell(Event::Greeted(theirs, greeting(id)));
+        let (stays, goes) = if theirs_stays { (theirs, ours) } else { (ours, theirs) };
+        assert_eq!((world.hung_up(stays), world.hung_up(goes)), (None, Some(HangUp::Duplicate)));
+        // The address leads to the peer that stays, whichever connection that is.
+        assert_eq!(world.coordinator.roster.get(stays).unwrap().dial, Some(address(1)));
+    }
+}
+
+#[test]
+fn a_second_connection_that_comes_later_goes_whatever_its_peer_id() {
+    let mut world = Scene::default().start();
+    let first = world.dial(address(1), b'z');
+    world.wait(11 * SECOND);
+    let second = world.arrive(SocketAddr::from(([203, 0, 113, 1], 40_000))).unwrap();
+    world.tell(Event::Greeted(second, greeting(b'z')));
+    assert_eq!((world.hung_up(first), world.hung_up(second)), (None, Some(HangUp::Duplicate)));
+}
+
+#[test]
+fn one_address_has_eight_connections_and_this_host_as_many_as_it_likes() {
+    for (host, most) in [([203, 0, 113, 1], 8), ([127, 0, 0, 1], 20)] {
+        let mut world = Scene { max_peers: 40, ..Scene::default() }.start();
+        let arrived = (0..20).filter(|port| world.arrive(SocketAddr::from((host, *port + 1))).is_some());
+        assert_eq!(arrived.count(), most, "{host:?}");
+    }
+}
+
+#[test]
+fn while_something_is_missing_a_quarter_of_the_places_is_kept_for_peers_that_we_look_for() {
+    let arrive = |world: &mut World| (1..=40).filter(|host| world.arrive(address(*host)).is_some()).count();
+    let mut leecher = Scene { max_peers: 20, ..Scene::default() }.start();
+    assert_eq!(arrive(&mut leecher), 15);
+    let (stored, wanted) = ((0..8).collect(), WantedPieces::Nothing);
+    let mut seed = Scene { max_peers: 20, stored, wanted, ..Scene::default() }.start();
+    assert_eq!(arrive(&mut seed), 20);
+}
+
+#[test]
+fn when_the_roster_is_full_an_idle_peer_makes_room_and_one_that_waits_for_a_slot_does_not() {
+    let (stored, wanted) = ((0..8).collect(), WantedPieces::Nothing);
+    let no_slots = UploadPolicy { limit: Some(0), seeding: Some(SeedGoals::default()), super_seeding: false };
+    let mut world = Scene { max_peers: 2, stored, wanted, uploads: no_slots, ..Scene::default() }.start();
+    let waiting = world.arrive(address(1)).unwrap();
+    world.tell(Event::Greeted(waiting, greeting(1)));
+    world.hear(waiting, [News::Interested(true)]);
+    let idle = world.arrive(address(2)).unwrap();
+    world.tell(Event::Greeted(idle, greeting(2)));
+    assert!(world.arrive(address(3)).is_none(), "too early");
+    world.wait(91 * SECOND);
+    world.arrive(address(3));
+    assert_eq!((world.hung_up(waiting), world.hung_up(idle)), (None, Some(HangUp::Idle)));
+}
+
+#[test]
+fn an_address_that_sent_wrong_data_is_turned_away() {
+    let mut world = Scene::default().start();
+    let liar = world.seed(1);
+    let piece = world.owed(liar)[0].piece;
+    world.hear(liar, [News::Verified(piece, vec![liar])]);
+    assert_eq!(world.hung_up(liar), Some(HangUp::WrongData));
+    world.gone(liar, PeerError::HungUp(HangUp::WrongData));
+    assert!(world.arrive(address(1)).is_none());
+    assert!(world.arrive(address(2)).is_some());
+    let dialed = world.outside.borrow().dialed.len();
+    world.tell(Event::Found(Source::Tracker, vec![address(1)]));
+    world.wait(3600 * SECOND);
+    assert_eq!(world.outside.borrow().dialed.len(), dialed, "it is never dialed again");
+}
+
+#[test]
+fn without_threads_the_run_goes_on_with_the_peers_that_it_has() {
+    let mut world = Scene::default().start();
+    let seed = world.seed(1);
+    world.outside.borrow_mut().no_threads = true;
+    assert!(world.arrive(address(2)).is_none());
+    world.tell(Event::Found(Source::Tracker, vec![address(3)]));
+    world.outside.borrow_mut().no_threads = false;
+    world.wait(60 * SECOND);
+    assert!(world.outside.borrow().dialed.contains(&address(3)), "it is tried again");
+    assert!(!world.owed(seed).is_empty());
+}
+
+#[test]
+fn two_seeds_part() {
+    let (stored, wanted) = ((0..8).collect(), WantedPieces::Nothing);
+    let uploads = UploadPolicy { seeding: Some(SeedGoals::default()), ..UploadPolicy::default() };
+    let mut world = Scene { stored, wanted, uploads, ..Scene::default() }.start();
+    let (seed, leecher) = (world.arrive(address(1)).unwrap(), world.arrive(address(2)).unwrap());
+    for key in [seed, leecher] {
+        world.tell(Event::Greeted(key, greeting(key.0 as u8)));
+    }
+    world.hear(leecher, [News::Bitfield(world.bitfield(&[0]))]);
+    world.hear(seed, [News::HaveAll]);
+    assert_eq!((world.hung_up(seed), world.hung_up(leecher)), (Some(HangUp::BothSeeds), None));
+}

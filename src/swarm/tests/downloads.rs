@@ -1,0 +1,137 @@
+//! Which blocks are asked of which peer.
+
+use super::*;
+
+fn requested(spans: &[Span]) -> u32 {
+    spans.iter().map(|span| span.count).sum()
+}
+
+#[test]
+fn memory_is_shared_among_the_peers_that_can_send() {
+    // A budget of 10 MiB at first, of which three quarters may be asked for: 480 blocks.
+    for (sources, share) in [(1, 480), (10, 48), (240, 4)] {
+        let mut world = Scene { pieces: 4096, max_peers: 300, ..Scene::default() }.start();
+        for number in 0..sources {
+            let from = SocketAddr::from(([198, 51, number as u8 / 8, number as u8], 1));
+            let key = world.arrive(from);
+            if let Some(key) = key {
+                world.tell(Event::Greeted(key, greeting(1 + number as u8)));
+                world.hear(key, [News::HaveAll]);
+            }
+        }
+        world.coordinator.roster.count_useless();
+        let share_now = world.coordinator.share_of_memory();
+        let count = world.coordinator.roster.sources() as u32;
+        assert_eq!(share_now, (480 / count).max(4), "{sources} peers, {count} came in");
+        assert!(count < sources as u32 || share_now == share);
+    }
+}
+
+#[test]
+fn under_a_download_limit_no_more_is_asked_for_than_the_limit_lets_in_soon() {
+    let mut world = Scene { pieces: 4096, download_limit: Some(64 * 1024), ..Scene::default() }.start();
+    let seed = world.seed(1);
+    assert_eq!(world.coordinator.share_of_memory(), 12, "three seconds at four blocks a second");
+    assert_eq!(requested(&world.requests(seed)), 12);
+    assert_eq!(world.coordinator.limited_wait(), 3 * SECOND);
+}
+
+#[test]
+fn in_the_end_game_an_idle_peer_takes_over_from_the_far_end_and_the_loser_hears_cancel() {
+    let mut world = Scene { pieces: 1, blocks: 8, ..Scene::default() }.start();
+    let slow = world.seed(1);
+    assert_eq!(world.owed(slow).len(), 8);
+    let helper = world.seed(2);
+    let taken: Vec<u32> = world.owed(helper).iter().map(|block| block.number).collect();
+    assert_eq!(taken, [7, 6, 5, 4], "half of it, as both are as quick as far as we know");
+    world.orders(slow);
+    world.deliver(helper, 1);
+    let orders = world.orders(slow);
+    assert!(matches!(orders.as_slice(), [Order::Cancel(blocks)] if blocks[0].number == 7), "{orders:?}");
+    assert_eq!(world.owed(slow).len(), 7);
+}
+
+#[test]
+fn while_other_pieces_are_left_an_idle_peer_takes_nothing_over() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let (first, second) = (world.seed(1), world.seed(2));
+    let (first, second) = (world.owed(first), world.owed(second));
+    assert!(!second.is_empty() && second.iter().all(|block| !first.contains(block)));
+}
+
+#[test]
+fn an_open_piece_that_no_peer_can_complete_is_given_up_only_when_its_memory_is_needed() {
+    let mut world =
+        Scene { pieces: 8, blocks: 4, memory: u64::from(4 * BLOCK_LENGTH), ..Scene::default() }.start();
+    let leaving = world.dial(address(1), 1);
+    world.hear(leaving, [News::Bitfield(world.bitfield(&[0])), News::Unchoked]);
+    world.deliver(leaving, 1);
+    world.gone(leaving, PeerError::Closed);
+    assert_eq!(world.coordinator.requests.idle().count(), 1);
+    world.wait(SECOND);
+    assert_eq!(world.coordinator.requests.idle().count(), 1, "nothing needs its memory");
+    let staying = world.dial(address(2), 2);
+    world.hear(staying, [News::Bitfield(world.bitfield(&[1])), News::Unchoked]);
+    world.wait(SECOND);
+    assert!(world.owed(staying).iter().all(|block| block.piece == world.piece(1)));
+    assert_eq!(world.owed(staying).len(), 4);
+    assert_eq!(world.snapshot().wasted, u64::from(BLOCK_LENGTH));
+}
+
+#[test]
+fn the_allowed_fast_set_is_asked_for_even_while_the_peer_chokes_us() {
+    let mut world = Scene::default().start();
+    let key = world.dial(address(1), 1);
+    world.hear(key, [News::Bitfield(world.bitfield(&[2, 3])), News::AllowedFast(world.piece(3))]);
+    assert!(world.owed(key).iter().all(|block| block.piece == world.piece(3)));
+    assert_eq!(world.owed(key).len(), 4);
+    let owed = world.owed(key);
+    world.hear(key, [News::Rejected(owed[0])]);
+    world.wait(SECOND);
+    assert_eq!(world.owed(key), owed[1..], "what it rejects while it chokes us is not asked for again");
+}
+
+#[test]
+fn a_peer_that_rejects_everything_is_disconnected() {
+    let mut world = Scene { pieces: 512, ..Scene::default() }.start();
+    let key = world.seed(1);
+    for _ in 0..5000 {
+        let Some(block) = world.owed(key).first().copied() else { break };
+        world.hear(key, [News::Rejected(block), News::Unchoked]);
+    }
+    assert_eq!(world.hung_up(key), Some(HangUp::RejectsAll));
+}
+
+#[test]
+fn interest_follows_what_the_peer_has_and_we_lack() {
+    let mut world = Scene { stored: vec![0], ..Scene::default() }.start();
+    let key = world.dial(address(1), 1);
+    let told = |world: &World| {
+        let interest =
+            |order| if let Order::Interested(interested) = order { Some(interested) } else { None };
+        world.orders(key).into_iter().filter_map(interest).collect::<Vec<_>>()
+    };
+    world.hear(key, [News::Bitfield(world.bitfield(&[0]))]);
+    assert!(told(&world).is_empty());
+    world.hear(key, [News::Have(world.piece(1)), News::Have(world.piece(2))]);
+    assert_eq!(told(&world), [true]);
+    world.hear(key, [News::Unchoked]);
+    for piece in [1, 2] {
+        world.hear(key, [News::Verified(world.piece(piece), Vec::new())]);
+        world.tell(Event::Stored(vec![world.piece(piece)]));
+    }
+    assert_eq!(told(&world), [false]);
+}
+
+#[test]
+fn selected_pieces_are_all_that_is_asked_for() {
+    let mut wanted = Bitfield::none(8);
+    wanted.insert(Geometry::new(8, 1).unwrap().piece(5).unwrap());
+    let mut world = Scene { wanted: WantedPieces::Only(wanted), ..Scene::default() }.start();
+    let key = world.seed(1);
+    let five = world.piece(5);
+    assert!(world.owed(key).iter().all(|block| block.piece == five));
+    world.hear(key, [News::Verified(five, Vec::new())]);
+    world.tell(Event::Stored(vec![five]));
+    assert!(world.outside.borrow().finish_told);
+}

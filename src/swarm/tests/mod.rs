@@ -1,0 +1,279 @@
+//! The decisions of the coordinator, one at a time: a coordinator without threads, sockets or a clock is
+//! told events, and the test looks at the orders that follow.
+
+mod connections;
+mod downloads;
+mod table;
+mod time;
+mod uploads;
+
+use super::*;
+use crate::message::{
+    Event, Greeting, HangUp, InboxSlot, Incoming, News, Order, PeerError, PeerKey, Snapshot, Stall,
+};
+use crate::net::PeerStream;
+use crate::peer::{DetachedWorker, Worker};
+use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
+use crate::strategy::Source;
+use crate::wire::{Handshake, PeerId};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+/// Our own peer ID: the middle of the order, so that a peer may have a smaller or a greater one.
+const OUR_ID: PeerId = PeerId(*b"-FM0100-mmmmmmmmmmmm");
+
+/// What the coordinator had done outside of it.
+#[derive(Default)]
+struct Outside {
+    workers: BTreeMap<PeerKey, DetachedWorker>,
+    dialed: Vec<SocketAddr>,
+    no_threads: bool,
+    served: Option<Bitfield>,
+    writer_is_behind: bool,
+    finish_told: bool,
+    stopped: bool,
+    peers_needed: usize,
+    dht_nodes: Vec<SocketAddr>,
+    shown: Vec<Snapshot>,
+    completed: usize,
+}
+
+struct TestEnvironment(Rc<RefCell<Outside>>);
+
+impl TestEnvironment {
+    fn worker(&self, key: PeerKey) -> io::Result<Worker> {
+        let mut outside = self.0.borrow_mut();
+        if outside.no_threads {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let (worker, other_end) = Worker::detached();
+        outside.workers.insert(key, other_end);
+        Ok(worker)
+    }
+}
+
+impl Environment for TestEnvironment {
+    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
+        self.0.borrow_mut().dialed.push(address);
+        self.worker(key)
+    }
+
+    fn accept(&mut self, key: PeerKey, _: Incoming) -> io::Result<Worker> {
+        self.worker(key)
+    }
+
+    fn resume(&mut self, key: PeerKey, _: crate::message::HandedOver) -> io::Result<Worker> {
+        self.worker(key)
+    }
+
+    fn piece_digest(&self, _: PieceIndex) -> PieceDigest {
+        PieceDigest::default()
+    }
+
+    fn abandon(&mut self, _: &Assembly) {}
+
+    fn served_pieces(&self) -> Bitfield {
+        self.0.borrow().served.clone().unwrap()
+    }
+
+    fn is_writer_behind(&self) -> bool {
+        self.0.borrow().writer_is_behind
+    }
+
+    fn finish_writing(&mut self) -> bool {
+        self.0.borrow_mut().finish_told = true;
+        true
+    }
+
+    fn show(&mut self, snapshot: Snapshot) {
+        self.0.borrow_mut().shown.push(snapshot);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.0.borrow().stopped
+    }
+
+    fn need_peers(&mut self) {
+        self.0.borrow_mut().peers_needed += 1;
+    }
+
+    fn dht_node(&mut self, address: SocketAddr) {
+        self.0.borrow_mut().dht_nodes.push(address);
+    }
+
+    fn completed(&mut self, _: Snapshot) {
+        self.0.borrow_mut().completed += 1;
+    }
+}
+
+/// What a test's torrent and settings are, where they differ from the usual.
+struct Scene {
+    pieces: u32,
+    blocks: u32,
+    stored: Vec<u32>,
+    wanted: WantedPieces,
+    max_peers: usize,
+    memory: u64,
+    download_limit: Option<u64>,
+    timeout: Option<Duration>,
+    uploads: UploadPolicy,
+}
+
+impl Default for Scene {
+    fn default() -> Scene {
+        Scene {
+            pieces: 8,
+            blocks: 4,
+            stored: Vec::new(),
+            wanted: WantedPieces::All,
+            max_peers: 50,
+            memory: 32 << 20,
+            download_limit: None,
+            timeout: None,
+            uploads: UploadPolicy::default(),
+        }
+    }
+}
+
+impl Scene {
+    fn start(self) -> World {
+        let piece_length = self.blocks * BLOCK_LENGTH;
+        let geometry = Geometry::new(u64::from(piece_length) * u64::from(self.pieces), piece_length).unwrap();
+        let mut stored = Bitfield::none(self.pieces);
+        self.stored.iter().for_each(|piece| _ = stored.insert(geometry.piece(*piece).unwrap()));
+        let outside = Rc::new(RefCell::new(Outside { served: Some(stored.clone()), ..Outside::default() }));
+        let settings = Settings {
+            geometry,
+            info_hash: crate::metainfo::InfoHash([7; 20]),
+            peer_id: OUR_ID,
+            port: Some(6881),
+            pex: true,
+            download_limit: self.download_limit,
+            limits: Limits { max_peers: self.max_peers, memory: self.memory, timeout: self.timeout },
+            uploads: self.uploads,
+        };
+        let state = InitialState { stored, wanted: self.wanted, known_peers: KnownPeers::default() };
+        let environment = Box::new(TestEnvironment(Rc::clone(&outside)));
+        let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
+        let coordinator = Coordinator::new(settings, state, environment, random, now);
+        World { coordinator, outside, now, geometry }
+    }
+}
+
+/// A coordinator, the outside that it sees, and the clock.
+struct World {
+    coordinator: Coordinator<'static>,
+    outside: Rc<RefCell<Outside>>,
+    now: Instant,
+    geometry: Geometry,
+}
+
+impl World {
+    fn tell(&mut self, event: Event) -> Option<RunEnd> {
+        self.coordinator.turn(Some(event), self.now)
+    }
+
+    /// Turns the clock forward, with all that time brings.
+    fn wait(&mut self, time: Duration) -> Option<RunEnd> {
+        let end = self.now + time;
+        while self.coordinator.next_timer() <= end {
+            self.now = self.now.max(self.coordinator.next_timer());
+            let ended = self.coordinator.turn(None, self.now);
+            if ended.is_some() {
+                return ended;
+            }
+        }
+        self.now = end;
+        None
+    }
+
+    fn hear(&mut self, key: PeerKey, news: impl IntoIterator<Item = News>) {
+        self.tell(Event::Heard(key, news.into_iter().collect()));
+    }
+
+    /// Connects to this address; the peer greets with this ID.
+    fn dial(&mut self, address: SocketAddr, id: u8) -> PeerKey {
+        self.tell(Event::Found(Source::Tracker, vec![address]));
+        assert_eq!(self.outside.borrow().dialed.last(), Some(&address), "it was not dialed");
+        let key = self.coordinator.roster.all().last().unwrap().0;
+        self.tell(Event::Greeted(key, greeting(id)));
+        key
+    }
+
+    /// A peer connects to us from this address. `None` if it is turned away.
+    fn arrive(&mut self, address: SocketAddr) -> Option<PeerKey> {
+        let before = self.coordinator.roster.len();
+        let handshake = Handshake::ours(self.coordinator.settings.info_hash, PeerId([0; 20]), false);
+        let (stream, _) = PeerStream::in_memory();
+        self.tell(Event::Incoming(Incoming { address, stream, handshake, slot: InboxSlot::default() }));
+        let last = self.coordinator.roster.all().last().map(|(key, _)| key);
+        last.filter(|_| self.coordinator.roster.len() > before)
+    }
+
+    /// A seed that we are connected to and that answers our requests.
+    fn seed(&mut self, host: u8) -> PeerKey {
+        let key = self.dial(address(host), host);
+        self.hear(key, [News::HaveAll, News::Unchoked]);
+        key
+    }
+
+    fn piece(&self, number: u32) -> PieceIndex {
+        self.geometry.piece(number).unwrap()
+    }
+
+    fn bitfield(&self, pieces: &[u32]) -> Bitfield {
+        let mut bits = Bitfield::none(self.geometry.piece_count());
+        pieces.iter().for_each(|piece| assert!(bits.insert(self.piece(*piece))));
+        bits
+    }
+
+    /// The orders to a peer since this was asked last.
+    fn orders(&self, key: PeerKey) -> Vec<Order> {
+        self.outside.borrow().workers[&key].orders().collect()
+    }
+
+    /// The blocks that a peer was asked for since this was asked last.
+    fn requests(&self, key: PeerKey) -> Vec<Span> {
+        let spans = |order| if let Order::Request(spans) = order { spans } else { Vec::new() };
+        self.orders(key).into_iter().flat_map(spans).collect()
+    }
+
+    /// Why we hung up on a peer, if we did.
+    fn hung_up(&self, key: PeerKey) -> Option<HangUp> {
+        self.outside.borrow().workers[&key].hung_up()
+    }
+
+    fn owed(&self, key: PeerKey) -> Vec<Block> {
+        self.coordinator.requests.owed_by(key).collect()
+    }
+
+    /// The peer sends the blocks that it owes us, `most` at most.
+    fn deliver(&mut self, key: PeerKey, most: usize) {
+        for block in self.owed(key).into_iter().take(most) {
+            let assembly = self.coordinator.requests.assembly(block.piece).unwrap();
+            let span = Span { piece: block.piece, first: block.number, count: 1 };
+            self.hear(key, [News::Blocks(span, assembly)]);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.coordinator.snapshot(self.now)
+    }
+
+    fn gone(&mut self, key: PeerKey, why: PeerError) {
+        self.tell(Event::Gone(key, why));
+    }
+}
+
+fn address(host: u8) -> SocketAddr {
+    SocketAddr::from(([203, 0, 113, host], 6881))
+}
+
+fn greeting(id: u8) -> Greeting {
+    Greeting { peer_id: PeerId([id; 20]), fast: true, extensions: true, dht: false }
+}
+
+const SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,99 @@
+//! What only time brings.
+
+use super::*;
+
+#[test]
+fn a_silent_peer_loses_its_leases_after_a_minute_and_its_place_after_three() {
+    let mut world = Scene::default().start();
+    let silent = world.seed(1);
+    let owed = world.owed(silent);
+    assert!(!owed.is_empty());
+    world.wait(59 * SECOND);
+    assert_eq!(world.owed(silent), owed);
+    world.orders(silent);
+    world.wait(2 * SECOND);
+    assert!(matches!(&world.orders(silent)[..], [Order::Cancel(blocks), ..] if *blocks == owed));
+    assert_eq!(world.hung_up(silent), None);
+    world.wait(180 * SECOND);
+    assert_eq!(world.hung_up(silent), Some(HangUp::Snubbed));
+}
+
+#[test]
+fn a_peer_that_sends_now_and_then_is_not_snubbing() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let slow = world.seed(1);
+    for _ in 0..10 {
+        world.wait(50 * SECOND);
+        world.deliver(slow, 1);
+    }
+    assert_eq!(world.hung_up(slow), None);
+}
+
+#[test]
+fn while_the_disk_is_behind_no_peer_is_blamed_for_silence() {
+    let mut world = Scene::default().start();
+    let key = world.seed(1);
+    world.outside.borrow_mut().writer_is_behind = true;
+    world.wait(600 * SECOND);
+    assert_eq!(world.hung_up(key), None);
+    assert_eq!(world.snapshot().stall, Some(Stall::SlowDisk));
+}
+
+#[test]
+fn the_timeout_counts_from_the_last_progress() {
+    let mut world = Scene { timeout: Some(30 * SECOND), ..Scene::default() }.start();
+    let key = world.seed(1);
+    world.wait(20 * SECOND);
+    world.deliver(key, 1);
+    assert_eq!(world.wait(29 * SECOND), None);
+    assert_eq!(world.wait(2 * SECOND), Some(RunEnd::TimedOut));
+}
+
+#[test]
+fn the_user_stops_a_download_and_ends_a_seed() {
+    let mut world = Scene::default().start();
+    world.outside.borrow_mut().stopped = true;
+    assert_eq!(world.wait(SECOND), Some(RunEnd::Stopped));
+    let mut seed =
+        Scene { stored: (0..8).collect(), wanted: WantedPieces::Nothing, ..Scene::default() }.start();
+    seed.outside.borrow_mut().stopped = true;
+    assert_eq!(seed.wait(SECOND), Some(RunEnd::Done));
+}
+
+#[test]
+fn more_peers_are_asked_for_only_while_none_is_left_to_try() {
+    let mut world = Scene::default().start();
+    world.wait(SECOND);
+    assert!(world.outside.borrow().peers_needed > 0);
+    let key = world.seed(1);
+    let addresses = (10..200).map(address).collect();
+    world.tell(Event::Found(Source::Tracker, addresses));
+    world.outside.borrow_mut().peers_needed = 0;
+    world.wait(SECOND);
+    assert_eq!(world.outside.borrow().peers_needed, 0);
+    assert_eq!(world.hung_up(key), None);
+}
+
+#[test]
+fn each_kind_of_stall_has_its_reason() {
+    let stall = |world: &mut World| {
+        world.wait(11 * SECOND);
+        world.snapshot().stall
+    };
+    let mut world = Scene::default().start();
+    assert_eq!(stall(&mut world), Some(Stall::NoPeers(None)));
+    let (url, external_ip) = ("http://t.example/".to_owned(), None);
+    let outcome = Ok(0);
+    world.tell(Event::Tracker(crate::message::TrackerReport { url, outcome, external_ip }));
+    let said = "http://t.example/ knows no other peer".to_owned();
+    assert_eq!(stall(&mut world), Some(Stall::NoPeers(Some(said))));
+    let key = world.dial(address(1), 1);
+    world.hear(key, [News::Bitfield(world.bitfield(&[]))]);
+    assert!(matches!(stall(&mut world), Some(Stall::NobodyHas(_))));
+    world.hear(key, [News::Have(world.piece(0))]);
+    assert_eq!(stall(&mut world), Some(Stall::AllChoke));
+    world.hear(key, [News::Unchoked]);
+    assert_eq!(stall(&mut world), Some(Stall::Silent));
+    world.gone(key, PeerError::Closed);
+    assert!(matches!(stall(&mut world), Some(Stall::Unreachable(1, Some(_)))));
+}
