@@ -9,6 +9,7 @@ use femtotorrent::storage::{Options, StorageError};
 
 use crate::sample::{OPTIONS, OVERWRITE, Sample, failure};
 use crate::support::folder::TestFolder;
+use crate::support::skip::skip;
 
 #[test]
 fn symbolic_links_below_the_output_folder_are_not_followed() {
@@ -78,8 +79,7 @@ fn a_folder_where_nothing_can_be_created_is_refused_at_once() {
     // Not even root can create a file there.
     let root = Path::new("/proc/self/fdinfo");
     if !root.exists() {
-        println!("skipped: no /proc");
-        return;
+        return skip("this host has no /proc");
     }
     let sample = Sample::new(1000, &[("t/a", 3300)]);
     for root in [root.to_owned(), root.join("below")] {

@@ -9,6 +9,7 @@ use femtotorrent::piece::Geometry;
 
 use crate::sample::{FULL, OPTIONS, Sample, failure, numbers};
 use crate::support::folder::TestFolder;
+use crate::support::skip::skip;
 
 #[test]
 fn pieces_in_any_order_fill_files_padding_and_empty_files() {
@@ -77,7 +78,7 @@ fn the_last_piece_of_five_gigabytes_takes_the_room_of_one_piece() {
         let (_, good) = sample.open(root.path(), OPTIONS).unwrap();
         assert_eq!(numbers(&good), [last.get()]);
     } else {
-        println!("skipped in part: this file system has no holes");
+        skip("this file system has no holes");
     }
 }
 
@@ -127,7 +128,7 @@ fn a_full_disk_keeps_what_was_verified() {
             assert!(output.status.success(), "{output:?}");
             assert!(String::from_utf8_lossy(&output.stdout).contains("the disk was full"), "{output:?}");
         }
-        _ => println!("skipped: no mount namespace to be had here"),
+        _ => skip("this host lets no user mount a small file system"),
     }
 }
 
