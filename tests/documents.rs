@@ -5,7 +5,7 @@ use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::Packet;
 use femtotorrent::discovery::lan::SearchPacket;
 use femtotorrent::metainfo::{InfoHash, Metainfo};
-use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, Question, Reply};
+use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, UdpRequest, UdpResponse};
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, PeerId};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -156,15 +156,17 @@ fn the_conversation_is_what_the_program_says_to_a_peer_that_says_its_part() {
 fn every_example_of_a_packet_is_what_we_ask_and_understand() {
     let [connect, connected, announce, announced] = examples("udp").try_into().unwrap();
     let transaction = u32::from_be_bytes(*b"tran");
-    assert_eq!(Question::Connect.to_wire(0, transaction), connect);
-    let Some(Ok(Reply::Connected(id))) = Question::Connect.reply(&connected, transaction, IpFamily::V4)
+    assert_eq!(UdpRequest::Connect.to_wire(0, transaction), connect);
+    let Some(Ok(UdpResponse::Connected(id))) =
+        UdpRequest::Connect.response(&connected, transaction, IpFamily::V4)
     else {
         panic!()
     };
     let ours = started(InfoHash(announce[16..36].try_into().unwrap()));
-    let question = Question::Announce { announce: &ours, path: "/announce" };
+    let question = UdpRequest::Announce { announce: &ours, path: "/announce" };
     assert_eq!(question.to_wire(id, transaction), announce);
-    let Some(Ok(Reply::Announced(answer))) = question.reply(&announced, transaction, IpFamily::V4) else {
+    let Some(Ok(UdpResponse::Announced(answer))) = question.response(&announced, transaction, IpFamily::V4)
+    else {
         panic!()
     };
     assert_eq!((answer.incomplete, answer.complete), (Some(3), Some(4)));

@@ -1,5 +1,5 @@
-//! The network: connections that two threads speak over, the address that they leave by, the port that
-//! they come in at, and how many bytes a second may go.
+//! The network: peer connections, each shared by two threads; the address that they leave by; the port that they
+//! come in at; UDP; and how many bytes a second may go.
 
 mod bind_address;
 mod hang_up;

@@ -191,3 +191,6 @@ impl Drop for Worker {
         self.hang_up(HangUp::Released);
     }
 }
+
+#[cfg(test)]
+mod tests;

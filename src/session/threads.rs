@@ -1,8 +1,8 @@
 //! The threads of one run: in which order they start, and how each of them ends.
 
+use super::environment::{RunEnvironment, counts};
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::surroundings::{Surroundings, counts};
 use super::{FAREWELL, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, Write};
@@ -110,10 +110,10 @@ impl<'a> Threads<'a> {
             uploads: run.job.uploads,
         };
         let seeding = Progress::Seeding { port, pieces: wanted_count, of };
-        let surroundings =
-            Surroundings { run, metainfo: &metainfo, shared: Arc::new(shared), sources: &sources, seeding };
+        let environment =
+            RunEnvironment { run, metainfo: &metainfo, shared: Arc::new(shared), sources: &sources, seeding };
         let random = fastrand::Rng::new();
-        let coordinator = Coordinator::new(settings, state, Box::new(surroundings), random, Instant::now());
+        let coordinator = Coordinator::new(settings, state, Box::new(environment), random, Instant::now());
         let (end, snapshot) = coordinator.run(&inbox);
         ending.finish(sources, Outcome { end, snapshot })
     }

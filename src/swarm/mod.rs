@@ -4,14 +4,14 @@
 //! in the file of its subject, and the handlers change tables that this thread alone sees: the piece map,
 //! the requests, the roster. It never touches a socket, a file or a name server, and it never waits for a
 //! peer, the writer or the screen. Even the time comes from outside, so that a whole swarm of coordinators
-//! can run in one thread on a clock that a test turns (`tests/simulation/`).
+//! can run in one thread on a clock that a test turns.
 //!
 //! Where to find what:
 //!
-//! - [`download`]: which piece is in which state, which peer was asked for which block, the end game, and
+//! - `download`: which piece is in which state, which peer was asked for which block, the end game, and
 //!   what becomes of wrong pieces and their senders.
-//! - [`upload`]: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
-//! - [`peers`]: the roster; connecting, accepting and disconnecting; PEX.
+//! - `upload`: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
+//! - `peers`: the roster; connecting, accepting and disconnecting; PEX.
 //! - `event_loop.rs` waits for events and timers, `peer_messages.rs` handles what peers say, `tick.rs` what
 //!   only time brings, `status.rs` what the screen is told.
 

@@ -1,6 +1,6 @@
 //! The threads of the DHT, `dht-4` and `dht-6`: a socket, a node, and what other threads want of it.
 //!
-//! Each blocks on its socket, until the next thing that its node has to do. Commands from other threads
+//! Each blocks on its socket, until the next thing that its node has to do is due. Commands from other threads
 //! wait in a queue; an empty packet to itself tells the thread to look. The node decides everything;
 //! nothing here knows what is in a packet. A thread waits for no coordinator: what an inbox has no room
 //! for is offered again later.

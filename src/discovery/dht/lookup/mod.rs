@@ -2,7 +2,7 @@
 //!
 //! Pure: the caller sends the packets and measures the time.
 //!
-//! Nobody has a list of all nodes. Each knows many nodes near its own ID and few far from it, so every node
+//! No node has a list of all nodes. Each knows many nodes near its own ID and few far from it, so every node
 //! that we ask knows nodes closer to the target than itself (BEP 5, "routing table"). A Kademlia lookup uses
 //! that. It starts with the closest nodes of our own table, asks the closest few of them, adds the nodes that
 //! they name to a [shortlist](shortlist), asks the closest of those, and so on: each step about halves the
@@ -156,7 +156,7 @@ impl Lookup {
     }
 
     /// The answer of a node: its ID and address, the nodes that it names, of which the caller has checked
-    /// that it may name them, and its token. False where nobody has said that this ID is at this address:
+    /// that it may name them, and its token. False where no other node has said that this ID is at this address:
     /// then the answer counts for nothing until another node says so.
     pub fn answered(&mut self, by: Contact, nodes: &[Contact], token: Option<&[u8]>) -> bool {
         let Some(at) = self.shortlist.waiting_for(by.address) else { return false };
