@@ -19,6 +19,7 @@ mod config;
 mod download;
 mod environment;
 mod event_loop;
+mod ordered_list;
 mod peer_messages;
 mod peers;
 mod statistics;
