@@ -31,11 +31,11 @@
 //! - [`wire`]: the peer protocol, bytes to values and back.
 //! - [`strategy`]: decisions. Which piece next and how many requests at once, which peers to upload to, which
 //!   addresses to believe and to connect to.
+//! - [`net`]: connections and packets, ports, the address that everything leaves by, how fast it may go.
 //! - [`message`]: the values that cross channels: the conversation between the threads of a download.
-//! - [`net`]: connections and packets, the port they come in at, the address they leave by, how fast they may
-//!   go.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
-//! - [`peer`]: the worker, two threads a connection. The handshake, the reading half, the writing half.
+//! - [`peer`]: the worker, two threads a connection: the handshake, the reading half, the writing half. And
+//!   the listener, at which peers come in.
 //! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread for each address family of a
 //!   tier.
 //! - [`discovery`]: peers without a tracker: the distributed hash table, the local network.
@@ -73,10 +73,10 @@
 //! # A connection
 //!
 //! 1. An address waits in `strategy/peers/candidates/mod.rs` until `swarm/peers/connecting.rs` starts a
-//!    worker for it, and `peer/greeting.rs` connects. Or a peer connects to us: `net/listener.rs` reads its
+//!    worker for it, and `peer/greeting.rs` connects. Or a peer connects to us: `peer/listener.rs` reads its
 //!    handshake, and `swarm/peers/incoming.rs` takes it in.
 //! 2. `wire/handshake.rs`: 68 bytes each way. Same torrent? Not ourselves? Then we have a peer.
-//! 3. `peer/outbox.rs` says which pieces we have, `peer/inbound.rs` hears which ones the peer has.
+//! 3. `peer/outbox/mod.rs` says which pieces we have, `peer/inbound.rs` hears which ones the peer has.
 //! 4. If it has one that we lack, `swarm/peer_messages.rs` orders *interested*. Now we wait: the peer
 //!    decides.
 //! 5. *Unchoke*: it will answer requests. `swarm/download/pipelining.rs` asks for the first blocks.
@@ -88,7 +88,7 @@
 //! 1. `swarm/download/pipelining.rs` sees room in a peer's pipeline, takes blocks of an open piece
 //!    (`swarm/download/requests/mod.rs`) or opens the rarest (`strategy/download/rarity.rs`), and sends the
 //!    lease, then the order.
-//! 2. `peer/outbox.rs` turns the order into `request` frames and writes them with one `write`.
+//! 2. `peer/outbox/mod.rs` turns the order into `request` frames and writes them with one `write`.
 //! 3. `peer/read_buffer.rs` reads; `wire/message.rs` finds the frame and checks its length.
 //! 4. `peer/inbound.rs` has `piece/geometry.rs` check the numbers and `peer/ledger.rs` whether this block was
 //!    asked for, then copies it into the piece.
@@ -106,10 +106,10 @@
 //!
 //! 1. `swarm/upload/choking.rs` asks the choker (`strategy/upload/choker/mod.rs`) which peers to serve, and
 //!    orders *unchoke*.
-//! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
-//! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
-//! 4. finds its bytes through `storage/served_pieces/mod.rs`, and has `net/peer_stream.rs` send them from the
-//!    page cache.
+//! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/requests/mod.rs`.
+//! 3. `peer/outbox/mod.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
+//! 4. finds its bytes through `storage/served_pieces/mod.rs`, and has `net/peer_stream/tcp.rs` send them from
+//!    the page cache.
 //!
 //! # A magnet link to its first block
 //!

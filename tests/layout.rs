@@ -193,3 +193,21 @@ fn nothing_is_asynchronous() {
         assert_eq!(waits, None, "src/{}", source.path);
     }
 }
+
+#[test]
+fn the_tour_and_the_readme_list_every_module_from_the_bottom_up() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (document, before, after) in [("src/lib.rs", "//! - [`", "`]"), ("README.md", "| `", "` |")] {
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        let names = text.lines().filter_map(|line| line.strip_prefix(before)?.split_once(after));
+        let names = names.map(|(name, _)| name.trim_end_matches('/').trim_end_matches(".rs"));
+        let listed: Vec<&str> = names.collect();
+        let layers: Vec<usize> = listed.iter().map(|name| layer(name)).collect();
+        assert!(layers.is_sorted(), "{document} does not list them from the bottom up: {listed:?}");
+        for module in
+            LAYERS.iter().flat_map(|modules| *modules).filter(|name| !["main", "lib"].contains(name))
+        {
+            assert!(listed.contains(module), "{document} does not list {module}");
+        }
+    }
+}

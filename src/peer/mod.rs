@@ -7,7 +7,7 @@
 //!
 //! A worker knows its peer and nothing else. It checks and reports what it hears; what to request, and
 //! whether the peer gets what it requests, is decided by the coordinator. Between the two halves stand
-//! the [`PeerRequests`]: what the peer requested and has not got yet.
+//! the `PeerRequests`: what the peer requested and has not got yet.
 
 mod connection;
 mod context;
