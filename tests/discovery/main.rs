@@ -6,4 +6,4 @@
 mod folder;
 
 mod dht;
-mod ill_meant;
+mod malicious_packets;
