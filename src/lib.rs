@@ -16,9 +16,9 @@
 //! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
 //! - [`strategy`]: decisions without I/O. Rarest first, pipeline depth, whom to believe and to connect to,
 //!   whom to upload to, how metadata is put together.
-//! - [`message`]: every value that crosses a channel: the whole conversation between threads.
 //! - [`net`]: connections and packets, the port they come in at, the address they leave by, how fast
 //!   they may go.
+//! - [`message`]: every value that crosses a channel: the whole conversation between threads.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a peer. Greeting, the reading half, the writing half.
 //! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread for each family of a tier.
@@ -72,7 +72,7 @@
 //! 1. `swarm/upload/choking.rs` asks the choker (`strategy/choker/`) whom to serve, and orders *unchoke*.
 //! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
 //! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
-//! 4. finds its bytes through `storage/served_pieces.rs`, and has `net/peer_stream.rs` send them from the page cache.
+//! 4. finds its bytes through `storage/served_pieces.rs`, and has `net/peer_stream/tcp.rs` send them from the page cache.
 //!
 //! # And a magnet link to its first block
 //!
@@ -80,7 +80,7 @@
 //!    (`discovery/dht/node/searches.rs`) and the local network (`discovery/lan/`) for peers.
 //! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
 //!    `magnet/metadata_assembly/mod.rs` puts it together.
-//! 3. `metainfo/magnet.rs` makes a torrent of it, and the run goes on as any other.
+//! 3. `metainfo/magnet/mod.rs` makes a torrent of it, and the run goes on as any other.
 //! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.
 
 pub mod address;

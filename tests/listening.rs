@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use femtotorrent::message::{Event, Incoming};
 use femtotorrent::metainfo::InfoHash;
-use femtotorrent::net::{BindAddress, Listener, Ports};
+use femtotorrent::net::{BindAddress, Ports};
+use femtotorrent::peer::Listener;
+use femtotorrent::strategy::Source;
 use femtotorrent::wire::Handshake;
 
 /// The wait for what is sure to come, long enough for a loaded machine.
@@ -84,11 +86,11 @@ fn a_handshake_for_a_torrent_of_ours_reaches_its_coordinator_with_its_connection
     let bytes = [handshake(HASH), b"rest".to_vec()].concat();
     stream.write_all(&bytes[..30]).unwrap();
     stream.write_all(&bytes[30..]).unwrap();
-    let mut incoming = incoming(&inbox);
+    let incoming = incoming(&inbox);
     assert_eq!(incoming.address, stream.local_addr().unwrap());
     assert_eq!(incoming.handshake, Handshake::ours(InfoHash(HASH), femtotorrent::wire::PeerId(ID), false));
     let mut rest = [0; 4];
-    incoming.stream.read_exact(&mut rest).unwrap();
+    incoming.stream.read_exact_by(&mut rest, Instant::now() + DEADLINE).unwrap();
     assert_eq!(&rest, b"rest");
     incoming.stream.write_all(b"hello").unwrap();
     let mut heard = [0; 5];
@@ -185,6 +187,65 @@ fn a_byte_now_and_then_wins_no_time() {
     {}
     assert!(sent.len() > 0, "it was given time for the whole handshake");
     logbook::wait_for(address, "no handshake in 10 s");
+}
+
+/// A connection whose handshake is said, and that the peer does not wait for.
+fn come_and_go(listener: &Listener) {
+    connect(listener).write_all(&handshake(HASH)).unwrap();
+}
+
+#[test]
+fn a_peer_waits_for_room_in_an_inbox_that_other_peers_flood() {
+    let listener = listener();
+    let (events, inbox) = bounded(301);
+    let _registration = listener.register(InfoHash(HASH), events.clone());
+    for _ in 0..300 {
+        events.send(Event::Found(Source::Lan, Vec::new())).unwrap();
+    }
+    let mut peers = [connect(&listener), connect(&listener)];
+    // There is room for one of them. The other has to wait until the flood is over.
+    for peer in &mut peers {
+        peer.write_all(&handshake(HASH)).unwrap();
+    }
+    let deadline = Instant::now() + DEADLINE;
+    while inbox.len() < 301 {
+        assert!(Instant::now() < deadline, "no connection came");
+        std::thread::yield_now();
+    }
+    assert!(inbox.iter().take(300).all(|event| matches!(event, Event::Found(..))));
+    let mut came = [incoming(&inbox).address, incoming(&inbox).address];
+    let mut expected = peers.map(|peer| peer.local_addr().unwrap());
+    came.sort();
+    expected.sort();
+    assert_eq!(came, expected);
+}
+
+#[test]
+fn an_inbox_that_nobody_reads_holds_a_bounded_number_of_connections() {
+    let listener = listener();
+    let (events, inbox) = unbounded();
+    let _registration = listener.register(InfoHash(HASH), events);
+    let deadline = Instant::now() + DEADLINE;
+    for count in 1..=256 {
+        come_and_go(&listener);
+        while inbox.len() < count {
+            assert!(Instant::now() < deadline, "{count}");
+            std::thread::yield_now();
+        }
+    }
+    let mut late = connect(&listener);
+    late.write_all(&handshake(HASH)).unwrap();
+    is_closed(&late);
+    logbook::wait_for(late.local_addr().unwrap(), "its torrent is busy");
+    assert_eq!(inbox.len(), 256);
+
+    // The coordinator takes one, and there is room for one.
+    drop(incoming(&inbox));
+    come_and_go(&listener);
+    while inbox.len() < 256 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
 }
 
 #[test]

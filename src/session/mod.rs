@@ -9,8 +9,9 @@
 //! 5. *End*: stop everything in a fixed order: incoming connections, workers, announcers, writer. Each gets
 //!    a limited time.
 //!
-//! A run can end after the first two steps ([`Begin::Ended`]). All runs of a process share one [`Network`].
+//! A run can end after the first two steps (`Begin::Ended`). All runs of a process share one [`Network`].
 
+mod environment;
 mod error;
 mod job;
 mod metadata;
@@ -18,7 +19,6 @@ mod network;
 mod payload;
 mod peer_sources;
 mod stop;
-mod surroundings;
 mod threads;
 
 pub use error::SessionError;

@@ -8,10 +8,10 @@
 //!
 //! Where to find what:
 //!
-//! - [`download`]: which piece is in which state, which peer was asked for which block, the end game, and
+//! - `download`: which piece is in which state, which peer was asked for which block, the end game, and
 //!   what becomes of wrong pieces and their senders.
-//! - [`upload`]: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
-//! - [`peers`]: the roster; connecting, accepting and disconnecting; PEX.
+//! - `upload`: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
+//! - `peers`: the roster; connecting, accepting and disconnecting; PEX.
 //! - `event_loop.rs` waits for events and timers, `peer_messages.rs` handles what peers say, `tick.rs` what
 //!   only time brings, `status.rs` what the screen is told.
 

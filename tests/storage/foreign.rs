@@ -1,4 +1,4 @@
-//! Files that were there before us and are not the torrent's: they are never touched unasked.
+//! Files that were there before us and are not the torrent's. They are never changed without --overwrite.
 
 use std::fs;
 

@@ -55,6 +55,7 @@ impl Seeder {
         let limits = FrameLimits::for_pieces(self.geometry.piece_count());
         let mut greeted = false;
         loop {
+            // A connection begins with the two handshakes. Only then do messages follow.
             if let (false, Some(handshake)) = (greeted, received.first_chunk::<HANDSHAKE_LENGTH>()) {
                 out.extend(self.answer(handshake)?.to_wire());
                 Message::Bitfield(&self.pieces.to_wire()).write_to(&mut out);
@@ -65,6 +66,8 @@ impl Seeder {
                 let frame = Frame::parse(&received, &limits).map_err(io::Error::other)?;
                 let Frame::Whole(message, length) = frame else { break };
                 match message {
+                    // A peer may request blocks once it is unchoked. A real client has few upload slots and
+                    // unchokes only some of the interested peers.
                     Message::Interested => Message::Unchoke.write_to(&mut out),
                     Message::Request(request) if requests.len() < MAX_REQUESTS => requests.push_back(request),
                     Message::Cancel(request) => requests.retain(|other| *other != request),

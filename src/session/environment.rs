@@ -1,4 +1,4 @@
-//! What the coordinator of a run has done outside of it: workers, writer, sources of peers, screen.
+//! The world around the coordinator of a run: workers, writer, sources of peers, screen.
 
 use super::peer_sources::PeerSources;
 use super::{Progress, RunContext};
@@ -12,17 +12,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// The world around the coordinator of one run.
-pub(super) struct Surroundings<'a> {
+/// What the coordinator calls to act on the world.
+pub(super) struct RunEnvironment<'a> {
     pub run: RunContext<'a>,
     pub metainfo: &'a Metainfo,
-    pub shared: Arc<peer::Shared>,
+    pub shared: Arc<peer::TorrentContext>,
     pub sources: &'a PeerSources,
-    /// What the screen is told when the download is complete and the run goes on as a seed.
+    /// What to show when the download is complete and the run goes on as a seed.
     pub seeding: Progress,
 }
 
-impl Environment for Surroundings<'_> {
+impl Environment for RunEnvironment<'_> {
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
         Worker::connect(&self.shared, key, address)
     }
@@ -79,7 +79,7 @@ impl Environment for Surroundings<'_> {
 
     fn completed(&mut self, snapshot: Snapshot) {
         self.sources.set(counts(&snapshot));
-        // To the trackers only a peer that has everything has completed.
+        // For trackers a download is complete when every file is, not when the selected ones are.
         if snapshot.left == 0 {
             self.sources.completed();
         }
@@ -87,7 +87,7 @@ impl Environment for Surroundings<'_> {
     }
 }
 
-/// What the trackers are told of a run in this state.
+/// What we tell trackers about a run in this state.
 pub(super) fn counts(snapshot: &Snapshot) -> Counts {
     Counts { uploaded: snapshot.uploaded, downloaded: snapshot.received, left: snapshot.left }
 }
