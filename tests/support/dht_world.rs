@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::{Body, Method, Packet, Query, Response};
-use femtotorrent::discovery::dht::{Contact, Node, NodeId, Output, Settings};
+use femtotorrent::discovery::dht::{Contact, Node, NodeId, NodeSettings, Output};
 use femtotorrent::metainfo::InfoHash;
 
 /// Bytes of a query of ours behind its method: transaction ID, version, and that it is a query.
@@ -87,7 +87,7 @@ impl World {
             HostKind::WithoutBep42 => NodeId::random(&mut self.random),
             _ => NodeId::for_address(address.ip(), &mut self.random),
         };
-        let settings = Settings { family, read_only: false, id: Some(id) };
+        let settings = NodeSettings { family, read_only: false, id: Some(id) };
         let node = Node::new(settings, self.random.fork(), self.now());
         let place = self.hosts.len();
         self.hosts.push(SimulatedHost { address, kind, node, wakes: None, get_peers: 0, bytes: 0 });

@@ -1,5 +1,5 @@
 use super::packet::{Body, Method, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
-use super::{Contact, Node, NodeId, Output, Settings};
+use super::{Contact, Node, NodeId, NodeSettings, Output};
 use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +21,7 @@ type Asked = (SocketAddr, Vec<u8>, String);
 
 fn setup(family: IpFamily, read_only: bool) -> Setup {
     let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(1));
-    let node = Node::new(Settings { family, read_only, id: None }, random.fork(), now);
+    let node = Node::new(NodeSettings { family, read_only, id: None }, random.fork(), now);
     Setup { node, now, random, ids: Vec::new() }
 }
 
