@@ -381,7 +381,7 @@ fn show_scrape_tells_what_the_tracker_says_and_whether_one_did() {
     tracker.script(Reply::Body(b"d14:failure reason11:\x1b[2Jgo awaye".to_vec()));
     let outcome = show(&[]);
     ends_with(&outcome, 6, "no tracker of the torrent has answered");
-    ends_with(&outcome, 6, &format!("{url}  refused: [2Jgo away"));
+    ends_with(&outcome, 6, &format!("{url}  refused: \u{fffd}[2Jgo away"));
     assert!(tracker.announces().iter().all(|asked| asked.path() == "/scrape"));
     ends_with(&show(&["--no-trackers"]), 6, "there is no tracker to ask");
 
