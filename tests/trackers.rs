@@ -1,14 +1,10 @@
 //! Announcers against trackers on loopback that answer, refuse, lie, hang or are not there.
 
 #[cfg(test)]
-#[path = "support/tracker.rs"]
-mod tracker;
+mod support;
 #[cfg(test)]
 #[path = "trackers/udp.rs"]
 mod udp;
-#[cfg(test)]
-#[path = "support/udp_tracker.rs"]
-mod udp_tracker;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -18,7 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::BindAddress;
 use femtotorrent::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews};
-use tracker::{Reply, Tracker};
+use support::tracker::{Reply, Tracker};
 
 /// The wait for what is sure to come, long enough for a loaded machine and for all tries over UDP.
 const DEADLINE: Duration = Duration::from_secs(60);

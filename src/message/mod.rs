@@ -1,4 +1,7 @@
-//! Every value that crosses a channel. Whoever reads this file knows the conversation.
+//! The values that cross the channels of a download. A reader of this file knows the conversation.
+//!
+//! Three kinds stay in their modules, because only these and the session know them: orders to trackers
+//! (`tracker`), commands to the DHT (`discovery::dht`), and what the runs tell the screen (`cli`).
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer

@@ -4,6 +4,9 @@
 //! bytes take at the limit, and may go when the stretch is over. So everything that goes by some moment was
 //! paid for by then, however many threads there are, and they are served in the order in which they
 //! asked. The waiting is left to the caller, which can be woken, and no lock is held meanwhile.
+//!
+//! Everything that a peer sends counts, and of what we send the blocks and the metadata. Trackers, the DHT and
+//! the local network do not count.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

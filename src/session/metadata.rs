@@ -1,4 +1,10 @@
 //! The metadata of a magnet: finds peers and asks them, until there is a torrent to begin with.
+//!
+//! Only with the metadata is it known whether the torrent is private (BEP 27). If it is, the search in
+//! the DHT and the local announces end, connections that we began are closed, and all addresses are
+//! forgotten but those that trackers, the link and the user named. What was announced in the DHT by then
+//! cannot be taken back; it expires. Where the user had added trackers, all peers are forgotten, all
+//! trackers are told that we leave, and those of the link are asked anew.
 
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{

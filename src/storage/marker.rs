@@ -9,6 +9,11 @@
 //! The marker is text, and anyone may have written it. So only a bounded length of it is read, and it is
 //! believed only if it is complete and has the whole info-hash. It is locked during a run, so that two runs
 //! of one command do not write into the same files.
+//!
+//! It also remembers (`keep NUMBER LENGTH`) how many bytes at the start of a file belong to the user: the
+//! guarded bytes of `claim`, and after a run that fetched some files only, those files with their whole
+//! length. A later run may not change a byte of them unasked. One that was removed meanwhile is not kept
+//! any more.
 
 use crate::metainfo::InfoHash;
 use std::fmt::Write as _;

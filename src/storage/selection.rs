@@ -3,6 +3,12 @@
 //! Pieces do not end where files do. A piece that holds a byte of a selected file is fetched whole, because a
 //! part of it cannot be verified. Those of its bytes that belong to neighbouring files are written to them.
 //! Otherwise the piece could not be verified when the next run begins, nor sent to peers. Pure.
+//!
+//! So `seed`, `verify` and a later run need to know nothing of a selection; `verify` calls the neighbour
+//! incomplete or bad, and the selected file good. Files that share no piece with a selected one are
+//! neither created nor looked into, and may be anything. Progress, the room on the disk and the ratio
+//! count the pieces that are wanted. To trackers everything is left that we do not have, and a part is
+//! never complete.
 
 use std::ops::RangeInclusive;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use femtotorrent::storage::{StorageError, gather};
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, Sample};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn what_is_gathered_is_hashed_as_the_payload_of_a_torrent() {

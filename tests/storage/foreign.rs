@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, OVERWRITE, Sample, assert_foreign, failure, numbers};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn foreign_content_stops_the_run_and_is_not_touched() {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use femtotorrent::storage::StorageError;
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, OVERWRITE, Sample, assert_foreign, failure, markers, numbers};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn what_is_verified_is_kept_by_the_next_run() {

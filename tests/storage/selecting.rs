@@ -5,8 +5,8 @@ use std::path::Path;
 
 use femtotorrent::storage::FileState;
 
-use crate::folder::TestFolder;
 use crate::sample::{FULL, OPTIONS, OVERWRITE, Sample, assert_foreign, markers, numbers, states};
+use crate::support::folder::TestFolder;
 
 /// Five files and padding; `b` shares a piece with each of its neighbours, `empty` has no bytes.
 fn sample(selected: &[u32]) -> Sample {

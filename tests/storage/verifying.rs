@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use femtotorrent::storage::FileState;
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, Sample, byte, numbers, states};
+use crate::support::folder::TestFolder;
 
 /// Every name below the folder, with what would show a change.
 fn listing(root: &Path) -> Vec<(PathBuf, u64, i64, i64)> {

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use femtotorrent::piece::Geometry;
 
-use crate::folder::TestFolder;
 use crate::sample::{FULL, OPTIONS, Sample, failure, numbers};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn pieces_in_any_order_fill_files_padding_and_empty_files() {

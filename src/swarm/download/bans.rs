@@ -6,7 +6,7 @@
 
 use crate::message::PeerKey;
 use crate::piece::{PieceIndex, Suspects};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 /// Failed attempts at one piece that are remembered. Each convicts its senders when the piece verifies.
@@ -18,7 +18,7 @@ const MAX_BANNED: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Bans {
     /// What failed attempts at pieces were made of.
-    suspects: BTreeMap<PieceIndex, Vec<Suspects>>,
+    suspects: Vec<(PieceIndex, Suspects)>,
     /// The addresses of their senders.
     addresses: HashMap<PeerKey, SocketAddr>,
     banned: HashSet<IpAddr>,
@@ -39,7 +39,8 @@ impl Bans {
 
     /// What the failed attempts at a piece were made of.
     pub fn suspects_of(&self, piece: PieceIndex) -> Vec<Suspects> {
-        self.suspects.get(&piece).cloned().unwrap_or_default()
+        let of_it = self.suspects.iter().filter(|(other, _)| *other == piece);
+        of_it.map(|(_, attempt)| attempt.clone()).collect()
     }
 
     /// An attempt at a piece failed to which several peers had contributed, from these addresses.
@@ -50,9 +51,8 @@ impl Bans {
         senders: impl IntoIterator<Item = (PeerKey, SocketAddr)>,
     ) {
         self.addresses.extend(senders);
-        let known = self.suspects.entry(piece).or_default();
-        if known.len() < MAX_ATTEMPTS {
-            known.push(attempt);
+        if self.suspects.iter().filter(|(other, _)| *other == piece).count() < MAX_ATTEMPTS {
+            self.suspects.push((piece, attempt));
         }
     }
 
@@ -63,7 +63,7 @@ impl Bans {
 
     /// The piece verified: its failed attempts have served their purpose.
     pub fn verified(&mut self, piece: PieceIndex) {
-        self.suspects.remove(&piece);
+        self.suspects.retain(|(other, _)| *other != piece);
     }
 
     /// All convictions of a verified piece are done: forgets the addresses if no suspect is left.

@@ -2,14 +2,14 @@
 
 use super::Peer;
 use crate::message::PeerKey;
-use std::collections::BTreeMap;
+use crate::swarm::ordered_list::OrderedList;
 use std::net::IpAddr;
 
 /// The connections and the attempts at one, by their numbers: always gone through in that order, so that the
 /// same events lead to the same decisions.
 #[derive(Debug)]
 pub struct Roster {
-    peers: BTreeMap<PeerKey, Peer>,
+    peers: OrderedList<PeerKey, Peer>,
     last_key: PeerKey,
     useless: usize,
 }
@@ -17,7 +17,7 @@ pub struct Roster {
 impl Roster {
     /// An empty roster, whose first number comes after this one.
     pub fn after(last_key: PeerKey) -> Roster {
-        Roster { peers: BTreeMap::new(), last_key, useless: 0 }
+        Roster { peers: OrderedList::new(), last_key, useless: 0 }
     }
 
     /// A number for the next connection.
@@ -33,7 +33,7 @@ impl Roster {
 
     /// Takes a connection out.
     pub fn remove(&mut self, key: PeerKey) -> Option<Peer> {
-        self.peers.remove(&key)
+        self.peers.remove(key)
     }
 
     /// Takes every connection out, and so ends them.
@@ -43,22 +43,22 @@ impl Roster {
 
     /// This connection.
     pub fn get(&self, key: PeerKey) -> Option<&Peer> {
-        self.peers.get(&key)
+        self.peers.get(key)
     }
 
     /// This connection, to change it.
     pub fn get_mut(&mut self, key: PeerKey) -> Option<&mut Peer> {
-        self.peers.get_mut(&key)
+        self.peers.get_mut(key)
     }
 
     /// Every connection and every attempt at one.
     pub fn all(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
-        self.peers.iter().map(|(key, peer)| (*key, peer))
+        self.peers.iter()
     }
 
     /// Every connection and every attempt at one, to change them.
     pub fn all_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut Peer)> {
-        self.peers.iter_mut().map(|(key, peer)| (*key, peer))
+        self.peers.iter_mut()
     }
 
     /// The peers whose handshake came and that are to stay.
@@ -73,7 +73,7 @@ impl Roster {
 
     /// How many connections came in, and how many of them from this address.
     pub fn incoming(&self, from: IpAddr) -> (usize, usize) {
-        let incoming = || self.peers.values().filter(|peer| peer.incoming);
+        let incoming = || self.all().map(|(_, peer)| peer).filter(|peer| peer.incoming);
         (incoming().count(), incoming().filter(|peer| peer.address.ip() == from).count())
     }
 
@@ -84,7 +84,7 @@ impl Roster {
 
     /// How many of them are attempts.
     pub fn half_open(&self) -> usize {
-        self.peers.values().filter(|peer| peer.greeting.is_none()).count()
+        self.all().filter(|(_, peer)| peer.greeting.is_none()).count()
     }
 
     /// Counts the peers that have nothing for us. Several times a second, since it looks at all of them.

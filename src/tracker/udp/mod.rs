@@ -3,6 +3,12 @@
 //! Runs on the thread of the caller; [`cut`](TrackerProtocol::cut) is called from outside to end an exchange
 //! that is under way. Each wait is a blocking one with a deadline. It decides nothing but when to ask again:
 //! BEP 15 would wait 15 s before that and over an hour in the end, by which time a download is over.
+//!
+//! A tier has other trackers, and a wait of its own behind them. Each address of a name is tried before
+//! any is tried again, and an address that refuses or that we have no way to costs no time; a silent one
+//! costs 21 s. The system drops packets from other addresses, because the socket is connected to one; a
+//! packet that lacks our transaction id, answers something else or is cut is passed over until the time
+//! is up.
 
 mod packets;
 

@@ -5,6 +5,9 @@
 //! in the table because it answered us, and there is one for each address and each neighbourhood, so that
 //! no attacker fills the table with one machine. Nodes whose ID is valid for their address (BEP 42) take the
 //! place of others.
+//!
+//! An idle node asks each node of its table once in 13 minutes and searches a bucket with room once in
+//! 15: some 20 bytes a second for 30 nodes, both ways.
 
 mod bucket;
 

@@ -24,9 +24,10 @@ mod open_piece;
 
 use crate::message::PeerKey;
 use crate::piece::{Assembly, Block, Geometry, PieceIndex, Span};
+use crate::swarm::ordered_list::OrderedList;
 use crate::swarm::peers::Restriction;
 use open_piece::{BlockState, OpenPiece};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,11 +38,11 @@ pub type Leased = (Span, Arc<Assembly>);
 #[derive(Debug)]
 pub struct Requests {
     geometry: Geometry,
-    open: BTreeMap<PieceIndex, OpenPiece>,
+    open: OrderedList<PieceIndex, OpenPiece>,
     /// The open pieces that have a free block, in the order in which that was found: the oldest first.
     with_free: Vec<PieceIndex>,
     /// What each peer was asked for, the oldest request in front. A peer that owes nothing may be missing.
-    queues: BTreeMap<PeerKey, VecDeque<Block>>,
+    queues: OrderedList<PeerKey, VecDeque<Block>>,
 }
 
 /// What a block's arrival means.
@@ -59,7 +60,7 @@ pub enum Arrival {
 impl Requests {
     /// An empty table: no piece is open.
     pub fn new(geometry: Geometry) -> Requests {
-        Requests { geometry, open: BTreeMap::new(), with_free: Vec::new(), queues: BTreeMap::new() }
+        Requests { geometry, open: OrderedList::new(), with_free: Vec::new(), queues: OrderedList::new() }
     }
 
     /// Opens a piece. `exclusive`: it was wrong before, and one peer alone may send it now.
@@ -73,9 +74,9 @@ impl Requests {
     /// Closes a piece that is verified or given up. What peers still owe of it is forgotten.
     pub fn close(&mut self, piece: PieceIndex) -> Option<Arc<Assembly>> {
         self.with_free.retain(|other| *other != piece);
-        let open = self.open.remove(&piece)?;
+        let open = self.open.remove(piece)?;
         if open.is_leased() {
-            self.queues.values_mut().for_each(|queue| queue.retain(|block| block.piece != piece));
+            self.queues.iter_mut().for_each(|(_, queue)| queue.retain(|block| block.piece != piece));
         }
         Some(open.assembly)
     }
@@ -84,10 +85,10 @@ impl Requests {
     /// this attempt has no use for them, and the next one will ask again.
     pub fn piece_failed(&mut self, piece: PieceIndex) -> Vec<(PeerKey, Vec<Block>)> {
         let mut owed = Vec::new();
-        for (peer, queue) in &self.queues {
+        for (peer, queue) in self.queues.iter() {
             let blocks: Vec<Block> = queue.iter().filter(|block| block.piece == piece).copied().collect();
             if !blocks.is_empty() {
-                owed.push((*peer, blocks));
+                owed.push((peer, blocks));
             }
         }
         self.close(piece);
@@ -97,7 +98,7 @@ impl Requests {
     /// Whether the piece of this assembly is open with another assembly: this one belongs to an attempt
     /// that failed.
     pub fn is_outdated(&self, assembly: &Arc<Assembly>) -> bool {
-        self.open.get(&assembly.piece()).is_some_and(|open| !Arc::ptr_eq(&open.assembly, assembly))
+        self.open.get(assembly.piece()).is_some_and(|open| !Arc::ptr_eq(&open.assembly, assembly))
     }
 
     /// Leases up to `most` free blocks in a row, of the piece that has waited longest, to a peer that may be
@@ -105,17 +106,18 @@ impl Requests {
     pub fn next_for(&mut self, peer: PeerKey, allowed: &Restriction<'_>, most: u32) -> Option<Leased> {
         let open = &self.open;
         let is_for_it = |piece: &PieceIndex| {
-            allowed.allows(*piece) && open.get(piece).is_none_or(|open| open.is_open_to(peer))
+            allowed.allows(*piece) && open.get(*piece).is_none_or(|open| open.is_open_to(peer))
         };
         let at = self.with_free.iter().position(is_for_it)?;
         let piece = *self.with_free.get(at)?;
-        let open = self.open.get_mut(&piece)?;
+        let open = self.open.get_mut(piece)?;
         let span = open.lease_free(piece, peer, most)?;
         if !open.has_free() {
             self.with_free.remove(at);
         }
-        self.queues.entry(peer).or_default().extend(span.blocks());
-        Some((span, Arc::clone(&open.assembly)))
+        let assembly = Arc::clone(&open.assembly);
+        self.enqueue(peer, span.blocks());
+        Some((span, assembly))
     }
 
     /// Leases blocks that the peer `from` owes us to `helper` as well, from the far end of what it owes:
@@ -150,7 +152,7 @@ impl Requests {
         block: Block,
         insist: bool,
     ) -> Option<(Arc<Assembly>, Option<PeerKey>)> {
-        let open = self.open.get_mut(&block.piece).filter(|open| !open.is_exclusive())?;
+        let open = self.open.get_mut(block.piece).filter(|open| !open.is_exclusive())?;
         let displaced = match open.state(block.number)? {
             BlockState::Leased(first) if first != helper => {
                 open.set(block.number, BlockState::LeasedTwice(first, helper));
@@ -164,14 +166,14 @@ impl Requests {
         };
         let assembly = Arc::clone(&open.assembly);
         displaced.into_iter().for_each(|peer| self.strike(peer, block));
-        self.queues.entry(helper).or_default().push_back(block);
+        self.enqueue(helper, std::iter::once(block));
         Some((assembly, displaced))
     }
 
     /// The block came from this peer and is in this assembly. If that is not the open one, it belongs to an
     /// attempt that failed: the block is still missing in the new attempt, and still owed.
     pub fn received(&mut self, peer: PeerKey, block: Block, assembly: &Arc<Assembly>) -> Arrival {
-        let Some(open) = self.open.get_mut(&block.piece) else { return Arrival::Useless };
+        let Some(open) = self.open.get_mut(block.piece) else { return Arrival::Useless };
         if !Arc::ptr_eq(&open.assembly, assembly) {
             return Arrival::Useless;
         }
@@ -191,7 +193,7 @@ impl Requests {
 
     /// The peer will not send this block. False where it does not owe it.
     pub fn rejected(&mut self, peer: PeerKey, block: Block) -> bool {
-        let Some(open) = self.open.get_mut(&block.piece) else { return false };
+        let Some(open) = self.open.get_mut(block.piece) else { return false };
         let state = match open.state(block.number) {
             Some(BlockState::Leased(holder)) if holder == peer => BlockState::Free,
             Some(BlockState::LeasedTwice(one, two)) if one == peer => BlockState::Leased(two),
@@ -213,44 +215,53 @@ impl Requests {
         let owed: Vec<Block> = self.owed_by(peer).collect();
         owed.iter().for_each(|block| _ = self.rejected(peer, *block));
         self.release_exclusive(peer);
-        self.queues.remove(&peer);
+        self.queues.remove(peer);
         owed
     }
 
     /// What the peer owes us, the oldest request first.
     pub fn owed_by(&self, peer: PeerKey) -> impl DoubleEndedIterator<Item = Block> {
-        self.queues.get(&peer).into_iter().flatten().copied()
+        self.queues.get(peer).into_iter().flatten().copied()
     }
 
     /// How many blocks the peer owes us.
     pub fn count(&self, peer: PeerKey) -> usize {
-        self.queues.get(&peer).map_or(0, VecDeque::len)
+        self.queues.get(peer).map_or(0, VecDeque::len)
     }
 
     /// How many blocks all peers owe us together.
     pub fn count_all(&self) -> usize {
-        self.queues.values().map(VecDeque::len).sum()
+        self.queues.iter().map(|(_, queue)| queue.len()).sum()
     }
 
     /// The open pieces of which some blocks are free and none is leased, and how many blocks of each came.
     pub fn idle(&self) -> impl Iterator<Item = (PieceIndex, u32)> {
-        let open = self.with_free.iter().filter_map(|piece| Some((*piece, self.open.get(piece)?)));
+        let open = self.with_free.iter().filter_map(|piece| Some((*piece, self.open.get(*piece)?)));
         open.filter(|(_, open)| !open.is_leased()).map(|(piece, open)| (piece, open.received()))
     }
 
     /// What this peer alone may send may come from another peer alone: it choked us, rejected a request or
     /// left.
     pub fn release_exclusive(&mut self, peer: PeerKey) {
-        self.open.values_mut().for_each(|open| open.release_exclusive(peer));
+        self.open.iter_mut().for_each(|(_, open)| open.release_exclusive(peer));
     }
 
     /// What one peer alone may send and has not sent for long may come from all.
     pub fn share_overdue(&mut self, now: Instant) {
-        self.open.values_mut().for_each(|open| open.share_if_overdue(now));
+        self.open.iter_mut().for_each(|(_, open)| open.share_if_overdue(now));
+    }
+
+    fn enqueue(&mut self, peer: PeerKey, blocks: impl Iterator<Item = Block>) {
+        if self.queues.get(peer).is_none() {
+            self.queues.insert(peer, VecDeque::new());
+        }
+        if let Some(queue) = self.queues.get_mut(peer) {
+            queue.extend(blocks);
+        }
     }
 
     fn strike(&mut self, peer: PeerKey, block: Block) {
-        let Some(queue) = self.queues.get_mut(&peer) else { return };
+        let Some(queue) = self.queues.get_mut(peer) else { return };
         // Nearly always the oldest one.
         if queue.front() == Some(&block) {
             queue.pop_front();

@@ -31,29 +31,29 @@ fn take_over(requests: &mut Requests, helper: PeerKey, from: PeerKey, insist: bo
 }
 
 fn assembly(requests: &Requests, piece: PieceIndex) -> Arc<Assembly> {
-    Arc::clone(&requests.open[&piece].assembly)
+    Arc::clone(&requests.open.get(piece).unwrap().assembly)
 }
 
 /// What the header promises: both views tell the same, and the counters are right.
 fn assert_is_consistent(requests: &Requests) {
     let mut leased = Vec::new();
-    for (piece, open) in &requests.open {
-        let count = requests.geometry.block_count(*piece);
+    for (piece, open) in requests.open.iter() {
+        let count = requests.geometry.block_count(piece);
         let states = (0..count).map(|number| (number, open.state(number).unwrap()));
         let free = states.clone().filter(|(_, state)| *state == BlockState::Free).count();
         assert_eq!(open.has_free(), free > 0, "{piece:?}");
-        let listed = requests.with_free.iter().filter(|other| *other == piece).count();
+        let listed = requests.with_free.iter().filter(|other| **other == piece).count();
         assert_eq!(listed, usize::from(free > 0), "{piece:?} has {free} free blocks");
         for (number, state) in states {
             let holders = state.holders();
             assert!(holders[0].is_none() || holders[0] != holders[1], "one peer cannot owe a block twice");
-            leased.extend(holders.into_iter().flatten().map(|peer| (peer, Block { piece: *piece, number })));
+            leased.extend(holders.into_iter().flatten().map(|peer| (peer, Block { piece, number })));
         }
     }
-    assert!(requests.with_free.iter().all(|piece| requests.open.contains_key(piece)));
+    assert!(requests.with_free.iter().all(|piece| requests.open.get(*piece).is_some()));
     let queues = requests.queues.iter();
     let mut queued: Vec<_> =
-        queues.flat_map(|(peer, queue)| queue.iter().map(move |block| (*peer, *block))).collect();
+        queues.flat_map(|(peer, queue)| queue.iter().map(move |block| (peer, *block))).collect();
     let order = |one: &(PeerKey, Block)| (one.0, one.1.piece, one.1.number);
     leased.sort_by_key(order);
     queued.sort_by_key(order);
@@ -117,7 +117,7 @@ fn a_late_block_is_taken_after_its_lease_is_gone() {
     assert_eq!(span(&mut requests, B, 1), None);
     requests.close(piece);
     assert_eq!(requests.received(B, block, &assembly), Arrival::Useless);
-    assert!(requests.open.is_empty() && requests.with_free.is_empty());
+    assert!(requests.open.len() == 0 && requests.with_free.is_empty());
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn both_views_agree_through_any_history_and_one_honest_peer_completes_all() {
             }
         }
         let complete =
-            |(piece, open): (&PieceIndex, &OpenPiece)| open.received() == geometry.block_count(*piece);
+            |(piece, open): (PieceIndex, &OpenPiece)| open.received() == geometry.block_count(piece);
         assert!(requests.open.iter().all(complete), "seed {seed}: a block is owned by no peer");
         assert_eq!(requests.count_all(), 0);
     }
@@ -185,13 +185,13 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
     let piece = requests.geometry.piece(random.u32(0..5)).unwrap();
     let block = Block { piece, number: random.u32(0..6) };
     match random.u32(0..9) {
-        0 if !requests.open.contains_key(&piece) => open(requests, piece, random.bool()),
+        0 if requests.open.get(piece).is_none() => open(requests, piece, random.bool()),
         1 | 2 => _ = requests.next_for(peer, &ALL, random.u32(1..4)),
         3 => _ = requests.take_over(peer, other, &ALL, random.usize(1..4), random.bool()),
         4 | 5 => {
             let owed: Vec<Block> = requests.owed_by(peer).collect();
             let block = if owed.is_empty() { block } else { owed[random.usize(..owed.len())] };
-            if let Some(open) = requests.open.get(&block.piece) {
+            if let Some(open) = requests.open.get(block.piece) {
                 let assembly = Arc::clone(&open.assembly);
                 requests.received(peer, block, &assembly);
             }
