@@ -68,7 +68,7 @@ fn http(status: &str, headers: &str, body: &[u8]) -> Reply {
 
 /// An address at which nothing listens.
 #[cfg(test)]
-fn nobody() -> String {
+fn closed_port() -> String {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     format!("http://{address}/announce")
 }
@@ -134,7 +134,14 @@ fn a_tracker_that_fails_is_replaced_by_the_next_of_its_tier() {
     let good = Tracker::start(&[]);
     let refusing = Tracker::start(&[]);
     refusing.script(Reply::Body(b"d14:failure reason4:gonee".to_vec()));
-    let tier = vec![nobody(), refusing.url(), nobody(), good.url(), nobody(), "wss://127.0.0.1:1".into()];
+    let tier = vec![
+        closed_port(),
+        refusing.url(),
+        closed_port(),
+        good.url(),
+        closed_port(),
+        "wss://127.0.0.1:1".into(),
+    ];
     let (announcers, news) = announcers(vec![tier]);
     let good_answered = |news: &TrackerNews| news.outcome.is_ok() && good.url().starts_with(&news.tracker);
     while !good_answered(&news.recv_timeout(DEADLINE).unwrap()) {}
@@ -150,7 +157,7 @@ fn all_tiers_are_asked_at_once_and_a_hanging_one_delays_neither_the_start_nor_th
     hanging.script(Reply::Hang);
     let good = [Tracker::start(&[]), Tracker::start(&[])];
     let (announcers, news) =
-        announcers(vec![vec![hanging.url()], vec![good[0].url()], vec![nobody()], vec![good[1].url()]]);
+        announcers(vec![vec![hanging.url()], vec![good[0].url()], vec![closed_port()], vec![good[1].url()]]);
     let answered = (0..3).filter(|_| news.recv_timeout(DEADLINE).unwrap().outcome.is_ok()).count();
     assert_eq!(answered, 2);
     hanging.wait_for(1);
@@ -159,7 +166,7 @@ fn all_tiers_are_asked_at_once_and_a_hanging_one_delays_neither_the_start_nor_th
     for tracker in &good {
         assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped");
     }
-    assert_eq!(hanging.announces().len(), 1, "whoever never answered is told nothing");
+    assert_eq!(hanging.announces().len(), 1, "a tracker that never answered is told nothing");
 }
 
 #[test]
@@ -236,7 +243,7 @@ fn a_tracker_that_is_named_in_two_tiers_is_asked_once() {
 
 #[test]
 fn a_tracker_that_is_not_there_is_unreachable() {
-    let (announcers, news) = announcers(vec![vec![nobody()]]);
+    let (announcers, news) = announcers(vec![vec![closed_port()]]);
     let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
     assert!(matches!(outcome, Err(TrackerError::Unreachable(_))), "{outcome:?}");
     announcers.stop(BUDGET);

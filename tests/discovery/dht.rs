@@ -15,7 +15,7 @@ use crate::support::folder::TestFolder;
 /// The wait for what is sure to come, long enough for a loaded machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How a node at this address begins, which knows nobody.
+/// The options of a node at this address that knows no other.
 pub fn options(ip: impl Into<IpAddr>) -> DhtOptions {
     DhtOptions {
         bind_address: BindAddress::only(ip.into()),
@@ -27,23 +27,24 @@ pub fn options(ip: impl Into<IpAddr>) -> DhtOptions {
     }
 }
 
-/// A node at this address that begins with those others.
+/// A node at this address that begins with these other nodes.
 pub fn node(ip: [u8; 4], others: &[(String, u16)]) -> Dht {
     Dht::start(DhtOptions { nodes: others.to_vec(), ..options(ip) }).unwrap()
 }
 
-/// How others are told of the node at this address.
-pub fn name_of(ip: [u8; 4], dht: &Dht) -> (String, u16) {
+/// The host and port by which other nodes are told of the node at this address.
+pub fn host_and_port(ip: [u8; 4], dht: &Dht) -> (String, u16) {
     (IpAddr::from(ip).to_string(), dht.port(IpFamily::V4).unwrap())
 }
 
-/// So many nodes at 127.0.`network`.1 and following that all begin with the first, and its name.
+/// `count` nodes at 127.0.`network`.1 and following that all begin with the first, and its host and port.
 pub fn network(network: u8, count: u8) -> (Vec<Dht>, (String, u16)) {
     let first = [127, 0, network, 1];
     let mut nodes = vec![node(first, &[])];
-    let name = name_of(first, &nodes[0]);
-    nodes.extend((2..=count).map(|number| node([127, 0, network, number], std::slice::from_ref(&name))));
-    (nodes, name)
+    let first_node = host_and_port(first, &nodes[0]);
+    nodes
+        .extend((2..=count).map(|number| node([127, 0, network, number], std::slice::from_ref(&first_node))));
+    (nodes, first_node)
 }
 
 /// The inbox of a torrent.
@@ -74,25 +75,25 @@ fn in_a_network_of_thirty_whoever_announces_is_found() {
 }
 
 #[test]
-fn a_dead_node_and_a_name_that_nobody_has_delay_nobody() {
+fn a_dead_node_and_a_host_name_that_does_not_exist_delay_no_other() {
     let silent = UdpSocket::bind("127.0.82.9:0").unwrap();
     let (nodes, good) = network(82, 3);
     let dead = ("127.0.82.9".to_owned(), silent.local_addr().unwrap().port());
-    let nobody = ("no host has this name".to_owned(), 6881);
-    let ours = node([127, 0, 82, 8], &[dead, nobody.clone(), good]);
+    let unknown = ("no host has this name".to_owned(), 6881);
+    let ours = node([127, 0, 82, 8], &[dead, unknown.clone(), good]);
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
     let _announcing = nodes[1].search(InfoHash([0x82; 20]), Some(7_777), events);
     let _searching = ours.search(InfoHash([0x82; 20]), None, wanting);
     wait_for(&wanted, SocketAddr::from(([127, 0, 82, 2], 7_777)));
-    // With nobody but those there is no network, and its end comes all the same.
-    let alone = node([127, 0, 82, 7], &[nobody]);
+    // With these alone there is no network, and its end comes all the same.
+    let alone = node([127, 0, 82, 7], &[unknown]);
     drop(alone.search(InfoHash([0x82; 20]), None, bounded(1).0));
 }
 
 #[test]
-fn nodes_are_named_by_names_and_by_torrents() {
+fn nodes_are_found_by_host_names_and_by_those_that_torrents_name() {
     let first = node([127, 0, 0, 1], &[]);
-    let (_, port) = name_of([127, 0, 0, 1], &first);
+    let (_, port) = host_and_port([127, 0, 0, 1], &first);
     let by_name = ("localhost".to_owned(), port);
     let second = node([127, 0, 83, 2], std::slice::from_ref(&by_name));
     let third = node([127, 0, 83, 3], &[]);
@@ -110,7 +111,7 @@ fn nodes_are_named_by_names_and_by_torrents() {
 
 #[test]
 fn the_nodes_of_the_last_time_are_enough_to_begin_with() {
-    let (nodes, name) = network(84, 12);
+    let (nodes, first) = network(84, 12);
     let folder = TestFolder::new();
     let saved = Some(folder.path().join("cache/femtotorrent"));
     let hash = [0x84; 20];
@@ -122,7 +123,7 @@ fn the_nodes_of_the_last_time_are_enough_to_begin_with() {
             .unwrap()
     };
     let (wanting, wanted) = inbox();
-    let ours = begin(&[name]);
+    let ours = begin(&[first]);
     let searching = ours.search(InfoHash(hash), None, wanting);
     wait_for(&wanted, announced);
     drop((searching, ours));
@@ -149,11 +150,11 @@ fn what_an_inbox_has_no_room_for_comes_later() {
     let hash = [0x86; 20];
     let (events, _inbox) = inbox();
     let _announcing = nodes[1].search(InfoHash(hash), Some(7_777), events);
-    let ((witnessing, witness), (wanting, wanted)) = (inbox(), bounded(1));
+    let ((other_events, other), (wanting, wanted)) = (inbox(), bounded(1));
     wanting.send(Event::Stop).unwrap();
     let _searching = nodes[2].search(InfoHash(hash), None, wanting);
-    let _also = nodes[3].search(InfoHash(hash), None, witnessing);
-    wait_for(&witness, SocketAddr::from(([127, 0, 86, 2], 7_777)));
+    let _also = nodes[3].search(InfoHash(hash), None, other_events);
+    wait_for(&other, SocketAddr::from(([127, 0, 86, 2], 7_777)));
     assert!(matches!(wanted.recv_timeout(DEADLINE), Ok(Event::Stop)));
     wait_for(&wanted, SocketAddr::from(([127, 0, 86, 2], 7_777)));
 }
@@ -167,8 +168,8 @@ fn ipv6_is_a_network_of_its_own() {
         Err(_) => return assert!(UdpSocket::bind((here, 0)).is_err()),
     };
     assert_eq!(first.port(IpFamily::V4), None);
-    let name = (here.to_string(), first.port(IpFamily::V6).unwrap());
-    let second = Dht::start(DhtOptions { nodes: vec![name], ..options(here) }).unwrap();
+    let first_node = (here.to_string(), first.port(IpFamily::V6).unwrap());
+    let second = Dht::start(DhtOptions { nodes: vec![first_node], ..options(here) }).unwrap();
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
     let _announcing = second.search(InfoHash([0x87; 20]), Some(7_777), events);
     let _searching = first.search(InfoHash([0x87; 20]), None, wanting);
@@ -186,7 +187,7 @@ fn a_search_that_has_ended_finds_nothing_and_a_later_one_counts() {
     let _later = nodes[2].search(InfoHash(hash), None, two);
     drop(earlier);
     wait_for(&second, SocketAddr::from(([127, 0, 88, 2], 7_777)));
-    // Nobody has the other end of the earlier one's inbox any more.
+    // The other end of the earlier one's inbox is gone.
     assert_eq!(first.iter().count(), 0);
 }
 

@@ -1,13 +1,13 @@
-//! Packets that are meant to do harm, or sent by programs that do not know what they do.
+//! Packets that are meant to do harm, or that broken programs send.
 
 use std::net::{SocketAddr, UdpSocket};
 
 use femtotorrent::discovery::dht::Dht;
 use femtotorrent::metainfo::InfoHash;
 
-use crate::dht::{inbox, name_of, network, node, wait_for};
+use crate::dht::{host_and_port, inbox, network, node, wait_for};
 
-/// Whether the node still does its work: finds what another announces.
+/// The node still does its work: it finds the peer that another node announces.
 fn still_works(victim: &Dht, nodes: &[Dht], network: u8, hash: [u8; 20]) {
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
     let _announcing = nodes[1].search(InfoHash(hash), Some(7_777), events);
@@ -17,13 +17,13 @@ fn still_works(victim: &Dht, nodes: &[Dht], network: u8, hash: [u8; 20]) {
 
 #[test]
 fn a_flood_of_rubbish_does_no_harm() {
-    let (nodes, name) = network(91, 6);
+    let (nodes, first) = network(91, 6);
     let ours = [127, 0, 91, 100];
-    let victim = node(ours, &[name]);
-    let (_, port) = name_of(ours, &victim);
+    let victim = node(ours, &[first]);
+    let (_, port) = host_and_port(ours, &victim);
     let mut noise = fastrand::Rng::with_seed(91);
     let stranger = UdpSocket::bind("127.0.91.200:0").unwrap();
-    let questions = [
+    let queries = [
         &b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"[..],
         b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:y1:qe",
     ];
@@ -32,7 +32,7 @@ fn a_flood_of_rubbish_does_no_harm() {
         let mut packet = vec![0; length];
         noise.fill(&mut packet);
         if round % 3 == 0 {
-            packet = questions[round % 2].to_vec();
+            packet = queries[round % 2].to_vec();
             let at = noise.usize(..packet.len());
             packet[at] = noise.u8(..);
         }
@@ -46,20 +46,20 @@ fn a_flood_of_rubbish_does_no_harm() {
 }
 
 #[test]
-fn answers_from_the_wrong_address_are_none() {
-    let (nodes, name) = network(92, 6);
+fn an_answer_from_the_wrong_address_does_not_count() {
+    let (nodes, first) = network(92, 6);
     let ours = [127, 0, 92, 100];
     let honest = UdpSocket::bind("127.0.92.201:0").unwrap();
-    let liar = UdpSocket::bind("127.0.92.202:0").unwrap();
+    let attacker = UdpSocket::bind("127.0.92.202:0").unwrap();
     honest.set_read_timeout(Some(crate::dht::DEADLINE)).unwrap();
     let waiting = honest.local_addr().unwrap();
-    let victim = node(ours, &[name, (waiting.ip().to_string(), waiting.port())]);
+    let victim = node(ours, &[first, (waiting.ip().to_string(), waiting.port())]);
     let hash = [0x92; 20];
     let (wanting, wanted) = inbox();
     let searching = victim.search(InfoHash(hash), None, wanting);
     let mut packet = [0; 1_500];
     let (length, from) = honest.recv_from(&mut packet).unwrap();
-    // Its transaction is no secret to whoever can read it; only the address is missing.
+    // The attacker may know the transaction ID; only the address of the node that was asked is missing.
     let packet = &packet[..length];
     let at = packet.windows(3).position(|bytes| bytes == b"1:t").unwrap() + 3;
     let colon = packet[at..].iter().position(|byte| *byte == b':').unwrap() + at;
@@ -70,7 +70,7 @@ fn answers_from_the_wrong_address_are_none() {
     answer.extend(&packet[at..end]);
     answer.extend(b"1:y1:re");
     for _ in 0..100 {
-        liar.send_to(&answer, from).unwrap();
+        attacker.send_to(&answer, from).unwrap();
     }
     still_works(&victim, &nodes, 92, [0x93; 20]);
     drop(searching);

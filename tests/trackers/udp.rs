@@ -35,7 +35,7 @@ fn outcome_of(faults: impl IntoIterator<Item = ScriptedFault>) -> (Result<Answer
 }
 
 /// An address at which nothing listens.
-fn nobody() -> String {
+fn closed_port() -> String {
     let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     format!("udp://{address}/announce")
 }
@@ -193,11 +193,11 @@ fn too_many_peers_are_taken_as_far_as_they_go() {
 }
 
 #[test]
-fn a_tier_may_mix_protocols_and_nobody_there_costs_no_time() {
+fn a_tier_may_mix_protocols_and_a_closed_port_costs_no_time() {
     let [http, udp] = [Tracker::start(&[]), Tracker::start(&[])];
     let good = UdpTracker::start(V4, PEERS);
     http.script(Reply::Body(b"d14:failure reason4:gonee".to_vec()));
-    let tier = vec![nobody(), http.url(), good.url(), nobody(), "wss://127.0.0.1:1".into()];
+    let tier = vec![closed_port(), http.url(), good.url(), closed_port(), "wss://127.0.0.1:1".into()];
     let (running, news) = announcers(vec![tier, vec![udp.url()]]);
     let mut answered = 0;
     while answered < 2 {
@@ -240,8 +240,8 @@ fn a_family_that_leads_nowhere_is_no_failure_and_no_delay_where_the_other_answer
     let good = UdpTracker::start(V4, PEERS);
     let silent = UdpSocket::bind((V6, 0)).unwrap();
     silent.set_read_timeout(Some(DEADLINE)).unwrap();
-    let nobody = TcpListener::bind((V6, 0)).unwrap().local_addr().unwrap();
-    let dead = [format!("http://{nobody}/announce"), format!("udp://{}", silent.local_addr().unwrap())];
+    let closed = TcpListener::bind((V6, 0)).unwrap().local_addr().unwrap();
+    let dead = [format!("http://{closed}/announce"), format!("udp://{}", silent.local_addr().unwrap())];
     for (dead, is_udp) in dead.into_iter().zip([false, true]) {
         let (running, news) = announcers(vec![vec![dead, good.url()]]);
         news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
@@ -266,7 +266,7 @@ fn a_silent_tracker_delays_neither_the_start_nor_the_end() {
     assert_eq!(news.try_recv(), Err(TryRecvError::Disconnected), "breaking off is no news");
     assert_eq!(good.asked().last().unwrap().event(), 3);
     silent.set_nonblocking(true).unwrap();
-    assert!(silent.recv_from(&mut [0; 100]).is_err(), "whoever never answered is told nothing");
+    assert!(silent.recv_from(&mut [0; 100]).is_err(), "a tracker that never answered is told nothing");
 }
 
 #[test]
@@ -320,8 +320,8 @@ fn all_trackers_are_scraped_and_each_has_its_own_answer() {
     let numbers = b"d8:completei1e10:downloadedi2e10:incompletei3ee";
     let body = [b"d5:filesd20:", IDENTITY.info_hash.0.as_slice(), numbers, b"ee"].concat();
     http.script(Reply::Body(body));
-    let nobody = nobody();
-    let urls = [http.url(), udp.url(), nobody, "http://127.0.0.1:1/a".into(), "wss://a/announce".into()];
+    let urls =
+        [http.url(), udp.url(), closed_port(), "http://127.0.0.1:1/a".into(), "wss://a/announce".into()];
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     let found = scrape_all(&urls, IDENTITY.info_hash, BindAddress::any());
     let numbers = |complete, incomplete, downloaded| {

@@ -27,7 +27,7 @@ mod tokens;
 
 pub use addresses::Contact;
 pub use id::{Distance, NodeId};
-pub use node::{Node, Output, Settings};
+pub use node::{Node, NodeSettings, Output};
 
 use crate::address::IpFamily;
 use crate::discovery::STACK_BYTES;

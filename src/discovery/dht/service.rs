@@ -13,7 +13,7 @@
 //! and a failure is a line in the log, so a host that has IPv6 sockets and no way out loses nothing.
 
 use super::bootstrap::{self, HostNames, Schedule};
-use super::node::{Node, Output, Settings};
+use super::node::{Node, NodeSettings, Output};
 use super::saved_nodes::{KnownNodes, SavedNodes};
 use crate::address::IpFamily;
 use crate::message::Event;
@@ -138,7 +138,7 @@ impl Service {
     pub fn new(shared: &Arc<DhtShared>, port: usize, family: IpFamily, read_only: bool) -> Service {
         let now = Instant::now();
         let known = shared.saved.known(family);
-        let settings = Settings { family, read_only, id: known.id };
+        let settings = NodeSettings { family, read_only, id: known.id };
         let mut node = Node::new(settings, fastrand::Rng::new(), now);
         known.nodes.iter().for_each(|address| node.contact(*address, now));
         Service {

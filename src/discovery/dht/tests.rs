@@ -1,5 +1,5 @@
 use super::packet::{Body, Method, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
-use super::{Contact, Node, NodeId, Output, Settings};
+use super::{Contact, Node, NodeId, NodeSettings, Output};
 use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +21,7 @@ type Asked = (SocketAddr, Vec<u8>, String);
 
 fn setup(family: IpFamily, read_only: bool) -> Setup {
     let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(1));
-    let node = Node::new(Settings { family, read_only, id: None }, random.fork(), now);
+    let node = Node::new(NodeSettings { family, read_only, id: None }, random.fork(), now);
     Setup { node, now, random, ids: Vec::new() }
 }
 
@@ -91,33 +91,28 @@ fn token(answer: &[u8]) -> Vec<u8> {
     response.token.unwrap().to_vec()
 }
 
+/// A node with a full table that keeps two hundred peers of the torrent, and a stranger to it.
+fn full_node(family: IpFamily, torrent: InfoHash) -> (Setup, SocketAddr) {
+    let mut setup = setup(family, false);
+    let host = |network: u8, number: u16| match family {
+        IpFamily::V4 => SocketAddr::from(([network, number as u8, 1, 1], number)),
+        IpFamily::V6 => SocketAddr::from(([0x2001, 0xdb8, network.into(), number, 0, 0, 0, 1], number)),
+    };
+    setup.fill((1..40).map(|number| host(60, number)));
+    for number in 1..200 {
+        let peer = host(61, number);
+        setup.node.remember(torrent, peer, peer);
+    }
+    setup.sent();
+    (setup, host(9, 65_535))
+}
+
 #[test]
 fn no_answer_to_a_stranger_is_three_times_its_query() {
-    for (family, nodes, stranger) in [
-        (
-            IpFamily::V4,
-            (1..40).map(|n| SocketAddr::from(([60, n, 1, 1], 1))).collect::<Vec<_>>(),
-            "9.9.9.9:65535",
-        ),
-        (
-            IpFamily::V6,
-            (1..40).map(|n| SocketAddr::from(([0x2001, 0xdb8, n, 0, 0, 0, 0, 1], 1))).collect(),
-            "[2001:db8:ffff::1]:65535",
-        ),
-    ] {
-        let mut setup = setup(family, false);
-        setup.fill(nodes.into_iter());
-        let stranger = address(stranger);
+    for family in IpFamily::BOTH {
         let info_hash = [7; 20];
+        let (mut setup, stranger) = full_node(family, InfoHash(info_hash));
         let announced = setup.node.id();
-        for number in 1..200_u16 {
-            let peer = match family {
-                IpFamily::V4 => SocketAddr::from(([61, number as u8, 1, 1], number)),
-                IpFamily::V6 => SocketAddr::from(([0x2001, 0xdb9, number, 0, 0, 0, 0, 1], number)),
-            };
-            setup.node.remember(InfoHash([7; 20]), peer, peer);
-        }
-        setup.sent();
         let methods = [
             Method::Ping,
             Method::FindNode(announced),

@@ -68,14 +68,14 @@ struct TrackerEndpoint {
     tracker: (String, u16),
     /// Kept as long as the connection ID, which some trackers bind to the port that it went to.
     channel: Arc<UdpChannel>,
-    connection: Option<Connection>,
+    connection: Option<ConnectionId>,
     /// The transaction IDs of this exchange: for the connection, and for what is asked under it. A request
     /// that is sent again keeps its own, so that a late response is a response too.
     transactions: [u32; 2],
 }
 
 #[derive(Clone, Copy)]
-struct Connection {
+struct ConnectionId {
     id: u64,
     until: Instant,
     /// It is from an earlier exchange, so the tracker may have forgotten it.
@@ -142,7 +142,7 @@ impl UdpTracker {
         if endpoint.tracker.0 != host || endpoint.tracker.1 != port || connection.until <= Instant::now() {
             return None;
         }
-        endpoint.connection = Some(Connection { earlier: true, ..connection });
+        endpoint.connection = Some(ConnectionId { earlier: true, ..connection });
         endpoint.transactions = transactions();
         Some(endpoint)
     }
@@ -209,7 +209,7 @@ impl UdpTracker {
                     return Err(NoResponse::Final(other_response()));
                 };
                 let until = Instant::now() + CONNECTION_LIFE;
-                endpoint.connection = Some(Connection { id, until, earlier: false });
+                endpoint.connection = Some(ConnectionId { id, until, earlier: false });
                 continue;
             };
             let until = deadline.min(Instant::now() + patience);

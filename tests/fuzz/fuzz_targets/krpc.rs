@@ -7,7 +7,7 @@
 
 use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::{Body, MAX_PACKET, Packet};
-use femtotorrent::discovery::dht::{Node, Output, Settings};
+use femtotorrent::discovery::dht::{Node, Output, NodeSettings};
 use femtotorrent_fuzz::spelled_out;
 use libfuzzer_sys::fuzz_target;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
         let (now, stranger) = (Instant::now(), SocketAddr::from(([9, 9, 9, 9], 9)));
-        let settings = Settings { family: IpFamily::V4, read_only: false, id: None };
+        let settings = NodeSettings { family: IpFamily::V4, read_only: false, id: None };
         let mut node = Node::new(settings, fastrand::Rng::with_seed(1), now);
         node.contact(stranger, now);
         while node.next_output().is_some() {}

@@ -5,7 +5,7 @@
 //! No node has a list of all nodes. Each knows many nodes near its own ID and few far from it, so every node
 //! that we ask knows nodes closer to the target than itself (BEP 5, "routing table"). A Kademlia lookup uses
 //! that. It starts with the closest nodes of our own table, asks the closest few of them, adds the nodes that
-//! they name to a [shortlist], asks the closest of those, and so on: each step about halves the
+//! they name to a *shortlist*, asks the closest of those, and so on: each step about halves the
 //! distance. It ends when the eight closest nodes of the shortlist have answered. There the announces for
 //! the target are kept.
 //!

@@ -21,7 +21,7 @@ use crate::metainfo::InfoHash;
 use crate::strategy::TokenBucket;
 use lookups::{LookupPurpose, Lookups};
 use searches::Searches;
-use server::Server;
+use server::NodeServer;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -46,7 +46,7 @@ const MAX_VALUES: usize = 256;
 
 /// What a node is made with.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct NodeSettings {
     /// The network that it belongs to.
     pub family: IpFamily,
     /// Ask and do not answer (BEP 43): no other node can reach us.
@@ -89,7 +89,7 @@ pub struct Node {
     transactions: Transactions,
     lookups: Lookups,
     searches: Searches,
-    server: Server,
+    server: NodeServer,
     introductions: TokenBucket,
     /// What is to be done, the first first.
     outputs: VecDeque<Output>,
@@ -105,7 +105,7 @@ struct Upkeep {
 
 impl Node {
     /// A node that knows no other.
-    pub fn new(settings: Settings, mut random: fastrand::Rng, now: Instant) -> Node {
+    pub fn new(settings: NodeSettings, mut random: fastrand::Rng, now: Instant) -> Node {
         let id = settings.id.unwrap_or_else(|| NodeId::random(&mut random));
         let upkeep = Upkeep { next_check: now, next_refresh: now + BETWEEN_REFRESHES, next_id_change: now };
         Node {
@@ -120,7 +120,7 @@ impl Node {
             transactions: Transactions::new(),
             lookups: Lookups::new(now),
             searches: Searches::default(),
-            server: Server::new(now),
+            server: NodeServer::new(now),
             introductions: TokenBucket::with_burst(INTRODUCTIONS, INTRODUCTIONS_AT_ONCE, now),
             outputs: VecDeque::new(),
         }

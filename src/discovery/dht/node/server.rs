@@ -34,17 +34,17 @@ const PING: usize = 70;
 
 /// What the node keeps for other nodes, and how much it gives them.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct NodeServer {
     callers: Callers,
     tokens: Tokens,
     peer_store: PeerStore,
     answer_bytes: TokenBucket,
 }
 
-impl Server {
+impl NodeServer {
     /// One that has not been asked anything yet.
-    pub fn new(now: Instant) -> Server {
-        Server {
+    pub fn new(now: Instant) -> NodeServer {
+        NodeServer {
             callers: Callers::default(),
             tokens: Tokens::new(now),
             peer_store: PeerStore::default(),
