@@ -7,7 +7,7 @@ GNU     := x86_64-unknown-linux-gnu
 # Packed relative relocations save 0.13 MB.
 STATIC  := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 
-.PHONY: help demo build test check interop fuzz static bench samples clean
+.PHONY: help demo build test check doc interop fuzz static bench samples clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,9 @@ check: ## formatting, lints and documentation, warnings denied
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+
+doc: ## the tour of the source in a browser; cargo prints its path, for where none can be opened
+	cargo doc --no-deps --document-private-items --open
 
 interop: ## downloads from libtorrent, aria2 and Transmission; installs them where they are missing
 	tests/interop/install.sh

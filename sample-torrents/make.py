@@ -25,7 +25,7 @@ def bencode(value):
 
 
 def noise(name, length):
-    """Bytes that do not compress and that look like nobody else's."""
+    """Bytes that do not compress and that look like no other file's."""
     blocks = range((length + 31) // 32)
     return b"".join(hashlib.sha256(f"{name} {n}".encode()).digest() for n in blocks)[:length]
 

@@ -2,7 +2,7 @@
 # What a download and what seeding costs: bench.sh BINARY
 #
 # Where the comparison with other clients is checked out beside this project it is used; the
-# project's own bench (examples/bench.rs) stands in for it elsewhere, and measures what the
+# project's own bench (examples/bench) stands in for it elsewhere, and measures what the
 # comparison does not: one peer behind a round trip of 100 ms.
 set -euo pipefail
 

@@ -1,16 +1,16 @@
 //! The demo as a user runs it: everything inside one process, nothing from the network.
 #![cfg(test)]
 
-#[path = "support/folder.rs"]
-mod folder;
+mod support;
 
-use folder::TestFolder;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::channel;
 use std::time::Duration;
+
+use support::folder::TestFolder;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const PAYLOAD: &[u8] = include_bytes!("../sample-torrents/payload/factors.txt");

@@ -1,4 +1,6 @@
-//! Torrents from the field and torrents made for the occasion, through `show` as a user would.
+//! Torrents of other projects, and torrents made here, read with `show` as a user would.
+
+#![cfg(test)]
 
 use femtotorrent::bencode::Item;
 use femtotorrent::metainfo::Metainfo;
@@ -7,10 +9,12 @@ use shown::{Folder, check_shown, show_json, show_text};
 use std::fs;
 use std::path::Path;
 
-/// Torrents of other projects, which stand beside the project where they are there at all.
-const COLLECTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/torrents");
+/// The folder of a collection of torrents of other projects, with a table of what each should be.
+fn collection() -> String {
+    std::env::var("TORRENT_COLLECTION").expect("TORRENT_COLLECTION is the folder of expected.tsv")
+}
 
-/// What the refusal of a broken torrent has to speak of.
+/// What the refusal of a broken torrent must name.
 fn named_fault(file: &str) -> &'static str {
     match file {
         "small/bad-pieces-key.torrent" => "'pieces' is no string",
@@ -41,17 +45,16 @@ fn named_fault(file: &str) -> &'static str {
 }
 
 #[test]
-fn torrents_from_the_field_load_or_are_refused_by_the_name_of_their_fault() {
-    let Ok(table) = fs::read_to_string(format!("{COLLECTION}/expected.tsv")) else {
-        println!("left out: there is no {COLLECTION}");
-        return;
-    };
+#[ignore = "needs torrents of other projects, in the folder $TORRENT_COLLECTION"]
+fn torrents_from_the_field_load_or_are_refused_with_the_name_of_their_fault() {
+    let folder = collection();
+    let table = fs::read_to_string(format!("{folder}/expected.tsv")).unwrap();
     let mut wrong = Vec::new();
     for row in table.lines().skip(1) {
         let [file, verdict, version, info_hash, ..] = row.split('\t').collect::<Vec<_>>()[..] else {
             panic!("{row}")
         };
-        match (verdict, version, show_json(&format!("{COLLECTION}/{file}"))) {
+        match (verdict, version, show_json(&format!("{folder}/{file}"))) {
             ("ok", "v1" | "hybrid", Ok(shown)) if shown["info_hash"] == info_hash => check_shown(&shown),
             ("ok", "v2", Err(error))
                 if error.exit_code() == 26 && error.to_string().contains("version 2") => {}
@@ -64,12 +67,9 @@ fn torrents_from_the_field_load_or_are_refused_by_the_name_of_their_fault() {
 }
 
 #[test]
-fn the_real_debian_torrents_show_what_they_are() {
-    let path = format!("{COLLECTION}/real/debian-11.2.0-amd64-DVD-1.iso.torrent");
-    if !Path::new(&path).exists() {
-        println!("left out: there is no {path}");
-        return;
-    }
+#[ignore = "needs torrents of other projects, in the folder $TORRENT_COLLECTION"]
+fn a_real_debian_torrent_shows_what_it_is() {
+    let path = format!("{}/real/debian-11.2.0-amd64-DVD-1.iso.torrent", collection());
     let shown = show_json(&path).unwrap();
     assert_eq!(shown["name"], "debian-11.2.0-amd64-DVD-1.iso");
     assert_eq!(shown["trackers"][0][0], "http://bttracker.debian.org:6969/announce");
@@ -150,8 +150,7 @@ fn a_torrent_of_a_million_pieces_and_a_hundred_thousand_files_loads() {
     assert_eq!(torrent.files[99_999].offset, 16_384_000_000 - 163_840);
 }
 
-/// `show` called as a user would call it, and what holds for whatever it shows.
-#[cfg(test)]
+/// `show` called as a user would call it, and what holds for every torrent that it shows.
 mod shown {
     use femtotorrent::bencode::Item;
     use femtotorrent::cli::show;
@@ -193,7 +192,7 @@ mod shown {
         assert!(sum <= total_size && shown["pieces"] == total_size.div_ceil(piece_length));
     }
 
-    /// A folder of one test that goes when the test ends.
+    /// A folder for one test. It is removed when the test ends.
     pub struct Folder(String);
 
     impl Folder {

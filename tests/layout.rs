@@ -1,4 +1,5 @@
-//! Who may import whom: a room knows the rooms below it and none above or beside it.
+//! Which module may import which: a module knows the modules in the layers below it, and none above it or beside
+//! it.
 //!
 //! Reads the sources as text: every `crate::` path outside the tests of a file counts as an import.
 
@@ -7,14 +8,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms from the bottom to the top. Rooms of one floor do not know each other.
-const FLOORS: &[&[&str]] = &[
+/// The modules from the bottom to the top. Modules of one layer do not know each other.
+const LAYERS: &[&[&str]] = &[
     &["address", "bencode", "text", "piece", "thread"],
     &["metainfo"],
     &["wire"],
     &["strategy"],
+    &["net"],
     &["message"],
-    &["storage", "net"],
+    &["storage"],
     &["peer"],
     &["swarm", "magnet", "discovery", "tracker"],
     &["session"],
@@ -22,14 +24,14 @@ const FLOORS: &[&[&str]] = &[
     &["main", "lib"],
 ];
 
-/// Rooms that are plain functions: they get the time and their input as arguments.
+/// Modules that are plain functions: they get the time and their input as arguments.
 const PURE: &[&str] = &["address", "wire", "metainfo", "piece", "strategy", "bencode", "text"];
 
 /// The node of the distributed hash table, without its service, is as pure: all of its folder but these.
 const DHT: &str = "discovery/dht/";
 const NOT_PURE_IN_DHT: &[&str] = &["bootstrap.rs", "mod.rs", "saved_nodes.rs", "service.rs"];
 
-/// What a pure room has no use for. Addresses of sockets are values and are allowed.
+/// What a pure module has no use for. Addresses of sockets are values and are allowed.
 const WORLD: &[&str] = &[
     "std::fs",
     "std::thread",
@@ -46,7 +48,7 @@ const WORLD: &[&str] = &[
     "SystemTime",
 ];
 
-/// Libraries that few know, so that they can be replaced.
+/// Libraries that few files know, so that they can be replaced.
 const KEPT_IN: &[(&str, &[&str])] = &[
     ("ureq", &["tracker/http.rs", "cli/source.rs", "net/http.rs"]),
     ("bendy", &["bencode/"]),
@@ -54,6 +56,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("indicatif", &["cli/"]),
     ("serde_json", &["cli/"]),
     ("signal_hook", &["cli/"]),
+    ("socket2", &["net/"]),
     ("env_logger", &["cli/"]),
     ("rustix", &["storage/", "net/", "cli/runs.rs"]),
 ];
@@ -66,13 +69,13 @@ struct Source {
 }
 
 impl Source {
-    fn room(&self) -> &str {
+    fn module(&self) -> &str {
         self.path.split(['/', '.']).next().unwrap()
     }
 
-    /// The rooms whose names follow `crate::` in its code.
+    /// The modules whose names follow `crate::` in its code.
     fn imports(&self) -> Vec<String> {
-        let mut rooms = Vec::new();
+        let mut modules = Vec::new();
         for line in &self.lines {
             for rest in line.split("crate::").skip(1) {
                 let names = match rest.strip_prefix('{') {
@@ -82,11 +85,11 @@ impl Source {
                 for name in names {
                     let name =
                         name.trim().split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-                    rooms.extend(name.take(1).filter(|name| !name.is_empty()).map(str::to_owned));
+                    modules.extend(name.take(1).filter(|name| !name.is_empty()).map(str::to_owned));
                 }
             }
         }
-        rooms
+        modules
     }
 }
 
@@ -118,27 +121,21 @@ fn code(path: &Path) -> Vec<String> {
     lines.map(str::trim).filter(|line| !line.starts_with("//")).map(str::to_owned).collect()
 }
 
-fn floor(room: &str) -> usize {
-    FLOORS
+fn layer(module: &str) -> usize {
+    LAYERS
         .iter()
-        .position(|floor| floor.contains(&room))
-        .unwrap_or_else(|| panic!("the room {room} stands on no floor: give it one here"))
-}
-
-/// The writer is a thread of the storage that speaks with the coordinator, so it must know what is
-/// said over its channels; nothing else in the storage knows of any conversation.
-fn is_the_writer(source: &Source, room: &str) -> bool {
-    source.path == "storage/writer.rs" && room == "message"
+        .position(|layer| layer.contains(&module))
+        .unwrap_or_else(|| panic!("the module {module} is in no layer: give it one here"))
 }
 
 #[test]
-fn a_room_imports_from_the_floors_below_it_only() {
+fn a_module_imports_from_the_layers_below_it_only() {
     let mut faults = Vec::new();
     for source in sources() {
-        for room in source.imports() {
-            let own = room == source.room();
-            if !own && !is_the_writer(&source, &room) && floor(&room) >= floor(source.room()) {
-                faults.push(format!("src/{} imports {room}", source.path));
+        for module in source.imports() {
+            let own = module == source.module();
+            if !own && layer(&module) >= layer(source.module()) {
+                faults.push(format!("src/{} imports {module}", source.path));
             }
         }
     }
@@ -146,11 +143,20 @@ fn a_room_imports_from_the_floors_below_it_only() {
 }
 
 #[test]
-fn the_pure_rooms_know_no_file_no_thread_no_socket_and_no_clock() {
+fn in_the_storage_only_the_writer_knows_what_threads_say_to_each_other() {
+    // It is a thread that reports to the coordinator. The rest is called by it, and answers with values.
+    for source in sources().iter().filter(|source| source.module() == "storage") {
+        let knows = source.imports().iter().any(|module| module == "message");
+        assert_eq!(knows, source.path == "storage/writer.rs", "src/{}", source.path);
+    }
+}
+
+#[test]
+fn the_pure_modules_know_no_file_no_thread_no_socket_and_no_clock() {
     let mut faults = Vec::new();
     let is_pure = |source: &&Source| {
         let node = source.path.strip_prefix(DHT).is_some_and(|file| !NOT_PURE_IN_DHT.contains(&file));
-        PURE.contains(&source.room()) || node
+        PURE.contains(&source.module()) || node
     };
     for source in sources().iter().filter(is_pure) {
         for line in &source.lines {
@@ -181,7 +187,7 @@ fn a_library_is_known_where_it_is_needed_and_nowhere_else() {
 }
 
 #[test]
-fn nothing_waits_for_a_promise() {
+fn nothing_is_asynchronous() {
     for source in sources() {
         let waits = source.lines.iter().find(|line| line.contains("async ") || line.contains(".await"));
         assert_eq!(waits, None, "src/{}", source.path);

@@ -1,19 +1,23 @@
-//! The port that peers come in at: who is let through to a coordinator, and who is not.
+//! The port that peers come in at: which of them are let through to a coordinator.
 
 #![cfg(test)]
 
-#[path = "support/logbook.rs"]
-mod logbook;
+mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use femtotorrent::message::{Event, Incoming};
+use femtotorrent::message::{Event, HangUp, Incoming};
 use femtotorrent::metainfo::InfoHash;
-use femtotorrent::net::{BindAddress, Listener, Ports};
+use femtotorrent::net::{BindAddress, Ports};
+use femtotorrent::peer::Listener;
+use femtotorrent::strategy::Source;
 use femtotorrent::wire::Handshake;
+use support::log_capture;
+use support::process::threads_named;
+use support::skip::skip;
 
 /// The wait for what is sure to come, long enough for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -21,7 +25,7 @@ const HASH: [u8; 20] = [7; 20];
 const ID: [u8; 20] = *b"-SC0001-abcdefghijkl";
 
 fn listener() -> Listener {
-    logbook::open();
+    log_capture::open();
     Listener::start(Ports::Exactly(0), BindAddress::any()).unwrap()
 }
 
@@ -58,18 +62,11 @@ fn is_closed(mut stream: &TcpStream) {
     }
 }
 
-/// The threads of this process that were started for an address that starts so.
-fn threads_for(ip: &str) -> Vec<String> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.map(|name| name.trim().to_owned()).filter(|name| name.contains(ip)).collect()
-}
-
 /// Waits until no thread for this address is left.
 fn no_thread_for(ip: &str) {
     let deadline = Instant::now() + DEADLINE;
-    while !threads_for(ip).is_empty() {
-        assert!(Instant::now() < deadline, "{:?}", threads_for(ip));
+    while !threads_named(ip).is_empty() {
+        assert!(Instant::now() < deadline, "{:?}", threads_named(ip));
         std::thread::yield_now();
     }
 }
@@ -84,11 +81,11 @@ fn a_handshake_for_a_torrent_of_ours_reaches_its_coordinator_with_its_connection
     let bytes = [handshake(HASH), b"rest".to_vec()].concat();
     stream.write_all(&bytes[..30]).unwrap();
     stream.write_all(&bytes[30..]).unwrap();
-    let mut incoming = incoming(&inbox);
+    let incoming = incoming(&inbox);
     assert_eq!(incoming.address, stream.local_addr().unwrap());
     assert_eq!(incoming.handshake, Handshake::ours(InfoHash(HASH), femtotorrent::wire::PeerId(ID), false));
     let mut rest = [0; 4];
-    incoming.stream.read_exact(&mut rest).unwrap();
+    incoming.stream.read_exact_by(&mut rest, Instant::now() + DEADLINE).unwrap();
     assert_eq!(&rest, b"rest");
     incoming.stream.write_all(b"hello").unwrap();
     let mut heard = [0; 5];
@@ -126,7 +123,7 @@ fn a_later_registration_counts_and_outlives_the_one_before() {
 }
 
 #[test]
-fn who_wants_another_torrent_or_speaks_something_else_is_let_go_with_the_reason_in_the_log() {
+fn a_peer_that_wants_another_torrent_or_protocol_is_dropped_with_the_reason_in_the_log() {
     let listener = listener();
     let (events, inbox) = unbounded();
     let _registration = listener.register(InfoHash(HASH), events);
@@ -140,17 +137,17 @@ fn who_wants_another_torrent_or_speaks_something_else_is_let_go_with_the_reason_
         let mut stream = connect(&listener);
         let _ = stream.write_all(&bytes);
         is_closed(&stream);
-        logbook::wait_for(stream.local_addr().unwrap(), why);
+        log_capture::wait_for(stream.local_addr().unwrap(), why);
     }
     let stream = connect(&listener);
     let address = stream.local_addr().unwrap();
     drop(stream);
-    logbook::wait_for(address, "closed before its handshake was complete");
+    log_capture::wait_for(address, "closed before its handshake was complete");
     assert!(inbox.is_empty());
 }
 
 #[test]
-fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
+fn silent_connections_keep_no_peer_out_and_the_oldest_go() {
     let listener = listener();
     let (events, inbox) = unbounded();
     let _registration = listener.register(InfoHash(HASH), events);
@@ -160,9 +157,9 @@ fn a_hundred_that_say_nothing_keep_nobody_out_and_the_oldest_go() {
     assert_eq!(incoming(&inbox).address, honest.local_addr().unwrap());
     for oldest in &silent[..64] {
         is_closed(oldest);
-        logbook::wait_for(oldest.local_addr().unwrap(), "too many handshakes");
+        log_capture::wait_for(oldest.local_addr().unwrap(), HangUp::TooManyHandshakes);
     }
-    assert!(threads_for("127.7.1.1").len() <= 256);
+    assert!(threads_named("127.7.1.1").len() <= 256);
     drop(listener);
     silent.iter().for_each(is_closed);
     no_thread_for("127.7.1.1");
@@ -184,7 +181,66 @@ fn a_byte_now_and_then_wins_no_time() {
         && slow.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     {}
     assert!(sent.len() > 0, "it was given time for the whole handshake");
-    logbook::wait_for(address, "no handshake in 10 s");
+    log_capture::wait_for(address, "no handshake in 10 s");
+}
+
+/// A connection whose handshake is said, and that the peer does not wait for.
+fn come_and_go(listener: &Listener) {
+    connect(listener).write_all(&handshake(HASH)).unwrap();
+}
+
+#[test]
+fn a_peer_waits_for_room_in_an_inbox_that_other_peers_flood() {
+    let listener = listener();
+    let (events, inbox) = bounded(301);
+    let _registration = listener.register(InfoHash(HASH), events.clone());
+    for _ in 0..300 {
+        events.send(Event::Found(Source::Lan, Vec::new())).unwrap();
+    }
+    let mut peers = [connect(&listener), connect(&listener)];
+    // There is room for one of them. The other has to wait until the flood is over.
+    for peer in &mut peers {
+        peer.write_all(&handshake(HASH)).unwrap();
+    }
+    let deadline = Instant::now() + DEADLINE;
+    while inbox.len() < 301 {
+        assert!(Instant::now() < deadline, "no connection came");
+        std::thread::yield_now();
+    }
+    assert!(inbox.iter().take(300).all(|event| matches!(event, Event::Found(..))));
+    let mut came = [incoming(&inbox).address, incoming(&inbox).address];
+    let mut expected = peers.map(|peer| peer.local_addr().unwrap());
+    came.sort();
+    expected.sort();
+    assert_eq!(came, expected);
+}
+
+#[test]
+fn an_inbox_that_nobody_reads_holds_a_bounded_number_of_connections() {
+    let listener = listener();
+    let (events, inbox) = unbounded();
+    let _registration = listener.register(InfoHash(HASH), events);
+    let deadline = Instant::now() + DEADLINE;
+    for count in 1..=256 {
+        come_and_go(&listener);
+        while inbox.len() < count {
+            assert!(Instant::now() < deadline, "{count}");
+            std::thread::yield_now();
+        }
+    }
+    let mut late = connect(&listener);
+    late.write_all(&handshake(HASH)).unwrap();
+    is_closed(&late);
+    log_capture::wait_for(late.local_addr().unwrap(), "its torrent is busy");
+    assert_eq!(inbox.len(), 256);
+
+    // The coordinator takes one, and there is room for one.
+    drop(incoming(&inbox));
+    come_and_go(&listener);
+    while inbox.len() < 256 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -214,7 +270,7 @@ fn a_torrent_that_has_just_ended_is_as_one_that_we_do_not_have() {
     let mut stream = connect(&listener);
     stream.write_all(&handshake(HASH)).unwrap();
     is_closed(&stream);
-    logbook::wait_for(stream.local_addr().unwrap(), "its torrent has just ended");
+    log_capture::wait_for(stream.local_addr().unwrap(), "its torrent has just ended");
 }
 
 #[test]
@@ -242,12 +298,12 @@ fn one_port_serves_both_families_and_says_plain_addresses() {
     let _registration = listener.register(InfoHash(HASH), events);
     connect(&listener).write_all(&handshake(HASH)).unwrap();
     assert_eq!(incoming(&inbox).address.ip(), IpAddr::from([127, 0, 0, 1]));
-    // A host without IPv6 has nothing to show here.
-    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
-        let six = SocketAddr::from((Ipv6Addr::LOCALHOST, listener.port()));
-        TcpStream::connect_timeout(&six, DEADLINE).unwrap().write_all(&handshake(HASH)).unwrap();
-        assert_eq!(incoming(&inbox).address.ip(), IpAddr::from(Ipv6Addr::LOCALHOST));
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        return skip("this host has no IPv6");
     }
+    let six = SocketAddr::from((Ipv6Addr::LOCALHOST, listener.port()));
+    TcpStream::connect_timeout(&six, DEADLINE).unwrap().write_all(&handshake(HASH)).unwrap();
+    assert_eq!(incoming(&inbox).address.ip(), IpAddr::from(Ipv6Addr::LOCALHOST));
 }
 
 #[test]
@@ -271,8 +327,8 @@ fn without_a_wish_the_port_is_one_of_the_usual_ones_while_they_last() {
 }
 
 #[test]
-fn with_an_address_of_our_own_nobody_comes_in_at_another() {
-    logbook::open();
+fn with_a_bind_address_no_peer_comes_in_at_another() {
+    log_capture::open();
     let ours = IpAddr::from([127, 7, 3, 1]);
     let listener = Listener::start(Ports::Exactly(0), BindAddress::only(ours)).unwrap();
     let at = |ip| TcpStream::connect_timeout(&SocketAddr::new(ip, listener.port()), DEADLINE);

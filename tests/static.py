@@ -70,7 +70,7 @@ def info():
 
 
 def seeder():
-    """Seeds the sample's payload (BEP 3) to whoever connects, and returns its port."""
+    """Seeds the sample's payload (BEP 3) to every client that connects, and returns its port."""
     listener = socket.create_server(("127.0.0.1", 0))
     payload = PAYLOAD.read_bytes()
     piece_length = int(info().split(b"12:piece lengthi")[1].split(b"e")[0])

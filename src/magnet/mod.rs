@@ -14,7 +14,7 @@ mod metadata_assembly;
 mod worker;
 
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
-pub use worker::Shared;
+pub use worker::MetadataContext;
 
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
 use crate::strategy::{AttemptFailure, Candidates, Dialer};
@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use worker::Worker;
+use worker::MetadataWorker;
 
 /// How often the user's wish and the time are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -58,7 +58,7 @@ pub enum FetchEnd {
 
 /// Asks peers for the metadata until it is there.
 pub fn fetch(
-    shared: &Arc<Shared>,
+    context: &Arc<MetadataContext>,
     inbox: &Receiver<Event>,
     timeout: Option<Duration>,
     max_peers: usize,
@@ -66,7 +66,7 @@ pub fn fetch(
 ) -> FetchEnd {
     let now = Instant::now();
     let mut seeker = Seeker {
-        shared,
+        context,
         doors,
         max_peers: max_peers.min(MAX_PEERS),
         dialer: Dialer::new(Candidates::default(), None, fastrand::Rng::new(), now),
@@ -82,7 +82,7 @@ pub fn fetch(
 }
 
 struct Seeker<'a> {
-    shared: &'a Arc<Shared>,
+    context: &'a Arc<MetadataContext>,
     doors: &'a Doors<'a>,
     max_peers: usize,
     dialer: Dialer,
@@ -104,7 +104,7 @@ struct Peer {
     address: SocketAddr,
     incoming: bool,
     greeted: bool,
-    worker: Worker,
+    worker: MetadataWorker,
 }
 
 impl Seeker<'_> {
@@ -118,7 +118,7 @@ impl Seeker<'_> {
                     handed = matches!(event, Event::HandedOver(_));
                     self.handle(event);
                 }
-                // We hold a sender ourselves, in `shared`.
+                // We hold a sender ourselves, in `context`.
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
             if self.is_complete(handed, Instant::now() >= next_tick)
@@ -149,7 +149,7 @@ impl Seeker<'_> {
     fn is_complete(&mut self, handed: bool, ticks: bool) -> bool {
         let waited = self.info.is_some();
         if handed || ticks {
-            self.info = self.info.take().or_else(|| self.shared.gathering().take());
+            self.info = self.info.take().or_else(|| self.context.assembly().take());
         }
         handed || (ticks && waited)
     }
@@ -181,7 +181,7 @@ impl Seeker<'_> {
     }
 
     fn tick(&mut self, now: Instant) {
-        let pieces = self.shared.gathering().progress();
+        let pieces = self.context.assembly().progress();
         // Who only says that it has something does not keep us waiting.
         if pieces.0 > self.progress.1.0 {
             self.progress.0 = now;
@@ -218,7 +218,7 @@ impl Seeker<'_> {
             && let Some(address) = self.dialer.next(now)
         {
             let key = self.next_key();
-            match Worker::connect(self.shared, key, address) {
+            match MetadataWorker::connect(self.context, key, address) {
                 Ok(worker) => self.add(key, Peer { address, incoming: false, greeted: false, worker }),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
@@ -235,7 +235,7 @@ impl Seeker<'_> {
             return;
         }
         let key = self.next_key();
-        match Worker::accept(self.shared, key, incoming) {
+        match MetadataWorker::accept(self.context, key, incoming) {
             Ok(worker) => self.add(key, Peer { address, incoming: true, greeted: false, worker }),
             Err(error) => debug!("{address}: cannot start a thread: {error}"),
         }

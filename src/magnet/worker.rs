@@ -1,15 +1,17 @@
 //! One peer that is asked for metadata.
 //!
-//! Runs on the thread `meta-ADDRESS`, from the connection to the farewell. It blocks on the socket alone:
-//! what it says are a few bytes at a time, in answer to what it hears, so that one thread can do both. A
-//! peer that has no metadata, or sends none for [`PATIENCE`], is let go. One that was just answered when the
-//! metadata is there goes on to the swarm, with what it said that nobody could understand before.
+//! Runs on the thread `meta-ADDRESS`, from the connection's first byte to its last. It blocks on the stream
+//! alone: what it sends are a few bytes at a time, in answer to what it receives, so that one thread can do
+//! both. A peer that has no metadata, or sends none for [`PATIENCE`], is disconnected. A peer that has just
+//! answered when the metadata is there goes on to the swarm, together with the messages that it sent before
+//! and that nobody could understand without the metadata.
 
 use super::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, PeerStream, Throttle};
-use crate::peer::{CLIENT, Opening, ReadBuffer, ReadMemory, STACK_BYTES, Said, greet};
+use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
+use crate::peer::{STACK_BYTES, greet};
 use crate::wire::PeerId;
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use crate::wire::metadata::MetadataMessage;
@@ -21,24 +23,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// How long a peer may take to say what it can, and then for each answer.
+/// How long a peer may take to say what it can do, and then for each answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
 /// How long it may take in all.
 const LONGEST: Duration = Duration::from_secs(180);
-/// Pieces that are asked of one peer at once.
+/// Pieces of the metadata that are requested of one peer at once.
 const AT_ONCE: usize = 4;
-/// Bytes that a peer may say before the metadata is there which are for later: a bitfield at most, and
-/// what may follow it.
-const MAX_HEARD: usize = (MAX_METADATA_SIZE / 20 / 8) as usize + 16 * 1024;
+/// Bytes that we keep of what a peer sends before the metadata is there and that is for later: a bitfield at
+/// most, and what may follow it.
+const MAX_KEPT: usize = (MAX_METADATA_SIZE / 20 / 8) as usize + 16 * 1024;
 /// The bitfield of the largest torrent whose metadata we take: 20 bytes a piece.
 const LIMITS: FrameLimits = FrameLimits { bitfield: (MAX_METADATA_SIZE / 20 / 8) as u32, or_fewer: true };
 
 /// What the workers share.
-pub struct Shared {
+pub struct MetadataContext {
     /// Which torrent.
     pub info_hash: InfoHash,
-    /// How we call ourselves.
+    /// Our peer ID.
     pub peer_id: PeerId,
     /// The coordinator's inbox.
     pub events: Sender<Event>,
@@ -46,58 +48,72 @@ pub struct Shared {
     pub bind_address: BindAddress,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
-    /// How fast all peers of the process together may be heard.
+    /// The download limit of all peers of the process together.
     pub down: Arc<Throttle>,
     /// The port at which peers can connect to us.
     pub port: Option<u16>,
     /// What they put together.
-    pub gathering: Mutex<MetadataAssembly>,
-    /// Held by every thread that is connected; whoever holds the other end knows when all are gone.
+    pub assembly: Mutex<MetadataAssembly>,
+    /// Held by every thread that is connected; the holder of the other end knows when all are gone.
     pub alive: Sender<()>,
 }
 
-impl Shared {
-    pub(super) fn gathering(&self) -> MutexGuard<'_, MetadataAssembly> {
-        self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
+impl MetadataContext {
+    pub(super) fn assembly(&self) -> MutexGuard<'_, MetadataAssembly> {
+        self.assembly.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The coordinator's end of a worker. Dropping it ends the worker.
-pub struct Worker {
+pub struct MetadataWorker {
     stream: Option<Arc<OnceLock<PeerStream>>>,
-    /// Tells a worker that connects that nobody waits for it any more.
-    wanted: Arc<AtomicBool>,
+    /// Tells a worker that is still connecting that it is no longer needed.
+    needed: Arc<AtomicBool>,
 }
 
-impl Worker {
+impl MetadataWorker {
     /// Starts a worker that connects to `address`.
-    pub fn connect(shared: &Arc<Shared>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
-        Worker::start(shared, key, address, Opening::Connect { bind_address: shared.bind_address })
+    pub fn connect(
+        context: &Arc<MetadataContext>,
+        key: PeerKey,
+        address: SocketAddr,
+    ) -> io::Result<MetadataWorker> {
+        let origin = ConnectionOrigin::Outgoing { bind_address: context.bind_address };
+        MetadataWorker::start(context, key, address, origin)
     }
 
     /// Starts a worker for a peer that has connected to us.
-    pub fn accept(shared: &Arc<Shared>, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
-        Worker::start(shared, key, incoming.address, Opening::Answer(incoming))
+    pub fn accept(
+        context: &Arc<MetadataContext>,
+        key: PeerKey,
+        incoming: Incoming,
+    ) -> io::Result<MetadataWorker> {
+        MetadataWorker::start(context, key, incoming.address, ConnectionOrigin::Incoming(incoming))
     }
 
     fn start(
-        shared: &Arc<Shared>,
+        context: &Arc<MetadataContext>,
         key: PeerKey,
         address: SocketAddr,
-        opening: Opening,
-    ) -> io::Result<Worker> {
-        let (stream, wanted) = (Arc::<OnceLock<PeerStream>>::default(), Arc::new(AtomicBool::new(true)));
-        let incoming = matches!(opening, Opening::Answer(_));
-        let asking =
-            Asking { key, address, incoming, stream: Arc::clone(&stream), wanted: Arc::clone(&wanted) };
-        // Weak for as long as it connects, which nothing can interrupt: the end of a run waits for nobody
-        // who connects.
-        let shared = Arc::downgrade(shared);
+        origin: ConnectionOrigin,
+    ) -> io::Result<MetadataWorker> {
+        let (stream, needed) = (Arc::<OnceLock<PeerStream>>::default(), Arc::new(AtomicBool::new(true)));
+        let incoming = matches!(origin, ConnectionOrigin::Incoming(_));
+        let connection = MetadataConnection {
+            key,
+            address,
+            incoming,
+            stream: Arc::clone(&stream),
+            needed: Arc::clone(&needed),
+        };
+        // Weak for as long as it connects, which nothing can interrupt: the end of a run does not wait for a
+        // worker that connects.
+        let context = Arc::downgrade(context);
         std::thread::Builder::new()
             .name(format!("meta-{}", address.ip()))
             .stack_size(STACK_BYTES)
-            .spawn(move || asking.run(&shared, opening))?;
-        Ok(Worker { stream: Some(stream), wanted })
+            .spawn(move || connection.run(&context, origin))?;
+        Ok(MetadataWorker { stream: Some(stream), needed })
     }
 
     /// Lets go of the worker without ending it.
@@ -106,57 +122,71 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for MetadataWorker {
     fn drop(&mut self) {
         let Some(stream) = self.stream.take() else { return };
-        self.wanted.store(false, Ordering::Release);
+        self.needed.store(false, Ordering::Release);
         if let Some(stream) = stream.get() {
             stream.hang_up(HangUp::Released);
         }
     }
 }
 
-struct Asking {
+/// The connection to one peer, on its thread.
+struct MetadataConnection {
     key: PeerKey,
     address: SocketAddr,
     incoming: bool,
     stream: Arc<OnceLock<PeerStream>>,
-    wanted: Arc<AtomicBool>,
+    needed: Arc<AtomicBool>,
 }
 
-impl Asking {
+impl MetadataConnection {
     /// The life of the connection. Always ends with [`Event::Gone`].
-    fn run(self, shared: &Weak<Shared>, opening: Opening) {
-        let connected = opening.stream(self.address);
-        let Some(shared) = shared.upgrade() else { return };
-        let why = connected.and_then(|(connected, said)| {
+    fn run(self, context: &Weak<MetadataContext>, origin: ConnectionOrigin) {
+        let connected = origin.stream(self.address);
+        let Some(context) = context.upgrade() else { return };
+        let why = connected.and_then(|(connected, received)| {
             let stream = self.stream.get_or_init(|| connected);
-            // It may have let go of us before there was a stream to hang up.
-            match self.wanted.load(Ordering::Acquire) {
+            // The coordinator may have let go of us before there was a stream to hang up.
+            match self.needed.load(Ordering::Acquire) {
                 false => Err(PeerError::HungUp(HangUp::Released)),
-                true => self.live(stream, said, &shared),
+                true => self.live(stream, received, &context),
             }
         });
-        shared.gathering().left(self.key);
+        context.assembly().left(self.key);
         let why = why.err().unwrap_or(PeerError::Closed);
-        // Before the peer can know it, and come back. It fails where the coordinator has ended: nobody wants
-        // to know.
-        let _ = shared.events.send(Event::Gone(self.key, why));
+        // Sent before the peer can know that the connection is over, and come back. It fails where the
+        // coordinator has ended: then no thread wants to know.
+        let _ = context.events.send(Event::Gone(self.key, why));
         if let Some(stream) = self.stream.get() {
             stream.hang_up(HangUp::WorkerEnded);
         }
     }
 
-    fn live(&self, stream: &PeerStream, said: Said, shared: &Shared) -> Result<(), PeerError> {
-        let (greeting, _) = {
-            // Nobody may hear of our node of the DHT while the torrent may be private (BEP 27).
-            let dht = false;
-            greet(stream, said, shared.info_hash, shared.peer_id, dht)?
-        };
+    /// Greets the peer and asks it for metadata, until the connection ends or is handed over.
+    fn live(
+        &self,
+        stream: &PeerStream,
+        received: AlreadyReceived,
+        context: &MetadataContext,
+    ) -> Result<(), PeerError> {
+        let (info_hash, peer_id) = (context.info_hash, context.peer_id);
+        // No peer may learn of our DHT node while the torrent may be private (BEP 27).
+        let ours = OurHandshake { info_hash, peer_id, dht: false };
+        let (greeting, _) = greet(stream, received, ours)?;
         if !greeting.extensions {
             return Err(PeerError::HungUp(HangUp::NoExtensions));
         }
-        shared.events.send(Event::Greeted(self.key, greeting)).map_err(|_| ended())?;
+        context.events.send(Event::Greeted(self.key, greeting)).map_err(|_| run_ended())?;
+        stream.write_all(&self.introduction(greeting, context)).map_err(PeerError::Lost)?;
+        stream.wait_at_most(PATIENCE).map_err(PeerError::Lost)?;
+        let kept = MetadataExchange::new(self.key, context).run(stream)?;
+        self.hand_over(stream, greeting, kept, context)
+    }
+
+    /// The first messages: we have no piece, and would like metadata.
+    fn introduction(&self, greeting: Greeting, context: &MetadataContext) -> Vec<u8> {
         let mut frames = Vec::new();
         if greeting.fast {
             Message::HaveNone.write_to(&mut frames);
@@ -164,164 +194,174 @@ impl Asking {
         let ours = ExtensionHandshake {
             client: Some(CLIENT.to_owned()),
             metadata: Some(UT_METADATA),
-            port: shared.port,
+            port: context.port,
             your_address: Some(self.address.ip()),
             ..ExtensionHandshake::default()
         };
         Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(&mut frames);
-        stream.write_all(&frames).map_err(PeerError::Lost)?;
-        stream.wait_at_most(PATIENCE).map_err(PeerError::Lost)?;
+        frames
+    }
 
-        let mut talk =
-            Talk { key: self.key, shared, theirs: None, asked: 0, refuses: false, answered: Instant::now() };
-        let mut buffer = ReadBuffer::new(Arc::clone(&shared.read_memory));
-        let (mut heard, until) = (Vec::new(), Instant::now() + LONGEST);
+    /// The metadata is there: the connection goes to the coordinator that asks for the payload.
+    fn hand_over(
+        &self,
+        stream: &PeerStream,
+        greeting: Greeting,
+        heard: Vec<u8>,
+        context: &MetadataContext,
+    ) -> Result<(), PeerError> {
+        let Some(stream) = stream.give_away() else { return Err(PeerError::HungUp(HangUp::Released)) };
+        let (address, incoming) = (self.address, self.incoming);
+        let handed = HandedOver { address, incoming, stream, greeting, heard };
+        context.events.send(Event::HandedOver(handed)).map_err(|_| run_ended())
+    }
+}
+
+fn run_ended() -> PeerError {
+    PeerError::HungUp(HangUp::RunEnded)
+}
+
+/// What is to become of a message.
+enum MessageUse {
+    /// Nothing more: it has had its effect.
+    Done,
+    /// The swarm, which knows the torrent, will understand it.
+    KeepForLater,
+    /// With it the metadata is complete.
+    Completes,
+}
+
+/// What was said about metadata so far.
+struct MetadataExchange<'a> {
+    key: PeerKey,
+    context: &'a MetadataContext,
+    /// The id that the peer gave to messages about metadata.
+    message_id: Option<u8>,
+    /// Pieces that were requested and have not come yet.
+    outstanding: usize,
+    /// It rejected a piece.
+    rejects: bool,
+    /// When it last did what it was asked for.
+    last_answer: Instant,
+}
+
+impl MetadataExchange<'_> {
+    fn new(key: PeerKey, context: &MetadataContext) -> MetadataExchange<'_> {
+        let (message_id, last_answer) = (None, Instant::now());
+        MetadataExchange { key, context, message_id, outstanding: 0, rejects: false, last_answer }
+    }
+
+    /// Asks the peer until the metadata is complete. Returns the frames that the swarm is to have.
+    fn run(mut self, stream: &PeerStream) -> Result<Vec<u8>, PeerError> {
+        let mut buffer = ReadBuffer::new(Arc::clone(&self.context.read_memory));
+        let (mut kept, mut answers, until) = (Vec::new(), Vec::new(), Instant::now() + LONGEST);
         loop {
-            frames.clear();
+            answers.clear();
             while let Some(message) = buffer.next(&LIMITS)? {
-                match talk.hear(message, &mut frames)? {
-                    Heard::Used => {}
-                    Heard::ForLater if heard.len() < MAX_HEARD => message.write_to(&mut heard),
-                    Heard::ForLater => {
+                match self.hear(&message, &mut answers)? {
+                    MessageUse::Done => {}
+                    MessageUse::KeepForLater if kept.len() < MAX_KEPT => message.write_to(&mut kept),
+                    MessageUse::KeepForLater => {
                         return Err(PeerError::Violation(Violation::TalkWithoutMetadata));
                     }
-                    Heard::Complete => {
-                        heard.extend_from_slice(buffer.unused());
-                        return self.hand_over(stream, greeting, heard, shared);
+                    MessageUse::Completes => {
+                        kept.extend_from_slice(buffer.unused());
+                        return Ok(kept);
                     }
                 }
             }
-            talk.ask(&mut frames);
-            if talk.refuses && talk.asked == 0 {
+            self.request(&mut answers);
+            if self.rejects && self.outstanding == 0 {
                 return Err(PeerError::HungUp(HangUp::RejectsMetadata));
             }
-            if !frames.is_empty() {
-                stream.write_all(&frames).map_err(PeerError::Lost)?;
+            if !answers.is_empty() {
+                stream.write_all(&answers).map_err(PeerError::Lost)?;
             }
-            // Also one that says much, but not what it was asked for.
-            if talk.answered.elapsed() >= PATIENCE || Instant::now() >= until {
+            // Also a peer that sends much, but not what it was asked for.
+            if self.last_answer.elapsed() >= PATIENCE || Instant::now() >= until {
                 return Err(SILENT);
             }
-            buffer.fill(stream, &shared.down).map_err(|error| match error {
+            buffer.fill(stream, &self.context.down).map_err(|error| match error {
                 PeerError::TimedOut(_) => SILENT,
                 other => other,
             })?;
         }
     }
 
-    /// The metadata is there: the connection goes to whoever asks for the payload.
-    fn hand_over(
-        &self,
-        stream: &PeerStream,
-        greeting: Greeting,
-        heard: Vec<u8>,
-        shared: &Shared,
-    ) -> Result<(), PeerError> {
-        let why = PeerError::HungUp(HangUp::Released);
-        let Some(stream) = stream.give_away() else { return Err(why) };
-        let (address, incoming) = (self.address, self.incoming);
-        let handed = HandedOver { address, incoming, stream, greeting, heard };
-        shared.events.send(Event::HandedOver(handed)).map_err(|_| ended())
-    }
-}
-
-/// What is to become of a message.
-enum Heard {
-    /// It has done what it is for.
-    Used,
-    /// Whoever knows the torrent will understand it.
-    ForLater,
-    /// With it the metadata is there.
-    Complete,
-}
-
-fn ended() -> PeerError {
-    PeerError::HungUp(HangUp::RunEnded)
-}
-
-/// What was said so far.
-struct Talk<'a> {
-    key: PeerKey,
-    shared: &'a Shared,
-    /// The number that the peer gave to messages about metadata.
-    theirs: Option<u8>,
-    /// Pieces that were asked for and did not come yet.
-    asked: usize,
-    /// It refused a piece.
-    refuses: bool,
-    /// When it last did what it was asked for.
-    answered: Instant,
-}
-
-impl Talk<'_> {
-    fn hear(&mut self, message: Message<'_>, frames: &mut Vec<u8>) -> Result<Heard, PeerError> {
-        let metadata = match message {
+    fn hear(&mut self, message: &Message<'_>, answers: &mut Vec<u8>) -> Result<MessageUse, PeerError> {
+        let message = match *message {
             Message::Extended(UT_METADATA, body) => MetadataMessage::from_wire(body),
-            Message::Extended(extension::HANDSHAKE, body) if self.theirs.is_none() => {
+            Message::Extended(extension::HANDSHAKE, body) if self.message_id.is_none() => {
                 self.introduced(body)?;
-                return Ok(Heard::ForLater);
+                return Ok(MessageUse::KeepForLater);
             }
-            Message::KeepAlive => return Ok(Heard::Used),
-            // Which pieces it has, say, means nothing while nobody knows what a piece is.
-            _ => return Ok(Heard::ForLater),
+            Message::KeepAlive => return Ok(MessageUse::Done),
+            // Which pieces it has, say, means nothing before we know what a piece is.
+            _ => return Ok(MessageUse::KeepForLater),
         };
-        match metadata {
+        match message {
             Some(MetadataMessage::Data { piece, total_size, bytes }) => {
-                return self.came(piece, total_size, bytes);
+                return self.received(piece, total_size, bytes);
             }
             Some(MetadataMessage::Reject(piece)) => {
-                self.shared.gathering().rejected(self.key, piece);
-                self.refuses |= self.asked > 0;
-                self.asked = self.asked.saturating_sub(1);
+                self.context.assembly().rejected(self.key, piece);
+                self.rejects |= self.outstanding > 0;
+                self.outstanding = self.outstanding.saturating_sub(1);
             }
             Some(MetadataMessage::Request(piece)) => {
-                if let Some(number) = self.theirs {
-                    let refusal = MetadataMessage::Reject(piece).to_wire();
-                    Message::Extended(number, &refusal).write_to(frames);
+                if let Some(message_id) = self.message_id {
+                    let reject = MetadataMessage::Reject(piece).to_wire();
+                    Message::Extended(message_id, &reject).write_to(answers);
                 }
             }
             None => {}
         }
-        Ok(Heard::Used)
+        Ok(MessageUse::Done)
     }
 
     fn introduced(&mut self, body: &[u8]) -> Result<(), PeerError> {
-        let said =
+        let theirs =
             ExtensionHandshake::from_wire(body).ok_or(PeerError::Violation(Violation::ExtensionHandshake))?;
-        // Some who have none say that it is empty.
-        let (Some(number @ 1..), Some(size @ 1..)) = (said.metadata, said.metadata_size) else {
+        // Some peers that have none say that it is empty.
+        let (Some(message_id @ 1..), Some(size @ 1..)) = (theirs.metadata, theirs.metadata_size) else {
             return Err(PeerError::HungUp(HangUp::NoMetadata));
         };
-        self.shared.gathering().joined(self.key, size).map_err(PeerError::Violation)?;
-        self.theirs = Some(number);
-        self.answered = Instant::now();
+        self.context.assembly().joined(self.key, size).map_err(PeerError::Violation)?;
+        self.message_id = Some(message_id);
+        self.last_answer = Instant::now();
         Ok(())
     }
 
-    fn came(&mut self, piece: u32, total_size: Option<u64>, bytes: &[u8]) -> Result<Heard, PeerError> {
-        let verdict = self.shared.gathering().received(self.key, piece, total_size, bytes);
+    fn received(
+        &mut self,
+        piece: u32,
+        total_size: Option<u64>,
+        bytes: &[u8],
+    ) -> Result<MessageUse, PeerError> {
+        let verdict = self.context.assembly().received(self.key, piece, total_size, bytes);
         match verdict {
             Verdict::Wrong(liars) if liars.contains(&self.key) => {
                 Err(PeerError::Violation(Violation::WrongMetadata))
             }
             Verdict::Kept | Verdict::Wrong(_) => {
-                self.asked = self.asked.saturating_sub(1);
-                self.answered = Instant::now();
-                Ok(Heard::Used)
+                self.outstanding = self.outstanding.saturating_sub(1);
+                self.last_answer = Instant::now();
+                Ok(MessageUse::Done)
             }
-            Verdict::Complete => Ok(Heard::Complete),
+            Verdict::Complete => Ok(MessageUse::Completes),
             Verdict::Broke(violation) => Err(PeerError::Violation(violation)),
         }
     }
 
-    fn ask(&mut self, frames: &mut Vec<u8>) {
-        let Some(number) = self.theirs else { return };
-        while self.asked < AT_ONCE
-            && let Some(piece) = self.shared.gathering().next(self.key)
+    /// Requests as many pieces as the peer may have outstanding.
+    fn request(&mut self, frames: &mut Vec<u8>) {
+        let Some(message_id) = self.message_id else { return };
+        while self.outstanding < AT_ONCE
+            && let Some(piece) = self.context.assembly().next(self.key)
         {
             let request = MetadataMessage::Request(piece).to_wire();
-            Message::Extended(number, &request).write_to(frames);
-            self.asked += 1;
+            Message::Extended(message_id, &request).write_to(frames);
+            self.outstanding += 1;
         }
     }
 }

@@ -1,4 +1,7 @@
-//! Every value that crosses a channel. Whoever reads this file knows the conversation.
+//! The values that cross the channels of a download. A reader of this file knows the conversation.
+//!
+//! Three kinds stay in their modules, because only these and the session know them: orders to trackers
+//! (`tracker`), commands to the DHT (`discovery::dht`), and what the runs tell the screen (`cli`).
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
@@ -14,23 +17,27 @@
 //! floods us fills its own socket and not our memory. That cannot lock up, because the coordinator
 //! never waits for anybody: a peer that does not take its orders is dropped.
 
+mod inbox_slot;
 mod known_peers;
 mod peer_error;
 mod snapshot;
 
+pub use inbox_slot::{InboxSlot, InboxSlots};
 pub use known_peers::KnownPeers;
-pub use peer_error::{HangUp, PeerError, Violation, Wait};
+pub use peer_error::{PeerError, Violation, Wait};
 pub use snapshot::{MetadataState, Snapshot, Stall};
 
+pub use crate::net::HangUp;
 pub use crate::piece::PeerKey;
 
+use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
 use crate::strategy::Source;
 use crate::wire::Handshake;
 use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
 use crate::wire::pex::PeerExchange;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What the coordinator hears.
@@ -81,9 +88,11 @@ pub struct Incoming {
     /// Where it came from: not where that peer listens. Never an IPv4 address in IPv6 notation.
     pub address: SocketAddr,
     /// The connection, after the handshake's last byte.
-    pub stream: TcpStream,
+    pub stream: PeerStream,
     /// What the peer said.
     pub handshake: Handshake,
+    /// Its place among the connections that wait for the coordinator.
+    pub slot: InboxSlot,
 }
 
 /// A connection that goes on from the metadata to the payload.
@@ -94,7 +103,7 @@ pub struct HandedOver {
     /// The peer has connected to us.
     pub incoming: bool,
     /// The connection, after the handshakes.
-    pub stream: TcpStream,
+    pub stream: PeerStream,
     /// What the handshakes said.
     pub greeting: Greeting,
     /// The frames that the peer sent, of which nobody could know what they mean.
@@ -131,25 +140,25 @@ pub enum News {
     /// Whether it wants something that we have.
     Interested(bool),
     /// A block came whose lease was given up. It is of no use.
-    Late(Block),
+    LateBlock(Block),
     /// It has this piece now.
-    Has(PieceIndex),
+    Have(PieceIndex),
     /// It has these pieces.
-    HasThese(Bitfield),
+    Bitfield(Bitfield),
     /// It has these pieces, and those that it said before.
-    HasTheseToo(Bitfield),
+    AnotherBitfield(Bitfield),
     /// It has every piece.
-    HasAll,
+    HaveAll,
     /// It will not send this block.
     Rejected(Block),
     /// It answers requests for this piece even while it chokes us.
     AllowedFast(PieceIndex),
     /// What it can do beyond the protocol.
-    Extensions(ExtensionHandshake),
+    ExtensionHandshake(ExtensionHandshake),
     /// Its node of the DHT has this UDP port (BEP 5).
-    DhtNode(u16),
+    DhtPort(u16),
     /// It is connected to these peers, it says, with flags (BEP 11). Nothing of it is checked.
-    Others(Vec<(SocketAddr, u8)>),
+    Pex(Vec<(SocketAddr, u8)>),
 }
 
 /// What an outbox is to send.
@@ -181,9 +190,7 @@ pub enum Order {
     /// We have this piece now.
     Have(PieceIndex),
     /// What it does not know of the other peers yet (BEP 11), under the number that it gave to such messages.
-    TellOfOthers(u8, PeerExchange),
-    /// Something for the peer was entered in the demand. No order: the reading half wakes the writing one.
-    Wake,
+    Pex(u8, PeerExchange),
 }
 
 /// A promise that the peer will be asked for some blocks of one piece, and where they are to go.

@@ -1,7 +1,8 @@
 //! A new torrent: what it will say, and its bytes (BEP 3, "metainfo files").
 //!
 //! Pure, and the counterpart of [`Metainfo::parse`]. The same files and options always give the same bytes:
-//! there is no date unless the user asks for one, no name of the program, and the keys are in canonical order.
+//! there is no date unless the user asks for one, no name of the program, and the keys are in canonical
+//! order.
 
 use super::{File, Metainfo};
 use crate::bencode::Item;

@@ -45,6 +45,9 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
     MetainfoError::Field { name, fault }
 }
 
+/// What is wrong with an entry of the list: the name of the field, and its fault.
+type EntryFault = (&'static str, &'static str);
+
 fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
     let mut names = UniqueNames::default();
     let top = names.folder(FolderNumber::default(), name).unwrap_or_default();
@@ -52,39 +55,30 @@ fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
     let mut folders = Vec::new();
     let mut path_bytes = 0_usize;
     for (index, entry) in list.iter().enumerate() {
-        let number = index.saturating_add(1);
-        let fail = |name, fault| MetainfoError::FileField { file: number, name, fault };
+        let fail = |(name, fault): EntryFault| MetainfoError::FileField {
+            file: index.saturating_add(1),
+            name,
+            fault,
+        };
         let entry = entry.dictionary().ok_or(field("files", "has an entry that is no dictionary"))?;
         let kind = FileKind::of(entry);
-        let length = entry.get("length");
         if kind == FileKind::Symlink {
-            check_symlink(entry, length).map_err(|(name, fault)| fail(name, fault))?;
+            check_symlink(entry).map_err(fail)?;
             read.symlinks = read.symlinks.saturating_add(1);
             continue;
         }
-        let length = length.ok_or(fail("length", "is missing"))?;
-        let length = length.unsigned().ok_or(fail("length", "is no size"))?;
-        let (path, folder) = if kind == FileKind::Padding {
-            // No file is ever written there, so the path need be neither the torrent's nor unique.
-            let mut path = format!("{name}/.pad/{length}");
-            // `format!` may reserve twice as much, and there may be a million of these.
-            path.shrink_to_fit();
-            (path, top)
-        } else {
-            let elements = elements(entry).map_err(|fault| fail("path", fault))?;
-            safe_path(name, elements, top, &mut names).map_err(|fault| fail("path", fault))?
+        let length = length(entry).map_err(fail)?;
+        let padding = kind == FileKind::Padding;
+        let (path, folder) = match padding {
+            true => (padding_path(name, length), top),
+            false => safe_path(name, entry, top, &mut names).map_err(|fault| fail(("path", fault)))?,
         };
         path_bytes = path_bytes.saturating_add(path.len());
         if path_bytes > MAX_ALL_PATHS_BYTES {
             return Err(field("files", "has paths of more than 64 MiB together"));
         }
         folders.push(folder);
-        read.files.push(File {
-            path: PathBuf::from(path),
-            offset: read.total_size,
-            length,
-            padding: kind == FileKind::Padding,
-        });
+        read.files.push(File { path: PathBuf::from(path), offset: read.total_size, length, padding });
         read.total_size = read.total_size.checked_add(length).ok_or(MetainfoError::TooLarge)?;
     }
     for (file, folder) in read.files.iter_mut().zip(folders).filter(|(file, _)| !file.padding) {
@@ -95,6 +89,19 @@ fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
     }
     read.files.shrink_to_fit();
     Ok(read)
+}
+
+fn length(entry: Dictionary) -> Result<u64, EntryFault> {
+    let length = entry.get("length").ok_or(("length", "is missing"))?;
+    length.unsigned().ok_or(("length", "is no size"))
+}
+
+/// No file is ever written there, so the path need be neither the torrent's nor unique.
+fn padding_path(name: &str, length: u64) -> String {
+    let mut path = format!("{name}/.pad/{length}");
+    // `format!` may reserve twice as much, and there may be a million of these.
+    path.shrink_to_fit();
+    path
 }
 
 /// What an entry is, by `attr` or by an older convention.
@@ -131,8 +138,8 @@ fn is_padding_by_name(entry: Dictionary) -> bool {
 
 /// A link has no bytes and says where it leads (BEP 47). We never follow it, but a broken link is a sign of a
 /// broken torrent.
-fn check_symlink(entry: Dictionary, length: Option<Value>) -> Result<(), (&'static str, &'static str)> {
-    if length.is_some_and(|length| length != Value::Integer(0)) {
+fn check_symlink(entry: Dictionary) -> Result<(), EntryFault> {
+    if entry.get("length").is_some_and(|length| length != Value::Integer(0)) {
         return Err(("length", "is not 0, though the file is a symbolic link"));
     }
     let target = entry.get("symlink path").ok_or(("symlink path", "is missing"))?;
@@ -155,16 +162,16 @@ fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
         .and_then(|list| is_text(&list).then_some(list).ok_or("has an element that is no string"))
 }
 
-/// The safe path below the folder `name`, and the folder that the file is in.
+/// The safe path of an entry below the folder `name`, and the folder that the file is in.
 fn safe_path(
     name: &str,
-    elements: List,
+    entry: Dictionary,
     top: FolderNumber,
     names: &mut UniqueNames,
 ) -> Result<(String, FolderNumber), &'static str> {
     let mut path = name.to_owned();
     let mut folder = top;
-    let mut safe = elements.iter().filter_map(|element| element::safe(element.bytes()?)).peekable();
+    let mut safe = elements(entry)?.iter().filter_map(|element| element::safe(element.bytes()?)).peekable();
     if safe.peek().is_none() {
         return Ok((path + "/_", folder));
     }

@@ -1,6 +1,7 @@
 //! Where a torrent says to ask for peers and data: trackers, web seeds, DHT nodes.
 //!
-//! A download needs none of these, so an address that cannot be read is left out, and the torrent is not refused.
+//! A download needs none of these, so an address that cannot be read is left out, and the torrent is not
+//! refused.
 
 use crate::bencode::{Dictionary, Value};
 use crate::text::is_hidden;

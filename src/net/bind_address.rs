@@ -1,10 +1,10 @@
-//! The address that everything leaves by.
+//! The address that everything leaves by ("bind address").
 //!
-//! Whoever gives one (`--bind`) has a reason, a tunnel mostly, and would rather have no connection than
-//! one past it. So this fails closed: where the address cannot be had, or cannot reach a target, there
-//! is an error and never a connection from another address. Looking up names is left to the system's
-//! resolver, which asks its name servers by the system's routes: a lookup tells a name server what we
-//! look for, whatever was given here.
+//! A user who gives one (`--bind`) has a reason, mostly a tunnel, and would rather have no connection than
+//! one past it. So this fails closed: where the host does not have the address, or a target cannot be reached
+//! from it, there is an error and never a connection from another address. Looking up host names is left to
+//! the system's resolver, which asks its name servers by the system's routes: a lookup tells a name server
+//! what we look for, whatever was given here.
 
 use crate::address::{IpFamily, canonical};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -14,34 +14,34 @@ use std::time::Duration;
 
 /// The address that everything leaves by, where the user named one (`--bind`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BindAddress(Choice);
+pub struct BindAddress(BindChoice);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Choice {
+enum BindChoice {
     /// The system's, for each target.
     #[default]
     Any,
     /// The system's, among its addresses of this family.
     Family(IpFamily),
-    /// This one.
+    /// This address.
     Only(IpAddr),
 }
 
 impl BindAddress {
     /// The system chooses for each target.
     pub fn any() -> BindAddress {
-        BindAddress(Choice::Any)
+        BindAddress(BindChoice::Any)
     }
 
     /// This address and no other.
     pub fn only(ip: IpAddr) -> BindAddress {
-        BindAddress(Choice::Only(ip.to_canonical()))
+        BindAddress(BindChoice::Only(ip.to_canonical()))
     }
 
     /// The same for one family alone. `None` where nothing can leave by it then.
     pub fn of_family(self, family: IpFamily) -> Option<BindAddress> {
         match self.0 {
-            Choice::Any => Some(BindAddress(Choice::Family(family))),
+            BindChoice::Any => Some(BindAddress(BindChoice::Family(family))),
             _ => (self.family() == Some(family)).then_some(self),
         }
     }
@@ -49,15 +49,15 @@ impl BindAddress {
     /// The family that everything leaves by; `None` where it may be both.
     pub fn family(&self) -> Option<IpFamily> {
         match self.0 {
-            Choice::Any => None,
-            Choice::Family(family) => Some(family),
-            Choice::Only(ip) => Some(IpFamily::of(ip)),
+            BindChoice::Any => None,
+            BindChoice::Family(family) => Some(family),
+            BindChoice::Only(ip) => Some(IpFamily::of(ip)),
         }
     }
 
     /// The address, where the user named one.
     pub fn address(&self) -> Option<IpAddr> {
-        if let Choice::Only(ip) = self.0 { Some(ip) } else { None }
+        if let BindChoice::Only(ip) = self.0 { Some(ip) } else { None }
     }
 
     /// Whether connections can leave by the address. To be asked once, before anything is started.
@@ -122,7 +122,7 @@ impl BindAddress {
     }
 }
 
-/// A socket that is at this address, on a port that the system chooses.
+/// A socket that is bound to this address, at a port that the system chooses.
 fn bound(ip: IpAddr, kind: Type) -> io::Result<Socket> {
     let from = SocketAddr::from((ip, 0));
     let protocol = if kind == Type::DGRAM { Protocol::UDP } else { Protocol::TCP };
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn one_family_is_a_part_of_any_and_the_whole_or_nothing_of_an_address() {
+    fn one_family_is_a_part_of_any_address_and_all_or_nothing_of_a_named_one() {
         let (_listener, to) = listener();
         let four = BindAddress::any().of_family(IpFamily::V4).unwrap();
         let six = BindAddress::any().of_family(IpFamily::V6).unwrap();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_this_host_does_not_have_is_found_out_beforehand() {
+    fn an_address_that_this_host_does_not_have_is_refused_beforehand() {
         for ip in ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::", "224.0.0.1", "fe80::1"] {
             let error = BindAddress::only(ip.parse().unwrap()).check().unwrap_err();
             assert!(error.to_string().contains(ip), "{error}");

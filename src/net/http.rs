@@ -6,11 +6,11 @@
 //! [`BindAddress`] too. The names of hosts are looked up by the system's resolver in any case.
 
 use super::{BindAddress, HEAD_START, by_turns};
+use crate::thread;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, Resolver};
@@ -21,7 +21,7 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Error};
 
 /// How long a connection may take where the configuration sets no limit.
-const LONGEST_CONNECT: Duration = Duration::from_secs(60);
+const MAX_CONNECT: Duration = Duration::from_secs(60);
 
 /// Bytes of the stack of a thread that does nothing but connect.
 const STACK_SIZE: usize = 64 * 1024;
@@ -32,15 +32,15 @@ pub fn agent(config: Config, bind_address: BindAddress) -> Agent {
 }
 
 fn leaving_by(bind_address: BindAddress, config: Config, resolver: impl Resolver) -> Agent {
-    let links = ().chain(ConnectProxyConnector::default()).chain(Leaving(bind_address));
+    let links = ().chain(ConnectProxyConnector::default()).chain(BoundConnector(bind_address));
     Agent::with_parts(config, links.chain(RustlsConnector::default()), resolver)
 }
 
-/// Makes TCP connections that leave by the bind_address.
+/// Makes TCP connections that leave by the bind address.
 #[derive(Debug)]
-struct Leaving(BindAddress);
+struct BoundConnector(BindAddress);
 
-impl<Before: Transport> Connector<Before> for Leaving {
+impl<Before: Transport> Connector<Before> for BoundConnector {
     type Out = Box<dyn Transport>;
 
     fn connect(
@@ -60,11 +60,11 @@ impl<Before: Transport> Connector<Before> for Leaving {
     }
 }
 
-impl Leaving {
+impl BoundConnector {
     /// Connects to the address of a host that answers first. The next is tried when one has failed, or
     /// has not answered within [`HEAD_START`], without giving up those before it (RFC 8305).
     fn connect_to_any(&self, details: &ConnectionDetails<'_>) -> Result<TcpStream, Error> {
-        let within = details.timeout.not_zero().map_or(LONGEST_CONNECT, |limit| *limit);
+        let within = details.timeout.not_zero().map_or(MAX_CONNECT, |limit| *limit);
         let started = match details.now {
             time::Instant::Exact(started) => started,
             _ => Instant::now(),
@@ -109,12 +109,12 @@ impl Leaving {
         }
     }
 
-    /// Connects on a thread of its own, since nothing can call off a connection that is being made. One
+    /// Connects on a thread of its own, since nothing can interrupt a connection that is being made. One
     /// that comes too late to be of use is closed there.
     fn begin(&self, to: SocketAddr, within: Duration, tell: Sender<io::Result<TcpStream>>) -> io::Result<()> {
         let bind_address = self.0;
-        let connecting = thread::Builder::new().name("connect".to_owned()).stack_size(STACK_SIZE);
-        connecting.spawn(move || drop(tell.send(bind_address.connect(to, within)))).map(drop)
+        let life = move || drop(tell.send(bind_address.connect(to, within)));
+        thread::spawn("connect", STACK_SIZE, life).map(drop)
     }
 }
 
@@ -158,7 +158,7 @@ impl Transport for Connected {
     }
 
     fn is_open(&mut self) -> bool {
-        // One that has something to say unasked is as good as closed.
+        // A server that sends something unasked is about to close.
         let silent = |stream: &TcpStream| -> io::Result<bool> {
             stream.set_nonblocking(true)?;
             let silent = stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
@@ -294,7 +294,7 @@ mod tests {
         }
     }
 
-    /// A listener that answers nobody, because more have come than it has room for.
+    /// A listener that answers no connection, because more have come than it has room for.
     fn full() -> (Socket, Vec<Socket>) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

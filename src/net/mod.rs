@@ -1,9 +1,9 @@
-//! The network: connections that two threads speak over, the address that they leave by, the port that
-//! they come in at, and how many bytes a second may go.
+//! The network: peer connections, each shared by two threads; the address that they leave by; the port that they
+//! come in at; UDP; and how many bytes a second may go.
 
 mod bind_address;
+mod hang_up;
 pub mod http;
-mod listener;
 mod multicast;
 mod peer_stream;
 mod ports;
@@ -13,10 +13,11 @@ mod udp_channel;
 mod udp_port;
 
 pub use bind_address::BindAddress;
-pub use listener::{Listener, Registration};
+pub use hang_up::HangUp;
 pub use multicast::Group;
 pub use peer_stream::PeerStream;
 pub use ports::Ports;
+pub(crate) use ports::{open as listen, stop_accepting};
 pub use resolver::{by_turns, resolve};
 pub use throttle::Throttle;
 pub use udp_channel::UdpChannel;

@@ -2,20 +2,23 @@
 
 use super::BindAddress;
 use log::debug;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// The ports that BitTorrent programs have always used, and that people open in their routers.
 const USUAL: RangeInclusive<u16> = 6881..=6999;
-/// How often the system is asked for a port. The one it gives for IPv4 may be taken for IPv6.
+/// How many times the system is asked for a port. The one that it gives for IPv4 may be taken for IPv6.
 const TRIES: usize = 16;
-/// Connections that wait to be taken, as far as the system allows. They cost us nothing, while one for
-/// which there is no place is tried again by its peer only after a second.
+/// Connections that wait to be accepted, as far as the system allows. They cost us nothing, while a peer whose
+/// connection finds no place tries again only after a second.
 const BACKLOG: i32 = 1024;
+/// How long the connection may take that wakes a thread in `accept`. It comes from this very host.
+const WAKE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Which port to take connections at.
+/// Which port to accept connections at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ports {
     /// The first free one of 6881 to 6999, or else any that is free.
@@ -98,6 +101,16 @@ fn in_our_words(port: u16, error: &io::Error) -> io::Error {
         _ => error.to_string(),
     };
     io::Error::new(error.kind(), format!("cannot listen at port {port}: {why}"))
+}
+
+/// Wakes the thread that blocks in `accept` at this socket.
+pub fn stop_accepting(socket: &TcpListener) {
+    // On Linux this wakes the thread. Where it does not, a connection does.
+    if SockRef::from(socket).shutdown(Shutdown::Both).is_err()
+        && let Ok(address) = socket.local_addr()
+    {
+        let _ = TcpStream::connect_timeout(&from_inside(address), WAKE_DEADLINE);
+    }
 }
 
 /// Where a socket that listens at this address can be reached from this host.

@@ -1,16 +1,16 @@
 //! Looking up the addresses of a host, with a deadline.
 //!
-//! The system's resolver blocks for as long as it likes and cannot be called off. So it has a thread of
-//! its own, which nobody waits for once the deadline has passed: it ends when the resolver does.
+//! The system's resolver blocks for as long as it likes and cannot be interrupted. So it has a thread of its
+//! own, for which no thread waits once the deadline has passed: it ends when the resolver does.
 
+use crate::thread::{self, SYSTEM_STACK};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 /// The addresses of a host, IPv4 and IPv6, in the order in which the system would try them. `host` has
-/// no brackets. An address is its own answer and asks nobody.
+/// no brackets. An address is its own answer and needs no lookup.
 ///
 /// # Errors
 ///
@@ -19,15 +19,15 @@ pub fn resolve(host: &str, port: u16, within: Duration) -> io::Result<Vec<Socket
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let ours = Arc::new((Mutex::new(None), Condvar::new()));
-    let (theirs, host) = (Arc::clone(&ours), host.to_owned());
-    thread::Builder::new().name("resolve".to_owned()).spawn(move || {
+    let answer = Arc::new((Mutex::new(None), Condvar::new()));
+    let (shared, host) = (Arc::clone(&answer), host.to_owned());
+    thread::spawn("resolve", SYSTEM_STACK, move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        *theirs.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        theirs.1.notify_one();
+        *shared.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        shared.1.notify_one();
     })?;
-    let nothing_yet = ours.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let waited = ours.1.wait_timeout_while(nothing_yet, within, |found| found.is_none());
+    let nothing_yet = answer.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = answer.1.wait_timeout_while(nothing_yet, within, |found| found.is_none());
     let (mut found, _) = waited.unwrap_or_else(PoisonError::into_inner);
     found.take().unwrap_or_else(|| Err(ErrorKind::TimedOut.into()))
 }

@@ -1,40 +1,43 @@
-//! How many bytes a second may go, over all peers together.
+//! The upload or download limit: how many bytes a second may go, over all peers together.
 //!
-//! One queue in time: whoever wants to send or read reserves the next stretch of it, as long as its
-//! bytes take at the limit, and may go when the stretch is over. So all that goes by some moment was
+//! One queue in time: a thread that wants to send or read reserves the next stretch of it, as long as its
+//! bytes take at the limit, and may go when the stretch is over. So everything that goes by some moment was
 //! paid for by then, however many threads there are, and they are served in the order in which they
-//! asked. The waiting is left to the caller, who can be woken, and nobody holds a lock meanwhile.
+//! asked. The waiting is left to the caller, which can be woken, and no lock is held meanwhile.
+//!
+//! Everything that a peer sends counts, and of what we send the blocks and the metadata. Trackers, the DHT and
+//! the local network do not count.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Time that passed unused and can still be used. Enough to make up for a thread that wakes late.
-const SAVED: Duration = Duration::from_millis(100);
-/// A reservation that would be further away is put off to this.
-const FURTHEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-/// What a portion takes at the limit is one second divided by this.
+const MAX_SAVED: Duration = Duration::from_millis(100);
+/// A reservation that would be further in the future than this is put here.
+const MAX_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// A portion takes one second divided by this, at the limit.
 const PORTIONS_A_SECOND: u64 = 64;
-/// Larger ones save nothing any more.
-const LARGEST_PORTION: u64 = 512 * 1024;
+/// Larger portions would save nothing more.
+const MAX_PORTION: u64 = 512 * 1024;
 const NANOSECONDS: u128 = 1_000_000_000;
 
-/// A limit that many threads keep together, or none.
+/// A limit that many threads share, or none.
 #[derive(Debug)]
 pub struct Throttle {
-    limited: Option<Limited>,
+    limited: Option<RateLimit>,
 }
 
 #[derive(Debug)]
-struct Limited {
+struct RateLimit {
     bytes_per_second: u64,
-    queue: Mutex<Queue>,
+    queue: Mutex<TimeQueue>,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
-    /// Until then all is reserved.
+struct TimeQueue {
+    /// Everything up to this moment is reserved.
     end: Option<Instant>,
-    /// What is reserved beyond, in nanoseconds divided by the limit: less than one.
+    /// What is reserved beyond `end`, in nanoseconds divided by the limit: less than one nanosecond.
     fraction: u128,
 }
 
@@ -44,9 +47,9 @@ impl Throttle {
         Throttle { limited: None }
     }
 
-    /// So many bytes may go in a second. With zero, none ever.
+    /// This many bytes may go in a second. With zero, none ever.
     pub fn limited(bytes_per_second: u64) -> Throttle {
-        Throttle { limited: Some(Limited { bytes_per_second, queue: Mutex::default() }) }
+        Throttle { limited: Some(RateLimit { bytes_per_second, queue: Mutex::default() }) }
     }
 
     /// Bytes a second, where there is a limit.
@@ -54,7 +57,7 @@ impl Throttle {
         self.limited.as_ref().map(|limited| limited.bytes_per_second)
     }
 
-    /// Reserves this many bytes. When they may go: `now`, or later.
+    /// Reserves this many bytes. Returns when they may go: `now`, or later.
     pub fn take(&self, bytes: usize, now: Instant) -> Instant {
         self.limited.as_ref().map_or(now, |limited| limited.take(bytes, now))
     }
@@ -68,37 +71,38 @@ impl Throttle {
         }
     }
 
-    /// How many bytes one should take at once, so that all have their turn soon: what the limit allows in
-    /// a 64th of a second, but one byte at least, and half a megabyte at most and where there is no limit.
+    /// How many bytes a caller should take at once, so that all callers have their turn soon: what the limit
+    /// allows in a 64th of a second, at least one byte and at most half a megabyte; half a megabyte where there
+    /// is no limit.
     pub fn portion(&self) -> usize {
-        let fair = self.limit().map_or(LARGEST_PORTION, |limit| limit / PORTIONS_A_SECOND);
-        usize::try_from(fair.clamp(1, LARGEST_PORTION)).unwrap_or(usize::MAX)
+        let fair = self.limit().map_or(MAX_PORTION, |limit| limit / PORTIONS_A_SECOND);
+        usize::try_from(fair.clamp(1, MAX_PORTION)).unwrap_or(usize::MAX)
     }
 }
 
-impl Limited {
+impl RateLimit {
     fn give_back(&self, bytes: usize) {
         let nanoseconds = bytes as u128 * NANOSECONDS / u128::from(self.bytes_per_second);
         let cost = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        // Where this ends in the past, the next to take counts from what can still be used of it.
+        // Where the queue now ends in the past, the next reservation counts from what can still be used of it.
         queue.end = queue.end.map(|end| end.checked_sub(cost).unwrap_or(end));
     }
 
     fn take(&self, bytes: usize, now: Instant) -> Instant {
-        let furthest = now.checked_add(FURTHEST).unwrap_or(now);
+        let furthest = now.checked_add(MAX_WAIT).unwrap_or(now);
         if self.bytes_per_second == 0 {
             return furthest;
         }
         let limit = u128::from(self.bytes_per_second);
-        let saved = now.checked_sub(SAVED).unwrap_or(now);
+        let saved = now.checked_sub(MAX_SAVED).unwrap_or(now);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let start = queue.end.map_or(now, |end| end.max(saved));
-        // Fits: a `usize` has 64 bits at most and a billion 30, of 128.
+        // This fits: a `usize` has at most 64 bits and a billion has 30, of 128.
         let cost = bytes as u128 * NANOSECONDS + queue.fraction;
         let nanoseconds = u64::try_from(cost / limit).unwrap_or(u64::MAX);
         let end = start.checked_add(Duration::from_nanos(nanoseconds)).unwrap_or(furthest).min(furthest);
-        *queue = Queue { end: Some(end), fraction: cost % limit };
+        *queue = TimeQueue { end: Some(end), fraction: cost % limit };
         end.max(now)
     }
 }
@@ -132,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_is_free_for_others() {
+    fn what_is_given_back_is_free_for_other_takers() {
         let start = Instant::now();
         let throttle = Throttle::limited(1000);
         throttle.take(100_000, start);

@@ -1,7 +1,7 @@
 //! An exchange of UDP packets with one address.
 //!
-//! One thread sends and waits for what comes back, each wait with a deadline; anybody may
-//! [hang up](UdpChannel::hang_up), which wakes it. The system drops what comes from any other address.
+//! One thread sends and waits for what comes back, each wait with a deadline; any other thread
+//! may [hang up](UdpChannel::hang_up), which wakes it. The system drops what comes from any other address.
 
 use super::BindAddress;
 use crate::address::canonical;
@@ -23,7 +23,7 @@ pub struct UdpChannel {
 }
 
 impl UdpChannel {
-    /// A line to `to` by the address that everything leaves by. Sends nothing.
+    /// A channel to `to` by the address that everything leaves by. Sends nothing.
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl UdpChannel {
         Ok(UdpChannel { socket, to: canonical(to), hung_up: AtomicBool::new(false) })
     }
 
-    /// Whom it speaks with; as IPv4 where that was written as IPv6.
+    /// The address that it speaks with, in its canonical form.
     pub fn peer(&self) -> SocketAddr {
         self.to
     }
@@ -43,7 +43,7 @@ impl UdpChannel {
     ///
     /// # Errors
     ///
-    /// What the system says, among it that an earlier packet found nobody there.
+    /// What the system says, among it that no program took an earlier packet.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
         self.socket.send(packet).map(drop)
     }
@@ -53,8 +53,8 @@ impl UdpChannel {
     ///
     /// # Errors
     ///
-    /// What the system says, among it that a packet of ours found nobody there, and
-    /// [`ErrorKind::ConnectionAborted`] once somebody hung up.
+    /// What the system says, among it that no program took a packet of ours, and
+    /// [`ErrorKind::ConnectionAborted`] after a hang-up.
     pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<usize>> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -76,7 +76,7 @@ impl UdpChannel {
         }
     }
 
-    /// Wakes whoever waits, and lets nobody wait again.
+    /// Wakes the thread that waits, and lets none wait again.
     pub fn hang_up(&self) {
         self.hung_up.store(true, Ordering::Release);
         // UDP knows no end of a connection. What this ends is the waiting, on this side alone.
@@ -99,43 +99,46 @@ mod tests {
     fn only_what_comes_from_there_is_received() {
         for host in ["127.0.0.1:0", "[::1]:0"] {
             let [there, stranger] = [(); 2].map(|()| UdpSocket::bind(host).unwrap());
-            let line = UdpChannel::open(BindAddress::any(), there.local_addr().unwrap()).unwrap();
-            line.send(b"hello").unwrap();
+            let channel = UdpChannel::open(BindAddress::any(), there.local_addr().unwrap()).unwrap();
+            channel.send(b"hello").unwrap();
             let (_, ours) = there.recv_from(&mut [0; 9]).unwrap();
             stranger.send_to(b"lie", ours).unwrap();
             there.send_to(b"", ours).unwrap();
             there.send_to(b"truth", ours).unwrap();
             let mut packet = [0; 3];
-            assert_eq!(line.receive(&mut packet, far()).unwrap(), Some(0));
-            assert_eq!(line.receive(&mut packet, far()).unwrap(), Some(3));
+            assert_eq!(channel.receive(&mut packet, far()).unwrap(), Some(0));
+            assert_eq!(channel.receive(&mut packet, far()).unwrap(), Some(3));
             assert_eq!(&packet, b"tru");
-            assert_eq!(line.receive(&mut packet, Instant::now() + Duration::from_millis(20)).unwrap(), None);
+            assert_eq!(
+                channel.receive(&mut packet, Instant::now() + Duration::from_millis(20)).unwrap(),
+                None
+            );
         }
     }
 
     #[test]
-    fn that_nobody_is_there_is_an_error_at_once() {
+    fn that_no_program_has_the_port_is_an_error_at_once() {
         let there = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let line = UdpChannel::open(BindAddress::any(), there).unwrap();
-        line.send(b"hello").unwrap();
-        let error = line.receive(&mut [0], far()).unwrap_err();
+        let channel = UdpChannel::open(BindAddress::any(), there).unwrap();
+        channel.send(b"hello").unwrap();
+        let error = channel.receive(&mut [0], far()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     }
 
     #[test]
-    fn hanging_up_wakes_whoever_waits_and_whoever_comes_later() {
+    fn hanging_up_wakes_the_thread_that_waits_and_lets_none_wait_later() {
         let there = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let line = UdpChannel::open(BindAddress::any(), there.local_addr().unwrap()).unwrap();
+        let channel = UdpChannel::open(BindAddress::any(), there.local_addr().unwrap()).unwrap();
         let never = Instant::now() + Duration::from_secs(1 << 20);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
-                line.send(b"hello").unwrap();
-                line.receive(&mut [0], never).unwrap_err().kind()
+                channel.send(b"hello").unwrap();
+                channel.receive(&mut [0], never).unwrap_err().kind()
             });
             there.recv_from(&mut [0; 9]).unwrap();
-            line.hang_up();
+            channel.hang_up();
             assert_eq!(waiting.join().unwrap(), ErrorKind::ConnectionAborted);
         });
-        assert_eq!(line.receive(&mut [0], never).unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(channel.receive(&mut [0], never).unwrap_err().kind(), ErrorKind::ConnectionAborted);
     }
 }

@@ -1,8 +1,8 @@
-//! A UDP port that speaks with many.
+//! A UDP port that speaks with many addresses.
 //!
-//! One thread waits for what comes, each wait with a deadline. Anybody may send, [wake](UdpPort::wake)
-//! that thread so that it looks at what it is to do, or [hang up](UdpPort::hang_up). Who sent a packet
-//! is what the packet says of itself: whoever receives it must not believe that without a proof.
+//! One thread waits for what comes, each wait with a deadline. Any thread may send, [wake](UdpPort::wake)
+//! that thread so that it looks at what it is to do, or [hang up](UdpPort::hang_up). The address that a packet
+//! comes from is what the packet says of itself: its receiver must not believe that without a proof.
 
 use super::{BindAddress, ports};
 use crate::address::{IpFamily, canonical};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const SEND_DEADLINE: Duration = Duration::from_millis(50);
 
 /// The shortest wait that the system knows.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// A UDP socket of one family.
 #[derive(Debug)]
@@ -72,20 +72,20 @@ impl UdpPort {
     }
 
     /// Waits for a packet until then: its length, or that of `into` where it is longer and cut, and where
-    /// it says it comes from. `None` when the time is over. That an earlier packet of ours found nobody is
-    /// no error here: it is nobody's fault but that of whoever was sent to.
+    /// it says it comes from. `None` when the time is over. That no program took an earlier packet of ours
+    /// is no error here: it says something of that one address, and nothing of the port.
     ///
     /// # Errors
     ///
-    /// What the system says, and [`ErrorKind::ConnectionAborted`] once somebody hung up. After either
+    /// What the system says, and [`ErrorKind::ConnectionAborted`] after a hang-up. After either
     /// there is no use in asking again.
     pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            // Packets are taken also by one who comes too late all the time.
-            self.socket.set_read_timeout(Some(left.max(SHORTEST_WAIT)))?;
+            // A caller whose deadline has always passed gets the packets that are there all the same.
+            self.socket.set_read_timeout(Some(left.max(MIN_WAIT)))?;
             let received = self.socket.recv_from(into);
-            // What wakes whoever waits looks like a packet, or like an error, as it comes from nowhere.
+            // What wakes the thread that waits looks like a packet, or like an error, as it comes from nowhere.
             if self.hung_up.load(Ordering::Acquire) {
                 return Err(ErrorKind::ConnectionAborted.into());
             }
@@ -106,7 +106,7 @@ impl UdpPort {
         }
     }
 
-    /// Wakes whoever waits, with an empty packet from the port to itself. Strangers can send empty packets
+    /// Wakes the thread that waits, with an empty packet from the port to itself. Strangers can send empty packets
     /// too, so one must cost no more than a look at what there is to do.
     pub fn wake(&self) {
         if let Err(error) = self.send(ports::from_inside(self.address), &[]) {
@@ -114,7 +114,7 @@ impl UdpPort {
         }
     }
 
-    /// Wakes whoever waits, and lets nobody wait again.
+    /// Wakes the thread that waits, and lets none wait again.
     pub fn hang_up(&self) {
         self.hung_up.store(true, Ordering::Release);
         // Linux wakes the thread although it says that there is no connection to be shut down. For a
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_of_many_arrive_with_where_they_came_from() {
+    fn packets_arrive_with_the_address_that_they_came_from() {
         for (family, host) in families() {
             let port = UdpPort::open(family, 0, BindAddress::any()).unwrap();
             let to = ports::from_inside(port.address());
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_families_share_a_number() {
+    fn the_two_families_share_a_port_number() {
         let four = UdpPort::open(IpFamily::V4, 0, BindAddress::any()).unwrap();
         let number = four.address().port();
         // Another test may have the number for IPv6; then it is another, and never an error.
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_too_late_gets_what_has_come_already() {
+    fn a_caller_whose_deadline_has_passed_gets_what_has_come_already() {
         let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
         let past = Instant::now();
         port.send(port.address(), b"x").unwrap();
@@ -222,10 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn that_nobody_is_there_or_that_there_is_no_way_ends_nothing() {
+    fn that_no_program_is_there_or_that_there_is_no_way_ends_nothing() {
         let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
-        let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let _ = port.send(nobody, b"x");
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let _ = port.send(closed, b"x");
         assert!(port.send("[::1]:9".parse().unwrap(), b"x").is_err());
         assert_eq!(port.receive(&mut [0], Instant::now() + Duration::from_millis(20)).unwrap(), None);
         port.send(port.address(), b"still there").unwrap();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_is_woken_and_sent_home() {
+    fn the_thread_that_waits_is_woken_and_sent_home() {
         let never = Instant::now() + Duration::from_secs(1 << 20);
         for (family, host) in families() {
             for bind_address in [BindAddress::any(), BindAddress::only(host.parse().unwrap())] {

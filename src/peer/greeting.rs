@@ -1,5 +1,5 @@
-//! From an address, or from a connection that came in, to a peer that speaks our torrent: one handshake
-//! each way.
+//! From an address, or from an incoming connection, to a peer that speaks our torrent: one handshake each
+//! way.
 
 use crate::message::{Greeting, HandedOver, Incoming, PeerError, Wait};
 use crate::metainfo::InfoHash;
@@ -13,78 +13,92 @@ use std::time::{Duration, Instant};
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Who began.
-pub enum Opening {
+/// Where a connection comes from.
+#[derive(Debug)]
+pub enum ConnectionOrigin {
     /// We connect.
-    Connect {
+    Outgoing {
         /// The address that the connection leaves by.
         bind_address: BindAddress,
     },
-    /// The peer has connected to us and said its handshake.
-    Answer(Incoming),
+    /// The peer has connected to us and sent its handshake.
+    Incoming(Incoming),
     /// The handshakes are exchanged, and we have said that we have nothing.
-    GoOn(HandedOver),
+    HandedOver(HandedOver),
 }
 
-/// What the peer has said already.
-pub enum Said {
+/// What the peer has sent before its worker takes over the connection.
+#[derive(Debug)]
+pub enum AlreadyReceived {
     /// Nothing.
     Nothing,
-    /// Its handshake, which wants an answer.
+    /// Its handshake, which is to be answered.
     Handshake(Handshake),
     /// Its handshake, which was answered, and these frames.
     Frames(Greeting, Vec<u8>),
 }
 
-impl Opening {
-    /// The connection, and what the peer has said already.
+/// What our handshake says.
+#[derive(Clone, Copy, Debug)]
+pub struct OurHandshake {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// Our peer ID.
+    pub peer_id: PeerId,
+    /// We have a DHT node of which the peer may know (BEP 5).
+    pub dht: bool,
+}
+
+impl ConnectionOrigin {
+    /// The connection, and what the peer has sent already.
     ///
     /// # Errors
     ///
     /// There is no connection.
-    pub fn stream(self, address: SocketAddr) -> Result<(PeerStream, Said), PeerError> {
-        let (stream, said) = match self {
-            Opening::Connect { bind_address } => {
-                (PeerStream::connect(bind_address, address, CONNECT_DEADLINE), Said::Nothing)
+    pub fn stream(self, address: SocketAddr) -> Result<(PeerStream, AlreadyReceived), PeerError> {
+        match self {
+            ConnectionOrigin::Outgoing { bind_address } => {
+                let stream = PeerStream::connect(bind_address, address, CONNECT_DEADLINE);
+                let stream = stream.map_err(|error| match error.kind() {
+                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                        PeerError::TimedOut(Wait::Connection)
+                    }
+                    _ => PeerError::Connect(error),
+                })?;
+                Ok((stream, AlreadyReceived::Nothing))
             }
-            Opening::Answer(incoming) => {
-                (PeerStream::accepted(incoming.stream), Said::Handshake(incoming.handshake))
+            ConnectionOrigin::Incoming(incoming) => {
+                Ok((incoming.stream, AlreadyReceived::Handshake(incoming.handshake)))
             }
-            Opening::GoOn(handed) => {
-                (PeerStream::accepted(handed.stream), Said::Frames(handed.greeting, handed.heard))
+            ConnectionOrigin::HandedOver(handed) => {
+                Ok((handed.stream, AlreadyReceived::Frames(handed.greeting, handed.heard)))
             }
-        };
-        let stream = stream.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
-            _ => PeerError::Connect(error),
-        })?;
-        Ok((stream, said))
+        }
     }
 }
 
-/// Exchanges the handshakes, as far as that was not done already. `dht`: we have a node of the DHT of which
-/// the peer may know. Also the frames that the peer has sent behind its handshake.
+/// Exchanges the handshakes, as far as that was not done already. Returns also the frames that the peer has
+/// sent behind its handshake.
 ///
 /// # Errors
 ///
-/// The peer says nothing in time, or is not who we look for.
+/// The peer sends nothing in time, or is not the one that we look for.
 pub fn greet(
     stream: &PeerStream,
-    said: Said,
-    info_hash: InfoHash,
-    peer_id: PeerId,
-    dht: bool,
+    received: AlreadyReceived,
+    ours: OurHandshake,
 ) -> Result<(Greeting, Vec<u8>), PeerError> {
-    let theirs = match said {
-        Said::Nothing => None,
-        Said::Handshake(theirs) => Some(theirs),
-        Said::Frames(greeting, heard) => return Ok((greeting, heard)),
+    let theirs = match received {
+        AlreadyReceived::Nothing => None,
+        AlreadyReceived::Handshake(theirs) => Some(theirs),
+        AlreadyReceived::Frames(greeting, frames) => return Ok((greeting, frames)),
     };
-    // Also to ourselves: the half of us that connected learns by it whom it has reached.
+    let OurHandshake { info_hash, peer_id, dht } = ours;
+    // Also to ourselves: by our answer, the end of us that connected learns that it has reached itself.
     stream.write_all(&Handshake::ours(info_hash, peer_id, dht).to_wire()).map_err(PeerError::Lost)?;
     let theirs = match theirs {
         Some(theirs) => theirs,
-        None => hear(stream)?,
+        None => read_handshake(stream)?,
     };
     if theirs.info_hash != info_hash {
         return Err(PeerError::OtherTorrent);
@@ -101,7 +115,7 @@ pub fn greet(
     Ok((greeting, Vec::new()))
 }
 
-fn hear(stream: &PeerStream) -> Result<Handshake, PeerError> {
+fn read_handshake(stream: &PeerStream) -> Result<Handshake, PeerError> {
     let mut answer = [0; HANDSHAKE_LENGTH];
     stream.read_exact_by(&mut answer, Instant::now() + HANDSHAKE_DEADLINE).map_err(|error| {
         match error.kind() {
@@ -111,4 +125,68 @@ fn hear(stream: &PeerStream) -> Result<Handshake, PeerError> {
         }
     })?;
     Handshake::from_wire(&answer).map_err(PeerError::Handshake)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: OurHandshake =
+        OurHandshake { info_hash: InfoHash([7; 20]), peer_id: PeerId([1; 20]), dht: false };
+
+    /// Greets a peer that sends this and then reads our handshake, and returns what came of it.
+    fn greet_one_that_sends(bytes: &[u8]) -> Result<Greeting, PeerError> {
+        let (stream, peer) = PeerStream::in_memory();
+        peer.write_all(bytes).unwrap();
+        let greeted = greet(&stream, AlreadyReceived::Nothing, OURS);
+        let mut ours = [0; HANDSHAKE_LENGTH];
+        peer.read_exact_by(&mut ours, Instant::now() + HANDSHAKE_DEADLINE).unwrap();
+        assert_eq!(Handshake::from_wire(&ours).unwrap().info_hash, OURS.info_hash);
+        greeted.map(|(greeting, _)| greeting)
+    }
+
+    fn handshake(info_hash: u8, peer_id: u8) -> Vec<u8> {
+        Handshake::ours(InfoHash([info_hash; 20]), PeerId([peer_id; 20]), true).to_wire()
+    }
+
+    #[test]
+    fn a_peer_of_our_torrent_is_greeted_with_what_it_can_do() {
+        let greeting = greet_one_that_sends(&handshake(7, 2)).unwrap();
+        assert_eq!(greeting.peer_id, PeerId([2; 20]));
+        assert!(greeting.fast && greeting.extensions && greeting.dht);
+    }
+
+    #[test]
+    fn another_torrent_another_protocol_and_ourselves_are_errors() {
+        let error = |bytes: &[u8]| greet_one_that_sends(bytes).unwrap_err();
+        assert!(matches!(error(&handshake(8, 2)), PeerError::OtherTorrent));
+        assert!(matches!(error(&handshake(7, 1)), PeerError::Ourselves));
+        assert!(matches!(error(&[b'x'; HANDSHAKE_LENGTH]), PeerError::Handshake(_)));
+    }
+
+    #[test]
+    fn a_peer_that_closes_in_the_middle_of_its_handshake_is_closed() {
+        let (stream, peer) = PeerStream::in_memory();
+        peer.write_all(&handshake(7, 2)[..67]).unwrap();
+        drop(peer);
+        // Our own handshake finds nobody.
+        let error = greet(&stream, AlreadyReceived::Nothing, OURS).unwrap_err();
+        assert!(matches!(error, PeerError::Lost(_)));
+        assert!(matches!(read_handshake(&stream), Err(PeerError::Closed)));
+    }
+
+    #[test]
+    fn what_was_received_before_is_not_waited_for_again() {
+        let (stream, peer) = PeerStream::in_memory();
+        let theirs = Handshake::ours(OURS.info_hash, PeerId([2; 20]), false);
+        let (greeting, frames) = greet(&stream, AlreadyReceived::Handshake(theirs), OURS).unwrap();
+        assert!(frames.is_empty() && !greeting.dht);
+        let received = AlreadyReceived::Frames(greeting, b"frames".to_vec());
+        assert_eq!(greet(&stream, received, OURS).unwrap().1, b"frames");
+        let mut ours = [0; HANDSHAKE_LENGTH];
+        let deadline = Instant::now() + HANDSHAKE_DEADLINE;
+        peer.read_exact_by(&mut ours, deadline).unwrap();
+        drop(stream);
+        assert_eq!(peer.read(&mut ours).unwrap(), 0, "one handshake, and nothing for the second");
+    }
 }

@@ -5,31 +5,33 @@
 //! then reads for as long as the connection lives; *outbox* writes what it is ordered to. Neither
 //! polls, and a peer that does not read cannot keep us from hearing it.
 //!
-//! A worker knows its peer and nothing else. What it hears it checks and reports; what to ask for, and
-//! whether the peer gets what it asks for, is decided by the coordinator. Between the two halves stands
-//! the `Demand`: what the peer asked for and did not get yet.
+//! A worker knows its peer and nothing else. It checks and reports what it hears; what to request, and
+//! whether the peer gets what it requests, is decided by the coordinator. Between the two halves stand
+//! the [`PeerRequests`]: what the peer requested and has not got yet.
 
-mod demand;
+mod connection;
+mod context;
 mod greeting;
 mod inbound;
 mod ledger;
+mod listener;
+mod message_rules;
 mod outbox;
 mod read_buffer;
+mod requests;
 
-pub use demand::Account;
-pub use greeting::{Opening, Said, greet};
+pub use context::TorrentContext;
+pub use greeting::{AlreadyReceived, ConnectionOrigin, OurHandshake, greet};
+pub use listener::{Listener, Registration};
 pub use read_buffer::{ReadBuffer, ReadMemory};
+pub use requests::UploadAccount;
 
-use crate::message::{Event, HandedOver, HangUp, Incoming, Lease, Order, PeerKey, Write};
-use crate::metainfo::InfoHash;
-use crate::metainfo::Metainfo;
-use crate::net::{BindAddress, PeerStream, Throttle};
-use crate::piece::{BufferPool, Geometry};
-use crate::storage::ServedPieces;
-use crate::wire::PeerId;
-use crate::wire::metadata;
+use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
+use crate::net::PeerStream;
+use connection::{Connection, WorkerEnds};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use demand::Demand;
+use outbox::Signal;
+use requests::PeerRequests;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -37,73 +39,16 @@ use std::sync::{Arc, OnceLock};
 /// Enough for both halves in a debug build; a router has little to spare. Buffers are on the heap.
 pub const STACK_BYTES: usize = 128 * 1024;
 
-/// How we call ourselves in the extension protocol.
+/// Our name and version, as the extension protocol tells it (BEP 10).
 pub const CLIENT: &str = concat!("femtotorrent ", env!("CARGO_PKG_VERSION"));
-
-/// What every worker of a torrent shares.
-pub struct Shared {
-    /// Which torrent.
-    pub info_hash: InfoHash,
-    /// How we call ourselves.
-    pub peer_id: PeerId,
-    /// All that is known of it: others may ask for its metadata (BEP 9).
-    pub metainfo: Arc<Metainfo>,
-    /// Whether peers may tell us of others, and hear of others (BEP 11).
-    pub pex: bool,
-    /// How it is cut.
-    pub geometry: Geometry,
-    /// The coordinator's inbox.
-    pub events: Sender<Event>,
-    /// The writer's inbox.
-    pub writer: Sender<Write>,
-    /// Spare piece buffers.
-    pub buffers: Arc<BufferPool>,
-    /// What the read buffers may grow to, all together.
-    pub read_memory: Arc<ReadMemory>,
-    /// The address that connections leave by.
-    pub bind_address: BindAddress,
-    /// How fast all peers of the process together may be heard.
-    pub down: Arc<Throttle>,
-    /// How fast blocks may be sent to all peers of the process together.
-    pub up: Arc<Throttle>,
-    /// What we can send.
-    pub served_pieces: Arc<ServedPieces>,
-    /// The port at which peers can connect to us.
-    pub port: Option<u16>,
-    /// The UDP ports of our nodes of the DHT, for IPv4 and IPv6, of which peers may know. Zero where a node
-    /// answers nobody.
-    pub dht_ports: [Option<u16>; 2],
-    /// Held by every thread that is connected; whoever holds the other end knows when all are gone.
-    pub alive: Sender<()>,
-}
-
-impl Shared {
-    /// The port of our node of the DHT that a peer at this address can reach.
-    fn dht_port(&self, address: SocketAddr) -> Option<u16> {
-        let [four, six] = self.dht_ports;
-        if address.is_ipv4() { four } else { six }
-    }
-
-    /// The metadata that others may have: none where nothing may be uploaded.
-    fn metadata(&self) -> &[u8] {
-        if self.up.limit() == Some(0) { &[] } else { self.metainfo.info_bytes() }
-    }
-
-    /// A piece of it.
-    fn metadata_piece(&self, piece: u32) -> Option<&[u8]> {
-        let start = usize::try_from(u64::from(piece).saturating_mul(metadata::PIECE.into())).ok()?;
-        let rest = self.metadata().get(start..).filter(|rest| !rest.is_empty())?;
-        rest.chunks(metadata::PIECE as usize).next()
-    }
-}
 
 /// The coordinator's end of a worker. Dropping it ends the worker.
 #[derive(Debug)]
 pub struct Worker {
-    orders: Sender<Order>,
+    signals: Sender<Signal>,
     leases: Sender<Lease>,
     stream: Arc<OnceLock<PeerStream>>,
-    demand: Arc<Demand>,
+    requests: Arc<PeerRequests>,
     /// Why we hung up first, whether there was a stream to hang up or not.
     hung_up: Arc<OnceLock<HangUp>>,
 }
@@ -111,15 +56,22 @@ pub struct Worker {
 /// The other end of a [`Worker::detached`], which plays the peer.
 #[derive(Debug)]
 pub struct DetachedWorker {
-    /// What the outbox would do.
-    pub orders: Receiver<Order>,
+    signals: Receiver<Signal>,
     /// What the inbound half would expect.
     pub leases: Receiver<Lease>,
-    demand: Arc<Demand>,
+    requests: Arc<PeerRequests>,
     hung_up: Arc<OnceLock<HangUp>>,
 }
 
 impl DetachedWorker {
+    /// Takes out the orders that the outbox would carry out.
+    pub fn orders(&self) -> impl Iterator<Item = Order> {
+        self.signals.try_iter().filter_map(|signal| match signal {
+            Signal::Order(order) => Some(order),
+            Signal::Requests => None,
+        })
+    }
+
     /// Why the coordinator hung up, if it did or dropped the worker.
     pub fn hung_up(&self) -> Option<HangUp> {
         self.hung_up.get().copied()
@@ -127,7 +79,7 @@ impl DetachedWorker {
 
     /// Counts bytes of blocks as sent to the peer, as the outbox would.
     pub fn sent(&self, bytes: u32) {
-        self.demand.sent(bytes);
+        self.requests.sent(bytes);
     }
 }
 
@@ -137,9 +89,9 @@ impl Worker {
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn connect(shared: &Arc<Shared>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
-        let opening = Opening::Connect { bind_address: shared.bind_address };
-        Worker::start(shared, key, address, opening)
+    pub fn connect(context: &Arc<TorrentContext>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
+        let origin = ConnectionOrigin::Outgoing { bind_address: context.bind_address };
+        Worker::start(context, key, address, origin)
     }
 
     /// Starts a worker for a peer that has connected to us.
@@ -147,8 +99,8 @@ impl Worker {
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn accept(shared: &Arc<Shared>, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
-        Worker::start(shared, key, incoming.address, Opening::Answer(incoming))
+    pub fn accept(context: &Arc<TorrentContext>, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
+        Worker::start(context, key, incoming.address, ConnectionOrigin::Incoming(incoming))
     }
 
     /// Starts a worker for a peer that has given us the metadata.
@@ -156,75 +108,75 @@ impl Worker {
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn go_on(shared: &Arc<Shared>, key: PeerKey, handed: HandedOver) -> io::Result<Worker> {
-        Worker::start(shared, key, handed.address, Opening::GoOn(handed))
+    pub fn go_on(context: &Arc<TorrentContext>, key: PeerKey, handed: HandedOver) -> io::Result<Worker> {
+        Worker::start(context, key, handed.address, ConnectionOrigin::HandedOver(handed))
     }
 
     fn start(
-        shared: &Arc<Shared>,
+        context: &Arc<TorrentContext>,
         key: PeerKey,
         address: SocketAddr,
-        opening: Opening,
+        origin: ConnectionOrigin,
     ) -> io::Result<Worker> {
-        // Both channels are short: the coordinator counts the requests on their way, and drops a peer
+        // Both channels are short: the coordinator counts the requests on their way, and disconnects a peer
         // that leaves its orders lying.
-        let (orders, outbox_orders) = unbounded();
+        let (signals, outbox_signals) = unbounded();
         let (leases, inbound_leases) = unbounded();
-        let (stream, demand) = (Arc::<OnceLock<PeerStream>>::default(), Arc::new(Demand::new()));
-        let ends = inbound::Ends {
+        let (stream, requests) = (Arc::<OnceLock<PeerStream>>::default(), Arc::<PeerRequests>::default());
+        let ends = WorkerEnds {
             key,
             address,
             stream: Arc::clone(&stream),
-            demand: Arc::clone(&demand),
-            orders: outbox_orders,
-            wake: orders.clone(),
+            requests: Arc::clone(&requests),
+            signals: outbox_signals,
+            wake: signals.clone(),
             leases: inbound_leases,
         };
-        let inbound = inbound::Start { shared: Arc::downgrade(shared), opening, ends };
+        let connection = Connection { context: Arc::downgrade(context), origin, ends };
         std::thread::Builder::new()
             .name(format!("peer-{}", address.ip()))
             .stack_size(STACK_BYTES)
-            .spawn(move || inbound.run())?;
-        Ok(Worker { orders, leases, stream, demand, hung_up: Arc::default() })
+            .spawn(move || connection.run())?;
+        Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default() })
     }
 
     /// A worker without threads and without a peer, and the end that plays both: for tests of the
     /// coordinator and for simulated swarms.
     pub fn detached() -> (Worker, DetachedWorker) {
-        let ((orders, outbox_orders), (leases, inbound_leases)) = (unbounded(), unbounded());
-        let (demand, hung_up) = (Arc::new(Demand::new()), Arc::<OnceLock<HangUp>>::default());
+        let ((signals, outbox_signals), (leases, inbound_leases)) = (unbounded(), unbounded());
+        let (requests, hung_up) = (Arc::<PeerRequests>::default(), Arc::<OnceLock<HangUp>>::default());
         let other = DetachedWorker {
-            orders: outbox_orders,
+            signals: outbox_signals,
             leases: inbound_leases,
-            demand: Arc::clone(&demand),
+            requests: Arc::clone(&requests),
             hung_up: Arc::clone(&hung_up),
         };
-        (Worker { orders, leases, stream: Arc::default(), demand, hung_up }, other)
+        (Worker { signals, leases, stream: Arc::default(), requests, hung_up }, other)
     }
 
-    /// What became of the blocks for this peer since this was asked last.
-    pub fn account(&self) -> Account {
-        self.demand.account()
+    /// What was sent to this peer since this was asked last.
+    pub fn account(&self) -> UploadAccount {
+        self.requests.account()
     }
 
-    /// Gives the outbox an order. How many it has not looked at yet.
+    /// Gives the outbox an order. Returns how many signals the outbox has not looked at yet.
     pub fn order(&self, order: Order) -> usize {
-        // It fails where the worker has just ended; its farewell is on its way to us.
-        let _ = self.orders.send(order);
-        self.orders.len()
+        // It fails where the worker has just ended; its `Gone` is on its way to us.
+        let _ = self.signals.send(Signal::Order(order));
+        self.signals.len()
     }
 
-    /// How many orders the outbox has not looked at yet.
+    /// How many signals the outbox has not looked at yet. Nearly all of them are orders.
     pub fn backlog(&self) -> usize {
-        self.orders.len()
+        self.signals.len()
     }
 
-    /// Tells the inbound half what will be asked for. Comes before the order to ask.
+    /// Tells the inbound half what will be requested. Comes before the order to request it.
     pub fn lease(&self, lease: Lease) {
         let _ = self.leases.send(lease);
     }
 
-    /// Ends the connection. The worker says farewell with this reason.
+    /// Ends the connection. The worker ends with this reason.
     pub fn hang_up(&self, why: HangUp) {
         // It fails where there was a reason before: the first one stays.
         let _ = self.hung_up.set(why);
@@ -239,3 +191,6 @@ impl Drop for Worker {
         self.hang_up(HangUp::Released);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
-//! The buffer between a socket and the frames in it.
+//! The buffer between a stream and the frames in it.
 //!
-//! One `read` brings as many frames as fit, because a system call for each block costs more than the
-//! block's copy. The buffer begins small and doubles when a read fills it: only a peer that sends
-//! faster than we look has a large one, and all of them together stay within [`ReadMemory`], so that
+//! One `read` brings as many frames as fit, because a system call for each block costs more than copying the
+//! block. The buffer begins small and doubles when a read fills it: only a peer that sends
+//! faster than we read has a large one, and all of them together stay within [`ReadMemory`], so that
 //! one fast peer reads half a megabyte at a time and fifty do not take fifty times that.
 
 use crate::message::{PeerError, Wait};
@@ -13,26 +13,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-const SMALLEST: usize = 16 * 1024;
-/// Half a megabyte a read halves the cost of 64 KiB; a megabyte gains nothing more and leaves the cache.
-const LARGEST: usize = 512 * 1024;
-/// What the buffers of all peers may have beyond the smallest.
-const ALL_TOGETHER: usize = 2 * 1024 * 1024;
+const MIN_BYTES: usize = 16 * 1024;
+/// Reading half a megabyte at a time costs half as much as 64 KiB at a time; a megabyte gains nothing more,
+/// and does not fit the cache.
+const MAX_BYTES: usize = 512 * 1024;
+/// What the buffers of all peers together may have beyond the smallest size.
+const MAX_GROWTH: usize = 2 * 1024 * 1024;
 
-/// How many bytes the read buffers of all peers have beyond the smallest.
+/// How many bytes the read buffers of all peers together have beyond the smallest size.
 #[derive(Debug, Default)]
 pub struct ReadMemory(AtomicUsize);
 
 impl ReadMemory {
     fn take(&self, bytes: usize) -> bool {
-        let taken = self.0.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= ALL_TOGETHER;
+        let taken = self.0.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= MAX_GROWTH;
         if !taken {
-            self.give(bytes);
+            self.give_back(bytes);
         }
         taken
     }
 
-    fn give(&self, bytes: usize) {
+    fn give_back(&self, bytes: usize) {
         self.0.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
@@ -41,17 +42,19 @@ impl ReadMemory {
 #[derive(Debug)]
 pub struct ReadBuffer {
     bytes: Vec<u8>,
+    /// Up to here the bytes are used up.
     used: usize,
+    /// Up to here bytes were read.
     held: usize,
     memory: Arc<ReadMemory>,
-    /// What we took from it.
+    /// Bytes that we took from the memory for all buffers.
     taken: usize,
     /// Bytes of the frame that is still coming.
     needed: usize,
 }
 
 impl ReadBuffer {
-    /// An empty buffer that grows as far as the memory for all of them allows, and always to the
+    /// An empty buffer that grows as far as the memory for all buffers allows, and always to the
     /// longest frame.
     pub fn new(memory: Arc<ReadMemory>) -> ReadBuffer {
         ReadBuffer::holding(memory, Vec::new())
@@ -60,7 +63,7 @@ impl ReadBuffer {
     /// The same, with bytes in it that were read before.
     pub fn holding(memory: Arc<ReadMemory>, mut bytes: Vec<u8>) -> ReadBuffer {
         let held = bytes.len();
-        bytes.resize(held.max(SMALLEST), 0);
+        bytes.resize(held.max(MIN_BYTES), 0);
         ReadBuffer { bytes, used: 0, held, memory, taken: 0, needed: 0 }
     }
 
@@ -69,7 +72,7 @@ impl ReadBuffer {
         self.bytes.get(self.used..self.held).unwrap_or_default()
     }
 
-    /// Takes the next message out of the buffer, if it is there as a whole.
+    /// Takes the next message out of the buffer, if all of it is there.
     pub fn next(&mut self, limits: &FrameLimits) -> Result<Option<Message<'_>>, PeerError> {
         let held = self.bytes.get(self.used..self.held).unwrap_or_default();
         match Frame::parse(held, limits).map_err(PeerError::Frame)? {
@@ -84,7 +87,7 @@ impl ReadBuffer {
         }
     }
 
-    /// Waits for more bytes, and until they may come.
+    /// Waits for more bytes, and until the download limit lets them come.
     pub fn fill(&mut self, stream: &PeerStream, down: &Throttle) -> Result<(), PeerError> {
         self.bytes.copy_within(self.used..self.held, 0);
         self.held -= self.used;
@@ -97,15 +100,15 @@ impl ReadBuffer {
         let asked = room.len();
         let read = match down.limit() {
             None => stream.read(room),
-            Some(_) => read_in_turn(stream, down, room),
+            Some(_) => read_limited(stream, down, room),
         };
-        let read = read.map_err(|error| farewell(stream, error))?;
+        let read = read.map_err(|error| end_reason(stream, error))?;
         if read == 0 {
             return Err(stream.hung_up().map_or(PeerError::Closed, PeerError::HungUp));
         }
         self.held += read;
         let length = self.bytes.len();
-        if read == asked && length < LARGEST && self.memory.take(length) {
+        if read == asked && length < MAX_BYTES && self.memory.take(length) {
             self.taken += length;
             self.bytes.resize(length * 2, 0);
         }
@@ -115,14 +118,14 @@ impl ReadBuffer {
 
 impl Drop for ReadBuffer {
     fn drop(&mut self) {
-        self.memory.give(self.taken);
+        self.memory.give_back(self.taken);
     }
 }
 
-/// Reads no more than may come now. Only bytes that are there are reserved, so that peers that have
-/// nothing to say keep nobody waiting; and they are left in the socket meanwhile, so that it fills and
-/// slows its peer down.
-fn read_in_turn(stream: &PeerStream, down: &Throttle, room: &mut [u8]) -> io::Result<usize> {
+/// Reads no more than the download limit lets come now. Only bytes that are there are reserved, so that
+/// peers that send nothing do not keep other peers waiting. The bytes are left in the stream meanwhile, so
+/// that it fills up and slows its peer down.
+fn read_limited(stream: &PeerStream, down: &Throttle, room: &mut [u8]) -> io::Result<usize> {
     let portion = room.len().min(down.portion());
     let there = stream.peek(room.get_mut(..portion).unwrap_or_default())?;
     stream.pause_until(down.take(there, Instant::now()));
@@ -132,7 +135,7 @@ fn read_in_turn(stream: &PeerStream, down: &Throttle, room: &mut [u8]) -> io::Re
     stream.read(room.get_mut(..there).unwrap_or_default())
 }
 
-fn farewell(stream: &PeerStream, error: io::Error) -> PeerError {
+fn end_reason(stream: &PeerStream, error: io::Error) -> PeerError {
     match (stream.hung_up(), error.kind()) {
         (Some(why), _) => PeerError::HungUp(why),
         (_, io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => PeerError::TimedOut(Wait::Message),
@@ -144,21 +147,11 @@ fn farewell(stream: &PeerStream, error: io::Error) -> PeerError {
 mod tests {
     use super::*;
     use crate::message::HangUp;
-    use crate::net::BindAddress;
-    use std::io::Write;
-    use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
-    fn stream() -> (PeerStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let stream = PeerStream::connect(BindAddress::any(), address, Duration::from_secs(20)).unwrap();
-        (stream, listener.accept().unwrap().0)
-    }
-
     #[test]
-    fn a_limited_reader_takes_a_portion_at_a_time_and_leaves_out_nothing() {
-        let (stream, mut peer) = stream();
+    fn a_limited_reader_takes_a_portion_at_a_time_and_misses_nothing() {
+        let (stream, peer) = PeerStream::in_memory();
         let sent: Vec<u8> = (0..10_000_u32).map(|number| number as u8).collect();
         peer.write_all(&sent).unwrap();
         let down = Throttle::limited(64 * 1_000);
@@ -174,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_waits_for_its_turn_ends_when_we_hang_up() {
-        let (stream, mut peer) = stream();
+    fn a_reader_that_waits_for_the_limit_ends_when_we_hang_up() {
+        let (stream, peer) = PeerStream::in_memory();
         peer.write_all(&[0; 1_000]).unwrap();
         let down = Throttle::limited(1);
         down.take(1 << 20, Instant::now());
@@ -184,5 +177,45 @@ mod tests {
             stream.hang_up(HangUp::Released);
             assert!(matches!(reader.join().unwrap(), Err(PeerError::HungUp(HangUp::Released))));
         });
+    }
+
+    #[test]
+    fn a_buffer_doubles_when_a_read_fills_it_and_gives_its_growth_back() {
+        let (stream, peer) = PeerStream::in_memory();
+        let (memory, down) = (Arc::<ReadMemory>::default(), Throttle::unlimited());
+        let mut buffer = ReadBuffer::new(Arc::clone(&memory));
+        peer.write_all(&[0; MIN_BYTES - 1]).unwrap();
+        buffer.fill(&stream, &down).unwrap();
+        assert_eq!(buffer.bytes.len(), MIN_BYTES, "the read did not fill it");
+        peer.write_all(&[0; 100]).unwrap();
+        buffer.fill(&stream, &down).unwrap();
+        assert_eq!((buffer.bytes.len(), buffer.taken), (2 * MIN_BYTES, MIN_BYTES));
+        assert!(memory.take(MAX_GROWTH - MIN_BYTES) && !memory.take(1));
+        peer.write_all(&[0; 2 * MIN_BYTES]).unwrap();
+        buffer.fill(&stream, &down).unwrap();
+        assert_eq!(buffer.bytes.len(), 2 * MIN_BYTES, "the memory for all buffers is used up");
+        drop(buffer);
+        assert!(memory.take(MIN_BYTES) && !memory.take(1));
+    }
+
+    #[test]
+    fn a_frame_is_put_together_from_several_reads_and_silence_ends_the_wait() {
+        let (stream, peer) = PeerStream::in_memory();
+        let down = Throttle::unlimited();
+        let limits = FrameLimits::for_pieces(8);
+        let mut buffer = ReadBuffer::holding(Arc::default(), vec![0, 0, 0]);
+        assert!(buffer.next(&limits).unwrap().is_none());
+        for part in [[5, 4].as_slice(), &[0, 0, 0], &[7, 0]] {
+            peer.write_all(part).unwrap();
+            buffer.fill(&stream, &down).unwrap();
+        }
+        assert!(matches!(buffer.next(&limits), Ok(Some(Message::Have(7)))));
+        assert!(matches!(buffer.next(&limits), Ok(None)));
+        assert_eq!(buffer.unused(), [0]);
+        stream.wait_at_most(Duration::from_millis(1)).unwrap();
+        let end = buffer.fill(&stream, &down);
+        assert!(matches!(end, Err(PeerError::TimedOut(Wait::Message))));
+        stream.hang_up(HangUp::Idle);
+        assert!(matches!(buffer.fill(&stream, &down), Err(PeerError::HungUp(HangUp::Idle))));
     }
 }

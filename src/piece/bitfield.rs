@@ -85,7 +85,8 @@ impl Bitfield {
         true
     }
 
-    /// The pieces in the set, in order. Takes a step for each of them, and one for every 64 pieces of the torrent.
+    /// The pieces in the set, in order. Takes a step for each of them, and one for every 64 pieces of the
+    /// torrent.
     pub fn iter(&self, geometry: Geometry) -> impl Iterator<Item = PieceIndex> + '_ {
         (0..).zip(&self.words).flat_map(move |(at, word): (u32, &u64)| {
             let mut left = *word;

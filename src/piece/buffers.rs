@@ -24,7 +24,8 @@ impl BufferPool {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffer = spare.unwrap_or_default();
         if buffer.len() < length && buffer.capacity() < length {
-            // New zeroed memory costs nothing until it is written; to grow the old buffer would copy its bytes.
+            // New zeroed memory costs nothing until it is written; to grow the old buffer would copy its
+            // bytes.
             buffer = vec![0; length];
         }
         buffer.resize(length, 0);

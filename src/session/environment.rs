@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct RunEnvironment<'a> {
     pub run: RunContext<'a>,
     pub metainfo: &'a Metainfo,
-    pub shared: Arc<peer::Shared>,
+    pub shared: Arc<peer::TorrentContext>,
     pub sources: &'a PeerSources,
     /// What to show when the download is complete and the run goes on as a seed.
     pub seeding: Progress,

@@ -1,13 +1,19 @@
 //! The metadata of a magnet: finds peers and asks them, until there is a torrent to begin with.
+//!
+//! Only with the metadata is it known whether the torrent is private (BEP 27). If it is, the search in
+//! the DHT and the local announces end, connections that we began are closed, and all addresses are
+//! forgotten but those that trackers, the link and the user named. What was announced in the DHT by then
+//! cannot be taken back; it expires. Where the user had added trackers, all peers are forgotten, all
+//! trackers are told that we leave, and those of the link are asked anew.
 
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{
     Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop, peer_id,
 };
-use crate::magnet::{self, Doors, FetchEnd, MetadataAssembly, Shared};
+use crate::magnet::{self, Doors, FetchEnd, MetadataAssembly, MetadataContext};
 use crate::message::{Event, KnownPeers, Snapshot};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
-use crate::net::Listener;
+use crate::peer::Listener;
 use crate::strategy::{Candidates, Source};
 use crate::swarm::RunEnd;
 use crate::tracker::Counts;
@@ -135,7 +141,7 @@ impl MetadataFetch<'_> {
     ) -> FetchEnd {
         let network = self.network;
         let (alive, all_gone) = bounded(0);
-        let shared = Arc::new(Shared {
+        let context = Arc::new(MetadataContext {
             info_hash: self.magnet.info_hash,
             peer_id,
             events: events.clone(),
@@ -143,7 +149,7 @@ impl MetadataFetch<'_> {
             read_memory: Arc::default(),
             down: Arc::clone(&network.down),
             port: network.listener.as_ref().map(Listener::port),
-            gathering: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
+            assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,
         });
         let doors = Doors {
@@ -151,8 +157,8 @@ impl MetadataFetch<'_> {
             is_stopped: &|| self.stop.is_asked(),
             need_peers: &|| sources.need_peers(),
         };
-        let end = magnet::fetch(&shared, inbox, self.timeout, self.max_peers, &doors);
-        drop(shared);
+        let end = magnet::fetch(&context, inbox, self.timeout, self.max_peers, &doors);
+        drop(context);
         if !matches!(end, FetchEnd::Found { .. }) {
             // The connected workers were told to end.
             let _ = all_gone.recv_deadline(Instant::now() + GRACE);

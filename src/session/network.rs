@@ -3,7 +3,8 @@
 
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
-use crate::net::{BindAddress, Listener, Throttle};
+use crate::net::{BindAddress, Throttle};
+use crate::peer::Listener;
 use std::sync::Arc;
 
 /// The network as the user wants it used.

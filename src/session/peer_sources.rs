@@ -11,7 +11,7 @@ use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
 use crate::metainfo::InfoHash;
-use crate::net::{Listener, Registration};
+use crate::peer::{Listener, Registration};
 use crate::strategy::Source;
 use crate::text::printable;
 use crate::thread;

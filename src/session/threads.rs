@@ -7,8 +7,7 @@ use super::{FAREWELL, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, Write};
 use crate::metainfo::Metainfo;
-use crate::net::Listener;
-use crate::peer;
+use crate::peer::{self, Listener};
 use crate::piece::{BufferPool, Geometry};
 use crate::storage::writer::{self, Written};
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
@@ -25,7 +24,7 @@ const WRITER_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// The threads of a run, and what the coordinator needs to begin.
 pub(super) struct Threads<'a> {
     run: RunContext<'a>,
-    shared: peer::Shared,
+    shared: peer::TorrentContext,
     inbox: Receiver<Event>,
     sources: PeerSources,
     /// How many pieces are to be on the disk in the end.
@@ -63,8 +62,7 @@ impl<'a> Threads<'a> {
         };
         let writer = storage.map(write).transpose().map_err(SessionError::Threads)?;
         let network = run.network;
-        let shared = peer::Shared {
-            info_hash: metainfo.info_hash,
+        let shared = peer::TorrentContext {
             peer_id,
             pex: run.job.sources.pex && !metainfo.private,
             dht_ports: dht_ports(run, &metainfo),
@@ -103,7 +101,7 @@ impl<'a> Threads<'a> {
         }
         let settings = Settings {
             geometry: shared.geometry,
-            info_hash: shared.info_hash,
+            info_hash: shared.metainfo.info_hash,
             peer_id: shared.peer_id,
             port,
             pex: shared.pex,
@@ -177,9 +175,9 @@ fn dht_ports(run: RunContext<'_>, metainfo: &Metainfo) -> [Option<u16>; 2] {
 }
 
 /// Starts to look for peers. `None` if there is no source.
-fn start_sources(run: RunContext<'_>, shared: &peer::Shared, counts: Counts) -> Option<PeerSources> {
+fn start_sources(run: RunContext<'_>, shared: &peer::TorrentContext, counts: Counts) -> Option<PeerSources> {
     let search = PeerSearch {
-        info_hash: shared.info_hash,
+        info_hash: shared.metainfo.info_hash,
         peer_id: shared.peer_id,
         private: shared.metainfo.private,
         trackers: &shared.metainfo.trackers,

@@ -1,20 +1,20 @@
-//! Whose the existing files are.
+//! Which of the existing files belong to the torrent.
 //!
 //! A file under one of the torrent's names may be our own unfinished download, a finished copy, or
-//! something else that only has the same name. Without a marker (see `marker`) a file belongs to
-//! the torrent only where that is proven:
+//! something else that only has the same name. Without a marker (see `marker`), a file belongs to the
+//! torrent only if that is proven:
 //!
 //! - it is not longer than the torrent says,
-//! - every piece that can be read from the disk and touches it verifies, and
-//! - at least one piece that touches it verifies.
+//! - each piece that overlaps it and can be read from the disk verifies, and
+//! - at least one piece that overlaps it verifies.
 //!
-//! Anything else is foreign and stops the run. An empty file has nothing to lose and is never
-//! foreign.
+//! Any other file is foreign and stops the run. An empty file has no content that could be lost, and is
+//! never foreign.
 //!
-//! A proven file may still have bytes that nothing vouches for: at its edges, in pieces that it
-//! shares with a file that is missing. They are *guarded*: a piece is written over them only where
-//! it says the same bytes. So no byte that was there before us is ever changed without a piece that
-//! was proven wrong in our own download, or the user's `--overwrite`. Pure.
+//! A proven file may still have bytes that no piece vouches for: at its edges, in pieces that it shares with
+//! a file that is missing. They are *guarded*: a piece is written there only if it has the same bytes in
+//! that place. So a byte that was there before us is changed in two cases only: in our own download, where
+//! its piece was proven wrong, and with the user's `--overwrite`. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,10 +22,10 @@ use super::folder::FileStat;
 use super::layout::Layout;
 use super::survey::Survey;
 
-/// How many bytes at the start of a file were there before us and are not vouched for, by file.
+/// How many bytes at the start of each file were there before us and are not verified, by the file's number.
 pub(super) type Guards = BTreeMap<usize, u64>;
 
-/// The files that are not the torrent's, by number.
+/// The numbers of the files that are not the torrent's.
 pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
     let blamed = blamed(layout, survey);
     let is_foreign = |number: &usize| {
@@ -39,11 +39,11 @@ pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
     (0..layout.entries().len()).filter(is_foreign).collect()
 }
 
-/// The proven files that are not complete, with what was in them before us.
+/// The proven files that are not complete, with the number of bytes that were in them before us.
 pub(super) fn guards(layout: &Layout, survey: &Survey) -> Guards {
     let files = layout.entries().iter().zip(&survey.found).enumerate();
     let existing = files.filter_map(|(number, (entry, found))| Some((number, entry, (*found)?.length)));
-    // One by one: to collect them would bring a sort of its own into the program, for a few entries.
+    // One by one: `collect` would add another copy of the sort function to the binary, for a few entries.
     let mut guards = Guards::new();
     for (number, entry, length) in existing {
         if length > 0 && !layout.pieces(entry.range()).all(|piece| survey.good.has(piece)) {
@@ -53,8 +53,8 @@ pub(super) fn guards(layout: &Layout, survey: &Survey) -> Guards {
     guards
 }
 
-/// The files that the marker keeps from being changed and that are longer than they should be, by number:
-/// they were left alone by a run that did not want them.
+/// The numbers of the files that the marker guards and that are longer than they should be: an earlier run
+/// did not select them and left them alone.
 pub(super) fn kept_and_too_long(layout: &Layout, guards: &Guards) -> Vec<usize> {
     let too_long = |(number, kept): (&usize, &u64)| {
         let is_shorter = layout.entry(*number).is_some_and(|entry| entry.length < *kept);
@@ -63,7 +63,7 @@ pub(super) fn kept_and_too_long(layout: &Layout, guards: &Guards) -> Vec<usize> 
     guards.iter().filter_map(too_long).collect()
 }
 
-/// What is left of the files that the marker keeps from being changed.
+/// What is left of the bytes that the marker guards.
 pub(super) fn still_there(guards: &Guards, found: &[Option<FileStat>]) -> Guards {
     let left = |(number, kept): (&usize, &u64)| {
         let there = (*found.get(*number)?)?.length;
@@ -72,16 +72,16 @@ pub(super) fn still_there(guards: &Guards, found: &[Option<FileStat>]) -> Guards
     guards.iter().filter_map(left).collect()
 }
 
-/// Two files of the torrent that are one on the disk, if there are such: writing one would destroy
-/// the other. File systems that ignore case make one of two names.
+/// Two files of the torrent that are one file on the disk, if there are any: to write one would destroy the
+/// other. On a file system that ignores case, two names can be one.
 pub(super) fn shared(found: &[Option<FileStat>]) -> Option<(usize, usize)> {
     let mut seen = HashMap::new();
     let existing = found.iter().enumerate().filter_map(|(number, found)| Some((number, (*found)?.identity)));
     existing.into_iter().find_map(|(number, identity)| Some((seen.insert(identity, number)?, number)))
 }
 
-/// The files that bad pieces lie in. A piece that crosses files does not say which one is at fault:
-/// all are blamed, unless a piece inside one of them was bad too and settles it.
+/// Which files are blamed for bad pieces. A bad piece that crosses files does not show which of them is
+/// wrong. So all are blamed, unless one of them also has a bad piece of its own: then that one is to blame.
 pub(super) fn blamed(layout: &Layout, survey: &Survey) -> Vec<bool> {
     let stored = |piece| layout.slices(piece).filter(|slice| !slice.padding).map(|slice| slice.file);
     let mut blamed = vec![false; layout.entries().len()];

@@ -1,8 +1,8 @@
-//! What a new torrent is made of: the files of a folder, or one file, and their digests.
+//! The files that a new torrent is made of, those of a folder or one file, and their digests.
 //!
-//! Runs on the thread that calls it, the hashing on those of `hashing`. Below the folder no symbolic
-//! link is followed, and nothing is passed over in silence: what a torrent cannot hold is either an
-//! error or named in [`Gathered::left_out`]. It never writes.
+//! Runs on the thread that calls it, the hashing on those of `hashing`. Below the folder no symbolic link is
+//! followed. Nothing is left out silently: what a torrent cannot hold is either an error or is listed in
+//! [`Gathered::left_out`]. It never writes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -18,20 +18,20 @@ use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 
 /// The files that a torrent is to hold, as they were when they were gathered.
 pub struct Gathered {
-    /// The last element of the path that was given.
+    /// The last element of the path that the user gave.
     pub name: String,
-    /// Whether it is a folder. Otherwise it is one file, whose torrent has no list of files.
+    /// Whether it is a folder. Otherwise it is one file, and its torrent has no list of files.
     pub is_folder: bool,
-    /// What lies below the folder and will not be in the torrent, and what it is: symbolic links,
-    /// devices, pipes and sockets, folders without a file, and the file that was to be left out.
+    /// What is below the folder and will not be in the torrent, and what it is: symbolic links, devices,
+    /// pipes and sockets, empty folders, and the file that the caller wanted left out.
     pub left_out: Vec<(PathBuf, &'static str)>,
     folder: RootFolder,
     files: Vec<(String, FileStat)>,
     total_size: u64,
 }
 
-/// Gathers what is at `path`, a file or a folder, which may be a symbolic link itself. The file that
-/// is at `without` is left out: the torrent that will be replaced.
+/// Gathers what is at `path`: a file or a folder, which may be a symbolic link itself. The file at `without`
+/// is left out: it is the torrent that will be replaced.
 ///
 /// # Errors
 ///
@@ -75,11 +75,12 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
     if gathered.total_size == 0 { Err(unfit(path, "it holds no bytes")) } else { Ok(gathered) }
 }
 
-/// The name of a torrent of what is at `path`: as it was typed, and not what a link leads to.
+/// The name for a torrent of what is at `path`. If it is a link, its own name counts, and not that of its
+/// target.
 ///
 /// # Errors
 ///
-/// There is nothing, or its name cannot be that of a torrent.
+/// Nothing is there, or its name cannot be that of a torrent.
 pub fn name(path: &Path) -> Result<String, StorageError> {
     let whole = std::fs::canonicalize(path);
     let whole = whole.map_err(|source| StorageError::from_io(Action::Open, path.to_owned(), source))?;
@@ -101,8 +102,8 @@ fn total_size(path: &Path, files: &[(String, FileStat)]) -> Result<u64, StorageE
 }
 
 impl Gathered {
-    /// The files with their lengths in bytes, by the bytes of their paths, whose elements `/`
-    /// separates. One file that is no folder has its name on the disk here.
+    /// The path and the length in bytes of each file. The paths have `/` between their elements, and are in
+    /// the order of their bytes. A single file has its name on the disk here.
     pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
         self.files.iter().map(|(path, found)| (path.as_str(), found.length))
     }
@@ -112,8 +113,8 @@ impl Gathered {
         self.total_size
     }
 
-    /// The SHA-1 of each piece, one after the other, with at most `open_files` open files. `watch`
-    /// hears of the progress and may stop it.
+    /// The digests of all pieces, one after the other, hashed with at most `open_files` open files. `watch`
+    /// is told of the progress and may stop it.
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ impl Gathered {
         let hear = |piece: PieceIndex, digest: Option<PieceDigest>| {
             let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
             let slot = digests.as_chunks_mut().0.get_mut(piece.slot());
-            // A file that is shorter now has changed, which the second look finds out.
+            // A file that is shorter now has changed. The second look below finds that out.
             if let (Some(slot), Some(PieceDigest(digest))) = (slot, digest) {
                 *slot = digest;
             }
@@ -177,7 +178,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn run(&mut self) -> Result<(), StorageError> {
         let folder = self.folder;
-        // The folders that are left to look into, and not the call stack, hold the depth.
+        // The depth of the folders grows this list, and not the call stack.
         let mut left = vec![String::new()];
         while let Some(below) = left.pop() {
             let mut is_empty = true;

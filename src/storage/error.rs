@@ -1,8 +1,8 @@
 //! What can go wrong between the payload and the disk.
 //!
-//! Each error names the file, the reason and, where there is one, the way out, and knows the exit
-//! code that it ends the program with. A peer's error never becomes one of these: a disk that fails
-//! ends the run, a peer that fails ends a connection.
+//! Each error names the file, the reason and, where there is one, the way out. It also knows the exit code
+//! with which it ends the program. A peer's error never becomes one of these: a disk that fails ends the run,
+//! a peer that fails ends a connection.
 
 use std::fmt;
 use std::io;
@@ -10,27 +10,27 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-/// How many paths an error spells out before it only counts.
-const NAMED: usize = 3;
+/// How many paths an error spells out. It only counts the others.
+const MAX_NAMED: usize = 3;
 
 /// A failure of the output folder or of a file in it.
 #[derive(Debug)]
 pub enum StorageError {
-    /// The disk, or the user's share of it, is full.
+    /// The disk is full, or the user's quota is used up.
     Full {
         /// The file that could not grow.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// The whole payload was to be allocated and does not fit.
+    /// All room for the payload was to be taken in advance, and there is not enough.
     NoRoom {
         /// The output folder.
         path: PathBuf,
         /// What is to be allocated, and what there is.
         shortage: Shortage,
     },
-    /// Files of the right names hold something else, which is not ours to replace.
+    /// Files with the right names hold something else, which we may not replace.
     Exists {
         /// The first few of them.
         paths: Vec<PathBuf>,
@@ -60,12 +60,12 @@ pub enum StorageError {
         /// What the system said.
         source: io::Error,
     },
-    /// A file or folder that we wrote was removed, replaced or cut short behind our back.
+    /// A file or folder that we wrote was removed, replaced or cut short by another program.
     Vanished {
         /// Which one.
         path: PathBuf,
     },
-    /// A file was changed while a torrent was made of it.
+    /// A file was changed while we made a torrent of it.
     Changed {
         /// Which one.
         path: PathBuf,
@@ -77,7 +77,7 @@ pub enum StorageError {
         /// What is wrong with it.
         fault: &'static str,
     },
-    /// Another process holds the marker of this download.
+    /// Another process has locked the marker of this download.
     Busy {
         /// The marker.
         path: PathBuf,
@@ -104,7 +104,7 @@ pub struct Shortage {
     pub free: u64,
 }
 
-/// What was being done when the system said no: it decides between the kinds of [`StorageError`].
+/// What was being done when the system refused. It decides which kind of [`StorageError`] results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Open,
@@ -137,10 +137,10 @@ impl StorageError {
     /// The error for files whose content is not ours. Keeps the first few names.
     pub(super) fn exists(paths: impl ExactSizeIterator<Item = PathBuf>) -> StorageError {
         let count = paths.len();
-        StorageError::Exists { paths: paths.take(NAMED).collect(), count }
+        StorageError::Exists { paths: paths.take(MAX_NAMED).collect(), count }
     }
 
-    /// The exit code of a run that ends with this error. They follow aria2's numbers.
+    /// The exit code of a run that ends with this error. The codes follow aria2's.
     pub fn exit_code(&self) -> u8 {
         match self {
             StorageError::Busy { .. } | StorageError::Unfit { .. } => 1,
@@ -155,58 +155,79 @@ impl StorageError {
     }
 }
 
-impl fmt::Display for StorageError {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl StorageError {
+    /// What went wrong, and with which file or folder.
+    fn describe(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StorageError::Full { path, source } => {
-                write!(to, "cannot write {}: {} ", path.display(), reason(source))?;
-                write!(to, "(free some space and run the same command again: what is verified is kept)")
+                write!(to, "cannot write {}: {}", path.display(), reason(source))
             }
-            StorageError::NoRoom { path, shortage } => {
-                write!(to, "cannot allocate {} bytes in {}: ", shortage.needed, path.display())?;
-                write!(to, "{} bytes are free (choose another folder with --output-dir)", shortage.free)
+            StorageError::NoRoom { path, shortage: Shortage { needed, free } } => {
+                write!(to, "cannot allocate {needed} bytes in {}: {free} bytes are free", path.display())
             }
-            StorageError::Exists { paths, count } => {
-                name(to, paths)?;
-                match count.saturating_sub(paths.len()) {
-                    0 if *count == 1 => write!(to, " exists and is not what the torrent holds")?,
-                    0 => write!(to, " exist and are not what the torrent holds")?,
-                    more => write!(to, " and {more} more exist and are not what the torrent holds")?,
-                }
-                write!(to, " (replace with --overwrite, or choose another folder with --output-dir)")
-            }
+            StorageError::Exists { paths, count } => describe_foreign(to, paths, *count),
             StorageError::Open { path, source } => {
                 write!(to, "cannot open {}: {}", path.display(), reason(source))
             }
             StorageError::Create { path, source } => {
-                write!(to, "cannot create {}: {} ", path.display(), reason(source))?;
-                write!(to, "(choose another folder with --output-dir)")
+                write!(to, "cannot create {}: {}", path.display(), reason(source))
             }
             StorageError::Io { action, path, source } => {
                 write!(to, "cannot {action} {}: {}", path.display(), reason(source))
             }
             StorageError::Vanished { path } => {
-                write!(to, "{} was removed, replaced or cut short during the download ", path.display())?;
-                write!(to, "(run the same command again: what is there is kept)")
+                write!(to, "{} was removed, replaced or cut short during the download", path.display())
             }
             StorageError::Changed { path } => {
-                write!(to, "{} was changed while it was hashed ", path.display())?;
-                write!(to, "(run the same command again when nobody writes to it)")
+                write!(to, "{} was changed while it was hashed", path.display())
             }
             StorageError::Unfit { path, fault } => {
                 write!(to, "cannot make a torrent of {}: {fault}", path.display())
             }
             StorageError::Busy { path } => {
-                write!(to, "another process is at this download: it holds {} ", path.display())?;
-                write!(to, "(wait for it, or choose another folder with --output-dir)")
+                write!(to, "another process is working on this download: it has locked {}", path.display())
             }
             StorageError::Shared { one, other } => {
                 write!(to, "{} and {} are one file: ", one.display(), other.display())?;
-                write!(to, "they are linked, or this file system does not tell their names apart ")?;
-                write!(to, "(choose another folder with --output-dir)")
+                write!(to, "they are linked, or this file system does not tell their names apart")
             }
             StorageError::Cancelled => write!(to, "the check of the existing files was stopped"),
             StorageError::Layout => write!(to, "the torrent's files do not add up to its size"),
+        }
+    }
+
+    /// What the user can do about it.
+    fn way_out(&self) -> Option<&'static str> {
+        match self {
+            StorageError::Full { .. } => {
+                Some("free some space and run the same command again: what is verified is kept")
+            }
+            StorageError::NoRoom { .. } | StorageError::Create { .. } | StorageError::Shared { .. } => {
+                Some("choose another folder with --output-dir")
+            }
+            StorageError::Exists { .. } => {
+                Some("replace with --overwrite, or choose another folder with --output-dir")
+            }
+            StorageError::Vanished { .. } => Some("run the same command again: what is there is kept"),
+            StorageError::Changed { .. } => {
+                Some("run the same command again when no other program writes to it")
+            }
+            StorageError::Busy { .. } => Some("wait for it, or choose another folder with --output-dir"),
+            StorageError::Open { .. }
+            | StorageError::Io { .. }
+            | StorageError::Unfit { .. }
+            | StorageError::Cancelled
+            | StorageError::Layout => None,
+        }
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(to)?;
+        match self.way_out() {
+            Some(way_out) => write!(to, " ({way_out})"),
+            None => Ok(()),
         }
     }
 }
@@ -228,7 +249,7 @@ fn is_full(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT))
 }
 
-/// The system's own words, without its number and in the middle of a sentence.
+/// The system's own words, without its error number, for the middle of a sentence.
 fn reason(error: &io::Error) -> String {
     if Errno::from_io_error(error) == Some(Errno::LOOP) {
         return "a symbolic link is in the way".to_owned();
@@ -244,13 +265,18 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-fn name(to: &mut fmt::Formatter<'_>, paths: &[PathBuf]) -> fmt::Result {
+/// The first few names of foreign files, and how many more there are.
+fn describe_foreign(to: &mut fmt::Formatter<'_>, paths: &[PathBuf], count: usize) -> fmt::Result {
     let mut separator = "";
     for path in paths {
         write!(to, "{separator}{}", Path::display(path))?;
         separator = ", ";
     }
-    Ok(())
+    match count.saturating_sub(paths.len()) {
+        0 if count == 1 => write!(to, " exists and is not what the torrent holds"),
+        0 => write!(to, " exist and are not what the torrent holds"),
+        more => write!(to, " and {more} more exist and are not what the torrent holds"),
+    }
 }
 
 #[cfg(test)]

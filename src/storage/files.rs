@@ -1,8 +1,7 @@
 //! The files of one download while it runs: written through the pool, checked and synced at the end.
 //!
-//! Runs on the writer thread. What it wrote once it expects to find again: a file that is missing,
-//! shorter or another one when it comes back to it ends the run, because a new empty file in its
-//! place would hide what was lost.
+//! Runs on the writer thread. It expects to find again what it wrote once. If a file is missing, shorter or a
+//! different one when it comes back to it, the run ends: a new empty file in that place would hide the loss.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -21,12 +20,13 @@ use super::served_pieces::ServedPieces;
 use super::space;
 use super::survey;
 
-/// How often a write makes sure that the file still stands where the user expects it. A folder that
-/// is removed in the middle should not cost hours of downloading into nowhere.
+/// How often a write makes sure that the file is still where the user expects it. If the folder is removed
+/// during a download, we should notice at once and not after hours of writing to files without a name.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// From so many files on, the whole file system is synced before each of them is. A file by itself
-/// costs a turn of the disk, ten thousand of them minutes; one that is clean already costs little.
+/// From this number of files on, the whole file system is synced first, and then each file. To sync a single
+/// file takes a turn of the disk, so ten thousand of them take minutes; a file that is synced already takes
+/// little time.
 const MANY_FILES: usize = 64;
 
 /// The files of one download.
@@ -43,7 +43,7 @@ pub(super) struct PayloadFiles {
 /// What we know of a file on the disk.
 #[derive(Clone, Copy, Default)]
 struct FileOnDisk {
-    /// Bytes that it has at least. `None` where it does not exist.
+    /// How many bytes it has at least. `None` where it does not exist.
     length: Option<u64>,
     /// Its bytes may not be on the disk yet.
     unsynced: bool,
@@ -52,8 +52,7 @@ struct FileOnDisk {
 }
 
 impl PayloadFiles {
-    /// The files as they were found. Those of an unfinished run (`unsynced`) may still be on their
-    /// way to the disk.
+    /// The files as they were found. Those of an unfinished run (`unsynced`) may not be safe on the disk yet.
     pub fn new(
         served_pieces: Arc<ServedPieces>,
         found: &[Option<FileStat>],
@@ -82,7 +81,7 @@ impl PayloadFiles {
         &self.layout
     }
 
-    /// What of them may be sent to others.
+    /// The pieces in them that may be sent to peers.
     pub fn served_pieces(&self) -> &Arc<ServedPieces> {
         &self.served_pieces
     }
@@ -120,7 +119,7 @@ impl PayloadFiles {
         Ok(())
     }
 
-    /// Gives every file all its bytes on the disk.
+    /// Takes the room on the disk for all selected files.
     pub fn allocate(&mut self, keep_going: &dyn Fn() -> bool) -> Result<(), StorageError> {
         for number in 0..self.states.len() {
             let entry = self.layout.entry(number).filter(|entry| entry.has_data());
@@ -149,9 +148,9 @@ impl PayloadFiles {
         Ok(())
     }
 
-    /// Makes sure that every file is there and has its length, and brings all that was written to
-    /// the disk. PayloadFiles of no bytes are created, those with bytes past their end are cut. A file that is not
-    /// selected keeps the form that the pieces it shares have given it.
+    /// Makes sure that every file is there and has its length, and syncs all that was written to the disk.
+    /// Empty files are created, and files that are too long are cut. A file that is not selected keeps the
+    /// length that the pieces it shares have given it.
     ///
     /// # Errors
     ///
@@ -205,12 +204,12 @@ impl PayloadFiles {
         Ok(())
     }
 
-    /// Brings the names of new files, and of the folders made for them, to the disk.
+    /// Syncs the names of new files, and of the folders created for them, to the disk.
     fn sync_folders(&mut self) -> Result<(), StorageError> {
         let mut folders = BTreeSet::new();
         for (entry, state) in self.layout.entries().iter().zip(&mut self.states) {
             if std::mem::take(&mut state.unnamed) {
-                // Where a folder is in the set, those above it are too.
+                // If a folder is in the set, so are all above it.
                 let parents = entry.path.ancestors().skip(1);
                 parents.map_while(|parent| folders.insert(parent).then_some(())).for_each(drop);
             }
@@ -222,7 +221,7 @@ impl PayloadFiles {
         Ok(())
     }
 
-    /// The open file. Created where it does not exist and never did.
+    /// The open file. It is created if it does not exist and never did.
     fn open(&mut self, number: usize) -> Result<&Arc<File>, StorageError> {
         let (Some(entry), Some(state)) = (self.layout.entry(number), self.states.get_mut(number)) else {
             return Err(StorageError::Layout);
@@ -232,7 +231,7 @@ impl PayloadFiles {
             None => folder.open_file(&entry.path, Access::Create),
             Some(length) => {
                 let file = folder.open_file(&entry.path, Access::Write)?;
-                // What we wrote is not in it any more: it counts as gone.
+                // What we wrote is no longer in it, so it counts as gone.
                 if file.metadata()?.len() < length { Err(io::ErrorKind::NotFound.into()) } else { Ok(file) }
             }
         });
@@ -258,7 +257,7 @@ impl PayloadFiles {
         }
     }
 
-    /// Makes sure that the folder, and the file if it is open, still stand under their paths.
+    /// Makes sure that the folder, and the file if it is open, are still under their paths.
     fn look(&self, number: usize) -> Result<(), StorageError> {
         self.look_at_folder()?;
         match (self.layout.entry(number), self.pool.peek(number)) {

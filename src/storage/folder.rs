@@ -1,10 +1,9 @@
-//! The output folder, and the only way to the files in it.
+//! The folder of a payload, and the only way to the files in it.
 //!
-//! A torrent chooses the names of its files, and whoever may write into the output folder may put
-//! symbolic links there. So every path is walked one element at a time from the open folder, and
-//! below it no symbolic link is followed, neither to a folder nor to a file; the output folder
-//! itself may be one. Only here does the storage speak to the system about names, which keeps what
-//! is particular to Unix in one file.
+//! A torrent chooses the names of its files, and anyone who may write into the folder may put symbolic links
+//! there. So every path is walked one element at a time, starting at the open folder. Below it no symbolic
+//! link is followed, neither to a folder nor to a file; the folder itself may be a link. The storage uses
+//! names in system calls only here, so that what is particular to Unix is in one file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -18,26 +17,26 @@ use rustix::io::Errno;
 
 use super::error::{Action, StorageError};
 
-/// The output folder, held open.
+/// The folder that a payload is in, held open: the output folder, or the one that a torrent is made of.
 pub(super) struct RootFolder {
     path: PathBuf,
     handle: OwnedFd,
 }
 
-/// What stands under the name of a file.
+/// What the system says of an ordinary file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileStat {
     /// Bytes in it.
     pub length: u64,
-    /// Bytes that it takes on the disk: less where it has holes.
+    /// Bytes that it takes on the disk: fewer than its length where it has holes.
     pub allocated: u64,
-    /// Its device and its number there: the same for two names of one file.
+    /// Its device and its inode number: the same for two names of one file.
     pub identity: (u64, u64),
-    /// When it was changed last: seconds and nanoseconds.
+    /// The time of its last change: seconds and nanoseconds.
     pub modified: (u64, u64),
 }
 
-/// What stands in a folder under a name.
+/// What has a name in a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FolderEntry {
     /// An ordinary file.
@@ -88,8 +87,8 @@ impl RootFolder {
         &self.path
     }
 
-    /// Whether the folder still stands under its path. It may have been removed or renamed, or
-    /// something else mounted over it, while we hold it open.
+    /// Whether the folder is still under its path. While we hold it open, it may have been removed or
+    /// renamed, or something else may have been mounted over it.
     pub fn is_in_place(&self) -> bool {
         match (rustix::fs::stat(&self.path), rustix::fs::fstat(&self.handle)) {
             (Ok(there), Ok(ours)) => same(&there, &ours),
@@ -97,13 +96,13 @@ impl RootFolder {
         }
     }
 
-    /// Whether the open file still stands under this path.
+    /// Whether the open file is still under this path.
     pub fn holds(&self, path: &Path, file: &File) -> bool {
         let there = self.place(path, false).and_then(|place| self.stat(&place));
         matches!((there, rustix::fs::fstat(file)), (Ok(there), Ok(ours)) if same(&there, &ours))
     }
 
-    /// Opens a file. Never waits, not even where somebody put a pipe.
+    /// Opens a file. Never blocks, not even if a pipe is in its place.
     pub fn open_file(&self, path: &Path, access: Access) -> io::Result<File> {
         let flags = match access {
             Access::Read => OFlags::RDONLY,
@@ -117,7 +116,7 @@ impl RootFolder {
         Ok(File::from(handle))
     }
 
-    /// What is known of an open file now.
+    /// What the system says of an open file now.
     pub fn look_at(file: &File) -> io::Result<FileStat> {
         ordinary(&rustix::fs::fstat(file)?)
     }
@@ -128,7 +127,7 @@ impl RootFolder {
         Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::empty())?)
     }
 
-    /// Brings the names in a folder below this one to the disk; the empty path is this one itself.
+    /// Syncs the names in a folder below this one to the disk. The empty path is this folder itself.
     pub fn sync(&self, path: &Path) -> io::Result<()> {
         let done = if path.as_os_str().is_empty() {
             rustix::fs::fsync(&self.handle)
@@ -143,13 +142,14 @@ impl RootFolder {
             rustix::fs::fsync(handle)
         };
         match done {
-            // Some file systems cannot sync a folder, and have no need to.
+            // Some file systems cannot sync a folder, and do not need to.
             Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Tells `each` what is in a folder below this one, in no order; the empty path is this one itself.
+    /// Calls `each` for each entry of a folder below this one, in no order. The empty path is this folder
+    /// itself.
     pub fn list(
         &self,
         path: &Path,
@@ -183,8 +183,8 @@ impl RootFolder {
         Ok(())
     }
 
-    /// Brings everything on this file system to the disk, as far as it can be asked for. A hint,
-    /// which says nothing about any one file.
+    /// Asks the system to sync everything on this file system to the disk. It is a hint, after which no file
+    /// is certain to be synced.
     pub fn sync_all(&self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let _ = rustix::fs::syncfs(&self.handle);
@@ -210,7 +210,7 @@ impl RootFolder {
     }
 }
 
-/// Looks at many files one after the other, and enters the folder that several share only once.
+/// Looks for many files one after the other, and opens a folder that several of them share only once.
 pub(super) struct FileSearch<'a> {
     folder: &'a RootFolder,
     parent: PathBuf,
@@ -224,12 +224,12 @@ impl<'a> FileSearch<'a> {
         FileSearch { folder, parent: PathBuf::new(), handle: None, missing: None }
     }
 
-    /// What stands under the path. `None` where nothing does.
+    /// The file under this path. `None` where there is none.
     ///
     /// # Errors
     ///
-    /// Where something stands there that is no ordinary file, or on the way to it something that is
-    /// no folder, symbolic links included.
+    /// Something other than an ordinary file is there, or something other than a folder is on the way to it.
+    /// Symbolic links are neither.
     pub fn find(&mut self, path: &Path) -> io::Result<Option<FileStat>> {
         if self.missing.as_ref().is_some_and(|missing| path.starts_with(missing)) {
             return Ok(None);
@@ -247,7 +247,7 @@ impl<'a> FileSearch<'a> {
         }
     }
 
-    /// Goes to the folder. False where it does not exist; then nothing below it is looked for again.
+    /// Opens the folder. False where it does not exist; then nothing below it is looked for again.
     fn enter(&mut self, parent: &Path) -> io::Result<bool> {
         let mut handle: Option<OwnedFd> = None;
         let mut walked = PathBuf::new();
@@ -273,9 +273,9 @@ fn folder_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
 }
 
-/// Opens one folder in another, and creates it where that is wanted.
+/// Opens a folder in another one, and creates it if `create` says so.
 fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<OwnedFd, Errno> {
-    // The torrent's paths were made safe when it was read; this is the second lock on that door.
+    // The torrent's paths were made safe when it was read; this is a second line of defence.
     let Component::Normal(name) = element else { return Err(Errno::INVAL) };
     let open = || rustix::fs::openat(at, name, folder_flags() | OFlags::NOFOLLOW, Mode::empty());
     match open() {
@@ -293,7 +293,7 @@ fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<Own
     }
 }
 
-/// What is known of an ordinary file; an error that says what it is where it is none.
+/// What the system says of an ordinary file. For anything else, an error that says what it is.
 fn ordinary(stat: &Stat) -> io::Result<FileStat> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Ok(found(stat)),
@@ -306,19 +306,19 @@ fn ordinary(stat: &Stat) -> io::Result<FileStat> {
 fn found(stat: &Stat) -> FileStat {
     FileStat {
         length: number(stat.st_size),
-        // The unit of this count is 512 bytes, whatever the file system's own block is.
+        // This count is in units of 512 bytes, whatever the block size of the file system.
         allocated: number(stat.st_blocks).saturating_mul(512),
         identity: (number(stat.st_dev), number(stat.st_ino)),
         modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
     }
 }
 
-/// The [`FileStat::identity`] of what stands under a path, where an ordinary file does.
+/// The [`FileStat::identity`] of the ordinary file under a path, if there is one.
 pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     ordinary(&rustix::fs::lstat(path).ok()?).ok().map(|found| found.identity)
 }
 
-/// A field of the system's answer, whose type differs from system to system.
+/// A field of the system's answer. Its type differs between systems.
 fn number(value: impl TryInto<u64>) -> u64 {
     value.try_into().unwrap_or(0)
 }

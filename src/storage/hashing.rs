@@ -1,9 +1,10 @@
 //! Reads pieces from the disk and hashes them, on all processors.
 //!
-//! On threads of its own (`hash-0`, `hash-1`, ...), as many as there are processors: hashing is what
-//! takes the time. Each hashes two pieces at once (see `lanes`) with a small buffer, whatever the length of
-//! a piece, and an open file for each, and takes a few mebibytes in a row at once. Parts of a file that were never written are not read at
-//! all. What the digest of a piece is good for is left to who asked. It never writes.
+//! Runs on threads of its own (`hash-0`, `hash-1`, ...), as many as there are processors, because hashing is
+//! what takes the time. Each thread takes a few mebibytes in a row at a time. It hashes two pieces at once
+//! (see `sha1_pair`), and for each of the two it has an open file and a small buffer, whatever the length of
+//! the piece. Parts of a file that were never written are not read at all. The caller decides what to do
+//! with the digests. Hashing never writes.
 
 use std::fs::File;
 use std::io;
@@ -21,18 +22,19 @@ use super::layout::{Layout, Slice};
 use super::sha1_pair::{self, Lane};
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 
-/// Hears how many bytes of how many are hashed, from any of the threads; false stops the work.
+/// Is told how many bytes are hashed, and of how many, from any of the threads. It returns false to stop the
+/// work.
 ///
-/// While all room for a download is taken in advance it is asked with zeros, whether to go on.
+/// It is also called, with zeros, while all room for a download is taken in advance.
 pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
 
-/// Hears the SHA-1 of each piece, in no order and from any of the threads. `None` where a file turned
-/// out to be shorter than the layout says.
+/// Is told the SHA-1 of each piece, in no order and from any of the threads. `None` where a file turned out
+/// to be shorter than the layout says.
 pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<PieceDigest>) + Sync + 'a;
 
-/// Bytes between two reports, and about what a thread takes at once, so that it reads in a row.
+/// Bytes between two reports. A thread also takes about this much at a time, so that it reads in a row.
 const STRIDE: u64 = 4 << 20;
-/// No disk is faster than this many processors hash, and each thread takes open files.
+/// No disk is faster than this number of processors can hash, and each thread needs open files.
 const MAX_THREADS: usize = 16;
 
 /// Reads and hashes the `wanted` pieces, with at most `open_files` open files.
@@ -74,18 +76,18 @@ struct HashJob<'a> {
     hear: &'a Hear<'a>,
     watch: &'a Watch<'a>,
     total: u64,
-    /// Pieces that a thread takes at once.
+    /// Pieces that a thread takes at a time.
     run: u64,
     progress: Mutex<HashProgress>,
     stop: AtomicBool,
-    /// The digest of a whole piece of zeros, once somebody needed it.
+    /// The digest of a whole piece of zeros, once a thread has needed it.
     zeros: OnceLock<PieceDigest>,
 }
 
-/// How far the threads are. Behind a lock, as 64-bit atomics do not exist on every 32-bit host.
+/// How far the threads are. Behind a lock, because some 32-bit hosts have no 64-bit atomics.
 #[derive(Default)]
 struct HashProgress {
-    /// The first piece that nobody took yet.
+    /// The first piece that no thread has taken yet.
     next: u64,
     /// Bytes hashed and reported.
     done: u64,
@@ -95,7 +97,7 @@ impl HashJob<'_> {
     fn run_threads(&self, open_files: usize) -> Result<(), StorageError> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let runs = u64::from(self.wanted.count()).div_ceil(self.run);
-        // Walking to a file takes one more than the two files that are read.
+        // A thread reads two files, and needs one more open folder to find a file.
         let count = processors.min(MAX_THREADS).min((open_files / 3).max(1));
         let count = count.min(usize::try_from(runs).unwrap_or(count));
         thread::scope(|scope| {
@@ -114,10 +116,11 @@ impl HashJob<'_> {
             for thread in threads {
                 match thread.join() {
                     Ok(Ok(())) => {}
-                    // Whoever failed first stopped the others, who then only say that they stopped.
+                    // The thread that failed first has stopped the others. They only report that they
+                    // stopped.
                     Ok(Err(StorageError::Cancelled)) if outcome.is_err() => {}
                     Ok(Err(error)) => outcome = Err(error),
-                    Err(_) => outcome = Err(self.broken()),
+                    Err(_) => outcome = Err(self.panicked()),
                 }
             }
             outcome
@@ -141,8 +144,8 @@ impl HashJob<'_> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn broken(&self) -> StorageError {
-        let source = io::Error::other("a hashing thread broke down");
+    fn panicked(&self) -> StorageError {
+        let source = io::Error::other("a hashing thread panicked");
         StorageError::from_io(Action::Read, self.folder.path().to_owned(), source)
     }
 }
@@ -151,16 +154,16 @@ impl HashJob<'_> {
 struct Hasher<'a> {
     job: &'a HashJob<'a>,
     lanes: [(Lane, Option<Reader>); 2],
-    /// What is left of the pieces that it took last, by their numbers.
+    /// The numbers of the pieces that it has taken and not hashed yet.
     run: Range<u64>,
-    /// Bytes hashed and not yet reported.
+    /// Bytes that are hashed and not reported yet.
     unreported: u64,
 }
 
 /// The file that a lane read last.
 struct Reader {
     number: usize,
-    /// `None` where it is gone since the survey.
+    /// `None` where it is gone since the survey looked at it.
     file: Option<File>,
     /// A part of the file that is known to be a hole.
     hole: Range<u64>,
@@ -194,7 +197,7 @@ impl<'a> Hasher<'a> {
         }
     }
 
-    /// Sees to it that the lane has bytes to hash, as long as there are pieces.
+    /// Makes sure that the lane has bytes to hash, as long as there are pieces.
     fn supply(&mut self, number: usize) -> Result<(), StorageError> {
         let job = self.job;
         loop {
@@ -235,8 +238,8 @@ impl<'a> Hasher<'a> {
 
     /// Whether the piece is all zeros because nothing of it was ever written.
     ///
-    /// Looks at pieces inside one file only: the question costs a system call a file, and it is
-    /// large files that are mostly holes after an interrupted download.
+    /// Looks only at pieces inside one file. To ask costs a system call for each file, and after an
+    /// interrupted download it is the large files that consist mostly of holes.
     fn is_hole(&mut self, number: usize, piece: PieceIndex) -> Result<bool, StorageError> {
         let mut stored = self.job.layout.slices(piece).filter(|slice| !slice.padding);
         match (stored.next(), stored.next(), self.lanes.get_mut(number)) {
@@ -268,7 +271,7 @@ impl<'a> Hasher<'a> {
             return Ok(*known);
         }
         let mut hash = Sha1::new();
-        // Not work on the payload: it is not counted twice.
+        // These zeros are not part of the progress: the caller counts the piece.
         let unreported = self.unreported;
         self.hash_zeros(&mut hash, u64::from(geometry.length(piece)))?;
         self.unreported = unreported;
@@ -276,7 +279,7 @@ impl<'a> Hasher<'a> {
         Ok(if whole { *self.job.zeros.get_or_init(|| digest) } else { digest })
     }
 
-    /// Counts bytes as hashed, and stops where somebody said so.
+    /// Counts bytes as hashed. Stops where the watch or another thread says so.
     fn count(&mut self, bytes: u64) -> Result<(), StorageError> {
         self.unreported += bytes;
         if self.unreported >= STRIDE { self.report() } else { Ok(()) }
@@ -297,7 +300,7 @@ impl<'a> Hasher<'a> {
 }
 
 impl Reader {
-    /// The reader of this file, which takes the place of another one's.
+    /// The reader of this file. It replaces the reader of another file.
     fn of<'r>(
         place: &'r mut Option<Reader>,
         job: &HashJob<'_>,
@@ -336,8 +339,8 @@ impl Reader {
     }
 }
 
-/// Where the next byte lies that was written: past any end where there is none, `None` where the
-/// file system cannot tell.
+/// The position of the next byte that was written: past any end where there is none. `None` where the file
+/// system cannot tell.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_vendor = "apple"))]
 fn next_data(file: &File, offset: u64) -> Option<u64> {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {
@@ -347,7 +350,7 @@ fn next_data(file: &File, offset: u64) -> Option<u64> {
     }
 }
 
-/// Where the next byte lies that was written: this system cannot tell.
+/// The position of the next byte that was written: this system cannot tell.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_vendor = "apple")))]
 fn next_data(_: &File, _: u64) -> Option<u64> {
     None

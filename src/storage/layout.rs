@@ -1,8 +1,8 @@
 //! Where each byte of the payload lies: in which file, and where in it.
 //!
-//! The payload is the files of a torrent one after the other (BEP 3, "info dictionary"), so a piece
-//! may begin in one file, cover thousands of small ones and end in another. Padding (BEP 47) is part
-//! of the payload and of the pieces, but of no file on disk. Pure: it never touches a file.
+//! The payload is all files of a torrent, one after the other (BEP 3, "info dictionary"). So a piece may
+//! begin in one file, cover thousands of small ones and end in another. Padding (BEP 47) is part of the
+//! payload and of the pieces, but of no file on disk. Pure: it never touches a file.
 
 use std::iter;
 use std::ops::Range;
@@ -73,12 +73,12 @@ impl Layout {
         (end == geometry.total_size()).then_some(Layout { entries, geometry, selection: None })
     }
 
-    /// From now on only this is to be written, where it is given.
+    /// From now on, only the selected files are to be written; all of them where there is no selection.
     pub fn select(&mut self, selection: Option<Selection>) {
         self.selection = selection;
     }
 
-    /// The pieces that are to be written, where not all are.
+    /// The pieces that are to be written. `None` means all.
     pub fn wanted(&self) -> Option<&Bitfield> {
         self.selection.as_ref().map(Selection::pieces)
     }
@@ -120,7 +120,7 @@ impl Layout {
         self.entries.get(file)
     }
 
-    /// The parts of a piece, in order and without a gap. Files of no bytes have no part in it.
+    /// The parts of a piece, in order and without a gap. Empty files have no part in it.
     pub fn slices(&self, piece: PieceIndex) -> impl Iterator<Item = Slice> + '_ {
         self.slices_of(piece, 0, self.geometry.length(piece))
     }

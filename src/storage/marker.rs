@@ -1,14 +1,19 @@
-//! The note beside an unfinished download that says whose it is.
+//! The marker: a file beside an unfinished download that says which torrent it is of.
 //!
-//! While a download is not finished, a small file stands beside it in the output folder:
-//! `.NAME.HASH.femtotorrent`, HASH being the first eight digits of the info-hash. It is written
-//! before the first byte of the payload and removed after the last one is safe on the disk. Where it
-//! stands, what does not verify is our own unfinished work and is downloaded again without a word;
-//! where it does not, see `claim`.
+//! As long as a download is not finished, a small file is beside it in the output folder:
+//! `.NAME.HASH.femtotorrent`, where HASH is the first eight digits of the info-hash. It is written before the
+//! first byte of the payload, and removed after the last byte is safe on the disk. Where there is a marker,
+//! pieces that do not verify are our own unfinished work and are downloaded again without asking. Where
+//! there is none, see `claim`.
 //!
-//! It is text, and anybody may have written it: it is read up to a bound and believed only where it
-//! is complete and names the whole info-hash. It is locked while a run is at work, so that two runs
+//! The marker is text, and anyone may have written it. So only a bounded length of it is read, and it is
+//! believed only if it is complete and has the whole info-hash. It is locked during a run, so that two runs
 //! of one command do not write into the same files.
+//!
+//! It also remembers (`keep NUMBER LENGTH`) how many bytes at the start of a file belong to the user: the
+//! guarded bytes of `claim`, and after a run that fetched some files only, those files with their whole
+//! length. A later run may not change a byte of them unasked. One that was removed meanwhile is not kept
+//! any more.
 
 use crate::metainfo::InfoHash;
 use std::fmt::Write as _;
@@ -29,8 +34,8 @@ const GUARD: &str = "keep ";
 const LAST_LINE: &str = "end";
 /// How a marker's name ends.
 const ENDING: &str = ".femtotorrent";
-/// Bytes of the torrent's name in the marker's: with all the rest, below the 143 of the narrowest
-/// file system in use.
+/// Bytes of the torrent's name in the marker's name. With all the rest, that stays below 143, the limit of
+/// the file system with the shortest names.
 const NAME_BYTES: usize = 100;
 /// Bytes in a line about one file: two numbers of 20 digits, the word and the spaces.
 const GUARD_BYTES: usize = 48;
@@ -62,14 +67,14 @@ impl Marker {
         alone && name.starts_with(b".") && name.ends_with(ENDING.as_bytes())
     }
 
-    /// Reads and locks the marker. `None` where there is none that speaks of this torrent and
-    /// `files` files.
+    /// Reads and locks the marker. `None` where there is no marker, or none of this torrent with `files`
+    /// files.
     ///
     /// # Errors
     ///
     /// [`StorageError::Busy`] where another process holds it.
     pub fn read(&mut self, folder: &RootFolder, files: usize) -> Result<Option<Guards>, StorageError> {
-        // What is no ordinary file or cannot be opened cannot have been written by us either.
+        // If it is no ordinary file or cannot be opened, we cannot have written it.
         let Ok(mut file) = folder.open_file(&self.path, Access::Read) else { return Ok(None) };
         self.lock(folder, &file)?;
         let bound = files.saturating_mul(GUARD_BYTES).saturating_add(256);
@@ -79,8 +84,8 @@ impl Marker {
         Ok(read.ok().and_then(|_| self.parse(&text, files)))
     }
 
-    /// Writes the marker and brings it to the disk, so that not even a power failure leaves a
-    /// download of ours without it.
+    /// Writes the marker and syncs it to the disk, so that not even a power failure leaves a download of ours
+    /// without it.
     pub fn write(&mut self, folder: &RootFolder, guards: &Guards) -> Result<(), StorageError> {
         let failed = |action| {
             let path = folder.join(&self.path);
@@ -143,7 +148,7 @@ impl Marker {
             let number = number.parse().ok().filter(|number| *number < files)?;
             guards.insert(number, length.parse().ok()?);
         }
-        // Without its last line it was never finished, and no payload was written after it.
+        // Without its last line, the marker was never written in full, and no payload was written after it.
         None
     }
 }

@@ -1,10 +1,10 @@
 //! The payload on the disk: where it goes, what of it is there already, and when it is safe.
 //!
-//! [`Storage::open`] runs before the download. It finds out what the output folder holds and which pieces
-//! of it verify (`survey`), decides what may be done with it (`plan`, which refuses to touch what is not
-//! the torrent's: see `claim` and `marker`), and prepares the folder. Then the writer thread owns the
-//! [`Storage`] and gives it verified pieces, and nothing else. What was not verified is never on the disk,
-//! so a download can be stopped at any moment by any means and goes on from there. [`Storage::finish`]
+//! [`Storage::open`] runs before the download (see `opening`). It finds out what the output folder holds and
+//! which pieces of it verify (`survey`), decides what may be done with it (`plan`, which refuses to touch
+//! what is not the torrent's: see `claim` and `marker`), and prepares the folder. Then the writer thread owns
+//! the [`Storage`] and gives it verified pieces, and nothing else. What was not verified is never on the
+//! disk, so a download can be stopped at any moment by any means and goes on from there. [`Storage::finish`]
 //! makes it durable.
 //!
 //! [`fn@examine`] only looks, and changes nothing. [`gather`] and [`Gathered::digests`] are the way from
@@ -23,6 +23,7 @@ mod folder;
 mod hashing;
 mod layout;
 mod marker;
+mod opening;
 mod plan;
 mod selection;
 mod served_pieces;
@@ -50,11 +51,8 @@ use crate::piece::{Bitfield, Geometry, PieceIndex};
 use claim::Guards;
 use error::Action;
 use files::PayloadFiles;
-use folder::RootFolder;
-use layout::Layout;
 use marker::Marker;
-use plan::Situation;
-use survey::Survey;
+use opening::Opening;
 
 /// What the storage has to know of a torrent.
 #[derive(Clone, Copy)]
@@ -76,7 +74,8 @@ pub struct Payload<'a> {
 /// When the payload takes its room on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Allocate {
-    /// As pieces arrive. What was not downloaded takes no room, where the file system can have holes in files.
+    /// As pieces arrive. What was not downloaded takes no room, where the file system can have holes in
+    /// files.
     #[default]
     Sparse,
     /// All of it before the download.
@@ -120,7 +119,7 @@ impl Storage {
     /// Opens the payload below the folder `root`, which is created where it does not exist, and
     /// says which pieces are there already; of a selection, which of its pieces.
     ///
-    /// `watch` hears of the progress of the survey, and may stop it.
+    /// `watch` is told of the progress of the survey, and may stop it.
     ///
     /// # Errors
     ///
@@ -134,44 +133,10 @@ impl Storage {
         options: Options,
         watch: &Watch<'_>,
     ) -> Result<(Storage, Bitfield), StorageError> {
-        let layout = Arc::new(selected_layout(root, payload)?);
-        let mut marker = Marker::new(payload.name, payload.info_hash);
-        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?;
-        // Reading the marker locks it, before the survey takes its time.
-        let own = match &folder {
-            Some(folder) => marker.read(folder, layout.entries().len())?,
-            None => None,
-        };
-        let survey = Survey::take(folder.as_ref(), &layout, payload.digests, options.open_files, watch)?;
-        let (own, free) = (own.as_ref(), space::free(root));
-        let situation = Situation { root, layout: &layout, survey: &survey, own, free };
-        let plan = plan::decide(&situation, &options)?;
-
-        let (allocate, is_ours) = (plan.allocate, own.is_some());
-        let (folder, parents) = match folder {
-            Some(folder) => (folder, Vec::new()),
-            None => create(root)?,
-        };
-        if plan.write_marker {
-            marker.write(&folder, &plan.guards)?;
-        }
-        let Survey { found, good, .. } = survey;
-        let served = ServedPieces::new(Arc::new(folder), layout, &found, good.clone(), options.open_files);
-        let mut storage = Storage {
-            files: PayloadFiles::new(
-                Arc::new(served),
-                &found,
-                plan.guards.clone(),
-                is_ours,
-                options.open_files,
-            ),
-            marker,
-            marked: !plan.is_complete || is_ours,
-            newly_marked: !plan.is_complete && !is_ours,
-            guards: plan.guards,
-            shortage: plan.shortage,
-            parents,
-        };
+        let opening = Opening::survey(root, payload, &options, watch)?;
+        let plan = opening.decide(&options)?;
+        let (good, allocate) = (opening.survey.good.clone(), plan.allocate);
+        let mut storage = opening.prepare(plan, options.open_files)?;
         if allocate {
             storage.files.allocate(&|| watch(0, 0))?;
         }
@@ -259,39 +224,6 @@ impl Drop for Storage {
         if self.marked && self.newly_marked && self.files.are_untouched() {
             let _ = self.marker.remove(self.files.folder());
         }
-    }
-}
-
-/// The layout of what is to be written.
-///
-/// # Errors
-///
-/// The files do not add up, or one of them has a name that is kept for markers: a payload that could write
-/// a marker could claim the files of another download.
-fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, StorageError> {
-    let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
-    layout.select(payload.selection.cloned());
-    match layout.entries().iter().find(|entry| Marker::is_marker(&entry.path)) {
-        Some(entry) => {
-            let source = io::Error::other("the name is kept for unfinished downloads");
-            Err(StorageError::Create { path: root.join(&entry.path), source })
-        }
-        None => Ok(layout),
-    }
-}
-
-/// Creates the output folder. Also returns the folders that got a new one.
-fn create(root: &Path) -> Result<(RootFolder, Vec<PathBuf>), StorageError> {
-    let new = root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
-    let parents = new.filter_map(Path::parent);
-    let parents = parents
-        .map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path }.to_owned())
-        .collect();
-    let failed = |error| StorageError::from_io(Action::Create, root.to_owned(), error);
-    std::fs::create_dir_all(root).map_err(failed)?;
-    match RootFolder::open(root).map_err(|error| refused(root, error))? {
-        Some(folder) => Ok((folder, parents)),
-        None => Err(StorageError::Vanished { path: root.to_owned() }),
     }
 }
 

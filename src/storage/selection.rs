@@ -1,8 +1,14 @@
 //! Which files of a torrent are to be fetched, where not all are (BEP 53, `so`).
 //!
-//! Pieces do not end where files do. The pieces that hold a byte of a selected file are fetched whole, since
-//! no part of one can be verified, and what of their bytes belongs to neighbouring files is written there:
-//! only so can they be verified when the next run begins, and be sent to others. Pure.
+//! Pieces do not end where files do. A piece that holds a byte of a selected file is fetched whole, because a
+//! part of it cannot be verified. Those of its bytes that belong to neighbouring files are written to them.
+//! Otherwise the piece could not be verified when the next run begins, nor sent to peers. Pure.
+//!
+//! So `seed`, `verify` and a later run need to know nothing of a selection; `verify` calls the neighbour
+//! incomplete or bad, and the selected file good. Files that share no piece with a selected one are
+//! neither created nor looked into, and may be anything. Progress, the room on the disk and the ratio
+//! count the pieces that are wanted. To trackers everything is left that we do not have, and a part is
+//! never complete.
 
 use std::ops::RangeInclusive;
 
@@ -18,8 +24,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The files with these numbers, which count from zero in the order of the torrent's list, padding
-    /// included (BEP 53). `None` where no file has one of them; padding is no file.
+    /// The files with these numbers. They count from zero in the order of the torrent's list, padding
+    /// included (BEP 53). `None` where no file has one of these numbers; padding is not a file.
     pub fn new(
         numbers: &[RangeInclusive<u32>],
         files: &[metainfo::File],
@@ -46,7 +52,7 @@ impl Selection {
         &self.pieces
     }
 
-    /// Whether no file is left out. Padding is none.
+    /// Whether no file is left out. Padding is not a file.
     pub fn is_all(&self, files: &[metainfo::File]) -> bool {
         self.files.iter().zip(files).all(|(selected, file)| *selected || file.padding)
     }
@@ -87,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selection_of_no_file_is_none() {
+    fn a_selection_of_no_files_is_none() {
         for numbers in [&[][..], &[4..=9], &[1..=1], &[u32::MAX..=u32::MAX], &[RangeInclusive::new(2, 0)]] {
             assert_eq!(selected(&[10, -6, 8, 1], numbers), None, "{numbers:?}");
         }

@@ -1,9 +1,11 @@
-//! Two pieces hashed at once by one thread, a block of one and a block of the other by turns. Pure.
+//! Hashes two pieces at once on one thread, a block of one and a block of the other in turn. Pure.
 //!
-//! SHA-1 is one long chain: each step waits for the one before, and meanwhile most of the processor
-//! has nothing to do. Two chains that do not wait for each other fill it, and with the processor's own
-//! SHA instructions one thread hashes half as much again. The blocks must be small for that, since a
-//! processor looks only some hundred instructions ahead.
+//! SHA-1 is one long chain: each step waits for the one before, and meanwhile most of the processor is idle.
+//! Two chains that do not wait for each other keep it busy. With the processor's own SHA instructions, one
+//! thread then hashes half as much again. The blocks must be small, because a processor looks only a few
+//! hundred instructions ahead.
+//!
+//! This pays for the copy out of the page cache, which would otherwise cost a fifth.
 
 use std::ops::Range;
 
@@ -13,23 +15,23 @@ use super::error::StorageError;
 use super::layout::Slice;
 use crate::piece::{PieceDigest, PieceIndex};
 
-/// Bytes read at once. Two of them, and what the read brings along, stay in the second-level cache
-/// between the read and the hash.
+/// Bytes read at once. Two such buffers, and what the reads bring with them, stay in the second-level cache
+/// until they are hashed.
 const BUFFER: usize = 128 * 1024;
-/// Bytes that SHA-1 takes in one step.
+/// Bytes that SHA-1 processes in one step.
 const BLOCK: usize = 64;
 
-/// Fills a buffer with the first bytes of a slice that is no padding; false where there are fewer.
+/// Fills a buffer with the first bytes of a slice that is not padding. False where the file ends too early.
 pub(super) type Read<'a> = dyn FnMut(&Slice, &mut [u8]) -> Result<bool, StorageError> + 'a;
 
 /// One of the two pieces, on its way from the disk through the hash.
 pub(super) struct Lane {
     piece: Option<PieceIndex>,
-    /// What is still to be read of it, the next part last.
+    /// What is still to be read of it, in reverse order: the next part is the last.
     slices: Vec<Slice>,
     hash: Sha1,
     buffer: Vec<u8>,
-    /// Where in the buffer the bytes are that were read and not hashed.
+    /// Where in the buffer the bytes are that were read and are not hashed yet.
     unhashed: Range<usize>,
     /// A file ended too early: the piece has no digest.
     is_short: bool,
@@ -64,7 +66,7 @@ impl Lane {
         self.is_short = false;
     }
 
-    /// The piece with its digest, or with `None` where a file was too short, if all of it is hashed.
+    /// The piece and its digest, if all of it is hashed. The digest is `None` where a file was too short.
     pub fn finish(&mut self) -> Option<(PieceIndex, Option<PieceDigest>)> {
         if !self.unhashed.is_empty() || !self.slices.is_empty() {
             return None;
@@ -74,7 +76,7 @@ impl Lane {
         Some((piece, (!self.is_short).then_some(digest)))
     }
 
-    /// Fills the buffer where it is used up.
+    /// Fills the buffer again, if all its bytes are hashed.
     pub fn fill(&mut self, read: &mut Read<'_>) -> Result<(), StorageError> {
         if !self.unhashed.is_empty() {
             return Ok(());
@@ -105,7 +107,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Hashes what is in the buffer. Returns how many bytes that were.
+    /// Hashes what is in the buffer. Returns the number of bytes.
     fn hash_all(&mut self) -> usize {
         let bytes = self.buffer.get(self.unhashed.clone()).unwrap_or_default();
         self.hash.update(bytes);
@@ -114,7 +116,7 @@ impl Lane {
     }
 }
 
-/// Hashes until one of the two buffers is used up. Returns how many bytes that were.
+/// Hashes until one of the two buffers is used up. Returns the number of bytes.
 pub(super) fn hash_both(one: &mut Lane, other: &mut Lane) -> usize {
     let both = one.unhashed.len().min(other.unhashed.len()) / BLOCK * BLOCK;
     if both == 0 {
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
     use crate::piece::Geometry;
 
-    /// A lane with a piece of these parts; a negative one is padding.
+    /// A lane with a piece of parts of these lengths; a negative one is padding.
     fn lane(lengths: &[i64]) -> Lane {
         let piece = Geometry::new(1, 1).unwrap().piece(0).unwrap();
         let slice = |(file, length): (usize, &i64)| Slice {

@@ -1,4 +1,4 @@
-//! Room on the disk: how much the download still needs, how much there is, and taking it in advance.
+//! Room on the disk: how much the download still needs, how much there is, and how to take it in advance.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use super::error::Shortage;
 use super::folder::FileStat;
 use super::layout::Layout;
 
-/// Bytes that are written at once where the file system cannot allocate.
+/// Bytes that are written at once, where the file system cannot allocate.
 const ZEROS: usize = 64 * 1024;
 
 /// What the rest of the payload needs beyond the bytes that are `free`. `None` where it fits. Pure.
@@ -31,9 +31,9 @@ pub(super) fn free(root: &Path) -> Option<u64> {
     Some(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
-/// Gives the file all its bytes on the disk, without changing those that it has.
+/// Takes the room on the disk for a file of this length, without changing the bytes that it has.
 ///
-/// `keep_going` is asked now and then where this takes long; false stops with
+/// Where this takes long, `keep_going` is called now and then. If it returns false, the work stops with
 /// [`io::ErrorKind::Interrupted`].
 pub(super) fn allocate(file: &File, length: u64, keep_going: &dyn Fn() -> bool) -> io::Result<()> {
     match reserve(file, length) {

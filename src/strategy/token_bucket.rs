@@ -1,9 +1,10 @@
-//! How often something may be done: a number of times a second, and a number of times at once.
+//! A token bucket: limits how often something may be done, a number of times a second and a number of times
+//! at once.
 //!
-//! Pure. The usual picture is a bucket into which tokens drop at an even rate, until it is full; each thing
-//! that is done takes one or more out. It is kept here as one time, the one at which the bucket would have
-//! been empty: all that has passed since then is in the bucket. So nothing is ever counted up, and no
-//! fraction of a token gets lost.
+//! Tokens drop into a bucket at an even rate, until it is full. Doing the thing takes one or more out. So it
+//! may be done as often as the rate allows, and a pause saves up for a burst of one full bucket. The bucket
+//! is kept as one time, the one at which it would have been empty: what has dropped in since then is in the
+//! bucket. So nothing is ever counted up, and no fraction of a token gets lost.
 
 use std::time::{Duration, Instant};
 
@@ -26,8 +27,12 @@ impl TokenBucket {
 
     /// A full bucket: `per_second` tokens drop into it each second, and it has room for `burst` of them.
     pub fn with_burst(per_second: u32, burst: u32, now: Instant) -> TokenBucket {
-        let mut bucket =
-            TokenBucket { interval: Duration::from_secs(1) / per_second.max(1), burst, empty_at: now };
+        TokenBucket::every(Duration::from_secs(1) / per_second.max(1), burst, now)
+    }
+
+    /// A full bucket: one token drops into it in each such interval, and it has room for `burst` of them.
+    pub fn every(interval: Duration, burst: u32, now: Instant) -> TokenBucket {
+        let mut bucket = TokenBucket { interval, burst, empty_at: now };
         bucket.empty_at = bucket.full_since(now);
         bucket
     }
@@ -37,7 +42,7 @@ impl TokenBucket {
         self.take_many(1, now)
     }
 
-    /// Takes so many tokens. False where there are fewer; then it takes none.
+    /// Takes this many tokens. False where there are fewer; then it takes none.
     pub fn take_many(&mut self, tokens: u32, now: Instant) -> bool {
         if !self.has(tokens, now) {
             return false;
@@ -46,12 +51,12 @@ impl TokenBucket {
         true
     }
 
-    /// Whether it has so many tokens.
+    /// Whether it has this many tokens.
     pub fn has(&self, tokens: u32, now: Instant) -> bool {
         tokens <= self.burst && self.empty_at + self.interval.saturating_mul(tokens) <= now
     }
 
-    /// Whether no further token has room.
+    /// Whether there is no room for a further token.
     pub fn is_full(&self, now: Instant) -> bool {
         self.has(self.burst, now)
     }

@@ -4,7 +4,7 @@
 //! in the file of its subject, and the handlers change tables that this thread alone sees: the piece map,
 //! the requests, the roster. It never touches a socket, a file or a name server, and it never waits for a
 //! peer, the writer or the screen. Even the time comes from outside, so that a whole swarm of coordinators
-//! can run in one thread on a clock that a test turns (`tests/simulation/`).
+//! can run in one thread on a clock that a test turns.
 //!
 //! Where to find what:
 //!

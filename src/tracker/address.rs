@@ -1,4 +1,4 @@
-//! Where a tracker is, and what of that may be shown.
+//! The address of a tracker, and what of it may be shown.
 //!
 //! Pure. Addresses come out of torrents, so anything may stand in them.
 
@@ -6,11 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::address::IpFamily;
 
-use super::error::{TrackerError, printable};
+use super::error::{TrackerError, excerpt};
 
 /// Bytes that an address may have. Real ones have fewer than 200, and the limit keeps the request
 /// line within what servers accept (8 KiB is common) and our buffer holds.
-const LONGEST_ADDRESS: usize = 2_048;
+const MAX_ADDRESS: usize = 2_048;
 
 /// The address of a tracker as a torrent gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +40,8 @@ impl TrackerAddress {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         TrackerAddress {
             text: text.to_owned(),
-            scheme: printable(scheme.to_ascii_lowercase().as_bytes()),
-            host: printable(host.as_bytes()),
+            scheme: excerpt(scheme.to_ascii_lowercase()),
+            host: excerpt(host),
         }
     }
 
@@ -51,7 +51,7 @@ impl TrackerAddress {
     ///
     /// What is wrong with the address, or that we do not speak its protocol.
     pub fn protocol(&self) -> Result<Protocol, TrackerError> {
-        if self.text.len() > LONGEST_ADDRESS {
+        if self.text.len() > MAX_ADDRESS {
             return Err(TrackerError::BadAddress("it is longer than 2,048 bytes"));
         }
         if self.scheme.is_empty() {
@@ -215,7 +215,7 @@ mod tests {
         let tracker = address("https://me:secret@T.example:8443/secret/announce?passkey=secret");
         assert_eq!(tracker.site(), "https://T.example:8443");
         assert_eq!(tracker.host(), "T.example:8443");
-        assert_eq!(address("http://a\u{1b}[2J\0/x").site(), "http://a[2J");
+        assert_eq!(address("http://a\u{1b}[2J\0/x").site(), "http://a\u{fffd}[2J");
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         for bad in [bad, bad_udp].concat() {
             assert!(matches!(address(bad).protocol(), Err(TrackerError::BadAddress(_))), "{bad}");
         }
-        let long = format!("http://t.example/{}", "x".repeat(LONGEST_ADDRESS));
+        let long = format!("http://t.example/{}", "x".repeat(MAX_ADDRESS));
         assert!(matches!(address(&long).protocol(), Err(TrackerError::BadAddress(_))));
     }
 }

@@ -18,13 +18,13 @@ pub const NOT_LISTENING: u16 = 1;
 pub struct Identity {
     /// The SHA-1 of the torrent's `info` value.
     pub info_hash: InfoHash,
-    /// Who we are, as in the handshake with peers.
+    /// Our peer ID, as in the handshake with peers.
     pub peer_id: PeerId,
     /// The TCP port that we listen on, or [`NOT_LISTENING`].
     pub port: u16,
     /// A random number by which a tracker knows us again when our address changes (BEP 7).
     pub key: u32,
-    /// How many peers we would like to hear of.
+    /// How many peers we would like to be told of.
     pub numwant: u32,
 }
 
@@ -53,7 +53,7 @@ pub enum AnnounceEvent {
 /// One announce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announce {
-    /// Who announces what.
+    /// What stays the same.
     pub identity: Identity,
     /// How far we are.
     pub counts: Counts,
@@ -89,7 +89,7 @@ impl Announce {
         query
     }
 
-    /// How many peers we want with this announce. Whoever leaves needs none.
+    /// How many peers we want with this announce. A client that leaves needs none.
     pub(super) fn peers_wanted(&self) -> u32 {
         if self.event == Some(AnnounceEvent::Stopped) { 0 } else { self.identity.numwant }
     }

@@ -1,21 +1,20 @@
 //! The announcer threads: one for each family of a tier, each blocked on its orders until its next announce
 //! is due.
 //!
-//! A thread of its own for each tier is what makes a dead tracker cost nothing: it is its own thread
-//! that waits for the deadline, while the others have long brought peers. A tier whose trackers may be
-//! reached over IPv4 and over IPv6 has a thread for each (`families`), for the same reason and because we
-//! want to be known in both swarms. The threads share nothing but the totals that they read, and of a tier
-//! what has failed. What they learn goes to a function that the session provides, so
-//! that this room does not know who listens.
+//! A thread of its own for each tier is what makes a dead tracker cost nothing: only that thread waits for the
+//! deadline, while the others have long brought peers. A tier whose trackers may be reached over IPv4 and over
+//! IPv6 has a thread for each (`families`), for the same reason and because we want to be known in both swarms.
+//! The threads share nothing but the totals that they read, and, within a tier, which family fails. What they
+//! learn goes to a function that the session provides, so that this module does not know who listens.
 //!
 //! Leaving must not wait for trackers either. A tracker that knows us is told that we leave, within
-//! the time that the session grants. A tier that has never been answered owes nobody a word, and
-//! whatever it is waiting for is cut off.
+//! the time that the session grants. A tier of which no tracker has ever answered is told nothing, and
+//! whatever its thread waits for is cut off.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -23,15 +22,16 @@ use fastrand::Rng;
 use log::{debug, info};
 
 use super::address::TrackerAddress;
-use super::announce::{Announce, AnnounceEvent, Identity};
+use super::announce::{Announce, Identity};
 use super::answer::Answer;
-use super::client::{LONGEST_EXCHANGE, Speaker};
+use super::client::{MAX_EXCHANGE, TrackerClient};
 use super::error::TrackerError;
-use super::families::Side;
+use super::families::{FailureReports, FamilyTier};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::address::IpFamily;
 use crate::net::BindAddress;
+use crate::thread;
 
 /// Tiers that get threads. The trackers of all further ones join the last of them.
 const MAX_TIERS: usize = 32;
@@ -43,9 +43,8 @@ const MAX_TIERS_READ: usize = 256;
 /// and up to 192 KiB without optimisation. What is not touched costs nothing.
 const STACK_SIZE: usize = 256 * 1024;
 
-/// How long a thread that owes no tracker a word is waited for when it is told to end. It needs
-/// microseconds, unless it is connecting, which nothing can interrupt: then it is left to its
-/// deadline.
+/// How long we wait for the end of a thread whose trackers do not know us. It needs microseconds, unless it
+/// is connecting, which nothing can interrupt: then it is left to its deadline.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// What one announce came to.
@@ -53,8 +52,6 @@ const GRACE: Duration = Duration::from_millis(50);
 pub struct TrackerNews {
     /// Scheme, host and port of the tracker, fit to print.
     pub tracker: String,
-    /// Why we announced, unless it was just time.
-    pub event: Option<AnnounceEvent>,
     /// What the tracker said, or why it did not.
     pub outcome: Result<Answer, TrackerError>,
 }
@@ -62,32 +59,41 @@ pub struct TrackerNews {
 /// Orders that can wait while an announce is under way.
 const WAITING_ORDERS: usize = 4;
 
-enum Order {
+enum AnnouncerOrder {
     NeedPeers,
     Completed,
-    /// Say good-bye until then, and end.
+    /// Tell the trackers until then that we leave, and end.
     Stop(Instant),
 }
 
 /// All announcers of one torrent. Dropping it ends their threads without a word to the trackers.
 #[derive(Default)]
 pub struct Announcers {
-    tiers: Vec<Handle>,
+    handles: Vec<AnnouncerHandle>,
 }
 
 /// What the session holds of one announcer.
-struct Handle {
-    orders: Sender<Order>,
+struct AnnouncerHandle {
+    orders: Sender<AnnouncerOrder>,
     /// Never carries anything: it disconnects when the thread ends.
     ended: Receiver<()>,
     thread: JoinHandle<()>,
-    speaker: Arc<Speaker>,
+    client: Arc<TrackerClient>,
     /// Whether a tracker of this tier knows us.
-    known: Arc<AtomicBool>,
+    is_known: Arc<AtomicBool>,
+}
+
+/// What all announcers of one torrent have in common.
+#[derive(Clone)]
+struct AnnouncerContext<News> {
+    identity: Identity,
+    totals: Arc<Totals>,
+    news: News,
 }
 
 impl Announcers {
-    /// Starts one thread for each family of a tier; all of them announce at once, by connections that leave by `bind_address`.
+    /// Starts one thread for each family of a tier; all of them announce at once, by connections that leave
+    /// by `bind_address`.
     ///
     /// `news` is called on those threads with what each announce came to, except for `stopped`,
     /// and must not block for long. That one family of a tier fails is no news where the other does not.
@@ -104,65 +110,29 @@ impl Announcers {
         News: Fn(TrackerNews) + Clone + Send + 'static,
     {
         let mut handles = Vec::new();
-        for addresses in usable(tiers, &news) {
+        let context = AnnouncerContext { identity, totals: Arc::clone(totals), news };
+        for trackers in usable(tiers, &context.news) {
+            // The same random numbers for both families, so that they ask the trackers in the same order.
             let random = Rng::new();
-            for (family, side, addresses) in Side::of_tier(addresses, bind_address.family()) {
-                // The same dice for both, so that they ask the trackers in the same order.
-                let mut random = random.clone();
-                let Some(bind_address) =
-                    family.map_or(Some(bind_address), |family| bind_address.of_family(family))
-                else {
-                    continue;
-                };
-                let Some(tier) = Tier::new(addresses, Instant::now(), &mut random) else { continue };
-                let Some(name) = tier.turn().map(|turn| turn.tracker.clone()) else { continue };
-                let (orders, inbox) = bounded(WAITING_ORDERS);
-                let (end, ended) = bounded(0);
-                let speaker = Arc::new(Speaker::new(bind_address));
-                let known = Arc::new(AtomicBool::new(false));
-                let announcer = Announcer {
-                    tier,
-                    side,
-                    identity,
-                    totals: Arc::clone(totals),
-                    news: news.clone(),
-                    orders: inbox,
-                    speaker: Arc::clone(&speaker),
-                    known: Arc::clone(&known),
-                    random,
-                    keep_until: None,
-                    _end: end,
-                };
-                let kind = if family == Some(IpFamily::V6) { "tracker6" } else { "tracker" };
-                let spawned = thread::Builder::new()
-                    .name(format!("{kind}-{}", name.host()))
-                    .stack_size(STACK_SIZE)
-                    .spawn(move || announcer.run());
-                match spawned {
-                    Ok(thread) => handles.push(Handle { orders, ended, thread, speaker, known }),
-                    Err(error) => news(TrackerNews {
-                        tracker: name.site(),
-                        event: Some(AnnounceEvent::Started),
-                        outcome: Err(TrackerError::Unreachable(format!("no thread for it: {error}"))),
-                    }),
-                }
+            for part in FamilyTier::split(trackers, bind_address.family()) {
+                handles.extend(start_one(part, &context, bind_address, random.clone()));
             }
         }
-        Announcers { tiers: handles }
+        Announcers { handles }
     }
 
     /// Whether there is no tracker that we could ask.
     pub fn is_empty(&self) -> bool {
-        self.tiers.is_empty()
+        self.handles.is_empty()
     }
 
     /// Peers run short: each tier announces as soon as its tracker allows it. Never blocks, and may
     /// be called as often as one likes.
     pub fn need_peers(&self) {
-        for tier in &self.tiers {
+        for handle in &self.handles {
             // One that still has orders to read is about to announce anyway, or will be asked again.
-            if tier.orders.is_empty() {
-                let _ = tier.orders.try_send(Order::NeedPeers);
+            if handle.orders.is_empty() {
+                let _ = handle.orders.try_send(AnnouncerOrder::NeedPeers);
             }
         }
     }
@@ -170,10 +140,10 @@ impl Announcers {
     /// The last missing piece is stored: each tracker that knows us hears `completed`. To be called
     /// once, and not for a torrent that was complete from the start (BEP 3). Never blocks.
     pub fn completed(&self) {
-        for tier in &self.tiers {
+        for handle in &self.handles {
             // There is always a place left for the order to stop.
-            if tier.orders.len() < WAITING_ORDERS - 1 {
-                let _ = tier.orders.try_send(Order::Completed);
+            if handle.orders.len() < WAITING_ORDERS - 1 {
+                let _ = handle.orders.try_send(AnnouncerOrder::Completed);
             }
         }
     }
@@ -185,21 +155,64 @@ impl Announcers {
     pub fn stop(self, budget: Duration) {
         let now = Instant::now();
         let deadline = now + budget;
-        for tier in &self.tiers {
-            let _ = tier.orders.try_send(Order::Stop(deadline));
-            if !tier.known.load(Ordering::Acquire) {
-                tier.speaker.cut();
+        for handle in &self.handles {
+            let _ = handle.orders.try_send(AnnouncerOrder::Stop(deadline));
+            if !handle.is_known.load(Ordering::Acquire) {
+                handle.client.cut();
             }
         }
-        for tier in self.tiers {
-            let owes = tier.known.load(Ordering::Acquire);
-            let patience = if owes { deadline } else { deadline.min(now + GRACE) };
-            match tier.ended.recv_deadline(patience) {
+        for handle in self.handles {
+            let says_good_bye = handle.is_known.load(Ordering::Acquire);
+            let patience = if says_good_bye { deadline } else { deadline.min(now + GRACE) };
+            match handle.ended.recv_deadline(patience) {
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => {
-                    let _ = tier.thread.join();
+                    let _ = handle.thread.join();
                 }
-                Err(RecvTimeoutError::Timeout) => tier.speaker.cut(),
+                Err(RecvTimeoutError::Timeout) => handle.client.cut(),
             }
+        }
+    }
+}
+
+/// Starts the thread for a part of a tier. `None` where there is nothing to announce over or no thread; `news`
+/// is told of the latter.
+fn start_one<News>(
+    part: FamilyTier,
+    context: &AnnouncerContext<News>,
+    bind_address: BindAddress,
+    mut random: Rng,
+) -> Option<AnnouncerHandle>
+where
+    News: Fn(TrackerNews) + Clone + Send + 'static,
+{
+    let bind_address = match part.family {
+        Some(family) => bind_address.of_family(family)?,
+        None => bind_address,
+    };
+    let tier = Tier::new(part.trackers, Instant::now(), &mut random)?;
+    let first = tier.turn().tracker.clone();
+    let (orders, inbox) = bounded(WAITING_ORDERS);
+    let (end, ended) = bounded(0);
+    let client = Arc::new(TrackerClient::new(bind_address));
+    let is_known = Arc::new(AtomicBool::new(false));
+    let announcer = Announcer {
+        tier,
+        failures: part.failures,
+        context: context.clone(),
+        orders: inbox,
+        client: Arc::clone(&client),
+        is_known: Arc::clone(&is_known),
+        random,
+        keep_until: None,
+        _end: end,
+    };
+    let kind = if part.family == Some(IpFamily::V6) { "tracker6" } else { "tracker" };
+    match thread::spawn(format!("{kind}-{}", first.host()), STACK_SIZE, move || announcer.run()) {
+        Ok(thread) => Some(AnnouncerHandle { orders, ended, thread, client, is_known }),
+        Err(error) => {
+            let outcome = Err(TrackerError::Unreachable(format!("no thread for it: {error}")));
+            (context.news)(TrackerNews { tracker: first.site(), outcome });
+            None
         }
     }
 }
@@ -219,7 +232,7 @@ fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<Track
         if let Some((Err(error), address)) = bad.into_iter().next() {
             info!("{left_out} of a tier's trackers left out, the first being {}: {error}", address.site());
             if good.is_empty() {
-                news(TrackerNews { tracker: address.site(), event: None, outcome: Err(error) });
+                news(TrackerNews { tracker: address.site(), outcome: Err(error) });
             }
         }
         // An address that an earlier tier has already is asked there.
@@ -241,17 +254,15 @@ fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<Track
 /// One announcer, on its thread.
 struct Announcer<News> {
     tier: Tier,
-    side: Side,
-    identity: Identity,
-    totals: Arc<Totals>,
-    news: News,
-    orders: Receiver<Order>,
-    speaker: Arc<Speaker>,
-    known: Arc<AtomicBool>,
+    failures: FailureReports,
+    context: AnnouncerContext<News>,
+    orders: Receiver<AnnouncerOrder>,
+    client: Arc<TrackerClient>,
+    is_known: Arc<AtomicBool>,
     random: Rng,
     /// Until when the last announce's connection is kept, where there is one.
     keep_until: Option<Instant>,
-    /// Held for its end, in which it takes the channel down.
+    /// Never used. The thread's end drops it, which closes the channel.
     _end: Sender<()>,
 }
 
@@ -261,18 +272,18 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
             let due = self.tier.due();
             let wake = self.keep_until.map_or(due, |keep_until| keep_until.min(due));
             match self.orders.recv_deadline(wake) {
-                Ok(Order::NeedPeers) => self.tier.need_peers(Instant::now()),
-                Ok(Order::Completed) => {
+                Ok(AnnouncerOrder::NeedPeers) => self.tier.need_peers(Instant::now()),
+                Ok(AnnouncerOrder::Completed) => {
                     self.tier.completed(Instant::now());
                     // The order to stop may be waiting behind this one, and would be read first.
                     if self.tier.due() <= Instant::now() {
                         self.announce();
                     }
                 }
-                Ok(Order::Stop(deadline)) => return self.say_good_bye(deadline),
+                Ok(AnnouncerOrder::Stop(deadline)) => return self.say_good_bye(deadline),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) if wake < due => {
-                    self.speaker.rest();
+                    self.client.rest();
                     self.keep_until = None;
                 }
                 Err(RecvTimeoutError::Timeout) => self.announce(),
@@ -281,11 +292,11 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     }
 
     fn announce(&mut self) {
-        let Some(turn) = self.tier.turn() else { return };
-        let (site, event) = (turn.tracker.site(), turn.event);
-        let keep = Speaker::keeps(turn.tracker);
-        let outcome = self.ask(turn, LONGEST_EXCHANGE);
-        if outcome.is_err() && self.speaker.is_cut() {
+        let turn = self.tier.turn();
+        let site = turn.tracker.site();
+        let keep = TrackerClient::keeps(turn.tracker);
+        let outcome = self.ask(turn, MAX_EXCHANGE);
+        if outcome.is_err() && self.client.is_cut() {
             // We broke it off ourselves, because the session ends: no fault of the tracker's.
             return;
         }
@@ -295,26 +306,26 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
             Ok(answer) => {
                 debug!("tracker {site}: {} peers, next in {:?}", answer.peers.len(), answer.interval);
                 self.tier.answered(answer, now);
-                self.known.store(true, Ordering::Release);
+                self.is_known.store(true, Ordering::Release);
             }
             Err(error) => {
                 debug!("tracker {site}: {error}");
                 self.tier.failed(now, &mut self.random);
             }
         }
-        if let Some(news) = self.side.told(TrackerNews { tracker: site, event, outcome }) {
-            (self.news)(news);
+        if let Some(news) = self.failures.report(TrackerNews { tracker: site, outcome }) {
+            (self.context.news)(news);
         }
     }
 
     fn ask(&self, turn: Turn<'_>, within: Duration) -> Result<Answer, TrackerError> {
         let announce = Announce {
-            identity: self.identity,
-            counts: self.totals.get(),
+            identity: self.context.identity,
+            counts: self.context.totals.get(),
             event: turn.event,
             tracker_id: turn.tracker_id.map(<[u8]>::to_vec),
         };
-        self.speaker.announce(turn.tracker, &announce, within)
+        self.client.announce(turn.tracker, &announce, within)
     }
 
     fn say_good_bye(&self, deadline: Instant) {

@@ -12,26 +12,26 @@ use std::time::Duration;
 use crate::address::{IpFamily, canonical, could_be_a_peer, read_compact_list, read_ip};
 use crate::bencode::{Dictionary, Value};
 
-use super::error::{TrackerError, printable};
+use super::error::{TrackerError, excerpt};
 
 /// Bytes in the largest answer that is read, after decompression. 200 peers are 1.2 KiB.
-pub const LARGEST_ANSWER: u64 = 1 << 20;
+pub const MAX_ANSWER: u64 = 1 << 20;
 
 /// Peers that are taken from one answer. Trackers send 50 to 200.
 const MAX_PEERS: usize = 2_000;
 
 /// Bytes in the longest tracker id that is sent back. It goes into every URL, three characters a
 /// byte; those in use are short.
-const LONGEST_TRACKER_ID: usize = 256;
+const MAX_TRACKER_ID: usize = 256;
 
 /// The time between announces where the tracker names none: what most of them name.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
 /// The shortest time between announces that a tracker can talk us into.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(60);
+const MIN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The longest. A tracker that meant to say "never" is asked once a day.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An answer that makes sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Answer {
     pub fn parse(body: &[u8]) -> Result<Answer, TrackerError> {
         let value = Value::parse(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
         let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary"))?;
-        let text = |key: &str| answer.get(key).and_then(Value::bytes).map(printable);
+        let text = |key: &str| answer.get(key).and_then(Value::bytes).map(excerpt);
         if let Some(reason) = text("failure reason") {
             return Err(TrackerError::Refused(reason));
         }
@@ -76,9 +76,9 @@ impl Answer {
         let interval = seconds("interval").unwrap_or(DEFAULT_INTERVAL);
         let tracker_id = answer.get("tracker id").and_then(Value::bytes);
         Ok(Answer {
-            interval: interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
-            min_interval: seconds("min interval").map(|time| time.min(LONGEST_INTERVAL)),
-            tracker_id: tracker_id.filter(|id| id.len() <= LONGEST_TRACKER_ID).map(<[u8]>::to_vec),
+            interval: interval.clamp(MIN_INTERVAL, MAX_INTERVAL),
+            min_interval: seconds("min interval").map(|time| time.min(MAX_INTERVAL)),
+            tracker_id: tracker_id.filter(|id| id.len() <= MAX_TRACKER_ID).map(<[u8]>::to_vec),
             warning: text("warning message"),
             complete: count("complete"),
             incomplete: count("incomplete"),
@@ -91,9 +91,8 @@ impl Answer {
         })
     }
 
-    /// The answer of a UDP tracker: the next announce in so many seconds, and peers of eighteen bytes each
-    /// where it was asked over IPv6, of six otherwise (BEP 15). What is left after the last whole one was
-    /// cut off on the way.
+    /// The answer of a UDP tracker: the seconds until the next announce, and compact peers of the family that
+    /// it was asked over (BEP 15). What is left after the last whole one was cut off on the way.
     pub(super) fn of_udp(
         interval: u32,
         incomplete: u32,
@@ -105,7 +104,7 @@ impl Answer {
         take(&mut found, read_compact_list(peers, family));
         let interval = Duration::from_secs(interval.into());
         Answer {
-            interval: interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+            interval: interval.clamp(MIN_INTERVAL, MAX_INTERVAL),
             min_interval: None,
             tracker_id: None,
             warning: None,
@@ -195,7 +194,7 @@ mod tests {
         assert_eq!(answer.interval, Duration::from_secs(1800));
         assert_eq!(answer.min_interval, Some(Duration::from_secs(900)));
         assert_eq!(answer.tracker_id.as_deref(), Some(b"\xff&".as_slice()));
-        assert_eq!(answer.warning.as_deref(), Some("beware"));
+        assert_eq!(answer.warning.as_deref(), Some("be\u{fffd}ware"));
     }
 
     #[test]
@@ -253,7 +252,7 @@ mod tests {
     #[test]
     fn a_failure_reason_is_an_error_in_the_trackers_words() {
         let refused = Answer::parse(b"d14:failure reason12:not\x1b welcome8:intervali60ee");
-        assert_eq!(refused, Err(TrackerError::Refused("not welcome".into())));
+        assert_eq!(refused, Err(TrackerError::Refused("not\u{fffd} welcome".into())));
     }
 
     #[test]
@@ -292,7 +291,7 @@ mod tests {
             assert_eq!(answer.interval, Duration::from_secs(expected), "{given}");
         }
         let answer = Answer::parse(b"d8:intervali60e12:min intervali9223372036854775807ee").unwrap();
-        assert_eq!(answer.min_interval, Some(LONGEST_INTERVAL));
+        assert_eq!(answer.min_interval, Some(MAX_INTERVAL));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Speaking with a tracker in its protocol.
 //!
-//! Runs on the thread of whoever asks. It decides nothing but which of the two ways an address means.
+//! Runs on the thread of the caller. It decides nothing but which of the two protocols an address means.
 
 use crate::metainfo::InfoHash;
 use std::time::Duration;
@@ -15,22 +15,56 @@ use super::udp::{CONNECTION_LIFE, UdpTracker};
 use crate::net::BindAddress;
 
 /// The time that anything here may take at most. HTTP takes less of it.
-pub const LONGEST_EXCHANGE: Duration = Duration::from_secs(30);
+pub const MAX_EXCHANGE: Duration = Duration::from_secs(30);
 
 /// How long an HTTP connection is kept for the next announce: long enough for `completed` and `stopped`
 /// at the end of a short download, and shorter than a server's patience.
 const KEEP_HTTP: Duration = Duration::from_secs(10);
 
+/// What each protocol can do. One exchange is under way at a time; [`cut`](Self::cut) ends it from outside.
+pub(super) trait TrackerProtocol {
+    /// Announces and waits for the answer, `within` this time.
+    ///
+    /// # Errors
+    ///
+    /// What the tracker or the network did wrong.
+    fn announce(
+        &self,
+        tracker: &TrackerAddress,
+        announce: &Announce,
+        within: Duration,
+    ) -> Result<Answer, TrackerError>;
+
+    /// Asks for the numbers of a torrent and waits for the answer, `within` this time.
+    ///
+    /// # Errors
+    ///
+    /// As [`announce`](Self::announce), and [`TrackerError::NoScrape`].
+    fn scrape(
+        &self,
+        tracker: &TrackerAddress,
+        info_hash: InfoHash,
+        within: Duration,
+    ) -> Result<Scrape, TrackerError>;
+
+    /// Closes what the last exchange may have left open.
+    fn rest(&self);
+
+    /// Ends the exchange that is under way, and makes all later ones fail. A host name that is being looked
+    /// up and a TCP connection that is being made end at their own deadlines.
+    fn cut(&self);
+}
+
 /// Speaks with the trackers of one tier, one at a time.
-pub struct Speaker {
+pub struct TrackerClient {
     http: HttpTracker,
     udp: UdpTracker,
 }
 
-impl Speaker {
+impl TrackerClient {
     /// One that leaves by `bind_address`. Opens nothing and costs nothing.
-    pub fn new(bind_address: BindAddress) -> Speaker {
-        Speaker { http: HttpTracker::new(bind_address), udp: UdpTracker::new(bind_address) }
+    pub fn new(bind_address: BindAddress) -> TrackerClient {
+        TrackerClient { http: HttpTracker::new(bind_address), udp: UdpTracker::new(bind_address) }
     }
 
     /// Announces and waits for the answer, `within` this time.
@@ -44,10 +78,7 @@ impl Speaker {
         announce: &Announce,
         within: Duration,
     ) -> Result<Answer, TrackerError> {
-        match tracker.protocol()? {
-            Protocol::Http => self.http.announce(tracker, announce, within),
-            Protocol::Udp => self.udp.announce(tracker, announce, within),
-        }
+        self.protocol_of(tracker)?.announce(tracker, announce, within)
     }
 
     /// Asks for the numbers of a torrent and waits for the answer.
@@ -56,10 +87,14 @@ impl Speaker {
     ///
     /// As [`announce`](Self::announce), and [`TrackerError::NoScrape`].
     pub fn scrape(&self, tracker: &TrackerAddress, info_hash: InfoHash) -> Result<Scrape, TrackerError> {
-        match tracker.protocol()? {
-            Protocol::Http => self.http.scrape(tracker, info_hash, LONGEST_EXCHANGE),
-            Protocol::Udp => self.udp.scrape(tracker, info_hash, LONGEST_EXCHANGE),
-        }
+        self.protocol_of(tracker)?.scrape(tracker, info_hash, MAX_EXCHANGE)
+    }
+
+    fn protocol_of(&self, tracker: &TrackerAddress) -> Result<&dyn TrackerProtocol, TrackerError> {
+        Ok(match tracker.protocol()? {
+            Protocol::Http => &self.http,
+            Protocol::Udp => &self.udp,
+        })
     }
 
     /// How long what an announce to this tracker left open is worth keeping.
@@ -73,10 +108,9 @@ impl Speaker {
         self.udp.rest();
     }
 
-    /// Ends what is under way, and makes all later announces fail. A name that is being looked up and a
-    /// TCP connection that is being made end at their own deadlines.
+    /// Ends what is under way, and makes all later announces fail, as [`TrackerProtocol::cut`].
     pub fn cut(&self) {
-        // In this order: who sees the UDP exchange end must also see that we have ended it.
+        // In this order: the thread that sees its UDP exchange end must also see that we have ended it.
         self.http.cut();
         self.udp.cut();
     }

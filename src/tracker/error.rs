@@ -1,12 +1,13 @@
 //! What can go wrong with a tracker, in words that are safe to print.
 //!
 //! None of these ends a download. A tracker's own words and everything that a library says about
-//! them pass [`printable`] first, and no message contains a path or a query: on private trackers
+//! them pass [`excerpt`] first, and no message contains a path or a query: on private trackers
 //! these are the user's password.
 
+use crate::text;
 use std::fmt;
 
-/// Why an announce brought no answer. The message does not name the tracker: whoever prints it does.
+/// Why an announce brought no answer. The message does not name the tracker: the caller that prints it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrackerError {
     /// Its address starts with this scheme, which we do not speak.
@@ -57,27 +58,14 @@ impl fmt::Display for TrackerError {
 
 impl std::error::Error for TrackerError {}
 
-/// Characters of a stranger's text that we keep.
-const LONGEST_TEXT: usize = 200;
+/// Characters of a stranger's text that we keep, besides the mark that it was longer.
+const MAX_TEXT: usize = 199;
 
-/// A stranger's text made fit for a terminal: no control characters, none that change the direction
-/// of writing, and no more than a few lines of it.
-pub(super) fn printable(text: &[u8]) -> String {
-    let mut bound = text;
-    // Four bytes are the longest character, so what is cut off here would not be shown anyway.
-    if let Some(start) = text.get(..LONGEST_TEXT * 4) {
-        bound = start;
-    }
-    String::from_utf8_lossy(bound)
-        .chars()
-        .filter(|character| !character.is_control() && !steers_the_terminal(*character))
-        .take(LONGEST_TEXT)
-        .collect()
-}
-
-/// Marks, embeddings and isolates of bidirectional text (UAX 9), and the two line separators.
-fn steers_the_terminal(character: char) -> bool {
-    matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// A stranger's text made fit for a terminal, and no more than a few lines of it. Without line breaks and zero
+/// bytes at its end, which some trackers send.
+pub(super) fn excerpt(text: impl AsRef<[u8]>) -> String {
+    let text = String::from_utf8_lossy(text.as_ref());
+    text::excerpt(text.trim_end_matches(char::is_control), MAX_TEXT)
 }
 
 #[cfg(test)]
@@ -85,15 +73,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strangers_text_cannot_steer_the_terminal() {
-        assert_eq!(printable(b"gone\x1b[2J\r\n away\0"), "gone[2J away");
-        assert_eq!(printable("a\u{202e}b\u{2028}c\u{85}d".as_bytes()), "abcd");
-        assert_eq!(printable(b"\xff\xfe"), "\u{fffd}\u{fffd}");
-    }
-
-    #[test]
-    fn a_strangers_text_is_cut_to_a_bearable_length() {
-        assert_eq!(printable(&vec![b'x'; 1 << 20]).len(), LONGEST_TEXT);
-        assert_eq!(printable("ä".repeat(1 << 16).as_bytes()).chars().count(), LONGEST_TEXT);
+    fn a_strangers_text_only_shows_and_has_a_bearable_length() {
+        assert_eq!(excerpt(b"gone\x1b[2J\r\n away\0"), "gone\u{fffd}[2J   away");
+        assert_eq!(excerpt(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+        assert_eq!(excerpt("ä".repeat(1 << 16)).chars().count(), MAX_TEXT + 1);
     }
 }

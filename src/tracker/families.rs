@@ -1,9 +1,9 @@
 //! IPv4 and IPv6 as two ways to the same trackers.
 //!
 //! A tracker knows a peer by the address that it announced from and hands out the peers of that family, so
-//! whoever wants to be known in both has to announce over both. Each family of a tier has its own announcer
-//! and with it its own standing with every tracker: a family that leads nowhere delays nothing of the
-//! other. But only one of the two has to work, so what is said of their failures is agreed here.
+//! a client that wants to be known in both has to announce over both. Each family of a tier has its own
+//! announcer and with it its own standing with every tracker: a family that leads nowhere delays nothing of
+//! the other. But only one of the two has to work, so which of their failures are reported is decided here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,61 +12,87 @@ use super::announcer::TrackerNews;
 use super::error::TrackerError;
 use crate::address::IpFamily;
 
-/// One of the announcers of a tier, as to what is told of it.
-pub(super) struct Side {
-    /// Which of the two it is, and the last failure of each that is failing. `None` where it is alone.
-    both: Option<(IpFamily, Arc<Mutex<Failing>>)>,
+/// The part of a tier that one announcer takes care of.
+pub(super) struct FamilyTier {
+    /// The only family that it announces over. `None` where one announcer does for the whole tier.
+    pub family: Option<IpFamily>,
+    /// The trackers that may have an address of the family.
+    pub trackers: Vec<TrackerAddress>,
+    /// Which of its failures are reported.
+    pub failures: FailureReports,
 }
 
+impl FamilyTier {
+    /// Splits a tier by the families that have to be asked: into one part, or into two where some trackers may
+    /// have an IPv4 address and some an IPv6 address. A host name may have both. `bound_to` is the family that
+    /// everything leaves by, where it is only one.
+    pub fn split(trackers: Vec<TrackerAddress>, bound_to: Option<IpFamily>) -> Vec<FamilyTier> {
+        let of = |family: IpFamily| -> Vec<TrackerAddress> {
+            let may_have = |one: &&TrackerAddress| one.family().is_none_or(|its| its == family);
+            trackers.iter().filter(may_have).cloned().collect()
+        };
+        let by_family = IpFamily::BOTH.map(|family| (family, of(family)));
+        if bound_to.is_some() || by_family.iter().any(|(_, trackers)| trackers.is_empty()) {
+            return vec![FamilyTier { family: None, trackers, failures: FailureReports::of_all() }];
+        }
+        let failing: Arc<Mutex<FailingFamilies>> = Arc::default();
+        by_family
+            .map(|(family, trackers)| {
+                let failures = FailureReports { shared: Some((family, Arc::clone(&failing))) };
+                FamilyTier { family: Some(family), trackers, failures }
+            })
+            .into()
+    }
+}
+
+/// Decides which failures of an announcer are reported.
+pub(super) struct FailureReports {
+    /// The announcer's family, and what it shares with the announcer of the other family. `None` where there
+    /// is no other.
+    shared: Option<(IpFamily, Arc<Mutex<FailingFamilies>>)>,
+}
+
+/// The last failure of each family that is failing.
 #[derive(Default)]
-struct Failing {
+struct FailingFamilies {
     v4: Option<TrackerNews>,
     v6: Option<TrackerNews>,
 }
 
-impl Side {
-    /// The trackers of a tier by the families that have to be asked: one side for all, or two where some may
-    /// have an IPv4 address and some an IPv6 address. A name may have both. `only` says which family we
-    /// are bound to.
-    pub fn of_tier(
-        addresses: Vec<TrackerAddress>,
-        only: Option<IpFamily>,
-    ) -> Vec<(Option<IpFamily>, Side, Vec<TrackerAddress>)> {
-        let may_be = |family: IpFamily| {
-            let fits = move |one: &&TrackerAddress| one.family().is_none_or(|other| other == family);
-            addresses.iter().filter(fits).cloned()
-        };
-        let (four, six): (Vec<_>, Vec<_>) = (may_be(IpFamily::V4).collect(), may_be(IpFamily::V6).collect());
-        if only.is_some() || four.is_empty() || six.is_empty() {
-            return vec![(None, Side { both: None }, addresses)];
-        }
-        let failing: Arc<Mutex<Failing>> = Arc::default();
-        let side = |family| (Some(family), Side { both: Some((family, Arc::clone(&failing))) });
-        let ((v4, ours), (v6, theirs)) = (side(IpFamily::V4), side(IpFamily::V6));
-        vec![(v4, ours, four), (v6, theirs, six)]
+impl FailureReports {
+    /// Reports all of them.
+    fn of_all() -> FailureReports {
+        FailureReports { shared: None }
     }
 
-    /// What is to be told when this has come of an announce. A failure is one only while the other family
-    /// fails too, and of two the one that says more is told.
-    pub fn told(&self, news: TrackerNews) -> Option<TrackerNews> {
-        let Some((family, failing)) = &self.both else { return Some(news) };
+    /// What is to be reported when this has come of an announce. A failure is one only while the other family
+    /// fails too, and of the two the one that says more is reported.
+    pub fn report(&self, news: TrackerNews) -> Option<TrackerNews> {
+        let Some((family, failing)) = &self.shared else { return Some(news) };
         let mut failing = failing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Failing { v4: four, v6: six } = &mut *failing;
-        let (ours, theirs) = if *family == IpFamily::V4 { (four, six) } else { (six, four) };
+        let FailingFamilies { v4, v6 } = &mut *failing;
+        let (ours, theirs) = match family {
+            IpFamily::V4 => (v4, v6),
+            IpFamily::V6 => (v6, v4),
+        };
         *ours = news.outcome.is_err().then(|| news.clone());
         match (&news.outcome, theirs) {
             (Ok(_), _) => Some(news),
             (Err(_), None) => None,
-            (Err(_), Some(theirs)) if weight(theirs) + u8::from(*family == IpFamily::V6) > weight(&news) => {
-                Some(theirs.clone())
+            (Err(_), Some(theirs)) => {
+                // Of two that say as much the one of IPv4 is reported, because it is IPv6 that hosts lack.
+                let is_theirs_better = match family {
+                    IpFamily::V4 => weight(theirs) > weight(&news),
+                    IpFamily::V6 => weight(theirs) >= weight(&news),
+                };
+                Some(if is_theirs_better { theirs.clone() } else { news })
             }
-            (Err(_), Some(_)) => Some(news),
         }
     }
 }
 
-/// How much a failure says: the words of a tracker more than silence, and that more than no way. Of two that
-/// say as much the one of IPv4 is told, because it is IPv6 that hosts lack.
+/// How much a failure says: the words of a tracker more than silence, and silence more than that there is no
+/// way to it.
 fn weight(news: &TrackerNews) -> u8 {
     match &news.outcome {
         Err(TrackerError::NoAddress) => 0,
@@ -81,52 +107,52 @@ mod tests {
     use super::super::answer::Answer;
     use super::*;
 
-    fn sides(text: &str, only: Option<IpFamily>) -> Vec<(Option<IpFamily>, Side, Vec<TrackerAddress>)> {
-        Side::of_tier(text.split(' ').map(TrackerAddress::new).collect(), only)
+    fn split(text: &str, bound_to: Option<IpFamily>) -> Vec<FamilyTier> {
+        FamilyTier::split(text.split(' ').map(TrackerAddress::new).collect(), bound_to)
     }
 
     fn news(outcome: Result<(), TrackerError>) -> TrackerNews {
         let outcome = outcome.map(|()| Answer::parse(b"d8:intervali60ee").unwrap());
-        TrackerNews { tracker: "udp://t.example:80".into(), event: None, outcome }
+        TrackerNews { tracker: "udp://t.example:80".into(), outcome }
     }
 
     #[test]
-    fn a_name_is_asked_over_both_families_and_an_address_over_its_own() {
-        let both = sides("udp://t.example:1 http://127.0.0.1/a http://[::1]:80/a udp://[::1]:1", None);
-        let hosts = |side: usize| both[side].2.iter().map(TrackerAddress::host).collect::<Vec<_>>();
-        assert_eq!((both[0].0, both[1].0), (Some(IpFamily::V4), Some(IpFamily::V6)));
+    fn a_host_name_is_asked_over_both_families_and_an_address_over_its_own() {
+        let both = split("udp://t.example:1 http://127.0.0.1/a http://[::1]:80/a udp://[::1]:1", None);
+        let hosts = |part: usize| both[part].trackers.iter().map(TrackerAddress::host).collect::<Vec<_>>();
+        assert_eq!((both[0].family, both[1].family), (Some(IpFamily::V4), Some(IpFamily::V6)));
         assert_eq!(hosts(0), ["t.example:1", "127.0.0.1"]);
         assert_eq!(hosts(1), ["t.example:1", "[::1]:80", "[::1]:1"]);
-        for (tier, only) in [
+        for (tier, bound_to) in [
             ("udp://1.2.3.4:1 http://1.2.3.4", None),
             ("http://[::1]", None),
             ("udp://t.example:1", Some(IpFamily::V4)),
         ] {
-            let one = sides(tier, only);
-            assert_eq!((one.len(), one[0].0), (1, None), "{tier}");
+            let one = split(tier, bound_to);
+            assert_eq!((one.len(), one[0].family), (1, None), "{tier}");
             let failure = news(Err(TrackerError::NoAddress));
-            assert_eq!(one[0].1.told(failure.clone()), Some(failure));
+            assert_eq!(one[0].failures.report(failure.clone()), Some(failure));
         }
     }
 
     #[test]
-    fn a_failure_is_one_only_where_both_families_fail_and_the_better_reason_is_told() {
-        let both = sides("udp://t.example:1", None);
-        let (four, six) = (&both[0].1, &both[1].1);
+    fn a_failure_is_one_only_where_both_families_fail_and_the_better_reason_is_reported() {
+        let both = split("udp://t.example:1", None);
+        let (four, six) = (&both[0].failures, &both[1].failures);
         let nowhere = news(Err(TrackerError::Unreachable("no route".into())));
         let refused = news(Err(TrackerError::Refused("no".into())));
         let good = news(Ok(()));
-        // The other has not spoken, or is well.
-        assert_eq!(six.told(nowhere.clone()), None);
-        assert_eq!(four.told(good.clone()), Some(good.clone()));
-        assert_eq!(six.told(nowhere.clone()), None);
-        assert_eq!(four.told(refused.clone()), Some(refused.clone()));
-        assert_eq!(six.told(nowhere.clone()), Some(refused.clone()));
+        // The other has not announced yet, or is well.
+        assert_eq!(six.report(nowhere.clone()), None);
+        assert_eq!(four.report(good.clone()), Some(good.clone()));
+        assert_eq!(six.report(nowhere.clone()), None);
+        assert_eq!(four.report(refused.clone()), Some(refused.clone()));
+        assert_eq!(six.report(nowhere.clone()), Some(refused.clone()));
         let no_way = news(Err(TrackerError::Unreachable("no IPv6".into())));
-        assert_eq!(four.told(nowhere.clone()), Some(nowhere.clone()));
-        assert_eq!(six.told(no_way.clone()), Some(nowhere.clone()));
-        assert_eq!(four.told(nowhere.clone()), Some(nowhere));
-        assert_eq!(six.told(good.clone()), Some(good));
-        assert_eq!(four.told(refused), None);
+        assert_eq!(four.report(nowhere.clone()), Some(nowhere.clone()));
+        assert_eq!(six.report(no_way.clone()), Some(nowhere.clone()));
+        assert_eq!(four.report(nowhere.clone()), Some(nowhere));
+        assert_eq!(six.report(good.clone()), Some(good));
+        assert_eq!(four.report(refused), None);
     }
 }

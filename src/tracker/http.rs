@@ -1,7 +1,7 @@
 //! Announcing and scraping over HTTP and HTTPS: one GET with a deadline, and its answer with a limit.
 //!
-//! Runs on an announcer thread; [`HttpTracker::cut`] is called from outside to end a request that is
-//! under way. It decides nothing: whom to ask and when is for the tier. The one place in this room
+//! Runs on an announcer thread; [`cut`](TrackerProtocol::cut) is called from outside to end a request that is
+//! under way. It decides nothing: which tracker to ask and when is for the tier. The one file of this module
 //! that knows the HTTP library.
 
 use crate::metainfo::InfoHash;
@@ -12,8 +12,9 @@ use ureq::Agent;
 
 use super::address::TrackerAddress;
 use super::announce::Announce;
-use super::answer::{Answer, LARGEST_ANSWER};
-use super::error::{TrackerError, printable};
+use super::answer::{Answer, MAX_ANSWER};
+use super::client::TrackerProtocol;
+use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::net::{BindAddress, http};
 
@@ -27,10 +28,10 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const MAX_REDIRECTS: u32 = 5;
 
 /// Bytes of a response's head, and of the buffer that it must fit into.
-const LARGEST_HEAD: usize = 16 * 1024;
+const MAX_HEAD: usize = 16 * 1024;
 
 /// Bytes of the request: an address, what we add to it, and a redirect's longer idea of the same.
-const LARGEST_REQUEST: usize = 8 * 1024;
+const MAX_REQUEST: usize = 8 * 1024;
 
 /// Speaks with the HTTP trackers of one tier.
 pub struct HttpTracker {
@@ -43,7 +44,7 @@ enum Connections {
     Resting,
     /// The library's state, in which the connection of the last announce may still be open.
     Open(Agent),
-    /// Whoever uses it is told that it is over.
+    /// Each later request fails.
     Cut,
 }
 
@@ -52,37 +53,6 @@ impl HttpTracker {
     /// the first https address.
     pub fn new(bind_address: BindAddress) -> HttpTracker {
         HttpTracker { bind_address, connections: Mutex::new(Connections::Resting) }
-    }
-
-    /// Announces and waits for the answer, `within` this time and [`ANNOUNCE_DEADLINE`].
-    ///
-    /// # Errors
-    ///
-    /// What the tracker or the network did wrong.
-    pub fn announce(
-        &self,
-        tracker: &TrackerAddress,
-        announce: &Announce,
-        within: Duration,
-    ) -> Result<Answer, TrackerError> {
-        let (status, body) = self.fetch(&tracker.with_query(&announce.query()), within)?;
-        with_status(status, Answer::parse(&body))
-    }
-
-    /// Asks for the numbers of a torrent, with the same deadlines.
-    ///
-    /// # Errors
-    ///
-    /// As [`announce`](Self::announce), and [`TrackerError::NoScrape`].
-    pub fn scrape(
-        &self,
-        tracker: &TrackerAddress,
-        info_hash: InfoHash,
-        within: Duration,
-    ) -> Result<Scrape, TrackerError> {
-        let tracker = tracker.scrape().ok_or(TrackerError::NoScrape)?;
-        let (status, body) = self.fetch(&tracker.with_query(&Scrape::query(info_hash)), within)?;
-        with_status(status, Scrape::parse(&body, info_hash))
     }
 
     fn fetch(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), TrackerError> {
@@ -100,7 +70,7 @@ impl HttpTracker {
             request.call()?
         };
         // The limit counts what comes out of the decompression, so that a bomb ends there too.
-        let body = response.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec()?;
+        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
         Ok((response.status().as_u16(), body))
     }
 
@@ -117,8 +87,38 @@ impl HttpTracker {
         }
     }
 
+    /// Whether it has been cut.
+    pub fn is_cut(&self) -> bool {
+        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Cut)
+    }
+}
+
+impl TrackerProtocol for HttpTracker {
+    /// Takes no longer than [`ANNOUNCE_DEADLINE`], however long `within` is.
+    fn announce(
+        &self,
+        tracker: &TrackerAddress,
+        announce: &Announce,
+        within: Duration,
+    ) -> Result<Answer, TrackerError> {
+        let (status, body) = self.fetch(&tracker.with_query(&announce.query()), within)?;
+        with_status(status, Answer::parse(&body))
+    }
+
+    /// With the same deadlines.
+    fn scrape(
+        &self,
+        tracker: &TrackerAddress,
+        info_hash: InfoHash,
+        within: Duration,
+    ) -> Result<Scrape, TrackerError> {
+        let tracker = tracker.scrape().ok_or(TrackerError::NoScrape)?;
+        let (status, body) = self.fetch(&tracker.with_query(&Scrape::query(info_hash)), within)?;
+        with_status(status, Scrape::parse(&body, info_hash))
+    }
+
     /// Closes the connection that the last announce may have left open, and frees what it took.
-    pub fn rest(&self) {
+    fn rest(&self) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Connections::Open(_) = &*connections {
             *connections = Connections::Resting;
@@ -127,16 +127,11 @@ impl HttpTracker {
 
     /// Ends the request that is under way, and makes all later ones fail. One that is still looking
     /// up a name or connecting ends at [`CONNECT_DEADLINE`].
-    pub fn cut(&self) {
+    fn cut(&self) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Connections::Open(agent) = std::mem::replace(&mut *connections, Connections::Cut) {
             agent.shutdown();
         }
-    }
-
-    /// Whether it has been cut.
-    pub fn is_cut(&self) -> bool {
-        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Cut)
     }
 }
 
@@ -157,9 +152,9 @@ fn configuration() -> ureq::config::Config {
         .timeout_global(Some(ANNOUNCE_DEADLINE))
         .timeout_resolve(Some(CONNECT_DEADLINE))
         .timeout_connect(Some(CONNECT_DEADLINE))
-        .input_buffer_size(LARGEST_HEAD)
-        .max_response_header_size(LARGEST_HEAD)
-        .output_buffer_size(LARGEST_REQUEST)
+        .input_buffer_size(MAX_HEAD)
+        .max_response_header_size(MAX_HEAD)
+        .output_buffer_size(MAX_REQUEST)
         .max_idle_connections(1)
         .max_idle_connections_per_host(1)
         .build()
@@ -183,9 +178,9 @@ fn in_our_words(error: ureq::Error, within: Duration) -> TrackerError {
         ureq::Error::HostNotFound => TrackerError::NoAddress,
         ureq::Error::ConnectionFailed => TrackerError::Unreachable("the connection failed".into()),
         ureq::Error::TooManyRedirects => TrackerError::Nonsense("it redirects in a circle".into()),
-        ureq::Error::Io(error) => TrackerError::Unreachable(printable(error.to_string().as_bytes())),
-        ureq::Error::Protocol(error) => TrackerError::Nonsense(printable(error.to_string().as_bytes())),
-        ureq::Error::Decompress(_, error) => TrackerError::Nonsense(printable(error.to_string().as_bytes())),
-        other => TrackerError::Unreachable(printable(other.to_string().as_bytes())),
+        ureq::Error::Io(error) => TrackerError::Unreachable(excerpt(error.to_string())),
+        ureq::Error::Protocol(error) => TrackerError::Nonsense(excerpt(error.to_string())),
+        ureq::Error::Decompress(_, error) => TrackerError::Nonsense(excerpt(error.to_string())),
+        other => TrackerError::Unreachable(excerpt(other.to_string())),
     }
 }

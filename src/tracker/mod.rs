@@ -6,13 +6,13 @@
 //! tier is asked for itself.
 //!
 //! In reading order: [`TrackerAddress`] is where a tracker is, [`Announce`] is what we tell it,
-//! [`Answer`] is what it tells us, [`Tier`] decides whom to ask and when, [`Scrape`] is what it says to
-//! one who takes no part, and `udp_packets` the bytes of BEP 15. Those are plain values that touch neither
-//! socket nor clock. `http` and `udp` carry an announce, `speaker` chooses between them, and [`Announcers`] is one
-//! thread for each family of each tier that does nothing but wait, announce and report; `families` says which
-//! there are.
+//! [`Answer`] is what it tells us, [`Tier`] decides which tracker to ask and when, [`Scrape`] is what a tracker
+//! says to a client that takes no part, and `udp/packets` has the bytes of BEP 15. Those are plain values that
+//! touch neither socket nor clock. `http` and `udp` carry an announce, `client` chooses between them, and
+//! [`Announcers`] is one thread for each family of each tier that does nothing but wait, announce and report;
+//! `families` says which families there are.
 //!
-//! Nothing that a tracker does is fatal: a dead, lying or hanging one costs its tier's thread a
+//! Nothing that a tracker does is fatal: a dead, malicious or hanging one costs its tier's thread a
 //! deadline, and the download nothing. [`scrape_all`] asks all trackers of a torrent once, for `show`.
 
 mod address;
@@ -38,4 +38,4 @@ pub use scrape::Scrape;
 pub use scraping::scrape_all;
 pub use tier::{Tier, Turn};
 pub use totals::Totals;
-pub use udp::{LARGEST_REPLY, Question, Reply};
+pub use udp::{MAX_RESPONSE, UdpRequest, UdpResponse};

@@ -1,4 +1,5 @@
-//! What a tracker says of a torrent to one who takes no part: how many seed it, how many fetch it.
+//! What a tracker says of a torrent to a client that takes no part in it: how many peers seed it, how many
+//! download it.
 //!
 //! Pure. Over HTTP this is bencode (BEP 48), over UDP three numbers (BEP 15).
 
@@ -6,7 +7,7 @@ use crate::bencode::Value;
 use crate::metainfo::InfoHash;
 
 use super::announce::percent_encoded;
-use super::error::{TrackerError, printable};
+use super::error::{TrackerError, excerpt};
 
 /// The numbers of one torrent. A tracker may leave any of them out over HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Scrape {
         // BEP 3 and BEP 48 spell it differently.
         let reason = answer.get("failure reason").or_else(|| answer.get("failure_reason"));
         if let Some(reason) = reason.and_then(Value::bytes) {
-            return Err(TrackerError::Refused(printable(reason)));
+            return Err(TrackerError::Refused(excerpt(reason)));
         }
         let files = answer.get("files").and_then(Value::dictionary);
         let files = files.ok_or_else(|| nonsense("it lists no torrents".into()))?;
@@ -77,7 +78,7 @@ mod tests {
     fn a_reason_and_a_torrent_that_is_not_there_are_refusals() {
         for key in ["14:failure reason", "14:failure_reason"] {
             let body = format!("d{key}3:n\u{7}oe");
-            assert_eq!(Scrape::parse(body.as_bytes(), OURS), Err(TrackerError::Refused("no".into())));
+            assert_eq!(Scrape::parse(body.as_bytes(), OURS), Err(TrackerError::Refused("n\u{fffd}o".into())));
         }
         for body in [body("i1e"), b"d5:filesdee".to_vec()] {
             assert!(matches!(Scrape::parse(&body, OURS), Err(TrackerError::Refused(_))));

@@ -8,7 +8,7 @@ use std::io;
 use std::thread;
 
 use super::address::TrackerAddress;
-use super::client::Speaker;
+use super::client::TrackerClient;
 use super::error::TrackerError;
 use super::scrape::Scrape;
 use crate::net::BindAddress;
@@ -29,7 +29,7 @@ pub fn scrape_all(
             thread::Builder::new()
                 .name(format!("scrape-{}", address.host()))
                 .stack_size(STACK_SIZE)
-                .spawn_scoped(scope, move || Speaker::new(bind_address).scrape(&address, info_hash))
+                .spawn_scoped(scope, move || TrackerClient::new(bind_address).scrape(&address, info_hash))
         };
         let threads: Vec<io::Result<_>> = trackers.iter().map(ask).collect();
         let broke_down = || TrackerError::Unreachable("its thread broke down".into());

@@ -1,4 +1,4 @@
-//! Whom of a tier to ask, when, and what to say.
+//! Which tracker of a tier to ask, when, and what to say.
 //!
 //! Pure: the time and the random numbers are arguments. A tier is a list of trackers that stand in
 //! for each other (BEP 12): they are shuffled once, the first one that answers moves to the front and
@@ -21,20 +21,21 @@ use super::answer::Answer;
 const MAX_TRACKERS: usize = 32;
 
 /// The time after which an early announce is allowed where the tracker names a shorter one or none.
-const SHORTEST_WAIT: Duration = Duration::from_secs(60);
+const MIN_WAIT: Duration = Duration::from_secs(60);
 
 /// The wait after all trackers of the tier have failed once. It doubles each time.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
 
 /// The longest such wait, which is also the common interval between announces.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(30 * 60);
+const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
 
 /// One tier of trackers.
 #[derive(Debug)]
 pub struct Tier {
-    /// In the order in which they are asked. Never empty.
-    trackers: Vec<Standing>,
-    /// The position of the one to ask next. Always inside `trackers`.
+    /// The trackers in the order in which they are asked: the first one, and the others.
+    first: Standing,
+    others: Vec<Standing>,
+    /// The position of the one to ask next: 0 is the first.
     current: usize,
     /// When to ask it.
     due: Instant,
@@ -46,10 +47,10 @@ pub struct Tier {
     completed: bool,
 }
 
-/// One tracker's turn: whom to ask and what to say besides the figures.
+/// One tracker's turn: which one to ask and what to say besides the figures.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn<'a> {
-    /// Whom to ask.
+    /// The tracker to ask.
     pub tracker: &'a TrackerAddress,
     /// Why, unless it is just time.
     pub event: Option<AnnounceEvent>,
@@ -70,8 +71,8 @@ struct Standing {
 }
 
 impl Tier {
-    /// A tier of these trackers, the first of which is due now. Each is asked once however often it
-    /// is named, and 32 of them at most. `None` where there are none.
+    /// A tier of these trackers, the first of which is due now. Each is asked once, no matter how many
+    /// times it is named, and 32 of them at most. `None` where there are none.
     pub fn new(addresses: Vec<TrackerAddress>, now: Instant, random: &mut Rng) -> Option<Tier> {
         let mut known = HashSet::new();
         let mut trackers: Vec<Standing> = addresses
@@ -81,10 +82,9 @@ impl Tier {
             .collect();
         random.shuffle(&mut trackers);
         trackers.truncate(MAX_TRACKERS);
-        if trackers.is_empty() {
-            return None;
-        }
-        Some(Tier { trackers, current: 0, due: now, earliest: now, failed_rounds: 0, completed: false })
+        let mut trackers = trackers.into_iter();
+        let (first, others) = (trackers.next()?, trackers.collect());
+        Some(Tier { first, others, current: 0, due: now, earliest: now, failed_rounds: 0, completed: false })
     }
 
     /// When the next announce is due.
@@ -92,9 +92,28 @@ impl Tier {
         self.due
     }
 
-    /// Whose turn it is. `None` never happens.
-    pub fn turn(&self) -> Option<Turn<'_>> {
-        self.trackers.get(self.current).map(|standing| standing.turn(self.event(standing)))
+    /// The tracker to ask next, and what to say.
+    pub fn turn(&self) -> Turn<'_> {
+        let other = self.current.checked_sub(1).and_then(|at| self.others.get(at));
+        let standing = other.unwrap_or(&self.first);
+        standing.turn(self.event(standing))
+    }
+
+    fn trackers(&self) -> impl Iterator<Item = &Standing> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Moves the tracker whose turn it is to the front. The others keep their order.
+    fn move_to_front(&mut self) {
+        if let Some(at) = self.current.checked_sub(1)
+            && let Some(passed) = self.others.get_mut(..=at)
+        {
+            passed.rotate_right(1);
+            if let Some(current) = passed.first_mut() {
+                std::mem::swap(current, &mut self.first);
+            }
+        }
+        self.current = 0;
     }
 
     fn event(&self, tracker: &Standing) -> Option<AnnounceEvent> {
@@ -108,12 +127,9 @@ impl Tier {
     /// The tracker that was due has answered: it moves to the front and rests for its interval.
     pub fn answered(&mut self, answer: &Answer, now: Instant) {
         self.failed_rounds = 0;
-        let heard = self.turn().and_then(|turn| turn.event);
-        let front = self.trackers.get_mut(..=self.current).unwrap_or_default();
-        // The others keep their order.
-        front.rotate_right(1);
-        self.current = 0;
-        let Some(tracker) = self.trackers.first_mut() else { return };
+        let heard = self.turn().event;
+        self.move_to_front();
+        let tracker = &mut self.first;
         match heard {
             Some(AnnounceEvent::Started) => tracker.started = true,
             Some(AnnounceEvent::Completed) => tracker.completed = true,
@@ -122,7 +138,7 @@ impl Tier {
         if answer.tracker_id.is_some() {
             tracker.id.clone_from(&answer.tracker_id);
         }
-        let shortest = answer.min_interval.unwrap_or_default().max(SHORTEST_WAIT);
+        let shortest = answer.min_interval.unwrap_or_default().max(MIN_WAIT);
         self.earliest = now + shortest;
         self.due = now + answer.interval.max(shortest);
         self.hurry_for_an_event(now);
@@ -133,7 +149,7 @@ impl Tier {
     pub fn failed(&mut self, now: Instant, random: &mut Rng) {
         self.due = now;
         self.current += 1;
-        if self.current < self.trackers.len() {
+        if self.current <= self.others.len() {
             return;
         }
         self.current = 0;
@@ -142,7 +158,7 @@ impl Tier {
         self.failed_rounds = self.failed_rounds.saturating_add(1).min(31);
         // Up to a quarter more or less, so that the clients that a tracker lost in one moment do not
         // all come back in one moment.
-        self.due += doubled.min(LONGEST_BACK_OFF).mul_f64(0.75 + 0.5 * random.f64());
+        self.due += doubled.min(MAX_BACK_OFF).mul_f64(0.75 + 0.5 * random.f64());
     }
 
     /// Peers run short: announce as soon as the tracker allows it. A tier that has failed waits for
@@ -161,7 +177,7 @@ impl Tier {
     }
 
     fn hurry_for_an_event(&mut self, now: Instant) {
-        let waiting = self.turn().is_some_and(|turn| turn.event.is_some());
+        let waiting = self.turn().event.is_some();
         if waiting && self.failed_rounds == 0 {
             self.due = self.due.min(now);
         }
@@ -169,7 +185,7 @@ impl Tier {
 
     /// The trackers that know us and should hear that we leave, the one that answered last first.
     pub fn farewells(&self) -> impl Iterator<Item = Turn<'_>> {
-        let known = self.trackers.iter().filter(|standing| standing.started);
+        let known = self.trackers().filter(|standing| standing.started);
         known.map(|standing| standing.turn(Some(AnnounceEvent::Stopped)))
     }
 }
@@ -193,11 +209,11 @@ mod tests {
     }
 
     fn host(tier: &Tier) -> String {
-        tier.turn().unwrap().tracker.host().to_owned()
+        tier.turn().tracker.host().to_owned()
     }
 
     fn event(tier: &Tier) -> Option<AnnounceEvent> {
-        tier.turn().unwrap().event
+        tier.turn().event
     }
 
     fn answer(text: &str) -> Answer {
@@ -216,9 +232,9 @@ mod tests {
     fn a_tracker_that_is_named_twice_is_asked_once_and_the_number_is_bounded() {
         let now = Instant::now();
         let mut random = Rng::with_seed(1);
-        assert_eq!(tier("aaab", now, &mut random).trackers.len(), 2);
+        assert_eq!(tier("aaab", now, &mut random).trackers().count(), 2);
         let many = (0..1_000).map(|port| TrackerAddress::new(&format!("http://a:{port}/"))).collect();
-        assert_eq!(Tier::new(many, now, &mut random).unwrap().trackers.len(), MAX_TRACKERS);
+        assert_eq!(Tier::new(many, now, &mut random).unwrap().trackers().count(), MAX_TRACKERS);
         assert!(Tier::new(Vec::new(), now, &mut random).is_none());
     }
 
@@ -227,7 +243,7 @@ mod tests {
         let mut now = Instant::now();
         let mut random = Rng::with_seed(7);
         let mut tier = tier("abcd", now, &mut random);
-        let order: Vec<String> = tier.trackers.iter().map(|one| one.address.host().to_owned()).collect();
+        let order: Vec<String> = tier.trackers().map(|one| one.address.host().to_owned()).collect();
         for expected in order.iter().take(2) {
             assert_eq!((host(&tier), tier.due()), (expected.clone(), now));
             tier.failed(now, &mut random);
@@ -312,22 +328,18 @@ mod tests {
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
         assert_eq!(tier.farewells().count(), 1);
-        assert_eq!(tier.turn().unwrap().tracker_id, Some(b"x".as_slice()));
+        assert_eq!(tier.turn().tracker_id, Some(b"x".as_slice()));
 
         tier.completed(now);
         assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
         tier.answered(&answer("8:intervali3600e"), now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(
-            tier.turn().unwrap().tracker_id,
-            Some(b"x".as_slice()),
-            "an answer without an id keeps it"
-        );
+        assert_eq!(tier.turn().tracker_id, Some(b"x".as_slice()), "an answer without an id keeps it");
 
         // The second tracker gets both, one right after the other, when it takes over.
         tier.failed(now, &mut random);
         assert_eq!(event(&tier), Some(AnnounceEvent::Started));
-        assert_eq!(tier.turn().unwrap().tracker_id, None);
+        assert_eq!(tier.turn().tracker_id, None);
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
         tier.answered(&hour, now);

@@ -1,58 +1,61 @@
 //! The handshake of the extension protocol (BEP 10): what each side can do beyond BEP 3.
 //!
-//! Message 20 with the number 0 carries a dictionary. Its `m` gives a number to every extension that
-//! the sender understands; further messages use the number that the *receiver* gave. A client may
-//! send it more than once, to add or to take away: what a later handshake does not mention stays.
+//! An extension message has the message id 20 and then an *extended message id*. The extended id 0 is the
+//! extension handshake, a dictionary. Its `m` maps the name of each extension that the sender understands to
+//! an extended id. Each side chooses its own ids, and a message uses the id that its *receiver* chose. A
+//! client may send the handshake more than once, to add extensions or to remove some: what a later handshake
+//! does not mention stays as it was.
 
 use crate::address::{read_ip, write_ip};
 use crate::bencode::{Item, Value};
 use std::net::IpAddr;
 
-/// The number of the handshake itself.
+/// The extended message id of the handshake itself.
 pub const HANDSHAKE: u8 = 0;
 
-/// The number under which we take messages about the metadata ([`super::metadata`]).
+/// The extended message id that we choose for messages about the metadata ([`super::metadata`]).
 pub const UT_METADATA: u8 = 1;
 
-/// The number under which we take peers' news of other peers ([`super::pex`]).
+/// The extended message id that we choose for peer exchange ([`super::pex`]).
 pub const UT_PEX: u8 = 2;
 
-/// What a peer says of itself. Everything is optional, and nothing of it is proven.
+/// What a peer says about itself. Everything is optional, and nothing is verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionHandshake {
     /// Name and version of its program (`v`).
     pub client: Option<String>,
-    /// How many requests it queues before it drops some (`reqq`).
+    /// How many requests it queues before it drops some: the length of its request queue (`reqq`).
     pub request_queue: Option<u32>,
     /// The TCP port on which it listens (`p`).
     pub port: Option<u16>,
     /// Our address as the peer sees it (`yourip`).
     pub your_address: Option<IpAddr>,
-    /// It downloads nothing (any more), whatever it lacks (`upload_only`, BEP 21).
+    /// It downloads nothing (any more), even if it lacks pieces (`upload_only`, BEP 21).
     pub upload_only: bool,
-    /// The number under which it takes messages about the metadata (`ut_metadata`, BEP 9). 0: not any
-    /// more.
+    /// The extended message id that it chose for messages about the metadata (`ut_metadata`, BEP 9). 0: it
+    /// understands them no more.
     pub metadata: Option<u8>,
-    /// The number under which it takes news of other peers (`ut_pex`, BEP 11). 0: not any more.
+    /// The extended message id that it chose for peer exchange (`ut_pex`, BEP 11). 0: it understands it no
+    /// more.
     pub pex: Option<u8>,
-    /// Bytes in the metadata, where it has it (`metadata_size`, BEP 9).
+    /// Bytes in the metadata, if the peer has it (`metadata_size`, BEP 9).
     pub metadata_size: Option<u64>,
 }
 
 impl ExtensionHandshake {
-    /// The handshake from a message's body. `None` where it is no dictionary. A field of a wrong type
-    /// is as good as absent: clients of the field disagree about several.
-    pub fn from_wire(body: &[u8]) -> Option<ExtensionHandshake> {
-        let (value, _) = Value::parse_prefix(body).ok()?;
-        let said = value.dictionary()?;
-        let number = |key: &str| said.get(key).and_then(Value::unsigned);
-        let understood = said.get("m").and_then(Value::dictionary);
+    /// The handshake from the payload of a message. `None` where it is no dictionary. A field of a wrong type
+    /// counts as absent, since clients disagree about the types of several.
+    pub fn from_wire(payload: &[u8]) -> Option<ExtensionHandshake> {
+        let (value, _) = Value::parse_prefix(payload).ok()?;
+        let fields = value.dictionary()?;
+        let number = |key: &str| fields.get(key).and_then(Value::unsigned);
+        let understood = fields.get("m").and_then(Value::dictionary);
         let extension = |key: &str| u8::try_from(understood?.get(key)?.unsigned()?).ok();
         Some(ExtensionHandshake {
-            client: said.get("v").and_then(Value::text).map(|text| text.chars().take(64).collect()),
+            client: fields.get("v").and_then(Value::text).map(|text| text.chars().take(64).collect()),
             request_queue: number("reqq").map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
-            your_address: said.get("yourip").and_then(Value::bytes).and_then(read_ip),
+            your_address: fields.get("yourip").and_then(Value::bytes).and_then(read_ip),
             upload_only: number("upload_only").is_some_and(|flag| flag != 0),
             metadata: extension("ut_metadata"),
             pex: extension("ut_pex"),
@@ -60,7 +63,7 @@ impl ExtensionHandshake {
         })
     }
 
-    /// The message's body.
+    /// The payload of the message.
     pub fn to_wire(&self) -> Vec<u8> {
         let understood = [("ut_metadata", self.metadata), ("ut_pex", self.pex)];
         let understood =
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handshake_comes_back_as_it_went() {
+    fn a_handshake_is_read_as_it_was_written() {
         for your_address in [None, Some([127, 0, 0, 2].into()), Some([7; 16].into())] {
             let said = ExtensionHandshake {
                 client: Some("femtotorrent 0".into()),
@@ -109,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_absent_and_nonsense_is_refused_without_panic() {
+    fn wrong_types_count_as_absent_and_nonsense_makes_nothing_panic() {
         let odd = b"d1:md11:ut_metadatai256e6:ut_pexi-1ee13:metadata_sizei-1e4:reqqi-5e1:pi70000e6:yourip3:abc1:vi1ee";
         assert_eq!(ExtensionHandshake::from_wire(odd), Some(ExtensionHandshake::default()));
         assert_eq!(ExtensionHandshake::from_wire(b"d1:m3:abce"), Some(ExtensionHandshake::default()));

@@ -1,11 +1,11 @@
-//! The first 68 bytes of a connection, the same in both directions (BEP 3, "peer protocol").
+//! The handshake: the first 68 bytes of a connection, in both directions (BEP 3, "peer protocol").
 //!
 //! ```text
 //! 19 "BitTorrent protocol"   8 reserved bytes   20 bytes info-hash   20 bytes peer id
 //! ```
 //!
-//! The reserved bytes say what a client can do beyond BEP 3: the Fast extension (BEP 6), the extension
-//! protocol (BEP 10) and a node of the DHT (BEP 5) are what we know of.
+//! The bits of the reserved bytes say what a client can do beyond BEP 3. We know three of them: the Fast
+//! extension (BEP 6), the extension protocol (BEP 10) and a node of the DHT (BEP 5).
 
 use crate::metainfo::InfoHash;
 use std::fmt;
@@ -21,23 +21,24 @@ const EXTENSION_PROTOCOL: (usize, u8) = (5, 0x10);
 /// BEP 5: the last bit.
 const DHT: (usize, u8) = (7, 0x01);
 
-/// How a client names itself for one run (BEP 3), by custom its program and version, then chance (BEP 20).
+/// The ID that a client gives itself for one run (BEP 3): by custom its program and version (BEP 20), then
+/// random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub [u8; 20]);
 
-/// What either side says first.
+/// What each side sends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
     /// Flags of the extensions that the sender speaks.
     pub reserved: [u8; 8],
-    /// Which torrent the sender wants to talk about.
+    /// The torrent that the connection is for.
     pub info_hash: InfoHash,
-    /// How the sender calls itself.
+    /// The ID that the sender gives itself.
     pub peer_id: PeerId,
 }
 
 impl Handshake {
-    /// The handshake that we send; with a node of the DHT beside us, or without.
+    /// The handshake that we send. `dht`: whether this client runs a node of the DHT.
     pub fn ours(info_hash: InfoHash, peer_id: PeerId, dht: bool) -> Handshake {
         let mut reserved = [0; 8];
         let flags = [Some(FAST), Some(EXTENSION_PROTOCOL), dht.then_some(DHT)];
@@ -59,7 +60,7 @@ impl Handshake {
         self.has(EXTENSION_PROTOCOL)
     }
 
-    /// Whether the sender has a node of the DHT (BEP 5).
+    /// Whether the sender runs a node of the DHT (BEP 5).
     pub fn speaks_dht(&self) -> bool {
         self.has(DHT)
     }
@@ -77,7 +78,7 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] where the bytes do not open with the name of the protocol.
+    /// [`HandshakeError`] where the bytes do not begin with the name of the protocol.
     pub fn from_wire(bytes: &[u8; HANDSHAKE_LENGTH]) -> Result<Handshake, HandshakeError> {
         let Some((prefix, rest)) = bytes.split_first_chunk() else { return Err(HandshakeError) };
         let Some((reserved, rest)) = rest.split_first_chunk() else { return Err(HandshakeError) };
@@ -90,7 +91,7 @@ impl Handshake {
     }
 }
 
-/// The other side does not speak BitTorrent, or speaks it encrypted only.
+/// The other side does not speak BitTorrent, or only with encryption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeError;
 
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handshake_comes_back_as_it_went() {
+    fn a_handshake_is_read_as_it_was_written() {
         let ours = Handshake::ours(InfoHash([7; 20]), PeerId(*b"-FM0100-abcdefghijkl"), false);
         let bytes: [u8; HANDSHAKE_LENGTH] = ours.to_wire().try_into().unwrap();
         assert_eq!(Handshake::from_wire(&bytes), Ok(ours));
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_prefix_is_refused() {
+    fn any_other_prefix_is_an_error() {
         let good: [u8; HANDSHAKE_LENGTH] =
             Handshake::ours(InfoHash([7; 20]), PeerId([8; 20]), true).to_wire().try_into().unwrap();
         for at in 0..20 {

@@ -1,8 +1,9 @@
-//! The frames after the handshake, each a four-byte length, a one-byte name and what belongs to it.
+//! The frames after the handshake: each has a four-byte length, a one-byte message id and a payload.
 //!
-//! All numbers are big-endian. A length of zero is the keep-alive, sent so that a quiet connection
-//! is not taken for a dead one. The length is checked against what its name allows before anything
-//! is read or allocated for the rest: a peer cannot make us wait for four gigabytes.
+//! All numbers are big-endian. The length counts the id and the payload. A length of zero is the keep-alive,
+//! sent so that a quiet connection is not taken for a dead one. The length is checked against what the id
+//! allows before anything is read or allocated for the payload: a peer cannot make us wait for four
+//! gigabytes.
 
 use crate::piece::BLOCK_LENGTH;
 use std::fmt;
@@ -18,7 +19,7 @@ const PIECE: u8 = 7;
 const CANCEL: u8 = 8;
 /// BEP 5: the port of the sender's DHT node.
 const PORT: u8 = 9;
-/// BEP 6, as the next four.
+/// BEP 6, as are the next four.
 const SUGGEST: u8 = 13;
 const HAVE_ALL: u8 = 14;
 const HAVE_NONE: u8 = 15;
@@ -27,14 +28,14 @@ const ALLOWED_FAST: u8 = 17;
 /// BEP 10.
 const EXTENDED: u8 = 20;
 
-/// The longest frame of a name that has no length of its own. An extension message of the field
-/// (metadata piece, peer exchange) has at most some 17 KiB.
-const LONGEST_OTHER: u32 = 64 * 1024;
+/// The longest frame of a message whose id does not determine its length. The extension messages in use
+/// (metadata, peer exchange) have about 17 KiB at most.
+const MAX_OTHER_LENGTH: u32 = 64 * 1024;
 
-/// The block that a request, a cancel or a reject speaks of, as the wire says it: not checked.
+/// The block of a request, a cancel or a reject, as it came over the wire: not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockRequest {
-    /// Number of the piece.
+    /// Index of the piece.
     pub index: u32,
     /// Offset in the piece, in bytes.
     pub begin: u32,
@@ -42,7 +43,7 @@ pub struct BlockRequest {
     pub length: u32,
 }
 
-/// One message. What borrows, borrows from the buffer that it was read into.
+/// One message. Its bytes are borrowed from the buffer that it was read into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// "I am still here."
@@ -57,13 +58,13 @@ pub enum Message<'a> {
     NotInterested,
     /// "I have this piece now."
     Have(u32),
-    /// "These are the pieces that I have": one bit a piece, allowed as the first message only.
+    /// "These are the pieces that I have": one bit for each piece. Allowed as the first message only.
     Bitfield(&'a [u8]),
     /// "Send me this block."
     Request(BlockRequest),
     /// The bytes of a block.
     Piece {
-        /// Number of the piece.
+        /// Index of the piece.
         index: u32,
         /// Offset in the piece, in bytes.
         begin: u32,
@@ -76,48 +77,48 @@ pub enum Message<'a> {
     Port(u16),
     /// "This piece is cheap for me to send" (BEP 6).
     Suggest(u32),
-    /// A bitfield of ones (BEP 6).
+    /// "I have all pieces": in place of a bitfield (BEP 6).
     HaveAll,
-    /// A bitfield of zeros (BEP 6).
+    /// "I have no piece": in place of a bitfield (BEP 6).
     HaveNone,
     /// "I will not send you this block" (BEP 6).
     Reject(BlockRequest),
     /// "You may request this piece even while I choke you" (BEP 6).
     AllowedFast(u32),
-    /// A message of the extension protocol (BEP 10): its number and its body.
+    /// A message of the extension protocol (BEP 10): its extended message id and its payload.
     Extended(u8, &'a [u8]),
-    /// A name that we do not know. BEP 3 says nothing; the field ignores it.
+    /// A message with an id that we do not know. BEP 3 says nothing about these; clients ignore them.
     Unknown(u8),
 }
 
-/// What a torrent allows a frame to be.
+/// The limits that a torrent puts on frames.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameLimits {
-    /// Bytes of a bitfield.
+    /// Bytes in a bitfield.
     pub bitfield: u32,
-    /// It may have fewer: nobody knows yet how many pieces there are.
+    /// A bitfield may have fewer, since we do not know yet how many pieces there are.
     pub or_fewer: bool,
 }
 
-/// What stands at the start of a buffer.
+/// What is at the start of a buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// A whole frame, and how many bytes it takes.
     Whole(Message<'a>, usize),
-    /// The beginning of a frame that takes this many bytes in all (as far as can be told yet).
+    /// The beginning of a frame that takes this many bytes in all, as far as is known yet.
     Partial(usize),
 }
 
 /// The frame breaks the protocol. The connection is of no use after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameError {
-    name: u8,
+    id: u8,
     length: u32,
 }
 
 impl fmt::Display for FrameError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "a message of type {} with the impossible length {}", self.name, self.length)
+        write!(out, "a message of type {} with the impossible length {}", self.id, self.length)
     }
 }
 
@@ -128,7 +129,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// [`FrameError`] as soon as the length and the name are there and do not fit each other.
+    /// [`FrameError`] as soon as the length and the id have come and do not fit each other.
     pub fn parse(buffer: &'a [u8], limits: &FrameLimits) -> Result<Frame<'a>, FrameError> {
         let Some((prefix, rest)) = buffer.split_first_chunk::<4>() else {
             return Ok(Frame::Partial(4));
@@ -137,17 +138,17 @@ impl<'a> Frame<'a> {
         if length == 0 {
             return Ok(Frame::Whole(Message::KeepAlive, 4));
         }
-        let Some(&name) = rest.first() else {
+        let Some(&id) = rest.first() else {
             return Ok(Frame::Partial(5));
         };
-        if !limits.allow(name, length) {
-            return Err(FrameError { name, length });
+        if !limits.allow(id, length) {
+            return Err(FrameError { id, length });
         }
         let end = length as usize;
         match rest.get(1..end) {
             None => Ok(Frame::Partial(end + 4)),
-            Some(body) => {
-                let message = Message::from_body(name, body).ok_or(FrameError { name, length })?;
+            Some(payload) => {
+                let message = Message::from_payload(id, payload).ok_or(FrameError { id, length })?;
                 Ok(Frame::Whole(message, end + 4))
             }
         }
@@ -160,8 +161,8 @@ impl FrameLimits {
         FrameLimits { bitfield: count.div_ceil(8), or_fewer: false }
     }
 
-    fn allow(&self, name: u8, length: u32) -> bool {
-        match name {
+    fn allow(&self, id: u8, length: u32) -> bool {
+        match id {
             CHOKE | UNCHOKE | INTERESTED | NOT_INTERESTED | HAVE_ALL | HAVE_NONE => length == 1,
             HAVE | SUGGEST | ALLOWED_FAST => length == 5,
             BITFIELD if self.or_fewer => (2..=self.bitfield.saturating_add(1)).contains(&length),
@@ -169,37 +170,37 @@ impl FrameLimits {
             REQUEST | CANCEL | REJECT => length == 13,
             PIECE => (10..=9 + BLOCK_LENGTH).contains(&length),
             PORT => length == 3,
-            EXTENDED => (2..=LONGEST_OTHER).contains(&length),
-            _ => length <= LONGEST_OTHER,
+            EXTENDED => (2..=MAX_OTHER_LENGTH).contains(&length),
+            _ => length <= MAX_OTHER_LENGTH,
         }
     }
 }
 
 impl<'a> Message<'a> {
-    fn from_body(name: u8, body: &'a [u8]) -> Option<Message<'a>> {
-        Some(match name {
+    fn from_payload(id: u8, payload: &'a [u8]) -> Option<Message<'a>> {
+        Some(match id {
             CHOKE => Message::Choke,
             UNCHOKE => Message::Unchoke,
             INTERESTED => Message::Interested,
             NOT_INTERESTED => Message::NotInterested,
-            HAVE => Message::Have(number(body)?.0),
-            BITFIELD => Message::Bitfield(body),
-            REQUEST => Message::Request(wanted(body)?),
+            HAVE => Message::Have(number(payload)?.0),
+            BITFIELD => Message::Bitfield(payload),
+            REQUEST => Message::Request(block_request(payload)?),
             PIECE => {
-                let (index, rest) = number(body)?;
+                let (index, rest) = number(payload)?;
                 let (begin, data) = number(rest)?;
                 Message::Piece { index, begin, data }
             }
-            CANCEL => Message::Cancel(wanted(body)?),
-            PORT => Message::Port(u16::from_be_bytes(*body.first_chunk()?)),
-            SUGGEST => Message::Suggest(number(body)?.0),
+            CANCEL => Message::Cancel(block_request(payload)?),
+            PORT => Message::Port(u16::from_be_bytes(*payload.first_chunk()?)),
+            SUGGEST => Message::Suggest(number(payload)?.0),
             HAVE_ALL => Message::HaveAll,
             HAVE_NONE => Message::HaveNone,
-            REJECT => Message::Reject(wanted(body)?),
-            ALLOWED_FAST => Message::AllowedFast(number(body)?.0),
+            REJECT => Message::Reject(block_request(payload)?),
+            ALLOWED_FAST => Message::AllowedFast(number(payload)?.0),
             EXTENDED => {
-                let (id, payload) = body.split_first()?;
-                Message::Extended(*id, payload)
+                let (extended_id, payload) = payload.split_first()?;
+                Message::Extended(*extended_id, payload)
             }
             other => Message::Unknown(other),
         })
@@ -229,13 +230,13 @@ impl<'a> Message<'a> {
             Message::Reject(block) => frame(out, REJECT, &block.fields().each_ref().map(|field| &field[..])),
             Message::AllowedFast(index) => frame(out, ALLOWED_FAST, &[&index.to_be_bytes()]),
             Message::Extended(id, payload) => frame(out, EXTENDED, &[&[id], payload]),
-            Message::Unknown(name) => frame(out, name, &[]),
+            Message::Unknown(id) => frame(out, id, &[]),
         }
     }
 }
 
 impl Message<'_> {
-    /// Writes a [`Message::Piece`] but for its bytes, `length` of which have to follow.
+    /// Writes a [`Message::Piece`] without its data, of which `length` bytes have to follow.
     pub fn piece_head(index: u32, begin: u32, length: u32, out: &mut Vec<u8>) {
         out.extend(length.saturating_add(9).to_be_bytes());
         out.push(PIECE);
@@ -250,11 +251,12 @@ impl BlockRequest {
     }
 }
 
-fn frame(out: &mut Vec<u8>, name: u8, parts: &[&[u8]]) {
+fn frame(out: &mut Vec<u8>, id: u8, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    // What we send fits: the longest is a bitfield, one bit for each of at most 2^32 pieces.
+    // The length of what we send fits: the longest is a bitfield, with one bit for each of at most 2^32
+    // pieces.
     out.extend((length as u32).saturating_add(1).to_be_bytes());
-    out.push(name);
+    out.push(id);
     parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
@@ -263,7 +265,7 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from_be_bytes(*field), rest))
 }
 
-fn wanted(bytes: &[u8]) -> Option<BlockRequest> {
+fn block_request(bytes: &[u8]) -> Option<BlockRequest> {
     let (index, rest) = number(bytes)?;
     let (begin, rest) = number(rest)?;
     let (length, _) = number(rest)?;
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn every_message_comes_back_as_it_went_and_waits_for_its_last_byte() {
+    fn every_message_is_read_as_it_was_written_and_only_when_it_is_whole() {
         for message in samples() {
             let mut bytes = Vec::new();
             message.write_to(&mut bytes);
@@ -325,8 +327,8 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_length_is_refused_before_the_body_is_there() {
-        for (name, length) in [
+    fn an_impossible_length_is_an_error_before_the_payload_has_come() {
+        for (id, length) in [
             (PIECE, u32::MAX),
             (PIECE, 9 + BLOCK_LENGTH + 1),
             (PIECE, 9),
@@ -336,11 +338,11 @@ mod tests {
             (BITFIELD, 3),
             (BITFIELD, 5),
             (EXTENDED, 1),
-            (EXTENDED, LONGEST_OTHER + 1),
+            (EXTENDED, MAX_OTHER_LENGTH + 1),
             (99, u32::MAX),
         ] {
-            let bytes = [&u32::to_be_bytes(length)[..], &[name]].concat();
-            assert_eq!(Frame::parse(&bytes, &LIMITS), Err(FrameError { name, length }));
+            let bytes = [&u32::to_be_bytes(length)[..], &[id]].concat();
+            assert_eq!(Frame::parse(&bytes, &LIMITS), Err(FrameError { id, length }));
         }
     }
 

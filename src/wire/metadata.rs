@@ -1,21 +1,22 @@
-//! Messages about the metadata, the `info` dictionary of a torrent (BEP 9).
+//! Messages about the metadata, the `info` dictionary of a torrent (BEP 9, `ut_metadata`).
 //!
-//! Who has only a magnet link asks for it in pieces of 16 KiB, which have nothing to do with the pieces of
-//! the payload. A message is a bencoded dictionary; behind that of `data` stand the bytes of the piece.
+//! A client that has only a magnet link requests the metadata from peers, in pieces of 16 KiB. These have
+//! nothing to do with the pieces of the payload. A message is a bencoded dictionary. In a `data` message the
+//! bytes of the piece follow the dictionary.
 
 use crate::bencode::{Item, Value};
 
 /// Bytes in every piece of the metadata but the last.
 pub const PIECE: u32 = 16 * 1024;
 
-/// What one side says about the metadata. Nothing of it is proven.
+/// A message about the metadata. Nothing in it is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetadataMessage<'a> {
     /// Send me this piece.
     Request(u32),
     /// Here is a piece.
     Data {
-        /// Which one.
+        /// Its index.
         piece: u32,
         /// Bytes in the whole metadata.
         total_size: Option<u64>,
@@ -27,12 +28,12 @@ pub enum MetadataMessage<'a> {
 }
 
 impl<'a> MetadataMessage<'a> {
-    /// The message from a body. `None` where it is no such message or one of a kind that is not known,
-    /// which BEP 9 has one ignore.
-    pub fn from_wire(body: &'a [u8]) -> Option<MetadataMessage<'a>> {
-        let (value, bytes) = Value::parse_prefix(body).ok()?;
-        let said = value.dictionary()?;
-        let number = |key: &str| said.get(key).and_then(Value::unsigned);
+    /// The message from a payload. `None` where it is no such message, or has an unknown type: BEP 9 says to
+    /// ignore these.
+    pub fn from_wire(payload: &'a [u8]) -> Option<MetadataMessage<'a>> {
+        let (value, bytes) = Value::parse_prefix(payload).ok()?;
+        let fields = value.dictionary()?;
+        let number = |key: &str| fields.get(key).and_then(Value::unsigned);
         let piece = u32::try_from(number("piece")?).ok()?;
         match number("msg_type")? {
             0 => Some(MetadataMessage::Request(piece)),
@@ -42,7 +43,7 @@ impl<'a> MetadataMessage<'a> {
         }
     }
 
-    /// The message's body.
+    /// The payload of the message.
     pub fn to_wire(&self) -> Vec<u8> {
         let (kind, piece, total_size, bytes) = match *self {
             MetadataMessage::Request(piece) => (0_i64, piece, None, &[][..]),
@@ -55,9 +56,9 @@ impl<'a> MetadataMessage<'a> {
             Some(("piece", i64::from(piece).into())),
             size.map(|size| ("total_size", size.into())),
         ];
-        let mut body = Item::dictionary(fields.into_iter().flatten()).encode();
-        body.extend_from_slice(bytes);
-        body
+        let mut payload = Item::dictionary(fields.into_iter().flatten()).encode();
+        payload.extend_from_slice(bytes);
+        payload
     }
 }
 
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_written_as_the_bep_has_them_and_read_again() {
+    fn messages_are_written_as_in_bep_9_and_read_again() {
         let data = MetadataMessage::Data { piece: 0, total_size: Some(34256), bytes: b"xxxx" };
         for (message, body) in [
             (MetadataMessage::Request(0), &b"d8:msg_typei0e5:piecei0ee"[..]),
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_none() {
+    fn bytes_that_are_no_message_are_none() {
         for body in [
             &b""[..],
             b"x",
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_and_no_flipped_bit_breaks_the_reader() {
+    fn no_cut_and_no_flipped_bit_makes_the_reader_panic() {
         let whole = MetadataMessage::Data { piece: 9, total_size: Some(1 << 31), bytes: b"d1:xe" }.to_wire();
         for end in 0..whole.len() {
             let _ = MetadataMessage::from_wire(&whole[..end]);

@@ -1,9 +1,23 @@
 //! The peer protocol: bytes to values and back (BEP 3, BEP 6, BEP 10).
 //!
-//! Pure: nothing here reads a socket. A connection opens with one [`Handshake`] each way; after it
-//! both sides send *frames*, a four-byte length and that many bytes, the first of which names the
-//! [`Message`]. What a peer sends is checked here for its form, and for its meaning (does this piece
-//! exist? did we ask for this block?) by whoever receives the value.
+//! This is what two peers say to each other over TCP. A connection opens with one [`Handshake`] each way.
+//! After it both sides send *frames*: a four-byte length and that many bytes, of which the first is the id of
+//! the [`Message`]. A typical start, where `A` downloads from `B`:
+//!
+//! ```text
+//! A                    B
+//! │ ── handshake ────▶ │  the info-hash of the torrent, and which extensions A speaks
+//! │ ◀──── handshake ── │  the same from B
+//! │ ◀───── bitfield ── │  the pieces that B has
+//! │ ── interested ───▶ │  B has pieces that A lacks
+//! │ ◀────── unchoke ── │  B answers requests from now on
+//! │ ── request ──────▶ │  one block: piece, offset and length; usually many requests at once
+//! │ ◀──────── piece ── │  the bytes of that block
+//! │ ── have ─────────▶ │  A has verified a whole piece
+//! ```
+//!
+//! Pure: nothing here reads a socket. What a peer sends is checked here for its form. The code that receives
+//! the value checks its meaning: does this piece exist, did we request this block?
 
 pub mod extension;
 mod handshake;

@@ -1,48 +1,51 @@
-//! Peer exchange: whom the peer is connected to, and whom not any more (BEP 11).
+//! Peer exchange (PEX): the peers that a peer is connected to, and those that it is no longer connected to
+//! (BEP 11, `ut_pex`).
 //!
 //! A message is a bencoded dictionary with strings of compact addresses: six bytes each in `added` and
-//! `dropped`, eighteen in `added6` and `dropped6`. A byte of flags for each added one stands in `added.f`
-//! and `added6.f`. Everything here is hearsay: nobody proves that these addresses have ever heard of
-//! BitTorrent. So only so many are read, and who uses them asks first what may be believed.
+//! `dropped`, eighteen in `added6` and `dropped6`. For each added address `added.f` and `added6.f` have a
+//! byte of flags. Everything here is hearsay: nothing proves that any of these addresses speaks BitTorrent.
+//! So only a limited number is read, and the code that uses them decides which of them to believe.
 
 use crate::address::{IpFamily, canonical, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
 use std::net::SocketAddr;
 
-/// How many addresses of one list are read. A message has 50 at most, but for a first one.
-pub const MOST: usize = 100;
+/// Addresses that are read of one list. A message has 50 at most, and the first one may have more.
+pub const MAX_ADDRESSES: usize = 100;
 
-/// Flag: it downloads nothing (any more).
+/// Flag: the peer downloads nothing (any more).
 pub const UPLOAD_ONLY: u8 = 0x02;
 
-/// Flag: the sender had connected to it, so that others can.
+/// Flag: the sender of the message has connected to the peer, so others can connect to it too.
 pub const REACHABLE: u8 = 0x10;
 
-/// Whom a peer has met and lost since its last message.
+/// The peers that a peer has connected to and lost since its last message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerExchange {
-    /// Those that it is connected to now, with their flags.
+    /// New connections, with the flags of each.
     pub added: Vec<(SocketAddr, u8)>,
-    /// Those that it is not connected to any more.
+    /// Connections that have ended.
     pub dropped: Vec<SocketAddr>,
 }
 
 impl PeerExchange {
-    /// The message from a body: the first [`MOST`] addresses of each list. `None` where it is no
-    /// dictionary. A list of a wrong type is as good as absent, and an address that was cut off is none.
-    pub fn from_wire(body: &[u8]) -> Option<PeerExchange> {
-        let (value, _) = Value::parse_prefix(body).ok()?;
-        let said = value.dictionary()?;
-        let list = |name: &str| said.get(name).and_then(Value::bytes).unwrap_or_default();
+    /// The message from a payload: the first [`MAX_ADDRESSES`] addresses of each list. `None` where it is no
+    /// dictionary. A list of a wrong type counts as absent, and an address that was cut off is left out.
+    pub fn from_wire(payload: &[u8]) -> Option<PeerExchange> {
+        let (value, _) = Value::parse_prefix(payload).ok()?;
+        let fields = value.dictionary()?;
+        let list = |name: &str| fields.get(name).and_then(Value::bytes).unwrap_or_default();
         let flags = |name: &str| list(name).iter().copied().chain(std::iter::repeat(0));
-        let addresses = |name: &str, family| read_compact_list(list(name), family).take(MOST).map(canonical);
+        let addresses =
+            |name: &str, family| read_compact_list(list(name), family).take(MAX_ADDRESSES).map(canonical);
         let added = addresses("added", IpFamily::V4).zip(flags("added.f"));
         let added6 = addresses("added6", IpFamily::V6).zip(flags("added6.f"));
         let dropped = addresses("dropped", IpFamily::V4).chain(addresses("dropped6", IpFamily::V6));
         Some(PeerExchange { added: added.chain(added6).collect(), dropped: dropped.collect() })
     }
 
-    /// The message's body. Lists that are empty are left out, all but `added`: BEP 11 wants at least one.
+    /// The payload of the message. Empty lists are left out, except `added`: BEP 11 requires at least one
+    /// list.
     pub fn to_wire(&self) -> Vec<u8> {
         let [mut added, mut flags, mut dropped]: [[Vec<u8>; 2]; 3] = Default::default();
         for &(address, flag) in &self.added {
@@ -80,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_comes_back_as_it_went() {
+    fn a_message_is_read_as_it_was_written() {
         let four = PeerExchange { added: both().added[..1].to_vec(), dropped: Vec::new() };
         assert_eq!(four.to_wire(), b"d5:added6:\x01\x02\x03\x04\x1a\xe17:added.f1:\x12e");
         assert_eq!(PeerExchange::default().to_wire(), b"d5:added0:e");
@@ -94,7 +97,7 @@ mod tests {
         let list = vec![7; 18 * 10_000];
         let lists = ["added", "added6", "dropped", "dropped6"].map(|name| (name, list.clone().into()));
         let message = PeerExchange::from_wire(&Item::dictionary(lists).encode()).unwrap();
-        assert_eq!((message.added.len(), message.dropped.len()), (2 * MOST, 2 * MOST));
+        assert_eq!((message.added.len(), message.dropped.len()), (2 * MAX_ADDRESSES, 2 * MAX_ADDRESSES));
     }
 
     #[test]
@@ -108,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_and_no_flipped_bit_breaks_the_reader() {
+    fn no_cut_and_no_flipped_bit_makes_the_reader_panic() {
         let whole = both().to_wire();
         for end in 0..whole.len() {
             assert_eq!(PeerExchange::from_wire(&whole[..end]), None);

@@ -10,7 +10,7 @@ use femtotorrent::message::Event;
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::BindAddress;
 
-use crate::folder::TestFolder;
+use crate::support::folder::TestFolder;
 
 /// The wait for what is sure to come, long enough for a loaded machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);

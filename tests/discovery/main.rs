@@ -2,8 +2,8 @@
 
 #![cfg(test)]
 
-#[path = "../support/folder.rs"]
-mod folder;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod dht;
-mod ill_meant;
+mod malicious_packets;

@@ -2,33 +2,35 @@
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::folder::TestFolder;
-use crate::metadata;
-use crate::peer::{Gate, MODERN, Peer};
-use crate::program::{Outcome, Program};
-use crate::sample::Sample;
-use crate::tracker::{Reply, Tracker};
+use crate::support::folder::TestFolder;
+use crate::support::gate::{Gate, Rendezvous};
+use crate::support::metadata;
+use crate::support::program::{Outcome, Program};
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::skip::skip;
+use crate::support::talk::{MODERN, Talk};
+use crate::support::tracker::{Reply, Tracker};
 use femtotorrent::wire::Message;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A sample, its torrent in a folder, and a folder to download into.
-struct Desk {
-    sample: Arc<Sample>,
+struct Setup {
+    sample: Sample,
     torrents: TestFolder,
     output: TestFolder,
 }
 
-impl Desk {
-    fn new(sample: Sample) -> Desk {
-        Desk { sample: Arc::new(sample), torrents: TestFolder::new(), output: TestFolder::new() }
+impl Setup {
+    fn new(sample: Sample) -> Setup {
+        Setup { sample, torrents: TestFolder::new(), output: TestFolder::new() }
     }
 
     fn torrent(&self) -> String {
@@ -40,7 +42,7 @@ impl Desk {
     }
 
     /// Starts a download from these peers with these further arguments.
-    fn start(&self, peers: &[&Peer], arguments: &[&str]) -> Program {
+    fn start(&self, peers: &[&ScriptedPeer], arguments: &[&str]) -> Program {
         let (torrent, output) = (self.torrent(), self.output());
         let mut all = vec!["get".to_owned(), torrent, "-o".to_owned(), output];
         all.extend(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.address().to_string()]));
@@ -48,36 +50,24 @@ impl Desk {
         Program::start(all)
     }
 
-    fn get(&self, peers: &[&Peer], arguments: &[&str]) -> Outcome {
+    fn get(&self, peers: &[&ScriptedPeer], arguments: &[&str]) -> Outcome {
         self.start(peers, arguments).finish(LIMIT)
     }
 }
 
-/// A peer that serves so many blocks, opens the gate, and holds the rest back until it may go on.
-fn in_two_parts(sample: &Arc<Sample>, first: usize, served: &Gate, go_on: &Gate) -> Peer {
-    let (sample, served, go_on) = (Arc::clone(sample), served.clone(), go_on.clone());
-    Peer::start(move |talk| {
-        talk.greet(&sample, MODERN)?;
-        talk.say(Message::HaveAll)?;
-        talk.say(Message::Unchoke)?;
-        for _ in 0..first {
-            let wanted = talk.next_request()?;
-            talk.send(&sample, wanted)?;
-        }
+/// A peer that serves this many blocks, opens the gate, and holds the rest back until it may go on.
+fn in_two_parts(sample: &Sample, first: usize, served: Gate, go_on: Gate) -> ScriptedPeer {
+    ScriptedPeer::seed(sample).speaking(MODERN).then(move |talk| {
+        talk.serve_next(first)?;
         served.open();
         go_on.pass()?;
-        talk.serve(&sample)
+        talk.serve()
     })
 }
 
 /// A peer that answers no requests.
-fn choking(sample: &Arc<Sample>) -> Peer {
-    let sample = Arc::clone(sample);
-    Peer::start(move |talk| {
-        talk.greet(&sample, MODERN)?;
-        talk.say(Message::HaveAll)?;
-        talk.hear_out()
-    })
+fn choking(sample: &Sample) -> ScriptedPeer {
+    ScriptedPeer::seed(sample).speaking(MODERN).choking().then(Talk::hear_out)
 }
 
 fn ends_with(outcome: &Outcome, code: i32, words: &str) {
@@ -87,84 +77,76 @@ fn ends_with(outcome: &Outcome, code: i32, words: &str) {
 
 #[test]
 fn a_download_ends_with_code_0_and_says_so() {
-    let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
-    ends_with(&desk.get(&[&peer], &[]), 0, "payload.bin: done, ");
-    desk.sample.assert_downloaded(desk.output.path());
-    ends_with(&desk.get(&[&peer], &[]), 0, "payload.bin: complete, everything verified");
+    let setup = Setup::new(Sample::small());
+    let peer = ScriptedPeer::honest(&setup.sample);
+    ends_with(&setup.get(&[&peer], &[]), 0, "payload.bin: done, ");
+    setup.sample.assert_downloaded(setup.output.path());
+    ends_with(&setup.get(&[&peer], &[]), 0, "payload.bin: complete, everything verified");
 }
 
 #[test]
 fn quiet_means_quiet() {
-    let desk = Desk::new(Sample::small().with_tracker("http://127.0.0.1:1/announce"));
-    let peer = Peer::honest(&desk.sample);
-    let outcome = desk.get(&[&peer], &["--quiet"]);
+    let setup = Setup::new(Sample::small().with_tracker("http://127.0.0.1:1/announce"));
+    let peer = ScriptedPeer::honest(&setup.sample);
+    let outcome = setup.get(&[&peer], &["--quiet"]);
     assert_eq!((outcome.code, outcome.output.as_str()), (Some(0), ""));
 }
 
 #[test]
 fn verbose_tells_what_became_of_each_peer() {
-    let desk = Desk::new(Sample::small());
-    let gate = Gate::default();
-    let gone = gate.clone();
-    let other = Peer::start(move |talk| {
+    let setup = Setup::new(Sample::small());
+    let gate = Gate::new();
+    let other = ScriptedPeer::start(&setup.sample, move |talk| {
         talk.hear_handshake()?;
         talk.say_handshake(MODERN, [1; 20], [2; 20])?;
         talk.wait_for_end();
-        gone.open();
+        gate.open();
         Ok(())
     });
-    let peer = Peer::honest_after(&desk.sample, &gate);
+    let peer = ScriptedPeer::honest_after(&setup.sample, gate);
     let words = format!("{}: it answered for another torrent", other.address());
-    ends_with(&desk.get(&[&other, &peer], &["-v"]), 0, &words);
+    ends_with(&setup.get(&[&other, &peer], &["-v"]), 0, &words);
 }
 
 #[test]
 fn a_bare_torrent_means_get_into_the_folder_where_one_stands() {
-    let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let setup = Setup::new(Sample::small());
+    let peer = ScriptedPeer::honest(&setup.sample);
     let mut command = Command::new(PROGRAM);
-    command.args([&desk.torrent(), "--peer", &peer.address().to_string()]);
-    command.current_dir(desk.output.path()).stdin(Stdio::null());
+    command.args([&setup.torrent(), "--peer", &peer.address().to_string()]);
+    command.current_dir(setup.output.path()).stdin(Stdio::null());
     ends_with(&Program::launch(command).finish(LIMIT), 0, "done");
-    desk.sample.assert_downloaded(desk.output.path());
+    setup.sample.assert_downloaded(setup.output.path());
 }
 
 #[test]
 fn a_torrent_may_come_from_standard_input() {
-    let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let setup = Setup::new(Sample::small());
+    let peer = ScriptedPeer::honest(&setup.sample);
     let mut command = Command::new(PROGRAM);
-    command.args(["get", "-", "-o", &desk.output(), "--peer", &peer.address().to_string()]);
-    command.stdin(File::open(desk.torrent()).unwrap());
+    command.args(["get", "-", "-o", &setup.output(), "--peer", &peer.address().to_string()]);
+    command.stdin(File::open(setup.torrent()).unwrap());
     ends_with(&Program::launch(command).finish(LIMIT), 0, "done");
-    desk.sample.assert_downloaded(desk.output.path());
+    setup.sample.assert_downloaded(setup.output.path());
 }
 
 #[test]
 fn several_torrents_run_side_by_side() {
     let folder = TestFolder::new();
-    let (asked, both_asked) = (Arc::new(AtomicUsize::new(0)), Gate::default());
+    let both_asked = Rendezvous::of(2);
     let mut arguments = vec!["get".to_owned(), "-o".to_owned(), folder.path().to_str().unwrap().to_owned()];
     let mut peers = Vec::new();
-    let samples = ["one.bin", "two.bin"].map(|name| Arc::new(Sample::named(name, 300_000, 65_536)));
+    let samples = ["one.bin", "two.bin"].map(|name| Sample::named(name, 300_000, 65_536));
     let torrents = TestFolder::new();
     for (number, sample) in samples.iter().enumerate() {
         let path = torrents.path().join(format!("{number}.torrent"));
         fs::write(&path, &sample.torrent).unwrap();
         arguments.push(path.to_str().unwrap().to_owned());
-        let (sample, asked, both_asked) = (Arc::clone(sample), Arc::clone(&asked), both_asked.clone());
-        let peer = Peer::start(move |talk| {
-            talk.greet(&sample, MODERN)?;
-            talk.say(Message::HaveAll)?;
-            talk.say(Message::Unchoke)?;
+        let peer = ScriptedPeer::seed(sample).speaking(MODERN).then(move |talk| {
             let first = talk.next_request()?;
-            if asked.fetch_add(1, Ordering::SeqCst) == 1 {
-                both_asked.open();
-            }
-            both_asked.pass()?;
-            talk.send(&sample, first)?;
-            talk.serve(&sample)
+            both_asked.wait()?;
+            talk.send(first)?;
+            talk.serve()
         });
         arguments.extend(["--peer".to_owned(), peer.address().to_string()]);
         peers.push(peer);
@@ -180,26 +162,25 @@ fn several_torrents_run_side_by_side() {
 
 #[test]
 fn nothing_moves_for_too_long_code_2() {
-    let desk = Desk::new(Sample::small());
-    let peer = choking(&desk.sample);
-    ends_with(&desk.get(&[&peer], &["--timeout", "1"]), 2, "no progress for too long");
+    let setup = Setup::new(Sample::small());
+    let peer = choking(&setup.sample);
+    ends_with(&setup.get(&[&peer], &["--timeout", "1"]), 2, "no progress for too long");
 }
 
 #[test]
 fn a_peer_that_hangs_up_before_a_word_is_tried_again_before_patience_ends() {
-    let desk = Desk::new(Sample::small());
-    let link = metadata::link(&desk.sample);
-    for torrent in [desk.torrent(), link] {
-        let served = Arc::clone(&desk.sample);
-        let peer = Peer::start(move |talk| {
+    let setup = Setup::new(Sample::small());
+    let link = metadata::link(&setup.sample);
+    for torrent in [setup.torrent(), link] {
+        let peer = ScriptedPeer::start(&setup.sample, move |talk| {
             if talk.turn == 0 {
                 return talk.hear_handshake().map(drop);
             }
-            talk.greet(&served, MODERN)?;
+            talk.greet(MODERN)?;
             talk.say(Message::HaveAll)?;
-            metadata::claim_honestly(talk, &served)?;
+            metadata::claim_honestly(talk)?;
             talk.say(Message::Unchoke)?;
-            metadata::serve(talk, &served)
+            metadata::serve(talk)
         });
         let (known, output) = (peer.address().to_string(), TestFolder::new());
         let folder = output.path().to_str().unwrap();
@@ -210,9 +191,9 @@ fn a_peer_that_hangs_up_before_a_word_is_tried_again_before_patience_ends() {
 
 #[test]
 fn after_ten_seconds_a_sentence_says_why_nothing_moves() {
-    let desk = Desk::new(Sample::small());
-    let peer = choking(&desk.sample);
-    ends_with(&desk.get(&[&peer], &["--timeout", "12"]), 2, "all peers choke us");
+    let setup = Setup::new(Sample::small());
+    let peer = choking(&setup.sample);
+    ends_with(&setup.get(&[&peer], &["--timeout", "12"]), 2, "all peers choke us");
 }
 
 #[test]
@@ -247,32 +228,32 @@ fn options_that_are_not_understood_code_28() {
 }
 
 #[test]
-fn nobody_to_ask_code_6() {
-    let desk = Desk::new(Sample::small());
-    ends_with(&desk.get(&[], &[]), 6, "--peer HOST:PORT");
-    assert_eq!(fs::read_dir(desk.output.path()).unwrap().count(), 0, "nothing is left behind");
+fn no_peer_to_ask_code_6() {
+    let setup = Setup::new(Sample::small());
+    ends_with(&setup.get(&[], &[]), 6, "--peer HOST:PORT");
+    assert_eq!(fs::read_dir(setup.output.path()).unwrap().count(), 0, "nothing is left behind");
 }
 
 #[test]
 fn a_foreign_file_stays_unless_it_may_be_overwritten_code_13() {
-    let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
-    let file = desk.output.path().join("payload.bin");
+    let setup = Setup::new(Sample::small());
+    let peer = ScriptedPeer::honest(&setup.sample);
+    let file = setup.output.path().join("payload.bin");
     fs::write(&file, "something else").unwrap();
-    ends_with(&desk.get(&[&peer], &[]), 13, "payload.bin");
+    ends_with(&setup.get(&[&peer], &[]), 13, "payload.bin");
     assert_eq!(fs::read(&file).unwrap(), b"something else");
-    ends_with(&desk.get(&[&peer], &["--overwrite"]), 0, "done");
-    desk.sample.assert_downloaded(desk.output.path());
+    ends_with(&setup.get(&[&peer], &["--overwrite"]), 0, "done");
+    setup.sample.assert_downloaded(setup.output.path());
 }
 
 #[test]
 fn a_folder_that_cannot_be_code_16() {
-    let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
-    let in_the_way = desk.torrents.path().join("a file");
+    let setup = Setup::new(Sample::small());
+    let peer = ScriptedPeer::honest(&setup.sample);
+    let in_the_way = setup.torrents.path().join("a file");
     fs::write(&in_the_way, "").unwrap();
     for below in [in_the_way.clone(), in_the_way.join("deeper")] {
-        let (torrent, address) = (desk.torrent(), peer.address().to_string());
+        let (torrent, address) = (setup.torrent(), peer.address().to_string());
         let output = below.to_str().unwrap();
         let outcome = Program::start(["get", &torrent, "-o", output, "--peer", &address]).finish(LIMIT);
         ends_with(&outcome, 16, "a file");
@@ -281,38 +262,37 @@ fn a_folder_that_cannot_be_code_16() {
 
 #[test]
 fn a_folder_that_vanishes_during_the_download_code_17() {
-    let desk = Desk::new(Sample::small());
-    let (served, go_on) = (Gate::default(), Gate::default());
-    let peer = in_two_parts(&desk.sample, 14, &served, &go_on);
-    let mut program = desk.start(&[&peer], &[]);
+    let setup = Setup::new(Sample::small());
+    let (served, go_on) = (Gate::new(), Gate::new());
+    let peer = in_two_parts(&setup.sample, 14, served, go_on);
+    let mut program = setup.start(&[&peer], &[]);
     served.pass().unwrap();
     assert!(program.is_running());
     // The writer may still be creating what is being removed, but it will soon have nothing to do.
     let deadline = Instant::now() + LIMIT;
-    while desk.output.path().exists() && Instant::now() < deadline {
-        let _ = fs::remove_dir_all(desk.output.path());
+    while setup.output.path().exists() && Instant::now() < deadline {
+        let _ = fs::remove_dir_all(setup.output.path());
     }
     go_on.open();
-    ends_with(&program.finish(LIMIT), 17, desk.output().as_str());
+    ends_with(&program.finish(LIMIT), 17, setup.output().as_str());
 }
 
 #[test]
 fn a_full_disk_code_9() {
-    let desk = Desk::new(Sample::small());
-    let peer = Peer::honest(&desk.sample);
+    let setup = Setup::new(Sample::small());
+    let peer = ScriptedPeer::honest(&setup.sample);
     let mut command = Command::new("unshare");
     let script =
         r#"mount -t tmpfs -o size=256k none "$1" || exit 99; exec "$0" get "$2" -o "$1" --peer "$3""#;
-    command.args(["--map-root-user", "--mount", "sh", "-c", script, PROGRAM, &desk.output()]);
-    command.args([desk.torrent(), peer.address().to_string()]).stdin(Stdio::null());
+    command.args(["--map-root-user", "--mount", "sh", "-c", script, PROGRAM, &setup.output()]);
+    command.args([setup.torrent(), peer.address().to_string()]).stdin(Stdio::null());
     let may_mount = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", &desk.output()])
+        .args(["--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", &setup.output()])
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success());
     if !may_mount {
-        println!("skipped: this host lets nobody mount a small file system");
-        return;
+        return skip("this host lets no user mount a small file system");
     }
     let outcome = Program::launch(command).finish(LIMIT);
     ends_with(&outcome, 9, "payload.bin");
@@ -322,18 +302,18 @@ fn a_full_disk_code_9() {
 #[test]
 fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
     for signal in [Signal::INT, Signal::TERM] {
-        let desk = Desk::new(Sample::small());
-        let (served, never) = (Gate::default(), Gate::default());
-        let peer = in_two_parts(&desk.sample, 14, &served, &never);
-        let program = desk.start(&[&peer], &[]);
+        let setup = Setup::new(Sample::small());
+        let (served, never) = (Gate::new(), Gate::new());
+        let peer = in_two_parts(&setup.sample, 14, served, never);
+        let program = setup.start(&[&peer], &[]);
         served.pass().unwrap();
         kill_process(Pid::from_child(&program.child), signal).unwrap();
         let outcome = program.finish(LIMIT);
         never.open();
         ends_with(&outcome, 7, "run the same command again to continue");
-        let rest = Peer::honest(&desk.sample);
-        ends_with(&desk.get(&[&rest], &[]), 0, "done");
-        desk.sample.assert_downloaded(desk.output.path());
+        let rest = ScriptedPeer::honest(&setup.sample);
+        ends_with(&setup.get(&[&rest], &[]), 0, "done");
+        setup.sample.assert_downloaded(setup.output.path());
     }
 }
 
@@ -342,14 +322,14 @@ fn ten_thousand_files_download_under_a_limit_of_64_descriptors() {
     let names: Vec<String> = (0..10_000).map(|number| format!("d{}/f{number}", number / 100)).collect();
     let files: Vec<(&str, usize)> =
         names.iter().enumerate().map(|(number, name)| (name.as_str(), number % 50)).collect();
-    let desk = Desk::new(Sample::multi(&files, 16_384));
-    let peers: Vec<Peer> = (0..4).map(|_| Peer::honest(&desk.sample)).collect();
+    let setup = Setup::new(Sample::multi(&files, 16_384));
+    let peers: Vec<ScriptedPeer> = (0..4).map(|_| ScriptedPeer::honest(&setup.sample)).collect();
     let mut command = Command::new("sh");
     command.args(["-c", r#"ulimit -n 64; exec "$0" "$@""#, PROGRAM, "get"]);
-    command.args([&desk.torrent(), "-o", &desk.output()]).stdin(Stdio::null());
+    command.args([&setup.torrent(), "-o", &setup.output()]).stdin(Stdio::null());
     command.args(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.address().to_string()]));
     ends_with(&Program::launch(command).finish(LIMIT), 0, "done");
-    desk.sample.assert_downloaded(desk.output.path());
+    setup.sample.assert_downloaded(setup.output.path());
 }
 
 #[test]
@@ -362,12 +342,12 @@ fn help_and_version_are_no_errors() {
 fn show_scrape_tells_what_the_tracker_says_and_whether_one_did() {
     let tracker = Tracker::start(&[]);
     let url = tracker.url();
-    let desk = Desk::new(Sample::small().with_tracker(&url));
+    let setup = Setup::new(Sample::small().with_tracker(&url));
     let body = |numbers: &[u8]| {
-        Reply::Body([b"d5:filesd20:", desk.sample.info_hash().as_slice(), numbers, b"ee"].concat())
+        Reply::Body([b"d5:filesd20:", setup.sample.info_hash().as_slice(), numbers, b"ee"].concat())
     };
     let show = |more: &[&str]| {
-        let torrent = desk.torrent();
+        let torrent = setup.torrent();
         Program::start([&["show", &torrent, "--scrape"], more].concat()).finish(LIMIT)
     };
     tracker.script(body(b"d8:completei1200e10:downloadedi34e10:incompletei5ee"));
@@ -385,10 +365,10 @@ fn show_scrape_tells_what_the_tracker_says_and_whether_one_did() {
     assert!(tracker.announces().iter().all(|asked| asked.path() == "/scrape"));
     ends_with(&show(&["--no-trackers"]), 6, "there is no tracker to ask");
 
-    let desk = Desk::new(Sample::small());
-    let outcome = Program::start(["show", &desk.torrent(), "--scrape"]).finish(LIMIT);
+    let setup = Setup::new(Sample::small());
+    let outcome = Program::start(["show", &setup.torrent(), "--scrape"]).finish(LIMIT);
     ends_with(&outcome, 6, "there is no tracker to ask");
     tracker.script(Reply::Body(b"d14:failure reason2:noe".to_vec()));
-    let outcome = Program::start(["show", &desk.torrent(), "--scrape", "--tracker", &url]).finish(LIMIT);
+    let outcome = Program::start(["show", &setup.torrent(), "--scrape", "--tracker", &url]).finish(LIMIT);
     ends_with(&outcome, 6, &format!("{url}  refused: no"));
 }

@@ -1,89 +1,55 @@
 //! What peers tell each other beside the payload: of other peers (BEP 11), and the metadata (BEP 9).
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::download::Download;
-use crate::folder::TestFolder;
-use crate::instance::Instance;
-use crate::leeching::leech;
-use crate::logbook;
-use crate::peer::{FAST, Gate, MODERN, Peer, Said, Talk};
-use crate::sample::Sample;
-use crate::seeder::Seeder;
+use crate::support::download::Download;
+use crate::support::extension::{OUR_METADATA, OUR_PEX, extend, next_extended, say_pex};
+use crate::support::folder::TestFolder;
+use crate::support::gate::Gate;
+use crate::support::instance::Instance;
+use crate::support::leech::leech;
+use crate::support::log_capture;
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::seeder::Seeder;
+use crate::support::talk::{FAST, MODERN, Said, Talk};
+use femtotorrent::message::Violation;
 use femtotorrent::wire::Message;
-use femtotorrent::wire::extension::{ExtensionHandshake, HANDSHAKE, UT_METADATA, UT_PEX};
+use femtotorrent::wire::extension::{UT_METADATA, UT_PEX};
 use femtotorrent::wire::metadata::{MetadataMessage, PIECE};
 use femtotorrent::wire::pex::{PeerExchange, REACHABLE, UPLOAD_ONLY};
 use sha1::{Digest, Sha1};
 
 const LIMIT: Duration = Duration::from_secs(180);
-/// The numbers under which our peers take messages.
-const OUR_METADATA: u8 = 7;
-pub const OUR_PEX: u8 = 8;
-
-/// What femtotorrent said in its next message of the extension protocol: the number, and the rest.
-fn next_extended(talk: &mut Talk) -> io::Result<(u8, Vec<u8>)> {
-    loop {
-        if let Said::Extended(body) = talk.next()? {
-            return Ok((body[0], body[1..].to_vec()));
-        }
-    }
-}
-
-/// Exchanges the handshakes of the extension protocol: what femtotorrent said.
-pub fn extend(talk: &mut Talk) -> io::Result<ExtensionHandshake> {
-    let (number, body) = next_extended(talk)?;
-    assert_eq!(number, HANDSHAKE);
-    let ours = ExtensionHandshake { metadata: Some(OUR_METADATA), pex: Some(OUR_PEX), ..Default::default() };
-    talk.say(Message::Extended(HANDSHAKE, &ours.to_wire()))?;
-    Ok(ExtensionHandshake::from_wire(&body).unwrap())
-}
-
-/// Says that it is connected to these.
-fn gossip(talk: &mut Talk, added: impl IntoIterator<Item = SocketAddr>) -> io::Result<()> {
-    let mut list = Vec::new();
-    for address in added {
-        let SocketAddr::V4(address) = address else { panic!("{address}") };
-        list.extend(address.ip().octets());
-        list.extend(address.port().to_be_bytes());
-    }
-    let body = [format!("d5:added{}:", list.len()).as_bytes(), &list, b"e"].concat();
-    talk.say(Message::Extended(UT_PEX, &body))
-}
 
 /// A seed that tells of these peers, and serves when the gate is open.
-fn teller(sample: &Arc<Sample>, told: Vec<SocketAddr>, gate: &Gate) -> Peer {
-    let (sample, gate) = (Arc::clone(sample), gate.clone());
-    Peer::start(move |talk| {
-        talk.greet(&sample, MODERN)?;
-        talk.say(Message::HaveAll)?;
+fn teller(sample: &Sample, told: Vec<SocketAddr>, gate: Gate) -> ScriptedPeer {
+    ScriptedPeer::seed(sample).speaking(MODERN).choking().then(move |talk| {
         let said = extend(talk)?;
-        assert_eq!(said.pex.is_none(), sample.metainfo().private);
-        gossip(talk, told.iter().copied())?;
+        assert_eq!(said.pex.is_none(), talk.sample.metainfo().private);
+        say_pex(talk, told.iter().copied())?;
         gate.pass()?;
         talk.say(Message::Unchoke)?;
-        talk.serve(&sample)
+        talk.serve()
     })
 }
 
-/// A port of a host that nobody else uses.
+/// A port that no program uses at any address of this host.
 fn free_port() -> u16 {
     TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]
 fn in_a_chain_of_three_the_ends_find_each_other_through_the_middle() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let third = Seeder::start(&sample, &[]);
     let (folder, outputs) = (TestFolder::new(), [TestFolder::new(), TestFolder::new()]);
     let torrent = sample.write_torrent(folder.path());
     let torrent = Path::new(&torrent);
     let (port, knows) = (free_port(), third.address.to_string());
-    // So slow that nobody gets the payload from it.
+    // So slow that no peer gets the payload from it.
     let slow = ["--down-limit", "4K", "--port", &port.to_string(), "--peer", &knows];
     let second = Instance::get(torrent, outputs[0].path(), &slow);
     second.wait_for("1 peer");
@@ -100,63 +66,60 @@ fn in_a_chain_of_three_the_ends_find_each_other_through_the_middle() {
 
 #[test]
 fn a_peer_that_another_named_is_downloaded_from() {
-    let sample = Arc::new(Sample::small());
-    let (never, other) = (Gate::default(), Peer::honest(&sample));
-    let teller = teller(&sample, vec![other.address()], &never);
+    let sample = Sample::small();
+    let (never, other) = (Gate::new(), ScriptedPeer::honest(&sample));
+    let teller = teller(&sample, vec![other.address()], never);
     Download::start(&sample, &[&teller]).complete(&sample);
     assert_eq!(other.record().served, sample.blocks());
     never.open();
 }
 
 #[test]
-fn of_ten_thousand_named_peers_a_hundred_are_kept() {
-    logbook::open();
-    let sample = Arc::new(Sample::small());
-    // On this host, where nobody listens.
+fn a_hundred_of_ten_thousand_named_peers_are_kept() {
+    log_capture::open();
+    let sample = Sample::small();
+    // On this host, where no program listens.
     let many = (0..10_000_u16).map(|number| {
         let [high, low] = number.to_be_bytes();
         SocketAddr::from(([127, 200, high, low], 1))
     });
-    let gate = Gate::default();
-    let teller = teller(&sample, many.collect(), &gate);
+    let gate = Gate::new();
+    let teller = teller(&sample, many.collect(), gate);
     let download = Download::start(&sample, &[&teller]);
-    logbook::wait_for(teller.address(), "it told of 100 peers, 100 of them new");
+    log_capture::wait_for(teller.address(), "it told of 100 peers, 100 of them new");
     gate.open();
     download.complete(&sample);
 }
 
 #[test]
-fn one_victim_is_not_tried_at_a_hundred_ports() {
-    logbook::open();
-    let sample = Arc::new(Sample::small());
-    let gate = Gate::default();
+fn one_address_is_not_tried_at_a_hundred_ports() {
+    log_capture::open();
+    let sample = Sample::small();
+    let gate = Gate::new();
     let victim = (1..=1_000).map(|port| SocketAddr::from(([10, 99, 99, 99], port)));
-    let teller = teller(&sample, victim.collect(), &gate);
+    let teller = teller(&sample, victim.collect(), gate);
     // With no room for another peer, so that nothing leaves this host.
     let download = Download::with(&sample, &[&teller], TestFolder::new(), |job| job.limits.max_peers = 1);
-    logbook::wait_for(teller.address(), "it told of 100 peers, 4 of them new");
+    log_capture::wait_for(teller.address(), "it told of 100 peers, 4 of them new");
     gate.open();
     download.complete(&sample);
 }
 
 #[test]
-fn who_never_stops_to_tell_of_peers_is_heard_a_few_times_only() {
-    let sample = Arc::new(Sample::small());
-    let trap = Peer::honest(&sample);
+fn a_peer_that_never_stops_telling_of_peers_is_heard_a_few_times_only() {
+    let sample = Sample::small();
+    let trap = ScriptedPeer::honest(&sample);
     let too_late = trap.address();
-    let served = Arc::clone(&sample);
-    let teller = Peer::start(move |talk| {
-        talk.greet(&served, MODERN)?;
-        talk.say(Message::HaveAll)?;
+    let teller = ScriptedPeer::seed(&sample).speaking(MODERN).choking().then(move |talk| {
         extend(talk)?;
         for number in 0..3 {
-            gossip(talk, [SocketAddr::from(([127, 201, 0, number], 1))])?;
+            say_pex(talk, [SocketAddr::from(([127, 201, 0, number], 1))])?;
         }
         for _ in 0..100 {
-            gossip(talk, [too_late])?;
+            say_pex(talk, [too_late])?;
         }
         talk.say(Message::Unchoke)?;
-        talk.serve(&served)
+        talk.serve()
     });
     Download::start(&sample, &[&teller]).complete(&sample);
     assert_eq!(trap.record().connections, 0);
@@ -164,11 +127,11 @@ fn who_never_stops_to_tell_of_peers_is_heard_a_few_times_only() {
 
 #[test]
 fn a_private_torrent_has_no_peers_but_those_of_its_trackers() {
-    let sample = Arc::new(Sample::small().private());
-    let trap = Peer::honest(&sample);
-    let gate = Gate::default();
+    let sample = Sample::small().private();
+    let trap = ScriptedPeer::honest(&sample);
+    let gate = Gate::new();
     gate.open();
-    let teller = teller(&sample, vec![trap.address()], &gate);
+    let teller = teller(&sample, vec![trap.address()], gate);
     Download::start(&sample, &[&teller]).complete(&sample);
     assert_eq!(trap.record().connections, 0);
     let extended = teller.record().said.into_iter().filter(|said| matches!(said, Said::Extended(_)));
@@ -176,18 +139,15 @@ fn a_private_torrent_has_no_peers_but_those_of_its_trackers() {
 }
 
 #[test]
-fn nothing_is_told_and_nothing_believed_where_the_user_does_not_wish_it() {
-    let sample = Arc::new(Sample::small());
-    let trap = Peer::honest(&sample);
-    let served = Arc::clone(&sample);
+fn no_pex_means_that_nothing_is_told_and_nothing_believed() {
+    let sample = Sample::small();
+    let trap = ScriptedPeer::honest(&sample);
     let told = trap.address();
-    let teller = Peer::start(move |talk| {
-        talk.greet(&served, MODERN)?;
-        talk.say(Message::HaveAll)?;
+    let teller = ScriptedPeer::seed(&sample).speaking(MODERN).choking().then(move |talk| {
         assert_eq!(extend(talk)?.pex, None);
-        gossip(talk, [told])?;
+        say_pex(talk, [told])?;
         talk.say(Message::Unchoke)?;
-        talk.serve(&served)
+        talk.serve()
     });
     Download::with(&sample, &[&teller], TestFolder::new(), |job| job.sources.pex = false).complete(&sample);
     assert_eq!((trap.record().connections, teller.record().served), (0, sample.blocks()));
@@ -195,23 +155,20 @@ fn nothing_is_told_and_nothing_believed_where_the_user_does_not_wish_it() {
 
 #[test]
 fn each_peer_is_told_of_the_other_and_not_of_itself() {
-    let sample = Arc::new(Sample::small());
-    let told = Gate::default();
-    let other = Peer::honest_after(&sample, &told);
-    let (served, heard) = (Arc::clone(&sample), told.clone());
+    let sample = Sample::small();
+    let told = Gate::new();
+    let other = ScriptedPeer::honest_after(&sample, told);
     let (seed, expected) = (other.address(), UPLOAD_ONLY | REACHABLE);
-    let listener = Peer::start(move |talk| {
-        talk.greet(&served, MODERN)?;
-        talk.say(Message::HaveAll)?;
+    let listener = ScriptedPeer::seed(&sample).speaking(MODERN).choking().then(move |talk| {
         let said = extend(talk)?;
         assert_eq!((said.metadata, said.pex), (Some(UT_METADATA), Some(UT_PEX)));
         let (number, body) = next_extended(talk)?;
         assert_eq!(number, OUR_PEX);
         let news = PeerExchange::from_wire(&body).unwrap();
         assert_eq!(news, PeerExchange { added: vec![(seed, expected)], dropped: Vec::new() });
-        heard.open();
+        told.open();
         talk.say(Message::Unchoke)?;
-        talk.serve(&served)
+        talk.serve()
     });
     let download = Download::start(&sample, &[&listener, &other]);
     told.pass().expect("it was told of the other");
@@ -219,8 +176,8 @@ fn each_peer_is_told_of_the_other_and_not_of_itself() {
 }
 
 /// A torrent whose metadata has two pieces.
-fn two_pieces() -> Arc<Sample> {
-    Arc::new(Sample::single(1_000 * 1_024, 1_024))
+fn two_pieces() -> Sample {
+    Sample::single(1_000 * 1_024, 1_024)
 }
 
 /// Asks for a piece of the metadata and waits for the answer.
@@ -232,7 +189,7 @@ fn ask_for(talk: &mut Talk, piece: u32) -> Vec<u8> {
 }
 
 #[test]
-fn the_metadata_is_given_to_whoever_asks_and_has_the_info_hash() {
+fn metadata_is_given_on_request_and_has_the_info_hash() {
     let sample = two_pieces();
     let seeder = Seeder::start(&sample, &["--up-limit", "200K"]);
     let mut talk = seeder.meet(MODERN);
@@ -258,7 +215,7 @@ fn the_metadata_is_given_to_whoever_asks_and_has_the_info_hash() {
 }
 
 #[test]
-fn who_uploads_nothing_gives_no_metadata() {
+fn a_seed_that_uploads_nothing_gives_no_metadata() {
     let sample = two_pieces();
     let seeder = Seeder::start(&sample, &["--up-limit", "0"]);
     let mut talk = seeder.meet(MODERN);
@@ -276,9 +233,9 @@ fn a_flood_of_requests_for_metadata_ends_and_others_are_served() {
     let mut flood = Vec::new();
     let request = MetadataMessage::Request(0).to_wire();
     (0..100_000).for_each(|_| Message::Extended(UT_METADATA, &request).write_to(&mut flood));
-    // That we are hung up on in the middle is expected.
+    // That femtotorrent hangs up in the middle is expected.
     let _ = hostile.say_bytes(&flood);
-    seeder.says_of(hostile.address(), "request after request for metadata");
-    leech(&mut seeder.meet(FAST), &sample).unwrap();
+    seeder.says_of(hostile.address(), Violation::MetadataRequestFlood);
+    leech(&mut seeder.meet(FAST)).unwrap();
     assert!(seeder.peak_memory() < 40 << 20, "{} bytes", seeder.peak_memory());
 }

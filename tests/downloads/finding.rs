@@ -4,29 +4,29 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::folder::TestFolder;
-use crate::instance::Instance;
-use crate::metadata::link;
-use crate::program::{Outcome, Program};
-use crate::sample::Sample;
-use crate::tracker::Tracker;
+use crate::support::folder::TestFolder;
+use crate::support::instance::Instance;
+use crate::support::metadata::link;
+use crate::support::program::{Outcome, Program};
+use crate::support::sample::Sample;
+use crate::support::skip::skip;
+use crate::support::tracker::Tracker;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A torrent and its payload in a folder, from which it can be seeded.
-struct BindAddress {
+struct Shared {
     sample: Sample,
     folder: TestFolder,
 }
 
-impl BindAddress {
-    /// One that no other test has.
-    fn new(name: &str) -> BindAddress {
-        let bind_address =
-            BindAddress { sample: Sample::named(name, 300_000, 16_384), folder: TestFolder::new() };
-        bind_address.sample.write_torrent(bind_address.folder.path());
-        bind_address.sample.write_payload(bind_address.folder.path());
-        bind_address
+impl Shared {
+    /// A torrent that no other test has.
+    fn new(name: &str) -> Shared {
+        let shared = Shared { sample: Sample::named(name, 300_000, 16_384), folder: TestFolder::new() };
+        shared.sample.write_torrent(shared.folder.path());
+        shared.sample.write_payload(shared.folder.path());
+        shared
     }
 
     fn torrent(&self) -> std::path::PathBuf {
@@ -53,56 +53,56 @@ impl BindAddress {
 
 #[test]
 fn two_programs_with_nothing_else_find_each_other_on_the_local_network() {
-    let bind_address = BindAddress::new("on the local network.bin");
-    let _seed = bind_address.seed(&["--no-dht"]);
-    bind_address.get(&["--no-dht"]);
+    let shared = Shared::new("on the local network.bin");
+    let _seed = shared.seed(&["--no-dht"]);
+    shared.get(&["--no-dht"]);
     let output = TestFolder::new();
-    let instance = Instance::get_in_public(&bind_address.torrent(), output.path(), &["--no-dht"]);
-    bind_address.assert_downloaded(&instance.program.finish(LIMIT), &output);
+    let instance = Instance::get_in_public(&shared.torrent(), output.path(), &["--no-dht"]);
+    shared.assert_downloaded(&instance.program.finish(LIMIT), &output);
 }
 
 #[test]
 fn who_comes_first_is_found_by_the_seed_that_comes_later() {
-    let bind_address = BindAddress::new("first the leecher.bin");
-    // It knows of nobody but us, and says when it has begun.
+    let shared = Shared::new("first the leecher.bin");
+    // It knows no peer but us, and says when it has begun.
     let (tracker, output) = (Tracker::start(&[]), TestFolder::new());
-    let link = format!("{}&tr={}", link(&bind_address.sample), tracker.url());
+    let link = format!("{}&tr={}", link(&shared.sample), tracker.url());
     let instance = Instance::get_in_public(link.as_ref(), output.path(), &["--no-dht"]);
     tracker.wait_for(1);
-    let _seed = bind_address.seed(&["--no-dht"]);
-    bind_address.assert_downloaded(&instance.program.finish(LIMIT), &output);
+    let _seed = shared.seed(&["--no-dht"]);
+    shared.assert_downloaded(&instance.program.finish(LIMIT), &output);
 }
 
 #[test]
 fn in_a_dht_of_our_own_programs_a_link_is_enough() {
-    let origins = ["first.bin", "second.bin", "third.bin"].map(BindAddress::new);
-    let (_first, address) = origins[0].seed(&["--no-lan"]);
+    let shares = ["first.bin", "second.bin", "third.bin"].map(Shared::new);
+    let (_first, address) = shares[0].seed(&["--no-lan"]);
     let known = address.to_string();
-    let (_second, second) = origins[1].seed(&["--no-lan", "--dht-node", &known]);
-    let _third = origins[2].seed(&["--no-lan", "--dht-node", &known]);
+    let (_second, second) = shares[1].seed(&["--no-lan", "--dht-node", &known]);
+    let _third = shares[2].seed(&["--no-lan", "--dht-node", &known]);
     let known = second.to_string();
-    for bind_address in &origins {
-        bind_address.get(&["--no-lan", "--dht-node", &known]);
+    for shared in &shares {
+        shared.get(&["--no-lan", "--dht-node", &known]);
     }
 }
 
 #[test]
 fn the_nodes_of_one_run_are_enough_for_the_next() {
-    let origins = ["before.bin", "after.bin"].map(BindAddress::new);
-    let (_first, address) = origins[0].seed(&["--no-lan"]);
+    let shares = ["before.bin", "after.bin"].map(Shared::new);
+    let (_first, address) = shares[0].seed(&["--no-lan"]);
     let known = address.to_string();
-    let _second = origins[1].seed(&["--no-lan", "--dht-node", &known]);
+    let _second = shares[1].seed(&["--no-lan", "--dht-node", &known]);
     let cache = TestFolder::new();
-    let run = |bind_address: &BindAddress, more: &[&str]| {
+    let run = |shared: &Shared, more: &[&str]| {
         let output = TestFolder::new();
-        let (link, folder) = (link(&bind_address.sample), output.path().to_str().unwrap());
+        let (link, folder) = (link(&shared.sample), output.path().to_str().unwrap());
         let all = ["get", &link, "-o", folder, "--no-lan", "--bind", "127.0.78.1"];
         let program = Program::start_with_cache(cache.path(), [&all, more].concat());
-        bind_address.assert_downloaded(&program.finish(LIMIT), &output);
+        shared.assert_downloaded(&program.finish(LIMIT), &output);
     };
-    run(&origins[0], &["--dht-node", &known]);
+    run(&shares[0], &["--dht-node", &known]);
     assert!(cache.path().join("femtotorrent/dht").exists());
-    run(&origins[1], &[]);
+    run(&shares[1], &[]);
 }
 
 /// Raises the loopback interface of a network that holds nothing else, takes IPv6 away from it, seeds there,
@@ -128,18 +128,13 @@ fn a_host_without_ipv6_misses_nothing() {
     };
     let permitted = unshared().arg(try_it).stderr(Stdio::null()).status();
     if !permitted.is_ok_and(|status| status.success()) {
-        println!("skipped: this host lets nobody have a network of his own");
-        return;
+        return skip("this host lets no user have a network of its own");
     }
-    let (bind_address, output) = (BindAddress::new("without IPv6.bin"), TestFolder::new());
+    let (shared, output) = (Shared::new("without IPv6.bin"), TestFolder::new());
     let mut command = unshared();
     command.args([WITHOUT_IPV6, env!("CARGO_BIN_EXE_femtotorrent")]);
-    command
-        .arg(bind_address.torrent())
-        .arg(bind_address.folder.path())
-        .arg(link(&bind_address.sample))
-        .arg(output.path());
+    command.arg(shared.torrent()).arg(shared.folder.path()).arg(link(&shared.sample)).arg(output.path());
     let outcome = Program::launch(command).finish(LIMIT);
-    bind_address.assert_downloaded(&outcome, &output);
+    shared.assert_downloaded(&outcome, &output);
     assert!(!outcome.output.contains("WARN") && !outcome.output.contains("no DHT"), "{}", outcome.output);
 }

@@ -1,76 +1,56 @@
 //! Peers that mean harm or are broken: each is dropped for a reason that is told, what it was asked
-//! for comes from somebody else, and the download completes.
+//! for comes from another peer, and the download completes.
 
+use std::fmt::Display;
 use std::io;
-use std::sync::Arc;
 
-use crate::download::Download;
-use crate::logbook;
-use crate::peer::{FAST, Gate, MODERN, PLAIN, Peer, Talk};
-use crate::sample::Sample;
-use crate::swarm::bits;
-use femtotorrent::wire::{BlockRequest, Message};
+use crate::support::download::Download;
+use crate::support::gate::{Gate, Rendezvous};
+use crate::support::hostile::{Known, download_beside_honest, impossible_length};
+use crate::support::log_capture;
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::{FAST, MODERN, PLAIN, Talk};
+use femtotorrent::message::{HangUp, PeerError, Violation, Wait};
+use femtotorrent::piece::BLOCK_LENGTH;
+use femtotorrent::wire::{BlockRequest, HandshakeError, Message};
 
 /// Five pieces, so that a bitfield has bits to spare.
-fn sample() -> Arc<Sample> {
-    Arc::new(Sample::single(5 * 65_536 - 10, 65_536))
+fn sample() -> Sample {
+    Sample::single(5 * 65_536 - 10, 65_536)
 }
 
-/// Downloads from a peer with this script and an honest one that serves when the other is finished.
-fn download(
-    sample: &Arc<Sample>,
-    script: impl Fn(&mut Talk, &Sample) -> io::Result<()> + Send + 'static,
-) -> Peer {
-    logbook::open();
-    let gate = Gate::default();
-    let (served, over) = (Arc::clone(sample), gate.clone());
-    let odd = Peer::start(move |talk| {
-        let end = script(talk, &served);
-        talk.wait_for_end();
-        over.open();
-        end
-    });
-    let honest = Peer::honest_after(sample, &gate);
-    Download::start(sample, &[&odd, &honest]).complete(sample);
-    let served = honest.record().served;
-    assert!(served > 0, "the honest peer was not needed");
-    odd
-}
-
-/// Runs a script from its first byte and expects that the peer is dropped with these words.
-fn is_dropped(words: &str, script: impl Fn(&mut Talk, &Sample) -> io::Result<()> + Send + 'static) {
-    let odd = download(&sample(), script);
-    logbook::wait_for(odd.address(), words);
-    assert_eq!(odd.record().connections, 1, "{words}");
+/// Runs a script from its first byte and expects that the peer is dropped for this reason.
+fn is_dropped(reason: impl Display, script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
+    let odd = download_beside_honest(&sample(), Known::Torrent, script);
+    log_capture::wait_for(odd.address(), &reason);
+    assert_eq!(odd.record().connections, 1, "{reason}");
 }
 
 /// The same after the peer was asked for a block.
 fn is_dropped_when_asked(
-    words: &str,
-    script: impl Fn(&mut Talk, &Sample, BlockRequest) -> io::Result<()> + Send + 'static,
+    reason: impl Display,
+    script: impl Fn(&mut Talk, BlockRequest) -> io::Result<()> + Send + 'static,
 ) {
-    is_dropped(words, move |talk, sample| {
-        talk.greet(sample, FAST)?;
+    is_dropped(reason, move |talk| {
+        talk.greet(FAST)?;
         talk.say(Message::HaveAll)?;
         talk.say(Message::Unchoke)?;
         let wanted = talk.next_request()?;
-        script(talk, sample, wanted)
+        script(talk, wanted)
     });
 }
 
-/// Runs a script in front of an honest life, which the peer is given.
-fn is_borne(script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
+/// Runs a script before and during an honest exchange, and expects that the peer is kept.
+fn is_tolerated(script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
     let sample = sample();
-    let served = Arc::clone(&sample);
-    let peer = Peer::start(move |talk| {
-        talk.greet(&served, MODERN)?;
-        talk.say(Message::HaveAll)?;
+    let peer = ScriptedPeer::seed(&sample).speaking(MODERN).choking().then(move |talk| {
         script(talk)?;
         talk.say(Message::Unchoke)?;
         let first = talk.next_request()?;
-        talk.send(&served, first)?;
+        talk.send(first)?;
         script(talk)?;
-        talk.serve(&served)
+        talk.serve()
     });
     Download::start(&sample, &[&peer]).complete(&sample);
     assert_eq!(peer.record().connections, 1);
@@ -78,14 +58,12 @@ fn is_borne(script: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static) {
 
 #[test]
 fn a_frame_that_claims_four_gigabytes() {
-    is_dropped_when_asked(
-        "it sent a message of type 7 with the impossible length 4294967295",
-        |talk, _, _| talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 7]),
-    );
-    is_dropped_when_asked(
-        "it sent a message of type 99 with the impossible length 4294967295",
-        |talk, _, _| talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 99]),
-    );
+    is_dropped_when_asked(impossible_length(7, u32::MAX), |talk, _| {
+        talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 7])
+    });
+    is_dropped_when_asked(impossible_length(99, u32::MAX), |talk, _| {
+        talk.say_bytes(&[0xff, 0xff, 0xff, 0xff, 99])
+    });
 }
 
 #[test]
@@ -116,71 +94,71 @@ fn a_frame_of_the_wrong_length_whatever_its_type() {
         (17, 5),
         (20, 0),
     ];
-    for (name, body) in wrong {
-        let words = format!("it sent a message of type {name} with the impossible length {}", body + 1);
-        is_dropped_when_asked(&words, move |talk, _, _| talk.say_frame(name, &vec![0; body]));
+    for (id, body) in wrong {
+        let reason = impossible_length(id, body as u32 + 1);
+        is_dropped_when_asked(reason, move |talk, _| talk.say_frame(id, &vec![0; body]));
     }
 }
 
 #[test]
 fn a_block_that_the_torrent_does_not_have() {
-    let words = "it sent a block that the torrent does not have";
-    is_dropped_when_asked(words, |talk, _, wanted| {
+    let reason = Violation::BlockOutOfRange;
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { index: 5, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, _, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { index: u32::MAX, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, _, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { begin: 65_536, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, _, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { begin: u32::MAX - 16_383, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, _, wanted| {
+    is_dropped_when_asked(reason, |talk, wanted| {
         talk.send_data(BlockRequest { begin: wanted.begin + 1, ..wanted }, &[1; 16_384])
     });
-    is_dropped_when_asked(words, |talk, _, wanted| talk.send_data(wanted, &[1; 16_000]));
-    is_dropped_when_asked(words, |talk, _, wanted| talk.send_data(wanted, &[1]));
+    is_dropped_when_asked(reason, |talk, wanted| talk.send_data(wanted, &[1; 16_000]));
+    is_dropped_when_asked(reason, |talk, wanted| talk.send_data(wanted, &[1]));
 }
 
 #[test]
-fn a_block_that_nobody_asked_for() {
-    let words = "it sent a block that we did not ask for";
-    is_dropped(words, |talk, sample| {
-        talk.greet(sample, FAST)?;
+fn a_block_that_we_did_not_ask_for() {
+    let reason = Violation::UnaskedBlock;
+    is_dropped(reason, |talk| {
+        talk.greet(FAST)?;
         talk.say(Message::HaveAll)?;
-        talk.send(sample, BlockRequest { index: 1, begin: 16_384, length: 16_384 })
+        talk.send(BlockRequest { index: 1, begin: 16_384, length: 16_384 })
     });
-    is_dropped_when_asked(words, |talk, sample, wanted| {
-        talk.send(sample, wanted)?;
-        talk.send(sample, wanted)
+    is_dropped_when_asked(reason, |talk, wanted| {
+        talk.send(wanted)?;
+        talk.send(wanted)
     });
 }
 
 #[test]
 fn a_bitfield_that_cannot_be() {
-    is_dropped("it sends one bitfield after another", |talk, sample| {
-        talk.greet(sample, PLAIN)?;
-        (0..1000).try_for_each(|_| talk.say(Message::Bitfield(&bits(sample, |piece| piece == 1))))
+    is_dropped(HangUp::BitfieldFlood, |talk| {
+        talk.greet(PLAIN)?;
+        (0..1000).try_for_each(|_| talk.say_bitfield(|piece| piece == 1))
     });
-    is_dropped("a second bitfield", |talk, sample| {
-        talk.greet(sample, FAST)?;
+    is_dropped(Violation::SecondBitfield, |talk| {
+        talk.greet(FAST)?;
         talk.say(Message::HaveNone)?;
         talk.say(Message::HaveAll)?;
         talk.say(Message::HaveAll)
     });
-    is_dropped("a second bitfield", |talk, sample| {
-        talk.greet(sample, FAST)?;
+    is_dropped(Violation::SecondBitfield, |talk| {
+        talk.greet(FAST)?;
         talk.say(Message::HaveAll)?;
         talk.say(Message::HaveNone)
     });
-    is_dropped("a bitfield with pieces that the torrent does not have", |talk, sample| {
-        talk.greet(sample, PLAIN)?;
+    is_dropped(Violation::BitfieldOutOfRange, |talk| {
+        talk.greet(PLAIN)?;
         talk.say(Message::Bitfield(&[0b1111_1100]))
     });
-    is_dropped("a message of type 5 with the impossible length 3", |talk, sample| {
-        talk.greet(sample, PLAIN)?;
+    is_dropped(impossible_length(5, 3), |talk| {
+        talk.greet(PLAIN)?;
         talk.say(Message::Bitfield(&[0xff, 0xff]))
     });
 }
@@ -188,32 +166,32 @@ fn a_bitfield_that_cannot_be() {
 #[test]
 fn a_piece_number_out_of_range() {
     for index in [5, u32::MAX] {
-        is_dropped("it sent a piece number out of range", move |talk, sample| {
-            talk.greet(sample, PLAIN)?;
+        is_dropped(Violation::HaveOutOfRange, move |talk| {
+            talk.greet(PLAIN)?;
             talk.say(Message::Have(index))
         });
     }
-    is_dropped_when_asked("a rejection of a block that the torrent does not have", |talk, _, wanted| {
+    is_dropped_when_asked(Violation::RejectOutOfRange, |talk, wanted| {
         talk.say(Message::Reject(BlockRequest { index: 7, ..wanted }))
     });
 }
 
 #[test]
 fn a_message_of_an_extension_that_the_peer_does_not_speak() {
-    let words = "a message of the Fast extension, which it does not speak";
-    is_dropped(words, |talk, sample| {
-        talk.greet(sample, PLAIN)?;
+    let reason = Violation::FastWithoutHandshake;
+    is_dropped(reason, |talk| {
+        talk.greet(PLAIN)?;
         talk.say(Message::HaveAll)
     });
-    is_dropped(words, |talk, sample| {
-        talk.greet(sample, PLAIN)?;
+    is_dropped(reason, |talk| {
+        talk.greet(PLAIN)?;
         talk.say(Message::AllowedFast(1))
     });
 }
 
 #[test]
 fn wrong_data_is_banned_when_it_came_from_one_peer_alone() {
-    is_dropped_when_asked("banned, it sent wrong data", |talk, _, first| {
+    is_dropped_when_asked(HangUp::WrongData, |talk, first| {
         let mut wanted = first;
         loop {
             talk.send_data(wanted, &vec![7; wanted.length as usize])?;
@@ -223,12 +201,12 @@ fn wrong_data_is_banned_when_it_came_from_one_peer_alone() {
 }
 
 #[test]
-fn whoever_does_not_answer_the_handshake() {
-    let silence = std::thread::spawn(|| is_dropped("no answer to the handshake in 10 s", |_, _| Ok(())));
+fn a_handshake_that_is_not_answered() {
+    let silence = std::thread::spawn(|| is_dropped(Wait::Handshake, |_| Ok(())));
     let loris = std::thread::spawn(|| {
-        is_dropped("no answer to the handshake in 10 s", |talk, sample| {
+        is_dropped(Wait::Handshake, |talk| {
             talk.hear_handshake()?;
-            let whole = [&b"\x13BitTorrent protocol"[..], &[0; 8], &sample.info_hash()].concat();
+            let whole = [&b"\x13BitTorrent protocol"[..], &[0; 8], &talk.sample.info_hash()].concat();
             // A byte now and then must not buy more time. The pace is part of the attack.
             for byte in whole {
                 std::thread::sleep(std::time::Duration::from_millis(400));
@@ -242,39 +220,38 @@ fn whoever_does_not_answer_the_handshake() {
 }
 
 #[test]
-fn a_handshake_of_somebody_else() {
-    is_dropped("it answered for another torrent", |talk, _| {
+fn a_handshake_of_another_torrent_of_ourselves_or_of_another_protocol() {
+    is_dropped(PeerError::OtherTorrent, |talk| {
         talk.hear_handshake()?;
         talk.say_handshake(MODERN, [9; 20], *b"-SC0001-abcdefghijkl")
     });
-    is_dropped("it is ourselves", |talk, sample| {
+    is_dropped(PeerError::Ourselves, |talk| {
         let (_, our_id) = talk.hear_handshake()?;
-        talk.say_handshake(MODERN, sample.info_hash(), our_id)
+        talk.say_handshake(MODERN, talk.sample.info_hash(), our_id)
     });
-    is_dropped("its first bytes are not a BitTorrent handshake", |talk, _| {
+    is_dropped(HandshakeError, |talk| {
         talk.say_bytes(&[b"SSH-2.0-OpenSSH_9.2\r\n".as_slice(), &[0xaa; 60]].concat())
     });
 }
 
 #[test]
 fn a_connection_that_is_closed_at_once() {
-    logbook::open();
+    log_capture::open();
     let sample = sample();
-    let gate = Gate::default();
-    let closed = gate.clone();
-    let rude = Peer::start(move |talk| {
+    let gate = Gate::new();
+    let rude = ScriptedPeer::start(&sample, move |talk| {
         talk.hear_handshake()?;
-        closed.open();
+        gate.open();
         Ok(())
     });
-    let honest = Peer::honest_after(&sample, &gate);
+    let honest = ScriptedPeer::honest_after(&sample, gate);
     Download::start(&sample, &[&rude, &honest]).complete(&sample);
-    logbook::wait_for(rude.address(), "it closed the connection");
+    log_capture::wait_for(rude.address(), PeerError::Closed);
 }
 
 #[test]
-fn a_hundred_thousand_haves_are_borne() {
-    is_borne(|talk| {
+fn a_hundred_thousand_haves_are_tolerated() {
+    is_tolerated(|talk| {
         let mut haves = Vec::new();
         (0..100_000).for_each(|count| Message::Have(count % 5).write_to(&mut haves));
         talk.say_bytes(&haves)
@@ -283,9 +260,9 @@ fn a_hundred_thousand_haves_are_borne() {
 
 #[test]
 fn a_flood_of_requests_that_are_choked() {
-    is_dropped("request after request while we choke it", |talk, sample| {
-        talk.greet(sample, PLAIN)?;
-        // Who is not interested is never unchoked.
+    is_dropped(Violation::RequestsWhileChoked, |talk| {
+        talk.greet(PLAIN)?;
+        // A peer that is not interested is never unchoked.
         let mut requests = Vec::new();
         for _ in 0..100_000 {
             let wanted = BlockRequest { index: 1, begin: 0, length: 16_384 };
@@ -297,8 +274,8 @@ fn a_flood_of_requests_that_are_choked() {
 }
 
 #[test]
-fn words_that_we_do_not_know_are_borne() {
-    is_borne(|talk| {
+fn messages_that_we_do_not_know_are_tolerated() {
+    is_tolerated(|talk| {
         for garbage in [&b"garbage"[..], b"d", b"i-0e", b"le", b"d1:m1:xe", b"d4:reqqi-1ee", &[0xff; 9000]] {
             talk.say(Message::Extended(0, garbage))?;
             talk.say(Message::Extended(77, garbage))?;
@@ -314,41 +291,38 @@ fn words_that_we_do_not_know_are_borne() {
 }
 
 #[test]
-fn a_peer_that_refuses_what_it_was_never_asked_for_is_borne() {
+fn a_peer_that_rejects_what_it_was_never_asked_for_is_tolerated() {
     let sample = sample();
-    let served = Arc::clone(&sample);
-    let peer = Peer::start(move |talk| {
-        talk.greet(&served, FAST)?;
-        talk.say(Message::HaveAll)?;
+    let peer = ScriptedPeer::seed(&sample).speaking(FAST).choking().then(move |talk| {
         for begin in [0, 16_384, 32_768] {
             talk.say(Message::Reject(BlockRequest { index: 3, begin, length: 16_384 }))?;
         }
         talk.say(Message::Unchoke)?;
-        talk.serve(&served)
+        talk.serve()
     });
     Download::start(&sample, &[&peer]).complete(&sample);
     assert_eq!(peer.record().connections, 1);
 }
 
 #[test]
-fn an_absurd_request_queue_is_brought_to_reason() {
+fn an_absurd_request_queue_is_brought_into_bounds() {
     for reqq in ["0", "4294967296", "-7", "99999999999999999999999"] {
         let said = format!("d4:reqqi{reqq}ee");
-        is_borne(move |talk| talk.say(Message::Extended(0, said.as_bytes())));
+        is_tolerated(move |talk| talk.say(Message::Extended(0, said.as_bytes())));
     }
 }
 
 #[test]
-fn a_verdict_on_a_piece_is_heard_although_the_next_frame_is_bad() {
+fn the_verdict_on_a_piece_counts_although_the_next_frame_is_bad() {
     // Whichever of the two is noticed first ends the connection.
-    download(&sample(), |talk, sample| {
-        talk.greet(sample, FAST)?;
+    download_beside_honest(&sample(), Known::Torrent, |talk| {
+        talk.greet(FAST)?;
         talk.say(Message::HaveAll)?;
         talk.say(Message::Unchoke)?;
         let wanted: Vec<BlockRequest> = (0..16).map(|_| talk.next_request()).collect::<io::Result<_>>()?;
         let mut bytes = Vec::new();
         for (at, block) in wanted.iter().enumerate() {
-            let mut data = sample.block(block.index, block.begin, block.length).to_vec();
+            let mut data = talk.sample.block(block.index, block.begin, block.length).to_vec();
             if at == 15 {
                 data[0] ^= 1;
             }
@@ -358,4 +332,37 @@ fn a_verdict_on_a_piece_is_heard_although_the_next_frame_is_bad() {
         bytes.extend([0, 0, 0, 4, 4, 0, 0, 0]);
         talk.say_bytes(&bytes)
     });
+}
+
+#[test]
+fn the_peer_whose_block_was_wrong_is_found_among_those_of_one_piece() {
+    log_capture::open();
+    let length = 64 * BLOCK_LENGTH;
+    let sample = Sample::single(2 * length as usize, length);
+    let (both_asked, corrupt_is_gone) = (Rendezvous::of(2), Gate::new());
+    let start = |corrupt: bool| {
+        ScriptedPeer::seed(&sample).speaking(MODERN).having(|piece| piece == 0).then(move |talk| {
+            let first = talk.next_request()?;
+            both_asked.wait()?;
+            if corrupt && talk.turn == 0 {
+                talk.send_data(first, &vec![7; first.length as usize])?;
+                // It sends the right bytes from now on, which does not help it.
+                let end = talk.serve();
+                corrupt_is_gone.open();
+                return end;
+            }
+            talk.send(first)?;
+            talk.serve()
+        })
+    };
+    let (corrupt, honest) = (start(true), start(false));
+    let of_the_rest = ScriptedPeer::seed(&sample)
+        .speaking(MODERN)
+        .having(|piece| piece == 1)
+        .unchoking_after(corrupt_is_gone)
+        .serving();
+    Download::start(&sample, &[&corrupt, &honest, &of_the_rest]).complete(&sample);
+    log_capture::wait_for(corrupt.address(), HangUp::WrongData);
+    assert_eq!(honest.record().connections, 1, "the honest one is kept");
+    assert!(honest.record().served > 0);
 }

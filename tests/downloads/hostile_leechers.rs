@@ -1,13 +1,13 @@
-//! Peers that ask for what they must not, too much of it, or never take it: each is dropped for a reason
-//! that is told, or borne, in bounded memory, while an honest leecher beside them is served.
+//! Peers that ask for what they must not, too much of it, or never read it: each is dropped for a reason
+//! that is told, or tolerated, in bounded memory, while an honest leecher beside them is served.
 
 use std::net::TcpStream;
-use std::sync::Arc;
 
-use crate::leeching::{ask, leech};
-use crate::peer::{FAST, PLAIN, Said, Talk};
-use crate::sample::Sample;
-use crate::seeder::Seeder;
+use crate::support::leech::{ask, leech, wait_for_unchoke};
+use crate::support::sample::Sample;
+use crate::support::seeder::Seeder;
+use crate::support::talk::{FAST, PLAIN, Talk};
+use femtotorrent::message::Violation;
 use femtotorrent::wire::{BlockRequest, Message};
 
 const MIB: u64 = 1024 * 1024;
@@ -16,30 +16,25 @@ const MIB: u64 = 1024 * 1024;
 const MEMORY: u64 = 40 * MIB;
 const BLOCK: BlockRequest = BlockRequest { index: 0, begin: 0, length: 16_384 };
 
-fn sample() -> Arc<Sample> {
-    Arc::new(Sample::single(5 * 262_144 - 10, 262_144))
+fn sample() -> Sample {
+    Sample::single(5 * 262_144 - 10, 262_144)
 }
 
-/// Seeds to a peer that does this, and to an honest one after it. Where there are words, the peer is
-/// dropped with them.
-fn seed_to(reserved: [u8; 8], words: Option<&str>, harm: impl FnOnce(&mut Talk)) {
+/// Seeds to a peer that does this, and to an honest one after it. Where there is a reason, the peer is
+/// dropped for it.
+fn seed_to(reserved: [u8; 8], reason: Option<Violation>, harm: impl FnOnce(&mut Talk)) {
     let sample = sample();
     let seeder = Seeder::start(&sample, &[]);
     let mut hostile = seeder.meet(reserved);
     harm(&mut hostile);
-    leech(&mut seeder.meet(FAST), &sample).unwrap();
-    if let Some(words) = words {
-        seeder.says_of(hostile.address(), words);
+    leech(&mut seeder.meet(FAST)).unwrap();
+    if let Some(reason) = reason {
+        seeder.says_of(hostile.address(), reason);
     }
     assert!(seeder.peak_memory() < MEMORY, "{} bytes", seeder.peak_memory());
 }
 
-fn unchoked(talk: &mut Talk) {
-    talk.say(Message::Interested).unwrap();
-    talk.wait_for(&Said::Unchoke).unwrap();
-}
-
-/// So many messages at once. That we are hung up on in the middle is expected.
+/// Says a message this often at once. That femtotorrent hangs up in the middle is expected.
 fn flood(talk: &mut Talk, count: usize, message: Message<'_>) {
     let mut bytes = Vec::new();
     (0..count).for_each(|_| message.write_to(&mut bytes));
@@ -49,8 +44,8 @@ fn flood(talk: &mut Talk, count: usize, message: Message<'_>) {
 #[test]
 fn a_hundred_thousand_requests_of_a_peer_that_reads_nothing() {
     for reserved in [PLAIN, FAST] {
-        seed_to(reserved, Some("more requests than we queue, again and again"), |talk| {
-            unchoked(talk);
+        seed_to(reserved, Some(Violation::RequestFlood), |talk| {
+            wait_for_unchoke(talk).unwrap();
             flood(talk, 100_000, Message::Request(BLOCK));
         });
     }
@@ -58,7 +53,7 @@ fn a_hundred_thousand_requests_of_a_peer_that_reads_nothing() {
 
 #[test]
 fn requests_without_being_unchoked() {
-    seed_to(PLAIN, Some("request after request while we choke it"), |talk| {
+    seed_to(PLAIN, Some(Violation::RequestsWhileChoked), |talk| {
         flood(talk, 100_000, Message::Request(BLOCK));
     });
 }
@@ -66,8 +61,8 @@ fn requests_without_being_unchoked() {
 #[test]
 fn a_request_for_more_than_128_kib() {
     for length in [128 * 1024 + 1, 1 << 20, u32::MAX] {
-        seed_to(PLAIN, Some("a request for more than 128 KiB"), |talk| {
-            unchoked(talk);
+        seed_to(PLAIN, Some(Violation::LongRequest), |talk| {
+            wait_for_unchoke(talk).unwrap();
             ask(talk, &[BlockRequest { length, ..BLOCK }]).unwrap();
         });
     }
@@ -88,19 +83,19 @@ fn a_request_for_what_the_torrent_does_not_have() {
     let seeder = Seeder::start(&sample, &[]);
     for wanted in beyond {
         let mut talk = seeder.meet(PLAIN);
-        unchoked(&mut talk);
+        wait_for_unchoke(&mut talk).unwrap();
         ask(&mut talk, &[wanted]).unwrap();
         talk.wait_for_end();
-        seeder.says_of(talk.address(), "a request for what the torrent does not have");
+        seeder.says_of(talk.address(), Violation::RequestOutOfRange);
     }
-    leech(&mut seeder.meet(FAST), &sample).unwrap();
+    leech(&mut seeder.meet(FAST)).unwrap();
 }
 
 #[test]
 fn a_hundred_thousand_cancels() {
     for reserved in [PLAIN, FAST] {
-        seed_to(reserved, Some("cancels of what it never asked for"), |talk| {
-            unchoked(talk);
+        seed_to(reserved, Some(Violation::VainCancels), |talk| {
+            wait_for_unchoke(talk).unwrap();
             flood(talk, 100_000, Message::Cancel(BLOCK));
         });
     }
@@ -109,7 +104,7 @@ fn a_hundred_thousand_cancels() {
 #[test]
 fn requests_that_are_taken_back_at_once_and_answers_that_nobody_reads() {
     seed_to(FAST, None, |talk| {
-        unchoked(talk);
+        wait_for_unchoke(talk).unwrap();
         let mut bytes = Vec::new();
         for _ in 0..100_000 {
             Message::Request(BLOCK).write_to(&mut bytes);
@@ -132,18 +127,18 @@ fn interest_that_comes_and_goes_a_hundred_thousand_times() {
 }
 
 #[test]
-fn whoever_never_reads_what_it_asked_for() {
+fn peers_that_never_read_what_they_asked_for() {
     let sample = sample();
     let seeder = Seeder::start(&sample, &[]);
     let deaf: Vec<Talk> = (0..3)
         .map(|_| {
             let mut talk = seeder.meet(PLAIN);
-            unchoked(&mut talk);
+            wait_for_unchoke(&mut talk).unwrap();
             flood(&mut talk, 500, Message::Request(BlockRequest { length: 128 * 1024, ..BLOCK }));
             talk
         })
         .collect();
-    leech(&mut seeder.meet(FAST), &sample).unwrap();
+    leech(&mut seeder.meet(FAST)).unwrap();
     assert!(seeder.peak_memory() < MEMORY, "{} bytes", seeder.peak_memory());
     drop(deaf);
 }
@@ -155,13 +150,13 @@ fn handshakes_that_never_come() {
     let before = seeder.threads();
     let mut silent = Vec::new();
     for number in 0..400 {
-        let mut talk = Talk::dial(seeder.address);
+        let mut talk = Talk::dial(seeder.address, &sample);
         if number % 2 == 0 {
             talk.say_bytes(b"\x13BitTorrent prot").unwrap();
         }
         silent.push(talk);
     }
-    leech(&mut seeder.meet(FAST), &sample).unwrap();
+    leech(&mut seeder.meet(FAST)).unwrap();
     let threads = seeder.threads() - before;
     assert!(threads <= 256 + 2, "{threads} threads for strangers");
     assert!(seeder.peak_memory() < MEMORY, "{} bytes", seeder.peak_memory());
@@ -179,6 +174,6 @@ fn connections_that_come_and_go() {
         }
         drop(stream);
     }
-    leech(&mut seeder.meet(FAST), &sample).unwrap();
+    leech(&mut seeder.meet(FAST)).unwrap();
     assert!(seeder.peak_memory() < MEMORY, "{} bytes", seeder.peak_memory());
 }

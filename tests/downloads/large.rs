@@ -4,10 +4,11 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use crate::download::Download;
-use crate::folder::TestFolder;
-use crate::peer::{PLAIN, Peer};
-use crate::sample::Sample;
+use crate::support::download::Download;
+use crate::support::folder::TestFolder;
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::PLAIN;
 use femtotorrent::metainfo::Metainfo;
 use femtotorrent::session::{Job, Torrent};
 use femtotorrent::wire::Message;
@@ -42,7 +43,8 @@ fn only_these_pieces_come(pieces: u32, piece_length: u32, which: &[u32]) {
     let raw = torrent(pieces, piece_length, &known);
     let info_hash = Metainfo::parse(raw.clone()).unwrap().info_hash.0;
     let served = known.clone();
-    let peer = Peer::start(move |talk| {
+    let small = Sample::small();
+    let peer = ScriptedPeer::start(&small, move |talk| {
         talk.hear_handshake()?;
         talk.say_handshake(PLAIN, info_hash, *b"-SC0001-abcdefghijkl")?;
         let mut bits = vec![0; pieces.div_ceil(8) as usize];
@@ -57,7 +59,6 @@ fn only_these_pieces_come(pieces: u32, piece_length: u32, which: &[u32]) {
             talk.send_data(wanted, &bytes[wanted.begin as usize..][..wanted.length as usize])?;
         }
     });
-    let small = Sample::small();
     let download = Download::with(&small, &[&peer], TestFolder::new(), |job: &mut Job| {
         job.torrent = Torrent::Whole(Arc::new(Metainfo::parse(raw).unwrap()));
     });

@@ -1,117 +1,59 @@
-//! What peers get from us that connect and keep to the protocol: which messages come when, and that
-//! each block is the right one.
+//! What we give to peers that connect to us and keep to the protocol: which messages come when, and that each
+//! block is the right one.
 
+use femtotorrent::message::HangUp;
 use femtotorrent::metainfo::InfoHash;
 use std::fs::{self, File};
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Instant, SystemTime};
 
-use crate::folder::TestFolder;
-use crate::instance::Instance;
-use crate::peer::{DEADLINE, FAST, Gate, MODERN, PLAIN, Peer, Said, Talk};
-use crate::sample::Sample;
-use crate::seeder::Seeder;
-use crate::swarm::bits;
-use crate::tracker::Tracker;
-use femtotorrent::piece::BLOCK_LENGTH;
+use crate::support::folder::TestFolder;
+use crate::support::gate::Gate;
+use crate::support::instance::Instance;
+use crate::support::leech::{ask, assert_served, blocks, first_block_of, is_served, leech, wait_for_unchoke};
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::seeder::Seeder;
+use crate::support::talk::{DEADLINE, FAST, MODERN, PLAIN, Said, Talk, bits};
+use crate::support::tracker::Tracker;
 use femtotorrent::strategy::allowed_fast;
 use femtotorrent::wire::{BlockRequest, Message};
 
-/// Every block of the sample, in order.
-pub fn blocks(sample: &Sample) -> Vec<BlockRequest> {
-    let pieces = (0..).zip(sample.payload.chunks(sample.piece_length as usize));
-    pieces.flat_map(|(index, piece)| blocks_of(index, piece.len() as u32)).collect()
-}
-
-fn blocks_of(index: u32, piece_length: u32) -> impl Iterator<Item = BlockRequest> {
-    let begins = (0..piece_length).step_by(BLOCK_LENGTH as usize);
-    begins.map(move |begin| BlockRequest { index, begin, length: BLOCK_LENGTH.min(piece_length - begin) })
-}
-
-/// Asks for all these at once.
-pub fn ask(talk: &mut Talk, wanted: &[BlockRequest]) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    wanted.iter().for_each(|wanted| Message::Request(*wanted).write_to(&mut bytes));
-    talk.say_bytes(&bytes)
-}
-
-/// Downloads the whole sample and looks at every byte of it.
-pub fn leech(talk: &mut Talk, sample: &Sample) -> io::Result<()> {
-    talk.say(Message::Interested)?;
-    talk.wait_for(&Said::Unchoke)?;
-    for some in blocks(sample).chunks(16) {
-        ask(talk, some)?;
-        for wanted in some {
-            assert_served(talk, sample, *wanted)?;
-        }
-    }
-    Ok(())
-}
-
-/// Waits for the next block, which must be this one.
-fn assert_served(talk: &mut Talk, sample: &Sample, wanted: BlockRequest) -> io::Result<()> {
-    loop {
-        match talk.next()? {
-            Said::Piece(sent, data) => {
-                assert_eq!(sent, wanted);
-                assert!(data == sample.block(wanted.index, wanted.begin, wanted.length), "{wanted:?}");
-                return Ok(());
-            }
-            Said::Reject(refused) => panic!("{refused:?} was refused"),
-            _ => {}
-        }
-    }
-}
-
-/// Waits for the answer to a request of a peer that speaks the Fast extension: whether it was served.
-fn answer(talk: &mut Talk, wanted: BlockRequest) -> io::Result<bool> {
-    loop {
-        match talk.next()? {
-            Said::Piece(sent, _) if sent == wanted => return Ok(true),
-            Said::Reject(refused) if refused == wanted => return Ok(false),
-            other @ (Said::Piece(..) | Said::Reject(_)) => panic!("{other:?} instead of {wanted:?}"),
-            _ => {}
-        }
-    }
-}
-
 #[test]
-fn whoever_is_interested_is_unchoked_and_gets_every_block_the_short_last_one_too() {
-    let sample = Arc::new(Sample::small());
+fn an_interested_peer_is_unchoked_and_gets_every_block_even_the_short_last_one() {
+    let sample = Sample::small();
     let seeder = Seeder::start(&sample, &[]);
     for reserved in [PLAIN, FAST, MODERN] {
-        leech(&mut seeder.meet(reserved), &sample).unwrap();
+        leech(&mut seeder.meet(reserved)).unwrap();
     }
 }
 
 #[test]
 fn blocks_come_whole_out_of_many_files() {
     let files = [("a", 20_000), ("b/c", 7), ("", 12_761), ("empty", 0), ("d", 100_001), ("e", 1)];
-    let sample = Arc::new(Sample::multi(&files, 32_768));
+    let sample = Sample::multi(&files, 32_768);
     let seeder = Seeder::start(&sample, &[]);
-    leech(&mut seeder.meet(PLAIN), &sample).unwrap();
+    leech(&mut seeder.meet(PLAIN)).unwrap();
 }
 
 #[test]
 fn a_request_need_not_be_a_block() {
-    let sample = Arc::new(Sample::single(3 * 262_144 - 5, 262_144));
+    let sample = Sample::single(3 * 262_144 - 5, 262_144);
     let seeder = Seeder::start(&sample, &[]);
     let mut talk = seeder.meet(PLAIN);
-    talk.say(Message::Interested).unwrap();
-    talk.wait_for(&Said::Unchoke).unwrap();
+    wait_for_unchoke(&mut talk).unwrap();
     let odd = [(0, 0, 1), (0, 262_143, 1), (1, 77, 16_385), (2, 131_067, 131_072)];
     for (index, begin, length) in odd {
         let wanted = BlockRequest { index, begin, length };
         ask(&mut talk, &[wanted]).unwrap();
-        assert_served(&mut talk, &sample, wanted).unwrap();
+        assert_served(&mut talk, wanted).unwrap();
     }
 }
 
 #[test]
 fn the_first_message_says_that_we_have_everything() {
-    let sample = Arc::new(Sample::single(5 * 65_536 - 10, 65_536));
+    let sample = Sample::single(5 * 65_536 - 10, 65_536);
     let seeder = Seeder::start(&sample, &[]);
     assert_eq!(seeder.meet(PLAIN).next().unwrap(), Said::Bitfield(vec![0b1111_1000]));
     assert_eq!(seeder.meet(FAST).next().unwrap(), Said::HaveAll);
@@ -127,7 +69,7 @@ fn the_first_message_says_that_we_have_everything() {
 
 #[test]
 fn some_pieces_are_served_while_we_choke() {
-    let sample = Arc::new(Sample::single(40 * 32_768, 32_768));
+    let sample = Sample::single(40 * 32_768, 32_768);
     let seeder = Seeder::start(&sample, &[]);
     let mut talk = seeder.meet(FAST);
     talk.say(Message::HaveNone).unwrap();
@@ -135,21 +77,22 @@ fn some_pieces_are_served_while_we_choke() {
     for piece in &given {
         talk.wait_for(&Said::AllowedFast(*piece)).unwrap();
     }
-    let first_of = |index| BlockRequest { index, begin: 0, length: BLOCK_LENGTH };
     for piece in 0..sample.pieces() {
-        ask(&mut talk, &[first_of(piece)]).unwrap();
-        assert_eq!(answer(&mut talk, first_of(piece)).unwrap(), given.contains(&piece), "piece {piece}");
+        assert_eq!(
+            is_served(&mut talk, first_block_of(piece)).unwrap(),
+            given.contains(&piece),
+            "piece {piece}"
+        );
     }
 }
 
 #[test]
 fn what_was_cancelled_is_refused_and_the_rest_is_served() {
-    let sample = Arc::new(Sample::single(40 * 32_768, 32_768));
+    let sample = Sample::single(40 * 32_768, 32_768);
     // Slow, so that most requests still wait when the cancels come.
     let seeder = Seeder::start(&sample, &["--up-limit", "256K"]);
     let mut talk = seeder.meet(FAST);
-    talk.say(Message::Interested).unwrap();
-    talk.wait_for(&Said::Unchoke).unwrap();
+    wait_for_unchoke(&mut talk).unwrap();
     let wanted = &blocks(&sample)[..60];
     let (kept, cancelled) = wanted.split_at(30);
     let mut bytes = Vec::new();
@@ -171,16 +114,16 @@ fn what_was_cancelled_is_refused_and_the_rest_is_served() {
 }
 
 #[test]
-fn whoever_is_choked_is_told_which_requests_come_to_nothing() {
-    let sample = Arc::new(Sample::single(40 * 32_768, 32_768));
-    // More peers than slots, so that somebody has to give way when others have waited for their turn.
+fn a_peer_that_is_choked_is_told_which_requests_come_to_nothing() {
+    let sample = Sample::single(40 * 32_768, 32_768);
+    // More peers than slots, so that one has to give way when others have waited for their turn.
     let seeder = Seeder::start(&sample, &["--up-limit", "64K"]);
     let (tell, told) = channel();
     for _ in 0..8 {
-        let (mut talk, sample, tell) = (seeder.meet(FAST), Arc::clone(&sample), tell.clone());
+        let (mut talk, tell) = (seeder.meet(FAST), tell.clone());
         std::thread::spawn(move || {
-            // Who waits for its turn in vain has nothing to tell.
-            let _ = answers_around_a_choke(&mut talk, &sample).map(|answers| tell.send(answers));
+            // A peer that waits for its turn in vain has nothing to tell.
+            let _ = answers_around_a_choke(&mut talk).map(|answers| tell.send(answers));
         });
     }
     let (asked, served, refused) = told.recv_timeout(2 * DEADLINE).unwrap();
@@ -189,11 +132,11 @@ fn whoever_is_choked_is_told_which_requests_come_to_nothing() {
 }
 
 /// How much was asked for, served and refused, up to the first choke and its last refusal.
-fn answers_around_a_choke(talk: &mut Talk, sample: &Sample) -> io::Result<(usize, usize, usize)> {
+fn answers_around_a_choke(talk: &mut Talk) -> io::Result<(usize, usize, usize)> {
     talk.say(Message::Interested)?;
     // The turns pass on for the first time when the deadline of one wait is just over.
     talk.wait_for(&Said::Unchoke).or_else(|_| talk.wait_for(&Said::Unchoke))?;
-    let wanted = [blocks(sample), blocks(sample)].concat();
+    let wanted = [blocks(&talk.sample), blocks(&talk.sample)].concat();
     ask(talk, &wanted)?;
     let (mut served, mut refused, mut choked) = (0, 0, false);
     while served + refused < wanted.len() {
@@ -212,7 +155,7 @@ fn answers_around_a_choke(talk: &mut Talk, sample: &Sample) -> io::Result<(usize
 
 #[test]
 fn a_super_seed_tells_of_one_piece_at_a_time() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let seeder = Seeder::start(&sample, &["--super"]);
     let mut talk = seeder.meet(FAST);
     assert_eq!(talk.next().unwrap(), Said::HaveNone);
@@ -227,13 +170,12 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
         if told.len() == 1 {
             talk.wait_for(&Said::Unchoke).unwrap();
         }
-        let wanted = BlockRequest { index: piece, begin: 0, length: BLOCK_LENGTH };
-        ask(&mut talk, &[wanted]).unwrap();
-        assert!(answer(&mut talk, wanted).unwrap());
+        let wanted = first_block_of(piece);
+        assert!(is_served(&mut talk, wanted).unwrap());
         talk.say(Message::Have(piece)).unwrap();
     }
 
-    // libtorrent hangs up on who has nothing and wants nothing.
+    // libtorrent hangs up on a peer that has nothing and wants nothing.
     let mut modern = seeder.meet(MODERN);
     modern.wait_for(&Said::HaveNone).unwrap();
     let Said::Extended(handshake) = modern.next().unwrap() else { panic!("no extension handshake") };
@@ -242,7 +184,7 @@ fn a_super_seed_tells_of_one_piece_at_a_time() {
 
 #[test]
 fn two_seeds_part() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let seeder = Seeder::start(&sample, &[]);
     for reserved in [PLAIN, FAST] {
         let mut talk = seeder.meet(reserved);
@@ -250,17 +192,17 @@ fn two_seeds_part() {
         let all = if reserved == FAST { Message::HaveAll } else { Message::Bitfield(&everything) };
         talk.say(all).unwrap();
         talk.wait_for_end();
-        seeder.says_of(talk.address(), "neither of us wants anything");
+        seeder.says_of(talk.address(), HangUp::BothSeeds);
     }
 }
 
 #[test]
 fn a_file_that_changes_while_it_is_seeded_is_not_served_any_more() {
     let files = [("grows", 65_536), ("stays", 65_536), ("touched", 65_536)];
-    let sample = Arc::new(Sample::multi(&files, 32_768));
+    let sample = Sample::multi(&files, 32_768);
     let seeder = Seeder::start(&sample, &[]);
     let mut talk = seeder.meet(FAST);
-    leech(&mut talk, &sample).unwrap();
+    leech(&mut talk).unwrap();
 
     let grown = seeder.file("many/grows");
     fs::write(&grown, [&sample.payload[..65_536], b"more"].concat()).unwrap();
@@ -269,18 +211,16 @@ fn a_file_that_changes_while_it_is_seeded_is_not_served_any_more() {
 
     // It looks at a file several times a second, not for each block.
     for index in [0, 4] {
-        let first = BlockRequest { index, begin: 0, length: 16_384 };
+        let first = first_block_of(index);
         let until = Instant::now() + DEADLINE;
         let mut refused = false;
         while !refused && Instant::now() < until {
-            ask(&mut talk, &[first]).unwrap();
-            refused = !answer(&mut talk, first).unwrap();
+            refused = !is_served(&mut talk, first).unwrap();
         }
     }
     for wanted in blocks(&sample) {
-        ask(&mut talk, &[wanted]).unwrap();
         let expected = [2, 3].contains(&wanted.index);
-        assert_eq!(answer(&mut talk, wanted).unwrap(), expected, "{wanted:?}");
+        assert_eq!(is_served(&mut talk, wanted).unwrap(), expected, "{wanted:?}");
     }
     seeder.says("grows: it changed on disk");
     seeder.says("touched: it changed on disk");
@@ -289,21 +229,17 @@ fn a_file_that_changes_while_it_is_seeded_is_not_served_any_more() {
 #[test]
 fn pieces_are_given_on_while_the_others_still_come() {
     let tracker = Tracker::start(&[]);
-    let sample = Arc::new(Sample::small().with_tracker(&tracker.url()));
-    let (gate, folder) = (Gate::default(), TestFolder::new());
+    let sample = Sample::small().with_tracker(&tracker.url());
+    let (gate, folder) = (Gate::new(), TestFolder::new());
     // One piece, and the others when the gate opens.
-    let (served, passed) = (Arc::clone(&sample), gate.clone());
-    let source = Peer::start(move |talk| {
-        talk.greet(&served, MODERN)?;
-        talk.say(Message::HaveAll)?;
-        talk.say(Message::Unchoke)?;
+    let source = ScriptedPeer::seed(&sample).speaking(MODERN).then(move |talk| {
         let first = talk.next_request()?;
-        talk.send(&served, first)?;
+        talk.send(first)?;
         while let Ok(wanted) = talk.next_request() {
             if wanted.index != first.index {
-                passed.pass()?;
+                gate.pass()?;
             }
-            talk.send(&served, wanted)?;
+            talk.send(wanted)?;
         }
         Ok(())
     });
@@ -313,8 +249,8 @@ fn pieces_are_given_on_while_the_others_still_come() {
     let instance = Instance::get(torrent.as_ref(), output.path(), &["--seed", "--peer", &peer]);
     let port = tracker.wait_for(1)[0].get("port").parse().unwrap();
 
-    let mut talk = Talk::dial(instance.address(port));
-    talk.introduce(&sample, FAST).unwrap();
+    let mut talk = Talk::dial(instance.address(port), &sample);
+    talk.introduce(FAST).unwrap();
     talk.say(Message::Interested).unwrap();
     let (mut first, mut unchoked) = (None, false);
     while first.is_none() || !unchoked {
@@ -327,9 +263,8 @@ fn pieces_are_given_on_while_the_others_still_come() {
         }
     }
     let first = first.unwrap();
-    let wanted = BlockRequest { index: first, begin: 0, length: BLOCK_LENGTH };
-    ask(&mut talk, &[wanted]).unwrap();
-    assert!(answer(&mut talk, wanted).unwrap());
+    let wanted = first_block_of(first);
+    assert!(is_served(&mut talk, wanted).unwrap());
 
     gate.open();
     let mut missing: Vec<u32> = (0..sample.pieces()).filter(|piece| *piece != first).collect();
@@ -338,12 +273,7 @@ fn pieces_are_given_on_while_the_others_still_come() {
             missing.retain(|other| *other != piece);
         }
     }
-    leech_the_rest(&mut talk, &sample);
-}
-
-fn leech_the_rest(talk: &mut Talk, sample: &Sample) {
-    for wanted in blocks(sample) {
-        ask(talk, &[wanted]).unwrap();
-        assert!(answer(talk, wanted).unwrap());
+    for wanted in blocks(&sample) {
+        assert!(is_served(&mut talk, wanted).unwrap());
     }
 }

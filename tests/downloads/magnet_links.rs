@@ -4,16 +4,17 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::folder::TestFolder;
-use crate::instance::Instance;
-use crate::metadata::{self, hex, info, link, private, whole, whole_at, with_long_metadata};
-use crate::peer::{Gate, MODERN, Peer, Talk};
-use crate::program::{Outcome, Program};
-use crate::sample::Sample;
-use crate::tracker::{Reply, Tracker};
+use crate::support::folder::TestFolder;
+use crate::support::gate::Gate;
+use crate::support::instance::Instance;
+use crate::support::metadata::{self, hex, info, link, whole, whole_at, with_long_metadata};
+use crate::support::program::{Outcome, Program};
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::{MODERN, Talk};
+use crate::support::tracker::{Reply, Tracker};
 use femtotorrent::metainfo::Metainfo;
 use femtotorrent::wire::Message;
 use rustix::process::{Pid, Signal, kill_process};
@@ -30,8 +31,8 @@ fn path(folder: &TestFolder, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_owned()
 }
 
-/// Runs a command with these arguments and these peers, at which nobody can come by.
-fn run(arguments: &[&str], peers: &[&Peer]) -> Outcome {
+/// Runs a command with these arguments and these peers, and no port for others to come in at.
+fn run(arguments: &[&str], peers: &[&ScriptedPeer]) -> Outcome {
     let mut all: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     all.extend(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.address().to_string()]));
     all.push("--no-listen".to_owned());
@@ -39,13 +40,13 @@ fn run(arguments: &[&str], peers: &[&Peer]) -> Outcome {
 }
 
 /// A peer that never says what it has.
-fn silent(sample: &Arc<Sample>) -> Peer {
+fn silent(sample: &Sample) -> ScriptedPeer {
     whole_at("127.0.0.1", sample, |talk| talk.hear_out())
 }
 
 #[test]
 fn get_downloads_what_a_link_or_a_bare_info_hash_names() {
-    let sample = Arc::new(with_long_metadata());
+    let sample = with_long_metadata();
     for name in [link(&sample), hex(sample.info_hash()), hex(sample.info_hash()).to_uppercase()] {
         let (peer, folder) = (whole(&sample), TestFolder::new());
         let output = path(&folder, "");
@@ -56,7 +57,7 @@ fn get_downloads_what_a_link_or_a_bare_info_hash_names() {
 
 #[test]
 fn show_lists_the_files_and_downloads_nothing() {
-    let sample = Arc::new(Sample::multi(&[("one", 70_000), ("two/three", 5)], 65_536));
+    let sample = Sample::multi(&[("one", 70_000), ("two/three", 5)], 65_536);
     let peer = whole(&sample);
     let outcome = run(&["show", &link(&sample)], &[&peer]);
     ends_with(&outcome, 0, "70,000  many/one");
@@ -67,7 +68,7 @@ fn show_lists_the_files_and_downloads_nothing() {
 
 #[test]
 fn show_prints_json_of_a_bare_info_hash_and_nothing_else_on_standard_output() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let peer = whole(&sample);
     let outcome = run(&["show", &hex(sample.info_hash()), "--json", "--quiet"], &[&peer]);
     let shown: serde_json::Value = serde_json::from_str(&outcome.output).unwrap();
@@ -78,7 +79,7 @@ fn show_prints_json_of_a_bare_info_hash_and_nothing_else_on_standard_output() {
 
 #[test]
 fn show_saves_a_torrent_with_the_trackers_of_the_link_and_replaces_none() {
-    let sample = Arc::new(with_long_metadata());
+    let sample = with_long_metadata();
     let peer = whole(&sample);
     let folder = TestFolder::new();
     let (file, tracker) = (path(&folder, "saved.torrent"), Tracker::start(&[peer.address()]));
@@ -97,7 +98,7 @@ fn show_saves_a_torrent_with_the_trackers_of_the_link_and_replaces_none() {
     let asked = peer.record().connections;
     ends_with(&run(&["show", &link, "--save", &file], &[]), 13, "choose another name with --save");
     assert_eq!(fs::read(&file).unwrap(), before);
-    assert_eq!(peer.record().connections, asked, "it is seen before anybody is asked");
+    assert_eq!(peer.record().connections, asked, "it is seen before any peer is asked");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     ends_with(&run(&["show", &link, "--save", &path(&folder, "no/where")], &[]), 16, "no/where");
     ends_with(&run(&["show", &file], &[]), 0, &hex(sample.info_hash()));
@@ -115,7 +116,7 @@ fn a_file_that_is_called_like_an_info_hash_is_a_file() {
 
 #[test]
 fn nothing_comes_for_too_long_code_2() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let (peer, folder) = (silent(&sample), TestFolder::new());
     let (link, output) = (link(&sample), path(&folder, "out"));
     let get = run(&["get", &link, "-o", &output, "--timeout", "1"], &[&peer]);
@@ -138,12 +139,11 @@ fn after_some_seconds_a_line_says_what_the_trouble_is() {
 
 #[test]
 fn an_interrupt_ends_it_with_code_7_also_where_a_tracker_hangs() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     for (signal, command) in [(Signal::INT, "get"), (Signal::TERM, "get"), (Signal::INT, "show")] {
-        let asked = Gate::default();
-        let opened = asked.clone();
+        let asked = Gate::new();
         let peer = whole_at("127.0.0.1", &sample, move |talk| {
-            opened.open();
+            asked.open();
             talk.hear_out()
         });
         let tracker = Tracker::start(&[peer.address()]);
@@ -182,7 +182,7 @@ fn verify_needs_the_torrent_itself_and_says_how_to_have_it_code_28() {
 }
 
 #[test]
-fn a_magnet_without_anybody_to_ask_code_6() {
+fn a_magnet_without_a_peer_to_ask_code_6() {
     let link = link(&Sample::small());
     for command in ["get", "show", "seed"] {
         ends_with(&run(&[command, &link], &[]), 6, "--peer HOST:PORT");
@@ -191,7 +191,7 @@ fn a_magnet_without_anybody_to_ask_code_6() {
 
 #[test]
 fn a_link_to_a_torrent_that_was_named_before_is_left_out() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let (peer, folder) = (whole(&sample), TestFolder::new());
     let torrents = TestFolder::new();
     let (torrent, output) = (sample.write_torrent(torrents.path()), path(&folder, ""));
@@ -204,8 +204,8 @@ fn a_link_to_a_torrent_that_was_named_before_is_left_out() {
 }
 
 #[test]
-fn a_name_that_somebody_wrote_into_the_link_is_shown_safely_and_is_no_path() {
-    let sample = Arc::new(Sample::small());
+fn a_name_in_the_link_is_shown_safely_and_is_no_path() {
+    let sample = Sample::small();
     let peer = whole(&sample);
     for name in ["%1b[2J%1b]0;x%07", "..%2f..%2fetc%2fpasswd", "a%00b%0ac%e2%80%ae", &"x".repeat(10_000)] {
         let folder = TestFolder::new();
@@ -224,7 +224,7 @@ fn a_name_that_somebody_wrote_into_the_link_is_shown_safely_and_is_no_path() {
 
 #[test]
 fn trackers_of_the_user_are_asked_and_those_of_the_link_only_where_wanted() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let peer = whole(&sample);
     let (own, added) = (Tracker::start(&[]), Tracker::start(&[peer.address()]));
     let (link, added_url) = (format!("{}&tr={}", link(&sample), own.url()), added.url());
@@ -244,9 +244,9 @@ fn trackers_of_the_user_are_asked_and_those_of_the_link_only_where_wanted() {
 
 #[test]
 fn a_private_torrent_is_not_announced_to_a_tracker_of_the_user() {
-    let sample = private(Sample::small());
+    let sample = Sample::small().private();
     let tracker = Tracker::start(&[]);
-    let (peer, folder) = (whole(&Arc::new(private(Sample::small()))), TestFolder::new());
+    let (peer, folder) = (whole(&Sample::small().private()), TestFolder::new());
     let (torrent, output) = (sample.write_torrent(folder.path()), path(&folder, ""));
     let outcome = run(&["get", &torrent, "-o", &output, "--tracker", &tracker.url()], &[&peer]);
     ends_with(&outcome, 0, "private");
@@ -255,12 +255,11 @@ fn a_private_torrent_is_not_announced_to_a_tracker_of_the_user() {
 
 #[test]
 fn no_listen_opens_no_port() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let listens = |more: &[&str]| {
-        let greeted = Gate::default();
-        let opened = greeted.clone();
+        let greeted = Gate::new();
         let peer = whole_at("127.0.0.1", &sample, move |talk| {
-            opened.open();
+            greeted.open();
             talk.hear_out()
         });
         let mut arguments = vec!["get".to_owned(), link(&sample), "--peer".to_owned()];
@@ -290,7 +289,7 @@ fn is_listening(id: u32) -> bool {
     })
 }
 
-/// A download of a magnet that knows nobody but a tracker, at an address of its own, and where it listens.
+/// A download of a magnet that knows only a tracker, at an address of its own, and where it listens.
 fn waiting(sample: &Sample, folder: &TestFolder, tracker: &Tracker) -> (Instance, SocketAddr) {
     let link = format!("{}&tr={}", link(sample), tracker.url());
     let instance = Instance::get(link.as_ref(), folder.path(), &["-v"]);
@@ -301,18 +300,19 @@ fn waiting(sample: &Sample, folder: &TestFolder, tracker: &Tracker) -> (Instance
 
 #[test]
 fn a_seed_that_comes_to_us_gives_metadata_and_payload_over_that_connection() {
-    for sample in [Sample::small(), private(with_long_metadata())] {
-        let (sample, folder, tracker) = (Arc::new(sample), TestFolder::new(), Tracker::start(&[]));
+    for sample in [Sample::small(), with_long_metadata().private()] {
+        let (sample, folder, tracker) = (sample, TestFolder::new(), Tracker::start(&[]));
         let (instance, address) = waiting(&sample, &folder, &tracker);
         let is_private = sample.metainfo().private;
-        // Of a private torrent nobody knows who sent it here: it has to come again.
+        // A private torrent takes peers from its trackers only, and we did not know where this one comes from: it
+        // has to come again.
         for turn in 0..=usize::from(is_private) {
-            let mut talk = Talk::dial(address);
-            talk.introduce(&sample, MODERN).unwrap();
+            let mut talk = Talk::dial(address, &sample);
+            talk.introduce(MODERN).unwrap();
             talk.say(Message::HaveAll).unwrap();
-            metadata::claim_honestly(&mut talk, &sample).unwrap();
+            metadata::claim_honestly(&mut talk).unwrap();
             talk.say(Message::Unchoke).unwrap();
-            let end = metadata::serve(&mut talk, &sample);
+            let end = metadata::serve(&mut talk);
             assert!(end.is_err(), "{turn}");
         }
         let outcome = instance.program.finish(LIMIT);
@@ -322,19 +322,18 @@ fn a_seed_that_comes_to_us_gives_metadata_and_payload_over_that_connection() {
 }
 
 #[test]
-fn those_who_come_and_give_nothing_do_not_keep_us_from_those_who_are_named() {
-    let (sample, folder) = (Arc::new(Sample::small()), TestFolder::new());
+fn incoming_peers_that_give_nothing_do_not_keep_us_from_named_ones() {
+    let (sample, folder) = (Sample::small(), TestFolder::new());
     let tracker = Tracker::start(&[]);
-    let (gate, peer_at_last) = (Gate::default(), Ipv4Addr::LOCALHOST);
-    let hold = gate.clone();
-    let peer = whole_at(&peer_at_last.to_string(), &sample, move |_| hold.pass());
+    let (gate, peer_at_last) = (Gate::new(), Ipv4Addr::LOCALHOST);
+    let peer = whole_at(&peer_at_last.to_string(), &sample, move |_| gate.pass());
     let link = format!("{}&tr={}", link(&sample), tracker.url());
     let known = peer.address().to_string();
     let instance = Instance::get(link.as_ref(), folder.path(), &["-v", "--max-peers", "2", "--peer", &known]);
     let port = tracker.wait_for(1)[0].get("port").parse().unwrap();
     let guests: Vec<Talk> = (0..12)
         .map(|_| {
-            let mut talk = Talk::dial(instance.address(port));
+            let mut talk = Talk::dial(instance.address(port), &sample);
             let id = [b'x'; 20];
             talk.say_handshake(MODERN, sample.info_hash(), id).unwrap();
             talk

@@ -1,25 +1,18 @@
 //! Downloads of which nothing but a magnet link is known at first.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use crate::download::Download;
-use crate::folder::TestFolder;
-use crate::metadata::{
+use crate::support::download::Download;
+use crate::support::folder::TestFolder;
+use crate::support::gate::{Gate, Rendezvous};
+use crate::support::metadata::{
     self, EXTENDED, asked_for, info, link, link_of, magnet, whole, whole_at, with_long_metadata,
 };
-use crate::peer::{Gate, MODERN, PLAIN, Peer, Record, Said};
-use crate::sample::Sample;
-use crate::swarm::bits;
-use crate::tracker::{Reply, Tracker};
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::{Record, ScriptedPeer};
+use crate::support::talk::{MODERN, Said};
+use crate::support::tracker::{Reply, Tracker};
 use femtotorrent::swarm::RunEnd;
 use femtotorrent::wire::Message;
 use sha1::Digest;
-
-/// Downloads a sample by its link.
-pub fn start(sample: &Sample, peers: &[&Peer]) -> Download {
-    Download::with(sample, peers, TestFolder::new(), |job| job.torrent = magnet(&link(sample)))
-}
 
 /// The pieces of the metadata that a peer was asked for, in order.
 fn metadata_requests(record: &Record) -> Vec<u32> {
@@ -29,9 +22,8 @@ fn metadata_requests(record: &Record) -> Vec<u32> {
 #[test]
 fn one_peer_gives_metadata_and_payload_over_one_connection() {
     for (sample, pieces) in [(Sample::small(), 1), (with_long_metadata(), 9)] {
-        let sample = Arc::new(sample);
         let peer = whole(&sample);
-        start(&sample, &[&peer]).complete(&sample);
+        Download::by_link(&sample, &[&peer]).complete(&sample);
         let record = peer.record();
         assert_eq!(record.connections, 1);
         let count = |said: Said| record.said.iter().filter(|other| **other == said).count();
@@ -45,17 +37,16 @@ fn one_peer_gives_metadata_and_payload_over_one_connection() {
 
 #[test]
 fn a_peer_without_the_fast_extension_says_what_it_has_in_a_bitfield_before_anybody_can_read_it() {
-    let sample = Arc::new(Sample::small());
-    let served = Arc::clone(&sample);
-    let peer = Peer::start(move |talk| {
-        talk.greet(&served, EXTENDED)?;
-        talk.say(Message::Bitfield(&bits(&served, |piece| piece < 7)))?;
-        metadata::claim_honestly(talk, &served)?;
-        talk.say(Message::Have(7))?;
-        talk.say(Message::Unchoke)?;
-        metadata::serve(talk, &served)
-    });
-    start(&sample, &[&peer]).complete(&sample);
+    let sample = Sample::small();
+    let peer = ScriptedPeer::seed(&sample).speaking(EXTENDED).having(|piece| piece < 7).choking().then(
+        move |talk| {
+            metadata::claim_honestly(talk)?;
+            talk.say(Message::Have(7))?;
+            talk.say(Message::Unchoke)?;
+            metadata::serve(talk)
+        },
+    );
+    Download::by_link(&sample, &[&peer]).complete(&sample);
     let record = peer.record();
     assert_eq!(record.connections, 1);
     let tells_what_we_have = |said: &Said| matches!(said, Said::Bitfield(_) | Said::HaveNone | Said::HaveAll);
@@ -64,25 +55,21 @@ fn a_peer_without_the_fast_extension_says_what_it_has_in_a_bitfield_before_anybo
 
 #[test]
 fn two_peers_that_refuse_half_of_the_metadata_each_give_it_together() {
-    let sample = Arc::new(with_long_metadata());
-    let (asked, both_asked) = (Arc::new(AtomicUsize::new(0)), Gate::default());
+    let sample = with_long_metadata();
+    let both_asked = Rendezvous::of(2);
     let half = |half: u32| {
-        let (sample, asked, both_asked) = (Arc::clone(&sample), Arc::clone(&asked), both_asked.clone());
-        Peer::start(move |talk| {
-            let info = info(&sample);
-            talk.greet(&sample, MODERN)?;
+        ScriptedPeer::start(&sample, move |talk| {
+            let info = info(&talk.sample);
+            talk.greet(MODERN)?;
             talk.say(Message::HaveAll)?;
-            metadata::claim_honestly(talk, &sample)?;
+            metadata::claim_honestly(talk)?;
             talk.say(Message::Unchoke)?;
             loop {
                 let said = talk.next()?;
                 if let Said::Request(wanted) = said {
-                    talk.send(&sample, wanted)?;
+                    talk.send(wanted)?;
                 } else if let Some(piece) = asked_for(&said) {
-                    if asked.fetch_add(1, Ordering::SeqCst) == 1 {
-                        both_asked.open();
-                    }
-                    both_asked.pass()?;
+                    both_asked.wait()?;
                     match piece % 2 == half {
                         true => metadata::give_of(talk, &info, piece)?,
                         false => metadata::refuse(talk, piece)?,
@@ -92,16 +79,16 @@ fn two_peers_that_refuse_half_of_the_metadata_each_give_it_together() {
         })
     };
     let (even, odd) = (half(0), half(1));
-    start(&sample, &[&even, &odd]).complete(&sample);
+    Download::by_link(&sample, &[&even, &odd]).complete(&sample);
     let asked: Vec<u32> = [&even, &odd].iter().flat_map(|peer| metadata_requests(&peer.record())).collect();
     assert!((0..9).all(|piece| asked.contains(&piece)));
 }
 
 #[test]
 fn five_peers_together_are_asked_for_little_more_than_the_metadata() {
-    let sample = Arc::new(with_long_metadata());
-    let peers: Vec<Peer> = (0..5).map(|_| whole(&sample)).collect();
-    start(&sample, &peers.iter().collect::<Vec<_>>()).complete(&sample);
+    let sample = with_long_metadata();
+    let peers: Vec<ScriptedPeer> = (0..5).map(|_| whole(&sample)).collect();
+    Download::by_link(&sample, &peers.iter().collect::<Vec<_>>()).complete(&sample);
     let asked: usize = peers.iter().map(|peer| metadata_requests(&peer.record()).len()).sum();
     // Four are on their way from each at most when the last one comes.
     assert!((9..9 + 5 * 5).contains(&asked), "{asked} requests for 9 pieces");
@@ -109,36 +96,27 @@ fn five_peers_together_are_asked_for_little_more_than_the_metadata() {
 
 #[test]
 fn a_peer_that_has_the_payload_and_no_metadata_gives_the_payload() {
-    let sample = Arc::new(Sample::small());
-    let served = Arc::clone(&sample);
-    let plain = Peer::start(move |talk| {
-        talk.greet(&served, PLAIN)?;
-        talk.say(Message::Bitfield(&bits(&served, |_| true)))?;
-        talk.say(Message::Unchoke)?;
-        talk.serve(&served)
+    let sample = Sample::small();
+    let plain = ScriptedPeer::seed(&sample).serving();
+    let giver = ScriptedPeer::start(&sample, move |talk| {
+        talk.greet(MODERN)?;
+        metadata::claim_honestly(talk)?;
+        metadata::serve(talk)
     });
-    let served = Arc::clone(&sample);
-    let giver = Peer::start(move |talk| {
-        talk.greet(&served, MODERN)?;
-        metadata::claim_honestly(talk, &served)?;
-        metadata::serve(talk, &served)
-    });
-    start(&sample, &[&plain, &giver]).complete(&sample);
+    Download::by_link(&sample, &[&plain, &giver]).complete(&sample);
     assert!(plain.record().served > 0);
 }
 
 #[test]
 fn what_is_there_of_the_payload_is_not_fetched_again() {
-    let sample = Arc::new(Sample::small());
-    let served = Arc::clone(&sample);
-    let half = Peer::start(move |talk| {
-        talk.greet(&served, MODERN)?;
-        talk.say(Message::Bitfield(&bits(&served, |piece| piece < 4)))?;
-        metadata::claim_honestly(talk, &served)?;
-        talk.say(Message::Unchoke)?;
-        metadata::serve(talk, &served)
-    });
-    let download = start(&sample, &[&half]);
+    let sample = Sample::small();
+    let half =
+        ScriptedPeer::seed(&sample).speaking(MODERN).having(|piece| piece < 4).choking().then(move |talk| {
+            metadata::claim_honestly(talk)?;
+            talk.say(Message::Unchoke)?;
+            metadata::serve(talk)
+        });
+    let download = Download::by_link(&sample, &[&half]);
     download.wait_until(|snapshot| snapshot.done == 4 * 65_536);
     let (folder, outcome) = download.stop();
     assert_eq!(outcome.end, RunEnd::Stopped);
@@ -166,7 +144,7 @@ fn pair(event: &str, left: &str) -> (String, String) {
 
 #[test]
 fn a_tracker_of_the_link_names_the_peer_and_hears_of_one_start_and_one_end() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let peer = whole(&sample);
     let tracker = Tracker::start(&[peer.address()]);
     let link = format!("{}&tr={}", link(&sample), tracker.url());
@@ -174,14 +152,14 @@ fn a_tracker_of_the_link_names_the_peer_and_hears_of_one_start_and_one_end() {
     assert_eq!(peer.record().connections, 1);
     let heard = heard(&tracker);
     assert_eq!((heard.len(), heard[0].0.as_str()), (3, "started"), "{heard:?}");
-    // Who misses nothing would be taken for a seed.
+    // A client that misses nothing would be taken for a seed.
     assert_ne!(heard[0].1, "0");
     assert_eq!(heard[1..], [pair("completed", "0"), pair("stopped", "0")]);
 }
 
 #[test]
 fn a_tracker_hears_the_end_where_everything_is_there_already() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let peer = whole(&sample);
     let tracker = Tracker::start(&[peer.address()]);
     let link = format!("{}&tr={}", link(&sample), tracker.url());
@@ -195,7 +173,7 @@ fn a_tracker_hears_the_end_where_everything_is_there_already() {
 
 #[test]
 fn a_tracker_hears_the_end_where_the_payload_cannot_be_written() {
-    let sample = Arc::new(Sample::small());
+    let sample = Sample::small();
     let peer = whole(&sample);
     let tracker = Tracker::start(&[peer.address()]);
     let link = format!("{}&tr={}", link(&sample), tracker.url());
@@ -209,7 +187,7 @@ fn a_tracker_hears_the_end_where_the_payload_cannot_be_written() {
 
 #[test]
 fn a_private_torrent_is_fetched_from_the_peer_that_its_tracker_names() {
-    let sample = Arc::new(metadata::private(Sample::small()));
+    let sample = Sample::small().private();
     let peer = whole(&sample);
     let tracker = Tracker::start(&[peer.address()]);
     let link = format!("{}&tr={}", link(&sample), tracker.url());
@@ -218,19 +196,18 @@ fn a_private_torrent_is_fetched_from_the_peer_that_its_tracker_names() {
 
 #[test]
 fn a_private_torrent_is_fetched_from_the_peer_that_the_user_names() {
-    let sample = Arc::new(metadata::private(Sample::small()));
+    let sample = Sample::small().private();
     let peer = whole(&sample);
-    start(&sample, &[&peer]).complete(&sample);
+    Download::by_link(&sample, &[&peer]).complete(&sample);
 }
 
 #[test]
 fn a_tracker_of_the_user_and_its_peers_are_left_when_the_torrent_turns_out_to_be_private() {
-    let sample = Arc::new(metadata::private(Sample::small()));
-    let asked = Gate::default();
-    let waits = asked.clone();
-    let (wrong, right) = (whole_at("127.0.0.1", &sample, move |_| waits.pass()), whole(&sample));
+    let sample = Sample::small().private();
+    let asked = Gate::new();
+    let (wrong, right) = (whole_at("127.0.0.1", &sample, move |_| asked.pass()), whole(&sample));
     let (foreign, own) = (Tracker::start(&[wrong.address()]), Tracker::start(&[right.address()]));
-    // So that it is the other one's peer that gives the metadata: until then nobody can know.
+    // So that the other tracker's peer gives the metadata: until then we cannot know that the torrent is private.
     own.script(Reply::Body(b"d8:intervali1800e5:peers0:e".to_vec()));
     let link = format!("{}&tr={}", link(&sample), own.url());
     let download = Download::with(&sample, &[], TestFolder::new(), |job| {
@@ -251,7 +228,7 @@ fn refused(info: &[u8]) -> (u8, String) {
     let sample = Sample::small();
     let served = info.to_vec();
     let hash = sha1::Sha1::digest(info).into();
-    let peer = Peer::start(move |talk| {
+    let peer = ScriptedPeer::start(&sample, move |talk| {
         talk.hear_handshake()?;
         talk.say_handshake(MODERN, hash, *b"-SC0001-abcdefghijkl")?;
         metadata::claim(talk, served.len() as i128)?;

@@ -3,16 +3,15 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-use crate::download::Download;
-use crate::folder::TestFolder;
-use crate::peer::{MODERN, Peer};
-use crate::sample::Sample;
-use crate::swarm::bits;
-use crate::tracker::Tracker;
+use crate::support::download::Download;
+use crate::support::folder::TestFolder;
+use crate::support::gate::Gate;
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::MODERN;
+use crate::support::tracker::Tracker;
 use femtotorrent::swarm::{RunEnd, SeedGoals};
-use femtotorrent::wire::Message;
 
 const PIECE: u32 = 64 * 1024;
 
@@ -22,7 +21,7 @@ fn sample() -> Sample {
     Sample::multi(&files, PIECE)
 }
 
-fn asked(peer: &Peer) -> HashSet<u32> {
+fn asked(peer: &ScriptedPeer) -> HashSet<u32> {
     peer.record().requests().iter().map(|wanted| wanted.index).collect()
 }
 
@@ -33,10 +32,14 @@ fn there(folder: &Path, name: &str) -> Option<Vec<u8>> {
 #[test]
 fn only_the_pieces_of_the_selected_files_are_fetched_and_later_the_rest() {
     let tracker = Tracker::start(&[]);
-    let sample = Arc::new(sample().with_tracker(&tracker.url()));
-    let peer = Peer::honest(&sample);
+    let sample = sample().with_tracker(&tracker.url());
+    // Not before the tracker has heard of the start: a run that ends sooner has nothing to take back.
+    let announced = Gate::new();
+    let peer = ScriptedPeer::honest_after(&sample, announced);
     let download =
         Download::with(&sample, &[&peer], TestFolder::new(), |job| job.selected = vec![1..=1, 40..=50]);
+    tracker.wait_for(1);
+    announced.open();
     let outcome = download.end().unwrap();
     assert_eq!(outcome.end, RunEnd::Done);
     let wanted = 3 * u64::from(PIECE);
@@ -47,13 +50,13 @@ fn only_the_pieces_of_the_selected_files_are_fetched_and_later_the_rest() {
     let folder = download.folder;
     assert!(there(folder.path(), "second").unwrap() == sample.payload[200_000..350_000]);
     assert_eq!(there(folder.path(), "third"), None);
-    // The tracker must not count as a seed who lacks something.
+    // The tracker must not count a client that lacks something as a seed.
     let said = tracker.wait_for(2);
     let said: Vec<_> = said.iter().map(|one| (one.get("event"), one.get("left"))).collect();
     let all = sample.payload.len().to_string();
     assert_eq!(said, [("started".into(), all), ("stopped".into(), left.to_string())]);
 
-    let peer = Peer::honest(&sample);
+    let peer = ScriptedPeer::honest(&sample);
     let rest = Download::with(&sample, &[&peer], folder, |_| {});
     assert_eq!(rest.complete(&sample).received, left);
     assert_eq!(asked(&peer), HashSet::from([0, 1, 2, 6, 7, 8]));
@@ -61,15 +64,9 @@ fn only_the_pieces_of_the_selected_files_are_fetched_and_later_the_rest() {
 
 #[test]
 fn a_peer_that_has_nothing_selected_is_not_asked() {
-    let sample = Arc::new(sample());
-    let theirs = Arc::clone(&sample);
-    let useless = Peer::start(move |talk| {
-        talk.greet(&theirs, MODERN)?;
-        talk.say(Message::Bitfield(&bits(&theirs, |piece| piece < 6)))?;
-        talk.say(Message::Unchoke)?;
-        talk.serve(&theirs)
-    });
-    let peer = Peer::honest(&sample);
+    let sample = sample();
+    let useless = ScriptedPeer::seed(&sample).speaking(MODERN).having(|piece| piece < 6).serving();
+    let peer = ScriptedPeer::honest(&sample);
     let download =
         Download::with(&sample, &[&useless, &peer], TestFolder::new(), |job| job.selected = vec![3..=3]);
     assert_eq!(download.end().unwrap().end, RunEnd::Done);
@@ -80,10 +77,10 @@ fn a_peer_that_has_nothing_selected_is_not_asked() {
 
 #[test]
 fn what_was_selected_is_seeded_when_it_is_there_and_nothing_more_is_fetched() {
-    let sample = Arc::new(sample());
+    let sample = sample();
     let mut folder = TestFolder::new();
     for fetched in [u64::from(PIECE) * 4, 0] {
-        let peer = Peer::honest(&sample);
+        let peer = ScriptedPeer::honest(&sample);
         let download = Download::with(&sample, &[&peer], folder, |job| {
             job.selected = vec![0..=0];
             job.uploads.seeding = Some(SeedGoals { time: Some(Default::default()), ratio: None });
@@ -98,8 +95,8 @@ fn what_was_selected_is_seeded_when_it_is_there_and_nothing_more_is_fetched() {
 
 #[test]
 fn a_selection_of_everything_is_none() {
-    let sample = Arc::new(sample());
-    let peer = Peer::honest(&sample);
+    let sample = sample();
+    let peer = ScriptedPeer::honest(&sample);
     let download =
         Download::with(&sample, &[&peer], TestFolder::new(), |job| job.selected = vec![3..=9, 0..=1]);
     download.complete(&sample);

@@ -1,18 +1,18 @@
 //! Downloads whose peers come from a tracker, or in spite of it.
 
 use std::net::Ipv6Addr;
-use std::sync::Arc;
 
-use crate::download::Download;
-use crate::peer::{Gate, MODERN, Peer};
-use crate::sample::Sample;
-use crate::tracker::{Reply, Tracker};
-use femtotorrent::wire::Message;
+use crate::support::download::Download;
+use crate::support::gate::Gate;
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::MODERN;
+use crate::support::tracker::{Reply, Tracker};
 
 #[test]
 fn a_tracker_names_the_peer_and_hears_of_the_end() {
-    let sample = Arc::new(Sample::small());
-    let peer = Peer::honest(&sample);
+    let sample = Sample::small();
+    let peer = ScriptedPeer::honest(&sample);
     let tracker = Tracker::start(&[peer.address()]);
     let sample = Sample::small().with_tracker(&tracker.url());
     Download::start(&sample, &[]).complete(&sample);
@@ -26,14 +26,8 @@ fn a_tracker_names_the_peer_and_hears_of_the_end() {
 
 #[test]
 fn over_ipv6_everything_goes_as_over_ipv4() {
-    let sample = Arc::new(Sample::small());
-    let theirs = Arc::clone(&sample);
-    let peer = Peer::at("::1", move |talk| {
-        talk.greet(&theirs, MODERN)?;
-        talk.say(Message::HaveAll)?;
-        talk.say(Message::Unchoke)?;
-        talk.serve(&theirs)
-    });
+    let sample = Sample::small();
+    let peer = ScriptedPeer::seed(&sample).at("::1").speaking(MODERN).serving();
     let tracker = Tracker::start_at(Ipv6Addr::LOCALHOST.into(), &[peer.address()]);
     let with_tracker = Sample::small().with_tracker(&tracker.url());
     Download::start(&with_tracker, &[]).complete(&with_tracker);
@@ -54,9 +48,9 @@ fn whatever_a_tracker_says_a_named_peer_serves() {
         Reply::Hang,
     ];
     for reply in nonsense {
-        let sample = Arc::new(Sample::small());
-        let gate = Gate::default();
-        let peer = Peer::honest_after(&sample, &gate);
+        let sample = Sample::small();
+        let gate = Gate::new();
+        let peer = ScriptedPeer::honest_after(&sample, gate);
         let tracker = Tracker::start(&[]);
         tracker.script(reply);
         let sample = Sample::small().with_tracker(&tracker.url());
@@ -66,4 +60,11 @@ fn whatever_a_tracker_says_a_named_peer_serves() {
         download.complete(&sample);
         assert!(!tracker.announces().is_empty());
     }
+}
+
+#[test]
+fn a_dead_tracker_does_not_keep_a_named_peer_from_serving() {
+    let sample = Sample::small().with_tracker("http://127.0.0.1:1/announce");
+    let peer = ScriptedPeer::honest(&sample);
+    Download::start(&sample, &[&peer]).complete(&sample);
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::LIMIT;
-use crate::payload::Folder;
-use crate::program::Program;
+use crate::support::folder::TestFolder;
+use crate::support::program::Program;
 
 /// The info-hash by libtorrent, the number of files, and what it found besides.
 const LIBTORRENT: &str = "
@@ -33,7 +33,7 @@ fn output(command: &mut Command) -> String {
 }
 
 /// Creates a torrent with these options and returns it and its info-hash by our own `show`.
-fn create(folder: &Folder, payload: &Path, options: &[&str]) -> (PathBuf, String) {
+fn create(folder: &TestFolder, payload: &Path, options: &[&str]) -> (PathBuf, String) {
     let torrent = folder.path().join("created.torrent");
     let mut arguments: Vec<&OsStr> =
         vec!["create".as_ref(), payload.as_ref(), "--output".as_ref(), torrent.as_ref()];
@@ -63,7 +63,7 @@ fn noise(path: &Path, length: usize) {
 
 #[test]
 fn a_created_torrent_of_one_file_loads_everywhere() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let payload = folder.path().join("jeden soubor č.bin");
     noise(&payload, 3_000_001);
     let (torrent, info_hash) = create(&folder, &payload, &[]);
@@ -73,7 +73,7 @@ fn a_created_torrent_of_one_file_loads_everywhere() {
 
 #[test]
 fn a_created_torrent_of_nested_folders_loads_everywhere() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let payload = folder.path().join("složka");
     for (name, length) in [("z/世界/ž.bin", 400_000), ("z/a", 1), ("a.b/c", 70_000), ("a/b", 0), ("🎈", 17)]
     {
@@ -86,7 +86,7 @@ fn a_created_torrent_of_nested_folders_loads_everywhere() {
 
 #[test]
 fn trackers_in_tiers_web_seeds_and_privacy_are_read_everywhere() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let payload = folder.path().join("payload.bin");
     noise(&payload, 100_000);
     let (one, other) = ("http://a.example/announce", "udp://b.example:6969/announce");

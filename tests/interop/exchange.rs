@@ -1,11 +1,12 @@
-//! Peer exchange (BEP 11) in a chain of three, where the middle is so slow that nobody gets the payload from
+//! Peer exchange (BEP 11) in a chain of three, where the middle is so slow that no peer gets the payload from
 //! it: one end has to find the other by what the middle says.
 
 use std::net::Ipv4Addr;
 
 use crate::foreign::{Foreign, Leecher, free_address};
-use crate::instance::Instance;
-use crate::payload::{Folder, Payload};
+use crate::payload::Payload;
+use crate::support::folder::TestFolder;
+use crate::support::instance::Instance;
 use crate::{LIMIT, MIB};
 
 /// Bytes a second.
@@ -16,7 +17,7 @@ fn we_find_a_seed_through_libtorrent() {
     let payload = Payload::single(2 * MIB);
     let (_seed, address) = Instance::seed(&payload.torrent(), &payload.complete(), &[]);
     let middle = Leecher::libtorrent_at(&payload, &[address], SLOW);
-    let output = Folder::new();
+    let output = TestFolder::new();
     let knows = middle.address().to_string();
     let leecher = Instance::get(&payload.torrent(), output.path(), &["--peer", &knows]);
     let outcome = leecher.program.finish(LIMIT);
@@ -31,7 +32,7 @@ fn libtorrent_finds_a_seed_through_us() {
     let port = free_address(Ipv4Addr::UNSPECIFIED).port();
     let (rate, knows) = (SLOW.to_string(), seed.address().to_string());
     let slow = ["--down-limit", &rate, "--port", &port.to_string(), "--peer", &knows];
-    let output = Folder::new();
+    let output = TestFolder::new();
     let middle = Instance::get(&payload.torrent(), output.path(), &slow);
     middle.wait_for("1 peer");
     let leecher = Leecher::libtorrent(&payload, &[middle.address(port)]);

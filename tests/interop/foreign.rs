@@ -18,7 +18,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::payload::{Folder, Payload};
+use crate::payload::Payload;
+use crate::support::folder::TestFolder;
 
 /// How long a foreign program may take to check 5 GiB, or to do anything else.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -29,7 +30,7 @@ pub struct Foreign {
     lines: Receiver<String>,
     address: SocketAddr,
     /// What it keeps beside the payload; removed after it.
-    _folder: Option<Folder>,
+    _folder: Option<TestFolder>,
 }
 
 impl Foreign {
@@ -95,7 +96,7 @@ impl Foreign {
         static NEXT_HOST: AtomicU8 = AtomicU8::new(3);
         let host = Ipv4Addr::new(127, 0, 0, NEXT_HOST.fetch_add(1, Ordering::Relaxed));
         let address = free_address(host);
-        let folder = Folder::new();
+        let folder = TestFolder::new();
         let torrents = folder.path().join("torrents");
         std::fs::create_dir(&torrents).unwrap();
         std::fs::copy(payload.torrent(), torrents.join("payload.torrent")).unwrap();
@@ -123,7 +124,7 @@ impl Foreign {
 
     /// opentracker, at an address from [`free_address`], for one torrent.
     pub fn opentracker(address: SocketAddr, info_hash: &str) -> Self {
-        let folder = Folder::new();
+        let folder = TestFolder::new();
         // It makes this its root folder, if it may, so the list is named relative to it.
         std::fs::write(folder.path().join("known"), format!("{info_hash}\n")).unwrap();
         let port = address.port().to_string();
@@ -135,14 +136,14 @@ impl Foreign {
         tracker
     }
 
-    /// Waits until this tracker knows so many seeders.
+    /// Waits until this tracker knows this many seeders.
     pub fn wait_for_seeders(&self, info_hash: &str, count: u32) {
         wait_until("the seeders announce themselves", || {
             scrape(self.address, info_hash, "8:completei") == Some(count)
         });
     }
 
-    /// Waits until this tracker knows so many leechers.
+    /// Waits until this tracker knows this many leechers.
     pub fn wait_for_leechers(&self, info_hash: &str, count: u32) {
         wait_until("the leechers announce themselves", || {
             scrape(self.address, info_hash, "10:incompletei") == Some(count)
@@ -159,11 +160,16 @@ impl Foreign {
         while self.expect_line("uploaded ").trim().parse::<u64>().unwrap() < bytes {}
     }
 
-    fn start(command: Command, address: SocketAddr, folder: Option<Folder>) -> Self {
+    fn start(command: Command, address: SocketAddr, folder: Option<TestFolder>) -> Self {
         Self::start_with(command, Stdio::null(), address, folder)
     }
 
-    fn start_with(mut command: Command, input: Stdio, address: SocketAddr, folder: Option<Folder>) -> Self {
+    fn start_with(
+        mut command: Command,
+        input: Stdio,
+        address: SocketAddr,
+        folder: Option<TestFolder>,
+    ) -> Self {
         let mut child = command
             .stdin(input)
             .stdout(Stdio::piped())

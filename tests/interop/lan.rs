@@ -13,7 +13,7 @@ use crate::foreign::Foreign;
 
 #[test]
 fn libtorrent_and_we_hear_each_other_on_the_local_network() {
-    // One that nobody else has who tests on this host now.
+    // One that no other test has that runs on this host now.
     let hash = std::array::from_fn(|_| fastrand::u8(..));
     let here = BindAddress::only([127, 0, 0, 1].into());
     let (events, inbox) = bounded(64);

@@ -1,6 +1,6 @@
 """A libtorrent that looks for peers on the local network: libtorrent_lan.py HOST INFO-HASH
 
-Prints "listening PORT", and "heard ADDRESS" for whoever says there that it has the torrent.
+Prints "listening PORT", and "heard ADDRESS" for each host that says there that it has the torrent.
 """
 import re
 import sys

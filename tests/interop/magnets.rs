@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use crate::MIB;
 use crate::foreign::{Foreign, Leecher, Nodes, free_address};
-use crate::instance::Instance;
-use crate::payload::{Folder, Payload};
+use crate::payload::Payload;
+use crate::support::folder::TestFolder;
+use crate::support::instance::Instance;
 
 /// For any one download here, on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Downloads by a link, with these arguments, and compares. At an address of its own: libtorrent, which
-/// finds itself at a tracker and connects to itself from 127.0.0.1, then takes nobody from there.
+/// finds itself at a tracker and connects to itself from 127.0.0.1, then takes no peer from there.
 fn fetch(payload: &Payload, link: &str, arguments: &[&str]) {
-    let output = Folder::new();
+    let output = TestFolder::new();
     let outcome = Instance::get(link.as_ref(), output.path(), arguments).program.finish(LIMIT);
     assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
     payload.assert_identical(output.path());
@@ -25,7 +26,7 @@ fn a_link_alone_is_enough_to_find_libtorrent_and_to_download() {
     let payload = Payload::single(MIB);
     let mut nodes = Nodes::start(12, 66);
     nodes.seed(&payload);
-    let (known, output) = (nodes.arguments(), Folder::new());
+    let (known, output) = (nodes.arguments(), TestFolder::new());
     let known: Vec<&str> = known.iter().map(String::as_str).chain(["--no-lan"]).collect();
     let instance = Instance::get_in_public(payload.magnet().as_ref(), output.path(), &known);
     let outcome = instance.program.finish(LIMIT);
@@ -41,7 +42,7 @@ fn libtorrent_finds_our_seed_by_a_link_alone_and_downloads() {
     let known: Vec<&str> = known.iter().map(String::as_str).chain(["--no-lan"]).collect();
     let (_seed, _) = Instance::seed_in_public(&payload.torrent(), &payload.complete(), &known);
     nodes.wait_for_announce();
-    let output = Folder::new();
+    let output = TestFolder::new();
     nodes.get(&payload.magnet(), output.path());
     payload.assert_identical(output.path());
 }

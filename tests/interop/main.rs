@@ -9,16 +9,12 @@ mod create;
 mod dht;
 mod exchange;
 mod foreign;
-#[path = "../support/instance.rs"]
-mod instance;
 mod lan;
 mod magnets;
 mod payload;
-#[path = "../support/program.rs"]
-mod program;
 mod seeding;
-#[path = "../support/spread.rs"]
-mod spread;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,9 +22,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use foreign::{Foreign, free_address};
-use instance::Instance;
-use payload::{Folder, Payload};
-use program::Program;
+use payload::Payload;
+use support::folder::TestFolder;
+use support::instance::Instance;
+use support::program::Program;
 
 const MIB: u64 = 1024 * 1024;
 /// For any one download here, 5 GiB on a slow disk included.
@@ -44,7 +41,7 @@ fn get(payload: &Payload, output: &Path, peers: &[SocketAddr]) -> Vec<OsString> 
 
 /// Downloads and compares.
 fn fetch(payload: &Payload, peers: &[SocketAddr]) {
-    let output = Folder::new();
+    let output = TestFolder::new();
     let outcome = Program::start(get(payload, output.path(), peers)).finish(LIMIT);
     assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
     payload.assert_identical(output.path());
@@ -96,7 +93,7 @@ fn a_seeder_killed_in_the_middle_costs_nothing_but_time() {
     let rate = 4_000_000;
     let doomed = Foreign::libtorrent_from(&payload, &payload.complete(), rate);
     let others = [Foreign::aria2(&payload, rate), Foreign::transmission(&payload, rate)];
-    let output = Folder::new();
+    let output = TestFolder::new();
     let peers = [doomed.address(), others[0].address(), others[1].address()];
     let mut download = Program::start(get(&payload, output.path(), &peers));
 
@@ -138,9 +135,9 @@ fn opentracker_introduces_a_seeder_over_udp_and_says_how_many_there_are() {
     let tracker = Foreign::opentracker(address, &info_hash);
     let seeder = Foreign::libtorrent(&payload);
     tracker.wait_for_seeders(&info_hash, 1);
-    let (torrent, output) = (payload.torrent(), Folder::new());
+    let (torrent, output) = (payload.torrent(), TestFolder::new());
     // At an address of its own: libtorrent, which finds itself at the tracker and connects to itself from
-    // 127.0.0.1, then takes nobody from there.
+    // 127.0.0.1, then takes no peer from there.
     let outcome = Instance::get(&torrent, output.path(), &[]).program.finish(LIMIT);
     assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
     payload.assert_identical(output.path());

@@ -5,38 +5,14 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::support::folder::TestFolder;
 
 const MIB: u64 = 1024 * 1024;
 
-/// A folder of its own under the system's temporary folder, removed with everything in it.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    /// Makes an empty folder.
-    pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("femtotorrent-interop-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// A payload on disk and its torrent.
 pub struct Payload {
-    folder: Folder,
+    folder: TestFolder,
     name: &'static str,
     piece_length: u64,
 }
@@ -44,7 +20,7 @@ pub struct Payload {
 impl Payload {
     /// One file of unrelated bytes, its last piece short.
     pub fn single(length: u64) -> Self {
-        let payload = Self { folder: Folder::new(), name: "single.bin", piece_length: MIB / 4 };
+        let payload = Self { folder: TestFolder::new(), name: "single.bin", piece_length: MIB / 4 };
         fs::create_dir(payload.complete()).unwrap();
         write_noise(&payload.content(), length);
         payload.torrent_by_transmission(None)
@@ -58,7 +34,7 @@ impl Payload {
     /// A hundred files in nested folders, among them empty ones and ones much smaller than a piece,
     /// so that most pieces cross files.
     pub fn hundred_files() -> Self {
-        let payload = Self { folder: Folder::new(), name: "hundred", piece_length: MIB / 16 };
+        let payload = Self { folder: TestFolder::new(), name: "hundred", piece_length: MIB / 16 };
         for number in 0..100_u64 {
             let folder =
                 payload.content().join(format!("shelf {}", number % 7)).join(format!("{}", number % 3));
@@ -70,9 +46,9 @@ impl Payload {
     }
 
     /// A little over 5 GiB with islands of data in it, so that offsets pass 32 bits while only the
-    /// receiver's copy takes room on the disk.
+    /// receiver's copy takes space on the disk.
     pub fn five_gibibytes() -> Self {
-        let payload = Self { folder: Folder::new(), name: "sparse.bin", piece_length: 4 * MIB };
+        let payload = Self { folder: TestFolder::new(), name: "sparse.bin", piece_length: 4 * MIB };
         fs::create_dir(payload.complete()).unwrap();
         let length = 5 * 1024 * MIB + 12_345;
         let file = File::create(payload.content()).unwrap();

@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 
 use crate::foreign::{Foreign, Leecher, free_address};
-use crate::instance::Instance;
-use crate::payload::{Folder, Payload};
-use crate::spread;
+use crate::payload::Payload;
+use crate::support::folder::TestFolder;
+use crate::support::instance::Instance;
+use crate::support::swarm_progress;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -51,14 +52,14 @@ fn six_programs_finish_although_the_seed_leaves_when_one_copy_is_out() {
     let transmission = Leecher::transmission(&payload);
     tracker.wait_for_leechers(&info_hash, 1);
     let foreign = [transmission, Leecher::aria2(&payload), Leecher::libtorrent(&payload, &[])];
-    let folders = [Folder::new(), Folder::new()];
+    let folders = [TestFolder::new(), TestFolder::new()];
     let ours = folders.each_ref().map(|folder| Instance::get(&torrent, folder.path(), &["--seed"]));
-    // Slow enough that nobody can have everything before the others have something.
+    // Slow enough that no leecher can have everything before the others have something.
     let (seed, _) = Instance::seed(&torrent, &payload.complete(), &["--up-limit", "8M"]);
 
-    let copies = foreign.iter().map(Leecher::output).chain(folders.iter().map(Folder::path));
+    let copies = foreign.iter().map(Leecher::output).chain(folders.iter().map(TestFolder::path));
     let copies: Vec<_> = copies.flat_map(|folder| payload.copies_in(folder)).collect();
-    spread::wait_until_one_copy_is_out(&payload.content(), payload.piece_length(), &copies);
+    swarm_progress::wait_until_one_copy_is_out(&payload.content(), payload.piece_length(), &copies);
     seed.stop();
 
     foreign.iter().for_each(Leecher::wait_until_complete);

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use femtotorrent::storage::{StorageError, gather};
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, Sample};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn what_is_gathered_is_hashed_as_the_payload_of_a_torrent() {
@@ -33,7 +33,7 @@ fn a_file_that_changes_while_it_is_hashed_is_named() {
         |path| fs::File::options().write(true).open(path).unwrap().set_len(3001).unwrap(),
         |path| fs::remove_file(path).unwrap(),
         |path| {
-            // Other bytes of the same number, at a time that the clock of the file system tells apart.
+            // The same number of different bytes, at a time that the file system can tell apart.
             fs::write(path, vec![7; 3000]).unwrap();
             let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
             fs::File::options().write(true).open(path).unwrap().set_modified(later).unwrap();

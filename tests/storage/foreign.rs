@@ -1,9 +1,9 @@
-//! Files that were there before us and are not the torrent's: they are never touched unasked.
+//! Files that were there before us and are not the torrent's. They are never changed without --overwrite.
 
 use std::fs;
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, OVERWRITE, Sample, assert_foreign, failure, numbers};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn foreign_content_stops_the_run_and_is_not_touched() {

@@ -3,9 +3,9 @@
 
 #![cfg(test)]
 
-#[path = "../support/folder.rs"]
-mod folder;
 mod sample;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod creating;
 mod foreign;

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use femtotorrent::storage::{Options, StorageError};
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, OVERWRITE, Sample, failure};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn symbolic_links_below_the_output_folder_are_not_followed() {

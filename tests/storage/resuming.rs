@@ -1,4 +1,4 @@
-//! What the next run keeps, and the marker by which it knows its own work.
+//! What the next run keeps, and the marker by which it recognises our own work.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use femtotorrent::storage::StorageError;
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, OVERWRITE, Sample, assert_foreign, failure, markers, numbers};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn what_is_verified_is_kept_by_the_next_run() {
@@ -33,7 +33,7 @@ fn what_is_verified_is_kept_by_the_next_run() {
 }
 
 #[test]
-fn our_own_damaged_download_is_mended_without_a_word() {
+fn our_own_damaged_download_is_repaired_without_asking() {
     let root = TestFolder::new();
     let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
@@ -62,7 +62,7 @@ fn a_complete_payload_is_found_complete_and_not_changed() {
 }
 
 #[test]
-fn a_finished_download_whose_marker_stayed_is_synced_and_freed_of_it() {
+fn a_finished_download_whose_marker_stayed_is_synced_and_loses_the_marker() {
     let root = TestFolder::new();
     let sample = Sample::new(1000, &[("t/a", 3300)]);
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
@@ -94,7 +94,7 @@ fn the_check_can_be_stopped() {
 }
 
 #[test]
-fn two_runs_of_one_download_do_not_meet() {
+fn a_second_run_of_a_download_is_refused_while_the_first_is_at_work() {
     let root = TestFolder::new();
     let sample = Sample::new(1000, &[("a", 3300)]);
     let (_first, _) = sample.open(root.path(), OPTIONS).unwrap();
@@ -103,7 +103,7 @@ fn two_runs_of_one_download_do_not_meet() {
 }
 
 #[test]
-fn a_marker_of_another_torrent_or_of_nonsense_proves_nothing() {
+fn a_marker_of_another_torrent_or_an_unreadable_one_proves_nothing() {
     let sample = Sample::new(1000, &[("a", 3300)]);
     for text in ["", "x", "x\ninfo-hash 00\nend\n", &"y".repeat(1 << 20)] {
         let root = TestFolder::new();
@@ -117,7 +117,7 @@ fn a_marker_of_another_torrent_or_of_nonsense_proves_nothing() {
 }
 
 #[test]
-fn a_torrent_that_brings_a_marker_is_refused() {
+fn a_torrent_with_a_file_named_like_a_marker_is_refused() {
     let root = TestFolder::new();
     let sample = Sample::new(1000, &[(".debian.iso.abababab.femtotorrent", 100)]);
     assert_eq!(failure(sample.open(root.path(), OPTIONS)).exit_code(), 16);

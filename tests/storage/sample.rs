@@ -9,7 +9,7 @@ use femtotorrent::storage::{
     Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine,
 };
 
-/// A payload that is made up from its layout: every byte follows from where it lies.
+/// A payload that is made up from its layout: each byte is a function of its position.
 pub struct Sample {
     pub name: String,
     pub files: Vec<File>,
@@ -23,7 +23,7 @@ pub const OVERWRITE: Options = Options { overwrite: true, ..OPTIONS };
 pub const FULL: Options = Options { allocate: Allocate::Full, ..OPTIONS };
 
 impl Sample {
-    /// Files with these paths and lengths; a path of no letters is padding.
+    /// Files with these paths and lengths; an empty path means padding.
     pub fn new(piece_length: u32, files: &[(&str, u64)]) -> Sample {
         let mut offset = 0;
         let mut list = Vec::new();
@@ -41,7 +41,8 @@ impl Sample {
         sample
     }
 
-    /// A payload of which only the last piece has bytes, so that its digests are quickly made.
+    /// A payload of which only the last piece has its true digest, so that it takes no time to make the
+    /// digests.
     pub fn mostly_zeros(piece_length: u32, length: u64) -> Sample {
         let files = vec![File { path: "large".into(), offset: 0, length, padding: false }];
         let cut = Geometry::new(length, piece_length).unwrap();
@@ -101,7 +102,7 @@ impl Sample {
         }
     }
 
-    /// From now on only these files are to be fetched.
+    /// From now on, only these files are to be fetched.
     pub fn select(&mut self, numbers: &[u32]) {
         let numbers: Vec<_> = numbers.iter().map(|number| *number..=*number).collect();
         self.selection = Selection::new(&numbers, &self.files, self.cut);

@@ -1,12 +1,12 @@
-//! Some files of a torrent, and later the others.
+//! Downloads of some files of a torrent, and later of the others.
 
 use std::fs;
 use std::path::Path;
 
 use femtotorrent::storage::FileState;
 
-use crate::folder::TestFolder;
 use crate::sample::{FULL, OPTIONS, OVERWRITE, Sample, assert_foreign, markers, numbers, states};
+use crate::support::folder::TestFolder;
 
 /// Five files and padding; `b` shares a piece with each of its neighbours, `empty` has no bytes.
 fn sample(selected: &[u32]) -> Sample {
@@ -26,13 +26,13 @@ fn what_is_selected_is_complete_and_its_neighbours_have_what_they_share() {
     for options in [OPTIONS, FULL] {
         let (folder, sample) = (TestFolder::new(), sample(&[1]));
         sample.complete(folder.path(), options);
-        // The tail of `a`, the head of `c`, and nothing of what shares no piece.
+        // The tail of `a`, the head of `c`, and nothing of files that share no piece.
         assert_eq!(lengths(folder.path()), [Some(20), Some(10), Some(2), None, None]);
         assert_eq!(fs::read(folder.path().join("t/b")).unwrap(), sample.content(&sample.files[1]));
         let examined = sample.examine(folder.path()).unwrap();
         assert_eq!(numbers(&examined.good), [2, 3]);
         assert_eq!(states(&examined)[1], FileState::Good);
-        // Once more: all is there, and nothing is written.
+        // A second run finds all pieces, and writes nothing.
         let (mut storage, good) = sample.open(folder.path(), options).unwrap();
         assert_eq!(numbers(&good), [2, 3]);
         storage.finish().unwrap();

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use femtotorrent::storage::FileState;
 
-use crate::folder::TestFolder;
 use crate::sample::{OPTIONS, Sample, byte, numbers, states};
+use crate::support::folder::TestFolder;
 
-/// Every name below the folder with what would tell of a change.
+/// Every name below the folder, with what would show a change.
 fn listing(root: &Path) -> Vec<(PathBuf, u64, i64, i64)> {
     let (mut folders, mut seen) = (vec![root.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -45,7 +45,7 @@ fn an_examination_says_how_each_file_stands_and_changes_nothing() {
     assert_eq!(all.files[1].pieces, 4, "2 to 5");
     assert_eq!(listing(root.path()), before);
 
-    // A shared piece is bad, and nothing says which of the two files is to blame: both are.
+    // A shared piece is bad, and nothing shows which of the two files is wrong: both are blamed.
     let a = fs::File::options().write(true).open(root.path().join("t/a")).unwrap();
     a.write_all_at(&[!byte(2400)], 2400).unwrap();
     let damaged = sample.examine(root.path()).unwrap();
@@ -58,7 +58,8 @@ fn an_examination_says_how_each_file_stands_and_changes_nothing() {
     assert_eq!(states(&damaged)[..2], [FileState::Bad, FileState::Unproven]);
     assert_eq!((damaged.files[0].good_pieces, damaged.files[0].pieces), (1, 3));
 
-    // What is cut short is missing and not bad; an empty file is missed, and one too long noticed.
+    // A file cut short is missing in part and not bad. An empty file that is missing is noticed, and so is
+    // one that is too long.
     a.set_len(100).unwrap();
     fs::remove_file(root.path().join("t/none")).unwrap();
     fs::remove_file(root.path().join("t/c")).unwrap();
@@ -75,7 +76,7 @@ fn an_examination_says_how_each_file_stands_and_changes_nothing() {
 }
 
 #[test]
-fn an_examination_follows_no_link_and_says_what_it_cannot_open() {
+fn an_examination_follows_no_link_and_names_what_it_cannot_open() {
     let root = TestFolder::new();
     let sample = Sample::new(1000, &[("t/a", 2500)]);
     fs::create_dir(root.path().join("t")).unwrap();

@@ -1,4 +1,4 @@
-//! What is written where, with how many open files, and on a disk that is full.
+//! What is written where, with how many open files, and what happens on a disk that is full.
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -7,8 +7,8 @@ use std::process::Command;
 
 use femtotorrent::piece::Geometry;
 
-use crate::folder::TestFolder;
 use crate::sample::{FULL, OPTIONS, Sample, failure, numbers};
+use crate::support::folder::TestFolder;
 
 #[test]
 fn pieces_in_any_order_fill_files_padding_and_empty_files() {
@@ -73,7 +73,7 @@ fn the_last_piece_of_five_gigabytes_takes_the_room_of_one_piece() {
     file.read_exact_at(&mut end, (5 << 30) - (1 << 20)).unwrap();
     assert!(end == sample.piece(last));
     if file.metadata().unwrap().blocks() * 512 < 1 << 30 {
-        // The rest was never written, is not taken for good, and is not read either.
+        // The rest was never written. It does not count as good, and is not read either.
         let (_, good) = sample.open(root.path(), OPTIONS).unwrap();
         assert_eq!(numbers(&good), [last.get()]);
     } else {

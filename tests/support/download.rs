@@ -12,9 +12,10 @@ use femtotorrent::session::{
 use femtotorrent::storage::Allocate;
 use femtotorrent::swarm::{Limits, RunEnd, UploadPolicy};
 
-use crate::folder::TestFolder;
-use crate::peer::Peer;
-use crate::sample::Sample;
+use super::folder::TestFolder;
+use super::metadata::{link, magnet};
+use super::sample::Sample;
+use super::scripted_peer::ScriptedPeer;
 
 /// A download that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -30,14 +31,19 @@ pub struct Download {
 
 impl Download {
     /// Downloads from these peers into a new folder.
-    pub fn start(sample: &Sample, peers: &[&Peer]) -> Download {
+    pub fn start(sample: &Sample, peers: &[&ScriptedPeer]) -> Download {
         Download::with(sample, peers, TestFolder::new(), |_| {})
+    }
+
+    /// The same by the link to the sample.
+    pub fn by_link(sample: &Sample, peers: &[&ScriptedPeer]) -> Download {
+        Download::with(sample, peers, TestFolder::new(), |job| job.torrent = magnet(&link(sample)))
     }
 
     /// The same into this folder, with changes to the job.
     pub fn with(
         sample: &Sample,
-        peers: &[&Peer],
+        peers: &[&ScriptedPeer],
         folder: TestFolder,
         change: impl FnOnce(&mut Job),
     ) -> Download {
@@ -91,12 +97,12 @@ impl Download {
         outcome.snapshot
     }
 
-    /// Waits until a snapshot is so.
-    pub fn wait_until(&self, so: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    /// Waits until a snapshot is like this.
+    pub fn wait_until(&self, is_so: impl Fn(&Snapshot) -> bool) -> Snapshot {
         let mut last = None;
         loop {
             match self.snapshots.recv_timeout(LIMIT) {
-                Ok(snapshot) if so(&snapshot) => return snapshot,
+                Ok(snapshot) if is_so(&snapshot) => return snapshot,
                 Ok(snapshot) => last = Some(snapshot),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     panic!("it never came so far; how it stood: {last:#?}")

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use crate::program::{Outcome, Program};
+use super::program::{Outcome, Program};
 
 /// For any one download or check here, on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(180);

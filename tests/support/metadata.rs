@@ -11,13 +11,14 @@ use femtotorrent::wire::extension::{HANDSHAKE, UT_METADATA};
 use femtotorrent::wire::metadata::{MetadataMessage, PIECE};
 use sha1::{Digest, Sha1};
 
-use crate::peer::{MODERN, Peer, Said, Talk};
-use crate::sample::Sample;
+use super::sample::Sample;
+use super::scripted_peer::ScriptedPeer;
+use super::talk::{MODERN, Said, Talk};
 
 /// Reserved bytes of a peer that speaks the extension protocol (BEP 10) and not the Fast extension.
 pub const EXTENDED: [u8; 8] = [0, 0, 0, 0, 0, 0x10, 0, 0];
-/// The number under which these peers take messages about metadata.
-const NUMBER: u8 = 3;
+/// The extended message id under which these peers take messages about metadata.
+const OUR_ID: u8 = 3;
 
 /// The metadata of a sample.
 pub fn info(sample: &Sample) -> Vec<u8> {
@@ -29,7 +30,7 @@ pub fn link(sample: &Sample) -> String {
     link_to(sample.info_hash())
 }
 
-/// The link to what has this metadata, or calls itself so.
+/// The link to what has these bytes as its metadata, whether or not they are metadata.
 pub fn link_of(info: &[u8]) -> String {
     link_to(Sha1::digest(info).into())
 }
@@ -48,55 +49,46 @@ fn link_to(hash: [u8; 20]) -> String {
     format!("magnet:?xt=urn:btih:{}", hex(hash))
 }
 
-/// The sample as a private torrent, which is another torrent.
-pub fn private(mut sample: Sample) -> Sample {
-    let end = sample.torrent.len() - 2;
-    sample.torrent.splice(end..end, *b"7:privatei1e");
-    sample
-}
-
 /// Seven thousand pieces, so that their metadata has nine.
 pub fn with_long_metadata() -> Sample {
     Sample::single(7_000 * 64 - 1, 64)
 }
 
-/// A peer that has the metadata and everything else, speaks every extension, and serves whoever asks.
-pub fn whole(sample: &Arc<Sample>) -> Peer {
+/// A peer that has the metadata and everything else, speaks every extension, and serves every request.
+pub fn whole(sample: &Sample) -> ScriptedPeer {
     whole_at("127.0.0.1", sample, |_| Ok(()))
 }
 
 /// The same at another address of this host. Before it says that it has the metadata it does this.
 pub fn whole_at(
     ip: &str,
-    sample: &Arc<Sample>,
+    sample: &Sample,
     before: impl Fn(&mut Talk) -> io::Result<()> + Send + 'static,
-) -> Peer {
-    let sample = Arc::clone(sample);
-    Peer::at(ip, move |talk| {
-        talk.greet(&sample, MODERN)?;
-        talk.say(Message::HaveAll)?;
+) -> ScriptedPeer {
+    ScriptedPeer::seed(sample).at(ip).speaking(MODERN).choking().then(move |talk| {
         before(talk)?;
-        claim_honestly(talk, &sample)?;
+        claim_honestly(talk)?;
         talk.say(Message::Unchoke)?;
-        serve(talk, &sample)
+        serve(talk)
     })
 }
 
-/// Says that it gives metadata, and that it has so many bytes.
+/// Says that it gives metadata, and how many bytes that has.
 pub fn claim(talk: &mut Talk, size: i128) -> io::Result<()> {
-    let body = format!("d1:md11:ut_metadatai{NUMBER}ee13:metadata_sizei{size}ee");
+    let body = format!("d1:md11:ut_metadatai{OUR_ID}ee13:metadata_sizei{size}ee");
     talk.say(Message::Extended(HANDSHAKE, body.as_bytes()))
 }
 
-/// Says it as it is.
-pub fn claim_honestly(talk: &mut Talk, sample: &Sample) -> io::Result<()> {
-    claim(talk, info(sample).len() as i128)
+/// Says that it gives metadata, with the size that it really has.
+pub fn claim_honestly(talk: &mut Talk) -> io::Result<()> {
+    let size = info(&talk.sample).len();
+    claim(talk, size as i128)
 }
 
 /// The piece of the metadata that is asked for with these words.
 pub fn asked_for(said: &Said) -> Option<u32> {
     let Said::Extended(body) = said else { return None };
-    match MetadataMessage::from_wire(body.strip_prefix(&[NUMBER])?)? {
+    match MetadataMessage::from_wire(body.strip_prefix(&[OUR_ID])?)? {
         MetadataMessage::Request(piece) => Some(piece),
         _ => None,
     }
@@ -137,11 +129,11 @@ pub fn serve_metadata(talk: &mut Talk, info: &[u8]) -> io::Result<()> {
 }
 
 /// Gives metadata and payload until the connection ends.
-pub fn serve(talk: &mut Talk, sample: &Sample) -> io::Result<()> {
-    let info = info(sample);
+pub fn serve(talk: &mut Talk) -> io::Result<()> {
+    let info = info(&talk.sample);
     loop {
         match talk.next()? {
-            Said::Request(wanted) => talk.send(sample, wanted)?,
+            Said::Request(wanted) => talk.send(wanted)?,
             said => {
                 if let Some(piece) = asked_for(&said) {
                     give_of(talk, &info, piece)?;

@@ -54,7 +54,7 @@ impl Program {
         Self::start_in_public(arguments)
     }
 
-    /// The same, as a user does it who keeps nothing from one run to the next.
+    /// The same as a user starts it, but for what is kept from one run to the next.
     pub fn start_in_public<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         // No folder can be there. What the user has is no business of a test, and what one test would
         // leave is none of another's.

@@ -9,6 +9,7 @@ use femtotorrent::piece::BLOCK_LENGTH;
 use sha1::{Digest, Sha1};
 
 /// A payload in memory and its torrent.
+#[derive(Clone)]
 pub struct Sample {
     /// The whole payload, padding included.
     pub payload: Vec<u8>,
@@ -20,7 +21,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// One file, named `payload.bin`, of so many bytes.
+    /// One file, named `payload.bin`, of this many bytes.
     pub fn single(length: usize, piece_length: u32) -> Sample {
         Sample::named("payload.bin", length, piece_length)
     }

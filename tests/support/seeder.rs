@@ -1,15 +1,15 @@
 //! A `femtotorrent seed` of a sample, with its log and what the kernel knows of it.
 
-use std::fs;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::folder::TestFolder;
-use crate::instance::Instance;
-use crate::peer::Talk;
-use crate::sample::Sample;
+use super::folder::TestFolder;
+use super::instance::Instance;
+use super::process;
+use super::sample::Sample;
+use super::talk::Talk;
 
 /// Longer than any deadline of femtotorrent's, and a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,24 +20,24 @@ pub struct Seeder {
     /// Where it listens.
     pub address: SocketAddr,
     folder: TestFolder,
-    sample: Arc<Sample>,
+    sample: Sample,
 }
 
 impl Seeder {
     /// Seeds the sample, with further arguments.
-    pub fn start(sample: &Arc<Sample>, arguments: &[&str]) -> Seeder {
+    pub fn start(sample: &Sample, arguments: &[&str]) -> Seeder {
         let folder = TestFolder::new();
         sample.write_payload(folder.path());
         let torrent = PathBuf::from(sample.write_torrent(folder.path()));
         let arguments = [&["-v"], arguments].concat();
         let (instance, address) = Instance::seed(&torrent, folder.path(), &arguments);
-        Seeder { instance, address, folder, sample: Arc::clone(sample) }
+        Seeder { instance, address, folder, sample: sample.clone() }
     }
 
     /// Connects to it, and exchanges handshakes with these reserved bytes.
     pub fn meet(&self, reserved: [u8; 8]) -> Talk {
-        let mut talk = Talk::dial(self.address);
-        talk.introduce(&self.sample, reserved).unwrap();
+        let mut talk = Talk::dial(self.address, &self.sample);
+        talk.introduce(reserved).unwrap();
         talk
     }
 
@@ -46,10 +46,11 @@ impl Seeder {
         self.folder.path().join(path)
     }
 
-    /// Waits until its log says this of a peer. Panics where it does not.
-    pub fn says_of(&self, peer: SocketAddr, text: &str) {
+    /// Waits until its log says this of a peer: a reason for the end of its connection, or a sentence. Panics where it does not.
+    pub fn says_of(&self, peer: SocketAddr, what: impl Display) {
+        let text = what.to_string();
         let start = format!("{peer}: ");
-        let of_it = |line: &str| Some(line.split_once(&start)?.1.contains(text)).filter(|said| *said);
+        let of_it = |line: &str| Some(line.split_once(&start)?.1.contains(&text)).filter(|said| *said);
         self.instance.program.wait_for(PATIENCE, of_it);
     }
 
@@ -60,17 +61,11 @@ impl Seeder {
 
     /// The most memory that it has held so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        self.status("VmHWM:").trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        process::peak_memory(self.instance.program.child.id())
     }
 
     /// How many threads it has.
     pub fn threads(&self) -> usize {
-        self.status("Threads:").parse().unwrap()
-    }
-
-    fn status(&self, field: &str) -> String {
-        let path = format!("/proc/{}/status", self.instance.program.child.id());
-        let status = fs::read_to_string(path).unwrap();
-        status.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim().to_owned()
+        process::thread_count(self.instance.program.child.id())
     }
 }

@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use crate::folder::TestFolder;
-use crate::instance::Instance;
-use crate::sample::Sample;
-use crate::spread;
-use crate::tracker::Tracker;
+use super::folder::TestFolder;
+use super::instance::Instance;
+use super::sample::Sample;
+use super::swarm_progress;
+use super::tracker::Tracker;
 
 /// A payload that is shared.
 pub struct Swarm {
     sample: Sample,
     /// The torrent, and the payload that the seeds serve.
-    bind_address: TestFolder,
-    /// Where everybody announces.
+    seed_folder: TestFolder,
+    /// Where every member announces.
     pub tracker: Tracker,
 }
 
@@ -28,19 +28,19 @@ pub struct Leecher {
 }
 
 impl Swarm {
-    /// A swarm that shares this single-file payload. Nobody takes part yet.
+    /// A swarm that shares this single-file payload. It has no members yet.
     pub fn new(sample: Sample) -> Swarm {
-        let (tracker, bind_address) = (Tracker::start(&[]), TestFolder::new());
+        let (tracker, seed_folder) = (Tracker::start(&[]), TestFolder::new());
         let sample = sample.with_tracker(&tracker.url());
-        sample.write_torrent(bind_address.path());
-        sample.write_payload(bind_address.path());
-        Swarm { sample, bind_address, tracker }
+        sample.write_torrent(seed_folder.path());
+        sample.write_payload(seed_folder.path());
+        Swarm { sample, seed_folder, tracker }
     }
 
     /// Starts a seed, which listens and has announced itself when this returns.
     pub fn seed(&self, arguments: &[&str]) -> (Instance, SocketAddr) {
         let before = self.tracker.announces().len();
-        let seed = Instance::seed(&self.torrent(), self.bind_address.path(), arguments);
+        let seed = Instance::seed(&self.torrent(), self.seed_folder.path(), arguments);
         self.tracker.wait_for(before + 1);
         seed
     }
@@ -72,8 +72,8 @@ impl Swarm {
     pub fn wait_until_one_copy_is_out(&self, leechers: &[Leecher]) {
         let name = self.sample.name();
         let copies: Vec<PathBuf> = leechers.iter().map(|leecher| leecher.folder.path().join(name)).collect();
-        let original = self.bind_address.path().join(name);
-        spread::wait_until_one_copy_is_out(&original, self.sample.piece_length.into(), &copies);
+        let original = self.seed_folder.path().join(name);
+        swarm_progress::wait_until_one_copy_is_out(&original, self.sample.piece_length.into(), &copies);
     }
 
     /// Waits until a leecher says that it seeds, ends it, and looks at every byte.
@@ -98,6 +98,6 @@ impl Swarm {
     }
 
     fn torrent(&self) -> PathBuf {
-        self.bind_address.path().join("sample.torrent")
+        self.seed_folder.path().join("sample.torrent")
     }
 }

@@ -159,7 +159,7 @@ impl Shared {
 }
 
 impl State {
-    /// Notes where a client listens, and says who else is here.
+    /// Notes where a client listens, and returns the others.
     fn introduce(&mut self, stream: &TcpStream, announced: &Announced) -> Vec<SocketAddr> {
         let (Ok(from), Ok(port)) = (stream.peer_addr(), announced.get("port").parse()) else {
             return Vec::new();

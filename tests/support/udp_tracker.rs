@@ -12,8 +12,8 @@ use std::time::Duration;
 /// The wait for what is sure to come, long enough for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What becomes of one packet, other than that it is answered.
-pub enum Whim {
+/// A fault that a test scripts: what becomes of one packet, other than that it is answered.
+pub enum ScriptedFault {
     /// It is lost.
     Lose,
     /// It is lost, and so is all memory of connection ids.
@@ -22,7 +22,7 @@ pub enum Whim {
     Say(fn(&Asked) -> Vec<Vec<u8>>),
     /// These packets come before the answer.
     First(fn(&Asked) -> Vec<Vec<u8>>),
-    /// Somebody else answers before it does, with these packets.
+    /// A stranger answers before it does, with these packets.
     Stranger(fn(&Asked) -> Vec<Vec<u8>>),
 }
 
@@ -70,8 +70,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     asked: Vec<Asked>,
-    script: VecDeque<Whim>,
-    /// The connection ids that were given out, and to whom.
+    script: VecDeque<ScriptedFault>,
+    /// The connection ids that were given out, and to which address.
     known: HashMap<u64, SocketAddr>,
     ends: bool,
 }
@@ -101,8 +101,8 @@ impl UdpTracker {
     }
 
     /// Does this with the next packet that has nothing scripted yet.
-    pub fn script(&self, whim: Whim) {
-        self.shared.state.lock().unwrap().script.push_back(whim);
+    pub fn script(&self, fault: ScriptedFault) {
+        self.shared.state.lock().unwrap().script.push_back(fault);
     }
 
     /// What has been asked so far.
@@ -140,7 +140,7 @@ impl Shared {
         let mut packet = [0; 4096];
         let stranger = UdpSocket::bind((socket.local_addr().unwrap().ip(), 0)).unwrap();
         loop {
-            // An error is an earlier answer that found nobody: whoever asked has had enough.
+            // An error is an earlier answer that reached no client: the one that asked has had enough.
             let Ok((length, from)) = socket.recv_from(&mut packet) else { continue };
             let mut state = self.state.lock().unwrap();
             if state.ends {
@@ -148,17 +148,17 @@ impl Shared {
             }
             let asked = parse(&packet[..length], from);
             state.asked.push(asked.clone());
-            let whim = state.script.pop_front();
-            let (before, by_stranger, answers) = match whim {
+            let fault = state.script.pop_front();
+            let (before, by_stranger, answers) = match fault {
                 None => (Vec::new(), Vec::new(), true),
-                Some(Whim::Lose) => (Vec::new(), Vec::new(), false),
-                Some(Whim::Forget) => {
+                Some(ScriptedFault::Lose) => (Vec::new(), Vec::new(), false),
+                Some(ScriptedFault::Forget) => {
                     state.known.clear();
                     (Vec::new(), Vec::new(), false)
                 }
-                Some(Whim::Say(packets)) => (packets(&asked), Vec::new(), false),
-                Some(Whim::First(packets)) => (packets(&asked), Vec::new(), true),
-                Some(Whim::Stranger(packets)) => (Vec::new(), packets(&asked), true),
+                Some(ScriptedFault::Say(packets)) => (packets(&asked), Vec::new(), false),
+                Some(ScriptedFault::First(packets)) => (packets(&asked), Vec::new(), true),
+                Some(ScriptedFault::Stranger(packets)) => (Vec::new(), packets(&asked), true),
             };
             let answer = answers.then(|| state.answer(&asked, &self.peers));
             drop(state);

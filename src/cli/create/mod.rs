@@ -2,6 +2,9 @@
 //!
 //! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). Before the first byte
 //! is hashed, it checks how a client will read the torrent. Nothing is written before the last byte is hashed.
+//!
+//! After the hashing each file is looked at a second time: another length, time or number means that it
+//! changed, and there is no torrent.
 
 pub mod output;
 

@@ -1,17 +1,17 @@
 //! Addresses in packets: their bytes, and which of them are worth a packet.
 //!
-//! Pure. Whoever answers a question may put any address into the answer, and what we then send goes to
-//! that address. So an address is believed only where its sender could know it.
+//! Pure. A node may put any address into its answer, and what we then send goes to that address. So an
+//! address is believed only where its sender could know it.
 
 use super::id::NodeId;
 use crate::address::{IpFamily, could_be_a_peer, read_compact};
 use crate::strategy::may_share;
 use std::net::{IpAddr, SocketAddr};
 
-/// A node as others name it.
+/// A node as other nodes name it: its ID and its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contact {
-    /// Its name, as far as somebody knows.
+    /// Its ID, as far as it is known.
     pub id: NodeId,
     /// Where it is.
     pub address: SocketAddr,
@@ -22,18 +22,19 @@ pub(super) fn contact_length(family: IpFamily) -> usize {
     20 + family.compact_length()
 }
 
-/// Reads a node.
+/// Reads a node: its ID, then its compact address.
 pub(super) fn read_contact(bytes: &[u8]) -> Option<Contact> {
     let (id, address) = bytes.split_first_chunk()?;
     Some(Contact { id: NodeId(*id), address: read_compact(address)? })
 }
 
-/// Whether a node can be there. One address has one name here: IPv4 is never written as IPv6.
+/// Whether a node can be at this address. It must be in its canonical form, so that one node is not known
+/// under two addresses.
 pub(super) fn is_possible(address: SocketAddr) -> bool {
     could_be_a_peer(address) && address.ip() == address.ip().to_canonical()
 }
 
-/// Whether one at `from` may tell us of `address`.
+/// Whether a node at `from` may tell us of `address`.
 pub(super) fn is_believable(address: SocketAddr, from: IpAddr) -> bool {
     is_possible(address) && may_share(from, address)
 }
@@ -46,8 +47,8 @@ pub(super) fn owner(ip: IpAddr) -> u64 {
     }
 }
 
-/// What one owner may well have all of: 256 addresses of IPv4, the 64 bits of IPv6. On a loopback
-/// interface everything is one owner's, and tests need many nodes there.
+/// What one owner may well have all of: 256 addresses of IPv4, the 64 bits of IPv6. On a loopback interface
+/// each address counts for itself: they are one owner's anyway, and tests need many nodes there.
 pub(super) fn neighbourhood(ip: IpAddr) -> u64 {
     if ip.is_ipv4() && !ip.is_loopback() { owner(ip) >> 8 } else { owner(ip) }
 }

@@ -2,6 +2,11 @@
 //!
 //! Host names are looked up on a short-lived thread of their own, `dht-names`, because the system's resolver
 //! takes its time: no other thread waits for it. What it finds becomes commands for the threads of the DHT.
+//!
+//! The nodes of the last time are asked at once. Two seconds later, or at once where there are none, come
+//! the nodes of `--dht-node` and the well-known hosts, at all of their addresses; and again, at growing
+//! distances, for as long as a family knows fewer than eight nodes. The `nodes` of a torrent go the same
+//! way once. Peers that the user or a link named, and PORT messages (BEP 5), name a node too.
 
 use super::service::{Command, DhtShared};
 use crate::discovery::STACK_BYTES;

@@ -1,65 +1,64 @@
-//! Names of nodes, how far they are apart, and which of them a node may give itself.
+//! Node IDs, how far they are apart, and which of them a node may give itself.
 //!
-//! Pure. Nodes and torrents share one space of 160-bit names. The distance of two is their exclusive or,
-//! read as a number (BEP 5, "overview"), so whoever is close to a torrent is close to all who are close to
-//! it: there is one set of nodes that everybody ends at. A node that could choose its name could choose
-//! to stand next to a torrent and be asked for all its peers, so BEP 42 has the first bits follow from its
-//! address.
+//! Pure. Nodes and torrents share one space of 160-bit IDs. The distance of two IDs is their exclusive or,
+//! read as a number (BEP 5, "overview"). So the nodes that are close to a torrent are close to each other
+//! too: there is one set of nodes at which all lookups for the torrent end. A node that could choose its ID
+//! could place itself next to a torrent and be asked for all its peers, so BEP 42 has the first bits of the
+//! ID follow from the node's address.
 
 use crate::address::is_local;
 use crate::strategy::crc32c;
 use std::net::IpAddr;
 
-/// The name of a node, and the place of a torrent: its info-hash.
+/// The ID of a node, or the place of a torrent among them: its info-hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeId(pub [u8; 20]);
 
-/// How far two names are apart. Smaller is closer.
+/// How far two IDs are apart. Smaller is closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Distance(u128, u32);
 
-/// Bits of a name.
+/// Bits of an ID.
 pub(super) const BITS: u32 = 160;
 
-/// Bits at the start of a name that follow from the address (BEP 42).
+/// Bits at the start of an ID that follow from the address (BEP 42).
 const BOUND_BITS: u32 = 21;
 
-/// Which bits of an address count: fewer of those that one owner has many of.
+/// Which bits of an address count: the fewer, the more of such addresses one owner has.
 const MASK_V4: u64 = 0x030f_3fff;
 const MASK_V6: u64 = 0x0103_070f_1f3f_7fff;
 
 impl Distance {
-    /// That of a node whose name is not known yet.
+    /// That of a node whose ID is not known yet.
     pub(super) const FARTHEST: Distance = Distance(u128::MAX, u32::MAX);
 
-    /// How many bits two names have in common at their start.
+    /// How many bits two IDs have in common at their start.
     pub(super) fn shared_bits(self) -> u32 {
         if self.0 == 0 { 128 + self.1.leading_zeros() } else { self.0.leading_zeros() }
     }
 }
 
 impl NodeId {
-    /// Any name.
+    /// Any ID.
     pub fn random(random: &mut fastrand::Rng) -> NodeId {
         let mut bytes = [0; 20];
         random.fill(&mut bytes);
         NodeId(bytes)
     }
 
-    /// How far it is from there to here.
+    /// How far it is from one to the other.
     pub fn distance(self, other: NodeId) -> Distance {
         let ((ours, our_rest), (theirs, their_rest)) = (self.halves(), other.halves());
         Distance(ours ^ theirs, our_rest ^ their_rest)
     }
 
-    /// A random name that has exactly so many bits in common with this one: one in the range of that
-    /// bucket.
+    /// A random ID that has exactly `shared` bits in common with this one: it is in the range of that bucket.
     pub(super) fn random_apart(self, shared: u32, random: &mut fastrand::Rng) -> NodeId {
         let shared = shared.min(BITS - 1);
         let (ours, our_rest) = self.halves();
         let (noise, noise_rest) = NodeId::random(random).halves();
         let below = |bits: u32, width: u32| if bits >= width { 0 } else { u128::MAX >> (128 - width + bits) };
-        // The first bit that differs, and chance behind it.
+        // The first bit that differs, and random ones behind it.
         let free = below(shared.saturating_add(1), 128);
         let flipped = if shared < 128 { 1 << (127 - shared) } else { 0 };
         let free_rest = below(shared.saturating_add(1).saturating_sub(128), 32) as u32;
@@ -67,7 +66,7 @@ impl NodeId {
         NodeId::of(ours ^ flipped ^ (noise & free), our_rest ^ flipped_rest ^ (noise_rest & free_rest))
     }
 
-    /// A name that a node with this address may have (BEP 42).
+    /// An ID that a node with this address may have (BEP 42).
     pub fn for_address(ip: IpAddr, random: &mut fastrand::Rng) -> NodeId {
         let NodeId(mut bytes) = NodeId::random(random);
         let last = bytes[19];
@@ -79,8 +78,8 @@ impl NodeId {
         NodeId(bytes)
     }
 
-    /// Whether a node with this address may have this name (BEP 42). On local networks all may: there the
-    /// address that others see is no sign of anything.
+    /// Whether a node with this address may have this ID (BEP 42). On local networks any is valid: there the
+    /// address that other nodes see says nothing of the node.
     pub fn is_valid_for(self, ip: IpAddr) -> bool {
         let [first, second, third, ..] = self.0;
         let start = u32::from_be_bytes([first, second, third, 0]) & !(u32::MAX >> BOUND_BITS);
@@ -103,8 +102,8 @@ impl NodeId {
     }
 }
 
-/// The first 21 bits of the names that a node with this address may have, as the highest bits. Which of
-/// eight names it is follows from the lowest three bits of the name's last byte.
+/// The first 21 bits of the IDs that a node with this address may have, as the highest bits. There are eight
+/// such starts; the lowest three bits of the ID's last byte say which one it is.
 fn bound_bits(ip: IpAddr, last: u8) -> u32 {
     let choice = u64::from(last & 7);
     let hash = match ip {
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn names_fit_addresses_as_in_bep_42() {
+    fn ids_are_valid_for_addresses_as_in_bep_42() {
         let known = [
             ("124.31.75.21", "5fbfbff10c5d6a4ec8a88e4c6ab4c28b95eee401"),
             ("21.75.31.124", "5a3ce9c14e7a08645677bbd1cfe7d8f956d53256"),
@@ -139,29 +138,29 @@ mod tests {
             ("84.124.73.14", "1b0321dd1bb1fe518101ceef99462b947a01ff41"),
             ("43.213.53.83", "e56f6cbf5b7c4be0237986d5243b87aa6d51305a"),
         ];
-        for (ip, name) in known {
-            assert!(id(name).is_valid_for(ip.parse().unwrap()), "{ip}");
-            assert!(!id(name).is_valid_for("9.9.9.9".parse().unwrap()), "{ip}");
+        for (ip, text) in known {
+            assert!(id(text).is_valid_for(ip.parse().unwrap()), "{ip}");
+            assert!(!id(text).is_valid_for("9.9.9.9".parse().unwrap()), "{ip}");
             assert!(
-                id(name).is_valid_for("127.0.0.3".parse().unwrap())
-                    && id(name).is_valid_for("10.1.2.3".parse().unwrap())
+                id(text).is_valid_for("127.0.0.3".parse().unwrap())
+                    && id(text).is_valid_for("10.1.2.3".parse().unwrap())
             );
         }
     }
 
     #[test]
-    fn a_name_that_is_made_for_an_address_fits_it_and_few_others() {
+    fn an_id_that_is_made_for_an_address_is_valid_for_it_and_few_others() {
         let mut random = fastrand::Rng::with_seed(1);
         for ip in ["9.8.7.6", "2001:db9:1:2::3"] {
             let ip: IpAddr = ip.parse().unwrap();
             let mut starts = Vec::new();
             for _ in 0..200 {
-                let name = NodeId::for_address(ip, &mut random);
-                assert!(name.is_valid_for(ip));
-                let mut other = name;
+                let made = NodeId::for_address(ip, &mut random);
+                assert!(made.is_valid_for(ip));
+                let mut other = made;
                 other.0[1] ^= 1;
                 assert!(!other.is_valid_for(ip));
-                starts.push((name.0[0], name.0[1]));
+                starts.push((made.0[0], made.0[1]));
             }
             starts.sort_unstable();
             starts.dedup();
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_a_buckets_range_has_its_bits_in_common_and_no_more() {
+    fn an_id_in_a_buckets_range_has_its_bits_in_common_and_no_more() {
         let mut random = fastrand::Rng::with_seed(2);
         for shared in 0..BITS {
             let ours = NodeId::random(&mut random);

@@ -1,6 +1,6 @@
-//! The peers that others announced to us: our part of the table.
+//! The peers that other nodes announced to us: our part of the distributed hash table.
 //!
-//! Pure. All of it is strangers' words, so there is a bound for everything, and what is not announced again
+//! Pure. All of it comes from strangers, so there is a bound for everything, and what is not announced again
 //! is forgotten after half an hour.
 
 use super::addresses::owner;
@@ -58,7 +58,7 @@ impl PeerStore {
         peers.push((peer, now));
     }
 
-    /// The peers of a torrent, in an order by lot: the first few are a fair choice.
+    /// The peers of a torrent in random order, so that the first few are a fair choice.
     pub fn peers(&self, info_hash: InfoHash, now: Instant, random: &mut fastrand::Rng) -> Vec<SocketAddr> {
         let torrent = self.place(info_hash).ok().and_then(|at| self.torrents.get(at));
         let Some(torrent) = torrent else { return Vec::new() };

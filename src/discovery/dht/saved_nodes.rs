@@ -4,6 +4,10 @@
 //! each family, with our node ID there and the addresses of the nodes. It is a hint and no more: one that is
 //! missing, broken, or written by an attacker costs nothing but the time of asking nodes that do not answer.
 //! Read by the thread that starts the DHT, written by its threads and at its end.
+//!
+//! It is `dht` in `$XDG_CACHE_HOME/femtotorrent`: `{"4": {"id", "nodes"}, "6": {...}}`, the nodes as
+//! compact addresses. It is written under a name with the number of the process and then renamed, so that
+//! two runs at once leave one whole file.
 
 use super::addresses::is_possible;
 use super::id::NodeId;

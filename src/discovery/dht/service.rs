@@ -1,9 +1,16 @@
 //! The threads of the DHT, `dht-4` and `dht-6`: a socket, a node, and what other threads want of it.
 //!
-//! Each blocks on its socket, until the next thing that its node has to do. Commands from other threads
+//! Each blocks on its socket, until the next thing that its node has to do is due. Commands from other threads
 //! wait in a queue; an empty packet to itself tells the thread to look. The node decides everything;
 //! nothing here knows what is in a packet. A thread waits for no coordinator: what an inbox has no room
 //! for is offered again later.
+//!
+//! Waking by a packet needs no pipe and no poll, and works behind `--bind`; an empty packet from a
+//! stranger costs a look at an empty queue.
+//!
+//! The socket has the number of the port that peers come in at, where UDP has that free, else any.
+//! Without a port for peers the node asks and does not answer (BEP 43). Sending waits a moment at most,
+//! and a failure is a line in the log, so a host that has IPv6 sockets and no way out loses nothing.
 
 use super::bootstrap::{self, HostNames, Schedule};
 use super::node::{Node, Output, Settings};

@@ -1,8 +1,8 @@
-//! Tokens: the proof that whoever announces an address can be reached there.
+//! Tokens: the proof that a node that announces a peer can be reached at that peer's address.
 //!
-//! Pure. A token is made of the asker's address and a secret, so nothing has to be kept for each (BEP 5,
+//! Pure. A token is made of the sender's address and a secret, so nothing has to be kept for each (BEP 5,
 //! "overview"). The secret changes every five minutes and the one before still counts. Secrets come from the
-//! system and not from the generator of our transaction ids, which everybody whom we ask gets to see.
+//! system and not from the generator of our transaction IDs, which every node that we ask gets to see.
 
 use super::addresses::owner;
 use std::hash::{BuildHasher, RandomState};
@@ -29,7 +29,7 @@ impl Tokens {
         Tokens { secret: RandomState::new(), before: RandomState::new(), since: now }
     }
 
-    /// The token for this address, under a secret whose time is not over.
+    /// The token for this address, from a secret whose time is not over.
     pub fn give(&mut self, ip: IpAddr, now: Instant) -> [u8; TOKEN_LENGTH] {
         self.rotate(now);
         made_of(&self.secret, ip)

@@ -7,6 +7,9 @@
 //! so it is tried: a download begins with a part of the budget. While peers could take more requests than
 //! there is memory for, the part grows by a quarter (by a half, where the peers are far). If the rate does
 //! not grow with it, the part goes back, and a larger one is tried again later.
+//!
+//! One piece may always be open, unless it has more than four times the budget: then the session refuses
+//! the run. An open piece allocates with its first block.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Votes on an address of ours that we cannot see ourselves.
 //!
-//! Pure. One that tells us our address may lie or be wrong, so each voter has one vote, the latest, and the
-//! address that has the majority is believed. Who counts as one voter is the caller's to say.
+//! A peer, a node or a tracker that tells us our address may lie or be wrong. So each voter has one vote, its
+//! latest, and we believe the address that has the majority. The caller says what counts as one voter.
 
 use crate::address::is_local;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// The votes on one address.
 #[derive(Debug)]
 pub struct AddressVotes<Voter> {
-    /// Who voted for what, the oldest first. No voter twice.
+    /// Each voter and the address that it voted for, the oldest vote first. No voter twice.
     votes: VecDeque<(Voter, IpAddr)>,
     /// Votes that an address needs, besides more than half of all.
     quorum: usize,
@@ -36,7 +36,7 @@ impl<Voter: PartialEq> AddressVotes<Voter> {
             self.votes.pop_front();
         }
         self.votes.push_back((voter, seen));
-        // Only the one that was told just now can have come to a majority, and only the old one lost it.
+        // Only the address of the new vote can have gained a majority, and only the old one can have lost it.
         let candidates = [Some(seen), self.majority].into_iter().flatten();
         self.majority = candidates.into_iter().find(|one| self.has_majority(*one));
     }

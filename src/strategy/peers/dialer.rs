@@ -37,12 +37,13 @@ impl Dialer {
         addresses.iter().filter(|address| self.candidates.add(**address, source, now)).count()
     }
 
-    /// Adds peers that the user named: they come first and are never forgotten.
+    /// Adds peers that the user gave: they come first and are never forgotten.
     pub fn named(&mut self, addresses: &[SocketAddr], now: Instant) {
         addresses.iter().for_each(|address| self.candidates.add_from_user(*address, now));
     }
 
-    /// How many peers are connected now: the fewer, the sooner addresses that failed are tried again.
+    /// How many peers are connected now: see [`Candidates::set_connected`]. To be called before
+    /// [`Dialer::next`] and [`Dialer::next_due`] whenever the number may have changed.
     pub fn set_connected(&mut self, connected: usize) {
         self.candidates.set_connected(connected);
     }
@@ -71,13 +72,13 @@ impl Dialer {
         self.attempts.give_back();
     }
 
-    /// A peer says about our address what it sees.
-    pub fn vote(&mut self, teller: IpAddr, ours: IpAddr) {
-        self.external.vote(teller, ours);
+    /// A peer says at which address it sees us.
+    pub fn vote(&mut self, voter: IpAddr, ours: IpAddr) {
+        self.external.vote(voter, ours);
         self.use_external();
     }
 
-    /// A tracker says about our address what it sees.
+    /// A tracker says at which address it sees us.
     pub fn vote_of_tracker(&mut self, url: &str, ours: IpAddr) {
         self.external.vote_by_name(url, ours);
         self.use_external();
@@ -85,8 +86,7 @@ impl Dialer {
 
     /// Trackers that do not know us from other peers hand our own address out to us.
     fn use_external(&mut self) {
-        for ip in [IpFamily::V4, IpFamily::V6].into_iter().filter_map(|family| self.external.address(family))
-        {
+        for ip in IpFamily::BOTH.into_iter().filter_map(|family| self.external.address(family)) {
             self.candidates.set_external(SocketAddr::new(ip, self.port));
         }
     }

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 /// Votes that are kept for each address family, so that a new address wins after a while and memory has a
 /// bound.
 const MAX_VOTES: usize = 32;
-/// One vote is better than to know nothing.
+/// Votes that an address needs. One vote is better than knowing nothing.
 const QUORUM: usize = 1;
 
 /// The votes on our addresses.
@@ -28,7 +28,7 @@ pub struct ExternalAddress {
 enum Voter {
     /// The first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
     Network(u64),
-    /// The digest of a name, as of a tracker.
+    /// The digest of a name.
     Name(u64),
 }
 
@@ -46,14 +46,14 @@ impl ExternalAddress {
         self.count(network(voter), is_local(voter), ours);
     }
 
-    /// The same from one that is known by name only, as a tracker.
+    /// The same for a voter that we know by name only, as a tracker.
     pub fn vote_by_name(&mut self, voter: &str, ours: IpAddr) {
         let mut digest = DefaultHasher::new();
         voter.hash(&mut digest);
         self.count(Voter::Name(digest.finish()), false, ours);
     }
 
-    /// Our address of this family, where more than half of those that told one agree.
+    /// Our address of this family, where more than half of the votes agree.
     pub fn address(&self, family: IpFamily) -> Option<IpAddr> {
         match family {
             IpFamily::V4 => self.v4.majority(),
@@ -71,7 +71,7 @@ impl ExternalAddress {
 fn network(ip: IpAddr) -> Voter {
     match ip {
         IpAddr::V4(ip) => Voter::Network(u64::from(ip.to_bits() >> 8)),
-        // One bit more, so that it is no IPv4 network.
+        // One more bit, so that it equals no IPv4 network.
         IpAddr::V6(ip) => Voter::Network((ip.to_bits() >> 80) as u64 | 1 << 63),
     }
 }

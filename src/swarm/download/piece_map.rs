@@ -6,7 +6,8 @@
 //! ```text
 //! Missing ──open──▶ Open ──verified──▶ Verified ──stored──▶ Stored
 //!    ▲                │
-//!    └──────miss──────┘   its bytes were wrong
+//!    └──────miss──────┘   its bytes were wrong; or it is given up, because no peer that is here may
+//!                         send it and memory is short
 //! ```
 //!
 //! Where only what is there is to be shared, or only some files are to be fetched, the rest of what is missing
@@ -14,6 +15,12 @@
 //!
 //! The map also keeps the account of memory: a piece costs some from the moment that it opens until it
 //! is on disk, and when the allowance (`strategy/download/budget.rs`) is spent no further piece opens.
+//!
+//! What costs a step for every 64 pieces: a bitfield that comes, the first `have` of a peer that sent
+//! none, the departure of either (and a step for each piece that it has), the bitfield that we send to a
+//! new peer, and naming the piece that no peer has while the download stands still. Blocks, `have` and
+//! stored pieces cost nothing that grows with the number of pieces. A stored piece goes once through the
+//! roster, the search among open pieces through those that are open.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::strategy::{PeerPieces, Rarity};

@@ -34,7 +34,7 @@ impl Coordinator<'_> {
             if let Some(id) = peer.messages.pex_id
                 && let Some(news) = peer.messages.pex_history.next_message(address, &connected, now)
             {
-                peer.order(Order::TellOfOthers(id, news));
+                peer.order(Order::Pex(id, news));
             }
         }
     }

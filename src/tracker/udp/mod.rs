@@ -1,12 +1,18 @@
-//! Announcing and scraping over UDP (BEP 15): questions that may get lost, and their answers.
+//! Announcing and scraping over UDP (BEP 15): requests that may get lost, and their responses.
 //!
-//! Runs on the thread of whoever asks; [`UdpTracker::cut`] is called from outside to end an exchange that
-//! is under way. Each wait is a blocking one with a deadline. It decides nothing but when to ask again:
+//! Runs on the thread of the caller; [`cut`](TrackerProtocol::cut) is called from outside to end an exchange
+//! that is under way. Each wait is a blocking one with a deadline. It decides nothing but when to ask again:
 //! BEP 15 would wait 15 s before that and over an hour in the end, by which time a download is over.
+//!
+//! A tier has other trackers, and a wait of its own behind them. Each address of a name is tried before
+//! any is tried again, and an address that refuses or that we have no way to costs no time; a silent one
+//! costs 21 s. The system drops packets from other addresses, because the socket is connected to one; a
+//! packet that lacks our transaction id, answers something else or is cut is passed over until the time
+//! is up.
 
 mod packets;
 
-pub use packets::{LARGEST_REPLY, Question, Reply};
+pub use packets::{MAX_RESPONSE, UdpRequest, UdpResponse};
 
 use crate::metainfo::InfoHash;
 use std::hash::{BuildHasher, RandomState};
@@ -18,12 +24,13 @@ use std::time::{Duration, Instant};
 use super::address::TrackerAddress;
 use super::announce::Announce;
 use super::answer::Answer;
-use super::error::{TrackerError, printable};
+use super::client::TrackerProtocol;
+use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::address::IpFamily;
 use crate::net::{BindAddress, HEAD_START, UdpChannel, by_turns, resolve};
 
-/// How long a connection id may be used (BEP 15, "UDP connections").
+/// How long a connection ID may be used (BEP 15, "UDP connections").
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 
 /// How long an answer is waited for, the first time, the second, and the last.
@@ -40,30 +47,30 @@ pub struct UdpTracker {
     bind_address: BindAddress,
     patience: [Duration; 3],
     look_up: LookUp,
-    state: Mutex<State>,
+    state: Mutex<UdpState>,
 }
 
-/// How names become addresses: [`resolve`], but for tests.
+/// How host names become addresses: [`resolve`], but for tests.
 type LookUp = fn(&str, u16, Duration) -> io::Result<Vec<SocketAddr>>;
 
 #[derive(Default)]
-struct State {
+struct UdpState {
     cut: bool,
-    /// Where somebody may be waiting.
+    /// The channel at which a thread may be waiting.
     asking: Option<Arc<UdpChannel>>,
-    /// Who answered last, and under which connection id.
-    kept: Option<Contact>,
+    /// The address that answered last, and its connection ID.
+    kept: Option<TrackerEndpoint>,
 }
 
 /// One address of a tracker.
-struct Contact {
+struct TrackerEndpoint {
     /// Host and port of the tracker's address.
     tracker: (String, u16),
-    /// Kept as long as the connection id, which some trackers bind to the port that it went to.
-    line: Arc<UdpChannel>,
+    /// Kept as long as the connection ID, which some trackers bind to the port that it went to.
+    channel: Arc<UdpChannel>,
     connection: Option<Connection>,
-    /// The transaction ids of this exchange: for the connection, and for what is asked under it. A
-    /// question that is asked again keeps its own, so that a late answer is an answer too.
+    /// The transaction IDs of this exchange: for the connection, and for what is asked under it. A request
+    /// that is sent again keeps its own, so that a late response is a response too.
     transactions: [u32; 2],
 }
 
@@ -75,11 +82,11 @@ struct Connection {
     earlier: bool,
 }
 
-/// Why a contact did not answer.
-enum Failure {
-    /// No word from it. It may be asked again.
+/// Why an endpoint did not answer.
+enum NoResponse {
+    /// Nothing came from it. It may be asked again.
     Silent,
-    /// It is of no use, or it has said no.
+    /// It is of no use, or has refused.
     Final(TrackerError),
 }
 
@@ -89,104 +96,66 @@ impl UdpTracker {
         UdpTracker { bind_address, patience: PATIENCE, look_up: resolve, state: Mutex::default() }
     }
 
-    /// Announces and waits for the answer, `within` this time.
-    ///
-    /// # Errors
-    ///
-    /// What the tracker or the network did wrong.
-    pub fn announce(
-        &self,
-        tracker: &TrackerAddress,
-        announce: &Announce,
-        within: Duration,
-    ) -> Result<Answer, TrackerError> {
-        match self.exchange(
-            tracker,
-            Question::Announce { announce, path: tracker.path_and_query() },
-            within,
-        )? {
-            Reply::Announced(answer) => Ok(answer),
-            _ => Err(other_reply()),
-        }
-    }
-
-    /// Asks for the numbers of a torrent and waits for the answer, `within` this time.
-    ///
-    /// # Errors
-    ///
-    /// What the tracker or the network did wrong.
-    pub fn scrape(
-        &self,
-        tracker: &TrackerAddress,
-        info_hash: InfoHash,
-        within: Duration,
-    ) -> Result<Scrape, TrackerError> {
-        match self.exchange(tracker, Question::Scrape(info_hash), within)? {
-            Reply::Scraped(scrape) => Ok(scrape),
-            _ => Err(other_reply()),
-        }
-    }
-
-    /// Asks each address of the tracker, then again those that said nothing, with more patience.
+    /// Asks each address of the tracker, then again those that were silent, with more patience.
     fn exchange(
         &self,
         tracker: &TrackerAddress,
-        question: Question<'_>,
+        request: UdpRequest<'_>,
         within: Duration,
-    ) -> Result<Reply, TrackerError> {
+    ) -> Result<UdpResponse, TrackerError> {
         let started = Instant::now();
         let deadline = started + within;
         let (host, port) = tracker.endpoint()?;
         let mut failure = TrackerError::NoAddress;
-        let mut contacts = match self.kept(host, port) {
-            Some(contact) => vec![contact],
-            None => self.contacts(host, port, deadline, &mut failure)?,
+        let mut endpoints = match self.kept(host, port) {
+            Some(endpoint) => vec![endpoint],
+            None => self.endpoints(host, port, deadline, &mut failure)?,
         };
         for (round, patience) in self.patience.into_iter().enumerate() {
-            let mut others = contacts.len();
-            for mut contact in std::mem::take(&mut contacts) {
+            let mut others = endpoints.len();
+            for mut endpoint in std::mem::take(&mut endpoints) {
                 others -= 1;
                 // Its answer still counts when its turn comes again.
                 let first = if round == 0 && others > 0 { patience.min(HEAD_START) } else { patience };
-                match self.ask(&mut contact, question, [first, patience], deadline) {
+                match self.ask(&mut endpoint, request, [first, patience], deadline) {
                     Ok(reply) => {
-                        self.state().kept = Some(contact);
+                        self.state().kept = Some(endpoint);
                         return Ok(reply);
                     }
-                    Err(Failure::Silent) => contacts.push(contact),
+                    Err(NoResponse::Silent) => endpoints.push(endpoint),
                     // What one address of a tracker refuses, its others do not grant.
-                    Err(Failure::Final(refusal @ TrackerError::Refused(_))) => return Err(refusal),
-                    Err(Failure::Final(error)) => failure = error,
+                    Err(NoResponse::Final(refusal @ TrackerError::Refused(_))) => return Err(refusal),
+                    Err(NoResponse::Final(error)) => failure = error,
                 }
             }
-            if contacts.is_empty() {
+            if endpoints.is_empty() {
                 return Err(failure);
             }
         }
         Err(TrackerError::TimedOut { awaited: "answer", seconds: started.elapsed().as_secs() })
     }
 
-    /// The contact of the last exchange, where it was with this tracker and its id still holds.
-    fn kept(&self, host: &str, port: u16) -> Option<Contact> {
-        let mut contact = self.state().kept.take()?;
-        let connection = contact.connection?;
-        if contact.tracker.0 != host || contact.tracker.1 != port || connection.until <= Instant::now() {
+    /// The endpoint of the last exchange, where that was with this tracker and the connection ID still holds.
+    fn kept(&self, host: &str, port: u16) -> Option<TrackerEndpoint> {
+        let mut endpoint = self.state().kept.take()?;
+        let connection = endpoint.connection?;
+        if endpoint.tracker.0 != host || endpoint.tracker.1 != port || connection.until <= Instant::now() {
             return None;
         }
-        contact.connection = Some(Connection { earlier: true, ..connection });
-        contact.transactions = transactions();
-        Some(contact)
+        endpoint.connection = Some(Connection { earlier: true, ..connection });
+        endpoint.transactions = transactions();
+        Some(endpoint)
     }
 
-    /// A contact for each address of the host that there is a way to; why there is none to the others goes
+    /// An endpoint for each address of the host that there is a way to; why there is none to the others goes
     /// to `failure`.
-    fn contacts(
+    fn endpoints(
         &self,
         host: &str,
         port: u16,
         deadline: Instant,
         failure: &mut TrackerError,
-    ) -> Result<Vec<Contact>, TrackerError> {
+    ) -> Result<Vec<TrackerEndpoint>, TrackerError> {
         let within = deadline.saturating_duration_since(Instant::now()).min(NAME_DEADLINE);
         let mut found = (self.look_up)(host, port, within).map_err(|error| match error.kind() {
             ErrorKind::TimedOut => {
@@ -196,19 +165,19 @@ impl UdpTracker {
         })?;
         // What a named address cannot reach is tried for the error, which says so.
         found.retain(|to| self.bind_address.address().is_some() || self.bind_address.reaches(*to));
-        let mut contacts = Vec::new();
+        let mut endpoints = Vec::new();
         for to in self.in_turn(found) {
             match UdpChannel::open(self.bind_address, to) {
-                Ok(line) => contacts.push(Contact {
+                Ok(channel) => endpoints.push(TrackerEndpoint {
                     tracker: (host.to_owned(), port),
-                    line: Arc::new(line),
+                    channel: Arc::new(channel),
                     connection: None,
                     transactions: transactions(),
                 }),
                 Err(error) => *failure = unreachable(&error),
             }
         }
-        Ok(contacts)
+        Ok(endpoints)
     }
 
     /// The addresses in the order in which they are tried. Those of the family that we cannot leave by come
@@ -221,32 +190,35 @@ impl UdpTracker {
         turns
     }
 
-    /// Asks one contact, for a connection id first where it has none: `patience` has the wait for that, and
-    /// the one for the answer.
+    /// Asks one endpoint, for a connection ID first where it has none: `patience` has the wait for that, and
+    /// the one for the response.
     fn ask(
         &self,
-        contact: &mut Contact,
-        question: Question<'_>,
+        endpoint: &mut TrackerEndpoint,
+        request: UdpRequest<'_>,
         [first, patience]: [Duration; 2],
         deadline: Instant,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<UdpResponse, NoResponse> {
         loop {
-            let [to_connect, to_ask] = contact.transactions;
-            let connection = contact.connection.filter(|connection| connection.until > Instant::now());
+            let [to_connect, to_ask] = endpoint.transactions;
+            let connection = endpoint.connection.filter(|connection| connection.until > Instant::now());
             let Some(connection) = connection else {
                 let until = deadline.min(Instant::now() + first);
-                let reply = self.hear(&contact.line, Question::Connect, 0, to_connect, until)?;
-                let Reply::Connected(id) = reply else { return Err(Failure::Final(other_reply())) };
+                let reply = self.ask_once(&endpoint.channel, UdpRequest::Connect, 0, to_connect, until)?;
+                let UdpResponse::Connected(id) = reply else {
+                    return Err(NoResponse::Final(other_response()));
+                };
                 let until = Instant::now() + CONNECTION_LIFE;
-                contact.connection = Some(Connection { id, until, earlier: false });
+                endpoint.connection = Some(Connection { id, until, earlier: false });
                 continue;
             };
             let until = deadline.min(Instant::now() + patience);
-            let heard = self.hear(&contact.line, question, connection.id, to_ask, until);
+            let heard = self.ask_once(&endpoint.channel, request, connection.id, to_ask, until);
             if heard.is_err() && connection.earlier {
-                contact.connection = None;
-                // Its words are its own, so that "I do not know this id" cannot be told from another no.
-                if matches!(heard, Err(Failure::Final(TrackerError::Refused(_)))) {
+                endpoint.connection = None;
+                // The words of a refusal are the tracker's own, so that "I do not know this connection ID"
+                // cannot be told from another reason.
+                if matches!(heard, Err(NoResponse::Final(TrackerError::Refused(_)))) {
                     continue;
                 }
             }
@@ -254,59 +226,89 @@ impl UdpTracker {
         }
     }
 
-    /// Asks once, and waits for what answers it. Everything else that comes is nobody's business.
-    fn hear(
+    /// Sends the request once, and waits for its response. Every other packet that comes is passed over.
+    fn ask_once(
         &self,
-        line: &Arc<UdpChannel>,
-        question: Question<'_>,
+        channel: &Arc<UdpChannel>,
+        request: UdpRequest<'_>,
         connection: u64,
         transaction: u32,
         until: Instant,
-    ) -> Result<Reply, Failure> {
-        let broken = |error: io::Error| Failure::Final(unreachable(&error));
+    ) -> Result<UdpResponse, NoResponse> {
+        let broken = |error: io::Error| NoResponse::Final(unreachable(&error));
         if until <= Instant::now() {
-            return Err(Failure::Silent);
+            return Err(NoResponse::Silent);
         }
         {
             let mut state = self.state();
             if state.cut {
                 return Err(broken(ErrorKind::ConnectionAborted.into()));
             }
-            state.asking = Some(Arc::clone(line));
+            state.asking = Some(Arc::clone(channel));
         }
-        line.send(&question.to_wire(connection, transaction)).map_err(broken)?;
-        let mut packet = [0; LARGEST_REPLY];
-        while let Some(length) = line.receive(&mut packet, until).map_err(broken)? {
+        channel.send(&request.to_wire(connection, transaction)).map_err(broken)?;
+        let mut packet = [0; MAX_RESPONSE];
+        while let Some(length) = channel.receive(&mut packet, until).map_err(broken)? {
             let packet = packet.get(..length).unwrap_or_default();
-            if let Some(reply) = question.reply(packet, transaction, IpFamily::of(line.peer().ip())) {
-                return reply.map_err(Failure::Final);
+            if let Some(reply) = request.response(packet, transaction, IpFamily::of(channel.peer().ip())) {
+                return reply.map_err(NoResponse::Final);
             }
         }
-        Err(Failure::Silent)
+        Err(NoResponse::Silent)
     }
 
-    /// Forgets the connection id that the last exchange left, and closes its socket.
-    pub fn rest(&self) {
+    fn state(&self) -> MutexGuard<'_, UdpState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TrackerProtocol for UdpTracker {
+    fn announce(
+        &self,
+        tracker: &TrackerAddress,
+        announce: &Announce,
+        within: Duration,
+    ) -> Result<Answer, TrackerError> {
+        match self.exchange(
+            tracker,
+            UdpRequest::Announce { announce, path: tracker.path_and_query() },
+            within,
+        )? {
+            UdpResponse::Announced(answer) => Ok(answer),
+            _ => Err(other_response()),
+        }
+    }
+
+    fn scrape(
+        &self,
+        tracker: &TrackerAddress,
+        info_hash: InfoHash,
+        within: Duration,
+    ) -> Result<Scrape, TrackerError> {
+        match self.exchange(tracker, UdpRequest::Scrape(info_hash), within)? {
+            UdpResponse::Scraped(scrape) => Ok(scrape),
+            _ => Err(other_response()),
+        }
+    }
+
+    /// Forgets the connection ID that the last exchange left, and closes its socket.
+    fn rest(&self) {
         let mut state = self.state();
         (state.asking, state.kept) = (None, None);
     }
 
     /// Ends the exchange that is under way, and makes all later ones fail. One that is still looking up a
     /// name ends at the deadline for that.
-    pub fn cut(&self) {
+    fn cut(&self) {
         let mut state = self.state();
         state.cut = true;
-        if let Some(line) = state.asking.take() {
-            line.hang_up();
+        if let Some(channel) = state.asking.take() {
+            channel.hang_up();
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Two numbers that nobody can guess who does not see our packets: they come from the system's random
+/// Two numbers that a host that does not see our packets cannot guess: they come from the system's random
 /// numbers, by the hash that guards the standard library's tables.
 fn transactions() -> [u32; 2] {
     let chance = RandomState::new().hash_one(0);
@@ -314,11 +316,11 @@ fn transactions() -> [u32; 2] {
 }
 
 fn unreachable(error: &io::Error) -> TrackerError {
-    TrackerError::Unreachable(printable(error.to_string().as_bytes()))
+    TrackerError::Unreachable(excerpt(error.to_string()))
 }
 
-/// A question has one kind of reply, so this is never seen.
-fn other_reply() -> TrackerError {
+/// A request has one kind of response, so this is never seen.
+fn other_response() -> TrackerError {
     TrackerError::Nonsense("it answers another question".into())
 }
 

@@ -1,23 +1,23 @@
-//! The packets of BEP 15: what we ask a UDP tracker, and what it answers.
+//! The packets of BEP 15: what we request from a UDP tracker, and how it responds.
 //!
-//! Pure. An exchange is a packet each way, twice: the first brings a *connection id*, by which the
-//! tracker knows that the one who asks really has the address that stands on its packets. Everything
-//! else is asked under such an id. A packet may be lost, come twice or be somebody else's lie, so each
-//! question has a random *transaction id*, and what does not carry it is no answer to it. Numbers are
+//! Pure. An exchange is a packet each way, twice: the first brings a *connection ID*, by which the
+//! tracker knows that the client really has the address that stands on its packets. Everything else is
+//! requested under such an ID. A packet may be lost, come twice or be forged by another host, so each
+//! request has a random *transaction ID*, and a packet without it is no response to it. Numbers are
 //! big-endian; packets may be longer than what we know of them.
 
 use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
 use crate::tracker::announce::{Announce, AnnounceEvent, Counts, Identity};
 use crate::tracker::answer::Answer;
-use crate::tracker::error::{TrackerError, printable};
+use crate::tracker::error::{TrackerError, excerpt};
 use crate::tracker::scrape::Scrape;
 
-/// Bytes of the largest answer that is looked at: the 200 peers of a generous tracker over IPv6 are
+/// Bytes of the largest response that is looked at: the 200 peers of a generous tracker over IPv6 are
 /// 3,620. What is longer is cut off, and its peers are taken as far as they go.
-pub const LARGEST_REPLY: usize = 4_096;
+pub const MAX_RESPONSE: usize = 4_096;
 
-/// What stands for the connection id until there is one ("protocol id", BEP 15).
+/// What stands for the connection ID until there is one ("protocol id", BEP 15).
 const PROTOCOL_ID: u64 = 0x417_2710_1980;
 
 const CONNECT: u32 = 0;
@@ -28,10 +28,10 @@ const ERROR: u32 = 3;
 /// The option that carries path and query (BEP 41).
 const URL_DATA: u8 = 2;
 
-/// A question.
+/// A request.
 #[derive(Clone, Copy, Debug)]
-pub enum Question<'a> {
-    /// For a connection id.
+pub enum UdpRequest<'a> {
+    /// For a connection ID.
     Connect,
     /// For peers.
     Announce {
@@ -44,10 +44,10 @@ pub enum Question<'a> {
     Scrape(InfoHash),
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// A connection id.
+pub enum UdpResponse {
+    /// A connection ID.
     Connected(u64),
     /// Peers, and when to ask again.
     Announced(Answer),
@@ -55,70 +55,70 @@ pub enum Reply {
     Scraped(Scrape),
 }
 
-impl Question<'_> {
+impl UdpRequest<'_> {
     fn action(&self) -> u32 {
         match self {
-            Question::Connect => CONNECT,
-            Question::Announce { .. } => ANNOUNCE,
-            Question::Scrape(_) => SCRAPE,
+            UdpRequest::Connect => CONNECT,
+            UdpRequest::Announce { .. } => ANNOUNCE,
+            UdpRequest::Scrape(_) => SCRAPE,
         }
     }
 
-    /// The packet that asks, under this connection id, which [`Question::Connect`] has no use for.
+    /// The packet that asks, under this connection ID, which [`UdpRequest::Connect`] has no use for.
     pub fn to_wire(&self, connection: u64, transaction: u32) -> Vec<u8> {
-        let connection = if matches!(self, Question::Connect) { PROTOCOL_ID } else { connection };
+        let connection = if matches!(self, UdpRequest::Connect) { PROTOCOL_ID } else { connection };
         let mut packet = Vec::with_capacity(128);
         packet.extend(connection.to_be_bytes());
         packet.extend(self.action().to_be_bytes());
         packet.extend(transaction.to_be_bytes());
         match self {
-            Question::Connect => {}
-            Question::Announce { announce, path } => write_announce(&mut packet, announce, path),
-            Question::Scrape(info_hash) => packet.extend(info_hash.0),
+            UdpRequest::Connect => {}
+            UdpRequest::Announce { announce, path } => write_announce(&mut packet, announce, path),
+            UdpRequest::Scrape(info_hash) => packet.extend(info_hash.0),
         }
         packet
     }
 
-    /// What a packet answers to this question; `None` where it is no answer to it. Its peers are of the
-    /// family that it came over.
-    pub fn reply(
+    /// The response that a packet is to this request; `None` where it is none. Its peers are of the family
+    /// that it came over.
+    pub fn response(
         &self,
         packet: &[u8],
         transaction: u32,
         family: IpFamily,
-    ) -> Option<Result<Reply, TrackerError>> {
+    ) -> Option<Result<UdpResponse, TrackerError>> {
         let (action, rest) = number(packet)?;
         let (carried, rest) = number(rest)?;
         if carried != transaction {
             return None;
         }
         if action == ERROR {
-            return Some(Err(TrackerError::Refused(printable(rest))));
+            return Some(Err(TrackerError::Refused(excerpt(rest))));
         }
         if action != self.action() {
             return None;
         }
-        let reply = match self {
-            Question::Connect => Reply::Connected(u64::from_be_bytes(*rest.first_chunk()?)),
-            Question::Announce { .. } => {
+        let response = match self {
+            UdpRequest::Connect => UdpResponse::Connected(u64::from_be_bytes(*rest.first_chunk()?)),
+            UdpRequest::Announce { .. } => {
                 let (interval, rest) = number(rest)?;
                 let (incomplete, rest) = number(rest)?;
                 let (complete, peers) = number(rest)?;
-                Reply::Announced(Answer::of_udp(interval, incomplete, complete, peers, family))
+                UdpResponse::Announced(Answer::of_udp(interval, incomplete, complete, peers, family))
             }
-            Question::Scrape(_) => {
+            UdpRequest::Scrape(_) => {
                 let (complete, rest) = number(rest)?;
                 let (downloaded, rest) = number(rest)?;
                 let (incomplete, _) = number(rest)?;
                 let known = |count: u32| Some(u64::from(count));
-                Reply::Scraped(Scrape {
+                UdpResponse::Scraped(Scrape {
                     complete: known(complete),
                     incomplete: known(incomplete),
                     downloaded: known(downloaded),
                 })
             }
         };
-        Some(Ok(reply))
+        Some(Ok(response))
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn wire(event: Option<AnnounceEvent>, path: &str) -> Vec<u8> {
-        Question::Announce { announce: &announce(event), path }.to_wire(0x0102_0304_0506_0708, 9)
+        UdpRequest::Announce { announce: &announce(event), path }.to_wire(0x0102_0304_0506_0708, 9)
     }
 
     /// An answer with this action, these numbers and these bytes at its end.
@@ -185,16 +185,16 @@ mod tests {
     }
 
     /// An answer to an announce.
-    fn announced(bytes: &[u8], family: IpFamily) -> Option<Result<Reply, TrackerError>> {
-        Question::Announce { announce: &announce(None), path: "" }.reply(bytes, 9, family)
+    fn announced(bytes: &[u8], family: IpFamily) -> Option<Result<UdpResponse, TrackerError>> {
+        UdpRequest::Announce { announce: &announce(None), path: "" }.response(bytes, 9, family)
     }
 
     #[test]
     fn a_connection_is_asked_for_by_the_protocols_own_number() {
         let expected = [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 0xde, 0xad, 0xbe, 0xef];
-        assert_eq!(Question::Connect.to_wire(77, 0xdead_beef), expected);
-        let reply = Question::Connect.reply(&packet(&[0, 9, 1, 2], b"more"), 9, IpFamily::V4);
-        assert_eq!(reply, Some(Ok(Reply::Connected(0x1_0000_0002))));
+        assert_eq!(UdpRequest::Connect.to_wire(77, 0xdead_beef), expected);
+        let response = UdpRequest::Connect.response(&packet(&[0, 9, 1, 2], b"more"), 9, IpFamily::V4);
+        assert_eq!(response, Some(Ok(UdpResponse::Connected(0x1_0000_0002))));
     }
 
     #[test]
@@ -230,36 +230,36 @@ mod tests {
     #[test]
     fn peers_have_six_bytes_or_eighteen_and_a_cut_one_is_left_out() {
         let mut four = packet(&[1, 9, 1800, 3, 4], &[127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 1, 0, 80, 10, 0]);
-        let Some(Ok(Reply::Announced(answer))) = announced(&four, IpFamily::V4) else { panic!() };
+        let Some(Ok(UdpResponse::Announced(answer))) = announced(&four, IpFamily::V4) else { panic!() };
         let expected: [SocketAddr; 2] = ["127.0.0.1:6881".parse().unwrap(), "10.0.0.1:80".parse().unwrap()];
         assert_eq!(answer.peers, expected);
         assert_eq!((answer.incomplete, answer.complete), (Some(3), Some(4)));
         assert_eq!((answer.interval, answer.min_interval), (Duration::from_secs(1800), None));
 
         let six = packet(&[1, 9, 0, 0, 0, 0x2001_0db8, 0, 0, 1], &[0, 99, 1]);
-        let Some(Ok(Reply::Announced(answer))) = announced(&six, IpFamily::V6) else { panic!() };
+        let Some(Ok(UdpResponse::Announced(answer))) = announced(&six, IpFamily::V6) else { panic!() };
         assert_eq!(answer.peers, ["[2001:db8::1]:99".parse().unwrap()]);
         assert_eq!(answer.interval, Duration::from_secs(60));
         four[8..12].fill(0xff);
-        let Some(Ok(Reply::Announced(answer))) = announced(&four, IpFamily::V6) else { panic!() };
+        let Some(Ok(UdpResponse::Announced(answer))) = announced(&four, IpFamily::V6) else { panic!() };
         assert_eq!((answer.interval, answer.peers.len()), (Duration::from_secs(24 * 60 * 60), 0));
     }
 
     #[test]
     fn a_scrape_has_three_numbers() {
-        let question = Question::Scrape(InfoHash([5; 20]));
-        assert_eq!(question.to_wire(1, 2)[8..], [packet(&[2, 2], &[]), vec![5; 20]].concat());
+        let request = UdpRequest::Scrape(InfoHash([5; 20]));
+        assert_eq!(request.to_wire(1, 2)[8..], [packet(&[2, 2], &[]), vec![5; 20]].concat());
         let expected = Scrape { complete: Some(1), incomplete: Some(3), downloaded: Some(2) };
         assert_eq!(
-            question.reply(&packet(&[2, 9, 1, 2, 3], b""), 9, IpFamily::V4),
-            Some(Ok(Reply::Scraped(expected)))
+            request.response(&packet(&[2, 9, 1, 2, 3], b""), 9, IpFamily::V4),
+            Some(Ok(UdpResponse::Scraped(expected)))
         );
     }
 
     #[test]
     fn an_error_is_a_refusal_in_the_trackers_words() {
-        let reply = announced(&packet(&[3, 9], b"go\x1b away\0"), IpFamily::V4);
-        assert_eq!(reply, Some(Err(TrackerError::Refused("go away".into()))));
+        let response = announced(&packet(&[3, 9], b"go\x1b away\0"), IpFamily::V4);
+        assert_eq!(response, Some(Err(TrackerError::Refused("go\u{fffd} away".into()))));
         assert_eq!(announced(&packet(&[3, 8], b"go away"), IpFamily::V4), None);
     }
 
@@ -269,28 +269,28 @@ mod tests {
         for (action, transaction) in [(1, 8), (0, 9), (2, 9), (4, 9), (u32::MAX, 9), (3, 10)] {
             assert_eq!(announced(&bytes(action, transaction), IpFamily::V4), None, "{action} {transaction}");
         }
-        assert_eq!(Question::Connect.reply(&bytes(1, 9), 9, IpFamily::V4), None);
+        assert_eq!(UdpRequest::Connect.response(&bytes(1, 9), 9, IpFamily::V4), None);
     }
 
     #[test]
     fn no_length_and_no_flipped_bit_panics() {
         let announce = announce(None);
-        let questions = [
-            Question::Connect,
-            Question::Announce { announce: &announce, path: "" },
-            Question::Scrape(InfoHash([0; 20])),
+        let requests = [
+            UdpRequest::Connect,
+            UdpRequest::Announce { announce: &announce, path: "" },
+            UdpRequest::Scrape(InfoHash([0; 20])),
         ];
         let shortest = [16, 20, 20];
         let families = [IpFamily::V4, IpFamily::V6, IpFamily::V4];
-        for ((question, shortest), family) in questions.iter().zip(shortest).zip(families) {
-            let mut bytes = packet(&[question.action(), 9, 1, 2, 3], &[7; 45]);
+        for ((request, shortest), family) in requests.iter().zip(shortest).zip(families) {
+            let mut bytes = packet(&[request.action(), 9, 1, 2, 3], &[7; 45]);
             for length in 0..bytes.len() {
-                let reply = question.reply(&bytes[..length], 9, family);
-                assert_eq!(reply.is_some(), length >= shortest, "{question:?} of {length} bytes");
+                let response = request.response(&bytes[..length], 9, family);
+                assert_eq!(response.is_some(), length >= shortest, "{request:?} of {length} bytes");
             }
             for bit in 0..bytes.len() * 8 {
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                let _ = question.reply(&bytes, 9, family);
+                let _ = request.response(&bytes, 9, family);
                 bytes[bit / 8] ^= 1 << (bit % 8);
             }
         }

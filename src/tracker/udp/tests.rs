@@ -15,8 +15,8 @@ fn tracker(patience: [Duration; 3]) -> UdpTracker {
     UdpTracker { patience, look_up, ..UdpTracker::new(BindAddress::any()) }
 }
 
-/// Answers so many packets with themselves, but for their first eight bytes: what is left has the right
-/// ids, and numbers enough for a connection id or a scrape.
+/// Answers `packets` packets with themselves, but for their first eight bytes: what is left has the right
+/// IDs, and enough numbers for a connection ID or a scrape.
 fn serve(host: &str, packets: usize) -> (u16, JoinHandle<()>) {
     let socket = UdpSocket::bind((host, 0)).unwrap();
     socket.set_read_timeout(Some(LONG)).unwrap();
@@ -41,7 +41,7 @@ fn all_addresses_of_a_name_are_tried_of_both_families() {
     for (answering, name) in [
         ("127.0.0.1", "::1_127.0.0.1"),
         ("::1", "127.0.0.1_::1"),
-        // One that is no address of one host, and one where nobody is.
+        // One that is no address of one host, and one at which there is no program.
         ("127.0.0.1", "255.255.255.255_127.0.0.9_127.0.0.1"),
     ] {
         let (port, server) = serve(answering, 2);

@@ -7,7 +7,7 @@
 
 use femtotorrent::address::IpFamily;
 use femtotorrent::tracker::{
-    Announce, Answer, Counts, Identity, NOT_LISTENING, Question, Reply, TrackerError,
+    Announce, Answer, Counts, Identity, NOT_LISTENING, UdpRequest, UdpResponse, TrackerError,
 };
 use femtotorrent_fuzz::only_shows;
 use libfuzzer_sys::fuzz_target;
@@ -21,23 +21,23 @@ fuzz_target!(|bytes: &[u8]| {
     let announce = announce();
     let path = String::from_utf8_lossy(packet);
     let question = match choice & 3 {
-        0 => Question::Connect,
-        1 | 2 => Question::Announce { announce: &announce, path: &path },
-        _ => Question::Scrape(femtotorrent::metainfo::InfoHash([7; 20])),
+        0 => UdpRequest::Connect,
+        1 | 2 => UdpRequest::Announce { announce: &announce, path: &path },
+        _ => UdpRequest::Scrape(femtotorrent::metainfo::InfoHash([7; 20])),
     };
     // The path is the tracker's address in a torrent, so it is a stranger's too.
     let asked = question.to_wire(1, TRANSACTION);
     assert!(asked.len() >= 16 && asked.len() <= 98 + path.len() + 2 * path.len().div_ceil(255));
     let family = if choice & 4 != 0 { IpFamily::V6 } else { IpFamily::V4 };
-    assert!(question.reply(packet, !TRANSACTION, family).is_none() || carries(packet, !TRANSACTION));
-    match question.reply(packet, TRANSACTION, family) {
+    assert!(question.response(packet, !TRANSACTION, family).is_none() || carries(packet, !TRANSACTION));
+    match question.response(packet, TRANSACTION, family) {
         None => {}
         Some(reply) => {
             assert!(carries(packet, TRANSACTION));
             match (reply, question) {
-                (Ok(Reply::Connected(_)), Question::Connect) => {}
-                (Ok(Reply::Scraped(_)), Question::Scrape(_)) => {}
-                (Ok(Reply::Announced(answer)), Question::Announce { .. }) => check(&answer, packet, family),
+                (Ok(UdpResponse::Connected(_)), UdpRequest::Connect) => {}
+                (Ok(UdpResponse::Scraped(_)), UdpRequest::Scrape(_)) => {}
+                (Ok(UdpResponse::Announced(answer)), UdpRequest::Announce { .. }) => check(&answer, packet, family),
                 (Err(TrackerError::Refused(why)), _) => {
                     assert!(only_shows(&why) && why.chars().count() <= 200)
                 }

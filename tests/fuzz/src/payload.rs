@@ -3,7 +3,7 @@
 //! The storage and the workers check none of this again: they create the paths and trust the sizes.
 
 use crate::only_shows;
-use femtotorrent::metainfo::{Metainfo, MAX_PIECE_LENGTH};
+use femtotorrent::metainfo::{MAX_PIECE_LENGTH, Metainfo};
 use femtotorrent::piece::{BLOCK_LENGTH, Geometry};
 use std::collections::HashSet;
 use std::path::{Component, Path};

@@ -2,7 +2,7 @@
 //!
 //! All find their peers through the torrent's trackers, libtorrent also through its command line. Each
 //! announces the address that it connects from. Transmission takes no peers from 127.0.0.0/8 out of a
-//! tracker's answer: whoever is to meet it must connect to it.
+//! tracker's answer: a peer that is to meet it must connect to it.
 
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,12 +10,13 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Foreign, free_address};
-use crate::payload::{Folder, Payload};
+use crate::payload::Payload;
+use crate::support::folder::TestFolder;
 
 /// A foreign program that downloads and then goes on to share.
 pub struct Leecher {
     program: Foreign,
-    output: Folder,
+    output: TestFolder,
     /// What stands in the line that it prints when everything is there.
     complete: String,
 }
@@ -26,10 +27,10 @@ impl Leecher {
         Self::libtorrent_at(payload, peers, 0)
     }
 
-    /// The same at so many bytes a second (0: no limit).
+    /// The same at this many bytes a second (0: no limit).
     pub fn libtorrent_at(payload: &Payload, peers: &[SocketAddr], rate: u64) -> Self {
         let host = Ipv4Addr::new(127, 0, 0, 101);
-        let output = Folder::new();
+        let output = TestFolder::new();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_leech.py");
         let mut command = Command::new("python3");
         command
@@ -57,7 +58,7 @@ impl Leecher {
 
     fn aria2_by(torrent: &OsStr) -> Self {
         let address = free_address(Ipv4Addr::new(127, 0, 0, 102));
-        let output = Folder::new();
+        let output = TestFolder::new();
         let mut command = Command::new("aria2c");
         command
             .args(["--no-conf=true", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"])
@@ -76,9 +77,9 @@ impl Leecher {
         Self { program, output, complete }
     }
 
-    /// Transmission, to which somebody must connect.
+    /// Transmission, which a peer must connect to.
     pub fn transmission(payload: &Payload) -> Self {
-        let output = Folder::new();
+        let output = TestFolder::new();
         let program = Foreign::transmission_in(payload, output.path(), 0);
         Self { program, output, complete: "to \"Complete\"".to_owned() }
     }

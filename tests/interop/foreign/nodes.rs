@@ -17,13 +17,13 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// So many, at 127.0.`network`.1 and following.
+    /// This many, at 127.0.`network`.1 and following.
     pub fn start(count: usize, network: u8) -> Nodes {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_dht.py");
         let mut command = Command::new("python3");
         command.arg(script).arg(count.to_string()).arg(format!("127.0.{network}"));
-        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let mut program = Foreign::start_with(command, Stdio::piped(), nobody, None);
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let mut program = Foreign::start_with(command, Stdio::piped(), nowhere, None);
         let input = program.child.stdin.take().unwrap();
         let addresses = (0..count).map(|_| program.expect_line("node ").parse().unwrap()).collect();
         program.expect_line("ready");
@@ -56,7 +56,7 @@ impl Nodes {
         self.wait_for_announce();
     }
 
-    /// Waits until one of them is told that somebody takes connections for a torrent.
+    /// Waits until one of them is told of a peer that takes connections for a torrent.
     pub fn wait_for_announce(&self) {
         self.program.expect_line("announced");
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure: the caller sends the packets and measures the time.
 //!
-//! Nobody has a list of all nodes. Each knows many nodes near its own ID and few far from it, so every node
+//! No node has a list of all nodes. Each knows many nodes near its own ID and few far from it, so every node
 //! that we ask knows nodes closer to the target than itself (BEP 5, "routing table"). A Kademlia lookup uses
 //! that. It starts with the closest nodes of our own table, asks the closest few of them, adds the nodes that
 //! they name to a [shortlist](shortlist), asks the closest of those, and so on: each step about halves the
@@ -19,6 +19,9 @@
 //! - Nodes named by a node whose other nodes mostly do not answer are doubtful.
 //! - Doubtful nodes, and those with an invalid ID after the first few, are *deferred*: they are asked last. A
 //!   few of them are asked in any case, since an honest node may have named some nodes that have gone.
+//!
+//! In a simulated network of 1,000 nodes (`tests/dht_simulation.rs`) a lookup takes 15 queries, 24 where
+//! a third of the nodes are dead and a tenth lie, and 9 in a network of 30.
 
 mod shortlist;
 
@@ -153,7 +156,7 @@ impl Lookup {
     }
 
     /// The answer of a node: its ID and address, the nodes that it names, of which the caller has checked
-    /// that it may name them, and its token. False where nobody has said that this ID is at this address:
+    /// that it may name them, and its token. False where no other node has said that this ID is at this address:
     /// then the answer counts for nothing until another node says so.
     pub fn answered(&mut self, by: Contact, nodes: &[Contact], token: Option<&[u8]>) -> bool {
         let Some(at) = self.shortlist.waiting_for(by.address) else { return false };

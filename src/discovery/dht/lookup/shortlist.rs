@@ -32,8 +32,8 @@ pub(super) enum NodeState {
     Late,
     /// It has answered, under an ID that another node, or our table, gave for its address.
     Answered,
-    /// It has answered, but nobody has claimed so far that this ID is at this address. It counts once
-    /// another node does.
+    /// It has answered, but no other node has claimed so far that this ID is at this address. It counts once
+    /// one does.
     Unconfirmed,
     /// It did not answer, or its answer made no sense.
     Failed,

@@ -49,7 +49,7 @@ const MAX_VALUES: usize = 256;
 pub struct Settings {
     /// The network that it belongs to.
     pub family: IpFamily,
-    /// Ask and do not answer (BEP 43): nobody can reach us.
+    /// Ask and do not answer (BEP 43): no other node can reach us.
     pub read_only: bool,
     /// The ID that it had the last time.
     pub id: Option<NodeId>,

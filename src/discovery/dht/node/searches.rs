@@ -76,13 +76,13 @@ impl TorrentSearch {
         }
     }
 
-    /// Brings the next lookup nearer, to so long after the last one.
+    /// Brings the next lookup nearer: it is due when this time has passed since the last one.
     fn hurry(&mut self, wait: Duration, now: Instant) {
         let soonest = self.ended.map_or(now, |ended| now.max(ended + wait));
         self.next = self.next.min(soonest);
     }
 
-    /// A lookup is over: counts it, and says when the next one is. The table has so many nodes.
+    /// A lookup is over: counts it, and says when the next one is. `nodes` is how many the table has.
     fn ended(&mut self, lookup: &Lookup, nodes: usize, now: Instant) {
         let before = std::mem::replace(&mut self.reached, lookup.answers());
         self.running = false;

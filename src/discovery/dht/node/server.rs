@@ -42,7 +42,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// One that nobody has asked anything yet.
+    /// One that has not been asked anything yet.
     pub fn new(now: Instant) -> Server {
         Server {
             callers: Callers::default(),
@@ -75,9 +75,9 @@ impl Server {
 }
 
 impl Node {
-    /// Answers a query of so many bytes.
+    /// Answers a query whose packet has `length` bytes.
     pub(super) fn answer(&mut self, query: &Query<'_>, packet: &Packet<'_>, length: usize, from: SocketAddr) {
-        // Under our own ID nobody but ourselves asks, or a node that wants us to believe so.
+        // Only we ask under our own ID, or a node that wants to be taken for us.
         if self.read_only || query.id == self.id || !self.server.may_answer(from.ip(), self.now) {
             return;
         }
@@ -155,8 +155,8 @@ impl Node {
     }
 }
 
-/// The packet in at most so many bytes: peers get half of what there is at most, nodes the rest. `None` where
-/// even the least is too much.
+/// The packet in at most `most` bytes: peers get half of what there is at most, nodes the rest. `None` where
+/// even the shortest form has more.
 fn shorten(mut packet: Packet<'_>, most: usize) -> Option<Vec<u8>> {
     if let Body::Response(response) = &mut packet.body {
         let family = response.values.first().map_or(IpFamily::V4, |peer| IpFamily::of(peer.ip()));

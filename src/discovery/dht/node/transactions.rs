@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A query is late after four times what answers take, but within these bounds. Then its lookup asks another
 /// node in the meantime.
-const SHORTEST_LATE: Duration = Duration::from_millis(250);
-const LONGEST_LATE: Duration = Duration::from_secs(1);
+const MIN_LATE_AFTER: Duration = Duration::from_millis(250);
+const MAX_LATE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a query is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Transactions {
     }
 
     fn late_after(&self) -> Duration {
-        (self.round_trip * 4).clamp(SHORTEST_LATE, LONGEST_LATE)
+        (self.round_trip * 4).clamp(MIN_LATE_AFTER, MAX_LATE_AFTER)
     }
 }
 

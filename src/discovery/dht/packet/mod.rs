@@ -43,11 +43,11 @@ pub struct Packet<'a> {
 /// What a packet says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// Something is asked.
+    /// It asks something.
     Query(Query<'a>),
-    /// The answer.
+    /// It answers a query.
     Response(Response<'a>),
-    /// That there is none, and why, as a number.
+    /// It says that there is no answer, and why, as a number.
     Error(i64),
 }
 
@@ -71,7 +71,7 @@ pub enum Method<'a> {
     FindNode(NodeId),
     /// For peers of this torrent, and the nodes closest to it.
     GetPeers(InfoHash),
-    /// To be remembered as a peer.
+    /// That we are remembered as a peer.
     AnnouncePeer {
         /// Of this torrent.
         info_hash: InfoHash,
@@ -104,7 +104,7 @@ pub struct Response<'a> {
     pub nodes: Vec<Contact>,
     /// Peers, of either family.
     pub values: Vec<SocketAddr>,
-    /// What an announce has to bring along.
+    /// What an announce has to carry.
     pub token: Option<&'a [u8]>,
 }
 

@@ -27,6 +27,15 @@
 //! where slots are left. In a swarm that waits for its seed, interest comes and goes with every piece, and a
 //! peer that was choked for that would have to wait ten seconds for what the next piece brings. So for up to
 //! ten seconds more peers may be unchoked than there are slots, but never more than twice as many.
+//!
+//! With n peers and s slots a peer's turn at a seed comes within 10 s × n / (s/4).
+//!
+//! `tests/choking.rs` runs swarms of 20 (a seed, 15 that share, 4 that give nothing) against this. With 6
+//! to 10 slots those that share finish within 10 % of one another, and the free riders after them all.
+//! With 4 or 5 slots the last that shares may be 15 % behind the first, and 10 to 30 % where a peer that
+//! is done leaves and takes its upload along. In a swarm whose seed is slower than what the leechers can
+//! pass on, all peers wait for the seed, and free riders finish with the others: no choking can change
+//! that.
 
 mod slots;
 

@@ -24,6 +24,10 @@
 //! The cost of an event grows with the number of peers, not of pieces, with two exceptions: a peer that
 //! leaves costs a step for each of its pieces, and a choice for a peer that has the 256 rarest pieces goes
 //! through all pieces, 64 in a step.
+//!
+//! In the simulation (`tests/super_seeding.rs`: 10 leechers, 200 pieces, the seed three times as fast as
+//! a leecher) the super-seed sends 1.05 copies in 181 s, a plain seed 2.3 copies in 155 s. It takes 11
+//! bytes and two bits a piece.
 
 use crate::piece::{Bitfield, Geometry, PeerKey, PieceIndex};
 use crate::strategy::download::choose_lacked;

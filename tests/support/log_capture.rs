@@ -1,5 +1,6 @@
 //! What the program says in its log while a test runs it in this process.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
@@ -8,21 +9,21 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
-static LOGBOOK: Logbook = Logbook { lines: Mutex::new(Vec::new()), written: Condvar::new() };
+static CAPTURE: LogCapture = LogCapture { lines: Mutex::new(Vec::new()), written: Condvar::new() };
 
-struct Logbook {
+struct LogCapture {
     lines: Mutex<Vec<String>>,
     written: Condvar,
 }
 
-impl Logbook {
+impl LogCapture {
     /// A test that failed at them says nothing about the others.
     fn lines(&self) -> MutexGuard<'_, Vec<String>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Log for Logbook {
+impl Log for LogCapture {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("femtotorrent")
     }
@@ -41,20 +42,22 @@ impl Log for Logbook {
 pub fn open() {
     static OPEN: Once = Once::new();
     OPEN.call_once(|| {
-        log::set_logger(&LOGBOOK).unwrap();
+        log::set_logger(&CAPTURE).unwrap();
         log::set_max_level(LevelFilter::Debug);
     });
 }
 
-/// Waits until the log says this of a peer. Panics when it does not.
-pub fn wait_for(address: SocketAddr, text: &str) {
+/// Waits until the log says this of a peer: a reason for the end of its connection, or a sentence. Panics when it
+/// does not.
+pub fn wait_for(address: SocketAddr, what: impl Display) {
+    let text = what.to_string();
     let start = format!("{address}: ");
     let of_it = |lines: &[String]| -> Vec<String> {
         lines.iter().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
     };
-    let says = |lines: &[String]| of_it(lines).iter().any(|line| line.contains(text));
-    let lines = LOGBOOK.lines();
-    let (lines, _) = LOGBOOK
+    let says = |lines: &[String]| of_it(lines).iter().any(|line| line.contains(&text));
+    let lines = CAPTURE.lines();
+    let (lines, _) = CAPTURE
         .written
         .wait_timeout_while(lines, DEADLINE, |lines| !says(lines))
         .unwrap_or_else(PoisonError::into_inner);

@@ -1,21 +1,21 @@
-//! A node of the DHT that answers every query, knows nobody, and remembers what it got.
+//! A node of the DHT that answers every query, knows no other node, and remembers what it got.
 //!
-//! One thread, which ends with the [`Node`].
+//! One thread, which ends with the [`RecordingNode`].
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// A node that runs until it is dropped.
-pub struct Node {
+pub struct RecordingNode {
     address: SocketAddr,
     packets: Arc<Mutex<Vec<Vec<u8>>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Node {
+impl RecordingNode {
     /// A node at this address of this host.
-    pub fn start(ip: &str) -> Node {
+    pub fn start(ip: &str) -> RecordingNode {
         let socket = UdpSocket::bind((ip, 0)).unwrap();
         let address = socket.local_addr().unwrap();
         let packets = Arc::<Mutex<Vec<Vec<u8>>>>::default();
@@ -32,7 +32,7 @@ impl Node {
                 got.lock().unwrap().push(packet.to_vec());
             }
         });
-        Node { address, packets, thread: Some(thread) }
+        RecordingNode { address, packets, thread: Some(thread) }
     }
 
     /// Where it is.
@@ -52,7 +52,7 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for RecordingNode {
     fn drop(&mut self) {
         let waker = UdpSocket::bind((self.address.ip(), 0));
         let _ = waker.and_then(|waker| waker.send_to(&[], self.address));

@@ -1,26 +1,25 @@
-//! What leaves the program to find peers, as everybody sees it who could: nodes of the DHT, hosts of the
-//! local network, and peers. Of a private torrent (BEP 27) none of them may hear.
+//! What leaves the program to find peers, as those see it who could hear of it: nodes of the DHT, hosts of the
+//! local network, and peers. None of them may hear of a private torrent (BEP 27).
+//!
+//! That nothing was heard proves something only when there was time to hear it. So each test of an absence runs
+//! beside a public torrent or until an event that comes later than what must not happen.
 
 use femtotorrent::metainfo::InfoHash;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::exchange::{OUR_PEX, extend};
-use crate::folder::TestFolder;
-use crate::instance::Instance;
-use crate::metadata::private;
-use crate::node::Node;
-use crate::peer::{Peer, Said};
-use crate::sample::Sample;
-use crate::tracker::Tracker;
+use crate::support::dht_node::RecordingNode;
+use crate::support::extension::{OUR_PEX, extend};
+use crate::support::folder::TestFolder;
+use crate::support::instance::Instance;
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::Said;
+use crate::support::tracker::Tracker;
 use femtotorrent::discovery::lan::SearchPacket;
 use femtotorrent::net::{BindAddress, Group};
 use femtotorrent::wire::Message;
 
-const LIMIT: Duration = Duration::from_secs(60);
-/// So long nothing moves, and the program ends: what is looked for here takes three seconds at most, on a
-/// machine that has time.
-const LONG: &str = "4";
 /// Reserved bytes of a peer that speaks the Fast extension, the extension protocol, and the DHT (BEP 5).
 const WITH_DHT: [u8; 8] = [0, 0, 0, 0, 0, 0x10, 0, 5];
 /// The message that names a node's port.
@@ -72,14 +71,14 @@ const EVERYTHING: Heard = Heard {
     tells_pex: true,
 };
 
-/// A torrent and everybody who could hear of it. It names a node of the DHT and a tracker, and that names
+/// A torrent and all who could hear of it. It names a node of the DHT and a tracker, and that names
 /// two peers, which tell us of a node too.
 struct Scene {
     sample: Sample,
     folder: TestFolder,
-    torrent_node: Node,
-    peer_node: Node,
-    peers: [Peer; 2],
+    torrent_node: RecordingNode,
+    peer_node: RecordingNode,
+    peers: [ScriptedPeer; 2],
     tracker: Tracker,
     group: Group,
     /// What the peers saw last: the reserved bytes, and whether they may tell of peers.
@@ -91,16 +90,15 @@ impl Scene {
     fn new(name: &str, is_private: bool, serves: bool) -> Scene {
         let make = || {
             let sample = Sample::named(name, 100_000, 16_384);
-            if is_private { private(sample) } else { sample }
+            if is_private { sample.private() } else { sample }
         };
-        let (torrent_node, peer_node) = (Node::start("127.0.79.1"), Node::start("127.0.79.2"));
+        let (torrent_node, peer_node) =
+            (RecordingNode::start("127.0.79.1"), RecordingNode::start("127.0.79.2"));
         let greeted = Arc::<Mutex<([u8; 8], bool)>>::default();
         // The first is where its node is.
         let peers = ["127.0.79.2", "127.0.79.3"].map(|ip| {
             let (sample, greeted, port) = (make(), Arc::clone(&greeted), peer_node.address().port());
-            Peer::at(ip, move |talk| {
-                talk.greet(&sample, WITH_DHT)?;
-                talk.say(Message::HaveAll)?;
+            ScriptedPeer::seed(&sample).at(ip).speaking(WITH_DHT).choking().then(move |talk| {
                 talk.say(Message::Port(port))?;
                 let may_tell = extend(talk)?.pex.is_some();
                 *greeted.lock().unwrap() = (talk.reserved, may_tell);
@@ -108,10 +106,10 @@ impl Scene {
                     return talk.hear_out();
                 }
                 talk.say(Message::Unchoke)?;
-                talk.serve(&sample)
+                talk.serve()
             })
         });
-        let tracker = Tracker::start(&peers.each_ref().map(Peer::address));
+        let tracker = Tracker::start(&peers.each_ref().map(ScriptedPeer::address));
         let sample = make().with_node(torrent_node.address()).with_tracker(&tracker.url());
         let meeting = "239.192.152.143:6771".parse().unwrap();
         let group = Group::join(meeting, BindAddress::only([127, 0, 0, 1].into())).unwrap();
@@ -125,7 +123,7 @@ impl Scene {
     }
 
     /// What was heard until now, where `user_node` is the node that the user named.
-    fn heard(&self, user_node: &Node) -> Heard {
+    fn heard(&self, user_node: &RecordingNode) -> Heard {
         let hash = self.sample.info_hash();
         let (reserved, takes_pex) = *self.greeted.lock().unwrap();
         let said: Vec<Said> = self.peers.iter().flat_map(|peer| peer.record().said).collect();
@@ -164,11 +162,20 @@ fn start(scenes: &[&Scene], output: &TestFolder, arguments: &[&str]) -> Instance
     Instance::get_in_public(&scenes[0].torrent(), output.path(), &all)
 }
 
-/// The same until nothing moves for long. The exit code.
-fn run(scene: &Scene, arguments: &[&str]) -> Option<i32> {
+/// Downloads with these arguments for as long as it takes a public torrent to be heard of everywhere: what the
+/// scene does not show by then, it will not show. The exit code.
+fn run_beside_control(scene: &Scene, arguments: &[&str]) -> Option<i32> {
     let output = TestFolder::new();
-    let instance = start(&[scene], &output, &[arguments, &["--timeout", LONG]].concat());
-    instance.program.finish(LIMIT).code
+    let instance = start(&[scene], &output, arguments);
+    // The control may not be ahead.
+    if !arguments.contains(&"--no-trackers") {
+        scene.tracker.wait_for(1);
+    }
+    let control = Scene::new(&format!("control for {}", scene.sample.name()), false, false);
+    let user_node = RecordingNode::start("127.0.79.5");
+    run_until_told(&[&control], &["--dht-node", &user_node.address().to_string()]);
+    assert_eq!(control.heard(&user_node), EVERYTHING);
+    instance.stop().code
 }
 
 /// The same until the peers of the last of these were told of each other, which is what takes longest.
@@ -186,19 +193,22 @@ fn tells_pex(said: &Said) -> bool {
 }
 
 #[test]
-fn of_a_private_torrent_nobody_hears_but_its_tracker_and_the_peers_from_there() {
-    for (name, serves, code) in [("private one.bin", false, 2), ("private two.bin", true, 0)] {
-        let (scene, user_node) = (Scene::new(name, true, serves), Node::start("127.0.79.4"));
+fn only_its_tracker_and_the_peers_from_there_hear_of_a_private_torrent() {
+    for (name, serves, more, code) in
+        [("private one.bin", false, &[][..], 7), ("private two.bin", true, &["--seed"], 0)]
+    {
+        let (scene, user_node) = (Scene::new(name, true, serves), RecordingNode::start("127.0.79.4"));
         let known = user_node.address().to_string();
-        assert_eq!(run(&scene, &["--dht-node", &known]), Some(code));
+        assert_eq!(run_beside_control(&scene, &[&["--dht-node", &known], more].concat()), Some(code));
         assert!(!user_node.heard());
         assert_eq!(scene.heard(&user_node), Heard { tracker: true, ..NOTHING });
     }
 }
 
 #[test]
-fn nor_does_anybody_where_a_public_torrent_runs_beside_it_of_which_all_hear() {
-    let (user_node, secret) = (Node::start("127.0.79.4"), Scene::new("beside, private.bin", true, false));
+fn a_private_torrent_stays_private_beside_a_public_one_that_all_hear_of() {
+    let (user_node, secret) =
+        (RecordingNode::start("127.0.79.4"), Scene::new("beside, private.bin", true, false));
     let public = Scene::new("beside, public.bin", false, false);
     run_until_told(&[&secret, &public], &["--dht-node", &user_node.address().to_string()]);
     assert_eq!(public.heard(&user_node), EVERYTHING);
@@ -207,35 +217,36 @@ fn nor_does_anybody_where_a_public_torrent_runs_beside_it_of_which_all_hear() {
 
 #[test]
 fn no_dht_and_no_pex_mean_none() {
-    let (scene, user_node) = (Scene::new("no DHT.bin", false, false), Node::start("127.0.79.4"));
-    assert_eq!(run(&scene, &["--no-dht", "--no-pex"]), Some(2));
+    let (scene, user_node) = (Scene::new("no DHT.bin", false, false), RecordingNode::start("127.0.79.4"));
+    assert_eq!(run_beside_control(&scene, &["--no-dht", "--no-pex"]), Some(7));
     assert_eq!(scene.heard(&user_node), Heard { tracker: true, lan: true, ..NOTHING });
 }
 
 #[test]
 fn no_lan_means_none() {
-    let (scene, user_node) = (Scene::new("no LAN.bin", false, false), Node::start("127.0.79.4"));
+    let (scene, user_node) = (Scene::new("no LAN.bin", false, false), RecordingNode::start("127.0.79.4"));
     run_until_told(&[&scene], &["--no-lan", "--dht-node", &user_node.address().to_string()]);
     assert_eq!(scene.heard(&user_node), Heard { lan: false, ..EVERYTHING });
     assert!(!user_node.heard_with(&[b"2:roi1e"]));
 }
 
 #[test]
-fn who_lets_nobody_connect_asks_and_announces_nothing() {
-    let (scene, user_node) = (Scene::new("no port.bin", false, false), Node::start("127.0.79.4"));
+fn without_a_port_we_ask_and_announce_nothing() {
+    let (scene, user_node) = (Scene::new("no port.bin", false, false), RecordingNode::start("127.0.79.4"));
     run_until_told(&[&scene], &["--no-listen", "--dht-node", &user_node.address().to_string()]);
     let expected = Heard { announced: false, lan: false, port: false, ..EVERYTHING };
     assert_eq!(scene.heard(&user_node), expected);
     assert!(!user_node.heard_with(&[b"announce_peer"]));
-    // It says that it answers nobody (BEP 43).
+    // It says that it answers no queries (BEP 43).
     assert!(user_node.heard_with(&[b"9:get_peers", b"2:roi1e"]));
 }
 
 #[test]
 fn no_trackers_means_none() {
-    let (scene, user_node) = (Scene::new("no trackers.bin", false, false), Node::start("127.0.79.4"));
+    let (scene, user_node) =
+        (Scene::new("no trackers.bin", false, false), RecordingNode::start("127.0.79.4"));
     let known = user_node.address().to_string();
-    assert_eq!(run(&scene, &["--no-trackers", "--dht-node", &known]), Some(2));
+    assert_eq!(run_beside_control(&scene, &["--no-trackers", "--dht-node", &known]), Some(7));
     // There is no peer then.
     let expected = Heard { asked: true, announced: true, torrent_node: true, lan: true, ..NOTHING };
     assert_eq!(scene.heard(&user_node), expected);

@@ -7,114 +7,84 @@
 //! the median of the runs: wall and CPU seconds (resolution 10 ms) and peak resident memory, as the
 //! kernel tells in `/proc`. Linux only.
 
-#[path = "../tests/support/delay.rs"]
-mod delay;
-#[path = "../tests/support/firehose.rs"]
-mod firehose;
-#[path = "../tests/support/noise.rs"]
-mod noise;
-#[path = "../tests/support/process.rs"]
-mod process;
+mod delaying_proxy;
+mod fast_seeder;
+#[path = "../measuring/mod.rs"]
+mod measuring;
 
 use std::error::Error;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use noise::Noise;
+use delaying_proxy::delaying_proxy;
+use fast_seeder::Served;
+use measuring::payload::Payload;
+use measuring::{CommonArguments, Cost, process};
 
 /// Often enough for the peak of a download of a tenth of a second, seldom enough to cost nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 #[derive(Parser)]
 struct Arguments {
-    /// The femtotorrent binary
-    program: PathBuf,
-    /// Bytes in the payload
-    #[arg(long, default_value_t = 1 << 30)]
-    size: usize,
-    /// Bytes in a piece
-    #[arg(long, default_value_t = 1 << 20)]
-    piece: u32,
+    #[command(flatten)]
+    common: CommonArguments,
     /// Seeders, at 127.0.0.1, 127.0.0.2, ...
     #[arg(long, default_value_t = 1)]
     peers: u8,
     /// Delay there and back, in milliseconds
     #[arg(long, default_value_t = 0)]
     round_trip: u64,
-    /// Runs that count; one more goes first to warm up
-    #[arg(long, default_value_t = 5)]
-    runs: usize,
-    /// Folder for the downloads
-    #[arg(long, default_value = "/dev/shm")]
-    r#where: PathBuf,
-}
-
-/// What one run cost.
-struct Cost {
-    wall: f64,
-    cpu: f64,
-    peak_mib: f64,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let folder = arguments.r#where.join(format!("femtotorrent-bench-{}", std::process::id()));
-    fs::create_dir(&folder)?;
-    let result = measure(&arguments, &folder);
-    fs::remove_dir_all(&folder)?;
-    result
+    measuring::measure_in_folder("bench", &arguments.common, |payload, folder| {
+        measure(&arguments, payload, folder)
+    })
 }
 
-fn measure(arguments: &Arguments, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let Noise { payload, metainfo, info_hash } = Noise::new(arguments.size, arguments.piece)?;
+fn measure(arguments: &Arguments, payload: Payload, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let CommonArguments { program, size, piece, runs, .. } = &arguments.common;
     let torrent = folder.join("bench.torrent");
-    fs::write(&torrent, metainfo)?;
-    let shared = Arc::new(firehose::Shared { payload, piece_length: arguments.piece, info_hash });
-    let peers = start_peers(arguments, &shared)?;
+    fs::write(&torrent, payload.metainfo)?;
+    let served =
+        Arc::new(Served { payload: payload.bytes, piece_length: *piece, info_hash: payload.info_hash });
+    let peers = start_peers(arguments, &served)?;
 
     let output = folder.join("download");
-    let mut costs = Vec::new();
-    for run in 0..=arguments.runs {
-        let mut command = Command::new(&arguments.program);
+    let cost = measuring::median_of_runs(*runs, || {
+        let mut command = Command::new(program);
         command.arg("get").arg(&torrent).arg("-o").arg(&output).arg("-q");
         command.args(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
         let cost = run_once(&mut command)?;
-        if fs::read(output.join("bench.bin"))? != shared.payload {
+        if fs::read(output.join("bench.bin"))? != served.payload {
             return Err("the download differs from the payload".into());
         }
         fs::remove_dir_all(&output)?;
-        if run > 0 {
-            costs.push(cost);
-        }
-    }
-    let wall = median(costs.iter().map(|cost| cost.wall));
-    let rate = f64::from(u32::try_from(arguments.size >> 10)?) / 1024.0 / wall;
+        Ok(cost)
+    })?;
     println!(
-        "{} bytes, pieces of {}, {} peer(s), {} ms round trip, median of {}",
-        arguments.size, arguments.piece, arguments.peers, arguments.round_trip, arguments.runs
+        "{size} bytes, pieces of {piece}, {} peer(s), {} ms round trip, median of {runs}",
+        arguments.peers, arguments.round_trip
     );
     println!("{:>9} {:>9} {:>9} {:>9}", "wall s", "MiB/s", "CPU s", "peak MiB");
-    let (cpu, peak) =
-        (median(costs.iter().map(|cost| cost.cpu)), median(costs.iter().map(|cost| cost.peak_mib)));
-    println!("{wall:>9.3} {rate:>9.0} {cpu:>9.2} {peak:>9.1}");
+    let Cost { wall, cpu, peak_mib } = cost;
+    println!("{wall:>9.3} {:>9.0} {cpu:>9.2} {peak_mib:>9.1}", measuring::mib(*size)? / wall);
     Ok(())
 }
 
-fn start_peers(
-    arguments: &Arguments,
-    shared: &Arc<firehose::Shared>,
-) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
+fn start_peers(arguments: &Arguments, served: &Arc<Served>) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
     let one_way = Duration::from_millis(arguments.round_trip) / 2;
     (1..=arguments.peers)
         .map(|number| {
-            let peer = firehose::serve(Arc::clone(shared), SocketAddr::from(([127, 0, 0, number], 0)))?;
-            Ok(if one_way.is_zero() { peer } else { delay::delaying_proxy(peer, one_way)? })
+            let peer = fast_seeder::serve(Arc::clone(served), SocketAddr::from(([127, 0, 0, number], 0)))?;
+            Ok(if one_way.is_zero() { peer } else { delaying_proxy(peer, one_way)? })
         })
         .collect()
 }
@@ -139,10 +109,4 @@ fn watch(child: &Child, begun: Instant) -> Result<Cost, Box<dyn Error>> {
         thread::sleep(LOOK_EVERY);
     }
     Ok(Cost { wall: begun.elapsed().as_secs_f64(), cpu: process::cpu_seconds(child.id())?, peak_mib })
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

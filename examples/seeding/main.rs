@@ -2,30 +2,30 @@
 //!
 //! `seeding PROGRAM [--size BYTES] [--piece BYTES] [--runs N]`
 //!
-//! The leecher stands in this process and does as little as it can: it asks for the blocks in order, so
-//! many ahead, and throws away what comes. The program serves files in memory over loopback. Its figures
+//! The leecher stands in this process and does as little as it can: it asks for the blocks in order, a fixed
+//! number ahead, and throws away what comes. The program serves files in memory over loopback. Its figures
 //! are those between the unchoke and the last byte, as the kernel tells in `/proc` (resolution 10 ms), and
 //! the median of the runs. Linux only.
 
-#[path = "../tests/support/noise.rs"]
-mod noise;
-#[path = "../tests/support/process.rs"]
-mod process;
+#[path = "../measuring/mod.rs"]
+mod measuring;
 
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use clap::Parser;
-use noise::Noise;
+use measuring::payload::Payload;
+use measuring::{CommonArguments, Cost, process};
 
 const BLOCK: u32 = 16 * 1024;
 /// Requests that are on their way.
 const AHEAD: u64 = 64;
+/// Message ids.
 const UNCHOKE: u8 = 1;
 const PIECE: u8 = 7;
 /// Index and begin of a block, before its bytes.
@@ -33,72 +33,45 @@ const BLOCK_HEAD: u64 = 8;
 
 #[derive(Parser)]
 struct Arguments {
-    /// The femtotorrent binary
-    program: PathBuf,
-    /// Bytes in the payload
-    #[arg(long, default_value_t = 1 << 30)]
-    size: usize,
-    /// Bytes in a piece
-    #[arg(long, default_value_t = 1 << 20)]
-    piece: u32,
-    /// Runs that count; one more goes first to warm up
-    #[arg(long, default_value_t = 5)]
-    runs: usize,
-    /// Folder for the payload
-    #[arg(long, default_value = "/dev/shm")]
-    r#where: PathBuf,
-}
-
-/// What one run cost.
-struct Cost {
-    wall: f64,
-    cpu: f64,
-    peak_mib: f64,
+    #[command(flatten)]
+    common: CommonArguments,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
-    let folder = arguments.r#where.join(format!("femtotorrent-seeding-{}", std::process::id()));
-    fs::create_dir(&folder)?;
-    let result = measure(&arguments, &folder);
-    fs::remove_dir_all(&folder)?;
-    result
+    let Arguments { common } = Arguments::parse();
+    measuring::measure_in_folder("seeding", &common, |payload, folder| measure(&common, payload, folder))
 }
 
-fn measure(arguments: &Arguments, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let Noise { payload, metainfo, info_hash } = Noise::new(arguments.size, arguments.piece)?;
+fn measure(arguments: &CommonArguments, payload: Payload, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let CommonArguments { program, size, piece, runs, .. } = arguments;
+    let Payload { bytes, metainfo, info_hash } = payload;
     fs::write(folder.join("bench.torrent"), metainfo)?;
-    fs::write(folder.join("bench.bin"), &payload)?;
-    drop(payload);
+    fs::write(folder.join("bench.bin"), &bytes)?;
+    drop(bytes);
 
-    let mut costs = Vec::new();
-    for run in 0..=arguments.runs {
-        let mut command = Command::new(&arguments.program);
+    let Cost { wall, cpu, peak_mib } = measuring::median_of_runs(*runs, || {
+        let mut command = Command::new(program);
         command.args(["seed", "--bind", "127.0.0.1"]);
         command.arg(folder.join("bench.torrent")).arg("-d").arg(folder);
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let cost = leech(&mut child, info_hash, arguments);
         child.kill()?;
         child.wait()?;
-        if run > 0 {
-            costs.push(cost?);
-        }
-    }
-    let gib = f64::from(u32::try_from(arguments.size >> 10)?) / (1024.0 * 1024.0);
-    let wall = median(costs.iter().map(|cost| cost.wall));
-    let cpu = median(costs.iter().map(|cost| cost.cpu));
-    let peak = median(costs.iter().map(|cost| cost.peak_mib));
-    println!(
-        "seeding {} bytes, pieces of {}, one leecher, median of {}",
-        arguments.size, arguments.piece, arguments.runs
-    );
+        cost
+    })?;
+    let mib = measuring::mib(*size)?;
+    println!("seeding {size} bytes, pieces of {piece}, one leecher, median of {runs}");
     println!("{:>9} {:>9} {:>9} {:>9}", "wall s", "MiB/s", "CPU s/GiB", "peak MiB");
-    println!("{wall:>9.3} {:>9.0} {:>9.2} {peak:>9.1}", gib * 1024.0 / wall, cpu / gib);
+    println!("{wall:>9.3} {:>9.0} {:>9.2} {peak_mib:>9.1}", mib / wall, cpu * 1024.0 / mib);
     Ok(())
 }
 
 /// Takes everything from the seed once.
-fn leech(child: &mut Child, info_hash: [u8; 20], arguments: &Arguments) -> Result<Cost, Box<dyn Error>> {
+fn leech(
+    child: &mut Child,
+    info_hash: [u8; 20],
+    arguments: &CommonArguments,
+) -> Result<Cost, Box<dyn Error>> {
     let stream = TcpStream::connect(("127.0.0.1", port_of(child)?))?;
     stream.set_nodelay(true)?;
     let mut input = BufReader::with_capacity(512 * 1024, &stream);
@@ -155,12 +128,12 @@ fn request(at: u64, size: u64, piece_length: u32, into: &mut Vec<u8>) -> Result<
     Ok(length)
 }
 
-/// The type of the next message, `None` for a keep-alive, and how many bytes followed that, which are gone.
+/// The id of the next message, `None` for a keep-alive, and how many bytes followed it. They are thrown away.
 fn skip_message(input: &mut BufReader<&TcpStream>) -> Result<(Option<u8>, u64), Box<dyn Error>> {
-    let (mut prefix, mut name) = ([0; 4], [0]);
+    let (mut prefix, mut id) = ([0; 4], [0]);
     input.read_exact(&mut prefix)?;
     let Some(length) = u64::from(u32::from_be_bytes(prefix)).checked_sub(1) else { return Ok((None, 0)) };
-    input.read_exact(&mut name)?;
+    input.read_exact(&mut id)?;
     let mut left = usize::try_from(length)?;
     while left > 0 {
         let here = input.fill_buf()?.len().min(left);
@@ -170,12 +143,6 @@ fn skip_message(input: &mut BufReader<&TcpStream>) -> Result<(Option<u8>, u64), 
         input.consume(here);
         left -= here;
     }
-    let [name] = name;
-    Ok((Some(name), length))
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+    let [id] = id;
+    Ok((Some(id), length))
 }

@@ -28,7 +28,7 @@ pub fn wait_until_one_copy_is_out(original: &Path, piece_length: u64, copies: &[
             original.read_exact_at(&mut here, begin).unwrap();
             !copies.iter().any(|copy| copy.read_exact_at(&mut there, begin).is_ok() && here == there)
         });
-        // Nobody announces what it has on the disk, so there is nothing to block on.
+        // No program announces what it has on the disk, so there is nothing to block on.
         thread::sleep(Duration::from_millis(50));
     }
 }

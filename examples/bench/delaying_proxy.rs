@@ -70,7 +70,7 @@ fn receive(mut from: TcpStream, queue: &SyncSender<Chunk>, one_way: Duration) {
 
 fn deliver(mut to: TcpStream, queue: &Receiver<Chunk>) {
     for chunk in queue {
-        // The delay is the thing itself here, not a wait for somebody.
+        // The delay is what is wanted here, not a wait for another thread.
         thread::sleep(chunk.due.saturating_duration_since(Instant::now()));
         if to.write_all(&chunk.bytes).is_err() {
             break;

@@ -15,7 +15,7 @@ const REQUEST: u8 = 6;
 const MESSAGE_LIMIT: u32 = 1024 * 1024;
 
 /// What it serves.
-pub struct Shared {
+pub struct Served {
     /// The whole payload.
     pub payload: Vec<u8>,
     /// Bytes in each piece but the last.
@@ -29,20 +29,20 @@ pub struct Shared {
 /// # Errors
 ///
 /// If the address cannot be listened on.
-pub fn serve(shared: Arc<Shared>, address: SocketAddr) -> io::Result<SocketAddr> {
+pub fn serve(served: Arc<Served>, address: SocketAddr) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     let bound = listener.local_addr()?;
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let shared = Arc::clone(&shared);
+            let served = Arc::clone(&served);
             // The other side ends the connection, so an error here is the ordinary end.
-            thread::spawn(move || drop(answer(&shared, &stream)));
+            thread::spawn(move || drop(answer(&served, &stream)));
         }
     });
     Ok(bound)
 }
 
-fn answer(shared: &Shared, stream: &TcpStream) -> io::Result<()> {
+fn answer(served: &Served, stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut input = BufReader::with_capacity(64 * 1024, stream);
     let mut output = BufWriter::with_capacity(256 * 1024, stream);
@@ -51,9 +51,9 @@ fn answer(shared: &Shared, stream: &TcpStream) -> io::Result<()> {
 
     output.write_all(b"\x13BitTorrent protocol")?;
     output.write_all(&[0; 8])?;
-    output.write_all(&shared.info_hash)?;
+    output.write_all(&served.info_hash)?;
     output.write_all(b"-FH0000-000000000000")?;
-    let pieces = shared.payload.len().div_ceil(length_in_memory(shared.piece_length));
+    let pieces = served.payload.len().div_ceil(length_in_memory(served.piece_length));
     send(&mut output, 5, &full_bitfield(pieces))?;
     send(&mut output, 1, &[])?;
     loop {
@@ -70,19 +70,19 @@ fn answer(shared: &Shared, stream: &TcpStream) -> io::Result<()> {
         let mut message = vec![0; length_in_memory(length)];
         input.read_exact(&mut message)?;
         if let Some((&REQUEST, request)) = message.split_first() {
-            send_block(shared, &mut output, request)?;
+            send_block(served, &mut output, request)?;
         }
     }
 }
 
-fn send_block(shared: &Shared, output: &mut impl Write, request: &[u8]) -> io::Result<()> {
+fn send_block(served: &Served, output: &mut impl Write, request: &[u8]) -> io::Result<()> {
     let field = |at: usize| -> Option<[u8; 4]> { request.get(at..at + 4)?.try_into().ok() };
     let block = (|| {
         let (index, begin, length) = (field(0)?, field(4)?, field(8)?);
-        let piece = u64::from(u32::from_be_bytes(index)) * u64::from(shared.piece_length);
+        let piece = u64::from(u32::from_be_bytes(index)) * u64::from(served.piece_length);
         let from = usize::try_from(piece + u64::from(u32::from_be_bytes(begin))).ok()?;
         let to = from.checked_add(length_in_memory(u32::from_be_bytes(length)))?;
-        Some((index, begin, shared.payload.get(from..to)?))
+        Some((index, begin, served.payload.get(from..to)?))
     })();
     let (index, begin, bytes) = block.ok_or(io::ErrorKind::InvalidData)?;
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;

@@ -1,0 +1,261 @@
+//! One connection to a peer, shared by the two threads that speak over it.
+//!
+//! Inbound blocks in [`PeerStream::read`], outbox in [`PeerStream::write_all`], and neither waits for the
+//! other. Any thread may [hang up](PeerStream::hang_up), which wakes both.
+//!
+//! What carries the bytes is a [`Transport`]: TCP today, and in tests a pair of pipes in memory. Greeting,
+//! inbound and outbox do not know which one it is. A transport that encrypts or tunnels is made complete
+//! before it becomes a `PeerStream`, so a connection stays what it is when it passes to another thread.
+
+mod tcp;
+
+use super::{BindAddress, HangUp};
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tcp::Tcp;
+
+/// How long a write may wait for a peer that does not read.
+const WRITE_DEADLINE: Duration = Duration::from_secs(60);
+/// Bytes that are copied at once where a transport cannot send from a file by itself.
+const COPY_BYTES: usize = 8 * 1024;
+
+/// What carries the bytes of a connection: both directions, each blocking, used by two threads at once.
+///
+/// A write that waits for the peer longer than [`WRITE_DEADLINE`] fails.
+trait Transport: fmt::Debug + Send + Sync {
+    /// The longest that a later read waits for a byte.
+    fn wait_at_most(&self, wait: Duration) -> io::Result<()>;
+
+    /// Reads what is there, at least one byte; zero where the peer closed.
+    fn read(&self, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Waits and answers as a read, but leaves the bytes where they are.
+    fn peek(&self, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes everything.
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes everything. More follows at once, so the transport need not send a packet for this alone.
+    fn write_more(&self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    /// Writes `length` zeros.
+    fn write_zeros(&self, length: u64) -> io::Result<()> {
+        let zeros = [0; COPY_BYTES];
+        in_parts(length, |_, size| self.write_all(zeros.get(..size).unwrap_or_default()))
+    }
+
+    /// Sends `length` bytes of a file from `offset` on.
+    fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
+        copy_from_file(self, file, offset, length)
+    }
+
+    /// Ends both directions, and wakes the threads that wait in them.
+    fn shut_down(&self);
+}
+
+/// Sends bytes of a file by reading and writing them.
+fn copy_from_file(
+    transport: &(impl Transport + ?Sized),
+    file: &File,
+    offset: u64,
+    length: u64,
+) -> io::Result<()> {
+    let mut buffer = [0; COPY_BYTES];
+    in_parts(length, |done, size| {
+        let part = buffer.get_mut(..size).unwrap_or_default();
+        file.read_exact_at(part, offset.saturating_add(done))?;
+        transport.write_all(part)
+    })
+}
+
+/// Calls `send` with the offset and the length of each part of `length` bytes.
+fn in_parts(length: u64, mut send: impl FnMut(u64, usize) -> io::Result<()>) -> io::Result<()> {
+    let mut done = 0;
+    while done < length {
+        let size = usize::try_from(length - done).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
+        send(done, size)?;
+        done += size as u64;
+    }
+    Ok(())
+}
+
+/// A connection to a peer.
+#[derive(Debug)]
+pub struct PeerStream {
+    /// Shared for the moment in which a connection is [given away](PeerStream::give_away).
+    transport: Arc<dyn Transport>,
+    /// Why we hung up, if we did.
+    hung_up: Mutex<Option<HangUp>>,
+    /// Wakes the threads that [pause](PeerStream::pause_until).
+    ended: Condvar,
+}
+
+impl PeerStream {
+    /// Connects over TCP, from the address that everything leaves by.
+    ///
+    /// # Errors
+    ///
+    /// As [`BindAddress::connect`]; [`io::ErrorKind::TimedOut`] after `deadline`.
+    pub fn connect(
+        bind_address: BindAddress,
+        address: SocketAddr,
+        deadline: Duration,
+    ) -> io::Result<PeerStream> {
+        PeerStream::accepted(bind_address.connect(address, deadline)?)
+    }
+
+    /// A TCP connection that exists already.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn accepted(stream: TcpStream) -> io::Result<PeerStream> {
+        Ok(PeerStream::over(Arc::new(Tcp::new(stream)?)))
+    }
+
+    fn over(transport: Arc<dyn Transport>) -> PeerStream {
+        PeerStream { transport, hung_up: Mutex::default(), ended: Condvar::new() }
+    }
+
+    /// The longest that a later [`PeerStream::read`] waits for a byte.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn wait_at_most(&self, wait: Duration) -> io::Result<()> {
+        self.transport.wait_at_most(wait)
+    }
+
+    /// Reads what is there, at least one byte; zero where the peer closed.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; [`io::ErrorKind::TimedOut`] or `WouldBlock` after the longest wait.
+    pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        self.transport.read(into)
+    }
+
+    /// Waits as [`PeerStream::read`] does and shows the same bytes, but leaves them where they are. Returns
+    /// how many bytes of `into` it filled; zero where the peer closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::read`].
+    pub fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
+        self.transport.peek(into)
+    }
+
+    /// Waits until `due`, or until we hang up.
+    pub fn pause_until(&self, due: Instant) {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        let _ = self.ended.wait_timeout_while(self.reason(), left, |why| why.is_none());
+    }
+
+    /// Fills the buffer, all of it before `deadline`, so that a peer that sends one byte at a time
+    /// cannot hold a worker.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::read`]; [`io::ErrorKind::UnexpectedEof`] where the peer closed.
+    pub fn read_exact_by(&self, mut into: &mut [u8], deadline: Instant) -> io::Result<()> {
+        while !into.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.wait_at_most(left)?;
+            match self.read(into)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => into = into.get_mut(read..).unwrap_or_default(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; [`io::ErrorKind::TimedOut`] or `WouldBlock` where the peer does not read.
+    pub fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        self.transport.write_all(bytes)
+    }
+
+    /// Writes everything, and tells the system that more follows at once: it need not send a packet
+    /// for this alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::write_all`].
+    pub fn write_more(&self, bytes: &[u8]) -> io::Result<()> {
+        self.transport.write_more(bytes)
+    }
+
+    /// Writes `length` zeros.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::write_all`].
+    pub fn write_zeros(&self, length: u64) -> io::Result<()> {
+        self.transport.write_zeros(length)
+    }
+
+    /// Sends `length` bytes of a file, from `offset` on: straight from the page cache where the transport
+    /// can.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::write_all`]; what reading the file brings, and [`io::ErrorKind::UnexpectedEof`]
+    /// where it has fewer bytes.
+    pub fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
+        self.transport.send_file(file, offset, length)
+    }
+
+    /// Ends the connection in both directions and wakes every thread that waits for it. The first reason
+    /// stays.
+    pub fn hang_up(&self, why: HangUp) {
+        let mut reason = self.reason();
+        if reason.is_some() {
+            return;
+        }
+        *reason = Some(why);
+        self.ended.notify_all();
+        self.transport.shut_down();
+    }
+
+    /// Gives the connection away: it goes on as the returned stream. A later call of
+    /// [`hang_up`](PeerStream::hang_up) on this one ends nothing. `None` where we hung up before.
+    pub fn give_away(&self) -> Option<PeerStream> {
+        let mut reason = self.reason();
+        if reason.is_some() {
+            return None;
+        }
+        *reason = Some(HangUp::HandedOver);
+        Some(PeerStream::over(Arc::clone(&self.transport)))
+    }
+
+    /// Why we hung up, if we did.
+    pub fn hung_up(&self) -> Option<HangUp> {
+        *self.reason()
+    }
+
+    fn reason(&self) -> MutexGuard<'_, Option<HangUp>> {
+        self.hung_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod memory;
+
+#[cfg(test)]
+mod tests;

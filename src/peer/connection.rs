@@ -1,0 +1,104 @@
+//! The life of a worker's connection, from the first byte to the last.
+//!
+//! Runs on the thread `peer-ADDRESS`: it connects, exchanges the handshakes, starts the outbox and then is the
+//! inbound half until the connection ends.
+
+use super::greeting::{self, AlreadyReceived, ConnectionOrigin, OurHandshake};
+use super::inbound::Inbound;
+use super::outbox::{Outbox, Signal};
+use super::requests::PeerRequests;
+use super::{STACK_BYTES, TorrentContext};
+use crate::message::{Event, HangUp, Lease, PeerError, PeerKey};
+use crate::net::PeerStream;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+/// BEP 3 has peers send something every two minutes.
+const SILENCE: Duration = Duration::from_secs(150);
+
+/// A connection that has not begun.
+pub struct Connection {
+    /// Weak for as long as it connects. Nothing can wake a thread that connects, so it must hold nothing
+    /// that the end of a run waits for: not even the writer's inbox.
+    pub context: Weak<TorrentContext>,
+    pub origin: ConnectionOrigin,
+    pub ends: WorkerEnds,
+}
+
+/// The worker's ends of its channels, and what both halves share.
+pub struct WorkerEnds {
+    pub key: PeerKey,
+    pub address: SocketAddr,
+    pub stream: Arc<OnceLock<PeerStream>>,
+    pub requests: Arc<PeerRequests>,
+    pub signals: Receiver<Signal>,
+    /// Wakes the outbox.
+    pub wake: Sender<Signal>,
+    pub leases: Receiver<Lease>,
+}
+
+impl Connection {
+    /// The life of the connection. Always ends with [`Event::Gone`].
+    pub fn run(self) {
+        let connected = self.origin.stream(self.ends.address);
+        let Some(context) = self.context.upgrade() else { return };
+        let (key, events, stream) = (self.ends.key, context.events.clone(), Arc::clone(&self.ends.stream));
+        let why = connected.and_then(|(connected, received)| self.ends.live(connected, received, context));
+        let why = why.err().unwrap_or(PeerError::Closed);
+        if let Some(stream) = stream.get() {
+            stream.hang_up(HangUp::WorkerEnded);
+        }
+        // It fails where the coordinator has ended: then no thread wants to know.
+        let _ = events.send(Event::Gone(key, why));
+    }
+}
+
+impl WorkerEnds {
+    fn live(
+        self,
+        connected: PeerStream,
+        received: AlreadyReceived,
+        context: Arc<TorrentContext>,
+    ) -> Result<(), PeerError> {
+        let stream = self.stream.get_or_init(|| connected);
+        // No lease comes before the greeting, but the coordinator may have let go of us meanwhile, and
+        // had no stream yet to hang up.
+        if matches!(self.leases.try_recv(), Err(TryRecvError::Disconnected)) {
+            return Err(PeerError::HungUp(HangUp::Released));
+        }
+        let ours = OurHandshake {
+            info_hash: context.metainfo.info_hash,
+            peer_id: context.peer_id,
+            dht: context.dht_port(self.address).is_some(),
+        };
+        let is_new = !matches!(received, AlreadyReceived::Frames(..));
+        let (greeting, frames) = greeting::greet(stream, received, ours)?;
+        self.requests.set_fast(greeting.fast);
+        stream.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
+
+        let (requests, outbox_context) = (Arc::clone(&self.requests), Arc::clone(&context));
+        let outbox = Outbox::new(
+            Arc::clone(&self.stream),
+            self.signals,
+            requests,
+            outbox_context,
+            self.address,
+            is_new,
+        );
+        std::thread::Builder::new()
+            .name(format!("out-{}", self.address.ip()))
+            .stack_size(STACK_BYTES)
+            .spawn(move || outbox.run())
+            .map_err(PeerError::Connect)?;
+
+        let mut inbound =
+            Inbound::new(self.key, context, self.leases, self.requests, self.wake, greeting.fast);
+        inbound.send(Event::Greeted(self.key, greeting))?;
+        let end = inbound.listen(stream, frames);
+        // What was received before the end counts: a verdict on a piece comes only once.
+        let _ = inbound.report();
+        end
+    }
+}

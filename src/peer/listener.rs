@@ -1,0 +1,364 @@
+//! Accepts the connections of peers that connect to us.
+//!
+//! Two threads, `listen-4` and `listen-6`, block in `accept`. Each connection gets a short-lived thread of its
+//! own, `incoming-ADDRESS`, that reads its handshake and hands it to the coordinator of the torrent it is
+//! for. Nothing is answered here: a peer that asks for a torrent that we do not have learns nothing.
+//!
+//! Strangers decide how many connections come, so everything has a bound: [`MAX_PENDING`] handshakes at
+//! once, [`DEADLINE`] for each, [`MAX_THREADS`] threads in all, and [`MAX_WAITING`] connections in the inbox
+//! of one coordinator. Where there are too many handshakes, the one that has been pending for the longest
+//! is ended, because otherwise an attacker could keep all other peers out by opening connections and
+//! saying nothing.
+
+use crate::address::canonical;
+use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
+use crate::metainfo::InfoHash;
+use crate::net::{self, BindAddress, PeerStream, Ports};
+use crate::wire::{HANDSHAKE_LENGTH, Handshake};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
+use log::debug;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a handshake may take, from the connection to the coordinator's inbox.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Connections whose handshake is not complete.
+const MAX_PENDING: usize = 128;
+/// Threads for connections, those included that are about to end.
+const MAX_THREADS: usize = 2 * MAX_PENDING;
+/// Connections that wait in one coordinator's inbox. When there are more, it does not look at them now (it
+/// may be checking what is on the disk), and each one that waits takes a descriptor away from it. Other
+/// events take none, so a peer that floods the inbox with messages keeps no other peer out: its
+/// connection waits for room, as long as its handshake's deadline lets it.
+const MAX_WAITING: usize = 256;
+/// How long we accept no connection when the system has no room for one.
+const REST: Duration = Duration::from_millis(250);
+/// How long the end waits for the threads of connections, which are told to end.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(1);
+const STACK_BYTES: usize = 128 * 1024;
+
+/// Accepts connections until it is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    port: u16,
+    state: Arc<ListenerState>,
+    accepting: Vec<AcceptThread>,
+    /// Dropped first of all: it wakes the threads that wait for a full inbox.
+    closing: Option<Sender<()>>,
+}
+
+/// One socket and the thread that waits at it.
+#[derive(Debug)]
+struct AcceptThread {
+    socket: Arc<TcpListener>,
+    thread: JoinHandle<()>,
+}
+
+/// A torrent for which connections are accepted, until this is dropped.
+#[derive(Debug)]
+pub struct Registration {
+    state: Arc<ListenerState>,
+    info_hash: InfoHash,
+    events: Sender<Event>,
+}
+
+/// What the threads share.
+#[derive(Debug)]
+struct ListenerState {
+    /// Where the coordinators are.
+    inboxes: Mutex<HashMap<InfoHash, Inbox>>,
+    handshakes: Mutex<PendingHandshakes>,
+    /// The listener has closed, or a thread has ended.
+    changed: Condvar,
+    /// Disconnects when the listener ends.
+    closed: Receiver<()>,
+}
+
+/// The inbox of one coordinator, and how many connections wait in it.
+#[derive(Debug)]
+struct Inbox {
+    events: Sender<Event>,
+    slots: InboxSlots,
+}
+
+/// The connections that have a thread.
+#[derive(Debug, Default)]
+struct PendingHandshakes {
+    /// Those whose handshake is not complete, the oldest in front.
+    pending: VecDeque<(u64, Arc<PeerStream>)>,
+    /// The number of the last connection.
+    last_number: u64,
+    threads: usize,
+    closed: bool,
+}
+
+impl Listener {
+    /// Opens the port and begins to accept connections: at `bind_address`'s address, or at all addresses of
+    /// this host, IPv4 and IPv6, whichever it has.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AddrInUse`] where another program has the port, or what the system says.
+    pub fn start(ports: Ports, bind_address: BindAddress) -> io::Result<Listener> {
+        let (port, sockets) = net::listen(ports, bind_address)?;
+        let (closing, closed) = bounded(0);
+        let state = Arc::new(ListenerState {
+            inboxes: Mutex::default(),
+            handshakes: Mutex::default(),
+            changed: Condvar::new(),
+            closed,
+        });
+        // Where a thread cannot be started, dropping this ends those that are.
+        let mut listener = Listener { port, state, accepting: Vec::new(), closing: Some(closing) };
+        for socket in sockets {
+            let socket = Arc::new(socket);
+            let name = if socket.local_addr()?.is_ipv4() { "listen-4" } else { "listen-6" };
+            let (at, state) = (Arc::clone(&socket), Arc::clone(&listener.state));
+            let thread = Builder::new()
+                .name(name.to_owned())
+                .stack_size(STACK_BYTES)
+                .spawn(move || state.accept(&at))?;
+            listener.accepting.push(AcceptThread { socket, thread });
+        }
+        Ok(listener)
+    }
+
+    /// The port, the same for IPv4 and IPv6.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on connections for this torrent go to its coordinator, as [`Event::Incoming`], until the
+    /// registration is dropped. Where a torrent is registered twice, the later registration counts.
+    pub fn register(&self, info_hash: InfoHash, events: Sender<Event>) -> Registration {
+        let inbox = Inbox { events: events.clone(), slots: InboxSlots::default() };
+        self.state.inboxes().insert(info_hash, inbox);
+        Registration { state: Arc::clone(&self.state), info_hash, events }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.closing = None;
+        {
+            let mut handshakes = self.state.handshakes();
+            handshakes.closed = true;
+            for (_, stream) in &handshakes.pending {
+                stream.hang_up(HangUp::NotAccepting);
+            }
+        }
+        self.state.changed.notify_all();
+        for AcceptThread { socket, thread } in self.accepting.drain(..) {
+            net::stop_accepting(&socket);
+            let _ = thread.join();
+        }
+        let running = |handshakes: &mut PendingHandshakes| handshakes.threads > 0;
+        let _ = self.state.changed.wait_timeout_while(self.state.handshakes(), SHUTDOWN_DEADLINE, running);
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut inboxes = self.state.inboxes();
+        if inboxes.get(&self.info_hash).is_some_and(|inbox| inbox.events.same_channel(&self.events)) {
+            inboxes.remove(&self.info_hash);
+        }
+    }
+}
+
+impl ListenerState {
+    fn inboxes(&self) -> MutexGuard<'_, HashMap<InfoHash, Inbox>> {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handshakes(&self) -> MutexGuard<'_, PendingHandshakes> {
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The life of a thread that accepts connections.
+    fn accept(self: &Arc<ListenerState>, socket: &TcpListener) {
+        loop {
+            let accepted = socket.accept();
+            if self.handshakes().closed {
+                return;
+            }
+            let admitted = match accepted {
+                Ok((stream, address)) => self.admit(stream, canonical(address)),
+                // A peer that has left again, not something that lasts.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = admitted {
+                debug!("cannot accept a connection: {error}");
+                self.wait_while(REST, |_| true);
+            }
+        }
+    }
+
+    /// Gives a connection its thread.
+    fn admit(self: &Arc<ListenerState>, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        // It fails where the peer has left again.
+        let Ok(stream) = PeerStream::accepted(stream).map(Arc::new) else { return Ok(()) };
+        self.wait_while(DEADLINE, |handshakes| handshakes.threads >= MAX_THREADS);
+        let number = {
+            let mut handshakes = self.handshakes();
+            if handshakes.closed || handshakes.threads >= MAX_THREADS {
+                return Err(io::Error::other("too many earlier connections still have their threads"));
+            }
+            while handshakes.pending.len() >= MAX_PENDING
+                && let Some((_, oldest)) = handshakes.pending.pop_front()
+            {
+                oldest.hang_up(HangUp::TooManyHandshakes);
+            }
+            handshakes.last_number += 1;
+            handshakes.threads += 1;
+            let number = handshakes.last_number;
+            handshakes.pending.push_back((number, Arc::clone(&stream)));
+            number
+        };
+        let slot = ThreadSlot { state: Arc::clone(self), number };
+        let handshake = IncomingHandshake { thread: slot, address, stream, deadline };
+        let spawned = Builder::new()
+            .name(format!("incoming-{}", address.ip()))
+            .stack_size(STACK_BYTES)
+            .spawn(move || handshake.run());
+        // Where there is no thread, the closure is dropped, and the thread's slot with it.
+        spawned.map(drop)
+    }
+
+    /// Waits while `condition` holds, until the listener closes, and not longer than this.
+    fn wait_while(&self, longest: Duration, condition: impl Fn(&PendingHandshakes) -> bool) {
+        let wait = |handshakes: &mut PendingHandshakes| !handshakes.closed && condition(handshakes);
+        let _ = self.changed.wait_timeout_while(self.handshakes(), longest, wait);
+    }
+
+    /// Whether the connection was still among the pending ones. Now it is not.
+    fn remove(&self, number: u64) -> bool {
+        let pending = &mut self.handshakes().pending;
+        let before = pending.len();
+        pending.retain(|(other, _)| *other != number);
+        pending.len() < before
+    }
+}
+
+/// One of the [`MAX_THREADS`] threads. Given back when dropped.
+struct ThreadSlot {
+    state: Arc<ListenerState>,
+    number: u64,
+}
+
+impl Drop for ThreadSlot {
+    fn drop(&mut self) {
+        self.state.remove(self.number);
+        self.state.handshakes().threads -= 1;
+        self.state.changed.notify_all();
+    }
+}
+
+/// A connection whose handshake is not complete.
+struct IncomingHandshake {
+    thread: ThreadSlot,
+    address: SocketAddr,
+    stream: Arc<PeerStream>,
+    deadline: Instant,
+}
+
+impl IncomingHandshake {
+    /// The life of its thread.
+    fn run(self) {
+        let address = self.address;
+        let handed = self.read().and_then(|handshake| {
+            let (events, slot) = self.find_inbox(&handshake)?;
+            self.hand_over(&events, handshake, slot)
+        });
+        if let Err(why) = handed {
+            debug!("{address}: incoming connection ended: {why}");
+        }
+    }
+
+    fn read(&self) -> Result<Handshake, TurnedAway> {
+        let mut bytes = [0; HANDSHAKE_LENGTH];
+        self.stream.read_exact_by(&mut bytes, self.deadline).map_err(|error| {
+            let reason = match error.kind() {
+                ErrorKind::TimedOut | ErrorKind::WouldBlock => TurnedAway::NoHandshake,
+                ErrorKind::UnexpectedEof => TurnedAway::Closed,
+                _ => TurnedAway::Lost,
+            };
+            self.stream.hung_up().map_or(reason, TurnedAway::HungUp)
+        })?;
+        Handshake::from_wire(&bytes).map_err(|_| TurnedAway::NotBitTorrent)
+    }
+
+    /// The inbox of the torrent that the peer asks for, and a slot in it.
+    fn find_inbox(&self, handshake: &Handshake) -> Result<(Sender<Event>, InboxSlot), TurnedAway> {
+        let inboxes = self.thread.state.inboxes();
+        let inbox = inboxes.get(&handshake.info_hash).ok_or(TurnedAway::UnknownTorrent)?;
+        let slot = inbox.slots.take(MAX_WAITING).ok_or(TurnedAway::Busy)?;
+        Ok((inbox.events.clone(), slot))
+    }
+
+    /// Gives the connection to its coordinator.
+    fn hand_over(
+        self,
+        events: &Sender<Event>,
+        handshake: Handshake,
+        slot: InboxSlot,
+    ) -> Result<(), TurnedAway> {
+        let IncomingHandshake { thread, address, stream, deadline } = self;
+        // A connection that is no longer among the pending ones cannot be hung up from outside.
+        if !thread.state.remove(thread.number) {
+            return Err(TurnedAway::HungUp(stream.hung_up().unwrap_or(HangUp::TooManyHandshakes)));
+        }
+        // So nothing else holds the stream.
+        let stream = Arc::into_inner(stream).ok_or(TurnedAway::HungUp(HangUp::NotAccepting))?;
+        let incoming = Event::Incoming(Incoming { address, stream, handshake, slot });
+        let left = deadline.saturating_duration_since(Instant::now());
+        select! {
+            send(events, incoming) -> sent => sent.map_err(|_| TurnedAway::TorrentEnded),
+            recv(thread.state.closed) -> _ => Err(TurnedAway::HungUp(HangUp::NotAccepting)),
+            default(left) => Err(TurnedAway::Busy),
+        }
+    }
+}
+
+/// Why an incoming connection is not passed on to a coordinator.
+#[derive(Clone, Copy, Debug)]
+enum TurnedAway {
+    /// It took too long over its handshake.
+    NoHandshake,
+    /// The peer closed it before its handshake was complete.
+    Closed,
+    /// It broke before the handshake was complete.
+    Lost,
+    /// Its first bytes are those of another protocol.
+    NotBitTorrent,
+    /// No run of ours has this torrent.
+    UnknownTorrent,
+    /// The coordinator has more to do than it can.
+    Busy,
+    /// The run of this torrent has just ended.
+    TorrentEnded,
+    /// We hung up.
+    HungUp(HangUp),
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TurnedAway::NoHandshake => out.write_str("no handshake in 10 s"),
+            TurnedAway::Closed => out.write_str("it closed before its handshake was complete"),
+            TurnedAway::Lost => out.write_str("the connection broke before its handshake was complete"),
+            TurnedAway::NotBitTorrent => out.write_str("its first bytes are not a BitTorrent handshake"),
+            TurnedAway::UnknownTorrent => out.write_str("it wants a torrent that we do not have"),
+            TurnedAway::Busy => out.write_str("its torrent is busy with other events"),
+            TurnedAway::TorrentEnded => out.write_str("its torrent has just ended"),
+            TurnedAway::HungUp(why) => write!(out, "{why}"),
+        }
+    }
+}

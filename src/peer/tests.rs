@@ -1,0 +1,376 @@
+//! A whole worker, both halves, over a connection in memory.
+
+use super::*;
+use crate::message::{Event, Greeting, InboxSlot, News, PeerError, Violation, Write};
+use crate::metainfo::Metainfo;
+use crate::net::{BindAddress, Throttle};
+use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, PieceIndex, Span};
+use crate::storage::{Payload, ServedPieces};
+use crate::wire::extension::{self, ExtensionHandshake};
+use crate::wire::metadata::MetadataMessage;
+use crate::wire::{BlockRequest, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
+use crossbeam_channel::bounded;
+use sha1::{Digest, Sha1};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// The wait for what is sure to come, long enough for a loaded machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+const KEY: PeerKey = PeerKey(7);
+const PIECE_LENGTH: u32 = 2 * BLOCK_LENGTH;
+const PIECES: u32 = 2;
+
+/// A torrent of two pieces of two blocks, which is in a folder.
+struct Torrent {
+    context: Arc<TorrentContext>,
+    payload: Vec<u8>,
+    inbox: Receiver<Event>,
+    writes: Receiver<Write>,
+    folder: PathBuf,
+}
+
+/// The peer's end of the connection.
+struct Peer {
+    stream: PeerStream,
+    buffer: ReadBuffer,
+}
+
+impl Torrent {
+    fn new() -> Torrent {
+        static FOLDERS: AtomicU32 = AtomicU32::new(0);
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            std::env::temp_dir().join(format!("femtotorrent-worker-{}-{number}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let payload: Vec<u8> = (0..PIECES * PIECE_LENGTH).map(|number| (number % 253) as u8).collect();
+        std::fs::write(folder.join("payload.bin"), &payload).unwrap();
+        let digests: Vec<u8> = payload.chunks(PIECE_LENGTH as usize).flat_map(Sha1::digest).collect();
+        let head = format!(
+            "d4:infod6:lengthi{}e4:name11:payload.bin12:piece lengthi{PIECE_LENGTH}e6:pieces{}:",
+            payload.len(),
+            digests.len()
+        );
+        let metainfo = Metainfo::parse([head.as_bytes(), &digests, b"ee"].concat()).unwrap();
+        let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).unwrap();
+        let served = Payload {
+            name: &metainfo.name,
+            info_hash: metainfo.info_hash,
+            files: &metainfo.files,
+            geometry,
+            digests: &|piece: PieceIndex| metainfo.piece_digest(piece.get()).unwrap(),
+            selection: None,
+        };
+        let served_pieces = ServedPieces::open(&folder, &served, 4, &|_, _| true).unwrap();
+        let ((events, inbox), (writer, writes)) = (bounded(100), bounded(100));
+        let context = TorrentContext {
+            peer_id: PeerId([1; 20]),
+            metainfo: Arc::new(metainfo),
+            pex: true,
+            geometry,
+            events,
+            writer,
+            buffers: Arc::new(BufferPool::new(4)),
+            read_memory: Arc::default(),
+            bind_address: BindAddress::any(),
+            down: Arc::new(Throttle::unlimited()),
+            up: Arc::new(Throttle::unlimited()),
+            served_pieces: Arc::new(served_pieces),
+            port: None,
+            dht_ports: [None; 2],
+            alive: bounded(0).0,
+        };
+        Torrent { context: Arc::new(context), payload, inbox, writes, folder }
+    }
+
+    /// A worker for a peer that speaks the Fast and the extension protocol, greeted but not introduced to.
+    fn worker(&self) -> (Worker, Peer, Greeting) {
+        self.worker_over(PeerStream::in_memory())
+    }
+
+    fn worker_over(&self, (ours, theirs): (PeerStream, PeerStream)) -> (Worker, Peer, Greeting) {
+        let handshake = Handshake::ours(self.context.metainfo.info_hash, PeerId([2; 20]), false);
+        let incoming = Incoming { address: address(), stream: ours, handshake, slot: InboxSlot::default() };
+        let worker = Worker::accept(&self.context, KEY, incoming).unwrap();
+        theirs.wait_at_most(DEADLINE).unwrap();
+        let mut answer = [0; HANDSHAKE_LENGTH];
+        theirs.read_exact_by(&mut answer, Instant::now() + DEADLINE).unwrap();
+        assert_eq!(Handshake::from_wire(&answer).unwrap().peer_id, self.context.peer_id);
+        let Event::Greeted(KEY, greeting) = self.event() else { panic!("not greeted") };
+        (worker, Peer { stream: theirs, buffer: ReadBuffer::new(Arc::default()) }, greeting)
+    }
+
+    /// The same, and both sides have introduced themselves: we have everything.
+    fn introduced_worker(&self) -> (Worker, Peer) {
+        let (worker, mut peer, greeting) = self.worker();
+        worker.order(self.introduction(greeting));
+        peer.hears(&Message::HaveAll);
+        peer.hears_extension_handshake();
+        (worker, peer)
+    }
+
+    fn introduction(&self, greeting: Greeting) -> Order {
+        let pieces = Arc::new(self.context.served_pieces.offered());
+        Order::Introduce { pieces, greeting, upload_only: false }
+    }
+
+    fn event(&self) -> Event {
+        self.inbox.recv_timeout(DEADLINE).unwrap()
+    }
+
+    fn news(&self) -> Vec<News> {
+        match self.event() {
+            Event::Heard(KEY, news) => news,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn gone(&self) -> PeerError {
+        match self.event() {
+            Event::Gone(KEY, why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn block(&self, index: u32, begin: u32) -> &[u8] {
+        let start = (index * PIECE_LENGTH + begin) as usize;
+        &self.payload[start..start + BLOCK_LENGTH as usize]
+    }
+
+    /// Waits until no thread of a worker is left.
+    fn no_thread_is_left(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        while Arc::strong_count(&self.context) > 1 {
+            assert!(Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Torrent {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Peer {
+    /// Sends these messages at once.
+    fn says(&self, messages: &[Message<'_>]) {
+        let mut frames = Vec::new();
+        messages.iter().for_each(|message| message.write_to(&mut frames));
+        self.stream.write_all(&frames).unwrap();
+    }
+
+    fn next(&mut self) -> Vec<u8> {
+        let limits = FrameLimits::for_pieces(PIECES);
+        loop {
+            if let Some(message) = self.buffer.next(&limits).unwrap() {
+                let mut frame = Vec::new();
+                message.write_to(&mut frame);
+                return frame;
+            }
+            self.buffer.fill(&self.stream, &Throttle::unlimited()).unwrap();
+        }
+    }
+
+    fn hears(&mut self, message: &Message<'_>) {
+        let mut expected = Vec::new();
+        message.write_to(&mut expected);
+        assert!(self.next() == expected, "{message:?} is not what came");
+    }
+
+    fn hears_extension_handshake(&mut self) {
+        // Its length, the id of extension messages, the id of the handshake.
+        assert_eq!(self.next()[4..6], [20, extension::HANDSHAKE]);
+    }
+
+    fn expect_disconnect(mut self) {
+        let end = loop {
+            if let Err(end) = self.buffer.fill(&self.stream, &Throttle::unlimited()) {
+                break end;
+            }
+        };
+        assert!(matches!(end, PeerError::Closed), "{end}");
+    }
+}
+
+fn address() -> SocketAddr {
+    ([192, 0, 2, 1], 6881).into()
+}
+
+fn request(index: u32, begin: u32) -> BlockRequest {
+    BlockRequest { index, begin, length: BLOCK_LENGTH }
+}
+
+#[test]
+fn what_one_read_brings_is_one_report() {
+    let torrent = Torrent::new();
+    let (_worker, peer, greeting) = torrent.worker();
+    assert!(greeting.fast && greeting.extensions && !greeting.dht);
+    peer.says(&[Message::Bitfield(&[0x80]), Message::KeepAlive, Message::Unchoke, Message::Have(1)]);
+    let news = torrent.news();
+    assert!(
+        matches!(&news[..], [News::Bitfield(pieces), News::Unchoked, News::Have(piece)]
+            if pieces.count() == 1 && piece.get() == 1),
+        "{news:?}"
+    );
+}
+
+#[test]
+fn a_leased_piece_is_requested_received_verified_and_given_to_the_writer() {
+    let torrent = Torrent::new();
+    let (worker, mut peer) = torrent.introduced_worker();
+    let (geometry, metainfo) = (torrent.context.geometry, &torrent.context.metainfo);
+    let piece = geometry.piece(1).unwrap();
+    let digest = metainfo.piece_digest(1).unwrap();
+    let assembly = Arc::new(Assembly::new(&geometry, piece, digest, Vec::new()));
+    let span = Span { piece, first: 0, count: 2 };
+    worker.lease(Lease { assembly, span });
+    worker.order(Order::Interested(true));
+    worker.order(Order::Request(vec![span]));
+    peer.hears(&Message::Interested);
+    for begin in [0, BLOCK_LENGTH] {
+        peer.hears(&Message::Request(request(1, begin)));
+    }
+    let blocks =
+        [0, BLOCK_LENGTH].map(|begin| Message::Piece { index: 1, begin, data: torrent.block(1, begin) });
+    peer.says(&blocks);
+    let mut news = torrent.news();
+    if news.len() < 2 {
+        // The two blocks came with two reads.
+        news.extend(torrent.news());
+    }
+    assert!(matches!(news.first(), Some(News::Blocks(..))), "{news:?}");
+    assert!(matches!(news.last(), Some(News::Verified(verified, _)) if *verified == piece), "{news:?}");
+    let Write::Piece(written, bytes) = torrent.writes.recv_timeout(DEADLINE).unwrap() else { panic!() };
+    assert_eq!(written, piece);
+    assert!(bytes == torrent.payload[PIECE_LENGTH as usize..]);
+}
+
+#[test]
+fn a_request_wakes_the_outbox_which_sends_the_block() {
+    let torrent = Torrent::new();
+    let (worker, mut peer) = torrent.introduced_worker();
+    worker.order(Order::Unchoke);
+    peer.hears(&Message::Unchoke);
+    for (index, begin) in [(0, 0), (1, BLOCK_LENGTH)] {
+        peer.says(&[Message::Request(request(index, begin))]);
+        peer.hears(&Message::Piece { index, begin, data: torrent.block(index, begin) });
+    }
+    let deadline = Instant::now() + DEADLINE;
+    let mut sent = 0;
+    while sent < u64::from(2 * BLOCK_LENGTH) {
+        assert!(Instant::now() < deadline);
+        sent += worker.account().sent;
+    }
+    worker.order(Order::Choke);
+    peer.hears(&Message::Choke);
+    peer.says(&[Message::Request(request(0, 0))]);
+    peer.hears(&Message::Reject(request(0, 0)));
+}
+
+#[test]
+fn metadata_is_given_to_a_choked_peer() {
+    let torrent = Torrent::new();
+    let (_worker, mut peer) = torrent.introduced_worker();
+    let theirs = ExtensionHandshake { metadata: Some(3), ..ExtensionHandshake::default() };
+    let ask = MetadataMessage::Request(0).to_wire();
+    peer.says(&[
+        Message::Extended(extension::HANDSHAKE, &theirs.to_wire()),
+        Message::Extended(extension::UT_METADATA, &ask),
+    ]);
+    let bytes = torrent.context.metainfo.info_bytes();
+    let data = MetadataMessage::Data { piece: 0, total_size: Some(bytes.len() as u64), bytes };
+    peer.hears(&Message::Extended(3, &data.to_wire()));
+    assert!(matches!(&torrent.news()[..], [News::ExtensionHandshake(_)]));
+}
+
+#[test]
+fn a_connection_that_was_handed_over_goes_on_with_what_was_received_before() {
+    let torrent = Torrent::new();
+    let (stream, theirs) = PeerStream::in_memory();
+    let mut heard = Vec::new();
+    Message::HaveAll.write_to(&mut heard);
+    let greeting = Greeting { peer_id: PeerId([2; 20]), fast: true, extensions: false, dht: false };
+    let handed = HandedOver { address: address(), incoming: false, stream, greeting, heard };
+    let worker = Worker::go_on(&torrent.context, KEY, handed).unwrap();
+    assert!(matches!(torrent.event(), Event::Greeted(KEY, _)));
+    assert!(matches!(&torrent.news()[..], [News::HaveAll]));
+    // The peer was told that we have nothing, so a bitfield may not come any more.
+    worker.order(torrent.introduction(greeting));
+    let mut peer = Peer { stream: theirs, buffer: ReadBuffer::new(Arc::default()) };
+    peer.hears(&Message::Have(0));
+    peer.hears(&Message::Have(1));
+}
+
+#[test]
+fn a_peer_that_breaks_the_rules_is_disconnected_with_the_reason() {
+    let block = Message::Piece { index: 0, begin: 0, data: &[0; 16384] };
+    let cases = [
+        (vec![block], Violation::UnaskedBlock),
+        (vec![Message::Bitfield(&[0xff])], Violation::BitfieldOutOfRange),
+        (vec![Message::Have(2)], Violation::HaveOutOfRange),
+        (vec![Message::HaveNone, Message::HaveNone], Violation::SecondBitfield),
+        (vec![Message::Request(request(2, 0))], Violation::RequestOutOfRange),
+        (vec![Message::Request(BlockRequest { length: 1 << 20, ..request(0, 0) })], Violation::LongRequest),
+        (vec![Message::Reject(request(2, 0))], Violation::RejectOutOfRange),
+    ];
+    let torrent = Torrent::new();
+    for (messages, expected) in cases {
+        let (_worker, peer) = torrent.introduced_worker();
+        peer.says(&messages);
+        peer.expect_disconnect();
+        let end = loop {
+            match torrent.event() {
+                Event::Heard(..) => {}
+                Event::Gone(KEY, why) => break why,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(matches!(end, PeerError::Violation(violation) if violation == expected), "{end:?}");
+    }
+    torrent.no_thread_is_left();
+}
+
+#[test]
+fn the_coordinator_ends_a_worker_from_outside_and_no_thread_is_left() {
+    let torrent = Torrent::new();
+    let (worker, peer) = torrent.introduced_worker();
+    worker.hang_up(HangUp::Idle);
+    assert!(matches!(torrent.gone(), PeerError::HungUp(HangUp::Idle)));
+    peer.expect_disconnect();
+    drop(worker);
+    torrent.no_thread_is_left();
+
+    let (worker, peer, _) = torrent.worker();
+    drop(worker);
+    assert!(matches!(torrent.gone(), PeerError::HungUp(HangUp::Released)));
+    peer.expect_disconnect();
+    torrent.no_thread_is_left();
+}
+
+#[test]
+fn a_peer_that_leaves_ends_its_worker() {
+    let torrent = Torrent::new();
+    let (worker, peer) = torrent.introduced_worker();
+    drop(peer);
+    assert!(matches!(torrent.gone(), PeerError::Closed));
+    drop(worker);
+    torrent.no_thread_is_left();
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_disconnected_when_a_write_has_waited_too_long() {
+    let torrent = Torrent::new();
+    let pair = PeerStream::in_memory_with(1024, Duration::from_millis(20));
+    let (worker, mut peer, greeting) = torrent.worker_over(pair);
+    worker.order(Order::Introduce { pieces: Arc::new(Bitfield::all(PIECES)), greeting, upload_only: false });
+    worker.order(Order::Unchoke);
+    peer.hears(&Message::HaveAll);
+    peer.hears_extension_handshake();
+    peer.hears(&Message::Unchoke);
+    peer.says(&[Message::Request(request(0, 0))]);
+    assert!(matches!(torrent.gone(), PeerError::HungUp(HangUp::DoesNotRead)));
+    drop(worker);
+    torrent.no_thread_is_left();
+}
