@@ -13,6 +13,7 @@ use crate::session::{
     Stop, Torrent,
 };
 use crate::text::{excerpt, printable};
+use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use log::{error, warn};
 use rustix::process::{Resource, getrlimit};
@@ -182,7 +183,7 @@ fn spawn(
         // Sending fails only if the main thread has ended, and then the process ends too.
         let _ = tell.send(RunEvent::Ended(number, result));
     };
-    std::thread::Builder::new().name(format!("torrent-{number}")).stack_size(512 * 1024).spawn(run).map(drop)
+    thread::spawn(format!("torrent-{number}"), 512 * 1024, run).map(drop)
 }
 
 /// The most peers and the most open files for each of `count` torrents, so that all together stay below
@@ -213,7 +214,7 @@ pub fn interrupts() -> Receiver<()> {
             }
         }
     };
-    match std::thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(hear) {
+    match thread::spawn("signals", 64 * 1024, hear) {
         Ok(_) => told,
         Err(_) => never(),
     }

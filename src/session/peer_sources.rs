@@ -14,6 +14,7 @@ use crate::metainfo::InfoHash;
 use crate::peer::{Listener, Registration};
 use crate::strategy::Source;
 use crate::text::printable;
+use crate::thread;
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerNews};
 use crate::wire::PeerId;
 use crossbeam_channel::Sender;
@@ -193,7 +194,7 @@ fn resolve(peers: &[String], events: &Sender<Event>, event: AddressEvent) -> Vec
     for names in names.chunks(names.len().div_ceil(MAX_RESOLVERS).max(1)) {
         let (names, events) = (names.to_vec(), events.clone());
         let find = move || names.iter().for_each(|peer| look_up(peer, &events, event));
-        let spawned = std::thread::Builder::new().name("resolve".to_owned()).spawn(find);
+        let spawned = thread::spawn("resolve", thread::SYSTEM_STACK, find);
         if let Err(error) = spawned {
             warn!("cannot start a thread: {error}");
         }

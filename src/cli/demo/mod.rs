@@ -20,7 +20,7 @@ use crate::storage::Allocate;
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::size;
 use seeder::Seeder;
-use server::Server;
+use server::DemoServer;
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -56,7 +56,7 @@ pub fn run(output_dir: Option<&Path>) -> Result<Exit, CommandFailure> {
         seeder::start(Ipv4Addr::LOCALHOST, first).map_err(no_loopback)?,
         seeder::start(second_address(), second).map_err(no_loopback)?,
     ];
-    let tracker = tracker::start(&seeders.each_ref().map(Server::address)).map_err(no_loopback)?;
+    let tracker = tracker::start(&seeders.each_ref().map(DemoServer::address)).map_err(no_loopback)?;
     metainfo.trackers = vec![vec![format!("http://{}/announce", tracker.address())]];
     let folder = DemoFolder::new(output_dir)?;
 

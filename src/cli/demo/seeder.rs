@@ -5,7 +5,7 @@
 //! watched. Its thread blocks on the socket alone. While a block waits for its time, that time is the deadline
 //! of the read, so that a *cancel* is received before the block leaves.
 
-use super::server::Server;
+use super::server::DemoServer;
 use crate::metainfo::InfoHash;
 use crate::piece::{Bitfield, Geometry};
 use crate::wire::{BlockRequest, Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
@@ -39,8 +39,8 @@ pub struct Seeder {
 /// # Errors
 ///
 /// This host does not have the address.
-pub fn start(ip: Ipv4Addr, seeder: Seeder) -> io::Result<Server<Vec<u32>>> {
-    Server::start("demo-seeder", ip, move |stream, sent: &mut Vec<u32>| seeder.serve(stream, sent))
+pub fn start(ip: Ipv4Addr, seeder: Seeder) -> io::Result<DemoServer<Vec<u32>>> {
+    DemoServer::start("demo-seeder", ip, move |stream, sent: &mut Vec<u32>| seeder.serve(stream, sent))
 }
 
 impl Seeder {

@@ -14,13 +14,13 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A running server. It ends when it is dropped.
-pub struct Server<Account> {
+pub struct DemoServer<Account> {
     address: SocketAddr,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<Account>>,
 }
 
-impl<Account: Default + Send + 'static> Server<Account> {
+impl<Account: Default + Send + 'static> DemoServer<Account> {
     /// Listens on a free port of this address and gives each connection to `serve`, which notes in the account
     /// what it did. An error ends only that connection.
     ///
@@ -31,7 +31,7 @@ impl<Account: Default + Send + 'static> Server<Account> {
         name: &str,
         ip: Ipv4Addr,
         serve: impl Fn(&TcpStream, &mut Account) -> io::Result<()> + Send + 'static,
-    ) -> io::Result<Server<Account>> {
+    ) -> io::Result<DemoServer<Account>> {
         let listener = TcpListener::bind((ip, 0))?;
         let address = listener.local_addr()?;
         let ends = Arc::new(AtomicBool::new(false));
@@ -49,11 +49,11 @@ impl<Account: Default + Send + 'static> Server<Account> {
             }
             account
         })?;
-        Ok(Server { address, ends, thread: Some(thread) })
+        Ok(DemoServer { address, ends, thread: Some(thread) })
     }
 }
 
-impl<Account> Server<Account> {
+impl<Account> DemoServer<Account> {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -75,7 +75,7 @@ impl<Account> Server<Account> {
     }
 }
 
-impl<Account> Drop for Server<Account> {
+impl<Account> Drop for DemoServer<Account> {
     fn drop(&mut self) {
         self.end();
     }

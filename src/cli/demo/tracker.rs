@@ -4,7 +4,7 @@
 //! "trackers"; BEP 23 for the peers, six bytes each). This tracker knows only one torrent, so it ignores the
 //! info-hash of the announce.
 
-use super::server::Server;
+use super::server::DemoServer;
 use crate::bencode::Item;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -20,9 +20,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// The tracker cannot listen on any port.
-pub fn start(seeders: &[SocketAddr]) -> io::Result<Server<Vec<String>>> {
+pub fn start(seeders: &[SocketAddr]) -> io::Result<DemoServer<Vec<String>>> {
     let answer = answer(seeders);
-    Server::start("demo-tracker", Ipv4Addr::LOCALHOST, move |mut stream, events: &mut Vec<String>| {
+    DemoServer::start("demo-tracker", Ipv4Addr::LOCALHOST, move |mut stream, events: &mut Vec<String>| {
         let head = read_head(stream)?;
         let target = head.split(' ').nth(1).unwrap_or_default();
         let parameters = target.split_once('?').map_or("", |(_, query)| query).split('&');
