@@ -9,6 +9,7 @@
 //!
 //! Imports go up this list and never down.
 //!
+//! - [`address`]: addresses of peers: their family, their compact bytes, how far they reach.
 //! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
 //! - [`metainfo`]: `.torrent` files and magnet links. The info-hash, the files, paths that are safe to write.
 //! - [`wire`]: the peer protocol, bytes to values and back.
@@ -28,9 +29,9 @@
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
 //! - [`cli`]: arguments, progress, exit codes. `cli/demo/` is also a seeder in a hundred lines.
 //!
-//! [`text`] makes strangers' words fit to print, for every room. `wire`, `metainfo`, `piece`, `strategy` and
-//! the node of the hash table touch no socket, file, thread or channel: they are plain functions with plain
-//! tests.
+//! [`text`] makes strangers' words fit to print, and [`thread`] starts threads, for every module. `address`,
+//! `wire`, `metainfo`, `piece`, `strategy` and the node of the hash table touch no socket, file, thread or
+//! channel: they are plain functions with plain tests.
 //!
 //! # The threads
 //!
@@ -76,12 +77,13 @@
 //! # And a magnet link to its first block
 //!
 //! 1. `session/metadata.rs` has `session/peer_sources.rs` ask the trackers of the link, the hash table
-//!    (`discovery/dht/searches.rs`) and the local network (`discovery/lan/`) for peers.
+//!    (`discovery/dht/node/searches.rs`) and the local network (`discovery/lan/`) for peers.
 //! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
 //!    `magnet/metadata_assembly/mod.rs` puts it together.
 //! 3. `metainfo/magnet.rs` makes a torrent of it, and the run goes on as any other.
 //! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.
 
+pub mod address;
 pub mod bencode;
 pub mod cli;
 pub mod discovery;
@@ -96,5 +98,6 @@ pub mod storage;
 pub mod strategy;
 pub mod swarm;
 pub mod text;
+pub mod thread;
 pub mod tracker;
 pub mod wire;

@@ -7,8 +7,9 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use femtotorrent::discovery::dht::packet::{Ask, Body, Packet, Query, Response};
-use femtotorrent::discovery::dht::{Contact, Family, Node, NodeId, Output, Settings};
+use femtotorrent::address::IpFamily;
+use femtotorrent::discovery::dht::packet::{Body, Method, Packet, Query, Response};
+use femtotorrent::discovery::dht::{Contact, Node, NodeId, Output, Settings};
 use femtotorrent::metainfo::InfoHash;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,7 +89,7 @@ impl World {
     }
 
     fn add(&mut self, address: SocketAddr, kind: Kind) -> usize {
-        let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+        let family = IpFamily::of(address.ip());
         let id = match kind {
             Kind::Plain => NodeId::random(&mut self.random),
             _ => NodeId::for_address(address.ip(), &mut self.random),
@@ -189,9 +190,9 @@ impl World {
 
     /// An answer that leads nowhere.
     fn lie(&mut self, place: usize, from: SocketAddr, transaction: &[u8], query: &Query<'_>) -> Vec<u8> {
-        let target = match query.ask {
-            Ask::FindNode(target) => target,
-            Ask::GetPeers(info_hash) => NodeId(info_hash.0),
+        let target = match query.method {
+            Method::FindNode(target) => target,
+            Method::GetPeers(info_hash) => NodeId(info_hash.0),
             _ => NodeId([0; 20]),
         };
         let close: Vec<NodeId> = (0..10)
@@ -254,7 +255,7 @@ fn liars(among: usize) -> impl Fn(usize) -> Kind {
 /// The torrent that this packet announces a peer of.
 fn announced_in(packet: &[u8]) -> InfoHash {
     match Packet::from_wire(packet).unwrap().body {
-        Body::Query(Query { ask: Ask::AnnouncePeer { info_hash, .. }, .. }) => info_hash,
+        Body::Query(Query { method: Method::AnnouncePeer { info_hash, .. }, .. }) => info_hash,
         other => panic!("{other:?}"),
     }
 }
@@ -341,7 +342,7 @@ fn in_a_thousand_nodes_of_which_a_third_is_gone_and_a_tenth_lies_whoever_announc
     assert!(world.found.iter().all(|(_, _, peer)| could_be_a_peer(peer)));
     // Nor did they talk anybody into another name.
     let honest = world.hosts.iter().filter(|host| matches!(host.kind, Kind::Honest));
-    assert!(honest.clone().all(|host| host.node.id().fits(host.address.ip())));
+    assert!(honest.clone().all(|host| host.node.id().is_valid_for(host.address.ip())));
     assert!(honest.clone().all(|host| host.node.external().is_none_or(|ip| ip == host.address.ip())));
 }
 

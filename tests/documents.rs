@@ -1,6 +1,7 @@
 //! The documents say what the code does: the examples of `docs/WIRE.md` are real messages and packets.
 #![cfg(test)]
 
+use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::Packet;
 use femtotorrent::discovery::lan::SearchPacket;
 use femtotorrent::metainfo::InfoHash;
@@ -51,7 +52,8 @@ fn every_example_of_a_packet_is_what_we_ask_and_understand() {
     let [connect, connected, announce, announced] = examples("hex udp").try_into().unwrap();
     let transaction = u32::from_be_bytes(*b"tran");
     assert_eq!(Question::Connect.to_wire(0, transaction), connect);
-    let Some(Ok(Reply::Connected(id))) = Question::Connect.reply(&connected, transaction, false) else {
+    let Some(Ok(Reply::Connected(id))) = Question::Connect.reply(&connected, transaction, IpFamily::V4)
+    else {
         panic!()
     };
     let info_hash = InfoHash(announce[16..36].try_into().unwrap());
@@ -66,7 +68,9 @@ fn every_example_of_a_packet_is_what_we_ask_and_understand() {
     let ours = Announce { identity, counts, event: Some(AnnounceEvent::Started), tracker_id: None };
     let question = Question::Announce { announce: &ours, path: "/announce" };
     assert_eq!(question.to_wire(id, transaction), announce);
-    let Some(Ok(Reply::Announced(answer))) = question.reply(&announced, transaction, false) else { panic!() };
+    let Some(Ok(Reply::Announced(answer))) = question.reply(&announced, transaction, IpFamily::V4) else {
+        panic!()
+    };
     assert_eq!((answer.incomplete, answer.complete), (Some(3), Some(4)));
     assert_eq!(answer.peers, ["127.0.0.1:6881".parse().unwrap()]);
 }

@@ -1,24 +1,27 @@
-//! Swarms in a loop with a super-seed or a plain one: a counter is the clock, and there is no socket.
+//! Does super-seeding save the seed's upload? Simulated swarms with a super-seed or a plain seed. A counter
+//! is the clock, and there is no socket.
 //!
-//! A round is a second. The seed sends as many pieces a round as its line takes, in turns to those who ask
-//! it for one; every leecher that shares sends one piece a round to somebody who lacks it. Who may ask for
-//! what follows from what each was told: of the seed's pieces a leecher knows those that it heard of.
+//! A round is a second. In each the seed sends as many pieces as its line takes, in turn to the leechers that
+//! request one. Every leecher that uploads sends one piece to another leecher that lacks it. A leecher can
+//! request from the seed only the pieces that the seed told it about.
 
 #![cfg(test)]
 
 use std::time::{Duration, Instant};
 
-use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
+use femtotorrent::piece::{Bitfield, Geometry, PeerKey, PieceIndex};
 use femtotorrent::strategy::{Leecher, PeerPieces, SuperSeeding};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Member {
     has: PeerPieces,
-    /// Which pieces of the seed it knows of.
+    /// The seed's pieces that it knows about.
     told: Bitfield,
-    shares: bool,
+    uploads: bool,
+    /// Other leechers can connect to it.
     reachable: bool,
+    /// The second in which it had everything.
     finished: Option<u32>,
 }
 
@@ -32,25 +35,27 @@ struct Swarm {
     geometry: Geometry,
     members: Vec<Member>,
     /// `None`: a plain seed.
-    seed: Option<SuperSeeding<usize>>,
-    /// Pieces a round.
+    super_seed: Option<SuperSeeding>,
+    /// Pieces that the seed sends in a round.
     line: usize,
+    /// Pieces that the seed has sent.
     sent: u32,
     start: Instant,
     second: u32,
+    /// The leecher that the seed looks at first.
     turn: usize,
     random: fastrand::Rng,
 }
 
 impl Swarm {
-    fn new(pieces: u32, members: usize, line: usize, superb: bool, seed: u64) -> Swarm {
+    fn new(pieces: u32, members: usize, line: usize, super_seeds: bool, seed: u64) -> Swarm {
         let geometry = Geometry::new(u64::from(pieces), 1).unwrap();
         let start = Instant::now();
         let mut random = fastrand::Rng::with_seed(seed);
         let mut swarm = Swarm {
             geometry,
             members: Vec::new(),
-            seed: superb.then(|| SuperSeeding::new(geometry, random.fork(), start)),
+            super_seed: super_seeds.then(|| SuperSeeding::new(geometry, random.fork(), start)),
             line,
             sent: 0,
             start,
@@ -68,91 +73,94 @@ impl Swarm {
 
     fn join(&mut self, pieces: Bitfield) {
         let count = self.geometry.piece_count();
-        let told = if self.seed.is_some() { Bitfield::none(count) } else { Bitfield::all(count) };
-        let (has, key, now) = (PeerPieces::Some(pieces), self.members.len(), self.now());
-        let first = self.seed.as_mut().and_then(|seed| seed.joined(key, &has, now));
-        self.members.push(Member { has, told, shares: true, reachable: true, finished: None });
+        let told = if self.super_seed.is_some() { Bitfield::none(count) } else { Bitfield::all(count) };
+        let (has, now) = (PeerPieces::Some(pieces), self.now());
+        let key = PeerKey(self.members.len() as u32);
+        let first = self.super_seed.as_mut().and_then(|seed| seed.joined(key, &has, now));
+        self.members.push(Member { has, told, uploads: true, reachable: true, finished: None });
         first.into_iter().for_each(|piece| self.tell(key, piece));
     }
 
-    fn tell(&mut self, key: usize, piece: PieceIndex) {
-        assert!(self.members[key].lacks(piece), "nobody is told of what it has");
-        assert!(self.members[key].told.insert(piece), "nobody is told twice");
+    fn tell(&mut self, key: PeerKey, piece: PieceIndex) {
+        let member = &mut self.members[key.0 as usize];
+        assert!(member.lacks(piece), "no leecher is told about a piece that it has");
+        assert!(member.told.insert(piece), "no leecher is told twice");
     }
 
-    /// A second passes.
-    fn live(&mut self) {
+    /// One round.
+    fn round(&mut self) {
         self.second += 1;
         let members = self.members.len();
-        // From the seed, in turns.
+        // From the seed, in turn.
         for _ in 0..self.line {
-            let asking = (0..members).map(|at| (at + self.turn) % members).find_map(|key| {
-                let member = &self.members[key];
+            let requested = (0..members).map(|at| (at + self.turn) % members).find_map(|number| {
+                let member = &self.members[number];
                 let wanted: Vec<PieceIndex> =
                     self.geometry.pieces().filter(|p| member.told.has(*p) && member.lacks(*p)).collect();
-                Some((key, self.rarest(&wanted)?))
+                Some((number, self.rarest(&wanted)?))
             });
-            let Some((key, piece)) = asking else { break };
-            self.turn = key + 1;
+            let Some((number, piece)) = requested else { break };
+            self.turn = number + 1;
             self.sent += 1;
-            self.arrives(key, piece);
+            self.receive(number, piece);
         }
-        // From each other.
-        let mut order: Vec<usize> = (0..members).collect();
-        self.random.shuffle(&mut order);
-        for from in order {
+        // From one leecher to another.
+        let mut senders: Vec<usize> = (0..members).collect();
+        self.random.shuffle(&mut senders);
+        for from in senders {
             let to = self.random.usize(..members);
-            if !self.members[from].shares || !self.members[from].reachable {
+            if !self.members[from].uploads || !self.members[from].reachable {
                 continue;
             }
             for to in (0..members).map(|at| (at + to) % members) {
-                let (sender, taker) = (&self.members[from], &self.members[to]);
+                let (sender, receiver) = (&self.members[from], &self.members[to]);
                 let wanted: Vec<PieceIndex> =
-                    self.geometry.pieces().filter(|p| sender.has.has(*p) && taker.lacks(*p)).collect();
-                if let Some(piece) = self.rarest(&wanted).filter(|_| from != to && taker.reachable) {
-                    self.arrives(to, piece);
+                    self.geometry.pieces().filter(|p| sender.has.has(*p) && receiver.lacks(*p)).collect();
+                if let Some(piece) = self.rarest(&wanted).filter(|_| from != to && receiver.reachable) {
+                    self.receive(to, piece);
                     break;
                 }
             }
         }
         let now = self.now();
-        if let Some(mut seed) = self.seed.take() {
-            let tell = seed.tick(&|key| self.leecher(key), now);
-            self.seed = Some(seed);
-            tell.into_iter().for_each(|(key, piece)| self.tell(key, piece));
+        if let Some(mut seed) = self.super_seed.take() {
+            let offers = seed.tick(&|key| self.leecher(key), now);
+            self.super_seed = Some(seed);
+            offers.into_iter().for_each(|(key, piece)| self.tell(key, piece));
         }
     }
 
-    /// As every leecher does: the rarest first, ties at random.
+    /// The piece that a leecher requests of these: the rarest, and one by chance of several that are equally
+    /// rare.
     fn rarest(&self, wanted: &[PieceIndex]) -> Option<PieceIndex> {
         let first = self.second as usize * 31;
         let copies = |piece: PieceIndex| self.members.iter().filter(|member| !member.lacks(piece)).count();
         (0..wanted.len()).map(|at| wanted[(at + first) % wanted.len()]).min_by_key(|piece| copies(*piece))
     }
 
-    fn leecher(&self, key: usize) -> Option<Leecher<'_>> {
-        self.members.get(key).map(|member| Leecher { has: &member.has, unchoked: true })
+    fn leecher(&self, key: PeerKey) -> Option<Leecher<'_>> {
+        self.members.get(key.0 as usize).map(|member| Leecher { has: &member.has, unchoked: true })
     }
 
-    fn arrives(&mut self, key: usize, piece: PieceIndex) {
-        let PeerPieces::Some(pieces) = &mut self.members[key].has else { panic!("it has everything") };
+    fn receive(&mut self, number: usize, piece: PieceIndex) {
+        let PeerPieces::Some(pieces) = &mut self.members[number].has else { panic!("it has everything") };
         assert!(pieces.insert(piece));
         if pieces.is_full() {
-            self.members[key].finished = Some(self.second);
+            self.members[number].finished = Some(self.second);
         }
         let now = self.now();
-        if let Some(mut seed) = self.seed.take() {
-            let tell = seed.has(key, piece, &|key| self.leecher(key), now);
-            self.seed = Some(seed);
-            tell.into_iter().for_each(|(key, piece)| self.tell(key, piece));
+        if let Some(mut seed) = self.super_seed.take() {
+            let offers = seed.has(PeerKey(number as u32), piece, &|key| self.leecher(key), now);
+            self.super_seed = Some(seed);
+            offers.into_iter().for_each(|(key, piece)| self.tell(key, piece));
         }
     }
 
-    /// Lives until all have everything. In how many seconds.
+    /// Runs until all leechers have everything. The time that it took, in seconds.
     fn finish(&mut self) -> u32 {
         while self.members.iter().any(|member| member.finished.is_none()) {
-            assert!(self.second < 20_000, "somebody stalls");
-            self.live();
+            assert!(self.second < 20_000, "a leecher stalls");
+            self.round();
         }
         self.second
     }
@@ -163,39 +171,43 @@ impl Swarm {
 }
 
 #[test]
-fn a_super_seed_sends_little_more_than_one_copy_where_a_plain_one_sends_two() {
+fn a_super_seed_sends_little_more_than_one_copy_where_a_plain_seed_sends_two() {
     for seed in 0..3 {
         // A line that is as fast as a leecher's, and one three times as fast.
         for (line, at_least) in [(1, 1.0), (3, 2.0)] {
             let mut plain = Swarm::new(200, 10, line, false, seed);
-            let mut superb = Swarm::new(200, 10, line, true, seed);
-            let (plainly, superbly) = (plain.finish(), superb.finish());
-            assert!(superb.copies_sent() <= 1.1, "{}", superb.copies_sent());
-            assert!(plain.copies_sent() >= superb.copies_sent().max(at_least), "{}", plain.copies_sent());
-            assert!(superbly <= plainly * 5 / 4, "{superbly} s after {plainly} s");
+            let mut super_seeded = Swarm::new(200, 10, line, true, seed);
+            let (plain_time, super_time) = (plain.finish(), super_seeded.finish());
+            assert!(super_seeded.copies_sent() <= 1.1, "{}", super_seeded.copies_sent());
+            assert!(
+                plain.copies_sent() >= super_seeded.copies_sent().max(at_least),
+                "{}",
+                plain.copies_sent()
+            );
+            assert!(super_time <= plain_time * 5 / 4, "{super_time} s, and {plain_time} s with a plain seed");
         }
     }
 }
 
 #[test]
-fn one_leecher_alone_is_served_as_fast_as_the_line_allows() {
+fn a_lone_leecher_is_served_as_fast_as_the_line_allows() {
     let mut swarm = Swarm::new(300, 1, 1, true, 1);
     assert_eq!(swarm.finish(), 300);
     assert_eq!(swarm.sent, 300);
 }
 
 #[test]
-fn one_that_never_shares_costs_little_and_gets_everything() {
+fn a_leecher_that_never_uploads_costs_little_and_gets_everything() {
     for seed in 0..3 {
         let mut swarm = Swarm::new(200, 10, 2, true, seed);
-        swarm.members[3].shares = false;
+        swarm.members[3].uploads = false;
         swarm.finish();
         assert!(swarm.copies_sent() <= 1.1, "{}", swarm.copies_sent());
     }
 }
 
 #[test]
-fn peers_that_cannot_reach_each_other_are_held_back_for_some_minutes_only() {
+fn leechers_that_cannot_reach_each_other_wait_for_a_few_minutes_only() {
     let mut swarm = Swarm::new(300, 3, 3, true, 1);
     swarm.members.iter_mut().for_each(|member| member.reachable = false);
     let seconds = swarm.finish();
@@ -203,7 +215,7 @@ fn peers_that_cannot_reach_each_other_are_held_back_for_some_minutes_only() {
 }
 
 #[test]
-fn one_that_comes_to_a_swarm_of_idle_owners_is_served() {
+fn a_leecher_that_joins_a_swarm_of_seeds_that_do_not_upload_is_served() {
     let mut swarm = Swarm::new(300, 0, 3, true, 1);
     let mut nearly = Bitfield::all(300);
     nearly.remove(swarm.geometry.piece(7).unwrap());
@@ -211,7 +223,7 @@ fn one_that_comes_to_a_swarm_of_idle_owners_is_served() {
         swarm.join(nearly.clone());
     }
     swarm.finish();
-    swarm.members.iter_mut().for_each(|member| member.shares = false);
+    swarm.members.iter_mut().for_each(|member| member.uploads = false);
     swarm.join(Bitfield::none(300));
     let seconds = swarm.finish();
     assert!(seconds <= 300 + 200, "{seconds}");

@@ -5,7 +5,7 @@
 //! info-hash. Until then there is no piece to want and nobody to upload to, so this is a coordinator of
 //! its own, much smaller than the one of the swarm: it takes in the same [`Event`]s, connects, and gives
 //! each peer a worker of one thread (`meta-ADDRESS`). The workers share the
-//! `MetadataAssembly`(crate::strategy::MetadataAssembly), which says what to ask of whom, and who lied.
+//! [`MetadataAssembly`], which says what to ask of whom, and who lied.
 //!
 //! When the metadata is there, the swarm goes on with the addresses, and with the connections of those who
 //! were just heard of ([`Event::HandedOver`]): what they said that nobody could understand before is kept for it.
@@ -13,11 +13,11 @@
 mod metadata_assembly;
 mod worker;
 
-pub use metadata_assembly::{LARGEST, MetadataAssembly, Verdict};
+pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::MetadataContext;
 
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
-use crate::strategy::{Candidates, Dialer, Failure};
+use crate::strategy::{AttemptFailure, Candidates, Dialer};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
 use std::collections::HashMap;
@@ -213,6 +213,7 @@ impl Seeker<'_> {
     }
 
     fn connect(&mut self, now: Instant) {
+        self.dialer.set_connected(self.peers.values().filter(|peer| peer.greeted).count());
         while self.wants_peers()
             && let Some(address) = self.dialer.next(now)
         {
@@ -221,7 +222,7 @@ impl Seeker<'_> {
                 Ok(worker) => self.add(key, Peer { address, incoming: false, greeted: false, worker }),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
-                    self.dialer.failed(address, Failure::Unreachable, now);
+                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
                 }
             }
         }
@@ -271,17 +272,17 @@ impl Seeker<'_> {
     fn release(&mut self) -> Candidates {
         let now = Instant::now();
         let candidates = self.dialer.candidates_mut();
-        self.plain.drain(..).for_each(|address| candidates.released(address, now));
+        self.plain.drain(..).for_each(|address| candidates.release(address, now));
         // Whoever goes on with the connection takes the address again. So it is with those who hand themselves
         // over at this very moment, which is only heard of later.
         for handed in self.handed.iter().filter(|handed| !handed.incoming) {
-            candidates.released(handed.address, now);
+            candidates.release(handed.address, now);
         }
         for (_, peer) in self.peers.drain() {
             if peer.incoming {
                 peer.worker.release();
             } else {
-                candidates.released(peer.address, now);
+                candidates.release(peer.address, now);
             }
         }
         std::mem::take(candidates)

@@ -6,12 +6,13 @@
 //! answered when the metadata is there goes on to the swarm, together with the messages that it sent before
 //! and that nobody could understand without the metadata.
 
-use super::{LARGEST, MetadataAssembly, Verdict};
+use super::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{STACK_BYTES, greet};
+use crate::thread;
 use crate::wire::PeerId;
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use crate::wire::metadata::MetadataMessage;
@@ -32,9 +33,9 @@ const LONGEST: Duration = Duration::from_secs(180);
 const AT_ONCE: usize = 4;
 /// Bytes that we keep of what a peer sends before the metadata is there and that is for later: a bitfield at
 /// most, and what may follow it.
-const MAX_KEPT: usize = (LARGEST / 20 / 8) as usize + 16 * 1024;
+const MAX_KEPT: usize = (MAX_METADATA_SIZE / 20 / 8) as usize + 16 * 1024;
 /// The bitfield of the largest torrent whose metadata we take: 20 bytes a piece.
-const LIMITS: FrameLimits = FrameLimits { bitfield: (LARGEST / 20 / 8) as u32, or_fewer: true };
+const LIMITS: FrameLimits = FrameLimits { bitfield: (MAX_METADATA_SIZE / 20 / 8) as u32, or_fewer: true };
 
 /// What the workers share.
 pub struct MetadataContext {
@@ -109,10 +110,9 @@ impl MetadataWorker {
         // Weak for as long as it connects, which nothing can interrupt: the end of a run does not wait for a
         // worker that connects.
         let context = Arc::downgrade(context);
-        std::thread::Builder::new()
-            .name(format!("meta-{}", address.ip()))
-            .stack_size(STACK_BYTES)
-            .spawn(move || connection.run(&context, origin))?;
+        thread::spawn(format!("meta-{}", address.ip()), STACK_BYTES, move || {
+            connection.run(&context, origin)
+        })?;
         Ok(MetadataWorker { stream: Some(stream), needed })
     }
 
@@ -154,7 +154,7 @@ impl MetadataConnection {
                 true => self.live(stream, received, &context),
             }
         });
-        context.assembly().left(self.key.0);
+        context.assembly().left(self.key);
         let why = why.err().unwrap_or(PeerError::Closed);
         // Sent before the peer can know that the connection is over, and come back. It fails where the
         // coordinator has ended: then no thread wants to know.
@@ -304,7 +304,7 @@ impl MetadataExchange<'_> {
                 return self.received(piece, total_size, bytes);
             }
             Some(MetadataMessage::Reject(piece)) => {
-                self.context.assembly().refused(self.key.0, piece);
+                self.context.assembly().rejected(self.key, piece);
                 self.rejects |= self.outstanding > 0;
                 self.outstanding = self.outstanding.saturating_sub(1);
             }
@@ -326,7 +326,7 @@ impl MetadataExchange<'_> {
         let (Some(message_id @ 1..), Some(size @ 1..)) = (theirs.metadata, theirs.metadata_size) else {
             return Err(PeerError::HungUp(HangUp::NoMetadata));
         };
-        self.context.assembly().joined(self.key.0, size).map_err(PeerError::Violation)?;
+        self.context.assembly().joined(self.key, size).map_err(PeerError::Violation)?;
         self.message_id = Some(message_id);
         self.last_answer = Instant::now();
         Ok(())
@@ -338,9 +338,9 @@ impl MetadataExchange<'_> {
         total_size: Option<u64>,
         bytes: &[u8],
     ) -> Result<MessageUse, PeerError> {
-        let verdict = self.context.assembly().came(self.key.0, piece, total_size, bytes);
+        let verdict = self.context.assembly().received(self.key, piece, total_size, bytes);
         match verdict {
-            Verdict::Wrong(liars) if liars.contains(&self.key.0) => {
+            Verdict::Wrong(liars) if liars.contains(&self.key) => {
                 Err(PeerError::Violation(Violation::WrongMetadata))
             }
             Verdict::Kept | Verdict::Wrong(_) => {
@@ -357,7 +357,7 @@ impl MetadataExchange<'_> {
     fn request(&mut self, frames: &mut Vec<u8>) {
         let Some(message_id) = self.message_id else { return };
         while self.outstanding < AT_ONCE
-            && let Some(piece) = self.context.assembly().next(self.key.0)
+            && let Some(piece) = self.context.assembly().next(self.key)
         {
             let request = MetadataMessage::Request(piece).to_wire();
             Message::Extended(message_id, &request).write_to(frames);

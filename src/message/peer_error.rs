@@ -5,7 +5,7 @@
 //! person reads stands in one place, the `Display` of the reason.
 
 use crate::net::HangUp;
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -107,22 +107,27 @@ impl PeerError {
 
     /// What the end of a connection that we made says about its address. `greeted`: the handshakes had
     /// been exchanged. `useful`: the peer had sent a block.
-    pub fn failure(&self, greeted: bool, useful: bool) -> Failure {
+    pub fn failure(&self, greeted: bool, useful: bool) -> AttemptFailure {
         match self {
             PeerError::OtherTorrent
             | PeerError::Ourselves
             | PeerError::Handshake(_)
             | PeerError::Frame(_)
-            | PeerError::Violation(_) => Failure::Never,
-            _ if useful => Failure::Ended,
-            // Also before a word: where both sides connect at once, some clients close both connections, and
-            // a client that is just starting resets what comes too early.
-            PeerError::Closed => Failure::Parted,
-            PeerError::Lost(error) if error.kind() == ErrorKind::ConnectionReset => Failure::Parted,
-            _ if greeted => Failure::Parted,
-            _ => Failure::Unreachable,
+            | PeerError::Violation(_) => AttemptFailure::Banned,
+            _ if useful => AttemptFailure::Ended,
+            // Also before the peer sent anything: where both sides connect at once, some clients close both
+            // connections, and a client that is just starting resets what comes too early.
+            PeerError::Closed => AttemptFailure::ClosedEarly,
+            PeerError::Lost(error) if is_reset(error) => AttemptFailure::ClosedEarly,
+            _ if greeted => AttemptFailure::ClosedEarly,
+            _ => AttemptFailure::Unreachable,
         }
     }
+}
+
+/// Whether the other side reset the connection. A write may hear of that as a broken pipe.
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe)
 }
 
 impl fmt::Display for PeerError {

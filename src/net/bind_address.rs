@@ -6,9 +6,10 @@
 //! resolver, which asks its name servers by the system's routes: a lookup tells a name server what we
 //! look for, whatever was given here.
 
+use crate::address::{IpFamily, canonical};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 /// The address that everything leaves by, where the user named one (`--bind`).
@@ -20,8 +21,8 @@ enum Choice {
     /// The system's, for each target.
     #[default]
     Any,
-    /// The system's, among its IPv4 addresses or among its IPv6 addresses.
-    Family { v4: bool },
+    /// The system's, among its addresses of this family.
+    Family(IpFamily),
     /// This one.
     Only(IpAddr),
 }
@@ -37,20 +38,20 @@ impl BindAddress {
         BindAddress(Choice::Only(ip.to_canonical()))
     }
 
-    /// The same for IPv4 alone, or for IPv6 alone. `None` where nothing can leave by it then.
-    pub fn of_family(self, v4: bool) -> Option<BindAddress> {
+    /// The same for one family alone. `None` where nothing can leave by it then.
+    pub fn of_family(self, family: IpFamily) -> Option<BindAddress> {
         match self.0 {
-            Choice::Any => Some(BindAddress(Choice::Family { v4 })),
-            _ => (self.is_v4() == Some(v4)).then_some(self),
+            Choice::Any => Some(BindAddress(Choice::Family(family))),
+            _ => (self.family() == Some(family)).then_some(self),
         }
     }
 
-    /// Whether everything leaves by IPv4, or by IPv6; `None` where it may be both.
-    pub fn is_v4(&self) -> Option<bool> {
+    /// The family that everything leaves by; `None` where it may be both.
+    pub fn family(&self) -> Option<IpFamily> {
         match self.0 {
             Choice::Any => None,
-            Choice::Family { v4 } => Some(v4),
-            Choice::Only(ip) => Some(ip.is_ipv4()),
+            Choice::Family(family) => Some(family),
+            Choice::Only(ip) => Some(IpFamily::of(ip)),
         }
     }
 
@@ -79,7 +80,7 @@ impl BindAddress {
 
     /// Whether a connection to `to` can leave by the address at all: both are IPv4, or both IPv6.
     pub fn reaches(&self, to: SocketAddr) -> bool {
-        self.is_v4().is_none_or(|v4| v4 == plain(to).is_ipv4())
+        self.family().is_none_or(|family| family.has(canonical(to)))
     }
 
     /// Connects to `to`.
@@ -92,7 +93,7 @@ impl BindAddress {
         self.check_reach(to)?;
         let Some(ip) = self.address() else { return TcpStream::connect_timeout(&to, deadline) };
         let socket = bound(ip, Type::STREAM)?;
-        socket.connect_timeout(&plain(to).into(), deadline)?;
+        socket.connect_timeout(&canonical(to).into(), deadline)?;
         Ok(socket.into())
     }
 
@@ -103,13 +104,9 @@ impl BindAddress {
     /// What the system says, among it at once that there is no way to `to`, and as
     /// [`connect`](Self::connect) where the address is not ours or of the other family.
     pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
-        let to = plain(to);
+        let to = canonical(to);
         self.check_reach(to)?;
-        let ip = match self.address() {
-            Some(ip) => ip,
-            None if to.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
-            None => Ipv6Addr::UNSPECIFIED.into(),
-        };
+        let ip = self.address().unwrap_or_else(|| IpFamily::of(to.ip()).unspecified());
         let socket = bound(ip, Type::DGRAM)?;
         socket.connect(&to.into())?;
         Ok(socket.into())
@@ -122,15 +119,6 @@ impl BindAddress {
         let from = self.address().map_or_else(|| "the other family".to_owned(), |ip| ip.to_string());
         let why = format!("{to} cannot be reached from {from}, which everything is to leave by");
         Err(io::Error::new(ErrorKind::AddrNotAvailable, why))
-    }
-}
-
-/// The same address, as IPv4 where it is an IPv4 address written as IPv6 (`::ffff:192.0.2.1`).
-pub fn plain(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
-        // Kept as it is, with the interface of a link-local address.
-        IpAddr::V6(_) => address,
     }
 }
 
@@ -215,15 +203,15 @@ mod tests {
     #[test]
     fn one_family_is_a_part_of_any_and_the_whole_or_nothing_of_an_address() {
         let (_listener, to) = listener();
-        let four = BindAddress::any().of_family(true).unwrap();
-        let six = BindAddress::any().of_family(false).unwrap();
+        let four = BindAddress::any().of_family(IpFamily::V4).unwrap();
+        let six = BindAddress::any().of_family(IpFamily::V6).unwrap();
         assert!(four.reaches(to) && !six.reaches(to) && four.connect(to, WAIT).is_ok());
         for error in [six.connect(to, WAIT).unwrap_err(), six.udp(to).unwrap_err()] {
             assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
         }
         let named = BindAddress::only([127, 0, 0, 2].into());
-        assert_eq!((named.of_family(true), named.of_family(false)), (Some(named), None));
-        assert_eq!((four.of_family(true), four.of_family(false)), (Some(four), None));
+        assert_eq!((named.of_family(IpFamily::V4), named.of_family(IpFamily::V6)), (Some(named), None));
+        assert_eq!((four.of_family(IpFamily::V4), four.of_family(IpFamily::V6)), (Some(four), None));
     }
 
     #[test]

@@ -13,7 +13,6 @@ mod udp_channel;
 mod udp_port;
 
 pub use bind_address::BindAddress;
-pub(crate) use bind_address::plain;
 pub use hang_up::HangUp;
 pub use multicast::Group;
 pub use peer_stream::PeerStream;
@@ -22,7 +21,7 @@ pub(crate) use ports::{open as listen, stop_accepting};
 pub use resolver::{by_turns, resolve};
 pub use throttle::Throttle;
 pub use udp_channel::UdpChannel;
-pub use udp_port::{IpFamily, UdpPort};
+pub use udp_port::UdpPort;
 
 /// How long one address of a host is waited for before the next is tried as well (RFC 8305, section 5).
 pub const HEAD_START: std::time::Duration = std::time::Duration::from_millis(250);

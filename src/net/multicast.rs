@@ -1,9 +1,10 @@
-//! A group of hosts on the local network that hear what any of them says.
+//! A multicast group: hosts on the local network that all receive what one of them sends.
 //!
 //! Everything stays in this network: packets are sent with a lifetime of one hop, and no router carries
 //! them further. Several programs on one host share the port of a group.
 
 use super::{BindAddress, UdpPort};
+use crate::address::IpFamily;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -12,10 +13,10 @@ use std::time::Instant;
 /// A group that we are in, through one interface of this host.
 #[derive(Debug)]
 pub struct Group {
-    ears: UdpPort,
-    /// Apart from the ears, because these are at the group's address and not at the one that everything
-    /// leaves by.
-    voice: UdpPort,
+    receiver: UdpPort,
+    /// Apart from the receiver, because that is bound to the group's address and not to the one that
+    /// everything leaves by.
+    sender: UdpPort,
     /// The group's address, with the interface where it is IPv6 and one was named.
     group: SocketAddr,
     /// What our packets say they come from.
@@ -35,20 +36,20 @@ impl Group {
             return Err(ErrorKind::AddrNotAvailable.into());
         }
         let new = || Socket::new(Domain::for_address(group), Type::DGRAM, Some(Protocol::UDP));
-        let (ears, voice) = (new()?, new()?);
-        ears.set_reuse_address(true)?;
-        // Linux is content with the former, others share a port only so.
-        let _ = ears.set_reuse_port(true);
+        let (receiver, sender) = (new()?, new()?);
+        receiver.set_reuse_address(true)?;
+        // Linux is content with the former, other systems share a port only so.
+        let _ = receiver.set_reuse_port(true);
         let named = bind_address.address();
         let (group, from) = match group {
             SocketAddr::V4(four) => {
                 let ip = if let Some(IpAddr::V4(ip)) = named { ip } else { Ipv4Addr::UNSPECIFIED };
-                // Else it hears a group that another program joined through another interface.
-                let _ = ears.set_multicast_all_v4(false);
-                ears.join_multicast_v4(four.ip(), &ip)?;
-                voice.set_multicast_if_v4(&ip)?;
-                voice.set_multicast_ttl_v4(1)?;
-                voice.set_multicast_loop_v4(true)?;
+                // Else it receives what comes to a group that another program joined through another interface.
+                let _ = receiver.set_multicast_all_v4(false);
+                receiver.join_multicast_v4(four.ip(), &ip)?;
+                sender.set_multicast_if_v4(&ip)?;
+                sender.set_multicast_ttl_v4(1)?;
+                sender.set_multicast_loop_v4(true)?;
                 (group, SocketAddr::from((ip, 0)))
             }
             SocketAddr::V6(six) => {
@@ -56,63 +57,61 @@ impl Group {
                     Some(IpAddr::V6(ip)) => (ip, interface_of(ip)?),
                     _ => (Ipv6Addr::UNSPECIFIED, 0),
                 };
-                ears.set_only_v6(true)?;
-                let _ = ears.set_multicast_all_v6(false);
-                ears.join_multicast_v6(six.ip(), interface)?;
-                voice.set_only_v6(true)?;
-                voice.set_multicast_if_v6(interface)?;
-                voice.set_multicast_hops_v6(1)?;
-                voice.set_multicast_loop_v6(true)?;
+                receiver.set_only_v6(true)?;
+                let _ = receiver.set_multicast_all_v6(false);
+                receiver.join_multicast_v6(six.ip(), interface)?;
+                sender.set_only_v6(true)?;
+                sender.set_multicast_if_v6(interface)?;
+                sender.set_multicast_hops_v6(1)?;
+                sender.set_multicast_loop_v6(true)?;
                 let at = |ip, port| SocketAddrV6::new(ip, port, 0, interface).into();
                 (at(*six.ip(), six.port()), at(ip, 0))
             }
         };
-        voice.bind(&from.into())?;
-        // At the group's address and not at all of ours: what somebody sends to us alone, from anywhere,
-        // does not arrive here.
-        ears.bind(&group.into())?;
+        sender.bind(&from.into())?;
+        // At the group's address and not at all of ours: what any host sends to us alone does not arrive here.
+        receiver.bind(&group.into())?;
         let ours = if named.is_some() { from.ip() } else { chosen_for(group)? };
-        Ok(Group { ears: UdpPort::over(ears)?, voice: UdpPort::over(voice)?, group, ours })
+        Ok(Group { receiver: UdpPort::over(receiver)?, sender: UdpPort::over(sender)?, group, ours })
     }
 
-    /// The address of this host that the others in the group see.
+    /// The address of this host that the other hosts of the group see.
     pub fn ours(&self) -> IpAddr {
         self.ours
     }
 
-    /// Says this to all in the group.
+    /// Sends this to all hosts of the group.
     ///
     /// # Errors
     ///
     /// What the system says, mostly that there is no way.
-    pub fn say(&self, packet: &[u8]) -> io::Result<()> {
-        self.voice.send(self.group, packet)
+    pub fn send(&self, packet: &[u8]) -> io::Result<()> {
+        self.sender.send(self.group, packet)
     }
 
-    /// As [`UdpPort::receive`]. What we say comes back too.
+    /// As [`UdpPort::receive`]. What we send comes back too.
     ///
     /// # Errors
     ///
     /// As [`UdpPort::receive`].
-    pub fn hear(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
-        self.ears.receive(into, until)
+    pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
+        self.receiver.receive(into, until)
     }
 
-    /// Wakes whoever waits, and lets nobody wait again.
+    /// Wakes the thread that waits, and lets none wait again.
     pub fn hang_up(&self) {
-        self.ears.hang_up();
+        self.receiver.hang_up();
     }
 }
 
-/// The address that the system gives to packets for there. Sends nothing.
+/// The address that the system gives to packets to `to`. Sends nothing.
 fn chosen_for(to: SocketAddr) -> io::Result<IpAddr> {
-    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
+    let socket = UdpSocket::bind((IpFamily::of(to.ip()).unspecified(), 0))?;
     socket.connect(to)?;
     Ok(socket.local_addr()?.ip())
 }
 
-/// The number of the interface that has this address. Linux lists them in a file; elsewhere there is none.
+/// The number of the interface that has this address. Linux lists them in a file; other systems have none.
 fn interface_of(ip: Ipv6Addr) -> io::Result<u32> {
     let digits = format!("{:032x}", ip.to_bits());
     let list = std::fs::read_to_string("/proc/net/if_inet6")?;
@@ -132,7 +131,7 @@ mod tests {
         BindAddress::only(ip.into())
     }
 
-    /// A number that no other program has for UDP, while the socket lives.
+    /// A UDP port that no other program has while the socket lives.
     fn free() -> (UdpSocket, u16) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let port = socket.local_addr().unwrap().port();
@@ -140,16 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn all_in_a_group_hear_what_one_says_and_where_it_comes_from() {
+    fn all_hosts_of_a_group_receive_what_one_sends_and_where_it_comes_from() {
         let (_kept, port) = free();
         let group = SocketAddr::new(GROUP.parse().unwrap(), port);
         let members = [[127, 0, 0, 1], [127, 0, 0, 1], [127, 0, 0, 2]]
             .map(|ip| Group::join(group, loopback(ip)).unwrap());
-        members[2].say(b"hello").unwrap();
+        members[2].send(b"hello").unwrap();
         for member in &members {
             let mut packet = [0; 9];
             let far = Instant::now() + Duration::from_secs(20);
-            let (length, from) = member.hear(&mut packet, far).unwrap().unwrap();
+            let (length, from) = member.receive(&mut packet, far).unwrap().unwrap();
             assert_eq!(&packet[..length], b"hello");
             assert_eq!(from.ip(), IpAddr::from([127, 0, 0, 2]));
             assert_eq!(members[2].ours(), from.ip());
@@ -157,15 +156,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_to_this_host_alone_is_not_heard() {
+    fn what_is_sent_to_this_host_alone_is_not_received() {
         let (stranger, port) = free();
         let group = SocketAddr::new(GROUP.parse().unwrap(), port);
         let member = Group::join(group, loopback([127, 0, 0, 1])).unwrap();
         stranger.send_to(b"lie", ("127.0.0.3", port)).unwrap();
-        member.say(b"truth").unwrap();
+        member.send(b"truth").unwrap();
         let mut packet = [0; 9];
         let far = Instant::now() + Duration::from_secs(20);
-        assert_eq!(member.hear(&mut packet, far).unwrap().unwrap().0, 5);
+        assert_eq!(member.receive(&mut packet, far).unwrap().unwrap().0, 5);
         assert_eq!(&packet[..5], b"truth");
     }
 

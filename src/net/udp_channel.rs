@@ -4,7 +4,7 @@
 //! [hang up](UdpChannel::hang_up), which wakes it. The system drops what comes from any other address.
 
 use super::BindAddress;
-use super::bind_address::plain;
+use crate::address::canonical;
 use socket2::SockRef;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, UdpSocket};
@@ -31,7 +31,7 @@ impl UdpChannel {
     pub fn open(bind_address: BindAddress, to: SocketAddr) -> io::Result<UdpChannel> {
         let socket = bind_address.udp(to)?;
         socket.set_write_timeout(Some(SEND_DEADLINE))?;
-        Ok(UdpChannel { socket, to: plain(to), hung_up: AtomicBool::new(false) })
+        Ok(UdpChannel { socket, to: canonical(to), hung_up: AtomicBool::new(false) })
     }
 
     /// Whom it speaks with; as IPv4 where that was written as IPv6.

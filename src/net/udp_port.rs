@@ -4,11 +4,12 @@
 //! that thread so that it looks at what it is to do, or [hang up](UdpPort::hang_up). Who sent a packet
 //! is what the packet says of itself: whoever receives it must not believe that without a proof.
 
-use super::{BindAddress, bind_address, ports};
+use super::{BindAddress, ports};
+use crate::address::{IpFamily, canonical};
 use log::debug;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Shutdown, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,15 +18,6 @@ const SEND_DEADLINE: Duration = Duration::from_millis(50);
 
 /// The shortest wait that the system knows.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
-
-/// Which of the two kinds of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum IpFamily {
-    /// IPv4.
-    Four,
-    /// IPv6.
-    Six,
-}
 
 /// A UDP socket of one family.
 #[derive(Debug)]
@@ -44,12 +36,8 @@ impl UdpPort {
     /// [`ErrorKind::AddrNotAvailable`] where the address that everything leaves by is of the other family
     /// or not ours, or what the system says, mostly that it knows no IPv6.
     pub fn open(family: IpFamily, preferred: u16, bind_address: BindAddress) -> io::Result<UdpPort> {
-        let ip = match (bind_address.address(), family) {
-            (Some(ip), _) => ip,
-            (None, IpFamily::Four) => Ipv4Addr::UNSPECIFIED.into(),
-            (None, IpFamily::Six) => Ipv6Addr::UNSPECIFIED.into(),
-        };
-        if ip.is_ipv4() != (family == IpFamily::Four) {
+        let ip = bind_address.address().unwrap_or_else(|| family.unspecified());
+        if IpFamily::of(ip) != family {
             let why = format!("everything is to leave by {ip}, which is of the other family");
             return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
         }
@@ -80,7 +68,7 @@ impl UdpPort {
     ///
     /// What the system says, mostly that there is no way to there. The port is as good as before.
     pub fn send(&self, to: SocketAddr, packet: &[u8]) -> io::Result<()> {
-        self.socket.send_to(packet, bind_address::plain(to)).map(drop)
+        self.socket.send_to(packet, canonical(to)).map(drop)
     }
 
     /// Waits for a packet until then: its length, or that of `into` where it is longer and cut, and where
@@ -102,7 +90,7 @@ impl UdpPort {
                 return Err(ErrorKind::ConnectionAborted.into());
             }
             match received {
-                Ok((length, from)) => return Ok(Some((length, bind_address::plain(from)))),
+                Ok((length, from)) => return Ok(Some((length, canonical(from)))),
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
                     ErrorKind::ConnectionRefused
@@ -155,9 +143,9 @@ mod tests {
 
     /// The families that this host has.
     fn families() -> impl Iterator<Item = (IpFamily, &'static str)> {
-        let all = [(IpFamily::Four, "127.0.0.1"), (IpFamily::Six, "::1")];
+        let all = [(IpFamily::V4, "127.0.0.1"), (IpFamily::V6, "::1")];
         all.into_iter()
-            .filter(|(family, host)| *family == IpFamily::Four || UdpSocket::bind((*host, 0)).is_ok())
+            .filter(|(family, host)| *family == IpFamily::V4 || UdpSocket::bind((*host, 0)).is_ok())
     }
 
     fn far() -> Instant {
@@ -200,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_two_families_share_a_number() {
-        let four = UdpPort::open(IpFamily::Four, 0, BindAddress::any()).unwrap();
+        let four = UdpPort::open(IpFamily::V4, 0, BindAddress::any()).unwrap();
         let number = four.address().port();
         // Another test may have the number for IPv6; then it is another, and never an error.
         assert!(families().skip(1).all(|(six, _)| UdpPort::open(six, number, BindAddress::any()).is_ok()));
@@ -211,12 +199,11 @@ mod tests {
         let there = UdpSocket::bind("127.0.0.1:0").unwrap();
         there.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let named = IpAddr::from([127, 0, 0, 2]);
-        let port = UdpPort::open(IpFamily::Four, 0, BindAddress::only(named)).unwrap();
+        let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only(named)).unwrap();
         port.send(there.local_addr().unwrap(), b"x").unwrap();
         assert_eq!(there.recv_from(&mut [0]).unwrap().1, port.address());
         assert_eq!(port.address().ip(), named);
-        for (family, ip) in
-            [(IpFamily::Six, "127.0.0.2"), (IpFamily::Four, "::1"), (IpFamily::Four, "192.0.2.1")]
+        for (family, ip) in [(IpFamily::V6, "127.0.0.2"), (IpFamily::V4, "::1"), (IpFamily::V4, "192.0.2.1")]
         {
             let error = UdpPort::open(family, 7, BindAddress::only(ip.parse().unwrap())).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AddrNotAvailable, "{ip}");
@@ -225,7 +212,7 @@ mod tests {
 
     #[test]
     fn whoever_comes_too_late_gets_what_has_come_already() {
-        let port = UdpPort::open(IpFamily::Four, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
+        let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
         let past = Instant::now();
         port.send(port.address(), b"x").unwrap();
         assert_eq!(port.receive(&mut [0], past).unwrap(), Some((1, port.address())));
@@ -236,7 +223,7 @@ mod tests {
 
     #[test]
     fn that_nobody_is_there_or_that_there_is_no_way_ends_nothing() {
-        let port = UdpPort::open(IpFamily::Four, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
+        let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
         let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let _ = port.send(nobody, b"x");
         assert!(port.send("[::1]:9".parse().unwrap(), b"x").is_err());

@@ -10,6 +10,7 @@ use super::requests::PeerRequests;
 use super::{STACK_BYTES, TorrentContext};
 use crate::message::{Event, HangUp, Lease, PeerError, PeerKey};
 use crate::net::PeerStream;
+use crate::thread;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
@@ -87,10 +88,7 @@ impl WorkerEnds {
             self.address,
             is_new,
         );
-        std::thread::Builder::new()
-            .name(format!("out-{}", self.address.ip()))
-            .stack_size(STACK_BYTES)
-            .spawn(move || outbox.run())
+        thread::spawn(format!("out-{}", self.address.ip()), STACK_BYTES, move || outbox.run())
             .map_err(PeerError::Connect)?;
 
         let mut inbound =

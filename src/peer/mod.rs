@@ -28,6 +28,7 @@ pub use requests::UploadAccount;
 
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
+use crate::thread;
 use connection::{Connection, WorkerEnds};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use outbox::Signal;
@@ -133,10 +134,7 @@ impl Worker {
             leases: inbound_leases,
         };
         let connection = Connection { context: Arc::downgrade(context), origin, ends };
-        std::thread::Builder::new()
-            .name(format!("peer-{}", address.ip()))
-            .stack_size(STACK_BYTES)
-            .spawn(move || connection.run())?;
+        thread::spawn(format!("peer-{}", address.ip()), STACK_BYTES, move || connection.run())?;
         Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default() })
     }
 

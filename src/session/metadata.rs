@@ -100,7 +100,7 @@ impl MetadataFetch<'_> {
     ) -> (Option<PeerSources>, KnownPeers) {
         known_peers.connections.clear();
         if self.sources.trackers.is_empty() {
-            known_peers.candidates.keep(|source| source == Source::Tracker);
+            known_peers.candidates.retain_sources(|source| source == Source::Tracker);
             sources.only_trackers();
             return (Some(sources), known_peers);
         }

@@ -7,7 +7,7 @@
 //! earlier only if a magnet turns out to be private and the user named trackers that are not its own.
 
 use super::{FAREWELL, Network, PeerSourceOptions};
-use crate::discovery::dht::Search;
+use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
 use crate::metainfo::InfoHash;
@@ -49,7 +49,7 @@ pub struct PeerSearch<'a> {
 pub struct PeerSources {
     announcers: Announcers,
     totals: Arc<Totals>,
-    search: Option<Search>,
+    search: Option<DhtSearch>,
     lan: Option<LanRegistration>,
     /// The listener sends us incoming connections while this exists.
     registration: Option<Registration>,

@@ -4,6 +4,7 @@ use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::surroundings::{Surroundings, counts};
 use super::{FAREWELL, Outcome, Prepared, Progress, RunContext, SessionError};
+use crate::address::IpFamily;
 use crate::message::{Event, Write};
 use crate::metainfo::Metainfo;
 use crate::peer::{self, Listener};
@@ -166,8 +167,8 @@ fn spare_buffers(memory: u64, geometry: Geometry) -> BufferPool {
 /// The UDP ports of our DHT nodes for IPv4 and IPv6, as peers may know them. A private torrent has none.
 fn dht_ports(run: RunContext<'_>, metainfo: &Metainfo) -> [Option<u16>; 2] {
     let dht = run.network.dht.as_ref().filter(|_| !metainfo.private);
-    [true, false].map(|v4| {
-        let port = dht?.port(v4)?;
+    IpFamily::BOTH.map(|family| {
+        let port = dht?.port(family)?;
         // If we do not listen, our nodes are read-only and answer no query.
         Some(if run.network.listener.is_some() { port } else { 0 })
     })

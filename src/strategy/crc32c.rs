@@ -1,6 +1,7 @@
-//! The checksum CRC-32C (Castagnoli), which BitTorrent uses as a hash that everybody agrees on (BEP 40, 42).
+//! The checksum CRC-32C (Castagnoli). BitTorrent uses it as a cheap hash that all clients compute alike: for
+//! peer priority (BEP 40) and for the node IDs of the DHT (BEP 42).
 
-/// The checksum of these bytes. They are few, so it goes bit by bit and needs no table.
+/// The checksum of these bytes. They are few, so it is computed bit by bit and needs no table.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     let register = bytes.iter().fold(u32::MAX, |register, byte| {
         (0..8).fold(register ^ u32::from(*byte), |register, _| {

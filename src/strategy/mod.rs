@@ -1,7 +1,22 @@
-//! Decisions: which piece next, how many requests at once, whom to connect to, whom to upload to.
+//! How BitTorrent decides: which piece next, how many requests at once, which peers to upload to, which peers
+//! to connect to.
 //!
-//! Pure. A strategy sees numbers and the time, which it gets as an argument, and says what it would
-//! do; the coordinator does it. So each is tested as a plain function, with a clock that is a number.
+//! The protocol says how peers talk and leaves these choices open, but a swarm is fast or slow by them. Read
+//! them in this order:
+//!
+//! - `download`: *Rarest first* picks the piece that the fewest peers have (`rarity`). *Pipelining* keeps
+//!   many requests on their way to each peer, since a peer that waits for our next request sends nothing
+//!   (`pipeline`). Open pieces take memory, and the `budget` says how much.
+//! - `upload`: *Choking* gives a few peers at a time a slot (`choker`): those that upload to us in return
+//!   (tit for tat), and now and then one that has not yet had the chance (optimistic unchoke). The
+//!   *allowed-fast set* gives a new peer its first few pieces (`allowed_fast`). *Super-seeding* lets a lone
+//!   seed send each piece only once (`super_seeding`).
+//! - `peers`: which addresses to believe and which to connect to (`candidates`), and which peers to tell
+//!   other peers about (`pex`, peer exchange).
+//!
+//! Everything here is pure. A strategy sees numbers and the time, which it gets as an argument, and says what
+//! it would do; the coordinator does it. So each one is tested as a plain function, with a clock that is a
+//! number.
 
 mod crc32c;
 mod download;
@@ -12,8 +27,7 @@ mod upload;
 pub use crc32c::crc32c;
 pub use download::{Budget, PeerPieces, Pipeline, Rarity};
 pub use peers::{
-    Candidates, Dialer, ExternalAddress, Failure, PexHistory, Source, could_be_a_peer, is_local, may_name,
-    rank,
+    AddressVotes, AttemptFailure, Candidates, Dialer, ExternalAddress, PexHistory, Source, may_share,
 };
 pub use token_bucket::TokenBucket;
-pub use upload::{Choker, Leecher, Leechers, Rate, SuperSeeding, View, allowed_fast, slots};
+pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

@@ -1,46 +1,79 @@
-//! How often something may be done: so many a second, with a little saved up.
+//! How often something may be done: a number of times a second, and a number of times at once.
+//!
+//! Pure. The usual picture is a bucket into which tokens drop at an even rate, until it is full; each thing
+//! that is done takes one or more out. It is kept here as one time, the one at which the bucket would have
+//! been empty: all that has passed since then is in the bucket. So nothing is ever counted up, and no
+//! fraction of a token gets lost.
 
 use std::time::{Duration, Instant};
 
-/// A bucket of permits that fills evenly.
-#[derive(Debug)]
+/// A bucket of tokens that fills evenly.
+#[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    each: Duration,
-    most: u32,
-    /// When the bucket was, or would be, empty.
+    /// The time in which one token drops in.
+    interval: Duration,
+    /// Tokens in a full bucket.
+    burst: u32,
+    /// When the bucket was empty, or would be.
     empty_at: Instant,
 }
 
 impl TokenBucket {
-    /// `a_second` permits a second, and at most as many at once.
-    pub fn new(a_second: u32, now: Instant) -> TokenBucket {
-        TokenBucket::every(Duration::from_secs(1) / a_second.max(1), a_second, now)
+    /// A full bucket with as many tokens as drop into it in a second.
+    pub fn new(per_second: u32, now: Instant) -> TokenBucket {
+        TokenBucket::with_burst(per_second, per_second, now)
     }
 
-    /// One permit in each such time, and at most `most` at once.
-    pub fn every(each: Duration, most: u32, now: Instant) -> TokenBucket {
-        let saved = each.saturating_mul(most);
-        TokenBucket { each, most, empty_at: now.checked_sub(saved).unwrap_or(now) }
+    /// A full bucket: `per_second` tokens drop into it each second, and it has room for `burst` of them.
+    pub fn with_burst(per_second: u32, burst: u32, now: Instant) -> TokenBucket {
+        TokenBucket::every(Duration::from_secs(1) / per_second.max(1), burst, now)
     }
 
-    /// Takes a permit. False where there is none.
+    /// A full bucket: one token drops into it in each such interval, and it has room for `burst` of them.
+    pub fn every(interval: Duration, burst: u32, now: Instant) -> TokenBucket {
+        let mut bucket = TokenBucket { interval, burst, empty_at: now };
+        bucket.empty_at = bucket.full_since(now);
+        bucket
+    }
+
+    /// Takes a token. False where there is none.
     pub fn take(&mut self, now: Instant) -> bool {
-        if self.next(now) > now {
+        self.take_many(1, now)
+    }
+
+    /// Takes so many tokens. False where there are fewer; then it takes none.
+    pub fn take_many(&mut self, tokens: u32, now: Instant) -> bool {
+        if !self.has(tokens, now) {
             return false;
         }
-        let fullest = now.checked_sub(self.each.saturating_mul(self.most)).unwrap_or(now);
-        self.empty_at = self.empty_at.max(fullest) + self.each;
+        self.empty_at = self.empty_at.max(self.full_since(now)) + self.interval.saturating_mul(tokens);
         true
     }
 
-    /// Gives back a permit that was not used after all.
-    pub fn give_back(&mut self) {
-        self.empty_at = self.empty_at.checked_sub(self.each).unwrap_or(self.empty_at);
+    /// Whether it has so many tokens.
+    pub fn has(&self, tokens: u32, now: Instant) -> bool {
+        tokens <= self.burst && self.empty_at + self.interval.saturating_mul(tokens) <= now
     }
 
-    /// When there is a permit: now or later.
+    /// Whether no further token has room.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.has(self.burst, now)
+    }
+
+    /// Gives back a token that was not used after all.
+    pub fn give_back(&mut self) {
+        self.empty_at = self.empty_at.checked_sub(self.interval).unwrap_or(self.empty_at);
+    }
+
+    /// When there is a token: now or later.
     pub fn next(&self, now: Instant) -> Instant {
-        (self.empty_at + self.each).max(now)
+        (self.empty_at + self.interval).max(now)
+    }
+
+    /// When a bucket that has become full at this moment was empty. On a host that was started just now
+    /// there may be no such time; then it counts as empty.
+    fn full_since(&self, now: Instant) -> Instant {
+        now.checked_sub(self.interval.saturating_mul(self.burst)).unwrap_or(now)
     }
 }
 
@@ -48,20 +81,44 @@ impl TokenBucket {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
-    fn a_burst_and_then_so_many_a_second() {
-        let start = Instant::now() + Duration::from_secs(60);
-        let mut pace = TokenBucket::new(18, start);
-        assert_eq!((0..100).filter(|_| pace.take(start)).count(), 18);
+    fn a_burst_and_then_an_even_rate() {
+        let start = Instant::now() + 60 * SECOND;
+        let mut bucket = TokenBucket::new(18, start);
+        assert_eq!((0..100).filter(|_| bucket.take(start)).count(), 18);
         let mut taken = 0;
         for millisecond in 1..=2000 {
-            taken += u32::from(pace.take(start + Duration::from_millis(millisecond)));
+            taken += u32::from(bucket.take(start + Duration::from_millis(millisecond)));
         }
         assert!((35..=36).contains(&taken), "{taken}");
-        let next = pace.next(start);
-        assert!(pace.take(next));
-        assert!(!pace.take(next));
-        pace.give_back();
-        assert!(pace.take(next) && !pace.take(next));
+        let next = bucket.next(start);
+        assert!(bucket.take(next));
+        assert!(!bucket.take(next));
+        bucket.give_back();
+        assert!(bucket.take(next) && !bucket.take(next));
+    }
+
+    #[test]
+    fn a_bucket_fills_up_and_no_further() {
+        let start = Instant::now() + 60 * SECOND;
+        let mut bucket = TokenBucket::with_burst(2, 5, start);
+        let taken = |bucket: &mut TokenBucket, now| (0..20).filter(|_| bucket.take(now)).count();
+        assert!(bucket.is_full(start) && !bucket.has(6, start + 1000 * SECOND));
+        assert_eq!(taken(&mut bucket, start), 5);
+        assert_eq!(taken(&mut bucket, start + SECOND), 2);
+        assert!(!bucket.is_full(start + SECOND));
+        assert_eq!(taken(&mut bucket, start + 1000 * SECOND), 5);
+        assert_eq!(taken(&mut bucket, start), 0);
+    }
+
+    #[test]
+    fn many_tokens_are_taken_together_or_not_at_all() {
+        let start = Instant::now() + 60 * SECOND;
+        let mut bucket = TokenBucket::with_burst(12_000, 100_000, start);
+        assert!(bucket.take_many(60_000, start) && !bucket.take_many(60_000, start));
+        assert!(bucket.take_many(39_000, start));
+        assert!(bucket.has(12_000, start + SECOND) && !bucket.has(14_000, start + SECOND));
     }
 }

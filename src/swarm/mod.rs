@@ -29,7 +29,7 @@ mod upload;
 pub use config::{InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces};
 pub use environment::Environment;
 
-use crate::message::{KnownPeers, PeerKey};
+use crate::message::KnownPeers;
 use crate::piece::Geometry;
 use crate::strategy::{Budget, Dialer, SuperSeeding};
 use download::{Bans, PieceMap, Requests};
@@ -69,7 +69,7 @@ pub struct Coordinator<'a> {
     roster: Roster,
     dialer: Dialer,
     slots: UploadSlots,
-    super_seed: Option<SuperSeeding<PeerKey>>,
+    super_seed: Option<SuperSeeding>,
     statistics: Statistics,
     timers: Timers,
     random: fastrand::Rng,

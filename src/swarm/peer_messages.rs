@@ -36,7 +36,7 @@ impl Coordinator<'_> {
         }
         let Some(peer) = self.roster.get_mut(key) else { return };
         if rejected_unchoked {
-            peer.download.pipeline.refused(now);
+            peer.download.pipeline.rejected(now);
         }
         if rejected {
             // Not at once: what it rejected now it would reject again.
@@ -78,7 +78,7 @@ impl Coordinator<'_> {
         download.rejections = 0;
         download.rate.add(span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum());
         if !std::mem::replace(&mut download.useful, true) {
-            self.dialer.candidates_mut().proved(peer.best_address());
+            self.dialer.candidates_mut().proved_useful(peer.best_address());
         }
         for block in span.blocks() {
             let arrival = self.requests.received(key, block, assembly);
@@ -238,7 +238,7 @@ impl Coordinator<'_> {
             debug!("{}: it says that it is {}", peer.address, printable(client));
         }
         if let Some(limit) = handshake.request_queue {
-            peer.download.pipeline.named_limit(limit);
+            peer.download.pipeline.set_queue_limit(limit);
         }
         peer.flags.upload_only = handshake.upload_only;
         if let Some(id) = handshake.pex {

@@ -61,6 +61,6 @@ impl Coordinator<'_> {
     /// The number of a piece that no peer has, or else of the first that we miss.
     fn first_missing(&self) -> u32 {
         let missing = || self.geometry.pieces().find(|piece| self.pieces.wants(*piece));
-        self.pieces.rarity().nobodys().or_else(missing).map_or(0, |piece| piece.get())
+        self.pieces.rarity().without_partial_peer().or_else(missing).map_or(0, |piece| piece.get())
     }
 }

@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::address::IpFamily;
+
 use super::error::{TrackerError, printable};
 
 /// Bytes that an address may have. Real ones have fewer than 200, and the limit keeps the request
@@ -114,11 +116,11 @@ impl TrackerAddress {
         &self.text
     }
 
-    /// The family of a host that is given as an address: whether that is IPv4. `None` for a name.
-    pub fn is_v4(&self) -> Option<bool> {
+    /// The family of a host that is given as an address. `None` for a name.
+    pub fn family(&self) -> Option<IpFamily> {
         let host = self.host.parse::<SocketAddr>().map(|both| both.ip());
         let host = host.or_else(|_| self.host.trim_matches(['[', ']']).parse::<IpAddr>());
-        host.ok().map(|ip| ip.to_canonical().is_ipv4())
+        host.ok().map(|ip| IpFamily::of(ip.to_canonical()))
     }
 
     /// Host and port, fit to print.
@@ -218,17 +220,17 @@ mod tests {
 
     #[test]
     fn an_address_has_a_family_and_a_name_has_none() {
-        for (given, v4) in [
-            ("udp://192.0.2.1:80/announce", Some(true)),
-            ("http://192.0.2.1/announce", Some(true)),
-            ("http://me:secret@[2001:db8::1]:80/announce", Some(false)),
-            ("https://[2001:db8::1]", Some(false)),
-            ("udp://[::ffff:192.0.2.1]:80", Some(true)),
+        for (given, family) in [
+            ("udp://192.0.2.1:80/announce", Some(IpFamily::V4)),
+            ("http://192.0.2.1/announce", Some(IpFamily::V4)),
+            ("http://me:secret@[2001:db8::1]:80/announce", Some(IpFamily::V6)),
+            ("https://[2001:db8::1]", Some(IpFamily::V6)),
+            ("udp://[::ffff:192.0.2.1]:80", Some(IpFamily::V4)),
             ("udp://t.example:80", None),
             ("http://localhost/", None),
             ("", None),
         ] {
-            assert_eq!(address(given).is_v4(), v4, "{given}");
+            assert_eq!(address(given).family(), family, "{given}");
         }
     }
 

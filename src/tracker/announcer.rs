@@ -30,6 +30,7 @@ use super::error::TrackerError;
 use super::families::Side;
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
+use crate::address::IpFamily;
 use crate::net::BindAddress;
 
 /// Tiers that get threads. The trackers of all further ones join the last of them.
@@ -105,10 +106,11 @@ impl Announcers {
         let mut handles = Vec::new();
         for addresses in usable(tiers, &news) {
             let random = Rng::new();
-            for (v4, side, addresses) in Side::of_tier(addresses, bind_address.is_v4()) {
+            for (family, side, addresses) in Side::of_tier(addresses, bind_address.family()) {
                 // The same dice for both, so that they ask the trackers in the same order.
                 let mut random = random.clone();
-                let Some(bind_address) = v4.map_or(Some(bind_address), |v4| bind_address.of_family(v4))
+                let Some(bind_address) =
+                    family.map_or(Some(bind_address), |family| bind_address.of_family(family))
                 else {
                     continue;
                 };
@@ -131,7 +133,7 @@ impl Announcers {
                     keep_until: None,
                     _end: end,
                 };
-                let kind = if v4 == Some(false) { "tracker6" } else { "tracker" };
+                let kind = if family == Some(IpFamily::V6) { "tracker6" } else { "tracker" };
                 let spawned = thread::Builder::new()
                     .name(format!("{kind}-{}", name.host()))
                     .stack_size(STACK_SIZE)

@@ -6,9 +6,10 @@
 //! in the last form may be a host name; only numeric ones are taken, since looking names up that a
 //! stranger chose would let a tracker use us to query any name server, with no bound on the time.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::address::{IpFamily, canonical, could_be_a_peer, read_compact_list, read_ip};
 use crate::bencode::{Dictionary, Value};
 
 use super::error::{TrackerError, printable};
@@ -81,7 +82,11 @@ impl Answer {
             warning: text("warning message"),
             complete: count("complete"),
             incomplete: count("incomplete"),
-            external_ip: answer.get("external ip").and_then(Value::bytes).and_then(ip),
+            external_ip: answer
+                .get("external ip")
+                .and_then(Value::bytes)
+                .and_then(read_ip)
+                .map(|ip| ip.to_canonical()),
             peers: peers(answer)?,
         })
     }
@@ -89,12 +94,15 @@ impl Answer {
     /// The answer of a UDP tracker: the next announce in so many seconds, and peers of eighteen bytes each
     /// where it was asked over IPv6, of six otherwise (BEP 15). What is left after the last whole one was
     /// cut off on the way.
-    pub(super) fn of_udp(interval: u32, incomplete: u32, complete: u32, peers: &[u8], six: bool) -> Answer {
+    pub(super) fn of_udp(
+        interval: u32,
+        incomplete: u32,
+        complete: u32,
+        peers: &[u8],
+        family: IpFamily,
+    ) -> Answer {
         let mut found = Vec::new();
-        let cut = peers.len() % if six { 18 } else { 6 };
-        let whole = peers.get(..peers.len() - cut).unwrap_or_default();
-        // Neither fails for whole ones.
-        let _ = if six { compact_v6(whole, &mut found) } else { compact_v4(whole, &mut found) };
+        take(&mut found, read_compact_list(peers, family));
         let interval = Duration::from_secs(interval.into());
         Answer {
             interval: interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL),
@@ -109,13 +117,6 @@ impl Answer {
     }
 }
 
-/// An address of four or sixteen bytes.
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
-    let v6 = || <[u8; 16]>::try_from(bytes).ok().map(|ip| IpAddr::from(ip).to_canonical());
-    v4().or_else(v6)
-}
-
 fn nonsense(reason: impl Into<String>) -> TrackerError {
     TrackerError::Nonsense(reason.into())
 }
@@ -125,7 +126,7 @@ fn peers(answer: Dictionary<'_>) -> Result<Vec<SocketAddr>, TrackerError> {
     let mut found = Vec::new();
     match answer.get("peers") {
         None => {}
-        Some(Value::Bytes(compact)) => compact_v4(compact, &mut found)?,
+        Some(Value::Bytes(peers)) => take_compact(&mut found, peers, IpFamily::V4)?,
         Some(Value::List(list)) => {
             take(&mut found, list.iter().filter_map(|peer| listed(peer.dictionary()?)))
         }
@@ -133,40 +134,24 @@ fn peers(answer: Dictionary<'_>) -> Result<Vec<SocketAddr>, TrackerError> {
     }
     match answer.get("peers6") {
         None => {}
-        Some(Value::Bytes(compact)) => compact_v6(compact, &mut found)?,
+        Some(Value::Bytes(peers)) => take_compact(&mut found, peers, IpFamily::V6)?,
         Some(_) => return Err(nonsense("its peers6 are not a string")),
     }
     Ok(found)
 }
 
-/// Six bytes a peer: address and port (BEP 23).
-fn compact_v4(compact: &[u8], found: &mut Vec<SocketAddr>) -> Result<(), TrackerError> {
-    // A wrong length means that all that follows the fault is read at the wrong place. Connecting to
+/// Compact peers: six bytes each (BEP 23), or eighteen (BEP 7).
+fn take_compact(found: &mut Vec<SocketAddr>, peers: &[u8], family: IpFamily) -> Result<(), TrackerError> {
+    // A wrong length means that everything after the fault is read at the wrong place. Connecting to
     // what comes out would be to connect to strangers at random.
-    let (entries, []) = compact.as_chunks::<6>() else {
-        return Err(nonsense(format!("{} bytes of peers are not six each", compact.len())));
-    };
-    take(
-        found,
-        entries.iter().map(|&[a, b, c, d, high, low]| {
-            SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low]))
-        }),
-    );
-    Ok(())
-}
-
-/// Eighteen bytes a peer: address and port (BEP 7).
-fn compact_v6(compact: &[u8], found: &mut Vec<SocketAddr>) -> Result<(), TrackerError> {
-    let (entries, []) = compact.as_chunks::<18>() else {
-        return Err(nonsense(format!("{} bytes of peers6 are not eighteen each", compact.len())));
-    };
-    take(
-        found,
-        entries.iter().filter_map(|entry| {
-            let (address, port) = entry.split_first_chunk::<16>()?;
-            Some(SocketAddr::new(Ipv6Addr::from(*address).into(), u16::from_be_bytes(port.try_into().ok()?)))
-        }),
-    );
+    if !peers.len().is_multiple_of(family.compact_length()) {
+        let (key, each) = match family {
+            IpFamily::V4 => ("peers", "six"),
+            IpFamily::V6 => ("peers6", "eighteen"),
+        };
+        return Err(nonsense(format!("{} bytes of {key} are not {each} each", peers.len())));
+    }
+    take(found, read_compact_list(peers, family));
     Ok(())
 }
 
@@ -180,23 +165,12 @@ fn listed(peer: Dictionary<'_>) -> Option<SocketAddr> {
 /// Keeps the peers that one can connect to, as long as there is room.
 fn take(found: &mut Vec<SocketAddr>, peers: impl Iterator<Item = SocketAddr>) {
     let room = MAX_PEERS.saturating_sub(found.len());
-    found.extend(peers.map(plain).filter(connectable).take(room));
-}
-
-/// An IPv4 address that is written as an IPv6 address is one and the same peer.
-fn plain(peer: SocketAddr) -> SocketAddr {
-    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+    found.extend(peers.map(canonical).filter(is_connectable).take(room));
 }
 
 /// Ports 0 and 1 are what clients announce that take no connections.
-fn connectable(peer: &SocketAddr) -> bool {
-    let one_host = match peer.ip() {
-        IpAddr::V4(address) => {
-            !address.is_unspecified() && !address.is_multicast() && !address.is_broadcast()
-        }
-        IpAddr::V6(address) => !address.is_unspecified() && !address.is_multicast(),
-    };
-    one_host && peer.port() > super::announce::NOT_LISTENING
+fn is_connectable(peer: &SocketAddr) -> bool {
+    could_be_a_peer(*peer) && peer.port() > super::announce::NOT_LISTENING
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::address::TrackerAddress;
 use super::announcer::TrackerNews;
 use super::error::TrackerError;
+use crate::address::IpFamily;
 
 /// One of the announcers of a tier, as to what is told of it.
 pub(super) struct Side {
     /// Which of the two it is, and the last failure of each that is failing. `None` where it is alone.
-    both: Option<(bool, Arc<Mutex<Failing>>)>,
+    both: Option<(IpFamily, Arc<Mutex<Failing>>)>,
 }
 
 #[derive(Default)]
@@ -25,35 +26,40 @@ struct Failing {
 
 impl Side {
     /// The trackers of a tier by the families that have to be asked: one side for all, or two where some may
-    /// have an IPv4 address and some an IPv6 address. A name may have both. `only_v4` says which family we
+    /// have an IPv4 address and some an IPv6 address. A name may have both. `only` says which family we
     /// are bound to.
     pub fn of_tier(
         addresses: Vec<TrackerAddress>,
-        only_v4: Option<bool>,
-    ) -> Vec<(Option<bool>, Side, Vec<TrackerAddress>)> {
-        let may_be = |v4: bool| addresses.iter().filter(move |address| address.is_v4() != Some(!v4)).cloned();
-        let (four, six): (Vec<_>, Vec<_>) = (may_be(true).collect(), may_be(false).collect());
-        if only_v4.is_some() || four.is_empty() || six.is_empty() {
+        only: Option<IpFamily>,
+    ) -> Vec<(Option<IpFamily>, Side, Vec<TrackerAddress>)> {
+        let may_be = |family: IpFamily| {
+            let fits = move |one: &&TrackerAddress| one.family().is_none_or(|other| other == family);
+            addresses.iter().filter(fits).cloned()
+        };
+        let (four, six): (Vec<_>, Vec<_>) = (may_be(IpFamily::V4).collect(), may_be(IpFamily::V6).collect());
+        if only.is_some() || four.is_empty() || six.is_empty() {
             return vec![(None, Side { both: None }, addresses)];
         }
         let failing: Arc<Mutex<Failing>> = Arc::default();
-        let side = |v4| (Some(v4), Side { both: Some((v4, Arc::clone(&failing))) });
-        let ((v4, ours), (v6, theirs)) = (side(true), side(false));
+        let side = |family| (Some(family), Side { both: Some((family, Arc::clone(&failing))) });
+        let ((v4, ours), (v6, theirs)) = (side(IpFamily::V4), side(IpFamily::V6));
         vec![(v4, ours, four), (v6, theirs, six)]
     }
 
     /// What is to be told when this has come of an announce. A failure is one only while the other family
     /// fails too, and of two the one that says more is told.
     pub fn told(&self, news: TrackerNews) -> Option<TrackerNews> {
-        let Some((v4, failing)) = &self.both else { return Some(news) };
+        let Some((family, failing)) = &self.both else { return Some(news) };
         let mut failing = failing.lock().unwrap_or_else(PoisonError::into_inner);
         let Failing { v4: four, v6: six } = &mut *failing;
-        let (ours, theirs) = if *v4 { (four, six) } else { (six, four) };
+        let (ours, theirs) = if *family == IpFamily::V4 { (four, six) } else { (six, four) };
         *ours = news.outcome.is_err().then(|| news.clone());
         match (&news.outcome, theirs) {
             (Ok(_), _) => Some(news),
             (Err(_), None) => None,
-            (Err(_), Some(theirs)) if weight(theirs) + u8::from(!*v4) > weight(&news) => Some(theirs.clone()),
+            (Err(_), Some(theirs)) if weight(theirs) + u8::from(*family == IpFamily::V6) > weight(&news) => {
+                Some(theirs.clone())
+            }
             (Err(_), Some(_)) => Some(news),
         }
     }
@@ -75,8 +81,8 @@ mod tests {
     use super::super::answer::Answer;
     use super::*;
 
-    fn sides(text: &str, only_v4: Option<bool>) -> Vec<(Option<bool>, Side, Vec<TrackerAddress>)> {
-        Side::of_tier(text.split(' ').map(TrackerAddress::new).collect(), only_v4)
+    fn sides(text: &str, only: Option<IpFamily>) -> Vec<(Option<IpFamily>, Side, Vec<TrackerAddress>)> {
+        Side::of_tier(text.split(' ').map(TrackerAddress::new).collect(), only)
     }
 
     fn news(outcome: Result<(), TrackerError>) -> TrackerNews {
@@ -88,13 +94,13 @@ mod tests {
     fn a_name_is_asked_over_both_families_and_an_address_over_its_own() {
         let both = sides("udp://t.example:1 http://127.0.0.1/a http://[::1]:80/a udp://[::1]:1", None);
         let hosts = |side: usize| both[side].2.iter().map(TrackerAddress::host).collect::<Vec<_>>();
-        assert_eq!((both[0].0, both[1].0), (Some(true), Some(false)));
+        assert_eq!((both[0].0, both[1].0), (Some(IpFamily::V4), Some(IpFamily::V6)));
         assert_eq!(hosts(0), ["t.example:1", "127.0.0.1"]);
         assert_eq!(hosts(1), ["t.example:1", "[::1]:80", "[::1]:1"]);
         for (tier, only) in [
             ("udp://1.2.3.4:1 http://1.2.3.4", None),
             ("http://[::1]", None),
-            ("udp://t.example:1", Some(true)),
+            ("udp://t.example:1", Some(IpFamily::V4)),
         ] {
             let one = sides(tier, only);
             assert_eq!((one.len(), one[0].0), (1, None), "{tier}");

@@ -4,6 +4,7 @@
 //! the sender understands; further messages use the number that the *receiver* gave. A client may
 //! send it more than once, to add or to take away: what a later handshake does not mention stays.
 
+use crate::address::{read_ip, write_ip};
 use crate::bencode::{Item, Value};
 use std::net::IpAddr;
 
@@ -51,7 +52,7 @@ impl ExtensionHandshake {
             client: said.get("v").and_then(Value::text).map(|text| text.chars().take(64).collect()),
             request_queue: number("reqq").map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
-            your_address: said.get("yourip").and_then(Value::bytes).and_then(address),
+            your_address: said.get("yourip").and_then(Value::bytes).and_then(read_ip),
             upload_only: number("upload_only").is_some_and(|flag| flag != 0),
             metadata: extension("ut_metadata"),
             pex: extension("ut_pex"),
@@ -70,7 +71,7 @@ impl ExtensionHandshake {
             self.client.as_deref().map(|client| ("v", client.into())),
             self.request_queue.map(|most| ("reqq", i64::from(most).into())),
             self.port.map(|port| ("p", i64::from(port).into())),
-            self.your_address.map(|ip| ("yourip", compact(ip).as_slice().into())),
+            self.your_address.map(|ip| ("yourip", ip_bytes(ip).as_slice().into())),
             self.upload_only.then(|| ("upload_only", 1_i64.into())),
             size.map(|size| ("metadata_size", size.into())),
         ];
@@ -78,17 +79,10 @@ impl ExtensionHandshake {
     }
 }
 
-fn compact(ip: IpAddr) -> Vec<u8> {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.octets().to_vec(),
-        IpAddr::V6(ip) => ip.octets().to_vec(),
-    }
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
-    let v6 = || <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
-    v4().or_else(v6)
+fn ip_bytes(ip: IpAddr) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(16);
+    write_ip(&mut bytes, ip.to_canonical());
+    bytes
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 //! and `added6.f`. Everything here is hearsay: nobody proves that these addresses have ever heard of
 //! BitTorrent. So only so many are read, and who uses them asks first what may be believed.
 
+use crate::address::{IpFamily, canonical, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 /// How many addresses of one list are read. A message has 50 at most, but for a first one.
 pub const MOST: usize = 100;
@@ -34,23 +35,24 @@ impl PeerExchange {
         let said = value.dictionary()?;
         let list = |name: &str| said.get(name).and_then(Value::bytes).unwrap_or_default();
         let flags = |name: &str| list(name).iter().copied().chain(std::iter::repeat(0));
-        let added = addresses_v4(list("added")).zip(flags("added.f"));
-        let added = added.chain(addresses_v6(list("added6")).zip(flags("added6.f"))).collect();
-        let dropped = addresses_v4(list("dropped")).chain(addresses_v6(list("dropped6"))).collect();
-        Some(PeerExchange { added, dropped })
+        let addresses = |name: &str, family| read_compact_list(list(name), family).take(MOST).map(canonical);
+        let added = addresses("added", IpFamily::V4).zip(flags("added.f"));
+        let added6 = addresses("added6", IpFamily::V6).zip(flags("added6.f"));
+        let dropped = addresses("dropped", IpFamily::V4).chain(addresses("dropped6", IpFamily::V6));
+        Some(PeerExchange { added: added.chain(added6).collect(), dropped: dropped.collect() })
     }
 
     /// The message's body. Lists that are empty are left out, all but `added`: BEP 11 wants at least one.
     pub fn to_wire(&self) -> Vec<u8> {
         let [mut added, mut flags, mut dropped]: [[Vec<u8>; 2]; 3] = Default::default();
         for &(address, flag) in &self.added {
-            let ip = address.ip().to_canonical();
-            put(of_family(&mut added, ip), ip, address.port());
-            of_family(&mut flags, ip).push(flag);
+            let address = canonical(address);
+            write_compact(of_family(&mut added, address), address);
+            of_family(&mut flags, address).push(flag);
         }
         for &address in &self.dropped {
-            let ip = address.ip().to_canonical();
-            put(of_family(&mut dropped, ip), ip, address.port());
+            let address = canonical(address);
+            write_compact(of_family(&mut dropped, address), address);
         }
         let lists = LISTS.into_iter().zip([added, flags, dropped].into_iter().flatten());
         let lists = lists.filter(|(name, list)| *name == "added" || !list.is_empty());
@@ -61,30 +63,8 @@ impl PeerExchange {
 /// The names of the lists: the added ones, their flags, and the dropped ones, in both families.
 const LISTS: [&str; 6] = ["added", "added6", "added.f", "added6.f", "dropped", "dropped6"];
 
-fn of_family([four, six]: &mut [Vec<u8>; 2], ip: IpAddr) -> &mut Vec<u8> {
-    if ip.is_ipv4() { four } else { six }
-}
-
-fn put(list: &mut Vec<u8>, ip: IpAddr, port: u16) {
-    match ip {
-        IpAddr::V4(ip) => list.extend_from_slice(&ip.octets()),
-        IpAddr::V6(ip) => list.extend_from_slice(&ip.octets()),
-    }
-    list.extend_from_slice(&port.to_be_bytes());
-}
-
-fn addresses_v4(list: &[u8]) -> impl Iterator<Item = SocketAddr> {
-    list.as_chunks::<6>().0.iter().take(MOST).map(|&[a, b, c, d, high, low]| {
-        SocketAddr::new(IpAddr::from([a, b, c, d]), u16::from_be_bytes([high, low]))
-    })
-}
-
-fn addresses_v6(list: &[u8]) -> impl Iterator<Item = SocketAddr> {
-    list.as_chunks::<18>().0.iter().take(MOST).filter_map(|entry| {
-        let (ip, port) = (entry.first_chunk::<16>()?, entry.last_chunk::<2>()?);
-        let ip = Ipv6Addr::from(*ip).to_canonical();
-        Some(SocketAddr::new(ip, u16::from_be_bytes(*port)))
-    })
+fn of_family([v4, v6]: &mut [Vec<u8>; 2], address: SocketAddr) -> &mut Vec<u8> {
+    if IpFamily::V4.has(address) { v4 } else { v6 }
 }
 
 #[cfg(test)]

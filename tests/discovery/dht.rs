@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::{Dht, DhtOptions};
 use femtotorrent::message::Event;
 use femtotorrent::metainfo::InfoHash;
@@ -33,7 +34,7 @@ pub fn node(ip: [u8; 4], others: &[(String, u16)]) -> Dht {
 
 /// How others are told of the node at this address.
 pub fn name_of(ip: [u8; 4], dht: &Dht) -> (String, u16) {
-    (IpAddr::from(ip).to_string(), dht.port(true).unwrap())
+    (IpAddr::from(ip).to_string(), dht.port(IpFamily::V4).unwrap())
 }
 
 /// So many nodes at 127.0.`network`.1 and following that all begin with the first, and its name.
@@ -165,8 +166,8 @@ fn ipv6_is_a_network_of_its_own() {
         // A host without IPv6 has nothing to show here.
         Err(_) => return assert!(UdpSocket::bind((here, 0)).is_err()),
     };
-    assert_eq!(first.port(true), None);
-    let name = (here.to_string(), first.port(false).unwrap());
+    assert_eq!(first.port(IpFamily::V4), None);
+    let name = (here.to_string(), first.port(IpFamily::V6).unwrap());
     let second = Dht::start(DhtOptions { nodes: vec![name], ..options(here) }).unwrap();
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
     let _announcing = second.search(InfoHash([0x87; 20]), Some(7_777), events);
@@ -193,12 +194,12 @@ fn a_search_that_has_ended_finds_nothing_and_a_later_one_counts() {
 fn both_families_share_a_port_and_leave_it_when_they_end() {
     let options = DhtOptions { bind_address: BindAddress::any(), ..options([127, 0, 0, 1]) };
     let dht = Dht::start(options.clone()).unwrap();
-    let ports = [dht.port(true), dht.port(false)];
+    let ports = [dht.port(IpFamily::V4), dht.port(IpFamily::V6)];
     assert!(ports.iter().any(Option::is_some));
     let preferred = ports[0].or(ports[1]).unwrap();
     // It is taken, so another one has to do.
     let other = Dht::start(DhtOptions { port: preferred, ..options }).unwrap();
-    assert_ne!(other.port(true).or(other.port(false)), Some(preferred));
+    assert_ne!(other.port(IpFamily::V4).or(other.port(IpFamily::V6)), Some(preferred));
     drop(dht);
     UdpSocket::bind(("127.0.0.1", preferred)).unwrap();
 }

@@ -18,6 +18,7 @@ use crate::peer::{Gate, MODERN, PLAIN, Peer, Talk};
 use crate::program::Program;
 use crate::sample::Sample;
 use femtotorrent::magnet::{MetadataAssembly, Verdict};
+use femtotorrent::piece::PeerKey;
 use femtotorrent::wire::Message;
 use sha1::{Digest, Sha1};
 
@@ -223,22 +224,22 @@ fn metadata_of_a_usual_size_finds_room_beside_what_many_claim_and_never_complete
     let honest = info(&with_long_metadata());
     let mut gathering = MetadataAssembly::new(InfoHash(Sha1::digest(&honest).into()));
     for (liar, size) in [(1, 31), (2, 31), (3, 30), (4, 30)] {
-        gathering.joined(liar, size * MIB as u64).unwrap();
+        gathering.joined(PeerKey(liar), size * MIB as u64).unwrap();
     }
     for liar in [3, 1] {
-        while let Some(piece) = gathering.next(liar) {
+        while let Some(piece) = gathering.next(PeerKey(liar)) {
             // The first is never sent.
             if piece > 0 {
-                gathering.came(liar, piece, None, &[7; 16_384]);
+                gathering.received(PeerKey(liar), piece, None, &[7; 16_384]);
             }
         }
     }
-    gathering.joined(99, honest.len() as u64).unwrap();
+    gathering.joined(PeerKey(99), honest.len() as u64).unwrap();
     let mut verdict = Verdict::Kept;
     while verdict != Verdict::Complete {
-        let piece = gathering.next(99).expect("there is room for it");
+        let piece = gathering.next(PeerKey(99)).expect("there is room for it");
         let bytes = honest.chunks(16_384).nth(piece as usize).unwrap();
-        verdict = gathering.came(99, piece, None, bytes);
+        verdict = gathering.received(PeerKey(99), piece, None, bytes);
     }
 }
 

@@ -146,7 +146,7 @@ impl Scene {
     fn is_on_lan(&self, hash: [u8; 20]) -> bool {
         let mut packet = [0; 2_000];
         // What was sent has arrived, as all of it stays on this host.
-        while let Some((length, _)) = self.group.hear(&mut packet, Instant::now()).unwrap() {
+        while let Some((length, _)) = self.group.receive(&mut packet, Instant::now()).unwrap() {
             let packet = SearchPacket::from_wire(&packet[..length]);
             if packet.is_some_and(|packet| packet.info_hashes.contains(&InfoHash(hash))) {
                 return true;

@@ -4,17 +4,9 @@
 //! that address. So an address is believed only where its sender could know it.
 
 use super::id::NodeId;
-use crate::strategy::{could_be_a_peer, may_name};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-/// One of the two networks: each has a table of its own (BEP 32).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
+use crate::address::{IpFamily, could_be_a_peer, read_compact};
+use crate::strategy::may_share;
+use std::net::{IpAddr, SocketAddr};
 
 /// A node as others name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,47 +17,15 @@ pub struct Contact {
     pub address: SocketAddr,
 }
 
-impl Family {
-    /// Whether it is this family's address.
-    pub fn has(self, address: SocketAddr) -> bool {
-        address.is_ipv4() == (self == Family::V4)
-    }
-
-    /// Bytes of an address with its port ("compact").
-    pub(super) fn address_length(self) -> usize {
-        if self == Family::V4 { 6 } else { 18 }
-    }
-
-    /// Bytes of a node: name, address, port.
-    pub(super) fn contact_length(self) -> usize {
-        self.address_length() + 20
-    }
-}
-
-/// Reads an address and its port, six bytes or eighteen.
-pub(super) fn read_address(bytes: &[u8]) -> Option<SocketAddr> {
-    let (ip, port) = bytes.split_last_chunk()?;
-    let ip: IpAddr = match ip.len() {
-        4 => Ipv4Addr::from(*ip.first_chunk::<4>()?).into(),
-        16 => Ipv6Addr::from(*ip.first_chunk::<16>()?).into(),
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, u16::from_be_bytes(*port)))
+/// Bytes of a node in a packet: its ID and its compact address.
+pub(super) fn contact_length(family: IpFamily) -> usize {
+    20 + family.compact_length()
 }
 
 /// Reads a node.
 pub(super) fn read_contact(bytes: &[u8]) -> Option<Contact> {
     let (id, address) = bytes.split_first_chunk()?;
-    Some(Contact { id: NodeId(*id), address: read_address(address)? })
-}
-
-/// Appends the address and its port.
-pub(super) fn write_address(into: &mut Vec<u8>, address: SocketAddr) {
-    match address.ip() {
-        IpAddr::V4(ip) => into.extend(ip.octets()),
-        IpAddr::V6(ip) => into.extend(ip.octets()),
-    }
-    into.extend(address.port().to_be_bytes());
+    Some(Contact { id: NodeId(*id), address: read_compact(address)? })
 }
 
 /// Whether a node can be there. One address has one name here: IPv4 is never written as IPv6.
@@ -75,7 +35,7 @@ pub(super) fn is_possible(address: SocketAddr) -> bool {
 
 /// Whether one at `from` may tell us of `address`.
 pub(super) fn is_believable(address: SocketAddr, from: IpAddr) -> bool {
-    is_possible(address) && may_name(from, address)
+    is_possible(address) && may_share(from, address)
 }
 
 /// What belongs to one owner for certain: an IPv4 address, the 64 bits that an IPv6 host is given.

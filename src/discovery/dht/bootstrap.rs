@@ -1,13 +1,13 @@
-//! Where a node that knows nobody begins: hosts that everybody knows, those that the user or a torrent
-//! names.
+//! Where a node that knows no other begins: the well-known hosts, and those that the user or a torrent names.
 //!
-//! Names are looked up on a short thread of their own, `dht-names`, because the system's resolver takes
-//! its time: no other thread waits for it. What it finds becomes commands for the threads of the DHT.
+//! Host names are looked up on a short-lived thread of their own, `dht-names`, because the system's resolver
+//! takes its time: no other thread waits for it. What it finds becomes commands for the threads of the DHT.
 
-use super::service::{Command, Desk};
-use crate::discovery::spawn;
+use super::service::{Command, DhtShared};
+use crate::discovery::STACK_BYTES;
 use crate::net::resolve;
 use crate::text::printable;
+use crate::thread;
 use log::{debug, warn};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -18,18 +18,18 @@ use std::time::{Duration, Instant};
 pub(super) const ROUTERS: [(&str, u16); 3] =
     [("dht.libtorrent.org", 25401), ("dht.transmissionbt.com", 6881), ("router.bt.ouinet.work", 6881)];
 
-/// How long a name may take.
+/// How long looking up a host name may take.
 const NAME_DEADLINE: Duration = Duration::from_secs(10);
-/// Names that wait to be looked up. A torrent could name a million.
+/// Host names that wait to be looked up. A torrent could name a million.
 const MAX_NAMES: usize = 64;
-/// Addresses of one name that are asked.
+/// Addresses of one host that are asked.
 const MAX_ADDRESSES: usize = 16;
-/// How long the end waits for the name that is being looked up.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the end waits for the host name that is being looked up.
+const END_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How long it takes from one time that everybody is asked to the next, as long as that brings no nodes.
-const FIRST_DISTANCE: Duration = Duration::from_secs(5);
-const LONGEST_DISTANCE: Duration = Duration::from_secs(15 * 60);
+/// The time until all hosts are asked again, while that brings no nodes: at first, and at most.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long the nodes of the last time have to answer before the others are asked.
 const HEAD_START: Duration = Duration::from_secs(2);
 
@@ -37,27 +37,28 @@ const HEAD_START: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Schedule {
     next: Instant,
-    distance: Duration,
+    /// From then to the time after it.
+    wait: Duration,
 }
 
 impl Schedule {
     /// At once, or a little later where there are nodes to be asked first.
     pub fn new(has_others: bool, now: Instant) -> Schedule {
         let head_start = if has_others { HEAD_START } else { Duration::ZERO };
-        Schedule { next: now + head_start, distance: FIRST_DISTANCE }
+        Schedule { next: now + head_start, wait: FIRST_WAIT }
     }
 
-    /// Whether to ask now. If so, the next time is farther away than this one was from the last.
+    /// Whether to ask now. If so, the wait until the next time is longer than the last one was.
     pub fn is_due(&mut self, is_thin: bool, now: Instant) -> bool {
         if !is_thin {
-            *self = Schedule { next: now + FIRST_DISTANCE, distance: FIRST_DISTANCE };
+            *self = Schedule { next: now + FIRST_WAIT, wait: FIRST_WAIT };
             return false;
         }
         if now < self.next {
             return false;
         }
-        self.next = now + self.distance;
-        self.distance = (self.distance * 2).min(LONGEST_DISTANCE);
+        self.next = now + self.wait;
+        self.wait = (self.wait * 2).min(MAX_WAIT);
         true
     }
 
@@ -67,33 +68,33 @@ impl Schedule {
     }
 }
 
-/// Names to be looked up.
+/// Host names to be looked up.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    state: Mutex<State>,
+pub(super) struct HostNames {
+    state: Mutex<NameQueue>,
     ended: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct NameQueue {
     waiting: VecDeque<(String, u16)>,
     is_running: bool,
     is_closed: bool,
 }
 
-impl Names {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl HostNames {
+    fn state(&self) -> MutexGuard<'_, NameQueue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks up no more names, and waits a moment for the one that is being looked up.
+    /// Looks up no more host names, and waits a moment for the one that is being looked up.
     pub fn close(&self) {
         self.state().is_closed = true;
-        let _ = self.ended.wait_timeout_while(self.state(), FAREWELL, |state| state.is_running);
+        let _ = self.ended.wait_timeout_while(self.state(), END_PATIENCE, |state| state.is_running);
     }
 
-    /// Looks up one name. Whether there may be another.
-    fn look_up_next(&self, desk: &Weak<Desk>) -> bool {
+    /// Looks up one host name. Whether there may be another.
+    fn look_up_next(&self, shared: &Weak<DhtShared>) -> bool {
         let (host, port) = {
             let mut state = self.state();
             match state.waiting.pop_front().filter(|_| !state.is_closed) {
@@ -107,8 +108,9 @@ impl Names {
         };
         match resolve(&host, port, NAME_DEADLINE) {
             Ok(found) => {
-                let Some(desk) = desk.upgrade() else { return true };
-                found.into_iter().take(MAX_ADDRESSES).for_each(|one| desk.tell(&Command::ContactIfThin(one)));
+                let Some(shared) = shared.upgrade() else { return true };
+                let found = found.into_iter().take(MAX_ADDRESSES);
+                found.for_each(|one| shared.tell(&Command::ContactIfThin(one)));
             }
             Err(error) => debug!("cannot find the DHT node {}: {error}", printable(&host)),
         }
@@ -116,12 +118,12 @@ impl Names {
     }
 }
 
-/// Has these nodes asked: what is an address at once, what is a name when its addresses are found.
-pub(super) fn ask(desk: &Arc<Desk>, nodes: &[(String, u16)]) {
-    let mut state = desk.names.state();
+/// Has these nodes asked: addresses at once, host names when their addresses are found.
+pub(super) fn ask(shared: &Arc<DhtShared>, nodes: &[(String, u16)]) {
+    let mut state = shared.host_names.state();
     for node in nodes {
         if let Ok(ip) = node.0.parse::<IpAddr>() {
-            desk.tell(&Command::Contact(SocketAddr::new(ip, node.1)));
+            shared.tell(&Command::Contact(SocketAddr::new(ip, node.1)));
         } else if state.waiting.len() < MAX_NAMES && !state.waiting.contains(node) {
             state.waiting.push_back(node.clone());
         }
@@ -130,9 +132,9 @@ pub(super) fn ask(desk: &Arc<Desk>, nodes: &[(String, u16)]) {
         return;
     }
     // The resolver may take longer than the DHT lasts, and must not keep its sockets open.
-    let (names, asking) = (Arc::clone(&desk.names), Arc::downgrade(desk));
-    let life = move || while names.look_up_next(&asking) {};
-    match spawn("dht-names", Box::new(life)) {
+    let (host_names, asking) = (Arc::clone(&shared.host_names), Arc::downgrade(shared));
+    let life = move || while host_names.look_up_next(&asking) {};
+    match thread::spawn("dht-names", STACK_BYTES, life) {
         Ok(_) => state.is_running = true,
         Err(error) => warn!("cannot start a thread: {error}"),
     }
@@ -143,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_is_asked_at_growing_distances_until_there_are_nodes() {
+    fn all_hosts_are_asked_after_growing_waits_until_there_are_nodes() {
         let start = Instant::now();
         let mut schedule = Schedule::new(false, start);
         let mut asked = Vec::new();

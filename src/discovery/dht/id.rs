@@ -6,7 +6,8 @@
 //! to stand next to a torrent and be asked for all its peers, so BEP 42 has the first bits follow from its
 //! address.
 
-use crate::strategy::{crc32c, is_local};
+use crate::address::is_local;
+use crate::strategy::crc32c;
 use std::net::IpAddr;
 
 /// The name of a node, and the place of a torrent: its info-hash.
@@ -80,7 +81,7 @@ impl NodeId {
 
     /// Whether a node with this address may have this name (BEP 42). On local networks all may: there the
     /// address that others see is no sign of anything.
-    pub fn fits(self, ip: IpAddr) -> bool {
+    pub fn is_valid_for(self, ip: IpAddr) -> bool {
         let [first, second, third, ..] = self.0;
         let start = u32::from_be_bytes([first, second, third, 0]) & !(u32::MAX >> BOUND_BITS);
         is_local(ip) || start == bound_bits(ip, self.0[19])
@@ -139,10 +140,11 @@ mod tests {
             ("43.213.53.83", "e56f6cbf5b7c4be0237986d5243b87aa6d51305a"),
         ];
         for (ip, name) in known {
-            assert!(id(name).fits(ip.parse().unwrap()), "{ip}");
-            assert!(!id(name).fits("9.9.9.9".parse().unwrap()), "{ip}");
+            assert!(id(name).is_valid_for(ip.parse().unwrap()), "{ip}");
+            assert!(!id(name).is_valid_for("9.9.9.9".parse().unwrap()), "{ip}");
             assert!(
-                id(name).fits("127.0.0.3".parse().unwrap()) && id(name).fits("10.1.2.3".parse().unwrap())
+                id(name).is_valid_for("127.0.0.3".parse().unwrap())
+                    && id(name).is_valid_for("10.1.2.3".parse().unwrap())
             );
         }
     }
@@ -155,17 +157,18 @@ mod tests {
             let mut starts = Vec::new();
             for _ in 0..200 {
                 let name = NodeId::for_address(ip, &mut random);
-                assert!(name.fits(ip));
+                assert!(name.is_valid_for(ip));
                 let mut other = name;
                 other.0[1] ^= 1;
-                assert!(!other.fits(ip));
+                assert!(!other.is_valid_for(ip));
                 starts.push((name.0[0], name.0[1]));
             }
             starts.sort_unstable();
             starts.dedup();
             assert_eq!(starts.len(), 8);
         }
-        let chance = (0..2_000).filter(|_| NodeId::random(&mut random).fits("9.8.7.6".parse().unwrap()));
+        let chance =
+            (0..2_000).filter(|_| NodeId::random(&mut random).is_valid_for("9.8.7.6".parse().unwrap()));
         assert!(chance.count() < 3);
     }
 

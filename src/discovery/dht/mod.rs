@@ -1,11 +1,17 @@
-//! The distributed hash table of BEP 5: every client keeps a part of the addresses of all torrents.
+//! The distributed hash table (DHT) of BEP 5: every client keeps a part of the addresses of all torrents.
 //!
-//! Two networks, one of IPv4 and one of IPv6 (BEP 32), and for each a thread with its socket, `dht-4` and
-//! `dht-6`. What a node does is decided in [`Node`], which has neither socket nor clock; the threads are in
-//! `service`, where to begin in `bootstrap`, and what is kept from one run to the next in `saved`.
+//! A *node* is a client's part in it: a UDP port, and an ID of 160 bits. A torrent has such an ID too, its
+//! info-hash. The peers of a torrent are kept by the nodes whose IDs are closest to it, so a client that looks
+//! for peers walks through the network to these nodes, asks them, and announces itself there. No node
+//! knows all others, and none is special.
+//!
+//! There are two networks, one of IPv4 and one of IPv6 (BEP 32), and for each a thread with its socket,
+//! `dht-4` and `dht-6`. In reading order: `id` and `addresses` are what a node is; `packet` is what nodes say
+//! to each other; `table` are the nodes that we know; `lookup` is one walk; [`Node`] is what a node does, which
+//! has neither socket nor clock; `service` has the threads, `bootstrap` where to begin, and `saved_nodes` what
+//! is kept from one run to the next.
 
 mod addresses;
-mod answers;
 mod bootstrap;
 mod external;
 mod id;
@@ -13,27 +19,27 @@ mod lookup;
 mod node;
 pub mod packet;
 mod peer_store;
-mod queries;
 mod rate_limits;
 mod saved_nodes;
-mod searches;
 mod service;
 mod table;
 mod tokens;
 
-pub use addresses::{Contact, Family};
+pub use addresses::Contact;
 pub use id::{Distance, NodeId};
 pub use node::{Node, Output, Settings};
 
-use crate::discovery::spawn;
+use crate::address::IpFamily;
+use crate::discovery::STACK_BYTES;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
-use crate::net::{BindAddress, IpFamily, UdpPort};
+use crate::net::{BindAddress, UdpPort};
+use crate::thread;
 use bootstrap::ROUTERS;
 use crossbeam_channel::Sender;
 use log::debug;
-use saved_nodes::Saved;
-use service::{Command, Desk, Door, Service};
+use saved_nodes::SavedNodes;
+use service::{Command, DhtShared, Port, Service};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -47,9 +53,9 @@ pub struct DhtOptions {
     pub bind_address: BindAddress,
     /// The UDP port to take where it is free; zero is any.
     pub port: u16,
-    /// Ask and do not answer (BEP 43): nobody can reach us.
+    /// Ask and do not answer (BEP 43): no other node can reach us.
     pub read_only: bool,
-    /// Nodes to begin with, each a name or an address, and a port.
+    /// Nodes to begin with, each a host name or an address, and a port.
     pub nodes: Vec<(String, u16)>,
     /// Begin with the well-known hosts too.
     pub routers: bool,
@@ -57,58 +63,58 @@ pub struct DhtOptions {
     pub saved: Option<PathBuf>,
 }
 
-/// Nodes of a torrent that are asked, twice what BEP 5 has one name. Names take time to be looked up, and
-/// those of the well-known hosts must not wait for a thousand others.
+/// Nodes of a torrent that are asked, twice what BEP 5 has a torrent name. Host names take time to be looked
+/// up, and those of the well-known hosts must not wait for a thousand others.
 const MAX_OF_A_TORRENT: usize = 16;
 
 /// Takes part in the DHT until it is dropped, for all torrents of a run.
 #[derive(Debug)]
 pub struct Dht {
-    desk: Arc<Desk>,
+    shared: Arc<DhtShared>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// A torrent whose peers are searched for, until this is dropped.
 #[derive(Debug)]
-pub struct Search {
-    desk: Arc<Desk>,
+pub struct DhtSearch {
+    shared: Arc<DhtShared>,
     info_hash: InfoHash,
     events: Sender<Event>,
 }
 
 impl Dht {
-    /// Opens a socket for each family that the host and the bind_address have, and begins to look for nodes.
+    /// Opens a socket for each family that the host and the bind address have, and begins to look for nodes.
     ///
     /// # Errors
     ///
     /// What the system says where there is a socket for neither family, or no thread.
     pub fn start(options: DhtOptions) -> io::Result<Dht> {
-        let mut doors = Vec::new();
+        let mut ports = Vec::new();
         let mut failure = None;
-        for (family, ip_family) in [(Family::V4, IpFamily::Four), (Family::V6, IpFamily::Six)] {
-            match UdpPort::open(ip_family, options.port, options.bind_address) {
-                Ok(port) => doors.push(Door::new(family, port)),
+        for family in IpFamily::BOTH {
+            match UdpPort::open(family, options.port, options.bind_address) {
+                Ok(socket) => ports.push(Port::new(family, socket)),
                 Err(error) => {
                     debug!("no DHT of {family:?}: {error}");
                     failure = Some(error);
                 }
             }
         }
-        if let Some(error) = failure.filter(|_| doors.is_empty()) {
+        if let Some(error) = failure.filter(|_| ports.is_empty()) {
             return Err(error);
         }
         let mut nodes = options.nodes;
         if options.routers {
             nodes.extend(ROUTERS.map(|(host, port)| (host.to_owned(), port)));
         }
-        let saved = Saved::read(options.saved.as_deref());
-        let desk = Arc::new(Desk { doors, saved, names: Default::default(), nodes });
+        let saved = SavedNodes::read(options.saved.as_deref());
+        let shared = Arc::new(DhtShared { ports, saved, host_names: Default::default(), nodes });
         // Where a thread cannot be started, dropping this ends those that are.
-        let mut dht = Dht { desk, threads: Vec::new() };
-        for (index, door) in dht.desk.doors.iter().enumerate() {
-            let name = if door.family == Family::V4 { "dht-4" } else { "dht-6" };
-            let service = Service::new(&dht.desk, index, door.family, options.read_only);
-            dht.threads.push(spawn(name, Box::new(move || service.run()))?);
+        let mut dht = Dht { shared, threads: Vec::new() };
+        for (index, port) in dht.shared.ports.iter().enumerate() {
+            let name = if port.family == IpFamily::V4 { "dht-4" } else { "dht-6" };
+            let service = Service::new(&dht.shared, index, port.family, options.read_only);
+            dht.threads.push(thread::spawn(name, STACK_BYTES, move || service.run())?);
         }
         Ok(dht)
     }
@@ -116,50 +122,50 @@ impl Dht {
     /// Searches for peers of this torrent, and sends them as [`Event::Found`], until the search is dropped.
     /// Says that peers come in at the port `announce`, where there is one. Where a torrent is searched for
     /// twice, the later search counts.
-    pub fn search(&self, info_hash: InfoHash, announce: Option<u16>, events: Sender<Event>) -> Search {
-        self.desk.tell(&Command::Search(info_hash, announce, events.clone()));
-        Search { desk: Arc::clone(&self.desk), info_hash, events }
+    pub fn search(&self, info_hash: InfoHash, announce: Option<u16>, events: Sender<Event>) -> DhtSearch {
+        self.shared.tell(&Command::Search(info_hash, announce, events.clone()));
+        DhtSearch { shared: Arc::clone(&self.shared), info_hash, events }
     }
 
-    /// Somebody says that a node is there: a peer, of itself.
+    /// Asks whether a node is at this address: a peer said that its own is.
     pub fn contact(&self, address: SocketAddr) {
-        self.desk.tell(&Command::Contact(address));
+        self.shared.tell(&Command::Contact(address));
     }
 
-    /// Somebody says that nodes are there, by names or addresses: a torrent. Names are looked up, and asked
+    /// Asks whether nodes are at these hosts and ports: a torrent said so. Host names are looked up, and asked
     /// where few nodes are known.
     pub fn contact_names(&self, nodes: &[(String, u16)]) {
-        bootstrap::ask(&self.desk, nodes.get(..MAX_OF_A_TORRENT).unwrap_or(nodes));
+        bootstrap::ask(&self.shared, nodes.get(..MAX_OF_A_TORRENT).unwrap_or(nodes));
     }
 
-    /// The UDP port for IPv4, or the one for IPv6: peers are told of it so that they find the node.
-    pub fn port(&self, family_is_v4: bool) -> Option<u16> {
-        let door = self.desk.doors.iter().find(|door| (door.family == Family::V4) == family_is_v4)?;
-        Some(door.port.address().port())
+    /// The UDP port of this family: peers are told of it so that they find the node.
+    pub fn port(&self, family: IpFamily) -> Option<u16> {
+        let port = self.shared.ports.iter().find(|port| port.family == family)?;
+        Some(port.socket.address().port())
     }
 }
 
 impl Drop for Dht {
     fn drop(&mut self) {
-        self.desk.doors.iter().for_each(|door| door.port.hang_up());
+        self.shared.ports.iter().for_each(|port| port.socket.hang_up());
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
-        self.desk.saved.write();
-        self.desk.names.close();
+        self.shared.saved.write();
+        self.shared.host_names.close();
     }
 }
 
-impl Search {
+impl DhtSearch {
     /// Peers are wanted: looks for them earlier than it would.
     pub fn need_peers(&self) {
-        self.desk.tell(&Command::NeedPeers(self.info_hash));
+        self.shared.tell(&Command::NeedPeers(self.info_hash));
     }
 }
 
-impl Drop for Search {
+impl Drop for DhtSearch {
     fn drop(&mut self) {
-        self.desk.tell(&Command::Forget(self.info_hash, self.events.clone()));
+        self.shared.tell(&Command::Forget(self.info_hash, self.events.clone()));
     }
 }
 

@@ -16,7 +16,7 @@ const MAX_PEERS: usize = 50;
 const MAX_OF_ONE_OWNER: usize = 4;
 
 #[derive(Debug)]
-struct Torrent {
+struct StoredTorrent {
     info_hash: InfoHash,
     /// In the order in which they were announced.
     peers: Vec<(SocketAddr, Instant)>,
@@ -24,12 +24,12 @@ struct Torrent {
 
 /// Torrents and their peers.
 #[derive(Debug, Default)]
-pub struct Announced {
+pub struct PeerStore {
     /// In the order of their info-hashes.
-    torrents: Vec<Torrent>,
+    torrents: Vec<StoredTorrent>,
 }
 
-impl Announced {
+impl PeerStore {
     /// Remembers a peer. Where there is no room, the peer or the torrent announced longest ago goes.
     pub fn add(&mut self, info_hash: InfoHash, peer: SocketAddr, now: Instant) {
         self.torrents.retain(|torrent| torrent.last().is_some_and(|last| is_fresh(last, now)));
@@ -42,11 +42,11 @@ impl Announced {
         let at = match self.place(info_hash) {
             Ok(at) => at,
             Err(at) => {
-                self.torrents.insert(at, Torrent { info_hash, peers: Vec::new() });
+                self.torrents.insert(at, StoredTorrent { info_hash, peers: Vec::new() });
                 at
             }
         };
-        let Some(Torrent { peers, .. }) = self.torrents.get_mut(at) else { return };
+        let Some(StoredTorrent { peers, .. }) = self.torrents.get_mut(at) else { return };
         peers.retain(|(known, _)| *known != peer);
         let of_owner = |(known, _): &(SocketAddr, Instant)| owner(known.ip()) == owner(peer.ip());
         if peers.iter().filter(|known| of_owner(known)).count() >= MAX_OF_ONE_OWNER {
@@ -73,7 +73,7 @@ impl Announced {
     }
 }
 
-impl Torrent {
+impl StoredTorrent {
     fn last(&self) -> Option<Instant> {
         self.peers.last().map(|(_, since)| *since)
     }
@@ -91,45 +91,45 @@ mod tests {
         SocketAddr::new(std::net::IpAddr::V4((0x0100_0000 + number).into()), port)
     }
 
-    fn peers(announced: &Announced, torrent: u8, now: Instant) -> Vec<SocketAddr> {
-        announced.peers(InfoHash([torrent; 20]), now, &mut fastrand::Rng::with_seed(1))
+    fn peers(store: &PeerStore, torrent: u8, now: Instant) -> Vec<SocketAddr> {
+        store.peers(InfoHash([torrent; 20]), now, &mut fastrand::Rng::with_seed(1))
     }
 
     #[test]
     fn a_peer_is_remembered_once_and_half_an_hour() {
         let start = Instant::now();
-        let mut announced = Announced::default();
-        announced.add(InfoHash([1; 20]), peer(1, 1), start);
-        announced.add(InfoHash([1; 20]), peer(1, 1), start + LIFETIME / 2);
-        announced.add(InfoHash([2; 20]), peer(2, 1), start);
-        assert_eq!(peers(&announced, 1, start), [peer(1, 1)]);
-        assert_eq!(peers(&announced, 1, start + LIFETIME), [peer(1, 1)]);
-        assert!(peers(&announced, 2, start + LIFETIME).is_empty());
-        announced.add(InfoHash([3; 20]), peer(1, 1), start + LIFETIME * 2);
-        assert_eq!(announced.torrents.len(), 1);
+        let mut store = PeerStore::default();
+        store.add(InfoHash([1; 20]), peer(1, 1), start);
+        store.add(InfoHash([1; 20]), peer(1, 1), start + LIFETIME / 2);
+        store.add(InfoHash([2; 20]), peer(2, 1), start);
+        assert_eq!(peers(&store, 1, start), [peer(1, 1)]);
+        assert_eq!(peers(&store, 1, start + LIFETIME), [peer(1, 1)]);
+        assert!(peers(&store, 2, start + LIFETIME).is_empty());
+        store.add(InfoHash([3; 20]), peer(1, 1), start + LIFETIME * 2);
+        assert_eq!(store.torrents.len(), 1);
     }
 
     #[test]
     fn torrents_peers_and_ports_of_one_address_are_bounded_and_the_oldest_go() {
         let start = Instant::now();
-        let mut announced = Announced::default();
+        let mut store = PeerStore::default();
         for number in 0..200 {
-            announced.add(InfoHash([1; 20]), peer(7, number + 1), start);
+            store.add(InfoHash([1; 20]), peer(7, number + 1), start);
         }
-        let mut ports: Vec<u16> = peers(&announced, 1, start).iter().map(SocketAddr::port).collect();
+        let mut ports: Vec<u16> = peers(&store, 1, start).iter().map(SocketAddr::port).collect();
         ports.sort_unstable();
         assert_eq!(ports, [197, 198, 199, 200]);
         for number in 0..200 {
-            announced.add(InfoHash([1; 20]), peer(number, 1), start);
+            store.add(InfoHash([1; 20]), peer(number, 1), start);
         }
-        assert_eq!(peers(&announced, 1, start).len(), MAX_PEERS);
-        assert!(peers(&announced, 1, start).contains(&peer(199, 1)));
+        assert_eq!(peers(&store, 1, start).len(), MAX_PEERS);
+        assert!(peers(&store, 1, start).contains(&peer(199, 1)));
         for number in 0..2000_u32 {
             let mut info_hash = [9; 20];
             info_hash[..4].copy_from_slice(&number.to_be_bytes());
-            announced.add(InfoHash(info_hash), peer(number, 1), start + Duration::from_millis(number.into()));
+            store.add(InfoHash(info_hash), peer(number, 1), start + Duration::from_millis(number.into()));
         }
-        assert_eq!(announced.torrents.len(), MAX_TORRENTS);
-        assert!(peers(&announced, 1, start).is_empty());
+        assert_eq!(store.torrents.len(), MAX_TORRENTS);
+        assert!(peers(&store, 1, start).is_empty());
     }
 }

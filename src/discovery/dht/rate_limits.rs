@@ -1,11 +1,13 @@
-//! How much we answer and ask, and who has shown that the address on its packets is its own.
+//! How much other nodes may ask of us, and which of them have shown that the address on their packets is
+//! their own.
 //!
-//! Pure. Anybody can write any address on a packet, so that the answer goes to somebody who never asked.
-//! Whoever wants to flood a host like that must find that we send it little: few answers a second to one
-//! address, few bytes a second in all, and no answer much longer than the question unless the address
-//! has answered us.
+//! Pure. Anybody can write any address on a packet, so that the answer goes to a host that never asked (a
+//! *reflection attack*). An attacker that wants to flood a host like that must find that we send it little:
+//! few answers a second to one address, few bytes a second in all, and no answer much longer than the query
+//! unless the address has answered us.
 
 use super::addresses::owner;
+use crate::strategy::TokenBucket;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -15,51 +17,20 @@ const MAX_CALLERS: usize = 1_024;
 /// How long an address counts as proven after its last answer.
 const PROOF_LASTS: Duration = Duration::from_secs(15 * 60);
 
-/// Queries a second of one address that are answered, and how many at once.
-const QUERIES: f32 = 10.0;
-const QUERIES_AT_ONCE: f32 = 30.0;
-
-/// So much of something a second, and so much at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Allowance {
-    a_second: f32,
-    at_once: f32,
-    left: f32,
-    counted: Instant,
-}
-
-impl Allowance {
-    /// A full one.
-    pub fn new(a_second: f32, at_once: f32, now: Instant) -> Allowance {
-        Allowance { a_second, at_once, left: at_once, counted: now }
-    }
-
-    /// Takes so much. False where there is too little.
-    pub fn take(&mut self, amount: f32, now: Instant) -> bool {
-        let enough = self.has(amount, now);
-        if enough {
-            self.left -= amount;
-        }
-        enough
-    }
-
-    /// Whether there is so much.
-    pub fn has(&mut self, amount: f32, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.counted).as_secs_f32();
-        self.left = (self.left + passed * self.a_second).min(self.at_once);
-        self.counted = now;
-        self.left >= amount
-    }
-}
+/// Queries a second from one address that are answered, and how many at once.
+const QUERIES: u32 = 10;
+const QUERIES_AT_ONCE: u32 = 30;
 
 #[derive(Debug)]
 struct Caller {
     owner: u64,
-    queries: Allowance,
+    queries: TokenBucket,
+    /// When it asked or proved something the last time.
+    heard: Instant,
     proven: Option<Instant>,
 }
 
-/// Whoever asked or answered lately.
+/// The addresses that asked or answered lately.
 #[derive(Debug, Default)]
 pub struct Callers {
     /// In the order of their addresses.
@@ -69,7 +40,7 @@ pub struct Callers {
 impl Callers {
     /// Whether a query of this address may be answered; counts it.
     pub fn may_ask(&mut self, ip: IpAddr, now: Instant) -> bool {
-        self.caller(ip, now).is_some_and(|caller| caller.queries.take(1.0, now))
+        self.caller(ip, now).is_some_and(|caller| caller.queries.take(now))
     }
 
     /// It answered a query of ours, or sent a token that we had given to this address.
@@ -79,10 +50,10 @@ impl Callers {
         }
     }
 
-    /// Whether the address has proved to be the one of who uses it.
+    /// Whether the address has proved to be the one of the node that uses it.
     pub fn is_proven(&self, ip: IpAddr, now: Instant) -> bool {
         let place = self.place(ip).ok().and_then(|place| self.known.get(place));
-        place.and_then(|caller| caller.proven).is_some_and(|then| is_recent(then, now))
+        place.is_some_and(|caller| caller.is_proven(now))
     }
 
     fn place(&self, ip: IpAddr) -> Result<usize, usize> {
@@ -90,6 +61,7 @@ impl Callers {
         self.known.binary_search_by(|caller| caller.owner.cmp(&owner))
     }
 
+    /// The caller at this address, which is heard from now.
     fn caller(&mut self, ip: IpAddr, now: Instant) -> Option<&mut Caller> {
         let mut place = self.place(ip);
         if place.is_err() && self.known.len() >= MAX_CALLERS {
@@ -99,23 +71,23 @@ impl Callers {
         let at = match place {
             Ok(at) => at,
             Err(at) => {
-                let queries = Allowance::new(QUERIES, QUERIES_AT_ONCE, now);
-                self.known.insert(at, Caller { owner: owner(ip), queries, proven: None });
+                let queries = TokenBucket::with_burst(QUERIES, QUERIES_AT_ONCE, now);
+                self.known.insert(at, Caller { owner: owner(ip), queries, heard: now, proven: None });
                 at
             }
         };
-        self.known.get_mut(at)
+        let caller = self.known.get_mut(at)?;
+        caller.heard = now;
+        Some(caller)
     }
 
-    /// Forgets those who have nothing to lose: their allowance is full again, and they have proved
-    /// nothing. Where that is nobody, who was heard of longer ago than the average, and half at least.
+    /// Forgets the callers that have nothing to lose: their bucket is full again, and they have proved
+    /// nothing. Where there is none, forgets those that were heard from longer ago than the average, and
+    /// half of all at least.
     fn forget_some(&mut self, now: Instant) {
-        self.known.retain_mut(|caller| {
-            let proven = caller.proven.is_some_and(|then| is_recent(then, now));
-            proven || !caller.queries.has(QUERIES_AT_ONCE, now)
-        });
+        self.known.retain(|caller| caller.is_proven(now) || !caller.queries.is_full(now));
         if self.known.len() >= MAX_CALLERS {
-            let age = |caller: &Caller| now.saturating_duration_since(caller.last());
+            let age = |caller: &Caller| now.saturating_duration_since(caller.heard);
             let average = self.known.iter().map(age).sum::<Duration>() / self.known.len() as u32;
             let mut room = MAX_CALLERS / 2;
             self.known.retain(|caller| {
@@ -128,14 +100,9 @@ impl Callers {
 }
 
 impl Caller {
-    /// When it asked or proved something the last time.
-    fn last(&self) -> Instant {
-        self.proven.map_or(self.queries.counted, |proven| proven.max(self.queries.counted))
+    fn is_proven(&self, now: Instant) -> bool {
+        self.proven.is_some_and(|then| now.saturating_duration_since(then) < PROOF_LASTS)
     }
-}
-
-fn is_recent(then: Instant, now: Instant) -> bool {
-    now.saturating_duration_since(then) < PROOF_LASTS
 }
 
 #[cfg(test)]
@@ -149,18 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowance_fills_up_and_no_further() {
-        let start = Instant::now();
-        let mut allowance = Allowance::new(2.0, 5.0, start);
-        let taken = |allowance: &mut Allowance, now| (0..20).filter(|_| allowance.take(1.0, now)).count();
-        assert_eq!(taken(&mut allowance, start), 5);
-        assert_eq!(taken(&mut allowance, start + SECOND), 2);
-        assert_eq!(taken(&mut allowance, start + 1000 * SECOND), 5);
-        assert_eq!(taken(&mut allowance, start), 0);
-    }
-
-    #[test]
-    fn one_who_asks_too_much_is_not_answered_and_others_are() {
+    fn a_caller_that_asks_too_much_is_not_answered_and_others_are() {
         let start = Instant::now();
         let mut callers = Callers::default();
         let answered = (0..500).filter(|_| callers.may_ask(ip(1), start)).count();

@@ -1,12 +1,13 @@
 //! The nodes that we knew the last time, in a file.
 //!
-//! A start that asks them needs nobody who is known to all. The file is a few kilobytes of bencode: a
-//! dictionary for each family, with our name there and the addresses of the nodes. It is a hint and no
-//! more: one that is missing, broken, or written by somebody else costs nothing but the time of asking
-//! nodes that do not answer. Read by whoever starts the DHT, written by its threads and at its end.
+//! A start that asks them needs no well-known host. The file is a few kilobytes of bencode: a dictionary for
+//! each family, with our node ID there and the addresses of the nodes. It is a hint and no more: one that is
+//! missing, broken, or written by an attacker costs nothing but the time of asking nodes that do not answer.
+//! Read by the thread that starts the DHT, written by its threads and at its end.
 
-use super::addresses::{Family, is_possible, read_address, write_address};
+use super::addresses::is_possible;
 use super::id::NodeId;
+use crate::address::{IpFamily, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
 use log::debug;
 use std::fs::{self, File};
@@ -17,17 +18,15 @@ use std::sync::{Mutex, PoisonError};
 
 /// Nodes of one family that are kept: more than a lookup ever asks.
 const MAX_NODES: usize = 200;
-/// Bytes that are read of the file, in which two families and their names have room several times over.
+/// Bytes that are read of the file. Both families have room in them several times over.
 const MAX_BYTES: u64 = 64 * 1024;
 /// With fewer, what was known before is worth more.
 const ENOUGH: usize = 8;
 
-const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
-
 /// What is known of one family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Known {
-    /// Our name.
+pub(super) struct KnownNodes {
+    /// Our node ID.
     pub id: Option<NodeId>,
     /// Nodes that answered.
     pub nodes: Vec<SocketAddr>,
@@ -35,15 +34,15 @@ pub(super) struct Known {
 
 /// The file, and what it is to hold.
 #[derive(Debug)]
-pub(super) struct Saved {
+pub(super) struct SavedNodes {
     /// Where it is. `None` where nothing is to be kept.
     file: Option<PathBuf>,
-    known: Mutex<[Known; 2]>,
+    known: Mutex<[KnownNodes; 2]>,
 }
 
-impl Saved {
+impl SavedNodes {
     /// What the file in this folder says; nothing where there is none, or none that can be read.
-    pub fn read(folder: Option<&Path>) -> Saved {
+    pub fn read(folder: Option<&Path>) -> SavedNodes {
         let file = folder.map(|folder| folder.join("dht"));
         let read = |file: &PathBuf| -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
@@ -58,17 +57,17 @@ impl Saved {
             }
             None => Vec::new(),
         };
-        Saved { file, known: Mutex::new(FAMILIES.map(|family| parse(&bytes, family))) }
+        SavedNodes { file, known: Mutex::new(IpFamily::BOTH.map(|family| parse(&bytes, family))) }
     }
 
     /// What was known of this family.
-    pub fn known(&self, family: Family) -> Known {
+    pub fn known(&self, family: IpFamily) -> KnownNodes {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(index(family)).cloned().unwrap_or_default()
     }
 
     /// What is known of this family now, to be written the next time. Too few nodes do not replace more.
-    pub fn update(&self, family: Family, mut known: Known) {
+    pub fn update(&self, family: IpFamily, mut known: KnownNodes) {
         known.nodes.truncate(MAX_NODES);
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(before) = all.get_mut(index(family))
@@ -78,8 +77,8 @@ impl Saved {
         }
     }
 
-    /// Writes the file, and its folder where that is missing. Whoever reads it sees all of the former one
-    /// or all of this. A failure is told in the log and is nobody's trouble.
+    /// Writes the file, and its folder where that is missing. A reader sees all of the former file or all of
+    /// this one. A failure is told in the log and harms nothing.
     pub fn write(&self) {
         let Some(file) = &self.file else { return };
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,14 +86,14 @@ impl Saved {
             return;
         }
         let mut families = Vec::new();
-        for (family, known) in FAMILIES.into_iter().zip(all.iter()) {
+        for (family, known) in IpFamily::BOTH.into_iter().zip(all.iter()) {
             let mut nodes = Vec::new();
-            known.nodes.iter().for_each(|node| write_address(&mut nodes, *node));
+            known.nodes.iter().for_each(|node| write_compact(&mut nodes, *node));
             let mut entries = vec![("nodes", Item::Bytes(nodes))];
             if let Some(NodeId(id)) = known.id {
                 entries.push(("id", Item::from(&id[..])));
             }
-            families.push((name(family), Item::dictionary(entries)));
+            families.push((key(family), Item::dictionary(entries)));
         }
         let bytes = Item::dictionary(families).encode();
         // Of its own for each process, because several may end at once.
@@ -111,20 +110,20 @@ impl Saved {
     }
 }
 
-fn index(family: Family) -> usize {
-    usize::from(family == Family::V6)
+fn index(family: IpFamily) -> usize {
+    usize::from(family == IpFamily::V6)
 }
 
-fn name(family: Family) -> &'static str {
-    if family == Family::V4 { "4" } else { "6" }
+fn key(family: IpFamily) -> &'static str {
+    if family == IpFamily::V4 { "4" } else { "6" }
 }
 
-fn parse(bytes: &[u8], family: Family) -> Known {
-    let part = Value::parse(bytes).ok().and_then(Value::dictionary).and_then(|all| all.get(name(family)));
+fn parse(bytes: &[u8], family: IpFamily) -> KnownNodes {
+    let part = Value::parse(bytes).ok().and_then(Value::dictionary).and_then(|all| all.get(key(family)));
     let part = part.and_then(Value::dictionary);
     let get = |key: &str| part.and_then(|part| part.get(key)).and_then(Value::bytes).unwrap_or_default();
-    let nodes = get("nodes").chunks_exact(family.address_length()).filter_map(read_address);
-    Known {
+    let nodes = read_compact_list(get("nodes"), family);
+    KnownNodes {
         id: get("id").try_into().ok().map(NodeId),
         nodes: nodes.filter(|node| is_possible(*node)).take(MAX_NODES).collect(),
     }
@@ -136,17 +135,19 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A folder that does not exist yet, removed in the end.
-    struct Folder(PathBuf);
+    struct TempFolder(PathBuf);
 
-    impl Folder {
-        fn new() -> Folder {
+    impl TempFolder {
+        fn new() -> TempFolder {
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            Folder(std::env::temp_dir().join(format!("femtotorrent-saved-{}-{number}", std::process::id())))
+            TempFolder(
+                std::env::temp_dir().join(format!("femtotorrent-saved-{}-{number}", std::process::id())),
+            )
         }
     }
 
-    impl Drop for Folder {
+    impl Drop for TempFolder {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
@@ -158,62 +159,62 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_the_next_time() {
-        let folder = Folder::new();
+        let folder = TempFolder::new();
         let place = folder.0.join("in/a/folder");
-        let saved = Saved::read(Some(&place));
-        assert_eq!(saved.known(Family::V4), Known::default());
+        let saved = SavedNodes::read(Some(&place));
+        assert_eq!(saved.known(IpFamily::V4), KnownNodes::default());
         saved.write();
         assert!(!place.exists(), "nothing is known, so nothing is written");
-        let four = Known { id: Some(NodeId([7; 20])), nodes: nodes(20) };
-        let six = Known { id: None, nodes: vec!["[2001:db8::1]:6881".parse().unwrap()] };
-        saved.update(Family::V4, four.clone());
-        saved.update(Family::V6, six.clone());
+        let four = KnownNodes { id: Some(NodeId([7; 20])), nodes: nodes(20) };
+        let six = KnownNodes { id: None, nodes: vec!["[2001:db8::1]:6881".parse().unwrap()] };
+        saved.update(IpFamily::V4, four.clone());
+        saved.update(IpFamily::V6, six.clone());
         saved.write();
-        let again = Saved::read(Some(&place));
-        assert_eq!((again.known(Family::V4), again.known(Family::V6)), (four, six));
+        let again = SavedNodes::read(Some(&place));
+        assert_eq!((again.known(IpFamily::V4), again.known(IpFamily::V6)), (four, six));
         assert_eq!(fs::read_dir(&place).unwrap().count(), 1);
     }
 
     #[test]
     fn a_few_nodes_do_not_replace_many() {
-        let saved = Saved::read(None);
-        let known = |count| Known { id: None, nodes: nodes(count) };
+        let saved = SavedNodes::read(None);
+        let known = |count| KnownNodes { id: None, nodes: nodes(count) };
         for (update, kept) in [(3, 3), (50, 50), (7, 50), (8, 8), (1_000, MAX_NODES)] {
-            saved.update(Family::V4, known(update));
-            assert_eq!(saved.known(Family::V4), known(kept));
+            saved.update(IpFamily::V4, known(update));
+            assert_eq!(saved.known(IpFamily::V4), known(kept));
         }
         saved.write();
     }
 
     #[test]
     fn no_cut_and_no_flipped_bit_breaks_the_reader() {
-        let folder = Folder::new();
-        let saved = Saved::read(Some(&folder.0));
-        saved.update(Family::V4, Known { id: Some(NodeId([7; 20])), nodes: nodes(3) });
+        let folder = TempFolder::new();
+        let saved = SavedNodes::read(Some(&folder.0));
+        saved.update(IpFamily::V4, KnownNodes { id: Some(NodeId([7; 20])), nodes: nodes(3) });
         saved.write();
         let whole = fs::read(folder.0.join("dht")).unwrap();
         for end in 0..whole.len() {
-            assert_eq!(parse(&whole[..end], Family::V4), Known::default());
+            assert_eq!(parse(&whole[..end], IpFamily::V4), KnownNodes::default());
         }
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(parse(&bytes, Family::V4).nodes.iter().all(|node| is_possible(*node)));
+            assert!(parse(&bytes, IpFamily::V4).nodes.iter().all(|node| is_possible(*node)));
         }
     }
 
     #[test]
     fn a_file_that_is_none_of_ours_is_no_error_and_read_in_part_only() {
-        let folder = Folder::new();
+        let folder = TempFolder::new();
         fs::create_dir_all(folder.0.join("dht")).unwrap();
-        let saved = Saved::read(Some(&folder.0));
-        assert_eq!(saved.known(Family::V4), Known::default());
-        saved.update(Family::V4, Known { id: None, nodes: nodes(9) });
+        let saved = SavedNodes::read(Some(&folder.0));
+        assert_eq!(saved.known(IpFamily::V4), KnownNodes::default());
+        saved.update(IpFamily::V4, KnownNodes { id: None, nodes: nodes(9) });
         saved.write();
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
         let nodes = "0".repeat(6 * 5_000);
         let large = format!("d1:4d5:nodes{}:{nodes}ee", nodes.len());
-        assert_eq!(parse(large.as_bytes(), Family::V4).nodes.len(), MAX_NODES);
-        assert_eq!(parse(b"d1:4d2:id3:abc5:nodes7:aaaabb1ee", Family::V4).id, None);
+        assert_eq!(parse(large.as_bytes(), IpFamily::V4).nodes.len(), MAX_NODES);
+        assert_eq!(parse(b"d1:4d2:id3:abc5:nodes7:aaaabb1ee", IpFamily::V4).id, None);
     }
 }

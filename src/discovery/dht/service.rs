@@ -1,14 +1,14 @@
-//! The threads of the DHT, `dht-4` and `dht-6`: a socket, a node, and what others want of it.
+//! The threads of the DHT, `dht-4` and `dht-6`: a socket, a node, and what other threads want of it.
 //!
 //! Each blocks on its socket, until the next thing that its node has to do. Commands from other threads
 //! wait in a queue; an empty packet to itself tells the thread to look. The node decides everything;
 //! nothing here knows what is in a packet. A thread waits for no coordinator: what an inbox has no room
 //! for is offered again later.
 
-use super::addresses::Family;
-use super::bootstrap::{self, Names, Schedule};
+use super::bootstrap::{self, HostNames, Schedule};
 use super::node::{Node, Output, Settings};
-use super::saved_nodes::{Known, Saved};
+use super::saved_nodes::{KnownNodes, SavedNodes};
+use crate::address::IpFamily;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
@@ -25,10 +25,10 @@ use std::time::{Duration, Instant};
 /// The largest packet that is looked at, and one byte: what is larger was cut on some way, or is no packet
 /// of the DHT.
 const PACKET_BYTES: usize = 1501;
-/// Commands that wait. Torrents are few; only of nodes can anybody name many.
+/// Commands that wait. Torrents are few, but a stranger can name any number of nodes.
 const MAX_COMMANDS: usize = 256;
 /// Peers that wait for room in an inbox, of each torrent.
-const MAX_UNTOLD: usize = 200;
+const MAX_UNDELIVERED: usize = 200;
 /// How long it takes until they are offered again.
 const OFFER_AGAIN: Duration = Duration::from_secs(1);
 /// How long it takes from one time that the nodes are written to their file to the next.
@@ -45,31 +45,31 @@ pub(super) enum Command {
     Forget(InfoHash, Sender<Event>),
     /// A node may be there.
     Contact(SocketAddr),
-    /// A node may be there, which is to be asked only by those who know few.
+    /// A node may be there, which is to be asked only by a node that knows few others.
     ContactIfThin(SocketAddr),
 }
 
 /// What the threads share.
 #[derive(Debug)]
-pub(super) struct Desk {
-    pub doors: Vec<Door>,
-    pub saved: Saved,
-    pub names: Arc<Names>,
-    /// Who is asked by those who know few.
+pub(super) struct DhtShared {
+    pub ports: Vec<Port>,
+    pub saved: SavedNodes,
+    pub host_names: Arc<HostNames>,
+    /// Hosts and ports that are asked where few nodes are known.
     pub nodes: Vec<(String, u16)>,
 }
 
 /// The socket of a family, and what its thread is to do.
 #[derive(Debug)]
-pub(super) struct Door {
-    pub family: Family,
-    pub port: UdpPort,
+pub(super) struct Port {
+    pub family: IpFamily,
+    pub socket: UdpPort,
     commands: Mutex<VecDeque<Command>>,
 }
 
-impl Door {
-    pub fn new(family: Family, port: UdpPort) -> Door {
-        Door { family, port, commands: Mutex::default() }
+impl Port {
+    pub fn new(family: IpFamily, socket: UdpPort) -> Port {
+        Port { family, socket, commands: Mutex::default() }
     }
 
     fn commands(&self) -> MutexGuard<'_, VecDeque<Command>> {
@@ -87,29 +87,29 @@ impl Door {
         };
         if wanted {
             commands.push_back(command.clone());
-            // Whoever came before has woken it already.
+            // With an earlier command there the thread was woken already.
             if commands.len() == 1 {
-                self.port.wake();
+                self.socket.wake();
             }
         }
     }
 }
 
-impl Desk {
+impl DhtShared {
     /// Gives a command to the threads that it is for.
     pub fn tell(&self, command: &Command) {
-        self.doors.iter().for_each(|door| door.tell(command));
+        self.ports.iter().for_each(|port| port.tell(command));
     }
 }
 
 /// What a thread has for itself.
 pub(super) struct Service {
-    desk: Arc<Desk>,
-    /// Which of the doors is its own.
-    door: usize,
+    shared: Arc<DhtShared>,
+    /// Which of the ports is its own.
+    port: usize,
     node: Node,
     /// Few, so that looking at all of them is nothing.
-    searches: Vec<Search>,
+    recipients: Vec<Recipient>,
     schedule: Schedule,
     save_at: Instant,
     /// Peers are offered again.
@@ -118,27 +118,27 @@ pub(super) struct Service {
     trouble: Option<ErrorKind>,
 }
 
-/// Where the peers of a torrent go.
-struct Search {
+/// The coordinator that the peers of a torrent go to.
+struct Recipient {
     info_hash: InfoHash,
     events: Sender<Event>,
-    /// Those for which there was no room.
-    untold: Vec<SocketAddr>,
+    /// Peers for which there was no room.
+    undelivered: Vec<SocketAddr>,
 }
 
 impl Service {
-    /// What the thread at this door begins with: the nodes of the last time.
-    pub fn new(desk: &Arc<Desk>, door: usize, family: Family, read_only: bool) -> Service {
+    /// What the thread at this port begins with: the nodes of the last time.
+    pub fn new(shared: &Arc<DhtShared>, port: usize, family: IpFamily, read_only: bool) -> Service {
         let now = Instant::now();
-        let known = desk.saved.known(family);
+        let known = shared.saved.known(family);
         let settings = Settings { family, read_only, id: known.id };
         let mut node = Node::new(settings, fastrand::Rng::new(), now);
         known.nodes.iter().for_each(|address| node.contact(*address, now));
         Service {
-            desk: Arc::clone(desk),
-            door,
+            shared: Arc::clone(shared),
+            port,
             node,
-            searches: Vec::new(),
+            recipients: Vec::new(),
             schedule: Schedule::new(!known.nodes.is_empty(), now),
             save_at: now + SAVE_INTERVAL,
             offer_at: None,
@@ -148,29 +148,29 @@ impl Service {
 
     /// The life of the thread.
     pub fn run(mut self) {
-        let desk = Arc::clone(&self.desk);
-        let Some(door) = desk.doors.get(self.door) else { return };
-        match self.serve(door) {
+        let shared = Arc::clone(&self.shared);
+        let Some(port) = shared.ports.get(self.port) else { return };
+        match self.serve(port) {
             Err(error) if error.kind() != ErrorKind::ConnectionAborted => {
-                debug!("the DHT at {} ends: {error}", door.port.address());
+                debug!("the DHT at {} ends: {error}", port.socket.address());
             }
             _ => {}
         }
-        self.save(door.family);
+        self.save(port.family);
     }
 
-    fn serve(&mut self, door: &Door) -> io::Result<()> {
+    fn serve(&mut self, port: &Port) -> io::Result<()> {
         let mut packet = [0; PACKET_BYTES];
         loop {
             let now = Instant::now();
-            let commands = mem::take(&mut *door.commands());
+            let commands = mem::take(&mut *port.commands());
             commands.into_iter().for_each(|command| self.obey(command, now));
             if self.node.next_deadline() <= now {
                 self.node.tick(now);
             }
-            self.keep_house(door.family, now);
-            self.carry_out(door, now);
-            match door.port.receive(&mut packet, self.next_deadline())? {
+            self.do_chores(port.family, now);
+            self.carry_out(port, now);
+            match port.socket.receive(&mut packet, self.next_deadline())? {
                 // What wakes us looks like this.
                 Some((0, _)) | None => {}
                 Some((PACKET_BYTES, from)) => debug!("{from}: its packet is too large to be looked at"),
@@ -184,15 +184,15 @@ impl Service {
     fn obey(&mut self, command: Command, now: Instant) {
         match command {
             Command::Search(info_hash, announce, events) => {
-                self.searches.retain(|search| search.info_hash != info_hash);
-                self.searches.push(Search { info_hash, events, untold: Vec::new() });
+                self.recipients.retain(|one| one.info_hash != info_hash);
+                self.recipients.push(Recipient { info_hash, events, undelivered: Vec::new() });
                 self.node.search(info_hash, announce, now);
             }
             Command::NeedPeers(info_hash) => self.node.need_peers(info_hash, now),
             Command::Forget(info_hash, events) => {
-                let ours = |one: &Search| one.info_hash == info_hash && one.events.same_channel(&events);
-                if let Some(at) = self.searches.iter().position(ours) {
-                    self.searches.swap_remove(at);
+                let ours = |one: &Recipient| one.info_hash == info_hash && one.events.same_channel(&events);
+                if let Some(at) = self.recipients.iter().position(ours) {
+                    self.recipients.swap_remove(at);
                     self.node.forget(info_hash);
                 }
             }
@@ -201,20 +201,20 @@ impl Service {
         }
     }
 
-    /// What is done now and then: asking for nodes, writing them down, offering peers again.
-    fn keep_house(&mut self, family: Family, now: Instant) {
+    /// What is done now and then: asks for nodes, writes them down, offers peers again.
+    fn do_chores(&mut self, family: IpFamily, now: Instant) {
         if self.schedule.is_due(self.node.is_thin(), now) {
-            bootstrap::ask(&self.desk, &self.desk.nodes);
+            bootstrap::ask(&self.shared, &self.shared.nodes);
         }
         if self.save_at <= now {
             self.save_at = now + SAVE_INTERVAL;
             self.save(family);
-            self.desk.saved.write();
+            self.shared.saved.write();
         }
         if self.offer_at.is_some_and(|offer_at| offer_at <= now) {
             self.offer_at = None;
-            for search in &mut self.searches {
-                if !search.offer() {
+            for recipient in &mut self.recipients {
+                if !recipient.offer() {
                     self.offer_at = Some(now + OFFER_AGAIN);
                 }
             }
@@ -222,11 +222,11 @@ impl Service {
     }
 
     /// Does what the node wants to be done.
-    fn carry_out(&mut self, door: &Door, now: Instant) {
+    fn carry_out(&mut self, port: &Port, now: Instant) {
         while let Some(output) = self.node.next_output() {
             match output {
                 Output::Send { to, packet } => {
-                    let trouble = door.port.send(to, &packet).err();
+                    let trouble = port.socket.send(to, &packet).err();
                     let kind = trouble.as_ref().map(io::Error::kind);
                     if let Some(error) = trouble.filter(|_| kind != self.trouble) {
                         debug!("the DHT cannot send to {to}: {error}");
@@ -234,10 +234,10 @@ impl Service {
                     }
                 }
                 Output::Found { info_hash, peers } => {
-                    let search = self.searches.iter_mut().find(|search| search.info_hash == info_hash);
-                    let Some(search) = search else { continue };
-                    search.untold.extend(peers);
-                    if !search.offer() {
+                    let recipient = self.recipients.iter_mut().find(|one| one.info_hash == info_hash);
+                    let Some(recipient) = recipient else { continue };
+                    recipient.undelivered.extend(peers);
+                    if !recipient.offer() {
                         self.offer_at.get_or_insert(now + OFFER_AGAIN);
                     }
                 }
@@ -253,22 +253,22 @@ impl Service {
         if self.node.is_thin() { next.min(self.schedule.next()) } else { next }
     }
 
-    fn save(&self, family: Family) {
-        let known = Known { id: Some(self.node.id()), nodes: self.node.good_nodes() };
-        self.desk.saved.update(family, known);
+    fn save(&self, family: IpFamily) {
+        let known = KnownNodes { id: Some(self.node.id()), nodes: self.node.good_nodes() };
+        self.shared.saved.update(family, known);
     }
 }
 
-impl Search {
+impl Recipient {
     /// Offers what waits to the coordinator. `false` where its inbox is full.
     fn offer(&mut self) -> bool {
-        if self.untold.is_empty() {
+        if self.undelivered.is_empty() {
             return true;
         }
-        match self.events.try_send(Event::Found(Source::Dht, mem::take(&mut self.untold))) {
+        match self.events.try_send(Event::Found(Source::Dht, mem::take(&mut self.undelivered))) {
             Err(TrySendError::Full(Event::Found(_, peers))) => {
-                self.untold = peers;
-                self.untold.truncate(MAX_UNTOLD);
+                self.undelivered = peers;
+                self.undelivered.truncate(MAX_UNDELIVERED);
                 false
             }
             // Where the torrent has ended, its search is about to end too.

@@ -1,33 +1,35 @@
-use super::packet::{Ask, Body, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
-use super::{Contact, Family, Node, NodeId, Output, Settings};
+use super::packet::{Body, Method, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
+use super::{Contact, Node, NodeId, Output, Settings};
+use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A node, the time, and others that are written by hand.
-struct Stage {
+/// A node, the time, and other nodes that the test plays.
+struct Setup {
     node: Node,
     now: Instant,
     random: fastrand::Rng,
-    names: Vec<(SocketAddr, NodeId)>,
+    /// The nodes that have answered.
+    ids: Vec<(SocketAddr, NodeId)>,
 }
 
-/// A query of the node: to whom, and its transaction id.
+/// A query of the node: where to, its transaction ID, and the method.
 type Asked = (SocketAddr, Vec<u8>, String);
 
-fn stage(family: Family, read_only: bool) -> Stage {
+fn setup(family: IpFamily, read_only: bool) -> Setup {
     let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(1));
     let node = Node::new(Settings { family, read_only, id: None }, random.fork(), now);
-    Stage { node, now, random, names: Vec::new() }
+    Setup { node, now, random, ids: Vec::new() }
 }
 
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-impl Stage {
+impl Setup {
     fn sent(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
         let sends = std::iter::from_fn(|| self.node.next_output());
         let sent = sends.filter_map(|output| match output {
@@ -43,7 +45,7 @@ impl Stage {
             let Packet { transaction, body: Body::Query(query), .. } = Packet::from_wire(&packet)? else {
                 return None;
             };
-            Some((to, transaction.to_vec(), query.ask.name().to_owned()))
+            Some((to, transaction.to_vec(), query.method.name().to_owned()))
         };
         self.sent().into_iter().filter_map(queries).collect()
     }
@@ -59,22 +61,22 @@ impl Stage {
         packet.len()
     }
 
-    /// Asks something: the bytes of the question and of the answer, and what it says.
-    fn ask(&mut self, from: SocketAddr, ask: Ask<'_>) -> (usize, Vec<u8>) {
+    /// Asks something: the length of the query, and the answer.
+    fn ask(&mut self, from: SocketAddr, method: Method<'_>) -> (usize, Vec<u8>) {
         let id = NodeId::random(&mut self.random);
-        let length = self.say(b"tt", from, Body::Query(Query { id, ask, want: None }), true);
+        let length = self.say(b"tt", from, Body::Query(Query { id, method, want: None }), true);
         let mut sent = self.sent();
-        assert_eq!(sent.len(), 1, "{ask:?}");
+        assert_eq!(sent.len(), 1, "{method:?}");
         (length, sent.remove(0).1)
     }
 
-    /// Has nodes answer that all look good.
+    /// Has nodes answer, all with a valid ID.
     fn fill(&mut self, addresses: impl Iterator<Item = SocketAddr>) {
         for address in addresses {
             self.node.contact(address, self.now);
             for asked in self.asked() {
                 let id = NodeId::for_address(asked.0.ip(), &mut self.random);
-                self.names.push((asked.0, id));
+                self.ids.push((asked.0, id));
                 self.reply(&asked, asked.0, id, Vec::new());
             }
             self.sent();
@@ -90,97 +92,97 @@ fn token(answer: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn no_answer_to_a_stranger_is_three_times_its_question() {
+fn no_answer_to_a_stranger_is_three_times_its_query() {
     for (family, nodes, stranger) in [
         (
-            Family::V4,
+            IpFamily::V4,
             (1..40).map(|n| SocketAddr::from(([60, n, 1, 1], 1))).collect::<Vec<_>>(),
             "9.9.9.9:65535",
         ),
         (
-            Family::V6,
+            IpFamily::V6,
             (1..40).map(|n| SocketAddr::from(([0x2001, 0xdb8, n, 0, 0, 0, 0, 1], 1))).collect(),
             "[2001:db8:ffff::1]:65535",
         ),
     ] {
-        let mut stage = stage(family, false);
-        stage.fill(nodes.into_iter());
+        let mut setup = setup(family, false);
+        setup.fill(nodes.into_iter());
         let stranger = address(stranger);
         let info_hash = [7; 20];
-        let announced = stage.node.id();
+        let announced = setup.node.id();
         for number in 1..200_u16 {
             let peer = match family {
-                Family::V4 => SocketAddr::from(([61, number as u8, 1, 1], number)),
-                Family::V6 => SocketAddr::from(([0x2001, 0xdb9, number, 0, 0, 0, 0, 1], number)),
+                IpFamily::V4 => SocketAddr::from(([61, number as u8, 1, 1], number)),
+                IpFamily::V6 => SocketAddr::from(([0x2001, 0xdb9, number, 0, 0, 0, 0, 1], number)),
             };
-            stage.node.remember(InfoHash([7; 20]), peer, peer);
+            setup.node.remember(InfoHash([7; 20]), peer, peer);
         }
-        stage.sent();
-        let asks = [
-            Ask::Ping,
-            Ask::FindNode(announced),
-            Ask::GetPeers(InfoHash(info_hash)),
-            Ask::GetPeers(InfoHash([8; 20])),
-            Ask::AnnouncePeer { info_hash: InfoHash(info_hash), port: Some(1), token: b"none" },
-            Ask::AnnouncePeer { info_hash: InfoHash(info_hash), port: None, token: b"" },
-            Ask::Malformed,
-            Ask::Unknown,
+        setup.sent();
+        let methods = [
+            Method::Ping,
+            Method::FindNode(announced),
+            Method::GetPeers(InfoHash(info_hash)),
+            Method::GetPeers(InfoHash([8; 20])),
+            Method::AnnouncePeer { info_hash: InfoHash(info_hash), port: Some(1), token: b"none" },
+            Method::AnnouncePeer { info_hash: InfoHash(info_hash), port: None, token: b"" },
+            Method::Malformed,
+            Method::Unknown,
         ];
         let mut of_strangers = Vec::new();
-        for ask in asks {
-            stage.now += SECOND;
-            let (asked, answer) = stage.ask(stranger, ask);
-            assert!(answer.len() < 3 * asked, "{ask:?}: {} for {asked}", answer.len());
+        for method in methods {
+            setup.now += SECOND;
+            let (asked, answer) = setup.ask(stranger, method);
+            assert!(answer.len() < 3 * asked, "{method:?}: {} for {asked}", answer.len());
             of_strangers.push(answer.len());
         }
-        // One that may be a node is asked as well, and that counts.
-        for (number, ask) in (1_u8..).zip(asks) {
+        // A sender that may be a node is asked as well, and that counts.
+        for (number, method) in (1_u8..).zip(methods) {
             let mut stranger = stranger;
             stranger.set_ip(match stranger.ip() {
                 IpAddr::V4(_) => [70, number, 1, 1].into(),
                 IpAddr::V6(_) => [0x2001, 0xdba, number.into(), 0, 0, 0, 0, 1].into(),
             });
             // Near to us, where there is room.
-            let mut id = stage.node.id();
+            let mut id = setup.node.id();
             id.0[19] ^= number;
-            stage.now += SECOND;
-            let asked = stage.say(b"t", stranger, Body::Query(Query { id, ask, want: None }), false);
-            let sent: Vec<usize> = stage.sent().iter().map(|(_, packet)| packet.len()).collect();
+            setup.now += SECOND;
+            let asked = setup.say(b"t", stranger, Body::Query(Query { id, method, want: None }), false);
+            let sent: Vec<usize> = setup.sent().iter().map(|(_, packet)| packet.len()).collect();
             assert!(
                 sent.len() == 2 && sent.iter().sum::<usize>() < 3 * asked,
-                "{ask:?}: {sent:?} for {asked}"
+                "{method:?}: {sent:?} for {asked}"
             );
         }
         // A good token proves the address, and then there is more.
-        let (_, answer) = stage.ask(stranger, asks[3]);
+        let (_, answer) = setup.ask(stranger, methods[3]);
         let token = token(&answer);
-        stage.ask(stranger, Ask::AnnouncePeer { info_hash: InfoHash([9; 20]), port: None, token: &token });
-        for (ask, before) in asks.into_iter().zip(of_strangers).skip(1).take(3) {
-            stage.now += SECOND;
-            let (_, answer) = stage.ask(stranger, ask);
-            assert!(answer.len() > before || ask != asks[2]);
-            assert!(answer.len() >= before && answer.len() <= 1_024, "{ask:?}: {}", answer.len());
+        setup.ask(stranger, Method::AnnouncePeer { info_hash: InfoHash([9; 20]), port: None, token: &token });
+        for (method, before) in methods.into_iter().zip(of_strangers).skip(1).take(3) {
+            setup.now += SECOND;
+            let (_, answer) = setup.ask(stranger, method);
+            assert!(answer.len() > before || method != methods[2]);
+            assert!(answer.len() >= before && answer.len() <= 1_024, "{method:?}: {}", answer.len());
         }
     }
 }
 
 #[test]
 fn an_announce_needs_the_token_of_its_own_address() {
-    let mut stage = stage(Family::V4, false);
+    let mut setup = setup(IpFamily::V4, false);
     let (one, other) = (address("9.9.9.9:9"), address("8.8.8.8:8"));
     let info_hash = [7; 20];
-    let token = token(&stage.ask(one, Ask::GetPeers(InfoHash(info_hash))).1);
+    let token = token(&setup.ask(one, Method::GetPeers(InfoHash(info_hash))).1);
     let error = |answer: &[u8]| match Packet::from_wire(answer).unwrap().body {
         Body::Error(code) => Some(code),
         _ => None,
     };
-    let announce = |port| Ask::AnnouncePeer { info_hash: InfoHash(info_hash), port, token: &token };
-    assert_eq!(error(&stage.ask(other, announce(Some(5))).1), Some(PROTOCOL_ERROR));
-    assert_eq!(error(&stage.ask(one, announce(None)).1), None);
-    stage.now += 11 * 60 * SECOND;
-    assert_eq!(error(&stage.ask(one, announce(Some(5))).1), Some(PROTOCOL_ERROR));
-    assert_eq!(error(&stage.ask(one, Ask::Unknown).1), Some(UNKNOWN_METHOD));
-    let (_, answer) = stage.ask(other, Ask::GetPeers(InfoHash(info_hash)));
+    let announce = |port| Method::AnnouncePeer { info_hash: InfoHash(info_hash), port, token: &token };
+    assert_eq!(error(&setup.ask(other, announce(Some(5))).1), Some(PROTOCOL_ERROR));
+    assert_eq!(error(&setup.ask(one, announce(None)).1), None);
+    setup.now += 11 * 60 * SECOND;
+    assert_eq!(error(&setup.ask(one, announce(Some(5))).1), Some(PROTOCOL_ERROR));
+    assert_eq!(error(&setup.ask(one, Method::Unknown).1), Some(UNKNOWN_METHOD));
+    let (_, answer) = setup.ask(other, Method::GetPeers(InfoHash(info_hash)));
     let packet = Packet::from_wire(&answer).unwrap();
     let Body::Response(response) = packet.body else { panic!() };
     assert_eq!((response.values, packet.external), (vec![one], Some(other)));
@@ -188,87 +190,87 @@ fn an_announce_needs_the_token_of_its_own_address() {
 
 #[test]
 fn an_answer_counts_from_where_it_was_asked_for_and_once() {
-    let mut stage = stage(Family::V4, false);
-    stage.node.contact(address("9.9.9.9:9"), stage.now);
-    let asked = stage.asked().remove(0);
+    let mut setup = setup(IpFamily::V4, false);
+    setup.node.contact(address("9.9.9.9:9"), setup.now);
+    let asked = setup.asked().remove(0);
     assert_eq!((asked.0, asked.2.as_str()), (address("9.9.9.9:9"), "find_node"));
     let id = NodeId([1; 20]);
     for from in ["9.9.9.9:10", "9.9.9.8:9", "[::ffff:9.9.9.8]:9", "[2001:db8::1]:9"] {
-        stage.reply(&asked, address(from), id, Vec::new());
+        setup.reply(&asked, address(from), id, Vec::new());
     }
-    stage.reply(&(asked.0, b"no".to_vec(), String::new()), asked.0, id, Vec::new());
-    assert!(stage.node.good_nodes().is_empty());
-    stage.reply(&asked, asked.0, id, Vec::new());
-    assert_eq!(stage.node.good_nodes(), [asked.0]);
+    setup.reply(&(asked.0, b"no".to_vec(), String::new()), asked.0, id, Vec::new());
+    assert!(setup.node.good_nodes().is_empty());
+    setup.reply(&asked, asked.0, id, Vec::new());
+    assert_eq!(setup.node.good_nodes(), [asked.0]);
     let far = Contact { id, address: address("7.7.7.7:7") };
-    stage.reply(&asked, asked.0, id, vec![far]);
-    assert!(stage.asked().is_empty());
+    setup.reply(&asked, asked.0, id, vec![far]);
+    assert!(setup.asked().is_empty());
 }
 
 #[test]
-fn what_nobody_can_be_at_or_nobody_there_can_know_is_not_asked() {
-    let mut stage = stage(Family::V4, false);
-    stage.node.contact(address("9.9.9.9:9"), stage.now);
-    let asked = stage.asked().remove(0);
+fn an_address_that_cannot_be_a_node_or_that_the_sender_cannot_know_is_not_asked() {
+    let mut setup = setup(IpFamily::V4, false);
+    setup.node.contact(address("9.9.9.9:9"), setup.now);
+    let asked = setup.asked().remove(0);
     let bad = ["127.0.0.1:1", "10.0.0.1:1", "192.168.1.1:1", "224.0.0.1:1", "0.0.0.0:1", "255.255.255.255:1"];
     let more = ["9.9.7.7:0", "[2001:db8::1]:1", "9.9.9.9:9", "9.9.9.1:1"];
     let mut nodes: Vec<Contact> = bad
         .into_iter()
         .chain(more)
-        .map(|text| Contact { id: NodeId::random(&mut stage.random), address: address(text) })
+        .map(|text| Contact { id: NodeId::random(&mut setup.random), address: address(text) })
         .collect();
-    nodes.push(Contact { id: stage.node.id(), address: address("6.6.6.6:6") });
+    nodes.push(Contact { id: setup.node.id(), address: address("6.6.6.6:6") });
     nodes.push(Contact { id: NodeId([3; 20]), address: address("5.5.5.5:5") });
-    stage.reply(&asked, asked.0, NodeId([1; 20]), nodes);
-    let asked: Vec<SocketAddr> = stage.asked().into_iter().map(|asked| asked.0).collect();
+    setup.reply(&asked, asked.0, NodeId([1; 20]), nodes);
+    let asked: Vec<SocketAddr> = setup.asked().into_iter().map(|asked| asked.0).collect();
     assert_eq!(asked, [address("5.5.5.5:5")]);
     for text in bad.into_iter().skip(3).chain(["9.9.9.9:0", "[2001:db8::1]:1"]) {
-        stage.node.contact(address(text), stage.now);
+        setup.node.contact(address(text), setup.now);
     }
-    assert!(stage.asked().is_empty());
+    assert!(setup.asked().is_empty());
 }
 
 #[test]
-fn one_who_asks_is_asked_before_it_is_known_and_one_that_answers_nobody_is_not() {
-    let mut stage = stage(Family::V4, false);
+fn a_node_that_asks_is_asked_before_it_is_known_and_one_that_answers_no_queries_is_not() {
+    let mut setup = setup(IpFamily::V4, false);
     let query = |random: &mut fastrand::Rng| {
-        Body::Query(Query { id: NodeId::random(random), ask: Ask::Ping, want: None })
+        Body::Query(Query { id: NodeId::random(random), method: Method::Ping, want: None })
     };
-    let (body, other) = (query(&mut stage.random), query(&mut stage.random));
-    stage.say(b"a", address("9.9.9.9:9"), body, true);
-    assert!(stage.asked().is_empty());
-    stage.say(b"a", address("8.8.8.8:8"), other, false);
-    let asked = stage.asked();
+    let (body, other) = (query(&mut setup.random), query(&mut setup.random));
+    setup.say(b"a", address("9.9.9.9:9"), body, true);
+    assert!(setup.asked().is_empty());
+    setup.say(b"a", address("8.8.8.8:8"), other, false);
+    let asked = setup.asked();
     assert_eq!((asked.len(), asked[0].2.as_str()), (1, "ping"));
-    assert!(stage.node.good_nodes().is_empty() && stage.node.is_thin());
-    stage.reply(&asked[0], asked[0].0, NodeId([1; 20]), Vec::new());
-    assert_eq!(stage.node.good_nodes(), [asked[0].0]);
+    assert!(setup.node.good_nodes().is_empty() && setup.node.is_thin());
+    setup.reply(&asked[0], asked[0].0, NodeId([1; 20]), Vec::new());
+    assert_eq!(setup.node.good_nodes(), [asked[0].0]);
     // A flood of strangers makes us ask few of them.
     let mut pings = 0;
     for number in 0..2_000_u16 {
         let [high, low] = number.to_be_bytes();
-        let body = query(&mut stage.random);
-        stage.say(b"a", SocketAddr::from(([7, high, low, 7], 7)), body, false);
-        pings += stage.asked().len();
+        let body = query(&mut setup.random);
+        setup.say(b"a", SocketAddr::from(([7, high, low, 7], 7)), body, false);
+        pings += setup.asked().len();
     }
     assert!(pings <= 40, "{pings}");
 }
 
 #[test]
-fn one_that_only_reads_says_so_and_answers_nothing() {
-    let mut stage = stage(Family::V4, true);
-    let ping = Body::Query(Query { id: NodeId([1; 20]), ask: Ask::Ping, want: None });
-    stage.say(b"a", address("9.9.9.9:9"), ping, false);
-    assert!(stage.sent().is_empty());
-    stage.node.contact(address("9.9.9.9:9"), stage.now);
-    let sent = stage.sent();
+fn a_read_only_node_says_so_and_answers_nothing() {
+    let mut setup = setup(IpFamily::V4, true);
+    let ping = Body::Query(Query { id: NodeId([1; 20]), method: Method::Ping, want: None });
+    setup.say(b"a", address("9.9.9.9:9"), ping, false);
+    assert!(setup.sent().is_empty());
+    setup.node.contact(address("9.9.9.9:9"), setup.now);
+    let sent = setup.sent();
     assert!(sent.len() == 1 && Packet::from_wire(&sent[0].1).unwrap().read_only);
 }
 
 #[test]
 fn only_nodes_of_our_own_network_are_named_and_none_where_others_are_wanted() {
-    let mut stage = stage(Family::V4, false);
-    stage.fill((1..5).map(|number| SocketAddr::from(([60, number, 1, 1], 1))));
+    let mut setup = setup(IpFamily::V4, false);
+    setup.fill((1..5).map(|number| SocketAddr::from(([60, number, 1, 1], 1))));
     for (want, named) in [
         (None, true),
         (Some(Want { v4: true, v6: true }), true),
@@ -276,57 +278,57 @@ fn only_nodes_of_our_own_network_are_named_and_none_where_others_are_wanted() {
         (Some(Want::default()), false),
     ] {
         let id = NodeId([1; 20]);
-        let body = Body::Query(Query { id, ask: Ask::FindNode(id), want });
-        stage.say(b"a", address("9.9.9.9:9"), body, true);
-        let sent = stage.sent().remove(0).1;
+        let body = Body::Query(Query { id, method: Method::FindNode(id), want });
+        setup.say(b"a", address("9.9.9.9:9"), body, true);
+        let sent = setup.sent().remove(0).1;
         let Body::Response(response) = Packet::from_wire(&sent).unwrap().body else { panic!() };
         assert_eq!(!response.nodes.is_empty(), named, "{want:?}");
     }
 }
 
 #[test]
-fn our_name_follows_our_address_once_most_agree_on_it() {
-    let mut stage = stage(Family::V4, false);
-    let before = stage.node.id();
+fn our_id_follows_our_address_once_most_nodes_agree_on_it() {
+    let mut setup = setup(IpFamily::V4, false);
+    let before = setup.node.id();
     let seen = address("5.6.7.8:1");
     for number in 1..20 {
         let from = SocketAddr::from(([60, number, 1, 1], 1));
-        stage.node.contact(from, stage.now);
-        for (to, transaction, _) in stage.asked() {
-            let id = NodeId::for_address(to.ip(), &mut stage.random);
+        setup.node.contact(from, setup.now);
+        for (to, transaction, _) in setup.asked() {
+            let id = NodeId::for_address(to.ip(), &mut setup.random);
             let body = Body::Response(Response::bare(id));
             let external = Some(if number % 3 == 0 { address("1.2.3.4:5") } else { seen });
             let packet = Packet { transaction: &transaction, body, read_only: false, external, version: b"" };
-            stage.node.receive(&packet.to_wire(), to, stage.now);
+            setup.node.receive(&packet.to_wire(), to, setup.now);
         }
-        stage.now += SECOND;
-        stage.node.tick(stage.now);
+        setup.now += SECOND;
+        setup.node.tick(setup.now);
     }
-    assert!(stage.node.id() != before && stage.node.id().fits(seen.ip()));
-    assert_eq!(stage.node.external(), Some(seen.ip()));
-    assert!(stage.node.good_nodes().len() >= 8);
+    assert!(setup.node.id() != before && setup.node.id().is_valid_for(seen.ip()));
+    assert_eq!(setup.node.external(), Some(seen.ip()));
+    assert!(setup.node.good_nodes().len() >= 8);
 }
 
 #[test]
-fn a_search_without_luck_is_repeated_and_a_need_brings_it_nearer() {
-    let mut stage = stage(Family::V4, false);
-    stage.fill((1..9).map(|number| SocketAddr::from(([127, 0, 0, number], 1))));
+fn a_search_that_finds_no_peer_is_repeated_and_a_need_brings_it_nearer() {
+    let mut setup = setup(IpFamily::V4, false);
+    setup.fill((1..9).map(|number| SocketAddr::from(([127, 0, 0, number], 1))));
     let info_hash = [5; 20];
-    let rounds = |stage: &mut Stage, seconds: u32, need: bool| {
+    let rounds = |setup: &mut Setup, seconds: u32, need: bool| {
         let mut rounds = 0;
         for _ in 0..seconds {
-            stage.now += SECOND;
-            stage.node.tick(stage.now);
+            setup.now += SECOND;
+            setup.node.tick(setup.now);
             if need {
-                stage.node.need_peers(InfoHash(info_hash), stage.now);
+                setup.node.need_peers(InfoHash(info_hash), setup.now);
             }
             loop {
-                let asked = stage.asked();
+                let asked = setup.asked();
                 let first = address("127.0.0.1:1");
                 rounds += asked.iter().filter(|asked| asked.0 == first && asked.2 == "get_peers").count();
                 for asked in &asked {
-                    let (_, id) = *stage.names.iter().find(|(known, _)| *known == asked.0).unwrap();
-                    stage.reply(asked, asked.0, id, Vec::new());
+                    let (_, id) = *setup.ids.iter().find(|(known, _)| *known == asked.0).unwrap();
+                    setup.reply(asked, asked.0, id, Vec::new());
                 }
                 if asked.is_empty() {
                     break;
@@ -335,23 +337,23 @@ fn a_search_without_luck_is_repeated_and_a_need_brings_it_nearer() {
         }
         rounds
     };
-    stage.node.search(InfoHash(info_hash), None, stage.now);
-    let first = rounds(&mut stage, 61, false);
+    setup.node.search(InfoHash(info_hash), None, setup.now);
+    let first = rounds(&mut setup, 61, false);
     assert!((6..=13).contains(&first), "{first}");
-    rounds(&mut stage, 300, false);
-    let patient = rounds(&mut stage, 900, false);
+    rounds(&mut setup, 300, false);
+    let patient = rounds(&mut setup, 900, false);
     assert!(patient <= 3, "{patient}");
-    let needed = rounds(&mut stage, 300, true);
+    let needed = rounds(&mut setup, 300, true);
     assert!((5..=11).contains(&needed), "{needed}");
-    stage.node.forget(InfoHash(info_hash));
-    assert_eq!(rounds(&mut stage, 1_000, true), 0);
+    setup.node.forget(InfoHash(info_hash));
+    assert_eq!(rounds(&mut setup, 1_000, true), 0);
 }
 
 #[test]
 fn no_cut_and_no_flipped_bit_of_an_answer_panics() {
-    let mut stage = stage(Family::V4, false);
-    stage.node.contact(address("9.9.9.9:9"), stage.now);
-    let asked = stage.asked().remove(0);
+    let mut setup = setup(IpFamily::V4, false);
+    setup.node.contact(address("9.9.9.9:9"), setup.now);
+    let asked = setup.asked().remove(0);
     let nodes = vec![Contact { id: NodeId([3; 20]), address: address("5.5.5.5:5") }];
     let response =
         Response { id: NodeId([1; 20]), nodes, values: vec![address("1.1.1.1:1")], token: Some(b"t") };
@@ -360,12 +362,12 @@ fn no_cut_and_no_flipped_bit_of_an_answer_panics() {
         Packet { transaction: &asked.1, body, read_only: false, external: Some(asked.0), version: b"" }
             .to_wire();
     for end in 0..packet.len() {
-        stage.node.receive(&packet[..end], asked.0, stage.now);
+        setup.node.receive(&packet[..end], asked.0, setup.now);
     }
     for bit in 0..packet.len() * 8 {
         packet[bit / 8] ^= 1 << (bit % 8);
-        stage.node.receive(&packet, asked.0, stage.now);
+        setup.node.receive(&packet, asked.0, setup.now);
         packet[bit / 8] ^= 1 << (bit % 8);
     }
-    stage.node.receive(&[0; 65_536], asked.0, stage.now);
+    setup.node.receive(&[0; 65_536], asked.0, setup.now);
 }

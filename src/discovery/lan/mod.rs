@@ -1,19 +1,22 @@
 //! Finding peers on the local network (BEP 14).
 //!
-//! Whoever has a torrent says so to everybody near, by multicast, and hears the others say it. Threads:
-//! `lan-4` and `lan-6` each block on what their group says, and `lan` on what is to be said next. Anybody
-//! near can send anything, so: a packet makes us know one address, its own, of torrents that we take part
-//! in, and only so many a second. Nothing is answered, because whoever we hear of we connect to.
+//! A host that has a torrent announces that to all hosts near, by multicast, and receives their announces.
+//! Threads: `lan-4` and `lan-6` each block on the socket of a multicast group, and `lan` until the next announce
+//! is due. Any host near can send anything, so: a packet makes us know one address, its sender's, for torrents
+//! that we take part in, and there is a limit to such packets a second. Nothing is answered, because we
+//! connect to the sender anyway.
 
 mod search_packet;
 
 pub use search_packet::{MAX_HASHES, SearchPacket};
 
-use super::spawn;
+use super::STACK_BYTES;
+use crate::address::is_local;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, Group};
-use crate::strategy::Source;
+use crate::strategy::{Source, TokenBucket};
+use crate::thread;
 use crossbeam_channel::Sender;
 use log::debug;
 use std::io::{self, ErrorKind};
@@ -22,71 +25,72 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Where everybody meets (BEP 14, "Multicast groups"), and their threads.
-const MEETINGS: [(SocketAddr, &str); 2] = [
+/// The multicast groups (BEP 14, "Multicast groups"), and their threads.
+const GROUPS: [(SocketAddr, &str); 2] = [
     (SocketAddr::new(IpAddr::V4(Ipv4Addr::new(239, 192, 152, 143)), PORT), "lan-4"),
     (SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0xefc0, 0x988f)), PORT), "lan-6"),
 ];
 const PORT: u16 = 6771;
-/// How long it takes until a torrent is announced again (BEP 14, "Announce").
+/// The time until a torrent is announced again (BEP 14, "Announce").
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// How long it takes from one packet of announces to the next, whatever they are for (BEP 14, "Announce").
+/// The time between two packets of announces, whatever they are for (BEP 14, "Announce").
 const BETWEEN_PACKETS: Duration = Duration::from_secs(60);
-/// How long a new torrent waits for others to be announced with it: a run starts with all of its torrents.
-const COMPANY: Duration = Duration::from_millis(100);
-/// Packets a second that tell us of a peer, of each family. A hundred hosts with ten packets of torrents
+/// How long a new torrent waits for others to be announced in the same packet: a run starts with all of its
+/// torrents.
+const BATCHING_DELAY: Duration = Duration::from_millis(100);
+/// Packets a second that tell us of a peer, of each family, and at once. A hundred hosts with ten packets of torrents
 /// each send four.
 const MAX_PACKETS: u32 = 50;
 /// The largest packet that is looked at, and one byte.
 const PACKET_BYTES: usize = 1501;
 
-/// Says on the local network what we have and hears what others have, until it is dropped.
+/// Announces on the local network what we have and receives what others have, until it is dropped.
 #[derive(Debug)]
 pub struct Lan {
-    desk: Arc<Desk>,
+    shared: Arc<LanShared>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// A torrent that is announced on the local network, until this is dropped.
 #[derive(Debug)]
 pub struct LanRegistration {
-    desk: Arc<Desk>,
+    shared: Arc<LanShared>,
     info_hash: InfoHash,
     events: Sender<Event>,
 }
 
-/// A group that we are in.
+/// A multicast group that we are in.
 #[derive(Debug)]
-struct Meeting {
+struct JoinedGroup {
     group: Group,
-    /// What everybody calls it.
+    /// The group's address.
     address: SocketAddr,
-    /// Who listens there.
+    /// The thread that receives its packets.
     thread: &'static str,
 }
 
 /// What the threads share.
 #[derive(Debug)]
-struct Desk {
-    meetings: Vec<Meeting>,
+struct LanShared {
+    groups: Vec<JoinedGroup>,
     /// The port that peers come in at.
     port: u16,
     /// In each packet of ours, so that we know them from those of others.
     cookie: String,
-    list: Mutex<List>,
+    torrents: Mutex<TorrentList>,
     /// There is a new torrent, or the end has come.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct List {
+struct TorrentList {
     /// Few, so that looking at all of them is nothing.
-    torrents: Vec<Torrent>,
+    torrents: Vec<AnnouncedTorrent>,
     is_closed: bool,
 }
 
 #[derive(Debug)]
-struct Torrent {
+struct AnnouncedTorrent {
     info_hash: InfoHash,
     events: Sender<Event>,
     /// When it is to be announced.
@@ -94,56 +98,60 @@ struct Torrent {
 }
 
 impl Lan {
-    /// Begins to listen, and to say that peers find us at this port. Where that is zero nothing is said.
+    /// Begins to receive, and to announce that peers find us at this port. Where that is zero nothing is
+    /// announced.
     ///
-    /// A host that can be in no group, for want of a network or because a program has the port for
-    /// itself, is no error: it finds nobody.
+    /// That the host can be in no group, for want of a network or because a program has the port for
+    /// itself, is no error: then it finds no peer.
     ///
     /// # Errors
     ///
     /// Where a thread cannot be started.
     pub fn start(bind_address: BindAddress, port: u16) -> io::Result<Lan> {
         let cookie = format!("{:x}", fastrand::u32(..));
-        let mut meetings = Vec::new();
-        for (address, thread) in MEETINGS {
+        let mut groups = Vec::new();
+        for (address, thread) in GROUPS {
             match Group::join(address, bind_address) {
-                Ok(group) => meetings.push(Meeting { group, address, thread }),
+                Ok(group) => groups.push(JoinedGroup { group, address, thread }),
                 Err(error) => debug!("no peers are found through {address}: {error}"),
             }
         }
-        let desk = Arc::new(Desk { meetings, port, cookie, list: Mutex::default(), changed: Condvar::new() });
+        let torrents = Mutex::default();
+        let shared = Arc::new(LanShared { groups, port, cookie, torrents, changed: Condvar::new() });
         // Where a thread cannot be started, dropping this ends those that are.
-        let mut lan = Lan { desk, threads: Vec::new() };
-        for (index, meeting) in lan.desk.meetings.iter().enumerate() {
-            let desk = Arc::clone(&lan.desk);
-            let listen = move || desk.meetings.get(index).map_or((), |meeting| desk.listen(&meeting.group));
-            lan.threads.push(spawn(meeting.thread, Box::new(listen))?);
+        let mut lan = Lan { shared, threads: Vec::new() };
+        for (index, joined) in lan.shared.groups.iter().enumerate() {
+            let shared = Arc::clone(&lan.shared);
+            let receive =
+                move || shared.groups.get(index).map_or((), |joined| shared.receive_all(&joined.group));
+            lan.threads.push(thread::spawn(joined.thread, STACK_BYTES, receive)?);
         }
         if port != 0 && !lan.threads.is_empty() {
-            let desk = Arc::clone(&lan.desk);
-            lan.threads.push(spawn("lan", Box::new(move || desk.speak()))?);
+            let shared = Arc::clone(&lan.shared);
+            lan.threads.push(thread::spawn("lan", STACK_BYTES, move || shared.announce_all())?);
         }
         Ok(lan)
     }
 
-    /// Announces this torrent now and then, and sends who else has it as [`Event::Found`], until the
-    /// registration is dropped. Where a torrent is registered twice, the later one counts.
+    /// Announces this torrent now and then, and sends the peers that also have it as [`Event::Found`], until
+    /// the registration is dropped. Where a torrent is registered twice, the later one counts.
     pub fn announce(&self, info_hash: InfoHash, events: Sender<Event>) -> LanRegistration {
-        let torrent = Torrent { info_hash, events: events.clone(), due: Instant::now() + COMPANY };
-        let mut list = self.desk.list();
+        let due = Instant::now() + BATCHING_DELAY;
+        let torrent = AnnouncedTorrent { info_hash, events: events.clone(), due };
+        let mut list = self.shared.list();
         list.torrents.retain(|torrent| torrent.info_hash != info_hash);
         list.torrents.push(torrent);
         drop(list);
-        self.desk.changed.notify_all();
-        LanRegistration { desk: Arc::clone(&self.desk), info_hash, events }
+        self.shared.changed.notify_all();
+        LanRegistration { shared: Arc::clone(&self.shared), info_hash, events }
     }
 }
 
 impl Drop for Lan {
     fn drop(&mut self) {
-        self.desk.list().is_closed = true;
-        self.desk.changed.notify_all();
-        self.desk.meetings.iter().for_each(|meeting| meeting.group.hang_up());
+        self.shared.list().is_closed = true;
+        self.shared.changed.notify_all();
+        self.shared.groups.iter().for_each(|joined| joined.group.hang_up());
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -152,44 +160,43 @@ impl Drop for Lan {
 
 impl Drop for LanRegistration {
     fn drop(&mut self) {
-        let ours = |one: &Torrent| one.info_hash == self.info_hash && one.events.same_channel(&self.events);
-        self.desk.list().torrents.retain(|torrent| !ours(torrent));
+        let ours =
+            |one: &AnnouncedTorrent| one.info_hash == self.info_hash && one.events.same_channel(&self.events);
+        self.shared.list().torrents.retain(|torrent| !ours(torrent));
     }
 }
 
-impl Desk {
-    fn list(&self) -> MutexGuard<'_, List> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+impl LanShared {
+    fn list(&self) -> MutexGuard<'_, TorrentList> {
+        self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The life of a thread that hears what others say.
-    fn listen(&self, group: &Group) {
+    /// The life of a thread that receives what others announce.
+    fn receive_all(&self, group: &Group) {
         let mut packet = [0; PACKET_BYTES];
-        let (mut second, mut heard) = (Instant::now(), 0);
+        let mut bucket = TokenBucket::new(MAX_PACKETS, Instant::now());
         loop {
-            let (length, from) = match group.hear(&mut packet, Instant::now() + INTERVAL) {
+            let (length, from) = match group.receive(&mut packet, Instant::now() + INTERVAL) {
                 Ok(Some(packet)) => packet,
                 Ok(None) => continue,
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => return,
                 Err(error) => return debug!("no more peers are found on the local network: {error}"),
             };
-            if second.elapsed() >= Duration::from_secs(1) {
-                (second, heard) = (Instant::now(), 0);
-            }
-            if heard < MAX_PACKETS
+            let now = Instant::now();
+            if bucket.has(1, now)
                 && length < PACKET_BYTES
                 && is_near(from.ip(), group.ours())
-                && self.hear(packet.get(..length).unwrap_or_default(), from)
+                && self.receive(packet.get(..length).unwrap_or_default(), from)
             {
-                heard += 1;
+                bucket.take(now);
             }
         }
     }
 
     /// Tells the coordinators whose torrents this packet names. Whether there is one.
-    fn hear(&self, packet: &[u8], mut from: SocketAddr) -> bool {
+    fn receive(&self, packet: &[u8], mut from: SocketAddr) -> bool {
         let Some(packet) = SearchPacket::from_wire(packet) else {
-            debug!("{from}: what it says on the local network is no announce");
+            debug!("{from}: its packet on the local network is no announce");
             return false;
         };
         if packet.cookie.eq_ignore_ascii_case(self.cookie.as_bytes()) {
@@ -199,15 +206,15 @@ impl Desk {
         let mut is_ours = false;
         let list = self.list();
         for torrent in list.torrents.iter().filter(|one| packet.info_hashes.contains(&one.info_hash)) {
-            // A full inbox hears it the next time.
+            // A full inbox gets it the next time.
             let _ = torrent.events.try_send(Event::Found(Source::Lan, vec![from]));
             is_ours = true;
         }
         is_ours
     }
 
-    /// The life of the thread that says what we have.
-    fn speak(&self) {
+    /// The life of the thread that announces what we have.
+    fn announce_all(&self) {
         let mut next_packet = Instant::now();
         let mut list = self.list();
         while !list.is_closed {
@@ -222,22 +229,22 @@ impl Desk {
             next_packet = now + BETWEEN_PACKETS;
             let info_hashes = list.take_due(now);
             drop(list);
-            self.say(&info_hashes);
+            self.announce(&info_hashes);
             list = self.list();
         }
     }
 
-    fn say(&self, info_hashes: &[InfoHash]) {
-        for Meeting { group, address, .. } in &self.meetings {
+    fn announce(&self, info_hashes: &[InfoHash]) {
+        for JoinedGroup { group, address, .. } in &self.groups {
             let packet = SearchPacket::to_wire(*address, self.port, info_hashes, &self.cookie);
-            if let Err(error) = group.say(&packet) {
+            if let Err(error) = group.send(&packet) {
                 debug!("cannot announce through {address}: {error}");
             }
         }
     }
 }
 
-impl List {
+impl TorrentList {
     /// The torrents that are to be announced now, as many as one packet takes, those first that have waited
     /// longest. They are due again later.
     fn take_due(&mut self, now: Instant) -> Vec<InfoHash> {
@@ -253,21 +260,15 @@ impl List {
     }
 }
 
-/// Whether a packet from there can come from our own network: its address is one that is used in no other
-/// place, or it starts as ours does. We must not be made to connect to anybody in the world.
+/// Whether a packet from this address can come from our own network: the address is local, or it starts as
+/// ours does. We must not be made to connect to any host in the world.
 fn is_near(from: IpAddr, ours: IpAddr) -> bool {
     match (from, ours) {
-        (IpAddr::V4(from), IpAddr::V4(ours)) => {
-            from.is_private()
-                || from.is_link_local()
-                || from.is_loopback()
-                || from.octets().starts_with(ours.octets().get(..3).unwrap_or_default())
+        (IpAddr::V4(four), IpAddr::V4(ours)) => {
+            is_local(from) || four.octets().starts_with(ours.octets().get(..3).unwrap_or_default())
         }
-        (IpAddr::V6(from), IpAddr::V6(ours)) => {
-            from.is_unique_local()
-                || from.is_unicast_link_local()
-                || from.is_loopback()
-                || from.segments().starts_with(ours.segments().get(..4).unwrap_or_default())
+        (IpAddr::V6(six), IpAddr::V6(ours)) => {
+            is_local(from) || six.segments().starts_with(ours.segments().get(..4).unwrap_or_default())
         }
         _ => false,
     }

@@ -1,6 +1,6 @@
-//! The packet in which a host says which torrents it has (BEP 14): text, in the manner of HTTP.
+//! The packet in which a host announces which torrents it has (BEP 14): text, in the manner of HTTP.
 //!
-//! Pure. Anybody on the local network writes such packets, so nothing in one is believed to be well-formed.
+//! Pure. Any host on the local network may write such packets, so none is believed to be well-formed.
 
 use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
@@ -11,14 +11,14 @@ pub const MAX_HASHES: usize = 24;
 
 const FIRST_LINE: &[u8] = b"BT-SEARCH * HTTP/1.1";
 
-/// What such a packet says.
+/// The contents of such a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPacket<'a> {
     /// Where the sender takes connections. Never zero.
     pub port: u16,
     /// The torrents that it has, no more than [`MAX_HASHES`].
     pub info_hashes: Vec<InfoHash>,
-    /// What the sender knows its own packets by. Empty where it does not say.
+    /// By this the sender knows its own packets. Empty where there is none.
     pub cookie: &'a [u8],
 }
 

@@ -4,14 +4,14 @@ use crossbeam_channel::{Receiver, bounded, unbounded};
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
-/// A torrent that nobody else on this host has: the network is one for all tests that run here now.
+/// A torrent that no other test on this host has: all tests that run now share one network.
 fn torrent() -> [u8; 20] {
     std::array::from_fn(|_| fastrand::u8(..))
 }
 
 fn lan(ip: [u8; 4], port: u16) -> Lan {
     let lan = Lan::start(BindAddress::only(ip.into()), port).unwrap();
-    assert_eq!(lan.desk.meetings.len(), 1, "the loopback interface takes no multicast on this host");
+    assert_eq!(lan.shared.groups.len(), 1, "the loopback interface takes no multicast on this host");
     lan
 }
 
@@ -24,20 +24,20 @@ fn found(inbox: &Receiver<Event>) -> Vec<SocketAddr> {
 
 /// A packet of another program, from this address.
 fn say(ip: [u8; 4], port: u16, info_hash: InfoHash) {
-    let group = Group::join(MEETINGS[0].0, BindAddress::only(ip.into())).unwrap();
-    group.say(&SearchPacket::to_wire(MEETINGS[0].0, port, &[info_hash], "other")).unwrap();
+    let group = Group::join(GROUPS[0].0, BindAddress::only(ip.into())).unwrap();
+    group.send(&SearchPacket::to_wire(GROUPS[0].0, port, &[info_hash], "other")).unwrap();
 }
 
 #[test]
-fn two_on_one_network_find_each_other() {
+fn two_hosts_on_one_network_find_each_other() {
     let hash = torrent();
     let ((to_one, one), (to_two, two)) = (unbounded(), unbounded());
     let first = lan([127, 0, 41, 1], 7001);
     let _first = (first.announce(InfoHash(hash), to_one), first);
     let second = lan([127, 0, 41, 2], 7002);
     let _second = (second.announce(InfoHash(hash), to_two), second);
-    // The first spoke when nobody listened, or later: it is heard at its next announce at the latest, and
-    // hears the second at once.
+    // The first may have announced before the second listened. It does so again at its next announce at the
+    // latest, and receives the second's at once.
     assert_eq!(found(&one), [SocketAddr::from(([127, 0, 41, 2], 7002))]);
     say([127, 0, 41, 3], 7003, InfoHash(hash));
     let of_two: Vec<_> = (0..2).map(|_| found(&two)).take_while(|found| found[0].port() != 7003).collect();
@@ -45,7 +45,7 @@ fn two_on_one_network_find_each_other() {
 }
 
 #[test]
-fn only_torrents_of_ours_are_heard_of_and_our_own_voice_is_not() {
+fn only_announces_of_our_torrents_count_and_our_own_packets_do_not() {
     let ((events, inbox), hash) = (unbounded(), torrent());
     let lan = lan([127, 0, 42, 1], 7001);
     let registration = lan.announce(InfoHash(hash), events.clone());
@@ -66,7 +66,7 @@ fn only_torrents_of_ours_are_heard_of_and_our_own_voice_is_not() {
 }
 
 #[test]
-fn a_full_inbox_holds_nobody_up_and_the_end_comes_at_once() {
+fn a_full_inbox_holds_up_no_other_and_the_end_comes_at_once() {
     let ((events, inbox), hash, other) = (bounded(1), torrent(), torrent());
     let lan = lan([127, 0, 43, 1], 0);
     let _registration = lan.announce(InfoHash(hash), events);
@@ -85,21 +85,21 @@ fn announces_are_packed_and_spread_over_time() {
     let lan = lan([127, 0, 44, 1], 7001);
     let (events, _inbox) = unbounded();
     let many: Vec<_> = (0..60).map(|_| lan.announce(InfoHash(torrent()), events.clone())).collect();
-    let now = Instant::now() + COMPANY;
-    let mut said: Vec<_> = (0..3).flat_map(|_| lan.desk.list().take_due(now)).collect();
+    let now = Instant::now() + BATCHING_DELAY;
+    let mut said: Vec<_> = (0..3).flat_map(|_| lan.shared.list().take_due(now)).collect();
     said.sort_unstable();
     said.dedup();
     // The thread may have been faster with some of them.
     assert!(said.len() == 60 || said.len() == 60 - MAX_HASHES, "{}", said.len());
-    assert!(lan.desk.list().take_due(now).is_empty());
+    assert!(lan.shared.list().take_due(now).is_empty());
     let later = now + INTERVAL + DEADLINE;
-    assert_eq!(lan.desk.list().take_due(later).len(), MAX_HASHES);
+    assert_eq!(lan.shared.list().take_due(later).len(), MAX_HASHES);
     drop(many);
-    assert!(lan.desk.list().take_due(later + INTERVAL).is_empty());
+    assert!(lan.shared.list().take_due(later + INTERVAL).is_empty());
 }
 
 #[test]
-fn a_host_that_is_in_no_group_finds_nobody_and_that_is_all() {
+fn a_host_that_is_in_no_group_finds_no_peer_and_that_is_all() {
     let lan = Lan::start(BindAddress::only("192.0.2.77".parse().unwrap()), 7001).unwrap();
     assert!(lan.threads.is_empty());
     let (events, _inbox) = unbounded();
@@ -107,7 +107,7 @@ fn a_host_that_is_in_no_group_finds_nobody_and_that_is_all() {
 }
 
 #[test]
-fn whoever_is_far_away_is_not_believed_to_be_near() {
+fn an_address_far_away_is_not_believed_to_be_near() {
     let near = |from: &str, ours: &str| is_near(from.parse().unwrap(), ours.parse().unwrap());
     for from in ["10.1.2.3", "192.168.9.9", "172.31.0.1", "169.254.1.1", "127.0.0.9", "203.0.113.200"] {
         assert!(near(from, "203.0.113.7"), "{from}");

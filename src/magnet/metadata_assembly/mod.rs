@@ -1,147 +1,169 @@
-//! Puts the metadata of a magnet link together: which piece to ask whom for, and whom to believe (BEP 9).
+//! Puts the metadata of a magnet link together from what peers send (BEP 9, "Extension for Peers to Send
+//! Metadata Files").
 //!
-//! Called by the threads that speak to one peer each, one at a time. Of the metadata nothing is known but
-//! its SHA-1, the info-hash, and that says nothing before the last piece is there. So:
+//! A magnet link has the info-hash of a torrent and not the torrent. The *metadata*, the `info` dictionary of
+//! the torrent, is what the info-hash is the SHA-1 of. Peers that have it say how large it is in their
+//! extension handshake (`metadata_size`), and send it in pieces of 16 KiB on request, or reject the request.
 //!
-//! - How large it is, each peer only claims. There is an *attempt* for each size that is claimed, and who
-//!   lies about the size is in an attempt with other liars.
-//! - Peers that claim the same size share an attempt, until one fails its SHA-1. From then on everyone who
-//!   claims that size has an attempt alone. Who fails alone is the liar, and whoever is honest finishes.
-//! - Nothing is allocated because of a claim: memory grows with the bytes that came, and all attempts
-//!   together have [`LARGEST`]. Where that is short, an attempt at a usual size displaces larger ones, and
-//!   then one that more peers stand for displaces others.
+//! Only the whole can be verified: no piece proves anything before the last one is there. So a single liar
+//! could spoil the metadata for ever, and we could not tell which peer it was. Against that:
 //!
-//! A peer that is silent keeps nobody waiting, for others are asked for its pieces as well. How long to
-//! wait for an answer is for the threads to decide.
+//! - The size is only claimed. There is an *attempt* for each size that a peer claims, so a peer that lies
+//!   about the size shares an attempt with other liars only.
+//! - Peers that claim the same size share an attempt until one fails: the SHA-1 of the whole is wrong. From
+//!   then on each peer that claims this size has an attempt of its own. A peer whose own attempt fails has
+//!   lied and is banned; the attempt of an honest peer succeeds.
+//! - Nothing is allocated because of a claim. Memory grows with the bytes that came, and all attempts
+//!   together have [`MAX_METADATA_SIZE`]. Where that runs short, an attempt at a usual size displaces larger
+//!   ones, and after that an attempt that more peers claim displaces others.
+//!
+//! A silent peer makes no other peer wait, since others are asked for its pieces as well. How long to wait
+//! for an answer is decided by the threads that call this. There is one for each peer, and only one of them
+//! is in here at a time.
 
 use crate::message::Violation;
 use crate::metainfo::InfoHash;
+use crate::piece::PeerKey;
 use crate::wire::metadata::PIECE;
 use sha1::{Digest, Sha1};
 use std::cmp::Reverse;
 
 /// Bytes in the largest metadata that is accepted, and in all attempts at it together.
-pub const LARGEST: u64 = 32 * 1024 * 1024;
+pub const MAX_METADATA_SIZE: u64 = 32 * 1024 * 1024;
 
-/// Bytes in metadata of nearly every torrent. It is never displaced by larger claims, however many stand for
-/// them: attempts of this size at all peers together have room.
-const USUAL: u64 = 512 * 1024;
+/// The metadata of nearly every torrent has no more bytes than this. An attempt of such a size is never
+/// displaced by larger ones, however many peers claim them: there is room for an attempt of this size for
+/// every peer.
+const USUAL_METADATA_SIZE: u64 = 512 * 1024;
 
-/// The metadata while it is put together. A peer is named by the number of its connection.
+/// The metadata while it is put together.
 #[derive(Debug)]
 pub struct MetadataAssembly {
     info_hash: InfoHash,
-    peers: Vec<Peer>,
-    attempts: Vec<Attempt>,
-    /// Until somebody takes it.
-    found: Option<Vec<u8>>,
+    peers: Vec<MetadataPeer>,
+    attempts: Vec<MetadataAttempt>,
+    /// The verified metadata, until it is taken.
+    verified: Option<Vec<u8>>,
     complete: bool,
 }
 
-/// What became of a piece.
+/// What became of a piece of the metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was taken, or is of no use; others are missing.
+    /// It was taken, or is of no use. Other pieces are missing.
     Kept,
-    /// The metadata is there, be it by this piece or since before.
+    /// The metadata is complete, by this piece or since before.
     Complete,
-    /// It was the last one of an attempt that failed. Who is known to have lied is not in the gathering any
-    /// more and not to be spoken to again; that may be nobody.
-    Wrong(Vec<u32>),
+    /// It was the last piece of an attempt, and the attempt failed. These peers are known to have lied; there
+    /// may be none. They are no longer part of the assembly, and should be banned.
+    Wrong(Vec<PeerKey>),
     /// The peer broke the protocol, in this way.
     Broke(Violation),
 }
 
 #[derive(Debug)]
-struct Peer {
-    key: u32,
-    /// Bytes in the metadata as it claims, at least 1 and at most [`LARGEST`].
+struct MetadataPeer {
+    key: PeerKey,
+    /// Bytes in the metadata, as it claims: at least 1 and at most [`MAX_METADATA_SIZE`].
     size: u64,
-    /// Which pieces it owes us.
-    asked: Vec<u32>,
-    /// Which pieces it will not send.
-    refused: Vec<u32>,
+    /// The pieces that we requested and that have not come.
+    requested: Vec<u32>,
+    /// The pieces that it will not send.
+    rejected: Vec<u32>,
 }
 
-/// The greater, the less an attempt is worth: larger than usual, few who claim its size, the size, few pieces,
-/// its place.
-type Rank = (bool, Reverse<usize>, u64, Reverse<usize>, usize);
+/// How little an attempt is worth; the greatest is displaced first. In this order: whether it is larger than
+/// usual, how few peers claim its size, its size, how few pieces it has, its place in the list.
+type AttemptRank = (bool, Reverse<usize>, u64, Reverse<usize>, usize);
 
-/// One way in which the pieces may fit together. There is at least one peer for each.
+/// One attempt at the metadata: pieces from one or several peers that claim the same size. There is at least
+/// one peer for each.
 #[derive(Debug)]
-struct Attempt {
+struct MetadataAttempt {
     size: u64,
-    /// The only one who is asked; without, everyone who claims this size.
-    owner: Option<u32>,
-    /// Those that came, by their number.
-    pieces: Vec<Piece>,
+    /// The only peer that is asked. Without an owner, every peer that claims this size is asked.
+    owner: Option<PeerKey>,
+    /// The pieces that came, in order.
+    pieces: Vec<MetadataPiece>,
 }
 
 #[derive(Debug)]
-struct Piece {
+struct MetadataPiece {
     number: u32,
-    sender: u32,
+    sender: PeerKey,
     bytes: Vec<u8>,
 }
 
 impl MetadataAssembly {
-    /// Nothing yet, of the torrent with this info-hash.
+    /// No metadata yet, of the torrent with this info-hash.
     pub fn new(info_hash: InfoHash) -> MetadataAssembly {
-        MetadataAssembly { info_hash, peers: Vec::new(), attempts: Vec::new(), found: None, complete: false }
+        MetadataAssembly {
+            info_hash,
+            peers: Vec::new(),
+            attempts: Vec::new(),
+            verified: None,
+            complete: false,
+        }
     }
 
-    /// A peer has the metadata and claims that it has so many bytes. Who says it again starts anew.
+    /// A peer has the metadata and claims that it has this many bytes. A peer that claims a size again starts
+    /// anew.
     ///
     /// # Errors
     ///
-    /// No metadata has that size, or none that we would hold: why not.
-    pub fn joined(&mut self, key: u32, claimed_size: u64) -> Result<(), Violation> {
+    /// No metadata has that size, or it is more than we accept.
+    pub fn joined(&mut self, key: PeerKey, claimed_size: u64) -> Result<(), Violation> {
         self.left(key);
         match claimed_size {
             0 => return Err(Violation::EmptyMetadata),
-            1..=LARGEST => {}
+            1..=MAX_METADATA_SIZE => {}
             _ => return Err(Violation::LongMetadata),
         }
-        self.peers.push(Peer { key, size: claimed_size, asked: Vec::new(), refused: Vec::new() });
+        self.peers.push(MetadataPeer {
+            key,
+            size: claimed_size,
+            requested: Vec::new(),
+            rejected: Vec::new(),
+        });
         let same = self.attempts.iter().find(|attempt| attempt.size == claimed_size);
-        // Where the others do not share (any more), this one will not either.
+        // Where the other peers do not share an attempt (any more), this one gets its own too.
         let owner = match same {
-            Some(Attempt { owner: None, .. }) => return Ok(()),
-            Some(Attempt { owner: Some(_), .. }) => Some(key),
+            Some(MetadataAttempt { owner: None, .. }) => return Ok(()),
+            Some(MetadataAttempt { owner: Some(_), .. }) => Some(key),
             None => None,
         };
-        self.attempts.push(Attempt { size: claimed_size, owner, pieces: Vec::new() });
+        self.attempts.push(MetadataAttempt { size: claimed_size, owner, pieces: Vec::new() });
         Ok(())
     }
 
-    /// The piece to ask this peer for now, which it owes us from then on. None that it owes us already,
-    /// and first those that the fewest owe us. `None`: it has nothing to give, or there is no memory for it
-    /// now.
-    pub fn next(&mut self, key: u32) -> Option<u32> {
+    /// The piece to request from this peer now. It counts as requested from then on. No piece is requested
+    /// from one peer twice at a time, and those that are requested from the fewest peers come first. `None`
+    /// where the peer has nothing that we need, or there is no memory for it now.
+    pub fn next(&mut self, key: PeerKey) -> Option<u32> {
         let at = self.attempt_of(key)?;
         if !self.has_room(at) {
             return None;
         }
         let attempt = self.attempts.get(at)?;
         let peer = self.peers.iter().find(|peer| peer.key == key)?;
-        // How many owe us each piece; without those that this peer is not to be asked for.
-        let mut owed = vec![Some(0_u32); attempt.count() as usize];
+        // From how many peers each piece is requested. `None` for pieces not to request from this peer.
+        let mut requests = vec![Some(0_u32); attempt.count() as usize];
         let sharing = self.peers.iter().filter(|peer| attempt.is_for(peer));
-        for piece in sharing.flat_map(|peer| &peer.asked) {
-            owed.get_mut(*piece as usize).into_iter().flatten().for_each(|times| *times += 1);
+        for piece in sharing.flat_map(|peer| &peer.requested) {
+            requests.get_mut(*piece as usize).into_iter().flatten().for_each(|times| *times += 1);
         }
         let there = attempt.pieces.iter().map(|piece| &piece.number);
-        for piece in there.chain(&peer.asked).chain(&peer.refused) {
-            owed.get_mut(*piece as usize).into_iter().for_each(|times| *times = None);
+        for piece in there.chain(&peer.requested).chain(&peer.rejected) {
+            requests.get_mut(*piece as usize).into_iter().for_each(|times| *times = None);
         }
-        let open = (0..).zip(owed).filter_map(|(piece, times)| Some((times?, piece)));
+        let open = (0..).zip(requests).filter_map(|(piece, times)| Some((times?, piece)));
         let (_, piece) = open.min()?;
-        self.peers.iter_mut().find(|peer| peer.key == key)?.asked.push(piece);
+        self.peers.iter_mut().find(|peer| peer.key == key)?.requested.push(piece);
         Some(piece)
     }
 
-    /// A peer sent a piece, and what it says that the whole has.
-    pub fn came(&mut self, key: u32, piece: u32, total_size: Option<u64>, bytes: &[u8]) -> Verdict {
+    /// A peer sent a piece. `total_size` is the size of the whole metadata that it gave with the piece.
+    pub fn received(&mut self, key: PeerKey, piece: u32, total_size: Option<u64>, bytes: &[u8]) -> Verdict {
         if self.complete {
             return Verdict::Complete;
         }
@@ -160,52 +182,53 @@ impl MetadataAssembly {
         }
         let Some(attempt) = self.attempts.get_mut(at) else { return Verdict::Kept };
         if let Err(place) = attempt.place(piece) {
-            attempt.pieces.insert(place, Piece { number: piece, sender: key, bytes: bytes.to_vec() });
+            attempt.pieces.insert(place, MetadataPiece { number: piece, sender: key, bytes: bytes.to_vec() });
         }
         if attempt.pieces.len() < attempt.count() as usize { Verdict::Kept } else { self.judge(at) }
     }
 
-    /// A peer will not send a piece that it was asked for.
-    pub fn refused(&mut self, key: u32, piece: u32) {
+    /// A peer rejected the request for a piece.
+    pub fn rejected(&mut self, key: PeerKey, piece: u32) {
         if self.answered(key, piece).is_some()
             && let Some(peer) = self.peers.iter_mut().find(|peer| peer.key == key)
         {
-            peer.refused.push(piece);
+            peer.rejected.push(piece);
         }
     }
 
-    /// A peer is gone. What it sent to an attempt that others share stays.
-    pub fn left(&mut self, key: u32) {
+    /// A peer is gone. What it sent for an attempt that other peers share stays.
+    pub fn left(&mut self, key: PeerKey) {
         self.peers.retain(|peer| peer.key != key);
         let peers = &self.peers;
         self.attempts.retain(|attempt| peers.iter().any(|peer| attempt.is_for(peer)));
     }
 
-    /// The metadata, verified, once.
+    /// The verified metadata, which can be taken once.
     pub fn take(&mut self) -> Option<Vec<u8>> {
-        self.found.take()
+        self.verified.take()
     }
 
-    /// How many pieces are there and how many there should be, in the attempt that is ahead. Unproven.
+    /// How many pieces the attempt that is ahead has, and how many it needs. Neither is verified.
     pub fn progress(&self) -> (u32, u32) {
         let ahead = self.attempts.iter().max_by_key(|attempt| (attempt.pieces.len(), Reverse(attempt.size)));
         ahead.map_or((0, 0), |attempt| (u32::try_from(attempt.pieces.len()).unwrap_or(0), attempt.count()))
     }
 
-    /// Takes an answer off what the peer owes us: the size that it claims, where it owed us this.
-    fn answered(&mut self, key: u32, piece: u32) -> Option<u64> {
+    /// The peer answered a request. Returns the size that it claims, or `None` where there was no such
+    /// request.
+    fn answered(&mut self, key: PeerKey, piece: u32) -> Option<u64> {
         let peer = self.peers.iter_mut().find(|peer| peer.key == key)?;
-        let place = peer.asked.iter().position(|asked| *asked == piece)?;
-        peer.asked.swap_remove(place);
+        let place = peer.requested.iter().position(|requested| *requested == piece)?;
+        peer.requested.swap_remove(place);
         Some(peer.size)
     }
 
-    fn attempt_of(&self, key: u32) -> Option<usize> {
+    fn attempt_of(&self, key: PeerKey) -> Option<usize> {
         let peer = self.peers.iter().find(|peer| peer.key == key)?;
         self.attempts.iter().position(|attempt| attempt.is_for(peer))
     }
 
-    /// What a complete attempt is.
+    /// Whether an attempt that has all its pieces is the metadata. If not, who is to blame.
     fn judge(&mut self, at: usize) -> Verdict {
         let Some(attempt) = self.attempts.get_mut(at) else { return Verdict::Kept };
         let (size, pieces) = (attempt.size, std::mem::take(&mut attempt.pieces));
@@ -214,24 +237,27 @@ impl MetadataAssembly {
         if InfoHash(digest.finalize().into()) == self.info_hash {
             self.attempts.clear();
             self.complete = true;
-            let mut found = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-            pieces.into_iter().for_each(|piece| found.extend_from_slice(&piece.bytes));
-            self.found = Some(found);
+            let mut metadata = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+            pieces.into_iter().for_each(|piece| metadata.extend_from_slice(&piece.bytes));
+            self.verified = Some(metadata);
             return Verdict::Complete;
         }
         let sender = pieces.first().map(|piece| piece.sender);
-        let liar = sender.filter(|sender| pieces.iter().all(|piece| piece.sender == *sender));
-        if let Some(liar) = liar {
+        let only_sender = sender.filter(|sender| pieces.iter().all(|piece| piece.sender == *sender));
+        if let Some(liar) = only_sender {
             self.left(liar);
             return Verdict::Wrong(vec![liar]);
         }
         self.attempts.swap_remove(at);
-        self.attempts.extend(self.peers.iter().filter(|peer| peer.size == size).map(|peer| Attempt {
-            size,
-            owner: Some(peer.key),
-            pieces: Vec::new(),
-        }));
-        // What each has sent is a part of what it has to answer for.
+        self.attempts.extend(
+            self.peers.iter().filter(|peer| peer.size == size).map(|peer| MetadataAttempt {
+                size,
+                owner: Some(peer.key),
+                pieces: Vec::new(),
+            }),
+        );
+        // What a peer has sent is the beginning of its own attempt: if any of it was wrong, that attempt
+        // fails.
         for piece in pieces {
             let own = self.attempts.iter_mut().find(|attempt| attempt.owner == Some(piece.sender));
             if let Some(attempt) = own.filter(|attempt| attempt.size == size) {
@@ -241,18 +267,24 @@ impl MetadataAssembly {
         Verdict::Wrong(Vec::new())
     }
 
-    /// Which attempts are displaced first: the greatest of these.
-    fn rank(&self, at: usize) -> Option<Rank> {
+    /// The attempt with the greatest rank is displaced first.
+    fn rank(&self, at: usize) -> Option<AttemptRank> {
         let attempt = self.attempts.get(at)?;
         let claimants = self.peers.iter().filter(|peer| peer.size == attempt.size).count();
-        Some((attempt.size > USUAL, Reverse(claimants), attempt.size, Reverse(attempt.pieces.len()), at))
+        Some((
+            attempt.size > USUAL_METADATA_SIZE,
+            Reverse(claimants),
+            attempt.size,
+            Reverse(attempt.pieces.len()),
+            at,
+        ))
     }
 
-    /// The attempt that would have to make room for another piece of the one at `at`. `Err` where it
-    /// would have to be that one itself, and `Ok(None)` where there is room.
+    /// The attempt that would have to make room for another piece of the attempt at `at`. `Ok(None)` where
+    /// there is room, and `Err` where it would have to be the attempt at `at` itself.
     fn displaced_by(&self, at: usize) -> Result<Option<usize>, ()> {
-        let held: u64 = self.attempts.iter().map(Attempt::held).sum();
-        if held.saturating_add(PIECE.into()) <= LARGEST {
+        let held: u64 = self.attempts.iter().map(MetadataAttempt::held).sum();
+        if held.saturating_add(PIECE.into()) <= MAX_METADATA_SIZE {
             return Ok(None);
         }
         let filled = self.attempts.iter().enumerate().filter(|(_, attempt)| !attempt.pieces.is_empty());
@@ -278,12 +310,12 @@ impl MetadataAssembly {
     }
 }
 
-impl Attempt {
-    fn is_for(&self, peer: &Peer) -> bool {
+impl MetadataAttempt {
+    fn is_for(&self, peer: &MetadataPeer) -> bool {
         self.size == peer.size && self.owner.is_none_or(|owner| owner == peer.key)
     }
 
-    /// How many pieces it will have.
+    /// How many pieces it needs.
     fn count(&self) -> u32 {
         // At most 2,048.
         u32::try_from(self.size.div_ceil(PIECE.into())).unwrap_or(0)
@@ -293,7 +325,7 @@ impl Attempt {
         self.pieces.iter().map(|piece| piece.bytes.len() as u64).sum()
     }
 
-    /// Where the piece is, or would have to be.
+    /// Where the piece is in the list, or where it would have to be.
     fn place(&self, number: u32) -> Result<usize, usize> {
         self.pieces.binary_search_by_key(&number, |piece| piece.number)
     }

@@ -1,54 +1,62 @@
 //! How much of the memory budget the open pieces may take.
 //!
-//! More open pieces help where the peers are far away or slow: then more blocks can be on their way at
-//! once, and fast peers need not wait until slow ones have finished their part of a piece. They do not
-//! help where the processor or the disk is what limits us, and memory is dear on a small machine. Which
-//! of the two it is nobody can tell beforehand, so it is tried: a download begins with a part of the
-//! budget, and while peers could take more requests than there is room for, the part grows by a quarter
-//! (a half, where they are far). Where the rate does not grow with it, it goes back, and is tried again later.
+//! A piece is open while its blocks come in, and takes its length in memory. More open pieces help where the
+//! peers are far away or slow: then more blocks can be on their way at once, and fast peers need not wait
+//! until slow ones have sent their part of a piece. They do not help where the processor or the disk is the
+//! limit, and memory is precious on a small machine. Which of the two is the case cannot be known beforehand,
+//! so it is tried: a download begins with a part of the budget. While peers could take more requests than
+//! there is memory for, the part grows by a quarter (by a half, where the peers are far). If the rate does
+//! not grow with it, the part goes back, and a larger one is tried again later.
 
 use std::time::{Duration, Instant};
 
-/// With how much a download begins, in bytes. Two pieces at least, so that one can fill while the other
-/// is written.
-const FIRST: u64 = 10 * 1024 * 1024;
+/// Bytes with which a download begins. It is two pieces at least, so that one can be filled while the other
+/// is written to the disk.
+const INITIAL_ALLOWANCE: u64 = 10 * 1024 * 1024;
 /// How long a rate is measured.
-const MEASURED: Duration = Duration::from_secs(1);
-/// How long a change needs to arrive.
-const SETTLING: Duration = Duration::from_millis(700);
-/// Where what is allowed takes longer than this to come, in seconds, the peers are far or slow to answer,
-/// and larger steps are worth their memory.
-const FAR: f64 = 0.1;
-/// A step must bring this much more.
-const PAYS: f64 = 1.05;
+const MEASURING_TIME: Duration = Duration::from_secs(1);
+/// How long the rate takes to follow a change.
+const SETTLING_TIME: Duration = Duration::from_millis(700);
+/// Where as many bytes as are allowed take longer than this to come, in seconds, the peers are far or slow to
+/// answer, and larger steps are worth their memory.
+const FAR_SECONDS: f64 = 0.1;
+/// A step pays where the rate grows by this factor at least.
+const MIN_GAIN: f64 = 1.05;
+/// The rest after the first step that did not pay. It doubles with each further one.
 const FIRST_REST: Duration = Duration::from_secs(5);
-const LONGEST_REST: Duration = Duration::from_secs(60);
+const MAX_REST: Duration = Duration::from_secs(60);
 
 /// The allowance of one torrent.
 #[derive(Debug)]
 pub struct Budget {
     memory: u64,
     allowance: u64,
-    phase: Phase,
+    phase: BudgetPhase,
     rest: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
-    /// Nothing is tried until then.
-    Resting(Instant),
-    /// The allowance was raised, and the rate follows until then. With what both were before.
-    Settling(Instant, (u64, f64)),
-    /// The rate is measured from there on: bytes received at that time, and what the allowance and the
-    /// rate were before it was raised, if it was.
-    Measuring(Instant, u64, Option<(u64, f64)>),
+enum BudgetPhase {
+    /// Nothing is tried until this time.
+    Resting { until: Instant },
+    /// The allowance was raised, and the rate follows until this time.
+    Settling { until: Instant, before: BeforeRaise },
+    /// The rate is measured from this time on, at which this many bytes were received.
+    Measuring { from: Instant, received: u64, before: Option<BeforeRaise> },
+}
+
+/// The allowance, and the rate in bytes a second, before the allowance was raised.
+#[derive(Clone, Copy, Debug)]
+struct BeforeRaise {
+    allowance: u64,
+    rate: f64,
 }
 
 impl Budget {
     /// A budget of `memory` bytes for pieces of `piece_length` bytes.
     pub fn new(memory: u64, piece_length: u32, now: Instant) -> Budget {
-        let allowance = FIRST.max(2 * u64::from(piece_length)).min(memory);
-        Budget { memory, allowance, phase: Phase::Resting(now), rest: FIRST_REST }
+        let allowance = INITIAL_ALLOWANCE.max(2 * u64::from(piece_length)).min(memory);
+        Budget { memory, allowance, phase: BudgetPhase::Resting { until: now }, rest: FIRST_REST }
     }
 
     /// Bytes that open and verified pieces may take now.
@@ -56,40 +64,43 @@ impl Budget {
         self.allowance
     }
 
-    /// Several times a second: how many bytes were received since the start, and whether peers could take
-    /// more requests than there is room for.
-    pub fn tick(&mut self, received: u64, short: bool, now: Instant) {
+    /// To be called several times a second. `received` is the number of bytes since the start. `is_short`
+    /// says whether peers could take more requests than there is memory for.
+    pub fn tick(&mut self, received: u64, is_short: bool, now: Instant) {
         match self.phase {
-            Phase::Resting(until) if now >= until && short && self.allowance < self.memory => {
-                self.phase = Phase::Measuring(now, received, None);
+            BudgetPhase::Resting { until } if now >= until && is_short && self.allowance < self.memory => {
+                self.phase = BudgetPhase::Measuring { from: now, received, before: None };
             }
-            Phase::Measuring(from, at, before) if now.saturating_duration_since(from) >= MEASURED => {
+            BudgetPhase::Measuring { from, received: at_start, before }
+                if now.saturating_duration_since(from) >= MEASURING_TIME =>
+            {
                 let seconds = now.saturating_duration_since(from).as_secs_f64();
-                let rate = received.saturating_sub(at) as f64 / seconds;
+                let rate = received.saturating_sub(at_start) as f64 / seconds;
                 match before {
-                    Some((allowance, slower)) if rate < slower * PAYS => {
-                        self.allowance = allowance;
-                        self.phase = Phase::Resting(now + self.rest);
-                        self.rest = self.rest.saturating_mul(2).min(LONGEST_REST);
+                    Some(before) if rate < before.rate * MIN_GAIN => {
+                        self.allowance = before.allowance;
+                        self.phase = BudgetPhase::Resting { until: now + self.rest };
+                        self.rest = self.rest.saturating_mul(2).min(MAX_REST);
                     }
-                    _ if short && self.allowance < self.memory => self.raise(rate, now),
-                    _ => self.phase = Phase::Resting(now),
+                    _ if is_short && self.allowance < self.memory => self.raise(rate, now),
+                    _ => self.phase = BudgetPhase::Resting { until: now },
                 }
             }
-            Phase::Settling(until, before) if now >= until => {
-                self.phase = Phase::Measuring(now, received, Some(before));
+            BudgetPhase::Settling { until, before } if now >= until => {
+                self.phase = BudgetPhase::Measuring { from: now, received, before: Some(before) };
             }
-            Phase::Resting(_) | Phase::Settling(..) | Phase::Measuring(..) => {}
+            BudgetPhase::Resting { .. } | BudgetPhase::Settling { .. } | BudgetPhase::Measuring { .. } => {}
         }
     }
 
     fn raise(&mut self, rate: f64, now: Instant) {
         let before = self.allowance;
-        let step = if before as f64 > rate * FAR { before / 2 } else { before / 4 };
-        // The last step takes what would be too little for a step of its own.
+        let step = if before as f64 > rate * FAR_SECONDS { before / 2 } else { before / 4 };
+        // The last step takes the rest with it, where that is too little for a step of its own.
         let last = before.saturating_add(step).saturating_add(before / 4) >= self.memory;
         self.allowance = if last { self.memory } else { before.saturating_add(step) };
-        self.phase = Phase::Settling(now + SETTLING, (before, rate));
+        let before = BeforeRaise { allowance: before, rate };
+        self.phase = BudgetPhase::Settling { until: now + SETTLING_TIME, before };
     }
 }
 
@@ -97,37 +108,37 @@ impl Budget {
 mod tests {
     use super::*;
 
-    /// Lives for `seconds` with a rate that follows from the allowance.
-    fn live(seconds: u64, short: bool, rate: impl Fn(u64) -> f64) -> Vec<u64> {
+    /// The allowances during `seconds`, with a rate that follows from the allowance.
+    fn run(seconds: u64, is_short: bool, rate: impl Fn(u64) -> f64) -> Vec<u64> {
         let start = Instant::now();
         let mut budget = Budget::new(32 << 20, 1 << 20, start);
         let (mut received, mut seen) = (0.0, vec![budget.allowance()]);
         for tick in 1..=seconds * 4 {
             received += rate(budget.allowance()) / 4.0;
-            budget.tick(received as u64, short, start + Duration::from_millis(tick * 250));
+            budget.tick(received as u64, is_short, start + Duration::from_millis(tick * 250));
             seen.push(budget.allowance());
         }
         seen
     }
 
     #[test]
-    fn where_memory_brings_speed_all_of_it_is_used() {
-        let seen = live(20, true, |allowance| allowance as f64 * 2.0);
+    fn where_memory_makes_it_faster_all_of_it_is_used() {
+        let seen = run(20, true, |allowance| allowance as f64 * 2.0);
         assert_eq!(seen.last(), Some(&(32 << 20)));
         assert!(seen.is_sorted());
     }
 
     #[test]
-    fn where_it_brings_nothing_it_goes_back() {
-        let seen = live(30, true, |_| 1e9);
+    fn where_memory_does_not_make_it_faster_the_allowance_goes_back() {
+        let seen = run(30, true, |_| 1e9);
         assert_eq!(seen.iter().max(), Some(&((10 << 20) * 5 / 4)));
         let raised = seen.iter().filter(|allowance| **allowance > 10 << 20).count();
         assert!(raised < seen.len() / 3, "{raised} of {}", seen.len());
     }
 
     #[test]
-    fn nothing_is_tried_where_nobody_is_short_and_never_more_than_there_is() {
-        assert!(live(30, false, |allowance| allowance as f64).iter().all(|allowance| *allowance == 10 << 20));
+    fn nothing_is_tried_where_no_peer_is_short_and_never_more_than_the_budget() {
+        assert!(run(30, false, |allowance| allowance as f64).iter().all(|allowance| *allowance == 10 << 20));
         let small = Budget::new(4 << 20, 1 << 20, Instant::now());
         assert_eq!(small.allowance(), 4 << 20);
         let long = Budget::new(64 << 20, 16 << 20, Instant::now());

@@ -1,5 +1,13 @@
-//! What to ask of whom: the rarest piece first, as many requests on their way as the round trip asks for,
-//! within a budget of memory.
+//! What to request from which peer.
+//!
+//! A torrent is cut into pieces, which are verified as a whole, and these into blocks, which are requested
+//! one by one. Three decisions make a download fast:
+//!
+//! - `rarity`: which piece next? The rarest one.
+//! - `pipeline`: how many requests to keep on their way to a peer? As many as its rate and its round trip
+//!   need.
+//! - `budget`: how many pieces may be open at once? As many as make the download faster, within the memory
+//!   that the user allows.
 
 mod budget;
 mod pipeline;
@@ -7,5 +15,5 @@ mod rarity;
 
 pub use budget::Budget;
 pub use pipeline::Pipeline;
-pub(super) use rarity::lacked;
+pub(super) use rarity::choose_lacked;
 pub use rarity::{PeerPieces, Rarity};

@@ -1,116 +1,118 @@
-//! How many requests to keep on their way to one peer.
+//! How many requests to keep on their way to one peer (pipelining).
 //!
-//! Too few, and the peer waits for us between blocks. Too many, and the blocks that it is slow to send
-//! are blocks that nobody else is asked for, its socket and ours are full of data that only waits, and
-//! both sides work harder for the same rate. What the line holds is its rate times its round trip, and
-//! neither is known at the start; nor is how the peer serves, at once or twice a second.
+//! A peer sends a block for each request. If we sent the next request only when a block has come, the line
+//! would be idle for a round trip after each block. Therefore several are kept on their way. With too few,
+//! the peer waits for us between blocks. With too many, the blocks that a slow peer has still to send are
+//! blocks that we ask no other peer for, its socket and ours fill with data that only waits, and both sides
+//! work harder for the same rate. What the line holds is its rate times its round trip time. Neither is known
+//! at the start, nor is how the peer serves its requests: at once, or twice a second.
 //!
-//! So the depth is found by trying. It begins at 16 and doubles as long as doubling pays (slow start, as
-//! in TCP): one pipeline of blocks passes for the change to arrive, the next is measured, and where the
-//! rate is not clearly higher the doubling ends. The last one stays as slack, for a peer whose thread
-//! is not always awake. Later the depth is tried out again, now and then, and goes back where that
-//! brings nothing. It never holds more than four seconds of the peer's rate.
+//! So the depth is found by trying. It begins at 16 and doubles as long as doubling pays (slow start, as in
+//! TCP): one pipeline of blocks passes until the change has arrived, the next one is measured, and where the
+//! rate is not clearly higher the doubling ends. The last doubling stays, as slack for a peer whose thread is
+//! not always awake. Later a greater depth is tried again now and then, and taken back where it brings
+//! nothing. The pipeline never holds more than the peer sends in four seconds.
 //!
-//! Measured against a fixed four seconds, that is 500 requests for every fast peer: on loopback a fifth
-//! less CPU, and the same rate across a round trip of 100 ms.
+//! This was measured against a fixed four seconds, which is 500 requests for every fast peer: on loopback it
+//! takes a fifth less CPU, and across a round trip of 100 ms it reaches the same rate.
 //!
-//! A peer that told us how many requests it queues (`reqq`, BEP 10) is believed. From one that did
-//! not, 50 are accepted everywhere; it has to prove that it answers those before it is sent more.
+//! We believe a peer that tells us how long its request queue is (`reqq`, BEP 10). Every client accepts 50
+//! requests, so a peer that does not tell gets no more until it has answered as many.
 
 use std::time::{Duration, Instant};
 
-/// Requests before anything is known of the peer.
-const SLOWEST_START: u32 = 16;
-/// The deepest pipeline of all: at 16 KiB a block, 60 MiB/s across a round trip of 130 ms.
-const DEEPEST: u32 = 500;
-/// What a peer that named no limit takes for certain.
-const UNPROVEN: u32 = 50;
-/// How much of the peer's rate the pipeline holds at the most.
-const HELD: Duration = Duration::from_secs(4);
-const FEWEST: u32 = 2;
-/// Of a raise that pays, at least this part comes back as rate. On a line that was half empty, all of it.
-const PAYS: f64 = 0.15;
-/// Rates over less than this say more about threads than about lines.
-const SHORTEST_MEASURE: Duration = Duration::from_millis(30);
-/// After a doubling that did not pay; twice as long after the next.
+/// Requests before we know anything about the peer.
+const INITIAL_DEPTH: u32 = 16;
+/// Requests in the deepest pipeline: at 16 KiB a block, 60 MiB/s across a round trip of 130 ms.
+const MAX_DEPTH: u32 = 500;
+/// Requests that every peer accepts, also one that did not tell its queue length.
+const UNTOLD_QUEUE: u32 = 50;
+/// The pipeline holds no more than the peer sends in this time.
+const MAX_HELD: Duration = Duration::from_secs(4);
+/// Requests in the shallowest pipeline, that of a peer that is not snubbing us.
+const MIN_DEPTH: u32 = 2;
+/// A raise of the depth pays where at least this part of it comes back as rate. On a line that was half
+/// empty, all of it comes back.
+const MIN_GAIN: f64 = 0.15;
+/// A rate that is measured over less time says more about how threads were scheduled than about the line.
+const MIN_MEASURING_TIME: Duration = Duration::from_millis(30);
+/// The rest after a raise that did not pay. It doubles with each further one.
 const FIRST_REST: Duration = Duration::from_secs(2);
-const LONGEST_REST: Duration = Duration::from_secs(60);
+const MAX_REST: Duration = Duration::from_secs(60);
 const BLOCK_BYTES: f64 = crate::piece::BLOCK_LENGTH as f64;
 
 /// The pipeline of one peer.
 #[derive(Debug)]
 pub struct Pipeline {
+    /// Requests that may be on their way, if memory allows them.
     depth: u32,
-    limit: u32,
-    named_limit: bool,
-    /// What memory allows this peer, and whether it could use more than that.
-    share: u32,
-    held_back: bool,
-    phase: Phase,
+    /// Requests that the peer is known to queue.
+    queue_limit: u32,
+    /// The peer itself told us its limit.
+    limit_is_told: bool,
+    /// Requests that memory allows this peer.
+    memory_share: u32,
+    phase: PipelinePhase,
     slow_start: bool,
     rest: Duration,
-    /// Blocks that still belong to the depth before.
+    /// Blocks still to come that were requested at the depth before.
     passing: u32,
     /// Blocks that came since `measured_from`.
     measured: u32,
     measured_from: Instant,
-    /// Blocks since the last tick, and when that was.
-    ticked: u32,
-    ticked_from: Instant,
+    /// Blocks that came since `ticked_at`.
+    since_tick: u32,
+    /// When the last tick was.
+    ticked_at: Instant,
     /// Blocks a second, over the last seconds.
     rate: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
-    /// The depth was raised. With what it was and the blocks a second that it brought, if there was one.
+enum PipelinePhase {
+    /// The depth was raised. With the depth before and the blocks a second at that depth, unless this is the
+    /// first depth of all.
     Trying(Option<(u32, f64)>),
-    /// The depth is as it should be, until then.
-    Resting(Instant),
+    /// The depth stays as it is, until this time.
+    Resting { until: Instant },
 }
 
 impl Pipeline {
     /// The pipeline of a peer that has just been greeted.
     pub fn new(now: Instant) -> Pipeline {
         Pipeline {
-            depth: SLOWEST_START,
-            limit: UNPROVEN,
-            named_limit: false,
-            share: DEEPEST,
-            held_back: false,
-            phase: Phase::Trying(None),
+            depth: INITIAL_DEPTH,
+            queue_limit: UNTOLD_QUEUE,
+            limit_is_told: false,
+            memory_share: MAX_DEPTH,
+            phase: PipelinePhase::Trying(None),
             slow_start: true,
             rest: FIRST_REST,
             passing: 0,
             measured: 0,
             measured_from: now,
-            ticked: 0,
-            ticked_from: now,
+            since_tick: 0,
+            ticked_at: now,
             rate: None,
         }
     }
 
-    /// The peer said how many requests it queues.
-    pub fn named_limit(&mut self, reqq: u32) {
-        self.named_limit = true;
-        self.limit = reqq.clamp(1, DEEPEST);
-        self.depth = self.depth.min(self.limit);
+    /// The peer told us how many requests it queues (`reqq`, BEP 10).
+    pub fn set_queue_limit(&mut self, reqq: u32) {
+        self.limit_is_told = true;
+        self.queue_limit = reqq.clamp(1, MAX_DEPTH);
+        self.depth = self.depth.min(self.queue_limit);
     }
 
     /// How many requests may be on their way.
     pub fn depth(&self) -> u32 {
-        self.depth.min(self.share)
+        self.depth.min(self.memory_share)
     }
 
-    /// Memory allows this peer so many requests and no more. Nothing deeper is tried, since it would show
-    /// nothing.
-    pub fn share(&mut self, share: u32) {
-        self.share = share;
-    }
-
-    /// Whether the peer might be faster if memory allowed it more requests.
-    pub fn is_held_back(&self) -> bool {
-        self.held_back
+    /// Memory allows this peer no more than this many requests. No greater depth is tried then, since the
+    /// trial would show nothing.
+    pub fn set_memory_share(&mut self, requests: u32) {
+        self.memory_share = requests;
     }
 
     /// Bytes a second, over the last seconds.
@@ -120,108 +122,108 @@ impl Pipeline {
 
     /// Blocks came.
     pub fn received(&mut self, blocks: u32, now: Instant) {
-        self.ticked = self.ticked.saturating_add(blocks);
+        self.since_tick = self.since_tick.saturating_add(blocks);
         if self.passing > 0 {
-            // What came together with the last of them is left out: its time is not known.
+            // Blocks that came together with the last of them are left out: their time is not known.
             self.passing = self.passing.saturating_sub(blocks);
             self.measured_from = now;
             return;
         }
         self.measured = self.measured.saturating_add(blocks);
         let elapsed = now.saturating_duration_since(self.measured_from);
-        if self.measured >= self.depth() && elapsed >= SHORTEST_MEASURE {
+        if self.measured >= self.depth() && elapsed >= MIN_MEASURING_TIME {
             self.conclude(elapsed, now);
         }
     }
 
-    /// A request was refused: the peer does not take as many as we thought.
-    pub fn refused(&mut self, now: Instant) {
-        self.depth = (self.depth / 2).max(FEWEST).min(self.limit);
-        self.stay(now);
+    /// The peer rejected a request: it does not take as many as we thought.
+    pub fn rejected(&mut self, now: Instant) {
+        self.depth = (self.depth / 2).max(MIN_DEPTH).min(self.queue_limit);
+        self.rest(now);
     }
 
-    /// The peer gave nothing for a minute: one request, to see whether it comes back.
+    /// The peer sent nothing for a minute. It gets one request, to see whether it comes back.
     pub fn snubbed(&mut self, now: Instant) {
         self.depth = 1;
         self.slow_start = true;
-        self.phase = Phase::Trying(None);
+        self.phase = PipelinePhase::Trying(None);
         self.measure_from(now, 0);
     }
 
-    /// It is asked again after it had owed nothing: what was measured until now was our silence.
-    pub fn begin(&mut self, now: Instant) {
+    /// The peer is sent requests again after it owed us nothing. What was measured until now was our own
+    /// pause.
+    pub fn resume(&mut self, now: Instant) {
         self.measure_from(now, 0);
-        self.ticked = 0;
-        self.ticked_from = now;
+        self.since_tick = 0;
+        self.ticked_at = now;
     }
 
-    /// About once a second while it owes us blocks: what the rate has become.
+    /// Computes the rate. To be called about once a second while the peer owes us blocks.
     pub fn tick(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.ticked_from).as_secs_f64();
+        let elapsed = now.saturating_duration_since(self.ticked_at).as_secs_f64();
         if elapsed < 0.5 {
             return;
         }
-        let seen = f64::from(self.ticked) / elapsed;
+        let seen = f64::from(self.since_tick) / elapsed;
         // What was known before loses half of its weight every second.
         let old = 0.5_f64.powf(elapsed);
         self.rate = Some(self.rate.map_or(seen, |rate| rate * old + seen * (1.0 - old)));
-        self.ticked = 0;
-        self.ticked_from = now;
+        self.since_tick = 0;
+        self.ticked_at = now;
         let measured_for = now.saturating_duration_since(self.measured_from);
-        if measured_for >= HELD {
-            // So slow that one pipeline takes longer than it should hold.
+        if measured_for >= MAX_HELD {
+            // The peer is so slow that one pipeline takes longer than it should hold.
             self.depth = self.depth.min(self.held());
-            self.stay(now);
+            self.rest(now);
         }
     }
 
-    /// One pipeline at this depth has come: was it worth it, and what now?
+    /// One pipeline of blocks at this depth has come. Decides whether the depth was worth it, and what is
+    /// next.
     fn conclude(&mut self, elapsed: Duration, now: Instant) {
         let rate = f64::from(self.measured) / elapsed.as_secs_f64();
-        if !self.named_limit && self.depth >= self.limit {
-            // A whole pipeline at the limit was answered: the peer takes more than we thought.
-            self.limit = self.limit.saturating_mul(2).min(DEEPEST);
+        if !self.limit_is_told && self.depth >= self.queue_limit {
+            // The peer answered a whole pipeline at the limit, so it takes more than we thought.
+            self.queue_limit = self.queue_limit.saturating_mul(2).min(MAX_DEPTH);
         }
         match self.phase {
-            Phase::Trying(Some((before, slower)))
-                if before > SLOWEST_START && !pays(self.depth, rate, before, slower) =>
+            PipelinePhase::Trying(Some((before, rate_before)))
+                if before > INITIAL_DEPTH && !pays(self.depth, rate, before, rate_before) =>
             {
                 if !self.slow_start {
-                    self.depth = before.min(self.limit);
+                    self.depth = before.min(self.queue_limit);
                 }
-                self.stay(now);
+                self.rest(now);
             }
-            Phase::Resting(until) if now < until => {
+            PipelinePhase::Resting { until } if now < until => {
                 self.depth = self.depth.min(self.held());
                 self.measure_from(now, 0);
             }
-            Phase::Trying(_) | Phase::Resting(_) => {
+            PipelinePhase::Trying(_) | PipelinePhase::Resting { .. } => {
                 let before = self.depth();
-                let wanted = before.saturating_mul(2).min(self.limit).min(self.held());
-                self.held_back = wanted > self.share;
-                let deeper = wanted.min(self.share);
+                let wanted = before.saturating_mul(2).min(self.queue_limit).min(self.held());
+                let deeper = wanted.min(self.memory_share);
                 if deeper <= before {
                     self.measure_from(now, 0);
                 } else {
                     self.depth = deeper;
-                    self.phase = Phase::Trying(Some((before, rate)));
+                    self.phase = PipelinePhase::Trying(Some((before, rate)));
                     self.measure_from(now, before);
                 }
             }
         }
     }
 
-    /// Blocks in four seconds at the rate of the last ones; more than any limit while it is not known.
+    /// Blocks in four seconds at the present rate; more than any limit while the rate is not known.
     fn held(&self) -> u32 {
-        let held = self.rate.map(|rate| (rate * HELD.as_secs_f64()).ceil() as u32);
-        held.unwrap_or(u32::MAX).max(FEWEST)
+        let held = self.rate.map(|rate| (rate * MAX_HELD.as_secs_f64()).ceil() as u32);
+        held.unwrap_or(u32::MAX).max(MIN_DEPTH)
     }
 
-    fn stay(&mut self, now: Instant) {
-        self.held_back = false;
+    fn rest(&mut self, now: Instant) {
         self.slow_start = false;
-        self.phase = Phase::Resting(now + self.rest);
-        self.rest = self.rest.saturating_mul(2).min(LONGEST_REST);
+        self.phase = PipelinePhase::Resting { until: now + self.rest };
+        self.rest = self.rest.saturating_mul(2).min(MAX_REST);
         self.measure_from(now, 0);
     }
 
@@ -232,10 +234,10 @@ impl Pipeline {
     }
 }
 
-/// Whether raising the depth brought enough.
+/// Whether raising the depth brought enough rate.
 fn pays(depth: u32, rate: f64, depth_before: u32, rate_before: f64) -> bool {
     let raise = f64::from(depth) / f64::from(depth_before.max(1)) - 1.0;
-    rate >= rate_before * (1.0 + raise * PAYS)
+    rate >= rate_before * (1.0 + raise * MIN_GAIN)
 }
 
 #[cfg(test)]
@@ -279,15 +281,26 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_becomes_slow_soon_gets_fewer_requests() {
+        let start = Instant::now();
+        let mut pipeline = Pipeline::new(start);
+        run(&mut pipeline, start, 1000.0, 0.1, 10);
+        assert!(pipeline.depth() > 50, "{}", pipeline.depth());
+        run(&mut pipeline, start + Duration::from_secs(10), 10.0, 0.1, 20);
+        // Four seconds at 10 blocks a second, and a little more.
+        assert!((10..=50).contains(&pipeline.depth()), "{}", pipeline.depth());
+    }
+
+    #[test]
     fn a_fast_and_far_peer_gets_the_deepest_pipeline_within_two_seconds() {
         let start = Instant::now();
         let mut pipeline = Pipeline::new(start);
         run(&mut pipeline, start, 1e5, 0.1, 2);
-        assert_eq!(pipeline.depth(), DEEPEST);
+        assert_eq!(pipeline.depth(), MAX_DEPTH);
     }
 
     #[test]
-    fn a_near_peer_gets_what_fills_its_line_and_not_more() {
+    fn a_near_peer_gets_what_fills_its_line_and_no_more() {
         let start = Instant::now();
         let mut pipeline = Pipeline::new(start);
         // The line holds 20 blocks.
@@ -296,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_gets_longer_is_noticed() {
+    fn a_greater_depth_is_found_when_the_round_trip_becomes_longer() {
         let start = Instant::now();
         let mut pipeline = Pipeline::new(start);
         run(&mut pipeline, start, 1000.0, 0.02, 5);
@@ -306,18 +319,18 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_named_its_limit_never_gets_more() {
+    fn a_peer_that_told_its_queue_length_never_gets_more() {
         let start = Instant::now();
         for reqq in [1, 20, 250, 100_000] {
             let mut pipeline = Pipeline::new(start);
-            pipeline.named_limit(reqq);
+            pipeline.set_queue_limit(reqq);
             run(&mut pipeline, start, 1e5, 0.1, 5);
-            assert_eq!(pipeline.depth(), reqq.min(DEEPEST));
+            assert_eq!(pipeline.depth(), reqq.min(MAX_DEPTH));
         }
     }
 
     #[test]
-    fn a_peer_that_named_no_limit_gets_fifty_until_it_has_answered_those() {
+    fn a_peer_that_told_no_queue_length_gets_fifty_until_it_has_answered_those() {
         let start = Instant::now();
         let mut pipeline = Pipeline::new(start);
         let mut deepest = 0;
@@ -325,18 +338,18 @@ mod tests {
             pipeline.received(1, start + Duration::from_millis(answered * 40));
             deepest = deepest.max(pipeline.depth());
         }
-        assert_eq!(deepest, UNPROVEN);
+        assert_eq!(deepest, UNTOLD_QUEUE);
         run(&mut pipeline, start + Duration::from_secs(4), 1e5, 0.1, 5);
-        assert!(pipeline.depth() > UNPROVEN);
+        assert!(pipeline.depth() > UNTOLD_QUEUE);
     }
 
     #[test]
-    fn refusals_and_silence_make_it_shallow_and_blocks_deep_again() {
+    fn rejects_and_silence_make_it_shallow_and_blocks_make_it_deep_again() {
         let start = Instant::now();
         let mut pipeline = Pipeline::new(start);
         run(&mut pipeline, start, 1e5, 0.1, 3);
-        pipeline.refused(start);
-        assert_eq!(pipeline.depth(), DEEPEST / 2);
+        pipeline.rejected(start);
+        assert_eq!(pipeline.depth(), MAX_DEPTH / 2);
         pipeline.snubbed(start);
         assert_eq!(pipeline.depth(), 1);
         run(&mut pipeline, start + Duration::from_secs(60), 1e5, 0.1, 5);
@@ -344,14 +357,14 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_lets_us_wait_before_it_unchokes_still_begins_with_sixteen() {
+    fn a_peer_that_unchokes_us_late_still_begins_with_sixteen() {
         let start = Instant::now();
         let mut pipeline = Pipeline::new(start);
         let unchoked = start + Duration::from_secs(30);
-        pipeline.begin(unchoked);
+        pipeline.resume(unchoked);
         pipeline.tick(unchoked + Duration::from_millis(250));
-        assert_eq!(pipeline.depth(), SLOWEST_START);
+        assert_eq!(pipeline.depth(), INITIAL_DEPTH);
         run(&mut pipeline, unchoked, 1e5, 0.1, 3);
-        assert_eq!(pipeline.depth(), DEEPEST);
+        assert_eq!(pipeline.depth(), MAX_DEPTH);
     }
 }

@@ -1,28 +1,30 @@
-//! Rarest first: which piece to open next (BEP 3 leaves the choice open; every good client does this).
+//! Rarest first: which piece to open next. BEP 3 leaves the choice open; every good client chooses so.
 //!
-//! A piece that few peers have is the one that leaves the swarm when they do, so it is fetched first.
-//! Pieces of one rarity are taken in random order, so that peers who start together fetch different
-//! pieces and then have something to trade.
+//! A piece that few peers have is lost to the swarm when they leave, so it is fetched first. Pieces that are
+//! equally rare are taken in random order, so that peers that start together fetch different pieces and then
+//! have something to trade.
 //!
-//! The pieces that are neither here nor on their way stand in one table, ordered by availability:
-//! first those that no partial peer has, then those that one has, and so on. A piece whose
-//! availability changes by one is swapped to the edge of its bucket and the edge moves over it. So no
-//! operation takes longer for a torrent of a million pieces than for one of a hundred; only taking a
-//! piece in or out costs a step for each bucket, of which there are as many as peers.
+//! The *availability* of a piece is the number of *partial* peers that have it: peers that lack some pieces.
+//! A peer that has every piece (a seed) says nothing about rarity and is not counted.
 //!
-//! A peer that has everything says nothing about rarity and is not counted.
+//! The pieces that we neither have nor are fetching stand in one table, ordered by availability: first those
+//! that no partial peer has, then those that one has, and so on. Pieces of one availability form a bucket. A
+//! piece whose availability changes by one is swapped to the edge of its bucket, and then the edge moves over
+//! it. So no operation takes longer for a torrent of a million pieces than for one of a hundred. Only taking
+//! a piece out or putting it back costs a step for each bucket, and there are no more buckets than peers.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 
-/// How far into the table a search for a piece that a peer has goes before it tries otherwise.
+/// Entries at the start of the table in which we look for a piece that a peer has, before we search all
+/// pieces in another way.
 const PROBES: usize = 256;
 
 /// Which pieces a peer has.
 #[derive(Clone, Debug)]
 pub enum PeerPieces {
-    /// Every piece: a seed.
+    /// Every piece: the peer is a seed.
     All,
-    /// These.
+    /// These pieces.
     Some(Bitfield),
 }
 
@@ -36,26 +38,26 @@ impl PeerPieces {
     }
 }
 
-/// The pieces to choose from, the rarest first.
+/// The pieces that may be chosen, the rarest first.
 #[derive(Debug)]
 pub struct Rarity {
     geometry: Geometry,
     /// The pieces, bucket after bucket.
     order: Vec<PieceIndex>,
-    /// Where each piece stands in `order`; [`ABSENT`] for one that is not to be chosen.
+    /// Where each piece stands in `order`; [`ABSENT`] for a piece that may not be chosen.
     position: Vec<u32>,
-    /// How many partial peers have each piece, whether it is to be chosen or not.
+    /// How many partial peers have each piece, whether it may be chosen or not.
     availability: Vec<u16>,
     /// `ends[a]`: where the bucket of availability `a` ends in `order`.
     ends: Vec<u32>,
     /// The same pieces as in `order`, one bit each.
-    idle: Bitfield,
+    choosable: Bitfield,
 }
 
 const ABSENT: u32 = u32::MAX;
 
 impl Rarity {
-    /// A table of the pieces that `missing` holds.
+    /// A table of the pieces in `missing`.
     pub fn new(geometry: Geometry, missing: &Bitfield, random: &mut fastrand::Rng) -> Rarity {
         let mut order: Vec<PieceIndex> = geometry.pieces().filter(|piece| missing.has(*piece)).collect();
         random.shuffle(&mut order);
@@ -69,16 +71,16 @@ impl Rarity {
             order,
             position,
             availability: vec![0; geometry.piece_count() as usize],
-            idle: missing.clone(),
+            choosable: missing.clone(),
         }
     }
 
-    /// How many pieces there are to choose from.
+    /// How many pieces may be chosen.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there is none to choose from.
+    /// Whether no piece may be chosen.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -95,33 +97,33 @@ impl Rarity {
         set(&mut self.availability, piece.slot(), new);
         if self.position_of(piece).is_some() {
             self.open_bucket(new);
-            // To the end of its bucket, and the end moves in front of it.
+            // The piece goes to the end of its bucket, and the end moves in front of it.
             let edge = self.end(old).saturating_sub(1);
             self.swap_to(piece, edge);
             set(&mut self.ends, usize::from(old), edge);
         }
     }
 
-    /// A partial peer that had this piece is gone.
+    /// A partial peer that had this piece has left.
     pub fn lost(&mut self, piece: PieceIndex) {
         let old = self.availability(piece);
         let Some(new) = old.checked_sub(1) else { return };
         set(&mut self.availability, piece.slot(), new);
         if self.position_of(piece).is_some() {
-            // To the start of its bucket, and the end of the one below moves behind it.
+            // The piece goes to the start of its bucket, and the end of the bucket below moves behind it.
             let edge = self.end(new);
             self.swap_to(piece, edge);
             set(&mut self.ends, usize::from(new), edge + 1);
         }
     }
 
-    /// The piece is on its way and is not to be chosen any more.
+    /// The piece is being fetched and may not be chosen any more.
     pub fn take(&mut self, piece: PieceIndex) {
         if self.position_of(piece).is_none() {
             return;
         }
-        // Out through the end of each bucket from its own to the last: each gives its last piece to
-        // the hole and shrinks by one.
+        // It moves out through the end of each bucket from its own to the last: each bucket gives its last
+        // piece to the hole and shrinks by one.
         for bucket in usize::from(self.availability(piece))..self.ends.len() {
             let edge = self.ends.get(bucket).copied().unwrap_or(0).saturating_sub(1);
             self.swap_to(piece, edge);
@@ -129,12 +131,12 @@ impl Rarity {
         }
         self.order.pop();
         set(&mut self.position, piece.slot(), ABSENT);
-        self.idle.remove(piece);
+        self.choosable.remove(piece);
     }
 
-    /// The piece came back: its bytes were wrong, or all who sent them left.
+    /// The piece may be chosen again: its bytes were wrong, or all peers that sent it have left.
     pub fn put_back(&mut self, piece: PieceIndex) {
-        if self.position_of(piece).is_some() || !self.idle.insert(piece) {
+        if self.position_of(piece).is_some() || !self.choosable.insert(piece) {
             return;
         }
         let availability = self.availability(piece);
@@ -145,15 +147,15 @@ impl Rarity {
             let end = self.ends.get(bucket).copied().unwrap_or(0);
             set(&mut self.ends, bucket, end + 1);
             if bucket > usize::from(availability) {
-                // In through the start of the bucket above.
+                // It moves in through the start of the bucket above.
                 let start = self.ends.get(bucket - 1).copied().unwrap_or(0);
                 self.swap_to(piece, start);
             }
         }
     }
 
-    /// The rarest piece that the peer has. `any` where we have nothing to trade yet: then the first
-    /// piece that comes is better than a rare one, which few peers can send.
+    /// The rarest piece that the peer has. With `any`, a random one: while we have nothing to trade, a piece
+    /// that comes soon is better than a rare one, which few peers can send.
     pub fn pick(&self, has: &PeerPieces, any: bool, random: &mut fastrand::Rng) -> Option<PieceIndex> {
         let start = if any && !self.order.is_empty() { random.usize(..self.order.len()) } else { 0 };
         let probed = self.order.iter().skip(start).take(PROBES).copied().find(|piece| has.has(*piece));
@@ -164,9 +166,10 @@ impl Rarity {
         }
     }
 
-    /// Any piece of a peer that has few of those that are left: 64 pieces a step, from a random one.
+    /// Any piece of a peer that has few of those that are left. Looks at 64 pieces in a step, from a random
+    /// piece on.
     fn search(&self, pieces: &Bitfield, random: &mut fastrand::Rng) -> Option<PieceIndex> {
-        let (theirs, ours) = (pieces.words(), self.idle.words());
+        let (theirs, ours) = (pieces.words(), self.choosable.words());
         let start = random.usize(..ours.len().max(1));
         let both = theirs.iter().zip(ours).enumerate();
         let (at, word) = both
@@ -177,7 +180,8 @@ impl Rarity {
         self.geometry.piece(u32::try_from(at).ok()?.checked_mul(64)?.checked_add(word.leading_zeros())?)
     }
 
-    /// The rarest piece that the peer lacks, or one of the rarer ones; none of which `except` is true.
+    /// The rarest piece that the peer lacks, or one of the rarer ones, without the pieces for which `except`
+    /// is true.
     pub fn rarest_lacked(
         &self,
         has: &PeerPieces,
@@ -186,7 +190,7 @@ impl Rarity {
     ) -> Option<PieceIndex> {
         let mut probed = self.order.iter().take(PROBES).copied();
         let found = probed.find(|piece| !has.has(*piece) && !except(*piece));
-        found.or_else(|| lacked(self.geometry, has, &self.idle, except, random))
+        found.or_else(|| choose_lacked(self.geometry, has, &self.choosable, except, random))
     }
 
     /// The rarest piece of all.
@@ -194,16 +198,18 @@ impl Rarity {
         self.order.first().copied()
     }
 
-    /// Whether the peer has any piece that could be chosen.
-    pub fn offers(&self, has: &PeerPieces) -> bool {
+    /// Whether the peer has any piece that may be chosen.
+    pub fn can_choose_from(&self, has: &PeerPieces) -> bool {
         match has {
             PeerPieces::All => !self.order.is_empty(),
-            PeerPieces::Some(pieces) => pieces.words().iter().zip(self.idle.words()).any(|(a, b)| a & b != 0),
+            PeerPieces::Some(pieces) => {
+                pieces.words().iter().zip(self.choosable.words()).any(|(a, b)| a & b != 0)
+            }
         }
     }
 
     /// A piece that no partial peer has, if there is one.
-    pub fn nobodys(&self) -> Option<PieceIndex> {
+    pub fn without_partial_peer(&self) -> Option<PieceIndex> {
         self.order.first().copied().filter(|piece| self.availability(*piece) == 0)
     }
 
@@ -230,9 +236,9 @@ impl Rarity {
     }
 }
 
-/// One of these pieces that the peer lacks, and of which `except` is not true: 64 pieces a step, from a
-/// random one.
-pub(in crate::strategy) fn lacked(
+/// One of the pieces `among` that the peer lacks, without those for which `except` is true. Looks at 64
+/// pieces in a step, from a random piece on.
+pub(in crate::strategy) fn choose_lacked(
     geometry: Geometry,
     has: &PeerPieces,
     among: &Bitfield,
@@ -274,9 +280,9 @@ mod tests {
         assert!(rarity.order.is_sorted_by_key(|piece| rarity.availability(*piece)));
         for (at, piece) in (0..).zip(&rarity.order) {
             assert_eq!(rarity.position_of(*piece), Some(at));
-            assert!(rarity.idle.has(*piece));
+            assert!(rarity.choosable.has(*piece));
         }
-        assert_eq!(rarity.idle.count() as usize, rarity.order.len());
+        assert_eq!(rarity.choosable.count() as usize, rarity.order.len());
         for (availability, end) in (0..).zip(&rarity.ends) {
             let at_most = rarity.order.iter().filter(|piece| rarity.availability(**piece) <= availability);
             assert_eq!(at_most.count(), *end as usize, "bucket {availability}");
@@ -341,12 +347,12 @@ mod tests {
         assert_eq!(rarity.pick(&PeerPieces::Some(some.clone()), false, &mut random), Some(at(8)));
         rarity.take(at(8));
         assert_eq!(rarity.pick(&PeerPieces::Some(some.clone()), false, &mut random), None);
-        assert!(!rarity.offers(&PeerPieces::Some(some)));
-        assert_eq!(rarity.nobodys(), Some(at(4)));
+        assert!(!rarity.can_choose_from(&PeerPieces::Some(some)));
+        assert_eq!(rarity.without_partial_peer(), Some(at(4)));
     }
 
     #[test]
-    fn a_peer_with_one_piece_in_a_million_is_served_past_the_probes() {
+    fn the_one_piece_of_a_peer_is_found_among_a_million() {
         let (geometry, rarity, mut random) = table(1_000_000);
         for index in [0, 63, 64, 777_777, 999_999] {
             let mut one = Bitfield::none(1_000_000);

@@ -1,48 +1,20 @@
-//! Whose word counts for which address.
+//! Who may tell us about which addresses.
 //!
-//! Whoever makes many clients connect to one address attacks whoever is there, and an address in our own
-//! network is one that a stranger could not reach without us. So a loopback address is believed only from
-//! somebody who is on this host, a private one only from somebody who has one too.
+//! Two things go wrong where a client believes every address that it is told. A liar who names one address
+//! to many clients makes all of them connect there, which is an attack on the host at that address. And an
+//! address in our own network is one that a stranger cannot reach without us. So we believe a loopback
+//! address only from a peer on this host, and a private one only from a peer that has one too.
+//!
+//! The same rule says what we tell others in peer exchange: no peer is told an address that it should not
+//! believe.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use crate::address::{Reach, could_be_a_peer};
+use std::net::{IpAddr, SocketAddr};
 
-/// Whether a peer may be at this address at all.
-pub fn could_be_a_peer(address: SocketAddr) -> bool {
-    let reachable = match address.ip().to_canonical() {
-        // The first eight bits are zero where a host does not know its network; from 224 on there is
-        // multicast, broadcast and nothing.
-        IpAddr::V4(ip) => (1..224).contains(&ip.octets()[0]),
-        IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
-    };
-    reachable && address.port() != 0
-}
-
-/// Whether somebody at `teller` may send us to `address`. What a tracker or the user says needs no such
+/// Whether a peer at `teller` may tell us `address`. An address from a tracker or the user needs no such
 /// permission.
-pub fn may_name(teller: IpAddr, address: SocketAddr) -> bool {
-    could_be_a_peer(address) && nearness(address.ip()) <= nearness(teller)
-}
-
-/// Whether the address means something on this host or in its own network only.
-pub fn is_local(ip: IpAddr) -> bool {
-    nearness(ip) > 0
-}
-
-/// 2 on this host, 1 in a network of one's own, 0 anywhere.
-fn nearness(ip: IpAddr) -> u8 {
-    let (loopback, private) = match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
-            // RFC 6598.
-            let behind_a_provider = first == 100 && second & 0xc0 == 64;
-            (ip.is_loopback(), ip.is_private() || ip.is_link_local() || behind_a_provider)
-        }
-        IpAddr::V6(ip) => {
-            let inside = ip.is_unique_local() || ip.is_unicast_link_local();
-            (ip == Ipv6Addr::LOCALHOST, inside)
-        }
-    };
-    if loopback { 2 } else { u8::from(private) }
+pub fn may_share(teller: IpAddr, address: SocketAddr) -> bool {
+    could_be_a_peer(address) && Reach::of(address.ip()) <= Reach::of(teller)
 }
 
 #[cfg(test)]
@@ -50,17 +22,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_a_peer_is_believed_from_nobody() {
+    fn an_address_that_cannot_be_a_peer_is_believed_from_no_peer() {
         for address in ["0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "1.2.3.4:0", "[::]:1", "[ff02::1]:1"]
         {
             let address = address.parse().unwrap();
-            assert!(!could_be_a_peer(address) && !may_name([127, 0, 0, 1].into(), address), "{address}");
+            assert!(!could_be_a_peer(address) && !may_share([127, 0, 0, 1].into(), address), "{address}");
         }
         assert!(!could_be_a_peer("[::ffff:224.0.0.1]:5".parse().unwrap()));
     }
 
     #[test]
-    fn an_address_that_not_everybody_can_reach_is_believed_from_near_by_only() {
+    fn an_address_that_not_everyone_can_reach_is_believed_only_from_near_by() {
         let far = ["1.2.3.4:1", "[2001:db8::1]:1", "[::ffff:1.2.3.4]:1"];
         let near =
             ["10.0.0.1:1", "192.168.1.1:1", "169.254.1.1:1", "100.64.0.1:1", "[fd00::1]:1", "[fe80::1]:1"];
@@ -72,8 +44,8 @@ mod tests {
                     tellers.iter().flat_map(|teller| addresses.iter().map(move |at| (teller, at)))
                 {
                     let teller: SocketAddr = teller.parse().unwrap();
-                    let believed = may_name(teller.ip(), address.parse().unwrap());
-                    assert_eq!(believed, ring <= teller_ring, "{teller} names {address}");
+                    let believed = may_share(teller.ip(), address.parse().unwrap());
+                    assert_eq!(believed, ring <= teller_ring, "{teller} tells {address}");
                 }
             }
         }

@@ -4,7 +4,8 @@
 //! them at a bounded pace, and learn what became of each attempt. A dialer knows no socket: its owner asks
 //! for an address, starts the connection and reports how that ended.
 
-use super::{Candidates, ExternalAddress, Failure, Source};
+use super::{AttemptFailure, Candidates, ExternalAddress, Source};
+use crate::address::IpFamily;
 use crate::strategy::TokenBucket;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -38,7 +39,12 @@ impl Dialer {
 
     /// Adds peers that the user named: they come first and are never forgotten.
     pub fn named(&mut self, addresses: &[SocketAddr], now: Instant) {
-        addresses.iter().for_each(|address| self.candidates.add_named(*address, now));
+        addresses.iter().for_each(|address| self.candidates.add_from_user(*address, now));
+    }
+
+    /// How many peers are connected now: the fewer, the sooner addresses that failed are tried again.
+    pub fn set_connected(&mut self, connected: usize) {
+        self.candidates.set_connected(connected);
     }
 
     /// The address to connect to now, if one is due and the pace allows it. The caller reports how the
@@ -55,7 +61,7 @@ impl Dialer {
     }
 
     /// The connection to this address ended, or never came about.
-    pub fn failed(&mut self, address: SocketAddr, failure: Failure, now: Instant) {
+    pub fn failed(&mut self, address: SocketAddr, failure: AttemptFailure, now: Instant) {
         self.candidates.failed(address, failure, now, &mut self.random);
     }
 
@@ -79,7 +85,8 @@ impl Dialer {
 
     /// Trackers that do not know us from other peers hand our own address out to us.
     fn use_external(&mut self) {
-        for ip in [true, false].into_iter().filter_map(|is_v4| self.external.address(is_v4)) {
+        for ip in [IpFamily::V4, IpFamily::V6].into_iter().filter_map(|family| self.external.address(family))
+        {
             self.candidates.set_external(SocketAddr::new(ip, self.port));
         }
     }
@@ -92,5 +99,61 @@ impl Dialer {
     /// The addresses, to note what became of one, or to take them over.
     pub fn candidates_mut(&mut self) -> &mut Candidates {
         &mut self.candidates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn address(host: u8) -> SocketAddr {
+        SocketAddr::from(([203, 0, 113, host], 6881))
+    }
+
+    fn dialer(now: Instant) -> Dialer {
+        Dialer::new(Candidates::default(), Some(6881), fastrand::Rng::with_seed(1), now)
+    }
+
+    #[test]
+    fn addresses_are_tried_at_a_bounded_pace() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        let addresses: Vec<_> = (0..200).map(address).collect();
+        assert_eq!(dialer.found(Source::Tracker, &addresses, now), 200);
+        let at_once = std::iter::from_fn(|| dialer.next(now)).count();
+        assert!(at_once <= ATTEMPTS as usize, "{at_once}");
+        let due = dialer.next_due().unwrap();
+        assert!(due > now && due <= now + Duration::from_secs(1));
+        assert!(dialer.next(due).is_some());
+    }
+
+    #[test]
+    fn peers_that_reset_the_first_connection_are_tried_again_soon_while_few_are_connected() {
+        let now = Instant::now();
+        for (connected, soon) in [(1, true), (30, false)] {
+            let mut dialer = dialer(now);
+            dialer.found(Source::Tracker, &[address(1)], now);
+            assert_eq!(dialer.next(now), Some(address(1)));
+            dialer.set_connected(connected);
+            for _ in 0..2 {
+                dialer.failed(address(1), AttemptFailure::ClosedEarly, now);
+                dialer.next(now + Duration::from_secs(4));
+            }
+            dialer.failed(address(1), AttemptFailure::ClosedEarly, now + Duration::from_secs(4));
+            let wait = dialer.next_due().unwrap() - now;
+            assert_eq!(wait < Duration::from_secs(14), soon, "{connected} connected: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn our_own_address_is_no_candidate_once_others_have_told_us() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        for teller in 2..9 {
+            dialer.vote(IpAddr::from([192, 0, 2, teller]), address(9).ip());
+        }
+        dialer.vote_of_tracker("http://tracker.example/announce", address(9).ip());
+        assert_eq!(dialer.found(Source::Tracker, &[address(9)], now), 0);
     }
 }

@@ -1,15 +1,26 @@
-//! Which addresses to believe, which to connect to, and which peers to tell of.
+//! Which addresses to believe, which to connect to, and which peers to tell other peers about.
+//!
+//! A client needs addresses before it can do anything, and every source of them may lie. In the order in
+//! which an address passes through these files:
+//!
+//! 1. `address_policy`: who may tell us which address. A stranger cannot send us into our own network.
+//! 2. `candidates`: the book of the addresses that we may connect to, with bounds, waits and bans.
+//! 3. `peer_priority`: which of two connections is worth more, where there are too few for all (BEP 40).
+//! 4. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
+//!
+//! `external_address` finds out what our own address is, which peer priority needs.
 
 mod address_policy;
+mod address_votes;
 mod candidates;
 mod dialer;
 mod external_address;
 mod peer_priority;
 mod pex;
 
-pub use address_policy::{could_be_a_peer, is_local, may_name};
-pub use candidates::{Candidates, Failure, Source};
+pub use address_policy::may_share;
+pub use address_votes::AddressVotes;
+pub use candidates::{AttemptFailure, Candidates, Source};
 pub use dialer::Dialer;
 pub use external_address::ExternalAddress;
-pub use peer_priority::rank;
 pub use pex::PexHistory;

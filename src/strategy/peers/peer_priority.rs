@@ -1,16 +1,19 @@
-//! Which of two peers is worth a connection more, where there are too few for all (BEP 40).
+//! Canonical peer priority (BEP 40): which of two peers is worth a connection more, where there are too few
+//! connections for all.
 //!
-//! Both ends of a connection compute the same number, and nobody can choose it without choosing another
-//! network to live in. So a swarm of full clients is no clique that a newcomer cannot enter: some of them
-//! find that it ranks above somebody whom they have. And a crowd of addresses in one network ranks no
-//! higher than one of them would.
+//! Each pair of addresses has a number, and both ends of a connection compute the same one. A full client
+//! drops the connection with the lowest number for a new one with a higher number. So a swarm of full clients
+//! is no clique that a newcomer cannot enter: for some of them the newcomer's number is higher than that of a
+//! peer they have. The number is a hash, so that no peer can choose it without moving to another network, and
+//! only the network part of an address counts in full, so that a crowd of addresses in one network has no
+//! higher numbers than one of them would.
 
 use crate::strategy::crc32c;
 use std::net::{IpAddr, SocketAddr};
 
-/// The rank of the connection between two addresses, whichever is ours. Higher is better. Addresses of
-/// different families have the rank 0.
-pub fn rank(one: SocketAddr, other: SocketAddr) -> u32 {
+/// The priority of the connection between two addresses, whichever is ours. Higher is better. Between IPv4
+/// and IPv6 it is 0.
+pub fn peer_priority(one: SocketAddr, other: SocketAddr) -> u32 {
     let ports = [one.port(), other.port()].map(|port| port.to_be_bytes().to_vec());
     let pair = match (one.ip().to_canonical(), other.ip().to_canonical()) {
         (one, other) if one == other => ports,
@@ -22,11 +25,12 @@ pub fn rank(one: SocketAddr, other: SocketAddr) -> u32 {
     crc32c(&[one.min(other).as_slice(), one.max(other)].concat())
 }
 
-/// Both addresses without what one network can choose freely: the first `certain` bytes count, where they
-/// are equal one byte more than is equal, and of the rest every other bit.
-fn masked(one: &[u8], other: &[u8], certain: usize) -> [Vec<u8>; 2] {
+/// Both addresses without what the owner of one network can choose freely. The first `network` bytes count
+/// in full. Where both share these, all bytes that they share count and one more. Of the rest every other bit
+/// counts.
+fn masked(one: &[u8], other: &[u8], network: usize) -> [Vec<u8>; 2] {
     let equal = one.iter().zip(other).take_while(|(one, other)| one == other).count();
-    let whole = if equal >= certain { equal + 1 } else { certain };
+    let whole = if equal >= network { equal + 1 } else { network };
     let mask = |address: &[u8]| -> Vec<u8> {
         let bytes = address.iter().enumerate();
         bytes.map(|(at, byte)| if at < whole { *byte } else { byte & 0x55 }).collect()
@@ -40,12 +44,12 @@ mod tests {
 
     fn both_ways(one: &str, other: &str) -> u32 {
         let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
-        assert_eq!(rank(one, other), rank(other, one));
-        rank(one, other)
+        assert_eq!(peer_priority(one, other), peer_priority(other, one));
+        peer_priority(one, other)
     }
 
     #[test]
-    fn the_examples_of_the_bep_come_out() {
+    fn the_examples_of_bep_40() {
         assert_eq!(both_ways("123.213.32.10:1", "98.76.54.32:2"), 0xec2d_7224);
         assert_eq!(both_ways("123.213.32.10:1", "123.213.32.234:2"), 0x9956_8189);
         assert_eq!(both_ways("[::ffff:123.213.32.10]:1", "98.76.54.32:2"), 0xec2d_7224);
@@ -53,13 +57,13 @@ mod tests {
 
     #[test]
     fn neighbours_are_told_apart_by_more_bytes_and_one_host_by_its_ports() {
-        let ranks = |pairs: [(&str, &str); 2]| pairs.map(|(one, other)| both_ways(one, other));
+        let priorities = |pairs: [(&str, &str); 2]| pairs.map(|(one, other)| both_ways(one, other));
         // Of the last two bytes every other bit counts, but for those in the same /16.
-        let far = ranks([("1.2.3.4:1", "5.6.1.1:1"), ("1.2.3.4:1", "5.6.3.3:1")]);
+        let far = priorities([("1.2.3.4:1", "5.6.1.1:1"), ("1.2.3.4:1", "5.6.3.3:1")]);
         assert_eq!(far[0], far[1]);
-        let near = ranks([("1.2.3.4:1", "1.2.1.1:1"), ("1.2.3.4:1", "1.2.9.1:1")]);
+        let near = priorities([("1.2.3.4:1", "1.2.1.1:1"), ("1.2.3.4:1", "1.2.9.1:1")]);
         assert_ne!(near[0], near[1]);
-        let here = ranks([("1.2.3.4:1", "1.2.3.4:2"), ("1.2.3.4:1", "1.2.3.4:3")]);
+        let here = priorities([("1.2.3.4:1", "1.2.3.4:2"), ("1.2.3.4:1", "1.2.3.4:3")]);
         assert_ne!(here[0], here[1]);
         assert_eq!(both_ways("1.2.3.4:1", "5.6.7.8:1"), both_ways("1.2.3.4:9", "5.6.7.8:9"));
     }

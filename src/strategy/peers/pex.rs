@@ -1,23 +1,25 @@
-//! What a peer is told of the others: whom we are connected to, and whom not any more (BEP 11).
+//! Peer exchange (PEX, BEP 11): which of our peers another peer is told about.
 //!
-//! Each peer is told what is new for it since it was told last, so that this file is a memory of what that
-//! was. Nothing here knows a connection: the coordinator says who is there and sends what comes out.
+//! Peers that are connected tell each other which other peers they are connected to, and which they lost. So
+//! a swarm goes on finding peers without its tracker. A message has only what is new since the last one, so
+//! this file remembers what each peer was told. It knows no connection: the coordinator says which peers are
+//! connected, and sends the message that comes out.
 
-use super::address_policy::may_name;
+use super::address_policy::may_share;
 use crate::wire::pex::PeerExchange;
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// After the greeting, so that the first message has more than the first connections of a start; and again
-/// after this where there was nothing to say.
-const FIRST: Duration = Duration::from_secs(2);
+/// The wait between the handshake and the first message, so that the message has more than the first few
+/// connections of a new download. Where there was nothing to say, the next look comes after this too.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// The time between two messages to one peer (BEP 11).
 const INTERVAL: Duration = Duration::from_secs(60);
-/// How many of either kind a message has at most (BEP 11).
-const MOST: usize = 50;
+/// Added addresses in one message, and dropped ones (BEP 11).
+const MAX_ADDRESSES: usize = 50;
 
-/// What one peer was told.
+/// What we told one peer.
 #[derive(Debug)]
 pub struct PexHistory {
     told: HashSet<SocketAddr>,
@@ -25,9 +27,9 @@ pub struct PexHistory {
 }
 
 impl PexHistory {
-    /// Nothing yet, to a peer that was greeted now.
+    /// Nothing yet, to a peer whose handshake is done now.
     pub fn new(now: Instant) -> PexHistory {
-        PexHistory { told: HashSet::new(), due: now + FIRST }
+        PexHistory { told: HashSet::new(), due: now + FIRST_WAIT }
     }
 
     /// Whether it is time for a message.
@@ -35,10 +37,10 @@ impl PexHistory {
         self.due <= now
     }
 
-    /// What is new, of all those that we are connected to, with their flags: what the peer at `to` is told,
-    /// or `None` where that is nothing or it is not time. What is too much for one message comes with the
-    /// next.
-    pub fn news(
+    /// The message to the peer at `to`, or `None` where nothing is new or it is not time. `connected` are all
+    /// peers that we are connected to, with their flags (BEP 11). What is too much for one message comes with
+    /// the next.
+    pub fn next_message(
         &mut self,
         to: SocketAddr,
         connected: &[(SocketAddr, u8)],
@@ -48,17 +50,19 @@ impl PexHistory {
             return None;
         }
         let here: HashSet<SocketAddr> = connected.iter().map(|(address, _)| *address).collect();
-        let dropped: Vec<_> = self.told.difference(&here).copied().take(MOST).collect();
+        let dropped: Vec<_> = self.told.difference(&here).copied().take(MAX_ADDRESSES).collect();
         for address in &dropped {
             self.told.remove(address);
         }
-        // Of whom the peer could reach and would believe it: nobody is told who else is in our house.
-        let may_hear = |address: SocketAddr| address != to && may_name(to.ip(), address);
+        // Only addresses that the peer can reach and should believe from us: no stranger is told which other
+        // hosts are in our local network.
+        let may_hear = |address: SocketAddr| address != to && may_share(to.ip(), address);
         let added = connected.iter().filter(|(address, _)| may_hear(*address));
         let told = &mut self.told;
-        let added: Vec<_> = added.filter(|(address, _)| told.insert(*address)).copied().take(MOST).collect();
+        let added: Vec<_> =
+            added.filter(|(address, _)| told.insert(*address)).copied().take(MAX_ADDRESSES).collect();
         if added.is_empty() && dropped.is_empty() {
-            self.due = now + FIRST;
+            self.due = now + FIRST_WAIT;
             return None;
         }
         self.due = now + INTERVAL;
@@ -85,54 +89,59 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_is_told_once_of_whom_we_meet_and_once_of_whom_we_lose() {
+    fn each_new_peer_and_each_lost_peer_is_told_once() {
         let start = Instant::now();
-        let mut gossip = PexHistory::new(start);
+        let mut history = PexHistory::new(start);
         let connected = all(0..3);
-        assert_eq!(gossip.news(at(900), &connected, start), None);
-        let first = gossip.news(at(900), &connected, start + FIRST).unwrap();
+        assert_eq!(history.next_message(at(900), &connected, start), None);
+        let first = history.next_message(at(900), &connected, start + FIRST_WAIT).unwrap();
         assert_eq!(first, PeerExchange { added: connected.clone(), dropped: Vec::new() });
-        let now = start + FIRST + INTERVAL;
-        assert_eq!(gossip.news(at(900), &connected, now), None, "nothing is new");
-        let now = now + FIRST;
-        let second = gossip.news(at(900), &all(1..5), now).unwrap();
+        let now = start + FIRST_WAIT + INTERVAL;
+        assert_eq!(history.next_message(at(900), &connected, now), None, "nothing is new");
+        let now = now + FIRST_WAIT;
+        let second = history.next_message(at(900), &all(1..5), now).unwrap();
         assert_eq!(second, PeerExchange { added: all(3..5), dropped: vec![at(0)] });
-        assert_eq!(gossip.news(at(900), &connected, now + INTERVAL / 2), None);
-        // One that came and one that went and came again meanwhile are not worth a word.
-        let third = gossip.news(at(900), &connected, now + INTERVAL).unwrap();
+        assert_eq!(history.next_message(at(900), &connected, now + INTERVAL / 2), None);
+        // A peer that came and left between two messages, and one that left and came back, are in neither
+        // list.
+        let third = history.next_message(at(900), &connected, now + INTERVAL).unwrap();
         assert_eq!((third.added, sorted(third.dropped)), (all(0..1), vec![at(3), at(4)]));
     }
 
     #[test]
-    fn a_message_has_fifty_of_each_and_the_rest_comes_later() {
+    fn a_message_has_at_most_fifty_of_each_kind_and_the_rest_comes_later() {
         let start = Instant::now();
-        let mut gossip = PexHistory::new(start);
-        let mut now = start + FIRST;
+        let mut history = PexHistory::new(start);
+        let mut now = start + FIRST_WAIT;
         let mut added = Vec::new();
         for expected in [50, 50, 20] {
-            let news = gossip.news(at(900), &all(0..120), now).unwrap();
-            assert_eq!((news.added.len(), news.dropped.len()), (expected, 0));
-            added.extend(news.added.into_iter().map(|(address, _)| address));
+            let message = history.next_message(at(900), &all(0..120), now).unwrap();
+            assert_eq!((message.added.len(), message.dropped.len()), (expected, 0));
+            added.extend(message.added.into_iter().map(|(address, _)| address));
             now += INTERVAL;
         }
         assert_eq!(sorted(added), sorted(all(0..120).into_iter().map(|(address, _)| address)));
         for expected in [50, 50, 20] {
-            assert_eq!(gossip.news(at(900), &[], now).unwrap().dropped.len(), expected);
+            assert_eq!(history.next_message(at(900), &[], now).unwrap().dropped.len(), expected);
             now += INTERVAL;
         }
-        assert_eq!(gossip.news(at(900), &[], now), None);
+        assert_eq!(history.next_message(at(900), &[], now), None);
     }
 
     #[test]
-    fn nobody_is_told_of_itself_or_of_an_address_that_it_should_not_believe() {
+    fn no_peer_is_told_its_own_address_or_one_that_it_should_not_believe() {
         let start = Instant::now();
         let near: SocketAddr = "192.168.1.2:1".parse().unwrap();
         let connected = [(at(1), 0), (near, 0)];
         let mut to_far = PexHistory::new(start);
-        assert_eq!(to_far.news(at(1), &connected, start + FIRST), None);
+        assert_eq!(to_far.next_message(at(1), &connected, start + FIRST_WAIT), None);
         let mut to_near = PexHistory::new(start);
         assert_eq!(
-            to_near.news("192.168.1.3:1".parse().unwrap(), &connected, start + FIRST).unwrap().added.len(),
+            to_near
+                .next_message("192.168.1.3:1".parse().unwrap(), &connected, start + FIRST_WAIT)
+                .unwrap()
+                .added
+                .len(),
             2
         );
     }

@@ -1,23 +1,25 @@
-//! The pieces that a peer may ask for while we choke it (BEP 6, "Allowed Fast").
+//! The allowed-fast set: the pieces that a peer may request even while we choke it (BEP 6, "Allowed Fast").
 //!
-//! A peer that has nothing earns nothing, so every peer gets some pieces for nothing. Which ones follows
-//! from its address alone: it is given the same few by everybody, and comes to no more by asking around.
+//! Peers unchoke those that upload to them. A peer that has no piece yet cannot upload, so it would have to
+//! wait for an optimistic unchoke. To shorten that, every peer gets a few pieces for nothing. Which ones
+//! follows from the torrent and the peer's address alone: all clients give it the same few, so it gets no
+//! more by asking many of them.
 
 use crate::metainfo::InfoHash;
 use sha1::{Digest, Sha1};
 use std::net::Ipv4Addr;
 
-/// The first `k` pieces of the set of the peer at `ip`, all where the torrent has no more, in the order in
-/// which BEP 6 ("Allowed Fast Set Generation") finds them. BEP 6 knows no such set for IPv6.
+/// The first `k` pieces of the set of the peer at `ip`, in the order in which BEP 6 ("Allowed Fast Set
+/// Generation") finds them; all pieces where the torrent has no more than `k`. BEP 6 defines no set for IPv6.
 pub fn allowed_fast(ip: Ipv4Addr, info_hash: InfoHash, piece_count: u32, k: usize) -> Vec<u32> {
     if k as u64 >= u64::from(piece_count) {
         return (0..piece_count).collect();
     }
-    // The last part of the address does not count: neighbours share one set.
+    // The last byte of the address does not count, so that the hosts of one network share one set.
     let [a, b, c, _] = ip.octets();
     let mut digest = Sha1::new().chain_update([a, b, c, 0]).chain_update(info_hash.0).finalize();
     let mut set = Vec::with_capacity(k);
-    // Where k comes close to the number of pieces the last ones are hard to hit.
+    // Bounded, since the last pieces are rarely hit where `k` is close to the number of pieces.
     for _ in 0..k.saturating_mul(32) {
         for four in digest.chunks_exact(4) {
             let number = four.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
@@ -49,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_share_a_set_and_strangers_do_not() {
+    fn hosts_of_one_network_share_a_set_and_others_do_not() {
         let set = |ip: [u8; 4]| allowed_fast(ip.into(), InfoHash([1; 20]), 10_000, 10);
         assert_eq!(set([1, 2, 3, 4]), set([1, 2, 3, 200]));
         assert_ne!(set([1, 2, 3, 4]), set([1, 2, 4, 4]));

@@ -1,30 +1,31 @@
-//! How many bytes a second, over the last twenty seconds (BEP 3, "choking", asks for such an average).
+//! Bytes a second, averaged over the last twenty seconds. BEP 3 ("choking") asks for such an average, so that
+//! a short burst or pause does not change who is unchoked.
 
 use std::time::{Duration, Instant};
 
 const SECOND: Duration = Duration::from_secs(1);
-/// How many seconds are remembered.
+/// Seconds that are remembered.
 const SECONDS: usize = 20;
 
 /// The rate of one direction of one connection.
 ///
-/// It is the mean since the first byte that came after a silence of twenty seconds, and of at least one
-/// second: so a peer's first second counts in full.
+/// It is the mean since the first byte after a silence of twenty seconds, and over one second at least. So
+/// the first second of a peer counts in full.
 #[derive(Debug)]
 pub struct Rate {
-    /// Bytes in each second, this one first.
+    /// Bytes in each second, the current one first.
     seconds: [u64; SECONDS],
-    /// When this second began.
-    second: Instant,
-    /// Nothing came before, for twenty seconds.
-    from: Instant,
-    ticked: Instant,
+    /// When the current second began.
+    second_start: Instant,
+    /// Nothing passed in the twenty seconds before this.
+    active_since: Instant,
+    last_tick: Instant,
 }
 
 impl Rate {
     /// A rate of nothing.
     pub fn new(now: Instant) -> Rate {
-        Rate { seconds: [0; SECONDS], second: now, from: now, ticked: now }
+        Rate { seconds: [0; SECONDS], second_start: now, active_since: now, last_tick: now }
     }
 
     /// This many bytes passed.
@@ -34,31 +35,31 @@ impl Rate {
         }
     }
 
-    /// To be called several times a second.
+    /// The time has come to `now`. To be called several times a second.
     pub fn tick(&mut self, now: Instant) {
-        self.ticked = now.max(self.ticked);
+        self.last_tick = now.max(self.last_tick);
         for _ in 0..SECONDS {
-            if now.saturating_duration_since(self.second) < SECOND {
+            if now.saturating_duration_since(self.second_start) < SECOND {
                 break;
             }
             self.seconds.rotate_right(1);
             self.seconds.first_mut().into_iter().for_each(|second| *second = 0);
-            self.second += SECOND;
+            self.second_start += SECOND;
         }
-        if now.saturating_duration_since(self.second) >= SECOND {
-            self.second = now;
+        if now.saturating_duration_since(self.second_start) >= SECOND {
+            self.second_start = now;
         }
         if self.bytes() == 0 {
-            self.from = self.ticked;
+            self.active_since = self.last_tick;
         }
     }
 
     /// Bytes a second, as of the last tick.
     pub fn per_second(&self) -> f64 {
-        // This second has only begun; the others are whole.
-        let this = self.ticked.saturating_duration_since(self.second);
-        let remembered = this + SECOND * (SECONDS as u32 - 1);
-        let time = self.ticked.saturating_duration_since(self.from).min(remembered).max(SECOND);
+        // The current second is not over; the others are whole.
+        let current = self.last_tick.saturating_duration_since(self.second_start);
+        let remembered = current + SECOND * (SECONDS as u32 - 1);
+        let time = self.last_tick.saturating_duration_since(self.active_since).min(remembered).max(SECOND);
         self.bytes() as f64 / time.as_secs_f64()
     }
 
@@ -73,7 +74,7 @@ mod tests {
 
     const TICK: Duration = Duration::from_millis(250);
 
-    /// Adds `bytes` before every tick for so many seconds.
+    /// Adds `bytes` before each of four ticks a second.
     fn live(rate: &mut Rate, now: &mut Instant, seconds: u32, bytes: u64) {
         for _ in 0..seconds * 4 {
             rate.add(bytes);
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_twenty_seconds_ago_does_not_count_and_a_burst_now_and_then_is_no_rate() {
+    fn bytes_of_twenty_seconds_ago_do_not_count_and_rare_bursts_give_a_low_rate() {
         let mut now = Instant::now();
         let mut rate = Rate::new(now);
         live(&mut rate, &mut now, 10, 1000);
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_jumps_and_numbers_without_end_do_no_harm() {
+    fn a_clock_that_jumps_and_huge_numbers_do_no_harm() {
         let mut now = Instant::now();
         let mut rate = Rate::new(now);
         rate.add(u64::MAX);

@@ -2,7 +2,7 @@
 
 use crate::message::{HangUp, Order, PeerKey};
 use crate::piece::{Assembly, Suspects};
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
 use log::info;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Coordinator<'_> {
         };
         info!("{address}: banned, {}", HangUp::WrongData);
         let dial = peer.map_or(address, |peer| peer.best_address());
-        self.dialer.failed(dial, Failure::Never, now);
+        self.dialer.failed(dial, AttemptFailure::Banned, now);
         self.bans.ban(address.ip());
         self.disconnect(key, HangUp::WrongData);
     }

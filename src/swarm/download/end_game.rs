@@ -27,7 +27,7 @@ impl Coordinator<'_> {
         let Some(helper) = self.roster.get(key) else { return Vec::new() };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
         // Nothing else is left for it, whatever others may still have to send.
-        let end_game = !self.pieces.rarity().offers(&helper.pieces);
+        let end_game = !self.pieces.rarity().can_choose_from(&helper.pieces);
         let helper_rate = known_rate(helper);
         let is_silent = |peer: &Peer| now.saturating_duration_since(peer.download.last_block) > patience;
         let mut others: Vec<(PeerKey, &Peer, f64)> = self

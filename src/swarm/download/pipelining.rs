@@ -25,7 +25,7 @@ impl Coordinator<'_> {
         if peer.may_be_asked().is_none() {
             return;
         }
-        peer.download.pipeline.share(share);
+        peer.download.pipeline.set_memory_share(share);
         let depth = peer.download.pipeline.depth();
         let mut room = depth.saturating_sub(in_flight);
         // Not one request at a time: each order costs the outbox a wake-up and a write.
@@ -69,7 +69,7 @@ impl Coordinator<'_> {
         }
         if owed_nothing {
             peer.download.last_block = now;
-            peer.download.pipeline.begin(now);
+            peer.download.pipeline.resume(now);
         }
         let spans = leased.iter().map(|(span, _)| *span).collect();
         leased.into_iter().for_each(|(span, assembly)| peer.worker.lease(Lease { assembly, span }));

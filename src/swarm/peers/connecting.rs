@@ -2,7 +2,7 @@
 
 use crate::message::{Greeting, Order, PeerKey};
 use crate::piece::Bitfield;
-use crate::strategy::{Failure, PexHistory};
+use crate::strategy::{AttemptFailure, PexHistory};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use crate::wire::PeerId;
@@ -16,6 +16,7 @@ const MAX_HALF_OPEN: usize = 25;
 impl Coordinator<'_> {
     /// Starts as many connections as there is room and reason for.
     pub(in crate::swarm) fn connect(&mut self, now: Instant) {
+        self.dialer.set_connected(self.roster.greeted().count());
         while self.wants_peers()
             && let Some(address) = self.dialer.next(now)
         {
@@ -24,7 +25,7 @@ impl Coordinator<'_> {
                 Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
                 Err(error) => {
                     debug!("{address}: cannot start a thread: {error}");
-                    self.dialer.failed(address, Failure::Unreachable, now);
+                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
                 }
             }
         }

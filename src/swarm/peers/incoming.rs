@@ -1,7 +1,7 @@
 //! Peers that connect to us, and peers that are connected twice.
 
 use crate::message::{HandedOver, HangUp, Incoming, PeerKey};
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use log::debug;
@@ -58,7 +58,7 @@ impl Coordinator<'_> {
     /// A peer has given us the metadata, and its connection can go on with the payload.
     pub(in crate::swarm) fn handed_over(&mut self, handed_over: HandedOver, now: Instant) {
         let (address, incoming) = (handed_over.address, handed_over.incoming);
-        if !incoming && !self.dialer.candidates_mut().taken(address) {
+        if !incoming && !self.dialer.candidates_mut().mark_connected(address) {
             debug!("{address}: not continued, another connection to it has begun or it is not to be one");
             return;
         }
@@ -73,7 +73,7 @@ impl Coordinator<'_> {
             Some(worker) if incoming => self.roster.add(key, Peer::incoming(address, worker, now)),
             Some(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
             // We can connect to it again.
-            None if !incoming => self.dialer.candidates_mut().released(address, now),
+            None if !incoming => self.dialer.candidates_mut().release(address, now),
             None => {}
         }
     }
@@ -102,10 +102,10 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn listens(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let address = SocketAddr::new(peer.address.ip(), port);
-        if peer.dial.is_none() && self.dialer.candidates_mut().met(address) {
+        if peer.dial.is_none() && self.dialer.candidates_mut().add_incoming(address) {
             peer.dial = Some(address);
             if peer.download.useful {
-                self.dialer.candidates_mut().proved(address);
+                self.dialer.candidates_mut().proved_useful(address);
             }
         }
     }
@@ -129,7 +129,7 @@ impl Coordinator<'_> {
             // The address of the one that goes leads to the one that stays: no reason to try it again.
             match peer.dial {
                 None => peer.dial = Some(dial),
-                Some(_) => self.dialer.failed(dial, Failure::Never, now),
+                Some(_) => self.dialer.failed(dial, AttemptFailure::Banned, now),
             }
         }
         self.disconnect(goes, HangUp::Duplicate);

@@ -1,7 +1,7 @@
 //! What peers tell each other of other peers (BEP 11), and which peer goes when there are too many (BEP 40).
 
 use crate::message::{HangUp, Order, PeerKey};
-use crate::strategy::{Source, may_name};
+use crate::strategy::{Source, may_share};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use crate::wire::pex::{REACHABLE, UPLOAD_ONLY};
@@ -32,7 +32,7 @@ impl Coordinator<'_> {
         for (_, peer) in self.roster.greeted_mut() {
             let address = peer.best_address();
             if let Some(id) = peer.messages.pex_id
-                && let Some(news) = peer.messages.pex_history.news(address, &connected, now)
+                && let Some(news) = peer.messages.pex_history.next_message(address, &connected, now)
             {
                 peer.order(Order::Pex(id, news));
             }
@@ -47,7 +47,7 @@ impl Coordinator<'_> {
         let is_of_use = |flags: u8| !seeding || flags & UPLOAD_ONLY == 0;
         let believed = others
             .iter()
-            .filter(|(address, flags)| may_name(teller.ip(), *address) && is_of_use(*flags))
+            .filter(|(address, flags)| may_share(teller.ip(), *address) && is_of_use(*flags))
             .map(|(address, _)| *address);
         let believed: Vec<SocketAddr> = believed.collect();
         let new = self.dialer.found(Source::Pex(teller.ip()), &believed, now);
@@ -60,7 +60,7 @@ impl Coordinator<'_> {
     /// Disconnects the peer of the lowest priority among those that are of no use now, if the peer at
     /// `address` has a higher one. So a swarm of full clients still takes in some newcomers (BEP 40).
     pub(in crate::swarm) fn disconnect_lower(&mut self, address: SocketAddr, now: Instant) -> bool {
-        let priority = |at: SocketAddr| self.dialer.candidates().rank(at);
+        let priority = |at: SocketAddr| self.dialer.candidates().priority(at);
         let idle = self.roster.greeted().filter(|(key, peer)| {
             let busy = self.slots.is_unchoked(*key) || self.requests.count(*key) > 0;
             !busy && now.saturating_duration_since(peer.last_transfer()) >= PROBATION

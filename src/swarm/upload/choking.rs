@@ -1,8 +1,8 @@
 //! What the choker (`strategy/upload/choker/`) is told of the peers, and the orders that follow from what it
 //! decides.
 
-use crate::message::{Order, PeerKey};
-use crate::strategy::{self, View};
+use crate::message::Order;
+use crate::strategy::{self, ChokerPeer};
 use crate::swarm::Coordinator;
 use log::debug;
 use std::time::Instant;
@@ -10,16 +10,16 @@ use std::time::Instant;
 impl Coordinator<'_> {
     /// Has the choker look at the peers.
     pub(in crate::swarm) fn rechoke(&mut self, now: Instant) {
-        let views: Vec<View<PeerKey>> = self
+        let views: Vec<ChokerPeer> = self
             .roster
             .greeted()
-            .map(|(key, peer)| View {
+            .map(|(key, peer)| ChokerPeer {
                 key,
-                interested: peer.flags.peer_interested && !peer.is_seed(),
-                gives: peer.download.rate.per_second(),
-                takes: peer.upload.rate.per_second(),
-                snubs: peer.download.snubs > 0,
-                since: peer.since,
+                peer_interested: peer.flags.peer_interested && !peer.is_seed(),
+                download_rate: peer.download.rate.per_second(),
+                upload_rate: peer.upload.rate.per_second(),
+                snubbing: peer.download.snubs > 0,
+                connected_at: peer.since,
             })
             .collect();
         let (seeding, slots) = (self.is_seeding(), self.slot_count());
@@ -35,8 +35,8 @@ impl Coordinator<'_> {
     fn slot_count(&self) -> usize {
         match self.settings.uploads.limit {
             Some(0) => 0,
-            Some(limit) => strategy::slots(limit as f64),
-            None => strategy::slots(self.statistics.upload_rate()),
+            Some(limit) => strategy::unchoke_slots(limit as f64),
+            None => strategy::unchoke_slots(self.statistics.upload_rate()),
         }
     }
 }

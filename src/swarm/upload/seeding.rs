@@ -1,7 +1,7 @@
 //! When everything is there: finishing, or going on for the other peers, and until when.
 
 use crate::message::{HangUp, Order, PeerKey};
-use crate::strategy::Failure;
+use crate::strategy::AttemptFailure;
 use crate::swarm::{Coordinator, Phase};
 use std::time::Instant;
 
@@ -44,7 +44,7 @@ impl Coordinator<'_> {
             return;
         };
         if let Some(address) = peer.dial.take() {
-            self.dialer.failed(address, Failure::Never, now);
+            self.dialer.failed(address, AttemptFailure::Banned, now);
         }
         self.disconnect(key, HangUp::BothSeeds);
     }

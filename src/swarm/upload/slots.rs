@@ -1,7 +1,7 @@
 //! The upload slots: when the choker looks at the peers, and whom it has unchoked.
 
 use crate::message::PeerKey;
-use crate::strategy::{Choker, View};
+use crate::strategy::{Choker, ChokerPeer};
 use std::time::{Duration, Instant};
 
 /// Between two looks of the choker at the peers that a change brings about. Such changes may come thick and
@@ -11,7 +11,7 @@ const MIN_BETWEEN: Duration = Duration::from_millis(10);
 /// The choker and its timer.
 #[derive(Debug)]
 pub struct UploadSlots {
-    choker: Choker<PeerKey>,
+    choker: Choker,
     last: Instant,
     /// When the choker is to look again, if that is before the next tick.
     due: Option<Instant>,
@@ -26,7 +26,7 @@ impl UploadSlots {
     /// Has the choker look at the peers. The peers to choke or to unchoke.
     pub fn decide(
         &mut self,
-        peers: &[View<PeerKey>],
+        peers: &[ChokerPeer],
         seeding: bool,
         slots: usize,
         now: Instant,

@@ -20,6 +20,7 @@ use super::announce::Announce;
 use super::answer::Answer;
 use super::error::{TrackerError, printable};
 use super::scrape::Scrape;
+use crate::address::IpFamily;
 use crate::net::{BindAddress, HEAD_START, UdpChannel, by_turns, resolve};
 
 /// How long a connection id may be used (BEP 15, "UDP connections").
@@ -277,7 +278,7 @@ impl UdpTracker {
         let mut packet = [0; LARGEST_REPLY];
         while let Some(length) = line.receive(&mut packet, until).map_err(broken)? {
             let packet = packet.get(..length).unwrap_or_default();
-            if let Some(reply) = question.reply(packet, transaction, line.peer().is_ipv6()) {
+            if let Some(reply) = question.reply(packet, transaction, IpFamily::of(line.peer().ip())) {
                 return reply.map_err(Failure::Final);
             }
         }

@@ -6,6 +6,7 @@
 //! question has a random *transaction id*, and what does not carry it is no answer to it. Numbers are
 //! big-endian; packets may be longer than what we know of them.
 
+use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
 use crate::tracker::announce::{Announce, AnnounceEvent, Counts, Identity};
 use crate::tracker::answer::Answer;
@@ -78,9 +79,14 @@ impl Question<'_> {
         packet
     }
 
-    /// What a packet answers to this question; `None` where it is no answer to it. Peers have eighteen
-    /// bytes where the packet came over IPv6 (`six`), six otherwise.
-    pub fn reply(&self, packet: &[u8], transaction: u32, six: bool) -> Option<Result<Reply, TrackerError>> {
+    /// What a packet answers to this question; `None` where it is no answer to it. Its peers are of the
+    /// family that it came over.
+    pub fn reply(
+        &self,
+        packet: &[u8],
+        transaction: u32,
+        family: IpFamily,
+    ) -> Option<Result<Reply, TrackerError>> {
         let (action, rest) = number(packet)?;
         let (carried, rest) = number(rest)?;
         if carried != transaction {
@@ -98,7 +104,7 @@ impl Question<'_> {
                 let (interval, rest) = number(rest)?;
                 let (incomplete, rest) = number(rest)?;
                 let (complete, peers) = number(rest)?;
-                Reply::Announced(Answer::of_udp(interval, incomplete, complete, peers, six))
+                Reply::Announced(Answer::of_udp(interval, incomplete, complete, peers, family))
             }
             Question::Scrape(_) => {
                 let (complete, rest) = number(rest)?;
@@ -179,15 +185,15 @@ mod tests {
     }
 
     /// An answer to an announce.
-    fn announced(bytes: &[u8], six: bool) -> Option<Result<Reply, TrackerError>> {
-        Question::Announce { announce: &announce(None), path: "" }.reply(bytes, 9, six)
+    fn announced(bytes: &[u8], family: IpFamily) -> Option<Result<Reply, TrackerError>> {
+        Question::Announce { announce: &announce(None), path: "" }.reply(bytes, 9, family)
     }
 
     #[test]
     fn a_connection_is_asked_for_by_the_protocols_own_number() {
         let expected = [0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80, 0, 0, 0, 0, 0xde, 0xad, 0xbe, 0xef];
         assert_eq!(Question::Connect.to_wire(77, 0xdead_beef), expected);
-        let reply = Question::Connect.reply(&packet(&[0, 9, 1, 2], b"more"), 9, false);
+        let reply = Question::Connect.reply(&packet(&[0, 9, 1, 2], b"more"), 9, IpFamily::V4);
         assert_eq!(reply, Some(Ok(Reply::Connected(0x1_0000_0002))));
     }
 
@@ -224,18 +230,18 @@ mod tests {
     #[test]
     fn peers_have_six_bytes_or_eighteen_and_a_cut_one_is_left_out() {
         let mut four = packet(&[1, 9, 1800, 3, 4], &[127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 1, 0, 80, 10, 0]);
-        let Some(Ok(Reply::Announced(answer))) = announced(&four, false) else { panic!() };
+        let Some(Ok(Reply::Announced(answer))) = announced(&four, IpFamily::V4) else { panic!() };
         let expected: [SocketAddr; 2] = ["127.0.0.1:6881".parse().unwrap(), "10.0.0.1:80".parse().unwrap()];
         assert_eq!(answer.peers, expected);
         assert_eq!((answer.incomplete, answer.complete), (Some(3), Some(4)));
         assert_eq!((answer.interval, answer.min_interval), (Duration::from_secs(1800), None));
 
         let six = packet(&[1, 9, 0, 0, 0, 0x2001_0db8, 0, 0, 1], &[0, 99, 1]);
-        let Some(Ok(Reply::Announced(answer))) = announced(&six, true) else { panic!() };
+        let Some(Ok(Reply::Announced(answer))) = announced(&six, IpFamily::V6) else { panic!() };
         assert_eq!(answer.peers, ["[2001:db8::1]:99".parse().unwrap()]);
         assert_eq!(answer.interval, Duration::from_secs(60));
         four[8..12].fill(0xff);
-        let Some(Ok(Reply::Announced(answer))) = announced(&four, true) else { panic!() };
+        let Some(Ok(Reply::Announced(answer))) = announced(&four, IpFamily::V6) else { panic!() };
         assert_eq!((answer.interval, answer.peers.len()), (Duration::from_secs(24 * 60 * 60), 0));
     }
 
@@ -245,25 +251,25 @@ mod tests {
         assert_eq!(question.to_wire(1, 2)[8..], [packet(&[2, 2], &[]), vec![5; 20]].concat());
         let expected = Scrape { complete: Some(1), incomplete: Some(3), downloaded: Some(2) };
         assert_eq!(
-            question.reply(&packet(&[2, 9, 1, 2, 3], b""), 9, false),
+            question.reply(&packet(&[2, 9, 1, 2, 3], b""), 9, IpFamily::V4),
             Some(Ok(Reply::Scraped(expected)))
         );
     }
 
     #[test]
     fn an_error_is_a_refusal_in_the_trackers_words() {
-        let reply = announced(&packet(&[3, 9], b"go\x1b away\0"), false);
+        let reply = announced(&packet(&[3, 9], b"go\x1b away\0"), IpFamily::V4);
         assert_eq!(reply, Some(Err(TrackerError::Refused("go away".into()))));
-        assert_eq!(announced(&packet(&[3, 8], b"go away"), false), None);
+        assert_eq!(announced(&packet(&[3, 8], b"go away"), IpFamily::V4), None);
     }
 
     #[test]
     fn what_answers_something_else_is_no_answer() {
         let bytes = |action, transaction| packet(&[action, transaction, 1, 2, 3], &[]);
         for (action, transaction) in [(1, 8), (0, 9), (2, 9), (4, 9), (u32::MAX, 9), (3, 10)] {
-            assert_eq!(announced(&bytes(action, transaction), false), None, "{action} {transaction}");
+            assert_eq!(announced(&bytes(action, transaction), IpFamily::V4), None, "{action} {transaction}");
         }
-        assert_eq!(Question::Connect.reply(&bytes(1, 9), 9, false), None);
+        assert_eq!(Question::Connect.reply(&bytes(1, 9), 9, IpFamily::V4), None);
     }
 
     #[test]
@@ -275,15 +281,16 @@ mod tests {
             Question::Scrape(InfoHash([0; 20])),
         ];
         let shortest = [16, 20, 20];
-        for ((question, shortest), six) in questions.iter().zip(shortest).zip([false, true, false]) {
+        let families = [IpFamily::V4, IpFamily::V6, IpFamily::V4];
+        for ((question, shortest), family) in questions.iter().zip(shortest).zip(families) {
             let mut bytes = packet(&[question.action(), 9, 1, 2, 3], &[7; 45]);
             for length in 0..bytes.len() {
-                let reply = question.reply(&bytes[..length], 9, six);
+                let reply = question.reply(&bytes[..length], 9, family);
                 assert_eq!(reply.is_some(), length >= shortest, "{question:?} of {length} bytes");
             }
             for bit in 0..bytes.len() * 8 {
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                let _ = question.reply(&bytes, 9, six);
+                let _ = question.reply(&bytes, 9, family);
                 bytes[bit / 8] ^= 1 << (bit % 8);
             }
         }

@@ -5,8 +5,9 @@
 
 #![no_main]
 
-use femtotorrent::discovery::dht::packet::{Body, LARGEST_PACKET, Packet};
-use femtotorrent::discovery::dht::{Family, Node, Output, Settings};
+use femtotorrent::address::IpFamily;
+use femtotorrent::discovery::dht::packet::{Body, MAX_PACKET, Packet};
+use femtotorrent::discovery::dht::{Node, Output, Settings};
 use femtotorrent_fuzz::spelled_out;
 use libfuzzer_sys::fuzz_target;
 use std::net::SocketAddr;
@@ -15,15 +16,15 @@ use std::time::Instant;
 fuzz_target!(|bytes: &[u8]| {
     for bytes in [bytes.to_vec(), spelled_out(bytes)] {
         if let Some(packet) = Packet::from_wire(&bytes) {
-            assert!(bytes.len() <= LARGEST_PACKET);
+            assert!(bytes.len() <= MAX_PACKET);
             let written = packet.to_wire();
-            // A query of a name that we do not know is not kept.
-            if !matches!(&packet.body, Body::Query(query) if query.ask.name().is_empty()) {
+            // The name of a method that we do not know is not kept.
+            if !matches!(&packet.body, Body::Query(query) if query.method.name().is_empty()) {
                 assert_eq!(Packet::from_wire(&written).expect("our own packet").to_wire(), written);
             }
         }
         let (now, stranger) = (Instant::now(), SocketAddr::from(([9, 9, 9, 9], 9)));
-        let settings = Settings { family: Family::V4, read_only: false, id: None };
+        let settings = Settings { family: IpFamily::V4, read_only: false, id: None };
         let mut node = Node::new(settings, fastrand::Rng::with_seed(1), now);
         node.contact(stranger, now);
         while node.next_output().is_some() {}

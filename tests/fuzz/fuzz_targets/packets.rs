@@ -5,6 +5,7 @@
 
 #![no_main]
 
+use femtotorrent::address::IpFamily;
 use femtotorrent::tracker::{
     Announce, Answer, Counts, Identity, NOT_LISTENING, Question, Reply, TrackerError,
 };
@@ -27,16 +28,16 @@ fuzz_target!(|bytes: &[u8]| {
     // The path is the tracker's address in a torrent, so it is a stranger's too.
     let asked = question.to_wire(1, TRANSACTION);
     assert!(asked.len() >= 16 && asked.len() <= 98 + path.len() + 2 * path.len().div_ceil(255));
-    let six = choice & 4 != 0;
-    assert!(question.reply(packet, !TRANSACTION, six).is_none() || carries(packet, !TRANSACTION));
-    match question.reply(packet, TRANSACTION, six) {
+    let family = if choice & 4 != 0 { IpFamily::V6 } else { IpFamily::V4 };
+    assert!(question.reply(packet, !TRANSACTION, family).is_none() || carries(packet, !TRANSACTION));
+    match question.reply(packet, TRANSACTION, family) {
         None => {}
         Some(reply) => {
             assert!(carries(packet, TRANSACTION));
             match (reply, question) {
                 (Ok(Reply::Connected(_)), Question::Connect) => {}
                 (Ok(Reply::Scraped(_)), Question::Scrape(_)) => {}
-                (Ok(Reply::Announced(answer)), Question::Announce { .. }) => check(&answer, packet, six),
+                (Ok(Reply::Announced(answer)), Question::Announce { .. }) => check(&answer, packet, family),
                 (Err(TrackerError::Refused(why)), _) => {
                     assert!(only_shows(&why) && why.chars().count() <= 200)
                 }
@@ -50,9 +51,9 @@ fn carries(packet: &[u8], transaction: u32) -> bool {
     packet.get(4..8) == Some(&transaction.to_be_bytes()[..])
 }
 
-fn check(answer: &Answer, packet: &[u8], six: bool) {
+fn check(answer: &Answer, packet: &[u8], family: IpFamily) {
     assert!((Duration::from_secs(60)..=DAY).contains(&answer.interval));
-    let most = (packet.len() - 20) / if six { 18 } else { 6 };
+    let most = (packet.len() - 20) / family.compact_length();
     assert!(answer.peers.len() <= most.min(2_000));
     for peer in &answer.peers {
         assert!(peer.port() > 1 && !peer.ip().is_unspecified() && !peer.ip().is_multicast());

@@ -1,136 +1,144 @@
 //! Chooses the peers that we upload to (BEP 3, "choking").
 //!
 //! Runs on the coordinator's thread, several times a second, and sees rates and interest, never sockets.
-//! Every ten seconds the *unchoke slots* are given anew:
 //!
-//! - *Tit for tat*, while we download: most slots go to those who give us most, so that a peer earns
-//!   speed by giving it. A *snubbing* peer, which owes us blocks and sends none, has earned nothing.
-//! - *Optimistic unchokes*: a fifth of the slots, one at least, goes for thirty seconds each to peers
-//!   drawn by lot, which could not earn a slot yet. A newcomer has three lots, since it has nothing to
-//!   give before it was given something.
-//! - Where nobody has given anything, every slot is optimistic: two that meet with nothing begin at once.
-//!   Where somebody has, slots that nobody earned go to peers that were never tried; who had its thirty
-//!   seconds and gave nothing shares the few optimistic slots, and does not share with those who give.
-//! - *Seeding*, there is nothing to earn. A quarter of the slots, one at least, passes in every round to
-//!   those who have waited longest, so that everybody gets a turn, of twenty seconds at least. Who takes
-//!   twice as fast as others keeps its slot before them.
+//! We *choke* a peer when we do not answer its requests, and *unchoke* it when we do. A peer is *interested*
+//! when it wants pieces that we have. Only a few peers are unchoked at a time, since upload that is split
+//! among too many helps none of them: each of these has an *unchoke slot*. Every ten seconds there is a
+//! *round*, in which the slots are given anew:
 //!
-//! Between these rounds nobody is choked, but a slot that nobody uses is filled at once.
+//! - *Tit for tat*, while we download: most slots are *regular*. They go to the peers that upload to us
+//!   fastest, so that a peer earns speed by giving it. A peer that *snubs* us, which means that it owes us
+//!   blocks and sends none, has earned nothing.
+//! - *Optimistic unchoke*: a fifth of the slots, at least one, goes for thirty seconds each to peers drawn at
+//!   random, which had no chance to earn a slot yet. A newcomer is drawn three times as often as others,
+//!   since it has nothing to give until it was given something.
+//! - Where no peer uploads to us, every slot is optimistic: two peers that meet without any pieces start at
+//!   once. Where some do, slots that no peer earned go to peers that had no chance yet. A peer that had its
+//!   thirty seconds and gave nothing gets one of the few optimistic slots only, so that it takes nothing from
+//!   the peers that give.
+//! - *Seeding*, no peer can earn anything. In every round a quarter of the slots, at least one, passes to the
+//!   peers that have waited longest, so that every peer gets a turn, of at least twenty seconds. A peer that
+//!   downloads twice as fast as others keeps its slot longer than they do.
 //!
-//! A peer that is no longer interested uses no slot and stays unchoked until the next round, and beyond it
-//! where slots are left: in a swarm that waits for its seed, interest comes and goes with every piece, and
-//! who was choked for that would have to wait ten seconds for what the next piece brings. So for ten
-//! seconds more peers may be unchoked than there are slots, but never twice as many.
+//! Between these rounds no peer is choked, but a slot that no peer uses is filled at once.
+//!
+//! A peer that is no longer interested uses no slot. It stays unchoked until the next round, and beyond it
+//! where slots are left. In a swarm that waits for its seed, interest comes and goes with every piece, and a
+//! peer that was choked for that would have to wait ten seconds for what the next piece brings. So for up to
+//! ten seconds more peers may be unchoked than there are slots, but never more than twice as many.
 
 mod slots;
 
-use slots::{Peer, Seats, State};
+use crate::piece::PeerKey;
+use slots::{Contender, HeldSlot, SlotAllocation};
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// How often the slots are given anew, and the least time between two changes of one peer.
+/// The time between two rounds, and the least time between two changes of one peer.
 const ROUND: Duration = Duration::from_secs(10);
 /// How long an optimistic unchoke lasts.
-const TURN: Duration = Duration::from_secs(30);
-/// How long, seeding, a turn lasts.
-const SEED_TURN: Duration = Duration::from_secs(20);
+const OPTIMISTIC_TURN: Duration = Duration::from_secs(30);
+/// How long a turn lasts while we seed.
+const SEEDING_TURN: Duration = Duration::from_secs(20);
 const MIN_SLOTS: usize = 4;
 const MAX_SLOTS: usize = 200;
 
 /// One connected peer as the choker sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct View<Key> {
-    /// Names it.
-    pub key: Key,
+pub struct ChokerPeer {
+    /// Which connection it is.
+    pub key: PeerKey,
     /// It wants something that we have.
-    pub interested: bool,
-    /// Bytes a second that it gives us.
-    pub gives: f64,
-    /// Bytes a second that it takes from us.
-    pub takes: f64,
+    pub peer_interested: bool,
+    /// Bytes a second that we download from it.
+    pub download_rate: f64,
+    /// Bytes a second that we upload to it.
+    pub upload_rate: f64,
     /// It owes us blocks and sends none.
-    pub snubs: bool,
+    pub snubbing: bool,
     /// When it was connected.
-    pub since: Instant,
+    pub connected_at: Instant,
 }
 
 /// Unchoke slots for an upload rate in bytes a second: the user's limit, or what was measured. At least 4.
 ///
 /// They grow with the square root of the rate, so that a faster line serves more peers and each of them
-/// faster: 5 at 100 KiB/s, 16 at 1 MiB/s, 50 at 10 MiB/s. More than 200 serve nobody better.
-pub fn slots(rate: f64) -> usize {
-    (((rate / 1024.0).sqrt() / 2.0) as usize).clamp(MIN_SLOTS, MAX_SLOTS)
+/// faster: 5 at 100 KiB/s, 16 at 1 MiB/s, 50 at 10 MiB/s. More than 200 would serve no peer better.
+pub fn unchoke_slots(upload_rate: f64) -> usize {
+    (((upload_rate / 1024.0).sqrt() / 2.0) as usize).clamp(MIN_SLOTS, MAX_SLOTS)
 }
 
-/// Who is unchoked in one torrent.
+/// Which peers of one torrent are unchoked.
 #[derive(Debug)]
-pub struct Choker<Key> {
-    known: HashMap<Key, Known>,
+pub struct Choker {
+    records: HashMap<PeerKey, ChokeRecord>,
     next_round: Instant,
 }
 
-/// What is remembered of a peer.
+/// What the choker remembers of a peer.
 #[derive(Clone, Copy, Debug)]
-struct Known {
-    state: State,
-    /// When it was choked or unchoked last.
+struct ChokeRecord {
+    slot: HeldSlot,
+    /// When it was last choked or unchoked.
     changed: Option<Instant>,
     /// It was interested at some time since the last round.
-    wanting: bool,
-    /// It had its chance to give us something.
-    tried: bool,
+    was_interested: bool,
+    /// It had a whole turn in which it could have given us something.
+    had_its_chance: bool,
 }
 
-impl<Key: Copy + Eq + Hash + Ord> Choker<Key> {
-    /// A choker that knows nobody.
-    pub fn new(now: Instant) -> Choker<Key> {
-        Choker { known: HashMap::new(), next_round: now + ROUND }
+impl Choker {
+    /// A choker that knows no peer.
+    pub fn new(now: Instant) -> Choker {
+        Choker { records: HashMap::new(), next_round: now + ROUND }
     }
 
-    /// Which peers change; `true` is unchoke. The chokes come first.
+    /// Which peers change; `true` means unchoke. The chokes come first.
     ///
-    /// To be called several times a second, and when interest changes or a peer leaves, with all peers of
-    /// the torrent: who is not among them is forgotten. Costs a step for each peer, and where somebody
-    /// waits for a slot that is free, a step for each peer and each such slot.
+    /// To be called several times a second, and when interest changes or a peer leaves, with all peers of the
+    /// torrent: a peer that is not among them is forgotten. Costs a step for each peer. Where a peer waits
+    /// and slots are free, it costs a step for each peer and each such slot.
     pub fn decide(
         &mut self,
-        peers: &[View<Key>],
+        peers: &[ChokerPeer],
         seeding: bool,
         slots: usize,
         now: Instant,
         random: &mut fastrand::Rng,
-    ) -> Vec<(Key, bool)> {
-        let known = |view: &View<Key>| {
-            let mut known = self.known.get(&view.key).copied().unwrap_or(Known::stranger());
-            known.wanting |= view.interested;
-            Peer::new(*view, known, if seeding { SEED_TURN } else { TURN }, now)
+    ) -> Vec<(PeerKey, bool)> {
+        let turn = if seeding { SEEDING_TURN } else { OPTIMISTIC_TURN };
+        let contender = |peer: &ChokerPeer| {
+            let mut record = self.records.get(&peer.key).copied().unwrap_or(ChokeRecord::new());
+            record.was_interested |= peer.peer_interested;
+            Contender::new(*peer, record, turn, now)
         };
-        let mut slots = Seats::new(peers.iter().map(known).collect(), seeding, slots, now);
+        let mut allocation = SlotAllocation::new(peers.iter().map(contender).collect(), seeding, slots, now);
         if now >= self.next_round {
             self.next_round = now + ROUND;
-            slots.round();
+            allocation.round();
         }
-        slots.fill(random);
-        let changes = slots.changes();
-        self.known = slots.remembered().collect();
+        allocation.fill(random);
+        let changes = allocation.changes();
+        self.records = allocation.records().collect();
         changes
     }
 
     /// Whether this peer is unchoked.
-    pub fn is_unchoked(&self, key: Key) -> bool {
-        self.known.get(&key).is_some_and(|known| known.state != State::Choked)
+    pub fn is_unchoked(&self, key: PeerKey) -> bool {
+        self.records.get(&key).is_some_and(|record| record.slot != HeldSlot::None)
     }
 
     /// This peer has left: its slot is free.
-    pub fn left(&mut self, key: Key) {
-        self.known.remove(&key);
+    pub fn left(&mut self, key: PeerKey) {
+        self.records.remove(&key);
     }
 }
 
-impl Known {
-    fn stranger() -> Known {
-        Known { state: State::Choked, changed: None, wanting: false, tried: false }
+impl ChokeRecord {
+    /// Of a peer that was never unchoked.
+    fn new() -> ChokeRecord {
+        ChokeRecord { slot: HeldSlot::None, changed: None, was_interested: false, had_its_chance: false }
     }
 }
 

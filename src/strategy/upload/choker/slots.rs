@@ -1,267 +1,299 @@
-//! One decision of the choker: the peers, the slots, and who gets which.
+//! One decision of the choker: the peers that compete, the slots, and which peer gets which.
 
-use super::{Known, ROUND, View};
+use super::{ChokeRecord, ChokerPeer, ROUND};
+use crate::piece::PeerKey;
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
-/// For how long a peer is a newcomer.
-const NEW: Duration = Duration::from_secs(60);
-/// How many lots a newcomer has where others have one.
-const LOTS_OF_A_NEWCOMER: u32 = 3;
+/// For how long after it connected a peer is a newcomer.
+const NEWCOMER_TIME: Duration = Duration::from_secs(60);
+/// Lots of a newcomer in a draw where other peers have one.
+const NEWCOMER_LOTS: u32 = 3;
 
-/// Who has a regular slot counts for a little more than what it gives, so that peers who give the same do
-/// not lose each other to chance: two that serve each other gain more than strangers who take turns.
+/// The download rate of a peer that has a regular slot counts for a little more than it is, so that peers
+/// that give the same do not lose each other by chance: two that serve each other gain more than strangers
+/// that take turns.
 const LOYALTY: f64 = 1.1;
 
-/// How we stand to a peer.
+/// The unchoke slot that a peer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Choked,
-    /// Unchoked, for what it gives.
+pub(super) enum HeldSlot {
+    /// None: it is choked.
+    None,
+    /// It earned the slot by what it uploads to us.
     Regular,
-    /// Unchoked for a while: optimistically, or in its turn.
-    Turn,
+    /// It has the slot for a limited time: by an optimistic unchoke, or as its turn while we seed.
+    Temporary,
 }
 
-/// Who keeps a slot in a round, the first come first.
+/// What a peer's claim to a slot in a round rests on. The first of these come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    /// It was changed less than a round ago and is left as it is.
+enum SlotClaim {
+    /// It was choked or unchoked less than a round ago, so it stays as it is.
     Settling,
-    /// It is among those who give most.
+    /// It is among the peers that upload to us fastest.
     Earned,
     /// Its turn is not over.
     InTurn,
     /// Its turn is over.
-    Over,
+    TurnOver,
     /// It has not been interested since the last round.
-    Idle,
+    NotInterested,
 }
 
 /// One peer in this decision.
 #[derive(Debug)]
-pub(super) struct Peer<Key> {
-    view: View<Key>,
-    known: Known,
-    /// How it stood before.
-    was: State,
+pub(super) struct Contender {
+    peer: ChokerPeer,
+    record: ChokeRecord,
+    /// Its slot before this decision.
+    slot_before: HeldSlot,
     /// It may be choked or unchoked now.
     may_change: bool,
     turn_is_over: bool,
-    new: bool,
-    /// It is among those who give most, and is unchoked or can be.
+    is_newcomer: bool,
+    /// It is among the peers that upload to us fastest, and is unchoked or can be.
     earned: bool,
 }
 
-impl<Key> Peer<Key> {
-    pub(super) fn new(view: View<Key>, known: Known, turn: Duration, now: Instant) -> Peer<Key> {
-        let changed_before =
-            |time| known.changed.is_none_or(|changed| now.saturating_duration_since(changed) >= time);
-        Peer {
-            was: known.state,
-            may_change: changed_before(ROUND),
-            turn_is_over: changed_before(turn),
-            new: now.saturating_duration_since(view.since) < NEW,
+impl Contender {
+    pub(super) fn new(peer: ChokerPeer, record: ChokeRecord, turn: Duration, now: Instant) -> Contender {
+        let unchanged_for =
+            |time| record.changed.is_none_or(|changed| now.saturating_duration_since(changed) >= time);
+        Contender {
+            slot_before: record.slot,
+            may_change: unchanged_for(ROUND),
+            turn_is_over: unchanged_for(turn),
+            is_newcomer: now.saturating_duration_since(peer.connected_at) < NEWCOMER_TIME,
             earned: false,
-            view,
-            known,
+            peer,
+            record,
         }
     }
 
-    fn unchoked(&self) -> bool {
-        self.known.state != State::Choked
+    fn is_unchoked(&self) -> bool {
+        self.record.slot != HeldSlot::None
     }
 
-    /// Unchoked, and uses it.
-    fn served(&self) -> bool {
-        self.unchoked() && self.view.interested
+    fn has_changed(&self) -> bool {
+        self.is_unchoked() != (self.slot_before != HeldSlot::None)
     }
 
-    /// Could use a slot now.
+    /// Whether it is unchoked and makes use of that.
+    fn uses_slot(&self) -> bool {
+        self.is_unchoked() && self.peer.peer_interested
+    }
+
+    /// Whether it could use a slot now.
     fn waits(&self) -> bool {
-        !self.unchoked() && self.view.interested && self.may_change
+        !self.is_unchoked() && self.peer.peer_interested && self.may_change
     }
 
+    /// Whether it uploads to us, and wants something for it.
     fn gives(&self) -> bool {
-        self.known.wanting && !self.view.snubs && self.view.gives > 0.0
+        self.record.was_interested && !self.peer.snubbing && self.peer.download_rate > 0.0
     }
 
-    /// What a regular slot is earned with.
+    /// What counts for a regular slot, in bytes a second.
     fn merit(&self) -> f64 {
-        if self.known.state == State::Regular { self.view.gives * LOYALTY } else { self.view.gives }
+        let loyalty = if self.record.slot == HeldSlot::Regular { LOYALTY } else { 1.0 };
+        self.peer.download_rate * loyalty
     }
 
-    fn rank(&self) -> Rank {
+    fn claim(&self) -> SlotClaim {
         if !self.may_change {
-            Rank::Settling
+            SlotClaim::Settling
         } else if self.earned {
-            Rank::Earned
-        } else if !self.known.wanting {
-            Rank::Idle
-        } else if self.known.state == State::Turn && !self.turn_is_over {
-            Rank::InTurn
+            SlotClaim::Earned
+        } else if !self.record.was_interested {
+            SlotClaim::NotInterested
+        } else if self.record.slot == HeldSlot::Temporary && !self.turn_is_over {
+            SlotClaim::InTurn
         } else {
-            Rank::Over
+            SlotClaim::TurnOver
         }
     }
 
-    /// Since when it is unchoked, or how long it has waited.
+    /// Since when it is unchoked, or since when it waits.
     fn since(&self) -> Instant {
-        self.known.changed.unwrap_or(self.view.since)
+        self.record.changed.unwrap_or(self.peer.connected_at)
     }
 }
 
 /// The peers and the slots of one decision.
 #[derive(Debug)]
-pub(super) struct Seats<Key> {
-    peers: Vec<Peer<Key>>,
+pub(super) struct SlotAllocation {
+    contenders: Vec<Contender>,
     seeding: bool,
     slots: usize,
     /// How many of the slots go to peers that did not earn them.
-    turns: usize,
+    temporary_slots: usize,
     now: Instant,
 }
 
-impl<Key: Copy + Ord> Seats<Key> {
-    pub(super) fn new(peers: Vec<Peer<Key>>, seeding: bool, slots: usize, now: Instant) -> Seats<Key> {
-        let givers = peers.iter().filter(|peer| peer.gives()).count();
-        let turns = match givers {
+impl SlotAllocation {
+    pub(super) fn new(
+        contenders: Vec<Contender>,
+        seeding: bool,
+        slots: usize,
+        now: Instant,
+    ) -> SlotAllocation {
+        let givers = contenders.iter().filter(|contender| contender.gives()).count();
+        let temporary_slots = match givers {
             _ if seeding => slots,
             0 => slots,
-            // A few who give must not be swamped by as many as there are slots for.
+            // Where only a few peers give, they must not drown among optimistic unchokes in all other slots.
             _ => (slots / 5).min(givers / 4).max(1).min(slots.saturating_sub(1)),
         };
-        Seats { peers, seeding, slots, turns, now }
+        SlotAllocation { contenders, seeding, slots, temporary_slots, now }
     }
 
-    /// Gives the slots anew to those who are unchoked and to those who earned one.
+    /// A round: gives the slots anew to the peers that are unchoked and to those that earned one.
     pub(super) fn round(&mut self) {
-        for peer in &mut self.peers {
-            peer.known.tried |= peer.unchoked() && peer.turn_is_over;
+        for contender in &mut self.contenders {
+            contender.record.had_its_chance |= contender.is_unchoked() && contender.turn_is_over;
         }
         if !self.seeding {
-            self.find_who_earned();
+            self.find_earners();
         }
-        let waiting = self.peers.iter().filter(|peer| peer.waits() && !peer.earned).count();
+        let waiting =
+            self.contenders.iter().filter(|contender| contender.waits() && !contender.earned).count();
+        // Left for the peers that wait, which `fill` chooses from.
         let kept_free = if self.seeding { waiting.min((self.slots / 4).max(1)) } else { waiting };
-        let (slots, turns, seeding) = (self.slots, self.turns, self.seeding);
-        let mut order: Vec<&mut Peer<Key>> =
-            self.peers.iter_mut().filter(|peer| peer.unchoked() || peer.earned).collect();
-        sort(&mut order, &|a, b| by_rank(a, b, seeding));
-        let (mut used, mut in_turn) = (0, 0);
-        for peer in order {
-            let stays = match peer.rank() {
-                Rank::Settling => true,
-                Rank::Earned | Rank::Idle => used < slots,
-                Rank::InTurn => used < slots && (in_turn < turns || !peer.known.tried),
-                Rank::Over => used + kept_free < slots && in_turn + kept_free < turns,
+        let (slots, temporary_slots, seeding) = (self.slots, self.temporary_slots, self.seeding);
+        let mut order: Vec<&mut Contender> = self
+            .contenders
+            .iter_mut()
+            .filter(|contender| contender.is_unchoked() || contender.earned)
+            .collect();
+        sort(&mut order, &|a, b| by_claim(a, b, seeding));
+        let (mut used, mut temporary) = (0, 0);
+        for contender in order {
+            let stays = match contender.claim() {
+                SlotClaim::Settling => true,
+                SlotClaim::Earned | SlotClaim::NotInterested => used < slots,
+                SlotClaim::InTurn => {
+                    used < slots && (temporary < temporary_slots || !contender.record.had_its_chance)
+                }
+                SlotClaim::TurnOver => used + kept_free < slots && temporary + kept_free < temporary_slots,
             };
-            peer.known.state = match (stays, peer.earned) {
-                (false, _) => State::Choked,
-                (true, true) => State::Regular,
-                (true, false) => State::Turn,
+            contender.record.slot = match (stays, contender.earned) {
+                (false, _) => HeldSlot::None,
+                (true, true) => HeldSlot::Regular,
+                (true, false) => HeldSlot::Temporary,
             };
-            peer.may_change &= stays;
+            contender.may_change &= stays;
             used += usize::from(stays);
-            in_turn += usize::from(stays && !peer.earned);
+            temporary += usize::from(stays && !contender.earned);
         }
-        for peer in &mut self.peers {
-            peer.known.wanting = peer.view.interested;
-        }
-    }
-
-    /// Marks those who give most, as many as there are regular slots.
-    fn find_who_earned(&mut self) {
-        let regular = self.slots.saturating_sub(self.turns);
-        let mut givers: Vec<&mut Peer<Key>> = self.peers.iter_mut().filter(|peer| peer.gives()).collect();
-        sort(&mut givers, &|a, b| most_first(a.merit(), b.merit()).then(a.view.key.cmp(&b.view.key)));
-        for peer in givers.into_iter().take(regular) {
-            peer.earned = peer.unchoked() || peer.waits();
+        for contender in &mut self.contenders {
+            contender.record.was_interested = contender.peer.peer_interested;
         }
     }
 
-    /// Fills the slots that nobody uses.
+    /// Marks the peers that upload to us fastest, as many as there are regular slots.
+    fn find_earners(&mut self) {
+        let regular_slots = self.slots.saturating_sub(self.temporary_slots);
+        let mut givers: Vec<&mut Contender> =
+            self.contenders.iter_mut().filter(|contender| contender.gives()).collect();
+        sort(&mut givers, &|a, b| greatest_first(a.merit(), b.merit()).then(a.peer.key.cmp(&b.peer.key)));
+        for contender in givers.into_iter().take(regular_slots) {
+            contender.earned = contender.is_unchoked() || contender.waits();
+        }
+    }
+
+    /// Fills the slots that no peer uses.
     pub(super) fn fill(&mut self, random: &mut fastrand::Rng) {
-        let unchoked = self.peers.iter().filter(|peer| peer.unchoked()).count();
-        let served = self.peers.iter().filter(|peer| peer.served()).count();
+        let unchoked = self.contenders.iter().filter(|contender| contender.is_unchoked()).count();
+        let used = self.contenders.iter().filter(|contender| contender.uses_slot()).count();
         let room = self.slots.saturating_mul(2).saturating_sub(unchoked);
-        for _ in 0..self.slots.saturating_sub(served).min(room) {
+        for _ in 0..self.slots.saturating_sub(used).min(room) {
             let next = if self.seeding { self.longest_waiting() } else { self.next(random) };
-            let Some((key, state)) = next else { return };
-            for peer in self.peers.iter_mut().filter(|peer| peer.view.key == key) {
-                peer.known.state = state;
+            let Some((key, slot)) = next else { return };
+            for contender in self.contenders.iter_mut().filter(|contender| contender.peer.key == key) {
+                contender.record.slot = slot;
             }
         }
     }
 
-    fn longest_waiting(&self) -> Option<(Key, State)> {
-        let waiting = self.peers.iter().filter(|peer| peer.waits());
-        waiting.min_by_key(|peer| (peer.since(), peer.view.key)).map(|peer| (peer.view.key, State::Turn))
+    fn longest_waiting(&self) -> Option<(PeerKey, HeldSlot)> {
+        let waiting = self.contenders.iter().filter(|contender| contender.waits());
+        let longest = waiting.min_by_key(|contender| (contender.since(), contender.peer.key))?;
+        Some((longest.peer.key, HeldSlot::Temporary))
     }
 
-    /// Who gives most, where regular slots are left, and else whom the lot falls on.
-    fn next(&self, random: &mut fastrand::Rng) -> Option<(Key, State)> {
-        let served =
-            |state| self.peers.iter().filter(|peer| peer.served() && peer.known.state == state).count();
-        if served(State::Regular) + self.turns < self.slots {
-            let givers = self.peers.iter().filter(|peer| peer.waits() && peer.gives());
-            if let Some(best) = givers.min_by(|a, b| most_first(a.view.gives, b.view.gives)) {
-                return Some((best.view.key, State::Regular));
-            }
-        }
-        let optimistic = served(State::Turn) < self.turns;
-        let lots = |peer: &Peer<Key>| match peer.waits() && (optimistic || !peer.known.tried) {
-            false => 0,
-            true if peer.new => LOTS_OF_A_NEWCOMER,
-            true => 1,
+    /// The peer that uploads to us fastest, where regular slots are left, and else one drawn at random.
+    fn next(&self, random: &mut fastrand::Rng) -> Option<(PeerKey, HeldSlot)> {
+        let used = |slot| {
+            let those = self.contenders.iter();
+            those.filter(|contender| contender.uses_slot() && contender.record.slot == slot).count()
         };
-        let all: u32 = self.peers.iter().map(lots).sum();
+        if used(HeldSlot::Regular) + self.temporary_slots < self.slots {
+            let givers = self.contenders.iter().filter(|contender| contender.waits() && contender.gives());
+            let best = givers.min_by(|a, b| greatest_first(a.peer.download_rate, b.peer.download_rate));
+            if let Some(best) = best {
+                return Some((best.peer.key, HeldSlot::Regular));
+            }
+        }
+        let optimistic_slot_is_free = used(HeldSlot::Temporary) < self.temporary_slots;
+        let lots = |contender: &Contender| {
+            let may_draw = contender.waits() && (optimistic_slot_is_free || !contender.record.had_its_chance);
+            match may_draw {
+                false => 0,
+                true if contender.is_newcomer => NEWCOMER_LOTS,
+                true => 1,
+            }
+        };
+        let all: u32 = self.contenders.iter().map(lots).sum();
         let mut drawn = (all > 0).then(|| random.u32(..all))?;
-        let winner = self.peers.iter().find(|peer| match drawn.checked_sub(lots(peer)) {
+        let winner = self.contenders.iter().find(|contender| match drawn.checked_sub(lots(contender)) {
             Some(left) => {
                 drawn = left;
                 false
             }
             None => true,
         })?;
-        Some((winner.view.key, State::Turn))
+        Some((winner.peer.key, HeldSlot::Temporary))
     }
 
-    /// Who is choked, and then who is unchoked.
-    pub(super) fn changes(&mut self) -> Vec<(Key, bool)> {
-        for peer in self.peers.iter_mut().filter(|peer| peer.unchoked() != (peer.was != State::Choked)) {
-            peer.known.changed = Some(self.now);
-        }
-        let changed = |peer: &&Peer<Key>| peer.unchoked() != (peer.was != State::Choked);
+    /// The peers that are choked now and were not before, and then those that are unchoked now and were not.
+    pub(super) fn changes(&mut self) -> Vec<(PeerKey, bool)> {
         let mut changes = Vec::new();
         for unchoke in [false, true] {
-            let such = self.peers.iter().filter(changed).filter(|peer| peer.unchoked() == unchoke);
-            changes.extend(such.map(|peer| (peer.view.key, unchoke)));
+            for contender in &mut self.contenders {
+                if contender.has_changed() && contender.is_unchoked() == unchoke {
+                    contender.record.changed = Some(self.now);
+                    changes.push((contender.peer.key, unchoke));
+                }
+            }
         }
         changes
     }
 
-    pub(super) fn remembered(self) -> impl Iterator<Item = (Key, Known)> {
-        self.peers.into_iter().map(|peer| (peer.view.key, peer.known))
+    pub(super) fn records(self) -> impl Iterator<Item = (PeerKey, ChokeRecord)> {
+        self.contenders.into_iter().map(|contender| (contender.peer.key, contender.record))
     }
 }
 
-/// What goes before what comes first. One sort in the program for all orders.
-fn sort<Key>(peers: &mut [&mut Peer<Key>], order: &dyn Fn(&Peer<Key>, &Peer<Key>) -> Ordering) {
-    peers.sort_by(|a, b| order(a, b));
+/// Sorts by `order`. Behind a `dyn`, so that the program holds only one copy of the sorting code.
+fn sort(contenders: &mut [&mut Contender], order: &dyn Fn(&Contender, &Contender) -> Ordering) {
+    contenders.sort_by(|a, b| order(a, b));
 }
 
-/// By rank; then, seeding, the faster; then who came later, whose turn has longer to go.
-fn by_rank<Key: Ord>(a: &Peer<Key>, b: &Peer<Key>, seeding: bool) -> Ordering {
-    // Peers that share one upload differ by chance. Only twice the rate is a faster peer.
-    let pace = |peer: &Peer<Key>| if seeding { peer.view.takes.max(1.0).log2().floor() } else { 0.0 };
-    a.rank()
-        .cmp(&b.rank())
-        .then(most_first(pace(a), pace(b)))
+/// By claim. Then, while we seed, the faster peer first. Then the one that was unchoked later, whose turn has
+/// longer to go.
+fn by_claim(a: &Contender, b: &Contender, seeding: bool) -> Ordering {
+    // The rates of peers that share our upload differ by chance. Only a peer with twice the rate is faster.
+    let speed = |contender: &Contender| {
+        if seeding { contender.peer.upload_rate.max(1.0).log2().floor() } else { 0.0 }
+    };
+    a.claim()
+        .cmp(&b.claim())
+        .then(greatest_first(speed(a), speed(b)))
         .then(b.since().cmp(&a.since()))
-        .then(a.view.key.cmp(&b.view.key))
+        .then(a.peer.key.cmp(&b.peer.key))
 }
 
-fn most_first(a: f64, b: f64) -> Ordering {
+fn greatest_first(a: f64, b: f64) -> Ordering {
     b.total_cmp(&a)
 }

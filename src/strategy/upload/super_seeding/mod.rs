@@ -1,95 +1,99 @@
-//! Which piece a super-seed tells which peer of (BEP 16), so that the first copy leaves it only once.
+//! Super-seeding (BEP 16): which piece a lone seed offers to which peer, so that the first copy of the
+//! torrent leaves it only once.
 //!
-//! Runs on the coordinator's thread. A super-seed says that it has nothing, and then tells each peer of one
-//! piece at a time: one that nobody has, or else a rare one. The peer asks for it, since it knows of no
-//! other. It is told of the next when the piece is *out*: when two peers have it, so that somebody passed it
-//! on. A peer that is alone can pass nothing on: for it a piece is out as soon as it has it.
+//! The only seed of a new torrent is what the whole swarm waits for. A plain seed tells every peer that it
+//! has everything, and sends many pieces twice before it has sent all of them once. A super-seed says that it
+//! has nothing, and then *offers* each peer one piece at a time, with a `have` message: a piece that no peer
+//! has, or else a rare one. The peer requests it, since it knows of no other. It is offered the next piece
+//! when that one is *out*: when two peers have it, so that one of them passed it on. A peer that is alone can
+//! pass nothing on. For it a piece is out as soon as the peer has it.
 //!
-//! Nobody is held back for ever, since being held back is of use only where peers exchange:
+//! Runs on the coordinator's thread. No peer is made to wait for ever, since the wait is of use only where
+//! peers exchange pieces:
 //!
-//! - A peer that has its piece and does not spread it within the *patience*, a minute, is told of another,
-//!   and others may be told of the piece that it keeps.
-//! - A piece that is out is the business of the swarm: we tell of it only those who have waited for as long
-//!   as the patience.
-//! - While no peer gets anything from another, the patience halves each time that it has run out; the first
-//!   piece that somebody got elsewhere restores it. So two peers that cannot reach each other, or the only
-//!   one among many that send nothing, are held back for two minutes and then served at full speed.
-//! - A peer that may ask and does not finish its piece is told of another after a minute, in case it does
-//!   not want the first.
+//! - A peer that has its piece and does not spread it within the *patience*, a minute, is offered another
+//!   one, and the piece that it keeps may be offered to others.
+//! - A piece that is out will spread without us. We offer it only to peers that have waited for as long as
+//!   the patience.
+//! - While no peer gets anything from another one, the patience halves each time that it runs out. The first
+//!   piece that a peer got from another one restores it. So two peers that cannot reach each other, or one
+//!   peer among many that send nothing, wait for two minutes and are then served at full speed.
+//! - A peer that we unchoke and that does not finish its piece is offered another one after a minute, in case
+//!   it does not want the first.
 //!
-//! What an event costs grows with the number of peers, not of pieces, but for two: a peer that leaves costs
-//! a step for each of its pieces, and a choice for a peer that has the 256 rarest pieces goes through all of
-//! them, 64 a step.
+//! The cost of an event grows with the number of peers, not of pieces, with two exceptions: a peer that
+//! leaves costs a step for each of its pieces, and a choice for a peer that has the 256 rarest pieces goes
+//! through all pieces, 64 in a step.
 
-use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::strategy::download::lacked;
+use crate::piece::{Bitfield, Geometry, PeerKey, PieceIndex};
+use crate::strategy::download::choose_lacked;
 use crate::strategy::{PeerPieces, Rarity};
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// How long a peer gets to pass a piece on.
+/// How long a peer has to pass a piece on.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A shorter patience is none.
-const SHORTEST: Duration = Duration::from_secs(1);
-/// How many peers have a piece that is out.
-const OUT: usize = 2;
-/// Of how many pieces that it does not fetch a peer is told, before others are told of the first.
-const MOST: usize = 64;
+/// A patience that halves below this becomes zero.
+const MIN_PATIENCE: Duration = Duration::from_secs(1);
+/// The number of peers that have a piece when it is out.
+const COPIES_OUT: usize = 2;
+/// Pieces that are offered at the same time to a peer that does not fetch them. With one more, the first of
+/// them may be offered to others.
+const MAX_OFFERS: usize = 64;
 
 /// What the coordinator knows of a peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Leecher<'a> {
-    /// What it has.
+    /// Which pieces it has.
     pub has: &'a PeerPieces,
-    /// It may ask us for blocks.
+    /// It may request blocks from us.
     pub unchoked: bool,
 }
 
 /// Finds a peer by its key.
-pub type Leechers<'a, Key> = dyn Fn(Key) -> Option<Leecher<'a>> + 'a;
+pub type Leechers<'a> = dyn Fn(PeerKey) -> Option<Leecher<'a>> + 'a;
 
-/// Who was told of what.
+/// Which piece was offered to which peer.
 #[derive(Debug)]
-pub struct SuperSeeding<Key> {
+pub struct SuperSeeding {
     geometry: Geometry,
-    /// The pieces that a peer may be told of, by how many have them.
-    table: Rarity,
-    /// Pieces that somebody was told of, and that are not out.
-    open: Bitfield,
-    /// Pieces that somebody was ever told of: no other can have come from peer to peer.
-    given: Bitfield,
-    peers: HashMap<Key, Peer>,
+    /// The pieces that may be offered, by how many peers have them.
+    rarity: Rarity,
+    /// Pieces that are offered to a peer and are not out.
+    offered: Bitfield,
+    /// Pieces that were ever offered. Only these can have come from one peer to another.
+    ever_offered: Bitfield,
+    peers: HashMap<PeerKey, OfferedPeer>,
     patience: Duration,
-    /// When a peer got something from another, or else the patience halved; or when last nobody waited.
+    /// When a peer last got a piece from another one, the patience last halved, or no peer waited.
     quiet_since: Instant,
     random: fastrand::Rng,
 }
 
 #[derive(Debug)]
-struct Peer {
-    /// What it was told of and is not out.
-    told: Vec<Told>,
-    /// When it was told something, or while it was choked: that it cannot help.
-    since: Instant,
+struct OfferedPeer {
+    /// The oldest first, without the pieces that are out.
+    offers: Vec<Offer>,
+    /// When it was last offered a piece. While it is choked the time does not run, since it cannot help that.
+    waits_since: Instant,
 }
 
 #[derive(Debug)]
-struct Told {
+struct Offer {
     piece: PieceIndex,
-    /// Since when it has it.
-    had: Option<Instant>,
+    /// When the peer got the piece.
+    received: Option<Instant>,
 }
 
-impl<Key: Copy + Eq + Hash> SuperSeeding<Key> {
+impl SuperSeeding {
     /// A super-seed without peers.
-    pub fn new(geometry: Geometry, mut random: fastrand::Rng, now: Instant) -> SuperSeeding<Key> {
+    pub fn new(geometry: Geometry, mut random: fastrand::Rng, now: Instant) -> SuperSeeding {
         let all = Bitfield::all(geometry.piece_count());
         SuperSeeding {
             geometry,
-            table: Rarity::new(geometry, &all, &mut random),
-            open: Bitfield::none(geometry.piece_count()),
-            given: Bitfield::none(geometry.piece_count()),
+            rarity: Rarity::new(geometry, &all, &mut random),
+            offered: Bitfield::none(geometry.piece_count()),
+            ever_offered: Bitfield::none(geometry.piece_count()),
             peers: HashMap::new(),
             patience: PATIENCE,
             quiet_since: now,
@@ -97,150 +101,158 @@ impl<Key: Copy + Eq + Hash> SuperSeeding<Key> {
         }
     }
 
-    /// A peer joined, with these pieces. Returns the piece to tell it of.
+    /// A peer joined, with these pieces. Returns the piece to offer it.
     ///
-    /// One whose pieces become known all at once, and later, has to leave and join again.
-    pub fn joined(&mut self, key: Key, has: &PeerPieces, now: Instant) -> Option<PieceIndex> {
+    /// A peer whose pieces become known later, and all at once, has to leave and join again.
+    pub fn joined(&mut self, key: PeerKey, has: &PeerPieces, now: Instant) -> Option<PieceIndex> {
         let PeerPieces::Some(pieces) = has else { return None };
-        self.peers.insert(key, Peer { told: Vec::new(), since: now });
+        self.peers.insert(key, OfferedPeer { offers: Vec::new(), waits_since: now });
         for piece in pieces.iter(self.geometry) {
-            self.table.gained(piece);
-            self.settle(piece);
+            self.rarity.gained(piece);
+            self.close_if_out(piece);
         }
-        // Those whom that sets free are told by the next tick.
+        // Other peers that need not wait any more get their offer with the next tick.
         self.next(key, has, now)
     }
 
-    /// This peer has one piece more, which `leechers` knows already. Returns whom to tell of which piece.
+    /// This peer has one piece more, which `leechers` knows already. Returns the new offers.
     pub fn has(
         &mut self,
-        key: Key,
+        key: PeerKey,
         piece: PieceIndex,
-        leechers: &Leechers<'_, Key>,
+        leechers: &Leechers<'_>,
         now: Instant,
-    ) -> Vec<(Key, PieceIndex)> {
+    ) -> Vec<(PeerKey, PieceIndex)> {
         let Some(peer) = self.peers.get_mut(&key) else { return Vec::new() };
-        match peer.told.iter_mut().find(|told| told.piece == piece) {
-            Some(told) => told.had = Some(now),
-            None if self.given.has(piece) => {
+        match peer.offers.iter_mut().find(|offer| offer.piece == piece) {
+            Some(offer) => offer.received = Some(now),
+            None if self.ever_offered.has(piece) => {
                 self.patience = PATIENCE;
                 self.quiet_since = now;
             }
-            // It says so, or has it from another seed.
+            // It only claims to have the piece, or got it from another seed.
             None => {}
         }
-        self.table.gained(piece);
-        let mut free = self.settle(piece);
-        if self.give_up(key, now) {
+        self.rarity.gained(piece);
+        let mut free = self.close_if_out(piece);
+        if self.withdraw_expired(key, now) {
             free.push(key);
         }
-        free.into_iter().filter_map(|key| self.tell(key, leechers, now)).collect()
+        free.into_iter().filter_map(|key| self.offer(key, leechers, now)).collect()
     }
 
-    /// This peer is gone, and had these pieces. Whom that sets free is told by the next tick.
-    pub fn left(&mut self, key: Key, has: &PeerPieces) {
+    /// This peer is gone, and had these pieces. Peers that need not wait any more get their offer with the
+    /// next tick.
+    pub fn left(&mut self, key: PeerKey, has: &PeerPieces) {
         let Some(peer) = self.peers.remove(&key) else { return };
         if let PeerPieces::Some(pieces) = has {
-            pieces.iter(self.geometry).for_each(|piece| self.table.lost(piece));
+            pieces.iter(self.geometry).for_each(|piece| self.rarity.lost(piece));
         }
-        peer.told.iter().for_each(|told| self.release(told.piece));
-        let open: Vec<PieceIndex> =
-            self.peers.values().flat_map(|peer| &peer.told).map(|told| told.piece).collect();
-        for piece in open {
-            self.settle(piece);
+        peer.offers.iter().for_each(|offer| self.release(offer.piece));
+        let offered: Vec<PieceIndex> =
+            self.peers.values().flat_map(|peer| &peer.offers).map(|offer| offer.piece).collect();
+        for piece in offered {
+            self.close_if_out(piece);
         }
     }
 
-    /// To be called several times a second. Returns whom to tell of which piece.
-    pub fn tick(&mut self, leechers: &Leechers<'_, Key>, now: Instant) -> Vec<(Key, PieceIndex)> {
-        let keys: Vec<Key> = self.peers.keys().copied().collect();
-        let mut waits = false;
+    /// To be called several times a second. Returns the new offers.
+    pub fn tick(&mut self, leechers: &Leechers<'_>, now: Instant) -> Vec<(PeerKey, PieceIndex)> {
+        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        let mut any_waits = false;
         for key in &keys {
             let (Some(peer), Some(leecher)) = (self.peers.get_mut(key), leechers(*key)) else { continue };
-            if !leecher.unchoked && peer.told.iter().any(|told| told.had.is_none()) {
-                peer.since = now;
+            if !leecher.unchoked && peer.offers.iter().any(|offer| offer.received.is_none()) {
+                peer.waits_since = now;
             }
-            waits |= !is_full(leecher.has) && peer.told.iter().all(|told| told.had.is_some());
-            self.give_up(*key, now);
+            any_waits |= !is_full(leecher.has) && peer.offers.iter().all(|offer| offer.received.is_some());
+            self.withdraw_expired(*key, now);
         }
-        if !waits {
+        if !any_waits {
             self.quiet_since = now;
         } else if now.saturating_duration_since(self.quiet_since) >= self.patience {
-            self.patience = if self.patience < SHORTEST { Duration::ZERO } else { self.patience / 2 };
+            self.patience = if self.patience < MIN_PATIENCE { Duration::ZERO } else { self.patience / 2 };
             self.quiet_since = now;
         }
-        keys.into_iter().filter_map(|key| self.tell(key, leechers, now)).collect()
+        keys.into_iter().filter_map(|key| self.offer(key, leechers, now)).collect()
     }
 
-    fn tell(&mut self, key: Key, leechers: &Leechers<'_, Key>, now: Instant) -> Option<(Key, PieceIndex)> {
+    fn offer(
+        &mut self,
+        key: PeerKey,
+        leechers: &Leechers<'_>,
+        now: Instant,
+    ) -> Option<(PeerKey, PieceIndex)> {
         Some((key, self.next(key, leechers(key)?.has, now)?))
     }
 
     /// The next piece for this peer, if it is time.
-    fn next(&mut self, key: Key, has: &PeerPieces, now: Instant) -> Option<PieceIndex> {
+    fn next(&mut self, key: PeerKey, has: &PeerPieces, now: Instant) -> Option<PieceIndex> {
         let peer = self.peers.get(&key)?;
-        let waited = now.saturating_duration_since(peer.since);
-        let free = peer.told.is_empty();
-        let fetching = peer.told.iter().all(|told| told.had.is_none());
+        let waited = now.saturating_duration_since(peer.waits_since);
+        let free = peer.offers.is_empty();
+        let fetching = peer.offers.iter().all(|offer| offer.received.is_none());
         let late = fetching && waited >= PATIENCE || free && waited >= self.patience;
         if is_full(has) || !free && !late {
             return None;
         }
-        let needs_us = |table: &Rarity, piece| usize::from(table.availability(piece)) < OUT;
-        if !late && !self.table.rarest().is_some_and(|piece| needs_us(&self.table, piece)) {
+        let needs_us = |rarity: &Rarity, piece| usize::from(rarity.availability(piece)) < COPIES_OUT;
+        if !late && !self.rarity.rarest().is_some_and(|piece| needs_us(&self.rarity, piece)) {
             return None;
         }
-        let known = |piece| peer.told.iter().any(|told| told.piece == piece);
-        let rarest = self.table.rarest_lacked(has, &known, &mut self.random);
-        let piece = match rarest.filter(|piece| late || needs_us(&self.table, *piece)) {
+        let is_offered = |piece| peer.offers.iter().any(|offer| offer.piece == piece);
+        let rarest = self.rarity.rarest_lacked(has, &is_offered, &mut self.random);
+        let piece = match rarest.filter(|piece| late || needs_us(&self.rarity, *piece)) {
             Some(piece) => piece,
-            // Of all that it lacks somebody else was told, who may never pass it on.
-            None if late => lacked(self.geometry, has, &self.open, &known, &mut self.random)?,
+            // All that it lacks is offered to other peers, which may never pass it on.
+            None if late => choose_lacked(self.geometry, has, &self.offered, &is_offered, &mut self.random)?,
             None => return None,
         };
-        self.table.take(piece);
-        self.open.insert(piece);
-        self.given.insert(piece);
+        self.rarity.take(piece);
+        self.offered.insert(piece);
+        self.ever_offered.insert(piece);
         let peer = self.peers.get_mut(&key)?;
-        peer.since = now;
-        peer.told.push(Told { piece, had: None });
-        if peer.told.len() > MOST {
-            let first = peer.told.remove(0).piece;
+        peer.waits_since = now;
+        peer.offers.push(Offer { piece, received: None });
+        if peer.offers.len() > MAX_OFFERS {
+            let first = peer.offers.remove(0).piece;
             self.release(first);
         }
         Some(piece)
     }
 
-    /// Where this piece is out, nobody is held back for it. Returns who is not held back any more.
-    fn settle(&mut self, piece: PieceIndex) -> Vec<Key> {
-        if usize::from(self.table.availability(piece)) < OUT.min(self.peers.len()) {
+    /// If this piece is out, no peer waits for it any more. Returns the peers that have no other offer.
+    fn close_if_out(&mut self, piece: PieceIndex) -> Vec<PeerKey> {
+        if usize::from(self.rarity.availability(piece)) < COPIES_OUT.min(self.peers.len()) {
             return Vec::new();
         }
         self.release(piece);
         let freed = self.peers.iter_mut().filter_map(|(key, peer)| {
-            let before = peer.told.len();
-            peer.told.retain(|told| told.piece != piece);
-            (peer.told.is_empty() && before > 0).then_some(*key)
+            let before = peer.offers.len();
+            peer.offers.retain(|offer| offer.piece != piece);
+            (peer.offers.is_empty() && before > 0).then_some(*key)
         });
         freed.collect()
     }
 
-    /// Waits no longer for the pieces that this peer has had for too long. Whether that sets it free.
-    fn give_up(&mut self, key: Key, now: Instant) -> bool {
+    /// Stops waiting for pieces that this peer has had for longer than the patience. Whether it has no other
+    /// offer then.
+    fn withdraw_expired(&mut self, key: PeerKey, now: Instant) -> bool {
         let Some(peer) = self.peers.get_mut(&key) else { return false };
         let patience = self.patience;
-        let too_long =
-            |told: &mut Told| told.had.is_some_and(|had| now.saturating_duration_since(had) >= patience);
-        let given_up: Vec<Told> = peer.told.extract_if(.., too_long).collect();
-        let free = peer.told.is_empty() && !given_up.is_empty();
-        given_up.into_iter().for_each(|told| self.release(told.piece));
+        let is_expired = |offer: &mut Offer| {
+            offer.received.is_some_and(|received| now.saturating_duration_since(received) >= patience)
+        };
+        let expired: Vec<Offer> = peer.offers.extract_if(.., is_expired).collect();
+        let free = peer.offers.is_empty() && !expired.is_empty();
+        expired.into_iter().for_each(|offer| self.release(offer.piece));
         free
     }
 
-    /// Others may be told of this piece.
+    /// This piece may be offered to others.
     fn release(&mut self, piece: PieceIndex) {
-        if self.open.remove(piece) {
-            self.table.put_back(piece);
+        if self.offered.remove(piece) {
+            self.rarity.put_back(piece);
         }
     }
 }

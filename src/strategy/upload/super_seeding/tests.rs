@@ -1,27 +1,29 @@
 use super::*;
 
-struct Seed {
+/// A super-seed and its peers, which are known by numbers here.
+struct TestSwarm {
     geometry: Geometry,
-    seed: SuperSeeding<u32>,
-    peers: HashMap<u32, (PeerPieces, bool)>,
+    seed: SuperSeeding,
+    /// What each peer has, and whether it is unchoked.
+    peers: HashMap<PeerKey, (PeerPieces, bool)>,
     now: Instant,
 }
 
-impl Seed {
-    fn new(pieces: u32) -> Seed {
+impl TestSwarm {
+    fn new(pieces: u32) -> TestSwarm {
         let (geometry, now) = (Geometry::new(u64::from(pieces), 1).unwrap(), Instant::now());
         let seed = SuperSeeding::new(geometry, fastrand::Rng::with_seed(3), now);
-        Seed { geometry, seed, peers: HashMap::new(), now }
+        TestSwarm { geometry, seed, peers: HashMap::new(), now }
     }
 
-    fn joined(&mut self, key: u32) -> Option<PieceIndex> {
+    fn joined(&mut self, key: PeerKey) -> Option<PieceIndex> {
         let has = PeerPieces::Some(Bitfield::none(self.geometry.piece_count()));
-        let told = self.seed.joined(key, &has, self.now);
+        let offer = self.seed.joined(key, &has, self.now);
         self.peers.insert(key, (has, true));
-        told
+        offer
     }
 
-    fn has(&mut self, key: u32, piece: PieceIndex) -> Vec<(u32, PieceIndex)> {
+    fn has(&mut self, key: PeerKey, piece: PieceIndex) -> Vec<(PeerKey, PieceIndex)> {
         if let Some((PeerPieces::Some(pieces), _)) = self.peers.get_mut(&key) {
             assert!(pieces.insert(piece));
         }
@@ -29,126 +31,129 @@ impl Seed {
         self.seed.has(key, piece, &find, self.now)
     }
 
-    fn left(&mut self, key: u32) {
+    fn left(&mut self, key: PeerKey) {
         let (has, _) = self.peers.remove(&key).unwrap();
         self.seed.left(key, &has);
     }
 
-    fn tick(&mut self) -> Vec<(u32, PieceIndex)> {
+    fn tick(&mut self) -> Vec<(PeerKey, PieceIndex)> {
         self.now += Duration::from_millis(250);
         let find = |key| self.peers.get(&key).map(|(has, unchoked)| Leecher { has, unchoked: *unchoked });
         self.seed.tick(&find, self.now)
     }
 
-    /// Ticks for so long; what was told and after how many seconds.
-    fn live(&mut self, seconds: u32) -> Vec<(u32, u32)> {
-        let mut told = Vec::new();
+    /// Ticks for this time. After how many seconds a piece was offered, and to which peer.
+    fn live(&mut self, seconds: u32) -> Vec<(u32, PeerKey)> {
+        let mut offers = Vec::new();
         for second in 0..seconds {
-            told.extend((0..4).flat_map(|_| self.tick()).map(|(key, _)| (second, key)));
+            offers.extend((0..4).flat_map(|_| self.tick()).map(|(key, _)| (second, key)));
         }
-        told
+        offers
     }
 
     fn check(&self) {
         for piece in self.geometry.pieces() {
-            let told = self.seed.peers.values().flat_map(|peer| &peer.told);
-            let told = told.filter(|told| told.piece == piece).count();
-            assert!(told > 0 || !self.seed.open.has(piece), "{piece:?} is kept for nobody");
+            let offers = self.seed.peers.values().flat_map(|peer| &peer.offers);
+            let offers = offers.filter(|offer| offer.piece == piece).count();
+            assert!(offers > 0 || !self.seed.offered.has(piece), "{piece:?} is kept for no peer");
             let owners = self.peers.values().filter(|(has, _)| has.has(piece)).count();
-            assert_eq!(usize::from(self.seed.table.availability(piece)), owners);
+            assert_eq!(usize::from(self.seed.rarity.availability(piece)), owners);
         }
-        let open = self.seed.open.count() as usize;
-        assert_eq!(self.seed.table.len() + open, self.geometry.piece_count() as usize);
+        let offered = self.seed.offered.count() as usize;
+        assert_eq!(self.seed.rarity.len() + offered, self.geometry.piece_count() as usize);
     }
 }
 
 #[test]
-fn each_is_told_of_a_piece_of_its_own_and_of_the_next_when_another_has_it() {
-    let mut seed = Seed::new(100);
-    let first = seed.joined(1).unwrap();
-    let second = seed.joined(2).unwrap();
+fn each_peer_is_offered_a_piece_of_its_own_and_the_next_when_another_peer_has_it() {
+    let mut swarm = TestSwarm::new(100);
+    let first = swarm.joined(PeerKey(1)).unwrap();
+    let second = swarm.joined(PeerKey(2)).unwrap();
     assert_ne!(first, second);
-    assert_eq!(seed.has(1, first), []);
-    assert_eq!(seed.live(50), []);
-    let next = seed.has(2, first);
-    assert!(matches!(next[..], [(1, piece)] if piece != first && piece != second), "{next:?}");
-    seed.check();
+    assert_eq!(swarm.has(PeerKey(1), first), []);
+    assert_eq!(swarm.live(50), []);
+    let next = swarm.has(PeerKey(2), first);
+    assert!(matches!(next[..], [(PeerKey(1), piece)] if piece != first && piece != second), "{next:?}");
+    swarm.check();
 }
 
 #[test]
-fn one_that_is_left_alone_goes_on_at_once() {
-    let mut seed = Seed::new(100);
-    let first = seed.joined(1).unwrap();
-    seed.joined(2);
-    assert_eq!(seed.has(1, first), []);
-    seed.left(2);
-    let next = seed.tick();
+fn a_peer_that_is_left_alone_gets_its_next_piece_at_once() {
+    let mut swarm = TestSwarm::new(100);
+    let first = swarm.joined(PeerKey(1)).unwrap();
+    swarm.joined(PeerKey(2));
+    assert_eq!(swarm.has(PeerKey(1), first), []);
+    swarm.left(PeerKey(2));
+    let next = swarm.tick();
     assert_eq!(next.len(), 1);
-    assert_eq!(seed.has(1, next[0].1).len(), 1);
-    seed.check();
+    assert_eq!(swarm.has(PeerKey(1), next[0].1).len(), 1);
+    swarm.check();
 }
 
 #[test]
-fn one_that_does_not_spread_waits_a_minute_and_others_are_told_of_its_piece() {
-    let mut seed = Seed::new(2);
-    let first = seed.joined(1).unwrap();
-    let second = seed.joined(2).unwrap();
-    assert_eq!(seed.has(1, first), []);
-    let told = seed.live(90);
-    assert!(told.iter().all(|(second, _)| *second >= 59), "{told:?}");
-    assert!(told.iter().any(|(_, key)| *key == 1) && told.iter().any(|(_, key)| *key == 2), "{told:?}");
-    assert!(seed.peers[&2].0.has(second) || seed.seed.peers[&2].told.len() == 2);
-    seed.check();
+fn a_peer_that_does_not_spread_its_piece_waits_a_minute_and_the_piece_is_offered_to_others() {
+    let mut swarm = TestSwarm::new(2);
+    let first = swarm.joined(PeerKey(1)).unwrap();
+    let second = swarm.joined(PeerKey(2)).unwrap();
+    assert_eq!(swarm.has(PeerKey(1), first), []);
+    let offers = swarm.live(90);
+    assert!(offers.iter().all(|(second, _)| *second >= 59), "{offers:?}");
+    assert!(
+        offers.iter().any(|(_, key)| *key == PeerKey(1)) && offers.iter().any(|(_, key)| *key == PeerKey(2)),
+        "{offers:?}"
+    );
+    assert!(swarm.peers[&PeerKey(2)].0.has(second) || swarm.seed.peers[&PeerKey(2)].offers.len() == 2);
+    swarm.check();
 }
 
 #[test]
-fn one_that_may_not_ask_is_not_hurried_and_one_that_does_not_want_its_piece_gets_others() {
-    let mut seed = Seed::new(1000);
-    seed.joined(1);
-    seed.joined(2);
-    seed.peers.get_mut(&1).unwrap().1 = false;
-    let told = seed.live(60 * 10 + 1);
-    assert_eq!(told.iter().filter(|(_, key)| *key == 1).count(), 0);
-    assert_eq!(told.iter().filter(|(_, key)| *key == 2).count(), 10);
-    seed.live(60 * 100);
-    assert!(seed.seed.peers[&2].told.len() <= MOST);
-    seed.check();
+fn a_choked_peer_is_offered_nothing_more_and_one_that_does_not_want_its_piece_gets_others() {
+    let mut swarm = TestSwarm::new(1000);
+    swarm.joined(PeerKey(1));
+    swarm.joined(PeerKey(2));
+    swarm.peers.get_mut(&PeerKey(1)).unwrap().1 = false;
+    let offers = swarm.live(60 * 10 + 1);
+    assert_eq!(offers.iter().filter(|(_, key)| *key == PeerKey(1)).count(), 0);
+    assert_eq!(offers.iter().filter(|(_, key)| *key == PeerKey(2)).count(), 10);
+    swarm.live(60 * 100);
+    assert!(swarm.seed.peers[&PeerKey(2)].offers.len() <= MAX_OFFERS);
+    swarm.check();
 }
 
 #[test]
-fn the_books_are_right_through_any_history() {
+fn the_records_stay_right_through_any_history() {
     let mut random = fastrand::Rng::with_seed(9);
-    let mut seed = Seed::new(30);
-    let mut next_key = 0;
+    let mut swarm = TestSwarm::new(30);
+    let mut last_key = 0;
     for _ in 0..20_000 {
-        let keys: Vec<u32> = seed.peers.keys().copied().collect();
+        let keys: Vec<PeerKey> = swarm.peers.keys().copied().collect();
         let some = random.choice(&keys).copied();
-        let piece = seed.geometry.piece(random.u32(..30)).unwrap();
+        let piece = swarm.geometry.piece(random.u32(..30)).unwrap();
         match (random.u8(..20), some) {
             (0, _) if keys.len() < 8 => {
-                next_key += 1;
-                seed.joined(next_key);
+                last_key += 1;
+                swarm.joined(PeerKey(last_key));
             }
-            (1, Some(key)) if random.u8(..3) == 0 => seed.left(key),
-            (2..10, Some(key)) if !seed.peers[&key].0.has(piece) => {
-                let told = seed.has(key, piece);
-                assert!(told.iter().all(|(key, piece)| !seed.peers[key].0.has(*piece)));
+            (1, Some(key)) if random.u8(..3) == 0 => swarm.left(key),
+            (2..10, Some(key)) if !swarm.peers[&key].0.has(piece) => {
+                let offers = swarm.has(key, piece);
+                assert!(offers.iter().all(|(key, piece)| !swarm.peers[key].0.has(*piece)));
             }
-            (10, Some(key)) => seed.peers.get_mut(&key).unwrap().1 ^= true,
-            _ => seed.now += Duration::from_secs(random.u64(..20)),
+            (10, Some(key)) => swarm.peers.get_mut(&key).unwrap().1 ^= true,
+            _ => swarm.now += Duration::from_secs(random.u64(..20)),
         }
-        seed.tick();
-        seed.check();
+        swarm.tick();
+        swarm.check();
     }
 }
 
 #[test]
-fn seeds_strangers_and_a_torrent_without_pieces_are_told_nothing() {
-    let mut seed = Seed::new(10);
-    let piece = seed.geometry.piece(0).unwrap();
-    assert_eq!(seed.seed.joined(1, &PeerPieces::All, seed.now), None);
-    assert_eq!(seed.has(5, piece), []);
-    seed.seed.left(5, &PeerPieces::All);
-    assert_eq!(seed.tick(), []);
-    assert_eq!(Seed::new(0).joined(1), None);
+fn seeds_unknown_peers_and_peers_of_an_empty_torrent_are_offered_nothing() {
+    let mut swarm = TestSwarm::new(10);
+    let piece = swarm.geometry.piece(0).unwrap();
+    assert_eq!(swarm.seed.joined(PeerKey(1), &PeerPieces::All, swarm.now), None);
+    assert_eq!(swarm.has(PeerKey(5), piece), []);
+    swarm.seed.left(PeerKey(5), &PeerPieces::All);
+    assert_eq!(swarm.tick(), []);
+    assert_eq!(TestSwarm::new(0).joined(PeerKey(1)), None);
 }

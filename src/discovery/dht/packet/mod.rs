@@ -1,27 +1,28 @@
-//! KRPC, what nodes say to each other: one bencoded dictionary a packet (BEP 5, "KRPC protocol").
+//! KRPC, the language of the nodes: one bencoded dictionary a packet (BEP 5, "KRPC protocol").
 //!
-//! Pure. There are queries, responses and errors; what answers a query carries its *transaction id*. Packets
-//! come from anybody, so one that is not understood in all that matters is no packet, and a key of the
-//! wrong type counts as absent. Nothing is kept that the packet does not have room for itself.
+//! Pure. There are queries, responses and errors; what answers a query carries its *transaction ID*. Anybody
+//! may send packets, so one that is not understood in all that matters is no packet, and a key of the wrong
+//! type counts as absent. Nothing is kept that the packet does not have room for itself.
 
-use super::addresses::{Contact, Family, read_address, read_contact, write_address};
+use super::addresses::{Contact, contact_length, read_contact};
 use super::id::NodeId;
+use crate::address::{IpFamily, read_compact, write_compact};
 use crate::bencode::{Dictionary, Item, Value};
 use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 
 /// Bytes of the longest packet that is looked at: what fits into one frame of most networks.
-pub const LARGEST_PACKET: usize = 1_500;
+pub const MAX_PACKET: usize = 1_500;
 
-/// Bytes of the longest transaction id that we repeat. Those in use have two to eight.
-const LONGEST_TRANSACTION: usize = 32;
+/// Bytes of the longest transaction ID that we repeat. Those in use have two to eight.
+const MAX_TRANSACTION_LENGTH: usize = 32;
 
 /// What we call ourselves (`v`): two letters and a version.
 pub(super) const VERSION: &[u8] = b"FM\0\x01";
 
 /// The query or its arguments make no sense (BEP 5, "errors").
 pub const PROTOCOL_ERROR: i64 = 203;
-/// We do not know a query of this name.
+/// We do not know this method.
 pub const UNKNOWN_METHOD: i64 = 204;
 
 /// A packet.
@@ -53,18 +54,18 @@ pub enum Body<'a> {
 /// A query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<'a> {
-    /// Who asks.
+    /// The node that asks.
     pub id: NodeId,
-    /// What.
-    pub ask: Ask<'a>,
+    /// What it asks for.
+    pub method: Method<'a>,
     /// The families whose nodes are wanted (BEP 32); `None` means that of the packet.
     pub want: Option<Want>,
 }
 
-/// What can be asked.
+/// The method of a query (`q`) with its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask<'a> {
-    /// Whether somebody is there.
+pub enum Method<'a> {
+    /// Whether the node is there.
     Ping,
     /// For the nodes closest to this.
     FindNode(NodeId),
@@ -85,7 +86,7 @@ pub enum Ask<'a> {
     Unknown,
 }
 
-/// Which nodes are wanted.
+/// The families whose nodes are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
     /// Those of IPv4 (`n4`).
@@ -97,9 +98,9 @@ pub struct Want {
 /// An answer. What was not asked for is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response<'a> {
-    /// Who answers.
+    /// The node that answers.
     pub id: NodeId,
-    /// Close nodes, of either family.
+    /// Nodes close to what was asked for, of either family (`nodes`, `nodes6`).
     pub nodes: Vec<Contact>,
     /// Peers, of either family.
     pub values: Vec<SocketAddr>,
@@ -109,15 +110,15 @@ pub struct Response<'a> {
 
 impl Want {
     /// Whether nodes of this family are wanted.
-    pub fn has(self, family: Family) -> bool {
-        if family == Family::V4 { self.v4 } else { self.v6 }
+    pub fn has(self, family: IpFamily) -> bool {
+        if family == IpFamily::V4 { self.v4 } else { self.v6 }
     }
 }
 
 impl<'a> Packet<'a> {
     /// Reads a packet. `None` where it is none.
     pub fn from_wire(bytes: &'a [u8]) -> Option<Packet<'a>> {
-        if bytes.len() > LARGEST_PACKET {
+        if bytes.len() > MAX_PACKET {
             return None;
         }
         let (mut kind, mut transaction, mut name) = (None, None, None);
@@ -132,7 +133,7 @@ impl<'a> Packet<'a> {
                 b"r" => values = value.dictionary(),
                 b"e" => error = value.list(),
                 b"ro" => read_only = value.integer() == Some(1),
-                b"ip" => external = value.bytes().and_then(read_address),
+                b"ip" => external = value.bytes().and_then(read_compact),
                 b"v" => version = value.bytes(),
                 _ => {}
             }
@@ -143,7 +144,7 @@ impl<'a> Packet<'a> {
             b"e" => Body::Error(error.and_then(|list| list.iter().next()?.integer()).unwrap_or(0)),
             _ => return None,
         };
-        let transaction = transaction.filter(|id| id.len() <= LONGEST_TRANSACTION)?;
+        let transaction = transaction.filter(|id| id.len() <= MAX_TRANSACTION_LENGTH)?;
         Some(Packet { transaction, body, read_only, external, version: version.unwrap_or_default() })
     }
 
@@ -159,7 +160,7 @@ impl<'a> Packet<'a> {
         };
         let mut packet = vec![(key, body), ("t", self.transaction.into()), ("y", kind.into())];
         if let Body::Query(query) = &self.body {
-            packet.push(("q", query.ask.name().into()));
+            packet.push(("q", query.method.name().into()));
         }
         if self.read_only {
             packet.push(("ro", 1.into()));
@@ -197,27 +198,27 @@ impl<'a> Query<'a> {
         }
         let info_hash = info_hash.map(InfoHash);
         let port = if implied { Some(None) } else { port.filter(|port| *port != 0).map(Some) };
-        let ask = match name {
-            b"ping" => Some(Ask::Ping),
-            b"find_node" => target.map(|target| Ask::FindNode(NodeId(target))),
-            b"get_peers" => info_hash.map(Ask::GetPeers),
+        let method = match name {
+            b"ping" => Some(Method::Ping),
+            b"find_node" => target.map(|target| Method::FindNode(NodeId(target))),
+            b"get_peers" => info_hash.map(Method::GetPeers),
             b"announce_peer" => match (info_hash, port, token) {
                 (Some(info_hash), Some(port), Some(token)) => {
-                    Some(Ask::AnnouncePeer { info_hash, port, token })
+                    Some(Method::AnnouncePeer { info_hash, port, token })
                 }
                 _ => None,
             },
-            _ => Some(Ask::Unknown),
+            _ => Some(Method::Unknown),
         };
-        Some(Query { id: NodeId(id?), ask: ask.unwrap_or(Ask::Malformed), want })
+        Some(Query { id: NodeId(id?), method: method.unwrap_or(Method::Malformed), want })
     }
 
     fn item(&self) -> Item {
         let mut arguments = vec![("id", self.id.item())];
-        match self.ask {
-            Ask::FindNode(target) => arguments.push(("target", target.item())),
-            Ask::GetPeers(info_hash) => arguments.push(("info_hash", NodeId(info_hash.0).item())),
-            Ask::AnnouncePeer { info_hash, port, token } => {
+        match self.method {
+            Method::FindNode(target) => arguments.push(("target", target.item())),
+            Method::GetPeers(info_hash) => arguments.push(("info_hash", NodeId(info_hash.0).item())),
+            Method::AnnouncePeer { info_hash, port, token } => {
                 arguments.push(("info_hash", NodeId(info_hash.0).item()));
                 arguments.push(("port", i64::from(port.unwrap_or_default()).into()));
                 arguments.push(("token", token.into()));
@@ -225,7 +226,7 @@ impl<'a> Query<'a> {
                     arguments.push(("implied_port", 1.into()));
                 }
             }
-            Ask::Ping | Ask::Malformed | Ask::Unknown => {}
+            Method::Ping | Method::Malformed | Method::Unknown => {}
         }
         if let Some(want) = self.want {
             let names = [(want.v4, "n4"), (want.v6, "n6")].into_iter().filter(|(wanted, _)| *wanted);
@@ -235,21 +236,21 @@ impl<'a> Query<'a> {
     }
 }
 
-impl Ask<'_> {
-    /// The name of the query (`q`), empty where it is none that we know.
+impl Method<'_> {
+    /// The method's name as it stands in a packet, empty where it is none that we know.
     pub fn name(self) -> &'static str {
         match self {
-            Ask::Ping => "ping",
-            Ask::FindNode(_) => "find_node",
-            Ask::GetPeers(_) => "get_peers",
-            Ask::AnnouncePeer { .. } => "announce_peer",
-            Ask::Malformed | Ask::Unknown => "",
+            Method::Ping => "ping",
+            Method::FindNode(_) => "find_node",
+            Method::GetPeers(_) => "get_peers",
+            Method::AnnouncePeer { .. } => "announce_peer",
+            Method::Malformed | Method::Unknown => "",
         }
     }
 }
 
 impl<'a> Response<'a> {
-    /// One that says no more than who answers.
+    /// One that says no more than which node answers.
     pub fn bare(id: NodeId) -> Response<'a> {
         Response { id, nodes: Vec::new(), values: Vec::new(), token: None }
     }
@@ -260,10 +261,10 @@ impl<'a> Response<'a> {
             match (key, value) {
                 (b"id", value) => id = twenty(value),
                 (b"token", Value::Bytes(token)) => response.token = Some(token),
-                (b"nodes", Value::Bytes(nodes)) => response.read_nodes(nodes, Family::V4),
-                (b"nodes6", Value::Bytes(nodes)) => response.read_nodes(nodes, Family::V6),
+                (b"nodes", Value::Bytes(nodes)) => response.read_nodes(nodes, IpFamily::V4),
+                (b"nodes6", Value::Bytes(nodes)) => response.read_nodes(nodes, IpFamily::V6),
                 (b"values", Value::List(list)) => {
-                    response.values.extend(list.iter().filter_map(|peer| read_address(peer.bytes()?)));
+                    response.values.extend(list.iter().filter_map(|peer| read_compact(peer.bytes()?)));
                 }
                 _ => {}
             }
@@ -272,18 +273,18 @@ impl<'a> Response<'a> {
     }
 
     /// What is left after the last whole one was cut off.
-    fn read_nodes(&mut self, bytes: &[u8], family: Family) {
-        let whole = bytes.chunks_exact(family.contact_length());
+    fn read_nodes(&mut self, bytes: &[u8], family: IpFamily) {
+        let whole = bytes.chunks_exact(contact_length(family));
         self.nodes.extend(whole.filter_map(read_contact));
     }
 
     fn item(&self) -> Item {
         let mut values = vec![("id", self.id.item())];
-        for (key, family) in [("nodes", Family::V4), ("nodes6", Family::V6)] {
+        for (key, family) in [("nodes", IpFamily::V4), ("nodes6", IpFamily::V6)] {
             let mut bytes = Vec::new();
             for node in self.nodes.iter().filter(|node| family.has(node.address)) {
                 bytes.extend(node.id.0);
-                write_address(&mut bytes, node.address);
+                write_compact(&mut bytes, node.address);
             }
             if !bytes.is_empty() {
                 values.push((key, bytes.into()));
@@ -307,7 +308,7 @@ impl NodeId {
 
 fn address_item(address: SocketAddr) -> Item {
     let mut bytes = Vec::with_capacity(18);
-    write_address(&mut bytes, address);
+    write_compact(&mut bytes, address);
     bytes.into()
 }
 
@@ -316,126 +317,4 @@ fn twenty(value: Value<'_>) -> Option<[u8; 20]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(letter: u8) -> NodeId {
-        NodeId([letter; 20])
-    }
-
-    fn packet(body: Body<'_>) -> Packet<'_> {
-        Packet { transaction: b"aa", body, read_only: false, external: None, version: b"" }
-    }
-
-    fn query(ask: Ask<'_>) -> Packet<'_> {
-        packet(Body::Query(Query { id: NodeId(*b"abcdefghij0123456789"), ask, want: None }))
-    }
-
-    fn contact(letter: u8, address: &str) -> Contact {
-        Contact { id: id(letter), address: address.parse().unwrap() }
-    }
-
-    /// One of everything.
-    fn all() -> Vec<Packet<'static>> {
-        let announce = |port| Ask::AnnouncePeer {
-            info_hash: InfoHash(*b"mnopqrstuvwxyz123456"),
-            port,
-            token: b"aoeusnth",
-        };
-        let full = Response {
-            id: id(1),
-            nodes: vec![contact(2, "1.2.3.4:5"), contact(3, "[2001:db8::1]:6")],
-            values: vec!["5.6.7.8:9".parse().unwrap(), "[2001:db8::2]:10".parse().unwrap()],
-            token: Some(b"t"),
-        };
-        let want = Some(Want { v4: true, v6: true });
-        let wanting = Query { id: id(1), ask: Ask::GetPeers(InfoHash([7; 20])), want };
-        vec![
-            query(Ask::Ping),
-            query(Ask::FindNode(NodeId(*b"mnopqrstuvwxyz123456"))),
-            query(Ask::GetPeers(InfoHash(*b"mnopqrstuvwxyz123456"))),
-            query(announce(Some(6881))),
-            query(announce(None)),
-            Packet { read_only: true, version: b"FM\0\x01", ..packet(Body::Query(wanting)) },
-            packet(Body::Response(Response::bare(id(9)))),
-            Packet { external: "[2001:db8::3]:1".parse().ok(), ..packet(Body::Response(full)) },
-            Packet { external: "1.2.3.4:5".parse().ok(), ..packet(Body::Error(PROTOCOL_ERROR)) },
-        ]
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        for packet in all() {
-            let bytes = packet.to_wire();
-            let again = Packet::from_wire(&bytes).unwrap();
-            assert_eq!(again.to_wire(), bytes);
-            assert_eq!(again, packet);
-        }
-    }
-
-    #[test]
-    fn the_examples_of_bep_5_are_what_we_write() {
-        let known: [&[u8]; 4] = [
-            b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe",
-            b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456e1:q9:find_node1:t2:aa1:y1:qe",
-            b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz123456e1:q9:get_peers1:t2:aa1:y1:qe",
-            b"d1:ad2:id20:abcdefghij01234567899:info_hash20:mnopqrstuvwxyz1234564:porti6881e5:token8:aoeusnthe\
-              1:q13:announce_peer1:t2:aa1:y1:qe",
-        ];
-        for (packet, known) in all().iter().zip(known) {
-            assert_eq!(packet.to_wire(), known);
-        }
-    }
-
-    #[test]
-    fn a_query_without_its_arguments_is_told_from_one_that_we_do_not_know() {
-        let ask = |bytes: &'static [u8]| match Packet::from_wire(bytes).unwrap().body {
-            Body::Query(query) => query.ask,
-            other => panic!("{other:?}"),
-        };
-        let id = "d1:ad2:id20:abcdefghij0123456789";
-        let of = |rest: &str| -> &'static [u8] { Box::leak(format!("{id}{rest}").into_bytes().into()) };
-        assert_eq!(ask(of("e1:q4:vote1:t1:x1:y1:qe")), Ask::Unknown);
-        assert_eq!(ask(of("6:target3:abce1:q9:find_node1:t1:x1:y1:qe")), Ask::Malformed);
-        let hash = "9:info_hash20:mnopqrstuvwxyz123456";
-        for port in ["i0e", "i-1e", "i65536e", "1:1"] {
-            let announce = format!("{hash}4:port{port}5:token1:ae1:q13:announce_peer1:t1:x1:y1:qe");
-            assert_eq!(ask(of(&announce)), Ask::Malformed);
-        }
-        assert_eq!(Packet::from_wire(b"d1:ad2:id3:abce1:q4:ping1:t1:x1:y1:qe"), None);
-    }
-
-    #[test]
-    fn what_is_cut_or_of_the_wrong_type_counts_as_absent() {
-        let bytes =
-            b"d2:ip5:abcde1:rd2:id20:abcdefghij01234567895:nodes27:aaaaaaaaaaaaaaaaaaaa1234pp!5:tokeni7e\
-            6:valuesl6:1234pp7:1234ppp2:xxi7eee1:t1:x1:v2:XX1:y1:re";
-        let packet = Packet::from_wire(bytes).unwrap();
-        let Body::Response(response) = packet.body else { panic!() };
-        assert_eq!((packet.external, packet.version), (None, &b"XX"[..]));
-        assert_eq!((response.nodes.len(), response.values.len(), response.token), (1, 1, None));
-        let mut long = query(Ask::Ping);
-        long.transaction = &[7; LONGEST_TRANSACTION + 1];
-        assert_eq!(Packet::from_wire(&long.to_wire()), None);
-        let token = [7; LARGEST_PACKET];
-        long = query(Ask::AnnouncePeer { info_hash: InfoHash([0; 20]), port: None, token: &token });
-        assert_eq!(Packet::from_wire(&long.to_wire()), None);
-    }
-
-    #[test]
-    fn no_cut_and_no_flipped_bit_panics() {
-        for packet in all() {
-            let mut bytes = packet.to_wire();
-            for end in 0..bytes.len() {
-                assert_eq!(Packet::from_wire(&bytes[..end]), None, "cut at {end}");
-            }
-            for bit in 0..bytes.len() * 8 {
-                bytes[bit / 8] ^= 1 << (bit % 8);
-                if let Some(packet) = Packet::from_wire(&bytes) {
-                    let _ = packet.to_wire();
-                }
-                bytes[bit / 8] ^= 1 << (bit % 8);
-            }
-        }
-    }
-}
+mod tests;

@@ -1,0 +1,214 @@
+//! Addresses of sockets as values: their family, their one canonical form, their compact bytes, and how far
+//! they reach.
+//!
+//! Pure, and below every other module that speaks of addresses. An IPv4 address can also be written as an
+//! IPv6 address (`::ffff:192.0.2.1`, "IPv4-mapped"). Both mean the same peer, so an address from outside is
+//! made [`canonical`] before it is compared with another one.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// One of the two kinds of IP addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IpFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpFamily {
+    /// Both, IPv4 first.
+    pub const BOTH: [IpFamily; 2] = [IpFamily::V4, IpFamily::V6];
+
+    /// The family of this address. An IPv4-mapped address counts as IPv6: make it canonical first.
+    pub fn of(ip: IpAddr) -> IpFamily {
+        if ip.is_ipv4() { IpFamily::V4 } else { IpFamily::V6 }
+    }
+
+    /// Whether the address is of this family.
+    pub fn has(self, address: SocketAddr) -> bool {
+        IpFamily::of(address.ip()) == self
+    }
+
+    /// The address that stands for all addresses of the family, and for none: `0.0.0.0` or `::`.
+    pub fn unspecified(self) -> IpAddr {
+        match self {
+            IpFamily::V4 => Ipv4Addr::UNSPECIFIED.into(),
+            IpFamily::V6 => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+
+    /// Bytes of a compact address: those of the IP address, and two for the port.
+    pub fn compact_length(self) -> usize {
+        match self {
+            IpFamily::V4 => 6,
+            IpFamily::V6 => 18,
+        }
+    }
+}
+
+/// The same address, as IPv4 where it is an IPv4-mapped IPv6 address. A link-local address keeps its scope,
+/// which is the network interface that it is to be reached through.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// The [`canonical`] address without flow label and scope: the form in which an address crosses the network,
+/// so that one that a packet names equals the one that the system says a packet came from.
+pub fn canonical_without_scope(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Reads a compact address: the bytes of the IP address, then the port, big-endian. That is six bytes
+/// (BEP 23) or eighteen (BEP 7); other lengths are no address.
+pub fn read_compact(bytes: &[u8]) -> Option<SocketAddr> {
+    let (ip, port) = bytes.split_last_chunk()?;
+    Some(SocketAddr::new(read_ip(ip)?, u16::from_be_bytes(*port)))
+}
+
+/// Reads a string of compact addresses of one family. The bytes after the last whole one are left out.
+pub fn read_compact_list(bytes: &[u8], family: IpFamily) -> impl Iterator<Item = SocketAddr> {
+    bytes.chunks_exact(family.compact_length()).filter_map(read_compact)
+}
+
+/// Appends the compact address.
+pub fn write_compact(into: &mut Vec<u8>, address: SocketAddr) {
+    write_ip(into, address.ip());
+    into.extend(address.port().to_be_bytes());
+}
+
+/// Reads an IP address of four bytes or sixteen; other lengths are no address.
+pub fn read_ip(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
+    let v6 = || <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
+    v4().or_else(v6)
+}
+
+/// Appends the bytes of the IP address, big-endian.
+pub fn write_ip(into: &mut Vec<u8>, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => into.extend(ip.octets()),
+        IpAddr::V6(ip) => into.extend(ip.octets()),
+    }
+}
+
+/// From how far an address can be reached, the farthest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// From anywhere.
+    Internet,
+    /// From inside one network: private, link-local, or behind the router of a provider (RFC 6598).
+    Network,
+    /// From the host itself: loopback.
+    Host,
+}
+
+impl Reach {
+    /// From how far this address can be reached.
+    pub fn of(ip: IpAddr) -> Reach {
+        let (loopback, private) = match ip.to_canonical() {
+            IpAddr::V4(ip) => {
+                let [first, second, ..] = ip.octets();
+                // RFC 6598.
+                let behind_a_provider = first == 100 && second & 0xc0 == 64;
+                (ip.is_loopback(), ip.is_private() || ip.is_link_local() || behind_a_provider)
+            }
+            IpAddr::V6(ip) => (ip.is_loopback(), ip.is_unique_local() || ip.is_unicast_link_local()),
+        };
+        match (loopback, private) {
+            (true, _) => Reach::Host,
+            (false, true) => Reach::Network,
+            (false, false) => Reach::Internet,
+        }
+    }
+}
+
+/// Whether the address means something on one host or in one network only.
+pub fn is_local(ip: IpAddr) -> bool {
+    Reach::of(ip) > Reach::Internet
+}
+
+/// Whether a peer can be at this address at all.
+pub fn could_be_a_peer(address: SocketAddr) -> bool {
+    let reachable = match address.ip().to_canonical() {
+        // The first eight bits are zero where a host does not know its network; from 224 on there is
+        // multicast, broadcast and nothing.
+        IpAddr::V4(ip) => (1..224).contains(&ip.octets()[0]),
+        IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
+    };
+    reachable && address.port() != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_ipv4_address_has_one_form_and_a_link_local_address_keeps_its_interface() {
+        for (given, canonical_form, without_scope) in [
+            ("192.0.2.1:80", "192.0.2.1:80", "192.0.2.1:80"),
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80", "192.0.2.1:80"),
+            ("[fe80::7%2]:80", "[fe80::7%2]:80", "[fe80::7]:80"),
+            ("[2001:db8::1]:80", "[2001:db8::1]:80", "[2001:db8::1]:80"),
+        ] {
+            assert_eq!(canonical(address(given)), address(canonical_form));
+            assert_eq!(canonical_without_scope(address(given)), address(without_scope));
+        }
+        assert!(IpFamily::V4.has(address("192.0.2.1:80")) && IpFamily::V6.has(address("[::1]:80")));
+        assert!(IpFamily::BOTH.iter().all(|family| IpFamily::of(family.unspecified()) == *family));
+    }
+
+    #[test]
+    fn compact_addresses_come_back_as_they_went_and_odd_ends_are_left_out() {
+        let addresses = ["1.2.3.4:6881", "5.6.7.8:9", "[2001:db8::1]:65535"].map(address);
+        for one in addresses {
+            let mut bytes = Vec::new();
+            write_compact(&mut bytes, one);
+            assert_eq!(bytes.len(), IpFamily::of(one.ip()).compact_length());
+            assert_eq!(read_compact(&bytes), Some(one));
+        }
+        let mut bytes = Vec::new();
+        addresses[..2].iter().for_each(|one| write_compact(&mut bytes, *one));
+        for end in 0..=bytes.len() {
+            let read: Vec<_> = read_compact_list(&bytes[..end], IpFamily::V4).collect();
+            assert_eq!(read, addresses[..end / 6]);
+        }
+        for length in (0..40).filter(|length| ![6, 18].contains(length)) {
+            assert_eq!(read_compact(&vec![1; length]), None);
+        }
+        for length in (0..40).filter(|length| ![4, 16].contains(length)) {
+            assert_eq!(read_ip(&vec![1; length]), None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_of_one_host_cannot_be_a_peer() {
+        for text in ["0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "1.2.3.4:0", "[::]:1", "[ff02::1]:1"] {
+            assert!(!could_be_a_peer(address(text)), "{text}");
+        }
+        assert!(!could_be_a_peer(address("[::ffff:224.0.0.1]:5")));
+        assert!(could_be_a_peer(address("10.0.0.1:1")) && could_be_a_peer(address("[::1]:1")));
+    }
+
+    #[test]
+    fn an_address_is_local_where_not_everybody_can_reach_it() {
+        let reach = |text: &str| Reach::of(text.parse().unwrap());
+        for text in ["1.2.3.4", "2001:db8::1", "::ffff:1.2.3.4", "100.128.0.1"] {
+            assert_eq!(reach(text), Reach::Internet, "{text}");
+        }
+        for text in ["10.0.0.1", "192.168.1.1", "169.254.1.1", "100.64.0.1", "fd00::1", "fe80::1"] {
+            assert_eq!(reach(text), Reach::Network, "{text}");
+        }
+        for text in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(reach(text), Reach::Host, "{text}");
+        }
+        assert!(!is_local([1, 2, 3, 4].into()) && is_local([10, 0, 0, 1].into()));
+    }
+}

@@ -1,0 +1,357 @@
+//! A node of one network: what it does with a packet, and what it does when the time has come.
+//!
+//! Pure: it is given packets and the time, and asked for what should be sent. Its service has the socket
+//! and the thread. It asks (`transactions`), looks up (`lookups`), searches (`searches`) and answers
+//! (`server`); here is what holds these together, and how the node gets to know the network: it looks up its
+//! own ID through the nodes that it was told of, and then cares for its table at leisure. Every packet is a
+//! stranger's, so each of the parts has a bound for what it keeps and what it sends.
+
+mod lookups;
+mod searches;
+mod server;
+mod transactions;
+
+use super::addresses::{Contact, is_believable, is_possible};
+use super::external::SeenAddress;
+use super::id::NodeId;
+use super::packet::{Body, Method, Packet, Response};
+use super::table::{BUCKET_SIZE, Insertion, Table};
+use crate::address::{IpFamily, canonical_without_scope};
+use crate::metainfo::InfoHash;
+use crate::strategy::TokenBucket;
+use lookups::{LookupPurpose, Lookups};
+use searches::Searches;
+use server::Server;
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+use transactions::{QueryPurpose, SentQuery, Transactions};
+
+/// Nodes a second, and at once, that are asked whether they are there because they, or other nodes, said so.
+const INTRODUCTIONS: u32 = 5;
+const INTRODUCTIONS_AT_ONCE: u32 = 40;
+
+/// Between two steps of the care for the table: a check takes one query, a refresh a lookup.
+const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
+const BETWEEN_REFRESHES: Duration = Duration::from_secs(60);
+
+/// Between two changes of our ID because our address seems to be another.
+const BETWEEN_ID_CHANGES: Duration = Duration::from_secs(10 * 60);
+
+/// Nodes to be asked the next time.
+const MAX_SAVED: usize = 200;
+
+/// Peers of one answer that are looked at.
+const MAX_VALUES: usize = 256;
+
+/// What a node is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The network that it belongs to.
+    pub family: IpFamily,
+    /// Ask and do not answer (BEP 43): nobody can reach us.
+    pub read_only: bool,
+    /// The ID that it had the last time.
+    pub id: Option<NodeId>,
+}
+
+/// What is to be done in the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A packet to be sent.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// The bytes.
+        packet: Vec<u8>,
+    },
+    /// Peers of a torrent that is searched for.
+    Found {
+        /// The torrent.
+        info_hash: InfoHash,
+        /// Each one is told once in a lookup.
+        peers: Vec<SocketAddr>,
+    },
+}
+
+/// A node.
+#[derive(Debug)]
+pub struct Node {
+    family: IpFamily,
+    read_only: bool,
+    id: NodeId,
+    random: fastrand::Rng,
+    /// The latest time that we were told.
+    now: Instant,
+    table: Table,
+    upkeep: Upkeep,
+    seen_address: SeenAddress,
+    transactions: Transactions,
+    lookups: Lookups,
+    searches: Searches,
+    server: Server,
+    introductions: TokenBucket,
+    /// What is to be done, the first first.
+    outputs: VecDeque<Output>,
+}
+
+/// When the table and our ID may be seen to again.
+#[derive(Debug)]
+struct Upkeep {
+    next_check: Instant,
+    next_refresh: Instant,
+    next_id_change: Instant,
+}
+
+impl Node {
+    /// A node that knows no other.
+    pub fn new(settings: Settings, mut random: fastrand::Rng, now: Instant) -> Node {
+        let id = settings.id.unwrap_or_else(|| NodeId::random(&mut random));
+        let upkeep = Upkeep { next_check: now, next_refresh: now + BETWEEN_REFRESHES, next_id_change: now };
+        Node {
+            family: settings.family,
+            read_only: settings.read_only,
+            id,
+            random,
+            now,
+            table: Table::new(id, now),
+            upkeep,
+            seen_address: SeenAddress::new(),
+            transactions: Transactions::new(),
+            lookups: Lookups::new(now),
+            searches: Searches::default(),
+            server: Server::new(now),
+            introductions: TokenBucket::with_burst(INTRODUCTIONS, INTRODUCTIONS_AT_ONCE, now),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes a packet that came. What is no packet, or answers nothing that we asked there, is dropped.
+    pub fn receive(&mut self, packet: &[u8], from: SocketAddr, now: Instant) {
+        self.now = now;
+        let from = canonical_without_scope(from);
+        if !self.family.has(from) || !is_possible(from) {
+            return;
+        }
+        let Some(parsed) = Packet::from_wire(packet) else { return };
+        if let Body::Query(query) = &parsed.body {
+            self.answer(query, &parsed, packet.len(), from);
+            return;
+        }
+        let Some(query) = self.transactions.end(parsed.transaction, from, now) else { return };
+        self.server.address_proved(from.ip(), now);
+        match parsed.body {
+            Body::Response(response) => {
+                let id = response.id;
+                let believed = self.receive_response(response, query, parsed.read_only);
+                // An attacker that wants many votes needs as many addresses, and IDs that are valid for them.
+                if let Some(external) = parsed.external.filter(|_| believed && id.is_valid_for(from.ip())) {
+                    self.receive_external(from.ip(), external.ip());
+                }
+            }
+            _ => self.fail_lookup(&query),
+        }
+        self.work();
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Instant) {
+        self.now = now;
+        self.give_up_waiting();
+        self.care();
+        self.work();
+    }
+
+    /// When [`tick`](Node::tick) has something to do. Later than any time that the node was told.
+    pub fn next_deadline(&self) -> Instant {
+        let idle = self.now + Duration::from_secs(60);
+        let check = self.table.next_check().map(|due| due.max(self.upkeep.next_check));
+        let refresh = if self.may_refresh() { self.table.next_refresh() } else { None };
+        let refresh = refresh.map(|due| due.max(self.upkeep.next_refresh));
+        let wait = self.transactions.next_deadline();
+        let dues = [check, refresh, wait, self.next_search(), self.lookups.next_query(self.now)];
+        let first = dues.into_iter().flatten().min().unwrap_or(idle);
+        first.clamp(self.now + Duration::from_millis(1), idle)
+    }
+
+    /// What is to be done, until there is nothing more. To be asked after each call that is told the time.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Asks whether a node is at this address, as the caller has heard. It counts once it answers.
+    pub fn contact(&mut self, address: SocketAddr, now: Instant) {
+        self.now = now;
+        let address = canonical_without_scope(address);
+        if !self.family.has(address) || !is_possible(address) {
+            return;
+        }
+        let thin = self.is_thin();
+        match self.lookups.joining() {
+            Some(lookup) => lookup.add_address(address),
+            None if thin => {
+                let mut lookup = self.lookup(self.id);
+                lookup.add_address(address);
+                self.lookups.start(LookupPurpose::Join, lookup);
+            }
+            None => self.introduce(address),
+        }
+        self.work();
+    }
+
+    /// Its ID.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Nodes that are worth asking the next time: those that were heard from last first.
+    pub fn good_nodes(&self) -> Vec<SocketAddr> {
+        let mut good = self.table.good(self.now);
+        good.truncate(MAX_SAVED);
+        good
+    }
+
+    /// Whether it knows fewer than eight nodes, and should be told of more.
+    pub fn is_thin(&self) -> bool {
+        self.table.len() < BUCKET_SIZE
+    }
+
+    /// Our address as other nodes see it, where they agree.
+    pub fn external(&self) -> Option<IpAddr> {
+        self.seen_address.agreed()
+    }
+
+    /// The answer to a query of ours. False where it came from a node that we do not believe to be the one
+    /// that was asked.
+    fn receive_response(&mut self, response: Response<'_>, query: SentQuery, read_only: bool) -> bool {
+        let contact = Contact { id: response.id, address: query.to };
+        if response.id == self.id {
+            // We have reached ourselves, or a node that wants to be taken for us.
+            self.fail_lookup(&query);
+            return false;
+        }
+        let is_wanted =
+            |node: &Contact| self.family.has(node.address) && self.is_worth_asking(node.address, query.to);
+        let nodes: Vec<Contact> = response.nodes.iter().copied().filter(is_wanted).collect();
+        match query.purpose {
+            QueryPurpose::Lookup(number) => {
+                if !self.continue_lookup(number, contact, &nodes, &response) {
+                    return false;
+                }
+            }
+            QueryPurpose::Check => {
+                for node in nodes.iter().take(BUCKET_SIZE) {
+                    if self.table.has_room_for(*node, self.now) {
+                        self.introduce(node.address);
+                    }
+                }
+            }
+            // Nodes that were not asked for are not looked at, or one attacker could bring all others along.
+            QueryPurpose::Ping | QueryPurpose::Announce => {}
+        }
+        self.enter(contact, read_only);
+        true
+    }
+
+    /// Gives an answer to the lookup that it belongs to. False where the lookup does not count it.
+    fn continue_lookup(
+        &mut self,
+        number: u32,
+        by: Contact,
+        nodes: &[Contact],
+        response: &Response<'_>,
+    ) -> bool {
+        // The lookup may have ended; the node has answered all the same.
+        let Some(running) = self.lookups.get_mut(number) else { return true };
+        let counts = running.lookup.answered(by, nodes, response.token);
+        // Its peers may be good all the same, if another node gave it a wrong ID.
+        if running.purpose == LookupPurpose::Search {
+            let family = self.family;
+            let believed = response.values.iter().copied();
+            let believed = believed.filter(|peer| family.has(*peer) && is_believable(*peer, by.address.ip()));
+            let peers = running.lookup.new_peers(believed.take(MAX_VALUES));
+            let info_hash = InfoHash(running.lookup.target().0);
+            self.hand_out(info_hash, peers);
+        }
+        counts
+    }
+
+    /// A node that answered comes into the table, but not where it says that it answers no queries.
+    fn enter(&mut self, contact: Contact, read_only: bool) {
+        if read_only {
+            return;
+        }
+        match self.table.answered(contact, self.now) {
+            Insertion::Inserted => self.table_has_grown(),
+            Insertion::FullUnlessGone(questionable) => {
+                self.ask(questionable, Method::Ping, QueryPurpose::Ping);
+            }
+            Insertion::Known | Insertion::Rejected => {}
+        }
+    }
+
+    /// Whether a node at `from` can name this address, and it is not ours.
+    fn is_worth_asking(&self, address: SocketAddr, from: SocketAddr) -> bool {
+        // On a loopback network many nodes share what others see of us.
+        let ours = !address.ip().is_loopback() && self.seen_address.agreed() == Some(address.ip());
+        !ours && is_believable(address, from.ip())
+    }
+
+    /// Asks whether a node is there, as far as the rate for that allows.
+    fn introduce(&mut self, address: SocketAddr) {
+        if !self.transactions.is_waiting_for(address) && self.introductions.take(self.now) {
+            self.ask(address, Method::Ping, QueryPurpose::Ping);
+        }
+    }
+
+    /// A node sees us at this address. Takes an ID that is valid for our address, where most nodes agree on
+    /// one that ours is not valid for (BEP 42).
+    fn receive_external(&mut self, voter: IpAddr, seen: IpAddr) {
+        if IpFamily::of(seen) != self.family {
+            return;
+        }
+        self.seen_address.vote(voter, seen);
+        let Some(seen) = self.seen_address.agreed() else { return };
+        if self.id.is_valid_for(seen) || self.now < self.upkeep.next_id_change {
+            return;
+        }
+        self.upkeep.next_id_change = self.now + BETWEEN_ID_CHANGES;
+        self.id = NodeId::for_address(seen, &mut self.random);
+        self.table.rebuild(self.id, self.now);
+        self.lookups.drop_all_but_searches();
+        let lookup = self.lookup(self.id);
+        self.lookups.start(LookupPurpose::Join, lookup);
+    }
+
+    /// Asks a node that was silent for long, and fills a bucket.
+    fn care(&mut self) {
+        if self.now >= self.upkeep.next_check
+            && let Some((address, target)) = self.table.check(self.now, &mut self.random)
+        {
+            self.upkeep.next_check = self.now + BETWEEN_CHECKS;
+            self.ask(address, Method::FindNode(target), QueryPurpose::Check);
+        }
+        if self.now >= self.upkeep.next_refresh
+            && self.may_refresh()
+            && let Some(target) = self.table.refresh(self.now, &mut self.random)
+        {
+            self.upkeep.next_refresh = self.now + BETWEEN_REFRESHES;
+            let lookup = self.lookup(target);
+            self.lookups.start(LookupPurpose::Refresh, lookup);
+        }
+    }
+
+    /// One lookup for the table at a time, and none where there is no node to ask.
+    fn may_refresh(&self) -> bool {
+        self.table.len() > 0 && self.lookups.are_all_searches()
+    }
+
+    /// Moves everything on as far as it goes.
+    fn work(&mut self) {
+        self.step_lookups();
+        // One that ended may have been what others waited for.
+        if self.start_searches() {
+            self.step_lookups();
+        }
+    }
+}

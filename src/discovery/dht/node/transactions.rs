@@ -1,0 +1,159 @@
+//! Queries on their way, and what each is for.
+//!
+//! Pure. An answer counts where it carries the random transaction ID of a query and comes from the address
+//! that this query went to. There is no retry: a lookup asks another node instead.
+
+use super::{Node, Output};
+use crate::discovery::dht::packet::{Body, Method, Packet, Query, VERSION};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Queries that wait for an answer. Lookups for a few torrents at once have some thirty.
+const MAX_WAITING: usize = 256;
+
+/// An answer that takes longer does not come.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A query is late after four times what answers take, but within these bounds. Then its lookup asks another
+/// node in the meantime.
+const SHORTEST_LATE: Duration = Duration::from_millis(250);
+const LONGEST_LATE: Duration = Duration::from_secs(1);
+
+/// What a query is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QueryPurpose {
+    /// The lookup with this number.
+    Lookup(u32),
+    /// To see whether a node is there.
+    Ping,
+    /// The same, and to hear of nodes for its bucket.
+    Check,
+    /// To have the node remember us as a peer.
+    Announce,
+}
+
+/// A query that waits for its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SentQuery {
+    transaction: [u8; 4],
+    pub to: SocketAddr,
+    pub purpose: QueryPurpose,
+    sent: Instant,
+    late: bool,
+}
+
+/// The queries that wait for their answers.
+#[derive(Debug)]
+pub(super) struct Transactions {
+    waiting: Vec<SentQuery>,
+    /// What an answer takes, on the average.
+    round_trip: Duration,
+}
+
+impl Transactions {
+    /// None, and a guess of what an answer takes.
+    pub fn new() -> Transactions {
+        Transactions { waiting: Vec::new(), round_trip: Duration::from_millis(250) }
+    }
+
+    /// Enters a query under a new transaction ID, which is returned. `None` where too many wait.
+    fn begin(
+        &mut self,
+        to: SocketAddr,
+        purpose: QueryPurpose,
+        now: Instant,
+        random: &mut fastrand::Rng,
+    ) -> Option<[u8; 4]> {
+        if self.waiting.len() >= MAX_WAITING {
+            return None;
+        }
+        let mut transaction = [0; 4];
+        random.fill(&mut transaction);
+        self.waiting.push(SentQuery { transaction, to, purpose, sent: now, late: false });
+        Some(transaction)
+    }
+
+    /// The query that an answer from this address belongs to. It waits no more.
+    pub fn end(&mut self, transaction: &[u8], from: SocketAddr, now: Instant) -> Option<SentQuery> {
+        let is_answered = |query: &SentQuery| query.transaction == transaction && query.to == from;
+        let query = self.waiting.swap_remove(self.waiting.iter().position(is_answered)?);
+        let took = now.saturating_duration_since(query.sent);
+        self.round_trip = (self.round_trip * 7 + took) / 8;
+        Some(query)
+    }
+
+    /// Whether a query to this address waits.
+    pub fn is_waiting_for(&self, address: SocketAddr) -> bool {
+        self.waiting.iter().any(|query| query.to == address)
+    }
+
+    /// Marks the queries that have become late, and returns them.
+    fn mark_late(&mut self, now: Instant) -> Vec<SentQuery> {
+        let late_after = self.late_after();
+        let is_new = |query: &&mut SentQuery| {
+            let waited = now.saturating_duration_since(query.sent);
+            !query.late && waited >= late_after && waited < PATIENCE
+        };
+        let late = self.waiting.iter_mut().filter(is_new);
+        late.map(|query| {
+            query.late = true;
+            *query
+        })
+        .collect()
+    }
+
+    /// Takes out the queries that no answer will come to.
+    fn expire(&mut self, now: Instant) -> Vec<SentQuery> {
+        let is_over = |query: &mut SentQuery| now.saturating_duration_since(query.sent) >= PATIENCE;
+        self.waiting.extract_if(.., is_over).collect()
+    }
+
+    /// When the wait for the first answer is over, or long enough to be late.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let late_after = self.late_after();
+        let due = |query: &SentQuery| query.sent + if query.late { PATIENCE } else { late_after };
+        self.waiting.iter().map(due).min()
+    }
+
+    fn late_after(&self) -> Duration {
+        (self.round_trip * 4).clamp(SHORTEST_LATE, LONGEST_LATE)
+    }
+}
+
+impl Node {
+    /// Sends a query. False where too many wait.
+    pub(super) fn ask(&mut self, to: SocketAddr, method: Method<'_>, purpose: QueryPurpose) -> bool {
+        let Some(transaction) = self.transactions.begin(to, purpose, self.now, &mut self.random) else {
+            return false;
+        };
+        let packet = Packet {
+            transaction: &transaction,
+            body: Body::Query(Query { id: self.id, method, want: None }),
+            read_only: self.read_only,
+            external: None,
+            version: VERSION,
+        };
+        self.outputs.push_back(Output::Send { to, packet: packet.to_wire() });
+        true
+    }
+
+    /// Ends the wait for answers that do not come, and has lookups look elsewhere where one is late.
+    pub(super) fn give_up_waiting(&mut self) {
+        for query in self.transactions.mark_late(self.now) {
+            if let Some(lookup) = self.lookups.of_query(query.purpose) {
+                lookup.late(query.to);
+            }
+        }
+        for query in self.transactions.expire(self.now) {
+            self.table.failed(query.to);
+            self.fail_lookup(&query);
+        }
+    }
+
+    /// The lookup that sent this query gets no answer.
+    pub(super) fn fail_lookup(&mut self, query: &SentQuery) {
+        if let Some(lookup) = self.lookups.of_query(query.purpose) {
+            lookup.failed(query.to);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! One candidate: where we heard of its address, and what became of our attempts to connect to it.
+
+use super::retry::{Need, RetryTimes};
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// What a connection that failed or ended says about the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptFailure {
+    /// The address did not answer. It may answer later.
+    Unreachable,
+    /// The peer answered, and the connection was closed or reset before the peer had sent anything that we
+    /// asked for. The first time this may be an accident: the peer was just starting, or both sides
+    /// connected to each other at once and both connections were closed.
+    ClosedEarly,
+    /// The peer sent what we asked for, and then the connection ended. It may well work again soon.
+    Ended,
+    /// The peer did harm, is this program itself, or is of no use. We never connect to it again.
+    Banned,
+}
+
+/// Where we heard of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The user gave it.
+    User,
+    /// A tracker.
+    Tracker,
+    /// The magnet link (`x.pe`, BEP 9).
+    Magnet,
+    /// The DHT (BEP 5).
+    Dht,
+    /// Local service discovery: a host in the local network announced it by multicast (BEP 14).
+    Lan,
+    /// The peer connected to us.
+    Incoming,
+    /// Peer exchange: the peer at this address told us (BEP 11).
+    Pex(IpAddr),
+}
+
+#[derive(Debug)]
+pub(super) enum CandidateState {
+    /// Not connected. It may be tried from this time on, which depends on how badly we need peers.
+    Waiting(RetryTimes),
+    /// Connected, or connecting.
+    Connected,
+    /// Never to be tried again.
+    Banned,
+}
+
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub source: Source,
+    /// It once sent what we asked for.
+    pub useful: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Decides between candidates that are equal otherwise: the highest comes first (BEP 40).
+    pub priority: u32,
+    pub state: CandidateState,
+}
+
+impl Candidate {
+    pub fn is_from_user(&self) -> bool {
+        self.source == Source::User
+    }
+
+    /// Another source has the address too. We keep the source that we trust more.
+    pub fn add_source(&mut self, source: Source) {
+        let is_better =
+            matches!(self.source, Source::Pex(_)) || matches!(source, Source::User | Source::Tracker);
+        if is_better && !self.is_from_user() {
+            self.source = source;
+        }
+    }
+
+    /// When it may be tried, if it waits.
+    pub fn due(&self, need: Need) -> Option<Instant> {
+        match &self.state {
+            CandidateState::Waiting(times) => Some(times.due(need)),
+            CandidateState::Connected | CandidateState::Banned => None,
+        }
+    }
+}

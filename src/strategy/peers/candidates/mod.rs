@@ -1,0 +1,260 @@
+//! The addresses that we may connect to, and what became of each.
+//!
+//! Trackers, the DHT, other peers and the local network give us addresses. An address is hearsay: anyone can
+//! put any address into a tracker. So the book of candidates is careful:
+//!
+//! - There is a bound on how many addresses are kept. What other peers tell us, the DHT and the local network
+//!   each have no more than their share of the places, and one peer no more than its part of such a share.
+//! - No host is tried at more than a few ports, so that no one can turn us on a victim.
+//! - After a failure an address waits before it is tried again, longer after each failure in a row, and
+//!   longer where we have plenty of peers (the file `retry.rs` has the numbers).
+//! - An address that proved to be harmful or useless is banned and never tried again.
+//!
+//! Of the addresses that may be tried now, those that the user gave come first. Then come those with the
+//! fewest failures, so that an address that was never tried is not kept waiting by dead ones. Among equals
+//! the one with the highest peer priority comes first (BEP 40).
+
+mod candidate;
+mod retry;
+
+pub use candidate::{AttemptFailure, Source};
+
+use super::peer_priority::peer_priority;
+use crate::address::{canonical, could_be_a_peer};
+use candidate::{Candidate, CandidateState};
+use retry::{Need, RetryTimes};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// Addresses that are kept.
+const MAX_CANDIDATES: usize = 1000;
+/// Addresses of these that we know from other peers alone, and that did not prove to be useful.
+const MAX_FROM_PEERS: usize = MAX_CANDIDATES / 4;
+/// The same for the DHT, where anyone can store any address, and for the local network, where any host can
+/// announce any address.
+const MAX_FROM_A_CROWD: usize = MAX_CANDIDATES / 2;
+/// Addresses from other peers that one and the same peer told us.
+const MAX_FROM_ONE_PEER: usize = 100;
+/// Ports of one host. Several clients behind one router are common.
+const MAX_PORTS: usize = 4;
+/// Failures in a row after which an address is among the first to be forgotten.
+const HOPELESS: u32 = 5;
+
+/// The addresses of one torrent.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    known: HashMap<SocketAddr, Candidate>,
+    /// Our own address as others see it, for IPv4 and for IPv6.
+    external: [Option<SocketAddr>; 2],
+    need: Need,
+}
+
+impl Candidates {
+    /// How many peers are connected now. Until this is called we count as needing peers badly.
+    ///
+    /// While fewer than a handful are connected, addresses that failed are tried again soon. The times of all
+    /// addresses follow a change at once. A caller that does not look for more peers gives a large number.
+    pub fn set_connected(&mut self, connected: usize) {
+        self.need = Need::of(connected);
+    }
+
+    /// Adds an address that we heard of. False where it is known, cannot be a peer, or there is no room.
+    pub fn add(&mut self, address: SocketAddr, source: Source, now: Instant) -> bool {
+        let address = canonical(address);
+        if let Some(candidate) = self.known.get_mut(&address) {
+            candidate.add_source(source);
+            return false;
+        }
+        let us = self.external.contains(&Some(address));
+        if us || !could_be_a_peer(address) || self.is_crowded(address.ip()) || !self.has_room(source) {
+            return false;
+        }
+        self.insert(address, source, CandidateState::Waiting(RetryTimes::now(now)));
+        true
+    }
+
+    /// Adds an address that the user gave. It comes before all others and is never forgotten.
+    pub fn add_from_user(&mut self, address: SocketAddr, now: Instant) {
+        let address = canonical(address);
+        match self.known.get_mut(&address) {
+            Some(candidate) => candidate.add_source(Source::User),
+            None => self.insert(address, Source::User, CandidateState::Waiting(RetryTimes::now(now))),
+        }
+    }
+
+    /// A peer has connected to us and says that it listens at this address. True where the address counts as
+    /// connected from now on. False where it already did, or where we should not connect to it.
+    pub fn add_incoming(&mut self, address: SocketAddr) -> bool {
+        let address = canonical(address);
+        if let Some(candidate) = self.known.get_mut(&address) {
+            // Where both sides connect at once, both connections may be lost at once. That is one accident.
+            candidate.failures -= u32::from(candidate.failures == 1);
+            return self.mark_connected(address);
+        }
+        if !could_be_a_peer(address) || self.is_crowded(address.ip()) || !self.has_room(Source::Incoming) {
+            return false;
+        }
+        self.insert(address, Source::Incoming, CandidateState::Connected);
+        true
+    }
+
+    /// There is a connection to this address that was made earlier. True where the address counts as
+    /// connected from now on. False where it already did, is banned or is not known.
+    pub fn mark_connected(&mut self, address: SocketAddr) -> bool {
+        match self.known.get_mut(&canonical(address)) {
+            Some(candidate) if matches!(candidate.state, CandidateState::Waiting(_)) => {
+                candidate.state = CandidateState::Connected;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Others see us at this address. From now on candidates with a higher peer priority come first (BEP 40).
+    pub fn set_external(&mut self, address: SocketAddr) {
+        let address = canonical(address);
+        if self.external.contains(&Some(address)) {
+            return;
+        }
+        let [four, six] = &mut self.external;
+        *(if address.is_ipv4() { four } else { six }) = Some(address);
+        let same_family = self.known.iter_mut().filter(|(other, _)| other.is_ipv4() == address.is_ipv4());
+        for (other, candidate) in same_family {
+            candidate.priority = peer_priority(address, *other);
+        }
+    }
+
+    /// The priority of a connection to this address: 0 while we do not know our own address.
+    pub fn priority(&self, address: SocketAddr) -> u32 {
+        let address = canonical(address);
+        let ours = self.external.iter().flatten().find(|ours| ours.is_ipv4() == address.is_ipv4());
+        ours.map_or(0, |ours| peer_priority(*ours, address))
+    }
+
+    /// The next address to connect to, which counts as connected from now on. Those that the user gave come
+    /// first, then those with the fewest failures, and of these the one with the highest priority.
+    pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
+        let need = self.need;
+        let is_due = |candidate: &Candidate| candidate.due(need).is_some_and(|due| due <= now);
+        let due = self.known.iter_mut().filter(|(_, candidate)| is_due(candidate));
+        let (address, candidate) = due.min_by_key(|(_, candidate)| {
+            (!candidate.is_from_user(), candidate.failures, Reverse(candidate.priority))
+        })?;
+        candidate.state = CandidateState::Connected;
+        Some(*address)
+    }
+
+    /// When the first of the waiting addresses is due, or was.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.known.values().filter_map(|candidate| candidate.due(self.need)).min()
+    }
+
+    /// The peer at this address sent what we asked for. Earlier failures count no more.
+    pub fn proved_useful(&mut self, address: SocketAddr) {
+        if let Some(candidate) = self.known.get_mut(&canonical(address)) {
+            candidate.failures = 0;
+            candidate.useful = true;
+        }
+    }
+
+    /// The connection to this address failed or ended.
+    pub fn failed(
+        &mut self,
+        address: SocketAddr,
+        failure: AttemptFailure,
+        now: Instant,
+        random: &mut fastrand::Rng,
+    ) {
+        let Some(candidate) = self.known.get_mut(&canonical(address)) else { return };
+        if matches!(candidate.state, CandidateState::Banned) {
+            // The end of the connection that earned the ban says nothing new.
+            return;
+        }
+        candidate.failures = candidate.failures.saturating_add(1);
+        candidate.state = match failure {
+            AttemptFailure::Banned => CandidateState::Banned,
+            AttemptFailure::Unreachable | AttemptFailure::ClosedEarly | AttemptFailure::Ended => {
+                CandidateState::Waiting(RetryTimes::after(failure, candidate.failures, now, random))
+            }
+        };
+    }
+
+    /// The connection to this address is over, and nothing is wrong with the peer.
+    pub fn release(&mut self, address: SocketAddr, now: Instant) {
+        if let Some(candidate) = self.known.get_mut(&canonical(address))
+            && matches!(candidate.state, CandidateState::Connected)
+        {
+            candidate.state = CandidateState::Waiting(RetryTimes::now(now));
+        }
+    }
+
+    /// Forgets the addresses from all sources but these. Those that the user gave stay.
+    pub fn retain_sources(&mut self, keep: impl Fn(Source) -> bool) {
+        self.known.retain(|_, candidate| candidate.is_from_user() || keep(candidate.source));
+    }
+
+    /// How many addresses wait for a connection, now or later.
+    pub fn waiting(&self) -> usize {
+        let waits = |candidate: &&Candidate| matches!(candidate.state, CandidateState::Waiting(_));
+        self.known.values().filter(waits).count()
+    }
+
+    /// How many addresses are known.
+    pub fn known(&self) -> usize {
+        self.known.len()
+    }
+
+    fn insert(&mut self, address: SocketAddr, source: Source, state: CandidateState) {
+        let priority = self.priority(address);
+        self.known.insert(address, Candidate { source, useful: false, failures: 0, priority, state });
+    }
+
+    /// Whether enough ports of this host are known. Our own host may run any number of clients, and each can
+    /// be trusted as much as we can.
+    fn is_crowded(&self, ip: IpAddr) -> bool {
+        let known = self.known.keys().filter(|address| address.ip() == ip);
+        !ip.is_loopback() && known.count() >= MAX_PORTS
+    }
+
+    /// Whether there is room for an address from this source. Forgets a worse one where that makes room.
+    fn has_room(&mut self, source: Source) -> bool {
+        let is_from_a_peer = |other: Source| matches!(other, Source::Pex(_));
+        let is_same = |other: Source| other == source;
+        let shares: &[(usize, &dyn Fn(Source) -> bool)] = match source {
+            Source::Pex(_) => &[(MAX_FROM_ONE_PEER, &is_same), (MAX_FROM_PEERS, &is_from_a_peer)],
+            Source::Dht | Source::Lan => &[(MAX_FROM_A_CROWD, &is_same)],
+            _ => &[],
+        };
+        for &(max, is_in_share) in shares {
+            let known =
+                self.known.values().filter(|candidate| !candidate.useful && is_in_share(candidate.source));
+            if known.count() >= max {
+                return self.forget_one(is_in_share);
+            }
+        }
+        self.known.len() < MAX_CANDIDATES || self.forget_one(&|_| true)
+    }
+
+    /// Forgets the worst of the candidates from such a source that failed.
+    fn forget_one(&mut self, is_in_share: &dyn Fn(Source) -> bool) -> bool {
+        // Bans are forgotten last. But they must not fill the room of all others.
+        let badness = |candidate: &Candidate| match candidate.state {
+            CandidateState::Waiting(_) if candidate.failures > 0 => Some(candidate.failures.min(HOPELESS)),
+            CandidateState::Banned => Some(0),
+            CandidateState::Waiting(_) | CandidateState::Connected => None,
+        };
+        let worst = self
+            .known
+            .iter()
+            .filter(|(_, candidate)| !candidate.is_from_user() && is_in_share(candidate.source))
+            .filter_map(|(address, candidate)| Some((address, badness(candidate)?)))
+            .max_by_key(|(_, badness)| *badness)
+            .map(|(address, _)| *address);
+        worst.is_some_and(|address| self.known.remove(&address).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! How long an address waits after a failure before it is tried again.
+//!
+//! The wait grows with every failure in a row, so that no address is hammered. How long it is also depends
+//! on how badly we need peers. While only a handful are connected, every peer counts: one that was just
+//! starting when we tried it first must not stay untried for long. So the first wait is one to two seconds,
+//! and each further one is twice as long. When there are plenty, nothing is urgent: ten seconds, then thirty,
+//! and so on.
+//!
+//! The need may change while an address waits. So both times are computed when the attempt fails, and the
+//! current need picks one of them.
+
+use super::AttemptFailure;
+use std::time::{Duration, Instant};
+
+/// With fewer connected peers than this, peers are needed badly.
+const ENOUGH_PEERS: usize = 5;
+/// The shortest first wait where peers are needed badly. The longest is twice as long.
+pub(super) const FIRST_URGENT_WAIT: Duration = Duration::from_secs(1);
+/// By how much each further wait is longer, where peers are needed badly.
+const URGENT_GROWTH: u32 = 2;
+/// The first wait where there are plenty of peers, give or take a quarter.
+pub(super) const FIRST_RELAXED_WAIT: Duration = Duration::from_secs(10);
+/// By how much each further wait is longer, where there are plenty of peers.
+const RELAXED_GROWTH: u32 = 3;
+/// Waits grow no further than this, give or take a quarter.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Where there are plenty of peers, a peer that was useful waits for this part of the time only.
+const USEFUL_DIVISOR: u32 = 5;
+
+/// How badly we need peers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Fewer than a handful are connected. So it is at the start.
+    #[default]
+    Urgent,
+    /// There are plenty.
+    Relaxed,
+}
+
+impl Need {
+    /// The need of a torrent with this many connected peers.
+    pub fn of(connected: usize) -> Need {
+        if connected < ENOUGH_PEERS { Need::Urgent } else { Need::Relaxed }
+    }
+}
+
+/// When an address may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RetryTimes {
+    urgent: Instant,
+    relaxed: Instant,
+}
+
+impl RetryTimes {
+    /// At once.
+    pub fn now(now: Instant) -> RetryTimes {
+        RetryTimes { urgent: now, relaxed: now }
+    }
+
+    /// After a failure. `failures` is the number of failures in a row, with this one.
+    pub fn after(
+        failure: AttemptFailure,
+        failures: u32,
+        now: Instant,
+        random: &mut fastrand::Rng,
+    ) -> RetryTimes {
+        // Random, so that peers that were lost together are not all tried again together, and so that two
+        // clients that closed each other's connection do not collide again.
+        let chance = random.f64();
+        let urgent = grown(FIRST_URGENT_WAIT, URGENT_GROWTH, failures).mul_f64(1.0 + chance);
+        let relaxed = grown(FIRST_RELAXED_WAIT, RELAXED_GROWTH, failures).mul_f64(0.75 + chance / 2.0);
+        let relaxed = match failure {
+            AttemptFailure::ClosedEarly if failures <= 1 => urgent,
+            AttemptFailure::Ended => relaxed / USEFUL_DIVISOR,
+            AttemptFailure::ClosedEarly | AttemptFailure::Unreachable | AttemptFailure::Banned => relaxed,
+        };
+        RetryTimes { urgent: now + urgent.min(relaxed), relaxed: now + relaxed }
+    }
+
+    /// The one that counts at this need.
+    pub fn due(self, need: Need) -> Instant {
+        match need {
+            Need::Urgent => self.urgent,
+            Need::Relaxed => self.relaxed,
+        }
+    }
+}
+
+/// `first`, grown once for every failure after the first.
+fn grown(first: Duration, growth: u32, failures: u32) -> Duration {
+    let factor = growth.saturating_pow(failures.saturating_sub(1));
+    first.saturating_mul(factor).min(MAX_WAIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The waits after one failure, two in a row, and so on, in seconds.
+    fn waits(failure: AttemptFailure, need: Need) -> Vec<f64> {
+        let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(4));
+        let wait = |failures| RetryTimes::after(failure, failures, now, &mut random).due(need) - now;
+        (1..=40).map(wait).map(|wait| wait.as_secs_f64()).collect()
+    }
+
+    #[test]
+    fn while_peers_are_needed_the_waits_begin_at_a_second_and_double() {
+        for failure in [AttemptFailure::Unreachable, AttemptFailure::ClosedEarly] {
+            let waits = waits(failure, Need::Urgent);
+            for (wait, shortest) in waits.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]) {
+                assert!((shortest..=2.0 * shortest).contains(wait), "{waits:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn where_there_are_plenty_of_peers_the_waits_are_longer() {
+        let waits = waits(AttemptFailure::Unreachable, Need::Relaxed);
+        for (wait, mean) in waits.iter().zip([10.0, 30.0, 90.0, 270.0, 810.0]) {
+            assert!((0.75 * mean..=1.25 * mean).contains(wait), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_a_quarter_of_an_hour_and_a_bit() {
+        for need in [Need::Urgent, Need::Relaxed] {
+            let waits = waits(AttemptFailure::Unreachable, need);
+            assert!(waits.iter().all(|wait| *wait <= MAX_WAIT.as_secs_f64() * 1.25), "{waits:?}");
+            let late = waits.iter().skip(15).all(|wait| *wait >= MAX_WAIT.as_secs_f64() * 0.75);
+            assert!(late, "an address that keeps failing is hardly tried at all: {waits:?}");
+        }
+    }
+
+    #[test]
+    fn one_early_close_is_an_accident_at_any_need_and_two_are_not() {
+        let waits = waits(AttemptFailure::ClosedEarly, Need::Relaxed);
+        assert!((1.0..=2.0).contains(&waits[0]) && waits[1] >= 22.5, "{waits:?}");
+    }
+
+    #[test]
+    fn a_peer_that_was_useful_is_tried_again_soon() {
+        assert!(waits(AttemptFailure::Ended, Need::Relaxed)[0] <= 2.5);
+        assert!(waits(AttemptFailure::Ended, Need::Urgent)[0] <= 2.0);
+    }
+
+    #[test]
+    fn to_need_peers_badly_never_makes_a_wait_longer() {
+        let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(5));
+        for failure in [AttemptFailure::Unreachable, AttemptFailure::ClosedEarly, AttemptFailure::Ended] {
+            for failures in 0..60 {
+                let times = RetryTimes::after(failure, failures, now, &mut random);
+                assert!(times.due(Need::Urgent) <= times.due(Need::Relaxed));
+                assert!(times.due(Need::Urgent) > now);
+            }
+        }
+    }
+
+    #[test]
+    fn fewer_than_five_are_a_handful() {
+        assert_eq!([0, 4, 5, 100].map(Need::of), [Need::Urgent, Need::Urgent, Need::Relaxed, Need::Relaxed]);
+        assert_eq!(Need::default(), Need::Urgent);
+    }
+}
