@@ -49,7 +49,7 @@
 //!  │ outbox       │◀─│ inbound             │ ────────────▶ │ writer       │
 //!  │ out-ADDRESS  │  │ peer-ADDRESS        │ (verified)    │ one a torrent│
 //!  └──────────────┘  └─────────────────────┘               └──────────────┘
-//!     │ writes    Demand ▲ reads                             │ writes
+//!     │ writes  requests ▲ reads                             │ writes
 //!     ▼                  │                                   ▼
 //!  ═════════ the peer ═════════                          ═══ the disk ═══
 //! ```
@@ -58,7 +58,7 @@
 //!
 //! 1. `swarm/download/filling.rs` sees room in a peer's pipeline, takes blocks of an open piece
 //!    (`swarm/download/leases.rs`) or opens the rarest (`strategy/download/rarity.rs`), and sends the lease, then the order.
-//! 2. `peer/outbox.rs` turns the order into `request` frames and writes them with one `write`.
+//! 2. `peer/outbox/frames.rs` turns the order into `request` frames and writes them with one `write`.
 //! 3. `peer/read_buffer.rs` reads; `wire/message.rs` finds the frame and checks its length.
 //! 4. `peer/inbound.rs` has `piece/geometry.rs` check the numbers and `peer/ledger.rs` whether this
 //!    block was asked for, then copies it into the piece.
@@ -70,9 +70,10 @@
 //! # And one from the disk to the socket
 //!
 //! 1. `swarm/upload/choking.rs` asks the choker (`strategy/choker/`) whom to serve, and orders *unchoke*.
-//! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/demand.rs`.
-//! 3. `peer/outbox.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
-//! 4. finds its bytes through `storage/served_pieces.rs`, and has `net/peer_stream/tcp.rs` send them from the page cache.
+//! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/requests/`.
+//! 3. `peer/outbox/mod.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
+//! 4. finds its bytes through `storage/served_pieces.rs` (`peer/outbox/blocks.rs`), and `net/peer_stream/tcp.rs` sends
+//!    them from the page cache.
 //!
 //! # And a magnet link to its first block
 //!

@@ -4,7 +4,7 @@
 //! alone: what it sends are a few bytes at a time, in answer to what it receives, so that one thread can do
 //! both. A peer that has no metadata, or sends none for [`PATIENCE`], is disconnected. A peer that has just
 //! answered when the metadata is there goes on to the swarm, together with the messages that it sent before
-//! and that nobody could understand without the metadata.
+//! and that could not be understood without the metadata.
 
 use super::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};

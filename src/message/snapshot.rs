@@ -72,7 +72,7 @@ pub enum Stall {
 impl fmt::Display for Stall {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stall::NoPeers(None) => write!(out, "nobody has named a peer yet"),
+            Stall::NoPeers(None) => write!(out, "no source has named a peer yet"),
             Stall::NoPeers(Some(said)) => write!(out, "no peers: {said}"),
             Stall::Unreachable(known, None) => write!(out, "none of the {known} known peers answers"),
             Stall::Unreachable(known, Some(why)) => {

@@ -20,7 +20,7 @@ use std::time::Duration;
 const SILENCE: Duration = Duration::from_secs(150);
 
 /// A connection that has not begun.
-pub struct Connection {
+pub struct WorkerConnection {
     /// Weak for as long as it connects. Nothing can wake a thread that connects, so it must hold nothing
     /// that the end of a run waits for: not even the writer's inbox.
     pub context: Weak<TorrentContext>,
@@ -40,7 +40,7 @@ pub struct WorkerEnds {
     pub leases: Receiver<Lease>,
 }
 
-impl Connection {
+impl WorkerConnection {
     /// The life of the connection. Always ends with [`Event::Gone`].
     pub fn run(self) {
         let connected = self.origin.stream(self.ends.address);

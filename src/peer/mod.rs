@@ -29,7 +29,7 @@ pub use requests::UploadAccount;
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
 use crate::thread;
-use connection::{Connection, WorkerEnds};
+use connection::{WorkerConnection, WorkerEnds};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use outbox::Signal;
 use requests::PeerRequests;
@@ -133,7 +133,7 @@ impl Worker {
             wake: signals.clone(),
             leases: inbound_leases,
         };
-        let connection = Connection { context: Arc::downgrade(context), origin, ends };
+        let connection = WorkerConnection { context: Arc::downgrade(context), origin, ends };
         thread::spawn(format!("peer-{}", address.ip()), STACK_BYTES, move || connection.run())?;
         Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default() })
     }
