@@ -4,7 +4,7 @@
 //! alone: what it sends are a few bytes at a time, in answer to what it receives, so that one thread can do
 //! both. A peer that has no metadata, or sends none for [`PATIENCE`], is disconnected. A peer that has just
 //! answered when the metadata is there goes on to the swarm, together with the messages that it sent before
-//! and that nobody could understand without the metadata.
+//! and that could not be understood without the metadata.
 
 use super::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
@@ -12,6 +12,7 @@ use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{STACK_BYTES, greet};
+use crate::thread;
 use crate::wire::PeerId;
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use crate::wire::metadata::MetadataMessage;
@@ -109,10 +110,9 @@ impl MetadataWorker {
         // Weak for as long as it connects, which nothing can interrupt: the end of a run does not wait for a
         // worker that connects.
         let context = Arc::downgrade(context);
-        std::thread::Builder::new()
-            .name(format!("meta-{}", address.ip()))
-            .stack_size(STACK_BYTES)
-            .spawn(move || connection.run(&context, origin))?;
+        thread::spawn(format!("meta-{}", address.ip()), STACK_BYTES, move || {
+            connection.run(&context, origin)
+        })?;
         Ok(MetadataWorker { stream: Some(stream), needed })
     }
 

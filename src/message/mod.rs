@@ -1,7 +1,7 @@
-//! The values that cross the channels of a download. A reader of this file knows the conversation.
+//! The values that cross the channels of a torrent: the conversation of its coordinator with everything else.
 //!
-//! Three kinds stay in their modules, because only these and the session know them: orders to trackers
-//! (`tracker`), commands to the DHT (`discovery::dht`), and what the runs tell the screen (`cli`).
+//! Not here are the values that only one module knows: the orders to announcers (`tracker`), the commands to
+//! the DHT node (`discovery/dht`), the signals inside a worker (`peer`) and what a run tells the screen (`cli`).
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
@@ -15,7 +15,7 @@
 //!
 //! The inbox of the coordinator is bounded and its senders wait when it is full, so a peer that
 //! floods us fills its own socket and not our memory. That cannot lock up, because the coordinator
-//! never waits for anybody: a peer that does not take its orders is dropped.
+//! never waits for another thread: a peer that does not take its orders is disconnected.
 
 mod inbox_slot;
 mod known_peers;
@@ -40,30 +40,31 @@ use crate::wire::pex::PeerExchange;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// What the coordinator hears.
+/// What the coordinator is told.
 #[derive(Debug)]
 pub enum Event {
-    /// Somebody found addresses of peers.
+    /// One of the sources of peers found addresses.
     Found(Source, Vec<SocketAddr>),
     /// The user named these peers.
     Named(Vec<SocketAddr>),
-    /// An announcer spoke to a tracker.
+    /// An announcer has announced to a tracker.
     Tracker(TrackerReport),
-    /// Somebody connected to us and wants this torrent.
+    /// A peer has connected to us and wants this torrent.
     Incoming(Incoming),
-    /// A peer of whom we had the metadata is there to give the payload as well.
+    /// A peer that sent us metadata goes on to the payload.
     HandedOver(HandedOver),
-    /// A worker exchanged handshakes with its peer.
+    /// A worker has exchanged handshakes with its peer.
     Greeted(PeerKey, Greeting),
-    /// A peer said something: all that one read brought, in order.
+    /// What a peer said: everything that one read brought, in order.
     Heard(PeerKey, Vec<News>),
     /// A connection is over, or never came to be.
     Gone(PeerKey, PeerError),
     /// These pieces are on disk.
     Stored(Vec<PieceIndex>),
-    /// The writer has ended: with everything safe on the disk, or without. Why not comes with its thread.
+    /// The writer has ended: with everything safe on the disk, or without. If without, the reason is what its
+    /// thread returns.
     WriterEnded {
-        /// It did all that it was told.
+        /// It wrote everything.
         finished: bool,
     },
     /// The user wants to end.
@@ -73,23 +74,23 @@ pub enum Event {
 /// What a tracker said.
 #[derive(Debug)]
 pub struct TrackerReport {
-    /// Its address, fit to be printed.
+    /// The tracker's address, fit to be printed.
     pub url: String,
     /// How many peers it named, or why it named none, fit to be printed. The peers themselves come
-    /// in front of it as [`Event::Found`].
+    /// before this report, as [`Event::Found`].
     pub outcome: Result<usize, String>,
-    /// Our address as it sees it.
+    /// Our address as the tracker sees it.
     pub external_ip: Option<IpAddr>,
 }
 
-/// A connection that came in, of which the peer's handshake is read and not answered yet.
+/// An incoming connection whose handshake has been read and not answered yet.
 #[derive(Debug)]
 pub struct Incoming {
-    /// Where it came from: not where that peer listens. Never an IPv4 address in IPv6 notation.
+    /// Where it came from, which is not where that peer listens. Never an IPv4-mapped IPv6 address.
     pub address: SocketAddr,
     /// The connection, after the handshake's last byte.
     pub stream: PeerStream,
-    /// What the peer said.
+    /// The peer's handshake.
     pub handshake: Handshake,
     /// Its place among the connections that wait for the coordinator.
     pub slot: InboxSlot,
@@ -106,36 +107,36 @@ pub struct HandedOver {
     pub stream: PeerStream,
     /// What the handshakes said.
     pub greeting: Greeting,
-    /// The frames that the peer sent, of which nobody could know what they mean.
+    /// The frames that the peer sent and that could not be understood without the metadata.
     pub heard: Vec<u8>,
 }
 
 /// What is known of a peer after the handshakes.
 #[derive(Clone, Copy, Debug)]
 pub struct Greeting {
-    /// How it calls itself.
+    /// Its peer ID.
     pub peer_id: PeerId,
     /// It speaks the Fast extension (BEP 6).
     pub fast: bool,
     /// It speaks the extension protocol (BEP 10).
     pub extensions: bool,
-    /// It has a node of the DHT (BEP 5).
+    /// It has a DHT node (BEP 5).
     pub dht: bool,
 }
 
 /// One thing that a peer said, checked for what it means.
 #[derive(Debug)]
 pub enum News {
-    /// These blocks, which we had asked for, are in this assembly (or were there already). It may be one
-    /// that was wrong and that another has replaced since.
+    /// These blocks, which we had requested, are in this assembly (or were there already). The assembly may be
+    /// one that was wrong and that another has replaced since.
     Blocks(Span, Arc<Assembly>),
-    /// A piece verified and is on its way to the writer. Those who had sent wrong blocks of it before.
+    /// A piece verified and is on its way to the writer. With the peers that had sent wrong blocks of it before.
     Verified(PieceIndex, Vec<PeerKey>),
-    /// A piece is complete and wrong.
+    /// A piece is complete and wrong: it does not have its digest.
     Corrupt(Arc<Assembly>, Suspects),
-    /// It answers no more requests.
+    /// It chokes us: it answers no more requests.
     Choked,
-    /// It answers requests.
+    /// It unchokes us: it answers requests.
     Unchoked,
     /// Whether it wants something that we have.
     Interested(bool),
@@ -149,15 +150,15 @@ pub enum News {
     AnotherBitfield(Bitfield),
     /// It has every piece.
     HaveAll,
-    /// It will not send this block.
+    /// It will not send this block (BEP 6).
     Rejected(Block),
-    /// It answers requests for this piece even while it chokes us.
+    /// It answers requests for this piece even while it chokes us (BEP 6).
     AllowedFast(PieceIndex),
-    /// What it can do beyond the protocol.
+    /// Its extension handshake (BEP 10).
     ExtensionHandshake(ExtensionHandshake),
-    /// Its node of the DHT has this UDP port (BEP 5).
+    /// Its DHT node has this UDP port (BEP 5).
     DhtPort(u16),
-    /// It is connected to these peers, it says, with flags (BEP 11). Nothing of it is checked.
+    /// It says that it is connected to these peers, with flags (PEX, BEP 11). None of this is checked.
     Pex(Vec<(SocketAddr, u8)>),
 }
 
@@ -168,32 +169,32 @@ pub enum Order {
     Introduce {
         /// The pieces that we say we have.
         pieces: Arc<Bitfield>,
-        /// What it knows of BEP 6 and BEP 10.
+        /// What the peer knows of BEP 6 and BEP 10.
         greeting: Greeting,
         /// We want nothing any more (BEP 21).
         upload_only: bool,
     },
     /// From now on we want nothing any more (BEP 21).
     UploadOnly(Greeting),
-    /// We answer its requests from now on.
+    /// From now on we answer its requests.
     Unchoke,
-    /// We answer no requests any more, but for the pieces of [`Order::AllowFast`].
+    /// From now on we answer no requests, except for the pieces of [`Order::AllowFast`].
     Choke,
-    /// It may ask for these pieces while we choke it (BEP 6).
+    /// Its allowed-fast set: it may request these pieces while we choke it (BEP 6).
     AllowFast(Vec<PieceIndex>),
     /// Whether we want something that the peer has.
     Interested(bool),
     /// Requests, in this order. Their leases went to the inbound half before.
     Request(Vec<Span>),
-    /// These are not needed any more.
+    /// These blocks are no longer needed.
     Cancel(Vec<Block>),
     /// We have this piece now.
     Have(PieceIndex),
-    /// What it does not know of the other peers yet (BEP 11), under the number that it gave to such messages.
+    /// What it does not know of our other peers yet (PEX, BEP 11), under the message id that it gave to PEX.
     Pex(u8, PeerExchange),
 }
 
-/// A promise that the peer will be asked for some blocks of one piece, and where they are to go.
+/// A promise that some blocks of one piece will be requested of the peer, and where they are to go.
 #[derive(Debug)]
 pub struct Lease {
     /// Where the blocks are put together.

@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub seeds: usize,
     /// Peers that answer our requests.
     pub unchoked: usize,
-    /// Payload bytes that came in this run, those that we had already included.
+    /// Payload bytes that came in this run, including those that we had already.
     pub received: u64,
     /// Payload bytes that came and were of no use.
     pub wasted: u64,
@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub served: usize,
     /// Everything is there; the writer brings it to the disk.
     pub finishing: bool,
-    /// Nothing is wanted any more, and what is there is given to others.
+    /// Nothing is wanted any more, and what is there is uploaded.
     pub seeding: bool,
     /// Why nothing moves, when nothing has moved for a while.
     pub stall: Option<Stall>,
@@ -42,11 +42,11 @@ pub struct Snapshot {
 /// How the search for a magnet's metadata stands at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct MetadataState {
-    /// How many pieces of it came, of how many; of none while nobody has said how long it is.
+    /// How many pieces of it came, of how many; of none while no peer has said how long it is.
     pub pieces: (u32, u32),
     /// Peers that were greeted.
     pub peers: usize,
-    /// Addresses that were named to us.
+    /// Known addresses of peers.
     pub known: usize,
     /// What went wrong last, if something did.
     pub trouble: Option<String>,
@@ -55,15 +55,15 @@ pub struct MetadataState {
 /// Why nothing moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stall {
-    /// Nobody named a peer. With what a tracker said last, if one said something.
+    /// No source has named a peer. With what a tracker said last, if one said something.
     NoPeers(Option<String>),
-    /// Peers are known, but none can be reached. With how many, and what the last one failed of.
+    /// Peers are known, but none can be reached. With their number, and why the last attempt failed.
     Unreachable(usize, Option<String>),
-    /// The connected peers have nothing that we miss. With a piece that none of them has.
+    /// The connected peers have nothing that we are missing. With a piece that none of them has.
     NobodyHas(u32),
-    /// The peers that have what we miss do not send yet.
+    /// The peers that have what we are missing choke us.
     AllChoke,
-    /// We asked, and nothing comes.
+    /// We sent requests, and nothing comes.
     Silent,
     /// The disk is slower than the peers.
     SlowDisk,
@@ -72,7 +72,7 @@ pub enum Stall {
 impl fmt::Display for Stall {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stall::NoPeers(None) => write!(out, "nobody has named a peer yet"),
+            Stall::NoPeers(None) => write!(out, "no source has named a peer yet"),
             Stall::NoPeers(Some(said)) => write!(out, "no peers: {said}"),
             Stall::Unreachable(known, None) => write!(out, "none of the {known} known peers answers"),
             Stall::Unreachable(known, Some(why)) => {

@@ -1,11 +1,14 @@
 //! Why we ended a connection.
+//!
+//! Kept with the stream, so that both of its threads can tell why it ended. The sentence that a person reads is
+//! the `Display` of the reason.
 
 use std::fmt;
 
 /// Why we ended a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HangUp {
-    /// The coordinator let the worker go: the run is over, or it goes on without this peer.
+    /// The coordinator dropped the worker: the run is over, or it goes on without this peer.
     Released,
     /// The worker's own thread has ended.
     WorkerEnded,
@@ -13,13 +16,13 @@ pub enum HangUp {
     WriterEnded,
     /// The coordinator's thread has ended.
     RunEnded,
-    /// The peer leaves unread what we send.
+    /// The peer does not read what we send.
     DoesNotRead,
     /// We could write no more.
     ConnectionLost,
-    /// A block that the peer asked for cannot be read from the disk.
+    /// A block that the peer requested cannot be read from the disk.
     Unreadable,
-    /// The peer asks for a piece that we cannot send and has no way to hear a refusal.
+    /// The peer requests a piece that we cannot send, and does not understand a reject.
     CannotSend,
     /// It sent data that did not have the piece's digest.
     WrongData,

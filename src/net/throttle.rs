@@ -24,11 +24,11 @@ const NANOSECONDS: u128 = 1_000_000_000;
 /// A limit that many threads share, or none.
 #[derive(Debug)]
 pub struct Throttle {
-    limited: Option<RateLimit>,
+    limited: Option<LimitedThrottle>,
 }
 
 #[derive(Debug)]
-struct RateLimit {
+struct LimitedThrottle {
     bytes_per_second: u64,
     queue: Mutex<TimeQueue>,
 }
@@ -49,7 +49,7 @@ impl Throttle {
 
     /// This many bytes may go in a second. With zero, none ever.
     pub fn limited(bytes_per_second: u64) -> Throttle {
-        Throttle { limited: Some(RateLimit { bytes_per_second, queue: Mutex::default() }) }
+        Throttle { limited: Some(LimitedThrottle { bytes_per_second, queue: Mutex::default() }) }
     }
 
     /// Bytes a second, where there is a limit.
@@ -80,7 +80,7 @@ impl Throttle {
     }
 }
 
-impl RateLimit {
+impl LimitedThrottle {
     fn give_back(&self, bytes: usize) {
         let nanoseconds = bytes as u128 * NANOSECONDS / u128::from(self.bytes_per_second);
         let cost = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));

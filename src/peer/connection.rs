@@ -10,6 +10,7 @@ use super::requests::PeerRequests;
 use super::{STACK_BYTES, TorrentContext};
 use crate::message::{Event, HangUp, Lease, PeerError, PeerKey};
 use crate::net::PeerStream;
+use crate::thread;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
@@ -19,7 +20,7 @@ use std::time::Duration;
 const SILENCE: Duration = Duration::from_secs(150);
 
 /// A connection that has not begun.
-pub struct Connection {
+pub struct WorkerConnection {
     /// Weak for as long as it connects. Nothing can wake a thread that connects, so it must hold nothing
     /// that the end of a run waits for: not even the writer's inbox.
     pub context: Weak<TorrentContext>,
@@ -39,7 +40,7 @@ pub struct WorkerEnds {
     pub leases: Receiver<Lease>,
 }
 
-impl Connection {
+impl WorkerConnection {
     /// The life of the connection. Always ends with [`Event::Gone`].
     pub fn run(self) {
         let connected = self.origin.stream(self.ends.address);
@@ -87,10 +88,7 @@ impl WorkerEnds {
             self.address,
             is_new,
         );
-        std::thread::Builder::new()
-            .name(format!("out-{}", self.address.ip()))
-            .stack_size(STACK_BYTES)
-            .spawn(move || outbox.run())
+        thread::spawn(format!("out-{}", self.address.ip()), STACK_BYTES, move || outbox.run())
             .map_err(PeerError::Connect)?;
 
         let mut inbound =

@@ -169,7 +169,7 @@ mod tests {
         let (stream, peer) = PeerStream::in_memory();
         peer.write_all(&handshake(7, 2)[..67]).unwrap();
         drop(peer);
-        // Our own handshake finds nobody.
+        // Our own handshake finds no reader.
         let error = greet(&stream, AlreadyReceived::Nothing, OURS).unwrap_err();
         assert!(matches!(error, PeerError::Lost(_)));
         assert!(matches!(read_handshake(&stream), Err(PeerError::Closed)));

@@ -14,6 +14,7 @@ use crate::address::canonical;
 use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
 use crate::metainfo::InfoHash;
 use crate::net::{self, BindAddress, PeerStream, Ports};
+use crate::thread;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::debug;
@@ -22,7 +23,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a handshake may take, from the connection to the coordinator's inbox.
@@ -119,10 +120,7 @@ impl Listener {
             let socket = Arc::new(socket);
             let name = if socket.local_addr()?.is_ipv4() { "listen-4" } else { "listen-6" };
             let (at, state) = (Arc::clone(&socket), Arc::clone(&listener.state));
-            let thread = Builder::new()
-                .name(name.to_owned())
-                .stack_size(STACK_BYTES)
-                .spawn(move || state.accept(&at))?;
+            let thread = thread::spawn(name, STACK_BYTES, move || state.accept(&at))?;
             listener.accepting.push(AcceptThread { socket, thread });
         }
         Ok(listener)
@@ -224,10 +222,8 @@ impl ListenerState {
         };
         let slot = ThreadSlot { state: Arc::clone(self), number };
         let handshake = IncomingHandshake { thread: slot, address, stream, deadline };
-        let spawned = Builder::new()
-            .name(format!("incoming-{}", address.ip()))
-            .stack_size(STACK_BYTES)
-            .spawn(move || handshake.run());
+        let name = format!("incoming-{}", address.ip());
+        let spawned = thread::spawn(name, STACK_BYTES, move || handshake.run());
         // Where there is no thread, the closure is dropped, and the thread's slot with it.
         spawned.map(drop)
     }

@@ -28,7 +28,8 @@ pub use requests::UploadAccount;
 
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
-use connection::{Connection, WorkerEnds};
+use crate::thread;
+use connection::{WorkerConnection, WorkerEnds};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use outbox::Signal;
 use requests::PeerRequests;
@@ -132,11 +133,8 @@ impl Worker {
             wake: signals.clone(),
             leases: inbound_leases,
         };
-        let connection = Connection { context: Arc::downgrade(context), origin, ends };
-        std::thread::Builder::new()
-            .name(format!("peer-{}", address.ip()))
-            .stack_size(STACK_BYTES)
-            .spawn(move || connection.run())?;
+        let connection = WorkerConnection { context: Arc::downgrade(context), origin, ends };
+        thread::spawn(format!("peer-{}", address.ip()), STACK_BYTES, move || connection.run())?;
         Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default() })
     }
 
