@@ -115,7 +115,7 @@
 //!
 //! 1. `session/metadata.rs` has `session/peer_sources.rs` ask the trackers of the link, the hash table and
 //!    the local network for peers.
-//! 2. `magnet/mod.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
+//! 2. `magnet/search.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
 //!    `magnet/metadata_assembly/mod.rs` puts it together.
 //! 3. `metainfo/magnet/mod.rs` makes a torrent of it, and the run goes on as any other.
 //! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.

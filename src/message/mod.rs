@@ -25,7 +25,7 @@ mod snapshot;
 pub use inbox_slot::{InboxSlot, InboxSlots};
 pub use known_peers::KnownPeers;
 pub use peer_error::{PeerError, Violation, Wait};
-pub use snapshot::{MetadataState, Snapshot, Stall};
+pub use snapshot::{MetadataState, RunPhase, Snapshot, Stall};
 
 pub use crate::net::HangUp;
 pub use crate::piece::PeerKey;

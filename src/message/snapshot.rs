@@ -31,12 +31,22 @@ pub struct Snapshot {
     pub interested: usize,
     /// Peers whose requests we answer.
     pub served: usize,
-    /// Everything is there; the writer brings it to the disk.
-    pub finishing: bool,
-    /// Nothing is wanted any more, and what is there is uploaded.
-    pub seeding: bool,
+    /// What the run is doing.
+    pub phase: RunPhase,
     /// Why nothing moves, when nothing has moved for a while.
     pub stall: Option<Stall>,
+}
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunPhase {
+    /// It downloads what is missing.
+    #[default]
+    Downloading,
+    /// Everything is there; the writer brings it to the disk.
+    Finishing,
+    /// Nothing is wanted any more, and what is there is uploaded to others.
+    Seeding,
 }
 
 /// How the search for a magnet's metadata stands at one moment.

@@ -10,8 +10,8 @@ use super::peer_sources::{PeerSearch, PeerSources};
 use super::{
     Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop, peer_id,
 };
-use crate::magnet::{self, Doors, FetchEnd, MetadataAssembly, MetadataContext};
-use crate::message::{Event, KnownPeers, Snapshot};
+use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
+use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
 use crate::peer::Listener;
 use crate::strategy::{Candidates, Source};
@@ -152,18 +152,34 @@ impl MetadataFetch<'_> {
             assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,
         });
-        let doors = Doors {
-            show: &|state| (self.show)(Progress::Metadata(state)),
-            is_stopped: &|| self.stop.is_asked(),
-            need_peers: &|| sources.need_peers(),
-        };
-        let end = magnet::fetch(&context, inbox, self.timeout, self.max_peers, &doors);
+        let environment = FetchEnvironment { fetch: self, sources };
+        let end = magnet::fetch(&context, inbox, self.timeout, self.max_peers, &environment);
         drop(context);
         if !matches!(end, FetchEnd::Found { .. }) {
             // The connected workers were told to end.
             let _ = all_gone.recv_deadline(Instant::now() + GRACE);
         }
         end
+    }
+}
+
+/// The world around the search for the metadata.
+struct FetchEnvironment<'a> {
+    fetch: &'a MetadataFetch<'a>,
+    sources: &'a PeerSources,
+}
+
+impl SearchEnvironment for FetchEnvironment<'_> {
+    fn show(&self, state: MetadataState) {
+        (self.fetch.show)(Progress::Metadata(state));
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.fetch.stop.is_asked()
+    }
+
+    fn need_peers(&self) {
+        self.sources.need_peers();
     }
 }
 

@@ -5,7 +5,7 @@ use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{FAREWELL, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
-use crate::message::{Event, Write};
+use crate::message::{Event, RunPhase, Write};
 use crate::metainfo::Metainfo;
 use crate::peer::{self, Listener};
 use crate::piece::{BufferPool, Geometry};
@@ -127,7 +127,7 @@ impl Ending {
         sources.close();
         sources.set(counts(snapshot));
         let deadline = Instant::now() + FAREWELL;
-        if end == RunEnd::Done && !snapshot.seeding && snapshot.left == 0 {
+        if end == RunEnd::Done && snapshot.phase != RunPhase::Seeding && snapshot.left == 0 {
             sources.completed();
         }
         // The trackers hear that we leave.

@@ -1,7 +1,7 @@
 //! What the screen is told.
 
 use super::{Coordinator, Phase};
-use crate::message::{Snapshot, Stall};
+use crate::message::{RunPhase, Snapshot, Stall};
 use std::time::{Duration, Instant};
 
 /// When nothing moved for this long, the user is told why.
@@ -25,8 +25,11 @@ impl Coordinator<'_> {
             wasted: self.statistics.bytes_wasted(),
             interested: greeted().filter(|(_, peer)| peer.flags.peer_interested).count(),
             served: greeted().filter(|(key, _)| self.slots.is_unchoked(*key)).count(),
-            finishing: self.phase == Phase::Finishing,
-            seeding: self.is_seeding(),
+            phase: match self.phase {
+                Phase::Downloading => RunPhase::Downloading,
+                Phase::Finishing => RunPhase::Finishing,
+                Phase::Seeding { .. } => RunPhase::Seeding,
+            },
             stall: self.stall(now),
         }
     }

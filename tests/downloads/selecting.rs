@@ -1,5 +1,6 @@
 //! Downloads of some files of a torrent, as a magnet link may ask for (BEP 53).
 
+use femtotorrent::message::RunPhase;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -86,7 +87,7 @@ fn what_was_selected_is_seeded_when_it_is_there_and_nothing_more_is_fetched() {
             job.uploads.seeding = Some(SeedGoals { time: Some(Default::default()), ratio: None });
         });
         let outcome = download.end().unwrap();
-        assert_eq!((outcome.end, outcome.snapshot.seeding), (RunEnd::Done, true));
+        assert_eq!((outcome.end, outcome.snapshot.phase), (RunEnd::Done, RunPhase::Seeding));
         assert_eq!((outcome.snapshot.received, outcome.snapshot.done), (fetched, u64::from(PIECE) * 4));
         folder = download.folder;
     }

@@ -6,6 +6,7 @@
 mod row;
 
 use super::exit::Exit;
+use crate::message::RunPhase;
 use crate::session::{Outcome, Progress, SessionError};
 use crate::swarm::RunEnd;
 use crate::text::printable;
@@ -68,7 +69,9 @@ impl Screen {
             Progress::Metadata(state) => return row.metadata(&state),
             Progress::Named(name) => return row.rename(&name),
             Progress::Checking(done, total) => return row.checking(done, total),
-            Progress::Running(snapshot) if snapshot.seeding => return row.seeding(&snapshot),
+            Progress::Running(snapshot) if snapshot.phase == RunPhase::Seeding => {
+                return row.seeding(&snapshot);
+            }
             Progress::Running(snapshot) => return row.downloading(&snapshot),
             Progress::Short(shortage) => row.disk_too_small(&shortage),
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),

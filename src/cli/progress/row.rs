@@ -1,7 +1,7 @@
 //! The part of the screen that belongs to one torrent: its bar, and the sentences about its state.
 
 use super::{LINE_INTERVAL, Style, say};
-use crate::message::{MetadataState, Snapshot, Stall};
+use crate::message::{MetadataState, RunPhase, Snapshot, Stall};
 use crate::session::Outcome;
 use crate::storage::Shortage;
 use crate::swarm::RunEnd;
@@ -78,7 +78,7 @@ impl TorrentRow {
         let is_new_stall = kind.is_some() && kind != self.shown_stall;
         self.shown_stall = kind;
         let mut state = format!("{}/s, {}", size(snapshot.rate as u64), counted(snapshot.peers));
-        if snapshot.finishing {
+        if snapshot.phase == RunPhase::Finishing {
             state = "writing to the disk".to_owned();
         } else if let Some(left) = time_left(snapshot) {
             state = format!("{state}, {left} left");
@@ -140,7 +140,7 @@ impl TorrentRow {
     pub(super) fn ended(&self, outcome: &Outcome) -> String {
         let (name, snapshot) = (self.close(), &outcome.snapshot);
         match outcome.end {
-            RunEnd::Done if snapshot.seeding => {
+            RunEnd::Done if snapshot.phase == RunPhase::Seeding => {
                 let (uploaded, ratio) = (size(snapshot.uploaded), ratio(snapshot));
                 format!("{name}: seeded, {uploaded} uploaded, ratio {ratio:.2}")
             }

@@ -1,0 +1,256 @@
+//! The search for the metadata: which peers to connect to, and when it is over.
+//!
+//! Runs on the thread of the torrent, before the swarm's coordinator does. It blocks on the same inbox.
+
+use super::worker::MetadataWorker;
+use super::{FetchEnd, MetadataContext, SearchEnvironment};
+use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
+use crate::strategy::{AttemptFailure, Candidates, Dialer};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use log::debug;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the slow things are looked at: the user's wish to end, the timeout, what to show.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The search for the metadata of one torrent.
+pub struct MetadataSearch<'a> {
+    context: &'a Arc<MetadataContext>,
+    environment: &'a dyn SearchEnvironment,
+    max_peers: usize,
+    dialer: Dialer,
+    peers: HashMap<PeerKey, AskedPeer>,
+    /// The connections that brought the last pieces of the metadata.
+    handed_over: Vec<HandedOver>,
+    /// Peers without the extension protocol: they can give the payload and no metadata.
+    payload_only: Vec<SocketAddr>,
+    last_key: PeerKey,
+    /// The metadata, from when it is complete until the connection that completed it is handed over.
+    info: Option<Vec<u8>>,
+    /// When a piece came last.
+    last_progress: Instant,
+    /// How many pieces were there at that time.
+    pieces: u32,
+    /// What the last tracker that named no peer said, or why the last peer was lost.
+    trouble: Option<String>,
+}
+
+/// A peer that is asked for metadata.
+struct AskedPeer {
+    address: SocketAddr,
+    incoming: bool,
+    greeted: bool,
+    worker: MetadataWorker,
+}
+
+impl<'a> MetadataSearch<'a> {
+    /// A search that asks this many peers at once.
+    pub fn new(
+        context: &'a Arc<MetadataContext>,
+        environment: &'a dyn SearchEnvironment,
+        max_peers: usize,
+    ) -> MetadataSearch<'a> {
+        let now = Instant::now();
+        MetadataSearch {
+            context,
+            environment,
+            max_peers,
+            dialer: Dialer::new(Candidates::default(), None, fastrand::Rng::new(), now),
+            peers: HashMap::new(),
+            handed_over: Vec::new(),
+            payload_only: Vec::new(),
+            last_key: PeerKey(0),
+            info: None,
+            last_progress: now,
+            pieces: 0,
+            trouble: None,
+        }
+    }
+
+    /// Runs the search to its end.
+    pub fn run(mut self, inbox: &Receiver<Event>, timeout: Option<Duration>) -> FetchEnd {
+        let mut next_tick = Instant::now();
+        loop {
+            let mut handed_over = false;
+            match inbox.recv_deadline(self.next_attempt().map_or(next_tick, |due| due.min(next_tick))) {
+                Ok(Event::Stop) => return FetchEnd::Stopped,
+                Ok(event) => {
+                    handed_over = matches!(event, Event::HandedOver(_));
+                    self.handle(event);
+                }
+                // It cannot be disconnected: `context` holds a sender.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if self.is_complete(handed_over, Instant::now() >= next_tick)
+                && let Some(info) = self.info.take()
+            {
+                let (candidates, connections) = (self.release(), std::mem::take(&mut self.handed_over));
+                let known_peers = KnownPeers { candidates, connections, last_key: self.last_key };
+                return FetchEnd::Found { info, known_peers };
+            }
+            let now = Instant::now();
+            self.connect(now);
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.tick(now);
+                if self.environment.is_stopped() {
+                    return FetchEnd::Stopped;
+                }
+                let waited = now.saturating_duration_since(self.last_progress);
+                if timeout.is_some_and(|timeout| waited >= timeout) {
+                    return FetchEnd::TimedOut;
+                }
+            }
+        }
+    }
+
+    /// Whether the metadata is there and the search can end.
+    ///
+    /// The worker that completes the metadata hands its connection over, and that event comes behind all
+    /// that other workers had sent before. So the search waits for it, to lose no connection. The worker may
+    /// also fail to, if its connection breaks: from the second tick on it is not waited for.
+    fn is_complete(&mut self, handed_over: bool, ticks: bool) -> bool {
+        let waited = self.info.is_some();
+        if handed_over || ticks {
+            self.info = self.info.take().or_else(|| self.context.assembly().take());
+        }
+        handed_over || (ticks && waited)
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = Instant::now();
+        match event {
+            Event::Found(source, addresses) => _ = self.dialer.found(source, &addresses, now),
+            Event::Named(addresses) => self.dialer.named(&addresses, now),
+            Event::Tracker(report) => match report.outcome {
+                Ok(0) => self.trouble = Some(format!("{} knows no other peer", report.url)),
+                Ok(_) => {}
+                Err(why) => self.trouble = Some(format!("{}: {why}", report.url)),
+            },
+            Event::Incoming(incoming) => self.incoming(incoming),
+            Event::Greeted(key, _) => {
+                if let Some(peer) = self.peers.get_mut(&key) {
+                    peer.greeted = true;
+                }
+            }
+            Event::Gone(key, why) => self.gone(key, &why, now),
+            Event::HandedOver(handed_over) => {
+                self.peers.retain(|_, peer| peer.address != handed_over.address);
+                self.handed_over.push(handed_over);
+            }
+            // These come from the workers of a swarm only.
+            Event::Heard(..) | Event::Stored(_) | Event::WriterEnded { .. } | Event::Stop => {}
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let pieces = self.context.assembly().progress();
+        // A peer that only says that it has metadata is no progress.
+        if pieces.0 > self.pieces {
+            self.last_progress = now;
+        }
+        self.pieces = pieces.0;
+        if self.dialer.candidates().waiting() == 0 && self.wants_peers() {
+            self.environment.need_peers();
+        }
+        self.environment.show(MetadataState {
+            pieces,
+            peers: self.peers.values().filter(|peer| peer.greeted).count(),
+            known: self.dialer.candidates().known(),
+            trouble: self.trouble.clone(),
+        });
+    }
+
+    fn incoming_count(&self) -> usize {
+        self.peers.values().filter(|peer| peer.incoming).count()
+    }
+
+    fn wants_peers(&self) -> bool {
+        let incoming = self.incoming_count();
+        // Incoming peers may not take the place of the one peer that we may always connect to.
+        self.peers.len() - incoming < self.max_peers.saturating_sub(incoming).max(1)
+    }
+
+    fn next_attempt(&self) -> Option<Instant> {
+        self.wants_peers().then(|| self.dialer.next_due()).flatten()
+    }
+
+    fn connect(&mut self, now: Instant) {
+        self.dialer.set_connected(self.peers.values().filter(|peer| peer.greeted).count());
+        while self.wants_peers()
+            && let Some(address) = self.dialer.next(now)
+        {
+            let key = self.next_key();
+            match MetadataWorker::connect(self.context, key, address) {
+                Ok(worker) => self.add(key, AskedPeer { address, incoming: false, greeted: false, worker }),
+                Err(error) => {
+                    debug!("{address}: cannot start a thread: {error}");
+                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
+                }
+            }
+        }
+    }
+
+    fn incoming(&mut self, incoming: Incoming) {
+        let address = incoming.address;
+        // Incoming peers may not take the places of those that we look for.
+        if self.incoming_count() >= self.max_peers.div_ceil(4) {
+            return;
+        }
+        let key = self.next_key();
+        match MetadataWorker::accept(self.context, key, incoming) {
+            Ok(worker) => self.add(key, AskedPeer { address, incoming: true, greeted: false, worker }),
+            Err(error) => debug!("{address}: cannot start a thread: {error}"),
+        }
+    }
+
+    fn next_key(&mut self) -> PeerKey {
+        self.last_key = PeerKey(self.last_key.0.wrapping_add(1));
+        self.last_key
+    }
+
+    fn add(&mut self, key: PeerKey, peer: AskedPeer) {
+        self.peers.insert(key, peer);
+    }
+
+    fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
+        let Some(peer) = self.peers.remove(&key) else { return };
+        debug!("{}: {why}", peer.address);
+        if why.is_no_route() {
+            self.dialer.had_no_route();
+        }
+        if peer.incoming {
+            return;
+        }
+        if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
+            return self.payload_only.push(peer.address);
+        }
+        self.dialer.failed(peer.address, why.failure(peer.greeted, false), now);
+        self.trouble = Some(format!("{}: {why}", peer.address));
+    }
+
+    /// Ends the connections that are not handed over, and frees their addresses, so that the swarm can
+    /// connect to them. An incoming connection is left to hand itself over with its next answer: perhaps
+    /// that peer cannot be connected to.
+    fn release(&mut self) -> Candidates {
+        let now = Instant::now();
+        let candidates = self.dialer.candidates_mut();
+        self.payload_only.drain(..).for_each(|address| candidates.release(address, now));
+        // The swarm marks the address of a connection that it goes on with as connected again. That holds for
+        // a connection that is handed over at this very moment, too: the swarm hears of it later.
+        for handed_over in self.handed_over.iter().filter(|handed_over| !handed_over.incoming) {
+            candidates.release(handed_over.address, now);
+        }
+        for (_, peer) in self.peers.drain() {
+            if peer.incoming {
+                peer.worker.release();
+            } else {
+                candidates.release(peer.address, now);
+            }
+        }
+        std::mem::take(candidates)
+    }
+}
