@@ -1,19 +1,36 @@
 //! The coordinator: the one thread that knows how the download stands and decides what happens next.
 //!
-//! It blocks on its inbox and on nothing else; the deadline is its next timer. Each event calls one handler,
-//! in the file of its subject, and the handlers change tables that this thread alone sees: the piece map,
-//! the requests, the roster. It never touches a socket, a file or a name server, and it never waits for a
-//! peer, the writer or the screen. Even the time comes from outside, so that a whole swarm of coordinators
-//! can run in one thread on a clock that a test turns.
+//! It runs on the thread of its torrent, `torrent-N`, and blocks on its inbox alone, until its next timer at
+//! the latest. Each event calls one handler, in the file of its subject. The handlers change tables that no
+//! other thread sees: the piece map, the requests, the roster. The coordinator never touches a socket, a file
+//! or a name server, and it never waits for a peer, the writer or the screen. Even the time comes from
+//! outside, so that a test can run a whole swarm of coordinators in one thread, on a clock of its own.
 //!
-//! Where to find what:
+//! `event_loop.rs` waits, and calls the handlers:
+//!
+//! | event | handler | what it changes |
+//! |---|---|---|
+//! | `Heard`: a peer sent something | `swarm/peer_messages.rs:heard` | what that peer has and wants, rarity, requests, statistics; then it asks the peer for more blocks |
+//! | `Stored`: pieces are on disk | `swarm/peer_messages.rs:stored` | piece map, statistics, our interest; peers hear *have*; after the last piece the phase |
+//! | `Greeted`: handshakes were exchanged | `swarm/peers/connecting.rs:greeted` | roster: the peer is introduced to, or one of two connections to it ends |
+//! | `Gone`: a connection is over | `swarm/peers/disconnect.rs:gone` | roster, requests, rarity, upload slots, when its address is tried again |
+//! | `Found`, `Named`: addresses | `strategy/peers/dialer.rs:found`, `dialer.rs:named` | candidates |
+//! | `Tracker`: a tracker answered | `swarm/event_loop.rs:tracker_answered` | our address as others see it, the reason that a stalled download shows |
+//! | `Incoming`: a peer connected to us | `swarm/peers/incoming.rs:incoming` | roster: one peer more, perhaps in place of another |
+//! | `HandedOver`: a connection brought the metadata | `swarm/peers/incoming.rs:handed_over` | roster, candidates |
+//! | `WriterEnded` | `swarm/event_loop.rs:writer_ended` | phase, or the run ends |
+//! | `Stop`: the user wants to end | `swarm/event_loop.rs:stopped` | the run ends |
+//! | timer, every 250 ms | `swarm/tick.rs:tick` | rates, silent peers, super-seeding, PEX, memory budget, what the screen shows; the run ends at a goal or a timeout |
+//! | timer, after interest changed or a peer left | `swarm/upload/choking.rs:rechoke` | upload slots |
+//! | timer, when an address is due | `swarm/peers/connecting.rs:connect` | roster, candidates |
+//!
+//! The other files:
 //!
 //! - `download`: which piece is in which state, which peer was asked for which block, the end game, and
 //!   what becomes of wrong pieces and their senders.
 //! - `upload`: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
 //! - `peers`: the roster; connecting, accepting and disconnecting; PEX.
-//! - `event_loop.rs` waits for events and timers, `peer_messages.rs` handles what peers say, `tick.rs` what
-//!   only time brings, `status.rs` what the screen is told.
+//! - `status.rs`: what the screen shows. `statistics.rs`: what it counts.
 
 mod config;
 mod download;
@@ -42,7 +59,7 @@ use statistics::Statistics;
 use std::time::{Duration, Instant};
 use upload::UploadSlots;
 
-/// How often the slow things are looked at: rates, silence, what to tell the screen.
+/// Time between two looks at what changes slowly: rates, silent peers, what the screen shows.
 const TICK: Duration = Duration::from_millis(250);
 
 /// What the run is doing.
@@ -78,7 +95,8 @@ pub struct Coordinator<'a> {
     random: fastrand::Rng,
 }
 
-/// When the coordinator has something to do even if no event comes.
+/// When the coordinator has something to do even if no event comes. The upload slots have a timer of their
+/// own.
 #[derive(Debug)]
 struct Timers {
     tick: Instant,
@@ -110,7 +128,8 @@ impl<'a> Coordinator<'a> {
             WantedPieces::Only(wanted) => pieces.want_only(wanted, &mut random),
             WantedPieces::Nothing => pieces.want_nothing(&mut random),
         }
-        // Super-seeding is about the first copy of a torrent, so it needs every piece.
+        // Super-seeding is for the first copy of a torrent, so it needs every piece: no peer may be told of a
+        // piece that we lack.
         let super_seeds = settings.uploads.super_seeding && pieces.is_complete();
         if settings.uploads.super_seeding && !super_seeds {
             warn!("pieces are missing, so this is an ordinary seed: a super-seed has everything");
