@@ -9,11 +9,11 @@ use std::time::Duration;
 /// The limits that the user set.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Peers at once.
+    /// The most peers at once, attempts to connect included.
     pub max_peers: usize,
     /// Bytes of pieces that are open or on their way to the disk.
     pub memory: u64,
-    /// The longest time without progress, if there is one.
+    /// The longest time without progress, if there is a limit.
     pub timeout: Option<Duration>,
 }
 
@@ -24,7 +24,8 @@ pub struct UploadPolicy {
     pub limit: Option<u64>,
     /// How long to seed once nothing is wanted any more; `None` ends the run then.
     pub seeding: Option<SeedGoals>,
-    /// Peers are told of one piece at a time, so that the first copy costs little more than one (BEP 16).
+    /// Peers are told of one piece at a time, so that we upload little more than one copy before the swarm
+    /// has a copy of its own (BEP 16).
     pub super_seeding: bool,
 }
 
@@ -33,7 +34,7 @@ pub struct UploadPolicy {
 pub struct SeedGoals {
     /// How many times the payload is to be uploaded in this run.
     pub ratio: Option<f64>,
-    /// How long.
+    /// How long to seed.
     pub time: Option<Duration>,
 }
 
@@ -43,7 +44,7 @@ pub enum WantedPieces {
     All,
     /// Only these.
     Only(Bitfield),
-    /// Those that are stored already. Nothing is downloaded.
+    /// Only those that are on the disk already: nothing is downloaded.
     Nothing,
 }
 
@@ -73,15 +74,15 @@ pub enum RunEnd {
 /// What stays the same from the beginning of a run to its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How the payload is cut.
+    /// How the payload is cut into pieces.
     pub geometry: Geometry,
-    /// Which torrent.
+    /// The torrent.
     pub info_hash: InfoHash,
-    /// How we name ourselves.
+    /// Our peer ID.
     pub peer_id: PeerId,
     /// The port that peers can connect to.
     pub port: Option<u16>,
-    /// Whether peers may tell us of others, and hear of others (BEP 11).
+    /// Whether we exchange addresses of peers with peers (PEX, BEP 11).
     pub pex: bool,
     /// Bytes a second that all downloads of the process together may take.
     pub download_limit: Option<u64>,

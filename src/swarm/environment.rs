@@ -1,8 +1,8 @@
 //! The one door between the coordinator and everything outside of it.
 //!
-//! The coordinator decides and touches nothing: no socket, no file, no clock, no thread. What it needs done
-//! is a method here. In a run the session implements it; in tests and in simulated swarms a plain struct
-//! does, and the coordinator cannot tell the difference.
+//! The coordinator decides and touches nothing: no socket, no file, no clock, no thread. For all that it
+//! needs done, this trait has a method. In a run the session implements it; in tests and in simulated swarms
+//! a plain struct does, and the coordinator cannot tell the difference.
 
 use crate::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use crate::peer::Worker;
@@ -10,7 +10,7 @@ use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use std::io;
 use std::net::SocketAddr;
 
-/// What the coordinator can have done. No method may wait.
+/// What the coordinator can have done by others. No method may wait.
 pub trait Environment {
     /// Starts a worker that connects to this address.
     ///
@@ -26,7 +26,7 @@ pub trait Environment {
     /// The system has no more threads.
     fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker>;
 
-    /// Starts a worker for a connection that has brought the metadata.
+    /// Starts a worker for a connection that was handed over by the search for the metadata.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ pub trait Environment {
     /// The SHA-1 that a piece must have.
     fn piece_digest(&self, piece: PieceIndex) -> PieceDigest;
 
-    /// Takes the memory of a piece back that is given up.
+    /// Frees the memory of a piece that is given up.
     fn abandon(&mut self, assembly: &Assembly);
 
     /// The pieces that can be uploaded: they are on disk and nothing has changed them since.
@@ -45,7 +45,7 @@ pub trait Environment {
     /// Whether workers have to wait for the disk before they can go on.
     fn is_writer_behind(&self) -> bool;
 
-    /// Has the writer bring everything to the disk and end. False where it cannot be told now.
+    /// Tells the writer to bring everything to the disk and to end. False if it cannot be told now.
     fn finish_writing(&mut self) -> bool;
 
     /// Shows how the run stands.
@@ -57,7 +57,7 @@ pub trait Environment {
     /// Asks the sources of peers for more.
     fn need_peers(&mut self);
 
-    /// A peer says that it has a node of the DHT here (BEP 5).
+    /// A peer says that its DHT node has this address (BEP 5).
     fn dht_node(&mut self, address: SocketAddr);
 
     /// Tells the trackers that the download is complete.

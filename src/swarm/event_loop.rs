@@ -7,8 +7,8 @@ use log::warn;
 use std::time::Instant;
 
 impl Coordinator<'_> {
-    /// Runs to the end of the run: the life of the coordinator's thread. How it ended, and how the torrent
-    /// stood then.
+    /// Runs until the run ends: the life of the coordinator's thread. Returns how it ended, and the state of
+    /// the torrent then.
     pub fn run(mut self, inbox: &Receiver<Event>) -> (RunEnd, Snapshot) {
         let end = loop {
             let event = match inbox.recv_deadline(self.next_timer()) {
@@ -30,10 +30,11 @@ impl Coordinator<'_> {
         timers.into_iter().flatten().fold(self.timers.tick, Instant::min)
     }
 
-    /// One turn of the loop: handles the event, then whatever timer is due. How the run ended, if it did.
+    /// One turn of the loop: handles the event, then the timers that are due. Returns how the run ended, if
+    /// it did.
     pub fn turn(&mut self, event: Option<Event>, now: Instant) -> Option<RunEnd> {
         if let Some(event) = event {
-            // The events that come by the thousand change nothing about whom to connect to.
+            // The events that come by the thousand do not change which peers to connect to.
             let peers_changed = !matches!(event, Event::Heard(..) | Event::Stored(_));
             if let Some(end) = self.handle(event, now) {
                 return Some(end);
@@ -80,7 +81,8 @@ impl Coordinator<'_> {
             self.dialer.vote_of_tracker(&report.url, ours);
         }
         self.statistics.tracker_answered(report);
-        // A download says it when nothing moves. A seed would look as if no peer wanted anything.
+        // A download shows this reason when it stalls. A seed never stalls: without the warning it would look
+        // as if no peer wanted anything.
         if let (Err(why), true) = (&report.outcome, self.is_seeding())
             && self.statistics.is_first_tracker_warning()
         {
@@ -100,12 +102,12 @@ impl Coordinator<'_> {
         }
     }
 
-    /// How it counts that the user ends the run: a seed has everything that was asked for.
+    /// How a run counts that the user ends. A seed is done: it has everything that was asked for.
     pub(super) fn stopped(&self) -> RunEnd {
         if self.is_seeding() { RunEnd::Done } else { RunEnd::Stopped }
     }
 
-    /// Disconnects every peer and takes stock.
+    /// Disconnects every peer, and counts what was sent to the last.
     fn end(mut self, end: RunEnd, now: Instant) -> (RunEnd, Snapshot) {
         self.count_uploads(now);
         self.roster.clear();

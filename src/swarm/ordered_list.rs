@@ -1,10 +1,10 @@
-//! A map that is a list in the order of its keys.
+//! A map that is a list, sorted by key.
 //!
-//! The coordinator's tables are gone through far more often than they change, always in the same order, so
-//! that the same events lead to the same decisions. They are short: as many entries as there are peers or
-//! open pieces. For that a sorted list is as fast as a tree, and a tenth of its code in the binary.
+//! The coordinator goes through its tables far more often than it changes them, and always in the same order,
+//! so that the same events lead to the same decisions. The tables are short: they have an entry for each peer
+//! or each open piece. For that a sorted list is as fast as a tree, and a tenth of its code in the binary.
 
-/// Values by their keys.
+/// Values with their keys.
 #[derive(Debug)]
 pub struct OrderedList<Key, Value> {
     entries: Vec<(Key, Value)>,
@@ -27,10 +27,10 @@ impl<Key: Ord + Copy, Value> OrderedList<Key, Value> {
         self.entries.get_mut(at).map(|(_, value)| value)
     }
 
-    /// Puts a value under this key, in place of one that was there.
+    /// Puts a value under this key. It replaces a value that was there.
     pub fn insert(&mut self, key: Key, value: Value) {
         self.remove(key);
-        // Keys mostly grow, so this is mostly the end.
+        // New keys are mostly the greatest, so this is mostly the end.
         let at = self.place(key).unwrap_or_else(|at| at);
         self.entries.insert(at, (key, value));
     }
@@ -51,12 +51,12 @@ impl<Key: Ord + Copy, Value> OrderedList<Key, Value> {
         self.entries.len()
     }
 
-    /// All of them, by their keys.
+    /// All keys and values, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &Value)> {
         self.entries.iter().map(|(key, value)| (*key, value))
     }
 
-    /// All of them, to change them.
+    /// The same, to change the values.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut Value)> {
         self.entries.iter_mut().map(|(key, value)| (*key, value))
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_found_by_their_keys_and_stand_in_their_order() {
+    fn values_are_found_by_key_and_are_sorted_by_key() {
         let mut list = OrderedList::new();
         for key in [5, 1, 9, 3, 5] {
             list.insert(key, key * 10);

@@ -12,15 +12,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Pieces of an allowed-fast set that are remembered. BEP 6 has a peer name ten or so.
+/// The most pieces of a peer's allowed-fast set that we keep. By BEP 6 a set has about ten.
 const MAX_ALLOWED_FAST: usize = 64;
-/// Bitfields that say nothing new, from which on they are no accident.
+/// Bitfields that say nothing new. More than this are no accident, and the peer is disconnected.
 const MAX_IDLE_BITFIELDS: u32 = 100;
-/// Rejections in a row, from which on they are no accident: twice the deepest pipeline.
+/// Rejections in a row after which a peer is disconnected: twice the deepest pipeline is no accident.
 const MAX_REJECTIONS: u32 = 1000;
 
 impl Coordinator<'_> {
-    /// A peer said something: all that one read brought, in order.
+    /// A peer said something: everything that one read brought, in order.
     pub(super) fn heard(&mut self, key: PeerKey, news: Vec<News>, now: Instant) {
         let (mut rejected, mut rejected_unchoked) = (false, false);
         for news in news {
@@ -39,7 +39,7 @@ impl Coordinator<'_> {
             peer.download.pipeline.rejected(now);
         }
         if rejected {
-            // Not at once: what it rejected now it would reject again.
+            // Ask for nothing now: it would reject that again.
             peer.download.starving = true;
             self.requests.release_exclusive(key);
         } else {
@@ -54,16 +54,16 @@ impl Coordinator<'_> {
             News::Corrupt(assembly, suspects) => self.piece_failed(&assembly, suspects, now),
             News::Choked => self.choked(key),
             News::Unchoked => self.unchoked(key, now),
-            News::Have(piece) => self.has_one_more(key, piece, now),
-            News::Bitfield(pieces) => self.has(key, PeerPieces::Some(pieces), now),
-            News::AnotherBitfield(pieces) => self.has_these_too(key, &pieces, now),
-            News::HaveAll => self.has(key, PeerPieces::All, now),
+            News::Have(piece) => self.gained_piece(key, piece, now),
+            News::Bitfield(pieces) => self.has_pieces(key, PeerPieces::Some(pieces), now),
+            News::AnotherBitfield(pieces) => self.another_bitfield(key, &pieces, now),
+            News::HaveAll => self.has_pieces(key, PeerPieces::All, now),
             News::Rejected(block) => self.rejected(key, block, now),
             News::AllowedFast(piece) => self.allowed_fast(key, piece),
             News::ExtensionHandshake(handshake) => self.extensions(key, &handshake, now),
             News::DhtPort(port) => self.dht_node(key, port),
             News::Pex(others) => self.heard_pex(key, &others, now),
-            // What comes late is no longer on its way, whichever attempt it was asked for.
+            // A late block is no longer on its way, whichever attempt at its piece it was requested for.
             News::LateBlock(block) => _ = self.requests.rejected(key, block),
             News::Interested(interested) => self.interested(key, interested, now),
         }
@@ -90,7 +90,7 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Tells a peer that a request that the table no longer has is of no use.
+    /// Tells a peer that we no longer need a block. The table of requests has forgotten the request.
     pub(super) fn cancel(&self, key: PeerKey, block: Block) {
         if let Some(peer) = self.roster.get(key) {
             peer.order(Order::Cancel(vec![block]));
@@ -149,7 +149,7 @@ impl Coordinator<'_> {
         let Some(peer) = self.roster.get_mut(key) else { return };
         peer.flags.peer_choking = false;
         if self.requests.count(key) == 0 {
-            // An unchoke does not make what it owes from before any newer.
+            // Only then: a peer that owes us blocks since before it choked us gets no new minute for them.
             peer.download.last_block = now;
         }
     }
@@ -173,7 +173,7 @@ impl Coordinator<'_> {
     fn interested(&mut self, key: PeerKey, interested: bool, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if std::mem::replace(&mut peer.flags.peer_interested, interested) != interested {
-            self.slots.look_soon(now);
+            self.slots.rechoke_soon(now);
         }
     }
 
@@ -185,14 +185,14 @@ impl Coordinator<'_> {
         }
     }
 
-    fn has(&mut self, key: PeerKey, pieces: PeerPieces, now: Instant) {
+    fn has_pieces(&mut self, key: PeerKey, pieces: PeerPieces, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if let PeerPieces::Some(pieces) = &pieces {
             pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().gained(piece));
         }
         peer.wanted = self.pieces.wanted_of(&pieces);
         let before = std::mem::replace(&mut peer.pieces, pieces);
-        self.super_seed_has(key, &before, now);
+        self.super_seed_has_pieces(key, &before, now);
         if let Some(peer) = self.roster.get_mut(key) {
             peer.tell_interest();
         }
@@ -200,9 +200,9 @@ impl Coordinator<'_> {
         self.part_from_seed(key, now);
     }
 
-    /// A bitfield that is not the first costs as much as many `have` and may come as often, so those that
-    /// say nothing new are counted.
-    fn has_these_too(&mut self, key: PeerKey, pieces: &Bitfield, now: Instant) {
+    /// A bitfield that is not the first. It costs us as much as many `have` messages and may come as often,
+    /// so we count those that say nothing new.
+    fn another_bitfield(&mut self, key: PeerKey, pieces: &Bitfield, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let new: Vec<PieceIndex> =
             pieces.iter(self.geometry).filter(|piece| !peer.pieces.has(*piece)).collect();
@@ -211,10 +211,10 @@ impl Coordinator<'_> {
             self.disconnect(key, HangUp::BitfieldFlood);
             return;
         }
-        new.into_iter().for_each(|piece| self.has_one_more(key, piece, now));
+        new.into_iter().for_each(|piece| self.gained_piece(key, piece, now));
     }
 
-    fn has_one_more(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
+    fn gained_piece(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let PeerPieces::Some(pieces) = &mut peer.pieces else { return };
         if pieces.length() == 0 {
@@ -228,7 +228,7 @@ impl Coordinator<'_> {
             peer.wanted += 1;
             peer.tell_interest();
         }
-        self.super_seed_has_one_more(key, piece, now);
+        self.super_seed_gained_piece(key, piece, now);
         self.part_from_seed(key, now);
     }
 
@@ -254,7 +254,8 @@ impl Coordinator<'_> {
         self.part_from_seed(key, now);
     }
 
-    /// One node for each connection, so that no peer can have us ask a thousand ports.
+    /// A peer may name one node for each connection, so that it cannot make us send packets to a thousand
+    /// ports.
     fn dht_node(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if !std::mem::replace(&mut peer.messages.named_dht_node, true) {

@@ -19,7 +19,7 @@ pub struct Statistics {
     progress: Instant,
     /// Verified pieces that are not on disk yet.
     unwritten: u32,
-    /// What the last tracker that named no peer said.
+    /// What the last tracker said, if it named no peer.
     tracker_trouble: Option<String>,
     /// The user was warned of a tracker that cannot be asked.
     tracker_warned: bool,
@@ -45,7 +45,7 @@ impl Statistics {
         }
     }
 
-    /// A block of this many bytes came. `useful`: it was missing.
+    /// A block of this many bytes came. It is `useful` if it was missing.
     pub fn received(&mut self, bytes: u64, useful: bool, now: Instant) {
         self.received = self.received.saturating_add(bytes);
         match useful {
@@ -76,7 +76,7 @@ impl Statistics {
         self.unwritten = self.unwritten.saturating_sub(1);
     }
 
-    /// A tracker was asked.
+    /// A tracker answered, or did not.
     pub fn tracker_answered(&mut self, report: &TrackerReport) {
         self.tracker_trouble = match &report.outcome {
             Ok(0) => Some(format!("{} knows no other peer", report.url)),
@@ -105,7 +105,7 @@ impl Statistics {
         self.upload_rate.tick(now);
     }
 
-    /// How long nothing useful has come and nothing was stored.
+    /// How long ago the last useful block came, or the last piece was stored.
     pub fn idle_for(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.progress)
     }
@@ -145,7 +145,7 @@ impl Statistics {
         self.upload_rate.per_second()
     }
 
-    /// What the last tracker that named no peer said.
+    /// What the last tracker said, if it named no peer.
     pub fn tracker_trouble(&self) -> Option<String> {
         self.tracker_trouble.clone()
     }

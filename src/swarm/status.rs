@@ -1,4 +1,4 @@
-//! What the screen is told.
+//! What the screen shows: the state of the torrent, and why nothing moves.
 
 use super::{Coordinator, Phase};
 use crate::message::{RunPhase, Snapshot, Stall};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const STALLED: Duration = Duration::from_secs(10);
 
 impl Coordinator<'_> {
-    /// How the torrent stands.
+    /// The state of the torrent.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let greeted = || self.roster.greeted();
         Snapshot {
@@ -55,13 +55,13 @@ impl Coordinator<'_> {
         })
     }
 
-    /// Whether peers wait for us because we wait for the disk.
+    /// Whether peers have to wait for us because the disk is slow.
     pub(super) fn is_disk_behind(&self) -> bool {
         let no_room = self.statistics.waits_for_disk() && !self.pieces.has_room();
         no_room || self.environment.is_writer_behind()
     }
 
-    /// The number of a piece that no peer has, or else of the first that we miss.
+    /// The number of a piece that no partial peer has, or else of the first piece that we lack.
     fn first_missing(&self) -> u32 {
         let missing = || self.geometry.pieces().find(|piece| self.pieces.wants(*piece));
         self.pieces.rarity().without_partial_peer().or_else(missing).map_or(0, |piece| piece.get())

@@ -1,4 +1,4 @@
-//! What only time brings: rates, snubs, and the end of patience.
+//! What happens as time passes: rates, peers that snub us, the memory budget, the timeout.
 
 use super::{Coordinator, RunEnd};
 use crate::message::{HangUp, Order, PeerKey};
@@ -17,7 +17,7 @@ impl Coordinator<'_> {
     pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
         self.count_uploads(now);
         self.statistics.tick(now);
-        self.roster.count_useless();
+        self.roster.count_sources();
         self.rechoke(now);
         self.super_seed_tick(now);
         let requests = &self.requests;
@@ -47,7 +47,7 @@ impl Coordinator<'_> {
         patience_ends.then_some(RunEnd::TimedOut)
     }
 
-    /// Allows more memory where that brings more speed.
+    /// Allows more memory while that makes the download faster.
     fn adjust_budget(&mut self, now: Instant) {
         let share = self.share_of_memory();
         let is_short = self.roster.greeted().any(|(_, peer)| {

@@ -9,17 +9,18 @@ use crate::piece::{PieceIndex, Suspects};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
-/// Failed attempts at one piece that are remembered. Each convicts its senders when the piece verifies.
+/// The most failed attempts at one piece that are remembered. Each convicts the senders of its wrong blocks
+/// when the piece verifies.
 const MAX_ATTEMPTS: usize = 4;
-/// Addresses that are remembered as banned.
+/// The most addresses that are banned.
 const MAX_BANNED: usize = 1000;
 
 /// The suspects and the banned.
 #[derive(Debug, Default)]
 pub struct Bans {
-    /// What failed attempts at pieces were made of.
+    /// The failed attempts at pieces: which peer sent which block, with what digest.
     suspects: Vec<(PieceIndex, Suspects)>,
-    /// The addresses of their senders.
+    /// The addresses of their senders, which may have left.
     addresses: HashMap<PeerKey, SocketAddr>,
     banned: HashSet<IpAddr>,
 }
@@ -37,13 +38,13 @@ impl Bans {
         }
     }
 
-    /// What the failed attempts at a piece were made of.
+    /// The failed attempts at a piece.
     pub fn suspects_of(&self, piece: PieceIndex) -> Vec<Suspects> {
         let of_it = self.suspects.iter().filter(|(other, _)| *other == piece);
         of_it.map(|(_, attempt)| attempt.clone()).collect()
     }
 
-    /// An attempt at a piece failed to which several peers had contributed, from these addresses.
+    /// An attempt at a piece failed. Several peers had sent its blocks, from these addresses.
     pub fn suspect(
         &mut self,
         piece: PieceIndex,
@@ -61,12 +62,12 @@ impl Bans {
         self.addresses.get(&sender).copied()
     }
 
-    /// The piece verified: its failed attempts have served their purpose.
+    /// The piece verified: its failed attempts are of no use any more.
     pub fn verified(&mut self, piece: PieceIndex) {
         self.suspects.retain(|(other, _)| *other != piece);
     }
 
-    /// All convictions of a verified piece are done: forgets the addresses if no suspect is left.
+    /// The liars of a verified piece are banned. Forgets the addresses if no suspect is left.
     pub fn convicted(&mut self) {
         if self.suspects.is_empty() {
             self.addresses.clear();

@@ -1,4 +1,5 @@
-//! A piece that was wrong, and what becomes of the peers that sent it (see `bans.rs` for who is convicted).
+//! A piece that was wrong, and what becomes of the peers that sent it. `swarm/download/bans.rs` explains
+//! which peers are convicted.
 
 use crate::message::{HangUp, Order, PeerKey};
 use crate::piece::{Assembly, Suspects};
@@ -17,11 +18,11 @@ impl Coordinator<'_> {
         now: Instant,
     ) {
         let piece = assembly.piece();
-        if self.requests.is_outdated(assembly) || !self.pieces.miss(piece) {
+        if self.requests.is_outdated(assembly) || !self.pieces.discard(piece) {
             return;
         }
         info!("piece {} did not verify and is fetched again", piece.get());
-        // What is still to come of this attempt is of no use, and its blocks will be asked for again.
+        // Blocks of this attempt that are still on their way are of no use, and will be requested again.
         for (key, blocks) in self.requests.piece_failed(piece) {
             if let Some(peer) = self.roster.get(key) {
                 peer.order(Order::Cancel(blocks));

@@ -21,12 +21,12 @@ const HOLDS_UP: Duration = Duration::from_secs(2);
 const UNKNOWN_RATE: f64 = 1024.0;
 
 impl Coordinator<'_> {
-    /// Leases blocks that others were asked for to a peer that has nothing else to send.
+    /// Leases blocks that other peers owe us to a peer that has nothing else to send.
     pub(in crate::swarm) fn take_over(&mut self, key: PeerKey, most: u32, now: Instant) -> Vec<Leased> {
         let patience = HOLDS_UP.saturating_add(self.limited_wait());
         let Some(helper) = self.roster.get(key) else { return Vec::new() };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
-        // Nothing else is left for it, whatever others may still have to send.
+        // It has no piece that could still be opened, whatever is left for other peers.
         let end_game = !self.pieces.rarity().can_choose_from(&helper.pieces);
         let helper_rate = known_rate(helper);
         let is_silent = |peer: &Peer| now.saturating_duration_since(peer.download.last_block) > patience;
@@ -39,7 +39,8 @@ impl Coordinator<'_> {
         let time_left = |(_, peer, owed): &(PeerKey, &Peer, f64)| owed / known_rate(peer);
         others.sort_by(|one, two| time_left(two).total_cmp(&time_left(one)));
         for (slow, peer, owed) in others {
-            // What a third peer has taken over already is passed over, unless both are slow.
+            // A block that two peers owe us is left to them, unless the two are silent: then the helper takes
+            // the place of the one that was asked first.
             let insist = is_silent(peer);
             let part = (owed * helper_rate / (helper_rate + known_rate(peer))).ceil() as usize;
             let part = part.clamp(1, most.max(1) as usize);

@@ -1,5 +1,8 @@
 //! Downloading: which piece is in which state, which peer was asked for which block, and what becomes of
 //! wrong pieces and their senders.
+//!
+//! This runs on the coordinator's thread and never sees a byte of a block: the workers receive and verify
+//! pieces and the writer stores them, and all of them report it here.
 
 mod bans;
 mod corruption;

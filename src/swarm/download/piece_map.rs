@@ -6,21 +6,22 @@
 //! ```text
 //! Missing ──open──▶ Open ──verified──▶ Verified ──stored──▶ Stored
 //!    ▲                │
-//!    └──────miss──────┘   its bytes were wrong; or it is given up, because no peer that is here may
+//!    └────discard─────┘   its bytes were wrong; or it is given up, because no peer that is here may
 //!                         send it and memory is short
 //! ```
 //!
-//! Where only what is there is to be shared, or only some files are to be fetched, the rest of what is missing
-//! is *Unwanted* for good.
+//! If we only share what is on the disk, or download only some of the files, the other missing pieces are
+//! *Unwanted* for good. A peer that has nothing but those is of no interest to us.
 //!
-//! The map also keeps the account of memory: a piece costs some from the moment that it opens until it
-//! is on disk, and when the allowance (`strategy/download/budget.rs`) is spent no further piece opens.
+//! The map also counts the memory that pieces take: a piece takes some from the moment that it opens until it
+//! is on disk. When the allowance (`strategy/download/budget.rs`) is used up, no further piece opens.
 //!
-//! What costs a step for every 64 pieces: a bitfield that comes, the first `have` of a peer that sent
-//! none, the departure of either (and a step for each piece that it has), the bitfield that we send to a
-//! new peer, and naming the piece that no peer has while the download stands still. Blocks, `have` and
-//! stored pieces cost nothing that grows with the number of pieces. A stored piece goes once through the
-//! roster, the search among open pieces through those that are open.
+//! What an event costs: blocks, `have` messages and stored pieces cost nothing that grows with the number of
+//! pieces. A stored piece goes once through the roster, and a search for a free block goes through the open
+//! pieces. These cost a step for every 64 pieces of the torrent: a bitfield that comes, the first `have` of a
+//! peer that sent no bitfield, the departure of such a peer (and a step for each piece that it has), the
+//! bitfield that we send to a new peer, and naming a piece that no peer has while the download stalls. Seeds
+//! cost none of this, since they do not count for rarity.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::strategy::{PeerPieces, Rarity};
@@ -28,7 +29,7 @@ use crate::strategy::{PeerPieces, Rarity};
 /// The state of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It is not here, and nobody was asked for it.
+    /// It is not here, and no peer was asked for it.
     Missing,
     /// Some of its blocks are leased.
     Open,
@@ -48,8 +49,9 @@ pub struct PieceMap {
     stored: Bitfield,
     stored_bytes: u64,
     rarity: Rarity,
-    /// Bytes that open and verified pieces may take, and do.
+    /// Bytes that open and verified pieces may take together.
     allowance: u64,
+    /// Bytes that they take now.
     memory_used: u64,
     wanted: Wanted,
 }
@@ -58,9 +60,9 @@ pub struct PieceMap {
 #[derive(Debug)]
 enum Wanted {
     All,
-    /// No more than there are.
+    /// Only those that are on disk already.
     Nothing,
-    /// These, and so many bytes.
+    /// These pieces, which have this many bytes together.
     Some(Bitfield, u64),
 }
 
@@ -91,14 +93,14 @@ impl PieceMap {
         }
     }
 
-    /// From now on no piece is wanted that is not on disk. To be said before the first is opened.
+    /// From now on no piece is wanted that is not on disk. To be called before the first piece is opened.
     pub fn want_nothing(&mut self, random: &mut fastrand::Rng) {
         self.want(&Bitfield::none(self.geometry.piece_count()), random);
         self.wanted = Wanted::Nothing;
     }
 
-    /// From now on no other piece is wanted. To be said before the first is opened, and of what is on disk
-    /// all must be wanted.
+    /// From now on no other piece is wanted. To be called before the first piece is opened. Every piece that
+    /// is on disk must be among those that are wanted.
     pub fn want_only(&mut self, wanted: Bitfield, random: &mut fastrand::Rng) {
         let mut missing = wanted.clone();
         for piece in self.stored.iter(self.geometry) {
@@ -109,7 +111,7 @@ impl PieceMap {
         self.wanted = Wanted::Some(wanted, bytes);
     }
 
-    /// Of what is missing these.
+    /// Makes these pieces the missing ones, and all others that are not on disk unwanted.
     fn want(&mut self, missing: &Bitfield, random: &mut fastrand::Rng) {
         self.rarity = Rarity::new(self.geometry, missing, random);
         for (piece, state) in self.geometry.pieces().zip(&mut self.states) {
@@ -137,7 +139,7 @@ impl PieceMap {
         }
     }
 
-    /// Whether every piece is on disk that is to be.
+    /// Whether every piece that is wanted is on disk.
     pub fn is_done(&self) -> bool {
         match &self.wanted {
             Wanted::All => self.is_complete(),
@@ -151,13 +153,13 @@ impl PieceMap {
         self.stored.is_full()
     }
 
-    /// Whether the allowance is enough for one more piece to open. One is always allowed.
+    /// Whether the allowance is enough for one more open piece. One is always allowed.
     pub fn has_room(&self) -> bool {
         self.memory_used == 0
             || self.memory_used.saturating_add(u64::from(self.geometry.piece_length())) <= self.allowance
     }
 
-    /// From now on this many bytes are allowed. What is open stays open.
+    /// From now on this many bytes are allowed. Pieces that are open stay open.
     pub fn allow(&mut self, allowance: u64) {
         self.allowance = allowance;
     }
@@ -184,12 +186,12 @@ impl PieceMap {
         Some(piece)
     }
 
-    /// The open piece has the right digest. False where it was not open.
+    /// The open piece has the right digest. False if it was not open.
     pub fn verified(&mut self, piece: PieceIndex) -> bool {
         self.change(piece, State::Open, State::Verified)
     }
 
-    /// The verified piece is on disk. False where it was not verified.
+    /// The verified piece is on disk. False if it was not verified.
     pub fn store(&mut self, piece: PieceIndex) -> bool {
         let changed = self.change(piece, State::Verified, State::Stored);
         if changed {
@@ -200,8 +202,8 @@ impl PieceMap {
         changed
     }
 
-    /// The open piece was wrong and is missing again. False where it was not open.
-    pub fn miss(&mut self, piece: PieceIndex) -> bool {
+    /// The open piece was wrong, or is given up: it is missing again. False if it was not open.
+    pub fn discard(&mut self, piece: PieceIndex) -> bool {
         let changed = self.change(piece, State::Open, State::Missing);
         if changed {
             self.release(piece);
@@ -210,7 +212,7 @@ impl PieceMap {
         changed
     }
 
-    /// Whether a piece is not on disk and is to be.
+    /// Whether a piece is wanted and not on disk.
     pub fn wants(&self, piece: PieceIndex) -> bool {
         let wanted = match &self.wanted {
             Wanted::All => true,
@@ -220,7 +222,7 @@ impl PieceMap {
         wanted && !self.stored.has(piece)
     }
 
-    /// How many pieces the peer has that we want.
+    /// How many of the pieces that the peer has we want and lack.
     pub fn wanted_of(&self, has: &PeerPieces) -> u32 {
         match (has, &self.wanted) {
             (_, Wanted::Nothing) => 0,
@@ -234,12 +236,12 @@ impl PieceMap {
         }
     }
 
-    /// What partial peers have.
+    /// How many partial peers have each piece.
     pub fn rarity(&self) -> &Rarity {
         &self.rarity
     }
 
-    /// To tell what partial peers have.
+    /// The same, to tell it what a partial peer has.
     pub fn rarity_mut(&mut self) -> &mut Rarity {
         &mut self.rarity
     }
@@ -264,7 +266,7 @@ impl PieceMap {
     }
 }
 
-/// How many of these pieces, 64 a word, are not in `ours`.
+/// How many of these pieces are not in `ours`. A word has 64 pieces.
 fn lacking(theirs: impl Iterator<Item = u64>, ours: &Bitfield) -> u32 {
     theirs.zip(ours.words()).map(|(theirs, ours)| (theirs & !ours).count_ones()).sum()
 }
@@ -282,9 +284,9 @@ mod tests {
         assert_eq!(map.states[first.slot()], State::Open);
         assert!(map.open(&PeerPieces::All, &mut random).is_none(), "the budget is one piece");
         assert!(!map.store(first));
-        assert!(map.miss(first) && !map.miss(first));
+        assert!(map.discard(first) && !map.discard(first));
         let again = map.open(&PeerPieces::All, &mut random).unwrap();
-        assert!(map.verified(again) && !map.verified(again) && !map.miss(again));
+        assert!(map.verified(again) && !map.verified(again) && !map.discard(again));
         assert!(!map.has_room());
         assert!(map.store(again) && !map.store(again));
         assert!(map.has_room() && map.stored().has(again));

@@ -1,4 +1,4 @@
-//! Keeping the pipelines full: which blocks a peer is asked for next.
+//! Keeps the pipelines full: which blocks a peer is asked for next.
 
 use super::requests::Leased;
 use crate::message::{Lease, Order, PeerKey};
@@ -7,10 +7,10 @@ use crate::swarm::Coordinator;
 use crate::swarm::peers::Restriction;
 use std::time::{Duration, Instant};
 
-/// However many peers there are, each may be asked for this much.
+/// Requests that each peer may have on their way, however many peers share the memory.
 const MIN_REQUESTS: u32 = 4;
-/// Requests that are worth an order of their own, in blocks. Less than this waits for more, but never for
-/// more than a quarter of the pipeline.
+/// The fewest requests, in blocks, that are worth an order of their own. Fewer wait until there are this
+/// many, or a quarter of the pipeline if that is less.
 const LARGE_ORDER: u32 = 48;
 /// Under a download limit we ask for what the limit lets in within this many seconds.
 const LIMITED_SECONDS: u64 = 3;
@@ -28,7 +28,7 @@ impl Coordinator<'_> {
         peer.download.pipeline.set_memory_share(share);
         let depth = peer.download.pipeline.depth();
         let mut room = depth.saturating_sub(in_flight);
-        // Not one request at a time: each order costs the outbox a wake-up and a write.
+        // We do not send one request at a time: each order costs the outbox a wake-up and a write.
         if room == 0 || (in_flight > 0 && room < (depth / 4).min(LARGE_ORDER)) {
             return;
         }
@@ -48,8 +48,8 @@ impl Coordinator<'_> {
         self.ask(key, leased, in_flight == 0, now);
     }
 
-    /// Fills the pipelines of the peers that could be asked for more, all `but` the one that just gave
-    /// something back: others should have it.
+    /// Fills the pipelines of the peers that could take more requests, all `but` the peer that has just
+    /// rejected a block or lost its leases: other peers should be asked for those blocks.
     pub(in crate::swarm) fn fill_hungry(&mut self, but: Option<PeerKey>, now: Instant) {
         let hungry: Vec<PeerKey> = self
             .roster
@@ -61,7 +61,8 @@ impl Coordinator<'_> {
         hungry.into_iter().for_each(|key| self.fill(key, now));
     }
 
-    /// Sends the leases, then the requests. `owed_nothing`: the peer's pipeline was empty until now.
+    /// Sends the leases, then the requests, so that the lease is there when an answer comes. `owed_nothing`:
+    /// the peer's pipeline was empty until now.
     fn ask(&mut self, key: PeerKey, leased: Vec<Leased>, owed_nothing: bool, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if leased.is_empty() {
@@ -76,7 +77,7 @@ impl Coordinator<'_> {
         peer.order(Order::Request(spans));
     }
 
-    /// The next blocks for a peer: of a piece that is open, or of one that opens now.
+    /// The next blocks to request of a peer: of a piece that is open, or else of one that opens now.
     fn next_span(&mut self, key: PeerKey, most: u32, now: Instant) -> Option<Leased> {
         let allowed = self.roster.get(key)?.may_be_asked()?;
         if let Some(leased) = self.requests.next_for(key, &allowed, most) {
@@ -106,13 +107,14 @@ impl Coordinator<'_> {
         let blocks = self.budget.allowance() / 4 * 3 / u64::from(BLOCK_LENGTH);
         let sources = self.roster.sources().max(1) as u64;
         let share = u32::try_from(blocks / sources).unwrap_or(u32::MAX).max(MIN_REQUESTS);
-        // What the download limit does not let in soon would wait in sockets, and look like silence.
+        // Blocks that the download limit does not let in soon would wait in sockets. That looks like silence,
+        // and other peers would be asked for them again.
         let limited = self.settings.download_limit.map(|limit| limit.saturating_mul(LIMITED_SECONDS));
         let soon = limited.map(|bytes| bytes / u64::from(BLOCK_LENGTH) / sources);
         soon.map_or(share, |soon| share.min(u32::try_from(soon.max(1)).unwrap_or(u32::MAX)))
     }
 
-    /// The least time that what was asked for takes under the download limit. For this long no peer can be
+    /// The least time that all requested blocks take under the download limit. For this long no peer can be
     /// blamed for its silence.
     pub(in crate::swarm) fn limited_wait(&self) -> Duration {
         let Some(limit) = self.settings.download_limit else { return Duration::ZERO };
@@ -120,8 +122,8 @@ impl Coordinator<'_> {
         Duration::from_secs(bytes / limit.max(1))
     }
 
-    /// Gives up an open piece that no peer may be asked for. It holds memory, and when none is left it keeps
-    /// the peers that are there from sending what they have. Nothing is given up without need.
+    /// Gives up an open piece that no peer may be asked for, if its memory is needed. When no memory is left,
+    /// such a piece would keep the connected peers from sending what they have.
     pub(in crate::swarm) fn give_up_orphan(&mut self) {
         if self.pieces.has_room() || !self.roster.all().any(|(_, peer)| peer.download.starving) {
             return;
@@ -135,10 +137,11 @@ impl Coordinator<'_> {
             log::debug!("piece {} is given up: no peer may be asked for it", piece.get());
             self.statistics.wasted(u64::from(received) * u64::from(BLOCK_LENGTH));
             if let Some(assembly) = self.requests.close(piece) {
-                // Workers may hold it for long; its memory is what we want back.
+                // Workers may hold the assembly for long, so its memory is freed and not only its last
+                // reference.
                 self.environment.abandon(&assembly);
             }
-            self.pieces.miss(piece);
+            self.pieces.discard(piece);
         }
     }
 }

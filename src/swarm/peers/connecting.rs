@@ -10,11 +10,11 @@ use log::debug;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Attempts at once: a home router forgets other connections when there are more.
+/// Attempts to connect that are open at once. With more, a home router forgets other connections.
 const MAX_HALF_OPEN: usize = 25;
 
 impl Coordinator<'_> {
-    /// Starts as many connections as there is room and reason for.
+    /// Connects to the addresses that are due, as long as we want more peers.
     pub(in crate::swarm) fn connect(&mut self, now: Instant) {
         self.dialer.set_connected(self.roster.greeted().count());
         while self.wants_peers()
@@ -36,9 +36,10 @@ impl Coordinator<'_> {
         self.wants_peers().then(|| self.dialer.next_due()).flatten()
     }
 
-    /// The handshakes were exchanged.
+    /// The handshakes with a peer were exchanged.
     pub(in crate::swarm) fn greeted(&mut self, key: PeerKey, greeting: Greeting, now: Instant) {
-        // A super-seed that said so would look like one that neither has nor wants anything.
+        // A super-seed says that it has nothing. If it also said that it wants nothing, it would look like a
+        // peer that is of no use at all.
         let upload_only = self.is_seeding() && self.super_seed.is_none();
         let pieces = match &self.super_seed {
             Some(_) => Bitfield::none(self.geometry.piece_count()),
@@ -49,7 +50,7 @@ impl Coordinator<'_> {
         peer.greeting = Some(greeting);
         peer.download.last_block = now;
         peer.messages.pex_history = PexHistory::new(now);
-        if self.may_stay(key, now)
+        if self.resolve_duplicate(key, now)
             && let Some(peer) = self.roster.get(key)
         {
             peer.order(Order::Introduce { pieces: Arc::new(pieces), greeting, upload_only });

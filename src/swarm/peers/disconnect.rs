@@ -7,7 +7,8 @@ use log::debug;
 use std::time::Instant;
 
 impl Coordinator<'_> {
-    /// A connection is over, or never came about. What the peer owed us is free for others.
+    /// A connection is over, or never came about. The blocks that the peer owed us can be requested of
+    /// others.
     pub(in crate::swarm) fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         self.requests.take_back(key);
         let Some(peer) = self.roster.remove(key) else { return };
@@ -29,15 +30,15 @@ impl Coordinator<'_> {
             self.statistics.connection_failed(peer.address, why);
         }
         self.fill_hungry(None, now);
-        self.slots.look_soon(now);
+        self.slots.rechoke_soon(now);
     }
 
-    /// Hangs up. The rest follows when the worker reports its end.
+    /// Hangs up. The peer leaves the roster when its worker reports the end, as [`Coordinator::gone`].
     pub(in crate::swarm) fn disconnect(&mut self, key: PeerKey, why: HangUp) {
         self.requests.take_back(key);
         if let Some(peer) = self.roster.get_mut(key) {
             peer.leaving = true;
-            // Nothing is asked of it any more, and it gets no slot.
+            // We request nothing of it any more, and it gets no upload slot.
             peer.flags.peer_choking = true;
             peer.flags.peer_interested = false;
             peer.download.allowed_fast.clear();

@@ -9,11 +9,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Connections from one address: a household, or the customers of a small provider.
+/// The most connections from one address. Several peers may share it: a household, or the customers of a
+/// small provider.
 const MAX_FROM_ONE: usize = 8;
-/// Pieces that we tell one by one to a peer that was told before that we have none.
+/// The most pieces that we tell one by one, by `have` messages, to a peer that was told that we have none.
 const MAX_TOLD: u32 = 1000;
-/// Two connections to one peer that began within this time were begun by both sides at once.
+/// Two connections to one peer that began within this time count as begun by both sides at once.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Why a peer that connects to us is turned away.
@@ -21,7 +22,7 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 pub(in crate::swarm) enum NoEntry {
     /// A peer at its address sent wrong data.
     Banned,
-    /// Its address has all the connections that one address may have.
+    /// Its address has as many connections as one address may have.
     CrowdedAddress,
     /// The roster is full.
     Full,
@@ -59,10 +60,11 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn handed_over(&mut self, handed_over: HandedOver, now: Instant) {
         let (address, incoming) = (handed_over.address, handed_over.incoming);
         if !incoming && !self.dialer.candidates_mut().mark_connected(address) {
-            debug!("{address}: not continued, another connection to it has begun or it is not to be one");
+            debug!("{address}: not continued, it has another connection or we may not connect to it");
             return;
         }
-        // It was told that we have nothing, so it would have to be told of each piece by itself.
+        // The peer was told that we have nothing, and it may be sent no second bitfield: it would have to be
+        // told of each stored piece by a `have` message.
         let too_late = self.pieces.stored_bytes() > 0 && self.environment.served_pieces().count() > MAX_TOLD;
         let has_room = self.roster.len() < self.settings.limits.max_peers;
         let key = self.roster.next_key();
@@ -78,17 +80,18 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Whether a peer that connects to us may come in. May disconnect another one for it.
+    /// Whether to accept a peer that connects to us. Disconnects another peer if that makes the room.
     pub(in crate::swarm) fn admit(&mut self, address: SocketAddr, now: Instant) -> Result<(), NoEntry> {
         if self.bans.is_banned(address.ip()) {
             return Err(NoEntry::Banned);
         }
         let (incoming, from_there) = self.roster.incoming(address.ip());
-        // This host may run many peers, and each can be trusted as much as we.
+        // This host may run many peers, and we trust each of them as much as ourselves.
         if from_there >= MAX_FROM_ONE && !address.ip().is_loopback() {
             return Err(NoEntry::CrowdedAddress);
         }
-        // While something is missing, peers that come may not keep us from those that were named to us.
+        // While something is missing, a quarter of the places is kept for peers that we connect to, so that
+        // incoming peers cannot keep us from those that trackers and other sources name.
         let most = self.settings.limits.max_peers;
         let room = if self.is_downloading() { most.saturating_sub(most / 4) } else { most };
         let full = self.roster.len() >= most || incoming >= room.max(1);
@@ -98,7 +101,8 @@ impl Coordinator<'_> {
         Ok(())
     }
 
-    /// The peer says that it listens at this port: the address to connect to once it is gone.
+    /// The peer says that it listens at this port. With it we know an address that we can connect to once the
+    /// connection is gone.
     pub(in crate::swarm) fn listens(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let address = SocketAddr::new(peer.address.ip(), port);
@@ -110,10 +114,12 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Whether the peer whose handshake just came may stay. A peer that connects to us while we connect to
-    /// it is here twice. Both sides then have to keep the same connection: the one that was begun by the
-    /// side with the greater peer id. A connection that comes later than that is one too many.
-    pub(in crate::swarm) fn may_stay(&mut self, key: PeerKey, now: Instant) -> bool {
+    /// Disconnects one of two connections to the same peer. Returns whether the new one stays.
+    ///
+    /// A peer that connects to us while we connect to it has two connections. Both sides then have to keep
+    /// the same one: that which was begun by the side with the greater peer ID. If the second connection
+    /// began later than that, it goes, whichever side began it.
+    pub(in crate::swarm) fn resolve_duplicate(&mut self, key: PeerKey, now: Instant) -> bool {
         let Some(new) = self.roster.get(key) else { return false };
         let twin = self.roster.greeted().find(|(other, peer)| {
             *other != key && peer.peer_id() == new.peer_id() && peer.address.ip() == new.address.ip()
@@ -126,7 +132,7 @@ impl Coordinator<'_> {
         let (goes, stays) = if new_stays { (twin, key) } else { (key, twin) };
         let dial = self.roster.get_mut(goes).and_then(|peer| peer.dial.take());
         if let (Some(peer), Some(dial)) = (self.roster.get_mut(stays), dial) {
-            // The address of the one that goes leads to the one that stays: no reason to try it again.
+            // The address of the connection that goes leads to the peer that stays, so it is not tried again.
             match peer.dial {
                 None => peer.dial = Some(dial),
                 Some(_) => self.dialer.failed(dial, AttemptFailure::Banned, now),

@@ -1,5 +1,5 @@
 //! The peers of a torrent: connecting to them, accepting them, disconnecting them, and telling them of each
-//! other.
+//! other. All of it runs on the coordinator's thread; the connections themselves belong to the workers.
 
 mod connecting;
 mod disconnect;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 /// Orders that a peer may leave unread. A connection takes in thousands before its outbox has to wait.
 const MAX_ORDERS: usize = 2000;
-/// Pieces that a peer that reads slowly was not told of yet.
+/// The most pieces that a peer that reads slowly has yet to be told of.
 const MAX_UNTOLD: usize = 64 * 1024;
 
 /// One connection, from the attempt to its end.
@@ -50,7 +50,7 @@ pub struct Peer {
 pub struct Flags {
     /// We told it that we are interested.
     pub am_interested: bool,
-    /// It answers no requests of ours.
+    /// It answers none of our requests.
     pub peer_choking: bool,
     /// It is interested in what we have.
     pub peer_interested: bool,
@@ -58,22 +58,22 @@ pub struct Flags {
     pub upload_only: bool,
 }
 
-/// A peer as a source of blocks. What it owes us stands in the table of requests.
+/// A peer as a source of blocks. What it owes us is in the table of requests.
 #[derive(Debug)]
 pub struct Download {
-    /// How many requests it gets.
+    /// How many requests may be on their way to it.
     pub pipeline: Pipeline,
     /// How fast it sends blocks.
     pub rate: Rate,
-    /// When it last sent a block, or was asked again after it had been owing nothing.
+    /// When it last sent a block, or was sent a request while it owed us nothing.
     pub last_block: Instant,
-    /// How many times in a row it was asked and sent nothing.
+    /// How many times in a row it owed us blocks and sent none for a minute.
     pub snubs: u32,
     /// How many requests in a row it rejected.
     pub rejections: u32,
-    /// It could take more requests than there was to ask for.
+    /// It could take more requests than we had for it.
     pub starving: bool,
-    /// It sent a block once.
+    /// It has sent at least one block.
     pub useful: bool,
     /// Its allowed-fast set: pieces that it sends even while it chokes us (BEP 6).
     pub allowed_fast: Vec<PieceIndex>,
@@ -86,18 +86,18 @@ pub struct Upload {
     pub rate: Rate,
     /// When it was last sent a block.
     pub last_sent: Instant,
-    /// Pieces that it is told of when it has read what it was told before.
+    /// Pieces that it will be told of when it has read what it was sent before.
     untold: Vec<PieceIndex>,
 }
 
-/// What a peer said besides the transfer itself.
+/// What a peer said that is not about blocks.
 #[derive(Debug)]
 pub struct Messages {
-    /// The message id that it gave to PEX, if it takes any (BEP 11).
+    /// The message id that it gave to PEX, if it accepts PEX messages (BEP 11).
     pub pex_id: Option<u8>,
     /// Which peers it was told of.
     pub pex_history: PexHistory,
-    /// It told us of its node of the DHT.
+    /// It has told us the port of its DHT node.
     pub named_dht_node: bool,
     /// How many bitfields it sent that said nothing new.
     pub idle_bitfields: u32,
@@ -106,9 +106,9 @@ pub struct Messages {
 /// What a peer may be asked for.
 #[derive(Clone, Copy, Debug)]
 pub enum Restriction<'a> {
-    /// Whatever it has.
+    /// Every piece that it has.
     Has(&'a PeerPieces),
-    /// Of what it has, its allowed-fast set: it chokes us.
+    /// It chokes us, so only the pieces that it has of its allowed-fast set.
     AllowedFast(&'a PeerPieces, &'a [PieceIndex]),
 }
 
@@ -168,16 +168,16 @@ impl Peer {
     }
 
     /// Whether the handshakes were exchanged and the connection is to go on.
-    pub fn is_here(&self) -> bool {
+    pub fn is_connected(&self) -> bool {
         self.greeting.is_some() && !self.leaving
     }
 
-    /// How it names itself, once its handshake came.
+    /// Its peer ID, once its handshake came.
     pub fn peer_id(&self) -> Option<PeerId> {
         self.greeting.map(|greeting| greeting.peer_id)
     }
 
-    /// Where it can be connected to as far as we know.
+    /// The address that we can connect to, or else the one that it has connected from.
     pub fn best_address(&self) -> SocketAddr {
         self.dial.unwrap_or(self.address)
     }
@@ -195,7 +195,7 @@ impl Peer {
         }
     }
 
-    /// What it may be asked for now; `None` for nothing.
+    /// What it may be asked for now. `None` if nothing.
     pub fn may_be_asked(&self) -> Option<Restriction<'_>> {
         let allowed = &self.download.allowed_fast;
         if self.wanted == 0 {
@@ -207,7 +207,7 @@ impl Peer {
         }
     }
 
-    /// When it was last of use to either side.
+    /// When a block last went either way.
     pub fn last_transfer(&self) -> Instant {
         self.download.last_block.max(self.upload.last_sent)
     }
@@ -219,8 +219,8 @@ impl Peer {
         }
     }
 
-    /// Tells it that we have this piece: now, or if it reads slowly, when it has read the rest. A piece that
-    /// waits takes four bytes, an order many times that.
+    /// Tells it that we have this piece: now, or if it reads slowly, when it has read what it was sent
+    /// before. A piece that waits takes four bytes here, and many times that as an order.
     pub fn tell_have(&mut self, piece: PieceIndex) {
         if self.upload.untold.is_empty() && self.worker.backlog() < MAX_ORDERS / 4 {
             self.order(Order::Have(piece));
@@ -231,12 +231,12 @@ impl Peer {
         }
     }
 
-    /// Tells it of the pieces that wait, once it has read the rest.
+    /// Tells it of the pieces that wait, once it has read everything else.
     pub fn catch_up(&mut self) {
         let untold = &mut self.upload.untold;
         if !untold.is_empty() && self.worker.backlog() == 0 {
             for piece in untold.drain(..untold.len().min(MAX_ORDERS / 4)) {
-                // Fewer than would be too many, so the backlog need not be looked at.
+                // These are fewer than `MAX_ORDERS`, so the backlog need not be checked.
                 self.worker.order(Order::Have(piece));
             }
         }

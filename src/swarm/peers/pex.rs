@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PROBATION: Duration = Duration::from_secs(60);
 
 impl Coordinator<'_> {
-    /// Tells each peer what it does not know yet of the others, if it is time for that.
+    /// Tells each peer which peers came and went since its last PEX message, if its next one is due.
     pub(in crate::swarm) fn send_pex(&mut self, now: Instant) {
         let is_due =
             |(_, peer): (_, &Peer)| peer.messages.pex_id.is_some() && peer.messages.pex_history.is_due(now);
@@ -39,8 +39,8 @@ impl Coordinator<'_> {
         }
     }
 
-    /// A peer says that it is connected to these. What it can know of is tried after the addresses of better
-    /// sources.
+    /// A peer says that it is connected to these peers. We keep the addresses that it can know and that may
+    /// be of use. They are tried after those of better sources.
     pub(in crate::swarm) fn heard_pex(&mut self, key: PeerKey, others: &[(SocketAddr, u8)], now: Instant) {
         let Some(teller) = self.roster.get(key).map(|peer| peer.address) else { return };
         let seeding = self.is_seeding();
@@ -58,7 +58,7 @@ impl Coordinator<'_> {
     }
 
     /// Disconnects the peer of the lowest priority among those that are of no use now, if the peer at
-    /// `address` has a higher one. So a swarm of full clients still takes in some newcomers (BEP 40).
+    /// `address` has a higher one. So a swarm of full clients still accepts some newcomers (BEP 40).
     pub(in crate::swarm) fn disconnect_lower(&mut self, address: SocketAddr, now: Instant) -> bool {
         let priority = |at: SocketAddr| self.dialer.candidates().priority(at);
         let idle = self.roster.greeted().filter(|(key, peer)| {

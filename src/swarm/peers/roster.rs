@@ -5,22 +5,23 @@ use crate::message::PeerKey;
 use crate::swarm::ordered_list::OrderedList;
 use std::net::IpAddr;
 
-/// The connections and the attempts at one, by their numbers: always gone through in that order, so that the
-/// same events lead to the same decisions.
+/// The connections and the attempts to connect, in the order of their keys. They are always gone through in
+/// that order, so that the same events lead to the same decisions.
 #[derive(Debug)]
 pub struct Roster {
     peers: OrderedList<PeerKey, Peer>,
     last_key: PeerKey,
-    useless: usize,
+    /// Connected peers without a piece that we want, as of the last count.
+    without_wanted: usize,
 }
 
 impl Roster {
-    /// An empty roster, whose first number comes after this one.
+    /// An empty roster, whose first key comes after this one.
     pub fn after(last_key: PeerKey) -> Roster {
-        Roster { peers: OrderedList::new(), last_key, useless: 0 }
+        Roster { peers: OrderedList::new(), last_key, without_wanted: 0 }
     }
 
-    /// A number for the next connection.
+    /// A key for the next connection.
     pub fn next_key(&mut self) -> PeerKey {
         self.last_key = PeerKey(self.last_key.0.wrapping_add(1));
         self.last_key
@@ -36,7 +37,7 @@ impl Roster {
         self.peers.remove(key)
     }
 
-    /// Takes every connection out, and so ends them.
+    /// Takes every connection out. Their workers are dropped, which ends them.
     pub fn clear(&mut self) {
         self.peers.clear();
     }
@@ -51,24 +52,24 @@ impl Roster {
         self.peers.get_mut(key)
     }
 
-    /// Every connection and every attempt at one.
+    /// Every connection and every attempt to connect.
     pub fn all(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
         self.peers.iter()
     }
 
-    /// Every connection and every attempt at one, to change them.
+    /// The same, to change them.
     pub fn all_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut Peer)> {
         self.peers.iter_mut()
     }
 
-    /// The peers whose handshake came and that are to stay.
+    /// The peers with which handshakes were exchanged, without those that we have hung up on.
     pub fn greeted(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
-        self.all().filter(|(_, peer)| peer.is_here())
+        self.all().filter(|(_, peer)| peer.is_connected())
     }
 
     /// The same, to change them.
     pub fn greeted_mut(&mut self) -> impl Iterator<Item = (PeerKey, &mut Peer)> {
-        self.all_mut().filter(|(_, peer)| peer.is_here())
+        self.all_mut().filter(|(_, peer)| peer.is_connected())
     }
 
     /// How many connections came in, and how many of them from this address.
@@ -82,18 +83,20 @@ impl Roster {
         self.peers.len()
     }
 
-    /// How many of them are attempts.
+    /// How many of them are attempts, or wait for the peer's handshake.
     pub fn half_open(&self) -> usize {
         self.all().filter(|(_, peer)| peer.greeting.is_none()).count()
     }
 
-    /// Counts the peers that have nothing for us. Several times a second, since it looks at all of them.
-    pub fn count_useless(&mut self) {
-        self.useless = self.greeted().filter(|(_, peer)| peer.wanted == 0).count();
+    /// Counts the peers that may be a source of blocks. This goes through all peers, so it is done in each
+    /// tick and not whenever the number is needed.
+    pub fn count_sources(&mut self) {
+        self.without_wanted = self.greeted().filter(|(_, peer)| peer.wanted == 0).count();
     }
 
-    /// How many connections and attempts can be a source of blocks, as of the last count.
+    /// How many connections and attempts may be a source of blocks, as of the last count: all but the
+    /// connected peers that have no piece that we want.
     pub fn sources(&self) -> usize {
-        self.peers.len().saturating_sub(self.useless)
+        self.peers.len().saturating_sub(self.without_wanted)
     }
 }

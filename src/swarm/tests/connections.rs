@@ -1,9 +1,9 @@
-//! Which peers come in, which stay and which go.
+//! Which peers are accepted, which stay and which are disconnected.
 
 use super::*;
 
 #[test]
-fn of_two_connections_begun_at_once_the_one_of_the_greater_peer_id_stays() {
+fn of_two_connections_that_began_at_once_that_of_the_greater_peer_id_stays() {
     // (the peer's ID, whether the connection that it made is the one that stays)
     for (id, theirs_stays) in [(b'z', true), (b'!', false)] {
         let mut world = Scene::default().start();
@@ -18,7 +18,7 @@ fn of_two_connections_begun_at_once_the_one_of_the_greater_peer_id_stays() {
 }
 
 #[test]
-fn a_second_connection_that_comes_later_goes_whatever_its_peer_id() {
+fn a_second_connection_that_begins_later_ends_whatever_the_peer_id() {
     let mut world = Scene::default().start();
     let first = world.dial(address(1), b'z');
     world.wait(11 * SECOND);
@@ -37,7 +37,7 @@ fn one_address_has_eight_connections_and_this_host_as_many_as_it_likes() {
 }
 
 #[test]
-fn while_something_is_missing_a_quarter_of_the_places_is_kept_for_peers_that_we_look_for() {
+fn while_something_is_missing_a_quarter_of_the_places_is_kept_for_peers_that_we_connect_to() {
     let arrive = |world: &mut World| (1..=40).filter(|host| world.arrive(address(*host)).is_some()).count();
     let mut leecher = Scene { max_peers: 20, ..Scene::default() }.start();
     assert_eq!(arrive(&mut leecher), 15);
@@ -92,7 +92,7 @@ fn without_threads_the_run_goes_on_with_the_peers_that_it_has() {
 }
 
 #[test]
-fn two_seeds_part() {
+fn a_seed_disconnects_another_seed() {
     let (stored, wanted) = ((0..8).collect(), WantedPieces::Nothing);
     let uploads = UploadPolicy { seeding: Some(SeedGoals::default()), ..UploadPolicy::default() };
     let mut world = Scene { stored, wanted, uploads, ..Scene::default() }.start();

@@ -1,4 +1,4 @@
-//! Which blocks are asked of which peer.
+//! Which blocks are requested of which peer.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn memory_is_shared_among_the_peers_that_can_send() {
                 world.hear(key, [News::HaveAll]);
             }
         }
-        world.coordinator.roster.count_useless();
+        world.coordinator.roster.count_sources();
         let share_now = world.coordinator.share_of_memory();
         let count = world.coordinator.roster.sources() as u32;
         assert_eq!(share_now, (480 / count).max(4), "{sources} peers, {count} came in");
@@ -37,13 +37,13 @@ fn under_a_download_limit_no_more_is_asked_for_than_the_limit_lets_in_soon() {
 }
 
 #[test]
-fn in_the_end_game_an_idle_peer_takes_over_from_the_far_end_and_the_loser_hears_cancel() {
+fn in_the_end_game_an_idle_peer_takes_over_from_the_far_end_and_the_slower_one_hears_cancel() {
     let mut world = Scene { pieces: 1, blocks: 8, ..Scene::default() }.start();
     let slow = world.seed(1);
     assert_eq!(world.owed(slow).len(), 8);
     let helper = world.seed(2);
     let taken: Vec<u32> = world.owed(helper).iter().map(|block| block.number).collect();
-    assert_eq!(taken, [7, 6, 5, 4], "half of it, as both are as quick as far as we know");
+    assert_eq!(taken, [7, 6, 5, 4], "half of them, since neither rate is known yet");
     world.orders(slow);
     world.deliver(helper, 1);
     let orders = world.orders(slow);
@@ -88,7 +88,11 @@ fn the_allowed_fast_set_is_asked_for_even_while_the_peer_chokes_us() {
     let owed = world.owed(key);
     world.hear(key, [News::Rejected(owed[0])]);
     world.wait(SECOND);
-    assert_eq!(world.owed(key), owed[1..], "what it rejects while it chokes us is not asked for again");
+    assert_eq!(
+        world.owed(key),
+        owed[1..],
+        "a piece that it rejects while it chokes us is not requested again"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The decisions of the coordinator, one at a time: a coordinator without threads, sockets or a clock is
-//! told events, and the test looks at the orders that follow.
+//! The decisions of the coordinator, one at a time. A coordinator without threads, sockets or a clock gets
+//! events, and the test looks at the orders that follow.
 
 mod connections;
 mod downloads;
@@ -22,10 +22,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-/// Our own peer ID: the middle of the order, so that a peer may have a smaller or a greater one.
+/// Our own peer ID. A peer may have a smaller or a greater one.
 const OUR_ID: PeerId = PeerId(*b"-FM0100-mmmmmmmmmmmm");
 
-/// What the coordinator had done outside of it.
+/// The world outside the coordinator: what it has had done, and what it sees there.
 #[derive(Default)]
 struct Outside {
     workers: BTreeMap<PeerKey, DetachedWorker>,
@@ -109,7 +109,7 @@ impl Environment for TestEnvironment {
     }
 }
 
-/// What a test's torrent and settings are, where they differ from the usual.
+/// The torrent and the settings of a test. A test names those that differ from the default.
 struct Scene {
     pieces: u32,
     blocks: u32,
@@ -176,7 +176,7 @@ impl World {
         self.coordinator.turn(Some(event), self.now)
     }
 
-    /// Turns the clock forward, with all that time brings.
+    /// Turns the clock forward. Every timer on the way goes off.
     fn wait(&mut self, time: Duration) -> Option<RunEnd> {
         let end = self.now + time;
         while self.coordinator.next_timer() <= end {
@@ -203,7 +203,7 @@ impl World {
         key
     }
 
-    /// A peer connects to us from this address. `None` if it is turned away.
+    /// A peer connects to us from this address. `None` if we do not accept it.
     fn arrive(&mut self, address: SocketAddr) -> Option<PeerKey> {
         let before = self.coordinator.roster.len();
         let handshake = Handshake::ours(self.coordinator.settings.info_hash, PeerId([0; 20]), false);
@@ -230,12 +230,12 @@ impl World {
         bits
     }
 
-    /// The orders to a peer since this was asked last.
+    /// The orders to a peer since the last call.
     fn orders(&self, key: PeerKey) -> Vec<Order> {
         self.outside.borrow().workers[&key].orders().collect()
     }
 
-    /// The blocks that a peer was asked for since this was asked last.
+    /// The blocks that were requested of a peer since the last call.
     fn requests(&self, key: PeerKey) -> Vec<Span> {
         let spans = |order| if let Order::Request(spans) = order { spans } else { Vec::new() };
         self.orders(key).into_iter().flat_map(spans).collect()
@@ -250,7 +250,7 @@ impl World {
         self.coordinator.requests.owed_by(key).collect()
     }
 
-    /// The peer sends the blocks that it owes us, `most` at most.
+    /// The peer sends the blocks that it owes us, at most `most`.
     fn deliver(&mut self, key: PeerKey, most: usize) {
         for block in self.owed(key).into_iter().take(most) {
             let assembly = self.coordinator.requests.assembly(block.piece).unwrap();

@@ -1,4 +1,4 @@
-//! That the tables agree with each other after any history.
+//! Whole downloads: the tables agree with each other at every moment.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What only time brings.
+//! What happens as time passes.
 
 use super::*;
 

@@ -28,7 +28,7 @@ fn an_interested_peer_is_unchoked_at_once_and_one_without_interest_never() {
 }
 
 #[test]
-fn a_newcomer_gets_an_allowed_fast_set_of_what_we_have_and_an_old_hand_does_not() {
+fn a_newcomer_gets_an_allowed_fast_set_of_what_we_have() {
     let mut world = seeding(SeedGoals::default()).start();
     let newcomer = leecher(&mut world, 1);
     let set = world.orders(newcomer).into_iter().find_map(|order| match order {
@@ -60,7 +60,7 @@ fn a_seed_ends_when_its_ratio_or_its_time_is_reached() {
 }
 
 #[test]
-fn a_finished_download_goes_on_as_a_seed_if_it_is_to_and_says_so() {
+fn a_finished_download_goes_on_as_a_seed_if_the_user_wants_it_and_tells_trackers_and_peers() {
     let uploads = UploadPolicy { seeding: Some(SeedGoals::default()), ..UploadPolicy::default() };
     let mut world = Scene { pieces: 1, blocks: 1, uploads, ..Scene::default() }.start();
     let key = world.seed(1);

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 const BLOCK_DEADLINE: Duration = Duration::from_secs(60);
 
 impl Coordinator<'_> {
-    /// Counts what was sent since the last tick, and disconnects the peers that do not read it.
+    /// Counts what was sent since the last tick, and disconnects the peers that do not read it. Runs in every
+    /// tick.
     pub(in crate::swarm) fn count_uploads(&mut self, now: Instant) {
         for (_, peer) in self.roster.all_mut() {
             let account = peer.worker.account();

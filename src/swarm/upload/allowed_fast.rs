@@ -5,14 +5,15 @@ use crate::strategy::{self, PeerPieces};
 use crate::swarm::Coordinator;
 use std::net::IpAddr;
 
-/// How many pieces a set has. BEP 6 has no number; its example has seven.
+/// The most pieces in a set. BEP 6 gives no number; its example has seven.
 const MAX_PIECES: usize = 10;
-/// Bytes of all the pieces of a set together at most, but for the first piece: every newcomer gets a set.
+/// The most bytes in all pieces of a set together, unless the first piece alone has more. There is a bound
+/// because every newcomer gets a set, and gives nothing for it.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 impl Coordinator<'_> {
-    /// Tells a peer that has next to nothing which pieces it may have unconditionally, so that it soon
-    /// has something to trade (BEP 6, "allowed fast").
+    /// Tells a peer that has few pieces which ones it may request even while we choke it, so that it soon has
+    /// something to trade (BEP 6, "Allowed Fast").
     pub(in crate::swarm) fn send_allowed_fast(&mut self, key: PeerKey) {
         let Some(peer) = self.roster.get(key) else { return };
         let (IpAddr::V4(ip), true) = (peer.address.ip(), peer.greeting.is_some_and(|it| it.fast)) else {

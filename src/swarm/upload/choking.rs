@@ -1,5 +1,5 @@
-//! What the choker (`strategy/upload/choker/`) is told of the peers, and the orders that follow from what it
-//! decides.
+//! Tells the choker (`strategy/upload/choker/`) how the peers do, and sends the orders that follow from its
+//! decisions.
 
 use crate::message::Order;
 use crate::strategy::{self, ChokerPeer};

@@ -1,5 +1,8 @@
-//! Uploading: which peers are unchoked, what a new peer may ask for at once, what a super-seed shows, and
-//! when a seed has given enough.
+//! Uploading: which peers are unchoked, which pieces a new peer may request at once, which piece a super-seed
+//! tells each peer of, and when a seed has uploaded enough.
+//!
+//! This runs on the coordinator's thread. Requests do not come here: the workers answer them
+//! (`peer/requests/mod.rs`), since there may be thousands a second.
 
 mod accounting;
 mod allowed_fast;

@@ -1,4 +1,4 @@
-//! When everything is there: finishing, or going on for the other peers, and until when.
+//! When everything is there: ends the download, or seeds until a goal is reached.
 
 use crate::message::{HangUp, Order, PeerKey};
 use crate::strategy::AttemptFailure;
@@ -6,8 +6,8 @@ use crate::swarm::{Coordinator, Phase};
 use std::time::Instant;
 
 impl Coordinator<'_> {
-    /// If everything that is wanted is on disk, has the writer finish, and disconnects the peers if we are
-    /// not to seed.
+    /// If every wanted piece is on disk, tells the writer to finish, and disconnects the peers unless we are
+    /// to seed.
     pub(in crate::swarm) fn finish_if_complete(&mut self, now: Instant) {
         if !self.is_downloading() || !self.pieces.is_done() {
             return;
@@ -21,7 +21,7 @@ impl Coordinator<'_> {
         }
     }
 
-    /// The download is safe. From here on we only give.
+    /// The download is safe on the disk. From here on we only upload.
     pub(in crate::swarm) fn begin_seeding(&mut self, now: Instant) {
         self.phase = Phase::Seeding { since: now };
         let snapshot = self.snapshot(now);
@@ -37,7 +37,8 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Disconnects a peer that wants nothing while we want nothing either.
+    /// Disconnects a peer that wants nothing while we want nothing: a connection between two seeds is of no
+    /// use.
     pub(in crate::swarm) fn part_from_seed(&mut self, key: PeerKey, now: Instant) {
         let seeding = self.is_seeding();
         let Some(peer) = self.roster.get_mut(key).filter(|peer| seeding && peer.wants_nothing()) else {

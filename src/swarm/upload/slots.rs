@@ -1,12 +1,12 @@
-//! The upload slots: when the choker looks at the peers, and whom it has unchoked.
+//! The upload slots: when the choker looks at the peers, and which ones it has unchoked.
 
 use crate::message::PeerKey;
 use crate::strategy::{Choker, ChokerPeer};
 use std::time::{Duration, Instant};
 
-/// Between two looks of the choker at the peers that a change brings about. Such changes may come thick and
-/// fast: a peer may say ten thousand times a second that it is interested, and that it is not.
-const MIN_BETWEEN: Duration = Duration::from_millis(10);
+/// The least time between two looks of the choker at the peers, apart from those in every tick. There has to
+/// be one, because a peer may say ten thousand times a second that it is interested, and that it is not.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The choker and its timer.
 #[derive(Debug)]
@@ -37,9 +37,9 @@ impl UploadSlots {
         self.choker.decide(peers, seeding, slots, now, random)
     }
 
-    /// Something changed that should not wait for the next tick.
-    pub fn look_soon(&mut self, now: Instant) {
-        self.due = Some(now.max(self.last + MIN_BETWEEN));
+    /// Something changed that should not wait for the next tick: has the choker look as soon as it may.
+    pub fn rechoke_soon(&mut self, now: Instant) {
+        self.due = Some(now.max(self.last + MIN_INTERVAL));
     }
 
     /// When the choker is to look again, if that is before the next tick.
@@ -63,18 +63,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_that_come_thick_and_fast_bring_a_look_each_ten_milliseconds() {
+    fn however_often_something_changes_the_choker_looks_once_in_ten_milliseconds() {
         let start = Instant::now();
         let mut slots = UploadSlots::new(start);
         let mut random = fastrand::Rng::with_seed(1);
-        slots.look_soon(start);
-        assert_eq!(slots.due(), Some(start + MIN_BETWEEN));
+        slots.rechoke_soon(start);
+        assert_eq!(slots.due(), Some(start + MIN_INTERVAL));
         let later = start + Duration::from_millis(15);
-        slots.look_soon(later);
+        slots.rechoke_soon(later);
         assert_eq!(slots.due(), Some(later));
         slots.decide(&[], false, 4, later, &mut random);
         assert_eq!(slots.due(), None);
-        slots.look_soon(later);
-        assert_eq!(slots.due(), Some(later + MIN_BETWEEN));
+        slots.rechoke_soon(later);
+        assert_eq!(slots.due(), Some(later + MIN_INTERVAL));
     }
 }

@@ -1,5 +1,5 @@
 //! Super-seeding (BEP 16): peers are told of one piece at a time. `strategy/upload/super_seeding/mod.rs`
-//! decides which one, and when the next; this is what it is told and the orders that follow.
+//! decides which one, and when the next. This file tells it what happens, and sends the orders that follow.
 
 use super::UploadSlots;
 use crate::message::{Order, PeerKey};
@@ -10,8 +10,8 @@ use crate::swarm::peers::Roster;
 use std::time::Instant;
 
 impl Coordinator<'_> {
-    /// The handshakes with a peer were exchanged. One that speaks BEP 6 says at once what it has. Another
-    /// may never say anything, so it counts as having nothing.
+    /// The handshakes with a peer were exchanged. A peer that speaks BEP 6 says at once which pieces it has.
+    /// One that does not may never say anything, so it counts as having nothing.
     pub(in crate::swarm) fn super_seed_greeted(&mut self, key: PeerKey, now: Instant) {
         let Some(greeting) = self.roster.get(key).and_then(|peer| peer.greeting) else { return };
         if let Some(super_seed) = self.super_seed.as_mut().filter(|_| !greeting.fast) {
@@ -22,7 +22,12 @@ impl Coordinator<'_> {
     }
 
     /// A peer has said which pieces it has; before, it had those of `before`.
-    pub(in crate::swarm) fn super_seed_has(&mut self, key: PeerKey, before: &PeerPieces, now: Instant) {
+    pub(in crate::swarm) fn super_seed_has_pieces(
+        &mut self,
+        key: PeerKey,
+        before: &PeerPieces,
+        now: Instant,
+    ) {
         let (Some(super_seed), Some(peer)) = (&mut self.super_seed, self.roster.get(key)) else { return };
         super_seed.left(key, before);
         let next = super_seed.joined(key, &peer.pieces, now);
@@ -30,7 +35,7 @@ impl Coordinator<'_> {
     }
 
     /// A peer has one piece more.
-    pub(in crate::swarm) fn super_seed_has_one_more(
+    pub(in crate::swarm) fn super_seed_gained_piece(
         &mut self,
         key: PeerKey,
         piece: PieceIndex,
@@ -49,7 +54,7 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Several times a second.
+    /// Runs several times a second.
     pub(in crate::swarm) fn super_seed_tick(&mut self, now: Instant) {
         let Some(super_seed) = &mut self.super_seed else { return };
         let leecher = leechers(&self.roster, &self.slots);
@@ -66,7 +71,7 @@ impl Coordinator<'_> {
     }
 }
 
-/// What a super-seed sees of the peers.
+/// What super-seeding is told about a peer.
 fn leechers<'a>(roster: &'a Roster, slots: &'a UploadSlots) -> impl Fn(PeerKey) -> Option<Leecher<'a>> + 'a {
     |key| Some(Leecher { has: &roster.get(key)?.pieces, unchoked: slots.is_unchoked(key) })
 }

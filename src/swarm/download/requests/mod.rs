@@ -1,18 +1,19 @@
 //! The one table of requests: which peer owes us which block of the open pieces.
 //!
-//! A *lease* is the promise of one block by one peer. Each block of an open piece is free, leased to one
-//! peer, leased to two (in the end game), or received. The same leases stand a second time in a queue for
-//! each peer, the oldest in front, because most questions are about one peer: what does it owe us, and how
-//! long will that take. Both views live here and change together, so no caller can forget one of them:
+//! A *lease* says that one block was requested of one peer. Each block of an open piece is free, leased to
+//! one peer, leased to two (in the end game), or received. Each lease is in a second place, too: in a queue
+//! for its peer, the oldest in front, because most questions are about one peer: what does it owe us, and how
+//! long will that take? Both views are in this module and change together, so no caller can forget one of
+//! them:
 //!
-//! > a block stands in a peer's queue exactly while that block is leased to that peer.
+//! > a block is in a peer's queue exactly while it is leased to that peer.
 //!
-//! What can happen to a request, and the method for each:
+//! These are all the things that can happen to a request, and the method for each:
 //!
 //! | event | method |
 //! |---|---|
-//! | a peer has room for more | [`Requests::next_for`] |
-//! | an idle peer takes over from a slow one | [`Requests::take_over`] |
+//! | a peer can take more requests | [`Requests::next_for`] |
+//! | an idle peer takes over from a slow or silent one | [`Requests::take_over`] |
 //! | the block came | [`Requests::received`] |
 //! | the peer rejected it (BEP 6) | [`Requests::rejected`] |
 //! | the peer choked us, snubs us or left | [`Requests::take_back`] |
@@ -31,7 +32,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a peer is to be asked for, and where the blocks go.
+/// Blocks to request of a peer, and where they are put together.
 pub type Leased = (Span, Arc<Assembly>);
 
 /// The open pieces of one torrent, and what each peer owes us.
@@ -39,16 +40,17 @@ pub type Leased = (Span, Arc<Assembly>);
 pub struct Requests {
     geometry: Geometry,
     open: OrderedList<PieceIndex, OpenPiece>,
-    /// The open pieces that have a free block, in the order in which that was found: the oldest first.
+    /// The open pieces that have a free block. The piece that has had one for longest comes first.
     with_free: Vec<PieceIndex>,
-    /// What each peer was asked for, the oldest request in front. A peer that owes nothing may be missing.
+    /// The blocks that each peer owes us, the oldest request in front. A peer that owes nothing may be
+    /// missing.
     queues: OrderedList<PeerKey, VecDeque<Block>>,
 }
 
 /// What a block's arrival means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// It was missing. These peers were asked for it as well and need not send it any more.
+    /// It was missing. These other peers were asked for it, too, and need not send it any more.
     Useful {
         /// The peers to send a `cancel`.
         cancel: [Option<PeerKey>; 2],
@@ -71,7 +73,7 @@ impl Requests {
         self.with_free.push(piece);
     }
 
-    /// Closes a piece that is verified or given up. What peers still owe of it is forgotten.
+    /// Closes a piece that is verified or given up. The requests for its blocks are forgotten.
     pub fn close(&mut self, piece: PieceIndex) -> Option<Arc<Assembly>> {
         self.with_free.retain(|other| *other != piece);
         let open = self.open.remove(piece)?;
@@ -81,8 +83,8 @@ impl Requests {
         Some(open.assembly)
     }
 
-    /// The piece is complete and wrong: closes it. The peers that still owe blocks of it, and which blocks:
-    /// this attempt has no use for them, and the next one will ask again.
+    /// The piece is complete and wrong: closes it. Returns which peers still owe which of its blocks. This
+    /// attempt has no use for them, and the next one will request them again.
     pub fn piece_failed(&mut self, piece: PieceIndex) -> Vec<(PeerKey, Vec<Block>)> {
         let mut owed = Vec::new();
         for (peer, queue) in self.queues.iter() {
@@ -101,8 +103,8 @@ impl Requests {
         self.open.get(assembly.piece()).is_some_and(|open| !Arc::ptr_eq(&open.assembly, assembly))
     }
 
-    /// Leases up to `most` free blocks in a row, of the piece that has waited longest, to a peer that may be
-    /// asked for what is `allowed`.
+    /// Leases up to `most` free blocks in a row to a peer. They are of the first piece with free blocks that
+    /// the peer is `allowed` to be asked for.
     pub fn next_for(&mut self, peer: PeerKey, allowed: &Restriction<'_>, most: u32) -> Option<Leased> {
         let open = &self.open;
         let is_for_it = |piece: &PieceIndex| {
@@ -120,9 +122,10 @@ impl Requests {
         Some((span, assembly))
     }
 
-    /// Leases blocks that the peer `from` owes us to `helper` as well, from the far end of what it owes:
-    /// `most` at most. With `insist`, a block that two peers owe us already is taken from the one that was
-    /// asked first. Also the requests that this displaced, which need a `cancel`.
+    /// Leases at most `most` of the blocks that the peer `from` owes us to `helper`, too. It begins at the
+    /// far end of what the peer owes. With `insist`, a block that two peers owe us already is taken from the
+    /// one that was asked first. Also returns the requests that were displaced in this way, which need a
+    /// `cancel`.
     pub fn take_over(
         &mut self,
         helper: PeerKey,
@@ -144,8 +147,8 @@ impl Requests {
         (taken, displaced)
     }
 
-    /// Leases a block that another peer owes us to a second peer. With `insist`, a block that two owe us
-    /// goes to the helper in place of the first, which is returned.
+    /// Leases a block that another peer owes us to `helper`, too. With `insist`, the helper replaces the
+    /// first of two peers that owe it, which is returned.
     fn lease_again(
         &mut self,
         helper: PeerKey,
@@ -170,8 +173,9 @@ impl Requests {
         Some((assembly, displaced))
     }
 
-    /// The block came from this peer and is in this assembly. If that is not the open one, it belongs to an
-    /// attempt that failed: the block is still missing in the new attempt, and still owed.
+    /// The block came from this peer and is in this assembly. If the piece is open with another assembly,
+    /// this one belongs to an attempt that failed. Then the block is still missing in the new attempt, and
+    /// still owed.
     pub fn received(&mut self, peer: PeerKey, block: Block, assembly: &Arc<Assembly>) -> Arrival {
         let Some(open) = self.open.get_mut(block.piece) else { return Arrival::Useless };
         if !Arc::ptr_eq(&open.assembly, assembly) {
@@ -183,7 +187,7 @@ impl Requests {
         };
         open.set(block.number, BlockState::Received);
         if state == BlockState::Free && !open.has_free() {
-            // A late block, after its lease was taken back.
+            // The block came late: its lease had been taken back.
             self.with_free.retain(|piece| *piece != block.piece);
         }
         let holders = state.holders();
@@ -191,7 +195,7 @@ impl Requests {
         Arrival::Useful { cancel: holders.map(|holder| holder.filter(|holder| *holder != peer)) }
     }
 
-    /// The peer will not send this block. False where it does not owe it.
+    /// The peer will not send this block. False if it does not owe it.
     pub fn rejected(&mut self, peer: PeerKey, block: Block) -> bool {
         let Some(open) = self.open.get_mut(block.piece) else { return false };
         let state = match open.state(block.number) {
@@ -209,8 +213,9 @@ impl Requests {
         true
     }
 
-    /// Takes back all that the peer owes us: it choked us, snubs us or left. The blocks are free for other
-    /// peers, and so is a piece that it alone was to send. What it owed, the oldest first.
+    /// Takes back all that the peer owes us: it choked us, snubs us or left. Its blocks can be leased to
+    /// other peers, and so can a piece that it alone was to send. Returns what it owed, the oldest request
+    /// first.
     pub fn take_back(&mut self, peer: PeerKey) -> Vec<Block> {
         let owed: Vec<Block> = self.owed_by(peer).collect();
         owed.iter().for_each(|block| _ = self.rejected(peer, *block));
@@ -219,13 +224,13 @@ impl Requests {
         owed
     }
 
-    /// Where the blocks of an open piece are put together.
+    /// The assembly of an open piece.
     #[cfg(test)]
     pub fn assembly(&self, piece: PieceIndex) -> Option<Arc<Assembly>> {
         self.open.get(piece).map(|open| Arc::clone(&open.assembly))
     }
 
-    /// The open pieces of which every block came.
+    /// The open pieces that have all their blocks.
     #[cfg(test)]
     pub fn complete_pieces(&self) -> Vec<PieceIndex> {
         let is_complete = |open: &OpenPiece| !open.has_free() && !open.is_leased();
@@ -247,19 +252,19 @@ impl Requests {
         self.queues.iter().map(|(_, queue)| queue.len()).sum()
     }
 
-    /// The open pieces of which some blocks are free and none is leased, and how many blocks of each came.
+    /// The open pieces that have free blocks and no leased one, and how many blocks of each were received.
     pub fn idle(&self) -> impl Iterator<Item = (PieceIndex, u32)> {
         let open = self.with_free.iter().filter_map(|piece| Some((*piece, self.open.get(*piece)?)));
         open.filter(|(_, open)| !open.is_leased()).map(|(piece, open)| (piece, open.received()))
     }
 
-    /// What this peer alone may send may come from another peer alone: it choked us, rejected a request or
-    /// left.
+    /// A piece that this peer alone was to send may now come from another peer alone, because this one choked
+    /// us, rejected a request or left.
     pub fn release_exclusive(&mut self, peer: PeerKey) {
         self.open.iter_mut().for_each(|(_, open)| open.release_exclusive(peer));
     }
 
-    /// What one peer alone may send and has not sent for long may come from all.
+    /// A piece that one peer alone was to send and has not sent in time may come from all peers.
     pub fn share_overdue(&mut self, now: Instant) {
         self.open.iter_mut().for_each(|(_, open)| open.share_if_overdue(now));
     }
@@ -275,7 +280,7 @@ impl Requests {
 
     fn strike(&mut self, peer: PeerKey, block: Block) {
         let Some(queue) = self.queues.get_mut(peer) else { return };
-        // Nearly always the oldest one.
+        // It is nearly always the oldest request.
         if queue.front() == Some(&block) {
             queue.pop_front();
         } else if let Some(at) = queue.iter().position(|other| *other == block) {

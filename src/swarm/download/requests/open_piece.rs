@@ -1,12 +1,12 @@
-//! The blocks of one open piece, and which peers owe us each of them.
+//! The blocks of one open piece, and which peers owe us which of them.
 
 use crate::message::PeerKey;
 use crate::piece::{Assembly, PieceIndex, Span};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a piece that failed may come from one peer alone, so that we learn which peer lies. If it takes
-/// longer, the lesson costs more than the lies.
+/// How long a piece that was wrong is fetched from one peer alone, so that we learn which peer lies. If it
+/// takes longer, finding the liar costs more than the lies.
 const MAX_EXCLUSIVE: Duration = Duration::from_secs(30);
 
 /// A piece of which some blocks are missing.
@@ -15,20 +15,20 @@ pub struct OpenPiece {
     pub assembly: Arc<Assembly>,
     blocks: Vec<BlockState>,
     free: u32,
-    /// Every block before this one is not free: where the search for a free block begins.
+    /// No block before this one is free, so the search for a free block begins here.
     search_from: u32,
     opened: Instant,
     source: PieceSource,
 }
 
-/// Which peers owe us a block. It is in exactly one of these states.
+/// The state of a block: which peers owe it. A block is in exactly one of these states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockState {
     /// No peer was asked for it.
     Free,
     /// This peer was asked.
     Leased(PeerKey),
-    /// Both were asked: the end game.
+    /// Both were asked, in the end game.
     LeasedTwice(PeerKey, PeerKey),
     /// It came.
     Received,
@@ -38,8 +38,8 @@ pub enum BlockState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PieceSource {
     Anyone,
-    /// The piece was wrong before. It comes from one peer alone this time, so that a wrong piece convicts
-    /// that peer: the first that takes a lease.
+    /// The piece was wrong before. This time it comes from one peer alone, the first that gets a lease, so
+    /// that a wrong piece convicts that peer.
     OnePeer(Option<PeerKey>),
 }
 
@@ -85,17 +85,17 @@ impl OpenPiece {
         self.free > 0
     }
 
-    /// Whether some peer owes us a block of it.
+    /// Whether a peer owes us one of its blocks.
     pub fn is_leased(&self) -> bool {
         self.blocks.iter().any(|state| !matches!(state, BlockState::Free | BlockState::Received))
     }
 
-    /// How many blocks came.
+    /// How many of its blocks were received.
     pub fn received(&self) -> u32 {
         self.blocks.iter().filter(|state| **state == BlockState::Received).count() as u32
     }
 
-    /// How a block stands.
+    /// The state of a block.
     pub fn state(&self, number: u32) -> Option<BlockState> {
         self.blocks.get(number as usize).copied()
     }
@@ -115,7 +115,7 @@ impl OpenPiece {
         }
     }
 
-    /// Leases the first free blocks in a row to a peer, `most` at most.
+    /// Leases the first run of free blocks to a peer, at most `most` blocks.
     pub fn lease_free(&mut self, piece: PieceIndex, peer: PeerKey, most: u32) -> Option<Span> {
         let from = self.search_from as usize;
         let skipped = self.blocks.iter().skip(from).take_while(|state| **state != BlockState::Free).count();
@@ -135,14 +135,14 @@ impl OpenPiece {
         (count > 0).then_some(Span { piece, first, count })
     }
 
-    /// This peer may leave the piece to another that sends it alone.
+    /// If this peer alone was to send the piece, another peer may now send it alone.
     pub fn release_exclusive(&mut self, peer: PeerKey) {
         if self.source == PieceSource::OnePeer(Some(peer)) {
             self.source = PieceSource::OnePeer(None);
         }
     }
 
-    /// Opens a piece to every peer that one peer alone has not sent in time.
+    /// If one peer alone was to send the piece and has not sent it in time, every peer may send it.
     pub fn share_if_overdue(&mut self, now: Instant) {
         if now.saturating_duration_since(self.opened) > MAX_EXCLUSIVE {
             self.source = PieceSource::Anyone;

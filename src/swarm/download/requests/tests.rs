@@ -7,7 +7,7 @@ const B: PeerKey = PeerKey(2);
 const C: PeerKey = PeerKey(3);
 const ALL: Restriction<'static> = Restriction::Has(&PeerPieces::All);
 
-/// A table in which piece 1, of so many blocks, is open.
+/// A table in which piece 1 is open. It has this many blocks.
 fn one_open_piece(blocks: u32, exclusive: bool) -> (Requests, PieceIndex) {
     let length = blocks * BLOCK_LENGTH;
     let geometry = Geometry::new(u64::from(length) * 2, length).unwrap();
@@ -34,7 +34,7 @@ fn assembly(requests: &Requests, piece: PieceIndex) -> Arc<Assembly> {
     Arc::clone(&requests.open.get(piece).unwrap().assembly)
 }
 
-/// What the header promises: both views tell the same, and the counters are right.
+/// What the header promises: both views agree, and the counters are right.
 fn assert_is_consistent(requests: &Requests) {
     let mut leased = Vec::new();
     for (piece, open) in requests.open.iter() {
@@ -57,7 +57,7 @@ fn assert_is_consistent(requests: &Requests) {
     let order = |one: &(PeerKey, Block)| (one.0, one.1.piece, one.1.number);
     leased.sort_by_key(order);
     queued.sort_by_key(order);
-    assert_eq!(leased, queued, "a block stands in a peer's queue exactly while it is leased to that peer");
+    assert_eq!(leased, queued, "a block is in a peer's queue exactly while it is leased to that peer");
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn a_piece_that_was_wrong_comes_from_one_peer_alone() {
     assert_is_consistent(&requests);
 }
 
-/// Random histories of all that can happen to requests. After each step both views agree, and in the end a
-/// peer that answers everything completes every piece that is open.
+/// Random histories of everything that can happen to requests. After each step both views agree, and in the
+/// end a peer that answers every request completes every open piece.
 #[test]
 fn both_views_agree_through_any_history_and_one_honest_peer_completes_all() {
     for seed in 0..300 {
@@ -175,7 +175,7 @@ fn both_views_agree_through_any_history_and_one_honest_peer_completes_all() {
         }
         let complete =
             |(piece, open): (PieceIndex, &OpenPiece)| open.received() == geometry.block_count(piece);
-        assert!(requests.open.iter().all(complete), "seed {seed}: a block is owned by no peer");
+        assert!(requests.open.iter().all(complete), "seed {seed}: a block was lost");
         assert_eq!(requests.count_all(), 0);
     }
 }
