@@ -1,21 +1,21 @@
 //! Starting threads: each has a name and a stack of a size that suits what it does.
 //!
-//! The name is what a debugger, `top` and a panic show. The stack is small, because a thread per peer times
-//! the two MiB that the standard library reserves is more than a router has; memory that is never touched
-//! costs nothing but address space, of which a 32-bit host has little too.
+//! A debugger, `top` and a panic show the name. The stack is small: the standard library reserves two MiB,
+//! and with two threads for each peer that is more than a router has. Memory that is never touched costs only
+//! address space, but a 32-bit host has little of that, too.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
-/// The stack that the standard library gives a thread. For threads that run code of the system of which we do
-/// not know what it needs, such as its resolver.
+/// Bytes in the stack that the standard library gives a thread. It is for threads that run code of the
+/// system, such as its resolver, since we do not know how much that needs.
 pub const SYSTEM_STACK: usize = 2 * 1024 * 1024;
 
-/// Starts a thread with a stack of so many bytes, whose whole life is the function `life`.
+/// Starts a thread that runs `life` and then ends, with a stack of this many bytes.
 ///
 /// # Errors
 ///
-/// What the system says where it has no room for another thread.
+/// The system cannot start another thread.
 pub fn spawn(
     name: impl Into<String>,
     stack_bytes: usize,
@@ -24,7 +24,7 @@ pub fn spawn(
     spawn_boxed(name.into(), stack_bytes, Box::new(life))
 }
 
-/// Not generic, so that the program holds the code that starts a thread only once.
+/// Not generic, so that the binary has the code that starts a thread only once.
 fn spawn_boxed(
     name: String,
     stack_bytes: usize,

@@ -1,15 +1,19 @@
 //! From a magnet link to its torrent: the time in which only the info-hash is known.
 //!
-//! A magnet link names a torrent and says where to look for peers. What the torrent holds, its *metadata*,
-//! is asked of the peers themselves (BEP 9), and what they send is believed once its SHA-1 is the info-hash.
-//! Until then there is no piece to want and nothing to upload. So this is a coordinator of its own, much
-//! smaller than the one of the swarm: it takes in the same [`Event`]s, uses the same
+//! A magnet link names a torrent by its info-hash and says where to look for peers. The rest of the torrent,
+//! its *metadata*, we request from the peers themselves (BEP 9), and we believe what they send once its SHA-1
+//! is the info-hash. Until then there is no piece to want and nothing to upload. So this is a coordinator of
+//! its own, much smaller than that of the swarm. It handles the same [`Event`]s, uses the same
 //! [`Dialer`](crate::strategy::Dialer), and gives each peer a worker of one thread (`meta-ADDRESS`). The
-//! workers share the [`MetadataAssembly`], which says what to ask of which peer, and which peer lied.
+//! workers share the [`MetadataAssembly`], which decides which piece to request from which peer, and finds
+//! the peers that lie.
 //!
-//! When the metadata is there, the swarm goes on with the addresses, and with the connections that have just
-//! brought a piece ([`Event::HandedOver`]). What those peers said before, which made no sense without the
-//! metadata, is kept for the swarm.
+//! It runs on the thread of the torrent (`torrent-N`), before the swarm's coordinator does, and like that one
+//! it waits for its inbox and for nothing else.
+//!
+//! When the metadata is complete, the swarm continues with the addresses, and with the connections that have
+//! just answered ([`Event::HandedOver`]). What those peers said before, which cannot be understood without
+//! the metadata, is kept for the swarm.
 
 mod metadata_assembly;
 mod search;
@@ -24,12 +28,13 @@ use search::MetadataSearch;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Peers that are asked at once. Metadata is small: a few good ones are enough, and of thirty some are good.
+/// The most peers that are asked at once. Metadata is small: a few good peers are enough, and of thirty some
+/// are good.
 const MAX_PEERS: usize = 30;
 
-/// What the search can have done outside of it. No method may wait.
+/// What the search can have done by others. No method may wait.
 pub trait SearchEnvironment {
-    /// Shows how the search stands.
+    /// Shows the state of the search.
     fn show(&self, state: MetadataState);
 
     /// Whether the user wants to end.
@@ -54,7 +59,8 @@ pub enum FetchEnd {
     TimedOut,
 }
 
-/// Asks peers for the metadata until it is there.
+/// Finds peers and asks them for the metadata until it is complete. `timeout` counts from the last piece that
+/// came, whatever peers have promised since.
 pub fn fetch(
     context: &Arc<MetadataContext>,
     inbox: &Receiver<Event>,

@@ -1,6 +1,7 @@
 //! The search for the metadata: which peers to connect to, and when it is over.
 //!
-//! Runs on the thread of the torrent, before the swarm's coordinator does. It blocks on the same inbox.
+//! Runs on the thread of the torrent, before the swarm's coordinator does, and empties the same inbox. It
+//! never waits for a peer: each has a worker (`magnet/worker.rs`).
 
 use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
@@ -13,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often the slow things are looked at: the user's wish to end, the timeout, what to show.
+/// Time between two looks at what changes slowly: the user's wish to end, the timeout, what to show.
 const TICK: Duration = Duration::from_millis(250);
 
 /// The search for the metadata of one torrent.
@@ -23,7 +24,7 @@ pub struct MetadataSearch<'a> {
     max_peers: usize,
     dialer: Dialer,
     peers: HashMap<PeerKey, AskedPeer>,
-    /// The connections that brought the last pieces of the metadata.
+    /// The connections that workers have handed over because the metadata is complete.
     handed_over: Vec<HandedOver>,
     /// Peers without the extension protocol: they can give the payload and no metadata.
     payload_only: Vec<SocketAddr>,
@@ -32,9 +33,9 @@ pub struct MetadataSearch<'a> {
     info: Option<Vec<u8>>,
     /// When a piece came last.
     last_progress: Instant,
-    /// How many pieces were there at that time.
+    /// How many pieces we had then.
     pieces: u32,
-    /// What the last tracker that named no peer said, or why the last peer was lost.
+    /// What the last tracker said, if it named no peer, or why the last connection that we made ended.
     trouble: Option<String>,
 }
 
@@ -109,9 +110,10 @@ impl<'a> MetadataSearch<'a> {
 
     /// Whether the metadata is there and the search can end.
     ///
-    /// The worker that completes the metadata hands its connection over, and that event comes behind all
-    /// that other workers had sent before. So the search waits for it, to lose no connection. The worker may
-    /// also fail to, if its connection breaks: from the second tick on it is not waited for.
+    /// The worker that completes the metadata hands its connection over, and that event comes behind
+    /// everything that other workers had sent before. So the search waits for it: no connection is lost, and
+    /// the download has its first peer when it begins. The connection may break before it is handed over, so
+    /// the search ends at the second tick in any case.
     fn is_complete(&mut self, handed_over: bool, ticks: bool) -> bool {
         let waited = self.info.is_some();
         if handed_over || ticks {
@@ -141,14 +143,14 @@ impl<'a> MetadataSearch<'a> {
                 self.peers.retain(|_, peer| peer.address != handed_over.address);
                 self.handed_over.push(handed_over);
             }
-            // These come from the workers of a swarm only.
+            // These events come only from the workers and the writer of a swarm. `run` handles `Stop`.
             Event::Heard(..) | Event::Stored(_) | Event::WriterEnded { .. } | Event::Stop => {}
         }
     }
 
     fn tick(&mut self, now: Instant) {
         let pieces = self.context.assembly().progress();
-        // A peer that only says that it has metadata is no progress.
+        // It is no progress if a peer only says that it has metadata.
         if pieces.0 > self.pieces {
             self.last_progress = now;
         }
@@ -170,7 +172,7 @@ impl<'a> MetadataSearch<'a> {
 
     fn wants_peers(&self) -> bool {
         let incoming = self.incoming_count();
-        // Incoming peers may not take the place of the one peer that we may always connect to.
+        // We may always connect to one peer, however many incoming peers there are.
         self.peers.len() - incoming < self.max_peers.saturating_sub(incoming).max(1)
     }
 
@@ -196,7 +198,8 @@ impl<'a> MetadataSearch<'a> {
 
     fn incoming(&mut self, incoming: Incoming) {
         let address = incoming.address;
-        // Incoming peers may not take the places of those that we look for.
+        // Incoming peers get a quarter of the places, so that they cannot keep us from the peers that we look
+        // for.
         if self.incoming_count() >= self.max_peers.div_ceil(4) {
             return;
         }
@@ -232,15 +235,16 @@ impl<'a> MetadataSearch<'a> {
         self.trouble = Some(format!("{}: {why}", peer.address));
     }
 
-    /// Ends the connections that are not handed over, and frees their addresses, so that the swarm can
-    /// connect to them. An incoming connection is left to hand itself over with its next answer: perhaps
-    /// that peer cannot be connected to.
+    /// Ends the outgoing connections that were not handed over, and frees their addresses, so that the swarm
+    /// can connect to them again. Incoming connections go on, because perhaps we cannot connect to those
+    /// peers: the next answer of such a peer finds the metadata complete, and its worker hands the connection
+    /// over, by then to the swarm. If no answer comes, the worker ends after its usual 20 s.
     fn release(&mut self) -> Candidates {
         let now = Instant::now();
         let candidates = self.dialer.candidates_mut();
         self.payload_only.drain(..).for_each(|address| candidates.release(address, now));
-        // The swarm marks the address of a connection that it goes on with as connected again. That holds for
-        // a connection that is handed over at this very moment, too: the swarm hears of it later.
+        // The swarm marks the address again when it takes over the connection. It does the same for a
+        // connection that is handed over at this very moment, of which it hears later.
         for handed_over in self.handed_over.iter().filter(|handed_over| !handed_over.incoming) {
             candidates.release(handed_over.address, now);
         }

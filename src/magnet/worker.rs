@@ -1,10 +1,11 @@
 //! One peer that is asked for metadata.
 //!
-//! Runs on the thread `meta-ADDRESS`, from the connection's first byte to its last. It blocks on the stream
-//! alone: what it sends are a few bytes at a time, in answer to what it receives, so that one thread can do
-//! both. A peer that has no metadata, or sends none for [`PATIENCE`], is disconnected. A peer that has just
-//! answered when the metadata is there goes on to the swarm, together with the messages that it sent before
-//! and that could not be understood without the metadata.
+//! Runs on the thread `meta-ADDRESS`, from the first byte of the connection to its last. It blocks on the
+//! stream alone. It needs no second thread for writing, as a worker of the swarm does, since it sends only a
+//! few bytes at a time, in answer to what it receives. A peer that has no metadata, or sends none for
+//! [`PATIENCE`], is disconnected. If a peer has just answered when the metadata is complete, its connection
+//! goes on to the swarm, together with the messages that it sent before and that could not be understood
+//! without the metadata.
 
 use super::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
@@ -27,19 +28,20 @@ use std::time::{Duration, Instant};
 /// How long a peer may take to say what it can do, and then for each answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
-/// How long it may take in all.
-const LONGEST: Duration = Duration::from_secs(180);
+/// How long a connection may last in all.
+const MAX_DURATION: Duration = Duration::from_secs(180);
 /// Pieces of the metadata that are requested of one peer at once.
 const AT_ONCE: usize = 4;
-/// Bytes that we keep of what a peer sends before the metadata is there and that is for later: a bitfield at
-/// most, and what may follow it.
+/// The most bytes that we keep of a peer's messages that only the swarm can understand, some 220 KiB: the
+/// longest bitfield, and 16 KiB for what may follow it.
 const MAX_KEPT: usize = (MAX_METADATA_SIZE / 20 / 8) as usize + 16 * 1024;
-/// The bitfield of the largest torrent whose metadata we take: 20 bytes a piece.
+/// The longest bitfield is that of the largest torrent whose metadata we accept: it has a digest of 20 bytes
+/// for each piece, and the bitfield has a bit.
 const LIMITS: FrameLimits = FrameLimits { bitfield: (MAX_METADATA_SIZE / 20 / 8) as u32, or_fewer: true };
 
 /// What the workers share.
 pub struct MetadataContext {
-    /// Which torrent.
+    /// The torrent.
     pub info_hash: InfoHash,
     /// Our peer ID.
     pub peer_id: PeerId,
@@ -53,9 +55,10 @@ pub struct MetadataContext {
     pub down: Arc<Throttle>,
     /// The port at which peers can connect to us.
     pub port: Option<u16>,
-    /// What they put together.
+    /// Where they put the metadata together.
     pub assembly: Mutex<MetadataAssembly>,
-    /// Held by every thread that is connected; the holder of the other end knows when all are gone.
+    /// Held by every worker that is connected. The channel disconnects when the last one has ended, so the
+    /// holder of the other end can wait for that.
     pub alive: Sender<()>,
 }
 
@@ -107,8 +110,8 @@ impl MetadataWorker {
             stream: Arc::clone(&stream),
             needed: Arc::clone(&needed),
         };
-        // Weak for as long as it connects, which nothing can interrupt: the end of a run does not wait for a
-        // worker that connects.
+        // The reference is weak while the worker connects, since nothing can interrupt that: the end of a run
+        // does not wait for a worker that connects.
         let context = Arc::downgrade(context);
         thread::spawn(format!("meta-{}", address.ip()), STACK_BYTES, move || {
             connection.run(&context, origin)
@@ -116,7 +119,7 @@ impl MetadataWorker {
         Ok(MetadataWorker { stream: Some(stream), needed })
     }
 
-    /// Lets go of the worker without ending it.
+    /// Drops the coordinator's end without ending the worker.
     pub fn release(mut self) {
         self.stream = None;
     }
@@ -148,7 +151,7 @@ impl MetadataConnection {
         let Some(context) = context.upgrade() else { return };
         let why = connected.and_then(|(connected, received)| {
             let stream = self.stream.get_or_init(|| connected);
-            // The coordinator may have let go of us before there was a stream to hang up.
+            // The coordinator may have dropped its end before there was a stream to hang up.
             match self.needed.load(Ordering::Acquire) {
                 false => Err(PeerError::HungUp(HangUp::Released)),
                 true => self.live(stream, received, &context),
@@ -156,8 +159,8 @@ impl MetadataConnection {
         });
         context.assembly().left(self.key);
         let why = why.err().unwrap_or(PeerError::Closed);
-        // Sent before the peer can know that the connection is over, and come back. It fails where the
-        // coordinator has ended: then no thread wants to know.
+        // This is sent before the peer can know that the connection is over, and connect again. Sending fails
+        // if the coordinator has ended: then no thread wants to know.
         let _ = context.events.send(Event::Gone(self.key, why));
         if let Some(stream) = self.stream.get() {
             stream.hang_up(HangUp::WorkerEnded);
@@ -185,7 +188,7 @@ impl MetadataConnection {
         self.hand_over(stream, greeting, kept, context)
     }
 
-    /// The first messages: we have no piece, and would like metadata.
+    /// The first messages: we have no piece, and we speak the metadata extension (BEP 9).
     fn introduction(&self, greeting: Greeting, context: &MetadataContext) -> Vec<u8> {
         let mut frames = Vec::new();
         if greeting.fast {
@@ -202,7 +205,7 @@ impl MetadataConnection {
         frames
     }
 
-    /// The metadata is there: the connection goes to the coordinator that asks for the payload.
+    /// The metadata is complete: the connection goes to the coordinator of the swarm.
     fn hand_over(
         &self,
         stream: &PeerStream,
@@ -221,17 +224,17 @@ fn run_ended() -> PeerError {
     PeerError::HungUp(HangUp::RunEnded)
 }
 
-/// What is to become of a message.
+/// What to do with a message.
 enum MessageUse {
     /// Nothing more: it has had its effect.
     Done,
-    /// The swarm, which knows the torrent, will understand it.
+    /// Keep it for the swarm, which knows the torrent and will understand it.
     KeepForLater,
     /// With it the metadata is complete.
     Completes,
 }
 
-/// What was said about metadata so far.
+/// The requests for metadata to one peer, and its answers.
 struct MetadataExchange<'a> {
     key: PeerKey,
     context: &'a MetadataContext,
@@ -251,10 +254,10 @@ impl MetadataExchange<'_> {
         MetadataExchange { key, context, message_id, outstanding: 0, rejects: false, last_answer }
     }
 
-    /// Asks the peer until the metadata is complete. Returns the frames that the swarm is to have.
+    /// Requests pieces until the metadata is complete. Returns the frames that are kept for the swarm.
     fn run(mut self, stream: &PeerStream) -> Result<Vec<u8>, PeerError> {
         let mut buffer = ReadBuffer::new(Arc::clone(&self.context.read_memory));
-        let (mut kept, mut answers, until) = (Vec::new(), Vec::new(), Instant::now() + LONGEST);
+        let (mut kept, mut answers, until) = (Vec::new(), Vec::new(), Instant::now() + MAX_DURATION);
         loop {
             answers.clear();
             while let Some(message) = buffer.next(&LIMITS)? {
@@ -277,7 +280,7 @@ impl MetadataExchange<'_> {
             if !answers.is_empty() {
                 stream.write_all(&answers).map_err(PeerError::Lost)?;
             }
-            // Also a peer that sends much, but not what it was asked for.
+            // This also ends a peer that sends much, but nothing that it was asked for.
             if self.last_answer.elapsed() >= PATIENCE || Instant::now() >= until {
                 return Err(SILENT);
             }
@@ -296,7 +299,7 @@ impl MetadataExchange<'_> {
                 return Ok(MessageUse::KeepForLater);
             }
             Message::KeepAlive => return Ok(MessageUse::Done),
-            // Which pieces it has, say, means nothing before we know what a piece is.
+            // A bitfield, for example, means nothing before we know how many pieces there are.
             _ => return Ok(MessageUse::KeepForLater),
         };
         match message {
@@ -322,7 +325,7 @@ impl MetadataExchange<'_> {
     fn introduced(&mut self, body: &[u8]) -> Result<(), PeerError> {
         let theirs =
             ExtensionHandshake::from_wire(body).ok_or(PeerError::Violation(Violation::ExtensionHandshake))?;
-        // Some peers that have none say that it is empty.
+        // Some peers that have no metadata say that its size is 0.
         let (Some(message_id @ 1..), Some(size @ 1..)) = (theirs.metadata, theirs.metadata_size) else {
             return Err(PeerError::HungUp(HangUp::NoMetadata));
         };

@@ -1,4 +1,5 @@
-//! The world around the coordinator of a run: workers, writer, sources of peers, screen.
+//! The world around the coordinator of a run: workers, writer, sources of peers, screen. It carries out what
+//! the coordinator decides, on the coordinator's thread, so nothing here may wait.
 
 use super::peer_sources::PeerSources;
 use super::{Progress, RunContext};
@@ -12,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What the coordinator calls to act on the world.
+/// The environment of the coordinator in a run.
 pub(super) struct RunEnvironment<'a> {
     pub run: RunContext<'a>,
     pub metainfo: &'a Metainfo,

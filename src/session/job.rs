@@ -48,7 +48,8 @@ impl Torrent {
         }
     }
 
-    /// Whether only its own trackers may be asked for peers (BEP 27). A magnet link does not say so.
+    /// Whether only its own trackers may be asked for peers (BEP 27). Of a magnet this is not known, and the
+    /// answer is no.
     pub fn is_private(&self) -> bool {
         matches!(self, Torrent::Whole(metainfo) if metainfo.private)
     }
@@ -96,11 +97,11 @@ pub struct Job {
     pub aim: Aim,
     /// The files to download, by their numbers in the torrent's list, from 0 (BEP 53). Empty for all.
     pub selected: Vec<RangeInclusive<u32>>,
-    /// The folder that the payload is downloaded into.
+    /// The folder that the payload is downloaded into, or is in.
     pub folder: PathBuf,
-    /// What the coordinator may use.
+    /// The limits of the run.
     pub limits: Limits,
-    /// What we upload, and for how long.
+    /// How much we upload, and how long.
     pub uploads: UploadPolicy,
     /// When disk space is allocated.
     pub allocate: Allocate,

@@ -1,9 +1,11 @@
 //! The metadata of a magnet: finds peers and asks them, until there is a torrent to begin with.
 //!
-//! Only with the metadata is it known whether the torrent is private (BEP 27). If it is, the search in
-//! the DHT and the local announces end, connections that we began are closed, and all addresses are
-//! forgotten but those that trackers, the link and the user named. What was announced in the DHT by then
-//! cannot be taken back; it expires. Where the user had added trackers, all peers are forgotten, all
+//! This runs on the thread of the torrent, or for `show MAGNET` on a thread of its own.
+//!
+//! Only the metadata says whether the torrent is private (BEP 27). If it is, the search in the DHT and the
+//! local announces end, the connections that were handed over and those that we began are closed, and all
+//! addresses are forgotten except those from trackers and from the user. What was announced in the DHT by
+//! then cannot be taken back; it expires. If the user had added trackers, all addresses are forgotten, all
 //! trackers are told that we leave, and those of the link are asked anew.
 
 use super::peer_sources::{PeerSearch, PeerSources};
@@ -22,8 +24,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What we tell trackers while we do not know the size of the torrent. `left` is not zero, because zero
-/// would make us a seed.
+/// What we tell trackers while we do not know the size of the torrent. `left` is not zero, because trackers
+/// would take us for a seed then.
 const UNKNOWN: Counts = Counts { uploaded: 0, downloaded: 0, left: 16 * 1024 };
 
 /// How long we wait for workers that were told to end.
@@ -53,7 +55,7 @@ pub struct MetadataFetch<'a> {
     pub network: &'a Network,
     /// The user's wish to stop.
     pub stop: &'a Stop,
-    /// Shows the progress. Must not wait.
+    /// Shows the progress. It must not wait.
     pub show: &'a (dyn Fn(Progress) + Sync),
 }
 
@@ -74,7 +76,7 @@ impl MetadataFetch<'_> {
         })
     }
 
-    /// Fetches the metadata for a run, which goes on with the peers and the sources of peers.
+    /// Fetches the metadata for a run, which continues with the peers and the sources of peers.
     pub(super) fn for_run(
         &self,
         events: Sender<Event>,
@@ -96,9 +98,8 @@ impl MetadataFetch<'_> {
         Ok(Begin::Run(Prepared { metainfo, peer_id, events, inbox, sources, known_peers }))
     }
 
-    /// Keeps of the sources and the peers those that a private torrent may have. Only the metadata says that a
-    /// torrent is private. From then on its own trackers are the only source, and no peer may learn of the
-    /// torrent that another source named (BEP 27).
+    /// Keeps only the sources and the peers that a private torrent may have. From now on its own trackers are
+    /// the only source, and a peer that another source named must not learn of the torrent (BEP 27).
     fn keep_private(
         &self,
         mut sources: PeerSources,
@@ -163,7 +164,7 @@ impl MetadataFetch<'_> {
     }
 }
 
-/// The world around the search for the metadata.
+/// What the search for the metadata can have done outside of it.
 struct FetchEnvironment<'a> {
     fetch: &'a MetadataFetch<'a>,
     sources: &'a PeerSources,

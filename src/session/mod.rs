@@ -1,15 +1,17 @@
 //! One run of one torrent, from the torrent or magnet link to its end.
 //!
-//! [`run`] is called on a thread of its own and goes through these steps:
+//! [`run`] is the life of the thread `torrent-N`. It goes through these steps:
 //!
-//! 1. *Prepare*: of a magnet, fetch the metadata from peers (`metadata.rs`).
+//! 1. *Prepare*: for a magnet, fetch the metadata from peers (`metadata.rs`).
 //! 2. *Check*: open the storage, which checks the pieces that are on the disk (`payload.rs`).
 //! 3. *Start*: start the writer and the sources of peers (`threads.rs`, `peer_sources.rs`).
 //! 4. *Run*: from here on this thread *is* the coordinator, until the run ends.
 //! 5. *End*: stop everything in a fixed order: incoming connections, workers, announcers, writer. Each gets
 //!    a limited time.
 //!
-//! A run can end after the first two steps (`Begin::Ended`). All runs of a process share one [`Network`].
+//! A run can end after each of the first two steps (`Begin::Ended`). All runs of a process share one
+//! [`Network`]. Here the threads and channels of a run are made and ended; nothing here decides anything
+//! about the download, and nothing is shown except through the function that the caller gives.
 
 mod environment;
 mod error;
@@ -40,8 +42,8 @@ use threads::Threads;
 
 /// The most events that wait for the coordinator. A thread that has one more waits until there is room.
 const INBOX: usize = 1024;
-/// How long the end of a run may take.
-const FAREWELL: Duration = Duration::from_millis(1800);
+/// How long the threads of a run may take to end.
+const END_TIMEOUT: Duration = Duration::from_millis(1800);
 
 /// What a run shows to the user.
 #[derive(Clone, Debug)]
@@ -72,7 +74,7 @@ pub enum Progress {
 pub struct Outcome {
     /// Why it ended.
     pub end: RunEnd,
-    /// The state at the end.
+    /// The state of the torrent at the end.
     pub snapshot: Snapshot,
 }
 
@@ -86,15 +88,15 @@ struct RunContext<'a> {
     show: &'a (dyn Fn(Progress) + Sync),
 }
 
-/// Whether a run goes on after one of its first steps.
+/// Whether a run continues after one of its first steps.
 enum Begin<Next> {
-    /// It goes on with this.
+    /// It continues with this.
     Run(Next),
     /// It has ended.
     Ended(Outcome),
 }
 
-/// A torrent whose metadata is known, and what the run has of it before its payload is checked.
+/// A torrent whose metadata is known, and what the run has for it before the payload is checked.
 struct Prepared {
     metainfo: Arc<Metainfo>,
     peer_id: PeerId,
@@ -123,6 +125,8 @@ pub fn run(
         Begin::Run(prepared) => prepared,
         Begin::Ended(outcome) => return Ok(outcome),
     };
+    // If the run ends here, `prepared` is dropped. Trackers that were asked for a magnet's peers know us
+    // already, so they hear that we leave.
     let payload = match payload::check(run, &prepared.metainfo)? {
         Begin::Run(payload) => payload,
         Begin::Ended(outcome) => return Ok(outcome),
@@ -155,7 +159,8 @@ fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
     }
 }
 
-/// Our peer ID in handshakes and announces, in the style of BEP 20: client and version, then random characters.
+/// Our peer ID in handshakes and announces, in the style of BEP 20: client and version, then random
+/// characters.
 fn peer_id() -> PeerId {
     let mut id = *b"-FM0100-............";
     for byte in id.iter_mut().skip(8) {

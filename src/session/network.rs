@@ -7,7 +7,7 @@ use crate::net::{BindAddress, Throttle};
 use crate::peer::Listener;
 use std::sync::Arc;
 
-/// The network as the user wants it used.
+/// What the runs share, as the user's options set it up.
 #[derive(Debug)]
 pub struct Network {
     /// The address that all connections and packets leave from.

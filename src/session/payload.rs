@@ -1,4 +1,6 @@
-//! The check of the payload: which pieces are on the disk, which are to be fetched, and where they go.
+//! The check of the payload: which pieces are on the disk, which are to be downloaded, and where they go.
+//!
+//! Runs on the thread of the torrent, which waits for the hashing threads (`storage/hashing.rs`).
 
 use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError};
 use crate::message::Snapshot;

@@ -2,11 +2,16 @@
 //! names, and incoming connections.
 //!
 //! Each source has threads of its own and sends what it finds into the torrent's inbox. [`PeerSources`]
-//! starts as soon as a thread takes events out of that inbox: for a magnet before its metadata is known,
-//! otherwise after the check of the payload. It ends with the run, when the trackers hear that we leave. It ends
-//! earlier only if a magnet turns out to be private and the user named trackers that are not its own.
+//! starts just before a thread takes events out of that inbox: for a magnet before its metadata is known,
+//! otherwise after the check of the payload. It ends with the run, when the trackers hear that we leave. So
+//! the search for a magnet's metadata and the download have the same sources under one peer ID, and trackers
+//! hear of one start and one end. It ends earlier only if a magnet turns out to be private and the user named
+//! trackers that are not its own.
+//!
+//! The calls here start and stop those threads. None of them waits, except that the end waits for the
+//! trackers for a limited time.
 
-use super::{FAREWELL, Network, PeerSourceOptions};
+use super::{END_TIMEOUT, Network, PeerSourceOptions};
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
@@ -45,8 +50,8 @@ pub struct PeerSearch<'a> {
     pub counts: Counts,
 }
 
-/// The running sources of one torrent. Dropping it tells the trackers that we leave, which takes at most
-/// [`FAREWELL`].
+/// The running sources of one torrent. Dropping them tells the trackers that we leave, which takes at most
+/// [`END_TIMEOUT`].
 pub struct PeerSources {
     announcers: Announcers,
     totals: Arc<Totals>,
@@ -57,7 +62,8 @@ pub struct PeerSources {
 }
 
 impl PeerSources {
-    /// Starts the sources. `None` if there is no source to ask and no peer could connect to us.
+    /// Starts the sources. `None` if there is no source to ask and we are not to wait for incoming
+    /// connections.
     pub fn start(
         wanted: &PeerSearch<'_>,
         sources: &PeerSourceOptions,
@@ -126,7 +132,7 @@ impl PeerSources {
 impl Drop for PeerSources {
     fn drop(&mut self) {
         self.close();
-        std::mem::take(&mut self.announcers).stop(FAREWELL);
+        std::mem::take(&mut self.announcers).stop(END_TIMEOUT);
     }
 }
 
@@ -177,7 +183,7 @@ fn announce(
 /// Makes the event that brings addresses to the coordinator.
 type AddressEvent = fn(Vec<SocketAddr>) -> Event;
 
-/// A magnet link may come from a stranger, so its peers are not trusted like those that the user names.
+/// A magnet link may come from a stranger, so we trust its peers less than those that the user names.
 fn from_magnet(addresses: Vec<SocketAddr>) -> Event {
     Event::Found(Source::Magnet, addresses)
 }

@@ -1,4 +1,4 @@
-//! The user's wish to stop, on its way from the main thread to the coordinator.
+//! The user's wish to stop, on its way from the main thread to the coordinator. [`Stop::stop`] never waits.
 
 use crate::message::Event;
 use crossbeam_channel::Sender;

@@ -1,9 +1,10 @@
-//! The threads of one run: in which order they start, and how each of them ends.
+//! The threads of one run: in which order they start, and how each of them ends. The thread of the torrent
+//! runs this, and is the coordinator in between.
 
 use super::environment::{RunEnvironment, counts};
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::{FAREWELL, Outcome, Prepared, Progress, RunContext, SessionError};
+use super::{END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, RunPhase, Write};
 use crate::metainfo::Metainfo;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// The most bytes of verified pieces that wait for the writer. It is at least 4 pieces and at most 64.
+/// The most bytes of verified pieces that wait for the writer, as long as that is between 4 and 64 pieces.
 const WRITER_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The threads of a run, and what the coordinator needs to begin.
@@ -33,7 +34,7 @@ pub(super) struct Threads<'a> {
     ending: Ending,
 }
 
-/// What tells that the threads of a run have ended.
+/// How a run learns that its threads have ended.
 struct Ending {
     /// `None` if nothing is to be written.
     writer: Option<JoinHandle<Written>>,
@@ -42,8 +43,8 @@ struct Ending {
 }
 
 impl<'a> Threads<'a> {
-    /// Starts the writer, makes what the workers will share, and starts the sources of peers. These come last,
-    /// because no thread takes what they find out of the inbox yet.
+    /// Starts the writer, makes what the workers will share, and starts the sources of peers. The sources
+    /// come last, because no thread takes what they find out of the inbox before [`Threads::run`].
     pub(super) fn start(
         run: RunContext<'a>,
         prepared: Prepared,
@@ -92,7 +93,7 @@ impl<'a> Threads<'a> {
         Ok(Threads { run, shared, inbox, sources, wanted_count, state, ending })
     }
 
-    /// Downloads the missing pieces, and shares the others. This thread becomes the coordinator.
+    /// Downloads the missing pieces, and shares what there is. This thread becomes the coordinator.
     pub(super) fn run(self) -> Result<Outcome, SessionError> {
         let Threads { run, shared, inbox, sources, wanted_count, state, ending } = self;
         let (port, of, metainfo) = (shared.port, shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
@@ -120,13 +121,13 @@ impl<'a> Threads<'a> {
 }
 
 impl Ending {
-    /// Ends the threads of a run, each within a limited time. The result of the writer decides whether the run
-    /// was successful.
+    /// Ends the threads of a run, each within a limited time. The result of the writer decides whether the
+    /// run was successful.
     fn finish(self, mut sources: PeerSources, outcome: Outcome) -> Result<Outcome, SessionError> {
         let (end, snapshot) = (outcome.end, &outcome.snapshot);
         sources.close();
         sources.set(counts(snapshot));
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + END_TIMEOUT;
         if end == RunEnd::Done && snapshot.phase != RunPhase::Seeding && snapshot.left == 0 {
             sources.completed();
         }
@@ -158,7 +159,7 @@ fn writer_queue(geometry: Geometry) -> (Sender<Write>, Receiver<Write>) {
     bounded(pieces.clamp(4, 64))
 }
 
-/// A pool for as many buffers as there can be pieces in memory, 1024 at most.
+/// A pool of as many buffers as there can be pieces in memory, 1024 at most.
 fn spare_buffers(memory: u64, geometry: Geometry) -> BufferPool {
     let pieces = memory / u64::from(geometry.piece_length().max(1));
     BufferPool::new(pieces.clamp(1, 1024) as usize)

@@ -1,9 +1,9 @@
 //! Puts the metadata of a magnet link together from what peers send (BEP 9, "Extension for Peers to Send
 //! Metadata Files").
 //!
-//! A magnet link has the info-hash of a torrent and not the torrent. The *metadata*, the `info` dictionary of
-//! the torrent, is what the info-hash is the SHA-1 of. Peers that have it say how large it is in their
-//! extension handshake (`metadata_size`), and send it in pieces of 16 KiB on request, or reject the request.
+//! A magnet link has the info-hash of a torrent and not the torrent. The *metadata* is the `info` dictionary
+//! of the torrent, and the info-hash is its SHA-1. Peers that have it say how large it is in their extension
+//! handshake (`metadata_size`), and send it in pieces of 16 KiB on request, or reject the request.
 //!
 //! Only the whole can be verified: no piece proves anything before the last one is there. So a single liar
 //! could spoil the metadata for ever, and we could not tell which peer it was. Against that:
@@ -14,12 +14,12 @@
 //!   then on each peer that claims this size has an attempt of its own. A peer whose own attempt fails has
 //!   lied and is banned; the attempt of an honest peer succeeds.
 //! - Nothing is allocated because of a claim. Memory grows with the bytes that came, and all attempts
-//!   together have [`MAX_METADATA_SIZE`]. Where that runs short, an attempt at a usual size displaces larger
-//!   ones, and after that an attempt that more peers claim displaces others.
+//!   together may take [`MAX_METADATA_SIZE`]. When that is used up, an attempt at a usual size displaces
+//!   larger ones, and after that an attempt that more peers claim displaces others.
 //!
-//! A silent peer makes no other peer wait, since others are asked for its pieces as well. How long to wait
-//! for an answer is decided by the threads that call this. There is one for each peer, and only one of them
-//! is in here at a time.
+//! A silent peer delays nothing: when no other piece is left to request, its pieces are requested from other
+//! peers, too. The threads that call this decide how long to wait for an answer. There is one for each peer
+//! (`magnet/worker.rs`), and a lock lets one in at a time. Nothing here waits.
 
 use crate::message::Violation;
 use crate::metainfo::InfoHash;
@@ -28,7 +28,7 @@ use crate::wire::metadata::PIECE;
 use sha1::{Digest, Sha1};
 use std::cmp::Reverse;
 
-/// Bytes in the largest metadata that is accepted, and in all attempts at it together.
+/// Bytes in the largest metadata that we accept, and in all attempts at it together.
 pub const MAX_METADATA_SIZE: u64 = 32 * 1024 * 1024;
 
 /// The metadata of nearly every torrent has no more bytes than this. An attempt of such a size is never
@@ -50,7 +50,7 @@ pub struct MetadataAssembly {
 /// What became of a piece of the metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was taken, or is of no use. Other pieces are missing.
+    /// It was kept, or is of no use. Other pieces are missing.
     Kept,
     /// The metadata is complete, by this piece or since before.
     Complete,
@@ -72,8 +72,9 @@ struct MetadataPeer {
     rejected: Vec<u32>,
 }
 
-/// How little an attempt is worth; the greatest is displaced first. In this order: whether it is larger than
-/// usual, how few peers claim its size, its size, how few pieces it has, its place in the list.
+/// How little an attempt is worth. The attempt with the greatest rank is displaced first. In this order:
+/// whether it is larger than usual, how few peers claim its size, its size, how few pieces it has, its place
+/// in the list.
 type AttemptRank = (bool, Reverse<usize>, u64, Reverse<usize>, usize);
 
 /// One attempt at the metadata: pieces from one or several peers that claim the same size. There is at least
@@ -126,7 +127,7 @@ impl MetadataAssembly {
             rejected: Vec::new(),
         });
         let same = self.attempts.iter().find(|attempt| attempt.size == claimed_size);
-        // Where the other peers do not share an attempt (any more), this one gets its own too.
+        // If the other peers do not share an attempt any more, this peer gets one of its own, too.
         let owner = match same {
             Some(MetadataAttempt { owner: None, .. }) => return Ok(()),
             Some(MetadataAttempt { owner: Some(_), .. }) => Some(key),
@@ -138,7 +139,7 @@ impl MetadataAssembly {
 
     /// The piece to request from this peer now. It counts as requested from then on. No piece is requested
     /// from one peer twice at a time, and those that are requested from the fewest peers come first. `None`
-    /// where the peer has nothing that we need, or there is no memory for it now.
+    /// if the peer has nothing that we need, or there is no memory for it now.
     pub fn next(&mut self, key: PeerKey) -> Option<u32> {
         let at = self.attempt_of(key)?;
         if !self.has_room(at) {
@@ -208,13 +209,13 @@ impl MetadataAssembly {
         self.verified.take()
     }
 
-    /// How many pieces the attempt that is ahead has, and how many it needs. Neither is verified.
+    /// How many pieces the attempt with the most pieces has, and how many it needs. Neither is verified.
     pub fn progress(&self) -> (u32, u32) {
         let ahead = self.attempts.iter().max_by_key(|attempt| (attempt.pieces.len(), Reverse(attempt.size)));
         ahead.map_or((0, 0), |attempt| (u32::try_from(attempt.pieces.len()).unwrap_or(0), attempt.count()))
     }
 
-    /// The peer answered a request. Returns the size that it claims, or `None` where there was no such
+    /// The peer answered a request. Returns the size that it claims, or `None` if there was no such
     /// request.
     fn answered(&mut self, key: PeerKey, piece: u32) -> Option<u64> {
         let peer = self.peers.iter_mut().find(|peer| peer.key == key)?;
@@ -228,7 +229,8 @@ impl MetadataAssembly {
         self.attempts.iter().position(|attempt| attempt.is_for(peer))
     }
 
-    /// Whether an attempt that has all its pieces is the metadata. If not, who is to blame.
+    /// Whether an attempt that has all its pieces is the metadata. If not, which peers are known to have
+    /// lied.
     fn judge(&mut self, at: usize) -> Verdict {
         let Some(attempt) = self.attempts.get_mut(at) else { return Verdict::Kept };
         let (size, pieces) = (attempt.size, std::mem::take(&mut attempt.pieces));
@@ -280,8 +282,8 @@ impl MetadataAssembly {
         ))
     }
 
-    /// The attempt that would have to make room for another piece of the attempt at `at`. `Ok(None)` where
-    /// there is room, and `Err` where it would have to be the attempt at `at` itself.
+    /// The attempt that would have to make room for another piece of the attempt at `at`. `Ok(None)` if there
+    /// is room, and `Err` if it would have to be the attempt at `at` itself.
     fn displaced_by(&self, at: usize) -> Result<Option<usize>, ()> {
         let held: u64 = self.attempts.iter().map(MetadataAttempt::held).sum();
         if held.saturating_add(PIECE.into()) <= MAX_METADATA_SIZE {
@@ -325,7 +327,7 @@ impl MetadataAttempt {
         self.pieces.iter().map(|piece| piece.bytes.len() as u64).sum()
     }
 
-    /// Where the piece is in the list, or where it would have to be.
+    /// The index of the piece in the list, or the index at which to insert it.
     fn place(&self, number: u32) -> Result<usize, usize> {
         self.pieces.binary_search_by_key(&number, |piece| piece.number)
     }

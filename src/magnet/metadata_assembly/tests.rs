@@ -164,7 +164,7 @@ fn one_honest_peer_finishes_among_nine_liars() {
 }
 
 #[test]
-fn where_all_peers_lie_all_are_banned_and_nothing_is_left() {
+fn if_all_peers_lie_all_are_banned_and_nothing_is_left() {
     let (bytes, hash) = metadata(3 * 16_384);
     let mut assembly = MetadataAssembly::new(InfoHash(hash));
     let peers: Vec<_> = (0..10).map(|key| (key, Behavior::Corrupts(key % 3))).collect();
