@@ -1,8 +1,8 @@
 //! The progress of a command that only reads the disk: a bar on a terminal, an occasional line on a pipe,
 //! or nothing.
 //!
-//! Every hashing thread calls [`Meter::tell`]. It also looks for Ctrl-C, because those commands
-//! wait for nothing else.
+//! Every hashing thread calls [`Meter::tell`], which also looks for Ctrl-C: these commands have no other
+//! thread that waits for it.
 
 use super::progress::{LINE_INTERVAL, Style, bar, say};
 use crate::text::{printable, size};
@@ -16,7 +16,7 @@ use std::time::Instant;
 pub struct Meter {
     style: Style,
     name: String,
-    /// What has been done with the bytes, as a word: `hashed`.
+    /// What is done with the bytes, as a participle: `hashed`.
     done: &'static str,
     bar: ProgressBar,
     started: Instant,

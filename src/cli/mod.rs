@@ -1,6 +1,8 @@
 //! What a user types and sees: arguments, progress, exit codes.
 //!
-//! [`run`] is the whole program without the process around it. Each subcommand has its own file.
+//! [`run`] is the whole program without the process around it. Each subcommand has its own file. They run on
+//! the main thread, which waits for the threads of the torrents and draws the progress. Nothing here decides
+//! anything about a download, and no other module prints anything, except to the log.
 
 mod arguments;
 mod create;
@@ -30,7 +32,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments = match Arguments::try_parse_from(arguments::with_default_command(arguments)) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // `clap` reports --help and --version as errors too. They go to standard output and are successes.
+            // `clap` reports --help and --version as errors too. They go to standard output and are
+            // successes.
             let _ = error.print();
             return if error.use_stderr() { Exit::BAD_OPTION } else { Exit::DONE };
         }
@@ -61,7 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     })
 }
 
-/// Starts the log, on standard error, without time or colour. `RUST_LOG` can select more than `-v`.
+/// Starts the log on standard error, without time or colour. `RUST_LOG` can select more than `-v`.
 fn start_log(verbose: u8, quiet: bool) {
     let level = match (verbose, quiet) {
         (_, true) => log::LevelFilter::Error,

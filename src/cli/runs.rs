@@ -1,7 +1,7 @@
 //! Runs torrents side by side and connects them with the user.
 //!
-//! This code runs on the main thread. It waits for reports of the runs and for Ctrl-C, and draws the
-//! progress. Each torrent runs on a thread of its own.
+//! This runs on the main thread. It waits for reports of the runs and for Ctrl-C, and draws the progress.
+//! Each torrent runs on a thread of its own, and never waits for the screen.
 
 use super::exit::Exit;
 use super::progress::{Screen, Style};
@@ -26,7 +26,8 @@ use std::time::Duration;
 /// File descriptors that are neither peers nor payload files: standard streams, trackers, name servers and
 /// the listening port.
 const SPARE_DESCRIPTORS: u64 = 20;
-/// The most payload files that are open for writing at once. As many again may be open for uploads.
+/// The most payload files of a torrent that are open for writing at once. As many again may be open for
+/// uploads.
 const MAX_OPEN_FILES: u64 = 64;
 
 /// Why a command failed: the exit code of the program and the message for the user.
@@ -79,18 +80,18 @@ pub fn load(
 /// Runs the jobs side by side. The exit code is that of the first run that was not successful.
 pub fn supervise(jobs: Vec<Job>, network: Network, mut screen: Screen, interrupts: Receiver<()>) -> Exit {
     let network = Arc::new(network);
-    let (tell, told) = bounded(64);
+    let (reporter, reports) = bounded(64);
     let stops: Vec<Arc<Stop>> = jobs.iter().map(|_| Arc::default()).collect();
     // By torrent. `None` while its run goes on.
     let mut exits: Vec<Option<Exit>> = Vec::new();
     for (number, (job, stop)) in jobs.into_iter().zip(&stops).enumerate() {
-        let spawned = spawn(number, job, Arc::clone(&network), Arc::clone(stop), tell.clone());
+        let spawned = spawn(number, job, Arc::clone(&network), Arc::clone(stop), reporter.clone());
         exits.push(spawned.err().map(|error| screen.failed(number, &SessionError::Threads(error))));
     }
-    drop(tell);
+    drop(reporter);
     while exits.contains(&None) {
         select! {
-            recv(told) -> event => match event {
+            recv(reports) -> event => match event {
                 Ok(event) => react(event, &mut screen, &mut exits),
                 // The thread of a run ended without a report, so it panicked.
                 Err(_) => return Exit::OTHER,
@@ -133,17 +134,17 @@ pub fn fetch(
     style: Style,
 ) -> Result<Arc<Metainfo>, CommandFailure> {
     let mut screen = Screen::new(style, vec![Torrent::Magnet(Arc::clone(magnet)).name()]);
-    let (tell, told) = bounded(64);
+    let (reporter, reports) = bounded(64);
     let (stop, interrupts) = (Stop::default(), interrupts());
     let fetched = std::thread::scope(|scope| {
-        let (stop, show) = (&stop, move |progress| drop(tell.try_send(progress)));
+        let (stop, show) = (&stop, move |progress| drop(reporter.try_send(progress)));
         let fetching = scope.spawn(move || {
             let max_peers = usize::MAX;
             MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show: &show }.alone()
         });
         loop {
             select! {
-                recv(told) -> told => match told {
+                recv(reports) -> report => match report {
                     Ok(progress) => screen.show(0, progress),
                     // The fetching thread is about to end.
                     Err(_) => break fetching.join(),
@@ -171,17 +172,17 @@ fn spawn(
     job: Job,
     network: Arc<Network>,
     stop: Arc<Stop>,
-    tell: Sender<RunEvent>,
+    reporter: Sender<RunEvent>,
 ) -> io::Result<()> {
     let run = move || {
         let show = |progress| {
             // If the screen is behind, it skips this report and shows a later one.
-            let _ = tell.try_send(RunEvent::Progress(number, progress));
+            let _ = reporter.try_send(RunEvent::Progress(number, progress));
         };
         let result = session::run(&job, &network, &stop, &show);
         drop(network);
         // Sending fails only if the main thread has ended, and then the process ends too.
-        let _ = tell.send(RunEvent::Ended(number, result));
+        let _ = reporter.send(RunEvent::Ended(number, result));
     };
     thread::spawn(format!("torrent-{number}"), 512 * 1024, run).map(drop)
 }
@@ -201,21 +202,22 @@ pub fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
     (usize::try_from(peers).unwrap_or(usize::MAX), open_files as usize)
 }
 
-/// Listens for Ctrl-C and for the request to terminate (SIGTERM). A second signal ends the process at once.
+/// Waits for Ctrl-C and for the request to terminate (SIGTERM) on a thread of its own. A second signal ends
+/// the process at once.
 ///
 /// SIGHUP is not handled: a user who starts us with `nohup` wants us to continue.
 pub fn interrupts() -> Receiver<()> {
-    let (tell, told) = bounded(1);
+    let (sender, interrupts) = bounded(1);
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return never() };
-    let hear = move || {
+    let wait = move || {
         for (count, _) in signals.forever().enumerate() {
-            if count > 0 || tell.try_send(()).is_err() {
+            if count > 0 || sender.try_send(()).is_err() {
                 std::process::exit(i32::from(Exit::UNFINISHED.0));
             }
         }
     };
-    match thread::spawn("signals", 64 * 1024, hear) {
-        Ok(_) => told,
+    match thread::spawn("signals", 64 * 1024, wait) {
+        Ok(_) => interrupts,
         Err(_) => never(),
     }
 }

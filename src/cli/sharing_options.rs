@@ -61,8 +61,8 @@ impl SharingOptions {
     ///
     /// # Errors
     ///
-    /// No torrent can be read, or the network cannot be used as the user wants. What happens to a run is no
-    /// error here: the exit code reports it.
+    /// No torrent can be read, or the network cannot be used as the user wants. A run that fails is no error
+    /// here: the exit code reports it.
     pub fn run(
         &self,
         torrents: &[String],

@@ -57,7 +57,7 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
     }
 }
 
-/// Replaces the hint in the error about an existing file by the option that this command has.
+/// Replaces the hint in the error about an existing file with the option that this command has.
 fn other_name(path: &Path, failure: CommandFailure) -> CommandFailure {
     match failure {
         (Exit::EXISTS, _) => {

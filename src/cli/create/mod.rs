@@ -1,10 +1,11 @@
 //! `create`: makes a torrent from a file or a folder.
 //!
 //! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). Before the first byte
-//! is hashed, it checks how a client will read the torrent. Nothing is written before the last byte is hashed.
+//! is hashed, it checks how a client will read the torrent. Nothing is written before the last byte is
+//! hashed.
 //!
-//! After the hashing each file is looked at a second time: another length, time or number means that it
-//! changed, and there is no torrent.
+//! After the hashing each file is looked at a second time. If its length, its time of last change or its
+//! number in the file system differs, it has changed meanwhile, and no torrent is made.
 
 pub mod output;
 
@@ -26,7 +27,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most payload files that are open at once.
 const OPEN_FILES: usize = 32;
-/// The most bytes in a piece that other programs accept.
+/// Bytes in the longest piece that other programs accept.
 const MAX_PIECE_LENGTH: u64 = 128 << 20;
 /// The most names that are listed. Further ones are only counted.
 const MAX_LISTED: usize = 10;
@@ -75,9 +76,9 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
     let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
     output::check(&output, arguments.overwrite)?;
     let gathered = storage::gather(&arguments.path, &output).map_err(in_our_words)?;
-    tell_left_out(style, &gathered);
+    report_left_out(style, &gathered);
     let draft = draft(arguments, &gathered)?;
-    look_ahead(style, arguments, &draft)?;
+    check_before_hashing(style, arguments, &draft)?;
 
     let meter = Meter::new(style, &gathered.name, "hashed", interrupts());
     let digests = gathered.digests(draft.geometry, OPEN_FILES, &|done, total| meter.tell(done, total));
@@ -130,8 +131,12 @@ fn draft(arguments: &CreateArguments, gathered: &Gathered) -> Result<Draft, Comm
     })
 }
 
-/// Parses the torrent as it will be (with blank digests), so that errors show before hours of hashing.
-fn look_ahead(style: Style, arguments: &CreateArguments, draft: &Draft) -> Result<(), CommandFailure> {
+/// Parses the torrent as it will be, with blank digests, so that its faults show before hours of hashing.
+fn check_before_hashing(
+    style: Style,
+    arguments: &CreateArguments,
+    draft: &Draft,
+) -> Result<(), CommandFailure> {
     let read = Metainfo::parse(draft.encode_blank()).map_err(|error| unusable(arguments, &error))?;
     if let Some((path, _)) = draft.misread(&read).find(|(_, file)| file.padding) {
         let text = "other programs treat a file with this name as padding and never read it (rename it)";
@@ -162,7 +167,7 @@ fn look_ahead(style: Style, arguments: &CreateArguments, draft: &Draft) -> Resul
     Ok(())
 }
 
-fn tell_left_out(style: Style, gathered: &Gathered) {
+fn report_left_out(style: Style, gathered: &Gathered) {
     if style == Style::Quiet {
         return;
     }

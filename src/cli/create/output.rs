@@ -1,4 +1,4 @@
-//! Writes a new torrent to the disk: its name stands for the whole file, or does not exist.
+//! Writes a new torrent to the disk. A file with its name is always whole.
 
 use crate::cli::exit::Exit;
 use crate::cli::runs::CommandFailure;

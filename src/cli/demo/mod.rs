@@ -2,8 +2,8 @@
 //!
 //! A tracker and two seeders run on threads of their own and on real sockets, all on loopback. The ordinary
 //! code of `get` downloads from them. The torrent is part of the program, which also computes the payload, so
-//! that the result can be compared byte by byte. The story goes to standard output, the progress to standard
-//! error.
+//! that the result can be compared byte by byte. Standard output says what happens, standard error shows the
+//! progress. The demo runs on the main thread, which waits for the download as `get` does.
 
 mod payload;
 mod seeder;
@@ -210,7 +210,7 @@ fn listed(items: &[impl Display]) -> String {
     if words.is_empty() { "none, everything was there".to_owned() } else { words.join(" ") }
 }
 
-/// Prints one line of the story.
+/// Prints one line: what it is about, and the text.
 fn tell(what: &str, text: impl Display) {
     // This fails if the reader of standard output is gone.
     let _ = writeln!(io::stdout(), "{what:<10} {text}");
