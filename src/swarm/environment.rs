@@ -1,4 +1,4 @@
-//! The one door between the coordinator and everything outside of it.
+//! The interface between the coordinator and everything outside of it.
 //!
 //! The coordinator decides and touches nothing: no socket, no file, no clock, no thread. For all that it
 //! needs done, this trait has a method. In a run the session implements it; in tests and in simulated swarms
