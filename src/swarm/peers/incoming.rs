@@ -118,7 +118,7 @@ impl Coordinator<'_> {
     ///
     /// A peer that connects to us while we connect to it has two connections. Both sides then have to keep
     /// the same one: that which was begun by the side with the greater peer ID. If the second connection
-    /// began later than that, it goes, whichever side began it.
+    /// began [`AT_ONCE`] after the first or later, it goes, whichever side began it.
     pub(in crate::swarm) fn resolve_duplicate(&mut self, key: PeerKey, now: Instant) -> bool {
         let Some(new) = self.roster.get(key) else { return false };
         let twin = self.roster.greeted().find(|(other, peer)| {

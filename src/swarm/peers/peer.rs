@@ -67,7 +67,7 @@ pub struct Download {
     pub rate: Rate,
     /// When it last sent a block, or was sent a request while it owed us nothing.
     pub last_block: Instant,
-    /// How many times in a row it owed us blocks and sent none for a minute.
+    /// How many times in a row it snubbed us: it owed us blocks and sent none.
     pub snubs: u32,
     /// How many requests in a row it rejected.
     pub rejections: u32,
