@@ -1,7 +1,8 @@
 //! The files of one download while it runs: written through the pool, checked and synced at the end.
 //!
-//! Runs on the writer thread. It expects to find again what it wrote once. If a file is missing, shorter or a
-//! different one when it comes back to it, the run ends: a new empty file in that place would hide the loss.
+//! Runs on the writer thread. It expects to find what it wrote earlier. If a file is missing, shorter or a
+//! different one when the writer opens it again, the run ends: a new empty file in that place would hide the
+//! loss.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -43,7 +44,7 @@ pub(super) struct PayloadFiles {
 /// What we know of a file on the disk.
 #[derive(Clone, Copy, Default)]
 struct FileOnDisk {
-    /// How many bytes it has at least. `None` where it does not exist.
+    /// How many bytes it has at least. `None` if it does not exist.
     length: Option<u64>,
     /// Its bytes may not be on the disk yet.
     unsynced: bool,
@@ -76,7 +77,7 @@ impl PayloadFiles {
         &self.folder
     }
 
-    /// Where the bytes of the payload lie.
+    /// Where the bytes of the payload belong.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -154,7 +155,7 @@ impl PayloadFiles {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Vanished`] where something that we wrote is not where it belongs.
+    /// [`StorageError::Vanished`] if something that we wrote is not where it belongs.
     pub fn finish(&mut self) -> Result<(), StorageError> {
         self.look_at_folder()?;
         let found = survey::look(&self.folder, &self.layout)?;

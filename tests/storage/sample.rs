@@ -168,7 +168,7 @@ pub fn assert_foreign(result: Result<(Storage, Bitfield), StorageError>, names: 
     }
 }
 
-/// How each file stands.
+/// The state of each file.
 pub fn states(examined: &Examined) -> Vec<FileState> {
     examined.files.iter().map(|file| file.state).collect()
 }

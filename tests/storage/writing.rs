@@ -19,7 +19,7 @@ fn pieces_in_any_order_fill_files_padding_and_empty_files() {
         &[("t/a", 1), ("t/none", 0), ("t/b/c", 2500), ("", 499), ("t/b/d", 1000), ("", 300), ("t/last", 0)],
     );
     let (mut storage, good) = sample.open(root.path(), OPTIONS).unwrap();
-    // The last piece is all padding: nothing of it has to be downloaded.
+    // The last piece is all padding: no part of it has to be downloaded.
     assert_eq!(numbers(&good), [4]);
     sample.write(&mut storage, (0..sample.cut.piece_count()).rev());
     storage.finish().unwrap();
@@ -37,7 +37,7 @@ fn a_piece_may_cross_a_hundred_files() {
     sample.assert_complete(root.path());
 }
 
-/// How many files below the folder this process has open. Zero where there is no /proc to tell.
+/// How many files below the folder this process has open. Zero on a host without /proc.
 fn open_files(root: &Path) -> usize {
     let links = fs::read_dir("/proc/self/fd").into_iter().flatten();
     let targets = links.filter_map(|link| fs::read_link(link.ok()?.path()).ok());

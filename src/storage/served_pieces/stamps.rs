@@ -18,12 +18,12 @@ use crate::storage::folder::{FileStat, RootFolder};
 /// How long a look at a file is good for. A look costs as much as a tenth of sending a block.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The stamps of all files, by number. `None` where a file does not exist or our writer is at it.
+/// The stamps of all files, by number. `None` if a file does not exist or our writer is writing to it.
 pub(super) struct FileStamps {
     by_file: Mutex<Vec<Option<SeenStamp>>>,
 }
 
-/// By what a change of a file is noticed.
+/// What shows that a file has changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     length: u64,
@@ -44,7 +44,7 @@ impl FileStamps {
         FileStamps { by_file: Mutex::new(stamps.collect()) }
     }
 
-    /// Whether the open file has not been changed by others.
+    /// Whether the open file has not been changed by another program.
     pub fn fits(&self, number: usize, file: &File) -> io::Result<bool> {
         let known = |stamps: &[Option<SeenStamp>]| stamps.get(number).copied().flatten();
         let Some(before) = known(&lock(&self.by_file)) else { return Ok(true) };
@@ -53,7 +53,7 @@ impl FileStamps {
         }
         let now = SeenStamp::now(&RootFolder::look_at(file)?);
         let mut stamps = lock(&self.by_file);
-        // Where the stamp is another one by now, our own writer was at the file between the two looks.
+        // If the stamp is a different one now, our own writer wrote to the file between the two looks.
         if known(&stamps).is_none_or(|known| known.stamp != before.stamp) {
             return Ok(true);
         }
@@ -64,8 +64,8 @@ impl FileStamps {
         Ok(fits)
     }
 
-    /// Takes the stamp away, because our writer begins to write. True where others have changed the file
-    /// since our writer was at it last.
+    /// Takes the stamp away, because our writer begins to write. True if others have changed the file since
+    /// our writer's last write.
     pub fn take(&self, number: usize, file: &File) -> bool {
         let known = lock(&self.by_file).get_mut(number).and_then(Option::take);
         matches!(
