@@ -137,24 +137,24 @@ impl Gathered {
         let layout = Layout::new(&files, geometry).ok_or(StorageError::Layout)?;
         drop(files);
         let digests = Mutex::new(vec![0; geometry.piece_count() as usize * PieceDigest::LENGTH]);
-        let hear = |piece: PieceIndex, digest: Option<PieceDigest>| {
+        let on_digest = |piece: PieceIndex, digest: Option<PieceDigest>| {
             let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
             let slot = digests.as_chunks_mut().0.get_mut(piece.slot());
-            // A file that is shorter now has changed. The second look below finds that out.
+            // A file that is shorter now has changed. The check below finds that out.
             if let (Some(slot), Some(PieceDigest(digest))) = (slot, digest) {
                 *slot = digest;
             }
         };
         let all = Bitfield::all(geometry.piece_count());
-        hashing::hash(&self.folder, &layout, &all, &hear, open_files, watch)?;
-        self.look_again(&layout)?;
+        hashing::hash(&self.folder, &layout, &all, &on_digest, open_files, watch)?;
+        self.check_unchanged(&layout)?;
         Ok(digests.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes sure that no file has changed. A different length, time of change or inode means that it has,
     /// and then there is no torrent.
-    fn look_again(&self, layout: &Layout) -> Result<(), StorageError> {
-        let found = survey::look(&self.folder, layout)?;
+    fn check_unchanged(&self, layout: &Layout) -> Result<(), StorageError> {
+        let found = survey::find_files(&self.folder, layout)?;
         let is_as_before = |before: &FileStat, now: &Option<FileStat>| {
             let form = |found: &FileStat| (found.length, found.modified, found.identity);
             now.as_ref().is_some_and(|now| form(now) == form(before))

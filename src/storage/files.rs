@@ -23,7 +23,7 @@ use super::survey;
 
 /// How often a write makes sure that the file is still where the user expects it. If the folder is removed
 /// during a download, we should notice at once and not after hours of writing to files without a name.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// From this number of files on, the whole file system is synced first, and then each file. To sync a single
 /// file takes a turn of the disk, so ten thousand of them take minutes; a file that is synced already takes
@@ -38,7 +38,7 @@ pub(super) struct PayloadFiles {
     pool: FilePool,
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
-    looked: Instant,
+    last_check: Instant,
 }
 
 /// What we know of a file on the disk.
@@ -69,7 +69,7 @@ impl PayloadFiles {
         let states = found.iter().map(state).collect();
         let pool = FilePool::new(open_files);
         let (folder, layout) = (Arc::clone(served_pieces.folder()), Arc::clone(served_pieces.layout()));
-        PayloadFiles { folder, layout, states, pool, served_pieces, guards, looked: Instant::now() }
+        PayloadFiles { folder, layout, states, pool, served_pieces, guards, last_check: Instant::now() }
     }
 
     /// The folder that they are in.
@@ -113,9 +113,9 @@ impl PayloadFiles {
         }
         written.map_err(|error| self.failed(Action::Write, slice.file, error))?;
         self.grown(slice.file, slice.offset.saturating_add(slice.length));
-        if self.looked.elapsed() >= LOOK_INTERVAL {
-            self.looked = Instant::now();
-            self.look(slice.file)?;
+        if self.last_check.elapsed() >= CHECK_INTERVAL {
+            self.last_check = Instant::now();
+            self.check_in_place(slice.file)?;
         }
         Ok(())
     }
@@ -157,8 +157,8 @@ impl PayloadFiles {
     ///
     /// [`StorageError::Vanished`] if something that we wrote is not where it belongs.
     pub fn finish(&mut self) -> Result<(), StorageError> {
-        self.look_at_folder()?;
-        let found = survey::look(&self.folder, &self.layout)?;
+        self.check_folder()?;
+        let found = survey::find_files(&self.folder, &self.layout)?;
         if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
             self.folder.sync_all();
         }
@@ -166,7 +166,7 @@ impl PayloadFiles {
             self.finish_file(number, found.map(|found| found.length))?;
         }
         self.sync_folders()?;
-        self.look_at_folder()
+        self.check_folder()
     }
 
     fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<(), StorageError> {
@@ -197,7 +197,7 @@ impl PayloadFiles {
         if self.states.get(number).is_some_and(|state| state.unsynced) {
             let synced = self.open(number)?.sync_all();
             synced.map_err(|error| self.failed(Action::Sync, number, error))?;
-            self.look(number)?;
+            self.check_in_place(number)?;
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = false;
             }
@@ -259,8 +259,8 @@ impl PayloadFiles {
     }
 
     /// Makes sure that the folder, and the file if it is open, are still under their paths.
-    fn look(&self, number: usize) -> Result<(), StorageError> {
-        self.look_at_folder()?;
+    fn check_in_place(&self, number: usize) -> Result<(), StorageError> {
+        self.check_folder()?;
         match (self.layout.entry(number), self.pool.peek(number)) {
             (Some(entry), Some(file)) if !self.folder.holds(&entry.path, file) => {
                 Err(StorageError::Vanished { path: self.path(number) })
@@ -269,7 +269,7 @@ impl PayloadFiles {
         }
     }
 
-    fn look_at_folder(&self) -> Result<(), StorageError> {
+    fn check_folder(&self) -> Result<(), StorageError> {
         let path = || self.folder.path().to_owned();
         if self.folder.is_in_place() { Ok(()) } else { Err(StorageError::Vanished { path: path() }) }
     }

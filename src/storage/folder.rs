@@ -117,7 +117,7 @@ impl RootFolder {
     }
 
     /// What the system says of an open file now.
-    pub fn look_at(file: &File) -> io::Result<FileStat> {
+    pub fn file_stat(file: &File) -> io::Result<FileStat> {
         ordinary(&rustix::fs::fstat(file)?)
     }
 

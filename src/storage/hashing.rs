@@ -30,7 +30,7 @@ pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
 
 /// Is told the SHA-1 of each piece, in no order and from any of the threads. `None` if a file turned out to
 /// be shorter than the layout says.
-pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<PieceDigest>) + Sync + 'a;
+pub(super) type OnDigest<'a> = dyn Fn(PieceIndex, Option<PieceDigest>) + Sync + 'a;
 
 /// Bytes between two reports. A thread also takes about this much at a time, so that it reads in a row.
 const STRIDE: u64 = 4 << 20;
@@ -46,7 +46,7 @@ pub(super) fn hash(
     folder: &RootFolder,
     layout: &Layout,
     wanted: &Bitfield,
-    hear: &Hear<'_>,
+    on_digest: &OnDigest<'_>,
     open_files: usize,
     watch: &Watch<'_>,
 ) -> Result<(), StorageError> {
@@ -57,7 +57,7 @@ pub(super) fn hash(
         folder,
         layout,
         wanted,
-        hear,
+        on_digest,
         watch,
         total,
         run: (STRIDE / u64::from(geometry.piece_length())).max(1),
@@ -73,7 +73,7 @@ struct HashJob<'a> {
     folder: &'a RootFolder,
     layout: &'a Layout,
     wanted: &'a Bitfield,
-    hear: &'a Hear<'a>,
+    on_digest: &'a OnDigest<'a>,
     watch: &'a Watch<'a>,
     total: u64,
     /// Pieces that a thread takes at a time.
@@ -204,7 +204,7 @@ impl<'a> Hasher<'a> {
             let Some((lane, reader)) = self.lanes.get_mut(number) else { return Ok(()) };
             lane.fill(&mut |slice, part| Reader::of(reader, job, slice.file)?.read(job, slice, part))?;
             if let Some((piece, digest)) = lane.finish() {
-                (job.hear)(piece, digest);
+                (job.on_digest)(piece, digest);
             }
             if !lane.is_free() {
                 return Ok(());
@@ -212,7 +212,7 @@ impl<'a> Hasher<'a> {
             let Some(piece) = self.next_piece() else { return Ok(()) };
             if self.is_hole(number, piece)? {
                 self.count(u64::from(job.layout.geometry().length(piece)))?;
-                (job.hear)(piece, Some(self.digest_of_zeros(piece)?));
+                (job.on_digest)(piece, Some(self.digest_of_zeros(piece)?));
             } else if let Some((lane, _)) = self.lanes.get_mut(number) {
                 lane.begin(piece, job.layout.slices(piece));
             }

@@ -255,11 +255,11 @@ mod tests {
     #[test]
     fn files_with_a_gap_or_of_another_size_are_refused() {
         let file = |offset, length| metainfo::File { path: "a".into(), offset, length, padding: false };
-        let cut = Geometry::new(10, 4).unwrap();
-        assert!(Layout::new(&[file(0, 4), file(4, 6)], cut).is_some());
-        assert!(Layout::new(&[file(0, 4), file(5, 5)], cut).is_none());
-        assert!(Layout::new(&[file(0, 4), file(4, 5)], cut).is_none());
-        assert!(Layout::new(&[file(0, 4), file(4, u64::MAX)], cut).is_none());
-        assert!(Layout::new(&[], cut).is_none());
+        let geometry = Geometry::new(10, 4).unwrap();
+        assert!(Layout::new(&[file(0, 4), file(4, 6)], geometry).is_some());
+        assert!(Layout::new(&[file(0, 4), file(5, 5)], geometry).is_none());
+        assert!(Layout::new(&[file(0, 4), file(4, 5)], geometry).is_none());
+        assert!(Layout::new(&[file(0, 4), file(4, u64::MAX)], geometry).is_none());
+        assert!(Layout::new(&[], geometry).is_none());
     }
 }

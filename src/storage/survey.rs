@@ -41,15 +41,15 @@ impl Survey {
         watch: &Watch<'_>,
     ) -> Result<Survey, StorageError> {
         let Some(folder) = folder else { return Ok(Survey::empty(layout)) };
-        let found = look(folder, layout)?;
+        let found = find_files(folder, layout)?;
         let candidates = candidates(layout, &found);
         let verified = Mutex::new(Bitfield::none(layout.geometry().piece_count()));
-        let hear = |piece, digest| {
+        let on_digest = |piece, digest| {
             if digest == Some(digests(piece)) {
                 verified.lock().unwrap_or_else(PoisonError::into_inner).insert(piece);
             }
         };
-        hashing::hash(folder, layout, &candidates, &hear, open_files, watch)?;
+        hashing::hash(folder, layout, &candidates, &on_digest, open_files, watch)?;
         let good = verified.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut bad = candidates;
         good.iter(layout.geometry()).for_each(|piece| {
@@ -66,9 +66,12 @@ impl Survey {
 }
 
 /// The file under each name. Padding is on no disk and counts as missing.
-pub(super) fn look(folder: &RootFolder, layout: &Layout) -> Result<Vec<Option<FileStat>>, StorageError> {
+pub(super) fn find_files(
+    folder: &RootFolder,
+    layout: &Layout,
+) -> Result<Vec<Option<FileStat>>, StorageError> {
     let mut search = FileSearch::new(folder);
-    let look = |entry: &FileEntry| {
+    let find = |entry: &FileEntry| {
         if entry.padding {
             return Ok(None);
         }
@@ -82,7 +85,7 @@ pub(super) fn look(folder: &RootFolder, layout: &Layout) -> Result<Vec<Option<Fi
             StorageError::from_io(action, folder.join(&entry.path), error)
         })
     };
-    layout.entries().iter().map(look).collect()
+    layout.entries().iter().map(find).collect()
 }
 
 /// The wanted pieces whose every byte is padding or within the present length of a file.

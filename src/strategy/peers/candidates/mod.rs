@@ -30,12 +30,12 @@ use std::time::Instant;
 
 /// Addresses that are kept.
 const MAX_CANDIDATES: usize = 1000;
-/// Of these, the addresses that we know only from other peers and that did not prove to be useful.
+/// Kept addresses that we know only from other peers and that did not prove to be useful.
 const MAX_FROM_PEERS: usize = MAX_CANDIDATES / 4;
 /// The same for the DHT, where anyone can store any address, and for the local network, where any host can
 /// announce any address.
-const MAX_FROM_A_CROWD: usize = MAX_CANDIDATES / 2;
-/// Of the addresses from other peers, those that a single peer told us.
+const MAX_FROM_DHT_OR_LAN: usize = MAX_CANDIDATES / 2;
+/// Kept addresses that a single peer told us.
 const MAX_FROM_ONE_PEER: usize = 100;
 /// Ports of one host. Several clients behind one router are common.
 const MAX_PORTS: usize = 4;
@@ -224,7 +224,7 @@ impl Candidates {
         let is_same = |other: Source| other == source;
         let shares: &[(usize, &dyn Fn(Source) -> bool)] = match source {
             Source::Pex(_) => &[(MAX_FROM_ONE_PEER, &is_same), (MAX_FROM_PEERS, &is_from_a_peer)],
-            Source::Dht | Source::Lan => &[(MAX_FROM_A_CROWD, &is_same)],
+            Source::Dht | Source::Lan => &[(MAX_FROM_DHT_OR_LAN, &is_same)],
             _ => &[],
         };
         for &(max, is_in_share) in shares {

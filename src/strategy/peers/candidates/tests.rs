@@ -241,9 +241,9 @@ fn the_dht_and_the_local_network_leave_half_of_the_places_to_other_sources() {
         let mut candidates = Candidates::default();
         let now = Instant::now();
         let kept = (0..2_000).filter(|number| candidates.add(far(*number, 1), source, now));
-        assert_eq!(kept.count(), MAX_FROM_A_CROWD);
+        assert_eq!(kept.count(), MAX_FROM_DHT_OR_LAN);
         let kept = (2_000..4_000).filter(|number| candidates.add(far(*number, 1), Source::Tracker, now));
-        assert_eq!(kept.count(), MAX_CANDIDATES - MAX_FROM_A_CROWD);
+        assert_eq!(kept.count(), MAX_CANDIDATES - MAX_FROM_DHT_OR_LAN);
     }
 }
 
