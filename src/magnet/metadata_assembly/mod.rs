@@ -11,8 +11,9 @@
 //! - The size is only claimed. There is an *attempt* for each size that a peer claims, so a peer that lies
 //!   about the size shares an attempt with other liars only.
 //! - Peers that claim the same size share an attempt until one fails: the SHA-1 of the whole is wrong. From
-//!   then on each peer that claims this size has an attempt of its own. A peer whose own attempt fails has
-//!   lied and is banned; the attempt of an honest peer succeeds.
+//!   then on each peer that claims this size has an attempt of its own, which begins with what it has sent
+//!   already. A peer whose own attempt fails has lied and is banned; the attempt of an honest peer succeeds;
+//!   and no peer is blamed for what another one sent.
 //! - Nothing is allocated because of a claim. Memory grows with the bytes that came, and all attempts
 //!   together may take [`MAX_METADATA_SIZE`]. When that is used up, an attempt at a usual size displaces
 //!   larger ones, and after that an attempt that more peers claim displaces others.
@@ -77,8 +78,8 @@ struct MetadataPeer {
 /// in the list.
 type AttemptRank = (bool, Reverse<usize>, u64, Reverse<usize>, usize);
 
-/// One attempt at the metadata: pieces from one or several peers that claim the same size. There is at least
-/// one peer for each.
+/// One attempt at the metadata: pieces from one or several peers that claim the same size. Each attempt has
+/// at least one peer.
 #[derive(Debug)]
 struct MetadataAttempt {
     size: u64,

@@ -11,6 +11,7 @@
 
 use super::requests::Leased;
 use crate::message::PeerKey;
+use crate::piece::Block;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use std::time::{Duration, Instant};
@@ -24,7 +25,9 @@ impl Coordinator<'_> {
     /// Leases blocks that other peers owe us to a peer that has nothing else to send.
     pub(in crate::swarm) fn take_over(&mut self, key: PeerKey, most: u32, now: Instant) -> Vec<Leased> {
         let patience = HOLDS_UP.saturating_add(self.limited_wait());
-        let Some(helper) = self.roster.get(key) else { return Vec::new() };
+        let Some(helper) = self.roster.get(key).filter(|peer| !peer.download.overtaken) else {
+            return Vec::new();
+        };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
         // It has no piece that could still be opened, whatever is left for other peers.
         let end_game = !self.pieces.rarity().can_choose_from(&helper.pieces);
@@ -39,18 +42,26 @@ impl Coordinator<'_> {
         let time_left = |(_, peer, owed): &(PeerKey, &Peer, f64)| owed / known_rate(peer);
         others.sort_by(|one, two| time_left(two).total_cmp(&time_left(one)));
         for (slow, peer, owed) in others {
-            // A block that two peers owe us is left to them, unless the two are silent: then the helper takes
+            // A block that two peers owe us is left to them, unless this peer is silent: then the helper takes
             // the place of the one that was asked first.
             let insist = is_silent(peer);
             let part = (owed * helper_rate / (helper_rate + known_rate(peer))).ceil() as usize;
             let part = part.clamp(1, most.max(1) as usize);
             let (taken, displaced) = self.requests.take_over(key, slow, &allowed, part, insist);
             if !taken.is_empty() {
-                displaced.into_iter().for_each(|(peer, block)| self.cancel(peer, block));
+                displaced.into_iter().for_each(|(peer, block)| self.overtake(peer, block));
                 return taken;
             }
         }
         Vec::new()
+    }
+
+    /// A third peer was asked for this block in place of a silent one.
+    fn overtake(&mut self, silent: PeerKey, block: Block) {
+        self.cancel(silent, block);
+        if let Some(peer) = self.roster.get_mut(silent) {
+            peer.download.overtaken = true;
+        }
     }
 }
 

@@ -73,6 +73,9 @@ pub struct Download {
     pub rejections: u32,
     /// It could take more requests than we had for it.
     pub starving: bool,
+    /// It was silent, and another peer took over what it owed. Until it sends a block its silence goes on, and
+    /// it takes nothing over itself. Otherwise silent peers would pass the last blocks around among themselves.
+    pub overtaken: bool,
     /// It has sent at least one block.
     pub useful: bool,
     /// Its allowed-fast set: pieces that it sends even while it chokes us (BEP 6).
@@ -154,6 +157,7 @@ impl Peer {
                 snubs: 0,
                 rejections: 0,
                 starving: false,
+                overtaken: false,
                 useful: false,
                 allowed_fast: Vec::new(),
             },
