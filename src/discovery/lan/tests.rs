@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, bounded, unbounded};
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
-/// A torrent that no other test on this host has: all tests that run now share one network.
+/// A torrent that no other test on this host has: all tests that run at the moment share one network.
 fn torrent() -> [u8; 20] {
     std::array::from_fn(|_| fastrand::u8(..))
 }
@@ -89,7 +89,7 @@ fn announces_are_packed_and_spread_over_time() {
     let mut said: Vec<_> = (0..3).flat_map(|_| lan.shared.list().take_due(now)).collect();
     said.sort_unstable();
     said.dedup();
-    // The thread may have been faster with some of them.
+    // The thread may already have taken one packet of them.
     assert!(said.len() == 60 || said.len() == 60 - MAX_HASHES, "{}", said.len());
     assert!(lan.shared.list().take_due(now).is_empty());
     let later = now + INTERVAL + DEADLINE;

@@ -31,15 +31,15 @@ use super::table::BUCKET_SIZE;
 use shortlist::{ListedNode, NodeState, OUR_TABLE, Shortlist};
 use std::net::SocketAddr;
 
-/// Queries on their way at once, late ones aside ("alpha").
+/// Queries on their way at once, not counting late ones ("alpha").
 const MAX_PARALLEL: usize = 4;
-/// Queries in all. Ten to thirty are usual.
+/// Queries of one lookup in all. Ten to thirty are usual.
 const MAX_QUERIES: usize = 80;
-/// Nodes of one answer that are looked at: twice what BEP 5 has one send.
+/// Nodes of one answer that we look at: twice as many as BEP 5 has a node send.
 const MAX_NAMED: usize = 2 * BUCKET_SIZE;
 /// Queries to nodes with an invalid ID before further ones are deferred.
 const MAX_INVALID_ID_QUERIES: usize = 8;
-/// Queries to deferred nodes that are sent in any case, at the end and to the closest of them.
+/// Queries to deferred nodes that are sent in any case: at the end, to the closest of them.
 const DEFERRED_QUERIES: usize = 8;
 /// Peers that one lookup hands out.
 const MAX_FOUND: usize = 1_000;
@@ -82,7 +82,7 @@ impl Lookup {
         self.shortlist.add(None, address, OUR_TABLE);
     }
 
-    /// The next node to ask, where one should be asked now.
+    /// The next node to ask, if one should be asked now.
     pub fn next(&self) -> Option<SocketAddr> {
         if self.queries >= MAX_QUERIES || self.parallel_queries() >= MAX_PARALLEL {
             return None;
@@ -155,9 +155,9 @@ impl Lookup {
         }
     }
 
-    /// The answer of a node: its ID and address, the nodes that it names, of which the caller has checked
-    /// that it may name them, and its token. False where no other node has said that this ID is at this address:
-    /// then the answer counts for nothing until another node says so.
+    /// The answer of a node: its ID and address, the nodes that it names, and its token. The caller has
+    /// checked that it may name these nodes. False if no other node has said that this ID is at this address:
+    /// then the answer does not count until another node says so.
     pub fn answered(&mut self, by: Contact, nodes: &[Contact], token: Option<&[u8]>) -> bool {
         let Some(at) = self.shortlist.waiting_for(by.address) else { return false };
         let confirmed = self

@@ -1,10 +1,12 @@
 //! A node of one network: what it does with a packet, and what it does when the time has come.
 //!
-//! Pure: it is given packets and the time, and asked for what should be sent. Its service has the socket
-//! and the thread. It asks (`transactions`), looks up (`lookups`), searches (`searches`) and answers
-//! (`server`); here is what holds these together, and how the node gets to know the network: it looks up its
-//! own ID through the nodes that it was told of, and then cares for its table at leisure. Every packet is a
-//! stranger's, so each of the parts has a bound for what it keeps and what it sends.
+//! Pure: it is given packets and the time, and asked for what should be sent. Its service has the socket and
+//! the thread. So `tests/dht_simulation.rs` runs a thousand nodes in one thread.
+//!
+//! A node asks (`transactions`), looks up (`lookups`), searches (`searches`) and answers (`server`). This
+//! file holds these together. It also gets to know the network: the node looks up its own ID through the
+//! nodes that it was told of, and then maintains its table in the background. Every packet comes from a
+//! stranger, so each of the parts has a bound for what it keeps and what it sends.
 
 mod lookups;
 mod searches;
@@ -27,21 +29,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use transactions::{QueryPurpose, SentQuery, Transactions};
 
-/// Nodes a second, and at once, that are asked whether they are there because they, or other nodes, said so.
+/// Pings a second, and at once, to nodes that we only heard of, from themselves or from other nodes.
 const INTRODUCTIONS: u32 = 5;
 const INTRODUCTIONS_AT_ONCE: u32 = 40;
 
-/// Between two steps of the care for the table: a check takes one query, a refresh a lookup.
+/// The time between two steps of maintaining the table: a check takes one query, a refresh takes a lookup.
 const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
 const BETWEEN_REFRESHES: Duration = Duration::from_secs(60);
 
-/// Between two changes of our ID because our address seems to be another.
+/// The shortest time between two changes of our ID because our address seems to be another.
 const BETWEEN_ID_CHANGES: Duration = Duration::from_secs(10 * 60);
 
-/// Nodes to be asked the next time.
+/// Nodes that are kept for the next run.
 const MAX_SAVED: usize = 200;
 
-/// Peers of one answer that are looked at.
+/// Peers of one answer that we look at.
 const MAX_VALUES: usize = 256;
 
 /// What a node is made with.
@@ -51,7 +53,7 @@ pub struct NodeSettings {
     pub family: IpFamily,
     /// Ask and do not answer (BEP 43): no other node can reach us.
     pub read_only: bool,
-    /// The ID that it had the last time.
+    /// The ID that it had in the last run.
     pub id: Option<NodeId>,
 }
 
@@ -69,7 +71,7 @@ pub enum Output {
     Found {
         /// The torrent.
         info_hash: InfoHash,
-        /// Each one is told once in a lookup.
+        /// A lookup reports each one only once.
         peers: Vec<SocketAddr>,
     },
 }
@@ -91,11 +93,11 @@ pub struct Node {
     searches: Searches,
     server: NodeServer,
     introductions: TokenBucket,
-    /// What is to be done, the first first.
+    /// What is to be done, in order.
     outputs: VecDeque<Output>,
 }
 
-/// When the table and our ID may be seen to again.
+/// When the table may be maintained again, and when our ID may change again.
 #[derive(Debug)]
 struct Upkeep {
     next_check: Instant,
@@ -126,7 +128,8 @@ impl Node {
         }
     }
 
-    /// Takes a packet that came. What is no packet, or answers nothing that we asked there, is dropped.
+    /// Takes a packet that came. It is dropped if it is malformed, or answers no query that we sent to this
+    /// address.
     pub fn receive(&mut self, packet: &[u8], from: SocketAddr, now: Instant) {
         self.now = now;
         let from = canonical_without_scope(from);
@@ -174,12 +177,13 @@ impl Node {
         first.clamp(self.now + Duration::from_millis(1), idle)
     }
 
-    /// What is to be done, until there is nothing more. To be asked after each call that is told the time.
+    /// The next thing to do, or `None` when there is nothing more. Call it until then, after each call that
+    /// takes the time.
     pub fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Asks whether a node is at this address, as the caller has heard. It counts once it answers.
+    /// Asks whether a node is at this address, as the caller has heard. The node counts once it answers.
     pub fn contact(&mut self, address: SocketAddr, now: Instant) {
         self.now = now;
         let address = canonical_without_scope(address);
@@ -204,7 +208,7 @@ impl Node {
         self.id
     }
 
-    /// Nodes that are worth asking the next time: those that were heard from last first.
+    /// Nodes that are worth asking in the next run, the most recently heard from first.
     pub fn good_nodes(&self) -> Vec<SocketAddr> {
         let mut good = self.table.good(self.now);
         good.truncate(MAX_SAVED);
@@ -216,7 +220,7 @@ impl Node {
         self.table.len() < BUCKET_SIZE
     }
 
-    /// Our address as other nodes see it, where they agree.
+    /// Our address as other nodes see it, if they agree.
     pub fn external(&self) -> Option<IpAddr> {
         self.seen_address.agreed()
     }
@@ -246,7 +250,8 @@ impl Node {
                     }
                 }
             }
-            // Nodes that were not asked for are not looked at, or one attacker could bring all others along.
+            // Nodes in an answer that did not ask for any are ignored. Otherwise one attacker could bring in
+            // all the others.
             QueryPurpose::Ping | QueryPurpose::Announce => {}
         }
         self.enter(contact, read_only);
@@ -276,7 +281,7 @@ impl Node {
         counts
     }
 
-    /// A node that answered comes into the table, but not where it says that it answers no queries.
+    /// A node that answered comes into the table, unless it says that it answers no queries.
     fn enter(&mut self, contact: Contact, read_only: bool) {
         if read_only {
             return;
@@ -290,9 +295,9 @@ impl Node {
         }
     }
 
-    /// Whether a node at `from` can name this address, and it is not ours.
+    /// Whether a node at `from` may name this address, and the address is not our own.
     fn is_worth_asking(&self, address: SocketAddr, from: SocketAddr) -> bool {
-        // On a loopback network many nodes share what others see of us.
+        // On a loopback network many nodes share the address that others see us at.
         let ours = !address.ip().is_loopback() && self.seen_address.agreed() == Some(address.ip());
         !ours && is_believable(address, from.ip())
     }
@@ -304,8 +309,8 @@ impl Node {
         }
     }
 
-    /// A node sees us at this address. Takes an ID that is valid for our address, where most nodes agree on
-    /// one that ours is not valid for (BEP 42).
+    /// A node sees us at this address. If most nodes agree on an address that our ID is not valid for, takes
+    /// an ID that is (BEP 42).
     fn receive_external(&mut self, voter: IpAddr, seen: IpAddr) {
         if IpFamily::of(seen) != self.family {
             return;
@@ -323,7 +328,7 @@ impl Node {
         self.lookups.start(LookupPurpose::Join, lookup);
     }
 
-    /// Asks a node that was silent for long, and fills a bucket.
+    /// Asks a node that has been silent for long, and searches for nodes to fill a bucket.
     fn care(&mut self) {
         if self.now >= self.upkeep.next_check
             && let Some((address, target)) = self.table.check(self.now, &mut self.random)
@@ -341,15 +346,15 @@ impl Node {
         }
     }
 
-    /// One lookup for the table at a time, and none where there is no node to ask.
+    /// One lookup for the table runs at a time, and none while there is no node to ask.
     fn may_refresh(&self) -> bool {
         self.table.len() > 0 && self.lookups.are_all_searches()
     }
 
-    /// Moves everything on as far as it goes.
+    /// Moves lookups and searches on as far as they can go now.
     fn work(&mut self) {
         self.step_lookups();
-        // One that ended may have been what others waited for.
+        // Searches may have waited for a lookup that has just ended.
         if self.start_searches() {
             self.step_lookups();
         }
