@@ -1,9 +1,11 @@
-//! HTTP that leaves by the address that the user named, and does not wait for addresses that lead nowhere.
+//! HTTP that leaves by the bind address, and does not wait for addresses that do not answer.
 //!
-//! The library connects by itself, from whatever address the system chooses, and to one address of a host
-//! after the other, which takes seconds where the first is silent. So its first link, the TCP connection, is
-//! replaced by ours; TLS and proxies are built upon that as always, so that the way to a proxy leaves by the
-//! [`BindAddress`] too. The names of hosts are looked up by the system's resolver in any case.
+//! The HTTP library would connect from whatever address the system chooses, and to one address of a host
+//! after the other, which takes seconds if the first is silent. So we replace its lowest layer, the TCP
+//! connection, by our own. TLS and proxies are layered on top of it as usual, so a connection to a proxy
+//! leaves by the [`BindAddress`] too. Host names are looked up by the system's resolver in any case.
+//!
+//! Requests run on the thread of the caller. Each TCP connection is made on a short-lived thread, `connect`.
 
 use super::{BindAddress, HEAD_START, by_turns};
 use crate::thread;
@@ -20,13 +22,13 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Error};
 
-/// How long a connection may take where the configuration sets no limit.
+/// How long connecting may take if the configuration sets no limit.
 const MAX_CONNECT: Duration = Duration::from_secs(60);
 
-/// Bytes of the stack of a thread that does nothing but connect.
+/// Bytes of the stack of a thread that only connects.
 const STACK_SIZE: usize = 64 * 1024;
 
-/// A client with this configuration whose connections leave by `bind_address`. They fail where they cannot.
+/// A client with this configuration whose connections leave by `bind_address`, or fail if they cannot.
 pub fn agent(config: Config, bind_address: BindAddress) -> Agent {
     leaving_by(bind_address, config, DefaultResolver::default())
 }
@@ -61,8 +63,8 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
 }
 
 impl BoundConnector {
-    /// Connects to the address of a host that answers first. The next is tried when one has failed, or
-    /// has not answered within [`HEAD_START`], without giving up those before it (RFC 8305).
+    /// Connects to the address of a host that answers first. The next address is tried when one has failed,
+    /// or has not answered within [`HEAD_START`]. The attempts before it go on (RFC 8305).
     fn connect_to_any(&self, details: &ConnectionDetails<'_>) -> Result<TcpStream, Error> {
         let within = details.timeout.not_zero().map_or(MAX_CONNECT, |limit| *limit);
         let started = match details.now {
@@ -70,7 +72,8 @@ impl BoundConnector {
             _ => Instant::now(),
         };
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
-        // What a named address cannot reach is tried for the error, which says so.
+        // If a named bind address can reach none of them, they are tried all the same, because the error says
+        // so.
         if self.0.address().is_none() || addresses.iter().any(|to| self.0.reaches(*to)) {
             addresses.retain(|to| self.0.reaches(*to));
         }
@@ -109,8 +112,8 @@ impl BoundConnector {
         }
     }
 
-    /// Connects on a thread of its own, since nothing can interrupt a connection that is being made. One
-    /// that comes too late to be of use is closed there.
+    /// Connects on a thread of its own, because nothing can interrupt connecting. A connection that comes too
+    /// late is closed there.
     fn begin(&self, to: SocketAddr, within: Duration, tell: Sender<io::Result<TcpStream>>) -> io::Result<()> {
         let bind_address = self.0;
         let life = move || drop(tell.send(bind_address.connect(to, within)));
@@ -118,10 +121,10 @@ impl BoundConnector {
     }
 }
 
-/// A TCP connection as the library wants it.
+/// A TCP connection in the form that the library expects.
 #[derive(Debug)]
 struct Connected {
-    /// Shared with the library, which shuts it down to end a request from outside.
+    /// Shared with the library, which shuts it down when another thread ends the request.
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
 }
@@ -158,7 +161,7 @@ impl Transport for Connected {
     }
 
     fn is_open(&mut self) -> bool {
-        // A server that sends something unasked is about to close.
+        // A server that has sent something unasked, or has closed, cannot be used again.
         let silent = |stream: &TcpStream| -> io::Result<bool> {
             stream.set_nonblocking(true)?;
             let silent = stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
@@ -169,7 +172,7 @@ impl Transport for Connected {
     }
 }
 
-/// The time that is left, where there is a limit.
+/// The time that is left, if there is a limit.
 fn limit(timeout: &NextTimeout) -> Result<Option<Duration>, Error> {
     match timeout.after {
         time::Duration::Exact(left) if left.is_zero() => Err(Error::Timeout(timeout.reason)),
@@ -205,7 +208,8 @@ mod tests {
         BindAddress::only("127.0.0.2".parse().unwrap())
     }
 
-    /// Takes one connection, and gives these answers, each to a request. Who connected, and what was heard.
+    /// Accepts one connection, and answers each request with the next of these answers. Returns the address
+    /// of the client, and the bytes that it sent.
     fn serve(answers: &'static [&'static [u8]]) -> (SocketAddr, JoinHandle<(SocketAddr, Vec<u8>)>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -277,7 +281,7 @@ mod tests {
         }
     }
 
-    /// Knows these addresses of every host.
+    /// A resolver that has these addresses for every host.
     #[derive(Debug)]
     struct Known(Vec<SocketAddr>);
 
@@ -294,7 +298,7 @@ mod tests {
         }
     }
 
-    /// A listener that answers no connection, because more have come than it has room for.
+    /// A listener that answers no connection, because more connections wait than it has room for.
     fn full() -> (Socket, Vec<Socket>) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

@@ -16,8 +16,9 @@
 //! │ ── have ─────────▶ │  A has verified a whole piece
 //! ```
 //!
-//! Pure: nothing here reads a socket. What a peer sends is checked here for its form. The code that receives
-//! the value checks its meaning: does this piece exist, did we request this block?
+//! Pure: nothing here reads a socket, so it runs on the thread of the caller. What a peer sends is checked
+//! here for its form. The code that receives the value checks its meaning: does this piece exist, did we
+//! request this block?
 
 pub mod extension;
 mod handshake;

@@ -64,6 +64,7 @@ struct Informant {
 }
 
 impl Informant {
+    /// At least three of its claims were wrong, and more than twice as many as were right.
     fn is_unreliable(self) -> bool {
         self.wrong > 2 && self.wrong > 2 * self.right
     }
