@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_local_where_it_means_something_in_one_network_only() {
+    fn an_address_is_local_if_it_means_something_only_in_one_network() {
         let reach = |text: &str| Reach::of(text.parse().unwrap());
         for text in ["1.2.3.4", "2001:db8::1", "::ffff:1.2.3.4", "100.128.0.1"] {
             assert_eq!(reach(text), Reach::Internet, "{text}");

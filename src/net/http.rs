@@ -7,7 +7,7 @@
 //!
 //! Requests run on the thread of the caller. Each TCP connection is made on a short-lived thread, `connect`.
 
-use super::{BindAddress, HEAD_START, by_turns};
+use super::{BindAddress, CONNECTION_ATTEMPT_DELAY, by_turns};
 use crate::thread;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -64,7 +64,7 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
 
 impl BoundConnector {
     /// Connects to the address of a host that answers first. The next address is tried when one has failed,
-    /// or has not answered within [`HEAD_START`]. The attempts before it go on (RFC 8305).
+    /// or has not answered within [`CONNECTION_ATTEMPT_DELAY`]. The attempts before it go on (RFC 8305).
     fn connect_to_any(&self, details: &ConnectionDetails<'_>) -> Result<TcpStream, Error> {
         let within = details.timeout.not_zero().map_or(MAX_CONNECT, |limit| *limit);
         let started = match details.now {
@@ -97,7 +97,7 @@ impl BoundConnector {
                 None if under_way == 0 => return Err(failure),
                 None => {}
             }
-            let patience = if addresses.len() > 0 { left.min(HEAD_START) } else { left };
+            let patience = if addresses.len() > 0 { left.min(CONNECTION_ATTEMPT_DELAY) } else { left };
             match told.recv_timeout(patience) {
                 Ok(Ok(stream)) => {
                     stream.set_nodelay(details.config.no_delay())?;
@@ -105,7 +105,7 @@ impl BoundConnector {
                 }
                 Ok(Err(error)) => {
                     under_way -= 1;
-                    failure = in_its_words(error, &details.timeout);
+                    failure = library_error(error, &details.timeout);
                 }
                 Err(_) => {}
             }
@@ -138,7 +138,7 @@ impl Transport for Connected {
         let timeout = timeout.for_write();
         self.stream.set_write_timeout(limit(&timeout)?)?;
         let output = self.buffers.output().get(..amount).unwrap_or_default();
-        (&*self.stream).write_all(output).map_err(|error| in_its_words(error, &timeout))
+        (&*self.stream).write_all(output).map_err(|error| library_error(error, &timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -153,7 +153,7 @@ impl Transport for Connected {
             self.stream.set_read_timeout(left)?;
             match (&*self.stream).read(self.buffers.input_append_buf()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read.map_err(|error| in_its_words(error, &timeout))?,
+                read => break read.map_err(|error| library_error(error, &timeout))?,
             }
         };
         self.buffers.input_appended(read);
@@ -181,7 +181,7 @@ fn limit(timeout: &NextTimeout) -> Result<Option<Duration>, Error> {
     }
 }
 
-fn in_its_words(error: io::Error, timeout: &NextTimeout) -> Error {
+fn library_error(error: io::Error, timeout: &NextTimeout) -> Error {
     match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Error::Timeout(timeout.reason),
         _ => Error::Io(error),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_a_proxy_leaves_by_the_address() {
+    fn a_connection_to_a_proxy_leaves_by_the_bind_address() {
         let (address, server) = serve(&[b"HTTP/1.1 200 OK\r\n\r\n", ANSWER]);
         let proxy = ureq::Proxy::new(&format!("http://{address}")).unwrap();
         let agent = agent(config().proxy(Some(proxy)).build(), ours());
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_reached_from_the_address_is_not_reached() {
+    fn what_cannot_be_reached_from_the_bind_address_is_not_reached_otherwise() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_answer_is_given_up_at_the_limit() {
+    fn a_server_that_does_not_answer_is_given_up_at_the_limit() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let config = config().timeout_global(Some(Duration::from_millis(200))).build();

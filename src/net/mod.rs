@@ -28,4 +28,4 @@ pub use udp_channel::UdpChannel;
 pub use udp_port::UdpPort;
 
 /// How long we wait for one address of a host before we try the next one as well (RFC 8305, section 5).
-pub const HEAD_START: std::time::Duration = std::time::Duration::from_millis(250);
+pub const CONNECTION_ATTEMPT_DELAY: std::time::Duration = std::time::Duration::from_millis(250);

@@ -21,7 +21,7 @@ pub struct Group {
     /// The group's address, with the interface if it is IPv6 and the user named an address.
     group: SocketAddr,
     /// The source address of our packets.
-    ours: IpAddr,
+    our_address: IpAddr,
 }
 
 impl Group {
@@ -74,13 +74,13 @@ impl Group {
         // Bound to the group's address and not to all of ours, so that what a host sends to us alone does not
         // arrive here.
         receiver.bind(&group.into())?;
-        let ours = if named.is_some() { from.ip() } else { chosen_for(group)? };
-        Ok(Group { receiver: UdpPort::over(receiver)?, sender: UdpPort::over(sender)?, group, ours })
+        let our_address = if named.is_some() { from.ip() } else { chosen_for(group)? };
+        Ok(Group { receiver: UdpPort::over(receiver)?, sender: UdpPort::over(sender)?, group, our_address })
     }
 
     /// The address of this host, as the other hosts of the group see it.
-    pub fn ours(&self) -> IpAddr {
-        self.ours
+    pub fn our_address(&self) -> IpAddr {
+        self.our_address
     }
 
     /// Sends this to all hosts of the group.
@@ -155,7 +155,7 @@ mod tests {
             let (length, from) = member.receive(&mut packet, far).unwrap().unwrap();
             assert_eq!(&packet[..length], b"hello");
             assert_eq!(from.ip(), IpAddr::from([127, 0, 0, 2]));
-            assert_eq!(members[2].ours(), from.ip());
+            assert_eq!(members[2].our_address(), from.ip());
         }
     }
 

@@ -60,7 +60,7 @@ fn not_in_use(opened: &io::Result<Vec<TcpListener>>) -> bool {
 /// Opens this port, or any if it is zero, at the bind address or at all addresses of the host.
 fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<TcpListener>> {
     if let Some(ip) = bind_address.address() {
-        return Ok(vec![listen(SocketAddr::new(ip, port)).map_err(|error| in_our_words(port, &error))?]);
+        return Ok(vec![listen(SocketAddr::new(ip, port)).map_err(|error| listen_error(port, &error))?]);
     }
     let four = listen((Ipv4Addr::UNSPECIFIED, port).into());
     let port = match &four {
@@ -70,9 +70,9 @@ fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<TcpListener>
     let six = listen((Ipv6Addr::UNSPECIFIED, port).into());
     match (four, six) {
         (Err(error), _) | (_, Err(error)) if error.kind() == ErrorKind::AddrInUse => {
-            Err(in_our_words(port, &error))
+            Err(listen_error(port, &error))
         }
-        (Err(error), Err(_)) => Err(in_our_words(port, &error)),
+        (Err(error), Err(_)) => Err(listen_error(port, &error)),
         // A host that lacks one of the families is nothing unusual.
         (Ok(socket), Err(error)) | (Err(error), Ok(socket)) => {
             debug!("listening at {:?} only: {error}", socket.local_addr());
@@ -97,7 +97,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn in_our_words(port: u16, error: &io::Error) -> io::Error {
+fn listen_error(port: u16, error: &io::Error) -> io::Error {
     let why = match error.kind() {
         ErrorKind::AddrInUse => "another program has it (choose another port)".to_owned(),
         ErrorKind::PermissionDenied => "permission denied (choose a port above 1023)".to_owned(),
@@ -113,13 +113,13 @@ pub fn stop_accepting(socket: &TcpListener) {
     if SockRef::from(socket).shutdown(Shutdown::Both).is_err()
         && let Ok(address) = socket.local_addr()
     {
-        let _ = TcpStream::connect_timeout(&from_inside(address), WAKE_DEADLINE);
+        let _ = TcpStream::connect_timeout(&loopback_if_unspecified(address), WAKE_DEADLINE);
     }
 }
 
 /// The address at which this host reaches its own socket that is bound to `address`: loopback if that is
 /// unspecified.
-pub fn from_inside(address: SocketAddr) -> SocketAddr {
+pub fn loopback_if_unspecified(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

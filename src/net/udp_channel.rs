@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn that_no_program_has_the_port_is_an_error_at_once() {
+    fn a_port_without_a_program_is_an_error_at_once() {
         let there = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let channel = UdpChannel::open(BindAddress::any(), there).unwrap();
         channel.send(b"hello").unwrap();

@@ -109,7 +109,7 @@ impl UdpPort {
     /// Wakes the thread that waits, with an empty packet from the port to itself. Strangers can send empty
     /// packets too, so one must not cost more than a look for work.
     pub fn wake(&self) {
-        if let Err(error) = self.send(ports::from_inside(self.address), &[]) {
+        if let Err(error) = self.send(ports::loopback_if_unspecified(self.address), &[]) {
             debug!("cannot wake the thread at {}: {error}", self.address);
         }
     }
@@ -120,7 +120,7 @@ impl UdpPort {
         // Linux wakes the thread, although it reports that there is no connection to shut down. The packet is
         // for systems that do not wake it; Linux refuses the packet by then.
         if SockRef::from(&self.socket).shutdown(Shutdown::Both).is_err() {
-            let _ = self.send(ports::from_inside(self.address), &[]);
+            let _ = self.send(ports::loopback_if_unspecified(self.address), &[]);
         }
     }
 }
@@ -156,7 +156,7 @@ mod tests {
     fn packets_arrive_with_the_address_that_they_came_from() {
         for (family, host) in families() {
             let port = UdpPort::open(family, 0, BindAddress::any()).unwrap();
-            let to = ports::from_inside(port.address());
+            let to = ports::loopback_if_unspecified(port.address());
             for text in ["one", "two"] {
                 let other = UdpSocket::bind((host, 0)).unwrap();
                 other.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn that_no_program_is_there_or_that_there_is_no_way_ends_nothing() {
+    fn an_address_without_a_program_or_a_route_leaves_the_port_usable() {
         let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
         let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let _ = port.send(closed, b"x");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_that_waits_is_woken_and_sent_home() {
+    fn the_thread_that_waits_is_woken_and_ended() {
         let never = Instant::now() + Duration::from_secs(1 << 20);
         for (family, host) in families() {
             for bind_address in [BindAddress::any(), BindAddress::only(host.parse().unwrap())] {
@@ -245,7 +245,7 @@ mod tests {
                         port.receive(&mut [0; 9], never).unwrap_err().kind()
                     });
                     port.wake();
-                    let by_itself = Some((0, ports::from_inside(port.address())));
+                    let by_itself = Some((0, ports::loopback_if_unspecified(port.address())));
                     assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), by_itself);
                     port.hang_up();
                     assert_eq!(waiting.join().unwrap(), ErrorKind::ConnectionAborted);

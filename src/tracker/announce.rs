@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_wants_no_peers() {
+    fn a_stopped_announce_wants_no_peers() {
         let stopped = announce(Some(AnnounceEvent::Stopped), None).query();
         assert!(stopped.contains("&numwant=0&") && stopped.ends_with("&event=stopped"), "{stopped}");
     }

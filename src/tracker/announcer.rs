@@ -161,17 +161,17 @@ impl Announcers {
         for handle in &self.handles {
             let _ = handle.orders.try_send(AnnouncerOrder::Stop(deadline));
             if !handle.is_known.load(Ordering::Acquire) {
-                handle.client.cut();
+                handle.client.abort();
             }
         }
         for handle in self.handles {
-            let says_good_bye = handle.is_known.load(Ordering::Acquire);
-            let patience = if says_good_bye { deadline } else { deadline.min(now + GRACE) };
+            let is_known = handle.is_known.load(Ordering::Acquire);
+            let patience = if is_known { deadline } else { deadline.min(now + GRACE) };
             match handle.ended.recv_deadline(patience) {
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => {
                     let _ = handle.thread.join();
                 }
-                Err(RecvTimeoutError::Timeout) => handle.client.cut(),
+                Err(RecvTimeoutError::Timeout) => handle.client.abort(),
             }
         }
     }
@@ -283,10 +283,10 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                         self.announce();
                     }
                 }
-                Ok(AnnouncerOrder::Stop(deadline)) => return self.say_good_bye(deadline),
+                Ok(AnnouncerOrder::Stop(deadline)) => return self.announce_stopped(deadline),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) if wake < due => {
-                    self.client.rest();
+                    self.client.close_idle();
                     self.keep_until = None;
                 }
                 Err(RecvTimeoutError::Timeout) => self.announce(),
@@ -297,9 +297,9 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     fn announce(&mut self) {
         let turn = self.tier.turn();
         let site = turn.tracker.site();
-        let keep = TrackerClient::keeps(turn.tracker);
+        let keep = TrackerClient::idle_time(turn.tracker);
         let outcome = self.ask(turn, MAX_EXCHANGE);
-        if outcome.is_err() && self.client.is_cut() {
+        if outcome.is_err() && self.client.is_aborted() {
             // We aborted it ourselves because the session ends. It is not the tracker's fault.
             return;
         }
@@ -331,8 +331,8 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         self.client.announce(turn.tracker, &announce, within)
     }
 
-    fn say_good_bye(&self, deadline: Instant) {
-        for turn in self.tier.farewells() {
+    fn announce_stopped(&self, deadline: Instant) {
+        for turn in self.tier.stopped_turns() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;

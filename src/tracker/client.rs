@@ -49,11 +49,11 @@ pub(super) trait TrackerProtocol {
     ) -> Result<Scrape, TrackerError>;
 
     /// Closes the connection that the last exchange may have left open.
-    fn rest(&self);
+    fn close_idle(&self);
 
     /// Ends the exchange that is running, and makes all later ones fail. The lookup of a host name and the
     /// making of a TCP connection end only at their own deadlines.
-    fn cut(&self);
+    fn abort(&self);
 }
 
 /// Speaks with the trackers of one tier, one at a time.
@@ -99,26 +99,26 @@ impl TrackerClient {
     }
 
     /// How long it is worth keeping what an announce to this tracker left open.
-    pub fn keeps(tracker: &TrackerAddress) -> Duration {
+    pub fn idle_time(tracker: &TrackerAddress) -> Duration {
         if tracker.protocol() == Ok(Protocol::Udp) { CONNECTION_LIFE } else { KEEP_HTTP }
     }
 
     /// Closes the connection that the last announce may have left open.
-    pub fn rest(&self) {
-        self.http.rest();
-        self.udp.rest();
+    pub fn close_idle(&self) {
+        self.http.close_idle();
+        self.udp.close_idle();
     }
 
     /// Ends what is running, and makes all later announces fail, as [`TrackerProtocol::abort`].
-    pub fn cut(&self) {
+    pub fn abort(&self) {
         // HTTP first, because [`is_aborted`](Self::is_aborted) asks it: a thread that sees its UDP exchange
         // end must also see that we ended it.
-        self.http.cut();
-        self.udp.cut();
+        self.http.abort();
+        self.udp.abort();
     }
 
     /// Whether it has been aborted.
-    pub fn is_cut(&self) -> bool {
-        self.http.is_cut()
+    pub fn is_aborted(&self) -> bool {
+        self.http.is_aborted()
     }
 }

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strangers_text_only_shows_and_has_a_bearable_length() {
+    fn a_strangers_text_cannot_control_the_terminal_and_has_a_bounded_length() {
         assert_eq!(excerpt(b"gone\x1b[2J\r\n away\0"), "gone\u{fffd}[2J   away");
         assert_eq!(excerpt(b"\xff\xfe"), "\u{fffd}\u{fffd}");
         assert_eq!(excerpt("ä".repeat(1 << 16)).chars().count(), MAX_TEXT + 1);

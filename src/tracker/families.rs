@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_one_only_where_both_families_fail_and_the_better_reason_is_reported() {
+    fn a_failure_is_reported_only_while_both_families_fail_and_then_the_better_reason() {
         let both = split("udp://t.example:1", None);
         let (four, six) = (&both[0].failures, &both[1].failures);
         let nowhere = news(Err(TrackerError::Unreachable("no route".into())));

@@ -41,23 +41,23 @@ pub struct HttpTracker {
 
 enum Connections {
     /// No connection is open.
-    Resting,
+    Closed,
     /// The library's state, in which the connection of the last announce may still be open.
     Open(Agent),
     /// Aborted: each later request fails.
-    Cut,
+    Aborted,
 }
 
 impl HttpTracker {
     /// A client whose connections leave by `bind_address`. Opens nothing and costs nothing yet. TLS is set up
     /// with the first https address.
     pub fn new(bind_address: BindAddress) -> HttpTracker {
-        HttpTracker { bind_address, connections: Mutex::new(Connections::Resting) }
+        HttpTracker { bind_address, connections: Mutex::new(Connections::Closed) }
     }
 
     fn fetch(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), TrackerError> {
         let within = within.min(ANNOUNCE_DEADLINE);
-        self.get(url, within).map_err(|error| in_our_words(error, within))
+        self.get(url, within).map_err(|error| tracker_error(error, within))
     }
 
     fn get(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), ureq::Error> {
@@ -78,18 +78,18 @@ impl HttpTracker {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         match &*connections {
             Connections::Open(agent) => Ok(agent.clone()),
-            Connections::Resting => {
+            Connections::Closed => {
                 let agent = http::agent(configuration(), self.bind_address);
                 *connections = Connections::Open(agent.clone());
                 Ok(agent)
             }
-            Connections::Cut => Err(ureq::Error::ConnectionFailed),
+            Connections::Aborted => Err(ureq::Error::ConnectionFailed),
         }
     }
 
     /// Whether it has been aborted.
-    pub fn is_cut(&self) -> bool {
-        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Cut)
+    pub fn is_aborted(&self) -> bool {
+        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Aborted)
     }
 }
 
@@ -118,18 +118,18 @@ impl TrackerProtocol for HttpTracker {
     }
 
     /// Closes the connection that the last announce may have left open, and frees its memory.
-    fn rest(&self) {
+    fn close_idle(&self) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Connections::Open(_) = &*connections {
-            *connections = Connections::Resting;
+            *connections = Connections::Closed;
         }
     }
 
     /// Ends the request that is running, and makes all later ones fail. A request that is still looking up a
     /// name or connecting ends at [`CONNECT_DEADLINE`].
-    fn cut(&self) {
+    fn abort(&self) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Connections::Open(agent) = std::mem::replace(&mut *connections, Connections::Cut) {
+        if let Connections::Open(agent) = std::mem::replace(&mut *connections, Connections::Aborted) {
             agent.shutdown();
         }
     }
@@ -161,7 +161,7 @@ fn configuration() -> ureq::config::Config {
 }
 
 /// The library's error without the address that it may contain.
-fn in_our_words(error: ureq::Error, within: Duration) -> TrackerError {
+fn tracker_error(error: ureq::Error, within: Duration) -> TrackerError {
     match error {
         ureq::Error::Timeout(phase) => {
             let (awaited, limit) = match phase {

@@ -34,8 +34,8 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
 #[derive(Debug)]
 pub struct Tier {
     /// The trackers in the order in which they are asked: the first one, and the others.
-    first: Standing,
-    others: Vec<Standing>,
+    first: TierTracker,
+    others: Vec<TierTracker>,
     /// The position of the tracker to ask next: 0 is the first.
     current: usize,
     /// When to ask it.
@@ -59,9 +59,9 @@ pub struct Turn<'a> {
     pub tracker_id: Option<&'a [u8]>,
 }
 
-/// How we stand with one tracker.
+/// One tracker of the tier, and what it has heard from us.
 #[derive(Debug)]
-struct Standing {
+struct TierTracker {
     address: TrackerAddress,
     /// It has answered `started`, so it knows us.
     started: bool,
@@ -76,10 +76,10 @@ impl Tier {
     /// many times it is named, and there are 32 at most. `None` if there are none.
     pub fn new(addresses: Vec<TrackerAddress>, now: Instant, random: &mut Rng) -> Option<Tier> {
         let mut known = HashSet::new();
-        let mut trackers: Vec<Standing> = addresses
+        let mut trackers: Vec<TierTracker> = addresses
             .into_iter()
             .filter(|address| known.insert(address.secret_text().to_owned()))
-            .map(|address| Standing { address, started: false, completed: false, id: None })
+            .map(|address| TierTracker { address, started: false, completed: false, id: None })
             .collect();
         random.shuffle(&mut trackers);
         trackers.truncate(MAX_TRACKERS);
@@ -96,11 +96,11 @@ impl Tier {
     /// The tracker to ask next, and what to say.
     pub fn turn(&self) -> Turn<'_> {
         let other = self.current.checked_sub(1).and_then(|at| self.others.get(at));
-        let standing = other.unwrap_or(&self.first);
-        standing.turn(self.event(standing))
+        let tracker = other.unwrap_or(&self.first);
+        tracker.turn(self.event(tracker))
     }
 
-    fn trackers(&self) -> impl Iterator<Item = &Standing> {
+    fn trackers(&self) -> impl Iterator<Item = &TierTracker> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
@@ -117,7 +117,7 @@ impl Tier {
         self.current = 0;
     }
 
-    fn event(&self, tracker: &Standing) -> Option<AnnounceEvent> {
+    fn event(&self, tracker: &TierTracker) -> Option<AnnounceEvent> {
         match (tracker.started, self.completed && !tracker.completed) {
             (false, _) => Some(AnnounceEvent::Started),
             (true, true) => Some(AnnounceEvent::Completed),
@@ -186,13 +186,13 @@ impl Tier {
 
     /// The announces that tell the trackers that know us that we leave, the one to the tracker that answered
     /// last first.
-    pub fn farewells(&self) -> impl Iterator<Item = Turn<'_>> {
-        let known = self.trackers().filter(|standing| standing.started);
-        known.map(|standing| standing.turn(Some(AnnounceEvent::Stopped)))
+    pub fn stopped_turns(&self) -> impl Iterator<Item = Turn<'_>> {
+        let known = self.trackers().filter(|tracker| tracker.started);
+        known.map(|tracker| tracker.turn(Some(AnnounceEvent::Stopped)))
     }
 }
 
-impl Standing {
+impl TierTracker {
     fn turn(&self, event: Option<AnnounceEvent>) -> Turn<'_> {
         Turn { tracker: &self.address, event, tracker_id: self.id.as_deref() }
     }
@@ -326,10 +326,10 @@ mod tests {
         let mut tier = tier("ab", now, &mut random);
         let hour = answer("8:intervali3600e10:tracker id1:x");
         assert_eq!(event(&tier), Some(AnnounceEvent::Started));
-        assert_eq!(tier.farewells().count(), 0);
+        assert_eq!(tier.stopped_turns().count(), 0);
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.farewells().count(), 1);
+        assert_eq!(tier.stopped_turns().count(), 1);
         assert_eq!(tier.turn().tracker_id, Some(b"x".as_slice()));
 
         tier.completed(now);
@@ -346,6 +346,6 @@ mod tests {
         assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.farewells().count(), 2);
+        assert_eq!(tier.stopped_turns().count(), 2);
     }
 }

@@ -30,13 +30,13 @@ pub(super) fn read_contact(bytes: &[u8]) -> Option<Contact> {
 
 /// Whether a node can be at this address. It must be in its canonical form, so that one node is not known
 /// under two addresses.
-pub(super) fn is_possible(address: SocketAddr) -> bool {
+pub(super) fn could_be_a_node(address: SocketAddr) -> bool {
     could_be_a_peer(address) && address.ip() == address.ip().to_canonical()
 }
 
 /// Whether a node at `from` may tell us of `address`.
 pub(super) fn is_believable(address: SocketAddr, from: IpAddr) -> bool {
-    is_possible(address) && may_share(from, address)
+    could_be_a_node(address) && may_share(from, address)
 }
 
 /// What certainly has one owner: an IPv4 address, or the first 64 bits of an IPv6 address, behind which a

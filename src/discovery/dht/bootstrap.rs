@@ -56,8 +56,8 @@ impl Schedule {
     }
 
     /// Whether to ask now. If so, the wait until the next time is longer than the last one was.
-    pub fn is_due(&mut self, is_thin: bool, now: Instant) -> bool {
-        if !is_thin {
+    pub fn is_due(&mut self, knows_few_nodes: bool, now: Instant) -> bool {
+        if !knows_few_nodes {
             *self = Schedule { next: now + FIRST_WAIT, wait: FIRST_WAIT };
             return false;
         }
@@ -117,7 +117,7 @@ impl HostNames {
             Ok(found) => {
                 let Some(shared) = shared.upgrade() else { return true };
                 let found = found.into_iter().take(MAX_ADDRESSES);
-                found.for_each(|one| shared.tell(&Command::ContactIfThin(one)));
+                found.for_each(|one| shared.tell(&Command::ContactIfFewKnown(one)));
             }
             Err(error) => debug!("cannot find the DHT node {}: {error}", printable(&host)),
         }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nodes_of_the_last_time_come_first() {
+    fn the_nodes_of_the_last_run_come_first() {
         let start = Instant::now();
         let mut schedule = Schedule::new(true, start);
         assert!(!schedule.is_due(true, start));

@@ -13,7 +13,7 @@ const MAX_VOTES: usize = 24;
 /// Votes that an address needs. It also needs more than half of all votes.
 const QUORUM: usize = 8;
 
-/// What other nodes say of our address.
+/// What other nodes say about our address.
 #[derive(Debug)]
 pub struct SeenAddress {
     votes: AddressVotes<u64>,

@@ -1,8 +1,9 @@
-//! The distributed hash table (DHT) of BEP 5: every client keeps a part of the addresses of all torrents.
+//! The distributed hash table (DHT) of BEP 5: every client keeps a part of the addresses of all torrents'
+//! peers.
 //!
-//! A *node* is a client's part in it: a UDP port, and an ID of 160 bits. A torrent has such an ID too, its
-//! info-hash. The peers of a torrent are kept by the nodes whose IDs are closest to it, so a client that looks
-//! for peers walks through the network to these nodes, asks them, and announces itself there. No node
+//! A *node* is a client's part in it: a UDP port and an ID of 160 bits. A torrent has such an ID too, its
+//! info-hash. The peers of a torrent are kept by the nodes whose IDs are closest to it, so a client that
+//! looks for peers walks through the network to these nodes, asks them, and announces itself there. No node
 //! knows all others, and none is special.
 //!
 //! There are two networks, one of IPv4 and one of IPv6 (BEP 32). Each has a thread with a socket, `dht-4` and
@@ -129,7 +130,7 @@ impl Dht {
         DhtSearch { shared: Arc::clone(&self.shared), info_hash, events }
     }
 
-    /// Asks whether a node is at this address: a peer said that its own is.
+    /// Asks whether a node is at this address: a peer said that its node is there.
     pub fn contact(&self, address: SocketAddr) {
         self.shared.tell(&Command::Contact(address));
     }
@@ -140,7 +141,7 @@ impl Dht {
         bootstrap::ask(&self.shared, nodes.get(..MAX_OF_A_TORRENT).unwrap_or(nodes));
     }
 
-    /// The UDP port of this family: peers are told of it so that they find the node.
+    /// The UDP port of this family. We tell it to peers, so that they can reach our node.
     pub fn port(&self, family: IpFamily) -> Option<u16> {
         let port = self.shared.ports.iter().find(|port| port.family == family)?;
         Some(port.socket.address().port())

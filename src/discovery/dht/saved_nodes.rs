@@ -10,7 +10,7 @@
 //! addresses. It is written under a name that contains the process ID and then renamed, so that two runs at
 //! once leave one whole file.
 
-use super::addresses::is_possible;
+use super::addresses::could_be_a_node;
 use super::id::NodeId;
 use crate::address::{IpFamily, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
@@ -131,7 +131,7 @@ fn parse(bytes: &[u8], family: IpFamily) -> KnownNodes {
     let nodes = read_compact_list(get("nodes"), family);
     KnownNodes {
         id: get("id").try_into().ok().map(NodeId),
-        nodes: nodes.filter(|node| is_possible(*node)).take(MAX_NODES).collect(),
+        nodes: nodes.filter(|node| could_be_a_node(*node)).take(MAX_NODES).collect(),
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(parse(&bytes, IpFamily::V4).nodes.iter().all(|node| is_possible(*node)));
+            assert!(parse(&bytes, IpFamily::V4).nodes.iter().all(|node| could_be_a_node(*node)));
         }
     }
 

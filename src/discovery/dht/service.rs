@@ -50,12 +50,12 @@ pub(super) enum Command {
     Search(InfoHash, Option<u16>, Sender<Event>),
     /// This torrent needs peers.
     NeedPeers(InfoHash),
-    /// End the search whose peers go there.
+    /// End the search whose peers go to this inbox.
     Forget(InfoHash, Sender<Event>),
     /// A node may be there.
     Contact(SocketAddr),
     /// A node may be there. It is to be asked only if few others are known.
-    ContactIfThin(SocketAddr),
+    ContactIfFewKnown(SocketAddr),
 }
 
 /// What the threads share.
@@ -88,7 +88,7 @@ impl Port {
     fn tell(&self, command: &Command) {
         let mut commands = self.commands();
         let wanted = match command {
-            Command::Contact(node) | Command::ContactIfThin(node) => {
+            Command::Contact(node) | Command::ContactIfFewKnown(node) => {
                 self.family.has(*node) && commands.len() < MAX_COMMANDS
             }
             Command::NeedPeers(_) => commands.len() < MAX_COMMANDS,
@@ -124,7 +124,7 @@ pub(super) struct Service {
     /// When peers are offered again.
     offer_at: Option<Instant>,
     /// The last error of sending that was logged, so that the same one is not logged for each packet.
-    trouble: Option<ErrorKind>,
+    logged_error: Option<ErrorKind>,
 }
 
 /// The coordinator that the peers of a torrent go to.
@@ -151,7 +151,7 @@ impl Service {
             schedule: Schedule::new(!known.nodes.is_empty(), now),
             save_at: now + SAVE_INTERVAL,
             offer_at: None,
-            trouble: None,
+            logged_error: None,
         }
     }
 
@@ -205,14 +205,16 @@ impl Service {
                     self.node.forget(info_hash);
                 }
             }
-            Command::ContactIfThin(_) if !self.node.is_thin() => {}
-            Command::Contact(address) | Command::ContactIfThin(address) => self.node.contact(address, now),
+            Command::ContactIfFewKnown(_) if !self.node.knows_few_nodes() => {}
+            Command::Contact(address) | Command::ContactIfFewKnown(address) => {
+                self.node.contact(address, now)
+            }
         }
     }
 
-    /// What is done now and then: asks for more nodes, saves the nodes, offers peers again.
+    /// Does what is due from time to time: asks for more nodes, saves the nodes, offers peers again.
     fn do_chores(&mut self, family: IpFamily, now: Instant) {
-        if self.schedule.is_due(self.node.is_thin(), now) {
+        if self.schedule.is_due(self.node.knows_few_nodes(), now) {
             bootstrap::ask(&self.shared, &self.shared.nodes);
         }
         if self.save_at <= now {
@@ -230,16 +232,16 @@ impl Service {
         }
     }
 
-    /// Does what the node wants to be done.
+    /// Does what the node has asked for.
     fn carry_out(&mut self, port: &Port, now: Instant) {
         while let Some(output) = self.node.next_output() {
             match output {
                 Output::Send { to, packet } => {
-                    let trouble = port.socket.send(to, &packet).err();
-                    let kind = trouble.as_ref().map(io::Error::kind);
-                    if let Some(error) = trouble.filter(|_| kind != self.trouble) {
+                    let error = port.socket.send(to, &packet).err();
+                    let kind = error.as_ref().map(io::Error::kind);
+                    if let Some(error) = error.filter(|_| kind != self.logged_error) {
                         debug!("the DHT cannot send to {to}: {error}");
-                        self.trouble = kind;
+                        self.logged_error = kind;
                     }
                 }
                 Output::Found { info_hash, peers } => {
@@ -259,7 +261,7 @@ impl Service {
         if let Some(offer_at) = self.offer_at {
             next = next.min(offer_at);
         }
-        if self.node.is_thin() { next.min(self.schedule.next()) } else { next }
+        if self.node.knows_few_nodes() { next.min(self.schedule.next()) } else { next }
     }
 
     fn save(&self, family: IpFamily) {

@@ -20,20 +20,20 @@ pub const TOKEN_LENGTH: usize = 4;
 #[derive(Debug)]
 pub struct Tokens {
     secret: RandomState,
-    before: RandomState,
+    previous: RandomState,
     since: Instant,
 }
 
 impl Tokens {
     /// With new secrets.
     pub fn new(now: Instant) -> Tokens {
-        Tokens { secret: RandomState::new(), before: RandomState::new(), since: now }
+        Tokens { secret: RandomState::new(), previous: RandomState::new(), since: now }
     }
 
     /// The token for this address, made with the current secret.
     pub fn give(&mut self, ip: IpAddr, now: Instant) -> [u8; TOKEN_LENGTH] {
         self.rotate(now);
-        made_of(&self.secret, ip)
+        token_for(&self.secret, ip)
     }
 
     fn rotate(&mut self, now: Instant) {
@@ -41,10 +41,10 @@ impl Tokens {
         if age < ROTATION {
             return;
         }
-        self.before = std::mem::replace(&mut self.secret, RandomState::new());
+        self.previous = std::mem::replace(&mut self.secret, RandomState::new());
         // If the host has slept for long, both are too old.
         if age >= 2 * ROTATION {
-            self.before = RandomState::new();
+            self.previous = RandomState::new();
         }
         self.since = now;
     }
@@ -52,11 +52,11 @@ impl Tokens {
     /// Whether the token was given to this address within the last five to ten minutes.
     pub fn accepts(&mut self, token: &[u8], ip: IpAddr, now: Instant) -> bool {
         self.rotate(now);
-        [&self.secret, &self.before].iter().any(|secret| token == made_of(secret, ip))
+        [&self.secret, &self.previous].iter().any(|secret| token == token_for(secret, ip))
     }
 }
 
-fn made_of(secret: &RandomState, ip: IpAddr) -> [u8; TOKEN_LENGTH] {
+fn token_for(secret: &RandomState, ip: IpAddr) -> [u8; TOKEN_LENGTH] {
     (secret.hash_one(owner(ip)) as u32).to_be_bytes()
 }
 

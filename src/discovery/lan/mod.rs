@@ -189,7 +189,7 @@ impl LanShared {
             let now = Instant::now();
             if bucket.has(1, now)
                 && length < PACKET_BYTES
-                && is_near(from.ip(), group.ours())
+                && is_near(from.ip(), group.our_address())
                 && self.receive(packet.get(..length).unwrap_or_default(), from)
             {
                 bucket.take(now);
@@ -266,8 +266,9 @@ impl TorrentList {
 }
 
 /// Whether a packet from this address can come from our own network: the address is local, or its first 24
-/// bits (IPv4) or 64 bits (IPv6) are those of ours. A host on a local network may have a public address, with
-/// IPv6 as a rule. Otherwise a forged source could make us connect to any host in the world.
+/// bits (IPv4) or 64 bits (IPv6) are those of ours. The latter is needed because hosts on a local network may
+/// have public addresses, as they mostly do with IPv6. Without this check a forged source could make us
+/// connect to any host in the world.
 fn is_near(from: IpAddr, ours: IpAddr) -> bool {
     match (from, ours) {
         (IpAddr::V4(four), IpAddr::V4(ours)) => {

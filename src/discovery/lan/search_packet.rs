@@ -14,7 +14,7 @@ const FIRST_LINE: &[u8] = b"BT-SEARCH * HTTP/1.1";
 /// The contents of such a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPacket<'a> {
-    /// Where the sender takes connections. Never zero.
+    /// The port on which the sender accepts connections. Never zero.
     pub port: u16,
     /// The torrents that it has, no more than [`MAX_HASHES`].
     pub info_hashes: Vec<InfoHash>,

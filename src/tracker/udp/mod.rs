@@ -31,7 +31,7 @@ use super::client::TrackerProtocol;
 use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::address::IpFamily;
-use crate::net::{BindAddress, HEAD_START, UdpChannel, by_turns, resolve};
+use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, UdpChannel, by_turns, resolve};
 
 /// How long a connection ID may be used (BEP 15, "UDP connections").
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
@@ -58,7 +58,7 @@ type LookUp = fn(&str, u16, Duration) -> io::Result<Vec<SocketAddr>>;
 
 #[derive(Default)]
 struct UdpState {
-    cut: bool,
+    is_aborted: bool,
     /// The channel on which a thread may be waiting.
     asking: Option<Arc<UdpChannel>>,
     /// The address that answered last, and its connection ID.
@@ -120,7 +120,8 @@ impl UdpTracker {
                 others -= 1;
                 // With others to try, it gets a short wait. A later answer still counts when its turn comes
                 // again.
-                let first = if round == 0 && others > 0 { patience.min(HEAD_START) } else { patience };
+                let first =
+                    if round == 0 && others > 0 { patience.min(CONNECTION_ATTEMPT_DELAY) } else { patience };
                 match self.ask(&mut endpoint, request, [first, patience], deadline) {
                     Ok(reply) => {
                         self.state().kept = Some(endpoint);
@@ -247,7 +248,7 @@ impl UdpTracker {
         }
         {
             let mut state = self.state();
-            if state.cut {
+            if state.is_aborted {
                 return Err(broken(ErrorKind::ConnectionAborted.into()));
             }
             state.asking = Some(Arc::clone(channel));
@@ -298,16 +299,16 @@ impl TrackerProtocol for UdpTracker {
     }
 
     /// Forgets the connection ID that the last exchange left, and closes its socket.
-    fn rest(&self) {
+    fn close_idle(&self) {
         let mut state = self.state();
         (state.asking, state.kept) = (None, None);
     }
 
     /// Ends the exchange that is running, and makes all later ones fail. An exchange that is still looking up
     /// a name ends at the deadline for that.
-    fn cut(&self) {
+    fn abort(&self) {
         let mut state = self.state();
-        state.cut = true;
+        state.is_aborted = true;
         if let Some(channel) = state.asking.take() {
             channel.hang_up();
         }

@@ -105,11 +105,11 @@ fn families_take_turns_and_the_one_that_we_cannot_leave_by_comes_last() {
 }
 
 #[test]
-fn what_is_cut_stays_cut() {
+fn after_an_abort_all_exchanges_fail() {
     let (port, server) = serve("127.0.0.1", 2);
     let tracker = tracker([LONG; 3]);
     scrape(&tracker, "127.0.0.1", port).unwrap();
     server.join().unwrap();
-    tracker.cut();
+    tracker.abort();
     assert!(matches!(scrape(&tracker, "127.0.0.1", port), Err(TrackerError::Unreachable(_))));
 }

@@ -20,8 +20,8 @@
 //! - Doubtful nodes, and those with an invalid ID after the first few, are *deferred*: they are asked last. A
 //!   few of them are asked in any case, since an honest node may have named some nodes that have gone.
 //!
-//! In a simulated network of 1,000 nodes (`tests/dht_simulation.rs`) a lookup takes 15 queries, 24 where
-//! a third of the nodes are dead and a tenth lie, and 9 in a network of 30.
+//! In a simulated network of 1,000 nodes (`tests/dht_simulation.rs`) a lookup takes 15 queries, or 24 if a
+//! third of the nodes are dead and a tenth are attackers. In a network of 30 it takes 9.
 
 mod shortlist;
 

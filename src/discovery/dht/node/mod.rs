@@ -13,7 +13,7 @@ mod searches;
 mod server;
 mod transactions;
 
-use super::addresses::{Contact, is_believable, is_possible};
+use super::addresses::{Contact, could_be_a_node, is_believable};
 use super::external::SeenAddress;
 use super::id::NodeId;
 use super::packet::{Body, Method, Packet, Response};
@@ -30,8 +30,8 @@ use std::time::{Duration, Instant};
 use transactions::{QueryPurpose, SentQuery, Transactions};
 
 /// Pings a second, and at once, to nodes that we only heard of, from themselves or from other nodes.
-const INTRODUCTIONS: u32 = 5;
-const INTRODUCTIONS_AT_ONCE: u32 = 40;
+const PROBES: u32 = 5;
+const PROBES_AT_ONCE: u32 = 40;
 
 /// The time between two steps of maintaining the table: a check takes one query, a refresh takes a lookup.
 const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ const MAX_SAVED: usize = 200;
 /// Peers of one answer that we look at.
 const MAX_VALUES: usize = 256;
 
-/// What a node is made with.
+/// The settings of a new node.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeSettings {
     /// The network that it belongs to.
@@ -57,12 +57,12 @@ pub struct NodeSettings {
     pub id: Option<NodeId>,
 }
 
-/// What is to be done in the world.
+/// Something for the service to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// A packet to be sent.
     Send {
-        /// Where to.
+        /// Its address.
         to: SocketAddr,
         /// The bytes.
         packet: Vec<u8>,
@@ -92,7 +92,7 @@ pub struct Node {
     lookups: Lookups,
     searches: Searches,
     server: NodeServer,
-    introductions: TokenBucket,
+    probes: TokenBucket,
     /// What is to be done, in order.
     outputs: VecDeque<Output>,
 }
@@ -123,7 +123,7 @@ impl Node {
             lookups: Lookups::new(now),
             searches: Searches::default(),
             server: NodeServer::new(now),
-            introductions: TokenBucket::with_burst(INTRODUCTIONS, INTRODUCTIONS_AT_ONCE, now),
+            probes: TokenBucket::with_burst(PROBES, PROBES_AT_ONCE, now),
             outputs: VecDeque::new(),
         }
     }
@@ -133,7 +133,7 @@ impl Node {
     pub fn receive(&mut self, packet: &[u8], from: SocketAddr, now: Instant) {
         self.now = now;
         let from = canonical_without_scope(from);
-        if !self.family.has(from) || !is_possible(from) {
+        if !self.family.has(from) || !could_be_a_node(from) {
             return;
         }
         let Some(parsed) = Packet::from_wire(packet) else { return };
@@ -154,15 +154,15 @@ impl Node {
             }
             _ => self.fail_lookup(&query),
         }
-        self.work();
+        self.advance();
     }
 
     /// Does what is due.
     pub fn tick(&mut self, now: Instant) {
         self.now = now;
-        self.give_up_waiting();
-        self.care();
-        self.work();
+        self.time_out_queries();
+        self.maintain_table();
+        self.advance();
     }
 
     /// When [`tick`](Node::tick) has something to do. Later than any time that the node was told.
@@ -187,20 +187,20 @@ impl Node {
     pub fn contact(&mut self, address: SocketAddr, now: Instant) {
         self.now = now;
         let address = canonical_without_scope(address);
-        if !self.family.has(address) || !is_possible(address) {
+        if !self.family.has(address) || !could_be_a_node(address) {
             return;
         }
-        let thin = self.is_thin();
+        let knows_few = self.knows_few_nodes();
         match self.lookups.joining() {
             Some(lookup) => lookup.add_address(address),
-            None if thin => {
+            None if knows_few => {
                 let mut lookup = self.lookup(self.id);
                 lookup.add_address(address);
                 self.lookups.start(LookupPurpose::Join, lookup);
             }
-            None => self.introduce(address),
+            None => self.probe(address),
         }
-        self.work();
+        self.advance();
     }
 
     /// Its ID.
@@ -216,7 +216,7 @@ impl Node {
     }
 
     /// Whether it knows fewer than eight nodes, and should be told of more.
-    pub fn is_thin(&self) -> bool {
+    pub fn knows_few_nodes(&self) -> bool {
         self.table.len() < BUCKET_SIZE
     }
 
@@ -225,8 +225,8 @@ impl Node {
         self.seen_address.agreed()
     }
 
-    /// The answer to a query of ours. False where it came from a node that we do not believe to be the one
-    /// that was asked.
+    /// Takes the answer to a query of ours. False if we do not believe that it comes from the node that we
+    /// asked.
     fn receive_response(&mut self, response: Response<'_>, query: SentQuery, read_only: bool) -> bool {
         let contact = Contact { id: response.id, address: query.to };
         if response.id == self.id {
@@ -246,7 +246,7 @@ impl Node {
             QueryPurpose::Check => {
                 for node in nodes.iter().take(BUCKET_SIZE) {
                     if self.table.has_room_for(*node, self.now) {
-                        self.introduce(node.address);
+                        self.probe(node.address);
                     }
                 }
             }
@@ -254,11 +254,11 @@ impl Node {
             // all the others.
             QueryPurpose::Ping | QueryPurpose::Announce => {}
         }
-        self.enter(contact, read_only);
+        self.add_to_table(contact, read_only);
         true
     }
 
-    /// Gives an answer to the lookup that it belongs to. False where the lookup does not count it.
+    /// Gives an answer to the lookup that it belongs to. False if the lookup does not count it.
     fn continue_lookup(
         &mut self,
         number: u32,
@@ -282,7 +282,7 @@ impl Node {
     }
 
     /// A node that answered comes into the table, unless it says that it answers no queries.
-    fn enter(&mut self, contact: Contact, read_only: bool) {
+    fn add_to_table(&mut self, contact: Contact, read_only: bool) {
         if read_only {
             return;
         }
@@ -302,9 +302,9 @@ impl Node {
         !ours && is_believable(address, from.ip())
     }
 
-    /// Asks whether a node is there, as far as the rate for that allows.
-    fn introduce(&mut self, address: SocketAddr) {
-        if !self.transactions.is_waiting_for(address) && self.introductions.take(self.now) {
+    /// Pings a node that we only heard of, unless too many were pinged lately.
+    fn probe(&mut self, address: SocketAddr) {
+        if !self.transactions.is_waiting_for(address) && self.probes.take(self.now) {
             self.ask(address, Method::Ping, QueryPurpose::Ping);
         }
     }
@@ -329,7 +329,7 @@ impl Node {
     }
 
     /// Asks a node that has been silent for long, and searches for nodes to fill a bucket.
-    fn care(&mut self) {
+    fn maintain_table(&mut self) {
         if self.now >= self.upkeep.next_check
             && let Some((address, target)) = self.table.check(self.now, &mut self.random)
         {
@@ -352,7 +352,7 @@ impl Node {
     }
 
     /// Moves lookups and searches on as far as they can go now.
-    fn work(&mut self) {
+    fn advance(&mut self) {
         self.step_lookups();
         // Searches may have waited for a lookup that has just ended.
         if self.start_searches() {

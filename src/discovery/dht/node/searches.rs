@@ -170,7 +170,7 @@ impl Node {
             Some(_) => {}
             None => self.searches.torrents.push(TorrentSearch::new(info_hash, announce, now)),
         }
-        self.work();
+        self.advance();
     }
 
     /// The torrent needs peers: brings the next lookup forward to five seconds after the last one, or thirty
@@ -181,7 +181,7 @@ impl Node {
             let many = search.in_vain >= MAX_SHORT_WAITS;
             search.hurry(if many { WAIT_AFTER_MANY } else { WAIT_AFTER_NONE }, now);
         }
-        self.work();
+        self.advance();
     }
 
     /// Ends a search.
@@ -199,7 +199,7 @@ impl Node {
 
     /// Whether eight nodes have answered, or all that there are.
     fn is_ready(&self) -> bool {
-        !self.is_thin() || (self.table.len() > 0 && !self.lookups.is_joining())
+        !self.knows_few_nodes() || (self.table.len() > 0 && !self.lookups.is_joining())
     }
 
     /// Starts the lookups that are due. Returns whether there were any.

@@ -101,7 +101,7 @@ impl Node {
             self.outputs.push_back(Output::Send { to: from, packet });
         }
         if is_new {
-            self.introduce(from);
+            self.probe(from);
         }
     }
 

@@ -139,7 +139,7 @@ impl Node {
 
     /// Fails the queries that have waited too long, and tells lookups which queries are late, so that they
     /// ask other nodes.
-    pub(super) fn give_up_waiting(&mut self) {
+    pub(super) fn time_out_queries(&mut self) {
         for query in self.transactions.mark_late(self.now) {
             if let Some(lookup) = self.lookups.of_query(query.purpose) {
                 lookup.late(query.to);

@@ -182,9 +182,9 @@ impl<'a> Query<'a> {
         let (mut port, mut implied, mut token, mut want) = (None, false, None, None);
         for (key, value) in arguments.iter() {
             match key {
-                b"id" => id = twenty(value),
-                b"target" => target = twenty(value),
-                b"info_hash" => info_hash = twenty(value),
+                b"id" => id = twenty_bytes(value),
+                b"target" => target = twenty_bytes(value),
+                b"info_hash" => info_hash = twenty_bytes(value),
                 b"port" => port = value.integer().and_then(|port| u16::try_from(port).ok()),
                 b"implied_port" => implied = value.integer().is_some_and(|number| number != 0),
                 b"token" => token = value.bytes(),
@@ -260,7 +260,7 @@ impl<'a> Response<'a> {
         let (mut id, mut response) = (None, Response::bare(NodeId([0; 20])));
         for (key, value) in values.iter() {
             match (key, value) {
-                (b"id", value) => id = twenty(value),
+                (b"id", value) => id = twenty_bytes(value),
                 (b"token", Value::Bytes(token)) => response.token = Some(token),
                 (b"nodes", Value::Bytes(nodes)) => response.read_nodes(nodes, IpFamily::V4),
                 (b"nodes6", Value::Bytes(nodes)) => response.read_nodes(nodes, IpFamily::V6),
@@ -313,7 +313,7 @@ fn address_item(address: SocketAddr) -> Item {
     bytes.into()
 }
 
-fn twenty(value: Value<'_>) -> Option<[u8; 20]> {
+fn twenty_bytes(value: Value<'_>) -> Option<[u8; 20]> {
     value.bytes()?.try_into().ok()
 }
 
