@@ -7,7 +7,7 @@ GNU     := x86_64-unknown-linux-gnu
 # Packed relative relocations save 0.13 MB.
 STATIC  := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 
-.PHONY: help demo build test check doc interop fuzz static bench samples clean
+.PHONY: help demo build test simulate check doc interop fuzz static bench samples clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,6 +20,9 @@ build: ## the release binary, target/release/femtotorrent
 
 test: ## all tests that need no other program
 	cargo test
+
+simulate: ## the table of docs/SIMULATION.md: whole swarms on a virtual clock
+	cargo test --release --quiet --test simulation -- --ignored --nocapture table
 
 check: ## formatting, lints and documentation, warnings denied
 	cargo fmt --check

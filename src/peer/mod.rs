@@ -22,9 +22,10 @@ mod requests;
 
 pub use context::TorrentContext;
 pub use greeting::{AlreadyReceived, ConnectionOrigin, OurHandshake, greet};
+pub use ledger::{BlockClaim, Ledger};
 pub use listener::{Listener, Registration};
 pub use read_buffer::{ReadBuffer, ReadMemory};
-pub use requests::UploadAccount;
+pub use requests::{NextUpload, PeerRequests, PendingAnswers, UploadAccount};
 
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
@@ -32,7 +33,6 @@ use crate::thread;
 use connection::{WorkerConnection, WorkerEnds};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use outbox::Signal;
-use requests::PeerRequests;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -78,9 +78,9 @@ impl DetachedWorker {
         self.hung_up.get().copied()
     }
 
-    /// Counts bytes of blocks as sent to the peer, as the outbox would.
-    pub fn sent(&self, bytes: u32) {
-        self.requests.sent(bytes);
+    /// What the peer requested and has not got yet: both halves of a worker use it, and so does what plays them.
+    pub fn requests(&self) -> &PeerRequests {
+        &self.requests
     }
 }
 

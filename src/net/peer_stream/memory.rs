@@ -1,4 +1,4 @@
-//! A connection in memory, for tests: two pipes, one in each direction.
+//! A connection in memory, for tests and for simulated swarms: two pipes, one in each direction.
 //!
 //! It behaves as TCP does where the two threads of a worker can tell: a pipe holds a bounded number of bytes
 //! and a writer waits for room, a read waits as long as it may, and shutting one end down ends the other.

@@ -3,10 +3,11 @@
 //! Inbound blocks in [`PeerStream::read`], outbox in [`PeerStream::write_all`], and neither waits for the
 //! other. Any thread may [hang up](PeerStream::hang_up), which wakes both.
 //!
-//! What carries the bytes is a [`Transport`]: TCP today, and in tests a pair of pipes in memory. Greeting,
+//! What carries the bytes is a [`Transport`]: TCP today, and in tests and simulated swarms a pair of pipes in memory. Greeting,
 //! inbound and outbox do not know which one it is. A transport that encrypts or tunnels is made complete
 //! before it becomes a `PeerStream`, so a connection stays what it is when it passes to another thread.
 
+mod memory;
 mod tcp;
 
 use super::{BindAddress, HangUp};
@@ -253,9 +254,6 @@ impl PeerStream {
         self.hung_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-#[cfg(test)]
-pub(crate) mod memory;
 
 #[cfg(test)]
 mod tests;

@@ -27,7 +27,13 @@ pub struct Dialer {
 
 impl Dialer {
     /// A dialer that knows these addresses. `port`: where peers can connect to us.
-    pub fn new(candidates: Candidates, port: Option<u16>, random: fastrand::Rng, now: Instant) -> Dialer {
+    pub fn new(
+        mut candidates: Candidates,
+        port: Option<u16>,
+        mut random: fastrand::Rng,
+        now: Instant,
+    ) -> Dialer {
+        candidates.draw_lots(random.fork());
         let (external, attempts) = (ExternalAddress::default(), TokenBucket::new(ATTEMPTS, now));
         Dialer { candidates, external, port: port.unwrap_or(0), attempts, random }
     }

@@ -50,7 +50,10 @@ impl PexHistory {
             return None;
         }
         let here: HashSet<SocketAddr> = connected.iter().map(|(address, _)| *address).collect();
-        let dropped: Vec<_> = self.told.difference(&here).copied().take(MAX_ADDRESSES).collect();
+        let mut dropped: Vec<_> = self.told.difference(&here).copied().collect();
+        // The same events are to lead to the same message, and a hash set has no order.
+        dropped.sort_unstable();
+        dropped.truncate(MAX_ADDRESSES);
         for address in &dropped {
             self.told.remove(address);
         }

@@ -48,9 +48,9 @@ fn a_seed_ends_when_its_ratio_or_its_time_is_reached() {
     let key = leecher(&mut world, 1);
     assert_eq!(world.wait(3600 * SECOND), None);
     let payload = world.geometry.total_size() as u32;
-    world.outside.borrow().workers[&key].sent(payload - 1);
+    world.outside.borrow().workers[&key].requests().sent(payload - 1);
     assert_eq!(world.wait(SECOND), None);
-    world.outside.borrow().workers[&key].sent(1);
+    world.outside.borrow().workers[&key].requests().sent(1);
     assert_eq!(world.wait(SECOND), Some(RunEnd::Done));
 
     let time = SeedGoals { ratio: None, time: Some(10 * SECOND) };

@@ -43,15 +43,28 @@ const MAX_PORTS: usize = 4;
 const HOPELESS: u32 = 5;
 
 /// The addresses of one torrent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Candidates {
     known: HashMap<SocketAddr, Candidate>,
     /// Our own address as others see it, for IPv4 and for IPv6.
     external: [Option<SocketAddr>; 2],
     need: Need,
+    lots: fastrand::Rng,
+}
+
+impl Default for Candidates {
+    fn default() -> Candidates {
+        let (external, need) = ([None; 2], Need::default());
+        Candidates { known: HashMap::new(), external, need, lots: fastrand::Rng::with_seed(0) }
+    }
 }
 
 impl Candidates {
+    /// Draws the lots of addresses to come from `random`.
+    pub fn draw_lots(&mut self, random: fastrand::Rng) {
+        self.lots = random;
+    }
+
     /// How many peers are connected now. Until this is called we count as needing peers badly.
     ///
     /// While fewer than a handful are connected, addresses that failed are tried again soon. The times of all
@@ -140,7 +153,7 @@ impl Candidates {
         let is_due = |candidate: &Candidate| candidate.due(need).is_some_and(|due| due <= now);
         let due = self.known.iter_mut().filter(|(_, candidate)| is_due(candidate));
         let (address, candidate) = due.min_by_key(|(_, candidate)| {
-            (!candidate.is_from_user(), candidate.failures, Reverse(candidate.priority))
+            (!candidate.is_from_user(), candidate.failures, Reverse((candidate.priority, candidate.lot)))
         })?;
         candidate.state = CandidateState::Connected;
         Some(*address)
@@ -207,8 +220,8 @@ impl Candidates {
     }
 
     fn insert(&mut self, address: SocketAddr, source: Source, state: CandidateState) {
-        let priority = self.priority(address);
-        self.known.insert(address, Candidate { source, useful: false, failures: 0, priority, state });
+        let (priority, lot) = (self.priority(address), self.lots.u32(..));
+        self.known.insert(address, Candidate { source, useful: false, failures: 0, priority, lot, state });
     }
 
     /// Whether enough ports of this host are known. Our own host may run any number of clients, and each can
@@ -249,7 +262,7 @@ impl Candidates {
             .known
             .iter()
             .filter(|(_, candidate)| !candidate.is_from_user() && is_in_share(candidate.source))
-            .filter_map(|(address, candidate)| Some((address, badness(candidate)?)))
+            .filter_map(|(address, candidate)| Some((address, (badness(candidate)?, candidate.lot))))
             .max_by_key(|(_, badness)| *badness)
             .map(|(address, _)| *address);
         worst.is_some_and(|address| self.known.remove(&address).is_some())

@@ -153,8 +153,9 @@ impl SuperSeeding {
             pieces.iter(self.geometry).for_each(|piece| self.rarity.lost(piece));
         }
         peer.offers.iter().for_each(|offer| self.release(offer.piece));
-        let offered: Vec<PieceIndex> =
+        let mut offered: Vec<PieceIndex> =
             self.peers.values().flat_map(|peer| &peer.offers).map(|offer| offer.piece).collect();
+        offered.sort_unstable();
         for piece in offered {
             self.close_if_out(piece);
         }
@@ -162,7 +163,9 @@ impl SuperSeeding {
 
     /// To be called several times a second. Returns the new offers.
     pub fn tick(&mut self, leechers: &Leechers<'_>, now: Instant) -> Vec<(PeerKey, PieceIndex)> {
-        let keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        // In order, so that the same events lead to the same offers.
+        let mut keys: Vec<PeerKey> = self.peers.keys().copied().collect();
+        keys.sort_unstable();
         let mut any_waits = false;
         for key in &keys {
             let (Some(peer), Some(leecher)) = (self.peers.get_mut(key), leechers(*key)) else { continue };
@@ -236,7 +239,9 @@ impl SuperSeeding {
             peer.offers.retain(|offer| offer.piece != piece);
             (peer.offers.is_empty() && before > 0).then_some(*key)
         });
-        freed.collect()
+        let mut freed: Vec<PeerKey> = freed.collect();
+        freed.sort_unstable();
+        freed
     }
 
     /// Stops waiting for pieces that this peer has had for longer than the patience. Whether it has no other

@@ -1,0 +1,216 @@
+//! The scenes by name: what each one is and, where it takes longer than 1.3 times the ideal, why.
+//! `make simulate` runs them all and prints the table of `docs/SIMULATION.md`.
+
+use crate::scene::{KB, KIB, MB, MIB, Member, Scene, ms, seconds};
+use crate::stub::Manners;
+
+/// One line of the table.
+pub struct Entry {
+    pub name: &'static str,
+    /// What it is, and why it is slow where it is.
+    pub about: &'static str,
+    pub scene: Scene,
+}
+
+fn entry(name: &'static str, about: &'static str, scene: Scene) -> Entry {
+    Entry { name, about, scene }
+}
+
+/// A leecher whose own line is no limit.
+fn fast() -> Member {
+    Member::leecher().down(50 * MB)
+}
+
+fn silent() -> Member {
+    Member::stub_that(Manners { silent: true, ..Manners::default() })
+}
+
+fn flapping(old: bool) -> Member {
+    Member::stub_that(Manners { flaps: Some(ms(500)), old, ..Manners::default() })
+}
+
+fn forgetful() -> Member {
+    Member::stub_that(Manners { forgets: Some(20), ..Manners::default() })
+}
+
+/// Scenes that behave: quick enough to be run as tests in a debug build, and held to [`Report::assert_good`].
+///
+/// [`Report::assert_good`]: crate::report::Report::assert_good
+pub fn good() -> Vec<Entry> {
+    lines().into_iter().chain(neighbours()).collect()
+}
+
+/// What lines and distances do, and peers that come and go.
+fn lines() -> Vec<Entry> {
+    vec![
+        entry(
+            "two equal hosts",
+            "A seed and a leecher, 1 MB/s each.",
+            Scene::new(1, 32 * MIB, 512 * KIB).with(1, Member::seed()).with(1, Member::leecher()),
+        ),
+        entry(
+            "20 slow far peers",
+            "20 seeders of 50 kB/s, 200 ms away.",
+            Scene::new(2, 32 * MIB, MIB)
+                .with(20, Member::stub().up(50 * KB).round_trip(ms(200)))
+                .with(1, fast()),
+        ),
+        entry(
+            "one fast, many slow",
+            "A seeder of 4 MB/s and 30 of 20 kB/s, pieces of 256 KiB.",
+            Scene::new(3, 128 * MIB, 256 * KIB)
+                .with(1, Member::stub().up(4 * MB))
+                .with(30, Member::stub().up(20 * KB).round_trip(ms(100)))
+                .with(1, fast()),
+        ),
+        entry(
+            "peers that come and go",
+            "A lasting seeder of 300 kB/s and 12 of 100 kB/s, each there for 50 s or more and away for 10.",
+            Scene::new(4, 128 * MIB, 512 * KIB)
+                .with(1, Member::stub().up(300 * KB))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(50), seconds(10)))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(70), seconds(10)))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(90), seconds(10)))
+                .with(1, fast()),
+        ),
+        entry(
+            "peers that go often",
+            "The same, each there for 20 s and away for 10.",
+            Scene::new(22, 48 * MIB, 512 * KIB)
+                .with(1, Member::stub().up(300 * KB))
+                .with(12, Member::stub().up(100 * KB).comes_and_goes(seconds(20), seconds(10)))
+                .with(1, fast()),
+        ),
+        entry(
+            "a silent peer",
+            "A peer that accepts requests and sends nothing, among 5 honest ones of 200 kB/s.",
+            Scene::new(5, 16 * MIB, 256 * KIB)
+                .with(5, Member::stub().up(200 * KB))
+                .with(1, silent())
+                .with(1, fast()),
+        ),
+    ]
+}
+
+/// What the other peers do.
+fn neighbours() -> Vec<Entry> {
+    vec![
+        entry(
+            "loss",
+            "8 seeders of 200 kB/s, 80 ms away, and one block in 20 lost on the way.",
+            Scene::new(6, 32 * MIB, 512 * KIB)
+                .with(8, Member::stub().up(200 * KB).round_trip(ms(80)).loss(0.05))
+                .with(1, fast()),
+        ),
+        entry(
+            "dead addresses",
+            "4 seeders of 250 kB/s among 20 addresses at which no host answers.",
+            Scene::new(7, 64 * MIB, 512 * KIB)
+                .with(20, Member::dead())
+                .with(4, Member::stub().up(250 * KB))
+                .with(1, fast()),
+        ),
+        entry(
+            "a crowd that seeds",
+            "A seed of 1 MB/s and 5 leechers that give as much.",
+            Scene::new(8, 64 * MIB, 128 * KIB).with(1, Member::seed()).with(5, Member::leecher()),
+        ),
+        entry(
+            "200 peers",
+            "200 seeders of 20 kB/s, 100 ms away.",
+            Scene::new(11, 128 * MIB, 512 * KIB)
+                .max_peers(220)
+                .with(200, Member::stub().up(20 * KB).round_trip(ms(100)))
+                .with(1, fast()),
+        ),
+        entry(
+            "thin seed, 10 leechers",
+            "A seed of 200 kB/s and 10 leechers of 1 MB/s.",
+            Scene::new(12, 64 * MIB, 256 * KIB)
+                .with(1, Member::seed().up(200 * KB))
+                .with(10, Member::leecher()),
+        ),
+    ]
+}
+
+/// Scenes that are too large for a debug build, and those that are slow or wasteful today.
+pub fn others() -> Vec<Entry> {
+    large().into_iter().chain(bad_manners()).collect()
+}
+
+/// Many leechers, large pieces, slow lines.
+fn large() -> Vec<Entry> {
+    let thin = Member::seed().up(200 * KB);
+    let mixed = |seed, piece| {
+        Scene::new(seed, 192 * MIB, piece)
+            .with(2, Member::stub().up(4 * MB))
+            .with(12, Member::stub().up(15 * KB).round_trip(ms(100)))
+            .with(1, fast())
+    };
+    let slow_line = |seed, payload, peers, down| {
+        Scene::new(seed, payload, 256 * KIB)
+            .with(peers, Member::stub().up(500 * KB).round_trip(ms(80)))
+            .with(1, Member::leecher().down(down))
+    };
+    vec![
+        entry(
+            "thin seed, 50 leechers",
+            "The same with 50 leechers.",
+            Scene::new(13, 64 * MIB, 256 * KIB).with(1, thin).with(50, Member::leecher()),
+        ),
+        entry(
+            "thin seed, large pieces",
+            "10 leechers, 32 MiB in pieces of 512 KiB. A leecher passes on whole pieces only, and one takes 10 s or more \
+             from a seed that serves four at once. Meanwhile it sends much that another leecher has already.",
+            Scene::new(12, 32 * MIB, 512 * KIB).with(1, thin).with(10, Member::leecher()),
+        ),
+        entry("mixed, pieces of 1 MiB", "2 seeders of 4 MB/s and 12 of 15 kB/s.", mixed(14, MIB)),
+        entry("mixed, pieces of 4 MiB", "The same.", mixed(15, 4 * MIB)),
+        entry("mixed, pieces of 16 MiB", "The same.", mixed(16, 16 * MIB)),
+        entry(
+            "slow line, 40 peers, 6 MiB",
+            "40 fast seeders behind a downlink of 64 kB/s. Everything is on its way at once, so all peers look silent \
+             and their blocks are asked for twice.",
+            slow_line(17, 6 * MIB, 40, 64 * KB),
+        ),
+        entry("slow line, 40 peers, 20 MiB", "The same at 250 kB/s.", slow_line(18, 20 * MIB, 40, 250 * KB)),
+    ]
+}
+
+/// Peers of bad manners.
+fn bad_manners() -> Vec<Entry> {
+    let flaps = |seed, old| {
+        Scene::new(seed, 16 * MIB, 256 * KIB)
+            .with(1, Member::stub().up(500 * KB))
+            .with(1, flapping(old))
+            .with(1, fast())
+    };
+    vec![
+        entry(
+            "10 silent peers",
+            "10 peers that accept requests and send nothing, beside an honest seeder of 500 kB/s. The last blocks go \
+             round among the silent ones: an idle silent peer takes them over before the honest one can, and each \
+             that is asked anew gets new patience.",
+            Scene::new(21, 4 * MIB, 256 * KIB)
+                .with(10, silent())
+                .with(1, Member::stub().up(500 * KB))
+                .with(1, fast()),
+        ),
+        entry(
+            "choke-flapping peer",
+            "A peer that chokes and unchokes every half second, beside an honest seeder of 500 kB/s.",
+            flaps(19, false),
+        ),
+        entry(
+            "choke-flapping, no BEP 6",
+            "The same, and what it will not send it forgets instead of rejecting it.",
+            flaps(23, true),
+        ),
+        entry(
+            "forgetful seeder",
+            "One seeder of 500 kB/s that forgets one request in 20. What it forgot is asked again only when it has \
+             sent nothing for 60 s, and keeps its place in the pipeline until then.",
+            Scene::new(20, 16 * MIB, 256 * KIB).with(1, forgetful().up(500 * KB)).with(1, fast()),
+        ),
+    ]
+}

@@ -1,0 +1,87 @@
+//! The outside world as one coordinator sees it. Nothing is done here: everything that the coordinator wants
+//! is noted, and the host takes it from there after the turn.
+
+use femtotorrent::message::{HandedOver, Incoming, PeerKey, Snapshot};
+use femtotorrent::peer::{DetachedWorker, Worker};
+use femtotorrent::piece::{Assembly, Bitfield, BufferPool, PieceDigest, PieceIndex};
+use femtotorrent::swarm::Environment;
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+/// What the coordinator wanted in a turn, and what it can see.
+pub struct Noted {
+    /// The pieces on the disk.
+    pub stored: Bitfield,
+    /// Connections to begin.
+    pub dialed: Vec<(PeerKey, SocketAddr, DetachedWorker)>,
+    /// The connection that was accepted.
+    pub accepted: Option<(PeerKey, DetachedWorker)>,
+    pub finish_writing: bool,
+    pub need_peers: bool,
+}
+
+impl Noted {
+    /// Nothing is wanted yet.
+    pub fn new(stored: Bitfield) -> Noted {
+        Noted { stored, dialed: Vec::new(), accepted: None, finish_writing: false, need_peers: false }
+    }
+}
+
+/// The coordinator's end of it.
+pub struct NotingEnvironment(pub Rc<RefCell<Noted>>);
+
+impl Environment for NotingEnvironment {
+    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
+        let (worker, other) = Worker::detached();
+        self.0.borrow_mut().dialed.push((key, address, other));
+        Ok(worker)
+    }
+
+    fn accept(&mut self, key: PeerKey, _: Incoming) -> io::Result<Worker> {
+        let (worker, other) = Worker::detached();
+        self.0.borrow_mut().accepted = Some((key, other));
+        Ok(worker)
+    }
+
+    fn resume(&mut self, _: PeerKey, _: HandedOver) -> io::Result<Worker> {
+        unreachable!("no simulated download begins with a magnet link")
+    }
+
+    /// No byte is hashed, so any digest will do.
+    fn piece_digest(&self, _: PieceIndex) -> PieceDigest {
+        PieceDigest::default()
+    }
+
+    fn abandon(&mut self, assembly: &Assembly) {
+        assembly.abandon(&BufferPool::new(0));
+    }
+
+    fn served_pieces(&self) -> Bitfield {
+        self.0.borrow().stored.clone()
+    }
+
+    fn is_writer_behind(&self) -> bool {
+        false
+    }
+
+    fn finish_writing(&mut self) -> bool {
+        self.0.borrow_mut().finish_writing = true;
+        true
+    }
+
+    fn show(&mut self, _: Snapshot) {}
+
+    fn is_stopped(&self) -> bool {
+        false
+    }
+
+    fn need_peers(&mut self) {
+        self.0.borrow_mut().need_peers = true;
+    }
+
+    fn dht_node(&mut self, _: SocketAddr) {}
+
+    fn completed(&mut self, _: Snapshot) {}
+}

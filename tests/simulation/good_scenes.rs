@@ -1,0 +1,23 @@
+//! Scenes that behave, and stay so.
+
+use crate::catalogue::good;
+use crate::scene::{KB, KIB, MIB, Member, Scene};
+
+#[test]
+fn downloads_take_little_longer_than_the_lines_need() {
+    for entry in good() {
+        entry.scene.run().assert_good(entry.name);
+    }
+}
+
+#[test]
+fn the_same_seed_brings_the_same_swarm_and_another_seed_another() {
+    let swarm = |seed| {
+        let scene = Scene::new(seed, 2 * MIB, 64 * KIB).with(1, Member::seed().up(300 * KB));
+        scene.with(8, Member::leecher().loss(0.02)).run()
+    };
+    let first = swarm(1);
+    first.assert_sound("nine hosts");
+    assert_eq!(first, swarm(1));
+    assert_ne!(first.trace, swarm(2).trace);
+}

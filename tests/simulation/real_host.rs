@@ -1,0 +1,337 @@
+//! A host that runs a real coordinator. Its workers, which are threads in a real run, are played here: orders
+//! become messages, and messages become news.
+//!
+//! Of a worker, too, whatever decides something is real: the ledger that knows which blocks were asked for, and
+//! the `PeerRequests` that know which requests are served, rejected or too many.
+
+use crate::connection::{Connection, wire};
+use crate::environment::{Noted, NotingEnvironment};
+use crate::host::{Action, Host};
+use crate::message::{Message, Segment};
+use femtotorrent::message::{Event, Greeting, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey};
+use femtotorrent::net::PeerStream;
+use femtotorrent::peer::{BlockClaim, NextUpload};
+use femtotorrent::piece::{Assembly, Bitfield, Block, BufferPool, Geometry, PieceIndex, Span};
+use femtotorrent::strategy::Source;
+use femtotorrent::swarm::{Coordinator, InitialState, Settings, WantedPieces};
+use femtotorrent::wire::{Handshake, PeerId};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// More keys than a coordinator uses until its host is switched off.
+const KEYS_OF_A_LIFE: u32 = 1_000_000;
+
+/// A host with a real coordinator.
+pub struct RealHost {
+    settings: Settings,
+    random: fastrand::Rng,
+    noted: Rc<RefCell<Noted>>,
+    /// None while the host is off, and when its run has ended.
+    coordinator: Option<Coordinator<'static>>,
+    connections: BTreeMap<PeerKey, Connection>,
+    assemblies: BTreeMap<PieceIndex, CountedAssembly>,
+    was_complete: bool,
+    /// Where the keys of the next life begin, so that no connection has the key of an earlier one.
+    last_key: PeerKey,
+}
+
+/// A piece of which blocks are counted and not put together.
+struct CountedAssembly {
+    assembly: Arc<Assembly>,
+    here: Vec<bool>,
+}
+
+impl RealHost {
+    /// A host that is off and has these pieces on its disk.
+    pub fn new(settings: Settings, stored: Bitfield, random: fastrand::Rng) -> RealHost {
+        RealHost {
+            settings,
+            random,
+            was_complete: stored.is_full(),
+            noted: Rc::new(RefCell::new(Noted::new(stored))),
+            coordinator: None,
+            connections: BTreeMap::new(),
+            assemblies: BTreeMap::new(),
+            last_key: PeerKey(0),
+        }
+    }
+
+    fn geometry(&self) -> Geometry {
+        self.settings.geometry
+    }
+
+    /// One turn of the coordinator, and what it had done. A connection that it ended leads to further turns.
+    fn turn(&mut self, event: Option<Event>, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            let Some(coordinator) = &mut self.coordinator else { break };
+            if coordinator.turn(event, now).is_some() {
+                self.coordinator = None;
+                actions.push(Action::Ended);
+            }
+            self.carry_out(&mut actions);
+            for (key, why) in self.pass_on_orders(&mut actions) {
+                events.push(Some(Event::Gone(key, why)));
+            }
+        }
+        actions
+    }
+
+    fn carry_out(&mut self, actions: &mut Vec<Action>) {
+        let noted = &mut *self.noted.borrow_mut();
+        for (key, address, worker) in noted.dialed.drain(..) {
+            self.connections.insert(key, Connection::new(address, worker));
+            actions.push(Action::Dial(key, address));
+        }
+        if std::mem::take(&mut noted.finish_writing) {
+            actions.push(Action::FinishWriting);
+        }
+        if std::mem::take(&mut noted.need_peers) {
+            actions.push(Action::NeedPeers);
+        }
+        if !self.was_complete && noted.stored.is_full() {
+            self.was_complete = true;
+            actions.push(Action::Complete);
+        }
+    }
+
+    /// Has orders sent and connections closed. Those that the coordinator has ended, and why.
+    fn pass_on_orders(&mut self, actions: &mut Vec<Action>) -> Vec<(PeerKey, PeerError)> {
+        let mut gone = Vec::new();
+        for (key, connection) in &mut self.connections {
+            if let Some(why) = connection.worker.hung_up() {
+                actions.push(Action::Close(*key));
+                gone.push((*key, PeerError::HungUp(why)));
+                continue;
+            }
+            let segment = connection.written(&self.settings);
+            if !segment.is_empty() {
+                actions.push(Action::Send(*key, segment));
+            }
+        }
+        gone.iter().for_each(|(key, _)| _ = self.connections.remove(key));
+        gone
+    }
+
+    /// What the inbound half would make of a message.
+    fn translate(&mut self, key: PeerKey, message: Message, news: &mut Vec<News>) -> Result<(), PeerError> {
+        let geometry = self.geometry();
+        let Some(connection) = self.connections.get_mut(&key) else { return Ok(()) };
+        let requests = connection.worker.requests();
+        let said = match message {
+            Message::Pieces(pieces) if pieces.is_full() => Some(News::HaveAll),
+            Message::Pieces(pieces) => Some(News::Bitfield((*pieces).clone())),
+            Message::Extensions(said) => Some(News::ExtensionHandshake(said)),
+            Message::Choke => {
+                if !connection.fast {
+                    // It forgets them all, and says so with this one message.
+                    connection.owed.clear();
+                }
+                Some(News::Choked)
+            }
+            Message::Unchoke => Some(News::Unchoked),
+            Message::Interested(interested) => Some(News::Interested(interested)),
+            Message::Have(piece) => Some(News::Have(piece)),
+            Message::AllowedFast(piece) => Some(News::AllowedFast(piece)),
+            Message::Others(others) => Some(News::Pex(others)),
+            Message::Reject(block) => {
+                connection.owed.remove(&block);
+                connection.ledger.reject(block).then_some(News::Rejected(block))
+            }
+            Message::Request(block) => {
+                let asked = requests.request(block.piece, wire(geometry, block));
+                asked.map(|_| None).map_err(PeerError::Violation)?
+            }
+            Message::Cancel(block) => {
+                let canceled = requests.cancel(wire(geometry, block));
+                canceled.map(|_| None).map_err(PeerError::Violation)?
+            }
+            Message::Block(block) => {
+                connection.owed.remove(&block);
+                match connection.ledger.claim(block) {
+                    BlockClaim::Leased(assembly) => self.count(block, assembly, news),
+                    BlockClaim::Late => news.push(News::LateBlock(block)),
+                    BlockClaim::Never => panic!("{block:?} came from {key:?} and was never asked for"),
+                }
+                None
+            }
+            Message::Handshake(_) | Message::Close => None,
+        };
+        news.extend(said);
+        Ok(())
+    }
+
+    /// Counts a block. The last one of a piece makes it verified: no peer here sends wrong bytes.
+    fn count(&mut self, block: Block, assembly: Arc<Assembly>, news: &mut Vec<News>) {
+        let span = Span { piece: block.piece, first: block.number, count: 1 };
+        news.push(News::Blocks(span, Arc::clone(&assembly)));
+        if assembly.is_done() {
+            return;
+        }
+        let count = self.geometry().block_count(block.piece) as usize;
+        let fresh = || CountedAssembly { assembly: Arc::clone(&assembly), here: vec![false; count] };
+        let counted = self.assemblies.entry(block.piece).or_insert_with(fresh);
+        if !Arc::ptr_eq(&counted.assembly, &assembly) {
+            // The piece was given up meanwhile and begun anew.
+            *counted = fresh();
+        }
+        counted.here[block.number as usize] = true;
+        if counted.here.iter().all(|here| *here) {
+            news.push(News::Verified(block.piece, Vec::new()));
+            // From now on it is done, as it would be after its last byte.
+            assembly.abandon(&BufferPool::new(0));
+            self.assemblies.remove(&block.piece);
+        }
+    }
+
+    /// What the outbox would do when the inbound half wakes it.
+    fn serve(&self, key: PeerKey, actions: &mut Vec<Action>) {
+        let Some(connection) = self.connections.get(&key) else { return };
+        let rejects = connection.rejects(self.geometry());
+        if !rejects.is_empty() {
+            actions.push(Action::Send(key, rejects));
+        }
+        if connection.worker.requests().pending().next_length.is_some() {
+            actions.push(Action::Upload(key));
+        }
+    }
+
+    fn greeted(&mut self, key: PeerKey, greeting: Greeting, now: Instant) -> Vec<Action> {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.fast = greeting.fast;
+            connection.worker.requests().set_fast(greeting.fast);
+        }
+        self.turn(Some(Event::Greeted(key, greeting)), now)
+    }
+
+    fn gone(&mut self, key: PeerKey, why: PeerError, now: Instant) -> Vec<Action> {
+        match self.connections.remove(&key) {
+            Some(_) => self.turn(Some(Event::Gone(key, why)), now),
+            None => Vec::new(),
+        }
+    }
+}
+
+impl Host for RealHost {
+    fn start(&mut self, now: Instant) -> Vec<Action> {
+        let stored = self.noted.borrow().stored.clone();
+        let wanted = if stored.is_full() { WantedPieces::Nothing } else { WantedPieces::All };
+        let known_peers = KnownPeers { last_key: self.last_key, ..KnownPeers::default() };
+        self.last_key.0 += KEYS_OF_A_LIFE;
+        let state = InitialState { stored, wanted, known_peers };
+        let environment = Box::new(NotingEnvironment(Rc::clone(&self.noted)));
+        let coordinator = Coordinator::new(self.settings, state, environment, self.random.fork(), now);
+        self.coordinator = Some(coordinator);
+        vec![Action::NeedPeers]
+    }
+
+    fn stop(&mut self) {
+        self.coordinator = None;
+        self.connections.clear();
+        self.assemblies.clear();
+        let stored = self.noted.borrow().stored.clone();
+        *self.noted.borrow_mut() = Noted::new(stored);
+    }
+
+    fn incoming(
+        &mut self,
+        from: SocketAddr,
+        peer_id: PeerId,
+        now: Instant,
+    ) -> (Option<PeerKey>, Vec<Action>) {
+        let handshake = Handshake::ours(self.settings.info_hash, peer_id, false);
+        // No one reads or writes this stream: what is said here does not pass it.
+        let (stream, _) = PeerStream::in_memory_with(0, Duration::ZERO);
+        let incoming = Incoming { address: from, stream, handshake, slot: InboxSlot::default() };
+        let mut actions = self.turn(Some(Event::Incoming(incoming)), now);
+        let Some((key, worker)) = self.noted.borrow_mut().accepted.take() else { return (None, actions) };
+        self.connections.insert(key, Connection::new(from, worker));
+        actions.push(Action::Send(key, vec![Message::Handshake(greeting(self.settings.peer_id))]));
+        actions.extend(self.greeted(key, greeting(peer_id), now));
+        (Some(key), actions)
+    }
+
+    fn hear(&mut self, key: PeerKey, said: Segment, now: Instant) -> Vec<Action> {
+        let (mut news, mut end, mut actions) = (Vec::new(), None, Vec::new());
+        for message in said {
+            match message {
+                Message::Handshake(greeting) => actions.extend(self.greeted(key, greeting, now)),
+                Message::Close => end = Some(PeerError::Closed),
+                message => end = end.or(self.translate(key, message, &mut news).err()),
+            }
+        }
+        let verified = |news: &News| if let News::Verified(piece, _) = news { Some(*piece) } else { None };
+        let verified: Vec<PieceIndex> = news.iter().filter_map(verified).collect();
+        if !news.is_empty() {
+            actions.extend(self.turn(Some(Event::Heard(key, news)), now));
+        }
+        actions.extend(verified.into_iter().map(Action::Write));
+        self.serve(key, &mut actions);
+        if let Some(why) = end {
+            if !matches!(why, PeerError::Closed) {
+                actions.push(Action::Close(key));
+            }
+            actions.extend(self.gone(key, why, now));
+        }
+        actions
+    }
+
+    fn unreachable(&mut self, key: PeerKey, why: PeerError, now: Instant) -> Vec<Action> {
+        self.gone(key, why, now)
+    }
+
+    fn next_block(&mut self, key: PeerKey, now: Instant) -> Option<Block> {
+        match self.connections.get(&key)?.worker.requests().next(u32::MAX, now)? {
+            NextUpload::Block(_, wanted) => {
+                self.geometry().block(wanted.index, wanted.begin, wanted.length as usize)
+            }
+            NextUpload::Metadata { .. } => None,
+        }
+    }
+
+    fn block_sent(&mut self, key: PeerKey, bytes: u32) {
+        if let Some(connection) = self.connections.get(&key) {
+            connection.worker.requests().sent(bytes);
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        let waits = |connection: &&Connection| connection.worker.requests().pending().next_length.is_some();
+        self.connections.values().filter(waits).count()
+    }
+
+    fn owed(&self) -> usize {
+        self.connections.values().map(|connection| connection.owed.len()).sum()
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        self.coordinator.as_ref().map(Coordinator::next_timer)
+    }
+
+    fn wake(&mut self, now: Instant) -> Vec<Action> {
+        self.turn(None, now)
+    }
+
+    fn found(&mut self, addresses: Vec<SocketAddr>, now: Instant) -> Vec<Action> {
+        self.turn(Some(Event::Found(Source::Tracker, addresses)), now)
+    }
+
+    fn stored(&mut self, piece: PieceIndex, now: Instant) -> (bool, Vec<Action>) {
+        let new = self.noted.borrow_mut().stored.insert(piece);
+        (new, self.turn(Some(Event::Stored(vec![piece])), now))
+    }
+
+    fn writer_ended(&mut self, now: Instant) -> Vec<Action> {
+        self.turn(Some(Event::WriterEnded { finished: true }), now)
+    }
+}
+
+/// What both handshakes say here: everything but the DHT.
+pub fn greeting(peer_id: PeerId) -> Greeting {
+    Greeting { peer_id, fast: true, extensions: true, dht: false }
+}

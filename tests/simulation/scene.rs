@@ -1,0 +1,273 @@
+//! A scene in a few lines: who is there, on which lines, and when. Running it gives a report.
+
+use crate::host::Host;
+use crate::link::{Line, LineState};
+use crate::real_host::RealHost;
+use crate::report::Report;
+use crate::stub::{Manners, Stub};
+use crate::world::{Happening, Resident, World};
+use femtotorrent::metainfo::InfoHash;
+use femtotorrent::piece::{Bitfield, Geometry};
+use femtotorrent::swarm::{Limits, SeedGoals, Settings, UploadPolicy};
+use femtotorrent::wire::PeerId;
+use std::hash::Hasher;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+pub const KIB: u64 = 1024;
+pub const MIB: u64 = 1024 * 1024;
+/// Bytes in a kilobyte and a megabyte, as rates are counted.
+pub const KB: u64 = 1000;
+pub const MB: u64 = 1_000_000;
+
+const PORT: u16 = 6881;
+/// The memory for pieces that the program takes by default.
+const MEMORY: u64 = 32 * MIB;
+/// A download that takes so many times its ideal, and this longer, does not end.
+const PATIENCE_FACTOR: u32 = 30;
+const PATIENCE: Duration = Duration::from_secs(600);
+/// When all is done, this much time passes until the world is looked at.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// Milliseconds.
+pub const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Seconds.
+pub const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// What a member of a scene runs.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// A coordinator that has everything.
+    Seed,
+    /// A coordinator that has nothing yet; afterwards it seeds, or it leaves.
+    Leecher { seeds: bool },
+    /// A scripted seeder.
+    Stub(Manners),
+    /// Nothing: an address at which no host answers.
+    Dead,
+}
+
+/// A host of a scene.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    kind: Kind,
+    line: Line,
+    joins: Duration,
+    /// It is there for the first time and away for the second, by turns.
+    comes_and_goes: Option<(Duration, Duration)>,
+}
+
+/// A swarm to be run.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    seed: u64,
+    geometry: Geometry,
+    max_peers: usize,
+    members: Vec<Member>,
+}
+
+impl Member {
+    fn new(kind: Kind) -> Member {
+        let line = Line { up: MB, down: 12 * MB + 500 * KB, round_trip: ms(20), loss: 0.0 };
+        Member { kind, line, joins: Duration::ZERO, comes_and_goes: None }
+    }
+
+    /// A coordinator that has everything.
+    pub fn seed() -> Member {
+        Member::new(Kind::Seed)
+    }
+
+    /// A coordinator that has nothing and seeds when it has everything.
+    pub fn leecher() -> Member {
+        Member::new(Kind::Leecher { seeds: true })
+    }
+
+    /// A scripted seeder of good manners.
+    pub fn stub() -> Member {
+        Member::stub_that(Manners::default())
+    }
+
+    /// A scripted seeder.
+    pub fn stub_that(manners: Manners) -> Member {
+        Member::new(Kind::Stub(manners))
+    }
+
+    /// An address at which no host answers.
+    pub fn dead() -> Member {
+        Member::new(Kind::Dead)
+    }
+
+    /// A leecher: it leaves when it has everything.
+    pub fn leaves(self) -> Member {
+        Member { kind: Kind::Leecher { seeds: false }, ..self }
+    }
+
+    /// Bytes a second that it sends.
+    pub fn up(self, up: u64) -> Member {
+        Member { line: Line { up, ..self.line }, ..self }
+    }
+
+    /// Bytes a second that it receives.
+    pub fn down(self, down: u64) -> Member {
+        Member { line: Line { down, ..self.line }, ..self }
+    }
+
+    /// Its part of each round trip.
+    pub fn round_trip(self, round_trip: Duration) -> Member {
+        Member { line: Line { round_trip, ..self.line }, ..self }
+    }
+
+    /// The part of its blocks that is lost on the way and sent again.
+    pub fn loss(self, loss: f64) -> Member {
+        Member { line: Line { loss, ..self.line }, ..self }
+    }
+
+    /// When it is switched on.
+    pub fn joins(self, joins: Duration) -> Member {
+        Member { joins, ..self }
+    }
+
+    /// It is there for a while and away for a while, by turns.
+    pub fn comes_and_goes(self, there: Duration, away: Duration) -> Member {
+        Member { comes_and_goes: Some((there, away)), ..self }
+    }
+
+    pub fn is_leecher(&self) -> bool {
+        matches!(self.kind, Kind::Leecher { .. })
+    }
+
+    /// The bytes a second that it can give to others, on average.
+    fn gives(&self) -> f64 {
+        let share = self
+            .comes_and_goes
+            .map_or(1.0, |(there, away)| there.as_secs_f64() / (there + away).as_secs_f64());
+        match self.kind {
+            Kind::Dead => 0.0,
+            Kind::Stub(manners) if manners.silent => 0.0,
+            // Half of the time it sends nothing.
+            Kind::Stub(manners) if manners.flaps.is_some() => self.line.up as f64 / 2.0,
+            _ => self.line.up as f64 * share,
+        }
+    }
+}
+
+impl Scene {
+    /// A torrent of this size, and chance from this seed.
+    pub fn new(seed: u64, payload: u64, piece_length: u64) -> Scene {
+        let geometry = Geometry::new(payload, piece_length as u32).unwrap();
+        Scene { seed, geometry, max_peers: 50, members: Vec::new() }
+    }
+
+    /// So many hosts of one kind.
+    pub fn with(mut self, count: usize, member: Member) -> Scene {
+        self.members.extend(std::iter::repeat_n(member, count));
+        self
+    }
+
+    /// The most peers that a coordinator takes: by default 50.
+    pub fn max_peers(self, max_peers: usize) -> Scene {
+        Scene { max_peers, ..self }
+    }
+
+    /// How long the slowest leecher needs where no bandwidth is wasted and no time is lost: the well-known bound of
+    /// a swarm as a fluid. Everything has to leave the seeds once, to pass each downlink, and to be sent to
+    /// every leecher by somebody.
+    pub fn ideal(&self) -> Duration {
+        let payload = self.geometry.total_size() as f64;
+        let leechers = || self.members.iter().filter(|member| member.is_leecher());
+        let of_seeds: f64 =
+            self.members.iter().filter(|member| !member.is_leecher()).map(Member::gives).sum();
+        let of_leechers: f64 = leechers().map(Member::gives).sum();
+        let slowest = leechers().map(|member| member.line.down).min().unwrap_or(u64::MAX);
+        let all = payload * leechers().count() as f64 / (of_seeds + of_leechers);
+        Duration::from_secs_f64((payload / of_seeds).max(payload / slowest as f64).max(all))
+    }
+
+    /// Lets the swarm live until every leecher has everything, or until it is clear that this will not be.
+    pub fn run(&self) -> Report {
+        let mut world = self.world();
+        let limit = self.ideal() * PATIENCE_FACTOR + PATIENCE;
+        let leechers: Vec<usize> =
+            (0..self.members.len()).filter(|host| self.members[*host].is_leecher()).collect();
+        let is_done = |world: &World| leechers.iter().all(|host| world.residents[*host].completed.is_some());
+        world.run(limit, is_done);
+        let ended = is_done(&world);
+        let end = world.clock.passed();
+        world.run(end + SETTLING, |_| false);
+        let time_of =
+            |host: &usize| world.residents[*host].completed.map(|at| at - self.members[*host].joins);
+        let times: Vec<Option<Duration>> = leechers.iter().map(time_of).collect();
+        let most_copies = world.tally.received.values().max().copied().unwrap_or(0);
+        let received: u64 = (world.tally.received.iter())
+            .map(|((_, block), times)| u64::from(self.geometry.block_length(*block)) * u64::from(*times))
+            .sum();
+        Report {
+            times,
+            ended,
+            ideal: self.ideal(),
+            payload: self.geometry.total_size() * leechers.len() as u64,
+            sent: world.tally.sent,
+            received,
+            most_copies,
+            stored: world.tally.stored,
+            stored_again: world.tally.stored_again,
+            expected_pieces: self.geometry.piece_count() * leechers.len() as u32,
+            owed: world.hosts.iter().map(|host| host.owed()).sum(),
+            waiting: world.hosts.iter().map(|host| host.waiting()).sum(),
+            trace: world.tally.trace.finish(),
+        }
+    }
+
+    fn world(&self) -> World {
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let mut world = World::new(self.geometry, random.fork());
+        let limit = self.ideal() * PATIENCE_FACTOR + PATIENCE;
+        for (number, member) in self.members.iter().enumerate() {
+            // Hosts in networks of their own, so that no rule about neighbours applies.
+            let ip = IpAddr::from([50, (number / 200) as u8, (number % 200) as u8, 7]);
+            let address = SocketAddr::new(ip, PORT);
+            let mut peer_id = PeerId(*b"-SIM000-000000000000");
+            peer_id.0[8..16].copy_from_slice(&random.u64(..).to_be_bytes());
+            let mut resident = Resident::new(address, peer_id);
+            resident.is_dead = matches!(member.kind, Kind::Dead);
+            world.residents.push(resident);
+            world.lines.push(LineState::new(member.line));
+            world.hosts.push(self.host(member.kind, peer_id, random.fork()));
+            let mut at = member.joins;
+            world.clock.at(at, Happening::Start(number));
+            while let Some((there, away)) = member.comes_and_goes.filter(|_| at < limit) {
+                world.clock.at(at + there, Happening::Stop(number));
+                at += there + away;
+                world.clock.at(at, Happening::Start(number));
+            }
+        }
+        world
+    }
+
+    fn host(&self, kind: Kind, peer_id: PeerId, random: fastrand::Rng) -> Box<dyn Host> {
+        let pieces = self.geometry.piece_count();
+        let (stored, seeds) = match kind {
+            Kind::Seed => (Bitfield::all(pieces), true),
+            Kind::Leecher { seeds } => (Bitfield::none(pieces), seeds),
+            Kind::Stub(manners) => return Box::new(Stub::new(self.geometry, peer_id, PORT, manners)),
+            Kind::Dead => return Box::new(Stub::new(self.geometry, peer_id, PORT, Manners::default())),
+        };
+        let seeding = seeds.then_some(SeedGoals::default());
+        let settings = Settings {
+            geometry: self.geometry,
+            info_hash: InfoHash([7; 20]),
+            peer_id,
+            port: Some(PORT),
+            pex: true,
+            download_limit: None,
+            limits: Limits { max_peers: self.max_peers, memory: MEMORY, timeout: None },
+            uploads: UploadPolicy { limit: None, seeding, super_seeding: false },
+        };
+        Box::new(RealHost::new(settings, stored, random))
+    }
+}

@@ -1,0 +1,192 @@
+//! A scripted seeder: it has everything, serves whoever is interested, and costs little. Its manners can be bad.
+
+use crate::host::{Action, Host};
+use crate::message::{Message, Segment};
+use crate::real_host::greeting;
+use femtotorrent::message::{Greeting, PeerError, PeerKey};
+use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
+use femtotorrent::wire::PeerId;
+use femtotorrent::wire::extension::ExtensionHandshake;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a scripted seeder behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manners {
+    /// It chokes everyone and unchokes everyone by turns, each for this long.
+    pub flaps: Option<Duration>,
+    /// It does not speak BEP 6: what it will not send it forgets, and does not reject.
+    pub old: bool,
+    /// It forgets one request in this many.
+    pub forgets: Option<u32>,
+    /// It accepts requests and never sends anything.
+    pub silent: bool,
+}
+
+/// The seeder.
+pub struct Stub {
+    geometry: Geometry,
+    peer_id: PeerId,
+    port: u16,
+    manners: Manners,
+    peers: BTreeMap<PeerKey, Served>,
+    last_key: u32,
+    /// Requests that came, from all peers.
+    requests: u32,
+    choking: bool,
+    /// When it changes its mind about choking.
+    flap: Option<Instant>,
+}
+
+/// One peer of it.
+#[derive(Default)]
+struct Served {
+    interested: bool,
+    queue: VecDeque<Block>,
+}
+
+impl Stub {
+    /// A seeder that is off.
+    pub fn new(geometry: Geometry, peer_id: PeerId, port: u16, manners: Manners) -> Stub {
+        Stub {
+            geometry,
+            peer_id,
+            port,
+            manners,
+            peers: BTreeMap::new(),
+            last_key: 0,
+            requests: 0,
+            choking: false,
+            flap: None,
+        }
+    }
+
+    fn asked(&mut self, key: PeerKey, block: Block) -> Option<Message> {
+        self.requests += 1;
+        let peer = self.peers.get_mut(&key)?;
+        if self.choking || !peer.interested {
+            return self.rejection(block);
+        }
+        let forgotten = self.manners.forgets.is_some_and(|among| self.requests.is_multiple_of(among));
+        if !forgotten && !self.manners.silent {
+            peer.queue.push_back(block);
+        }
+        None
+    }
+
+    fn canceled(&mut self, key: PeerKey, block: Block) -> Option<Message> {
+        let queue = &mut self.peers.get_mut(&key)?.queue;
+        let at = queue.iter().position(|waiting| *waiting == block)?;
+        queue.remove(at).and_then(|block| self.rejection(block))
+    }
+
+    fn rejection(&self, block: Block) -> Option<Message> {
+        (!self.manners.old).then_some(Message::Reject(block))
+    }
+}
+
+impl Host for Stub {
+    fn start(&mut self, now: Instant) -> Vec<Action> {
+        self.choking = false;
+        self.flap = self.manners.flaps.map(|period| now + period);
+        Vec::new()
+    }
+
+    fn stop(&mut self) {
+        self.peers.clear();
+        self.flap = None;
+    }
+
+    fn incoming(&mut self, from: SocketAddr, _: PeerId, _: Instant) -> (Option<PeerKey>, Vec<Action>) {
+        self.last_key += 1;
+        let key = PeerKey(self.last_key);
+        self.peers.insert(key, Served::default());
+        let said = ExtensionHandshake {
+            request_queue: Some(500),
+            port: Some(self.port),
+            your_address: Some(from.ip()),
+            ..ExtensionHandshake::default()
+        };
+        let all = Arc::new(Bitfield::all(self.geometry.piece_count()));
+        let greeting = Greeting { fast: !self.manners.old, ..greeting(self.peer_id) };
+        let handshake = Message::Handshake(greeting);
+        let segment = vec![handshake, Message::Pieces(all), Message::Extensions(said)];
+        (Some(key), vec![Action::Send(key, segment)])
+    }
+
+    fn hear(&mut self, key: PeerKey, said: Segment, _: Instant) -> Vec<Action> {
+        let mut answer = Vec::new();
+        for message in said {
+            match message {
+                Message::Interested(interested) => {
+                    let Some(peer) = self.peers.get_mut(&key) else { continue };
+                    let is_new = interested && !std::mem::replace(&mut peer.interested, interested);
+                    peer.interested = interested;
+                    answer.extend((is_new && !self.choking).then_some(Message::Unchoke));
+                }
+                Message::Request(block) => answer.extend(self.asked(key, block)),
+                Message::Cancel(block) => answer.extend(self.canceled(key, block)),
+                Message::Close => _ = self.peers.remove(&key),
+                _ => {}
+            }
+        }
+        let answer = (!answer.is_empty()).then_some(Action::Send(key, answer));
+        answer.into_iter().chain([Action::Upload(key)]).collect()
+    }
+
+    fn unreachable(&mut self, _: PeerKey, _: PeerError, _: Instant) -> Vec<Action> {
+        Vec::new()
+    }
+
+    fn next_block(&mut self, key: PeerKey, _: Instant) -> Option<Block> {
+        self.peers.get_mut(&key)?.queue.pop_front()
+    }
+
+    fn block_sent(&mut self, _: PeerKey, _: u32) {}
+
+    fn waiting(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.queue.is_empty()).count()
+    }
+
+    fn owed(&self) -> usize {
+        0
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        self.flap
+    }
+
+    fn wake(&mut self, now: Instant) -> Vec<Action> {
+        let (Some(due), Some(period)) = (self.flap, self.manners.flaps) else { return Vec::new() };
+        if due > now {
+            return Vec::new();
+        }
+        self.flap = Some(due + period);
+        self.choking = !self.choking;
+        let rejects = !self.manners.old;
+        let mut actions = Vec::new();
+        for (key, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.interested) {
+            let mut segment = vec![if self.choking { Message::Choke } else { Message::Unchoke }];
+            if self.choking {
+                let rejected = peer.queue.drain(..).map(Message::Reject);
+                segment.extend(rejected.filter(|_| rejects));
+            }
+            actions.push(Action::Send(*key, segment));
+        }
+        actions
+    }
+
+    fn found(&mut self, _: Vec<SocketAddr>, _: Instant) -> Vec<Action> {
+        Vec::new()
+    }
+
+    fn stored(&mut self, _: PieceIndex, _: Instant) -> (bool, Vec<Action>) {
+        (false, Vec::new())
+    }
+
+    fn writer_ended(&mut self, _: Instant) -> Vec<Action> {
+        Vec::new()
+    }
+}

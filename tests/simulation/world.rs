@@ -1,0 +1,308 @@
+//! The simulated world: hosts, wires, a tracker, and the order in which things happen.
+
+use crate::clock::Clock;
+use crate::host::{Action, End, Host};
+use crate::link::{LineState, Pipe};
+use crate::message::Segment;
+use femtotorrent::message::{PeerError, Wait};
+use femtotorrent::piece::{Block, Geometry, PieceIndex};
+use femtotorrent::wire::PeerId;
+use std::collections::HashMap;
+use std::hash::DefaultHasher;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// After this long a connection attempt that no one answers is given up, as a worker does.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the tracker takes to answer, and how often it may be asked. It stands for all sources of peers, so it
+/// names more than trackers do.
+const TRACKER_DELAY: Duration = Duration::from_millis(100);
+const TRACKER_INTERVAL: Duration = Duration::from_secs(60);
+const TRACKER_NAMES: usize = 200;
+/// Bytes a second that every disk writes.
+const DISK_RATE: u64 = 100_000_000;
+
+/// What happens at some time.
+pub enum Happening {
+    /// A host is switched on, or off.
+    Start(usize),
+    Stop(usize),
+    /// A timer of a host is due, unless it was set again since.
+    Timer(usize),
+    /// Somebody at the other end of this connection attempt hears it.
+    Knock {
+        from: End,
+        to: usize,
+    },
+    /// A connection attempt failed.
+    Unreachable(End, PeerError),
+    /// Messages of this end have come to the other one.
+    Arrive(End, Segment),
+    /// The other end reads them.
+    Deliver(End, Segment),
+    /// The last byte of a block has left.
+    BlockSent(End, Block),
+    /// There is room on this connection again.
+    HasRoom(End),
+    /// The tracker's answer is there.
+    TrackerAnswer(usize),
+    /// A piece is on the disk of a host, in its life of this number.
+    Stored(usize, u32, PieceIndex),
+    WriterEnded(usize, u32),
+}
+
+/// What the world knows of a host besides its line.
+pub struct Resident {
+    pub address: SocketAddr,
+    pub peer_id: PeerId,
+    pub is_on: bool,
+    /// The tracker knows it. It never forgets.
+    pub announced: bool,
+    /// It is an address at which no host answers.
+    pub is_dead: bool,
+    /// How many times it was switched on.
+    pub lives: u32,
+    pub completed: Option<Duration>,
+    timer: Option<Duration>,
+    disk_free: Duration,
+    next_announce: Duration,
+}
+
+/// What is counted.
+#[derive(Default)]
+pub struct Tally {
+    /// Bytes of blocks that were sent.
+    pub sent: u64,
+    /// How many times each block came to each host.
+    pub received: HashMap<(usize, Block), u32>,
+    /// Pieces that were stored, and those of them that were there already.
+    pub stored: u32,
+    pub stored_again: u32,
+    /// Of everything that was heard, with its time.
+    pub trace: DefaultHasher,
+}
+
+/// A world.
+pub struct World {
+    pub clock: Clock<Happening>,
+    pub geometry: Geometry,
+    pub random: fastrand::Rng,
+    pub hosts: Vec<Box<dyn Host>>,
+    pub residents: Vec<Resident>,
+    pub lines: Vec<LineState>,
+    pub pipes: HashMap<End, Pipe>,
+    pub tally: Tally,
+}
+
+impl Resident {
+    pub fn new(address: SocketAddr, peer_id: PeerId) -> Resident {
+        Resident {
+            address,
+            peer_id,
+            is_on: false,
+            announced: false,
+            is_dead: false,
+            lives: 0,
+            completed: None,
+            timer: None,
+            disk_free: Duration::ZERO,
+            next_announce: Duration::ZERO,
+        }
+    }
+}
+
+impl World {
+    /// An empty world in which this torrent is shared.
+    pub fn new(geometry: Geometry, random: fastrand::Rng) -> World {
+        World {
+            clock: Clock::new(),
+            geometry,
+            random,
+            hosts: Vec::new(),
+            residents: Vec::new(),
+            lines: Vec::new(),
+            pipes: HashMap::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Lets time pass until `end`, or until `enough`.
+    pub fn run(&mut self, end: Duration, enough: impl Fn(&World) -> bool) {
+        while !enough(self)
+            && let Some(happening) = self.clock.next(end)
+        {
+            self.happen(happening);
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let now = self.clock.now();
+        match happening {
+            Happening::Start(host) => self.start(host),
+            Happening::Stop(host) => self.stop(host),
+            Happening::Timer(host) if self.residents[host].timer == Some(self.clock.passed()) => {
+                self.residents[host].timer = None;
+                let actions = self.hosts[host].wake(now);
+                self.carry_out(host, actions);
+            }
+            Happening::Timer(_) => {}
+            Happening::Knock { from, to } => self.knock(from, to),
+            Happening::Unreachable(end, why) => {
+                let was_open = self.pipes.remove(&end).is_some_and(|pipe| !pipe.closed);
+                if was_open {
+                    let actions = self.hosts[end.host].unreachable(end.key, why, now);
+                    self.carry_out(end.host, actions);
+                }
+            }
+            Happening::Arrive(from, segment) => self.arrive(from, segment),
+            Happening::Deliver(from, segment) => self.deliver_late(from, segment),
+            Happening::BlockSent(end, block) => self.block_sent(end, block),
+            Happening::HasRoom(end) => self.wants_to_send(end),
+            Happening::TrackerAnswer(host) => self.tracker_answers(host),
+            Happening::Stored(host, life, piece) if self.residents[host].lives == life => {
+                let (new, actions) = self.hosts[host].stored(piece, now);
+                self.tally.stored += 1;
+                self.tally.stored_again += u32::from(!new);
+                self.carry_out(host, actions);
+            }
+            Happening::WriterEnded(host, life) if self.residents[host].lives == life => {
+                let actions = self.hosts[host].writer_ended(now);
+                self.carry_out(host, actions);
+            }
+            Happening::Stored(..) | Happening::WriterEnded(..) => {}
+        }
+    }
+
+    fn start(&mut self, host: usize) {
+        let resident = &mut self.residents[host];
+        resident.announced = true;
+        if resident.is_dead {
+            return;
+        }
+        resident.is_on = true;
+        resident.lives += 1;
+        resident.next_announce = self.clock.passed();
+        let actions = self.hosts[host].start(self.clock.now());
+        self.carry_out(host, actions);
+    }
+
+    fn stop(&mut self, host: usize) {
+        let resident = &mut self.residents[host];
+        resident.is_on = false;
+        // What it was about to write is lost.
+        resident.lives += 1;
+        self.hosts[host].stop();
+        self.close_all(host);
+    }
+
+    fn close_all(&mut self, host: usize) {
+        let mut ends: Vec<End> = self.pipes.keys().filter(|end| end.host == host).copied().collect();
+        ends.sort();
+        ends.into_iter().for_each(|end| self.close(end));
+    }
+
+    /// Does what a host wants done.
+    pub fn carry_out(&mut self, host: usize, actions: Vec<Action>) {
+        let passed = self.clock.passed();
+        for action in actions {
+            let end = |key| End { host, key };
+            match action {
+                Action::Dial(key, address) => self.dial(end(key), address),
+                Action::Send(key, segment) => self.send(end(key), segment),
+                Action::Upload(key) => self.wants_to_send(end(key)),
+                Action::Close(key) => self.close(end(key)),
+                Action::Write(piece) => {
+                    let resident = &mut self.residents[host];
+                    let nanoseconds = u64::from(self.geometry.length(piece)) * 1_000_000_000 / DISK_RATE;
+                    resident.disk_free = resident.disk_free.max(passed) + Duration::from_nanos(nanoseconds);
+                    self.clock.at(resident.disk_free, Happening::Stored(host, resident.lives, piece));
+                }
+                Action::FinishWriting => {
+                    let resident = &self.residents[host];
+                    self.clock.at(resident.disk_free, Happening::WriterEnded(host, resident.lives));
+                }
+                Action::NeedPeers => {
+                    let resident = &mut self.residents[host];
+                    if resident.next_announce <= passed {
+                        resident.next_announce = passed + TRACKER_INTERVAL;
+                        self.clock.after(TRACKER_DELAY, Happening::TrackerAnswer(host));
+                    }
+                }
+                Action::Complete => self.residents[host].completed = Some(passed),
+                Action::Ended => {
+                    self.residents[host].is_on = false;
+                    self.close_all(host);
+                }
+            }
+        }
+        self.set_timer(host);
+    }
+
+    fn set_timer(&mut self, host: usize) {
+        let Some(due) = self.hosts[host].next_timer() else { return };
+        let due = self.clock.since_start(due);
+        let resident = &mut self.residents[host];
+        if resident.timer.is_none_or(|before| due < before) {
+            resident.timer = Some(due.max(self.clock.passed()));
+            self.clock.at(due, Happening::Timer(host));
+        }
+    }
+
+    /// Connects: one round trip for TCP, and half of one for the handshake to come.
+    fn dial(&mut self, from: End, address: SocketAddr) {
+        let to = self.residents.iter().position(|resident| resident.address == address);
+        let Some(to) = to.filter(|to| !self.residents[*to].is_dead) else {
+            self.pipes.insert(from, Pipe::default());
+            let why = PeerError::TimedOut(Wait::Connection);
+            return self.clock.after(CONNECT_DEADLINE, Happening::Unreachable(from, why));
+        };
+        let latency = (self.lines[from.host].line.round_trip + self.lines[to].line.round_trip) / 2;
+        self.pipes.insert(from, Pipe::new(latency, None));
+        self.clock.after(latency * 3, Happening::Knock { from, to });
+    }
+
+    fn knock(&mut self, from: End, to: usize) {
+        let Some(latency) = self.pipes.get(&from).filter(|pipe| !pipe.closed).map(|pipe| pipe.latency) else {
+            return;
+        };
+        let caller = &self.residents[from.host];
+        // Each connection leaves from a port of its own.
+        let port = 40_000 + (from.key.0 % 20_000) as u16;
+        let (address, peer_id) = (SocketAddr::new(caller.address.ip(), port), caller.peer_id);
+        if !self.residents[to].is_on || to == from.host {
+            let why = if to == from.host {
+                PeerError::Ourselves
+            } else {
+                PeerError::Connect(io::ErrorKind::ConnectionRefused.into())
+            };
+            return self.clock.after(latency, Happening::Unreachable(from, why));
+        }
+        let (key, actions) = self.hosts[to].incoming(address, peer_id, self.clock.now());
+        match key {
+            Some(key) => self.join(from, End { host: to, key }, latency),
+            None => self.clock.after(latency, Happening::Unreachable(from, PeerError::Closed)),
+        }
+        self.carry_out(to, actions);
+    }
+
+    fn join(&mut self, one: End, two: End, latency: Duration) {
+        if let Some(pipe) = self.pipes.get_mut(&one) {
+            pipe.other = Some(two);
+        }
+        self.pipes.insert(two, Pipe::new(latency, Some(one)));
+    }
+
+    fn tracker_answers(&mut self, host: usize) {
+        if !self.residents[host].is_on {
+            return;
+        }
+        let others = self.residents.iter().enumerate();
+        let others = others.filter(|(other, resident)| *other != host && resident.announced);
+        let mut addresses: Vec<SocketAddr> = others.map(|(_, resident)| resident.address).collect();
+        self.random.shuffle(&mut addresses);
+        addresses.truncate(TRACKER_NAMES);
+        let actions = self.hosts[host].found(addresses, self.clock.now());
+        self.carry_out(host, actions);
+    }
+}
