@@ -74,6 +74,7 @@ impl Coordinator<'_> {
         let download = &mut peer.download;
         download.pipeline.received(span.count, now);
         download.last_block = now;
+        download.overtaken = false;
         download.snubs = 0;
         download.rejections = 0;
         download.rate.add(span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum());
@@ -151,6 +152,7 @@ impl Coordinator<'_> {
         if self.requests.count(key) == 0 {
             // An unchoke does not make what it owes from before any newer.
             peer.download.last_block = now;
+            peer.download.overtaken = false;
         }
     }
 

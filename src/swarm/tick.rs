@@ -69,7 +69,7 @@ impl Coordinator<'_> {
         let silent: Vec<PeerKey> = self
             .roster
             .all()
-            .filter(|(key, _)| self.requests.count(*key) > 0)
+            .filter(|(key, peer)| self.requests.count(*key) > 0 || peer.download.overtaken)
             .filter(|(_, peer)| now.saturating_duration_since(peer.download.last_block) >= patience)
             .map(|(key, _)| key)
             .collect();
@@ -81,6 +81,7 @@ impl Coordinator<'_> {
             peer.download.snubs += 1;
             peer.download.pipeline.snubbed(now);
             peer.download.last_block = now;
+            peer.download.overtaken = false;
             peer.download.starving = true;
             if peer.download.snubs >= MAX_SNUBS {
                 self.disconnect(key, HangUp::Snubbed);

@@ -89,6 +89,14 @@ fn lines() -> Vec<Entry> {
                 .with(1, silent())
                 .with(1, fast()),
         ),
+        entry(
+            "10 silent peers",
+            "10 peers that accept requests and send nothing, beside an honest seeder of 500 kB/s.",
+            Scene::new(21, 64 * MIB, 256 * KIB)
+                .with(10, silent())
+                .with(1, Member::stub().up(500 * KB))
+                .with(1, fast()),
+        ),
     ]
 }
 
@@ -186,16 +194,6 @@ fn bad_manners() -> Vec<Entry> {
             .with(1, fast())
     };
     vec![
-        entry(
-            "10 silent peers",
-            "10 peers that accept requests and send nothing, beside an honest seeder of 500 kB/s. The last blocks go \
-             round among the silent ones: an idle silent peer takes them over before the honest one can, and each \
-             that is asked anew gets new patience.",
-            Scene::new(21, 4 * MIB, 256 * KIB)
-                .with(10, silent())
-                .with(1, Member::stub().up(500 * KB))
-                .with(1, fast()),
-        ),
         entry(
             "choke-flapping peer",
             "A peer that chokes and unchokes every half second, beside an honest seeder of 500 kB/s.",

@@ -11,6 +11,7 @@
 
 use super::requests::Leased;
 use crate::message::PeerKey;
+use crate::piece::Block;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use std::time::{Duration, Instant};
@@ -24,7 +25,9 @@ impl Coordinator<'_> {
     /// Leases blocks that others were asked for to a peer that has nothing else to send.
     pub(in crate::swarm) fn take_over(&mut self, key: PeerKey, most: u32, now: Instant) -> Vec<Leased> {
         let patience = HOLDS_UP.saturating_add(self.limited_wait());
-        let Some(helper) = self.roster.get(key) else { return Vec::new() };
+        let Some(helper) = self.roster.get(key).filter(|peer| !peer.download.overtaken) else {
+            return Vec::new();
+        };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
         // Nothing else is left for it, whatever others may still have to send.
         let end_game = !self.pieces.rarity().can_choose_from(&helper.pieces);
@@ -45,11 +48,19 @@ impl Coordinator<'_> {
             let part = part.clamp(1, most.max(1) as usize);
             let (taken, displaced) = self.requests.take_over(key, slow, &allowed, part, insist);
             if !taken.is_empty() {
-                displaced.into_iter().for_each(|(peer, block)| self.cancel(peer, block));
+                displaced.into_iter().for_each(|(peer, block)| self.overtake(peer, block));
                 return taken;
             }
         }
         Vec::new()
+    }
+
+    /// A third peer was asked for this block in place of a silent one.
+    fn overtake(&mut self, silent: PeerKey, block: Block) {
+        self.cancel(silent, block);
+        if let Some(peer) = self.roster.get_mut(silent) {
+            peer.download.overtaken = true;
+        }
     }
 }
 

@@ -67,7 +67,7 @@ impl Coordinator<'_> {
         if leased.is_empty() {
             return;
         }
-        if owed_nothing {
+        if owed_nothing && !peer.download.overtaken {
             peer.download.last_block = now;
             peer.download.pipeline.resume(now);
         }

@@ -73,6 +73,9 @@ pub struct Download {
     pub rejections: u32,
     /// It could take more requests than there was to ask for.
     pub starving: bool,
+    /// It was silent and another peer took over what it owed. Until it sends a block its silence goes on, and
+    /// it takes nothing over itself: else silent peers would pass the last blocks round among themselves.
+    pub overtaken: bool,
     /// It sent a block once.
     pub useful: bool,
     /// Its allowed-fast set: pieces that it sends even while it chokes us (BEP 6).
@@ -154,6 +157,7 @@ impl Peer {
                 snubs: 0,
                 rejections: 0,
                 starving: false,
+                overtaken: false,
                 useful: false,
                 allowed_fast: Vec::new(),
             },

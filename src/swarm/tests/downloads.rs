@@ -135,3 +135,17 @@ fn selected_pieces_are_all_that_is_asked_for() {
     world.tell(Event::Stored(vec![five]));
     assert!(world.outside.borrow().finish_told);
 }
+
+#[test]
+fn silent_peers_do_not_pass_the_last_block_round_among_themselves() {
+    let mut world = Scene { pieces: 1, blocks: 1, ..Scene::default() }.start();
+    (1..=10).for_each(|host| _ = world.seed(host));
+    let honest = world.seed(99);
+    for _ in 0..60 {
+        world.wait(SECOND);
+        if !world.owed(honest).is_empty() {
+            return;
+        }
+    }
+    panic!("the honest peer was never asked: {:?}", world.snapshot());
+}
