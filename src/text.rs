@@ -24,7 +24,7 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// The first `limit` characters of the [`printable`] text, and `…` where there are more. For a message
+/// The first `limit` characters of the [`printable`] text, followed by `…` if there are more. For a message
 /// whose length a stranger decides.
 pub fn excerpt(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
@@ -33,14 +33,14 @@ pub fn excerpt(text: &str, limit: usize) -> String {
     }
 }
 
-/// The [`excerpt`] of bytes that should be text. What is not UTF-8 in them becomes U+FFFD.
+/// The [`excerpt`] of bytes that should be text. Those that are not UTF-8 become U+FFFD.
 pub fn excerpt_of_bytes(bytes: &[u8], limit: usize) -> String {
     // A character has at most four bytes. One character more than the limit shows that there are more.
     let bound = limit.saturating_add(1).saturating_mul(4);
     excerpt(&String::from_utf8_lossy(bytes.get(..bound).unwrap_or(bytes)), limit)
 }
 
-/// A number of bytes in words: `3.7 GiB`. Rounded up, so that it is never too small.
+/// A number of bytes, short and with a unit: `3.7 GiB`. Rounded up, so that it is never too small.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut unit = "bytes";
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_stand_in_groups_of_three() {
+    fn digits_are_grouped_in_threes() {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_000), "1,000");

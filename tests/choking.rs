@@ -172,7 +172,7 @@ impl Swarm {
         }
     }
 
-    /// Which piece goes from one member to the other now.
+    /// The piece that one member sends to the other now.
     fn piece(&mut self, from: usize, to: usize) -> Option<usize> {
         let (sender, receiver) = (&self.members[from], &self.members[to]);
         let offered = |piece: &usize| sender.has(*piece) && !receiver.has(*piece);
@@ -190,7 +190,7 @@ impl Swarm {
             .map(|piece| (piece + first) % PIECES)
             .filter(|piece| offered(piece) && !busy.contains(piece))
             .min_by_key(|piece| (receiver.progress[*piece] == 0, self.copies[*piece]));
-        // Where nothing else is left, two senders share the rest of a piece.
+        // If nothing else is left, two senders share the rest of a piece.
         let piece = free.or_else(|| (0..PIECES).find(offered))?;
         self.members[to].fetching.insert(from, piece);
         Some(piece)

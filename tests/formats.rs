@@ -17,22 +17,22 @@ fn collection() -> String {
 /// What the refusal of a broken torrent must name.
 fn named_fault(file: &str) -> &'static str {
     match file {
-        "small/bad-pieces-key.torrent" => "'pieces' is no string",
+        "small/bad-pieces-key.torrent" => "'pieces' is not a string",
         "small/missing-pieces-key.torrent" => "'pieces' is missing",
         "small/bad_name.torrent" => "not bencode",
         "small/gimp-2.10.32-1-arm64.dmg.torrent" => "no 'info'",
         "small/minimal-trailing-newline.torrent" | "small/invalid_info.torrent" => "no 'info'",
-        "small/invalid_name.torrent" => "'name' is no string",
+        "small/invalid_name.torrent" => "'name' is not a string",
         "small/no_name.torrent" => "'name' is missing",
         "small/invalid_path_list.torrent" => "'path' of file 1",
         "small/missing_path_list.torrent" => "'path' of file 1 is missing",
-        "small/invalid_piece_len.torrent" => "'piece length' is no integer",
+        "small/invalid_piece_len.torrent" => "'piece length' is not an integer",
         "small/missing_piece_len.torrent" => "'piece length' is missing",
         "small/negative_piece_len.torrent" => "'piece length' is not positive",
         "small/invalid_symlink.torrent" => "symbolic link",
         "small/many_pieces.torrent" | "small/too-few-pieces.torrent" => "digests, but the files make",
         "small/no_files.torrent" => "'files' is empty",
-        "small/string.torrent" => "no dictionary",
+        "small/string.torrent" => "not a dictionary",
         "small/zero2.torrent" => "no content",
         "small/v2_bad_file_alignment.torrent" => "does not start at a piece",
         "small/v2_invalid_file.torrent" => "file without properties",
@@ -40,7 +40,7 @@ fn named_fault(file: &str) -> &'static str {
         "small/v2_deep_recursion.torrent" => "nested more than",
         "small/v2_overlong_integer.torrent" => "integer at byte",
         v2 if v2.starts_with("small/v2_") => "version 2",
-        other => panic!("{other} has no fault in this list"),
+        other => panic!("{other} is missing from this list"),
     }
 }
 

@@ -130,8 +130,8 @@ impl Swarm {
         }
     }
 
-    /// The piece that a leecher requests of these: the rarest, and one by chance of several that are equally
-    /// rare.
+    /// The piece that a leecher requests of these: the rarest, or one of several that are equally rare, at
+    /// random.
     fn rarest(&self, wanted: &[PieceIndex]) -> Option<PieceIndex> {
         let first = self.second as usize * 31;
         let copies = |piece: PieceIndex| self.members.iter().filter(|member| !member.lacks(piece)).count();

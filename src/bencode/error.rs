@@ -39,11 +39,13 @@ impl fmt::Display for BencodeError {
             }
             BencodeFault::BadLength => write!(out, "a malformed string length at byte {}", self.at),
             BencodeFault::PastTheEnd => {
-                write!(out, "the string at byte {} is longer than what is there", self.at)
+                write!(out, "the string at byte {} is longer than the bytes that are left", self.at)
             }
-            BencodeFault::BadKey => write!(out, "a dictionary key at byte {} is no string", self.at),
+            BencodeFault::BadKey => write!(out, "a dictionary key at byte {} is not a string", self.at),
             BencodeFault::NoValue => write!(out, "a dictionary key has no value at byte {}", self.at),
-            BencodeFault::DuplicateKey => write!(out, "the dictionary at byte {} has a key twice", self.at),
+            BencodeFault::DuplicateKey => {
+                write!(out, "the dictionary at byte {} has the same key twice", self.at)
+            }
             BencodeFault::TooDeep => {
                 write!(out, "values nested more than {} deep at byte {}", super::MAX_DEPTH, self.at)
             }

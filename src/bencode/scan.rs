@@ -7,8 +7,8 @@
 use super::error::{BencodeError, BencodeFault};
 use std::ops::Range;
 
-/// How deep lists and dictionaries may be nested. A hybrid torrent needs one level for
-/// each folder and five more, everything else fewer than ten.
+/// How deep lists and dictionaries may be nested. A hybrid torrent needs one level for each folder and five
+/// more; everything else needs fewer than ten.
 pub const MAX_DEPTH: usize = 100;
 
 /// The smallest part of the notation.
@@ -115,7 +115,7 @@ enum Open {
         keys: usize,
         /// Its last key has no value yet.
         wants_value: bool,
-        /// Its keys are in ascending order so far, so that none of them is there twice.
+        /// Its keys are in ascending order so far, so none of them is there twice.
         sorted: bool,
     },
 }
@@ -181,7 +181,7 @@ fn has_duplicates(keys: &mut [&[u8]]) -> bool {
     keys.windows(2).any(|pair| pair.first() == pair.last())
 }
 
-/// Where the checked value at `at` ends. `None` where there is none.
+/// Where the checked value at `at` ends. `None` if there is none.
 ///
 /// Looks only at the bytes that say how long a token is, because a walk passes the same bytes several times.
 pub(super) fn skip(bytes: &[u8], mut at: usize) -> Option<usize> {

@@ -36,14 +36,14 @@ pub struct Dictionary<'a> {
     raw: &'a [u8],
 }
 
-/// What a walk over a dictionary comes upon.
+/// One step of a walk over a dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
     /// A dictionary begins under this key. The steps up to its [`Step::Leave`] are inside it.
     Enter(&'a [u8]),
     /// The innermost dictionary that was entered ends.
     Leave,
-    /// A key, and its value that is no dictionary.
+    /// A key and its value, which is not a dictionary.
     Entry(&'a [u8], Value<'a>),
 }
 
@@ -79,32 +79,32 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The number, where it is one.
+    /// The number, if it is one.
     pub fn integer(self) -> Option<i64> {
         if let Value::Integer(integer) = self { Some(integer) } else { None }
     }
 
-    /// The number, where it is one and not negative.
+    /// The number, if it is one and not negative.
     pub fn unsigned(self) -> Option<u64> {
         self.integer().and_then(|integer| u64::try_from(integer).ok())
     }
 
-    /// The string, where it is one.
+    /// The string, if it is one.
     pub fn bytes(self) -> Option<&'a [u8]> {
         if let Value::Bytes(bytes) = self { Some(bytes) } else { None }
     }
 
-    /// The string as text, where it is one. What is not UTF-8 in it becomes U+FFFD.
+    /// The string as text, if it is one. Bytes that are not UTF-8 become U+FFFD.
     pub fn text(self) -> Option<String> {
         self.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// The list, where it is one.
+    /// The list, if it is one.
     pub fn list(self) -> Option<List<'a>> {
         if let Value::List(list) = self { Some(list) } else { None }
     }
 
-    /// The dictionary, where it is one.
+    /// The dictionary, if it is one.
     pub fn dictionary(self) -> Option<Dictionary<'a>> {
         if let Value::Dictionary(dictionary) = self { Some(dictionary) } else { None }
     }
@@ -121,7 +121,7 @@ impl<'a> List<'a> {
         })
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(self) -> bool {
         self.iter().next().is_none()
     }

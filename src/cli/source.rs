@@ -65,7 +65,7 @@ impl SourceError {
             SourceFault::Network(_) => 6,
             SourceFault::Unopenable(_) => 15,
             SourceFault::Broken(_) => 17,
-            SourceFault::Torrent(error) if error.is_bencode() => 25,
+            SourceFault::Torrent(error) if error.is_not_bencode() => 25,
             SourceFault::Torrent(_) | SourceFault::TooLarge(_) => 26,
             SourceFault::Magnet(_) => 27,
             SourceFault::NoTorrent => 28,

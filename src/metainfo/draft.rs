@@ -9,10 +9,10 @@ use crate::bencode::Item;
 use crate::piece::{Geometry, PieceDigest};
 use std::path::Path;
 
-/// Bytes in the shortest piece, where the user does not choose a length: one block.
+/// Bytes in the shortest piece if the user does not choose a length: one block.
 pub const MIN_DEFAULT_PIECE_LENGTH: u32 = 16 << 10;
 
-/// Bytes in the longest piece, where the user does not choose a length. A peer can share no part of a piece
+/// Bytes in the longest piece if the user does not choose a length. A peer can share no part of a piece
 /// before it has the whole.
 pub const MAX_DEFAULT_PIECE_LENGTH: u32 = 16 << 20;
 
@@ -20,8 +20,8 @@ pub const MAX_DEFAULT_PIECE_LENGTH: u32 = 16 << 20;
 /// times as many, or as few.
 const MAX_PIECES: u64 = 2_121;
 
-/// Bytes in a piece of a payload of `total_size` bytes: the power of two between 16 KiB and 16 MiB that
-/// makes the number of pieces closest to 1,500. With fewer pieces, peers can share only late; with more, the
+/// Bytes in a piece of a payload of `total_size` bytes: the power of two between 16 KiB and 16 MiB that makes
+/// the number of pieces closest to 1,500. With fewer pieces, peers can share only late. With more, the
 /// torrent gets long.
 pub fn piece_length(total_size: u64) -> u32 {
     let mut length = MIN_DEFAULT_PIECE_LENGTH;
@@ -92,8 +92,8 @@ impl Draft {
         Item::dictionary(torrent).encode()
     }
 
-    /// The same torrent with digests of zeros: it shows how its names will be read before the payload is
-    /// hashed.
+    /// The same torrent with digests of zeros. Reading it shows, before the payload is hashed, what a reader
+    /// will change or refuse.
     pub fn encode_blank(&self) -> Vec<u8> {
         self.encode(vec![0; self.geometry.piece_count() as usize * PieceDigest::LENGTH])
     }

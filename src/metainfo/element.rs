@@ -37,13 +37,14 @@ pub(super) fn safe(bytes: &[u8]) -> Option<String> {
     Some(shortened(element, MAX_ELEMENT_BYTES))
 }
 
-/// The name with a number before its extension, short enough for any number.
+/// The name with a number before its extension. It stays short enough, because [`base`] has left room for the
+/// number.
 pub(super) fn numbered(base: &str, number: u32) -> String {
     let (stem, extension) = split_extension(base);
     format!("{stem}.{number}{extension}")
 }
 
-/// The name, cut so that a number still fits in.
+/// The name, cut so that [`numbered`] can put any number into it.
 pub(super) fn base(name: &str) -> String {
     shortened(name.to_owned(), MAX_ELEMENT_BYTES - NUMBER_BYTES)
 }

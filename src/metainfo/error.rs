@@ -1,9 +1,9 @@
-//! What can be wrong with a torrent.
+//! What can be wrong with a torrent. It is found out before a run begins.
 
 use crate::bencode::BencodeError;
 use std::fmt;
 
-/// Why bytes are no torrent that can be downloaded.
+/// Why bytes are not a torrent that can be downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MetainfoError {
     /// The bytes are not bencode.
@@ -46,8 +46,8 @@ pub enum MetainfoError {
 }
 
 impl MetainfoError {
-    /// Whether the bytes are not even bencode, as opposed to bencode that is no usable torrent.
-    pub fn is_bencode(&self) -> bool {
+    /// Whether the bytes are not even bencode, as opposed to bencode that is not a usable torrent.
+    pub fn is_not_bencode(&self) -> bool {
         matches!(self, MetainfoError::Bencode(_))
     }
 }
@@ -57,7 +57,7 @@ impl fmt::Display for MetainfoError {
         match self {
             MetainfoError::Bencode(error) => write!(out, "not a torrent, because it is not bencode: {error}"),
             MetainfoError::NotADictionary => {
-                write!(out, "not a torrent: the outer value is no dictionary")
+                write!(out, "not a torrent: the outer value is not a dictionary")
             }
             MetainfoError::NoInfo => {
                 write!(out, "not a complete torrent: it has no 'info' dictionary that says what to download")
@@ -76,7 +76,7 @@ impl fmt::Display for MetainfoError {
                 write!(out, "bad torrent: 'pieces' has {digests} digests, but the files make {pieces} pieces")
             }
             MetainfoError::NoContent => {
-                write!(out, "bad torrent: it has no content, all its files are empty")
+                write!(out, "bad torrent: it has no content, because all its files are empty")
             }
             MetainfoError::TooLarge => {
                 write!(out, "bad torrent: the sizes of its files do not fit in 64 bits")

@@ -2,8 +2,8 @@
 //!
 //! A torrent has either one file, which is called `name`, or a list `files`, whose paths are below a folder
 //! called `name` (BEP 3, "info dictionary"). `attr` marks a file as padding or as a symbolic link (BEP 47).
-//! Padding is never written. A link is never created: it is no part of the payload, and through a link that
-//! leads out of the output folder, files could be written anywhere. So links are left out, and counted.
+//! Padding is never written. A link is never created: it is not part of the payload, and through a link that
+//! leads out of the output folder, files could be written anywhere. So links are left out, and only counted.
 
 use super::File;
 use super::element;
@@ -31,13 +31,13 @@ pub(super) fn read(info: Dictionary, name: &str) -> Result<FileList, MetainfoErr
     match info.get("files") {
         None => {
             let length = info.get("length").ok_or(field("length", "is missing, and so is 'files'"))?;
-            let length = length.unsigned().ok_or(field("length", "is no size"))?;
+            let length = length.unsigned().ok_or(field("length", "is not a valid size"))?;
             let file = File { path: PathBuf::from(name), offset: 0, length, padding: false };
             Ok(FileList { files: vec![file], total_size: length, symlinks: 0 })
         }
         Some(Value::List(list)) if !list.is_empty() => read_list(list, name),
         Some(Value::List(_)) => Err(field("files", "is empty")),
-        Some(_) => Err(field("files", "is no list")),
+        Some(_) => Err(field("files", "is not a list")),
     }
 }
 
@@ -60,7 +60,7 @@ fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
             name,
             fault,
         };
-        let entry = entry.dictionary().ok_or(field("files", "has an entry that is no dictionary"))?;
+        let entry = entry.dictionary().ok_or(field("files", "has an entry that is not a dictionary"))?;
         let kind = FileKind::of(entry);
         if kind == FileKind::Symlink {
             check_symlink(entry).map_err(fail)?;
@@ -93,7 +93,7 @@ fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
 
 fn length(entry: Dictionary) -> Result<u64, EntryFault> {
     let length = entry.get("length").ok_or(("length", "is missing"))?;
-    length.unsigned().ok_or(("length", "is no size"))
+    length.unsigned().ok_or(("length", "is not a valid size"))
 }
 
 /// No file is ever written there, so the path need be neither the torrent's nor unique.
@@ -143,14 +143,14 @@ fn check_symlink(entry: Dictionary) -> Result<(), EntryFault> {
         return Err(("length", "is not 0, though the file is a symbolic link"));
     }
     let target = entry.get("symlink path").ok_or(("symlink path", "is missing"))?;
-    let target = target.list().ok_or(("symlink path", "is no list"))?;
+    let target = target.list().ok_or(("symlink path", "is not a list"))?;
     match target.iter().all(|element| element.bytes().is_some()) {
         true => Ok(()),
-        false => Err(("symlink path", "has an element that is no string")),
+        false => Err(("symlink path", "has an element that is not a string")),
     }
 }
 
-/// The path as the torrent gives it. `path` may be in any encoding; `path.utf-8` says the same in UTF-8.
+/// The path as the torrent gives it. `path` may be in any encoding; `path.utf-8` is the same path in UTF-8.
 fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
     let is_text = |list: &List| list.iter().all(|element| element.bytes().is_some());
     if let Some(list) = entry.get("path.utf-8").and_then(Value::list).filter(is_text) {
@@ -158,8 +158,8 @@ fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
     }
     let path = entry.get("path").ok_or("is missing")?;
     path.list()
-        .ok_or("is no list")
-        .and_then(|list| is_text(&list).then_some(list).ok_or("has an element that is no string"))
+        .ok_or("is not a list")
+        .and_then(|list| is_text(&list).then_some(list).ok_or("has an element that is not a string"))
 }
 
 /// The safe path of an entry below the folder `name`, and the folder that the file is in.

@@ -10,10 +10,10 @@ use super::error::MetainfoError;
 use super::files::FileKind;
 use crate::bencode::{Dictionary, Step, Value};
 
-/// Checks that the `file tree`, where there is one, describes the files of version 1.
+/// Checks that the `file tree`, if there is one, describes the files of version 1.
 pub(super) fn check(info: Dictionary, files: &[File], piece_length: u32) -> Result<(), MetainfoError> {
     let Some(tree) = info.get("file tree") else { return Ok(()) };
-    let tree = tree.dictionary().ok_or(MetainfoError::Hybrid("'file tree' is no dictionary"))?;
+    let tree = tree.dictionary().ok_or(MetainfoError::Hybrid("'file tree' is not a dictionary"))?;
     check_tree(tree, &mut listed(info))?;
     let unaligned = |file: &File| {
         !file.padding && file.length > 0 && !file.offset.is_multiple_of(u64::from(piece_length))
@@ -43,7 +43,7 @@ fn listed(info: Dictionary<'_>) -> Box<dyn Iterator<Item = (Vec<&[u8]>, u64)> + 
 
 /// Walks over the tree in its order and compares each file with the next one of the list. In the tree a file
 /// is a dictionary that has an entry with an empty key: its properties. A stranger chooses the depth. So
-/// there is one pass, nothing here calls itself, and no bytes are read again for each folder around them.
+/// there is one pass: nothing here is recursive, and no byte is read again for each folder around it.
 fn check_tree<'a>(
     tree: Dictionary<'a>,
     listed: &mut dyn Iterator<Item = (Vec<&'a [u8]>, u64)>,
@@ -88,6 +88,6 @@ fn check_tree<'a>(
 #[derive(Default)]
 struct Properties {
     length: Option<u64>,
-    /// How many dictionaries inside them the walk is in.
+    /// How many dictionaries deep the walk is inside them.
     depth: usize,
 }

@@ -26,7 +26,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Bytes in the longest piece. A piece is verified as a whole and has to be held until then.
+/// Bytes in the longest piece. A piece is verified as a whole and has to be held in memory until then.
 pub const MAX_PIECE_LENGTH: u32 = 1 << 30;
 
 /// The SHA-1 of the `info` value as it stands in the file. It identifies a torrent (BEP 3).
@@ -78,15 +78,15 @@ pub struct Metainfo {
     pub web_seeds: Vec<String>,
     /// DHT nodes, host and port (BEP 5).
     pub nodes: Vec<(String, u16)>,
-    /// The files in the torrent's order, without symbolic links. Paths are distinct but for padding.
+    /// The files in the torrent's order, without symbolic links. Paths are distinct, except those of padding.
     pub files: Vec<File>,
     /// How many symbolic links the torrent lists (BEP 47). They have no bytes and are never created.
     pub symlinks: usize,
     /// The whole file as received.
     raw: Vec<u8>,
-    /// Where the `info` value stands in `raw`.
+    /// Where the `info` value is in `raw`.
     info: Range<usize>,
-    /// Where the digests stand in `raw`.
+    /// Where the digests are in `raw`.
     pieces: Range<usize>,
 }
 
@@ -182,18 +182,18 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
     MetainfoError::Field { name, fault }
 }
 
-/// The safe name. `name` may be in any encoding; `name.utf-8` says the same in UTF-8. Where nothing is left
+/// The safe name. `name` may be in any encoding; `name.utf-8` is the same name in UTF-8. If nothing is left
 /// of the name, the info-hash takes its place.
 fn name(info: Dictionary, info_hash: InfoHash) -> Result<String, MetainfoError> {
     let name = info.get("name").ok_or(field("name", "is missing"))?;
-    let name = name.bytes().ok_or(field("name", "is no string"))?;
+    let name = name.bytes().ok_or(field("name", "is not a string"))?;
     let preferred = info.get("name.utf-8").and_then(Value::bytes).unwrap_or(name);
     Ok(element::safe(preferred).unwrap_or_else(|| info_hash.to_string()))
 }
 
 fn piece_length(info: Dictionary) -> Result<u32, MetainfoError> {
     let length = info.get("piece length").ok_or(field("piece length", "is missing"))?;
-    let length = length.integer().ok_or(field("piece length", "is no integer"))?;
+    let length = length.integer().ok_or(field("piece length", "is not an integer"))?;
     match u32::try_from(length) {
         Ok(length @ 1..=MAX_PIECE_LENGTH) => Ok(length),
         Ok(0) | Err(_) if length <= 0 => Err(field("piece length", "is not positive")),
@@ -204,9 +204,9 @@ fn piece_length(info: Dictionary) -> Result<u32, MetainfoError> {
 /// The digests: one for each piece of a payload of `total_size` bytes.
 fn digests<'a>(info: Dictionary<'a>, total_size: u64, piece_length: u32) -> Result<&'a [u8], MetainfoError> {
     let digests = info.get("pieces").ok_or(field("pieces", "is missing"))?;
-    let digests = digests.bytes().ok_or(field("pieces", "is no string"))?;
+    let digests = digests.bytes().ok_or(field("pieces", "is not a string"))?;
     if !digests.len().is_multiple_of(PieceDigest::LENGTH) {
-        return Err(field("pieces", "is cut short, its length is no multiple of 20"));
+        return Err(field("pieces", "is cut short: its length is not a multiple of 20"));
     }
     if total_size == 0 {
         return Err(MetainfoError::NoContent);
@@ -219,7 +219,7 @@ fn digests<'a>(info: Dictionary<'a>, total_size: u64, piece_length: u32) -> Resu
     }
 }
 
-/// Where `part`, which was borrowed from `whole`, stands in it.
+/// The position of `part` in `whole`, from which it was borrowed.
 fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
     start..start.saturating_add(part.len())

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct FolderNumber(u32);
 
-/// What has a name in a folder.
+/// What a name in a folder is taken by.
 enum Taken {
     Folder(FolderNumber),
     File,
@@ -34,8 +34,8 @@ pub(super) struct UniqueNames {
 }
 
 impl UniqueNames {
-    /// The folder of this name in `parent`. All folders must be known before the first file.
-    /// `None` where there are too many.
+    /// The folder of this name in `parent`. All folders must be known before the first file. `None` if there
+    /// are too many.
     pub(super) fn folder(&mut self, parent: FolderNumber, name: &str) -> Option<FolderNumber> {
         let next = FolderNumber(self.folders.saturating_add(1));
         match self.entries.entry((parent, element::folded(name))).or_insert(Taken::Folder(next)) {
@@ -48,7 +48,7 @@ impl UniqueNames {
         }
     }
 
-    /// Takes a name for a file. Where `name` is not free, takes and returns a different one.
+    /// Takes a name for a file. If `name` is not free, takes and returns a different one.
     pub(super) fn file(&mut self, parent: FolderNumber, name: &str) -> Option<String> {
         if self.take(parent, name) {
             return None;

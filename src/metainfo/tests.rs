@@ -33,7 +33,7 @@ fn paths(files: Vec<Item>) -> Vec<String> {
 
 fn refusal(raw: Vec<u8>) -> String {
     let error = Metainfo::parse(raw).unwrap_err();
-    assert!(!error.is_bencode(), "{error}");
+    assert!(!error.is_not_bencode(), "{error}");
     error.to_string()
 }
 
@@ -156,29 +156,29 @@ fn symbolic_links_are_left_out() {
 fn a_refusal_names_the_fault() {
     let with = |key, value| torrent(&[(key, value)]);
     for (raw, part) in [
-        (b"4:spam".to_vec(), "no dictionary"),
+        (b"4:spam".to_vec(), "not a dictionary"),
         (b"de".to_vec(), "no 'info'"),
         (b"d4:infoi1ee".to_vec(), "no 'info'"),
         (with("name", None), "'name' is missing"),
-        (with("name", Some(1.into())), "'name' is no string"),
+        (with("name", Some(1.into())), "'name' is not a string"),
         (with("piece length", None), "'piece length' is missing"),
-        (with("piece length", Some("1".into())), "'piece length' is no integer"),
+        (with("piece length", Some("1".into())), "'piece length' is not an integer"),
         (with("piece length", Some((-1).into())), "'piece length' is not positive"),
         (with("piece length", Some(0.into())), "'piece length' is not positive"),
         (with("piece length", Some(((1 << 30) + 1).into())), "more than 1 GiB"),
         (with("piece length", Some(i64::MAX.into())), "more than 1 GiB"),
         (with("pieces", None), "'pieces' is missing"),
-        (with("pieces", Some(1.into())), "'pieces' is no string"),
-        (with("pieces", Some("x".into())), "no multiple of 20"),
+        (with("pieces", Some(1.into())), "'pieces' is not a string"),
+        (with("pieces", Some("x".into())), "not a multiple of 20"),
         (with("pieces", Some("".into())), "0 digests, but the files make 1 pieces"),
         (with("length", None), "'length' is missing"),
-        (with("length", Some((-1).into())), "'length' is no size"),
+        (with("length", Some((-1).into())), "'length' is not a valid size"),
         (with("length", Some(0.into())), "no content"),
         (with("length", Some(i64::MAX.into())), "1 digests, but the files make 562949953421312 pieces"),
-        (with("files", Some(Item::list([1.into()]))), "no dictionary"),
+        (with("files", Some(Item::list([1.into()]))), "not a dictionary"),
         (with("files", Some(Item::list([]))), "'files' is empty"),
-        (with("files", Some(1.into())), "'files' is no list"),
-        (with_files(vec![file(&["a"], 1), file(&["b"], -1)]), "'length' of file 2 is no size"),
+        (with("files", Some(1.into())), "'files' is not a list"),
+        (with_files(vec![file(&["a"], 1), file(&["b"], -1)]), "'length' of file 2 is not a valid size"),
         (with_files(vec![Item::dictionary([("length", 1.into())])]), "'path' of file 1 is missing"),
         (with_files(vec![file(&["x"; 3000], 1)]), "longer than any system takes"),
     ] {
@@ -217,7 +217,7 @@ fn the_halves_of_a_hybrid_must_agree() {
         (Item::dictionary([("a", Item::dictionary([("name", leaf(100))]))]), "different files"),
         (Item::dictionary([("name", leaf(-1))]), "without a length"),
         (Item::dictionary::<&str>([]), "lacks a file"),
-        (Item::from(1), "no dictionary"),
+        (Item::from(1), "not a dictionary"),
         (broken, "without properties"),
     ] {
         let refusal = refusal(hybrid(tree));
@@ -249,7 +249,7 @@ fn no_cut_and_no_flipped_bit_breaks_the_reader() {
             torrent(&[("length", None), ("files", Some(Item::list(files.clone()))), ("file tree", tree)]);
         whole.splice(1..1, *b"8:announce3:udp13:announce-listll3:udpee5:nodesll1:ai1eee8:url-list1:u");
         for end in 0..whole.len() {
-            assert!(Metainfo::parse(whole[..end].to_vec()).unwrap_err().is_bencode(), "cut at {end}");
+            assert!(Metainfo::parse(whole[..end].to_vec()).unwrap_err().is_not_bencode(), "cut at {end}");
         }
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();

@@ -10,8 +10,8 @@ use std::collections::HashSet;
 /// How many addresses of each kind are kept. Each tier gets a thread, and no honest torrent has this many.
 pub(super) const MAX_ADDRESSES: usize = 200;
 
-/// The announce addresses by tier (BEP 12). `announce` counts only where `announce-list` has no address that
-/// is asked over HTTP or UDP. Old clients, which do not know `announce-list`, use it too.
+/// The announce addresses by tier (BEP 12). `announce` counts only if `announce-list` has no address that is
+/// asked over HTTP or UDP. Old clients, which do not know `announce-list`, use it too.
 pub(super) fn tiers(torrent: Dictionary) -> Vec<Vec<String>> {
     let mut seen = HashSet::new();
     let list = torrent.get("announce-list").and_then(Value::list);
@@ -64,7 +64,7 @@ fn address(value: Value) -> Option<String> {
     usable(value.bytes()?)
 }
 
-/// An address as text. `None` where it is empty or has a character that no address can have.
+/// An address as text. `None` if it is empty or has a character that no address can have.
 pub(super) fn usable(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     (!text.is_empty() && !text.chars().any(is_hidden)).then(|| text.to_owned())

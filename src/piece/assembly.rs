@@ -37,7 +37,7 @@ struct Inside {
     done: bool,
 }
 
-/// What came of a block.
+/// What became of a block.
 #[derive(Debug)]
 pub enum Put {
     /// It is in its place, and other blocks are still missing.
@@ -211,7 +211,7 @@ impl Suspects {
         senders
     }
 
-    /// The peers whose block differs from the one in the verified bytes of the same piece.
+    /// The peers whose block differs from that part of the same piece, now that it is verified.
     fn convicted_by(&self, verified: &[u8]) -> Vec<PeerKey> {
         let mut convicted: Vec<PeerKey> = self
             .blocks

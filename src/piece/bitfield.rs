@@ -28,7 +28,7 @@ impl Bitfield {
         Bitfield { words, length, ones: length }
     }
 
-    /// A set as it came over the wire. `None` where the number of bytes is wrong or a spare bit is set.
+    /// A set as it came over the wire. `None` if the number of bytes is wrong or a spare bit is set.
     pub fn from_wire(bytes: &[u8], length: u32) -> Option<Bitfield> {
         if bytes.len() != length.div_ceil(8) as usize {
             return None;
@@ -61,7 +61,7 @@ impl Bitfield {
         self.words.get(piece.slot() / 64).is_some_and(|word| word & bit(piece) != 0)
     }
 
-    /// Adds the piece to the set. False where it was there already, or is not a piece of this torrent.
+    /// Adds the piece to the set. False if it was there already, or is not a piece of this torrent.
     pub fn insert(&mut self, piece: PieceIndex) -> bool {
         if piece.get() >= self.length || self.has(piece) {
             return false;
@@ -73,7 +73,7 @@ impl Bitfield {
         true
     }
 
-    /// Removes the piece from the set. False where it was not there.
+    /// Removes the piece from the set. False if it was not there.
     pub fn remove(&mut self, piece: PieceIndex) -> bool {
         if !self.has(piece) {
             return false;

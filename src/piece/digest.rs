@@ -2,12 +2,12 @@
 
 use sha1::{Digest, Sha1};
 
-/// The SHA-1 of a piece, as the torrent says it (BEP 3, `pieces`) or as we have computed it.
+/// The SHA-1 of a piece, as the torrent gives it (BEP 3, `pieces`) or as we have computed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PieceDigest(pub [u8; 20]);
 
 impl PieceDigest {
-    /// Bytes in it.
+    /// Bytes in a digest.
     pub const LENGTH: usize = 20;
 
     /// The digest of these bytes.

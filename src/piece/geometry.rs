@@ -67,7 +67,7 @@ pub struct Geometry {
 impl Geometry {
     /// The geometry of `total_size` bytes in pieces of `piece_length` bytes.
     ///
-    /// `None` where the piece length is zero or there would be 2^32 pieces or more.
+    /// `None` if the piece length is zero or there would be 2^32 pieces or more.
     pub fn new(total_size: u64, piece_length: u32) -> Option<Geometry> {
         if piece_length == 0 {
             return None;
@@ -128,7 +128,7 @@ impl Geometry {
     }
 
     /// The gate for the answer to a request: the block that starts at `begin` in the piece `index` and has
-    /// `length` bytes. `None` where we could never have asked for such a block.
+    /// `length` bytes. `None` if we could never have asked for such a block.
     pub fn block(&self, index: u32, begin: u32, length: usize) -> Option<Block> {
         let piece = self.piece(index)?;
         let block = Block { piece, number: begin / BLOCK_LENGTH };

@@ -1,8 +1,8 @@
-//! The number that stands for a connection to a peer.
+//! The number of a connection to a peer.
 
 /// Identifies one connection of one torrent. No number is used twice in a run.
 ///
-/// It stands here, below the messages between threads, because an [`Assembly`](super::Assembly) remembers
+/// It is defined here, below the messages between threads, because an [`Assembly`](super::Assembly) remembers
 /// which peer sent each block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerKey(pub u32);

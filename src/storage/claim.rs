@@ -8,13 +8,14 @@
 //! - each piece that overlaps it and can be read from the disk verifies, and
 //! - at least one piece that overlaps it verifies.
 //!
-//! Any other file is foreign and stops the run. An empty file has no content that could be lost, and is
-//! never foreign.
+//! Any other file is foreign. A run that would change it ends (exit code 13) before anything is changed,
+//! unless the user says `--overwrite`. An empty file has no content that could be lost, and is never foreign.
 //!
 //! A proven file may still have bytes that no piece vouches for: at its edges, in pieces that it shares with
-//! a file that is missing. They are *guarded*: a piece is written there only if it has the same bytes in
-//! that place. So a byte that was there before us is changed in two cases only: in our own download, where
-//! its piece was proven wrong, and with the user's `--overwrite`. Pure.
+//! a file that is missing. They are *guarded*: a piece is written there only if it has the same bytes in that
+//! place, or else the run ends (exit code 13). So a byte that was there before us is changed in two cases
+//! only: if it is part of our own unfinished download and its piece was proven wrong, and with the user's
+//! `--overwrite`. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -67,7 +67,7 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
             return Err(unfit(path, "the torrent itself would be written over it"));
         }
         if Marker::is_marker(Path::new(&name)) {
-            return Err(unfit(path, "its name is kept for unfinished downloads"));
+            return Err(unfit(path, "its name is reserved for unfinished downloads"));
         }
         let files = vec![(file.to_owned(), found)];
         Gathered { name, is_folder: false, left_out: Vec::new(), folder, files, total_size: found.length }
@@ -89,7 +89,7 @@ pub fn name(path: &Path) -> Result<String, StorageError> {
     Ok(name.to_str().ok_or(unfit(path, NOT_UTF8))?.to_owned())
 }
 
-const NO_NAME: &str = "it has no name (give the folder a torrent can be named after)";
+const NO_NAME: &str = "it has no name (give a folder that a torrent can be named after)";
 const NOT_UTF8: &str = "its name is not UTF-8 (rename it)";
 
 fn unfit(path: &Path, fault: &'static str) -> StorageError {
@@ -118,9 +118,9 @@ impl Gathered {
     ///
     /// # Errors
     ///
-    /// What cannot be opened or read, [`StorageError::Changed`] where a file is not what it was when
-    /// it was gathered, [`StorageError::Cancelled`] where `watch` says so, and
-    /// [`StorageError::Layout`] where `geometry` is that of another size.
+    /// What cannot be opened or read, [`StorageError::Changed`] if a file is not what it was when it was
+    /// gathered, [`StorageError::Cancelled`] if `watch` says so, and [`StorageError::Layout`] if `geometry`
+    /// is for a different size.
     pub fn digests(
         &self,
         geometry: Geometry,
@@ -137,23 +137,24 @@ impl Gathered {
         let layout = Layout::new(&files, geometry).ok_or(StorageError::Layout)?;
         drop(files);
         let digests = Mutex::new(vec![0; geometry.piece_count() as usize * PieceDigest::LENGTH]);
-        let hear = |piece: PieceIndex, digest: Option<PieceDigest>| {
+        let on_digest = |piece: PieceIndex, digest: Option<PieceDigest>| {
             let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
             let slot = digests.as_chunks_mut().0.get_mut(piece.slot());
-            // A file that is shorter now has changed. The second look below finds that out.
+            // A file that is shorter now has changed. The check below finds that out.
             if let (Some(slot), Some(PieceDigest(digest))) = (slot, digest) {
                 *slot = digest;
             }
         };
         let all = Bitfield::all(geometry.piece_count());
-        hashing::hash(&self.folder, &layout, &all, &hear, open_files, watch)?;
-        self.look_again(&layout)?;
+        hashing::hash(&self.folder, &layout, &all, &on_digest, open_files, watch)?;
+        self.check_unchanged(&layout)?;
         Ok(digests.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes sure that every file is what it was.
-    fn look_again(&self, layout: &Layout) -> Result<(), StorageError> {
-        let found = survey::look(&self.folder, layout)?;
+    /// Makes sure that no file has changed. A different length, time of change or inode means that it has,
+    /// and then there is no torrent.
+    fn check_unchanged(&self, layout: &Layout) -> Result<(), StorageError> {
+        let found = survey::find_files(&self.folder, layout)?;
         let is_as_before = |before: &FileStat, now: &Option<FileStat>| {
             let form = |found: &FileStat| (found.length, found.modified, found.identity);
             now.as_ref().is_some_and(|now| form(now) == form(before))

@@ -1,8 +1,8 @@
 //! What can go wrong between the payload and the disk.
 //!
-//! Each error names the file, the reason and, where there is one, the way out. It also knows the exit code
-//! with which it ends the program. A peer's error never becomes one of these: a disk that fails ends the run,
-//! a peer that fails ends a connection.
+//! Each error names the file, the reason and, if there is one, the way out. It also knows the exit code with
+//! which it ends the program. A peer's error never becomes one of these: a disk that fails ends the run, a
+//! peer that fails ends a connection.
 
 use std::fmt;
 use std::io;
@@ -89,7 +89,7 @@ pub enum StorageError {
         /// The second name.
         other: PathBuf,
     },
-    /// The caller stopped the check.
+    /// The caller stopped the survey of the files.
     Cancelled,
     /// The torrent's files do not follow one another, or do not add up to its size.
     Layout,
@@ -196,7 +196,7 @@ impl StorageError {
         }
     }
 
-    /// What the user can do about it.
+    /// What the user can do about it, if anything.
     fn way_out(&self) -> Option<&'static str> {
         match self {
             StorageError::Full { .. } => {

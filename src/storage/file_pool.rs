@@ -27,7 +27,7 @@ impl FilePool {
     ///
     /// # Errors
     ///
-    /// The error of `open`. Where it says that the process or the system has too many files open, the pool
+    /// The error of `open`. If it says that the process or the system has too many files open, the pool
     /// closes one and tries again, as long as it has one.
     pub fn get(&mut self, number: usize, open: impl FnMut() -> io::Result<File>) -> io::Result<&Arc<File>> {
         let entry = match self.open.iter().position(|(held, _)| *held == number) {
@@ -51,7 +51,7 @@ impl FilePool {
         }
     }
 
-    /// The file with this number, where it is open. Does not count as a use.
+    /// The file with this number, if it is open. Does not count as a use.
     pub fn peek(&self, number: usize) -> Option<&File> {
         self.open.iter().find(|(held, _)| *held == number).map(|(_, file)| &**file)
     }

@@ -1,7 +1,8 @@
 //! The files of one download while it runs: written through the pool, checked and synced at the end.
 //!
-//! Runs on the writer thread. It expects to find again what it wrote once. If a file is missing, shorter or a
-//! different one when it comes back to it, the run ends: a new empty file in that place would hide the loss.
+//! Runs on the writer thread. It expects to find what it wrote earlier. If a file is missing, shorter or a
+//! different one when the writer opens it again, the run ends: a new empty file in that place would hide the
+//! loss.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -22,7 +23,7 @@ use super::survey;
 
 /// How often a write makes sure that the file is still where the user expects it. If the folder is removed
 /// during a download, we should notice at once and not after hours of writing to files without a name.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// From this number of files on, the whole file system is synced first, and then each file. To sync a single
 /// file takes a turn of the disk, so ten thousand of them take minutes; a file that is synced already takes
@@ -37,13 +38,13 @@ pub(super) struct PayloadFiles {
     pool: FilePool,
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
-    looked: Instant,
+    last_check: Instant,
 }
 
 /// What we know of a file on the disk.
 #[derive(Clone, Copy, Default)]
 struct FileOnDisk {
-    /// How many bytes it has at least. `None` where it does not exist.
+    /// How many bytes it has at least. `None` if it does not exist.
     length: Option<u64>,
     /// Its bytes may not be on the disk yet.
     unsynced: bool,
@@ -68,7 +69,7 @@ impl PayloadFiles {
         let states = found.iter().map(state).collect();
         let pool = FilePool::new(open_files);
         let (folder, layout) = (Arc::clone(served_pieces.folder()), Arc::clone(served_pieces.layout()));
-        PayloadFiles { folder, layout, states, pool, served_pieces, guards, looked: Instant::now() }
+        PayloadFiles { folder, layout, states, pool, served_pieces, guards, last_check: Instant::now() }
     }
 
     /// The folder that they are in.
@@ -76,7 +77,7 @@ impl PayloadFiles {
         &self.folder
     }
 
-    /// Where the bytes of the payload lie.
+    /// Where the bytes of the payload belong.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -112,9 +113,9 @@ impl PayloadFiles {
         }
         written.map_err(|error| self.failed(Action::Write, slice.file, error))?;
         self.grown(slice.file, slice.offset.saturating_add(slice.length));
-        if self.looked.elapsed() >= LOOK_INTERVAL {
-            self.looked = Instant::now();
-            self.look(slice.file)?;
+        if self.last_check.elapsed() >= CHECK_INTERVAL {
+            self.last_check = Instant::now();
+            self.check_in_place(slice.file)?;
         }
         Ok(())
     }
@@ -154,10 +155,10 @@ impl PayloadFiles {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Vanished`] where something that we wrote is not where it belongs.
+    /// [`StorageError::Vanished`] if something that we wrote is not where it belongs.
     pub fn finish(&mut self) -> Result<(), StorageError> {
-        self.look_at_folder()?;
-        let found = survey::look(&self.folder, &self.layout)?;
+        self.check_folder()?;
+        let found = survey::find_files(&self.folder, &self.layout)?;
         if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
             self.folder.sync_all();
         }
@@ -165,7 +166,7 @@ impl PayloadFiles {
             self.finish_file(number, found.map(|found| found.length))?;
         }
         self.sync_folders()?;
-        self.look_at_folder()
+        self.check_folder()
     }
 
     fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<(), StorageError> {
@@ -196,7 +197,7 @@ impl PayloadFiles {
         if self.states.get(number).is_some_and(|state| state.unsynced) {
             let synced = self.open(number)?.sync_all();
             synced.map_err(|error| self.failed(Action::Sync, number, error))?;
-            self.look(number)?;
+            self.check_in_place(number)?;
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = false;
             }
@@ -258,8 +259,8 @@ impl PayloadFiles {
     }
 
     /// Makes sure that the folder, and the file if it is open, are still under their paths.
-    fn look(&self, number: usize) -> Result<(), StorageError> {
-        self.look_at_folder()?;
+    fn check_in_place(&self, number: usize) -> Result<(), StorageError> {
+        self.check_folder()?;
         match (self.layout.entry(number), self.pool.peek(number)) {
             (Some(entry), Some(file)) if !self.folder.holds(&entry.path, file) => {
                 Err(StorageError::Vanished { path: self.path(number) })
@@ -268,7 +269,7 @@ impl PayloadFiles {
         }
     }
 
-    fn look_at_folder(&self) -> Result<(), StorageError> {
+    fn check_folder(&self) -> Result<(), StorageError> {
         let path = || self.folder.path().to_owned();
         if self.folder.is_in_place() { Ok(()) } else { Err(StorageError::Vanished { path: path() }) }
     }

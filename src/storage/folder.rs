@@ -28,7 +28,7 @@ pub(super) struct RootFolder {
 pub(super) struct FileStat {
     /// Bytes in it.
     pub length: u64,
-    /// Bytes that it takes on the disk: fewer than its length where it has holes.
+    /// Bytes that it takes on the disk: fewer than its length if it has holes.
     pub allocated: u64,
     /// Its device and its inode number: the same for two names of one file.
     pub identity: (u64, u64),
@@ -36,7 +36,7 @@ pub(super) struct FileStat {
     pub modified: (u64, u64),
 }
 
-/// What has a name in a folder.
+/// What a name in a folder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FolderEntry {
     /// An ordinary file.
@@ -67,7 +67,7 @@ struct NameInFolder<'a> {
 }
 
 impl RootFolder {
-    /// Opens the folder. `None` where it does not exist.
+    /// Opens the folder. `None` if it does not exist.
     pub fn open(path: &Path) -> io::Result<Option<RootFolder>> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match rustix::fs::open(path, folder_flags(), Mode::empty()) {
@@ -117,7 +117,7 @@ impl RootFolder {
     }
 
     /// What the system says of an open file now.
-    pub fn look_at(file: &File) -> io::Result<FileStat> {
+    pub fn file_stat(file: &File) -> io::Result<FileStat> {
         ordinary(&rustix::fs::fstat(file)?)
     }
 
@@ -224,7 +224,7 @@ impl<'a> FileSearch<'a> {
         FileSearch { folder, parent: PathBuf::new(), handle: None, missing: None }
     }
 
-    /// The file under this path. `None` where there is none.
+    /// The file under this path. `None` if there is none.
     ///
     /// # Errors
     ///
@@ -247,7 +247,7 @@ impl<'a> FileSearch<'a> {
         }
     }
 
-    /// Opens the folder. False where it does not exist; then nothing below it is looked for again.
+    /// Opens the folder. False if it does not exist; then nothing below it is looked for again.
     fn enter(&mut self, parent: &Path) -> io::Result<bool> {
         let mut handle: Option<OwnedFd> = None;
         let mut walked = PathBuf::new();
@@ -299,7 +299,7 @@ fn ordinary(stat: &Stat) -> io::Result<FileStat> {
         FileType::RegularFile => Ok(found(stat)),
         FileType::Directory => Err(Errno::ISDIR.into()),
         FileType::Symlink => Err(Errno::LOOP.into()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file")),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not an ordinary file")),
     }
 }
 

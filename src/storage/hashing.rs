@@ -28,9 +28,9 @@ use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 /// It is also called, with zeros, while all room for a download is taken in advance.
 pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
 
-/// Is told the SHA-1 of each piece, in no order and from any of the threads. `None` where a file turned out
-/// to be shorter than the layout says.
-pub(super) type Hear<'a> = dyn Fn(PieceIndex, Option<PieceDigest>) + Sync + 'a;
+/// Is told the SHA-1 of each piece, in no order and from any of the threads. `None` if a file turned out to
+/// be shorter than the layout says.
+pub(super) type OnDigest<'a> = dyn Fn(PieceIndex, Option<PieceDigest>) + Sync + 'a;
 
 /// Bytes between two reports. A thread also takes about this much at a time, so that it reads in a row.
 const STRIDE: u64 = 4 << 20;
@@ -41,12 +41,12 @@ const MAX_THREADS: usize = 16;
 ///
 /// # Errors
 ///
-/// A file that cannot be opened or read, and [`StorageError::Cancelled`] where `watch` says so.
+/// A file that cannot be opened or read, and [`StorageError::Cancelled`] if `watch` says so.
 pub(super) fn hash(
     folder: &RootFolder,
     layout: &Layout,
     wanted: &Bitfield,
-    hear: &Hear<'_>,
+    on_digest: &OnDigest<'_>,
     open_files: usize,
     watch: &Watch<'_>,
 ) -> Result<(), StorageError> {
@@ -57,7 +57,7 @@ pub(super) fn hash(
         folder,
         layout,
         wanted,
-        hear,
+        on_digest,
         watch,
         total,
         run: (STRIDE / u64::from(geometry.piece_length())).max(1),
@@ -73,7 +73,7 @@ struct HashJob<'a> {
     folder: &'a RootFolder,
     layout: &'a Layout,
     wanted: &'a Bitfield,
-    hear: &'a Hear<'a>,
+    on_digest: &'a OnDigest<'a>,
     watch: &'a Watch<'a>,
     total: u64,
     /// Pieces that a thread takes at a time.
@@ -163,7 +163,7 @@ struct Hasher<'a> {
 /// The file that a lane read last.
 struct Reader {
     number: usize,
-    /// `None` where it is gone since the survey looked at it.
+    /// `None` if it has vanished since the survey looked at it.
     file: Option<File>,
     /// A part of the file that is known to be a hole.
     hole: Range<u64>,
@@ -204,7 +204,7 @@ impl<'a> Hasher<'a> {
             let Some((lane, reader)) = self.lanes.get_mut(number) else { return Ok(()) };
             lane.fill(&mut |slice, part| Reader::of(reader, job, slice.file)?.read(job, slice, part))?;
             if let Some((piece, digest)) = lane.finish() {
-                (job.hear)(piece, digest);
+                (job.on_digest)(piece, digest);
             }
             if !lane.is_free() {
                 return Ok(());
@@ -212,7 +212,7 @@ impl<'a> Hasher<'a> {
             let Some(piece) = self.next_piece() else { return Ok(()) };
             if self.is_hole(number, piece)? {
                 self.count(u64::from(job.layout.geometry().length(piece)))?;
-                (job.hear)(piece, Some(self.digest_of_zeros(piece)?));
+                (job.on_digest)(piece, Some(self.digest_of_zeros(piece)?));
             } else if let Some((lane, _)) = self.lanes.get_mut(number) {
                 lane.begin(piece, job.layout.slices(piece));
             }
@@ -236,7 +236,7 @@ impl<'a> Hasher<'a> {
         }
     }
 
-    /// Whether the piece is all zeros because nothing of it was ever written.
+    /// Whether the piece is all zeros because no part of it was ever written.
     ///
     /// Looks only at pieces inside one file. To ask costs a system call for each file, and after an
     /// interrupted download it is the large files that consist mostly of holes.
@@ -279,7 +279,7 @@ impl<'a> Hasher<'a> {
         Ok(if whole { *self.job.zeros.get_or_init(|| digest) } else { digest })
     }
 
-    /// Counts bytes as hashed. Stops where the watch or another thread says so.
+    /// Counts bytes as hashed. Stops if the watch or another thread says so.
     fn count(&mut self, bytes: u64) -> Result<(), StorageError> {
         self.unreported += bytes;
         if self.unreported >= STRIDE { self.report() } else { Ok(()) }
@@ -319,7 +319,7 @@ impl Reader {
         place.as_mut().ok_or(StorageError::Layout)
     }
 
-    /// Reads from where the slice starts. False where the file ends before the buffer is full.
+    /// Reads from the start of the slice. False if the file ends before the buffer is full.
     fn read(&self, job: &HashJob<'_>, slice: &Slice, buffer: &mut [u8]) -> Result<bool, StorageError> {
         let Some(file) = &self.file else { return Ok(false) };
         match file.read_exact_at(buffer, slice.offset) {
@@ -339,8 +339,8 @@ impl Reader {
     }
 }
 
-/// The position of the next byte that was written: past any end where there is none. `None` where the file
-/// system cannot tell.
+/// The position of the next byte that was written: past any end if there is none. `None` if the file system
+/// cannot tell.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_vendor = "apple"))]
 fn next_data(file: &File, offset: u64) -> Option<u64> {
     match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(offset)) {

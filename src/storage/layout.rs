@@ -12,7 +12,8 @@ use super::selection::Selection;
 use crate::metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 
-/// The files of a torrent in the order of the payload, without a gap. Fixed from the start.
+/// The files of a torrent in the order of the payload, without a gap. Nothing changes it once a run has
+/// begun.
 pub(super) struct Layout {
     entries: Vec<FileEntry>,
     geometry: Geometry,
@@ -57,8 +58,8 @@ pub(super) struct Slice {
 }
 
 impl Layout {
-    /// The layout of `files`. `None` where they do not follow one another from the first byte of
-    /// the payload to its last.
+    /// The layout of `files`. `None` if they do not follow one another from the first byte of the payload to
+    /// its last.
     pub fn new(files: &[metainfo::File], geometry: Geometry) -> Option<Layout> {
         let mut end = 0u64;
         let mut entries = Vec::with_capacity(files.len());
@@ -73,7 +74,7 @@ impl Layout {
         (end == geometry.total_size()).then_some(Layout { entries, geometry, selection: None })
     }
 
-    /// From now on, only the selected files are to be written; all of them where there is no selection.
+    /// From now on, only the selected files are to be written, or all if there is no selection.
     pub fn select(&mut self, selection: Option<Selection>) {
         self.selection = selection;
     }
@@ -254,11 +255,11 @@ mod tests {
     #[test]
     fn files_with_a_gap_or_of_another_size_are_refused() {
         let file = |offset, length| metainfo::File { path: "a".into(), offset, length, padding: false };
-        let cut = Geometry::new(10, 4).unwrap();
-        assert!(Layout::new(&[file(0, 4), file(4, 6)], cut).is_some());
-        assert!(Layout::new(&[file(0, 4), file(5, 5)], cut).is_none());
-        assert!(Layout::new(&[file(0, 4), file(4, 5)], cut).is_none());
-        assert!(Layout::new(&[file(0, 4), file(4, u64::MAX)], cut).is_none());
-        assert!(Layout::new(&[], cut).is_none());
+        let geometry = Geometry::new(10, 4).unwrap();
+        assert!(Layout::new(&[file(0, 4), file(4, 6)], geometry).is_some());
+        assert!(Layout::new(&[file(0, 4), file(5, 5)], geometry).is_none());
+        assert!(Layout::new(&[file(0, 4), file(4, 5)], geometry).is_none());
+        assert!(Layout::new(&[file(0, 4), file(4, u64::MAX)], geometry).is_none());
+        assert!(Layout::new(&[], geometry).is_none());
     }
 }

@@ -1,14 +1,14 @@
 //! The marker: a file beside an unfinished download that says which torrent it is of.
 //!
-//! As long as a download is not finished, a small file is beside it in the output folder:
+//! As long as a download is not finished, there is a small file beside it in the output folder:
 //! `.NAME.HASH.femtotorrent`, where HASH is the first eight digits of the info-hash. It is written before the
-//! first byte of the payload, and removed after the last byte is safe on the disk. Where there is a marker,
-//! pieces that do not verify are our own unfinished work and are downloaded again without asking. Where
-//! there is none, see `claim`.
+//! first byte of the payload, and removed after the last byte is safe on the disk. If there is a marker,
+//! pieces that do not verify are our own unfinished work and are downloaded again without asking. If there is
+//! none, `claim` decides.
 //!
 //! The marker is text, and anyone may have written it. So only a bounded length of it is read, and it is
 //! believed only if it is complete and has the whole info-hash. It is locked during a run, so that two runs
-//! of one command do not write into the same files.
+//! of one command do not write into the same files: the second one is refused.
 //!
 //! It also remembers (`keep NUMBER LENGTH`) how many bytes at the start of a file belong to the user: the
 //! guarded bytes of `claim`, and after a run that fetched some files only, those files with their whole
@@ -60,21 +60,20 @@ impl Marker {
         Marker { path: format!(".{name}.{short}{ENDING}").into(), info_hash, file: None }
     }
 
-    /// Whether a file of a torrent would stand where some download's marker does.
+    /// Whether a file of a torrent has a name that the marker of some download could have.
     pub fn is_marker(path: &Path) -> bool {
         let alone = path.components().count() == 1;
         let name = path.as_os_str().as_encoded_bytes();
         alone && name.starts_with(b".") && name.ends_with(ENDING.as_bytes())
     }
 
-    /// Reads and locks the marker. `None` where there is no marker, or none of this torrent with `files`
-    /// files.
+    /// Reads and locks the marker. `None` if there is no marker, or none of this torrent with `files` files.
     ///
     /// # Errors
     ///
-    /// [`StorageError::Busy`] where another process holds it.
+    /// [`StorageError::Busy`] if another process holds it.
     pub fn read(&mut self, folder: &RootFolder, files: usize) -> Result<Option<Guards>, StorageError> {
-        // If it is no ordinary file or cannot be opened, we cannot have written it.
+        // If it is not an ordinary file, or cannot be opened, we cannot have written it.
         let Ok(mut file) = folder.open_file(&self.path, Access::Read) else { return Ok(None) };
         self.lock(folder, &file)?;
         let bound = files.saturating_mul(GUARD_BYTES).saturating_add(256);
@@ -114,7 +113,7 @@ impl Marker {
         Ok(())
     }
 
-    /// Removes the marker, where there is one.
+    /// Removes the marker, if there is one.
     pub fn remove(&mut self, folder: &RootFolder) -> Result<(), StorageError> {
         self.file = None;
         match folder.remove(&self.path) {

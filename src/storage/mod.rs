@@ -1,14 +1,18 @@
-//! The payload on the disk: where it goes, what of it is there already, and when it is safe.
+//! The payload on the disk: where it goes, which part of it is there already, and when it is safe.
 //!
-//! [`Storage::open`] runs before the download (see `opening`). It finds out what the output folder holds and
-//! which pieces of it verify (`survey`), decides what may be done with it (`plan`, which refuses to touch
-//! what is not the torrent's: see `claim` and `marker`), and prepares the folder. Then the writer thread owns
-//! the [`Storage`] and gives it verified pieces, and nothing else. What was not verified is never on the
-//! disk, so a download can be stopped at any moment by any means and goes on from there. [`Storage::finish`]
-//! makes it durable.
+//! It promises four things. Nothing unverified is ever on the disk. Nothing that was there before us is
+//! changed unasked. Nothing outside the output folder is touched. And success is reported after the last
+//! sync, never before.
 //!
-//! [`fn@examine`] only looks, and changes nothing. [`gather`] and [`Gathered::digests`] are the way from
-//! files to a new torrent.
+//! [`Storage::open`] runs before the download, on the coordinator's thread (see `opening`). It finds out what
+//! the output folder holds and which pieces of it verify (`survey`), decides what may be done with it
+//! (`plan`, which refuses to touch what is not the torrent's: see `claim` and `marker`), and prepares the
+//! folder. Then the writer thread owns the [`Storage`] and gives it verified pieces, and nothing else. So a
+//! download can be stopped at any moment by any means and goes on from there. [`Storage::finish`] makes it
+//! durable.
+//!
+//! [`fn@examine`] looks at a payload and changes nothing. [`gather`] finds the files for a new torrent, and
+//! [`Gathered::digests`] hashes them.
 //!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
 //! bounds the open files, `files` puts the three together, and `space` measures the free space. Peers get
@@ -67,27 +71,26 @@ pub struct Payload<'a> {
     pub geometry: Geometry,
     /// The SHA-1 of each piece.
     pub digests: &'a Digests<'a>,
-    /// What of it is to be fetched, where that is not all. An examination ignores it.
+    /// The files that are to be fetched; `None` means all. An examination ignores it.
     pub selection: Option<&'a Selection>,
 }
 
 /// When the payload takes its room on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Allocate {
-    /// As pieces arrive. What was not downloaded takes no room, where the file system can have holes in
-    /// files.
+    /// As pieces arrive. What was not downloaded takes no room, if the file system can have holes in files.
     #[default]
     Sparse,
     /// All of it before the download.
     Full,
 }
 
-/// What the user may choose.
+/// What the user can choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// When the payload takes its room on the disk.
     pub allocate: Allocate,
-    /// Existing files that are not what the torrent holds are replaced.
+    /// Existing files that do not have the torrent's content are replaced.
     pub overwrite: bool,
     /// How many files may be open at once, at least one. A few more are open for a moment at a time.
     pub open_files: usize,
@@ -104,29 +107,29 @@ impl Default for Options {
 pub struct Storage {
     files: PayloadFiles,
     marker: Marker,
-    /// The marker stands beside the download.
+    /// The marker is beside the download.
     marked: bool,
     /// What the marker remembers.
     guards: Guards,
     /// The marker was not there before this run.
     newly_marked: bool,
     shortage: Option<Shortage>,
-    /// Folders above the output folder that got a new one.
+    /// Folders above the output folder in which a new folder was created.
     parents: Vec<PathBuf>,
 }
 
 impl Storage {
-    /// Opens the payload below the folder `root`, which is created where it does not exist, and
-    /// says which pieces are there already; of a selection, which of its pieces.
+    /// Opens the payload below the folder `root`, which is created if it does not exist. Also returns the
+    /// pieces that are there already; with a selection, only those of the selection.
     ///
     /// `watch` is told of the progress of the survey, and may stop it.
     ///
     /// # Errors
     ///
-    /// [`StorageError::Exists`] where a file has the right name and foreign content,
-    /// [`StorageError::NoRoom`] where all room is to be taken and there is not enough,
-    /// [`StorageError::Busy`] where another run is at it, and what the system refuses. Nothing is
-    /// changed in these cases, except that the folder and the marker may have been created.
+    /// [`StorageError::Exists`] if a file has the right name and foreign content, [`StorageError::NoRoom`] if
+    /// all room is to be taken and there is not enough, [`StorageError::Busy`] if another run is working on
+    /// it, and what the system refuses. Nothing is changed in these cases, except that the folder and the
+    /// marker may have been created.
     pub fn open(
         root: &Path,
         payload: &Payload<'_>,
@@ -147,9 +150,8 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// What the system refuses; [`StorageError::Vanished`] where a file that was written before is
-    /// gone; [`StorageError::Exists`] where bytes that were there before us differ. What other pieces
-    /// wrote stays.
+    /// What the system refuses; [`StorageError::Vanished`] if a file that was written before is gone;
+    /// [`StorageError::Exists`] if bytes that were there before us differ. What other pieces wrote stays.
     pub fn write(&mut self, piece: PieceIndex, bytes: &[u8]) -> Result<(), StorageError> {
         let slices: Vec<_> = self.files.layout().slices(piece).collect();
         let mut rest = bytes;
@@ -176,14 +178,15 @@ impl Storage {
     /// Ends a download when all its pieces are written: gives the files their final lengths, syncs them to
     /// the disk and removes the marker. Success may be reported after this and not before.
     ///
-    /// Of a selection, all its pieces are written. Then the marker stays, because some files hold nothing but
-    /// the bytes of a shared piece. From now on it remembers which files are complete and the user's own.
+    /// With a selection, these are all pieces of the selection. The marker then stays, because some files
+    /// hold nothing but the bytes of a shared piece. From now on it remembers which files are complete and
+    /// belong to the user.
     ///
-    /// Where everything was there and ours to begin with, nothing is changed.
+    /// If the payload was complete before the run, nothing is changed.
     ///
     /// # Errors
     ///
-    /// [`StorageError::Vanished`] where a file is not where it belongs, or what the system refuses.
+    /// [`StorageError::Vanished`] if a file is not where it belongs, or what the system refuses.
     pub fn finish(&mut self) -> Result<(), StorageError> {
         self.files.finish()?;
         for path in self.parents.drain(..) {
@@ -204,7 +207,7 @@ impl Storage {
                 self.marker.write(self.files.folder(), &guards)?;
             }
         } else if std::mem::take(&mut self.marked) {
-            // Not synced: should a power failure bring it back, the next run finds all pieces and
+            // Not synced: if a power failure brings the marker back, the next run finds all pieces and
             // removes it again.
             self.marker.remove(self.files.folder())?;
         }
@@ -227,7 +230,8 @@ impl Drop for Storage {
     }
 }
 
-/// The error for an output folder that cannot be opened. If it is no folder, it is in the way of one.
+/// The error for an output folder that cannot be opened. If something else is in its place, it counts as a
+/// folder that cannot be created.
 fn refused(root: &Path, error: io::Error) -> StorageError {
     let no_folder = error.kind() == io::ErrorKind::NotADirectory;
     StorageError::from_io(if no_folder { Action::Create } else { Action::Open }, root.to_owned(), error)

@@ -1,7 +1,9 @@
 //! Opening a payload for a download, in three steps.
 //!
 //! [`Opening::survey`] finds out what is there and changes nothing. [`Opening::decide`] asks `plan` what may
-//! be done with it. [`Opening::prepare`] creates the output folder and the marker where they are needed.
+//! be done with it. [`Opening::prepare`] creates the output folder and the marker if they are needed.
+//!
+//! Runs on the coordinator's thread, before the download.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,10 +25,10 @@ use super::{Options, Payload, Storage, refused, space};
 pub(super) struct Opening<'a> {
     root: &'a Path,
     layout: Arc<Layout>,
-    /// `None` where the output folder does not exist yet.
+    /// `None` if the output folder does not exist yet.
     folder: Option<RootFolder>,
     marker: Marker,
-    /// What the marker of an earlier run of this download remembers, where there is a marker.
+    /// What the marker of an earlier run of this download remembers, if there is a marker.
     own: Option<Guards>,
     /// What is there.
     pub survey: Survey,
@@ -43,7 +45,7 @@ impl<'a> Opening<'a> {
         let layout = Arc::new(selected_layout(root, payload)?);
         let mut marker = Marker::new(payload.name, payload.info_hash);
         let folder = RootFolder::open(root).map_err(|error| refused(root, error))?;
-        // To read the marker locks it, before the survey takes its time.
+        // Reading the marker also locks it, before the survey, which may take long.
         let own = match &folder {
             Some(folder) => marker.read(folder, layout.entries().len())?,
             None => None,
@@ -92,21 +94,22 @@ impl<'a> Opening<'a> {
 ///
 /// # Errors
 ///
-/// The files do not add up, or one of them has a name that is kept for markers: a payload that could write
-/// a marker could claim the files of another download.
+/// The files do not add up, or one of them has a name that is reserved for markers: a payload that could
+/// write a marker could claim the files of another download.
 fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, StorageError> {
     let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
     layout.select(payload.selection.cloned());
     match layout.entries().iter().find(|entry| Marker::is_marker(&entry.path)) {
         Some(entry) => {
-            let source = io::Error::other("the name is kept for unfinished downloads");
+            let source = io::Error::other("the name is reserved for unfinished downloads");
             Err(StorageError::Create { path: root.join(&entry.path), source })
         }
         None => Ok(layout),
     }
 }
 
-/// Creates the output folder. Also returns the folders that got a new one.
+/// Creates the output folder. Also returns the folders in which a new folder was created: their names have to
+/// be synced in the end.
 fn create(root: &Path) -> Result<(RootFolder, Vec<PathBuf>), StorageError> {
     let new = root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let parents = new.filter_map(Path::parent);

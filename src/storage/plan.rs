@@ -1,4 +1,4 @@
-//! What a run may do with what it found, decided before anything is changed.
+//! Decides what a run may do with the files that it found, before anything is changed.
 //!
 //! [`decide`] gets the survey of the output folder and the user's choice, and returns a plan or the reason
 //! why the run must not start. Pure: it never touches a file.
@@ -18,11 +18,11 @@ pub(super) struct Situation<'a> {
     pub root: &'a Path,
     /// Where the bytes of the payload belong.
     pub layout: &'a Layout,
-    /// What of them is there.
+    /// Which of them are there.
     pub survey: &'a Survey,
-    /// What the marker of an earlier run of this download remembers, where there is a marker.
+    /// What the marker of an earlier run of this download remembers, if there is a marker.
     pub own: Option<&'a Guards>,
-    /// Bytes free on the file system, where the system says so.
+    /// Bytes free on the file system, if the system says so.
     pub free: Option<u64>,
 }
 
@@ -45,9 +45,9 @@ pub(super) struct Plan {
 ///
 /// # Errors
 ///
-/// [`StorageError::Exists`] where a file is not the torrent's and may not be replaced,
-/// [`StorageError::Shared`] where two files of a payload that is not complete are one on the disk, and
-/// [`StorageError::NoRoom`] where all room is to be taken and there is not enough.
+/// [`StorageError::Exists`] if a file is not the torrent's and may not be replaced, [`StorageError::Shared`]
+/// if two files of a payload that is not complete are one on the disk, and [`StorageError::NoRoom`] if all
+/// room is to be taken and there is not enough.
 pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Plan, StorageError> {
     let Situation { layout, survey, own, .. } = *situation;
     let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
@@ -103,7 +103,7 @@ mod tests {
     /// Three files of 20, 12 and 16 bytes in pieces of 8: piece 2 is of the first and the second one.
     const LENGTHS: [i64; 3] = [20, 12, 16];
 
-    /// What stands on the disk: the length of each file, where there is one.
+    /// What is on the disk: the length of each file, if there is one.
     type Lengths = [Option<u64>; 3];
 
     fn survey(layout: &Layout, lengths: Lengths, good: &[u32], bad: &[u32]) -> Survey {

@@ -1,14 +1,15 @@
-//! Which files of a torrent are to be fetched, where not all are (BEP 53, `so`).
+//! Which files of a torrent are to be fetched, if not all (BEP 53, `so`).
 //!
 //! Pieces do not end where files do. A piece that holds a byte of a selected file is fetched whole, because a
-//! part of it cannot be verified. Those of its bytes that belong to neighbouring files are written to them.
-//! Otherwise the piece could not be verified when the next run begins, nor sent to peers. Pure.
+//! part of it cannot be verified. Those of its bytes that belong to neighbouring files are written to these
+//! files, which stay sparse. Otherwise the piece could not be verified when the next run begins, nor sent to
+//! peers. Pure.
 //!
-//! So `seed`, `verify` and a later run need to know nothing of a selection; `verify` calls the neighbour
-//! incomplete or bad, and the selected file good. Files that share no piece with a selected one are
-//! neither created nor looked into, and may be anything. Progress, the room on the disk and the ratio
-//! count the pieces that are wanted. To trackers everything is left that we do not have, and a part is
-//! never complete.
+//! So `seed`, `verify` and a later run need not know about a selection. `verify` calls the neighbour
+//! incomplete or bad, and the selected file good. `get` without a selection completes the rest and removes
+//! the marker. Files that share no piece with a selected one are neither created nor looked into, and may be
+//! anything. Progress, the room on the disk and the ratio count the pieces that are wanted. To trackers we
+//! say that everything is left that we do not have, so a selection is never complete for them.
 
 use std::ops::RangeInclusive;
 
@@ -25,7 +26,7 @@ pub struct Selection {
 
 impl Selection {
     /// The files with these numbers. They count from zero in the order of the torrent's list, padding
-    /// included (BEP 53). `None` where no file has one of these numbers; padding is not a file.
+    /// included (BEP 53). `None` if no file has one of these numbers; padding is not a file.
     pub fn new(
         numbers: &[RangeInclusive<u32>],
         files: &[metainfo::File],

@@ -5,7 +5,8 @@
 //! thread then hashes half as much again. The blocks must be small, because a processor looks only a few
 //! hundred instructions ahead.
 //!
-//! This pays for the copy out of the page cache, which would otherwise cost a fifth.
+//! The time that this saves pays for copying the bytes out of the page cache, which would otherwise cost a
+//! fifth.
 
 use std::ops::Range;
 
@@ -21,7 +22,7 @@ const BUFFER: usize = 128 * 1024;
 /// Bytes that SHA-1 processes in one step.
 const BLOCK: usize = 64;
 
-/// Fills a buffer with the first bytes of a slice that is not padding. False where the file ends too early.
+/// Fills a buffer with the first bytes of a slice that is not padding. False if the file ends too early.
 pub(super) type Read<'a> = dyn FnMut(&Slice, &mut [u8]) -> Result<bool, StorageError> + 'a;
 
 /// One of the two pieces, on its way from the disk through the hash.
@@ -31,7 +32,7 @@ pub(super) struct Lane {
     slices: Vec<Slice>,
     hash: Sha1,
     buffer: Vec<u8>,
-    /// Where in the buffer the bytes are that were read and are not hashed yet.
+    /// The part of the buffer that is read and not hashed yet.
     unhashed: Range<usize>,
     /// A file ended too early: the piece has no digest.
     is_short: bool,
@@ -66,7 +67,7 @@ impl Lane {
         self.is_short = false;
     }
 
-    /// The piece and its digest, if all of it is hashed. The digest is `None` where a file was too short.
+    /// The piece and its digest, if all of it is hashed. The digest is `None` if a file was too short.
     pub fn finish(&mut self) -> Option<(PieceIndex, Option<PieceDigest>)> {
         if !self.unhashed.is_empty() || !self.slices.is_empty() {
             return None;

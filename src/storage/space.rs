@@ -9,10 +9,10 @@ use super::error::Shortage;
 use super::folder::FileStat;
 use super::layout::Layout;
 
-/// Bytes that are written at once, where the file system cannot allocate.
+/// Bytes that are written at once, if the file system cannot allocate.
 const ZEROS: usize = 64 * 1024;
 
-/// What the rest of the payload needs beyond the bytes that are `free`. `None` where it fits. Pure.
+/// What the rest of the payload needs beyond the bytes that are `free`. `None` if it fits. Pure.
 pub(super) fn shortage(free: u64, layout: &Layout, found: &[Option<FileStat>]) -> Option<Shortage> {
     let missing = |(number, found): (usize, &Option<FileStat>)| {
         let there = found.map_or(0, |found| found.allocated);
@@ -22,8 +22,8 @@ pub(super) fn shortage(free: u64, layout: &Layout, found: &[Option<FileStat>]) -
     (needed > free).then_some(Shortage { needed, free })
 }
 
-/// Bytes that an ordinary user may still write where the path is, or would be created. `None` where the
-/// system does not say.
+/// Bytes that an ordinary user may still write to the file system that the path is on, or would be created
+/// on. `None` if the system does not say.
 pub(super) fn free(root: &Path) -> Option<u64> {
     let existing =
         root.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
@@ -33,7 +33,7 @@ pub(super) fn free(root: &Path) -> Option<u64> {
 
 /// Takes the room on the disk for a file of this length, without changing the bytes that it has.
 ///
-/// Where this takes long, `keep_going` is called now and then. If it returns false, the work stops with
+/// If this takes long, `keep_going` is called now and then. If it returns false, the work stops with
 /// [`io::ErrorKind::Interrupted`].
 pub(super) fn allocate(file: &File, length: u64, keep_going: &dyn Fn() -> bool) -> io::Result<()> {
     match reserve(file, length) {

@@ -1,8 +1,8 @@
-//! What is on the disk of a payload: which files, and which of its pieces.
+//! What is on the disk of a payload: which of its files, and which of its pieces.
 //!
 //! A survey is the start of everything that the storage does with a payload: a download, seeding, and
-//! `verify`. It runs once, on the thread that calls it; `hashing` does the work. A piece is read only
-//! where all its bytes can be there. A survey never writes.
+//! `verify`. It runs once, on the thread that calls it; `hashing` does the work. A piece is read only if all
+//! its bytes can be there. A survey never writes.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ pub type Digests<'a> = dyn Fn(PieceIndex) -> PieceDigest + Sync + 'a;
 
 /// What is there of a payload.
 pub(super) struct Survey {
-    /// What stands under the name of each file.
+    /// The file under each name.
     pub found: Vec<Option<FileStat>>,
     /// The pieces that are on the disk.
     pub good: Bitfield,
@@ -27,12 +27,12 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Looks for each file and hashes every wanted piece that can be there, with at most `open_files`
-    /// open files. Where there is no folder, nothing is there.
+    /// Looks for each file and hashes every wanted piece that can be there, with at most `open_files` open
+    /// files. Without a folder, nothing is there.
     ///
     /// # Errors
     ///
-    /// A file that cannot be opened or read, and [`StorageError::Cancelled`] where `watch` says so.
+    /// A file that cannot be opened or read, and [`StorageError::Cancelled`] if `watch` says so.
     pub fn take(
         folder: Option<&RootFolder>,
         layout: &Layout,
@@ -41,15 +41,15 @@ impl Survey {
         watch: &Watch<'_>,
     ) -> Result<Survey, StorageError> {
         let Some(folder) = folder else { return Ok(Survey::empty(layout)) };
-        let found = look(folder, layout)?;
+        let found = find_files(folder, layout)?;
         let candidates = candidates(layout, &found);
         let verified = Mutex::new(Bitfield::none(layout.geometry().piece_count()));
-        let hear = |piece, digest| {
+        let on_digest = |piece, digest| {
             if digest == Some(digests(piece)) {
                 verified.lock().unwrap_or_else(PoisonError::into_inner).insert(piece);
             }
         };
-        hashing::hash(folder, layout, &candidates, &hear, open_files, watch)?;
+        hashing::hash(folder, layout, &candidates, &on_digest, open_files, watch)?;
         let good = verified.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut bad = candidates;
         good.iter(layout.geometry()).for_each(|piece| {
@@ -65,10 +65,13 @@ impl Survey {
     }
 }
 
-/// What stands under the name of each file. Padding is on no disk and counts as missing.
-pub(super) fn look(folder: &RootFolder, layout: &Layout) -> Result<Vec<Option<FileStat>>, StorageError> {
+/// The file under each name. Padding is on no disk and counts as missing.
+pub(super) fn find_files(
+    folder: &RootFolder,
+    layout: &Layout,
+) -> Result<Vec<Option<FileStat>>, StorageError> {
     let mut search = FileSearch::new(folder);
-    let look = |entry: &FileEntry| {
+    let find = |entry: &FileEntry| {
         if entry.padding {
             return Ok(None);
         }
@@ -82,7 +85,7 @@ pub(super) fn look(folder: &RootFolder, layout: &Layout) -> Result<Vec<Option<Fi
             StorageError::from_io(action, folder.join(&entry.path), error)
         })
     };
-    layout.entries().iter().map(look).collect()
+    layout.entries().iter().map(find).collect()
 }
 
 /// The wanted pieces whose every byte is padding or within the present length of a file.

@@ -40,7 +40,7 @@ impl Examined {
 pub struct ExaminedFile {
     /// Its state.
     pub state: FileState,
-    /// Bytes that are there under its name. `None` where there is no such file, and for padding.
+    /// Bytes that are there under its name. `None` if there is no such file, and for padding.
     pub length: Option<u64>,
     /// Pieces that hold at least one byte of it.
     pub pieces: u32,
@@ -68,15 +68,15 @@ pub enum FileState {
     Padding,
 }
 
-/// Says what of the payload is below the folder `root`, with at most `open_files` open files. A folder that
-/// does not exist has nothing in it, which is no error.
+/// Says which part of the payload is below the folder `root`, with at most `open_files` open files. A folder
+/// that does not exist has nothing in it, which is no error.
 ///
-/// `watch` hears of the progress and may stop it.
+/// `watch` is told of the progress and may stop it.
 ///
 /// # Errors
 ///
-/// What stands there and cannot be opened or read, [`StorageError::Cancelled`] where `watch` says
-/// so, and [`StorageError::Layout`] where the payload contradicts itself.
+/// A file that cannot be opened or read, [`StorageError::Cancelled`] if `watch` says so, and
+/// [`StorageError::Layout`] if the payload contradicts itself.
 pub fn examine(
     root: &Path,
     payload: &Payload<'_>,
@@ -91,7 +91,7 @@ pub fn examine(
     Ok(Examined { good: survey.good, bad: survey.bad, files })
 }
 
-/// Nothing is created here: what would stop us from creating a file is reported as what cannot be opened.
+/// Nothing is created here: something in the place of a file is reported as a file that cannot be opened.
 fn only_opened(error: StorageError) -> StorageError {
     match error {
         StorageError::Create { path, source } => StorageError::Open { path, source },

@@ -19,8 +19,8 @@ const MAX_AT_ONCE: usize = 32;
 /// What the writer's thread returns.
 pub type Written = Result<(), StorageError>;
 
-/// Starts the writer. It ends with [`Event::WriterEnded`]: after [`Write::Finish`] when everything is
-/// safe, when the channel ends with what is there, or with the error that stopped it.
+/// Starts the writer. It ends with [`Event::WriterEnded`]: after [`Write::Finish`] when everything is safe,
+/// or when the channel ends, or with the error that stopped it.
 ///
 /// `alive` is held for as long as the thread lives.
 ///
@@ -35,10 +35,11 @@ pub fn start(
     alive: Sender<()>,
 ) -> io::Result<JoinHandle<Written>> {
     std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024).spawn(move || {
-        // Variables are dropped in reverse order, so the farewell is the last message from this thread,
+        // Variables are dropped in reverse order. So the farewell is the last message from this thread,
         // whatever happens.
         let mut farewell = Farewell { finished: false, events, _alive: alive };
-        // A thread that waits for room in the channel must not wait for ever.
+        // Bound after the farewell, so that the channel ends before it is sent: a thread that waits for room
+        // in the channel must not wait for ever.
         let orders = orders;
         let written = work(storage, &orders, &farewell.events, &buffers);
         farewell.finished = written.is_ok();
@@ -46,7 +47,7 @@ pub fn start(
     })
 }
 
-/// Says that the writer has ended, also where it panicked.
+/// Says that the writer has ended, even if it panicked.
 struct Farewell {
     finished: bool,
     events: Sender<Event>,
@@ -55,7 +56,7 @@ struct Farewell {
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        // It fails where the coordinator has ended before.
+        // This fails if the coordinator has ended already.
         let _ = self.events.send(Event::WriterEnded { finished: self.finished });
     }
 }
@@ -83,8 +84,8 @@ fn work(
     Ok(())
 }
 
-/// Writes the pieces and notes which are `stored`, also where a later one fails. True where one of the
-/// orders was to finish.
+/// Writes the pieces, and adds each to `stored` once it is written, so that the caller knows them even if a
+/// later one fails. True if one of the orders was to finish.
 fn write_batch(
     storage: &mut Storage,
     batch: impl Iterator<Item = Write>,

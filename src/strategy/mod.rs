@@ -1,7 +1,7 @@
 //! How BitTorrent decides: which piece next, how many requests at once, which peers to upload to, which peers
 //! to connect to.
 //!
-//! The protocol says how peers talk and leaves these choices open, but a swarm is fast or slow by them. Read
+//! The protocol says how peers talk and leaves these choices open, but they make a swarm fast or slow. Read
 //! them in this order:
 //!
 //! - `download`: *Rarest first* picks the piece that the fewest peers have (`rarity`). *Pipelining* keeps

@@ -1,10 +1,9 @@
-//! A token bucket: limits how often something may be done, a number of times a second and a number of times
-//! at once.
+//! A token bucket: limits how often something may be done, both per second and in one burst. Pure.
 //!
 //! Tokens drop into a bucket at an even rate, until it is full. Doing the thing takes one or more out. So it
 //! may be done as often as the rate allows, and a pause saves up for a burst of one full bucket. The bucket
-//! is kept as one time, the one at which it would have been empty: what has dropped in since then is in the
-//! bucket. So nothing is ever counted up, and no fraction of a token gets lost.
+//! is stored as one point in time, that at which it was, or would have been, empty: what has dropped in since
+//! then is in the bucket. So no counter has to be updated, and no fraction of a token gets lost.
 
 use std::time::{Duration, Instant};
 
@@ -37,12 +36,12 @@ impl TokenBucket {
         bucket
     }
 
-    /// Takes a token. False where there is none.
+    /// Takes a token. False if there is none.
     pub fn take(&mut self, now: Instant) -> bool {
         self.take_many(1, now)
     }
 
-    /// Takes this many tokens. False where there are fewer; then it takes none.
+    /// Takes this many tokens. False if there are fewer; then it takes none.
     pub fn take_many(&mut self, tokens: u32, now: Instant) -> bool {
         if !self.has(tokens, now) {
             return false;

@@ -18,11 +18,11 @@ fn what_is_gathered_is_hashed_as_the_payload_of_a_torrent() {
         assert_eq!((gathered.name.as_str(), gathered.is_folder, gathered.total_size()), ("t", true, 7499));
         let files: Vec<_> = gathered.files().collect();
         assert_eq!(files, [("a", 2500), ("b/c", 3000), ("b/none", 0), ("d", 1999)]);
-        let digests = gathered.digests(sample.cut, open_files, &|_, _| true).unwrap();
+        let digests = gathered.digests(sample.geometry, open_files, &|_, _| true).unwrap();
         assert_eq!(digests, sample.digests.iter().map(|digest| digest.0).collect::<Vec<_>>().concat());
     }
     let gathered = gather(&root.path().join("t"), Path::new("")).unwrap();
-    let stopped = gathered.digests(sample.cut, 8, &|_, _| false).unwrap_err();
+    let stopped = gathered.digests(sample.geometry, 8, &|_, _| false).unwrap_err();
     assert!(matches!(stopped, StorageError::Cancelled), "{stopped}");
 }
 
@@ -45,7 +45,7 @@ fn a_file_that_changes_while_it_is_hashed_is_named() {
         sample.complete(root.path(), OPTIONS);
         let gathered = gather(&root.path().join("t"), Path::new("")).unwrap();
         change(&root.path().join("t/b"));
-        let error = gathered.digests(sample.cut, 8, &|_, _| true).unwrap_err();
+        let error = gathered.digests(sample.geometry, 8, &|_, _| true).unwrap_err();
         assert_eq!(error.exit_code(), 17, "{error}");
         assert!(matches!(&error, StorageError::Changed { path } if path.ends_with("t/b")), "{error}");
     }

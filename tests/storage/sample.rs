@@ -13,7 +13,7 @@ use femtotorrent::storage::{
 pub struct Sample {
     pub name: String,
     pub files: Vec<File>,
-    pub cut: Geometry,
+    pub geometry: Geometry,
     pub digests: Vec<PieceDigest>,
     pub selection: Option<Selection>,
 }
@@ -33,10 +33,10 @@ impl Sample {
             list.push(File { path: path.into(), offset, length: *length, padding });
             offset += length;
         }
-        let cut = Geometry::new(offset, piece_length).unwrap();
+        let geometry = Geometry::new(offset, piece_length).unwrap();
         let name = files[0].0.split('/').next().unwrap().to_owned();
-        let mut sample = Sample { name, files: list, cut, digests: Vec::new(), selection: None };
-        let digests = cut.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
+        let mut sample = Sample { name, files: list, geometry, digests: Vec::new(), selection: None };
+        let digests = geometry.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
         sample.digests = digests;
         sample
     }
@@ -45,17 +45,18 @@ impl Sample {
     /// digests.
     pub fn mostly_zeros(piece_length: u32, length: u64) -> Sample {
         let files = vec![File { path: "large".into(), offset: 0, length, padding: false }];
-        let cut = Geometry::new(length, piece_length).unwrap();
-        let mut sample = Sample { name: "large".into(), files, cut, digests: Vec::new(), selection: None };
-        let last = cut.pieces().next_back().unwrap();
-        sample.digests = vec![PieceDigest([7; 20]); cut.piece_count() as usize];
+        let geometry = Geometry::new(length, piece_length).unwrap();
+        let mut sample =
+            Sample { name: "large".into(), files, geometry, digests: Vec::new(), selection: None };
+        let last = geometry.pieces().next_back().unwrap();
+        sample.digests = vec![PieceDigest([7; 20]); geometry.piece_count() as usize];
         sample.digests[last.slot()] = PieceDigest::of(&sample.piece(last));
         sample
     }
 
     pub fn piece(&self, piece: PieceIndex) -> Vec<u8> {
-        let start = self.cut.offset(piece);
-        let mut bytes: Vec<u8> = (start..start + u64::from(self.cut.length(piece))).map(byte).collect();
+        let start = self.geometry.offset(piece);
+        let mut bytes: Vec<u8> = (start..start + u64::from(self.geometry.length(piece))).map(byte).collect();
         for file in self.files.iter().filter(|file| file.padding) {
             for offset in file.offset.max(start)..(file.offset + file.length).min(start + bytes.len() as u64)
             {
@@ -70,7 +71,7 @@ impl Sample {
     }
 
     pub fn index(&self, number: u32) -> PieceIndex {
-        self.cut.piece(number).unwrap()
+        self.geometry.piece(number).unwrap()
     }
 
     pub fn open(&self, root: &Path, options: Options) -> Result<(Storage, Bitfield), StorageError> {
@@ -96,7 +97,7 @@ impl Sample {
             name: &self.name,
             info_hash: InfoHash([0xab; 20]),
             files: &self.files,
-            geometry: self.cut,
+            geometry: self.geometry,
             digests,
             selection: self.selection.as_ref(),
         }
@@ -105,7 +106,7 @@ impl Sample {
     /// From now on, only these files are to be fetched.
     pub fn select(&mut self, numbers: &[u32]) {
         let numbers: Vec<_> = numbers.iter().map(|number| *number..=*number).collect();
-        self.selection = Selection::new(&numbers, &self.files, self.cut);
+        self.selection = Selection::new(&numbers, &self.files, self.geometry);
     }
 
     pub fn write(&self, storage: &mut Storage, numbers: impl IntoIterator<Item = u32>) {
@@ -120,7 +121,7 @@ impl Sample {
         let (mut storage, good) = self.open(root, options).unwrap();
         let wanted = |piece| self.selection.as_ref().is_none_or(|part| part.pieces().has(piece));
         let missing = |number: &u32| wanted(self.index(*number)) && !good.has(self.index(*number));
-        self.write(&mut storage, (0..self.cut.piece_count()).filter(missing));
+        self.write(&mut storage, (0..self.geometry.piece_count()).filter(missing));
         storage.finish().unwrap();
     }
 
@@ -147,8 +148,8 @@ pub fn markers(root: &Path) -> Vec<PathBuf> {
 }
 
 pub fn numbers(pieces: &Bitfield) -> Vec<u32> {
-    let cut = Geometry::new(pieces.length().into(), 1).unwrap();
-    cut.pieces().filter(|piece| pieces.has(*piece)).map(PieceIndex::get).collect()
+    let geometry = Geometry::new(pieces.length().into(), 1).unwrap();
+    geometry.pieces().filter(|piece| pieces.has(*piece)).map(PieceIndex::get).collect()
 }
 
 pub fn failure(result: Result<(Storage, Bitfield), StorageError>) -> StorageError {
@@ -168,7 +169,7 @@ pub fn assert_foreign(result: Result<(Storage, Bitfield), StorageError>, names: 
     }
 }
 
-/// How each file stands.
+/// The state of each file.
 pub fn states(examined: &Examined) -> Vec<FileState> {
     examined.files.iter().map(|file| file.state).collect()
 }

@@ -26,7 +26,7 @@ fn what_is_selected_is_complete_and_its_neighbours_have_what_they_share() {
     for options in [OPTIONS, FULL] {
         let (folder, sample) = (TestFolder::new(), sample(&[1]));
         sample.complete(folder.path(), options);
-        // The tail of `a`, the head of `c`, and nothing of files that share no piece.
+        // The tail of `a`, the head of `c`, and no byte of files that share no piece.
         assert_eq!(lengths(folder.path()), [Some(20), Some(10), Some(2), None, None]);
         assert_eq!(fs::read(folder.path().join("t/b")).unwrap(), sample.content(&sample.files[1]));
         let examined = sample.examine(folder.path()).unwrap();

@@ -19,9 +19,9 @@ fn pieces_in_any_order_fill_files_padding_and_empty_files() {
         &[("t/a", 1), ("t/none", 0), ("t/b/c", 2500), ("", 499), ("t/b/d", 1000), ("", 300), ("t/last", 0)],
     );
     let (mut storage, good) = sample.open(root.path(), OPTIONS).unwrap();
-    // The last piece is all padding: nothing of it has to be downloaded.
+    // The last piece is all padding: no part of it has to be downloaded.
     assert_eq!(numbers(&good), [4]);
-    sample.write(&mut storage, (0..sample.cut.piece_count()).rev());
+    sample.write(&mut storage, (0..sample.geometry.piece_count()).rev());
     storage.finish().unwrap();
     sample.assert_complete(root.path());
     assert!(!root.path().join(".pad").exists());
@@ -37,7 +37,7 @@ fn a_piece_may_cross_a_hundred_files() {
     sample.assert_complete(root.path());
 }
 
-/// How many files below the folder this process has open. Zero where there is no /proc to tell.
+/// How many files below the folder this process has open. Zero on a host without /proc.
 fn open_files(root: &Path) -> usize {
     let links = fs::read_dir("/proc/self/fd").into_iter().flatten();
     let targets = links.filter_map(|link| fs::read_link(link.ok()?.path()).ok());
@@ -51,8 +51,8 @@ fn ten_thousand_files_are_written_with_eight_open_at_once() {
     let files: Vec<_> = names.iter().map(|name| (name.as_str(), 3)).collect();
     let sample = Sample::new(16, &files);
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
-    for number in 0..sample.cut.piece_count() {
-        sample.write(&mut storage, [number * 101 % sample.cut.piece_count()]);
+    for number in 0..sample.geometry.piece_count() {
+        sample.write(&mut storage, [number * 101 % sample.geometry.piece_count()]);
         assert!(open_files(&root.path().join("t")) <= 8);
     }
     storage.finish().unwrap();
@@ -65,7 +65,7 @@ fn the_last_piece_of_five_gigabytes_takes_the_room_of_one_piece() {
     let root = TestFolder::new();
     let sample = Sample::mostly_zeros(1 << 20, 5 << 30);
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
-    let last = sample.index(sample.cut.piece_count() - 1);
+    let last = sample.index(sample.geometry.piece_count() - 1);
     storage.write(last, &sample.piece(last)).unwrap();
     drop(storage);
     let file = fs::File::open(root.path().join("large")).unwrap();
@@ -103,7 +103,7 @@ fn what_cannot_fit_is_refused_before_anything_is_created() {
     let root = TestFolder::new();
     let mut sample = Sample::mostly_zeros(16, 16);
     sample.files[0].length = 1 << 50;
-    sample.cut = Geometry::new(1 << 50, 1 << 30).unwrap();
+    sample.geometry = Geometry::new(1 << 50, 1 << 30).unwrap();
     let out = root.path().join("out");
     let error = failure(sample.open(&out, FULL));
     assert_eq!(error.exit_code(), 9, "{error}");

@@ -11,15 +11,16 @@
 //! - The size is only claimed. There is an *attempt* for each size that a peer claims, so a peer that lies
 //!   about the size shares an attempt with other liars only.
 //! - Peers that claim the same size share an attempt until one fails: the SHA-1 of the whole is wrong. From
-//!   then on each peer that claims this size has an attempt of its own. A peer whose own attempt fails has
-//!   lied and is banned; the attempt of an honest peer succeeds.
+//!   then on each peer that claims this size has an attempt of its own, which begins with what it has sent
+//!   already. A peer whose own attempt fails has lied and is banned; the attempt of an honest peer succeeds;
+//!   and no peer is blamed for what another one sent.
 //! - Nothing is allocated because of a claim. Memory grows with the bytes that came, and all attempts
-//!   together have [`MAX_METADATA_SIZE`]. Where that runs short, an attempt at a usual size displaces larger
+//!   together have [`MAX_METADATA_SIZE`]. If that runs short, an attempt at a usual size displaces larger
 //!   ones, and after that an attempt that more peers claim displaces others.
 //!
 //! A silent peer makes no other peer wait, since others are asked for its pieces as well. How long to wait
-//! for an answer is decided by the threads that call this. There is one for each peer, and only one of them
-//! is in here at a time.
+//! for an answer is decided by the threads that call this, one for each peer. They share the assembly behind
+//! a lock.
 
 use crate::message::Violation;
 use crate::metainfo::InfoHash;
@@ -76,8 +77,8 @@ struct MetadataPeer {
 /// usual, how few peers claim its size, its size, how few pieces it has, its place in the list.
 type AttemptRank = (bool, Reverse<usize>, u64, Reverse<usize>, usize);
 
-/// One attempt at the metadata: pieces from one or several peers that claim the same size. There is at least
-/// one peer for each.
+/// One attempt at the metadata: pieces from one or several peers that claim the same size. Each attempt has
+/// at least one peer.
 #[derive(Debug)]
 struct MetadataAttempt {
     size: u64,
@@ -126,7 +127,7 @@ impl MetadataAssembly {
             rejected: Vec::new(),
         });
         let same = self.attempts.iter().find(|attempt| attempt.size == claimed_size);
-        // Where the other peers do not share an attempt (any more), this one gets its own too.
+        // If the other peers do not share an attempt (any more), this one gets its own too.
         let owner = match same {
             Some(MetadataAttempt { owner: None, .. }) => return Ok(()),
             Some(MetadataAttempt { owner: Some(_), .. }) => Some(key),
@@ -138,7 +139,7 @@ impl MetadataAssembly {
 
     /// The piece to request from this peer now. It counts as requested from then on. No piece is requested
     /// from one peer twice at a time, and those that are requested from the fewest peers come first. `None`
-    /// where the peer has nothing that we need, or there is no memory for it now.
+    /// if the peer has nothing that we need, or there is no memory for it now.
     pub fn next(&mut self, key: PeerKey) -> Option<u32> {
         let at = self.attempt_of(key)?;
         if !self.has_room(at) {
@@ -214,8 +215,7 @@ impl MetadataAssembly {
         ahead.map_or((0, 0), |attempt| (u32::try_from(attempt.pieces.len()).unwrap_or(0), attempt.count()))
     }
 
-    /// The peer answered a request. Returns the size that it claims, or `None` where there was no such
-    /// request.
+    /// The peer answered a request. Returns the size that it claims, or `None` if there was no such request.
     fn answered(&mut self, key: PeerKey, piece: u32) -> Option<u64> {
         let peer = self.peers.iter_mut().find(|peer| peer.key == key)?;
         let place = peer.requested.iter().position(|requested| *requested == piece)?;
@@ -228,7 +228,7 @@ impl MetadataAssembly {
         self.attempts.iter().position(|attempt| attempt.is_for(peer))
     }
 
-    /// Whether an attempt that has all its pieces is the metadata. If not, who is to blame.
+    /// Whether an attempt that has all its pieces is the metadata. If not, which peers are to blame.
     fn judge(&mut self, at: usize) -> Verdict {
         let Some(attempt) = self.attempts.get_mut(at) else { return Verdict::Kept };
         let (size, pieces) = (attempt.size, std::mem::take(&mut attempt.pieces));
@@ -280,8 +280,8 @@ impl MetadataAssembly {
         ))
     }
 
-    /// The attempt that would have to make room for another piece of the attempt at `at`. `Ok(None)` where
-    /// there is room, and `Err` where it would have to be the attempt at `at` itself.
+    /// The attempt that would have to make room for another piece of the attempt at `at`. `Ok(None)` if there
+    /// is room, and `Err` if it would have to be the attempt at `at` itself.
     fn displaced_by(&self, at: usize) -> Result<Option<usize>, ()> {
         let held: u64 = self.attempts.iter().map(MetadataAttempt::held).sum();
         if held.saturating_add(PIECE.into()) <= MAX_METADATA_SIZE {
@@ -325,7 +325,7 @@ impl MetadataAttempt {
         self.pieces.iter().map(|piece| piece.bytes.len() as u64).sum()
     }
 
-    /// Where the piece is in the list, or where it would have to be.
+    /// The place of the piece in the list, or, as an error, the place where it belongs.
     fn place(&self, number: u32) -> Result<usize, usize> {
         self.pieces.binary_search_by_key(&number, |piece| piece.number)
     }

@@ -33,7 +33,7 @@ pub struct Magnet {
     pub selected: Vec<RangeInclusive<u32>>,
 }
 
-/// Why a text is no magnet link that can be used.
+/// Why a text is not a magnet link that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MagnetError {
     /// It is something else.
@@ -42,7 +42,7 @@ pub enum MagnetError {
     TooLong,
     /// Nothing in it says which torrent.
     NoInfoHash,
-    /// What stands in the place of the info-hash is none. It has this many characters.
+    /// The text in the place of the info-hash is not one. It has this many characters.
     BadInfoHash(usize),
     /// It names a torrent of version 2 only (BEP 52).
     VersionTwoOnly,
@@ -103,8 +103,8 @@ impl Magnet {
         Ok(magnet)
     }
 
-    /// The `.torrent` file that this magnet stands for, as bencode: what the link says, around the `info`
-    /// value that peers have sent.
+    /// The `.torrent` file that the link refers to, as bencode: what the link says, around the `info` value
+    /// that peers have sent.
     pub fn torrent(&self, info: &[u8]) -> Vec<u8> {
         let text = |text: &String| Item::from(text.as_str());
         let tiers = self.trackers.iter().map(|tracker| Item::list([text(tracker)]));
@@ -122,7 +122,7 @@ impl Magnet {
         [before, b"4:info", info, after].concat()
     }
 
-    /// A magnet that says nothing but which torrent.
+    /// A magnet link that has an info-hash and nothing else.
     fn of(info_hash: InfoHash) -> Magnet {
         let (trackers, web_seeds, peers) = (Vec::new(), Vec::new(), Vec::new());
         Magnet { info_hash, name: None, trackers, web_seeds, peers, selected: Vec::new() }
@@ -157,7 +157,7 @@ impl fmt::Display for MagnetError {
                  'xt=urn:btih:')"
             }
             MagnetError::BadSelection => {
-                "bad magnet link: 'so' is no list of file numbers such as 0,2,4-6 (without it, all files are \
+                "bad magnet link: 'so' is not a list of file numbers such as 0,2,4-6 (without it, all files are \
                  downloaded)"
             }
         })

@@ -13,12 +13,12 @@ pub(super) const MAX_RANGES: usize = 2_000;
 pub(super) enum Topic {
     /// A torrent as in BEP 3.
     VersionOne(Result<InfoHash, MagnetError>),
-    /// A torrent as in BEP 52, which has a different hash.
+    /// A torrent as in BEP 52, which has a different kind of hash.
     VersionTwo,
 }
 
-/// The name of a parameter without the number that tells several of a kind apart (`xt.1`), and without
-/// what is left of `&amp;` where the link was copied out of a page's source.
+/// The name of a parameter without the number that tells several of a kind apart (`xt.1`), and without what
+/// is left of `&amp;` if the link was copied out of a page's source.
 pub(super) fn kind(name: &str) -> String {
     let name = name.strip_prefix("amp;").unwrap_or(name);
     let numbered =
@@ -26,7 +26,7 @@ pub(super) fn kind(name: &str) -> String {
     numbered.map_or(name, |(kind, _)| kind).to_ascii_lowercase()
 }
 
-/// What a value of `xt` names. `None` where it is neither kind of torrent.
+/// What a value of `xt` names. `None` if it is neither kind of torrent.
 pub(super) fn topic(value: &str) -> Option<Topic> {
     let value = address(value)?;
     let (namespace, hash) = value.split_at_checked("urn:btih:".len())?;
@@ -64,7 +64,7 @@ fn base32_digit(character: u8) -> Option<u64> {
     }
 }
 
-/// The bytes that a value stands for. A percent sign that is no escape stands for itself.
+/// The bytes that a value stands for. A percent sign that does not begin an escape is a percent sign.
 pub(super) fn decoded(value: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
@@ -81,7 +81,7 @@ pub(super) fn decoded(value: &str) -> Vec<u8> {
     bytes
 }
 
-/// The value as an address. `None` where it is empty or has a character that no address can have.
+/// The value as an address. `None` if it is empty or has a character that no address can have.
 pub(super) fn address(value: &str) -> Option<String> {
     usable(&decoded(value))
 }
@@ -112,7 +112,8 @@ pub(super) fn is_peer(text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// [`MagnetError::BadSelection`] where a part of it is no number or range, or there are too many parts.
+/// [`MagnetError::BadSelection`] if a part of it is neither a number nor a range, or there are too many
+/// parts.
 pub(super) fn select(selected: &mut Vec<RangeInclusive<u32>>, value: &str) -> Result<(), MagnetError> {
     let text = decoded(value);
     let text = str::from_utf8(&text).map_err(|_| MagnetError::BadSelection)?;

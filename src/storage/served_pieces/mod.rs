@@ -32,7 +32,8 @@ use offered::OfferedPieces;
 use open_files::OpenFiles;
 use stamps::FileStamps;
 
-/// Files that each outbox holds open for one block. A block that lies in more files is read at once.
+/// Files that each outbox holds open for one block. A block that lies in more files is read at once, one file
+/// after the other: many small files must not use up all that may be open.
 const MAX_PARTS: usize = 4;
 /// Bytes that a disk is asked to read ahead.
 const AHEAD: u32 = 2 * 1024 * 1024;
@@ -56,11 +57,12 @@ pub enum BlockPart {
 }
 
 impl ServedPieces {
-    /// What is there of a payload below the folder `root`, found by hashing it. Nothing is written.
+    /// What is there of a payload below the folder `root`, found by hashing it. No file is opened for
+    /// writing, and no marker and no folder is created.
     ///
     /// # Errors
     ///
-    /// What the system refuses, and [`StorageError::Cancelled`] where `watch` says so.
+    /// What the system refuses, and [`StorageError::Cancelled`] if `watch` says so.
     pub fn open(
         root: &Path,
         payload: &Payload<'_>,
@@ -97,7 +99,7 @@ impl ServedPieces {
         self.files.folder()
     }
 
-    /// Where the bytes of the payload lie.
+    /// Where the bytes of the payload belong.
     pub(super) fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
@@ -112,8 +114,8 @@ impl ServedPieces {
         self.offered.has(piece)
     }
 
-    /// Finds `length` bytes of a piece, from `begin` on, and puts where they are into `parts`. False
-    /// where they cannot be sent, now or any more.
+    /// Finds out where `length` bytes of a piece are, from `begin` on, and puts that into `parts`. False if
+    /// they cannot be sent, now or ever again.
     pub fn find(&self, piece: PieceIndex, begin: u32, length: u32, parts: &mut Vec<BlockPart>) -> bool {
         parts.clear();
         let slices = || self.layout.slices_of(piece, begin, length);
@@ -179,7 +181,7 @@ impl ServedPieces {
         }
     }
 
-    /// The file, if it is what it was when its pieces verified.
+    /// The file, if it has not changed since its pieces verified.
     fn file(&self, number: usize) -> Option<Arc<File>> {
         let opened = self.files.get(number);
         match opened.and_then(|file| Ok((self.stamps.fits(number, &file)?, file))) {
@@ -197,8 +199,8 @@ impl ServedPieces {
         }
     }
 
-    /// The writer begins to write into a file. If another program has changed the file since the writer
-    /// was at it last, the file's other pieces are doubtful.
+    /// The writer begins to write into a file. If another program has changed the file since the writer's
+    /// last write, the file's other pieces are doubtful.
     pub(super) fn writing(&self, number: usize, file: &File) {
         if self.stamps.take(number, file) {
             self.withdraw(number, "it changed on disk");

@@ -25,7 +25,7 @@ impl OpenFiles {
         OpenFiles { folder, layout, pool: Mutex::new(FilePool::new(capacity)) }
     }
 
-    /// The file with this number, opened where it is not open.
+    /// The file with this number. It is opened if it is not open.
     pub fn get(&self, number: usize) -> io::Result<Arc<File>> {
         let entry = self.layout.entry(number).ok_or(io::ErrorKind::NotFound)?;
         lock(&self.pool).get(number, || self.folder.open_file(&entry.path, Access::Read)).map(Arc::clone)

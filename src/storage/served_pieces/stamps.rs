@@ -15,15 +15,16 @@ use std::time::{Duration, Instant};
 use super::lock;
 use crate::storage::folder::{FileStat, RootFolder};
 
-/// How long a look at a file is good for. A look costs as much as a tenth of sending a block.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// The time between two checks of a file that is being sent. A check costs a tenth of what sending a block
+/// costs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The stamps of all files, by number. `None` where a file does not exist or our writer is at it.
+/// The stamps of all files, by number. `None` if a file does not exist or our writer is writing to it.
 pub(super) struct FileStamps {
     by_file: Mutex<Vec<Option<SeenStamp>>>,
 }
 
-/// By what a change of a file is noticed.
+/// What shows that a file has changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     length: u64,
@@ -44,16 +45,16 @@ impl FileStamps {
         FileStamps { by_file: Mutex::new(stamps.collect()) }
     }
 
-    /// Whether the open file has not been changed by others.
+    /// Whether the open file has not been changed by another program.
     pub fn fits(&self, number: usize, file: &File) -> io::Result<bool> {
         let known = |stamps: &[Option<SeenStamp>]| stamps.get(number).copied().flatten();
         let Some(before) = known(&lock(&self.by_file)) else { return Ok(true) };
-        if before.at.elapsed() < LOOK_INTERVAL {
+        if before.at.elapsed() < CHECK_INTERVAL {
             return Ok(true);
         }
-        let now = SeenStamp::now(&RootFolder::look_at(file)?);
+        let now = SeenStamp::now(&RootFolder::file_stat(file)?);
         let mut stamps = lock(&self.by_file);
-        // Where the stamp is another one by now, our own writer was at the file between the two looks.
+        // If the stamp is a different one now, our own writer wrote to the file between the two checks.
         if known(&stamps).is_none_or(|known| known.stamp != before.stamp) {
             return Ok(true);
         }
@@ -64,19 +65,19 @@ impl FileStamps {
         Ok(fits)
     }
 
-    /// Takes the stamp away, because our writer begins to write. True where others have changed the file
-    /// since our writer was at it last.
+    /// Takes the stamp away, because our writer begins to write. True if others have changed the file since
+    /// our writer's last write.
     pub fn take(&self, number: usize, file: &File) -> bool {
         let known = lock(&self.by_file).get_mut(number).and_then(Option::take);
         matches!(
-            (known, RootFolder::look_at(file)),
+            (known, RootFolder::file_stat(file)),
             (Some(known), Ok(found)) if Stamp::of(&found) != known.stamp
         )
     }
 
     /// Sets the stamp anew, because our writer has written.
     pub fn set(&self, number: usize, file: &File) {
-        let stamp = RootFolder::look_at(file).ok().map(|found| SeenStamp::now(&found));
+        let stamp = RootFolder::file_stat(file).ok().map(|found| SeenStamp::now(&found));
         if let Some(slot) = lock(&self.by_file).get_mut(number) {
             *slot = stamp;
         }
@@ -104,7 +105,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("femtotorrent-stamp-{}", std::process::id()));
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let stamps = FileStamps::new(&[Some(RootFolder::look_at(&file).unwrap())]);
+        let stamps = FileStamps::new(&[Some(RootFolder::file_stat(&file).unwrap())]);
         assert!(!stamps.take(0, &file));
         file.set_len(1).unwrap();
         assert!(stamps.fits(0, &file).unwrap());

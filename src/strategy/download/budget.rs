@@ -1,15 +1,17 @@
 //! How much of the memory budget the open pieces may take.
 //!
-//! A piece is open while its blocks come in, and takes its length in memory. More open pieces help where the
+//! A piece is open while its blocks come in, and takes its length in memory. More open pieces help if the
 //! peers are far away or slow: then more blocks can be on their way at once, and fast peers need not wait
-//! until slow ones have sent their part of a piece. They do not help where the processor or the disk is the
+//! until slow ones have sent their part of a piece. They do not help if the processor or the disk is the
 //! limit, and memory is precious on a small machine. Which of the two is the case cannot be known beforehand,
 //! so it is tried: a download begins with a part of the budget. While peers could take more requests than
-//! there is memory for, the part grows by a quarter (by a half, where the peers are far). If the rate does
-//! not grow with it, the part goes back, and a larger one is tried again later.
+//! there is memory for, the part grows by a quarter (by a half, if the peers are far). If the rate does not
+//! grow with it, the part goes back, and a larger one is tried again later.
 //!
-//! One piece may always be open, unless it has more than four times the budget: then the session refuses
-//! the run. An open piece allocates with its first block.
+//! One piece may always be open, unless it is more than four times as large as the budget: then the session
+//! refuses the run. The memory of an open piece is allocated with its first block.
+//!
+//! Pure, and used by the coordinator alone.
 
 use std::time::{Duration, Instant};
 
@@ -20,10 +22,10 @@ const INITIAL_ALLOWANCE: u64 = 10 * 1024 * 1024;
 const MEASURING_TIME: Duration = Duration::from_secs(1);
 /// How long the rate takes to follow a change.
 const SETTLING_TIME: Duration = Duration::from_millis(700);
-/// Where as many bytes as are allowed take longer than this to come, in seconds, the peers are far or slow to
+/// If as many bytes as are allowed take longer than this to come, in seconds, the peers are far or slow to
 /// answer, and larger steps are worth their memory.
 const FAR_SECONDS: f64 = 0.1;
-/// A step pays where the rate grows by this factor at least.
+/// A step pays if the rate grows by this factor at least.
 const MIN_GAIN: f64 = 1.05;
 /// The rest after the first step that did not pay. It doubles with each further one.
 const FIRST_REST: Duration = Duration::from_secs(5);
@@ -99,7 +101,7 @@ impl Budget {
     fn raise(&mut self, rate: f64, now: Instant) {
         let before = self.allowance;
         let step = if before as f64 > rate * FAR_SECONDS { before / 2 } else { before / 4 };
-        // The last step takes the rest with it, where that is too little for a step of its own.
+        // The last step takes the rest with it, if that is too little for a step of its own.
         let last = before.saturating_add(step).saturating_add(before / 4) >= self.memory;
         self.allowance = if last { self.memory } else { before.saturating_add(step) };
         let before = BeforeRaise { allowance: before, rate };

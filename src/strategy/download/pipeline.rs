@@ -8,9 +8,9 @@
 //! at the start, nor is how the peer serves its requests: at once, or twice a second.
 //!
 //! So the depth is found by trying. It begins at 16 and doubles as long as doubling pays (slow start, as in
-//! TCP): one pipeline of blocks passes until the change has arrived, the next one is measured, and where the
-//! rate is not clearly higher the doubling ends. The last doubling stays, as slack for a peer whose thread is
-//! not always awake. Later a greater depth is tried again now and then, and taken back where it brings
+//! TCP): one pipeline of blocks passes until the change has arrived, the next one is measured, and if the
+//! rate is not clearly higher, the doubling ends. The last doubling stays, as slack for a peer whose thread
+//! is not always awake. Later a greater depth is tried again now and then, and taken back if it brings
 //! nothing. The pipeline never holds more than the peer sends in four seconds.
 //!
 //! This was measured against a fixed four seconds, which is 500 requests for every fast peer: on loopback it
@@ -25,14 +25,14 @@ use std::time::{Duration, Instant};
 const INITIAL_DEPTH: u32 = 16;
 /// Requests in the deepest pipeline: at 16 KiB a block, 60 MiB/s across a round trip of 130 ms.
 const MAX_DEPTH: u32 = 500;
-/// Requests that every peer accepts, also one that did not tell its queue length.
+/// Requests that every peer accepts, even one that did not tell its queue length.
 const UNTOLD_QUEUE: u32 = 50;
 /// The pipeline holds no more than the peer sends in this time.
 const MAX_HELD: Duration = Duration::from_secs(4);
-/// Requests in the shallowest pipeline, that of a peer that is not snubbing us.
+/// Requests in the shallowest pipeline of a peer that is not snubbing us.
 const MIN_DEPTH: u32 = 2;
-/// A raise of the depth pays where at least this part of it comes back as rate. On a line that was half
-/// empty, all of it comes back.
+/// A raise of the depth pays if the rate grows by at least this part of it. On a line that was half empty,
+/// the rate grows by as much as the depth.
 const MIN_GAIN: f64 = 0.15;
 /// A rate that is measured over less time says more about how threads were scheduled than about the line.
 const MIN_MEASURING_TIME: Duration = Duration::from_millis(30);
@@ -78,7 +78,7 @@ enum PipelinePhase {
 }
 
 impl Pipeline {
-    /// The pipeline of a peer that has just been greeted.
+    /// The pipeline of a peer whose handshake is done now.
     pub fn new(now: Instant) -> Pipeline {
         Pipeline {
             depth: INITIAL_DEPTH,

@@ -1,4 +1,4 @@
-//! Rarest first: which piece to open next. BEP 3 leaves the choice open; every good client chooses so.
+//! Rarest first: which piece to open next. BEP 3 leaves the choice open; every good client does this.
 //!
 //! A piece that few peers have is lost to the swarm when they leave, so it is fetched first. Pieces that are
 //! equally rare are taken in random order, so that peers that start together fetch different pieces and then
@@ -7,7 +7,7 @@
 //! The *availability* of a piece is the number of *partial* peers that have it: peers that lack some pieces.
 //! A peer that has every piece (a seed) says nothing about rarity and is not counted.
 //!
-//! The pieces that we neither have nor are fetching stand in one table, ordered by availability: first those
+//! The pieces that we neither have nor are fetching are in one table, ordered by availability: first those
 //! that no partial peer has, then those that one has, and so on. Pieces of one availability form a bucket. A
 //! piece whose availability changes by one is swapped to the edge of its bucket, and then the edge moves over
 //! it. So no operation takes longer for a torrent of a million pieces than for one of a hundred. Only taking
@@ -44,7 +44,7 @@ pub struct Rarity {
     geometry: Geometry,
     /// The pieces, bucket after bucket.
     order: Vec<PieceIndex>,
-    /// Where each piece stands in `order`; [`ABSENT`] for a piece that may not be chosen.
+    /// The place of each piece in `order`; [`ABSENT`] for a piece that may not be chosen.
     position: Vec<u32>,
     /// How many partial peers have each piece, whether it may be chosen or not.
     availability: Vec<u16>,
@@ -166,8 +166,7 @@ impl Rarity {
         }
     }
 
-    /// Any piece of a peer that has few of those that are left. Looks at 64 pieces in a step, from a random
-    /// piece on.
+    /// Any piece of a peer that has none of the rarest. Looks at 64 pieces in a step, from a random piece on.
     fn search(&self, pieces: &Bitfield, random: &mut fastrand::Rng) -> Option<PieceIndex> {
         let (theirs, ours) = (pieces.words(), self.choosable.words());
         let start = random.usize(..ours.len().max(1));
@@ -180,8 +179,8 @@ impl Rarity {
         self.geometry.piece(u32::try_from(at).ok()?.checked_mul(64)?.checked_add(word.leading_zeros())?)
     }
 
-    /// The rarest piece that the peer lacks, or one of the rarer ones, without the pieces for which `except`
-    /// is true.
+    /// The rarest piece that the peer lacks, or, if it has all of the rarest, any piece that it lacks. Pieces
+    /// for which `except` is true are left out.
     pub fn rarest_lacked(
         &self,
         has: &PeerPieces,
@@ -236,8 +235,8 @@ impl Rarity {
     }
 }
 
-/// One of the pieces `among` that the peer lacks, without those for which `except` is true. Looks at 64
-/// pieces in a step, from a random piece on.
+/// One of the pieces `among` that the peer lacks and for which `except` is not true. Looks at 64 pieces in a
+/// step, from a random piece on.
 pub(in crate::strategy) fn choose_lacked(
     geometry: Geometry,
     has: &PeerPieces,

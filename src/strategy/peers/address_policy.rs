@@ -1,12 +1,12 @@
-//! Who may tell us about which addresses.
+//! Which peers may tell us about which addresses.
 //!
-//! Two things go wrong where a client believes every address that it is told. A liar who names one address
-//! to many clients makes all of them connect there, which is an attack on the host at that address. And an
+//! Two things go wrong if a client believes every address that it is told. A liar that names one address to
+//! many clients makes all of them connect there, which is an attack on the host at that address. And an
 //! address in our own network is one that a stranger cannot reach without us. So we believe a loopback
 //! address only from a peer on this host, and a private one only from a peer that has one too.
 //!
-//! The same rule says what we tell others in peer exchange: no peer is told an address that it should not
-//! believe.
+//! The DHT reads its answers by the same rule. It also says what we tell others in peer exchange: no peer is
+//! told an address that it could not reach, or should not believe.
 
 use crate::address::{Reach, could_be_a_peer};
 use std::net::{IpAddr, SocketAddr};

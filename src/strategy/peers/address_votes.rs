@@ -71,7 +71,7 @@ mod tests {
         (2..4).for_each(|voter| votes.vote(voter, false, other));
         votes.vote(4, false, one);
         assert_eq!(votes.majority(), Some(one));
-        // The oldest vote goes, or the voter's own.
+        // The oldest vote is dropped, or the voter's own.
         votes.vote(5, false, other);
         assert_eq!((votes.majority(), votes.count()), (Some(other), 5));
         votes.vote(5, false, one);

@@ -1,8 +1,8 @@
 //! Decides which address to connect to next, and when.
 //!
-//! The swarm and the search for a magnet's metadata share it: both hear of addresses, connect to some of
-//! them at a bounded pace, and learn what became of each attempt. A dialer knows no socket: its owner asks
-//! for an address, starts the connection and reports how that ended.
+//! The swarm and the search for a magnet's metadata share it: both hear of addresses, connect to some of them
+//! at a bounded pace, and learn what became of each attempt. A dialer knows no socket: its owner asks for an
+//! address, starts the connection and reports how it ended.
 
 use super::{AttemptFailure, Candidates, ExternalAddress, Source};
 use crate::address::IpFamily;
@@ -26,7 +26,7 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer that knows these addresses. `port`: where peers can connect to us.
+    /// A dialer that knows these addresses. `port` is the one at which peers can connect to us.
     pub fn new(
         mut candidates: Candidates,
         port: Option<u16>,
@@ -38,12 +38,12 @@ impl Dialer {
         Dialer { candidates, external, port: port.unwrap_or(0), attempts, random }
     }
 
-    /// Adds addresses that a source found. How many of them are new.
+    /// Adds addresses that a source found. Returns how many of them are new.
     pub fn found(&mut self, source: Source, addresses: &[SocketAddr], now: Instant) -> usize {
         addresses.iter().filter(|address| self.candidates.add(**address, source, now)).count()
     }
 
-    /// Adds peers that the user gave: they come first and are never forgotten.
+    /// Adds addresses that the user gave: they come first and are never forgotten.
     pub fn named(&mut self, addresses: &[SocketAddr], now: Instant) {
         addresses.iter().for_each(|address| self.candidates.add_from_user(*address, now));
     }
@@ -72,8 +72,8 @@ impl Dialer {
         self.candidates.failed(address, failure, now, &mut self.random);
     }
 
-    /// This host has no route to the address, so the attempt cost nothing. It does not delay those to
-    /// addresses that can be reached.
+    /// This host has no route to the address, so the attempt sent nothing. It does not count: on a host
+    /// without IPv6, a tracker's IPv6 peers must not delay the attempts at others.
     pub fn had_no_route(&mut self) {
         self.attempts.give_back();
     }

@@ -23,7 +23,7 @@ pub struct ExternalAddress {
     v6: AddressVotes<Voter>,
 }
 
-/// What has one vote. It is a whole network, since neighbouring addresses mostly belong to one owner.
+/// A voter. It is a whole network, since neighbouring addresses mostly belong to one owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Voter {
     /// The first 24 bits of an IPv4 address, the first 48 of an IPv6 address.
@@ -53,7 +53,7 @@ impl ExternalAddress {
         self.count(Voter::Name(digest.finish()), false, ours);
     }
 
-    /// Our address of this family, where more than half of the votes agree.
+    /// Our address of this family, if more than half of the votes agree.
     pub fn address(&self, family: IpFamily) -> Option<IpAddr> {
         match family {
             IpFamily::V4 => self.v4.majority(),

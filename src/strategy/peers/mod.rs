@@ -5,7 +5,7 @@
 //!
 //! 1. `address_policy`: who may tell us which address. A stranger cannot send us into our own network.
 //! 2. `candidates`: the book of the addresses that we may connect to, with bounds, waits and bans.
-//! 3. `peer_priority`: which of two connections is worth more, where there are too few for all (BEP 40).
+//! 3. `peer_priority`: which of two connections is worth more, if there are too few for all (BEP 40).
 //! 4. `dialer`: which of the candidates to connect to next, and when.
 //! 5. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
 //!

@@ -1,12 +1,12 @@
-//! Canonical peer priority (BEP 40): which of two peers is worth a connection more, where there are too few
-//! connections for all.
+//! Canonical peer priority (BEP 40): which of two connections is worth more, if there are too few for all
+//! peers.
 //!
-//! Each pair of addresses has a number, and both ends of a connection compute the same one. A full client
-//! drops the connection with the lowest number for a new one with a higher number. So a swarm of full clients
-//! is no clique that a newcomer cannot enter: for some of them the newcomer's number is higher than that of a
-//! peer they have. The number is a hash, so that no peer can choose it without moving to another network, and
-//! only the network part of an address counts in full, so that a crowd of addresses in one network has no
-//! higher numbers than one of them would.
+//! Each pair of addresses has a number, its priority, and both ends of a connection compute the same one. A
+//! full client drops the connection with the lowest number for a new one with a higher number. So a swarm of
+//! full clients does not become a clique that no newcomer can enter: for some of them the newcomer's number
+//! is higher than that of a peer they have. The number is a hash, so that no peer can choose it without
+//! moving to another network, and only the network part of an address counts in full, so that a crowd of
+//! addresses in one network has no higher numbers than one of them would.
 
 use crate::strategy::crc32c;
 use std::net::{IpAddr, SocketAddr};
@@ -25,9 +25,8 @@ pub fn peer_priority(one: SocketAddr, other: SocketAddr) -> u32 {
     crc32c(&[one.min(other).as_slice(), one.max(other)].concat())
 }
 
-/// Both addresses without what the owner of one network can choose freely. The first `network` bytes count
-/// in full. Where both share these, all bytes that they share count and one more. Of the rest every other bit
-/// counts.
+/// Both addresses without what the owner of one network can choose freely. The first `network` bytes count in
+/// full. If these are equal, all equal bytes count and one more. Of the rest, every other bit counts.
 fn masked(one: &[u8], other: &[u8], network: usize) -> [Vec<u8>; 2] {
     let equal = one.iter().zip(other).take_while(|(one, other)| one == other).count();
     let whole = if equal >= network { equal + 1 } else { network };

@@ -2,8 +2,8 @@
 //!
 //! Peers that are connected tell each other which other peers they are connected to, and which they lost. So
 //! a swarm goes on finding peers without its tracker. A message has only what is new since the last one, so
-//! this file remembers what each peer was told. It knows no connection: the coordinator says which peers are
-//! connected, and sends the message that comes out.
+//! this file remembers what each peer was told: 32 bytes for each address and peer. It knows no connection:
+//! the coordinator says which peers are connected, and sends the message that comes out.
 
 use super::address_policy::may_share;
 use crate::wire::pex::PeerExchange;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The wait between the handshake and the first message, so that the message has more than the first few
-/// connections of a new download. Where there was nothing to say, the next look comes after this too.
+/// connections of a new download. If there was nothing to say, the next look also comes after this time.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// The time between two messages to one peer (BEP 11).
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ pub struct PexHistory {
 }
 
 impl PexHistory {
-    /// Nothing yet, to a peer whose handshake is done now.
+    /// Nothing told yet, to a peer whose handshake is done now.
     pub fn new(now: Instant) -> PexHistory {
         PexHistory { told: HashSet::new(), due: now + FIRST_WAIT }
     }
@@ -37,7 +37,7 @@ impl PexHistory {
         self.due <= now
     }
 
-    /// The message to the peer at `to`, or `None` where nothing is new or it is not time. `connected` are all
+    /// The message to the peer at `to`, or `None` if nothing is new or it is too early. `connected` are all
     /// peers that we are connected to, with their flags (BEP 11). What is too much for one message comes with
     /// the next.
     pub fn next_message(

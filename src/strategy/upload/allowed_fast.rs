@@ -10,7 +10,7 @@ use sha1::{Digest, Sha1};
 use std::net::Ipv4Addr;
 
 /// The first `k` pieces of the set of the peer at `ip`, in the order in which BEP 6 ("Allowed Fast Set
-/// Generation") finds them; all pieces where the torrent has no more than `k`. BEP 6 defines no set for IPv6.
+/// Generation") finds them; all pieces if the torrent has no more than `k`. BEP 6 defines no set for IPv6.
 pub fn allowed_fast(ip: Ipv4Addr, info_hash: InfoHash, piece_count: u32, k: usize) -> Vec<u32> {
     if k as u64 >= u64::from(piece_count) {
         return (0..piece_count).collect();
@@ -19,7 +19,7 @@ pub fn allowed_fast(ip: Ipv4Addr, info_hash: InfoHash, piece_count: u32, k: usiz
     let [a, b, c, _] = ip.octets();
     let mut digest = Sha1::new().chain_update([a, b, c, 0]).chain_update(info_hash.0).finalize();
     let mut set = Vec::with_capacity(k);
-    // Bounded, since the last pieces are rarely hit where `k` is close to the number of pieces.
+    // Bounded, since the last pieces are rarely hit if `k` is close to the number of pieces.
     for _ in 0..k.saturating_mul(32) {
         for four in digest.chunks_exact(4) {
             let number = four.iter().fold(0, |number, byte| number << 8 | u32::from(*byte));

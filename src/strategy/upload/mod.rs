@@ -2,11 +2,11 @@
 //!
 //! Upload is what a client pays with, and there is never enough for all. So each peer is either *choked*,
 //! which means that we do not answer its requests, or *unchoked*. The `choker` decides that for all peers
-//! together, from the `rate` at which each uploads to us and downloads from us. Two additions help where
-//! choking alone does not:
+//! together, from the `rate` at which each uploads to us and downloads from us. Two additions help in cases
+//! in which choking alone does not:
 //!
 //! - `allowed_fast`: a new peer has nothing to trade. It may request a few pieces even while it is choked.
-//! - `super_seeding`: the only seed of a new torrent shows each peer a different piece, so that the peers
+//! - `super_seeding`: the only seed of a new torrent offers each peer a different piece, so that the peers
 //!   spread the pieces among themselves.
 
 mod allowed_fast;

@@ -5,9 +5,9 @@
 //!
 //! - There is a bound on how many addresses are kept. What other peers tell us, the DHT and the local network
 //!   each have no more than their share of the places, and one peer no more than its part of such a share.
-//! - No host is tried at more than a few ports, so that no one can turn us on a victim.
+//! - No host is tried at more than a few ports, so that no one can turn us against a victim.
 //! - After a failure an address waits before it is tried again, longer after each failure in a row, and
-//!   longer where we have plenty of peers (the file `retry.rs` has the numbers).
+//!   longer if we have plenty of peers (the file `retry.rs` has the numbers).
 //! - An address that proved to be harmful or useless is banned and never tried again.
 //!
 //! Of the addresses that may be tried now, those that the user gave come first. Then come those with the
@@ -30,12 +30,12 @@ use std::time::Instant;
 
 /// Addresses that are kept.
 const MAX_CANDIDATES: usize = 1000;
-/// Addresses of these that we know from other peers alone, and that did not prove to be useful.
+/// Kept addresses that we know only from other peers and that did not prove to be useful.
 const MAX_FROM_PEERS: usize = MAX_CANDIDATES / 4;
 /// The same for the DHT, where anyone can store any address, and for the local network, where any host can
 /// announce any address.
-const MAX_FROM_A_CROWD: usize = MAX_CANDIDATES / 2;
-/// Addresses from other peers that one and the same peer told us.
+const MAX_FROM_DHT_OR_LAN: usize = MAX_CANDIDATES / 2;
+/// Kept addresses that a single peer told us.
 const MAX_FROM_ONE_PEER: usize = 100;
 /// Ports of one host. Several clients behind one router are common.
 const MAX_PORTS: usize = 4;
@@ -73,7 +73,7 @@ impl Candidates {
         self.need = Need::of(connected);
     }
 
-    /// Adds an address that we heard of. False where it is known, cannot be a peer, or there is no room.
+    /// Adds an address that we heard of. False if it is known, cannot be a peer, or there is no room.
     pub fn add(&mut self, address: SocketAddr, source: Source, now: Instant) -> bool {
         let address = canonical(address);
         if let Some(candidate) = self.known.get_mut(&address) {
@@ -97,12 +97,12 @@ impl Candidates {
         }
     }
 
-    /// A peer has connected to us and says that it listens at this address. True where the address counts as
-    /// connected from now on. False where it already did, or where we should not connect to it.
+    /// A peer has connected to us and says that it listens at this address. True if the address counts as
+    /// connected from now on. False if it already did, or if we should not connect to it.
     pub fn add_incoming(&mut self, address: SocketAddr) -> bool {
         let address = canonical(address);
         if let Some(candidate) = self.known.get_mut(&address) {
-            // Where both sides connect at once, both connections may be lost at once. That is one accident.
+            // If both sides connect at once, both connections may be lost at once. That is one accident.
             candidate.failures -= u32::from(candidate.failures == 1);
             return self.mark_connected(address);
         }
@@ -113,8 +113,8 @@ impl Candidates {
         true
     }
 
-    /// There is a connection to this address that was made earlier. True where the address counts as
-    /// connected from now on. False where it already did, is banned or is not known.
+    /// There is a connection to this address that was made earlier. True if the address counts as connected
+    /// from now on. False if it already did, is banned or is not known.
     pub fn mark_connected(&mut self, address: SocketAddr) -> bool {
         match self.known.get_mut(&canonical(address)) {
             Some(candidate) if matches!(candidate.state, CandidateState::Waiting(_)) => {
@@ -231,13 +231,13 @@ impl Candidates {
         !ip.is_loopback() && known.count() >= MAX_PORTS
     }
 
-    /// Whether there is room for an address from this source. Forgets a worse one where that makes room.
+    /// Whether there is room for an address from this source. Forgets a worse one if that makes room.
     fn has_room(&mut self, source: Source) -> bool {
         let is_from_a_peer = |other: Source| matches!(other, Source::Pex(_));
         let is_same = |other: Source| other == source;
         let shares: &[(usize, &dyn Fn(Source) -> bool)] = match source {
             Source::Pex(_) => &[(MAX_FROM_ONE_PEER, &is_same), (MAX_FROM_PEERS, &is_from_a_peer)],
-            Source::Dht | Source::Lan => &[(MAX_FROM_A_CROWD, &is_same)],
+            Source::Dht | Source::Lan => &[(MAX_FROM_DHT_OR_LAN, &is_same)],
             _ => &[],
         };
         for &(max, is_in_share) in shares {
@@ -250,7 +250,7 @@ impl Candidates {
         self.known.len() < MAX_CANDIDATES || self.forget_one(&|_| true)
     }
 
-    /// Forgets the worst of the candidates from such a source that failed.
+    /// Forgets the worst failed candidate from such a source.
     fn forget_one(&mut self, is_in_share: &dyn Fn(Source) -> bool) -> bool {
         // Bans are forgotten last. But they must not fill the room of all others.
         let badness = |candidate: &Candidate| match candidate.state {

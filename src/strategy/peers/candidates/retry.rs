@@ -14,23 +14,23 @@ use std::time::{Duration, Instant};
 
 /// With fewer connected peers than this, peers are needed badly.
 const ENOUGH_PEERS: usize = 5;
-/// The shortest first wait where peers are needed badly. The longest is twice as long.
+/// The shortest first wait while peers are needed badly. The longest is twice as long.
 pub(super) const FIRST_URGENT_WAIT: Duration = Duration::from_secs(1);
-/// By how much each further wait is longer, where peers are needed badly.
+/// The factor by which each further wait is longer, while peers are needed badly.
 const URGENT_GROWTH: u32 = 2;
-/// The first wait where there are plenty of peers, give or take a quarter.
+/// The first wait while there are plenty of peers, give or take a quarter.
 pub(super) const FIRST_RELAXED_WAIT: Duration = Duration::from_secs(10);
-/// By how much each further wait is longer, where there are plenty of peers.
+/// The factor by which each further wait is longer, while there are plenty of peers.
 const RELAXED_GROWTH: u32 = 3;
 /// Waits grow no further than this, give or take a quarter.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
-/// Where there are plenty of peers, a peer that was useful waits for this part of the time only.
+/// While there are plenty of peers, the wait of a peer that was useful is divided by this.
 const USEFUL_DIVISOR: u32 = 5;
 
 /// How badly we need peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Fewer than a handful are connected. So it is at the start.
+    /// Fewer than a handful are connected, as at the start.
     #[default]
     Urgent,
     /// There are plenty.
@@ -77,7 +77,7 @@ impl RetryTimes {
         RetryTimes { urgent: now + urgent.min(relaxed), relaxed: now + relaxed }
     }
 
-    /// The one that counts at this need.
+    /// The time that counts at this need.
     pub fn due(self, need: Need) -> Instant {
         match need {
             Need::Urgent => self.urgent,

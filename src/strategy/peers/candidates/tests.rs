@@ -2,7 +2,7 @@ use super::retry::{FIRST_RELAXED_WAIT, FIRST_URGENT_WAIT, MAX_WAIT};
 use super::*;
 use std::time::Duration;
 
-/// So many connected peers that no more are needed.
+/// Enough connected peers, so that no more are needed.
 const PLENTY: usize = 50;
 
 fn address(last: u16) -> SocketAddr {
@@ -205,14 +205,14 @@ fn addresses_from_peers_have_their_share_and_each_peer_has_a_part_of_it() {
     assert_eq!(tell(&mut candidates, 1, 100..200), MAX_FROM_ONE_PEER);
     assert_eq!(tell(&mut candidates, 2, 200..300), MAX_FROM_PEERS - 2 * MAX_FROM_ONE_PEER);
     assert_eq!(tell(&mut candidates, 3, 300..400), 0);
-    // The other sources have their places all the same. An address that a tracker knows too is one of theirs.
+    // The other sources keep their places. An address that a tracker knows too is one of theirs.
     assert!(!candidates.add(far(0, 1), Source::Tracker, now));
     assert_eq!(tell(&mut candidates, 3, 300..400), 1);
     candidates.proved_useful(far(1, 1));
     assert_eq!(tell(&mut candidates, 3, 301..400), 1);
     let found = (1_000..3_000).filter(|number| candidates.add(far(*number, 1), Source::Tracker, now));
     assert_eq!(found.count(), MAX_CANDIDATES - MAX_FROM_PEERS - 2);
-    // A peer's addresses make room for more of its own where one of them failed.
+    // A failed address of a peer makes room for another one from the same peer.
     candidates.failed(far(150, 1), AttemptFailure::Unreachable, now, &mut random);
     assert_eq!(tell(&mut candidates, 1, 400..500), 1);
     assert_eq!(candidates.known(), MAX_CANDIDATES);
@@ -241,9 +241,9 @@ fn the_dht_and_the_local_network_leave_half_of_the_places_to_other_sources() {
         let mut candidates = Candidates::default();
         let now = Instant::now();
         let kept = (0..2_000).filter(|number| candidates.add(far(*number, 1), source, now));
-        assert_eq!(kept.count(), MAX_FROM_A_CROWD);
+        assert_eq!(kept.count(), MAX_FROM_DHT_OR_LAN);
         let kept = (2_000..4_000).filter(|number| candidates.add(far(*number, 1), Source::Tracker, now));
-        assert_eq!(kept.count(), MAX_CANDIDATES - MAX_FROM_A_CROWD);
+        assert_eq!(kept.count(), MAX_CANDIDATES - MAX_FROM_DHT_OR_LAN);
     }
 }
 

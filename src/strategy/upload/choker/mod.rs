@@ -10,32 +10,34 @@
 //! - *Tit for tat*, while we download: most slots are *regular*. They go to the peers that upload to us
 //!   fastest, so that a peer earns speed by giving it. A peer that *snubs* us, which means that it owes us
 //!   blocks and sends none, has earned nothing.
-//! - *Optimistic unchoke*: a fifth of the slots, at least one, goes for thirty seconds each to peers drawn at
-//!   random, which had no chance to earn a slot yet. A newcomer is drawn three times as often as others,
-//!   since it has nothing to give until it was given something.
-//! - Where no peer uploads to us, every slot is optimistic: two peers that meet without any pieces start at
-//!   once. Where some do, slots that no peer earned go to peers that had no chance yet. A peer that had its
+//! - *Optimistic unchoke*: a fifth of the slots, at least one and at most one for every four peers that
+//!   upload to us, goes for thirty seconds each to peers drawn at random, which had no chance to earn a slot
+//!   yet. A newcomer is drawn three times as often as others, since it has nothing to give until it was given
+//!   something.
+//! - If no peer uploads to us, every slot is optimistic: two peers that meet without any pieces start at
+//!   once. If some do, slots that no peer earned go to peers that had no chance yet. A peer that had its
 //!   thirty seconds and gave nothing gets one of the few optimistic slots only, so that it takes nothing from
 //!   the peers that give.
 //! - *Seeding*, no peer can earn anything. In every round a quarter of the slots, at least one, passes to the
 //!   peers that have waited longest, so that every peer gets a turn, of at least twenty seconds. A peer that
 //!   downloads twice as fast as others keeps its slot longer than they do.
 //!
-//! Between these rounds no peer is choked, but a slot that no peer uses is filled at once.
+//! Between these rounds no peer is choked, not even when the download is complete, but a slot that no peer
+//! uses is filled at once.
 //!
-//! A peer that is no longer interested uses no slot. It stays unchoked until the next round, and beyond it
-//! where slots are left. In a swarm that waits for its seed, interest comes and goes with every piece, and a
-//! peer that was choked for that would have to wait ten seconds for what the next piece brings. So for up to
-//! ten seconds more peers may be unchoked than there are slots, but never more than twice as many.
+//! A peer that is no longer interested uses no slot. It stays unchoked until the next round, and beyond it if
+//! slots are left. In a swarm that waits for its seed, interest comes and goes with every piece, and a peer
+//! that was choked for that would have to wait ten seconds for what the next piece brings. So for up to ten
+//! seconds more peers may be unchoked than there are slots, but never more than twice as many.
 //!
 //! With n peers and s slots a peer's turn at a seed comes within 10 s × n / (s/4).
 //!
-//! `tests/choking.rs` runs swarms of 20 (a seed, 15 that share, 4 that give nothing) against this. With 6
-//! to 10 slots those that share finish within 10 % of one another, and the free riders after them all.
-//! With 4 or 5 slots the last that shares may be 15 % behind the first, and 10 to 30 % where a peer that
-//! is done leaves and takes its upload along. In a swarm whose seed is slower than what the leechers can
-//! pass on, all peers wait for the seed, and free riders finish with the others: no choking can change
-//! that.
+//! `tests/choking.rs` tests this in swarms of 20 peers: a seed, 15 that upload, and 4 *free riders*, which
+//! upload nothing. With 6 to 10 slots the peers that upload finish within 10 % of one another, and all free
+//! riders after them. With 4 or 5 slots the last peer that uploads may be 15 % behind the first, and 10 to 30
+//! % if peers leave when they are complete and take their upload along. In a swarm whose seed is slower than
+//! what the leechers can pass on, all peers wait for the seed, and free riders finish with the others. No
+//! choking can change that.
 
 mod slots;
 
@@ -106,8 +108,8 @@ impl Choker {
     /// Which peers change; `true` means unchoke. The chokes come first.
     ///
     /// To be called several times a second, and when interest changes or a peer leaves, with all peers of the
-    /// torrent: a peer that is not among them is forgotten. Costs a step for each peer. Where a peer waits
-    /// and slots are free, it costs a step for each peer and each such slot.
+    /// torrent: a peer that is not among them is forgotten. Costs a step for each peer. If peers wait and
+    /// slots are free, it costs a step for each peer and each such slot.
     pub fn decide(
         &mut self,
         peers: &[ChokerPeer],

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// For how long after it connected a peer is a newcomer.
 const NEWCOMER_TIME: Duration = Duration::from_secs(60);
-/// Lots of a newcomer in a draw where other peers have one.
+/// Lots of a newcomer in a draw in which other peers have one.
 const NEWCOMER_LOTS: u32 = 3;
 
 /// The download rate of a peer that has a regular slot counts for a little more than it is, so that peers
@@ -26,7 +26,7 @@ pub(super) enum HeldSlot {
     Temporary,
 }
 
-/// What a peer's claim to a slot in a round rests on. The first of these come first.
+/// What a peer's claim to a slot in a round rests on, the strongest claim first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum SlotClaim {
     /// It was choked or unchoked less than a round ago, so it stays as it is.
@@ -142,7 +142,8 @@ impl SlotAllocation {
         let temporary_slots = match givers {
             _ if seeding => slots,
             0 => slots,
-            // Where only a few peers give, they must not drown among optimistic unchokes in all other slots.
+            // If only a few peers upload to us, they must not have to share our upload with optimistic
+            // unchokes in all other slots.
             _ => (slots / 5).min(givers / 4).max(1).min(slots.saturating_sub(1)),
         };
         SlotAllocation { contenders, seeding, slots, temporary_slots, now }
@@ -222,7 +223,7 @@ impl SlotAllocation {
         Some((longest.peer.key, HeldSlot::Temporary))
     }
 
-    /// The peer that uploads to us fastest, where regular slots are left, and else one drawn at random.
+    /// The peer that uploads to us fastest, if regular slots are left; otherwise one drawn at random.
     fn next(&self, random: &mut fastrand::Rng) -> Option<(PeerKey, HeldSlot)> {
         let used = |slot| {
             let those = self.contenders.iter();
