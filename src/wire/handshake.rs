@@ -1,7 +1,7 @@
 //! The handshake: the first 68 bytes of a connection, in both directions (BEP 3, "peer protocol").
 //!
 //! ```text
-//! 19 "BitTorrent protocol"   8 reserved bytes   20 bytes info-hash   20 bytes peer id
+//! 19 "BitTorrent protocol"   8 reserved bytes   20 bytes info-hash   20 bytes peer ID
 //! ```
 //!
 //! Pure. The bits of the reserved bytes say what a client can do beyond BEP 3. We know three of them: the
