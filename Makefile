@@ -27,6 +27,7 @@ simulate: ## the table of docs/SIMULATION.md: whole swarms on a virtual clock
 check: ## formatting, lints and documentation, warnings denied
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --test interop -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 
 doc: ## the tour of the source in a browser; cargo prints its path, for where none can be opened

@@ -1,9 +1,9 @@
-//! Addresses of sockets as values: their family, their one canonical form, their compact bytes, and how far
-//! they reach.
+//! Socket addresses as values: their family, their canonical form, their compact bytes, and from how far they
+//! can be reached.
 //!
-//! Pure, and below every other module that speaks of addresses. An IPv4 address can also be written as an
-//! IPv6 address (`::ffff:192.0.2.1`, "IPv4-mapped"). Both mean the same peer, so an address from outside is
-//! made [`canonical`] before it is compared with another one.
+//! Pure, and below every other module that handles addresses. An IPv4 address can also be written as an IPv6
+//! address (`::ffff:192.0.2.1`, "IPv4-mapped"). Both mean the same peer, so an address from outside is made
+//! [`canonical`] before it is compared with another one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -47,8 +47,8 @@ impl IpFamily {
     }
 }
 
-/// The same address, as IPv4 where it is an IPv4-mapped IPv6 address. A link-local address keeps its scope,
-/// which is the network interface that it is to be reached through.
+/// The same address, as IPv4 if it is an IPv4-mapped IPv6 address. A link-local address keeps its scope,
+/// which is the network interface that it is reached through.
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
@@ -56,14 +56,14 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The [`canonical`] address without flow label and scope: the form in which an address crosses the network,
-/// so that one that a packet names equals the one that the system says a packet came from.
+/// The [`canonical`] address without flow label and scope. This is the form in which a packet names an
+/// address, so an address from a packet can be compared with the source of a packet as the system gives it.
 pub fn canonical_without_scope(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Reads a compact address: the bytes of the IP address, then the port, big-endian. That is six bytes
-/// (BEP 23) or eighteen (BEP 7); other lengths are no address.
+/// Reads a compact address: the bytes of the IP address, then the port, big-endian. It has six bytes (BEP 23)
+/// or eighteen (BEP 7). `None` for any other length.
 pub fn read_compact(bytes: &[u8]) -> Option<SocketAddr> {
     let (ip, port) = bytes.split_last_chunk()?;
     Some(SocketAddr::new(read_ip(ip)?, u16::from_be_bytes(*port)))
@@ -80,7 +80,7 @@ pub fn write_compact(into: &mut Vec<u8>, address: SocketAddr) {
     into.extend(address.port().to_be_bytes());
 }
 
-/// Reads an IP address of four bytes or sixteen; other lengths are no address.
+/// Reads an IP address of four bytes or sixteen. `None` for any other length.
 pub fn read_ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
     let v6 = || <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
@@ -126,7 +126,7 @@ impl Reach {
     }
 }
 
-/// Whether the address means something on one host or in one network only.
+/// Whether the address means something only on one host or in one network.
 pub fn is_local(ip: IpAddr) -> bool {
     Reach::of(ip) > Reach::Internet
 }
@@ -134,8 +134,8 @@ pub fn is_local(ip: IpAddr) -> bool {
 /// Whether a peer can be at this address at all.
 pub fn could_be_a_peer(address: SocketAddr) -> bool {
     let reachable = match address.ip().to_canonical() {
-        // The first eight bits are zero where a host does not know its network; from 224 on there is
-        // multicast, broadcast and nothing.
+        // First byte 0: a host that does not know its network. From 224 on: multicast, reserved and broadcast
+        // addresses.
         IpAddr::V4(ip) => (1..224).contains(&ip.octets()[0]),
         IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast(),
     };
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_local_where_it_means_something_in_one_network_only() {
+    fn an_address_is_local_if_it_means_something_only_in_one_network() {
         let reach = |text: &str| Reach::of(text.parse().unwrap());
         for text in ["1.2.3.4", "2001:db8::1", "::ffff:1.2.3.4", "100.128.0.1"] {
             assert_eq!(reach(text), Reach::Internet, "{text}");

@@ -70,31 +70,59 @@
 //!  ═════════ the peer ═════════                          ═══ the disk ═══
 //! ```
 //!
+//! # How to follow a path
+//!
+//! `peer/inbound.rs:block` is the function `block` in the file `src/peer/inbound.rs`. Read the functions that
+//! are named here, and the header of their file; the rest of the file can wait. Read in this way, a block
+//! down takes 12 files and some 600 lines. What is marked *aside* lies beside the path.
+//!
+//! Two files lie on every path and say little. `swarm/event_loop.rs:handle` takes in the events from other
+//! threads, and calls a function for each kind. `session/environment.rs` does what the coordinator wants
+//! done, such as starting a worker. Between two steps you need neither.
+//!
+//! Everything begins in `cli/runs.rs:supervise`, which starts a thread for each torrent. The life of that
+//! thread is `session/mod.rs:run`: it checks what is on the disk, starts the other threads, and then *is* the
+//! coordinator (`swarm/event_loop.rs:run`).
+//!
 //! # A connection
 //!
-//! 1. An address waits in `strategy/peers/candidates/mod.rs` until `swarm/peers/connecting.rs` starts a
-//!    worker for it, and `peer/greeting.rs` connects. Or a peer connects to us: `peer/listener.rs` reads its
-//!    handshake, and `swarm/peers/incoming.rs` takes it in.
-//! 2. `wire/handshake.rs`: 68 bytes each way. Same torrent? Not ourselves? Then we have a peer.
-//! 3. `peer/outbox/mod.rs` says which pieces we have, `peer/inbound.rs` hears which ones the peer has.
-//! 4. If it has one that we lack, `swarm/peer_messages.rs` orders *interested*. Now we wait: the peer
-//!    decides.
-//! 5. *Unchoke*: it will answer requests. `swarm/download/pipelining.rs` asks for the first blocks.
-//! 6. So it goes on, in both directions at once, until one side leaves or breaks a rule.
-//!    `swarm/peers/disconnect.rs` gives what the peer still owed to others.
+//! 1. An address is a *candidate* until it is due (`strategy/peers/dialer.rs:next`). Then
+//!    `swarm/peers/connecting.rs:connect` starts a worker for it. Or a peer connects to us:
+//!    `peer/listener.rs:run` reads its handshake, and `swarm/peers/incoming.rs:incoming` starts the worker.
+//!    The life of the worker's first thread is `peer/connection.rs:live`.
+//! 2. `peer/greeting.rs:greet` exchanges the handshakes, 68 bytes each way (`wire/handshake.rs`). Same
+//!    torrent? Not ourselves? Then we have a peer, and the coordinator hears `Greeted`.
+//! 3. `swarm/peers/connecting.rs:greeted` orders the introduction, and the worker's second thread, the
+//!    outbox, says which pieces we have (`peer/outbox/frames.rs:write_introduction`). What the peer says
+//!    about its own pieces comes in at `peer/inbound.rs:news_of`, and goes on as *news* to
+//!    `swarm/peer_messages.rs:hear`.
+//! 4. If it has a piece that we lack, `swarm/peers/peer.rs:tell_interest` orders *interested*. Now we wait:
+//!    the peer decides.
+//! 5. *Unchoke*: it will answer requests (`swarm/peer_messages.rs:unchoked`). `heard`, in the same file, then
+//!    asks for the first blocks.
+//! 6. So it goes on, in both directions at once, until one side leaves or breaks a rule. What the peer still
+//!    owed is asked of others (`swarm/peers/disconnect.rs:gone`).
 //!
 //! # A block down
 //!
-//! 1. `swarm/download/pipelining.rs` sees room in a peer's pipeline, takes blocks of an open piece
-//!    (`swarm/download/requests/mod.rs`) or opens the rarest (`strategy/download/rarity.rs`), and sends the
-//!    lease, then the order.
-//! 2. `peer/outbox/mod.rs` turns the order into `request` frames and writes them with one `write`.
-//! 3. `peer/read_buffer.rs` reads; `wire/message.rs` finds the frame and checks its length.
-//! 4. `peer/inbound.rs` has `piece/geometry.rs` check the numbers and `peer/ledger.rs` whether this block was
-//!    asked for, then copies it into the piece.
-//! 5. `piece/assembly.rs` hashes what is in order. The last block brings the verdict.
-//! 6. A good piece goes to `storage/writer.rs`, which writes it through `storage/files.rs` and says `Stored`.
-//! 7. `swarm/peer_messages.rs` now counts the piece as ours, and tells the peers.
+//! 1. `swarm/download/pipelining.rs:fill` sees room in a peer's pipeline (aside, how much:
+//!    `strategy/download/pipeline.rs`). `next_span` takes blocks of an open piece
+//!    (`swarm/download/requests/mod.rs:next_for`), or opens the rarest piece that the peer has (aside, how it
+//!    is found: `strategy/download/rarity.rs`). `ask` sends the lease, then the order. Leases, orders and
+//!    news are defined in `message/mod.rs`.
+//! 2. `peer/outbox/frames.rs:write_order` turns the order into `request` frames. All that wait go out with
+//!    one `write` (aside: `peer/outbox/mod.rs:run`).
+//! 3. `peer/read_buffer.rs:fill` reads what came; `wire/message.rs:parse` finds the frame and checks its
+//!    length.
+//! 4. `peer/inbound.rs:block` has `piece/geometry.rs:block` check the numbers, and `peer/ledger.rs:claim`
+//!    whether this block was asked for.
+//! 5. `piece/assembly.rs:put` copies the block into its piece and hashes what is in order. The last block
+//!    brings the verdict.
+//! 6. `peer/inbound.rs:report` tells the coordinator what came. `swarm/peer_messages.rs:blocks_came` strikes
+//!    the blocks from the table of requests, and `heard` fills the pipeline again, as in step 1.
+//! 7. If the piece is good, `report` also gives it to `storage/writer.rs:work`, which writes it and says
+//!    `Stored` (aside, where its bytes go: `storage/mod.rs:write`, `storage/files.rs:write`).
+//! 8. `swarm/peer_messages.rs:stored` now counts the piece as ours, and `tell_have` tells the peers.
 //!
 //! Until it comes, a block stands in three books. The *lease* tells the coordinator that the block is taken,
 //! so that no other peer is asked for it. The *ledger* tells the reading half that this peer was asked for
@@ -104,43 +132,60 @@
 //!
 //! # A block up
 //!
-//! 1. `swarm/upload/choking.rs` asks the choker (`strategy/upload/choker/mod.rs`) which peers to serve, and
-//!    orders *unchoke*.
-//! 2. `peer/inbound.rs` hears a request and enters it in the worker's `peer/requests/mod.rs`.
-//! 3. `peer/outbox/mod.rs` waits until the upload limit (`net/throttle.rs`) lets it go,
-//! 4. finds its bytes through `storage/served_pieces/mod.rs`, and has `net/peer_stream/tcp.rs` send them from
-//!    the page cache.
+//! 1. `swarm/upload/choking.rs:rechoke` asks the choker which peers to serve (aside, how it chooses: the
+//!    header of `strategy/upload/choker/mod.rs`), and orders *unchoke*.
+//! 2. `peer/inbound.rs:requested` hears a request and enters it (`peer/requests/mod.rs:request`).
+//!    `peer/requests/upload_queue.rs:request` decides whether it will be served.
+//! 3. `peer/outbox/mod.rs:wait` waits until the upload limit lets the block go (aside, whose turn it is:
+//!    `net/throttle.rs`).
+//! 4. `peer/outbox/blocks.rs:send_block` finds the bytes (`storage/served_pieces/mod.rs:find`) and has
+//!    `net/peer_stream/tcp.rs:send_file` send them from the page cache.
+//! 5. Four times a second, `swarm/upload/accounting.rs:count_uploads` collects what was sent to which peer.
 //!
 //! # A magnet link to its first block
 //!
-//! 1. `session/metadata.rs` has `session/peer_sources.rs` ask the trackers of the link, the hash table and
-//!    the local network for peers.
-//! 2. `magnet/search.rs` connects to them, `magnet/worker.rs` asks each for metadata, and
-//!    `magnet/metadata_assembly/mod.rs` puts it together.
-//! 3. `metainfo/magnet/mod.rs` makes a torrent of it, and the run goes on as any other.
-//! 4. `swarm/peers/incoming.rs` takes over the connection that gave the last piece, and what was said there.
+//! 1. `session/metadata.rs:for_run` has `session/peer_sources.rs:start` ask the trackers of the link, the
+//!    hash table and the local network for peers. What they find goes into the torrent's inbox, which
+//!    `magnet/search.rs:run` empties for as long as there is no torrent.
+//! 2. `magnet/search.rs:connect` starts a worker for each peer, and `magnet/worker.rs:run` asks that peer for
+//!    metadata (aside, which piece to ask of which peer, and which one to believe: the header of
+//!    `magnet/metadata_assembly/mod.rs`).
+//! 3. The worker whose answer completes the metadata hands its connection over
+//!    (`magnet/worker.rs:hand_over`). That ends the search (`magnet/search.rs:is_complete`).
+//! 4. `metainfo/magnet/mod.rs:torrent` makes a torrent of the metadata, and the run goes on as any other.
+//! 5. `swarm/peers/incoming.rs:handed_over` starts a worker of two threads on that connection. What the peer
+//!    had said about its pieces is heard now (`peer/inbound.rs:listen`), and the story of a block down
+//!    begins.
 //!
 //! # A lookup in the hash table
 //!
-//! 1. `session/peer_sources.rs` tells the DHT (`discovery/dht/mod.rs`) which torrent we want. The command
-//!    wakes the thread of `discovery/dht/service.rs`.
-//! 2. `discovery/dht/node/searches.rs` decides that it is time, and starts a lookup from the closest nodes of
-//!    `discovery/dht/table/mod.rs`.
-//! 3. `discovery/dht/lookup/mod.rs` chooses which node to ask next; `discovery/dht/node/transactions.rs`
-//!    sends the question, as `discovery/dht/packet/mod.rs` writes it, and waits. Each answer names nodes that
-//!    are closer, until the eight closest have answered.
-//! 4. Peers are handed to the coordinator as they come (`Event::Found`). At the end the nodes closest to the
-//!    torrent are told that we have a part in it, with the token that each gave us.
-//! 5. Others ask us as well: `discovery/dht/node/server.rs`, out of `discovery/dht/peer_store.rs`.
+//! 1. `session/peer_sources.rs:start` tells the DHT which torrent we want (`discovery/dht/mod.rs:search`).
+//!    This wakes a thread, `discovery/dht/service.rs:serve`, which gives its *node* the commands, the packets
+//!    and the time, and does what the node wants done.
+//! 2. When it is time, `discovery/dht/node/searches.rs:start_searches` starts a lookup from the closest nodes
+//!    that we know (aside, how they are kept: `discovery/dht/table/mod.rs`).
+//! 3. `discovery/dht/lookup/mod.rs:next` chooses the node to ask next, `discovery/dht/node/lookups.rs:step`
+//!    turns the choice into a query, and `discovery/dht/node/transactions.rs:ask` sends it and waits (aside,
+//!    its bytes: `discovery/dht/packet/mod.rs`).
+//! 4. The answer comes in at `discovery/dht/node/mod.rs:receive`, and through `continue_lookup` to
+//!    `discovery/dht/lookup/mod.rs:answered`. It names nodes that are closer. Steps 3 and 4 repeat until the
+//!    eight closest have answered.
+//! 5. Peers in an answer go to the coordinator as they come, as `Event::Found`
+//!    (`discovery/dht/service.rs:carry_out`). At the end the nodes closest to the torrent are told that we
+//!    have a part in it, with the token that each gave us (`discovery/dht/node/searches.rs:search_ended`).
+//! 6. Others ask us as well: `discovery/dht/node/server.rs:answer`, out of `discovery/dht/peer_store.rs`.
 //!
 //! # An announce
 //!
-//! 1. `tracker/announcer.rs` waits for its time. `tracker/tier.rs` says which tracker of the tier to ask, and
-//!    what.
-//! 2. `tracker/client.rs` chooses between `tracker/http.rs` and `tracker/udp/mod.rs`; `tracker/announce.rs`
-//!    is what we say.
-//! 3. `tracker/answer.rs` reads the answer. Its peers go to the coordinator, which keeps them as candidates;
-//!    and here the first story begins again.
+//! 1. `tracker/announcer.rs:run` waits for its time, and `announce` asks. `tracker/tier.rs:turn` says which
+//!    tracker of the tier to ask, and with which event.
+//! 2. `tracker/client.rs:announce` chooses between `tracker/http.rs:announce` and
+//!    `tracker/udp/mod.rs:announce`; what we say is in `tracker/announce.rs`.
+//! 3. `tracker/answer.rs:parse` reads the answer, or `of_udp` that of a UDP tracker.
+//!    `tracker/tier.rs:answered` then sets the time of the next announce.
+//! 4. `session/peer_sources.rs:announce` has started the announcers and given them a function to call with
+//!    each answer. It sends the peers to the coordinator, which keeps them as candidates
+//!    (`strategy/peers/dialer.rs:found`); and here the first story begins again.
 
 pub mod address;
 pub mod bencode;

@@ -37,7 +37,7 @@ fn network(world: &mut World, count: usize, kind: impl Fn(usize) -> HostKind) {
     for _ in 0..4 {
         world.run(5 * SECOND);
         for place in 0..count {
-            if world.hosts[place].node.is_thin() {
+            if world.hosts[place].node.knows_few_nodes() {
                 ask_some(world, place, count);
             }
         }
@@ -45,7 +45,7 @@ fn network(world: &mut World, count: usize, kind: impl Fn(usize) -> HostKind) {
     world.run(5 * SECOND);
 }
 
-/// One node in so many is an attacker.
+/// One node in `among` is an attacker.
 fn one_attacker_in(among: usize) -> impl Fn(usize) -> HostKind {
     move |number| {
         if number > 0 && number.is_multiple_of(among) { HostKind::Attacker } else { HostKind::Honest }
@@ -66,7 +66,7 @@ fn any_honest(world: &mut World) -> usize {
     }
 }
 
-/// Has nodes announce these torrents. Each torrent with the host that announced it.
+/// Has nodes announce these torrents. Returns each torrent with the host that announced it.
 fn announce(world: &mut World, torrents: impl Iterator<Item = usize>) -> Vec<(usize, usize)> {
     let mut announced = Vec::new();
     for number in torrents {
@@ -82,8 +82,8 @@ fn announce(world: &mut World, torrents: impl Iterator<Item = usize>) -> Vec<(us
     announced
 }
 
-/// Has `times` other hosts search for each of these torrents. How many searches there were, how many of them
-/// did not find the peer, and how many queries it took.
+/// Has `times` other hosts search for each of these torrents. Returns the number of searches, of searches
+/// that did not find the peer, and of queries.
 fn search(world: &mut World, announced: &[(usize, usize)], times: usize) -> (usize, usize, usize) {
     let queries = |world: &World| world.hosts.iter().map(|host| host.get_peers).sum::<usize>();
     let (before, mut missing) = (queries(world), HashSet::new());
@@ -132,14 +132,14 @@ fn among_a_thousand_nodes_of_which_a_third_is_gone_and_a_tenth_attacks_a_peer_th
     assert!(queries <= all * 40, "{queries} queries for {all}");
     let could_be_a_peer = |peer: &SocketAddr| !peer.ip().is_loopback() && !peer.ip().is_multicast();
     assert!(world.found.iter().all(|(_, _, peer)| could_be_a_peer(peer)));
-    // Nor did the attackers talk an honest node into another ID or address.
+    // Nor did the attackers make an honest node take another ID, or believe in another address.
     let honest = world.hosts.iter().filter(|host| matches!(host.kind, HostKind::Honest));
     assert!(honest.clone().all(|host| host.node.id().is_valid_for(host.address.ip())));
     assert!(honest.clone().all(|host| host.node.external().is_none_or(|ip| ip == host.address.ip())));
 }
 
 #[test]
-fn where_most_nodes_know_nothing_of_bep_42_an_announce_reaches_the_nodes_that_others_ask() {
+fn if_most_nodes_know_nothing_of_bep_42_an_announce_still_reaches_the_nodes_that_others_ask() {
     let mut world = World::new(5, 1, SECOND / 10);
     network(
         &mut world,

@@ -1,4 +1,4 @@
-//! Announcers against trackers on loopback that answer, refuse, lie, hang or are not there.
+//! Announcers and trackers on loopback that answer, refuse, lie, hang or do not exist.
 
 #[cfg(test)]
 mod support;
@@ -16,10 +16,10 @@ use femtotorrent::net::BindAddress;
 use femtotorrent::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews};
 use support::tracker::{Reply, Tracker};
 
-/// The wait for what is sure to come, long enough for a loaded machine and for all tries over UDP.
+/// How long we wait for what is sure to come: long enough for a busy machine and for all tries over UDP.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What the session grants trackers at the end.
+/// The time that the session allows trackers at the end.
 const BUDGET: Duration = Duration::from_secs(2);
 
 const IDENTITY: Identity = Identity {
@@ -50,7 +50,7 @@ fn announcers(tiers: Vec<Vec<String>>) -> (Announcers, Receiver<TrackerNews>) {
     start(tiers, &Arc::default())
 }
 
-/// What a tracker's only announce comes to when it gives this answer.
+/// The outcome of an announce if the tracker gives this answer.
 #[cfg(test)]
 fn outcome_of(reply: Reply) -> Result<femtotorrent::tracker::Answer, TrackerError> {
     let tracker = Tracker::start(&[]);
@@ -204,7 +204,7 @@ fn dropping_the_announcers_ends_their_threads_without_a_word() {
 }
 
 #[test]
-fn peers_are_not_asked_for_before_the_minimum_however_often_one_is_told() {
+fn peers_are_not_asked_for_before_the_minimum_no_matter_how_often_they_run_short() {
     let tracker = Tracker::start(&[]);
     let (announcers, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
@@ -256,7 +256,7 @@ fn a_tracker_hears_from_the_address_that_everything_leaves_by() {
     let url = format!("http://{}/announce", listener.local_addr().unwrap());
     let ours: IpAddr = [127, 0, 0, 2].into();
     let (announcers, news) = start_from(BindAddress::only(ours), vec![vec![url]], &Arc::default());
-    // It is not answered, and ends all the same when it is to end.
+    // The request is not answered. The announcer still ends when it is told to.
     let (_stream, from) = listener.accept().unwrap();
     assert_eq!(from.ip(), ours);
     announcers.stop(BUDGET);
@@ -278,7 +278,7 @@ fn a_tracker_that_cannot_be_reached_from_that_address_is_not_reached_from_anothe
 }
 
 #[test]
-fn with_an_address_of_our_own_trackers_are_told_all_that_they_should_know() {
+fn with_a_bind_address_trackers_are_told_all_that_they_should_know() {
     let tracker = Tracker::start(&["127.0.0.1:6881".parse().unwrap()]);
     let bind_address = BindAddress::only([127, 0, 0, 2].into());
     let (announcers, news) = start_from(bind_address, vec![vec![tracker.url()]], &Arc::default());
@@ -303,7 +303,7 @@ fn an_answer_over_one_mebibyte_is_refused() {
 #[test]
 fn a_compressed_answer_is_read_and_a_bomb_is_refused() {
     let body = gzip(|deflate| {
-        // One stored block: nothing is smaller, but it goes through the decompression.
+        // One stored block: nothing in it is compressed, but it has to be decompressed.
         let text = b"d8:intervali600e5:peers6:\x7f\0\0\x01\x1a\xe1e";
         deflate.extend([1, text.len() as u8, 0, !(text.len() as u8), 0xff]);
         deflate.extend(text);
@@ -327,7 +327,8 @@ fn a_compressed_answer_is_read_and_a_bomb_is_refused() {
     assert_eq!(outcome, Err(TrackerError::TooLarge));
 }
 
-/// A gzip file (RFC 1952) around what the function writes; it returns what that stands for.
+/// A gzip file (RFC 1952) around what the function writes. The function returns the bytes that this
+/// decompresses to.
 #[cfg(test)]
 fn gzip(write_deflate: impl FnOnce(&mut Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let mut file = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];

@@ -1,8 +1,8 @@
 //! Peers without a tracker: the DHT, and the local network.
 //!
-//! Each source has threads of its own that serve all torrents of a run. They send what they find into the
-//! inbox of the coordinator whose torrent it is for, as [`Event::Found`](crate::message::Event::Found), and
-//! never wait for an inbox: what is found is found again. A private torrent (BEP 27) never comes here.
+//! Each source has threads of its own that serve all torrents of a run. They send the peers that they find to
+//! the inbox of the torrent's coordinator, as [`Event::Found`](crate::message::Event::Found). They never wait
+//! for an inbox: a peer that is lost there is found again. A private torrent (BEP 27) never comes here.
 
 pub mod dht;
 pub mod lan;

@@ -1,10 +1,13 @@
 //! The address that everything leaves by ("bind address").
 //!
 //! A user who gives one (`--bind`) has a reason, mostly a tunnel, and would rather have no connection than
-//! one past it. So this fails closed: where the host does not have the address, or a target cannot be reached
-//! from it, there is an error and never a connection from another address. Looking up host names is left to
-//! the system's resolver, which asks its name servers by the system's routes: a lookup tells a name server
-//! what we look for, whatever was given here.
+//! one that bypasses it. So this fails closed: each socket is bound before it connects. If the host does not
+//! have the address (any more), or the target is of the other family, there is an error and never a
+//! connection from another address. The sockets of the HTTP library ([`http`](super::http)), the DHT and the
+//! local network are bound in the same way.
+//!
+//! Host names are looked up by the system's resolver, which asks its name servers over the system's routes.
+//! So a lookup tells a name server which host we look for, whatever the bind address is.
 
 use crate::address::{IpFamily, canonical};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -12,16 +15,16 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-/// The address that everything leaves by, where the user named one (`--bind`).
+/// The address that everything leaves by, if the user named one (`--bind`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BindAddress(BindChoice);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum BindChoice {
-    /// The system's, for each target.
+    /// The system chooses one for each target.
     #[default]
     Any,
-    /// The system's, among its addresses of this family.
+    /// The system chooses one of this family for each target.
     Family(IpFamily),
     /// This address.
     Only(IpAddr),
@@ -38,7 +41,7 @@ impl BindAddress {
         BindAddress(BindChoice::Only(ip.to_canonical()))
     }
 
-    /// The same for one family alone. `None` where nothing can leave by it then.
+    /// The same, restricted to one family. `None` if nothing can leave by it then.
     pub fn of_family(self, family: IpFamily) -> Option<BindAddress> {
         match self.0 {
             BindChoice::Any => Some(BindAddress(BindChoice::Family(family))),
@@ -46,7 +49,7 @@ impl BindAddress {
         }
     }
 
-    /// The family that everything leaves by; `None` where it may be both.
+    /// The family that everything leaves by; `None` if it may be both.
     pub fn family(&self) -> Option<IpFamily> {
         match self.0 {
             BindChoice::Any => None,
@@ -55,16 +58,16 @@ impl BindAddress {
         }
     }
 
-    /// The address, where the user named one.
+    /// The address, if the user named one.
     pub fn address(&self) -> Option<IpAddr> {
         if let BindChoice::Only(ip) = self.0 { Some(ip) } else { None }
     }
 
-    /// Whether connections can leave by the address. To be asked once, before anything is started.
+    /// Checks that connections can leave by the address. Call it once, before anything is started.
     ///
     /// # Errors
     ///
-    /// This host does not have the address, or it is none that a connection can have.
+    /// This host does not have the address, or no connection can leave by such an address.
     pub fn check(&self) -> io::Result<()> {
         let Some(ip) = self.address() else { return Ok(()) };
         if ip.is_unspecified() || ip.is_multicast() {
@@ -87,8 +90,8 @@ impl BindAddress {
     ///
     /// # Errors
     ///
-    /// What the system says, [`ErrorKind::TimedOut`] after `deadline`, and [`ErrorKind::AddrNotAvailable`]
-    /// where the address is not ours or is IPv4 and the target IPv6, or the other way round.
+    /// What the system says, [`ErrorKind::TimedOut`] after `deadline`, and [`ErrorKind::AddrNotAvailable`] if
+    /// this host does not have the address, or the target is of the other family.
     pub fn connect(&self, to: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
         self.check_reach(to)?;
         let Some(ip) = self.address() else { return TcpStream::connect_timeout(&to, deadline) };
@@ -97,12 +100,13 @@ impl BindAddress {
         Ok(socket.into())
     }
 
-    /// A UDP socket that sends to `to`, and to which the system gives only what comes from there.
+    /// A UDP socket that sends to `to`, and gets only packets that come from there.
     ///
     /// # Errors
     ///
-    /// What the system says, among it at once that there is no way to `to`, and as
-    /// [`connect`](Self::connect) where the address is not ours or of the other family.
+    /// What the system says, which includes at once that there is no way to `to`. As
+    /// [`connect`](Self::connect) if this host does not have the address, or the target is of the other
+    /// family.
     pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
         let to = canonical(to);
         self.check_reach(to)?;

@@ -1,7 +1,7 @@
 //! Why we ended a connection.
 //!
-//! Kept with the stream, so that both of its threads can tell why it ended. The sentence that a person reads is
-//! the `Display` of the reason.
+//! The reason is kept with the stream, so that both of its threads can tell why it ended. Its `Display` is
+//! the sentence that a person reads.
 
 use std::fmt;
 

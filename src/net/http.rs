@@ -1,11 +1,13 @@
-//! HTTP that leaves by the address that the user named, and does not wait for addresses that lead nowhere.
+//! HTTP that leaves by the bind address, and does not wait for addresses that do not answer.
 //!
-//! The library connects by itself, from whatever address the system chooses, and to one address of a host
-//! after the other, which takes seconds where the first is silent. So its first link, the TCP connection, is
-//! replaced by ours; TLS and proxies are built upon that as always, so that the way to a proxy leaves by the
-//! [`BindAddress`] too. The names of hosts are looked up by the system's resolver in any case.
+//! The HTTP library would connect from whatever address the system chooses, and to one address of a host
+//! after the other, which takes seconds if the first is silent. So we replace its lowest layer, the TCP
+//! connection, by our own. TLS and proxies are layered on top of it as usual, so a connection to a proxy
+//! leaves by the [`BindAddress`] too. Host names are looked up by the system's resolver in any case.
+//!
+//! Requests run on the thread of the caller. Each TCP connection is made on a short-lived thread, `connect`.
 
-use super::{BindAddress, HEAD_START, by_turns};
+use super::{BindAddress, CONNECTION_ATTEMPT_DELAY, by_turns};
 use crate::thread;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -20,13 +22,13 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Error};
 
-/// How long a connection may take where the configuration sets no limit.
+/// How long connecting may take if the configuration sets no limit.
 const MAX_CONNECT: Duration = Duration::from_secs(60);
 
-/// Bytes of the stack of a thread that does nothing but connect.
+/// Bytes of the stack of a thread that only connects.
 const STACK_SIZE: usize = 64 * 1024;
 
-/// A client with this configuration whose connections leave by `bind_address`. They fail where they cannot.
+/// A client with this configuration whose connections leave by `bind_address`, or fail if they cannot.
 pub fn agent(config: Config, bind_address: BindAddress) -> Agent {
     leaving_by(bind_address, config, DefaultResolver::default())
 }
@@ -61,8 +63,8 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
 }
 
 impl BoundConnector {
-    /// Connects to the address of a host that answers first. The next is tried when one has failed, or
-    /// has not answered within [`HEAD_START`], without giving up those before it (RFC 8305).
+    /// Connects to the address of a host that answers first. The next address is tried when one has failed,
+    /// or has not answered within [`CONNECTION_ATTEMPT_DELAY`]. The attempts before it go on (RFC 8305).
     fn connect_to_any(&self, details: &ConnectionDetails<'_>) -> Result<TcpStream, Error> {
         let within = details.timeout.not_zero().map_or(MAX_CONNECT, |limit| *limit);
         let started = match details.now {
@@ -70,7 +72,8 @@ impl BoundConnector {
             _ => Instant::now(),
         };
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
-        // What a named address cannot reach is tried for the error, which says so.
+        // If a named bind address can reach none of them, they are tried all the same, because the error says
+        // so.
         if self.0.address().is_none() || addresses.iter().any(|to| self.0.reaches(*to)) {
             addresses.retain(|to| self.0.reaches(*to));
         }
@@ -94,7 +97,7 @@ impl BoundConnector {
                 None if under_way == 0 => return Err(failure),
                 None => {}
             }
-            let patience = if addresses.len() > 0 { left.min(HEAD_START) } else { left };
+            let patience = if addresses.len() > 0 { left.min(CONNECTION_ATTEMPT_DELAY) } else { left };
             match told.recv_timeout(patience) {
                 Ok(Ok(stream)) => {
                     stream.set_nodelay(details.config.no_delay())?;
@@ -102,15 +105,15 @@ impl BoundConnector {
                 }
                 Ok(Err(error)) => {
                     under_way -= 1;
-                    failure = in_its_words(error, &details.timeout);
+                    failure = library_error(error, &details.timeout);
                 }
                 Err(_) => {}
             }
         }
     }
 
-    /// Connects on a thread of its own, since nothing can interrupt a connection that is being made. One
-    /// that comes too late to be of use is closed there.
+    /// Connects on a thread of its own, because nothing can interrupt connecting. A connection that comes too
+    /// late is closed there.
     fn begin(&self, to: SocketAddr, within: Duration, tell: Sender<io::Result<TcpStream>>) -> io::Result<()> {
         let bind_address = self.0;
         let life = move || drop(tell.send(bind_address.connect(to, within)));
@@ -118,10 +121,10 @@ impl BoundConnector {
     }
 }
 
-/// A TCP connection as the library wants it.
+/// A TCP connection in the form that the library expects.
 #[derive(Debug)]
 struct Connected {
-    /// Shared with the library, which shuts it down to end a request from outside.
+    /// Shared with the library, which shuts it down when another thread ends the request.
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
 }
@@ -135,7 +138,7 @@ impl Transport for Connected {
         let timeout = timeout.for_write();
         self.stream.set_write_timeout(limit(&timeout)?)?;
         let output = self.buffers.output().get(..amount).unwrap_or_default();
-        (&*self.stream).write_all(output).map_err(|error| in_its_words(error, &timeout))
+        (&*self.stream).write_all(output).map_err(|error| library_error(error, &timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -150,7 +153,7 @@ impl Transport for Connected {
             self.stream.set_read_timeout(left)?;
             match (&*self.stream).read(self.buffers.input_append_buf()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read.map_err(|error| in_its_words(error, &timeout))?,
+                read => break read.map_err(|error| library_error(error, &timeout))?,
             }
         };
         self.buffers.input_appended(read);
@@ -158,7 +161,7 @@ impl Transport for Connected {
     }
 
     fn is_open(&mut self) -> bool {
-        // A server that sends something unasked is about to close.
+        // A server that has sent something unasked, or has closed, cannot be used again.
         let silent = |stream: &TcpStream| -> io::Result<bool> {
             stream.set_nonblocking(true)?;
             let silent = stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
@@ -169,7 +172,7 @@ impl Transport for Connected {
     }
 }
 
-/// The time that is left, where there is a limit.
+/// The time that is left, if there is a limit.
 fn limit(timeout: &NextTimeout) -> Result<Option<Duration>, Error> {
     match timeout.after {
         time::Duration::Exact(left) if left.is_zero() => Err(Error::Timeout(timeout.reason)),
@@ -178,7 +181,7 @@ fn limit(timeout: &NextTimeout) -> Result<Option<Duration>, Error> {
     }
 }
 
-fn in_its_words(error: io::Error, timeout: &NextTimeout) -> Error {
+fn library_error(error: io::Error, timeout: &NextTimeout) -> Error {
     match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Error::Timeout(timeout.reason),
         _ => Error::Io(error),
@@ -205,7 +208,8 @@ mod tests {
         BindAddress::only("127.0.0.2".parse().unwrap())
     }
 
-    /// Takes one connection, and gives these answers, each to a request. Who connected, and what was heard.
+    /// Accepts one connection, and answers each request with the next of these answers. Returns the address
+    /// of the client, and the bytes that it sent.
     fn serve(answers: &'static [&'static [u8]]) -> (SocketAddr, JoinHandle<(SocketAddr, Vec<u8>)>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_a_proxy_leaves_by_the_address() {
+    fn a_connection_to_a_proxy_leaves_by_the_bind_address() {
         let (address, server) = serve(&[b"HTTP/1.1 200 OK\r\n\r\n", ANSWER]);
         let proxy = ureq::Proxy::new(&format!("http://{address}")).unwrap();
         let agent = agent(config().proxy(Some(proxy)).build(), ours());
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_reached_from_the_address_is_not_reached() {
+    fn what_cannot_be_reached_from_the_bind_address_is_not_reached_otherwise() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -277,7 +281,7 @@ mod tests {
         }
     }
 
-    /// Knows these addresses of every host.
+    /// A resolver that has these addresses for every host.
     #[derive(Debug)]
     struct Known(Vec<SocketAddr>);
 
@@ -294,7 +298,7 @@ mod tests {
         }
     }
 
-    /// A listener that answers no connection, because more have come than it has room for.
+    /// A listener that answers no connection, because more connections wait than it has room for.
     fn full() -> (Socket, Vec<Socket>) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -327,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_answer_is_given_up_at_the_limit() {
+    fn a_server_that_does_not_answer_is_given_up_at_the_limit() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let config = config().timeout_global(Some(Duration::from_millis(200))).build();

@@ -1,5 +1,9 @@
-//! The network: peer connections, each shared by two threads; the address that they leave by; the port that they
-//! come in at; UDP; and how many bytes a second may go.
+//! The network: peer connections, each shared by two threads; the address that everything leaves by; the port
+//! that peers connect to; UDP, HTTP and host names; and how many bytes a second may go.
+//!
+//! It starts no threads but short ones, to look up a host name and to connect for HTTP, as nothing can
+//! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
+//! a deadline, or another thread can end it.
 
 mod bind_address;
 mod hang_up;
@@ -23,5 +27,5 @@ pub use throttle::Throttle;
 pub use udp_channel::UdpChannel;
 pub use udp_port::UdpPort;
 
-/// How long one address of a host is waited for before the next is tried as well (RFC 8305, section 5).
-pub const HEAD_START: std::time::Duration = std::time::Duration::from_millis(250);
+/// How long we wait for one address of a host before we try the next one as well (RFC 8305, section 5).
+pub const CONNECTION_ATTEMPT_DELAY: std::time::Duration = std::time::Duration::from_millis(250);

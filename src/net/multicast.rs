@@ -1,7 +1,8 @@
 //! A multicast group: hosts on the local network that all receive what one of them sends.
 //!
-//! Everything stays in this network: packets are sent with a lifetime of one hop, and no router carries
-//! them further. Several programs on one host share the port of a group.
+//! Everything stays in this network: packets are sent with a lifetime of one hop, so no router forwards them.
+//! Several programs on one host share the port of a group. All calls run on the thread of the caller: one
+//! thread receives, and any thread may send or [hang up](Group::hang_up).
 
 use super::{BindAddress, UdpPort};
 use crate::address::IpFamily;
@@ -14,23 +15,23 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Group {
     receiver: UdpPort,
-    /// Apart from the receiver, because that is bound to the group's address and not to the one that
+    /// A socket of its own, because the receiver is bound to the group's address and not to the one that
     /// everything leaves by.
     sender: UdpPort,
-    /// The group's address, with the interface where it is IPv6 and one was named.
+    /// The group's address, with the interface if it is IPv6 and the user named an address.
     group: SocketAddr,
-    /// What our packets say they come from.
-    ours: IpAddr,
+    /// The source address of our packets.
+    our_address: IpAddr,
 }
 
 impl Group {
-    /// Joins a group through the interface that has the address that everything leaves by, or else the one
-    /// that the system chooses.
+    /// Joins a group through the interface that has the bind address, or through one that the system chooses
+    /// if there is none.
     ///
     /// # Errors
     ///
-    /// What the system says: the host has no such family or no way into the group, or another program
-    /// has the port to itself.
+    /// What the system says: the host does not have the family or has no route to the group, or another
+    /// program has the port for itself.
     pub fn join(group: SocketAddr, bind_address: BindAddress) -> io::Result<Group> {
         if !bind_address.reaches(group) {
             return Err(ErrorKind::AddrNotAvailable.into());
@@ -38,13 +39,14 @@ impl Group {
         let new = || Socket::new(Domain::for_address(group), Type::DGRAM, Some(Protocol::UDP));
         let (receiver, sender) = (new()?, new()?);
         receiver.set_reuse_address(true)?;
-        // Linux is content with the former, other systems share a port only so.
+        // Linux shares the port with the option above. Other systems need this one.
         let _ = receiver.set_reuse_port(true);
         let named = bind_address.address();
         let (group, from) = match group {
             SocketAddr::V4(four) => {
                 let ip = if let Some(IpAddr::V4(ip)) = named { ip } else { Ipv4Addr::UNSPECIFIED };
-                // Else it receives what comes to a group that another program joined through another interface.
+                // Otherwise it would also receive what comes through an interface on which another program
+                // joined the group.
                 let _ = receiver.set_multicast_all_v4(false);
                 receiver.join_multicast_v4(four.ip(), &ip)?;
                 sender.set_multicast_if_v4(&ip)?;
@@ -69,27 +71,28 @@ impl Group {
             }
         };
         sender.bind(&from.into())?;
-        // At the group's address and not at all of ours: what any host sends to us alone does not arrive here.
+        // Bound to the group's address and not to all of ours, so that what a host sends to us alone does not
+        // arrive here.
         receiver.bind(&group.into())?;
-        let ours = if named.is_some() { from.ip() } else { chosen_for(group)? };
-        Ok(Group { receiver: UdpPort::over(receiver)?, sender: UdpPort::over(sender)?, group, ours })
+        let our_address = if named.is_some() { from.ip() } else { chosen_for(group)? };
+        Ok(Group { receiver: UdpPort::over(receiver)?, sender: UdpPort::over(sender)?, group, our_address })
     }
 
-    /// The address of this host that the other hosts of the group see.
-    pub fn ours(&self) -> IpAddr {
-        self.ours
+    /// The address of this host, as the other hosts of the group see it.
+    pub fn our_address(&self) -> IpAddr {
+        self.our_address
     }
 
     /// Sends this to all hosts of the group.
     ///
     /// # Errors
     ///
-    /// What the system says, mostly that there is no way.
+    /// What the system says, mostly that there is no route.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
         self.sender.send(self.group, packet)
     }
 
-    /// As [`UdpPort::receive`]. What we send comes back too.
+    /// As [`UdpPort::receive`]. We receive our own packets too.
     ///
     /// # Errors
     ///
@@ -98,20 +101,21 @@ impl Group {
         self.receiver.receive(into, until)
     }
 
-    /// Wakes the thread that waits, and lets none wait again.
+    /// Wakes the thread that waits. No thread can wait again.
     pub fn hang_up(&self) {
         self.receiver.hang_up();
     }
 }
 
-/// The address that the system gives to packets to `to`. Sends nothing.
+/// The source address that the system gives to packets to `to`. Sends nothing.
 fn chosen_for(to: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((IpFamily::of(to.ip()).unspecified(), 0))?;
     socket.connect(to)?;
     Ok(socket.local_addr()?.ip())
 }
 
-/// The number of the interface that has this address. Linux lists them in a file; other systems have none.
+/// The number of the interface that has this address. Linux lists the interfaces in a file; on other systems
+/// this is an error.
 fn interface_of(ip: Ipv6Addr) -> io::Result<u32> {
     let digits = format!("{:032x}", ip.to_bits());
     let list = std::fs::read_to_string("/proc/net/if_inet6")?;
@@ -151,7 +155,7 @@ mod tests {
             let (length, from) = member.receive(&mut packet, far).unwrap().unwrap();
             assert_eq!(&packet[..length], b"hello");
             assert_eq!(from.ip(), IpAddr::from([127, 0, 0, 2]));
-            assert_eq!(members[2].ours(), from.ip());
+            assert_eq!(members[2].our_address(), from.ip());
         }
     }
 

@@ -1,4 +1,8 @@
 //! Finding a port that is free for IPv4 and IPv6 at once.
+//!
+//! There is one socket for each family, because not every system offers one socket for both. A host that has
+//! only one of the families listens with that one. The threads that accept connections are in
+//! `peer/listener.rs`.
 
 use super::BindAddress;
 use log::debug;
@@ -12,18 +16,18 @@ use std::time::Duration;
 const USUAL: RangeInclusive<u16> = 6881..=6999;
 /// How many times the system is asked for a port. The one that it gives for IPv4 may be taken for IPv6.
 const TRIES: usize = 16;
-/// Connections that wait to be accepted, as far as the system allows. They cost us nothing, while a peer whose
-/// connection finds no place tries again only after a second.
+/// Connections that may wait to be accepted, as far as the system allows. They cost us nothing. A peer whose
+/// connection finds no place would try again only after a second.
 const BACKLOG: i32 = 1024;
-/// How long the connection may take that wakes a thread in `accept`. It comes from this very host.
+/// How long the connection that wakes a thread in `accept` may take. It comes from this host.
 const WAKE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Which port to accept connections at.
+/// Which port to accept connections on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ports {
-    /// The first free one of 6881 to 6999, or else any that is free.
+    /// The first free port from 6881 to 6999, or any free port if there is none.
     Usual,
-    /// This one and no other. Zero is any that is free.
+    /// This port and no other. Zero means any free port.
     Exactly(u16),
 }
 
@@ -53,10 +57,10 @@ fn not_in_use(opened: &io::Result<Vec<TcpListener>>) -> bool {
     !matches!(opened, Err(error) if error.kind() == ErrorKind::AddrInUse)
 }
 
-/// Opens this port, or any where it is zero, at all addresses that there are to be.
+/// Opens this port, or any if it is zero, at the bind address or at all addresses of the host.
 fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<TcpListener>> {
     if let Some(ip) = bind_address.address() {
-        return Ok(vec![listen(SocketAddr::new(ip, port)).map_err(|error| in_our_words(port, &error))?]);
+        return Ok(vec![listen(SocketAddr::new(ip, port)).map_err(|error| listen_error(port, &error))?]);
     }
     let four = listen((Ipv4Addr::UNSPECIFIED, port).into());
     let port = match &four {
@@ -66,10 +70,10 @@ fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<TcpListener>
     let six = listen((Ipv6Addr::UNSPECIFIED, port).into());
     match (four, six) {
         (Err(error), _) | (_, Err(error)) if error.kind() == ErrorKind::AddrInUse => {
-            Err(in_our_words(port, &error))
+            Err(listen_error(port, &error))
         }
-        (Err(error), Err(_)) => Err(in_our_words(port, &error)),
-        // A host without one of the two is a host like any other.
+        (Err(error), Err(_)) => Err(listen_error(port, &error)),
+        // A host that lacks one of the families is nothing unusual.
         (Ok(socket), Err(error)) | (Err(error), Ok(socket)) => {
             debug!("listening at {:?} only: {error}", socket.local_addr());
             Ok(vec![socket])
@@ -81,11 +85,11 @@ fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<TcpListener>
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        // Else it would take the port for IPv4 too, on some systems.
+        // Otherwise, on some systems, it would take the port for IPv4 too.
         socket.set_only_v6(true)?;
     }
     if cfg!(unix) {
-        // Connections of the last run that are not forgotten yet do not keep the port.
+        // Connections of the last run that the system has not forgotten yet must not keep us from the port.
         socket.set_reuse_address(true)?;
     }
     socket.bind(&address.into())?;
@@ -93,7 +97,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn in_our_words(port: u16, error: &io::Error) -> io::Error {
+fn listen_error(port: u16, error: &io::Error) -> io::Error {
     let why = match error.kind() {
         ErrorKind::AddrInUse => "another program has it (choose another port)".to_owned(),
         ErrorKind::PermissionDenied => "permission denied (choose a port above 1023)".to_owned(),
@@ -105,16 +109,17 @@ fn in_our_words(port: u16, error: &io::Error) -> io::Error {
 
 /// Wakes the thread that blocks in `accept` at this socket.
 pub fn stop_accepting(socket: &TcpListener) {
-    // On Linux this wakes the thread. Where it does not, a connection does.
+    // On Linux the shutdown wakes the thread. On systems where it does not, a connection does.
     if SockRef::from(socket).shutdown(Shutdown::Both).is_err()
         && let Ok(address) = socket.local_addr()
     {
-        let _ = TcpStream::connect_timeout(&from_inside(address), WAKE_DEADLINE);
+        let _ = TcpStream::connect_timeout(&loopback_if_unspecified(address), WAKE_DEADLINE);
     }
 }
 
-/// Where a socket that listens at this address can be reached from this host.
-pub fn from_inside(address: SocketAddr) -> SocketAddr {
+/// The address at which this host reaches its own socket that is bound to `address`: loopback if that is
+/// unspecified.
+pub fn loopback_if_unspecified(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -1,7 +1,7 @@
 //! Looking up the addresses of a host, with a deadline.
 //!
-//! The system's resolver blocks for as long as it likes and cannot be interrupted. So it has a thread of its
-//! own, for which no thread waits once the deadline has passed: it ends when the resolver does.
+//! The system's resolver may block for any time and cannot be interrupted. So each lookup has a thread of its
+//! own, `resolve`. After the deadline no thread waits for it any more; it ends when the resolver returns.
 
 use crate::thread::{self, SYSTEM_STACK};
 use std::io::{self, ErrorKind};
@@ -9,12 +9,12 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The addresses of a host, IPv4 and IPv6, in the order in which the system would try them. `host` has
-/// no brackets. An address is its own answer and needs no lookup.
+/// The addresses of a host, IPv4 and IPv6, in the order in which the system would try them. `host` has no
+/// brackets. An IP address is returned as it is, without a lookup.
 ///
 /// # Errors
 ///
-/// What the resolver says, and [`ErrorKind::TimedOut`] when it has said nothing `within` this time.
+/// What the resolver says, and [`ErrorKind::TimedOut`] if it has said nothing `within` this time.
 pub fn resolve(host: &str, port: u16, within: Duration) -> io::Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
@@ -32,8 +32,8 @@ pub fn resolve(host: &str, port: u16, within: Duration) -> io::Result<Vec<Socket
     found.take().unwrap_or_else(|| Err(ErrorKind::TimedOut.into()))
 }
 
-/// Addresses in the order of the system's choice, but IPv4 and IPv6 by turns, so that a family that leads
-/// nowhere delays by one wait only (RFC 8305, section 4).
+/// The addresses in the system's order, but with IPv4 and IPv6 in turn, so that a family that does not work
+/// costs only one wait (RFC 8305, section 4).
 pub fn by_turns(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v4 = found.first().is_some_and(SocketAddr::is_ipv4);
     let (ones, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|to| to.is_ipv4() == first_is_v4);

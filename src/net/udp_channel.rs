@@ -1,7 +1,7 @@
 //! An exchange of UDP packets with one address.
 //!
-//! One thread sends and waits for what comes back, each wait with a deadline; any other thread
-//! may [hang up](UdpChannel::hang_up), which wakes it. The system drops what comes from any other address.
+//! One thread sends and waits for what comes back; each wait has a deadline. Any other thread may [hang
+//! up](UdpChannel::hang_up), which wakes it. The system drops packets from any other address.
 
 use super::BindAddress;
 use crate::address::canonical;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How long the system may take to accept a packet that it has no room for.
 const SEND_DEADLINE: Duration = Duration::from_secs(1);
 
-/// A UDP socket and the one address that it speaks with.
+/// A UDP socket and the one address that it exchanges packets with.
 #[derive(Debug)]
 pub struct UdpChannel {
     socket: UdpSocket,
@@ -34,7 +34,7 @@ impl UdpChannel {
         Ok(UdpChannel { socket, to: canonical(to), hung_up: AtomicBool::new(false) })
     }
 
-    /// The address that it speaks with, in its canonical form.
+    /// The address that it exchanges packets with, in its canonical form.
     pub fn peer(&self) -> SocketAddr {
         self.to
     }
@@ -43,17 +43,17 @@ impl UdpChannel {
     ///
     /// # Errors
     ///
-    /// What the system says, among it that no program took an earlier packet.
+    /// What the system says, which includes that no program took an earlier packet.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
         self.socket.send(packet).map(drop)
     }
 
-    /// Waits for a packet until then. Its length, or that of `into` where it is longer and cut; `None`
-    /// when the time is over.
+    /// Waits for a packet until then. Returns its length; a packet that is longer than `into` is cut to that.
+    /// `None` when the time is over.
     ///
     /// # Errors
     ///
-    /// What the system says, among it that no program took a packet of ours, and
+    /// What the system says, which includes that no program took a packet of ours, and
     /// [`ErrorKind::ConnectionAborted`] after a hang-up.
     pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<usize>> {
         loop {
@@ -76,10 +76,10 @@ impl UdpChannel {
         }
     }
 
-    /// Wakes the thread that waits, and lets none wait again.
+    /// Wakes the thread that waits. No thread can wait again.
     pub fn hang_up(&self) {
         self.hung_up.store(true, Ordering::Release);
-        // UDP knows no end of a connection. What this ends is the waiting, on this side alone.
+        // UDP has no end of a connection, so the other side learns nothing. On this side the waiting ends.
         let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
     }
 }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn that_no_program_has_the_port_is_an_error_at_once() {
+    fn a_port_without_a_program_is_an_error_at_once() {
         let there = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let channel = UdpChannel::open(BindAddress::any(), there).unwrap();
         channel.send(b"hello").unwrap();

@@ -1,8 +1,8 @@
-//! A UDP port that speaks with many addresses.
+//! A UDP port that exchanges packets with many addresses.
 //!
-//! One thread waits for what comes, each wait with a deadline. Any thread may send, [wake](UdpPort::wake)
-//! that thread so that it looks at what it is to do, or [hang up](UdpPort::hang_up). The address that a packet
-//! comes from is what the packet says of itself: its receiver must not believe that without a proof.
+//! One thread waits for packets; each wait has a deadline. Any thread may send, [wake](UdpPort::wake) that
+//! thread so that it looks for work, or [hang up](UdpPort::hang_up). The source of a packet is only what the
+//! packet says: the receiver must not believe it without a proof.
 
 use super::{BindAddress, ports};
 use crate::address::{IpFamily, canonical};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// How long the system may take to accept a packet that it has no room for. Packets get lost anyway.
 const SEND_DEADLINE: Duration = Duration::from_millis(50);
 
-/// The shortest wait that the system knows.
+/// The shortest wait that the system accepts.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
 /// A UDP socket of one family.
@@ -28,13 +28,13 @@ pub struct UdpPort {
 }
 
 impl UdpPort {
-    /// Opens a port of this family: `preferred`, or any that is free where that is taken, not allowed or
-    /// zero. It is at the address that everything leaves by, or at all addresses of the host.
+    /// Opens a port of this family: `preferred`, or any free one if that is taken, not allowed or zero. It is
+    /// bound to the address that everything leaves by, or to all addresses of the host.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::AddrNotAvailable`] where the address that everything leaves by is of the other family
-    /// or not ours, or what the system says, mostly that it knows no IPv6.
+    /// [`ErrorKind::AddrNotAvailable`] if the address that everything leaves by is of the other family, or
+    /// this host does not have it. Otherwise what the system says, mostly that it has no IPv6.
     pub fn open(family: IpFamily, preferred: u16, bind_address: BindAddress) -> io::Result<UdpPort> {
         let ip = bind_address.address().unwrap_or_else(|| family.unspecified());
         if IpFamily::of(ip) != family {
@@ -57,35 +57,35 @@ impl UdpPort {
         Ok(UdpPort { address: socket.local_addr()?, socket, hung_up: AtomicBool::new(false) })
     }
 
-    /// Where it is: the port, and the address that everything leaves by or the unspecified one.
+    /// The port, with the address that everything leaves by or the unspecified address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Sends one packet, and does not wait long for that.
+    /// Sends one packet. Waits 50 ms at most.
     ///
     /// # Errors
     ///
-    /// What the system says, mostly that there is no way to there. The port is as good as before.
+    /// What the system says, mostly that there is no route to the address. The port can still be used.
     pub fn send(&self, to: SocketAddr, packet: &[u8]) -> io::Result<()> {
         self.socket.send_to(packet, canonical(to)).map(drop)
     }
 
-    /// Waits for a packet until then: its length, or that of `into` where it is longer and cut, and where
-    /// it says it comes from. `None` when the time is over. That no program took an earlier packet of ours
-    /// is no error here: it says something of that one address, and nothing of the port.
+    /// Waits for a packet until then. Returns its length, and the source that it names. A packet that is
+    /// longer than `into` is cut, and its length is that of `into`. `None` when the time is over. It is no
+    /// error here if no program took an earlier packet of ours: that concerns one address and not the port.
     ///
     /// # Errors
     ///
-    /// What the system says, and [`ErrorKind::ConnectionAborted`] after a hang-up. After either
-    /// there is no use in asking again.
+    /// What the system says, and [`ErrorKind::ConnectionAborted`] after a hang-up. After either, it makes no
+    /// sense to call this again.
     pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            // A caller whose deadline has always passed gets the packets that are there all the same.
+            // Even a caller whose deadline has always passed gets the packets that have come.
             self.socket.set_read_timeout(Some(left.max(MIN_WAIT)))?;
             let received = self.socket.recv_from(into);
-            // What wakes the thread that waits looks like a packet, or like an error, as it comes from nowhere.
+            // A hang-up wakes the thread with an empty packet, or with an error that looks like any other.
             if self.hung_up.load(Ordering::Acquire) {
                 return Err(ErrorKind::ConnectionAborted.into());
             }
@@ -106,21 +106,21 @@ impl UdpPort {
         }
     }
 
-    /// Wakes the thread that waits, with an empty packet from the port to itself. Strangers can send empty packets
-    /// too, so one must cost no more than a look at what there is to do.
+    /// Wakes the thread that waits, with an empty packet from the port to itself. Strangers can send empty
+    /// packets too, so one must not cost more than a look for work.
     pub fn wake(&self) {
-        if let Err(error) = self.send(ports::from_inside(self.address), &[]) {
+        if let Err(error) = self.send(ports::loopback_if_unspecified(self.address), &[]) {
             debug!("cannot wake the thread at {}: {error}", self.address);
         }
     }
 
-    /// Wakes the thread that waits, and lets none wait again.
+    /// Wakes the thread that waits. No thread can wait again.
     pub fn hang_up(&self) {
         self.hung_up.store(true, Ordering::Release);
-        // Linux wakes the thread although it says that there is no connection to be shut down. For a
-        // system that does not, there is the packet, which Linux refuses by then.
+        // Linux wakes the thread, although it reports that there is no connection to shut down. The packet is
+        // for systems that do not wake it; Linux refuses the packet by then.
         if SockRef::from(&self.socket).shutdown(Shutdown::Both).is_err() {
-            let _ = self.send(ports::from_inside(self.address), &[]);
+            let _ = self.send(ports::loopback_if_unspecified(self.address), &[]);
         }
     }
 }
@@ -129,7 +129,7 @@ fn bind(ip: IpAddr, port: u16) -> io::Result<Socket> {
     let address = SocketAddr::new(ip, port);
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if ip.is_ipv6() {
-        // Else it would take the port for IPv4 too, on some systems.
+        // Otherwise, on some systems, it would take the port for IPv4 too.
         socket.set_only_v6(true)?;
     }
     socket.bind(&address.into())?;
@@ -156,7 +156,7 @@ mod tests {
     fn packets_arrive_with_the_address_that_they_came_from() {
         for (family, host) in families() {
             let port = UdpPort::open(family, 0, BindAddress::any()).unwrap();
-            let to = ports::from_inside(port.address());
+            let to = ports::loopback_if_unspecified(port.address());
             for text in ["one", "two"] {
                 let other = UdpSocket::bind((host, 0)).unwrap();
                 other.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -190,7 +190,7 @@ mod tests {
     fn the_two_families_share_a_port_number() {
         let four = UdpPort::open(IpFamily::V4, 0, BindAddress::any()).unwrap();
         let number = four.address().port();
-        // Another test may have the number for IPv6; then it is another, and never an error.
+        // Another test may have this number for IPv6. Then we get another number, and never an error.
         assert!(families().skip(1).all(|(six, _)| UdpPort::open(six, number, BindAddress::any()).is_ok()));
     }
 
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn that_no_program_is_there_or_that_there_is_no_way_ends_nothing() {
+    fn an_address_without_a_program_or_a_route_leaves_the_port_usable() {
         let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
         let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let _ = port.send(closed, b"x");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_that_waits_is_woken_and_sent_home() {
+    fn the_thread_that_waits_is_woken_and_ended() {
         let never = Instant::now() + Duration::from_secs(1 << 20);
         for (family, host) in families() {
             for bind_address in [BindAddress::any(), BindAddress::only(host.parse().unwrap())] {
@@ -245,7 +245,7 @@ mod tests {
                         port.receive(&mut [0; 9], never).unwrap_err().kind()
                     });
                     port.wake();
-                    let by_itself = Some((0, ports::from_inside(port.address())));
+                    let by_itself = Some((0, ports::loopback_if_unspecified(port.address())));
                     assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), by_itself);
                     port.hang_up();
                     assert_eq!(waiting.join().unwrap(), ErrorKind::ConnectionAborted);

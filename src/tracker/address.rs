@@ -1,6 +1,6 @@
-//! The address of a tracker, and what of it may be shown.
+//! The address of a tracker, and which part of it may be shown.
 //!
-//! Pure. Addresses come out of torrents, so anything may stand in them.
+//! Pure. Addresses come from torrents, so they may contain anything.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,8 +8,8 @@ use crate::address::IpFamily;
 
 use super::error::{TrackerError, excerpt};
 
-/// Bytes that an address may have. Real ones have fewer than 200, and the limit keeps the request
-/// line within what servers accept (8 KiB is common) and our buffer holds.
+/// The most bytes of an address. Real ones have fewer than 200. The limit keeps the request line within what
+/// servers accept (8 KiB is common) and what our buffer holds.
 const MAX_ADDRESS: usize = 2_048;
 
 /// The address of a tracker as a torrent gives it.
@@ -20,7 +20,7 @@ pub struct TrackerAddress {
     host: String,
 }
 
-/// A way to talk to trackers that this program knows.
+/// A protocol of trackers that this program speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// BEP 3 over HTTP or HTTPS.
@@ -30,10 +30,10 @@ pub enum Protocol {
 }
 
 impl TrackerAddress {
-    /// An address from outside. Whether it can be used is for [`protocol`](Self::protocol) to say.
+    /// An address from outside. [`protocol`](Self::protocol) says whether it can be used.
     pub fn new(text: &str) -> TrackerAddress {
         let text = text.trim();
-        // A fragment is for the reader of a page and is never sent.
+        // A fragment is never sent: it is for the program that shows a page.
         let text = text.split_once('#').map_or(text, |(sent, _)| sent);
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
@@ -68,11 +68,11 @@ impl TrackerAddress {
         }
     }
 
-    /// Host without brackets, and port: where packets go to.
+    /// The host without brackets, and the port: where packets go.
     ///
     /// # Errors
     ///
-    /// One of them is missing. BEP 15 names no port for those that name none.
+    /// One of them is missing. BEP 15 has no default port.
     pub fn endpoint(&self) -> Result<(&str, u16), TrackerError> {
         let (authority, _) = self.parts();
         let (host, port) = authority
@@ -88,20 +88,19 @@ impl TrackerAddress {
         }
     }
 
-    /// Path and query, the part that a UDP tracker is told in each announce (BEP 41). Empty where there is
-    /// none.
+    /// Path and query, which a UDP tracker gets with each announce (BEP 41). Empty if there is none.
     pub fn path_and_query(&self) -> &str {
         self.parts().1
     }
 
-    /// What follows `://`, up to the path or query and from there.
+    /// What follows `://`, in two parts: up to the path or query, and from there.
     fn parts(&self) -> (&str, &str) {
         let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
         rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
     }
 
-    /// Where the same tracker can be asked about a torrent without announcing: the same address with
-    /// `scrape` for `announce` in the last element of its path that starts so (BEP 48). `None` where no
+    /// The address at which the same tracker answers a scrape: the same address, but with `scrape` in place
+    /// of `announce` in the last element of its path that starts with `announce` (BEP 48). `None` if no
     /// element does: such a tracker has no scrape over HTTP.
     pub fn scrape(&self) -> Option<TrackerAddress> {
         let rest = self.path_and_query();
@@ -111,12 +110,12 @@ impl TrackerAddress {
         Some(TrackerAddress { text: format!("{site}{before}/scrape{after}"), ..self.clone() })
     }
 
-    /// The address as given, without a fragment. May contain a password: not for printing.
+    /// The address as given, without a fragment. It may contain a password, so it must not be printed.
     pub fn secret_text(&self) -> &str {
         &self.text
     }
 
-    /// The family of a host that is given as an address. `None` for a name.
+    /// The family of the host if it is given as an IP address. `None` for a host name.
     pub fn family(&self) -> Option<IpFamily> {
         let host = self.host.parse::<SocketAddr>().map(|both| both.ip());
         let host = host.or_else(|_| self.host.trim_matches(['[', ']']).parse::<IpAddr>());
@@ -137,7 +136,7 @@ impl TrackerAddress {
         format!("{}://{}", self.scheme, self.host)
     }
 
-    /// The address with `query` added to the query that it may have.
+    /// The address with `query` added to the query that it has, if any.
     pub fn with_query(&self, query: &str) -> String {
         let text = self.text.as_str();
         let (path, given) = text.split_once('?').map_or((text, None), |(path, given)| (path, Some(given)));

@@ -1,16 +1,16 @@
-//! What we tell a tracker: which torrent, who we are, how far we are.
+//! What we tell a tracker: the torrent, our identity, and how far our download is.
 //!
-//! Pure. Over HTTP an announce is the query of a GET request (BEP 3, "trackers"); its raw bytes are
-//! percent-encoded, which is easy to get wrong by treating an info-hash as text.
+//! Pure. Over HTTP an announce is the query of a GET request (BEP 3, "trackers"). Raw bytes in it are
+//! percent-encoded. It is an easy mistake to treat an info-hash as text there.
 
 use crate::metainfo::InfoHash;
 use crate::wire::PeerId;
 use std::fmt::Write;
 
-/// The port to announce by a client that takes no connections.
+/// The port that a client announces if it accepts no connections.
 ///
-/// BEP 3 has no way to say so. Port 0 is refused by trackers that check it, and port 1 is what
-/// libtorrent sends when it cannot listen, so that a client that knows either leaves us alone.
+/// BEP 3 has no way to say so. Some trackers refuse port 0. Port 1 is what libtorrent sends when it cannot
+/// listen, so a client that knows this convention does not try to connect to us.
 pub const NOT_LISTENING: u16 = 1;
 
 /// What stays the same in all announces of one run.
@@ -22,13 +22,13 @@ pub struct Identity {
     pub peer_id: PeerId,
     /// The TCP port that we listen on, or [`NOT_LISTENING`].
     pub port: u16,
-    /// A random number by which a tracker knows us again when our address changes (BEP 7).
+    /// A random number by which a tracker recognizes us when our address changes (BEP 7).
     pub key: u32,
-    /// How many peers we would like to be told of.
+    /// How many peers we would like to get.
     pub numwant: u32,
 }
 
-/// How far we are.
+/// How far our download is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Payload bytes sent to peers in this run.
@@ -39,7 +39,7 @@ pub struct Counts {
     pub left: u64,
 }
 
-/// Why we announce, where it is not for the time that has passed.
+/// Why we announce, if not because the interval has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnnounceEvent {
     /// The first announce of this run to this tracker.
@@ -53,11 +53,11 @@ pub enum AnnounceEvent {
 /// One announce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announce {
-    /// What stays the same.
+    /// What stays the same in all announces.
     pub identity: Identity,
-    /// How far we are.
+    /// How far our download is.
     pub counts: Counts,
-    /// The reason, unless it is just time.
+    /// The reason, unless the interval has passed.
     pub event: Option<AnnounceEvent>,
     /// What this tracker told us to send back ("tracker id", BEP 3).
     pub tracker_id: Option<Vec<u8>>,
@@ -102,7 +102,7 @@ pub(super) fn percent_encoded(bytes: &[u8]) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             text.push(char::from(byte));
         } else if write!(text, "%{byte:02X}").is_err() {
-            // Writing to a String does not fail.
+            // Never happens: writing to a String does not fail.
             break;
         }
     }
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_wants_no_peers() {
+    fn a_stopped_announce_wants_no_peers() {
         let stopped = announce(Some(AnnounceEvent::Stopped), None).query();
         assert!(stopped.contains("&numwant=0&") && stopped.ends_with("&event=stopped"), "{stopped}");
     }

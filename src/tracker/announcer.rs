@@ -1,15 +1,17 @@
-//! The announcer threads: one for each family of a tier, each blocked on its orders until its next announce
-//! is due.
+//! The announcer threads: one for each family of a tier. Each blocks on its orders until its next announce is
+//! due.
 //!
-//! A thread of its own for each tier is what makes a dead tracker cost nothing: only that thread waits for the
-//! deadline, while the others have long brought peers. A tier whose trackers may be reached over IPv4 and over
-//! IPv6 has a thread for each (`families`), for the same reason and because we want to be known in both swarms.
-//! The threads share nothing but the totals that they read, and, within a tier, which family fails. What they
-//! learn goes to a function that the session provides, so that this module does not know who listens.
+//! All tiers are asked at once. BEP 12 would have us go to the next tier only after the one before has
+//! failed, and wait for that. Since each tier has its own thread, a dead tracker costs nothing: only its
+//! thread waits for the deadline, while the others have brought peers long before. A tier whose trackers can
+//! be reached over IPv4 and over IPv6 has a thread for each (`families`), for the same reason, and because we
+//! want to be known in both swarms. The threads share only the totals that they read and, within a tier,
+//! which family fails. They report to a function that the session provides, so that this module does not
+//! depend on the receiver.
 //!
-//! Leaving must not wait for trackers either. A tracker that knows us is told that we leave, within
-//! the time that the session grants. A tier of which no tracker has ever answered is told nothing, and
-//! whatever its thread waits for is cut off.
+//! Leaving must not wait for trackers either. A tracker that knows us is told that we leave, within the time
+//! that the session allows. If no tracker of a tier has ever answered, the tier is told nothing, and whatever
+//! its thread waits for is aborted.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,26 +35,26 @@ use crate::address::IpFamily;
 use crate::net::BindAddress;
 use crate::thread;
 
-/// Tiers that get threads. The trackers of all further ones join the last of them.
+/// Tiers that get threads. The trackers of all further tiers join the last of these.
 const MAX_TIERS: usize = 32;
 
-/// Tiers that are looked at in all. A torrent may name any number.
+/// Tiers that we look at in all. A torrent may name any number.
 const MAX_TIERS_READ: usize = 256;
 
-/// Bytes of an announcer's stack. A TLS handshake needs the most of it: less than 48 KiB as released,
-/// and up to 192 KiB without optimisation. What is not touched costs nothing.
+/// Bytes of an announcer's stack. A TLS handshake needs most of it: less than 48 KiB in a release build, and
+/// up to 192 KiB without optimisation. The part that is never touched costs nothing.
 const STACK_SIZE: usize = 256 * 1024;
 
 /// How long we wait for the end of a thread whose trackers do not know us. It needs microseconds, unless it
-/// is connecting, which nothing can interrupt: then it is left to its deadline.
+/// is connecting, which nothing can interrupt: then it is left behind and ends at its own deadline.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// What one announce came to.
+/// The outcome of one announce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerNews {
     /// Scheme, host and port of the tracker, fit to print.
     pub tracker: String,
-    /// What the tracker said, or why it did not.
+    /// What the tracker answered, or why it did not.
     pub outcome: Result<Answer, TrackerError>,
 }
 
@@ -92,13 +94,13 @@ struct AnnouncerContext<News> {
 }
 
 impl Announcers {
-    /// Starts one thread for each family of a tier; all of them announce at once, by connections that leave
+    /// Starts one thread for each family of a tier. All of them announce at once, over connections that leave
     /// by `bind_address`.
     ///
-    /// `news` is called on those threads with what each announce came to, except for `stopped`,
-    /// and must not block for long. That one family of a tier fails is no news where the other does not.
-    /// Addresses that we cannot use are left out; for a tier that has
-    /// no other, `news` is called with the reason, on the calling thread and before this returns.
+    /// `news` is called on those threads with the outcome of each announce, except for `stopped`, and must
+    /// not block for long. If one family of a tier fails and the other does not, the failure is not reported.
+    /// Addresses that we cannot use are left out. If a tier has no other, `news` is called with the reason,
+    /// on the calling thread and before this returns.
     pub fn start<News>(
         tiers: Vec<Vec<String>>,
         identity: Identity,
@@ -126,11 +128,12 @@ impl Announcers {
         self.handles.is_empty()
     }
 
-    /// Peers run short: each tier announces as soon as its tracker allows it. Never blocks, and may
-    /// be called as often as one likes.
+    /// Peers run short: each tier announces as soon as its tracker allows it. Never blocks, and may be called
+    /// any number of times.
     pub fn need_peers(&self) {
         for handle in &self.handles {
-            // One that still has orders to read is about to announce anyway, or will be asked again.
+            // A thread that still has orders to read is about to announce anyway, or will get this order
+            // again later.
             if handle.orders.is_empty() {
                 let _ = handle.orders.try_send(AnnouncerOrder::NeedPeers);
             }
@@ -141,7 +144,7 @@ impl Announcers {
     /// once, and not for a torrent that was complete from the start (BEP 3). Never blocks.
     pub fn completed(&self) {
         for handle in &self.handles {
-            // There is always a place left for the order to stop.
+            // One place is always kept for the order to stop.
             if handle.orders.len() < WAITING_ORDERS - 1 {
                 let _ = handle.orders.try_send(AnnouncerOrder::Completed);
             }
@@ -150,32 +153,32 @@ impl Announcers {
 
     /// Tells the trackers that know us that we leave, and ends the threads.
     ///
-    /// Returns when they have ended, after `budget` at the latest. Where all trackers that know us
-    /// answer, that is the time that they need: those that have never answered are not waited for.
+    /// Returns when they have ended, after `budget` at the latest. If all trackers that know us answer, it
+    /// takes as long as they do: trackers that have never answered are not waited for.
     pub fn stop(self, budget: Duration) {
         let now = Instant::now();
         let deadline = now + budget;
         for handle in &self.handles {
             let _ = handle.orders.try_send(AnnouncerOrder::Stop(deadline));
             if !handle.is_known.load(Ordering::Acquire) {
-                handle.client.cut();
+                handle.client.abort();
             }
         }
         for handle in self.handles {
-            let says_good_bye = handle.is_known.load(Ordering::Acquire);
-            let patience = if says_good_bye { deadline } else { deadline.min(now + GRACE) };
+            let is_known = handle.is_known.load(Ordering::Acquire);
+            let patience = if is_known { deadline } else { deadline.min(now + GRACE) };
             match handle.ended.recv_deadline(patience) {
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => {
                     let _ = handle.thread.join();
                 }
-                Err(RecvTimeoutError::Timeout) => handle.client.cut(),
+                Err(RecvTimeoutError::Timeout) => handle.client.abort(),
             }
         }
     }
 }
 
-/// Starts the thread for a part of a tier. `None` where there is nothing to announce over or no thread; `news`
-/// is told of the latter.
+/// Starts the thread for a part of a tier. `None` if the bind address is of the other family, or if the
+/// thread cannot be started; only the latter is reported to `news`.
 fn start_one<News>(
     part: FamilyTier,
     context: &AnnouncerContext<News>,
@@ -217,8 +220,7 @@ where
     }
 }
 
-/// The tiers with the addresses that we can use, each address once, in no more tiers than we give
-/// threads to.
+/// The tiers with the addresses that we can use, each address once, in at most [`MAX_TIERS`] tiers.
 fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<TrackerAddress>> {
     let mut usable: Vec<Vec<TrackerAddress>> = Vec::new();
     let mut known = HashSet::new();
@@ -235,7 +237,7 @@ fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<Track
                 news(TrackerNews { tracker: address.site(), outcome: Err(error) });
             }
         }
-        // An address that an earlier tier has already is asked there.
+        // An address that an earlier tier has too is asked there.
         let addresses = good.into_iter().map(|(_, address)| address);
         let mut new: Vec<_> =
             addresses.filter(|address| known.insert(address.secret_text().to_owned())).collect();
@@ -260,9 +262,9 @@ struct Announcer<News> {
     client: Arc<TrackerClient>,
     is_known: Arc<AtomicBool>,
     random: Rng,
-    /// Until when the last announce's connection is kept, where there is one.
+    /// When the connection of the last announce is closed, if there is one.
     keep_until: Option<Instant>,
-    /// Never used. The thread's end drops it, which closes the channel.
+    /// Never sends anything. The end of the thread drops it, which closes the channel.
     _end: Sender<()>,
 }
 
@@ -275,15 +277,16 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 Ok(AnnouncerOrder::NeedPeers) => self.tier.need_peers(Instant::now()),
                 Ok(AnnouncerOrder::Completed) => {
                     self.tier.completed(Instant::now());
-                    // The order to stop may be waiting behind this one, and would be read first.
+                    // Announces now if it is due. The order to stop may wait behind this one, and would be
+                    // read before the next announce.
                     if self.tier.due() <= Instant::now() {
                         self.announce();
                     }
                 }
-                Ok(AnnouncerOrder::Stop(deadline)) => return self.say_good_bye(deadline),
+                Ok(AnnouncerOrder::Stop(deadline)) => return self.announce_stopped(deadline),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) if wake < due => {
-                    self.client.rest();
+                    self.client.close_idle();
                     self.keep_until = None;
                 }
                 Err(RecvTimeoutError::Timeout) => self.announce(),
@@ -294,10 +297,10 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     fn announce(&mut self) {
         let turn = self.tier.turn();
         let site = turn.tracker.site();
-        let keep = TrackerClient::keeps(turn.tracker);
+        let keep = TrackerClient::idle_time(turn.tracker);
         let outcome = self.ask(turn, MAX_EXCHANGE);
-        if outcome.is_err() && self.client.is_cut() {
-            // We broke it off ourselves, because the session ends: no fault of the tracker's.
+        if outcome.is_err() && self.client.is_aborted() {
+            // We aborted it ourselves because the session ends. It is not the tracker's fault.
             return;
         }
         let now = Instant::now();
@@ -328,8 +331,8 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         self.client.announce(turn.tracker, &announce, within)
     }
 
-    fn say_good_bye(&self, deadline: Instant) {
-        for turn in self.tier.farewells() {
+    fn announce_stopped(&self, deadline: Instant) {
+        for turn in self.tier.stopped_turns() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;

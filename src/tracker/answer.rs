@@ -1,10 +1,10 @@
 //! What a tracker tells us: peers, and when to ask again.
 //!
-//! Pure. The answer is one bencoded dictionary (BEP 3, "trackers"). Peers come in three forms, of
-//! which an answer may mix several: `peers` as a string of six bytes each (BEP 23), `peers6` as a
-//! string of eighteen bytes each (BEP 7), or `peers` as a list of dictionaries (BEP 3). An address
-//! in the last form may be a host name; only numeric ones are taken, since looking names up that a
-//! stranger chose would let a tracker use us to query any name server, with no bound on the time.
+//! Pure. The answer is one bencoded dictionary (BEP 3, "trackers"). Peers come in three forms, of which an
+//! answer may mix several: `peers` as a string of six bytes each (BEP 23), `peers6` as a string of eighteen
+//! bytes each (BEP 7), or `peers` as a list of dictionaries (BEP 3). An address in the last form may be a
+//! host name. We take only IP addresses: if we looked up names that a stranger chose, a tracker could use us
+//! to query any name server, with no bound on the time.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,30 +17,30 @@ use super::error::{TrackerError, excerpt};
 /// Bytes in the largest answer that is read, after decompression. 200 peers are 1.2 KiB.
 pub const MAX_ANSWER: u64 = 1 << 20;
 
-/// Peers that are taken from one answer. Trackers send 50 to 200.
+/// The most peers that are taken from one answer. Trackers send 50 to 200.
 const MAX_PEERS: usize = 2_000;
 
-/// Bytes in the longest tracker id that is sent back. It goes into every URL, three characters a
-/// byte; those in use are short.
+/// Bytes in the longest tracker id that we send back. It goes into every URL, at up to three characters a
+/// byte. The ids in use are short.
 const MAX_TRACKER_ID: usize = 256;
 
-/// The time between announces where the tracker names none: what most of them name.
+/// The time between announces if the tracker names none. It is what most trackers name.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
-/// The shortest time between announces that a tracker can talk us into.
+/// The shortest time between announces that a tracker can set.
 const MIN_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The longest. A tracker that meant to say "never" is asked once a day.
+/// The longest time that it can set. A tracker that means "never" is asked once a day.
 const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An answer that makes sense.
+/// A valid answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The time until the next announce, between one minute and one day.
     pub interval: Duration,
     /// The time that must pass before an early announce, one day at most.
     pub min_interval: Option<Duration>,
-    /// What the tracker wants to see in later announces.
+    /// The tracker id, which the tracker wants to see in later announces.
     pub tracker_id: Option<Vec<u8>>,
     /// What the tracker wants the user to know, fit to print.
     pub warning: Option<String>,
@@ -50,7 +50,7 @@ pub struct Answer {
     pub incomplete: Option<u64>,
     /// Our address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
-    /// The peers that one can connect to, 2,000 at most, in the tracker's order.
+    /// The peers that can be connected to, 2,000 at most, in the tracker's order.
     pub peers: Vec<SocketAddr>,
 }
 
@@ -59,8 +59,8 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// [`TrackerError::Refused`] where the tracker gives a failure reason, [`TrackerError::Nonsense`]
-    /// where this is no tracker's answer.
+    /// [`TrackerError::Refused`] if the tracker gives a failure reason, [`TrackerError::Nonsense`] if this is
+    /// no tracker's answer.
     pub fn parse(body: &[u8]) -> Result<Answer, TrackerError> {
         let value = Value::parse(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
         let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary"))?;
@@ -92,7 +92,7 @@ impl Answer {
     }
 
     /// The answer of a UDP tracker: the seconds until the next announce, and compact peers of the family that
-    /// it was asked over (BEP 15). What is left after the last whole one was cut off on the way.
+    /// it was asked over (BEP 15). Bytes after the last whole peer are ignored: the packet was cut there.
     pub(super) fn of_udp(
         interval: u32,
         incomplete: u32,
@@ -141,8 +141,8 @@ fn peers(answer: Dictionary<'_>) -> Result<Vec<SocketAddr>, TrackerError> {
 
 /// Compact peers: six bytes each (BEP 23), or eighteen (BEP 7).
 fn take_compact(found: &mut Vec<SocketAddr>, peers: &[u8], family: IpFamily) -> Result<(), TrackerError> {
-    // A wrong length means that everything after the fault is read at the wrong place. Connecting to
-    // what comes out would be to connect to strangers at random.
+    // If the length is wrong, everything after the fault is read at the wrong place. We would then connect to
+    // random strangers.
     if !peers.len().is_multiple_of(family.compact_length()) {
         let (key, each) = match family {
             IpFamily::V4 => ("peers", "six"),
@@ -154,20 +154,21 @@ fn take_compact(found: &mut Vec<SocketAddr>, peers: &[u8], family: IpFamily) -> 
     Ok(())
 }
 
-/// One peer as a dictionary (BEP 3). One that is no address is left out, the others still count.
+/// One peer as a dictionary (BEP 3). `None` if it has no IP address and port: it is left out, and the others
+/// still count.
 fn listed(peer: Dictionary<'_>) -> Option<SocketAddr> {
     let address = std::str::from_utf8(peer.get("ip")?.bytes()?).ok()?;
     let port = u16::try_from(peer.get("port")?.unsigned()?).ok()?;
     Some(SocketAddr::new(address.parse().ok()?, port))
 }
 
-/// Keeps the peers that one can connect to, as long as there is room.
+/// Keeps the peers that can be connected to, as long as there is room.
 fn take(found: &mut Vec<SocketAddr>, peers: impl Iterator<Item = SocketAddr>) {
     let room = MAX_PEERS.saturating_sub(found.len());
     found.extend(peers.map(canonical).filter(is_connectable).take(room));
 }
 
-/// Ports 0 and 1 are what clients announce that take no connections.
+/// Clients that accept no connections announce port 0 or 1.
 fn is_connectable(peer: &SocketAddr) -> bool {
     could_be_a_peer(*peer) && peer.port() > super::announce::NOT_LISTENING
 }

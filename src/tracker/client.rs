@@ -1,6 +1,6 @@
 //! Speaking with a tracker in its protocol.
 //!
-//! Runs on the thread of the caller. It decides nothing but which of the two protocols an address means.
+//! Runs on the thread of the caller. It decides only which of the two protocols an address means.
 
 use crate::metainfo::InfoHash;
 use std::time::Duration;
@@ -14,14 +14,15 @@ use super::scrape::Scrape;
 use super::udp::{CONNECTION_LIFE, UdpTracker};
 use crate::net::BindAddress;
 
-/// The time that anything here may take at most. HTTP takes less of it.
+/// The most time that an exchange may take. Over HTTP it takes less.
 pub const MAX_EXCHANGE: Duration = Duration::from_secs(30);
 
 /// How long an HTTP connection is kept for the next announce: long enough for `completed` and `stopped`
 /// at the end of a short download, and shorter than a server's patience.
 const KEEP_HTTP: Duration = Duration::from_secs(10);
 
-/// What each protocol can do. One exchange is under way at a time; [`cut`](Self::cut) ends it from outside.
+/// What each protocol can do. One exchange runs at a time; [`abort`](Self::abort) ends it from another
+/// thread.
 pub(super) trait TrackerProtocol {
     /// Announces and waits for the answer, `within` this time.
     ///
@@ -47,12 +48,12 @@ pub(super) trait TrackerProtocol {
         within: Duration,
     ) -> Result<Scrape, TrackerError>;
 
-    /// Closes what the last exchange may have left open.
-    fn rest(&self);
+    /// Closes the connection that the last exchange may have left open.
+    fn close_idle(&self);
 
-    /// Ends the exchange that is under way, and makes all later ones fail. A host name that is being looked
-    /// up and a TCP connection that is being made end at their own deadlines.
-    fn cut(&self);
+    /// Ends the exchange that is running, and makes all later ones fail. The lookup of a host name and the
+    /// making of a TCP connection end only at their own deadlines.
+    fn abort(&self);
 }
 
 /// Speaks with the trackers of one tier, one at a time.
@@ -62,7 +63,7 @@ pub struct TrackerClient {
 }
 
 impl TrackerClient {
-    /// One that leaves by `bind_address`. Opens nothing and costs nothing.
+    /// A client that leaves by `bind_address`. Opens nothing and costs nothing yet.
     pub fn new(bind_address: BindAddress) -> TrackerClient {
         TrackerClient { http: HttpTracker::new(bind_address), udp: UdpTracker::new(bind_address) }
     }
@@ -97,26 +98,27 @@ impl TrackerClient {
         })
     }
 
-    /// How long what an announce to this tracker left open is worth keeping.
-    pub fn keeps(tracker: &TrackerAddress) -> Duration {
+    /// How long it is worth keeping what an announce to this tracker left open.
+    pub fn idle_time(tracker: &TrackerAddress) -> Duration {
         if tracker.protocol() == Ok(Protocol::Udp) { CONNECTION_LIFE } else { KEEP_HTTP }
     }
 
-    /// Closes what the last announce may have left open.
-    pub fn rest(&self) {
-        self.http.rest();
-        self.udp.rest();
+    /// Closes the connection that the last announce may have left open.
+    pub fn close_idle(&self) {
+        self.http.close_idle();
+        self.udp.close_idle();
     }
 
-    /// Ends what is under way, and makes all later announces fail, as [`TrackerProtocol::cut`].
-    pub fn cut(&self) {
-        // In this order: the thread that sees its UDP exchange end must also see that we have ended it.
-        self.http.cut();
-        self.udp.cut();
+    /// Ends what is running, and makes all later announces fail, as [`TrackerProtocol::abort`].
+    pub fn abort(&self) {
+        // HTTP first, because [`is_aborted`](Self::is_aborted) asks it: a thread that sees its UDP exchange
+        // end must also see that we ended it.
+        self.http.abort();
+        self.udp.abort();
     }
 
-    /// Whether it has been cut.
-    pub fn is_cut(&self) -> bool {
-        self.http.is_cut()
+    /// Whether it has been aborted.
+    pub fn is_aborted(&self) -> bool {
+        self.http.is_aborted()
     }
 }

@@ -1,8 +1,8 @@
 //! What can go wrong with a tracker, in words that are safe to print.
 //!
-//! None of these ends a download. A tracker's own words and everything that a library says about
-//! them pass [`excerpt`] first, and no message contains a path or a query: on private trackers
-//! these are the user's password.
+//! None of these errors ends a download. A tracker's own words, and everything that a library says about
+//! them, pass through [`excerpt`] first. No message contains a path or a query: on private trackers these are
+//! the user's password.
 
 use crate::text;
 use std::fmt;
@@ -12,15 +12,15 @@ use std::fmt;
 pub enum TrackerError {
     /// Its address starts with this scheme, which we do not speak.
     UnsupportedProtocol(String),
-    /// Its address names no place to ask it about a torrent without announcing (BEP 48).
+    /// Its address does not lead to one for scrapes (BEP 48).
     NoScrape,
-    /// Its address cannot be one, for this reason.
+    /// Its address is malformed, for this reason.
     BadAddress(&'static str),
-    /// Its name has no address, or none of the family that we asked over.
+    /// Its host name has no address, or none of the family that we ask over.
     NoAddress,
     /// No connection, or it broke.
     Unreachable(String),
-    /// What we waited for did not come in the time for it.
+    /// What we waited for did not come in time.
     TimedOut {
         /// What we waited for.
         awaited: &'static str,
@@ -33,7 +33,7 @@ pub enum TrackerError {
     TooLarge,
     /// It refused us, in its own words ("failure reason", BEP 3).
     Refused(String),
-    /// Its answer is none: what is wrong with it.
+    /// Its answer is malformed, for this reason.
     Nonsense(String),
 }
 
@@ -58,11 +58,11 @@ impl fmt::Display for TrackerError {
 
 impl std::error::Error for TrackerError {}
 
-/// Characters of a stranger's text that we keep, besides the mark that it was longer.
+/// The most characters of a stranger's text that we keep, besides the mark that there were more.
 const MAX_TEXT: usize = 199;
 
-/// A stranger's text made fit for a terminal, and no more than a few lines of it. Without line breaks and zero
-/// bytes at its end, which some trackers send.
+/// A stranger's text made fit for a terminal, and no more than a few lines of it. Line breaks and zero bytes
+/// at its end, which some trackers send, are removed.
 pub(super) fn excerpt(text: impl AsRef<[u8]>) -> String {
     let text = String::from_utf8_lossy(text.as_ref());
     text::excerpt(text.trim_end_matches(char::is_control), MAX_TEXT)
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strangers_text_only_shows_and_has_a_bearable_length() {
+    fn a_strangers_text_cannot_control_the_terminal_and_has_a_bounded_length() {
         assert_eq!(excerpt(b"gone\x1b[2J\r\n away\0"), "gone\u{fffd}[2J   away");
         assert_eq!(excerpt(b"\xff\xfe"), "\u{fffd}\u{fffd}");
         assert_eq!(excerpt("ä".repeat(1 << 16)).chars().count(), MAX_TEXT + 1);

@@ -1,9 +1,10 @@
 //! IPv4 and IPv6 as two ways to the same trackers.
 //!
-//! A tracker knows a peer by the address that it announced from and hands out the peers of that family, so
-//! a client that wants to be known in both has to announce over both. Each family of a tier has its own
-//! announcer and with it its own standing with every tracker: a family that leads nowhere delays nothing of
-//! the other. But only one of the two has to work, so which of their failures are reported is decided here.
+//! A tracker knows a peer by the address that it announced from, and hands out peers of that family. So a
+//! client that wants to be known in both families has to announce over both. Each family of a tier has its
+//! own announcer, with its own `Tier`: events, tracker ids and waits. So a family that does not work never
+//! delays the other. But only one of the two has to work. This module decides which of their failures are
+//! reported.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,7 @@ use crate::address::IpFamily;
 
 /// The part of a tier that one announcer takes care of.
 pub(super) struct FamilyTier {
-    /// The only family that it announces over. `None` where one announcer does for the whole tier.
+    /// The only family that it announces over. `None` if one announcer takes care of the whole tier.
     pub family: Option<IpFamily>,
     /// The trackers that may have an address of the family.
     pub trackers: Vec<TrackerAddress>,
@@ -23,9 +24,9 @@ pub(super) struct FamilyTier {
 }
 
 impl FamilyTier {
-    /// Splits a tier by the families that have to be asked: into one part, or into two where some trackers may
-    /// have an IPv4 address and some an IPv6 address. A host name may have both. `bound_to` is the family that
-    /// everything leaves by, where it is only one.
+    /// Splits a tier by the families that have to be asked: into two parts if some trackers may have an IPv4
+    /// address and some an IPv6 address, otherwise into one. A host name may have both. `bound_to` is the
+    /// family that everything leaves by, if it is only one, as with `--bind`.
     pub fn split(trackers: Vec<TrackerAddress>, bound_to: Option<IpFamily>) -> Vec<FamilyTier> {
         let of = |family: IpFamily| -> Vec<TrackerAddress> {
             let may_have = |one: &&TrackerAddress| one.family().is_none_or(|its| its == family);
@@ -47,8 +48,8 @@ impl FamilyTier {
 
 /// Decides which failures of an announcer are reported.
 pub(super) struct FailureReports {
-    /// The announcer's family, and what it shares with the announcer of the other family. `None` where there
-    /// is no other.
+    /// The announcer's family, and what it shares with the announcer of the other family. `None` if there is
+    /// no other.
     shared: Option<(IpFamily, Arc<Mutex<FailingFamilies>>)>,
 }
 
@@ -60,13 +61,13 @@ struct FailingFamilies {
 }
 
 impl FailureReports {
-    /// Reports all of them.
+    /// Reports all failures.
     fn of_all() -> FailureReports {
         FailureReports { shared: None }
     }
 
-    /// What is to be reported when this has come of an announce. A failure is one only while the other family
-    /// fails too, and of the two the one that says more is reported.
+    /// What to report after this outcome of an announce. A failure is reported only while the other family
+    /// fails too, and then the one of the two that says more.
     pub fn report(&self, news: TrackerNews) -> Option<TrackerNews> {
         let Some((family, failing)) = &self.shared else { return Some(news) };
         let mut failing = failing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +81,8 @@ impl FailureReports {
             (Ok(_), _) => Some(news),
             (Err(_), None) => None,
             (Err(_), Some(theirs)) => {
-                // Of two that say as much the one of IPv4 is reported, because it is IPv6 that hosts lack.
+                // If both say as much, the one of IPv4 is reported, because IPv6 is the family that hosts
+                // lack.
                 let is_theirs_better = match family {
                     IpFamily::V4 => weight(theirs) > weight(&news),
                     IpFamily::V6 => weight(theirs) >= weight(&news),
@@ -91,8 +93,8 @@ impl FailureReports {
     }
 }
 
-/// How much a failure says: the words of a tracker more than silence, and silence more than that there is no
-/// way to it.
+/// How much a failure says: the words of a tracker say more than its silence, and silence says more than that
+/// there is no way to it.
 fn weight(news: &TrackerNews) -> u8 {
     match &news.outcome {
         Err(TrackerError::NoAddress) => 0,
@@ -136,13 +138,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_one_only_where_both_families_fail_and_the_better_reason_is_reported() {
+    fn a_failure_is_reported_only_while_both_families_fail_and_then_the_better_reason() {
         let both = split("udp://t.example:1", None);
         let (four, six) = (&both[0].failures, &both[1].failures);
         let nowhere = news(Err(TrackerError::Unreachable("no route".into())));
         let refused = news(Err(TrackerError::Refused("no".into())));
         let good = news(Ok(()));
-        // The other has not announced yet, or is well.
+        // The other family has not announced yet, or works.
         assert_eq!(six.report(nowhere.clone()), None);
         assert_eq!(four.report(good.clone()), Some(good.clone()));
         assert_eq!(six.report(nowhere.clone()), None);

@@ -1,8 +1,8 @@
 //! Announcing and scraping over HTTP and HTTPS: one GET with a deadline, and its answer with a limit.
 //!
-//! Runs on an announcer thread; [`cut`](TrackerProtocol::cut) is called from outside to end a request that is
-//! under way. It decides nothing: which tracker to ask and when is for the tier. The one file of this module
-//! that knows the HTTP library.
+//! Runs on the thread of the caller; another thread calls [`abort`](TrackerProtocol::abort) to end a request
+//! that is running. It decides nothing: the tier decides which tracker to ask and when. It is the only file
+//! of `tracker` that uses the HTTP library.
 
 use crate::metainfo::InfoHash;
 use std::sync::{Mutex, PoisonError};
@@ -21,16 +21,16 @@ use crate::net::{BindAddress, http};
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
 pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
 
-/// The part of it that may pass until there is a connection.
+/// How long looking up the name may take, and then how long connecting may take. Both are part of the above.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Redirects that are followed. One is common (http to https), more than a few are a loop.
+/// Redirects that we follow. One is common (http to https); more than a few are a loop.
 const MAX_REDIRECTS: u32 = 5;
 
 /// Bytes of a response's head, and of the buffer that it must fit into.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Bytes of the request: an address, what we add to it, and a redirect's longer idea of the same.
+/// Bytes of the request: an address and what we add to it, or a longer address that we were redirected to.
 const MAX_REQUEST: usize = 8 * 1024;
 
 /// Speaks with the HTTP trackers of one tier.
@@ -40,24 +40,24 @@ pub struct HttpTracker {
 }
 
 enum Connections {
-    /// None are open.
-    Resting,
+    /// No connection is open.
+    Closed,
     /// The library's state, in which the connection of the last announce may still be open.
     Open(Agent),
-    /// Each later request fails.
-    Cut,
+    /// Aborted: each later request fails.
+    Aborted,
 }
 
 impl HttpTracker {
-    /// One whose connections leave by `bind_address`. Opens nothing and costs nothing. TLS is set up by
-    /// the first https address.
+    /// A client whose connections leave by `bind_address`. Opens nothing and costs nothing yet. TLS is set up
+    /// with the first https address.
     pub fn new(bind_address: BindAddress) -> HttpTracker {
-        HttpTracker { bind_address, connections: Mutex::new(Connections::Resting) }
+        HttpTracker { bind_address, connections: Mutex::new(Connections::Closed) }
     }
 
     fn fetch(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), TrackerError> {
         let within = within.min(ANNOUNCE_DEADLINE);
-        self.get(url, within).map_err(|error| in_our_words(error, within))
+        self.get(url, within).map_err(|error| tracker_error(error, within))
     }
 
     fn get(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), ureq::Error> {
@@ -69,7 +69,7 @@ impl HttpTracker {
         } else {
             request.call()?
         };
-        // The limit counts what comes out of the decompression, so that a bomb ends there too.
+        // The limit counts bytes after decompression, so it stops a decompression bomb too.
         let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
         Ok((response.status().as_u16(), body))
     }
@@ -78,18 +78,18 @@ impl HttpTracker {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         match &*connections {
             Connections::Open(agent) => Ok(agent.clone()),
-            Connections::Resting => {
+            Connections::Closed => {
                 let agent = http::agent(configuration(), self.bind_address);
                 *connections = Connections::Open(agent.clone());
                 Ok(agent)
             }
-            Connections::Cut => Err(ureq::Error::ConnectionFailed),
+            Connections::Aborted => Err(ureq::Error::ConnectionFailed),
         }
     }
 
-    /// Whether it has been cut.
-    pub fn is_cut(&self) -> bool {
-        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Cut)
+    /// Whether it has been aborted.
+    pub fn is_aborted(&self) -> bool {
+        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Aborted)
     }
 }
 
@@ -117,26 +117,26 @@ impl TrackerProtocol for HttpTracker {
         with_status(status, Scrape::parse(&body, info_hash))
     }
 
-    /// Closes the connection that the last announce may have left open, and frees what it took.
-    fn rest(&self) {
+    /// Closes the connection that the last announce may have left open, and frees its memory.
+    fn close_idle(&self) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Connections::Open(_) = &*connections {
-            *connections = Connections::Resting;
+            *connections = Connections::Closed;
         }
     }
 
-    /// Ends the request that is under way, and makes all later ones fail. One that is still looking
-    /// up a name or connecting ends at [`CONNECT_DEADLINE`].
-    fn cut(&self) {
+    /// Ends the request that is running, and makes all later ones fail. A request that is still looking up a
+    /// name or connecting ends at [`CONNECT_DEADLINE`].
+    fn abort(&self) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Connections::Open(agent) = std::mem::replace(&mut *connections, Connections::Cut) {
+        if let Connections::Open(agent) = std::mem::replace(&mut *connections, Connections::Aborted) {
             agent.shutdown();
         }
     }
 }
 
-/// What an answer counts that came with this status. A tracker may send its reason with any of them, and
-/// its reason is better than a number.
+/// What an answer with this status counts as. A tracker may send its reason with any status, and a reason is
+/// better than a number.
 fn with_status<Read>(status: u16, answer: Result<Read, TrackerError>) -> Result<Read, TrackerError> {
     match (&answer, status) {
         (Err(TrackerError::Refused(_)), _) | (_, 200..=299) => answer,
@@ -161,7 +161,7 @@ fn configuration() -> ureq::config::Config {
 }
 
 /// The library's error without the address that it may contain.
-fn in_our_words(error: ureq::Error, within: Duration) -> TrackerError {
+fn tracker_error(error: ureq::Error, within: Duration) -> TrackerError {
     match error {
         ureq::Error::Timeout(phase) => {
             let (awaited, limit) = match phase {

@@ -1,16 +1,16 @@
 //! Asking trackers for peers.
 //!
-//! A tracker is a server that knows who else is interested in a torrent: each client announces
-//! itself every half hour or so and gets addresses of others back (BEP 3, "trackers"). A torrent
-//! names several trackers, in *tiers* (BEP 12): within a tier one that answers is enough, and each
-//! tier is asked for itself.
+//! A tracker is a server that knows which peers take part in a torrent: each client announces itself about
+//! every half hour and gets the addresses of other peers back (BEP 3, "trackers"). A torrent names several
+//! trackers, in *tiers* (BEP 12). Within a tier one tracker that answers is enough. All tiers are asked,
+//! independently of each other.
 //!
-//! In reading order: [`TrackerAddress`] is where a tracker is, [`Announce`] is what we tell it,
-//! [`Answer`] is what it tells us, [`Tier`] decides which tracker to ask and when, [`Scrape`] is what a tracker
-//! says to a client that takes no part, and `udp/packets` has the bytes of BEP 15. Those are plain values that
-//! touch neither socket nor clock. `http` and `udp` carry an announce, `client` chooses between them, and
-//! [`Announcers`] is one thread for each family of each tier that does nothing but wait, announce and report;
-//! `families` says which families there are.
+//! In reading order: [`TrackerAddress`] is where a tracker is, [`Announce`] is what we tell it, [`Answer`] is
+//! what it tells us, [`Tier`] decides which tracker to ask and when, [`Scrape`] is what a tracker tells a
+//! client that takes no part in the torrent, and `udp/packets` has the bytes of BEP 15. These are plain
+//! values that touch neither socket nor clock. `http` and `udp` carry an announce, and `client` chooses
+//! between them. [`Announcers`] are the threads, one for each family of each tier, which only wait, announce
+//! and report. `families` splits a tier by family.
 //!
 //! Nothing that a tracker does is fatal: a dead, malicious or hanging one costs its tier's thread a
 //! deadline, and the download nothing. [`scrape_all`] asks all trackers of a torrent once, for `show`.

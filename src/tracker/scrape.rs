@@ -1,7 +1,7 @@
-//! What a tracker says of a torrent to a client that takes no part in it: how many peers seed it, how many
-//! download it.
+//! What a tracker tells a client that takes no part in a torrent: how many peers seed it, and how many
+//! download it ("scrape").
 //!
-//! Pure. Over HTTP this is bencode (BEP 48), over UDP three numbers (BEP 15).
+//! Pure. Over HTTP a scrape is bencode (BEP 48), over UDP it is three numbers (BEP 15).
 
 use crate::bencode::Value;
 use crate::metainfo::InfoHash;
@@ -16,7 +16,7 @@ pub struct Scrape {
     pub complete: Option<u64>,
     /// Peers that do not.
     pub incomplete: Option<u64>,
-    /// How often the tracker has heard that a download was completed.
+    /// How many times a client has told the tracker that its download was completed.
     pub downloaded: Option<u64>,
 }
 
@@ -30,13 +30,13 @@ impl Scrape {
     ///
     /// # Errors
     ///
-    /// [`TrackerError::Refused`] where the tracker gives a reason or does not know the torrent,
-    /// [`TrackerError::Nonsense`] where this is no answer to a scrape.
+    /// [`TrackerError::Refused`] if the tracker gives a reason or does not know the torrent,
+    /// [`TrackerError::Nonsense`] if this is no answer to a scrape.
     pub fn parse(body: &[u8], info_hash: InfoHash) -> Result<Scrape, TrackerError> {
         let nonsense = |reason: String| TrackerError::Nonsense(reason);
         let value = Value::parse(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
         let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary".into()))?;
-        // BEP 3 and BEP 48 spell it differently.
+        // BEP 3 and BEP 48 spell this key differently.
         let reason = answer.get("failure reason").or_else(|| answer.get("failure_reason"));
         if let Some(reason) = reason.and_then(Value::bytes) {
             return Err(TrackerError::Refused(excerpt(reason)));

@@ -1,7 +1,7 @@
-//! Asking all trackers of a torrent for its numbers.
+//! Asking all trackers of a torrent how many peers it has.
 //!
-//! One thread a tracker, each with the deadlines of an announce, so that dead ones cost the time of one.
-//! The torrent's parser bounds how many there are.
+//! There is one thread for each tracker, with the deadlines of an announce, so that any number of dead
+//! trackers cost the time of one. The parser of the torrent limits how many trackers there are.
 
 use crate::metainfo::InfoHash;
 use std::io;
@@ -13,11 +13,11 @@ use super::error::TrackerError;
 use super::scrape::Scrape;
 use crate::net::BindAddress;
 
-/// Bytes of a thread's stack, as an announcer's.
+/// Bytes of a thread's stack, the same as an announcer's.
 const STACK_SIZE: usize = 256 * 1024;
 
-/// What each of these trackers says of the torrent with this info-hash, in their order. Waits half a
-/// minute at most.
+/// What each of these trackers says about the torrent with this info-hash, in the order of the trackers.
+/// Waits half a minute at most.
 pub fn scrape_all(
     trackers: &[&str],
     info_hash: InfoHash,

@@ -1,12 +1,12 @@
 //! Which tracker of a tier to ask, when, and what to say.
 //!
-//! Pure: the time and the random numbers are arguments. A tier is a list of trackers that stand in
-//! for each other (BEP 12): they are shuffled once, the first one that answers moves to the front and
-//! is asked from then on, and when it fails, the next one is asked at once. Only when all of them
-//! have failed does the tier wait, longer each time.
+//! Pure: the time and the random numbers are arguments. A tier is a list of trackers that can replace each
+//! other (BEP 12). They are shuffled once. The first tracker that answers moves to the front and is asked
+//! from then on. When it fails, the next one is asked at once. Only when all of them have failed does the
+//! tier wait, longer each time.
 //!
-//! Events are kept for each tracker rather than for the tier: one that has never heard `started`
-//! from us must not get `completed`, and only those that know us are told when we leave.
+//! Events are kept for each tracker and not for the tier: a tracker that has never heard `started` from us
+//! must not get `completed`, and only trackers that know us are told when we leave.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -17,13 +17,14 @@ use super::address::TrackerAddress;
 use super::announce::AnnounceEvent;
 use super::answer::Answer;
 
-/// Trackers of one tier that are asked. More would make a torrent a tool to reach many hosts.
+/// Trackers of one tier that are asked. Without a limit a torrent could make its users send requests to many
+/// hosts.
 const MAX_TRACKERS: usize = 32;
 
-/// The time after which an early announce is allowed where the tracker names a shorter one or none.
+/// The time after which an early announce is allowed if the tracker names a shorter one or none.
 const MIN_WAIT: Duration = Duration::from_secs(60);
 
-/// The wait after all trackers of the tier have failed once. It doubles each time.
+/// The wait after all trackers of the tier have failed. It doubles each time that they do.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
 
 /// The longest such wait, which is also the common interval between announces.
@@ -33,9 +34,9 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
 #[derive(Debug)]
 pub struct Tier {
     /// The trackers in the order in which they are asked: the first one, and the others.
-    first: Standing,
-    others: Vec<Standing>,
-    /// The position of the one to ask next: 0 is the first.
+    first: TierTracker,
+    others: Vec<TierTracker>,
+    /// The position of the tracker to ask next: 0 is the first.
     current: usize,
     /// When to ask it.
     due: Instant,
@@ -47,38 +48,38 @@ pub struct Tier {
     completed: bool,
 }
 
-/// One tracker's turn: which one to ask and what to say besides the figures.
+/// The tracker to ask next, and what to say besides [`Counts`](super::Counts).
 #[derive(Clone, Copy, Debug)]
 pub struct Turn<'a> {
     /// The tracker to ask.
     pub tracker: &'a TrackerAddress,
-    /// Why, unless it is just time.
+    /// Why, unless the interval has passed.
     pub event: Option<AnnounceEvent>,
-    /// What it wants to see.
+    /// The tracker id that it wants to see.
     pub tracker_id: Option<&'a [u8]>,
 }
 
-/// How we stand with one tracker.
+/// One tracker of the tier, and what it has heard from us.
 #[derive(Debug)]
-struct Standing {
+struct TierTracker {
     address: TrackerAddress,
     /// It has answered `started`, so it knows us.
     started: bool,
     /// It has answered `completed`.
     completed: bool,
-    /// What it wants to see in the next announce.
+    /// The tracker id that it wants to see in the next announce.
     id: Option<Vec<u8>>,
 }
 
 impl Tier {
-    /// A tier of these trackers, the first of which is due now. Each is asked once, no matter how many
-    /// times it is named, and 32 of them at most. `None` where there are none.
+    /// A tier of these trackers, the first of which is due now. Each tracker is in it once, no matter how
+    /// many times it is named, and there are 32 at most. `None` if there are none.
     pub fn new(addresses: Vec<TrackerAddress>, now: Instant, random: &mut Rng) -> Option<Tier> {
         let mut known = HashSet::new();
-        let mut trackers: Vec<Standing> = addresses
+        let mut trackers: Vec<TierTracker> = addresses
             .into_iter()
             .filter(|address| known.insert(address.secret_text().to_owned()))
-            .map(|address| Standing { address, started: false, completed: false, id: None })
+            .map(|address| TierTracker { address, started: false, completed: false, id: None })
             .collect();
         random.shuffle(&mut trackers);
         trackers.truncate(MAX_TRACKERS);
@@ -95,11 +96,11 @@ impl Tier {
     /// The tracker to ask next, and what to say.
     pub fn turn(&self) -> Turn<'_> {
         let other = self.current.checked_sub(1).and_then(|at| self.others.get(at));
-        let standing = other.unwrap_or(&self.first);
-        standing.turn(self.event(standing))
+        let tracker = other.unwrap_or(&self.first);
+        tracker.turn(self.event(tracker))
     }
 
-    fn trackers(&self) -> impl Iterator<Item = &Standing> {
+    fn trackers(&self) -> impl Iterator<Item = &TierTracker> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
@@ -116,7 +117,7 @@ impl Tier {
         self.current = 0;
     }
 
-    fn event(&self, tracker: &Standing) -> Option<AnnounceEvent> {
+    fn event(&self, tracker: &TierTracker) -> Option<AnnounceEvent> {
         match (tracker.started, self.completed && !tracker.completed) {
             (false, _) => Some(AnnounceEvent::Started),
             (true, true) => Some(AnnounceEvent::Completed),
@@ -124,7 +125,7 @@ impl Tier {
         }
     }
 
-    /// The tracker that was due has answered: it moves to the front and rests for its interval.
+    /// The tracker that was due has answered: it moves to the front, and is due again after its interval.
     pub fn answered(&mut self, answer: &Answer, now: Instant) {
         self.failed_rounds = 0;
         let heard = self.turn().event;
@@ -144,8 +145,8 @@ impl Tier {
         self.hurry_for_an_event(now);
     }
 
-    /// The tracker that was due has not answered, or refused: the next one is due at once, or after
-    /// a wait when all have failed.
+    /// The tracker that was due has not answered, or has refused: the next one is due at once, or after a
+    /// wait if all have failed.
     pub fn failed(&mut self, now: Instant, random: &mut Rng) {
         self.due = now;
         self.current += 1;
@@ -156,21 +157,21 @@ impl Tier {
         let doubled =
             FIRST_BACK_OFF.saturating_mul(1_u32.checked_shl(self.failed_rounds).unwrap_or(u32::MAX));
         self.failed_rounds = self.failed_rounds.saturating_add(1).min(31);
-        // Up to a quarter more or less, so that the clients that a tracker lost in one moment do not
-        // all come back in one moment.
+        // Up to a quarter more or less, so that clients that lost a tracker at the same moment do not all
+        // come back at the same moment.
         self.due += doubled.min(MAX_BACK_OFF).mul_f64(0.75 + 0.5 * random.f64());
     }
 
-    /// Peers run short: announce as soon as the tracker allows it. A tier that has failed waits for
-    /// its time all the same.
+    /// Peers run short: announces as soon as the tracker allows it. A tier whose trackers have all failed
+    /// still waits for its time.
     pub fn need_peers(&mut self, now: Instant) {
         if self.failed_rounds == 0 {
             self.due = self.due.min(self.earliest.max(now));
         }
     }
 
-    /// The download is complete: say so at once, unless the tier has failed, or with the next
-    /// announce otherwise.
+    /// The download is complete: announces that at once, or, if all trackers of the tier have failed, with
+    /// the next announce.
     pub fn completed(&mut self, now: Instant) {
         self.completed = true;
         self.hurry_for_an_event(now);
@@ -183,14 +184,15 @@ impl Tier {
         }
     }
 
-    /// The trackers that know us and should hear that we leave, the one that answered last first.
-    pub fn farewells(&self) -> impl Iterator<Item = Turn<'_>> {
-        let known = self.trackers().filter(|standing| standing.started);
-        known.map(|standing| standing.turn(Some(AnnounceEvent::Stopped)))
+    /// The announces that tell the trackers that know us that we leave, the one to the tracker that answered
+    /// last first.
+    pub fn stopped_turns(&self) -> impl Iterator<Item = Turn<'_>> {
+        let known = self.trackers().filter(|tracker| tracker.started);
+        known.map(|tracker| tracker.turn(Some(AnnounceEvent::Stopped)))
     }
 }
 
-impl Standing {
+impl TierTracker {
     fn turn(&self, event: Option<AnnounceEvent>) -> Turn<'_> {
         Turn { tracker: &self.address, event, tracker_id: self.id.as_deref() }
     }
@@ -252,7 +254,7 @@ mod tests {
         tier.answered(&answer("8:intervali600e"), now);
         assert_eq!((host(&tier), tier.due()), (order[2].clone(), now + 10 * MINUTE));
 
-        // When it fails later, the others follow in the order that they had.
+        // When it fails later, the others follow in the order that they had before.
         now += 10 * MINUTE;
         tier.failed(now, &mut random);
         assert_eq!((host(&tier), tier.due()), (order[0].clone(), now));
@@ -324,10 +326,10 @@ mod tests {
         let mut tier = tier("ab", now, &mut random);
         let hour = answer("8:intervali3600e10:tracker id1:x");
         assert_eq!(event(&tier), Some(AnnounceEvent::Started));
-        assert_eq!(tier.farewells().count(), 0);
+        assert_eq!(tier.stopped_turns().count(), 0);
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.farewells().count(), 1);
+        assert_eq!(tier.stopped_turns().count(), 1);
         assert_eq!(tier.turn().tracker_id, Some(b"x".as_slice()));
 
         tier.completed(now);
@@ -344,6 +346,6 @@ mod tests {
         assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
         tier.answered(&hour, now);
         assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.farewells().count(), 2);
+        assert_eq!(tier.stopped_turns().count(), 2);
     }
 }

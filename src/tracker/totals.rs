@@ -1,13 +1,13 @@
-//! The figures that every announce carries, kept where both sides reach them.
+//! The figures that every announce carries, shared by the coordinator and the announcers.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::announce::Counts;
 
-/// How far a torrent is: set by the coordinator, read by the announcers.
+/// How far a torrent is: set by the coordinator's thread, read by the announcers' threads.
 ///
-/// A lock rather than three atomics, because 64-bit atomics do not exist on every 32-bit host and
-/// because three figures of different moments would not add up. It is held for a copy of 24 bytes.
+/// It is a lock and not three atomics, because not every 32-bit host has 64-bit atomics, and because three
+/// figures of different moments would not add up. The lock is held only to copy 24 bytes.
 #[derive(Debug, Default)]
 pub struct Totals(Mutex<Counts>);
 

@@ -1,10 +1,10 @@
 //! The handshake of the extension protocol (BEP 10): what each side can do beyond BEP 3.
 //!
-//! An extension message has the message id 20 and then an *extended message id*. The extended id 0 is the
-//! extension handshake, a dictionary. Its `m` maps the name of each extension that the sender understands to
-//! an extended id. Each side chooses its own ids, and a message uses the id that its *receiver* chose. A
-//! client may send the handshake more than once, to add extensions or to remove some: what a later handshake
-//! does not mention stays as it was.
+//! Pure. An extension message has the message id 20, followed by an *extended message id*. The extended id 0
+//! is the extension handshake, a dictionary. Its `m` maps the name of each extension that the sender
+//! understands to an extended id. Each side chooses its own ids, and a message uses the id that its
+//! *receiver* chose. A client may send the handshake more than once, to add extensions or to remove some.
+//! What a later handshake does not mention stays as it was.
 
 use crate::address::{read_ip, write_ip};
 use crate::bencode::{Item, Value};
@@ -32,19 +32,19 @@ pub struct ExtensionHandshake {
     pub your_address: Option<IpAddr>,
     /// It downloads nothing (any more), even if it lacks pieces (`upload_only`, BEP 21).
     pub upload_only: bool,
-    /// The extended message id that it chose for messages about the metadata (`ut_metadata`, BEP 9). 0: it
-    /// understands them no more.
+    /// The extended message id that it chose for messages about the metadata (`ut_metadata`, BEP 9). 0: it no
+    /// longer understands them.
     pub metadata: Option<u8>,
-    /// The extended message id that it chose for peer exchange (`ut_pex`, BEP 11). 0: it understands it no
-    /// more.
+    /// The extended message id that it chose for peer exchange (`ut_pex`, BEP 11). 0: it no longer
+    /// understands it.
     pub pex: Option<u8>,
     /// Bytes in the metadata, if the peer has it (`metadata_size`, BEP 9).
     pub metadata_size: Option<u64>,
 }
 
 impl ExtensionHandshake {
-    /// The handshake from the payload of a message. `None` where it is no dictionary. A field of a wrong type
-    /// counts as absent, since clients disagree about the types of several.
+    /// Reads the handshake from the payload of a message. `None` if that is no dictionary. A field of the
+    /// wrong type counts as absent, because clients disagree about the types of several fields.
     pub fn from_wire(payload: &[u8]) -> Option<ExtensionHandshake> {
         let (value, _) = Value::parse_prefix(payload).ok()?;
         let fields = value.dictionary()?;

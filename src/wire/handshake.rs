@@ -1,11 +1,11 @@
 //! The handshake: the first 68 bytes of a connection, in both directions (BEP 3, "peer protocol").
 //!
 //! ```text
-//! 19 "BitTorrent protocol"   8 reserved bytes   20 bytes info-hash   20 bytes peer id
+//! 19 "BitTorrent protocol"   8 reserved bytes   20 bytes info-hash   20 bytes peer ID
 //! ```
 //!
-//! The bits of the reserved bytes say what a client can do beyond BEP 3. We know three of them: the Fast
-//! extension (BEP 6), the extension protocol (BEP 10) and a node of the DHT (BEP 5).
+//! Pure. The bits of the reserved bytes say what a client can do beyond BEP 3. We know three of them: the
+//! Fast extension (BEP 6), the extension protocol (BEP 10) and a node of the DHT (BEP 5).
 
 use crate::metainfo::InfoHash;
 use std::fmt;
@@ -21,8 +21,8 @@ const EXTENSION_PROTOCOL: (usize, u8) = (5, 0x10);
 /// BEP 5: the last bit.
 const DHT: (usize, u8) = (7, 0x01);
 
-/// The ID that a client gives itself for one run (BEP 3): by custom its program and version (BEP 20), then
-/// random bytes.
+/// The ID that a client gives itself for one run (BEP 3). By convention it is the program and its version
+/// (BEP 20), then random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub [u8; 20]);
 
@@ -78,7 +78,7 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError`] where the bytes do not begin with the name of the protocol.
+    /// [`HandshakeError`] if the bytes do not begin with the name of the protocol.
     pub fn from_wire(bytes: &[u8; HANDSHAKE_LENGTH]) -> Result<Handshake, HandshakeError> {
         let Some((prefix, rest)) = bytes.split_first_chunk() else { return Err(HandshakeError) };
         let Some((reserved, rest)) = rest.split_first_chunk() else { return Err(HandshakeError) };

@@ -1,9 +1,9 @@
 //! The frames after the handshake: each has a four-byte length, a one-byte message id and a payload.
 //!
-//! All numbers are big-endian. The length counts the id and the payload. A length of zero is the keep-alive,
-//! sent so that a quiet connection is not taken for a dead one. The length is checked against what the id
-//! allows before anything is read or allocated for the payload: a peer cannot make us wait for four
-//! gigabytes.
+//! Pure. All numbers are big-endian. The length counts the id and the payload. A frame of length zero is a
+//! keep-alive, which a client sends so that a quiet connection is not taken for a dead one. The length is
+//! checked against what the id allows before anything is read or allocated for the payload, so a peer cannot
+//! make us wait for four gigabytes.
 
 use crate::piece::BLOCK_LENGTH;
 use std::fmt;
@@ -28,7 +28,7 @@ const ALLOWED_FAST: u8 = 17;
 /// BEP 10.
 const EXTENDED: u8 = 20;
 
-/// The longest frame of a message whose id does not determine its length. The extension messages in use
+/// The longest frame of a message whose id does not limit its length. The extension messages in use
 /// (metadata, peer exchange) have about 17 KiB at most.
 const MAX_OTHER_LENGTH: u32 = 64 * 1024;
 
@@ -58,7 +58,8 @@ pub enum Message<'a> {
     NotInterested,
     /// "I have this piece now."
     Have(u32),
-    /// "These are the pieces that I have": one bit for each piece. Allowed as the first message only.
+    /// "These are the pieces that I have": one bit for each piece. BEP 3 allows it as the first message only,
+    /// but not every client keeps to that (`peer/inbound.rs`).
     Bitfield(&'a [u8]),
     /// "Send me this block."
     Request(BlockRequest),
@@ -96,7 +97,7 @@ pub enum Message<'a> {
 pub struct FrameLimits {
     /// Bytes in a bitfield.
     pub bitfield: u32,
-    /// A bitfield may have fewer, since we do not know yet how many pieces there are.
+    /// A bitfield may have fewer bytes, because we do not know yet how many pieces there are.
     pub or_fewer: bool,
 }
 

@@ -1,8 +1,8 @@
 //! Messages about the metadata, the `info` dictionary of a torrent (BEP 9, `ut_metadata`).
 //!
-//! A client that has only a magnet link requests the metadata from peers, in pieces of 16 KiB. These have
-//! nothing to do with the pieces of the payload. A message is a bencoded dictionary. In a `data` message the
-//! bytes of the piece follow the dictionary.
+//! Pure. A client that has only a magnet link requests the metadata from peers, in pieces of 16 KiB. These
+//! have nothing to do with the pieces of the torrent's data. A message is a bencoded dictionary. In a `data`
+//! message the bytes of the piece follow the dictionary.
 
 use crate::bencode::{Item, Value};
 
@@ -28,8 +28,8 @@ pub enum MetadataMessage<'a> {
 }
 
 impl<'a> MetadataMessage<'a> {
-    /// The message from a payload. `None` where it is no such message, or has an unknown type: BEP 9 says to
-    /// ignore these.
+    /// Reads the message from a payload. `None` if it is no such message, or has an unknown type: BEP 9 says
+    /// to ignore these.
     pub fn from_wire(payload: &'a [u8]) -> Option<MetadataMessage<'a>> {
         let (value, bytes) = Value::parse_prefix(payload).ok()?;
         let fields = value.dictionary()?;

@@ -1,6 +1,6 @@
 //! The peer protocol: bytes to values and back (BEP 3, BEP 6, BEP 10).
 //!
-//! This is what two peers say to each other over TCP. A connection opens with one [`Handshake`] each way.
+//! This is what two peers send to each other over TCP. A connection opens with one [`Handshake`] each way.
 //! After it both sides send *frames*: a four-byte length and that many bytes, of which the first is the id of
 //! the [`Message`]. A typical start, where `A` downloads from `B`:
 //!
@@ -16,8 +16,9 @@
 //! │ ── have ─────────▶ │  A has verified a whole piece
 //! ```
 //!
-//! Pure: nothing here reads a socket. What a peer sends is checked here for its form. The code that receives
-//! the value checks its meaning: does this piece exist, did we request this block?
+//! Pure: nothing here reads a socket, so it runs on the thread of the caller. What a peer sends is checked
+//! here for its form. The code that receives the value checks its meaning: does this piece exist, did we
+//! request this block?
 
 pub mod extension;
 mod handshake;

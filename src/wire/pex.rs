@@ -1,16 +1,18 @@
 //! Peer exchange (PEX): the peers that a peer is connected to, and those that it is no longer connected to
 //! (BEP 11, `ut_pex`).
 //!
-//! A message is a bencoded dictionary with strings of compact addresses: six bytes each in `added` and
-//! `dropped`, eighteen in `added6` and `dropped6`. For each added address `added.f` and `added6.f` have a
-//! byte of flags. Everything here is hearsay: nothing proves that any of these addresses speaks BitTorrent.
-//! So only a limited number is read, and the code that uses them decides which of them to believe.
+//! Pure. A message is a bencoded dictionary with strings of compact addresses: six bytes each in `added` and
+//! `dropped`, eighteen in `added6` and `dropped6`. For each added address, `added.f` or `added6.f` has a byte
+//! of flags. Everything here is hearsay: nothing proves that a program at any of these addresses speaks
+//! BitTorrent. So only a limited number is read, and the code that uses them decides which of them to
+//! believe.
 
 use crate::address::{IpFamily, canonical, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
 use std::net::SocketAddr;
 
-/// Addresses that are read of one list. A message has 50 at most, and the first one may have more.
+/// The most addresses that are read from one list. A message has 50 at most, except the first one, which may
+/// have more.
 pub const MAX_ADDRESSES: usize = 100;
 
 /// Flag: the peer downloads nothing (any more).
@@ -29,8 +31,8 @@ pub struct PeerExchange {
 }
 
 impl PeerExchange {
-    /// The message from a payload: the first [`MAX_ADDRESSES`] addresses of each list. `None` where it is no
-    /// dictionary. A list of a wrong type counts as absent, and an address that was cut off is left out.
+    /// Reads the message from a payload: the first [`MAX_ADDRESSES`] addresses of each list. `None` if it is
+    /// no dictionary. A list of the wrong type counts as absent, and an address that was cut off is left out.
     pub fn from_wire(payload: &[u8]) -> Option<PeerExchange> {
         let (value, _) = Value::parse_prefix(payload).ok()?;
         let fields = value.dictionary()?;

@@ -12,7 +12,7 @@ use femtotorrent::net::BindAddress;
 
 use crate::support::folder::TestFolder;
 
-/// The wait for what is sure to come, long enough for a loaded machine.
+/// How long we wait for what is sure to come: long enough for a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The options of a node at this address that knows no other.
@@ -65,7 +65,7 @@ pub fn wait_for(inbox: &Receiver<Event>, peer: SocketAddr) {
 }
 
 #[test]
-fn in_a_network_of_thirty_whoever_announces_is_found() {
+fn in_a_network_of_thirty_a_peer_that_is_announced_is_found() {
     let (nodes, _) = network(81, 30);
     let hash = [0x81; 20];
     let ((events, _inbox), (wanting, wanted)) = (inbox(), inbox());
@@ -85,7 +85,7 @@ fn a_dead_node_and_a_host_name_that_does_not_exist_delay_no_other() {
     let _announcing = nodes[1].search(InfoHash([0x82; 20]), Some(7_777), events);
     let _searching = ours.search(InfoHash([0x82; 20]), None, wanting);
     wait_for(&wanted, SocketAddr::from(([127, 0, 82, 2], 7_777)));
-    // With these alone there is no network, and its end comes all the same.
+    // With these two alone there is no network. The node still ends at once.
     let alone = node([127, 0, 82, 7], &[unknown]);
     drop(alone.search(InfoHash([0x82; 20]), None, bounded(1).0));
 }
@@ -110,7 +110,7 @@ fn nodes_are_found_by_host_names_and_by_those_that_torrents_name() {
 }
 
 #[test]
-fn the_nodes_of_the_last_time_are_enough_to_begin_with() {
+fn the_nodes_of_the_last_run_are_enough_to_begin_with() {
     let (nodes, first) = network(84, 12);
     let folder = TestFolder::new();
     let saved = Some(folder.path().join("cache/femtotorrent"));
@@ -135,7 +135,7 @@ fn the_nodes_of_the_last_time_are_enough_to_begin_with() {
 }
 
 #[test]
-fn a_file_of_nodes_that_is_rubbish_is_no_error() {
+fn a_malformed_file_of_nodes_is_no_error() {
     let folder = TestFolder::new();
     for rubbish in [&b""[..], b"d1:4d5:nodes6:\x7f\x00\x00\x01\x00\x00ee", &[0xff; 100_000]] {
         std::fs::write(folder.path().join("dht"), rubbish).unwrap();
@@ -145,7 +145,7 @@ fn a_file_of_nodes_that_is_rubbish_is_no_error() {
 }
 
 #[test]
-fn what_an_inbox_has_no_room_for_comes_later() {
+fn peers_that_an_inbox_has_no_room_for_come_later() {
     let (nodes, _) = network(86, 4);
     let hash = [0x86; 20];
     let (events, _inbox) = inbox();
@@ -160,11 +160,11 @@ fn what_an_inbox_has_no_room_for_comes_later() {
 }
 
 #[test]
-fn ipv6_is_a_network_of_its_own() {
+fn the_nodes_of_ipv6_are_a_separate_network() {
     let here = IpAddr::from(Ipv6Addr::LOCALHOST);
     let first = match Dht::start(options(here)) {
         Ok(first) => first,
-        // A host without IPv6 has nothing to show here.
+        // There is nothing to test on a host without IPv6.
         Err(_) => return assert!(UdpSocket::bind((here, 0)).is_err()),
     };
     assert_eq!(first.port(IpFamily::V4), None);
@@ -187,7 +187,7 @@ fn a_search_that_has_ended_finds_nothing_and_a_later_one_counts() {
     let _later = nodes[2].search(InfoHash(hash), None, two);
     drop(earlier);
     wait_for(&second, SocketAddr::from(([127, 0, 88, 2], 7_777)));
-    // The other end of the earlier one's inbox is gone.
+    // The sender of the earlier search is gone, so this ends.
     assert_eq!(first.iter().count(), 0);
 }
 
@@ -198,7 +198,7 @@ fn both_families_share_a_port_and_leave_it_when_they_end() {
     let ports = [dht.port(IpFamily::V4), dht.port(IpFamily::V6)];
     assert!(ports.iter().any(Option::is_some));
     let preferred = ports[0].or(ports[1]).unwrap();
-    // It is taken, so another one has to do.
+    // The port is taken, so another one is used.
     let other = Dht::start(DhtOptions { port: preferred, ..options }).unwrap();
     assert_ne!(other.port(IpFamily::V4).or(other.port(IpFamily::V6)), Some(preferred));
     drop(dht);
@@ -206,7 +206,7 @@ fn both_families_share_a_port_and_leave_it_when_they_end() {
 }
 
 #[test]
-fn with_an_address_of_our_own_that_is_not_ours_there_is_no_dht() {
+fn with_a_bind_address_that_the_host_does_not_have_there_is_no_dht() {
     for ip in ["192.0.2.77", "2001:db8::1"] {
         let ip: IpAddr = ip.parse().unwrap();
         Dht::start(options(ip)).unwrap_err();

@@ -38,7 +38,7 @@ fn a_flood_of_rubbish_does_no_harm() {
         }
         let _ = stranger.send_to(&packet, (std::net::Ipv4Addr::from(ours), port));
         if round % 100 == 0 {
-            // Empty ones wake it, and that is all.
+            // Empty packets wake the node and do nothing else.
             let _ = stranger.send_to(&[], (std::net::Ipv4Addr::from(ours), port));
         }
     }

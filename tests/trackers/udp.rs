@@ -1,4 +1,4 @@
-//! Announcers against UDP trackers on loopback that answer, refuse, lie, lose packets or are not there.
+//! Announcers and UDP trackers on loopback that answer, refuse, lie, lose packets or do not exist.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 /// Two peers of six bytes.
 const PEERS: &[u8] = &[127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 1, 0, 80];
 
-/// What an announce to this tracker comes to.
+/// The outcome of an announce to this tracker.
 fn outcome_at(url: String) -> Result<Answer, TrackerError> {
     let (running, news) = announcers(vec![vec![url]]);
     let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
@@ -26,7 +26,7 @@ fn outcome_at(url: String) -> Result<Answer, TrackerError> {
     outcome
 }
 
-/// What an announce comes to when this happens to its packets, and what the tracker was asked.
+/// The outcome of an announce with these faults, and what the tracker was asked.
 fn outcome_of(faults: impl IntoIterator<Item = ScriptedFault>) -> (Result<Answer, TrackerError>, Vec<Asked>) {
     let tracker = UdpTracker::start(V4, PEERS);
     faults.into_iter().for_each(|fault| tracker.script(fault));
@@ -107,7 +107,7 @@ fn what_is_lost_is_asked_again() {
     assert_eq!(actions(&asked), [0, 0, 1, 1]);
     assert_eq!(asked[0].transaction, asked[1].transaction, "a late answer would be an answer too");
 
-    // The time of a connection id that was given is not lost with the announce.
+    // If the announce is lost, the connection id that the tracker gave is still used.
     let (outcome, asked) = outcome_of([ScriptedFault::First(|_| Vec::new()), ScriptedFault::Lose]);
     outcome.unwrap();
     assert_eq!(actions(&asked), [0, 1, 1, 1]);
@@ -119,14 +119,14 @@ fn a_connection_id_that_the_tracker_does_not_know_any_more_is_asked_for_anew() {
     let tracker = UdpTracker::start(V4, PEERS);
     let (running, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
-    // The tracker says so.
+    // The tracker says that it does not know the connection id.
     tracker.script(ScriptedFault::Say(|asked| vec![asked.answer(3, &[], b"Connection ID mismatch.")]));
     running.completed();
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     assert_eq!(actions(&tracker.asked()), [0, 1, 1, 0, 1]);
     running.stop(BUDGET);
 
-    // The tracker is silent.
+    // The tracker does not answer under the old connection id.
     let tracker = UdpTracker::start(V4, PEERS);
     let (running, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
@@ -139,7 +139,7 @@ fn a_connection_id_that_the_tracker_does_not_know_any_more_is_asked_for_anew() {
 }
 
 #[test]
-fn wrong_ids_other_actions_and_nonsense_are_passed_over() {
+fn wrong_ids_other_actions_and_nonsense_are_ignored() {
     let lies: fn(&Asked) -> Vec<Vec<u8>> = |asked| {
         let mut stranger = asked.clone();
         stranger.transaction ^= 1;
@@ -161,7 +161,7 @@ fn wrong_ids_other_actions_and_nonsense_are_passed_over() {
 }
 
 #[test]
-fn the_right_ids_from_the_wrong_address_are_not_heard() {
+fn the_right_ids_from_the_wrong_address_do_not_count() {
     let lie: fn(&Asked) -> Vec<Vec<u8>> = |asked| {
         vec![asked.answer(asked.action, &[7, 7, 7], &[66, 6, 6, 6, 6, 66]), asked.answer(3, &[], b"lie")]
     };
@@ -170,7 +170,7 @@ fn the_right_ids_from_the_wrong_address_are_not_heard() {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_trackers_words_and_asked_for_once() {
+fn a_refusal_is_reported_in_the_trackers_words_and_the_tracker_asked_once() {
     let no: fn(&Asked) -> Vec<Vec<u8>> = |asked| vec![asked.answer(3, &[], b"not\x1b wel\ncome")];
     let (outcome, asked) = outcome_of([ScriptedFault::Say(no)]);
     assert_eq!(
@@ -206,7 +206,7 @@ fn a_tier_may_mix_protocols_and_a_closed_port_costs_no_time() {
     running.stop(BUDGET);
     ended(&news);
     assert_eq!(udp.announces().last().unwrap().get("event"), "stopped");
-    // Either of the first tier may have come first, and been told that we leave.
+    // Either tracker of the first tier may have been asked first. That one was told that we leave.
     let told = good.asked().last().is_some_and(|last| last.event() == 3);
     assert!(told || http.announces().last().unwrap().get("event") == "stopped");
 }
@@ -236,7 +236,7 @@ fn both_families_of_a_tier_are_announced_to_and_both_have_peers() {
 }
 
 #[test]
-fn a_family_that_leads_nowhere_is_no_failure_and_no_delay_where_the_other_answers() {
+fn a_family_that_does_not_work_is_no_failure_and_no_delay_if_the_other_answers() {
     let good = UdpTracker::start(V4, PEERS);
     let silent = UdpSocket::bind((V6, 0)).unwrap();
     silent.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -295,7 +295,7 @@ fn a_stopped_that_is_not_answered_is_given_up() {
 }
 
 #[test]
-fn packets_leave_by_the_address_that_everything_leaves_by_or_not_at_all() {
+fn packets_leave_by_the_bind_address_or_not_at_all() {
     let tracker = UdpTracker::start(V4, PEERS);
     for ours in ["::1", "192.0.2.1"] {
         let bind_address = BindAddress::only(ours.parse().unwrap());

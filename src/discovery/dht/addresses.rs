@@ -1,7 +1,7 @@
 //! Addresses in packets: their bytes, and which of them are worth a packet.
 //!
-//! Pure. A node may put any address into its answer, and what we then send goes to that address. So an
-//! address is believed only where its sender could know it.
+//! Pure. A node may put any address into its answer, and what we then send goes to that address. So we
+//! believe an address only if its sender could know it.
 
 use super::id::NodeId;
 use crate::address::{IpFamily, could_be_a_peer, read_compact};
@@ -30,16 +30,17 @@ pub(super) fn read_contact(bytes: &[u8]) -> Option<Contact> {
 
 /// Whether a node can be at this address. It must be in its canonical form, so that one node is not known
 /// under two addresses.
-pub(super) fn is_possible(address: SocketAddr) -> bool {
+pub(super) fn could_be_a_node(address: SocketAddr) -> bool {
     could_be_a_peer(address) && address.ip() == address.ip().to_canonical()
 }
 
 /// Whether a node at `from` may tell us of `address`.
 pub(super) fn is_believable(address: SocketAddr, from: IpAddr) -> bool {
-    is_possible(address) && may_share(from, address)
+    could_be_a_node(address) && may_share(from, address)
 }
 
-/// What belongs to one owner for certain: an IPv4 address, the 64 bits that an IPv6 host is given.
+/// What certainly has one owner: an IPv4 address, or the first 64 bits of an IPv6 address, behind which a
+/// host chooses its own.
 pub(super) fn owner(ip: IpAddr) -> u64 {
     match ip {
         IpAddr::V4(ip) => ip.to_bits().into(),
@@ -47,8 +48,9 @@ pub(super) fn owner(ip: IpAddr) -> u64 {
     }
 }
 
-/// What one owner may well have all of: 256 addresses of IPv4, the 64 bits of IPv6. On a loopback interface
-/// each address counts for itself: they are one owner's anyway, and tests need many nodes there.
+/// What may well have one owner: the 256 IPv4 addresses of a /24, or the IPv6 addresses of a /64. On a
+/// loopback interface each address counts for itself: all of them belong to one owner anyway, and tests need
+/// many nodes there.
 pub(super) fn neighbourhood(ip: IpAddr) -> u64 {
     if ip.is_ipv4() && !ip.is_loopback() { owner(ip) >> 8 } else { owner(ip) }
 }

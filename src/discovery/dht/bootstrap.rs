@@ -1,12 +1,14 @@
-//! Where a node that knows no other begins: the well-known hosts, and those that the user or a torrent names.
+//! Where a node begins that knows no other: the well-known hosts, and hosts that the user or a torrent names.
 //!
-//! Host names are looked up on a short-lived thread of their own, `dht-names`, because the system's resolver
-//! takes its time: no other thread waits for it. What it finds becomes commands for the threads of the DHT.
+//! Host names are looked up one after the other on a short-lived thread of their own, `dht-names`, because
+//! the system's resolver takes its time and no other thread should wait for it. The addresses that it finds
+//! become commands for the threads of the DHT.
 //!
-//! The nodes of the last time are asked at once. Two seconds later, or at once where there are none, come
-//! the nodes of `--dht-node` and the well-known hosts, at all of their addresses; and again, at growing
-//! distances, for as long as a family knows fewer than eight nodes. The `nodes` of a torrent go the same
-//! way once. Peers that the user or a link named, and PORT messages (BEP 5), name a node too.
+//! The nodes of the last run are asked at once. Two seconds later, or at once if there are none, the nodes of
+//! `--dht-node` and the well-known hosts are asked, at all of their addresses. They are asked again after 5,
+//! 10, 20 s and so on up to 15 minutes, for as long as a family knows fewer than eight nodes. The `nodes` of
+//! a torrent are asked in the same way, once. A peer that the user or a link named may run a node at the same
+//! port, and a PORT message (BEP 5) names one too.
 
 use super::service::{Command, DhtShared};
 use crate::discovery::STACK_BYTES;
@@ -25,37 +27,37 @@ pub(super) const ROUTERS: [(&str, u16); 3] =
 
 /// How long looking up a host name may take.
 const NAME_DEADLINE: Duration = Duration::from_secs(10);
-/// Host names that wait to be looked up. A torrent could name a million.
+/// The most host names that wait to be looked up. A torrent could name a million.
 const MAX_NAMES: usize = 64;
 /// Addresses of one host that are asked.
 const MAX_ADDRESSES: usize = 16;
-/// How long the end waits for the host name that is being looked up.
+/// How long the end of the DHT waits for the host name that is being looked up.
 const END_PATIENCE: Duration = Duration::from_millis(500);
 
-/// The time until all hosts are asked again, while that brings no nodes: at first, and at most.
+/// The time until all hosts are asked again, while few nodes are known: at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
-/// How long the nodes of the last time have to answer before the others are asked.
+/// How long the nodes of the last run have to answer before the others are asked.
 const HEAD_START: Duration = Duration::from_secs(2);
 
 /// When to ask next.
 #[derive(Debug)]
 pub(super) struct Schedule {
     next: Instant,
-    /// From then to the time after it.
+    /// The wait between that time and the one after it.
     wait: Duration,
 }
 
 impl Schedule {
-    /// At once, or a little later where there are nodes to be asked first.
+    /// The first time is now, or a little later if other nodes are asked first.
     pub fn new(has_others: bool, now: Instant) -> Schedule {
         let head_start = if has_others { HEAD_START } else { Duration::ZERO };
         Schedule { next: now + head_start, wait: FIRST_WAIT }
     }
 
     /// Whether to ask now. If so, the wait until the next time is longer than the last one was.
-    pub fn is_due(&mut self, is_thin: bool, now: Instant) -> bool {
-        if !is_thin {
+    pub fn is_due(&mut self, knows_few_nodes: bool, now: Instant) -> bool {
+        if !knows_few_nodes {
             *self = Schedule { next: now + FIRST_WAIT, wait: FIRST_WAIT };
             return false;
         }
@@ -67,7 +69,7 @@ impl Schedule {
         true
     }
 
-    /// When to ask, if no nodes come.
+    /// When to ask next, if too few nodes are known by then.
     pub fn next(&self) -> Instant {
         self.next
     }
@@ -98,7 +100,7 @@ impl HostNames {
         let _ = self.ended.wait_timeout_while(self.state(), END_PATIENCE, |state| state.is_running);
     }
 
-    /// Looks up one host name. Whether there may be another.
+    /// Looks up one host name. Returns whether there may be another.
     fn look_up_next(&self, shared: &Weak<DhtShared>) -> bool {
         let (host, port) = {
             let mut state = self.state();
@@ -115,7 +117,7 @@ impl HostNames {
             Ok(found) => {
                 let Some(shared) = shared.upgrade() else { return true };
                 let found = found.into_iter().take(MAX_ADDRESSES);
-                found.for_each(|one| shared.tell(&Command::ContactIfThin(one)));
+                found.for_each(|one| shared.tell(&Command::ContactIfFewKnown(one)));
             }
             Err(error) => debug!("cannot find the DHT node {}: {error}", printable(&host)),
         }
@@ -123,7 +125,7 @@ impl HostNames {
     }
 }
 
-/// Has these nodes asked: addresses at once, host names when their addresses are found.
+/// Has these nodes asked: addresses at once, host names once their addresses are found.
 pub(super) fn ask(shared: &Arc<DhtShared>, nodes: &[(String, u16)]) {
     let mut state = shared.host_names.state();
     for node in nodes {
@@ -136,7 +138,7 @@ pub(super) fn ask(shared: &Arc<DhtShared>, nodes: &[(String, u16)]) {
     if state.waiting.is_empty() || state.is_running || state.is_closed {
         return;
     }
-    // The resolver may take longer than the DHT lasts, and must not keep its sockets open.
+    // The resolver may take longer than the DHT exists, and must not keep its sockets open.
     let (host_names, asking) = (Arc::clone(&shared.host_names), Arc::downgrade(shared));
     let life = move || while host_names.look_up_next(&asking) {};
     match thread::spawn("dht-names", STACK_BYTES, life) {
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nodes_of_the_last_time_come_first() {
+    fn the_nodes_of_the_last_run_come_first() {
         let start = Instant::now();
         let mut schedule = Schedule::new(true, start);
         assert!(!schedule.is_due(true, start));

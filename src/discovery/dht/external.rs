@@ -1,23 +1,24 @@
 //! Our own address, as other nodes see it.
 //!
-//! Pure. Every answer says where its sender saw us (BEP 42, "bootstrapping"). One node can lie, so they vote,
-//! with one vote for each neighbourhood of addresses.
+//! Pure. Every answer says at which address its sender sees us (BEP 42, "bootstrapping"). A node can lie, so
+//! the nodes vote, with one vote for each neighbourhood of addresses.
 
 use super::addresses::neighbourhood;
 use crate::address::is_local;
 use crate::strategy::AddressVotes;
 use std::net::IpAddr;
 
-/// Votes that count, the last ones.
+/// How many votes count: the latest ones.
 const MAX_VOTES: usize = 24;
-/// Votes that an address needs, and more than half of all.
+/// Votes that an address needs. It also needs more than half of all votes.
 const QUORUM: usize = 8;
 
-/// What other nodes say of our address.
+/// What other nodes say about our address.
 #[derive(Debug)]
 pub struct SeenAddress {
     votes: AddressVotes<u64>,
-    /// The last one that had a majority. That some votes differ later does not make it wrong.
+    /// The last address that had a majority. It stays if later votes differ and no other address gets a
+    /// majority.
     agreed: Option<IpAddr>,
 }
 

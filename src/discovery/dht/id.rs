@@ -24,12 +24,13 @@ pub(super) const BITS: u32 = 160;
 /// Bits at the start of an ID that follow from the address (BEP 42).
 const BOUND_BITS: u32 = 21;
 
-/// Which bits of an address count: the fewer, the more of such addresses one owner has.
+/// The bits of an address that decide about the ID. They are fewer than the address has, so an owner of many
+/// addresses gets fewer IDs than addresses.
 const MASK_V4: u64 = 0x030f_3fff;
 const MASK_V6: u64 = 0x0103_070f_1f3f_7fff;
 
 impl Distance {
-    /// That of a node whose ID is not known yet.
+    /// The distance of a node whose ID is not known yet.
     pub(super) const FARTHEST: Distance = Distance(u128::MAX, u32::MAX);
 
     /// How many bits two IDs have in common at their start.
@@ -46,13 +47,14 @@ impl NodeId {
         NodeId(bytes)
     }
 
-    /// How far it is from one to the other.
+    /// The distance between the two.
     pub fn distance(self, other: NodeId) -> Distance {
         let ((ours, our_rest), (theirs, their_rest)) = (self.halves(), other.halves());
         Distance(ours ^ theirs, our_rest ^ their_rest)
     }
 
-    /// A random ID that has exactly `shared` bits in common with this one: it is in the range of that bucket.
+    /// A random ID that has exactly `shared` leading bits in common with this one: it is in the range of that
+    /// bucket.
     pub(super) fn random_apart(self, shared: u32, random: &mut fastrand::Rng) -> NodeId {
         let shared = shared.min(BITS - 1);
         let (ours, our_rest) = self.halves();
@@ -78,8 +80,8 @@ impl NodeId {
         NodeId(bytes)
     }
 
-    /// Whether a node with this address may have this ID (BEP 42). On local networks any is valid: there the
-    /// address that other nodes see says nothing of the node.
+    /// Whether a node with this address may have this ID (BEP 42). On local networks any ID is valid: there
+    /// the address that other nodes see proves nothing about the node.
     pub fn is_valid_for(self, ip: IpAddr) -> bool {
         let [first, second, third, ..] = self.0;
         let start = u32::from_be_bytes([first, second, third, 0]) & !(u32::MAX >> BOUND_BITS);
@@ -102,8 +104,8 @@ impl NodeId {
     }
 }
 
-/// The first 21 bits of the IDs that a node with this address may have, as the highest bits. There are eight
-/// such starts; the lowest three bits of the ID's last byte say which one it is.
+/// The first 21 bits of an ID that a node with this address may have, as the highest bits of the result. An
+/// address has eight such starts; the lowest three bits of the ID's last byte say which one to use.
 fn bound_bits(ip: IpAddr, last: u8) -> u32 {
     let choice = u64::from(last & 7);
     let hash = match ip {

@@ -1,15 +1,18 @@
-//! The distributed hash table (DHT) of BEP 5: every client keeps a part of the addresses of all torrents.
+//! The distributed hash table (DHT) of BEP 5: every client keeps a part of the addresses of all torrents'
+//! peers.
 //!
-//! A *node* is a client's part in it: a UDP port, and an ID of 160 bits. A torrent has such an ID too, its
-//! info-hash. The peers of a torrent are kept by the nodes whose IDs are closest to it, so a client that looks
-//! for peers walks through the network to these nodes, asks them, and announces itself there. No node
+//! A *node* is a client's part in it: a UDP port and an ID of 160 bits. A torrent has such an ID too, its
+//! info-hash. The peers of a torrent are kept by the nodes whose IDs are closest to it, so a client that
+//! looks for peers walks through the network to these nodes, asks them, and announces itself there. No node
 //! knows all others, and none is special.
 //!
-//! There are two networks, one of IPv4 and one of IPv6 (BEP 32), and for each a thread with its socket,
-//! `dht-4` and `dht-6`. In reading order: `id` and `addresses` are what a node is; `packet` is what nodes say
-//! to each other; `table` are the nodes that we know; `lookup` is one walk; [`Node`] is what a node does, which
-//! has neither socket nor clock; `service` has the threads, `bootstrap` where to begin, and `saved_nodes` what
-//! is kept from one run to the next.
+//! There are two networks, one of IPv4 and one of IPv6 (BEP 32). Each has a thread with a socket, `dht-4` and
+//! `dht-6`.
+//!
+//! In reading order: `id` and `addresses` say what a node is, `packet` what nodes say to each other. `table`
+//! has the nodes that we know, and `lookup` is one walk. [`Node`] is what a node does; it has neither socket
+//! nor clock. `service` has the threads, `bootstrap` the nodes to begin with, and `saved_nodes` what is kept
+//! from one run to the next.
 
 mod addresses;
 mod bootstrap;
@@ -51,7 +54,7 @@ use std::thread::JoinHandle;
 pub struct DhtOptions {
     /// The address that everything leaves by.
     pub bind_address: BindAddress,
-    /// The UDP port to take where it is free; zero is any.
+    /// The UDP port to take if it is free; zero is any.
     pub port: u16,
     /// Ask and do not answer (BEP 43): no other node can reach us.
     pub read_only: bool,
@@ -63,8 +66,8 @@ pub struct DhtOptions {
     pub saved: Option<PathBuf>,
 }
 
-/// Nodes of a torrent that are asked, twice what BEP 5 has a torrent name. Host names take time to be looked
-/// up, and those of the well-known hosts must not wait for a thousand others.
+/// How many of a torrent's `nodes` are asked: twice as many as BEP 5 has a torrent name. It takes time to
+/// look host names up, and those of the well-known hosts must not wait for a thousand others.
 const MAX_OF_A_TORRENT: usize = 16;
 
 /// Takes part in the DHT until it is dropped, for all torrents of a run.
@@ -87,7 +90,7 @@ impl Dht {
     ///
     /// # Errors
     ///
-    /// What the system says where there is a socket for neither family, or no thread.
+    /// What the system says if there is a socket for neither family, or a thread cannot be started.
     pub fn start(options: DhtOptions) -> io::Result<Dht> {
         let mut ports = Vec::new();
         let mut failure = None;
@@ -109,7 +112,7 @@ impl Dht {
         }
         let saved = SavedNodes::read(options.saved.as_deref());
         let shared = Arc::new(DhtShared { ports, saved, host_names: Default::default(), nodes });
-        // Where a thread cannot be started, dropping this ends those that are.
+        // If a thread cannot be started, dropping this ends the threads that were.
         let mut dht = Dht { shared, threads: Vec::new() };
         for (index, port) in dht.shared.ports.iter().enumerate() {
             let name = if port.family == IpFamily::V4 { "dht-4" } else { "dht-6" };
@@ -120,25 +123,25 @@ impl Dht {
     }
 
     /// Searches for peers of this torrent, and sends them as [`Event::Found`], until the search is dropped.
-    /// Says that peers come in at the port `announce`, where there is one. Where a torrent is searched for
-    /// twice, the later search counts.
+    /// Announces that peers can connect to us at the port `announce`, if there is one. If a torrent is
+    /// searched for twice, the later search counts.
     pub fn search(&self, info_hash: InfoHash, announce: Option<u16>, events: Sender<Event>) -> DhtSearch {
         self.shared.tell(&Command::Search(info_hash, announce, events.clone()));
         DhtSearch { shared: Arc::clone(&self.shared), info_hash, events }
     }
 
-    /// Asks whether a node is at this address: a peer said that its own is.
+    /// Asks whether a node is at this address: a peer said that its node is there.
     pub fn contact(&self, address: SocketAddr) {
         self.shared.tell(&Command::Contact(address));
     }
 
-    /// Asks whether nodes are at these hosts and ports: a torrent said so. Host names are looked up, and asked
-    /// where few nodes are known.
+    /// Asks whether nodes are at these hosts and ports: a torrent said so. Host names are looked up; their
+    /// nodes are asked only if we know few others.
     pub fn contact_names(&self, nodes: &[(String, u16)]) {
         bootstrap::ask(&self.shared, nodes.get(..MAX_OF_A_TORRENT).unwrap_or(nodes));
     }
 
-    /// The UDP port of this family: peers are told of it so that they find the node.
+    /// The UDP port of this family. We tell it to peers, so that they can reach our node.
     pub fn port(&self, family: IpFamily) -> Option<u16> {
         let port = self.shared.ports.iter().find(|port| port.family == family)?;
         Some(port.socket.address().port())
@@ -157,7 +160,7 @@ impl Drop for Dht {
 }
 
 impl DhtSearch {
-    /// Peers are wanted: looks for them earlier than it would.
+    /// The torrent needs peers: the next lookup runs earlier than it would.
     pub fn need_peers(&self) {
         self.shared.tell(&Command::NeedPeers(self.info_hash));
     }

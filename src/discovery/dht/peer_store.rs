@@ -1,7 +1,7 @@
 //! The peers that other nodes announced to us: our part of the distributed hash table.
 //!
-//! Pure. All of it comes from strangers, so there is a bound for everything, and what is not announced again
-//! is forgotten after half an hour.
+//! Pure. All of it comes from strangers, so everything has a bound, and a peer that is not announced again is
+//! forgotten after half an hour.
 
 use super::addresses::owner;
 use crate::metainfo::InfoHash;
@@ -12,25 +12,26 @@ use std::time::{Duration, Instant};
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 const MAX_TORRENTS: usize = 500;
 const MAX_PEERS: usize = 50;
-/// Peers of one torrent at one address: a few programs behind one router.
+/// Peers of one torrent at one address: a few programs may be behind one router.
 const MAX_OF_ONE_OWNER: usize = 4;
 
 #[derive(Debug)]
 struct StoredTorrent {
     info_hash: InfoHash,
-    /// In the order in which they were announced.
+    /// In the order in which they were last announced.
     peers: Vec<(SocketAddr, Instant)>,
 }
 
 /// Torrents and their peers.
 #[derive(Debug, Default)]
 pub struct PeerStore {
-    /// In the order of their info-hashes.
+    /// Sorted by info-hash.
     torrents: Vec<StoredTorrent>,
 }
 
 impl PeerStore {
-    /// Remembers a peer. Where there is no room, the peer or the torrent announced longest ago goes.
+    /// Remembers a peer. If there is no room, the peer or the torrent that was announced longest ago is
+    /// dropped.
     pub fn add(&mut self, info_hash: InfoHash, peer: SocketAddr, now: Instant) {
         self.torrents.retain(|torrent| torrent.last().is_some_and(|last| is_fresh(last, now)));
         if self.place(info_hash).is_err() && self.torrents.len() >= MAX_TORRENTS {

@@ -1,9 +1,9 @@
 //! How much other nodes may ask of us, and which of them have shown that the address on their packets is
 //! their own.
 //!
-//! Pure. Anybody can write any address on a packet, so that the answer goes to a host that never asked (a
-//! *reflection attack*). An attacker that wants to flood a host like that must find that we send it little:
-//! few answers a second to one address, few bytes a second in all, and no answer much longer than the query
+//! Pure. Anyone can write any address on a packet, so that the answer goes to a host that never asked (a
+//! *reflection attack*). An attacker that wants to flood a host in this way must get little out of us: few
+//! answers a second to one address, few bytes a second in all, and no answer much longer than the query
 //! unless the address has answered us.
 
 use super::addresses::owner;
@@ -11,7 +11,8 @@ use crate::strategy::TokenBucket;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Addresses that are remembered. A stranger can make us forget one, which costs it the longer answers.
+/// Addresses that we remember. With many addresses an attacker can make us forget one. Then that address gets
+/// only short answers until it proves itself again.
 const MAX_CALLERS: usize = 1_024;
 
 /// How long an address counts as proven after its last answer.
@@ -25,7 +26,7 @@ const QUERIES_AT_ONCE: u32 = 30;
 struct Caller {
     owner: u64,
     queries: TokenBucket,
-    /// When it asked or proved something the last time.
+    /// When it last asked or proved something.
     heard: Instant,
     proven: Option<Instant>,
 }
@@ -43,14 +44,15 @@ impl Callers {
         self.caller(ip, now).is_some_and(|caller| caller.queries.take(now))
     }
 
-    /// It answered a query of ours, or sent a token that we had given to this address.
+    /// The address is proved to be the sender's own: it answered a query of ours, or sent a token that we had
+    /// given to it.
     pub fn proved(&mut self, ip: IpAddr, now: Instant) {
         if let Some(caller) = self.caller(ip, now) {
             caller.proven = Some(now);
         }
     }
 
-    /// Whether the address has proved to be the one of the node that uses it.
+    /// Whether the address was proved to be that of the node that uses it.
     pub fn is_proven(&self, ip: IpAddr, now: Instant) -> bool {
         let place = self.place(ip).ok().and_then(|place| self.known.get(place));
         place.is_some_and(|caller| caller.is_proven(now))
@@ -81,9 +83,9 @@ impl Callers {
         Some(caller)
     }
 
-    /// Forgets the callers that have nothing to lose: their bucket is full again, and they have proved
-    /// nothing. Where there is none, forgets those that were heard from longer ago than the average, and
-    /// half of all at least.
+    /// Forgets the callers that lose nothing by it: their bucket is full again, and they have proved nothing.
+    /// If there is none, forgets those that were heard from longer ago than the average, and at least half of
+    /// all.
     fn forget_some(&mut self, now: Instant) {
         self.known.retain(|caller| caller.is_proven(now) || !caller.queries.is_full(now));
         if self.known.len() >= MAX_CALLERS {

@@ -1,15 +1,16 @@
-//! The nodes that we knew the last time, in a file.
+//! The nodes that we knew in the last run, in a file.
 //!
-//! A start that asks them needs no well-known host. The file is a few kilobytes of bencode: a dictionary for
-//! each family, with our node ID there and the addresses of the nodes. It is a hint and no more: one that is
-//! missing, broken, or written by an attacker costs nothing but the time of asking nodes that do not answer.
-//! Read by the thread that starts the DHT, written by its threads and at its end.
+//! A node that begins by asking them needs no well-known host. The file has about 5 KB of bencode: a
+//! dictionary for each family, with our node ID there and the addresses of the nodes. It is only a hint. All
+//! that we believe of it is that a node may be at an address. So a file that is missing, broken, or written
+//! by an attacker costs only the time of asking nodes that do not answer. It is read by the thread that
+//! starts the DHT. The threads of the DHT write it every 15 minutes, and the DHT's end once more.
 //!
-//! It is `dht` in `$XDG_CACHE_HOME/femtotorrent`: `{"4": {"id", "nodes"}, "6": {...}}`, the nodes as
-//! compact addresses. It is written under a name with the number of the process and then renamed, so that
-//! two runs at once leave one whole file.
+//! It is `dht` in `$XDG_CACHE_HOME/femtotorrent`: `{"4": {"id", "nodes"}, "6": {...}}`, the nodes as compact
+//! addresses. It is written under a name that contains the process ID and then renamed, so that two runs at
+//! once leave one whole file.
 
-use super::addresses::is_possible;
+use super::addresses::could_be_a_node;
 use super::id::NodeId;
 use crate::address::{IpFamily, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
@@ -22,9 +23,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Nodes of one family that are kept: more than a lookup ever asks.
 const MAX_NODES: usize = 200;
-/// Bytes that are read of the file. Both families have room in them several times over.
+/// The most bytes of the file that are read. Both families fit in them several times over.
 const MAX_BYTES: u64 = 64 * 1024;
-/// With fewer, what was known before is worth more.
+/// With fewer nodes than this, what was known before is worth more.
 const ENOUGH: usize = 8;
 
 /// What is known of one family.
@@ -39,13 +40,13 @@ pub(super) struct KnownNodes {
 /// The file, and what it is to hold.
 #[derive(Debug)]
 pub(super) struct SavedNodes {
-    /// Where it is. `None` where nothing is to be kept.
+    /// Where it is. `None` if nothing is to be kept.
     file: Option<PathBuf>,
     known: Mutex<[KnownNodes; 2]>,
 }
 
 impl SavedNodes {
-    /// What the file in this folder says; nothing where there is none, or none that can be read.
+    /// What the file in this folder says. Nothing if there is no such file, or it cannot be read.
     pub fn read(folder: Option<&Path>) -> SavedNodes {
         let file = folder.map(|folder| folder.join("dht"));
         let read = |file: &PathBuf| -> io::Result<Vec<u8>> {
@@ -70,7 +71,8 @@ impl SavedNodes {
         known.get(index(family)).cloned().unwrap_or_default()
     }
 
-    /// What is known of this family now, to be written the next time. Too few nodes do not replace more.
+    /// What is known of this family now, for the next [`write`](Self::write). Too few nodes do not replace
+    /// more.
     pub fn update(&self, family: IpFamily, mut known: KnownNodes) {
         known.nodes.truncate(MAX_NODES);
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,8 +83,8 @@ impl SavedNodes {
         }
     }
 
-    /// Writes the file, and its folder where that is missing. A reader sees all of the former file or all of
-    /// this one. A failure is told in the log and harms nothing.
+    /// Writes the file, and creates its folder if that is missing. A reader sees either the whole old file or
+    /// the whole new one. A failure is only logged, since it does no harm.
     pub fn write(&self) {
         let Some(file) = &self.file else { return };
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +102,7 @@ impl SavedNodes {
             families.push((key(family), Item::dictionary(entries)));
         }
         let bytes = Item::dictionary(families).encode();
-        // Of its own for each process, because several may end at once.
+        // A different name for each process, because several may end at once.
         let fresh = file.with_extension(format!("{}.new", std::process::id()));
         let write = || {
             file.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -129,7 +131,7 @@ fn parse(bytes: &[u8], family: IpFamily) -> KnownNodes {
     let nodes = read_compact_list(get("nodes"), family);
     KnownNodes {
         id: get("id").try_into().ok().map(NodeId),
-        nodes: nodes.filter(|node| is_possible(*node)).take(MAX_NODES).collect(),
+        nodes: nodes.filter(|node| could_be_a_node(*node)).take(MAX_NODES).collect(),
     }
 }
 
@@ -138,7 +140,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// A folder that does not exist yet, removed in the end.
+    /// A folder that does not exist yet. It is removed in the end.
     struct TempFolder(PathBuf);
 
     impl TempFolder {
@@ -203,7 +205,7 @@ mod tests {
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(parse(&bytes, IpFamily::V4).nodes.iter().all(|node| is_possible(*node)));
+            assert!(parse(&bytes, IpFamily::V4).nodes.iter().all(|node| could_be_a_node(*node)));
         }
     }
 

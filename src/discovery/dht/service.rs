@@ -1,16 +1,17 @@
-//! The threads of the DHT, `dht-4` and `dht-6`: a socket, a node, and what other threads want of it.
+//! The threads of the DHT, `dht-4` and `dht-6`: each has a socket, a node, and a queue of commands.
 //!
-//! Each blocks on its socket, until the next thing that its node has to do is due. Commands from other threads
-//! wait in a queue; an empty packet to itself tells the thread to look. The node decides everything;
-//! nothing here knows what is in a packet. A thread waits for no coordinator: what an inbox has no room
-//! for is offered again later.
+//! A thread blocks on its socket until its node has something to do. Commands from other threads wait in the
+//! queue; an empty packet from the socket to itself tells the thread to look at it. The node decides
+//! everything; nothing here knows what is in a packet. A thread never waits for a coordinator: what an inbox
+//! has no room for is offered again later.
 //!
 //! Waking by a packet needs no pipe and no poll, and works behind `--bind`; an empty packet from a
 //! stranger costs a look at an empty queue.
 //!
-//! The socket has the number of the port that peers come in at, where UDP has that free, else any.
-//! Without a port for peers the node asks and does not answer (BEP 43). Sending waits a moment at most,
-//! and a failure is a line in the log, so a host that has IPv6 sockets and no way out loses nothing.
+//! The socket has the same port number as the TCP port that peers connect to, if that is free for UDP, or
+//! else any. Without a TCP port for peers the node asks and does not answer (BEP 43). Sending a packet waits
+//! 50 ms at most, and a failure is only a line in the log. So a host that has IPv6 sockets but no way out
+//! over IPv6 loses nothing.
 
 use super::bootstrap::{self, HostNames, Schedule};
 use super::node::{Node, NodeSettings, Output};
@@ -29,16 +30,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The largest packet that is looked at, and one byte: what is larger was cut on some way, or is no packet
-/// of the DHT.
+/// The largest packet that we look at, and one byte more. A packet that fills all of it was cut, or is no
+/// packet of the DHT.
 const PACKET_BYTES: usize = 1501;
-/// Commands that wait. Torrents are few, but a stranger can name any number of nodes.
+/// The most commands that wait. Torrents are few, but a stranger can name any number of nodes. The start and
+/// the end of a search are accepted beyond this.
 const MAX_COMMANDS: usize = 256;
-/// Peers that wait for room in an inbox, of each torrent.
+/// The most peers of one torrent that wait for room in an inbox.
 const MAX_UNDELIVERED: usize = 200;
-/// How long it takes until they are offered again.
+/// The time until they are offered again.
 const OFFER_AGAIN: Duration = Duration::from_secs(1);
-/// How long it takes from one time that the nodes are written to their file to the next.
+/// The time between two writes of the file of nodes.
 const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
 
 /// What a thread is to do.
@@ -46,14 +48,14 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
 pub(super) enum Command {
     /// Search for the peers of this torrent, and announce this port.
     Search(InfoHash, Option<u16>, Sender<Event>),
-    /// Peers of this torrent are wanted.
+    /// This torrent needs peers.
     NeedPeers(InfoHash),
-    /// End the search whose peers go there.
+    /// End the search whose peers go to this inbox.
     Forget(InfoHash, Sender<Event>),
     /// A node may be there.
     Contact(SocketAddr),
-    /// A node may be there, which is to be asked only by a node that knows few others.
-    ContactIfThin(SocketAddr),
+    /// A node may be there. It is to be asked only if few others are known.
+    ContactIfFewKnown(SocketAddr),
 }
 
 /// What the threads share.
@@ -62,7 +64,7 @@ pub(super) struct DhtShared {
     pub ports: Vec<Port>,
     pub saved: SavedNodes,
     pub host_names: Arc<HostNames>,
-    /// Hosts and ports that are asked where few nodes are known.
+    /// Hosts and ports that are asked while few nodes are known.
     pub nodes: Vec<(String, u16)>,
 }
 
@@ -86,7 +88,7 @@ impl Port {
     fn tell(&self, command: &Command) {
         let mut commands = self.commands();
         let wanted = match command {
-            Command::Contact(node) | Command::ContactIfThin(node) => {
+            Command::Contact(node) | Command::ContactIfFewKnown(node) => {
                 self.family.has(*node) && commands.len() < MAX_COMMANDS
             }
             Command::NeedPeers(_) => commands.len() < MAX_COMMANDS,
@@ -94,7 +96,7 @@ impl Port {
         };
         if wanted {
             commands.push_back(command.clone());
-            // With an earlier command there the thread was woken already.
+            // If there was an earlier command, the thread has been woken already.
             if commands.len() == 1 {
                 self.socket.wake();
             }
@@ -115,14 +117,14 @@ pub(super) struct Service {
     /// Which of the ports is its own.
     port: usize,
     node: Node,
-    /// Few, so that looking at all of them is nothing.
+    /// There are few, so a linear search is fast enough.
     recipients: Vec<Recipient>,
     schedule: Schedule,
     save_at: Instant,
-    /// Peers are offered again.
+    /// When peers are offered again.
     offer_at: Option<Instant>,
-    /// What the log says already about packets that cannot be sent.
-    trouble: Option<ErrorKind>,
+    /// The last error of sending that was logged, so that the same one is not logged for each packet.
+    logged_error: Option<ErrorKind>,
 }
 
 /// The coordinator that the peers of a torrent go to.
@@ -134,7 +136,7 @@ struct Recipient {
 }
 
 impl Service {
-    /// What the thread at this port begins with: the nodes of the last time.
+    /// The state that the thread at this port begins with, with the nodes of the last run.
     pub fn new(shared: &Arc<DhtShared>, port: usize, family: IpFamily, read_only: bool) -> Service {
         let now = Instant::now();
         let known = shared.saved.known(family);
@@ -149,7 +151,7 @@ impl Service {
             schedule: Schedule::new(!known.nodes.is_empty(), now),
             save_at: now + SAVE_INTERVAL,
             offer_at: None,
-            trouble: None,
+            logged_error: None,
         }
     }
 
@@ -178,7 +180,7 @@ impl Service {
             self.do_chores(port.family, now);
             self.carry_out(port, now);
             match port.socket.receive(&mut packet, self.next_deadline())? {
-                // What wakes us looks like this.
+                // An empty packet has woken us, or the time has come.
                 Some((0, _)) | None => {}
                 Some((PACKET_BYTES, from)) => debug!("{from}: its packet is too large to be looked at"),
                 Some((length, from)) => {
@@ -203,14 +205,16 @@ impl Service {
                     self.node.forget(info_hash);
                 }
             }
-            Command::ContactIfThin(_) if !self.node.is_thin() => {}
-            Command::Contact(address) | Command::ContactIfThin(address) => self.node.contact(address, now),
+            Command::ContactIfFewKnown(_) if !self.node.knows_few_nodes() => {}
+            Command::Contact(address) | Command::ContactIfFewKnown(address) => {
+                self.node.contact(address, now)
+            }
         }
     }
 
-    /// What is done now and then: asks for nodes, writes them down, offers peers again.
+    /// Does what is due from time to time: asks for more nodes, saves the nodes, offers peers again.
     fn do_chores(&mut self, family: IpFamily, now: Instant) {
-        if self.schedule.is_due(self.node.is_thin(), now) {
+        if self.schedule.is_due(self.node.knows_few_nodes(), now) {
             bootstrap::ask(&self.shared, &self.shared.nodes);
         }
         if self.save_at <= now {
@@ -228,16 +232,16 @@ impl Service {
         }
     }
 
-    /// Does what the node wants to be done.
+    /// Does what the node has asked for.
     fn carry_out(&mut self, port: &Port, now: Instant) {
         while let Some(output) = self.node.next_output() {
             match output {
                 Output::Send { to, packet } => {
-                    let trouble = port.socket.send(to, &packet).err();
-                    let kind = trouble.as_ref().map(io::Error::kind);
-                    if let Some(error) = trouble.filter(|_| kind != self.trouble) {
+                    let error = port.socket.send(to, &packet).err();
+                    let kind = error.as_ref().map(io::Error::kind);
+                    if let Some(error) = error.filter(|_| kind != self.logged_error) {
                         debug!("the DHT cannot send to {to}: {error}");
-                        self.trouble = kind;
+                        self.logged_error = kind;
                     }
                 }
                 Output::Found { info_hash, peers } => {
@@ -257,7 +261,7 @@ impl Service {
         if let Some(offer_at) = self.offer_at {
             next = next.min(offer_at);
         }
-        if self.node.is_thin() { next.min(self.schedule.next()) } else { next }
+        if self.node.knows_few_nodes() { next.min(self.schedule.next()) } else { next }
     }
 
     fn save(&self, family: IpFamily) {
@@ -267,7 +271,7 @@ impl Service {
 }
 
 impl Recipient {
-    /// Offers what waits to the coordinator. `false` where its inbox is full.
+    /// Offers the waiting peers to the coordinator. False if its inbox is full.
     fn offer(&mut self) -> bool {
         if self.undelivered.is_empty() {
             return true;
@@ -278,7 +282,7 @@ impl Recipient {
                 self.undelivered.truncate(MAX_UNDELIVERED);
                 false
             }
-            // Where the torrent has ended, its search is about to end too.
+            // If the torrent has ended, its search is about to end too.
             _ => true,
         }
     }

@@ -16,7 +16,7 @@ struct Setup {
     ids: Vec<(SocketAddr, NodeId)>,
 }
 
-/// A query of the node: where to, its transaction ID, and the method.
+/// A query of the node: the address that it goes to, its transaction ID, and its method.
 type Asked = (SocketAddr, Vec<u8>, String);
 
 fn setup(family: IpFamily, read_only: bool) -> Setup {
@@ -137,7 +137,7 @@ fn no_answer_to_a_stranger_is_three_times_its_query() {
                 IpAddr::V4(_) => [70, number, 1, 1].into(),
                 IpAddr::V6(_) => [0x2001, 0xdba, number.into(), 0, 0, 0, 0, 1].into(),
             });
-            // Near to us, where there is room.
+            // Near our own ID, where the table has room.
             let mut id = setup.node.id();
             id.0[19] ^= number;
             setup.now += SECOND;
@@ -237,7 +237,7 @@ fn a_node_that_asks_is_asked_before_it_is_known_and_one_that_answers_no_queries_
     setup.say(b"a", address("8.8.8.8:8"), other, false);
     let asked = setup.asked();
     assert_eq!((asked.len(), asked[0].2.as_str()), (1, "ping"));
-    assert!(setup.node.good_nodes().is_empty() && setup.node.is_thin());
+    assert!(setup.node.good_nodes().is_empty() && setup.node.knows_few_nodes());
     setup.reply(&asked[0], asked[0].0, NodeId([1; 20]), Vec::new());
     assert_eq!(setup.node.good_nodes(), [asked[0].0]);
     // A flood of strangers makes us ask few of them.

@@ -1,8 +1,9 @@
-//! Tokens: the proof that a node that announces a peer can be reached at that peer's address.
+//! Tokens: the proof that a node that announces a peer receives packets at the peer's address.
 //!
-//! Pure. A token is made of the sender's address and a secret, so nothing has to be kept for each (BEP 5,
-//! "overview"). The secret changes every five minutes and the one before still counts. Secrets come from the
-//! system and not from the generator of our transaction IDs, which every node that we ask gets to see.
+//! Pure. A token is a hash of the address of the node that asked and a secret, so nothing has to be kept for
+//! each token (BEP 5, "overview"). The secret changes every five minutes, and the one before it still counts.
+//! Secrets come from the system's random numbers. They do not come from the generator of our transaction IDs,
+//! whose output every node that we ask gets to see.
 
 use super::addresses::owner;
 use std::hash::{BuildHasher, RandomState};
@@ -12,27 +13,27 @@ use std::time::{Duration, Instant};
 /// How long a secret is given out.
 const ROTATION: Duration = Duration::from_secs(5 * 60);
 
-/// Bytes of a token. It has to be guessed over the network, a few times a second.
+/// Bytes of a token. Four are enough: an attacker can only guess over the network, a few times a second.
 pub const TOKEN_LENGTH: usize = 4;
 
 /// The two secrets that count.
 #[derive(Debug)]
 pub struct Tokens {
     secret: RandomState,
-    before: RandomState,
+    previous: RandomState,
     since: Instant,
 }
 
 impl Tokens {
     /// With new secrets.
     pub fn new(now: Instant) -> Tokens {
-        Tokens { secret: RandomState::new(), before: RandomState::new(), since: now }
+        Tokens { secret: RandomState::new(), previous: RandomState::new(), since: now }
     }
 
-    /// The token for this address, from a secret whose time is not over.
+    /// The token for this address, made with the current secret.
     pub fn give(&mut self, ip: IpAddr, now: Instant) -> [u8; TOKEN_LENGTH] {
         self.rotate(now);
-        made_of(&self.secret, ip)
+        token_for(&self.secret, ip)
     }
 
     fn rotate(&mut self, now: Instant) {
@@ -40,10 +41,10 @@ impl Tokens {
         if age < ROTATION {
             return;
         }
-        self.before = std::mem::replace(&mut self.secret, RandomState::new());
-        // After a long sleep of the host both are too old.
+        self.previous = std::mem::replace(&mut self.secret, RandomState::new());
+        // If the host has slept for long, both are too old.
         if age >= 2 * ROTATION {
-            self.before = RandomState::new();
+            self.previous = RandomState::new();
         }
         self.since = now;
     }
@@ -51,11 +52,11 @@ impl Tokens {
     /// Whether the token was given to this address within the last five to ten minutes.
     pub fn accepts(&mut self, token: &[u8], ip: IpAddr, now: Instant) -> bool {
         self.rotate(now);
-        [&self.secret, &self.before].iter().any(|secret| token == made_of(secret, ip))
+        [&self.secret, &self.previous].iter().any(|secret| token == token_for(secret, ip))
     }
 }
 
-fn made_of(secret: &RandomState, ip: IpAddr) -> [u8; TOKEN_LENGTH] {
+fn token_for(secret: &RandomState, ip: IpAddr) -> [u8; TOKEN_LENGTH] {
     (secret.hash_one(owner(ip)) as u32).to_be_bytes()
 }
 

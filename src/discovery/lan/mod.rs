@@ -1,10 +1,15 @@
 //! Finding peers on the local network (BEP 14).
 //!
-//! A host that has a torrent announces that to all hosts near, by multicast, and receives their announces.
-//! Threads: `lan-4` and `lan-6` each block on the socket of a multicast group, and `lan` until the next announce
-//! is due. Any host near can send anything, so: a packet makes us know one address, its sender's, for torrents
-//! that we take part in, and there is a limit to such packets a second. Nothing is answered, because we
-//! connect to the sender anyway.
+//! A host that has a torrent announces it to all hosts on its network by multicast, and receives their
+//! announces.
+//!
+//! Threads: `lan-4` and `lan-6` each block on the socket of a multicast group, and `lan` waits until the next
+//! announce is due. None of them ever waits for a coordinator.
+//!
+//! Any host nearby can send anything. So all that a packet can do is to tell us one address, that of its
+//! sender, for torrents that we take part in. A limited number of such packets a second counts. Nothing is
+//! answered. Of two hosts, the one that starts later announces while the other one listens, and the one that
+//! hears the announce connects to its sender.
 
 mod search_packet;
 
@@ -35,13 +40,12 @@ const PORT: u16 = 6771;
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// The time between two packets of announces, whatever they are for (BEP 14, "Announce").
 const BETWEEN_PACKETS: Duration = Duration::from_secs(60);
-/// How long a new torrent waits for others to be announced in the same packet: a run starts with all of its
-/// torrents.
+/// How long a new torrent waits so that others can share its packet: a run starts with all of its torrents.
 const BATCHING_DELAY: Duration = Duration::from_millis(100);
-/// Packets a second that tell us of a peer, of each family, and at once. A hundred hosts with ten packets of torrents
-/// each send four.
+/// Packets that may tell us of a peer, a second and at once, for each family. A hundred hosts that each have
+/// ten packets' worth of torrents send four a second.
 const MAX_PACKETS: u32 = 50;
-/// The largest packet that is looked at, and one byte.
+/// The largest packet that we look at, and one byte more.
 const PACKET_BYTES: usize = 1501;
 
 /// Announces on the local network what we have and receives what others have, until it is dropped.
@@ -73,9 +77,9 @@ struct JoinedGroup {
 #[derive(Debug)]
 struct LanShared {
     groups: Vec<JoinedGroup>,
-    /// The port that peers come in at.
+    /// The port that peers connect to.
     port: u16,
-    /// In each packet of ours, so that we know them from those of others.
+    /// It is in each packet that we send, so that we recognize our own packets.
     cookie: String,
     torrents: Mutex<TorrentList>,
     /// There is a new torrent, or the end has come.
@@ -84,7 +88,7 @@ struct LanShared {
 
 #[derive(Debug, Default)]
 struct TorrentList {
-    /// Few, so that looking at all of them is nothing.
+    /// There are few, so a linear search is fast enough.
     torrents: Vec<AnnouncedTorrent>,
     is_closed: bool,
 }
@@ -98,15 +102,15 @@ struct AnnouncedTorrent {
 }
 
 impl Lan {
-    /// Begins to receive, and to announce that peers find us at this port. Where that is zero nothing is
-    /// announced.
+    /// Begins to receive, and to announce that peers can connect to us at this port. If that is zero, nothing
+    /// is announced.
     ///
-    /// That the host can be in no group, for want of a network or because a program has the port for
-    /// itself, is no error: then it finds no peer.
+    /// It is no error if the host can join no group, because it has no network or another program has the
+    /// port for itself. It then finds no peers here.
     ///
     /// # Errors
     ///
-    /// Where a thread cannot be started.
+    /// A thread cannot be started.
     pub fn start(bind_address: BindAddress, port: u16) -> io::Result<Lan> {
         let cookie = format!("{:x}", fastrand::u32(..));
         let mut groups = Vec::new();
@@ -118,7 +122,7 @@ impl Lan {
         }
         let torrents = Mutex::default();
         let shared = Arc::new(LanShared { groups, port, cookie, torrents, changed: Condvar::new() });
-        // Where a thread cannot be started, dropping this ends those that are.
+        // If a thread cannot be started, dropping this ends the threads that were.
         let mut lan = Lan { shared, threads: Vec::new() };
         for (index, joined) in lan.shared.groups.iter().enumerate() {
             let shared = Arc::clone(&lan.shared);
@@ -133,8 +137,8 @@ impl Lan {
         Ok(lan)
     }
 
-    /// Announces this torrent now and then, and sends the peers that also have it as [`Event::Found`], until
-    /// the registration is dropped. Where a torrent is registered twice, the later one counts.
+    /// Announces this torrent every five minutes, and sends the peers that also have it as [`Event::Found`],
+    /// until the registration is dropped. If a torrent is registered twice, the later registration counts.
     pub fn announce(&self, info_hash: InfoHash, events: Sender<Event>) -> LanRegistration {
         let due = Instant::now() + BATCHING_DELAY;
         let torrent = AnnouncedTorrent { info_hash, events: events.clone(), due };
@@ -185,7 +189,7 @@ impl LanShared {
             let now = Instant::now();
             if bucket.has(1, now)
                 && length < PACKET_BYTES
-                && is_near(from.ip(), group.ours())
+                && is_near(from.ip(), group.our_address())
                 && self.receive(packet.get(..length).unwrap_or_default(), from)
             {
                 bucket.take(now);
@@ -193,7 +197,8 @@ impl LanShared {
         }
     }
 
-    /// Tells the coordinators whose torrents this packet names. Whether there is one.
+    /// Tells the coordinators whose torrents this packet names. Returns whether there is one. The peer's
+    /// address is the source of the packet with the port in it; a link-local address keeps its interface.
     fn receive(&self, packet: &[u8], mut from: SocketAddr) -> bool {
         let Some(packet) = SearchPacket::from_wire(packet) else {
             debug!("{from}: its packet on the local network is no announce");
@@ -206,7 +211,7 @@ impl LanShared {
         let mut is_ours = false;
         let list = self.list();
         for torrent in list.torrents.iter().filter(|one| packet.info_hashes.contains(&one.info_hash)) {
-            // A full inbox gets it the next time.
+            // If the inbox is full, the peer is found again with its next announce.
             let _ = torrent.events.try_send(Event::Found(Source::Lan, vec![from]));
             is_ours = true;
         }
@@ -245,8 +250,8 @@ impl LanShared {
 }
 
 impl TorrentList {
-    /// The torrents that are to be announced now, as many as one packet takes, those first that have waited
-    /// longest. They are due again later.
+    /// The torrents to announce now, as many as fit into one packet, those that have waited longest first.
+    /// They are due again after [`INTERVAL`].
     fn take_due(&mut self, now: Instant) -> Vec<InfoHash> {
         let mut info_hashes = Vec::new();
         while info_hashes.len() < MAX_HASHES
@@ -260,8 +265,10 @@ impl TorrentList {
     }
 }
 
-/// Whether a packet from this address can come from our own network: the address is local, or it starts as
-/// ours does. We must not be made to connect to any host in the world.
+/// Whether a packet from this address can come from our own network: the address is local, or its first 24
+/// bits (IPv4) or 64 bits (IPv6) are those of ours. The latter is needed because hosts on a local network may
+/// have public addresses, as they mostly do with IPv6. Without this check a forged source could make us
+/// connect to any host in the world.
 fn is_near(from: IpAddr, ours: IpAddr) -> bool {
     match (from, ours) {
         (IpAddr::V4(four), IpAddr::V4(ours)) => {

@@ -1,12 +1,12 @@
 //! The packet in which a host announces which torrents it has (BEP 14): text, in the manner of HTTP.
 //!
-//! Pure. Any host on the local network may write such packets, so none is believed to be well-formed.
+//! Pure. Any host on the local network may send such a packet, so nothing in it is trusted to be well-formed.
 
 use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 
-/// Info-hashes in a packet that we write: with them it has fewer than 1,400 bytes, which every link takes
-/// in one piece. More are not read either.
+/// The most info-hashes in a packet that we write. With them it has fewer than 1,400 bytes, which every link
+/// takes in one piece. More are not read either.
 pub const MAX_HASHES: usize = 24;
 
 const FIRST_LINE: &[u8] = b"BT-SEARCH * HTTP/1.1";
@@ -14,19 +14,19 @@ const FIRST_LINE: &[u8] = b"BT-SEARCH * HTTP/1.1";
 /// The contents of such a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPacket<'a> {
-    /// Where the sender takes connections. Never zero.
+    /// The port on which the sender accepts connections. Never zero.
     pub port: u16,
     /// The torrents that it has, no more than [`MAX_HASHES`].
     pub info_hashes: Vec<InfoHash>,
-    /// By this the sender knows its own packets. Empty where there is none.
+    /// By this the sender recognizes its own packets. Empty if there is none.
     pub cookie: &'a [u8],
 }
 
 impl<'a> SearchPacket<'a> {
-    /// Reads a packet. `None` where it is none, or has no port or no info-hash.
+    /// Reads a packet. `None` if these bytes are none, or it has no port or no info-hash.
     ///
-    /// Lines that we do not know are passed over, and so are info-hashes that are none: BEP 14 says
-    /// nothing of SHA-256, and programs write both.
+    /// Unknown lines are ignored, and so are info-hashes that do not have 40 digits: BEP 14 says nothing of
+    /// SHA-256, but programs write those info-hashes too.
     pub fn from_wire(packet: &'a [u8]) -> Option<SearchPacket<'a>> {
         let mut lines = packet.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
         if lines.next()? != FIRST_LINE {
@@ -34,7 +34,7 @@ impl<'a> SearchPacket<'a> {
         }
         let (mut port, mut info_hashes, mut cookie) = (None, Vec::new(), &b""[..]);
         loop {
-            // Without an empty line behind it the packet was cut.
+            // An empty line must follow. Without one the packet was cut.
             let line = lines.next()?;
             if line.is_empty() {
                 break;
@@ -58,8 +58,8 @@ impl<'a> SearchPacket<'a> {
         (!info_hashes.is_empty()).then_some(SearchPacket { port, info_hashes, cookie })
     }
 
-    /// Writes a packet for this group: torrents, of which the first [`MAX_HASHES`] have room, and the port
-    /// that peers come in at.
+    /// Writes a packet for this group: the torrents, of which the first [`MAX_HASHES`] fit, and the port that
+    /// peers connect to.
     pub fn to_wire(group: SocketAddr, port: u16, info_hashes: &[InfoHash], cookie: &str) -> Vec<u8> {
         let mut packet = FIRST_LINE.to_vec();
         packet.extend(format!("\r\nHost: {group}\r\nPort: {port}\r\n").bytes());

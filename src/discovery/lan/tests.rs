@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, bounded, unbounded};
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
-/// A torrent that no other test on this host has: all tests that run now share one network.
+/// A torrent that no other test on this host has: all tests that run at the moment share one network.
 fn torrent() -> [u8; 20] {
     std::array::from_fn(|_| fastrand::u8(..))
 }
@@ -22,7 +22,7 @@ fn found(inbox: &Receiver<Event>) -> Vec<SocketAddr> {
     }
 }
 
-/// A packet of another program, from this address.
+/// Sends a packet from this address, as another program would.
 fn say(ip: [u8; 4], port: u16, info_hash: InfoHash) {
     let group = Group::join(GROUPS[0].0, BindAddress::only(ip.into())).unwrap();
     group.send(&SearchPacket::to_wire(GROUPS[0].0, port, &[info_hash], "other")).unwrap();
@@ -36,8 +36,8 @@ fn two_hosts_on_one_network_find_each_other() {
     let _first = (first.announce(InfoHash(hash), to_one), first);
     let second = lan([127, 0, 41, 2], 7002);
     let _second = (second.announce(InfoHash(hash), to_two), second);
-    // The first may have announced before the second listened. It does so again at its next announce at the
-    // latest, and receives the second's at once.
+    // The first host may have announced before the second listened. It then receives the announce of the
+    // second, and the second receives its next one.
     assert_eq!(found(&one), [SocketAddr::from(([127, 0, 41, 2], 7002))]);
     say([127, 0, 41, 3], 7003, InfoHash(hash));
     let of_two: Vec<_> = (0..2).map(|_| found(&two)).take_while(|found| found[0].port() != 7003).collect();
@@ -89,7 +89,7 @@ fn announces_are_packed_and_spread_over_time() {
     let mut said: Vec<_> = (0..3).flat_map(|_| lan.shared.list().take_due(now)).collect();
     said.sort_unstable();
     said.dedup();
-    // The thread may have been faster with some of them.
+    // The thread may already have taken one packet of them.
     assert!(said.len() == 60 || said.len() == 60 - MAX_HASHES, "{}", said.len());
     assert!(lan.shared.list().take_due(now).is_empty());
     let later = now + INTERVAL + DEADLINE;
@@ -99,7 +99,7 @@ fn announces_are_packed_and_spread_over_time() {
 }
 
 #[test]
-fn a_host_that_is_in_no_group_finds_no_peer_and_that_is_all() {
+fn a_host_that_can_join_no_group_finds_no_peer_and_has_no_error() {
     let lan = Lan::start(BindAddress::only("192.0.2.77".parse().unwrap()), 7001).unwrap();
     assert!(lan.threads.is_empty());
     let (events, _inbox) = unbounded();

@@ -1,14 +1,17 @@
 //! Announcing and scraping over UDP (BEP 15): requests that may get lost, and their responses.
 //!
-//! Runs on the thread of the caller; [`cut`](TrackerProtocol::cut) is called from outside to end an exchange
-//! that is under way. Each wait is a blocking one with a deadline. It decides nothing but when to ask again:
-//! BEP 15 would wait 15 s before that and over an hour in the end, by which time a download is over.
+//! Runs on the thread of the caller; another thread calls [`abort`](TrackerProtocol::abort) to end an
+//! exchange that is running. It blocks on each wait, which has a deadline. It decides only when to ask again.
+//! BEP 15 would wait 15 s for the first answer and double that eight times, so over an hour for the last one,
+//! by which time a download is over.
 //!
-//! A tier has other trackers, and a wait of its own behind them. Each address of a name is tried before
-//! any is tried again, and an address that refuses or that we have no way to costs no time; a silent one
-//! costs 21 s. The system drops packets from other addresses, because the socket is connected to one; a
-//! packet that lacks our transaction id, answers something else or is cut is passed over until the time
-//! is up.
+//! We need not wait that long: a tier has other trackers, and waits by itself when all of them have failed.
+//! Each address of a name is tried before any is tried again. An address that refuses packets or that we have
+//! no way to costs no time. One silent address costs 21 of the 30 s that an exchange has, and two take all of
+//! them.
+//!
+//! The socket is connected to one address, so the system drops packets from others. A packet that lacks our
+//! transaction ID, answers something else or is cut is ignored, and we wait on.
 
 mod packets;
 
@@ -28,18 +31,18 @@ use super::client::TrackerProtocol;
 use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::address::IpFamily;
-use crate::net::{BindAddress, HEAD_START, UdpChannel, by_turns, resolve};
+use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, UdpChannel, by_turns, resolve};
 
 /// How long a connection ID may be used (BEP 15, "UDP connections").
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 
-/// How long an answer is waited for, the first time, the second, and the last.
+/// How long we wait for an answer the first time, the second, and the last.
 const PATIENCE: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(6), Duration::from_secs(12)];
 
 /// How long looking up a tracker's name may take.
 const NAME_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Addresses of one tracker that are tried. More would make a name a tool to reach many hosts.
+/// Addresses of one tracker that are tried. Without a limit a name could make us send packets to many hosts.
 const MAX_ADDRESSES: usize = 8;
 
 /// Speaks with the UDP trackers of one tier, one at a time.
@@ -50,13 +53,13 @@ pub struct UdpTracker {
     state: Mutex<UdpState>,
 }
 
-/// How host names become addresses: [`resolve`], but for tests.
+/// How host names become addresses: [`resolve`], except in tests.
 type LookUp = fn(&str, u16, Duration) -> io::Result<Vec<SocketAddr>>;
 
 #[derive(Default)]
 struct UdpState {
-    cut: bool,
-    /// The channel at which a thread may be waiting.
+    is_aborted: bool,
+    /// The channel on which a thread may be waiting.
     asking: Option<Arc<UdpChannel>>,
     /// The address that answered last, and its connection ID.
     kept: Option<TrackerEndpoint>,
@@ -66,11 +69,11 @@ struct UdpState {
 struct TrackerEndpoint {
     /// Host and port of the tracker's address.
     tracker: (String, u16),
-    /// Kept as long as the connection ID, which some trackers bind to the port that it went to.
+    /// Kept as long as the connection ID, because some trackers bind the ID to the port that they sent it to.
     channel: Arc<UdpChannel>,
     connection: Option<ConnectionId>,
-    /// The transaction IDs of this exchange: for the connection, and for what is asked under it. A request
-    /// that is sent again keeps its own, so that a late response is a response too.
+    /// The transaction IDs of this exchange: one for the connection, and one for the request under it. A
+    /// request that is sent again keeps its ID, so that a late response still counts.
     transactions: [u32; 2],
 }
 
@@ -84,19 +87,19 @@ struct ConnectionId {
 
 /// Why an endpoint did not answer.
 enum NoResponse {
-    /// Nothing came from it. It may be asked again.
+    /// It was silent. It may be asked again.
     Silent,
-    /// It is of no use, or has refused.
+    /// It is of no use, or it has refused. It is not asked again.
     Final(TrackerError),
 }
 
 impl UdpTracker {
-    /// One whose packets leave by `bind_address`. Opens nothing and costs nothing.
+    /// A client whose packets leave by `bind_address`. Opens nothing and costs nothing yet.
     pub fn new(bind_address: BindAddress) -> UdpTracker {
         UdpTracker { bind_address, patience: PATIENCE, look_up: resolve, state: Mutex::default() }
     }
 
-    /// Asks each address of the tracker, then again those that were silent, with more patience.
+    /// Asks each address of the tracker, then asks those that were silent again, with more patience.
     fn exchange(
         &self,
         tracker: &TrackerAddress,
@@ -115,15 +118,17 @@ impl UdpTracker {
             let mut others = endpoints.len();
             for mut endpoint in std::mem::take(&mut endpoints) {
                 others -= 1;
-                // Its answer still counts when its turn comes again.
-                let first = if round == 0 && others > 0 { patience.min(HEAD_START) } else { patience };
+                // With others to try, it gets a short wait. A later answer still counts when its turn comes
+                // again.
+                let first =
+                    if round == 0 && others > 0 { patience.min(CONNECTION_ATTEMPT_DELAY) } else { patience };
                 match self.ask(&mut endpoint, request, [first, patience], deadline) {
                     Ok(reply) => {
                         self.state().kept = Some(endpoint);
                         return Ok(reply);
                     }
                     Err(NoResponse::Silent) => endpoints.push(endpoint),
-                    // What one address of a tracker refuses, its others do not grant.
+                    // If one address of a tracker refuses, its other addresses would refuse too.
                     Err(NoResponse::Final(refusal @ TrackerError::Refused(_))) => return Err(refusal),
                     Err(NoResponse::Final(error)) => failure = error,
                 }
@@ -135,7 +140,7 @@ impl UdpTracker {
         Err(TrackerError::TimedOut { awaited: "answer", seconds: started.elapsed().as_secs() })
     }
 
-    /// The endpoint of the last exchange, where that was with this tracker and the connection ID still holds.
+    /// The endpoint of the last exchange, if that was with this tracker and the connection ID is still valid.
     fn kept(&self, host: &str, port: u16) -> Option<TrackerEndpoint> {
         let mut endpoint = self.state().kept.take()?;
         let connection = endpoint.connection?;
@@ -147,8 +152,8 @@ impl UdpTracker {
         Some(endpoint)
     }
 
-    /// An endpoint for each address of the host that there is a way to; why there is none to the others goes
-    /// to `failure`.
+    /// An endpoint for each address of the host that there is a way to. Puts into `failure` why there is no
+    /// way to the others.
     fn endpoints(
         &self,
         host: &str,
@@ -163,7 +168,8 @@ impl UdpTracker {
             }
             _ => unreachable(&error),
         })?;
-        // What a named address cannot reach is tried for the error, which says so.
+        // With a named bind address, an address that cannot be reached from it is tried all the same, because
+        // the error says so.
         found.retain(|to| self.bind_address.address().is_some() || self.bind_address.reaches(*to));
         let mut endpoints = Vec::new();
         for to in self.in_turn(found) {
@@ -180,8 +186,8 @@ impl UdpTracker {
         Ok(endpoints)
     }
 
-    /// The addresses in the order in which they are tried. Those of the family that we cannot leave by come
-    /// last, for the error that they bring.
+    /// The addresses in the order in which they are tried. Addresses of a family that we cannot leave by come
+    /// last; they are tried for the error that they bring.
     fn in_turn(&self, found: Vec<SocketAddr>) -> Vec<SocketAddr> {
         let reaches = |to: &SocketAddr| self.bind_address.reaches(*to);
         let (mut turns, mut last): (Vec<_>, Vec<_>) = by_turns(found).into_iter().partition(reaches);
@@ -190,8 +196,8 @@ impl UdpTracker {
         turns
     }
 
-    /// Asks one endpoint, for a connection ID first where it has none: `patience` has the wait for that, and
-    /// the one for the response.
+    /// Asks one endpoint, first for a connection ID if it has none. `first` is the wait for the connection
+    /// ID, `patience` the wait for the response.
     fn ask(
         &self,
         endpoint: &mut TrackerEndpoint,
@@ -216,8 +222,9 @@ impl UdpTracker {
             let heard = self.ask_once(&endpoint.channel, request, connection.id, to_ask, until);
             if heard.is_err() && connection.earlier {
                 endpoint.connection = None;
-                // The words of a refusal are the tracker's own, so that "I do not know this connection ID"
-                // cannot be told from another reason.
+                // Trackers say "I do not know this connection ID" in their own words, so we cannot tell it
+                // from another refusal: any refusal is followed by one more try, under a new ID. Some say
+                // nothing: then the next round begins with a new ID.
                 if matches!(heard, Err(NoResponse::Final(TrackerError::Refused(_)))) {
                     continue;
                 }
@@ -226,7 +233,7 @@ impl UdpTracker {
         }
     }
 
-    /// Sends the request once, and waits for its response. Every other packet that comes is passed over.
+    /// Sends the request once, and waits for its response. Ignores every other packet.
     fn ask_once(
         &self,
         channel: &Arc<UdpChannel>,
@@ -241,7 +248,7 @@ impl UdpTracker {
         }
         {
             let mut state = self.state();
-            if state.cut {
+            if state.is_aborted {
                 return Err(broken(ErrorKind::ConnectionAborted.into()));
             }
             state.asking = Some(Arc::clone(channel));
@@ -292,24 +299,24 @@ impl TrackerProtocol for UdpTracker {
     }
 
     /// Forgets the connection ID that the last exchange left, and closes its socket.
-    fn rest(&self) {
+    fn close_idle(&self) {
         let mut state = self.state();
         (state.asking, state.kept) = (None, None);
     }
 
-    /// Ends the exchange that is under way, and makes all later ones fail. One that is still looking up a
-    /// name ends at the deadline for that.
-    fn cut(&self) {
+    /// Ends the exchange that is running, and makes all later ones fail. An exchange that is still looking up
+    /// a name ends at the deadline for that.
+    fn abort(&self) {
         let mut state = self.state();
-        state.cut = true;
+        state.is_aborted = true;
         if let Some(channel) = state.asking.take() {
             channel.hang_up();
         }
     }
 }
 
-/// Two numbers that a host that does not see our packets cannot guess: they come from the system's random
-/// numbers, by the hash that guards the standard library's tables.
+/// Two numbers that a host cannot guess unless it sees our packets. They come from the system's random
+/// numbers, through the keyed hash of the standard library's hash tables.
 fn transactions() -> [u32; 2] {
     let chance = RandomState::new().hash_one(0);
     [chance as u32, (chance >> 32) as u32]
@@ -319,7 +326,7 @@ fn unreachable(error: &io::Error) -> TrackerError {
     TrackerError::Unreachable(excerpt(error.to_string()))
 }
 
-/// A request has one kind of response, so this is never seen.
+/// Never happens: a request has only one kind of response.
 fn other_response() -> TrackerError {
     TrackerError::Nonsense("it answers another question".into())
 }

@@ -1,10 +1,10 @@
 //! The packets of BEP 15: what we request from a UDP tracker, and how it responds.
 //!
-//! Pure. An exchange is a packet each way, twice: the first brings a *connection ID*, by which the
-//! tracker knows that the client really has the address that stands on its packets. Everything else is
-//! requested under such an ID. A packet may be lost, come twice or be forged by another host, so each
-//! request has a random *transaction ID*, and a packet without it is no response to it. Numbers are
-//! big-endian; packets may be longer than what we know of them.
+//! Pure. An exchange is twice a packet each way. The first response brings a *connection ID*. A client that
+//! knows it has proved to the tracker that the address on its packets is its own. Everything else is
+//! requested under such an ID. A packet may be lost, come twice or be forged by another host. So each request
+//! has a random *transaction ID*, and a packet without it is no response to the request. Numbers are
+//! big-endian. Packets may be longer than the fields that we know.
 
 use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
@@ -13,11 +13,11 @@ use crate::tracker::answer::Answer;
 use crate::tracker::error::{TrackerError, excerpt};
 use crate::tracker::scrape::Scrape;
 
-/// Bytes of the largest response that is looked at: the 200 peers of a generous tracker over IPv6 are
-/// 3,620. What is longer is cut off, and its peers are taken as far as they go.
+/// Bytes of the largest response that we look at: 200 peers over IPv6, from a generous tracker, take 3,620. A
+/// longer one is cut off, and the whole peers in the rest are taken.
 pub const MAX_RESPONSE: usize = 4_096;
 
-/// What stands for the connection ID until there is one ("protocol id", BEP 15).
+/// What is sent as the connection ID until there is one ("protocol id", BEP 15).
 const PROTOCOL_ID: u64 = 0x417_2710_1980;
 
 const CONNECT: u32 = 0;
@@ -40,7 +40,7 @@ pub enum UdpRequest<'a> {
         /// Path and query of the tracker's address, which may be empty.
         path: &'a str,
     },
-    /// For the numbers of the torrent with this info-hash.
+    /// For the number of seeds and other peers of the torrent with this info-hash.
     Scrape(InfoHash),
 }
 
@@ -51,7 +51,7 @@ pub enum UdpResponse {
     Connected(u64),
     /// Peers, and when to ask again.
     Announced(Answer),
-    /// The numbers of the torrent.
+    /// The number of seeds and other peers.
     Scraped(Scrape),
 }
 
@@ -64,7 +64,7 @@ impl UdpRequest<'_> {
         }
     }
 
-    /// The packet that asks, under this connection ID, which [`UdpRequest::Connect`] has no use for.
+    /// The packet of the request, under this connection ID. [`UdpRequest::Connect`] ignores the ID.
     pub fn to_wire(&self, connection: u64, transaction: u32) -> Vec<u8> {
         let connection = if matches!(self, UdpRequest::Connect) { PROTOCOL_ID } else { connection };
         let mut packet = Vec::with_capacity(128);
@@ -79,8 +79,8 @@ impl UdpRequest<'_> {
         packet
     }
 
-    /// The response that a packet is to this request; `None` where it is none. Its peers are of the family
-    /// that it came over.
+    /// Reads a packet as the response to this request. `None` if it is none. Its peers have addresses of
+    /// `family`, the one that the packet came over.
     pub fn response(
         &self,
         packet: &[u8],
@@ -136,12 +136,12 @@ fn write_announce(packet: &mut Vec<u8>, announce: &Announce, path: &str) {
     for count in [downloaded, left, uploaded] {
         packet.extend(count.to_be_bytes());
     }
-    // The third is our address, where it were another than the one that the packet comes from.
+    // The second number is our IP address; zero means the one that the packet comes from.
     for number in [event, 0, key, announce.peers_wanted()] {
         packet.extend(number.to_be_bytes());
     }
     packet.extend(port.to_be_bytes());
-    // A lone slash says no more than no path, and the packet stays one of plain BEP 15.
+    // A lone slash says no more than no path does. Without it the packet is one of plain BEP 15.
     if path != "/" {
         for part in path.as_bytes().chunks(usize::from(u8::MAX)) {
             packet.push(URL_DATA);

@@ -6,7 +6,7 @@ use std::thread::{JoinHandle, spawn};
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(40);
 
-/// One with this patience, for which a name `a_b_c` has the addresses a, b and c.
+/// A client with this patience, for which a name `a_b_c` has the addresses a, b and c.
 fn tracker(patience: [Duration; 3]) -> UdpTracker {
     let look_up: LookUp = |host, port, _| {
         let address = |one: &str| SocketAddr::new(one.parse().unwrap(), port);
@@ -15,8 +15,8 @@ fn tracker(patience: [Duration; 3]) -> UdpTracker {
     UdpTracker { patience, look_up, ..UdpTracker::new(BindAddress::any()) }
 }
 
-/// Answers `packets` packets with themselves, but for their first eight bytes: what is left has the right
-/// IDs, and enough numbers for a connection ID or a scrape.
+/// Answers `packets` packets with themselves, without their first eight bytes: the rest has the right action
+/// and transaction ID, and enough numbers for a connection ID or a scrape.
 fn serve(host: &str, packets: usize) -> (u16, JoinHandle<()>) {
     let socket = UdpSocket::bind((host, 0)).unwrap();
     socket.set_read_timeout(Some(LONG)).unwrap();
@@ -41,7 +41,7 @@ fn all_addresses_of_a_name_are_tried_of_both_families() {
     for (answering, name) in [
         ("127.0.0.1", "::1_127.0.0.1"),
         ("::1", "127.0.0.1_::1"),
-        // One that is no address of one host, and one at which there is no program.
+        // An address of no single host, and an address where no program listens.
         ("127.0.0.1", "255.255.255.255_127.0.0.9_127.0.0.1"),
     ] {
         let (port, server) = serve(answering, 2);
@@ -54,7 +54,7 @@ fn all_addresses_of_a_name_are_tried_of_both_families() {
 fn a_silent_address_delays_the_others_by_one_wait() {
     let (port, server) = serve("127.0.0.1", 2);
     let _silent = UdpSocket::bind(("127.0.0.2", port)).unwrap();
-    // However long that wait is, it is short for all but the last.
+    // The wait for any address but the last is short, however long the given patience is.
     scrape(&tracker([LONG; 3]), "127.0.0.2_127.0.0.1", port).unwrap();
     server.join().unwrap();
 }
@@ -70,7 +70,7 @@ fn an_answer_that_comes_while_another_address_is_asked_counts() {
         // By then the other is being asked.
         silent.recv_from(&mut [0; 60]).unwrap();
         slow.send_to(&packet[8..], from).unwrap();
-        // The same question again, and then what is asked under the id.
+        // The same request again, and then the one under the connection ID.
         let asked: Vec<usize> = (0..2).map(|_| slow.recv_from(&mut packet).unwrap().0).collect();
         slow.send_to(&packet[8..], from).unwrap();
         asked
@@ -105,11 +105,11 @@ fn families_take_turns_and_the_one_that_we_cannot_leave_by_comes_last() {
 }
 
 #[test]
-fn what_is_cut_stays_cut() {
+fn after_an_abort_all_exchanges_fail() {
     let (port, server) = serve("127.0.0.1", 2);
     let tracker = tracker([LONG; 3]);
     scrape(&tracker, "127.0.0.1", port).unwrap();
     server.join().unwrap();
-    tracker.cut();
+    tracker.abort();
     assert!(matches!(scrape(&tracker, "127.0.0.1", port), Err(TrackerError::Unreachable(_))));
 }

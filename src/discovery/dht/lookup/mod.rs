@@ -20,8 +20,8 @@
 //! - Doubtful nodes, and those with an invalid ID after the first few, are *deferred*: they are asked last. A
 //!   few of them are asked in any case, since an honest node may have named some nodes that have gone.
 //!
-//! In a simulated network of 1,000 nodes (`tests/dht_simulation.rs`) a lookup takes 15 queries, 24 where
-//! a third of the nodes are dead and a tenth lie, and 9 in a network of 30.
+//! In a simulated network of 1,000 nodes (`tests/dht_simulation.rs`) a lookup takes 15 queries, or 24 if a
+//! third of the nodes are dead and a tenth are attackers. In a network of 30 it takes 9.
 
 mod shortlist;
 
@@ -31,15 +31,15 @@ use super::table::BUCKET_SIZE;
 use shortlist::{ListedNode, NodeState, OUR_TABLE, Shortlist};
 use std::net::SocketAddr;
 
-/// Queries on their way at once, late ones aside ("alpha").
+/// Queries on their way at once, not counting late ones ("alpha").
 const MAX_PARALLEL: usize = 4;
-/// Queries in all. Ten to thirty are usual.
+/// Queries of one lookup in all. Ten to thirty are usual.
 const MAX_QUERIES: usize = 80;
-/// Nodes of one answer that are looked at: twice what BEP 5 has one send.
+/// Nodes of one answer that we look at: twice as many as BEP 5 has a node send.
 const MAX_NAMED: usize = 2 * BUCKET_SIZE;
 /// Queries to nodes with an invalid ID before further ones are deferred.
 const MAX_INVALID_ID_QUERIES: usize = 8;
-/// Queries to deferred nodes that are sent in any case, at the end and to the closest of them.
+/// Queries to deferred nodes that are sent in any case: at the end, to the closest of them.
 const DEFERRED_QUERIES: usize = 8;
 /// Peers that one lookup hands out.
 const MAX_FOUND: usize = 1_000;
@@ -82,7 +82,7 @@ impl Lookup {
         self.shortlist.add(None, address, OUR_TABLE);
     }
 
-    /// The next node to ask, where one should be asked now.
+    /// The next node to ask, if one should be asked now.
     pub fn next(&self) -> Option<SocketAddr> {
         if self.queries >= MAX_QUERIES || self.parallel_queries() >= MAX_PARALLEL {
             return None;
@@ -155,9 +155,9 @@ impl Lookup {
         }
     }
 
-    /// The answer of a node: its ID and address, the nodes that it names, of which the caller has checked
-    /// that it may name them, and its token. False where no other node has said that this ID is at this address:
-    /// then the answer counts for nothing until another node says so.
+    /// The answer of a node: its ID and address, the nodes that it names, and its token. The caller has
+    /// checked that it may name these nodes. False if no other node has said that this ID is at this address:
+    /// then the answer does not count until another node says so.
     pub fn answered(&mut self, by: Contact, nodes: &[Contact], token: Option<&[u8]>) -> bool {
         let Some(at) = self.shortlist.waiting_for(by.address) else { return false };
         let confirmed = self

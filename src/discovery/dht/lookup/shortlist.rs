@@ -1,9 +1,9 @@
 //! The shortlist of a lookup: the nodes that we heard of on the way, the closest to the target first.
 //!
 //! Pure. An entry is a claim: "a node with this ID is at this address". It stays a claim until the node at
-//! the address has answered. The shortlist remembers which answer each claim came from (its *informant*) and
-//! counts how many claims of each informant turned out to be right. An informant with too many wrong claims
-//! makes the rest of its claims *doubtful*.
+//! the address has answered or failed to answer. The shortlist remembers which answer each claim came from
+//! (its *informant*) and counts how many claims of each informant turned out to be right. An informant with
+//! too many wrong claims makes the rest of its claims *doubtful*.
 
 use crate::discovery::dht::addresses::neighbourhood;
 use crate::discovery::dht::id::{Distance, NodeId};
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 /// Nodes that are kept.
 pub(super) const MAX_NODES: usize = 100;
 
-/// The informant that stands for our own routing table. That a node of it has gone does not make the others
+/// The informant that stands for our own routing table. If a node of it has gone, the others do not become
 /// doubtful.
 pub(super) const OUR_TABLE: usize = 0;
 
@@ -28,11 +28,11 @@ pub(super) enum NodeState {
     Unasked,
     /// A query is on its way to it.
     Asked,
-    /// It was asked, and has been silent for longer than other nodes are. It may still answer.
+    /// It was asked, and has taken longer than other nodes do. It may still answer.
     Late,
     /// It has answered, under an ID that another node, or our table, gave for its address.
     Answered,
-    /// It has answered, but no other node has claimed so far that this ID is at this address. It counts once
+    /// It has answered, but so far no other node has claimed that this ID is at this address. It counts once
     /// one does.
     Unconfirmed,
     /// It did not answer, or its answer made no sense.
@@ -44,15 +44,15 @@ pub(super) enum NodeState {
 pub(super) struct ListedNode {
     pub distance: Distance,
     pub address: SocketAddr,
-    /// Unknown for a node that we know by its address alone.
+    /// `None` for a node of which we know only the address.
     pub id: Option<NodeId>,
     neighbourhood: u64,
-    /// The ID is one that a node at this address may have (BEP 42).
+    /// Whether a node at this address may have this ID (BEP 42).
     pub has_valid_id: bool,
     /// Which answer named it: an index into the informants.
     pub informant: usize,
     pub state: NodeState,
-    /// What it wants to see in an announce. Empty where it gave none.
+    /// What it wants to see in an announce. Empty if it gave none.
     pub token: Vec<u8>,
 }
 
@@ -64,6 +64,7 @@ struct Informant {
 }
 
 impl Informant {
+    /// At least three of its claims were wrong, and more than twice as many as were right.
     fn is_unreliable(self) -> bool {
         self.wrong > 2 && self.wrong > 2 * self.right
     }
@@ -108,8 +109,8 @@ impl Shortlist {
         }
     }
 
-    /// The entry that makes this claim superfluous. Until a node has answered, a claim about it must not
-    /// keep out a different claim, which may be the right one.
+    /// The entry that makes this claim superfluous, if there is one. Until a node has answered, a claim about
+    /// it must not keep out a different claim, which may be the right one.
     fn known(&self, id: Option<NodeId>, address: SocketAddr) -> Option<usize> {
         let near = neighbourhood(address.ip());
         self.nodes.iter().position(|known| match known.state {

@@ -1,6 +1,6 @@
 //! The lookups that are under way, and the rate at which they ask.
 //!
-//! Pure. A [`Lookup`] says which node it would ask next; here that becomes a query, as far as the rate allows.
+//! Pure. A [`Lookup`] says which node it would ask next. Here that becomes a query, if the rate allows one.
 
 use super::Node;
 use super::transactions::QueryPurpose;
@@ -12,7 +12,7 @@ use crate::metainfo::InfoHash;
 use crate::strategy::TokenBucket;
 use std::time::{Duration, Instant};
 
-/// Queries of lookups a second, and at once. A lookup has some twenty.
+/// Queries of all lookups a second, and at once. One lookup takes about twenty.
 const QUERIES: u32 = 50;
 const QUERIES_AT_ONCE: u32 = 100;
 
@@ -39,7 +39,7 @@ pub(super) struct RunningLookup {
 #[derive(Debug)]
 pub(super) struct Lookups {
     running: Vec<RunningLookup>,
-    /// The number of the last one that was started.
+    /// The number of the last lookup that was started.
     last_number: u32,
     queries: TokenBucket,
 }
@@ -85,7 +85,7 @@ impl Lookups {
         self.running.iter().all(|running| running.purpose == LookupPurpose::Search)
     }
 
-    /// Drops the lookups for the table: they look for an ID that is ours no more.
+    /// Drops the lookups for the table: they look for IDs around one that is no longer ours.
     pub fn drop_all_but_searches(&mut self) {
         self.running.retain(|running| running.purpose == LookupPurpose::Search);
     }
@@ -102,7 +102,7 @@ impl Lookups {
         Some(self.running.swap_remove(done))
     }
 
-    /// When a lookup may ask again that the rate made wait.
+    /// When a lookup that waits for the rate may ask again.
     pub fn next_query(&self, now: Instant) -> Option<Instant> {
         let wants_to_ask = self.running.iter().any(|running| running.lookup.next().is_some());
         wants_to_ask.then(|| now + Duration::from_millis(50))
@@ -115,7 +115,7 @@ impl Node {
         Lookup::new(self.id, target, &self.table.closest(target, 2 * BUCKET_SIZE, false, self.now))
     }
 
-    /// Has all lookups ask the nodes that they may, and ends the lookups that are done.
+    /// Sends the queries that the lookups may send now, and ends the lookups that are done.
     pub(super) fn step_lookups(&mut self) {
         for at in 0..self.lookups.running.len() {
             self.step(at);

@@ -1,17 +1,19 @@
 //! A node of one network: what it does with a packet, and what it does when the time has come.
 //!
-//! Pure: it is given packets and the time, and asked for what should be sent. Its service has the socket
-//! and the thread. It asks (`transactions`), looks up (`lookups`), searches (`searches`) and answers
-//! (`server`); here is what holds these together, and how the node gets to know the network: it looks up its
-//! own ID through the nodes that it was told of, and then cares for its table at leisure. Every packet is a
-//! stranger's, so each of the parts has a bound for what it keeps and what it sends.
+//! Pure: it is given packets and the time, and asked for what should be sent. Its service has the socket and
+//! the thread. So `tests/dht_simulation.rs` runs a thousand nodes in one thread.
+//!
+//! A node asks (`transactions`), looks up (`lookups`), searches (`searches`) and answers (`server`). This
+//! file holds these together. It also gets to know the network: the node looks up its own ID through the
+//! nodes that it was told of, and then maintains its table in the background. Every packet comes from a
+//! stranger, so each of the parts has a bound for what it keeps and what it sends.
 
 mod lookups;
 mod searches;
 mod server;
 mod transactions;
 
-use super::addresses::{Contact, is_believable, is_possible};
+use super::addresses::{Contact, could_be_a_node, is_believable};
 use super::external::SeenAddress;
 use super::id::NodeId;
 use super::packet::{Body, Method, Packet, Response};
@@ -27,40 +29,40 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use transactions::{QueryPurpose, SentQuery, Transactions};
 
-/// Nodes a second, and at once, that are asked whether they are there because they, or other nodes, said so.
-const INTRODUCTIONS: u32 = 5;
-const INTRODUCTIONS_AT_ONCE: u32 = 40;
+/// Pings a second, and at once, to nodes that we only heard of, from themselves or from other nodes.
+const PROBES: u32 = 5;
+const PROBES_AT_ONCE: u32 = 40;
 
-/// Between two steps of the care for the table: a check takes one query, a refresh a lookup.
+/// The time between two steps of maintaining the table: a check takes one query, a refresh takes a lookup.
 const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
 const BETWEEN_REFRESHES: Duration = Duration::from_secs(60);
 
-/// Between two changes of our ID because our address seems to be another.
+/// The shortest time between two changes of our ID because our address seems to be another.
 const BETWEEN_ID_CHANGES: Duration = Duration::from_secs(10 * 60);
 
-/// Nodes to be asked the next time.
+/// Nodes that are kept for the next run.
 const MAX_SAVED: usize = 200;
 
-/// Peers of one answer that are looked at.
+/// Peers of one answer that we look at.
 const MAX_VALUES: usize = 256;
 
-/// What a node is made with.
+/// The settings of a new node.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeSettings {
     /// The network that it belongs to.
     pub family: IpFamily,
     /// Ask and do not answer (BEP 43): no other node can reach us.
     pub read_only: bool,
-    /// The ID that it had the last time.
+    /// The ID that it had in the last run.
     pub id: Option<NodeId>,
 }
 
-/// What is to be done in the world.
+/// Something for the service to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// A packet to be sent.
     Send {
-        /// Where to.
+        /// Its address.
         to: SocketAddr,
         /// The bytes.
         packet: Vec<u8>,
@@ -69,7 +71,7 @@ pub enum Output {
     Found {
         /// The torrent.
         info_hash: InfoHash,
-        /// Each one is told once in a lookup.
+        /// A lookup reports each one only once.
         peers: Vec<SocketAddr>,
     },
 }
@@ -90,12 +92,12 @@ pub struct Node {
     lookups: Lookups,
     searches: Searches,
     server: NodeServer,
-    introductions: TokenBucket,
-    /// What is to be done, the first first.
+    probes: TokenBucket,
+    /// What is to be done, in order.
     outputs: VecDeque<Output>,
 }
 
-/// When the table and our ID may be seen to again.
+/// When the table may be maintained again, and when our ID may change again.
 #[derive(Debug)]
 struct Upkeep {
     next_check: Instant,
@@ -121,16 +123,17 @@ impl Node {
             lookups: Lookups::new(now),
             searches: Searches::default(),
             server: NodeServer::new(now),
-            introductions: TokenBucket::with_burst(INTRODUCTIONS, INTRODUCTIONS_AT_ONCE, now),
+            probes: TokenBucket::with_burst(PROBES, PROBES_AT_ONCE, now),
             outputs: VecDeque::new(),
         }
     }
 
-    /// Takes a packet that came. What is no packet, or answers nothing that we asked there, is dropped.
+    /// Takes a packet that came. It is dropped if it is malformed, or answers no query that we sent to this
+    /// address.
     pub fn receive(&mut self, packet: &[u8], from: SocketAddr, now: Instant) {
         self.now = now;
         let from = canonical_without_scope(from);
-        if !self.family.has(from) || !is_possible(from) {
+        if !self.family.has(from) || !could_be_a_node(from) {
             return;
         }
         let Some(parsed) = Packet::from_wire(packet) else { return };
@@ -151,15 +154,15 @@ impl Node {
             }
             _ => self.fail_lookup(&query),
         }
-        self.work();
+        self.advance();
     }
 
     /// Does what is due.
     pub fn tick(&mut self, now: Instant) {
         self.now = now;
-        self.give_up_waiting();
-        self.care();
-        self.work();
+        self.time_out_queries();
+        self.maintain_table();
+        self.advance();
     }
 
     /// When [`tick`](Node::tick) has something to do. Later than any time that the node was told.
@@ -174,29 +177,30 @@ impl Node {
         first.clamp(self.now + Duration::from_millis(1), idle)
     }
 
-    /// What is to be done, until there is nothing more. To be asked after each call that is told the time.
+    /// The next thing to do, or `None` when there is nothing more. Call it until then, after each call that
+    /// takes the time.
     pub fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Asks whether a node is at this address, as the caller has heard. It counts once it answers.
+    /// Asks whether a node is at this address, as the caller has heard. The node counts once it answers.
     pub fn contact(&mut self, address: SocketAddr, now: Instant) {
         self.now = now;
         let address = canonical_without_scope(address);
-        if !self.family.has(address) || !is_possible(address) {
+        if !self.family.has(address) || !could_be_a_node(address) {
             return;
         }
-        let thin = self.is_thin();
+        let knows_few = self.knows_few_nodes();
         match self.lookups.joining() {
             Some(lookup) => lookup.add_address(address),
-            None if thin => {
+            None if knows_few => {
                 let mut lookup = self.lookup(self.id);
                 lookup.add_address(address);
                 self.lookups.start(LookupPurpose::Join, lookup);
             }
-            None => self.introduce(address),
+            None => self.probe(address),
         }
-        self.work();
+        self.advance();
     }
 
     /// Its ID.
@@ -204,7 +208,7 @@ impl Node {
         self.id
     }
 
-    /// Nodes that are worth asking the next time: those that were heard from last first.
+    /// Nodes that are worth asking in the next run, the most recently heard from first.
     pub fn good_nodes(&self) -> Vec<SocketAddr> {
         let mut good = self.table.good(self.now);
         good.truncate(MAX_SAVED);
@@ -212,17 +216,17 @@ impl Node {
     }
 
     /// Whether it knows fewer than eight nodes, and should be told of more.
-    pub fn is_thin(&self) -> bool {
+    pub fn knows_few_nodes(&self) -> bool {
         self.table.len() < BUCKET_SIZE
     }
 
-    /// Our address as other nodes see it, where they agree.
+    /// Our address as other nodes see it, if they agree.
     pub fn external(&self) -> Option<IpAddr> {
         self.seen_address.agreed()
     }
 
-    /// The answer to a query of ours. False where it came from a node that we do not believe to be the one
-    /// that was asked.
+    /// Takes the answer to a query of ours. False if we do not believe that it comes from the node that we
+    /// asked.
     fn receive_response(&mut self, response: Response<'_>, query: SentQuery, read_only: bool) -> bool {
         let contact = Contact { id: response.id, address: query.to };
         if response.id == self.id {
@@ -242,18 +246,19 @@ impl Node {
             QueryPurpose::Check => {
                 for node in nodes.iter().take(BUCKET_SIZE) {
                     if self.table.has_room_for(*node, self.now) {
-                        self.introduce(node.address);
+                        self.probe(node.address);
                     }
                 }
             }
-            // Nodes that were not asked for are not looked at, or one attacker could bring all others along.
+            // Nodes in an answer that did not ask for any are ignored. Otherwise one attacker could bring in
+            // all the others.
             QueryPurpose::Ping | QueryPurpose::Announce => {}
         }
-        self.enter(contact, read_only);
+        self.add_to_table(contact, read_only);
         true
     }
 
-    /// Gives an answer to the lookup that it belongs to. False where the lookup does not count it.
+    /// Gives an answer to the lookup that it belongs to. False if the lookup does not count it.
     fn continue_lookup(
         &mut self,
         number: u32,
@@ -276,8 +281,8 @@ impl Node {
         counts
     }
 
-    /// A node that answered comes into the table, but not where it says that it answers no queries.
-    fn enter(&mut self, contact: Contact, read_only: bool) {
+    /// A node that answered comes into the table, unless it says that it answers no queries.
+    fn add_to_table(&mut self, contact: Contact, read_only: bool) {
         if read_only {
             return;
         }
@@ -290,22 +295,22 @@ impl Node {
         }
     }
 
-    /// Whether a node at `from` can name this address, and it is not ours.
+    /// Whether a node at `from` may name this address, and the address is not our own.
     fn is_worth_asking(&self, address: SocketAddr, from: SocketAddr) -> bool {
-        // On a loopback network many nodes share what others see of us.
+        // On a loopback network many nodes share the address that others see us at.
         let ours = !address.ip().is_loopback() && self.seen_address.agreed() == Some(address.ip());
         !ours && is_believable(address, from.ip())
     }
 
-    /// Asks whether a node is there, as far as the rate for that allows.
-    fn introduce(&mut self, address: SocketAddr) {
-        if !self.transactions.is_waiting_for(address) && self.introductions.take(self.now) {
+    /// Pings a node that we only heard of, unless too many were pinged lately.
+    fn probe(&mut self, address: SocketAddr) {
+        if !self.transactions.is_waiting_for(address) && self.probes.take(self.now) {
             self.ask(address, Method::Ping, QueryPurpose::Ping);
         }
     }
 
-    /// A node sees us at this address. Takes an ID that is valid for our address, where most nodes agree on
-    /// one that ours is not valid for (BEP 42).
+    /// A node sees us at this address. If most nodes agree on an address that our ID is not valid for, takes
+    /// an ID that is (BEP 42).
     fn receive_external(&mut self, voter: IpAddr, seen: IpAddr) {
         if IpFamily::of(seen) != self.family {
             return;
@@ -323,8 +328,8 @@ impl Node {
         self.lookups.start(LookupPurpose::Join, lookup);
     }
 
-    /// Asks a node that was silent for long, and fills a bucket.
-    fn care(&mut self) {
+    /// Asks a node that has been silent for long, and searches for nodes to fill a bucket.
+    fn maintain_table(&mut self) {
         if self.now >= self.upkeep.next_check
             && let Some((address, target)) = self.table.check(self.now, &mut self.random)
         {
@@ -341,15 +346,15 @@ impl Node {
         }
     }
 
-    /// One lookup for the table at a time, and none where there is no node to ask.
+    /// One lookup for the table runs at a time, and none while there is no node to ask.
     fn may_refresh(&self) -> bool {
         self.table.len() > 0 && self.lookups.are_all_searches()
     }
 
-    /// Moves everything on as far as it goes.
-    fn work(&mut self) {
+    /// Moves lookups and searches on as far as they can go now.
+    fn advance(&mut self) {
         self.step_lookups();
-        // One that ended may have been what others waited for.
+        // Searches may have waited for a lookup that has just ended.
         if self.start_searches() {
             self.step_lookups();
         }

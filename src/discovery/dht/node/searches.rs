@@ -14,7 +14,7 @@ use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Torrents that are searched for at the same time; others wait for their turn.
+/// Torrents that are looked up at the same time; others wait for their turn.
 const MAX_AT_ONCE: usize = 8;
 
 /// The wait after a lookup that found no peer, and how many times in a row it is so short.
@@ -26,16 +26,17 @@ const MAX_SHORT_WAITS: u32 = 24;
 const WAITS: [Duration; 3] =
     [Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60)];
 
-/// The shortest wait after a lookup where peers are needed and there were too many that found none.
+/// The shortest wait after a lookup if peers are needed and too many lookups in a row found none.
 const WAIT_AFTER_MANY: Duration = Duration::from_secs(30);
 
-/// The wait while the network is so small that a new node in it may be the one that knows.
+/// The wait while the network is so small that a new node in it may be the one that knows a peer.
 const WAIT_WHILE_GROWING: Duration = Duration::from_millis(200);
 
-/// An announce is forgotten after half an hour or so, and is renewed with the next lookup after this.
+/// Nodes forget an announce after about half an hour. We renew ours with the first lookup that ends after
+/// this time; a lookup before that only announces to the nodes that have not heard it.
 const ANNOUNCE_AGAIN: Duration = Duration::from_secs(14 * 60);
 
-/// Nodes that an announce goes to, until it is renewed.
+/// Nodes that one announce goes to before it is renewed.
 const MAX_ANNOUNCED_TO: usize = 64;
 
 /// A torrent that is searched for.
@@ -50,13 +51,13 @@ struct TorrentSearch {
     ended: Option<Instant>,
     /// Lookups in a row that found no peer.
     in_vain: u32,
-    /// How many of the longer waits there were.
+    /// How many of the longer waits there have been.
     long_waits: usize,
     /// Nodes that answered the last lookup.
     reached: usize,
-    /// When the announce was renewed the last time.
+    /// When the announce was last renewed.
     announced: Option<Instant>,
-    /// The nodes that have heard it since. A later lookup may find nodes that are closer.
+    /// The nodes that it was sent to since then. A later lookup may find closer ones.
     announced_to: Vec<SocketAddr>,
 }
 
@@ -82,7 +83,7 @@ impl TorrentSearch {
         self.next = self.next.min(soonest);
     }
 
-    /// A lookup is over: counts it, and says when the next one is. `nodes` is how many the table has.
+    /// A lookup is over: counts it, and decides when the next one runs. `nodes` is how many the table has.
     fn ended(&mut self, lookup: &Lookup, nodes: usize, now: Instant) {
         let before = std::mem::replace(&mut self.reached, lookup.answers());
         self.running = false;
@@ -100,7 +101,7 @@ impl TorrentSearch {
         self.next = now + if missed_some { WAIT_WHILE_GROWING } else { wait };
     }
 
-    /// Which of the closest nodes are to hear our announce now. Counts them as told.
+    /// The closest nodes that our announce goes to now. Notes that it was sent to them.
     fn announce_targets<'a>(
         &mut self,
         mut closest: Vec<(SocketAddr, &'a [u8])>,
@@ -136,7 +137,7 @@ impl Searches {
         self.torrents.iter().filter(|search| search.running).count()
     }
 
-    /// The torrents whose lookups start now, as far as there is room.
+    /// The torrents whose lookups start now, up to [`MAX_AT_ONCE`] in all.
     fn start_due(&mut self, now: Instant) -> Vec<InfoHash> {
         let room = MAX_AT_ONCE.saturating_sub(self.running());
         let due = self.torrents.iter_mut().filter(|search| !search.running && search.next <= now);
@@ -148,7 +149,7 @@ impl Searches {
             .collect()
     }
 
-    /// When the next lookup is due that there is room for.
+    /// When the next lookup is due. `None` while [`MAX_AT_ONCE`] run.
     fn next_due(&self) -> Option<Instant> {
         if self.running() >= MAX_AT_ONCE {
             return None;
@@ -158,8 +159,8 @@ impl Searches {
 }
 
 impl Node {
-    /// Searches for the peers of a torrent until [`forget`](Node::forget), and announces this port. For one
-    /// that is searched for already, changes the port.
+    /// Searches for the peers of a torrent until [`forget`](Node::forget), and announces this port. If the
+    /// torrent is searched for already, changes the port.
     pub fn search(&mut self, info_hash: InfoHash, announce: Option<u16>, now: Instant) {
         self.now = now;
         match self.searches.get_mut(info_hash) {
@@ -169,18 +170,18 @@ impl Node {
             Some(_) => {}
             None => self.searches.torrents.push(TorrentSearch::new(info_hash, announce, now)),
         }
-        self.work();
+        self.advance();
     }
 
-    /// Peers are wanted: brings the next lookup nearer, to five seconds after the last one (thirty, where
-    /// many were in vain).
+    /// The torrent needs peers: brings the next lookup forward to five seconds after the last one, or thirty
+    /// if too many lookups in a row found none.
     pub fn need_peers(&mut self, info_hash: InfoHash, now: Instant) {
         self.now = now;
         if let Some(search) = self.searches.get_mut(info_hash) {
             let many = search.in_vain >= MAX_SHORT_WAITS;
             search.hurry(if many { WAIT_AFTER_MANY } else { WAIT_AFTER_NONE }, now);
         }
-        self.work();
+        self.advance();
     }
 
     /// Ends a search.
@@ -196,12 +197,12 @@ impl Node {
         }
     }
 
-    /// Eight nodes have answered, or all that there are.
+    /// Whether eight nodes have answered, or all that there are.
     fn is_ready(&self) -> bool {
-        !self.is_thin() || (self.table.len() > 0 && !self.lookups.is_joining())
+        !self.knows_few_nodes() || (self.table.len() > 0 && !self.lookups.is_joining())
     }
 
-    /// Starts the lookups that are due. Whether there were any.
+    /// Starts the lookups that are due. Returns whether there were any.
     pub(super) fn start_searches(&mut self) -> bool {
         if !self.is_ready() {
             return false;
@@ -209,7 +210,7 @@ impl Node {
         let due = self.searches.start_due(self.now);
         for info_hash in &due {
             let mut lookup = self.lookup(NodeId(info_hash.0));
-            // Some may have been announced to us.
+            // Some peers may have been announced to us.
             let ours = self.server.peers(*info_hash, self.now, &mut self.random);
             let ours = lookup.new_peers(ours.into_iter());
             self.hand_out(*info_hash, ours);
@@ -223,7 +224,7 @@ impl Node {
         if self.is_ready() { self.searches.next_due() } else { None }
     }
 
-    /// The lookup for a torrent is over: announces, and says when the next one is.
+    /// The lookup for a torrent is over: announces, and decides when the next one runs.
     pub(super) fn search_ended(&mut self, lookup: Lookup) {
         let (now, nodes) = (self.now, self.table.len());
         let info_hash = InfoHash(lookup.target().0);
@@ -236,8 +237,8 @@ impl Node {
         }
     }
 
-    /// A node came into the table. While there are few, it may be the one that knows a peer, or that other
-    /// nodes ask first.
+    /// A node came into the table. While there are few nodes, the new one may be the one that knows a peer,
+    /// or the one that other nodes ask first.
     pub(super) fn table_has_grown(&mut self) {
         if self.table.len() > BUCKET_SIZE {
             return;

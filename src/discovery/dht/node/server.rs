@@ -1,8 +1,9 @@
 //! What the node does for other nodes: it answers their queries.
 //!
-//! Pure. A query may carry another host's address, so that the answer floods that host. So nothing is kept of
-//! its sender but what `rate_limits` counts, it comes into the table only once it has answered a query of
-//! ours, and until then an answer, and our query with it, have fewer than three times the bytes of the query.
+//! Pure. The sender of a query may have written a victim's address on it, so that our answer goes to the
+//! victim. So we keep nothing of the sender but what `rate_limits` counts. The sender comes into the table
+//! only once it has answered a query of ours. Until then our answer, together with our own query to it, has
+//! fewer than three times the bytes of its query.
 
 use super::{Node, Output};
 use crate::address::IpFamily;
@@ -20,7 +21,7 @@ use crate::strategy::TokenBucket;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-/// Bytes a second of answers, and at once. What a busy node in the world is asked for is about this.
+/// Bytes of answers a second, and at once. A busy node in the world is asked for about this much.
 const ANSWER_BYTES: u32 = 12_000;
 const ANSWER_BYTES_AT_ONCE: u32 = 100_000;
 
@@ -57,8 +58,8 @@ impl NodeServer {
         self.callers.proved(ip, now);
     }
 
-    /// Whether a query from this address may be answered; counts it. In a flood an answer that is not sent is
-    /// not worked out either.
+    /// Whether a query from this address may be answered; counts it. In a flood we do not work out answers
+    /// that would not be sent.
     fn may_answer(&mut self, ip: IpAddr, now: Instant) -> bool {
         self.callers.may_ask(ip, now) && self.answer_bytes.has(MAX_ANSWER as u32, now)
     }
@@ -81,7 +82,7 @@ impl Node {
         if self.read_only || query.id == self.id || !self.server.may_answer(from.ip(), self.now) {
             return;
         }
-        // Before the body, which borrows it.
+        // Made before the body, which borrows it.
         let token = self.server.token(from.ip(), self.now);
         let body = self.answer_body(query, &token, from);
         let is_proven = self.server.callers.is_proven(from.ip(), self.now);
@@ -100,7 +101,7 @@ impl Node {
             self.outputs.push_back(Output::Send { to: from, packet });
         }
         if is_new {
-            self.introduce(from);
+            self.probe(from);
         }
     }
 
@@ -131,9 +132,9 @@ impl Node {
         }
     }
 
-    /// The closest nodes that we know, where nodes of our family are wanted. The other family's table
-    /// belongs to another node, with a thread of its own; a node that wants nodes of that family asks it
-    /// there (BEP 32 calls the two networks independent).
+    /// The closest nodes that we know, if nodes of our family are wanted. The other family's table belongs to
+    /// another node, with a thread of its own; a node that wants nodes of that family asks it there (BEP 32
+    /// calls the two networks independent).
     fn closest(&self, query: &Query<'_>, target: NodeId) -> Response<'static> {
         let mut response = Response::bare(self.id);
         if query.want.is_none_or(|want| want.has(self.family)) {
@@ -155,12 +156,12 @@ impl Node {
     }
 }
 
-/// The packet in at most `most` bytes: peers get half of what there is at most, nodes the rest. `None` where
-/// even the shortest form has more.
+/// The packet in at most `most` bytes: peers get at most half of the room, nodes the rest. `None` if even the
+/// shortest form has more.
 fn shorten(mut packet: Packet<'_>, most: usize) -> Option<Vec<u8>> {
     if let Body::Response(response) = &mut packet.body {
         let family = response.values.first().map_or(IpFamily::V4, |peer| IpFamily::of(peer.ip()));
-        // With its length, which has one digit or two, and a colon.
+        // Each peer has its length before it, one digit or two and a colon.
         response.values.truncate(most / 3 / (family.compact_length() + 3));
     }
     loop {

@@ -1,7 +1,7 @@
 //! Queries on their way, and what each is for.
 //!
-//! Pure. An answer counts where it carries the random transaction ID of a query and comes from the address
-//! that this query went to. There is no retry: a lookup asks another node instead.
+//! Pure. An answer counts if it carries the random transaction ID of a query and comes from the address that
+//! this query went to. A query is never repeated: the lookup asks another node instead.
 
 use super::{Node, Output};
 use crate::discovery::dht::packet::{Body, Method, Packet, Query, VERSION};
@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 /// Queries that wait for an answer. Lookups for a few torrents at once have some thirty.
 const MAX_WAITING: usize = 256;
 
-/// An answer that takes longer does not come.
+/// How long we wait for an answer. After that the query has failed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A query is late after four times what answers take, but within these bounds. Then its lookup asks another
-/// node in the meantime.
+/// A query is late after four times the average round trip, but within these bounds. Its lookup then asks
+/// another node in the meantime, so a late node holds up no other.
 const MIN_LATE_AFTER: Duration = Duration::from_millis(250);
 const MAX_LATE_AFTER: Duration = Duration::from_secs(1);
 
@@ -24,9 +24,9 @@ const MAX_LATE_AFTER: Duration = Duration::from_secs(1);
 pub(super) enum QueryPurpose {
     /// The lookup with this number.
     Lookup(u32),
-    /// To see whether a node is there.
+    /// To find out whether a node is there.
     Ping,
-    /// The same, and to hear of nodes for its bucket.
+    /// The same, and to be told of nodes for its bucket.
     Check,
     /// To have the node remember us as a peer.
     Announce,
@@ -46,17 +46,17 @@ pub(super) struct SentQuery {
 #[derive(Debug)]
 pub(super) struct Transactions {
     waiting: Vec<SentQuery>,
-    /// What an answer takes, on the average.
+    /// The time that an answer takes, on average.
     round_trip: Duration,
 }
 
 impl Transactions {
-    /// None, and a guess of what an answer takes.
+    /// No queries yet, and a guess of the time that an answer takes.
     pub fn new() -> Transactions {
         Transactions { waiting: Vec::new(), round_trip: Duration::from_millis(250) }
     }
 
-    /// Enters a query under a new transaction ID, which is returned. `None` where too many wait.
+    /// Enters a query under a new transaction ID, and returns the ID. `None` if too many queries wait.
     fn begin(
         &mut self,
         to: SocketAddr,
@@ -73,7 +73,7 @@ impl Transactions {
         Some(transaction)
     }
 
-    /// The query that an answer from this address belongs to. It waits no more.
+    /// Takes out the query that an answer from this address belongs to.
     pub fn end(&mut self, transaction: &[u8], from: SocketAddr, now: Instant) -> Option<SentQuery> {
         let is_answered = |query: &SentQuery| query.transaction == transaction && query.to == from;
         let query = self.waiting.swap_remove(self.waiting.iter().position(is_answered)?);
@@ -102,13 +102,13 @@ impl Transactions {
         .collect()
     }
 
-    /// Takes out the queries that no answer will come to.
+    /// Takes out the queries that have failed.
     fn expire(&mut self, now: Instant) -> Vec<SentQuery> {
         let is_over = |query: &mut SentQuery| now.saturating_duration_since(query.sent) >= PATIENCE;
         self.waiting.extract_if(.., is_over).collect()
     }
 
-    /// When the wait for the first answer is over, or long enough to be late.
+    /// When the next query becomes late or fails.
     pub fn next_deadline(&self) -> Option<Instant> {
         let late_after = self.late_after();
         let due = |query: &SentQuery| query.sent + if query.late { PATIENCE } else { late_after };
@@ -121,7 +121,7 @@ impl Transactions {
 }
 
 impl Node {
-    /// Sends a query. False where too many wait.
+    /// Sends a query. False if too many wait.
     pub(super) fn ask(&mut self, to: SocketAddr, method: Method<'_>, purpose: QueryPurpose) -> bool {
         let Some(transaction) = self.transactions.begin(to, purpose, self.now, &mut self.random) else {
             return false;
@@ -137,8 +137,9 @@ impl Node {
         true
     }
 
-    /// Ends the wait for answers that do not come, and has lookups look elsewhere where one is late.
-    pub(super) fn give_up_waiting(&mut self) {
+    /// Fails the queries that have waited too long, and tells lookups which queries are late, so that they
+    /// ask other nodes.
+    pub(super) fn time_out_queries(&mut self) {
         for query in self.transactions.mark_late(self.now) {
             if let Some(lookup) = self.lookups.of_query(query.purpose) {
                 lookup.late(query.to);

@@ -1,8 +1,9 @@
-//! KRPC, the language of the nodes: one bencoded dictionary a packet (BEP 5, "KRPC protocol").
+//! KRPC, the protocol of the nodes: one bencoded dictionary a packet (BEP 5, "KRPC protocol").
 //!
-//! Pure. There are queries, responses and errors; what answers a query carries its *transaction ID*. Anybody
-//! may send packets, so one that is not understood in all that matters is no packet, and a key of the wrong
-//! type counts as absent. Nothing is kept that the packet does not have room for itself.
+//! Pure. There are queries, responses and errors. A response or an error carries the *transaction ID* of its
+//! query. Anyone may send packets. So a packet that lacks what matters, or has it in another form, is
+//! dropped, and any other key of the wrong type counts as absent. What is read takes no more memory than the
+//! packet allows: it borrows from the packet, and each node or peer stands for bytes in it.
 
 use super::addresses::{Contact, contact_length, read_contact};
 use super::id::NodeId;
@@ -11,7 +12,7 @@ use crate::bencode::{Dictionary, Item, Value};
 use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 
-/// Bytes of the longest packet that is looked at: what fits into one frame of most networks.
+/// Bytes of the longest packet that we look at: what fits into one frame of most networks.
 pub const MAX_PACKET: usize = 1_500;
 
 /// Bytes of the longest transaction ID that we repeat. Those in use have two to eight.
@@ -36,7 +37,7 @@ pub struct Packet<'a> {
     pub read_only: bool,
     /// The address that the sender of an answer sees us at (`ip`, BEP 42).
     pub external: Option<SocketAddr>,
-    /// The sender's program, empty where it says nothing.
+    /// The sender's program (`v`). Empty if the packet has none.
     pub version: &'a [u8],
 }
 
@@ -77,12 +78,12 @@ pub enum Method<'a> {
         info_hash: InfoHash,
         /// The port; `None` is the one that the packet comes from (`implied_port`).
         port: Option<u16>,
-        /// What was given out to this address shortly before.
+        /// The token that the node gave to this address shortly before.
         token: &'a [u8],
     },
-    /// One of the above without its arguments.
+    /// One of the above, but without its arguments or with wrong ones.
     Malformed,
-    /// Something else.
+    /// A method that we do not know.
     Unknown,
 }
 
@@ -116,7 +117,7 @@ impl Want {
 }
 
 impl<'a> Packet<'a> {
-    /// Reads a packet. `None` where it is none.
+    /// Reads a packet. `None` if these bytes are none.
     pub fn from_wire(bytes: &'a [u8]) -> Option<Packet<'a>> {
         if bytes.len() > MAX_PACKET {
             return None;
@@ -181,9 +182,9 @@ impl<'a> Query<'a> {
         let (mut port, mut implied, mut token, mut want) = (None, false, None, None);
         for (key, value) in arguments.iter() {
             match key {
-                b"id" => id = twenty(value),
-                b"target" => target = twenty(value),
-                b"info_hash" => info_hash = twenty(value),
+                b"id" => id = twenty_bytes(value),
+                b"target" => target = twenty_bytes(value),
+                b"info_hash" => info_hash = twenty_bytes(value),
                 b"port" => port = value.integer().and_then(|port| u16::try_from(port).ok()),
                 b"implied_port" => implied = value.integer().is_some_and(|number| number != 0),
                 b"token" => token = value.bytes(),
@@ -237,7 +238,7 @@ impl<'a> Query<'a> {
 }
 
 impl Method<'_> {
-    /// The method's name as it stands in a packet, empty where it is none that we know.
+    /// The method's name in a packet. Empty for [`Method::Malformed`] and [`Method::Unknown`].
     pub fn name(self) -> &'static str {
         match self {
             Method::Ping => "ping",
@@ -250,7 +251,7 @@ impl Method<'_> {
 }
 
 impl<'a> Response<'a> {
-    /// One that says no more than which node answers.
+    /// A response that says only which node answers.
     pub fn bare(id: NodeId) -> Response<'a> {
         Response { id, nodes: Vec::new(), values: Vec::new(), token: None }
     }
@@ -259,7 +260,7 @@ impl<'a> Response<'a> {
         let (mut id, mut response) = (None, Response::bare(NodeId([0; 20])));
         for (key, value) in values.iter() {
             match (key, value) {
-                (b"id", value) => id = twenty(value),
+                (b"id", value) => id = twenty_bytes(value),
                 (b"token", Value::Bytes(token)) => response.token = Some(token),
                 (b"nodes", Value::Bytes(nodes)) => response.read_nodes(nodes, IpFamily::V4),
                 (b"nodes6", Value::Bytes(nodes)) => response.read_nodes(nodes, IpFamily::V6),
@@ -272,7 +273,7 @@ impl<'a> Response<'a> {
         Some(Response { id: NodeId(id?), ..response })
     }
 
-    /// What is left after the last whole one was cut off.
+    /// Bytes after the last whole node are ignored: the list was cut there.
     fn read_nodes(&mut self, bytes: &[u8], family: IpFamily) {
         let whole = bytes.chunks_exact(contact_length(family));
         self.nodes.extend(whole.filter_map(read_contact));
@@ -312,7 +313,7 @@ fn address_item(address: SocketAddr) -> Item {
     bytes.into()
 }
 
-fn twenty(value: Value<'_>) -> Option<[u8; 20]> {
+fn twenty_bytes(value: Value<'_>) -> Option<[u8; 20]> {
     value.bytes()?.try_into().ok()
 }
 

@@ -16,7 +16,7 @@ fn contact(letter: u8, address: &str) -> Contact {
     Contact { id: id(letter), address: address.parse().unwrap() }
 }
 
-/// One of everything.
+/// One packet of every kind.
 fn all() -> Vec<Packet<'static>> {
     let announce = |port| Method::AnnouncePeer {
         info_hash: InfoHash(*b"mnopqrstuvwxyz123456"),

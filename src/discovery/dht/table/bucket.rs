@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 /// After this silence a node is questionable, and a bucket without change stale.
 pub(super) const SILENCE: Duration = Duration::from_secs(15 * 60);
 
-/// Nodes are asked before they become questionable, as only good ones are named to others.
+/// Nodes are asked before they become questionable, because only good ones are named to others.
 pub(super) const CHECK_AFTER: Duration = Duration::from_secs(13 * 60);
 
-/// After this a node that did not answer once is asked a second time.
+/// A node that did not answer once is asked a second time after this.
 pub(super) const SECOND_CHECK: Duration = Duration::from_secs(15);
 
-/// How often the same node is offered for a check.
+/// The shortest time between two checks of the same questionable node when others want its place.
 const BETWEEN_CHECKS: Duration = Duration::from_secs(10);
 
 /// Queries in a row without an answer that make a node bad.
@@ -28,17 +28,17 @@ const BAD_AFTER: u8 = 2;
 pub(super) struct TableEntry {
     pub contact: Contact,
     pub neighbourhood: u64,
-    /// The ID is one that a node at this address may have (BEP 42).
+    /// Whether a node at this address may have this ID (BEP 42).
     pub has_valid_id: bool,
-    /// When it answered or asked something the last time.
+    /// When it last answered us or asked us something.
     pub heard: Instant,
-    /// When it was offered for a check the last time.
+    /// When it was last offered for a check.
     pub checked: Instant,
     /// Queries in a row that it did not answer.
     pub failures: u8,
 }
 
-/// The nodes whose IDs have equally many bits in common with ours.
+/// The nodes whose IDs have the same number of leading bits in common with ours.
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub nodes: Vec<TableEntry>,
@@ -46,7 +46,7 @@ pub(super) struct Bucket {
     /// cache"). The last one to answer is at the end.
     pub replacements: Vec<TableEntry>,
     pub changed: Instant,
-    /// No lookup was ever made for an ID in its range.
+    /// No lookup has been made for an ID in its range.
     pub never_searched: bool,
 }
 
@@ -95,8 +95,8 @@ impl Bucket {
         self.changed = now;
     }
 
-    /// Enters a node into a full bucket that is not split: in the place of a bad one, or of one whose ID is
-    /// not valid while this one's is; else among the replacements.
+    /// Enters a node into a full bucket that is not split. It replaces a bad node, or one whose ID is invalid
+    /// if its own is valid. Otherwise it joins the replacements.
     pub fn insert_into_full(&mut self, entry: TableEntry, now: Instant) -> Insertion {
         let is_worse = |other: &TableEntry| other.is_bad() || (entry.has_valid_id && !other.has_valid_id);
         if let Some(worse) = self.nodes.iter_mut().find(|other| is_worse(other)) {
@@ -120,7 +120,7 @@ impl Bucket {
         }
     }
 
-    /// Those with a valid ID are the last to go, and the first to be used.
+    /// Replacements with a valid ID are the last to be dropped, and the first to be used.
     fn keep_replacement(&mut self, entry: TableEntry) {
         self.replacements.retain(|other| other.neighbourhood != entry.neighbourhood);
         if self.replacements.len() >= BUCKET_SIZE {
@@ -130,7 +130,7 @@ impl Bucket {
         self.replacements.insert(at, entry);
     }
 
-    /// Takes out the nodes that `leave` says, with the replacements among them, as a bucket of their own.
+    /// Moves the nodes and replacements for which `leave` is true to a bucket of their own.
     pub fn split_off(&mut self, leave: impl Fn(&TableEntry) -> bool) -> Bucket {
         let mut other = Bucket::new(self.changed);
         for (from, to) in
@@ -142,8 +142,8 @@ impl Bucket {
         other
     }
 
-    /// The node at this address did not answer a query. If that makes it bad, a replacement takes its place,
-    /// which is returned and is yet to be entered. `None` where nothing is to be entered.
+    /// The node at this address did not answer a query. If that makes it bad and there is a replacement,
+    /// removes the node and returns the replacement, which the caller enters. Otherwise `None`.
     pub fn failed(&mut self, address: SocketAddr) -> Option<TableEntry> {
         self.replacements.retain(|entry| entry.contact.address != address);
         let at = self.nodes.iter().position(|entry| entry.contact.address == address)?;

@@ -1,13 +1,13 @@
 //! The routing table: the nodes that we know, many near our own ID and few far from it.
 //!
-//! Pure. A *bucket* has room for eight nodes whose IDs have equally many bits in common with ours; only the
-//! last one, in whose range our own ID is, is split when it is full (BEP 5, "routing table"). A node is
-//! in the table because it answered us, and there is one for each address and each neighbourhood, so that
-//! no attacker fills the table with one machine. Nodes whose ID is valid for their address (BEP 42) take the
-//! place of others.
+//! Pure. A *bucket* has room for eight nodes whose IDs have the same number of leading bits in common with
+//! ours. Only the last bucket, in whose range our own ID is, is split when it is full (BEP 5, "routing
+//! table"). A node is in the table because it answered us. Each address and each neighbourhood of addresses
+//! has one node at most, so that no attacker fills the table with one machine. Nodes whose ID is valid for
+//! their address (BEP 42) take the place of others.
 //!
-//! An idle node asks each node of its table once in 13 minutes and searches a bucket with room once in
-//! 15: some 20 bytes a second for 30 nodes, both ways.
+//! An idle node asks each node of its table once in 13 minutes, and searches a bucket that has room once in
+//! 15. For 30 nodes that is about 20 bytes a second, both ways.
 
 mod bucket;
 
@@ -20,7 +20,7 @@ use std::time::Instant;
 /// Nodes in a bucket, and in an answer ("K").
 pub const BUCKET_SIZE: usize = 8;
 
-/// Buckets at most. The nodes of all the world fill about twenty.
+/// The most buckets. All the nodes in the world fill about twenty.
 const MAX_BUCKETS: usize = 64;
 
 /// What became of a node that answered.
@@ -32,7 +32,7 @@ pub enum Insertion {
     Known,
     /// There is no room, or another node has its place.
     Rejected,
-    /// There is no room, unless this node is gone, of which nothing was heard for long: ask it.
+    /// There is no room, unless this node has gone. Nothing was heard from it for long, so ask it.
     FullUnlessGone(SocketAddr),
 }
 
@@ -40,7 +40,7 @@ pub enum Insertion {
 #[derive(Debug)]
 pub struct Table {
     own: NodeId,
-    /// All in bucket n have n bits in common with our ID; those in the last have n or more.
+    /// Nodes in bucket n have n leading bits in common with our ID; nodes in the last bucket have n or more.
     buckets: Vec<Bucket>,
 }
 
@@ -73,7 +73,7 @@ impl Table {
     }
 
     fn insert(&mut self, entry: TableEntry, now: Instant) -> Insertion {
-        // Twice at most: one node may be in the way by its ID and another one by its address.
+        // At most twice: one node may have the same ID, and another one may be in the same neighbourhood.
         while let Some((bucket, at)) = self.rival_of(&entry) {
             let Some(bucket) = self.buckets.get_mut(bucket) else { return Insertion::Rejected };
             let Some(known) = bucket.nodes.get_mut(at) else { return Insertion::Rejected };
@@ -104,7 +104,8 @@ impl Table {
         }
     }
 
-    /// The node that has the ID of this one, or is in its neighbourhood: the bucket, and the place in it.
+    /// A node of the table that has the same ID as this one, or is in its neighbourhood: its bucket, and its
+    /// place in it.
     fn rival_of(&self, entry: &TableEntry) -> Option<(usize, usize)> {
         let is_rival = |other: &TableEntry| {
             other.neighbourhood == entry.neighbourhood || other.contact.id == entry.contact.id
@@ -113,8 +114,8 @@ impl Table {
         self.buckets.iter().enumerate().find_map(|(number, bucket)| Some((number, place(bucket)?)))
     }
 
-    /// Splits the last bucket: the nodes that have more bits in common with us than its number go to a new
-    /// one.
+    /// Splits the last bucket: nodes that have more bits in common with us than the bucket's number go to a
+    /// new one.
     fn split(&mut self) {
         let own = self.own;
         let shared = self.buckets.len() as u32 - 1;
@@ -136,7 +137,7 @@ impl Table {
             && (place + 1 == self.buckets.len() || self.buckets.get(place).is_some_and(room))
     }
 
-    /// A query came from this node. True where it is in the table, and is good for that.
+    /// A query came from this node. True if it is in the table; then the query has made it good.
     pub fn queried_us(&mut self, contact: Contact, now: Instant) -> bool {
         let place = self.place(contact.id);
         let known = self.buckets.get_mut(place).and_then(|bucket| {
@@ -149,14 +150,14 @@ impl Table {
     pub fn failed(&mut self, address: SocketAddr) {
         let replacement = self.buckets.iter_mut().find_map(|bucket| bucket.failed(address));
         if let Some(replacement) = replacement {
-            // Another may have come into its neighbourhood meanwhile: then it does not come in.
+            // Another node may have come into its neighbourhood meanwhile: then it is not inserted.
             let heard = replacement.heard;
             self.insert(replacement, heard);
         }
     }
 
-    /// The nodes closest to `target`, at most so many: the good ones, or also (for our own use) those of
-    /// which nothing was heard for long, and where all are gone even those.
+    /// The nodes closest to `target`, `most` of them at most. With `only_good`, the good ones. Without (for
+    /// our own use), also the questionable ones, and if no such node is left, the bad ones.
     pub fn closest(&self, target: NodeId, most: usize, only_good: bool, now: Instant) -> Vec<Contact> {
         let take = |wanted: &dyn Fn(&TableEntry) -> bool| {
             let mut found: Vec<(Distance, Contact)> = Vec::with_capacity(most + 1);
@@ -177,7 +178,7 @@ impl Table {
         if alive.is_empty() { take(&|_| true) } else { alive }
     }
 
-    /// All good nodes, those heard from last first.
+    /// All good nodes, the most recently heard from first.
     pub fn good(&self, now: Instant) -> Vec<SocketAddr> {
         let mut good: Vec<&TableEntry> = Vec::new();
         for entry in self.nodes().filter(|entry| entry.is_good(now)) {
@@ -197,8 +198,8 @@ impl Table {
         Some((due.contact.address, own.random_apart(shared, random)))
     }
 
-    /// An ID in the range of a bucket that has room and in which nothing happened for long, or that never
-    /// was searched. Counts it as searched.
+    /// An ID in the range of a bucket that has room and was never searched, or in which nothing has happened
+    /// for long. Counts the bucket as searched.
     pub fn refresh(&mut self, now: Instant, random: &mut fastrand::Rng) -> Option<NodeId> {
         let stale = |bucket: &Bucket| {
             let quiet = now.saturating_duration_since(bucket.changed) >= SILENCE;
@@ -210,12 +211,12 @@ impl Table {
         Some(self.own.random_apart(place as u32, random))
     }
 
-    /// When [`check`](Table::check) has something.
+    /// When [`check`](Table::check) next has a node.
     pub fn next_check(&self) -> Option<Instant> {
         self.nodes().map(TableEntry::next_check).min()
     }
 
-    /// When [`refresh`](Table::refresh) has something.
+    /// When [`refresh`](Table::refresh) next has an ID.
     pub fn next_refresh(&self) -> Option<Instant> {
         let open = self.buckets.iter().filter(|bucket| !bucket.is_full());
         let due =

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// One on the loopback network, where every ID is valid.
+/// A node on the loopback network, where every ID is valid.
 fn contact(id: NodeId, number: u32) -> Contact {
     let ip = IpAddr::V4((0x7f00_0000 + number).into());
     Contact { id, address: SocketAddr::new(ip, 6881) }
@@ -108,7 +108,7 @@ fn an_address_and_a_neighbourhood_have_one_node_each() {
         assert_eq!(table.has_room_for(second, start), both, "{second:?}");
         assert_eq!(table.answered(second, start) == Insertion::Inserted, both, "{second:?}");
     }
-    // A node that takes another ID is the same node still, and one that is gone leaves its place.
+    // A node that takes another ID is still the same node, and one that has gone makes room.
     let before = table.len();
     assert_eq!(table.answered(node("2.2.3.4:5"), start), Insertion::Inserted);
     table.failed("2.2.3.4:5".parse().unwrap());
