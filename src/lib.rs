@@ -122,7 +122,7 @@
 //!    the blocks from the table of requests, and `heard` fills the pipeline again, as in step 1.
 //! 7. If the piece is good, `report` also gives it to `storage/writer.rs:work`, which writes it and says
 //!    `Stored` (aside, where its bytes go: `storage/mod.rs:write`, `storage/files.rs:write`).
-//! 8. `swarm/peer_messages.rs:stored` now counts the piece as ours, and `tell_have` tells the peers.
+//! 8. `swarm/download/completion.rs:stored` now counts the piece as ours, and `tell_have` tells the peers.
 //!
 //! Until it comes, a block stands in three books. The *lease* tells the coordinator that the block is taken,
 //! so that no other peer is asked for it. The *ledger* tells the reading half that this peer was asked for

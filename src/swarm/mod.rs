@@ -11,7 +11,7 @@
 //! | event | handler | what it changes |
 //! |---|---|---|
 //! | `Heard`: a peer sent something | `swarm/peer_messages.rs:heard` | what that peer has and wants, rarity, requests, statistics; then it asks the peer for more blocks |
-//! | `Stored`: pieces are on disk | `swarm/peer_messages.rs:stored` | piece map, statistics, our interest; peers hear *have*; after the last piece the phase |
+//! | `Stored`: pieces are on disk | `swarm/download/completion.rs:stored` | piece map, statistics, our interest; peers hear *have*; after the last piece the phase |
 //! | `Greeted`: handshakes were exchanged | `swarm/peers/connecting.rs:greeted` | roster: the peer is introduced to, or one of two connections to it ends |
 //! | `Gone`: a connection is over | `swarm/peers/disconnect.rs:gone` | roster, requests, rarity, upload slots, when its address is tried again |
 //! | `Found`, `Named`: addresses | `strategy/peers/dialer.rs:found`, `dialer.rs:named` | candidates |

@@ -50,7 +50,7 @@ impl Coordinator<'_> {
     fn hear(&mut self, key: PeerKey, news: News, now: Instant) {
         match news {
             News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
-            News::Verified(piece, liars) => self.piece_verified(piece, &liars, now),
+            News::Verified(piece, convicted) => self.piece_verified(piece, &convicted, now),
             News::Corrupt(assembly, suspects) => self.piece_failed(&assembly, suspects, now),
             News::Choked => self.choked(key),
             News::Unchoked => self.unchoked(key, now),
@@ -95,43 +95,6 @@ impl Coordinator<'_> {
     pub(super) fn cancel(&self, key: PeerKey, block: Block) {
         if let Some(peer) = self.roster.get(key) {
             peer.order(Order::Cancel(vec![block]));
-        }
-    }
-
-    fn piece_verified(&mut self, piece: PieceIndex, liars: &[PeerKey], now: Instant) {
-        if self.pieces.verified(piece) {
-            self.requests.close(piece);
-            self.statistics.verified();
-            self.bans.verified(piece);
-        }
-        self.convict(liars, now);
-    }
-
-    /// Pieces are on disk. Only now do we have them, and only now do peers hear of them.
-    pub(super) fn stored(&mut self, pieces: &[PieceIndex], now: Instant) {
-        for piece in pieces {
-            if self.pieces.store(*piece) {
-                self.statistics.stored(now);
-                self.tell_have(*piece);
-            }
-        }
-        self.finish_if_complete(now);
-        // Their memory is free again.
-        self.fill_hungry(None, now);
-    }
-
-    fn tell_have(&mut self, piece: PieceIndex) {
-        for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
-            // Even if it has the piece itself: a super-seed waits to hear where its piece went (BEP 16).
-            if !peer.is_seed() {
-                peer.tell_have(piece);
-            }
-            if peer.pieces.has(piece) {
-                peer.wanted = peer.wanted.saturating_sub(1);
-                if peer.wanted == 0 {
-                    peer.tell_interest();
-                }
-            }
         }
     }
 

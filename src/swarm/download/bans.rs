@@ -67,7 +67,7 @@ impl Bans {
         self.suspects.retain(|(other, _)| *other != piece);
     }
 
-    /// The liars of a verified piece are banned. Forgets the addresses if no suspect is left.
+    /// The convicted senders of a verified piece are banned. Forgets the addresses if no suspect is left.
     pub fn convicted(&mut self) {
         if self.suspects.is_empty() {
             self.addresses.clear();

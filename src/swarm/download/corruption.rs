@@ -41,8 +41,8 @@ impl Coordinator<'_> {
     }
 
     /// Bans the peers that sent wrong blocks of a piece that has verified now.
-    pub(in crate::swarm) fn convict(&mut self, liars: &[PeerKey], now: Instant) {
-        liars.iter().for_each(|liar| self.ban(*liar, now));
+    pub(in crate::swarm) fn convict(&mut self, convicted: &[PeerKey], now: Instant) {
+        convicted.iter().for_each(|key| self.ban(*key, now));
         self.bans.convicted();
     }
 

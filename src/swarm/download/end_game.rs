@@ -10,7 +10,7 @@
 //! asking twice is a waste.
 
 use super::requests::Leased;
-use crate::message::PeerKey;
+use crate::message::{Order, PeerKey};
 use crate::piece::Block;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
@@ -42,25 +42,25 @@ impl Coordinator<'_> {
         let time_left = |(_, peer, owed): &(PeerKey, &Peer, f64)| owed / known_rate(peer);
         others.sort_by(|one, two| time_left(two).total_cmp(&time_left(one)));
         for (slow, peer, owed) in others {
-            // A block that two peers owe us is left to them, unless this peer is silent: then the helper takes
-            // the place of the one that was asked first.
+            // A block that two peers owe us is left to them, unless this one is silent: then the helper takes its
+            // place.
             let insist = is_silent(peer);
             let part = (owed * helper_rate / (helper_rate + known_rate(peer))).ceil() as usize;
             let part = part.clamp(1, most.max(1) as usize);
             let (taken, displaced) = self.requests.take_over(key, slow, &allowed, part, insist);
             if !taken.is_empty() {
-                displaced.into_iter().for_each(|(peer, block)| self.overtake(peer, block));
+                self.overtake(slow, displaced);
                 return taken;
             }
         }
         Vec::new()
     }
 
-    /// A third peer was asked for this block in place of a silent one.
-    fn overtake(&mut self, silent: PeerKey, block: Block) {
-        self.cancel(silent, block);
-        if let Some(peer) = self.roster.get_mut(silent) {
+    /// Another peer was asked for these blocks in place of this one, which was silent.
+    fn overtake(&mut self, silent: PeerKey, blocks: Vec<Block>) {
+        if let Some(peer) = self.roster.get_mut(silent).filter(|_| !blocks.is_empty()) {
             peer.download.overtaken = true;
+            peer.order(Order::Cancel(blocks));
         }
     }
 }

@@ -123,9 +123,9 @@ impl Requests {
     }
 
     /// Leases at most `most` of the blocks that the peer `from` owes us to `helper`, too. It begins at the
-    /// far end of what the peer owes. With `insist`, a block that two peers owe us already is taken from the
-    /// one that was asked first. Also returns the requests that were displaced in this way, which need a
-    /// `cancel`.
+    /// far end of what the peer owes. A block that two peers owe us already is left to them, but with
+    /// `insist` the helper takes the place of `from`. Also returns the blocks that `from` thereby owes us no
+    /// longer, for a `cancel`.
     pub fn take_over(
         &mut self,
         helper: PeerKey,
@@ -133,44 +133,35 @@ impl Requests {
         allowed: &Restriction<'_>,
         most: usize,
         insist: bool,
-    ) -> (Vec<Leased>, Vec<(PeerKey, Block)>) {
+    ) -> (Vec<Leased>, Vec<Block>) {
         let owed: Vec<Block> = self.owed_by(from).rev().collect();
         let (mut taken, mut displaced) = (Vec::new(), Vec::new());
         for block in owed.into_iter().filter(|block| allowed.allows(block.piece)) {
             if taken.len() >= most {
                 break;
             }
-            let Some((assembly, before)) = self.lease_again(helper, block, insist) else { continue };
-            taken.push((Span { piece: block.piece, first: block.number, count: 1 }, assembly));
-            displaced.extend(before.map(|peer| (peer, block)));
+            let Some(open) = self.open.get_mut(block.piece).filter(|open| !open.is_exclusive()) else {
+                continue;
+            };
+            let (state, displaces) = match open.state(block.number) {
+                Some(BlockState::Leased(first)) if first != helper => {
+                    (BlockState::LeasedTwice(first, helper), false)
+                }
+                Some(BlockState::LeasedTwice(one, two)) if insist && one != helper && two != helper => {
+                    (BlockState::LeasedTwice(if one == from { two } else { one }, helper), true)
+                }
+                _ => continue,
+            };
+            open.set(block.number, state);
+            let span = Span { piece: block.piece, first: block.number, count: 1 };
+            taken.push((span, Arc::clone(&open.assembly)));
+            self.enqueue(helper, std::iter::once(block));
+            if displaces {
+                self.strike(from, block);
+                displaced.push(block);
+            }
         }
         (taken, displaced)
-    }
-
-    /// Leases a block that another peer owes us to `helper`, too. With `insist`, the helper replaces the
-    /// first of two peers that owe it, which is returned.
-    fn lease_again(
-        &mut self,
-        helper: PeerKey,
-        block: Block,
-        insist: bool,
-    ) -> Option<(Arc<Assembly>, Option<PeerKey>)> {
-        let open = self.open.get_mut(block.piece).filter(|open| !open.is_exclusive())?;
-        let displaced = match open.state(block.number)? {
-            BlockState::Leased(first) if first != helper => {
-                open.set(block.number, BlockState::LeasedTwice(first, helper));
-                None
-            }
-            BlockState::LeasedTwice(one, two) if insist && one != helper && two != helper => {
-                open.set(block.number, BlockState::LeasedTwice(two, helper));
-                Some(one)
-            }
-            _ => return None,
-        };
-        let assembly = Arc::clone(&open.assembly);
-        displaced.into_iter().for_each(|peer| self.strike(peer, block));
-        self.enqueue(helper, std::iter::once(block));
-        Some((assembly, displaced))
     }
 
     /// The block came from this peer and is in this assembly. If the piece is open with another assembly,

@@ -93,17 +93,23 @@ fn when_two_were_asked_the_one_that_is_late_gets_a_cancel() {
 }
 
 #[test]
-fn a_third_peer_displaces_the_first_only_if_it_insists() {
-    let (mut requests, piece) = one_open_piece(1, false);
-    let block = Block { piece, number: 0 };
-    span(&mut requests, A, 1);
-    take_over(&mut requests, B, A, false);
-    let (taken, displaced) = requests.take_over(C, A, &ALL, 9, true);
-    assert_eq!((taken.len(), displaced), (1, vec![(A, block)]));
-    assert_is_consistent(&requests);
-    let assembly = assembly(&requests, piece);
-    assert_eq!(requests.received(A, block, &assembly), Arrival::Useful { cancel: [Some(B), Some(C)] });
-    assert_eq!(requests.count_all(), 0);
+fn a_third_peer_that_insists_displaces_the_one_that_it_takes_over_from() {
+    for (from, stays) in [(A, B), (B, A)] {
+        let (mut requests, piece) = one_open_piece(1, false);
+        let block = Block { piece, number: 0 };
+        span(&mut requests, A, 1);
+        take_over(&mut requests, B, A, false);
+        assert_eq!(take_over(&mut requests, C, from, false), 0);
+        let (taken, displaced) = requests.take_over(C, from, &ALL, 9, true);
+        assert_eq!((taken.len(), displaced), (1, vec![block]));
+        assert_eq!((requests.count(from), requests.count(stays), requests.count(C)), (0, 1, 1));
+        assert_is_consistent(&requests);
+        // The displaced one may send it all the same.
+        let assembly = assembly(&requests, piece);
+        let cancel = [Some(stays), Some(C)];
+        assert_eq!(requests.received(from, block, &assembly), Arrival::Useful { cancel });
+        assert_eq!(requests.count_all(), 0);
+    }
 }
 
 #[test]

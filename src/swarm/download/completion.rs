@@ -1,0 +1,52 @@
+//! A piece on its last stretch: it verifies, it is stored, and the peers hear of it.
+
+use crate::message::PeerKey;
+use crate::piece::PieceIndex;
+use crate::swarm::Coordinator;
+use std::time::Instant;
+
+impl Coordinator<'_> {
+    /// A piece has its digest and is on its way to the disk. The peers that had sent wrong blocks of it
+    /// before are convicted.
+    pub(in crate::swarm) fn piece_verified(
+        &mut self,
+        piece: PieceIndex,
+        convicted: &[PeerKey],
+        now: Instant,
+    ) {
+        if self.pieces.verified(piece) {
+            self.requests.close(piece);
+            self.statistics.verified();
+            self.bans.verified(piece);
+        }
+        self.convict(convicted, now);
+    }
+
+    /// Pieces are on disk. Only now do we have them, and only now do peers hear of them.
+    pub(in crate::swarm) fn stored(&mut self, pieces: &[PieceIndex], now: Instant) {
+        for piece in pieces {
+            if self.pieces.store(*piece) {
+                self.statistics.stored(now);
+                self.tell_have(*piece);
+            }
+        }
+        self.finish_if_complete(now);
+        // The memory of these pieces is free again.
+        self.fill_hungry(None, now);
+    }
+
+    fn tell_have(&mut self, piece: PieceIndex) {
+        for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
+            // Even if it has the piece itself: a super-seed waits to hear where its piece went (BEP 16).
+            if !peer.is_seed() {
+                peer.tell_have(piece);
+            }
+            if peer.pieces.has(piece) {
+                peer.wanted = peer.wanted.saturating_sub(1);
+                if peer.wanted == 0 {
+                    peer.tell_interest();
+                }
+            }
+        }
+    }
+}
