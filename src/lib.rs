@@ -25,7 +25,7 @@
 //! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
 //! - [`text`]: makes strangers' words fit to print.
 //! - [`address`]: addresses of peers: their family, their compact bytes, how far they reach.
-//! - [`thread`]: starts threads, each with a name and a small stack.
+//! - [`thread`]: starts threads, each with a name and a small stack, and takes the locks between them.
 //! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
 //! - [`metainfo`]: `.torrent` files and magnet links. The info-hash, the files, paths that are safe to write.
 //! - [`wire`]: the peer protocol, bytes to values and back.

@@ -1,10 +1,12 @@
-//! Starting threads: each has a name and a stack of a size that suits what it does.
+//! Starting threads, each with a name and a stack of a size that suits what it does, and the locks between
+//! them.
 //!
 //! A debugger, `top` and a panic show the name. The stack is small: the standard library reserves two MiB,
 //! and with two threads for each peer that is more than a router has. Memory that is never touched costs only
 //! address space, but a 32-bit host has little of that, too.
 
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 /// Bytes in the stack that the standard library gives a thread. It is for threads that run code of the
@@ -22,6 +24,14 @@ pub fn spawn(
     life: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     spawn_boxed(name.into(), stack_bytes, Box::new(life))
+}
+
+/// Waits for a lock and takes it.
+///
+/// The standard library marks a lock as poisoned when a thread panics while it holds it. Here each lock is
+/// held for a few statements that leave its data whole, so the data is as good then as before.
+pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Not generic, so that the binary has the code that starts a thread only once.

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// The modules from the bottom to the top. Modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["address", "bencode", "text", "piece", "thread"],
+    &["address", "bencode", "text", "thread"],
+    &["piece"],
     &["metainfo"],
     &["wire"],
     &["strategy"],

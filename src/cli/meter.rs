@@ -6,10 +6,11 @@
 
 use super::progress::{LINE_INTERVAL, Style, bar, say};
 use crate::text::{printable, size};
+use crate::thread::lock;
 use crossbeam_channel::Receiver;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The progress of one command.
@@ -73,7 +74,7 @@ impl Meter {
     }
 
     fn is_due(&self) -> bool {
-        let mut last = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last_line);
         let due = self.style == Style::Lines && last.elapsed() >= LINE_INTERVAL;
         if due {
             *last = Instant::now();

@@ -14,6 +14,7 @@ use crate::net::{BindAddress, PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{STACK_BYTES, greet};
 use crate::thread;
+use crate::thread::lock;
 use crate::wire::PeerId;
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use crate::wire::metadata::MetadataMessage;
@@ -22,7 +23,7 @@ use crossbeam_channel::Sender;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 /// How long a peer may take to say what it can do, and then for each answer.
@@ -64,7 +65,7 @@ pub struct MetadataContext {
 
 impl MetadataContext {
     pub(super) fn assembly(&self) -> MutexGuard<'_, MetadataAssembly> {
-        self.assembly.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.assembly)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The system's resolver may block for any time and cannot be interrupted. So each lookup has a thread of its
 //! own, `resolve`. After the deadline no thread waits for it any more; it ends when the resolver returns.
 
+use crate::thread::lock;
 use crate::thread::{self, SYSTEM_STACK};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -23,10 +24,10 @@ pub fn resolve(host: &str, port: u16, within: Duration) -> io::Result<Vec<Socket
     let (shared, host) = (Arc::clone(&answer), host.to_owned());
     thread::spawn("resolve", SYSTEM_STACK, move || {
         let found = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        *shared.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        *lock(&shared.0) = Some(found);
         shared.1.notify_one();
     })?;
-    let nothing_yet = answer.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let nothing_yet = lock(&answer.0);
     let waited = answer.1.wait_timeout_while(nothing_yet, within, |found| found.is_none());
     let (mut found, _) = waited.unwrap_or_else(PoisonError::into_inner);
     found.take().unwrap_or_else(|| Err(ErrorKind::TimedOut.into()))

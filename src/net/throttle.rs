@@ -8,7 +8,8 @@
 //! Everything that a peer sends counts, and of what we send the blocks and the metadata. Trackers, the DHT and
 //! the local network do not count.
 
-use std::sync::{Mutex, PoisonError};
+use crate::thread::lock;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Time that passed unused and can still be used. Enough to make up for a thread that wakes late.
@@ -84,7 +85,7 @@ impl LimitedThrottle {
     fn give_back(&self, bytes: usize) {
         let nanoseconds = bytes as u128 * NANOSECONDS / u128::from(self.bytes_per_second);
         let cost = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = lock(&self.queue);
         // Where the queue now ends in the past, the next reservation counts from what can still be used of it.
         queue.end = queue.end.map(|end| end.checked_sub(cost).unwrap_or(end));
     }
@@ -96,7 +97,7 @@ impl LimitedThrottle {
         }
         let limit = u128::from(self.bytes_per_second);
         let saved = now.checked_sub(MAX_SAVED).unwrap_or(now);
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = lock(&self.queue);
         let start = queue.end.map_or(now, |end| end.max(saved));
         // This fits: a `usize` has at most 64 bits and a billion has 30, of 128.
         let cost = bytes as u128 * NANOSECONDS + queue.fraction;

@@ -15,6 +15,7 @@ use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
 use crate::metainfo::InfoHash;
 use crate::net::{self, BindAddress, PeerStream, Ports};
 use crate::thread;
+use crate::thread::lock;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::debug;
@@ -22,7 +23,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -171,11 +172,11 @@ impl Drop for Registration {
 
 impl ListenerState {
     fn inboxes(&self) -> MutexGuard<'_, HashMap<InfoHash, Inbox>> {
-        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inboxes)
     }
 
     fn handshakes(&self) -> MutexGuard<'_, PendingHandshakes> {
-        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.handshakes)
     }
 
     /// The life of a thread that accepts connections.

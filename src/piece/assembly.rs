@@ -11,8 +11,9 @@ use super::buffers::BufferPool;
 use super::digest::PieceDigest;
 use super::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
 use super::peer_key::PeerKey;
+use crate::thread::lock;
 use sha1::{Digest, Sha1};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// An open piece: blocks of it are being fetched.
 #[derive(Debug)]
@@ -142,7 +143,7 @@ impl Assembly {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inside)
     }
 }
 

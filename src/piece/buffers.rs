@@ -4,7 +4,8 @@
 //! gives a buffer back when its piece is on disk, and the next piece that is opened takes it from here. The
 //! order is that of a stack, because the most recently used buffer is the one that is still in the cache.
 
-use std::sync::{Mutex, PoisonError};
+use crate::thread::lock;
+use std::sync::Mutex;
 
 /// The buffers that wait for their next piece. Any thread may ask; the lock is held for a push or a pop.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ impl BufferPool {
 
     /// A buffer of `length` bytes. Its content is left over from an earlier piece.
     pub fn take(&self, length: usize) -> Vec<u8> {
-        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let spare = lock(&self.spare).pop();
         let mut buffer = spare.unwrap_or_default();
         if buffer.len() < length && buffer.capacity() < length {
             // New zeroed memory costs nothing until it is written; to grow the old buffer would copy its
@@ -34,7 +35,7 @@ impl BufferPool {
 
     /// Gives a buffer back.
     pub fn give(&self, buffer: Vec<u8>) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = lock(&self.spare);
         if spare.len() < self.max_spare {
             spare.push(buffer);
         }

@@ -15,6 +15,7 @@ use super::marker::Marker;
 use super::survey;
 use crate::metainfo::{self, MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
+use crate::thread::lock;
 
 /// The files that a torrent is to hold, as they were when they were gathered.
 pub struct Gathered {
@@ -138,7 +139,7 @@ impl Gathered {
         drop(files);
         let digests = Mutex::new(vec![0; geometry.piece_count() as usize * PieceDigest::LENGTH]);
         let on_digest = |piece: PieceIndex, digest: Option<PieceDigest>| {
-            let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut digests = lock(&digests);
             let slot = digests.as_chunks_mut().0.get_mut(piece.slot());
             // A file that is shorter now has changed. The check below finds that out.
             if let (Some(slot), Some(PieceDigest(digest))) = (slot, digest) {

@@ -11,7 +11,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::{self, Builder};
 
 use sha1::{Digest, Sha1};
@@ -21,6 +21,7 @@ use super::folder::{Access, RootFolder};
 use super::layout::{Layout, Slice};
 use super::sha1_pair::{self, Lane};
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
+use crate::thread::lock;
 
 /// Is told how many bytes are hashed, and of how many, from any of the threads. It returns false to stop the
 /// work.
@@ -141,7 +142,7 @@ impl HashJob<'_> {
     }
 
     fn progress(&self) -> MutexGuard<'_, HashProgress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.progress)
     }
 
     fn panicked(&self) -> StorageError {

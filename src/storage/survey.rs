@@ -12,6 +12,7 @@ use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
+use crate::thread::lock;
 
 /// The SHA-1 that a piece must have.
 pub type Digests<'a> = dyn Fn(PieceIndex) -> PieceDigest + Sync + 'a;
@@ -46,7 +47,7 @@ impl Survey {
         let verified = Mutex::new(Bitfield::none(layout.geometry().piece_count()));
         let on_digest = |piece, digest| {
             if digest == Some(digests(piece)) {
-                verified.lock().unwrap_or_else(PoisonError::into_inner).insert(piece);
+                lock(&verified).insert(piece);
             }
         };
         hashing::hash(folder, layout, &candidates, &on_digest, open_files, watch)?;

@@ -6,12 +6,13 @@
 //! delays the other. But only one of the two has to work. This module decides which of their failures are
 //! reported.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::address::TrackerAddress;
 use super::announcer::TrackerNews;
 use super::error::TrackerError;
 use crate::address::IpFamily;
+use crate::thread::lock;
 
 /// The part of a tier that one announcer takes care of.
 pub(super) struct FamilyTier {
@@ -70,7 +71,7 @@ impl FailureReports {
     /// fails too, and then the one of the two that says more.
     pub fn report(&self, news: TrackerNews) -> Option<TrackerNews> {
         let Some((family, failing)) = &self.shared else { return Some(news) };
-        let mut failing = failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failing = lock(failing);
         let FailingFamilies { v4, v6 } = &mut *failing;
         let (ours, theirs) = match family {
             IpFamily::V4 => (v4, v6),

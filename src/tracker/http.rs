@@ -5,7 +5,8 @@
 //! of `tracker` that uses the HTTP library.
 
 use crate::metainfo::InfoHash;
-use std::sync::{Mutex, PoisonError};
+use crate::thread::lock;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use ureq::Agent;
@@ -75,7 +76,7 @@ impl HttpTracker {
     }
 
     fn agent(&self) -> Result<Agent, ureq::Error> {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = lock(&self.connections);
         match &*connections {
             Connections::Open(agent) => Ok(agent.clone()),
             Connections::Closed => {
@@ -89,7 +90,7 @@ impl HttpTracker {
 
     /// Whether it has been aborted.
     pub fn is_aborted(&self) -> bool {
-        matches!(&*self.connections.lock().unwrap_or_else(PoisonError::into_inner), Connections::Aborted)
+        matches!(&*lock(&self.connections), Connections::Aborted)
     }
 }
 
@@ -119,7 +120,7 @@ impl TrackerProtocol for HttpTracker {
 
     /// Closes the connection that the last announce may have left open, and frees its memory.
     fn close_idle(&self) {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = lock(&self.connections);
         if let Connections::Open(_) = &*connections {
             *connections = Connections::Closed;
         }
@@ -128,7 +129,7 @@ impl TrackerProtocol for HttpTracker {
     /// Ends the request that is running, and makes all later ones fail. A request that is still looking up a
     /// name or connecting ends at [`CONNECT_DEADLINE`].
     fn abort(&self) {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = lock(&self.connections);
         if let Connections::Open(agent) = std::mem::replace(&mut *connections, Connections::Aborted) {
             agent.shutdown();
         }

@@ -1,6 +1,7 @@
 //! The figures that every announce carries, shared by the coordinator and the announcers.
 
-use std::sync::{Mutex, PoisonError};
+use crate::thread::lock;
+use std::sync::Mutex;
 
 use super::announce::Counts;
 
@@ -19,11 +20,11 @@ impl Totals {
 
     /// Replaces the figures.
     pub fn set(&self, counts: Counts) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        *lock(&self.0) = counts;
     }
 
     /// The figures now.
     pub fn get(&self) -> Counts {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 }

@@ -15,10 +15,11 @@ use crate::discovery::STACK_BYTES;
 use crate::net::resolve;
 use crate::text::printable;
 use crate::thread;
+use crate::thread::lock;
 use log::{debug, warn};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 /// Hosts that are always there.
@@ -91,7 +92,7 @@ struct NameQueue {
 
 impl HostNames {
     fn state(&self) -> MutexGuard<'_, NameQueue> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Looks up no more host names, and waits a moment for the one that is being looked up.

@@ -14,12 +14,13 @@ use super::addresses::could_be_a_node;
 use super::id::NodeId;
 use crate::address::{IpFamily, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
+use crate::thread::lock;
 use log::debug;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Nodes of one family that are kept: more than a lookup ever asks.
 const MAX_NODES: usize = 200;
@@ -67,7 +68,7 @@ impl SavedNodes {
 
     /// What was known of this family.
     pub fn known(&self, family: IpFamily) -> KnownNodes {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock(&self.known);
         known.get(index(family)).cloned().unwrap_or_default()
     }
 
@@ -75,7 +76,7 @@ impl SavedNodes {
     /// more.
     pub fn update(&self, family: IpFamily, mut known: KnownNodes) {
         known.nodes.truncate(MAX_NODES);
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.known);
         if let Some(before) = all.get_mut(index(family))
             && (known.nodes.len() >= ENOUGH || known.nodes.len() >= before.nodes.len())
         {
@@ -87,7 +88,7 @@ impl SavedNodes {
     /// the whole new one. A failure is only logged, since it does no harm.
     pub fn write(&self) {
         let Some(file) = &self.file else { return };
-        let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = lock(&self.known);
         if all.iter().all(|known| known.nodes.is_empty()) {
             return;
         }

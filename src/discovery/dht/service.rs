@@ -21,13 +21,14 @@ use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
 use crate::strategy::Source;
+use crate::thread::lock;
 use crossbeam_channel::{Sender, TrySendError};
 use log::debug;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// The largest packet that we look at, and one byte more. A packet that fills all of it was cut, or is no
@@ -82,7 +83,7 @@ impl Port {
     }
 
     fn commands(&self) -> MutexGuard<'_, VecDeque<Command>> {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.commands)
     }
 
     fn tell(&self, command: &Command) {

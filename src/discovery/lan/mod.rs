@@ -22,6 +22,7 @@ use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, Group};
 use crate::strategy::{Source, TokenBucket};
 use crate::thread;
+use crate::thread::lock;
 use crossbeam_channel::Sender;
 use log::debug;
 use std::io::{self, ErrorKind};
@@ -172,7 +173,7 @@ impl Drop for LanRegistration {
 
 impl LanShared {
     fn list(&self) -> MutexGuard<'_, TorrentList> {
-        self.torrents.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.torrents)
     }
 
     /// The life of a thread that receives what others announce.

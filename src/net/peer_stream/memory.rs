@@ -4,6 +4,7 @@
 //! and a writer waits for room, a read waits as long as it may, and shutting one end down ends the other.
 
 use super::{PeerStream, Transport, WRITE_DEADLINE};
+use crate::thread::lock;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -63,7 +64,7 @@ impl Pipe {
     }
 
     fn lock(&self) -> MutexGuard<'_, PipeState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Waits until the pipe is closed or `ready`, and not longer than this.
@@ -88,7 +89,7 @@ impl Pipe {
 impl Memory {
     /// Waits for bytes and copies them, without taking them out.
     fn look(&self, into: &mut [u8]) -> io::Result<(MutexGuard<'_, PipeState>, usize)> {
-        let longest = *self.longest_wait.lock().unwrap_or_else(PoisonError::into_inner);
+        let longest = *lock(&self.longest_wait);
         let state = self.incoming.wait_until(|state| !state.bytes.is_empty(), longest)?;
         let copied = into.iter_mut().zip(&state.bytes).map(|(to, from)| *to = *from).count();
         Ok((state, copied))
@@ -97,7 +98,7 @@ impl Memory {
 
 impl Transport for Memory {
     fn wait_at_most(&self, wait: Duration) -> io::Result<()> {
-        *self.longest_wait.lock().unwrap_or_else(PoisonError::into_inner) = Some(wait);
+        *lock(&self.longest_wait) = Some(wait);
         Ok(())
     }
 

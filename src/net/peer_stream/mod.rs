@@ -11,12 +11,13 @@ mod memory;
 mod tcp;
 
 use super::{BindAddress, HangUp};
+use crate::thread::lock;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tcp::Tcp;
 
@@ -251,7 +252,7 @@ impl PeerStream {
     }
 
     fn reason(&self) -> MutexGuard<'_, Option<HangUp>> {
-        self.hung_up.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.hung_up)
     }
 }
 

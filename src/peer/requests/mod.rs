@@ -19,9 +19,10 @@ pub use upload_queue::MAX_REQUESTS;
 
 use crate::message::Violation;
 use crate::piece::PieceIndex;
+use crate::thread::lock;
 use crate::wire::BlockRequest;
 use metadata_queue::MetadataQueue;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 use upload_queue::UploadQueue;
 
@@ -195,7 +196,7 @@ impl PeerRequests {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queues)
     }
 }
 

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use log::warn;
 
@@ -28,6 +28,7 @@ use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::survey::Survey;
 use crate::piece::{Bitfield, PieceIndex};
+use crate::thread::lock;
 use offered::OfferedPieces;
 use open_files::OpenFiles;
 use stamps::FileStamps;
@@ -226,8 +227,4 @@ impl ServedPieces {
             warn!("{}: {why}; its {withdrawn} pieces are not sent any more", path.display());
         }
     }
-}
-
-fn lock<Value>(mutex: &Mutex<Value>) -> MutexGuard<'_, Value> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

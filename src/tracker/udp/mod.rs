@@ -18,10 +18,11 @@ mod packets;
 pub use packets::{MAX_RESPONSE, UdpRequest, UdpResponse};
 
 use crate::metainfo::InfoHash;
+use crate::thread::lock;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::address::TrackerAddress;
@@ -265,7 +266,7 @@ impl UdpTracker {
     }
 
     fn state(&self) -> MutexGuard<'_, UdpState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
