@@ -74,6 +74,7 @@ impl Coordinator<'_> {
         let download = &mut peer.download;
         download.pipeline.received(span.count, now);
         download.last_block = now;
+        download.pace = download.rate.per_second();
         download.overtaken = false;
         download.snubs = 0;
         download.rejections = 0;
@@ -89,6 +90,7 @@ impl Coordinator<'_> {
                 cancel.into_iter().flatten().for_each(|other| self.cancel(other, block));
             }
         }
+        self.take_back_forgotten(key, now);
     }
 
     /// Tells a peer that we no longer need a block. The table of requests has forgotten the request.

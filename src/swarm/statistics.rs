@@ -13,6 +13,8 @@ pub struct Statistics {
     uploaded: u64,
     download_gauge: Gauge,
     upload_gauge: Gauge,
+    /// The download rate when the last block came.
+    pace: f64,
     /// Slower and steadier than the gauge: the number of upload slots follows it.
     upload_rate: Rate,
     /// When a piece was last stored or a useful block came.
@@ -36,6 +38,7 @@ impl Statistics {
             uploaded: 0,
             download_gauge: Gauge::new(now),
             upload_gauge: Gauge::new(now),
+            pace: 0.0,
             upload_rate: Rate::new(now),
             progress: now,
             unwritten: 0,
@@ -48,6 +51,7 @@ impl Statistics {
     /// A block of this many bytes came. It is `useful` if it was missing.
     pub fn received(&mut self, bytes: u64, useful: bool, now: Instant) {
         self.received = self.received.saturating_add(bytes);
+        self.pace = self.download_gauge.rate;
         match useful {
             true => self.progress = now,
             false => self.wasted(bytes),
@@ -133,6 +137,12 @@ impl Statistics {
     /// Bytes a second that come, for people to look at.
     pub fn download_rate(&self) -> f64 {
         self.download_gauge.rate
+    }
+
+    /// Bytes a second that all peers together sent when the last block came: unlike the rate, it does not
+    /// fall while no block comes.
+    pub fn pace(&self) -> f64 {
+        self.pace
     }
 
     /// Bytes a second that are sent, for people to look at.

@@ -23,6 +23,7 @@ impl Coordinator<'_> {
         let requests = &self.requests;
         let owing = self.roster.all_mut().filter(|(key, _)| requests.count(*key) > 0);
         owing.for_each(|(_, peer)| peer.download.pipeline.tick(now));
+        self.take_back_overdue(now);
         self.snub_silent_peers(now);
         self.make_room(now);
         self.send_pex(now);

@@ -90,6 +90,11 @@ fn lines() -> Vec<Entry> {
                 .with(1, fast()),
         ),
         entry(
+            "forgetful seeder",
+            "One seeder of 500 kB/s that forgets one request in 20.",
+            Scene::new(20, 16 * MIB, 256 * KIB).with(1, forgetful().up(500 * KB)).with(1, fast()),
+        ),
+        entry(
             "10 silent peers",
             "10 peers that accept requests and send nothing, beside an honest seeder of 500 kB/s.",
             Scene::new(21, 64 * MIB, 256 * KIB)
@@ -203,12 +208,6 @@ fn bad_manners() -> Vec<Entry> {
             "choke-flapping, no BEP 6",
             "The same, and what it will not send it forgets instead of rejecting it.",
             flaps(23, true),
-        ),
-        entry(
-            "forgetful seeder",
-            "One seeder of 500 kB/s that forgets one request in 20. What it forgot is asked again only when it has \
-             sent nothing for 60 s, and keeps its place in the pipeline until then.",
-            Scene::new(20, 16 * MIB, 256 * KIB).with(1, forgetful().up(500 * KB)).with(1, fast()),
         ),
     ]
 }

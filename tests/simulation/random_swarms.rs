@@ -1,7 +1,4 @@
 //! Random swarms: with at least one honest seed that stays, every download ends, whatever else is there.
-//!
-//! Left out are choke-flapping peers and seeders that forget requests: with these a download can crawl today.
-//! They have their own lines in the table.
 
 use crate::scene::{KB, KIB, MB, Member, Scene, ms, seconds};
 use crate::stub::Manners;
@@ -26,8 +23,13 @@ fn swarm(number: u64) -> Scene {
     let others = random.choice([5, 5, 5, 16]).unwrap();
     for _ in 0..random.u32(..others) {
         let silent = Member::stub_that(Manners { silent: true, ..Manners::default() });
-        let member = match random.u8(..5) {
+        let forgetful = Manners { forgets: Some(random.u32(2..40)), ..Manners::default() };
+        let flapping =
+            Manners { flaps: Some(ms(random.u64(100..3000))), old: random.bool(), ..Manners::default() };
+        let member = match random.u8(..7) {
             0 => silent,
+            5 => Member::stub_that(forgetful).up(random.u64(50 * KB..MB)),
+            6 => Member::stub_that(flapping).up(random.u64(50 * KB..MB)),
             1 => Member::dead(),
             2 => Member::stub().up(random.u64(3 * KB..20 * KB)),
             3 => restless(&mut random, Member::stub(), 2),

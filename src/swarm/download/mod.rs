@@ -8,6 +8,7 @@ mod bans;
 mod completion;
 mod corruption;
 mod end_game;
+mod forgotten;
 mod piece_map;
 mod pipelining;
 mod requests;

@@ -73,7 +73,9 @@ pub struct Download {
     pub rejections: u32,
     /// It could take more requests than we had for it.
     pub starving: bool,
-    /// It was silent, and another peer took over what it owed. Until it sends a block its silence goes on, and
+    /// Its rate when it last sent a block, in bytes a second: how fast it is while it sends.
+    pub pace: f64,
+    /// It was silent, and what it owed was taken back or taken over. Until it sends a block its silence goes on, and
     /// it takes nothing over itself. Otherwise silent peers would pass the last blocks around among themselves.
     pub overtaken: bool,
     /// It has sent at least one block.
@@ -157,6 +159,7 @@ impl Peer {
                 snubs: 0,
                 rejections: 0,
                 starving: false,
+                pace: 0.0,
                 overtaken: false,
                 useful: false,
                 allowed_fast: Vec::new(),

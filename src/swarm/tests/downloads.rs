@@ -153,3 +153,44 @@ fn silent_peers_do_not_pass_the_last_block_round_among_themselves() {
     }
     panic!("the honest peer was never asked: {:?}", world.snapshot());
 }
+
+#[test]
+fn what_a_peer_forgets_is_asked_for_again_although_it_goes_on_sending() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let key = world.seed(1);
+    let lost = world.owed(key)[0];
+    for _ in 0..200 {
+        world.wait(SECOND / 10);
+        let Some(next) = world.owed(key).into_iter().find(|block| *block != lost) else { break };
+        let assembly = world.coordinator.requests.assembly(next.piece).unwrap();
+        let span = Span { piece: next.piece, first: next.number, count: 1 };
+        world.hear(key, [News::Blocks(span, assembly)]);
+        let place = world.owed(key).iter().position(|block| *block == lost);
+        if place.is_none_or(|place| place > 0) {
+            return;
+        }
+    }
+    panic!("it is still the oldest request: {:?}", world.owed(key));
+}
+
+#[test]
+fn a_peer_that_stops_sending_is_asked_again_by_its_own_pace() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let key = world.seed(1);
+    for _ in 0..100 {
+        world.wait(SECOND / 10);
+        world.deliver(key, 1);
+    }
+    let owed = world.owed(key);
+    world.orders(key);
+    world.wait(4 * SECOND);
+    assert_eq!(world.owed(key), owed, "ten blocks a second: too early");
+    // What it owes should take some seconds, and it has four times as long.
+    world.wait(50 * SECOND);
+    let orders = world.orders(key);
+    assert!(
+        matches!(&orders[..], [Order::Cancel(blocks), Order::Request(_), ..] if *blocks == owed),
+        "{orders:?}"
+    );
+    assert_eq!(world.hung_up(key), None);
+}

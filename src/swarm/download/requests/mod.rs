@@ -16,6 +16,7 @@
 //! | an idle peer takes over from a slow or silent one | [`Requests::take_over`] |
 //! | the block came | [`Requests::received`] |
 //! | the peer rejected it (BEP 6) | [`Requests::rejected`] |
+//! | the peer forgot it and sends later ones | [`Requests::take_back_forgotten`] |
 //! | the peer choked us, snubs us or left | [`Requests::take_back`] |
 //! | the piece is complete | [`Requests::close`] |
 //! | the piece is complete and wrong | [`Requests::piece_failed`] |
@@ -44,7 +45,15 @@ pub struct Requests {
     with_free: Vec<PieceIndex>,
     /// The blocks that each peer owes us, the oldest request in front. A peer that owes nothing may be
     /// missing.
-    queues: OrderedList<PeerKey, VecDeque<Block>>,
+    queues: OrderedList<PeerKey, VecDeque<OwedBlock>>,
+}
+
+/// A block that a peer was asked for and has not sent.
+#[derive(Clone, Copy, Debug)]
+struct OwedBlock {
+    block: Block,
+    /// How many blocks the peer sent that it was asked for later.
+    passed_over: u32,
 }
 
 /// What a block's arrival means.
@@ -78,7 +87,7 @@ impl Requests {
         self.with_free.retain(|other| *other != piece);
         let open = self.open.remove(piece)?;
         if open.is_leased() {
-            self.queues.iter_mut().for_each(|(_, queue)| queue.retain(|block| block.piece != piece));
+            self.queues.iter_mut().for_each(|(_, queue)| queue.retain(|owed| owed.block.piece != piece));
         }
         Some(open.assembly)
     }
@@ -88,7 +97,8 @@ impl Requests {
     pub fn piece_failed(&mut self, piece: PieceIndex) -> Vec<(PeerKey, Vec<Block>)> {
         let mut owed = Vec::new();
         for (peer, queue) in self.queues.iter() {
-            let blocks: Vec<Block> = queue.iter().filter(|block| block.piece == piece).copied().collect();
+            let blocks: Vec<Block> =
+                queue.iter().map(|owed| owed.block).filter(|block| block.piece == piece).collect();
             if !blocks.is_empty() {
                 owed.push((peer, blocks));
             }
@@ -182,6 +192,7 @@ impl Requests {
             self.with_free.retain(|piece| *piece != block.piece);
         }
         let holders = state.holders();
+        self.note_passed_over(peer, block);
         holders.into_iter().flatten().for_each(|holder| self.strike(holder, block));
         Arrival::Useful { cancel: holders.map(|holder| holder.filter(|holder| *holder != peer)) }
     }
@@ -215,6 +226,17 @@ impl Requests {
         owed
     }
 
+    /// Takes back what the peer has forgotten: the blocks that it has passed over more than `limit` times
+    /// while it sent others that it was asked for later.
+    pub fn take_back_forgotten(&mut self, peer: PeerKey, limit: u32) -> Vec<Block> {
+        let queue = self.queues.get(peer).into_iter().flatten();
+        // A block is passed over at least as often as those behind it.
+        let forgotten = queue.take_while(|owed| owed.passed_over > limit);
+        let forgotten: Vec<Block> = forgotten.map(|owed| owed.block).collect();
+        forgotten.iter().for_each(|block| _ = self.rejected(peer, *block));
+        forgotten
+    }
+
     /// The assembly of an open piece.
     #[cfg(test)]
     pub fn assembly(&self, piece: PieceIndex) -> Option<Arc<Assembly>> {
@@ -230,7 +252,7 @@ impl Requests {
 
     /// What the peer owes us, the oldest request first.
     pub fn owed_by(&self, peer: PeerKey) -> impl DoubleEndedIterator<Item = Block> {
-        self.queues.get(peer).into_iter().flatten().copied()
+        self.queues.get(peer).into_iter().flatten().map(|owed| owed.block)
     }
 
     /// How many blocks the peer owes us.
@@ -265,16 +287,23 @@ impl Requests {
             self.queues.insert(peer, VecDeque::new());
         }
         if let Some(queue) = self.queues.get_mut(peer) {
-            queue.extend(blocks);
+            queue.extend(blocks.map(|block| OwedBlock { block, passed_over: 0 }));
+        }
+    }
+
+    /// The peer sent this block before others that it was asked for earlier.
+    fn note_passed_over(&mut self, peer: PeerKey, block: Block) {
+        let Some(queue) = self.queues.get_mut(peer) else { return };
+        // Nearly always there is none: most peers answer in the order of the requests.
+        if let Some(at) = queue.iter().position(|owed| owed.block == block) {
+            queue.iter_mut().take(at).for_each(|owed| owed.passed_over = owed.passed_over.saturating_add(1));
         }
     }
 
     fn strike(&mut self, peer: PeerKey, block: Block) {
         let Some(queue) = self.queues.get_mut(peer) else { return };
         // It is nearly always the oldest request.
-        if queue.front() == Some(&block) {
-            queue.pop_front();
-        } else if let Some(at) = queue.iter().position(|other| *other == block) {
+        if let Some(at) = queue.iter().position(|owed| owed.block == block) {
             queue.remove(at);
         }
     }

@@ -53,7 +53,7 @@ fn assert_is_consistent(requests: &Requests) {
     assert!(requests.with_free.iter().all(|piece| requests.open.get(*piece).is_some()));
     let queues = requests.queues.iter();
     let mut queued: Vec<_> =
-        queues.flat_map(|(peer, queue)| queue.iter().map(move |block| (peer, *block))).collect();
+        queues.flat_map(|(peer, queue)| queue.iter().map(move |owed| (peer, owed.block))).collect();
     let order = |one: &(PeerKey, Block)| (one.0, one.1.piece, one.1.number);
     leased.sort_by_key(order);
     queued.sort_by_key(order);
@@ -211,4 +211,28 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
         _ if random.u32(0..8) == 0 => _ = requests.close(piece),
         _ => {}
     }
+}
+
+#[test]
+fn a_request_that_is_passed_over_too_often_is_free_again_and_its_order_does_not_matter() {
+    let (mut requests, piece) = one_open_piece(20, false);
+    span(&mut requests, A, 20);
+    let assembly = assembly(&requests, piece);
+    let came = |requests: &mut Requests, number| {
+        requests.received(A, Block { piece, number }, &assembly);
+        requests.take_back_forgotten(A, 3)
+    };
+    // The first two are lost. The others come in an order of their own, in which 5 is passed over twice.
+    for number in [2, 3, 4] {
+        assert_eq!(came(&mut requests, number), []);
+    }
+    let lost: Vec<u32> = came(&mut requests, 6).iter().map(|block| block.number).collect();
+    assert_eq!(lost, [0, 1]);
+    assert_eq!(came(&mut requests, 7), []);
+    assert_eq!(requests.owed_by(A).next(), Some(Block { piece, number: 5 }));
+    assert_is_consistent(&requests);
+    assert_eq!(span(&mut requests, B, 9), Some((0, 2)));
+    // A lost one that comes after all is taken.
+    let late = requests.received(A, Block { piece, number: 0 }, &assembly);
+    assert_eq!(late, Arrival::Useful { cancel: [Some(B), None] });
 }

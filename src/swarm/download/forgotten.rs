@@ -1,0 +1,73 @@
+//! Requests that a peer has lost: it goes on sending, or has sent until now, and does not send these blocks.
+//!
+//! A peer may lose a request without a word: its own queue was full, it was choking us for a moment, it has a
+//! bug. Such a block must be asked for again, of this peer or of another, or the download never ends. There
+//! are two signs, and both go by the pace of the peer itself:
+//!
+//! - It sends blocks that it was asked for later. Peers may answer in any order, so it may pass a request over
+//!   for as many blocks as two full pipelines have.
+//! - It was sending and has stopped, for much longer than all that it owes should take.
+
+use crate::message::{Order, PeerKey};
+use crate::piece::BLOCK_LENGTH;
+use crate::swarm::Coordinator;
+use crate::swarm::peers::Peer;
+use log::debug;
+use std::time::{Duration, Instant};
+
+/// The fewest blocks that may pass a request over before the request counts as forgotten.
+const MIN_PASSES: u32 = 16;
+/// The shortest silence that is a sign. A connection that loses many packets at once stands still for seconds.
+const MIN_SILENCE: Duration = Duration::from_secs(5);
+/// How many times as long as it should take the peer to send what it owes.
+const PATIENCE: u32 = 4;
+
+impl Coordinator<'_> {
+    /// A peer has sent a block: takes back what it has passed over too often.
+    pub(in crate::swarm) fn take_back_forgotten(&mut self, key: PeerKey, now: Instant) {
+        let Some(peer) = self.roster.get(key) else { return };
+        let limit = peer.download.pipeline.depth().saturating_mul(2).max(MIN_PASSES);
+        let forgotten = self.requests.take_back_forgotten(key, limit);
+        if forgotten.is_empty() {
+            return;
+        }
+        debug!("{}: it has lost {} requests", peer.address, forgotten.len());
+        // If it has not lost them after all, it should not send them now: others are asked.
+        peer.order(Order::Cancel(forgotten));
+        self.fill_hungry(Some(key), now);
+    }
+
+    /// Takes back what peers owe that were sending and have stopped. Such a peer may be asked again at once,
+    /// and if it was only a request that got lost, it answers. If not, its silence goes on.
+    pub(in crate::swarm) fn take_back_overdue(&mut self, now: Instant) {
+        if self.is_disk_behind() {
+            return;
+        }
+        let at_least = MIN_SILENCE.saturating_add(self.limited_wait());
+        // All peers may share one thin line, and then each waits for the blocks of the others.
+        let all = time_for(self.requests.count_all(), self.statistics.pace());
+        let is_overdue = |(key, peer): &(PeerKey, &Peer)| {
+            let owed = self.requests.count(*key);
+            let expected = time_for(owed, peer.download.pace).max(all);
+            let silence = now.saturating_duration_since(peer.download.last_block);
+            let patience = at_least.max(expected.saturating_mul(PATIENCE));
+            owed > 0 && !peer.download.overtaken && silence >= patience
+        };
+        let overdue: Vec<PeerKey> = self.roster.all().filter(is_overdue).map(|(key, _)| key).collect();
+        for key in overdue {
+            let blocks = self.requests.take_back(key);
+            let Some(peer) = self.roster.get_mut(key) else { continue };
+            debug!("{}: it has stopped sending, {} blocks are asked for again", peer.address, blocks.len());
+            peer.order(Order::Cancel(blocks));
+            peer.download.overtaken = true;
+            peer.download.starving = true;
+            self.fill_hungry(Some(key), now);
+        }
+    }
+}
+
+/// How long this many blocks take at a pace in bytes a second: for ever, if the pace is not known.
+fn time_for(blocks: usize, pace: f64) -> Duration {
+    let seconds = blocks as f64 * f64::from(BLOCK_LENGTH) / pace;
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+}
