@@ -74,7 +74,6 @@ impl Coordinator<'_> {
         let download = &mut peer.download;
         download.pipeline.received(span.count, now);
         download.last_block = now;
-        download.pace = download.rate.per_second();
         download.overtaken = false;
         download.snubs = 0;
         download.rejections = 0;

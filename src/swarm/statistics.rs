@@ -13,8 +13,9 @@ pub struct Statistics {
     uploaded: u64,
     download_gauge: Gauge,
     upload_gauge: Gauge,
-    /// The download rate when the last block came.
+    /// The download rate at the last tick at which blocks had come, and what had been received then.
     pace: f64,
+    received_at_tick: u64,
     /// Slower and steadier than the gauge: the number of upload slots follows it.
     upload_rate: Rate,
     /// When a piece was last stored or a useful block came.
@@ -39,6 +40,7 @@ impl Statistics {
             download_gauge: Gauge::new(now),
             upload_gauge: Gauge::new(now),
             pace: 0.0,
+            received_at_tick: 0,
             upload_rate: Rate::new(now),
             progress: now,
             unwritten: 0,
@@ -51,7 +53,6 @@ impl Statistics {
     /// A block of this many bytes came. It is `useful` if it was missing.
     pub fn received(&mut self, bytes: u64, useful: bool, now: Instant) {
         self.received = self.received.saturating_add(bytes);
-        self.pace = self.download_gauge.rate;
         match useful {
             true => self.progress = now,
             false => self.wasted(bytes),
@@ -105,6 +106,9 @@ impl Statistics {
     /// Updates the rates. Several times a second.
     pub fn tick(&mut self, now: Instant) {
         self.download_gauge.tick(self.received, now);
+        if std::mem::replace(&mut self.received_at_tick, self.received) != self.received {
+            self.pace = self.download_gauge.rate;
+        }
         self.upload_gauge.tick(self.uploaded, now);
         self.upload_rate.tick(now);
     }
@@ -139,8 +143,8 @@ impl Statistics {
         self.download_gauge.rate
     }
 
-    /// Bytes a second that all peers together sent when the last block came: unlike the rate, it does not
-    /// fall while no block comes.
+    /// Bytes a second that all peers together send while they send: unlike the rate, it does not fall while no
+    /// block comes.
     pub fn pace(&self) -> f64 {
         self.pace
     }

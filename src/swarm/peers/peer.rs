@@ -73,7 +73,7 @@ pub struct Download {
     pub rejections: u32,
     /// It could take more requests than we had for it.
     pub starving: bool,
-    /// Its rate when it last sent a block, in bytes a second: how fast it is while it sends.
+    /// Its rate at the last tick before it stopped sending, in bytes a second: how fast it is while it sends.
     pub pace: f64,
     /// It was silent, and what it owed was taken back or taken over. Until it sends a block its silence goes on, and
     /// it takes nothing over itself. Otherwise silent peers would pass the last blocks around among themselves.

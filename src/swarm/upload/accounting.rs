@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// How long a peer may take to read one block. The system has no deadline for a block as a whole.
 const BLOCK_DEADLINE: Duration = Duration::from_secs(60);
+/// A peer that sent a block in this time is sending.
+const SENDING: Duration = Duration::from_secs(1);
 
 impl Coordinator<'_> {
     /// Counts what was sent since the last tick, and disconnects the peers that do not read it. Runs in every
@@ -25,6 +27,9 @@ impl Coordinator<'_> {
             }
             peer.upload.rate.tick(now);
             peer.download.rate.tick(now);
+            if now.saturating_duration_since(peer.download.last_block) < SENDING {
+                peer.download.pace = peer.download.rate.per_second();
+            }
         }
     }
 }
