@@ -114,9 +114,9 @@ pub fn load(source: &str, bind_address: BindAddress) -> Result<Metainfo, SourceE
     Metainfo::parse(read(source, bind_address)?).map_err(|error| fail(SourceFault::Torrent(error)))
 }
 
-/// Reads the torrent or the magnet that `source` names. `source` is one of those that [`load`] takes, a magnet
-/// link, or a bare info-hash of 40 hex digits if no file has that name. The file or the answer of the web
-/// server may also contain a link or an info-hash instead of a torrent.
+/// Reads the torrent or the magnet that `source` names. `source` is one of those that [`load`] takes, a
+/// magnet link, or a bare info-hash of 40 hex digits if no file has that name. The file or the answer of the
+/// web server may also contain a link or an info-hash instead of a torrent.
 ///
 /// # Errors
 ///

@@ -1,7 +1,8 @@
 //! The values that cross the channels of a torrent: the conversation of its coordinator with everything else.
 //!
 //! Not here are the values that only one module knows: the orders to announcers (`tracker`), the commands to
-//! the DHT node (`discovery/dht`), the signals inside a worker (`peer`) and what a run tells the screen (`cli`).
+//! the DHT node (`discovery/dht`), the signals inside a worker (`peer`) and what a run tells the screen
+//! (`cli`).
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
@@ -127,10 +128,11 @@ pub struct Greeting {
 /// One thing that a peer said, checked for what it means.
 #[derive(Debug)]
 pub enum News {
-    /// These blocks, which we had requested, are in this assembly (or were there already). The assembly may be
-    /// one that was wrong and that another has replaced since.
+    /// These blocks, which we had requested, are in this assembly (or were there already). The assembly may
+    /// be one that was wrong and that another has replaced since.
     Blocks(Span, Arc<Assembly>),
-    /// A piece verified and is on its way to the writer. With the peers that had sent wrong blocks of it before.
+    /// A piece verified and is on its way to the writer. With the peers that had sent wrong blocks of it
+    /// before.
     Verified(PieceIndex, Vec<PeerKey>),
     /// A piece is complete and wrong: it does not have its digest.
     Corrupt(Arc<Assembly>, Suspects),

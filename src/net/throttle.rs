@@ -5,8 +5,8 @@
 //! paid for by then, however many threads there are, and they are served in the order in which they
 //! asked. The waiting is left to the caller, which can be woken, and no lock is held meanwhile.
 //!
-//! Everything that a peer sends counts, and of what we send the blocks and the metadata. Trackers, the DHT and
-//! the local network do not count.
+//! Everything that a peer sends counts, and of what we send the blocks and the metadata. Trackers, the DHT
+//! and the local network do not count.
 
 use crate::thread::lock;
 use std::sync::Mutex;
@@ -73,8 +73,8 @@ impl Throttle {
     }
 
     /// How many bytes a caller should take at once, so that all callers have their turn soon: what the limit
-    /// allows in a 64th of a second, at least one byte and at most half a megabyte; half a megabyte where there
-    /// is no limit.
+    /// allows in a 64th of a second, at least one byte and at most half a megabyte; half a megabyte where
+    /// there is no limit.
     pub fn portion(&self) -> usize {
         let fair = self.limit().map_or(MAX_PORTION, |limit| limit / PORTIONS_A_SECOND);
         usize::try_from(fair.clamp(1, MAX_PORTION)).unwrap_or(usize::MAX)
@@ -86,7 +86,8 @@ impl LimitedThrottle {
         let nanoseconds = bytes as u128 * NANOSECONDS / u128::from(self.bytes_per_second);
         let cost = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         let mut queue = lock(&self.queue);
-        // Where the queue now ends in the past, the next reservation counts from what can still be used of it.
+        // Where the queue now ends in the past, the next reservation counts from what can still be used of
+        // it.
         queue.end = queue.end.map(|end| end.checked_sub(cost).unwrap_or(end));
     }
 

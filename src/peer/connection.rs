@@ -1,7 +1,7 @@
 //! The life of a worker's connection, from the first byte to the last.
 //!
-//! Runs on the thread `peer-ADDRESS`: it connects, exchanges the handshakes, starts the outbox and then is the
-//! inbound half until the connection ends.
+//! Runs on the thread `peer-ADDRESS`: it connects, exchanges the handshakes, starts the outbox and then is
+//! the inbound half until the connection ends.
 
 use super::greeting::{self, AlreadyReceived, ConnectionOrigin, OurHandshake};
 use super::inbound::Inbound;

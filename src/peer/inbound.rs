@@ -220,9 +220,9 @@ impl Inbound {
         Ok(self.ledger.reject(block).then_some(block))
     }
 
-    /// Tells the coordinator what was heard, and then gives the verified pieces to the writer: what the writer
-    /// says of them must not come before our news of who sent them. Where the disk is behind, this waits for
-    /// it.
+    /// Tells the coordinator what was heard, and then gives the verified pieces to the writer: what the
+    /// writer says of them must not come before our news of who sent them. Where the disk is behind, this
+    /// waits for it.
     pub fn report(&mut self) -> Result<(), PeerError> {
         if self.news.is_empty() {
             return Ok(());

@@ -1,7 +1,7 @@
 //! Accepts the connections of peers that connect to us.
 //!
-//! Two threads, `listen-4` and `listen-6`, block in `accept`. Each connection gets a short-lived thread of its
-//! own, `incoming-ADDRESS`, that reads its handshake and hands it to the coordinator of the torrent it is
+//! Two threads, `listen-4` and `listen-6`, block in `accept`. Each connection gets a short-lived thread of
+//! its own, `incoming-ADDRESS`, that reads its handshake and hands it to the coordinator of the torrent it is
 //! for. Nothing is answered here: a peer that asks for a torrent that we do not have learns nothing.
 //!
 //! Strangers decide how many connections come, so everything has a bound: [`MAX_PENDING`] handshakes at

@@ -2,8 +2,8 @@
 //!
 //! It speaks BEP 3 and nothing more. It answers the handshake, says which pieces it has (*bitfield*),
 //! unchokes every peer that is interested, and sends one requested block after the other, slowly enough to be
-//! watched. Its thread blocks on the socket alone. While a block waits for its time, that time is the deadline
-//! of the read, so that a *cancel* is received before the block leaves.
+//! watched. Its thread blocks on the socket alone. While a block waits for its time, that time is the
+//! deadline of the read, so that a *cancel* is received before the block leaves.
 
 use super::server::DemoServer;
 use crate::metainfo::InfoHash;

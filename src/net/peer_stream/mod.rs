@@ -3,9 +3,10 @@
 //! Inbound blocks in [`PeerStream::read`], outbox in [`PeerStream::write_all`], and neither waits for the
 //! other. Any thread may [hang up](PeerStream::hang_up), which wakes both.
 //!
-//! What carries the bytes is a [`Transport`]: TCP today, and in tests and simulated swarms a pair of pipes in memory. Greeting,
-//! inbound and outbox do not know which one it is. A transport that encrypts or tunnels is made complete
-//! before it becomes a `PeerStream`, so a connection stays what it is when it passes to another thread.
+//! What carries the bytes is a [`Transport`]: TCP today, and in tests and simulated swarms a pair of pipes in
+//! memory. Greeting, inbound and outbox do not know which one it is. A transport that encrypts or tunnels is
+//! made complete before it becomes a `PeerStream`, so a connection stays what it is when it passes to another
+//! thread.
 
 mod memory;
 mod tcp;

@@ -1,6 +1,7 @@
 //! A connection over TCP.
 //!
-//! Little waits in the system to be sent (`MAX_UNSENT`). That costs no time and no CPU that could be measured.
+//! Little waits in the system to be sent (`MAX_UNSENT`). That costs no time and no CPU that could be
+//! measured.
 
 use super::{Transport, WRITE_DEADLINE, copy_from_file};
 use rustix::io::Errno;

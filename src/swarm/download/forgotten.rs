@@ -4,8 +4,8 @@
 //! bug. Such a block must be asked for again, of this peer or of another, or the download never ends. There
 //! are two signs, and both go by the pace of the peer itself:
 //!
-//! - It sends blocks that it was asked for later. Peers may answer in any order, so it may pass a request over
-//!   for as many blocks as two full pipelines have.
+//! - It sends blocks that it was asked for later. Peers may answer in any order, so it may pass a request
+//!   over for as many blocks as two full pipelines have.
 //! - It was sending and has stopped, for much longer than all that it owes should take.
 
 use crate::message::{Order, PeerKey};
@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 /// The fewest blocks that may pass a request over before the request counts as forgotten.
 const MIN_PASSES: u32 = 16;
-/// The shortest silence that is a sign. A connection that loses many packets at once stands still for seconds.
+/// The shortest silence that is a sign. A connection that loses many packets at once stands still for
+/// seconds.
 const MIN_SILENCE: Duration = Duration::from_secs(5);
 /// How many times as long as it should take the peer to send what it owes.
 const PATIENCE: u32 = 4;

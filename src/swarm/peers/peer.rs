@@ -75,8 +75,9 @@ pub struct Download {
     pub starving: bool,
     /// Its rate at the last tick before it stopped sending, in bytes a second: how fast it is while it sends.
     pub pace: f64,
-    /// It was silent, and what it owed was taken back or taken over. Until it sends a block its silence goes on, and
-    /// it takes nothing over itself. Otherwise silent peers would pass the last blocks around among themselves.
+    /// It was silent, and what it owed was taken back or taken over. Until it sends a block its silence goes
+    /// on, and it takes nothing over itself. Otherwise silent peers would pass the last blocks around among
+    /// themselves.
     pub overtaken: bool,
     /// It has sent at least one block.
     pub useful: bool,

@@ -57,8 +57,8 @@ pub(super) struct Candidate {
     pub failures: u32,
     /// Decides between candidates that are equal otherwise: the highest comes first (BEP 40).
     pub priority: u32,
-    /// Drawn by lot. Decides between candidates of the same priority, so that a source gains nothing by being the
-    /// first to tell its addresses, and that the same lots lead to the same connections.
+    /// Drawn by lot. Decides between candidates of the same priority, so that a source gains nothing by being
+    /// the first to tell its addresses, and that the same lots lead to the same connections.
     pub lot: u32,
     pub state: CandidateState,
 }
