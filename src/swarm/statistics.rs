@@ -13,9 +13,8 @@ pub struct Statistics {
     uploaded: u64,
     download_gauge: Gauge,
     upload_gauge: Gauge,
-    /// The download rate at the last tick at which blocks had come, and what had been received then.
+    /// The download rate at the last tick before which blocks had come.
     pace: f64,
-    received_at_tick: u64,
     /// Slower and steadier than the gauge: the number of upload slots follows it.
     upload_rate: Rate,
     /// When a piece was last stored or a useful block came.
@@ -40,7 +39,6 @@ impl Statistics {
             download_gauge: Gauge::new(now),
             upload_gauge: Gauge::new(now),
             pace: 0.0,
-            received_at_tick: 0,
             upload_rate: Rate::new(now),
             progress: now,
             unwritten: 0,
@@ -105,8 +103,9 @@ impl Statistics {
 
     /// Updates the rates. Several times a second.
     pub fn tick(&mut self, now: Instant) {
+        let blocks_came = self.received > self.download_gauge.counted;
         self.download_gauge.tick(self.received, now);
-        if std::mem::replace(&mut self.received_at_tick, self.received) != self.received {
+        if blocks_came {
             self.pace = self.download_gauge.rate;
         }
         self.upload_gauge.tick(self.uploaded, now);

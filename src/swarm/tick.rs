@@ -70,7 +70,12 @@ impl Coordinator<'_> {
         let silent: Vec<PeerKey> = self
             .roster
             .all()
-            .filter(|(key, peer)| self.requests.count(*key) > 0 || peer.download.overtaken)
+            // A peer whose requests were taken back may have nothing to answer any more: it chokes us, or it has
+            // nothing that we want. Then its silence is no fault.
+            .filter(|(key, peer)| {
+                let still_silent = peer.download.overtaken && peer.may_be_asked().is_some();
+                self.requests.count(*key) > 0 || still_silent
+            })
             .filter(|(_, peer)| now.saturating_duration_since(peer.download.last_block) >= patience)
             .map(|(key, _)| key)
             .collect();

@@ -97,3 +97,25 @@ fn each_kind_of_stall_has_its_reason() {
     world.gone(key, PeerError::Closed);
     assert!(matches!(stall(&mut world), Some(Stall::Unreachable(1, Some(_)))));
 }
+
+#[test]
+fn a_peer_whose_requests_were_taken_back_is_not_blamed_while_it_chokes_us() {
+    for (chokes, snubs) in [(true, 0), (false, 1)] {
+        let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+        let key = world.seed(1);
+        for _ in 0..100 {
+            world.wait(SECOND / 10);
+            world.deliver(key, 1);
+        }
+        world.wait(50 * SECOND);
+        assert!(world.coordinator.roster.get(key).unwrap().download.overtaken);
+        if chokes {
+            let owed = world.owed(key);
+            world.hear(key, [News::Choked]);
+            world.hear(key, owed.into_iter().map(News::Rejected));
+        }
+        world.wait(20 * SECOND);
+        let peer = world.coordinator.roster.get(key).unwrap();
+        assert_eq!(peer.download.snubs, snubs, "it chokes us: {chokes}");
+    }
+}

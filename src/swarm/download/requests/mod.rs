@@ -191,10 +191,10 @@ impl Requests {
             // The block came late: its lease had been taken back.
             self.with_free.retain(|piece| *piece != block.piece);
         }
-        let holders = state.holders();
-        self.note_passed_over(peer, block);
-        holders.into_iter().flatten().for_each(|holder| self.strike(holder, block));
-        Arrival::Useful { cancel: holders.map(|holder| holder.filter(|holder| *holder != peer)) }
+        let cancel = state.holders().map(|holder| holder.filter(|holder| *holder != peer));
+        self.strike_delivered(peer, block);
+        cancel.into_iter().flatten().for_each(|holder| self.strike(holder, block));
+        Arrival::Useful { cancel }
     }
 
     /// The peer will not send this block. False if it does not owe it.
@@ -291,12 +291,13 @@ impl Requests {
         }
     }
 
-    /// The peer sent this block before others that it was asked for earlier.
-    fn note_passed_over(&mut self, peer: PeerKey, block: Block) {
+    /// The peer sent this block: it has passed over those that it was asked for earlier.
+    fn strike_delivered(&mut self, peer: PeerKey, block: Block) {
         let Some(queue) = self.queues.get_mut(peer) else { return };
         // Nearly always there is none: most peers answer in the order of the requests.
         if let Some(at) = queue.iter().position(|owed| owed.block == block) {
             queue.iter_mut().take(at).for_each(|owed| owed.passed_over = owed.passed_over.saturating_add(1));
+            queue.remove(at);
         }
     }
 
