@@ -6,7 +6,7 @@
 use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
-use crate::strategy::{AttemptFailure, Candidates, Dialer};
+use crate::strategy::{AttemptFailure, Candidates, Dialer, PeerCounts, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
 use std::collections::HashMap;
@@ -37,6 +37,7 @@ pub struct MetadataSearch<'a> {
     pieces: u32,
     /// What the last tracker said, if it named no peer, or why the last connection that we made ended.
     trouble: Option<String>,
+    supply_reports: SupplyReports,
 }
 
 /// A peer that is asked for metadata.
@@ -68,6 +69,7 @@ impl<'a> MetadataSearch<'a> {
             last_progress: now,
             pieces: 0,
             trouble: None,
+            supply_reports: SupplyReports::default(),
         }
     }
 
@@ -155,8 +157,11 @@ impl<'a> MetadataSearch<'a> {
             self.last_progress = now;
         }
         self.pieces = pieces.0;
-        if self.dialer.candidates().waiting() == 0 && self.wants_peers() {
-            self.environment.need_peers();
+        if self.environment.look_around(now).is_some() {
+            self.dialer.candidates_mut().make_due(now);
+        }
+        if let Some(supply) = self.supply_reports.next(self.supply(), now) {
+            self.environment.supply(supply);
         }
         self.environment.show(MetadataState {
             pieces,
@@ -164,6 +169,20 @@ impl<'a> MetadataSearch<'a> {
             known: self.dialer.candidates().known(),
             trouble: self.trouble.clone(),
         });
+    }
+
+    /// How well we are supplied with peers. One that does not send the metadata is gone soon, so whoever is
+    /// connected counts as sending it.
+    fn supply(&self) -> Supply {
+        if !self.wants_peers() {
+            return Supply::Good;
+        }
+        let candidates = self.dialer.candidates();
+        let is_new = |peer: &&AskedPeer| !peer.greeted && !candidates.has_failed(peer.address);
+        let (untried, dead) = candidates.untried_and_dead();
+        let serving = self.peers.values().filter(|peer| peer.greeted).count();
+        let promising = untried + self.peers.values().filter(is_new).count();
+        Supply::of(PeerCounts { serving, promising, dead })
     }
 
     fn incoming_count(&self) -> usize {

@@ -28,6 +28,8 @@ pub enum HangUp {
     WrongData,
     /// It was asked several times and sent nothing.
     Snubbed,
+    /// It owed us blocks when the host was suspended or changed its network, and said nothing since.
+    NoSignOfLife,
     /// It neither downloads nor uploads, and other peers wait for its place.
     Idle,
     /// It rejects every request.
@@ -67,6 +69,7 @@ impl fmt::Display for HangUp {
             HangUp::CannotSend => "it asks for a piece that we cannot send",
             HangUp::WrongData => "it sent wrong data",
             HangUp::Snubbed => "it was asked and sent nothing for three minutes",
+            HangUp::NoSignOfLife => "it says nothing since the host was suspended or changed its network",
             HangUp::Idle => "it neither downloads nor uploads, and others wait",
             HangUp::RejectsAll => "it rejects every request",
             HangUp::BitfieldFlood => "it sends one bitfield after another",

@@ -7,6 +7,7 @@
 
 mod bind_address;
 mod hang_up;
+mod host;
 pub mod http;
 mod multicast;
 mod peer_stream;
@@ -18,6 +19,7 @@ mod udp_port;
 
 pub use bind_address::BindAddress;
 pub use hang_up::HangUp;
+pub use host::ThisHost;
 pub use multicast::Group;
 pub use peer_stream::PeerStream;
 pub use ports::Ports;

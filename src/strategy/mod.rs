@@ -11,8 +11,8 @@
 //!   (tit for tat), and now and then one that has not yet had the chance (optimistic unchoke). The
 //!   *allowed-fast set* gives a new peer its first few pieces (`allowed_fast`). *Super-seeding* lets a lone
 //!   seed send each piece only once (`super_seeding`).
-//! - `peers`: which addresses to believe and which to connect to (`candidates`), and which peers to tell
-//!   other peers about (`pex`, peer exchange).
+//! - `peers`: which addresses to believe and which to connect to (`candidates`), which peers to tell other
+//!   peers about (`pex`, peer exchange), and whether the peers are enough (`supply`).
 //!
 //! Everything here is pure. A strategy sees numbers and the time, which it gets as an argument, and says what
 //! it would do; the coordinator does it. So each one is tested as a plain function, with a clock that is a
@@ -27,7 +27,8 @@ mod upload;
 pub use crc32c::crc32c;
 pub use download::{Budget, PeerPieces, Pipeline, Rarity};
 pub use peers::{
-    AddressVotes, AttemptFailure, Candidates, Dialer, ExternalAddress, PexHistory, Source, may_share,
+    AddressVotes, AttemptFailure, Candidates, Dialer, ExternalAddress, Interruption, PeerCounts, PexHistory,
+    Source, Supply, SupplyReports, Surroundings, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

@@ -51,7 +51,7 @@ pub use environment::Environment;
 
 use crate::message::KnownPeers;
 use crate::piece::Geometry;
-use crate::strategy::{Budget, Dialer, SuperSeeding};
+use crate::strategy::{Budget, Dialer, SuperSeeding, SupplyReports};
 use download::{Bans, PieceMap, Requests};
 use log::warn;
 use peers::Roster;
@@ -102,6 +102,8 @@ struct Timers {
     tick: Instant,
     /// When a connection can be attempted, if one is wanted.
     dial: Option<Instant>,
+    /// When the sources of peers are told how well we are supplied with peers.
+    supply_reports: SupplyReports,
 }
 
 impl<'a> Coordinator<'a> {
@@ -149,7 +151,7 @@ impl<'a> Coordinator<'a> {
             slots: UploadSlots::new(now),
             super_seed,
             statistics: Statistics::new(now),
-            timers: Timers { tick: now + TICK, dial: None },
+            timers: Timers { tick: now + TICK, dial: None, supply_reports: SupplyReports::default() },
             random,
         };
         connections.into_iter().for_each(|connection| coordinator.handed_over(connection, now));

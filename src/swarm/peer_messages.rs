@@ -35,6 +35,7 @@ impl Coordinator<'_> {
             self.hear(key, news, now);
         }
         let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.download.must_speak_by = None;
         if rejected_unchoked {
             peer.download.pipeline.rejected(now);
         }

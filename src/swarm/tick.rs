@@ -31,10 +31,8 @@ impl Coordinator<'_> {
         self.give_up_orphan();
         self.requests.share_overdue(now);
         self.fill_hungry(None, now);
-        let has_room = self.roster.len() < self.settings.limits.max_peers;
-        if self.is_downloading() && has_room && self.dialer.candidates().waiting() == 0 {
-            self.environment.need_peers();
-        }
+        self.look_around(now);
+        self.report_supply(now);
         if self.environment.is_stopped() {
             return Some(self.stopped());
         }

@@ -33,6 +33,7 @@ use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::address::IpFamily;
 use crate::net::BindAddress;
+use crate::strategy::{Interruption, Supply};
 use crate::thread;
 
 /// Tiers that get threads. The trackers of all further tiers join the last of these.
@@ -59,10 +60,11 @@ pub struct TrackerNews {
 }
 
 /// Orders that can wait while an announce is under way.
-const WAITING_ORDERS: usize = 4;
+const WAITING_ORDERS: usize = 8;
 
 enum AnnouncerOrder {
-    NeedPeers,
+    Supply(Supply),
+    Interrupted(Interruption),
     Completed,
     /// Tell the trackers until then that we leave, and end.
     Stop(Instant),
@@ -128,27 +130,24 @@ impl Announcers {
         self.handles.is_empty()
     }
 
-    /// Peers run short: each tier announces as soon as its tracker allows it. Never blocks, and may be called
-    /// any number of times.
-    pub fn need_peers(&self) {
-        for handle in &self.handles {
-            // A thread that still has orders to read is about to announce anyway, or will get this order
-            // again later.
-            if handle.orders.is_empty() {
-                let _ = handle.orders.try_send(AnnouncerOrder::NeedPeers);
-            }
+    /// How well we are supplied with peers from now on, which decides when each tier announces again. Never
+    /// blocks. To be told again now and then, since a thread that is announcing may have no room for it.
+    pub fn supply(&self, supply: Supply) {
+        for handle in self.handles.iter().filter(|handle| handle.orders.is_empty()) {
+            let _ = handle.orders.try_send(AnnouncerOrder::Supply(supply));
         }
+    }
+
+    /// The host was suspended or has another address: each tier announces when it is due by real time. Never
+    /// blocks.
+    pub fn interrupted(&self, interruption: Interruption) {
+        self.handles.iter().for_each(|handle| handle.order(AnnouncerOrder::Interrupted(interruption)));
     }
 
     /// The last missing piece is stored: each tracker that knows us hears `completed`. To be called
     /// once, and not for a torrent that was complete from the start (BEP 3). Never blocks.
     pub fn completed(&self) {
-        for handle in &self.handles {
-            // One place is always kept for the order to stop.
-            if handle.orders.len() < WAITING_ORDERS - 1 {
-                let _ = handle.orders.try_send(AnnouncerOrder::Completed);
-            }
-        }
+        self.handles.iter().for_each(|handle| handle.order(AnnouncerOrder::Completed));
     }
 
     /// Tells the trackers that know us that we leave, and ends the threads.
@@ -173,6 +172,15 @@ impl Announcers {
                 }
                 Err(RecvTimeoutError::Timeout) => handle.client.abort(),
             }
+        }
+    }
+}
+
+impl AnnouncerHandle {
+    /// Gives the thread an order. One place is always kept for the order to stop.
+    fn order(&self, order: AnnouncerOrder) {
+        if self.orders.len() < WAITING_ORDERS - 1 {
+            let _ = self.orders.try_send(order);
         }
     }
 }
@@ -272,25 +280,36 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     fn run(mut self) {
         loop {
             let due = self.tier.due();
-            let wake = self.keep_until.map_or(due, |keep_until| keep_until.min(due));
-            match self.orders.recv_deadline(wake) {
-                Ok(AnnouncerOrder::NeedPeers) => self.tier.need_peers(Instant::now()),
+            let wake = self.keep_until.into_iter().chain(due).min();
+            match self.order_until(wake) {
+                Ok(AnnouncerOrder::Supply(supply)) => self.tier.supply(supply),
+                Ok(AnnouncerOrder::Interrupted(interruption)) => {
+                    self.tier.interrupted(interruption, Instant::now());
+                }
                 Ok(AnnouncerOrder::Completed) => {
                     self.tier.completed(Instant::now());
                     // Announces now if it is due. The order to stop may wait behind this one, and would be
                     // read before the next announce.
-                    if self.tier.due() <= Instant::now() {
+                    if self.tier.due().is_some_and(|due| due <= Instant::now()) {
                         self.announce();
                     }
                 }
                 Ok(AnnouncerOrder::Stop(deadline)) => return self.announce_stopped(deadline),
                 Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) if wake < due => {
+                Err(RecvTimeoutError::Timeout) if wake != due => {
                     self.client.close_idle();
                     self.keep_until = None;
                 }
                 Err(RecvTimeoutError::Timeout) => self.announce(),
             }
+        }
+    }
+
+    /// The next order, if one comes until then.
+    fn order_until(&self, wake: Option<Instant>) -> Result<AnnouncerOrder, RecvTimeoutError> {
+        match wake {
+            Some(wake) => self.orders.recv_deadline(wake),
+            None => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
@@ -313,7 +332,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
             }
             Err(error) => {
                 debug!("tracker {site}: {error}");
-                self.tier.failed(now, &mut self.random);
+                self.tier.failed(error, now, &mut self.random);
             }
         }
         if let Some(news) = self.failures.report(TrackerNews { tracker: site, outcome }) {

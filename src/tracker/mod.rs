@@ -6,7 +6,7 @@
 //! independently of each other.
 //!
 //! In reading order: [`TrackerAddress`] is where a tracker is, [`Announce`] is what we tell it, [`Answer`] is
-//! what it tells us, [`Tier`] decides which tracker to ask and when, [`Scrape`] is what a tracker tells a
+//! what it tells us, [`Tier`] decides which tracker to ask, and `pace` when, [`Scrape`] is what a tracker tells a
 //! client that takes no part in the torrent, and `udp/packets` has the bytes of BEP 15. These are plain
 //! values that touch neither socket nor clock. `http` and `udp` carry an announce, and `client` chooses
 //! between them. [`Announcers`] are the threads, one for each family of each tier, which only wait, announce
@@ -23,6 +23,7 @@ mod client;
 mod error;
 mod families;
 mod http;
+mod pace;
 mod scrape;
 mod scraping;
 mod tier;
@@ -33,7 +34,7 @@ pub use address::{Protocol, TrackerAddress};
 pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
 pub use announcer::{Announcers, TrackerNews};
 pub use answer::Answer;
-pub use error::TrackerError;
+pub use error::{RetryIn, TrackerError};
 pub use scrape::Scrape;
 pub use scraping::scrape_all;
 pub use tier::{Tier, Turn};

@@ -8,21 +8,27 @@
 //! 3. `peer_priority`: which of two connections is worth more, if there are too few for all (BEP 40).
 //! 4. `dialer`: which of the candidates to connect to next, and when.
 //! 5. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
+//! 6. `supply`: whether the peers that this leads to are enough, or more have to be asked for.
 //!
 //! `external_address` finds out what our own address is, which peer priority needs. It lets others vote on it
-//! (`address_votes`).
+//! (`address_votes`). `interruption` notices that the host was suspended or is in another network, after which
+//! little of all this is true any more.
 
 mod address_policy;
 mod address_votes;
 mod candidates;
 mod dialer;
 mod external_address;
+mod interruption;
 mod peer_priority;
 mod pex;
+mod supply;
 
 pub use address_policy::may_share;
 pub use address_votes::AddressVotes;
 pub use candidates::{AttemptFailure, Candidates, Source};
 pub use dialer::Dialer;
 pub use external_address::ExternalAddress;
+pub use interruption::{Interruption, Surroundings, Watch};
 pub use pex::PexHistory;
+pub use supply::{PeerCounts, Supply, SupplyReports};

@@ -7,6 +7,7 @@ mod incoming;
 mod peer;
 mod pex;
 mod roster;
+mod supply;
 
 pub(super) use peer::{Peer, Restriction};
 pub(super) use roster::Roster;

@@ -81,6 +81,8 @@ pub struct Download {
     pub overtaken: bool,
     /// It has sent at least one block.
     pub useful: bool,
+    /// The host was suspended or is in another network: by then it has to say something.
+    pub must_speak_by: Option<Instant>,
     /// Its allowed-fast set: pieces that it sends even while it chokes us (BEP 6).
     pub allowed_fast: Vec<PieceIndex>,
 }
@@ -163,6 +165,7 @@ impl Peer {
                 pace: 0.0,
                 overtaken: false,
                 useful: false,
+                must_speak_by: None,
                 allowed_fast: Vec::new(),
             },
             upload: Upload { rate: Rate::new(now), last_sent: now, untold: Vec::new() },

@@ -3,6 +3,7 @@
 
 mod connections;
 mod downloads;
+mod supply;
 mod table;
 mod time;
 mod uploads;
@@ -14,7 +15,7 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::Source;
+use crate::strategy::{Interruption, Source, Supply};
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -35,7 +36,8 @@ struct Outside {
     writer_is_behind: bool,
     finish_told: bool,
     stopped: bool,
-    peers_needed: usize,
+    supplies: Vec<Supply>,
+    interruption: Option<Interruption>,
     dht_nodes: Vec<SocketAddr>,
     shown: Vec<Snapshot>,
     completed: usize,
@@ -96,8 +98,12 @@ impl Environment for TestEnvironment {
         self.0.borrow().stopped
     }
 
-    fn need_peers(&mut self) {
-        self.0.borrow_mut().peers_needed += 1;
+    fn supply(&mut self, supply: Supply) {
+        self.0.borrow_mut().supplies.push(supply);
+    }
+
+    fn look_around(&mut self, _: Instant) -> Option<Interruption> {
+        self.0.borrow_mut().interruption.take()
     }
 
     fn dht_node(&mut self, address: SocketAddr) {

@@ -61,20 +61,6 @@ fn the_user_stops_a_download_and_ends_a_seed() {
 }
 
 #[test]
-fn more_peers_are_asked_for_only_while_none_is_left_to_try() {
-    let mut world = Scene::default().start();
-    world.wait(SECOND);
-    assert!(world.outside.borrow().peers_needed > 0);
-    let key = world.seed(1);
-    let addresses = (10..200).map(address).collect();
-    world.tell(Event::Found(Source::Tracker, addresses));
-    world.outside.borrow_mut().peers_needed = 0;
-    world.wait(SECOND);
-    assert_eq!(world.outside.borrow().peers_needed, 0);
-    assert_eq!(world.hung_up(key), None);
-}
-
-#[test]
 fn each_kind_of_stall_has_its_reason() {
     let stall = |world: &mut World| {
         world.wait(11 * SECOND);

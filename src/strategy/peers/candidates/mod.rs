@@ -208,10 +208,28 @@ impl Candidates {
         self.known.retain(|_, candidate| candidate.is_from_user() || keep(candidate.source));
     }
 
-    /// How many addresses wait for a connection, now or later.
-    pub fn waiting(&self) -> usize {
+    /// Makes all addresses that wait due now: what kept us from them may be over. Their failures still count.
+    pub fn make_due(&mut self, now: Instant) {
+        for candidate in self.known.values_mut() {
+            if let CandidateState::Waiting(times) = &mut candidate.state {
+                *times = RetryTimes::now(now);
+            }
+        }
+    }
+
+    /// How many addresses wait that were never tried or that worked, and how many that failed.
+    pub fn untried_and_dead(&self) -> (usize, usize) {
         let waits = |candidate: &&Candidate| matches!(candidate.state, CandidateState::Waiting(_));
-        self.known.values().filter(waits).count()
+        let failures = self.known.values().filter(waits).map(|candidate| candidate.failures);
+        failures.fold((0, 0), |(untried, dead), failures| match failures {
+            0 => (untried + 1, dead),
+            _ => (untried, dead + 1),
+        })
+    }
+
+    /// Whether the last attempt at this address failed.
+    pub fn has_failed(&self, address: SocketAddr) -> bool {
+        self.known.get(&canonical(address)).is_some_and(|candidate| candidate.failures > 0)
     }
 
     /// How many addresses are known.
