@@ -218,15 +218,15 @@ impl Tier {
 
     /// All trackers that can be asked have failed.
     fn round_failed(&mut self, now: Instant, random: &mut Rng) {
-        let (first, doublings) = match self.settled {
-            true => (FIRST_BACK_OFF, self.failed_rounds),
-            false => (FIRST_BACK_OFF_AT_START, self.failed_rounds.saturating_sub(1)),
+        // Some more or less, so that clients that lost a tracker at the same moment do not all come back at
+        // the same moment. At the start there is no such moment.
+        let (first, doublings, spread) = match self.settled {
+            true => (FIRST_BACK_OFF, self.failed_rounds, 0.25),
+            false => (FIRST_BACK_OFF_AT_START, self.failed_rounds.saturating_sub(1), 0.1),
         };
         let wait = first.saturating_mul(2_u32.saturating_pow(doublings)).min(MAX_BACK_OFF);
         self.failed_rounds = self.failed_rounds.saturating_add(1);
-        // Up to a quarter more or less, so that clients that lost a tracker at the same moment do not all
-        // come back at the same moment.
-        self.wait_until(now + wait.mul_f64(0.75 + 0.5 * random.f64()));
+        self.wait_until(now + wait.mul_f64(1.0 - spread + 2.0 * spread * random.f64()));
     }
 
     /// Notes whether the announce whose outcome is known now was an early one.

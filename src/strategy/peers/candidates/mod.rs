@@ -189,7 +189,8 @@ impl Candidates {
         candidate.state = match failure {
             AttemptFailure::Banned => CandidateState::Banned,
             AttemptFailure::Unreachable | AttemptFailure::ClosedEarly | AttemptFailure::Ended => {
-                CandidateState::Waiting(RetryTimes::after(failure, candidate.failures, now, random))
+                let named = candidate.is_from_user();
+                CandidateState::Waiting(RetryTimes::after(failure, candidate.failures, named, now, random))
             }
         };
     }

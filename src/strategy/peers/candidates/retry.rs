@@ -2,9 +2,10 @@
 //!
 //! The wait grows with every failure in a row, so that no address is hammered. How long it is also depends
 //! on how badly we need peers. While only a handful are connected, every peer counts: one that was just
-//! starting when we tried it first must not stay untried for long. So the first wait is one to two seconds,
-//! and each further one is twice as long. When there are plenty, nothing is urgent: ten seconds, then thirty,
-//! and so on.
+//! starting when we tried it first must not stay untried for long. So the first wait is little more than a
+//! second, and each further one is half as long again: whoever appears late is found in half of the time that
+//! it was late. A peer that the user named waits some ten seconds at most. When there are plenty, nothing is
+//! urgent: ten seconds, then thirty, and so on.
 //!
 //! The need may change while an address waits. So both times are computed when the attempt fails, and the
 //! current need picks one of them.
@@ -14,14 +15,17 @@ use std::time::{Duration, Instant};
 
 /// With fewer connected peers than this, peers are needed badly.
 const ENOUGH_PEERS: usize = 5;
-/// The shortest first wait while peers are needed badly. The longest is twice as long.
+/// The shortest first wait while peers are needed badly. The longest is half as long again.
 pub(super) const FIRST_URGENT_WAIT: Duration = Duration::from_secs(1);
 /// The factor by which each further wait is longer, while peers are needed badly.
-const URGENT_GROWTH: u32 = 2;
+const URGENT_GROWTH: f64 = 1.5;
+/// Waits of a peer that the user named grow no further than this while peers are needed badly, and by half at
+/// most.
+const MAX_NAMED_WAIT: Duration = Duration::from_secs(8);
 /// The first wait while there are plenty of peers, give or take a quarter.
 pub(super) const FIRST_RELAXED_WAIT: Duration = Duration::from_secs(10);
 /// The factor by which each further wait is longer, while there are plenty of peers.
-const RELAXED_GROWTH: u32 = 3;
+const RELAXED_GROWTH: f64 = 3.0;
 /// Waits grow no further than this, give or take a quarter.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
 /// While there are plenty of peers, the wait of a peer that was useful is divided by this.
@@ -57,17 +61,21 @@ impl RetryTimes {
         RetryTimes { urgent: now, relaxed: now }
     }
 
-    /// After a failure. `failures` is the number of failures in a row, with this one.
+    /// After a failure. `failures` is the number of failures in a row, with this one. `named`: the user gave
+    /// the address.
     pub fn after(
         failure: AttemptFailure,
         failures: u32,
+        named: bool,
         now: Instant,
         random: &mut fastrand::Rng,
     ) -> RetryTimes {
         // Random, so that peers that were lost together are not all tried again together, and so that two
         // clients that closed each other's connection do not collide again.
         let chance = random.f64();
-        let urgent = grown(FIRST_URGENT_WAIT, URGENT_GROWTH, failures).mul_f64(1.0 + chance);
+        let longest = if named { MAX_NAMED_WAIT } else { MAX_WAIT };
+        let urgent = grown(FIRST_URGENT_WAIT, URGENT_GROWTH, failures).min(longest);
+        let urgent = urgent.mul_f64(1.0 + chance / 2.0);
         let relaxed = grown(FIRST_RELAXED_WAIT, RELAXED_GROWTH, failures).mul_f64(0.75 + chance / 2.0);
         let relaxed = match failure {
             AttemptFailure::ClosedEarly if failures <= 1 => urgent,
@@ -87,9 +95,10 @@ impl RetryTimes {
 }
 
 /// `first`, grown once for every failure after the first.
-fn grown(first: Duration, growth: u32, failures: u32) -> Duration {
-    let factor = growth.saturating_pow(failures.saturating_sub(1));
-    first.saturating_mul(factor).min(MAX_WAIT)
+fn grown(first: Duration, growth: f64, failures: u32) -> Duration {
+    // The bound keeps the numbers finite; the waits have long stopped growing then.
+    let times = failures.saturating_sub(1).min(30).cast_signed();
+    first.mul_f64(growth.powi(times)).min(MAX_WAIT)
 }
 
 #[cfg(test)]
@@ -99,17 +108,27 @@ mod tests {
     /// The waits after one failure, two in a row, and so on, in seconds.
     fn waits(failure: AttemptFailure, need: Need) -> Vec<f64> {
         let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(4));
-        let wait = |failures| RetryTimes::after(failure, failures, now, &mut random).due(need) - now;
+        let wait = |failures| RetryTimes::after(failure, failures, false, now, &mut random).due(need) - now;
         (1..=40).map(wait).map(|wait| wait.as_secs_f64()).collect()
     }
 
     #[test]
-    fn while_peers_are_needed_the_waits_begin_at_a_second_and_double() {
+    fn while_peers_are_needed_the_waits_begin_at_a_second_and_grow_by_half() {
         for failure in [AttemptFailure::Unreachable, AttemptFailure::ClosedEarly] {
             let waits = waits(failure, Need::Urgent);
-            for (wait, shortest) in waits.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]) {
-                assert!((shortest..=2.0 * shortest).contains(wait), "{waits:?}");
+            for (wait, shortest) in waits.iter().zip([1.0, 1.5, 2.25, 3.375, 5.0625, 7.59375, 11.390625]) {
+                assert!((shortest..=1.5 * shortest).contains(wait), "{waits:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_peer_that_the_user_named_waits_no_longer_than_some_ten_seconds() {
+        let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(6));
+        for failures in 1..1_000 {
+            let times = RetryTimes::after(AttemptFailure::Unreachable, failures, true, now, &mut random);
+            let wait = (times.due(Need::Urgent) - now).as_secs_f64();
+            assert!(wait <= 12.0 && (wait >= 8.0 || failures < 7), "{failures}: {wait}");
         }
     }
 
@@ -126,7 +145,7 @@ mod tests {
         for need in [Need::Urgent, Need::Relaxed] {
             let waits = waits(AttemptFailure::Unreachable, need);
             assert!(waits.iter().all(|wait| *wait <= MAX_WAIT.as_secs_f64() * 1.25), "{waits:?}");
-            let late = waits.iter().skip(15).all(|wait| *wait >= MAX_WAIT.as_secs_f64() * 0.75);
+            let late = waits.iter().skip(20).all(|wait| *wait >= MAX_WAIT.as_secs_f64() * 0.75);
             assert!(late, "an address that keeps failing is hardly tried at all: {waits:?}");
         }
     }
@@ -148,7 +167,7 @@ mod tests {
         let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(5));
         for failure in [AttemptFailure::Unreachable, AttemptFailure::ClosedEarly, AttemptFailure::Ended] {
             for failures in 0..60 {
-                let times = RetryTimes::after(failure, failures, now, &mut random);
+                let times = RetryTimes::after(failure, failures, false, now, &mut random);
                 assert!(times.due(Need::Urgent) <= times.due(Need::Relaxed));
                 assert!(times.due(Need::Urgent) > now);
             }
