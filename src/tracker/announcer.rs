@@ -133,9 +133,7 @@ impl Announcers {
     /// How well we are supplied with peers from now on, which decides when each tier announces again. Never
     /// blocks. To be told again now and then, since a thread that is announcing may have no room for it.
     pub fn supply(&self, supply: Supply) {
-        for handle in self.handles.iter().filter(|handle| handle.orders.is_empty()) {
-            let _ = handle.orders.try_send(AnnouncerOrder::Supply(supply));
-        }
+        self.handles.iter().for_each(|handle| handle.order(AnnouncerOrder::Supply(supply)));
     }
 
     /// The host was suspended or has another address: each tier announces when it is due by real time. Never
