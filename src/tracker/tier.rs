@@ -173,7 +173,7 @@ impl Tier {
         }
     }
 
-    /// The tracker that was due has answered: it moves to the front, and [`Pace`] says when it is due again.
+    /// The tracker that was due has answered: it moves to the front, and its pace says when it is due again.
     pub fn answered(&mut self, answer: &Answer, now: Instant) {
         self.count_early(now);
         (self.failed_rounds, self.settled) = (0, true);

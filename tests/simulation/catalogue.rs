@@ -75,10 +75,12 @@ fn lines() -> Vec<Entry> {
         ),
         entry(
             "peers that go often",
-            "The same, each there for 20 s and away for 10.",
+            "The same, each there for some 20 s and away for half as long.",
             Scene::new(22, 48 * MIB, 512 * KIB)
                 .with(1, Member::stub().up(300 * KB))
-                .with(12, Member::stub().up(100 * KB).comes_and_goes(seconds(20), seconds(10)))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(16), seconds(8)))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(20), seconds(10)))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(24), seconds(12)))
                 .with(1, fast()),
         ),
         entry(
