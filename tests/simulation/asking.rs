@@ -2,7 +2,7 @@
 //! second table of `docs/SIMULATION.md`.
 //!
 //! Each torrent has three trackers that all name the usual interval of half an hour. The pace of the lookups is
-//! that of a real node in a simulated network of sixty, which is told the same as the trackers.
+//! that of a real node in a simulated network of thirty, which is told the same as the trackers.
 
 use crate::dht_world::{HostKind, World as DhtWorld};
 use crate::scene::{INFO_HASH, KIB, MB, MIB, Member, Scene, seconds};
@@ -69,7 +69,7 @@ impl Hour {
 /// When a node looks a torrent up if it is told this, and how many queries that takes.
 fn lookups(supplies: &[(Duration, Supply)]) -> (Vec<u64>, usize) {
     let mut world = DhtWorld::new(1, 0, Duration::from_millis(100));
-    for number in 0..60_u8 {
+    for number in 0..30_u8 {
         let place = world.add(SocketAddr::from(([50, 0, number, 7], 6881)), HostKind::Honest);
         for _ in 0..3_u8.min(number) {
             let ip = IpAddr::from([50, 0, world.random.u8(..number), 7]);
