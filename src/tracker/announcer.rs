@@ -282,6 +282,9 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
             match self.order_until(wake) {
                 Ok(AnnouncerOrder::Supply(supply)) => self.tier.supply(supply),
                 Ok(AnnouncerOrder::Interrupted(interruption)) => {
+                    // What is open may leave by an address that we do not have any more.
+                    self.client.close_idle();
+                    self.keep_until = None;
                     self.tier.interrupted(interruption, Instant::now());
                 }
                 Ok(AnnouncerOrder::Completed) => {
