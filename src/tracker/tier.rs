@@ -32,7 +32,10 @@ const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
 /// second wait is as long, and then they double.
 const FIRST_BACK_OFF_AT_START: Duration = Duration::from_secs(5);
 
-/// The longest such wait, which is also the common interval between announces.
+/// The shortest wait after a refusal: what a tracker has decided, it will not decide otherwise so soon.
+const AFTER_A_REFUSAL: Duration = Duration::from_secs(60);
+
+/// The longest wait after failures, which is also the common interval between announces.
 const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
 
 /// One tier of trackers.
@@ -201,6 +204,7 @@ impl Tier {
         let rest = match error {
             TrackerError::RefusedFor(_, RetryIn::Time(time)) => Rest::Until(now + *time),
             TrackerError::RefusedFor(_, RetryIn::Never) => Rest::ForGood,
+            TrackerError::Refused(_) => Rest::Until(now + AFTER_A_REFUSAL),
             _ => Rest::Until(now),
         };
         let current = self.current;

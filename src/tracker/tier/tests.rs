@@ -194,6 +194,23 @@ fn a_tracker_that_says_when_to_come_back_is_left_alone_until_then() {
 }
 
 #[test]
+fn a_tracker_that_refuses_is_asked_again_after_a_minute_and_the_others_meanwhile() {
+    let now = Instant::now();
+    let mut random = Rng::with_seed(3);
+    let mut tier = tier("ab", now, &mut random);
+    let first = host(&tier);
+    tier.failed(&TrackerError::Refused("unregistered torrent".into()), now, &mut random);
+    let mut others = 0;
+    while due(&tier) < now + MINUTE {
+        assert_ne!(host(&tier), first, "{:?}", due(&tier) - now);
+        tier.failed(&silence(), due(&tier), &mut random);
+        others += 1;
+    }
+    assert!(others >= 4, "{others}");
+    assert_eq!(host(&tier), first);
+}
+
+#[test]
 fn after_a_suspension_a_tier_is_due_by_real_time() {
     let now = Instant::now();
     let mut random = Rng::with_seed(3);
