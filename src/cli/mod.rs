@@ -13,6 +13,7 @@ mod meter;
 mod network_options;
 mod progress;
 mod runs;
+mod saved_port;
 mod scraped;
 mod seed;
 mod sharing_options;

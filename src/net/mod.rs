@@ -20,7 +20,7 @@ pub use bind_address::BindAddress;
 pub use hang_up::HangUp;
 pub use multicast::Group;
 pub use peer_stream::PeerStream;
-pub use ports::Ports;
+pub use ports::{Ports, USUAL_PORTS};
 pub(crate) use ports::{open as listen, stop_accepting};
 pub use resolver::{by_turns, resolve};
 pub use throttle::Throttle;
