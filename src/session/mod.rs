@@ -44,6 +44,9 @@ use threads::Threads;
 const INBOX: usize = 1024;
 /// How long the threads of a run may take to end.
 const END_TIMEOUT: Duration = Duration::from_millis(1800);
+/// How long telling the trackers that we leave may take, `completed` included: a tracker that has much to do, and
+/// is reached by a new TLS connection, takes seconds.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a run shows to the user.
 #[derive(Clone, Debug)]

@@ -68,6 +68,11 @@ impl TrackerClient {
         TrackerClient { http: HttpTracker::new(bind_address), udp: UdpTracker::new(bind_address) }
     }
 
+    /// A client like this one that has not been aborted. Costs nothing yet.
+    pub fn anew(&self) -> TrackerClient {
+        TrackerClient { http: self.http.anew(), udp: self.udp.anew() }
+    }
+
     /// Announces and waits for the answer, `within` this time.
     ///
     /// # Errors

@@ -56,6 +56,11 @@ impl HttpTracker {
         HttpTracker { bind_address, connections: Mutex::new(Connections::Closed) }
     }
 
+    /// One like this that has not been aborted.
+    pub fn anew(&self) -> HttpTracker {
+        HttpTracker::new(self.bind_address)
+    }
+
     fn fetch(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), TrackerError> {
         let within = within.min(ANNOUNCE_DEADLINE);
         self.get(url, within).map_err(|error| tracker_error(error, within))

@@ -75,7 +75,7 @@ fn a_redirect_is_followed_and_a_circle_is_not() {
     let (announcers, news) = announcers(vec![vec![circle.url()]]);
     let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
     assert_eq!(outcome, Err(TrackerError::Nonsense("it redirects in a circle".into())));
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     assert!(circle.announces().len() < 10);
 }
 
