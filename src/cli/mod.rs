@@ -18,6 +18,7 @@ mod scraped;
 mod seed;
 mod sharing_options;
 pub mod show;
+mod signals;
 pub mod source;
 mod verify;
 

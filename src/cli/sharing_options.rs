@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::network_options::NetworkOptions;
 use super::progress::{Screen, Style};
 use super::runs::{self, CommandFailure};
+use super::signals::interrupts;
 use crate::session::{Job, Torrent};
 use crate::swarm::SeedGoals;
 use clap::Args;
@@ -79,7 +80,7 @@ impl SharingOptions {
         let share = ResourceShare { of, max_peers, open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
-        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), runs::interrupts());
+        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), interrupts());
         Ok(failure.unwrap_or(exit))
     }
 
