@@ -205,8 +205,8 @@ mod tests {
     fn a_terminal_that_is_closed_is_no_panic() {
         let mut screen = Screen::new(Style::Bars, vec!["one".to_owned(), "two".to_owned()]);
         screen.bars.set_draw_target(ProgressDrawTarget::term_like(Box::new(Closed)));
-        screen.show(0, Progress::Checking(1, 2));
         screen.interrupted();
+        screen.show(0, Progress::Checking(1, 2));
         screen.show(1, Progress::Seeding { port: None, pieces: 1, of: 2 });
         screen.failed(1, &SessionError::NoPeerSource);
         screen.close();
