@@ -4,7 +4,7 @@
 //! can have, and never waits for a web server without a deadline.
 
 use crate::metainfo::{Magnet, MagnetError, Metainfo, MetainfoError};
-use crate::net::{BindAddress, http};
+use crate::net::{BindAddress, basic_auth, http, http_body};
 use crate::session::Torrent;
 use crate::text::{excerpt, printable, size};
 use std::fmt;
@@ -204,9 +204,15 @@ fn fetch(address: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceFaul
         .timeout_global(Some(GLOBAL_TIMEOUT))
         .max_redirects(MAX_REDIRECTS)
         .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
+        .accept_encoding(http_body::ENCODINGS)
         .build();
-    let mut answer = http::agent(config, bind_address).get(address).call().map_err(in_our_words)?;
-    bounded(answer.body_mut().as_reader(), 0, WEB_LIMIT).map_err(|fault| match fault {
+    let (address, authorization) = basic_auth::split(address);
+    let mut request = http::agent(config, bind_address).get(address);
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    let mut answer = request.call().map_err(in_our_words)?;
+    bounded(http_body::reader(&mut answer, 2 * WEB_LIMIT), 0, WEB_LIMIT).map_err(|fault| match fault {
         SourceFault::Broken(error) => SourceFault::Network(format!("the transfer broke off: {error}")),
         other => other,
     })

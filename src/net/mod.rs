@@ -5,9 +5,11 @@
 //! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
 //! a deadline, or another thread can end it.
 
+pub mod basic_auth;
 mod bind_address;
 mod hang_up;
 pub mod http;
+pub mod http_body;
 mod multicast;
 mod peer_stream;
 mod ports;
