@@ -16,7 +16,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::BindAddress;
-use femtotorrent::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews};
+use femtotorrent::tracker::{
+    Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews, USER_AGENT,
+};
 use support::tracker::{Reply, Tracker};
 
 /// How long we wait for what is sure to come: long enough for a busy machine and for all tries over UDP.
@@ -46,7 +48,7 @@ fn start_from(
     totals: &Arc<Totals>,
 ) -> (Announcers, Receiver<TrackerNews>) {
     let (sender, news) = unbounded();
-    let announcers = Announcers::start(tiers, IDENTITY, totals, bind_address, move |news| {
+    let announcers = Announcers::start(tiers, IDENTITY, totals, bind_address, USER_AGENT, move |news| {
         let _ = sender.send(news);
     });
     (announcers, news)

@@ -9,7 +9,7 @@ use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Ports, Throttle};
 use crate::peer::Listener;
-use crate::session::{Network, PeerSourceOptions};
+use crate::session::{ClientName, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
 use std::net::IpAddr;
@@ -97,6 +97,7 @@ impl NetworkOptions {
             listener,
             down: Arc::new(throttle(down)),
             up: Arc::new(throttle(up)),
+            name: ClientName::default(),
         })
     }
 

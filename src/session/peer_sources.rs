@@ -184,7 +184,7 @@ fn announce(
         };
         let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));
     };
-    Announcers::start(tiers, identity, totals, network.bind_address, news)
+    Announcers::start(tiers, identity, totals, network.bind_address, &network.name.user_agent, news)
 }
 
 /// Makes the event that brings addresses to the coordinator.

@@ -102,12 +102,13 @@ struct AnnouncerHandle {
 struct AnnouncerContext<News> {
     identity: Identity,
     totals: Arc<Totals>,
+    user_agent: Arc<str>,
     news: News,
 }
 
 impl Announcers {
     /// Starts one thread for each family of a tier. All of them announce at once, over connections that leave
-    /// by `bind_address`.
+    /// by `bind_address`. HTTP trackers hear the `user_agent`.
     ///
     /// `news` is called on those threads with the outcome of each announce, except for `stopped`, and must
     /// not block for long. If one family of a tier fails and the other does not, the failure is not reported.
@@ -118,13 +119,15 @@ impl Announcers {
         identity: Identity,
         totals: &Arc<Totals>,
         bind_address: BindAddress,
+        user_agent: &str,
         news: News,
     ) -> Announcers
     where
         News: Fn(TrackerNews) + Clone + Send + 'static,
     {
         let mut handles = Vec::new();
-        let context = AnnouncerContext { identity, totals: Arc::clone(totals), news };
+        let user_agent = Arc::from(user_agent);
+        let context = AnnouncerContext { identity, totals: Arc::clone(totals), user_agent, news };
         for trackers in usable(tiers, &context.news) {
             // The same random numbers for both families, so that they ask the trackers in the same order.
             let random = Rng::new();
@@ -218,7 +221,7 @@ where
     let first = tier.turn().tracker.clone();
     let (orders, inbox) = bounded(WAITING_ORDERS);
     let (end, ended) = bounded(0);
-    let client = Arc::new(TrackerClient::new(bind_address));
+    let client = Arc::new(TrackerClient::new(bind_address, &context.user_agent));
     let [is_known, is_leaving] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
     let announcer = Announcer {
         tier,

@@ -7,7 +7,7 @@
 use crate::metainfo::InfoHash;
 use crate::thread::lock;
 use std::io::{ErrorKind, Read as _};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ureq::Agent;
@@ -22,6 +22,9 @@ use crate::net::{BindAddress, basic_auth, http, http_body};
 
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
 pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What we call ourselves unless the user wants another name.
+pub const USER_AGENT: &str = concat!("femtotorrent/", env!("CARGO_PKG_VERSION"));
 
 /// How long looking up the name may take, and then how long connecting may take. Both are part of the above.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -38,6 +41,7 @@ const MAX_REQUEST: usize = 8 * 1024;
 /// Speaks with the HTTP trackers of one tier.
 pub struct HttpTracker {
     bind_address: BindAddress,
+    user_agent: Arc<str>,
     connections: Mutex<Connections>,
 }
 
@@ -53,13 +57,13 @@ enum Connections {
 impl HttpTracker {
     /// A client whose connections leave by `bind_address`. Opens nothing and costs nothing yet. TLS is set up
     /// with the first https address.
-    pub fn new(bind_address: BindAddress) -> HttpTracker {
-        HttpTracker { bind_address, connections: Mutex::new(Connections::Closed) }
+    pub fn new(bind_address: BindAddress, user_agent: Arc<str>) -> HttpTracker {
+        HttpTracker { bind_address, user_agent, connections: Mutex::new(Connections::Closed) }
     }
 
     /// One like this that has not been aborted.
     pub fn anew(&self) -> HttpTracker {
-        HttpTracker::new(self.bind_address)
+        HttpTracker::new(self.bind_address, Arc::clone(&self.user_agent))
     }
 
     /// Fetches this address, and reads what comes. A server may break off, or announce more than it sends: if what
@@ -109,7 +113,7 @@ impl HttpTracker {
         match &*connections {
             Connections::Open(agent) => Ok(agent.clone()),
             Connections::Closed => {
-                let agent = http::agent(configuration(), self.bind_address);
+                let agent = http::agent(configuration(&self.user_agent), self.bind_address);
                 *connections = Connections::Open(agent.clone());
                 Ok(agent)
             }
@@ -173,9 +177,9 @@ fn with_status<Read>(status: u16, answer: Result<Read, TrackerError>) -> Result<
     }
 }
 
-fn configuration() -> ureq::config::Config {
+fn configuration(user_agent: &str) -> ureq::config::Config {
     Agent::config_builder()
-        .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
+        .user_agent(user_agent)
         .http_status_as_error(false)
         .accept_encoding(http_body::ENCODINGS)
         .max_redirects(MAX_REDIRECTS)

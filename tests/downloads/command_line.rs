@@ -124,7 +124,7 @@ fn a_torrent_may_come_from_standard_input() {
     let setup = Setup::new(Sample::small());
     let peer = ScriptedPeer::honest(&setup.sample);
     let mut command = Command::new(PROGRAM);
-    command.args(["get", "-", "-o", &setup.output()]);
+    command.args(["get", "-", "-o", &setup.output(), "--peer", &peer.address().to_string()]);
     command.stdin(File::open(setup.torrent()).unwrap());
     ends_with(&Program::launch(command).finish(LIMIT), 0, "done");
     setup.sample.assert_downloaded(setup.output.path());
@@ -222,8 +222,23 @@ fn options_that_are_not_understood_code_28() {
         &["get", "x.torrent", "--memory", "none"],
         &["get", "x.torrent", "--timeout", "0"],
         &["get", "x.torrent", "--max-peers", "0"],
+        &["get", "x.torrent", "--peer-id-prefix", "longer than twenty bytes"],
+        &["seed", "x.torrent", "--user-agent", "a\r\nb"],
     ] {
         ends_with(&Program::start(arguments).finish(LIMIT), 28, "--help");
+    }
+}
+
+#[test]
+fn a_tracker_that_admits_listed_programs_only_hears_another_name() {
+    let peer = ScriptedPeer::honest(&Sample::small());
+    let tracker = Tracker::start(&[peer.address()]);
+    let setup = Setup::new(Sample::small().with_tracker(&tracker.url()));
+    let outcome = setup.get(&[], &["--peer-id-prefix", "-XX1234-", "--user-agent", "Other/1.2 (a b)"]);
+    ends_with(&outcome, 0, "done");
+    for said in tracker.announces() {
+        assert!(said.bytes("peer_id").is_some_and(|id| id.len() == 20 && id.starts_with(b"-XX1234-")));
+        assert_eq!(said.header("user-agent"), Some("Other/1.2 (a b)"));
     }
 }
 
