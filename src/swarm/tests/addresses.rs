@@ -98,6 +98,44 @@ fn a_connection_that_the_peer_closes_before_it_greets_on_the_next_is_not_made_ag
 }
 
 #[test]
+fn a_peer_that_has_an_id_for_each_connection_is_known_again_by_its_program_and_port() {
+    let named = |name: &[u8], rest: u8| {
+        let mut peer_id = PeerId([rest; 20]);
+        peer_id.0.iter_mut().zip(name).for_each(|(byte, given)| *byte = *given);
+        Greeting { peer_id, ..greeting(0) }
+    };
+    let other_port = SocketAddr::new(six(1).ip(), 6882);
+    for (second, name, known) in [
+        (six(1), b"-XX0001-", true),
+        (six(1), b"-XX0002-", false),
+        (other_port, b"-XX0001-", false),
+        (address(2), b"-XX0001-", false),
+    ] {
+        // It may close the first connection before we hear its handshake on the second, or after.
+        for early in [true, false] {
+            let mut world = Scene::default().start();
+            world.tell(Event::Found(Source::Tracker, vec![address(1), second]));
+            let keys: Vec<_> = world.coordinator.roster.all().map(|(key, _)| key).collect();
+            let is_first =
+                |key: &&PeerKey| world.coordinator.roster.get(**key).unwrap().address == address(1);
+            let first = *keys.iter().find(is_first).unwrap();
+            let new = *keys.iter().find(|key| **key != first).unwrap();
+            world.tell(Event::Greeted(first, named(b"-XX0001-", b'a')));
+            if early {
+                world.gone(first, PeerError::Closed);
+            }
+            world.tell(Event::Greeted(new, named(name, b'b')));
+            if !early {
+                world.gone(first, PeerError::Closed);
+            }
+            world.wait(3600 * SECOND);
+            assert_eq!(attempts(&world, address(1)) == 1, known, "{second} {early}");
+            assert_eq!(world.hung_up(new), None);
+        }
+    }
+}
+
+#[test]
 fn the_other_addresses_of_a_peer_that_did_harm_are_not_tried() {
     let mut world = Scene::default().start();
     let liar = world.dial(address(1), b'z');
