@@ -347,7 +347,7 @@ fn a_closed_terminal_ends_a_run_in_good_order_and_what_was_ignored_at_the_start_
     }
     for (ignored, signal) in [("", Signal::HUP), ("HUP", Signal::HUP), ("INT", Signal::INT)] {
         let (served, go_on) = (Gate::new(), Gate::new());
-        let peer = in_two_parts(&Sample::small(), 14, served.clone(), go_on.clone());
+        let peer = in_two_parts(&Sample::small(), 14, served, go_on);
         // It knows us by the time that the peer serves.
         let tracker = Tracker::start(&[peer.address()]);
         let setup = Setup::new(Sample::small().with_tracker(&tracker.url()));

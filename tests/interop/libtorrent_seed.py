@@ -1,7 +1,8 @@
 """A libtorrent seeder: libtorrent_seed.py TORRENT FOLDER HOST[:PORT][,...] [BYTES-A-SECOND [NAME]]
 
 Checks the folder's data, then prints "listening PORT", then "uploaded BYTES" whenever that grows.
-NAME is how its peer IDs begin. It never downloads: what is missing in the folder stays missing, which makes a partial peer.
+It never downloads: what is missing in the folder stays missing, which makes a partial peer.
+NAME is how its peer IDs begin.
 """
 import sys
 
