@@ -12,6 +12,12 @@ fn attempts(world: &World, address: SocketAddr) -> usize {
     world.outside.borrow().dialed.iter().filter(|dialed| **dialed == address).count()
 }
 
+/// Dials this address. The connection comes about, and the peer has not greeted yet.
+fn connect(world: &mut World, address: SocketAddr) -> PeerKey {
+    world.tell(Event::Found(Source::Tracker, vec![address]));
+    world.coordinator.roster.all().last().unwrap().0
+}
+
 #[test]
 fn a_peer_at_an_ipv4_and_an_ipv6_address_keeps_the_connection_that_libtorrent_keeps() {
     // (the peer's ID, whether the second connection stays)
@@ -23,7 +29,7 @@ fn a_peer_at_an_ipv4_and_an_ipv6_address_keeps_the_connection_that_libtorrent_ke
             if second_stays { (second, first, address(1)) } else { (first, second, six(1)) };
         assert_eq!((world.hung_up(stays), world.hung_up(goes)), (None, Some(HangUp::Duplicate)));
         world.gone(goes, PeerError::HungUp(HangUp::Duplicate));
-        world.wait(3600 * SECOND);
+        world.wait(1800 * SECOND);
         assert_eq!(attempts(&world, lost), 1, "it is not tried as long as the other connection lives");
         world.gone(stays, PeerError::Closed);
         world.wait(60 * SECOND);
@@ -64,7 +70,7 @@ fn where_the_peer_closes_one_of_two_connections_itself_its_address_waits_for_the
         let mut world = Scene::default().start();
         let (first, second) = (world.dial(address(1), b'!'), world.dial(address(2), b'!'));
         world.gone(first, why);
-        world.wait(3600 * SECOND);
+        world.wait(1800 * SECOND);
         assert_eq!(attempts(&world, address(1)), 1);
         world.gone(second, PeerError::Closed);
         world.wait(60 * SECOND);
@@ -85,11 +91,10 @@ fn a_connection_that_the_peer_closes_before_it_greets_on_the_next_is_not_made_ag
         let mut world = Scene::default().start();
         let first = world.dial(address(1), b'!');
         world.wait(20 * SECOND);
-        world.tell(Event::Found(Source::Tracker, vec![second]));
-        let key = world.coordinator.roster.all().last().unwrap().0;
+        let key = connect(&mut world, second);
         world.gone(first, PeerError::Closed);
         world.tell(Event::Greeted(key, greeting(b'!')));
-        world.wait(3600 * SECOND);
+        world.wait(1800 * SECOND);
         assert_eq!((attempts(&world, address(1)), attempts(&world, second)), (1, 1));
         world.gone(key, PeerError::Closed);
         world.wait(60 * SECOND);
@@ -114,13 +119,9 @@ fn a_peer_that_has_an_id_for_each_connection_is_known_again_by_its_program_and_p
         // It may close the first connection before we hear its handshake on the second, or after.
         for early in [true, false] {
             let mut world = Scene::default().start();
-            world.tell(Event::Found(Source::Tracker, vec![address(1), second]));
-            let keys: Vec<_> = world.coordinator.roster.all().map(|(key, _)| key).collect();
-            let is_first =
-                |key: &&PeerKey| world.coordinator.roster.get(**key).unwrap().address == address(1);
-            let first = *keys.iter().find(is_first).unwrap();
-            let new = *keys.iter().find(|key| **key != first).unwrap();
+            let first = connect(&mut world, address(1));
             world.tell(Event::Greeted(first, named(b"-XX0001-", b'a')));
+            let new = connect(&mut world, second);
             if early {
                 world.gone(first, PeerError::Closed);
             }
@@ -128,7 +129,7 @@ fn a_peer_that_has_an_id_for_each_connection_is_known_again_by_its_program_and_p
             if !early {
                 world.gone(first, PeerError::Closed);
             }
-            world.wait(3600 * SECOND);
+            world.wait(1800 * SECOND);
             assert_eq!(attempts(&world, address(1)) == 1, known, "{second} {early}");
             assert_eq!(world.hung_up(new), None);
         }
@@ -145,6 +146,6 @@ fn the_other_addresses_of_a_peer_that_did_harm_are_not_tried() {
     let piece = world.owed(liar)[0].piece;
     world.hear(liar, [News::Verified(piece, vec![liar])]);
     world.gone(liar, PeerError::HungUp(HangUp::WrongData));
-    world.wait(3600 * SECOND);
+    world.wait(1800 * SECOND);
     assert_eq!((attempts(&world, address(1)), attempts(&world, six(1))), (1, 1));
 }
