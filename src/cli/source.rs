@@ -77,7 +77,8 @@ impl fmt::Display for SourceError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source.as_str() {
             "-" => "standard input".to_owned(),
-            other => excerpt(other, 300),
+            // Messages are posted in public, so they have no password in them.
+            other => excerpt(&basic_auth::split(other).0, 300),
         };
         match &self.fault {
             SourceFault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
@@ -293,6 +294,14 @@ mod tests {
             assert!(error.to_string().contains("/x.torrent"), "{error}");
             server.join().unwrap();
         }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        let (address, server) = serve(vec![answer("404 Not Found", "", b"")]);
+        let error = read(&address.replace("http://", "http://me:pa%40ss@"), BindAddress::any()).unwrap_err();
+        assert!(error.to_string().contains(&address) && !error.to_string().contains("pa%40ss"), "{error}");
+        server.join().unwrap();
     }
 
     #[test]
