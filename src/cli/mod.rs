@@ -13,10 +13,12 @@ mod meter;
 mod network_options;
 mod progress;
 mod runs;
+mod saved_port;
 mod scraped;
 mod seed;
 mod sharing_options;
 pub mod show;
+mod signals;
 pub mod source;
 mod verify;
 
