@@ -93,7 +93,7 @@ pub fn supervise(jobs: Vec<Job>, network: Network, mut screen: Screen, interrupt
         select! {
             recv(reports) -> event => match event {
                 Ok(event) => react(event, &mut screen, &mut exits),
-                // The thread of a run ended without a report, so it panicked.
+                // Every run reports its end, so this cannot happen while one goes on.
                 Err(_) => return Exit::OTHER,
             },
             recv(interrupts) -> _ => {
@@ -138,10 +138,15 @@ pub fn fetch(
     let (stop, interrupts) = (Stop::default(), interrupts());
     let fetched = std::thread::scope(|scope| {
         let (stop, show) = (&stop, move |progress| drop(reporter.try_send(progress)));
-        let fetching = scope.spawn(move || {
+        let fetch = move || {
             let max_peers = usize::MAX;
             MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show: &show }.alone()
-        });
+        };
+        let builder = std::thread::Builder::new().name("magnet".to_owned());
+        let fetching = match builder.spawn_scoped(scope, fetch) {
+            Ok(fetching) => fetching,
+            Err(error) => return Ok(Err(SessionError::Threads(error))),
+        };
         loop {
             select! {
                 recv(reports) -> report => match report {
@@ -162,7 +167,7 @@ pub fn fetch(
             Err((Exit::TIMED_OUT, format!("{name}: no progress for too long; {}", screen.no_metadata(0))))
         }
         Ok(Err(error)) => Err((Exit(error.exit_code()), format!("{name}: {error}"))),
-        Err(_) => Err((Exit::OTHER, format!("{name}: the thread that fetched it panicked"))),
+        Err(_) => Err((Exit::OTHER, format!("{name}: {}", SessionError::Panicked("the search for it")))),
     }
 }
 
@@ -179,7 +184,8 @@ fn spawn(
             // If the screen is behind, it skips this report and shows a later one.
             let _ = reporter.try_send(RunEvent::Progress(number, progress));
         };
-        let result = session::run(&job, &network, &stop, &show);
+        let run = thread::caught(|| session::run(&job, &network, &stop, &show));
+        let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
         drop(network);
         // Sending fails only if the main thread has ended, and then the process ends too.
         let _ = reporter.send(RunEvent::Ended(number, result));

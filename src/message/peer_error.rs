@@ -33,6 +33,10 @@ pub enum PeerError {
     Closed,
     /// We hung up.
     HungUp(HangUp),
+    /// The system has no thread for it. It is not to blame.
+    NoThread(io::Error),
+    /// The thread that it had panicked.
+    Panicked,
 }
 
 /// What a wait that reached its deadline was for.
@@ -113,7 +117,9 @@ impl PeerError {
             | PeerError::Ourselves
             | PeerError::Handshake(_)
             | PeerError::Frame(_)
-            | PeerError::Violation(_) => AttemptFailure::Banned,
+            | PeerError::Violation(_)
+            // What it sent may bring the next thread down as well.
+            | PeerError::Panicked => AttemptFailure::Banned,
             _ if useful => AttemptFailure::Ended,
             // Also before the peer sent anything: where both sides connect at once, some clients close both
             // connections, and a client that is just starting resets what comes too early.
@@ -143,6 +149,8 @@ impl fmt::Display for PeerError {
             PeerError::Lost(error) => write!(out, "connection lost: {error}"),
             PeerError::Closed => write!(out, "it closed the connection"),
             PeerError::HungUp(why) => write!(out, "we hung up: {why}"),
+            PeerError::NoThread(error) => write!(out, "cannot start a thread: {error}"),
+            PeerError::Panicked => write!(out, "its thread ended by a defect of this program"),
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum SessionError {
     Geometry,
     /// The system has no more threads.
     Threads(io::Error),
+    /// This thread of ours panicked.
+    Panicked(&'static str),
 }
 
 impl SessionError {
@@ -49,7 +51,7 @@ impl SessionError {
             SessionError::NothingThere { .. } => 32,
             SessionError::Geometry => 26,
             SessionError::NothingSelected { .. } => 27,
-            SessionError::Threads(_) | SessionError::LongPieces { .. } => 1,
+            SessionError::Threads(_) | SessionError::Panicked(_) | SessionError::LongPieces { .. } => 1,
         }
     }
 }
@@ -81,7 +83,14 @@ impl fmt::Display for SessionError {
                 "the magnet selects no file that the torrent has (so= counts its {files} files from 0; without so=, all are downloaded)"
             ),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
-            SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),
+            SessionError::Threads(error) => write!(
+                out,
+                "cannot start a thread: {error} (raise the limit of this user, container or service, such as ulimit -u)"
+            ),
+            SessionError::Panicked(thread) => write!(
+                out,
+                "{thread} has ended by a defect of this program (run the same command again: what is verified is kept)"
+            ),
         }
     }
 }
