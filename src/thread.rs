@@ -90,20 +90,23 @@ fn spawn_boxed(
     life: Box<dyn FnOnce() + Send>,
 ) -> io::Result<JoinHandle<()>> {
     #[cfg(test)]
-    limit::take()?;
+    let left = limit::take()?;
     let (builder, guarded) = (Builder::new().name(name.clone()).stack_size(stack_bytes), move || {
+        #[cfg(test)]
+        limit::set(left);
         if caught(life).is_err() {
             error!("the thread {name} has ended by a defect of this program; the others go on without it");
         }
     });
     builder.spawn(guarded).map_err(|error| match error.kind() {
         // This kind would be taken for a wait that has come to its end.
-        ErrorKind::WouldBlock => io::Error::other("the system allows no more threads"),
+        ErrorKind::WouldBlock => io::Error::other("the system allows no more threads (raise ulimit -u or the limit of the container)"),
         _ => error,
     })
 }
 
-/// For tests: a limit of the threads that the calling thread may start, as a system has one.
+/// For tests: a limit of the threads that the calling thread, and each that it starts, may start, as a system
+/// has one.
 #[cfg(test)]
 pub mod limit {
     use std::cell::Cell;
@@ -128,14 +131,17 @@ pub mod limit {
         }
     }
 
-    pub(super) fn take() -> Result<()> {
-        match LEFT.get() {
-            Some(0) => Err(Error::other("the test allows no more threads")),
-            left => {
-                LEFT.set(left.map(|left| left - 1));
-                Ok(())
-            }
-        }
+    pub(super) fn take() -> Result<Option<usize>> {
+        let left = match LEFT.get() {
+            Some(0) => return Err(Error::other("the test allows no more threads")),
+            left => left.map(|left| left - 1),
+        };
+        LEFT.set(left);
+        Ok(left)
+    }
+
+    pub(super) fn set(left: Option<usize>) {
+        LEFT.set(left);
     }
 }
 

@@ -4,7 +4,7 @@
 //! Each reason is a value, so that code and tests compare reasons and not sentences. The sentence that a
 //! person reads stands in one place, the `Display` of the reason.
 
-use crate::net::HangUp;
+use crate::net::{HangUp, too_many_files};
 use crate::strategy::AttemptFailure;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
@@ -107,6 +107,16 @@ impl PeerError {
     pub fn is_no_route(&self) -> bool {
         matches!(self, PeerError::Connect(error)
             if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable))
+    }
+
+    /// Whether this host had no room for the connection: no thread, or too many open files. That says nothing
+    /// about the peer.
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            PeerError::NoThread(_) => true,
+            PeerError::Connect(error) => too_many_files(error),
+            _ => false,
+        }
     }
 
     /// What the end of a connection that we made says about its address. `greeted`: the handshakes had

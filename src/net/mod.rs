@@ -6,6 +6,7 @@
 //! a deadline, or another thread can end it.
 
 mod bind_address;
+mod descriptors;
 mod hang_up;
 pub mod http;
 mod multicast;
@@ -17,6 +18,7 @@ mod udp_channel;
 mod udp_port;
 
 pub use bind_address::BindAddress;
+pub use descriptors::{raise_limit, too_many_files};
 pub use hang_up::HangUp;
 pub use multicast::Group;
 pub use peer_stream::PeerStream;

@@ -83,10 +83,7 @@ impl fmt::Display for SessionError {
                 "the magnet selects no file that the torrent has (so= counts its {files} files from 0; without so=, all are downloaded)"
             ),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
-            SessionError::Threads(error) => write!(
-                out,
-                "cannot start a thread: {error} (raise the limit of this user, container or service, such as ulimit -u)"
-            ),
+            SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),
             SessionError::Panicked(thread) => write!(
                 out,
                 "{thread} has ended by a defect of this program (run the same command again: what is verified is kept)"

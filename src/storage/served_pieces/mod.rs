@@ -22,7 +22,7 @@ use log::warn;
 
 use super::Payload;
 use super::error::{Action, StorageError};
-use super::file_pool::too_many;
+use crate::net::too_many_files;
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
@@ -192,7 +192,7 @@ impl ServedPieces {
                 None
             }
             // A later attempt may succeed.
-            Err(error) if too_many(&error) => None,
+            Err(error) if too_many_files(&error) => None,
             Err(error) => {
                 self.withdraw(number, &error.to_string());
                 None

@@ -19,7 +19,9 @@ impl Coordinator<'_> {
         if let PeerPieces::Some(pieces) = &peer.pieces {
             pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().lost(piece));
         }
-        if let Some(dial) = peer.dial {
+        if why.is_no_room() {
+            self.had_no_room(peer.dial, why, now);
+        } else if let Some(dial) = peer.dial {
             let failure = why.failure(peer.greeting.is_some(), peer.download.useful);
             self.dialer.failed(dial, failure, now);
         }

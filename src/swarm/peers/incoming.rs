@@ -52,7 +52,7 @@ impl Coordinator<'_> {
         let key = self.roster.next_key();
         match self.environment.accept(key, incoming) {
             Ok(worker) => self.roster.add(key, Peer::incoming(address, worker, now)),
-            Err(error) => debug!("{address}: cannot start a thread: {error}"),
+            Err(error) => self.had_no_room(None, &error, now),
         }
     }
 
