@@ -13,9 +13,8 @@
 use log::error;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{Builder, JoinHandle, park};
 
 /// Bytes in the stack that the standard library gives a thread. It is for threads that run code of the
 /// system, such as its resolver, since we do not know how much that needs.
@@ -58,18 +57,12 @@ pub fn caught<Outcome>(work: impl FnOnce() -> Outcome) -> Result<Outcome, Panick
 /// How many threads the system lets us start now, up to `wanted`. Starts as many, and ends them again, since
 /// no system says it in another way: the limit may be that of a user, a container or a service.
 pub fn room(wanted: usize) -> usize {
-    let mut waiting = Vec::new();
-    while waiting.len() < wanted {
-        let (end, ended) = channel::<()>();
-        let wait = move || _ = ended.recv();
-        match spawn(String::from("room"), WAITING_STACK, wait) {
-            Ok(thread) => waiting.push((end, thread)),
-            Err(_) => break,
-        }
-    }
+    // A thread that only parks allocates nothing, which would cost memory that is kept for each thread.
+    let waiting = (0..wanted).map_while(|_| spawn("room", WAITING_STACK, park).ok());
+    let waiting: Vec<JoinHandle<()>> = waiting.collect();
     let room = waiting.len();
-    for (end, thread) in waiting {
-        drop(end);
+    for thread in waiting {
+        thread.thread().unpark();
         let _ = thread.join();
     }
     room
@@ -100,7 +93,9 @@ fn spawn_boxed(
     });
     builder.spawn(guarded).map_err(|error| match error.kind() {
         // This kind would be taken for a wait that has come to its end.
-        ErrorKind::WouldBlock => io::Error::other("the system allows no more threads (raise ulimit -u or the limit of the container)"),
+        ErrorKind::WouldBlock => io::Error::other(
+            "the system allows no more threads (raise ulimit -u or the limit of the container)",
+        ),
         _ => error,
     })
 }
@@ -151,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_thread_has_the_name_that_it_was_given() {
-        let (tell, told) = channel();
+        let (tell, told) = std::sync::mpsc::channel();
         let name = move || _ = tell.send(std::thread::current().name().map(str::to_owned));
         let thread = spawn("one of many", 64 * 1024, name).unwrap();
         assert_eq!(told.recv().unwrap().as_deref(), Some("one of many"));

@@ -16,19 +16,11 @@ use crate::text::{excerpt, printable};
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use log::{error, warn};
-use rustix::process::{Resource, getrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// File descriptors that are neither peers nor payload files: standard streams, trackers, name servers and
-/// the listening port.
-const SPARE_DESCRIPTORS: u64 = 20;
-/// The most payload files of a torrent that are open for writing at once. As many again may be open for
-/// uploads.
-const MAX_OPEN_FILES: u64 = 64;
 
 /// Why a command failed: the exit code of the program and the message for the user.
 pub type CommandFailure = (Exit, String);
@@ -191,21 +183,6 @@ fn spawn(
         let _ = reporter.send(RunEvent::Ended(number, result));
     };
     thread::spawn(format!("torrent-{number}"), 512 * 1024, run).map(drop)
-}
-
-/// The most peers and the most open files for each of `count` torrents, so that all together stay below
-/// the limit of open descriptors (`ulimit -n`).
-pub fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let each = (limit.saturating_sub(SPARE_DESCRIPTORS) / count).max(2);
-    let open_files = (each / 8).clamp(1, MAX_OPEN_FILES);
-    let peers = wanted_peers.min(each.saturating_sub(2 * open_files)).max(1);
-    if peers < wanted_peers {
-        warn!(
-            "at most {peers} peers for each torrent, because {limit} files may be open (raise it with ulimit -n)"
-        );
-    }
-    (usize::try_from(peers).unwrap_or(usize::MAX), open_files as usize)
 }
 
 /// Waits for Ctrl-C and for the request to terminate (SIGTERM) on a thread of its own. A second signal ends

@@ -4,6 +4,7 @@ use super::arguments::rate;
 use super::exit::Exit;
 use super::network_options::NetworkOptions;
 use super::progress::{Screen, Style};
+use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use crate::session::{Job, Torrent};
 use crate::swarm::SeedGoals;
@@ -72,14 +73,17 @@ impl SharingOptions {
         let bind_address = self.network.bind_address()?;
         let (torrents, failure) = runs::load(torrents, bind_address)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
-        let network = self.network.open(bind_address, public, [down_limit, self.up_limit])?;
         let of = torrents.len().max(1) as u64;
-        let (max_peers, open_files) = runs::share_descriptors(u64::from(self.max_peers), of);
+        let resources = Resources::find(of, u64::from(self.max_peers));
+        // Before the threads that we could do without.
+        let interrupts = runs::interrupts();
+        let network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;
+        let max_peers = usize::from(self.max_peers).min(resources.connections);
         let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
-        let share = ResourceShare { of, max_peers, open_files, up_limit };
+        let share = ResourceShare { of, max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
-        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), runs::interrupts());
+        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), interrupts);
         Ok(failure.unwrap_or(exit))
     }
 

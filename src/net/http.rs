@@ -57,7 +57,8 @@ impl Resolver for HostNames {
     ) -> Result<ResolvedSocketAddrs, Error> {
         let text = uri.scheme().zip(uri.authority());
         let text = text.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
-        let (host, port) = text.as_deref().and_then(|text| text.rsplit_once(':')).ok_or(Error::HostNotFound)?;
+        let (host, port) =
+            text.as_deref().and_then(|text| text.rsplit_once(':')).ok_or(Error::HostNotFound)?;
         // Only an IPv6 address has brackets.
         let host = host.trim_matches(['[', ']']);
         let port = port.parse().map_err(|_| Error::HostNotFound)?;

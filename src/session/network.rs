@@ -1,10 +1,10 @@
-//! What all runs of a process share: the listening port, the bind address, the DHT, the local network and
-//! the rate limits.
+//! What all runs of a process share: the listening port, the bind address, the DHT, the local network, the
+//! rate limits and the limit of connections.
 
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Throttle};
-use crate::peer::Listener;
+use crate::peer::{ConnectionCount, Listener};
 use std::sync::Arc;
 
 /// What the runs share, as the user's options set it up.
@@ -22,6 +22,8 @@ pub struct Network {
     pub down: Arc<Throttle>,
     /// Limits what we may send to all peers together.
     pub up: Arc<Throttle>,
+    /// How many peers are connected in all, and may be.
+    pub connections: ConnectionCount,
 }
 
 impl Network {
@@ -36,6 +38,7 @@ impl Network {
             lan: None,
             down: throttle(),
             up: throttle(),
+            connections: ConnectionCount::at_most(usize::MAX),
         }
     }
 }

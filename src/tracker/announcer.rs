@@ -274,7 +274,10 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     fn live(mut self) {
         while caught(|| self.run()).is_err() {
             self.tier.failed(Instant::now(), &mut self.random);
-            let news = TrackerNews { tracker: self.tier.turn().tracker.site(), outcome: Err(TrackerError::Panicked) };
+            let news = TrackerNews {
+                tracker: self.tier.turn().tracker.site(),
+                outcome: Err(TrackerError::Panicked),
+            };
             let _ = caught(|| (self.context.news)(news));
         }
     }
@@ -369,13 +372,8 @@ mod tests {
             assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "a panic that a test wants");
             let _ = tell.send(news);
         };
-        let identity = Identity {
-            info_hash: InfoHash([1; 20]),
-            peer_id: PeerId([2; 20]),
-            port: 1,
-            key: 3,
-            numwant: 4,
-        };
+        let identity =
+            Identity { info_hash: InfoHash([1; 20]), peer_id: PeerId([2; 20]), port: 1, key: 3, numwant: 4 };
         // Nobody listens there, so the first announce fails at once, and the news of it panics.
         let tiers = vec![vec!["http://127.0.0.1:1/announce".to_owned()]];
         let totals = Arc::new(Totals::new(Default::default()));

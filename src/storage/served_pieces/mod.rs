@@ -22,11 +22,11 @@ use log::warn;
 
 use super::Payload;
 use super::error::{Action, StorageError};
-use crate::net::too_many_files;
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::survey::Survey;
+use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
 use crate::thread::lock;
 use offered::OfferedPieces;

@@ -32,7 +32,12 @@ impl Coordinator<'_> {
 
     /// There was no thread or no open file for a connection, which was to `address` if we began it. The peers
     /// that are connected stay, and we try again later.
-    pub(in crate::swarm) fn had_no_room(&mut self, address: Option<SocketAddr>, why: &dyn Display, now: Instant) {
+    pub(in crate::swarm) fn had_no_room(
+        &mut self,
+        address: Option<SocketAddr>,
+        why: &dyn Display,
+        now: Instant,
+    ) {
         if self.dialer.had_no_room(address, now) {
             warn!("{why}; we go on with the peers that we have, {} now", self.roster.greeted().count());
         }
@@ -65,9 +70,10 @@ impl Coordinator<'_> {
         }
     }
 
-    fn wants_peers(&self) -> bool {
+    pub(in crate::swarm) fn wants_peers(&self) -> bool {
         !self.is_leaving()
             && self.roster.len() < self.settings.limits.max_peers
+            && self.environment.has_room()
             && self.roster.half_open() < MAX_HALF_OPEN
     }
 }
