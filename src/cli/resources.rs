@@ -11,7 +11,7 @@ use log::warn;
 
 /// Descriptors that are neither peers nor payload files: standard streams, signals, the sockets of the port,
 /// of the DHT and of the local network, and name servers.
-const SPARE: u64 = 24;
+const SPARE: u64 = 16;
 /// The same for each torrent: its folder, its marker, and connections to trackers.
 const OF_A_TORRENT: u64 = 4;
 /// The most payload files of a torrent that are open for writing at once. As many again may be open for
