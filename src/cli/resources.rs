@@ -66,6 +66,11 @@ impl Resources {
         resources
     }
 
+    /// The most tiers of trackers of a torrent that have threads of their own, of which each may have two.
+    pub fn most_tiers(&self) -> usize {
+        (self.threads / 8).max(1)
+    }
+
     /// Whether there are threads for a DHT node of each family.
     pub fn has_threads_for_dht(&self) -> bool {
         self.threads >= 2
@@ -138,5 +143,6 @@ mod tests {
         assert_eq!(uses(19), [true, true, false]);
         assert_eq!(uses(39), [true, true, true]);
         assert_eq!(uses(64), [true, true, true]);
+        assert_eq!([8, 19, 39, 64].map(|threads| share(1024, 1, threads).most_tiers()), [1, 1, 3, 64]);
     }
 }

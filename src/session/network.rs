@@ -24,6 +24,8 @@ pub struct Network {
     pub up: Arc<Throttle>,
     /// How many peers are connected in all, and may be.
     pub connections: ConnectionCount,
+    /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
+    pub most_tiers: usize,
 }
 
 impl Network {
@@ -39,6 +41,7 @@ impl Network {
             down: throttle(),
             up: throttle(),
             connections: ConnectionCount::at_most(usize::MAX),
+            most_tiers: usize::MAX,
         }
     }
 }

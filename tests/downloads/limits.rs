@@ -67,7 +67,7 @@ fn few_threads_are_enough_for_a_download_by_way_of_a_tracker() {
     let addresses: Vec<SocketAddr> = peers.iter().map(ScriptedPeer::address).collect();
     let tracker = Tracker::start(&addresses);
     let sample = sample.with_tracker(&tracker.url());
-    for threads in [8, 12] {
+    for threads in [7, 12] {
         let limited = |arguments: &[String]| {
             let mut command = Command::new("prlimit");
             command.arg(format!("--nproc={threads}")).arg(PROGRAM).args(arguments).stdin(Stdio::null());
