@@ -93,7 +93,8 @@ fn without_threads_the_run_goes_on_with_the_peers_that_it_has() {
 
 #[test]
 fn a_peer_that_this_host_had_no_room_for_is_tried_again_after_a_rest() {
-    let too_many = || std::io::Error::from(rustix::io::Errno::MFILE);
+    // EMFILE: too many open files.
+    let too_many = || std::io::Error::from_raw_os_error(24);
     for why in [PeerError::NoThread(too_many()), PeerError::Connect(too_many())] {
         let mut world = Scene::default().start();
         let key = world.dial(address(1), 1);
