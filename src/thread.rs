@@ -20,8 +20,9 @@ use std::thread::{Builder, JoinHandle, park};
 /// system, such as its resolver, since we do not know how much that needs.
 pub const SYSTEM_STACK: usize = 2 * 1024 * 1024;
 
-/// Bytes in the stack of a thread that only waits.
-const WAITING_STACK: usize = 16 * 1024;
+/// Bytes in the stack of a thread that only waits: as many as one of a peer has, since the system may keep a
+/// stack for the next thread that wants one of its size.
+const WAITING_STACK: usize = 128 * 1024;
 
 /// What is left of a thread, or of a part of its work, that panicked. The text of the panic is on standard
 /// error by then.

@@ -103,7 +103,7 @@ impl NetworkOptions {
             down: Arc::new(throttle(down)),
             up: Arc::new(throttle(up)),
             connections: ConnectionCount::at_most(resources.connections),
-            most_tiers: resources.most_tiers(),
+            most_tiers: resources.most_tiers,
         })
     }
 

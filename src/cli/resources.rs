@@ -6,6 +6,7 @@
 
 use crate::net::raise_limit;
 use crate::peer::USUAL_DESCRIPTORS;
+use crate::session::Torrent;
 use crate::thread;
 use log::warn;
 
@@ -17,8 +18,11 @@ const OF_A_TORRENT: u64 = 4;
 /// The most payload files of a torrent that are open for writing at once. As many again may be open for
 /// uploads.
 const MAX_OPEN_FILES: u64 = 64;
-/// With so many threads there are enough for all that finds peers. We look for no more, as that takes time.
-const ENOUGH_THREADS: usize = 64;
+/// With so many threads, besides those of announcers, there are enough. We look for no more, as that takes
+/// time and memory.
+const ENOUGH_THREADS: usize = 40;
+/// The most threads for announcers that we look for.
+const MAX_ANNOUNCERS: usize = 128;
 /// Threads that a run needs to get anywhere: for signals, for a name and a connection to a tracker; and for
 /// each torrent its own, the writer's, an announcer's and those of a peer.
 const THREADS: usize = 3;
@@ -35,16 +39,21 @@ pub struct Resources {
     pub open_files: usize,
     /// Threads for what finds peers, besides trackers.
     pub threads: usize,
+    /// The most tiers of trackers of a torrent that have threads of their own, of which each may have two.
+    pub most_tiers: usize,
 }
 
 impl Resources {
-    /// What there is for this many torrents, after the limit of open files was raised as far as we may.
-    /// `wanted` peers are to be connected to each. If there are fewer, the user is told why.
-    pub fn find(torrents: u64, wanted: u64) -> Resources {
+    /// What there is for these torrents, after the limit of open files was raised as far as we may. `peers` are
+    /// to be connected to each. If there are fewer, the user is told why.
+    pub fn find(torrents: &[Torrent], peers: usize) -> Resources {
         let limit = raise_limit();
-        let resources = share(limit, torrents, thread::room(ENOUGH_THREADS));
+        let tiers: usize = torrents.iter().map(Torrent::tiers).sum();
+        let wanted = ENOUGH_THREADS + tiers.saturating_mul(2).min(MAX_ANNOUNCERS);
+        let room = thread::room(wanted);
+        let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted));
         let connections = resources.connections;
-        if (connections as u64) < wanted {
+        if connections < peers {
             warn!(
                 "at most {connections} peers in all, because {limit} files may be open (raise it with ulimit -n)"
             );
@@ -66,11 +75,6 @@ impl Resources {
         resources
     }
 
-    /// The most tiers of trackers of a torrent that have threads of their own, of which each may have two.
-    pub fn most_tiers(&self) -> usize {
-        (self.threads / 8).max(1)
-    }
-
     /// Whether there are threads for a DHT node of each family.
     pub fn has_threads_for_dht(&self) -> bool {
         self.threads >= 2
@@ -87,13 +91,14 @@ impl Resources {
     }
 }
 
-/// Shares out this many descriptors, and this many threads.
-fn share(descriptors: u64, torrents: u64, threads: usize) -> Resources {
+/// Shares out this many descriptors, and this many threads if there are not enough for everything.
+fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources {
     let torrents = torrents.max(1);
-    let threads = match threads {
-        ENOUGH_THREADS.. => USUAL_DESCRIPTORS,
-        few => few.saturating_sub(THREADS + THREADS_OF_A_TORRENT * usize::try_from(torrents).unwrap_or(few)),
-    };
+    let runs = THREADS_OF_A_TORRENT.saturating_mul(torrents).saturating_add(THREADS);
+    let spare_threads = threads.map(|few| few.saturating_sub(runs));
+    let threads = spare_threads.unwrap_or(USUAL_DESCRIPTORS);
+    let most_tiers = spare_threads.map_or(usize::MAX, |spare| (spare / 8 / torrents).max(1));
+    let torrents = torrents as u64;
     let rest = descriptors.saturating_sub(SPARE + OF_A_TORRENT.saturating_mul(torrents));
     let incoming = (rest / 8).clamp(4, USUAL_DESCRIPTORS as u64);
     let open_files = (rest / torrents / 8).clamp(1, MAX_OPEN_FILES);
@@ -105,6 +110,7 @@ fn share(descriptors: u64, torrents: u64, threads: usize) -> Resources {
         incoming: usize::try_from(incoming).unwrap_or(USUAL_DESCRIPTORS).min((threads / 2).max(4)),
         open_files: open_files as usize,
         threads,
+        most_tiers,
     }
 }
 
@@ -115,8 +121,8 @@ mod tests {
     #[test]
     fn all_together_stays_below_the_limit_of_open_files() {
         for (limit, torrents) in [(64, 1), (128, 1), (256, 3), (1024, 1), (1024, 50), (65_536, 300)] {
-            let share = share(limit, torrents, ENOUGH_THREADS);
-            let files = torrents * (2 * share.open_files as u64 + 2 + OF_A_TORRENT);
+            let share = share(limit, torrents, None);
+            let files = torrents as u64 * (2 * share.open_files as u64 + 2 + OF_A_TORRENT);
             let all = SPARE + files + (share.incoming + share.connections) as u64;
             assert!(all <= limit, "{limit}, {torrents}: {share:?}");
         }
@@ -124,12 +130,12 @@ mod tests {
 
     #[test]
     fn torrents_share_the_connections_and_few_descriptors_leave_some_for_each_use() {
-        assert_eq!(share(65_536, 1, 64).incoming, USUAL_DESCRIPTORS / 2);
-        assert!(share(65_536, 300, 64).connections > 20_000);
-        assert!(share(1024, 1, 64).connections >= 700);
-        let few = share(40, 1, 64);
+        assert_eq!(share(65_536, 1, None).incoming, USUAL_DESCRIPTORS / 2);
+        assert!(share(65_536, 300, None).connections > 20_000);
+        assert!(share(1024, 1, None).connections >= 700);
+        let few = share(40, 1, None);
         assert!(few.connections >= 4 && few.incoming >= 4 && few.open_files >= 1, "{few:?}");
-        assert_eq!(share(0, 0, 0).connections, 4);
+        assert_eq!(share(0, 0, Some(0)).connections, 4);
     }
 
     #[test]
@@ -138,11 +144,13 @@ mod tests {
             let share = share(1024, 1, threads);
             [share.has_threads_for_dht(), share.has_threads_for_listening(), share.has_threads_for_lan()]
         };
-        assert_eq!(uses(8), [false, false, false]);
-        assert_eq!(uses(11), [true, false, false]);
-        assert_eq!(uses(19), [true, true, false]);
-        assert_eq!(uses(39), [true, true, true]);
-        assert_eq!(uses(64), [true, true, true]);
-        assert_eq!([8, 19, 39, 64].map(|threads| share(1024, 1, threads).most_tiers()), [1, 1, 3, 64]);
+        assert_eq!(uses(Some(8)), [false, false, false]);
+        assert_eq!(uses(Some(11)), [true, false, false]);
+        assert_eq!(uses(Some(19)), [true, true, false]);
+        assert_eq!(uses(Some(39)), [true, true, true]);
+        assert_eq!(uses(None), [true, true, true]);
+        let tiers = |threads, torrents| share(1024, torrents, threads).most_tiers;
+        assert_eq!([tiers(Some(8), 1), tiers(Some(39), 1), tiers(Some(99), 3)], [1, 3, 3]);
+        assert!(tiers(None, 300) > 32);
     }
 }

@@ -74,7 +74,7 @@ impl SharingOptions {
         let (torrents, failure) = runs::load(torrents, bind_address)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let of = torrents.len().max(1) as u64;
-        let resources = Resources::find(of, u64::from(self.max_peers));
+        let resources = Resources::find(&torrents, usize::from(self.max_peers));
         // Before the threads that we could do without.
         let interrupts = runs::interrupts();
         let network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;
