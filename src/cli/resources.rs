@@ -104,7 +104,8 @@ fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources
     let open_files = (rest / torrents / 8).clamp(1, MAX_OPEN_FILES);
     // Two more are open while a file is looked for.
     let files = torrents.saturating_mul(2 * open_files + 2);
-    let connections = rest.saturating_sub(incoming).saturating_sub(files).max(4);
+    // Where there are more torrents than files, each still needs a peer to come to its end and give up its own.
+    let connections = rest.saturating_sub(incoming).saturating_sub(files).max(torrents.max(4));
     Resources {
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
         incoming: usize::try_from(incoming).unwrap_or(USUAL_DESCRIPTORS).min((threads / 2).max(4)),
@@ -136,6 +137,7 @@ mod tests {
         let few = share(40, 1, None);
         assert!(few.connections >= 4 && few.incoming >= 4 && few.open_files >= 1, "{few:?}");
         assert_eq!(share(0, 0, Some(0)).connections, 4);
+        assert_eq!(share(512, 300, None).connections, 300);
     }
 
     #[test]
