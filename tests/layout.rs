@@ -51,7 +51,8 @@ const WORLD: &[&str] = &[
 
 /// Libraries that few files know, so that they can be replaced.
 const KEPT_IN: &[(&str, &[&str])] = &[
-    ("ureq", &["tracker/http.rs", "cli/source.rs", "net/http.rs"]),
+    ("ureq", &["tracker/http.rs", "cli/source.rs", "net/http.rs", "net/http_body.rs"]),
+    ("flate2", &["net/http_body.rs"]),
     ("bendy", &["bencode/"]),
     ("clap", &["cli/"]),
     ("indicatif", &["cli/"]),

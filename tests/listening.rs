@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use femtotorrent::message::{Event, HangUp, Incoming};
 use femtotorrent::metainfo::InfoHash;
-use femtotorrent::net::{BindAddress, Ports};
+use femtotorrent::net::{BindAddress, Ports, USUAL_PORTS};
 use femtotorrent::peer::Listener;
 use femtotorrent::strategy::Source;
 use femtotorrent::wire::Handshake;
@@ -319,11 +319,16 @@ fn a_port_that_another_program_has_for_either_family_is_in_use() {
 }
 
 #[test]
-fn without_a_wish_the_port_is_one_of_the_usual_ones_while_they_last() {
+fn a_port_that_is_taken_is_followed_by_the_next_of_the_usual_ones() {
+    let (first, last) = (*USUAL_PORTS.start(), *USUAL_PORTS.end());
+    assert!((49_152..=last).contains(&first), "the ports are of the dynamic range");
+    let ours = BindAddress::only([127, 7, 3, 2].into());
     let listeners: Vec<Listener> =
-        (0..3).map(|_| Listener::start(Ports::Usual, BindAddress::any()).unwrap()).collect();
-    assert!(listeners.iter().all(|one| (6881..=6999).contains(&one.port())));
-    assert!(listeners.windows(2).all(|two| two[0].port() != two[1].port()));
+        (0..3).map(|_| Listener::start(Ports::From(last), ours).unwrap()).collect();
+    // Other programs may have some of them.
+    let after = |port: u16| if port == last { 0 } else { port - first + 1 };
+    let ports: Vec<u16> = listeners.iter().map(|one| after(one.port())).collect();
+    assert!(ports.is_sorted_by(|one, next| one < next) && ports.iter().all(|after| *after < 50), "{ports:?}");
 }
 
 #[test]

@@ -16,14 +16,19 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::BindAddress;
-use femtotorrent::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews};
+use femtotorrent::tracker::{
+    Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews, USER_AGENT,
+};
 use support::tracker::{Reply, Tracker};
 
 /// How long we wait for what is sure to come: long enough for a busy machine and for all tries over UDP.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The time that the session allows trackers at the end.
+/// The time for trackers at the end where they answer at once or never.
 const BUDGET: Duration = Duration::from_secs(2);
+
+/// The time that the session allows them.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 const IDENTITY: Identity = Identity {
     info_hash: InfoHash(*b"\0\x01\x7f\x80\xff info-hash &=%+"),
@@ -43,7 +48,7 @@ fn start_from(
     totals: &Arc<Totals>,
 ) -> (Announcers, Receiver<TrackerNews>) {
     let (sender, news) = unbounded();
-    let announcers = Announcers::start(tiers, IDENTITY, totals, bind_address, move |news| {
+    let announcers = Announcers::start(tiers, IDENTITY, totals, bind_address, USER_AGENT, move |news| {
         let _ = sender.send(news);
     });
     (announcers, news)
@@ -60,7 +65,7 @@ fn outcome_of(reply: Reply) -> Result<femtotorrent::tracker::Answer, TrackerErro
     tracker.script(reply);
     let (announcers, news) = announcers(vec![vec![tracker.url()]]);
     let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     outcome
 }
 
@@ -80,6 +85,12 @@ fn ended(news: &Receiver<TrackerNews>) {
     while news.recv_timeout(DEADLINE) != Err(RecvTimeoutError::Disconnected) {}
 }
 
+/// The events that it heard of, in order.
+#[cfg(test)]
+fn events(tracker: &Tracker) -> Vec<String> {
+    tracker.announces().iter().map(|one| one.get("event")).collect()
+}
+
 #[test]
 fn a_tracker_hears_started_completed_and_stopped_and_its_id_comes_back() {
     let peers: [SocketAddr; 2] = ["127.0.0.1:6881".parse().unwrap(), "[::1]:6882".parse().unwrap()];
@@ -97,7 +108,7 @@ fn a_tracker_hears_started_completed_and_stopped_and_its_id_comes_back() {
     announcers.completed();
     let second = news.recv_timeout(DEADLINE).unwrap();
     assert_eq!(second.outcome.unwrap().warning.as_deref(), Some("busy"));
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     ended(&news);
 
     let announces = tracker.announces();
@@ -123,13 +134,16 @@ fn a_tracker_hears_started_completed_and_stopped_and_its_id_comes_back() {
 
 #[test]
 fn completed_and_stopped_are_both_sent_when_the_end_comes_at_once() {
-    let tracker = Tracker::start(&[]);
-    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
-    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
-    announcers.completed();
-    announcers.stop(BUDGET);
-    let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
-    assert_eq!(events, ["started", "completed", "stopped"]);
+    for before in [true, false] {
+        let tracker = Tracker::start(&[]);
+        let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+        news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+        if before {
+            announcers.completed();
+        }
+        announcers.stop(!before, BUDGET);
+        assert_eq!(events(&tracker), ["started", "completed", "stopped"]);
+    }
 }
 
 #[test]
@@ -148,7 +162,7 @@ fn a_tracker_that_fails_is_replaced_by_the_next_of_its_tier() {
     let (announcers, news) = announcers(vec![tier]);
     let good_answered = |news: &TrackerNews| news.outcome.is_ok() && good.url().starts_with(&news.tracker);
     while !good_answered(&news.recv_timeout(DEADLINE).unwrap()) {}
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     let events: Vec<String> = good.announces().iter().map(|one| one.get("event")).collect();
     assert_eq!(events, ["started", "stopped"]);
     assert!(refusing.announces().iter().all(|one| one.get("event") == "started"));
@@ -164,7 +178,7 @@ fn all_tiers_are_asked_at_once_and_a_hanging_one_delays_neither_the_start_nor_th
     let answered = (0..3).filter(|_| news.recv_timeout(DEADLINE).unwrap().outcome.is_ok()).count();
     assert_eq!(answered, 2);
     hanging.wait_for(1);
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     assert_eq!(news.try_recv(), Err(TryRecvError::Disconnected), "breaking off is no news");
     for tracker in &good {
         assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped");
@@ -173,16 +187,39 @@ fn all_tiers_are_asked_at_once_and_a_hanging_one_delays_neither_the_start_nor_th
 }
 
 #[test]
-fn a_tracker_that_hangs_at_the_end_is_cut_off_when_the_budget_is_spent() {
-    let tracker = Tracker::start(&[]);
-    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
-    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
-    tracker.script(Reply::Hang);
+fn a_tracker_that_is_slow_at_the_end_hears_completed_and_stopped() {
+    for before in [true, false] {
+        let tracker = Tracker::start(&[]);
+        let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+        news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+        tracker.script(Reply::Hang);
+        tracker.script(Reply::Hang);
+        if before {
+            announcers.completed();
+            tracker.wait_for(2);
+        }
+        announcers.stop(!before, BUDGET);
+        tracker.wait_for(3);
+        ended(&news);
+        assert_eq!(events(&tracker), ["started", "completed", "stopped"]);
+    }
+}
+
+#[test]
+fn a_tracker_that_hangs_at_the_end_leaves_time_for_the_others_of_its_tier() {
+    let [one, other] = [(); 2].map(|()| Tracker::start(&[]));
+    let (announcers, news) = announcers(vec![vec![one.url(), other.url()]]);
+    let first = news.recv_timeout(DEADLINE).unwrap();
+    let (first, second) = if one.url().starts_with(&first.tracker) { (one, other) } else { (other, one) };
+    // The first fails once, so that both know us. It is asked again, and hangs.
+    first.script(http("500 Oops", "", b""));
     announcers.completed();
-    tracker.wait_for(2);
-    announcers.stop(Duration::from_millis(100));
-    ended(&news);
-    assert_eq!(tracker.announces().len(), 2);
+    assert!(news.recv_timeout(DEADLINE).unwrap().outcome.is_err());
+    second.wait_for(2);
+    second.script(Reply::Hang);
+    announcers.stop(false, BUDGET);
+    assert_eq!(events(&first), ["started", "completed", "stopped"]);
+    assert_eq!(events(&second), ["started", "completed", "stopped"]);
 }
 
 #[test]
@@ -191,7 +228,7 @@ fn a_stopped_that_is_not_answered_is_given_up() {
     let (announcers, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     tracker.script(Reply::Hang);
-    announcers.stop(Duration::from_millis(300));
+    announcers.stop(false, Duration::from_millis(300));
     ended(&news);
     assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped");
 }
@@ -212,7 +249,7 @@ fn peers_are_not_asked_for_before_the_minimum_no_matter_how_often_they_run_short
     let (announcers, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     (0..1_000).for_each(|_| announcers.need_peers());
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
     assert_eq!(events, ["started", "stopped"]);
 }
@@ -238,7 +275,7 @@ fn a_tracker_that_is_named_in_two_tiers_is_asked_once() {
     let tracker = Tracker::start(&[]);
     let (announcers, news) = announcers(vec![vec![tracker.url()], vec![tracker.url(), tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     ended(&news);
     let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
     assert_eq!(events, ["started", "stopped"]);
@@ -249,7 +286,7 @@ fn a_tracker_that_is_not_there_is_unreachable() {
     let (announcers, news) = announcers(vec![vec![closed_port()]]);
     let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
     assert!(matches!(outcome, Err(TrackerError::Unreachable(_))), "{outcome:?}");
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     ended(&news);
 }
 
@@ -262,7 +299,7 @@ fn a_tracker_hears_from_the_address_that_everything_leaves_by() {
     // The request is not answered. The announcer still ends when it is told to.
     let (_stream, from) = listener.accept().unwrap();
     assert_eq!(from.ip(), ours);
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     ended(&news);
 }
 
@@ -274,7 +311,7 @@ fn a_tracker_that_cannot_be_reached_from_that_address_is_not_reached_from_anothe
         let (announcers, news) = start_from(bind_address, vec![vec![tracker.url()]], &Arc::default());
         let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
         assert!(matches!(&outcome, Err(TrackerError::Unreachable(why)) if why.contains(ours)), "{outcome:?}");
-        announcers.stop(BUDGET);
+        announcers.stop(false, BUDGET);
         ended(&news);
     }
     assert!(tracker.announces().is_empty());
@@ -287,7 +324,7 @@ fn with_a_bind_address_trackers_are_told_all_that_they_should_know() {
     let (announcers, news) = start_from(bind_address, vec![vec![tracker.url()]], &Arc::default());
     assert_eq!(news.recv_timeout(DEADLINE).unwrap().outcome.unwrap().peers.len(), 1);
     announcers.completed();
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
     assert_eq!(events, ["started", "completed", "stopped"]);
     ended(&news);

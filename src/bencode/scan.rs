@@ -20,24 +20,41 @@ pub(super) enum Token {
     End,
 }
 
+/// How much of what BEP 3 forbids is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// Everything that would give a value a second spelling or a second meaning.
+    Strict,
+    /// Only what leaves no way to go on: numbers may be padded, those beyond 64 bits count as the largest, and a key
+    /// may be there twice.
+    Lenient,
+}
+
 /// Reads the token at `at`. Returns it and where the next one starts.
-pub(super) fn token(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
+pub(super) fn token(bytes: &[u8], at: usize, rules: Rules) -> Result<(Token, usize), BencodeError> {
     let fail = |fault| Err(BencodeError { at, fault });
     match bytes.get(at) {
         None => fail(BencodeFault::CutShort),
         Some(b'l') => Ok((Token::List, at.saturating_add(1))),
         Some(b'd') => Ok((Token::Dictionary, at.saturating_add(1))),
         Some(b'e') => Ok((Token::End, at.saturating_add(1))),
-        Some(b'i') => integer(bytes, at),
-        Some(b'0'..=b'9') => string(bytes, at),
+        Some(b'i') => integer(bytes, at, rules),
+        Some(b'0'..=b'9') => string(bytes, at, rules),
         Some(&byte) => fail(BencodeFault::UnknownByte(byte)),
     }
 }
 
 /// The number in the digits from `at` to `stop`, and where the next token starts.
 ///
-/// Each number has one spelling: no sign except a minus in front of a number other than zero, no padding.
-fn number(bytes: &[u8], mut at: usize, stop: u8, fault: BencodeFault) -> Result<(u64, usize), BencodeError> {
+/// By the strict rules each number has one spelling: no sign except a minus in front of a number other than zero, no
+/// padding.
+fn number(
+    bytes: &[u8],
+    mut at: usize,
+    stop: u8,
+    fault: BencodeFault,
+    rules: Rules,
+) -> Result<(u64, usize), BencodeError> {
     let fail = |at, fault| Err(BencodeError { at, fault });
     let start = at;
     let mut value = 0_u64;
@@ -46,10 +63,13 @@ fn number(bytes: &[u8], mut at: usize, stop: u8, fault: BencodeFault) -> Result<
             None => return fail(at, BencodeFault::CutShort),
             Some(&byte) if byte == stop && at > start => return Ok((value, at.saturating_add(1))),
             // A zero at the start must be the only digit.
-            Some(b'0'..=b'9') if value == 0 && at > start => return fail(start, fault),
+            Some(b'0'..=b'9') if rules == Rules::Strict && value == 0 && at > start => {
+                return fail(start, fault);
+            }
             Some(&digit @ b'0'..=b'9') => {
                 let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit - b'0')));
-                value = next.ok_or(BencodeError { at: start, fault })?;
+                let largest = (rules == Rules::Lenient).then_some(u64::MAX);
+                value = next.or(largest).ok_or(BencodeError { at: start, fault })?;
             }
             Some(_) => return fail(start, fault),
         }
@@ -57,21 +77,23 @@ fn number(bytes: &[u8], mut at: usize, stop: u8, fault: BencodeFault) -> Result<
     }
 }
 
-fn integer(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
+fn integer(bytes: &[u8], at: usize, rules: Rules) -> Result<(Token, usize), BencodeError> {
     let start = at.saturating_add(1);
     let bad = BencodeError { at: start, fault: BencodeFault::BadInteger };
     let negative = bytes.get(start) == Some(&b'-');
-    let (value, next) =
-        number(bytes, start.saturating_add(usize::from(negative)), b'e', BencodeFault::BadInteger)?;
-    let value = match negative {
-        false => i64::try_from(value).ok(),
-        true => 0_i64.checked_sub_unsigned(value).filter(|value| *value != 0),
+    let digits = start.saturating_add(usize::from(negative));
+    let (value, next) = number(bytes, digits, b'e', BencodeFault::BadInteger, rules)?;
+    let value = match (negative, rules) {
+        (false, Rules::Strict) => i64::try_from(value).ok(),
+        (true, Rules::Strict) => 0_i64.checked_sub_unsigned(value).filter(|value| *value != 0),
+        (false, Rules::Lenient) => Some(0_i64.saturating_add_unsigned(value)),
+        (true, Rules::Lenient) => Some(0_i64.saturating_sub_unsigned(value)),
     };
     Ok((Token::Integer(value.ok_or(bad)?), next))
 }
 
-fn string(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
-    let (length, start) = number(bytes, at, b':', BencodeFault::BadLength)?;
+fn string(bytes: &[u8], at: usize, rules: Rules) -> Result<(Token, usize), BencodeError> {
+    let (length, start) = number(bytes, at, b':', BencodeFault::BadLength, rules)?;
     let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
     match end {
         Some(end) if end <= bytes.len() => Ok((Token::Bytes(start..end), end)),
@@ -80,11 +102,11 @@ fn string(bytes: &[u8], at: usize) -> Result<(Token, usize), BencodeError> {
 }
 
 /// Checks the value at the start of `bytes` from end to end. Returns how many bytes it has.
-pub(super) fn check(bytes: &[u8]) -> Result<usize, BencodeError> {
-    let mut nesting = Nesting { open: Vec::new(), keys: Vec::new() };
+pub(super) fn check(bytes: &[u8], rules: Rules) -> Result<usize, BencodeError> {
+    let mut nesting = Nesting { open: Vec::new(), keys: Vec::new(), rules };
     let mut at = 0;
     loop {
-        let (token, next) = token(bytes, at)?;
+        let (token, next) = token(bytes, at, rules)?;
         match token {
             Token::Bytes(range) if nesting.expects_key() => {
                 nesting.add_key(bytes.get(range).unwrap_or_default());
@@ -105,6 +127,7 @@ struct Nesting<'a> {
     open: Vec<Open>,
     /// The keys of all open dictionaries, one dictionary after the other.
     keys: Vec<&'a [u8]>,
+    rules: Rules,
 }
 
 enum Open {
@@ -165,7 +188,8 @@ impl<'a> Nesting<'a> {
                 Err(BencodeError { at, fault: BencodeFault::NoValue })
             }
             Some(Open::Dictionary { start, keys: first, sorted, .. }) => {
-                if !sorted && has_duplicates(self.keys.get_mut(first..).unwrap_or_default()) {
+                let may_have_duplicates = !sorted && self.rules == Rules::Strict;
+                if may_have_duplicates && has_duplicates(self.keys.get_mut(first..).unwrap_or_default()) {
                     return Err(BencodeError { at: start, fault: BencodeFault::DuplicateKey });
                 }
                 self.keys.truncate(first);

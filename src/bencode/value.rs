@@ -1,13 +1,14 @@
 //! A received value, read in place.
 //!
-//! Only [`Value::parse`] and [`Value::parse_prefix`] make one, and they check it from end to end first. The
+//! Only [`Value::parse`], [`Value::parse_prefix`] and [`Value::parse_lenient`] make one, and they check it from end to
+//! end first. The
 //! content of a list or a dictionary is found by walking over its bytes when the caller asks for it. A lookup
 //! takes time in proportion to the size of the dictionary. A walk over everything takes time in proportion
 //! to the size times the depth, which is four or five in a torrent. Where a stranger chooses the depth, use
 //! [`Dictionary::walk`], which takes time in proportion to the size alone.
 
 use super::error::{BencodeError, BencodeFault};
-use super::scan::{self, Token};
+use super::scan::{self, Rules, Token};
 
 /// One well-formed value, a view of received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,8 @@ pub struct List<'a> {
     raw: &'a [u8],
 }
 
-/// A dictionary as received, its keys in any order, none of them twice.
+/// A dictionary as received, its keys in any order, none of them twice. If it was read by the lenient rules, a key may
+/// be there twice, and the first counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dictionary<'a> {
     /// From `d` to `e`, both included.
@@ -71,7 +73,23 @@ impl<'a> Value<'a> {
     ///
     /// The first fault of the value and where it is.
     pub fn parse_prefix(bytes: &'a [u8]) -> Result<(Value<'a>, &'a [u8]), BencodeError> {
-        let end = scan::check(bytes)?;
+        Value::checked(bytes, Rules::Strict)
+    }
+
+    /// The value at the start of these bytes, whatever follows it. Numbers may be padded, those beyond 64 bits count as
+    /// the largest or smallest, and of a key that is there twice the first counts. This is for what programs of many
+    /// kinds answer, where one odd field must not cost the others. It is not for torrents: two programs could read
+    /// different things in one.
+    ///
+    /// # Errors
+    ///
+    /// The first fault of the value and where it is.
+    pub fn parse_lenient(bytes: &'a [u8]) -> Result<Value<'a>, BencodeError> {
+        Value::checked(bytes, Rules::Lenient).map(|(value, _)| value)
+    }
+
+    fn checked(bytes: &'a [u8], rules: Rules) -> Result<(Value<'a>, &'a [u8]), BencodeError> {
+        let end = scan::check(bytes, rules)?;
         let rest = bytes.get(end..).unwrap_or_default();
         match value_at(bytes, 0) {
             Some((value, _)) => Ok((value, rest)),
@@ -182,7 +200,8 @@ impl<'a> Dictionary<'a> {
 
 /// The checked value at `at` and where the next one starts. `None` at the end of a list.
 fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
-    let (token, next) = scan::token(raw, at).ok()?;
+    // What may be wrong was said by the check, by whichever rules.
+    let (token, next) = scan::token(raw, at, Rules::Lenient).ok()?;
     match token {
         Token::Integer(integer) => Some((Value::Integer(integer), next)),
         Token::Bytes(range) => Some((Value::Bytes(raw.get(range)?), next)),
@@ -200,7 +219,7 @@ fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
 
 /// The checked string at `at` and where the next value starts. `None` at the end of a dictionary.
 fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    match scan::token(raw, at).ok()? {
+    match scan::token(raw, at, Rules::Lenient).ok()? {
         (Token::Bytes(range), next) => Some((raw.get(range)?, next)),
         _ => None,
     }
@@ -314,6 +333,34 @@ mod tests {
         assert_eq!((value.dictionary().unwrap().raw(), rest), (&b"d1:ai1ee"[..], &b"rest"[..]));
     }
 
+    #[test]
+    fn by_the_lenient_rules_an_odd_field_costs_no_other() {
+        let odd = b"d1:ai007e1:bi99999999999999999999e1:ci-99999999999999999999e1:di-0e1:a1:x01:e02:hi1:fd1:gi1e1:gi2eee\0<!-- x -->";
+        let answer = Value::parse_lenient(odd).unwrap().dictionary().unwrap();
+        let get = |key: &str| answer.get(key).unwrap();
+        assert_eq!(["a", "b", "c", "d"].map(|key| get(key).integer().unwrap()), [7, i64::MAX, i64::MIN, 0]);
+        assert_eq!(
+            (get("e").bytes(), get("f").dictionary().unwrap().get("g")),
+            (Some(&b"hi"[..]), Some(Value::Integer(1)))
+        );
+        assert_eq!(answer.iter().count(), 7);
+        assert!(Value::parse(&odd[..odd.len() - 10]).is_err() && Value::parse_prefix(odd).is_err());
+        for bad in [
+            "",
+            "i1",
+            "i1.5e",
+            "i--1e",
+            "ie",
+            "di1ei1ee",
+            "d1:ae",
+            "99999999999999999999:x",
+            "5:spam",
+            "<html>",
+        ] {
+            assert!(Value::parse_lenient(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
     /// Reads all values in it.
     fn walk(value: Value) {
         match value {
@@ -323,6 +370,15 @@ mod tests {
                 assert_eq!(dictionary.get(key), Some(value));
                 walk(value);
             }),
+        }
+    }
+
+    /// The same where a key may be there twice.
+    fn read(value: Value) {
+        match value {
+            Value::Integer(_) | Value::Bytes(_) => {}
+            Value::List(list) => list.iter().for_each(read),
+            Value::Dictionary(dictionary) => dictionary.iter().for_each(|(_, value)| read(value)),
         }
     }
 
@@ -338,6 +394,9 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             if let Ok((value, _)) = Value::parse_prefix(&bytes) {
                 walk(value);
+            }
+            if let Ok(value) = Value::parse_lenient(&bytes) {
+                read(value);
             }
         }
     }

@@ -14,10 +14,12 @@ mod network_options;
 mod progress;
 mod resources;
 mod runs;
+mod saved_port;
 mod scraped;
 mod seed;
 mod sharing_options;
 pub mod show;
+mod signals;
 pub mod source;
 mod verify;
 

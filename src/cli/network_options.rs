@@ -5,11 +5,12 @@ use super::arguments::{host_and_port, node};
 use super::exit::Exit;
 use super::resources::Resources;
 use super::runs::CommandFailure;
+use super::saved_port::SavedPort;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Ports, Throttle};
 use crate::peer::{ConnectionCount, Listener};
-use crate::session::{Network, PeerSourceOptions};
+use crate::session::{ClientName, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
 use std::net::IpAddr;
@@ -37,7 +38,7 @@ pub struct NetworkOptions {
     /// Do not look for peers on the local network
     #[arg(long)]
     pub no_lan: bool,
-    /// The port to listen on for peers [default: a free one, 6881 to 6999 tried first]
+    /// The port to listen on for peers [default: one from 61000 to 65535, the same in each run if it is free]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// Do not accept incoming connections
@@ -102,6 +103,7 @@ impl NetworkOptions {
             listener,
             down: Arc::new(throttle(down)),
             up: Arc::new(throttle(up)),
+            name: ClientName::default(),
             connections: ConnectionCount::at_most(resources.connections),
             most_tiers: resources.most_tiers,
         })
@@ -112,11 +114,17 @@ impl NetworkOptions {
         bind_address: BindAddress,
         descriptors: usize,
     ) -> Result<Option<Listener>, CommandFailure> {
-        let ports = self.port.map_or(Ports::Usual, Ports::Exactly);
-        match (Listener::with(ports, bind_address, descriptors), self.port) {
-            (Ok(listener), _) => Ok(Some(listener)),
-            (Err(error), Some(_)) => Err((Exit::NETWORK, error.to_string())),
-            (Err(error), None) => {
+        if let Some(port) = self.port {
+            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors);
+            return listener.map(Some).map_err(|error| (Exit::NETWORK, error.to_string()));
+        }
+        let saved = SavedPort::read(cache().as_deref());
+        match Listener::with(Ports::From(saved.port()), bind_address, descriptors) {
+            Ok(listener) => {
+                saved.keep(listener.port());
+                Ok(Some(listener))
+            }
+            Err(error) => {
                 warn!("peers cannot connect to us: {error}");
                 Ok(None)
             }

@@ -5,6 +5,7 @@
 
 use super::exit::Exit;
 use super::progress::{Screen, Style};
+use super::signals::interrupts;
 use super::source;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::net::BindAddress;
@@ -14,10 +15,8 @@ use crate::session::{
 };
 use crate::text::{excerpt, printable};
 use crate::thread;
-use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::{error, warn};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,24 +182,4 @@ fn spawn(
         let _ = reporter.send(RunEvent::Ended(number, result));
     };
     thread::spawn(format!("torrent-{number}"), 512 * 1024, run).map(drop)
-}
-
-/// Waits for Ctrl-C and for the request to terminate (SIGTERM) on a thread of its own. A second signal ends
-/// the process at once.
-///
-/// SIGHUP is not handled: a user who starts us with `nohup` wants us to continue.
-pub fn interrupts() -> Receiver<()> {
-    let (sender, interrupts) = bounded(1);
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return never() };
-    let wait = move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count > 0 || sender.try_send(()).is_err() {
-                std::process::exit(i32::from(Exit::UNFINISHED.0));
-            }
-        }
-    };
-    match thread::spawn("signals", 64 * 1024, wait) {
-        Ok(_) => interrupts,
-        Err(_) => never(),
-    }
 }

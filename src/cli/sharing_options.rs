@@ -6,7 +6,8 @@ use super::network_options::NetworkOptions;
 use super::progress::{Screen, Style};
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
-use crate::session::{Job, Torrent};
+use super::signals::interrupts;
+use crate::session::{ClientName, Job, Torrent};
 use crate::swarm::SeedGoals;
 use clap::Args;
 use std::time::Duration;
@@ -22,6 +23,12 @@ pub struct SharingOptions {
     /// Do not exchange peer addresses with other peers (PEX)
     #[arg(long)]
     pub no_pex: bool,
+    /// How our peer ID begins, for trackers that admit listed programs only (some forbid it) [default: -FM0100-]
+    #[arg(long, value_name = "PREFIX", value_parser = peer_id_prefix, allow_hyphen_values = true)]
+    pub peer_id_prefix: Option<String>,
+    /// What we call ourselves to HTTP trackers, as above [default: femtotorrent/VERSION]
+    #[arg(long, value_name = "TEXT", value_parser = user_agent)]
+    pub user_agent: Option<String>,
     /// Maximum upload rate in bytes a second, to all peers together (K, M, G; 0: no upload)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
@@ -76,8 +83,13 @@ impl SharingOptions {
         let of = torrents.len().max(1) as u64;
         let resources = Resources::find(&torrents, usize::from(self.max_peers));
         // Before the threads that we could do without.
-        let interrupts = runs::interrupts();
-        let network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;
+        let interrupts = interrupts();
+        let mut network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;
+        let ours = network.name.clone();
+        network.name = ClientName {
+            peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),
+            user_agent: self.user_agent.clone().unwrap_or(ours.user_agent),
+        };
         let max_peers = usize::from(self.max_peers).min(resources.connections);
         let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
         let share = ResourceShare { of, max_peers, open_files: resources.open_files, up_limit };
@@ -108,8 +120,47 @@ impl SeedGoalOptions {
     }
 }
 
+/// What a peer ID may begin with.
+fn peer_id_prefix(text: &str) -> Result<String, String> {
+    match text.len() <= 20 && is_printable(text) {
+        true => Ok(text.to_owned()),
+        false => Err("at most 20 ASCII characters such as -XX1234- are expected".to_owned()),
+    }
+}
+
+/// What a header of HTTP can carry.
+fn user_agent(text: &str) -> Result<String, String> {
+    match (1..=200).contains(&text.len()) && is_printable(text) {
+        true => Ok(text.to_owned()),
+        false => Err("up to 200 ASCII characters such as Name/1.2 are expected".to_owned()),
+    }
+}
+
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
 /// A number that is not negative and below 10^12.
 fn amount(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| (0.0..1e12).contains(number));
     number.ok_or_else(|| "a number such as 1.5 is expected".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_fits_into_a_peer_id_and_a_header_is_taken() {
+        for good in ["", "-XX1234-", "a b", "abcdefghijklmnopqrst"] {
+            assert_eq!(peer_id_prefix(good), Ok(good.to_owned()));
+        }
+        for bad in ["abcdefghijklmnopqrstu", "\n", "-\u{e9}-", "\0", "\u{7f}"] {
+            assert!(peer_id_prefix(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(user_agent("Name/1.2 (x)"), Ok("Name/1.2 (x)".to_owned()));
+        for bad in ["", "a\r\nb: c", "\t", "\u{e9}", &"x".repeat(201)] {
+            assert!(user_agent(bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! can have, and never waits for a web server without a deadline.
 
 use crate::metainfo::{Magnet, MagnetError, Metainfo, MetainfoError};
-use crate::net::{BindAddress, http};
+use crate::net::{BindAddress, basic_auth, http, http_body};
 use crate::session::Torrent;
 use crate::text::{excerpt, printable, size};
 use std::fmt;
@@ -77,7 +77,8 @@ impl fmt::Display for SourceError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = match self.source.as_str() {
             "-" => "standard input".to_owned(),
-            other => excerpt(other, 300),
+            // Messages are posted in public, so they have no password in them.
+            other => excerpt(&basic_auth::split(other).0, 300),
         };
         match &self.fault {
             SourceFault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
@@ -204,9 +205,15 @@ fn fetch(address: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceFaul
         .timeout_global(Some(GLOBAL_TIMEOUT))
         .max_redirects(MAX_REDIRECTS)
         .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
+        .accept_encoding(http_body::ENCODINGS)
         .build();
-    let mut answer = http::agent(config, bind_address).get(address).call().map_err(in_our_words)?;
-    bounded(answer.body_mut().as_reader(), 0, WEB_LIMIT).map_err(|fault| match fault {
+    let (address, authorization) = basic_auth::split(address);
+    let mut request = http::agent(config, bind_address).get(address);
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    let mut answer = request.call().map_err(in_our_words)?;
+    bounded(http_body::reader(&mut answer, 2 * WEB_LIMIT), 0, WEB_LIMIT).map_err(|fault| match fault {
         SourceFault::Broken(error) => SourceFault::Network(format!("the transfer broke off: {error}")),
         other => other,
     })
@@ -287,6 +294,14 @@ mod tests {
             assert!(error.to_string().contains("/x.torrent"), "{error}");
             server.join().unwrap();
         }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_not_shown() {
+        let (address, server) = serve(vec![answer("404 Not Found", "", b"")]);
+        let error = read(&address.replace("http://", "http://me:pa%40ss@"), BindAddress::any()).unwrap_err();
+        assert!(error.to_string().contains(&address) && !error.to_string().contains("pa%40ss"), "{error}");
+        server.join().unwrap();
     }
 
     #[test]

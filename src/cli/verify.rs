@@ -6,7 +6,8 @@
 use super::exit::Exit;
 use super::meter::Meter;
 use super::progress::{Style, say};
-use super::runs::{CommandFailure, interrupts};
+use super::runs::CommandFailure;
+use super::signals::interrupts;
 use super::source;
 use crate::metainfo::{File, Metainfo};
 use crate::net::BindAddress;

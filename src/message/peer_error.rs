@@ -119,6 +119,15 @@ impl PeerError {
         }
     }
 
+    /// Whether the peer ended the connection.
+    pub fn is_by_the_peer(&self) -> bool {
+        match self {
+            PeerError::Closed => true,
+            PeerError::Lost(error) => is_reset(error),
+            _ => false,
+        }
+    }
+
     /// What the end of a connection that we made says about its address. `greeted`: the handshakes had
     /// been exchanged. `useful`: the peer had sent a block.
     pub fn failure(&self, greeted: bool, useful: bool) -> AttemptFailure {
@@ -133,8 +142,7 @@ impl PeerError {
             _ if useful => AttemptFailure::Ended,
             // Also before the peer sent anything: where both sides connect at once, some clients close both
             // connections, and a client that is just starting resets what comes too early.
-            PeerError::Closed => AttemptFailure::ClosedEarly,
-            PeerError::Lost(error) if is_reset(error) => AttemptFailure::ClosedEarly,
+            _ if self.is_by_the_peer() => AttemptFailure::ClosedEarly,
             _ if greeted => AttemptFailure::ClosedEarly,
             _ => AttemptFailure::Unreachable,
         }

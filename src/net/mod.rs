@@ -5,10 +5,12 @@
 //! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
 //! a deadline, or another thread can end it.
 
+pub mod basic_auth;
 mod bind_address;
 mod descriptors;
 mod hang_up;
 pub mod http;
+pub mod http_body;
 mod multicast;
 mod peer_stream;
 mod ports;
@@ -22,7 +24,7 @@ pub use descriptors::{raise_limit, too_many_files};
 pub use hang_up::HangUp;
 pub use multicast::Group;
 pub use peer_stream::PeerStream;
-pub use ports::Ports;
+pub use ports::{Ports, USUAL_PORTS};
 pub(crate) use ports::{open as listen, stop_accepting};
 pub use resolver::{by_turns, resolve};
 pub use throttle::Throttle;

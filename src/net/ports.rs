@@ -12,8 +12,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, Tc
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The ports that BitTorrent programs have always used, and that people open in their routers.
-const USUAL: RangeInclusive<u16> = 6881..=6999;
+/// The ports that we choose from. Many trackers of private torrents refuse 6881 to 6889, the ports that BitTorrent
+/// programs once had in common, and some providers slow them down. These are of the dynamic range, 49152 to 65535
+/// (RFC 6335), the part from which Linux takes no port for outgoing connections, so that none is in our way.
+pub const USUAL_PORTS: RangeInclusive<u16> = 61_000..=65_535;
 /// How many times the system is asked for a port. The one that it gives for IPv4 may be taken for IPv6.
 const TRIES: usize = 16;
 /// Connections that may wait to be accepted, as far as the system allows. They cost us nothing. A peer whose
@@ -25,8 +27,9 @@ const WAKE_DEADLINE: Duration = Duration::from_secs(1);
 /// Which port to accept connections on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ports {
-    /// The first free port from 6881 to 6999, or any free port if there is none.
-    Usual,
+    /// This port of the usual ones, or the first after it that is free: after 65535 comes 61000. Any free port if
+    /// there is none.
+    From(u16),
     /// This port and no other. Zero means any free port.
     Exactly(u16),
 }
@@ -34,8 +37,9 @@ pub enum Ports {
 /// Opens a port, and one socket for each family of addresses that this host has.
 pub fn open(ports: Ports, bind_address: BindAddress) -> io::Result<(u16, Vec<TcpListener>)> {
     let sockets = match ports {
-        Ports::Usual => {
-            let mut sockets = USUAL.map(|port| open_one(port, bind_address)).filter(not_in_use);
+        Ports::From(first) => {
+            let usual = (first..=*USUAL_PORTS.end()).chain(USUAL_PORTS.take_while(|port| *port < first));
+            let mut sockets = usual.map(|port| open_one(port, bind_address)).filter(not_in_use);
             sockets.next().unwrap_or_else(|| open_any(bind_address))
         }
         Ports::Exactly(0) => open_any(bind_address),

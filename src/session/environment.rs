@@ -98,7 +98,20 @@ impl Environment for RunEnvironment<'_> {
     }
 }
 
-/// What we tell trackers about a run in this state.
+/// What we tell trackers about a run in this state. What came twice, or was wrong, does not count as downloaded: many
+/// trackers charge their users for it.
 pub(super) fn counts(snapshot: &Snapshot) -> Counts {
-    Counts { uploaded: snapshot.uploaded, downloaded: snapshot.received, left: snapshot.left }
+    let downloaded = snapshot.received.saturating_sub(snapshot.wasted);
+    Counts { uploaded: snapshot.uploaded, downloaded, left: snapshot.left }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trackers_do_not_hear_of_what_was_of_no_use() {
+        let snapshot = Snapshot { received: 100, wasted: 30, uploaded: 7, left: 5, ..Snapshot::default() };
+        assert_eq!(counts(&snapshot), Counts { uploaded: 7, downloaded: 70, left: 5 });
+    }
 }

@@ -9,9 +9,7 @@
 //! trackers are told that we leave, and those of the link are asked anew.
 
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::{
-    Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop, peer_id,
-};
+use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop};
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
 use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
@@ -82,7 +80,7 @@ impl MetadataFetch<'_> {
         events: Sender<Event>,
         inbox: Receiver<Event>,
     ) -> Result<Begin<Prepared>, SessionError> {
-        let peer_id = peer_id();
+        let peer_id = self.network.name.peer_id();
         let sources = self.start_sources(peer_id, &events).ok_or(SessionError::NoPeerSource)?;
         let (info, known_peers) = match self.ask(peer_id, &events, &inbox, &sources) {
             FetchEnd::Found { info, known_peers } => (info, known_peers),

@@ -26,7 +26,7 @@ mod threads;
 pub use error::SessionError;
 pub use job::{Aim, Job, PeerSourceOptions, Torrent};
 pub use metadata::{FetchedMetadata, MetadataFetch};
-pub use network::Network;
+pub use network::{ClientName, Network};
 pub use stop::Stop;
 
 use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
@@ -44,6 +44,9 @@ use threads::Threads;
 const INBOX: usize = 1024;
 /// How long the threads of a run may take to end.
 const END_TIMEOUT: Duration = Duration::from_millis(1800);
+/// How long telling the trackers that we leave may take, `completed` included: a tracker that has much to do, and
+/// is reached by a new TLS connection, takes seconds.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a run shows to the user.
 #[derive(Clone, Debug)]
@@ -145,7 +148,7 @@ fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
     match &job.torrent {
         Torrent::Whole(metainfo) => Ok(Begin::Run(Prepared {
             metainfo: Arc::clone(metainfo),
-            peer_id: peer_id(),
+            peer_id: network.name.peer_id(),
             events,
             inbox,
             sources: None,
@@ -157,14 +160,4 @@ fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
             fetch.for_run(events, inbox)
         }
     }
-}
-
-/// Our peer ID in handshakes and announces, in the style of BEP 20: client and version, then random
-/// characters.
-fn peer_id() -> PeerId {
-    let mut id = *b"-FM0100-............";
-    for byte in id.iter_mut().skip(8) {
-        *byte = fastrand::alphanumeric() as u8;
-    }
-    PeerId(id)
 }

@@ -5,6 +5,8 @@ use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Throttle};
 use crate::peer::{ConnectionCount, Listener};
+use crate::tracker::USER_AGENT;
+use crate::wire::PeerId;
 use std::sync::Arc;
 
 /// What the runs share, as the user's options set it up.
@@ -26,6 +28,35 @@ pub struct Network {
     pub connections: ConnectionCount,
     /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
     pub most_tiers: usize,
+    /// As which program we present ourselves.
+    pub name: ClientName,
+}
+
+/// As which program we present ourselves. Some trackers admit only programs that they know.
+#[derive(Clone, Debug)]
+pub struct ClientName {
+    /// How our peer ID begins. What is beyond its 20 bytes is left out.
+    pub peer_id_prefix: String,
+    /// The `User-Agent` that trackers hear over HTTP.
+    pub user_agent: String,
+}
+
+impl Default for ClientName {
+    /// Our own name and version; in the peer ID in the style of BEP 20.
+    fn default() -> ClientName {
+        ClientName { peer_id_prefix: "-FM0100-".to_owned(), user_agent: USER_AGENT.to_owned() }
+    }
+}
+
+impl ClientName {
+    /// A peer ID for handshakes and announces: the prefix, then random characters.
+    pub(super) fn peer_id(&self) -> PeerId {
+        let prefix =
+            self.peer_id_prefix.bytes().chain(std::iter::repeat_with(|| fastrand::alphanumeric() as u8));
+        let mut id = [0; 20];
+        id.iter_mut().zip(prefix).for_each(|(byte, given)| *byte = given);
+        PeerId(id)
+    }
 }
 
 impl Network {
@@ -42,6 +73,24 @@ impl Network {
             up: throttle(),
             connections: ConnectionCount::at_most(usize::MAX),
             most_tiers: usize::MAX,
+            name: ClientName::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_id_is_the_prefix_and_chance() {
+        let id = |prefix: &str| {
+            ClientName { peer_id_prefix: prefix.to_owned(), ..ClientName::default() }.peer_id().0
+        };
+        assert!(ClientName::default().peer_id().0.starts_with(b"-FM0100-"));
+        let (one, other) = (id("-TR4060-"), id("-TR4060-"));
+        assert!(one.starts_with(b"-TR4060-") && one != other && one.iter().all(u8::is_ascii_graphic));
+        assert!(id("") != id(""));
+        assert_eq!(id("abcdefghijklmnopqrstuvwxyz"), *b"abcdefghijklmnopqrst");
     }
 }

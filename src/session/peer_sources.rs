@@ -11,7 +11,7 @@
 //! The calls here start and stop those threads. None of them waits, except that the end waits for the
 //! trackers for a limited time.
 
-use super::{END_TIMEOUT, Network, PeerSourceOptions};
+use super::{FAREWELL, Network, PeerSourceOptions};
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
@@ -51,7 +51,7 @@ pub struct PeerSearch<'a> {
 }
 
 /// The running sources of one torrent. Dropping them tells the trackers that we leave, which takes at most
-/// [`END_TIMEOUT`].
+/// [`FAREWELL`].
 pub struct PeerSources {
     announcers: Announcers,
     totals: Arc<Totals>,
@@ -59,6 +59,8 @@ pub struct PeerSources {
     lan: Option<LanRegistration>,
     /// The listener sends us incoming connections while this exists.
     registration: Option<Registration>,
+    /// The trackers hear at the end that the download is complete.
+    ends_complete: bool,
 }
 
 impl PeerSources {
@@ -95,7 +97,7 @@ impl PeerSources {
         });
         let lan = lan.map(|lan| lan.announce(hash, events.clone()));
         let registration = network.listener.as_ref().map(|listener| listener.register(hash, events.clone()));
-        Some(PeerSources { announcers, totals, search, lan, registration })
+        Some(PeerSources { announcers, totals, search, lan, registration, ends_complete: false })
     }
 
     /// Asks for more peers. Never waits.
@@ -111,9 +113,14 @@ impl PeerSources {
         self.totals.set(counts);
     }
 
-    /// Tells the trackers that the download is complete. Never waits.
+    /// Tells the trackers that the download is complete, and that we stay. Never waits.
     pub fn completed(&self) {
         self.announcers.completed();
+    }
+
+    /// The download is complete, and the run ends. The trackers hear both in the end.
+    pub fn end_complete(&mut self) {
+        self.ends_complete = true;
     }
 
     /// Stops all sources but the trackers, because the torrent turned out to be private (BEP 27).
@@ -132,7 +139,7 @@ impl PeerSources {
 impl Drop for PeerSources {
     fn drop(&mut self) {
         self.close();
-        std::mem::take(&mut self.announcers).stop(END_TIMEOUT);
+        std::mem::take(&mut self.announcers).stop(self.ends_complete, FAREWELL);
     }
 }
 
@@ -181,7 +188,7 @@ fn announce(
         };
         let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));
     };
-    Announcers::start(tiers, identity, totals, network.bind_address, news)
+    Announcers::start(tiers, identity, totals, network.bind_address, &network.name.user_agent, news)
 }
 
 /// Makes the event that brings addresses to the coordinator.

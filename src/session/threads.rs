@@ -128,7 +128,7 @@ impl Ending {
         sources.set(counts(snapshot));
         let deadline = Instant::now() + END_TIMEOUT;
         if end == RunEnd::Done && snapshot.phase != RunPhase::Seeding && snapshot.left == 0 {
-            sources.completed();
+            sources.end_complete();
         }
         // The trackers hear that we leave.
         drop(sources);

@@ -33,7 +33,7 @@ pub struct Identity {
 pub struct Counts {
     /// Payload bytes sent to peers in this run.
     pub uploaded: u64,
-    /// Payload bytes received from peers in this run.
+    /// Payload bytes received from peers in this run, without those that were of no use.
     pub downloaded: u64,
     /// Payload bytes that are still missing. Zero makes us a seed in the tracker's eyes.
     pub left: u64,

@@ -9,9 +9,15 @@
 //! which family fails. They report to a function that the session provides, so that this module does not
 //! depend on the receiver.
 //!
-//! Leaving must not wait for trackers either. A tracker that knows us is told that we leave, within the time
-//! that the session allows. If no tracker of a tier has ever answered, the tier is told nothing, and whatever
-//! its thread waits for is aborted.
+//! Leaving must not wait long for trackers either. A tracker that knows us is told that we leave, within the
+//! time that the session allows. Half of it is for what its thread may still wait for, such as the answer to
+//! `completed`; then that is aborted, so that `stopped` is always sent. If no tracker of a tier has ever
+//! answered, the tier is told nothing, and whatever its thread waits for is aborted at once.
+//!
+//! A download that ends with its last piece says `completed` and `stopped` one right after the other. NexusPHP
+//! takes no notice of what a peer says within 5 s of its last announce, and goes on naming us until the
+//! interval is over. All figures stand in `completed` too, so nothing but that is lost, and to wait would hold
+//! up each download for it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -64,8 +70,12 @@ const WAITING_ORDERS: usize = 4;
 enum AnnouncerOrder {
     NeedPeers,
     Completed,
-    /// Tell the trackers until then that we leave, and end.
-    Stop(Instant),
+    /// Tell the trackers until then that we leave, after the news that the download is complete if it has just
+    /// become that, and end.
+    Stop {
+        is_complete: bool,
+        deadline: Instant,
+    },
 }
 
 /// All announcers of one torrent. Dropping it ends their threads without a word to the trackers.
@@ -83,6 +93,8 @@ struct AnnouncerHandle {
     client: Arc<TrackerClient>,
     /// Whether a tracker of this tier knows us.
     is_known: Arc<AtomicBool>,
+    /// Whether the thread has begun to tell them that we leave.
+    is_leaving: Arc<AtomicBool>,
 }
 
 /// What all announcers of one torrent have in common.
@@ -90,12 +102,13 @@ struct AnnouncerHandle {
 struct AnnouncerContext<News> {
     identity: Identity,
     totals: Arc<Totals>,
+    user_agent: Arc<str>,
     news: News,
 }
 
 impl Announcers {
     /// Starts one thread for each family of a tier. All of them announce at once, over connections that leave
-    /// by `bind_address`.
+    /// by `bind_address`. HTTP trackers hear the `user_agent`.
     ///
     /// `news` is called on those threads with the outcome of each announce, except for `stopped`, and must
     /// not block for long. If one family of a tier fails and the other does not, the failure is not reported.
@@ -106,13 +119,15 @@ impl Announcers {
         identity: Identity,
         totals: &Arc<Totals>,
         bind_address: BindAddress,
+        user_agent: &str,
         news: News,
     ) -> Announcers
     where
         News: Fn(TrackerNews) + Clone + Send + 'static,
     {
         let mut handles = Vec::new();
-        let context = AnnouncerContext { identity, totals: Arc::clone(totals), news };
+        let user_agent = Arc::from(user_agent);
+        let context = AnnouncerContext { identity, totals: Arc::clone(totals), user_agent, news };
         for trackers in usable(tiers, &context.news) {
             // The same random numbers for both families, so that they ask the trackers in the same order.
             let random = Rng::new();
@@ -140,8 +155,8 @@ impl Announcers {
         }
     }
 
-    /// The last missing piece is stored: each tracker that knows us hears `completed`. To be called
-    /// once, and not for a torrent that was complete from the start (BEP 3). Never blocks.
+    /// The last missing piece is stored, and we stay: each tracker that knows us hears `completed`. To be
+    /// called once, and not for a torrent that was complete from the start (BEP 3). Never blocks.
     pub fn completed(&self) {
         for handle in &self.handles {
             // One place is always kept for the order to stop.
@@ -151,16 +166,26 @@ impl Announcers {
         }
     }
 
-    /// Tells the trackers that know us that we leave, and ends the threads.
+    /// Tells the trackers that know us that we leave, and ends the threads. If it `is_complete`, they hear
+    /// `completed` first, as by [`completed`](Self::completed).
     ///
     /// Returns when they have ended, after `budget` at the latest. If all trackers that know us answer, it
-    /// takes as long as they do: trackers that have never answered are not waited for.
-    pub fn stop(self, budget: Duration) {
+    /// takes as long as they do: trackers that have never answered are not waited for. What is under way when
+    /// half of the time is over is aborted, unless it is `stopped`.
+    pub fn stop(self, is_complete: bool, budget: Duration) {
         let now = Instant::now();
-        let deadline = now + budget;
+        let (half, deadline) = (now + budget / 2, now + budget);
         for handle in &self.handles {
-            let _ = handle.orders.try_send(AnnouncerOrder::Stop(deadline));
+            let _ = handle.orders.try_send(AnnouncerOrder::Stop { is_complete, deadline });
             if !handle.is_known.load(Ordering::Acquire) {
+                handle.client.abort();
+            }
+        }
+        for handle in &self.handles {
+            let is_known = handle.is_known.load(Ordering::Acquire);
+            let patience = if is_known { half } else { half.min(now + GRACE) };
+            let has_ended = handle.ended.recv_deadline(patience) == Err(RecvTimeoutError::Disconnected);
+            if !has_ended && !handle.is_leaving.load(Ordering::Acquire) {
                 handle.client.abort();
             }
         }
@@ -196,8 +221,8 @@ where
     let first = tier.turn().tracker.clone();
     let (orders, inbox) = bounded(WAITING_ORDERS);
     let (end, ended) = bounded(0);
-    let client = Arc::new(TrackerClient::new(bind_address));
-    let is_known = Arc::new(AtomicBool::new(false));
+    let client = Arc::new(TrackerClient::new(bind_address, &context.user_agent));
+    let [is_known, is_leaving] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
     let announcer = Announcer {
         tier,
         failures: part.failures,
@@ -205,13 +230,14 @@ where
         orders: inbox,
         client: Arc::clone(&client),
         is_known: Arc::clone(&is_known),
+        is_leaving: Arc::clone(&is_leaving),
         random,
         keep_until: None,
         _end: end,
     };
     let kind = if part.family == Some(IpFamily::V6) { "tracker6" } else { "tracker" };
     match thread::spawn(format!("{kind}-{}", first.host()), STACK_SIZE, move || announcer.live()) {
-        Ok(thread) => Some(AnnouncerHandle { orders, ended, thread, client, is_known }),
+        Ok(thread) => Some(AnnouncerHandle { orders, ended, thread, client, is_known, is_leaving }),
         Err(error) => {
             let outcome = Err(TrackerError::Unreachable(format!("no thread for it: {error}")));
             (context.news)(TrackerNews { tracker: first.site(), outcome });
@@ -261,6 +287,7 @@ struct Announcer<News> {
     orders: Receiver<AnnouncerOrder>,
     client: Arc<TrackerClient>,
     is_known: Arc<AtomicBool>,
+    is_leaving: Arc<AtomicBool>,
     random: Rng,
     /// When the connection of the last announce is closed, if there is one.
     keep_until: Option<Instant>,
@@ -293,27 +320,27 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                     // Announces now if it is due. The order to stop may wait behind this one, and would be
                     // read before the next announce.
                     if self.tier.due() <= Instant::now() {
-                        self.announce();
+                        self.announce(MAX_EXCHANGE);
                     }
                 }
-                Ok(AnnouncerOrder::Stop(deadline)) => return self.announce_stopped(deadline),
+                Ok(AnnouncerOrder::Stop { is_complete, deadline }) => return self.end(is_complete, deadline),
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) if wake < due => {
                     self.client.close_idle();
                     self.keep_until = None;
                 }
-                Err(RecvTimeoutError::Timeout) => self.announce(),
+                Err(RecvTimeoutError::Timeout) => self.announce(MAX_EXCHANGE),
             }
         }
     }
 
-    fn announce(&mut self) {
+    fn announce(&mut self, within: Duration) {
         let turn = self.tier.turn();
         let site = turn.tracker.site();
         let keep = TrackerClient::idle_time(turn.tracker);
-        let outcome = self.ask(turn, MAX_EXCHANGE);
+        let outcome = self.ask(&self.client, turn, within);
         if outcome.is_err() && self.client.is_aborted() {
-            // We aborted it ourselves because the session ends. It is not the tracker's fault.
+            // We aborted it ourselves because the run ends. It is not the tracker's fault.
             return;
         }
         let now = Instant::now();
@@ -334,23 +361,44 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         }
     }
 
-    fn ask(&self, turn: Turn<'_>, within: Duration) -> Result<Answer, TrackerError> {
+    fn ask(&self, client: &TrackerClient, turn: Turn<'_>, within: Duration) -> Result<Answer, TrackerError> {
         let announce = Announce {
             identity: self.context.identity,
             counts: self.context.totals.get(),
             event: turn.event,
             tracker_id: turn.tracker_id.map(<[u8]>::to_vec),
         };
-        self.client.announce(turn.tracker, &announce, within)
+        client.announce(turn.tracker, &announce, within)
     }
 
-    fn announce_stopped(&self, deadline: Instant) {
-        for turn in self.tier.stopped_turns() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
+    fn end(&mut self, is_complete: bool, deadline: Instant) {
+        if is_complete {
+            let now = Instant::now();
+            self.tier.completed(now);
+            if self.tier.due() <= now {
+                self.announce(deadline.saturating_duration_since(now) / 2);
             }
-            if let Err(error) = self.ask(turn, left) {
+        }
+        self.announce_stopped(deadline);
+    }
+
+    /// Tells each tracker that knows us that we leave. Each has a part of the time, so that a silent one does
+    /// not cost the next its word.
+    fn announce_stopped(&self, deadline: Instant) {
+        self.is_leaving.store(true, Ordering::Release);
+        let fresh = self.client.anew();
+        let mut waiting = self.tier.stopped_turns().count() as u32;
+        for turn in self.tier.stopped_turns() {
+            let left = || deadline.saturating_duration_since(Instant::now());
+            let within = left() / waiting.max(1);
+            waiting = waiting.saturating_sub(1);
+            let mut outcome = self.ask(&self.client, turn, within);
+            // What was under way at half of the time was aborted, and its client can announce no more. If that
+            // is this announce itself, both came at the same moment.
+            if outcome.is_err() && self.client.is_aborted() {
+                outcome = self.ask(&fresh, turn, within.min(left()));
+            }
+            if let Err(error) = outcome {
                 debug!("tracker {} was not told that we leave: {error}", turn.tracker.site());
             }
         }
@@ -377,11 +425,11 @@ mod tests {
         // Nobody listens there, so the first announce fails at once, and the news of it panics.
         let tiers = vec![vec!["http://127.0.0.1:1/announce".to_owned()]];
         let totals = Arc::new(Totals::new(Default::default()));
-        let announcers = Announcers::start(tiers, identity, &totals, BindAddress::any(), news);
+        let announcers = Announcers::start(tiers, identity, &totals, BindAddress::any(), "a test", news);
         let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(news.outcome, Err(TrackerError::Panicked));
         let handle = announcers.handles.first().unwrap();
         assert_eq!(handle.ended.try_recv(), Err(crossbeam_channel::TryRecvError::Empty), "it has ended");
-        announcers.stop(Duration::from_secs(20));
+        announcers.stop(false, Duration::from_secs(20));
     }
 }

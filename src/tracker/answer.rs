@@ -2,9 +2,13 @@
 //!
 //! Pure. The answer is one bencoded dictionary (BEP 3, "trackers"). Peers come in three forms, of which an
 //! answer may mix several: `peers` as a string of six bytes each (BEP 23), `peers6` as a string of eighteen
-//! bytes each (BEP 7), or `peers` as a list of dictionaries (BEP 3). An address in the last form may be a
-//! host name. We take only IP addresses: if we looked up names that a stranger chose, a tracker could use us
+//! bytes each (BEP 7), or either of them as a list of dictionaries (BEP 3). An address in the last form may be
+//! a host name. We take only IP addresses: if we looked up names that a stranger chose, a tracker could use us
 //! to query any name server, with no bound on the time.
+//!
+//! Trackers are programs of many hands, and their answers have all kinds of faults. One odd thing costs itself
+//! and nothing else: a field of the wrong kind is one that is not there, a peer that cannot be read is left
+//! out, and what follows the dictionary is not looked at.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -62,13 +66,14 @@ impl Answer {
     /// [`TrackerError::Refused`] if the tracker gives a failure reason, [`TrackerError::Nonsense`] if this is
     /// no tracker's answer.
     pub fn parse(body: &[u8]) -> Result<Answer, TrackerError> {
-        let value = Value::parse(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
+        let value = Value::parse_lenient(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
         let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary"))?;
         let text = |key: &str| answer.get(key).and_then(Value::bytes).map(excerpt);
         if let Some(reason) = text("failure reason") {
             return Err(TrackerError::Refused(reason));
         }
-        if ["interval", "peers", "peers6"].iter().all(|key| answer.get(key).is_none()) {
+        let peers = peers(answer);
+        if peers.is_none() && answer.get("interval").is_none() {
             return Err(nonsense("neither peers nor an interval nor a failure reason"));
         }
         let seconds = |key: &str| answer.get(key).and_then(Value::unsigned).map(Duration::from_secs);
@@ -87,7 +92,7 @@ impl Answer {
                 .and_then(Value::bytes)
                 .and_then(read_ip)
                 .map(|ip| ip.to_canonical()),
-            peers: peers(answer)?,
+            peers: peers.unwrap_or_default(),
         })
     }
 
@@ -120,45 +125,38 @@ fn nonsense(reason: impl Into<String>) -> TrackerError {
     TrackerError::Nonsense(reason.into())
 }
 
-/// The peers of an answer in all three forms.
-fn peers(answer: Dictionary<'_>) -> Result<Vec<SocketAddr>, TrackerError> {
-    let mut found = Vec::new();
-    match answer.get("peers") {
-        None => {}
-        Some(Value::Bytes(peers)) => take_compact(&mut found, peers, IpFamily::V4)?,
-        Some(Value::List(list)) => {
-            take(&mut found, list.iter().filter_map(|peer| listed(peer.dictionary()?)))
-        }
-        Some(_) => return Err(nonsense("its peers are neither a string nor a list")),
-    }
-    match answer.get("peers6") {
-        None => {}
-        Some(Value::Bytes(peers)) => take_compact(&mut found, peers, IpFamily::V6)?,
-        Some(_) => return Err(nonsense("its peers6 are not a string")),
-    }
-    Ok(found)
-}
-
-/// Compact peers: six bytes each (BEP 23), or eighteen (BEP 7).
-fn take_compact(found: &mut Vec<SocketAddr>, peers: &[u8], family: IpFamily) -> Result<(), TrackerError> {
-    // If the length is wrong, everything after the fault is read at the wrong place. We would then connect to
-    // random strangers.
-    if !peers.len().is_multiple_of(family.compact_length()) {
-        let (key, each) = match family {
-            IpFamily::V4 => ("peers", "six"),
-            IpFamily::V6 => ("peers6", "eighteen"),
+/// The peers of an answer in all three forms. `None` if it has them in none.
+fn peers(answer: Dictionary<'_>) -> Option<Vec<SocketAddr>> {
+    let mut found = None;
+    for (key, value) in answer.iter() {
+        let family = match key {
+            b"peers" => IpFamily::V4,
+            b"peers6" => IpFamily::V6,
+            _ => continue,
         };
-        return Err(nonsense(format!("{} bytes of {key} are not {each} each", peers.len())));
+        match value {
+            // Bytes after the last whole peer are ignored: the list was cut there.
+            Value::Bytes(peers) => take(found.get_or_insert_default(), read_compact_list(peers, family)),
+            Value::List(list) => {
+                let listed = list.iter().filter_map(|peer| listed(peer.dictionary()?));
+                take(found.get_or_insert_default(), listed);
+            }
+            Value::Integer(_) | Value::Dictionary(_) => {}
+        }
     }
-    take(found, read_compact_list(peers, family));
-    Ok(())
+    found
 }
 
 /// One peer as a dictionary (BEP 3). `None` if it has no IP address and port: it is left out, and the others
-/// still count.
+/// still count. Some trackers write the port as a string.
 fn listed(peer: Dictionary<'_>) -> Option<SocketAddr> {
-    let address = std::str::from_utf8(peer.get("ip")?.bytes()?).ok()?;
-    let port = u16::try_from(peer.get("port")?.unsigned()?).ok()?;
+    let text =
+        |value: Value<'_>| value.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok().map(str::to_owned));
+    let address = text(peer.get("ip")?)?;
+    let port = match peer.get("port")? {
+        Value::Integer(port) => u16::try_from(port).ok()?,
+        port => text(port)?.parse().ok()?,
+    };
     Some(SocketAddr::new(address.parse().ok()?, port))
 }
 
@@ -221,12 +219,14 @@ mod tests {
             d2:ip3:::14:porti6882ee\
             d2:ip16:::ffff:127.0.0.14:porti6883ee\
             d2:ip9:localhost4:porti6884ee\
+            d2:ip9:127.0.0.14:port4:6885e\
+            d2:ip9:127.0.0.14:port4:688xe\
             d2:ip9:127.0.0.14:porti65536ee\
             d2:ip9:127.0.0.14:porti-1ee\
             d2:ip9:127.0.0.1e\
             i7ee6:unused0:e";
         let answer = Answer::parse(body).unwrap();
-        assert_eq!(addresses(&answer), ["127.0.0.1:6881", "[::1]:6882", "127.0.0.1:6883"]);
+        assert_eq!(addresses(&answer), ["127.0.0.1:6881", "[::1]:6882", "127.0.0.1:6883", "127.0.0.1:6885"]);
     }
 
     #[test]
@@ -265,17 +265,47 @@ mod tests {
             b"i1e",
             b"de",
             b"d3:fooi1ee",
-            b"d5:peers5:aaaaae",
-            b"d5:peers7:aaaaaaae",
-            b"d6:peers66:aaaaaae",
             b"d5:peersi1ee",
             b"d5:peersdee",
-            b"d8:intervali60e6:peers6lee",
+            b"d6:peers6i1ee",
             b"d8:intervali60e",
+            b"\n d8:intervali60ee",
         ] {
             let text = String::from_utf8_lossy(body);
             assert!(matches!(Answer::parse(body), Err(TrackerError::Nonsense(_))), "{text}");
         }
+    }
+
+    #[test]
+    fn one_odd_thing_costs_no_peer() {
+        let good = b"5:peers6:\x0a\0\0\x07\0\x50";
+        let expected = ["10.0.0.7:80"];
+        for (before, after) in [
+            (&b""[..], &b"e\0"[..]),
+            (b"", b"e<!-- 0.01 s -->"),
+            (b"", b"e6:peers60:e"),
+            (b"", b"6:peers60:e"),
+            (b"", b"6:peers6lee"),
+            (b"", b"6:peers6i1ee"),
+            (b"", b"6:peers65:aaaaae"),
+            (b"", b"5:peers0:e"),
+            (b"5:peersi1e", b"e"),
+            (b"5:peersde", b"e"),
+            (b"5:peers1:a", b"e"),
+            (b"8:intervali01800e", b"e"),
+            (b"8:intervali60e8:intervali60e", b"e"),
+            (b"8:completei18446744073709551616e", b"e"),
+            (b"8:completei-0e08:intervalle", b"e"),
+        ] {
+            let body = [b"d", before, good, after].concat();
+            let answer = Answer::parse(&body);
+            let text = String::from_utf8_lossy(&body);
+            assert_eq!(answer.map(|answer| addresses(&answer)).unwrap_or_default(), expected, "{text}");
+        }
+        let cut = Answer::parse(b"d5:peers9:\x0a\0\0\x07\0\x50\x0a\0\0e").unwrap();
+        assert_eq!(addresses(&cut), expected);
+        let six = Answer::parse(b"d6:peers6ld2:ip11:2001:db8::14:porti80eed2:ip1:x4:porti80eeee").unwrap();
+        assert_eq!(addresses(&six), ["[2001:db8::1]:80"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Runs on the thread of the caller. It decides only which of the two protocols an address means.
 
 use crate::metainfo::InfoHash;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::{Protocol, TrackerAddress};
@@ -63,9 +64,16 @@ pub struct TrackerClient {
 }
 
 impl TrackerClient {
-    /// A client that leaves by `bind_address`. Opens nothing and costs nothing yet.
-    pub fn new(bind_address: BindAddress) -> TrackerClient {
-        TrackerClient { http: HttpTracker::new(bind_address), udp: UdpTracker::new(bind_address) }
+    /// A client that leaves by `bind_address`, and calls itself `user_agent` over HTTP. Opens nothing and costs
+    /// nothing yet.
+    pub fn new(bind_address: BindAddress, user_agent: &Arc<str>) -> TrackerClient {
+        let http = HttpTracker::new(bind_address, Arc::clone(user_agent));
+        TrackerClient { http, udp: UdpTracker::new(bind_address) }
+    }
+
+    /// A client like this one that has not been aborted. Costs nothing yet.
+    pub fn anew(&self) -> TrackerClient {
+        TrackerClient { http: self.http.anew(), udp: self.udp.anew() }
     }
 
     /// Announces and waits for the answer, `within` this time.

@@ -6,7 +6,8 @@
 
 use crate::metainfo::InfoHash;
 use crate::thread::lock;
-use std::sync::Mutex;
+use std::io::{ErrorKind, Read as _};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ureq::Agent;
@@ -17,10 +18,13 @@ use super::answer::{Answer, MAX_ANSWER};
 use super::client::TrackerProtocol;
 use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
-use crate::net::{BindAddress, http};
+use crate::net::{BindAddress, basic_auth, http, http_body};
 
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
 pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What we call ourselves unless the user wants another name.
+pub const USER_AGENT: &str = concat!("femtotorrent/", env!("CARGO_PKG_VERSION"));
 
 /// How long looking up the name may take, and then how long connecting may take. Both are part of the above.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -37,6 +41,7 @@ const MAX_REQUEST: usize = 8 * 1024;
 /// Speaks with the HTTP trackers of one tier.
 pub struct HttpTracker {
     bind_address: BindAddress,
+    user_agent: Arc<str>,
     connections: Mutex<Connections>,
 }
 
@@ -52,27 +57,55 @@ enum Connections {
 impl HttpTracker {
     /// A client whose connections leave by `bind_address`. Opens nothing and costs nothing yet. TLS is set up
     /// with the first https address.
-    pub fn new(bind_address: BindAddress) -> HttpTracker {
-        HttpTracker { bind_address, connections: Mutex::new(Connections::Closed) }
+    pub fn new(bind_address: BindAddress, user_agent: Arc<str>) -> HttpTracker {
+        HttpTracker { bind_address, user_agent, connections: Mutex::new(Connections::Closed) }
     }
 
-    fn fetch(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), TrackerError> {
+    /// One like this that has not been aborted.
+    pub fn anew(&self) -> HttpTracker {
+        HttpTracker::new(self.bind_address, Arc::clone(&self.user_agent))
+    }
+
+    /// Fetches this address, and reads what comes. A server may break off, or announce more than it sends: if what
+    /// came can be read, it is the answer all the same.
+    fn fetch<Read>(
+        &self,
+        url: &str,
+        within: Duration,
+        read: impl FnOnce(&[u8]) -> Result<Read, TrackerError>,
+    ) -> Result<Read, TrackerError> {
         let within = within.min(ANNOUNCE_DEADLINE);
-        self.get(url, within).map_err(|error| tracker_error(error, within))
+        let failure = |error| tracker_error(error, within);
+        let (status, body, broken) = self.get(url, within).map_err(failure)?;
+        match (with_status(status, read(&body)), broken) {
+            (Err(TrackerError::Nonsense(_)), Some(error)) => Err(failure(error)),
+            (answer, _) => answer,
+        }
     }
 
-    fn get(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>), ureq::Error> {
+    /// The status, the body, and what went wrong before its end.
+    fn get(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>, Option<ureq::Error>), ureq::Error> {
         let agent = self.agent()?;
-        let request = agent.get(url);
+        let (url, authorization) = basic_auth::split(url);
+        let mut request = agent.get(url);
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
         // Settings of a single request would keep the library from reusing its TLS set-up.
         let mut response = if within < ANNOUNCE_DEADLINE {
             request.config().timeout_global(Some(within)).build().call()?
         } else {
             request.call()?
         };
-        // The limit counts bytes after decompression, so it stops a decompression bomb too.
-        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec()?;
-        Ok((response.status().as_u16(), body))
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        // The limit of what is read counts bytes after decompression, so it stops a decompression bomb too.
+        let mut reader = http_body::reader(&mut response, 2 * MAX_ANSWER).take(MAX_ANSWER + 1);
+        let broken = reader.read_to_end(&mut body).err().map(ureq::Error::from);
+        match body.len() as u64 > MAX_ANSWER {
+            true => Err(ureq::Error::BodyExceedsLimit(MAX_ANSWER)),
+            false => Ok((status, body, broken)),
+        }
     }
 
     fn agent(&self) -> Result<Agent, ureq::Error> {
@@ -80,7 +113,7 @@ impl HttpTracker {
         match &*connections {
             Connections::Open(agent) => Ok(agent.clone()),
             Connections::Closed => {
-                let agent = http::agent(configuration(), self.bind_address);
+                let agent = http::agent(configuration(&self.user_agent), self.bind_address);
                 *connections = Connections::Open(agent.clone());
                 Ok(agent)
             }
@@ -102,8 +135,7 @@ impl TrackerProtocol for HttpTracker {
         announce: &Announce,
         within: Duration,
     ) -> Result<Answer, TrackerError> {
-        let (status, body) = self.fetch(&tracker.with_query(&announce.query()), within)?;
-        with_status(status, Answer::parse(&body))
+        self.fetch(&tracker.with_query(&announce.query()), within, Answer::parse)
     }
 
     /// With the same deadlines.
@@ -114,8 +146,8 @@ impl TrackerProtocol for HttpTracker {
         within: Duration,
     ) -> Result<Scrape, TrackerError> {
         let tracker = tracker.scrape().ok_or(TrackerError::NoScrape)?;
-        let (status, body) = self.fetch(&tracker.with_query(&Scrape::query(info_hash)), within)?;
-        with_status(status, Scrape::parse(&body, info_hash))
+        let url = tracker.with_query(&Scrape::query(info_hash));
+        self.fetch(&url, within, |body| Scrape::parse(body, info_hash))
     }
 
     /// Closes the connection that the last announce may have left open, and frees its memory.
@@ -145,10 +177,11 @@ fn with_status<Read>(status: u16, answer: Result<Read, TrackerError>) -> Result<
     }
 }
 
-fn configuration() -> ureq::config::Config {
+fn configuration(user_agent: &str) -> ureq::config::Config {
     Agent::config_builder()
-        .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
+        .user_agent(user_agent)
         .http_status_as_error(false)
+        .accept_encoding(http_body::ENCODINGS)
         .max_redirects(MAX_REDIRECTS)
         .timeout_global(Some(ANNOUNCE_DEADLINE))
         .timeout_resolve(Some(CONNECT_DEADLINE))
@@ -179,9 +212,14 @@ fn tracker_error(error: ureq::Error, within: Duration) -> TrackerError {
         ureq::Error::HostNotFound => TrackerError::NoAddress,
         ureq::Error::ConnectionFailed => TrackerError::Unreachable("the connection failed".into()),
         ureq::Error::TooManyRedirects => TrackerError::Nonsense("it redirects in a circle".into()),
+        // The compressed bytes are none.
+        ureq::Error::Io(error)
+            if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) =>
+        {
+            TrackerError::Nonsense(excerpt(error.to_string()))
+        }
         ureq::Error::Io(error) => TrackerError::Unreachable(excerpt(error.to_string())),
         ureq::Error::Protocol(error) => TrackerError::Nonsense(excerpt(error.to_string())),
-        ureq::Error::Decompress(_, error) => TrackerError::Nonsense(excerpt(error.to_string())),
         other => TrackerError::Unreachable(excerpt(other.to_string())),
     }
 }

@@ -34,6 +34,7 @@ pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
 pub use announcer::{Announcers, TrackerNews};
 pub use answer::Answer;
 pub use error::TrackerError;
+pub use http::USER_AGENT;
 pub use scrape::Scrape;
 pub use scraping::scrape_all;
 pub use tier::{Tier, Turn};

@@ -34,7 +34,7 @@ impl Scrape {
     /// [`TrackerError::Nonsense`] if this is no answer to a scrape.
     pub fn parse(body: &[u8], info_hash: InfoHash) -> Result<Scrape, TrackerError> {
         let nonsense = |reason: String| TrackerError::Nonsense(reason);
-        let value = Value::parse(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
+        let value = Value::parse_lenient(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
         let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary".into()))?;
         // BEP 3 and BEP 48 spell this key differently.
         let reason = answer.get("failure reason").or_else(|| answer.get("failure_reason"));

@@ -5,11 +5,13 @@
 
 use crate::metainfo::InfoHash;
 use std::io;
+use std::sync::Arc;
 use std::thread;
 
 use super::address::TrackerAddress;
 use super::client::TrackerClient;
 use super::error::TrackerError;
+use super::http::USER_AGENT;
 use super::scrape::Scrape;
 use crate::net::BindAddress;
 
@@ -29,7 +31,9 @@ pub fn scrape_all(
             thread::Builder::new()
                 .name(format!("scrape-{}", address.host()))
                 .stack_size(STACK_SIZE)
-                .spawn_scoped(scope, move || TrackerClient::new(bind_address).scrape(&address, info_hash))
+                .spawn_scoped(scope, move || {
+                    TrackerClient::new(bind_address, &Arc::from(USER_AGENT)).scrape(&address, info_hash)
+                })
         };
         let threads: Vec<io::Result<_>> = trackers.iter().map(ask).collect();
         let broke_down = || TrackerError::Unreachable("its thread broke down".into());

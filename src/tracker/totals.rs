@@ -18,13 +18,30 @@ impl Totals {
         Totals(Mutex::new(counts))
     }
 
-    /// Replaces the figures.
+    /// Replaces the figures. What was downloaded never becomes less, although a piece may turn out to be wrong
+    /// after its blocks were counted: some trackers add up the differences, and would take a negative one for a huge
+    /// one.
     pub fn set(&self, counts: Counts) {
-        *lock(&self.0) = counts;
+        let mut totals = lock(&self.0);
+        *totals = Counts { downloaded: counts.downloaded.max(totals.downloaded), ..counts };
     }
 
     /// The figures now.
     pub fn get(&self) -> Counts {
         *lock(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_downloaded_never_becomes_less() {
+        let totals = Totals::default();
+        for (downloaded, told) in [(5, 5), (3, 5), (6, 6)] {
+            totals.set(Counts { uploaded: downloaded, downloaded, left: downloaded });
+            assert_eq!(totals.get(), Counts { uploaded: downloaded, downloaded: told, left: downloaded });
+        }
     }
 }

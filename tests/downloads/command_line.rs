@@ -222,8 +222,23 @@ fn options_that_are_not_understood_code_28() {
         &["get", "x.torrent", "--memory", "none"],
         &["get", "x.torrent", "--timeout", "0"],
         &["get", "x.torrent", "--max-peers", "0"],
+        &["get", "x.torrent", "--peer-id-prefix", "longer than twenty bytes"],
+        &["seed", "x.torrent", "--user-agent", "a\r\nb"],
     ] {
         ends_with(&Program::start(arguments).finish(LIMIT), 28, "--help");
+    }
+}
+
+#[test]
+fn a_tracker_that_admits_listed_programs_only_hears_another_name() {
+    let peer = ScriptedPeer::honest(&Sample::small());
+    let tracker = Tracker::start(&[peer.address()]);
+    let setup = Setup::new(Sample::small().with_tracker(&tracker.url()));
+    let outcome = setup.get(&[], &["--peer-id-prefix", "-XX1234-", "--user-agent", "Other/1.2 (a b)"]);
+    ends_with(&outcome, 0, "done");
+    for said in tracker.announces() {
+        assert!(said.bytes("peer_id").is_some_and(|id| id.len() == 20 && id.starts_with(b"-XX1234-")));
+        assert_eq!(said.header("user-agent"), Some("Other/1.2 (a b)"));
     }
 }
 
@@ -301,7 +316,10 @@ fn a_full_disk_code_9() {
 
 #[test]
 fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        if signal == Signal::HUP && !tells_what_is_ignored() {
+            continue;
+        }
         let setup = Setup::new(Sample::small());
         let (served, never) = (Gate::new(), Gate::new());
         let peer = in_two_parts(&setup.sample, 14, served, never);
@@ -314,6 +332,42 @@ fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
         let rest = ScriptedPeer::honest(&setup.sample);
         ends_with(&setup.get(&[&rest], &[]), 0, "done");
         setup.sample.assert_downloaded(setup.output.path());
+    }
+}
+
+/// Whether this system says which signals are ignored, without which SIGHUP is left alone.
+fn tells_what_is_ignored() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("SigIgn:"))
+}
+
+#[test]
+fn a_closed_terminal_ends_a_run_in_good_order_and_what_was_ignored_at_the_start_stays_ignored() {
+    if !tells_what_is_ignored() {
+        return skip("this system does not say which signals are ignored");
+    }
+    for (ignored, signal) in [("", Signal::HUP), ("HUP", Signal::HUP), ("INT", Signal::INT)] {
+        let (served, go_on) = (Gate::new(), Gate::new());
+        let peer = in_two_parts(&Sample::small(), 14, served, go_on);
+        // It knows us by the time that the peer serves.
+        let tracker = Tracker::start(&[peer.address()]);
+        let setup = Setup::new(Sample::small().with_tracker(&tracker.url()));
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("trap '' {ignored} PIPE; exec \"$0\" \"$@\""), PROGRAM, "get"]);
+        command.args([&setup.torrent(), "-o", &setup.output()]);
+        command.args(["--no-dht", "--no-lan"]).stdin(Stdio::null()).env("XDG_CACHE_HOME", "/dev/null");
+        let program = Program::launch(command);
+        served.pass().unwrap();
+        for _ in 0..2 {
+            kill_process(Pid::from_child(&program.child), signal).unwrap();
+        }
+        if !ignored.is_empty() {
+            go_on.open();
+        }
+        let outcome = program.finish(LIMIT);
+        go_on.open();
+        let (code, end) = if ignored.is_empty() { (7, "continue") } else { (0, "done") };
+        ends_with(&outcome, code, end);
+        assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped", "{ignored}");
     }
 }
 

@@ -105,6 +105,28 @@ fn the_nodes_of_one_run_are_enough_for_the_next() {
     run(&shares[1], &[]);
 }
 
+#[test]
+fn the_port_of_one_run_is_that_of_the_next_unless_it_is_taken() {
+    let (shared, cache) = (Shared::new("at one port.bin"), TestFolder::new());
+    let torrent = shared.torrent();
+    let seed = || {
+        let all = ["seed", torrent.to_str().unwrap(), "-d", shared.folder.path().to_str().unwrap()];
+        let alone = ["--no-lan", "--no-dht", "--bind", "127.0.78.2"];
+        let program = Program::start_with_cache(cache.path(), [&all[..], &alone].concat());
+        let port: u16 = program
+            .wait_for(LIMIT, |line| line.split_once("seeding, listening on port ")?.1.trim().parse().ok());
+        (program, port)
+    };
+    let ((first, port), (second, other)) = (seed(), seed());
+    assert!(port >= 49_152 && other >= 49_152 && port != other, "{port} and {other}");
+    first.terminate();
+    first.finish(LIMIT);
+    assert_eq!(seed().1, port);
+    second.terminate();
+    second.finish(LIMIT);
+    assert_eq!(seed().1, port, "what a run had for a while is not kept");
+}
+
 /// Raises the loopback interface of a network that holds nothing else, takes IPv6 away from it, seeds there,
 /// and downloads from that by its link.
 const WITHOUT_IPV6: &str = r#"

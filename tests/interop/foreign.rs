@@ -10,7 +10,7 @@ pub use leeching::Leecher;
 pub use nodes::Nodes;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -49,6 +49,20 @@ impl Foreign {
         let port = seeder.expect_line("listening ");
         seeder.address.set_port(port.trim().parse().unwrap());
         seeder
+    }
+
+    /// libtorrent seeds the payload at an IPv4 and an IPv6 address, at most `rate` bytes a second. Its peer IDs begin
+    /// with this name. Returns both addresses.
+    pub fn libtorrent_at_two_addresses(payload: &Payload, rate: u64, name: &str) -> (Self, [SocketAddr; 2]) {
+        let four = free_address(Ipv4Addr::LOCALHOST);
+        let six = SocketAddr::from((Ipv6Addr::LOCALHOST, four.port()));
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_seed.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(payload.torrent()).arg(payload.complete()).arg(format!("{four},{six}"));
+        command.args([&rate.to_string(), name]);
+        let seeder = Self::start(command, four, None);
+        seeder.expect_line("listening ");
+        (seeder, [four, six])
     }
 
     /// libtorrent, on the local network that the loopback interface is, with a torrent that it knows only

@@ -1,19 +1,24 @@
-"""A libtorrent seeder: libtorrent_seed.py TORRENT FOLDER HOST [BYTES-A-SECOND]
+"""A libtorrent seeder: libtorrent_seed.py TORRENT FOLDER HOST[:PORT][,...] [BYTES-A-SECOND [NAME]]
 
 Checks the folder's data, then prints "listening PORT", then "uploaded BYTES" whenever that grows.
 It never downloads: what is missing in the folder stays missing, which makes a partial peer.
+NAME is how its peer IDs begin.
 """
 import sys
 
 import libtorrent as lt
 
-torrent, folder, host, rate = (*sys.argv[1:], "0")[:4]
-session = lt.session({
-    "listen_interfaces": f"{host}:0",
+torrent, folder, hosts = sys.argv[1:4]
+rate = sys.argv[4] if len(sys.argv) > 4 else "0"
+settings = {
+    "listen_interfaces": hosts if "," in hosts else f"{hosts}:0",
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "enable_incoming_utp": False, "enable_outgoing_utp": False,
     "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
-})
+}
+if len(sys.argv) > 5:
+    settings["peer_fingerprint"] = sys.argv[5]
+session = lt.session(settings)
 parameters = lt.add_torrent_params()
 parameters.ti = lt.torrent_info(torrent)
 parameters.save_path = folder

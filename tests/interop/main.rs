@@ -56,6 +56,23 @@ fn a_single_file_arrives_from_each_program() {
 }
 
 #[test]
+fn libtorrent_at_two_addresses_keeps_one_connection() {
+    let payload = Payload::single(5 * MIB);
+    // Which of two connections it closes depends on whether its peer ID or ours is the greater one.
+    for name in ["-DE2110-", "-qB4500-"] {
+        let (_seed, addresses) = Foreign::libtorrent_at_two_addresses(&payload, MIB / 2, name);
+        let output = TestFolder::new();
+        let mut arguments = get(&payload, output.path(), &addresses);
+        arguments.push("-v".into());
+        let outcome = Program::start(arguments).finish(LIMIT);
+        assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
+        payload.assert_identical(output.path());
+        let greeted = outcome.output.matches("connected, it is").count();
+        assert!(greeted <= 3, "{greeted} connections:\n{}", outcome.output);
+    }
+}
+
+#[test]
 fn a_hundred_files_arrive_from_each_program() {
     let payload = Payload::hundred_files();
     fetch(&payload, &[Foreign::libtorrent(&payload).address()]);

@@ -28,12 +28,19 @@ pub enum Reply {
 pub struct Announced {
     path: String,
     parameters: Vec<(String, Vec<u8>)>,
+    headers: Vec<(String, String)>,
 }
 
 impl Announced {
     /// The path, without the query.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     }
 
     /// The raw value of a parameter, decoded.
@@ -185,10 +192,12 @@ fn read_request(stream: &mut TcpStream) -> Option<Announced> {
     let text = String::from_utf8_lossy(&head).into_owned();
     let target = text.strip_prefix("GET ")?.split(' ').next()?;
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let headers = text.lines().filter_map(|line| line.split_once(": "));
     let parameters = query.split('&').filter_map(|pair| pair.split_once('='));
     Some(Announced {
         path: path.to_owned(),
         parameters: parameters.map(|(name, value)| (name.to_owned(), percent_decoded(value))).collect(),
+        headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     })
 }
 

@@ -24,8 +24,10 @@ fn a_compressed_answer_is_read_and_a_bomb_is_refused() {
         deflate.extend(text);
         text.to_vec()
     });
-    let answer = outcome_of(http("200 OK", "Content-Encoding: gzip\r\n", &body)).unwrap();
-    assert_eq!(answer.peers, ["127.0.0.1:6881".parse().unwrap()]);
+    for spelling in ["gzip", "GZIP", "x-gzip", "X-GZip"] {
+        let answer = outcome_of(http("200 OK", &format!("Content-Encoding: {spelling}\r\n"), &body)).unwrap();
+        assert_eq!(answer.peers, ["127.0.0.1:6881".parse().unwrap()]);
+    }
 
     // 64 MiB of zeros, each 258 of them a match of 13 bits (RFC 1951, section 3.2.6).
     let bomb = gzip(|deflate| {
@@ -40,6 +42,44 @@ fn a_compressed_answer_is_read_and_a_bomb_is_refused() {
     assert!(bomb.len() < 1 << 20);
     let outcome = outcome_of(http("200 OK", "Content-Encoding: gzip\r\n", &bomb));
     assert_eq!(outcome, Err(TrackerError::TooLarge));
+}
+
+#[test]
+fn what_came_before_a_server_broke_off_is_read() {
+    let body = "d8:intervali600e5:peers6:\x7f\0\0\x01\x1a\x61e";
+    let gzip = gzip(|deflate| {
+        deflate.extend([1, body.len() as u8, 0, !(body.len() as u8), 0xff]);
+        deflate.extend(body.bytes());
+        body.bytes().collect()
+    });
+    let raw = |headers: &str, body: &[u8]| {
+        Reply::Raw([format!("HTTP/1.1 200 OK\r\n{headers}\r\n").as_bytes(), body].concat())
+    };
+    for reply in [
+        raw("Content-Length: 100\r\n", body.as_bytes()),
+        raw("Transfer-Encoding: chunked\r\n", format!("{:x}\r\n{body}", body.len()).as_bytes()),
+        raw("Content-Encoding: gzip\r\n", &gzip[..gzip.len() - 3]),
+        raw("Content-Encoding: gzip\r\n", &[&gzip[..], b"garbage"].concat()),
+    ] {
+        assert_eq!(outcome_of(reply).unwrap().peers, ["127.0.0.1:6753".parse().unwrap()]);
+    }
+    let cut = outcome_of(raw("Content-Length: 100\r\n", &body.as_bytes()[..20]));
+    assert!(matches!(cut, Err(TrackerError::Unreachable(_))), "{cut:?}");
+}
+
+#[test]
+fn a_password_is_sent_as_it_is() {
+    let (target, tracker) = (Tracker::start(&[]), Tracker::start(&[]));
+    // Another server does not get it.
+    tracker.script(http("302 Found", &format!("Location: {}\r\nConnection: close\r\n", target.url()), b""));
+    let url = tracker.url().replace("http://", "http://me:pa%40ss@");
+    let (announcers, news) = announcers(vec![vec![url]]);
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    announcers.stop(false, BUDGET);
+    // "me:pa@ss" in Base64.
+    let sent = tracker.announces();
+    assert!(sent.iter().all(|one| one.header("Authorization") == Some("Basic bWU6cGFAc3M=")), "{sent:?}");
+    assert_eq!(target.announces()[0].header("Authorization"), None);
 }
 
 /// A gzip file (RFC 1952) around what the function writes. The function returns the bytes that this
@@ -75,7 +115,7 @@ fn a_redirect_is_followed_and_a_circle_is_not() {
     let (announcers, news) = announcers(vec![vec![circle.url()]]);
     let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
     assert_eq!(outcome, Err(TrackerError::Nonsense("it redirects in a circle".into())));
-    announcers.stop(BUDGET);
+    announcers.stop(false, BUDGET);
     assert!(circle.announces().len() < 10);
 }
 
@@ -94,7 +134,7 @@ fn a_reason_is_reported_with_any_status_and_the_status_where_there_is_none() {
 
 #[test]
 fn garbage_is_a_clear_error_and_never_the_end_of_the_thread() {
-    for body in [b"<html>hello</html>".as_slice(), b"", b"\0\xff", b"d5:peers7:1234567e"] {
+    for body in [b"<html>hello</html>".as_slice(), b"", b"\0\xff", b"d5:peersi7ee"] {
         let outcome = outcome_of(http("200 OK", "", body));
         assert!(matches!(outcome, Err(TrackerError::Nonsense(_))), "{outcome:?}");
     }

@@ -10,7 +10,7 @@ use femtotorrent::tracker::{Answer, Counts, Scrape, Totals, TrackerError, scrape
 
 use crate::support::tracker::{Reply, Tracker};
 use crate::support::udp_tracker::{Asked, ScriptedFault, UdpTracker};
-use crate::{BUDGET, DEADLINE, IDENTITY, announcers, ended, start_from};
+use crate::{BUDGET, DEADLINE, FAREWELL, IDENTITY, announcers, ended, start_from};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -22,7 +22,7 @@ const PEERS: &[u8] = &[127, 0, 0, 1, 0x1a, 0xe1, 10, 0, 0, 1, 0, 80];
 fn outcome_at(url: String) -> Result<Answer, TrackerError> {
     let (running, news) = announcers(vec![vec![url]]);
     let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
-    running.stop(BUDGET);
+    running.stop(false, BUDGET);
     outcome
 }
 
@@ -60,7 +60,7 @@ fn a_tracker_hears_started_completed_and_stopped_under_one_connection_id() {
     totals.set(Counts { uploaded: 7, downloaded: 1 << 40, left: 0 });
     running.completed();
     news.recv_timeout(DEADLINE).unwrap();
-    running.stop(BUDGET);
+    running.stop(false, BUDGET);
     ended(&news);
 
     let asked = tracker.asked();
@@ -124,7 +124,7 @@ fn a_connection_id_that_the_tracker_does_not_know_any_more_is_asked_for_anew() {
     running.completed();
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     assert_eq!(actions(&tracker.asked()), [0, 1, 1, 0, 1]);
-    running.stop(BUDGET);
+    running.stop(false, BUDGET);
 
     // The tracker does not answer under the old connection id.
     let tracker = UdpTracker::start(V4, PEERS);
@@ -134,7 +134,7 @@ fn a_connection_id_that_the_tracker_does_not_know_any_more_is_asked_for_anew() {
     running.completed();
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     assert_eq!(actions(&tracker.asked()), [0, 1, 1, 0, 1]);
-    running.stop(BUDGET);
+    running.stop(false, BUDGET);
     ended(&news);
 }
 
@@ -203,7 +203,7 @@ fn a_tier_may_mix_protocols_and_a_closed_port_costs_no_time() {
     while answered < 2 {
         answered += usize::from(news.recv_timeout(DEADLINE).unwrap().outcome.is_ok());
     }
-    running.stop(BUDGET);
+    running.stop(false, BUDGET);
     ended(&news);
     assert_eq!(udp.announces().last().unwrap().get("event"), "stopped");
     // Either tracker of the first tier may have been asked first. That one was told that we leave.
@@ -222,7 +222,7 @@ fn both_families_of_a_tier_are_announced_to_and_both_have_peers() {
         assert!([true, false].iter().all(|v4| {
             answers.iter().any(|answer| answer.peers.iter().any(|peer| peer.is_ipv4() == *v4))
         }));
-        running.stop(BUDGET);
+        running.stop(false, BUDGET);
         ended(&news);
         for one in 0..2 {
             let told = if http {
@@ -248,7 +248,7 @@ fn a_family_that_does_not_work_is_no_failure_and_no_delay_if_the_other_answers()
         if is_udp {
             silent.recv_from(&mut [0; 100]).unwrap();
         }
-        running.stop(BUDGET);
+        running.stop(false, BUDGET);
         assert_eq!(news.try_recv(), Err(TryRecvError::Disconnected), "its failure is no news");
     }
 }
@@ -262,7 +262,7 @@ fn a_silent_tracker_delays_neither_the_start_nor_the_end() {
     let (running, news) = announcers(vec![vec![url], vec![good.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     silent.recv_from(&mut [0; 100]).unwrap();
-    running.stop(BUDGET);
+    running.stop(false, BUDGET);
     assert_eq!(news.try_recv(), Err(TryRecvError::Disconnected), "breaking off is no news");
     assert_eq!(good.asked().last().unwrap().event(), 3);
     silent.set_nonblocking(true).unwrap();
@@ -270,16 +270,35 @@ fn a_silent_tracker_delays_neither_the_start_nor_the_end() {
 }
 
 #[test]
-fn a_tracker_that_falls_silent_is_cut_off_when_the_budget_is_spent() {
+fn a_packet_that_is_lost_at_the_end_costs_neither_completed_nor_stopped() {
+    let tracker = UdpTracker::start(V4, PEERS);
+    let (running, news) = announcers(vec![vec![tracker.url()]]);
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    let answered = || ScriptedFault::First(|_| Vec::new());
+    // What is silent under an old connection id is asked for a new one.
+    for fault in [ScriptedFault::Lose, answered(), answered(), ScriptedFault::Lose] {
+        tracker.script(fault);
+    }
+    running.stop(true, FAREWELL);
+    ended(&news);
+    let asked = tracker.asked();
+    assert_eq!(actions(&asked), [0, 1, 1, 0, 1, 1, 0, 1]);
+    let events: Vec<u8> = asked.iter().filter(|one| one.action == 1).map(Asked::event).collect();
+    assert_eq!(events, [2, 1, 1, 3, 3]);
+}
+
+#[test]
+fn a_tracker_that_falls_silent_hears_stopped_all_the_same() {
     let tracker = UdpTracker::start(V4, PEERS);
     let (running, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     tracker.script(ScriptedFault::Lose);
     running.completed();
     tracker.wait_for(3);
-    running.stop(Duration::from_millis(100));
+    running.stop(false, FAREWELL);
     ended(&news);
-    assert_eq!(tracker.asked().len(), 3);
+    let asked = tracker.asked();
+    assert_eq!((asked[2].event(), asked.last().unwrap().event()), (1, 3));
 }
 
 #[test]
@@ -287,11 +306,10 @@ fn a_stopped_that_is_not_answered_is_given_up() {
     let tracker = UdpTracker::start(V4, PEERS);
     let (running, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
-    tracker.script(ScriptedFault::Lose);
-    running.stop(Duration::from_millis(300));
+    (0..20).for_each(|_| tracker.script(ScriptedFault::Lose));
+    running.stop(false, Duration::from_millis(300));
     ended(&news);
-    let asked = tracker.asked();
-    assert_eq!((actions(&asked), asked[2].event()), (vec![0, 1, 1], 3));
+    assert_eq!(tracker.asked()[2].event(), 3);
 }
 
 #[test]
@@ -302,14 +320,14 @@ fn packets_leave_by_the_bind_address_or_not_at_all() {
         let (running, news) = start_from(bind_address, vec![vec![tracker.url()]], &Arc::default());
         let outcome = news.recv_timeout(DEADLINE).unwrap().outcome;
         assert!(matches!(&outcome, Err(TrackerError::Unreachable(why)) if why.contains(ours)), "{outcome:?}");
-        running.stop(BUDGET);
+        running.stop(false, BUDGET);
         ended(&news);
     }
     assert!(tracker.asked().is_empty());
     let ours: IpAddr = [127, 0, 0, 2].into();
     let (running, news) = start_from(BindAddress::only(ours), vec![vec![tracker.url()]], &Arc::default());
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
-    running.stop(BUDGET);
+    running.stop(false, BUDGET);
     assert!(tracker.asked().iter().all(|asked| asked.from.ip() == ours));
 }
 

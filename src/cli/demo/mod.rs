@@ -13,6 +13,7 @@ mod tracker;
 use super::exit::Exit;
 use super::progress::{Screen, Style};
 use super::runs::{self, CommandFailure};
+use super::signals::interrupts;
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
@@ -135,7 +136,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         overwrite: false,
         open_files: 4,
     };
-    runs::supervise(vec![job], Network::unlimited(), screen, runs::interrupts())
+    runs::supervise(vec![job], Network::unlimited(), screen, interrupts())
 }
 
 /// Checks the file independently of the download: the digest of each piece, then each byte.

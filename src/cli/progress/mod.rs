@@ -64,6 +64,7 @@ impl Screen {
 
     /// Shows the progress of a torrent.
     pub fn show(&mut self, number: usize, progress: Progress) {
+        self.look_for_the_terminal();
         let Some(row) = self.rows.get_mut(number) else { return };
         let notice = match progress {
             Progress::Metadata(state) => return row.metadata(&state),
@@ -122,7 +123,17 @@ impl Screen {
     }
 
     fn say_always(&self, text: &str) {
-        self.bars.suspend(|| say(text));
+        // The library would panic where the terminal is gone. The bars are drawn again with the next progress.
+        let _ = self.bars.clear();
+        say(text);
+    }
+
+    /// Draws no more bars if the terminal was closed: the library would keep all that it cannot write.
+    fn look_for_the_terminal(&mut self) {
+        if self.style == Style::Bars && !io::stderr().is_terminal() {
+            self.style = Style::Lines;
+            self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
     }
 }
 
@@ -140,4 +151,64 @@ pub(super) fn bar(name: &str) -> ProgressBar {
 pub(super) fn say(text: &str) {
     // This fails if the reader of standard error is gone.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::TermLike;
+    use std::io::Error;
+
+    /// A terminal that was closed.
+    #[derive(Debug)]
+    struct Closed;
+
+    impl TermLike for Closed {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Err(Error::other("closed"))
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Err(Error::other("closed"))
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Err(Error::other("closed"))
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Err(Error::other("closed"))
+        }
+
+        fn write_line(&self, _: &str) -> io::Result<()> {
+            Err(Error::other("closed"))
+        }
+
+        fn write_str(&self, _: &str) -> io::Result<()> {
+            Err(Error::other("closed"))
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Err(Error::other("closed"))
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Err(Error::other("closed"))
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_closed_is_no_panic() {
+        let mut screen = Screen::new(Style::Bars, vec!["one".to_owned(), "two".to_owned()]);
+        screen.bars.set_draw_target(ProgressDrawTarget::term_like(Box::new(Closed)));
+        screen.interrupted();
+        screen.show(0, Progress::Checking(1, 2));
+        screen.show(1, Progress::Seeding { port: None, pieces: 1, of: 2 });
+        screen.failed(1, &SessionError::NoPeerSource);
+        screen.close();
+    }
 }

@@ -66,6 +66,7 @@ impl Coordinator<'_> {
             && let Some(peer) = self.roster.get(key)
         {
             peer.order(Order::Introduce { pieces: Arc::new(pieces), greeting, upload_only });
+            self.find_moved(key);
             self.super_seed_greeted(key, now);
         }
     }

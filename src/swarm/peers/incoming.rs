@@ -4,6 +4,7 @@ use crate::message::{HandedOver, HangUp, Incoming, PeerKey};
 use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
+use crate::swarm::peers::other_addresses::may_be_one;
 use log::debug;
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ const MAX_FROM_ONE: usize = 8;
 /// The most pieces that we tell one by one, by `have` messages, to a peer that was told that we have none.
 const MAX_TOLD: u32 = 1000;
 /// Two connections to one peer that began within this time count as begun by both sides at once.
-const AT_ONCE: Duration = Duration::from_secs(10);
+pub(super) const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Why a peer that connects to us is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,25 +117,33 @@ impl Coordinator<'_> {
 
     /// Disconnects one of two connections to the same peer. Returns whether the new one stays.
     ///
-    /// A peer that connects to us while we connect to it has two connections. Both sides then have to keep
-    /// the same one: that which was begun by the side with the greater peer ID. If the second connection
+    /// A peer that connects to us while we connect to it has two connections, and so has one that we connect to
+    /// at two of its addresses. Both sides then have to keep the same one: the second if the side with the
+    /// greater peer ID began it, and otherwise the first. That is libtorrent's rule. If the second connection
     /// began [`AT_ONCE`] after the first or later, it goes, whichever side began it.
     pub(in crate::swarm) fn resolve_duplicate(&mut self, key: PeerKey, now: Instant) -> bool {
         let Some(new) = self.roster.get(key) else { return false };
         let twin = self.roster.greeted().find(|(other, peer)| {
-            *other != key && peer.peer_id() == new.peer_id() && peer.address.ip() == new.address.ip()
+            *other != key
+                && peer.peer_id() == new.peer_id()
+                && (peer.address.ip() == new.address.ip() || may_be_one(new, peer))
         });
         let Some((twin, old)) = twin else { return true };
         let ours = self.settings.peer_id;
         let begun_by = |peer: &Peer| if peer.incoming { peer.peer_id() } else { Some(ours) };
         let at_once = new.since.saturating_duration_since(old.since) < AT_ONCE;
-        let new_stays = at_once && begun_by(new) > begun_by(old);
+        let new_stays = at_once && begun_by(new) == new.peer_id().max(Some(ours));
+        let is_other_host = old.address.ip() != new.address.ip();
         let (goes, stays) = if new_stays { (twin, key) } else { (key, twin) };
-        let dial = self.roster.get_mut(goes).and_then(|peer| peer.dial.take());
+        let leaving = self.roster.get_mut(goes);
+        let (dial, also_at) =
+            leaving.map(|peer| (peer.dial.take(), std::mem::take(&mut peer.also_at))).unwrap_or_default();
+        also_at.into_iter().for_each(|address| self.keep_address(stays, address));
         if let (Some(peer), Some(dial)) = (self.roster.get_mut(stays), dial) {
             // The address of the connection that goes leads to the peer that stays, so it is not tried again.
             match peer.dial {
                 None => peer.dial = Some(dial),
+                Some(_) if is_other_host => self.keep_address(stays, dial),
                 Some(_) => self.dialer.failed(dial, AttemptFailure::Banned, now),
             }
         }

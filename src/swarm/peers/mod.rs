@@ -4,6 +4,7 @@
 mod connecting;
 mod disconnect;
 mod incoming;
+mod other_addresses;
 mod peer;
 mod pex;
 mod roster;

@@ -22,6 +22,8 @@ pub struct Peer {
     pub incoming: bool,
     /// The address that we can connect to, if it is known.
     pub dial: Option<SocketAddr>,
+    /// Other addresses that lead to it and count as connected.
+    pub also_at: Vec<SocketAddr>,
     /// Our end of its worker.
     pub worker: Worker,
     /// When the attempt began.
@@ -140,6 +142,7 @@ impl Peer {
             address,
             incoming: true,
             dial: None,
+            also_at: Vec::new(),
             worker,
             since: now,
             greeting: None,

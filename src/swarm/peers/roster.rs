@@ -1,9 +1,14 @@
 //! The peers of one torrent.
 
 use super::Peer;
+use super::other_addresses::Closed;
 use crate::message::PeerKey;
 use crate::swarm::ordered_list::OrderedList;
+use std::collections::VecDeque;
 use std::net::IpAddr;
+
+/// How many of the peers that closed their connection are remembered.
+const MAX_CLOSED: usize = 8;
 
 /// The connections and the attempts to connect, in the order of their keys. They are always gone through in
 /// that order, so that the same events lead to the same decisions.
@@ -13,12 +18,14 @@ pub struct Roster {
     last_key: PeerKey,
     /// Connected peers without a piece that we want, as of the last count.
     without_wanted: usize,
+    /// The peers that closed their connection last, the latest at the end.
+    closed: VecDeque<Closed>,
 }
 
 impl Roster {
     /// An empty roster, whose first key comes after this one.
     pub fn after(last_key: PeerKey) -> Roster {
-        Roster { peers: OrderedList::new(), last_key, without_wanted: 0 }
+        Roster { peers: OrderedList::new(), last_key, without_wanted: 0, closed: VecDeque::new() }
     }
 
     /// A key for the next connection.
@@ -35,6 +42,19 @@ impl Roster {
     /// Takes a connection out.
     pub fn remove(&mut self, key: PeerKey) -> Option<Peer> {
         self.peers.remove(key)
+    }
+
+    /// A peer has closed its connection.
+    pub fn remember(&mut self, closed: Closed) {
+        if self.closed.len() >= MAX_CLOSED {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(closed);
+    }
+
+    /// The peers that closed their connection last.
+    pub fn closed(&self) -> impl Iterator<Item = &Closed> {
+        self.closed.iter()
     }
 
     /// Takes every connection out. Their workers are dropped, which ends them.

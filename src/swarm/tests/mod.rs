@@ -1,6 +1,7 @@
 //! The decisions of the coordinator, one at a time. A coordinator without threads, sockets or a clock gets
 //! events, and the test looks at the orders that follow.
 
+mod addresses;
 mod connections;
 mod downloads;
 mod table;

@@ -40,6 +40,10 @@ pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 /// How long we wait for an answer the first time, the second, and the last.
 const PATIENCE: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(6), Duration::from_secs(12)];
 
+/// The most of the time of an exchange that each of these waits may take. Where there is little, as at the end
+/// of a run, a lost packet is sent again within it all the same.
+const SHARES: [f64; 3] = [1.0 / 7.0, 2.0 / 7.0, 4.0 / 7.0];
+
 /// How long looking up a tracker's name may take.
 const NAME_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -100,6 +104,12 @@ impl UdpTracker {
         UdpTracker { bind_address, patience: PATIENCE, look_up: resolve, state: Mutex::default() }
     }
 
+    /// One like this that has not been aborted.
+    pub fn anew(&self) -> UdpTracker {
+        let (bind_address, patience, look_up) = (self.bind_address, self.patience, self.look_up);
+        UdpTracker { bind_address, patience, look_up, state: Mutex::default() }
+    }
+
     /// Asks each address of the tracker, then asks those that were silent again, with more patience.
     fn exchange(
         &self,
@@ -115,7 +125,9 @@ impl UdpTracker {
             Some(endpoint) => vec![endpoint],
             None => self.endpoints(host, port, deadline, &mut failure)?,
         };
-        for (round, patience) in self.patience.into_iter().enumerate() {
+        let shares = SHARES.map(|share| within.mul_f64(share));
+        let patience = self.patience.into_iter().zip(shares).map(|(wait, share)| wait.min(share));
+        for (round, patience) in patience.enumerate() {
             let mut others = endpoints.len();
             for mut endpoint in std::mem::take(&mut endpoints) {
                 others -= 1;

@@ -2,7 +2,7 @@
 //!
 //! A value that was accepted must be readable to its end: what the check lets through and the walk
 //! then cannot read would be silently missing. What was accepted must also come out the same when it
-//! is written in the canonical form and read again.
+//! is written in the canonical form and read again. What the strict rules accept, the lenient ones read in the same way.
 
 #![no_main]
 
@@ -36,12 +36,26 @@ fn steps<'a>(dictionary: Dictionary<'a>, found: &mut Vec<Step<'a>>) {
     }
 }
 
+/// Reads a value that may have a key twice, and returns how many values are in it.
+fn count(value: Value) -> usize {
+    match value {
+        Value::Integer(_) | Value::Bytes(_) => 1,
+        Value::List(list) => list.iter().map(count).sum(),
+        Value::Dictionary(dictionary) => dictionary.iter().map(|(_, value)| count(value)).sum(),
+    }
+}
+
 fuzz_target!(|bytes: &[u8]| {
+    let lenient = Value::parse_lenient(bytes);
+    if let Ok(value) = lenient {
+        count(value);
+    }
     let prefix = Value::parse_prefix(bytes);
     let whole = Value::parse(bytes);
     match (prefix, whole) {
         (Ok((value, rest)), whole) => {
             assert_eq!(whole.is_ok(), rest.trim_ascii().is_empty());
+            assert_eq!(lenient, Ok(value));
             if let Some(dictionary) = value.dictionary() {
                 let mut expected = Vec::new();
                 steps(dictionary, &mut expected);

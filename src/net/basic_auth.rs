@@ -1,0 +1,95 @@
+//! The user name and the password in a web address, and what a server gets of them ("Basic", RFC 7617).
+//!
+//! Pure. In an address they are percent-encoded, because a password may contain any character; the server gets them as
+//! they are.
+
+use std::fmt::Write;
+
+/// The digits of Base64 (RFC 4648, section 4).
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The address without a user name and password, and the value of the header `Authorization` if it has them.
+pub fn split(address: &str) -> (String, Option<String>) {
+    let none = || (address.to_owned(), None);
+    let Some((scheme, rest)) = address.split_once("://") else { return none() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let Some((given, host)) = authority.rsplit_once('@') else { return none() };
+    let (user, password) = given.split_once(':').unwrap_or((given, ""));
+    let mut plain = percent_decoded(user);
+    plain.push(b':');
+    plain.extend(percent_decoded(password));
+    (format!("{scheme}://{host}{path}"), Some(format!("Basic {}", base64(&plain))))
+}
+
+/// The bytes that a text stands for. A percent sign without two digits stands for itself.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits =
+            after.get(..2).filter(|_| byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                decoded.push(byte);
+                rest = after;
+            }
+        }
+    }
+    decoded
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (place, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let digit = DIGITS.get((bits >> shift & 63) as usize).filter(|_| place <= three.len());
+            // Writing to a String does not fail.
+            let _ = text.write_char(digit.map_or('=', |digit| char::from(*digit)));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_as_the_standard_has_it() {
+        for (plain, expected) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+            ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), expected);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn what_is_percent_encoded_is_sent_as_it_is() {
+        let basic = |plain: &str| Some(format!("Basic {}", base64(plain.as_bytes())));
+        for (address, stripped, plain) in [
+            ("http://me:pa%40ss@host/announce", "http://host/announce", Some("me:pa@ss")),
+            ("https://me:p@ss@host:80?x=@y", "https://host:80?x=@y", Some("me:p@ss")),
+            ("http://me%3Atoo:a:b@[::1]:80/", "http://[::1]:80/", Some("me:too:a:b")),
+            ("http://me@host", "http://host", Some("me:")),
+            ("http://me:%4:%zz%@host/", "http://host/", Some("me:%4:%zz%")),
+            ("http://host/a@b", "http://host/a@b", None),
+            ("http://host?a@b", "http://host?a@b", None),
+            ("me:pass@host", "me:pass@host", None),
+        ] {
+            assert_eq!(split(address), (stripped.to_owned(), plain.and_then(basic)), "{address}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! One peer at several addresses.
+
+use super::*;
+
+/// An IPv6 address of a host that has [`address`] too.
+fn six(host: u8) -> SocketAddr {
+    format!("[2001:db8::{host}]:6881").parse().unwrap()
+}
+
+/// How many times this address was dialed.
+fn attempts(world: &World, address: SocketAddr) -> usize {
+    world.outside.borrow().dialed.iter().filter(|dialed| **dialed == address).count()
+}
+
+/// Dials this address. The connection comes about, and the peer has not greeted yet.
+fn connect(world: &mut World, address: SocketAddr) -> PeerKey {
+    world.tell(Event::Found(Source::Tracker, vec![address]));
+    world.coordinator.roster.all().last().unwrap().0
+}
+
+#[test]
+fn a_peer_at_an_ipv4_and_an_ipv6_address_keeps_the_connection_that_libtorrent_keeps() {
+    // (the peer's ID, whether the second connection stays)
+    for (id, second_stays) in [(b'!', true), (b'z', false)] {
+        let mut world = Scene::default().start();
+        let first = world.dial(address(1), id);
+        let second = world.dial(six(1), id);
+        let (stays, goes, lost) =
+            if second_stays { (second, first, address(1)) } else { (first, second, six(1)) };
+        assert_eq!((world.hung_up(stays), world.hung_up(goes)), (None, Some(HangUp::Duplicate)));
+        world.gone(goes, PeerError::HungUp(HangUp::Duplicate));
+        world.wait(1800 * SECOND);
+        assert_eq!(attempts(&world, lost), 1, "it is not tried as long as the other connection lives");
+        world.gone(stays, PeerError::Closed);
+        world.wait(60 * SECOND);
+        assert!(attempts(&world, lost) > 1, "and is again when that is over");
+    }
+}
+
+#[test]
+fn a_second_address_that_comes_later_goes_whatever_the_peer_id() {
+    for id in [b'!', b'z'] {
+        let mut world = Scene::default().start();
+        let first = world.dial(address(1), id);
+        world.wait(11 * SECOND);
+        let second = world.dial(six(1), id);
+        assert_eq!((world.hung_up(first), world.hung_up(second)), (None, Some(HangUp::Duplicate)));
+        // A peer with a smaller ID closes the first. Then both are tried anew, together.
+        world.gone(second, PeerError::HungUp(HangUp::Duplicate));
+        world.gone(first, PeerError::Closed);
+        world.wait(10 * SECOND);
+        assert_eq!((attempts(&world, address(1)), attempts(&world, six(1))), (2, 2));
+    }
+}
+
+#[test]
+fn peers_with_one_id_at_unlike_addresses_both_stay() {
+    let other_port = SocketAddr::new(six(1).ip(), 6882);
+    for second in [address(2), other_port, "[2001:db8:1::1]:6881".parse().unwrap()] {
+        let mut world = Scene::default().start();
+        let first = if second.is_ipv4() || second == other_port { address(1) } else { six(1) };
+        let (first, second) = (world.dial(first, b'z'), world.dial(second, b'z'));
+        assert_eq!((world.hung_up(first), world.hung_up(second)), (None, None));
+    }
+}
+
+#[test]
+fn where_the_peer_closes_one_of_two_connections_itself_its_address_waits_for_the_end_of_the_other() {
+    for why in [PeerError::Closed, PeerError::Lost(io::ErrorKind::ConnectionReset.into())] {
+        let mut world = Scene::default().start();
+        let (first, second) = (world.dial(address(1), b'!'), world.dial(address(2), b'!'));
+        world.gone(first, why);
+        world.wait(1800 * SECOND);
+        assert_eq!(attempts(&world, address(1)), 1);
+        world.gone(second, PeerError::Closed);
+        world.wait(60 * SECOND);
+        assert!(attempts(&world, address(1)) > 1);
+    }
+    // What ends long after has another reason.
+    let mut world = Scene::default().start();
+    let (first, _second) = (world.dial(address(1), b'!'), world.dial(address(2), b'!'));
+    world.wait(11 * SECOND);
+    world.gone(first, PeerError::Closed);
+    world.wait(60 * SECOND);
+    assert!(attempts(&world, address(1)) > 1);
+}
+
+#[test]
+fn a_connection_that_the_peer_closes_before_it_greets_on_the_next_is_not_made_again() {
+    for second in [six(1), SocketAddr::new(six(1).ip(), 6882), address(2)] {
+        let mut world = Scene::default().start();
+        let first = world.dial(address(1), b'!');
+        world.wait(20 * SECOND);
+        let key = connect(&mut world, second);
+        world.gone(first, PeerError::Closed);
+        world.tell(Event::Greeted(key, greeting(b'!')));
+        world.wait(1800 * SECOND);
+        assert_eq!((attempts(&world, address(1)), attempts(&world, second)), (1, 1));
+        world.gone(key, PeerError::Closed);
+        world.wait(60 * SECOND);
+        assert!(attempts(&world, address(1)) > 1);
+    }
+}
+
+#[test]
+fn a_peer_that_has_an_id_for_each_connection_is_known_again_by_its_program_and_port() {
+    let named = |name: &[u8], rest: u8| {
+        let mut peer_id = PeerId([rest; 20]);
+        peer_id.0.iter_mut().zip(name).for_each(|(byte, given)| *byte = *given);
+        Greeting { peer_id, ..greeting(0) }
+    };
+    let other_port = SocketAddr::new(six(1).ip(), 6882);
+    for (second, name, known) in [
+        (six(1), b"-XX0001-", true),
+        (six(1), b"-XX0002-", false),
+        (other_port, b"-XX0001-", false),
+        (address(2), b"-XX0001-", false),
+    ] {
+        // It may close the first connection before we hear its handshake on the second, or after.
+        for early in [true, false] {
+            let mut world = Scene::default().start();
+            let first = connect(&mut world, address(1));
+            world.tell(Event::Greeted(first, named(b"-XX0001-", b'a')));
+            let new = connect(&mut world, second);
+            if early {
+                world.gone(first, PeerError::Closed);
+            }
+            world.tell(Event::Greeted(new, named(name, b'b')));
+            if !early {
+                world.gone(first, PeerError::Closed);
+            }
+            world.wait(1800 * SECOND);
+            assert_eq!(attempts(&world, address(1)) == 1, known, "{second} {early}");
+            assert_eq!(world.hung_up(new), None);
+        }
+    }
+}
+
+#[test]
+fn the_other_addresses_of_a_peer_that_did_harm_are_not_tried() {
+    let mut world = Scene::default().start();
+    let liar = world.dial(address(1), b'z');
+    let twin = world.dial(six(1), b'z');
+    world.gone(twin, PeerError::HungUp(HangUp::Duplicate));
+    world.hear(liar, [News::HaveAll, News::Unchoked]);
+    let piece = world.owed(liar)[0].piece;
+    world.hear(liar, [News::Verified(piece, vec![liar])]);
+    world.gone(liar, PeerError::HungUp(HangUp::WrongData));
+    world.wait(1800 * SECOND);
+    assert_eq!((attempts(&world, address(1)), attempts(&world, six(1))), (1, 1));
+}
