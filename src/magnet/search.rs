@@ -6,10 +6,11 @@
 use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
-use crate::strategy::{AttemptFailure, Candidates, Dialer, PeerCounts, Supply, SupplyReports};
+use crate::strategy::{Candidates, Dialer, PeerCounts, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use log::debug;
+use log::{debug, warn};
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -134,7 +135,7 @@ impl<'a> MetadataSearch<'a> {
                 Ok(_) => {}
                 Err(why) => self.trouble = Some(format!("{}: {why}", report.url)),
             },
-            Event::Incoming(incoming) => self.incoming(incoming),
+            Event::Incoming(incoming) => self.incoming(incoming, now),
             Event::Greeted(key, _) => {
                 if let Some(peer) = self.peers.get_mut(&key) {
                     peer.greeted = true;
@@ -207,15 +208,12 @@ impl<'a> MetadataSearch<'a> {
             let key = self.next_key();
             match MetadataWorker::connect(self.context, key, address) {
                 Ok(worker) => self.add(key, AskedPeer { address, incoming: false, greeted: false, worker }),
-                Err(error) => {
-                    debug!("{address}: cannot start a thread: {error}");
-                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
-                }
+                Err(error) => self.had_no_room(Some(address), &error, now),
             }
         }
     }
 
-    fn incoming(&mut self, incoming: Incoming) {
+    fn incoming(&mut self, incoming: Incoming, now: Instant) {
         let address = incoming.address;
         // Incoming peers get a quarter of the places, so that they cannot keep us from the peers that we look
         // for.
@@ -225,7 +223,14 @@ impl<'a> MetadataSearch<'a> {
         let key = self.next_key();
         match MetadataWorker::accept(self.context, key, incoming) {
             Ok(worker) => self.add(key, AskedPeer { address, incoming: true, greeted: false, worker }),
-            Err(error) => debug!("{address}: cannot start a thread: {error}"),
+            Err(error) => self.had_no_room(None, &error, now),
+        }
+    }
+
+    /// There was no thread or no open file for a connection, which was to `address` if we began it.
+    fn had_no_room(&mut self, address: Option<SocketAddr>, why: &dyn Display, now: Instant) {
+        if self.dialer.had_no_room(address, now) {
+            warn!("{why}; we go on with the peers that we have, {} now", self.peers.len());
         }
     }
 
@@ -243,6 +248,9 @@ impl<'a> MetadataSearch<'a> {
         debug!("{}: {why}", peer.address);
         if why.is_no_route() {
             self.dialer.had_no_route();
+        }
+        if why.is_no_room() {
+            return self.had_no_room(Some(peer.address).filter(|_| !peer.incoming), why, now);
         }
         if peer.incoming {
             return;

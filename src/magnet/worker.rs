@@ -145,9 +145,35 @@ struct MetadataConnection {
     needed: Arc<AtomicBool>,
 }
 
+/// Says that the worker has ended, even if it panicked: others are to be asked for what it was asked for.
+struct Farewell<'a> {
+    key: PeerKey,
+    context: &'a Weak<MetadataContext>,
+    stream: Arc<OnceLock<PeerStream>>,
+    why: PeerError,
+}
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        if let Some(context) = self.context.upgrade() {
+            context.assembly().left(self.key);
+            // This is sent before the peer can know that the connection is over, and connect again. Sending
+            // fails if the coordinator has ended: then no thread wants to know.
+            let why = std::mem::replace(&mut self.why, PeerError::Closed);
+            let _ = context.events.send(Event::Gone(self.key, why));
+        }
+        if let Some(stream) = self.stream.get() {
+            stream.hang_up(HangUp::WorkerEnded);
+        }
+    }
+}
+
 impl MetadataConnection {
     /// The life of the connection. Always ends with [`Event::Gone`].
     fn run(self, context: &Weak<MetadataContext>, origin: ConnectionOrigin) {
+        let stream = Arc::clone(&self.stream);
+        // It says the last word, so it is the first to be made here and the last to be dropped.
+        let mut farewell = Farewell { key: self.key, context, stream, why: PeerError::Panicked };
         let connected = origin.stream(self.address);
         let Some(context) = context.upgrade() else { return };
         let why = connected.and_then(|(connected, received)| {
@@ -158,14 +184,7 @@ impl MetadataConnection {
                 true => self.live(stream, received, &context),
             }
         });
-        context.assembly().left(self.key);
-        let why = why.err().unwrap_or(PeerError::Closed);
-        // This is sent before the peer can know that the connection is over, and connect again. Sending fails
-        // if the coordinator has ended: then no thread wants to know.
-        let _ = context.events.send(Event::Gone(self.key, why));
-        if let Some(stream) = self.stream.get() {
-            stream.hang_up(HangUp::WorkerEnded);
-        }
+        farewell.why = why.err().unwrap_or(PeerError::Closed);
     }
 
     /// Greets the peer and asks it for metadata, until the connection ends or is handed over.

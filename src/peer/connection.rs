@@ -40,19 +40,42 @@ pub struct WorkerEnds {
     pub leases: Receiver<Lease>,
 }
 
+/// Says that the worker has ended, even if it panicked: the coordinator must not keep a place for it, nor the
+/// peer a connection.
+struct Farewell {
+    key: PeerKey,
+    context: Weak<TorrentContext>,
+    stream: Arc<OnceLock<PeerStream>>,
+    why: PeerError,
+}
+
 impl WorkerConnection {
     /// The life of the connection. Always ends with [`Event::Gone`].
     pub fn run(self) {
-        let connected = self.origin.stream(self.ends.address);
-        let Some(context) = self.context.upgrade() else { return };
-        let (key, events, stream) = (self.ends.key, context.events.clone(), Arc::clone(&self.ends.stream));
-        let why = connected.and_then(|(connected, received)| self.ends.live(connected, received, context));
-        let why = why.err().unwrap_or(PeerError::Closed);
-        if let Some(stream) = stream.get() {
+        let WorkerConnection { context, origin, ends } = self;
+        // It says the last word, so it is the first to be made here and the last to be dropped.
+        let mut farewell = Farewell {
+            key: ends.key,
+            context: Weak::clone(&context),
+            stream: Arc::clone(&ends.stream),
+            why: PeerError::Panicked,
+        };
+        let connected = origin.stream(ends.address);
+        let Some(context) = context.upgrade() else { return };
+        let why = connected.and_then(|(connected, received)| ends.live(connected, received, context));
+        farewell.why = why.err().unwrap_or(PeerError::Closed);
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.get() {
             stream.hang_up(HangUp::WorkerEnded);
         }
+        // Only the inbox is held while this waits for it: the end of a run waits for the rest.
+        let Some(events) = self.context.upgrade().map(|context| context.events.clone()) else { return };
         // It fails where the coordinator has ended: then no thread wants to know.
-        let _ = events.send(Event::Gone(key, why));
+        let _ = events.send(Event::Gone(self.key, std::mem::replace(&mut self.why, PeerError::Closed)));
     }
 }
 
@@ -89,7 +112,7 @@ impl WorkerEnds {
             is_new,
         );
         thread::spawn(format!("out-{}", self.address.ip()), STACK_BYTES, move || outbox.run())
-            .map_err(PeerError::Connect)?;
+            .map_err(PeerError::NoThread)?;
 
         let mut inbound =
             Inbound::new(self.key, context, self.leases, self.requests, self.wake, greeting.fast);

@@ -1,10 +1,10 @@
-//! What all runs of a process share: the listening port, the bind address, the DHT, the local network and
-//! the rate limits.
+//! What all runs of a process share: the listening port, the bind address, the DHT, the local network, the
+//! rate limits and the limit of connections.
 
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Throttle};
-use crate::peer::Listener;
+use crate::peer::{ConnectionCount, Listener};
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
@@ -24,6 +24,10 @@ pub struct Network {
     pub down: Arc<Throttle>,
     /// Limits what we may send to all peers together.
     pub up: Arc<Throttle>,
+    /// How many peers are connected in all, and may be.
+    pub connections: ConnectionCount,
+    /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
+    pub most_tiers: usize,
     /// As which program we present ourselves.
     pub name: ClientName,
 }
@@ -67,6 +71,8 @@ impl Network {
             lan: None,
             down: throttle(),
             up: throttle(),
+            connections: ConnectionCount::at_most(usize::MAX),
+            most_tiers: usize::MAX,
             name: ClientName::default(),
         }
     }

@@ -14,6 +14,11 @@ use std::time::Instant;
 
 /// What the coordinator can have done by others. No method may wait.
 pub trait Environment {
+    /// Whether the process may have another connection to a peer. All of its torrents share that limit.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Starts a worker that connects to this address.
     ///
     /// # Errors

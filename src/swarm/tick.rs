@@ -36,6 +36,10 @@ impl Coordinator<'_> {
         if self.environment.is_stopped() {
             return Some(self.stopped());
         }
+        // Another torrent may have made room for a connection.
+        if self.timers.dial.is_none() && self.wants_peers() {
+            self.timers.dial = Some(now);
+        }
         let snapshot = self.snapshot(now);
         self.environment.show(snapshot);
         if self.has_seeded_enough(now) {

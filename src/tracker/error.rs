@@ -38,6 +38,8 @@ pub enum TrackerError {
     RefusedFor(String, RetryIn),
     /// Its answer is malformed, for this reason.
     Nonsense(String),
+    /// The code that asked it panicked.
+    Panicked,
 }
 
 /// When a tracker that refused us may be asked again (`retry in`, BEP 31).
@@ -70,6 +72,7 @@ impl fmt::Display for TrackerError {
                 write!(f, "refused: {reason} (it may be asked again in {} min)", time.as_secs() / 60)
             }
             TrackerError::Nonsense(reason) => write!(f, "its answer makes no sense: {reason}"),
+            TrackerError::Panicked => write!(f, "asking it failed by a defect of this program"),
         }
     }
 }

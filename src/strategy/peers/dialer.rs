@@ -8,10 +8,13 @@ use super::{AttemptFailure, Candidates, ExternalAddress, Source};
 use crate::address::IpFamily;
 use crate::strategy::TokenBucket;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Connection attempts a second.
 const ATTEMPTS: u32 = 18;
+/// How long nothing is tried after this host had no room for a connection: other connections or programs must
+/// give some up first.
+const REST: Duration = Duration::from_secs(15);
 
 /// The addresses of one torrent's peers, and the pace at which they are tried.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Dialer {
     /// The port that peers can connect to.
     port: u16,
     attempts: TokenBucket,
+    /// Until when nothing is tried, if this host ever had no room for a connection.
+    rest_until: Option<Instant>,
     random: fastrand::Rng,
 }
 
@@ -35,7 +40,7 @@ impl Dialer {
     ) -> Dialer {
         candidates.draw_lots(random.fork());
         let (external, attempts) = (ExternalAddress::default(), TokenBucket::new(ATTEMPTS, now));
-        Dialer { candidates, external, port: port.unwrap_or(0), attempts, random }
+        Dialer { candidates, external, port: port.unwrap_or(0), attempts, rest_until: None, random }
     }
 
     /// Adds addresses that a source found. Returns how many of them are new.
@@ -57,14 +62,15 @@ impl Dialer {
     /// The address to connect to now, if one is due and the pace allows it. The caller reports how the
     /// attempt ends.
     pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
-        let is_due = self.candidates.next_due().is_some_and(|due| due <= now);
+        let may_try = self.rest_until.is_none_or(|until| until <= now);
+        let is_due = may_try && self.candidates.next_due().is_some_and(|due| due <= now);
         (is_due && self.attempts.take(now)).then(|| self.candidates.next(now)).flatten()
     }
 
     /// When [`Dialer::next`] will have an address, if one is known that may be tried.
     pub fn next_due(&self) -> Option<Instant> {
         let due = self.candidates.next_due()?;
-        Some(due.max(self.attempts.next(due)))
+        Some(due.max(self.attempts.next(due)).max(self.rest_until.unwrap_or(due)))
     }
 
     /// The connection to this address ended, or never came about.
@@ -76,6 +82,15 @@ impl Dialer {
     /// without IPv6, a tracker's IPv6 peers must not delay the attempts at others.
     pub fn had_no_route(&mut self) {
         self.attempts.give_back();
+    }
+
+    /// This host had no room for a connection: no thread, or too many open files. So nothing is tried for
+    /// some time. `address` is not to blame, if we tried one. Returns whether this is the first time.
+    pub fn had_no_room(&mut self, address: Option<SocketAddr>, now: Instant) -> bool {
+        if let Some(address) = address {
+            self.candidates.release(address, now);
+        }
+        self.rest_until.replace(now + REST).is_none()
     }
 
     /// A peer says at which address it sees us.
@@ -150,6 +165,20 @@ mod tests {
             let wait = dialer.next_due().unwrap() - now;
             assert_eq!(wait < Duration::from_secs(14), soon, "{connected} connected: {wait:?}");
         }
+    }
+
+    #[test]
+    fn a_host_without_room_rests_and_then_tries_the_same_address() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        dialer.found(Source::Tracker, &[address(1), address(2)], now);
+        let tried = dialer.next(now);
+        assert!(dialer.had_no_room(tried, now));
+        assert_eq!((dialer.next(now), dialer.candidates().untried_and_dead()), (None, (2, 0)));
+        let later = dialer.next_due().unwrap();
+        assert!(later > now + Duration::from_secs(5), "{:?}", later - now);
+        assert!(dialer.next(later).is_some() && dialer.next(later).is_some());
+        assert!(!dialer.had_no_room(tried, later), "once is enough to warn");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use crate::message::{Greeting, Order, PeerKey};
 use crate::piece::Bitfield;
-use crate::strategy::{AttemptFailure, PexHistory};
+use crate::strategy::PexHistory;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use crate::wire::PeerId;
-use log::debug;
+use log::{debug, warn};
+use std::fmt::Display;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,11 +25,21 @@ impl Coordinator<'_> {
             let key = self.roster.next_key();
             match self.environment.connect(key, address) {
                 Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
-                Err(error) => {
-                    debug!("{address}: cannot start a thread: {error}");
-                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
-                }
+                Err(error) => self.had_no_room(Some(address), &error, now),
             }
+        }
+    }
+
+    /// There was no thread or no open file for a connection, which was to `address` if we began it. The peers
+    /// that are connected stay, and we try again later.
+    pub(in crate::swarm) fn had_no_room(
+        &mut self,
+        address: Option<SocketAddr>,
+        why: &dyn Display,
+        now: Instant,
+    ) {
+        if self.dialer.had_no_room(address, now) {
+            warn!("{why}; we go on with the peers that we have, {} now", self.roster.greeted().count());
         }
     }
 
@@ -59,9 +71,10 @@ impl Coordinator<'_> {
         }
     }
 
-    fn wants_peers(&self) -> bool {
+    pub(in crate::swarm) fn wants_peers(&self) -> bool {
         !self.is_leaving()
             && self.roster.len() < self.settings.limits.max_peers
+            && self.environment.has_room()
             && self.roster.half_open() < MAX_HALF_OPEN
     }
 }
