@@ -32,6 +32,8 @@ pub enum HangUp {
     Idle,
     /// It rejects every request.
     RejectsAll,
+    /// It chokes and unchokes us again and again, and sends nothing.
+    ChokeFlood,
     /// It sends bitfields that say nothing new.
     BitfieldFlood,
     /// It is connected to us twice.
@@ -69,6 +71,7 @@ impl fmt::Display for HangUp {
             HangUp::Snubbed => "it was asked and sent nothing for three minutes",
             HangUp::Idle => "it neither downloads nor uploads, and others wait",
             HangUp::RejectsAll => "it rejects every request",
+            HangUp::ChokeFlood => "it chokes us again and again, and sends nothing",
             HangUp::BitfieldFlood => "it sends one bitfield after another",
             HangUp::Duplicate => "we are connected to it already",
             HangUp::LowerPriority => "another peer has a higher priority (BEP 40)",

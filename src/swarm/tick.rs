@@ -17,7 +17,7 @@ impl Coordinator<'_> {
     pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
         self.count_uploads(now);
         self.statistics.tick(now);
-        self.roster.count_sources();
+        self.roster.count_sources(now);
         self.rechoke(now);
         self.super_seed_tick(now);
         let requests = &self.requests;
@@ -91,6 +91,7 @@ impl Coordinator<'_> {
             peer.download.snubs += 1;
             peer.download.pipeline.snubbed(now);
             peer.download.last_block = now;
+            peer.download.standing.snubbed();
             peer.download.overtaken = false;
             peer.download.starving = true;
             if peer.download.snubs >= MAX_SNUBS {

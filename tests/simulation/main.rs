@@ -38,6 +38,7 @@
 #![cfg(test)]
 
 mod catalogue;
+mod choking_peers;
 mod clock;
 mod connection;
 mod environment;

@@ -3,7 +3,7 @@
 use crate::message::{Greeting, HangUp, Order};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, PieceIndex};
-use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate};
+use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Standing};
 use crate::wire::PeerId;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -67,8 +67,11 @@ pub struct Download {
     pub pipeline: Pipeline,
     /// How fast it sends blocks.
     pub rate: Rate,
-    /// When it last sent a block, or was sent a request while it owed us nothing.
+    /// When it last sent a block, or was sent a request while it owed us nothing; before that, by as much as
+    /// it was silent until it choked us.
     pub last_block: Instant,
+    /// What its chokes say about it.
+    pub standing: Standing,
     /// How many times in a row it snubbed us: it owed us blocks and sent none.
     pub snubs: u32,
     /// How many requests in a row it rejected.
@@ -160,6 +163,7 @@ impl Peer {
                 pipeline: Pipeline::new(now),
                 rate: Rate::new(now),
                 last_block: now,
+                standing: Standing::new(now),
                 snubs: 0,
                 rejections: 0,
                 starving: false,
