@@ -97,6 +97,8 @@ pub struct Upload {
     pub rate: Rate,
     /// When it was last sent a block.
     pub last_sent: Instant,
+    /// When it last made use of its slot: it asked for a block, or was sent one.
+    pub asked_at: Option<Instant>,
     /// Pieces that it will be told of when it has read what it was sent before.
     untold: Vec<PieceIndex>,
 }
@@ -172,7 +174,7 @@ impl Peer {
                 useful: false,
                 allowed_fast: Vec::new(),
             },
-            upload: Upload { rate: Rate::new(now), last_sent: now, untold: Vec::new() },
+            upload: Upload { rate: Rate::new(now), last_sent: now, asked_at: None, untold: Vec::new() },
             messages: Messages {
                 pex_id: None,
                 pex_history: PexHistory::new(now),
