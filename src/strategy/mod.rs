@@ -28,7 +28,8 @@ mod upload;
 pub use crc32c::crc32c;
 pub use download::{Budget, PeerPieces, Pipeline, Rarity, Standing};
 pub use peers::{
-    AddressVotes, AttemptFailure, Candidates, Dialer, ExternalAddress, PexHistory, Source, may_share,
+    AddressVotes, AttemptFailure, Bystanders, Candidates, Dialer, ExternalAddress, PexHistory, Source,
+    may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

@@ -102,6 +102,8 @@ struct Timers {
     tick: Instant,
     /// When a connection can be attempted, if one is wanted.
     dial: Option<Instant>,
+    /// When the next peer that was of no use for long may have to make room.
+    turnover: Instant,
 }
 
 impl<'a> Coordinator<'a> {
@@ -149,7 +151,7 @@ impl<'a> Coordinator<'a> {
             slots: UploadSlots::new(now),
             super_seed,
             statistics: Statistics::new(now),
-            timers: Timers { tick: now + TICK, dial: None },
+            timers: Timers { tick: now + TICK, dial: None, turnover: now },
             random,
         };
         connections.into_iter().for_each(|connection| coordinator.handed_over(connection, now));

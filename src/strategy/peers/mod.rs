@@ -9,11 +9,14 @@
 //! 4. `dialer`: which of the candidates to connect to next, and when.
 //! 5. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
 //!
+//! `bystanders` remembers who came in and did nothing, for when there are too few places.
+//!
 //! `external_address` finds out what our own address is, which peer priority needs. It lets others vote on it
 //! (`address_votes`).
 
 mod address_policy;
 mod address_votes;
+mod bystanders;
 mod candidates;
 mod dialer;
 mod external_address;
@@ -22,6 +25,7 @@ mod pex;
 
 pub use address_policy::may_share;
 pub use address_votes::AddressVotes;
+pub use bystanders::Bystanders;
 pub use candidates::{AttemptFailure, Candidates, Source};
 pub use dialer::Dialer;
 pub use external_address::ExternalAddress;

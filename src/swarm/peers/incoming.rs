@@ -96,7 +96,11 @@ impl Coordinator<'_> {
         let most = self.settings.limits.max_peers;
         let room = if self.is_downloading() { most.saturating_sub(most / 4) } else { most };
         let full = self.roster.len() >= most || incoming >= room.max(1) || !self.environment.has_room();
-        if full && !self.disconnect_idle(now) && !self.disconnect_lower(address, now) {
+        if full
+            && !self.disconnect_bystander(address.ip(), now)
+            && !self.turn_out_idle(now)
+            && !self.disconnect_lower(address, now)
+        {
             return Err(NoEntry::Full);
         }
         Ok(())

@@ -3,6 +3,7 @@
 use super::Peer;
 use super::other_addresses::Closed;
 use crate::message::PeerKey;
+use crate::strategy::Bystanders;
 use crate::swarm::ordered_list::OrderedList;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -21,12 +22,20 @@ pub struct Roster {
     without_wanted: usize,
     /// The peers that closed their connection last, the latest at the end.
     closed: VecDeque<Closed>,
+    /// Where peers came from that did nothing.
+    bystanders: Bystanders,
 }
 
 impl Roster {
     /// An empty roster, whose first key comes after this one.
     pub fn after(last_key: PeerKey) -> Roster {
-        Roster { peers: OrderedList::new(), last_key, without_wanted: 0, closed: VecDeque::new() }
+        Roster {
+            peers: OrderedList::new(),
+            last_key,
+            without_wanted: 0,
+            closed: VecDeque::new(),
+            bystanders: Bystanders::default(),
+        }
     }
 
     /// A key for the next connection.
@@ -97,6 +106,16 @@ impl Roster {
     pub fn incoming(&self, from: IpAddr) -> (usize, usize) {
         let incoming = || self.all().map(|(_, peer)| peer).filter(|peer| peer.incoming);
         (incoming().count(), incoming().filter(|peer| peer.address.ip() == from).count())
+    }
+
+    /// Where peers came from that did nothing.
+    pub fn bystanders(&mut self) -> &mut Bystanders {
+        &mut self.bystanders
+    }
+
+    /// Whether a peer from there has lately done nothing.
+    pub fn is_bystander(&self, from: IpAddr, now: Instant) -> bool {
+        self.bystanders.has(from, now)
     }
 
     /// How many connections and attempts there are.
