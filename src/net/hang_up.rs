@@ -50,7 +50,7 @@ pub enum HangUp {
     RejectsMetadata,
     /// Incoming: we accept no more connections.
     NotAccepting,
-    /// Incoming: too many handshakes were unfinished, and this one was the oldest.
+    /// Incoming: too many handshakes were unfinished, and this one was the oldest of its network.
     TooManyHandshakes,
     /// The connection was handed to another worker.
     HandedOver,
@@ -80,7 +80,7 @@ impl fmt::Display for HangUp {
             HangUp::NoMetadata => "it has no metadata (yet)",
             HangUp::RejectsMetadata => "it gives no metadata",
             HangUp::NotAccepting => "we accept no more connections",
-            HangUp::TooManyHandshakes => "too many handshakes are unfinished, and it came first",
+            HangUp::TooManyHandshakes => "too many handshakes are unfinished, most of them from its network",
             HangUp::HandedOver => "it was handed to another worker",
         })
     }
