@@ -6,6 +6,10 @@
 //! and each further one is twice as long. When there are plenty, nothing is urgent: ten seconds, then thirty,
 //! and so on.
 //!
+//! A peer that the user or the magnet link names is another matter. It is no hearsay, it is often the only one,
+//! and often it is started after us. So it is tried every few seconds for the first minutes, however many peers
+//! there are.
+//!
 //! The need may change while an address waits. So both times are computed when the attempt fails, and the
 //! current need picks one of them.
 
@@ -26,6 +30,14 @@ const RELAXED_GROWTH: u32 = 3;
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
 /// While there are plenty of peers, the wait of a peer that was useful is divided by this.
 const USEFUL_DIVISOR: u32 = 5;
+
+/// The first waits of a peer that was named; the last of them is that of all further ones...
+const NAMED_WAITS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3), Duration::from_secs(5)];
+/// ...for so many failures in a row. From then on the wait doubles...
+const NAMED_FAILURES: u32 = 40;
+/// ...up to this.
+const MAX_NAMED_WAIT: Duration = Duration::from_secs(60);
 
 /// How badly we need peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +87,15 @@ impl RetryTimes {
             AttemptFailure::ClosedEarly | AttemptFailure::Unreachable | AttemptFailure::Banned => relaxed,
         };
         RetryTimes { urgent: now + urgent.min(relaxed), relaxed: now + relaxed }
+    }
+
+    /// After a failure of a peer that the user or the magnet link named.
+    pub fn of_named(failures: u32, now: Instant, random: &mut fastrand::Rng) -> RetryTimes {
+        let [.., steady] = NAMED_WAITS;
+        let first = NAMED_WAITS.get(failures.saturating_sub(1) as usize).copied().unwrap_or(steady);
+        let wait = grown(first, URGENT_GROWTH, failures.saturating_sub(NAMED_FAILURES).saturating_add(1));
+        let at = now + wait.min(MAX_NAMED_WAIT).mul_f64(0.9 + random.f64() / 5.0);
+        RetryTimes { urgent: at, relaxed: at }
     }
 
     /// The time that counts at this need.
@@ -153,6 +174,22 @@ mod tests {
                 assert!(times.due(Need::Urgent) > now);
             }
         }
+    }
+
+    #[test]
+    fn a_named_peer_is_tried_every_few_seconds_for_minutes_and_then_once_a_minute() {
+        let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(6));
+        let mut wait = |failures| {
+            let times = RetryTimes::of_named(failures, now, &mut random);
+            assert_eq!(times.due(Need::Urgent), times.due(Need::Relaxed));
+            (times.due(Need::Urgent) - now).as_secs_f64()
+        };
+        let waits: Vec<f64> = (1..=100).map(&mut wait).collect();
+        let means = [1.0, 2.0, 3.0].into_iter().chain([5.0; 37]).chain([10.0, 20.0, 40.0]).chain([60.0; 57]);
+        for (wait, mean) in waits.iter().zip(means) {
+            assert!((0.9 * mean..=1.1 * mean).contains(wait), "{waits:?}");
+        }
+        assert!(wait(u32::MAX) <= 66.0);
     }
 
     #[test]
