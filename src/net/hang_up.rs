@@ -28,6 +28,8 @@ pub enum HangUp {
     WrongData,
     /// It was asked several times and sent nothing.
     Snubbed,
+    /// It was sending and has stopped, and nobody else sends: a new connection may do better.
+    Stalled,
     /// It neither downloads nor uploads, and other peers wait for its place.
     Idle,
     /// It rejects every request.
@@ -69,6 +71,7 @@ impl fmt::Display for HangUp {
             HangUp::CannotSend => "it asks for a piece that we cannot send",
             HangUp::WrongData => "it sent wrong data",
             HangUp::Snubbed => "it was asked and sent nothing for three minutes",
+            HangUp::Stalled => "nothing comes over this connection any more",
             HangUp::Idle => "it neither downloads nor uploads, and others wait",
             HangUp::RejectsAll => "it rejects every request",
             HangUp::ChokeFlood => "it chokes us again and again, and sends nothing",

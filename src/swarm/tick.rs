@@ -25,6 +25,7 @@ impl Coordinator<'_> {
         owing.for_each(|(_, peer)| peer.download.pipeline.tick(now));
         self.take_back_overdue(now);
         self.snub_silent_peers(now);
+        self.end_dead_connections(now);
         self.make_room(now);
         self.send_pex(now);
         self.adjust_budget(now);

@@ -181,6 +181,7 @@ fn a_peer_that_stops_sending_is_asked_again_by_its_own_pace() {
         world.wait(SECOND / 10);
         world.deliver(key, 1);
     }
+    world.coordinator.roster.get_mut(key).unwrap().dial = None;
     let owed = world.owed(key);
     world.orders(key);
     world.wait(4 * SECOND);
