@@ -125,12 +125,16 @@ impl Coordinator<'_> {
     /// at two of its addresses. Both sides then have to keep the same one: the second if the side with the
     /// greater peer ID began it, and otherwise the first. That is libtorrent's rule. If the second connection
     /// began [`AT_ONCE`] after the first or later, it goes, whichever side began it.
+    ///
+    /// Two peers behind one address may have one peer ID, as where a client was copied with its settings. They
+    /// are told apart by the ports at which they listen.
     pub(in crate::swarm) fn resolve_duplicate(&mut self, key: PeerKey, now: Instant) -> bool {
         let Some(new) = self.roster.get(key) else { return false };
         let twin = self.roster.greeted().find(|(other, peer)| {
             *other != key
                 && peer.peer_id() == new.peer_id()
                 && (peer.address.ip() == new.address.ip() || may_be_one(new, peer))
+                && !listen_apart(new, peer)
         });
         let Some((twin, old)) = twin else { return true };
         let ours = self.settings.peer_id;
@@ -154,4 +158,9 @@ impl Coordinator<'_> {
         self.disconnect(goes, HangUp::Duplicate);
         new_stays
     }
+}
+
+/// Whether both listen, and at different ports.
+fn listen_apart(one: &Peer, other: &Peer) -> bool {
+    one.dial.is_some_and(|one| other.dial.is_some_and(|other| one.port() != other.port()))
 }

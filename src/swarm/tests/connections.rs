@@ -28,6 +28,19 @@ fn a_second_connection_that_begins_later_ends_whatever_the_peer_id() {
 }
 
 #[test]
+fn two_peers_of_one_peer_id_behind_one_address_both_stay_if_they_listen_at_different_ports() {
+    let mut world = Scene::default().start();
+    let first = world.dial(address(1), b'z');
+    let second = world.dial(SocketAddr::from(([203, 0, 113, 1], 6882)), b'z');
+    assert_eq!((world.hung_up(first), world.hung_up(second)), (None, None));
+    // A third connection comes from one of the two.
+    world.wait(11 * SECOND);
+    let third = world.arrive(SocketAddr::from(([203, 0, 113, 1], 40_000))).unwrap();
+    world.tell(Event::Greeted(third, greeting(b'z')));
+    assert_eq!(world.hung_up(third), Some(HangUp::Duplicate));
+}
+
+#[test]
 fn one_address_has_eight_connections_and_this_host_as_many_as_it_likes() {
     for (host, most) in [([203, 0, 113, 1], 8), ([127, 0, 0, 1], 20)] {
         let mut world = Scene { max_peers: 40, ..Scene::default() }.start();
