@@ -105,7 +105,7 @@ impl Coordinator<'_> {
     fn make_room(&mut self, now: Instant) {
         let full = self.roster.len() >= self.settings.limits.max_peers;
         if full && self.dialer.candidates().next_due().is_some_and(|due| due <= now) {
-            self.disconnect_idle(now);
+            self.turn_out_idle(now);
         }
     }
 

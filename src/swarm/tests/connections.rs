@@ -248,3 +248,17 @@ fn of_peers_that_were_of_use_once_a_few_at_a_time_make_room() {
     world.wait(11 * SECOND);
     assert!(world.arrive(address(90)).is_some());
 }
+
+#[test]
+fn a_full_roster_is_turned_over_a_few_at_a_time_for_addresses_that_wait() {
+    let mut world = Scene { max_peers: 6, ..Scene::default() }.start();
+    let peers: Vec<_> = (1..=6).map(|host| world.dial(address(host), host)).collect();
+    for key in &peers {
+        world.hear(*key, [News::HaveAll]);
+    }
+    world.tell(Event::Found(Source::Tracker, (50..90).map(address).collect()));
+    for (wait, gone) in [(89, 0), (2, 1), (10, 2)] {
+        world.wait(wait * SECOND);
+        assert_eq!(peers.iter().filter(|key| world.hung_up(**key).is_some()).count(), gone);
+    }
+}
