@@ -30,10 +30,11 @@
 //! that was choked for that would have to wait ten seconds for what the next piece brings. So for up to ten
 //! seconds more peers may be unchoked than there are slots, but never more than twice as many.
 //!
-//! Nor does a peer use its slot that asks for nothing in it for three seconds, though it says that it is
-//! interested. It keeps no other peer from a slot then, and may be choked at once if too many are unchoked. Of
-//! those that wait, such a peer comes behind all others until it asks for something. One at a time is unchoked
-//! beyond the slots, so that it can. Otherwise a few peers that want nothing would keep all others waiting.
+//! Nor does a peer use its slot that asks for nothing in it, though it says that it is interested. After a
+//! second another is unchoked beside it, up to four times as many as there are slots. After three seconds it may
+//! be choked for another, and from then on it comes behind all others that wait, until it asks for something.
+//! One at a time is unchoked beyond the slots, so that it can. Otherwise a few peers that want nothing would
+//! keep all others waiting.
 //!
 //! With n peers and s slots a peer's turn at a seed comes within 10 s × n / (s/4).
 //!
@@ -54,6 +55,8 @@ use std::time::{Duration, Instant};
 /// The time between two rounds, and the least time between two changes of one peer, unless it makes no use of
 /// its slot.
 const ROUND: Duration = Duration::from_secs(10);
+/// If an unchoked peer has not asked for anything in this time, another is unchoked beside it.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// An unchoked peer that asks for nothing for this long makes no use of its slot.
 const USE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an optimistic unchoke lasts.

@@ -1,6 +1,6 @@
 //! One decision of the choker: the peers that compete, the slots, and which peer gets which.
 
-use super::{ChokeRecord, ChokerPeer, ROUND, USE_DEADLINE};
+use super::{ChokeRecord, ChokerPeer, FIRST_REQUEST, ROUND, USE_DEADLINE};
 use crate::piece::PeerKey;
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
@@ -54,6 +54,8 @@ pub(super) struct Contender {
     may_change: bool,
     turn_is_over: bool,
     is_newcomer: bool,
+    /// It is unchoked and has asked for nothing yet, although it had the time.
+    hesitates: bool,
     /// It is among the peers that upload to us fastest, and is unchoked or can be.
     earned: bool,
 }
@@ -62,11 +64,12 @@ impl Contender {
     pub(super) fn new(peer: ChokerPeer, record: ChokeRecord, turn: Duration, now: Instant) -> Contender {
         let unchanged_for =
             |time| record.changed.is_none_or(|changed| now.saturating_duration_since(changed) >= time);
-        let mut record = record;
+        let (mut record, mut hesitates) = (record, false);
         if record.slot != HeldSlot::None && peer.peer_interested {
             let asked = peer.asked_at.max(record.changed);
             let is_used = peer.asked_at.is_some() && asked == peer.asked_at;
             let silent = asked.is_some_and(|asked| now.saturating_duration_since(asked) >= USE_DEADLINE);
+            hesitates = !is_used && unchanged_for(FIRST_REQUEST);
             record.wastes_slots = silent || (record.wastes_slots && !is_used);
         }
         Contender {
@@ -75,6 +78,7 @@ impl Contender {
             turn_is_over: unchanged_for(turn),
             is_newcomer: now.saturating_duration_since(peer.connected_at) < NEWCOMER_TIME,
             earned: false,
+            hesitates,
             peer,
             record,
         }
@@ -90,7 +94,7 @@ impl Contender {
 
     /// Whether it is unchoked and makes use of that.
     fn uses_slot(&self) -> bool {
-        self.is_unchoked() && self.peer.peer_interested && !self.record.wastes_slots
+        self.is_unchoked() && self.peer.peer_interested && !self.record.wastes_slots && !self.hesitates
     }
 
     /// Whether it is unchoked, could make use of that and does not.
@@ -257,7 +261,12 @@ impl SlotAllocation {
     /// Sees to it that one peer more may be unchoked, where need be in place of one that makes no use of that.
     /// False if there is no such peer.
     fn make_room(&mut self) -> bool {
-        if self.unchoked() < self.slots.saturating_mul(2) {
+        let idle = |it: &&Contender| it.is_unchoked() && it.peer.peer_interested && !it.uses_slot();
+        let idle = self.contenders.iter().filter(idle).count();
+        let unchoked = self.unchoked();
+        if unchoked.saturating_sub(idle) < self.slots.saturating_mul(2)
+            && unchoked < self.slots.saturating_mul(4)
+        {
             return true;
         }
         let wasters = self

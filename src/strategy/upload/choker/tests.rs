@@ -210,7 +210,7 @@ fn peers_that_never_ask_keep_no_other_from_a_slot() {
             let all_had_a_turn = wait_behind_idle(idle, 60, seeding);
             assert_eq!(all_had_a_turn, 0.0, "{idle} idle peers, seeding: {seeding}");
             let all_are_new = wait_behind_idle(idle, 0, seeding);
-            assert!(all_are_new <= 3.0 + 0.75 * f64::from(idle), "{idle} new idle peers: {all_are_new} s");
+            assert!(all_are_new <= 3.0 + 0.25 * f64::from(idle), "{idle} new idle peers: {all_are_new} s");
         }
     }
 }
@@ -225,7 +225,7 @@ fn peers_that_never_ask_take_no_slot_from_those_that_do() {
         for _ in 0..600 {
             crowd.live(1, seeding, 4);
             served += (40..44).filter(|key| crowd.is_unchoked(*key)).count();
-            assert!(crowd.unchoked().len() <= 8);
+            assert!(crowd.unchoked().len() <= 16);
         }
         assert!(served >= 2380, "{served} of 2400 s, seeding: {seeding}");
     }
