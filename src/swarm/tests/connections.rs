@@ -1,6 +1,7 @@
 //! Which peers are accepted, which stay and which are disconnected.
 
 use super::*;
+use crate::wire::extension::ExtensionHandshake;
 
 #[test]
 fn of_two_connections_that_began_at_once_that_of_the_greater_peer_id_stays() {
@@ -38,6 +39,26 @@ fn two_peers_of_one_peer_id_behind_one_address_both_stay_if_they_listen_at_diffe
     let third = world.arrive(SocketAddr::from(([203, 0, 113, 1], 40_000))).unwrap();
     world.tell(Event::Greeted(third, greeting(b'z')));
     assert_eq!(world.hung_up(third), Some(HangUp::Duplicate));
+}
+
+#[test]
+fn a_peer_that_connects_to_us_once_more_replaces_its_dead_connection_and_another_of_its_id_does_not() {
+    for (port, replaced) in [(6881, Some(HangUp::Duplicate)), (6882, None)] {
+        let mut world = Scene::default().start();
+        let come = |world: &mut World, from: u16, listens: u16| {
+            let key = world.arrive(SocketAddr::from(([203, 0, 113, 1], from))).unwrap();
+            world.tell(Event::Greeted(key, greeting(b'z')));
+            let handshake = ExtensionHandshake { port: Some(listens), ..ExtensionHandshake::default() };
+            world.hear(key, [News::ExtensionHandshake(handshake)]);
+            key
+        };
+        let first = come(&mut world, 40_000, 6881);
+        world.wait(11 * SECOND);
+        let second = come(&mut world, 40_001, port);
+        assert_eq!((world.hung_up(first), world.hung_up(second)), (replaced, None), "{port}");
+        let dial = world.coordinator.roster.get(second).unwrap().dial;
+        assert_eq!(dial.map(|dial| dial.port()), Some(port));
+    }
 }
 
 #[test]
