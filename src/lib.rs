@@ -98,8 +98,8 @@
 //!    `swarm/peer_messages.rs:hear`.
 //! 4. If it has a piece that we lack, `swarm/peers/peer.rs:tell_interest` orders *interested*. Now we wait:
 //!    the peer decides.
-//! 5. *Unchoke*: it will answer requests (`swarm/peer_messages.rs:unchoked`). `heard`, in the same file, then
-//!    asks for the first blocks.
+//! 5. *Unchoke*: it will answer requests (`swarm/download/choked.rs:unchoked`). Then
+//!    `swarm/peer_messages.rs:heard` asks for the first blocks.
 //! 6. So it goes on, in both directions at once, until one side leaves or breaks a rule. What the peer still
 //!    owed is asked of others (`swarm/peers/disconnect.rs:gone`).
 //!

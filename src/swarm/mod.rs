@@ -104,6 +104,8 @@ struct Timers {
     dial: Option<Instant>,
     /// When the sources of peers are told how well we are supplied with peers.
     supply_reports: SupplyReports,
+    /// When the next peer that was of no use for long may have to make room.
+    turnover: Instant,
 }
 
 impl<'a> Coordinator<'a> {
@@ -151,7 +153,12 @@ impl<'a> Coordinator<'a> {
             slots: UploadSlots::new(now),
             super_seed,
             statistics: Statistics::new(now),
-            timers: Timers { tick: now + TICK, dial: None, supply_reports: SupplyReports::default() },
+            timers: Timers {
+                tick: now + TICK,
+                dial: None,
+                supply_reports: SupplyReports::default(),
+                turnover: now,
+            },
             random,
         };
         connections.into_iter().for_each(|connection| coordinator.handed_over(connection, now));

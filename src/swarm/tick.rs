@@ -17,7 +17,7 @@ impl Coordinator<'_> {
     pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
         self.count_uploads(now);
         self.statistics.tick(now);
-        self.roster.count_sources();
+        self.roster.count_sources(now);
         self.rechoke(now);
         self.super_seed_tick(now);
         let requests = &self.requests;
@@ -25,6 +25,7 @@ impl Coordinator<'_> {
         owing.for_each(|(_, peer)| peer.download.pipeline.tick(now));
         self.take_back_overdue(now);
         self.snub_silent_peers(now);
+        self.end_dead_connections(now);
         self.make_room(now);
         self.send_pex(now);
         self.adjust_budget(now);
@@ -89,6 +90,7 @@ impl Coordinator<'_> {
             peer.download.snubs += 1;
             peer.download.pipeline.snubbed(now);
             peer.download.last_block = now;
+            peer.download.standing.snubbed();
             peer.download.overtaken = false;
             peer.download.starving = true;
             if peer.download.snubs >= MAX_SNUBS {
@@ -101,7 +103,7 @@ impl Coordinator<'_> {
     fn make_room(&mut self, now: Instant) {
         let full = self.roster.len() >= self.settings.limits.max_peers;
         if full && self.dialer.candidates().next_due().is_some_and(|due| due <= now) {
-            self.disconnect_idle(now);
+            self.turn_out_idle(now);
         }
     }
 

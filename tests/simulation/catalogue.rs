@@ -200,6 +200,8 @@ fn bad_manners() -> Vec<Entry> {
             .with(1, flapping(old))
             .with(1, fast())
     };
+    let breathless =
+        Manners { flaps: Some(ms(400)), in_one_breath: true, silent: true, old: true, ..Manners::default() };
     vec![
         entry(
             "choke-flapping peer",
@@ -210,6 +212,14 @@ fn bad_manners() -> Vec<Entry> {
             "choke-flapping, no BEP 6",
             "The same, and what it will not send it forgets instead of rejecting it.",
             flaps(23, true),
+        ),
+        entry(
+            "37 that choke in one breath",
+            "37 peers that send a choke and an unchoke every 0.4 s and nothing else, beside an honest seeder of 500 kB/s.",
+            Scene::new(24, 64 * MIB, 256 * KIB)
+                .with(37, Member::stub_that(breathless))
+                .with(1, Member::stub().up(500 * KB))
+                .with(1, fast()),
         ),
     ]
 }

@@ -39,6 +39,7 @@
 
 mod asking;
 mod catalogue;
+mod choking_peers;
 mod clock;
 mod connection;
 #[path = "../support/dht_world.rs"]

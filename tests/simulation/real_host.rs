@@ -154,7 +154,9 @@ impl RealHost {
                 match connection.ledger.claim(block) {
                     BlockClaim::Leased(assembly) => self.count(block, assembly, news),
                     BlockClaim::Late => news.push(News::LateBlock(block)),
-                    BlockClaim::Never => panic!("{block:?} came from {key:?} and was never asked for"),
+                    BlockClaim::Unasked | BlockClaim::Flood => {
+                        panic!("{block:?} came from {key:?} and was never asked for")
+                    }
                 }
                 None
             }

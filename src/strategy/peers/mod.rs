@@ -10,12 +10,15 @@
 //! 5. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
 //! 6. `supply`: whether the peers that this leads to are enough, or more have to be asked for.
 //!
+//! `bystanders` remembers who came in and did nothing, for when there are too few places.
+//!
 //! `external_address` finds out what our own address is, which peer priority needs. It lets others vote on it
 //! (`address_votes`). `interruption` notices that the host was suspended or is in another network, after which
 //! little of all this is true any more.
 
 mod address_policy;
 mod address_votes;
+mod bystanders;
 mod candidates;
 mod dialer;
 mod external_address;
@@ -26,6 +29,7 @@ mod supply;
 
 pub use address_policy::may_share;
 pub use address_votes::AddressVotes;
+pub use bystanders::Bystanders;
 pub use candidates::{AttemptFailure, Candidates, Source};
 pub use dialer::Dialer;
 pub use external_address::ExternalAddress;

@@ -188,9 +188,11 @@ impl Candidates {
         candidate.failures = candidate.failures.saturating_add(1);
         candidate.state = match failure {
             AttemptFailure::Banned => CandidateState::Banned,
+            _ if candidate.is_named() => {
+                CandidateState::Waiting(RetryTimes::of_named(candidate.failures, now, random))
+            }
             AttemptFailure::Unreachable | AttemptFailure::ClosedEarly | AttemptFailure::Ended => {
-                let named = candidate.is_from_user();
-                CandidateState::Waiting(RetryTimes::after(failure, candidate.failures, named, now, random))
+                CandidateState::Waiting(RetryTimes::after(failure, candidate.failures, now, random))
             }
         };
     }

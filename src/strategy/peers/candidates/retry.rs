@@ -4,8 +4,12 @@
 //! on how badly we need peers. While only a handful are connected, every peer counts: one that was just
 //! starting when we tried it first must not stay untried for long. So the first wait is little more than a
 //! second, and each further one is half as long again: whoever appears late is found in half of the time that
-//! it was late. A peer that the user named waits some ten seconds at most. When there are plenty, nothing is
+//! it was late. When there are plenty, nothing is
 //! urgent: ten seconds, then thirty, and so on.
+//!
+//! A peer that the user or the magnet link names is another matter. It is no hearsay, it is often the only one,
+//! and often it is started after us. So it is tried every few seconds for the first minutes, however many peers
+//! there are.
 //!
 //! The need may change while an address waits. So both times are computed when the attempt fails, and the
 //! current need picks one of them.
@@ -19,9 +23,6 @@ const ENOUGH_PEERS: usize = 5;
 pub(super) const FIRST_URGENT_WAIT: Duration = Duration::from_secs(1);
 /// The factor by which each further wait is longer, while peers are needed badly.
 const URGENT_GROWTH: f64 = 1.5;
-/// Waits of a peer that the user named grow no further than this while peers are needed badly, and by half at
-/// most.
-const MAX_NAMED_WAIT: Duration = Duration::from_secs(8);
 /// The first wait while there are plenty of peers, give or take a quarter.
 pub(super) const FIRST_RELAXED_WAIT: Duration = Duration::from_secs(10);
 /// The factor by which each further wait is longer, while there are plenty of peers.
@@ -30,6 +31,16 @@ const RELAXED_GROWTH: f64 = 3.0;
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
 /// While there are plenty of peers, the wait of a peer that was useful is divided by this.
 const USEFUL_DIVISOR: u32 = 5;
+
+/// The factor by which each wait of a peer that was named is longer, once it has failed for minutes.
+const NAMED_GROWTH: f64 = 2.0;
+/// The first waits of a peer that was named; the last of them is that of all further ones...
+const NAMED_WAITS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3), Duration::from_secs(5)];
+/// ...for so many failures in a row. From then on the wait doubles...
+const NAMED_FAILURES: u32 = 40;
+/// ...up to this.
+const MAX_NAMED_WAIT: Duration = Duration::from_secs(60);
 
 /// How badly we need peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,20 +72,17 @@ impl RetryTimes {
         RetryTimes { urgent: now, relaxed: now }
     }
 
-    /// After a failure. `failures` is the number of failures in a row, with this one. `named`: the user gave
-    /// the address.
+    /// After a failure. `failures` is the number of failures in a row, with this one.
     pub fn after(
         failure: AttemptFailure,
         failures: u32,
-        named: bool,
         now: Instant,
         random: &mut fastrand::Rng,
     ) -> RetryTimes {
         // Random, so that peers that were lost together are not all tried again together, and so that two
         // clients that closed each other's connection do not collide again.
         let chance = random.f64();
-        let longest = if named { MAX_NAMED_WAIT } else { MAX_WAIT };
-        let urgent = grown(FIRST_URGENT_WAIT, URGENT_GROWTH, failures).min(longest);
+        let urgent = grown(FIRST_URGENT_WAIT, URGENT_GROWTH, failures);
         let urgent = urgent.mul_f64(1.0 + chance / 2.0);
         let relaxed = grown(FIRST_RELAXED_WAIT, RELAXED_GROWTH, failures).mul_f64(0.75 + chance / 2.0);
         let relaxed = match failure {
@@ -83,6 +91,15 @@ impl RetryTimes {
             AttemptFailure::ClosedEarly | AttemptFailure::Unreachable | AttemptFailure::Banned => relaxed,
         };
         RetryTimes { urgent: now + urgent.min(relaxed), relaxed: now + relaxed }
+    }
+
+    /// After a failure of a peer that the user or the magnet link named.
+    pub fn of_named(failures: u32, now: Instant, random: &mut fastrand::Rng) -> RetryTimes {
+        let [.., steady] = NAMED_WAITS;
+        let first = NAMED_WAITS.get(failures.saturating_sub(1) as usize).copied().unwrap_or(steady);
+        let wait = grown(first, NAMED_GROWTH, failures.saturating_sub(NAMED_FAILURES).saturating_add(1));
+        let at = now + wait.min(MAX_NAMED_WAIT).mul_f64(0.9 + random.f64() / 5.0);
+        RetryTimes { urgent: at, relaxed: at }
     }
 
     /// The time that counts at this need.
@@ -108,7 +125,7 @@ mod tests {
     /// The waits after one failure, two in a row, and so on, in seconds.
     fn waits(failure: AttemptFailure, need: Need) -> Vec<f64> {
         let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(4));
-        let wait = |failures| RetryTimes::after(failure, failures, false, now, &mut random).due(need) - now;
+        let wait = |failures| RetryTimes::after(failure, failures, now, &mut random).due(need) - now;
         (1..=40).map(wait).map(|wait| wait.as_secs_f64()).collect()
     }
 
@@ -119,16 +136,6 @@ mod tests {
             for (wait, shortest) in waits.iter().zip([1.0, 1.5, 2.25, 3.375, 5.0625, 7.59375, 11.390625]) {
                 assert!((shortest..=1.5 * shortest).contains(wait), "{waits:?}");
             }
-        }
-    }
-
-    #[test]
-    fn a_peer_that_the_user_named_waits_no_longer_than_some_ten_seconds() {
-        let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(6));
-        for failures in 1..1_000 {
-            let times = RetryTimes::after(AttemptFailure::Unreachable, failures, true, now, &mut random);
-            let wait = (times.due(Need::Urgent) - now).as_secs_f64();
-            assert!(wait <= 12.0 && (wait >= 8.0 || failures < 7), "{failures}: {wait}");
         }
     }
 
@@ -167,11 +174,27 @@ mod tests {
         let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(5));
         for failure in [AttemptFailure::Unreachable, AttemptFailure::ClosedEarly, AttemptFailure::Ended] {
             for failures in 0..60 {
-                let times = RetryTimes::after(failure, failures, false, now, &mut random);
+                let times = RetryTimes::after(failure, failures, now, &mut random);
                 assert!(times.due(Need::Urgent) <= times.due(Need::Relaxed));
                 assert!(times.due(Need::Urgent) > now);
             }
         }
+    }
+
+    #[test]
+    fn a_named_peer_is_tried_every_few_seconds_for_minutes_and_then_once_a_minute() {
+        let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(6));
+        let mut wait = |failures| {
+            let times = RetryTimes::of_named(failures, now, &mut random);
+            assert_eq!(times.due(Need::Urgent), times.due(Need::Relaxed));
+            (times.due(Need::Urgent) - now).as_secs_f64()
+        };
+        let waits: Vec<f64> = (1..=100).map(&mut wait).collect();
+        let means = [1.0, 2.0, 3.0].into_iter().chain([5.0; 37]).chain([10.0, 20.0, 40.0]).chain([60.0; 57]);
+        for (wait, mean) in waits.iter().zip(means) {
+            assert!((0.9 * mean..=1.1 * mean).contains(wait), "{waits:?}");
+        }
+        assert!(wait(u32::MAX) <= 66.0);
     }
 
     #[test]
