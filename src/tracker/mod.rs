@@ -18,6 +18,7 @@
 mod address;
 mod announce;
 mod announcer;
+mod announcers;
 mod answer;
 mod client;
 mod error;
@@ -32,7 +33,8 @@ mod udp;
 
 pub use address::{Protocol, TrackerAddress};
 pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
-pub use announcer::{Announcers, TrackerNews};
+pub use announcer::TrackerNews;
+pub use announcers::Announcers;
 pub use answer::Answer;
 pub use error::{RetryIn, TrackerError};
 pub use http::USER_AGENT;
