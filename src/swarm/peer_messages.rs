@@ -25,7 +25,8 @@ impl Coordinator<'_> {
         let (mut rejected, mut rejected_unchoked) = (false, false);
         for news in news {
             match &news {
-                News::Rejected(_) => {
+                // What we have canceled is rejected, too (BEP 6). That says nothing about the peer.
+                News::Rejected(block) if self.requests.is_owed_by(key, *block) => {
                     rejected = true;
                     rejected_unchoked |= self.roster.get(key).is_some_and(|peer| !peer.flags.peer_choking);
                 }
@@ -64,25 +65,16 @@ impl Coordinator<'_> {
             News::ExtensionHandshake(handshake) => self.extensions(key, &handshake, now),
             News::DhtPort(port) => self.dht_node(key, port),
             News::Pex(others) => self.heard_pex(key, &others, now),
-            // A late block is no longer on its way, whichever attempt at its piece it was requested for.
-            News::LateBlock(block) => _ = self.requests.rejected(key, block),
+            News::LateBlock(block) => self.late_block(key, block, now),
             News::Interested(interested) => self.interested(key, interested, now),
         }
     }
 
     fn blocks_came(&mut self, key: PeerKey, span: Span, assembly: &Arc<Assembly>, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
-        let download = &mut peer.download;
-        download.pipeline.received(span.count, now);
-        download.last_block = now;
-        download.overtaken = false;
-        download.standing.delivered();
-        download.snubs = 0;
-        download.rejections = 0;
-        download.rate.add(span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum());
-        if !std::mem::replace(&mut download.useful, true) {
-            self.dialer.candidates_mut().proved_useful(peer.best_address());
-        }
+        peer.download.standing.delivered();
+        let bytes = span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum();
+        self.peer_sent(key, span.count, bytes, now);
         for block in span.blocks() {
             let arrival = self.requests.received(key, block, assembly);
             let length = u64::from(self.geometry.block_length(block));
@@ -92,6 +84,30 @@ impl Coordinator<'_> {
             }
         }
         self.take_back_forgotten(key, now);
+    }
+
+    /// A block came when it was of no use any more. It is not on its way any longer, whichever attempt at its piece
+    /// it was requested for.
+    fn late_block(&mut self, key: PeerKey, block: Block, now: Instant) {
+        let bytes = u64::from(self.geometry.block_length(block));
+        self.requests.rejected(key, block);
+        self.statistics.received(bytes, false, now);
+        self.peer_sent(key, 1, bytes, now);
+    }
+
+    /// A peer sent blocks, of use or not: it is there, and this fast.
+    fn peer_sent(&mut self, key: PeerKey, blocks: u32, bytes: u64, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        let download = &mut peer.download;
+        download.pipeline.received(blocks, now);
+        download.last_block = now;
+        download.overtaken = false;
+        download.snubs = 0;
+        download.rejections = 0;
+        download.rate.add(bytes);
+        if !std::mem::replace(&mut download.useful, true) {
+            self.dialer.candidates_mut().proved_useful(peer.best_address());
+        }
     }
 
     /// Tells a peer that we no longer need a block. The table of requests has forgotten the request.

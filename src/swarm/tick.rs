@@ -18,6 +18,7 @@ impl Coordinator<'_> {
         self.count_uploads(now);
         self.statistics.tick(now);
         self.roster.count_sources(now);
+        self.share_out_memory(now);
         self.rechoke(now);
         self.super_seed_tick(now);
         let requests = &self.requests;
@@ -56,7 +57,9 @@ impl Coordinator<'_> {
         let share = self.share_of_memory();
         let is_short = self.roster.greeted().any(|(_, peer)| {
             peer.may_be_asked().is_some()
-                && (peer.download.pipeline.depth() > share || peer.download.starving)
+                && (peer.download.pipeline.depth() > share
+                    || peer.download.starving
+                    || peer.download.left_out)
         });
         let is_short = is_short && !self.pieces.rarity().is_empty();
         self.budget.tick(self.statistics.bytes_received(), is_short, now);

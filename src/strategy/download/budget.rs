@@ -13,11 +13,16 @@
 //!
 //! Pure, and used by the coordinator alone.
 
+use crate::piece::BLOCK_LENGTH;
 use std::time::{Duration, Instant};
 
-/// Bytes with which a download begins. It is two pieces at least, so that one can be filled while the other
-/// is written to the disk.
+/// Bytes with which a download begins.
 const INITIAL_ALLOWANCE: u64 = 10 * 1024 * 1024;
+/// The same in pieces, if that is more: one is being filled, the last blocks of the one before are still on their way,
+/// one is being written to the disk, and peers need not wait for any of them.
+const INITIAL_PIECES: u64 = 4;
+/// Requests that each peer may have on their way, however many peers share the memory.
+const MIN_REQUESTS: u32 = 4;
 /// How long a rate is measured.
 const MEASURING_TIME: Duration = Duration::from_secs(1);
 /// How long the rate takes to follow a change.
@@ -36,6 +41,8 @@ const MAX_REST: Duration = Duration::from_secs(60);
 pub struct Budget {
     memory: u64,
     allowance: u64,
+    /// Requests that each peer may have on their way.
+    share: u32,
     phase: BudgetPhase,
     rest: Duration,
 }
@@ -60,13 +67,38 @@ struct BeforeRaise {
 impl Budget {
     /// A budget of `memory` bytes for pieces of `piece_length` bytes.
     pub fn new(memory: u64, piece_length: u32, now: Instant) -> Budget {
-        let allowance = INITIAL_ALLOWANCE.max(2 * u64::from(piece_length)).min(memory);
-        Budget { memory, allowance, phase: BudgetPhase::Resting { until: now }, rest: FIRST_REST }
+        let pieces = INITIAL_PIECES.saturating_mul(piece_length.into());
+        let allowance = INITIAL_ALLOWANCE.max(pieces).min(memory);
+        let phase = BudgetPhase::Resting { until: now };
+        Budget { memory, allowance, share: u32::MAX, phase, rest: FIRST_REST }
     }
 
     /// Bytes that open and verified pieces may take now.
     pub fn allowance(&self) -> u64 {
         self.allowance
+    }
+
+    /// How many requests each peer may have on their way.
+    pub fn share(&self) -> u32 {
+        self.share
+    }
+
+    /// Shares three quarters of the allowance out among peers that would have so many requests on their way each.
+    /// Those that need less than an equal share leave the rest to the others.
+    pub fn share_out(&mut self, mut wanted: Vec<u32>) {
+        wanted.sort_unstable();
+        let mut left = self.allowance / 4 * 3 / u64::from(BLOCK_LENGTH);
+        let mut share = left;
+        for (peers, wants) in (1..=wanted.len() as u64).rev().zip(wanted.iter().copied().map(u64::from)) {
+            share = left / peers;
+            if wants > share {
+                break;
+            }
+            left -= wants;
+            // If this was the last one, all of them may want more than we think.
+            share = wants + left / wanted.len() as u64;
+        }
+        self.share = u32::try_from(share).unwrap_or(u32::MAX).max(MIN_REQUESTS);
     }
 
     /// To be called several times a second. `received` is the number of bytes since the start. `is_short`
@@ -147,6 +179,22 @@ mod tests {
         let small = Budget::new(4 << 20, 1 << 20, Instant::now());
         assert_eq!(small.allowance(), 4 << 20);
         let long = Budget::new(64 << 20, 16 << 20, Instant::now());
-        assert_eq!(long.allowance(), 32 << 20);
+        assert_eq!(long.allowance(), 64 << 20, "four pieces");
+        assert_eq!(Budget::new(32 << 20, 16 << 20, Instant::now()).allowance(), 32 << 20);
+    }
+
+    #[test]
+    fn what_slow_peers_do_not_need_the_others_get() {
+        // Three quarters of 10 MiB are 480 blocks.
+        let share = |wanted: &[u32]| {
+            let mut budget = Budget::new(32 << 20, 1 << 20, Instant::now());
+            budget.share_out(wanted.to_vec());
+            budget.share()
+        };
+        assert_eq!(share(&[1000, 1000, 1000, 1000]), 120);
+        assert_eq!(share(&[1000, 20, 20, 1000]), 220);
+        assert_eq!(share(&[1000; 400]), MIN_REQUESTS);
+        assert_eq!(share(&[30, 30, 30]), 160, "all may want more than we think");
+        assert_eq!(share(&[]), 480);
     }
 }

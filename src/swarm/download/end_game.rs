@@ -1,59 +1,104 @@
-//! The end game: a peer that has nothing left to send helps the one that takes longest.
+//! The end game, and wherever else nothing is left to ask for: a peer that could send more helps those that take
+//! longest.
 //!
-//! Near the end every missing block was asked for, and the download takes as long as the slowest peer. So a
-//! peer with an empty pipeline takes over from the peer whose pipeline will take longest to arrive: from the
-//! far end of that pipeline, and about as many blocks as the two then finish together. The slow peer stays
-//! asked. Whichever sends a block first wins, and the other hears `cancel`.
+//! Near the end every missing block was asked for, and the download takes as long as the slowest peer. It is the same
+//! in the middle of a download when memory is short: all blocks of the open pieces were asked for, and no other piece
+//! opens until one of them is complete. So a peer that could take more requests is asked for blocks that others owe
+//! us, if it will send them clearly sooner: from the far end of what the slowest peer owes, then of the next. The slow
+//! peer stays asked. Whichever sends a block first wins, and the other hears `cancel`.
 //!
-//! The same helps when the memory budget is spent on pieces that a silent peer holds up. Then only blocks of
-//! a peer that has sent nothing for a while are asked for again, since otherwise the budget frees itself and
-//! asking twice is a waste.
+//! If all peers share one thin line they are slow together, and asking twice makes the line carry twice. So what
+//! comes in time beside all that is on its way is left alone (`swarm/download/pace.rs`), and only few blocks are asked
+//! for twice at a time: as many as come in a moment. From fast peers these are enough to make up for slow ones.
 
 use super::requests::Leased;
 use crate::message::{Order, PeerKey};
-use crate::piece::Block;
+use crate::piece::{BLOCK_LENGTH, Block};
 use crate::swarm::Coordinator;
-use crate::swarm::peers::Peer;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// A peer that owes blocks and sent none for this long holds others up.
-const HOLDS_UP: Duration = Duration::from_secs(2);
-/// The rate of a peer whose rate is not known yet, in bytes a second.
-const UNKNOWN_RATE: f64 = 1024.0;
+/// A helper is asked for a block if it needs no more than this part of the time that the other peer needs.
+const SOONER: f64 = 0.7;
+/// As many blocks are asked for twice at a time as come in this part of a second.
+const MOMENT: f64 = 0.25;
+/// Blocks that may be asked for twice, however slow all peers are.
+const MIN_TWICE: usize = 2;
+/// Seconds for a block of a peer that has sent none yet. Before that time it is not slow.
+const UNKNOWN_BLOCK_TIME: f64 = 1.0;
+
+/// A peer that others might help.
+struct Holder {
+    key: PeerKey,
+    /// Seconds from block to block.
+    block_time: f64,
+    /// Seconds until it has sent all that it owes us.
+    time_left: f64,
+    is_silent: bool,
+}
 
 impl Coordinator<'_> {
-    /// Leases blocks that other peers owe us to a peer that has nothing else to send.
-    pub(in crate::swarm) fn take_over(&mut self, key: PeerKey, most: u32, now: Instant) -> Vec<Leased> {
-        let patience = HOLDS_UP.saturating_add(self.limited_wait());
+    /// Leases blocks that other peers owe us to a peer for which there is nothing else. It owes us as many as `owed`
+    /// itself and may be asked for `most` more.
+    pub(in crate::swarm) fn take_over(
+        &mut self,
+        key: PeerKey,
+        owed: u32,
+        most: u32,
+        now: Instant,
+    ) -> Vec<Leased> {
         let Some(helper) = self.roster.get(key).filter(|peer| !peer.download.overtaken) else {
             return Vec::new();
         };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
-        // It has no piece that could still be opened, whatever is left for other peers.
-        let end_game = !self.pieces.rarity().can_choose_from(&helper.pieces);
-        let helper_rate = known_rate(helper);
-        let is_silent = |peer: &Peer| now.saturating_duration_since(peer.download.last_block) > patience;
-        let mut others: Vec<(PeerKey, &Peer, f64)> = self
-            .roster
-            .all()
-            .map(|(other, peer)| (other, peer, self.requests.count(other) as f64))
-            .filter(|(other, peer, owed)| *other != key && *owed > 0.0 && (end_game || is_silent(peer)))
-            .collect();
-        let time_left = |(_, peer, owed): &(PeerKey, &Peer, f64)| owed / known_rate(peer);
-        others.sort_by(|one, two| time_left(two).total_cmp(&time_left(one)));
-        for (slow, peer, owed) in others {
+        let block_time = helper.download.pipeline.block_time().unwrap_or(UNKNOWN_BLOCK_TIME);
+        // What the helper alone has sent, the line can carry.
+        let line = self.blocks_per_second().max(helper.download.pipeline.rate() / f64::from(BLOCK_LENGTH));
+        let late = self.late_after(line);
+        let twice = MIN_TWICE.max((line * MOMENT) as usize);
+        let (mut leased, mut overtaken) = (Vec::new(), Vec::new());
+        // Mostly there is none, and this is asked often.
+        let first = f64::from(owed + 1) * block_time;
+        for holder in self.holders(key, late.max(first / SOONER), now) {
+            let before = leased.len();
+            let pays = |place: usize, taken: usize| {
+                let theirs = place as f64 * holder.block_time;
+                let ours = (owed as usize + before + taken) as f64 * block_time;
+                before + taken <= most as usize && theirs > late && ours < theirs * SOONER
+            };
             // A block that two peers owe us is left to them, unless this one is silent: then the helper takes its
             // place.
-            let insist = is_silent(peer);
-            let part = (owed * helper_rate / (helper_rate + known_rate(peer))).ceil() as usize;
-            let part = part.clamp(1, most.max(1) as usize);
-            let (taken, displaced) = self.requests.take_over(key, slow, &allowed, part, insist);
-            if !taken.is_empty() {
-                self.overtake(slow, displaced);
-                return taken;
-            }
+            let spare = twice.saturating_sub(self.requests.count_twice());
+            let (taken, displaced) =
+                self.requests.take_over(key, holder.key, &allowed, holder.is_silent, spare, pays);
+            leased.extend(taken);
+            overtaken.push((holder.key, displaced));
         }
-        Vec::new()
+        overtaken.into_iter().for_each(|(other, displaced)| self.overtake(other, displaced));
+        leased
+    }
+
+    /// The peers that need longer than this many seconds to send what they owe us, without the helper. The one that
+    /// takes longest comes first.
+    fn holders(&self, helper: PeerKey, longer_than: f64, now: Instant) -> Vec<Holder> {
+        let patience = self.patience();
+        let others = self.roster.all().map(|(key, peer)| (key, peer, self.requests.count(key)));
+        let mut holders: Vec<Holder> = others
+            .filter(|(key, _, owed)| *key != helper && *owed > 0)
+            .filter_map(|(key, peer, owed)| {
+                let silence = now.saturating_duration_since(peer.download.last_block);
+                let unknown = Some(silence.as_secs_f64()).filter(|seconds| *seconds > UNKNOWN_BLOCK_TIME);
+                let block_time = peer.download.pipeline.block_time().or(unknown)?;
+                let time_left = owed as f64 * block_time;
+                (time_left > longer_than).then_some(Holder {
+                    key,
+                    block_time,
+                    time_left,
+                    is_silent: silence > patience,
+                })
+            })
+            .collect();
+        holders.sort_by(|one, two| two.time_left.total_cmp(&one.time_left));
+        holders
     }
 
     /// Another peer was asked for these blocks in place of this one, which was silent.
@@ -63,8 +108,4 @@ impl Coordinator<'_> {
             peer.order(Order::Cancel(blocks));
         }
     }
-}
-
-fn known_rate(peer: &Peer) -> f64 {
-    peer.download.pipeline.rate().max(UNKNOWN_RATE)
 }

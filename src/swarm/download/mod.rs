@@ -10,6 +10,7 @@ mod completion;
 mod corruption;
 mod end_game;
 mod forgotten;
+mod pace;
 mod piece_map;
 mod pipelining;
 mod requests;

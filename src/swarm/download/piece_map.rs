@@ -159,6 +159,12 @@ impl PieceMap {
             || self.memory_used.saturating_add(u64::from(self.geometry.piece_length())) <= self.allowance
     }
 
+    /// Bytes of the pieces that could still be opened now.
+    pub fn room(&self) -> u64 {
+        let missing = (self.rarity.len() as u64).saturating_mul(self.geometry.piece_length().into());
+        self.allowance.saturating_sub(self.memory_used).min(missing)
+    }
+
     /// From now on this many bytes are allowed. Pieces that are open stay open.
     pub fn allow(&mut self, allowance: u64) {
         self.allowance = allowance;

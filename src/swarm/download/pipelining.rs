@@ -4,11 +4,9 @@ use super::requests::Leased;
 use crate::message::{Lease, Order, PeerKey};
 use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex};
 use crate::swarm::Coordinator;
-use crate::swarm::peers::Restriction;
+use crate::swarm::peers::{Peer, Restriction};
 use std::time::{Duration, Instant};
 
-/// Requests that each peer may have on their way, however many peers share the memory.
-const MIN_REQUESTS: u32 = 4;
 /// The fewest requests, in blocks, that are worth an order of their own. Fewer wait until there are this
 /// many, or a quarter of the pipeline if that is less.
 const LARGE_ORDER: u32 = 48;
@@ -20,18 +18,25 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn fill(&mut self, key: PeerKey, now: Instant) {
         let share = self.share_of_memory();
         let in_flight = self.requests.count(key) as u32;
+        let Some(peer) = self.roster.get(key) else { return };
+        let carefully = !peer.download.useful && self.is_enough_on_its_way();
         let Some(peer) = self.roster.get_mut(key) else { return };
-        peer.download.starving = false;
+        (peer.download.starving, peer.download.left_out) = (false, false);
         if peer.may_be_asked().is_none() || peer.download.standing.rests(now) {
             return;
         }
         peer.download.pipeline.set_memory_share(share);
+        if carefully {
+            peer.download.pipeline.begin_carefully();
+        }
         let depth = peer.download.pipeline.depth();
         let mut room = depth.saturating_sub(in_flight);
         // We do not send one request at a time: each order costs the outbox a wake-up and a write.
         if room == 0 || (in_flight > 0 && room < (depth / 4).min(LARGE_ORDER)) {
             return;
         }
+        let limit = self.left_by_faster_peers(key, true, now);
+        room = room.min(limit.saturating_sub(in_flight));
         let mut leased = Vec::new();
         while room > 0 {
             let Some((span, assembly)) = self.next_span(key, room, now) else { break };
@@ -39,26 +44,30 @@ impl Coordinator<'_> {
             leased.push((span, assembly));
         }
         let starving = room > 0;
-        if leased.is_empty() && in_flight == 0 {
-            leased = self.take_over(key, depth, now);
+        let owed = in_flight + leased.iter().map(|(span, _)| span.count).sum::<u32>();
+        if starving && owed <= room / 4 && owed < self.left_by_faster_peers(key, false, now) {
+            leased.extend(self.take_over(key, owed, room, now));
         }
         if let Some(peer) = self.roster.get_mut(key) {
             peer.download.starving = starving;
+            peer.download.left_out = limit < depth;
         }
         self.ask(key, leased, in_flight == 0, now);
     }
 
     /// Fills the pipelines of the peers that could take more requests, all `but` the peer that has just
-    /// rejected a block or lost its leases: other peers should be asked for those blocks.
+    /// rejected a block or lost its leases: other peers should be asked for those blocks. The fastest come first:
+    /// where little is left they should have it.
     pub(in crate::swarm) fn fill_hungry(&mut self, but: Option<PeerKey>, now: Instant) {
-        let hungry: Vec<PeerKey> = self
+        let mut hungry: Vec<(PeerKey, f64)> = self
             .roster
             .all()
             .filter(|(key, peer)| peer.download.starving || self.requests.count(*key) == 0)
             .filter(|(key, _)| Some(*key) != but)
-            .map(|(key, _)| key)
+            .map(|(key, peer)| (key, peer.download.pipeline.rate()))
             .collect();
-        hungry.into_iter().for_each(|key| self.fill(key, now));
+        hungry.sort_by(|one, two| two.1.total_cmp(&one.1));
+        hungry.into_iter().map(|(key, _)| key).for_each(|key| self.fill(key, now));
     }
 
     /// Sends the leases, then the requests, so that the lease is there when an answer comes. `owed_nothing`:
@@ -69,8 +78,9 @@ impl Coordinator<'_> {
             return;
         }
         if owed_nothing && !peer.download.overtaken {
-            peer.download.last_block = peer.download.standing.silent_since(now);
-            peer.download.pipeline.resume(now);
+            let since = peer.download.standing.silent_since(now);
+            let last_block = std::mem::replace(&mut peer.download.last_block, since);
+            peer.download.pipeline.resume(now.saturating_duration_since(last_block), now);
         }
         let spans = leased.iter().map(|(span, _)| *span).collect();
         leased.into_iter().for_each(|(span, assembly)| peer.worker.lease(Lease { assembly, span }));
@@ -100,13 +110,23 @@ impl Coordinator<'_> {
         self.requests.open(Assembly::new(&self.geometry, piece, digest, suspects), exclusive, now);
     }
 
+    /// Shares the memory that is allowed now out among the peers, by what they have on their way or soon may.
+    pub(in crate::swarm) fn share_out_memory(&mut self, now: Instant) {
+        let wants = |peer: &Peer| match peer.may_be_asked() {
+            // A pipeline that is tried at a greater depth doubles.
+            Some(_) if peer.download.standing.rests(now) => 0,
+            Some(_) => peer.download.pipeline.wanted_depth().saturating_mul(2),
+            None => 0,
+        };
+        let wanted = self.roster.greeted().map(|(_, peer)| wants(peer)).collect();
+        self.budget.share_out(wanted);
+    }
+
     /// How many requests one peer may have on their way so that all together take three quarters of the
-    /// memory that is allowed now. With few peers this is more than most pipelines. With many it keeps the
-    /// number of open pieces, and with it the memory, from growing with the peers.
+    /// memory that is allowed now.
     pub(in crate::swarm) fn share_of_memory(&self) -> u32 {
-        let blocks = self.budget.allowance() / 4 * 3 / u64::from(BLOCK_LENGTH);
+        let share = self.budget.share();
         let sources = self.roster.sources().max(1) as u64;
-        let share = u32::try_from(blocks / sources).unwrap_or(u32::MAX).max(MIN_REQUESTS);
         // Blocks that the download limit does not let in soon would wait in sockets. That looks like silence,
         // and other peers would be asked for them again.
         let limited = self.settings.download_limit.map(|limit| limit.saturating_mul(LIMITED_SECONDS));

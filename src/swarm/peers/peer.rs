@@ -78,6 +78,8 @@ pub struct Download {
     pub rejections: u32,
     /// It could take more requests than we had for it.
     pub starving: bool,
+    /// It could take more requests than we had use for: much faster peers send the rest sooner.
+    pub left_out: bool,
     /// Its rate at the last tick before it stopped sending, in bytes a second: how fast it is while it sends.
     pub pace: f64,
     /// It was silent, and what it owed was taken back or taken over. Until it sends a block its silence goes
@@ -171,6 +173,7 @@ impl Peer {
                 snubs: 0,
                 rejections: 0,
                 starving: false,
+                left_out: false,
                 pace: 0.0,
                 overtaken: false,
                 useful: false,

@@ -24,6 +24,8 @@ pub struct Roster {
     closed: VecDeque<Closed>,
     /// Where peers came from that did nothing.
     bystanders: Bystanders,
+    /// The rate of the fastest peer in bytes a second, as of the last count.
+    fastest_rate: f64,
 }
 
 impl Roster {
@@ -33,6 +35,7 @@ impl Roster {
             peers: OrderedList::new(),
             last_key,
             without_wanted: 0,
+            fastest_rate: 0.0,
             closed: VecDeque::new(),
             bystanders: Bystanders::default(),
         }
@@ -128,11 +131,18 @@ impl Roster {
         self.all().filter(|(_, peer)| peer.greeting.is_none()).count()
     }
 
-    /// Counts the peers that may be a source of blocks. This goes through all peers, so it is done in each
-    /// tick and not whenever the number is needed.
+    /// Counts the peers that may be a source of blocks, and looks for the fastest. This goes through
+    /// all peers, so it is done in each tick and not whenever the number is needed.
     pub fn count_sources(&mut self, now: Instant) {
         let is_no_source = |peer: &Peer| peer.wanted == 0 || peer.download.standing.rests(now);
         self.without_wanted = self.greeted().filter(|(_, peer)| is_no_source(peer)).count();
+        let rates = self.greeted().map(|(_, peer)| peer.download.pipeline.rate());
+        self.fastest_rate = rates.fold(0.0, f64::max);
+    }
+
+    /// The rate of the fastest peer in bytes a second, as of the last count.
+    pub fn fastest_rate(&self) -> f64 {
+        self.fastest_rate
     }
 
     /// How many connections and attempts may be a source of blocks, as of the last count: all but the

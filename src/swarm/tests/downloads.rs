@@ -1,6 +1,7 @@
 //! Which blocks are requested of which peer.
 
 use super::*;
+use crate::strategy::Pipeline;
 
 fn requested(spans: &[Span]) -> u32 {
     spans.iter().map(|span| span.count).sum()
@@ -8,22 +9,23 @@ fn requested(spans: &[Span]) -> u32 {
 
 #[test]
 fn memory_is_shared_among_the_peers_that_can_send() {
-    // A budget of 10 MiB at first, of which three quarters may be asked for: 480 blocks.
-    for (sources, share) in [(1, 480), (10, 48), (240, 4)] {
+    // A budget of 10 MiB at first, of which three quarters may be asked for: 480 blocks. Each peer may double its
+    // first 16 requests.
+    for (sources, share) in [(1, 480), (10, 48), (20, 24), (240, 4)] {
         let mut world = Scene { pieces: 4096, max_peers: 300, ..Scene::default() }.start();
         for number in 0..sources {
             let from = SocketAddr::from(([198, 51, number as u8 / 8, number as u8], 1));
             let key = world.arrive(from);
             if let Some(key) = key {
                 world.tell(Event::Greeted(key, greeting(1 + number as u8)));
-                world.hear(key, [News::HaveAll]);
+                world.hear(key, [News::HaveAll, News::Unchoked]);
+                world.coordinator.roster.get_mut(key).unwrap().download.pipeline = Pipeline::new(world.now);
             }
         }
-        world.coordinator.roster.count_sources(world.now);
+        world.coordinator.share_out_memory(world.now);
         let share_now = world.coordinator.share_of_memory();
-        let count = world.coordinator.roster.sources() as u32;
-        assert_eq!(share_now, (480 / count).max(4), "{sources} peers, {count} came in");
-        assert!(count < sources as u32 || share_now == share);
+        let count = world.coordinator.roster.len();
+        assert!(count < sources || share_now == share, "{sources} peers, {count} came in: {share_now}");
     }
 }
 
@@ -36,19 +38,93 @@ fn under_a_download_limit_no_more_is_asked_for_than_the_limit_lets_in_soon() {
     assert_eq!(world.coordinator.limited_wait(), 3 * SECOND);
 }
 
+/// Lets two peers send for some seconds, one of them ten times as many blocks as the other.
+fn fast_and_slow(world: &mut World) -> (PeerKey, PeerKey) {
+    let (fast, slow) = (world.seed(1), world.seed(2));
+    for turn in 0..40 {
+        world.wait(SECOND / 10);
+        world.deliver(fast, 1);
+        if turn % 10 == 9 {
+            world.deliver(slow, 1);
+        }
+    }
+    (fast, slow)
+}
+
 #[test]
-fn in_the_end_game_an_idle_peer_takes_over_from_the_far_end_and_the_slower_one_hears_cancel() {
-    let mut world = Scene { pieces: 1, blocks: 8, ..Scene::default() }.start();
-    let slow = world.seed(1);
-    assert_eq!(world.owed(slow).len(), 8);
-    let helper = world.seed(2);
-    let taken: Vec<u32> = world.owed(helper).iter().map(|block| block.number).collect();
-    assert_eq!(taken, [7, 6, 5, 4], "half of them, since neither rate is known yet");
-    world.orders(slow);
-    world.deliver(helper, 1);
-    let orders = world.orders(slow);
-    assert!(matches!(orders.as_slice(), [Order::Cancel(blocks)] if blocks[0].number == 7), "{orders:?}");
-    assert_eq!(world.owed(slow).len(), 7);
+fn where_nothing_else_is_left_a_fast_peer_takes_over_from_a_slow_one_which_hears_cancel() {
+    // In the end game; and while memory is short.
+    for (pieces, memory) in [(1, 32 << 20), (8, 64 * u64::from(BLOCK_LENGTH))] {
+        let mut world = Scene { pieces, blocks: 64, memory, ..Scene::default() }.start();
+        let (fast, slow) = fast_and_slow(&mut world);
+        while world.owed(fast).iter().all(|block| !world.owed(slow).contains(block)) {
+            assert!(!world.owed(fast).is_empty(), "it helps before it has nothing left");
+            world.deliver(fast, 1);
+        }
+        let both = *world.owed(fast).iter().find(|block| world.owed(slow).contains(block)).unwrap();
+        assert_eq!(world.owed(slow).last(), Some(&both), "from the far end");
+        world.orders(slow);
+        while world.owed(fast).contains(&both) {
+            world.deliver(fast, 1);
+        }
+        let orders = world.orders(slow);
+        let is_cancel = |order: &Order| matches!(order, Order::Cancel(blocks) if blocks.contains(&both));
+        assert!(orders.iter().any(is_cancel), "{orders:?}");
+    }
+}
+
+#[test]
+fn what_much_faster_peers_send_sooner_is_left_to_them() {
+    let memory = 64 * u64::from(BLOCK_LENGTH);
+    let mut world = Scene { pieces: 8, blocks: 64, memory, ..Scene::default() }.start();
+    let (fast, slow) = fast_and_slow(&mut world);
+    while world.coordinator.requests.missing() > 12 {
+        world.deliver(fast, 1);
+    }
+    world.deliver(slow, world.owed(slow).len());
+    let left = world.coordinator.requests.missing();
+    assert!(world.owed(slow).len() <= left / 5, "{} of {left}", world.owed(slow).len());
+}
+
+#[test]
+fn of_many_unknown_peers_only_the_first_are_asked_for_much() {
+    let mut world = Scene { pieces: 256, ..Scene::default() }.start();
+    let peers: Vec<PeerKey> = (1..=16).map(|host| world.seed(host)).collect();
+    let owed: Vec<usize> = peers.iter().map(|peer| world.owed(*peer).len()).collect();
+    assert_eq!(owed[..4], [16; 4]);
+    assert!(owed[4..].iter().all(|owed| *owed == 2), "{owed:?}");
+}
+
+#[test]
+fn where_all_peers_are_slow_together_little_is_asked_for_twice() {
+    // As behind one thin line: a block a second from one of sixteen peers after the other.
+    let mut world = Scene { pieces: 10, blocks: 16, ..Scene::default() }.start();
+    let peers: Vec<PeerKey> = (1..=16).map(|host| world.seed(host)).collect();
+    let (mut twice, mut turns) = (0, peers.iter().cycle());
+    for _ in 0..150 {
+        world.wait(SECOND);
+        world.deliver(*turns.next().unwrap(), 1);
+        twice = twice.max(world.coordinator.requests.count_twice());
+    }
+    assert!(twice <= 2, "{twice}");
+}
+
+#[test]
+fn a_rejected_cancel_is_no_refusal_and_a_late_block_is_waste() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let key = world.seed(1);
+    let depth = |world: &World| world.coordinator.roster.get(key).unwrap().download.pipeline.depth();
+    let block = world.owed(key)[0];
+    world.coordinator.requests.take_back(key);
+    let before = depth(&world);
+    world.hear(key, [News::Rejected(block)]);
+    assert_eq!(depth(&world), before);
+    let owed = world.owed(key)[1];
+    world.hear(key, [News::Rejected(owed)]);
+    assert_eq!(depth(&world), before / 2);
+    world.hear(key, [News::LateBlock(block)]);
+    world.wait(SECOND);
+    assert_eq!(world.snapshot().wasted, u64::from(BLOCK_LENGTH));
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub struct Requests {
     open: OrderedList<PieceIndex, OpenPiece>,
     /// The open pieces that have a free block. The piece that has had one for longest comes first.
     with_free: Vec<PieceIndex>,
+    /// How many blocks of the open pieces have not come.
+    missing: usize,
     /// The blocks that each peer owes us, the oldest request in front. A peer that owes nothing may be
     /// missing.
     queues: OrderedList<PeerKey, VecDeque<OwedBlock>>,
@@ -71,13 +73,20 @@ pub enum Arrival {
 impl Requests {
     /// An empty table: no piece is open.
     pub fn new(geometry: Geometry) -> Requests {
-        Requests { geometry, open: OrderedList::new(), with_free: Vec::new(), queues: OrderedList::new() }
+        Requests {
+            geometry,
+            open: OrderedList::new(),
+            with_free: Vec::new(),
+            missing: 0,
+            queues: OrderedList::new(),
+        }
     }
 
     /// Opens a piece. `exclusive`: it was wrong before, and one peer alone may send it now.
     pub fn open(&mut self, assembly: Assembly, exclusive: bool, now: Instant) {
         let piece = assembly.piece();
         let blocks = self.geometry.block_count(piece);
+        self.missing += blocks as usize;
         self.open.insert(piece, OpenPiece::new(assembly, blocks, exclusive, now));
         self.with_free.push(piece);
     }
@@ -86,6 +95,7 @@ impl Requests {
     pub fn close(&mut self, piece: PieceIndex) -> Option<Arc<Assembly>> {
         self.with_free.retain(|other| *other != piece);
         let open = self.open.remove(piece)?;
+        self.missing -= open.missing() as usize;
         if open.is_leased() {
             self.queues.iter_mut().for_each(|(_, queue)| queue.retain(|owed| owed.block.piece != piece));
         }
@@ -132,29 +142,33 @@ impl Requests {
         Some((span, assembly))
     }
 
-    /// Leases at most `most` of the blocks that the peer `from` owes us to `helper`, too. It begins at the
-    /// far end of what the peer owes. A block that two peers owe us already is left to them, but with
-    /// `insist` the helper takes the place of `from`. Also returns the blocks that `from` thereby owes us no
-    /// longer, for a `cancel`.
+    /// Leases blocks that the peer `from` owes us to `helper`, too: from the far end of what the peer owes, as
+    /// long as `pays` says so of the block's place in that queue (the oldest request has place 1) and of the number
+    /// of blocks that the helper gets with it. At most `most` blocks are owed by two peers then that were owed by one.
+    /// A block that two owe us already is left to them, but with `insist` the helper takes the place of `from`. Also
+    /// returns the blocks that `from` thereby owes us no longer, for a `cancel`.
     pub fn take_over(
         &mut self,
         helper: PeerKey,
         from: PeerKey,
         allowed: &Restriction<'_>,
-        most: usize,
         insist: bool,
+        most: usize,
+        pays: impl Fn(usize, usize) -> bool,
     ) -> (Vec<Leased>, Vec<Block>) {
-        let owed: Vec<Block> = self.owed_by(from).rev().collect();
+        let owed: Vec<(usize, Block)> = (1..).zip(self.owed_by(from)).collect();
         let (mut taken, mut displaced) = (Vec::new(), Vec::new());
-        for block in owed.into_iter().filter(|block| allowed.allows(block.piece)) {
-            if taken.len() >= most {
+        for (place, block) in owed.into_iter().rev().filter(|(_, block)| allowed.allows(block.piece)) {
+            if !pays(place, taken.len() + 1) {
                 break;
             }
             let Some(open) = self.open.get_mut(block.piece).filter(|open| !open.is_exclusive()) else {
                 continue;
             };
             let (state, displaces) = match open.state(block.number) {
-                Some(BlockState::Leased(first)) if first != helper => {
+                Some(BlockState::Leased(first))
+                    if first != helper && taken.len() - displaced.len() < most =>
+                {
                     (BlockState::LeasedTwice(first, helper), false)
                 }
                 Some(BlockState::LeasedTwice(one, two)) if insist && one != helper && two != helper => {
@@ -187,6 +201,7 @@ impl Requests {
             Some(state) => state,
         };
         open.set(block.number, BlockState::Received);
+        self.missing -= 1;
         if state == BlockState::Free && !open.has_free() {
             // The block came late: its lease had been taken back.
             self.with_free.retain(|piece| *piece != block.piece);
@@ -255,6 +270,12 @@ impl Requests {
         self.queues.get(peer).into_iter().flatten().map(|owed| owed.block)
     }
 
+    /// Whether the peer owes us this block.
+    pub fn is_owed_by(&self, peer: PeerKey, block: Block) -> bool {
+        let state = self.open.get(block.piece).and_then(|open| open.state(block.number));
+        state.is_some_and(|state| state.holders().contains(&Some(peer)))
+    }
+
     /// How many blocks the peer owes us.
     pub fn count(&self, peer: PeerKey) -> usize {
         self.queues.get(peer).map_or(0, VecDeque::len)
@@ -263,6 +284,16 @@ impl Requests {
     /// How many blocks all peers owe us together.
     pub fn count_all(&self) -> usize {
         self.queues.iter().map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// How many blocks of the open pieces have not come.
+    pub fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// How many blocks two peers owe us.
+    pub fn count_twice(&self) -> usize {
+        self.open.iter().map(|(_, open)| open.twice() as usize).sum()
     }
 
     /// The open pieces that have free blocks and no leased one, and how many blocks of each were received.

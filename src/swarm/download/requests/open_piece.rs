@@ -15,6 +15,8 @@ pub struct OpenPiece {
     pub assembly: Arc<Assembly>,
     blocks: Vec<BlockState>,
     free: u32,
+    /// How many blocks two peers owe us.
+    twice: u32,
     /// No block before this one is free, so the search for a free block begins here.
     search_from: u32,
     opened: Instant,
@@ -61,6 +63,7 @@ impl OpenPiece {
             assembly: Arc::new(assembly),
             blocks: vec![BlockState::Free; blocks as usize],
             free: blocks,
+            twice: 0,
             search_from: 0,
             opened: now,
             source: if exclusive { PieceSource::OnePeer(None) } else { PieceSource::Anyone },
@@ -85,6 +88,11 @@ impl OpenPiece {
         self.free > 0
     }
 
+    /// How many blocks two peers owe us.
+    pub fn twice(&self) -> u32 {
+        self.twice
+    }
+
     /// Whether a peer owes us one of its blocks.
     pub fn is_leased(&self) -> bool {
         self.blocks.iter().any(|state| !matches!(state, BlockState::Free | BlockState::Received))
@@ -93,6 +101,11 @@ impl OpenPiece {
     /// How many of its blocks were received.
     pub fn received(&self) -> u32 {
         self.blocks.iter().filter(|state| **state == BlockState::Received).count() as u32
+    }
+
+    /// How many of its blocks have not come.
+    pub fn missing(&self) -> u32 {
+        (self.blocks.len() as u32).saturating_sub(self.received())
     }
 
     /// The state of a block.
@@ -104,6 +117,8 @@ impl OpenPiece {
     pub fn set(&mut self, number: u32, to: BlockState) {
         let Some(state) = self.blocks.get_mut(number as usize) else { return };
         let was_free = *state == BlockState::Free;
+        self.twice -= u32::from(matches!(*state, BlockState::LeasedTwice(..)));
+        self.twice += u32::from(matches!(to, BlockState::LeasedTwice(..)));
         *state = to;
         match (was_free, to == BlockState::Free) {
             (false, true) => {

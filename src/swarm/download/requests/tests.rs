@@ -27,7 +27,7 @@ fn span(requests: &mut Requests, peer: PeerKey, most: u32) -> Option<(u32, u32)>
 }
 
 fn take_over(requests: &mut Requests, helper: PeerKey, from: PeerKey, insist: bool) -> usize {
-    requests.take_over(helper, from, &ALL, 99, insist).0.len()
+    requests.take_over(helper, from, &ALL, insist, 99, |_, _| true).0.len()
 }
 
 fn assembly(requests: &Requests, piece: PieceIndex) -> Arc<Assembly> {
@@ -44,6 +44,8 @@ fn assert_is_consistent(requests: &Requests) {
         assert_eq!(open.has_free(), free > 0, "{piece:?}");
         let listed = requests.with_free.iter().filter(|other| **other == piece).count();
         assert_eq!(listed, usize::from(free > 0), "{piece:?} has {free} free blocks");
+        let twice = states.clone().filter(|(_, state)| matches!(state, BlockState::LeasedTwice(..))).count();
+        assert_eq!(open.twice() as usize, twice, "{piece:?}");
         for (number, state) in states {
             let holders = state.holders();
             assert!(holders[0].is_none() || holders[0] != holders[1], "one peer cannot owe a block twice");
@@ -51,6 +53,8 @@ fn assert_is_consistent(requests: &Requests) {
         }
     }
     assert!(requests.with_free.iter().all(|piece| requests.open.get(*piece).is_some()));
+    let missing = requests.open.iter().map(|(_, open)| open.missing() as usize).sum::<usize>();
+    assert_eq!(requests.missing(), missing);
     let queues = requests.queues.iter();
     let mut queued: Vec<_> =
         queues.flat_map(|(peer, queue)| queue.iter().map(move |owed| (peer, owed.block))).collect();
@@ -100,7 +104,7 @@ fn a_third_peer_that_insists_displaces_the_one_that_it_takes_over_from() {
         span(&mut requests, A, 1);
         take_over(&mut requests, B, A, false);
         assert_eq!(take_over(&mut requests, C, from, false), 0);
-        let (taken, displaced) = requests.take_over(C, from, &ALL, 9, true);
+        let (taken, displaced) = requests.take_over(C, from, &ALL, true, 99, |_, _| true);
         assert_eq!((taken.len(), displaced), (1, vec![block]));
         assert_eq!((requests.count(from), requests.count(stays), requests.count(C)), (0, 1, 1));
         assert_is_consistent(&requests);
@@ -193,7 +197,10 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
     match random.u32(0..9) {
         0 if requests.open.get(piece).is_none() => open(requests, piece, random.bool()),
         1 | 2 => _ = requests.next_for(peer, &ALL, random.u32(1..4)),
-        3 => _ = requests.take_over(peer, other, &ALL, random.usize(1..4), random.bool()),
+        3 => {
+            let most = random.usize(1..4);
+            _ = requests.take_over(peer, other, &ALL, random.bool(), 99, |_, taken| taken <= most);
+        }
         4 | 5 => {
             let owed: Vec<Block> = requests.owed_by(peer).collect();
             let block = if owed.is_empty() { block } else { owed[random.usize(..owed.len())] };
