@@ -148,20 +148,55 @@ fn neighbours() -> Vec<Entry> {
     ]
 }
 
-/// Scenes that are too large for a debug build, and those that are slow or wasteful today.
-pub fn others() -> Vec<Entry> {
-    large().into_iter().chain(bad_manners()).collect()
+/// Swarms as they are: fast peers among slow ones with pieces of any length, and all behind one thin line. Held to
+/// [`Report::assert_near_ideal`].
+///
+/// [`Report::assert_near_ideal`]: crate::report::Report::assert_near_ideal
+pub fn uneven() -> Vec<Entry> {
+    mixed().into_iter().chain(thin_lines()).collect()
 }
 
-/// Many leechers, large pieces, slow lines.
-fn large() -> Vec<Entry> {
-    let thin = Member::seed().up(200 * KB);
-    let mixed = |seed, piece| {
+/// Fast and slow peers.
+fn mixed() -> Vec<Entry> {
+    let few_fast = |seed, piece| {
         Scene::new(seed, 192 * MIB, piece)
             .with(2, Member::stub().up(4 * MB))
             .with(12, Member::stub().up(15 * KB).round_trip(ms(100)))
             .with(1, fast())
     };
+    let wide = |member: Scene, rate: u64| member.with(2, Member::stub().up(rate * KB).round_trip(ms(60)));
+    vec![
+        entry("mixed, pieces of 1 MiB", "2 seeders of 4 MB/s and 12 of 15 kB/s.", few_fast(14, MIB)),
+        entry("mixed, pieces of 4 MiB", "The same.", few_fast(15, 4 * MIB)),
+        entry("mixed, pieces of 16 MiB", "The same.", few_fast(16, 16 * MIB)),
+        entry("mixed, pieces of 32 MiB", "The same: one piece fills the memory.", few_fast(34, 32 * MIB)),
+        entry("mixed, 2 MiB of memory", "The same with pieces of 1 MiB.", few_fast(36, MIB).memory(2 * MIB)),
+        entry("many slow, pieces of 4 MiB", "4 seeders of 2 MB/s and 35 of 10 kB/s.", many_slow(42, 4 * MIB)),
+        entry("many slow, pieces of 16 MiB", "The same.", many_slow(44, 16 * MIB)),
+        entry(
+            "rates of all kinds",
+            "Two seeders each of 8, 16, 32 kB/s and so on up to 2 MB/s, pieces of 4 MiB.",
+            (0..9)
+                .fold(Scene::new(55, 128 * MIB, 4 * MIB), |scene, step| wide(scene, 8 << step))
+                .with(1, fast()),
+        ),
+        entry("far, pieces of 8 MiB", "10 seeders of 1 MB/s, 200 ms away.", far(52, 8 * MIB)),
+    ]
+}
+
+fn many_slow(seed: u64, piece: u64) -> Scene {
+    Scene::new(seed, 192 * MIB, piece)
+        .with(4, Member::stub().up(2 * MB))
+        .with(35, Member::stub().up(10 * KB).round_trip(ms(100)))
+        .with(1, fast())
+}
+
+fn far(seed: u64, piece: u64) -> Scene {
+    Scene::new(seed, 192 * MIB, piece).with(10, Member::stub().up(MB).round_trip(ms(200))).with(1, fast())
+}
+
+/// One line that is the limit for all.
+fn thin_lines() -> Vec<Entry> {
     let slow_line = |seed, payload, peers, down| {
         Scene::new(seed, payload, 256 * KIB)
             .with(peers, Member::stub().up(500 * KB).round_trip(ms(80)))
@@ -169,8 +204,34 @@ fn large() -> Vec<Entry> {
     };
     vec![
         entry(
+            "slow line, 40 peers, 6 MiB",
+            "40 fast seeders behind a downlink of 64 kB/s.",
+            slow_line(17, 6 * MIB, 40, 64 * KB),
+        ),
+        entry("slow line, 40 peers, 20 MiB", "The same at 250 kB/s.", slow_line(18, 20 * MIB, 40, 250 * KB)),
+        entry("250 kB/s, 40 peers, 6 MiB", "The same.", slow_line(61, 6 * MIB, 40, 250 * KB)),
+        entry("1.25 MB/s, 40 peers, 6 MiB", "The same.", slow_line(62, 6 * MIB, 40, 1250 * KB)),
+        entry("slow line, 8 peers, 6 MiB", "The same at 64 kB/s.", slow_line(63, 6 * MIB, 8, 64 * KB)),
+    ]
+}
+
+/// Scenes that are too large for a debug build, and those that are slow or wasteful today.
+pub fn others() -> Vec<Entry> {
+    large().into_iter().chain(bad_manners()).collect()
+}
+
+/// Every scene.
+pub fn all() -> Vec<Entry> {
+    good().into_iter().chain(uneven()).chain(others()).collect()
+}
+
+/// Many leechers, the longest pieces.
+fn large() -> Vec<Entry> {
+    let thin = Member::seed().up(200 * KB);
+    vec![
+        entry(
             "thin seed, 50 leechers",
-            "The same with 50 leechers.",
+            "A seed of 200 kB/s and 50 leechers of 1 MB/s.",
             Scene::new(13, 64 * MIB, 256 * KIB).with(1, thin).with(50, Member::leecher()),
         ),
         entry(
@@ -179,16 +240,13 @@ fn large() -> Vec<Entry> {
              from a seed that serves four at once. Meanwhile it sends much that another leecher has already.",
             Scene::new(12, 32 * MIB, 512 * KIB).with(1, thin).with(10, Member::leecher()),
         ),
-        entry("mixed, pieces of 1 MiB", "2 seeders of 4 MB/s and 12 of 15 kB/s.", mixed(14, MIB)),
-        entry("mixed, pieces of 4 MiB", "The same.", mixed(15, 4 * MIB)),
-        entry("mixed, pieces of 16 MiB", "The same.", mixed(16, 16 * MIB)),
         entry(
-            "slow line, 40 peers, 6 MiB",
-            "40 fast seeders behind a downlink of 64 kB/s. Everything is on its way at once, so all peers look silent \
-             and their blocks are asked for twice.",
-            slow_line(17, 6 * MIB, 40, 64 * KB),
+            "many slow, pieces of 32 MiB",
+            "4 seeders of 2 MB/s and 35 of 10 kB/s. One piece fills the memory, and the next is asked for when it is on \
+             the disk, after a third of a second.",
+            many_slow(45, 32 * MIB),
         ),
-        entry("slow line, 40 peers, 20 MiB", "The same at 250 kB/s.", slow_line(18, 20 * MIB, 40, 250 * KB)),
+        entry("far, pieces of 32 MiB", "10 seeders of 1 MB/s, 200 ms away. The same.", far(53, 32 * MIB)),
     ]
 }
 

@@ -1,12 +1,19 @@
 //! Scenes that behave, and stay so.
 
-use crate::catalogue::good;
+use crate::catalogue::{good, uneven};
 use crate::scene::{KB, KIB, MIB, Member, Scene};
 
 #[test]
 fn downloads_take_little_longer_than_the_lines_need() {
     for entry in good() {
         entry.scene.run().assert_good(entry.name);
+    }
+}
+
+#[test]
+fn neither_slow_peers_nor_a_thin_line_for_all_cost_much() {
+    for entry in uneven() {
+        entry.scene.run().assert_near_ideal(entry.name);
     }
 }
 

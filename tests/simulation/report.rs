@@ -64,6 +64,14 @@ impl Report {
         assert!(self.most_copies <= 2, "{name}: a block came {} times", self.most_copies);
         assert!(self.sent_ratio() <= 1.1, "{name}: {self}");
     }
+
+    /// What holds for one leecher among seeders, whatever their rates.
+    pub fn assert_near_ideal(&self, name: &str) {
+        self.assert_sound(name);
+        assert!(self.ratio() <= 1.15, "{name}: {self}");
+        assert!(self.most_copies <= 2, "{name}: a block came {} times", self.most_copies);
+        assert!(self.sent_ratio() <= 1.15, "{name}: {self}");
+    }
 }
 
 /// The columns of the table: seconds, ideal, ratio, how many times the payload was sent.

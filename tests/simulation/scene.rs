@@ -80,6 +80,7 @@ pub struct Scene {
     seed: u64,
     geometry: Geometry,
     max_peers: usize,
+    memory: u64,
     members: Vec<Member>,
 }
 
@@ -172,7 +173,7 @@ impl Scene {
     /// A torrent of this size, and chance from this seed.
     pub fn new(seed: u64, payload: u64, piece_length: u64) -> Scene {
         let geometry = Geometry::new(payload, piece_length as u32).unwrap();
-        Scene { seed, geometry, max_peers: 50, members: Vec::new() }
+        Scene { seed, geometry, max_peers: 50, memory: MEMORY, members: Vec::new() }
     }
 
     /// So many hosts of one kind.
@@ -184,6 +185,11 @@ impl Scene {
     /// The most peers that a coordinator takes: by default 50.
     pub fn max_peers(self, max_peers: usize) -> Scene {
         Scene { max_peers, ..self }
+    }
+
+    /// The memory for pieces that a coordinator takes: by default what the program takes.
+    pub fn memory(self, memory: u64) -> Scene {
+        Scene { memory, ..self }
     }
 
     /// How long the slowest leecher needs where no bandwidth is wasted and no time is lost: the well-known bound of
@@ -287,7 +293,7 @@ impl Scene {
             port: Some(PORT),
             pex: true,
             download_limit: None,
-            limits: Limits { max_peers: self.max_peers, memory: MEMORY, timeout: None },
+            limits: Limits { max_peers: self.max_peers, memory: self.memory, timeout: None },
             uploads: UploadPolicy { limit: None, seeding, super_seeding: false },
         };
         Box::new(RealHost::new(settings, stored, random))
