@@ -3,12 +3,12 @@
 
 use super::arguments::{host_and_port, node};
 use super::exit::Exit;
-use super::runs::CommandFailure;
+use super::runs::{self, CommandFailure};
 use super::saved_port::SavedPort;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Ports, Throttle};
-use crate::peer::Listener;
+use crate::peer::{Connector, Listener};
 use crate::session::{ClientName, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
@@ -93,6 +93,7 @@ impl NetworkOptions {
             lan: (public && !self.no_lan).then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
             }),
+            connector: Connector::new(bind_address, runs::half_open_connections()),
             bind_address,
             listener,
             down: Arc::new(throttle(down)),

@@ -9,6 +9,7 @@ use super::signals::interrupts;
 use super::source;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::net::BindAddress;
+use crate::peer::MAX_HALF_OPEN;
 use crate::session::{
     self, FetchedMetadata, Job, MetadataFetch, Network, Outcome, PeerSourceOptions, Progress, SessionError,
     Stop, Torrent,
@@ -187,10 +188,11 @@ fn spawn(
 }
 
 /// The most peers and the most open files for each of `count` torrents, so that all together stay below
-/// the limit of open descriptors (`ulimit -n`).
+/// the limit of open descriptors (`ulimit -n`), with the half-open connections.
 pub fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let each = (limit.saturating_sub(SPARE_DESCRIPTORS) / count).max(2);
+    let limit = descriptors();
+    let taken = SPARE_DESCRIPTORS.saturating_add(half_open_connections() as u64);
+    let each = (limit.saturating_sub(taken) / count).max(2);
     let open_files = (each / 8).clamp(1, MAX_OPEN_FILES);
     let peers = wanted_peers.min(each.saturating_sub(2 * open_files)).max(1);
     if peers < wanted_peers {
@@ -199,4 +201,15 @@ pub fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
         );
     }
     (usize::try_from(peers).unwrap_or(usize::MAX), open_files as usize)
+}
+
+/// The most connections that are half-open at once, for all torrents together: fewer where few files may be
+/// open.
+pub fn half_open_connections() -> usize {
+    usize::try_from(descriptors() / 8).unwrap_or(usize::MAX).clamp(1, MAX_HALF_OPEN)
+}
+
+/// How many files and connections may be open.
+fn descriptors() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

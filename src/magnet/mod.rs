@@ -22,9 +22,11 @@ mod worker;
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::MetadataContext;
 
-use crate::message::{Event, KnownPeers, MetadataState};
+use crate::message::{Event, KnownPeers, MetadataState, PeerKey};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +44,13 @@ pub trait SearchEnvironment {
 
     /// Asks the sources of peers for more.
     fn need_peers(&self);
+
+    /// Has a connection to this address made. What comes of it is told by [`Event::Attempted`].
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()>;
 }
 
 /// How the search for the metadata ended.

@@ -6,16 +6,20 @@
 use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
-use crate::strategy::{AttemptFailure, Candidates, Dialer};
+use crate::net::PeerStream;
+use crate::strategy::{AttemptFailure, Candidates, Dialer, Places};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::debug;
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Time between two looks at what changes slowly: the user's wish to end, the timeout, what to show.
 const TICK: Duration = Duration::from_millis(250);
+/// While others wait for its place, a peer may take so long to say that it has metadata.
+const SILENT: Duration = Duration::from_secs(5);
 
 /// The search for the metadata of one torrent.
 pub struct MetadataSearch<'a> {
@@ -43,6 +47,7 @@ pub struct MetadataSearch<'a> {
 struct AskedPeer {
     address: SocketAddr,
     incoming: bool,
+    since: Instant,
     greeted: bool,
     worker: MetadataWorker,
 }
@@ -133,6 +138,7 @@ impl<'a> MetadataSearch<'a> {
                 Err(why) => self.trouble = Some(format!("{}: {why}", report.url)),
             },
             Event::Incoming(incoming) => self.incoming(incoming),
+            Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
             Event::Greeted(key, _) => {
                 if let Some(peer) = self.peers.get_mut(&key) {
                     peer.greeted = true;
@@ -155,7 +161,7 @@ impl<'a> MetadataSearch<'a> {
             self.last_progress = now;
         }
         self.pieces = pieces.0;
-        if self.dialer.candidates().waiting() == 0 && self.wants_peers() {
+        if self.dialer.candidates().waiting() == 0 && self.places(now).free > 0 {
             self.environment.need_peers();
         }
         self.environment.show(MetadataState {
@@ -170,30 +176,72 @@ impl<'a> MetadataSearch<'a> {
         self.peers.values().filter(|peer| peer.incoming).count()
     }
 
-    fn wants_peers(&self) -> bool {
+    /// How many peers we may connect to.
+    fn places(&self, now: Instant) -> Places {
         let incoming = self.incoming_count();
         // We may always connect to one peer, however many incoming peers there are.
-        self.peers.len() - incoming < self.max_peers.saturating_sub(incoming).max(1)
+        let most = self.max_peers.saturating_sub(incoming).max(1);
+        let free = most.saturating_sub(self.peers.len() - incoming);
+        let for_untried = if free > 0 { 0 } else { self.silent(now).count() };
+        Places { free, for_untried }
+    }
+
+    /// The peers that we connected to and that have not said in [`SILENT`] that they have metadata. They keep
+    /// their places while nobody else wants them.
+    fn silent(&self, now: Instant) -> impl Iterator<Item = PeerKey> {
+        let late = move |peer: &AskedPeer| now.saturating_duration_since(peer.since) >= SILENT;
+        let late = self.peers.iter().filter(move |(_, peer)| !peer.incoming && late(peer));
+        late.map(|(key, _)| *key).filter(|key| !self.context.assembly().is_source(*key))
     }
 
     fn next_attempt(&self) -> Option<Instant> {
-        self.wants_peers().then(|| self.dialer.next_due()).flatten()
+        self.dialer.next_due(self.places(Instant::now()).free)
     }
 
     fn connect(&mut self, now: Instant) {
         self.dialer.set_connected(self.peers.values().filter(|peer| peer.greeted).count());
-        while self.wants_peers()
-            && let Some(address) = self.dialer.next(now)
-        {
+        let places = self.places(now);
+        while let Some(address) = self.dialer.next(places, now) {
             let key = self.next_key();
-            match MetadataWorker::connect(self.context, key, address) {
-                Ok(worker) => self.add(key, AskedPeer { address, incoming: false, greeted: false, worker }),
-                Err(error) => {
-                    debug!("{address}: cannot start a thread: {error}");
-                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
-                }
+            if let Err(error) = self.environment.connect(key, address) {
+                self.no_thread(address, &error, now);
             }
         }
+    }
+
+    /// An attempt to connect has ended. If there is a connection, the peer is asked.
+    fn attempted(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        outcome: Result<PeerStream, PeerError>,
+        now: Instant,
+    ) {
+        if !self.dialer.connected(address) {
+            return;
+        }
+        let stream = match outcome {
+            Ok(stream) => stream,
+            Err(why) => return self.failed(address, &why, false, now),
+        };
+        if self.places(now).free == 0 {
+            let Some(silent) = self.silent(now).next() else {
+                debug!("{address}: it answers, but there is no place for it");
+                return self.dialer.candidates_mut().release(address, now);
+            };
+            if let Some(peer) = self.peers.remove(&silent) {
+                self.failed(peer.address, &PeerError::HungUp(HangUp::Unproven), peer.greeted, now);
+            }
+        }
+        match MetadataWorker::greet(self.context, key, address, stream) {
+            Ok(worker) => self.add(key, address, false, worker),
+            Err(error) => self.no_thread(address, &error, now),
+        }
+    }
+
+    fn no_thread(&mut self, address: SocketAddr, error: &io::Error, now: Instant) {
+        debug!("{address}: cannot start a thread: {error}");
+        self.dialer.failed(address, AttemptFailure::Unreachable, now);
     }
 
     fn incoming(&mut self, incoming: Incoming) {
@@ -205,7 +253,7 @@ impl<'a> MetadataSearch<'a> {
         }
         let key = self.next_key();
         match MetadataWorker::accept(self.context, key, incoming) {
-            Ok(worker) => self.add(key, AskedPeer { address, incoming: true, greeted: false, worker }),
+            Ok(worker) => self.add(key, address, true, worker),
             Err(error) => debug!("{address}: cannot start a thread: {error}"),
         }
     }
@@ -215,24 +263,30 @@ impl<'a> MetadataSearch<'a> {
         self.last_key
     }
 
-    fn add(&mut self, key: PeerKey, peer: AskedPeer) {
-        self.peers.insert(key, peer);
+    fn add(&mut self, key: PeerKey, address: SocketAddr, incoming: bool, worker: MetadataWorker) {
+        let (since, greeted) = (Instant::now(), false);
+        self.peers.insert(key, AskedPeer { address, incoming, since, greeted, worker });
     }
 
     fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         let Some(peer) = self.peers.remove(&key) else { return };
-        debug!("{}: {why}", peer.address);
-        if why.is_no_route() {
-            self.dialer.had_no_route();
-        }
         if peer.incoming {
-            return;
+            return debug!("{}: {why}", peer.address);
         }
         if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
             return self.payload_only.push(peer.address);
         }
-        self.dialer.failed(peer.address, why.failure(peer.greeted, false), now);
-        self.trouble = Some(format!("{}: {why}", peer.address));
+        self.failed(peer.address, why, peer.greeted, now);
+    }
+
+    /// A connection that we made has ended, or never came about.
+    fn failed(&mut self, address: SocketAddr, why: &PeerError, greeted: bool, now: Instant) {
+        debug!("{address}: {why}");
+        if why.is_no_route() {
+            self.dialer.had_no_route();
+        }
+        self.dialer.failed(address, why.failure(greeted, false), now);
+        self.trouble = Some(format!("{address}: {why}"));
     }
 
     /// Ends the outgoing connections that were not handed over, and frees their addresses, so that the swarm
@@ -241,6 +295,7 @@ impl<'a> MetadataSearch<'a> {
     /// over, by then to the swarm. If no answer comes, the worker ends after its usual 20 s.
     fn release(&mut self) -> Candidates {
         let now = Instant::now();
+        self.dialer.release_attempts(now);
         let candidates = self.dialer.candidates_mut();
         self.payload_only.drain(..).for_each(|address| candidates.release(address, now));
         // The swarm marks the address again when it takes over the connection. It does the same for a

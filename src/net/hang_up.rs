@@ -30,6 +30,8 @@ pub enum HangUp {
     Snubbed,
     /// It neither downloads nor uploads, and other peers wait for its place.
     Idle,
+    /// It has not begun to do anything, and other peers wait for its place.
+    Unproven,
     /// It rejects every request.
     RejectsAll,
     /// It sends bitfields that say nothing new.
@@ -68,6 +70,7 @@ impl fmt::Display for HangUp {
             HangUp::WrongData => "it sent wrong data",
             HangUp::Snubbed => "it was asked and sent nothing for three minutes",
             HangUp::Idle => "it neither downloads nor uploads, and others wait",
+            HangUp::Unproven => "it does nothing yet, and others wait",
             HangUp::RejectsAll => "it rejects every request",
             HangUp::BitfieldFlood => "it sends one bitfield after another",
             HangUp::Duplicate => "we are connected to it already",

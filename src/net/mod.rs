@@ -7,6 +7,7 @@
 
 pub mod basic_auth;
 mod bind_address;
+pub mod half_open;
 mod hang_up;
 pub mod http;
 pub mod http_body;

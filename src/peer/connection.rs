@@ -1,9 +1,9 @@
 //! The life of a worker's connection, from the first byte to the last.
 //!
-//! Runs on the thread `peer-ADDRESS`: it connects, exchanges the handshakes, starts the outbox and then is
-//! the inbound half until the connection ends.
+//! Runs on the thread `peer-ADDRESS`: it exchanges the handshakes, starts the outbox and then is the inbound
+//! half until the connection ends.
 
-use super::greeting::{self, AlreadyReceived, ConnectionOrigin, OurHandshake};
+use super::greeting::{self, AlreadyReceived, OurHandshake};
 use super::inbound::Inbound;
 use super::outbox::{Outbox, Signal};
 use super::requests::PeerRequests;
@@ -11,27 +11,19 @@ use super::{STACK_BYTES, TorrentContext};
 use crate::message::{Event, HangUp, Lease, PeerError, PeerKey};
 use crate::net::PeerStream;
 use crate::thread;
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// BEP 3 has peers send something every two minutes.
 const SILENCE: Duration = Duration::from_secs(150);
 
-/// A connection that has not begun.
-pub struct WorkerConnection {
-    /// Weak for as long as it connects. Nothing can wake a thread that connects, so it must hold nothing
-    /// that the end of a run waits for: not even the writer's inbox.
-    pub context: Weak<TorrentContext>,
-    pub origin: ConnectionOrigin,
-    pub ends: WorkerEnds,
-}
-
 /// The worker's ends of its channels, and what both halves share.
 pub struct WorkerEnds {
     pub key: PeerKey,
     pub address: SocketAddr,
+    /// It is there from the beginning.
     pub stream: Arc<OnceLock<PeerStream>>,
     pub requests: Arc<PeerRequests>,
     pub signals: Receiver<Signal>,
@@ -40,35 +32,20 @@ pub struct WorkerEnds {
     pub leases: Receiver<Lease>,
 }
 
-impl WorkerConnection {
+impl WorkerEnds {
     /// The life of the connection. Always ends with [`Event::Gone`].
-    pub fn run(self) {
-        let connected = self.origin.stream(self.ends.address);
-        let Some(context) = self.context.upgrade() else { return };
-        let (key, events, stream) = (self.ends.key, context.events.clone(), Arc::clone(&self.ends.stream));
-        let why = connected.and_then(|(connected, received)| self.ends.live(connected, received, context));
-        let why = why.err().unwrap_or(PeerError::Closed);
+    pub fn run(self, received: AlreadyReceived, context: Arc<TorrentContext>) {
+        let (key, events, stream) = (self.key, context.events.clone(), Arc::clone(&self.stream));
+        let why = self.live(received, context).err().unwrap_or(PeerError::Closed);
         if let Some(stream) = stream.get() {
             stream.hang_up(HangUp::WorkerEnded);
         }
         // It fails where the coordinator has ended: then no thread wants to know.
         let _ = events.send(Event::Gone(key, why));
     }
-}
 
-impl WorkerEnds {
-    fn live(
-        self,
-        connected: PeerStream,
-        received: AlreadyReceived,
-        context: Arc<TorrentContext>,
-    ) -> Result<(), PeerError> {
-        let stream = self.stream.get_or_init(|| connected);
-        // No lease comes before the greeting, but the coordinator may have let go of us meanwhile, and
-        // had no stream yet to hang up.
-        if matches!(self.leases.try_recv(), Err(TryRecvError::Disconnected)) {
-            return Err(PeerError::HungUp(HangUp::Released));
-        }
+    fn live(self, received: AlreadyReceived, context: Arc<TorrentContext>) -> Result<(), PeerError> {
+        let Some(stream) = self.stream.get() else { return Ok(()) };
         let ours = OurHandshake {
             info_hash: context.metainfo.info_hash,
             peer_id: context.peer_id,

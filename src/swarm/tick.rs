@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 const SNUBBED: Duration = Duration::from_secs(60);
 /// Snubs in a row after which we disconnect.
 const MAX_SNUBS: u32 = 3;
-/// When the roster is full, a peer without a transfer for this long makes room for another.
-const IDLE: Duration = Duration::from_secs(90);
 
 impl Coordinator<'_> {
     /// Runs four times a second.
@@ -25,7 +23,10 @@ impl Coordinator<'_> {
         owing.for_each(|(_, peer)| peer.download.pipeline.tick(now));
         self.take_back_overdue(now);
         self.snub_silent_peers(now);
-        self.make_room(now);
+        if self.free_places() == 0 {
+            // As time passes, peers that do nothing have to make room.
+            self.timers.dial = Some(now);
+        }
         self.send_pex(now);
         self.adjust_budget(now);
         self.give_up_orphan();
@@ -94,32 +95,5 @@ impl Coordinator<'_> {
             }
             self.fill_hungry(Some(key), now);
         }
-    }
-
-    fn make_room(&mut self, now: Instant) {
-        let full = self.roster.len() >= self.settings.limits.max_peers;
-        if full && self.dialer.candidates().next_due().is_some_and(|due| due <= now) {
-            self.disconnect_idle(now);
-        }
-    }
-
-    /// Disconnects the peer that was of no use to either side for the longest time, if there is one.
-    pub(super) fn disconnect_idle(&mut self, now: Instant) -> bool {
-        let idle = self
-            .roster
-            .greeted()
-            // A peer that waits to be unchoked is not at fault.
-            .filter(|(key, peer)| {
-                let waits = peer.flags.peer_interested && !self.slots.is_unchoked(*key);
-                self.requests.count(*key) == 0 && !waits
-            })
-            .map(|(key, peer)| (key, peer.last_transfer()))
-            .filter(|(_, last)| now.saturating_duration_since(*last) >= IDLE)
-            .min_by_key(|(_, last)| *last)
-            .map(|(key, _)| key);
-        if let Some(key) = idle {
-            self.disconnect(key, HangUp::Idle);
-        }
-        idle.is_some()
     }
 }

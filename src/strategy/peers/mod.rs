@@ -7,13 +7,15 @@
 //! 2. `candidates`: the book of the addresses that we may connect to, with bounds, waits and bans.
 //! 3. `peer_priority`: which of two connections is worth more, if there are too few for all (BEP 40).
 //! 4. `dialer`: which of the candidates to connect to next, and when.
-//! 5. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
+//! 5. `attempt_queue`: how many attempts of all torrents are open at once, and for how long.
+//! 6. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
 //!
 //! `external_address` finds out what our own address is, which peer priority needs. It lets others vote on it
 //! (`address_votes`).
 
 mod address_policy;
 mod address_votes;
+mod attempt_queue;
 mod candidates;
 mod dialer;
 mod external_address;
@@ -22,7 +24,8 @@ mod pex;
 
 pub use address_policy::may_share;
 pub use address_votes::AddressVotes;
+pub use attempt_queue::AttemptQueue;
 pub use candidates::{AttemptFailure, Candidates, Source};
-pub use dialer::Dialer;
+pub use dialer::{Dialer, Places};
 pub use external_address::ExternalAddress;
 pub use pex::PexHistory;

@@ -1,39 +1,76 @@
 //! From an address to a peer in the roster.
 
-use crate::message::{Greeting, Order, PeerKey};
+use crate::message::{Greeting, Order, PeerError, PeerKey};
+use crate::net::PeerStream;
 use crate::piece::Bitfield;
 use crate::strategy::{AttemptFailure, PexHistory};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use crate::wire::PeerId;
 use log::debug;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Attempts to connect that are open at once. With more, a home router forgets other connections.
-const MAX_HALF_OPEN: usize = 25;
 
 impl Coordinator<'_> {
     /// Connects to the addresses that are due, as long as we want more peers.
     pub(in crate::swarm) fn connect(&mut self, now: Instant) {
         self.dialer.set_connected(self.roster.greeted().count());
-        while self.wants_peers()
-            && let Some(address) = self.dialer.next(now)
-        {
+        let places = self.places(now);
+        while let Some(address) = self.dialer.next(places, now) {
             let key = self.roster.next_key();
-            match self.environment.connect(key, address) {
-                Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
-                Err(error) => {
-                    debug!("{address}: cannot start a thread: {error}");
-                    self.dialer.failed(address, AttemptFailure::Unreachable, now);
-                }
+            if let Err(error) = self.environment.connect(key, address) {
+                self.no_thread(address, &error, now);
             }
         }
     }
 
-    /// When [`Coordinator::connect`] has something to do next.
-    pub(in crate::swarm) fn next_attempt(&self) -> Option<Instant> {
-        self.wants_peers().then(|| self.dialer.next_due()).flatten()
+    /// When [`Coordinator::connect`] has something to do next. A place that becomes free as time passes is
+    /// found by the tick.
+    pub(in crate::swarm) fn next_attempt(&self, now: Instant) -> Option<Instant> {
+        self.dialer.next_due(self.places(now).free)
+    }
+
+    /// An attempt to connect has ended. If there is a connection, and still a place for it, the address has
+    /// become a peer.
+    pub(in crate::swarm) fn attempted(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        outcome: Result<PeerStream, PeerError>,
+        now: Instant,
+    ) {
+        if !self.dialer.connected(address) {
+            // The search for the metadata began it.
+            return;
+        }
+        let stream = match outcome {
+            Ok(stream) => stream,
+            Err(why) => return self.not_connected(address, &why, now),
+        };
+        if self.is_leaving() || !self.find_place(now) {
+            debug!("{address}: it answers, but there is no place for it");
+            return self.dialer.candidates_mut().release(address, now);
+        }
+        match self.environment.greet(key, address, stream) {
+            Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
+            Err(error) => self.no_thread(address, &error, now),
+        }
+    }
+
+    fn not_connected(&mut self, address: SocketAddr, why: &PeerError, now: Instant) {
+        debug!("{address}: {why}");
+        self.dialer.failed(address, why.failure(false, false), now);
+        if why.is_no_route() {
+            self.dialer.had_no_route();
+        }
+        self.statistics.connection_failed(address, why);
+    }
+
+    fn no_thread(&mut self, address: SocketAddr, error: &io::Error, now: Instant) {
+        debug!("{address}: cannot start a thread: {error}");
+        self.dialer.failed(address, AttemptFailure::Unreachable, now);
     }
 
     /// The handshakes with a peer were exchanged.
@@ -57,12 +94,6 @@ impl Coordinator<'_> {
             self.find_moved(key);
             self.super_seed_greeted(key, now);
         }
-    }
-
-    fn wants_peers(&self) -> bool {
-        !self.is_leaving()
-            && self.roster.len() < self.settings.limits.max_peers
-            && self.roster.half_open() < MAX_HALF_OPEN
     }
 }
 

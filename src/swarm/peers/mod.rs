@@ -8,6 +8,7 @@ mod other_addresses;
 mod peer;
 mod pex;
 mod roster;
+mod turnover;
 
 pub(super) use peer::{Peer, Restriction};
 pub(super) use roster::Roster;

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// How many of the peers that closed their connection are remembered.
 const MAX_CLOSED: usize = 8;
 
-/// The connections and the attempts to connect, in the order of their keys. They are always gone through in
+/// The connections, in the order of their keys. They are always gone through in
 /// that order, so that the same events lead to the same decisions.
 #[derive(Debug)]
 pub struct Roster {
@@ -72,7 +72,7 @@ impl Roster {
         self.peers.get_mut(key)
     }
 
-    /// Every connection and every attempt to connect.
+    /// Every connection, also those whose peer has not greeted yet or is to leave.
     pub fn all(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
         self.peers.iter()
     }
@@ -98,14 +98,9 @@ impl Roster {
         (incoming().count(), incoming().filter(|peer| peer.address.ip() == from).count())
     }
 
-    /// How many connections and attempts there are.
+    /// How many connections there are.
     pub fn len(&self) -> usize {
         self.peers.len()
-    }
-
-    /// How many of them are attempts, or wait for the peer's handshake.
-    pub fn half_open(&self) -> usize {
-        self.all().filter(|(_, peer)| peer.greeting.is_none()).count()
     }
 
     /// Counts the peers that may be a source of blocks. This goes through all peers, so it is done in each
@@ -114,8 +109,8 @@ impl Roster {
         self.without_wanted = self.greeted().filter(|(_, peer)| peer.wanted == 0).count();
     }
 
-    /// How many connections and attempts may be a source of blocks, as of the last count: all but the
-    /// connected peers that have no piece that we want.
+    /// How many connections may be a source of blocks, as of the last count: all but those with peers that
+    /// have no piece that we want.
     pub fn sources(&self) -> usize {
         self.peers.len().saturating_sub(self.without_wanted)
     }
