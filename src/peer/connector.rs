@@ -257,7 +257,9 @@ mod tests {
             assert!(matches!(attempted(&heard_by_one), (key, Ok(_)) if key == PeerKey(number)));
             let (key, refused) = attempted(&heard_by_two);
             assert!(key == PeerKey(100 + number), "{key:?}");
-            assert!(matches!(refused, Err(PeerError::Connect(why)) if why.kind() == ErrorKind::ConnectionRefused));
+            assert!(
+                matches!(refused, Err(PeerError::Connect(why)) if why.kind() == ErrorKind::ConnectionRefused)
+            );
         }
     }
 

@@ -112,7 +112,8 @@ impl<'a> Threads<'a> {
         let seeding = Progress::Seeding { port, pieces: wanted_count, of };
         let caller = run.network.connector.caller(shared.events.clone());
         let shared = Arc::new(shared);
-        let environment = RunEnvironment { run, metainfo: &metainfo, shared, caller, sources: &sources, seeding };
+        let environment =
+            RunEnvironment { run, metainfo: &metainfo, shared, caller, sources: &sources, seeding };
         let random = fastrand::Rng::new();
         let coordinator = Coordinator::new(settings, state, Box::new(environment), random, Instant::now());
         let (end, snapshot) = coordinator.run(&inbox);

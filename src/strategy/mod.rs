@@ -27,8 +27,8 @@ mod upload;
 pub use crc32c::crc32c;
 pub use download::{Budget, PeerPieces, Pipeline, Rarity};
 pub use peers::{
-    AddressVotes, AttemptFailure, AttemptQueue, Candidates, Dialer, ExternalAddress, PexHistory, Places, Source,
-    may_share,
+    AddressVotes, AttemptFailure, AttemptQueue, Candidates, Dialer, ExternalAddress, PexHistory, Places,
+    Source, may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

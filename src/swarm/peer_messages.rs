@@ -32,8 +32,7 @@ impl Coordinator<'_> {
                 News::Unchoked => rejected = false,
                 _ => {}
             }
-            let is_small_talk =
-                matches!(news, News::ExtensionHandshake(_) | News::DhtPort(_) | News::Pex(_));
+            let is_small_talk = matches!(news, News::ExtensionHandshake(_) | News::DhtPort(_) | News::Pex(_));
             if !is_small_talk && let Some(peer) = self.roster.get_mut(key) {
                 peer.has_spoken = true;
             }

@@ -71,7 +71,10 @@ impl<Owner: Copy + PartialEq, Waiting, Open> AttemptQueue<Owner, Waiting, Open> 
 
     /// Takes out the open attempts that `ended` says are over.
     pub fn take(&mut self, mut ended: impl FnMut(&Open) -> bool) -> Vec<(Owner, Open)> {
-        self.open.extract_if(.., |(_, attempt, _)| ended(attempt)).map(|(owner, open, _)| (owner, open)).collect()
+        self.open
+            .extract_if(.., |(_, attempt, _)| ended(attempt))
+            .map(|(owner, open, _)| (owner, open))
+            .collect()
     }
 
     /// Takes out an attempt whose time is over.
