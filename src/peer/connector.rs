@@ -196,7 +196,7 @@ impl Connecting {
 
     /// Begins the attempts that have a place.
     fn begin(&mut self, now: Instant) {
-        while let Some((caller, wanted)) = self.queue.next() {
+        while let Some((caller, wanted)) = self.queue.next_to_begin() {
             match HalfOpen::begin(self.bind_address, wanted.address) {
                 Ok(connection) => self.queue.begun(caller, Attempt { wanted, connection, came: false }, now),
                 Err(error) => self.tell(caller, wanted, Err(reason(error))),

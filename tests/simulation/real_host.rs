@@ -92,7 +92,7 @@ impl RealHost {
     fn carry_out(&mut self, actions: &mut Vec<Action>, now: Instant) {
         let noted = &mut *self.noted.borrow_mut();
         noted.dialed.drain(..).for_each(|attempt| self.queue.offer((), attempt));
-        while let Some((_, (key, address))) = self.queue.next() {
+        while let Some((_, (key, address))) = self.queue.next_to_begin() {
             self.queue.begun((), key, now);
             self.attempts.insert(key, address);
             actions.push(Action::Dial(key, address));

@@ -42,7 +42,7 @@ impl<Owner: Copy + PartialEq, Waiting, Open> AttemptQueue<Owner, Waiting, Open> 
 
     /// The attempt to begin now, if there is a place for it. The caller tells with
     /// [`AttemptQueue::begun`] that it is open.
-    pub fn next(&mut self) -> Option<(Owner, Waiting)> {
+    pub fn next_to_begin(&mut self) -> Option<(Owner, Waiting)> {
         if self.open.len() >= self.most {
             return None;
         }
@@ -106,7 +106,7 @@ mod tests {
     /// Begins all attempts that have a place.
     fn begin(queue: &mut Queue, now: Instant) -> Vec<(char, u32)> {
         let begun: Vec<_> = std::iter::from_fn(|| {
-            let (owner, attempt) = queue.next()?;
+            let (owner, attempt) = queue.next_to_begin()?;
             queue.begun(owner, attempt, now);
             Some((owner, attempt))
         })
@@ -153,6 +153,6 @@ mod tests {
         assert_eq!(begin(&mut queue, now), [('a', 0), ('b', 10)]);
         queue.leave('a');
         assert_eq!(queue.open().collect::<Vec<_>>(), [&10]);
-        assert_eq!(queue.next(), None);
+        assert_eq!(queue.next_to_begin(), None);
     }
 }
