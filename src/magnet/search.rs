@@ -222,7 +222,10 @@ impl<'a> MetadataSearch<'a> {
         }
         let stream = match outcome {
             Ok(stream) => stream,
-            Err(why) => return self.failed(address, &why, false, now),
+            Err(why) => {
+                debug!("{address}: {why}");
+                return self.failed(address, &why, false, now);
+            }
         };
         if self.places(now).free == 0 {
             let Some(silent) = self.silent(now).next() else {
@@ -270,8 +273,9 @@ impl<'a> MetadataSearch<'a> {
 
     fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         let Some(peer) = self.peers.remove(&key) else { return };
+        debug!("{}: {why}", peer.address);
         if peer.incoming {
-            return debug!("{}: {why}", peer.address);
+            return;
         }
         if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
             return self.payload_only.push(peer.address);
@@ -281,7 +285,6 @@ impl<'a> MetadataSearch<'a> {
 
     /// A connection that we made has ended, or never came about.
     fn failed(&mut self, address: SocketAddr, why: &PeerError, greeted: bool, now: Instant) {
-        debug!("{address}: {why}");
         if why.is_no_route() {
             self.dialer.had_no_route();
         }

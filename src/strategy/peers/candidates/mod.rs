@@ -5,8 +5,9 @@
 //!
 //! - There is a bound on how many addresses are kept. What other peers tell us, the DHT and the local network
 //!   each have no more than their share of the places, and one peer no more than its part of such a share.
-//! - Of the ports of one host a few are tried like any other. More are kept as *spare* ones, tried once each
-//!   when nothing better is left, so that no one can turn us against a victim.
+//! - Of the ports of one host a few are tried like any other. More of them only a tracker can make us keep, as
+//!   *spare* ones: each is tried when nothing better is left, and seldom again. So no one can turn us against a
+//!   victim.
 //! - After a failure an address waits before it is tried again, longer after each failure in a row, and
 //!   longer if we have plenty of peers (the file `retry.rs` has the numbers).
 //! - An address that proved to be harmful or useless is banned and never tried again.
@@ -40,7 +41,7 @@ const MAX_FROM_DHT_OR_LAN: usize = MAX_CANDIDATES / 2;
 const MAX_FROM_ONE_PEER: usize = 100;
 /// Ports of one host that are tried like any other. Several clients behind one router are common.
 const MAX_PORTS: usize = 4;
-/// Ports of one host that are kept, with the spare ones. Behind the address of a small provider, or on one
+/// Ports of one host that are kept, with the spare ones from trackers. Behind the address of a small provider, or on one
 /// server, may be dozens of clients.
 const MAX_SPARE_PORTS: usize = 32;
 /// Failures in a row after which an address is among the first to be forgotten.
@@ -86,7 +87,8 @@ impl Candidates {
         }
         let us = self.external.contains(&Some(address));
         let ports = self.ports_of(address.ip());
-        if us || !could_be_a_peer(address) || ports >= MAX_SPARE_PORTS || !self.has_room(source) {
+        let most = if source == Source::Tracker { MAX_SPARE_PORTS } else { MAX_PORTS };
+        if us || !could_be_a_peer(address) || ports >= most || !self.has_room(source) {
             return false;
         }
         self.insert(address, source, CandidateState::Waiting(RetryTimes::now(now)));

@@ -226,6 +226,8 @@ fn one_host_is_kept_at_some_ports_only() {
         candidates.add(far(1, port), sources[usize::from(port % 2)], now);
     }
     assert_eq!(candidates.known(), MAX_SPARE_PORTS);
+    let told = (1..=1000).filter(|port| candidates.add(far(3, *port), told_by(0), now));
+    assert_eq!(told.count(), MAX_PORTS, "no peer can make us keep spare ones");
     // Nor can a host that connects to us and names many ports have us connect to them later.
     let added = (1..=1000).filter(|port| candidates.add_incoming(far(2, *port)));
     assert_eq!(added.count(), MAX_PORTS);
