@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// Time between two looks at what changes slowly: the user's wish to end, the timeout, what to show.
 const TICK: Duration = Duration::from_millis(250);
 /// While others wait for its place, a peer may take so long to say that it has metadata.
-const SILENT: Duration = Duration::from_secs(5);
+const SILENT: Duration = Duration::from_secs(4);
 
 /// The search for the metadata of one torrent.
 pub struct MetadataSearch<'a> {
