@@ -52,10 +52,10 @@
 //! # The threads
 //!
 //! ```text
-//!   announcers,        listen-4,     meta-ADDRESS,     main: screen
-//!   dht, lan           listen-6      for a magnet      and Ctrl-C
-//!     │ Found,           │ Incoming     │ HandedOver     ▲ Snapshot │ Stop
-//!     ▼ Tracker          ▼              ▼                │          ▼
+//!   announcers,        connector,    meta-ADDRESS,     main: screen
+//!   dht, lan           listen-4, -6  for a magnet      and Ctrl-C
+//!     │ Found,           │ Attempted,   │ HandedOver     ▲ Snapshot │ Stop
+//!     ▼ Tracker          ▼ Incoming     ▼                │          ▼
 //!  ┌─────────────────────────────────────────────────────────────────────┐
 //!  │ coordinator (torrent-N): piece map, requests, roster, slots         │
 //!  └─────────────────────────────────────────────────────────────────────┘

@@ -7,6 +7,7 @@
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
 //! DHT, LAN ─── Event::Found ────▶ │             │
+//! connector ─ Event::Attempted ─▶ │             │
 //! listener ── Event::Incoming ──▶ │             │
 //! worker ───── Event::Heard ────▶ │ coordinator │ ── Lease ──▶ inbound ◀── the peer
 //! writer ───── Event::Stored ───▶ └─────────────┘                  │
