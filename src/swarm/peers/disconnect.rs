@@ -7,8 +7,7 @@ use log::debug;
 use std::time::Instant;
 
 impl Coordinator<'_> {
-    /// A connection is over. The blocks that the peer owed us can be requested of
-    /// others.
+    /// A connection is over. The blocks that the peer owed us can be requested of others.
     pub(in crate::swarm) fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         self.requests.take_back(key);
         let Some(peer) = self.roster.remove(key) else { return };
