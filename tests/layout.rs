@@ -60,7 +60,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli/"]),
     ("socket2", &["net/"]),
     ("env_logger", &["cli/"]),
-    ("rustix", &["storage/", "net/", "cli/runs.rs"]),
+    ("rustix", &["storage/", "net/"]),
 ];
 
 struct Source {

@@ -12,6 +12,7 @@ mod get;
 mod meter;
 mod network_options;
 mod progress;
+mod resources;
 mod runs;
 mod saved_port;
 mod scraped;

@@ -3,12 +3,13 @@
 
 use super::arguments::{host_and_port, node};
 use super::exit::Exit;
-use super::runs::{self, CommandFailure};
+use super::resources::Resources;
+use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Ports, Throttle};
-use crate::peer::{Connector, Listener};
+use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{ClientName, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
@@ -74,7 +75,8 @@ impl NetworkOptions {
 
     /// Opens the network as the user wants it used. If the user named no port and none is free, we do not
     /// listen. If all torrents are private (`public` is false), we announce ourselves neither in the DHT nor
-    /// on the local network.
+    /// on the local network. If threads are few, we do without what finds more peers, except for a port that
+    /// the user named.
     ///
     /// # Errors
     ///
@@ -84,31 +86,41 @@ impl NetworkOptions {
         bind_address: BindAddress,
         public: bool,
         [down, up]: [Option<u64>; 2],
+        resources: &Resources,
     ) -> Result<Network, CommandFailure> {
-        let listener = if self.no_listen { None } else { self.listen(bind_address)? };
+        let listens = !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
+        let listener = if listens { self.listen(bind_address, resources.incoming)? } else { None };
+        let finds_by_dht = public && !self.no_dht && resources.has_threads_for_dht();
+        let finds_near = public && !self.no_lan && resources.has_threads_for_lan();
         let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
         let port = listener.as_ref().map(Listener::port);
         Ok(Network {
-            dht: if public && !self.no_dht { self.dht(bind_address, port) } else { None },
-            lan: (public && !self.no_lan).then_some(port.unwrap_or(0)).and_then(|port| {
+            dht: if finds_by_dht { self.dht(bind_address, port) } else { None },
+            lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
             }),
-            connector: Connector::new(bind_address, runs::half_open_connections()),
+            connector: Connector::new(bind_address, resources.half_open),
             bind_address,
             listener,
             down: Arc::new(throttle(down)),
             up: Arc::new(throttle(up)),
             name: ClientName::default(),
+            connections: ConnectionCount::at_most(resources.connections),
+            most_tiers: resources.most_tiers,
         })
     }
 
-    fn listen(&self, bind_address: BindAddress) -> Result<Option<Listener>, CommandFailure> {
+    fn listen(
+        &self,
+        bind_address: BindAddress,
+        descriptors: usize,
+    ) -> Result<Option<Listener>, CommandFailure> {
         if let Some(port) = self.port {
-            let listener = Listener::start(Ports::Exactly(port), bind_address);
+            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors);
             return listener.map(Some).map_err(|error| (Exit::NETWORK, error.to_string()));
         }
         let saved = SavedPort::read(cache().as_deref());
-        match Listener::start(Ports::From(saved.port()), bind_address) {
+        match Listener::with(Ports::From(saved.port()), bind_address, descriptors) {
             Ok(listener) => {
                 saved.keep(listener.port());
                 Ok(Some(listener))

@@ -9,7 +9,6 @@ use super::signals::interrupts;
 use super::source;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::net::BindAddress;
-use crate::peer::MAX_HALF_OPEN;
 use crate::session::{
     self, FetchedMetadata, Job, MetadataFetch, Network, Outcome, PeerSourceOptions, Progress, SessionError,
     Stop, Torrent,
@@ -18,17 +17,9 @@ use crate::text::{excerpt, printable};
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::{error, warn};
-use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// File descriptors that are neither peers nor payload files: standard streams, trackers, name servers and
-/// the listening port.
-const SPARE_DESCRIPTORS: u64 = 20;
-/// The most payload files of a torrent that are open for writing at once. As many again may be open for
-/// uploads.
-const MAX_OPEN_FILES: u64 = 64;
 
 /// Why a command failed: the exit code of the program and the message for the user.
 pub type CommandFailure = (Exit, String);
@@ -93,7 +84,7 @@ pub fn supervise(jobs: Vec<Job>, network: Network, mut screen: Screen, interrupt
         select! {
             recv(reports) -> event => match event {
                 Ok(event) => react(event, &mut screen, &mut exits),
-                // The thread of a run ended without a report, so it panicked.
+                // Every run reports its end, so this cannot happen while one goes on.
                 Err(_) => return Exit::OTHER,
             },
             recv(interrupts) -> _ => {
@@ -138,10 +129,15 @@ pub fn fetch(
     let (stop, interrupts) = (Stop::default(), interrupts());
     let fetched = std::thread::scope(|scope| {
         let (stop, show) = (&stop, move |progress| drop(reporter.try_send(progress)));
-        let fetching = scope.spawn(move || {
+        let fetch = move || {
             let max_peers = usize::MAX;
             MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show: &show }.alone()
-        });
+        };
+        let builder = std::thread::Builder::new().name("magnet".to_owned());
+        let fetching = match builder.spawn_scoped(scope, fetch) {
+            Ok(fetching) => fetching,
+            Err(error) => return Ok(Err(SessionError::Threads(error))),
+        };
         loop {
             select! {
                 recv(reports) -> report => match report {
@@ -162,7 +158,7 @@ pub fn fetch(
             Err((Exit::TIMED_OUT, format!("{name}: no progress for too long; {}", screen.no_metadata(0))))
         }
         Ok(Err(error)) => Err((Exit(error.exit_code()), format!("{name}: {error}"))),
-        Err(_) => Err((Exit::OTHER, format!("{name}: the thread that fetched it panicked"))),
+        Err(_) => Err((Exit::OTHER, format!("{name}: {}", SessionError::Panicked("the search for it")))),
     }
 }
 
@@ -179,37 +175,11 @@ fn spawn(
             // If the screen is behind, it skips this report and shows a later one.
             let _ = reporter.try_send(RunEvent::Progress(number, progress));
         };
-        let result = session::run(&job, &network, &stop, &show);
+        let run = thread::caught(|| session::run(&job, &network, &stop, &show));
+        let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
         drop(network);
         // Sending fails only if the main thread has ended, and then the process ends too.
         let _ = reporter.send(RunEvent::Ended(number, result));
     };
     thread::spawn(format!("torrent-{number}"), 512 * 1024, run).map(drop)
-}
-
-/// The most peers and the most open files for each of `count` torrents, so that all together stay below
-/// the limit of open descriptors (`ulimit -n`), with the half-open connections.
-pub fn share_descriptors(wanted_peers: u64, count: u64) -> (usize, usize) {
-    let limit = descriptors();
-    let taken = SPARE_DESCRIPTORS.saturating_add(half_open_connections() as u64);
-    let each = (limit.saturating_sub(taken) / count).max(2);
-    let open_files = (each / 8).clamp(1, MAX_OPEN_FILES);
-    let peers = wanted_peers.min(each.saturating_sub(2 * open_files)).max(1);
-    if peers < wanted_peers {
-        warn!(
-            "at most {peers} peers for each torrent, because {limit} files may be open (raise it with ulimit -n)"
-        );
-    }
-    (usize::try_from(peers).unwrap_or(usize::MAX), open_files as usize)
-}
-
-/// The most connections that are half-open at once, for all torrents together: fewer where few files may be
-/// open.
-pub fn half_open_connections() -> usize {
-    usize::try_from(descriptors() / 8).unwrap_or(usize::MAX).clamp(1, MAX_HALF_OPEN)
-}
-
-/// How many files and connections may be open.
-fn descriptors() -> u64 {
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@ use super::arguments::rate;
 use super::exit::Exit;
 use super::network_options::NetworkOptions;
 use super::progress::{Screen, Style};
+use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::signals::interrupts;
 use crate::session::{ClientName, Job, Torrent};
@@ -79,19 +80,22 @@ impl SharingOptions {
         let bind_address = self.network.bind_address()?;
         let (torrents, failure) = runs::load(torrents, bind_address)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
-        let mut network = self.network.open(bind_address, public, [down_limit, self.up_limit])?;
+        let of = torrents.len().max(1) as u64;
+        let resources = Resources::find(&torrents, usize::from(self.max_peers));
+        // Before the threads that we could do without.
+        let interrupts = interrupts();
+        let mut network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;
         let ours = network.name.clone();
         network.name = ClientName {
             peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),
             user_agent: self.user_agent.clone().unwrap_or(ours.user_agent),
         };
-        let of = torrents.len().max(1) as u64;
-        let (max_peers, open_files) = runs::share_descriptors(u64::from(self.max_peers), of);
+        let max_peers = usize::from(self.max_peers).min(resources.connections);
         let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
-        let share = ResourceShare { of, max_peers, open_files, up_limit };
+        let share = ResourceShare { of, max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
-        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), interrupts());
+        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), interrupts);
         Ok(failure.unwrap_or(exit))
     }
 

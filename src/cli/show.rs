@@ -9,6 +9,7 @@ use super::create::output;
 use super::exit::Exit;
 use super::network_options::NetworkOptions;
 use super::progress::Style;
+use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::scraped::Scraped;
 use super::source;
@@ -71,7 +72,8 @@ fn other_name(path: &Path, failure: CommandFailure) -> CommandFailure {
 /// Fetches the metadata of a magnet from its peers.
 fn fetch(arguments: &ShowArguments, magnet: &Arc<Magnet>) -> Result<Arc<Metainfo>, CommandFailure> {
     let options = &arguments.network;
-    let network = options.open(options.bind_address()?, true, [None, None])?;
+    let resources = Resources::find(&[], 0);
+    let network = options.open(options.bind_address()?, true, [None, None], &resources)?;
     let style = if arguments.verbose > 0 { Style::Lines } else { Style::of(arguments.quiet) };
     let timeout = arguments.timeout.map(Duration::from_secs);
     let sources = options.sources(options.port.is_some(), false);

@@ -7,11 +7,11 @@ use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
 use crate::net::PeerStream;
-use crate::strategy::{AttemptFailure, Candidates, Dialer, Places};
+use crate::strategy::{Candidates, Dialer, Places};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use log::debug;
+use log::{debug, warn};
 use std::collections::HashMap;
-use std::io;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -137,7 +137,7 @@ impl<'a> MetadataSearch<'a> {
                 Ok(_) => {}
                 Err(why) => self.trouble = Some(format!("{}: {why}", report.url)),
             },
-            Event::Incoming(incoming) => self.incoming(incoming),
+            Event::Incoming(incoming) => self.incoming(incoming, now),
             Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
             Event::Greeted(key, _) => {
                 if let Some(peer) = self.peers.get_mut(&key) {
@@ -204,7 +204,7 @@ impl<'a> MetadataSearch<'a> {
         while let Some(address) = self.dialer.next(places, now) {
             let key = self.next_key();
             if let Err(error) = self.environment.connect(key, address) {
-                self.no_thread(address, &error, now);
+                self.had_no_room(Some(address), &error, now);
             }
         }
     }
@@ -238,16 +238,11 @@ impl<'a> MetadataSearch<'a> {
         }
         match MetadataWorker::greet(self.context, key, address, stream) {
             Ok(worker) => self.add(key, address, false, worker),
-            Err(error) => self.no_thread(address, &error, now),
+            Err(error) => self.had_no_room(Some(address), &error, now),
         }
     }
 
-    fn no_thread(&mut self, address: SocketAddr, error: &io::Error, now: Instant) {
-        debug!("{address}: cannot start a thread: {error}");
-        self.dialer.failed(address, AttemptFailure::Unreachable, now);
-    }
-
-    fn incoming(&mut self, incoming: Incoming) {
+    fn incoming(&mut self, incoming: Incoming, now: Instant) {
         let address = incoming.address;
         // Incoming peers get a quarter of the places, so that they cannot keep us from the peers that we look
         // for.
@@ -257,7 +252,14 @@ impl<'a> MetadataSearch<'a> {
         let key = self.next_key();
         match MetadataWorker::accept(self.context, key, incoming) {
             Ok(worker) => self.add(key, address, true, worker),
-            Err(error) => debug!("{address}: cannot start a thread: {error}"),
+            Err(error) => self.had_no_room(None, &error, now),
+        }
+    }
+
+    /// There was no thread or no open file for a connection, which was to `address` if we began it.
+    fn had_no_room(&mut self, address: Option<SocketAddr>, why: &dyn Display, now: Instant) {
+        if self.dialer.had_no_room(address, now) {
+            warn!("{why}; we go on with the peers that we have, {} now", self.peers.len());
         }
     }
 
@@ -274,6 +276,9 @@ impl<'a> MetadataSearch<'a> {
     fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         let Some(peer) = self.peers.remove(&key) else { return };
         debug!("{}: {why}", peer.address);
+        if why.is_no_room() && peer.incoming {
+            return self.had_no_room(None, why, now);
+        }
         if peer.incoming {
             return;
         }
@@ -287,6 +292,9 @@ impl<'a> MetadataSearch<'a> {
     fn failed(&mut self, address: SocketAddr, why: &PeerError, greeted: bool, now: Instant) {
         if why.is_no_route() {
             self.dialer.had_no_route();
+        }
+        if why.is_no_room() {
+            return self.had_no_room(Some(address), why, now);
         }
         self.dialer.failed(address, why.failure(greeted, false), now);
         self.trouble = Some(format!("{address}: {why}"));

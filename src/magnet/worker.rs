@@ -130,15 +130,32 @@ struct MetadataConnection {
     stream: Arc<PeerStream>,
 }
 
+/// Says that the worker has ended, even if it panicked: others are to be asked for what it was asked for.
+struct Farewell<'a> {
+    key: PeerKey,
+    context: &'a MetadataContext,
+    stream: Arc<PeerStream>,
+    why: PeerError,
+}
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.context.assembly().left(self.key);
+        // This is sent before the peer can know that the connection is over, and connect again. Sending fails if
+        // the coordinator has ended: then no thread wants to know.
+        let why = std::mem::replace(&mut self.why, PeerError::Closed);
+        let _ = self.context.events.send(Event::Gone(self.key, why));
+        self.stream.hang_up(HangUp::WorkerEnded);
+    }
+}
+
 impl MetadataConnection {
     /// The life of the connection. Always ends with [`Event::Gone`].
     fn run(self, received: AlreadyReceived, context: &MetadataContext) {
-        let why = self.live(&self.stream, received, context).err().unwrap_or(PeerError::Closed);
-        context.assembly().left(self.key);
-        // This is sent before the peer can know that the connection is over, and connect again. Sending fails
-        // if the coordinator has ended: then no thread wants to know.
-        let _ = context.events.send(Event::Gone(self.key, why));
-        self.stream.hang_up(HangUp::WorkerEnded);
+        // It says the last word, so it is the first to be made here and the last to be dropped.
+        let (key, stream) = (self.key, Arc::clone(&self.stream));
+        let mut farewell = Farewell { key, context, stream, why: PeerError::Panicked };
+        farewell.why = self.live(&self.stream, received, context).err().unwrap_or(PeerError::Closed);
     }
 
     /// Greets the peer and asks it for metadata, until the connection ends or is handed over.

@@ -4,7 +4,7 @@
 //! Each reason is a value, so that code and tests compare reasons and not sentences. The sentence that a
 //! person reads stands in one place, the `Display` of the reason.
 
-use crate::net::HangUp;
+use crate::net::{HangUp, too_many_files};
 use crate::strategy::AttemptFailure;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
@@ -33,6 +33,10 @@ pub enum PeerError {
     Closed,
     /// We hung up.
     HungUp(HangUp),
+    /// The system has no thread for it. It is not to blame.
+    NoThread(io::Error),
+    /// The thread that it had panicked.
+    Panicked,
 }
 
 /// What a wait that reached its deadline was for.
@@ -105,6 +109,16 @@ impl PeerError {
             if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable))
     }
 
+    /// Whether this host had no room for the connection: no thread, or too many open files. That says nothing
+    /// about the peer.
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            PeerError::NoThread(_) => true,
+            PeerError::Connect(error) => too_many_files(error),
+            _ => false,
+        }
+    }
+
     /// Whether the peer ended the connection.
     pub fn is_by_the_peer(&self) -> bool {
         match self {
@@ -122,7 +136,9 @@ impl PeerError {
             | PeerError::Ourselves
             | PeerError::Handshake(_)
             | PeerError::Frame(_)
-            | PeerError::Violation(_) => AttemptFailure::Banned,
+            | PeerError::Violation(_)
+            // What it sent may bring the next thread down as well.
+            | PeerError::Panicked => AttemptFailure::Banned,
             _ if useful => AttemptFailure::Ended,
             // Also before the peer sent anything: where both sides connect at once, some clients close both
             // connections, and a client that is just starting resets what comes too early.
@@ -151,6 +167,8 @@ impl fmt::Display for PeerError {
             PeerError::Lost(error) => write!(out, "connection lost: {error}"),
             PeerError::Closed => write!(out, "it closed the connection"),
             PeerError::HungUp(why) => write!(out, "we hung up: {why}"),
+            PeerError::NoThread(error) => write!(out, "cannot start a thread: {error}"),
+            PeerError::Panicked => write!(out, "its thread ended by a defect of this program"),
         }
     }
 }

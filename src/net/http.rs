@@ -3,11 +3,13 @@
 //! The HTTP library would connect from whatever address the system chooses, and to one address of a host
 //! after the other, which takes seconds if the first is silent. So we replace its lowest layer, the TCP
 //! connection, by our own. TLS and proxies are layered on top of it as usual, so a connection to a proxy
-//! leaves by the [`BindAddress`] too. Host names are looked up by the system's resolver in any case.
+//! leaves by the [`BindAddress`] too. Host names are looked up by the system's resolver in any case, but by
+//! way of our own [`resolve`]: the library's way to it panics where no thread can be started.
 //!
-//! Requests run on the thread of the caller. Each TCP connection is made on a short-lived thread, `connect`.
+//! Requests run on the thread of the caller. Each TCP connection is made on a short-lived thread, `connect`,
+//! or on that of the caller if there is none to be had.
 
-use super::{BindAddress, CONNECTION_ATTEMPT_DELAY, by_turns};
+use super::{BindAddress, CONNECTION_ATTEMPT_DELAY, by_turns, resolve};
 use crate::thread;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,27 +17,58 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
-use ureq::unversioned::resolver::{DefaultResolver, Resolver};
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector,
     ShutdownHandle, Transport, time,
 };
 use ureq::{Agent, Error};
 
-/// How long connecting may take if the configuration sets no limit.
+/// How long looking up a name or connecting may take if the configuration sets no limit.
 const MAX_CONNECT: Duration = Duration::from_secs(60);
+
+/// The most addresses of a host that the library has room for.
+const MAX_ADDRESSES: usize = 16;
 
 /// Bytes of the stack of a thread that only connects.
 const STACK_SIZE: usize = 64 * 1024;
 
 /// A client with this configuration whose connections leave by `bind_address`, or fail if they cannot.
 pub fn agent(config: Config, bind_address: BindAddress) -> Agent {
-    leaving_by(bind_address, config, DefaultResolver::default())
+    leaving_by(bind_address, config, HostNames)
 }
 
 fn leaving_by(bind_address: BindAddress, config: Config, resolver: impl Resolver) -> Agent {
     let links = ().chain(ConnectProxyConnector::default()).chain(BoundConnector(bind_address));
     Agent::with_parts(config, links.chain(RustlsConnector::default()), resolver)
+}
+
+/// Looks up host names as everything of ours does.
+#[derive(Debug)]
+struct HostNames;
+
+impl Resolver for HostNames {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let text = uri.scheme().zip(uri.authority());
+        let text = text.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
+        let (host, port) =
+            text.as_deref().and_then(|text| text.rsplit_once(':')).ok_or(Error::HostNotFound)?;
+        // Only an IPv6 address has brackets.
+        let host = host.trim_matches(['[', ']']);
+        let port = port.parse().map_err(|_| Error::HostNotFound)?;
+        let found = resolve(host, port, limit(&timeout)?.unwrap_or(MAX_CONNECT));
+        let found = found.map_err(|error| library_error(error, &timeout))?;
+        let mut addresses = self.empty();
+        let family = config.ip_family();
+        family.keep_wanted(found.into_iter()).take(MAX_ADDRESSES).for_each(|address| addresses.push(address));
+        if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
+    }
 }
 
 /// Makes TCP connections that leave by the bind address.
@@ -87,13 +120,11 @@ impl BoundConnector {
                 return Err(Error::Timeout(details.timeout.reason));
             }
             match addresses.next() {
-                Some(to) => match self.begin(to, left, tell.clone()) {
-                    Ok(()) => under_way += 1,
-                    Err(error) => {
-                        failure = Error::Io(error);
-                        continue;
-                    }
-                },
+                Some(to) => {
+                    let share = left / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
+                    self.begin(to, left, share, tell.clone());
+                    under_way += 1;
+                }
                 None if under_way == 0 => return Err(failure),
                 None => {}
             }
@@ -114,10 +145,15 @@ impl BoundConnector {
 
     /// Connects on a thread of its own, because nothing can interrupt connecting. A connection that comes too
     /// late is closed there.
-    fn begin(&self, to: SocketAddr, within: Duration, tell: Sender<io::Result<TcpStream>>) -> io::Result<()> {
-        let bind_address = self.0;
-        let life = move || drop(tell.send(bind_address.connect(to, within)));
-        thread::spawn("connect", STACK_SIZE, life).map(drop)
+    ///
+    /// If there is no thread to be had, this thread connects, and waits for its `share` of the time: the
+    /// other addresses of the host need theirs.
+    fn begin(&self, to: SocketAddr, within: Duration, share: Duration, tell: Sender<io::Result<TcpStream>>) {
+        let (bind_address, other) = (self.0, tell.clone());
+        let life = move || drop(other.send(bind_address.connect(to, within)));
+        if thread::spawn("connect", STACK_SIZE, life).is_err() {
+            let _ = tell.send(bind_address.connect(to, share));
+        }
     }
 }
 
@@ -196,7 +232,6 @@ mod tests {
     use std::thread::{JoinHandle, spawn};
     use ureq::config::ConfigBuilder;
     use ureq::typestate::AgentScope;
-    use ureq::unversioned::resolver::ResolvedSocketAddrs;
 
     const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nspam";
 
@@ -241,6 +276,21 @@ mod tests {
             assert_eq!(answer.body_mut().read_to_string().unwrap(), "spam");
         }
         assert_eq!(Some(server.join().unwrap().0.ip()), ours().address());
+    }
+
+    #[test]
+    fn without_threads_an_address_is_asked_all_the_same_and_a_name_is_an_error() {
+        let (address, server) = serve(&[ANSWER]);
+        let agent = agent(config().build(), ours());
+        let none = thread::limit::allow(0);
+        assert_eq!(agent.get(format!("http://{address}/")).call().unwrap().status(), 200);
+        assert_eq!(Some(server.join().unwrap().0.ip()), ours().address());
+        let name = format!("http://localhost:{}/", address.port());
+        let error = agent.get(name.clone()).call().unwrap_err();
+        assert!(error.to_string().contains("no more threads"), "{error}");
+        drop(none);
+        // Refused, so the name was looked up.
+        assert!(matches!(agent.get(name).call(), Err(Error::Io(_) | Error::ConnectionFailed)));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod basic_auth;
 mod bind_address;
+mod descriptors;
 pub mod half_open;
 mod hang_up;
 pub mod http;
@@ -20,6 +21,7 @@ mod udp_channel;
 mod udp_port;
 
 pub use bind_address::BindAddress;
+pub use descriptors::{raise_limit, too_many_files};
 pub use hang_up::HangUp;
 pub use multicast::Group;
 pub use peer_stream::PeerStream;

@@ -32,16 +32,38 @@ pub struct WorkerEnds {
     pub leases: Receiver<Lease>,
 }
 
-impl WorkerEnds {
-    /// The life of the connection. Always ends with [`Event::Gone`].
-    pub fn run(self, received: AlreadyReceived, context: Arc<TorrentContext>) {
-        let (key, events, stream) = (self.key, context.events.clone(), Arc::clone(&self.stream));
-        let why = self.live(received, context).err().unwrap_or(PeerError::Closed);
-        if let Some(stream) = stream.get() {
+/// Says that the worker has ended, even if it panicked: the coordinator must not keep a place for it, nor the
+/// peer a connection.
+struct Farewell {
+    key: PeerKey,
+    /// Only the inbox is held while this waits for it: the end of a run waits for the rest.
+    events: Sender<Event>,
+    stream: Arc<OnceLock<PeerStream>>,
+    why: PeerError,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.get() {
             stream.hang_up(HangUp::WorkerEnded);
         }
         // It fails where the coordinator has ended: then no thread wants to know.
-        let _ = events.send(Event::Gone(key, why));
+        let why = std::mem::replace(&mut self.why, PeerError::Closed);
+        let _ = self.events.send(Event::Gone(self.key, why));
+    }
+}
+
+impl WorkerEnds {
+    /// The life of the connection. Always ends with [`Event::Gone`].
+    pub fn run(self, received: AlreadyReceived, context: Arc<TorrentContext>) {
+        // It says the last word, so it is the first to be made here and the last to be dropped.
+        let mut farewell = Farewell {
+            key: self.key,
+            events: context.events.clone(),
+            stream: Arc::clone(&self.stream),
+            why: PeerError::Panicked,
+        };
+        farewell.why = self.live(received, context).err().unwrap_or(PeerError::Closed);
     }
 
     fn live(self, received: AlreadyReceived, context: Arc<TorrentContext>) -> Result<(), PeerError> {
@@ -66,7 +88,7 @@ impl WorkerEnds {
             is_new,
         );
         thread::spawn(format!("out-{}", self.address.ip()), STACK_BYTES, move || outbox.run())
-            .map_err(PeerError::Connect)?;
+            .map_err(PeerError::NoThread)?;
 
         let mut inbound =
             Inbound::new(self.key, context, self.leases, self.requests, self.wake, greeting.fast);

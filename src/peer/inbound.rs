@@ -24,8 +24,12 @@ use std::time::{Duration, Instant};
 
 /// News in one report at most; the rest comes with the next. What a read brings of blocks is
 /// little news, so this bounds only what peers that flood us can put into the coordinator's inbox: a
-/// thousand such reports are a few megabytes.
+/// thousand such reports are a few megabytes. A late bitfield ends its report, as it is large itself.
 const MAX_REPORT: usize = 64;
+/// Bytes of late bitfields that we hear from a peer at once, and in a second: see [`Inbound::has`]. A client
+/// sends one in the place of as many `have` messages as would be longer, so it needs far less.
+const LATE_BITFIELDS: u32 = 256 * 1024;
+const LATE_BITFIELDS_A_SECOND: u32 = 32 * 1024;
 /// We accept at most one PEX message from a peer in this time (BEP 11 has a minute)...
 const PEX_INTERVAL: Duration = Duration::from_secs(40);
 /// ...after the first few, which may come at once.
@@ -45,6 +49,8 @@ pub struct Inbound {
     verified: Vec<Write>,
     /// How often the peer may tell us of other peers.
     pex_limit: TokenBucket,
+    /// How many bytes of late bitfields we still hear.
+    late_bitfields: TokenBucket,
 }
 
 impl Inbound {
@@ -57,6 +63,9 @@ impl Inbound {
         wake: Sender<Signal>,
         fast: bool,
     ) -> Inbound {
+        let now = Instant::now();
+        // Of the largest torrents one bitfield is longer than that.
+        let burst = LATE_BITFIELDS.max(context.geometry.piece_count().div_ceil(4));
         Inbound {
             key,
             context,
@@ -66,7 +75,8 @@ impl Inbound {
             rules: MessageRules::new(fast),
             news: Vec::new(),
             verified: Vec::new(),
-            pex_limit: TokenBucket::every(PEX_INTERVAL, EARLY_PEX, Instant::now()),
+            pex_limit: TokenBucket::every(PEX_INTERVAL, EARLY_PEX, now),
+            late_bitfields: TokenBucket::with_burst(LATE_BITFIELDS_A_SECOND, burst, now),
         }
     }
 
@@ -78,7 +88,8 @@ impl Inbound {
         loop {
             while let Some(message) = buffer.next(&limits)? {
                 self.hear(message)?;
-                if self.news.len() >= MAX_REPORT {
+                let is_late_bitfield = matches!(self.news.last(), Some(News::AnotherBitfield(_)));
+                if self.news.len() >= MAX_REPORT || is_late_bitfield {
                     self.report()?;
                 }
             }
@@ -89,6 +100,12 @@ impl Inbound {
 
     fn hear(&mut self, message: Message<'_>) -> Result<(), PeerError> {
         self.rules.check(&message).map_err(PeerError::Violation)?;
+        if let Message::Bitfield(bits) = message
+            && self.rules.has_introduced()
+            && !self.late_bitfields.take_many(u32::try_from(bits.len()).unwrap_or(u32::MAX), Instant::now())
+        {
+            return Err(PeerError::HungUp(HangUp::BitfieldFlood));
+        }
         let news = self.news_of(&message).map_err(PeerError::Violation)?;
         self.rules.note(&message);
         self.news.extend(news);
@@ -98,6 +115,8 @@ impl Inbound {
     /// Does what a message asks for. Returns what the coordinator has to know of it.
     fn news_of(&mut self, message: &Message<'_>) -> Result<Option<News>, Violation> {
         Ok(match *message {
+            #[cfg(test)]
+            Message::Unknown(super::tests::PANICS) => panic!("a panic that a test wants"),
             Message::Piece { index, begin, data } => return self.block(index, begin, data),
             Message::Bitfield(bits) => return self.bitfield(bits).map(Some),
             Message::HaveAll => Some(self.has(Bitfield::all(self.context.geometry.piece_count()))),

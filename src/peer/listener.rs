@@ -4,11 +4,11 @@
 //! its own, `incoming-ADDRESS`, that reads its handshake and hands it to the coordinator of the torrent it is
 //! for. Nothing is answered here: a peer that asks for a torrent that we do not have learns nothing.
 //!
-//! Strangers decide how many connections come, so everything has a bound: [`MAX_PENDING`] handshakes at
-//! once, [`DEADLINE`] for each, [`MAX_THREADS`] threads in all, and [`MAX_WAITING`] connections in the inbox
-//! of one coordinator. Where there are too many handshakes, the one that has been pending for the longest
-//! is ended, because otherwise an attacker could keep all other peers out by opening connections and
-//! saying nothing.
+//! Strangers decide how many connections come, so everything has a bound: 128 handshakes at once,
+//! [`DEADLINE`] for each, 256 threads in all, and 256 connections in the inbox of one coordinator; fewer
+//! where the process may have few files or threads ([`IncomingBounds`]). Where there are too many handshakes,
+//! the one that has been pending for the longest is ended, because otherwise an attacker could keep all other
+//! peers out by opening connections and saying nothing.
 
 use crate::address::canonical;
 use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
@@ -29,15 +29,8 @@ use std::time::{Duration, Instant};
 
 /// How long a handshake may take, from the connection to the coordinator's inbox.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// Connections whose handshake is not complete.
-const MAX_PENDING: usize = 128;
-/// Threads for connections, those included that are about to end.
-const MAX_THREADS: usize = 2 * MAX_PENDING;
-/// Connections that wait in one coordinator's inbox. When there are more, it does not look at them now (it
-/// may be checking what is on the disk), and each one that waits takes a descriptor away from it. Other
-/// events take none, so a peer that floods the inbox with messages keeps no other peer out: its
-/// connection waits for room, as long as its handshake's deadline lets it.
-const MAX_WAITING: usize = 256;
+/// Descriptors and threads for incoming connections, where there are enough.
+pub const USUAL_DESCRIPTORS: usize = 512;
 /// How long we accept no connection when the system has no room for one.
 const REST: Duration = Duration::from_millis(250);
 /// How long the end waits for the threads of connections, which are told to end.
@@ -61,6 +54,28 @@ struct AcceptThread {
     thread: JoinHandle<()>,
 }
 
+/// How many incoming connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct IncomingBounds {
+    /// Those whose handshake is not complete.
+    pending: usize,
+    /// Those that have a thread, including those that are about to end.
+    threads: usize,
+    /// Those that wait in one coordinator's inbox. When there are more, it does not look at them now (it may
+    /// be checking what is on the disk), and each one that waits takes a descriptor away from it. Other events
+    /// take none, so a peer that floods the inbox with messages keeps no other peer out: its connection waits
+    /// for room, as long as its handshake's deadline lets it.
+    waiting: usize,
+}
+
+impl IncomingBounds {
+    /// Of this many descriptors, half are for connections that have a thread, and half for those that wait.
+    fn of(descriptors: usize) -> IncomingBounds {
+        let pending = (descriptors / 4).clamp(1, 128);
+        IncomingBounds { pending, threads: 2 * pending, waiting: 2 * pending }
+    }
+}
+
 /// A torrent for which connections are accepted, until this is dropped.
 #[derive(Debug)]
 pub struct Registration {
@@ -72,6 +87,7 @@ pub struct Registration {
 /// What the threads share.
 #[derive(Debug)]
 struct ListenerState {
+    bounds: IncomingBounds,
     /// Where the coordinators are.
     inboxes: Mutex<HashMap<InfoHash, Inbox>>,
     handshakes: Mutex<PendingHandshakes>,
@@ -107,9 +123,19 @@ impl Listener {
     ///
     /// [`ErrorKind::AddrInUse`] where another program has the port, or what the system says.
     pub fn start(ports: Ports, bind_address: BindAddress) -> io::Result<Listener> {
+        Listener::with(ports, bind_address, USUAL_DESCRIPTORS)
+    }
+
+    /// The same, with this many descriptors and threads at most for connections that are not yet a peer's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Listener::start`].
+    pub fn with(ports: Ports, bind_address: BindAddress, descriptors: usize) -> io::Result<Listener> {
         let (port, sockets) = net::listen(ports, bind_address)?;
         let (closing, closed) = bounded(0);
         let state = Arc::new(ListenerState {
+            bounds: IncomingBounds::of(descriptors),
             inboxes: Mutex::default(),
             handshakes: Mutex::default(),
             changed: Condvar::new(),
@@ -204,13 +230,13 @@ impl ListenerState {
         let deadline = Instant::now() + DEADLINE;
         // It fails where the peer has left again.
         let Ok(stream) = PeerStream::accepted(stream).map(Arc::new) else { return Ok(()) };
-        self.wait_while(DEADLINE, |handshakes| handshakes.threads >= MAX_THREADS);
+        self.wait_while(DEADLINE, |handshakes| handshakes.threads >= self.bounds.threads);
         let number = {
             let mut handshakes = self.handshakes();
-            if handshakes.closed || handshakes.threads >= MAX_THREADS {
+            if handshakes.closed || handshakes.threads >= self.bounds.threads {
                 return Err(io::Error::other("too many earlier connections still have their threads"));
             }
-            while handshakes.pending.len() >= MAX_PENDING
+            while handshakes.pending.len() >= self.bounds.pending
                 && let Some((_, oldest)) = handshakes.pending.pop_front()
             {
                 oldest.hang_up(HangUp::TooManyHandshakes);
@@ -244,7 +270,7 @@ impl ListenerState {
     }
 }
 
-/// One of the [`MAX_THREADS`] threads. Given back when dropped.
+/// One of the threads that are counted. Given back when dropped.
 struct ThreadSlot {
     state: Arc<ListenerState>,
     number: u64,
@@ -296,7 +322,7 @@ impl IncomingHandshake {
     fn find_inbox(&self, handshake: &Handshake) -> Result<(Sender<Event>, InboxSlot), TurnedAway> {
         let inboxes = self.thread.state.inboxes();
         let inbox = inboxes.get(&handshake.info_hash).ok_or(TurnedAway::UnknownTorrent)?;
-        let slot = inbox.slots.take(MAX_WAITING).ok_or(TurnedAway::Busy)?;
+        let slot = inbox.slots.take(self.thread.state.bounds.waiting).ok_or(TurnedAway::Busy)?;
         Ok((inbox.events.clone(), slot))
     }
 

@@ -10,6 +10,7 @@
 //! the `PeerRequests`: what the peer requested and has not got yet.
 
 mod connection;
+mod connection_count;
 mod connector;
 mod context;
 mod greeting;
@@ -21,11 +22,12 @@ mod outbox;
 mod read_buffer;
 mod requests;
 
+pub use connection_count::{ConnectionCount, CountedConnection};
 pub use connector::{Caller, Connector, MAX_HALF_OPEN};
 pub use context::TorrentContext;
 pub use greeting::{AlreadyReceived, ConnectionOrigin, OurHandshake, greet};
 pub use ledger::{BlockClaim, Ledger};
-pub use listener::{Listener, Registration};
+pub use listener::{Listener, Registration, USUAL_DESCRIPTORS};
 pub use read_buffer::{ReadBuffer, ReadMemory};
 pub use requests::{NextUpload, PeerRequests, PendingAnswers, UploadAccount};
 
@@ -54,6 +56,8 @@ pub struct Worker {
     requests: Arc<PeerRequests>,
     /// Why we hung up first, whether there was a stream to hang up or not.
     hung_up: Arc<OnceLock<HangUp>>,
+    /// It counts as a connection of the process.
+    counted: Option<CountedConnection>,
 }
 
 /// The other end of a [`Worker::detached`], which plays the peer.
@@ -143,7 +147,7 @@ impl Worker {
         let context = Arc::clone(context);
         let life = move || ends.run(received, context);
         thread::spawn(format!("peer-{}", address.ip()), STACK_BYTES, life)?;
-        Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default() })
+        Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default(), counted: None })
     }
 
     /// A worker without threads and without a peer, and the end that plays both: for tests of the
@@ -157,7 +161,13 @@ impl Worker {
             requests: Arc::clone(&requests),
             hung_up: Arc::clone(&hung_up),
         };
-        (Worker { signals, leases, stream: Arc::default(), requests, hung_up }, other)
+        (Worker { signals, leases, stream: Arc::default(), requests, hung_up, counted: None }, other)
+    }
+
+    /// The same worker, which counts as a connection of the process until it is dropped.
+    pub fn counted(mut self, connection: CountedConnection) -> Worker {
+        self.counted = Some(connection);
+        self
     }
 
     /// What was sent to this peer since this was asked last.

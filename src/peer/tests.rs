@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 /// The wait for what is sure to come, long enough for a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 const KEY: PeerKey = PeerKey(7);
+/// A message of this type makes the reading half panic, and PEX under this message id the writing half.
+pub const PANICS: u8 = 199;
 const PIECE_LENGTH: u32 = 2 * BLOCK_LENGTH;
 const PIECES: u32 = 2;
 
@@ -346,6 +348,41 @@ fn the_coordinator_ends_a_worker_from_outside_and_no_thread_is_left() {
     assert!(matches!(torrent.gone(), PeerError::HungUp(HangUp::Released)));
     peer.expect_disconnect();
     torrent.no_thread_is_left();
+}
+
+#[test]
+fn a_worker_that_panics_is_gone_for_the_coordinator_and_for_the_peer() {
+    let torrent = Torrent::new();
+    let (worker, peer) = torrent.introduced_worker();
+    peer.says(&[Message::Unknown(PANICS)]);
+    assert!(matches!(torrent.gone(), PeerError::Panicked));
+    peer.expect_disconnect();
+    drop(worker);
+    torrent.no_thread_is_left();
+}
+
+#[test]
+fn an_outbox_that_panics_ends_the_connection() {
+    let torrent = Torrent::new();
+    let (worker, peer) = torrent.introduced_worker();
+    worker.order(Order::Pex(PANICS, Default::default()));
+    assert!(matches!(torrent.gone(), PeerError::HungUp(HangUp::WorkerEnded)));
+    peer.expect_disconnect();
+    drop(worker);
+    torrent.no_thread_is_left();
+}
+
+#[test]
+fn a_worker_without_a_second_thread_ends_and_the_peer_is_not_to_blame() {
+    let torrent = Torrent::new();
+    let _limit = thread::limit::allow(1);
+    let (ours, _theirs) = PeerStream::in_memory();
+    let handshake = Handshake::ours(torrent.context.metainfo.info_hash, PeerId([2; 20]), false);
+    let incoming = |stream| Incoming { address: address(), stream, handshake, slot: InboxSlot::default() };
+    let _worker = Worker::accept(&torrent.context, KEY, incoming(ours)).unwrap();
+    assert!(torrent.gone().is_no_room());
+    let (ours, _theirs) = PeerStream::in_memory();
+    assert!(Worker::accept(&torrent.context, KEY, incoming(ours)).is_err());
 }
 
 #[test]

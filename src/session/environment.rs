@@ -25,21 +25,31 @@ pub(super) struct RunEnvironment<'a> {
     pub seeding: Progress,
 }
 
+impl RunEnvironment<'_> {
+    fn counted(&self, worker: Worker) -> Worker {
+        worker.counted(self.run.network.connections.add())
+    }
+}
+
 impl Environment for RunEnvironment<'_> {
+    fn has_room(&self) -> bool {
+        self.run.network.connections.has_room()
+    }
+
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
         self.caller.connect(key, address)
     }
 
     fn greet(&mut self, key: PeerKey, address: SocketAddr, stream: PeerStream) -> io::Result<Worker> {
-        Worker::greet(&self.shared, key, address, stream)
+        Worker::greet(&self.shared, key, address, stream).map(|worker| self.counted(worker))
     }
 
     fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
-        Worker::accept(&self.shared, key, incoming)
+        Worker::accept(&self.shared, key, incoming).map(|worker| self.counted(worker))
     }
 
     fn resume(&mut self, key: PeerKey, handed_over: HandedOver) -> io::Result<Worker> {
-        Worker::go_on(&self.shared, key, handed_over)
+        Worker::go_on(&self.shared, key, handed_over).map(|worker| self.counted(worker))
     }
 
     fn piece_digest(&self, piece: PieceIndex) -> PieceDigest {

@@ -37,6 +37,8 @@ pub enum SessionError {
     Geometry,
     /// The system has no more threads.
     Threads(io::Error),
+    /// This thread of ours panicked.
+    Panicked(&'static str),
 }
 
 impl SessionError {
@@ -49,7 +51,7 @@ impl SessionError {
             SessionError::NothingThere { .. } => 32,
             SessionError::Geometry => 26,
             SessionError::NothingSelected { .. } => 27,
-            SessionError::Threads(_) | SessionError::LongPieces { .. } => 1,
+            SessionError::Threads(_) | SessionError::Panicked(_) | SessionError::LongPieces { .. } => 1,
         }
     }
 }
@@ -82,6 +84,10 @@ impl fmt::Display for SessionError {
             ),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
             SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),
+            SessionError::Panicked(thread) => write!(
+                out,
+                "{thread} has ended by a defect of this program (run the same command again: what is verified is kept)"
+            ),
         }
     }
 }

@@ -48,6 +48,14 @@ impl Torrent {
         }
     }
 
+    /// How many tiers of trackers it names. Each tracker of a magnet is a tier.
+    pub fn tiers(&self) -> usize {
+        match self {
+            Torrent::Whole(metainfo) => metainfo.trackers.len(),
+            Torrent::Magnet(magnet) => magnet.trackers.len(),
+        }
+    }
+
     /// Whether only its own trackers may be asked for peers (BEP 27). Of a magnet this is not known, and the
     /// answer is no.
     pub fn is_private(&self) -> bool {

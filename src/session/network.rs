@@ -1,10 +1,10 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
-//! network and the rate limits.
+//! network, the rate limits and the limit of connections.
 
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Throttle};
-use crate::peer::{Connector, Listener, MAX_HALF_OPEN};
+use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
@@ -26,6 +26,10 @@ pub struct Network {
     pub down: Arc<Throttle>,
     /// Limits what we may send to all peers together.
     pub up: Arc<Throttle>,
+    /// How many peers are connected in all, and may be.
+    pub connections: ConnectionCount,
+    /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
+    pub most_tiers: usize,
     /// As which program we present ourselves.
     pub name: ClientName,
 }
@@ -70,6 +74,8 @@ impl Network {
             lan: None,
             down: throttle(),
             up: throttle(),
+            connections: ConnectionCount::at_most(usize::MAX),
+            most_tiers: usize::MAX,
             name: ClientName::default(),
         }
     }

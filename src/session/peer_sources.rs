@@ -164,6 +164,10 @@ fn announce(
     } else {
         tiers.extend(sources.trackers.iter().map(|tracker| vec![tracker.clone()]));
     }
+    let rest = tiers.split_off(tiers.len().min(network.most_tiers));
+    if let Some(last) = tiers.last_mut() {
+        last.extend(rest.into_iter().flatten());
+    }
     let events = events.clone();
     let news = move |news: TrackerNews| {
         let mut external_ip = None;

@@ -14,7 +14,6 @@ use crate::storage::writer::{self, Written};
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -141,7 +140,7 @@ impl Ending {
         if ends || self.writer.as_ref().is_some_and(JoinHandle::is_finished) {
             match self.join_writer() {
                 Some(Ok(written)) => written?,
-                Some(Err(_)) => return Err(SessionError::Threads(io::Error::other("the writer panicked"))),
+                Some(Err(_)) => return Err(SessionError::Panicked("the writer")),
                 None => {}
             }
         }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::net::too_many_files;
 use rustix::io::Errno;
 
 /// How many paths an error spells out. It only counts the others.
@@ -199,6 +200,11 @@ impl StorageError {
     /// What the user can do about it, if anything.
     fn way_out(&self) -> Option<&'static str> {
         match self {
+            StorageError::Open { source, .. } | StorageError::Create { source, .. }
+                if too_many_files(source) =>
+            {
+                Some("raise ulimit -n, or run fewer torrents at once")
+            }
             StorageError::Full { .. } => {
                 Some("free some space and run the same command again: what is verified is kept")
             }
@@ -310,6 +316,10 @@ mod tests {
         assert_eq!(
             failed(Action::Create, Errno::ACCESS).to_string(),
             "cannot create /srv/iso/debian.iso: permission denied (choose another folder with --output-dir)"
+        );
+        assert_eq!(
+            failed(Action::Open, Errno::MFILE).to_string(),
+            "cannot open /srv/iso/debian.iso: too many open files (raise ulimit -n, or run fewer torrents at once)"
         );
         assert_eq!(
             failed(Action::Open, Errno::LOOP).to_string(),

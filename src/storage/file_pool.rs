@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use rustix::io::Errno;
+use crate::net::too_many_files;
 
 /// Open files by number, the most recently used one at the end.
 pub(super) struct FilePool {
@@ -45,7 +45,7 @@ impl FilePool {
         }
         loop {
             match open() {
-                Err(error) if too_many(&error) && !self.open.is_empty() => self.open.remove(0),
+                Err(error) if too_many_files(&error) && !self.open.is_empty() => self.open.remove(0),
                 opened => return opened,
             };
         }
@@ -57,14 +57,10 @@ impl FilePool {
     }
 }
 
-/// Whether the process or the system has too many files open.
-pub(super) fn too_many(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     fn any_file() -> io::Result<File> {
         File::open("/dev/null")

@@ -17,6 +17,7 @@ use super::error::{Action, StorageError};
 use super::file_pool::FilePool;
 use super::folder::{Access, FileStat, RootFolder};
 use super::layout::{FileEntry, Layout, Slice};
+use super::patience::patiently;
 use super::served_pieces::ServedPieces;
 use super::space;
 use super::survey;
@@ -96,7 +97,7 @@ impl PayloadFiles {
     pub fn write(&mut self, slice: &Slice, bytes: &[u8]) -> Result<(), StorageError> {
         let guarded = self.guards.get(&slice.file).map_or(0, |guard| guard.saturating_sub(slice.offset));
         let guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
-        let file = Arc::clone(self.open(slice.file)?);
+        let file = self.open(slice.file)?;
         if let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) {
             let mut theirs = vec![0; ours.len()];
             let read = file.read_exact_at(&mut theirs, slice.offset);
@@ -131,7 +132,7 @@ impl PayloadFiles {
             if !keep_going() {
                 return Err(StorageError::Cancelled);
             }
-            let file = Arc::clone(self.open(number)?);
+            let file = self.open(number)?;
             self.served_pieces.writing(number, &file);
             let allocated = space::allocate(&file, length, keep_going);
             self.served_pieces.written(number, &file);
@@ -182,7 +183,7 @@ impl PayloadFiles {
                 self.open(number)?;
             }
             Some(found) if found > length => {
-                let file = Arc::clone(self.open(number)?);
+                let file = self.open(number)?;
                 self.served_pieces.writing(number, &file);
                 let cut = file.set_len(length);
                 self.served_pieces.written(number, &file);
@@ -223,19 +224,20 @@ impl PayloadFiles {
     }
 
     /// The open file. It is created if it does not exist and never did.
-    fn open(&mut self, number: usize) -> Result<&Arc<File>, StorageError> {
+    fn open(&mut self, number: usize) -> Result<Arc<File>, StorageError> {
         let (Some(entry), Some(state)) = (self.layout.entry(number), self.states.get_mut(number)) else {
             return Err(StorageError::Layout);
         };
-        let (folder, known) = (&self.folder, state.length);
-        let opened = self.pool.get(number, || match known {
+        let (folder, known, pool) = (&self.folder, state.length, &mut self.pool);
+        let open = || match known {
             None => folder.open_file(&entry.path, Access::Create),
             Some(length) => {
                 let file = folder.open_file(&entry.path, Access::Write)?;
                 // What we wrote is no longer in it, so it counts as gone.
                 if file.metadata()?.len() < length { Err(io::ErrorKind::NotFound.into()) } else { Ok(file) }
             }
-        });
+        };
+        let opened = patiently(|| pool.get(number, open).map(Arc::clone));
         if opened.is_ok() && known.is_none() {
             *state = FileOnDisk { length: Some(0), unsynced: true, unnamed: true };
         }

@@ -16,6 +16,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::error::{Action, StorageError};
+use super::patience::patiently;
+use crate::net::too_many_files;
 
 /// The folder that a payload is in, held open: the output folder, or the one that a torrent is made of.
 pub(super) struct RootFolder {
@@ -70,10 +72,10 @@ impl RootFolder {
     /// Opens the folder. `None` if it does not exist.
     pub fn open(path: &Path) -> io::Result<Option<RootFolder>> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        match rustix::fs::open(path, folder_flags(), Mode::empty()) {
+        match patiently(|| Ok(rustix::fs::open(path, folder_flags(), Mode::empty())?)) {
             Ok(handle) => Ok(Some(RootFolder { path: path.to_owned(), handle })),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -96,13 +98,18 @@ impl RootFolder {
         }
     }
 
-    /// Whether the open file is still under this path.
+    /// Whether the open file is still under this path. True as well if too many files are open to see that.
     pub fn holds(&self, path: &Path, file: &File) -> bool {
-        let there = self.place(path, false).and_then(|place| self.stat(&place));
-        matches!((there, rustix::fs::fstat(file)), (Ok(there), Ok(ours)) if same(&there, &ours))
+        let there = patiently(|| self.place(path, false).and_then(|place| self.stat(&place)));
+        match (there, rustix::fs::fstat(file)) {
+            (Ok(there), Ok(ours)) => same(&there, &ours),
+            (Err(error), Ok(_)) => too_many_files(&error),
+            _ => false,
+        }
     }
 
-    /// Opens a file. Never blocks, not even if a pipe is in its place.
+    /// Opens a file. Never blocks, not even if a pipe is in its place, and does not wait for a descriptor
+    /// either: a caller that has one to spare gives it up first.
     pub fn open_file(&self, path: &Path, access: Access) -> io::Result<File> {
         let flags = match access {
             Access::Read => OFlags::RDONLY,
@@ -123,7 +130,7 @@ impl RootFolder {
 
     /// Removes a file.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
-        let place = self.place(path, false)?;
+        let place = patiently(|| self.place(path, false))?;
         Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::empty())?)
     }
 
@@ -132,13 +139,11 @@ impl RootFolder {
         let done = if path.as_os_str().is_empty() {
             rustix::fs::fsync(&self.handle)
         } else {
-            let place = self.place(path, false)?;
-            let handle = rustix::fs::openat(
-                self.at(&place),
-                place.name,
-                folder_flags() | OFlags::NOFOLLOW,
-                Mode::empty(),
-            )?;
+            let flags = folder_flags() | OFlags::NOFOLLOW;
+            let handle = patiently(|| {
+                let place = self.place(path, false)?;
+                Ok(rustix::fs::openat(self.at(&place), place.name, flags, Mode::empty())?)
+            })?;
             rustix::fs::fsync(handle)
         };
         match done {
@@ -236,7 +241,7 @@ impl<'a> FileSearch<'a> {
         }
         let name = path.file_name().ok_or(Errno::INVAL)?;
         let parent = path.parent().unwrap_or(Path::new(""));
-        if parent != self.parent && !self.enter(parent)? {
+        if parent != self.parent && !patiently(|| self.enter(parent))? {
             return Ok(None);
         }
         let at = self.handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);

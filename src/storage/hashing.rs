@@ -19,6 +19,7 @@ use sha1::{Digest, Sha1};
 use super::error::{Action, StorageError};
 use super::folder::{Access, RootFolder};
 use super::layout::{Layout, Slice};
+use super::patience::patiently;
 use super::sha1_pair::{self, Lane};
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 use crate::thread::lock;
@@ -310,7 +311,7 @@ impl Reader {
         if place.as_ref().is_none_or(|reader| reader.number != number) {
             *place = None;
             let entry = job.layout.entry(number).ok_or(StorageError::Layout)?;
-            let file = match job.folder.open_file(&entry.path, Access::Read) {
+            let file = match patiently(|| job.folder.open_file(&entry.path, Access::Read)) {
                 Ok(file) => Some(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(job.failed(Action::Open, number, error)),

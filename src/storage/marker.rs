@@ -16,6 +16,7 @@
 //! any more.
 
 use crate::metainfo::InfoHash;
+use crate::net::too_many_files;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -27,6 +28,7 @@ use rustix::io::Errno;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::folder::{Access, RootFolder};
+use super::patience::patiently;
 
 const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to go on.";
 const HASH: &str = "info-hash ";
@@ -74,7 +76,13 @@ impl Marker {
     /// [`StorageError::Busy`] if another process holds it.
     pub fn read(&mut self, folder: &RootFolder, files: usize) -> Result<Option<Guards>, StorageError> {
         // If it is not an ordinary file, or cannot be opened, we cannot have written it.
-        let Ok(mut file) = folder.open_file(&self.path, Access::Read) else { return Ok(None) };
+        let mut file = match patiently(|| folder.open_file(&self.path, Access::Read)) {
+            Ok(file) => file,
+            Err(error) if too_many_files(&error) => {
+                return Err(StorageError::from_io(Action::Open, folder.join(&self.path), error));
+            }
+            Err(_) => return Ok(None),
+        };
         self.lock(folder, &file)?;
         let bound = files.saturating_mul(GUARD_BYTES).saturating_add(256);
         let mut text = String::new();
@@ -90,13 +98,13 @@ impl Marker {
             let path = folder.join(&self.path);
             move |error: io::Error| StorageError::from_io(action, path, error)
         };
-        let mut file = match folder.open_file(&self.path, Access::Create) {
+        let mut file = match patiently(|| folder.open_file(&self.path, Access::Create)) {
             Ok(file) => {
                 self.lock(folder, &file)?;
                 file
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                folder.open_file(&self.path, Access::Write).map_err(failed(Action::Open))?
+                patiently(|| folder.open_file(&self.path, Access::Write)).map_err(failed(Action::Open))?
             }
             Err(error) => return Err(failed(Action::Create)(error)),
         };

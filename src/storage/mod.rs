@@ -28,6 +28,7 @@ mod hashing;
 mod layout;
 mod marker;
 mod opening;
+mod patience;
 mod plan;
 mod selection;
 mod served_pieces;

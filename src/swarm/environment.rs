@@ -13,6 +13,11 @@ use std::net::SocketAddr;
 
 /// What the coordinator can have done by others. No method may wait.
 pub trait Environment {
+    /// Whether the process may have another connection to a peer. All of its torrents share that limit.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Has a connection to this address made. What comes of it is told by
     /// [`Event::Attempted`](crate::message::Event::Attempted).
     ///

@@ -23,10 +23,6 @@ impl Coordinator<'_> {
         owing.for_each(|(_, peer)| peer.download.pipeline.tick(now));
         self.take_back_overdue(now);
         self.snub_silent_peers(now);
-        if self.free_places() == 0 {
-            // As time passes, peers that do nothing have to make room.
-            self.timers.dial = Some(now);
-        }
         self.send_pex(now);
         self.adjust_budget(now);
         self.give_up_orphan();
@@ -39,6 +35,8 @@ impl Coordinator<'_> {
         if self.environment.is_stopped() {
             return Some(self.stopped());
         }
+        // Another torrent may have made room for a connection, and as time passes so do peers that do nothing.
+        self.timers.dial = self.timers.dial.or(Some(now));
         let snapshot = self.snapshot(now);
         self.environment.show(snapshot);
         if self.has_seeded_enough(now) {

@@ -39,7 +39,7 @@ use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::address::IpFamily;
 use crate::net::BindAddress;
-use crate::thread;
+use crate::thread::{self, caught};
 
 /// Tiers that get threads. The trackers of all further tiers join the last of these.
 const MAX_TIERS: usize = 32;
@@ -236,7 +236,7 @@ where
         _end: end,
     };
     let kind = if part.family == Some(IpFamily::V6) { "tracker6" } else { "tracker" };
-    match thread::spawn(format!("{kind}-{}", first.host()), STACK_SIZE, move || announcer.run()) {
+    match thread::spawn(format!("{kind}-{}", first.host()), STACK_SIZE, move || announcer.live()) {
         Ok(thread) => Some(AnnouncerHandle { orders, ended, thread, client, is_known, is_leaving }),
         Err(error) => {
             let outcome = Err(TrackerError::Unreachable(format!("no thread for it: {error}")));
@@ -296,7 +296,20 @@ struct Announcer<News> {
 }
 
 impl<News: Fn(TrackerNews)> Announcer<News> {
-    fn run(mut self) {
+    /// The life of the thread. A panic costs one announce, as any other failure does: without the thread, the
+    /// tier would never be asked again, and nobody would know.
+    fn live(mut self) {
+        while caught(|| self.run()).is_err() {
+            self.tier.failed(Instant::now(), &mut self.random);
+            let news = TrackerNews {
+                tracker: self.tier.turn().tracker.site(),
+                outcome: Err(TrackerError::Panicked),
+            };
+            let _ = caught(|| (self.context.news)(news));
+        }
+    }
+
+    fn run(&mut self) {
         loop {
             let due = self.tier.due();
             let wake = self.keep_until.map_or(due, |keep_until| keep_until.min(due));
@@ -358,7 +371,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         client.announce(turn.tracker, &announce, within)
     }
 
-    fn end(mut self, is_complete: bool, deadline: Instant) {
+    fn end(&mut self, is_complete: bool, deadline: Instant) {
         if is_complete {
             let now = Instant::now();
             self.tier.completed(now);
@@ -389,5 +402,34 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 debug!("tracker {} was not told that we leave: {error}", turn.tracker.site());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metainfo::InfoHash;
+    use crate::wire::PeerId;
+    use std::sync::atomic::AtomicU32;
+
+    #[test]
+    fn an_announcer_that_panics_says_so_and_goes_on() {
+        let (tell, told) = crossbeam_channel::unbounded();
+        let calls = Arc::new(AtomicU32::new(0));
+        let news = move |news: TrackerNews| {
+            assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "a panic that a test wants");
+            let _ = tell.send(news);
+        };
+        let identity =
+            Identity { info_hash: InfoHash([1; 20]), peer_id: PeerId([2; 20]), port: 1, key: 3, numwant: 4 };
+        // Nobody listens there, so the first announce fails at once, and the news of it panics.
+        let tiers = vec![vec!["http://127.0.0.1:1/announce".to_owned()]];
+        let totals = Arc::new(Totals::new(Default::default()));
+        let announcers = Announcers::start(tiers, identity, &totals, BindAddress::any(), "a test", news);
+        let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(news.outcome, Err(TrackerError::Panicked));
+        let handle = announcers.handles.first().unwrap();
+        assert_eq!(handle.ended.try_recv(), Err(crossbeam_channel::TryRecvError::Empty), "it has ended");
+        announcers.stop(false, Duration::from_secs(20));
     }
 }

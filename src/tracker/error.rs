@@ -35,6 +35,8 @@ pub enum TrackerError {
     Refused(String),
     /// Its answer is malformed, for this reason.
     Nonsense(String),
+    /// The code that asked it panicked.
+    Panicked,
 }
 
 impl fmt::Display for TrackerError {
@@ -52,6 +54,7 @@ impl fmt::Display for TrackerError {
             TrackerError::TooLarge => write!(f, "its answer is larger than 1 MiB"),
             TrackerError::Refused(reason) => write!(f, "refused: {reason}"),
             TrackerError::Nonsense(reason) => write!(f, "its answer makes no sense: {reason}"),
+            TrackerError::Panicked => write!(f, "asking it failed by a defect of this program"),
         }
     }
 }

@@ -16,6 +16,7 @@ mod hostile_leechers;
 mod hostile_magnets;
 mod large;
 mod leeching;
+mod limits;
 mod magnet_links;
 mod magnets;
 mod partial_peers;

@@ -14,8 +14,8 @@ use super::service::{Command, DhtShared};
 use crate::discovery::STACK_BYTES;
 use crate::net::resolve;
 use crate::text::printable;
-use crate::thread;
 use crate::thread::lock;
+use crate::thread::{self, caught};
 use log::{debug, warn};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -88,6 +88,8 @@ struct NameQueue {
     waiting: VecDeque<(String, u16)>,
     is_running: bool,
     is_closed: bool,
+    /// The user knows that no thread could be started.
+    is_warned: bool,
 }
 
 impl HostNames {
@@ -141,10 +143,18 @@ pub(super) fn ask(shared: &Arc<DhtShared>, nodes: &[(String, u16)]) {
     }
     // The resolver may take longer than the DHT exists, and must not keep its sockets open.
     let (host_names, asking) = (Arc::clone(&shared.host_names), Arc::downgrade(shared));
-    let life = move || while host_names.look_up_next(&asking) {};
+    let life = move || {
+        if caught(|| while host_names.look_up_next(&asking) {}).is_err() {
+            host_names.state().is_running = false;
+        }
+    };
     match thread::spawn("dht-names", STACK_BYTES, life) {
         Ok(_) => state.is_running = true,
-        Err(error) => warn!("cannot start a thread: {error}"),
+        // They wait, and are looked up when we ask for nodes again.
+        Err(error) if !std::mem::replace(&mut state.is_warned, true) => {
+            warn!("no name of a DHT node is looked up now: {error}")
+        }
+        Err(error) => debug!("no name of a DHT node is looked up now: {error}"),
     }
 }
 

@@ -13,6 +13,8 @@ impl Outbox {
     /// Writes what the order asks for.
     pub(super) fn write_order(&self, order: Order, frames: &mut Vec<u8>) {
         match order {
+            #[cfg(test)]
+            Order::Pex(crate::peer::tests::PANICS, _) => panic!("a panic that a test wants"),
             Order::Introduce { pieces, greeting, upload_only } => {
                 self.write_introduction(&pieces, greeting, upload_only, frames);
             }

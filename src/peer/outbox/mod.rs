@@ -102,6 +102,7 @@ impl Outbox {
     pub fn run(mut self) {
         let stream = Arc::clone(&self.stream);
         let Some(stream) = stream.get() else { return };
+        let _end = EndOfStream(stream);
         let mut frames = Vec::new();
         self.introduce(&mut frames);
         loop {
@@ -195,6 +196,16 @@ impl Outbox {
         let next = self.requests.next(self.limit.released(now), now)?;
         self.limit.spend(next.length());
         Some(next)
+    }
+}
+
+/// Ends the connection with the thread, even if that panicked: the reading half must not wait for the answers
+/// to requests that nobody sends. If there is a reason already, that one stays.
+struct EndOfStream<'a>(&'a PeerStream);
+
+impl Drop for EndOfStream<'_> {
+    fn drop(&mut self) {
+        self.0.hang_up(HangUp::WorkerEnded);
     }
 }
 

@@ -22,11 +22,11 @@ use log::warn;
 
 use super::Payload;
 use super::error::{Action, StorageError};
-use super::file_pool::too_many;
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::survey::Survey;
+use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
 use crate::thread::lock;
 use offered::OfferedPieces;
@@ -192,7 +192,7 @@ impl ServedPieces {
                 None
             }
             // A later attempt may succeed.
-            Err(error) if too_many(&error) => None,
+            Err(error) if too_many_files(&error) => None,
             Err(error) => {
                 self.withdraw(number, &error.to_string());
                 None

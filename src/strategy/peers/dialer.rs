@@ -21,6 +21,9 @@ const ATTEMPTS: u32 = 60;
 const MAX_UNDER_WAY: usize = 160;
 /// An attempt that is younger than this may well succeed. Few round trips take longer.
 const YOUNG: Duration = Duration::from_millis(500);
+/// How long nothing is tried after this host had no room for a connection: other connections or programs must
+/// give some up first.
+const REST: Duration = Duration::from_secs(15);
 
 /// How many peers there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Dialer {
     pace: TokenBucket,
     /// The addresses that we are connecting to, and since when, in that order.
     under_way: Vec<(SocketAddr, Instant)>,
+    /// Until when nothing is tried, if this host ever had no room for a connection.
+    rest_until: Option<Instant>,
     random: fastrand::Rng,
 }
 
@@ -55,7 +60,8 @@ impl Dialer {
     ) -> Dialer {
         candidates.draw_lots(random.fork());
         let (external, pace) = (ExternalAddress::default(), TokenBucket::new(ATTEMPTS, now));
-        Dialer { candidates, external, port: port.unwrap_or(0), pace, under_way: Vec::new(), random }
+        let (port, under_way, rest_until) = (port.unwrap_or(0), Vec::new(), None);
+        Dialer { candidates, external, port, pace, under_way, rest_until, random }
     }
 
     /// Adds addresses that a source found. Returns how many of them are new.
@@ -77,8 +83,9 @@ impl Dialer {
     /// The address to connect to now, if there is a place for its peer, one is due and the pace allows it. The
     /// caller reports how the attempt ends: by [`Dialer::connected`] or [`Dialer::failed`].
     pub fn next(&mut self, places: Places, now: Instant) -> Option<SocketAddr> {
+        let rests = self.rest_until.is_some_and(|until| now < until);
         let young = self.under_way.iter().rev().take_while(|(_, since)| now < *since + YOUNG).count();
-        if self.under_way.len() >= MAX_UNDER_WAY || young >= places.free + places.for_untried {
+        if rests || self.under_way.len() >= MAX_UNDER_WAY || young >= places.free + places.for_untried {
             return None;
         }
         let untried_only = young >= places.free;
@@ -97,7 +104,7 @@ impl Dialer {
         let oldest_young = self.under_way.iter().rev().nth(free.checked_sub(1)?);
         let due = self.candidates.next_due()?;
         let due = oldest_young.map_or(due, |(_, since)| due.max(*since + YOUNG));
-        Some(due.max(self.pace.next(due)))
+        Some(due.max(self.pace.next(due)).max(self.rest_until.unwrap_or(due)))
     }
 
     /// The attempt at this address has led to a connection. False if we were not connecting to it.
@@ -124,6 +131,16 @@ impl Dialer {
     /// without IPv6, a tracker's IPv6 peers must not delay the attempts at others.
     pub fn had_no_route(&mut self) {
         self.pace.give_back();
+    }
+
+    /// This host had no room for a connection: no thread, or too many open files. So nothing is tried for
+    /// some time. `address` is not to blame, if we tried one. Returns whether this is the first time.
+    pub fn had_no_room(&mut self, address: Option<SocketAddr>, now: Instant) -> bool {
+        if let Some(address) = address {
+            self.connected(address);
+            self.candidates.release(address, now);
+        }
+        self.rest_until.replace(now + REST).is_none()
     }
 
     /// A peer says at which address it sees us.
@@ -240,6 +257,20 @@ mod tests {
         let later = now + Duration::from_secs(5);
         assert_eq!(tried(&mut dialer, 0, 2, later).len(), 1, "the other one");
         assert_eq!(tried(&mut dialer, 2, 0, later), [first]);
+    }
+
+    #[test]
+    fn a_host_without_room_rests_and_then_tries_the_same_address() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        dialer.found(Source::Tracker, &[address(1), address(2)], now);
+        let tried = dialer.next(ROOM, now);
+        assert!(dialer.had_no_room(tried, now));
+        assert_eq!((dialer.next(ROOM, now), dialer.candidates().waiting()), (None, 2));
+        let later = dialer.next_due(ROOM.free).unwrap();
+        assert!(later > now + Duration::from_secs(5), "{:?}", later - now);
+        assert!(dialer.next(ROOM, later).is_some() && dialer.next(ROOM, later).is_some());
+        assert!(!dialer.had_no_room(tried, later), "once is enough to warn");
     }
 
     #[test]

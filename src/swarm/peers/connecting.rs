@@ -3,12 +3,12 @@
 use crate::message::{Greeting, Order, PeerError, PeerKey};
 use crate::net::PeerStream;
 use crate::piece::Bitfield;
-use crate::strategy::{AttemptFailure, PexHistory};
+use crate::strategy::PexHistory;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use crate::wire::PeerId;
-use log::debug;
-use std::io;
+use log::{debug, warn};
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,7 @@ impl Coordinator<'_> {
         while let Some(address) = self.dialer.next(places, now) {
             let key = self.roster.next_key();
             if let Err(error) = self.environment.connect(key, address) {
-                self.no_thread(address, &error, now);
+                self.had_no_room(Some(address), &error, now);
             }
         }
     }
@@ -55,12 +55,15 @@ impl Coordinator<'_> {
         }
         match self.environment.greet(key, address, stream) {
             Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
-            Err(error) => self.no_thread(address, &error, now),
+            Err(error) => self.had_no_room(Some(address), &error, now),
         }
     }
 
     fn not_connected(&mut self, address: SocketAddr, why: &PeerError, now: Instant) {
         debug!("{address}: {why}");
+        if why.is_no_room() {
+            return self.had_no_room(Some(address), why, now);
+        }
         self.dialer.failed(address, why.failure(false, false), now);
         if why.is_no_route() {
             self.dialer.had_no_route();
@@ -68,9 +71,17 @@ impl Coordinator<'_> {
         self.statistics.connection_failed(address, why);
     }
 
-    fn no_thread(&mut self, address: SocketAddr, error: &io::Error, now: Instant) {
-        debug!("{address}: cannot start a thread: {error}");
-        self.dialer.failed(address, AttemptFailure::Unreachable, now);
+    /// There was no thread or no open file for a connection, which was to `address` if we began it. The peers
+    /// that are connected stay, and we try again later.
+    pub(in crate::swarm) fn had_no_room(
+        &mut self,
+        address: Option<SocketAddr>,
+        why: &dyn Display,
+        now: Instant,
+    ) {
+        if self.dialer.had_no_room(address, now) {
+            warn!("{why}; we go on with the peers that we have, {} now", self.roster.greeted().count());
+        }
     }
 
     /// The handshakes with a peer were exchanged.

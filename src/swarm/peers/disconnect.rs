@@ -19,7 +19,9 @@ impl Coordinator<'_> {
             pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().lost(piece));
         }
         self.release_addresses(&peer, now);
-        if let Some(dial) = peer.dial
+        if why.is_no_room() {
+            self.had_no_room(peer.dial, why, now);
+        } else if let Some(dial) = peer.dial
             && !(why.is_by_the_peer() && self.has_moved(&peer, now))
         {
             let failure = why.failure(peer.greeting.is_some(), peer.download.useful);

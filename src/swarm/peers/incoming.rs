@@ -34,7 +34,7 @@ impl fmt::Display for NoEntry {
         out.write_str(match self {
             NoEntry::Banned => "a peer at its address sent wrong data",
             NoEntry::CrowdedAddress => "its address has enough connections",
-            NoEntry::Full => "we have as many peers as we may (--max-peers)",
+            NoEntry::Full => "we have as many peers as we may (--max-peers, ulimit -n)",
         })
     }
 }
@@ -53,7 +53,7 @@ impl Coordinator<'_> {
         let key = self.roster.next_key();
         match self.environment.accept(key, incoming) {
             Ok(worker) => self.roster.add(key, Peer::incoming(address, worker, now)),
-            Err(error) => debug!("{address}: cannot start a thread: {error}"),
+            Err(error) => self.had_no_room(None, &error, now),
         }
     }
 
@@ -95,7 +95,7 @@ impl Coordinator<'_> {
         // incoming peers cannot keep us from those that trackers and other sources name.
         let most = self.settings.limits.max_peers;
         let room = if self.is_downloading() { most.saturating_sub(most / 4) } else { most };
-        let full = self.roster.len() >= most || incoming >= room.max(1);
+        let full = self.roster.len() >= most || incoming >= room.max(1) || !self.environment.has_room();
         if full && !self.disconnect_idle(now) && !self.disconnect_lower(address, now) {
             return Err(NoEntry::Full);
         }

@@ -66,7 +66,10 @@ impl Coordinator<'_> {
     }
 
     /// How many places nobody has.
-    pub(in crate::swarm) fn free_places(&self) -> usize {
+    fn free_places(&self) -> usize {
+        if !self.environment.has_room() {
+            return 0;
+        }
         self.settings.limits.max_peers.saturating_sub(self.roster.len())
     }
 

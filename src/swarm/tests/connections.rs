@@ -93,6 +93,36 @@ fn without_threads_the_run_goes_on_with_the_peers_that_it_has() {
 }
 
 #[test]
+fn a_torrent_gets_the_connections_that_others_no_longer_use() {
+    let mut world = Scene::default().start();
+    world.outside.borrow_mut().no_room = true;
+    world.tell(Event::Found(Source::Tracker, vec![address(1)]));
+    assert!(world.arrive(address(2)).is_none(), "turned away");
+    world.wait(60 * SECOND);
+    assert!(world.outside.borrow().dialed.is_empty());
+    world.outside.borrow_mut().no_room = false;
+    // No event of this torrent says so.
+    world.wait(SECOND);
+    assert_eq!(world.outside.borrow().dialed, [address(1)]);
+    assert!(world.arrive(address(2)).is_some());
+}
+
+#[test]
+fn a_peer_that_this_host_had_no_room_for_is_tried_again_after_a_rest() {
+    // EMFILE: too many open files.
+    let too_many = || std::io::Error::from_raw_os_error(24);
+    for why in [PeerError::NoThread(too_many()), PeerError::Connect(too_many())] {
+        let mut world = Scene::default().start();
+        let key = world.dial(address(1), 1);
+        world.gone(key, why);
+        world.tell(Event::Found(Source::Tracker, vec![address(2)]));
+        assert_eq!(world.outside.borrow().dialed, [address(1)], "nothing is tried at once");
+        world.wait(20 * SECOND);
+        assert!(world.outside.borrow().dialed.len() >= 3, "both are tried after the rest");
+    }
+}
+
+#[test]
 fn a_seed_disconnects_another_seed() {
     let (stored, wanted) = ((0..8).collect(), WantedPieces::Nothing);
     let uploads = UploadPolicy { seeding: Some(SeedGoals::default()), ..UploadPolicy::default() };

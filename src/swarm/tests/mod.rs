@@ -34,6 +34,8 @@ struct Outside {
     /// The key of the last attempt at each address.
     attempts: BTreeMap<SocketAddr, PeerKey>,
     no_threads: bool,
+    /// Other torrents have all connections that the process may have.
+    no_room: bool,
     served: Option<Bitfield>,
     writer_is_behind: bool,
     finish_told: bool,
@@ -59,6 +61,10 @@ impl TestEnvironment {
 }
 
 impl Environment for TestEnvironment {
+    fn has_room(&self) -> bool {
+        !self.0.borrow().no_room
+    }
+
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
         let mut outside = self.0.borrow_mut();
         outside.dialed.push(address);
