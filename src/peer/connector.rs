@@ -1,12 +1,12 @@
 //! Connects to peers: the counterpart of the listener.
 //!
-//! Runs on the thread `connector`, one for all torrents, which the first attempt starts. It begins the attempts
-//! that the coordinators ask for, as many at once as `strategy/peers/attempt_queue.rs` allows, waits for all of
+//! Runs on the thread `connector`, one for all torrents, which is there while something is to be done: where
+//! threads are few, peers need them more. It begins the attempts that the coordinators ask for, as many at once as `strategy/peers/attempt_queue.rs` allows, waits for all of
 //! them together, and sends each coordinator what came of its own. Only a peer that has answered gets a worker,
 //! with threads and a place among the peers.
 //!
 //! It never waits for a coordinator: what does not fit into an inbox is kept for a moment and sent again. Nor
-//! does anything wait for it. It ends when nobody is left who could ask, and drops whatever is still open.
+//! does anything wait for it. When nobody is left who could ask it ends, and drops whatever is still open.
 
 use super::STACK_BYTES;
 use crate::message::{Event, PeerError, PeerKey, Wait};
@@ -19,7 +19,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, unbounded}
 use log::warn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 /// Connections that are half-open at once, where the system allows as many descriptors. A router that was made
@@ -36,7 +36,7 @@ pub struct Connector {
     running: Arc<Mutex<Running>>,
 }
 
-/// The thread, once it was started.
+/// The thread, while there is one.
 #[derive(Debug, Default)]
 struct Running {
     line: Option<Line>,
@@ -44,10 +44,10 @@ struct Running {
 }
 
 /// The way to the thread.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Line {
     commands: Sender<Command>,
-    bell: Arc<Bell>,
+    bell: Bell,
 }
 
 /// One torrent's way to have connections made. Dropping it gives up those that are being made.
@@ -95,12 +95,23 @@ impl Connector {
         Caller { number: running.last_caller, connector: self.clone(), events }
     }
 
-    /// The way to the thread, which is started if it is not there.
-    fn line(&self) -> io::Result<Line> {
+    /// Tells the thread to make this attempt. It is started if it is not there.
+    fn tell(&self, command: Command) -> io::Result<()> {
         let mut running = lock(&self.running);
-        if let Some(line) = &running.line {
-            return Ok(line.clone());
-        }
+        let line = match &running.line {
+            Some(line) => line,
+            None => running.line.insert(self.start()?),
+        };
+        let told = line.commands.send(command);
+        line.bell.ring();
+        // It fails only where the thread has panicked. The next command starts another.
+        told.map_err(|_| {
+            running.line = None;
+            ErrorKind::BrokenPipe.into()
+        })
+    }
+
+    fn start(&self) -> io::Result<Line> {
         let (commands, orders) = unbounded();
         let (alarm, bell) = Alarm::new()?;
         let connecting = Connecting {
@@ -109,9 +120,10 @@ impl Connector {
             orders,
             alarm,
             unsent: Vec::new(),
+            running: Arc::downgrade(&self.running),
         };
         thread::spawn("connector", STACK_BYTES, move || connecting.run())?;
-        Ok(running.line.insert(Line { commands, bell: Arc::new(bell) }).clone())
+        Ok(Line { commands, bell })
     }
 }
 
@@ -123,10 +135,7 @@ impl Caller {
     /// The thread cannot be started.
     pub fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
         let wanted = Wanted { key, address, events: self.events.clone() };
-        let line = self.connector.line()?;
-        let told = line.commands.send(Command::Connect(self.number, wanted));
-        line.bell.ring();
-        told.map_err(|_| ErrorKind::BrokenPipe.into())
+        self.connector.tell(Command::Connect(self.number, wanted))
     }
 }
 
@@ -148,6 +157,8 @@ struct Connecting {
     alarm: Alarm,
     /// What did not fit into an inbox, and whose it is.
     unsent: Vec<(u32, Sender<Event>, Event)>,
+    /// Where it is known as the thread.
+    running: Weak<Mutex<Running>>,
 }
 
 impl Connecting {
@@ -165,6 +176,9 @@ impl Connecting {
             }
             self.begin(now);
             self.send();
+            if self.has_ended() {
+                return;
+            }
             let again = (!self.unsent.is_empty()).then(|| now + INBOX_PAUSE);
             let until = self.queue.next_overdue().into_iter().chain(again).min();
             let open = self.queue.open().map(|attempt| &attempt.connection);
@@ -177,6 +191,17 @@ impl Connecting {
                 }
             }
         }
+    }
+
+    /// Whether nothing is left to do. Then the next command will start another thread.
+    fn has_ended(&self) -> bool {
+        let Some(running) = self.running.upgrade() else { return true };
+        let mut running = lock(&running);
+        let idle = self.queue.is_empty() && self.unsent.is_empty() && self.orders.is_empty();
+        if idle {
+            running.line = None;
+        }
+        idle
     }
 
     /// Takes the commands that wait. False where no more will come.

@@ -69,6 +69,11 @@ impl<Owner: Copy + PartialEq, Waiting, Open> AttemptQueue<Owner, Waiting, Open> 
         self.open.iter_mut().map(|(_, attempt, _)| attempt)
     }
 
+    /// Whether no attempt is open and none waits.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.waiting.is_empty()
+    }
+
     /// Takes out the open attempts that `ended` says are over.
     pub fn take(&mut self, mut ended: impl FnMut(&Open) -> bool) -> Vec<(Owner, Open)> {
         self.open
