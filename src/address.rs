@@ -47,6 +47,15 @@ impl IpFamily {
     }
 }
 
+/// The part of an address that its host cannot choose freely: all of an IPv4 address, and of an IPv6 address
+/// the first 64 bits, which its provider has given it.
+pub fn network(of: IpAddr) -> IpAddr {
+    match of.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
 /// The same address, as IPv4 if it is an IPv4-mapped IPv6 address. A link-local address keeps its scope,
 /// which is the network interface that it is reached through.
 pub fn canonical(address: SocketAddr) -> SocketAddr {

@@ -100,8 +100,8 @@
 //!    `swarm/peer_messages.rs:hear`.
 //! 4. If it has a piece that we lack, `swarm/peers/peer.rs:tell_interest` orders *interested*. Now we wait:
 //!    the peer decides.
-//! 5. *Unchoke*: it will answer requests (`swarm/peer_messages.rs:unchoked`). `heard`, in the same file, then
-//!    asks for the first blocks.
+//! 5. *Unchoke*: it will answer requests (`swarm/download/choked.rs:unchoked`). Then
+//!    `swarm/peer_messages.rs:heard` asks for the first blocks.
 //! 6. So it goes on, in both directions at once, until one side leaves or breaks a rule. What the peer still
 //!    owed is asked of others (`swarm/peers/disconnect.rs:gone`).
 //!
@@ -164,8 +164,9 @@
 //! 1. `session/peer_sources.rs:start` tells the DHT which torrent we want (`discovery/dht/mod.rs:search`).
 //!    This wakes a thread, `discovery/dht/service.rs:serve`, which gives its *node* the commands, the packets
 //!    and the time, and does what the node wants done.
-//! 2. When it is time, `discovery/dht/node/searches.rs:start_searches` starts a lookup from the closest nodes
-//!    that we know (aside, how they are kept: `discovery/dht/table/mod.rs`).
+//! 2. When it is time (`discovery/dht/node/search_pace.rs:due`),
+//!    `discovery/dht/node/searches.rs:start_searches` starts a lookup from the closest nodes that we know
+//!    (aside, how they are kept: `discovery/dht/table/mod.rs`).
 //! 3. `discovery/dht/lookup/mod.rs:next` chooses the node to ask next, `discovery/dht/node/lookups.rs:step`
 //!    turns the choice into a query, and `discovery/dht/node/transactions.rs:ask` sends it and waits (aside,
 //!    its bytes: `discovery/dht/packet/mod.rs`).
@@ -184,7 +185,7 @@
 //! 2. `tracker/client.rs:announce` chooses between `tracker/http.rs:announce` and
 //!    `tracker/udp/mod.rs:announce`; what we say is in `tracker/announce.rs`.
 //! 3. `tracker/answer.rs:parse` reads the answer, or `of_udp` that of a UDP tracker.
-//!    `tracker/tier.rs:answered` then sets the time of the next announce.
+//!    `tracker/tier.rs:answered` notes it, and `tracker/pace.rs:due` says when the next announce is due.
 //! 4. `session/peer_sources.rs:announce` has started the announcers and given them a function to call with
 //!    each answer. It sends the peers to the coordinator, which keeps them as candidates
 //!    (`strategy/peers/dialer.rs:found`); and here the first story begins again.

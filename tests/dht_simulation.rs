@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use femtotorrent::discovery::dht::NodeId;
 use femtotorrent::metainfo::InfoHash;
+use femtotorrent::strategy::Supply;
 
 use dht_world::{HostKind, SimulatedHost, World};
 
@@ -92,7 +93,11 @@ fn search(world: &mut World, announced: &[(usize, usize)], times: usize) -> (usi
         for _ in 0..times {
             let place = any_honest(world);
             if place != *owner && missing.insert((place, torrent(*number), peer)) {
-                world.with(place, |node, now| node.search(torrent(*number), None, now));
+                world.with(place, |node, now| {
+                    node.search(torrent(*number), None, now);
+                    // One lookup each, for this test.
+                    node.supply(torrent(*number), Supply::Good, now);
+                });
             }
         }
         world.run(SECOND / 20);

@@ -16,6 +16,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::BindAddress;
+use femtotorrent::strategy::Supply;
 use femtotorrent::tracker::{
     Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews, USER_AGENT,
 };
@@ -248,7 +249,7 @@ fn peers_are_not_asked_for_before_the_minimum_no_matter_how_often_they_run_short
     let tracker = Tracker::start(&[]);
     let (announcers, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
-    (0..1_000).for_each(|_| announcers.need_peers());
+    (0..1_000).for_each(|_| announcers.supply(Supply::Nobody));
     announcers.stop(false, BUDGET);
     let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
     assert_eq!(events, ["started", "stopped"]);

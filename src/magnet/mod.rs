@@ -23,12 +23,13 @@ pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::MetadataContext;
 
 use crate::message::{Event, KnownPeers, MetadataState, PeerKey};
+use crate::strategy::{Interruption, Supply};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The most peers that are asked at once. Metadata is small: a few good peers are enough, and of thirty some
 /// are good.
@@ -42,8 +43,12 @@ pub trait SearchEnvironment {
     /// Whether the user wants to end.
     fn is_stopped(&self) -> bool;
 
-    /// Asks the sources of peers for more.
-    fn need_peers(&self);
+    /// Tells the sources of peers how well we are supplied with them, which decides when they are asked again.
+    fn supply(&self, supply: Supply);
+
+    /// Whether the host was suspended or has another address since the last call. If so, the sources of peers
+    /// have been asked anew.
+    fn look_around(&self, now: Instant) -> Option<Interruption>;
 
     /// Has a connection to this address made. What comes of it is told by [`Event::Attempted`].
     ///

@@ -7,7 +7,7 @@ use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
 use crate::net::PeerStream;
-use crate::strategy::{Candidates, Dialer, Places};
+use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::{debug, warn};
 use std::collections::HashMap;
@@ -41,6 +41,7 @@ pub struct MetadataSearch<'a> {
     pieces: u32,
     /// What the last tracker said, if it named no peer, or why the last connection that we made ended.
     trouble: Option<String>,
+    supply_reports: SupplyReports,
 }
 
 /// A peer that is asked for metadata.
@@ -73,6 +74,7 @@ impl<'a> MetadataSearch<'a> {
             last_progress: now,
             pieces: 0,
             trouble: None,
+            supply_reports: SupplyReports::default(),
         }
     }
 
@@ -161,8 +163,11 @@ impl<'a> MetadataSearch<'a> {
             self.last_progress = now;
         }
         self.pieces = pieces.0;
-        if self.dialer.candidates().waiting() == 0 && self.places(now).free > 0 {
-            self.environment.need_peers();
+        if self.environment.look_around(now).is_some() {
+            self.dialer.candidates_mut().make_due(now);
+        }
+        if let Some(supply) = self.supply_reports.next(self.supply(now), now) {
+            self.environment.supply(supply);
         }
         self.environment.show(MetadataState {
             pieces,
@@ -170,6 +175,20 @@ impl<'a> MetadataSearch<'a> {
             known: self.dialer.candidates().known(),
             trouble: self.trouble.clone(),
         });
+    }
+
+    /// How well we are supplied with peers. One that does not send the metadata is gone soon, so whoever is
+    /// connected counts as sending it.
+    fn supply(&self, now: Instant) -> Supply {
+        if self.places(now).free == 0 {
+            return Supply::Good;
+        }
+        let candidates = self.dialer.candidates();
+        let is_new = |peer: &&AskedPeer| !peer.greeted && !candidates.has_failed(peer.address);
+        let (untried, dead) = candidates.untried_and_dead();
+        let serving = self.peers.values().filter(|peer| peer.greeted).count();
+        let promising = untried + self.dialer.first_attempts() + self.peers.values().filter(is_new).count();
+        Supply::of(PeerCounts { serving, promising, dead })
     }
 
     fn incoming_count(&self) -> usize {

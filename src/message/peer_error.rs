@@ -69,8 +69,8 @@ pub enum Violation {
     LongRequest,
     /// A `piece` that is no block of the torrent.
     BlockOutOfRange,
-    /// A `piece` that we never asked for.
-    UnaskedBlock,
+    /// More blocks that we did not ask for than ones that we did.
+    UnaskedBlocks,
     /// A `reject` of what is no block of the torrent.
     RejectOutOfRange,
     /// Requests that go on although the peer reads no answer to them.
@@ -196,7 +196,7 @@ impl fmt::Display for Violation {
             Violation::RequestOutOfRange => "a request for what the torrent does not have",
             Violation::LongRequest => "a request for more than 128 KiB",
             Violation::BlockOutOfRange => "a block that the torrent does not have",
-            Violation::UnaskedBlock => "a block that we did not ask for",
+            Violation::UnaskedBlocks => "many blocks that we did not ask for",
             Violation::RejectOutOfRange => "a rejection of a block that the torrent does not have",
             Violation::UnreadAnswers => "requests, and reads none of the answers",
             Violation::RequestFlood => "more requests than we queue, again and again",

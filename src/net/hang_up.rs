@@ -28,12 +28,18 @@ pub enum HangUp {
     WrongData,
     /// It was asked several times and sent nothing.
     Snubbed,
+    /// It was sending and has stopped, and nobody else sends: a new connection may do better.
+    Stalled,
+    /// It owed us blocks when the host was suspended or changed its network, and said nothing since.
+    NoSignOfLife,
     /// It neither downloads nor uploads, and other peers wait for its place.
     Idle,
     /// It has not begun to do anything, and other peers wait for its place.
     Unproven,
     /// It rejects every request.
     RejectsAll,
+    /// It chokes and unchokes us again and again, and sends nothing.
+    ChokeFlood,
     /// It sends bitfields that say nothing new.
     BitfieldFlood,
     /// It is connected to us twice.
@@ -50,7 +56,7 @@ pub enum HangUp {
     RejectsMetadata,
     /// Incoming: we accept no more connections.
     NotAccepting,
-    /// Incoming: too many handshakes were unfinished, and this one was the oldest.
+    /// Incoming: too many handshakes were unfinished, and this one was the oldest of its network.
     TooManyHandshakes,
     /// The connection was handed to another worker.
     HandedOver,
@@ -69,9 +75,12 @@ impl fmt::Display for HangUp {
             HangUp::CannotSend => "it asks for a piece that we cannot send",
             HangUp::WrongData => "it sent wrong data",
             HangUp::Snubbed => "it was asked and sent nothing for three minutes",
+            HangUp::Stalled => "nothing comes over this connection any more",
+            HangUp::NoSignOfLife => "it says nothing since the host was suspended or changed its network",
             HangUp::Idle => "it neither downloads nor uploads, and others wait",
             HangUp::Unproven => "it does nothing yet, and others wait",
             HangUp::RejectsAll => "it rejects every request",
+            HangUp::ChokeFlood => "it chokes us again and again, and sends nothing",
             HangUp::BitfieldFlood => "it sends one bitfield after another",
             HangUp::Duplicate => "we are connected to it already",
             HangUp::LowerPriority => "another peer has a higher priority (BEP 40)",
@@ -80,7 +89,7 @@ impl fmt::Display for HangUp {
             HangUp::NoMetadata => "it has no metadata (yet)",
             HangUp::RejectsMetadata => "it gives no metadata",
             HangUp::NotAccepting => "we accept no more connections",
-            HangUp::TooManyHandshakes => "too many handshakes are unfinished, and it came first",
+            HangUp::TooManyHandshakes => "too many handshakes are unfinished, most of them from its network",
             HangUp::HandedOver => "it was handed to another worker",
         })
     }

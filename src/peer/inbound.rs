@@ -202,7 +202,8 @@ impl Inbound {
         let assembly = match self.ledger.claim(block) {
             BlockClaim::Leased(assembly) => assembly,
             BlockClaim::Late => return Ok(Some(News::LateBlock(block))),
-            BlockClaim::Never => return Err(Violation::UnaskedBlock),
+            BlockClaim::Unasked => return Ok(None),
+            BlockClaim::Flood => return Err(Violation::UnaskedBlocks),
         };
         let put = assembly.put(block, data, self.key, &self.context.buffers);
         self.note_block(block, Arc::clone(&assembly));

@@ -1,9 +1,10 @@
 //! What we requested from a peer: the gate that every block passes.
 //!
 //! The coordinator sends a [`Lease`] before the request leaves, so when the answer is here its lease
-//! is too: either in the ledger already or in the channel. A block without a lease was never requested,
-//! and ends the connection, except for the few that can be late: those that were requested twice, and those
-//! that were given up in the meantime.
+//! is too: either in the ledger already or in the channel. A block without a lease may be *late*: it was
+//! requested twice, or given up in the meantime. Any other is *unasked*: it came twice, or was never
+//! requested. That does no harm beyond its bytes. So it is dropped, and the peer is borne with as long as it
+//! has sent at least as many blocks that we wanted; what is more than that is a flood.
 
 use crate::message::Lease;
 use crate::piece::{Assembly, Block};
@@ -14,6 +15,9 @@ use std::sync::Arc;
 /// From this many pieces on, those that are done are taken out.
 const MANY: usize = 64;
 
+/// Blocks that a peer may send unasked beyond those that it was asked for.
+const MAX_UNASKED: u32 = 32;
+
 /// The leases of one peer.
 #[derive(Debug)]
 pub struct Ledger {
@@ -21,6 +25,8 @@ pub struct Ledger {
     pieces: HashMap<u32, LedgerEntry>,
     /// How many blocks may still come for which the lease is gone.
     late: u32,
+    /// How many unasked blocks it may still send.
+    unasked_left: u32,
     /// The number of pieces at which those that are done are next taken out.
     clean_at: usize,
 }
@@ -39,26 +45,37 @@ pub enum BlockClaim {
     Leased(Arc<Assembly>),
     /// It was once. It is of no use any more.
     Late,
-    /// It never was.
-    Never,
+    /// It was not, or it came before. It is of no use.
+    Unasked,
+    /// Nor were many before it.
+    Flood,
 }
 
 impl Ledger {
     /// An empty ledger that takes its leases from this channel.
     pub fn new(leases: Receiver<Lease>) -> Ledger {
-        Ledger { leases, pieces: HashMap::new(), late: 0, clean_at: MANY }
+        Ledger { leases, pieces: HashMap::new(), late: 0, unasked_left: MAX_UNASKED, clean_at: MANY }
     }
 
     /// Takes out a block that came.
     pub fn claim(&mut self, block: Block) -> BlockClaim {
         self.enter_leases();
         match self.take_out(block) {
-            Some(assembly) => BlockClaim::Leased(assembly),
+            Some(assembly) => {
+                self.unasked_left = self.unasked_left.saturating_add(1);
+                BlockClaim::Leased(assembly)
+            }
             None if self.late > 0 => {
                 self.late -= 1;
                 BlockClaim::Late
             }
-            None => BlockClaim::Never,
+            None => match self.unasked_left.checked_sub(1) {
+                Some(left) => {
+                    self.unasked_left = left;
+                    BlockClaim::Unasked
+                }
+                None => BlockClaim::Flood,
+            },
         }
     }
 
@@ -141,21 +158,21 @@ mod tests {
     use crossbeam_channel::unbounded;
 
     #[test]
-    fn a_block_is_claimed_once_and_a_block_that_was_not_requested_never() {
+    fn a_block_is_claimed_once_and_a_block_that_was_not_requested_is_unasked() {
         let geometry = Geometry::new(1 << 20, 1 << 18).unwrap();
         let piece = geometry.piece(1).unwrap();
         let (sender, leases) = unbounded();
         let mut ledger = Ledger::new(leases);
         let block = |number| Block { piece, number };
-        assert!(matches!(ledger.claim(block(0)), BlockClaim::Never));
+        assert!(matches!(ledger.claim(block(0)), BlockClaim::Unasked));
         let assembly = Arc::new(Assembly::new(&geometry, piece, PieceDigest::default(), Vec::new()));
         let lease =
             |first, count| Lease { assembly: Arc::clone(&assembly), span: Span { piece, first, count } };
         sender.send(lease(0, 3)).unwrap();
         assert!(matches!(ledger.claim(block(1)), BlockClaim::Leased(_)));
-        assert!(matches!(ledger.claim(block(1)), BlockClaim::Never));
+        assert!(matches!(ledger.claim(block(1)), BlockClaim::Unasked));
         assert!(ledger.reject(block(2)) && !ledger.reject(block(2)));
-        assert!(matches!(ledger.claim(block(3)), BlockClaim::Never));
+        assert!(matches!(ledger.claim(block(3)), BlockClaim::Unasked));
         assert!(matches!(ledger.claim(block(0)), BlockClaim::Leased(_)));
         // Requested twice: the second answer is late, not unasked.
         sender.send(lease(0, 1)).unwrap();
@@ -163,6 +180,25 @@ mod tests {
         assert!(matches!(ledger.claim(block(0)), BlockClaim::Leased(_)));
         assert!(!ledger.reject(block(0)));
         assert!(matches!(ledger.claim(block(0)), BlockClaim::Late));
-        assert!(matches!(ledger.claim(block(0)), BlockClaim::Never));
+        assert!(matches!(ledger.claim(block(0)), BlockClaim::Unasked));
+    }
+
+    #[test]
+    fn a_peer_that_sends_every_block_twice_is_borne_with_and_a_flood_of_unasked_blocks_is_not() {
+        let geometry = Geometry::new(1 << 24, 1 << 24).unwrap();
+        let piece = geometry.piece(0).unwrap();
+        let (sender, leases) = unbounded();
+        let mut ledger = Ledger::new(leases);
+        let assembly = Arc::new(Assembly::new(&geometry, piece, PieceDigest::default(), Vec::new()));
+        sender.send(Lease { assembly, span: Span { piece, first: 0, count: 1024 } }).unwrap();
+        for number in 0..512 {
+            let block = Block { piece, number };
+            assert!(matches!(ledger.claim(block), BlockClaim::Leased(_)));
+            assert!(matches!(ledger.claim(block), BlockClaim::Unasked));
+        }
+        let again = Block { piece, number: 0 };
+        let borne = (0..1000).take_while(|_| matches!(ledger.claim(again), BlockClaim::Unasked)).count();
+        assert_eq!(borne, MAX_UNASKED as usize);
+        assert!(matches!(ledger.claim(again), BlockClaim::Flood));
     }
 }

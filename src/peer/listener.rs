@@ -6,10 +6,10 @@
 //!
 //! Strangers decide how many connections come, so everything has a bound: 128 handshakes at once,
 //! [`DEADLINE`] for each, 256 threads in all, and 256 connections in the inbox of one coordinator; fewer
-//! where the process may have few files or threads ([`IncomingBounds`]). Where there are too many handshakes,
-//! the one that has been pending for the longest is ended, because otherwise an attacker could keep all other
-//! peers out by opening connections and saying nothing.
+//! where the process may have few files or threads ([`IncomingBounds`]). Which handshake ends where there
+//! are too many, the [`PendingHandshakes`] say.
 
+use super::pending_handshakes::PendingHandshakes;
 use crate::address::canonical;
 use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
 use crate::metainfo::InfoHash;
@@ -19,7 +19,7 @@ use crate::thread::lock;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::debug;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -90,7 +90,7 @@ struct ListenerState {
     bounds: IncomingBounds,
     /// Where the coordinators are.
     inboxes: Mutex<HashMap<InfoHash, Inbox>>,
-    handshakes: Mutex<PendingHandshakes>,
+    handshakes: Mutex<Connections>,
     /// The listener has closed, or a thread has ended.
     changed: Condvar,
     /// Disconnects when the listener ends.
@@ -106,11 +106,9 @@ struct Inbox {
 
 /// The connections that have a thread.
 #[derive(Debug, Default)]
-struct PendingHandshakes {
-    /// Those whose handshake is not complete, the oldest in front.
-    pending: VecDeque<(u64, Arc<PeerStream>)>,
-    /// The number of the last connection.
-    last_number: u64,
+struct Connections {
+    /// Those whose handshake is not complete.
+    pending: PendingHandshakes<Arc<PeerStream>>,
     threads: usize,
     closed: bool,
 }
@@ -173,16 +171,14 @@ impl Drop for Listener {
         {
             let mut handshakes = self.state.handshakes();
             handshakes.closed = true;
-            for (_, stream) in &handshakes.pending {
-                stream.hang_up(HangUp::NotAccepting);
-            }
+            handshakes.pending.iter().for_each(|stream| stream.hang_up(HangUp::NotAccepting));
         }
         self.state.changed.notify_all();
         for AcceptThread { socket, thread } in self.accepting.drain(..) {
             net::stop_accepting(&socket);
             let _ = thread.join();
         }
-        let running = |handshakes: &mut PendingHandshakes| handshakes.threads > 0;
+        let running = |handshakes: &mut Connections| handshakes.threads > 0;
         let _ = self.state.changed.wait_timeout_while(self.state.handshakes(), SHUTDOWN_DEADLINE, running);
     }
 }
@@ -201,7 +197,7 @@ impl ListenerState {
         lock(&self.inboxes)
     }
 
-    fn handshakes(&self) -> MutexGuard<'_, PendingHandshakes> {
+    fn handshakes(&self) -> MutexGuard<'_, Connections> {
         lock(&self.handshakes)
     }
 
@@ -236,15 +232,10 @@ impl ListenerState {
             if handshakes.closed || handshakes.threads >= self.bounds.threads {
                 return Err(io::Error::other("too many earlier connections still have their threads"));
             }
-            while handshakes.pending.len() >= self.bounds.pending
-                && let Some((_, oldest)) = handshakes.pending.pop_front()
-            {
-                oldest.hang_up(HangUp::TooManyHandshakes);
-            }
-            handshakes.last_number += 1;
             handshakes.threads += 1;
-            let number = handshakes.last_number;
-            handshakes.pending.push_back((number, Arc::clone(&stream)));
+            let (number, crowded_out) =
+                handshakes.pending.add(address.ip(), Arc::clone(&stream), self.bounds.pending);
+            crowded_out.into_iter().for_each(|stream| stream.hang_up(HangUp::TooManyHandshakes));
             number
         };
         let slot = ThreadSlot { state: Arc::clone(self), number };
@@ -256,17 +247,14 @@ impl ListenerState {
     }
 
     /// Waits while `condition` holds, until the listener closes, and not longer than this.
-    fn wait_while(&self, longest: Duration, condition: impl Fn(&PendingHandshakes) -> bool) {
-        let wait = |handshakes: &mut PendingHandshakes| !handshakes.closed && condition(handshakes);
+    fn wait_while(&self, longest: Duration, condition: impl Fn(&Connections) -> bool) {
+        let wait = |handshakes: &mut Connections| !handshakes.closed && condition(handshakes);
         let _ = self.changed.wait_timeout_while(self.handshakes(), longest, wait);
     }
 
     /// Whether the connection was still among the pending ones. Now it is not.
     fn remove(&self, number: u64) -> bool {
-        let pending = &mut self.handshakes().pending;
-        let before = pending.len();
-        pending.retain(|(other, _)| *other != number);
-        pending.len() < before
+        self.handshakes().pending.remove(number)
     }
 }
 

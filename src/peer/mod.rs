@@ -19,6 +19,7 @@ mod ledger;
 mod listener;
 mod message_rules;
 mod outbox;
+mod pending_handshakes;
 mod read_buffer;
 mod requests;
 

@@ -306,9 +306,9 @@ fn a_connection_that_was_handed_over_goes_on_with_what_was_received_before() {
 
 #[test]
 fn a_peer_that_breaks_the_rules_is_disconnected_with_the_reason() {
-    let block = Message::Piece { index: 0, begin: 0, data: &[0; 16384] };
+    let block = || Message::Piece { index: 0, begin: 0, data: &[0; 16384] };
     let cases = [
-        (vec![block], Violation::UnaskedBlock),
+        ((0..33).map(|_| block()).collect(), Violation::UnaskedBlocks),
         (vec![Message::Bitfield(&[0xff])], Violation::BitfieldOutOfRange),
         (vec![Message::Have(2)], Violation::HaveOutOfRange),
         (vec![Message::HaveNone, Message::HaveNone], Violation::SecondBitfield),

@@ -8,11 +8,13 @@ use crate::metainfo::Metainfo;
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
+use crate::strategy::{Interruption, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The environment of the coordinator in a run.
 pub(super) struct RunEnvironment<'a> {
@@ -82,8 +84,12 @@ impl Environment for RunEnvironment<'_> {
         self.run.stop.is_asked()
     }
 
-    fn need_peers(&mut self) {
-        self.sources.need_peers();
+    fn supply(&mut self, supply: Supply) {
+        self.sources.supply(supply);
+    }
+
+    fn look_around(&mut self, now: Instant) -> Option<Interruption> {
+        self.sources.look_around(now)
     }
 
     fn dht_node(&mut self, address: SocketAddr) {

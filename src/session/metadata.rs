@@ -14,7 +14,7 @@ use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnv
 use crate::message::{Event, KnownPeers, MetadataState, PeerKey, Snapshot};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
 use crate::peer::{Caller, Listener};
-use crate::strategy::{Candidates, Source};
+use crate::strategy::{Candidates, Interruption, Source, Supply};
 use crate::swarm::RunEnd;
 use crate::tracker::Counts;
 use crate::wire::PeerId;
@@ -180,8 +180,12 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         self.fetch.stop.is_asked()
     }
 
-    fn need_peers(&self) {
-        self.sources.need_peers();
+    fn supply(&self, supply: Supply) {
+        self.sources.supply(supply);
+    }
+
+    fn look_around(&self, now: Instant) -> Option<Interruption> {
+        self.sources.look_around(now)
     }
 
     fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()> {

@@ -16,16 +16,18 @@ use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
 use crate::metainfo::InfoHash;
+use crate::net::ThisHost;
 use crate::peer::{Listener, Registration};
-use crate::strategy::Source;
+use crate::strategy::{Interruption, Source, Supply, Watch};
 use crate::text::printable;
-use crate::thread;
+use crate::thread::{self, lock};
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerNews};
 use crate::wire::PeerId;
 use crossbeam_channel::Sender;
 use log::{info, warn};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// How many peers we ask a tracker for.
 const PEERS_WANTED: u32 = 100;
@@ -61,6 +63,8 @@ pub struct PeerSources {
     registration: Option<Registration>,
     /// The trackers hear at the end that the download is complete.
     ends_complete: bool,
+    host: ThisHost,
+    watch: Mutex<Watch>,
 }
 
 impl PeerSources {
@@ -97,15 +101,28 @@ impl PeerSources {
         });
         let lan = lan.map(|lan| lan.announce(hash, events.clone()));
         let registration = network.listener.as_ref().map(|listener| listener.register(hash, events.clone()));
-        Some(PeerSources { announcers, totals, search, lan, registration, ends_complete: false })
+        let (host, watch) = (ThisHost(network.bind_address), Mutex::default());
+        let ends_complete = false;
+        Some(PeerSources { announcers, totals, search, lan, registration, ends_complete, host, watch })
     }
 
-    /// Asks for more peers. Never waits.
-    pub fn need_peers(&self) {
-        self.announcers.need_peers();
-        if let Some(search) = &self.search {
-            search.need_peers();
-        }
+    /// How well the torrent is supplied with peers, which decides when the sources are asked again. Never
+    /// waits.
+    pub fn supply(&self, supply: Supply) {
+        self.announcers.supply(supply);
+        self.search.iter().for_each(|search| search.supply(supply));
+        self.lan.iter().for_each(|lan| lan.supply(supply));
+    }
+
+    /// Looks whether the host was suspended or has another address. If so, all sources are asked as soon as
+    /// they may be. Never waits.
+    pub fn look_around(&self, now: Instant) -> Option<Interruption> {
+        let interruption = lock(&self.watch).look(&self.host, now)?;
+        info!("{interruption}: looking for peers anew");
+        self.announcers.interrupted(interruption);
+        self.search.iter().for_each(DhtSearch::interrupted);
+        self.lan.iter().for_each(LanRegistration::interrupted);
+        Some(interruption)
     }
 
     /// Sets what we tell trackers from now on.

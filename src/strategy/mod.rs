@@ -6,13 +6,14 @@
 //!
 //! - `download`: *Rarest first* picks the piece that the fewest peers have (`rarity`). *Pipelining* keeps
 //!   many requests on their way to each peer, since a peer that waits for our next request sends nothing
-//!   (`pipeline`). Open pieces take memory, and the `budget` says how much.
+//!   (`pipeline`). Open pieces take memory, and the `budget` says how much. A peer that chokes us again and
+//!   again and sends nothing loses its `standing`.
 //! - `upload`: *Choking* gives a few peers at a time a slot (`choker`): those that upload to us in return
 //!   (tit for tat), and now and then one that has not yet had the chance (optimistic unchoke). The
 //!   *allowed-fast set* gives a new peer its first few pieces (`allowed_fast`). *Super-seeding* lets a lone
 //!   seed send each piece only once (`super_seeding`).
-//! - `peers`: which addresses to believe and which to connect to (`candidates`), and which peers to tell
-//!   other peers about (`pex`, peer exchange).
+//! - `peers`: which addresses to believe and which to connect to (`candidates`), which peers to tell other
+//!   peers about (`pex`, peer exchange), and whether the peers are enough (`supply`).
 //!
 //! Everything here is pure. A strategy sees numbers and the time, which it gets as an argument, and says what
 //! it would do; the coordinator does it. So each one is tested as a plain function, with a clock that is a
@@ -25,10 +26,11 @@ mod token_bucket;
 mod upload;
 
 pub use crc32c::crc32c;
-pub use download::{Budget, PeerPieces, Pipeline, Rarity};
+pub use download::{Budget, PeerPieces, Pipeline, Rarity, Standing};
 pub use peers::{
-    AddressVotes, AttemptFailure, AttemptQueue, Candidates, Dialer, ExternalAddress, PexHistory, Places,
-    Source, may_share,
+    AddressVotes, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, ExternalAddress,
+    Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports, Surroundings, Watch,
+    may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

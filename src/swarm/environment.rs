@@ -8,8 +8,10 @@ use crate::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use crate::net::PeerStream;
 use crate::peer::Worker;
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
+use crate::strategy::{Interruption, Supply};
 use std::io;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 /// What the coordinator can have done by others. No method may wait.
 pub trait Environment {
@@ -68,8 +70,12 @@ pub trait Environment {
     /// Whether the user wants to end.
     fn is_stopped(&self) -> bool;
 
-    /// Asks the sources of peers for more.
-    fn need_peers(&mut self);
+    /// Tells the sources of peers how well we are supplied with them, which decides when they are asked again.
+    fn supply(&mut self, supply: Supply);
+
+    /// Whether the host was suspended or has another address since the last call. If so, the sources of peers
+    /// have been asked anew.
+    fn look_around(&mut self, now: Instant) -> Option<Interruption>;
 
     /// A peer says that its DHT node has this address (BEP 5).
     fn dht_node(&mut self, address: SocketAddr);

@@ -52,7 +52,7 @@ pub use environment::Environment;
 
 use crate::message::KnownPeers;
 use crate::piece::Geometry;
-use crate::strategy::{Budget, Dialer, SuperSeeding};
+use crate::strategy::{Budget, Dialer, SuperSeeding, SupplyReports};
 use download::{Bans, PieceMap, Requests};
 use log::warn;
 use peers::Roster;
@@ -103,7 +103,9 @@ struct Timers {
     tick: Instant,
     /// When a connection can be attempted, if one is wanted.
     dial: Option<Instant>,
-    /// When the next peer may leave because it is idle, for one that we connect to.
+    /// When the sources of peers are told how well we are supplied with peers.
+    supply_reports: SupplyReports,
+    /// When the next peer that was of no use for long may have to make room.
     turnover: Instant,
 }
 
@@ -152,7 +154,12 @@ impl<'a> Coordinator<'a> {
             slots: UploadSlots::new(now),
             super_seed,
             statistics: Statistics::new(now),
-            timers: Timers { tick: now + TICK, dial: None, turnover: now },
+            timers: Timers {
+                tick: now + TICK,
+                dial: None,
+                supply_reports: SupplyReports::default(),
+                turnover: now,
+            },
             random,
         };
         connections.into_iter().for_each(|connection| coordinator.handed_over(connection, now));

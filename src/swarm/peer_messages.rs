@@ -39,6 +39,7 @@ impl Coordinator<'_> {
             self.hear(key, news, now);
         }
         let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.download.must_speak_by = None;
         if rejected_unchoked {
             peer.download.pipeline.rejected(now);
         }
@@ -56,7 +57,7 @@ impl Coordinator<'_> {
             News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
             News::Verified(piece, convicted) => self.piece_verified(piece, &convicted, now),
             News::Corrupt(assembly, suspects) => self.piece_failed(&assembly, suspects, now),
-            News::Choked => self.choked(key),
+            News::Choked => self.choked(key, now),
             News::Unchoked => self.unchoked(key, now),
             News::Have(piece) => self.gained_piece(key, piece, now),
             News::Bitfield(pieces) => self.has_pieces(key, PeerPieces::Some(pieces), now),
@@ -79,6 +80,7 @@ impl Coordinator<'_> {
         download.pipeline.received(span.count, now);
         download.last_block = now;
         download.overtaken = false;
+        download.standing.delivered();
         download.snubs = 0;
         download.rejections = 0;
         download.rate.add(span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum());
@@ -100,27 +102,6 @@ impl Coordinator<'_> {
     pub(super) fn cancel(&self, key: PeerKey, block: Block) {
         if let Some(peer) = self.roster.get(key) {
             peer.order(Order::Cancel(vec![block]));
-        }
-    }
-
-    fn choked(&mut self, key: PeerKey) {
-        let Some(peer) = self.roster.get_mut(key) else { return };
-        peer.flags.peer_choking = true;
-        peer.download.rejections = 0;
-        // With BEP 6 it rejects each request by itself; without, it forgets them all.
-        if peer.greeting.is_none_or(|greeting| !greeting.fast) {
-            self.requests.take_back(key);
-        }
-        self.requests.release_exclusive(key);
-    }
-
-    fn unchoked(&mut self, key: PeerKey, now: Instant) {
-        let Some(peer) = self.roster.get_mut(key) else { return };
-        peer.flags.peer_choking = false;
-        if self.requests.count(key) == 0 {
-            // Only then: a peer that owes us blocks since before it choked us gets no new minute for them.
-            peer.download.last_block = now;
-            peer.download.overtaken = false;
         }
     }
 

@@ -15,7 +15,7 @@ impl Coordinator<'_> {
     pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
         self.count_uploads(now);
         self.statistics.tick(now);
-        self.roster.count_sources();
+        self.roster.count_sources(now);
         self.rechoke(now);
         self.super_seed_tick(now);
         let requests = &self.requests;
@@ -23,15 +23,14 @@ impl Coordinator<'_> {
         owing.for_each(|(_, peer)| peer.download.pipeline.tick(now));
         self.take_back_overdue(now);
         self.snub_silent_peers(now);
+        self.end_dead_connections(now);
         self.send_pex(now);
         self.adjust_budget(now);
         self.give_up_orphan();
         self.requests.share_overdue(now);
         self.fill_hungry(None, now);
-        let has_room = self.roster.len() < self.settings.limits.max_peers;
-        if self.is_downloading() && has_room && self.dialer.candidates().waiting() == 0 {
-            self.environment.need_peers();
-        }
+        self.look_around(now);
+        self.report_supply(now);
         if self.environment.is_stopped() {
             return Some(self.stopped());
         }
@@ -86,6 +85,7 @@ impl Coordinator<'_> {
             peer.download.snubs += 1;
             peer.download.pipeline.snubbed(now);
             peer.download.last_block = now;
+            peer.download.standing.snubbed();
             peer.download.overtaken = false;
             peer.download.starving = true;
             if peer.download.snubs >= MAX_SNUBS {

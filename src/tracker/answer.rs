@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::address::{IpFamily, canonical, could_be_a_peer, read_compact_list, read_ip};
 use crate::bencode::{Dictionary, Value};
 
-use super::error::{TrackerError, excerpt};
+use super::error::{RetryIn, TrackerError, excerpt};
 
 /// Bytes in the largest answer that is read, after decompression. 200 peers are 1.2 KiB.
 pub const MAX_ANSWER: u64 = 1 << 20;
@@ -63,14 +63,17 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// [`TrackerError::Refused`] if the tracker gives a failure reason, [`TrackerError::Nonsense`] if this is
-    /// no tracker's answer.
+    /// [`TrackerError::Refused`] or [`TrackerError::RefusedFor`] if the tracker gives a failure reason,
+    /// [`TrackerError::Nonsense`] if this is no tracker's answer.
     pub fn parse(body: &[u8]) -> Result<Answer, TrackerError> {
         let value = Value::parse_lenient(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
         let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary"))?;
         let text = |key: &str| answer.get(key).and_then(Value::bytes).map(excerpt);
         if let Some(reason) = text("failure reason") {
-            return Err(TrackerError::Refused(reason));
+            return Err(match answer.get("retry in").and_then(retry_in) {
+                Some(retry_in) => TrackerError::RefusedFor(reason, retry_in),
+                None => TrackerError::Refused(reason),
+            });
         }
         let peers = peers(answer);
         if peers.is_none() && answer.get("interval").is_none() {
@@ -119,6 +122,17 @@ impl Answer {
             peers: found,
         }
     }
+}
+
+/// When a tracker that refuses us may be asked again: a number of minutes, which some write as text, or
+/// `never` (BEP 31).
+fn retry_in(value: Value<'_>) -> Option<RetryIn> {
+    let text = value.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok());
+    if text.is_some_and(|text| text.eq_ignore_ascii_case("never")) {
+        return Some(RetryIn::Never);
+    }
+    let minutes = value.unsigned().or_else(|| text?.parse().ok())?;
+    Some(RetryIn::Time(Duration::from_secs(minutes.saturating_mul(60)).min(MAX_INTERVAL)))
 }
 
 fn nonsense(reason: impl Into<String>) -> TrackerError {
@@ -254,6 +268,20 @@ mod tests {
     fn a_failure_reason_is_an_error_in_the_trackers_words() {
         let refused = Answer::parse(b"d14:failure reason12:not\x1b welcome8:intervali60ee");
         assert_eq!(refused, Err(TrackerError::Refused("not\u{fffd} welcome".into())));
+        let refused_for =
+            |text: &str| Answer::parse(format!("d14:failure reason2:no8:retry in{text}e").as_bytes());
+        let minutes = |count: u64| RetryIn::Time(Duration::from_secs(60 * count));
+        for (text, retry_in) in [
+            ("i15e", minutes(15)),
+            ("2:15", minutes(15)),
+            ("5:never", RetryIn::Never),
+            ("i9000000000000000000e", RetryIn::Time(MAX_INTERVAL)),
+        ] {
+            assert_eq!(refused_for(text), Err(TrackerError::RefusedFor("no".into(), retry_in)), "{text}");
+        }
+        for text in ["4:soon", "i-1e", "le"] {
+            assert_eq!(refused_for(text), Err(TrackerError::Refused("no".into())), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use crate::text;
 use std::fmt;
+use std::time::Duration;
 
 /// Why an announce brought no answer. The message does not name the tracker: the caller that prints it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +34,21 @@ pub enum TrackerError {
     TooLarge,
     /// It refused us, in its own words ("failure reason", BEP 3).
     Refused(String),
+    /// The same, and it said when it may be asked again (BEP 31).
+    RefusedFor(String, RetryIn),
     /// Its answer is malformed, for this reason.
     Nonsense(String),
     /// The code that asked it panicked.
     Panicked,
+}
+
+/// When a tracker that refused us may be asked again (`retry in`, BEP 31).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryIn {
+    /// After this time, one day at most.
+    Time(Duration),
+    /// Not at all.
+    Never,
 }
 
 impl fmt::Display for TrackerError {
@@ -53,6 +65,12 @@ impl fmt::Display for TrackerError {
             TrackerError::Status(code) => write!(f, "answered with HTTP status {code}"),
             TrackerError::TooLarge => write!(f, "its answer is larger than 1 MiB"),
             TrackerError::Refused(reason) => write!(f, "refused: {reason}"),
+            TrackerError::RefusedFor(reason, RetryIn::Never) => {
+                write!(f, "refused: {reason} (it is not to be asked again)")
+            }
+            TrackerError::RefusedFor(reason, RetryIn::Time(time)) => {
+                write!(f, "refused: {reason} (it may be asked again in {} min)", time.as_secs() / 60)
+            }
             TrackerError::Nonsense(reason) => write!(f, "its answer makes no sense: {reason}"),
             TrackerError::Panicked => write!(f, "asking it failed by a defect of this program"),
         }

@@ -172,7 +172,7 @@ impl TrackerProtocol for HttpTracker {
 /// better than a number.
 fn with_status<Read>(status: u16, answer: Result<Read, TrackerError>) -> Result<Read, TrackerError> {
     match (&answer, status) {
-        (Err(TrackerError::Refused(_)), _) | (_, 200..=299) => answer,
+        (Err(TrackerError::Refused(_) | TrackerError::RefusedFor(..)), _) | (_, 200..=299) => answer,
         _ => Err(TrackerError::Status(status)),
     }
 }

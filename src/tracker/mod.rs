@@ -6,7 +6,7 @@
 //! independently of each other.
 //!
 //! In reading order: [`TrackerAddress`] is where a tracker is, [`Announce`] is what we tell it, [`Answer`] is
-//! what it tells us, [`Tier`] decides which tracker to ask and when, [`Scrape`] is what a tracker tells a
+//! what it tells us, [`Tier`] decides which tracker to ask, and `pace` when, [`Scrape`] is what a tracker tells a
 //! client that takes no part in the torrent, and `udp/packets` has the bytes of BEP 15. These are plain
 //! values that touch neither socket nor clock. `http` and `udp` carry an announce, and `client` chooses
 //! between them. [`Announcers`] are the threads, one for each family of each tier, which only wait, announce
@@ -18,11 +18,13 @@
 mod address;
 mod announce;
 mod announcer;
+mod announcers;
 mod answer;
 mod client;
 mod error;
 mod families;
 mod http;
+mod pace;
 mod scrape;
 mod scraping;
 mod tier;
@@ -31,9 +33,10 @@ mod udp;
 
 pub use address::{Protocol, TrackerAddress};
 pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
-pub use announcer::{Announcers, TrackerNews};
+pub use announcer::TrackerNews;
+pub use announcers::Announcers;
 pub use answer::Answer;
-pub use error::TrackerError;
+pub use error::{RetryIn, TrackerError};
 pub use http::USER_AGENT;
 pub use scrape::Scrape;
 pub use scraping::scrape_all;

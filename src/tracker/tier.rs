@@ -2,8 +2,9 @@
 //!
 //! Pure: the time and the random numbers are arguments. A tier is a list of trackers that can replace each
 //! other (BEP 12). They are shuffled once. The first tracker that answers moves to the front and is asked
-//! from then on. When it fails, the next one is asked at once. Only when all of them have failed does the
-//! tier wait, longer each time.
+//! from then on, at the pace that it sets (the file `pace.rs`). When it fails, the next one is asked at once.
+//! Only when all of them have failed does the tier wait, longer each time. A tracker that says when it may be
+//! asked again, or never, is obeyed (BEP 31).
 //!
 //! Events are kept for each tracker and not for the tier: a tracker that has never heard `started` from us
 //! must not get `completed`, and only trackers that know us are told when we leave.
@@ -13,21 +14,28 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::address::TrackerAddress;
+use super::address::{Protocol, TrackerAddress};
 use super::announce::AnnounceEvent;
 use super::answer::Answer;
+use super::error::{RetryIn, TrackerError};
+use super::pace::Pace;
+use crate::strategy::{Interruption, Supply};
 
 /// Trackers of one tier that are asked. Without a limit a torrent could make its users send requests to many
 /// hosts.
 const MAX_TRACKERS: usize = 32;
 
-/// The time after which an early announce is allowed if the tracker names a shorter one or none.
-const MIN_WAIT: Duration = Duration::from_secs(60);
-
 /// The wait after all trackers of the tier have failed. It doubles each time that they do.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
 
-/// The longest such wait, which is also the common interval between announces.
+/// The same before any of them has answered: a server that just starts, or a network that is not up yet. The
+/// second wait is as long, and then they double.
+const FIRST_BACK_OFF_AT_START: Duration = Duration::from_secs(5);
+
+/// The shortest wait after a refusal: what a tracker has decided, it will not decide otherwise so soon.
+const AFTER_A_REFUSAL: Duration = Duration::from_secs(60);
+
+/// The longest wait after failures, which is also the common interval between announces.
 const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
 
 /// One tier of trackers.
@@ -39,13 +47,28 @@ pub struct Tier {
     /// The position of the tracker to ask next: 0 is the first.
     current: usize,
     /// When to ask it.
-    due: Instant,
-    /// Before this time only an event is a reason to announce.
-    earliest: Instant,
+    next: NextAnnounce,
+    /// How well we are supplied with peers.
+    supply: Supply,
+    /// Early announces in a row.
+    early: u32,
     /// How many times in a row all of them have failed.
     failed_rounds: u32,
+    /// One has answered since the start, or since an interruption.
+    settled: bool,
     /// The download is complete, which each tracker should hear once.
     completed: bool,
+}
+
+/// When to ask the tracker whose turn it is.
+#[derive(Debug)]
+enum NextAnnounce {
+    /// Then, whatever happens.
+    At(Instant),
+    /// It has answered, and says itself when to come back.
+    Paced(Pace),
+    /// All trackers of the tier want to be left alone.
+    Never,
 }
 
 /// The tracker to ask next, and what to say besides [`Counts`](super::Counts).
@@ -69,6 +92,15 @@ struct TierTracker {
     completed: bool,
     /// The tracker id that it wants to see in the next announce.
     id: Option<Vec<u8>>,
+    /// It wants to be left alone until then, or for good (BEP 31).
+    rest: Rest,
+}
+
+/// Until when a tracker is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rest {
+    Until(Instant),
+    ForGood,
 }
 
 impl Tier {
@@ -76,21 +108,36 @@ impl Tier {
     /// many times it is named, and there are 32 at most. `None` if there are none.
     pub fn new(addresses: Vec<TrackerAddress>, now: Instant, random: &mut Rng) -> Option<Tier> {
         let mut known = HashSet::new();
+        let rest = Rest::Until(now);
         let mut trackers: Vec<TierTracker> = addresses
             .into_iter()
             .filter(|address| known.insert(address.secret_text().to_owned()))
-            .map(|address| TierTracker { address, started: false, completed: false, id: None })
+            .map(|address| TierTracker { address, started: false, completed: false, id: None, rest })
             .collect();
         random.shuffle(&mut trackers);
         trackers.truncate(MAX_TRACKERS);
         let mut trackers = trackers.into_iter();
         let (first, others) = (trackers.next()?, trackers.collect());
-        Some(Tier { first, others, current: 0, due: now, earliest: now, failed_rounds: 0, completed: false })
+        Some(Tier {
+            first,
+            others,
+            current: 0,
+            next: NextAnnounce::At(now),
+            supply: Supply::Nobody,
+            early: 0,
+            failed_rounds: 0,
+            settled: false,
+            completed: false,
+        })
     }
 
-    /// When the next announce is due.
-    pub fn due(&self) -> Instant {
-        self.due
+    /// When the next announce is due. `None` if all trackers of the tier want to be left alone.
+    pub fn due(&self) -> Option<Instant> {
+        match &self.next {
+            NextAnnounce::At(due) => Some(*due),
+            NextAnnounce::Paced(pace) => Some(pace.due(self.supply)),
+            NextAnnounce::Never => None,
+        }
     }
 
     /// The tracker to ask next, and what to say.
@@ -102,6 +149,10 @@ impl Tier {
 
     fn trackers(&self) -> impl Iterator<Item = &TierTracker> {
         std::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn trackers_mut(&mut self) -> impl Iterator<Item = &mut TierTracker> {
+        std::iter::once(&mut self.first).chain(&mut self.others)
     }
 
     /// Moves the tracker whose turn it is to the front. The others keep their order.
@@ -125,9 +176,10 @@ impl Tier {
         }
     }
 
-    /// The tracker that was due has answered: it moves to the front, and is due again after its interval.
+    /// The tracker that was due has answered: it moves to the front, and its pace says when it is due again.
     pub fn answered(&mut self, answer: &Answer, now: Instant) {
-        self.failed_rounds = 0;
+        self.count_early(now);
+        (self.failed_rounds, self.settled) = (0, true);
         let heard = self.turn().event;
         self.move_to_front();
         let tracker = &mut self.first;
@@ -139,35 +191,84 @@ impl Tier {
         if answer.tracker_id.is_some() {
             tracker.id.clone_from(&answer.tracker_id);
         }
-        let shortest = answer.min_interval.unwrap_or_default().max(MIN_WAIT);
-        self.earliest = now + shortest;
-        self.due = now + answer.interval.max(shortest);
+        let protocol = tracker.address.protocol().unwrap_or(Protocol::Udp);
+        self.next = NextAnnounce::Paced(Pace::new(protocol, answer, self.early, now));
         self.hurry_for_an_event(now);
     }
 
     /// The tracker that was due has not answered, or has refused: the next one is due at once, or after a
-    /// wait if all have failed.
-    pub fn failed(&mut self, now: Instant, random: &mut Rng) {
-        self.due = now;
-        self.current += 1;
-        if self.current <= self.others.len() {
-            return;
+    /// wait if all have failed. A tracker that says when it may be asked again is left alone until then
+    /// (BEP 31).
+    pub fn failed(&mut self, error: &TrackerError, now: Instant, random: &mut Rng) {
+        self.count_early(now);
+        let rest = match error {
+            TrackerError::RefusedFor(_, RetryIn::Time(time)) => Rest::Until(now + *time),
+            TrackerError::RefusedFor(_, RetryIn::Never) => Rest::ForGood,
+            TrackerError::Refused(_) => Rest::Until(now + AFTER_A_REFUSAL),
+            _ => Rest::Until(now),
+        };
+        let current = self.current;
+        self.trackers_mut().skip(current).take(1).for_each(|tracker| tracker.rest = rest);
+        let can_be_asked = |tracker: &TierTracker| tracker.rest <= Rest::Until(now);
+        let other = self.trackers().skip(current + 1).position(can_be_asked);
+        match other {
+            Some(place) => {
+                self.current = current + 1 + place;
+                self.next = NextAnnounce::At(now);
+            }
+            None => self.round_failed(now, random),
         }
-        self.current = 0;
-        let doubled =
-            FIRST_BACK_OFF.saturating_mul(1_u32.checked_shl(self.failed_rounds).unwrap_or(u32::MAX));
-        self.failed_rounds = self.failed_rounds.saturating_add(1).min(31);
-        // Up to a quarter more or less, so that clients that lost a tracker at the same moment do not all
-        // come back at the same moment.
-        self.due += doubled.min(MAX_BACK_OFF).mul_f64(0.75 + 0.5 * random.f64());
     }
 
-    /// Peers run short: announces as soon as the tracker allows it. A tier whose trackers have all failed
-    /// still waits for its time.
-    pub fn need_peers(&mut self, now: Instant) {
-        if self.failed_rounds == 0 {
-            self.due = self.due.min(self.earliest.max(now));
+    /// All trackers that can be asked have failed.
+    fn round_failed(&mut self, now: Instant, random: &mut Rng) {
+        // Some more or less, so that clients that lost a tracker at the same moment do not all come back at
+        // the same moment. At the start there is no such moment.
+        let (first, doublings, spread) = match self.settled {
+            true => (FIRST_BACK_OFF, self.failed_rounds, 0.25),
+            false => (FIRST_BACK_OFF_AT_START, self.failed_rounds.saturating_sub(1), 0.1),
+        };
+        let wait = first.saturating_mul(2_u32.saturating_pow(doublings)).min(MAX_BACK_OFF);
+        self.failed_rounds = self.failed_rounds.saturating_add(1);
+        self.wait_until(now + wait.mul_f64(1.0 - spread + 2.0 * spread * random.f64()));
+    }
+
+    /// Notes whether the announce whose outcome is known now was an early one.
+    fn count_early(&mut self, now: Instant) {
+        if let NextAnnounce::Paced(pace) = &self.next {
+            self.early = pace.early_when_asked(self.supply, now);
         }
+    }
+
+    /// How well we are supplied with peers from now on. Without any, the next announce is due as soon as the
+    /// tracker allows it. A tier whose trackers have all failed still waits for its time.
+    pub fn supply(&mut self, supply: Supply) {
+        self.supply = supply;
+    }
+
+    /// The host was suspended, so that more time has passed than it seems; or it has another address now,
+    /// which trackers are to know. What has failed may work now, and is due at once.
+    pub fn interrupted(&mut self, interruption: Interruption, now: Instant) {
+        (self.settled, self.failed_rounds) = (false, 0);
+        if let Interruption::Slept(time) = interruption {
+            self.early = 0;
+            self.trackers_mut().for_each(|tracker| tracker.rest.slept(time));
+        }
+        match (&mut self.next, interruption) {
+            (NextAnnounce::Paced(pace), Interruption::Slept(time)) => pace.slept(time),
+            (NextAnnounce::Paced(pace), Interruption::NewNetwork) => pace.moved(),
+            (NextAnnounce::At(_), _) => self.wait_until(now),
+            (NextAnnounce::Never, _) => {}
+        }
+    }
+
+    /// Waits until then, and longer if all trackers want that.
+    fn wait_until(&mut self, time: Instant) {
+        let rests = self.trackers().map(|tracker| tracker.rest.max(Rest::Until(time)));
+        (self.next, self.current) = match rests.enumerate().map(|(at, rest)| (rest, at)).min() {
+            Some((Rest::Until(due), at)) => (NextAnnounce::At(due), at),
+            _ => (NextAnnounce::Never, 0),
+        };
     }
 
     /// The download is complete: announces that at once, or, if all trackers of the tier have failed, with
@@ -178,9 +279,8 @@ impl Tier {
     }
 
     fn hurry_for_an_event(&mut self, now: Instant) {
-        let waiting = self.turn().event.is_some();
-        if waiting && self.failed_rounds == 0 {
-            self.due = self.due.min(now);
+        if self.turn().event.is_some() && matches!(self.next, NextAnnounce::Paced(_)) {
+            self.next = NextAnnounce::At(now);
         }
     }
 
@@ -192,6 +292,15 @@ impl Tier {
     }
 }
 
+impl Rest {
+    /// The host was suspended for so long.
+    fn slept(&mut self, time: Duration) {
+        if let Rest::Until(end) = self {
+            *end = end.checked_sub(time).unwrap_or(*end);
+        }
+    }
+}
+
 impl TierTracker {
     fn turn(&self, event: Option<AnnounceEvent>) -> Turn<'_> {
         Turn { tracker: &self.address, event, tracker_id: self.id.as_deref() }
@@ -199,153 +308,4 @@ impl TierTracker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    /// A tier of trackers a, b, c, ..., and the order in which it asks them.
-    fn tier(names: &str, now: Instant, random: &mut Rng) -> Tier {
-        let addresses = names.chars().map(|name| TrackerAddress::new(&format!("http://{name}/"))).collect();
-        Tier::new(addresses, now, random).unwrap()
-    }
-
-    fn host(tier: &Tier) -> String {
-        tier.turn().tracker.host().to_owned()
-    }
-
-    fn event(tier: &Tier) -> Option<AnnounceEvent> {
-        tier.turn().event
-    }
-
-    fn answer(text: &str) -> Answer {
-        Answer::parse(format!("d{text}e").as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn the_trackers_of_a_tier_are_shuffled() {
-        let now = Instant::now();
-        let mut random = Rng::with_seed(1);
-        let firsts: HashSet<String> = (0..100).map(|_| host(&tier("abc", now, &mut random))).collect();
-        assert_eq!(firsts.len(), 3);
-    }
-
-    #[test]
-    fn a_tracker_that_is_named_twice_is_asked_once_and_the_number_is_bounded() {
-        let now = Instant::now();
-        let mut random = Rng::with_seed(1);
-        assert_eq!(tier("aaab", now, &mut random).trackers().count(), 2);
-        let many = (0..1_000).map(|port| TrackerAddress::new(&format!("http://a:{port}/"))).collect();
-        assert_eq!(Tier::new(many, now, &mut random).unwrap().trackers().count(), MAX_TRACKERS);
-        assert!(Tier::new(Vec::new(), now, &mut random).is_none());
-    }
-
-    #[test]
-    fn the_next_tracker_is_due_at_once_and_the_one_that_answers_moves_to_the_front() {
-        let mut now = Instant::now();
-        let mut random = Rng::with_seed(7);
-        let mut tier = tier("abcd", now, &mut random);
-        let order: Vec<String> = tier.trackers().map(|one| one.address.host().to_owned()).collect();
-        for expected in order.iter().take(2) {
-            assert_eq!((host(&tier), tier.due()), (expected.clone(), now));
-            tier.failed(now, &mut random);
-        }
-        assert_eq!((host(&tier), tier.due()), (order[2].clone(), now));
-        tier.answered(&answer("8:intervali600e"), now);
-        assert_eq!((host(&tier), tier.due()), (order[2].clone(), now + 10 * MINUTE));
-
-        // When it fails later, the others follow in the order that they had before.
-        now += 10 * MINUTE;
-        tier.failed(now, &mut random);
-        assert_eq!((host(&tier), tier.due()), (order[0].clone(), now));
-        tier.failed(now, &mut random);
-        assert_eq!((host(&tier), tier.due()), (order[1].clone(), now));
-    }
-
-    #[test]
-    fn the_wait_doubles_each_time_that_all_have_failed_up_to_half_an_hour() {
-        let mut now = Instant::now();
-        let mut random = Rng::with_seed(3);
-        let mut tier = tier("ab", now, &mut random);
-        for seconds in [15, 30, 60, 120, 240, 480, 960, 1_800, 1_800] {
-            tier.failed(now, &mut random);
-            assert_eq!(tier.due(), now);
-            tier.failed(now, &mut random);
-            let wait = (tier.due() - now).as_secs_f64();
-            let expected = f64::from(seconds);
-            assert!(wait >= expected * 0.75 && wait <= expected * 1.25, "{wait} is not about {seconds}");
-            now = tier.due();
-        }
-        for _ in 0..200 {
-            tier.failed(now, &mut random);
-        }
-        tier.answered(&answer("8:intervali600e"), now);
-        for _ in 0..2 {
-            tier.failed(now, &mut random);
-        }
-        assert!(tier.due() - now < MINUTE, "an answer resets the wait");
-    }
-
-    #[test]
-    fn peers_are_asked_for_early_but_not_before_the_minimum() {
-        let now = Instant::now();
-        let mut random = Rng::with_seed(3);
-        let mut tier = tier("a", now, &mut random);
-        for (given, minimum) in [
-            ("8:intervali1800e12:min intervali300e", 5 * MINUTE),
-            ("8:intervali1800e12:min intervali1e", MINUTE),
-            ("8:intervali1800e", MINUTE),
-        ] {
-            tier.answered(&answer(given), now);
-            assert_eq!(tier.due(), now + 30 * MINUTE);
-            tier.need_peers(now);
-            assert_eq!(tier.due(), now + minimum, "{given}");
-            tier.need_peers(now + 40 * MINUTE);
-            assert_eq!(tier.due(), now + minimum, "what is due is not put off");
-        }
-        tier.answered(&answer("8:intervali60e12:min intervali900e"), now);
-        assert_eq!(tier.due(), now + 15 * MINUTE, "the minimum holds for the ordinary announce too");
-    }
-
-    #[test]
-    fn a_tier_that_has_failed_is_not_hurried() {
-        let now = Instant::now();
-        let mut random = Rng::with_seed(3);
-        let mut tier = tier("a", now, &mut random);
-        tier.failed(now, &mut random);
-        let due = tier.due();
-        tier.need_peers(now);
-        tier.completed(now);
-        assert_eq!(tier.due(), due);
-    }
-
-    #[test]
-    fn each_tracker_hears_started_then_completed_once() {
-        let now = Instant::now();
-        let mut random = Rng::with_seed(3);
-        let mut tier = tier("ab", now, &mut random);
-        let hour = answer("8:intervali3600e10:tracker id1:x");
-        assert_eq!(event(&tier), Some(AnnounceEvent::Started));
-        assert_eq!(tier.stopped_turns().count(), 0);
-        tier.answered(&hour, now);
-        assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.stopped_turns().count(), 1);
-        assert_eq!(tier.turn().tracker_id, Some(b"x".as_slice()));
-
-        tier.completed(now);
-        assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
-        tier.answered(&answer("8:intervali3600e"), now);
-        assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.turn().tracker_id, Some(b"x".as_slice()), "an answer without an id keeps it");
-
-        // The second tracker gets both, one right after the other, when it takes over.
-        tier.failed(now, &mut random);
-        assert_eq!(event(&tier), Some(AnnounceEvent::Started));
-        assert_eq!(tier.turn().tracker_id, None);
-        tier.answered(&hour, now);
-        assert_eq!((event(&tier), tier.due()), (Some(AnnounceEvent::Completed), now));
-        tier.answered(&hour, now);
-        assert_eq!((event(&tier), tier.due()), (None, now + 60 * MINUTE));
-        assert_eq!(tier.stopped_turns().count(), 2);
-    }
-}
+mod tests;

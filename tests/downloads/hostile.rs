@@ -123,17 +123,30 @@ fn a_block_that_the_torrent_does_not_have() {
 }
 
 #[test]
-fn a_block_that_we_did_not_ask_for() {
-    let reason = Violation::UnaskedBlock;
-    is_dropped(reason, |talk| {
+fn a_flood_of_blocks_that_we_did_not_ask_for() {
+    let reason = Violation::UnaskedBlocks;
+    let block = BlockRequest { index: 1, begin: 16_384, length: 16_384 };
+    is_dropped(reason, move |talk| {
         talk.greet(FAST)?;
         talk.say(Message::HaveAll)?;
-        talk.send(BlockRequest { index: 1, begin: 16_384, length: 16_384 })
+        (0..1000).try_for_each(|_| talk.send(block))
     });
-    is_dropped_when_asked(reason, |talk, wanted| {
-        talk.send(wanted)?;
-        talk.send(wanted)
+    is_dropped_when_asked(reason, |talk, wanted| (0..1000).try_for_each(|_| talk.send(wanted)));
+}
+
+#[test]
+fn an_only_peer_that_sends_every_block_twice_and_some_unasked_is_kept_to_the_end() {
+    let sample = Sample::small();
+    let peer = ScriptedPeer::seed(&sample).then(move |talk| {
+        (0..8).try_for_each(|_| talk.send(BlockRequest { index: 1, begin: 0, length: 16_384 }))?;
+        loop {
+            let wanted = talk.next_request()?;
+            talk.send(wanted)?;
+            talk.send(wanted)?;
+        }
     });
+    Download::start(&sample, &[&peer]).complete(&sample);
+    assert_eq!(peer.record().connections, 1);
 }
 
 #[test]

@@ -79,10 +79,12 @@ fn lines() -> Vec<Entry> {
         ),
         entry(
             "peers that go often",
-            "The same, each there for 20 s and away for 10.",
+            "The same, each there for some 20 s and away for half as long.",
             Scene::new(22, 48 * MIB, 512 * KIB)
                 .with(1, Member::stub().up(300 * KB))
-                .with(12, Member::stub().up(100 * KB).comes_and_goes(seconds(20), seconds(10)))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(16), seconds(8)))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(20), seconds(10)))
+                .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(24), seconds(12)))
                 .with(1, fast()),
         ),
         entry(
@@ -215,6 +217,8 @@ fn bad_manners() -> Vec<Entry> {
             .with(1, flapping(old))
             .with(1, fast())
     };
+    let breathless =
+        Manners { flaps: Some(ms(400)), in_one_breath: true, silent: true, old: true, ..Manners::default() };
     vec![
         entry(
             "choke-flapping peer",
@@ -225,6 +229,14 @@ fn bad_manners() -> Vec<Entry> {
             "choke-flapping, no BEP 6",
             "The same, and what it will not send it forgets instead of rejecting it.",
             flaps(23, true),
+        ),
+        entry(
+            "37 that choke in one breath",
+            "37 peers that send a choke and an unchoke every 0.4 s and nothing else, beside an honest seeder of 500 kB/s.",
+            Scene::new(24, 64 * MIB, 256 * KIB)
+                .with(37, Member::stub_that(breathless))
+                .with(1, Member::stub().up(500 * KB))
+                .with(1, fast()),
         ),
     ]
 }

@@ -5,11 +5,13 @@ use femtotorrent::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{Assembly, Bitfield, BufferPool, PieceDigest, PieceIndex};
+use femtotorrent::strategy::{Interruption, Supply};
 use femtotorrent::swarm::Environment;
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Instant;
 
 /// What the coordinator wanted in a turn, and what it can see.
 pub struct Noted {
@@ -20,13 +22,14 @@ pub struct Noted {
     /// The worker of the connection that was accepted, or that came about.
     pub started: Option<(PeerKey, DetachedWorker)>,
     pub finish_writing: bool,
-    pub need_peers: bool,
+    /// How well it is supplied with peers, if it said so.
+    pub supply: Option<Supply>,
 }
 
 impl Noted {
     /// Nothing is wanted yet.
     pub fn new(stored: Bitfield) -> Noted {
-        Noted { stored, dialed: Vec::new(), started: None, finish_writing: false, need_peers: false }
+        Noted { stored, dialed: Vec::new(), started: None, finish_writing: false, supply: None }
     }
 }
 
@@ -83,8 +86,12 @@ impl Environment for NotingEnvironment {
         false
     }
 
-    fn need_peers(&mut self) {
-        self.0.borrow_mut().need_peers = true;
+    fn supply(&mut self, supply: Supply) {
+        self.0.borrow_mut().supply = Some(supply);
+    }
+
+    fn look_around(&mut self, _: Instant) -> Option<Interruption> {
+        None
     }
 
     fn dht_node(&mut self, _: SocketAddr) {}

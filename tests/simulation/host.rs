@@ -6,6 +6,7 @@
 use crate::message::Segment;
 use femtotorrent::message::{PeerError, PeerKey};
 use femtotorrent::piece::{Block, PieceIndex};
+use femtotorrent::strategy::Supply;
 use femtotorrent::wire::PeerId;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -32,8 +33,10 @@ pub enum Action {
     Write(PieceIndex),
     /// Say when everything is written.
     FinishWriting,
-    /// Ask the tracker.
-    NeedPeers,
+    /// Begin to ask the trackers.
+    AskTrackers,
+    /// Tell them how well the host is supplied with peers.
+    Supply(Supply),
     /// The host has everything that it wanted.
     Complete,
     /// The run of this host has ended.

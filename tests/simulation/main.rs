@@ -23,7 +23,7 @@
 //! # What is simulated
 //!
 //! Every wire, disk and thread. Messages are values and not bytes ([`message`]); lines have a bandwidth, a latency and
-//! losses ([`link`]); blocks are counted and neither hashed nor written; a tracker names everyone ([`world`]). There
+//! losses ([`link`]); blocks are counted and neither hashed nor written; trackers name everyone ([`tracker`]). There
 //! is no hostile data: peers that lie are the matter of `tests/downloads/`.
 //!
 //! # Where to find what
@@ -37,9 +37,14 @@
 
 #![cfg(test)]
 
+mod asking;
 mod catalogue;
+mod choking_peers;
 mod clock;
 mod connection;
+#[path = "../support/dht_world.rs"]
+#[allow(dead_code, reason = "each test program that compiles this file uses a part of it")]
+mod dht_world;
 mod environment;
 mod good_scenes;
 mod host;
@@ -51,4 +56,5 @@ mod report;
 mod scene;
 mod stub;
 mod table;
+mod tracker;
 mod world;

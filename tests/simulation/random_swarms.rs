@@ -24,8 +24,13 @@ fn swarm(number: u64) -> Scene {
     for _ in 0..random.u32(..others) {
         let silent = Member::stub_that(Manners { silent: true, ..Manners::default() });
         let forgetful = Manners { forgets: Some(random.u32(2..40)), ..Manners::default() };
-        let flapping =
-            Manners { flaps: Some(ms(random.u64(100..3000))), old: random.bool(), ..Manners::default() };
+        let flapping = Manners {
+            flaps: Some(ms(random.u64(100..3000))),
+            in_one_breath: random.bool(),
+            silent: random.bool(),
+            old: random.bool(),
+            ..Manners::default()
+        };
         let member = match random.u8(..7) {
             0 => silent,
             5 => Member::stub_that(forgetful).up(random.u64(50 * KB..MB)),

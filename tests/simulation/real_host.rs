@@ -100,9 +100,7 @@ impl RealHost {
         if std::mem::take(&mut noted.finish_writing) {
             actions.push(Action::FinishWriting);
         }
-        if std::mem::take(&mut noted.need_peers) {
-            actions.push(Action::NeedPeers);
-        }
+        actions.extend(noted.supply.take().map(Action::Supply));
         if !self.was_complete && noted.stored.is_full() {
             self.was_complete = true;
             actions.push(Action::Complete);
@@ -165,7 +163,9 @@ impl RealHost {
                 match connection.ledger.claim(block) {
                     BlockClaim::Leased(assembly) => self.count(block, assembly, news),
                     BlockClaim::Late => news.push(News::LateBlock(block)),
-                    BlockClaim::Never => panic!("{block:?} came from {key:?} and was never asked for"),
+                    BlockClaim::Unasked | BlockClaim::Flood => {
+                        panic!("{block:?} came from {key:?} and was never asked for")
+                    }
                 }
                 None
             }
@@ -255,7 +255,7 @@ impl Host for RealHost {
         let environment = Box::new(NotingEnvironment(Rc::clone(&self.noted)));
         let coordinator = Coordinator::new(self.settings, state, environment, self.random.fork(), now);
         self.coordinator = Some(coordinator);
-        vec![Action::NeedPeers]
+        vec![Action::AskTrackers]
     }
 
     fn stop(&mut self) {

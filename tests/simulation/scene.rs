@@ -5,9 +5,11 @@ use crate::link::{Line, LineState};
 use crate::real_host::RealHost;
 use crate::report::Report;
 use crate::stub::{Manners, Stub};
+use crate::tracker::Manner;
 use crate::world::{Happening, Resident, World};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::piece::{Bitfield, Geometry};
+use femtotorrent::strategy::Supply;
 use femtotorrent::swarm::{Limits, SeedGoals, Settings, UploadPolicy};
 use femtotorrent::wire::PeerId;
 use std::hash::Hasher;
@@ -21,6 +23,7 @@ pub const KB: u64 = 1000;
 pub const MB: u64 = 1_000_000;
 
 const PORT: u16 = 6881;
+pub const INFO_HASH: InfoHash = InfoHash([7; 20]);
 /// The memory for pieces that the program takes by default.
 const MEMORY: u64 = 32 * MIB;
 /// A download that takes so many times its ideal, and this longer, does not end.
@@ -60,6 +63,15 @@ pub struct Member {
     joins: Duration,
     /// It is there for the first time and away for the second, by turns.
     comes_and_goes: Option<(Duration, Duration)>,
+}
+
+/// What a host asked for, and when it had everything.
+pub struct Observed {
+    /// When each tracker was announced to.
+    pub asked: Vec<Vec<Duration>>,
+    /// When the host said how well it is supplied with peers.
+    pub supplies: Vec<(Duration, Supply)>,
+    pub completed: Option<Duration>,
 }
 
 /// A swarm to be run.
@@ -190,8 +202,8 @@ impl Scene {
 
     /// Lets the swarm live until every leecher has everything, or until it is clear that this will not be.
     pub fn run(&self) -> Report {
-        let mut world = self.world();
         let limit = self.ideal() * PATIENCE_FACTOR + PATIENCE;
+        let mut world = self.world(limit);
         let leechers: Vec<usize> =
             (0..self.members.len()).filter(|host| self.members[*host].is_leecher()).collect();
         let is_done = |world: &World| leechers.iter().all(|host| world.residents[*host].completed.is_some());
@@ -223,10 +235,20 @@ impl Scene {
         }
     }
 
-    fn world(&self) -> World {
+    /// Lets the swarm live for so long, and looks at what its first host asked of these trackers.
+    pub fn observe(&self, manners: &[Manner], time: Duration) -> Observed {
+        let mut world = self.world(time);
+        world.manners = manners.to_vec();
+        world.run(time, |_| false);
+        let host = &mut world.residents[0];
+        let asked = host.trackers.drain(..).map(|tracker| tracker.asked).collect();
+        Observed { asked, supplies: std::mem::take(&mut host.supplies), completed: host.completed }
+    }
+
+    /// The world in which that swarm lives, for so long at most.
+    fn world(&self, limit: Duration) -> World {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mut world = World::new(self.geometry, random.fork());
-        let limit = self.ideal() * PATIENCE_FACTOR + PATIENCE;
         for (number, member) in self.members.iter().enumerate() {
             // Hosts in networks of their own, so that no rule about neighbours applies.
             let ip = IpAddr::from([50, (number / 200) as u8, (number % 200) as u8, 7]);
@@ -260,7 +282,7 @@ impl Scene {
         let seeding = seeds.then_some(SeedGoals::default());
         let settings = Settings {
             geometry: self.geometry,
-            info_hash: InfoHash([7; 20]),
+            info_hash: INFO_HASH,
             peer_id,
             port: Some(PORT),
             pex: true,

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 pub struct Manners {
     /// It chokes everyone and unchokes everyone by turns, each for this long.
     pub flaps: Option<Duration>,
+    /// It does both at once: a choke, and behind it an unchoke, which makes room for new requests.
+    pub in_one_breath: bool,
     /// It does not speak BEP 6: what it will not send it forgets, and does not reject.
     pub old: bool,
     /// It forgets one request in this many.
@@ -72,7 +74,7 @@ impl Stub {
             return self.rejection(block);
         }
         let forgotten = self.manners.forgets.is_some_and(|among| self.requests.is_multiple_of(among));
-        if !forgotten && !self.manners.silent {
+        if !forgotten && (!self.manners.silent || self.manners.flaps.is_some()) {
             peer.queue.push_back(block);
         }
         None
@@ -146,6 +148,9 @@ impl Host for Stub {
     }
 
     fn next_block(&mut self, key: PeerKey, _: Instant) -> Option<Block> {
+        if self.manners.silent {
+            return None;
+        }
         self.peers.get_mut(&key)?.queue.pop_front()
     }
 
@@ -169,15 +174,18 @@ impl Host for Stub {
             return Vec::new();
         }
         self.flap = Some(due + period);
-        self.choking = !self.choking;
-        let rejects = !self.manners.old;
+        let Manners { in_one_breath, old, .. } = self.manners;
+        self.choking = !self.choking && !in_one_breath;
+        let chokes = self.choking || in_one_breath;
         let mut actions = Vec::new();
         for (key, peer) in self.peers.iter_mut().filter(|(_, peer)| peer.interested) {
-            let mut segment = vec![if self.choking { Message::Choke } else { Message::Unchoke }];
-            if self.choking {
+            let mut segment = Vec::new();
+            if chokes {
                 let rejected = peer.queue.drain(..).map(Message::Reject);
-                segment.extend(rejected.filter(|_| rejects));
+                segment.push(Message::Choke);
+                segment.extend(rejected.filter(|_| !old));
             }
+            segment.extend((!self.choking).then_some(Message::Unchoke));
             actions.push(Action::Send(*key, segment));
         }
         actions

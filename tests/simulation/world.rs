@@ -1,11 +1,13 @@
-//! The simulated world: hosts, wires, a tracker, and the order in which things happen.
+//! The simulated world: hosts, wires, trackers, and the order in which things happen.
 
 use crate::clock::Clock;
 use crate::host::{Action, End, Host};
 use crate::link::{LineState, Pipe};
 use crate::message::Segment;
+use crate::tracker::{AskedTracker, Manner};
 use femtotorrent::message::PeerError;
 use femtotorrent::piece::{Block, Geometry, PieceIndex};
+use femtotorrent::strategy::Supply;
 use femtotorrent::wire::PeerId;
 use std::collections::HashMap;
 use std::hash::DefaultHasher;
@@ -13,11 +15,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How long the tracker takes to answer, and how often it may be asked. It stands for all sources of peers, so it
-/// names more than trackers do.
-const TRACKER_DELAY: Duration = Duration::from_millis(100);
-const TRACKER_INTERVAL: Duration = Duration::from_secs(60);
-const TRACKER_NAMES: usize = 1000;
 /// Bytes a second that every disk writes.
 const DISK_RATE: u64 = 100_000_000;
 
@@ -43,8 +40,10 @@ pub enum Happening {
     BlockSent(End, Block),
     /// There is room on this connection again.
     HasRoom(End),
-    /// The tracker's answer is there.
-    TrackerAnswer(usize),
+    /// A host may have to ask a tracker again.
+    Announce(usize),
+    /// The answer of its tracker of this number is there, in its life of this number.
+    TrackerAnswer(usize, u32, usize),
     /// A piece is on the disk of a host, in its life of this number.
     Stored(usize, u32, PieceIndex),
     WriterEnded(usize, u32),
@@ -64,7 +63,10 @@ pub struct Resident {
     pub completed: Option<Duration>,
     timer: Option<Duration>,
     disk_free: Duration,
-    next_announce: Duration,
+    /// The trackers that it asks.
+    pub trackers: Vec<AskedTracker>,
+    /// When it said how well it is supplied with peers.
+    pub supplies: Vec<(Duration, Supply)>,
 }
 
 /// What is counted.
@@ -86,6 +88,8 @@ pub struct World {
     pub clock: Clock<Happening>,
     pub geometry: Geometry,
     pub random: fastrand::Rng,
+    /// The trackers of the torrent.
+    pub manners: Vec<Manner>,
     pub hosts: Vec<Box<dyn Host>>,
     pub residents: Vec<Resident>,
     pub lines: Vec<LineState>,
@@ -105,7 +109,8 @@ impl Resident {
             completed: None,
             timer: None,
             disk_free: Duration::ZERO,
-            next_announce: Duration::ZERO,
+            trackers: Vec::new(),
+            supplies: Vec::new(),
         }
     }
 }
@@ -117,6 +122,7 @@ impl World {
             clock: Clock::new(),
             geometry,
             random,
+            manners: vec![Manner::HttpMinimum(1)],
             hosts: Vec::new(),
             residents: Vec::new(),
             lines: Vec::new(),
@@ -157,7 +163,10 @@ impl World {
             Happening::Deliver(from, segment) => self.deliver_late(from, segment),
             Happening::BlockSent(end, block) => self.block_sent(end, block),
             Happening::HasRoom(end) => self.wants_to_send(end),
-            Happening::TrackerAnswer(host) => self.tracker_answers(host),
+            Happening::Announce(host) => self.announce(host),
+            Happening::TrackerAnswer(host, life, number) if self.residents[host].lives == life => {
+                self.tracker_answers(host, number);
+            }
             Happening::Stored(host, life, piece) if self.residents[host].lives == life => {
                 let (new, actions) = self.hosts[host].stored(piece, now);
                 self.tally.stored += 1;
@@ -168,7 +177,7 @@ impl World {
                 let actions = self.hosts[host].writer_ended(now);
                 self.carry_out(host, actions);
             }
-            Happening::Stored(..) | Happening::WriterEnded(..) => {}
+            Happening::TrackerAnswer(..) | Happening::Stored(..) | Happening::WriterEnded(..) => {}
         }
     }
 
@@ -180,7 +189,6 @@ impl World {
         }
         resident.is_on = true;
         resident.lives += 1;
-        resident.next_announce = self.clock.passed();
         let actions = self.hosts[host].start(self.clock.now());
         self.carry_out(host, actions);
     }
@@ -220,13 +228,8 @@ impl World {
                     let resident = &self.residents[host];
                     self.clock.at(resident.disk_free, Happening::WriterEnded(host, resident.lives));
                 }
-                Action::NeedPeers => {
-                    let resident = &mut self.residents[host];
-                    if resident.next_announce <= passed {
-                        resident.next_announce = passed + TRACKER_INTERVAL;
-                        self.clock.after(TRACKER_DELAY, Happening::TrackerAnswer(host));
-                    }
-                }
+                Action::AskTrackers => self.ask_trackers(host),
+                Action::Supply(supply) => self.supplied(host, supply),
                 Action::Complete => self.residents[host].completed = Some(passed),
                 Action::Ended => {
                     self.residents[host].is_on = false;
@@ -289,18 +292,5 @@ impl World {
             pipe.other = Some(two);
         }
         self.pipes.insert(two, Pipe::new(latency, Some(one)));
-    }
-
-    fn tracker_answers(&mut self, host: usize) {
-        if !self.residents[host].is_on {
-            return;
-        }
-        let others = self.residents.iter().enumerate();
-        let others = others.filter(|(other, resident)| *other != host && resident.announced);
-        let mut addresses: Vec<SocketAddr> = others.map(|(_, resident)| resident.address).collect();
-        self.random.shuffle(&mut addresses);
-        addresses.truncate(TRACKER_NAMES);
-        let actions = self.hosts[host].found(addresses, self.clock.now());
-        self.carry_out(host, actions);
     }
 }

@@ -37,6 +37,7 @@ use crate::discovery::STACK_BYTES;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, UdpPort};
+use crate::strategy::Supply;
 use crate::thread;
 use bootstrap::ROUTERS;
 use crossbeam_channel::Sender;
@@ -160,9 +161,15 @@ impl Drop for Dht {
 }
 
 impl DhtSearch {
-    /// The torrent needs peers: the next lookup runs earlier than it would.
-    pub fn need_peers(&self) {
-        self.shared.tell(&Command::NeedPeers(self.info_hash));
+    /// How well the torrent is supplied with peers, which decides when the next lookup runs. To be told again
+    /// now and then.
+    pub fn supply(&self, supply: Supply) {
+        self.shared.tell(&Command::Supply(self.info_hash, supply));
+    }
+
+    /// The host was suspended, or has another address: the next lookup runs at once.
+    pub fn interrupted(&self) {
+        self.shared.tell(&Command::Interrupted(self.info_hash));
     }
 }
 

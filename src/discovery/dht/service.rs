@@ -20,7 +20,7 @@ use crate::address::IpFamily;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
-use crate::strategy::Source;
+use crate::strategy::{Source, Supply};
 use crate::thread::lock;
 use crossbeam_channel::{Sender, TrySendError};
 use log::debug;
@@ -34,8 +34,8 @@ use std::time::{Duration, Instant};
 /// The largest packet that we look at, and one byte more. A packet that fills all of it was cut, or is no
 /// packet of the DHT.
 const PACKET_BYTES: usize = 1501;
-/// The most commands that wait. Torrents are few, but a stranger can name any number of nodes. The start and
-/// the end of a search are accepted beyond this.
+/// The most commands that wait. Torrents are few, but a stranger can name any number of nodes. What a search
+/// cannot do without is accepted beyond this.
 const MAX_COMMANDS: usize = 256;
 /// The most peers of one torrent that wait for room in an inbox.
 const MAX_UNDELIVERED: usize = 200;
@@ -49,8 +49,10 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
 pub(super) enum Command {
     /// Search for the peers of this torrent, and announce this port.
     Search(InfoHash, Option<u16>, Sender<Event>),
-    /// This torrent needs peers.
-    NeedPeers(InfoHash),
+    /// How well this torrent is supplied with peers.
+    Supply(InfoHash, Supply),
+    /// The host was suspended, or has another address: search for this torrent anew.
+    Interrupted(InfoHash),
     /// End the search whose peers go to this inbox.
     Forget(InfoHash, Sender<Event>),
     /// A node may be there.
@@ -92,8 +94,8 @@ impl Port {
             Command::Contact(node) | Command::ContactIfFewKnown(node) => {
                 self.family.has(*node) && commands.len() < MAX_COMMANDS
             }
-            Command::NeedPeers(_) => commands.len() < MAX_COMMANDS,
-            Command::Search(..) | Command::Forget(..) => true,
+            Command::Supply(..) => commands.len() < MAX_COMMANDS,
+            Command::Search(..) | Command::Interrupted(_) | Command::Forget(..) => true,
         };
         if wanted {
             commands.push_back(command.clone());
@@ -198,7 +200,8 @@ impl Service {
                 self.recipients.push(Recipient { info_hash, events, undelivered: Vec::new() });
                 self.node.search(info_hash, announce, now);
             }
-            Command::NeedPeers(info_hash) => self.node.need_peers(info_hash, now),
+            Command::Supply(info_hash, supply) => self.node.supply(info_hash, supply, now),
+            Command::Interrupted(info_hash) => self.node.interrupted(info_hash, now),
             Command::Forget(info_hash, events) => {
                 let ours = |one: &Recipient| one.info_hash == info_hash && one.events.same_channel(&events);
                 if let Some(at) = self.recipients.iter().position(ours) {

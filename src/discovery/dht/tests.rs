@@ -2,6 +2,7 @@ use super::packet::{Body, Method, PROTOCOL_ERROR, Packet, Query, Response, UNKNO
 use super::{Contact, Node, NodeId, NodeSettings, Output};
 use crate::address::IpFamily;
 use crate::metainfo::InfoHash;
+use crate::strategy::Supply;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -305,18 +306,16 @@ fn our_id_follows_our_address_once_most_nodes_agree_on_it() {
 }
 
 #[test]
-fn a_search_that_finds_no_peer_is_repeated_and_a_need_brings_it_nearer() {
+fn the_supply_of_peers_decides_how_often_a_torrent_is_looked_up() {
     let mut setup = setup(IpFamily::V4, false);
     setup.fill((1..9).map(|number| SocketAddr::from(([127, 0, 0, number], 1))));
     let info_hash = [5; 20];
-    let rounds = |setup: &mut Setup, seconds: u32, need: bool| {
+    let rounds = |setup: &mut Setup, seconds: u32, supply: Supply| {
         let mut rounds = 0;
         for _ in 0..seconds {
             setup.now += SECOND;
             setup.node.tick(setup.now);
-            if need {
-                setup.node.need_peers(InfoHash(info_hash), setup.now);
-            }
+            setup.node.supply(InfoHash(info_hash), supply, setup.now);
             loop {
                 let asked = setup.asked();
                 let first = address("127.0.0.1:1");
@@ -333,15 +332,13 @@ fn a_search_that_finds_no_peer_is_repeated_and_a_need_brings_it_nearer() {
         rounds
     };
     setup.node.search(InfoHash(info_hash), None, setup.now);
-    let first = rounds(&mut setup, 61, false);
-    assert!((6..=13).contains(&first), "{first}");
-    rounds(&mut setup, 300, false);
-    let patient = rounds(&mut setup, 900, false);
-    assert!(patient <= 3, "{patient}");
-    let needed = rounds(&mut setup, 300, true);
-    assert!((5..=11).contains(&needed), "{needed}");
+    assert_eq!(rounds(&mut setup, 61, Supply::Nobody), 4);
+    assert_eq!(rounds(&mut setup, 1_800, Supply::Good), 2);
+    assert_eq!(rounds(&mut setup, 300, Supply::Nobody), 5);
+    setup.node.interrupted(InfoHash(info_hash), setup.now);
+    assert_eq!(rounds(&mut setup, 61, Supply::Nobody), 4);
     setup.node.forget(InfoHash(info_hash));
-    assert_eq!(rounds(&mut setup, 1_000, true), 0);
+    assert_eq!(rounds(&mut setup, 1_000, Supply::Nobody), 0);
 }
 
 #[test]

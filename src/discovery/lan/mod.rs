@@ -20,7 +20,7 @@ use crate::address::is_local;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, Group};
-use crate::strategy::{Source, TokenBucket};
+use crate::strategy::{Source, Supply, TokenBucket};
 use crate::thread;
 use crate::thread::lock;
 use crossbeam_channel::Sender;
@@ -98,8 +98,12 @@ struct TorrentList {
 struct AnnouncedTorrent {
     info_hash: InfoHash,
     events: Sender<Event>,
+    /// When it was announced last.
+    announced: Option<Instant>,
     /// When it is to be announced.
     due: Instant,
+    /// How many times it was announced before its time.
+    early: u32,
 }
 
 impl Lan {
@@ -142,7 +146,7 @@ impl Lan {
     /// until the registration is dropped. If a torrent is registered twice, the later registration counts.
     pub fn announce(&self, info_hash: InfoHash, events: Sender<Event>) -> LanRegistration {
         let due = Instant::now() + BATCHING_DELAY;
-        let torrent = AnnouncedTorrent { info_hash, events: events.clone(), due };
+        let torrent = AnnouncedTorrent { info_hash, events: events.clone(), announced: None, due, early: 0 };
         let mut list = self.shared.list();
         list.torrents.retain(|torrent| torrent.info_hash != info_hash);
         list.torrents.push(torrent);
@@ -159,6 +163,40 @@ impl Drop for Lan {
         self.shared.groups.iter().for_each(|joined| joined.group.hang_up());
         for thread in self.threads.drain(..) {
             let _ = thread.join();
+        }
+    }
+}
+
+impl LanRegistration {
+    /// How well the torrent is supplied with peers. If nobody sends us anything, it is announced before its
+    /// time, at growing distances: a packet may have been lost.
+    pub fn supply(&self, supply: Supply) {
+        if supply == Supply::Nobody {
+            self.change(AnnouncedTorrent::hurry);
+        }
+    }
+
+    /// The host was suspended, or has another address: the torrent is announced at once.
+    pub fn interrupted(&self) {
+        self.change(|torrent| (torrent.due, torrent.early) = (Instant::now(), 0));
+    }
+
+    fn change(&self, change: impl Fn(&mut AnnouncedTorrent)) {
+        self.shared.list().torrents.iter_mut().filter(|one| one.info_hash == self.info_hash).for_each(change);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl AnnouncedTorrent {
+    /// Brings the next announce forward, unless it is before its time already.
+    fn hurry(&mut self) {
+        let wait = BETWEEN_PACKETS.saturating_mul(2_u32.saturating_pow(self.early));
+        if let Some(announced) = self.announced
+            && self.due == announced + INTERVAL
+            && wait < INTERVAL
+        {
+            self.due = announced + wait;
+            self.early += 1;
         }
     }
 }
@@ -259,7 +297,7 @@ impl TorrentList {
             && let Some(torrent) = self.torrents.iter_mut().min_by_key(|torrent| torrent.due)
             && torrent.due <= now
         {
-            torrent.due = now + INTERVAL;
+            (torrent.announced, torrent.due) = (Some(now), now + INTERVAL);
             info_hashes.push(torrent.info_hash);
         }
         info_hashes

@@ -122,3 +122,19 @@ fn an_address_far_away_is_not_believed_to_be_near() {
         assert!(!near(from, "2001:db8:1:2::7"), "{from}");
     }
 }
+
+#[test]
+fn a_torrent_without_peers_is_announced_after_one_two_and_four_minutes_and_then_every_five() {
+    let (start, (events, _inbox)) = (Instant::now(), unbounded());
+    let info_hash = InfoHash([1; 20]);
+    let torrent = AnnouncedTorrent { info_hash, events, announced: None, due: start, early: 0 };
+    let mut list = TorrentList { torrents: vec![torrent], is_closed: false };
+    let mut minutes = Vec::new();
+    for _ in 0..6 {
+        let due = list.torrents[0].due;
+        minutes.push((due - start).as_secs() / 60);
+        assert_eq!(list.take_due(due), [info_hash]);
+        (0..9).for_each(|_| list.torrents[0].hurry());
+    }
+    assert_eq!(minutes, [0, 1, 3, 7, 12, 17]);
+}

@@ -14,6 +14,11 @@ use std::time::Duration;
 /// Bytes that wait in the system to be sent, beyond those that are on their way already.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MAX_UNSENT: u32 = 128 * 1024;
+/// How long what was sent may stay without an acknowledgement, or the peer without room for more. A host that
+/// lost its power or its address closes nothing, and the system itself would go on trying for a quarter of an
+/// hour.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MAX_UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MORE_FOLLOWS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::MORE);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -31,6 +36,7 @@ impl Tcp {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(WRITE_DEADLINE))?;
         keep_unsent_short(&socket);
+        notice_dead_host(&socket);
         Ok(Tcp { socket })
     }
 }
@@ -94,6 +100,15 @@ fn keep_unsent_short(socket: &TcpStream) {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn keep_unsent_short(_: &TcpStream) {}
+
+/// Ends a connection whose other side acknowledges nothing any more, where the system can be told to.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn notice_dead_host(socket: &TcpStream) {
+    let _ = socket2::SockRef::from(socket).set_tcp_user_timeout(Some(MAX_UNACKNOWLEDGED));
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn notice_dead_host(_: &TcpStream) {}
 
 /// Sends bytes of a file without copying them through this process. Returns how many were sent: none where
 /// the system or the file system cannot.

@@ -86,6 +86,9 @@ impl PeerRequests {
     pub fn request(&self, piece: PieceIndex, request: BlockRequest) -> Result<bool, Violation> {
         let mut queues = self.lock();
         let is_answered = queues.uploads.request(piece, request)?;
+        if queues.uploads.next().is_some() {
+            queues.account.asked();
+        }
         Ok(queues.must_wake(is_answered))
     }
 
@@ -192,7 +195,9 @@ impl PeerRequests {
 
     /// What was sent since this was asked last.
     pub fn account(&self) -> UploadAccount {
-        self.lock().account.settle()
+        let mut queues = self.lock();
+        let waits = queues.uploads.next().is_some();
+        queues.account.settle(waits)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues> {
@@ -294,9 +299,9 @@ mod tests {
         request(&requests, 1, 0);
         request(&requests, 1, 16384);
         requests.next(u32::MAX, now);
-        assert_eq!(requests.account(), UploadAccount { sent: 0, sending_since: Some(now) });
+        assert_eq!(requests.account(), UploadAccount { sent: 0, sending_since: Some(now), is_asking: true });
         requests.sent(16384);
-        assert_eq!(requests.account(), UploadAccount { sent: 16384, sending_since: None });
+        assert_eq!(requests.account(), UploadAccount { sent: 16384, sending_since: None, is_asking: true });
         requests.next(u32::MAX, now);
         assert!(!requests.reject(block(1, 16384).1), "the peer does not speak the Fast extension");
         assert_eq!(requests.account(), UploadAccount::default());

@@ -9,6 +9,8 @@ pub struct UploadAccount {
     pub sent: u64,
     /// When we began to send the block that is being sent, if one is.
     pub sending_since: Option<Instant>,
+    /// It asked for a block and is served, or what it asked for earlier still waits.
+    pub is_asking: bool,
 }
 
 impl UploadAccount {
@@ -28,8 +30,19 @@ impl UploadAccount {
         self.sending_since = None;
     }
 
-    /// The account until now. It begins again with nothing sent.
-    pub(super) fn settle(&mut self) -> UploadAccount {
-        UploadAccount { sent: std::mem::take(&mut self.sent), ..*self }
+    /// It asked for a block that it is to get.
+    pub(super) fn asked(&mut self) {
+        self.is_asking = true;
+    }
+
+    /// The account until now. It begins again with nothing sent. `waits`: it asked for blocks that are still
+    /// to be sent.
+    pub(super) fn settle(&mut self, waits: bool) -> UploadAccount {
+        let until_now = *self;
+        (self.sent, self.is_asking) = (0, false);
+        UploadAccount {
+            is_asking: until_now.is_asking || waits || until_now.sending_since.is_some(),
+            ..until_now
+        }
     }
 }

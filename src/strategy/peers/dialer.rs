@@ -120,6 +120,11 @@ impl Dialer {
         self.candidates.failed(address, failure, now, &mut self.random);
     }
 
+    /// How many attempts are under way at addresses that have not failed yet.
+    pub fn first_attempts(&self) -> usize {
+        self.under_way.iter().filter(|(address, _)| !self.candidates.has_failed(*address)).count()
+    }
+
     /// Gives up all attempts. Nothing is known of their addresses that was not known before.
     pub fn release_attempts(&mut self, now: Instant) {
         for (address, _) in std::mem::take(&mut self.under_way) {
@@ -266,7 +271,7 @@ mod tests {
         dialer.found(Source::Tracker, &[address(1), address(2)], now);
         let tried = dialer.next(ROOM, now);
         assert!(dialer.had_no_room(tried, now));
-        assert_eq!((dialer.next(ROOM, now), dialer.candidates().waiting()), (None, 2));
+        assert_eq!((dialer.next(ROOM, now), dialer.candidates().untried_and_dead()), (None, (2, 0)));
         let later = dialer.next_due(ROOM.free).unwrap();
         assert!(later > now + Duration::from_secs(5), "{:?}", later - now);
         assert!(dialer.next(ROOM, later).is_some() && dialer.next(ROOM, later).is_some());

@@ -9,23 +9,33 @@
 //! 4. `dialer`: which of the candidates to connect to next, and when.
 //! 5. `attempt_queue`: how many attempts of all torrents are open at once, and for how long.
 //! 6. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
+//! 7. `supply`: whether the peers that this leads to are enough, or more have to be asked for.
+//!
+//! `bystanders` remembers who came in and did nothing, for when there are too few places.
 //!
 //! `external_address` finds out what our own address is, which peer priority needs. It lets others vote on it
-//! (`address_votes`).
+//! (`address_votes`). `interruption` notices that the host was suspended or is in another network, after which
+//! little of all this is true any more.
 
 mod address_policy;
 mod address_votes;
 mod attempt_queue;
+mod bystanders;
 mod candidates;
 mod dialer;
 mod external_address;
+mod interruption;
 mod peer_priority;
 mod pex;
+mod supply;
 
 pub use address_policy::may_share;
 pub use address_votes::AddressVotes;
 pub use attempt_queue::AttemptQueue;
+pub use bystanders::Bystanders;
 pub use candidates::{AttemptFailure, Candidates, Source};
 pub use dialer::{Dialer, Places};
 pub use external_address::ExternalAddress;
+pub use interruption::{Interruption, Surroundings, Watch};
 pub use pex::PexHistory;
+pub use supply::{PeerCounts, Supply, SupplyReports};

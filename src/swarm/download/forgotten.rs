@@ -7,8 +7,11 @@
 //! - It sends blocks that it was asked for later. Peers may answer in any order, so it may pass a request
 //!   over for as many blocks as two full pipelines have.
 //! - It was sending and has stopped, for much longer than all that it owes should take.
+//!
+//! If it does not answer then either, and nobody else sends, the connection may be dead: a host that lost its
+//! power or its address closes nothing. Then we connect to it anew.
 
-use crate::message::{Order, PeerKey};
+use crate::message::{HangUp, Order, PeerKey};
 use crate::piece::BLOCK_LENGTH;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
@@ -22,6 +25,8 @@ const MIN_PASSES: u32 = 16;
 const MIN_SILENCE: Duration = Duration::from_secs(5);
 /// How many times as long as it should take the peer to send what it owes.
 const PATIENCE: u32 = 4;
+/// The shortest silence, of all peers, that makes a connection look dead.
+const DEAD: Duration = Duration::from_secs(25);
 
 impl Coordinator<'_> {
     /// A peer has sent a block: takes back what it has passed over too often.
@@ -44,15 +49,11 @@ impl Coordinator<'_> {
         if self.is_disk_behind() {
             return;
         }
-        let at_least = MIN_SILENCE.saturating_add(self.limited_wait());
-        // All peers may share one thin line, and then each waits for the blocks of the others.
-        let all = time_for(self.requests.count_all(), self.statistics.pace());
+        let all = self.time_for_all();
         let is_overdue = |(key, peer): &(PeerKey, &Peer)| {
-            let owed = self.requests.count(*key);
-            let expected = time_for(owed, peer.download.pace).max(all);
             let silence = now.saturating_duration_since(peer.download.last_block);
-            let patience = at_least.max(expected.saturating_mul(PATIENCE));
-            owed > 0 && !peer.download.overtaken && silence >= patience
+            let owes = self.requests.count(*key) > 0;
+            owes && !peer.download.overtaken && silence >= self.longest_silence(*key, peer, all)
         };
         let overdue: Vec<PeerKey> = self.roster.all().filter(is_overdue).map(|(key, _)| key).collect();
         for key in overdue {
@@ -64,6 +65,37 @@ impl Coordinator<'_> {
             peer.download.starving = true;
             self.fill_hungry(Some(key), now);
         }
+    }
+
+    /// Ends the connections that look dead, to peers that we can connect to anew. Where others send, a silent
+    /// peer costs nothing, and may take its time.
+    pub(in crate::swarm) fn end_dead_connections(&mut self, now: Instant) {
+        if !self.is_downloading() || self.statistics.idle_for(now) < DEAD {
+            return;
+        }
+        let all = self.time_for_all();
+        let is_dead = |(key, peer): &(PeerKey, &Peer)| {
+            let silence = now.saturating_duration_since(peer.download.last_block);
+            // It was asked a second time, and had as long for that as for the first.
+            let patience = self.longest_silence(*key, peer, all).saturating_mul(2).max(DEAD);
+            let should_send = peer.download.overtaken && peer.may_be_asked().is_some();
+            should_send && peer.dial.is_some() && silence >= patience
+        };
+        let dead: Vec<PeerKey> = self.roster.greeted().filter(is_dead).map(|(key, _)| key).collect();
+        dead.into_iter().for_each(|key| self.disconnect(key, HangUp::Stalled));
+    }
+
+    /// How long all peers together take for what they owe. They may share one thin line, and then each waits
+    /// for the blocks of the others.
+    fn time_for_all(&self) -> Duration {
+        time_for(self.requests.count_all(), self.statistics.pace())
+    }
+
+    /// How long a peer may be silent, given what it owes and its own pace.
+    fn longest_silence(&self, key: PeerKey, peer: &Peer, all: Duration) -> Duration {
+        let expected = time_for(self.requests.count(key), peer.download.pace).max(all);
+        let at_least = MIN_SILENCE.saturating_add(self.limited_wait());
+        at_least.max(expected.saturating_mul(PATIENCE))
     }
 }
 

@@ -5,6 +5,7 @@
 //! pieces and the writer stores them, and all of them report it here.
 
 mod bans;
+mod choked;
 mod completion;
 mod corruption;
 mod end_game;

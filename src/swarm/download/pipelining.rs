@@ -22,7 +22,7 @@ impl Coordinator<'_> {
         let in_flight = self.requests.count(key) as u32;
         let Some(peer) = self.roster.get_mut(key) else { return };
         peer.download.starving = false;
-        if peer.may_be_asked().is_none() {
+        if peer.may_be_asked().is_none() || peer.download.standing.rests(now) {
             return;
         }
         peer.download.pipeline.set_memory_share(share);
@@ -69,7 +69,7 @@ impl Coordinator<'_> {
             return;
         }
         if owed_nothing && !peer.download.overtaken {
-            peer.download.last_block = now;
+            peer.download.last_block = peer.download.standing.silent_since(now);
             peer.download.pipeline.resume(now);
         }
         let spans = leased.iter().map(|(span, _)| *span).collect();

@@ -13,6 +13,7 @@ impl Coordinator<'_> {
         let Some(peer) = self.roster.remove(key) else { return };
         debug!("{}: {why}", peer.address);
         self.statistics.sent(peer.worker.account().sent);
+        self.note_bystander(key, &peer, why, now);
         self.slots.left(key);
         self.super_seed_lost(key, &peer.pieces);
         if let PeerPieces::Some(pieces) = &peer.pieces {

@@ -96,7 +96,11 @@ impl Coordinator<'_> {
         let most = self.settings.limits.max_peers;
         let room = if self.is_downloading() { most.saturating_sub(most / 4) } else { most };
         let full = self.roster.len() >= most || incoming >= room.max(1) || !self.environment.has_room();
-        if full && !self.disconnect_idle(now) && !self.disconnect_lower(address, now) {
+        if full
+            && !self.disconnect_bystander(address.ip(), now)
+            && !self.make_place(now)
+            && !self.disconnect_lower(address, now)
+        {
             return Err(NoEntry::Full);
         }
         Ok(())
@@ -113,6 +117,21 @@ impl Coordinator<'_> {
                 self.dialer.candidates_mut().proved_useful(address);
             }
         }
+        self.replaces_stale(key, address);
+    }
+
+    /// A peer that listens at this address and has connected to us once more knows that its first connection
+    /// is dead, which we may not learn for minutes.
+    fn replaces_stale(&mut self, key: PeerKey, address: SocketAddr) {
+        let Some(new) = self.roster.get(key) else { return };
+        let is_stale = |peer: &Peer| peer.dial == Some(address) && comes_again(new, peer);
+        let stale = self.roster.greeted().find(|(other, peer)| *other != key && is_stale(peer));
+        let Some(stale) = stale.map(|(stale, _)| stale) else { return };
+        let dial = self.roster.get_mut(stale).and_then(|peer| peer.dial.take());
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.dial = dial;
+        }
+        self.disconnect(stale, HangUp::Duplicate);
     }
 
     /// Disconnects one of two connections to the same peer. Returns whether the new one stays.
@@ -121,12 +140,18 @@ impl Coordinator<'_> {
     /// at two of its addresses. Both sides then have to keep the same one: the second if the side with the
     /// greater peer ID began it, and otherwise the first. That is libtorrent's rule. If the second connection
     /// began [`AT_ONCE`] after the first or later, it goes, whichever side began it.
+    ///
+    /// Two peers behind one address may have one peer ID, as where a client was copied with its settings. They
+    /// are told apart by the ports at which they listen. A peer that has connected to us says its port later,
+    /// so a second such connection stays at first.
     pub(in crate::swarm) fn resolve_duplicate(&mut self, key: PeerKey, now: Instant) -> bool {
         let Some(new) = self.roster.get(key) else { return false };
         let twin = self.roster.greeted().find(|(other, peer)| {
             *other != key
                 && peer.peer_id() == new.peer_id()
                 && (peer.address.ip() == new.address.ip() || may_be_one(new, peer))
+                && !listen_apart(new, peer)
+                && !comes_again(new, peer)
         });
         let Some((twin, old)) = twin else { return true };
         let ours = self.settings.peer_id;
@@ -150,4 +175,15 @@ impl Coordinator<'_> {
         self.disconnect(goes, HangUp::Duplicate);
         new_stays
     }
+}
+
+/// Whether both listen, and at different ports.
+fn listen_apart(one: &Peer, other: &Peer) -> bool {
+    one.dial.is_some_and(|one| other.dial.is_some_and(|other| one.port() != other.port()))
+}
+
+/// Whether both connected to us under one peer ID from one address, the second long after the first.
+fn comes_again(new: &Peer, old: &Peer) -> bool {
+    let is_one = new.peer_id() == old.peer_id() && new.address.ip() == old.address.ip();
+    is_one && new.incoming && old.incoming && new.since.saturating_duration_since(old.since) >= AT_ONCE
 }

@@ -1,6 +1,7 @@
 //! The peers of a torrent: connecting to them, accepting them, disconnecting them, and telling them of each
 //! other. All of it runs on the coordinator's thread; the connections themselves belong to the workers.
 
+mod bystanders;
 mod connecting;
 mod disconnect;
 mod incoming;
@@ -8,6 +9,7 @@ mod other_addresses;
 mod peer;
 mod pex;
 mod roster;
+mod supply;
 mod turnover;
 
 pub(super) use peer::{Peer, Restriction};

@@ -3,7 +3,7 @@
 use crate::message::{Greeting, HangUp, Order};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, PieceIndex};
-use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate};
+use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Standing};
 use crate::wire::PeerId;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -69,8 +69,11 @@ pub struct Download {
     pub pipeline: Pipeline,
     /// How fast it sends blocks.
     pub rate: Rate,
-    /// When it last sent a block, or was sent a request while it owed us nothing.
+    /// When it last sent a block, or was sent a request while it owed us nothing; before that, by as much as
+    /// it was silent until it choked us.
     pub last_block: Instant,
+    /// What its chokes say about it.
+    pub standing: Standing,
     /// How many times in a row it snubbed us: it owed us blocks and sent none.
     pub snubs: u32,
     /// How many requests in a row it rejected.
@@ -85,6 +88,8 @@ pub struct Download {
     pub overtaken: bool,
     /// It has sent at least one block.
     pub useful: bool,
+    /// The host was suspended or is in another network: by then it has to say something.
+    pub must_speak_by: Option<Instant>,
     /// Its allowed-fast set: pieces that it sends even while it chokes us (BEP 6).
     pub allowed_fast: Vec<PieceIndex>,
 }
@@ -96,6 +101,8 @@ pub struct Upload {
     pub rate: Rate,
     /// When it was last sent a block.
     pub last_sent: Instant,
+    /// When it last made use of its slot: it asked for a block, or was sent one.
+    pub asked_at: Option<Instant>,
     /// Pieces that it will be told of when it has read what it was sent before.
     untold: Vec<PieceIndex>,
 }
@@ -163,15 +170,17 @@ impl Peer {
                 pipeline: Pipeline::new(now),
                 rate: Rate::new(now),
                 last_block: now,
+                standing: Standing::new(now),
                 snubs: 0,
                 rejections: 0,
                 starving: false,
                 pace: 0.0,
                 overtaken: false,
                 useful: false,
+                must_speak_by: None,
                 allowed_fast: Vec::new(),
             },
-            upload: Upload { rate: Rate::new(now), last_sent: now, untold: Vec::new() },
+            upload: Upload { rate: Rate::new(now), last_sent: now, asked_at: None, untold: Vec::new() },
             messages: Messages {
                 pex_id: None,
                 pex_history: PexHistory::new(now),

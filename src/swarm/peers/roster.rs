@@ -3,9 +3,11 @@
 use super::Peer;
 use super::other_addresses::Closed;
 use crate::message::PeerKey;
+use crate::strategy::Bystanders;
 use crate::swarm::ordered_list::OrderedList;
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::time::Instant;
 
 /// How many of the peers that closed their connection are remembered.
 const MAX_CLOSED: usize = 8;
@@ -16,16 +18,24 @@ const MAX_CLOSED: usize = 8;
 pub struct Roster {
     peers: OrderedList<PeerKey, Peer>,
     last_key: PeerKey,
-    /// Connected peers without a piece that we want, as of the last count.
+    /// Connected peers that are not asked for anything, as of the last count.
     without_wanted: usize,
     /// The peers that closed their connection last, the latest at the end.
     closed: VecDeque<Closed>,
+    /// Where peers came from that did nothing.
+    bystanders: Bystanders,
 }
 
 impl Roster {
     /// An empty roster, whose first key comes after this one.
     pub fn after(last_key: PeerKey) -> Roster {
-        Roster { peers: OrderedList::new(), last_key, without_wanted: 0, closed: VecDeque::new() }
+        Roster {
+            peers: OrderedList::new(),
+            last_key,
+            without_wanted: 0,
+            closed: VecDeque::new(),
+            bystanders: Bystanders::default(),
+        }
     }
 
     /// A key for the next connection.
@@ -98,6 +108,16 @@ impl Roster {
         (incoming().count(), incoming().filter(|peer| peer.address.ip() == from).count())
     }
 
+    /// Where peers came from that did nothing.
+    pub fn bystanders(&mut self) -> &mut Bystanders {
+        &mut self.bystanders
+    }
+
+    /// Whether a peer from there has lately done nothing.
+    pub fn is_bystander(&self, from: IpAddr, now: Instant) -> bool {
+        self.bystanders.has(from, now)
+    }
+
     /// How many connections there are.
     pub fn len(&self) -> usize {
         self.peers.len()
@@ -105,12 +125,13 @@ impl Roster {
 
     /// Counts the peers that may be a source of blocks. This goes through all peers, so it is done in each
     /// tick and not whenever the number is needed.
-    pub fn count_sources(&mut self) {
-        self.without_wanted = self.greeted().filter(|(_, peer)| peer.wanted == 0).count();
+    pub fn count_sources(&mut self, now: Instant) {
+        let is_no_source = |peer: &Peer| peer.wanted == 0 || peer.download.standing.rests(now);
+        self.without_wanted = self.greeted().filter(|(_, peer)| is_no_source(peer)).count();
     }
 
     /// How many connections may be a source of blocks, as of the last count: all but those with peers that
-    /// have no piece that we want.
+    /// have no piece that we want, or that are not asked because of their chokes.
     pub fn sources(&self) -> usize {
         self.peers.len().saturating_sub(self.without_wanted)
     }

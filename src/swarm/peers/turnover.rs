@@ -6,7 +6,7 @@
 //! chokes us may still choose us for its next optimistic unchoke. Where nobody waits, they all stay.
 //!
 //! Nobody leaves for an address that may be dead. The one that is to leave is found when its successor is
-//! there: it has connected to us, or we to it.
+//! there: it has connected to us, or we to it. Of those that came in, `bystanders.rs` finds more that may go.
 
 use crate::message::{HangUp, PeerKey};
 use crate::strategy::Places;
@@ -21,7 +21,7 @@ const SILENT: Duration = Duration::from_secs(4);
 const SENDS_NOTHING: Duration = Duration::from_secs(15);
 /// How long a peer may go without a transfer.
 const IDLE: Duration = Duration::from_secs(90);
-/// How long the next idle peer stays after one has left for a peer that we connected to.
+/// How long the next idle peer stays after one has left.
 const TURN: Duration = Duration::from_secs(10);
 
 /// Why a peer may have to leave, the most pressing reason last.
@@ -49,20 +49,21 @@ impl Coordinator<'_> {
 
     /// Finds a place for a peer that we have connected to. Disconnects another one if that makes the room.
     pub(in crate::swarm) fn find_place(&mut self, now: Instant) -> bool {
-        if self.free_places() > 0 {
-            return true;
-        }
+        self.free_places() > 0 || self.make_place(now)
+    }
+
+    /// Disconnects the peer that was of the least use to either side, if it is time for one to leave.
+    pub(in crate::swarm) fn make_place(&mut self, now: Instant) -> bool {
         let leaves = self.least_useful(now);
         let leaves = leaves.filter(|(reason, _)| *reason > Reason::Idle || now >= self.timers.turnover);
         if let Some((Reason::Idle, _)) = leaves {
             self.timers.turnover = now + TURN;
         }
-        leaves.is_some_and(|(reason, key)| self.send_away(reason, key))
-    }
-
-    /// Disconnects the peer that was of the least use to either side, if there is one.
-    pub(in crate::swarm) fn disconnect_idle(&mut self, now: Instant) -> bool {
-        self.least_useful(now).is_some_and(|(reason, key)| self.send_away(reason, key))
+        if let Some((reason, key)) = leaves {
+            let why = if reason == Reason::Idle { HangUp::Idle } else { HangUp::Unproven };
+            self.disconnect(key, why);
+        }
+        leaves.is_some()
     }
 
     /// How many places nobody has.
@@ -71,12 +72,6 @@ impl Coordinator<'_> {
             return 0;
         }
         self.settings.limits.max_peers.saturating_sub(self.roster.len())
-    }
-
-    fn send_away(&mut self, reason: Reason, key: PeerKey) -> bool {
-        let why = if reason == Reason::Idle { HangUp::Idle } else { HangUp::Unproven };
-        self.disconnect(key, why);
-        true
     }
 
     /// Of the peers whose time is over the one with the most pressing reason, and among those the one that

@@ -1,6 +1,7 @@
 //! Which peers are accepted, which stay and which are disconnected.
 
 use super::*;
+use crate::wire::extension::ExtensionHandshake;
 
 #[test]
 fn of_two_connections_that_began_at_once_that_of_the_greater_peer_id_stays() {
@@ -25,6 +26,39 @@ fn a_second_connection_that_begins_later_ends_whatever_the_peer_id() {
     let second = world.arrive(SocketAddr::from(([203, 0, 113, 1], 40_000))).unwrap();
     world.tell(Event::Greeted(second, greeting(b'z')));
     assert_eq!((world.hung_up(first), world.hung_up(second)), (None, Some(HangUp::Duplicate)));
+}
+
+#[test]
+fn two_peers_of_one_peer_id_behind_one_address_both_stay_if_they_listen_at_different_ports() {
+    let mut world = Scene::default().start();
+    let first = world.dial(address(1), b'z');
+    let second = world.dial(SocketAddr::from(([203, 0, 113, 1], 6882)), b'z');
+    assert_eq!((world.hung_up(first), world.hung_up(second)), (None, None));
+    // A third connection comes from one of the two.
+    world.wait(11 * SECOND);
+    let third = world.arrive(SocketAddr::from(([203, 0, 113, 1], 40_000))).unwrap();
+    world.tell(Event::Greeted(third, greeting(b'z')));
+    assert_eq!(world.hung_up(third), Some(HangUp::Duplicate));
+}
+
+#[test]
+fn a_peer_that_connects_to_us_once_more_replaces_its_dead_connection_and_another_of_its_id_does_not() {
+    for (port, replaced) in [(6881, Some(HangUp::Duplicate)), (6882, None)] {
+        let mut world = Scene::default().start();
+        let come = |world: &mut World, from: u16, listens: u16| {
+            let key = world.arrive(SocketAddr::from(([203, 0, 113, 1], from))).unwrap();
+            world.tell(Event::Greeted(key, greeting(b'z')));
+            let handshake = ExtensionHandshake { port: Some(listens), ..ExtensionHandshake::default() };
+            world.hear(key, [News::ExtensionHandshake(handshake)]);
+            key
+        };
+        let first = come(&mut world, 40_000, 6881);
+        world.wait(11 * SECOND);
+        let second = come(&mut world, 40_001, port);
+        assert_eq!((world.hung_up(first), world.hung_up(second)), (replaced, None), "{port}");
+        let dial = world.coordinator.roster.get(second).unwrap().dial;
+        assert_eq!(dial.map(|dial| dial.port()), Some(port));
+    }
 }
 
 #[test]
@@ -231,4 +265,105 @@ fn of_peers_that_choke_us_a_few_at_a_time_leave_and_none_for_an_address_that_doe
     assert!((3..=4).contains(&connected), "{connected} in half a minute");
     let left = choking.iter().filter(|key| world.hung_up(**key) == Some(HangUp::Idle));
     assert_eq!(left.count(), connected);
+}
+
+/// A seed of few places.
+fn full_seed(max_peers: usize) -> World {
+    let (stored, wanted) = ((0..8).collect(), WantedPieces::Nothing);
+    let uploads = UploadPolicy { seeding: Some(SeedGoals::default()), ..UploadPolicy::default() };
+    Scene { max_peers, stored, wanted, uploads, ..Scene::default() }.start()
+}
+
+/// A leecher that comes in from this address. `None` if it is not let in.
+fn come_in(world: &mut World, host: u8, wants: bool) -> Option<PeerKey> {
+    let key = world.arrive(address(host))?;
+    world.tell(Event::Greeted(key, greeting(host)));
+    world.hear(key, [News::Bitfield(world.bitfield(&[]))]);
+    if wants {
+        world.hear(key, [News::Interested(true)]);
+    }
+    Some(key)
+}
+
+/// Those that we have hung up on leave.
+fn let_go(world: &mut World, keys: &[PeerKey]) {
+    for key in keys {
+        if let Some(why) = world.hung_up(*key)
+            && world.coordinator.roster.get(*key).is_some()
+        {
+            world.gone(*key, PeerError::HungUp(why));
+        }
+    }
+}
+
+#[test]
+fn strangers_that_do_nothing_make_room_for_a_newcomer_after_seconds() {
+    for wants in [false, true] {
+        let mut world = full_seed(20);
+        let strangers: Vec<_> = (1..=20).map(|host| come_in(&mut world, host, wants).unwrap()).collect();
+        assert!(come_in(&mut world, 99, true).is_none(), "they have just come");
+        // Those that say that they want something have their turn first, four at a time.
+        world.wait(if wants { 20 * SECOND } else { 2 * SECOND });
+        let newcomer = come_in(&mut world, 99, true).expect("it is let in");
+        assert_eq!(world.hung_up(strangers[0]), Some(HangUp::Idle), "the idlest goes");
+        world.wait(SECOND / 10);
+        assert!(world.orders(newcomer).iter().any(|order| matches!(order, Order::Unchoke)), "{wants}");
+    }
+}
+
+#[test]
+fn strangers_that_come_again_and_again_do_not_keep_a_newcomer_out() {
+    let mut world = full_seed(10);
+    let mut inside = Vec::new();
+    // Two hundred of them, one after the other, again and again.
+    for _ in 0..10 {
+        for host in 1..=200 {
+            inside.extend(come_in(&mut world, host, false));
+            world.wait(SECOND / 20);
+            let_go(&mut world, &inside);
+        }
+    }
+    let at_once = (1..=20).filter_map(|host| come_in(&mut world, host, false));
+    inside.extend(at_once.collect::<Vec<_>>());
+    let_go(&mut world, &inside);
+    assert!(come_in(&mut world, 30, false).is_none(), "all have just come");
+    let newcomer = come_in(&mut world, 201, false).expect("it is let in at once");
+    let_go(&mut world, &inside);
+    for host in 1..=200 {
+        inside.extend(come_in(&mut world, host, false));
+        let_go(&mut world, &inside);
+    }
+    assert_eq!(world.hung_up(newcomer), None, "and it stays, though it has done nothing yet");
+}
+
+#[test]
+fn a_peer_that_waits_for_its_turn_or_has_used_it_keeps_its_place() {
+    let mut world = full_seed(6);
+    let peers: Vec<_> = (1..=6).map(|host| come_in(&mut world, host, true).unwrap()).collect();
+    for _ in 0..40 {
+        world.wait(SECOND);
+        for key in &peers {
+            if world.coordinator.slots.is_unchoked(*key) {
+                world.outside.borrow().workers[key].requests().sent(16384);
+            }
+        }
+        assert!(come_in(&mut world, 99, true).is_none());
+    }
+}
+
+#[test]
+fn of_peers_that_were_of_use_once_a_few_at_a_time_make_room() {
+    let mut world = Scene { max_peers: 8, ..Scene::default() }.start();
+    // Seeds that choke us.
+    let seeds: Vec<_> = (1..=6).map(|host| world.arrive(address(host)).unwrap()).collect();
+    for key in &seeds {
+        world.tell(Event::Greeted(*key, greeting(key.0 as u8)));
+        world.hear(*key, [News::HaveAll]);
+    }
+    world.wait(91 * SECOND);
+    let came = (50..80).filter(|host| world.arrive(address(*host)).is_some()).count();
+    let gone = seeds.iter().filter(|key| world.hung_up(**key).is_some()).count();
+    assert_eq!((came, gone), (1, 1));
+    world.wait(11 * SECOND);
+    assert!(world.arrive(address(90)).is_some());
 }

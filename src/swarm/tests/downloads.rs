@@ -19,7 +19,7 @@ fn memory_is_shared_among_the_peers_that_can_send() {
                 world.hear(key, [News::HaveAll]);
             }
         }
-        world.coordinator.roster.count_sources();
+        world.coordinator.roster.count_sources(world.now);
         let share_now = world.coordinator.share_of_memory();
         let count = world.coordinator.roster.sources() as u32;
         assert_eq!(share_now, (480 / count).max(4), "{sources} peers, {count} came in");
@@ -181,6 +181,7 @@ fn a_peer_that_stops_sending_is_asked_again_by_its_own_pace() {
         world.wait(SECOND / 10);
         world.deliver(key, 1);
     }
+    world.coordinator.roster.get_mut(key).unwrap().dial = None;
     let owed = world.owed(key);
     world.orders(key);
     world.wait(4 * SECOND);
@@ -193,4 +194,45 @@ fn a_peer_that_stops_sending_is_asked_again_by_its_own_pace() {
         "{orders:?}"
     );
     assert_eq!(world.hung_up(key), None);
+}
+
+/// A seed that does not speak BEP 6: what it owes when it chokes us it forgets.
+fn old_seed(world: &mut World, host: u8) -> PeerKey {
+    let key = world.dial(address(host), host);
+    world.gone(key, PeerError::Closed);
+    world.wait(2 * SECOND);
+    let key = world.answer(address(host));
+    world.tell(Event::Greeted(key, Greeting { fast: false, ..greeting(host) }));
+    world.hear(key, [News::HaveAll, News::Unchoked]);
+    key
+}
+
+#[test]
+fn what_a_choke_frees_is_asked_of_others_first() {
+    let mut world = Scene { pieces: 1, ..Scene::default() }.start();
+    let flapping = old_seed(&mut world, 1);
+    assert_eq!(world.owed(flapping).len(), 4);
+    let other = world.seed(2);
+    assert_eq!(world.owed(other).len(), 2, "the end game");
+    world.hear(flapping, [News::Choked, News::Unchoked]);
+    assert_eq!(world.owed(other).len(), 4);
+}
+
+#[test]
+fn a_peer_that_chokes_for_ever_and_sends_nothing_is_asked_less_and_less_and_then_disconnected() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let key = old_seed(&mut world, 1);
+    let mut asked = 0;
+    for _ in 0..100 {
+        world.wait(SECOND / 2);
+        asked += usize::from(!world.owed(key).is_empty());
+        world.hear(key, [News::Choked, News::Unchoked]);
+    }
+    assert!(asked <= 8, "asked {asked} times in 50 s");
+    for _ in 0..100 {
+        world.wait(SECOND / 2);
+        world.hear(key, [News::Choked, News::Unchoked]);
+    }
+    assert_eq!(world.hung_up(key), Some(HangUp::ChokeFlood));
+    assert!(world.owed(key).is_empty());
 }

@@ -4,6 +4,7 @@
 mod addresses;
 mod connections;
 mod downloads;
+mod supply;
 mod table;
 mod time;
 mod uploads;
@@ -15,7 +16,7 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::Source;
+use crate::strategy::{Interruption, Source, Supply};
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -40,7 +41,8 @@ struct Outside {
     writer_is_behind: bool,
     finish_told: bool,
     stopped: bool,
-    peers_needed: usize,
+    supplies: Vec<Supply>,
+    interruption: Option<Interruption>,
     dht_nodes: Vec<SocketAddr>,
     shown: Vec<Snapshot>,
     completed: usize,
@@ -111,8 +113,12 @@ impl Environment for TestEnvironment {
         self.0.borrow().stopped
     }
 
-    fn need_peers(&mut self) {
-        self.0.borrow_mut().peers_needed += 1;
+    fn supply(&mut self, supply: Supply) {
+        self.0.borrow_mut().supplies.push(supply);
+    }
+
+    fn look_around(&mut self, _: Instant) -> Option<Interruption> {
+        self.0.borrow_mut().interruption.take()
     }
 
     fn dht_node(&mut self, address: SocketAddr) {
@@ -216,6 +222,12 @@ impl World {
         let key = self.answer(address);
         self.tell(Event::Greeted(key, greeting(id)));
         key
+    }
+
+    /// Nobody answers at the address that was dialed.
+    fn refuse(&mut self, address: SocketAddr) {
+        let key = self.outside.borrow().attempts[&address];
+        self.tell(Event::Attempted(key, address, Err(PeerError::Closed)));
     }
 
     /// The address that was dialed answers, and a connection comes about.

@@ -61,20 +61,6 @@ fn the_user_stops_a_download_and_ends_a_seed() {
 }
 
 #[test]
-fn more_peers_are_asked_for_only_while_none_is_left_to_try() {
-    let mut world = Scene::default().start();
-    world.wait(SECOND);
-    assert!(world.outside.borrow().peers_needed > 0);
-    let key = world.seed(1);
-    let addresses = (10..200).map(address).collect();
-    world.tell(Event::Found(Source::Tracker, addresses));
-    world.outside.borrow_mut().peers_needed = 0;
-    world.wait(SECOND);
-    assert_eq!(world.outside.borrow().peers_needed, 0);
-    assert_eq!(world.hung_up(key), None);
-}
-
-#[test]
 fn each_kind_of_stall_has_its_reason() {
     let stall = |world: &mut World| {
         world.wait(11 * SECOND);
@@ -107,6 +93,8 @@ fn a_peer_whose_requests_were_taken_back_is_not_blamed_while_it_chokes_us() {
             world.wait(SECOND / 10);
             world.deliver(key, 1);
         }
+        // We cannot connect to it anew.
+        world.coordinator.roster.get_mut(key).unwrap().dial = None;
         world.wait(50 * SECOND);
         assert!(world.coordinator.roster.get(key).unwrap().download.overtaken);
         if chokes {
@@ -117,5 +105,36 @@ fn a_peer_whose_requests_were_taken_back_is_not_blamed_while_it_chokes_us() {
         world.wait(20 * SECOND);
         let peer = world.coordinator.roster.get(key).unwrap();
         assert_eq!(peer.download.snubs, snubs, "it chokes us: {chokes}");
+    }
+}
+
+#[test]
+fn a_connection_over_which_nothing_comes_any_more_gives_way_to_a_new_one() {
+    for others_send in [false, true] {
+        let mut world = Scene { pieces: 512, ..Scene::default() }.start();
+        let (dead, other) = (world.seed(1), world.seed(2));
+        for _ in 0..100 {
+            world.wait(SECOND / 10);
+            world.deliver(dead, 8);
+        }
+        if !others_send {
+            world.gone(other, PeerError::Closed);
+        }
+        let mut waited = 0;
+        while world.hung_up(dead).is_none() && waited < 60 {
+            world.wait(SECOND);
+            world.deliver(other, 1);
+            waited += 1;
+        }
+        if others_send {
+            assert_eq!(world.hung_up(dead), None);
+            continue;
+        }
+        assert_eq!(world.hung_up(dead), Some(HangUp::Stalled));
+        assert!(waited <= 30, "{waited} s");
+        world.gone(dead, PeerError::HungUp(HangUp::Stalled));
+        world.outside.borrow_mut().dialed.clear();
+        world.wait(3 * SECOND);
+        assert!(world.outside.borrow().dialed.contains(&address(1)), "it is connected to again");
     }
 }

@@ -10,7 +10,7 @@ const BLOCK_DEADLINE: Duration = Duration::from_secs(60);
 const SENDING: Duration = Duration::from_secs(1);
 
 impl Coordinator<'_> {
-    /// Counts what was sent since the last tick, and disconnects the peers that do not read it. Runs in every
+    /// Counts what was asked for and sent since the last tick, and disconnects the peers that do not read it. Runs in every
     /// tick.
     pub(in crate::swarm) fn count_uploads(&mut self, now: Instant) {
         for (_, peer) in self.roster.all_mut() {
@@ -19,6 +19,9 @@ impl Coordinator<'_> {
             peer.upload.rate.add(account.sent);
             if account.sent > 0 {
                 peer.upload.last_sent = now;
+            }
+            if account.sent > 0 || account.is_asking {
+                peer.upload.asked_at = Some(now);
             }
             peer.catch_up();
             let is_late = |since| now.saturating_duration_since(since) > BLOCK_DEADLINE;

@@ -20,6 +20,7 @@ impl Coordinator<'_> {
                 upload_rate: peer.upload.rate.per_second(),
                 snubbing: peer.download.snubs > 0,
                 connected_at: peer.since,
+                asked_at: peer.upload.asked_at,
             })
             .collect();
         let (seeding, slots) = (self.is_seeding(), self.slot_count());

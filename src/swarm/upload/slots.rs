@@ -47,6 +47,11 @@ impl UploadSlots {
         self.due
     }
 
+    /// Whether the peer asked for nothing when it last had a slot.
+    pub fn wastes_slots(&self, key: PeerKey) -> bool {
+        self.choker.wastes_slots(key)
+    }
+
     /// Whether the peer is unchoked.
     pub fn is_unchoked(&self, key: PeerKey) -> bool {
         self.choker.is_unchoked(key)

@@ -190,11 +190,6 @@ impl Lookup {
         self.found.get(before..).unwrap_or_default().to_vec()
     }
 
-    /// Whether it found peers.
-    pub fn has_found(&self) -> bool {
-        !self.found.is_empty()
-    }
-
     /// Whether there is no node to ask, and none to wait for but late ones.
     pub fn is_idle(&self) -> bool {
         self.parallel_queries() == 0 && self.next().is_none()

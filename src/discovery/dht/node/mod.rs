@@ -9,6 +9,7 @@
 //! stranger, so each of the parts has a bound for what it keeps and what it sends.
 
 mod lookups;
+mod search_pace;
 mod searches;
 mod server;
 mod transactions;

@@ -1,9 +1,11 @@
-//! The torrents that the node searches for: when the lookups for each run, and what comes of them.
+//! The torrents that the node searches for: the lookups for each, and what comes of them. The file
+//! `search_pace.rs` says when they run.
 //!
 //! Pure. A lookup needs a table to start from, so the first waits until eight nodes have answered, or until
 //! there is no node left to wait for. Peers are handed out as they come, and announcing is the last step.
 
 use super::lookups::LookupPurpose;
+use super::search_pace::SearchPace;
 use super::transactions::QueryPurpose;
 use super::{Node, Output};
 use crate::discovery::dht::id::NodeId;
@@ -11,23 +13,12 @@ use crate::discovery::dht::lookup::Lookup;
 use crate::discovery::dht::packet::Method;
 use crate::discovery::dht::table::BUCKET_SIZE;
 use crate::metainfo::InfoHash;
+use crate::strategy::Supply;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Torrents that are looked up at the same time; others wait for their turn.
 const MAX_AT_ONCE: usize = 8;
-
-/// The wait after a lookup that found no peer, and how many times in a row it is so short.
-const WAIT_AFTER_NONE: Duration = Duration::from_secs(5);
-const MAX_SHORT_WAITS: u32 = 24;
-
-/// The wait after a lookup that found peers, or after too many that found none: the first, the second, all
-/// others.
-const WAITS: [Duration; 3] =
-    [Duration::from_secs(60), Duration::from_secs(5 * 60), Duration::from_secs(15 * 60)];
-
-/// The shortest wait after a lookup if peers are needed and too many lookups in a row found none.
-const WAIT_AFTER_MANY: Duration = Duration::from_secs(30);
 
 /// The wait while the network is so small that a new node in it may be the one that knows a peer.
 const WAIT_WHILE_GROWING: Duration = Duration::from_millis(200);
@@ -47,12 +38,7 @@ struct TorrentSearch {
     announce: Option<u16>,
     running: bool,
     /// When the next lookup is due.
-    next: Instant,
-    ended: Option<Instant>,
-    /// Lookups in a row that found no peer.
-    in_vain: u32,
-    /// How many of the longer waits there have been.
-    long_waits: usize,
+    pace: SearchPace,
     /// Nodes that answered the last lookup.
     reached: usize,
     /// When the announce was last renewed.
@@ -67,38 +53,22 @@ impl TorrentSearch {
             info_hash,
             announce,
             running: false,
-            next: now,
-            ended: None,
-            in_vain: 0,
-            long_waits: 0,
+            pace: SearchPace::new(now),
             reached: 0,
             announced: None,
             announced_to: Vec::new(),
         }
     }
 
-    /// Brings the next lookup nearer: it is due when this time has passed since the last one.
-    fn hurry(&mut self, wait: Duration, now: Instant) {
-        let soonest = self.ended.map_or(now, |ended| now.max(ended + wait));
-        self.next = self.next.min(soonest);
-    }
-
-    /// A lookup is over: counts it, and decides when the next one runs. `nodes` is how many the table has.
+    /// A lookup is over: notes that, and looks whether the network grew in the meantime. `nodes` is how many
+    /// the table has.
     fn ended(&mut self, lookup: &Lookup, nodes: usize, now: Instant) {
         let before = std::mem::replace(&mut self.reached, lookup.answers());
         self.running = false;
-        self.ended = Some(now);
-        self.in_vain = if lookup.has_found() { 0 } else { self.in_vain + 1 };
-        let wait = if (1..=MAX_SHORT_WAITS).contains(&self.in_vain) {
-            WAIT_AFTER_NONE
-        } else {
-            let wait = WAITS.get(self.long_waits.min(WAITS.len() - 1)).copied();
-            self.long_waits += 1;
-            wait.unwrap_or(WAIT_AFTER_NONE)
-        };
-        // The network grew in the meantime.
-        let missed_some = self.reached < BUCKET_SIZE.min(nodes) && self.reached > before;
-        self.next = now + if missed_some { WAIT_WHILE_GROWING } else { wait };
+        self.pace.ended(now);
+        if self.reached < BUCKET_SIZE.min(nodes) && self.reached > before {
+            self.pace.hurry(WAIT_WHILE_GROWING, now);
+        }
     }
 
     /// The closest nodes that our announce goes to now. Notes that it was sent to them.
@@ -140,10 +110,12 @@ impl Searches {
     /// The torrents whose lookups start now, up to [`MAX_AT_ONCE`] in all.
     fn start_due(&mut self, now: Instant) -> Vec<InfoHash> {
         let room = MAX_AT_ONCE.saturating_sub(self.running());
-        let due = self.torrents.iter_mut().filter(|search| !search.running && search.next <= now);
+        let is_due = |search: &TorrentSearch| search.pace.due().is_some_and(|due| due <= now);
+        let due = self.torrents.iter_mut().filter(|search| !search.running && is_due(search));
         due.take(room)
             .map(|search| {
                 search.running = true;
+                search.pace.begins();
                 search.info_hash
             })
             .collect()
@@ -154,7 +126,7 @@ impl Searches {
         if self.running() >= MAX_AT_ONCE {
             return None;
         }
-        self.torrents.iter().filter(|search| !search.running).map(|search| search.next).min()
+        self.torrents.iter().filter(|search| !search.running).filter_map(|search| search.pace.due()).min()
     }
 }
 
@@ -165,7 +137,8 @@ impl Node {
         self.now = now;
         match self.searches.get_mut(info_hash) {
             Some(search) if search.announce != announce => {
-                (search.announce, search.announced, search.next) = (announce, None, now);
+                (search.announce, search.announced) = (announce, None);
+                search.pace.restart(now);
             }
             Some(_) => {}
             None => self.searches.torrents.push(TorrentSearch::new(info_hash, announce, now)),
@@ -173,13 +146,22 @@ impl Node {
         self.advance();
     }
 
-    /// The torrent needs peers: brings the next lookup forward to five seconds after the last one, or thirty
-    /// if too many lookups in a row found none.
-    pub fn need_peers(&mut self, info_hash: InfoHash, now: Instant) {
+    /// How well the torrent is supplied with peers from now on, which decides when the next lookup runs.
+    pub fn supply(&mut self, info_hash: InfoHash, supply: Supply, now: Instant) {
         self.now = now;
         if let Some(search) = self.searches.get_mut(info_hash) {
-            let many = search.in_vain >= MAX_SHORT_WAITS;
-            search.hurry(if many { WAIT_AFTER_MANY } else { WAIT_AFTER_NONE }, now);
+            search.pace.supply(supply, now);
+        }
+        self.advance();
+    }
+
+    /// The host was suspended, or has another address. Nodes have forgotten us, or know us by an address that
+    /// is not ours any more: the torrent is looked up and announced at once.
+    pub fn interrupted(&mut self, info_hash: InfoHash, now: Instant) {
+        self.now = now;
+        if let Some(search) = self.searches.get_mut(info_hash) {
+            search.announced = None;
+            search.pace.restart(now);
         }
         self.advance();
     }
@@ -244,7 +226,7 @@ impl Node {
             return;
         }
         for search in self.searches.torrents.iter_mut().filter(|search| search.reached < BUCKET_SIZE) {
-            search.hurry(WAIT_WHILE_GROWING, self.now);
+            search.pace.hurry(WAIT_WHILE_GROWING, self.now);
         }
     }
 }

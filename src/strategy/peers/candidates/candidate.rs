@@ -88,6 +88,11 @@ impl Candidate {
         self.source == Source::User
     }
 
+    /// Whether the user or the magnet link named it.
+    pub fn is_named(&self) -> bool {
+        matches!(self.source, Source::User | Source::Magnet)
+    }
+
     /// Another source has the address too. We keep the source that we trust more.
     pub fn add_source(&mut self, source: Source) {
         self.confirmed |= self.source != source;

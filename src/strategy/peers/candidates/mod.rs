@@ -44,6 +44,8 @@ const MAX_PORTS: usize = 4;
 /// Ports of one host that are kept, with the spare ones from trackers. Behind the address of a small provider, or on one
 /// server, may be dozens of clients.
 const MAX_SPARE_PORTS: usize = 32;
+/// As how many failures in a row the first failure of a spare port counts. Then it is not tried for a minute.
+const SPARE_FAILURES: u32 = 12;
 /// Failures in a row after which an address is among the first to be forgotten.
 const HOPELESS: u32 = 5;
 
@@ -202,10 +204,13 @@ impl Candidates {
         }
         candidate.failures = candidate.failures.saturating_add(1);
         if candidate.spare && !candidate.useful {
-            candidate.failures = candidate.failures.max(HOPELESS);
+            candidate.failures = candidate.failures.max(SPARE_FAILURES);
         }
         candidate.state = match failure {
             AttemptFailure::Banned => CandidateState::Banned,
+            _ if candidate.is_named() => {
+                CandidateState::Waiting(RetryTimes::of_named(candidate.failures, now, random))
+            }
             AttemptFailure::Unreachable | AttemptFailure::ClosedEarly | AttemptFailure::Ended => {
                 CandidateState::Waiting(RetryTimes::after(failure, candidate.failures, now, random))
             }
@@ -226,10 +231,28 @@ impl Candidates {
         self.known.retain(|_, candidate| candidate.is_from_user() || keep(candidate.source));
     }
 
-    /// How many addresses wait for a connection, now or later.
-    pub fn waiting(&self) -> usize {
+    /// Makes all addresses that wait due now: what kept us from them may be over. Their failures still count.
+    pub fn make_due(&mut self, now: Instant) {
+        for candidate in self.known.values_mut() {
+            if let CandidateState::Waiting(times) = &mut candidate.state {
+                *times = RetryTimes::now(now);
+            }
+        }
+    }
+
+    /// How many addresses wait that were never tried or that worked, and how many that failed.
+    pub fn untried_and_dead(&self) -> (usize, usize) {
         let waits = |candidate: &&Candidate| matches!(candidate.state, CandidateState::Waiting(_));
-        self.known.values().filter(waits).count()
+        let failures = self.known.values().filter(waits).map(|candidate| candidate.failures);
+        failures.fold((0, 0), |(untried, dead), failures| match failures {
+            0 => (untried + 1, dead),
+            _ => (untried, dead + 1),
+        })
+    }
+
+    /// Whether the last attempt at this address failed.
+    pub fn has_failed(&self, address: SocketAddr) -> bool {
+        self.known.get(&canonical(address)).is_some_and(|candidate| candidate.failures > 0)
     }
 
     /// How many addresses are known.

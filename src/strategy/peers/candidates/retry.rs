@@ -2,9 +2,14 @@
 //!
 //! The wait grows with every failure in a row, so that no address is hammered. How long it is also depends
 //! on how badly we need peers. While only a handful are connected, every peer counts: one that was just
-//! starting when we tried it first must not stay untried for long. So the first wait is one to two seconds,
-//! and each further one is twice as long. When there are plenty, nothing is urgent: ten seconds, then thirty,
-//! and so on.
+//! starting when we tried it first must not stay untried for long. So the first wait is little more than a
+//! second, and each further one is half as long again: whoever appears late is found in half of the time that
+//! it was late. When there are plenty, nothing is
+//! urgent: ten seconds, then thirty, and so on.
+//!
+//! A peer that the user or the magnet link names is another matter. It is no hearsay, it is often the only one,
+//! and often it is started after us. So it is tried every few seconds for the first minutes, however many peers
+//! there are.
 //!
 //! The need may change while an address waits. So both times are computed when the attempt fails, and the
 //! current need picks one of them.
@@ -14,18 +19,28 @@ use std::time::{Duration, Instant};
 
 /// With fewer connected peers than this, peers are needed badly.
 const ENOUGH_PEERS: usize = 5;
-/// The shortest first wait while peers are needed badly. The longest is twice as long.
+/// The shortest first wait while peers are needed badly. The longest is half as long again.
 pub(super) const FIRST_URGENT_WAIT: Duration = Duration::from_secs(1);
 /// The factor by which each further wait is longer, while peers are needed badly.
-const URGENT_GROWTH: u32 = 2;
+const URGENT_GROWTH: f64 = 1.5;
 /// The first wait while there are plenty of peers, give or take a quarter.
 pub(super) const FIRST_RELAXED_WAIT: Duration = Duration::from_secs(10);
 /// The factor by which each further wait is longer, while there are plenty of peers.
-const RELAXED_GROWTH: u32 = 3;
+const RELAXED_GROWTH: f64 = 3.0;
 /// Waits grow no further than this, give or take a quarter.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
 /// While there are plenty of peers, the wait of a peer that was useful is divided by this.
 const USEFUL_DIVISOR: u32 = 5;
+
+/// The factor by which each wait of a peer that was named is longer, once it has failed for minutes.
+const NAMED_GROWTH: f64 = 2.0;
+/// The first waits of a peer that was named; the last of them is that of all further ones...
+const NAMED_WAITS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3), Duration::from_secs(5)];
+/// ...for so many failures in a row. From then on the wait doubles...
+const NAMED_FAILURES: u32 = 40;
+/// ...up to this.
+const MAX_NAMED_WAIT: Duration = Duration::from_secs(60);
 
 /// How badly we need peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +82,8 @@ impl RetryTimes {
         // Random, so that peers that were lost together are not all tried again together, and so that two
         // clients that closed each other's connection do not collide again.
         let chance = random.f64();
-        let urgent = grown(FIRST_URGENT_WAIT, URGENT_GROWTH, failures).mul_f64(1.0 + chance);
+        let urgent = grown(FIRST_URGENT_WAIT, URGENT_GROWTH, failures);
+        let urgent = urgent.mul_f64(1.0 + chance / 2.0);
         let relaxed = grown(FIRST_RELAXED_WAIT, RELAXED_GROWTH, failures).mul_f64(0.75 + chance / 2.0);
         let relaxed = match failure {
             AttemptFailure::ClosedEarly if failures <= 1 => urgent,
@@ -75,6 +91,15 @@ impl RetryTimes {
             AttemptFailure::ClosedEarly | AttemptFailure::Unreachable | AttemptFailure::Banned => relaxed,
         };
         RetryTimes { urgent: now + urgent.min(relaxed), relaxed: now + relaxed }
+    }
+
+    /// After a failure of a peer that the user or the magnet link named.
+    pub fn of_named(failures: u32, now: Instant, random: &mut fastrand::Rng) -> RetryTimes {
+        let [.., steady] = NAMED_WAITS;
+        let first = NAMED_WAITS.get(failures.saturating_sub(1) as usize).copied().unwrap_or(steady);
+        let wait = grown(first, NAMED_GROWTH, failures.saturating_sub(NAMED_FAILURES).saturating_add(1));
+        let at = now + wait.min(MAX_NAMED_WAIT).mul_f64(0.9 + random.f64() / 5.0);
+        RetryTimes { urgent: at, relaxed: at }
     }
 
     /// The time that counts at this need.
@@ -87,9 +112,10 @@ impl RetryTimes {
 }
 
 /// `first`, grown once for every failure after the first.
-fn grown(first: Duration, growth: u32, failures: u32) -> Duration {
-    let factor = growth.saturating_pow(failures.saturating_sub(1));
-    first.saturating_mul(factor).min(MAX_WAIT)
+fn grown(first: Duration, growth: f64, failures: u32) -> Duration {
+    // The bound keeps the numbers finite; the waits have long stopped growing then.
+    let times = failures.saturating_sub(1).min(30).cast_signed();
+    first.mul_f64(growth.powi(times)).min(MAX_WAIT)
 }
 
 #[cfg(test)]
@@ -104,11 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn while_peers_are_needed_the_waits_begin_at_a_second_and_double() {
+    fn while_peers_are_needed_the_waits_begin_at_a_second_and_grow_by_half() {
         for failure in [AttemptFailure::Unreachable, AttemptFailure::ClosedEarly] {
             let waits = waits(failure, Need::Urgent);
-            for (wait, shortest) in waits.iter().zip([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]) {
-                assert!((shortest..=2.0 * shortest).contains(wait), "{waits:?}");
+            for (wait, shortest) in waits.iter().zip([1.0, 1.5, 2.25, 3.375, 5.0625, 7.59375, 11.390625]) {
+                assert!((shortest..=1.5 * shortest).contains(wait), "{waits:?}");
             }
         }
     }
@@ -126,7 +152,7 @@ mod tests {
         for need in [Need::Urgent, Need::Relaxed] {
             let waits = waits(AttemptFailure::Unreachable, need);
             assert!(waits.iter().all(|wait| *wait <= MAX_WAIT.as_secs_f64() * 1.25), "{waits:?}");
-            let late = waits.iter().skip(15).all(|wait| *wait >= MAX_WAIT.as_secs_f64() * 0.75);
+            let late = waits.iter().skip(20).all(|wait| *wait >= MAX_WAIT.as_secs_f64() * 0.75);
             assert!(late, "an address that keeps failing is hardly tried at all: {waits:?}");
         }
     }
@@ -153,6 +179,22 @@ mod tests {
                 assert!(times.due(Need::Urgent) > now);
             }
         }
+    }
+
+    #[test]
+    fn a_named_peer_is_tried_every_few_seconds_for_minutes_and_then_once_a_minute() {
+        let (now, mut random) = (Instant::now(), fastrand::Rng::with_seed(6));
+        let mut wait = |failures| {
+            let times = RetryTimes::of_named(failures, now, &mut random);
+            assert_eq!(times.due(Need::Urgent), times.due(Need::Relaxed));
+            (times.due(Need::Urgent) - now).as_secs_f64()
+        };
+        let waits: Vec<f64> = (1..=100).map(&mut wait).collect();
+        let means = [1.0, 2.0, 3.0].into_iter().chain([5.0; 37]).chain([10.0, 20.0, 40.0]).chain([60.0; 57]);
+        for (wait, mean) in waits.iter().zip(means) {
+            assert!((0.9 * mean..=1.1 * mean).contains(wait), "{waits:?}");
+        }
+        assert!(wait(u32::MAX) <= 66.0);
     }
 
     #[test]

@@ -155,7 +155,7 @@ fn an_address_that_never_answers_is_tried_less_and_less_often_however_badly_peer
             candidates.failed(address(1), AttemptFailure::Unreachable, now, &mut random);
         }
     }
-    assert!((8..=14).contains(&attempts), "{attempts} in an hour");
+    assert!((12..=20).contains(&attempts), "{attempts} in an hour");
 }
 
 #[test]
@@ -341,4 +341,26 @@ fn a_link_local_address_keeps_its_interface() {
     assert_eq!(candidates.next(now), Some(there));
     assert!(candidates.add("[::ffff:192.0.2.1]:80".parse().unwrap(), Source::Dht, now));
     assert_eq!(candidates.next(now), Some("192.0.2.1:80".parse().unwrap()));
+}
+
+#[test]
+fn a_named_peer_that_comes_up_two_minutes_late_is_met_within_seconds() {
+    for (source, most) in [(Source::User, 6.0), (Source::Magnet, 6.0), (Source::Tracker, 120.0)] {
+        let (mut candidates, mut random) = (Candidates::default(), fastrand::Rng::with_seed(1));
+        let start = Instant::now();
+        let up_at = start + Duration::from_secs(120);
+        match source {
+            Source::User => candidates.add_from_user(far(1, 1), start),
+            _ => assert!(candidates.add(far(1, 1), source, start)),
+        }
+        candidates.set_connected(0);
+        let mut now = start;
+        while now < up_at {
+            assert_eq!(candidates.next(now), Some(far(1, 1)));
+            candidates.failed(far(1, 1), AttemptFailure::Unreachable, now, &mut random);
+            now = candidates.next_due().unwrap();
+        }
+        let late = (now - up_at).as_secs_f64();
+        assert!(late <= most && (most < 10.0 || late > 6.0), "{source:?}: {late} s");
+    }
 }

@@ -30,6 +30,12 @@
 //! that was choked for that would have to wait ten seconds for what the next piece brings. So for up to ten
 //! seconds more peers may be unchoked than there are slots, but never more than twice as many.
 //!
+//! Nor does a peer use its slot that asks for nothing in it, though it says that it is interested. After a
+//! second another is unchoked beside it, up to four times as many as there are slots. After three seconds it may
+//! be choked for another, and from then on it comes behind all others that wait, until it asks for something.
+//! One at a time is unchoked beyond the slots, so that it can. Otherwise a few peers that want nothing would
+//! keep all others waiting.
+//!
 //! With n peers and s slots a peer's turn at a seed comes within 10 s × n / (s/4).
 //!
 //! `tests/choking.rs` tests this in swarms of 20 peers: a seed, 15 that upload, and 4 *free riders*, which
@@ -46,8 +52,13 @@ use slots::{Contender, HeldSlot, SlotAllocation};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// The time between two rounds, and the least time between two changes of one peer.
+/// The time between two rounds, and the least time between two changes of one peer, unless it makes no use of
+/// its slot.
 const ROUND: Duration = Duration::from_secs(10);
+/// If an unchoked peer has not asked for anything in this time, another is unchoked beside it.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+/// An unchoked peer that asks for nothing for this long makes no use of its slot.
+const USE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an optimistic unchoke lasts.
 const OPTIMISTIC_TURN: Duration = Duration::from_secs(30);
 /// How long a turn lasts while we seed.
@@ -70,6 +81,8 @@ pub struct ChokerPeer {
     pub snubbing: bool,
     /// When it was connected.
     pub connected_at: Instant,
+    /// When it last asked us for a block or was sent one; `None` if it never was.
+    pub asked_at: Option<Instant>,
 }
 
 /// Unchoke slots for an upload rate in bytes a second: the user's limit, or what was measured. At least 4.
@@ -97,6 +110,8 @@ struct ChokeRecord {
     was_interested: bool,
     /// It had a whole turn in which it could have given us something.
     had_its_chance: bool,
+    /// When it last had a slot, it asked for nothing.
+    wastes_slots: bool,
 }
 
 impl Choker {
@@ -135,6 +150,11 @@ impl Choker {
         changes
     }
 
+    /// Whether this peer asked for nothing when it last had a slot.
+    pub fn wastes_slots(&self, key: PeerKey) -> bool {
+        self.records.get(&key).is_some_and(|record| record.wastes_slots)
+    }
+
     /// Whether this peer is unchoked.
     pub fn is_unchoked(&self, key: PeerKey) -> bool {
         self.records.get(&key).is_some_and(|record| record.slot != HeldSlot::None)
@@ -149,7 +169,13 @@ impl Choker {
 impl ChokeRecord {
     /// Of a peer that was never unchoked.
     fn new() -> ChokeRecord {
-        ChokeRecord { slot: HeldSlot::None, changed: None, was_interested: false, had_its_chance: false }
+        ChokeRecord {
+            slot: HeldSlot::None,
+            changed: None,
+            was_interested: false,
+            had_its_chance: false,
+            wastes_slots: false,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One decision of the choker: the peers that compete, the slots, and which peer gets which.
 
-use super::{ChokeRecord, ChokerPeer, ROUND};
+use super::{ChokeRecord, ChokerPeer, FIRST_REQUEST, ROUND, USE_DEADLINE};
 use crate::piece::PeerKey;
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ enum SlotClaim {
     TurnOver,
     /// It has not been interested since the last round.
     NotInterested,
+    /// It asks for nothing.
+    Unused,
 }
 
 /// One peer in this decision.
@@ -52,6 +54,8 @@ pub(super) struct Contender {
     may_change: bool,
     turn_is_over: bool,
     is_newcomer: bool,
+    /// It is unchoked and has asked for nothing yet, although it had the time.
+    hesitates: bool,
     /// It is among the peers that upload to us fastest, and is unchoked or can be.
     earned: bool,
 }
@@ -60,12 +64,21 @@ impl Contender {
     pub(super) fn new(peer: ChokerPeer, record: ChokeRecord, turn: Duration, now: Instant) -> Contender {
         let unchanged_for =
             |time| record.changed.is_none_or(|changed| now.saturating_duration_since(changed) >= time);
+        let (mut record, mut hesitates) = (record, false);
+        if record.slot != HeldSlot::None && peer.peer_interested {
+            let asked = peer.asked_at.max(record.changed);
+            let is_used = peer.asked_at.is_some() && asked == peer.asked_at;
+            let silent = asked.is_some_and(|asked| now.saturating_duration_since(asked) >= USE_DEADLINE);
+            hesitates = !is_used && unchanged_for(FIRST_REQUEST);
+            record.wastes_slots = silent || (record.wastes_slots && !is_used);
+        }
         Contender {
             slot_before: record.slot,
             may_change: unchanged_for(ROUND),
             turn_is_over: unchanged_for(turn),
             is_newcomer: now.saturating_duration_since(peer.connected_at) < NEWCOMER_TIME,
             earned: false,
+            hesitates,
             peer,
             record,
         }
@@ -81,7 +94,12 @@ impl Contender {
 
     /// Whether it is unchoked and makes use of that.
     fn uses_slot(&self) -> bool {
-        self.is_unchoked() && self.peer.peer_interested
+        self.is_unchoked() && self.peer.peer_interested && !self.record.wastes_slots && !self.hesitates
+    }
+
+    /// Whether it is unchoked, could make use of that and does not.
+    fn wastes_slot(&self) -> bool {
+        self.is_unchoked() && self.peer.peer_interested && self.record.wastes_slots
     }
 
     /// Whether it could use a slot now.
@@ -101,7 +119,9 @@ impl Contender {
     }
 
     fn claim(&self) -> SlotClaim {
-        if !self.may_change {
+        if self.wastes_slot() && !self.earned {
+            SlotClaim::Unused
+        } else if !self.may_change {
             SlotClaim::Settling
         } else if self.earned {
             SlotClaim::Earned
@@ -157,8 +177,8 @@ impl SlotAllocation {
         if !self.seeding {
             self.find_earners();
         }
-        let waiting =
-            self.contenders.iter().filter(|contender| contender.waits() && !contender.earned).count();
+        let waiting = self.contenders.iter().filter(|it| it.waits() && !it.earned);
+        let waiting = waiting.filter(|contender| !contender.record.wastes_slots).count();
         // Left for the peers that wait, which `fill` chooses from.
         let kept_free = if self.seeding { waiting.min((self.slots / 4).max(1)) } else { waiting };
         let (slots, temporary_slots, seeding) = (self.slots, self.temporary_slots, self.seeding);
@@ -176,7 +196,9 @@ impl SlotAllocation {
                 SlotClaim::InTurn => {
                     used < slots && (temporary < temporary_slots || !contender.record.had_its_chance)
                 }
-                SlotClaim::TurnOver => used + kept_free < slots && temporary + kept_free < temporary_slots,
+                SlotClaim::TurnOver | SlotClaim::Unused => {
+                    used + kept_free < slots && temporary + kept_free < temporary_slots
+                }
             };
             contender.record.slot = match (stays, contender.earned) {
                 (false, _) => HeldSlot::None,
@@ -203,22 +225,66 @@ impl SlotAllocation {
         }
     }
 
-    /// Fills the slots that no peer uses.
+    /// Fills the slots that no peer uses. What is left, but at least one slot beyond them, goes to peers that
+    /// wasted their last one, so that they can show that they have learned to ask.
     pub(super) fn fill(&mut self, random: &mut fastrand::Rng) {
-        let unchoked = self.contenders.iter().filter(|contender| contender.is_unchoked()).count();
         let used = self.contenders.iter().filter(|contender| contender.uses_slot()).count();
-        let room = self.slots.saturating_mul(2).saturating_sub(unchoked);
-        for _ in 0..self.slots.saturating_sub(used).min(room) {
-            let next = if self.seeding { self.longest_waiting() } else { self.next(random) };
-            let Some((key, slot)) = next else { return };
-            for contender in self.contenders.iter_mut().filter(|contender| contender.peer.key == key) {
-                contender.record.slot = slot;
-            }
+        let mut free = self.slots.saturating_sub(used);
+        while free > 0 {
+            let next = if self.seeding { self.longest_waiting(false) } else { self.next(random) };
+            let Some((key, slot)) = next.filter(|_| self.make_room()) else { break };
+            self.give(key, slot);
+            free -= 1;
+        }
+        while self.unchoked_wasters() < free.max(1).min(self.slots)
+            && self.unchoked() < self.slots.saturating_mul(2)
+            && let Some((key, slot)) = self.longest_waiting(true)
+        {
+            self.give(key, slot);
         }
     }
 
-    fn longest_waiting(&self) -> Option<(PeerKey, HeldSlot)> {
-        let waiting = self.contenders.iter().filter(|contender| contender.waits());
+    fn give(&mut self, key: PeerKey, slot: HeldSlot) {
+        for contender in self.contenders.iter_mut().filter(|contender| contender.peer.key == key) {
+            contender.record.slot = slot;
+        }
+    }
+
+    fn unchoked(&self) -> usize {
+        self.contenders.iter().filter(|contender| contender.is_unchoked()).count()
+    }
+
+    fn unchoked_wasters(&self) -> usize {
+        self.contenders.iter().filter(|contender| contender.wastes_slot()).count()
+    }
+
+    /// Sees to it that one peer more may be unchoked, where need be in place of one that makes no use of that.
+    /// False if there is no such peer.
+    fn make_room(&mut self) -> bool {
+        let idle = |it: &&Contender| it.is_unchoked() && it.peer.peer_interested && !it.uses_slot();
+        let idle = self.contenders.iter().filter(idle).count();
+        let unchoked = self.unchoked();
+        if unchoked.saturating_sub(idle) < self.slots.saturating_mul(2)
+            && unchoked < self.slots.saturating_mul(4)
+        {
+            return true;
+        }
+        let wasters = self
+            .contenders
+            .iter_mut()
+            .filter(|contender| contender.wastes_slot() && contender.record.slot == HeldSlot::Temporary);
+        let longest = wasters.min_by_key(|contender| (contender.since(), contender.peer.key));
+        longest.is_some_and(|contender| {
+            contender.record.slot = HeldSlot::None;
+            contender.may_change = false;
+            true
+        })
+    }
+
+    /// The peer that has waited longest among those that wasted their last slot, or among the others.
+    fn longest_waiting(&self, wasters: bool) -> Option<(PeerKey, HeldSlot)> {
+        let is_one = |it: &&Contender| it.waits() && it.record.wastes_slots == wasters;
+        let waiting = self.contenders.iter().filter(is_one);
         let longest = waiting.min_by_key(|contender| (contender.since(), contender.peer.key))?;
         Some((longest.peer.key, HeldSlot::Temporary))
     }
@@ -238,7 +304,9 @@ impl SlotAllocation {
         }
         let optimistic_slot_is_free = used(HeldSlot::Temporary) < self.temporary_slots;
         let lots = |contender: &Contender| {
-            let may_draw = contender.waits() && (optimistic_slot_is_free || !contender.record.had_its_chance);
+            let may_draw = contender.waits()
+                && !contender.record.wastes_slots
+                && (optimistic_slot_is_free || !contender.record.had_its_chance);
             match may_draw {
                 false => 0,
                 true if contender.is_newcomer => NEWCOMER_LOTS,

@@ -3,6 +3,8 @@ use super::*;
 /// A choker and its peers, whose interest and rates are what a test says.
 struct Crowd {
     peers: Vec<ChokerPeer>,
+    /// Peers that are interested and never ask for a block.
+    never_ask: std::ops::Range<u32>,
     choker: Choker,
     random: fastrand::Rng,
     now: Instant,
@@ -19,16 +21,24 @@ impl Crowd {
             upload_rate: 0.0,
             snubbing: false,
             connected_at: now,
+            asked_at: None,
         };
         Crowd {
             peers: (0..count).map(peer).collect(),
+            never_ask: 0..0,
             choker: Choker::new(now),
             random: fastrand::Rng::with_seed(7),
             now,
         }
     }
 
+    /// Every peer but those that never ask asks for blocks whenever it is unchoked.
     fn decide(&mut self, seeding: bool, slots: usize) -> Vec<(PeerKey, bool)> {
+        for peer in self.peers.iter_mut().filter(|peer| !self.never_ask.contains(&peer.key.0)) {
+            if self.choker.is_unchoked(peer.key) {
+                peer.asked_at = Some(self.now);
+            }
+        }
         self.choker.decide(&self.peers, seeding, slots, self.now, &mut self.random)
     }
 
@@ -175,6 +185,62 @@ fn while_seeding_a_peer_that_downloads_twice_as_fast_keeps_its_slot() {
         assert!(crowd.is_unchoked(fast));
         assert_eq!(crowd.unchoked().len(), 8);
     }
+}
+
+/// How long a peer waits that comes when others have been there for a while that never ask, in seconds.
+fn wait_behind_idle(idle: u32, head_start: u32, seeding: bool) -> f64 {
+    let mut crowd = Crowd::new(idle);
+    crowd.never_ask = 0..idle;
+    crowd.live(head_start, seeding, 4);
+    crowd.peers.push(ChokerPeer { key: PeerKey(999), connected_at: crowd.now, ..crowd.peers[0] });
+    let came = crowd.now;
+    crowd.decide(seeding, 4);
+    while !crowd.is_unchoked(999) {
+        assert!(crowd.now < came + Duration::from_secs(300), "{idle} idle peers keep it waiting");
+        crowd.now += Duration::from_millis(250);
+        crowd.decide(seeding, 4);
+    }
+    (crowd.now - came).as_secs_f64()
+}
+
+#[test]
+fn peers_that_never_ask_keep_no_other_from_a_slot() {
+    for seeding in [true, false] {
+        for idle in [4, 12, 40] {
+            let all_had_a_turn = wait_behind_idle(idle, 60, seeding);
+            assert_eq!(all_had_a_turn, 0.0, "{idle} idle peers, seeding: {seeding}");
+            let all_are_new = wait_behind_idle(idle, 0, seeding);
+            assert!(all_are_new <= 3.0 + 0.25 * f64::from(idle), "{idle} new idle peers: {all_are_new} s");
+        }
+    }
+}
+
+#[test]
+fn peers_that_never_ask_take_no_slot_from_those_that_do() {
+    for seeding in [true, false] {
+        let mut crowd = Crowd::new(44);
+        crowd.never_ask = 0..40;
+        crowd.live(60, seeding, 4);
+        let mut served = 0;
+        for _ in 0..600 {
+            crowd.live(1, seeding, 4);
+            served += (40..44).filter(|key| crowd.is_unchoked(*key)).count();
+            assert!(crowd.unchoked().len() <= 16);
+        }
+        assert!(served >= 2380, "{served} of 2400 s, seeding: {seeding}");
+    }
+}
+
+#[test]
+fn a_peer_that_asks_again_has_its_slot_like_any_other() {
+    let mut crowd = Crowd::new(4);
+    crowd.never_ask = 0..4;
+    crowd.live(60, true, 4);
+    assert_eq!(crowd.unchoked().len(), 4, "nobody else waits");
+    assert!(crowd.choker.wastes_slots(PeerKey(2)));
+    crowd.never_ask = 0..2;
+    crowd.live(1, true, 4);
+    assert!(!crowd.choker.wastes_slots(PeerKey(2)) && crowd.choker.wastes_slots(PeerKey(1)));
 }
 
 #[test]

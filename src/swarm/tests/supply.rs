@@ -1,0 +1,102 @@
+//! How well we are supplied with peers, and what an interruption changes.
+
+use super::*;
+
+impl World {
+    fn supply(&self) -> Supply {
+        *self.outside.borrow().supplies.last().unwrap()
+    }
+}
+
+#[test]
+fn a_small_swarm_in_which_one_peer_serves_us_is_a_good_supply_and_is_reported_now_and_then() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    world.wait(SECOND);
+    assert_eq!(world.supply(), Supply::Nobody);
+    let slow = world.seed(1);
+    world.outside.borrow_mut().supplies.clear();
+    for _ in 0..100 {
+        world.wait(6 * SECOND);
+        world.deliver(slow, 1);
+    }
+    let supplies = world.outside.borrow().supplies.clone();
+    assert!(supplies.iter().all(|supply| *supply == Supply::Good), "{supplies:?}");
+    assert!((20..=25).contains(&supplies.len()), "{}", supplies.len());
+    // The peer falls silent.
+    world.wait(61 * SECOND);
+    assert_eq!(world.supply(), Supply::Nobody);
+}
+
+#[test]
+fn addresses_to_try_are_a_good_supply_and_dead_ones_that_wait_are_none() {
+    let mut world = Scene::default().start();
+    world.tell(Event::Found(Source::Tracker, (10..40).map(address).collect()));
+    world.wait(SECOND);
+    assert_eq!(world.supply(), Supply::Good);
+    for _ in 0..600 {
+        let dialed = world.outside.borrow().dialed.clone();
+        dialed.into_iter().for_each(|address| world.refuse(address));
+        world.wait(SECOND / 10);
+    }
+    assert_eq!(world.supply(), Supply::Nobody);
+    // They are tried again and again, which makes them no better.
+    world.outside.borrow_mut().supplies.clear();
+    world.wait(100 * SECOND);
+    assert!(world.outside.borrow().supplies.iter().all(|supply| *supply == Supply::Nobody));
+}
+
+#[test]
+fn a_few_that_serve_us_among_many_dead_addresses_are_a_thin_supply() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let key = world.seed(1);
+    world.deliver(key, 1);
+    world.tell(Event::Found(Source::Tracker, vec![address(10), address(11)]));
+    world.wait(SECOND);
+    for address in [address(10), address(11)] {
+        world.refuse(address);
+    }
+    world.wait(SECOND);
+    assert_eq!(world.supply(), Supply::Thin);
+}
+
+#[test]
+fn a_peer_that_chokes_us_is_promising_for_a_minute_only() {
+    let mut world = Scene::default().start();
+    let key = world.dial(address(1), 1);
+    world.hear(key, [News::HaveAll]);
+    world.wait(58 * SECOND);
+    assert_eq!(world.supply(), Supply::Good);
+    world.wait(3 * SECOND);
+    assert_eq!(world.supply(), Supply::Nobody);
+}
+
+#[test]
+fn a_full_roster_and_a_seed_need_nobody() {
+    let mut full = Scene { max_peers: 1, ..Scene::default() }.start();
+    let key = full.dial(address(1), 1);
+    full.hear(key, [News::HaveAll]);
+    full.wait(70 * SECOND);
+    assert_eq!(full.supply(), Supply::Good);
+    let mut seed =
+        Scene { stored: (0..8).collect(), wanted: WantedPieces::Nothing, ..Scene::default() }.start();
+    seed.wait(SECOND);
+    assert_eq!(seed.supply(), Supply::Good);
+}
+
+#[test]
+fn after_an_interruption_addresses_are_due_and_who_owes_us_blocks_has_to_speak_soon() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let (silent, lively) = (world.seed(1), world.seed(2));
+    let dead = world.dial(address(3), 3);
+    world.gone(dead, PeerError::Closed);
+    let before = world.outside.borrow().dialed.len();
+    world.outside.borrow_mut().interruption = Some(Interruption::Slept(3600 * SECOND));
+    // It would be tried again after a second at the earliest.
+    world.wait(SECOND / 2);
+    assert!(world.outside.borrow().dialed.len() > before, "the address that waits was not tried");
+    world.deliver(lively, 1);
+    world.wait(14 * SECOND);
+    assert_eq!(world.hung_up(silent), None);
+    world.wait(2 * SECOND);
+    assert_eq!((world.hung_up(silent), world.hung_up(lively)), (Some(HangUp::NoSignOfLife), None));
+}

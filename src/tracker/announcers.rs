@@ -1,0 +1,177 @@
+//! All announcers of a torrent: one for each family of a tier.
+//!
+//! All tiers are asked at once. BEP 12 would have us go to the next tier only after the one before has
+//! failed, and wait for that. Since each tier has its own thread, a dead tracker costs nothing: only its
+//! thread waits for the deadline, while the others have brought peers long before. A tier whose trackers can
+//! be reached over IPv4 and over IPv6 has a thread for each (`families`), for the same reason, and because we
+//! want to be known in both swarms. The threads share only the totals that they read and, within a tier,
+//! which family fails.
+//!
+//! Leaving must not wait long for trackers either. A tracker that knows us is told that we leave, within the
+//! time that the session allows. Half of it is for what its thread may still wait for, such as the answer to
+//! `completed`; then that is aborted, so that `stopped` is always sent. If no tracker of a tier has ever
+//! answered, the tier is told nothing, and whatever its thread waits for is aborted at once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use log::info;
+
+use super::address::TrackerAddress;
+use super::announce::Identity;
+use super::announcer::{AnnouncerContext, AnnouncerHandle, AnnouncerOrder, TrackerNews};
+use super::families::FamilyTier;
+use super::totals::Totals;
+use crate::net::BindAddress;
+use crate::strategy::{Interruption, Supply};
+
+/// Tiers that get threads. The trackers of all further tiers join the last of these.
+const MAX_TIERS: usize = 32;
+
+/// Tiers that we look at in all. A torrent may name any number.
+const MAX_TIERS_READ: usize = 256;
+
+/// All announcers of one torrent. Dropping it ends their threads without a word to the trackers.
+#[derive(Default)]
+pub struct Announcers {
+    handles: Vec<AnnouncerHandle>,
+}
+
+impl Announcers {
+    /// Starts one thread for each family of a tier. All of them announce at once, over connections that leave
+    /// by `bind_address`. HTTP trackers hear the `user_agent`.
+    ///
+    /// `news` is called on those threads with the outcome of each announce, except for `stopped`, and must
+    /// not block for long. If one family of a tier fails and the other does not, the failure is not reported.
+    /// Addresses that we cannot use are left out. If a tier has no other, `news` is called with the reason,
+    /// on the calling thread and before this returns.
+    pub fn start<News>(
+        tiers: Vec<Vec<String>>,
+        identity: Identity,
+        totals: &Arc<Totals>,
+        bind_address: BindAddress,
+        user_agent: &str,
+        news: News,
+    ) -> Announcers
+    where
+        News: Fn(TrackerNews) + Clone + Send + 'static,
+    {
+        let mut handles = Vec::new();
+        let user_agent = Arc::from(user_agent);
+        let context = AnnouncerContext { identity, totals: Arc::clone(totals), user_agent, news };
+        for trackers in usable(tiers, &context.news) {
+            // The same random numbers for both families, so that they ask the trackers in the same order.
+            let random = Rng::new();
+            for part in FamilyTier::split(trackers, bind_address.family()) {
+                handles.extend(AnnouncerHandle::start(part, &context, bind_address, random.clone()));
+            }
+        }
+        Announcers { handles }
+    }
+
+    /// Whether there is no tracker that we could ask.
+    pub fn is_empty(&self) -> bool {
+        self.handles.is_empty()
+    }
+
+    /// How well we are supplied with peers from now on, which decides when each tier announces again. Never
+    /// blocks. To be told again now and then, since a thread that is announcing may have no room for it.
+    pub fn supply(&self, supply: Supply) {
+        self.handles.iter().for_each(|handle| handle.order(AnnouncerOrder::Supply(supply)));
+    }
+
+    /// The host was suspended or has another address: each tier announces when it is due by real time. Never
+    /// blocks.
+    pub fn interrupted(&self, interruption: Interruption) {
+        self.handles.iter().for_each(|handle| handle.order(AnnouncerOrder::Interrupted(interruption)));
+    }
+
+    /// The last missing piece is stored, and we stay: each tracker that knows us hears `completed`. To be
+    /// called once, and not for a torrent that was complete from the start (BEP 3). Never blocks.
+    pub fn completed(&self) {
+        self.handles.iter().for_each(|handle| handle.order(AnnouncerOrder::Completed));
+    }
+
+    /// Tells the trackers that know us that we leave, and ends the threads. If it `is_complete`, they hear
+    /// `completed` first, as by [`completed`](Self::completed).
+    ///
+    /// Returns when they have ended, after `budget` at the latest. If all trackers that know us answer, it
+    /// takes as long as they do: trackers that have never answered are not waited for. What is under way when
+    /// half of the time is over is aborted, unless it is `stopped`.
+    pub fn stop(self, is_complete: bool, budget: Duration) {
+        let now = Instant::now();
+        let (half, deadline) = (now + budget / 2, now + budget);
+        self.handles.iter().for_each(|handle| handle.ask_to_stop(is_complete, deadline));
+        for handle in &self.handles {
+            handle.make_leave(handle.patience(half, now));
+        }
+        for handle in self.handles {
+            let patience = handle.patience(deadline, now);
+            handle.join(patience);
+        }
+    }
+}
+
+/// The tiers with the addresses that we can use, each address once, in at most [`MAX_TIERS`] tiers.
+fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<TrackerAddress>> {
+    let mut usable: Vec<Vec<TrackerAddress>> = Vec::new();
+    let mut known = HashSet::new();
+    for tier in tiers.into_iter().take(MAX_TIERS_READ) {
+        let (good, bad): (Vec<_>, Vec<_>) = tier
+            .iter()
+            .map(|text| TrackerAddress::new(text))
+            .map(|address| (address.protocol(), address))
+            .partition(|(protocol, _)| protocol.is_ok());
+        let left_out = bad.len();
+        if let Some((Err(error), address)) = bad.into_iter().next() {
+            info!("{left_out} of a tier's trackers left out, the first being {}: {error}", address.site());
+            if good.is_empty() {
+                news(TrackerNews { tracker: address.site(), outcome: Err(error) });
+            }
+        }
+        // An address that an earlier tier has too is asked there.
+        let addresses = good.into_iter().map(|(_, address)| address);
+        let mut new: Vec<_> =
+            addresses.filter(|address| known.insert(address.secret_text().to_owned())).collect();
+        if new.is_empty() {
+            continue;
+        }
+        if usable.len() < MAX_TIERS {
+            usable.push(new);
+        } else if let Some(last) = usable.last_mut() {
+            last.append(&mut new);
+        }
+    }
+    usable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metainfo::InfoHash;
+    use crate::tracker::TrackerError;
+    use crate::wire::PeerId;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn an_announcer_that_panics_says_so_and_goes_on() {
+        let (tell, told) = crossbeam_channel::unbounded();
+        let calls = Arc::new(AtomicU32::new(0));
+        let news = move |news: TrackerNews| {
+            assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "a panic that a test wants");
+            let _ = tell.send(news);
+        };
+        let identity =
+            Identity { info_hash: InfoHash([1; 20]), peer_id: PeerId([2; 20]), port: 1, key: 3, numwant: 4 };
+        // Nobody listens there, so the first announce fails at once, and the news of it panics.
+        let tiers = vec![vec!["http://127.0.0.1:1/announce".to_owned()]];
+        let totals = Arc::new(Totals::new(Default::default()));
+        let announcers = Announcers::start(tiers, identity, &totals, BindAddress::any(), "a test", news);
+        let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(news.outcome, Err(TrackerError::Panicked));
+        assert!(announcers.handles.iter().all(|handle| !handle.has_ended()));
+        announcers.stop(false, Duration::from_secs(20));
+    }
+}
