@@ -35,7 +35,7 @@
 //! - [`message`]: the values that cross channels: the conversation between the threads of a download.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a connection: the handshake, the reading half, the writing half. And
-//!   the listener, at which peers come in.
+//!   the connector, which connects to peers, and the listener, at which peers come in.
 //! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread for each address family of a
 //!   tier.
 //! - [`discovery`]: peers without a tracker: the distributed hash table, the local network.
@@ -52,10 +52,10 @@
 //! # The threads
 //!
 //! ```text
-//!   announcers,        listen-4,     meta-ADDRESS,     main: screen
-//!   dht, lan           listen-6      for a magnet      and Ctrl-C
-//!     │ Found,           │ Incoming     │ HandedOver     ▲ Snapshot │ Stop
-//!     ▼ Tracker          ▼              ▼                │          ▼
+//!   announcers,        connector,    meta-ADDRESS,     main: screen
+//!   dht, lan           listen-4, -6  for a magnet      and Ctrl-C
+//!     │ Found,           │ Attempted,   │ HandedOver     ▲ Snapshot │ Stop
+//!     ▼ Tracker          ▼ Incoming     ▼                │          ▼
 //!  ┌─────────────────────────────────────────────────────────────────────┐
 //!  │ coordinator (torrent-N): piece map, requests, roster, slots         │
 //!  └─────────────────────────────────────────────────────────────────────┘
@@ -87,9 +87,11 @@
 //! # A connection
 //!
 //! 1. An address is a *candidate* until it is due (`strategy/peers/dialer.rs:next`). Then
-//!    `swarm/peers/connecting.rs:connect` starts a worker for it. Or a peer connects to us:
-//!    `peer/listener.rs:run` reads its handshake, and `swarm/peers/incoming.rs:incoming` starts the worker.
-//!    The life of the worker's first thread is `peer/connection.rs:live`.
+//!    `swarm/peers/connecting.rs:connect` has a connection made (`peer/connector.rs:run`, for many addresses
+//!    at once, since most never answer), and where one comes about `connecting.rs:attempted` starts a worker.
+//!    Or a peer connects to us: `peer/listener.rs:run` reads its handshake, and
+//!    `swarm/peers/incoming.rs:incoming` starts the worker. The life of the worker's first thread is
+//!    `peer/connection.rs:live`.
 //! 2. `peer/greeting.rs:greet` exchanges the handshakes, 68 bytes each way (`wire/handshake.rs`). Same
 //!    torrent? Not ourselves? Then we have a peer, and the coordinator hears `Greeted`.
 //! 3. `swarm/peers/connecting.rs:greeted` orders the introduction, and the worker's second thread, the

@@ -9,7 +9,7 @@ use super::saved_port::SavedPort;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Ports, Throttle};
-use crate::peer::{ConnectionCount, Listener};
+use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{ClientName, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
@@ -99,6 +99,7 @@ impl NetworkOptions {
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
             }),
+            connector: Connector::new(bind_address, resources.half_open),
             bind_address,
             listener,
             down: Arc::new(throttle(down)),

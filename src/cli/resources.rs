@@ -5,14 +5,14 @@
 //! then without incoming connections, then without the DHT.
 
 use crate::net::raise_limit;
-use crate::peer::USUAL_DESCRIPTORS;
+use crate::peer::{MAX_HALF_OPEN, USUAL_DESCRIPTORS};
 use crate::session::Torrent;
 use crate::thread;
 use log::warn;
 
 /// Descriptors that are neither peers nor payload files: standard streams, signals, the sockets of the port,
-/// of the DHT and of the local network, and name servers.
-const SPARE: u64 = 16;
+/// of the DHT and of the local network, the connector's bell, and name servers.
+const SPARE: u64 = 18;
 /// The same for each torrent: its folder, its marker, and connections to trackers.
 const OF_A_TORRENT: u64 = 4;
 /// The most payload files of a torrent that are open for writing at once. As many again may be open for
@@ -35,6 +35,8 @@ pub struct Resources {
     pub connections: usize,
     /// The most connections that came in and are not yet a peer's.
     pub incoming: usize,
+    /// The most connections that we have begun and that are not yet made.
+    pub half_open: usize,
     /// The most files of each torrent that are open for writing, and the most for uploads.
     pub open_files: usize,
     /// Threads for what finds peers, besides trackers.
@@ -101,14 +103,17 @@ fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources
     let torrents = torrents as u64;
     let rest = descriptors.saturating_sub(SPARE + OF_A_TORRENT.saturating_mul(torrents));
     let incoming = (rest / 8).clamp(4, USUAL_DESCRIPTORS as u64);
+    let half_open = (rest / 8).clamp(4, MAX_HALF_OPEN as u64);
     let open_files = (rest / torrents / 8).clamp(1, MAX_OPEN_FILES);
     // Two more are open while a file is looked for.
     let files = torrents.saturating_mul(2 * open_files + 2);
     // Where there are more torrents than files, each still needs a peer to come to its end and give up its own.
-    let connections = rest.saturating_sub(incoming).saturating_sub(files).max(torrents.max(4));
+    let connections = rest.saturating_sub(incoming).saturating_sub(half_open).saturating_sub(files);
+    let connections = connections.max(torrents.max(4));
     Resources {
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
         incoming: usize::try_from(incoming).unwrap_or(USUAL_DESCRIPTORS).min((threads / 2).max(4)),
+        half_open: usize::try_from(half_open).unwrap_or(MAX_HALF_OPEN),
         open_files: open_files as usize,
         threads,
         most_tiers,
@@ -124,7 +129,7 @@ mod tests {
         for (limit, torrents) in [(64, 1), (128, 1), (256, 3), (1024, 1), (1024, 50), (65_536, 300)] {
             let share = share(limit, torrents, None);
             let files = torrents as u64 * (2 * share.open_files as u64 + 2 + OF_A_TORRENT);
-            let all = SPARE + files + (share.incoming + share.connections) as u64;
+            let all = SPARE + files + (share.incoming + share.half_open + share.connections) as u64;
             assert!(all <= limit, "{limit}, {torrents}: {share:?}");
         }
     }
@@ -133,7 +138,7 @@ mod tests {
     fn torrents_share_the_connections_and_few_descriptors_leave_some_for_each_use() {
         assert_eq!(share(65_536, 1, None).incoming, USUAL_DESCRIPTORS / 2);
         assert!(share(65_536, 300, None).connections > 20_000);
-        assert!(share(1024, 1, None).connections >= 700);
+        assert!(share(1024, 1, None).connections >= 600);
         let few = share(40, 1, None);
         assert!(few.connections >= 4 && few.incoming >= 4 && few.open_files >= 1, "{few:?}");
         assert_eq!(share(0, 0, Some(0)).connections, 4);

@@ -18,7 +18,7 @@ pub struct SharingOptions {
     #[command(flatten)]
     pub network: NetworkOptions,
     /// Maximum number of connected peers for each torrent
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub max_peers: u16,
     /// Do not exchange peer addresses with other peers (PEX)
     #[arg(long)]

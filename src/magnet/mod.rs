@@ -22,10 +22,12 @@ mod worker;
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::MetadataContext;
 
-use crate::message::{Event, KnownPeers, MetadataState};
+use crate::message::{Event, KnownPeers, MetadataState, PeerKey};
 use crate::strategy::{Interruption, Supply};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +49,13 @@ pub trait SearchEnvironment {
     /// Whether the host was suspended or has another address since the last call. If so, the sources of peers
     /// have been asked anew.
     fn look_around(&self, now: Instant) -> Option<Interruption>;
+
+    /// Has a connection to this address made. What comes of it is told by [`Event::Attempted`].
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()>;
 }
 
 /// How the search for the metadata ended.

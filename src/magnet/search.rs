@@ -6,7 +6,8 @@
 use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
-use crate::strategy::{Candidates, Dialer, PeerCounts, Supply, SupplyReports};
+use crate::net::PeerStream;
+use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::{debug, warn};
 use std::collections::HashMap;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks at what changes slowly: the user's wish to end, the timeout, what to show.
 const TICK: Duration = Duration::from_millis(250);
+/// While others wait for its place, a peer may take so long to say that it has metadata.
+const SILENT: Duration = Duration::from_secs(4);
 
 /// The search for the metadata of one torrent.
 pub struct MetadataSearch<'a> {
@@ -45,6 +48,7 @@ pub struct MetadataSearch<'a> {
 struct AskedPeer {
     address: SocketAddr,
     incoming: bool,
+    since: Instant,
     greeted: bool,
     worker: MetadataWorker,
 }
@@ -136,6 +140,7 @@ impl<'a> MetadataSearch<'a> {
                 Err(why) => self.trouble = Some(format!("{}: {why}", report.url)),
             },
             Event::Incoming(incoming) => self.incoming(incoming, now),
+            Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
             Event::Greeted(key, _) => {
                 if let Some(peer) = self.peers.get_mut(&key) {
                     peer.greeted = true;
@@ -161,7 +166,7 @@ impl<'a> MetadataSearch<'a> {
         if self.environment.look_around(now).is_some() {
             self.dialer.candidates_mut().make_due(now);
         }
-        if let Some(supply) = self.supply_reports.next(self.supply(), now) {
+        if let Some(supply) = self.supply_reports.next(self.supply(now), now) {
             self.environment.supply(supply);
         }
         self.environment.show(MetadataState {
@@ -174,15 +179,15 @@ impl<'a> MetadataSearch<'a> {
 
     /// How well we are supplied with peers. One that does not send the metadata is gone soon, so whoever is
     /// connected counts as sending it.
-    fn supply(&self) -> Supply {
-        if !self.wants_peers() {
+    fn supply(&self, now: Instant) -> Supply {
+        if self.places(now).free == 0 {
             return Supply::Good;
         }
         let candidates = self.dialer.candidates();
         let is_new = |peer: &&AskedPeer| !peer.greeted && !candidates.has_failed(peer.address);
         let (untried, dead) = candidates.untried_and_dead();
         let serving = self.peers.values().filter(|peer| peer.greeted).count();
-        let promising = untried + self.peers.values().filter(is_new).count();
+        let promising = untried + self.dialer.first_attempts() + self.peers.values().filter(is_new).count();
         Supply::of(PeerCounts { serving, promising, dead })
     }
 
@@ -190,26 +195,69 @@ impl<'a> MetadataSearch<'a> {
         self.peers.values().filter(|peer| peer.incoming).count()
     }
 
-    fn wants_peers(&self) -> bool {
+    /// How many peers we may connect to.
+    fn places(&self, now: Instant) -> Places {
         let incoming = self.incoming_count();
         // We may always connect to one peer, however many incoming peers there are.
-        self.peers.len() - incoming < self.max_peers.saturating_sub(incoming).max(1)
+        let most = self.max_peers.saturating_sub(incoming).max(1);
+        let free = most.saturating_sub(self.peers.len() - incoming);
+        let for_untried = if free > 0 { 0 } else { self.silent(now).count() };
+        Places { free, for_untried }
+    }
+
+    /// The peers that we connected to and that have not said in [`SILENT`] that they have metadata. They keep
+    /// their places while nobody else wants them.
+    fn silent(&self, now: Instant) -> impl Iterator<Item = PeerKey> {
+        let late = move |peer: &AskedPeer| now.saturating_duration_since(peer.since) >= SILENT;
+        let late = self.peers.iter().filter(move |(_, peer)| !peer.incoming && late(peer));
+        late.map(|(key, _)| *key).filter(|key| !self.context.assembly().is_source(*key))
     }
 
     fn next_attempt(&self) -> Option<Instant> {
-        self.wants_peers().then(|| self.dialer.next_due()).flatten()
+        self.dialer.next_due(self.places(Instant::now()).free)
     }
 
     fn connect(&mut self, now: Instant) {
         self.dialer.set_connected(self.peers.values().filter(|peer| peer.greeted).count());
-        while self.wants_peers()
-            && let Some(address) = self.dialer.next(now)
-        {
+        let places = self.places(now);
+        while let Some(address) = self.dialer.next(places, now) {
             let key = self.next_key();
-            match MetadataWorker::connect(self.context, key, address) {
-                Ok(worker) => self.add(key, AskedPeer { address, incoming: false, greeted: false, worker }),
-                Err(error) => self.had_no_room(Some(address), &error, now),
+            if let Err(error) = self.environment.connect(key, address) {
+                self.had_no_room(Some(address), &error, now);
             }
+        }
+    }
+
+    /// An attempt to connect has ended. If there is a connection, the peer is asked.
+    fn attempted(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        outcome: Result<PeerStream, PeerError>,
+        now: Instant,
+    ) {
+        if !self.dialer.connected(address) {
+            return;
+        }
+        let stream = match outcome {
+            Ok(stream) => stream,
+            Err(why) => {
+                debug!("{address}: {why}");
+                return self.failed(address, &why, false, now);
+            }
+        };
+        if self.places(now).free == 0 {
+            let Some(silent) = self.silent(now).next() else {
+                debug!("{address}: it answers, but there is no place for it");
+                return self.dialer.candidates_mut().release(address, now);
+            };
+            if let Some(peer) = self.peers.remove(&silent) {
+                self.failed(peer.address, &PeerError::HungUp(HangUp::Unproven), peer.greeted, now);
+            }
+        }
+        match MetadataWorker::greet(self.context, key, address, stream) {
+            Ok(worker) => self.add(key, address, false, worker),
+            Err(error) => self.had_no_room(Some(address), &error, now),
         }
     }
 
@@ -222,7 +270,7 @@ impl<'a> MetadataSearch<'a> {
         }
         let key = self.next_key();
         match MetadataWorker::accept(self.context, key, incoming) {
-            Ok(worker) => self.add(key, AskedPeer { address, incoming: true, greeted: false, worker }),
+            Ok(worker) => self.add(key, address, true, worker),
             Err(error) => self.had_no_room(None, &error, now),
         }
     }
@@ -239,18 +287,16 @@ impl<'a> MetadataSearch<'a> {
         self.last_key
     }
 
-    fn add(&mut self, key: PeerKey, peer: AskedPeer) {
-        self.peers.insert(key, peer);
+    fn add(&mut self, key: PeerKey, address: SocketAddr, incoming: bool, worker: MetadataWorker) {
+        let (since, greeted) = (Instant::now(), false);
+        self.peers.insert(key, AskedPeer { address, incoming, since, greeted, worker });
     }
 
     fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         let Some(peer) = self.peers.remove(&key) else { return };
         debug!("{}: {why}", peer.address);
-        if why.is_no_route() {
-            self.dialer.had_no_route();
-        }
-        if why.is_no_room() {
-            return self.had_no_room(Some(peer.address).filter(|_| !peer.incoming), why, now);
+        if why.is_no_room() && peer.incoming {
+            return self.had_no_room(None, why, now);
         }
         if peer.incoming {
             return;
@@ -258,8 +304,19 @@ impl<'a> MetadataSearch<'a> {
         if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
             return self.payload_only.push(peer.address);
         }
-        self.dialer.failed(peer.address, why.failure(peer.greeted, false), now);
-        self.trouble = Some(format!("{}: {why}", peer.address));
+        self.failed(peer.address, why, peer.greeted, now);
+    }
+
+    /// A connection that we made has ended, or never came about.
+    fn failed(&mut self, address: SocketAddr, why: &PeerError, greeted: bool, now: Instant) {
+        if why.is_no_route() {
+            self.dialer.had_no_route();
+        }
+        if why.is_no_room() {
+            return self.had_no_room(Some(address), why, now);
+        }
+        self.dialer.failed(address, why.failure(greeted, false), now);
+        self.trouble = Some(format!("{address}: {why}"));
     }
 
     /// Ends the outgoing connections that were not handed over, and frees their addresses, so that the swarm
@@ -268,6 +325,7 @@ impl<'a> MetadataSearch<'a> {
     /// over, by then to the swarm. If no answer comes, the worker ends after its usual 20 s.
     fn release(&mut self) -> Candidates {
         let now = Instant::now();
+        self.dialer.release_attempts(now);
         let candidates = self.dialer.candidates_mut();
         self.payload_only.drain(..).for_each(|address| candidates.release(address, now));
         // The swarm marks the address again when it takes over the connection. It does the same for a

@@ -10,7 +10,7 @@
 use super::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::InfoHash;
-use crate::net::{BindAddress, PeerStream, Throttle};
+use crate::net::{PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{STACK_BYTES, greet};
 use crate::thread;
@@ -22,8 +22,7 @@ use crate::wire::{FrameLimits, Message};
 use crossbeam_channel::Sender;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How long a peer may take to say what it can do, and then for each answer.
@@ -48,8 +47,6 @@ pub struct MetadataContext {
     pub peer_id: PeerId,
     /// The coordinator's inbox.
     pub events: Sender<Event>,
-    /// The address that connections leave by.
-    pub bind_address: BindAddress,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
     /// The download limit of all peers of the process together.
@@ -71,20 +68,18 @@ impl MetadataContext {
 
 /// The coordinator's end of a worker. Dropping it ends the worker.
 pub struct MetadataWorker {
-    stream: Option<Arc<OnceLock<PeerStream>>>,
-    /// Tells a worker that is still connecting that it is no longer needed.
-    needed: Arc<AtomicBool>,
+    stream: Option<Arc<PeerStream>>,
 }
 
 impl MetadataWorker {
-    /// Starts a worker that connects to `address`.
-    pub fn connect(
+    /// Starts a worker for a peer that we have connected to.
+    pub fn greet(
         context: &Arc<MetadataContext>,
         key: PeerKey,
         address: SocketAddr,
+        stream: PeerStream,
     ) -> io::Result<MetadataWorker> {
-        let origin = ConnectionOrigin::Outgoing { bind_address: context.bind_address };
-        MetadataWorker::start(context, key, address, origin)
+        MetadataWorker::start(context, key, address, ConnectionOrigin::Outgoing(stream))
     }
 
     /// Starts a worker for a peer that has connected to us.
@@ -102,22 +97,15 @@ impl MetadataWorker {
         address: SocketAddr,
         origin: ConnectionOrigin,
     ) -> io::Result<MetadataWorker> {
-        let (stream, needed) = (Arc::<OnceLock<PeerStream>>::default(), Arc::new(AtomicBool::new(true)));
         let incoming = matches!(origin, ConnectionOrigin::Incoming(_));
-        let connection = MetadataConnection {
-            key,
-            address,
-            incoming,
-            stream: Arc::clone(&stream),
-            needed: Arc::clone(&needed),
-        };
-        // The reference is weak while the worker connects, since nothing can interrupt that: the end of a run
-        // does not wait for a worker that connects.
-        let context = Arc::downgrade(context);
+        let (stream, received) = origin.stream();
+        let stream = Arc::new(stream);
+        let connection = MetadataConnection { key, address, incoming, stream: Arc::clone(&stream) };
+        let context = Arc::clone(context);
         thread::spawn(format!("meta-{}", address.ip()), STACK_BYTES, move || {
-            connection.run(&context, origin)
+            connection.run(received, &context)
         })?;
-        Ok(MetadataWorker { stream: Some(stream), needed })
+        Ok(MetadataWorker { stream: Some(stream) })
     }
 
     /// Drops the coordinator's end without ending the worker.
@@ -128,9 +116,7 @@ impl MetadataWorker {
 
 impl Drop for MetadataWorker {
     fn drop(&mut self) {
-        let Some(stream) = self.stream.take() else { return };
-        self.needed.store(false, Ordering::Release);
-        if let Some(stream) = stream.get() {
+        if let Some(stream) = self.stream.take() {
             stream.hang_up(HangUp::Released);
         }
     }
@@ -141,50 +127,35 @@ struct MetadataConnection {
     key: PeerKey,
     address: SocketAddr,
     incoming: bool,
-    stream: Arc<OnceLock<PeerStream>>,
-    needed: Arc<AtomicBool>,
+    stream: Arc<PeerStream>,
 }
 
 /// Says that the worker has ended, even if it panicked: others are to be asked for what it was asked for.
 struct Farewell<'a> {
     key: PeerKey,
-    context: &'a Weak<MetadataContext>,
-    stream: Arc<OnceLock<PeerStream>>,
+    context: &'a MetadataContext,
+    stream: Arc<PeerStream>,
     why: PeerError,
 }
 
 impl Drop for Farewell<'_> {
     fn drop(&mut self) {
-        if let Some(context) = self.context.upgrade() {
-            context.assembly().left(self.key);
-            // This is sent before the peer can know that the connection is over, and connect again. Sending
-            // fails if the coordinator has ended: then no thread wants to know.
-            let why = std::mem::replace(&mut self.why, PeerError::Closed);
-            let _ = context.events.send(Event::Gone(self.key, why));
-        }
-        if let Some(stream) = self.stream.get() {
-            stream.hang_up(HangUp::WorkerEnded);
-        }
+        self.context.assembly().left(self.key);
+        // This is sent before the peer can know that the connection is over, and connect again. Sending fails if
+        // the coordinator has ended: then no thread wants to know.
+        let why = std::mem::replace(&mut self.why, PeerError::Closed);
+        let _ = self.context.events.send(Event::Gone(self.key, why));
+        self.stream.hang_up(HangUp::WorkerEnded);
     }
 }
 
 impl MetadataConnection {
     /// The life of the connection. Always ends with [`Event::Gone`].
-    fn run(self, context: &Weak<MetadataContext>, origin: ConnectionOrigin) {
-        let stream = Arc::clone(&self.stream);
+    fn run(self, received: AlreadyReceived, context: &MetadataContext) {
         // It says the last word, so it is the first to be made here and the last to be dropped.
-        let mut farewell = Farewell { key: self.key, context, stream, why: PeerError::Panicked };
-        let connected = origin.stream(self.address);
-        let Some(context) = context.upgrade() else { return };
-        let why = connected.and_then(|(connected, received)| {
-            let stream = self.stream.get_or_init(|| connected);
-            // The coordinator may have dropped its end before there was a stream to hang up.
-            match self.needed.load(Ordering::Acquire) {
-                false => Err(PeerError::HungUp(HangUp::Released)),
-                true => self.live(stream, received, &context),
-            }
-        });
-        farewell.why = why.err().unwrap_or(PeerError::Closed);
+        let (key, stream) = (self.key, Arc::clone(&self.stream));
+        let mut farewell = Farewell { key, context, stream, why: PeerError::Panicked };
+        farewell.why = self.live(&self.stream, received, context).err().unwrap_or(PeerError::Closed);
     }
 
     /// Greets the peer and asks it for metadata, until the connection ends or is handed over.

@@ -7,6 +7,7 @@
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
 //! DHT, LAN ─── Event::Found ────▶ │             │
+//! connector ─ Event::Attempted ─▶ │             │
 //! listener ── Event::Incoming ──▶ │             │
 //! worker ───── Event::Heard ────▶ │ coordinator │ ── Lease ──▶ inbound ◀── the peer
 //! writer ───── Event::Stored ───▶ └─────────────┘                  │
@@ -54,11 +55,13 @@ pub enum Event {
     Incoming(Incoming),
     /// A peer that sent us metadata goes on to the payload.
     HandedOver(HandedOver),
+    /// What came of an attempt to connect: a connection on which nothing was said yet, or none.
+    Attempted(PeerKey, SocketAddr, Result<PeerStream, PeerError>),
     /// A worker has exchanged handshakes with its peer.
     Greeted(PeerKey, Greeting),
     /// What a peer said: everything that one read brought, in order.
     Heard(PeerKey, Vec<News>),
-    /// A connection is over, or never came to be.
+    /// A connection is over.
     Gone(PeerKey, PeerError),
     /// These pieces are on disk.
     Stored(Vec<PieceIndex>),

@@ -178,7 +178,7 @@ impl std::error::Error for PeerError {}
 impl fmt::Display for Wait {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Wait::Connection => "no connection in 10 s",
+            Wait::Connection => "no connection in time",
             Wait::Handshake => "no answer to the handshake in 10 s",
             Wait::Message => "it was silent for 150 s",
             Wait::Metadata => "no metadata in 20 s",

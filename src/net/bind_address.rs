@@ -10,6 +10,7 @@
 //! So a lookup tells a name server which host we look for, whatever the bind address is.
 
 use crate::address::{IpFamily, canonical};
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -100,6 +101,25 @@ impl BindAddress {
         Ok(socket.into())
     }
 
+    /// Begins to connect to `to`, and does not wait for what comes of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect), without a deadline.
+    pub(super) fn begin(&self, to: SocketAddr) -> io::Result<Socket> {
+        let to = canonical(to);
+        self.check_reach(to)?;
+        let socket = match self.address() {
+            Some(ip) => bound(ip, Type::STREAM)?,
+            None => Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?,
+        };
+        socket.set_nonblocking(true)?;
+        match socket.connect(&to.into()) {
+            Err(error) if !is_under_way(&error) => Err(error),
+            _ => Ok(socket),
+        }
+    }
+
     /// A UDP socket that sends to `to`, and gets only packets that come from there.
     ///
     /// # Errors
@@ -124,6 +144,11 @@ impl BindAddress {
         let why = format!("{to} cannot be reached from {from}, which everything is to leave by");
         Err(io::Error::new(ErrorKind::AddrNotAvailable, why))
     }
+}
+
+/// Whether a connection is being made: what the system says where it would have to wait for that.
+fn is_under_way(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) || error.kind() == ErrorKind::WouldBlock
 }
 
 /// A socket that is bound to this address, at a port that the system chooses.

@@ -34,6 +34,8 @@ pub enum HangUp {
     NoSignOfLife,
     /// It neither downloads nor uploads, and other peers wait for its place.
     Idle,
+    /// It has not begun to do anything, and other peers wait for its place.
+    Unproven,
     /// It rejects every request.
     RejectsAll,
     /// It chokes and unchokes us again and again, and sends nothing.
@@ -76,6 +78,7 @@ impl fmt::Display for HangUp {
             HangUp::Stalled => "nothing comes over this connection any more",
             HangUp::NoSignOfLife => "it says nothing since the host was suspended or changed its network",
             HangUp::Idle => "it neither downloads nor uploads, and others wait",
+            HangUp::Unproven => "it does nothing yet, and others wait",
             HangUp::RejectsAll => "it rejects every request",
             HangUp::ChokeFlood => "it chokes us again and again, and sends nothing",
             HangUp::BitfieldFlood => "it sends one bitfield after another",

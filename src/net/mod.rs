@@ -8,6 +8,7 @@
 pub mod basic_auth;
 mod bind_address;
 mod descriptors;
+pub mod half_open;
 mod hang_up;
 mod host;
 pub mod http;

@@ -1,9 +1,9 @@
 //! The life of a worker's connection, from the first byte to the last.
 //!
-//! Runs on the thread `peer-ADDRESS`: it connects, exchanges the handshakes, starts the outbox and then is
-//! the inbound half until the connection ends.
+//! Runs on the thread `peer-ADDRESS`: it exchanges the handshakes, starts the outbox and then is the inbound
+//! half until the connection ends.
 
-use super::greeting::{self, AlreadyReceived, ConnectionOrigin, OurHandshake};
+use super::greeting::{self, AlreadyReceived, OurHandshake};
 use super::inbound::Inbound;
 use super::outbox::{Outbox, Signal};
 use super::requests::PeerRequests;
@@ -11,27 +11,19 @@ use super::{STACK_BYTES, TorrentContext};
 use crate::message::{Event, HangUp, Lease, PeerError, PeerKey};
 use crate::net::PeerStream;
 use crate::thread;
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// BEP 3 has peers send something every two minutes.
 const SILENCE: Duration = Duration::from_secs(150);
 
-/// A connection that has not begun.
-pub struct WorkerConnection {
-    /// Weak for as long as it connects. Nothing can wake a thread that connects, so it must hold nothing
-    /// that the end of a run waits for: not even the writer's inbox.
-    pub context: Weak<TorrentContext>,
-    pub origin: ConnectionOrigin,
-    pub ends: WorkerEnds,
-}
-
 /// The worker's ends of its channels, and what both halves share.
 pub struct WorkerEnds {
     pub key: PeerKey,
     pub address: SocketAddr,
+    /// It is there from the beginning.
     pub stream: Arc<OnceLock<PeerStream>>,
     pub requests: Arc<PeerRequests>,
     pub signals: Receiver<Signal>,
@@ -44,27 +36,10 @@ pub struct WorkerEnds {
 /// peer a connection.
 struct Farewell {
     key: PeerKey,
-    context: Weak<TorrentContext>,
+    /// Only the inbox is held while this waits for it: the end of a run waits for the rest.
+    events: Sender<Event>,
     stream: Arc<OnceLock<PeerStream>>,
     why: PeerError,
-}
-
-impl WorkerConnection {
-    /// The life of the connection. Always ends with [`Event::Gone`].
-    pub fn run(self) {
-        let WorkerConnection { context, origin, ends } = self;
-        // It says the last word, so it is the first to be made here and the last to be dropped.
-        let mut farewell = Farewell {
-            key: ends.key,
-            context: Weak::clone(&context),
-            stream: Arc::clone(&ends.stream),
-            why: PeerError::Panicked,
-        };
-        let connected = origin.stream(ends.address);
-        let Some(context) = context.upgrade() else { return };
-        let why = connected.and_then(|(connected, received)| ends.live(connected, received, context));
-        farewell.why = why.err().unwrap_or(PeerError::Closed);
-    }
 }
 
 impl Drop for Farewell {
@@ -72,26 +47,27 @@ impl Drop for Farewell {
         if let Some(stream) = self.stream.get() {
             stream.hang_up(HangUp::WorkerEnded);
         }
-        // Only the inbox is held while this waits for it: the end of a run waits for the rest.
-        let Some(events) = self.context.upgrade().map(|context| context.events.clone()) else { return };
         // It fails where the coordinator has ended: then no thread wants to know.
-        let _ = events.send(Event::Gone(self.key, std::mem::replace(&mut self.why, PeerError::Closed)));
+        let why = std::mem::replace(&mut self.why, PeerError::Closed);
+        let _ = self.events.send(Event::Gone(self.key, why));
     }
 }
 
 impl WorkerEnds {
-    fn live(
-        self,
-        connected: PeerStream,
-        received: AlreadyReceived,
-        context: Arc<TorrentContext>,
-    ) -> Result<(), PeerError> {
-        let stream = self.stream.get_or_init(|| connected);
-        // No lease comes before the greeting, but the coordinator may have let go of us meanwhile, and
-        // had no stream yet to hang up.
-        if matches!(self.leases.try_recv(), Err(TryRecvError::Disconnected)) {
-            return Err(PeerError::HungUp(HangUp::Released));
-        }
+    /// The life of the connection. Always ends with [`Event::Gone`].
+    pub fn run(self, received: AlreadyReceived, context: Arc<TorrentContext>) {
+        // It says the last word, so it is the first to be made here and the last to be dropped.
+        let mut farewell = Farewell {
+            key: self.key,
+            events: context.events.clone(),
+            stream: Arc::clone(&self.stream),
+            why: PeerError::Panicked,
+        };
+        farewell.why = self.live(received, context).err().unwrap_or(PeerError::Closed);
+    }
+
+    fn live(self, received: AlreadyReceived, context: Arc<TorrentContext>) -> Result<(), PeerError> {
+        let Some(stream) = self.stream.get() else { return Ok(()) };
         let ours = OurHandshake {
             info_hash: context.metainfo.info_hash,
             peer_id: context.peer_id,

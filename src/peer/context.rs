@@ -3,7 +3,7 @@
 use super::ReadMemory;
 use crate::message::{Event, Write};
 use crate::metainfo::Metainfo;
-use crate::net::{BindAddress, Throttle};
+use crate::net::Throttle;
 use crate::piece::{BufferPool, Geometry};
 use crate::storage::ServedPieces;
 use crate::wire::{PeerId, metadata};
@@ -29,8 +29,6 @@ pub struct TorrentContext {
     pub buffers: Arc<BufferPool>,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
-    /// The address that connections leave by.
-    pub bind_address: BindAddress,
     /// The download limit of all peers of the process together.
     pub down: Arc<Throttle>,
     /// The upload limit for blocks and metadata, of all peers of the process together.

@@ -1,26 +1,20 @@
-//! From an address, or from an incoming connection, to a peer that speaks our torrent: one handshake each
-//! way.
+//! From a connection to a peer that speaks our torrent: one handshake each way.
 
 use crate::message::{Greeting, HandedOver, Incoming, PeerError, Wait};
 use crate::metainfo::InfoHash;
-use crate::net::{BindAddress, PeerStream};
+use crate::net::PeerStream;
 use crate::wire::PeerId;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where a connection comes from.
 #[derive(Debug)]
 pub enum ConnectionOrigin {
-    /// We connect.
-    Outgoing {
-        /// The address that the connection leaves by.
-        bind_address: BindAddress,
-    },
+    /// We have connected, and nothing was said yet.
+    Outgoing(PeerStream),
     /// The peer has connected to us and sent its handshake.
     Incoming(Incoming),
     /// The handshakes are exchanged, and we have said that we have nothing.
@@ -51,27 +45,14 @@ pub struct OurHandshake {
 
 impl ConnectionOrigin {
     /// The connection, and what the peer has sent already.
-    ///
-    /// # Errors
-    ///
-    /// There is no connection.
-    pub fn stream(self, address: SocketAddr) -> Result<(PeerStream, AlreadyReceived), PeerError> {
+    pub fn stream(self) -> (PeerStream, AlreadyReceived) {
         match self {
-            ConnectionOrigin::Outgoing { bind_address } => {
-                let stream = PeerStream::connect(bind_address, address, CONNECT_DEADLINE);
-                let stream = stream.map_err(|error| match error.kind() {
-                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                        PeerError::TimedOut(Wait::Connection)
-                    }
-                    _ => PeerError::Connect(error),
-                })?;
-                Ok((stream, AlreadyReceived::Nothing))
-            }
+            ConnectionOrigin::Outgoing(stream) => (stream, AlreadyReceived::Nothing),
             ConnectionOrigin::Incoming(incoming) => {
-                Ok((incoming.stream, AlreadyReceived::Handshake(incoming.handshake)))
+                (incoming.stream, AlreadyReceived::Handshake(incoming.handshake))
             }
             ConnectionOrigin::HandedOver(handed) => {
-                Ok((handed.stream, AlreadyReceived::Frames(handed.greeting, handed.heard)))
+                (handed.stream, AlreadyReceived::Frames(handed.greeting, handed.heard))
             }
         }
     }

@@ -1,8 +1,8 @@
 //! One connected peer: the worker.
 //!
 //! A blocked thread can wait for one thing, and a connection has two: bytes from the peer and orders
-//! from the coordinator. So a worker is two threads over one [`PeerStream`]: *inbound* connects, greets and
-//! then reads for as long as the connection lives; *outbox* writes what it is ordered to. Neither
+//! from the coordinator. So a worker is two threads over one [`PeerStream`]: *inbound* greets and then reads
+//! for as long as the connection lives; *outbox* writes what it is ordered to. Neither
 //! polls, and a peer that does not read cannot keep us from hearing it.
 //!
 //! A worker knows its peer and nothing else. It checks and reports what it hears; what to request, and
@@ -11,6 +11,7 @@
 
 mod connection;
 mod connection_count;
+mod connector;
 mod context;
 mod greeting;
 mod inbound;
@@ -23,6 +24,7 @@ mod read_buffer;
 mod requests;
 
 pub use connection_count::{ConnectionCount, CountedConnection};
+pub use connector::{Caller, Connector, MAX_HALF_OPEN};
 pub use context::TorrentContext;
 pub use greeting::{AlreadyReceived, ConnectionOrigin, OurHandshake, greet};
 pub use ledger::{BlockClaim, Ledger};
@@ -33,7 +35,7 @@ pub use requests::{NextUpload, PeerRequests, PendingAnswers, UploadAccount};
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
 use crate::thread;
-use connection::{WorkerConnection, WorkerEnds};
+use connection::WorkerEnds;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use outbox::Signal;
 use std::io;
@@ -90,14 +92,18 @@ impl DetachedWorker {
 }
 
 impl Worker {
-    /// Starts a worker that connects to `address`.
+    /// Starts a worker for a peer that we have connected to.
     ///
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn connect(context: &Arc<TorrentContext>, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
-        let origin = ConnectionOrigin::Outgoing { bind_address: context.bind_address };
-        Worker::start(context, key, address, origin)
+    pub fn greet(
+        context: &Arc<TorrentContext>,
+        key: PeerKey,
+        address: SocketAddr,
+        stream: PeerStream,
+    ) -> io::Result<Worker> {
+        Worker::start(context, key, address, ConnectionOrigin::Outgoing(stream))
     }
 
     /// Starts a worker for a peer that has connected to us.
@@ -128,7 +134,8 @@ impl Worker {
         // that leaves its orders lying.
         let (signals, outbox_signals) = unbounded();
         let (leases, inbound_leases) = unbounded();
-        let (stream, requests) = (Arc::<OnceLock<PeerStream>>::default(), Arc::<PeerRequests>::default());
+        let (connected, received) = origin.stream();
+        let (stream, requests) = (Arc::new(OnceLock::from(connected)), Arc::<PeerRequests>::default());
         let ends = WorkerEnds {
             key,
             address,
@@ -138,8 +145,9 @@ impl Worker {
             wake: signals.clone(),
             leases: inbound_leases,
         };
-        let connection = WorkerConnection { context: Arc::downgrade(context), origin, ends };
-        thread::spawn(format!("peer-{}", address.ip()), STACK_BYTES, move || connection.run())?;
+        let context = Arc::clone(context);
+        let life = move || ends.run(received, context);
+        thread::spawn(format!("peer-{}", address.ip()), STACK_BYTES, life)?;
         Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default(), counted: None })
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::message::{Event, Greeting, InboxSlot, News, PeerError, Violation, Write};
 use crate::metainfo::Metainfo;
-use crate::net::{BindAddress, Throttle};
+use crate::net::Throttle;
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, PieceIndex, Span};
 use crate::storage::{Payload, ServedPieces};
 use crate::wire::extension::{self, ExtensionHandshake};
@@ -74,7 +74,6 @@ impl Torrent {
             writer,
             buffers: Arc::new(BufferPool::new(4)),
             read_memory: Arc::default(),
-            bind_address: BindAddress::any(),
             down: Arc::new(Throttle::unlimited()),
             up: Arc::new(Throttle::unlimited()),
             served_pieces: Arc::new(served_pieces),

@@ -5,7 +5,8 @@ use super::peer_sources::PeerSources;
 use super::{Progress, RunContext};
 use crate::message::{HandedOver, Incoming, PeerKey, Snapshot, Write};
 use crate::metainfo::Metainfo;
-use crate::peer::{self, Worker};
+use crate::net::PeerStream;
+use crate::peer::{self, Caller, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::strategy::{Interruption, Supply};
 use crate::swarm::Environment;
@@ -20,6 +21,7 @@ pub(super) struct RunEnvironment<'a> {
     pub run: RunContext<'a>,
     pub metainfo: &'a Metainfo,
     pub shared: Arc<peer::TorrentContext>,
+    pub caller: Caller,
     pub sources: &'a PeerSources,
     /// What to show when the download is complete and the run goes on as a seed.
     pub seeding: Progress,
@@ -36,8 +38,12 @@ impl Environment for RunEnvironment<'_> {
         self.run.network.connections.has_room()
     }
 
-    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
-        Worker::connect(&self.shared, key, address).map(|worker| self.counted(worker))
+    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
+        self.caller.connect(key, address)
+    }
+
+    fn greet(&mut self, key: PeerKey, address: SocketAddr, stream: PeerStream) -> io::Result<Worker> {
+        Worker::greet(&self.shared, key, address, stream).map(|worker| self.counted(worker))
     }
 
     fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {

@@ -11,14 +11,16 @@
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop};
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
-use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
+use crate::message::{Event, KnownPeers, MetadataState, PeerKey, Snapshot};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
-use crate::peer::Listener;
+use crate::peer::{Caller, Listener};
 use crate::strategy::{Candidates, Interruption, Source, Supply};
 use crate::swarm::RunEnd;
 use crate::tracker::Counts;
 use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -144,14 +146,14 @@ impl MetadataFetch<'_> {
             info_hash: self.magnet.info_hash,
             peer_id,
             events: events.clone(),
-            bind_address: network.bind_address,
             read_memory: Arc::default(),
             down: Arc::clone(&network.down),
             port: network.listener.as_ref().map(Listener::port),
             assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,
         });
-        let environment = FetchEnvironment { fetch: self, sources };
+        let caller = network.connector.caller(events.clone());
+        let environment = FetchEnvironment { fetch: self, sources, caller };
         let end = magnet::fetch(&context, inbox, self.timeout, self.max_peers, &environment);
         drop(context);
         if !matches!(end, FetchEnd::Found { .. }) {
@@ -166,6 +168,7 @@ impl MetadataFetch<'_> {
 struct FetchEnvironment<'a> {
     fetch: &'a MetadataFetch<'a>,
     sources: &'a PeerSources,
+    caller: Caller,
 }
 
 impl SearchEnvironment for FetchEnvironment<'_> {
@@ -183,6 +186,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
 
     fn look_around(&self, now: Instant) -> Option<Interruption> {
         self.sources.look_around(now)
+    }
+
+    fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
+        self.caller.connect(key, address)
     }
 }
 

@@ -1,10 +1,10 @@
-//! What all runs of a process share: the listening port, the bind address, the DHT, the local network, the
-//! rate limits and the limit of connections.
+//! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
+//! network, the rate limits and the limit of connections.
 
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Throttle};
-use crate::peer::{ConnectionCount, Listener};
+use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Network {
     /// The address that all connections and packets leave from.
     pub bind_address: BindAddress,
+    /// Connects to peers.
+    pub connector: Connector,
     /// Accepts incoming connections, if we listen.
     pub listener: Option<Listener>,
     /// Our nodes of the DHT, if we take part in it.
@@ -66,6 +68,7 @@ impl Network {
         let throttle = || Arc::new(Throttle::unlimited());
         Network {
             bind_address: BindAddress::any(),
+            connector: Connector::new(BindAddress::any(), MAX_HALF_OPEN),
             listener: None,
             dht: None,
             lan: None,

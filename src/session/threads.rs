@@ -71,7 +71,6 @@ impl<'a> Threads<'a> {
             events,
             buffers,
             read_memory: Arc::default(),
-            bind_address: network.bind_address,
             down: Arc::clone(&network.down),
             up: Arc::clone(&network.up),
             served_pieces,
@@ -110,8 +109,10 @@ impl<'a> Threads<'a> {
             uploads: run.job.uploads,
         };
         let seeding = Progress::Seeding { port, pieces: wanted_count, of };
+        let caller = run.network.connector.caller(shared.events.clone());
+        let shared = Arc::new(shared);
         let environment =
-            RunEnvironment { run, metainfo: &metainfo, shared: Arc::new(shared), sources: &sources, seeding };
+            RunEnvironment { run, metainfo: &metainfo, shared, caller, sources: &sources, seeding };
         let random = fastrand::Rng::new();
         let coordinator = Coordinator::new(settings, state, Box::new(environment), random, Instant::now());
         let (end, snapshot) = coordinator.run(&inbox);

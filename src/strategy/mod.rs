@@ -28,8 +28,9 @@ mod upload;
 pub use crc32c::crc32c;
 pub use download::{Budget, PeerPieces, Pipeline, Rarity, Standing};
 pub use peers::{
-    AddressVotes, AttemptFailure, Bystanders, Candidates, Dialer, ExternalAddress, Interruption, PeerCounts,
-    PexHistory, Source, Supply, SupplyReports, Surroundings, Watch, may_share,
+    AddressVotes, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, ExternalAddress,
+    Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports, Surroundings, Watch,
+    may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

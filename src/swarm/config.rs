@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The limits that the user set.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The most peers at once, attempts to connect included.
+    /// The most peers at once. Attempts to connect are none.
     pub max_peers: usize,
     /// Bytes of pieces that are open or on their way to the disk.
     pub memory: u64,

@@ -5,6 +5,7 @@
 //! a plain struct does, and the coordinator cannot tell the difference.
 
 use crate::message::{HandedOver, Incoming, PeerKey, Snapshot};
+use crate::net::PeerStream;
 use crate::peer::Worker;
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::strategy::{Interruption, Supply};
@@ -19,12 +20,20 @@ pub trait Environment {
         true
     }
 
-    /// Starts a worker that connects to this address.
+    /// Has a connection to this address made. What comes of it is told by
+    /// [`Event::Attempted`](crate::message::Event::Attempted).
     ///
     /// # Errors
     ///
     /// The system has no more threads.
-    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker>;
+    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()>;
+
+    /// Starts a worker for a peer that we have connected to.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    fn greet(&mut self, key: PeerKey, address: SocketAddr, stream: PeerStream) -> io::Result<Worker>;
 
     /// Starts a worker for a peer that has connected to us.
     ///

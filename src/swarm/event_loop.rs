@@ -54,7 +54,7 @@ impl Coordinator<'_> {
         }
         if self.timers.dial.is_some_and(|due| due <= now) {
             self.connect(now);
-            self.timers.dial = self.next_attempt();
+            self.timers.dial = self.next_attempt(now);
         }
         None
     }
@@ -63,6 +63,7 @@ impl Coordinator<'_> {
         match event {
             Event::Heard(key, news) => self.heard(key, news, now),
             Event::Stored(pieces) => self.stored(&pieces, now),
+            Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
             Event::Greeted(key, greeting) => self.greeted(key, greeting, now),
             Event::Gone(key, why) => self.gone(key, &why, now),
             Event::Found(source, addresses) => _ = self.dialer.found(source, &addresses, now),

@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | `Heard`: a peer sent something | `swarm/peer_messages.rs:heard` | what that peer has and wants, rarity, requests, statistics; then it asks the peer for more blocks |
 //! | `Stored`: pieces are on disk | `swarm/download/completion.rs:stored` | piece map, statistics, our interest; peers hear *have*; after the last piece the phase |
+//! | `Attempted`: an attempt to connect ended | `swarm/peers/connecting.rs:attempted` | roster: one peer more, perhaps in place of another; or when its address is tried again |
 //! | `Greeted`: handshakes were exchanged | `swarm/peers/connecting.rs:greeted` | roster: the peer is introduced to, or one of two connections to it ends |
 //! | `Gone`: a connection is over | `swarm/peers/disconnect.rs:gone` | roster, requests, rarity, upload slots, when its address is tried again |
 //! | `Found`, `Named`: addresses | `strategy/peers/dialer.rs:found`, `dialer.rs:named` | candidates |
@@ -22,7 +23,7 @@
 //! | `Stop`: the user wants to end | `swarm/event_loop.rs:stopped` | the run ends |
 //! | timer, every 250 ms | `swarm/tick.rs:tick` | rates, silent peers, super-seeding, PEX, memory budget, what the screen shows; the run ends at a goal or a timeout |
 //! | timer, after interest changed or a peer left | `swarm/upload/choking.rs:rechoke` | upload slots |
-//! | timer, when an address is due | `swarm/peers/connecting.rs:connect` | roster, candidates |
+//! | timer, when an address is due | `swarm/peers/connecting.rs:connect` | candidates |
 //!
 //! The other files:
 //!

@@ -33,6 +33,10 @@ impl Coordinator<'_> {
                 News::Unchoked => rejected = false,
                 _ => {}
             }
+            let is_small_talk = matches!(news, News::ExtensionHandshake(_) | News::DhtPort(_) | News::Pex(_));
+            if !is_small_talk && let Some(peer) = self.roster.get_mut(key) {
+                peer.has_spoken = true;
+            }
             self.hear(key, news, now);
         }
         let Some(peer) = self.roster.get_mut(key) else { return };

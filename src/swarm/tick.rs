@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 const SNUBBED: Duration = Duration::from_secs(60);
 /// Snubs in a row after which we disconnect.
 const MAX_SNUBS: u32 = 3;
-/// When the roster is full, a peer without a transfer for this long makes room for another.
-const IDLE: Duration = Duration::from_secs(90);
 
 impl Coordinator<'_> {
     /// Runs four times a second.
@@ -27,7 +25,6 @@ impl Coordinator<'_> {
         self.take_back_overdue(now);
         self.snub_silent_peers(now);
         self.end_dead_connections(now);
-        self.make_room(now);
         self.send_pex(now);
         self.adjust_budget(now);
         self.give_up_orphan();
@@ -38,10 +35,8 @@ impl Coordinator<'_> {
         if self.environment.is_stopped() {
             return Some(self.stopped());
         }
-        // Another torrent may have made room for a connection.
-        if self.timers.dial.is_none() && self.wants_peers() {
-            self.timers.dial = Some(now);
-        }
+        // Another torrent may have made room for a connection, and as time passes so do peers that do nothing.
+        self.timers.dial = self.timers.dial.or(Some(now));
         let snapshot = self.snapshot(now);
         self.environment.show(snapshot);
         if self.has_seeded_enough(now) {
@@ -101,32 +96,5 @@ impl Coordinator<'_> {
             }
             self.fill_hungry(Some(key), now);
         }
-    }
-
-    fn make_room(&mut self, now: Instant) {
-        let full = self.roster.len() >= self.settings.limits.max_peers;
-        if full && self.dialer.candidates().next_due().is_some_and(|due| due <= now) {
-            self.turn_out_idle(now);
-        }
-    }
-
-    /// Disconnects the peer that was of no use to either side for the longest time, if there is one.
-    pub(super) fn disconnect_idle(&mut self, now: Instant) -> bool {
-        let idle = self
-            .roster
-            .greeted()
-            // A peer that waits to be unchoked is not at fault.
-            .filter(|(key, peer)| {
-                let waits = peer.flags.peer_interested && !self.slots.is_unchoked(*key);
-                self.requests.count(*key) == 0 && !waits
-            })
-            .map(|(key, peer)| (key, peer.last_transfer()))
-            .filter(|(_, last)| now.saturating_duration_since(*last) >= IDLE)
-            .min_by_key(|(_, last)| *last)
-            .map(|(key, _)| key);
-        if let Some(key) = idle {
-            self.disconnect(key, HangUp::Idle);
-        }
-        idle.is_some()
     }
 }

@@ -25,6 +25,10 @@ fn silent() -> Member {
     Member::stub_that(Manners { silent: true, ..Manners::default() })
 }
 
+fn mute() -> Member {
+    Member::stub_that(Manners { mute: true, ..Manners::default() })
+}
+
 fn flapping(old: bool) -> Member {
     Member::stub_that(Manners { flaps: Some(ms(500)), old, ..Manners::default() })
 }
@@ -124,6 +128,19 @@ fn neighbours() -> Vec<Entry> {
                 .with(20, Member::dead())
                 .with(4, Member::stub().up(250 * KB))
                 .with(1, fast()),
+        ),
+        entry(
+            "1,000 dead addresses",
+            "A seeder of 1 MB/s among 990 addresses at which no host answers.",
+            Scene::new(24, 96 * MIB, 512 * KIB)
+                .with(990, Member::dead())
+                .with(1, Member::stub())
+                .with(1, fast()),
+        ),
+        entry(
+            "100 mute peers",
+            "A seeder of 1 MB/s among 100 peers that greet and then say nothing, where 50 may be connected.",
+            Scene::new(25, 24 * MIB, 256 * KIB).with(100, mute()).with(1, Member::stub()).with(1, fast()),
         ),
         entry(
             "a crowd that seeds",

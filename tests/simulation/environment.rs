@@ -2,6 +2,7 @@
 //! is noted, and the host takes it from there after the turn.
 
 use femtotorrent::message::{HandedOver, Incoming, PeerKey, Snapshot};
+use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{Assembly, Bitfield, BufferPool, PieceDigest, PieceIndex};
 use femtotorrent::strategy::{Interruption, Supply};
@@ -17,9 +18,9 @@ pub struct Noted {
     /// The pieces on the disk.
     pub stored: Bitfield,
     /// Connections to begin.
-    pub dialed: Vec<(PeerKey, SocketAddr, DetachedWorker)>,
-    /// The connection that was accepted.
-    pub accepted: Option<(PeerKey, DetachedWorker)>,
+    pub dialed: Vec<(PeerKey, SocketAddr)>,
+    /// The worker of the connection that was accepted, or that came about.
+    pub started: Option<(PeerKey, DetachedWorker)>,
     pub finish_writing: bool,
     /// How well it is supplied with peers, if it said so.
     pub supply: Option<Supply>,
@@ -28,7 +29,7 @@ pub struct Noted {
 impl Noted {
     /// Nothing is wanted yet.
     pub fn new(stored: Bitfield) -> Noted {
-        Noted { stored, dialed: Vec::new(), accepted: None, finish_writing: false, supply: None }
+        Noted { stored, dialed: Vec::new(), started: None, finish_writing: false, supply: None }
     }
 }
 
@@ -36,15 +37,20 @@ impl Noted {
 pub struct NotingEnvironment(pub Rc<RefCell<Noted>>);
 
 impl Environment for NotingEnvironment {
-    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
+    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
+        self.0.borrow_mut().dialed.push((key, address));
+        Ok(())
+    }
+
+    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream) -> io::Result<Worker> {
         let (worker, other) = Worker::detached();
-        self.0.borrow_mut().dialed.push((key, address, other));
+        self.0.borrow_mut().started = Some((key, other));
         Ok(worker)
     }
 
     fn accept(&mut self, key: PeerKey, _: Incoming) -> io::Result<Worker> {
         let (worker, other) = Worker::detached();
-        self.0.borrow_mut().accepted = Some((key, other));
+        self.0.borrow_mut().started = Some((key, other));
         Ok(worker)
     }
 

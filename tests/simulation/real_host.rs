@@ -8,11 +8,13 @@ use crate::connection::{Connection, wire};
 use crate::environment::{Noted, NotingEnvironment};
 use crate::host::{Action, Host};
 use crate::message::{Message, Segment};
-use femtotorrent::message::{Event, Greeting, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey};
+use femtotorrent::message::{
+    Event, Greeting, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey, Wait,
+};
 use femtotorrent::net::PeerStream;
-use femtotorrent::peer::{BlockClaim, NextUpload};
+use femtotorrent::peer::{BlockClaim, MAX_HALF_OPEN, NextUpload};
 use femtotorrent::piece::{Assembly, Bitfield, Block, BufferPool, Geometry, PieceIndex, Span};
-use femtotorrent::strategy::Source;
+use femtotorrent::strategy::{AttemptQueue, Source};
 use femtotorrent::swarm::{Coordinator, InitialState, Settings, WantedPieces};
 use femtotorrent::wire::{Handshake, PeerId};
 use std::cell::RefCell;
@@ -32,6 +34,9 @@ pub struct RealHost {
     noted: Rc<RefCell<Noted>>,
     /// None while the host is off, and when its run has ended.
     coordinator: Option<Coordinator<'static>>,
+    /// What the connector would do: the attempts to connect, and the addresses of those that are open.
+    queue: AttemptQueue<(), (PeerKey, SocketAddr), PeerKey>,
+    attempts: BTreeMap<PeerKey, SocketAddr>,
     connections: BTreeMap<PeerKey, Connection>,
     assemblies: BTreeMap<PieceIndex, CountedAssembly>,
     was_complete: bool,
@@ -54,6 +59,8 @@ impl RealHost {
             was_complete: stored.is_full(),
             noted: Rc::new(RefCell::new(Noted::new(stored))),
             coordinator: None,
+            queue: AttemptQueue::new(MAX_HALF_OPEN),
+            attempts: BTreeMap::new(),
             connections: BTreeMap::new(),
             assemblies: BTreeMap::new(),
             last_key: PeerKey(0),
@@ -74,7 +81,7 @@ impl RealHost {
                 self.coordinator = None;
                 actions.push(Action::Ended);
             }
-            self.carry_out(&mut actions);
+            self.carry_out(&mut actions, now);
             for (key, why) in self.pass_on_orders(&mut actions) {
                 events.push(Some(Event::Gone(key, why)));
             }
@@ -82,10 +89,12 @@ impl RealHost {
         actions
     }
 
-    fn carry_out(&mut self, actions: &mut Vec<Action>) {
+    fn carry_out(&mut self, actions: &mut Vec<Action>, now: Instant) {
         let noted = &mut *self.noted.borrow_mut();
-        for (key, address, worker) in noted.dialed.drain(..) {
-            self.connections.insert(key, Connection::new(address, worker));
+        noted.dialed.drain(..).for_each(|attempt| self.queue.offer((), attempt));
+        while let Some((_, (key, address))) = self.queue.next_to_begin() {
+            self.queue.begun((), key, now);
+            self.attempts.insert(key, address);
             actions.push(Action::Dial(key, address));
         }
         if std::mem::take(&mut noted.finish_writing) {
@@ -201,6 +210,25 @@ impl RealHost {
         }
     }
 
+    /// A connection that it began has come about.
+    fn connected(&mut self, key: PeerKey, now: Instant) -> Vec<Action> {
+        let Some(address) = self.attempts.remove(&key) else { return Vec::new() };
+        self.queue.take(|open| *open == key);
+        let mut actions = self.turn(Some(Event::Attempted(key, address, Ok(no_stream()))), now);
+        match self.noted.borrow_mut().started.take() {
+            Some((key, worker)) => _ = self.connections.insert(key, Connection::new(address, worker)),
+            None => actions.push(Action::Close(key)),
+        }
+        actions
+    }
+
+    /// A connection that it began has not come about.
+    fn not_connected(&mut self, key: PeerKey, why: PeerError, now: Instant) -> Vec<Action> {
+        let Some(address) = self.attempts.remove(&key) else { return Vec::new() };
+        self.queue.take(|open| *open == key);
+        self.turn(Some(Event::Attempted(key, address, Err(why))), now)
+    }
+
     fn greeted(&mut self, key: PeerKey, greeting: Greeting, now: Instant) -> Vec<Action> {
         if let Some(connection) = self.connections.get_mut(&key) {
             connection.fast = greeting.fast;
@@ -232,6 +260,8 @@ impl Host for RealHost {
 
     fn stop(&mut self) {
         self.coordinator = None;
+        self.queue.leave(());
+        self.attempts.clear();
         self.connections.clear();
         self.assemblies.clear();
         let stored = self.noted.borrow().stored.clone();
@@ -245,11 +275,10 @@ impl Host for RealHost {
         now: Instant,
     ) -> (Option<PeerKey>, Vec<Action>) {
         let handshake = Handshake::ours(self.settings.info_hash, peer_id, false);
-        // No one reads or writes this stream: what is said here does not pass it.
-        let (stream, _) = PeerStream::in_memory_with(0, Duration::ZERO);
-        let incoming = Incoming { address: from, stream, handshake, slot: InboxSlot::default() };
+        let (stream, slot) = (no_stream(), InboxSlot::default());
+        let incoming = Incoming { address: from, stream, handshake, slot };
         let mut actions = self.turn(Some(Event::Incoming(incoming)), now);
-        let Some((key, worker)) = self.noted.borrow_mut().accepted.take() else { return (None, actions) };
+        let Some((key, worker)) = self.noted.borrow_mut().started.take() else { return (None, actions) };
         self.connections.insert(key, Connection::new(from, worker));
         actions.push(Action::Send(key, vec![Message::Handshake(greeting(self.settings.peer_id))]));
         actions.extend(self.greeted(key, greeting(peer_id), now));
@@ -260,7 +289,10 @@ impl Host for RealHost {
         let (mut news, mut end, mut actions) = (Vec::new(), None, Vec::new());
         for message in said {
             match message {
-                Message::Handshake(greeting) => actions.extend(self.greeted(key, greeting, now)),
+                Message::Handshake(greeting) => {
+                    actions.extend(self.connected(key, now));
+                    actions.extend(self.greeted(key, greeting, now));
+                }
                 Message::Close => end = Some(PeerError::Closed),
                 message => end = end.or(self.translate(key, message, &mut news).err()),
             }
@@ -282,7 +314,7 @@ impl Host for RealHost {
     }
 
     fn unreachable(&mut self, key: PeerKey, why: PeerError, now: Instant) -> Vec<Action> {
-        self.gone(key, why, now)
+        self.not_connected(key, why, now)
     }
 
     fn next_block(&mut self, key: PeerKey, now: Instant) -> Option<Block> {
@@ -310,11 +342,18 @@ impl Host for RealHost {
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        self.coordinator.as_ref().map(Coordinator::next_timer)
+        let next = self.coordinator.as_ref()?.next_timer();
+        Some(self.queue.next_overdue().map_or(next, |due| due.min(next)))
     }
 
     fn wake(&mut self, now: Instant) -> Vec<Action> {
-        self.turn(None, now)
+        let mut actions = Vec::new();
+        while let Some((_, key)) = self.queue.overdue(now) {
+            actions.push(Action::Close(key));
+            actions.extend(self.not_connected(key, PeerError::TimedOut(Wait::Connection), now));
+        }
+        actions.extend(self.turn(None, now));
+        actions
     }
 
     fn found(&mut self, addresses: Vec<SocketAddr>, now: Instant) -> Vec<Action> {
@@ -329,6 +368,11 @@ impl Host for RealHost {
     fn writer_ended(&mut self, now: Instant) -> Vec<Action> {
         self.turn(Some(Event::WriterEnded { finished: true }), now)
     }
+}
+
+/// A stream that no one reads or writes: what is said here does not pass it.
+fn no_stream() -> PeerStream {
+    PeerStream::in_memory_with(0, Duration::ZERO).0
 }
 
 /// What both handshakes say here: everything but the DHT.

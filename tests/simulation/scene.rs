@@ -161,7 +161,7 @@ impl Member {
             .map_or(1.0, |(there, away)| there.as_secs_f64() / (there + away).as_secs_f64());
         match self.kind {
             Kind::Dead => 0.0,
-            Kind::Stub(manners) if manners.silent => 0.0,
+            Kind::Stub(manners) if manners.silent || manners.mute => 0.0,
             // Half of the time it sends nothing.
             Kind::Stub(manners) if manners.flaps.is_some() => self.line.up as f64 / 2.0,
             _ => self.line.up as f64 * share,

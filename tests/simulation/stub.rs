@@ -25,6 +25,8 @@ pub struct Manners {
     pub forgets: Option<u32>,
     /// It accepts requests and never sends anything.
     pub silent: bool,
+    /// It greets and then says nothing at all.
+    pub mute: bool,
 }
 
 /// The seeder.
@@ -114,7 +116,10 @@ impl Host for Stub {
         let all = Arc::new(Bitfield::all(self.geometry.piece_count()));
         let greeting = Greeting { fast: !self.manners.old, ..greeting(self.peer_id) };
         let handshake = Message::Handshake(greeting);
-        let segment = vec![handshake, Message::Pieces(all), Message::Extensions(said)];
+        let mut segment = vec![handshake];
+        if !self.manners.mute {
+            segment.extend([Message::Pieces(all), Message::Extensions(said)]);
+        }
         (Some(key), vec![Action::Send(key, segment)])
     }
 

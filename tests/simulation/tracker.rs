@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How long a tracker takes to answer.
 const DELAY: Duration = Duration::from_millis(100);
 /// Peers in an answer. It stands for all sources of peers, so it names more than trackers do.
-const NAMES: usize = 200;
+const NAMES: usize = 1000;
 
 /// What a tracker says about when to come back. Its interval is the common half hour.
 #[derive(Clone, Copy, Debug)]

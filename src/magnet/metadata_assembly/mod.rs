@@ -108,6 +108,11 @@ impl MetadataAssembly {
         }
     }
 
+    /// Whether this peer has said that it has metadata.
+    pub fn is_source(&self, key: PeerKey) -> bool {
+        self.peers.iter().any(|peer| peer.key == key)
+    }
+
     /// A peer has the metadata and claims that it has this many bytes. A peer that claims a size again starts
     /// anew.
     ///

@@ -11,12 +11,12 @@
 mod memory;
 mod tcp;
 
-use super::{BindAddress, HangUp};
+use super::HangUp;
 use crate::thread::lock;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -101,20 +101,7 @@ pub struct PeerStream {
 }
 
 impl PeerStream {
-    /// Connects over TCP, from the address that everything leaves by.
-    ///
-    /// # Errors
-    ///
-    /// As [`BindAddress::connect`]; [`io::ErrorKind::TimedOut`] after `deadline`.
-    pub fn connect(
-        bind_address: BindAddress,
-        address: SocketAddr,
-        deadline: Duration,
-    ) -> io::Result<PeerStream> {
-        PeerStream::accepted(bind_address.connect(address, deadline)?)
-    }
-
-    /// A TCP connection that exists already.
+    /// A connection over TCP.
     ///
     /// # Errors
     ///

@@ -2,7 +2,11 @@
 //!
 //! The swarm and the search for a magnet's metadata share it: both hear of addresses, connect to some of them
 //! at a bounded pace, and learn what became of each attempt. A dialer knows no socket: its owner asks for an
-//! address, starts the connection and reports how it ended.
+//! address, has the connection made and reports how it ended.
+//!
+//! An attempt is no peer: most addresses never answer. One that is young may well become a peer, so there are
+//! no more young attempts than free places. One that is not is probably dead, and keeps nobody from being
+//! tried in its stead.
 
 use super::{AttemptFailure, Candidates, ExternalAddress, Source};
 use crate::address::IpFamily;
@@ -11,10 +15,24 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Connection attempts a second.
-const ATTEMPTS: u32 = 18;
+const ATTEMPTS: u32 = 60;
+/// The most attempts of one torrent that are under way at once. These are some more than can be half-open
+/// (`peer/connector.rs`), so that one of them always waits for a place.
+const MAX_UNDER_WAY: usize = 160;
+/// An attempt that is younger than this may well succeed. Few round trips take longer.
+const YOUNG: Duration = Duration::from_millis(500);
 /// How long nothing is tried after this host had no room for a connection: other connections or programs must
 /// give some up first.
 const REST: Duration = Duration::from_secs(15);
+
+/// How many peers there is room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// For any peer.
+    pub free: usize,
+    /// Beyond those, for peers at addresses of which no failure is known: others would go for them.
+    pub for_untried: usize,
+}
 
 /// The addresses of one torrent's peers, and the pace at which they are tried.
 #[derive(Debug)]
@@ -24,7 +42,9 @@ pub struct Dialer {
     external: ExternalAddress,
     /// The port that peers can connect to.
     port: u16,
-    attempts: TokenBucket,
+    pace: TokenBucket,
+    /// The addresses that we are connecting to, and since when, in that order.
+    under_way: Vec<(SocketAddr, Instant)>,
     /// Until when nothing is tried, if this host ever had no room for a connection.
     rest_until: Option<Instant>,
     random: fastrand::Rng,
@@ -39,8 +59,9 @@ impl Dialer {
         now: Instant,
     ) -> Dialer {
         candidates.draw_lots(random.fork());
-        let (external, attempts) = (ExternalAddress::default(), TokenBucket::new(ATTEMPTS, now));
-        Dialer { candidates, external, port: port.unwrap_or(0), attempts, rest_until: None, random }
+        let (external, pace) = (ExternalAddress::default(), TokenBucket::new(ATTEMPTS, now));
+        let (port, under_way, rest_until) = (port.unwrap_or(0), Vec::new(), None);
+        Dialer { candidates, external, port, pace, under_way, rest_until, random }
     }
 
     /// Adds addresses that a source found. Returns how many of them are new.
@@ -59,35 +80,69 @@ impl Dialer {
         self.candidates.set_connected(connected);
     }
 
-    /// The address to connect to now, if one is due and the pace allows it. The caller reports how the
-    /// attempt ends.
-    pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
-        let may_try = self.rest_until.is_none_or(|until| until <= now);
-        let is_due = may_try && self.candidates.next_due().is_some_and(|due| due <= now);
-        (is_due && self.attempts.take(now)).then(|| self.candidates.next(now)).flatten()
+    /// The address to connect to now, if there is a place for its peer, one is due and the pace allows it. The
+    /// caller reports how the attempt ends: by [`Dialer::connected`] or [`Dialer::failed`].
+    pub fn next(&mut self, places: Places, now: Instant) -> Option<SocketAddr> {
+        let rests = self.rest_until.is_some_and(|until| now < until);
+        let young = self.under_way.iter().rev().take_while(|(_, since)| now < *since + YOUNG).count();
+        if rests || self.under_way.len() >= MAX_UNDER_WAY || young >= places.free + places.for_untried {
+            return None;
+        }
+        let untried_only = young >= places.free;
+        let is_due = self.candidates.has_due(untried_only, now);
+        let address = (is_due && self.pace.take(now)).then(|| self.candidates.next(now)).flatten()?;
+        self.under_way.push((address, now));
+        Some(address)
     }
 
-    /// When [`Dialer::next`] will have an address, if one is known that may be tried.
-    pub fn next_due(&self) -> Option<Instant> {
+    /// When [`Dialer::next`] will have an address for one of `free` places, if it will.
+    pub fn next_due(&self, free: usize) -> Option<Instant> {
+        if self.under_way.len() >= MAX_UNDER_WAY {
+            return None;
+        }
+        // When all of the last `free` attempts but one were begun, there is a place for one more.
+        let oldest_young = self.under_way.iter().rev().nth(free.checked_sub(1)?);
         let due = self.candidates.next_due()?;
-        Some(due.max(self.attempts.next(due)).max(self.rest_until.unwrap_or(due)))
+        let due = oldest_young.map_or(due, |(_, since)| due.max(*since + YOUNG));
+        Some(due.max(self.pace.next(due)).max(self.rest_until.unwrap_or(due)))
+    }
+
+    /// The attempt at this address has led to a connection. False if we were not connecting to it.
+    pub fn connected(&mut self, address: SocketAddr) -> bool {
+        let before = self.under_way.len();
+        self.under_way.retain(|(other, _)| *other != address);
+        self.under_way.len() < before
     }
 
     /// The connection to this address ended, or never came about.
     pub fn failed(&mut self, address: SocketAddr, failure: AttemptFailure, now: Instant) {
+        self.connected(address);
         self.candidates.failed(address, failure, now, &mut self.random);
+    }
+
+    /// How many attempts are under way at addresses that have not failed yet.
+    pub fn first_attempts(&self) -> usize {
+        self.under_way.iter().filter(|(address, _)| !self.candidates.has_failed(*address)).count()
+    }
+
+    /// Gives up all attempts. Nothing is known of their addresses that was not known before.
+    pub fn release_attempts(&mut self, now: Instant) {
+        for (address, _) in std::mem::take(&mut self.under_way) {
+            self.candidates.release(address, now);
+        }
     }
 
     /// This host has no route to the address, so the attempt sent nothing. It does not count: on a host
     /// without IPv6, a tracker's IPv6 peers must not delay the attempts at others.
     pub fn had_no_route(&mut self) {
-        self.attempts.give_back();
+        self.pace.give_back();
     }
 
     /// This host had no room for a connection: no thread, or too many open files. So nothing is tried for
     /// some time. `address` is not to blame, if we tried one. Returns whether this is the first time.
     pub fn had_no_room(&mut self, address: Option<SocketAddr>, now: Instant) -> bool {
         if let Some(address) = address {
+            self.connected(address);
             self.candidates.release(address, now);
         }
         self.rest_until.replace(now + REST).is_none()
@@ -132,6 +187,8 @@ mod tests {
         SocketAddr::from(([203, 0, 113, host], 6881))
     }
 
+    const ROOM: Places = Places { free: 200, for_untried: 0 };
+
     fn dialer(now: Instant) -> Dialer {
         Dialer::new(Candidates::default(), Some(6881), fastrand::Rng::with_seed(1), now)
     }
@@ -142,11 +199,11 @@ mod tests {
         let mut dialer = dialer(now);
         let addresses: Vec<_> = (0..200).map(address).collect();
         assert_eq!(dialer.found(Source::Tracker, &addresses, now), 200);
-        let at_once = std::iter::from_fn(|| dialer.next(now)).count();
+        let at_once = std::iter::from_fn(|| dialer.next(ROOM, now)).count();
         assert!(at_once <= ATTEMPTS as usize, "{at_once}");
-        let due = dialer.next_due().unwrap();
+        let due = dialer.next_due(ROOM.free).unwrap();
         assert!(due > now && due <= now + Duration::from_secs(1));
-        assert!(dialer.next(due).is_some());
+        assert!(dialer.next(ROOM, due).is_some());
     }
 
     #[test]
@@ -155,16 +212,56 @@ mod tests {
         for (connected, soon) in [(1, true), (30, false)] {
             let mut dialer = dialer(now);
             dialer.found(Source::Tracker, &[address(1)], now);
-            assert_eq!(dialer.next(now), Some(address(1)));
+            assert_eq!(dialer.next(ROOM, now), Some(address(1)));
             dialer.set_connected(connected);
             for _ in 0..2 {
                 dialer.failed(address(1), AttemptFailure::ClosedEarly, now);
-                dialer.next(now + Duration::from_secs(4));
+                dialer.next(ROOM, now + Duration::from_secs(4));
             }
             dialer.failed(address(1), AttemptFailure::ClosedEarly, now + Duration::from_secs(4));
-            let wait = dialer.next_due().unwrap() - now;
+            let wait = dialer.next_due(ROOM.free).unwrap() - now;
             assert_eq!(wait < Duration::from_secs(14), soon, "{connected} connected: {wait:?}");
         }
+    }
+
+    /// What is tried at `now`, one address after the other.
+    fn tried(dialer: &mut Dialer, free: usize, for_untried: usize, now: Instant) -> Vec<SocketAddr> {
+        std::iter::from_fn(|| dialer.next(Places { free, for_untried }, now)).collect()
+    }
+
+    #[test]
+    fn there_are_no_more_young_attempts_than_free_places_and_older_ones_stand_in_nobodys_way() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        dialer.found(Source::Tracker, &(0..200).map(address).collect::<Vec<_>>(), now);
+        assert_eq!(tried(&mut dialer, 0, 0, now), []);
+        assert_eq!(dialer.next_due(0), None);
+        assert_eq!(tried(&mut dialer, 5, 0, now).len(), 5);
+        assert_eq!(dialer.next_due(5), Some(now + YOUNG));
+        assert_eq!(tried(&mut dialer, 5, 0, now + YOUNG).len(), 5);
+        let failed = tried(&mut dialer, 6, 0, now + YOUNG)[0];
+        dialer.failed(failed, AttemptFailure::Unreachable, now + YOUNG);
+        assert_eq!(tried(&mut dialer, 6, 0, now + YOUNG).len(), 1, "an attempt that has ended is none");
+        let (mut now, mut last) = (now, usize::MAX);
+        while dialer.under_way.len() != last {
+            (last, now) = (dialer.under_way.len(), now + YOUNG);
+            tried(&mut dialer, 50, 0, now);
+        }
+        assert_eq!((last, dialer.next_due(50)), (MAX_UNDER_WAY, None));
+        dialer.release_attempts(now);
+        assert!(dialer.next_due(50).is_some());
+    }
+
+    #[test]
+    fn a_place_that_another_peer_would_have_to_leave_is_for_an_address_that_has_not_failed() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        dialer.found(Source::Tracker, &[address(1), address(2)], now);
+        let [first] = tried(&mut dialer, 0, 1, now)[..] else { panic!("one place, one attempt") };
+        dialer.failed(first, AttemptFailure::Unreachable, now);
+        let later = now + Duration::from_secs(5);
+        assert_eq!(tried(&mut dialer, 0, 2, later).len(), 1, "the other one");
+        assert_eq!(tried(&mut dialer, 2, 0, later), [first]);
     }
 
     #[test]
@@ -172,12 +269,12 @@ mod tests {
         let now = Instant::now();
         let mut dialer = dialer(now);
         dialer.found(Source::Tracker, &[address(1), address(2)], now);
-        let tried = dialer.next(now);
+        let tried = dialer.next(ROOM, now);
         assert!(dialer.had_no_room(tried, now));
-        assert_eq!((dialer.next(now), dialer.candidates().untried_and_dead()), (None, (2, 0)));
-        let later = dialer.next_due().unwrap();
+        assert_eq!((dialer.next(ROOM, now), dialer.candidates().untried_and_dead()), (None, (2, 0)));
+        let later = dialer.next_due(ROOM.free).unwrap();
         assert!(later > now + Duration::from_secs(5), "{:?}", later - now);
-        assert!(dialer.next(later).is_some() && dialer.next(later).is_some());
+        assert!(dialer.next(ROOM, later).is_some() && dialer.next(ROOM, later).is_some());
         assert!(!dialer.had_no_room(tried, later), "once is enough to warn");
     }
 

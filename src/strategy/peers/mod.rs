@@ -7,8 +7,9 @@
 //! 2. `candidates`: the book of the addresses that we may connect to, with bounds, waits and bans.
 //! 3. `peer_priority`: which of two connections is worth more, if there are too few for all (BEP 40).
 //! 4. `dialer`: which of the candidates to connect to next, and when.
-//! 5. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
-//! 6. `supply`: whether the peers that this leads to are enough, or more have to be asked for.
+//! 5. `attempt_queue`: how many attempts of all torrents are open at once, and for how long.
+//! 6. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
+//! 7. `supply`: whether the peers that this leads to are enough, or more have to be asked for.
 //!
 //! `bystanders` remembers who came in and did nothing, for when there are too few places.
 //!
@@ -18,6 +19,7 @@
 
 mod address_policy;
 mod address_votes;
+mod attempt_queue;
 mod bystanders;
 mod candidates;
 mod dialer;
@@ -29,9 +31,10 @@ mod supply;
 
 pub use address_policy::may_share;
 pub use address_votes::AddressVotes;
+pub use attempt_queue::AttemptQueue;
 pub use bystanders::Bystanders;
 pub use candidates::{AttemptFailure, Candidates, Source};
-pub use dialer::Dialer;
+pub use dialer::{Dialer, Places};
 pub use external_address::ExternalAddress;
 pub use interruption::{Interruption, Surroundings, Watch};
 pub use pex::PexHistory;

@@ -4,9 +4,6 @@
 //! for anything nor has anything for us keeps its place for a few seconds, in which it can show what it came
 //! for. After that it keeps it for as long as nobody else comes. A peer that waits for an upload slot does
 //! nothing, but that is not its fault.
-//!
-//! Peers that were of use once and are not any more go a few at a time. Who comes in their place may do no
-//! better, and a peer that has chosen others may choose us in its next round.
 
 use crate::message::{HangUp, PeerError, PeerKey};
 use crate::swarm::Coordinator;
@@ -20,8 +17,6 @@ const FIRST_STEPS: Duration = Duration::from_secs(2);
 const FIRST_STEPS_OF_A_SOURCE: Duration = Duration::from_secs(30);
 /// A peer that did something within this time is doing something.
 const LATELY: Duration = Duration::from_secs(90);
-/// The time from one peer that has to make room after it was of no use for long to the next.
-const TURNOVER: Duration = Duration::from_secs(10);
 
 impl Coordinator<'_> {
     /// Disconnects a peer that does nothing, so that a newcomer can have its place. Those from networks that
@@ -44,15 +39,6 @@ impl Coordinator<'_> {
         }
         self.disconnect(key, HangUp::Idle);
         true
-    }
-
-    /// Disconnects a peer that was of no use for long, if it is time for the next one to go.
-    pub(in crate::swarm) fn turn_out_idle(&mut self, now: Instant) -> bool {
-        let goes = now >= self.timers.turnover && self.disconnect_idle(now);
-        if goes {
-            self.timers.turnover = now + TURNOVER;
-        }
-        goes
     }
 
     /// A peer has left. Remembers where it came from, if it did nothing.

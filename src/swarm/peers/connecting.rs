@@ -1,6 +1,7 @@
 //! From an address to a peer in the roster.
 
-use crate::message::{Greeting, Order, PeerKey};
+use crate::message::{Greeting, Order, PeerError, PeerKey};
+use crate::net::PeerStream;
 use crate::piece::Bitfield;
 use crate::strategy::PexHistory;
 use crate::swarm::Coordinator;
@@ -12,22 +13,62 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Attempts to connect that are open at once. With more, a home router forgets other connections.
-const MAX_HALF_OPEN: usize = 25;
-
 impl Coordinator<'_> {
     /// Connects to the addresses that are due, as long as we want more peers.
     pub(in crate::swarm) fn connect(&mut self, now: Instant) {
         self.dialer.set_connected(self.roster.greeted().count());
-        while self.wants_peers()
-            && let Some(address) = self.dialer.next(now)
-        {
+        let places = self.places(now);
+        while let Some(address) = self.dialer.next(places, now) {
             let key = self.roster.next_key();
-            match self.environment.connect(key, address) {
-                Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
-                Err(error) => self.had_no_room(Some(address), &error, now),
+            if let Err(error) = self.environment.connect(key, address) {
+                self.had_no_room(Some(address), &error, now);
             }
         }
+    }
+
+    /// When [`Coordinator::connect`] has something to do next. A place that becomes free as time passes is
+    /// found by the tick.
+    pub(in crate::swarm) fn next_attempt(&self, now: Instant) -> Option<Instant> {
+        self.dialer.next_due(self.places(now).free)
+    }
+
+    /// An attempt to connect has ended. If there is a connection, and still a place for it, the address has
+    /// become a peer.
+    pub(in crate::swarm) fn attempted(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        outcome: Result<PeerStream, PeerError>,
+        now: Instant,
+    ) {
+        if !self.dialer.connected(address) {
+            // The search for the metadata began it.
+            return;
+        }
+        let stream = match outcome {
+            Ok(stream) => stream,
+            Err(why) => return self.not_connected(address, &why, now),
+        };
+        if self.is_leaving() || !self.find_place(now) {
+            debug!("{address}: it answers, but there is no place for it");
+            return self.dialer.candidates_mut().release(address, now);
+        }
+        match self.environment.greet(key, address, stream) {
+            Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
+            Err(error) => self.had_no_room(Some(address), &error, now),
+        }
+    }
+
+    fn not_connected(&mut self, address: SocketAddr, why: &PeerError, now: Instant) {
+        debug!("{address}: {why}");
+        if why.is_no_room() {
+            return self.had_no_room(Some(address), why, now);
+        }
+        self.dialer.failed(address, why.failure(false, false), now);
+        if why.is_no_route() {
+            self.dialer.had_no_route();
+        }
+        self.statistics.connection_failed(address, why);
     }
 
     /// There was no thread or no open file for a connection, which was to `address` if we began it. The peers
@@ -41,11 +82,6 @@ impl Coordinator<'_> {
         if self.dialer.had_no_room(address, now) {
             warn!("{why}; we go on with the peers that we have, {} now", self.roster.greeted().count());
         }
-    }
-
-    /// When [`Coordinator::connect`] has something to do next.
-    pub(in crate::swarm) fn next_attempt(&self) -> Option<Instant> {
-        self.wants_peers().then(|| self.dialer.next_due()).flatten()
     }
 
     /// The handshakes with a peer were exchanged.
@@ -69,13 +105,6 @@ impl Coordinator<'_> {
             self.find_moved(key);
             self.super_seed_greeted(key, now);
         }
-    }
-
-    pub(in crate::swarm) fn wants_peers(&self) -> bool {
-        !self.is_leaving()
-            && self.roster.len() < self.settings.limits.max_peers
-            && self.environment.has_room()
-            && self.roster.half_open() < MAX_HALF_OPEN
     }
 }
 

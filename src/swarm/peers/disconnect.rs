@@ -7,8 +7,7 @@ use log::debug;
 use std::time::Instant;
 
 impl Coordinator<'_> {
-    /// A connection is over, or never came about. The blocks that the peer owed us can be requested of
-    /// others.
+    /// A connection is over. The blocks that the peer owed us can be requested of others.
     pub(in crate::swarm) fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         self.requests.take_back(key);
         let Some(peer) = self.roster.remove(key) else { return };
@@ -28,9 +27,6 @@ impl Coordinator<'_> {
         {
             let failure = why.failure(peer.greeting.is_some(), peer.download.useful);
             self.dialer.failed(dial, failure, now);
-        }
-        if why.is_no_route() {
-            self.dialer.had_no_route();
         }
         if !peer.incoming {
             self.statistics.connection_failed(peer.address, why);

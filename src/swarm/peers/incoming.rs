@@ -98,7 +98,7 @@ impl Coordinator<'_> {
         let full = self.roster.len() >= most || incoming >= room.max(1) || !self.environment.has_room();
         if full
             && !self.disconnect_bystander(address.ip(), now)
-            && !self.turn_out_idle(now)
+            && !self.make_place(now)
             && !self.disconnect_lower(address, now)
         {
             return Err(NoEntry::Full);

@@ -10,6 +10,7 @@ mod peer;
 mod pex;
 mod roster;
 mod supply;
+mod turnover;
 
 pub(super) use peer::{Peer, Restriction};
 pub(super) use roster::Roster;

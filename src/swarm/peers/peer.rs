@@ -13,7 +13,7 @@ const MAX_ORDERS: usize = 2000;
 /// The most pieces that a peer that reads slowly has yet to be told of.
 const MAX_UNTOLD: usize = 64 * 1024;
 
-/// One connection, from the attempt to its end.
+/// One connection, from its first byte to its end.
 #[derive(Debug)]
 pub struct Peer {
     /// The address of the other end.
@@ -26,10 +26,12 @@ pub struct Peer {
     pub also_at: Vec<SocketAddr>,
     /// Our end of its worker.
     pub worker: Worker,
-    /// When the attempt began.
+    /// When the connection was made.
     pub since: Instant,
     /// What its handshake said; `None` before it came.
     pub greeting: Option<Greeting>,
+    /// It has said something about its pieces, or about what it wants or gives.
+    pub has_spoken: bool,
     /// We have hung up, and its worker has not reported its end yet.
     pub leaving: bool,
     /// Which pieces it has.
@@ -155,6 +157,7 @@ impl Peer {
             worker,
             since: now,
             greeting: None,
+            has_spoken: false,
             leaving: false,
             pieces: PeerPieces::Some(Bitfield::none(0)),
             wanted: 0,

@@ -12,7 +12,7 @@ use std::time::Instant;
 /// How many of the peers that closed their connection are remembered.
 const MAX_CLOSED: usize = 8;
 
-/// The connections and the attempts to connect, in the order of their keys. They are always gone through in
+/// The connections, in the order of their keys. They are always gone through in
 /// that order, so that the same events lead to the same decisions.
 #[derive(Debug)]
 pub struct Roster {
@@ -85,7 +85,7 @@ impl Roster {
         self.peers.get_mut(key)
     }
 
-    /// Every connection and every attempt to connect.
+    /// Every connection, also those whose peer has not greeted yet or is to leave.
     pub fn all(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
         self.peers.iter()
     }
@@ -121,14 +121,9 @@ impl Roster {
         self.bystanders.has(from, now)
     }
 
-    /// How many connections and attempts there are.
+    /// How many connections there are.
     pub fn len(&self) -> usize {
         self.peers.len()
-    }
-
-    /// How many of them are attempts, or wait for the peer's handshake.
-    pub fn half_open(&self) -> usize {
-        self.all().filter(|(_, peer)| peer.greeting.is_none()).count()
     }
 
     /// Counts the peers that may be a source of blocks, and looks for the fastest. This goes through
@@ -145,8 +140,8 @@ impl Roster {
         self.fastest_rate
     }
 
-    /// How many connections and attempts may be a source of blocks, as of the last count: all but the
-    /// connected peers that have no piece that we want, or that are not asked because of their chokes.
+    /// How many connections may be a source of blocks, as of the last count: all but those with peers that
+    /// have no piece that we want, or that are not asked because of their chokes.
     pub fn sources(&self) -> usize {
         self.peers.len().saturating_sub(self.without_wanted)
     }

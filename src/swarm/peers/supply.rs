@@ -38,7 +38,7 @@ impl Coordinator<'_> {
                 && !peer.dial.is_some_and(|address| candidates.has_failed(address))
         };
         let (untried, dead) = candidates.untried_and_dead();
-        let mut counts = PeerCounts { serving: 0, promising: untried, dead };
+        let mut counts = PeerCounts { serving: 0, promising: untried + self.dialer.first_attempts(), dead };
         for (_, peer) in self.roster.all() {
             match (serves(peer), promises(peer)) {
                 (true, _) => counts.serving += 1,

@@ -15,7 +15,7 @@ fn attempts(world: &World, address: SocketAddr) -> usize {
 /// Dials this address. The connection comes about, and the peer has not greeted yet.
 fn connect(world: &mut World, address: SocketAddr) -> PeerKey {
     world.tell(Event::Found(Source::Tracker, vec![address]));
-    world.coordinator.roster.all().last().unwrap().0
+    world.answer(address)
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn when_the_roster_is_full_an_idle_peer_makes_room_and_one_that_waits_for_a_slot
     world.hear(waiting, [News::Interested(true)]);
     let idle = world.arrive(address(2)).unwrap();
     world.tell(Event::Greeted(idle, greeting(2)));
+    world.hear(idle, [News::Bitfield(world.bitfield(&[0]))]);
     assert!(world.arrive(address(3)).is_none(), "too early");
     world.wait(91 * SECOND);
     world.arrive(address(3));
@@ -167,6 +168,103 @@ fn a_seed_disconnects_another_seed() {
     world.hear(leecher, [News::Bitfield(world.bitfield(&[0]))]);
     world.hear(seed, [News::HaveAll]);
     assert_eq!((world.hung_up(seed), world.hung_up(leecher)), (Some(HangUp::BothSeeds), None));
+}
+
+#[test]
+fn an_attempt_takes_no_place_from_who_comes_to_us() {
+    let mut world = Scene { max_peers: 8, ..Scene::default() }.start();
+    world.tell(Event::Found(Source::Tracker, (100..200).map(address).collect()));
+    world.wait(10 * SECOND);
+    assert!(world.outside.borrow().dialed.len() > 80, "attempts that nobody answers make way for others");
+    let arrived = (1..=6).filter(|host| world.arrive(address(*host)).is_some());
+    assert_eq!(arrived.count(), 6);
+}
+
+#[test]
+fn who_answers_when_all_places_are_taken_is_tried_again_when_one_is_free() {
+    let mut world = Scene { max_peers: 1, ..Scene::default() }.start();
+    world.tell(Event::Found(Source::Tracker, vec![address(1), address(2)]));
+    world.wait(SECOND);
+    let dialed = world.outside.borrow().dialed.clone();
+    assert_eq!(dialed.len(), 2, "the first is no longer waited for");
+    let first = world.answer(dialed[0]);
+    world.answer(dialed[1]);
+    assert_eq!(world.coordinator.roster.len(), 1);
+    world.gone(first, PeerError::Closed);
+    assert_eq!(world.outside.borrow().dialed.last(), Some(&dialed[1]));
+}
+
+/// A roster of this many peers that the coordinator connected to. `says` is what each of them says.
+fn full(peers: u8, says: impl Fn(&World) -> Vec<News>) -> (World, Vec<PeerKey>) {
+    let mut world = Scene { max_peers: peers.into(), ..Scene::default() }.start();
+    let keys: Vec<PeerKey> = (1..=peers).map(|host| world.dial(address(host), host)).collect();
+    for key in &keys {
+        let says = says(&world);
+        world.hear(*key, says);
+    }
+    (world, keys)
+}
+
+/// New addresses become known, and all of them answer whenever they are dialed. How many are connected.
+fn newcomers(world: &mut World, hosts: std::ops::Range<u8>, time: Duration) -> usize {
+    let mut answered = world.outside.borrow().dialed.len();
+    world.tell(Event::Found(Source::Tracker, hosts.map(address).collect()));
+    let (mut connected, end) = (0, world.now + time);
+    while world.now < end {
+        world.wait(SECOND / 4);
+        let dialed = world.outside.borrow().dialed[answered..].to_vec();
+        answered += dialed.len();
+        for at in dialed {
+            let before = world.coordinator.roster.len();
+            let key = world.answer(at);
+            if world.coordinator.roster.len() > before {
+                connected += 1;
+                world.tell(Event::Greeted(key, greeting(200)));
+                world.hear(key, [News::HaveAll]);
+            }
+        }
+        let leaving = world.coordinator.roster.all().filter(|(_, peer)| peer.leaving);
+        let leaving: Vec<PeerKey> = leaving.map(|(key, _)| key).collect();
+        for key in leaving {
+            let why = world.hung_up(key).unwrap();
+            world.gone(key, PeerError::HungUp(why));
+        }
+    }
+    connected
+}
+
+#[test]
+fn peers_that_say_nothing_lose_their_places_within_seconds_to_those_that_were_not_tried_yet() {
+    let small_talk = |_: &World| vec![News::ExtensionHandshake(Default::default())];
+    let (mut world, silent) = full(10, small_talk);
+    world.wait(60 * SECOND);
+    assert!(silent.iter().all(|key| world.hung_up(*key).is_none()), "nobody waits");
+    assert_eq!(newcomers(&mut world, 100..105, SECOND), 5);
+    let left = silent.iter().filter(|key| world.hung_up(**key) == Some(HangUp::Unproven));
+    assert_eq!(left.count(), 5, "as many as were needed");
+}
+
+#[test]
+fn a_peer_that_unchokes_and_never_sends_a_block_makes_room_after_a_while() {
+    let (mut world, tar_pits) = full(2, |_| vec![News::HaveAll, News::Unchoked]);
+    assert!(tar_pits.iter().any(|key| !world.owed(*key).is_empty()));
+    world.wait(14 * SECOND);
+    assert_eq!(newcomers(&mut world, 100..101, SECOND / 2), 0);
+    assert_eq!(newcomers(&mut world, 101..102, 2 * SECOND), 2, "both who wait");
+}
+
+#[test]
+fn of_peers_that_choke_us_a_few_at_a_time_leave_and_none_for_an_address_that_does_not_answer() {
+    let (mut world, choking) = full(10, |_| vec![News::HaveAll]);
+    world.wait(91 * SECOND);
+    world.tell(Event::Found(Source::Tracker, vec![address(99)]));
+    world.wait(5 * SECOND);
+    assert_eq!(world.outside.borrow().dialed.last(), Some(&address(99)));
+    assert!(choking.iter().all(|key| world.hung_up(*key).is_none()), "nobody has come yet");
+    let connected = newcomers(&mut world, 100..150, 30 * SECOND);
+    assert!((3..=4).contains(&connected), "{connected} in half a minute");
+    let left = choking.iter().filter(|key| world.hung_up(**key) == Some(HangUp::Idle));
+    assert_eq!(left.count(), connected);
 }
 
 /// A seed of few places.
@@ -268,18 +366,4 @@ fn of_peers_that_were_of_use_once_a_few_at_a_time_make_room() {
     assert_eq!((came, gone), (1, 1));
     world.wait(11 * SECOND);
     assert!(world.arrive(address(90)).is_some());
-}
-
-#[test]
-fn a_full_roster_is_turned_over_a_few_at_a_time_for_addresses_that_wait() {
-    let mut world = Scene { max_peers: 6, ..Scene::default() }.start();
-    let peers: Vec<_> = (1..=6).map(|host| world.dial(address(host), host)).collect();
-    for key in &peers {
-        world.hear(*key, [News::HaveAll]);
-    }
-    world.tell(Event::Found(Source::Tracker, (50..90).map(address).collect()));
-    for (wait, gone) in [(89, 0), (2, 1), (10, 2)] {
-        world.wait(wait * SECOND);
-        assert_eq!(peers.iter().filter(|key| world.hung_up(**key).is_some()).count(), gone);
-    }
 }

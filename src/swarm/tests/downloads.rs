@@ -277,7 +277,7 @@ fn old_seed(world: &mut World, host: u8) -> PeerKey {
     let key = world.dial(address(host), host);
     world.gone(key, PeerError::Closed);
     world.wait(2 * SECOND);
-    let key = world.coordinator.roster.all().last().unwrap().0;
+    let key = world.answer(address(host));
     world.tell(Event::Greeted(key, Greeting { fast: false, ..greeting(host) }));
     world.hear(key, [News::HaveAll, News::Unchoked]);
     key

@@ -32,6 +32,8 @@ const OUR_ID: PeerId = PeerId(*b"-FM0100-mmmmmmmmmmmm");
 struct Outside {
     workers: BTreeMap<PeerKey, DetachedWorker>,
     dialed: Vec<SocketAddr>,
+    /// The key of the last attempt at each address.
+    attempts: BTreeMap<SocketAddr, PeerKey>,
     no_threads: bool,
     /// Other torrents have all connections that the process may have.
     no_room: bool,
@@ -65,8 +67,14 @@ impl Environment for TestEnvironment {
         !self.0.borrow().no_room
     }
 
-    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<Worker> {
-        self.0.borrow_mut().dialed.push(address);
+    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
+        let mut outside = self.0.borrow_mut();
+        outside.dialed.push(address);
+        outside.attempts.insert(address, key);
+        if outside.no_threads { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream) -> io::Result<Worker> {
         self.worker(key)
     }
 
@@ -211,8 +219,22 @@ impl World {
     fn dial(&mut self, address: SocketAddr, id: u8) -> PeerKey {
         self.tell(Event::Found(Source::Tracker, vec![address]));
         assert_eq!(self.outside.borrow().dialed.last(), Some(&address), "it was not dialed");
-        let key = self.coordinator.roster.all().last().unwrap().0;
+        let key = self.answer(address);
         self.tell(Event::Greeted(key, greeting(id)));
+        key
+    }
+
+    /// Nobody answers at the address that was dialed.
+    fn refuse(&mut self, address: SocketAddr) {
+        let key = self.outside.borrow().attempts[&address];
+        self.tell(Event::Attempted(key, address, Err(PeerError::Closed)));
+    }
+
+    /// The address that was dialed answers, and a connection comes about.
+    fn answer(&mut self, address: SocketAddr) -> PeerKey {
+        let key = self.outside.borrow().attempts[&address];
+        let (stream, _) = PeerStream::in_memory();
+        self.tell(Event::Attempted(key, address, Ok(stream)));
         key
     }
 

@@ -34,8 +34,8 @@ fn addresses_to_try_are_a_good_supply_and_dead_ones_that_wait_are_none() {
     world.wait(SECOND);
     assert_eq!(world.supply(), Supply::Good);
     for _ in 0..600 {
-        let half_open: Vec<PeerKey> = world.coordinator.roster.all().map(|(key, _)| key).collect();
-        half_open.into_iter().for_each(|key| world.gone(key, PeerError::Closed));
+        let dialed = world.outside.borrow().dialed.clone();
+        dialed.into_iter().for_each(|address| world.refuse(address));
         world.wait(SECOND / 10);
     }
     assert_eq!(world.supply(), Supply::Nobody);
@@ -53,9 +53,7 @@ fn a_few_that_serve_us_among_many_dead_addresses_are_a_thin_supply() {
     world.tell(Event::Found(Source::Tracker, vec![address(10), address(11)]));
     world.wait(SECOND);
     for address in [address(10), address(11)] {
-        let attempt = world.coordinator.roster.all().find(|(_, peer)| peer.address == address);
-        let (attempt, _) = attempt.unwrap();
-        world.gone(attempt, PeerError::Closed);
+        world.refuse(address);
     }
     world.wait(SECOND);
     assert_eq!(world.supply(), Supply::Thin);

@@ -1,6 +1,7 @@
 //! One candidate: where we heard of its address, and what became of our attempts to connect to it.
 
 use super::retry::{Need, RetryTimes};
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -48,11 +49,30 @@ pub(super) enum CandidateState {
     Banned,
 }
 
+/// How likely it is that an address is alive and of use, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Promise {
+    /// One source says so.
+    Hearsay,
+    /// Two sources say so, or a peer that says that it is connected to it.
+    Confirmed,
+    /// It has been connected to us.
+    Met,
+    /// It has sent us what we asked for.
+    Useful,
+    /// The user says so.
+    Named,
+}
+
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub source: Source,
+    /// A second source has named it.
+    pub confirmed: bool,
     /// It once sent what we asked for.
     pub useful: bool,
+    /// Enough ports of its host are known besides it.
+    pub spare: bool,
     /// Failures in a row.
     pub failures: u32,
     /// Decides between candidates that are equal otherwise: the highest comes first (BEP 40).
@@ -75,11 +95,48 @@ impl Candidate {
 
     /// Another source has the address too. We keep the source that we trust more.
     pub fn add_source(&mut self, source: Source) {
+        self.confirmed |= self.source != source;
         let is_better =
             matches!(self.source, Source::Pex(_)) || matches!(source, Source::User | Source::Tracker);
         if is_better && !self.is_from_user() {
             self.source = source;
         }
+    }
+
+    /// It is known to be of use, so that its first failure is an accident.
+    fn is_vouched_for(&self) -> bool {
+        self.useful || self.is_from_user()
+    }
+
+    fn promise(&self) -> Promise {
+        match self.source {
+            Source::User => Promise::Named,
+            _ if self.useful => Promise::Useful,
+            Source::Incoming => Promise::Met,
+            Source::Pex(_) => Promise::Confirmed,
+            _ if self.confirmed => Promise::Confirmed,
+            Source::Tracker | Source::Magnet | Source::Dht | Source::Lan => Promise::Hearsay,
+        }
+    }
+
+    /// Failures that speak against it. A spare port begins with one, so that it comes after whatever was not
+    /// tried yet and before whatever failed.
+    pub fn counted_failures(&self) -> u32 {
+        match self.is_vouched_for() {
+            true => self.failures.saturating_sub(1),
+            false => self.failures.max(self.spare.into()),
+        }
+    }
+
+    /// Of those that may be tried, the candidate of the lowest rank comes first.
+    pub fn rank(&self) -> impl Ord + use<> {
+        let order = (self.counted_failures(), !self.is_vouched_for(), self.failures);
+        (order, Reverse((self.promise(), self.priority, self.lot)))
+    }
+
+    /// Whether it may be tried now.
+    pub fn is_due(&self, need: Need, now: Instant) -> bool {
+        self.due(need).is_some_and(|due| due <= now)
     }
 
     /// When it may be tried, if it waits.

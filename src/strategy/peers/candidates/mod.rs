@@ -5,14 +5,17 @@
 //!
 //! - There is a bound on how many addresses are kept. What other peers tell us, the DHT and the local network
 //!   each have no more than their share of the places, and one peer no more than its part of such a share.
-//! - No host is tried at more than a few ports, so that no one can turn us against a victim.
+//! - Of the ports of one host a few are tried like any other. More of them only a tracker can make us keep, as
+//!   *spare* ones: each is tried when nothing better is left, and seldom again. So no one can turn us against a
+//!   victim.
 //! - After a failure an address waits before it is tried again, longer after each failure in a row, and
 //!   longer if we have plenty of peers (the file `retry.rs` has the numbers).
 //! - An address that proved to be harmful or useless is banned and never tried again.
 //!
-//! Of the addresses that may be tried now, those that the user gave come first. Then come those with the
-//! fewest failures, so that an address that was never tried is not kept waiting by dead ones. Among equals
-//! the one with the highest peer priority comes first (BEP 40).
+//! Of the addresses that may be tried now, those with the fewest failures come first, so that an address that
+//! was never tried is not kept waiting by dead ones. The first failure of a peer that the user gave, or that
+//! was useful, does not count. Among equals the one that promises most comes first (`Promise`), and among
+//! those the one with the highest peer priority (BEP 40).
 
 mod candidate;
 mod retry;
@@ -23,7 +26,6 @@ use super::peer_priority::peer_priority;
 use crate::address::{canonical, could_be_a_peer};
 use candidate::{Candidate, CandidateState};
 use retry::{Need, RetryTimes};
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -37,8 +39,13 @@ const MAX_FROM_PEERS: usize = MAX_CANDIDATES / 4;
 const MAX_FROM_DHT_OR_LAN: usize = MAX_CANDIDATES / 2;
 /// Kept addresses that a single peer told us.
 const MAX_FROM_ONE_PEER: usize = 100;
-/// Ports of one host. Several clients behind one router are common.
+/// Ports of one host that are tried like any other. Several clients behind one router are common.
 const MAX_PORTS: usize = 4;
+/// Ports of one host that are kept, with the spare ones from trackers. Behind the address of a small provider, or on one
+/// server, may be dozens of clients.
+const MAX_SPARE_PORTS: usize = 32;
+/// As how many failures in a row the first failure of a spare port counts. Then it is not tried for a minute.
+const SPARE_FAILURES: u32 = 12;
 /// Failures in a row after which an address is among the first to be forgotten.
 const HOPELESS: u32 = 5;
 
@@ -81,10 +88,17 @@ impl Candidates {
             return false;
         }
         let us = self.external.contains(&Some(address));
-        if us || !could_be_a_peer(address) || self.is_crowded(address.ip()) || !self.has_room(source) {
+        let ports = self.ports_of(address.ip());
+        let most = if source == Source::Tracker { MAX_SPARE_PORTS } else { MAX_PORTS };
+        if us || !could_be_a_peer(address) || ports >= most || !self.has_room(source) {
             return false;
         }
         self.insert(address, source, CandidateState::Waiting(RetryTimes::now(now)));
+        if ports >= MAX_PORTS
+            && let Some(candidate) = self.known.get_mut(&address)
+        {
+            candidate.spare = true;
+        }
         true
     }
 
@@ -106,7 +120,8 @@ impl Candidates {
             candidate.failures -= u32::from(candidate.failures == 1);
             return self.mark_connected(address);
         }
-        if !could_be_a_peer(address) || self.is_crowded(address.ip()) || !self.has_room(Source::Incoming) {
+        let is_crowded = self.ports_of(address.ip()) >= MAX_PORTS;
+        if is_crowded || !could_be_a_peer(address) || !self.has_room(Source::Incoming) {
             return false;
         }
         self.insert(address, Source::Incoming, CandidateState::Connected);
@@ -146,17 +161,19 @@ impl Candidates {
         ours.map_or(0, |ours| peer_priority(*ours, address))
     }
 
-    /// The next address to connect to, which counts as connected from now on. Those that the user gave come
-    /// first, then those with the fewest failures, and of these the one with the highest priority.
+    /// The next address to connect to, which counts as connected from now on.
     pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
         let need = self.need;
-        let is_due = |candidate: &Candidate| candidate.due(need).is_some_and(|due| due <= now);
-        let due = self.known.iter_mut().filter(|(_, candidate)| is_due(candidate));
-        let (address, candidate) = due.min_by_key(|(_, candidate)| {
-            (!candidate.is_from_user(), candidate.failures, Reverse((candidate.priority, candidate.lot)))
-        })?;
+        let due = self.known.iter_mut().filter(|(_, candidate)| candidate.is_due(need, now));
+        let (address, candidate) = due.min_by_key(|(_, candidate)| candidate.rank())?;
         candidate.state = CandidateState::Connected;
         Some(*address)
+    }
+
+    /// Whether [`Candidates::next`] has an address now. `untried`: and none of whose failures counts.
+    pub fn has_due(&self, untried: bool, now: Instant) -> bool {
+        let counts = |candidate: &Candidate| !untried || candidate.counted_failures() == 0;
+        self.known.values().any(|candidate| counts(candidate) && candidate.is_due(self.need, now))
     }
 
     /// When the first of the waiting addresses is due, or was.
@@ -186,6 +203,9 @@ impl Candidates {
             return;
         }
         candidate.failures = candidate.failures.saturating_add(1);
+        if candidate.spare && !candidate.useful {
+            candidate.failures = candidate.failures.max(SPARE_FAILURES);
+        }
         candidate.state = match failure {
             AttemptFailure::Banned => CandidateState::Banned,
             _ if candidate.is_named() => {
@@ -242,14 +262,23 @@ impl Candidates {
 
     fn insert(&mut self, address: SocketAddr, source: Source, state: CandidateState) {
         let (priority, lot) = (self.priority(address), self.lots.u32(..));
-        self.known.insert(address, Candidate { source, useful: false, failures: 0, priority, lot, state });
+        let candidate = Candidate {
+            source,
+            confirmed: false,
+            useful: false,
+            spare: false,
+            failures: 0,
+            priority,
+            lot,
+            state,
+        };
+        self.known.insert(address, candidate);
     }
 
-    /// Whether enough ports of this host are known. Our own host may run any number of clients, and each can
-    /// be trusted as much as we can.
-    fn is_crowded(&self, ip: IpAddr) -> bool {
-        let known = self.known.keys().filter(|address| address.ip() == ip);
-        !ip.is_loopback() && known.count() >= MAX_PORTS
+    /// How many ports of this host are known. Our own host may run any number of clients, and each can be
+    /// trusted as much as we can.
+    fn ports_of(&self, ip: IpAddr) -> usize {
+        if ip.is_loopback() { 0 } else { self.known.keys().filter(|address| address.ip() == ip).count() }
     }
 
     /// Whether there is room for an address from this source. Forgets a worse one if that makes room.

@@ -85,20 +85,61 @@ fn six_peers_that_were_just_starting_are_all_tried_again_within_two_seconds() {
 }
 
 #[test]
-fn a_dead_address_is_never_tried_before_one_that_was_not_tried_yet() {
-    let (mut candidates, mut random) = (Candidates::default(), fastrand::Rng::with_seed(1));
-    let mut now = Instant::now();
-    for last in 0..500 {
-        candidates.add(address(last), Source::Tracker, now);
+fn no_dead_address_is_tried_twice_before_the_rest_were_tried_once() {
+    for seed in 0..20 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut candidates, mut now) = (Candidates::default(), Instant::now());
+        candidates.draw_lots(random.fork());
+        for number in 0..400 {
+            // Some have spare ports, and some are named by several sources.
+            let at = far(random.u16(..100), random.u16(1..8));
+            let source = random.choice([Source::Tracker, Source::Dht, Source::Lan, told_by(1), told_by(2)]);
+            candidates.add(at, source.unwrap(), now);
+            candidates.add(address(number), Source::Tracker, now);
+        }
+        let all = candidates.known();
+        let mut tried = std::collections::HashSet::new();
+        for attempt in 0..all {
+            // Slow enough that the first ones are due again many times.
+            now += Duration::from_secs(1);
+            let at = candidates.next(now).unwrap();
+            assert!(tried.insert(at), "{at} comes again at attempt {attempt} of {all}");
+            let failure = [AttemptFailure::Unreachable, AttemptFailure::ClosedEarly];
+            candidates.failed(at, random.choice(failure).unwrap(), now, &mut random);
+        }
     }
-    let mut tried = std::collections::HashSet::new();
-    for attempt in 0..500 {
-        // Slow enough that the first ones are due again many times.
-        now += Duration::from_secs(1);
-        let at = candidates.next(now).unwrap();
-        assert!(tried.insert(at), "{at} comes again at attempt {attempt}");
+}
+
+#[test]
+fn what_promises_most_is_tried_first_and_a_peer_that_is_known_to_be_good_gets_a_second_chance() {
+    let (mut candidates, mut random) = (Candidates::default(), fastrand::Rng::with_seed(1));
+    let now = Instant::now();
+    for (number, source) in [
+        (1, Source::Dht),
+        (2, Source::Tracker),
+        (3, told_by(1)),
+        (4, Source::Tracker),
+        (4, Source::Dht),
+        (5, Source::Tracker),
+    ] {
+        candidates.add(far(number, 1), source, now);
+    }
+    assert!(candidates.add_incoming(far(6, 1)) && candidates.add_incoming(far(5, 1)));
+    candidates.proved_useful(far(5, 1));
+    (5..7).for_each(|number| candidates.release(far(number, 1), now));
+    candidates.add_from_user(far(7, 1), now);
+    let mut order = |now| std::iter::from_fn(|| candidates.next(now)).collect::<Vec<_>>();
+    let tried = order(now);
+    assert_eq!(tried[..3], [far(7, 1), far(5, 1), far(6, 1)]);
+    assert!(tried[3..5].contains(&far(3, 1)) && tried[3..5].contains(&far(4, 1)), "{tried:?}");
+    for at in tried {
         candidates.failed(at, AttemptFailure::Unreachable, now, &mut random);
     }
+    let later = now + 3 * FIRST_URGENT_WAIT;
+    candidates.add(far(8, 1), Source::Tracker, later);
+    let second: Vec<_> = std::iter::from_fn(|| candidates.next(later)).take(3).collect();
+    assert_eq!(second[2], far(8, 1), "{second:?}");
+    assert!(second.contains(&far(5, 1)) && second.contains(&far(7, 1)), "{second:?}");
 }
 
 #[test]
@@ -177,20 +218,43 @@ fn told_by(last: u8) -> Source {
 }
 
 #[test]
-fn one_host_is_kept_at_a_few_ports_only() {
+fn one_host_is_kept_at_some_ports_only() {
     let mut candidates = Candidates::default();
     let now = Instant::now();
     let sources = [Source::Tracker, told_by(0)];
     for port in 1..=1000 {
         candidates.add(far(1, port), sources[usize::from(port % 2)], now);
     }
-    assert_eq!(candidates.known(), MAX_PORTS);
+    assert_eq!(candidates.known(), MAX_SPARE_PORTS);
+    let told = (1..=1000).filter(|port| candidates.add(far(3, *port), told_by(0), now));
+    assert_eq!(told.count(), MAX_PORTS, "no peer can make us keep spare ones");
     // Nor can a host that connects to us and names many ports have us connect to them later.
     let added = (1..=1000).filter(|port| candidates.add_incoming(far(2, *port)));
     assert_eq!(added.count(), MAX_PORTS);
     for port in 1..=10 {
         assert!(candidates.add(SocketAddr::from(([127, 0, 0, 1], port)), Source::Tracker, now));
     }
+}
+
+#[test]
+fn the_spare_ports_of_a_host_come_after_everything_else_and_once_each() {
+    let (mut candidates, mut random) = (Candidates::default(), fastrand::Rng::with_seed(1));
+    let start = Instant::now();
+    for port in 1..=10 {
+        candidates.add(far(1, port), Source::Tracker, start);
+    }
+    (2..40).for_each(|number| assert!(candidates.add(far(number, 1), Source::Dht, start)));
+    let mut tried = Vec::new();
+    for second in 0..15 {
+        while let Some(at) = candidates.next(start + Duration::from_secs(second)) {
+            candidates.failed(at, AttemptFailure::Unreachable, start, &mut random);
+            tried.push(at);
+        }
+    }
+    let is_spare = |at: &SocketAddr| at.ip() == far(1, 1).ip() && at.port() > MAX_PORTS as u16;
+    assert!(!tried[..42].iter().any(is_spare), "{tried:?}");
+    assert!(tried[42..48].iter().all(is_spare), "{tried:?}");
+    assert_eq!(tried.iter().filter(|at| is_spare(at)).count(), 6, "{tried:?}");
 }
 
 #[test]

@@ -1,0 +1,320 @@
+//! Connects to peers: the counterpart of the listener.
+//!
+//! Runs on the thread `connector`, one for all torrents, which is there while something is to be done: where
+//! threads are few, peers need them more. It begins the attempts that the coordinators ask for, as many at once as `strategy/peers/attempt_queue.rs` allows, waits for all of
+//! them together, and sends each coordinator what came of its own. Only a peer that has answered gets a worker,
+//! with threads and a place among the peers.
+//!
+//! It never waits for a coordinator: what does not fit into an inbox is kept for a moment and sent again. Nor
+//! does anything wait for it. When nobody is left who could ask it ends, and drops whatever is still open.
+
+use super::STACK_BYTES;
+use crate::message::{Event, PeerError, PeerKey, Wait};
+use crate::net::half_open::{self, Alarm, Bell, HalfOpen};
+use crate::net::{BindAddress, PeerStream};
+use crate::strategy::AttemptQueue;
+use crate::thread;
+use crate::thread::lock;
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, unbounded};
+use log::warn;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+/// Connections that are half-open at once, where the system allows as many descriptors. A router that was made
+/// in the last ten years keeps many times that.
+pub const MAX_HALF_OPEN: usize = 128;
+/// When an inbox is full, how long until we try again.
+const INBOX_PAUSE: Duration = Duration::from_millis(20);
+
+/// Connects to peers, for all torrents of a process.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    bind_address: BindAddress,
+    most: usize,
+    running: Arc<Mutex<Running>>,
+}
+
+/// The thread, while there is one.
+#[derive(Debug, Default)]
+struct Running {
+    line: Option<Line>,
+    last_caller: u32,
+}
+
+/// The way to the thread.
+#[derive(Debug)]
+struct Line {
+    commands: Sender<Command>,
+    bell: Bell,
+}
+
+/// One torrent's way to have connections made. Dropping it gives up those that are being made.
+#[derive(Debug)]
+pub struct Caller {
+    number: u32,
+    connector: Connector,
+    events: Sender<Event>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Connect(u32, Wanted),
+    /// Nothing more is wanted by this caller.
+    Leave(u32),
+}
+
+/// An attempt that is to be made.
+#[derive(Debug)]
+struct Wanted {
+    key: PeerKey,
+    address: SocketAddr,
+    events: Sender<Event>,
+}
+
+/// An attempt that is being made.
+#[derive(Debug)]
+struct Attempt {
+    wanted: Wanted,
+    connection: HalfOpen,
+    /// Something came of it.
+    came: bool,
+}
+
+impl Connector {
+    /// A connector that leaves by this address and has at most so many connections half-open.
+    pub fn new(bind_address: BindAddress, most: usize) -> Connector {
+        Connector { bind_address, most, running: Arc::default() }
+    }
+
+    /// A way to have connections made whose outcomes are sent to this inbox.
+    pub fn caller(&self, events: Sender<Event>) -> Caller {
+        let mut running = lock(&self.running);
+        running.last_caller = running.last_caller.wrapping_add(1);
+        Caller { number: running.last_caller, connector: self.clone(), events }
+    }
+
+    /// Tells the thread to make this attempt. It is started if it is not there.
+    fn tell(&self, command: Command) -> io::Result<()> {
+        let mut running = lock(&self.running);
+        let line = match &running.line {
+            Some(line) => line,
+            None => running.line.insert(self.start()?),
+        };
+        let told = line.commands.send(command);
+        line.bell.ring();
+        // It fails only where the thread has panicked. The next command starts another.
+        told.map_err(|_| {
+            running.line = None;
+            ErrorKind::BrokenPipe.into()
+        })
+    }
+
+    fn start(&self) -> io::Result<Line> {
+        let (commands, orders) = unbounded();
+        let (alarm, bell) = Alarm::new()?;
+        let connecting = Connecting {
+            bind_address: self.bind_address,
+            queue: AttemptQueue::new(self.most),
+            orders,
+            alarm,
+            unsent: Vec::new(),
+            running: Arc::downgrade(&self.running),
+        };
+        thread::spawn("connector", STACK_BYTES, move || connecting.run())?;
+        Ok(Line { commands, bell })
+    }
+}
+
+impl Caller {
+    /// Has a connection made. What comes of it is told by [`Event::Attempted`]. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// The thread cannot be started.
+    pub fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
+        let wanted = Wanted { key, address, events: self.events.clone() };
+        self.connector.tell(Command::Connect(self.number, wanted))
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if let Some(line) = &lock(&self.connector.running).line {
+            let _ = line.commands.send(Command::Leave(self.number));
+            line.bell.ring();
+        }
+    }
+}
+
+/// The thread.
+struct Connecting {
+    bind_address: BindAddress,
+    queue: AttemptQueue<u32, Wanted, Attempt>,
+    /// Short: each torrent has a bounded number of attempts.
+    orders: Receiver<Command>,
+    alarm: Alarm,
+    /// What did not fit into an inbox, and whose it is.
+    unsent: Vec<(u32, Sender<Event>, Event)>,
+    /// Where it is known as the thread.
+    running: Weak<Mutex<Running>>,
+}
+
+impl Connecting {
+    fn run(mut self) {
+        while self.obey() {
+            let now = Instant::now();
+            for (caller, attempt) in self.queue.take(|attempt| attempt.came) {
+                let outcome = attempt.connection.finish().map_err(reason);
+                self.tell(caller, attempt.wanted, outcome);
+            }
+            // Those that are cut short make room, and so may those that end at once.
+            while let Some((caller, attempt)) = self.queue.overdue(now) {
+                self.tell(caller, attempt.wanted, Err(PeerError::TimedOut(Wait::Connection)));
+                self.begin(now);
+            }
+            self.begin(now);
+            self.send();
+            if self.has_ended() {
+                return;
+            }
+            let again = (!self.unsent.is_empty()).then(|| now + INBOX_PAUSE);
+            let until = self.queue.next_overdue().into_iter().chain(again).min();
+            let open = self.queue.open().map(|attempt| &attempt.connection);
+            match half_open::wait(open, &self.alarm, until) {
+                Ok(came) => self.queue.open_mut().zip(came).for_each(|(attempt, came)| attempt.came = came),
+                Err(error) => {
+                    // The system is short of memory.
+                    warn!("cannot wait for connections: {error}");
+                    std::thread::sleep(INBOX_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Whether nothing is left to do. Then the next command will start another thread.
+    fn has_ended(&self) -> bool {
+        let Some(running) = self.running.upgrade() else { return true };
+        let mut running = lock(&running);
+        let idle = self.queue.is_empty() && self.unsent.is_empty() && self.orders.is_empty();
+        if idle {
+            running.line = None;
+        }
+        idle
+    }
+
+    /// Takes the commands that wait. False where no more will come.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Command::Connect(caller, wanted)) => self.queue.offer(caller, wanted),
+                Ok(Command::Leave(caller)) => {
+                    self.queue.leave(caller);
+                    self.unsent.retain(|(other, ..)| *other != caller);
+                }
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Begins the attempts that have a place.
+    fn begin(&mut self, now: Instant) {
+        while let Some((caller, wanted)) = self.queue.next_to_begin() {
+            match HalfOpen::begin(self.bind_address, wanted.address) {
+                Ok(connection) => self.queue.begun(caller, Attempt { wanted, connection, came: false }, now),
+                Err(error) => self.tell(caller, wanted, Err(reason(error))),
+            }
+        }
+    }
+
+    fn tell(&mut self, caller: u32, wanted: Wanted, outcome: Result<PeerStream, PeerError>) {
+        let Wanted { key, address, events } = wanted;
+        self.unsent.push((caller, events, Event::Attempted(key, address, outcome)));
+    }
+
+    /// Sends what is to be sent, as far as there is room for it.
+    fn send(&mut self) {
+        for (caller, events, event) in std::mem::take(&mut self.unsent) {
+            if let Err(TrySendError::Full(event)) = events.try_send(event) {
+                self.unsent.push((caller, events, event));
+            }
+        }
+    }
+}
+
+fn reason(error: io::Error) -> PeerError {
+    match error.kind() {
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
+        _ => PeerError::Connect(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::bounded;
+    use std::net::TcpListener;
+
+    const WAIT: Duration = Duration::from_secs(20);
+
+    fn attempted(inbox: &Receiver<Event>) -> (PeerKey, Result<PeerStream, PeerError>) {
+        match inbox.recv_timeout(WAIT).unwrap() {
+            Event::Attempted(key, _, outcome) => (key, outcome),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_caller_hears_what_came_of_its_own_attempts() {
+        let connector = Connector::new(BindAddress::any(), 2);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = listener.local_addr().unwrap();
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let ((one, heard_by_one), (two, heard_by_two)) = (bounded(100), bounded(100));
+        let (one, two) = (connector.caller(one), connector.caller(two));
+        for number in 0..10 {
+            one.connect(PeerKey(number), there).unwrap();
+            two.connect(PeerKey(100 + number), nobody).unwrap();
+        }
+        for number in 0..10 {
+            assert!(matches!(attempted(&heard_by_one), (key, Ok(_)) if key == PeerKey(number)));
+            let (key, refused) = attempted(&heard_by_two);
+            assert!(key == PeerKey(100 + number), "{key:?}");
+            assert!(
+                matches!(refused, Err(PeerError::Connect(why)) if why.kind() == ErrorKind::ConnectionRefused)
+            );
+        }
+    }
+
+    #[test]
+    fn an_inbox_that_is_full_holds_up_nobody_else_and_loses_nothing() {
+        let connector = Connector::new(BindAddress::any(), 4);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = listener.local_addr().unwrap();
+        let ((slow, full), (quick, inbox)) = (bounded(1), bounded(100));
+        let (slow, quick) = (connector.caller(slow), connector.caller(quick));
+        (0..6).for_each(|number| slow.connect(PeerKey(number), there).unwrap());
+        quick.connect(PeerKey(100), there).unwrap();
+        assert!(attempted(&inbox).1.is_ok());
+        (0..6).for_each(|_| assert!(attempted(&full).1.is_ok()));
+    }
+
+    #[test]
+    fn who_leaves_leaves_nothing_behind() {
+        let connector = Connector::new(BindAddress::any(), 4);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = listener.local_addr().unwrap();
+        let (events, inbox) = bounded(1);
+        let caller = connector.caller(events);
+        (0..9).for_each(|number| caller.connect(PeerKey(number), there).unwrap());
+        assert!(attempted(&inbox).1.is_ok());
+        drop(caller);
+        // One may be in the inbox. The others held senders, which are gone.
+        while let Ok(event) = inbox.recv_timeout(WAIT) {
+            drop(event);
+        }
+        assert_eq!(inbox.try_recv().unwrap_err(), TryRecvError::Disconnected);
+    }
+}
