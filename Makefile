@@ -22,7 +22,7 @@ test: ## all tests that need no other program
 	cargo test
 
 simulate: ## the table of docs/SIMULATION.md: whole swarms on a virtual clock
-	cargo test --release --quiet --test simulation -- --ignored --nocapture table
+	cargo test --release --quiet --test simulation -- --ignored --nocapture --test-threads=1 table
 
 check: ## formatting, lints and documentation, warnings denied
 	cargo fmt --check
