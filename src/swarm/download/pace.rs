@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// A peer that owes blocks and sent none for this long is silent, however fast the others are.
 const SILENT: Duration = Duration::from_secs(2);
+/// What comes in so many seconds is never late, however fast all others are: to ask for it twice gains nothing.
+const NEVER_LATE: f64 = 0.1;
 /// If the blocks that are on their way take so many times as long as all of them should, a peer is to blame.
 const TOO_LATE: f64 = 1.5;
 /// A peer with so many times the rate of another is much faster.
@@ -27,7 +29,7 @@ impl Coordinator<'_> {
     /// before the first block came.
     pub(in crate::swarm) fn late_after(&self, blocks_per_second: f64) -> f64 {
         if blocks_per_second > 0.0 {
-            TOO_LATE * self.requests.count_all() as f64 / blocks_per_second
+            NEVER_LATE.max(TOO_LATE * self.requests.count_all() as f64 / blocks_per_second)
         } else {
             0.0
         }

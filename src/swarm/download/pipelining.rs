@@ -7,9 +7,6 @@ use crate::swarm::Coordinator;
 use crate::swarm::peers::{Peer, Restriction};
 use std::time::{Duration, Instant};
 
-/// The fewest requests, in blocks, that are worth an order of their own. Fewer wait until there are this
-/// many, or a quarter of the pipeline if that is less.
-const LARGE_ORDER: u32 = 48;
 /// Under a download limit we ask for what the limit lets in within this many seconds.
 const LIMITED_SECONDS: u64 = 3;
 
@@ -29,10 +26,9 @@ impl Coordinator<'_> {
         if carefully {
             peer.download.pipeline.begin_carefully();
         }
-        let depth = peer.download.pipeline.depth();
+        let (depth, least) = (peer.download.pipeline.depth(), peer.download.pipeline.least_order());
         let mut room = depth.saturating_sub(in_flight);
-        // We do not send one request at a time: each order costs the outbox a wake-up and a write.
-        if room == 0 || (in_flight > 0 && room < (depth / 4).min(LARGE_ORDER)) {
+        if room == 0 || (in_flight > 0 && room < least) {
             return;
         }
         let limit = self.left_by_faster_peers(key, true, now);

@@ -159,3 +159,43 @@ fn a_careful_beginning_is_made_good_within_a_few_round_trips() {
     pipeline.begin_carefully();
     assert!(pipeline.depth() > 50, "only before the first block");
 }
+
+#[test]
+fn a_fast_peer_is_asked_for_what_it_sends_while_a_thread_sleeps_and_for_much_at_once() {
+    let start = Instant::now();
+    let mut pipeline = Pipeline::new(start);
+    pipeline.set_queue_limit(500);
+    // Half a gigabyte a second.
+    pipeline.received(1000, start + MIN_MEASURING_TIME);
+    let moment = pipeline.in_a_moment();
+    assert!((64..=67).contains(&moment), "{moment}");
+    let depth = pipeline.depth();
+    assert!(depth >= moment && pipeline.least_order() == moment, "{depth}");
+    pipeline.set_memory_share(8);
+    assert_eq!((pipeline.depth(), pipeline.least_order()), (8, 4));
+    pipeline.set_memory_share(500);
+    pipeline.rejected(start);
+    assert_eq!(pipeline.depth(), depth / 2, "it does not take as many");
+    pipeline.snubbed(start);
+    assert_eq!(pipeline.depth(), 1);
+}
+
+#[test]
+fn an_order_to_a_slow_peer_is_a_quarter_of_its_pipeline() {
+    let start = Instant::now();
+    let mut pipeline = Pipeline::new(start);
+    run(&mut pipeline, start, 100.0, 0.1, 10);
+    assert_eq!(pipeline.least_order(), pipeline.depth() / 4);
+}
+
+#[test]
+fn the_first_guess_of_a_rate_follows_the_blocks() {
+    let start = Instant::now();
+    let mut pipeline = Pipeline::new(start);
+    let rates = [1_u64, 10, 100].map(|blocks| {
+        // A thousand a second.
+        (0..blocks).for_each(|_| pipeline.received(1, start + Duration::from_millis(blocks)));
+        pipeline.rate() / BLOCK_BYTES
+    });
+    assert!(rates[0] < 50.0 && rates[2] > 900.0, "{rates:?}");
+}
