@@ -21,7 +21,7 @@ build: ## the release binary, target/release/femtotorrent
 test: ## all tests that need no other program
 	cargo test
 
-simulate: ## the table of docs/SIMULATION.md: whole swarms on a virtual clock
+simulate: ## the tables of docs/SIMULATION.md: whole swarms on a virtual clock
 	cargo test --release --quiet --test simulation -- --ignored --nocapture --test-threads=1 table
 
 check: ## formatting, lints and documentation, warnings denied

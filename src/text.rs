@@ -2,8 +2,7 @@
 //!
 //! Names, tracker messages and client names come from strangers. A control character in them can clear a
 //! terminal or change its title. A bidirectional one can make `txt.exe` look like `exe.txt`. So text from a
-//! stranger is never printed as it came: the code that prints it calls [`printable`], [`excerpt`] or
-//! [`excerpt_of_bytes`] first. This is the one place in the program that knows which characters are harmful.
+//! stranger is never printed as it came: the code that prints it calls [`printable`] or [`excerpt`] first. This is the one place in the program that knows which characters are harmful.
 //! Pure, and called from everywhere.
 
 /// Whether the character changes how the text around it is displayed instead of being displayed itself:
@@ -31,13 +30,6 @@ pub fn excerpt(text: &str, limit: usize) -> String {
         Some((end, _)) => printable(text.get(..end).unwrap_or_default()) + "…",
         None => printable(text),
     }
-}
-
-/// The [`excerpt`] of bytes that should be text. Those that are not UTF-8 become U+FFFD.
-pub fn excerpt_of_bytes(bytes: &[u8], limit: usize) -> String {
-    // A character has at most four bytes. One character more than the limit shows that there are more.
-    let bound = limit.saturating_add(1).saturating_mul(4);
-    excerpt(&String::from_utf8_lossy(bytes.get(..bound).unwrap_or(bytes)), limit)
 }
 
 /// A number of bytes, short and with a unit: `3.7 GiB`. Rounded up, so that it is never too small.
@@ -88,22 +80,6 @@ mod tests {
         assert_eq!(excerpt("příliš", 2), "př…");
         assert_eq!(excerpt("příliš", 6), "příliš");
         assert_eq!(excerpt("", 0), "");
-    }
-
-    #[test]
-    fn an_excerpt_of_bytes_is_the_excerpt_of_their_text() {
-        assert_eq!(excerpt_of_bytes(b"gone\x1b[2J\r\n away\0", 50), "gone\u{fffd}[2J   away\u{fffd}");
-        assert_eq!(excerpt_of_bytes(b"\xff\xfe", 50), "\u{fffd}\u{fffd}");
-        for text in ["x", "ä", "世", "👍"] {
-            for length in 0..9 {
-                let whole = text.repeat(length);
-                for limit in 0..9 {
-                    let expected = excerpt(&whole, limit);
-                    assert_eq!(excerpt_of_bytes(whole.as_bytes(), limit), expected, "{whole} {limit}");
-                }
-            }
-        }
-        assert_eq!(excerpt_of_bytes(&vec![b'x'; 1 << 20], 200).chars().count(), 201);
     }
 
     #[test]

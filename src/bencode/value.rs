@@ -1,9 +1,8 @@
 //! A received value, read in place.
 //!
-//! Only [`Value::parse`], [`Value::parse_prefix`] and [`Value::parse_lenient`] make one, and they check it from end to
-//! end first. The
-//! content of a list or a dictionary is found by walking over its bytes when the caller asks for it. A lookup
-//! takes time in proportion to the size of the dictionary. A walk over everything takes time in proportion
+//! Only [`Value::parse`], [`Value::parse_prefix`] and [`Value::parse_lenient`] make one, and they check it from
+//! end to end first. The content of a list or a dictionary is found by walking over its bytes when the caller
+//! asks for it. A lookup takes time in proportion to the size of the dictionary. A walk over everything takes time in proportion
 //! to the size times the depth, which is four or five in a torrent. Where a stranger chooses the depth, use
 //! [`Dictionary::walk`], which takes time in proportion to the size alone.
 

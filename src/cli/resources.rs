@@ -98,7 +98,7 @@ fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources
     let torrents = torrents.max(1);
     let runs = THREADS_OF_A_TORRENT.saturating_mul(torrents).saturating_add(THREADS);
     let spare_threads = threads.map(|few| few.saturating_sub(runs));
-    let threads = spare_threads.unwrap_or(USUAL_DESCRIPTORS);
+    let threads = spare_threads.unwrap_or(2 * USUAL_DESCRIPTORS);
     let most_tiers = spare_threads.map_or(usize::MAX, |spare| (spare / 8 / torrents).max(1));
     let torrents = torrents as u64;
     let rest = descriptors.saturating_sub(SPARE + OF_A_TORRENT.saturating_mul(torrents));
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn torrents_share_the_connections_and_few_descriptors_leave_some_for_each_use() {
-        assert_eq!(share(65_536, 1, None).incoming, USUAL_DESCRIPTORS / 2);
+        assert_eq!(share(65_536, 1, None).incoming, USUAL_DESCRIPTORS);
         assert!(share(65_536, 300, None).connections > 20_000);
         assert!(share(1024, 1, None).connections >= 600);
         let few = share(40, 1, None);

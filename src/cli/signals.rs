@@ -1,9 +1,9 @@
 //! The signals that ask us to end: Ctrl-C (SIGINT), SIGTERM, and SIGHUP, which comes when the terminal is closed.
 //!
-//! A signal that was ignored when we started stays ignored: `nohup` ignores SIGHUP, and a shell ignores SIGINT for what
-//! it runs in the background of a script. Only the system knows, and to ask it by its call would need `unsafe`; on Linux
-//! it also says so in a file. Where there is no such file, SIGHUP ends the process at once, unless it is ignored, as for
-//! any program that does not know it. A signal that was blocked when we started stays blocked.
+//! SIGHUP and SIGINT stay ignored if they were when we started: `nohup` ignores SIGHUP, and a shell ignores SIGINT
+//! for what it runs in the background of a script. Only the system knows, and to ask it by its call would need
+//! `unsafe`; on Linux it also says so in a file. Where there is no such file, SIGHUP ends the process at once, unless
+//! it is ignored, as for any program that does not know it. A signal that was blocked when we started stays blocked.
 
 use super::exit::Exit;
 use crate::thread;

@@ -1,8 +1,8 @@
 //! The values that cross the channels of a torrent: the conversation of its coordinator with everything else.
 //!
 //! Not here are the values that only one module knows: the orders to announcers (`tracker`), the commands to
-//! the DHT node (`discovery/dht`), the signals inside a worker (`peer`) and what a run tells the screen
-//! (`cli`).
+//! the DHT node (`discovery/dht`), those to the connector and the signals inside a worker (`peer`), and what a run
+//! tells the screen (`cli`).
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer

@@ -23,7 +23,7 @@ const SILENCE: Duration = Duration::from_secs(150);
 pub struct WorkerEnds {
     pub key: PeerKey,
     pub address: SocketAddr,
-    /// It is there from the beginning.
+    /// It is there from the beginning, except for the workers of tests, which have no connection.
     pub stream: Arc<OnceLock<PeerStream>>,
     pub requests: Arc<PeerRequests>,
     pub signals: Receiver<Signal>,

@@ -1,9 +1,10 @@
 //! Connects to peers: the counterpart of the listener.
 //!
 //! Runs on the thread `connector`, one for all torrents, which is there while something is to be done: where
-//! threads are few, peers need them more. It begins the attempts that the coordinators ask for, as many at once as `strategy/peers/attempt_queue.rs` allows, waits for all of
-//! them together, and sends each coordinator what came of its own. Only a peer that has answered gets a worker,
-//! with threads and a place among the peers.
+//! threads are few, peers need them more. It begins the attempts that the coordinators ask for, as many at
+//! once as `strategy/peers/attempt_queue.rs` allows, waits for all of them together, and sends each
+//! coordinator what came of its own. Only a peer that has answered gets a worker, with threads and a place
+//! among the peers.
 //!
 //! It never waits for a coordinator: what does not fit into an inbox is kept for a moment and sent again. Nor
 //! does anything wait for it. When nobody is left who could ask it ends, and drops whatever is still open.

@@ -21,7 +21,7 @@
 //! | `HandedOver`: a connection brought the metadata | `swarm/peers/incoming.rs:handed_over` | roster, candidates |
 //! | `WriterEnded` | `swarm/event_loop.rs:writer_ended` | phase, or the run ends |
 //! | `Stop`: the user wants to end | `swarm/event_loop.rs:stopped` | the run ends |
-//! | timer, every 250 ms | `swarm/tick.rs:tick` | rates, silent peers, super-seeding, PEX, memory budget, what the screen shows; the run ends at a goal or a timeout |
+//! | timer, every 250 ms | `swarm/tick.rs:tick` | rates, silent peers and dead connections, the supply of peers, interruptions, super-seeding, PEX, memory budget, what the screen shows; the run ends at a goal or a timeout |
 //! | timer, after interest changed or a peer left | `swarm/upload/choking.rs:rechoke` | upload slots |
 //! | timer, when an address is due | `swarm/peers/connecting.rs:connect` | candidates |
 //!
@@ -30,7 +30,8 @@
 //! - `download`: which piece is in which state, which peer was asked for which block, the end game, and
 //!   what becomes of wrong pieces and their senders.
 //! - `upload`: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
-//! - `peers`: the roster; connecting, accepting and disconnecting; PEX.
+//! - `peers`: the roster; connecting, accepting and disconnecting; who makes room for others; the supply of
+//!   peers; PEX.
 //! - `status.rs`: what the screen shows. `statistics.rs`: what it counts.
 
 mod config;

@@ -1,7 +1,7 @@
 //! How often trackers and the DHT are asked in an hour, in swarms that are well and in swarms that are not: the
-//! second table of `docs/SIMULATION.md`.
+//! second and the third table of `docs/SIMULATION.md`.
 //!
-//! Each torrent has three trackers that all name the usual interval of half an hour. The pace of the lookups is
+//! Each torrent has four trackers that all name the usual interval of half an hour. The pace of the lookups is
 //! that of a real node in a simulated network of thirty, which is told the same as the trackers.
 
 use crate::dht_world::{HostKind, World as DhtWorld};

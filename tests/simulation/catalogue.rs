@@ -41,7 +41,7 @@ fn forgetful() -> Member {
 ///
 /// [`Report::assert_good`]: crate::report::Report::assert_good
 pub fn good() -> Vec<Entry> {
-    lines().into_iter().chain(neighbours()).collect()
+    lines().into_iter().chain(faults()).chain(neighbours()).collect()
 }
 
 /// What lines and distances do, and peers that come and go.
@@ -87,6 +87,12 @@ fn lines() -> Vec<Entry> {
                 .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(24), seconds(12)))
                 .with(1, fast()),
         ),
+    ]
+}
+
+/// Peers that do not send what they are asked for.
+fn faults() -> Vec<Entry> {
+    vec![
         entry(
             "a silent peer",
             "A peer that accepts requests and sends nothing, among 5 honest ones of 200 kB/s.",

@@ -31,9 +31,9 @@
 //! - [`clock`] is the queue of what happens when, [`world`] carries it out, [`link`] carries the messages.
 //! - [`host`] is what every host can do. [`real_host`], [`connection`] and [`environment`] are one with a real
 //!   coordinator; [`stub`] is a scripted seeder, which costs next to nothing and may have bad manners.
-//! - [`scene`] builds a swarm in a few lines, [`report`] is what came of it, [`catalogue`] has the scenes by name,
-//!   and [`table`] prints them: `make simulate`, `docs/SIMULATION.md`.
-//! - [`good_scenes`] and [`random_swarms`] are the tests.
+//! - [`scene`] builds a swarm in a few lines, [`report`] is what came of it, [`catalogue`] has the scenes by name.
+//!   [`table`] and [`asking`] print the tables of `docs/SIMULATION.md`: `make simulate`.
+//! - [`good_scenes`], [`choking_peers`], [`random_swarms`] and [`asking`] are the tests.
 
 #![cfg(test)]
 

@@ -17,7 +17,7 @@ const NAMES: usize = 1000;
 pub enum Manner {
     /// Over HTTP, and it names no min interval.
     Http,
-    /// Over HTTP, with a min interval of one minute, and of fifteen.
+    /// Over HTTP, with a min interval of so many minutes.
     HttpMinimum(u32),
     /// Over UDP.
     Udp,

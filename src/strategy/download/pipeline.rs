@@ -11,18 +11,18 @@
 //! TCP): one pipeline of blocks passes until the change has arrived, the next one is measured, and if the
 //! rate is not clearly higher, the doubling ends. The last doubling stays, as slack for a peer whose thread
 //! is not always awake. Later a greater depth is tried again now and then, and taken back if it brings
-//! nothing. No depth is tried of more than the peer sends in two seconds, and the pipeline never holds more than it sends
-//! in four.
+//! nothing. No depth is tried of more than the peer sends in two seconds, and the pipeline never holds more
+//! than it sends in four.
 //!
 //! Where many peers are asked at once, each with 16 requests, much is on its way before anything is known. If their
 //! lines are thin, or one thin line is ours, that takes minutes to come. So while enough is on its way already, a new
 //! peer begins with two, and gets one more with each block until it has 16.
 //!
-//! A near and fast peer would do with few requests, if its threads and ours always ran. They do not, so the pipeline
-//! holds what comes in two milliseconds at least. And if each block were followed by the next request, there would be a
-//! wake-up and a write for each, here and there, so that half of such a pipeline goes with one order. With one seeder on
-//! loopback that takes a tenth less time than a quarter at a time of what trying alone finds; twice as much on its way
-//! takes more CPU, since it does not fit the cache.
+//! A near and fast peer would do with few requests, if its threads and ours always ran. They do not, so the
+//! pipeline holds what comes in two milliseconds at least. And if each block were followed by the next request,
+//! there would be a wake-up and a write for each, here and there, so that half of such a pipeline goes with one
+//! order. With one seeder on loopback that takes a tenth less time than a quarter at a time of what trying alone
+//! finds; twice as much on its way takes more CPU, since it does not fit the cache.
 //!
 //! This was measured against a fixed four seconds, which is 500 requests for every fast peer: on loopback it
 //! takes a fifth less CPU, and across a round trip of 100 ms it reaches the same rate.

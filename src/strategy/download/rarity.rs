@@ -197,16 +197,6 @@ impl Rarity {
         self.order.first().copied()
     }
 
-    /// Whether the peer has any piece that may be chosen.
-    pub fn can_choose_from(&self, has: &PeerPieces) -> bool {
-        match has {
-            PeerPieces::All => !self.order.is_empty(),
-            PeerPieces::Some(pieces) => {
-                pieces.words().iter().zip(self.choosable.words()).any(|(a, b)| a & b != 0)
-            }
-        }
-    }
-
     /// A piece that no partial peer has, if there is one.
     pub fn without_partial_peer(&self) -> Option<PieceIndex> {
         self.order.first().copied().filter(|piece| self.availability(*piece) == 0)
@@ -345,8 +335,7 @@ mod tests {
         rarity.take(at(7));
         assert_eq!(rarity.pick(&PeerPieces::Some(some.clone()), false, &mut random), Some(at(8)));
         rarity.take(at(8));
-        assert_eq!(rarity.pick(&PeerPieces::Some(some.clone()), false, &mut random), None);
-        assert!(!rarity.can_choose_from(&PeerPieces::Some(some)));
+        assert_eq!(rarity.pick(&PeerPieces::Some(some), false, &mut random), None);
         assert_eq!(rarity.without_partial_peer(), Some(at(4)));
     }
 

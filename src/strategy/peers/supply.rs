@@ -1,7 +1,7 @@
 //! How well a torrent is supplied with peers: what decides how soon its sources are asked for more.
 //!
 //! Trackers and nodes of the DHT serve many, so they are asked again when there is a need and not whenever
-//! there is room. Ten seeds that send are enough, even if we might connect to fifty peers; so is a single one
+//! there is room. Ten seeds that send are enough, even if we might connect to a hundred peers; so is a single one
 //! if it is all that a small swarm has. A hundred addresses at which no one answers are nothing.
 
 use std::time::{Duration, Instant};

@@ -10,8 +10,8 @@ const BLOCK_DEADLINE: Duration = Duration::from_secs(60);
 const SENDING: Duration = Duration::from_secs(1);
 
 impl Coordinator<'_> {
-    /// Counts what was asked for and sent since the last tick, and disconnects the peers that do not read it. Runs in every
-    /// tick.
+    /// Counts what was asked for and sent since the last tick, and disconnects the peers that do not read it.
+    /// Runs in every tick.
     pub(in crate::swarm) fn count_uploads(&mut self, now: Instant) {
         for (_, peer) in self.roster.all_mut() {
             let account = peer.worker.account();

@@ -2,7 +2,8 @@
 //!
 //! A value that was accepted must be readable to its end: what the check lets through and the walk
 //! then cannot read would be silently missing. What was accepted must also come out the same when it
-//! is written in the canonical form and read again. What the strict rules accept, the lenient ones read in the same way.
+//! is written in the canonical form and read again. What the strict rules accept, the lenient ones read in the
+//! same way.
 
 #![no_main]
 

@@ -41,8 +41,8 @@ const MAX_FROM_DHT_OR_LAN: usize = MAX_CANDIDATES / 2;
 const MAX_FROM_ONE_PEER: usize = 100;
 /// Ports of one host that are tried like any other. Several clients behind one router are common.
 const MAX_PORTS: usize = 4;
-/// Ports of one host that are kept, with the spare ones from trackers. Behind the address of a small provider, or on one
-/// server, may be dozens of clients.
+/// Ports of one host that are kept, with the spare ones from trackers. Behind the address of a small provider,
+/// or on one server, may be dozens of clients.
 const MAX_SPARE_PORTS: usize = 32;
 /// As how many failures in a row the first failure of a spare port counts. Then it is not tried for a minute.
 const SPARE_FAILURES: u32 = 12;

@@ -4,8 +4,7 @@
 //! on how badly we need peers. While only a handful are connected, every peer counts: one that was just
 //! starting when we tried it first must not stay untried for long. So the first wait is little more than a
 //! second, and each further one is half as long again: whoever appears late is found in half of the time that
-//! it was late. When there are plenty, nothing is
-//! urgent: ten seconds, then thirty, and so on.
+//! it was late. When there are plenty, nothing is urgent: ten seconds, then thirty, and so on.
 //!
 //! A peer that the user or the magnet link names is another matter. It is no hearsay, it is often the only one,
 //! and often it is started after us. So it is tried every few seconds for the first minutes, however many peers
