@@ -16,9 +16,9 @@ use std::time::Duration;
 const MAX_UNSENT: u32 = 128 * 1024;
 /// How long what was sent may stay without an acknowledgement, or the peer without room for more. A host that
 /// lost its power or its address closes nothing, and the system itself would go on trying for a quarter of an
-/// hour.
+/// hour. As long as a write may take: a peer that pauses its reader is as alive as one that reads slowly.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const MAX_UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+const MAX_UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MORE_FOLLOWS: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::MORE);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -22,11 +22,17 @@ impl Coordinator<'_> {
     /// Disconnects a peer that does nothing, so that a newcomer can have its place. Those from networks that
     /// are known for it go first, and a newcomer from such a network waits until others have had the time to
     /// show what they came for.
-    pub(in crate::swarm) fn disconnect_bystander(&mut self, newcomer: IpAddr, now: Instant) -> bool {
+    pub(in crate::swarm) fn disconnect_bystander(
+        &mut self,
+        newcomer: IpAddr,
+        may_go: fn(&Peer) -> bool,
+        now: Instant,
+    ) -> bool {
         let is_known = |ip| self.roster.is_bystander(ip, now);
         let patience = if self.is_downloading() { FIRST_STEPS_OF_A_SOURCE } else { FIRST_STEPS };
         let newcomer_is_known = is_known(newcomer);
-        let bystanders = self.roster.greeted().filter(|(key, peer)| self.does_nothing(*key, peer, now));
+        let bystanders =
+            self.roster.greeted().filter(|(key, peer)| may_go(peer) && self.does_nothing(*key, peer, now));
         let may_go = bystanders.filter_map(|(key, peer)| {
             let is_known = is_known(peer.address.ip());
             let had_its_time = now.saturating_duration_since(peer.since) >= patience;

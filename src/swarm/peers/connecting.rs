@@ -41,7 +41,7 @@ impl Coordinator<'_> {
         outcome: Result<PeerStream, PeerError>,
         now: Instant,
     ) {
-        if !self.dialer.connected(address) {
+        if self.roster.is_of_the_search(key) || !self.dialer.connected(address) {
             // The search for the metadata began it.
             return;
         }

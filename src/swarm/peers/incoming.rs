@@ -95,11 +95,13 @@ impl Coordinator<'_> {
         // incoming peers cannot keep us from those that trackers and other sources name.
         let most = self.settings.limits.max_peers;
         let room = if self.is_downloading() { most.saturating_sub(most / 4) } else { most };
-        let full = self.roster.len() >= most || incoming >= room.max(1) || !self.environment.has_room();
-        if full
-            && !self.disconnect_bystander(address.ip(), now)
-            && !self.make_place(now)
-            && !self.disconnect_lower(address, now)
+        let crowded = incoming >= room.max(1);
+        // If there are too many incoming peers, one of them leaves and none that we connected to.
+        let may_go: fn(&Peer) -> bool = if crowded { |peer| peer.incoming } else { |_| true };
+        if (crowded || self.free_places() == 0)
+            && !self.disconnect_bystander(address.ip(), may_go, now)
+            && !self.make_place(may_go, now)
+            && !self.disconnect_lower(address, may_go, now)
         {
             return Err(NoEntry::Full);
         }
@@ -123,7 +125,7 @@ impl Coordinator<'_> {
     /// A peer that listens at this address and has connected to us once more knows that its first connection
     /// is dead, which we may not learn for minutes.
     fn replaces_stale(&mut self, key: PeerKey, address: SocketAddr) {
-        let Some(new) = self.roster.get(key) else { return };
+        let Some(new) = self.roster.get(key).filter(|new| !new.leaving) else { return };
         let is_stale = |peer: &Peer| peer.dial == Some(address) && comes_again(new, peer);
         let stale = self.roster.greeted().find(|(other, peer)| *other != key && is_stale(peer));
         let Some(stale) = stale.map(|(stale, _)| stale) else { return };
@@ -167,8 +169,9 @@ impl Coordinator<'_> {
         if let (Some(peer), Some(dial)) = (self.roster.get_mut(stays), dial) {
             // The address of the connection that goes leads to the peer that stays, so it is not tried again.
             match peer.dial {
+                // What one host did is not held against the address of another: anyone can copy a peer ID.
+                _ if is_other_host => self.keep_address(stays, dial),
                 None => peer.dial = Some(dial),
-                Some(_) if is_other_host => self.keep_address(stays, dial),
                 Some(_) => self.dialer.failed(dial, AttemptFailure::Banned, now),
             }
         }

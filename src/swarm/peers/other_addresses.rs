@@ -15,7 +15,6 @@
 
 use super::Peer;
 use crate::message::PeerKey;
-use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::incoming::AT_ONCE;
 use crate::wire::PeerId;
@@ -99,14 +98,11 @@ impl Coordinator<'_> {
         }
     }
 
-    /// The connection with this peer is over, so its other addresses may be tried again, unless it did harm.
+    /// The connection with this peer is over, so its other addresses may be tried again, even if it did harm:
+    /// that they are its own is only likely.
     pub(super) fn release_addresses(&mut self, gone: &Peer, now: Instant) {
-        let banned = self.bans.is_banned(gone.address.ip());
         for address in gone.also_at.iter().copied() {
-            match banned {
-                true => self.dialer.failed(address, AttemptFailure::Banned, now),
-                false => self.dialer.candidates_mut().release(address, now),
-            }
+            self.dialer.candidates_mut().release(address, now);
         }
     }
 }

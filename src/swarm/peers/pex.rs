@@ -59,11 +59,16 @@ impl Coordinator<'_> {
 
     /// Disconnects the peer of the lowest priority among those that are of no use now, if the peer at
     /// `address` has a higher one. So a swarm of full clients still accepts some newcomers (BEP 40).
-    pub(in crate::swarm) fn disconnect_lower(&mut self, address: SocketAddr, now: Instant) -> bool {
+    pub(in crate::swarm) fn disconnect_lower(
+        &mut self,
+        address: SocketAddr,
+        may_go: fn(&Peer) -> bool,
+        now: Instant,
+    ) -> bool {
         let priority = |at: SocketAddr| self.dialer.candidates().priority(at);
         let idle = self.roster.greeted().filter(|(key, peer)| {
             let busy = self.slots.is_unchoked(*key) || self.requests.count(*key) > 0;
-            !busy && now.saturating_duration_since(peer.last_transfer()) >= PROBATION
+            may_go(peer) && !busy && now.saturating_duration_since(peer.last_transfer()) >= PROBATION
         });
         let lowest = idle.map(|(key, peer)| (priority(peer.best_address()), key)).min();
         let lowest = lowest.filter(|(lowest, _)| *lowest < priority(address));

@@ -17,6 +17,8 @@ const MAX_CLOSED: usize = 8;
 #[derive(Debug)]
 pub struct Roster {
     peers: OrderedList<PeerKey, Peer>,
+    /// The last key of the search for the metadata.
+    before_first: PeerKey,
     last_key: PeerKey,
     /// Connected peers that are not asked for anything, as of the last count.
     without_wanted: usize,
@@ -33,6 +35,7 @@ impl Roster {
     pub fn after(last_key: PeerKey) -> Roster {
         Roster {
             peers: OrderedList::new(),
+            before_first: last_key,
             last_key,
             without_wanted: 0,
             fastest_rate: 0.0,
@@ -45,6 +48,11 @@ impl Roster {
     pub fn next_key(&mut self) -> PeerKey {
         self.last_key = PeerKey(self.last_key.0.wrapping_add(1));
         self.last_key
+    }
+
+    /// Whether the key was given before this roster was made.
+    pub fn is_of_the_search(&self, key: PeerKey) -> bool {
+        key.0 <= self.before_first.0
     }
 
     /// Adds a connection.

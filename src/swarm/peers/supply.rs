@@ -22,7 +22,7 @@ impl Coordinator<'_> {
     }
 
     fn supply(&self, now: Instant) -> Supply {
-        if !self.is_downloading() || self.roster.len() >= self.settings.limits.max_peers {
+        if !self.is_downloading() || self.free_places() == 0 {
             return Supply::Good;
         }
         let candidates = self.dialer.candidates();
@@ -61,9 +61,16 @@ impl Coordinator<'_> {
             let owing = self.roster.greeted_mut().filter(|(key, _)| requests.count(*key) > 0);
             owing.for_each(|(_, peer)| peer.download.must_speak_by = Some(deadline));
         }
-        let is_late = |peer: &Peer| peer.download.must_speak_by.is_some_and(|deadline| deadline <= now);
+        if self.is_disk_behind() {
+            // Then the workers do not read.
+            return;
+        }
+        let is_late = |key, peer: &Peer| {
+            let owes = self.requests.count(key) > 0 || peer.download.overtaken;
+            owes && peer.download.must_speak_by.is_some_and(|deadline| deadline <= now)
+        };
         let late: Vec<PeerKey> =
-            self.roster.greeted().filter(|(_, peer)| is_late(peer)).map(|(key, _)| key).collect();
+            self.roster.greeted().filter(|(key, peer)| is_late(*key, peer)).map(|(key, _)| key).collect();
         late.into_iter().for_each(|key| self.disconnect(key, HangUp::NoSignOfLife));
     }
 }

@@ -21,6 +21,9 @@ const SILENT: Duration = Duration::from_secs(4);
 const SENDS_NOTHING: Duration = Duration::from_secs(15);
 /// How long a peer may go without a transfer.
 const IDLE: Duration = Duration::from_secs(90);
+/// The connections of all torrents are counted together. A torrent may have this many in any case, so that the
+/// others do not leave it without any.
+const ALWAYS: usize = 2;
 /// How long the next idle peer stays after one has left.
 const TURN: Duration = Duration::from_secs(10);
 
@@ -49,12 +52,13 @@ impl Coordinator<'_> {
 
     /// Finds a place for a peer that we have connected to. Disconnects another one if that makes the room.
     pub(in crate::swarm) fn find_place(&mut self, now: Instant) -> bool {
-        self.free_places() > 0 || self.make_place(now)
+        self.free_places() > 0 || self.make_place(|_| true, now)
     }
 
-    /// Disconnects the peer that was of the least use to either side, if it is time for one to leave.
-    pub(in crate::swarm) fn make_place(&mut self, now: Instant) -> bool {
-        let leaves = self.least_useful(now);
+    /// Disconnects the peer that was of the least use to either side, if it is time for one to leave. Only
+    /// those go that `may_go`.
+    pub(in crate::swarm) fn make_place(&mut self, may_go: fn(&Peer) -> bool, now: Instant) -> bool {
+        let leaves = self.least_useful(may_go, now);
         let leaves = leaves.filter(|(reason, _)| *reason > Reason::Idle || now >= self.timers.turnover);
         if let Some((Reason::Idle, _)) = leaves {
             self.timers.turnover = now + TURN;
@@ -67,8 +71,8 @@ impl Coordinator<'_> {
     }
 
     /// How many places nobody has.
-    fn free_places(&self) -> usize {
-        if !self.environment.has_room() {
+    pub(in crate::swarm) fn free_places(&self) -> usize {
+        if self.roster.len() >= ALWAYS && !self.environment.has_room() {
             return 0;
         }
         self.settings.limits.max_peers.saturating_sub(self.roster.len())
@@ -76,8 +80,8 @@ impl Coordinator<'_> {
 
     /// Of the peers whose time is over the one with the most pressing reason, and among those the one that
     /// did nothing for the longest time.
-    fn least_useful(&self, now: Instant) -> Option<(Reason, PeerKey)> {
-        let over = self.roster.all().filter_map(|(key, peer)| {
+    fn least_useful(&self, may_go: fn(&Peer) -> bool, now: Instant) -> Option<(Reason, PeerKey)> {
+        let over = self.roster.all().filter(|(_, peer)| may_go(peer)).filter_map(|(key, peer)| {
             Some((self.reason(key, peer, now)?, Reverse(peer.last_transfer()), key))
         });
         over.max_by_key(|(reason, last, _)| (*reason, *last)).map(|(reason, _, key)| (reason, key))

@@ -130,6 +130,11 @@ fn without_threads_the_run_goes_on_with_the_peers_that_it_has() {
 fn a_torrent_gets_the_connections_that_others_no_longer_use() {
     let mut world = Scene::default().start();
     world.outside.borrow_mut().no_room = true;
+    for number in [3, 4] {
+        let key = world.arrive(address(number)).expect("two in any case");
+        world.tell(Event::Greeted(key, greeting(number)));
+        world.hear(key, [News::HaveAll]);
+    }
     world.tell(Event::Found(Source::Tracker, vec![address(1)]));
     assert!(world.arrive(address(2)).is_none(), "turned away");
     world.wait(60 * SECOND);
@@ -366,4 +371,19 @@ fn of_peers_that_were_of_use_once_a_few_at_a_time_make_room() {
     assert_eq!((came, gone), (1, 1));
     world.wait(11 * SECOND);
     assert!(world.arrive(address(90)).is_some());
+}
+
+#[test]
+fn too_many_incoming_peers_cost_no_peer_that_we_connected_to_its_place() {
+    let mut world = Scene { max_peers: 8, ..Scene::default() }.start();
+    let ours = world.dial(address(1), 1);
+    for number in 2..8 {
+        let key = world.arrive(address(number)).unwrap();
+        world.tell(Event::Greeted(key, greeting(number)));
+        world.hear(key, [News::HaveAll]);
+    }
+    // It has said nothing for longer than others may.
+    world.wait(5 * SECOND);
+    world.arrive(address(9));
+    assert_eq!(world.hung_up(ours), None);
 }
