@@ -290,7 +290,7 @@ fn an_interrupted_run_leaves_nothing_behind_code_7() {
         }
         let program = work.start(arguments);
         wait_until_reading(program.child.id(), &work.path("large"));
-        kill_process(Pid::from_child(&program.child), Signal::INT).unwrap();
+        kill_process(Pid::from_child(&program.child), Signal::TERM).unwrap();
         let outcome = program.finish(LIMIT);
         assert_eq!(outcome.code, Some(7), "{}", outcome.output);
         if arguments[0] == "create" {
