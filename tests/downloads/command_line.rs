@@ -13,6 +13,7 @@ use crate::support::metadata;
 use crate::support::program::{Outcome, Program};
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::signals::is_heard_here;
 use crate::support::skip::skip;
 use crate::support::talk::{MODERN, Talk};
 use crate::support::tracker::{Reply, Tracker};
@@ -331,15 +332,6 @@ fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
         ends_with(&setup.get(&[&rest], &[]), 0, "done");
         setup.sample.assert_downloaded(setup.output.path());
     }
-}
-
-/// Whether a program that is started here hears the signal. It does not if these tests were started with the signal
-/// ignored, as by `nohup`. Nor does it hear SIGHUP where the system does not say what is ignored.
-fn is_heard_here(signal: Signal) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    ignored.map_or(signal != Signal::HUP, |mask| mask & (1 << (signal.as_raw() - 1)) == 0)
 }
 
 #[test]

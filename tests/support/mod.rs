@@ -25,6 +25,7 @@ pub mod program;
 pub mod sample;
 pub mod scripted_peer;
 pub mod seeder;
+pub mod signals;
 pub mod skip;
 pub mod swarm;
 pub mod swarm_progress;
