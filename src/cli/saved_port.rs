@@ -7,10 +7,9 @@
 //! the file.
 
 use crate::net::USUAL_PORTS;
+use crate::storage::CacheFile;
 use log::debug;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The most bytes of the file that are read. A port has five digits.
 const MAX_BYTES: u64 = 16;
@@ -19,15 +18,15 @@ const MAX_BYTES: u64 = 16;
 #[derive(Debug)]
 pub struct SavedPort {
     /// Where to write the port that we get. `None` if one is written already, or none is to be.
-    unwritten: Option<PathBuf>,
+    unwritten: Option<CacheFile>,
     port: u16,
 }
 
 impl SavedPort {
     /// What the file in this folder says, or a port chosen by lot.
     pub fn read(folder: Option<&Path>) -> SavedPort {
-        let file = folder.map(|folder| folder.join("port"));
-        match file.as_deref().and_then(|file| read(file).ok().flatten()) {
+        let file = folder.map(|folder| CacheFile::new(folder, "port"));
+        match file.as_ref().and_then(read) {
             Some(port) => SavedPort { unwritten: None, port },
             None => SavedPort { unwritten: file, port: fastrand::u16(USUAL_PORTS) },
         }
@@ -42,58 +41,27 @@ impl SavedPort {
     /// since it does no harm.
     pub fn keep(self, port: u16) {
         let Some(file) = self.unwritten.filter(|_| USUAL_PORTS.contains(&port)) else { return };
-        // A different name for each process, because several may start at once.
-        let fresh = file.with_extension(format!("{}.new", std::process::id()));
-        let write = || {
-            file.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::write(&fresh, format!("{port}\n"))?;
-            fs::rename(&fresh, &file)
-        };
-        if let Err(error) = write() {
-            debug!("cannot keep the port in {}: {error}", file.display());
-            let _ = fs::remove_file(&fresh);
+        if let Err(error) = file.write(format!("{port}\n").as_bytes()) {
+            debug!("cannot keep the port in {}: {error}", file.path().display());
         }
     }
 }
 
 /// The port in this file. `None` if it has none of the usual ones.
-fn read(file: &Path) -> io::Result<Option<u16>> {
-    // To open a pipe would wait for its other end.
-    if !fs::metadata(file)?.is_file() {
-        return Ok(None);
-    }
-    let mut text = String::new();
-    File::open(file)?.take(MAX_BYTES).read_to_string(&mut text)?;
-    Ok(text.trim().parse().ok().filter(|port| USUAL_PORTS.contains(port)))
+fn read(file: &CacheFile) -> Option<u16> {
+    let text = String::from_utf8(file.read(MAX_BYTES).ok()?).ok()?;
+    text.trim().parse().ok().filter(|port| USUAL_PORTS.contains(port))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// A folder that does not exist yet. It is removed in the end.
-    struct TempFolder(PathBuf);
-
-    impl TempFolder {
-        fn new() -> TempFolder {
-            static NEXT: AtomicU32 = AtomicU32::new(0);
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            TempFolder(
-                std::env::temp_dir().join(format!("femtotorrent-port-{}-{number}", std::process::id())),
-            )
-        }
-    }
-
-    impl Drop for TempFolder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::storage::NewFolder;
+    use std::fs;
 
     #[test]
     fn the_port_of_the_first_run_is_that_of_the_next_ones() {
-        let folder = TempFolder::new();
+        let folder = NewFolder::somewhere();
         let place = folder.0.join("in/a/folder");
         let first = SavedPort::read(Some(&place));
         assert!(USUAL_PORTS.contains(&first.port()));
@@ -121,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_no_usual_port_is_replaced() {
-        let folder = TempFolder::new();
+        let folder = NewFolder::somewhere();
         fs::create_dir_all(&folder.0).unwrap();
         for text in ["", "6881\n", "80", "65536", "-1", "61234 61235", "\u{fffd}", "0000000000000000061234"] {
             fs::write(folder.0.join("port"), text).unwrap();
@@ -130,7 +98,7 @@ mod tests {
             saved.keep(61_000);
             assert_eq!(fs::read_to_string(folder.0.join("port")).unwrap(), "61000\n", "{text}");
         }
-        SavedPort { unwritten: Some(folder.0.join("other")), port: 61_000 }.keep(4_000);
+        SavedPort { unwritten: Some(CacheFile::new(&folder.0, "other")), port: 61_000 }.keep(4_000);
         assert!(!folder.0.join("other").exists(), "a port that is none of the usual ones is not kept");
     }
 }

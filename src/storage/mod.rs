@@ -18,6 +18,7 @@
 //! bounds the open files, `files` puts the three together, and `space` measures the free space. Peers get
 //! what is on the disk from [`ServedPieces`].
 
+mod cache_file;
 mod claim;
 mod create_scan;
 mod error;
@@ -43,6 +44,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use cache_file::CacheFile;
+#[cfg(test)]
+pub use cache_file::NewFolder;
 pub use create_scan::{Gathered, gather, name};
 pub use error::{Shortage, StorageError};
 pub use hashing::Watch;

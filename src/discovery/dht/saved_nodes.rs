@@ -7,19 +7,17 @@
 //! starts the DHT. The threads of the DHT write it every 15 minutes, and the DHT's end once more.
 //!
 //! It is `dht` in `$XDG_CACHE_HOME/femtotorrent`: `{"4": {"id", "nodes"}, "6": {...}}`, the nodes as compact
-//! addresses. It is written under a name that contains the process ID and then renamed, so that two runs at
-//! once leave one whole file.
+//! addresses. Two runs at once leave one whole file (`storage/cache_file.rs`).
 
 use super::addresses::could_be_a_node;
 use super::id::NodeId;
 use crate::address::{IpFamily, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
+use crate::storage::CacheFile;
 use crate::thread::lock;
 use log::debug;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 
 /// Nodes of one family that are kept: more than a lookup ever asks.
@@ -42,20 +40,15 @@ pub(super) struct KnownNodes {
 #[derive(Debug)]
 pub(super) struct SavedNodes {
     /// Where it is. `None` if nothing is to be kept.
-    file: Option<PathBuf>,
+    file: Option<CacheFile>,
     known: Mutex<[KnownNodes; 2]>,
 }
 
 impl SavedNodes {
     /// What the file in this folder says. Nothing if there is no such file, or it cannot be read.
     pub fn read(folder: Option<&Path>) -> SavedNodes {
-        let file = folder.map(|folder| folder.join("dht"));
-        let read = |file: &PathBuf| -> io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
-            File::open(file)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = match file.as_ref().map(read) {
+        let file = folder.map(|folder| CacheFile::new(folder, "dht"));
+        let bytes = match file.as_ref().map(|file| file.read(MAX_BYTES)) {
             Some(Ok(bytes)) => bytes,
             Some(Err(error)) => {
                 debug!("no nodes of the DHT from the last time: {error}");
@@ -103,16 +96,8 @@ impl SavedNodes {
             families.push((key(family), Item::dictionary(entries)));
         }
         let bytes = Item::dictionary(families).encode();
-        // A different name for each process, because several may end at once.
-        let fresh = file.with_extension(format!("{}.new", std::process::id()));
-        let write = || {
-            file.parent().map_or(Ok(()), fs::create_dir_all)?;
-            File::create(&fresh)?.write_all(&bytes)?;
-            fs::rename(&fresh, file)
-        };
-        if let Err(error) = write() {
-            debug!("cannot keep the nodes of the DHT in {}: {error}", file.display());
-            let _ = fs::remove_file(&fresh);
+        if let Err(error) = file.write(&bytes) {
+            debug!("cannot keep the nodes of the DHT in {}: {error}", file.path().display());
         }
     }
 }
@@ -139,26 +124,8 @@ fn parse(bytes: &[u8], family: IpFamily) -> KnownNodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// A folder that does not exist yet. It is removed in the end.
-    struct TempFolder(PathBuf);
-
-    impl TempFolder {
-        fn new() -> TempFolder {
-            static NEXT: AtomicU32 = AtomicU32::new(0);
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            TempFolder(
-                std::env::temp_dir().join(format!("femtotorrent-saved-{}-{number}", std::process::id())),
-            )
-        }
-    }
-
-    impl Drop for TempFolder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::storage::NewFolder;
+    use std::fs;
 
     fn nodes(count: usize) -> Vec<SocketAddr> {
         (1..=count).map(|port| SocketAddr::from(([192, 0, 2, 1], u16::try_from(port).unwrap()))).collect()
@@ -166,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_the_next_time() {
-        let folder = TempFolder::new();
+        let folder = NewFolder::somewhere();
         let place = folder.0.join("in/a/folder");
         let saved = SavedNodes::read(Some(&place));
         assert_eq!(saved.known(IpFamily::V4), KnownNodes::default());
@@ -195,7 +162,7 @@ mod tests {
 
     #[test]
     fn no_cut_and_no_flipped_bit_breaks_the_reader() {
-        let folder = TempFolder::new();
+        let folder = NewFolder::somewhere();
         let saved = SavedNodes::read(Some(&folder.0));
         saved.update(IpFamily::V4, KnownNodes { id: Some(NodeId([7; 20])), nodes: nodes(3) });
         saved.write();
@@ -212,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_none_of_ours_is_no_error_and_read_in_part_only() {
-        let folder = TempFolder::new();
+        let folder = NewFolder::somewhere();
         fs::create_dir_all(folder.0.join("dht")).unwrap();
         let saved = SavedNodes::read(Some(&folder.0));
         assert_eq!(saved.known(IpFamily::V4), KnownNodes::default());
