@@ -50,6 +50,9 @@ pub trait SearchEnvironment {
     /// have been asked anew.
     fn look_around(&self, now: Instant) -> Option<Interruption>;
 
+    /// How many connections the process may have begun and not yet made.
+    fn half_open(&self) -> usize;
+
     /// Has a connection to this address made. What comes of it is told by [`Event::Attempted`].
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::net::half_open::{self, Alarm, Bell, HalfOpen};
 use crate::net::{BindAddress, PeerStream};
 use crate::strategy::AttemptQueue;
 use crate::thread;
-use crate::thread::lock;
+use crate::thread::{caught, lock};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, unbounded};
 use log::warn;
 use std::io::{self, ErrorKind};
@@ -89,6 +89,11 @@ impl Connector {
         Connector { bind_address, most, running: Arc::default() }
     }
 
+    /// How many connections may be half-open at once.
+    pub fn half_open(&self) -> usize {
+        self.most
+    }
+
     /// A way to have connections made whose outcomes are sent to this inbox.
     pub fn caller(&self, events: Sender<Event>) -> Caller {
         let mut running = lock(&self.running);
@@ -105,7 +110,7 @@ impl Connector {
         };
         let told = line.commands.send(command);
         line.bell.ring();
-        // It fails only where the thread has panicked. The next command starts another.
+        // It fails only where the thread has ended by a second panic. The next command starts another.
         told.map_err(|_| {
             running.line = None;
             ErrorKind::BrokenPipe.into()
@@ -123,7 +128,7 @@ impl Connector {
             unsent: Vec::new(),
             running: Arc::downgrade(&self.running),
         };
-        thread::spawn("connector", STACK_BYTES, move || connecting.run())?;
+        thread::spawn("connector", STACK_BYTES, move || connecting.live())?;
         Ok(Line { commands, bell })
     }
 }
@@ -153,7 +158,7 @@ impl Drop for Caller {
 struct Connecting {
     bind_address: BindAddress,
     queue: AttemptQueue<u32, Wanted, Attempt>,
-    /// Short: each torrent has a bounded number of attempts.
+    /// Short: each torrent has a bounded number of attempts (`strategy/peers/dialer.rs`).
     orders: Receiver<Command>,
     alarm: Alarm,
     /// What did not fit into an inbox, and whose it is.
@@ -163,7 +168,22 @@ struct Connecting {
 }
 
 impl Connecting {
-    fn run(mut self) {
+    /// The life of the thread. A panic costs the attempts that were under way, and those who wait for them hear
+    /// so: else their addresses would count as being tried for ever.
+    fn live(mut self) {
+        while caught(|| self.run()).is_err() {
+            self.fail_all();
+        }
+    }
+
+    fn fail_all(&mut self) {
+        for (caller, wanted) in self.queue.clear(|attempt| attempt.wanted) {
+            let why = io::Error::other("a defect of this program ended the attempt");
+            self.tell(caller, wanted, Err(PeerError::Connect(why)));
+        }
+    }
+
+    fn run(&mut self) {
         while self.obey() {
             let now = Instant::now();
             for (caller, attempt) in self.queue.take(|attempt| attempt.came) {
@@ -300,6 +320,36 @@ mod tests {
         quick.connect(PeerKey(100), there).unwrap();
         assert!(attempted(&inbox).1.is_ok());
         (0..6).for_each(|_| assert!(attempted(&full).1.is_ok()));
+    }
+
+    #[test]
+    fn a_panic_costs_the_attempts_and_leaves_none_without_an_answer() {
+        let connector = Connector::new(BindAddress::any(), 1);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = listener.local_addr().unwrap();
+        let ((_commands, orders), (events, inbox)) = (unbounded(), bounded(100));
+        let mut connecting = Connecting {
+            bind_address: BindAddress::any(),
+            queue: AttemptQueue::new(1),
+            orders,
+            alarm: Alarm::new().unwrap().0,
+            unsent: Vec::new(),
+            running: Arc::downgrade(&connector.running),
+        };
+        for number in 0..3 {
+            connecting
+                .queue
+                .offer(1, Wanted { key: PeerKey(number), address: there, events: events.clone() });
+        }
+        connecting.begin(Instant::now());
+        assert_eq!(connecting.queue.open().count(), 1);
+        // As after a panic.
+        connecting.fail_all();
+        connecting.live();
+        for number in 0..3 {
+            let (key, outcome) = attempted(&inbox);
+            assert!(key == PeerKey(number) && matches!(outcome, Err(PeerError::Connect(_))), "{key:?}");
+        }
     }
 
     #[test]

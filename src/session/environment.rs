@@ -38,6 +38,10 @@ impl Environment for RunEnvironment<'_> {
         self.run.network.connections.has_room()
     }
 
+    fn half_open(&self) -> usize {
+        self.run.network.connector.half_open()
+    }
+
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
         self.caller.connect(key, address)
     }

@@ -180,6 +180,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         self.fetch.stop.is_asked()
     }
 
+    fn half_open(&self) -> usize {
+        self.fetch.network.connector.half_open()
+    }
+
     fn supply(&self, supply: Supply) {
         self.sources.supply(supply);
     }

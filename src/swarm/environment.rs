@@ -6,7 +6,7 @@
 
 use crate::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use crate::net::PeerStream;
-use crate::peer::Worker;
+use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::strategy::{Interruption, Supply};
 use std::io;
@@ -18,6 +18,11 @@ pub trait Environment {
     /// Whether the process may have another connection to a peer. All of its torrents share that limit.
     fn has_room(&self) -> bool {
         true
+    }
+
+    /// How many connections the process may have begun and not yet made.
+    fn half_open(&self) -> usize {
+        MAX_HALF_OPEN
     }
 
     /// Has a connection to this address made. What comes of it is told by

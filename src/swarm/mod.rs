@@ -141,6 +141,7 @@ impl<'a> Coordinator<'a> {
             warn!("pieces are missing, so this is an ordinary seed: a super-seed has everything");
         }
         let super_seed = super_seeds.then(|| SuperSeeding::new(geometry, random.fork(), now));
+        let half_open = environment.half_open();
         let mut coordinator = Coordinator {
             geometry,
             settings,
@@ -151,7 +152,7 @@ impl<'a> Coordinator<'a> {
             requests: Requests::new(geometry),
             bans: Bans::default(),
             roster: Roster::after(last_key),
-            dialer: Dialer::new(candidates, settings.port, random.fork(), now),
+            dialer: Dialer::new(candidates, settings.port, half_open, random.fork(), now),
             slots: UploadSlots::new(now),
             super_seed,
             statistics: Statistics::new(now),

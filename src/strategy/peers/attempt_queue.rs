@@ -95,6 +95,15 @@ impl<Owner: Copy + PartialEq, Waiting, Open> AttemptQueue<Owner, Waiting, Open> 
         Some(*since + if others_wait { FIRST_PATIENCE } else { PATIENCE })
     }
 
+    /// Takes out all attempts. `closed` makes those that are open what they were while they waited.
+    pub fn clear(&mut self, closed: impl Fn(Open) -> Waiting) -> Vec<(Owner, Waiting)> {
+        let open = std::mem::take(&mut self.open).into_iter();
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let waiting =
+            waiting.flat_map(|(owner, queue)| queue.into_iter().map(move |attempt| (owner, attempt)));
+        open.map(|(owner, attempt, _)| (owner, closed(attempt))).chain(waiting).collect()
+    }
+
     /// Forgets all attempts of this owner.
     pub fn leave(&mut self, owner: Owner) {
         self.open.retain(|(other, ..)| *other != owner);

@@ -16,9 +16,6 @@ use std::time::{Duration, Instant};
 
 /// Connection attempts a second.
 const ATTEMPTS: u32 = 60;
-/// The most attempts of one torrent that are under way at once. These are some more than can be half-open
-/// (`peer/connector.rs`), so that one of them always waits for a place.
-const MAX_UNDER_WAY: usize = 160;
 /// An attempt that is younger than this may well succeed. Few round trips take longer.
 const YOUNG: Duration = Duration::from_millis(500);
 /// How long nothing is tried after this host had no room for a connection: other connections or programs must
@@ -43,6 +40,9 @@ pub struct Dialer {
     /// The port that peers can connect to.
     port: u16,
     pace: TokenBucket,
+    /// The most attempts that are under way at once. These are some more than can be half-open, so that one of
+    /// them always waits for a place, and not many more, so that an address of which we hear now is soon tried.
+    most_under_way: usize,
     /// The addresses that we are connecting to, and since when, in that order.
     under_way: Vec<(SocketAddr, Instant)>,
     /// Until when nothing is tried, if this host ever had no room for a connection.
@@ -51,17 +51,20 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer that knows these addresses. `port` is the one at which peers can connect to us.
+    /// A dialer that knows these addresses. `port` is the one at which peers can connect to us, and `half_open`
+    /// says how many connections may be begun and not yet made (`peer/connector.rs`).
     pub fn new(
         mut candidates: Candidates,
         port: Option<u16>,
+        half_open: usize,
         mut random: fastrand::Rng,
         now: Instant,
     ) -> Dialer {
         candidates.draw_lots(random.fork());
         let (external, pace) = (ExternalAddress::default(), TokenBucket::new(ATTEMPTS, now));
         let (port, under_way, rest_until) = (port.unwrap_or(0), Vec::new(), None);
-        Dialer { candidates, external, port, pace, under_way, rest_until, random }
+        let most_under_way = half_open.saturating_add(half_open.div_ceil(4));
+        Dialer { candidates, external, port, pace, most_under_way, under_way, rest_until, random }
     }
 
     /// Adds addresses that a source found. Returns how many of them are new.
@@ -85,7 +88,7 @@ impl Dialer {
     pub fn next(&mut self, places: Places, now: Instant) -> Option<SocketAddr> {
         let rests = self.rest_until.is_some_and(|until| now < until);
         let young = self.under_way.iter().rev().take_while(|(_, since)| now < *since + YOUNG).count();
-        if rests || self.under_way.len() >= MAX_UNDER_WAY || young >= places.free + places.for_untried {
+        if rests || self.under_way.len() >= self.most_under_way || young >= places.free + places.for_untried {
             return None;
         }
         let untried_only = young >= places.free;
@@ -97,7 +100,7 @@ impl Dialer {
 
     /// When [`Dialer::next`] will have an address for one of `free` places, if it will.
     pub fn next_due(&self, free: usize) -> Option<Instant> {
-        if self.under_way.len() >= MAX_UNDER_WAY {
+        if self.under_way.len() >= self.most_under_way {
             return None;
         }
         // When all of the last `free` attempts but one were begun, there is a place for one more.
@@ -187,10 +190,11 @@ mod tests {
         SocketAddr::from(([203, 0, 113, host], 6881))
     }
 
+    const HALF_OPEN: usize = 80;
     const ROOM: Places = Places { free: 200, for_untried: 0 };
 
     fn dialer(now: Instant) -> Dialer {
-        Dialer::new(Candidates::default(), Some(6881), fastrand::Rng::with_seed(1), now)
+        Dialer::new(Candidates::default(), Some(6881), HALF_OPEN, fastrand::Rng::with_seed(1), now)
     }
 
     #[test]
@@ -247,7 +251,7 @@ mod tests {
             (last, now) = (dialer.under_way.len(), now + YOUNG);
             tried(&mut dialer, 50, 0, now);
         }
-        assert_eq!((last, dialer.next_due(50)), (MAX_UNDER_WAY, None));
+        assert_eq!((last, dialer.next_due(50)), (HALF_OPEN + HALF_OPEN / 4, None));
         dialer.release_attempts(now);
         assert!(dialer.next_due(50).is_some());
     }
