@@ -21,6 +21,7 @@ mod sharing_options;
 pub mod show;
 mod signals;
 pub mod source;
+mod thread_limit;
 mod verify;
 
 use arguments::{Arguments, CliCommand};

@@ -4,6 +4,7 @@
 //! finds more of them gives way to those that are there: with few threads we do without the local network,
 //! then without incoming connections, then without the DHT.
 
+use super::thread_limit;
 use crate::net::raise_limit;
 use crate::peer::{MAX_HALF_OPEN, USUAL_DESCRIPTORS};
 use crate::session::Torrent;
@@ -52,7 +53,7 @@ impl Resources {
         let limit = raise_limit();
         let tiers: usize = torrents.iter().map(Torrent::tiers).sum();
         let wanted = ENOUGH_THREADS + tiers.saturating_mul(2).min(MAX_ANNOUNCERS);
-        let room = thread::room(wanted);
+        let room = if thread_limit::is_far() { wanted } else { thread::room(wanted) };
         let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted));
         let connections = resources.connections;
         if connections < peers {
