@@ -14,12 +14,14 @@
 //! Pure, and called from every thread. The reader must never panic, never recurse, and never allocate as
 //! much memory as the bytes merely claim to need.
 
+mod dictionary;
 mod error;
 mod item;
 mod scan;
 mod value;
 
+pub use dictionary::{Dictionary, Step};
 pub use error::BencodeError;
 pub use item::Item;
 pub use scan::MAX_DEPTH;
-pub use value::{Dictionary, List, Step, Value};
+pub use value::{List, Value};

@@ -2,10 +2,9 @@
 //!
 //! Only [`Value::parse`], [`Value::parse_prefix`] and [`Value::parse_lenient`] make one, and they check it from
 //! end to end first. The content of a list or a dictionary is found by walking over its bytes when the caller
-//! asks for it. A lookup takes time in proportion to the size of the dictionary. A walk over everything takes time in proportion
-//! to the size times the depth, which is four or five in a torrent. Where a stranger chooses the depth, use
-//! [`Dictionary::walk`], which takes time in proportion to the size alone.
+//! asks for it.
 
+use super::dictionary::Dictionary;
 use super::error::{BencodeError, BencodeFault};
 use super::scan::{self, Rules, Token};
 
@@ -27,25 +26,6 @@ pub enum Value<'a> {
 pub struct List<'a> {
     /// From `l` to `e`, both included.
     raw: &'a [u8],
-}
-
-/// A dictionary as received, its keys in any order, none of them twice. If it was read by the lenient rules, a key may
-/// be there twice, and the first counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dictionary<'a> {
-    /// From `d` to `e`, both included.
-    raw: &'a [u8],
-}
-
-/// One step of a walk over a dictionary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step<'a> {
-    /// A dictionary begins under this key. The steps up to its [`Step::Leave`] are inside it.
-    Enter(&'a [u8]),
-    /// The innermost dictionary that was entered ends.
-    Leave,
-    /// A key and its value, which is not a dictionary.
-    Entry(&'a [u8], Value<'a>),
 }
 
 impl<'a> Value<'a> {
@@ -144,61 +124,8 @@ impl<'a> List<'a> {
     }
 }
 
-impl<'a> Dictionary<'a> {
-    /// The value under this key.
-    pub fn get(self, key: impl AsRef<[u8]>) -> Option<Value<'a>> {
-        let key = key.as_ref();
-        let mut at = 1;
-        while let Some((found, value)) = bytes_at(self.raw, at) {
-            if found == key {
-                return value_at(self.raw, value).map(|(value, _)| value);
-            }
-            at = scan::skip(self.raw, value)?;
-        }
-        None
-    }
-
-    /// Keys and values, in the order in which they came.
-    pub fn iter(self) -> impl Iterator<Item = (&'a [u8], Value<'a>)> + use<'a> {
-        let mut at = 1;
-        std::iter::from_fn(move || {
-            let (key, value) = bytes_at(self.raw, at)?;
-            let (value, next) = value_at(self.raw, value)?;
-            at = next;
-            Some((key, value))
-        })
-    }
-
-    /// All entries of it and of the dictionaries nested in it, in the order in which they came and in one
-    /// pass. Dictionaries in lists are not entered.
-    pub fn walk(self) -> impl Iterator<Item = Step<'a>> + use<'a> {
-        let mut at = 1_usize;
-        let mut depth = 0_usize;
-        std::iter::from_fn(move || {
-            let Some((key, value)) = bytes_at(self.raw, at) else {
-                depth = depth.checked_sub(1)?;
-                at = at.saturating_add(1);
-                return Some(Step::Leave);
-            };
-            if self.raw.get(value) == Some(&b'd') {
-                depth = depth.saturating_add(1);
-                at = value.saturating_add(1);
-                return Some(Step::Enter(key));
-            }
-            let (entry, next) = value_at(self.raw, value)?;
-            at = next;
-            Some(Step::Entry(key, entry))
-        })
-    }
-
-    /// The dictionary as it was received, from `d` to `e`: an info-hash is taken over these bytes.
-    pub fn raw(self) -> &'a [u8] {
-        self.raw
-    }
-}
-
 /// The checked value at `at` and where the next one starts. `None` at the end of a list.
-fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
+pub(super) fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
     // What may be wrong was said by the check, by whichever rules.
     let (token, next) = scan::token(raw, at, Rules::Lenient).ok()?;
     match token {
@@ -210,14 +137,14 @@ fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
         }
         Token::Dictionary => {
             let end = scan::skip(raw, at)?;
-            Some((Value::Dictionary(Dictionary { raw: raw.get(at..end)? }), end))
+            Some((Value::Dictionary(Dictionary::checked(raw.get(at..end)?)), end))
         }
         Token::End => None,
     }
 }
 
 /// The checked string at `at` and where the next value starts. `None` at the end of a dictionary.
-fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
+pub(super) fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
     match scan::token(raw, at, Rules::Lenient).ok()? {
         (Token::Bytes(range), next) => Some((raw.get(range)?, next)),
         _ => None,
@@ -258,25 +185,6 @@ mod tests {
         assert_eq!(inner.get("b").unwrap().unsigned(), Some(3));
         let keys: Vec<_> = outer.iter().map(|(key, _)| key).collect();
         assert_eq!(keys, [b"z", b"a"]);
-    }
-
-    #[test]
-    fn a_walk_enters_nested_dictionaries_and_leaves_them_again() {
-        let value = Value::parse(b"d1:ad1:bd1:ci1eee1:dldee1:ede1:fi2ee").unwrap();
-        let steps: Vec<_> = value.dictionary().unwrap().walk().collect();
-        let list = Value::parse(b"ldee").unwrap();
-        let expected = [
-            Step::Enter(b"a"),
-            Step::Enter(b"b"),
-            Step::Entry(b"c", Value::Integer(1)),
-            Step::Leave,
-            Step::Leave,
-            Step::Entry(b"d", list),
-            Step::Enter(b"e"),
-            Step::Leave,
-            Step::Entry(b"f", Value::Integer(2)),
-        ];
-        assert_eq!(steps, expected);
     }
 
     #[test]
