@@ -27,7 +27,7 @@ use crate::strategy::{Interruption, Supply};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,9 @@ pub trait SearchEnvironment {
 
     /// How many connections the process may have begun and not yet made.
     fn half_open(&self) -> usize;
+
+    /// For some time no connection from this network is to be accepted: a peer there has flooded us.
+    fn refuse(&self, from: IpAddr);
 
     /// Has a connection to this address made. What comes of it is told by [`Event::Attempted`].
     ///

@@ -301,6 +301,9 @@ impl<'a> MetadataSearch<'a> {
     fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         let Some(peer) = self.peers.remove(&key) else { return };
         debug!("{}: {why}", peer.address);
+        if why.is_an_attack() {
+            self.environment.refuse(peer.address.ip());
+        }
         if why.is_no_room() && peer.incoming {
             return self.had_no_room(None, why, now);
         }

@@ -12,7 +12,7 @@ use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, P
 use crate::metainfo::InfoHash;
 use crate::net::{PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
-use crate::peer::{STACK_BYTES, greet};
+use crate::peer::{MessagePace, STACK_BYTES, greet};
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::PeerId;
@@ -37,7 +37,9 @@ const AT_ONCE: usize = 4;
 const MAX_KEPT: usize = (MAX_METADATA_SIZE / 20 / 8) as usize + 16 * 1024;
 /// The longest bitfield is that of the largest torrent whose metadata we accept: it has a digest of 20 bytes
 /// for each piece, and the bitfield has a bit.
-const LIMITS: FrameLimits = FrameLimits { bitfield: (MAX_METADATA_SIZE / 20 / 8) as u32, or_fewer: true };
+const LIMITS: FrameLimits = FrameLimits { bitfield: MAX_PIECES.div_ceil(8), or_fewer: true };
+/// Pieces of the largest torrent.
+const MAX_PIECES: u32 = (MAX_METADATA_SIZE / 20) as u32;
 
 /// What the workers share.
 pub struct MetadataContext {
@@ -237,12 +239,16 @@ struct MetadataExchange<'a> {
     rejects: bool,
     /// When it last did what it was asked for.
     last_answer: Instant,
+    /// How many messages of each kind it may still send.
+    pace: MessagePace,
 }
 
 impl MetadataExchange<'_> {
     fn new(key: PeerKey, context: &MetadataContext) -> MetadataExchange<'_> {
-        let (message_id, last_answer) = (None, Instant::now());
-        MetadataExchange { key, context, message_id, outstanding: 0, rejects: false, last_answer }
+        let now = Instant::now();
+        let pace = MessagePace::new(MAX_PIECES, now);
+        let (message_id, outstanding, rejects) = (None, 0, false);
+        MetadataExchange { key, context, message_id, outstanding, rejects, last_answer: now, pace }
     }
 
     /// Requests pieces until the metadata is complete. Returns the frames that are kept for the swarm.
@@ -251,7 +257,9 @@ impl MetadataExchange<'_> {
         let (mut kept, mut answers, until) = (Vec::new(), Vec::new(), Instant::now() + MAX_DURATION);
         loop {
             answers.clear();
+            let now = Instant::now();
             while let Some(message) = buffer.next(&LIMITS)? {
+                self.pace.count(&message, now).map_err(PeerError::Violation)?;
                 match self.hear(&message, &mut answers)? {
                     MessageUse::Done => {}
                     MessageUse::KeepForLater if kept.len() < MAX_KEPT => message.write_to(&mut kept),

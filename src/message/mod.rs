@@ -21,12 +21,16 @@
 
 mod inbox_slot;
 mod known_peers;
+mod message_kind;
 mod peer_error;
+mod report;
 mod snapshot;
 
 pub use inbox_slot::{InboxSlot, InboxSlots};
 pub use known_peers::KnownPeers;
+pub use message_kind::MessageKind;
 pub use peer_error::{PeerError, Violation, Wait};
+pub use report::{MAX_REPORTS, Report, ReportPlaces, ReportSlots};
 pub use snapshot::{MetadataState, RunPhase, Snapshot, Stall};
 
 pub use crate::net::HangUp;
@@ -59,8 +63,8 @@ pub enum Event {
     Attempted(PeerKey, SocketAddr, Result<PeerStream, PeerError>),
     /// A worker has exchanged handshakes with its peer.
     Greeted(PeerKey, Greeting),
-    /// What a peer said: everything that one read brought, in order.
-    Heard(PeerKey, Vec<News>),
+    /// What a peer said.
+    Heard(PeerKey, Report),
     /// A connection is over.
     Gone(PeerKey, PeerError),
     /// These pieces are on disk.

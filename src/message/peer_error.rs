@@ -4,6 +4,7 @@
 //! Each reason is a value, so that code and tests compare reasons and not sentences. The sentence that a
 //! person reads stands in one place, the `Display` of the reason.
 
+use super::MessageKind;
 use crate::net::{HangUp, too_many_files};
 use crate::strategy::AttemptFailure;
 use crate::wire::{FrameError, HandshakeError};
@@ -83,6 +84,8 @@ pub enum Violation {
     MetadataRequestFlood,
     /// Cancels of requests that were never made.
     VainCancels,
+    /// More messages of one kind than a correct client sends.
+    Flood(MessageKind),
     /// An extension handshake that cannot be read, where its content is what we came for.
     ExtensionHandshake,
     /// A great deal of other talk where only metadata was asked for.
@@ -124,6 +127,18 @@ impl PeerError {
         match self {
             PeerError::Closed => true,
             PeerError::Lost(error) => is_reset(error),
+            _ => false,
+        }
+    }
+
+    /// Whether what the peer did is none that a correct client does, and cost us more than a connection. Then no
+    /// connection from its network is accepted for some time: it would do the same again.
+    pub fn is_an_attack(&self) -> bool {
+        match self {
+            PeerError::Violation(_) | PeerError::Frame(_) => true,
+            PeerError::HungUp(why) => {
+                matches!(why, HangUp::BitfieldFlood | HangUp::ChokeFlood | HangUp::RejectsAll)
+            }
             _ => false,
         }
     }
@@ -189,6 +204,7 @@ impl fmt::Display for Wait {
 impl fmt::Display for Violation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
+            Violation::Flood(kind) => return write!(out, "a flood of messages: {kind}"),
             Violation::SecondBitfield => "a second bitfield",
             Violation::BitfieldOutOfRange => "a bitfield with pieces that the torrent does not have",
             Violation::FastWithoutHandshake => "a message of the Fast extension, which it does not speak",

@@ -6,11 +6,14 @@
 
 use super::TorrentContext;
 use super::ledger::{BlockClaim, Ledger};
+use super::message_pace::MessagePace;
 use super::message_rules::MessageRules;
 use super::outbox::Signal;
 use super::read_buffer::ReadBuffer;
 use super::requests::PeerRequests;
-use crate::message::{Event, HangUp, Lease, News, PeerError, PeerKey, Violation, Write};
+use crate::message::{
+    Event, HangUp, Lease, MAX_REPORTS, News, PeerError, PeerKey, Report, ReportSlots, Violation, Write,
+};
 use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crate::strategy::TokenBucket;
@@ -22,9 +25,9 @@ use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// News in one report at most; the rest comes with the next. What a read brings of blocks is
-/// little news, so this bounds only what peers that flood us can put into the coordinator's inbox: a
-/// thousand such reports are a few megabytes. A late bitfield ends its report, as it is large itself.
+/// News in one report at most; the rest comes with the next. What a read brings of blocks is little news, so
+/// this bounds only what peers that flood us put into the coordinator's inbox: with [`MAX_REPORTS`] of them, some
+/// 30 KiB a peer. A late bitfield ends its report, which has all the peer's places, as it is large itself.
 const MAX_REPORT: usize = 64;
 /// Bytes of late bitfields that we hear from a peer at once, and in a second: see [`Inbound::has`]. A client
 /// sends one in the place of as many `have` messages as would be longer, so it needs far less.
@@ -44,13 +47,22 @@ pub struct Inbound {
     /// Wakes the outbox.
     wake: Sender<Signal>,
     rules: MessageRules,
+    /// How many messages of each kind it may still send.
+    pace: MessagePace,
     news: Vec<News>,
+    /// Whether it is interested, as it said last, where the coordinator has not heard it. A peer may change
+    /// its mind ten thousand times in one read.
+    interest: Option<bool>,
+    /// The places of its reports in the inbox.
+    slots: ReportSlots,
     /// Verified pieces, which go to the writer when the news of them is told.
     verified: Vec<Write>,
     /// How often the peer may tell us of other peers.
     pex_limit: TokenBucket,
     /// How many bytes of late bitfields we still hear.
     late_bitfields: TokenBucket,
+    /// When the last read ended. One look at the clock is enough for all that it brought.
+    read_at: Instant,
 }
 
 impl Inbound {
@@ -65,7 +77,8 @@ impl Inbound {
     ) -> Inbound {
         let now = Instant::now();
         // Of the largest torrents one bitfield is longer than that.
-        let burst = LATE_BITFIELDS.max(context.geometry.piece_count().div_ceil(4));
+        let pieces = context.geometry.piece_count();
+        let burst = LATE_BITFIELDS.max(pieces.div_ceil(4));
         Inbound {
             key,
             context,
@@ -73,10 +86,14 @@ impl Inbound {
             requests,
             wake,
             rules: MessageRules::new(fast),
+            pace: MessagePace::new(pieces, now),
             news: Vec::new(),
+            interest: None,
+            slots: ReportSlots::default(),
             verified: Vec::new(),
             pex_limit: TokenBucket::every(PEX_INTERVAL, EARLY_PEX, now),
             late_bitfields: TokenBucket::with_burst(LATE_BITFIELDS_A_SECOND, burst, now),
+            read_at: now,
         }
     }
 
@@ -95,14 +112,16 @@ impl Inbound {
             }
             self.report()?;
             buffer.fill(stream, &down)?;
+            self.read_at = Instant::now();
         }
     }
 
     fn hear(&mut self, message: Message<'_>) -> Result<(), PeerError> {
+        self.pace.count(&message, self.read_at).map_err(PeerError::Violation)?;
         self.rules.check(&message).map_err(PeerError::Violation)?;
         if let Message::Bitfield(bits) = message
             && self.rules.has_introduced()
-            && !self.late_bitfields.take_many(u32::try_from(bits.len()).unwrap_or(u32::MAX), Instant::now())
+            && !self.late_bitfields.take_many(u32::try_from(bits.len()).unwrap_or(u32::MAX), self.read_at)
         {
             return Err(PeerError::HungUp(HangUp::BitfieldFlood));
         }
@@ -128,8 +147,8 @@ impl Inbound {
             Message::Unchoke => Some(News::Unchoked),
             Message::Reject(request) => self.rejected(request)?.map(News::Rejected),
             Message::AllowedFast(index) => self.context.geometry.piece(index).map(News::AllowedFast),
-            Message::Interested => Some(News::Interested(true)),
-            Message::NotInterested => Some(News::Interested(false)),
+            Message::Interested => self.interest(true),
+            Message::NotInterested => self.interest(false),
             Message::Port(port) => Some(News::DhtPort(port)),
             Message::Request(request) => self.requested(request)?,
             Message::Cancel(request) => self.wake_if(self.requests.cancel(request)?),
@@ -152,6 +171,12 @@ impl Inbound {
             (false, true) => News::HaveAll,
             (false, false) => News::Bitfield(pieces),
         }
+    }
+
+    /// The coordinator hears of it with the report, and only how it was at the end.
+    fn interest(&mut self, interested: bool) -> Option<News> {
+        self.interest = Some(interested);
+        None
     }
 
     /// A request goes to the outbox at once: whether it is served, the [`PeerRequests`] know.
@@ -180,7 +205,7 @@ impl Inbound {
 
     /// What it tells of other peers, where we want to hear that and it does not say too much.
     fn pex(&mut self, body: &[u8]) -> Option<News> {
-        if !self.context.pex || !self.pex_limit.take(Instant::now()) {
+        if !self.context.pex || !self.pex_limit.take(self.read_at) {
             return None;
         }
         Some(News::Pex(PeerExchange::from_wire(body)?.added))
@@ -237,20 +262,26 @@ impl Inbound {
         let length = usize::try_from(request.length).unwrap_or(usize::MAX);
         let block = self.context.geometry.block(request.index, request.begin, length);
         let block = block.ok_or(Violation::RejectOutOfRange)?;
-        Ok(self.ledger.reject(block).then_some(block))
+        if self.ledger.reject(block) {
+            return Ok(Some(block));
+        }
+        self.pace.count_vain_reject(self.read_at).map(|()| None)
     }
 
     /// Tells the coordinator what was heard, and then gives the verified pieces to the writer: what the
     /// writer says of them must not come before our news of who sent them. Where the disk is behind, this
     /// waits for it.
     pub fn report(&mut self) -> Result<(), PeerError> {
+        let is_large = matches!(self.news.last(), Some(News::AnotherBitfield(_)));
+        self.news.extend(self.interest.take().map(News::Interested));
         if self.news.is_empty() {
             return Ok(());
         }
         // The leases must not pile up either where no block comes that looks for its lease.
         self.ledger.enter_leases();
         let news = std::mem::take(&mut self.news);
-        let told = self.send(Event::Heard(self.key, news));
+        let places = Some(self.slots.take(if is_large { MAX_REPORTS } else { 1 }));
+        let told = self.send(Event::Heard(self.key, Report { news, places }));
         for write in self.verified.drain(..) {
             self.context.writer.send(write).map_err(|_| PeerError::HungUp(HangUp::WriterEnded))?;
         }

@@ -7,8 +7,9 @@
 //! Strangers decide how many connections come, so everything has a bound: 128 handshakes at once,
 //! [`DEADLINE`] for each, 256 threads in all, and 256 connections in the inbox of one coordinator; fewer
 //! where the process may have few files or threads ([`IncomingBounds`]). Which handshake ends where there
-//! are too many, the [`PendingHandshakes`] say.
+//! are too many, the [`PendingHandshakes`] say; who may not even begin one, the [`Arrivals`].
 
+use super::arrivals::Arrivals;
 use super::pending_handshakes::PendingHandshakes;
 use crate::address::canonical;
 use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
@@ -22,7 +23,7 @@ use log::debug;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -88,6 +89,8 @@ pub struct Registration {
 #[derive(Debug)]
 struct ListenerState {
     bounds: IncomingBounds,
+    /// Who may connect to us.
+    arrivals: Mutex<Arrivals>,
     /// Where the coordinators are.
     inboxes: Mutex<HashMap<InfoHash, Inbox>>,
     handshakes: Mutex<Connections>,
@@ -134,6 +137,7 @@ impl Listener {
         let (closing, closed) = bounded(0);
         let state = Arc::new(ListenerState {
             bounds: IncomingBounds::of(descriptors),
+            arrivals: Mutex::default(),
             inboxes: Mutex::default(),
             handshakes: Mutex::default(),
             changed: Condvar::new(),
@@ -154,6 +158,11 @@ impl Listener {
     /// The port, the same for IPv4 and IPv6.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// For some time no connection from this network is accepted.
+    pub fn refuse(&self, from: IpAddr) {
+        lock(&self.state.arrivals).refuse(from, Instant::now());
     }
 
     /// From now on connections for this torrent go to its coordinator, as [`Event::Incoming`], until the
@@ -223,7 +232,11 @@ impl ListenerState {
 
     /// Gives a connection its thread.
     fn admit(self: &Arc<ListenerState>, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
-        let deadline = Instant::now() + DEADLINE;
+        let now = Instant::now();
+        if !lock(&self.arrivals).may_enter(address.ip(), now) {
+            return Ok(());
+        }
+        let deadline = now + DEADLINE;
         // It fails where the peer has left again.
         let Ok(stream) = PeerStream::accepted(stream).map(Arc::new) else { return Ok(()) };
         self.wait_while(DEADLINE, |handshakes| handshakes.threads >= self.bounds.threads);

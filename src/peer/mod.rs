@@ -9,6 +9,7 @@
 //! whether the peer gets what it requests, is decided by the coordinator. Between the two halves stand
 //! the `PeerRequests`: what the peer requested and has not got yet.
 
+mod arrivals;
 mod connection;
 mod connection_count;
 mod connector;
@@ -17,6 +18,7 @@ mod greeting;
 mod inbound;
 mod ledger;
 mod listener;
+mod message_pace;
 mod message_rules;
 mod outbox;
 mod pending_handshakes;
@@ -28,6 +30,7 @@ pub use connector::{Caller, Connector, MAX_HALF_OPEN};
 pub use context::TorrentContext;
 pub use greeting::{AlreadyReceived, ConnectionOrigin, OurHandshake, greet};
 pub use ledger::{BlockClaim, Ledger};
+pub use message_pace::MessagePace;
 pub use listener::{Listener, Registration, USUAL_DESCRIPTORS};
 pub use read_buffer::{ReadBuffer, ReadMemory};
 pub use requests::{NextUpload, PeerRequests, PendingAnswers, UploadAccount};

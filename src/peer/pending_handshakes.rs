@@ -2,11 +2,13 @@
 //!
 //! Strangers decide how many come, so one has to go for each one too many: the one that has been pending for
 //! longest *among those of the network that has most of them*. So whoever opens connections and says nothing
-//! crowds out himself. A peer from elsewhere, whose handshake may take a second on its way, stays.
+//! crowds out himself. A peer from elsewhere, whose handshake may take a second on its way, stays. Whoever
+//! has one address often has its neighbours, so the range that has most is looked for first (/24 for IPv4,
+//! /48 for IPv6), and in it the network (one address, or /64).
 
 use crate::address::network;
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The pending connections, the oldest in front.
 #[derive(Debug)]
@@ -52,11 +54,25 @@ impl<T> PendingHandshakes<T> {
     }
 
     fn take_one(&mut self) -> Option<T> {
-        let mut counts: HashMap<IpAddr, u32> = HashMap::new();
-        self.pending.iter().for_each(|pending| *counts.entry(pending.network).or_default() += 1);
-        let most = counts.values().copied().max();
-        let at = self.pending.iter().position(|pending| counts.get(&pending.network).copied() == most)?;
+        let (mut ranges, mut networks) = (HashMap::<IpAddr, u32>::new(), HashMap::<IpAddr, u32>::new());
+        for pending in &self.pending {
+            *ranges.entry(range(pending.network)).or_default() += 1;
+            *networks.entry(pending.network).or_default() += 1;
+        }
+        let crowd = |pending: &Pending<T>| {
+            (ranges.get(&range(pending.network)).copied(), networks.get(&pending.network).copied())
+        };
+        let most = self.pending.iter().map(crowd).max()?;
+        let at = self.pending.iter().position(|pending| crowd(pending) == most)?;
         self.pending.remove(at).map(|pending| pending.connection)
+    }
+}
+
+/// What one owner of a network often has as a whole.
+fn range(network: IpAddr) -> IpAddr {
+    match network {
+        IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() >> 8 << 8)),
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 80 << 80)),
     }
 }
 
@@ -91,9 +107,22 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_from_all_addresses_of_a_range_crowds_out_itself() {
+        for (flood, far) in [("198.51.100.", "192.0.2.2"), ("2001:db8:1:", "2001:db8:2:1::1")] {
+            let mut pending = PendingHandshakes::default();
+            let (number, _) = pending.add(ip(far), (), MOST);
+            for host in (0..250).cycle().take(1000) {
+                let tail = if flood.contains(':') { format!("{host:x}::1") } else { host.to_string() };
+                pending.add(ip(&format!("{flood}{tail}")), (), MOST);
+            }
+            assert!(pending.remove(number), "{flood}");
+        }
+    }
+
+    #[test]
     fn among_equals_the_oldest_goes() {
         let mut pending = PendingHandshakes::default();
-        let at = |host: usize| IpAddr::from((0x3200_0000 + host as u32).to_be_bytes());
+        let at = |host: usize| IpAddr::from((0x3200_0000 + 256 * host as u32).to_be_bytes());
         for host in 0..MOST {
             assert_eq!(pending.add(at(host), host, MOST).1, None);
         }

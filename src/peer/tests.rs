@@ -121,7 +121,7 @@ impl Torrent {
 
     fn news(&self) -> Vec<News> {
         match self.event() {
-            Event::Heard(KEY, news) => news,
+            Event::Heard(KEY, report) => report.news,
             other => panic!("{other:?}"),
         }
     }

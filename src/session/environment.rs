@@ -12,7 +12,7 @@ use crate::strategy::{Interruption, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -94,6 +94,12 @@ impl Environment for RunEnvironment<'_> {
 
     fn look_around(&mut self, now: Instant) -> Option<Interruption> {
         self.sources.look_around(now)
+    }
+
+    fn refuse(&mut self, from: IpAddr) {
+        if let Some(listener) = &self.run.network.listener {
+            listener.refuse(from);
+        }
     }
 
     fn dht_node(&mut self, address: SocketAddr) {

@@ -20,7 +20,7 @@ use crate::tracker::Counts;
 use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -190,6 +190,12 @@ impl SearchEnvironment for FetchEnvironment<'_> {
 
     fn look_around(&self, now: Instant) -> Option<Interruption> {
         self.sources.look_around(now)
+    }
+
+    fn refuse(&self, from: IpAddr) {
+        if let Some(listener) = &self.fetch.network.listener {
+            listener.refuse(from);
+        }
     }
 
     fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()> {

@@ -10,7 +10,7 @@ use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::strategy::{Interruption, Supply};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// What the coordinator can have done by others. No method may wait.
@@ -81,6 +81,9 @@ pub trait Environment {
     /// Whether the host was suspended or has another address since the last call. If so, the sources of peers
     /// have been asked anew.
     fn look_around(&mut self, now: Instant) -> Option<Interruption>;
+
+    /// For some time no connection from this network is to be accepted: a peer there has flooded us.
+    fn refuse(&mut self, _from: IpAddr) {}
 
     /// A peer says that its DHT node has this address (BEP 5).
     fn dht_node(&mut self, address: SocketAddr);

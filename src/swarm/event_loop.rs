@@ -61,7 +61,7 @@ impl Coordinator<'_> {
 
     fn handle(&mut self, event: Event, now: Instant) -> Option<RunEnd> {
         match event {
-            Event::Heard(key, news) => self.heard(key, news, now),
+            Event::Heard(key, report) => self.heard(key, report.news, now),
             Event::Stored(pieces) => self.stored(&pieces, now),
             Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
             Event::Greeted(key, greeting) => self.greeted(key, greeting, now),

@@ -300,7 +300,7 @@ impl Host for RealHost {
         let verified = |news: &News| if let News::Verified(piece, _) = news { Some(*piece) } else { None };
         let verified: Vec<PieceIndex> = news.iter().filter_map(verified).collect();
         if !news.is_empty() {
-            actions.extend(self.turn(Some(Event::Heard(key, news)), now));
+            actions.extend(self.turn(Some(Event::Heard(key, news.into_iter().collect())), now));
         }
         actions.extend(verified.into_iter().map(Action::Write));
         self.serve(key, &mut actions);

@@ -14,6 +14,9 @@ impl Coordinator<'_> {
         debug!("{}: {why}", peer.address);
         self.statistics.sent(peer.worker.account().sent);
         self.note_bystander(key, &peer, why, now);
+        if why.is_an_attack() {
+            self.environment.refuse(peer.address.ip());
+        }
         self.slots.left(key);
         self.super_seed_lost(key, &peer.pieces);
         if let PeerPieces::Some(pieces) = &peer.pieces {

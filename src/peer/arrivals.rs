@@ -1,0 +1,141 @@
+//! Which networks may connect to us now. Pure.
+//!
+//! A connection costs us a thread and its handshake, and a peer that was disconnected for a flood costs as much
+//! again when it comes back. So a network that connects again and again has a pace, and one from which a flood
+//! came has to stay away for some time: its connections are closed as they are accepted. This host itself may
+//! do as it likes, as it may run many peers.
+
+use crate::address::network;
+use crate::strategy::TokenBucket;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// How many connections may come from a network at once: as many as two hosts have that share as many torrents.
+const AT_ONCE: u32 = 200;
+/// How long it takes until one more may come.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// How long a network stays away from which a flood came.
+const REFUSED: Duration = Duration::from_secs(10 * 60);
+/// Networks that are remembered.
+const MAX_NETWORKS: usize = 4096;
+
+/// The networks that came lately.
+#[derive(Debug, Default)]
+pub struct Arrivals(HashMap<IpAddr, Visitor>);
+
+#[derive(Debug)]
+struct Visitor {
+    pace: TokenBucket,
+    refused_until: Option<Instant>,
+}
+
+impl Visitor {
+    fn new(now: Instant) -> Visitor {
+        Visitor { pace: TokenBucket::every(INTERVAL, AT_ONCE, now), refused_until: None }
+    }
+
+    fn is_refused(&self, now: Instant) -> bool {
+        self.refused_until.is_some_and(|until| now < until)
+    }
+}
+
+impl Arrivals {
+    /// A connection has come from here. Whether it may stay.
+    pub fn may_enter(&mut self, from: IpAddr, now: Instant) -> bool {
+        let from = from.to_canonical();
+        if from.is_loopback() {
+            return true;
+        }
+        let visitor = self.visitor(from, now);
+        !visitor.is_refused(now) && visitor.pace.take(now)
+    }
+
+    /// A peer from here has flooded us: no connection from its network may stay for now.
+    pub fn refuse(&mut self, from: IpAddr, now: Instant) {
+        let from = from.to_canonical();
+        if !from.is_loopback() {
+            self.visitor(from, now).refused_until = Some(now + REFUSED);
+        }
+    }
+
+    fn visitor(&mut self, from: IpAddr, now: Instant) -> &mut Visitor {
+        let network = network(from);
+        if self.0.len() >= MAX_NETWORKS && !self.0.contains_key(&network) {
+            self.0.retain(|_, visitor| visitor.is_refused(now) || !visitor.pace.is_full(now));
+            // Whoever has more networks than this can come as often as he likes in any case. To look through
+            // them for each would be his next attack.
+            if self.0.len() >= MAX_NETWORKS / 2 {
+                self.0.clear();
+            }
+        }
+        self.0.entry(network).or_insert_with(|| Visitor::new(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn start() -> Instant {
+        Instant::now() + Duration::from_secs(100_000)
+    }
+
+    #[test]
+    fn a_network_that_comes_too_often_waits_and_no_other_does() {
+        let mut arrivals = Arrivals::default();
+        let now = start();
+        let enter = |arrivals: &mut Arrivals, from: &str, now| {
+            (0..10_000).filter(|_| arrivals.may_enter(ip(from), now)).count()
+        };
+        assert_eq!(enter(&mut arrivals, "192.0.2.1", now), AT_ONCE as usize);
+        assert_eq!(enter(&mut arrivals, "::ffff:192.0.2.1", now), 0);
+        assert_eq!(enter(&mut arrivals, "192.0.2.1", now + 10 * INTERVAL), 10);
+        assert_eq!(enter(&mut arrivals, "192.0.2.2", now), AT_ONCE as usize);
+        assert_eq!(enter(&mut arrivals, "2001:db8::1", now), AT_ONCE as usize);
+        assert_eq!(enter(&mut arrivals, "2001:db8::2", now), 0);
+        for us in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(enter(&mut arrivals, us, now), 10_000);
+        }
+    }
+
+    #[test]
+    fn a_network_from_which_a_flood_came_stays_away_for_ten_minutes() {
+        let mut arrivals = Arrivals::default();
+        let now = start();
+        for from in ["192.0.2.1", "2001:db8::1", "127.0.0.1"] {
+            arrivals.refuse(ip(from), now);
+        }
+        for (from, may_enter) in [
+            ("192.0.2.1", false),
+            ("192.0.2.2", true),
+            ("2001:db8::9", false),
+            ("2001:db8:0:1::1", true),
+            ("127.0.0.1", true),
+        ] {
+            assert_eq!(arrivals.may_enter(ip(from), now + REFUSED / 2), may_enter, "{from}");
+            assert!(arrivals.may_enter(ip(from), now + REFUSED), "{from}");
+        }
+    }
+
+    #[test]
+    fn however_many_networks_come_the_memory_has_a_bound() {
+        let mut arrivals = Arrivals::default();
+        let now = start();
+        for number in 0..10 * MAX_NETWORKS as u32 {
+            let from = IpAddr::from((0x3200_0000 + number).to_be_bytes());
+            assert!(arrivals.may_enter(from, now));
+            assert!(arrivals.0.len() <= MAX_NETWORKS);
+        }
+        let mut arrivals = Arrivals::default();
+        arrivals.refuse(ip("192.0.2.1"), now);
+        for number in 0..MAX_NETWORKS as u32 {
+            arrivals.may_enter(IpAddr::from((0x3200_0000 + number).to_be_bytes()), now);
+        }
+        assert!(!arrivals.may_enter(ip("192.0.2.1"), now), "it is not forgotten for others who came once");
+    }
+}

@@ -1,0 +1,203 @@
+//! How many messages of each kind a peer may send: more than a correct client ever does, and no more.
+//!
+//! Most messages cost their sender five bytes, and us a report to the coordinator. So they are counted where
+//! they are read, on the peer's own thread, before anything else is done with them: a flood ends here and
+//! reaches no other thread. Pure; the time is that of the read that brought the message.
+//!
+//! Blocks and requests are not counted here. What was asked for has its lease (`ledger.rs`), and requests have
+//! the bounds of `requests/mod.rs`. Late bitfields are counted by their bytes (`inbound.rs`).
+
+use crate::message::{MessageKind, Violation};
+use crate::strategy::TokenBucket;
+use crate::wire::{Message, extension};
+use std::time::{Duration, Instant};
+
+/// Messages of each kind that may come at once, and how long it takes until one more may.
+///
+/// A peer chokes and unchokes every ten seconds, a few do so every second.
+const CHOKE: (u32, Duration) = (500, Duration::from_millis(100));
+/// One for each piece that the peer gets, beside these. A piece that fails may come again.
+const HAVE: (u32, Duration) = (1000, Duration::from_millis(100));
+/// Two for each piece that we get, beside these: where that is all that it lacks, it is interested until it has it.
+const INTEREST: (u32, Duration) = (1000, Duration::from_millis(50));
+/// In the end game each block that comes may cancel one, and the fastest peers send thousands a second.
+const CANCEL: (u32, Duration) = (10_000, Duration::from_millis(1));
+/// Those that cross our cancels.
+const VAIN_REJECT: (u32, Duration) = (10_000, Duration::from_millis(10));
+/// BEP 6 has about ten in a set. Some clients allow more.
+const ALLOWED_FAST: (u32, Duration) = (1000, Duration::from_secs(1));
+/// Some clients suggest each piece that is in their cache.
+const SUGGEST: (u32, Duration) = (5000, Duration::from_millis(50));
+/// One is enough.
+const PORT: (u32, Duration) = (20, Duration::from_secs(10));
+/// BEP 3 has one every two minutes, and some clients send one every few seconds.
+const KEEP_ALIVE: (u32, Duration) = (100, Duration::from_secs(1));
+/// One, and one more whenever the peer changes its mind.
+const EXTENSION_HANDSHAKE: (u32, Duration) = (30, Duration::from_secs(5));
+/// BEP 11 has one a minute.
+const PEX: (u32, Duration) = (60, Duration::from_secs(5));
+/// A request for each piece of the longest metadata, a few times over.
+const EXTENDED: (u32, Duration) = (10_000, Duration::from_millis(50));
+/// Of what we may not know, a client that is correct needs little as long as we never answer.
+const UNKNOWN: (u32, Duration) = (1000, Duration::from_millis(100));
+
+/// What one peer may still send.
+#[derive(Debug)]
+pub struct MessagePace {
+    left: [TokenBucket; MessageKind::COUNT],
+}
+
+impl MessagePace {
+    /// The pace for a peer that begins now, of a torrent with this many pieces.
+    pub fn new(pieces: u32, now: Instant) -> MessagePace {
+        let (at_once, interval) = CHOKE;
+        let mut pace = MessagePace { left: [TokenBucket::every(interval, at_once, now); MessageKind::COUNT] };
+        for (kind, (at_once, interval), more) in [
+            (MessageKind::Have, HAVE, pieces),
+            (MessageKind::Interest, INTEREST, pieces.saturating_mul(2)),
+            (MessageKind::Cancel, CANCEL, 0),
+            (MessageKind::VainReject, VAIN_REJECT, 0),
+            (MessageKind::AllowedFast, ALLOWED_FAST, 0),
+            (MessageKind::Suggest, SUGGEST, 0),
+            (MessageKind::Port, PORT, 0),
+            (MessageKind::KeepAlive, KEEP_ALIVE, 0),
+            (MessageKind::ExtensionHandshake, EXTENSION_HANDSHAKE, 0),
+            (MessageKind::Pex, PEX, 0),
+            (MessageKind::Extended, EXTENDED, 0),
+            (MessageKind::Unknown, UNKNOWN, 0),
+        ] {
+            if let Some(left) = pace.left.get_mut(kind as usize) {
+                *left = TokenBucket::every(interval, at_once.saturating_add(more), now);
+            }
+        }
+        pace
+    }
+
+    /// Counts a message that was read at this time.
+    ///
+    /// # Errors
+    ///
+    /// There were too many of its kind.
+    pub fn count(&mut self, message: &Message<'_>, now: Instant) -> Result<(), Violation> {
+        let kind = match message {
+            Message::Piece { .. } | Message::Request(_) | Message::Bitfield(_) | Message::Reject(_) => return Ok(()),
+            // These come once or twice (`message_rules.rs`).
+            Message::HaveAll | Message::HaveNone => return Ok(()),
+            Message::Choke | Message::Unchoke => MessageKind::Choke,
+            Message::Interested | Message::NotInterested => MessageKind::Interest,
+            Message::Have(_) => MessageKind::Have,
+            Message::Cancel(_) => MessageKind::Cancel,
+            Message::AllowedFast(_) => MessageKind::AllowedFast,
+            Message::Suggest(_) => MessageKind::Suggest,
+            Message::Port(_) => MessageKind::Port,
+            Message::KeepAlive => MessageKind::KeepAlive,
+            Message::Extended(extension::HANDSHAKE, _) => MessageKind::ExtensionHandshake,
+            Message::Extended(extension::UT_PEX, _) => MessageKind::Pex,
+            Message::Extended(..) => MessageKind::Extended,
+            Message::Unknown(_) => MessageKind::Unknown,
+        };
+        self.take(kind, now)
+    }
+
+    /// Counts a `reject` of what the peer was not asked for.
+    ///
+    /// # Errors
+    ///
+    /// There were too many.
+    pub fn count_vain_reject(&mut self, now: Instant) -> Result<(), Violation> {
+        self.take(MessageKind::VainReject, now)
+    }
+
+    fn take(&mut self, kind: MessageKind, now: Instant) -> Result<(), Violation> {
+        let may_come = self.left.get_mut(kind as usize).is_none_or(|left| left.take(now));
+        if may_come { Ok(()) } else { Err(Violation::Flood(kind)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::BlockRequest;
+
+    const PIECES: u32 = 20_000;
+    const BLOCK: BlockRequest = BlockRequest { index: 0, begin: 0, length: 16_384 };
+
+    /// Of how many such messages the last one is too many, if all come at once.
+    fn at_once(message: Message<'_>) -> (u32, Violation) {
+        let now = Instant::now() + Duration::from_secs(100_000);
+        let mut pace = MessagePace::new(PIECES, now);
+        let mut count = 0;
+        loop {
+            count += 1;
+            assert!(count < 1_000_000, "{message:?} has no bound");
+            if let Err(flood) = pace.count(&message, now) {
+                return (count, flood);
+            }
+        }
+    }
+
+    /// How often a message may come that comes again after each such time, up to 100,000 times.
+    fn at_a_pace(message: Message<'_>, every: Duration) -> u32 {
+        let mut now = Instant::now() + Duration::from_secs(100_000);
+        let mut pace = MessagePace::new(PIECES, now);
+        let come = (0..100_000).take_while(|_| {
+            now += every;
+            pace.count(&message, now).is_ok()
+        });
+        come.count() as u32
+    }
+
+    #[test]
+    fn each_kind_of_flood_ends_and_is_named() {
+        for (message, most, kind) in [
+            (Message::Choke, 500, MessageKind::Choke),
+            (Message::Unchoke, 500, MessageKind::Choke),
+            (Message::Interested, 41_000, MessageKind::Interest),
+            (Message::NotInterested, 41_000, MessageKind::Interest),
+            (Message::Have(7), 21_000, MessageKind::Have),
+            (Message::Cancel(BLOCK), 10_000, MessageKind::Cancel),
+            (Message::AllowedFast(7), 1000, MessageKind::AllowedFast),
+            (Message::Suggest(7), 5000, MessageKind::Suggest),
+            (Message::Port(7), 20, MessageKind::Port),
+            (Message::KeepAlive, 100, MessageKind::KeepAlive),
+            (Message::Extended(extension::HANDSHAKE, b"de"), 30, MessageKind::ExtensionHandshake),
+            (Message::Extended(extension::UT_PEX, b"de"), 60, MessageKind::Pex),
+            (Message::Extended(extension::UT_METADATA, b"de"), 10_000, MessageKind::Extended),
+            (Message::Extended(77, b"de"), 10_000, MessageKind::Extended),
+            (Message::Unknown(99), 1000, MessageKind::Unknown),
+        ] {
+            assert_eq!(at_once(message), (most + 1, Violation::Flood(kind)));
+        }
+        let now = Instant::now();
+        let mut pace = MessagePace::new(PIECES, now);
+        let vain = (0..).take_while(|_| pace.count_vain_reject(now).is_ok()).count();
+        assert_eq!(vain, 10_000);
+    }
+
+    #[test]
+    fn what_correct_clients_do_for_days_has_no_end() {
+        for (message, every) in [
+            (Message::Choke, Duration::from_secs(1)),
+            (Message::Have(7), Duration::from_millis(150)),
+            (Message::Interested, Duration::from_millis(60)),
+            (Message::KeepAlive, Duration::from_secs(2)),
+            (Message::Extended(extension::HANDSHAKE, b"de"), Duration::from_secs(30)),
+            (Message::Extended(extension::UT_PEX, b"de"), Duration::from_secs(30)),
+            (Message::Port(7), Duration::from_secs(60)),
+        ] {
+            assert_eq!(at_a_pace(message, every), 100_000, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_fast_peer_may_tell_of_each_piece_as_fast_as_it_can() {
+        let now = Instant::now();
+        let mut pace = MessagePace::new(PIECES, now);
+        for piece in 0..PIECES {
+            // With all that may follow from one piece.
+            for message in [Message::Have(piece), Message::Interested, Message::NotInterested] {
+                assert_eq!(pace.count(&message, now), Ok(()));
+            }
+        }
+    }
+}

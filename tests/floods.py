@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--magnet] ...
+
+An honest seeder, which is the same program, gives 64 MiB at 8 MB/s. Beside it peers connect that send one kind
+of message as fast as they can, and come back as soon as they are disconnected. Printed are peak memory, CPU
+and time of the download, and each as a ratio to a quiet one in the same run. All of it happens in a network
+namespace of its own, in which every address of 10/8 is this host, because a client trusts loopback more than
+strangers. It needs root or user namespaces, and nothing but Python beside the binary.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PAYLOAD = 64 * 1024 * 1024
+RATE = 8_000_000
+PORT = 51413
+CLIENT = "10.255.0.1"
+SEEDER = "10.254.0.1"
+MODERN = bytes([0, 0, 0, 0, 0, 0x10, 0, 4])
+
+
+def frame(number, body=b""):
+    return (len(body) + 1).to_bytes(4, "big") + bytes([number]) + body
+
+
+def word(number):
+    return number.to_bytes(4, "big")
+
+
+def extended(number, body):
+    return frame(20, bytes([number]) + body)
+
+
+def floods(pieces):
+    """What each kind of flood sends: the messages that come first, and those that come again and again."""
+    bits = bytearray(b"\xff" * (pieces // 8))
+    some = bytes([0x55]) * (pieces // 8)
+    block = word(1) + word(0) + word(1024)
+    many = [random.randrange(pieces) for _ in range(1000)]
+    addresses = b"".join(bytes([11, i // 250, i % 250 + 1, 9, 0x1a, 0xe1]) for i in range(5000))
+    pex = b"d5:added%d:" % len(addresses) + addresses + b"7:added.f5000:" + bytes(5000) + b"e"
+    hello = b"d1:md11:ut_metadatai3e6:ut_pexi4ee1:pi7777e1:v4:evil6:yourip4:\x0b\x01\x02\x03e"
+    none = frame(15)
+    return {
+        "bitfield": (frame(5, some), frame(5, bytes(bits))),
+        "have": (none, b"".join(frame(4, word(piece)) for piece in many)),
+        "have-all": (none, frame(14)),
+        "have-none": (none, frame(15)),
+        "allowed-fast": (none, b"".join(frame(17, word(piece)) for piece in many)),
+        "suggest": (none, b"".join(frame(13, word(piece)) for piece in many)),
+        "port": (none, frame(9, b"\x1a\xe1")),
+        "interested": (none, frame(2) + frame(3)),
+        "choke": (frame(14), frame(0) + frame(1)),
+        "extension": (none, extended(0, hello)),
+        "long-extension": (none, extended(0, b"d1:v60000:" + b"a" * 60000 + b"e")),
+        "pex": (none + extended(0, hello), extended(2, pex)),
+        "metadata": (none + extended(0, hello), extended(1, b"d8:msg_typei0e5:piecei0ee")),
+        "cancel": (none, frame(8, block)),
+        "reject": (frame(14), frame(16, block)),
+        "request": (none + frame(2), frame(6, block)),
+        "ask-and-cancel": (none + frame(2), frame(6, block) + frame(8, block)),
+        "keep-alive": (none, bytes(4)),
+        "unknown": (none, frame(99)),
+        "long-unknown": (none, frame(99, bytes(60000))),
+        "piece": (frame(14), frame(7, word(1) + word(0) + bytes(1024))),
+        "loris": None,
+        "connect": None,
+        "half-handshake": None,
+    }
+
+
+class Flood:
+    """The peers that flood, until it is ended."""
+
+    def __init__(self, kind, messages, count, info_hash, port):
+        self.ends, self.port, self.connections = threading.Event(), port, 0
+        self.hello = b"\x13BitTorrent protocol" + MODERN + info_hash
+        life = {"loris": self.loris, "connect": self.connect, "half-handshake": self.half}.get(kind, self.flood)
+        self.first, self.again = messages or (b"", b"")
+        if self.again:
+            self.again *= max(1, 65536 // len(self.again))
+        # Two in one network, as an attacker has.
+        self.threads = [
+            threading.Thread(target=self.live, args=(life, f"10.{1 + i // 2}.0.{1 + i % 2}"), daemon=True)
+            for i in range(count)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def live(self, life, at):
+        while not self.ends.is_set():
+            try:
+                with socket.socket() as peer:
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    peer.bind((at, 0))
+                    peer.settimeout(20)
+                    peer.connect((CLIENT, self.port))
+                    self.connections += 1
+                    life(peer)
+            except OSError:
+                self.ends.wait(0.05)
+
+    def flood(self, peer):
+        peer.sendall(self.hello + b"-EV0001-" + os.urandom(12) + self.first)
+        reader = threading.Thread(target=swallow, args=(peer,), daemon=True)
+        reader.start()
+        while not self.ends.is_set():
+            peer.sendall(self.again)
+
+    def loris(self, peer):
+        for byte in self.hello + b"-EV0001-" + os.urandom(12) + bytes(1000):
+            peer.sendall(bytes([byte]))
+            if self.ends.wait(1):
+                return
+
+    def connect(self, peer):
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.ends.wait(0.001)
+
+    def half(self, peer):
+        peer.sendall(self.hello[:30])
+        self.held = (getattr(self, "held", []) + [peer.dup()])[-20000:]
+        self.ends.wait(0.02)
+
+    def end(self):
+        self.ends.set()
+        for thread in self.threads:
+            thread.join(5)
+        for peer in getattr(self, "held", []):
+            peer.close()
+
+
+def swallow(peer):
+    try:
+        while peer.recv(65536):
+            pass
+    except OSError:
+        pass
+
+
+def peak_memory(process):
+    try:
+        with open(f"/proc/{process}/status") as file:
+            return max((int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM")), default=0)
+    except OSError:
+        return 0
+
+
+class Scene:
+    """A torrent, its payload and its seeder."""
+
+    def __init__(self, binary, folder, piece_length):
+        self.binary, self.folder = binary, folder
+        self.pieces = PAYLOAD // piece_length
+        seeds = os.path.join(folder, "seeds")
+        os.mkdir(seeds)
+        payload = random.Random(7).randbytes(PAYLOAD)
+        with open(os.path.join(seeds, "payload"), "wb") as file:
+            file.write(payload)
+        hashes = b"".join(
+            hashlib.sha1(payload[at : at + piece_length]).digest() for at in range(0, PAYLOAD, piece_length)
+        )
+        info = b"d6:lengthi%de4:name7:payload12:piece lengthi%de6:pieces%d:" % (PAYLOAD, piece_length, len(hashes))
+        info += hashes + b"e"
+        self.info_hash = hashlib.sha1(info).digest()
+        self.torrent = os.path.join(folder, "payload.torrent")
+        with open(self.torrent, "wb") as file:
+            file.write(b"d4:info" + info + b"e")
+        self.digest = hashlib.sha1(payload).digest()
+        quiet = ["--no-dht", "--no-lan", "-q"]
+        seeder = [binary, "seed", self.torrent, "-d", seeds, "--port", "6881", "--bind", SEEDER]
+        self.seeder = subprocess.Popen(seeder + ["--up-limit", str(RATE)] + quiet)
+        time.sleep(1)
+
+    def download(self, kind, messages, count, options):
+        """One download under this flood: its exit code, peak MiB, CPU seconds, seconds, and connections."""
+        out = tempfile.mkdtemp(dir=self.folder)
+        what = f"magnet:?xt=urn:btih:{self.info_hash.hex()}" if options.magnet else self.torrent
+        command = [self.binary, "get", what, "-o", out, "--peer", f"{SEEDER}:6881", "--port", str(PORT)]
+        command += ["--bind", CLIENT, "--no-dht", "--no-lan", "--timeout", "120"]
+        command += ["-vv"] if options.log else ["-q"]
+        log = open(options.log, "ab") if options.log else None
+        if options.magnet:
+            self.seeder.send_signal(19)
+        limit = None
+        if options.files:
+            limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (options.files, options.files))
+        began = time.monotonic()
+        client = subprocess.Popen(command, stderr=log, stdout=log, preexec_fn=limit)
+        flood = Flood(kind, messages, count, self.info_hash, PORT) if count else None
+        if options.magnet:
+            time.sleep(3)
+            self.seeder.send_signal(18)
+        peak, ended = 0, (0, 0, None)
+        while not ended[0]:
+            # The system's own account begins with what this script has.
+            peak = max(peak, peak_memory(client.pid))
+            time.sleep(0.02)
+            if time.monotonic() - began > 150:
+                client.kill()
+            ended = os.wait4(client.pid, os.WNOHANG)
+        _, status, usage = ended
+        seconds = time.monotonic() - began
+        client.returncode = code = os.waitstatus_to_exitcode(status)
+        if flood:
+            flood.end()
+        if code == 0:
+            with open(os.path.join(out, "payload"), "rb") as file:
+                assert hashlib.sha1(file.read()).digest() == self.digest, "the payload is wrong"
+        shutil.rmtree(out)
+        cpu = usage.ru_utime + usage.ru_stime
+        return code, peak, cpu, seconds, flood.connections if flood else 0
+
+    def end(self):
+        self.seeder.send_signal(18)
+        self.seeder.terminate()
+        self.seeder.wait()
+
+
+def in_namespace():
+    """Starts this script again in a network namespace in which all of 10/8 is this host."""
+    if os.environ.get("FLOODS") == "inside":
+        return
+    os.environ["FLOODS"] = "inside"
+    script = 'ip link set lo up && ip route add local 10.0.0.0/8 dev lo && exec "$@"'
+    root = [] if os.geteuid() == 0 else ["--map-root-user"]
+    unshare = ["unshare", "--net", *root, "sh", "-c", script, "sh", sys.executable, *sys.argv]
+    os.execvp(unshare[0], unshare)
+
+
+def main():
+    names = list(floods(256))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("binary")
+    parser.add_argument("--kinds", default=",".join(names), help=", ".join(names))
+    parser.add_argument("--peers", default="2,5,50", help="how many peers flood")
+    parser.add_argument("--small", action="store_true", help="256 pieces of 256 KiB, not 65,536 of 1 KiB")
+    parser.add_argument("--magnet", action="store_true", help="3 s of the flood before the metadata can come")
+    parser.add_argument("--files", type=int, help="ulimit -n of the download")
+    parser.add_argument("--log", help="append the log of each download to this file")
+    options = parser.parse_args()
+    in_namespace()
+    folder = tempfile.mkdtemp(prefix="floods-")
+    scene = Scene(os.path.realpath(options.binary), folder, 256 * 1024 if options.small else 1024)
+    try:
+        messages = floods(scene.pieces)
+        quiet = scene.download("quiet", None, 0, options)
+        print(f"{'flood':16} {'peers':>5} {'code':>4} {'MiB':>6} {'x':>5} {'CPU s':>6} {'x':>5} {'s':>6} {'x':>5} connections")
+        runs = [("quiet", 0)] + [(kind, int(n)) for kind in options.kinds.split(",") for n in options.peers.split(",")]
+        for kind, count in runs:
+            code, memory, cpu, seconds, connections = (
+                scene.download(kind, messages[kind], count, options) if count else quiet
+            )
+            print(
+                f"{kind:16} {count:5} {code:4} {memory:6.1f} {memory / quiet[1]:5.2f} {cpu:6.2f} {cpu / quiet[2]:5.2f}"
+                f" {seconds:6.1f} {seconds / quiet[3]:5.2f} {connections}",
+                flush=True,
+            )
+    finally:
+        scene.end()
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
