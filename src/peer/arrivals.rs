@@ -62,9 +62,9 @@ impl Arrivals {
     fn visitor(&mut self, from: IpAddr, now: Instant) -> &mut Visitor {
         let network = network(from);
         if self.0.len() >= MAX_NETWORKS && !self.0.contains_key(&network) {
-            self.0.retain(|_, visitor| visitor.is_refused(now) || !visitor.pace.is_full(now));
             // Whoever has more networks than this can come as often as he likes in any case. To look through
-            // them for each would be his next attack.
+            // them for each connection would be his next attack, so after this half of the room is free.
+            self.0.retain(|_, visitor| visitor.is_refused(now));
             if self.0.len() >= MAX_NETWORKS / 2 {
                 self.0.clear();
             }
@@ -136,6 +136,6 @@ mod tests {
         for number in 0..MAX_NETWORKS as u32 {
             arrivals.may_enter(IpAddr::from((0x3200_0000 + number).to_be_bytes()), now);
         }
-        assert!(!arrivals.may_enter(ip("192.0.2.1"), now), "it is not forgotten for others who came once");
+        assert!(!arrivals.may_enter(ip("192.0.2.1"), now), "others who come do not make us forget it");
     }
 }

@@ -21,7 +21,7 @@ const HAVE: (u32, Duration) = (1000, Duration::from_millis(100));
 /// Two for each piece that we get, beside these: where that is all that it lacks, it is interested until it has it.
 const INTEREST: (u32, Duration) = (1000, Duration::from_millis(50));
 /// In the end game each block that comes may cancel one, and the fastest peers send thousands a second.
-const CANCEL: (u32, Duration) = (10_000, Duration::from_millis(1));
+const CANCEL: (u32, Duration) = (10_000, Duration::from_millis(2));
 /// Those that cross our cancels.
 const VAIN_REJECT: (u32, Duration) = (10_000, Duration::from_millis(10));
 /// BEP 6 has about ten in a set. Some clients allow more.

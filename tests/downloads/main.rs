@@ -12,6 +12,7 @@ mod create;
 mod exchange;
 mod finding;
 mod hostile;
+mod hostile_floods;
 mod hostile_leechers;
 mod hostile_magnets;
 mod large;
