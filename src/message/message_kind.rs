@@ -11,6 +11,8 @@ pub enum MessageKind {
     Interest,
     /// `have`.
     Have,
+    /// A bitfield.
+    Bitfield,
     /// `cancel`.
     Cancel,
     /// `reject` of what the peer was not asked for (BEP 6).
@@ -44,6 +46,7 @@ impl fmt::Display for MessageKind {
             MessageKind::Choke => "choke and unchoke",
             MessageKind::Interest => "interested and not interested",
             MessageKind::Have => "have",
+            MessageKind::Bitfield => "bitfield",
             MessageKind::Cancel => "cancel",
             MessageKind::VainReject => "reject, of what it was not asked for",
             MessageKind::AllowedFast => "allowed fast",

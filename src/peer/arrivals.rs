@@ -4,6 +4,9 @@
 //! again when it comes back. So a network that connects again and again has a pace, and one from which a flood
 //! came has to stay away for some time: its connections are closed as they are accepted. This host itself may
 //! do as it likes, as it may run many peers.
+//!
+//! Two hosts that share a hundred torrents connect a hundred times at once, and each connection leads somewhere.
+//! Those of a flood do not: one that ends without a handshake for a torrent of ours counts as several.
 
 use crate::address::network;
 use crate::strategy::TokenBucket;
@@ -11,8 +14,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// How many connections may come from a network at once: as many as two hosts have that share as many torrents.
-const AT_ONCE: u32 = 200;
+/// How many connections may come from a network at once.
+const AT_ONCE: u32 = 240;
+/// For how many connections one counts that led nowhere.
+const IN_VAIN: u32 = 8;
 /// How long it takes until one more may come.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How long a network stays away from which a flood came.
@@ -49,6 +54,13 @@ impl Arrivals {
         }
         let visitor = self.visitor(from, now);
         !visitor.is_refused(now) && visitor.pace.take(now)
+    }
+
+    /// A connection from here, which was counted when it came, has ended without a handshake for a torrent of ours.
+    pub fn came_in_vain(&mut self, from: IpAddr, now: Instant) {
+        let pace = &mut self.visitor(from, now).pace;
+        // It may have fewer left than that. Then it has none.
+        let _ = (1..IN_VAIN).all(|_| pace.take(now));
     }
 
     /// A peer from here has flooded us: no connection from its network may stay for now.
@@ -101,6 +113,21 @@ mod tests {
         for us in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             assert_eq!(enter(&mut arrivals, us, now), 10_000);
         }
+    }
+
+    #[test]
+    fn connections_that_lead_nowhere_count_as_several() {
+        let mut arrivals = Arrivals::default();
+        let now = start();
+        let enter = |arrivals: &mut Arrivals, now| {
+            let entered = arrivals.may_enter(ip("192.0.2.1"), now);
+            arrivals.came_in_vain(ip("192.0.2.1"), now);
+            entered
+        };
+        let entered = (0..10_000).filter(|_| enter(&mut arrivals, now)).count();
+        assert_eq!(entered, (AT_ONCE / IN_VAIN) as usize);
+        assert!(!arrivals.may_enter(ip("192.0.2.1"), now));
+        assert!(arrivals.may_enter(ip("192.0.2.1"), now + INTERVAL));
     }
 
     #[test]

@@ -108,7 +108,14 @@ impl Inbound {
                 let is_late_bitfield = matches!(self.news.last(), Some(News::AnotherBitfield(_)));
                 if self.news.len() >= MAX_REPORT || is_late_bitfield {
                     self.report()?;
+                    // What else the last read brought is of no use where the coordinator has had enough.
+                    if let Some(why) = stream.hung_up() {
+                        return Err(PeerError::HungUp(why));
+                    }
                 }
+            }
+            if self.ledger.has_been_served() {
+                buffer.may_grow();
             }
             self.report()?;
             buffer.fill(stream, &down)?;

@@ -27,6 +27,8 @@ pub struct Ledger {
     late: u32,
     /// How many unasked blocks it may still send.
     unasked_left: u32,
+    /// A block has come that was asked for.
+    served: bool,
     /// The number of pieces at which those that are done are next taken out.
     clean_at: usize,
 }
@@ -54,7 +56,7 @@ pub enum BlockClaim {
 impl Ledger {
     /// An empty ledger that takes its leases from this channel.
     pub fn new(leases: Receiver<Lease>) -> Ledger {
-        Ledger { leases, pieces: HashMap::new(), late: 0, unasked_left: MAX_UNASKED, clean_at: MANY }
+        Ledger { leases, pieces: HashMap::new(), late: 0, unasked_left: MAX_UNASKED, served: false, clean_at: MANY }
     }
 
     /// Takes out a block that came.
@@ -63,6 +65,7 @@ impl Ledger {
         match self.take_out(block) {
             Some(assembly) => {
                 self.unasked_left = self.unasked_left.saturating_add(1);
+                self.served = true;
                 BlockClaim::Leased(assembly)
             }
             None if self.late > 0 => {
@@ -77,6 +80,11 @@ impl Ledger {
                 None => BlockClaim::Flood,
             },
         }
+    }
+
+    /// Whether a block has come that was asked for.
+    pub fn has_been_served(&self) -> bool {
+        self.served
     }
 
     /// Takes out a block that the peer rejects. False where it was not requested.

@@ -296,12 +296,15 @@ struct IncomingHandshake {
 impl IncomingHandshake {
     /// The life of its thread.
     fn run(self) {
-        let address = self.address;
+        let (address, state) = (self.address, Arc::clone(&self.thread.state));
         let handed = self.read().and_then(|handshake| {
             let (events, slot) = self.find_inbox(&handshake)?;
             self.hand_over(&events, handshake, slot)
         });
         if let Err(why) = handed {
+            if why.is_in_vain() {
+                lock(&state.arrivals).came_in_vain(address.ip(), Instant::now());
+            }
             debug!("{address}: incoming connection ended: {why}");
         }
     }
@@ -370,6 +373,18 @@ enum TurnedAway {
     TorrentEnded,
     /// We hung up.
     HungUp(HangUp),
+}
+
+impl TurnedAway {
+    /// Whether the peer, and not we, made it end.
+    fn is_in_vain(self) -> bool {
+        !matches!(
+            self,
+            TurnedAway::Busy
+                | TurnedAway::TorrentEnded
+                | TurnedAway::HungUp(HangUp::NotAccepting | HangUp::HandedOver)
+        )
+    }
 }
 
 impl fmt::Display for TurnedAway {

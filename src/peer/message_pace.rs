@@ -5,7 +5,7 @@
 //! reaches no other thread. Pure; the time is that of the read that brought the message.
 //!
 //! Blocks and requests are not counted here. What was asked for has its lease (`ledger.rs`), and requests have
-//! the bounds of `requests/mod.rs`. Late bitfields are counted by their bytes (`inbound.rs`).
+//! the bounds of `requests/mod.rs`. The bytes of late bitfields have a bound beside this one (`inbound.rs`).
 
 use crate::message::{MessageKind, Violation};
 use crate::strategy::TokenBucket;
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const CHOKE: (u32, Duration) = (500, Duration::from_millis(100));
 /// One for each piece that the peer gets, beside these. A piece that fails may come again.
 const HAVE: (u32, Duration) = (1000, Duration::from_millis(100));
+/// One, but aria2 sends others in the place of many `have`.
+const BITFIELD: (u32, Duration) = (100, Duration::from_millis(500));
 /// Two for each piece that we get, beside these: where that is all that it lacks, it is interested until it has it.
 const INTEREST: (u32, Duration) = (1000, Duration::from_millis(50));
 /// In the end game each block that comes may cancel one, and the fastest peers send thousands a second.
@@ -54,6 +56,7 @@ impl MessagePace {
         let mut pace = MessagePace { left: [TokenBucket::every(interval, at_once, now); MessageKind::COUNT] };
         for (kind, (at_once, interval), more) in [
             (MessageKind::Have, HAVE, pieces),
+            (MessageKind::Bitfield, BITFIELD, 0),
             (MessageKind::Interest, INTEREST, pieces.saturating_mul(2)),
             (MessageKind::Cancel, CANCEL, 0),
             (MessageKind::VainReject, VAIN_REJECT, 0),
@@ -80,12 +83,13 @@ impl MessagePace {
     /// There were too many of its kind.
     pub fn count(&mut self, message: &Message<'_>, now: Instant) -> Result<(), Violation> {
         let kind = match message {
-            Message::Piece { .. } | Message::Request(_) | Message::Bitfield(_) | Message::Reject(_) => return Ok(()),
+            Message::Piece { .. } | Message::Request(_) | Message::Reject(_) => return Ok(()),
             // These come once or twice (`message_rules.rs`).
             Message::HaveAll | Message::HaveNone => return Ok(()),
             Message::Choke | Message::Unchoke => MessageKind::Choke,
             Message::Interested | Message::NotInterested => MessageKind::Interest,
             Message::Have(_) => MessageKind::Have,
+            Message::Bitfield(_) => MessageKind::Bitfield,
             Message::Cancel(_) => MessageKind::Cancel,
             Message::AllowedFast(_) => MessageKind::AllowedFast,
             Message::Suggest(_) => MessageKind::Suggest,
@@ -155,6 +159,7 @@ mod tests {
             (Message::Interested, 41_000, MessageKind::Interest),
             (Message::NotInterested, 41_000, MessageKind::Interest),
             (Message::Have(7), 21_000, MessageKind::Have),
+            (Message::Bitfield(b"7"), 100, MessageKind::Bitfield),
             (Message::Cancel(BLOCK), 10_000, MessageKind::Cancel),
             (Message::AllowedFast(7), 1000, MessageKind::AllowedFast),
             (Message::Suggest(7), 5000, MessageKind::Suggest),
@@ -179,6 +184,7 @@ mod tests {
         for (message, every) in [
             (Message::Choke, Duration::from_secs(1)),
             (Message::Have(7), Duration::from_millis(150)),
+            (Message::Bitfield(b"7"), Duration::from_secs(1)),
             (Message::Interested, Duration::from_millis(60)),
             (Message::KeepAlive, Duration::from_secs(2)),
             (Message::Extended(extension::HANDSHAKE, b"de"), Duration::from_secs(30)),

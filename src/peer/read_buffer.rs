@@ -1,9 +1,9 @@
 //! The buffer between a stream and the frames in it.
 //!
 //! One `read` brings as many frames as fit, because a system call for each block costs more than copying the
-//! block. The buffer begins small and doubles when a read fills it: only a peer that sends
-//! faster than we read has a large one, and all of them together stay within [`ReadMemory`], so that
-//! one fast peer reads half a megabyte at a time and fifty do not take fifty times that.
+//! block. The buffer begins small and doubles when a read fills it: only a peer that sends blocks, and faster
+//! than we read, has a large one, and all of them together stay within [`ReadMemory`], so that one fast peer
+//! reads half a megabyte at a time and fifty do not take fifty times that.
 
 use crate::message::{PeerError, Wait};
 use crate::net::{PeerStream, Throttle};
@@ -51,11 +51,12 @@ pub struct ReadBuffer {
     taken: usize,
     /// Bytes of the frame that is still coming.
     needed: usize,
+    /// The peer has shown that it is worth more memory.
+    grows: bool,
 }
 
 impl ReadBuffer {
-    /// An empty buffer that grows as far as the memory for all buffers allows, and always to the
-    /// longest frame.
+    /// An empty buffer. It grows to the longest frame, and no further before [`ReadBuffer::may_grow`].
     pub fn new(memory: Arc<ReadMemory>) -> ReadBuffer {
         ReadBuffer::holding(memory, Vec::new())
     }
@@ -64,7 +65,12 @@ impl ReadBuffer {
     pub fn holding(memory: Arc<ReadMemory>, mut bytes: Vec<u8>) -> ReadBuffer {
         let held = bytes.len();
         bytes.resize(held.max(MIN_BYTES), 0);
-        ReadBuffer { bytes, used: 0, held, memory, taken: 0, needed: 0 }
+        ReadBuffer { bytes, used: 0, held, memory, taken: 0, needed: 0, grows: false }
+    }
+
+    /// From now on it grows as far as the memory for all buffers allows: the peer sends what we asked for.
+    pub fn may_grow(&mut self) {
+        self.grows = true;
     }
 
     /// The bytes that were read and not used up.
@@ -108,7 +114,7 @@ impl ReadBuffer {
         }
         self.held += read;
         let length = self.bytes.len();
-        if read == asked && length < MAX_BYTES && self.memory.take(length) {
+        if self.grows && read == asked && length < MAX_BYTES && self.memory.take(length) {
             self.taken += length;
             self.bytes.resize(length * 2, 0);
         }
@@ -187,6 +193,11 @@ mod tests {
         peer.write_all(&[0; MIN_BYTES - 1]).unwrap();
         buffer.fill(&stream, &down).unwrap();
         assert_eq!(buffer.bytes.len(), MIN_BYTES, "the read did not fill it");
+        peer.write_all(&[0; 1]).unwrap();
+        buffer.fill(&stream, &down).unwrap();
+        assert_eq!(buffer.bytes.len(), MIN_BYTES, "the peer has sent nothing of use");
+        buffer.may_grow();
+        buffer.held -= 1;
         peer.write_all(&[0; 100]).unwrap();
         buffer.fill(&stream, &down).unwrap();
         assert_eq!((buffer.bytes.len(), buffer.taken), (2 * MIN_BYTES, MIN_BYTES));
