@@ -56,7 +56,14 @@ pub enum BlockClaim {
 impl Ledger {
     /// An empty ledger that takes its leases from this channel.
     pub fn new(leases: Receiver<Lease>) -> Ledger {
-        Ledger { leases, pieces: HashMap::new(), late: 0, unasked_left: MAX_UNASKED, served: false, clean_at: MANY }
+        Ledger {
+            leases,
+            pieces: HashMap::new(),
+            late: 0,
+            unasked_left: MAX_UNASKED,
+            served: false,
+            clean_at: MANY,
+        }
     }
 
     /// Takes out a block that came.

@@ -401,3 +401,6 @@ impl fmt::Display for TurnedAway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

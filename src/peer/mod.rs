@@ -30,8 +30,8 @@ pub use connector::{Caller, Connector, MAX_HALF_OPEN};
 pub use context::TorrentContext;
 pub use greeting::{AlreadyReceived, ConnectionOrigin, OurHandshake, greet};
 pub use ledger::{BlockClaim, Ledger};
-pub use message_pace::MessagePace;
 pub use listener::{Listener, Registration, USUAL_DESCRIPTORS};
+pub use message_pace::MessagePace;
 pub use read_buffer::{ReadBuffer, ReadMemory};
 pub use requests::{NextUpload, PeerRequests, PendingAnswers, UploadAccount};
 

@@ -1,5 +1,7 @@
 //! A whole worker, both halves, over a connection in memory.
 
+mod floods;
+
 use super::*;
 use crate::message::{Event, Greeting, InboxSlot, News, PeerError, Violation, Write};
 use crate::metainfo::Metainfo;

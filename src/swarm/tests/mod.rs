@@ -11,7 +11,8 @@ mod uploads;
 
 use super::*;
 use crate::message::{
-    Event, Greeting, HangUp, InboxSlot, Incoming, News, Order, PeerError, PeerKey, Snapshot, Stall,
+    Event, Greeting, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey, Snapshot,
+    Stall, Violation,
 };
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
@@ -21,7 +22,7 @@ use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Our own peer ID. A peer may have a smaller or a greater one.
@@ -44,6 +45,7 @@ struct Outside {
     supplies: Vec<Supply>,
     interruption: Option<Interruption>,
     dht_nodes: Vec<SocketAddr>,
+    refused: Vec<IpAddr>,
     shown: Vec<Snapshot>,
     completed: usize,
 }
@@ -119,6 +121,10 @@ impl Environment for TestEnvironment {
 
     fn look_around(&mut self, _: Instant) -> Option<Interruption> {
         self.0.borrow_mut().interruption.take()
+    }
+
+    fn refuse(&mut self, from: IpAddr) {
+        self.0.borrow_mut().refused.push(from);
     }
 
     fn dht_node(&mut self, address: SocketAddr) {

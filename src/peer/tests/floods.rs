@@ -1,0 +1,79 @@
+//! What of a flood reaches the coordinator.
+
+use super::*;
+use crate::message::{MAX_REPORTS, MessageKind, Report};
+
+/// How long we look whether something comes that must not.
+const MOMENT: Duration = Duration::from_millis(200);
+
+fn report(torrent: &Torrent) -> Report {
+    match torrent.event() {
+        Event::Heard(KEY, report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// So many `have` that they need this many reports.
+fn haves(reports: usize) -> Vec<Message<'static>> {
+    (0..64 * reports).map(|_| Message::Have(0)).collect()
+}
+
+#[test]
+fn a_flood_ends_on_the_thread_that_reads_it() {
+    let torrent = Torrent::new();
+    let (_worker, peer) = torrent.introduced_worker();
+    peer.says(&(0..2000).map(|_| Message::KeepAlive).collect::<Vec<_>>());
+    peer.expect_disconnect();
+    // Nothing else was told before.
+    let end = torrent.gone();
+    assert!(matches!(end, PeerError::Violation(Violation::Flood(MessageKind::KeepAlive))), "{end:?}");
+}
+
+#[test]
+fn of_interest_that_changes_all_the_time_only_the_last_is_told() {
+    let torrent = Torrent::new();
+    let (_worker, peer) = torrent.introduced_worker();
+    let mut messages = [Message::Interested, Message::NotInterested].repeat(200);
+    messages.push(Message::Interested);
+    peer.says(&messages);
+    assert!(matches!(torrent.news().as_slice(), [News::Interested(true)]));
+}
+
+#[test]
+fn a_peer_has_a_few_reports_on_their_way_and_says_the_rest_when_they_are_taken_in() {
+    let torrent = Torrent::new();
+    let (_worker, peer) = torrent.introduced_worker();
+    peer.says(&haves(MAX_REPORTS + 2));
+    let mut taken: Vec<Report> = (0..MAX_REPORTS).map(|_| report(&torrent)).collect();
+    assert!(torrent.inbox.recv_timeout(MOMENT).is_err(), "it has no place for one more");
+    taken.pop();
+    taken.push(report(&torrent));
+    assert!(torrent.inbox.recv_timeout(MOMENT).is_err());
+    drop(taken);
+    assert_eq!(report(&torrent).news.len(), 64);
+}
+
+#[test]
+fn a_late_bitfield_takes_all_places() {
+    let torrent = Torrent::new();
+    let (_worker, peer) = torrent.introduced_worker();
+    peer.says(&[Message::Bitfield(&[0x80]), Message::Bitfield(&[0x80]), Message::Bitfield(&[0x80])]);
+    let first = report(&torrent);
+    assert!(matches!(first.news.as_slice(), [News::Bitfield(_), News::AnotherBitfield(_)]));
+    assert!(torrent.inbox.recv_timeout(MOMENT).is_err(), "there is one at a time");
+    drop(first);
+    assert!(matches!(report(&torrent).news.as_slice(), [News::AnotherBitfield(_)]));
+}
+
+#[test]
+fn what_a_peer_said_before_we_hung_up_is_not_heard_to_its_end() {
+    let torrent = Torrent::new();
+    let (worker, peer) = torrent.introduced_worker();
+    peer.says(&haves(MAX_REPORTS + 5));
+    let taken: Vec<Report> = (0..MAX_REPORTS).map(|_| report(&torrent)).collect();
+    worker.hang_up(HangUp::Idle);
+    drop(taken);
+    // This one waited already.
+    drop(report(&torrent));
+    assert!(matches!(torrent.gone(), PeerError::HungUp(HangUp::Idle)));
+}
