@@ -7,7 +7,7 @@ GNU     := x86_64-unknown-linux-gnu
 # Packed relative relocations save 0.13 MB.
 STATIC  := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 
-.PHONY: help demo build test simulate check doc interop fuzz static bench samples clean
+.PHONY: help demo build test simulate check doc interop floods fuzz static bench samples clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,9 @@ interop: ## downloads from libtorrent, aria2 and Transmission; installs them whe
 	tests/interop/install.sh
 	PATH="$(CURDIR)/target/interop-venv/bin:$$PATH" \
 		cargo test --release --test interop -- --test-threads=1
+
+floods: build ## what floods of messages and of connections cost a download, beside a quiet one
+	tests/floods.py $(PROGRAM)
 
 fuzz: ## each parser against a fuzzer for 30 seconds; installs cargo-fuzz where it is missing
 	tests/fuzz/run.sh $(or $(SECONDS),30) $(TARGETS)
