@@ -116,6 +116,8 @@ impl<'a> Threads<'a> {
         let random = fastrand::Rng::new();
         let coordinator = Coordinator::new(settings, state, Box::new(environment), random, Instant::now());
         let (end, snapshot) = coordinator.run(&inbox);
+        // Whoever waits for room in it, or for what it said to be taken in, ends now.
+        drop(inbox);
         ending.finish(sources, Outcome { end, snapshot })
     }
 }
