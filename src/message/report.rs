@@ -50,14 +50,27 @@ impl Default for ReportSlots {
 }
 
 impl ReportSlots {
-    /// Waits for this many places, up to all of them. That ends, since whatever becomes of a report, it is
-    /// dropped: by the coordinator when it takes it in, or with its inbox.
-    pub fn take(&self, count: usize) -> ReportPlaces {
-        let mut places = ReportPlaces { count: 0, give_back: self.give_back.clone() };
-        while places.count < count.min(MAX_REPORTS) && self.free.recv().is_ok() {
-            places.count += 1;
-        }
-        places
+    /// No place yet: for each one that [`ReportSlots::freed`] gives, one is to be added.
+    pub fn begin(&self) -> ReportPlaces {
+        ReportPlaces { count: 0, give_back: self.give_back.clone() }
+    }
+
+    /// Gives each place that is free. The reports that have the others may never be dropped where the run is
+    /// over, so whoever waits for one has to wait for that end, too.
+    pub fn freed(&self) -> &Receiver<()> {
+        &self.free
+    }
+}
+
+impl ReportPlaces {
+    /// How many places these are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Adds a place that was free.
+    pub fn add(&mut self) {
+        self.count += 1;
     }
 }
 
@@ -74,29 +87,23 @@ impl Drop for ReportPlaces {
 mod tests {
     use super::*;
 
-    #[test]
-    fn places_are_bounded_and_free_again_when_they_are_dropped() {
-        let slots = ReportSlots::default();
-        let first = slots.take(MAX_REPORTS - 1);
-        let second = slots.take(1);
-        assert!(slots.free.is_empty());
-        drop(first);
-        assert_eq!(slots.free.len(), MAX_REPORTS - 1);
-        drop(second);
-        let all = slots.take(usize::MAX);
-        assert!(slots.free.is_empty());
-        drop((slots, all));
+    fn take(slots: &ReportSlots, count: usize) -> ReportPlaces {
+        let mut places = slots.begin();
+        slots.freed().try_iter().take(count).for_each(|()| places.add());
+        places
     }
 
     #[test]
-    fn whoever_waits_for_a_place_goes_on_when_a_report_is_dropped_with_its_inbox() {
+    fn places_are_bounded_and_free_again_when_they_are_dropped() {
         let slots = ReportSlots::default();
-        let (events, inbox) = bounded(1);
-        events.send(Report { news: Vec::new(), places: Some(slots.take(MAX_REPORTS)) }).unwrap();
-        std::thread::scope(|scope| {
-            let waits = scope.spawn(|| slots.take(1).count);
-            drop(inbox);
-            assert_eq!(waits.join().unwrap(), 1);
-        });
+        let first = take(&slots, MAX_REPORTS - 1);
+        let second = take(&slots, MAX_REPORTS);
+        assert_eq!((first.count(), second.count()), (MAX_REPORTS - 1, 1));
+        drop(first);
+        assert_eq!(slots.freed().len(), MAX_REPORTS - 1);
+        drop(second);
+        let all = take(&slots, MAX_REPORTS);
+        assert_eq!(all.count(), MAX_REPORTS);
+        drop((slots, all));
     }
 }

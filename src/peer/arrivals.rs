@@ -6,7 +6,8 @@
 //! do as it likes, as it may run many peers.
 //!
 //! Two hosts that share a hundred torrents connect a hundred times at once, and each connection leads somewhere.
-//! Those of a flood do not: one that ends without a handshake for a torrent of ours counts as several.
+//! Those of a flood do not: one that ends without a handshake for a torrent of ours, or without a block either
+//! way, counts as several.
 
 use crate::address::network;
 use crate::strategy::TokenBucket;
@@ -19,7 +20,7 @@ const AT_ONCE: u32 = 240;
 /// For how many connections one counts that led nowhere.
 const IN_VAIN: u32 = 8;
 /// How long it takes until one more may come.
-const INTERVAL: Duration = Duration::from_millis(500);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// How long a network stays away from which a flood came.
 const REFUSED: Duration = Duration::from_secs(10 * 60);
 /// Networks that are remembered.
@@ -56,7 +57,7 @@ impl Arrivals {
         !visitor.is_refused(now) && visitor.pace.take(now)
     }
 
-    /// A connection from here, which was counted when it came, has ended without a handshake for a torrent of ours.
+    /// A connection from here, which was counted when it came, has ended and was of no use to either side.
     pub fn came_in_vain(&mut self, from: IpAddr, now: Instant) {
         let pace = &mut self.visitor(from, now).pace;
         // It may have fewer left than that. Then it has none.

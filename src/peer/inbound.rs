@@ -12,7 +12,8 @@ use super::outbox::Signal;
 use super::read_buffer::ReadBuffer;
 use super::requests::PeerRequests;
 use crate::message::{
-    Event, HangUp, Lease, MAX_REPORTS, News, PeerError, PeerKey, Report, ReportSlots, Violation, Write,
+    Event, HangUp, Lease, MAX_REPORTS, News, PeerError, PeerKey, Report, ReportPlaces, ReportSlots,
+    Violation, Write,
 };
 use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, Put, Span};
@@ -21,7 +22,7 @@ use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::{self, MetadataMessage};
 use crate::wire::pex::PeerExchange;
 use crate::wire::{BlockRequest, FrameLimits, Message};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, select};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -287,12 +288,30 @@ impl Inbound {
         // The leases must not pile up either where no block comes that looks for its lease.
         self.ledger.enter_leases();
         let news = std::mem::take(&mut self.news);
-        let places = Some(self.slots.take(if is_large { MAX_REPORTS } else { 1 }));
-        let told = self.send(Event::Heard(self.key, Report { news, places }));
+        let places = self.places(if is_large { MAX_REPORTS } else { 1 });
+        let told = places
+            .and_then(|places| self.send(Event::Heard(self.key, Report { news, places: Some(places) })));
         for write in self.verified.drain(..) {
             self.context.writer.send(write).map_err(|_| PeerError::HungUp(HangUp::WriterEnded))?;
         }
         told
+    }
+
+    /// Waits for so many places in the coordinator's inbox, and takes in leases meanwhile.
+    fn places(&mut self, count: usize) -> Result<ReportPlaces, PeerError> {
+        let mut places = self.slots.begin();
+        while places.count() < count {
+            let lease = select! {
+                recv(self.slots.freed()) -> _ => None,
+                recv(self.ledger.leases()) -> lease => Some(lease),
+            };
+            match lease {
+                None => places.add(),
+                Some(Ok(lease)) => self.ledger.enter(&lease),
+                Some(Err(_)) => return Err(PeerError::HungUp(HangUp::Released)),
+            }
+        }
+        Ok(places)
     }
 
     /// Tells the coordinator.

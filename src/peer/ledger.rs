@@ -100,24 +100,38 @@ impl Ledger {
         self.take_out(block).is_some()
     }
 
+    /// Where the leases come from. It disconnects when the coordinator lets go of the worker.
+    pub fn leases(&self) -> &Receiver<Lease> {
+        &self.leases
+    }
+
     /// Enters the leases that have come.
     pub fn enter_leases(&mut self) {
         while let Ok(lease) = self.leases.try_recv() {
-            let entry = self.pieces.entry(lease.span.piece.get()).or_insert_with(|| LedgerEntry {
-                assembly: Arc::clone(&lease.assembly),
-                requested: Vec::new(),
-            });
-            if !Arc::ptr_eq(&entry.assembly, &lease.assembly) {
-                // The piece was wrong and is put together anew: its blocks that are still to come are of no use.
-                self.late = self.late.saturating_add(entry.outstanding());
-                *entry = LedgerEntry { assembly: Arc::clone(&lease.assembly), requested: Vec::new() };
-            }
-            for block in lease.span.blocks() {
-                if !entry.request(block.number) {
-                    self.late = self.late.saturating_add(1);
-                }
+            self.enter(&lease);
+        }
+        self.clean();
+    }
+
+    /// Enters a lease.
+    pub fn enter(&mut self, lease: &Lease) {
+        let entry = self
+            .pieces
+            .entry(lease.span.piece.get())
+            .or_insert_with(|| LedgerEntry { assembly: Arc::clone(&lease.assembly), requested: Vec::new() });
+        if !Arc::ptr_eq(&entry.assembly, &lease.assembly) {
+            // The piece was wrong and is put together anew: its blocks that are still to come are of no use.
+            self.late = self.late.saturating_add(entry.outstanding());
+            *entry = LedgerEntry { assembly: Arc::clone(&lease.assembly), requested: Vec::new() };
+        }
+        for block in lease.span.blocks() {
+            if !entry.request(block.number) {
+                self.late = self.late.saturating_add(1);
             }
         }
+    }
+
+    fn clean(&mut self) {
         if self.pieces.len() >= self.clean_at {
             let late = &mut self.late;
             self.pieces.retain(|_, entry| {

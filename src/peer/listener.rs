@@ -9,6 +9,8 @@
 //! where the process may have few files or threads ([`IncomingBounds`]). Which handshake ends where there
 //! are too many, the [`PendingHandshakes`] say; who may not even begin one, the [`Arrivals`].
 
+mod turned_away;
+
 use super::arrivals::Arrivals;
 use super::pending_handshakes::PendingHandshakes;
 use crate::address::canonical;
@@ -21,12 +23,12 @@ use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::debug;
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use turned_away::TurnedAway;
 
 /// How long a handshake may take, from the connection to the coordinator's inbox.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -165,6 +167,11 @@ impl Listener {
         lock(&self.state.arrivals).refuse(from, Instant::now());
     }
 
+    /// A connection that was accepted from here has ended and was of no use to either side.
+    pub fn came_in_vain(&self, from: IpAddr) {
+        self.state.came_in_vain(from);
+    }
+
     /// From now on connections for this torrent go to its coordinator, as [`Event::Incoming`], until the
     /// registration is dropped. Where a torrent is registered twice, the later registration counts.
     pub fn register(&self, info_hash: InfoHash, events: Sender<Event>) -> Registration {
@@ -259,6 +266,10 @@ impl ListenerState {
         spawned.map(drop)
     }
 
+    fn came_in_vain(&self, from: IpAddr) {
+        lock(&self.arrivals).came_in_vain(from, Instant::now());
+    }
+
     /// Waits while `condition` holds, until the listener closes, and not longer than this.
     fn wait_while(&self, longest: Duration, condition: impl Fn(&Connections) -> bool) {
         let wait = |handshakes: &mut Connections| !handshakes.closed && condition(handshakes);
@@ -303,7 +314,7 @@ impl IncomingHandshake {
         });
         if let Err(why) = handed {
             if why.is_in_vain() {
-                lock(&state.arrivals).came_in_vain(address.ip(), Instant::now());
+                state.came_in_vain(address.ip());
             }
             debug!("{address}: incoming connection ended: {why}");
         }
@@ -350,54 +361,6 @@ impl IncomingHandshake {
             send(events, incoming) -> sent => sent.map_err(|_| TurnedAway::TorrentEnded),
             recv(thread.state.closed) -> _ => Err(TurnedAway::HungUp(HangUp::NotAccepting)),
             default(left) => Err(TurnedAway::Busy),
-        }
-    }
-}
-
-/// Why an incoming connection is not passed on to a coordinator.
-#[derive(Clone, Copy, Debug)]
-enum TurnedAway {
-    /// It took too long over its handshake.
-    NoHandshake,
-    /// The peer closed it before its handshake was complete.
-    Closed,
-    /// It broke before the handshake was complete.
-    Lost,
-    /// Its first bytes are those of another protocol.
-    NotBitTorrent,
-    /// No run of ours has this torrent.
-    UnknownTorrent,
-    /// The coordinator has more to do than it can.
-    Busy,
-    /// The run of this torrent has just ended.
-    TorrentEnded,
-    /// We hung up.
-    HungUp(HangUp),
-}
-
-impl TurnedAway {
-    /// Whether the peer, and not we, made it end.
-    fn is_in_vain(self) -> bool {
-        !matches!(
-            self,
-            TurnedAway::Busy
-                | TurnedAway::TorrentEnded
-                | TurnedAway::HungUp(HangUp::NotAccepting | HangUp::HandedOver)
-        )
-    }
-}
-
-impl fmt::Display for TurnedAway {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TurnedAway::NoHandshake => out.write_str("no handshake in 10 s"),
-            TurnedAway::Closed => out.write_str("it closed before its handshake was complete"),
-            TurnedAway::Lost => out.write_str("the connection broke before its handshake was complete"),
-            TurnedAway::NotBitTorrent => out.write_str("its first bytes are not a BitTorrent handshake"),
-            TurnedAway::UnknownTorrent => out.write_str("it wants a torrent that we do not have"),
-            TurnedAway::Busy => out.write_str("its torrent is busy with other events"),
-            TurnedAway::TorrentEnded => out.write_str("its torrent has just ended"),
-            TurnedAway::HungUp(why) => write!(out, "{why}"),
         }
     }
 }

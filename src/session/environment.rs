@@ -102,6 +102,12 @@ impl Environment for RunEnvironment<'_> {
         }
     }
 
+    fn came_in_vain(&mut self, from: IpAddr) {
+        if let Some(listener) = &self.run.network.listener {
+            listener.came_in_vain(from);
+        }
+    }
+
     fn dht_node(&mut self, address: SocketAddr) {
         if let Some(dht) = &self.run.network.dht
             && !self.metainfo.private

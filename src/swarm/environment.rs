@@ -85,6 +85,10 @@ pub trait Environment {
     /// For some time no connection from this network is to be accepted: a peer there has flooded us.
     fn refuse(&mut self, _from: IpAddr) {}
 
+    /// A peer that came in from here has left and was of no use to either side. Whoever comes so again and again
+    /// is to be let in less often.
+    fn came_in_vain(&mut self, _from: IpAddr) {}
+
     /// A peer says that its DHT node has this address (BEP 5).
     fn dht_node(&mut self, address: SocketAddr);
 

@@ -36,28 +36,32 @@ fn a_flood_of_connections_takes_no_file_away_from_the_download() {
     let files: Vec<(String, usize)> =
         (0..60).map(|number| (format!("folder{}/file{number}", number % 5), 40_000)).collect();
     let files: Vec<(&str, usize)> = files.iter().map(|(path, length)| (path.as_str(), *length)).collect();
-    let (sample, flooded) = (Sample::multi(&files, 32_768), Gate::new());
-    let peer = ScriptedPeer::seed(&sample).unchoking_after(flooded).serving();
-    let tracker = Tracker::start(&[peer.address()]);
-    let sample = sample.with_tracker(&tracker.url());
-    // The tracker does not change the info-hash, so the peer knows the torrent.
-    let (torrents, output) = (TestFolder::new(), TestFolder::new());
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", PROGRAM]).stdin(Stdio::null());
-    let program = Program::launch({
-        command.args(get(&sample, &torrents, &output));
+    for limit in [40, 64, 128] {
+        let (sample, flooded) = (Sample::multi(&files, 32_768), Gate::new());
+        let peer = ScriptedPeer::seed(&sample).unchoking_after(flooded).serving();
+        let tracker = Tracker::start(&[peer.address()]);
+        let sample = sample.with_tracker(&tracker.url());
+        // The tracker does not change the info-hash, so the peer knows the torrent.
+        let (torrents, output) = (TestFolder::new(), TestFolder::new());
+        let mut command = Command::new("sh");
         command
-    });
-    let port = tracker.wait_for(1)[0].get("port").parse::<u16>().unwrap();
-    let to = SocketAddr::from(([127, 0, 0, 1], port));
-    // More than there are descriptors. What has no room waits in the system, and is no concern of this test.
-    let connect = |_| TcpStream::connect_timeout(&to, Duration::from_millis(200)).ok();
-    let flood: Vec<TcpStream> = (0..200).map_while(connect).collect();
-    assert!(flood.len() > 64, "{}", flood.len());
-    flooded.open();
-    let outcome = program.finish(LIMIT);
-    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
-    sample.assert_downloaded(output.path());
+            .args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), PROGRAM])
+            .stdin(Stdio::null());
+        let program = Program::launch({
+            command.args(get(&sample, &torrents, &output));
+            command
+        });
+        let port = tracker.wait_for(1)[0].get("port").parse::<u16>().unwrap();
+        let to = SocketAddr::from(([127, 0, 0, 1], port));
+        // More than there are descriptors. What has no room waits in the system, and is no concern of this test.
+        let connect = |_| TcpStream::connect_timeout(&to, Duration::from_millis(200)).ok();
+        let flood: Vec<TcpStream> = (0..200).map_while(connect).collect();
+        assert!(flood.len() > 64, "{limit}: {}", flood.len());
+        flooded.open();
+        let outcome = program.finish(LIMIT);
+        assert_eq!(outcome.code, Some(0), "{limit}: {}", outcome.output);
+        sample.assert_downloaded(output.path());
+    }
 }
 
 #[test]

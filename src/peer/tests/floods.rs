@@ -77,3 +77,15 @@ fn what_a_peer_said_before_we_hung_up_is_not_heard_to_its_end() {
     drop(report(&torrent));
     assert!(matches!(torrent.gone(), PeerError::HungUp(HangUp::Idle)));
 }
+
+#[test]
+fn a_peer_that_waits_for_a_place_ends_when_the_coordinator_lets_go_of_it() {
+    let torrent = Torrent::new();
+    let (worker, peer) = torrent.introduced_worker();
+    peer.says(&haves(MAX_REPORTS + 5));
+    let taken: Vec<Report> = (0..MAX_REPORTS).map(|_| report(&torrent)).collect();
+    drop(worker);
+    assert!(matches!(torrent.gone(), PeerError::HungUp(HangUp::Released)));
+    torrent.no_thread_is_left();
+    drop(taken);
+}

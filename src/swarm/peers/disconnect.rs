@@ -16,6 +16,8 @@ impl Coordinator<'_> {
         self.note_bystander(key, &peer, why, now);
         if why.is_an_attack() {
             self.environment.refuse(peer.address.ip());
+        } else if peer.incoming && !peer.download.useful && peer.upload.asked_at.is_none() {
+            self.environment.came_in_vain(peer.address.ip());
         }
         self.slots.left(key);
         self.super_seed_lost(key, &peer.pieces);

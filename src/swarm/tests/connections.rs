@@ -387,20 +387,3 @@ fn too_many_incoming_peers_cost_no_peer_that_we_connected_to_its_place() {
     world.arrive(address(9));
     assert_eq!(world.hung_up(ours), None);
 }
-
-#[test]
-fn where_a_flood_came_from_nobody_is_let_in_for_some_time() {
-    for (why, is_refused) in [
-        (PeerError::Violation(Violation::Flood(MessageKind::Have)), true),
-        (PeerError::HungUp(HangUp::BitfieldFlood), true),
-        (PeerError::HungUp(HangUp::Idle), false),
-        (PeerError::Closed, false),
-    ] {
-        let mut world = Scene::default().start();
-        let from = SocketAddr::from(([203, 0, 113, 1], 40_000));
-        let key = world.arrive(from).unwrap();
-        let text = why.to_string();
-        world.gone(key, why);
-        assert_eq!(world.outside.borrow().refused == [from.ip()], is_refused, "{text}");
-    }
-}

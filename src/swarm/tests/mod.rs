@@ -4,6 +4,7 @@
 mod addresses;
 mod connections;
 mod downloads;
+mod floods;
 mod supply;
 mod table;
 mod time;
@@ -46,6 +47,7 @@ struct Outside {
     interruption: Option<Interruption>,
     dht_nodes: Vec<SocketAddr>,
     refused: Vec<IpAddr>,
+    in_vain: Vec<IpAddr>,
     shown: Vec<Snapshot>,
     completed: usize,
 }
@@ -125,6 +127,10 @@ impl Environment for TestEnvironment {
 
     fn refuse(&mut self, from: IpAddr) {
         self.0.borrow_mut().refused.push(from);
+    }
+
+    fn came_in_vain(&mut self, from: IpAddr) {
+        self.0.borrow_mut().in_vain.push(from);
     }
 
     fn dht_node(&mut self, address: SocketAddr) {

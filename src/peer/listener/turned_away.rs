@@ -1,0 +1,52 @@
+//! Why an incoming connection goes to no coordinator, and whether that is the peer's doing.
+
+use crate::message::HangUp;
+use std::fmt;
+
+/// Why an incoming connection is not passed on to a coordinator.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TurnedAway {
+    /// It took too long over its handshake.
+    NoHandshake,
+    /// The peer closed it before its handshake was complete.
+    Closed,
+    /// It broke before the handshake was complete.
+    Lost,
+    /// Its first bytes are those of another protocol.
+    NotBitTorrent,
+    /// No run of ours has this torrent.
+    UnknownTorrent,
+    /// The coordinator has more to do than it can.
+    Busy,
+    /// The run of this torrent has just ended.
+    TorrentEnded,
+    /// We hung up.
+    HungUp(HangUp),
+}
+
+impl TurnedAway {
+    /// Whether the peer, and not we, made it end.
+    pub(super) fn is_in_vain(self) -> bool {
+        !matches!(
+            self,
+            TurnedAway::Busy
+                | TurnedAway::TorrentEnded
+                | TurnedAway::HungUp(HangUp::NotAccepting | HangUp::HandedOver)
+        )
+    }
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TurnedAway::NoHandshake => out.write_str("no handshake in 10 s"),
+            TurnedAway::Closed => out.write_str("it closed before its handshake was complete"),
+            TurnedAway::Lost => out.write_str("the connection broke before its handshake was complete"),
+            TurnedAway::NotBitTorrent => out.write_str("its first bytes are not a BitTorrent handshake"),
+            TurnedAway::UnknownTorrent => out.write_str("it wants a torrent that we do not have"),
+            TurnedAway::Busy => out.write_str("its torrent is busy with other events"),
+            TurnedAway::TorrentEnded => out.write_str("its torrent has just ended"),
+            TurnedAway::HungUp(why) => write!(out, "{why}"),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! From where nobody is let in, or less often, because of peers that came from there.
+
+use super::*;
+
+#[test]
+fn where_a_flood_came_from_nobody_is_let_in_for_some_time() {
+    for (why, is_refused) in [
+        (PeerError::Violation(Violation::Flood(MessageKind::Have)), true),
+        (PeerError::HungUp(HangUp::BitfieldFlood), true),
+        (PeerError::HungUp(HangUp::Idle), false),
+        (PeerError::Closed, false),
+    ] {
+        let mut world = Scene::default().start();
+        let from = SocketAddr::from(([203, 0, 113, 1], 40_000));
+        let key = world.arrive(from).unwrap();
+        let text = why.to_string();
+        world.gone(key, why);
+        assert_eq!(world.outside.borrow().refused == [from.ip()], is_refused, "{text}");
+    }
+}
+
+#[test]
+fn a_peer_that_came_and_left_without_a_block_came_in_vain() {
+    let mut world = Scene::default().start();
+    let from = SocketAddr::from(([203, 0, 113, 1], 40_000));
+    let key = world.arrive(from).unwrap();
+    world.tell(Event::Greeted(key, greeting(b'z')));
+    world.gone(key, PeerError::Closed);
+    assert_eq!(world.outside.borrow().in_vain, [from.ip()]);
+    // We connected to this one, and this one has sent a block.
+    let dialed = world.seed(2);
+    world.gone(dialed, PeerError::Closed);
+    let key = world.arrive(from).unwrap();
+    world.tell(Event::Greeted(key, greeting(b'z')));
+    world.coordinator.roster.get_mut(key).unwrap().download.useful = true;
+    world.gone(key, PeerError::Closed);
+    assert_eq!(world.outside.borrow().in_vain.len(), 1);
+}
