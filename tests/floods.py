@@ -75,17 +75,21 @@ def floods(pieces):
         "piece": (frame(14), frame(7, word(1) + word(0) + bytes(1024))),
         "loris": None,
         "connect": None,
+        "connect-from-many": None,
         "half-handshake": None,
+        "half-handshake-from-many": None,
     }
 
 
 class Flood:
     """The peers that flood, until it is ended."""
 
-    def __init__(self, kind, messages, count, info_hash, port):
-        self.ends, self.port, self.connections = threading.Event(), port, 0
+    def __init__(self, kind, messages, count, info_hash, target):
+        self.ends, self.target, self.connections, self.held = threading.Event(), target, 0, []
         self.hello = b"\x13BitTorrent protocol" + MODERN + info_hash
-        life = {"loris": self.loris, "connect": self.connect, "half-handshake": self.half}.get(kind, self.flood)
+        self.from_many = kind.endswith("-from-many")
+        lives = {"loris": self.loris, "connect": self.connect, "half-handshake": self.half}
+        life = lives.get(kind.removesuffix("-from-many"), self.flood)
         self.first, self.again = messages or (b"", b"")
         if self.again:
             self.again *= max(1, 65536 // len(self.again))
@@ -99,12 +103,14 @@ class Flood:
 
     def live(self, life, at):
         while not self.ends.is_set():
+            if self.from_many:
+                at = "10." + ".".join(str(random.randrange(1, 250)) for _ in range(3))
             try:
                 with socket.socket() as peer:
                     peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     peer.bind((at, 0))
                     peer.settimeout(20)
-                    peer.connect((CLIENT, self.port))
+                    peer.connect(self.target)
                     self.connections += 1
                     life(peer)
             except OSError:
@@ -129,14 +135,14 @@ class Flood:
 
     def half(self, peer):
         peer.sendall(self.hello[:30])
-        self.held = (getattr(self, "held", []) + [peer.dup()])[-20000:]
+        self.held.append(peer.dup())
         self.ends.wait(0.02)
 
     def end(self):
         self.ends.set()
         for thread in self.threads:
             thread.join(5)
-        for peer in getattr(self, "held", []):
+        for peer in self.held:
             peer.close()
 
 
@@ -154,6 +160,12 @@ def peak_memory(process):
             return max((int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM")), default=0)
     except OSError:
         return 0
+
+
+def processor_time(process):
+    with open(f"/proc/{process}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Scene:
@@ -177,13 +189,20 @@ class Scene:
         with open(self.torrent, "wb") as file:
             file.write(b"d4:info" + info + b"e")
         self.digest = hashlib.sha1(payload).digest()
-        quiet = ["--no-dht", "--no-lan", "-q"]
-        seeder = [binary, "seed", self.torrent, "-d", seeds, "--port", "6881", "--bind", SEEDER]
-        self.seeder = subprocess.Popen(seeder + ["--up-limit", str(RATE)] + quiet)
+        self.seeds = seeds
+        self.start_seeder()
+
+    def start_seeder(self):
+        command = [self.binary, "seed", self.torrent, "-d", self.seeds, "--port", "6881", "--bind", SEEDER]
+        self.seeder = subprocess.Popen(command + ["--up-limit", str(RATE), "--no-dht", "--no-lan", "-q"])
         time.sleep(1)
 
     def download(self, kind, messages, count, options):
-        """One download under this flood: its exit code, peak MiB, CPU seconds, seconds, and connections."""
+        """One download under this flood: its exit code, peak MiB, CPU seconds, seconds, and connections. Where
+        the seeder is attacked, memory and CPU are the seeder's."""
+        if options.seed:
+            self.end()
+            self.start_seeder()
         out = tempfile.mkdtemp(dir=self.folder)
         what = f"magnet:?xt=urn:btih:{self.info_hash.hex()}" if options.magnet else self.torrent
         command = [self.binary, "get", what, "-o", out, "--peer", f"{SEEDER}:6881", "--port", str(PORT)]
@@ -197,14 +216,15 @@ class Scene:
             limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (options.files, options.files))
         began = time.monotonic()
         client = subprocess.Popen(command, stderr=log, stdout=log, preexec_fn=limit)
-        flood = Flood(kind, messages, count, self.info_hash, PORT) if count else None
+        target = (SEEDER, 6881) if options.seed else (CLIENT, PORT)
+        flood = Flood(kind, messages, count, self.info_hash, target) if count else None
         if options.magnet:
             time.sleep(3)
             self.seeder.send_signal(18)
         peak, ended = 0, (0, 0, None)
         while not ended[0]:
             # The system's own account begins with what this script has.
-            peak = max(peak, peak_memory(client.pid))
+            peak = max(peak, peak_memory(self.seeder.pid if options.seed else client.pid))
             time.sleep(0.02)
             if time.monotonic() - began > 150:
                 client.kill()
@@ -218,7 +238,7 @@ class Scene:
             with open(os.path.join(out, "payload"), "rb") as file:
                 assert hashlib.sha1(file.read()).digest() == self.digest, "the payload is wrong"
         shutil.rmtree(out)
-        cpu = usage.ru_utime + usage.ru_stime
+        cpu = processor_time(self.seeder.pid) if options.seed else usage.ru_utime + usage.ru_stime
         return code, peak, cpu, seconds, flood.connections if flood else 0
 
     def end(self):
@@ -246,6 +266,7 @@ def main():
     parser.add_argument("--peers", default="2,5,50", help="how many peers flood")
     parser.add_argument("--small", action="store_true", help="256 pieces of 256 KiB, not 65,536 of 1 KiB")
     parser.add_argument("--magnet", action="store_true", help="3 s of the flood before the metadata can come")
+    parser.add_argument("--seed", action="store_true", help="flood the seeder, and measure that")
     parser.add_argument("--files", type=int, help="ulimit -n of the download")
     parser.add_argument("--log", help="append the log of each download to this file")
     options = parser.parse_args()
