@@ -21,14 +21,22 @@ const AT_ONCE: u32 = 240;
 const IN_VAIN: u32 = 8;
 /// How long it takes until one more may come.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How many connections may come at once, and in a second, from all networks together: more than come to the
+/// busiest seed. Each takes a tenth of a millisecond.
+const ALL_AT_ONCE: u32 = 1000;
+const ALL_A_SECOND: u32 = 500;
 /// How long a network stays away from which a flood came.
 const REFUSED: Duration = Duration::from_secs(10 * 60);
 /// Networks that are remembered.
 const MAX_NETWORKS: usize = 4096;
 
 /// The networks that came lately.
-#[derive(Debug, Default)]
-pub struct Arrivals(HashMap<IpAddr, Visitor>);
+#[derive(Debug)]
+pub struct Arrivals {
+    networks: HashMap<IpAddr, Visitor>,
+    /// For all of them together.
+    pace: TokenBucket,
+}
 
 #[derive(Debug)]
 struct Visitor {
@@ -47,6 +55,12 @@ impl Visitor {
 }
 
 impl Arrivals {
+    /// Nobody has come yet.
+    pub fn new(now: Instant) -> Arrivals {
+        let pace = TokenBucket::with_burst(ALL_A_SECOND, ALL_AT_ONCE, now);
+        Arrivals { networks: HashMap::new(), pace }
+    }
+
     /// A connection has come from here. Whether it may stay.
     pub fn may_enter(&mut self, from: IpAddr, now: Instant) -> bool {
         let from = from.to_canonical();
@@ -54,7 +68,7 @@ impl Arrivals {
             return true;
         }
         let visitor = self.visitor(from, now);
-        !visitor.is_refused(now) && visitor.pace.take(now)
+        !visitor.is_refused(now) && visitor.pace.take(now) && self.pace.take(now)
     }
 
     /// A connection from here, which was counted when it came, has ended and was of no use to either side.
@@ -74,15 +88,15 @@ impl Arrivals {
 
     fn visitor(&mut self, from: IpAddr, now: Instant) -> &mut Visitor {
         let network = network(from);
-        if self.0.len() >= MAX_NETWORKS && !self.0.contains_key(&network) {
+        if self.networks.len() >= MAX_NETWORKS && !self.networks.contains_key(&network) {
             // Whoever has more networks than this can come as often as he likes in any case. To look through
             // them for each connection would be his next attack, so after this half of the room is free.
-            self.0.retain(|_, visitor| visitor.is_refused(now));
-            if self.0.len() >= MAX_NETWORKS / 2 {
-                self.0.clear();
+            self.networks.retain(|_, visitor| visitor.is_refused(now));
+            if self.networks.len() >= MAX_NETWORKS / 2 {
+                self.networks.clear();
             }
         }
-        self.0.entry(network).or_insert_with(|| Visitor::new(now))
+        self.networks.entry(network).or_insert_with(|| Visitor::new(now))
     }
 }
 
@@ -100,26 +114,38 @@ mod tests {
 
     #[test]
     fn a_network_that_comes_too_often_waits_and_no_other_does() {
-        let mut arrivals = Arrivals::default();
         let now = start();
+        let mut arrivals = Arrivals::new(now);
         let enter = |arrivals: &mut Arrivals, from: &str, now| {
             (0..10_000).filter(|_| arrivals.may_enter(ip(from), now)).count()
         };
         assert_eq!(enter(&mut arrivals, "192.0.2.1", now), AT_ONCE as usize);
         assert_eq!(enter(&mut arrivals, "::ffff:192.0.2.1", now), 0);
-        assert_eq!(enter(&mut arrivals, "192.0.2.1", now + 10 * INTERVAL), 10);
         assert_eq!(enter(&mut arrivals, "192.0.2.2", now), AT_ONCE as usize);
         assert_eq!(enter(&mut arrivals, "2001:db8::1", now), AT_ONCE as usize);
         assert_eq!(enter(&mut arrivals, "2001:db8::2", now), 0);
         for us in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             assert_eq!(enter(&mut arrivals, us, now), 10_000);
         }
+        assert_eq!(enter(&mut arrivals, "192.0.2.1", now + 10 * INTERVAL), 10);
+    }
+
+    #[test]
+    fn from_however_many_networks_they_come_all_together_have_a_pace() {
+        let now = start();
+        let mut arrivals = Arrivals::new(now);
+        let from = |number: u32| IpAddr::from((0x3200_0000 + number).to_be_bytes());
+        let entered = (0..10_000).filter(|number| arrivals.may_enter(from(*number), now)).count();
+        assert_eq!(entered, ALL_AT_ONCE as usize);
+        let later = now + Duration::from_secs(1);
+        let entered = (0..10_000).filter(|number| arrivals.may_enter(from(*number), later)).count();
+        assert_eq!(entered, ALL_A_SECOND as usize);
     }
 
     #[test]
     fn connections_that_lead_nowhere_count_as_several() {
-        let mut arrivals = Arrivals::default();
         let now = start();
+        let mut arrivals = Arrivals::new(now);
         let enter = |arrivals: &mut Arrivals, now| {
             let entered = arrivals.may_enter(ip("192.0.2.1"), now);
             arrivals.came_in_vain(ip("192.0.2.1"), now);
@@ -133,33 +159,34 @@ mod tests {
 
     #[test]
     fn a_network_from_which_a_flood_came_stays_away_for_ten_minutes() {
-        let mut arrivals = Arrivals::default();
         let now = start();
+        let mut arrivals = Arrivals::new(now);
         for from in ["192.0.2.1", "2001:db8::1", "127.0.0.1"] {
             arrivals.refuse(ip(from), now);
         }
-        for (from, may_enter) in [
+        let networks = [
             ("192.0.2.1", false),
             ("192.0.2.2", true),
             ("2001:db8::9", false),
             ("2001:db8:0:1::1", true),
             ("127.0.0.1", true),
-        ] {
+        ];
+        for (from, may_enter) in networks {
             assert_eq!(arrivals.may_enter(ip(from), now + REFUSED / 2), may_enter, "{from}");
-            assert!(arrivals.may_enter(ip(from), now + REFUSED), "{from}");
         }
+        assert!(networks.iter().all(|(from, _)| arrivals.may_enter(ip(from), now + REFUSED)));
     }
 
     #[test]
     fn however_many_networks_come_the_memory_has_a_bound() {
-        let mut arrivals = Arrivals::default();
         let now = start();
+        let mut arrivals = Arrivals::new(now);
         for number in 0..10 * MAX_NETWORKS as u32 {
             let from = IpAddr::from((0x3200_0000 + number).to_be_bytes());
-            assert!(arrivals.may_enter(from, now));
-            assert!(arrivals.0.len() <= MAX_NETWORKS);
+            arrivals.may_enter(from, now);
+            assert!(arrivals.networks.len() <= MAX_NETWORKS);
         }
-        let mut arrivals = Arrivals::default();
+        let mut arrivals = Arrivals::new(now);
         arrivals.refuse(ip("192.0.2.1"), now);
         for number in 0..MAX_NETWORKS as u32 {
             arrivals.may_enter(IpAddr::from((0x3200_0000 + number).to_be_bytes()), now);

@@ -139,7 +139,7 @@ impl Listener {
         let (closing, closed) = bounded(0);
         let state = Arc::new(ListenerState {
             bounds: IncomingBounds::of(descriptors),
-            arrivals: Mutex::default(),
+            arrivals: Mutex::new(Arrivals::new(Instant::now())),
             inboxes: Mutex::default(),
             handshakes: Mutex::default(),
             changed: Condvar::new(),

@@ -14,8 +14,6 @@ use std::time::Instant;
 
 /// The most pieces of a peer's allowed-fast set that we keep. By BEP 6 a set has about ten.
 const MAX_ALLOWED_FAST: usize = 64;
-/// Bitfields that say nothing new. More than this are no accident, and the peer is disconnected.
-const MAX_IDLE_BITFIELDS: u32 = 100;
 /// Rejections in a row after which a peer is disconnected: twice the deepest pipeline is no accident.
 const MAX_REJECTIONS: u32 = 1000;
 
@@ -167,17 +165,12 @@ impl Coordinator<'_> {
         self.part_from_seed(key, now);
     }
 
-    /// A bitfield that is not the first. It costs us as much as many `have` messages and may come as often,
-    /// so we count those that say nothing new.
+    /// A bitfield that is not the first. It costs us as much as many `have` messages, so there is a bound for
+    /// them where they are read.
     fn another_bitfield(&mut self, key: PeerKey, pieces: &Bitfield, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let new: Vec<PieceIndex> =
             pieces.iter(self.geometry).filter(|piece| !peer.pieces.has(*piece)).collect();
-        peer.messages.idle_bitfields += u32::from(new.is_empty());
-        if peer.messages.idle_bitfields > MAX_IDLE_BITFIELDS {
-            self.disconnect(key, HangUp::BitfieldFlood);
-            return;
-        }
         new.into_iter().for_each(|piece| self.gained_piece(key, piece, now));
     }
 

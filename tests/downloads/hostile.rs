@@ -11,7 +11,7 @@ use crate::support::log_capture;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::{FAST, MODERN, PLAIN, Talk};
-use femtotorrent::message::{HangUp, PeerError, Violation, Wait};
+use femtotorrent::message::{HangUp, MessageKind, PeerError, Violation, Wait};
 use femtotorrent::piece::BLOCK_LENGTH;
 use femtotorrent::wire::{BlockRequest, HandshakeError, Message};
 
@@ -151,7 +151,7 @@ fn an_only_peer_that_sends_every_block_twice_and_some_unasked_is_kept_to_the_end
 
 #[test]
 fn a_bitfield_that_cannot_be() {
-    is_dropped(HangUp::BitfieldFlood, |talk| {
+    is_dropped(Violation::Flood(MessageKind::Bitfield), |talk| {
         talk.greet(PLAIN)?;
         (0..1000).try_for_each(|_| talk.say_bitfield(|piece| piece == 1))
     });

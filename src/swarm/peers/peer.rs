@@ -44,7 +44,7 @@ pub struct Peer {
     pub download: Download,
     /// How it does as a receiver of blocks.
     pub upload: Upload,
-    /// What its other messages said, and how many there were.
+    /// What its other messages said.
     pub messages: Messages,
 }
 
@@ -118,8 +118,6 @@ pub struct Messages {
     pub pex_history: PexHistory,
     /// It has told us the port of its DHT node.
     pub named_dht_node: bool,
-    /// How many bitfields it sent that said nothing new.
-    pub idle_bitfields: u32,
 }
 
 /// What a peer may be asked for.
@@ -184,12 +182,7 @@ impl Peer {
                 allowed_fast: Vec::new(),
             },
             upload: Upload { rate: Rate::new(now), last_sent: now, asked_at: None, untold: Vec::new() },
-            messages: Messages {
-                pex_id: None,
-                pex_history: PexHistory::new(now),
-                named_dht_node: false,
-                idle_bitfields: 0,
-            },
+            messages: Messages { pex_id: None, pex_history: PexHistory::new(now), named_dht_node: false },
         }
     }
 
