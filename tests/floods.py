@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--magnet] ...
+"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--magnet] [--seed] ...
 
 An honest seeder, which is the same program, gives 64 MiB at 8 MB/s. Beside it peers connect that send one kind
 of message as fast as they can, and come back as soon as they are disconnected. Printed are peak memory, CPU
 and time of the download, and each as a ratio to a quiet one in the same run. All of it happens in a network
 namespace of its own, in which every address of 10/8 is this host, because a client trusts loopback more than
-strangers. It needs root or user namespaces, and nothing but Python beside the binary.
+strangers. It needs root or user namespaces, `unshare` and `ip`. All of it takes a quarter of an hour.
 """
 
 import argparse
