@@ -115,7 +115,7 @@ fn a_peer_that_never_stops_telling_of_peers_is_heard_a_few_times_only() {
         for number in 0..3 {
             say_pex(talk, [SocketAddr::from(([127, 201, 0, number], 1))])?;
         }
-        for _ in 0..100 {
+        for _ in 0..50 {
             say_pex(talk, [too_late])?;
         }
         talk.say(Message::Unchoke)?;
