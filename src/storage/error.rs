@@ -66,6 +66,18 @@ pub enum StorageError {
         /// Which one.
         path: PathBuf,
     },
+    /// A file that we wrote was changed by another program, again and again.
+    Unsteady {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// Pieces that we wrote were changed by another program, as often as we fetched them again.
+    Spoiled {
+        /// A file that they are in.
+        path: PathBuf,
+        /// How many.
+        pieces: usize,
+    },
     /// A file was changed while we made a torrent of it.
     Changed {
         /// Which one.
@@ -150,7 +162,11 @@ impl StorageError {
             StorageError::Exists { .. } | StorageError::Shared { .. } => 13,
             StorageError::Open { .. } => 15,
             StorageError::Create { .. } => 16,
-            StorageError::Io { .. } | StorageError::Vanished { .. } | StorageError::Changed { .. } => 17,
+            StorageError::Io { .. }
+            | StorageError::Vanished { .. }
+            | StorageError::Unsteady { .. }
+            | StorageError::Spoiled { .. }
+            | StorageError::Changed { .. } => 17,
             StorageError::Layout => 26,
         }
     }
@@ -177,7 +193,14 @@ impl StorageError {
                 write!(to, "cannot {action} {}: {}", path.display(), reason(source))
             }
             StorageError::Vanished { path } => {
-                write!(to, "{} was removed, replaced or cut short during the download", path.display())
+                write!(to, "{} was removed or replaced during the download", path.display())
+            }
+            StorageError::Unsteady { path } => {
+                write!(to, "{} is changed by another program all the time", path.display())
+            }
+            StorageError::Spoiled { path, pieces } => {
+                write!(to, "{pieces} pieces in {} are wrong: another program changed them", path.display())?;
+                write!(to, " as often as they were fetched")
             }
             StorageError::Changed { path } => {
                 write!(to, "{} was changed while it was hashed", path.display())
@@ -215,7 +238,7 @@ impl StorageError {
                 Some("replace with --overwrite, or choose another folder with --output-dir")
             }
             StorageError::Vanished { .. } => Some("run the same command again: what is there is kept"),
-            StorageError::Changed { .. } => {
+            StorageError::Changed { .. } | StorageError::Unsteady { .. } | StorageError::Spoiled { .. } => {
                 Some("run the same command again when no other program writes to it")
             }
             StorageError::Busy { .. } => Some("wait for it, or choose another folder with --output-dir"),

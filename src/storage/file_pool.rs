@@ -51,6 +51,11 @@ impl FilePool {
         }
     }
 
+    /// Closes the file with this number, if it is open, as soon as no thread uses it any more.
+    pub fn close(&mut self, number: usize) {
+        self.open.retain(|(held, _)| *held != number);
+    }
+
     /// The file with this number, if it is open. Does not count as a use.
     pub fn peek(&self, number: usize) -> Option<&File> {
         self.open.iter().find(|(held, _)| *held == number).map(|(_, file)| &**file)

@@ -1,8 +1,9 @@
 //! The files of one download while it runs: written through the pool, checked and synced at the end.
 //!
-//! Runs on the writer thread. It expects to find what it wrote earlier. If a file is missing, shorter or a
-//! different one when the writer opens it again, the run ends: a new empty file in that place would hide the
-//! loss.
+//! Runs on the writer thread. It expects to find what it wrote earlier. If a file is missing or a different
+//! one when the writer opens it again, the run ends: a new empty file in that place would hide the loss. If
+//! another program has written to it or has cut it (see `served_pieces`), the run goes on, and what is wrong
+//! is found and written again before the download is called done.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,9 +19,12 @@ use super::file_pool::FilePool;
 use super::folder::{Access, FileStat, RootFolder};
 use super::layout::{FileEntry, Layout, Slice};
 use super::patience::patiently;
-use super::served_pieces::ServedPieces;
+use super::served_pieces::{Change, ServedPieces};
 use super::space;
 use super::survey;
+use crate::piece::PieceIndex;
+
+use log::warn;
 
 /// How often a write makes sure that the file is still where the user expects it. If the folder is removed
 /// during a download, we should notice at once and not after hours of writing to files without a name.
@@ -31,6 +35,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// little time.
 const MANY_FILES: usize = 64;
 
+/// How often pieces that another program has spoiled are written again before the run ends.
+const MAX_REPAIRS: u32 = 3;
+
 /// The files of one download.
 pub(super) struct PayloadFiles {
     folder: Arc<RootFolder>,
@@ -40,6 +47,10 @@ pub(super) struct PayloadFiles {
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
     last_check: Instant,
+    open_files: usize,
+    untouched: bool,
+    /// How often pieces had to be written again that were spoiled.
+    repairs: u32,
 }
 
 /// What we know of a file on the disk.
@@ -51,6 +62,15 @@ struct FileOnDisk {
     unsynced: bool,
     /// Its name may not be on the disk yet.
     unnamed: bool,
+}
+
+/// How a file was found at the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Finish {
+    /// It has the length that it should have.
+    Whole,
+    /// It was cut.
+    Short,
 }
 
 impl PayloadFiles {
@@ -70,7 +90,18 @@ impl PayloadFiles {
         let states = found.iter().map(state).collect();
         let pool = FilePool::new(open_files);
         let (folder, layout) = (Arc::clone(served_pieces.folder()), Arc::clone(served_pieces.layout()));
-        PayloadFiles { folder, layout, states, pool, served_pieces, guards, last_check: Instant::now() }
+        PayloadFiles {
+            folder,
+            layout,
+            states,
+            pool,
+            served_pieces,
+            guards,
+            last_check: Instant::now(),
+            open_files,
+            untouched: !unsynced,
+            repairs: 0,
+        }
     }
 
     /// The folder that they are in.
@@ -88,9 +119,9 @@ impl PayloadFiles {
         &self.served_pieces
     }
 
-    /// Whether nothing was written or created.
+    /// Whether nothing was written or created, in this run or in an unfinished one before it.
     pub fn are_untouched(&self) -> bool {
-        !self.states.iter().any(|state| state.unsynced || state.unnamed)
+        self.untouched
     }
 
     /// Writes the part of a verified piece that belongs to one file.
@@ -106,7 +137,7 @@ impl PayloadFiles {
                 return Err(StorageError::exists([self.path(slice.file)].into_iter()));
             }
         }
-        self.served_pieces.writing(slice.file, &file);
+        self.writing(slice.file, &file)?;
         let written = file.write_all_at(bytes, slice.offset);
         self.served_pieces.written(slice.file, &file);
         if let Some(state) = self.states.get_mut(slice.file) {
@@ -133,7 +164,7 @@ impl PayloadFiles {
                 return Err(StorageError::Cancelled);
             }
             let file = self.open(number)?;
-            self.served_pieces.writing(number, &file);
+            self.writing(number, &file)?;
             let allocated = space::allocate(&file, length, keep_going);
             self.served_pieces.written(number, &file);
             if let Some(state) = self.states.get_mut(number) {
@@ -152,39 +183,57 @@ impl PayloadFiles {
 
     /// Makes sure that every file is there and has its length, and syncs all that was written to the disk.
     /// Empty files are created, and files that are too long are cut. A file that is not selected keeps the
-    /// length that the pieces it shares have given it.
+    /// length that the pieces it shares have given it. Then looks again at the files that another program has
+    /// changed, and returns the pieces that have to be written again: none if all is safe.
     ///
     /// # Errors
     ///
-    /// [`StorageError::Vanished`] if something that we wrote is not where it belongs.
-    pub fn finish(&mut self) -> Result<(), StorageError> {
+    /// [`StorageError::Vanished`] if something that we wrote is not where it belongs, and
+    /// [`StorageError::Spoiled`] if pieces had to be written again too often.
+    pub fn finish(&mut self) -> Result<Vec<PieceIndex>, StorageError> {
         self.check_folder()?;
         let found = survey::find_files(&self.folder, &self.layout)?;
         if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
             self.folder.sync_all();
         }
+        let mut short = Vec::new();
         for (number, found) in found.iter().enumerate() {
-            self.finish_file(number, found.map(|found| found.length))?;
+            if self.finish_file(number, found.map(|found| found.length))? == Finish::Short {
+                short.push(number);
+            }
         }
         self.sync_folders()?;
-        self.check_folder()
+        self.check_folder()?;
+        let wrong = self.served_pieces.wrong(&short, self.open_files)?;
+        if let Some((number, _)) = wrong.first() {
+            self.repairs += 1;
+            let (path, pieces) = (self.path(*number), wrong.len());
+            if self.repairs > MAX_REPAIRS {
+                return Err(StorageError::Spoiled { path, pieces });
+            }
+            warn!("{pieces} pieces in {} were changed by another program: fetching them again", path.display());
+        }
+        Ok(wrong.into_iter().map(|(_, piece)| piece).collect())
     }
 
-    fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<(), StorageError> {
+    fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<Finish, StorageError> {
         let Some(&FileEntry { length, padding: false, .. }) = self.layout.entry(number) else {
-            return Ok(());
+            return Ok(Finish::Whole);
         };
         let selected = self.layout.is_selected(number);
         let state = self.states.get(number).copied().unwrap_or_default();
+        let mut finish = Finish::Whole;
         match found {
-            _ if !selected && (!state.unsynced || self.layout.bytes_written(number) == 0) => return Ok(()),
+            _ if !selected && (!state.unsynced || self.layout.bytes_written(number) == 0) => {
+                return Ok(Finish::Whole);
+            }
             Some(found) if !selected && Some(found) >= state.length => {}
             None if length == 0 && self.states.get(number).is_some_and(|state| state.length.is_none()) => {
                 self.open(number)?;
             }
             Some(found) if found > length => {
                 let file = self.open(number)?;
-                self.served_pieces.writing(number, &file);
+                self.writing(number, &file)?;
                 let cut = file.set_len(length);
                 self.served_pieces.written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
@@ -193,7 +242,13 @@ impl PayloadFiles {
                 }
             }
             Some(found) if found == length => {}
-            _ => return Err(StorageError::Vanished { path: self.path(number) }),
+            Some(found) => {
+                finish = Finish::Short;
+                if let Some(state) = self.states.get_mut(number) {
+                    state.length = Some(found);
+                }
+            }
+            None => return Err(StorageError::Vanished { path: self.path(number) }),
         }
         if self.states.get(number).is_some_and(|state| state.unsynced) {
             let synced = self.open(number)?.sync_all();
@@ -203,7 +258,7 @@ impl PayloadFiles {
                 state.unsynced = false;
             }
         }
-        Ok(())
+        Ok(finish)
     }
 
     /// Syncs the names of new files, and of the folders created for them, to the disk.
@@ -231,15 +286,12 @@ impl PayloadFiles {
         let (folder, known, pool) = (&self.folder, state.length, &mut self.pool);
         let open = || match known {
             None => folder.open_file(&entry.path, Access::Create),
-            Some(length) => {
-                let file = folder.open_file(&entry.path, Access::Write)?;
-                // What we wrote is no longer in it, so it counts as gone.
-                if file.metadata()?.len() < length { Err(io::ErrorKind::NotFound.into()) } else { Ok(file) }
-            }
+            Some(_) => folder.open_file(&entry.path, Access::Write),
         };
         let opened = patiently(|| pool.get(number, open).map(Arc::clone));
         if opened.is_ok() && known.is_none() {
             *state = FileOnDisk { length: Some(0), unsynced: true, unnamed: true };
+            self.untouched = false;
         }
         opened.map_err(|error| {
             let path = folder.join(&entry.path);
@@ -251,6 +303,15 @@ impl PayloadFiles {
                 (Some(_), _) => StorageError::from_io(Action::Open, path, error),
             }
         })
+    }
+
+    /// A write to the file begins. Another file under its name is not ours to write to.
+    fn writing(&mut self, number: usize, file: &File) -> Result<(), StorageError> {
+        self.untouched = false;
+        match self.served_pieces.writing(number, file) {
+            Change::None | Change::Touched => Ok(()),
+            Change::Replaced => Err(StorageError::Vanished { path: self.path(number) }),
+        }
     }
 
     /// Notes that the file has at least `length` bytes.

@@ -34,8 +34,12 @@ pub(super) struct FileStat {
     pub allocated: u64,
     /// Its device and its inode number: the same for two names of one file.
     pub identity: (u64, u64),
-    /// The time of its last change: seconds and nanoseconds.
+    /// The time of the last change of its content: seconds and nanoseconds. A program can set it.
     pub modified: (u64, u64),
+    /// The time of the last change of anything that the system says of it. No program can set it.
+    pub changed: (u64, u64),
+    /// How many names it has: more than one are hard links.
+    pub links: u64,
 }
 
 /// What a name in a folder stands for.
@@ -105,6 +109,15 @@ impl RootFolder {
             (Ok(there), Ok(ours)) => same(&there, &ours),
             (Err(error), Ok(_)) => too_many_files(&error),
             _ => false,
+        }
+    }
+
+    /// What the system says of the file under this path. `None` if nothing is there.
+    pub fn stat_of(&self, path: &Path) -> io::Result<Option<FileStat>> {
+        match patiently(|| self.place(path, false).and_then(|place| self.stat(&place))) {
+            Ok(stat) => ordinary(&stat).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -315,6 +328,8 @@ fn found(stat: &Stat) -> FileStat {
         allocated: number(stat.st_blocks).saturating_mul(512),
         identity: (number(stat.st_dev), number(stat.st_ino)),
         modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
+        changed: (number(stat.st_ctime), number(stat.st_ctime_nsec)),
+        links: number(stat.st_nlink),
     }
 }
 

@@ -52,7 +52,7 @@ pub use error::{Shortage, StorageError};
 pub use hashing::Watch;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
-pub use survey::Digests;
+pub use survey::{Digests, digests_of};
 pub use verify::{Examined, ExaminedFile, FileState, examine};
 
 use crate::metainfo;
@@ -75,7 +75,7 @@ pub struct Payload<'a> {
     /// How the payload is cut into pieces.
     pub geometry: Geometry,
     /// The SHA-1 of each piece.
-    pub digests: &'a Digests<'a>,
+    pub digests: &'a Digests,
     /// The files that are to be fetched; `None` means all. An examination ignores it.
     pub selection: Option<&'a Selection>,
 }
@@ -105,6 +105,16 @@ impl Default for Options {
     fn default() -> Options {
         Options { allocate: Allocate::Sparse, overwrite: false, open_files: 32 }
     }
+}
+
+/// What [`Storage::finish`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// All is right and safe on the disk.
+    Durable,
+    /// Another program has changed these pieces: they have to be written again, and then it can be tried
+    /// again.
+    Spoiled(Vec<PieceIndex>),
 }
 
 /// The payload of one torrent on the disk. If it is dropped before [`Storage::finish`], all that is
@@ -181,7 +191,8 @@ impl Storage {
     }
 
     /// Ends a download when all its pieces are written: gives the files their final lengths, syncs them to
-    /// the disk and removes the marker. Success may be reported after this and not before.
+    /// the disk, makes sure that no other program has changed them, and removes the marker. Success may be
+    /// reported after [`Finished::Durable`] and not before.
     ///
     /// With a selection, these are all pieces of the selection. The marker then stays, because some files
     /// hold nothing but the bytes of a shared piece. From now on it remembers which files are complete and
@@ -191,9 +202,13 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Vanished`] if a file is not where it belongs, or what the system refuses.
-    pub fn finish(&mut self) -> Result<(), StorageError> {
-        self.files.finish()?;
+    /// [`StorageError::Vanished`] if a file is not where it belongs, [`StorageError::Spoiled`] and
+    /// [`StorageError::Unsteady`] if another program does not cease to change one, or what the system refuses.
+    pub fn finish(&mut self) -> Result<Finished, StorageError> {
+        let spoiled = self.files.finish()?;
+        if !spoiled.is_empty() {
+            return Ok(Finished::Spoiled(spoiled));
+        }
         for path in self.parents.drain(..) {
             // We may not be allowed to open the folder above; the payload itself is safe.
             let _ = std::fs::File::open(path).and_then(|folder| folder.sync_all());
@@ -216,7 +231,7 @@ impl Storage {
             // removes it again.
             self.marker.remove(self.files.folder())?;
         }
-        Ok(())
+        Ok(Finished::Durable)
     }
 
     /// The space that the rest of the payload needs and that the file system did not have at the start.

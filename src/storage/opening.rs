@@ -18,7 +18,7 @@ use super::layout::Layout;
 use super::marker::Marker;
 use super::plan::{self, Plan, Situation};
 use super::served_pieces::ServedPieces;
-use super::survey::Survey;
+use super::survey::{Digests, Survey};
 use super::{Options, Payload, Storage, refused, space};
 
 /// A payload that is being opened.
@@ -32,6 +32,7 @@ pub(super) struct Opening<'a> {
     own: Option<Guards>,
     /// What is there.
     pub survey: Survey,
+    digests: Digests,
 }
 
 impl<'a> Opening<'a> {
@@ -51,7 +52,8 @@ impl<'a> Opening<'a> {
             None => None,
         };
         let survey = Survey::take(folder.as_ref(), &layout, payload.digests, options.open_files, watch)?;
-        Ok(Opening { root, layout, folder, marker, own, survey })
+        let digests = Arc::clone(payload.digests);
+        Ok(Opening { root, layout, folder, marker, own, survey, digests })
     }
 
     /// What the run may do, or why it must not start.
@@ -76,7 +78,8 @@ impl<'a> Opening<'a> {
             self.marker.write(&folder, &plan.guards)?;
         }
         let Survey { found, good, .. } = self.survey;
-        let served = Arc::new(ServedPieces::new(Arc::new(folder), self.layout, &found, good, open_files));
+        let (folder, digests) = (Arc::new(folder), self.digests);
+        let served = ServedPieces::new(folder, self.layout, digests, &found, good, open_files);
         let was_marked = self.own.is_some();
         Ok(Storage {
             files: PayloadFiles::new(served, &found, plan.guards.clone(), was_marked, open_files),

@@ -114,6 +114,8 @@ mod tests {
                 allocated: length,
                 identity: (1, number),
                 modified: (0, 0),
+                changed: (0, 0),
+                links: 1,
             });
         }
         for (set, numbers) in [(&mut survey.good, good), (&mut survey.bad, bad)] {
@@ -205,7 +207,14 @@ mod tests {
     #[test]
     fn two_names_of_one_file_are_refused_unless_nothing_is_to_be_written() {
         let layout = Layout::of_lengths(&[8, 8], 8);
-        let same = FileStat { length: 8, allocated: 8, identity: (1, 1), modified: (0, 0) };
+        let same = FileStat {
+            length: 8,
+            allocated: 8,
+            identity: (1, 1),
+            modified: (0, 0),
+            changed: (0, 0),
+            links: 2,
+        };
         let mut survey = Survey::empty(&layout);
         survey.found = vec![Some(same), Some(same)];
         let overwrite = Options { overwrite: true, ..Options::default() };

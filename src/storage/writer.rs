@@ -5,7 +5,7 @@
 //! from peers, and does not fill the memory. Only verified pieces reach the writer, so nothing unverified is
 //! ever on disk.
 
-use super::{Storage, StorageError};
+use super::{Finished, Storage, StorageError};
 use crate::message::{Event, Write};
 use crate::piece::{BufferPool, PieceIndex};
 use crossbeam_channel::{Receiver, Sender};
@@ -78,7 +78,14 @@ fn work(
             break;
         }
         if told_to_finish? {
-            return storage.finish();
+            match storage.finish()? {
+                Finished::Durable => return Ok(()),
+                Finished::Spoiled(pieces) => {
+                    if events.send(Event::Lost(pieces)).is_err() {
+                        break;
+                    }
+                }
+            }
         }
     }
     Ok(())
