@@ -12,7 +12,7 @@ use crossbeam_channel::{Sender, TrySendError};
 use super::lock;
 
 /// The distance of the second look from the first one.
-const FIRST: Duration = Duration::from_secs(1);
+const FIRST: Duration = Duration::from_millis(100);
 /// The longest distance, unless a look itself takes long.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// The distance of two looks, in looks.
@@ -101,16 +101,17 @@ mod tests {
         let (looks, mut now) = (SecondLooks::default(), Instant::now());
         looks.ask(7, now);
         let mut distances = Vec::new();
-        for _ in 0..12 {
+        for _ in 0..16 {
             let due = looks.next_due().unwrap();
-            distances.push((due - now).as_secs());
+            distances.push((due - now).as_millis());
             now = due;
             assert_eq!(looks.take(now), Some(7));
             looks.looked(7, now, now, false);
             looks.ask(7, now);
             assert_eq!(looks.take(now), None);
         }
-        assert_eq!(distances, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900]);
+        assert_eq!(distances[..5], [0, 100, 200, 400, 800]);
+        assert_eq!(distances[13..], [409_600, 819_200, 900_000]);
         // It was left alone, and changes again.
         assert_eq!(looks.take(looks.next_due().unwrap()), Some(7));
         now += LONGEST * 3;
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!(looks.next_due(), Some(now));
         looks.take(now);
         looks.looked(7, now, now, true);
-        assert_eq!(looks.next_due(), Some(now + SECOND));
+        assert_eq!(looks.next_due(), Some(now + FIRST));
     }
 
     #[test]
