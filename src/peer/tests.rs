@@ -4,7 +4,7 @@ use super::*;
 use crate::message::{Event, Greeting, InboxSlot, News, PeerError, Violation, Write};
 use crate::metainfo::Metainfo;
 use crate::net::Throttle;
-use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, PieceIndex, Span};
+use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, Span};
 use crate::storage::{Payload, ServedPieces, digests_of};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;

@@ -278,10 +278,18 @@ fn is_full(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT))
 }
 
+/// Whether the error says that no file may be so large.
+fn is_too_large(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::FBIG)
+}
+
 /// The system's own words, without its error number, for the middle of a sentence.
 fn reason(error: &io::Error) -> String {
     if Errno::from_io_error(error) == Some(Errno::LOOP) {
         return "a symbolic link is in the way".to_owned();
+    }
+    if is_too_large(error) {
+        return "the file would be larger than the limit (ulimit -f) or this file system allows".to_owned();
     }
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

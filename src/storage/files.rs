@@ -8,11 +8,11 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::calls;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::file_pool::FilePool;
@@ -131,14 +131,14 @@ impl PayloadFiles {
         let file = self.open(slice.file)?;
         if let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) {
             let mut theirs = vec![0; ours.len()];
-            let read = file.read_exact_at(&mut theirs, slice.offset);
+            let read = calls::read_exact_at(&file, &mut theirs, slice.offset);
             read.map_err(|error| self.failed(Action::Read, slice.file, error))?;
             if ours != theirs {
                 return Err(StorageError::exists([self.path(slice.file)].into_iter()));
             }
         }
         self.writing(slice.file, &file)?;
-        let written = file.write_all_at(bytes, slice.offset);
+        let written = calls::write_all_at(&file, bytes, slice.offset);
         self.served_pieces.written(slice.file, &file);
         if let Some(state) = self.states.get_mut(slice.file) {
             state.unsynced = true;
@@ -170,11 +170,8 @@ impl PayloadFiles {
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = true;
             }
-            match allocated {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    return Err(StorageError::Cancelled);
-                }
-                result => result.map_err(|error| self.failed(Action::Allocate, number, error))?,
+            if !allocated.map_err(|error| self.failed(Action::Allocate, number, error))? {
+                return Err(StorageError::Cancelled);
             }
             self.grown(number, length);
         }
@@ -234,7 +231,7 @@ impl PayloadFiles {
             Some(found) if found > length => {
                 let file = self.open(number)?;
                 self.writing(number, &file)?;
-                let cut = file.set_len(length);
+                let cut = calls::set_length(&file, length);
                 self.served_pieces.written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
                 if let Some(state) = self.states.get_mut(number) {
@@ -251,7 +248,7 @@ impl PayloadFiles {
             None => return Err(StorageError::Vanished { path: self.path(number) }),
         }
         if self.states.get(number).is_some_and(|state| state.unsynced) {
-            let synced = self.open(number)?.sync_all();
+            let synced = calls::sync(&*self.open(number)?);
             synced.map_err(|error| self.failed(Action::Sync, number, error))?;
             self.check_in_place(number)?;
             if let Some(state) = self.states.get_mut(number) {
@@ -324,17 +321,23 @@ impl PayloadFiles {
     /// Makes sure that the folder, and the file if it is open, are still under their paths.
     fn check_in_place(&self, number: usize) -> Result<(), StorageError> {
         self.check_folder()?;
-        match (self.layout.entry(number), self.pool.peek(number)) {
-            (Some(entry), Some(file)) if !self.folder.holds(&entry.path, file) => {
-                Err(StorageError::Vanished { path: self.path(number) })
-            }
-            _ => Ok(()),
+        let (Some(entry), Some(file)) = (self.layout.entry(number), self.pool.peek(number)) else {
+            return Ok(());
+        };
+        match self.folder.holds(&entry.path, file) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StorageError::Vanished { path: self.path(number) }),
+            Err(error) => Err(self.failed(Action::Open, number, error)),
         }
     }
 
     fn check_folder(&self) -> Result<(), StorageError> {
-        let path = || self.folder.path().to_owned();
-        if self.folder.is_in_place() { Ok(()) } else { Err(StorageError::Vanished { path: path() }) }
+        let path = self.folder.path().to_owned();
+        match self.folder.is_in_place() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StorageError::Vanished { path }),
+            Err(error) => Err(StorageError::from_io(Action::Open, path, error)),
+        }
     }
 
     fn path(&self, number: usize) -> PathBuf {

@@ -19,6 +19,7 @@
 //! what is on the disk from [`ServedPieces`].
 
 mod cache_file;
+mod calls;
 mod claim;
 mod create_scan;
 mod error;
@@ -36,6 +37,8 @@ mod served_pieces;
 mod sha1_pair;
 mod space;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod verify;
 pub mod writer;
 

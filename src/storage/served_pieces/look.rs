@@ -15,6 +15,7 @@ use log::{debug, info, warn};
 use super::{ServedPieces, lock};
 use crate::piece::{Bitfield, PieceIndex};
 use crate::storage::error::{Action, StorageError};
+use crate::storage::folder::FileSearch;
 use crate::storage::hashing::{self, Watch};
 use crate::thread;
 
@@ -47,7 +48,7 @@ impl ServedPieces {
         let Some(entry) = self.layout.entry(number) else { return Ok(()) };
         let (path, shown) = (&entry.path, || self.files.path(number));
         let stat = || {
-            let stat = self.folder().stat_of(path);
+            let stat = FileSearch::new(self.folder()).find(path);
             stat.map_err(|error| StorageError::from_io(Action::Open, shown(), error))
         };
         // What is under the name now is what we look at.

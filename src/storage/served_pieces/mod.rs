@@ -19,13 +19,13 @@ mod stamps;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use log::warn;
 
 use super::Payload;
+use super::calls;
 use super::error::{Action, StorageError};
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
@@ -169,7 +169,7 @@ impl ServedPieces {
             let (part, later) = rest.split_at_mut_checked(usize::try_from(slice.length).ok()?)?;
             rest = later;
             if !slice.padding {
-                let read = self.file(slice.file)?.read_exact_at(part, slice.offset);
+                let read = calls::read_exact_at(&*self.file(slice.file)?, part, slice.offset);
                 read.inspect_err(|error| self.unreadable(piece, error)).ok()?;
             }
         }

@@ -138,19 +138,31 @@ impl FileStamps {
     /// Takes the stamp away, because our writer begins to write. Says what others have done to the file since
     /// our writer's last write.
     pub fn take(&self, number: usize, file: &File) -> Change {
-        // Where the system says nothing, the write will fail as well.
-        let change = RootFolder::file_stat(file).map_or(Change::None, |found| self.note(number, Some(&found)));
-        if let Some(known) = lock(&self.books).files.get_mut(number) {
-            known.seen = None;
-        }
+        let change = match RootFolder::file_stat(file) {
+            Ok(found) => self.note(number, Some(&found)),
+            // The write will most likely fail as well.
+            Err(_) => Change::Touched,
+        };
+        self.renew(number, None, change == Change::Touched);
         change
     }
 
     /// Sets the stamp anew, because our writer has written.
     pub fn set(&self, number: usize, file: &File) {
         let seen = RootFolder::file_stat(file).ok().map(|found| Seen::now(&found));
-        if let Some(known) = lock(&self.books).files.get_mut(number) {
+        // Without a stamp, no change would be noticed.
+        self.renew(number, seen, seen.is_none());
+    }
+
+    fn renew(&self, number: usize, seen: Option<Seen>, is_doubtful: bool) {
+        let mut books = lock(&self.books);
+        let Books { files, changes } = &mut *books;
+        if let Some(known) = files.get_mut(number) {
             known.seen = seen;
+            if is_doubtful {
+                *changes += 1;
+                known.change = *changes;
+            }
         }
     }
 
