@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::file_limit::FileLimit;
 use crate::net::too_many_files;
 use rustix::io::Errno;
 
@@ -30,6 +31,15 @@ pub enum StorageError {
         path: PathBuf,
         /// What is to be allocated, and what there is.
         shortage: Shortage,
+    },
+    /// A file has to be longer than a file may be.
+    TooLong {
+        /// Which one.
+        path: PathBuf,
+        /// Bytes that it has to have.
+        needed: u64,
+        /// Bytes that it may have.
+        limit: FileLimit,
     },
     /// Files with the right names hold something else, which we may not replace.
     Exists {
@@ -102,6 +112,11 @@ pub enum StorageError {
         /// The second name.
         other: PathBuf,
     },
+    /// A file would have to be written to that has another name.
+    Linked {
+        /// Our name of it.
+        path: PathBuf,
+    },
     /// The caller stopped the survey of the files.
     Cancelled,
     /// The torrent's files do not follow one another, or do not add up to its size.
@@ -159,9 +174,9 @@ impl StorageError {
             StorageError::Busy { .. } | StorageError::Unfit { .. } => 1,
             StorageError::Cancelled => 7,
             StorageError::Full { .. } | StorageError::NoRoom { .. } => 9,
-            StorageError::Exists { .. } | StorageError::Shared { .. } => 13,
+            StorageError::Exists { .. } | StorageError::Shared { .. } | StorageError::Linked { .. } => 13,
             StorageError::Open { .. } => 15,
-            StorageError::Create { .. } => 16,
+            StorageError::Create { .. } | StorageError::TooLong { .. } => 16,
             StorageError::Io { .. }
             | StorageError::Vanished { .. }
             | StorageError::Unsteady { .. }
@@ -181,6 +196,9 @@ impl StorageError {
             }
             StorageError::NoRoom { path, shortage: Shortage { needed, free } } => {
                 write!(to, "cannot allocate {needed} bytes in {}: {free} bytes are free", path.display())
+            }
+            StorageError::TooLong { path, needed, limit: FileLimit { bytes, of, .. } } => {
+                write!(to, "cannot create {}: it has {needed} bytes, and {of} allows {bytes}", path.display())
             }
             StorageError::Exists { paths, count } => describe_foreign(to, paths, *count),
             StorageError::Open { path, source } => {
@@ -215,6 +233,9 @@ impl StorageError {
                 write!(to, "{} and {} are one file: ", one.display(), other.display())?;
                 write!(to, "they are linked, or this file system does not tell their names apart")
             }
+            StorageError::Linked { path } => {
+                write!(to, "{} has another name (a hard link), under which it would change, too", path.display())
+            }
             StorageError::Cancelled => write!(to, "the check of the existing files was stopped"),
             StorageError::Layout => write!(to, "the torrent's files do not add up to its size"),
         }
@@ -231,9 +252,16 @@ impl StorageError {
             StorageError::Full { .. } => {
                 Some("free some space and run the same command again: what is verified is kept")
             }
+            StorageError::TooLong { limit, .. } => Some(limit.way_out),
+            StorageError::Io { source, .. } if is_too_large(source) => {
+                Some("raise ulimit -f, or choose another folder with --output-dir")
+            }
             StorageError::NoRoom { .. } | StorageError::Create { .. } | StorageError::Shared { .. } => {
                 Some("choose another folder with --output-dir")
             }
+            StorageError::Linked { .. } => Some(
+                "replace it by a copy of its own with --overwrite, or choose another folder with --output-dir",
+            ),
             StorageError::Exists { .. } => {
                 Some("replace with --overwrite, or choose another folder with --output-dir")
             }
@@ -289,7 +317,7 @@ fn reason(error: &io::Error) -> String {
         return "a symbolic link is in the way".to_owned();
     }
     if is_too_large(error) {
-        return "the file would be larger than the limit (ulimit -f) or this file system allows".to_owned();
+        return "no file may be so large, by the limit of the process or of this file system".to_owned();
     }
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

@@ -17,11 +17,13 @@ use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::file_pool::FilePool;
 use super::folder::{Access, FileStat, RootFolder};
+use super::hard_links;
 use super::layout::{FileEntry, Layout, Slice};
 use super::patience::patiently;
 use super::served_pieces::{Change, ServedPieces};
 use super::space;
 use super::survey;
+use super::Options;
 use crate::piece::PieceIndex;
 
 use log::warn;
@@ -47,7 +49,7 @@ pub(super) struct PayloadFiles {
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
     last_check: Instant,
-    open_files: usize,
+    options: Options,
     untouched: bool,
     /// How often pieces had to be written again that were spoiled.
     repairs: u32,
@@ -58,6 +60,8 @@ pub(super) struct PayloadFiles {
 struct FileOnDisk {
     /// How many bytes it has at least. `None` if it does not exist.
     length: Option<u64>,
+    /// It had no other name when we began to write to it.
+    only_name: bool,
     /// Its bytes may not be on the disk yet.
     unsynced: bool,
     /// Its name may not be on the disk yet.
@@ -80,15 +84,16 @@ impl PayloadFiles {
         found: &[Option<FileStat>],
         guards: Guards,
         unsynced: bool,
-        open_files: usize,
+        options: &Options,
     ) -> PayloadFiles {
         let state = |found: &Option<FileStat>| FileOnDisk {
             length: found.map(|found| found.length),
+            only_name: found.is_none(),
             unsynced: unsynced && found.is_some(),
             unnamed: unsynced && found.is_some(),
         };
         let states = found.iter().map(state).collect();
-        let pool = FilePool::new(open_files);
+        let pool = FilePool::new(options.open_files);
         let (folder, layout) = (Arc::clone(served_pieces.folder()), Arc::clone(served_pieces.layout()));
         PayloadFiles {
             folder,
@@ -98,7 +103,7 @@ impl PayloadFiles {
             served_pieces,
             guards,
             last_check: Instant::now(),
-            open_files,
+            options: *options,
             untouched: !unsynced,
             repairs: 0,
         }
@@ -128,7 +133,7 @@ impl PayloadFiles {
     pub fn write(&mut self, slice: &Slice, bytes: &[u8]) -> Result<(), StorageError> {
         let guarded = self.guards.get(&slice.file).map_or(0, |guard| guard.saturating_sub(slice.offset));
         let guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
-        let file = self.open(slice.file)?;
+        let mut file = self.open(slice.file)?;
         if let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) {
             let mut theirs = vec![0; ours.len()];
             let read = calls::read_exact_at(&file, &mut theirs, slice.offset);
@@ -137,8 +142,13 @@ impl PayloadFiles {
                 return Err(StorageError::exists([self.path(slice.file)].into_iter()));
             }
         }
-        self.writing(slice.file, &file)?;
-        let written = calls::write_all_at(&file, bytes, slice.offset);
+        // What is there already is not written again.
+        let (bytes, offset) = (bytes.get(guarded..).unwrap_or_default(), slice.offset + guarded as u64);
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        file = self.writing(slice.file, file)?;
+        let written = calls::write_all_at(&file, bytes, offset);
         self.served_pieces.written(slice.file, &file);
         if let Some(state) = self.states.get_mut(slice.file) {
             state.unsynced = true;
@@ -164,7 +174,7 @@ impl PayloadFiles {
                 return Err(StorageError::Cancelled);
             }
             let file = self.open(number)?;
-            self.writing(number, &file)?;
+            let file = self.writing(number, file)?;
             let allocated = space::allocate(&file, length, keep_going);
             self.served_pieces.written(number, &file);
             if let Some(state) = self.states.get_mut(number) {
@@ -201,7 +211,7 @@ impl PayloadFiles {
         }
         self.sync_folders()?;
         self.check_folder()?;
-        let wrong = self.served_pieces.wrong(&short, self.open_files)?;
+        let wrong = self.served_pieces.wrong(&short, self.options.open_files)?;
         if let Some((number, _)) = wrong.first() {
             self.repairs += 1;
             let (path, pieces) = (self.path(*number), wrong.len());
@@ -230,7 +240,7 @@ impl PayloadFiles {
             }
             Some(found) if found > length => {
                 let file = self.open(number)?;
-                self.writing(number, &file)?;
+                let file = self.writing(number, file)?;
                 let cut = calls::set_length(&file, length);
                 self.served_pieces.written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
@@ -287,7 +297,7 @@ impl PayloadFiles {
         };
         let opened = patiently(|| pool.get(number, open).map(Arc::clone));
         if opened.is_ok() && known.is_none() {
-            *state = FileOnDisk { length: Some(0), unsynced: true, unnamed: true };
+            *state = FileOnDisk { length: Some(0), only_name: true, unsynced: true, unnamed: true };
             self.untouched = false;
         }
         opened.map_err(|error| {
@@ -302,13 +312,36 @@ impl PayloadFiles {
         })
     }
 
-    /// A write to the file begins. Another file under its name is not ours to write to.
-    fn writing(&mut self, number: usize, file: &File) -> Result<(), StorageError> {
+    /// A write to the open file begins; returns the one to write to. Another file under its name is not ours to
+    /// write to, nor is one that has another name.
+    fn writing(&mut self, number: usize, file: Arc<File>) -> Result<Arc<File>, StorageError> {
         self.untouched = false;
-        match self.served_pieces.writing(number, file) {
-            Change::None | Change::Touched => Ok(()),
-            Change::Replaced => Err(StorageError::Vanished { path: self.path(number) }),
+        if self.served_pieces.writing(number, &file) == Change::Replaced {
+            return Err(StorageError::Vanished { path: self.path(number) });
         }
+        let (Some(entry), Some(state)) = (self.layout.entry(number), self.states.get_mut(number)) else {
+            return Err(StorageError::Layout);
+        };
+        if state.only_name {
+            return Ok(file);
+        }
+        let links = RootFolder::file_stat(&file).map(|stat| stat.links);
+        let alone = match links {
+            Ok(0 | 1) => Ok(file),
+            Ok(_) if !self.options.overwrite => {
+                return Err(StorageError::Linked { path: self.path(number) });
+            }
+            Ok(_) => {
+                state.unnamed = true;
+                self.pool.close(number);
+                let copy = hard_links::replace_by_copy(&self.folder, &entry.path, &file);
+                self.served_pieces.replaced(number);
+                copy.and_then(|copy| self.pool.hold(number, copy))
+            }
+            Err(error) => Err(error),
+        };
+        state.only_name = alone.is_ok();
+        alone.map_err(|error| self.failed(Action::Write, number, error))
     }
 
     /// Notes that the file has at least `length` bytes.

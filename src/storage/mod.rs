@@ -23,9 +23,11 @@ mod calls;
 mod claim;
 mod create_scan;
 mod error;
+mod file_limit;
 mod file_pool;
 mod files;
 mod folder;
+mod hard_links;
 mod hashing;
 mod layout;
 mod marker;
@@ -52,6 +54,7 @@ pub use cache_file::CacheFile;
 pub use cache_file::NewFolder;
 pub use create_scan::{Gathered, gather, name};
 pub use error::{Shortage, StorageError};
+pub use file_limit::FileLimit;
 pub use hashing::Watch;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
@@ -157,7 +160,7 @@ impl Storage {
         let opening = Opening::survey(root, payload, &options, watch)?;
         let plan = opening.decide(&options)?;
         let (good, allocate) = (opening.survey.good.clone(), plan.allocate);
-        let mut storage = opening.prepare(plan, options.open_files)?;
+        let mut storage = opening.prepare(plan, &options)?;
         if allocate {
             storage.files.allocate(&|| watch(0, 0))?;
         }

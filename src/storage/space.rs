@@ -25,10 +25,13 @@ pub(super) fn shortage(free: u64, layout: &Layout, found: &[Option<FileStat>]) -
 /// Bytes that an ordinary user may still write to the file system that the path is on, or would be created
 /// on. `None` if the system does not say.
 pub(super) fn free(root: &Path) -> Option<u64> {
-    let existing =
-        root.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
-    let space = existing.into_iter().find_map(|path| rustix::fs::statvfs(path).ok())?;
+    let space = existing(root).find_map(|path| rustix::fs::statvfs(path).ok())?;
     Some(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// The path and the folders above it, which may exist where it does not.
+pub(super) fn existing(root: &Path) -> impl Iterator<Item = &Path> {
+    root.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
 }
 
 /// Takes the room on the disk for a file of this length, without changing the bytes that it has.

@@ -10,6 +10,7 @@ mod support;
 mod changing;
 mod creating;
 mod foreign;
+mod hard_links;
 mod obstacles;
 mod resuming;
 mod selecting;

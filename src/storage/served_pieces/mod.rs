@@ -235,6 +235,11 @@ impl ServedPieces {
         change
     }
 
+    /// The writer has put a copy in the place of a file.
+    pub(super) fn replaced(&self, number: usize) {
+        self.files.close(number);
+    }
+
     /// The writer has written into a file.
     pub(super) fn written(&self, number: usize, file: &File) {
         self.stamps.set(number, file);
