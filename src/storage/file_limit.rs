@@ -59,10 +59,15 @@ impl FileLimit {
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn of_file_system(root: &Path) -> Option<FileLimit> {
-    /// What Linux calls all file systems of the FAT family (`statfs(2)`), but not exFAT.
-    const MSDOS_SUPER_MAGIC: i64 = 0x4d44;
     let system = space::existing(root).find_map(|path| rustix::fs::statfs(path).ok())?;
-    (i64::try_from(system.f_type).ok()? == MSDOS_SUPER_MAGIC).then_some(FAT)
+    of_type(i64::try_from(system.f_type).ok()?)
+}
+
+/// The limit of a file system that Linux knows by this number (`statfs(2)`). exFAT has another one than FAT.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn of_type(number: i64) -> Option<FileLimit> {
+    const MSDOS_SUPER_MAGIC: i64 = 0x4d44;
+    (number == MSDOS_SUPER_MAGIC).then_some(FAT)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -97,6 +102,24 @@ mod tests {
         layout.select(Selection::new(&[0..=0], &files_of_lengths(&lengths), layout.geometry()));
         assert_eq!(refused(&layout, 20, &[]), None);
         assert_eq!(refused(&layout, 19, &[]), Some(("out/0".to_owned(), 20)));
+    }
+
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn a_file_on_fat_is_shorter_than_four_gibibytes() {
+        const EXFAT: i64 = 0x2011_bab0;
+        const EXT4: i64 = 0xef53;
+        assert_eq!([0x4d44, EXFAT, EXT4].map(of_type), [Some(FAT), None, None]);
+        let layout = |length| Layout::of_lengths(&[length], 1 << 24);
+        let check = |length| FAT.check(Path::new("stick"), &layout(length), &Bitfield::none(256));
+        assert!(check((1 << 32) - 1).is_ok());
+        let error = check(1 << 32).unwrap_err();
+        assert_eq!(error.exit_code(), 16);
+        assert_eq!(
+            error.to_string(),
+            "cannot create stick/0: it has 4294967296 bytes, and this file system (FAT) allows 4294967295 \
+             (choose another folder with --output-dir)"
+        );
     }
 
     #[test]

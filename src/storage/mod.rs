@@ -52,6 +52,8 @@ use std::sync::Arc;
 pub use cache_file::CacheFile;
 #[cfg(test)]
 pub use cache_file::NewFolder;
+#[cfg(test)]
+pub use calls::{Call, faults};
 pub use create_scan::{Gathered, gather, name};
 pub use error::{Shortage, StorageError};
 pub use file_limit::FileLimit;

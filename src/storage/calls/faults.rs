@@ -5,7 +5,7 @@
 use super::Call;
 use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use rustix::io::Errno;
 
@@ -22,6 +22,8 @@ pub enum Fault {
     Once(usize, Errno),
     /// All calls of this kind fail.
     Always(Call, Errno),
+    /// The writer's calls of this kind take until [`Disk::release`].
+    Stuck(Call),
     /// Reads and writes take no more than this many bytes.
     Short(usize),
 }
@@ -31,13 +33,15 @@ pub enum Fault {
 pub struct Disk {
     fault: Option<Fault>,
     calls: Arc<Mutex<Vec<Call>>>,
+    /// Whether the writer is stuck, and whether it may go on.
+    stuck: Arc<(Mutex<(bool, bool)>, Condvar)>,
 }
 
 impl Disk {
     /// From now on the calls of this thread go to this disk, and those of the threads that it hands work to,
     /// until what is returned is dropped.
     pub fn with(fault: Option<Fault>) -> Disk {
-        let disk = Disk { fault, calls: Arc::default() };
+        let disk = Disk { fault, calls: Arc::default(), stuck: Arc::default() };
         DISK.set(Some(disk.clone()));
         disk
     }
@@ -47,7 +51,18 @@ impl Disk {
         lock(&self.calls).clone()
     }
 
-    /// The disk works again.
+    /// What is stuck goes on.
+    pub fn release(&self) {
+        lock(&self.stuck.0).1 = true;
+        self.stuck.1.notify_all();
+    }
+
+    /// Whether the writer is, or was, stuck.
+    pub fn is_stuck(&self) -> bool {
+        lock(&self.stuck.0).0
+    }
+
+    /// The disk works again, as far as this thread sees.
     pub fn mend() {
         DISK.set(None);
     }
@@ -55,10 +70,18 @@ impl Disk {
 
 pub(super) fn next(what: Call) -> Option<io::Error> {
     let disk = DISK.with_borrow(Clone::clone)?;
-    let mut calls = lock(&disk.calls);
-    calls.push(what);
+    let count = {
+        let mut calls = lock(&disk.calls);
+        calls.push(what);
+        calls.len()
+    };
     match disk.fault? {
-        Fault::Once(at, error) if at + 1 == calls.len() => Some(error.into()),
+        Fault::Once(at, error) if at + 1 == count => Some(error.into()),
+        Fault::Stuck(which) if which == what && std::thread::current().name() == Some("writer") => {
+            lock(&disk.stuck.0).0 = true;
+            drop(disk.stuck.1.wait_while(lock(&disk.stuck.0), |(_, released)| !*released));
+            None
+        }
         Fault::Always(which, error) if which == what => Some(error.into()),
         _ => None,
     }
@@ -71,6 +94,7 @@ pub(super) fn shortened(length: usize) -> usize {
     }
 }
 
+/// Work for another thread, on which the calls fail as they do on this one.
 pub fn handed_on<Done>(work: impl FnOnce() -> Done) -> impl FnOnce() -> Done {
     let disk = DISK.with_borrow(Clone::clone);
     move || {

@@ -8,7 +8,7 @@
 //! [`call`].
 
 #[cfg(test)]
-pub(super) mod faults;
+pub mod faults;
 
 use std::fs::File;
 use std::io;
@@ -24,16 +24,26 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a system call does. For the tests that have it fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub enum Call {
+    /// Opens a file or folder, or creates a file.
     Open,
     /// Asks what the system says of a file.
     Look,
+    /// Creates a folder.
     MakeFolder,
+    /// Reads from a file.
     Read,
+    /// Writes to a file.
     Write,
+    /// Takes the room for a file.
     Allocate,
+    /// Changes the length of a file.
     Truncate,
+    /// Syncs a file or folder.
     Sync,
+    /// Drops what memory has of a file.
+    Drop,
+    /// Removes a file.
     Remove,
 }
 
@@ -99,8 +109,22 @@ pub(super) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::
 }
 
 /// Brings all that was written to the file to the disk.
+///
+/// What could not be brought there may still be in memory, and a later sync would not try it again. So it is
+/// dropped, and the next run reads what the disk has.
 pub(super) fn sync(file: &File) -> io::Result<()> {
-    forgiven(call(Call::Sync, || file.sync_all()))
+    let synced = forgiven(call(Call::Sync, || file.sync_all()));
+    synced.inspect_err(|_| _ = call(Call::Drop, || drop_cached(file)))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn drop_cached(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn drop_cached(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// The outcome of a sync, without the refusals of file systems that cannot sync.
