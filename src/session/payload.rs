@@ -6,7 +6,9 @@ use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError};
 use crate::message::Snapshot;
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry};
-use crate::storage::{self, Finished, Options, Payload, Selection, ServedPieces, Storage, StorageError, Watch};
+use crate::storage::{
+    self, Finished, Options, Payload, Selection, ServedPieces, Storage, StorageError, Watch,
+};
 use crate::swarm::{RunEnd, WantedPieces};
 use std::sync::Arc;
 
@@ -41,7 +43,10 @@ impl CheckedPayload {
 }
 
 /// Checks the payload. The run ends here if all wanted pieces are on the disk and we are not to seed.
-pub(super) fn check(run: RunContext<'_>, metainfo: &Arc<Metainfo>) -> Result<Begin<CheckedPayload>, SessionError> {
+pub(super) fn check(
+    run: RunContext<'_>,
+    metainfo: &Arc<Metainfo>,
+) -> Result<Begin<CheckedPayload>, SessionError> {
     let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).ok_or(SessionError::Geometry)?;
     let digests = storage::digests_of(metainfo);
     let selection = select(run.job, metainfo, geometry)?;

@@ -234,7 +234,11 @@ impl StorageError {
                 write!(to, "they are linked, or this file system does not tell their names apart")
             }
             StorageError::Linked { path } => {
-                write!(to, "{} has another name (a hard link), under which it would change, too", path.display())
+                write!(
+                    to,
+                    "{} has another name (a hard link), under which it would change, too",
+                    path.display()
+                )
             }
             StorageError::Cancelled => write!(to, "the check of the existing files was stopped"),
             StorageError::Layout => write!(to, "the torrent's files do not add up to its size"),

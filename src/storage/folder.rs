@@ -120,8 +120,7 @@ impl RootFolder {
         };
         let place = self.place(path, access == Access::Create)?;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let open =
-            || Ok(rustix::fs::openat(self.at(&place), place.name, flags, Mode::from_raw_mode(0o666))?);
+        let open = || Ok(rustix::fs::openat(self.at(&place), place.name, flags, Mode::from_raw_mode(0o666))?);
         let handle = call(Call::Open, open)?;
         ordinary(&rustix::fs::fstat(&handle)?)?;
         Ok(File::from(handle))
@@ -140,9 +139,8 @@ impl RootFolder {
 
     /// Syncs the names in a folder below this one to the disk. The empty path is this folder itself.
     pub fn sync(&self, path: &Path) -> io::Result<()> {
-        let fsync = |folder: BorrowedFd<'_>| {
-            calls::forgiven(call(Call::Sync, || Ok(rustix::fs::fsync(folder)?)))
-        };
+        let fsync =
+            |folder: BorrowedFd<'_>| calls::forgiven(call(Call::Sync, || Ok(rustix::fs::fsync(folder)?)));
         if path.as_os_str().is_empty() {
             return fsync(self.handle.as_fd());
         }

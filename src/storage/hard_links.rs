@@ -79,7 +79,8 @@ mod tests {
                 changed: (0, 0),
                 links,
             });
-            good.iter().for_each(|piece| assert!(survey.good.insert(layout.geometry().piece(*piece).unwrap())));
+            good.iter()
+                .for_each(|piece| assert!(survey.good.insert(layout.geometry().piece(*piece).unwrap())));
             written_to(layout, &survey, &guards.iter().copied().collect())
         };
         assert_eq!(of(&layout, 0, 12, &[0], &[]), Some(0), "its last bytes are missing");

@@ -2,7 +2,7 @@
 //!
 //! It promises four things. Nothing unverified is ever on the disk. Nothing that was there before us is
 //! changed unasked. Nothing outside the output folder is touched. And success is reported after the last
-//! sync, never before.
+//! sync, never before, and only if no other program has spoiled what we wrote.
 //!
 //! [`Storage::open`] runs before the download, on the coordinator's thread (see `opening`). It finds out what
 //! the output folder holds and which pieces of it verify (`survey`), decides what may be done with it
@@ -15,8 +15,9 @@
 //! [`Gathered::digests`] hashes them.
 //!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
-//! bounds the open files, `files` puts the three together, and `space` measures the free space. Peers get
-//! what is on the disk from [`ServedPieces`].
+//! bounds the open files, `files` puts the three together, and `space` measures the free space. The system
+//! calls that read and change files go through `calls`. Peers get what is on the disk from [`ServedPieces`],
+//! which also notices what other programs do to it.
 
 mod cache_file;
 mod calls;

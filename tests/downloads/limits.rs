@@ -135,7 +135,10 @@ fn a_limit_of_file_sizes_is_named_and_kills_nothing() {
     let limited = |arguments: &[String]| {
         let mut command = Command::new("sh");
         // In blocks of 512 bytes, or of 1024: less than the payload has.
-        command.args(["-c", "ulimit -f 100 && exec \"$0\" \"$@\"", PROGRAM]).args(arguments).stdin(Stdio::null());
+        command
+            .args(["-c", "ulimit -f 100 && exec \"$0\" \"$@\"", PROGRAM])
+            .args(arguments)
+            .stdin(Stdio::null());
         command
     };
     let mut arguments = get(&sample, &folder, &output);

@@ -115,7 +115,9 @@ fn a_file_of_one_piece_and_one_that_is_not_selected_are_looked_at_as_well() {
     sample.write(&mut storage, [3, 6]);
     assert_eq!(lost(&mut storage), [0; 0]);
     let file = |name: &str| fs::read(root.path().join(name)).unwrap();
-    assert!(file("t/a") == sample.content(&sample.files[0]) && file("t/c") == sample.content(&sample.files[2]));
+    assert!(
+        file("t/a") == sample.content(&sample.files[0]) && file("t/c") == sample.content(&sample.files[2])
+    );
 }
 
 #[test]

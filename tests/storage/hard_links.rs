@@ -45,7 +45,11 @@ fn a_file_with_another_name_is_not_written_through_and_gives_way_to_a_copy_where
         assert!(fs::read(&other).unwrap() == before, "what is under the other name was changed");
         assert_eq!((fs::metadata(&path).unwrap().nlink(), fs::metadata(&other).unwrap().nlink()), (1, 1));
         if let [femtotorrent::storage::BlockPart::File(file, ..)] = parts.as_slice() {
-            assert_eq!(file.metadata().unwrap().ino(), fs::metadata(&path).unwrap().ino(), "the copy is sent");
+            assert_eq!(
+                file.metadata().unwrap().ino(),
+                fs::metadata(&path).unwrap().ino(),
+                "the copy is sent"
+            );
         }
     }
 }

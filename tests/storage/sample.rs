@@ -7,7 +7,8 @@ use std::sync::Arc;
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
-    Allocate, Digests, Examined, FileState, Finished, Options, Payload, Selection, Storage, StorageError, examine,
+    Allocate, Digests, Examined, FileState, Finished, Options, Payload, Selection, Storage, StorageError,
+    examine,
 };
 
 /// A payload that is made up from its layout: each byte is a function of its position.

@@ -59,7 +59,10 @@ impl PayloadFiles {
             if self.repairs > MAX_REPAIRS {
                 return Err(StorageError::Spoiled { path, pieces });
             }
-            warn!("{pieces} pieces in {} were changed by another program: fetching them again", path.display());
+            warn!(
+                "{pieces} pieces in {} were changed by another program: fetching them again",
+                path.display()
+            );
         }
         Ok(wrong.into_iter().map(|(_, piece)| piece).collect())
     }

@@ -113,7 +113,8 @@ impl ServedPieces {
             let wrong = || pieces.iter(geometry).filter(|piece| !right.has(*piece));
             self.offered.forget(wrong());
             let file = |piece| self.layout.slices(piece).map(|slice| slice.file);
-            let blamed = |piece| file(piece).find(|number| doubtful.binary_search(number).is_ok()).unwrap_or_default();
+            let blamed =
+                |piece| file(piece).find(|number| doubtful.binary_search(number).is_ok()).unwrap_or_default();
             return Ok(wrong().map(|piece| (blamed(piece), piece)).collect());
         }
         let unsteady = self.doubtful(short)?.first().copied().unwrap_or_default();

@@ -261,7 +261,10 @@ impl ServedPieces {
         self.files.close(number);
         if withdrawn > 0 {
             let path = self.files.path(number);
-            warn!("{}: {why}; its {withdrawn} pieces are looked at again before they are sent", path.display());
+            warn!(
+                "{}: {why}; its {withdrawn} pieces are looked at again before they are sent",
+                path.display()
+            );
         }
         self.look_later(number);
     }

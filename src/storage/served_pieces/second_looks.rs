@@ -62,7 +62,8 @@ impl SecondLooks {
     /// A file that is to be looked at now.
     pub fn take(&self, now: Instant) -> Option<usize> {
         let files = &mut lock(&self.state).files;
-        let (number, visits) = files.iter_mut().find(|(_, visits)| visits.due.is_some_and(|due| due <= now))?;
+        let (number, visits) =
+            files.iter_mut().find(|(_, visits)| visits.due.is_some_and(|due| due <= now))?;
         visits.due = None;
         Some(*number)
     }

@@ -209,14 +209,8 @@ impl Seen {
 mod tests {
     use super::*;
 
-    const FILE: FileStat = FileStat {
-        length: 5,
-        allocated: 8,
-        identity: (1, 2),
-        modified: (3, 0),
-        changed: (4, 0),
-        links: 1,
-    };
+    const FILE: FileStat =
+        FileStat { length: 5, allocated: 8, identity: (1, 2), modified: (3, 0), changed: (4, 0), links: 1 };
 
     #[test]
     fn only_a_change_that_our_writer_did_not_make_is_noticed() {
