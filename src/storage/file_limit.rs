@@ -60,14 +60,15 @@ impl FileLimit {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn of_file_system(root: &Path) -> Option<FileLimit> {
     let system = space::existing(root).find_map(|path| rustix::fs::statfs(path).ok())?;
-    of_type(i64::try_from(system.f_type).ok()?)
+    of_type(system.f_type)
 }
 
-/// The limit of a file system that Linux knows by this number (`statfs(2)`). exFAT has another one than FAT.
+/// The limit of a file system that Linux knows by this number (`statfs(2)`), which has another type on each
+/// host. exFAT has another number than FAT.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn of_type(number: i64) -> Option<FileLimit> {
-    const MSDOS_SUPER_MAGIC: i64 = 0x4d44;
-    (number == MSDOS_SUPER_MAGIC).then_some(FAT)
+fn of_type(number: impl TryInto<u64>) -> Option<FileLimit> {
+    const MSDOS_SUPER_MAGIC: u64 = 0x4d44;
+    (number.try_into().ok()? == MSDOS_SUPER_MAGIC).then_some(FAT)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -107,9 +108,9 @@ mod tests {
     #[test]
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn a_file_on_fat_is_shorter_than_four_gibibytes() {
-        const EXFAT: i64 = 0x2011_bab0;
-        const EXT4: i64 = 0xef53;
-        assert_eq!([0x4d44, EXFAT, EXT4].map(of_type), [Some(FAT), None, None]);
+        const EXFAT: u64 = 0x2011_bab0;
+        const EXT4: u64 = 0xef53;
+        assert_eq!([0x4d44_u64, EXFAT, EXT4].map(of_type), [Some(FAT), None, None]);
         let layout = |length| Layout::of_lengths(&[length], 1 << 24);
         let check = |length| FAT.check(Path::new("stick"), &layout(length), &Bitfield::none(256));
         assert!(check((1 << 32) - 1).is_ok());

@@ -126,20 +126,42 @@ fn a_file_that_is_spoiled_again_and_again_ends_the_run_and_the_next_one_complete
     let sample = sample();
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     sample.write(&mut storage, 0..7);
+    let mut repairs = 0;
     let error = loop {
         change(&root.path().join("t/a"), overwrite);
         match storage.finish() {
             Ok(Finished::Spoiled(pieces)) => {
                 assert_eq!(pieces, [sample.index(1)]);
                 sample.write(&mut storage, [1]);
+                repairs += 1;
             }
             Ok(Finished::Durable) => panic!("the file is wrong"),
             Err(error) => break error,
         }
     };
     assert!(matches!(error, StorageError::Spoiled { pieces: 1, .. }), "{error:?}");
-    assert_eq!(error.exit_code(), 17);
+    assert_eq!((error.exit_code(), repairs), (17, 3));
     assert!(error.to_string().contains("t/a"), "{error}");
+    drop(storage);
+    assert!(sample.marker(root.path()).exists());
+    sample.complete(root.path(), OPTIONS);
+    sample.assert_complete(root.path());
+}
+
+#[test]
+fn a_run_that_ends_before_it_is_done_keeps_its_marker_although_all_is_synced_and_no_file_is_new() {
+    let root = TestFolder::new();
+    let sample = sample();
+    fs::create_dir(root.path().join("t")).unwrap();
+    for file in &sample.files {
+        fs::write(root.path().join(&file.path), &sample.content(file)[..2700]).unwrap();
+    }
+    let (mut storage, good) = sample.open(root.path(), OPTIONS).unwrap();
+    assert_eq!(numbers(&good), [0, 1, 4, 5]);
+    sample.write(&mut storage, [2, 3, 6]);
+    // Behind what was there before us.
+    change(&root.path().join("t/a"), |path| open(path).write_all_at(&[0xee; 9], 2800).unwrap());
+    assert_eq!(lost(&mut storage), [2]);
     drop(storage);
     sample.complete(root.path(), OPTIONS);
     sample.assert_complete(root.path());
