@@ -121,6 +121,29 @@ fn a_file_of_one_piece_and_one_that_is_not_selected_are_looked_at_as_well() {
 }
 
 #[test]
+fn what_becomes_of_a_file_that_is_not_of_the_download_does_not_matter() {
+    let deeds: [fn(&Path); 3] = [
+        |path| fs::remove_file(path).unwrap(),
+        overwrite,
+        |path| {
+            fs::write(path.with_extension("new"), "another").unwrap();
+            fs::rename(path.with_extension("new"), path).unwrap();
+        },
+    ];
+    for deed in deeds {
+        let root = TestFolder::new();
+        let mut sample = Sample::new(1000, &[("t/a", 3000), ("t/b", 3300)]);
+        sample.select(&[0]);
+        fs::create_dir(root.path().join("t")).unwrap();
+        fs::write(root.path().join("t/b"), "mine").unwrap();
+        let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+        sample.write(&mut storage, 0..3);
+        deed(&root.path().join("t/b"));
+        assert_eq!(storage.finish().unwrap(), Finished::Durable);
+    }
+}
+
+#[test]
 fn a_file_that_is_spoiled_again_and_again_ends_the_run_and_the_next_one_completes_it() {
     let root = TestFolder::new();
     let sample = sample();

@@ -12,7 +12,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use log::{debug, info, warn};
 
-use super::{ServedPieces, lock};
+use super::{Change, ServedPieces, lock};
 use crate::piece::{Bitfield, PieceIndex};
 use crate::storage::error::{Action, StorageError};
 use crate::storage::folder::FileSearch;
@@ -126,13 +126,16 @@ impl ServedPieces {
         let found = crate::storage::survey::find_files(self.folder(), &self.layout)?;
         let mut doubtful = Vec::new();
         for (number, found) in found.iter().enumerate() {
-            self.stamps.note(number, found.as_ref());
+            let is_changed = self.stamps.note(number, found.as_ref()) != Change::None;
+            let is_doubtful =
+                is_changed || self.stamps.is_doubtful(number) || short.binary_search(&number).is_ok();
+            if !is_doubtful || self.layout.bytes_written(number) == 0 {
+                continue;
+            }
             if self.stamps.was_replaced(number) {
                 return Err(StorageError::Vanished { path: self.files.path(number) });
             }
-            if self.stamps.is_doubtful(number) || short.binary_search(&number).is_ok() {
-                doubtful.push(number);
-            }
+            doubtful.push(number);
         }
         Ok(doubtful)
     }

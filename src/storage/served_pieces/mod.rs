@@ -204,14 +204,17 @@ impl ServedPieces {
         match opened.and_then(|file| Ok((self.stamps.fits(number, &file)?, file))) {
             Ok((true, file)) => Some(file),
             Ok((false, file)) => {
-                let found = RootFolder::file_stat(&file).ok();
-                self.withdraw(number, || self.stamps.note(number, found.as_ref()), "it changed on disk");
+                let note = || match RootFolder::file_stat(&file) {
+                    Ok(found) => _ = self.stamps.note(number, Some(&found)),
+                    Err(_) => self.stamps.doubt(number),
+                };
+                self.withdraw(number, note, "it changed on disk");
                 None
             }
             // A later attempt may succeed.
             Err(error) if too_many_files(&error) => None,
             Err(error) => {
-                self.withdraw(number, || self.stamps.note(number, None), &error.to_string());
+                self.withdraw(number, || self.stamps.doubt(number), &error.to_string());
                 None
             }
         }
@@ -230,7 +233,7 @@ impl ServedPieces {
     pub(super) fn writing(&self, number: usize, file: &File) -> Change {
         let change = self.stamps.take(number, file);
         if change != Change::None {
-            self.withdraw(number, || change, "it changed on disk");
+            self.withdraw(number, || (), "it changed on disk");
         }
         change
     }
@@ -251,7 +254,7 @@ impl ServedPieces {
     }
 
     /// No piece of this file is offered until a second look. `note` notes the change of the file.
-    fn withdraw(&self, number: usize, note: impl FnOnce() -> Change, why: &str) {
+    fn withdraw(&self, number: usize, note: impl FnOnce(), why: &str) {
         let Some(entry) = self.layout.entry(number) else { return };
         let pieces = || self.layout.pieces(entry.range());
         let withdrawn = self.offered.doubt(pieces());

@@ -155,14 +155,21 @@ impl FileStamps {
     }
 
     fn renew(&self, number: usize, seen: Option<Seen>, is_doubtful: bool) {
+        if let Some(known) = lock(&self.books).files.get_mut(number) {
+            known.seen = seen;
+        }
+        if is_doubtful {
+            self.doubt(number);
+        }
+    }
+
+    /// The file may have changed: the system says nothing of it.
+    pub fn doubt(&self, number: usize) {
         let mut books = lock(&self.books);
         let Books { files, changes } = &mut *books;
         if let Some(known) = files.get_mut(number) {
-            known.seen = seen;
-            if is_doubtful {
-                *changes += 1;
-                known.change = *changes;
-            }
+            *changes += 1;
+            known.change = *changes;
         }
     }
 
