@@ -217,8 +217,12 @@ impl StorageError {
                 write!(to, "{} is changed by another program all the time", path.display())
             }
             StorageError::Spoiled { path, pieces } => {
-                write!(to, "{pieces} pieces in {} are wrong: another program changed them", path.display())?;
-                write!(to, " as often as they were fetched")
+                let pieces = counted(*pieces);
+                write!(
+                    to,
+                    "another program changed {pieces} of {} as often as we fetched them",
+                    path.display()
+                )
             }
             StorageError::Changed { path } => {
                 write!(to, "{} was changed while it was hashed", path.display())
@@ -308,6 +312,11 @@ impl std::error::Error for StorageError {
 /// Whether the error says that there is no room left: the disk's or the user's quota.
 fn is_full(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT))
+}
+
+/// How many pieces, in words.
+pub(super) fn counted(pieces: usize) -> String {
+    if pieces == 1 { "1 piece".to_owned() } else { format!("{pieces} pieces") }
 }
 
 /// Whether the error says that no file may be so large.

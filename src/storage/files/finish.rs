@@ -7,7 +7,7 @@ use log::warn;
 use super::{FileOnDisk, PayloadFiles};
 use crate::piece::PieceIndex;
 use crate::storage::calls;
-use crate::storage::error::{Action, StorageError};
+use crate::storage::error::{Action, StorageError, counted};
 use crate::storage::layout::FileEntry;
 use crate::storage::survey;
 
@@ -60,8 +60,9 @@ impl PayloadFiles {
                 return Err(StorageError::Spoiled { path, pieces });
             }
             warn!(
-                "{pieces} pieces in {} were changed by another program: fetching them again",
-                path.display()
+                "{}: another program changed it, so {} must be fetched again",
+                path.display(),
+                counted(pieces)
             );
         }
         Ok(wrong.into_iter().map(|(_, piece)| piece).collect())

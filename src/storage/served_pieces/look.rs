@@ -14,7 +14,7 @@ use log::{debug, info, warn};
 
 use super::{Change, ServedPieces, lock};
 use crate::piece::{Bitfield, PieceIndex};
-use crate::storage::error::{Action, StorageError};
+use crate::storage::error::{Action, StorageError, counted};
 use crate::storage::folder::FileSearch;
 use crate::storage::hashing::{self, Watch};
 use crate::thread;
@@ -72,11 +72,10 @@ impl ServedPieces {
         }
         let wrong = || pieces.iter(geometry).filter(|piece| !right.has(*piece));
         self.offered.condemn(wrong());
-        match wrong().count() {
-            0 => info!("{}: its {} pieces are as they were, and are sent", shown().display(), pieces.count()),
-            count => {
-                warn!("{}: {count} pieces are wrong now and are not sent any more", shown().display());
-            }
+        let (path, wrong) = (shown(), wrong().count());
+        match wrong {
+            0 => info!("{}: it is as it was, and is sent", path.display()),
+            wrong => warn!("{}: wrong now and not sent any more: {}", path.display(), counted(wrong)),
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ use log::warn;
 
 use super::Payload;
 use super::calls;
-use super::error::{Action, StorageError};
+use super::error::{Action, StorageError, counted};
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
@@ -263,11 +263,8 @@ impl ServedPieces {
         let withdrawn = withdrawn.saturating_add(self.offered.doubt(pieces()));
         self.files.close(number);
         if withdrawn > 0 {
-            let path = self.files.path(number);
-            warn!(
-                "{}: {why}; its {withdrawn} pieces are looked at again before they are sent",
-                path.display()
-            );
+            let (path, pieces) = (self.files.path(number), counted(withdrawn));
+            warn!("{}: {why}; we look at {pieces} of it again before more is sent", path.display());
         }
         self.look_later(number);
     }
