@@ -5,6 +5,7 @@ mod addresses;
 mod connections;
 mod downloads;
 mod floods;
+mod lost_pieces;
 mod supply;
 mod table;
 mod time;
