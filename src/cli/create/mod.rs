@@ -15,9 +15,8 @@ use super::meter::Meter;
 use super::progress::{Style, say};
 use super::runs::CommandFailure;
 use super::signals::interrupts;
-use super::source;
-use crate::metainfo::Metainfo;
 use crate::metainfo::draft::{self, Content, Draft, MIN_DEFAULT_PIECE_LENGTH};
+use crate::metainfo::{MAX_PIECES, Metainfo};
 use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
 use crate::text::{grouped, is_hidden, printable, size as in_words};
@@ -100,14 +99,12 @@ fn draft(arguments: &CreateArguments, gathered: &Gathered) -> Result<Draft, Comm
     let total_size = gathered.total_size();
     let piece_length = arguments.piece_length.and_then(|length| u32::try_from(length).ok());
     let piece_length = piece_length.unwrap_or_else(|| draft::piece_length(total_size));
-    let geometry = Geometry::new(total_size, piece_length).filter(|geometry| {
-        // The digests alone must not be longer than the largest torrent that we would read.
-        u64::from(geometry.piece_count()) * 20 < source::FILE_LIMIT
-    });
+    let geometry =
+        Geometry::new(total_size, piece_length).filter(|geometry| geometry.piece_count() <= MAX_PIECES);
     let geometry = geometry.ok_or_else(|| {
+        let most = grouped(MAX_PIECES.into());
         let text = format!(
-            "the torrent would be larger than {}, which no program reads",
-            in_words(source::FILE_LIMIT)
+            "the torrent would have more than {most} pieces, and many programs do not read such a one"
         );
         (Exit::BAD_OPTION, format!("{text} (choose a larger --piece-length)"))
     })?;
@@ -239,6 +236,10 @@ fn piece_length(text: &str) -> Result<u64, String> {
 
 fn date(text: &str) -> Result<u64, String> {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
-    let seconds = if text == "now" { now() } else { text.parse().ok() };
-    seconds.ok_or_else(|| "`now` or seconds since 1970 are expected".to_owned())
+    match text {
+        "now" => now().ok_or_else(|| {
+            "the clock of this machine stands before 1970: give seconds since then".to_owned()
+        }),
+        _ => text.parse().map_err(|_| "`now` or seconds since 1970 are expected".to_owned()),
+    }
 }
