@@ -13,6 +13,10 @@ found=target/fuzz/found
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 mkdir -p "$found"
 tests/fuzz/seeds.py "$corpus"
+for folder in tests/fuzz/corpus/*/; do
+    mkdir -p "$corpus/$(basename "$folder")"
+    cp "$folder"* "$corpus/$(basename "$folder")"
+done
 cargo fuzz build "${fuzz[@]}"
 [ $# -gt 0 ] || mapfile -t targets < <(cargo fuzz list --fuzz-dir tests/fuzz)
 status=0

@@ -4,6 +4,7 @@
 A seed is a good input, so that the fuzzer begins where the parsers say yes. Torrents are the sample
 torrents and a hybrid one; the rest is put together here from what the protocols say.
 """
+import gzip
 import struct
 import sys
 from pathlib import Path
@@ -173,6 +174,12 @@ def seeds():
         b"udp://[2001:db8::1]:80",
         b" HTTP://t.example?x=/y#part\n",
     ]
+    yield "compact", [bytes([10, 0, 0, 1, 26, 225] * 3), bytes([32] * 36)]
+    yield "body", [b"plain", gzip.compress(b"d8:intervali1800ee", mtime=0), gzip.compress(bytes(100_000), mtime=0)]
+    yield "caches", [b"61234\n", shorthand({b"4": {b"id": node, b"nodes": bytes(12)}, b"6": {b"nodes": bytes(36)}})]
+    # A choice of payload, of overwriting, and of a marker that begins well.
+    marker = b"keep 0 17\nend\n"
+    yield "storage", [bytes([holds, overwrite, 1]) + marker for holds in range(5) for overwrite in range(2)]
     texts = ["Žluťoučký 別の世界 👍", "a\x1b[2Jb\nc\x9bd", "gpj.\u202eexe", "e\u0301\u2066x\u2069\u2028"]
     yield "text", [text.encode() for text in texts]
 

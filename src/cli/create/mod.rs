@@ -235,11 +235,30 @@ fn piece_length(text: &str) -> Result<u64, String> {
 }
 
 fn date(text: &str) -> Result<u64, String> {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
-    match text {
-        "now" => now().ok_or_else(|| {
-            "the clock of this machine stands before 1970: give seconds since then".to_owned()
-        }),
-        _ => text.parse().map_err(|_| "`now` or seconds since 1970 are expected".to_owned()),
+    date_at(text, SystemTime::now())
+}
+
+fn date_at(text: &str, now: SystemTime) -> Result<u64, String> {
+    if text != "now" {
+        return text.parse().map_err(|_| "`now` or seconds since 1970 are expected".to_owned());
+    }
+    let since = now.duration_since(UNIX_EPOCH);
+    since
+        .map(|since| since.as_secs())
+        .map_err(|_| "the clock of this machine stands before 1970 (give the seconds since then)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_clock_before_1970_is_named_as_the_reason() {
+        let (second, text) = (Duration::from_secs(1), |result: Result<u64, String>| result.unwrap_err());
+        assert_eq!(date_at("now", UNIX_EPOCH + second), Ok(1));
+        assert_eq!(date_at("7", UNIX_EPOCH - second), Ok(7));
+        assert!(text(date_at("now", UNIX_EPOCH - second)).contains("clock"));
+        assert!(text(date_at("-1", UNIX_EPOCH)).contains("seconds since 1970"));
     }
 }

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs each input of tests/fuzz/corpus once through its target. Needs no fuzzer and no instrumentation, so it says
+# nothing about what is new, but what broke once does not break again unnoticed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cargo build --quiet --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz/replay
+for folder in tests/fuzz/corpus/*/; do
+    target=$(basename "$folder")
+    log=target/fuzz/replay/$target.log
+    # Waits in wall time, which a busy machine stretches.
+    target/fuzz/replay/debug/"$target" -timeout=120 -verbosity=0 "$folder"* >"$log" 2>&1 || {
+        cat "$log"
+        echo "$target broke on an input of $folder" >&2
+        exit 1
+    }
+    printf '%s: %d inputs\n' "$target" "$(ls "$folder" | wc -l)"
+done
