@@ -11,8 +11,8 @@ use std::ops::Range;
 /// more; everything else needs fewer than ten.
 pub const MAX_DEPTH: usize = 100;
 
-/// How many tokens are read: brackets, strings and numbers. A torrent has some eight for each file, so one of a million
-/// files is read. Nothing is kept for each of them, but time is taken.
+/// How many tokens are read: brackets, strings and numbers. A torrent has eight to twenty for each file. Nothing is
+/// kept for each of them, but time is taken.
 pub const MAX_TOKENS: usize = 10_000_000;
 
 /// The smallest part of the notation.

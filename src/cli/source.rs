@@ -246,6 +246,7 @@ fn in_our_words(error: ureq::Error) -> SourceFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::NewFolder;
     use std::io::Write;
     use std::net::TcpListener;
     use std::thread;
@@ -313,6 +314,33 @@ mod tests {
         assert_eq!(error.exit_code(), 26);
         assert!(error.to_string().contains("more than 64 MiB"), "{error}");
         server.join().unwrap();
+    }
+
+    #[test]
+    fn a_small_answer_that_becomes_a_huge_one_is_cut_off() {
+        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        bomb.write_all(&vec![0; MAX_TORRENT_BYTES as usize + 1]).unwrap();
+        let bomb = bomb.finish().unwrap();
+        assert!(bomb.len() < 1 << 20, "{} bytes", bomb.len());
+        let (address, server) = serve(vec![answer("200 OK", "content-encoding: gzip\r\n", &bomb)]);
+        let error = read(&address, BindAddress::any()).unwrap_err();
+        assert!(error.to_string().contains("more than 64 MiB"), "{error}");
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_file_with_too_many_digests_is_told_from_a_payload() {
+        let folder = NewFolder::somewhere();
+        std::fs::create_dir(&folder.0).unwrap();
+        let path = folder.0.join("x.torrent");
+        File::create(&path).unwrap().set_len(105_000_000).unwrap();
+        let error = load(path.to_str().unwrap(), BindAddress::any()).unwrap_err();
+        assert_eq!(error.exit_code(), 26);
+        for part in
+            ["100.2 MiB", "64 MiB is the most", "2,097,152 pieces", "not its payload", "larger pieces"]
+        {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 
     #[test]

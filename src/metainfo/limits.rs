@@ -17,8 +17,8 @@ pub const MAX_TORRENT_BYTES: u64 = 64 << 20;
 /// Pieces in the largest torrent: 2,097,152, as in libtorrent. Their digests take 40 MiB.
 pub const MAX_PIECES: u32 = 1 << 21;
 
-/// Files in the largest torrent, padding and links included.
-pub const MAX_FILES: usize = 1_000_000;
+/// Files in the largest torrent, padding and links included. Some three hundred bytes of memory are taken for each.
+pub const MAX_FILES: usize = 500_000;
 
 /// Folders around a file, that of the torrent included. Nobody sorts so deep, and a path of some thousand folders
 /// cannot be removed by programs that open one after the other.

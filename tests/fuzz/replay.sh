@@ -5,6 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cargo build --quiet --manifest-path tests/fuzz/Cargo.toml --target-dir target/fuzz/replay
+TMPDIR=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 for folder in tests/fuzz/corpus/*/; do
     target=$(basename "$folder")
     log=target/fuzz/replay/$target.log

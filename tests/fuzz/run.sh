@@ -19,6 +19,9 @@ for folder in tests/fuzz/corpus/*/; do
 done
 cargo fuzz build "${fuzz[@]}"
 [ $# -gt 0 ] || mapfile -t targets < <(cargo fuzz list --fuzz-dir tests/fuzz)
+TMPDIR=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 status=0
 for target in "${@:-${targets[@]}}"; do
     printf '\n=== %s\n' "$target"

@@ -89,6 +89,26 @@ def odd():
     return torrent | {b"nodes": [[b"d.example", 6881]], b"url-list": [b"http://e.example/"]}
 
 
+def stories():
+    """What the targets with a memory are told: the choices that each of them makes, in its order."""
+    # Settings, and an address that is found, connected to and greeted, has all pieces and unchokes us.
+    found = [0, 1, 1, 5, 3, 1, 1] + [1, 0, 1] + [4, 7, 3] + [6, 0, 1, 0, 0, 5, 255, 0, 0, 1]
+    download = ([10, 0, 3, 1, 0, 0, 0, 0, 15, 3] * 3 + [14, 2, 15, 9]) * 6
+    for_all, for_some = [0, 0, 0, 2, 0, 0, 0, 0, 0, 7, 2, 0, 1, 1, 0], [1, 6, 1, 0, 0, 0, 1, 200, 1, 7, 2, 0, 1, 1, 0]
+    leech = [3, 9, 0, 9, 3, 1, 4, 7, 5, 6, 1, 1, 0, 0, 3, 1, 0, 0, 5, 1, 15, 14, 17, 1, 0, 1, 15, 14]
+    yield "coordinator", [bytes(settings + found + leech + download + [19, 0, 15, 18]) for settings in (for_all, for_some)]
+
+    piece = [8, 0, 0, 2, 1, 1] + [1, 0, 0, 7, 1, 0, 1, 7, 1, 0, 2, 7]
+    asks = [5, 2, 11, 0, 1, 14, 15, 5, 8, 1, 0, 0, 14, 15]
+    yield "worker", [bytes([2, 1, 0, 15, 5, 6, 5, 1, *rest, 14, 15]) for rest in (piece, asks, piece + asks + piece)]
+    claims, gives = [5, 0, 1, 3], [5, 2, 0, 1, 1]
+    alone = [step for talk in (claims, [4], gives, [4]) for step in [0, *talk]]
+    both = [step for who in (0, 1) for talk in (claims, [4], gives, [4]) for step in [who, *talk]]
+    yield "metadata_worker", [bytes([0, 0, *talk]) for talk in (alone, both)]
+    liar = [1, 0, 0, 1, 3, 1, 6, 0, 1, 0, 1, 3, 1, 6, 1, 1, 0]
+    yield "assembly", [bytes([0, 3, 0, 6, 1, 1] * 3), bytes(liar + [0, 3, 0, 6, 1, 1]) * 3]
+
+
 def seeds():
     torrents = [path.read_bytes() for path in sorted(SAMPLES.glob("*.torrent"))]
     assert torrents, f"no torrents in {SAMPLES}"
@@ -180,6 +200,7 @@ def seeds():
     # A choice of payload, of overwriting, and of a marker that begins well.
     marker = b"keep 0 17\nend\n"
     yield "storage", [bytes([holds, overwrite, 1]) + marker for holds in range(5) for overwrite in range(2)]
+    yield from stories()
     texts = ["Žluťoučký 別の世界 👍", "a\x1b[2Jb\nc\x9bd", "gpj.\u202eexe", "e\u0301\u2066x\u2069\u2028"]
     yield "text", [text.encode() for text in texts]
 

@@ -45,7 +45,8 @@ fuzz_target!(|bytes: &[u8]| {
         match choices.below(8) {
             0 if key != HONEST => {
                 theirs.clear();
-                let sizes = [SIZE as u64, SIZE as u64, SIZE as u64 + 1, 1, 0, 40 << 20, u64::from(choices.number())];
+                let sizes =
+                    [SIZE as u64, SIZE as u64, SIZE as u64 + 1, 1, 0, 40 << 20, u64::from(choices.number())];
                 let _ = assembly.joined(key, sizes[choices.below(7) as usize]);
             }
             1 if key != HONEST => {

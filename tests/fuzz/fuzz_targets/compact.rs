@@ -3,8 +3,8 @@
 #![no_main]
 
 use femtotorrent::address::{
-    IpFamily, canonical, canonical_without_scope, could_be_a_peer, is_local, network, read_compact, read_compact_list,
-    read_ip, write_compact, write_ip,
+    IpFamily, canonical, canonical_without_scope, could_be_a_peer, is_local, network, read_compact,
+    read_compact_list, read_ip, write_compact, write_ip,
 };
 use libfuzzer_sys::fuzz_target;
 

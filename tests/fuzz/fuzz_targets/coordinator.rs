@@ -7,13 +7,15 @@
 #![no_main]
 
 use femtotorrent::message::{
-    Event, Greeting, HandedOver, HangUp, InboxSlot, Incoming, KnownPeers, News, Order, PeerError, PeerKey, Snapshot,
-    TrackerReport,
+    Event, Greeting, HandedOver, HangUp, InboxSlot, Incoming, KnownPeers, News, Order, PeerError, PeerKey,
+    Snapshot, TrackerReport,
 };
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{DetachedWorker, Worker};
-use femtotorrent::piece::{Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span};
+use femtotorrent::piece::{
+    Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span,
+};
 use femtotorrent::strategy::{Interruption, Source, Supply};
 use femtotorrent::swarm::{
     Coordinator, Environment, InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces,
@@ -194,7 +196,8 @@ impl Scene {
             writer_is_behind: false,
             interruption: None,
         }));
-        let goals = SeedGoals { ratio: choices.coin().then_some(1.5), time: choices.coin().then(|| choices.wait()) };
+        let goals =
+            SeedGoals { ratio: choices.coin().then_some(1.5), time: choices.coin().then(|| choices.wait()) };
         let uploads = UploadPolicy {
             limit: choices.coin().then(|| u64::from(choices.number()) * 1000),
             seeding: choices.coin().then_some(goals),
@@ -215,7 +218,8 @@ impl Scene {
             limits,
             uploads,
         };
-        let state = InitialState { stored: stored.clone(), wanted: wants, known_peers: KnownPeers::default() };
+        let state =
+            InitialState { stored: stored.clone(), wanted: wants, known_peers: KnownPeers::default() };
         let environment = Box::new(World(Rc::clone(&outside)));
         let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
         Scene {
@@ -243,7 +247,11 @@ impl Scene {
             0 => {
                 let source = source(choices);
                 let addresses = (0..choices.below(6)).map(|_| address(choices)).collect();
-                self.tell(if choices.below(8) == 0 { Event::Named(addresses) } else { Event::Found(source, addresses) });
+                self.tell(if choices.below(8) == 0 {
+                    Event::Named(addresses)
+                } else {
+                    Event::Found(source, addresses)
+                });
             }
             1 | 2 => self.attempted(choices),
             3 => {
@@ -366,7 +374,10 @@ impl Scene {
             match put {
                 Put::Kept | Put::Duplicate => {}
                 Put::Verified { convicted, .. } => {
-                    assert!(!self.verified.contains(&block.piece) && !self.stored.has(block.piece), "fetched twice");
+                    assert!(
+                        !self.verified.contains(&block.piece) && !self.stored.has(block.piece),
+                        "fetched twice"
+                    );
                     self.verified.push(block.piece);
                     news.push(News::Verified(block.piece, convicted));
                 }
@@ -419,7 +430,9 @@ impl Scene {
         let requests = peer.worker.requests();
         let request = BlockRequest { index: piece.get(), begin: 0, length: 16 * 1024 };
         let _ = requests.request(piece, request);
-        if choices.coin() && let Some(next) = requests.next(u32::MAX, self.now) {
+        if choices.coin()
+            && let Some(next) = requests.next(u32::MAX, self.now)
+        {
             requests.sent(next.length());
         }
     }
@@ -482,14 +495,19 @@ impl Scene {
                         let leased = peer.leases.iter().position(|(leased, _)| *leased == block);
                         let lease = peer.leases.swap_remove(leased.expect("a request without a lease"));
                         assert!(peer.has.has(block.piece), "it was asked for what it does not have");
-                        assert!(!peer.chokes || peer.allowed.contains(&block.piece), "it was asked while it chokes");
+                        assert!(
+                            !peer.chokes || peer.allowed.contains(&block.piece),
+                            "it was asked while it chokes"
+                        );
                         assert!(self.wanted.has(block.piece), "nobody wants {block:?}");
                         assert!(!self.stored.has(block.piece) && !self.verified.contains(&block.piece));
                         peer.owes.push(lease);
                     }),
                     Order::Have(piece) => assert!(self.stored.has(piece), "we do not have {piece:?}"),
                     Order::Introduce { pieces, .. } => {
-                        assert!(peer.greeted && pieces.iter(self.geometry).all(|piece| self.stored.has(piece)));
+                        assert!(
+                            peer.greeted && pieces.iter(self.geometry).all(|piece| self.stored.has(piece))
+                        );
                     }
                     Order::Unchoke => peer.worker.requests().unchoke(),
                     Order::Choke => peer.worker.requests().choke(),
@@ -499,7 +517,10 @@ impl Scene {
             }
         }
         if self.ended == Some(RunEnd::Done) {
-            assert!(self.wanted.iter(self.geometry).all(|piece| self.stored.has(piece)), "done, but it is not");
+            assert!(
+                self.wanted.iter(self.geometry).all(|piece| self.stored.has(piece)),
+                "done, but it is not"
+            );
         }
     }
 

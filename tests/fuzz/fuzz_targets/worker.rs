@@ -87,7 +87,8 @@ impl Scene {
     fn new(worker: Worker, stream: PeerStream, inbox: Receiver<Event>, writes: Receiver<Write>) -> Scene {
         let ground = Ground::get();
         stream.wait_at_most(Duration::ZERO).expect("a wait");
-        let assembly = |piece| Arc::new(Assembly::new(&ground.geometry, piece, ground.digest(piece), Vec::new()));
+        let assembly =
+            |piece| Arc::new(Assembly::new(&ground.geometry, piece, ground.digest(piece), Vec::new()));
         Scene {
             ground,
             worker,

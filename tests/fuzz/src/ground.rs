@@ -4,7 +4,7 @@ use femtotorrent::metainfo::Metainfo;
 use femtotorrent::piece::{BLOCK_LENGTH, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{Payload, ServedPieces};
 use sha1::{Digest, Sha1};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 /// Pieces of the torrent.
@@ -76,11 +76,10 @@ fn torrent(payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), &digests, b"ee"].concat()
 }
 
-/// A folder of this process for a target's files. Several processes may fuzz at once.
+/// A folder of this process for a target's files. Several processes may fuzz at once. The scripts that run targets name a
+/// place in memory for it (`TMPDIR`) and remove it.
 pub fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new("/dev/shm");
-    let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
-    let folder = folder.join(format!("femtotorrent-fuzz-{name}-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("femtotorrent-fuzz-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for temporary files");
     folder
 }
