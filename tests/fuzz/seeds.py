@@ -101,6 +101,9 @@ def stories():
     piece = [8, 0, 0, 2, 1, 1] + [1, 0, 0, 7, 1, 0, 1, 7, 1, 0, 2, 7]
     asks = [5, 2, 11, 0, 1, 14, 15, 5, 8, 1, 0, 0, 14, 15]
     yield "worker", [bytes([2, 1, 0, 15, 5, 6, 5, 1, *rest, 14, 15]) for rest in (piece, asks, piece + asks + piece)]
+    # Unchoked, then requests, a cancel, a choke, blocks, rejects, and a nap in between.
+    yield "requests", [bytes([fast, 0, 0, 0, 7] + [0, 0, 0, 15, 1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 4] + [0, 0, 0, 14, 9, 1] * 3
+                             + [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 11]) for fast in (0, 1)]
     claims, gives = [5, 0, 1, 3], [5, 2, 0, 1, 1]
     alone = [step for talk in (claims, [4], gives, [4]) for step in [0, *talk]]
     both = [step for who in (0, 1) for talk in (claims, [4], gives, [4]) for step in [who, *talk]]

@@ -165,6 +165,7 @@ struct Scene {
     wanted: Bitfield,
     verified: Vec<PieceIndex>,
     stored: Bitfield,
+    limits: Limits,
     buffers: BufferPool,
     ended: Option<RunEnd>,
 }
@@ -231,6 +232,7 @@ impl Scene {
             wanted,
             verified: Vec::new(),
             stored,
+            limits,
             buffers: BufferPool::new(2),
             ended: None,
         }
@@ -516,12 +518,31 @@ impl Scene {
                 }
             }
         }
+        let connected = self.peers.values().filter(|peer| peer.worker.hung_up().is_none()).count();
+        assert!(
+            connected <= self.limits.max_peers,
+            "{connected} peers, {} are the most",
+            self.limits.max_peers
+        );
+        assert!(
+            self.open_bytes() <= self.limits.memory.max(PIECE_LENGTH.into()),
+            "{} bytes are open",
+            self.open_bytes()
+        );
         if self.ended == Some(RunEnd::Done) {
             assert!(
                 self.wanted.iter(self.geometry).all(|piece| self.stored.has(piece)),
                 "done, but it is not"
             );
         }
+    }
+
+    /// Bytes of the pieces that are open or on their way to the disk, as far as blocks of them are owed.
+    fn open_bytes(&self) -> u64 {
+        let owed = self.peers.values().flat_map(|peer| &peer.owes);
+        let open = owed.filter(|(_, assembly)| !assembly.is_done()).map(|(block, _)| block.piece);
+        let pieces: BTreeSet<PieceIndex> = open.chain(self.verified.iter().copied()).collect();
+        pieces.iter().map(|piece| u64::from(self.geometry.length(*piece))).sum()
     }
 
     fn piece(&self, choices: &mut Choices<'_>) -> PieceIndex {

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Room for all that a worker answers to an input.
 const PIPE: usize = 1 << 20;
+/// Bytes of a message of any kind.
+const MOST_OF_A_BODY: usize = 4 * 1024;
 /// The longest bitfield, what may follow it, and what one read may bring behind the last piece.
 const MOST_KEPT: usize = 512 * 1024;
 
@@ -130,7 +132,12 @@ fn say_of_metadata(choices: &mut Choices<'_>, unsent: &mut Vec<u8>) {
             let message = if asks { MetadataMessage::Request(piece) } else { MetadataMessage::Reject(piece) };
             (extension::UT_METADATA, message.to_wire())
         }
-        _ => (choices.byte() % 4, spelled_out(choices.bytes(60))),
+        _ => {
+            let mut body = spelled_out(choices.bytes(60));
+            // Nobody reads what comes behind the last piece of the metadata, so all of it must find room.
+            body.truncate(MOST_OF_A_BODY);
+            (choices.byte() % 4, body)
+        }
     };
     Message::Extended(id, &body).write_to(unsent);
 }
