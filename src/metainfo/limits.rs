@@ -33,7 +33,7 @@ pub(super) fn check_counts(info: Dictionary) -> Result<(), MetainfoError> {
             what: "pieces",
             found: pieces as u64,
             most: MAX_PIECES.into(),
-            way_out: "ask its maker for one with larger pieces",
+            way_out: "it has to be made with larger pieces",
         });
     }
     let files = info.get("files").and_then(Value::list).map_or(0, |list: List| list.iter().count());
@@ -43,7 +43,7 @@ pub(super) fn check_counts(info: Dictionary) -> Result<(), MetainfoError> {
             what: "files",
             found: files as u64,
             most: MAX_FILES as u64,
-            way_out: "ask its maker to pack them into archives",
+            way_out: "it has to be made of fewer files, such as archives",
         }),
     }
 }
@@ -57,7 +57,7 @@ pub(super) fn check_depth(files: &[File]) -> Result<(), MetainfoError> {
             what: "folders around a file",
             found: deepest as u64,
             most: MAX_FOLDER_DEPTH as u64,
-            way_out: "ask its maker for flatter folders",
+            way_out: "it has to be made with flatter folders",
         }),
     }
 }
