@@ -200,9 +200,11 @@ def seeds():
     yield "compact", [bytes([10, 0, 0, 1, 26, 225] * 3), bytes([32] * 36)]
     yield "body", [b"plain", gzip.compress(b"d8:intervali1800ee", mtime=0), gzip.compress(bytes(100_000), mtime=0)]
     yield "caches", [b"61234\n", shorthand({b"4": {b"id": node, b"nodes": bytes(12)}, b"6": {b"nodes": bytes(36)}})]
-    # A choice of payload, of overwriting, and of a marker that begins well.
-    marker = b"keep 0 17\nend\n"
-    yield "storage", [bytes([holds, overwrite, 1]) + marker for holds in range(5) for overwrite in range(2)]
+    # A choice of payload, of overwriting, and of a marker or a resume file that begins well.
+    marker, resume = b"keep 0 17\nend\n", bytes([1, 1] + [0] * 12 + [0, 0, 0, 1] + [255] * 28 + [0xf8, 1] + [0] * 48)
+    yield "storage", [bytes([holds, overwrite, 0, 1]) + marker for holds in range(5) for overwrite in range(2)] + [
+        bytes([holds, 0, 1, 1]) + resume for holds in range(5)
+    ]
     yield from stories()
     texts = ["Žluťoučký 別の世界 👍", "a\x1b[2Jb\nc\x9bd", "gpj.\u202eexe", "e\u0301\u2066x\u2069\u2028"]
     yield "text", [text.encode() for text in texts]

@@ -5,9 +5,11 @@
 
 #![no_main]
 
+use femtotorrent::metainfo::InfoHash;
 use femtotorrent::storage::{Options, Storage};
-use femtotorrent_fuzz::{Choices, Ground, PIECE_LENGTH, scratch, with_payload};
+use femtotorrent_fuzz::{Choices, Ground, PIECE_LENGTH, PIECES, scratch, with_payload};
 use libfuzzer_sys::fuzz_target;
+use sha1::{Digest, Sha1};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -30,14 +32,23 @@ fuzz_target!(|bytes: &[u8]| {
     };
     fs::write(&payload, &holds).expect("room for a small file");
     let options = Options { overwrite: choices.coin(), ..Options::default() };
-    // Half of the inputs begin as a marker does, so that the fuzzer need not guess the hash.
-    let begins = choices.coin();
+    let hash = ground.metainfo.info_hash;
+    let marker = format!(".payload.bin.{}.femtotorrent", &hash.to_string()[..8]);
+    let paths = [folder.join(format!("{marker}-resume")), folder.join(marker)];
+    // Half of the inputs begin as such a file does, so that the fuzzer need not guess the hash.
+    let (is_resume, begins) = (choices.coin(), choices.coin());
     let rest = choices.bytes(usize::MAX);
-    let hash = ground.metainfo.info_hash.to_string();
-    let head = format!("An unfinished download.\ninfo-hash {hash}\n");
-    let left = [if begins { head.as_bytes() } else { b"" }, rest].concat();
-    let marker = folder.join(format!(".payload.bin.{}.femtotorrent", &hash[..8]));
-    fs::write(&marker, &left).expect("room for a small file");
+    let left = match (is_resume, begins) {
+        (_, false) => rest.to_vec(),
+        (false, true) => [format!("An unfinished download.\ninfo-hash {hash}\n").as_bytes(), rest].concat(),
+        (true, true) => resume_file(hash, rest),
+    };
+    for (path, holds) in paths.iter().zip([is_resume, !is_resume]) {
+        match holds {
+            true => fs::write(path, &left).expect("room for a small file"),
+            false => _ = fs::remove_file(path),
+        }
+    }
 
     let opened = with_payload(&ground.metainfo, ground.geometry, |payload| {
         Storage::open(folder, payload, options, &|_, _| true)
@@ -53,5 +64,12 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(error) => _ = error.to_string(),
     }
-    let _ = fs::remove_file(&marker);
 });
+
+/// A resume file of the torrent with the right checksum, which says this.
+fn resume_file(hash: InfoHash, says: &[u8]) -> Vec<u8> {
+    let numbers = [PIECE_LENGTH, PIECES, 1].map(u32::to_be_bytes);
+    let content = [b"femtoRS\x01", &hash.0[..], numbers.as_flattened(), says].concat();
+    let checksum = Sha1::digest(&content);
+    [&content[..], &checksum[..]].concat()
+}
