@@ -8,8 +8,10 @@ cargo build --quiet --manifest-path tests/fuzz/Cargo.toml --target-dir target/fu
 TMPDIR=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
-for folder in tests/fuzz/corpus/*/; do
-    target=$(basename "$folder")
+# The first name is that of the package.
+for target in $(sed -n 's/^name = "\(.*\)"/\1/p' tests/fuzz/Cargo.toml | tail -n +2); do
+    folder=tests/fuzz/corpus/$target/
+    [ -d "$folder" ] || { echo "$target has no inputs in $folder" >&2; exit 1; }
     log=target/fuzz/replay/$target.log
     # Waits in wall time, which a busy machine stretches.
     target/fuzz/replay/debug/"$target" -timeout=120 -verbosity=0 "$folder"* >"$log" 2>&1 || {

@@ -28,7 +28,7 @@ for target in "${@:-${targets[@]}}"; do
     # Both limits are in wall time, which a busy machine stretches: the lower one reports, the higher
     # one ends the run.
     cargo fuzz run "${fuzz[@]}" "$target" "$corpus/$target" -- \
-        -max_total_time="$seconds" -timeout=5 -report_slow_units=1 -max_len=20000 -dict="$corpus/words.dict" \
+        -max_total_time="$seconds" -timeout=30 -report_slow_units=1 -max_len=20000 -dict="$corpus/words.dict" \
         -artifact_prefix="$found/$target-" -print_final_stats=1 -verbosity=0 || status=1
 done
 exit $status
