@@ -514,7 +514,7 @@ impl Scene {
                     Order::Unchoke => peer.worker.requests().unchoke(),
                     Order::Choke => peer.worker.requests().choke(),
                     Order::AllowFast(pieces) => peer.worker.requests().allow_fast(pieces, 1 << 20),
-                    Order::Cancel(_) | Order::Interested(_) | Order::UploadOnly(_) | Order::Pex(..) => {}
+                    _ => {}
                 }
             }
         }
