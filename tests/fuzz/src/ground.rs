@@ -2,7 +2,7 @@
 
 use femtotorrent::metainfo::Metainfo;
 use femtotorrent::piece::{BLOCK_LENGTH, Geometry, PieceDigest, PieceIndex};
-use femtotorrent::storage::{Payload, ServedPieces};
+use femtotorrent::storage::{Payload, ServedPieces, digests_of};
 use sha1::{Digest, Sha1};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -31,7 +31,7 @@ impl Ground {
 
     fn lay() -> Ground {
         let payload: Vec<u8> = (0..TOTAL).map(|number| (number % 251) as u8).collect();
-        let metainfo = Metainfo::parse(torrent(&payload)).expect("a good torrent");
+        let metainfo = Arc::new(Metainfo::parse(torrent(&payload)).expect("a good torrent"));
         let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).expect("some pieces");
         let folder = scratch("ground");
         std::fs::write(folder.join("payload.bin"), &payload).expect("room for a small file");
@@ -39,7 +39,7 @@ impl Ground {
             // The last piece is not there.
             ServedPieces::open(&folder, payload, 4, &|_, _| true).expect("a folder that was just made")
         });
-        Ground { metainfo: Arc::new(metainfo), geometry, payload, served: Arc::new(served) }
+        Ground { metainfo, geometry, payload, served }
     }
 
     /// The bytes of a piece.
@@ -55,13 +55,17 @@ impl Ground {
 }
 
 /// Calls `act` with what the storage has to know of a torrent.
-pub fn with_payload<T>(metainfo: &Metainfo, geometry: Geometry, act: impl FnOnce(&Payload<'_>) -> T) -> T {
+pub fn with_payload<T>(
+    metainfo: &Arc<Metainfo>,
+    geometry: Geometry,
+    act: impl FnOnce(&Payload<'_>) -> T,
+) -> T {
     act(&Payload {
         name: &metainfo.name,
         info_hash: metainfo.info_hash,
         files: &metainfo.files,
         geometry,
-        digests: &|piece: PieceIndex| metainfo.piece_digest(piece.get()).expect("a digest for each piece"),
+        digests: &digests_of(metainfo),
         selection: None,
     })
 }
