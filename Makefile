@@ -7,7 +7,7 @@ GNU     := x86_64-unknown-linux-gnu
 # Packed relative relocations save 0.13 MB.
 STATIC  := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 
-.PHONY: help demo build test simulate check doc interop floods fuzz static bench samples clean
+.PHONY: help demo build test simulate check doc interop floods fuzz replay deny static bench samples clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +43,14 @@ floods: build ## what floods of messages and of connections cost a download, bes
 
 fuzz: ## each parser against a fuzzer for 30 seconds; installs cargo-fuzz where it is missing
 	tests/fuzz/run.sh $(or $(SECONDS),30) $(TARGETS)
+
+replay: ## what fuzzing found worth keeping, each input once through its target
+	tests/fuzz/replay.sh
+
+deny: ## the libraries: licenses, versions, sources and known faults; installs cargo-deny where it is missing
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check bans licenses sources
+	cargo deny check advisories
 
 static: ## one static binary, target/static/femtotorrent, proven in an empty root folder
 	mkdir -p target/static

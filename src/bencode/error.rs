@@ -23,7 +23,15 @@ pub(super) enum BencodeFault {
     NoValue,
     DuplicateKey,
     TooDeep,
+    TooMany,
     Leftover,
+}
+
+impl BencodeError {
+    /// Whether the bytes may well be bencode, but more of it than is read.
+    pub fn is_a_limit(&self) -> bool {
+        matches!(self.fault, BencodeFault::TooDeep | BencodeFault::TooMany)
+    }
 }
 
 impl fmt::Display for BencodeError {
@@ -48,6 +56,9 @@ impl fmt::Display for BencodeError {
             }
             BencodeFault::TooDeep => {
                 write!(out, "values nested more than {} deep at byte {}", super::MAX_DEPTH, self.at)
+            }
+            BencodeFault::TooMany => {
+                write!(out, "more than {} million values and brackets", super::MAX_TOKENS / 1_000_000)
             }
             BencodeFault::Leftover => write!(out, "something follows the value at byte {}", self.at),
         }

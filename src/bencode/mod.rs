@@ -23,5 +23,5 @@ mod value;
 pub use dictionary::{Dictionary, Step};
 pub use error::BencodeError;
 pub use item::Item;
-pub use scan::MAX_DEPTH;
+pub use scan::{MAX_DEPTH, MAX_TOKENS};
 pub use value::{List, Value};

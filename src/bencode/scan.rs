@@ -11,6 +11,10 @@ use std::ops::Range;
 /// more; everything else needs fewer than ten.
 pub const MAX_DEPTH: usize = 100;
 
+/// How many tokens are read: brackets, strings and numbers. A torrent has eight to twenty for each file. Nothing is
+/// kept for each of them, but time is taken.
+pub const MAX_TOKENS: usize = 10_000_000;
+
 /// The smallest part of the notation.
 pub(super) enum Token {
     Integer(i64),
@@ -25,8 +29,8 @@ pub(super) enum Token {
 pub(super) enum Rules {
     /// Everything that would give a value a second spelling or a second meaning.
     Strict,
-    /// Only what leaves no way to go on: numbers may be padded, those beyond 64 bits count as the largest, and a key
-    /// may be there twice.
+    /// Only what leaves no way to go on: numbers may be padded, a zero may have a sign, those beyond 64 bits count as
+    /// the largest, and a key may be there twice.
     Lenient,
 }
 
@@ -105,7 +109,7 @@ fn string(bytes: &[u8], at: usize, rules: Rules) -> Result<(Token, usize), Benco
 pub(super) fn check(bytes: &[u8], rules: Rules) -> Result<usize, BencodeError> {
     let mut nesting = Nesting { open: Vec::new(), keys: Vec::new(), rules };
     let mut at = 0;
-    loop {
+    for _ in 0..MAX_TOKENS {
         let (token, next) = token(bytes, at, rules)?;
         match token {
             Token::Bytes(range) if nesting.expects_key() => {
@@ -119,13 +123,14 @@ pub(super) fn check(bytes: &[u8], rules: Rules) -> Result<usize, BencodeError> {
             return Ok(at);
         }
     }
+    Err(BencodeError { at, fault: BencodeFault::TooMany })
 }
 
 /// The lists and dictionaries that the check is inside of.
 struct Nesting<'a> {
     /// From the outermost to the innermost.
     open: Vec<Open>,
-    /// The keys of all open dictionaries, one dictionary after the other.
+    /// The keys of all open dictionaries, one dictionary after the other. By the lenient rules none are kept.
     keys: Vec<&'a [u8]>,
     rules: Rules,
 }
@@ -155,7 +160,9 @@ impl<'a> Nesting<'a> {
             *sorted &= last.is_none_or(|last| *last < key);
             *wants_value = true;
         }
-        self.keys.push(key);
+        if self.rules == Rules::Strict {
+            self.keys.push(key);
+        }
     }
 
     /// A value begins at `at`. A number and a string end with their token.
@@ -188,8 +195,7 @@ impl<'a> Nesting<'a> {
                 Err(BencodeError { at, fault: BencodeFault::NoValue })
             }
             Some(Open::Dictionary { start, keys: first, sorted, .. }) => {
-                let may_have_duplicates = !sorted && self.rules == Rules::Strict;
-                if may_have_duplicates && has_duplicates(self.keys.get_mut(first..).unwrap_or_default()) {
+                if !sorted && has_duplicates(self.keys.get_mut(first..).unwrap_or_default()) {
                     return Err(BencodeError { at: start, fault: BencodeFault::DuplicateKey });
                 }
                 self.keys.truncate(first);

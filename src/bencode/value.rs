@@ -55,10 +55,10 @@ impl<'a> Value<'a> {
         Value::checked(bytes, Rules::Strict)
     }
 
-    /// The value at the start of these bytes, whatever follows it. Numbers may be padded, those beyond 64 bits count as
-    /// the largest or smallest, and of a key that is there twice the first counts. This is for what programs of many
-    /// kinds answer, where one odd field must not cost the others. It is not for torrents: two programs could read
-    /// different things in one.
+    /// The value at the start of these bytes, whatever follows it. Numbers may be padded, a zero may have a sign, those
+    /// beyond 64 bits count as the largest or smallest, and of a key that is there twice the first counts. This is for
+    /// what programs of many kinds have written, answers and torrents, where one odd field must not cost the others.
+    /// libtorrent reads the same in each of these cases.
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ pub(super) fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bencode::MAX_DEPTH;
+    use crate::bencode::{MAX_DEPTH, MAX_TOKENS};
 
     fn fault(bytes: &[u8]) -> BencodeFault {
         Value::parse(bytes).unwrap_err().fault
@@ -230,6 +230,14 @@ mod tests {
         assert_eq!(fault(&nested(MAX_DEPTH + 1)), BencodeFault::TooDeep);
         assert_eq!(fault(&vec![b'l'; 10_000_000]), BencodeFault::TooDeep);
         assert_eq!(fault("d1:a".repeat(1_000_000).as_bytes()), BencodeFault::TooDeep);
+    }
+
+    #[test]
+    fn the_number_of_tokens_ends_at_the_limit() {
+        let strings = |count: usize| ["l", &"0:".repeat(count), "e"].concat().into_bytes();
+        assert!(Value::parse_lenient(&strings(MAX_TOKENS - 2)).is_ok());
+        let error = Value::parse_lenient(&strings(MAX_TOKENS - 1)).unwrap_err();
+        assert!(error.is_a_limit() && error.to_string().contains("10 million"), "{error}");
     }
 
     #[test]

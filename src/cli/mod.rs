@@ -14,7 +14,7 @@ mod network_options;
 mod progress;
 mod resources;
 mod runs;
-mod saved_port;
+pub mod saved_port;
 mod scraped;
 mod seed;
 mod sharing_options;

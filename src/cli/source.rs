@@ -3,22 +3,16 @@
 //! Runs on the main thread before any other thread is started. It never reads more bytes than a real torrent
 //! can have, and never waits for a web server without a deadline.
 
-use crate::metainfo::{Magnet, MagnetError, Metainfo, MetainfoError};
+use crate::metainfo::{MAX_PIECES, MAX_TORRENT_BYTES, Magnet, MagnetError, Metainfo, MetainfoError};
 use crate::net::{BindAddress, basic_auth, http, http_body};
 use crate::session::Torrent;
-use crate::text::{excerpt, printable, size};
+use crate::text::{excerpt, grouped, printable, size};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The most bytes that are read from a file or from standard input. Enough for over three million pieces.
-pub const FILE_LIMIT: u64 = 64 << 20;
-
-/// The most bytes that are read from a web server, after decompression.
-pub const WEB_LIMIT: u64 = 10 << 20;
 
 /// How long connecting to a web server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -47,8 +41,8 @@ enum SourceFault {
     Network(String),
     /// Reading failed.
     Broken(io::Error),
-    /// There are more bytes than this limit.
-    TooLarge(u64),
+    /// There are more bytes than [`MAX_TORRENT_BYTES`]: so many, where a file has them.
+    TooLarge(Option<u64>),
     /// The bytes are not a torrent.
     Torrent(MetainfoError),
     /// The magnet link cannot be used.
@@ -85,11 +79,16 @@ impl fmt::Display for SourceError {
             SourceFault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
             SourceFault::Network(reason) => write!(out, "cannot fetch {source}: {}", excerpt(reason, 300)),
             SourceFault::Broken(error) => write!(out, "cannot read {source}: {error}"),
-            SourceFault::TooLarge(limit) => {
+            SourceFault::TooLarge(bytes) => {
+                let (most, pieces) = (size(MAX_TORRENT_BYTES), grouped(MAX_PIECES.into()));
+                match bytes {
+                    Some(bytes) => write!(out, "{source} has {}, and {most} is the most", size(*bytes))?,
+                    None => write!(out, "{source} has more than {most}, the most")?,
+                }
                 write!(
                     out,
-                    "{source} is larger than {}, and no torrent is that large (name the .torrent file, not its payload)",
-                    size(*limit)
+                    " that is read of a torrent, with at most {pieces} pieces (name the .torrent file, not its \
+                     payload; if it is one, ask its maker for larger pieces)"
                 )
             }
             SourceFault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
@@ -144,8 +143,8 @@ fn is_magnet(source: &str) -> bool {
     Magnet::is_one(source) && !Path::new(source).exists()
 }
 
-/// Reads the bytes that `source` names: at most [`FILE_LIMIT`], or [`WEB_LIMIT`] from the web. A connection
-/// to a web server leaves from `bind_address`.
+/// Reads the bytes that `source` names, at most [`MAX_TORRENT_BYTES`], which from the web are counted after
+/// decompression. A connection to a web server leaves from `bind_address`.
 ///
 /// # Errors
 ///
@@ -154,13 +153,13 @@ pub fn read(source: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceEr
     let starts_with =
         |scheme: &str| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let bytes = if source == "-" {
-        bounded(io::stdin().lock(), 0, FILE_LIMIT)
+        bounded(io::stdin().lock(), 0, MAX_TORRENT_BYTES)
     } else if starts_with("http://") || starts_with("https://") {
         fetch(source, bind_address)
     } else if is_magnet(source) {
         Err(SourceFault::NoTorrent)
     } else {
-        open(source).and_then(|(file, length)| bounded(file, length, FILE_LIMIT))
+        open(source).and_then(|(file, length)| bounded(file, length, MAX_TORRENT_BYTES))
     };
     bytes.map_err(|fault| SourceError { source: source.to_owned(), fault })
 }
@@ -185,14 +184,14 @@ fn open(path: &str) -> Result<(File, u64), SourceFault> {
 /// Reads everything, but refuses more than `limit` bytes. Room for `expected` bytes is reserved first.
 fn bounded(source: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>, SourceFault> {
     if expected > limit {
-        return Err(SourceFault::TooLarge(limit));
+        return Err(SourceFault::TooLarge(Some(expected)));
     }
     let mut bytes = Vec::new();
     // One byte more than expected, so that the read that finds the end needs no larger buffer.
     bytes.reserve_exact(usize::try_from(expected.saturating_add(1)).unwrap_or_default());
     source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(SourceFault::Broken)?;
     match bytes.len() as u64 > limit {
-        true => Err(SourceFault::TooLarge(limit)),
+        true => Err(SourceFault::TooLarge(None)),
         false => Ok(bytes),
     }
 }
@@ -213,9 +212,11 @@ fn fetch(address: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceFaul
         request = request.header("authorization", authorization);
     }
     let mut answer = request.call().map_err(in_our_words)?;
-    bounded(http_body::reader(&mut answer, 2 * WEB_LIMIT), 0, WEB_LIMIT).map_err(|fault| match fault {
-        SourceFault::Broken(error) => SourceFault::Network(format!("the transfer broke off: {error}")),
-        other => other,
+    bounded(http_body::reader(&mut answer, 2 * MAX_TORRENT_BYTES), 0, MAX_TORRENT_BYTES).map_err(|fault| {
+        match fault {
+            SourceFault::Broken(error) => SourceFault::Network(format!("the transfer broke off: {error}")),
+            other => other,
+        }
     })
 }
 
@@ -245,6 +246,7 @@ fn in_our_words(error: ureq::Error) -> SourceFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::NewFolder;
     use std::io::Write;
     use std::net::TcpListener;
     use std::thread;
@@ -306,12 +308,39 @@ mod tests {
 
     #[test]
     fn an_endless_answer_is_cut_off() {
-        let body = vec![b'x'; WEB_LIMIT as usize + 1];
+        let body = vec![b'x'; MAX_TORRENT_BYTES as usize + 1];
         let (address, server) = serve(vec![answer("200 OK", "", &body)]);
         let error = read(&address, BindAddress::any()).unwrap_err();
         assert_eq!(error.exit_code(), 26);
-        assert!(error.to_string().contains("larger than 10 MiB"), "{error}");
+        assert!(error.to_string().contains("more than 64 MiB"), "{error}");
         server.join().unwrap();
+    }
+
+    #[test]
+    fn a_small_answer_that_becomes_a_huge_one_is_cut_off() {
+        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        bomb.write_all(&vec![0; MAX_TORRENT_BYTES as usize + 1]).unwrap();
+        let bomb = bomb.finish().unwrap();
+        assert!(bomb.len() < 1 << 20, "{} bytes", bomb.len());
+        let (address, server) = serve(vec![answer("200 OK", "content-encoding: gzip\r\n", &bomb)]);
+        let error = read(&address, BindAddress::any()).unwrap_err();
+        assert!(error.to_string().contains("more than 64 MiB"), "{error}");
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_file_with_too_many_digests_is_told_from_a_payload() {
+        let folder = NewFolder::somewhere();
+        std::fs::create_dir(&folder.0).unwrap();
+        let path = folder.0.join("x.torrent");
+        File::create(&path).unwrap().set_len(105_000_000).unwrap();
+        let error = load(path.to_str().unwrap(), BindAddress::any()).unwrap_err();
+        assert_eq!(error.exit_code(), 26);
+        for part in
+            ["100.2 MiB", "64 MiB is the most", "2,097,152 pieces", "not its payload", "larger pieces"]
+        {
+            assert!(error.to_string().contains(part), "{error}");
+        }
     }
 
     #[test]
@@ -341,9 +370,9 @@ mod tests {
     #[test]
     fn no_more_than_the_limit_is_read() {
         assert_eq!(bounded(&b"12345"[..], 0, 5).unwrap(), b"12345");
-        assert!(matches!(bounded(&b"123456"[..], 0, 5), Err(SourceFault::TooLarge(5))));
-        assert!(matches!(bounded(io::empty(), u64::MAX, 5), Err(SourceFault::TooLarge(5))));
-        assert!(matches!(bounded(io::repeat(0), 0, 5), Err(SourceFault::TooLarge(5))));
+        assert!(matches!(bounded(&b"123456"[..], 0, 5), Err(SourceFault::TooLarge(None))));
+        assert!(matches!(bounded(io::empty(), u64::MAX, 5), Err(SourceFault::TooLarge(Some(u64::MAX)))));
+        assert!(matches!(bounded(io::repeat(0), 0, 5), Err(SourceFault::TooLarge(None))));
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod search;
 mod worker;
 
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
-pub use worker::MetadataContext;
+pub use worker::{MetadataContext, MetadataWorker};
 
 use crate::message::{Event, KnownPeers, MetadataState, PeerKey};
 use crate::strategy::{Interruption, Supply};

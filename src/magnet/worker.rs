@@ -7,9 +7,9 @@
 //! goes on to the swarm, together with the messages that it sent before and that could not be understood
 //! without the metadata.
 
-use super::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
+use super::{MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
-use crate::metainfo::InfoHash;
+use crate::metainfo::{InfoHash, MAX_PIECES};
 use crate::net::{PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{MessagePace, STACK_BYTES, greet};
@@ -32,14 +32,11 @@ const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
 const MAX_DURATION: Duration = Duration::from_secs(180);
 /// Pieces of the metadata that are requested of one peer at once.
 const AT_ONCE: usize = 4;
-/// The most bytes that we keep of a peer's messages that only the swarm can understand, some 220 KiB: the
+/// The most bytes that we keep of a peer's messages that only the swarm can understand, some 270 KiB: the
 /// longest bitfield, and 16 KiB for what may follow it.
-const MAX_KEPT: usize = (MAX_METADATA_SIZE / 20 / 8) as usize + 16 * 1024;
-/// The longest bitfield is that of the largest torrent whose metadata we accept: it has a digest of 20 bytes
-/// for each piece, and the bitfield has a bit.
-const LIMITS: FrameLimits = FrameLimits { bitfield: MAX_PIECES.div_ceil(8), or_fewer: true };
-/// Pieces of the largest torrent.
-const MAX_PIECES: u32 = (MAX_METADATA_SIZE / 20) as u32;
+const MAX_KEPT: usize = (MAX_PIECES / 8) as usize + 16 * 1024;
+/// The longest bitfield is that of the torrent with the most pieces that we read.
+const LIMITS: FrameLimits = FrameLimits { bitfield: MAX_PIECES / 8, or_fewer: true };
 
 /// What the workers share.
 pub struct MetadataContext {

@@ -226,7 +226,7 @@ impl fmt::Display for Violation {
             Violation::MetadataSize => "metadata of another size than it said before",
             Violation::MetadataPieceLength => "a piece of the metadata of a wrong length",
             Violation::EmptyMetadata => "a claim that the metadata is empty",
-            Violation::LongMetadata => "a claim that the metadata has more than 32 MiB",
+            Violation::LongMetadata => "a claim that the metadata has more than 64 MiB",
         })
     }
 }

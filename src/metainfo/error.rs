@@ -1,6 +1,7 @@
 //! What can be wrong with a torrent. It is found out before a run begins.
 
 use crate::bencode::BencodeError;
+use crate::text::grouped;
 use std::fmt;
 
 /// Why bytes are not a torrent that can be downloaded.
@@ -37,6 +38,17 @@ pub enum MetainfoError {
         /// How many pieces the sizes of the files make.
         pieces: u64,
     },
+    /// There is more of something than is read.
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there are.
+        found: u64,
+        /// How many are read.
+        most: u64,
+        /// What to do about it.
+        way_out: &'static str,
+    },
     /// All files together have no bytes.
     NoContent,
     /// The sizes of the files together do not fit in 64 bits.
@@ -48,13 +60,16 @@ pub enum MetainfoError {
 impl MetainfoError {
     /// Whether the bytes are not even bencode, as opposed to bencode that is not a usable torrent.
     pub fn is_not_bencode(&self) -> bool {
-        matches!(self, MetainfoError::Bencode(_))
+        matches!(self, MetainfoError::Bencode(error) if !error.is_a_limit())
     }
 }
 
 impl fmt::Display for MetainfoError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            MetainfoError::Bencode(error) if error.is_a_limit() => {
+                write!(out, "more than is read of a torrent: {error} (ask its maker for a simpler one)")
+            }
             MetainfoError::Bencode(error) => write!(out, "not a torrent, because it is not bencode: {error}"),
             MetainfoError::NotADictionary => {
                 write!(out, "not a torrent: the outer value is not a dictionary")
@@ -74,6 +89,13 @@ impl fmt::Display for MetainfoError {
             }
             MetainfoError::PieceCount { digests, pieces } => {
                 write!(out, "bad torrent: 'pieces' has {digests} digests, but the files make {pieces} pieces")
+            }
+            MetainfoError::TooMany { what, found, most, way_out } => {
+                let (found, most) = (grouped(*found), grouped(*most));
+                write!(
+                    out,
+                    "more than is read of a torrent: it has {found} {what}, {most} are the most ({way_out})"
+                )
             }
             MetainfoError::NoContent => {
                 write!(out, "bad torrent: it has no content, because all its files are empty")

@@ -63,7 +63,7 @@ fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
         let entry = entry.dictionary().ok_or(field("files", "has an entry that is not a dictionary"))?;
         let kind = FileKind::of(entry);
         if kind == FileKind::Symlink {
-            check_symlink(entry).map_err(fail)?;
+            check_link(entry).map_err(fail)?;
             read.symlinks = read.symlinks.saturating_add(1);
             continue;
         }
@@ -136,15 +136,12 @@ fn is_padding_by_name(entry: Dictionary) -> bool {
     last.starts_with(b"_____padding_file_") || folder == b".____padding_file"
 }
 
-/// A link has no bytes and says where it leads (BEP 47). We never follow it, but a broken link is a sign of a
-/// broken torrent.
-fn check_symlink(entry: Dictionary) -> Result<(), EntryFault> {
-    if entry.get("length").is_some_and(|length| length != Value::Integer(0)) {
-        return Err(("length", "is not 0, though the file is a symbolic link"));
-    }
-    let target = entry.get("symlink path").ok_or(("symlink path", "is missing"))?;
-    let target = target.list().ok_or(("symlink path", "is not a list"))?;
-    match target.iter().all(|element| element.bytes().is_some()) {
+/// A link has no bytes of the payload, whatever length is written beside it, and need not say where it leads, since
+/// it is never made: so it is read by libtorrent. A path with something else than names in it is refused there, too.
+fn check_link(entry: Dictionary) -> Result<(), EntryFault> {
+    elements(entry).map_err(|fault| ("path", fault))?;
+    let target = entry.get("symlink path").and_then(Value::list);
+    match target.is_none_or(|target| target.iter().all(|element| element.bytes().is_some())) {
         true => Ok(()),
         false => Err(("symlink path", "has an element that is not a string")),
     }

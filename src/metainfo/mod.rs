@@ -11,12 +11,14 @@ mod element;
 mod error;
 mod files;
 mod hybrid;
+mod limits;
 mod magnet;
 mod names;
 mod trackers;
 
 pub use error::MetainfoError;
 pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
+pub use limits::{MAX_FILES, MAX_FOLDER_DEPTH, MAX_PIECES, MAX_TORRENT_BYTES};
 pub use magnet::{Magnet, MagnetError};
 
 use crate::bencode::{Dictionary, Value};
@@ -105,13 +107,14 @@ pub struct File {
 
 impl Metainfo {
     /// Reads a torrent. A hybrid one is read as version 1. Bytes after the outer dictionary are ignored,
-    /// because many programs end a file with a newline.
+    /// because many programs end a file with a newline. Of a key that is there twice the first counts, and numbers may
+    /// be padded: the info-hash is that of the bytes as they came, so whoever reads it otherwise has the same pieces.
     ///
     /// # Errors
     ///
     /// The first fault that makes the torrent unusable.
     pub fn parse(raw: Vec<u8>) -> Result<Metainfo, MetainfoError> {
-        let (torrent, _) = Value::parse_prefix(&raw)?;
+        let torrent = Value::parse_lenient(&raw)?;
         let torrent = torrent.dictionary().ok_or(MetainfoError::NotADictionary)?;
         let info = torrent.get("info").and_then(Value::dictionary).ok_or(MetainfoError::NoInfo)?;
         let info_hash = InfoHash(Sha1::digest(info.raw()).into());
@@ -119,9 +122,11 @@ impl Metainfo {
         if is_version_two && info.get("pieces").is_none() {
             return Err(MetainfoError::VersionTwoOnly);
         }
+        limits::check_counts(info)?;
         let name = name(info, info_hash)?;
         let piece_length = piece_length(info)?;
         let read = files::read(info, &name)?;
+        limits::check_depth(&read.files)?;
         hybrid::check(info, &read.files, piece_length)?;
         let digests = digests(info, read.total_size, piece_length)?;
         Ok(Metainfo {
@@ -182,12 +187,18 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
     MetainfoError::Field { name, fault }
 }
 
-/// The safe name. `name` may be in any encoding; `name.utf-8` is the same name in UTF-8. If nothing is left
-/// of the name, the info-hash takes its place.
+/// The safe name. `name` may be in any encoding; `name.utf-8` is the same name in UTF-8, and suffices. If nothing is
+/// left of the name, the info-hash takes its place.
 fn name(info: Dictionary, info_hash: InfoHash) -> Result<String, MetainfoError> {
-    let name = info.get("name").ok_or(field("name", "is missing"))?;
-    let name = name.bytes().ok_or(field("name", "is not a string"))?;
-    let preferred = info.get("name.utf-8").and_then(Value::bytes).unwrap_or(name);
+    let preferred = info.get("name.utf-8").and_then(Value::bytes);
+    let name = || {
+        let name = info.get("name").ok_or(field("name", "is missing"))?;
+        name.bytes().ok_or(field("name", "is not a string"))
+    };
+    let preferred = preferred.map_or_else(name, Ok)?;
+    if !preferred.is_empty() && preferred.iter().all(|byte| *byte == 0) {
+        return Err(field("name", "is nothing but zeros"));
+    }
     Ok(element::safe(preferred).unwrap_or_else(|| info_hash.to_string()))
 }
 

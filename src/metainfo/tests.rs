@@ -146,10 +146,84 @@ fn symbolic_links_are_left_out() {
     let target = || Some(("symlink path", Item::list(["..".into(), "etc".into()])));
     let metainfo = Metainfo::parse(with_files(vec![attributed("xl", 0, target()), file(&["a"], 1)])).unwrap();
     assert_eq!((metainfo.files.len(), metainfo.symlinks), (1, 1));
-    let too_long = with_files(vec![attributed("l", 1, target()), file(&["a"], 1)]);
-    assert!(refusal(too_long).contains("'length' of file 1 is not 0"));
-    let nowhere = with_files(vec![file(&["a"], 1), attributed("l", 0, None)]);
-    assert!(refusal(nowhere).contains("'symlink path' of file 2 is missing"));
+    let without_length = Item::dictionary(
+        [("attr", "l".into()), ("path", Item::list(["x".into()]))].into_iter().chain(target()),
+    );
+    let no_list = Some(("symlink path", Item::from("a")));
+    for link in [
+        attributed("l", 1, target()),
+        attributed("l", 1 << 40, target()),
+        attributed("l", -1, target()),
+        attributed("l", 0, None),
+        attributed("l", 0, no_list),
+        without_length,
+    ] {
+        let metainfo = Metainfo::parse(with_files(vec![file(&["a"], 1), link, file(&["b"], 2)])).unwrap();
+        assert_eq!((metainfo.files.len(), metainfo.symlinks, metainfo.total_size), (2, 1, 3));
+        assert_eq!(metainfo.files[1].offset, 1);
+    }
+    let broken = Some(("symlink path", Item::list([1.into()])));
+    assert!(refusal(with_files(vec![attributed("l", 0, broken)])).contains("'symlink path' of file 1"));
+    let nameless = Item::dictionary([("attr", "l".into()), ("path", Item::list([1.into()]))]);
+    assert!(refusal(with_files(vec![nameless])).contains("'path' of file 1"));
+}
+
+#[test]
+fn what_the_field_takes_is_read_as_libtorrent_reads_it() {
+    let good = "4:name1:x6:lengthi1e12:piece lengthi16384e6:pieces20:01234567890123456789";
+    for (before, info, after) in [
+        ("", good.to_owned(), "e\n\0rest"),
+        ("", format!("{good}4:name1:y"), "e"),
+        ("", format!("{good}6:lengthi99999e6:pieces1:x"), "e"),
+        ("", good.replace("i1e", "i0001e"), "e"),
+        ("", good.replace("4:name1:x", "04:name01:x"), "e"),
+        ("", good.replace("4:name", "10:name.utf-8"), "e"),
+        ("", format!("{good}1:zi-0e1:yi-007e1:xi99999999999999999999999e"), "e"),
+        ("13:creation datei-0e8:announce1:t8:announce1:u", good.to_owned(), "4:infod4:name1:zee"),
+    ] {
+        let info = format!("d{info}e");
+        let metainfo = Metainfo::parse(format!("d{before}4:info{info}{after}").into_bytes()).unwrap();
+        assert_eq!((metainfo.name.as_str(), metainfo.total_size), ("x", 1), "{info}");
+        assert_eq!(metainfo.info_hash.0, <[u8; 20]>::from(Sha1::digest(&info)), "{info}");
+        assert!(metainfo.trackers.iter().flatten().all(|tracker| tracker == "t"));
+    }
+    // Where two meanings stay, the torrent is refused.
+    for bad in ["i1.5e", "ie", "i+1e", "i--1e", "i 1e"] {
+        assert!(
+            Metainfo::parse(format!("d4:infod{}ee", good.replace("i1e", bad)).into_bytes())
+                .unwrap_err()
+                .is_not_bencode(),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn each_limit_is_named_with_its_figure_and_a_way_out() {
+    let pieces = |count: usize| {
+        let length = 16_384 * count as i64;
+        torrent(&[("length", Some(length.into())), ("pieces", Some(vec![0; 20 * count].into()))])
+    };
+    let files = |count: usize| {
+        let list = "d6:lengthi1e4:pathl1:aee".repeat(count);
+        format!(
+            "d4:infod5:filesl{list}e4:name1:x12:piece lengthi1073741824e6:pieces20:01234567890123456789ee"
+        )
+    };
+    let folders = |count: usize| with_files(vec![file(&["a"], 1), file(&vec!["d"; count], 1)]);
+    let deep = |depth: usize| format!("d1:x{}{}e", "l".repeat(depth), "e".repeat(depth)).into_bytes();
+    assert_eq!(Metainfo::parse(pieces(MAX_PIECES as usize)).unwrap().piece_count(), MAX_PIECES);
+    assert!(Metainfo::parse(folders(MAX_FOLDER_DEPTH)).is_ok());
+    for (raw, parts) in [
+        (pieces(MAX_PIECES as usize + 1), ["2,097,153 pieces, 2,097,152 are the most", "larger pieces"]),
+        (files(MAX_FILES + 1).into_bytes(), ["500,001 files, 500,000 are the most", "archives"]),
+        (folders(MAX_FOLDER_DEPTH + 1), ["101 folders around a file, 100 are the most", "flatter"]),
+        (deep(100), ["more than 100 deep", "simpler"]),
+        (["d1:xl", &"le".repeat(5_000_000), "ee"].concat().into_bytes(), ["more than 10 million", "simpler"]),
+    ] {
+        let refusal = refusal(raw);
+        assert!(parts.iter().all(|part| refusal.contains(part)), "{refusal}");
+    }
 }
 
 #[test]
@@ -161,6 +235,7 @@ fn a_refusal_names_the_fault() {
         (b"d4:infoi1ee".to_vec(), "no 'info'"),
         (with("name", None), "'name' is missing"),
         (with("name", Some(1.into())), "'name' is not a string"),
+        (with("name", Some("\0\0".into())), "'name' is nothing but zeros"),
         (with("piece length", None), "'piece length' is missing"),
         (with("piece length", Some("1".into())), "'piece length' is not an integer"),
         (with("piece length", Some((-1).into())), "'piece length' is not positive"),

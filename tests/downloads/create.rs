@@ -140,6 +140,13 @@ fn one_file_has_no_list_and_the_piece_length_that_was_chosen() {
     for bad in ["48K", "8K", "0", "256M", "x"] {
         work.ends_with(&["create", "things/z", "--piece-length", bad], 28, &["power of two from 16K"]);
     }
+    // More pieces than are read of a torrent: said before hours of hashing.
+    fs::File::create(work.path("huge")).unwrap().set_len((16_384 << 21) + 1).unwrap();
+    work.ends_with(
+        &["create", "huge", "--piece-length", "16K"],
+        28,
+        &["2,097,152 pieces", "larger --piece-length"],
+    );
     for bad in ["", "a/announce", "http://", "http://a b/", "file:///x", "http://a,"] {
         work.ends_with(&["create", "things/z", "--tracker", bad], 28, &["an address is expected"]);
     }

@@ -13,15 +13,22 @@ found=target/fuzz/found
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 mkdir -p "$found"
 tests/fuzz/seeds.py "$corpus"
+for folder in tests/fuzz/corpus/*/; do
+    mkdir -p "$corpus/$(basename "$folder")"
+    cp "$folder"* "$corpus/$(basename "$folder")"
+done
 cargo fuzz build "${fuzz[@]}"
 [ $# -gt 0 ] || mapfile -t targets < <(cargo fuzz list --fuzz-dir tests/fuzz)
+TMPDIR=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 status=0
 for target in "${@:-${targets[@]}}"; do
     printf '\n=== %s\n' "$target"
     # Both limits are in wall time, which a busy machine stretches: the lower one reports, the higher
     # one ends the run.
     cargo fuzz run "${fuzz[@]}" "$target" "$corpus/$target" -- \
-        -max_total_time="$seconds" -timeout=5 -report_slow_units=1 -max_len=20000 -dict="$corpus/words.dict" \
+        -max_total_time="$seconds" -timeout=30 -report_slow_units=1 -max_len=20000 -dict="$corpus/words.dict" \
         -artifact_prefix="$found/$target-" -print_final_stats=1 -verbosity=0 || status=1
 done
 exit $status

@@ -4,6 +4,7 @@
 A seed is a good input, so that the fuzzer begins where the parsers say yes. Torrents are the sample
 torrents and a hybrid one; the rest is put together here from what the protocols say.
 """
+import gzip
 import struct
 import sys
 from pathlib import Path
@@ -86,6 +87,29 @@ def odd():
     trackers = [[b"http://a.example/announce", b"udp://b.example:80"], [b"https://c.example"]]
     torrent = {b"announce": b"http://a.example", b"announce-list": trackers, b"info": info}
     return torrent | {b"nodes": [[b"d.example", 6881]], b"url-list": [b"http://e.example/"]}
+
+
+def stories():
+    """What the targets with a memory are told: the choices that each of them makes, in its order."""
+    # Settings, and an address that is found, connected to and greeted, has all pieces and unchokes us.
+    found = [0, 1, 1, 5, 3, 1, 1] + [1, 0, 1] + [4, 7, 3] + [6, 0, 1, 0, 0, 5, 255, 0, 0, 1]
+    download = ([10, 0, 3, 1, 0, 0, 0, 0, 15, 3] * 3 + [14, 2, 15, 9]) * 6
+    for_all, for_some = [0, 0, 0, 2, 0, 0, 0, 0, 0, 7, 2, 0, 1, 1, 0], [1, 6, 1, 0, 0, 0, 1, 200, 1, 7, 2, 0, 1, 1, 0]
+    leech = [3, 9, 0, 9, 3, 1, 4, 7, 5, 6, 1, 1, 0, 0, 3, 1, 0, 0, 5, 1, 15, 14, 17, 1, 0, 1, 15, 14]
+    yield "coordinator", [bytes(settings + found + leech + download + [19, 0, 15, 18]) for settings in (for_all, for_some)]
+
+    piece = [8, 0, 0, 2, 1, 1] + [1, 0, 0, 7, 1, 0, 1, 7, 1, 0, 2, 7]
+    asks = [5, 2, 11, 0, 1, 14, 15, 5, 8, 1, 0, 0, 14, 15]
+    yield "worker", [bytes([2, 1, 0, 15, 5, 6, 5, 1, *rest, 14, 15]) for rest in (piece, asks, piece + asks + piece)]
+    # Unchoked, then requests, a cancel, a choke, blocks, rejects, and a nap in between.
+    yield "requests", [bytes([fast, 0, 0, 0, 7] + [0, 0, 0, 15, 1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 4] + [0, 0, 0, 14, 9, 1] * 3
+                             + [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 11]) for fast in (0, 1)]
+    claims, gives = [5, 0, 1, 3], [5, 2, 0, 1, 1]
+    alone = [step for talk in (claims, [4], gives, [4]) for step in [0, *talk]]
+    both = [step for who in (0, 1) for talk in (claims, [4], gives, [4]) for step in [who, *talk]]
+    yield "metadata_worker", [bytes([0, 0, *talk]) for talk in (alone, both)]
+    liar = [1, 0, 0, 1, 3, 1, 6, 0, 1, 0, 1, 3, 1, 6, 1, 1, 0]
+    yield "assembly", [bytes([0, 3, 0, 6, 1, 1] * 3), bytes(liar + [0, 3, 0, 6, 1, 1]) * 3]
 
 
 def seeds():
@@ -173,6 +197,15 @@ def seeds():
         b"udp://[2001:db8::1]:80",
         b" HTTP://t.example?x=/y#part\n",
     ]
+    yield "compact", [bytes([10, 0, 0, 1, 26, 225] * 3), bytes([32] * 36)]
+    yield "body", [b"plain", gzip.compress(b"d8:intervali1800ee", mtime=0), gzip.compress(bytes(100_000), mtime=0)]
+    yield "caches", [b"61234\n", shorthand({b"4": {b"id": node, b"nodes": bytes(12)}, b"6": {b"nodes": bytes(36)}})]
+    # A choice of payload, of overwriting, and of a marker or a resume file that begins well.
+    marker, resume = b"keep 0 17\nend\n", bytes([1, 1] + [0] * 12 + [0, 0, 0, 1] + [255] * 28 + [0xf8, 1] + [0] * 48)
+    yield "storage", [bytes([holds, overwrite, 0, 1]) + marker for holds in range(5) for overwrite in range(2)] + [
+        bytes([holds, 0, 1, 1]) + resume for holds in range(5)
+    ]
+    yield from stories()
     texts = ["Žluťoučký 別の世界 👍", "a\x1b[2Jb\nc\x9bd", "gpj.\u202eexe", "e\u0301\u2066x\u2069\u2028"]
     yield "text", [text.encode() for text in texts]
 

@@ -15,9 +15,8 @@ use super::meter::Meter;
 use super::progress::{Style, say};
 use super::runs::CommandFailure;
 use super::signals::interrupts;
-use super::source;
-use crate::metainfo::Metainfo;
 use crate::metainfo::draft::{self, Content, Draft, MIN_DEFAULT_PIECE_LENGTH};
+use crate::metainfo::{MAX_PIECES, Metainfo};
 use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
 use crate::text::{grouped, is_hidden, printable, size as in_words};
@@ -100,14 +99,12 @@ fn draft(arguments: &CreateArguments, gathered: &Gathered) -> Result<Draft, Comm
     let total_size = gathered.total_size();
     let piece_length = arguments.piece_length.and_then(|length| u32::try_from(length).ok());
     let piece_length = piece_length.unwrap_or_else(|| draft::piece_length(total_size));
-    let geometry = Geometry::new(total_size, piece_length).filter(|geometry| {
-        // The digests alone must not be longer than the largest torrent that we would read.
-        u64::from(geometry.piece_count()) * 20 < source::FILE_LIMIT
-    });
+    let geometry =
+        Geometry::new(total_size, piece_length).filter(|geometry| geometry.piece_count() <= MAX_PIECES);
     let geometry = geometry.ok_or_else(|| {
+        let most = grouped(MAX_PIECES.into());
         let text = format!(
-            "the torrent would be larger than {}, which no program reads",
-            in_words(source::FILE_LIMIT)
+            "the torrent would have more than {most} pieces, and many programs do not read such a one"
         );
         (Exit::BAD_OPTION, format!("{text} (choose a larger --piece-length)"))
     })?;
@@ -238,7 +235,30 @@ fn piece_length(text: &str) -> Result<u64, String> {
 }
 
 fn date(text: &str) -> Result<u64, String> {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
-    let seconds = if text == "now" { now() } else { text.parse().ok() };
-    seconds.ok_or_else(|| "`now` or seconds since 1970 are expected".to_owned())
+    date_at(text, SystemTime::now())
+}
+
+fn date_at(text: &str, now: SystemTime) -> Result<u64, String> {
+    if text != "now" {
+        return text.parse().map_err(|_| "`now` or seconds since 1970 are expected".to_owned());
+    }
+    let since = now.duration_since(UNIX_EPOCH);
+    since
+        .map(|since| since.as_secs())
+        .map_err(|_| "the clock of this machine stands before 1970 (give the seconds since then)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_clock_before_1970_is_named_as_the_reason() {
+        let (second, text) = (Duration::from_secs(1), |result: Result<u64, String>| result.unwrap_err());
+        assert_eq!(date_at("now", UNIX_EPOCH + second), Ok(1));
+        assert_eq!(date_at("7", UNIX_EPOCH - second), Ok(7));
+        assert!(text(date_at("now", UNIX_EPOCH - second)).contains("clock"));
+        assert!(text(date_at("-1", UNIX_EPOCH)).contains("seconds since 1970"));
+    }
 }

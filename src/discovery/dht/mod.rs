@@ -31,6 +31,7 @@ mod tokens;
 pub use addresses::Contact;
 pub use id::{Distance, NodeId};
 pub use node::{Node, NodeSettings, Output};
+pub use saved_nodes::{KnownNodes, SavedNodes};
 
 use crate::address::IpFamily;
 use crate::discovery::STACK_BYTES;
@@ -42,7 +43,6 @@ use crate::thread;
 use bootstrap::ROUTERS;
 use crossbeam_channel::Sender;
 use log::debug;
-use saved_nodes::SavedNodes;
 use service::{Command, DhtShared, Port, Service};
 use std::io;
 use std::net::SocketAddr;

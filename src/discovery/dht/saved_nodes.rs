@@ -29,7 +29,7 @@ const ENOUGH: usize = 8;
 
 /// What is known of one family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct KnownNodes {
+pub struct KnownNodes {
     /// Our node ID.
     pub id: Option<NodeId>,
     /// Nodes that answered.
@@ -38,7 +38,7 @@ pub(super) struct KnownNodes {
 
 /// The file, and what it is to hold.
 #[derive(Debug)]
-pub(super) struct SavedNodes {
+pub struct SavedNodes {
     /// Where it is. `None` if nothing is to be kept.
     file: Option<CacheFile>,
     known: Mutex<[KnownNodes; 2]>,

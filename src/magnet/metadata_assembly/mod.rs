@@ -23,14 +23,14 @@
 //! (`magnet/worker.rs`), and a lock lets one in at a time. Nothing here waits.
 
 use crate::message::Violation;
-use crate::metainfo::InfoHash;
+use crate::metainfo::{InfoHash, MAX_TORRENT_BYTES};
 use crate::piece::PeerKey;
 use crate::wire::metadata::PIECE;
 use sha1::{Digest, Sha1};
 use std::cmp::Reverse;
 
 /// Bytes in the largest metadata that we accept, and in all attempts at it together.
-pub const MAX_METADATA_SIZE: u64 = 32 * 1024 * 1024;
+pub const MAX_METADATA_SIZE: u64 = MAX_TORRENT_BYTES;
 
 /// The metadata of nearly every torrent has no more bytes than this. An attempt of such a size is never
 /// displaced by larger ones, however many peers claim them: there is room for an attempt of this size for
@@ -325,7 +325,7 @@ impl MetadataAttempt {
 
     /// How many pieces it needs.
     fn count(&self) -> u32 {
-        // At most 2,048.
+        // At most 4,096.
         u32::try_from(self.size.div_ceil(PIECE.into())).unwrap_or(0)
     }
 

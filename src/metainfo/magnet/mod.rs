@@ -74,11 +74,18 @@ impl Magnet {
         let mut info_hash = None;
         let mut version_two = false;
         let mut magnet = Magnet::of(InfoHash([0; 20]));
-        for parameter in parameters.trim_start_matches('?').split('&') {
+        // Some pages write `magnet:///?`.
+        for parameter in parameters.trim_start_matches(['/', '?']).split('&') {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match kind(name).as_str() {
                 "xt" => match topic(value) {
-                    Some(Topic::VersionOne(hash)) => info_hash = info_hash.or(Some(hash)),
+                    Some(Topic::VersionOne(hash)) => {
+                        // The first good one counts, and without one the first fault.
+                        info_hash = match (info_hash, hash) {
+                            (None | Some(Err(_)), Ok(good)) => Some(Ok(good)),
+                            (known, fault) => known.or(Some(fault)),
+                        };
+                    }
                     Some(Topic::VersionTwo) => version_two = true,
                     None => {}
                 },

@@ -22,6 +22,20 @@ fn the_info_hash_comes_in_hex_in_base32_and_bare_in_any_case() {
         format!("magnet:?xt.1=urn:sha1:{BASE32}&xt.2=urn:btih:{HEX}&xt.3=urn:btih:{}", "0".repeat(40)),
         format!("magnet:?xt=urn:btmh:1220{HEX}&xt=urn:btih:{HEX}"),
         format!("magnet:xt=urn:btih:{HEX}&&=&tr"),
+        format!("magnet:///?xt=urn:btih:{HEX}"),
+        format!("magnet://?xt=urn:btih:{HEX}"),
+        format!("magnet:/?xt=urn:btih:{HEX}"),
+        format!("magnet:?xt=urn:btih:{HEX}/"),
+        format!("magnet:?xt=urn:btih:%20{HEX}%20&dn="),
+        format!("magnet:?xt=urn:btih:{HEX}%22%3E"),
+        format!("magnet:?xt=urn:btih:{HEX}'"),
+        format!("magnet:?xt=urn:btih:bad&xt=urn:btih:{HEX}"),
+        format!("magnet:?xt=urn:btih:bad&xt=urn:btih:{HEX}&xt=urn:btih:worse"),
+        format!("magnet:?xt=urn:btih:&amp;xt=urn:btih:{BASE32}"),
+        format!("magnet:?dn=&#38;xt=urn:btih:{HEX}"),
+        format!("magnet:?dn=&#038;xt=urn:btih:{HEX}"),
+        format!("magnet:?dn=&#x26;xt=urn:btih:{HEX}"),
+        format!("magnet:?dn=&amp;amp;xt=urn:btih:{HEX}"),
     ] {
         assert!(Magnet::is_one(&text), "{text}");
         assert_eq!(Magnet::parse(&text).as_ref(), Ok(&good), "{text}");
@@ -43,6 +57,7 @@ fn a_link_without_a_usable_info_hash_is_refused_with_the_reason() {
         assert_eq!(fault(&format!("magnet:?xt=urn:btih:{hash}")), MagnetError::BadInfoHash(length));
     }
     let last = |text: &str, letter: &str| format!("magnet:?xt=urn:btih:{}{letter}", &text[1..]);
+    assert_eq!(fault("magnet:?xt=urn:btih:bad&xt=urn:btih:worse"), MagnetError::BadInfoHash(3), "the first");
     assert_eq!(fault(&last(HEX, "g")), MagnetError::BadInfoHash(40));
     assert_eq!(fault(&last(HEX, "é")), MagnetError::BadInfoHash(40));
     assert_eq!(fault(&last(HEX, "+")), MagnetError::BadInfoHash(40));
@@ -56,7 +71,7 @@ fn a_link_without_a_usable_info_hash_is_refused_with_the_reason() {
 fn names_and_addresses_are_decoded_and_kept_once() {
     let magnet = parse(
         "&dn=The+%C5%BDlu%C5%A5+%2B+100%&dn=other&tr=udp%3A%2F%2Ft.example%3A80%2Fa+b&tr.1=http://u.example/?k=v\
-         &amp;tr=udp%3A%2F%2Ft.example%3A80%2Fa+b&tr=&tr=%ff&tr=a%0ab&ws=http%3A%2F%2Fw.example%2F&kt=unknown",
+         &amp;tr=udp%3A%2F%2Ft.example%3A80%2Fa+b&#38;tr=udp%3A%2F%2Ft.example%3A80%2Fa+b&#x26;tr=udp%3A%2F%2Ft.example%3A80%2Fa+b&tr=&tr=%ff&tr=a%0ab&ws=http%3A%2F%2Fw.example%2F&kt=unknown",
     )
     .unwrap();
     assert_eq!(magnet.name.as_deref(), Some("The Žluť + 100%"));

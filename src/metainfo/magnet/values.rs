@@ -17,10 +17,16 @@ pub(super) enum Topic {
     VersionTwo,
 }
 
+/// What is left of the spellings of `&` in a page's source, if a link was copied out of one.
+const REST_OF_AN_ENTITY: [&str; 5] = ["amp;", "#38;", "#038;", "#x26;", "#X26;"];
+
 /// The name of a parameter without the number that tells several of a kind apart (`xt.1`), and without what
-/// is left of `&amp;` if the link was copied out of a page's source.
+/// is left of `&amp;`, written once or more often over.
 pub(super) fn kind(name: &str) -> String {
-    let name = name.strip_prefix("amp;").unwrap_or(name);
+    let mut name = name;
+    while let Some(rest) = REST_OF_AN_ENTITY.iter().find_map(|entity| name.strip_prefix(entity)) {
+        name = rest;
+    }
     let numbered =
         name.rsplit_once('.').filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
     numbered.map_or(name, |(kind, _)| kind).to_ascii_lowercase()
@@ -32,6 +38,8 @@ pub(super) fn topic(value: &str) -> Option<Topic> {
     let (namespace, hash) = value.split_at_checked("urn:btih:".len())?;
     match namespace.to_ascii_lowercase().as_str() {
         "urn:btih:" => {
+            // What stood around the link where it was copied.
+            let hash = hash.trim_matches(|around: char| around.is_whitespace() || "/\"'<>".contains(around));
             let fault = MagnetError::BadInfoHash(hash.chars().count());
             let info_hash = InfoHash::from_hex(hash.as_bytes()).or_else(|| from_base32(hash.as_bytes()));
             Some(Topic::VersionOne(info_hash.ok_or(fault)))

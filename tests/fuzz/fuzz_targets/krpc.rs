@@ -7,7 +7,7 @@
 
 use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::{Body, MAX_PACKET, Packet};
-use femtotorrent::discovery::dht::{Node, Output, NodeSettings};
+use femtotorrent::discovery::dht::{Node, NodeSettings, Output};
 use femtotorrent_fuzz::spelled_out;
 use libfuzzer_sys::fuzz_target;
 use std::net::SocketAddr;

@@ -7,7 +7,7 @@
 
 use femtotorrent::address::IpFamily;
 use femtotorrent::tracker::{
-    Announce, Answer, Counts, Identity, NOT_LISTENING, UdpRequest, UdpResponse, TrackerError,
+    Announce, Answer, Counts, Identity, NOT_LISTENING, TrackerError, UdpRequest, UdpResponse,
 };
 use femtotorrent_fuzz::only_shows;
 use libfuzzer_sys::fuzz_target;
@@ -37,7 +37,9 @@ fuzz_target!(|bytes: &[u8]| {
             match (reply, question) {
                 (Ok(UdpResponse::Connected(_)), UdpRequest::Connect) => {}
                 (Ok(UdpResponse::Scraped(_)), UdpRequest::Scrape(_)) => {}
-                (Ok(UdpResponse::Announced(answer)), UdpRequest::Announce { .. }) => check(&answer, packet, family),
+                (Ok(UdpResponse::Announced(answer)), UdpRequest::Announce { .. }) => {
+                    check(&answer, packet, family)
+                }
                 (Err(TrackerError::Refused(why)), _) => {
                     assert!(only_shows(&why) && why.chars().count() <= 200)
                 }

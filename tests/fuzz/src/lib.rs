@@ -1,9 +1,13 @@
-//! What several fuzz targets need: a notation that mutates well, and what must hold for whatever a
-//! parser has accepted.
+//! What several fuzz targets need: notations that mutate well, a torrent to play with, and what must hold for
+//! whatever a parser has accepted.
 
+mod choices;
+mod ground;
 mod payload;
 mod shorthand;
 
+pub use choices::Choices;
+pub use ground::{Ground, PIECE_LENGTH, PIECES, scratch, with_payload};
 pub use payload::hold_to_its_word;
 pub use shorthand::spelled_out;
 
