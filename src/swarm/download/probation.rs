@@ -1,0 +1,160 @@
+//! Newcomers: peers that have not proved yet that what they send is right (`strategy/download/trust.rs`).
+//!
+//! A lie costs the whole piece that it is part of. So what a newcomer may spoil is bounded, and what it costs to
+//! find out who lied as well:
+//!
+//! - A newcomer has to do with one piece at a time; with more if they are small, up to what every peer is asked for at
+//!   first anyway. A peer that lies from the beginning spoils no more than that.
+//! - Where there is memory for it, a newcomer begins with a piece of its own, and others begin others. A wrong piece
+//!   then convicts its only sender at once. If others have nothing else to do they help, so that a slow newcomer
+//!   holds nothing up.
+//! - Only so many newcomers have pieces of their own at a time, and only so many pieces are in the hands of newcomers
+//!   alone: of two hundred liars that come at once, few are asked before the first are convicted.
+//! - After many failures they are tried one at a time, each with a piece of its own, and if others send us what we
+//!   want, more and more seldom.
+//!
+//! What was asked of peers that have proved themselves is not bounded by this.
+
+use super::requests::{PieceSource, Within};
+use crate::message::PeerKey;
+use crate::piece::{BLOCK_LENGTH, PieceIndex};
+use crate::swarm::Coordinator;
+use std::time::{Duration, Instant};
+
+/// The pieces of a newcomer have no more blocks than this together, or are one.
+const FIRST_BLOCKS: u32 = 16;
+/// Newcomers that send a piece alone at a time.
+const MOST_ALONE: usize = 8;
+/// Pieces that are in the hands of newcomers alone.
+const MOST_PIECES: usize = 16;
+/// A newcomer that takes longer than this for its piece does not keep others from theirs.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// If a block that we wanted came within this time, there are peers that send.
+const LATELY: Duration = Duration::from_secs(2);
+
+/// What a peer may be asked for next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::swarm) struct Scope {
+    /// Blocks of these open pieces.
+    pub first: Within,
+    /// If there are none, a piece may be opened that is sent by these.
+    pub opens: Option<PieceSource>,
+    /// If that is not possible, blocks of these.
+    pub then: Option<Within>,
+}
+
+impl Coordinator<'_> {
+    /// What this peer may be asked for next.
+    pub(in crate::swarm) fn scope(&self, key: PeerKey, now: Instant) -> Scope {
+        let shared = Within::Shared;
+        if self.is_proved(key) {
+            return Scope { first: shared, opens: Some(PieceSource::Anyone), then: Some(Within::All) };
+        }
+        let own = self.requests.pieces_of(key);
+        let is_full = !own.is_empty()
+            && self.requests.blocks_of(&own).saturating_add(self.geometry.piece_length().div_ceil(BLOCK_LENGTH)) > FIRST_BLOCKS;
+        let own = Within::These(own);
+        let alone = self.requests.lone_newcomers(PATIENCE, now);
+        if is_full {
+            Scope { first: own, opens: None, then: None }
+        } else if self.suspicions.is_wary() {
+            let waits = alone.iter().any(|other| *other != key)
+                || (self.statistics.idle_for(now) < LATELY && !self.suspicions.may_try(now));
+            let opens = (!waits).then_some(PieceSource::Newcomer(key));
+            Scope { first: own, opens, then: None }
+        } else if alone.contains(&key) || alone.len() < MOST_ALONE {
+            let has_place = self.requests.count_of_newcomers() < MOST_PIECES;
+            let opens = has_place.then_some(PieceSource::Newcomer(key));
+            Scope { first: own, opens, then: Some(Within::All) }
+        } else {
+            let has_place = self.requests.count_of_newcomers() < MOST_PIECES;
+            Scope { first: shared, opens: has_place.then_some(PieceSource::Newcomers), then: Some(Within::All) }
+        }
+    }
+
+    /// The open pieces of which this peer may be asked for blocks that others owe us.
+    pub(in crate::swarm) fn may_help_with(&self, key: PeerKey) -> Within {
+        let own = self.requests.pieces_of(key);
+        let is_bound = !self.is_proved(key) && (self.suspicions.is_wary() || !own.is_empty());
+        if is_bound { Within::These(own) } else { Within::All }
+    }
+
+    /// Peers have sent blocks that were right.
+    pub(in crate::swarm) fn prove(&mut self, senders: &[PeerKey]) {
+        for key in senders {
+            if self.roster.get_mut(*key).is_some_and(|peer| peer.download.trust.proved()) {
+                self.suspicions.proved();
+            }
+        }
+    }
+
+    pub(in crate::swarm) fn is_proved(&self, key: PeerKey) -> bool {
+        self.roster.get(key).is_some_and(|peer| peer.download.trust.is_proved())
+    }
+
+    /// Fetches a piece that was wrong again, from one peer alone. If none is there that could send it, or no room, then
+    /// later.
+    pub(in crate::swarm) fn retry(&mut self, piece: PieceIndex, but: Option<PeerKey>, now: Instant) {
+        let Some(sender) = self.choose_sender(piece, but, now) else { return };
+        if self.pieces.open_one_of([piece]).is_some() {
+            self.open(piece, PieceSource::OnePeer(Some(sender)), now);
+            self.ask_alone(sender, now);
+        }
+    }
+
+    /// Of pieces that one peer alone is to send: finds another if there is none, or if this one has fallen silent. The
+    /// attempt begins anew then, so that again one peer has sent all of it.
+    pub(in crate::swarm) fn look_after_retries(&mut self, now: Instant) {
+        self.requests.share_overdue(now);
+        for (piece, owner, senders) in self.requests.exclusive() {
+            if owner.is_some_and(|owner| !self.is_silent(owner, now)) {
+                continue;
+            }
+            let Some(other) = self.choose_sender(piece, owner, now) else { continue };
+            if senders.iter().all(|sender| *sender == other) {
+                self.requests.assign(piece, other);
+                self.ask_alone(other, now);
+                continue;
+            }
+            self.give_up(piece);
+            self.retry(piece, owner, now);
+        }
+    }
+
+    fn ask_alone(&mut self, sender: PeerKey, now: Instant) {
+        if let Some(peer) = self.roster.get_mut(sender) {
+            peer.download.trust.wake();
+        }
+        self.fill(sender, now);
+    }
+
+    fn is_silent(&self, key: PeerKey, now: Instant) -> bool {
+        let Some(peer) = self.roster.get(key) else { return true };
+        let block_time = peer.download.pipeline.block_time().unwrap_or(1.0) * 4.0;
+        let slow = Duration::try_from_secs_f64(block_time).unwrap_or(Duration::MAX);
+        let silence = now.saturating_duration_since(peer.download.last_block);
+        peer.download.overtaken || (self.requests.count(key) > 0 && silence > self.patience().max(slow))
+    }
+
+    /// The peer that is to send a piece alone: one that has proved itself and no part in the failures of this piece, if
+    /// there is one, and of those the fastest.
+    fn choose_sender(&self, piece: PieceIndex, but: Option<PeerKey>, now: Instant) -> Option<PeerKey> {
+        let suspects = self.suspicions.senders_of(piece);
+        let may_send = |key: &PeerKey, peer: &crate::swarm::peers::Peer| {
+            Some(*key) != but
+                && !peer.download.overtaken
+                && !peer.download.standing.rests(now)
+                && peer.may_be_asked().is_some_and(|allowed| allowed.allows(piece))
+        };
+        let candidates = self.roster.greeted().filter(|(key, peer)| may_send(key, peer));
+        let rank = |key: PeerKey, peer: &crate::swarm::peers::Peer| {
+            let trust = peer.download.trust;
+            (trust.is_proved() && !suspects.contains(&key), trust.has_sent_good(), !suspects.contains(&key))
+        };
+        let best = candidates.max_by(|(one, peer), (other, than)| {
+            let by_rate = peer.download.pipeline.rate().total_cmp(&than.download.pipeline.rate());
+            rank(*one, peer).cmp(&rank(*other, than)).then(by_rate)
+        });
+        best.map(|(key, _)| key)
+    }
+}
