@@ -23,12 +23,15 @@ use std::time::{Duration, Instant};
 
 /// The pieces of a newcomer have no more blocks than this together, or are one.
 const FIRST_BLOCKS: u32 = 16;
+/// As long as no piece was wrong, a newcomer that has sent its part of a piece and waits for the parts of others may
+/// have to do with so many pieces.
+const MOST_WAITING: usize = 2;
 /// Newcomers that send a piece alone at a time.
-const MOST_ALONE: usize = 8;
+const MOST_ALONE: usize = 4;
 /// Pieces that are in the hands of newcomers alone.
-const MOST_PIECES: usize = 16;
-/// A newcomer that takes longer than this for its piece does not keep others from theirs.
-const PATIENCE: Duration = Duration::from_secs(10);
+const MOST_PIECES: usize = 8;
+/// Pieces of single newcomers take no more than this part of the memory: they are complete later than shared ones.
+const PART_OF_MEMORY: u64 = 4;
 /// If a block that we wanted came within this time, there are peers that send.
 const LATELY: Duration = Duration::from_secs(2);
 
@@ -51,10 +54,13 @@ impl Coordinator<'_> {
             return Scope { first: shared, opens: Some(PieceSource::Anyone), then: Some(Within::All) };
         }
         let own = self.requests.pieces_of(key);
-        let is_full = !own.is_empty()
-            && self.requests.blocks_of(&own).saturating_add(self.geometry.piece_length().div_ceil(BLOCK_LENGTH)) > FIRST_BLOCKS;
+        let blocks = self.requests.blocks_of(&own);
+        let waits = self.requests.count(key) == 0 && own.len() < MOST_WAITING && !self.suspicions.has_any();
+        let one_more = blocks.saturating_add(self.geometry.piece_length().div_ceil(BLOCK_LENGTH));
+        let is_full = !own.is_empty() && one_more > FIRST_BLOCKS && !waits;
         let own = Within::These(own);
-        let alone = self.requests.lone_newcomers(PATIENCE, now);
+        let alone = self.requests.lone_newcomers();
+        let begun = self.requests.count_of_newcomers();
         if is_full {
             Scope { first: own, opens: None, then: None }
         } else if self.suspicions.is_wary() {
@@ -62,21 +68,36 @@ impl Coordinator<'_> {
                 || (self.statistics.idle_for(now) < LATELY && !self.suspicions.may_try(now));
             let opens = (!waits).then_some(PieceSource::Newcomer(key));
             Scope { first: own, opens, then: None }
-        } else if alone.contains(&key) || alone.len() < MOST_ALONE {
-            let has_place = self.requests.count_of_newcomers() < MOST_PIECES;
-            let opens = has_place.then_some(PieceSource::Newcomer(key));
-            Scope { first: own, opens, then: Some(Within::All) }
+        } else if (alone.contains(&key) || alone.len() < MOST_ALONE && !self.is_enough_on_its_way())
+            && self.has_room_for_single(begun)
+        {
+            Scope { first: own, opens: Some(PieceSource::Newcomer(key)), then: Some(Within::All) }
         } else {
-            let has_place = self.requests.count_of_newcomers() < MOST_PIECES;
-            Scope { first: shared, opens: has_place.then_some(PieceSource::Newcomers), then: Some(Within::All) }
+            let opens = (begun < MOST_PIECES).then_some(PieceSource::Newcomers);
+            Scope { first: shared, opens, then: Some(Within::All) }
         }
     }
 
-    /// The open pieces of which this peer may be asked for blocks that others owe us.
+    fn has_room_for_single(&self, begun: usize) -> bool {
+        let bytes = u64::from(self.geometry.piece_length()).saturating_mul(begun as u64 + 1);
+        begun < MOST_PIECES && bytes <= self.budget.allowance() / PART_OF_MEMORY
+    }
+
+    /// The open pieces of which this peer may be asked for blocks that others owe us. A newcomer has to wait where
+    /// there is something else that it will be asked for later.
     pub(in crate::swarm) fn may_help_with(&self, key: PeerKey) -> Within {
+        if self.is_proved(key) {
+            return Within::All;
+        }
         let own = self.requests.pieces_of(key);
-        let is_bound = !self.is_proved(key) && (self.suspicions.is_wary() || !own.is_empty());
-        if is_bound { Within::These(own) } else { Within::All }
+        let is_strict = self.suspicions.has_any();
+        if self.pieces.room() > 0 && !is_strict {
+            Within::These(Vec::new())
+        } else if own.is_empty() && !self.suspicions.is_wary() {
+            Within::All
+        } else {
+            Within::These(own)
+        }
     }
 
     /// Peers have sent blocks that were right.

@@ -86,6 +86,11 @@ impl Suspicions {
         self.failures = self.failures.saturating_sub(1);
     }
 
+    /// Whether any piece failed.
+    pub fn has_any(&self) -> bool {
+        self.last_failure.is_some()
+    }
+
     /// Whether so many pieces failed that newcomers are tried one at a time.
     pub fn is_wary(&self) -> bool {
         self.failures >= WARY

@@ -203,7 +203,8 @@ impl Candidates {
     /// The next address to connect to, which counts as connected from now on.
     pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
         let (need, last_resort) = (self.need, self.last_resort);
-        let is_due = |candidate: &Candidate| candidate.may_be_tried(last_resort) && candidate.is_due(need, now);
+        let is_due =
+            |candidate: &Candidate| candidate.may_be_tried(last_resort) && candidate.is_due(need, now);
         let due = self.known.iter_mut().filter(|(_, candidate)| is_due(candidate));
         let (address, candidate) = due.min_by_key(|(_, candidate)| candidate.rank())?;
         candidate.state = CandidateState::Connected;

@@ -32,8 +32,8 @@ use crate::message::PeerKey;
 use crate::piece::{Assembly, Block, Geometry, PieceIndex, Span};
 use crate::swarm::ordered_list::OrderedList;
 use crate::swarm::peers::Restriction;
-use open_piece::{BlockState, OpenPiece};
 pub use open_piece::PieceSource;
+use open_piece::{BlockState, OpenPiece};
 pub use scope::Within;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -180,9 +180,8 @@ impl Requests {
             if !pays(place, taken.len() + 1) {
                 break;
             }
-            let is_for_it = |open: &&mut OpenPiece| {
-                !open.is_exclusive() && within.contains(block.piece, open, helper)
-            };
+            let is_for_it =
+                |open: &&mut OpenPiece| !open.is_exclusive() && within.contains(block.piece, open, helper);
             let Some(open) = self.open.get_mut(block.piece).filter(is_for_it) else { continue };
             let (state, displaces) = match open.state(block.number) {
                 Some(BlockState::Leased(first))

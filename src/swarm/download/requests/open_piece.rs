@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// takes longer, finding the liar costs more than the lies.
 const MAX_EXCLUSIVE: Duration = Duration::from_secs(30);
 
+/// How long others leave a newcomer's piece to it.
+const MAX_ALONE: Duration = Duration::from_secs(5);
+
 /// A piece of which some blocks are missing.
 #[derive(Debug)]
 pub struct OpenPiece {
@@ -228,8 +231,14 @@ impl OpenPiece {
 
     /// If one peer alone was to send the piece and has not sent it in time, every peer may send it.
     pub fn share_if_overdue(&mut self, now: Instant) {
-        if self.is_exclusive() && !self.is_younger(MAX_EXCLUSIVE, now) {
-            self.source = PieceSource::Anyone;
+        match self.source {
+            PieceSource::OnePeer(_) if !self.is_younger(MAX_EXCLUSIVE, now) => {
+                self.source = PieceSource::Anyone
+            }
+            PieceSource::Newcomer(_) if !self.is_younger(MAX_ALONE, now) => {
+                self.source = PieceSource::Newcomers
+            }
+            _ => {}
         }
     }
 }

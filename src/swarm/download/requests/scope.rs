@@ -7,7 +7,6 @@ use super::{OpenPiece, PieceSource, Requests};
 use crate::message::PeerKey;
 use crate::piece::{Assembly, PieceIndex};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// The pieces that a peer may be asked for, besides the ones that it alone is to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +60,14 @@ impl Requests {
 
     /// How many open pieces none but newcomers send.
     pub fn count_of_newcomers(&self) -> usize {
-        let is_theirs = |open: &OpenPiece| {
-            matches!(open.source(), PieceSource::Newcomer(_) | PieceSource::Newcomers)
-        };
+        let is_theirs =
+            |open: &OpenPiece| matches!(open.source(), PieceSource::Newcomer(_) | PieceSource::Newcomers);
         self.open.iter().filter(|(_, open)| is_theirs(open)).count()
     }
 
-    /// The newcomers that send a piece alone that was opened no longer ago than this.
-    pub fn lone_newcomers(&self, age: Duration, now: Instant) -> Vec<PeerKey> {
-        let young = self.open.iter().filter(|(_, open)| open.is_younger(age, now));
-        let mut owners: Vec<PeerKey> = young
+    /// The newcomers that send a piece alone.
+    pub fn lone_newcomers(&self) -> Vec<PeerKey> {
+        let mut owners: Vec<PeerKey> = (self.open.iter())
             .filter_map(|(_, open)| match open.source() {
                 PieceSource::Newcomer(owner) => Some(owner),
                 _ => None,

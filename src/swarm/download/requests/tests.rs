@@ -169,11 +169,9 @@ fn others_help_a_newcomer_only_if_there_is_nothing_else_to_send() {
     let (mut requests, piece) = one_open_piece(3, PieceSource::Newcomer(A));
     assert_eq!(span(&mut requests, B, 9), None);
     assert_eq!(span(&mut requests, A, 1), Some((0, 1)));
-    let now = Instant::now();
-    let age = std::time::Duration::from_secs(1);
-    assert_eq!((requests.lone_newcomers(age, now), requests.count_of_newcomers()), (vec![A], 1));
+    assert_eq!((requests.lone_newcomers(), requests.count_of_newcomers()), (vec![A], 1));
     assert_eq!(requests.next_for(B, &ALL, &Within::All, 1).unwrap().0.first, 1);
-    assert_eq!((requests.lone_newcomers(age, now), requests.count_of_newcomers()), (vec![], 1));
+    assert_eq!((requests.lone_newcomers(), requests.count_of_newcomers()), (vec![], 1));
     assert_eq!(span(&mut requests, C, 9), Some((2, 1)), "it is no longer for one alone");
     assert_eq!((requests.pieces_of(B), requests.pieces_of(PeerKey(4))), (vec![piece], vec![]));
     assert_is_consistent(&requests);
@@ -247,7 +245,8 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
         }
         3 => {
             let most = random.usize(1..4);
-            _ = requests.take_over(peer, other, &ALL, &Within::All, random.bool(), 99, |_, taken| taken <= most);
+            _ = requests
+                .take_over(peer, other, &ALL, &Within::All, random.bool(), 99, |_, taken| taken <= most);
         }
         4 | 5 => {
             let owed: Vec<Block> = requests.owed_by(peer).collect();
