@@ -26,6 +26,8 @@ const FIRST_BLOCKS: u32 = 16;
 /// As long as no piece was wrong, a newcomer that has sent its part of a piece and waits for the parts of others may
 /// have to do with so many pieces.
 const MOST_WAITING: usize = 2;
+/// So long it has to wait first.
+const WAITING: Duration = Duration::from_millis(500);
 /// Newcomers that send a piece alone at a time.
 const MOST_ALONE: usize = 4;
 /// Pieces that are in the hands of newcomers alone.
@@ -55,7 +57,7 @@ impl Coordinator<'_> {
         }
         let own = self.requests.pieces_of(key);
         let blocks = self.requests.blocks_of(&own);
-        let waits = self.requests.count(key) == 0 && own.len() < MOST_WAITING && !self.suspicions.has_any();
+        let waits = own.len() < MOST_WAITING && !self.suspicions.has_any() && self.waits_for_others(key, now);
         let one_more = blocks.saturating_add(self.geometry.piece_length().div_ceil(BLOCK_LENGTH));
         let is_full = !own.is_empty() && one_more > FIRST_BLOCKS && !waits;
         let own = Within::These(own);
@@ -76,6 +78,12 @@ impl Coordinator<'_> {
             let opens = (begun < MOST_PIECES).then_some(PieceSource::Newcomers);
             Scope { first: shared, opens, then: Some(Within::All) }
         }
+    }
+
+    /// Whether a peer has sent all that it was asked for, and nothing else was found for it for some time.
+    fn waits_for_others(&self, key: PeerKey, now: Instant) -> bool {
+        let last_block = self.roster.get(key).map_or(now, |peer| peer.download.last_block);
+        self.requests.count(key) == 0 && now.saturating_duration_since(last_block) >= WAITING
     }
 
     fn has_room_for_single(&self, begun: usize) -> bool {
