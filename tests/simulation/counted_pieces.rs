@@ -39,11 +39,8 @@ impl CountedPieces {
             return vec![News::LateBlock(block)];
         }
         let count = geometry.block_count(block.piece) as usize;
-        let fresh = || OpenPiece {
-            assembly: Arc::clone(assembly),
-            blocks: vec![None; count],
-            refused: Vec::new(),
-        };
+        let fresh =
+            || OpenPiece { assembly: Arc::clone(assembly), blocks: vec![None; count], refused: Vec::new() };
         let open = self.open.entry(block.piece).or_insert_with(fresh);
         if !Arc::ptr_eq(&open.assembly, assembly) {
             // The piece was given up meanwhile and begun anew.

@@ -22,24 +22,57 @@ const ALL: [Lies; 7] = [
 ];
 
 #[test]
-fn zz_print() {
-    for piece in [256 * KIB, MIB, 2 * MIB] {
-        for lies in ALL {
-            for (liars, others) in [(1, 9), (10, 1)] {
-                let (mut worst, mut sum, mut slow, mut banned) = (0, 0, 0.0f64, 0);
-                for seed in 0..10 {
-                    let scene = Scene::new(seed, 64 * MIB, piece)
-                        .with(liars, liar(lies))
-                        .with(others, honest())
-                        .with(1, Member::leecher().down(8 * MB));
-                    let report = scene.run();
-                    report.assert_sound(&format!("{lies:?} {liars} {seed}"));
-                    worst = worst.max(report.failures);
-                    sum += report.failures;
-                    banned += report.liars_banned;
-                    slow = slow.max(report.ratio());
-                }
-                println!("{:4} KiB {lies:?} {liars} of {}: worst {worst} mean {:.1} ratio {slow:.2} banned {:.1}", piece / KIB, liars + others, sum as f64 / 10.0, banned as f64 / 10.0);
+fn zz_net() {
+    let small = |seed| Scene::new(seed, 64 * MIB, MIB);
+    let quick = |lies| liar(lies).up(2 * MB);
+    let leecher = Member::leecher().down(8 * MB);
+    for lies in [Lies::All, Lies::ThenSilent(1), Lies::Sometimes(64)] {
+        for seed in 0..4 {
+            let scenes = [
+                (
+                    "30 of /24",
+                    small(seed).with(30, quick(lies).in_network(9)).with(1, honest()).with(1, leecher),
+                ),
+                (
+                    "200 of /24",
+                    small(seed).with(199, quick(lies).in_network(9)).with(1, honest()).with(1, leecher),
+                ),
+                (
+                    "30 and honest in /24",
+                    small(seed)
+                        .with(30, quick(lies).in_network(9))
+                        .with(1, honest().in_network(9))
+                        .with(1, leecher),
+                ),
+                (
+                    "100 and honest in /24",
+                    small(seed)
+                        .with(100, quick(lies).in_network(9))
+                        .with(1, honest().in_network(9))
+                        .with(1, leecher),
+                ),
+                ("4 ports", small(seed).with(4, quick(lies).at_host(9)).with(1, honest()).with(1, leecher)),
+                ("20 ports", small(seed).with(20, quick(lies).at_host(9)).with(1, honest()).with(1, leecher)),
+                (
+                    "20 ports honest too",
+                    small(seed)
+                        .with(20, quick(lies).at_host(9))
+                        .with(1, honest().at_host(9))
+                        .with(1, leecher),
+                ),
+                ("200 anywhere", small(seed).with(199, quick(lies)).with(1, honest()).with(1, leecher)),
+            ];
+            for (name, scene) in scenes {
+                let report = scene.run();
+                println!(
+                    "{seed} {lies:?} {name}: failures {} liars banned {} honest {} ratio {:.2} sent {:.2} ended {}",
+                    report.failures,
+                    report.liars_banned,
+                    report.honest_banned,
+                    report.ratio(),
+                    report.sent_ratio(),
+                    report.ended
+                );
             }
         }
     }

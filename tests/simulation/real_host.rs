@@ -157,7 +157,9 @@ impl RealHost {
                 connection.owed.remove(&block);
                 match connection.ledger.claim(block) {
                     BlockClaim::Leased(assembly) => {
-                        news.extend(self.noted.borrow_mut().pieces.put(geometry, block, &assembly, key, right));
+                        news.extend(
+                            self.noted.borrow_mut().pieces.put(geometry, block, &assembly, key, right),
+                        );
                     }
                     BlockClaim::Late => news.push(News::LateBlock(block)),
                     BlockClaim::Unasked | BlockClaim::Flood => {

@@ -91,21 +91,16 @@ impl Coordinator<'_> {
         begun < MOST_PIECES && bytes <= self.budget.allowance() / PART_OF_MEMORY
     }
 
-    /// The open pieces of which this peer may be asked for blocks that others owe us. A newcomer has to wait where
-    /// there is something else that it will be asked for later.
-    pub(in crate::swarm) fn may_help_with(&self, key: PeerKey) -> Within {
+    /// The open pieces of which this peer may be asked for blocks that others owe us, and whether only for those of
+    /// silent peers: a newcomer waits where there is something else that it will be asked for later.
+    pub(in crate::swarm) fn may_help_with(&self, key: PeerKey) -> (Within, bool) {
         if self.is_proved(key) {
-            return Within::All;
+            return (Within::All, false);
         }
         let own = self.requests.pieces_of(key);
-        let is_strict = self.suspicions.has_any();
-        if self.pieces.room() > 0 && !is_strict {
-            Within::These(Vec::new())
-        } else if own.is_empty() && !self.suspicions.is_wary() {
-            Within::All
-        } else {
-            Within::These(own)
-        }
+        let waits = self.pieces.room() > 0 && !self.suspicions.has_any();
+        let is_free = own.is_empty() && !waits && !self.suspicions.is_wary();
+        (if is_free { Within::All } else { Within::These(own) }, waits)
     }
 
     /// Peers have sent blocks that were right.
@@ -135,6 +130,12 @@ impl Coordinator<'_> {
     /// attempt begins anew then, so that again one peer has sent all of it.
     pub(in crate::swarm) fn look_after_retries(&mut self, now: Instant) {
         self.requests.share_overdue(now);
+        for owner in self.requests.lone_newcomers() {
+            if self.is_silent(owner, now) {
+                // What it has sent would spoil the piece for whoever goes on with it.
+                self.requests.alone_of(owner).into_iter().for_each(|piece| self.give_up(piece));
+            }
+        }
         for (piece, owner, senders) in self.requests.exclusive() {
             if owner.is_some_and(|owner| !self.is_silent(owner, now)) {
                 continue;

@@ -78,6 +78,12 @@ impl Requests {
         owners
     }
 
+    /// The pieces that this newcomer sends alone.
+    pub fn alone_of(&self, newcomer: PeerKey) -> Vec<PieceIndex> {
+        let is_its = |open: &OpenPiece| open.source() == PieceSource::Newcomer(newcomer);
+        self.open.iter().filter(|(_, open)| is_its(open)).map(|(piece, _)| piece).collect()
+    }
+
     /// The pieces that one peer alone is to send, each with that peer, and the peers that have sent some of it.
     pub fn exclusive(&self) -> Vec<(PieceIndex, Option<PeerKey>, Vec<PeerKey>)> {
         let exclusive = self.open.iter().filter(|(_, open)| open.is_exclusive());
