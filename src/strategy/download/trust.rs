@@ -16,6 +16,7 @@ pub struct Trust {
     has_sent_good: bool,
     suspected_until: Option<Instant>,
     is_suspect: bool,
+    has_held_up: bool,
 }
 
 impl Trust {
@@ -32,7 +33,7 @@ impl Trust {
     /// A block of its was right. Returns whether it had not proved itself before.
     pub fn proved(&mut self) -> bool {
         let before = self.is_proved();
-        *self = Trust { has_sent_good: true, ..Trust::default() };
+        *self = Trust { has_sent_good: true, has_held_up: self.has_held_up, ..Trust::default() };
         !before
     }
 
@@ -45,6 +46,11 @@ impl Trust {
     /// It may be asked at once.
     pub fn wake(&mut self) {
         self.suspected_until = None;
+    }
+
+    /// It has fallen silent over a piece that was left to it. Returns whether this is the first time.
+    pub fn held_up(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_held_up, true)
     }
 
     /// Whether it is not asked for anything now.

@@ -99,7 +99,7 @@ impl Coordinator<'_> {
         }
         let own = self.requests.pieces_of(key);
         let waits = self.pieces.room() > 0 && !self.suspicions.has_any();
-        let is_free = own.is_empty() && !waits && !self.suspicions.is_wary();
+        let is_free = own.is_empty() && !self.suspicions.is_wary();
         (if is_free { Within::All } else { Within::These(own) }, waits)
     }
 
@@ -131,10 +131,15 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn look_after_retries(&mut self, now: Instant) {
         self.requests.share_overdue(now);
         for owner in self.requests.lone_newcomers() {
-            if self.is_silent(owner, now) {
+            if !self.is_silent(owner, now) {
+                continue;
+            }
+            let is_first_time = self.roster.get_mut(owner).is_some_and(|peer| peer.download.trust.held_up());
+            if is_first_time && self.suspicions.has_any() {
                 // What it has sent would spoil the piece for whoever goes on with it.
                 self.requests.alone_of(owner).into_iter().for_each(|piece| self.give_up(piece));
             }
+            self.ask_others(owner, now);
         }
         for (piece, owner, senders) in self.requests.exclusive() {
             if owner.is_some_and(|owner| !self.is_silent(owner, now)) {
@@ -146,8 +151,10 @@ impl Coordinator<'_> {
                 self.ask_alone(other, now);
                 continue;
             }
-            self.give_up(piece);
-            self.retry(piece, owner, now);
+            if self.suspicions.may_begin_anew(piece) {
+                self.give_up(piece);
+                self.retry(piece, owner, now);
+            }
         }
     }
 

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 /// The most failed attempts at one piece that are remembered. Each convicts the senders of its wrong blocks
 /// when the piece verifies.
 const MAX_ATTEMPTS: usize = 4;
+/// So many times an attempt at a piece is begun anew because its only sender fell silent.
+const MAX_ANEW: u32 = 8;
 /// From so many failed pieces on we are wary of newcomers. One that proves itself makes up for one failure.
 const WARY: u32 = 6;
 /// How long no newcomer is tried after a failure when we are wary and others send. It doubles with each failure.
@@ -26,6 +28,8 @@ pub struct Suspicions {
     attempts: Vec<(PieceIndex, Suspects)>,
     /// The addresses of their senders, which may have left.
     addresses: HashMap<PeerKey, SocketAddr>,
+    /// How many times an attempt of one peer alone was begun anew because the peer fell silent.
+    anew: HashMap<PieceIndex, u32>,
     /// Failed pieces, less the newcomers that have proved themselves since.
     failures: u32,
     last_failure: Option<Instant>,
@@ -70,6 +74,7 @@ impl Suspicions {
     /// The piece verified: its failed attempts are of no use any more. Returns who had sent them.
     pub fn verified(&mut self, piece: PieceIndex) -> Vec<PeerKey> {
         let senders = self.senders_of(piece);
+        self.anew.remove(&piece);
         self.attempts.retain(|(other, _)| *other != piece);
         senders
     }
@@ -79,6 +84,14 @@ impl Suspicions {
         if self.attempts.is_empty() {
             self.addresses.clear();
         }
+    }
+
+    /// Whether another peer may begin a piece anew, because the one that was to send it alone fell silent. Where all are
+    /// slow together that would go on for ever.
+    pub fn may_begin_anew(&mut self, piece: PieceIndex) -> bool {
+        let times = self.anew.entry(piece).or_insert(0);
+        *times += 1;
+        *times <= MAX_ANEW
     }
 
     /// A newcomer has proved itself.
