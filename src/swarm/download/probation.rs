@@ -34,6 +34,9 @@ const MOST_ALONE: usize = 4;
 const MOST_PIECES: usize = 8;
 /// Pieces of single newcomers take no more than this part of the memory: they are complete later than shared ones.
 const PART_OF_MEMORY: u64 = 4;
+/// And no more than this part of the missing pieces is in the hands of newcomers: near the end, what is open should be
+/// complete soon.
+const PART_OF_PIECES: usize = 4;
 /// If a block that we wanted came within this time, there are peers that send.
 const LATELY: Duration = Duration::from_secs(2);
 
@@ -69,13 +72,14 @@ impl Coordinator<'_> {
             let waits = alone.iter().any(|other| *other != key)
                 || (self.statistics.idle_for(now) < LATELY && !self.suspicions.may_try(now));
             let opens = (!waits).then_some(PieceSource::Newcomer(key));
-            Scope { first: own, opens, then: None }
+            // If there is none to open, what others have begun has to be completed.
+            Scope { first: own, opens, then: (!waits).then_some(Within::All) }
         } else if (alone.contains(&key) || alone.len() < MOST_ALONE && !self.is_enough_on_its_way())
             && self.has_room_for_single(begun)
         {
             Scope { first: own, opens: Some(PieceSource::Newcomer(key)), then: Some(Within::All) }
         } else {
-            let opens = (begun < MOST_PIECES).then_some(PieceSource::Newcomers);
+            let opens = (begun < self.most_pieces()).then_some(PieceSource::Newcomers);
             Scope { first: shared, opens, then: Some(Within::All) }
         }
     }
@@ -86,9 +90,14 @@ impl Coordinator<'_> {
         self.requests.count(key) == 0 && now.saturating_duration_since(last_block) >= WAITING
     }
 
+    /// How many pieces may be in the hands of newcomers alone.
+    fn most_pieces(&self) -> usize {
+        MOST_PIECES.min((self.pieces.rarity().len() / PART_OF_PIECES).max(2))
+    }
+
     fn has_room_for_single(&self, begun: usize) -> bool {
         let bytes = u64::from(self.geometry.piece_length()).saturating_mul(begun as u64 + 1);
-        begun < MOST_PIECES && bytes <= self.budget.allowance() / PART_OF_MEMORY
+        begun < self.most_pieces() / 2 && bytes <= self.budget.allowance() / PART_OF_MEMORY
     }
 
     /// The open pieces of which this peer may be asked for blocks that others owe us, and whether only for those of
