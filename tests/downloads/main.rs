@@ -22,6 +22,7 @@ mod magnet_links;
 mod magnets;
 mod partial_peers;
 mod privacy;
+mod rights;
 mod seeding;
 mod selecting;
 mod silent_peers;

@@ -71,7 +71,7 @@ impl Coordinator<'_> {
             // place.
             let spare = twice.saturating_sub(self.requests.count_twice());
             let (taken, displaced) =
-                self.requests.take_over(key, holder.key, &allowed, &within, holder.is_silent, spare, pays);
+                self.requests.take_over(key, holder.key, (&allowed, &within), holder.is_silent, spare, pays);
             leased.extend(taken);
             overtaken.push((holder.key, displaced));
         }

@@ -170,15 +170,15 @@ impl Coordinator<'_> {
 
     /// Gives up what has come of an open piece.
     pub(in crate::swarm) fn give_up(&mut self, piece: PieceIndex) {
-        let Some((assembly, received, owed)) = self.requests.give_up(piece) else { return };
-        for (key, blocks) in owed {
+        let Some(given_up) = self.requests.give_up(piece) else { return };
+        for (key, blocks) in given_up.owed {
             if let Some(peer) = self.roster.get(key) {
                 peer.order(Order::Cancel(blocks));
             }
         }
-        self.statistics.wasted(u64::from(received) * u64::from(BLOCK_LENGTH));
+        self.statistics.wasted(u64::from(given_up.received) * u64::from(BLOCK_LENGTH));
         // Workers may hold the assembly for long, so its memory is freed and not only its last reference.
-        self.environment.abandon(&assembly);
+        self.environment.abandon(&given_up.assembly);
         self.pieces.discard(piece);
     }
 }

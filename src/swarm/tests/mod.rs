@@ -4,6 +4,7 @@
 mod addresses;
 mod connections;
 mod downloads;
+mod liars;
 mod lost_pieces;
 mod supply;
 mod table;

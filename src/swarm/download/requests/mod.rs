@@ -64,6 +64,17 @@ struct OwedBlock {
     passed_over: u32,
 }
 
+/// A piece that was given up.
+#[derive(Debug)]
+pub struct GivenUp {
+    /// What had come.
+    pub assembly: Arc<Assembly>,
+    /// How many blocks that is.
+    pub received: u32,
+    /// Which peers still owe which of the others.
+    pub owed: Vec<(PeerKey, Vec<Block>)>,
+}
+
 /// What a block's arrival means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -168,8 +179,7 @@ impl Requests {
         &mut self,
         helper: PeerKey,
         from: PeerKey,
-        allowed: &Restriction<'_>,
-        within: &Within,
+        (allowed, within): (&Restriction<'_>, &Within),
         insist: bool,
         most: usize,
         pays: impl Fn(usize, usize) -> bool,
@@ -323,12 +333,11 @@ impl Requests {
         self.with_free.iter().copied().filter(is_idle)
     }
 
-    /// Closes a piece that is given up: its assembly, how many of its blocks were received, and which peers still owe
-    /// which of the others.
-    pub fn give_up(&mut self, piece: PieceIndex) -> Option<(Arc<Assembly>, u32, Vec<(PeerKey, Vec<Block>)>)> {
+    /// Closes a piece that is given up.
+    pub fn give_up(&mut self, piece: PieceIndex) -> Option<GivenUp> {
         let received = self.open.get(piece)?.received();
         let assembly = self.assembly(piece)?;
-        Some((assembly, received, self.piece_failed(piece)))
+        Some(GivenUp { assembly, received, owed: self.piece_failed(piece) })
     }
 
     /// A piece that this peer alone was to send may now come from others, because this one choked us, rejected a

@@ -27,7 +27,7 @@ fn span(requests: &mut Requests, peer: PeerKey, most: u32) -> Option<(u32, u32)>
 }
 
 fn take_over(requests: &mut Requests, helper: PeerKey, from: PeerKey, insist: bool) -> usize {
-    requests.take_over(helper, from, &ALL, &Within::All, insist, 99, |_, _| true).0.len()
+    requests.take_over(helper, from, (&ALL, &Within::All), insist, 99, |_, _| true).0.len()
 }
 
 fn assembly(requests: &Requests, piece: PieceIndex) -> Arc<Assembly> {
@@ -104,7 +104,7 @@ fn a_third_peer_that_insists_displaces_the_one_that_it_takes_over_from() {
         span(&mut requests, A, 1);
         take_over(&mut requests, B, A, false);
         assert_eq!(take_over(&mut requests, C, from, false), 0);
-        let (taken, displaced) = requests.take_over(C, from, &ALL, &Within::All, true, 99, |_, _| true);
+        let (taken, displaced) = requests.take_over(C, from, (&ALL, &Within::All), true, 99, |_, _| true);
         assert_eq!((taken.len(), displaced), (1, vec![block]));
         assert_eq!((requests.count(from), requests.count(stays), requests.count(C)), (0, 1, 1));
         assert_is_consistent(&requests);
@@ -246,7 +246,7 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
         3 => {
             let most = random.usize(1..4);
             _ = requests
-                .take_over(peer, other, &ALL, &Within::All, random.bool(), 99, |_, taken| taken <= most);
+                .take_over(peer, other, (&ALL, &Within::All), random.bool(), 99, |_, taken| taken <= most);
         }
         4 | 5 => {
             let owed: Vec<Block> = requests.owed_by(peer).collect();
