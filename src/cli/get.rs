@@ -3,6 +3,7 @@
 use super::arguments::GetArguments;
 use super::exit::Exit;
 use super::runs::CommandFailure;
+use super::sandbox::Sandbox;
 use crate::session::{Aim, Job};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
@@ -16,7 +17,8 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let seeds = arguments.seed || arguments.goals.are_set();
     let seeding = seeds.then(|| arguments.goals.goals());
-    sharing.run(&arguments.torrents, arguments.down_limit, |torrent, share| Job {
+    let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
+    sharing.run(&arguments.torrents, arguments.down_limit, sandbox, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         torrent,
         aim: Aim::Download,

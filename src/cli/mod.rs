@@ -14,6 +14,7 @@ mod network_options;
 mod progress;
 mod resources;
 mod runs;
+mod sandbox;
 pub mod saved_port;
 mod scraped;
 mod seed;

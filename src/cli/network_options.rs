@@ -148,7 +148,7 @@ impl NetworkOptions {
 }
 
 /// The folder for data that only saves time at the next start (XDG base directories).
-fn cache() -> Option<PathBuf> {
+pub(super) fn cache() -> Option<PathBuf> {
     let absolute = |path: std::ffi::OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     let given = std::env::var_os("XDG_CACHE_HOME").and_then(absolute);
     let usual = || Some(std::env::var_os("HOME").and_then(absolute)?.join(".cache"));

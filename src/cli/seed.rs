@@ -3,6 +3,7 @@
 use super::arguments::SeedArguments;
 use super::exit::Exit;
 use super::runs::CommandFailure;
+use super::sandbox::Sandbox;
 use crate::session::{Aim, Job};
 use crate::storage::Allocate;
 use crate::swarm::{Limits, UploadPolicy};
@@ -14,7 +15,8 @@ use crate::swarm::{Limits, UploadPolicy};
 /// As [`SharingOptions::run`](super::sharing_options::SharingOptions::run).
 pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
-    sharing.run(&arguments.torrents, None, |torrent, share| Job {
+    let sandbox = Sandbox { output: None, cache: None, reads_all: true };
+    sharing.run(&arguments.torrents, None, sandbox, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),

@@ -2,10 +2,11 @@
 
 use super::arguments::rate;
 use super::exit::Exit;
-use super::network_options::NetworkOptions;
+use super::network_options::{NetworkOptions, cache};
 use super::progress::{Screen, Style};
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
+use super::sandbox::Sandbox;
 use super::signals::interrupts;
 use crate::session::{ClientName, Job, Torrent};
 use crate::swarm::SeedGoals;
@@ -32,6 +33,9 @@ pub struct SharingOptions {
     /// Maximum upload rate in bytes a second, to all peers together (K, M, G; 0: no upload)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
+    /// Keep all rights to files; otherwise we give up those that we do not need, where the kernel has Landlock
+    #[arg(long)]
+    pub no_sandbox: bool,
     /// Print only errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -65,7 +69,8 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side. `job` says what to do with each of them.
+    /// Runs these torrents side by side. `job` says what to do with each of them, and `sandbox` what files the process
+    /// may touch once it has read the torrents.
     ///
     /// # Errors
     ///
@@ -75,6 +80,7 @@ impl SharingOptions {
         &self,
         torrents: &[String],
         down_limit: Option<u64>,
+        mut sandbox: Sandbox,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         let bind_address = self.network.bind_address()?;
@@ -82,6 +88,10 @@ impl SharingOptions {
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let of = torrents.len().max(1) as u64;
         let resources = Resources::find(&torrents, usize::from(self.max_peers));
+        if !self.no_sandbox {
+            sandbox.cache = cache();
+            sandbox.enter();
+        }
         // Before the threads that we could do without.
         let interrupts = interrupts();
         let mut network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;

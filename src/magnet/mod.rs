@@ -71,7 +71,7 @@ pub enum FetchEnd {
         /// The bencoded `info` value, whose SHA-1 is the info-hash.
         info: Vec<u8>,
         /// The peers that the swarm goes on with.
-        known_peers: KnownPeers,
+        known_peers: Box<KnownPeers>,
     },
     /// The user stopped it.
     Stopped,

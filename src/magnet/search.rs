@@ -103,7 +103,7 @@ impl<'a> MetadataSearch<'a> {
             {
                 let (candidates, connections) = (self.release(), std::mem::take(&mut self.handed_over));
                 let known_peers = KnownPeers { candidates, connections, last_key: self.last_key };
-                return FetchEnd::Found { info, known_peers };
+                return FetchEnd::Found { info, known_peers: Box::new(known_peers) };
             }
             let now = Instant::now();
             self.connect(now);

@@ -26,6 +26,8 @@ pub enum HangUp {
     CannotSend,
     /// It sent data that did not have the piece's digest.
     WrongData,
+    /// A peer at its address sent wrong data, or several in its network, and it has sent nothing good yet.
+    NearLiars,
     /// It was asked several times and sent nothing.
     Snubbed,
     /// It was sending and has stopped, and nobody else sends: a new connection may do better.
@@ -74,6 +76,7 @@ impl fmt::Display for HangUp {
             HangUp::Unreadable => "we cannot read what it asked for",
             HangUp::CannotSend => "it asks for a piece that we cannot send",
             HangUp::WrongData => "it sent wrong data",
+            HangUp::NearLiars => "a peer at its address sent wrong data, or several of its network",
             HangUp::Snubbed => "it was asked and sent nothing for three minutes",
             HangUp::Stalled => "nothing comes over this connection any more",
             HangUp::NoSignOfLife => "it says nothing since the host was suspended or changed its network",

@@ -239,6 +239,9 @@ impl Inbound {
             BlockClaim::Flood => return Err(Violation::UnaskedBlocks),
         };
         let put = assembly.put(block, data, self.key, &self.context.buffers);
+        if matches!(put, Put::Duplicate) {
+            return Ok(Some(News::LateBlock(block)));
+        }
         self.note_block(block, Arc::clone(&assembly));
         Ok(match put {
             Put::Kept | Put::Duplicate => None,

@@ -35,6 +35,8 @@ struct Inside {
     hash: Sha1,
     /// How many blocks the hash has seen.
     hashed: usize,
+    /// Peers that were convicted meanwhile: what they send is dropped.
+    refused: Vec<PeerKey>,
     done: bool,
 }
 
@@ -86,6 +88,7 @@ impl Assembly {
                 missing: blocks,
                 hash: Sha1::new(),
                 hashed: 0,
+                refused: Vec::new(),
                 done: false,
             }),
         }
@@ -142,6 +145,14 @@ impl Assembly {
         buffers.give(std::mem::take(&mut inside.buffer));
     }
 
+    /// Drops the blocks of a sender that was convicted, and takes none from it any more. Returns the blocks that are
+    /// missing again. If the verdict is known already there are none.
+    pub fn refuse(&self, sender: PeerKey) -> Vec<u32> {
+        let mut inside = self.lock();
+        inside.refused.push(sender);
+        if inside.done { Vec::new() } else { inside.drop_blocks_of(sender) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         lock(&self.inside)
     }
@@ -156,7 +167,7 @@ impl Inside {
         length: usize,
         buffers: &BufferPool,
     ) -> bool {
-        if self.done {
+        if self.done || self.refused.contains(&sender) {
             return false;
         }
         let Some(slot @ None) = self.senders.get_mut(block.number as usize) else {
@@ -187,10 +198,26 @@ impl Inside {
         true
     }
 
+    fn drop_blocks_of(&mut self, sender: PeerKey) -> Vec<u32> {
+        let mut dropped = Vec::new();
+        for (number, slot) in (0..).zip(&mut self.senders) {
+            if *slot == Some(sender) {
+                *slot = None;
+                dropped.push(number);
+            }
+        }
+        self.missing += dropped.len();
+        if dropped.first().is_some_and(|first| (*first as usize) < self.hashed) {
+            // The hash cannot go back. The next block takes it from the beginning to where it was.
+            (self.hash, self.hashed) = (Sha1::new(), 0);
+        }
+        dropped
+    }
+
     fn suspects(&self, buffer: &[u8]) -> Suspects {
         let digests = buffer.chunks(BLOCK_LENGTH as usize).map(|bytes| Sha1::digest(bytes).into());
         // Every block is there, so every block has a sender.
-        Suspects { blocks: self.senders.iter().flatten().copied().zip(digests).collect() }
+        Suspects::new(self.senders.iter().flatten().copied().zip(digests))
     }
 }
 
@@ -204,6 +231,11 @@ impl std::fmt::Debug for Inside {
 }
 
 impl Suspects {
+    /// The sender and the SHA-1 of each block of the piece, in order.
+    pub fn new(blocks: impl IntoIterator<Item = (PeerKey, [u8; 20])>) -> Suspects {
+        Suspects { blocks: blocks.into_iter().collect() }
+    }
+
     /// All peers that sent a block of the piece, each once.
     pub fn senders(&self) -> Vec<PeerKey> {
         let mut senders: Vec<PeerKey> = self.blocks.iter().map(|(sender, _)| *sender).collect();
@@ -291,6 +323,29 @@ mod tests {
             }
         }
         panic!("a wrong block went unnoticed");
+    }
+
+    #[test]
+    fn the_blocks_of_a_refused_sender_are_dropped_and_the_piece_verifies_all_the_same() {
+        // What the hash has seen, and what it has not.
+        for wrong in [[0, 3], [2, 3]] {
+            let (geometry, payload, assembly, buffers) = piece_of(5 * BLOCK_LENGTH);
+            let put = |number: u32, sender: u32| {
+                let (block, bytes) = block(&geometry, number);
+                let data = if sender == 9 { vec![9; bytes.len()] } else { payload[bytes].to_vec() };
+                assembly.put(block, &data, PeerKey(sender), &buffers)
+            };
+            for number in 0..4 {
+                let sender = if wrong.contains(&number) { 9 } else { 1 };
+                assert!(matches!(put(number, sender), Put::Kept));
+            }
+            assert_eq!(assembly.refuse(PeerKey(9)), wrong);
+            assert!(matches!(put(wrong[0], 9), Put::Duplicate), "it sends what nobody takes");
+            assert!(matches!(put(4, 1), Put::Kept) && matches!(put(wrong[0], 1), Put::Kept));
+            let Put::Verified { bytes, .. } = put(wrong[1], 2) else { panic!("{wrong:?}") };
+            assert!(bytes == payload);
+            assert_eq!(assembly.refuse(PeerKey(1)), [0; 0], "too late");
+        }
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl MetadataFetch<'_> {
         let peer_id = self.network.name.peer_id();
         let sources = self.start_sources(peer_id, &events).ok_or(SessionError::NoPeerSource)?;
         let (info, known_peers) = match self.ask(peer_id, &events, &inbox, &sources) {
-            FetchEnd::Found { info, known_peers } => (info, known_peers),
+            FetchEnd::Found { info, known_peers } => (info, *known_peers),
             FetchEnd::Stopped => return Ok(ended(RunEnd::Stopped)),
             FetchEnd::TimedOut => return Ok(ended(RunEnd::TimedOut)),
         };

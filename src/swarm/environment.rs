@@ -60,6 +60,11 @@ pub trait Environment {
     /// Frees the memory of a piece that is given up.
     fn abandon(&mut self, assembly: &Assembly);
 
+    /// Drops what a convicted peer has sent of an open piece: see [`Assembly::refuse`].
+    fn refuse(&mut self, assembly: &Assembly, sender: PeerKey) -> Vec<u32> {
+        assembly.refuse(sender)
+    }
+
     /// The pieces that can be uploaded: they are on disk and nothing has changed them since.
     fn served_pieces(&self) -> Bitfield;
 

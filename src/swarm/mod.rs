@@ -55,7 +55,7 @@ pub use environment::Environment;
 use crate::message::KnownPeers;
 use crate::piece::Geometry;
 use crate::strategy::{Budget, Dialer, SuperSeeding, SupplyReports};
-use download::{Bans, PieceMap, Requests};
+use download::{PieceMap, Requests, Suspicions};
 use log::warn;
 use peers::Roster;
 use statistics::Statistics;
@@ -88,7 +88,7 @@ pub struct Coordinator<'a> {
     pieces: PieceMap,
     budget: Budget,
     requests: Requests,
-    bans: Bans,
+    suspicions: Suspicions,
     roster: Roster,
     dialer: Dialer,
     slots: UploadSlots,
@@ -151,7 +151,7 @@ impl<'a> Coordinator<'a> {
             pieces,
             budget,
             requests: Requests::new(geometry),
-            bans: Bans::default(),
+            suspicions: Suspicions::default(),
             roster: Roster::after(last_key),
             dialer: Dialer::new(candidates, settings.port, half_open, random.fork(), now),
             slots: UploadSlots::new(now),

@@ -28,7 +28,7 @@ impl Coordinator<'_> {
         self.send_pex(now);
         self.adjust_budget(now);
         self.give_up_orphan();
-        self.requests.share_overdue(now);
+        self.look_after_retries(now);
         self.fill_hungry(None, now);
         self.look_around(now);
         self.report_supply(now);

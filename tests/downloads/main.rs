@@ -23,6 +23,7 @@ mod magnet_links;
 mod magnets;
 mod partial_peers;
 mod privacy;
+mod rights;
 mod seeding;
 mod selecting;
 mod silent_peers;

@@ -16,7 +16,7 @@ const REQUEST_QUEUE: u32 = 500;
 
 /// A connection of a host with a real coordinator.
 pub struct Connection {
-    address: SocketAddr,
+    pub address: SocketAddr,
     pub worker: DetachedWorker,
     pub ledger: Ledger,
     /// The peer speaks BEP 6.

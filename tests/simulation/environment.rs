@@ -1,6 +1,7 @@
 //! The outside world as one coordinator sees it. Nothing is done here: everything that the coordinator wants
 //! is noted, and the host takes it from there after the turn.
 
+use crate::counted_pieces::CountedPieces;
 use femtotorrent::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{DetachedWorker, Worker};
@@ -22,6 +23,8 @@ pub struct Noted {
     /// The worker of the connection that was accepted, or that came about.
     pub started: Option<(PeerKey, DetachedWorker)>,
     pub finish_writing: bool,
+    /// The pieces that are put together.
+    pub pieces: CountedPieces,
     /// How well it is supplied with peers, if it said so.
     pub supply: Option<Supply>,
 }
@@ -29,7 +32,8 @@ pub struct Noted {
 impl Noted {
     /// Nothing is wanted yet.
     pub fn new(stored: Bitfield) -> Noted {
-        Noted { stored, dialed: Vec::new(), started: None, finish_writing: false, supply: None }
+        let (dialed, pieces) = (Vec::new(), CountedPieces::default());
+        Noted { stored, dialed, started: None, finish_writing: false, pieces, supply: None }
     }
 }
 
@@ -65,6 +69,10 @@ impl Environment for NotingEnvironment {
 
     fn abandon(&mut self, assembly: &Assembly) {
         assembly.abandon(&BufferPool::new(0));
+    }
+
+    fn refuse(&mut self, assembly: &Assembly, sender: PeerKey) -> Vec<u32> {
+        self.0.borrow_mut().pieces.refuse(assembly, sender)
     }
 
     fn served_pieces(&self) -> Bitfield {

@@ -65,8 +65,23 @@ pub trait Host {
     /// The next block to send to a peer. It is being sent from now on.
     fn next_block(&mut self, key: PeerKey, now: Instant) -> Option<Block>;
 
+    /// Whether the bytes of the block that it sends next are right. Only scripted peers lie.
+    fn tells_the_truth(&mut self, _: PeerKey, _: Block) -> bool {
+        true
+    }
+
     /// The block has left the host.
     fn block_sent(&mut self, key: PeerKey, bytes: u32);
+
+    /// How many pieces were wrong.
+    fn failures(&self) -> u32 {
+        0
+    }
+
+    /// How many connections a leecher has hung up on because of wrong data, by the address of the other end.
+    fn banned(&self) -> Vec<SocketAddr> {
+        Vec::new()
+    }
 
     /// On how many connections requests wait to be served.
     fn waiting(&self) -> usize;

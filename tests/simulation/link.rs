@@ -155,7 +155,8 @@ impl World {
             let (latency, held) = (pipe.latency, std::mem::take(&mut pipe.held));
             let is_lost = self.random.f64() < self.lines[end.host].line.loss;
             let delay = if is_lost { latency * 2 + RETRANSMISSION } else { Duration::ZERO };
-            self.transmit(end, vec![Message::Block(block)], delay);
+            let right = self.hosts[end.host].tells_the_truth(end.key, block);
+            self.transmit(end, vec![Message::Block(block, right)], delay);
             held.into_iter().for_each(|segment| self.transmit(end, segment, Duration::ZERO));
         }
         self.pump(end.host);
@@ -204,7 +205,7 @@ impl World {
         }
         for message in &segment {
             (self.clock.passed(), to, message.digest()).hash(&mut self.tally.trace);
-            if let Message::Block(block) = message {
+            if let Message::Block(block, _) = message {
                 *self.tally.received.entry((to.host, *block)).or_insert(0) += 1;
             }
         }
@@ -219,7 +220,7 @@ impl World {
 
     fn block_bytes(&self, segment: &Segment) -> u64 {
         match segment.as_slice() {
-            [Message::Block(block)] => self.geometry.block_length(*block).into(),
+            [Message::Block(block, _)] => self.geometry.block_length(*block).into(),
             _ => 0,
         }
     }

@@ -23,8 +23,8 @@
 //! # What is simulated
 //!
 //! Every wire, disk and thread. Messages are values and not bytes ([`message`]); lines have a bandwidth, a latency and
-//! losses ([`link`]); blocks are counted and neither hashed nor written; trackers name everyone ([`tracker`]). There
-//! is no hostile data: peers that lie are the matter of `tests/downloads/`.
+//! losses ([`link`]); blocks are counted and neither hashed nor written; trackers name everyone ([`tracker`]). Of a
+//! block that a liar sends is known that it is wrong, and the verdict on its piece follows from that.
 //!
 //! # Where to find what
 //!
@@ -33,7 +33,7 @@
 //!   coordinator; [`stub`] is a scripted seeder, which costs next to nothing and may have bad manners.
 //! - [`scene`] builds a swarm in a few lines, [`report`] is what came of it, [`catalogue`] has the scenes by name.
 //!   [`table`] and [`asking`] print the tables of `docs/SIMULATION.md`: `make simulate`.
-//! - [`good_scenes`], [`choking_peers`], [`random_swarms`] and [`asking`] are the tests.
+//! - [`good_scenes`], [`choking_peers`], [`liars`], [`random_swarms`] and [`asking`] are the tests.
 
 #![cfg(test)]
 
@@ -42,12 +42,14 @@ mod catalogue;
 mod choking_peers;
 mod clock;
 mod connection;
+mod counted_pieces;
 #[path = "../support/dht_world.rs"]
 #[allow(dead_code, reason = "each test program that compiles this file uses a part of it")]
 mod dht_world;
 mod environment;
 mod good_scenes;
 mod host;
+mod liars;
 mod link;
 mod message;
 mod random_swarms;

@@ -31,8 +31,8 @@ pub enum Message {
     Cancel(Block),
     /// The sender will not send this block (BEP 6).
     Reject(Block),
-    /// A block; its bytes are only counted.
-    Block(Block),
+    /// A block, and whether its bytes are right: they are only counted.
+    Block(Block, bool),
     /// PEX (BEP 11).
     Others(Vec<(SocketAddr, u8)>),
     /// The connection ends here.
@@ -58,7 +58,7 @@ impl Message {
             Message::Request(block) => (8, of(block)),
             Message::Cancel(block) => (9, of(block)),
             Message::Reject(block) => (10, of(block)),
-            Message::Block(block) => (11, of(block)),
+            Message::Block(block, right) => (11, of(block) << 1 | u64::from(*right)),
             Message::Others(others) => (12, others.len() as u64),
             Message::Close => (13, 0),
         }

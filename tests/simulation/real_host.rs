@@ -9,11 +9,11 @@ use crate::environment::{Noted, NotingEnvironment};
 use crate::host::{Action, Host};
 use crate::message::{Message, Segment};
 use femtotorrent::message::{
-    Event, Greeting, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey, Wait,
+    Event, Greeting, HangUp, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey, Wait,
 };
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{BlockClaim, MAX_HALF_OPEN, NextUpload};
-use femtotorrent::piece::{Assembly, Bitfield, Block, BufferPool, Geometry, PieceIndex, Span};
+use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
 use femtotorrent::strategy::{AttemptQueue, Source};
 use femtotorrent::swarm::{Coordinator, InitialState, Settings, WantedPieces};
 use femtotorrent::wire::{Handshake, PeerId};
@@ -21,7 +21,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// More keys than a coordinator uses until its host is switched off.
@@ -38,16 +37,11 @@ pub struct RealHost {
     queue: AttemptQueue<(), (PeerKey, SocketAddr), PeerKey>,
     attempts: BTreeMap<PeerKey, SocketAddr>,
     connections: BTreeMap<PeerKey, Connection>,
-    assemblies: BTreeMap<PieceIndex, CountedAssembly>,
     was_complete: bool,
+    /// The peers that it hung up on because they sent wrong data.
+    banned: Vec<SocketAddr>,
     /// Where the keys of the next life begin, so that no connection has the key of an earlier one.
     last_key: PeerKey,
-}
-
-/// A piece of which blocks are counted and not put together.
-struct CountedAssembly {
-    assembly: Arc<Assembly>,
-    here: Vec<bool>,
 }
 
 impl RealHost {
@@ -57,12 +51,12 @@ impl RealHost {
             settings,
             random,
             was_complete: stored.is_full(),
+            banned: Vec::new(),
             noted: Rc::new(RefCell::new(Noted::new(stored))),
             coordinator: None,
             queue: AttemptQueue::new(MAX_HALF_OPEN),
             attempts: BTreeMap::new(),
             connections: BTreeMap::new(),
-            assemblies: BTreeMap::new(),
             last_key: PeerKey(0),
         }
     }
@@ -112,6 +106,7 @@ impl RealHost {
         let mut gone = Vec::new();
         for (key, connection) in &mut self.connections {
             if let Some(why) = connection.worker.hung_up() {
+                self.banned.extend((why == HangUp::WrongData).then_some(connection.address));
                 actions.push(Action::Close(*key));
                 gone.push((*key, PeerError::HungUp(why)));
                 continue;
@@ -158,10 +153,14 @@ impl RealHost {
                 let canceled = requests.cancel(wire(geometry, block));
                 canceled.map(|_| None).map_err(PeerError::Violation)?
             }
-            Message::Block(block) => {
+            Message::Block(block, right) => {
                 connection.owed.remove(&block);
                 match connection.ledger.claim(block) {
-                    BlockClaim::Leased(assembly) => self.count(block, assembly, news),
+                    BlockClaim::Leased(assembly) => {
+                        news.extend(
+                            self.noted.borrow_mut().pieces.put(geometry, block, &assembly, key, right),
+                        );
+                    }
                     BlockClaim::Late => news.push(News::LateBlock(block)),
                     BlockClaim::Unasked | BlockClaim::Flood => {
                         panic!("{block:?} came from {key:?} and was never asked for")
@@ -173,29 +172,6 @@ impl RealHost {
         };
         news.extend(said);
         Ok(())
-    }
-
-    /// Counts a block. The last one of a piece makes it verified: no peer here sends wrong bytes.
-    fn count(&mut self, block: Block, assembly: Arc<Assembly>, news: &mut Vec<News>) {
-        let span = Span { piece: block.piece, first: block.number, count: 1 };
-        news.push(News::Blocks(span, Arc::clone(&assembly)));
-        if assembly.is_done() {
-            return;
-        }
-        let count = self.geometry().block_count(block.piece) as usize;
-        let fresh = || CountedAssembly { assembly: Arc::clone(&assembly), here: vec![false; count] };
-        let counted = self.assemblies.entry(block.piece).or_insert_with(fresh);
-        if !Arc::ptr_eq(&counted.assembly, &assembly) {
-            // The piece was given up meanwhile and begun anew.
-            *counted = fresh();
-        }
-        counted.here[block.number as usize] = true;
-        if counted.here.iter().all(|here| *here) {
-            news.push(News::Verified(block.piece, Vec::new()));
-            // From now on it is done, as it would be after its last byte.
-            assembly.abandon(&BufferPool::new(0));
-            self.assemblies.remove(&block.piece);
-        }
     }
 
     /// What the outbox would do when the inbound half wakes it.
@@ -263,7 +239,6 @@ impl Host for RealHost {
         self.queue.leave(());
         self.attempts.clear();
         self.connections.clear();
-        self.assemblies.clear();
         let stored = self.noted.borrow().stored.clone();
         *self.noted.borrow_mut() = Noted::new(stored);
     }
@@ -330,6 +305,14 @@ impl Host for RealHost {
         if let Some(connection) = self.connections.get(&key) {
             connection.worker.requests().sent(bytes);
         }
+    }
+
+    fn failures(&self) -> u32 {
+        self.noted.borrow().pieces.failures
+    }
+
+    fn banned(&self) -> Vec<SocketAddr> {
+        self.banned.clone()
     }
 
     fn waiting(&self) -> usize {

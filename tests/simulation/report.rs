@@ -24,6 +24,11 @@ pub struct Report {
     pub stored_again: u32,
     /// Pieces that the leechers have to store.
     pub expected_pieces: u32,
+    /// Pieces that were wrong.
+    pub failures: u32,
+    /// The peers that were banned for wrong data.
+    pub liars_banned: usize,
+    pub honest_banned: usize,
     /// Blocks that leechers have asked for and have neither got nor taken back.
     pub owed: usize,
     /// Connections on which requests still wait to be served.
@@ -53,6 +58,7 @@ impl Report {
         assert!(self.ended, "{name}: not every leecher has everything: {self}");
         assert_eq!(self.stored, self.expected_pieces, "{name}: each leecher stores each piece");
         assert_eq!(self.stored_again, 0, "{name}: and stores it once");
+        assert_eq!(self.honest_banned, 0, "{name}: an honest peer was banned");
         assert_eq!(self.owed, 0, "{name}: a leecher that has everything is still owed something");
         assert_eq!(self.waiting, 0, "{name}: requests wait that no leecher has a use for");
     }

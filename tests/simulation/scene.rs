@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::link::{Line, LineState};
 use crate::real_host::RealHost;
 use crate::report::Report;
-use crate::stub::{Manners, Stub};
+use crate::stub::{Lies, Manners, Stub};
 use crate::tracker::Manner;
 use crate::world::{Happening, Resident, World};
 use femtotorrent::metainfo::InfoHash;
@@ -12,8 +12,9 @@ use femtotorrent::piece::{Bitfield, Geometry};
 use femtotorrent::strategy::Supply;
 use femtotorrent::swarm::{Limits, SeedGoals, Settings, UploadPolicy};
 use femtotorrent::wire::PeerId;
+use std::collections::HashSet;
 use std::hash::Hasher;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub const KIB: u64 = 1024;
@@ -55,12 +56,24 @@ enum Kind {
     Dead,
 }
 
+/// Where a host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In a network of its own.
+    Anywhere,
+    /// In this network, of 24 bits, with others.
+    Network(u8),
+    /// At a port of this host.
+    Host(u8),
+}
+
 /// A host of a scene.
 #[derive(Clone, Copy, Debug)]
 pub struct Member {
     kind: Kind,
     line: Line,
     joins: Duration,
+    place: Place,
     /// It is there for the first time and away for the second, by turns.
     comes_and_goes: Option<(Duration, Duration)>,
 }
@@ -87,7 +100,7 @@ pub struct Scene {
 impl Member {
     fn new(kind: Kind) -> Member {
         let line = Line { up: MB, down: 12 * MB + 500 * KB, round_trip: ms(20), loss: 0.0 };
-        Member { kind, line, joins: Duration::ZERO, comes_and_goes: None }
+        Member { kind, line, joins: Duration::ZERO, place: Place::Anywhere, comes_and_goes: None }
     }
 
     /// A coordinator that has everything.
@@ -140,6 +153,16 @@ impl Member {
         Member { line: Line { loss, ..self.line }, ..self }
     }
 
+    /// It is in this network, of 24 bits, with others.
+    pub fn in_network(self, number: u8) -> Member {
+        Member { place: Place::Network(number), ..self }
+    }
+
+    /// It is at a port of this host, with others at other ports.
+    pub fn at_host(self, number: u8) -> Member {
+        Member { place: Place::Host(number), ..self }
+    }
+
     /// When it is switched on.
     pub fn joins(self, joins: Duration) -> Member {
         Member { joins, ..self }
@@ -148,6 +171,10 @@ impl Member {
     /// It is there for a while and away for a while, by turns.
     pub fn comes_and_goes(self, there: Duration, away: Duration) -> Member {
         Member { comes_and_goes: Some((there, away)), ..self }
+    }
+
+    pub fn is_liar(&self) -> bool {
+        matches!(self.kind, Kind::Stub(manners) if manners.lies != Lies::None)
     }
 
     pub fn is_leecher(&self) -> bool {
@@ -161,7 +188,7 @@ impl Member {
             .map_or(1.0, |(there, away)| there.as_secs_f64() / (there + away).as_secs_f64());
         match self.kind {
             Kind::Dead => 0.0,
-            Kind::Stub(manners) if manners.silent || manners.mute => 0.0,
+            Kind::Stub(manners) if manners.silent || manners.mute || self.is_liar() => 0.0,
             // Half of the time it sends nothing.
             Kind::Stub(manners) if manners.flaps.is_some() => self.line.up as f64 / 2.0,
             _ => self.line.up as f64 * share,
@@ -224,7 +251,15 @@ impl Scene {
         let received: u64 = (world.tally.received.iter())
             .map(|((_, block), times)| u64::from(self.geometry.block_length(*block)) * u64::from(*times))
             .sum();
+        let banned: HashSet<SocketAddr> = world.hosts.iter().flat_map(|host| host.banned()).collect();
+        let is_banned = |(number, _): &(usize, &Member)| banned.contains(&world.residents[*number].address);
+        let (liars, honest) = (self.members.iter().enumerate())
+            .filter(is_banned)
+            .partition::<Vec<_>, _>(|(_, member)| member.is_liar());
         Report {
+            failures: world.hosts.iter().map(|host| host.failures()).sum(),
+            liars_banned: liars.len(),
+            honest_banned: honest.len(),
             times,
             ended,
             ideal: self.ideal(),
@@ -256,16 +291,20 @@ impl Scene {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mut world = World::new(self.geometry, random.fork());
         for (number, member) in self.members.iter().enumerate() {
-            // Hosts in networks of their own, so that no rule about neighbours applies.
-            let ip = IpAddr::from([50, (number / 200) as u8, (number % 200) as u8, 7]);
-            let address = SocketAddr::new(ip, PORT);
+            let [high, low] = [(number / 200) as u8, (number % 200) as u8];
+            let address = match member.place {
+                // So that no rule about neighbours applies.
+                Place::Anywhere => SocketAddr::from(([50, high, low, 7], PORT)),
+                Place::Network(network) => SocketAddr::from(([51, high, network, low], PORT)),
+                Place::Host(host) => SocketAddr::from(([52, 1, host, 7], PORT + number as u16)),
+            };
             let mut peer_id = PeerId(*b"-SIM000-000000000000");
             peer_id.0[8..16].copy_from_slice(&random.u64(..).to_be_bytes());
             let mut resident = Resident::new(address, peer_id);
             resident.is_dead = matches!(member.kind, Kind::Dead);
             world.residents.push(resident);
             world.lines.push(LineState::new(member.line));
-            world.hosts.push(self.host(member.kind, peer_id, random.fork()));
+            world.hosts.push(self.host(member.kind, peer_id, address.port(), random.fork()));
             let mut at = member.joins;
             world.clock.at(at, Happening::Start(number));
             while let Some((there, away)) = member.comes_and_goes.filter(|_| at < limit) {
@@ -277,13 +316,13 @@ impl Scene {
         world
     }
 
-    fn host(&self, kind: Kind, peer_id: PeerId, random: fastrand::Rng) -> Box<dyn Host> {
+    fn host(&self, kind: Kind, peer_id: PeerId, port: u16, random: fastrand::Rng) -> Box<dyn Host> {
         let pieces = self.geometry.piece_count();
         let (stored, seeds) = match kind {
             Kind::Seed => (Bitfield::all(pieces), true),
             Kind::Leecher { seeds } => (Bitfield::none(pieces), seeds),
-            Kind::Stub(manners) => return Box::new(Stub::new(self.geometry, peer_id, PORT, manners)),
-            Kind::Dead => return Box::new(Stub::new(self.geometry, peer_id, PORT, Manners::default())),
+            Kind::Stub(manners) => return Box::new(Stub::new(self.geometry, peer_id, port, manners)),
+            Kind::Dead => return Box::new(Stub::new(self.geometry, peer_id, port, Manners::default())),
         };
         let seeding = seeds.then_some(SeedGoals::default());
         let settings = Settings {

@@ -7,7 +7,7 @@ use femtotorrent::message::{Greeting, PeerError, PeerKey};
 use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
 use femtotorrent::wire::PeerId;
 use femtotorrent::wire::extension::ExtensionHandshake;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +27,27 @@ pub struct Manners {
     pub silent: bool,
     /// It greets and then says nothing at all.
     pub mute: bool,
+    /// It sends wrong bytes.
+    pub lies: Lies,
+}
+
+/// Which blocks of a seeder are wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lies {
+    #[default]
+    None,
+    /// All.
+    All,
+    /// One of this many, always the same ones.
+    OneOf(u32),
+    /// One of this many, by chance.
+    Sometimes(u32),
+    /// Each block when it is asked for the first time.
+    FirstTime,
+    /// All from so many blocks on that it has sent.
+    After(u32),
+    /// All of the first so many; then it falls silent.
+    ThenSilent(u32),
 }
 
 /// The seeder.
@@ -39,6 +60,10 @@ pub struct Stub {
     last_key: u32,
     /// Requests that came, from all peers.
     requests: u32,
+    /// Blocks that it has sent, and which of them once at least.
+    sent: u32,
+    sent_once: HashSet<Block>,
+    random: fastrand::Rng,
     choking: bool,
     /// When it changes its mind about choking.
     flap: Option<Instant>,
@@ -62,6 +87,9 @@ impl Stub {
             peers: BTreeMap::new(),
             last_key: 0,
             requests: 0,
+            sent: 0,
+            sent_once: HashSet::new(),
+            random: fastrand::Rng::with_seed(port.into()),
             choking: false,
             flap: None,
         }
@@ -148,10 +176,24 @@ impl Host for Stub {
     }
 
     fn next_block(&mut self, key: PeerKey, _: Instant) -> Option<Block> {
-        if self.manners.silent {
+        let is_done = matches!(self.manners.lies, Lies::ThenSilent(most) if self.sent >= most);
+        if self.manners.silent || is_done {
             return None;
         }
         self.peers.get_mut(&key)?.queue.pop_front()
+    }
+
+    fn tells_the_truth(&mut self, _: PeerKey, block: Block) -> bool {
+        self.sent += 1;
+        let is_first = self.sent_once.insert(block);
+        match self.manners.lies {
+            Lies::None => true,
+            Lies::All | Lies::ThenSilent(_) => false,
+            Lies::OneOf(among) => block.number % among != among / 2,
+            Lies::Sometimes(among) => self.random.u32(..among) > 0,
+            Lies::FirstTime => !is_first,
+            Lies::After(most) => self.sent <= most,
+        }
     }
 
     fn block_sent(&mut self, _: PeerKey, _: u32) {}

@@ -14,9 +14,11 @@ mod budget;
 mod pipeline;
 mod rarity;
 mod standing;
+mod trust;
 
 pub use budget::Budget;
 pub use pipeline::Pipeline;
 pub(super) use rarity::choose_lacked;
 pub use rarity::{PeerPieces, Rarity};
 pub use standing::Standing;
+pub use trust::Trust;

@@ -25,6 +25,7 @@ mod candidates;
 mod dialer;
 mod external_address;
 mod interruption;
+mod liars;
 mod peer_priority;
 mod pex;
 mod supply;

@@ -14,11 +14,15 @@ impl Coordinator<'_> {
         convicted: &[PeerKey],
         now: Instant,
     ) {
+        let mut senders = self.requests.senders(piece);
         if self.pieces.verified(piece) {
             self.requests.close(piece);
             self.statistics.verified();
-            self.bans.verified(piece);
+            // Those who had sent it before, and nothing wrong, are cleared.
+            senders.extend(self.suspicions.verified(piece));
         }
+        senders.retain(|sender| !convicted.contains(sender));
+        self.prove(&senders);
         self.convict(convicted, now);
     }
 

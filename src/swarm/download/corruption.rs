@@ -1,11 +1,12 @@
-//! A piece that was wrong, and what becomes of the peers that sent it. `swarm/download/bans.rs` explains
+//! A piece that was wrong, and what becomes of the peers that sent it. `swarm/download/suspicions.rs` explains
 //! which peers are convicted.
 
 use crate::message::{HangUp, Order, PeerKey};
-use crate::piece::{Assembly, Suspects};
+use crate::piece::{Assembly, BLOCK_LENGTH, Suspects};
 use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
-use log::info;
+use log::{debug, info};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,33 +30,76 @@ impl Coordinator<'_> {
             }
         }
         self.statistics.wasted(u64::from(self.geometry.length(piece)));
+        self.suspicions.failed(now);
         match suspects.senders().as_slice() {
             [only] => self.ban(*only, now),
             several => {
                 let address = |key: &PeerKey| Some((*key, self.roster.get(*key)?.address));
                 let addresses: Vec<_> = several.iter().filter_map(address).collect();
-                self.bans.suspect(piece, suspects, addresses);
+                self.suspicions.suspect(piece, suspects.clone(), addresses);
+                self.blame(several, now);
             }
         }
+        self.retry(piece, None, now);
         self.fill_hungry(None, now);
+    }
+
+    /// One of these peers lied, at least. If some of them have not proved themselves, it was most likely one of those.
+    /// What they owe us of other pieces they need not send: it might be as wrong.
+    fn blame(&mut self, senders: &[PeerKey], now: Instant) {
+        let newcomers: Vec<PeerKey> = senders.iter().copied().filter(|key| !self.is_proved(*key)).collect();
+        let blamed = if newcomers.is_empty() { senders } else { newcomers.as_slice() };
+        for key in blamed {
+            let blocks = self.requests.take_back(*key);
+            if let Some(peer) = self.roster.get_mut(*key) {
+                peer.download.trust.suspected(now);
+                peer.order(Order::Cancel(blocks));
+            }
+        }
     }
 
     /// Bans the peers that sent wrong blocks of a piece that has verified now.
     pub(in crate::swarm) fn convict(&mut self, convicted: &[PeerKey], now: Instant) {
         convicted.iter().for_each(|key| self.ban(*key, now));
-        self.bans.convicted();
+        self.suspicions.convicted();
     }
 
-    /// Disconnects a peer that sent wrong data, and neither connects to its address nor accepts it again.
+    /// Disconnects a peer that sent wrong data, and neither connects to its address nor accepts it again. What it has
+    /// sent of other pieces is fetched from others.
     fn ban(&mut self, key: PeerKey, now: Instant) {
         let peer = self.roster.get(key);
-        let Some(address) = peer.map(|peer| peer.address).or_else(|| self.bans.address_of(key)) else {
+        let Some(address) = peer.map(|peer| peer.address).or_else(|| self.suspicions.address_of(key)) else {
             return;
         };
         info!("{address}: banned, {}", HangUp::WrongData);
         let dial = peer.map_or(address, |peer| peer.best_address());
         self.dialer.failed(dial, AttemptFailure::Banned, now);
-        self.bans.ban(address.ip());
+        self.dialer.candidates_mut().ban(address.ip());
         self.disconnect(key, HangUp::WrongData);
+        for (piece, assembly) in self.requests.sent_by(key) {
+            let dropped = self.environment.refuse(&assembly, key);
+            self.statistics.wasted(dropped.len() as u64 * u64::from(BLOCK_LENGTH));
+            self.requests.refuse(piece, key, &dropped);
+        }
+        self.disconnect_neighbours(address.ip());
+    }
+
+    /// Disconnects the peers at a liar's address, or in its network if several lied there, that have never sent anything
+    /// that was right. They may come again if nobody else sends.
+    fn disconnect_neighbours(&mut self, liar: IpAddr) {
+        let candidates = self.dialer.candidates();
+        let is_one = |peer: &crate::swarm::peers::Peer| {
+            let is_named = candidates.is_named(peer.best_address());
+            !peer.leaving
+                && !peer.download.trust.has_sent_good()
+                && !is_named
+                && candidates.is_neighbour(liar, peer.address.ip())
+        };
+        let neighbours: Vec<PeerKey> =
+            self.roster.all().filter(|(_, peer)| is_one(peer)).map(|(key, _)| key).collect();
+        for key in neighbours {
+            debug!("{:?}: {}", self.roster.get(key).map(|peer| peer.address), HangUp::NearLiars);
+            self.disconnect(key, HangUp::NearLiars);
+        }
     }
 }

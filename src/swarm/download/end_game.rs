@@ -50,6 +50,7 @@ impl Coordinator<'_> {
             return Vec::new();
         };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
+        let (within, only_silent) = self.may_help_with(key);
         let block_time = helper.download.pipeline.block_time().unwrap_or(UNKNOWN_BLOCK_TIME);
         // What the helper alone has sent, the line can carry.
         let line = self.blocks_per_second().max(helper.download.pipeline.rate() / f64::from(BLOCK_LENGTH));
@@ -58,7 +59,8 @@ impl Coordinator<'_> {
         let (mut leased, mut overtaken) = (Vec::new(), Vec::new());
         // Mostly there is none, and this is asked often.
         let first = f64::from(owed + 1) * block_time;
-        for holder in self.holders(key, late.max(first / SOONER), now) {
+        let holders = self.holders(key, late.max(first / SOONER), now);
+        for holder in holders.into_iter().filter(|holder| holder.is_silent || !only_silent) {
             let before = leased.len();
             let pays = |place: usize, taken: usize| {
                 let theirs = place as f64 * holder.block_time;
@@ -69,7 +71,7 @@ impl Coordinator<'_> {
             // place.
             let spare = twice.saturating_sub(self.requests.count_twice());
             let (taken, displaced) =
-                self.requests.take_over(key, holder.key, &allowed, holder.is_silent, spare, pays);
+                self.requests.take_over(key, holder.key, (&allowed, &within), holder.is_silent, spare, pays);
             leased.extend(taken);
             overtaken.push((holder.key, displaced));
         }

@@ -56,15 +56,18 @@ impl Coordinator<'_> {
             owes && !peer.download.overtaken && silence >= self.longest_silence(*key, peer, all)
         };
         let overdue: Vec<PeerKey> = self.roster.all().filter(is_overdue).map(|(key, _)| key).collect();
-        for key in overdue {
-            let blocks = self.requests.take_back(key);
-            let Some(peer) = self.roster.get_mut(key) else { continue };
-            debug!("{}: it has stopped sending, {} blocks are asked for again", peer.address, blocks.len());
-            peer.order(Order::Cancel(blocks));
-            peer.download.overtaken = true;
-            peer.download.starving = true;
-            self.fill_hungry(Some(key), now);
-        }
+        overdue.into_iter().for_each(|key| self.ask_others(key, now));
+    }
+
+    /// Others are asked for what this peer owes, since it is silent.
+    pub(in crate::swarm) fn ask_others(&mut self, key: PeerKey, now: Instant) {
+        let blocks = self.requests.take_back(key);
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        debug!("{}: it has stopped sending, {} blocks are asked for again", peer.address, blocks.len());
+        peer.order(Order::Cancel(blocks));
+        peer.download.overtaken = true;
+        peer.download.starving = true;
+        self.fill_hungry(Some(key), now);
     }
 
     /// Ends the connections that look dead, to peers that we can connect to anew. Where others send, a silent

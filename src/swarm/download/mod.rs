@@ -4,7 +4,6 @@
 //! This runs on the coordinator's thread and never sees a byte of a block: the workers receive and verify
 //! pieces and the writer stores them, and all of them report it here.
 
-mod bans;
 mod choked;
 mod completion;
 mod corruption;
@@ -13,8 +12,10 @@ mod forgotten;
 mod pace;
 mod piece_map;
 mod pipelining;
+mod probation;
 mod requests;
+mod suspicions;
 
-pub(super) use bans::Bans;
 pub(super) use piece_map::PieceMap;
 pub(super) use requests::{Arrival, Requests};
+pub(super) use suspicions::Suspicions;

@@ -67,7 +67,7 @@ impl Coordinator<'_> {
             let (download, rate_of_other) = (&peer.download, peer.download.pipeline.rate());
             let is_idle = self.requests.count(other) == 0;
             let counts = rate_of_other >= rate * MUCH_FASTER
-                && !((only_busy && download.starving) || download.overtaken || download.standing.rests(now))
+                && !((only_busy && download.starving) || download.overtaken || download.rests(now))
                 && (is_idle || !is_silent(download.last_block))
                 && peer.may_be_asked().is_some();
             counts.then_some(rate_of_other)

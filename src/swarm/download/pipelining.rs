@@ -1,6 +1,6 @@
 //! Keeps the pipelines full: which blocks a peer is asked for next.
 
-use super::requests::Leased;
+use super::requests::{Leased, PieceSource, Within};
 use crate::message::{Lease, Order, PeerKey};
 use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex};
 use crate::swarm::Coordinator;
@@ -19,7 +19,7 @@ impl Coordinator<'_> {
         let carefully = !peer.download.useful && self.is_enough_on_its_way();
         let Some(peer) = self.roster.get_mut(key) else { return };
         (peer.download.starving, peer.download.left_out) = (false, false);
-        if peer.may_be_asked().is_none() || peer.download.standing.rests(now) {
+        if peer.may_be_asked().is_none() || peer.download.rests(now) {
             return;
         }
         peer.download.pipeline.set_memory_share(share);
@@ -85,32 +85,45 @@ impl Coordinator<'_> {
 
     /// The next blocks to request of a peer: of a piece that is open, or else of one that opens now.
     fn next_span(&mut self, key: PeerKey, most: u32, now: Instant) -> Option<Leased> {
+        let scope = self.scope(key, now);
+        self.lease(key, &scope.first, most)
+            .or_else(|| {
+                self.open_for(key, scope.opens?, now)?;
+                self.lease(key, &Within::Shared, most)
+            })
+            .or_else(|| self.lease(key, scope.then.as_ref()?, most))
+    }
+
+    fn lease(&mut self, key: PeerKey, within: &Within, most: u32) -> Option<Leased> {
         let allowed = self.roster.get(key)?.may_be_asked()?;
-        if let Some(leased) = self.requests.next_for(key, &allowed, most) {
-            return Some(leased);
-        }
-        let piece = match allowed {
+        self.requests.next_for(key, &allowed, within, most)
+    }
+
+    /// Opens a piece that this peer may be asked for.
+    fn open_for(&mut self, key: PeerKey, source: PieceSource, now: Instant) -> Option<()> {
+        let piece = match self.roster.get(key)?.may_be_asked()? {
             Restriction::Has(pieces) => self.pieces.open(pieces, &mut self.random)?,
             Restriction::AllowedFast(pieces, fast) => {
                 self.pieces.open_one_of(fast.iter().copied().filter(|piece| pieces.has(*piece)))?
             }
         };
-        self.open(piece, now);
-        self.requests.next_for(key, &self.roster.get(key)?.may_be_asked()?, most)
+        let was_wrong = !self.suspicions.attempts_at(piece).is_empty();
+        self.open(piece, if was_wrong { PieceSource::OnePeer(Some(key)) } else { source }, now);
+        Some(())
     }
 
-    fn open(&mut self, piece: PieceIndex, now: Instant) {
-        let suspects = self.bans.suspects_of(piece);
-        let exclusive = !suspects.is_empty();
+    /// Begins a piece whose state is open.
+    pub(in crate::swarm) fn open(&mut self, piece: PieceIndex, source: PieceSource, now: Instant) {
+        let suspects = self.suspicions.attempts_at(piece);
         let digest = self.environment.piece_digest(piece);
-        self.requests.open(Assembly::new(&self.geometry, piece, digest, suspects), exclusive, now);
+        self.requests.open(Assembly::new(&self.geometry, piece, digest, suspects), source, now);
     }
 
     /// Shares the memory that is allowed now out among the peers, by what they have on their way or soon may.
     pub(in crate::swarm) fn share_out_memory(&mut self, now: Instant) {
         let wants = |peer: &Peer| match peer.may_be_asked() {
             // A pipeline that is tried at a greater depth doubles.
-            Some(_) if peer.download.standing.rests(now) => 0,
+            Some(_) if peer.download.rests(now) => 0,
             Some(_) => peer.download.pipeline.wanted_depth().saturating_mul(2),
             None => 0,
         };
@@ -148,16 +161,24 @@ impl Coordinator<'_> {
             let mut peers = self.roster.all();
             peers.any(|(_, peer)| peer.may_be_asked().is_some_and(|allowed| allowed.allows(piece)))
         };
-        let orphan = self.requests.idle().find(|(piece, _)| !has_source(*piece));
-        if let Some((piece, received)) = orphan {
+        let orphan = self.requests.idle().find(|piece| !has_source(*piece));
+        if let Some(piece) = orphan {
             log::debug!("piece {} is given up: no peer may be asked for it", piece.get());
-            self.statistics.wasted(u64::from(received) * u64::from(BLOCK_LENGTH));
-            if let Some(assembly) = self.requests.close(piece) {
-                // Workers may hold the assembly for long, so its memory is freed and not only its last
-                // reference.
-                self.environment.abandon(&assembly);
-            }
-            self.pieces.discard(piece);
+            self.give_up(piece);
         }
+    }
+
+    /// Gives up what has come of an open piece.
+    pub(in crate::swarm) fn give_up(&mut self, piece: PieceIndex) {
+        let Some(given_up) = self.requests.give_up(piece) else { return };
+        for (key, blocks) in given_up.owed {
+            if let Some(peer) = self.roster.get(key) {
+                peer.order(Order::Cancel(blocks));
+            }
+        }
+        self.statistics.wasted(u64::from(given_up.received) * u64::from(BLOCK_LENGTH));
+        // Workers may hold the assembly for long, so its memory is freed and not only its last reference.
+        self.environment.abandon(&given_up.assembly);
+        self.pieces.discard(piece);
     }
 }

@@ -11,12 +11,17 @@ use log::{debug, warn};
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// If nothing came for so long, even those may be tried whose neighbours lied.
+const LAST_RESORT: Duration = Duration::from_secs(5);
 
 impl Coordinator<'_> {
     /// Connects to the addresses that are due, as long as we want more peers.
     pub(in crate::swarm) fn connect(&mut self, now: Instant) {
         self.dialer.set_connected(self.roster.greeted().count());
+        let last_resort = self.is_downloading() && self.statistics.idle_for(now) >= LAST_RESORT;
+        self.dialer.candidates_mut().set_last_resort(last_resort);
         let places = self.places(now);
         while let Some(address) = self.dialer.next(places, now) {
             let key = self.roster.next_key();

@@ -21,7 +21,7 @@ pub(super) const AT_ONCE: Duration = Duration::from_secs(10);
 /// Why a peer that connects to us is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::swarm) enum NoEntry {
-    /// A peer at its address sent wrong data.
+    /// A peer at its address sent wrong data, or several of its network.
     Banned,
     /// Its address has as many connections as one address may have.
     CrowdedAddress,
@@ -32,7 +32,7 @@ pub(in crate::swarm) enum NoEntry {
 impl fmt::Display for NoEntry {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            NoEntry::Banned => "a peer at its address sent wrong data",
+            NoEntry::Banned => "a peer at its address sent wrong data, or several of its network",
             NoEntry::CrowdedAddress => "its address has enough connections",
             NoEntry::Full => "we have as many peers as we may (--max-peers, ulimit -n)",
         })
@@ -83,7 +83,7 @@ impl Coordinator<'_> {
 
     /// Whether to accept a peer that connects to us. Disconnects another peer if that makes the room.
     pub(in crate::swarm) fn admit(&mut self, address: SocketAddr, now: Instant) -> Result<(), NoEntry> {
-        if self.bans.is_banned(address.ip()) {
+        if self.dialer.candidates().is_banned(address.ip()) {
             return Err(NoEntry::Banned);
         }
         let (incoming, from_there) = self.roster.incoming(address.ip());

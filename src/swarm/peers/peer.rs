@@ -3,7 +3,7 @@
 use crate::message::{Greeting, HangUp, Order};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, PieceIndex};
-use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Standing};
+use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Standing, Trust};
 use crate::wire::PeerId;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -74,6 +74,8 @@ pub struct Download {
     pub last_block: Instant,
     /// What its chokes say about it.
     pub standing: Standing,
+    /// What its pieces say about it.
+    pub trust: Trust,
     /// How many times in a row it snubbed us: it owed us blocks and sent none.
     pub snubs: u32,
     /// How many requests in a row it rejected.
@@ -139,6 +141,13 @@ impl Restriction<'_> {
     }
 }
 
+impl Download {
+    /// Whether it is not asked for anything now: for its chokes, or as a suspect.
+    pub fn rests(&self, now: Instant) -> bool {
+        self.standing.rests(now) || self.trust.rests(now)
+    }
+}
+
 impl Peer {
     /// A peer that we connect to, whose worker is just starting.
     pub fn outgoing(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
@@ -171,6 +180,7 @@ impl Peer {
                 rate: Rate::new(now),
                 last_block: now,
                 standing: Standing::new(now),
+                trust: Trust::default(),
                 snubs: 0,
                 rejections: 0,
                 starving: false,

@@ -137,7 +137,7 @@ impl Roster {
     /// Counts the peers that may be a source of blocks, and looks for the fastest. This goes through
     /// all peers, so it is done in each tick and not whenever the number is needed.
     pub fn count_sources(&mut self, now: Instant) {
-        let is_no_source = |peer: &Peer| peer.wanted == 0 || peer.download.standing.rests(now);
+        let is_no_source = |peer: &Peer| peer.wanted == 0 || peer.download.rests(now);
         self.without_wanted = self.greeted().filter(|(_, peer)| is_no_source(peer)).count();
         let rates = self.greeted().map(|(_, peer)| peer.download.pipeline.rate());
         self.fastest_rate = rates.fold(0.0, f64::max);

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// How long a peer may take for its handshake, and then to say what it has or wants.
 const SILENT: Duration = Duration::from_secs(4);
-/// How long a peer that unchokes us and has never sent a block may take for the first one.
+/// How long a peer that unchokes us and has never sent a block that was right may take for one.
 const SENDS_NOTHING: Duration = Duration::from_secs(15);
 /// How long a peer may go without a transfer.
 const IDLE: Duration = Duration::from_secs(90);
@@ -98,7 +98,7 @@ impl Coordinator<'_> {
             None
         } else if !peer.has_spoken && for_longer_than(SILENT) {
             Some(Reason::Silent)
-        } else if owes && !peer.download.useful && !waits && for_longer_than(first_block) {
+        } else if owes && !peer.download.trust.has_sent_good() && !waits && for_longer_than(first_block) {
             Some(Reason::SendsNothing)
         } else {
             (peer.is_connected() && !owes && !waits && for_longer_than(IDLE)).then_some(Reason::Idle)

@@ -5,6 +5,7 @@ mod addresses;
 mod connections;
 mod downloads;
 mod floods;
+mod liars;
 mod lost_pieces;
 mod supply;
 mod table;
@@ -261,8 +262,18 @@ impl World {
         last.filter(|_| self.coordinator.roster.len() > before)
     }
 
-    /// A seed that we are connected to and that answers our requests.
+    /// A seed that we are connected to and that answers our requests. It has proved itself.
     fn seed(&mut self, host: u8) -> PeerKey {
+        let key = self.dial(address(host), host);
+        if let Some(peer) = self.coordinator.roster.get_mut(key) {
+            peer.download.trust.proved();
+        }
+        self.hear(key, [News::HaveAll, News::Unchoked]);
+        key
+    }
+
+    /// A seed of which nothing is known.
+    fn newcomer(&mut self, host: u8) -> PeerKey {
         let key = self.dial(address(host), host);
         self.hear(key, [News::HaveAll, News::Unchoked]);
         key

@@ -73,6 +73,8 @@ pub(super) struct Candidate {
     pub useful: bool,
     /// Enough ports of its host are known besides it.
     pub spare: bool,
+    /// A peer of its host sent wrong data, or several of its network.
+    pub suspect: bool,
     /// Failures in a row.
     pub failures: u32,
     /// Decides between candidates that are equal otherwise: the highest comes first (BEP 40).
@@ -106,6 +108,11 @@ impl Candidate {
     /// It is known to be of use, so that its first failure is an accident.
     fn is_vouched_for(&self) -> bool {
         self.useful || self.is_from_user()
+    }
+
+    /// Whether it is tried at all now. What the user named always is.
+    pub fn may_be_tried(&self, last_resort: bool) -> bool {
+        last_resort || !self.suspect || self.is_named()
     }
 
     fn promise(&self) -> Promise {

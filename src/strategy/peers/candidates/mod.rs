@@ -11,6 +11,8 @@
 //! - After a failure an address waits before it is tried again, longer after each failure in a row, and
 //!   longer if we have plenty of peers (the file `retry.rs` has the numbers).
 //! - An address that proved to be harmful or useless is banned and never tried again.
+//! - Where a peer sent wrong data, the other ports of its host, and then its network, are *suspect* (`liars.rs`):
+//!   they are tried only as a last resort.
 //!
 //! Of the addresses that may be tried now, those with the fewest failures come first, so that an address that
 //! was never tried is not kept waiting by dead ones. The first failure of a peer that the user gave, or that
@@ -22,6 +24,7 @@ mod retry;
 
 pub use candidate::{AttemptFailure, Source};
 
+use super::liars::Liars;
 use super::peer_priority::peer_priority;
 use crate::address::{canonical, could_be_a_peer};
 use candidate::{Candidate, CandidateState};
@@ -55,14 +58,23 @@ pub struct Candidates {
     known: HashMap<SocketAddr, Candidate>,
     /// Our own address as others see it, for IPv4 and for IPv6.
     external: [Option<SocketAddr>; 2],
+    liars: Liars,
+    /// Suspect addresses are tried, too.
+    last_resort: bool,
     need: Need,
     lots: fastrand::Rng,
 }
 
 impl Default for Candidates {
     fn default() -> Candidates {
-        let (external, need) = ([None; 2], Need::default());
-        Candidates { known: HashMap::new(), external, need, lots: fastrand::Rng::with_seed(0) }
+        Candidates {
+            known: HashMap::new(),
+            external: [None; 2],
+            liars: Liars::default(),
+            last_resort: false,
+            need: Need::default(),
+            lots: fastrand::Rng::with_seed(0),
+        }
     }
 }
 
@@ -78,6 +90,33 @@ impl Candidates {
     /// addresses follow a change at once. A caller that does not look for more peers gives a large number.
     pub fn set_connected(&mut self, connected: usize) {
         self.need = Need::of(connected);
+    }
+
+    /// Whether suspect addresses are tried: nobody else sends us what we want.
+    pub fn set_last_resort(&mut self, is_so: bool) {
+        self.last_resort = is_so;
+    }
+
+    /// A peer at this address sent wrong data.
+    pub fn ban(&mut self, ip: IpAddr) {
+        self.liars.add(ip);
+        let suspects = self.known.iter_mut().filter(|(other, _)| self.liars.is_suspect(other.ip()));
+        suspects.for_each(|(_, candidate)| candidate.suspect = true);
+    }
+
+    /// Whether a peer that connects to us from here is turned away.
+    pub fn is_banned(&self, ip: IpAddr) -> bool {
+        self.liars.has(ip) || (!self.last_resort && self.liars.is_suspect(ip))
+    }
+
+    /// Whether a peer at the second address is suspect because of what one at the first did.
+    pub fn is_neighbour(&self, liar: IpAddr, other: IpAddr) -> bool {
+        self.liars.is_neighbour(liar, other)
+    }
+
+    /// Whether the user or the magnet link named this address.
+    pub fn is_named(&self, address: SocketAddr) -> bool {
+        self.known.get(&canonical(address)).is_some_and(Candidate::is_named)
     }
 
     /// Adds an address that we heard of. False if it is known, cannot be a peer, or there is no room.
@@ -163,8 +202,10 @@ impl Candidates {
 
     /// The next address to connect to, which counts as connected from now on.
     pub fn next(&mut self, now: Instant) -> Option<SocketAddr> {
-        let need = self.need;
-        let due = self.known.iter_mut().filter(|(_, candidate)| candidate.is_due(need, now));
+        let (need, last_resort) = (self.need, self.last_resort);
+        let is_due =
+            |candidate: &Candidate| candidate.may_be_tried(last_resort) && candidate.is_due(need, now);
+        let due = self.known.iter_mut().filter(|(_, candidate)| is_due(candidate));
         let (address, candidate) = due.min_by_key(|(_, candidate)| candidate.rank())?;
         candidate.state = CandidateState::Connected;
         Some(*address)
@@ -172,13 +213,16 @@ impl Candidates {
 
     /// Whether [`Candidates::next`] has an address now. `untried`: and none of whose failures counts.
     pub fn has_due(&self, untried: bool, now: Instant) -> bool {
-        let counts = |candidate: &Candidate| !untried || candidate.counted_failures() == 0;
+        let counts = |candidate: &Candidate| {
+            candidate.may_be_tried(self.last_resort) && (!untried || candidate.counted_failures() == 0)
+        };
         self.known.values().any(|candidate| counts(candidate) && candidate.is_due(self.need, now))
     }
 
     /// When the first of the waiting addresses is due, or was.
     pub fn next_due(&self) -> Option<Instant> {
-        self.known.values().filter_map(|candidate| candidate.due(self.need)).min()
+        let may_be_tried = |candidate: &&Candidate| candidate.may_be_tried(self.last_resort);
+        self.known.values().filter(may_be_tried).filter_map(|candidate| candidate.due(self.need)).min()
     }
 
     /// The peer at this address sent what we asked for. Earlier failures count no more.
@@ -243,10 +287,11 @@ impl Candidates {
     /// How many addresses wait that were never tried or that worked, and how many that failed.
     pub fn untried_and_dead(&self) -> (usize, usize) {
         let waits = |candidate: &&Candidate| matches!(candidate.state, CandidateState::Waiting(_));
-        let failures = self.known.values().filter(waits).map(|candidate| candidate.failures);
-        failures.fold((0, 0), |(untried, dead), failures| match failures {
-            0 => (untried + 1, dead),
-            _ => (untried, dead + 1),
+        self.known.values().filter(waits).fold((0, 0), |(untried, dead), candidate| {
+            match candidate.failures == 0 && candidate.may_be_tried(self.last_resort) {
+                true => (untried + 1, dead),
+                false => (untried, dead + 1),
+            }
         })
     }
 
@@ -267,6 +312,7 @@ impl Candidates {
             confirmed: false,
             useful: false,
             spare: false,
+            suspect: self.liars.is_suspect(address.ip()),
             failures: 0,
             priority,
             lot,

@@ -21,14 +21,20 @@
 //! | the piece is complete | [`Requests::close`] |
 //! | the piece is complete and wrong | [`Requests::piece_failed`] |
 //! | no peer may be asked for the rest of it | [`Requests::idle`], then [`Requests::close`] |
+//! | a peer was convicted, and nothing of it counts | [`Requests::refuse`] |
+//!
+//! `scope.rs` has the questions that are asked before: which pieces a peer has to do with, and who may send them.
 
 mod open_piece;
+mod scope;
 
 use crate::message::PeerKey;
 use crate::piece::{Assembly, Block, Geometry, PieceIndex, Span};
 use crate::swarm::ordered_list::OrderedList;
 use crate::swarm::peers::Restriction;
+pub use open_piece::PieceSource;
 use open_piece::{BlockState, OpenPiece};
+pub use scope::Within;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,6 +64,17 @@ struct OwedBlock {
     passed_over: u32,
 }
 
+/// A piece that was given up.
+#[derive(Debug)]
+pub struct GivenUp {
+    /// What had come.
+    pub assembly: Arc<Assembly>,
+    /// How many blocks that is.
+    pub received: u32,
+    /// Which peers still owe which of the others.
+    pub owed: Vec<(PeerKey, Vec<Block>)>,
+}
+
 /// What a block's arrival means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -82,12 +99,12 @@ impl Requests {
         }
     }
 
-    /// Opens a piece. `exclusive`: it was wrong before, and one peer alone may send it now.
-    pub fn open(&mut self, assembly: Assembly, exclusive: bool, now: Instant) {
+    /// Opens a piece.
+    pub fn open(&mut self, assembly: Assembly, source: PieceSource, now: Instant) {
         let piece = assembly.piece();
         let blocks = self.geometry.block_count(piece);
         self.missing += blocks as usize;
-        self.open.insert(piece, OpenPiece::new(assembly, blocks, exclusive, now));
+        self.open.insert(piece, OpenPiece::new(assembly, blocks, source, now));
         self.with_free.push(piece);
     }
 
@@ -123,14 +140,25 @@ impl Requests {
         self.open.get(assembly.piece()).is_some_and(|open| !Arc::ptr_eq(&open.assembly, assembly))
     }
 
-    /// Leases up to `most` free blocks in a row to a peer. They are of the first piece with free blocks that
-    /// the peer is `allowed` to be asked for.
-    pub fn next_for(&mut self, peer: PeerKey, allowed: &Restriction<'_>, most: u32) -> Option<Leased> {
-        let open = &self.open;
-        let is_for_it = |piece: &PieceIndex| {
-            allowed.allows(*piece) && open.get(*piece).is_none_or(|open| open.is_open_to(peer))
+    /// Leases up to `most` free blocks in a row to a peer. They are of the piece that it alone is to send, or else of
+    /// the first piece with free blocks that the peer is `allowed` to be asked for and that is `within` what it may
+    /// have to do with.
+    pub fn next_for(
+        &mut self,
+        peer: PeerKey,
+        allowed: &Restriction<'_>,
+        within: &Within,
+        most: u32,
+    ) -> Option<Leased> {
+        let open = |piece: &PieceIndex| self.open.get(*piece);
+        let is_own = |piece: &PieceIndex| {
+            allowed.allows(*piece) && open(piece).is_some_and(|open| open.owner() == Some(peer))
         };
-        let at = self.with_free.iter().position(is_for_it)?;
+        let is_for_it = |piece: &PieceIndex| {
+            allowed.allows(*piece) && open(piece).is_some_and(|open| within.contains(*piece, open, peer))
+        };
+        let own = self.with_free.iter().position(is_own);
+        let at = own.or_else(|| self.with_free.iter().position(is_for_it))?;
         let piece = *self.with_free.get(at)?;
         let open = self.open.get_mut(piece)?;
         let span = open.lease_free(piece, peer, most)?;
@@ -151,7 +179,7 @@ impl Requests {
         &mut self,
         helper: PeerKey,
         from: PeerKey,
-        allowed: &Restriction<'_>,
+        (allowed, within): (&Restriction<'_>, &Within),
         insist: bool,
         most: usize,
         pays: impl Fn(usize, usize) -> bool,
@@ -162,9 +190,9 @@ impl Requests {
             if !pays(place, taken.len() + 1) {
                 break;
             }
-            let Some(open) = self.open.get_mut(block.piece).filter(|open| !open.is_exclusive()) else {
-                continue;
-            };
+            let is_for_it =
+                |open: &&mut OpenPiece| !open.is_exclusive() && within.contains(block.piece, open, helper);
+            let Some(open) = self.open.get_mut(block.piece).filter(is_for_it) else { continue };
             let (state, displaces) = match open.state(block.number) {
                 Some(BlockState::Leased(first))
                     if first != helper && taken.len() - displaced.len() < most =>
@@ -177,6 +205,7 @@ impl Requests {
                 _ => continue,
             };
             open.set(block.number, state);
+            open.asked_of(helper);
             let span = Span { piece: block.piece, first: block.number, count: 1 };
             taken.push((span, Arc::clone(&open.assembly)));
             self.enqueue(helper, std::iter::once(block));
@@ -200,6 +229,9 @@ impl Requests {
             None | Some(BlockState::Received) => return Arrival::Useless,
             Some(state) => state,
         };
+        if !open.sent_by(peer) {
+            return Arrival::Useless;
+        }
         open.set(block.number, BlockState::Received);
         self.missing -= 1;
         if state == BlockState::Free && !open.has_free() {
@@ -253,7 +285,6 @@ impl Requests {
     }
 
     /// The assembly of an open piece.
-    #[cfg(test)]
     pub fn assembly(&self, piece: PieceIndex) -> Option<Arc<Assembly>> {
         self.open.get(piece).map(|open| Arc::clone(&open.assembly))
     }
@@ -296,16 +327,40 @@ impl Requests {
         self.open.iter().map(|(_, open)| open.twice() as usize).sum()
     }
 
-    /// The open pieces that have free blocks and no leased one, and how many blocks of each were received.
-    pub fn idle(&self) -> impl Iterator<Item = (PieceIndex, u32)> {
-        let open = self.with_free.iter().filter_map(|piece| Some((*piece, self.open.get(*piece)?)));
-        open.filter(|(_, open)| !open.is_leased()).map(|(piece, open)| (piece, open.received()))
+    /// The open pieces that have free blocks and no leased one.
+    pub fn idle(&self) -> impl Iterator<Item = PieceIndex> {
+        let is_idle = |piece: &PieceIndex| self.open.get(*piece).is_some_and(|open| !open.is_leased());
+        self.with_free.iter().copied().filter(is_idle)
     }
 
-    /// A piece that this peer alone was to send may now come from another peer alone, because this one choked
-    /// us, rejected a request or left.
+    /// Closes a piece that is given up.
+    pub fn give_up(&mut self, piece: PieceIndex) -> Option<GivenUp> {
+        let received = self.open.get(piece)?.received();
+        let assembly = self.assembly(piece)?;
+        Some(GivenUp { assembly, received, owed: self.piece_failed(piece) })
+    }
+
+    /// A piece that this peer alone was to send may now come from others, because this one choked us, rejected a
+    /// request or left.
     pub fn release_exclusive(&mut self, peer: PeerKey) {
-        self.open.iter_mut().for_each(|(_, open)| open.release_exclusive(peer));
+        self.open.iter_mut().for_each(|(_, open)| open.release(peer));
+    }
+
+    /// Nothing that this peer has sent of a piece, or sends of it, counts any more. `dropped` are the blocks that its
+    /// assembly has lost thereby: they are missing again.
+    pub fn refuse(&mut self, piece: PieceIndex, peer: PeerKey, dropped: &[u32]) {
+        let Some(open) = self.open.get_mut(piece) else { return };
+        let had_free = open.has_free();
+        open.refuse(peer);
+        for number in dropped {
+            if open.state(*number) == Some(BlockState::Received) {
+                open.set(*number, BlockState::Free);
+                self.missing += 1;
+            }
+        }
+        if !had_free && open.has_free() {
+            self.with_free.push(piece);
+        }
     }
 
     /// A piece that one peer alone was to send and has not sent in time may come from all peers.

@@ -1,4 +1,4 @@
-//! The blocks of one open piece, and which peers owe us which of them.
+//! The blocks of one open piece, which peers owe us which of them, and who may send it.
 
 use crate::message::PeerKey;
 use crate::piece::{Assembly, PieceIndex, Span};
@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// How long a piece that was wrong is fetched from one peer alone, so that we learn which peer lies. If it
 /// takes longer, finding the liar costs more than the lies.
 const MAX_EXCLUSIVE: Duration = Duration::from_secs(30);
+
+/// How long others leave a newcomer's piece to it.
+const MAX_ALONE: Duration = Duration::from_secs(5);
 
 /// A piece of which some blocks are missing.
 #[derive(Debug)]
@@ -21,6 +24,10 @@ pub struct OpenPiece {
     search_from: u32,
     opened: Instant,
     source: PieceSource,
+    /// The peers whose blocks it has.
+    senders: Vec<PeerKey>,
+    /// Peers that were convicted meanwhile: what is still to be heard of their blocks counts for nothing.
+    refused: Vec<PeerKey>,
 }
 
 /// The state of a block: which peers owe it. A block is in exactly one of these states.
@@ -38,10 +45,16 @@ pub enum BlockState {
 
 /// Which peers may send a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PieceSource {
+pub enum PieceSource {
+    /// Every peer, and one that has proved itself began it.
     Anyone,
-    /// The piece was wrong before. This time it comes from one peer alone, the first that gets a lease, so
-    /// that a wrong piece convicts that peer.
+    /// Every peer, and none of those that send it has proved itself yet.
+    Newcomers,
+    /// This peer, which has not proved itself, as long as others have something else to send: if the piece is
+    /// wrong, we know who lied. Whoever helps makes it one of [`PieceSource::Newcomers`].
+    Newcomer(PeerKey),
+    /// The piece was wrong before. This time it comes from one peer alone, so that a wrong piece convicts that peer.
+    /// `None` until there is such a peer, and after it has choked us, rejected a request or left.
     OnePeer(Option<PeerKey>),
 }
 
@@ -57,8 +70,8 @@ impl BlockState {
 }
 
 impl OpenPiece {
-    /// A piece of `blocks` free blocks. `exclusive`: one peer alone may send it.
-    pub fn new(assembly: Assembly, blocks: u32, exclusive: bool, now: Instant) -> OpenPiece {
+    /// A piece of `blocks` free blocks.
+    pub fn new(assembly: Assembly, blocks: u32, source: PieceSource, now: Instant) -> OpenPiece {
         OpenPiece {
             assembly: Arc::new(assembly),
             blocks: vec![BlockState::Free; blocks as usize],
@@ -66,21 +79,72 @@ impl OpenPiece {
             twice: 0,
             search_from: 0,
             opened: now,
-            source: if exclusive { PieceSource::OnePeer(None) } else { PieceSource::Anyone },
+            source,
+            senders: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
-    /// Whether this peer may be asked for a free block.
-    pub fn is_open_to(&self, peer: PeerKey) -> bool {
+    /// Who may send it.
+    pub fn source(&self) -> PieceSource {
+        self.source
+    }
+
+    /// The peer that is to send it alone.
+    pub fn owner(&self) -> Option<PeerKey> {
         match self.source {
-            PieceSource::Anyone | PieceSource::OnePeer(None) => true,
-            PieceSource::OnePeer(Some(only)) => only == peer,
+            PieceSource::Newcomer(owner) => Some(owner),
+            PieceSource::OnePeer(owner) => owner,
+            PieceSource::Anyone | PieceSource::Newcomers => None,
         }
     }
 
-    /// Whether one peer alone may send it.
+    /// Whether this peer may be asked for a free block. `helps`: there is nothing else for it to send.
+    pub fn is_open_to(&self, peer: PeerKey, helps: bool) -> bool {
+        match self.source {
+            PieceSource::Anyone | PieceSource::Newcomers => true,
+            PieceSource::Newcomer(owner) => helps || owner == peer,
+            PieceSource::OnePeer(owner) => owner == Some(peer),
+        }
+    }
+
+    /// Whether one peer alone may send it, whatever others could do.
     pub fn is_exclusive(&self) -> bool {
-        self.source != PieceSource::Anyone
+        matches!(self.source, PieceSource::OnePeer(_))
+    }
+
+    /// A peer is asked for blocks of it.
+    pub fn asked_of(&mut self, peer: PeerKey) {
+        if matches!(self.source, PieceSource::Newcomer(owner) if owner != peer) {
+            self.source = PieceSource::Newcomers;
+        }
+    }
+
+    /// The peers whose blocks it has.
+    pub fn senders(&self) -> &[PeerKey] {
+        &self.senders
+    }
+
+    /// This peer has sent a block of it. False if nothing of that peer counts.
+    pub fn sent_by(&mut self, peer: PeerKey) -> bool {
+        if self.refused.contains(&peer) {
+            return false;
+        }
+        if !self.senders.contains(&peer) {
+            self.senders.push(peer);
+        }
+        true
+    }
+
+    /// Nothing of this peer counts any more.
+    pub fn refuse(&mut self, peer: PeerKey) {
+        self.senders.retain(|sender| *sender != peer);
+        self.refused.push(peer);
+    }
+
+    /// Whether it was opened no longer ago than this.
+    pub fn is_younger(&self, age: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.opened) < age
     }
 
     /// Whether some block is free.
@@ -144,23 +208,37 @@ impl OpenPiece {
         self.free = self.free.saturating_sub(count);
         let first = u32::try_from(first).ok()?;
         self.search_from = first + count;
-        if self.source == PieceSource::OnePeer(None) {
-            self.source = PieceSource::OnePeer(Some(peer));
-        }
+        self.asked_of(peer);
         (count > 0).then_some(Span { piece, first, count })
     }
 
-    /// If this peer alone was to send the piece, another peer may now send it alone.
-    pub fn release_exclusive(&mut self, peer: PeerKey) {
-        if self.source == PieceSource::OnePeer(Some(peer)) {
-            self.source = PieceSource::OnePeer(None);
+    /// Makes this peer the one that sends it alone.
+    pub fn assign(&mut self, peer: PeerKey) {
+        if self.is_exclusive() {
+            self.source = PieceSource::OnePeer(Some(peer));
+        }
+    }
+
+    /// If this peer alone was to send the piece, another peer may now send it alone. A newcomer's piece may be sent by
+    /// anyone.
+    pub fn release(&mut self, peer: PeerKey) {
+        match self.source {
+            PieceSource::OnePeer(Some(owner)) if owner == peer => self.source = PieceSource::OnePeer(None),
+            PieceSource::Newcomer(owner) if owner == peer => self.source = PieceSource::Newcomers,
+            _ => {}
         }
     }
 
     /// If one peer alone was to send the piece and has not sent it in time, every peer may send it.
     pub fn share_if_overdue(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.opened) > MAX_EXCLUSIVE {
-            self.source = PieceSource::Anyone;
+        match self.source {
+            PieceSource::OnePeer(_) if !self.is_younger(MAX_EXCLUSIVE, now) => {
+                self.source = PieceSource::Anyone
+            }
+            PieceSource::Newcomer(_) if !self.is_younger(MAX_ALONE, now) => {
+                self.source = PieceSource::Newcomers
+            }
+            _ => {}
         }
     }
 }

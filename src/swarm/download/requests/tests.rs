@@ -8,26 +8,26 @@ const C: PeerKey = PeerKey(3);
 const ALL: Restriction<'static> = Restriction::Has(&PeerPieces::All);
 
 /// A table in which piece 1 is open. It has this many blocks.
-fn one_open_piece(blocks: u32, exclusive: bool) -> (Requests, PieceIndex) {
+fn one_open_piece(blocks: u32, source: PieceSource) -> (Requests, PieceIndex) {
     let length = blocks * BLOCK_LENGTH;
     let geometry = Geometry::new(u64::from(length) * 2, length).unwrap();
     let piece = geometry.piece(1).unwrap();
     let mut requests = Requests::new(geometry);
-    open(&mut requests, piece, exclusive);
+    open(&mut requests, piece, source);
     (requests, piece)
 }
 
-fn open(requests: &mut Requests, piece: PieceIndex, exclusive: bool) {
+fn open(requests: &mut Requests, piece: PieceIndex, source: PieceSource) {
     let assembly = Assembly::new(&requests.geometry, piece, Default::default(), Vec::new());
-    requests.open(assembly, exclusive, Instant::now());
+    requests.open(assembly, source, Instant::now());
 }
 
 fn span(requests: &mut Requests, peer: PeerKey, most: u32) -> Option<(u32, u32)> {
-    requests.next_for(peer, &ALL, most).map(|(span, _)| (span.first, span.count))
+    requests.next_for(peer, &ALL, &Within::Shared, most).map(|(span, _)| (span.first, span.count))
 }
 
 fn take_over(requests: &mut Requests, helper: PeerKey, from: PeerKey, insist: bool) -> usize {
-    requests.take_over(helper, from, &ALL, insist, 99, |_, _| true).0.len()
+    requests.take_over(helper, from, (&ALL, &Within::All), insist, 99, |_, _| true).0.len()
 }
 
 fn assembly(requests: &Requests, piece: PieceIndex) -> Arc<Assembly> {
@@ -66,7 +66,7 @@ fn assert_is_consistent(requests: &Requests) {
 
 #[test]
 fn blocks_are_leased_once_and_come_back_when_their_peer_leaves() {
-    let (mut requests, piece) = one_open_piece(4, false);
+    let (mut requests, piece) = one_open_piece(4, PieceSource::Anyone);
     assert_eq!(span(&mut requests, A, 3), Some((0, 3)));
     assert_eq!(span(&mut requests, B, 3), Some((3, 1)));
     assert_eq!(span(&mut requests, B, 3), None);
@@ -81,7 +81,7 @@ fn blocks_are_leased_once_and_come_back_when_their_peer_leaves() {
 
 #[test]
 fn when_two_were_asked_the_one_that_is_late_gets_a_cancel() {
-    let (mut requests, piece) = one_open_piece(2, false);
+    let (mut requests, piece) = one_open_piece(2, PieceSource::Anyone);
     let block = Block { piece, number: 0 };
     span(&mut requests, A, 1);
     assert_eq!(take_over(&mut requests, A, A, false), 0);
@@ -99,12 +99,12 @@ fn when_two_were_asked_the_one_that_is_late_gets_a_cancel() {
 #[test]
 fn a_third_peer_that_insists_displaces_the_one_that_it_takes_over_from() {
     for (from, stays) in [(A, B), (B, A)] {
-        let (mut requests, piece) = one_open_piece(1, false);
+        let (mut requests, piece) = one_open_piece(1, PieceSource::Anyone);
         let block = Block { piece, number: 0 };
         span(&mut requests, A, 1);
         take_over(&mut requests, B, A, false);
         assert_eq!(take_over(&mut requests, C, from, false), 0);
-        let (taken, displaced) = requests.take_over(C, from, &ALL, true, 99, |_, _| true);
+        let (taken, displaced) = requests.take_over(C, from, (&ALL, &Within::All), true, 99, |_, _| true);
         assert_eq!((taken.len(), displaced), (1, vec![block]));
         assert_eq!((requests.count(from), requests.count(stays), requests.count(C)), (0, 1, 1));
         assert_is_consistent(&requests);
@@ -118,7 +118,7 @@ fn a_third_peer_that_insists_displaces_the_one_that_it_takes_over_from() {
 
 #[test]
 fn a_late_block_is_taken_after_its_lease_is_gone() {
-    let (mut requests, piece) = one_open_piece(1, false);
+    let (mut requests, piece) = one_open_piece(1, PieceSource::Anyone);
     let block = Block { piece, number: 0 };
     span(&mut requests, A, 1);
     requests.rejected(A, block);
@@ -132,12 +132,12 @@ fn a_late_block_is_taken_after_its_lease_is_gone() {
 
 #[test]
 fn a_block_of_an_attempt_that_failed_is_still_missing_in_the_next() {
-    let (mut requests, piece) = one_open_piece(2, false);
+    let (mut requests, piece) = one_open_piece(2, PieceSource::Anyone);
     span(&mut requests, A, 2);
     let first = assembly(&requests, piece);
     let blocks = vec![Block { piece, number: 0 }, Block { piece, number: 1 }];
     assert_eq!(requests.piece_failed(piece), [(A, blocks.clone())]);
-    open(&mut requests, piece, true);
+    open(&mut requests, piece, PieceSource::OnePeer(Some(B)));
     assert_eq!(requests.received(A, blocks[0], &first), Arrival::Useless);
     assert!(requests.is_outdated(&first));
     assert_eq!(span(&mut requests, B, 2), Some((0, 2)));
@@ -148,16 +148,51 @@ fn a_block_of_an_attempt_that_failed_is_still_missing_in_the_next() {
 
 #[test]
 fn a_piece_that_was_wrong_comes_from_one_peer_alone() {
-    let (mut requests, _) = one_open_piece(3, true);
+    let (mut requests, piece) = one_open_piece(3, PieceSource::OnePeer(None));
+    assert_eq!(span(&mut requests, A, 1), None, "it has to be chosen");
+    requests.assign(piece, A);
     assert_eq!(span(&mut requests, A, 1), Some((0, 1)));
     assert_eq!(span(&mut requests, B, 1), None);
     assert_eq!(take_over(&mut requests, B, A, true), 0);
     requests.take_back(A);
+    assert_eq!(requests.exclusive(), [(piece, None, Vec::new())]);
+    requests.assign(piece, B);
     assert_eq!(span(&mut requests, B, 9), Some((0, 3)));
     let much_later = Instant::now() + std::time::Duration::from_secs(31);
     requests.share_overdue(much_later);
     assert_eq!(take_over(&mut requests, A, B, false), 3);
     assert_is_consistent(&requests);
+}
+
+#[test]
+fn others_help_a_newcomer_only_if_there_is_nothing_else_to_send() {
+    let (mut requests, piece) = one_open_piece(3, PieceSource::Newcomer(A));
+    assert_eq!(span(&mut requests, B, 9), None);
+    assert_eq!(span(&mut requests, A, 1), Some((0, 1)));
+    assert_eq!((requests.lone_newcomers(), requests.count_of_newcomers()), (vec![A], 1));
+    assert_eq!(requests.next_for(B, &ALL, &Within::All, 1).unwrap().0.first, 1);
+    assert_eq!((requests.lone_newcomers(), requests.count_of_newcomers()), (vec![], 1));
+    assert_eq!(span(&mut requests, C, 9), Some((2, 1)), "it is no longer for one alone");
+    assert_eq!((requests.pieces_of(B), requests.pieces_of(PeerKey(4))), (vec![piece], vec![]));
+    assert_is_consistent(&requests);
+}
+
+#[test]
+fn what_a_convicted_peer_has_sent_is_missing_again_and_what_is_still_to_be_heard_of_it_does_not_count() {
+    let (mut requests, piece) = one_open_piece(3, PieceSource::Anyone);
+    span(&mut requests, A, 2);
+    span(&mut requests, B, 1);
+    let assembly = assembly(&requests, piece);
+    for (peer, number) in [(A, 0), (B, 2)] {
+        requests.received(peer, Block { piece, number }, &assembly);
+    }
+    assert_eq!(requests.senders(piece), [A, B]);
+    requests.take_back(A);
+    requests.refuse(piece, A, &[0, 1]);
+    assert_eq!(requests.received(A, Block { piece, number: 1 }, &assembly), Arrival::Useless);
+    assert_is_consistent(&requests);
+    assert_eq!((requests.senders(piece), requests.missing()), (vec![B], 2));
+    assert_eq!(span(&mut requests, B, 9), Some((0, 2)));
 }
 
 /// Random histories of everything that can happen to requests. After each step both views agree, and in the
@@ -178,7 +213,7 @@ fn both_views_agree_through_any_history_and_one_honest_peer_completes_all() {
             requests.take_back(PeerKey(peer));
         }
         requests.share_overdue(Instant::now() + std::time::Duration::from_secs(31));
-        while let Some((span, assembly)) = requests.next_for(honest, &ALL, 7) {
+        while let Some((span, assembly)) = requests.next_for(honest, &ALL, &Within::All, 7) {
             for block in span.blocks() {
                 assert!(matches!(requests.received(honest, block, &assembly), Arrival::Useful { .. }));
             }
@@ -194,12 +229,24 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
     let (peer, other) = (PeerKey(random.u32(0..4)), PeerKey(random.u32(0..4)));
     let piece = requests.geometry.piece(random.u32(0..5)).unwrap();
     let block = Block { piece, number: random.u32(0..6) };
-    match random.u32(0..9) {
-        0 if requests.open.get(piece).is_none() => open(requests, piece, random.bool()),
-        1 | 2 => _ = requests.next_for(peer, &ALL, random.u32(1..4)),
+    match random.u32(0..10) {
+        0 if requests.open.get(piece).is_none() => {
+            let source = match random.u8(..4) {
+                0 => PieceSource::OnePeer(Some(peer)),
+                1 => PieceSource::Newcomer(peer),
+                2 => PieceSource::Newcomers,
+                _ => PieceSource::Anyone,
+            };
+            open(requests, piece, source);
+        }
+        1 | 2 => {
+            let within = if random.bool() { Within::All } else { Within::Shared };
+            _ = requests.next_for(peer, &ALL, &within, random.u32(1..4));
+        }
         3 => {
             let most = random.usize(1..4);
-            _ = requests.take_over(peer, other, &ALL, random.bool(), 99, |_, taken| taken <= most);
+            _ = requests
+                .take_over(peer, other, (&ALL, &Within::All), random.bool(), 99, |_, taken| taken <= most);
         }
         4 | 5 => {
             let owed: Vec<Block> = requests.owed_by(peer).collect();
@@ -215,6 +262,12 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
             let owed = requests.piece_failed(piece);
             assert!(owed.iter().all(|(_, blocks)| blocks.iter().all(|block| block.piece == piece)));
         }
+        9 if random.u32(0..8) == 0 => {
+            requests.take_back(peer);
+            let sent = (0..6).filter(|_| random.bool()).collect::<Vec<u32>>();
+            requests.refuse(piece, peer, &sent);
+        }
+        9 => requests.assign(piece, peer),
         _ if random.u32(0..8) == 0 => _ = requests.close(piece),
         _ => {}
     }
@@ -222,7 +275,7 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
 
 #[test]
 fn a_request_that_is_passed_over_too_often_is_free_again_and_its_order_does_not_matter() {
-    let (mut requests, piece) = one_open_piece(20, false);
+    let (mut requests, piece) = one_open_piece(20, PieceSource::Anyone);
     span(&mut requests, A, 20);
     let assembly = assembly(&requests, piece);
     let came = |requests: &mut Requests, number| {

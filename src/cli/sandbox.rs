@@ -1,0 +1,183 @@
+//! What the process may touch from now on: Landlock, by which a process on Linux gives up rights for good.
+//!
+//! A stranger who finds a defect of this program should find no way to the user's other files. So when the torrents
+//! are read and before the first packet is received, `get` gives up to write anywhere but in its output folder and in
+//! the cache, and to read anywhere but there and where the system keeps what looking up a name needs. `seed` writes
+//! nowhere but in the cache. It may read everything, since links in its payload may lead anywhere.
+//!
+//! Connections are not restricted, nor is anything that is open already. Threads have the rights of the thread that
+//! started them, so this has to run before they start. A kernel without Landlock (before 5.13, or where it is off)
+//! restricts nothing, and one with an old version of it restricts less.
+
+use crate::text::printable;
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus,
+};
+use log::debug;
+use std::path::{Path, PathBuf};
+
+/// The newest version whose rights we know. A kernel that has an older one ignores the rest.
+const KNOWN: ABI = ABI::V5;
+/// What may be read everywhere, or is needed to look up a name: settings that may be replaced while we run, libraries
+/// that the C library loads when it needs them, devices, and what the system says of this process and its network.
+const SYSTEM: [&str; 12] = [
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/proc",
+    "/sys/fs/cgroup",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/run/nscd",
+    "/dev",
+];
+
+/// What is left to a process.
+#[derive(Debug)]
+pub struct Sandbox {
+    /// A folder in which it may do everything. It is created if it does not exist.
+    pub output: Option<PathBuf>,
+    /// Another one. The run can do without it.
+    pub cache: Option<PathBuf>,
+    /// Whether it may read everything. Otherwise it reads only there and what the system needs.
+    pub reads_all: bool,
+}
+
+impl Sandbox {
+    /// Restricts this thread, and all that it starts from now on. What cannot be done is said in the log.
+    pub fn enter(&self) {
+        let exists = |path: &&Path| std::fs::create_dir_all(path).is_ok();
+        let output = self.output.as_deref().map(here);
+        if let Some(failed) = output.filter(|path| !exists(path)) {
+            // The run will end with an error, and explains it better if it may look around.
+            return debug!("nothing is restricted: there is no {}", printable(&failed.to_string_lossy()));
+        }
+        let cache = self.cache.as_deref().filter(exists);
+        let places: Vec<&Path> = output.into_iter().chain(cache).collect();
+        match self.restrict(&places) {
+            Ok(RulesetStatus::NotEnforced) => debug!("this kernel restricts nothing (it has no Landlock)"),
+            Ok(status) => {
+                let names: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
+                debug!("from now on we write only to {} ({status:?})", printable(&names.join(", ")));
+            }
+            Err(error) => debug!("nothing is restricted: {error}"),
+        }
+    }
+
+    fn restrict(&self, places: &[&Path]) -> Result<RulesetStatus, RulesetError> {
+        let all = AccessFs::from_all(KNOWN);
+        let reads = AccessFs::ReadFile | AccessFs::ReadDir;
+        let handled = if self.reads_all { all & !(reads | AccessFs::Execute) } else { all };
+        let mut rules = Ruleset::default().handle_access(handled)?.create()?;
+        for place in places {
+            rules = allow(rules, place, handled & !BitFlags::from(AccessFs::Execute))?;
+        }
+        for place in SYSTEM.iter().filter(|_| !self.reads_all) {
+            rules = allow(rules, Path::new(place), reads)?;
+        }
+        // Terminals, and what throws everything away.
+        rules = allow(rules, Path::new("/dev"), handled & (AccessFs::WriteFile | AccessFs::IoctlDev))?;
+        Ok(rules.restrict_self()?.ruleset)
+    }
+}
+
+/// Allows this below a path, if it exists.
+fn allow(
+    rules: RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, RulesetError> {
+    match PathFd::new(path) {
+        Ok(path) => rules.add_rule(PathBeneath::new(path, access)),
+        Err(_) => Ok(rules),
+    }
+}
+
+/// The empty path is the current folder.
+fn here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::NewFolder;
+    use std::fs;
+    use std::io::ErrorKind;
+
+    /// Whether this kernel has Landlock. Where it has none there is nothing to be tested.
+    fn is_there() -> bool {
+        let status =
+            std::thread::spawn(|| Sandbox { output: None, cache: None, reads_all: false }.restrict(&[]));
+        !matches!(status.join().unwrap(), Ok(RulesetStatus::NotEnforced) | Err(_))
+    }
+
+    fn denied<T>(outcome: std::io::Result<T>) -> bool {
+        outcome.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    }
+
+    #[test]
+    fn only_the_folders_that_were_named_can_be_touched_also_by_threads_that_start_later() {
+        if !is_there() {
+            return;
+        }
+        let folder = NewFolder::somewhere();
+        let (inside, outside) = (folder.0.join("new/inside"), folder.0.join("outside"));
+        fs::create_dir_all(&outside).unwrap();
+        fs::write(outside.join("precious"), "precious").unwrap();
+        for reads_all in [false, true] {
+            let (inside, outside) = (inside.clone(), outside.clone());
+            let restricted = std::thread::spawn(move || {
+                Sandbox { output: Some(inside.clone()), cache: None, reads_all }.enter();
+                std::thread::spawn(move || {
+                    let precious = outside.join("precious");
+                    assert!(denied(fs::write(outside.join("new"), "")), "create");
+                    assert!(denied(fs::write(&precious, "")), "truncate");
+                    assert!(denied(fs::OpenOptions::new().append(true).open(&precious)), "write");
+                    assert!(denied(fs::remove_file(&precious)), "remove");
+                    assert!(denied(fs::create_dir(outside.join("folder"))), "make a folder");
+                    assert!(fs::rename(&precious, inside.join("precious")).is_err(), "move");
+                    std::os::unix::fs::symlink(&outside, inside.join("link")).unwrap();
+                    assert!(denied(fs::write(inside.join("link/new"), "")), "create through a link");
+                    fs::remove_file(inside.join("link")).unwrap();
+                    assert_eq!(denied(fs::read(&precious)), !reads_all, "read");
+                    assert_eq!(denied(fs::read_dir(&outside)), !reads_all, "list");
+                    // What a run does.
+                    fs::write(inside.join("a"), "a").unwrap();
+                    fs::create_dir_all(inside.join("sub/folder")).unwrap();
+                    fs::rename(inside.join("a"), inside.join("sub/folder/b")).unwrap();
+                    assert_eq!(fs::read(inside.join("sub/folder/b")).unwrap(), b"a");
+                    fs::File::open(&inside).and_then(|folder| folder.sync_all()).unwrap();
+                    fs::remove_dir_all(inside.join("sub")).unwrap();
+                    fs::write("/dev/null", "x").unwrap();
+                    fs::read("/proc/self/status").unwrap();
+                })
+                .join()
+                .unwrap();
+            });
+            restricted.join().unwrap();
+        }
+        assert_eq!(fs::read(outside.join("precious")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn without_an_output_folder_the_run_may_complain_and_without_a_cache_it_goes_on_restricted() {
+        let folder = NewFolder::somewhere();
+        fs::create_dir_all(&folder.0).unwrap();
+        let (file, beside) = (folder.0.join("file"), folder.0.join("beside"));
+        fs::write(&file, "").unwrap();
+        let nowhere = Some(file.join("in-a-file"));
+        for (output, cache, restricts) in [(nowhere.clone(), None, false), (None, nowhere, is_there())] {
+            let beside = beside.clone();
+            let run = std::thread::spawn(move || {
+                Sandbox { output, cache, reads_all: false }.enter();
+                denied(fs::write(beside, ""))
+            });
+            assert_eq!(run.join().unwrap(), restricts);
+        }
+    }
+}

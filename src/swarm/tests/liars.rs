@@ -1,0 +1,92 @@
+//! Peers that lie, and those of which we do not know whether they do.
+
+use super::*;
+use crate::piece::Suspects;
+
+/// Two peers have sent parts of a piece, which is wrong.
+fn fails(world: &mut World, piece: PieceIndex, senders: [PeerKey; 2]) {
+    let assembly = world.coordinator.requests.assembly(piece).unwrap();
+    let suspects = Suspects::new(senders.map(|sender| (sender, [0; 20])));
+    world.hear(senders[0], [News::Corrupt(assembly, suspects)]);
+}
+
+#[test]
+fn a_newcomer_has_to_do_with_one_piece_until_it_has_proved_itself() {
+    let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
+    let key = world.newcomer(1);
+    let piece = world.owed(key)[0].piece;
+    for _ in 0..32 {
+        assert!(world.owed(key).iter().all(|block| block.piece == piece));
+        world.deliver(key, 1);
+    }
+    assert_eq!(world.owed(key), [], "it has sent all of it");
+    world.hear(key, [News::Verified(piece, Vec::new())]);
+    assert!(!world.owed(key).is_empty());
+}
+
+#[test]
+fn the_newcomer_is_blamed_first_and_the_piece_comes_again_from_a_peer_that_has_proved_itself() {
+    let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
+    let (proved, newcomer) = (world.seed(1), world.newcomer(2));
+    let piece = world.owed(proved)[0].piece;
+    fails(&mut world, piece, [newcomer, proved]);
+    assert_eq!(world.coordinator.requests.exclusive(), [(piece, Some(proved), Vec::new())]);
+    assert_eq!(world.owed(newcomer), [], "not even of other pieces");
+    assert!(!world.owed(proved).is_empty());
+    world.wait(4 * SECOND);
+    assert!(!world.owed(newcomer).is_empty(), "it may still be honest");
+    world.hear(proved, [News::Verified(piece, Vec::new())]);
+    let peer = world.coordinator.roster.get(newcomer).unwrap();
+    assert!(peer.download.trust.is_proved(), "its block was right");
+}
+
+#[test]
+fn a_piece_that_was_wrong_does_not_wait_for_a_peer_that_falls_silent() {
+    let mut world = Scene { pieces: 64, blocks: 32, ..Scene::default() }.start();
+    let [one, two, other] = [1, 2, 3].map(|host| world.seed(host));
+    let piece = world.owed(one)[0].piece;
+    fails(&mut world, piece, [one, two]);
+    assert_eq!(world.coordinator.requests.exclusive(), [(piece, Some(other), Vec::new())]);
+    let steady = world.seed(4);
+    for _ in 0..32 {
+        world.wait(SECOND / 4);
+        world.deliver(steady, 16);
+    }
+    let exclusive = world.coordinator.requests.exclusive();
+    assert!(matches!(exclusive[..], [(_, Some(sender), _)] if sender != other), "{exclusive:?}");
+}
+
+#[test]
+fn what_a_convicted_peer_has_sent_of_other_pieces_is_asked_of_others() {
+    let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
+    let (liar, other) = (world.seed(1), world.seed(2));
+    let piece = world.owed(liar)[0].piece;
+    world.deliver(liar, 3);
+    assert_eq!(world.coordinator.requests.senders(piece), [liar]);
+    world.hear(other, [News::Verified(world.piece(0), vec![liar])]);
+    assert_eq!(world.hung_up(liar), Some(HangUp::WrongData));
+    assert_eq!(world.coordinator.requests.senders(piece), []);
+}
+
+#[test]
+fn the_other_ports_of_a_liars_host_come_last() {
+    let mut world = Scene::default().start();
+    let at = |port| SocketAddr::new(address(1).ip(), port);
+    let liar = world.newcomer(1);
+    let [proved, newcomer] = [7001, 7002].map(|port| {
+        let key = world.dial(at(port), port.to_le_bytes()[0]);
+        world.hear(key, [News::HaveAll, News::Unchoked]);
+        key
+    });
+    world.coordinator.roster.get_mut(proved).unwrap().download.trust.proved();
+    world.hear(proved, [News::Verified(world.piece(0), vec![liar])]);
+    assert_eq!(world.hung_up(liar), Some(HangUp::WrongData));
+    assert_eq!((world.hung_up(newcomer), world.hung_up(proved)), (Some(HangUp::NearLiars), None));
+    world.outside.borrow_mut().dialed.clear();
+    world.tell(Event::Found(Source::Tracker, vec![at(7003)]));
+    assert_eq!(world.outside.borrow().dialed, []);
+    // Nobody sends anything.
+    world.wait(6 * SECOND);
+    assert!(world.outside.borrow().dialed.contains(&at(7003)));
+    assert!(!world.outside.borrow().dialed.contains(&address(1)), "the liar itself is never met again");
+}

@@ -1,0 +1,39 @@
+//! What a running process may still do to files.
+
+use crate::support::folder::TestFolder;
+use crate::support::program::Program;
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use std::fs;
+use std::time::Duration;
+
+/// How long a start may take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_run_gives_up_the_rights_that_it_does_not_need_unless_it_is_told_not_to() {
+    let sample = Sample::small();
+    let folder = TestFolder::new();
+    let torrent = sample.write_torrent(folder.path());
+    let peer = ScriptedPeer::seed(&sample).choking().serving();
+    for keeps_all in [false, true] {
+        let mut arguments = vec!["get".to_owned(), torrent.clone(), "-v".to_owned()];
+        arguments.extend(["-o".to_owned(), folder.path().join("new/folder").display().to_string()]);
+        arguments.extend(["--peer".to_owned(), peer.address().to_string()]);
+        arguments.extend(keeps_all.then(|| "--no-sandbox".to_owned()));
+        let program = Program::start(arguments);
+        program.wait_for(LIMIT, |line| line.contains("connected, it is").then_some(()));
+        let says = |words: &str| program.output().contains(words);
+        if says("this kernel restricts nothing") {
+            return;
+        }
+        assert_eq!(says("from now on we write only to"), !keeps_all, "{}", program.output());
+        // Every thread that speaks with strangers has given them up.
+        for thread in fs::read_dir(format!("/proc/{}/task", program.child.id())).unwrap() {
+            let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
+            let no_new_rights = status.lines().find(|line| line.starts_with("NoNewPrivs:"));
+            let expected = if keeps_all { "NoNewPrivs:\t0" } else { "NoNewPrivs:\t1" };
+            assert!(no_new_rights.is_none_or(|line| line == expected), "{status}");
+        }
+    }
+}
