@@ -21,7 +21,7 @@ use crate::peer::{Listener, Registration};
 use crate::strategy::{Interruption, Source, Supply, Watch};
 use crate::text::printable;
 use crate::thread::{self, lock};
-use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerNews};
+use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerNews};
 use crate::wire::PeerId;
 use crossbeam_channel::Sender;
 use log::{info, warn};
@@ -175,11 +175,17 @@ fn announce(
         key: fastrand::u32(..),
         numwant: PEERS_WANTED,
     };
-    let mut tiers = if sources.own_trackers { wanted.trackers.to_vec() } else { Vec::new() };
+    // What the user typed needs no permission, even if the torrent names it too.
+    let address = |text: &String| match sources.trackers.contains(text) {
+        true => TrackerAddress::typed(text),
+        false => TrackerAddress::new(text),
+    };
+    let own = wanted.trackers.iter().filter(|_| sources.own_trackers);
+    let mut tiers: Vec<Vec<_>> = own.map(|tier| tier.iter().map(address).collect()).collect();
     if wanted.private && !sources.trackers.is_empty() {
         warn!("the torrent is private, so only its own trackers are asked; --tracker is ignored");
     } else {
-        tiers.extend(sources.trackers.iter().map(|tracker| vec![tracker.clone()]));
+        tiers.extend(sources.trackers.iter().map(|tracker| vec![address(tracker)]));
     }
     let rest = tiers.split_off(tiers.len().min(network.most_tiers));
     if let Some(last) = tiers.last_mut() {
@@ -205,7 +211,7 @@ fn announce(
         };
         let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));
     };
-    Announcers::start(tiers, identity, totals, network.bind_address, &network.name.user_agent, news)
+    Announcers::start(tiers, identity, totals, &network.outlet(), &network.name.user_agent, news)
 }
 
 /// Makes the event that brings addresses to the coordinator.

@@ -145,7 +145,11 @@ mod tests {
                 assert_eq!(ask(Question::Announce), Ok(()), "{to}");
                 assert_eq!(ask(Question::Packet), Ok(()), "{to}");
                 let refusal = Err(Refusal::Near(canonical(to)));
-                assert_eq!(ask(Question::Web), if reach == Reach::Internet { Ok(()) } else { refusal }, "{to}");
+                assert_eq!(
+                    ask(Question::Web),
+                    if reach == Reach::Internet { Ok(()) } else { refusal },
+                    "{to}"
+                );
             }
         }
     }
@@ -185,7 +189,10 @@ mod tests {
     fn a_refusal_names_the_address_and_the_way_out() {
         let at: SocketAddr = "10.0.0.1:80".parse().unwrap();
         let near = Refusal::Near(at).to_string();
-        assert!(near.starts_with("10.0.0.1:80 is in the local network") && near.contains("--tracker"), "{near}");
+        assert!(
+            near.starts_with("10.0.0.1:80 is in the local network") && near.contains("--tracker"),
+            "{near}"
+        );
         let nearer = Refusal::Nearer("127.0.0.1:80".parse().unwrap()).to_string();
         assert!(nearer.contains("127.0.0.1:80, which is on this host"), "{nearer}");
     }

@@ -1,15 +1,18 @@
-//! HTTP that leaves by the bind address, and does not wait for addresses that do not answer.
+//! HTTP that leaves by the bind address, goes only where it may, and does not wait for addresses that do not
+//! answer.
 //!
 //! The HTTP library would connect from whatever address the system chooses, and to one address of a host
 //! after the other, which takes seconds if the first is silent. So we replace its lowest layer, the TCP
-//! connection, by our own. TLS and proxies are layered on top of it as usual, so a connection to a proxy
-//! leaves by the [`BindAddress`] too. Host names are looked up by the system's resolver in any case, but by
+//! connection, by our own. TLS and proxies are layered on top of it, so a connection to a proxy leaves by the
+//! bind address too. Host names are looked up by the system's resolver in any case, but by
 //! way of our own [`resolve`]: the library's way to it panics where no thread can be started.
 //!
 //! Requests run on the thread of the caller. Each TCP connection is made on a short-lived thread, `connect`,
 //! or on that of the caller if there is none to be had.
 
-use super::{BindAddress, CONNECTION_ATTEMPT_DELAY, by_turns, resolve};
+use super::guard::Guard;
+use super::tls_connector::TlsConnector;
+use crate::net::{CONNECTION_ATTEMPT_DELAY, by_turns, resolve};
 use crate::thread;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -20,8 +23,8 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector,
-    ShutdownHandle, Transport, time,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle,
+    Transport, time,
 };
 use ureq::{Agent, Error};
 
@@ -34,14 +37,18 @@ const MAX_ADDRESSES: usize = 16;
 /// Bytes of the stack of a thread that only connects.
 const STACK_SIZE: usize = 64 * 1024;
 
-/// A client with this configuration whose connections leave by `bind_address`, or fail if they cannot.
-pub fn agent(config: Config, bind_address: BindAddress) -> Agent {
-    leaving_by(bind_address, config, HostNames)
+/// A client with this configuration whose connections leave by the guard's outlet and go where it lets them,
+/// or fail.
+pub(super) fn agent(config: Config, guard: Arc<Guard>) -> Agent {
+    with_resolver(config, guard, HostNames)
 }
 
-fn leaving_by(bind_address: BindAddress, config: Config, resolver: impl Resolver) -> Agent {
-    let links = ().chain(ConnectProxyConnector::default()).chain(BoundConnector(bind_address));
-    Agent::with_parts(config, links.chain(RustlsConnector::default()), resolver)
+fn with_resolver(config: Config, guard: Arc<Guard>, resolver: impl Resolver) -> Agent {
+    let tls = TlsConnector(guard.outlet.authorities.clone());
+    let links =
+        ().chain(ConnectProxyConnector::default())
+            .chain(BoundConnector { guard, has_proxy: config.proxy().is_some() });
+    Agent::with_parts(config, links.chain(tls), resolver)
 }
 
 /// Looks up host names as everything of ours does.
@@ -71,9 +78,13 @@ impl Resolver for HostNames {
     }
 }
 
-/// Makes TCP connections that leave by the bind address.
+/// Makes TCP connections that leave by the bind address and go where the guard lets them.
 #[derive(Debug)]
-struct BoundConnector(BindAddress);
+struct BoundConnector {
+    guard: Arc<Guard>,
+    /// There may be a proxy. The library connects to it by a configuration without one.
+    has_proxy: bool,
+}
 
 impl<Before: Transport> Connector<Before> for BoundConnector {
     type Out = Box<dyn Transport>;
@@ -86,32 +97,51 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         if let Some(through_proxy) = before {
             return Ok(Some(Box::new(through_proxy)));
         }
-        let stream = Arc::new(self.connect_to_any(details)?);
+        // The user has chosen the proxy.
+        let is_proxy = self.has_proxy && details.config.proxy().is_none();
+        let guard = (!is_proxy).then(|| Arc::clone(&self.guard));
+        let stream = Arc::new(self.connect_to_any(details, guard.as_deref())?);
+        if let (Some(guard), Ok(to)) = (&guard, stream.peer_addr()) {
+            guard.reached(to);
+        }
         let handle: Weak<TcpStream> = Arc::downgrade(&stream);
         (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Box::new(Connected { stream, buffers })))
+        Ok(Some(Box::new(Connected { stream, buffers, guard })))
     }
 }
 
 impl BoundConnector {
     /// Connects to the address of a host that answers first. The next address is tried when one has failed,
     /// or has not answered within [`CONNECTION_ATTEMPT_DELAY`]. The attempts before it go on (RFC 8305).
-    fn connect_to_any(&self, details: &ConnectionDetails<'_>) -> Result<TcpStream, Error> {
+    /// `guard` says to which addresses we may connect.
+    fn connect_to_any(
+        &self,
+        details: &ConnectionDetails<'_>,
+        guard: Option<&Guard>,
+    ) -> Result<TcpStream, Error> {
         let within = details.timeout.not_zero().map_or(MAX_CONNECT, |limit| *limit);
         let started = match details.now {
             time::Instant::Exact(started) => started,
             _ => Instant::now(),
         };
+        let mut failure = Error::HostNotFound;
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
+        addresses.retain(|to| match guard.map_or(Ok(()), |guard| guard.judge(*to)) {
+            Ok(()) => true,
+            Err(refusal) => {
+                failure = Error::Other(Box::new(refusal));
+                false
+            }
+        });
         // If a named bind address can reach none of them, they are tried all the same, because the error says
         // so.
-        if self.0.address().is_none() || addresses.iter().any(|to| self.0.reaches(*to)) {
-            addresses.retain(|to| self.0.reaches(*to));
+        let bind_address = self.guard.outlet.bind_address;
+        if bind_address.address().is_none() || addresses.iter().any(|to| bind_address.reaches(*to)) {
+            addresses.retain(|to| bind_address.reaches(*to));
         }
         let mut addresses = by_turns(addresses).into_iter();
-        let mut failure = Error::HostNotFound;
         let (tell, told) = channel();
         let mut under_way = 0;
         loop {
@@ -149,7 +179,7 @@ impl BoundConnector {
     /// If there is no thread to be had, this thread connects, and waits for its `share` of the time: the
     /// other addresses of the host need theirs.
     fn begin(&self, to: SocketAddr, within: Duration, share: Duration, tell: Sender<io::Result<TcpStream>>) {
-        let (bind_address, other) = (self.0, tell.clone());
+        let (bind_address, other) = (self.guard.outlet.bind_address, tell.clone());
         let life = move || drop(other.send(bind_address.connect(to, within)));
         if thread::spawn("connect", STACK_SIZE, life).is_err() {
             let _ = tell.send(bind_address.connect(to, share));
@@ -163,6 +193,18 @@ struct Connected {
     /// Shared with the library, which shuts it down when another thread ends the request.
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
+    /// Asked before the connection is used for another request. `None` for a connection to a proxy.
+    guard: Option<Arc<Guard>>,
+}
+
+impl Connected {
+    /// Whether the request that begins may use this connection.
+    fn may_be_used(&self) -> bool {
+        let Some(guard) = &self.guard else { return true };
+        let to = self.stream.peer_addr().ok().filter(|to| guard.judge(*to).is_ok());
+        to.iter().for_each(|to| guard.reached(*to));
+        to.is_some()
+    }
 }
 
 impl Transport for Connected {
@@ -204,7 +246,7 @@ impl Transport for Connected {
             stream.set_nonblocking(false)?;
             Ok(silent)
         };
-        silent(&self.stream).unwrap_or(false)
+        silent(&self.stream).unwrap_or(false) && self.may_be_used()
     }
 }
 
@@ -227,6 +269,9 @@ fn library_error(error: io::Error, timeout: &NextTimeout) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Reach;
+    use crate::net::{BindAddress, Outlet};
+    use crate::strategy::{OnWordOf, Question, Refusal};
     use socket2::{Domain, Socket, Type};
     use std::net::TcpListener;
     use std::thread::{JoinHandle, spawn};
@@ -241,6 +286,14 @@ mod tests {
 
     fn ours() -> BindAddress {
         BindAddress::only("127.0.0.2".parse().unwrap())
+    }
+
+    fn agent(config: Config, bind_address: BindAddress) -> Agent {
+        super::agent(config, guard(bind_address))
+    }
+
+    fn guard(bind_address: BindAddress) -> Arc<Guard> {
+        Arc::new(Guard::new(Outlet::by(bind_address)))
     }
 
     /// Accepts one connection, and answers each request with the next of these answers. Returns the address
@@ -371,12 +424,12 @@ mod tests {
         let six = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], good.port()));
         let addresses = vec![six, full.local_addr().unwrap().as_socket().unwrap(), refusing, six, good];
         let config = config().timeout_connect(Some(Duration::from_secs(1))).build();
-        let agent = leaving_by(ours(), config.clone(), Known(addresses));
+        let agent = with_resolver(config.clone(), guard(ours()), Known(addresses));
         assert_eq!(agent.get("http://host.example/").call().unwrap().status(), 200);
         assert_eq!(Some(server.join().unwrap().0.ip()), ours().address());
 
         let nowhere = vec![full.local_addr().unwrap().as_socket().unwrap(); 5];
-        let error = leaving_by(ours(), config, Known(nowhere)).get("http://host.example/").call();
+        let error = with_resolver(config, guard(ours()), Known(nowhere)).get("http://host.example/").call();
         assert!(matches!(error, Err(Error::Timeout(ureq::Timeout::Connect))), "{error:?}");
     }
 
@@ -387,5 +440,40 @@ mod tests {
         let config = config().timeout_global(Some(Duration::from_millis(200))).build();
         let error = agent(config, ours()).get(format!("http://{address}/")).call().unwrap_err();
         assert!(matches!(error, Error::Timeout(ureq::Timeout::Global)), "{error}");
+    }
+
+    /// A request to a name that has this address, on the word of a server far away.
+    fn redirected_to(at: SocketAddr) -> Result<(), Error> {
+        let guard = guard(BindAddress::any());
+        let agent = with_resolver(config().build(), guard.clone(), Known(vec![at]));
+        let uri = "http://host.example/".parse().unwrap();
+        guard.begin(&uri, OnWordOf::Server(Reach::Internet), Question::Web).unwrap();
+        agent.get(uri).call().map(drop)
+    }
+
+    #[test]
+    fn a_name_is_judged_by_the_address_that_we_would_connect_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let error = redirected_to(listener.local_addr().unwrap()).unwrap_err();
+        let refused = matches!(&error, Error::Other(why) if why.is::<Refusal>());
+        assert!(refused, "{error}");
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_kept_connection_is_judged_before_it_is_used_again() {
+        let (at, server) = serve(&[ANSWER]);
+        let guard = guard(BindAddress::any());
+        let agent = with_resolver(config().build(), guard.clone(), Known(vec![at]));
+        let mut answer = agent.get("http://host.example/announce").call().unwrap();
+        assert_eq!(answer.body_mut().read_to_string().unwrap(), "spam");
+        assert_eq!(guard.address(), Some(at));
+        let uri: Uri = "http://host.example/x".parse().unwrap();
+        guard.begin(&uri, OnWordOf::Torrent, Question::Web).unwrap();
+        let error = agent.get(uri).call().unwrap_err();
+        assert!(matches!(&error, Error::Other(why) if why.is::<Refusal>()), "{error}");
+        let (_, heard) = server.join().unwrap();
+        assert_eq!(heard.windows(4).filter(|window| window == b"\r\n\r\n").count(), 1);
     }
 }

@@ -1,0 +1,132 @@
+//! Where text leaves the program: standard output, standard error, the log.
+//!
+//! No other file writes to them (`tests/layout.rs` looks). Whatever is written here loses what could control a
+//! terminal, so that a call that forgot to look after a stranger's text does no harm. Bars are drawn by the
+//! library for them (`progress/`), which gets texts that were looked after.
+
+use crate::text::{printable, printable_lines};
+use log::LevelFilter;
+use std::io::{self, IsTerminal, Write};
+
+/// Bytes of a line that are kept until its end comes.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Standard output, for people and for programs.
+pub fn output() -> impl Write {
+    Shown { inner: io::stdout().lock(), line: Vec::new() }
+}
+
+/// Writes a line to standard error. This fails if its reader is gone, and then nobody would read of that.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", printable_lines(text));
+}
+
+/// Whether standard error is a terminal.
+pub fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Starts the log on standard error, without time or colour. `RUST_LOG` can select more than `-v`, but only of
+/// what this program says: a library would show the headers of requests, with the passwords in them.
+pub fn start_log(verbose: u8, quiet: bool) {
+    let level = match (verbose, quiet) {
+        (_, true) => LevelFilter::Error,
+        (0, false) => LevelFilter::Warn,
+        (1, false) => LevelFilter::Debug,
+        (2.., false) => LevelFilter::Trace,
+    };
+    let _ = env_logger::Builder::new()
+        .filter_module("femtotorrent", level)
+        .parse_default_env()
+        .format(|out, record| match record.target().split("::").next() {
+            // A stranger that could begin a line could write the log.
+            Some("femtotorrent") => writeln!(out, "{}", printable(&record.args().to_string())),
+            _ => Ok(()),
+        })
+        .try_init();
+}
+
+/// Takes out of the text that is written what could control a terminal.
+struct Shown<Inner> {
+    inner: Inner,
+    /// What has come of a line that has not ended.
+    line: Vec<u8>,
+}
+
+impl<Inner: Write> Shown<Inner> {
+    fn pass_on(&mut self) -> io::Result<()> {
+        let text = printable_lines(&String::from_utf8_lossy(&self.line));
+        self.line.clear();
+        self.inner.write_all(text.as_bytes())
+    }
+}
+
+impl<Inner: Write> Write for Shown<Inner> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let (whole, rest) = bytes.split_at(end);
+        self.line.extend_from_slice(whole);
+        if end > 0 {
+            self.pass_on()?;
+        }
+        self.line.extend_from_slice(rest);
+        if self.line.len() > LONGEST_LINE && std::str::from_utf8(&self.line).is_ok() {
+            self.pass_on()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.pass_on()?;
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(parts: &[&[u8]]) -> String {
+        let mut shown = Shown { inner: Vec::new(), line: Vec::new() };
+        parts.iter().for_each(|part| shown.write_all(part).unwrap());
+        shown.flush().unwrap();
+        String::from_utf8(shown.inner).unwrap()
+    }
+
+    #[test]
+    fn nothing_that_controls_a_terminal_leaves() {
+        assert_eq!(
+            shown(&[b"a\x1b[2Jb\n", "c\u{202e}d\u{200b}\n".as_bytes()]),
+            "a\u{fffd}[2Jb\nc\u{fffd}d\u{fffd}\n"
+        );
+        // A character may come in parts.
+        let parts: Vec<&[u8]> = "\u{9b}x é\ny".as_bytes().chunks(1).collect();
+        assert_eq!(shown(&parts), "\u{fffd}x é\ny");
+        assert_eq!(shown(&[b"\xff\xfe\n"]), "\u{fffd}\u{fffd}\n");
+    }
+
+    #[test]
+    fn a_line_leaves_when_it_ends_and_a_very_long_one_before() {
+        let mut shown = Shown { inner: Vec::new(), line: Vec::new() };
+        shown.write_all(b"one\ntwo").unwrap();
+        assert_eq!(shown.inner, b"one\n");
+        shown.write_all(&vec![b'x'; 2 * LONGEST_LINE]).unwrap();
+        assert!(shown.inner.len() > LONGEST_LINE && shown.line.is_empty());
+    }
+
+    #[test]
+    fn a_failure_of_the_reader_is_told() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert!(Shown { inner: Full, line: Vec::new() }.write_all(b"x\n").is_err());
+        let mut shown = Shown { inner: Full, line: Vec::new() };
+        assert!(shown.write_all(b"x").is_ok() && shown.flush().is_err());
+    }
+}
