@@ -74,6 +74,10 @@ fn refused(mut error: clap::Error) -> Exit {
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
         if let Some(ContextValue::String(typed)) = error.get(kind) {
             let shown = source::shown(typed);
+            if shown != *typed {
+                // A hint repeats it.
+                error.remove(ContextKind::Suggested);
+            }
             error.insert(kind, ContextValue::String(shown));
         }
     }

@@ -105,13 +105,13 @@ impl std::error::Error for SourceError {}
 pub fn shown(source: &str) -> String {
     let public = match source {
         "-" => "standard input".to_owned(),
+        link if starts_with(link, "magnet:") => {
+            let parameters = link.split_once('?').map_or("", |(_, parameters)| parameters);
+            let (hash, rest): (Vec<&str>, Vec<&str>) =
+                parameters.split('&').partition(|parameter| starts_with(parameter, "xt="));
+            format!("magnet:?{}{}", hash.join("&"), if rest.is_empty() { "" } else { "…" })
+        }
         web if web.contains("://") => basic_auth::without_secrets(web),
-        link if starts_with(link, "magnet:") => link
-            .split('&')
-            .take(1)
-            .map(str::to_owned)
-            .chain(link.contains('&').then(|| "…".to_owned()))
-            .collect(),
         file => file.to_owned(),
     };
     excerpt(&public, 300)
@@ -308,6 +308,20 @@ mod tests {
             assert_eq!(error.exit_code(), code, "{error}");
             assert!(error.to_string().contains("/x.torrent"), "{error}");
             server.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn of_a_magnet_only_its_hash_is_shown() {
+        for (link, expected) in [
+            ("magnet:?xt=urn:btih:00", "magnet:?xt=urn:btih:00"),
+            ("magnet:?tr=http://h/key&xt=urn:btih:00&dn=x", "magnet:?xt=urn:btih:00…"),
+            ("MAGNET:?dn=x", "magnet:?…"),
+            ("magnet:key", "magnet:?…"),
+            ("a folder/x.torrent", "a folder/x.torrent"),
+            ("-", "standard input"),
+        ] {
+            assert_eq!(shown(link), expected);
         }
     }
 

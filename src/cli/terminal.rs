@@ -2,7 +2,7 @@
 //!
 //! No other file writes to them (`tests/layout.rs` looks). Whatever is written here loses what could control a
 //! terminal, so that a call that forgot to look after a stranger's text does no harm. Bars are drawn by the
-//! library for them (`progress/`), which gets texts that were looked after.
+//! library for them (`cli/progress/`), which gets texts that were looked after.
 
 use crate::text::{printable, printable_lines};
 use log::LevelFilter;

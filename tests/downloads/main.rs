@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod choking_peers;
 mod command_line;
 mod create;
@@ -24,5 +25,6 @@ mod privacy;
 mod seeding;
 mod selecting;
 mod silent_peers;
+mod strangers;
 mod trackers;
 mod whole_downloads;

@@ -63,7 +63,8 @@ impl Authorities {
         }
         let mut store = RootCertStore::empty();
         for certificate in &given {
-            store.add(certificate.clone()).map_err(|error| fail(&error))?;
+            let added = store.add(certificate.clone());
+            added.map_err(|error| fail(&format!("one of them makes no sense ({error})")))?;
         }
         Ok(Authorities(Arc::new(Inner { given, config: OnceLock::new() })))
     }
