@@ -105,6 +105,59 @@ fn a_redirect_to_another_scheme_is_refused_with_a_word() {
     assert_eq!(server.heard().len(), 1);
 }
 
+/// A run for which every server is behind this proxy. It counts as far away, since we do not see where it is.
+fn behind(proxy: &WebServer, arguments: &[&str]) -> Program {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
+    command.args(arguments).args(["--no-dht", "--no-lan"]).env("XDG_CACHE_HOME", "/dev/null");
+    command.env("ALL_PROXY", format!("http://127.0.0.1:{}", proxy.port())).stdin(Stdio::null());
+    Program::launch(command)
+}
+
+#[test]
+fn no_server_far_away_redirects_us_to_this_host_or_the_local_network() {
+    for host in ["127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]"] {
+        let proxy = WebServer::start(&moved(&format!("http://{host}:8000/secret")));
+        let outcome = behind(&proxy, &["show", "http://far.example/x.torrent"]).finish(LIMIT);
+        assert_eq!(outcome.code, Some(6), "{}", outcome.output);
+        assert!(outcome.output.contains("and that is not followed"), "{}", outcome.output);
+        let heard = proxy.heard();
+        assert!(heard.len() == 1 && heard[0].starts_with("CONNECT far.example:80 "), "{heard:?}");
+    }
+}
+
+#[test]
+fn no_tracker_far_away_redirects_us_to_this_host() {
+    let proxy = WebServer::start(&moved("http://127.0.0.1:8000/announce"));
+    let folder = TestFolder::new();
+    let torrent = Sample::small().with_tracker("http://far.example/announce").write_torrent(folder.path());
+    let outcome = behind(&proxy, &["show", &torrent, "--scrape"]).finish(LIMIT);
+    assert_eq!(outcome.code, Some(6), "{}", outcome.output);
+    assert!(
+        outcome.output.contains("it redirects us to 127.0.0.1:8000, which is on this host"),
+        "{}",
+        outcome.output
+    );
+    assert_eq!(proxy.heard().len(), 1);
+}
+
+#[test]
+fn a_tracker_far_away_names_no_peer_on_this_host() {
+    let (victim, port) = victim();
+    let [high, low] = port.to_be_bytes();
+    let peers = [127, 0, 0, 1, high, low];
+    let body = [b"d8:intervali60e5:peers6:".as_slice(), &peers, b"e"].concat();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let proxy = WebServer::start(&[head.as_bytes(), &body].concat());
+    let folder = TestFolder::new();
+    let torrent = Sample::small().with_tracker("http://far.example/announce").write_torrent(folder.path());
+    let program = behind(&proxy, &["get", &torrent, "-o", folder.path().to_str().unwrap(), "-v"]);
+    program.wait_for(LIMIT, |line| line.contains("1 of 1 peers are left out").then_some(()));
+    program.wait_for(LIMIT, |line| line.contains("0 peers, next in").then_some(()));
+    program.terminate();
+    program.finish(LIMIT);
+    assert!(heard_nothing(&victim));
+}
+
 /// What the program prints, with the log of everything that can be logged.
 fn with_every_log(arguments: &[&str], until: &str) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));

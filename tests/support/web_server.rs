@@ -1,4 +1,5 @@
-//! A web server on loopback, with TLS or without: it gives the same answer to each request and keeps what it heard.
+//! A web server on loopback, with TLS or without, or a proxy: it gives the same answer to each request and keeps
+//! what it heard.
 //!
 //! One thread takes one connection after the other. It ends with the [`WebServer`].
 
@@ -102,8 +103,19 @@ impl Drop for WebServer {
     }
 }
 
-/// The head of the request, if a whole one comes.
+/// The head of the request, if a whole one comes. As a proxy it plays the server that it is asked to connect to.
 fn exchange(mut stream: impl Read + Write, answer: &[u8]) -> Option<String> {
+    let mut request = head(&mut stream)?;
+    if request.starts_with("CONNECT ") {
+        let _ = stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n");
+        request += &head(&mut stream)?;
+    }
+    let _ = stream.write_all(answer);
+    let _ = stream.flush();
+    Some(request)
+}
+
+fn head(stream: &mut impl Read) -> Option<String> {
     let (mut request, mut byte) = (Vec::new(), [0]);
     while !request.ends_with(b"\r\n\r\n") {
         match stream.read(&mut byte) {
@@ -111,7 +123,5 @@ fn exchange(mut stream: impl Read + Write, answer: &[u8]) -> Option<String> {
             _ => return None,
         }
     }
-    let _ = stream.write_all(answer);
-    let _ = stream.flush();
     Some(String::from_utf8_lossy(&request).into_owned())
 }
