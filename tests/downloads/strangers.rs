@@ -105,6 +105,19 @@ fn a_redirect_to_another_scheme_is_refused_with_a_word() {
     assert_eq!(server.heard().len(), 1);
 }
 
+#[test]
+fn the_port_at_which_we_listen_is_no_tracker() {
+    let (held, port) = victim();
+    drop(held);
+    let folder = TestFolder::new();
+    let tracker = format!("http://127.0.0.1:{port}/announce");
+    let torrent = Sample::small().with_tracker(&tracker).write_torrent(folder.path());
+    let output = folder.path().to_str().unwrap();
+    let program = Program::start(["get", &torrent, "-o", output, "-v", "--port", &port.to_string()]);
+    let words = format!("127.0.0.1:{port} is where we listen ourselves");
+    program.wait_for(LIMIT, |line| line.contains(&words).then_some(()));
+}
+
 /// A run for which every server is behind this proxy. It counts as far away, since we do not see where it is.
 fn behind(proxy: &WebServer, arguments: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
