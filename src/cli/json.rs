@@ -1,6 +1,7 @@
 //! JSON for programs, in which every character that is not displayed is escaped: a value stays what it is, and a
 //! terminal that shows it takes no harm.
 
+use super::terminal::Filter;
 use crate::text::is_printable;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -12,21 +13,26 @@ use std::io::{self, Write};
 ///
 /// `out` cannot be written.
 pub fn write(out: &mut impl Write, value: &Value) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
-    let mut escaped = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        // Outside of strings there are only printable characters and line breaks.
+    let mut out = Filter::new(out, escaped);
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    out.flush()
+}
+
+/// Outside of its strings JSON has only printable characters and line breaks.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
         if is_printable(character) || character == '\n' {
-            escaped.push(character);
+            text.push(character);
             continue;
         }
         for unit in character.encode_utf16(&mut [0; 2]) {
             // Writing to a String does not fail.
-            let _ = write!(escaped, "\\u{unit:04x}");
+            let _ = write!(text, "\\u{unit:04x}");
         }
     }
-    escaped.push('\n');
-    out.write_all(escaped.as_bytes())
+    text
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ const LONGEST_LINE: usize = 64 * 1024;
 
 /// Standard output, for people and for programs.
 pub fn output() -> impl Write {
-    Shown { inner: io::stdout().lock(), line: Vec::new() }
+    Filter::new(io::stdout().lock(), printable_lines)
 }
 
 /// Writes a line to standard error. This fails if its reader is gone, and then nobody would read of that.
@@ -46,22 +46,28 @@ pub fn start_log(verbose: u8, quiet: bool) {
         .try_init();
 }
 
-/// Takes out of the text that is written what could control a terminal.
-struct Shown<Inner> {
+/// Changes the text that is written through it, by lines.
+pub(super) struct Filter<Inner> {
     inner: Inner,
+    /// Gets whole lines, or a part of a very long one.
+    change: fn(&str) -> String,
     /// What has come of a line that has not ended.
     line: Vec<u8>,
 }
 
-impl<Inner: Write> Shown<Inner> {
+impl<Inner: Write> Filter<Inner> {
+    pub(super) fn new(inner: Inner, change: fn(&str) -> String) -> Filter<Inner> {
+        Filter { inner, change, line: Vec::new() }
+    }
+
     fn pass_on(&mut self) -> io::Result<()> {
-        let text = printable_lines(&String::from_utf8_lossy(&self.line));
+        let text = (self.change)(&String::from_utf8_lossy(&self.line));
         self.line.clear();
         self.inner.write_all(text.as_bytes())
     }
 }
 
-impl<Inner: Write> Write for Shown<Inner> {
+impl<Inner: Write> Write for Filter<Inner> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let (whole, rest) = bytes.split_at(end);
@@ -87,7 +93,7 @@ mod tests {
     use super::*;
 
     fn shown(parts: &[&[u8]]) -> String {
-        let mut shown = Shown { inner: Vec::new(), line: Vec::new() };
+        let mut shown = Filter::new(Vec::new(), printable_lines);
         parts.iter().for_each(|part| shown.write_all(part).unwrap());
         shown.flush().unwrap();
         String::from_utf8(shown.inner).unwrap()
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_line_leaves_when_it_ends_and_a_very_long_one_before() {
-        let mut shown = Shown { inner: Vec::new(), line: Vec::new() };
+        let mut shown = Filter::new(Vec::new(), printable_lines);
         shown.write_all(b"one\ntwo").unwrap();
         assert_eq!(shown.inner, b"one\n");
         shown.write_all(&vec![b'x'; 2 * LONGEST_LINE]).unwrap();
@@ -125,8 +131,8 @@ mod tests {
                 Ok(())
             }
         }
-        assert!(Shown { inner: Full, line: Vec::new() }.write_all(b"x\n").is_err());
-        let mut shown = Shown { inner: Full, line: Vec::new() };
+        assert!(Filter::new(Full, printable_lines).write_all(b"x\n").is_err());
+        let mut shown = Filter::new(Full, printable_lines);
         assert!(shown.write_all(b"x").is_ok() && shown.flush().is_err());
     }
 }
