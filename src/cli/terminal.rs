@@ -5,7 +5,7 @@
 //! library for them (`cli/progress/`), which gets texts that were looked after.
 
 use crate::text::{printable, printable_lines};
-use log::LevelFilter;
+use log::{LevelFilter, Record};
 use std::io::{self, IsTerminal, Write};
 
 /// Bytes of a line that are kept until its end comes.
@@ -38,12 +38,16 @@ pub fn start_log(verbose: u8, quiet: bool) {
     let _ = env_logger::Builder::new()
         .filter_module("femtotorrent", level)
         .parse_default_env()
-        .format(|out, record| match record.target().split("::").next() {
-            // A stranger that could begin a line could write the log.
-            Some("femtotorrent") => writeln!(out, "{}", printable(&record.args().to_string())),
-            _ => Ok(()),
-        })
+        .format(|out, record| write_record(out, record))
         .try_init();
+}
+
+fn write_record(out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
+    match record.target().split("::").next() {
+        // A stranger that could begin a line could write the log.
+        Some("femtotorrent") => writeln!(out, "{}", printable(&record.args().to_string())),
+        _ => Ok(()),
+    }
 }
 
 /// Changes the text that is written through it, by lines.
@@ -109,6 +113,19 @@ mod tests {
         let parts: Vec<&[u8]> = "\u{9b}x é\ny".as_bytes().chunks(1).collect();
         assert_eq!(shown(&parts), "\u{fffd}x é\ny");
         assert_eq!(shown(&[b"\xff\xfe\n"]), "\u{fffd}\u{fffd}\n");
+    }
+
+    #[test]
+    fn the_log_has_one_line_for_each_message_of_ours_and_none_of_a_library() {
+        let mut out = Vec::new();
+        for target in ["femtotorrent", "femtotorrent::tracker", "femtotorrent_2", "ureq", "rustls::client"] {
+            let words = format!("{target} says\x1b[2J\u{202e}\nfemtotorrent: done");
+            write_record(&mut out, &Record::builder().target(target).args(format_args!("{words}")).build())
+                .unwrap();
+        }
+        let expected = "says\u{fffd}[2J\u{fffd} femtotorrent: done\n";
+        let expected = format!("femtotorrent {expected}femtotorrent::tracker {expected}");
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]
