@@ -41,6 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(arguments) => arguments,
         Err(error) => return refused(error),
     };
+    signals::outlive_file_limit();
     let outcome = match arguments.command {
         CliCommand::Get(get) => {
             start_log(get.sharing.verbose, get.sharing.quiet);

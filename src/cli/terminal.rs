@@ -38,7 +38,7 @@ pub fn start_log(verbose: u8, quiet: bool) {
     let _ = env_logger::Builder::new()
         .filter_module("femtotorrent", level)
         .parse_default_env()
-        .format(|out, record| write_record(out, record))
+        .format(write_record)
         .try_init();
 }
 

@@ -7,6 +7,7 @@
 mod support;
 
 mod certificates;
+mod changed_files;
 mod choking_peers;
 mod command_line;
 mod create;
