@@ -116,22 +116,51 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// From how far this address can be reached.
+    /// From how far this address can be reached. An IPv6 address that leads to an IPv4 address is as near as
+    /// that one is.
     pub fn of(ip: IpAddr) -> Reach {
-        let (loopback, private) = match ip.to_canonical() {
+        let (host, network) = match ip.to_canonical() {
             IpAddr::V4(ip) => {
-                let [first, second, ..] = ip.octets();
+                let [first, second, third, _] = ip.octets();
                 // RFC 6598.
                 let behind_a_provider = first == 100 && second & 0xc0 == 64;
-                (ip.is_loopback(), ip.is_private() || ip.is_link_local() || behind_a_provider)
+                // RFC 6890. The range for benchmarks, 198.18.0.0/15, is left out: local proxies give names
+                // addresses of it that stand for hosts on the internet.
+                let of_protocols = [first, second, third] == [192, 0, 0];
+                let network = ip.is_private() || ip.is_link_local() || behind_a_provider || of_protocols;
+                (ip.is_loopback(), network)
             }
-            IpAddr::V6(ip) => (ip.is_loopback(), ip.is_unique_local() || ip.is_unicast_link_local()),
+            IpAddr::V6(ip) if ip.is_loopback() => (true, false),
+            IpAddr::V6(ip) => match embedded(ip) {
+                Some(inner) => return Reach::of(inner.into()),
+                None => {
+                    // Site-local (RFC 3879), and translated by the network itself (RFC 8215).
+                    let [first, second, third, ..] = ip.segments();
+                    let translated = [first, second, third] == [0x64, 0xff9b, 1];
+                    let site_local = first & 0xffc0 == 0xfec0;
+                    (false, ip.is_unique_local() || ip.is_unicast_link_local() || site_local || translated)
+                }
+            },
         };
-        match (loopback, private) {
+        match (host, network) {
             (true, _) => Reach::Host,
             (false, true) => Reach::Network,
             (false, false) => Reach::Internet,
         }
+    }
+}
+
+/// The IPv4 address that packets to this IPv6 address end at, or that it was made of.
+fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let low = ip.to_bits() as u32;
+    match ip.segments() {
+        // NAT64 (RFC 6052), and IPv4-compatible (RFC 4291, section 2.5.5.1).
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0, 0, ..] => Some(Ipv4Addr::from_bits(low)),
+        // 6to4 (RFC 3056).
+        [0x2002, high, low, ..] => Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))),
+        // Teredo (RFC 4380): the client's address, inverted.
+        [0x2001, 0, ..] => Some(Ipv4Addr::from_bits(!low)),
+        _ => None,
     }
 }
 
@@ -209,14 +238,19 @@ mod tests {
     #[test]
     fn an_address_is_local_if_it_means_something_only_in_one_network() {
         let reach = |text: &str| Reach::of(text.parse().unwrap());
-        for text in ["1.2.3.4", "2001:db8::1", "::ffff:1.2.3.4", "100.128.0.1"] {
-            assert_eq!(reach(text), Reach::Internet, "{text}");
-        }
-        for text in ["10.0.0.1", "192.168.1.1", "169.254.1.1", "100.64.0.1", "fd00::1", "fe80::1"] {
-            assert_eq!(reach(text), Reach::Network, "{text}");
-        }
-        for text in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
-            assert_eq!(reach(text), Reach::Host, "{text}");
+        let far = ["1.2.3.4", "2001:db8::1", "::ffff:1.2.3.4", "100.128.0.1", "198.18.0.1", "192.0.1.1"];
+        let far_inside = ["2002:102:304::1", "64:ff9b::1.2.3.4", "::1.2.3.4", "2001::fefd:fcfb"];
+        let near = ["10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.1.1", "100.64.0.1", "192.0.0.1"];
+        let near_6 = ["fd00::1", "fe80::1", "fec0::1", "64:ff9b:1::1.2.3.4", "::ffff:10.0.0.1"];
+        let near_inside = ["2002:a00:1::1", "64:ff9b::10.0.0.1", "::192.168.1.1", "2001::f5ff:fffe"];
+        let here = ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"];
+        let here_inside = ["2002:7f00:1::", "64:ff9b::127.0.0.1", "::127.0.0.1", "2001::80ff:fffe"];
+        for (texts, expected) in [
+            ([&far[..], &far_inside].concat(), Reach::Internet),
+            ([&near[..], &near_6, &near_inside].concat(), Reach::Network),
+            ([&here[..], &here_inside].concat(), Reach::Host),
+        ] {
+            texts.iter().for_each(|text| assert_eq!(reach(text), expected, "{text}"));
         }
         assert!(!is_local([1, 2, 3, 4].into()) && is_local([10, 0, 0, 1].into()));
     }

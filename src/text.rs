@@ -1,9 +1,11 @@
 //! Text for a person to read.
 //!
 //! Names, tracker messages and client names come from strangers. A control character in them can clear a
-//! terminal or change its title. A bidirectional one can make `txt.exe` look like `exe.txt`. So text from a
-//! stranger is never printed as it came: the code that prints it calls [`printable`] or [`excerpt`] first. This is the one place in the program that knows which characters are harmful.
-//! Pure, and called from everywhere.
+//! terminal or change its title. A bidirectional one can make `txt.exe` look like `exe.txt`, and one without a
+//! width makes two different names look the same. So text from a stranger is never printed as it came: the code
+//! that prints it calls [`printable`] or [`excerpt`] first. Whatever leaves the program for people goes through
+//! [`printable_lines`] as well, where it leaves, so that a call that was forgotten does no harm. This is the one
+//! place in the program that knows which characters are harmful. Pure, and called from everywhere.
 
 /// Whether the character changes how the text around it is displayed instead of being displayed itself:
 /// control characters, bidirectional controls (Unicode Standard Annex 9), line and paragraph separators.
@@ -12,15 +14,32 @@ pub fn is_hidden(character: char) -> bool {
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text as one line without hidden characters: tabs and line breaks become spaces, every other hidden
-/// character becomes U+FFFD. It has as many characters as the original.
+/// Whether nothing at all is displayed for the character: spaces and joints without a width, tags, annotations.
+/// The two joiners that some scripts and pictures are written with, U+200C and U+200D, are not counted.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Whether the character is displayed as itself, in its place.
+pub fn is_printable(character: char) -> bool {
+    !is_hidden(character) && !is_invisible(character)
+}
+
+/// The text as one line without characters that are hidden or invisible: tabs and line breaks become spaces,
+/// every other one becomes U+FFFD. It has as many characters as the original.
 pub fn printable(text: &str) -> String {
     let shown = |character: char| match character {
         '\t' | '\n' | '\r' => ' ',
-        hidden if is_hidden(hidden) => char::REPLACEMENT_CHARACTER,
-        other => other,
+        other if is_printable(other) => other,
+        _ => char::REPLACEMENT_CHARACTER,
     };
     text.chars().map(shown).collect()
+}
+
+/// The same for text of several lines: its line breaks stay. For the places where text leaves the program.
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// The first `limit` characters of the [`printable`] text, followed by `…` if there are more. For a message
@@ -72,6 +91,9 @@ mod tests {
     fn no_character_that_controls_a_terminal_is_kept() {
         assert_eq!(printable("a\x1b[2Jb\nc\u{9b}d"), "a\u{fffd}[2Jb c\u{fffd}d");
         assert_eq!(printable("gpj.\u{202e}exe"), "gpj.\u{fffd}exe");
+        assert_eq!(printable("a\u{200b}b\u{feff}c\u{ad}d\u{e0041}"), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}");
+        assert_eq!(printable("میخواهم 👩\u{200d}🔬"), "میخواهم 👩\u{200d}🔬");
+        assert_eq!(printable_lines("a\x1b[2J\nb\r\n\tc\n"), "a\u{fffd}[2J\nb \n c\n");
         assert_eq!(printable("Žluťoučký 別の世界 👍"), "Žluťoučký 別の世界 👍");
     }
 

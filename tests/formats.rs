@@ -154,20 +154,20 @@ mod shown {
     use femtotorrent::bencode::Item;
     use femtotorrent::cli::show;
     use femtotorrent::cli::source::{self, SourceError};
-    use femtotorrent::net::BindAddress;
+    use femtotorrent::net::Outlet;
     use serde_json::Value;
     use std::collections::HashSet;
     use std::fs;
 
     pub fn show_json(path: &str) -> Result<Value, SourceError> {
         let mut out = Vec::new();
-        show::print(&source::load(path, BindAddress::any())?, true, &mut out).unwrap();
+        show::print(&source::load(path, &Outlet::default())?, true, &mut out).unwrap();
         Ok(serde_json::from_slice(&out).unwrap())
     }
 
     pub fn show_text(path: &str) -> String {
         let mut out = Vec::new();
-        show::print(&source::load(path, BindAddress::any()).unwrap(), false, &mut out).unwrap();
+        show::print(&source::load(path, &Outlet::default()).unwrap(), false, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

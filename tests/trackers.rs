@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
 use femtotorrent::metainfo::InfoHash;
-use femtotorrent::net::BindAddress;
+use femtotorrent::net::{BindAddress, Outlet};
 use femtotorrent::strategy::Supply;
 use femtotorrent::tracker::{
-    Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerError, TrackerNews, USER_AGENT,
+    Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerError, TrackerNews,
+    USER_AGENT,
 };
 use support::tracker::{Reply, Tracker};
 
@@ -49,7 +50,10 @@ fn start_from(
     totals: &Arc<Totals>,
 ) -> (Announcers, Receiver<TrackerNews>) {
     let (sender, news) = unbounded();
-    let announcers = Announcers::start(tiers, IDENTITY, totals, bind_address, USER_AGENT, move |news| {
+    let address = |text: &String| TrackerAddress::new(text);
+    let tiers = tiers.iter().map(|tier| tier.iter().map(address).collect()).collect();
+    let outlet = Outlet::by(bind_address);
+    let announcers = Announcers::start(tiers, IDENTITY, totals, &outlet, USER_AGENT, move |news| {
         let _ = sender.send(news);
     });
     (announcers, news)

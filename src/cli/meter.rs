@@ -4,7 +4,8 @@
 //! Every hashing thread calls [`Meter::tell`], which also looks for Ctrl-C: these commands have no other
 //! thread that waits for it.
 
-use super::progress::{LINE_INTERVAL, Style, bar, say};
+use super::progress::{LINE_INTERVAL, Style, bar};
+use super::terminal::say;
 use crate::text::{printable, size};
 use crate::thread::lock;
 use crossbeam_channel::Receiver;

@@ -9,6 +9,7 @@ mod create;
 mod demo;
 mod exit;
 mod get;
+mod json;
 mod meter;
 mod network_options;
 mod progress;
@@ -22,13 +23,16 @@ mod sharing_options;
 pub mod show;
 mod signals;
 pub mod source;
+mod terminal;
 mod thread_limit;
 mod verify;
 
 use arguments::{Arguments, CliCommand};
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::Write;
+use terminal::start_log;
 
 pub use exit::Exit;
 
@@ -36,12 +40,7 @@ pub use exit::Exit;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments = match Arguments::try_parse_from(arguments::with_default_command(arguments)) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // `clap` reports --help and --version as errors too. They go to standard output and are
-            // successes.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::BAD_OPTION } else { Exit::DONE };
-        }
+        Err(error) => return refused(error),
     };
     signals::outlive_file_limit();
     let outcome = match arguments.command {
@@ -53,11 +52,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             start_log(seed.sharing.verbose, seed.sharing.quiet);
             seed::run(&seed)
         }
-        CliCommand::Create(create) => create::run(&create, &mut io::stdout().lock()),
-        CliCommand::Verify(verify) => verify::run(&verify, &mut io::stdout().lock()),
+        CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
+        CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
         CliCommand::Show(show) => {
             start_log(show.verbose, show.quiet);
-            show::run(&show, &mut io::stdout().lock())
+            show::run(&show, &mut terminal::output())
         }
         CliCommand::Demo { output_dir } => {
             start_log(0, false);
@@ -65,22 +64,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     outcome.unwrap_or_else(|(exit, message)| {
-        let _ = writeln!(io::stderr(), "femtotorrent: {message}");
+        terminal::say(&format!("femtotorrent: {message}"));
         exit
     })
 }
 
-/// Starts the log on standard error, without time or colour. `RUST_LOG` can select more than `-v`.
-fn start_log(verbose: u8, quiet: bool) {
-    let level = match (verbose, quiet) {
-        (_, true) => log::LevelFilter::Error,
-        (0, false) => log::LevelFilter::Warn,
-        (1, false) => log::LevelFilter::Debug,
-        (2.., false) => log::LevelFilter::Trace,
-    };
-    let _ = env_logger::Builder::new()
-        .filter_module("femtotorrent", level)
-        .parse_default_env()
-        .format(|out, record| writeln!(out, "{}", record.args()))
-        .try_init();
+/// Prints why the arguments are refused. `clap` reports --help and --version as errors too. They go to standard
+/// output and are successes.
+fn refused(mut error: clap::Error) -> Exit {
+    // What was typed may be an address with a password in it.
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
+        if let Some(ContextValue::String(typed)) = error.get(kind) {
+            let shown = source::shown(typed);
+            if shown != *typed {
+                // A hint repeats it.
+                error.remove(ContextKind::Suggested);
+            }
+            error.insert(kind, ContextValue::String(shown));
+        }
+    }
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        terminal::say(text.trim_end());
+        return Exit::BAD_OPTION;
+    }
+    // This fails if the reader of standard output is gone.
+    let _ = write!(terminal::output(), "{text}");
+    Exit::DONE
 }

@@ -8,13 +8,13 @@ use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
-use crate::net::{BindAddress, Ports, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{ClientName, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where peers come from, and which address and port we use.
@@ -47,6 +47,19 @@ pub struct NetworkOptions {
     /// Use only this address of this host, to connect to peers and trackers and to listen
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub bind: Option<IpAddr>,
+    /// Believe the authorities in this file too (PEM), for https trackers and torrents from the web
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The authorities whose certificates are believed: those that are built in, and those of `--ca-file`.
+///
+/// # Errors
+///
+/// The file cannot be used.
+pub fn authorities(ca_file: Option<&Path>) -> Result<Authorities, CommandFailure> {
+    let given = ca_file.map_or_else(|| Ok(Authorities::default()), Authorities::with_file);
+    given.map_err(|why| (Exit::BAD_OPTION, why))
 }
 
 impl NetworkOptions {
@@ -62,15 +75,16 @@ impl NetworkOptions {
         }
     }
 
-    /// The address that all connections and packets leave from.
+    /// The address that all connections and packets leave from, and the certificates that are believed. There
+    /// is no port yet at which we listen.
     ///
     /// # Errors
     ///
-    /// This host does not have the address.
-    pub fn bind_address(&self) -> Result<BindAddress, CommandFailure> {
+    /// This host does not have the address, or the file of `--ca-file` cannot be used.
+    pub fn outlet(&self) -> Result<Outlet, CommandFailure> {
         let bind_address = self.bind.map_or(BindAddress::any(), BindAddress::only);
         bind_address.check().map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
-        Ok(bind_address)
+        Ok(Outlet { bind_address, authorities: authorities(self.ca_file.as_deref())?, own_port: None })
     }
 
     /// Opens the network as the user wants it used. If the user named no port and none is free, we do not
@@ -83,11 +97,12 @@ impl NetworkOptions {
     /// The port that the user named is not available.
     pub fn open(
         &self,
-        bind_address: BindAddress,
+        outlet: Outlet,
         public: bool,
         [down, up]: [Option<u64>; 2],
         resources: &Resources,
     ) -> Result<Network, CommandFailure> {
+        let bind_address = outlet.bind_address;
         let listens = !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
         let listener = if listens { self.listen(bind_address, resources.incoming)? } else { None };
         let finds_by_dht = public && !self.no_dht && resources.has_threads_for_dht();
@@ -101,6 +116,7 @@ impl NetworkOptions {
             }),
             connector: Connector::new(bind_address, resources.half_open),
             bind_address,
+            authorities: outlet.authorities,
             listener,
             down: Arc::new(throttle(down)),
             up: Arc::new(throttle(up)),

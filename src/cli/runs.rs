@@ -8,12 +8,12 @@ use super::progress::{Screen, Style};
 use super::signals::interrupts;
 use super::source;
 use crate::metainfo::{Magnet, Metainfo};
-use crate::net::BindAddress;
+use crate::net::Outlet;
 use crate::session::{
     self, FetchedMetadata, Job, MetadataFetch, Network, Outcome, PeerSourceOptions, Progress, SessionError,
     Stop, Torrent,
 };
-use crate::text::{excerpt, printable};
+use crate::text::printable;
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::{error, warn};
@@ -30,20 +30,17 @@ enum RunEvent {
     Ended(usize, Result<Outcome, SessionError>),
 }
 
-/// Reads the torrents. If one cannot be read, the others run all the same: its error is logged, and its
+/// Reads the torrents; `outlet` is the way to those on the web. If one cannot be read, the others run all the same: its error is logged, and its
 /// exit code is returned with the torrents.
 ///
 /// # Errors
 ///
 /// There is only one torrent, and it cannot be read.
-pub fn load(
-    names: &[String],
-    bind_address: BindAddress,
-) -> Result<(Vec<Torrent>, Option<Exit>), CommandFailure> {
+pub fn load(names: &[String], outlet: &Outlet) -> Result<(Vec<Torrent>, Option<Exit>), CommandFailure> {
     let mut torrents: Vec<Torrent> = Vec::new();
     let mut failures = Vec::new();
     for name in names {
-        let torrent = match source::torrent(name, bind_address) {
+        let torrent = match source::torrent(name, outlet) {
             Ok(torrent) => torrent,
             Err(error) => {
                 failures.push((Exit(error.exit_code()), error.to_string()));
@@ -53,7 +50,7 @@ pub fn load(
         match torrents.iter_mut().find(|known| known.info_hash() == torrent.info_hash()) {
             None => torrents.push(torrent),
             Some(known) => {
-                warn!("{} was already named, so it is ignored", excerpt(name, 300));
+                warn!("{} was already named, so it is ignored", source::shown(name));
                 // A torrent file has the metadata that a magnet would have to ask peers for.
                 if matches!(torrent, Torrent::Whole(_)) {
                     *known = torrent;

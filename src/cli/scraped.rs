@@ -3,9 +3,9 @@
 //! Runs on the main thread, which waits until each tracker has answered or its time has run out.
 
 use crate::metainfo::Metainfo;
-use crate::net::BindAddress;
+use crate::net::Outlet;
 use crate::text::{grouped, printable};
-use crate::tracker::{Scrape, TrackerError, scrape_all};
+use crate::tracker::{Scrape, TrackerAddress, TrackerError, scrape_all};
 use serde_json::{Value, json};
 
 /// The answers of the trackers of a torrent, in the torrent's order.
@@ -13,15 +13,15 @@ pub struct Scraped<'a>(Vec<(&'a str, Result<Scrape, TrackerError>)>);
 
 impl<'a> Scraped<'a> {
     /// Asks the trackers of the torrent (if `own` is true) and the `others`, all at once.
-    pub fn ask(
-        torrent: &'a Metainfo,
-        own: bool,
-        others: &'a [String],
-        bind_address: BindAddress,
-    ) -> Scraped<'a> {
+    pub fn ask(torrent: &'a Metainfo, own: bool, others: &'a [String], outlet: &Outlet) -> Scraped<'a> {
         let own = torrent.trackers.iter().flatten().filter(|_| own);
         let trackers: Vec<&str> = own.chain(others).map(String::as_str).collect();
-        let said = scrape_all(&trackers, torrent.info_hash, bind_address);
+        let typed = |tracker: &str| others.iter().any(|other| other == tracker);
+        let addresses = trackers.iter().map(|tracker| match typed(tracker) {
+            true => TrackerAddress::typed(tracker),
+            false => TrackerAddress::new(tracker),
+        });
+        let said = scrape_all(&addresses.collect::<Vec<_>>(), torrent.info_hash, outlet);
         Scraped(trackers.into_iter().zip(said).collect())
     }
 

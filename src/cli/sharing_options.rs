@@ -83,8 +83,8 @@ impl SharingOptions {
         mut sandbox: Sandbox,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
-        let bind_address = self.network.bind_address()?;
-        let (torrents, failure) = runs::load(torrents, bind_address)?;
+        let outlet = self.network.outlet()?;
+        let (torrents, failure) = runs::load(torrents, &outlet)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let of = torrents.len().max(1) as u64;
         let resources = Resources::find(&torrents, usize::from(self.max_peers));
@@ -94,7 +94,7 @@ impl SharingOptions {
         }
         // Before the threads that we could do without.
         let interrupts = interrupts();
-        let mut network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;
+        let mut network = self.network.open(outlet, public, [down_limit, self.up_limit], &resources)?;
         let ours = network.name.clone();
         network.name = ClientName {
             peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),

@@ -7,6 +7,7 @@
 use super::arguments::ShowArguments;
 use super::create::output;
 use super::exit::Exit;
+use super::json;
 use super::network_options::NetworkOptions;
 use super::progress::Style;
 use super::resources::Resources;
@@ -14,6 +15,7 @@ use super::runs::{self, CommandFailure};
 use super::scraped::Scraped;
 use super::source;
 use crate::metainfo::{File, Magnet, Metainfo};
+use crate::net::Outlet;
 use crate::session::Torrent;
 use crate::text::{grouped, printable, size};
 use serde_json::{Value, json};
@@ -35,18 +37,18 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
     if let Some(path) = &arguments.save {
         output::check(path, false).map_err(|failure| other_name(path, failure))?;
     }
-    let bind_address = arguments.network.bind_address()?;
-    let torrent = source::torrent(&arguments.torrent, bind_address)
+    let outlet = arguments.network.outlet()?;
+    let torrent = source::torrent(&arguments.torrent, &outlet)
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let torrent = match torrent {
         Torrent::Whole(metainfo) => metainfo,
-        Torrent::Magnet(magnet) => fetch(arguments, &magnet)?,
+        Torrent::Magnet(magnet) => fetch(arguments, outlet.clone(), &magnet)?,
     };
     if let Some(path) = &arguments.save {
         output::write(path, torrent.bytes(), false).map_err(|failure| other_name(path, failure))?;
     }
     let NetworkOptions { no_trackers, trackers, .. } = &arguments.network;
-    let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, bind_address));
+    let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, &outlet));
     match write(&torrent, arguments.json, scraped.as_ref(), out) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err((Exit::IO, format!("cannot write the output: {error}")))
@@ -70,10 +72,14 @@ fn other_name(path: &Path, failure: CommandFailure) -> CommandFailure {
 }
 
 /// Fetches the metadata of a magnet from its peers.
-fn fetch(arguments: &ShowArguments, magnet: &Arc<Magnet>) -> Result<Arc<Metainfo>, CommandFailure> {
+fn fetch(
+    arguments: &ShowArguments,
+    outlet: Outlet,
+    magnet: &Arc<Magnet>,
+) -> Result<Arc<Metainfo>, CommandFailure> {
     let options = &arguments.network;
     let resources = Resources::find(&[], 0);
-    let network = options.open(options.bind_address()?, true, [None, None], &resources)?;
+    let network = options.open(outlet, true, [None, None], &resources)?;
     let style = if arguments.verbose > 0 { Style::Lines } else { Style::of(arguments.quiet) };
     let timeout = arguments.timeout.map(Duration::from_secs);
     let sources = options.sources(options.port.is_some(), false);
@@ -125,8 +131,7 @@ fn write_json(torrent: &Metainfo, scraped: Option<&Scraped>, out: &mut impl Writ
     if let (Some(scraped), Some(entries)) = (scraped, value.as_object_mut()) {
         entries.insert("scrape".to_owned(), scraped.json());
     }
-    serde_json::to_writer_pretty(&mut *out, &value)?;
-    writeln!(out)
+    json::write(out, &value)
 }
 
 /// One line of the text form: the label in a column of its own, then the value.

@@ -4,9 +4,12 @@
 //! can have, and never waits for a web server without a deadline.
 
 use crate::metainfo::{MAX_PIECES, MAX_TORRENT_BYTES, Magnet, MagnetError, Metainfo, MetainfoError};
-use crate::net::{BindAddress, basic_auth, http, http_body};
+use crate::net::http::{Awaited, Errand, WebClient, WebError};
+use crate::net::{Outlet, basic_auth};
 use crate::session::Torrent;
+use crate::strategy::{OnWordOf, Question};
 use crate::text::{excerpt, grouped, printable, size};
+use crate::tracker::USER_AGENT;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -19,9 +22,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long the whole transfer may take, redirects included.
 const GLOBAL_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The most redirects that are followed.
-const MAX_REDIRECTS: u32 = 10;
 
 /// Why a torrent could not be read.
 #[derive(Debug)]
@@ -69,11 +69,7 @@ impl SourceError {
 
 impl fmt::Display for SourceError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let source = match self.source.as_str() {
-            "-" => "standard input".to_owned(),
-            // Messages are posted in public, so they have no password in them.
-            other => excerpt(&basic_auth::split(other).0, 300),
-        };
+        let source = shown(&self.source);
         match &self.fault {
             SourceFault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
             SourceFault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
@@ -103,25 +99,54 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
+/// What the user asked for, as it is shown. Messages are posted in public, so there is no password in it: not in
+/// a web address, and not in the trackers of a magnet link.
+pub fn shown(source: &str) -> String {
+    let public = match source {
+        "-" => "standard input".to_owned(),
+        link if starts_with(link, "magnet:") => {
+            let parameters = link.split_once('?').map_or("", |(_, parameters)| parameters);
+            let (hash, rest): (Vec<&str>, Vec<&str>) =
+                parameters.split('&').partition(|parameter| starts_with(parameter, "xt="));
+            format!("magnet:?{}{}", hash.join("&"), if rest.is_empty() { "" } else { "…" })
+        }
+        web if web.contains("://") => basic_auth::without_secrets(web),
+        file => file.to_owned(),
+    };
+    excerpt(&public, 300)
+}
+
+fn starts_with(text: &str, start: &str) -> bool {
+    text.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start))
+}
+
+fn is_web(source: &str) -> bool {
+    starts_with(source, "http://") || starts_with(source, "https://")
+}
+
 /// Reads and checks the torrent that `source` names: the path of a file, `-`, or an `http://` or
-/// `https://` address. A connection to a web server leaves from `bind_address`.
+/// `https://` address, to which `outlet` is the way.
 ///
 /// # Errors
 ///
 /// The bytes cannot be read, are too many, or are not a torrent.
-pub fn load(source: &str, bind_address: BindAddress) -> Result<Metainfo, SourceError> {
+pub fn load(source: &str, outlet: &Outlet) -> Result<Metainfo, SourceError> {
     let fail = |fault| SourceError { source: source.to_owned(), fault };
-    Metainfo::parse(read(source, bind_address)?).map_err(|error| fail(SourceFault::Torrent(error)))
+    let bytes = read(source, outlet)?;
+    if as_magnet(&bytes).is_some() {
+        return Err(fail(SourceFault::NoTorrent));
+    }
+    Metainfo::parse(bytes).map_err(|error| fail(SourceFault::Torrent(error)))
 }
 
 /// Reads the torrent or the magnet that `source` names. `source` is one of those that [`load`] takes, a
 /// magnet link, or a bare info-hash of 40 hex digits if no file has that name. The file or the answer of the
-/// web server may also contain a link or an info-hash instead of a torrent.
+/// web server may also contain a link or an info-hash instead of a torrent, and the server may redirect to one.
 ///
 /// # Errors
 ///
 /// As [`load`], or the magnet link cannot be used.
-pub fn torrent(source: &str, bind_address: BindAddress) -> Result<Torrent, SourceError> {
+pub fn torrent(source: &str, outlet: &Outlet) -> Result<Torrent, SourceError> {
     let fail = |fault| SourceError { source: source.to_owned(), fault };
     let magnet = |text: &str| {
         let magnet = Magnet::parse(text).map_err(|error| fail(SourceFault::Magnet(error)))?;
@@ -130,8 +155,8 @@ pub fn torrent(source: &str, bind_address: BindAddress) -> Result<Torrent, Sourc
     if is_magnet(source) {
         return magnet(source);
     }
-    let bytes = read(source, bind_address)?;
-    match std::str::from_utf8(&bytes).ok().filter(|text| Magnet::is_one(text)) {
+    let bytes = read(source, outlet)?;
+    match as_magnet(&bytes) {
         Some(text) => magnet(text),
         None => Metainfo::parse(bytes)
             .map(|metainfo| Torrent::Whole(Arc::new(metainfo)))
@@ -139,23 +164,26 @@ pub fn torrent(source: &str, bind_address: BindAddress) -> Result<Torrent, Sourc
     }
 }
 
+/// The magnet link or the info-hash that these bytes are, if they are one.
+fn as_magnet(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().filter(|text| Magnet::is_one(text))
+}
+
 fn is_magnet(source: &str) -> bool {
     Magnet::is_one(source) && !Path::new(source).exists()
 }
 
 /// Reads the bytes that `source` names, at most [`MAX_TORRENT_BYTES`], which from the web are counted after
-/// decompression. A connection to a web server leaves from `bind_address`.
+/// decompression. `outlet` is the way to the web.
 ///
 /// # Errors
 ///
 /// The bytes cannot be read, or are too many.
-pub fn read(source: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceError> {
-    let starts_with =
-        |scheme: &str| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+pub fn read(source: &str, outlet: &Outlet) -> Result<Vec<u8>, SourceError> {
     let bytes = if source == "-" {
         bounded(io::stdin().lock(), 0, MAX_TORRENT_BYTES)
-    } else if starts_with("http://") || starts_with("https://") {
-        fetch(source, bind_address)
+    } else if is_web(source) {
+        fetch(source, outlet)
     } else if is_magnet(source) {
         Err(SourceFault::NoTorrent)
     } else {
@@ -196,49 +224,34 @@ fn bounded(source: impl Read, expected: u64, limit: u64) -> Result<Vec<u8>, Sour
     }
 }
 
-/// Fetches a file from the web. The limit counts the decompressed bytes, so that a small answer cannot
-/// become a huge one.
-fn fetch(address: &str, bind_address: BindAddress) -> Result<Vec<u8>, SourceFault> {
-    let config = ureq::Agent::config_builder()
-        .timeout_connect(Some(CONNECT_TIMEOUT))
-        .timeout_global(Some(GLOBAL_TIMEOUT))
-        .max_redirects(MAX_REDIRECTS)
-        .user_agent(concat!("femtotorrent/", env!("CARGO_PKG_VERSION")))
-        .accept_encoding(http_body::ENCODINGS)
-        .build();
-    let (address, authorization) = basic_auth::split(address);
-    let mut request = http::agent(config, bind_address).get(address);
-    if let Some(authorization) = authorization {
-        request = request.header("authorization", authorization);
+/// Fetches a file from the web. A redirect to a magnet link counts as a file with that link in it.
+fn fetch(address: &str, outlet: &Outlet) -> Result<Vec<u8>, SourceFault> {
+    let client = WebClient::new(outlet.clone(), USER_AGENT, CONNECT_TIMEOUT);
+    let errand = Errand { word: OnWordOf::User, question: Question::Web, within: GLOBAL_TIMEOUT };
+    let mut answer = match client.get(address, errand) {
+        Err(WebError::Magnet(link)) => return Ok(link.into_bytes()),
+        answer => answer.map_err(in_our_words)?,
+    };
+    match answer.status() {
+        200..=299 => {}
+        404 | 410 => return Err(SourceFault::Missing("the server has no such file (check the address)")),
+        status => return Err(SourceFault::Network(format!("the server answered with status {status}"))),
     }
-    let mut answer = request.call().map_err(in_our_words)?;
-    bounded(http_body::reader(&mut answer, 2 * MAX_TORRENT_BYTES), 0, MAX_TORRENT_BYTES).map_err(|fault| {
-        match fault {
-            SourceFault::Broken(error) => SourceFault::Network(format!("the transfer broke off: {error}")),
-            other => other,
-        }
-    })
+    match answer.read(MAX_TORRENT_BYTES).map_err(in_our_words)? {
+        (bytes, None) => Ok(bytes),
+        (_, Some(error)) => Err(SourceFault::Network(format!("the transfer broke off: {error}"))),
+    }
 }
 
-fn in_our_words(error: ureq::Error) -> SourceFault {
+fn in_our_words(error: WebError) -> SourceFault {
     match error {
-        ureq::Error::StatusCode(404 | 410) => {
-            SourceFault::Missing("the server has no such file (check the address)")
-        }
-        ureq::Error::StatusCode(status) => {
-            SourceFault::Network(format!("the server answered with status {status}"))
-        }
-        ureq::Error::HostNotFound => {
-            SourceFault::Network("there is no such host (check the address)".to_owned())
-        }
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+        WebError::TooLarge => SourceFault::TooLarge(None),
+        WebError::TimedOut(Awaited::Name | Awaited::Connection) => {
             SourceFault::Network(format!("no connection in {} s", CONNECT_TIMEOUT.as_secs()))
         }
-        ureq::Error::Timeout(_) => {
+        WebError::TimedOut(Awaited::Answer) => {
             SourceFault::Network(format!("not complete in {} s", GLOBAL_TIMEOUT.as_secs()))
         }
-        ureq::Error::TooManyRedirects => SourceFault::Network(format!("more than {MAX_REDIRECTS} redirects")),
-        ureq::Error::Io(error) => SourceFault::Network(error.to_string()),
         other => SourceFault::Network(other.to_string()),
     }
 }
@@ -283,7 +296,7 @@ mod tests {
     fn a_torrent_comes_over_http_through_redirects() {
         let moved = answer("302 Found", "location: /b\r\n", b"");
         let (address, server) = serve(vec![moved, answer("200 OK", "", b"d4:spam4:eggse")]);
-        assert_eq!(read(&address, BindAddress::any()).unwrap(), b"d4:spam4:eggse");
+        assert_eq!(read(&address, &Outlet::default()).unwrap(), b"d4:spam4:eggse");
         server.join().unwrap();
     }
 
@@ -291,7 +304,7 @@ mod tests {
     fn an_error_status_of_a_web_server_has_an_exit_code() {
         for (status, code) in [("404 Not Found", 3), ("410 Gone", 3), ("403 Forbidden", 6), ("500 Oops", 6)] {
             let (address, server) = serve(vec![answer(status, "", b"")]);
-            let error = read(&format!("{address}/x.torrent"), BindAddress::any()).unwrap_err();
+            let error = read(&format!("{address}/x.torrent"), &Outlet::default()).unwrap_err();
             assert_eq!(error.exit_code(), code, "{error}");
             assert!(error.to_string().contains("/x.torrent"), "{error}");
             server.join().unwrap();
@@ -299,9 +312,23 @@ mod tests {
     }
 
     #[test]
+    fn of_a_magnet_only_its_hash_is_shown() {
+        for (link, expected) in [
+            ("magnet:?xt=urn:btih:00", "magnet:?xt=urn:btih:00"),
+            ("magnet:?tr=http://h/key&xt=urn:btih:00&dn=x", "magnet:?xt=urn:btih:00…"),
+            ("MAGNET:?dn=x", "magnet:?…"),
+            ("magnet:key", "magnet:?…"),
+            ("a folder/x.torrent", "a folder/x.torrent"),
+            ("-", "standard input"),
+        ] {
+            assert_eq!(shown(link), expected);
+        }
+    }
+
+    #[test]
     fn a_password_in_an_address_is_not_shown() {
         let (address, server) = serve(vec![answer("404 Not Found", "", b"")]);
-        let error = read(&address.replace("http://", "http://me:pa%40ss@"), BindAddress::any()).unwrap_err();
+        let error = read(&address.replace("http://", "http://me:pa%40ss@"), &Outlet::default()).unwrap_err();
         assert!(error.to_string().contains(&address) && !error.to_string().contains("pa%40ss"), "{error}");
         server.join().unwrap();
     }
@@ -310,7 +337,7 @@ mod tests {
     fn an_endless_answer_is_cut_off() {
         let body = vec![b'x'; MAX_TORRENT_BYTES as usize + 1];
         let (address, server) = serve(vec![answer("200 OK", "", &body)]);
-        let error = read(&address, BindAddress::any()).unwrap_err();
+        let error = read(&address, &Outlet::default()).unwrap_err();
         assert_eq!(error.exit_code(), 26);
         assert!(error.to_string().contains("more than 64 MiB"), "{error}");
         server.join().unwrap();
@@ -323,7 +350,7 @@ mod tests {
         let bomb = bomb.finish().unwrap();
         assert!(bomb.len() < 1 << 20, "{} bytes", bomb.len());
         let (address, server) = serve(vec![answer("200 OK", "content-encoding: gzip\r\n", &bomb)]);
-        let error = read(&address, BindAddress::any()).unwrap_err();
+        let error = read(&address, &Outlet::default()).unwrap_err();
         assert!(error.to_string().contains("more than 64 MiB"), "{error}");
         server.join().unwrap();
     }
@@ -334,7 +361,7 @@ mod tests {
         std::fs::create_dir(&folder.0).unwrap();
         let path = folder.0.join("x.torrent");
         File::create(&path).unwrap().set_len(105_000_000).unwrap();
-        let error = load(path.to_str().unwrap(), BindAddress::any()).unwrap_err();
+        let error = load(path.to_str().unwrap(), &Outlet::default()).unwrap_err();
         assert_eq!(error.exit_code(), 26);
         for part in
             ["100.2 MiB", "64 MiB is the most", "2,097,152 pieces", "not its payload", "larger pieces"]
@@ -348,22 +375,22 @@ mod tests {
         let mut short = answer("200 OK", "", b"0123456789");
         short.truncate(short.len() - 5);
         let (address, server) = serve(vec![short]);
-        assert_eq!(read(&address, BindAddress::any()).unwrap_err().exit_code(), 6);
+        assert_eq!(read(&address, &Outlet::default()).unwrap_err().exit_code(), 6);
         server.join().unwrap();
-        assert_eq!(read(&address, BindAddress::any()).unwrap_err().exit_code(), 6, "no server listens");
-        assert_eq!(read("http://", BindAddress::any()).unwrap_err().exit_code(), 6);
+        assert_eq!(read(&address, &Outlet::default()).unwrap_err().exit_code(), 6, "no server listens");
+        assert_eq!(read("http://", &Outlet::default()).unwrap_err().exit_code(), 6);
     }
 
     #[test]
     fn a_file_that_cannot_be_read_has_an_exit_code() {
-        let missing = read("no/such/file.torrent", BindAddress::any()).unwrap_err();
+        let missing = read("no/such/file.torrent", &Outlet::default()).unwrap_err();
         assert_eq!(missing.exit_code(), 3);
         assert_eq!(missing.to_string(), "cannot find no/such/file.torrent: no such file (check the path)");
-        let folder = read(env!("CARGO_MANIFEST_DIR"), BindAddress::any()).unwrap_err();
+        let folder = read(env!("CARGO_MANIFEST_DIR"), &Outlet::default()).unwrap_err();
         assert_eq!(folder.exit_code(), 15);
         assert!(folder.to_string().contains("is a folder"), "{folder}");
-        assert_eq!(read("magnet:?xt=urn:btih:0", BindAddress::any()).unwrap_err().exit_code(), 28);
-        let bad = torrent("magnet:?xt=urn:btih:0", BindAddress::any()).unwrap_err();
+        assert_eq!(read("magnet:?xt=urn:btih:0", &Outlet::default()).unwrap_err().exit_code(), 28);
+        let bad = torrent("magnet:?xt=urn:btih:0", &Outlet::default()).unwrap_err();
         assert_eq!(bad.exit_code(), 27, "{bad}");
     }
 
@@ -378,11 +405,11 @@ mod tests {
     #[test]
     fn bytes_that_are_not_a_torrent_have_an_exit_code() {
         let not_bencode =
-            load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), BindAddress::any()).unwrap_err();
+            load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), &Outlet::default()).unwrap_err();
         assert_eq!(not_bencode.exit_code(), 25);
         assert!(not_bencode.to_string().contains("Cargo.toml: not a torrent"), "{not_bencode}");
         let (address, server) = serve(vec![answer("200 OK", "", b"d4:spam4:eggse")]);
-        assert_eq!(load(&address, BindAddress::any()).unwrap_err().exit_code(), 26);
+        assert_eq!(load(&address, &Outlet::default()).unwrap_err().exit_code(), 26);
         server.join().unwrap();
     }
 }

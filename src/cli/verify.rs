@@ -4,13 +4,16 @@
 //! standard output, the progress to standard error.
 
 use super::exit::Exit;
+use super::json;
 use super::meter::Meter;
-use super::progress::{Style, say};
+use super::network_options::authorities;
+use super::progress::Style;
 use super::runs::CommandFailure;
 use super::signals::interrupts;
 use super::source;
+use super::terminal::say;
 use crate::metainfo::{File, Metainfo};
-use crate::net::BindAddress;
+use crate::net::Outlet;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, StorageError};
 use crate::text::{grouped, printable};
@@ -35,6 +38,9 @@ pub struct VerifyArguments {
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
+    /// Believe the authorities in this file too (PEM), for a torrent from the web
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -49,7 +55,8 @@ pub struct VerifyArguments {
 ///
 /// The torrent or the payload cannot be read.
 pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
-    let torrent = source::load(&arguments.torrent, BindAddress::any())
+    let authorities = authorities(arguments.ca_file.as_deref())?;
+    let torrent = source::load(&arguments.torrent, &Outlet { authorities, ..Outlet::default() })
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let torrent = Arc::new(torrent);
     let geometry = Geometry::new(torrent.total_size, torrent.piece_length);
@@ -174,8 +181,7 @@ impl Report<'_> {
             "missing_ranges": self.ranges(&self.missing()),
             "files": self.files().map(file).collect::<Vec<Value>>(),
         });
-        serde_json::to_writer_pretty(&mut *out, &value)?;
-        writeln!(out)
+        json::write(out, &value)
     }
 
     /// The pieces that are neither good nor bad.

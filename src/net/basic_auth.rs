@@ -1,4 +1,5 @@
-//! The user name and the password in a web address, and what a server gets of them ("Basic", RFC 7617).
+//! The user name and the password in a web address: what a server gets of them ("Basic", RFC 7617), and what is
+//! shown of such an address.
 //!
 //! Pure. In an address they are percent-encoded, because a password may contain any character; the server gets them as
 //! they are.
@@ -7,6 +8,9 @@ use std::fmt::Write;
 
 /// The digits of Base64 (RFC 4648, section 4).
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Characters of the longest part of a path that counts as a word. Keys have 16 and more.
+const LONGEST_WORD: usize = 15;
 
 /// The address without a user name and password, and the value of the header `Authorization` if it has them.
 pub fn split(address: &str) -> (String, Option<String>) {
@@ -21,8 +25,31 @@ pub fn split(address: &str) -> (String, Option<String>) {
     (format!("{scheme}://{host}{path}"), Some(format!("Basic {}", base64(&plain))))
 }
 
+/// The address without what may be a password: its user name and password, its query, and the long parts of its
+/// path, which are keys on many sites. Messages are posted in public. It is not made fit to print.
+pub fn without_secrets(address: &str) -> String {
+    let (address, _) = split(address);
+    let (site, rest) = match address.find("://") {
+        Some(at) => address.split_at(
+            at + 3
+                + address
+                    .get(at + 3..)
+                    .and_then(|rest| rest.find(['/', '?', '#']))
+                    .unwrap_or(address.len() - at - 3),
+        ),
+        None => ("", address.as_str()),
+    };
+    let (path, query) = rest.split_at(rest.find(['?', '#']).unwrap_or(rest.len()));
+    let shown = |part: &str| match part.chars().nth(LONGEST_WORD) {
+        Some(_) if !part.ends_with(".torrent") => part.chars().take(2).chain(['…']).collect(),
+        _ => part.to_owned(),
+    };
+    let path: Vec<String> = path.split('/').map(shown).collect();
+    format!("{site}{}{}", path.join("/"), if query.is_empty() { "" } else { "?…" })
+}
+
 /// The bytes that a text stands for. A percent sign without two digits stands for itself.
-fn percent_decoded(text: &str) -> Vec<u8> {
+pub fn percent_decoded(text: &str) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -74,6 +101,22 @@ mod tests {
             assert_eq!(base64(plain.as_bytes()), expected);
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
+
+    #[test]
+    fn what_is_shown_of_an_address_has_no_password_in_it() {
+        for (address, shown) in [
+            ("http://me:secret@host:80/x.torrent", "http://host:80/x.torrent"),
+            ("https://host/a-long-name-of-a-system.torrent", "https://host/a-long-name-of-a-system.torrent"),
+            ("https://host/rss/0123456789abcdef/x.torrent?key=secret", "https://host/rss/01…/x.torrent?…"),
+            ("https://host?secret", "https://host?…"),
+            ("http://host/a#secret", "http://host/a?…"),
+            ("wss://host/announce/0123456789abcdef0", "wss://host/announce/01…"),
+            ("file.torrent", "file.torrent"),
+            ("://", "://"),
+        ] {
+            assert_eq!(without_secrets(address), shown);
+        }
     }
 
     #[test]

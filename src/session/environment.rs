@@ -96,7 +96,7 @@ impl Environment for RunEnvironment<'_> {
         self.sources.look_around(now)
     }
 
-    fn refuse(&mut self, from: IpAddr) {
+    fn refuse_connections(&mut self, from: IpAddr) {
         if let Some(listener) = &self.run.network.listener {
             listener.refuse(from);
         }

@@ -3,7 +3,7 @@
 
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
-use crate::net::{BindAddress, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Network {
     /// The address that all connections and packets leave from.
     pub bind_address: BindAddress,
+    /// Whose certificates are believed.
+    pub authorities: Authorities,
     /// Connects to peers.
     pub connector: Connector,
     /// Accepts incoming connections, if we listen.
@@ -62,12 +64,22 @@ impl ClientName {
 }
 
 impl Network {
+    /// The way out to trackers.
+    pub(super) fn outlet(&self) -> Outlet {
+        Outlet {
+            bind_address: self.bind_address,
+            authorities: self.authorities.clone(),
+            own_port: self.listener.as_ref().map(Listener::port),
+        }
+    }
+
     /// A network without a listener, without the DHT and the local network, and without limits. Trackers are
     /// the only source of peers.
     pub fn unlimited() -> Network {
         let throttle = || Arc::new(Throttle::unlimited());
         Network {
             bind_address: BindAddress::any(),
+            authorities: Authorities::default(),
             connector: Connector::new(BindAddress::any(), MAX_HALF_OPEN),
             listener: None,
             dht: None,

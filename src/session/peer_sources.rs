@@ -12,6 +12,7 @@
 //! trackers for a limited time.
 
 use super::{FAREWELL, Network, PeerSourceOptions};
+use crate::address::is_local;
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
@@ -21,7 +22,7 @@ use crate::peer::{Listener, Registration};
 use crate::strategy::{Interruption, Source, Supply, Watch};
 use crate::text::printable;
 use crate::thread::{self, lock};
-use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerNews};
+use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerNews};
 use crate::wire::PeerId;
 use crossbeam_channel::Sender;
 use log::{info, warn};
@@ -175,11 +176,20 @@ fn announce(
         key: fastrand::u32(..),
         numwant: PEERS_WANTED,
     };
-    let mut tiers = if sources.own_trackers { wanted.trackers.to_vec() } else { Vec::new() };
-    if wanted.private && !sources.trackers.is_empty() {
-        warn!("the torrent is private, so only its own trackers are asked; --tracker is ignored");
+    // What the user typed needs no permission, even if the torrent names it too.
+    let address = |text: &String| match sources.trackers.contains(text) {
+        true => TrackerAddress::typed(text),
+        false => TrackerAddress::new(text),
+    };
+    let own = wanted.trackers.iter().filter(|_| sources.own_trackers);
+    let mut tiers: Vec<Vec<_>> = own.map(|tier| tier.iter().map(address).collect()).collect();
+    if wanted.private {
+        let is_foreign = |tracker: &String| !wanted.trackers.iter().flatten().any(|own| own == tracker);
+        if sources.trackers.iter().any(is_foreign) {
+            warn!("the torrent is private, so only its own trackers are asked; --tracker is ignored");
+        }
     } else {
-        tiers.extend(sources.trackers.iter().map(|tracker| vec![tracker.clone()]));
+        tiers.extend(sources.trackers.iter().map(|tracker| vec![address(tracker)]));
     }
     let rest = tiers.split_off(tiers.len().min(network.most_tiers));
     if let Some(last) = tiers.last_mut() {
@@ -205,14 +215,25 @@ fn announce(
         };
         let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));
     };
-    Announcers::start(tiers, identity, totals, network.bind_address, &network.name.user_agent, news)
+    Announcers::start(tiers, identity, totals, &network.outlet(), &network.name.user_agent, news)
 }
 
 /// Makes the event that brings addresses to the coordinator.
 type AddressEvent = fn(Vec<SocketAddr>) -> Event;
 
-/// A magnet link may come from a stranger, so we trust its peers less than those that the user names.
-fn from_magnet(addresses: Vec<SocketAddr>) -> Event {
+/// A magnet link may come from a stranger, so we trust its peers less than those that the user names. One in our
+/// own network is not asked: whoever makes a link chooses 20 bytes of our handshake, its info-hash, which are
+/// enough for a command to a service on loopback.
+fn from_magnet(mut addresses: Vec<SocketAddr>) -> Event {
+    addresses.retain(|address| {
+        if is_local(address.ip()) {
+            warn!(
+                "{address} is not asked: the magnet link names it, and it is in our own network (if you trust \
+                 the link, name it with --peer)"
+            );
+        }
+        !is_local(address.ip())
+    });
     Event::Found(Source::Magnet, addresses)
 }
 
@@ -249,5 +270,22 @@ fn look_up(peer: &str, events: &Sender<Event>, event: AddressEvent) {
             let report = TrackerReport { url: printable(peer), outcome, external_ip: None };
             let _ = events.send(Event::Tracker(report));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_magnet_names_no_peer_in_our_own_network() {
+        let named =
+            ["127.0.0.1:6379", "10.0.0.1:11211", "1.2.3.4:5", "[::1]:5", "[fd00::1]:5", "[2a00::1]:5"];
+        let Event::Found(Source::Magnet, asked) =
+            from_magnet(named.map(|address| address.parse().unwrap()).to_vec())
+        else {
+            panic!("another event");
+        };
+        assert_eq!(asked, ["1.2.3.4:5", "[2a00::1]:5"].map(|address| address.parse().unwrap()));
     }
 }

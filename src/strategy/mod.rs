@@ -20,12 +20,14 @@
 //! number.
 
 mod crc32c;
+mod destination;
 mod download;
 mod peers;
 mod token_bucket;
 mod upload;
 
 pub use crc32c::crc32c;
+pub use destination::{OnWordOf, Question, Refusal, may_ask};
 pub use download::{Budget, PeerPieces, Pipeline, Rarity, Standing, Trust};
 pub use peers::{
     AddressVotes, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, ExternalAddress,

@@ -88,7 +88,7 @@ pub trait Environment {
     fn look_around(&mut self, now: Instant) -> Option<Interruption>;
 
     /// For some time no connection from this network is to be accepted: a peer there has flooded us.
-    fn refuse(&mut self, _from: IpAddr) {}
+    fn refuse_connections(&mut self, _from: IpAddr) {}
 
     /// A peer that came in from here has left and was of no use to either side. Whoever comes so again and again
     /// is to be let in less often.

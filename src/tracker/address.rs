@@ -5,17 +5,25 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::address::IpFamily;
+use crate::net::basic_auth::percent_decoded;
+use crate::strategy::{OnWordOf, Question};
 
 use super::error::{TrackerError, excerpt};
+use super::secrets::Secrets;
 
 /// The most bytes of an address. Real ones have fewer than 200. The limit keeps the request line within what
 /// servers accept (8 KiB is common) and what our buffer holds.
 const MAX_ADDRESS: usize = 2_048;
 
-/// The address of a tracker as a torrent gives it.
+/// What we say of ourselves in an announce. An address that says it already would speak for us: take us out of
+/// another torrent, or claim that we have uploaded what we have not.
+const OURS: [&[u8]; 7] = [b"info_hash", b"peer_id", b"port", b"uploaded", b"downloaded", b"left", b"event"];
+
+/// The address of a tracker as a torrent or the user gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerAddress {
     text: String,
+    word: OnWordOf,
     scheme: String,
     host: String,
 }
@@ -30,8 +38,18 @@ pub enum Protocol {
 }
 
 impl TrackerAddress {
-    /// An address from outside. [`protocol`](Self::protocol) says whether it can be used.
+    /// An address that a torrent or a magnet link names. [`protocol`](Self::protocol) says whether it can be
+    /// used.
     pub fn new(text: &str) -> TrackerAddress {
+        TrackerAddress::named_by(OnWordOf::Torrent, text)
+    }
+
+    /// An address that the user typed.
+    pub fn typed(text: &str) -> TrackerAddress {
+        TrackerAddress::named_by(OnWordOf::User, text)
+    }
+
+    fn named_by(word: OnWordOf, text: &str) -> TrackerAddress {
         let text = text.trim();
         // A fragment is never sent: it is for the program that shows a page.
         let text = text.split_once('#').map_or(text, |(sent, _)| sent);
@@ -40,6 +58,7 @@ impl TrackerAddress {
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         TrackerAddress {
             text: text.to_owned(),
+            word,
             scheme: excerpt(scheme.to_ascii_lowercase()),
             host: excerpt(host),
         }
@@ -60,12 +79,45 @@ impl TrackerAddress {
         if self.text.chars().any(|character| character.is_whitespace() || character.is_control()) {
             return Err(TrackerError::BadAddress("there is white space in it"));
         }
+        if self.speaks_for_us() {
+            return Err(TrackerError::BadAddress(
+                "it says itself what only we may say (info_hash, event, …)",
+            ));
+        }
         match self.scheme.as_str() {
             "http" | "https" if self.host.is_empty() => Err(TrackerError::BadAddress("it names no host")),
             "http" | "https" => Ok(Protocol::Http),
             "udp" => self.endpoint().map(|_| Protocol::Udp),
             other => Err(TrackerError::UnsupportedProtocol(other.to_owned())),
         }
+    }
+
+    /// Whether its query has a parameter in it that is ours, in any spelling.
+    fn speaks_for_us(&self) -> bool {
+        let query = self.path_and_query().split_once('?').map_or("", |(_, query)| query);
+        query.split(['&', ';', '?']).any(|parameter| {
+            let name = percent_decoded(parameter.split('=').next().unwrap_or_default());
+            OURS.iter().any(|ours| name.trim_ascii().eq_ignore_ascii_case(ours))
+        })
+    }
+
+    /// On whose word it is asked.
+    pub fn word(&self) -> OnWordOf {
+        self.word
+    }
+
+    /// What it is asked for, as far as its address shows.
+    pub fn question(&self) -> Question {
+        match self.path_and_query().split('?').next() {
+            _ if self.scheme == "udp" => Question::Packet,
+            Some("/announce") => Question::Announce,
+            _ => Question::Web,
+        }
+    }
+
+    /// What of it must not be shown, even where somebody else says it.
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::of(&self.text)
     }
 
     /// The host without brackets, and the port: where packets go.
@@ -215,6 +267,53 @@ mod tests {
         assert_eq!(tracker.site(), "https://T.example:8443");
         assert_eq!(tracker.host(), "T.example:8443");
         assert_eq!(address("http://a\u{1b}[2J\0/x").site(), "http://a\u{fffd}[2J");
+    }
+
+    #[test]
+    fn an_address_may_not_say_what_only_we_may_say() {
+        for bad in [
+            "http://t.example/announce?info_hash=xyz",
+            "http://t.example/announce?a=b&EVENT=stopped",
+            "http://t.example/announce?%69nfo%5fhash=x",
+            "http://t.example/a?x;peer_id=1",
+            "http://t.example/a?a?left=0",
+            "https://t.example?uploaded",
+            "udp://t.example:80/announce?downloaded=1",
+            "http://t.example/a? event =x",
+        ] {
+            let protocol = TrackerAddress::typed(&bad.replace(' ', "%20")).protocol();
+            assert!(
+                matches!(protocol, Err(TrackerError::BadAddress(why)) if why.contains("only we")),
+                "{bad}"
+            );
+        }
+        for good in [
+            "http://t.example/announce?passkey=info_hash",
+            "http://t.example/announce/event=1?key=1&compact=1",
+            "http://t.example/info_hash/announce",
+            "udp://t.example:80/announce?my_event=1",
+        ] {
+            assert!(address(good).protocol().is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn only_the_path_announce_shows_a_tracker() {
+        for (given, question) in [
+            ("http://t.example/announce", Question::Announce),
+            ("https://t.example/announce?passkey=1", Question::Announce),
+            ("udp://t.example:80/x", Question::Packet),
+            ("http://t.example/announce/../admin", Question::Web),
+            ("http://t.example/announce/", Question::Web),
+            ("http://t.example/x/announce", Question::Web),
+            ("http://t.example/%61nnounce", Question::Web),
+            ("http://t.example", Question::Web),
+            ("http://t.example/?/announce", Question::Web),
+        ] {
+            assert_eq!(address(given).question(), question, "{given}");
+            assert_eq!(address(given).word(), OnWordOf::Torrent);
+            assert_eq!(TrackerAddress::typed(given).word(), OnWordOf::User);
+        }
     }
 
     #[test]

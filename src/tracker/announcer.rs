@@ -25,7 +25,7 @@ use super::families::{FailureReports, FamilyTier};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::address::IpFamily;
-use crate::net::BindAddress;
+use crate::net::Outlet;
 use crate::strategy::{Interruption, Supply};
 use crate::thread::{self, caught};
 
@@ -99,21 +99,21 @@ impl AnnouncerHandle {
     pub fn start<News>(
         part: FamilyTier,
         context: &AnnouncerContext<News>,
-        bind_address: BindAddress,
+        outlet: &Outlet,
         mut random: Rng,
     ) -> Option<AnnouncerHandle>
     where
         News: Fn(TrackerNews) + Clone + Send + 'static,
     {
-        let bind_address = match part.family {
-            Some(family) => bind_address.of_family(family)?,
-            None => bind_address,
-        };
+        let mut outlet = outlet.clone();
+        if let Some(family) = part.family {
+            outlet.bind_address = outlet.bind_address.of_family(family)?;
+        }
         let tier = Tier::new(part.trackers, Instant::now(), &mut random)?;
         let first = tier.turn().tracker.clone();
         let (orders, inbox) = bounded(WAITING_ORDERS);
         let (end, ended) = bounded(0);
-        let client = Arc::new(TrackerClient::new(bind_address, &context.user_agent));
+        let client = Arc::new(TrackerClient::new(outlet, &context.user_agent));
         let [is_known, is_leaving] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let announcer = Announcer {
             tier,

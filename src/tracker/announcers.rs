@@ -24,7 +24,7 @@ use super::announce::Identity;
 use super::announcer::{AnnouncerContext, AnnouncerHandle, AnnouncerOrder, TrackerNews};
 use super::families::FamilyTier;
 use super::totals::Totals;
-use crate::net::BindAddress;
+use crate::net::Outlet;
 use crate::strategy::{Interruption, Supply};
 
 /// Tiers that get threads. The trackers of all further tiers join the last of these.
@@ -40,18 +40,18 @@ pub struct Announcers {
 }
 
 impl Announcers {
-    /// Starts one thread for each family of a tier. All of them announce at once, over connections that leave
-    /// by `bind_address`. HTTP trackers hear the `user_agent`.
+    /// Starts one thread for each family of a tier. All of them announce at once, over connections that go
+    /// out by `outlet`. HTTP trackers hear the `user_agent`.
     ///
     /// `news` is called on those threads with the outcome of each announce, except for `stopped`, and must
     /// not block for long. If one family of a tier fails and the other does not, the failure is not reported.
     /// Addresses that we cannot use are left out. If a tier has no other, `news` is called with the reason,
     /// on the calling thread and before this returns.
     pub fn start<News>(
-        tiers: Vec<Vec<String>>,
+        tiers: Vec<Vec<TrackerAddress>>,
         identity: Identity,
         totals: &Arc<Totals>,
-        bind_address: BindAddress,
+        outlet: &Outlet,
         user_agent: &str,
         news: News,
     ) -> Announcers
@@ -64,8 +64,8 @@ impl Announcers {
         for trackers in usable(tiers, &context.news) {
             // The same random numbers for both families, so that they ask the trackers in the same order.
             let random = Rng::new();
-            for part in FamilyTier::split(trackers, bind_address.family()) {
-                handles.extend(AnnouncerHandle::start(part, &context, bind_address, random.clone()));
+            for part in FamilyTier::split(trackers, outlet.bind_address.family()) {
+                handles.extend(AnnouncerHandle::start(part, &context, outlet, random.clone()));
             }
         }
         Announcers { handles }
@@ -115,13 +115,12 @@ impl Announcers {
 }
 
 /// The tiers with the addresses that we can use, each address once, in at most [`MAX_TIERS`] tiers.
-fn usable(tiers: Vec<Vec<String>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<TrackerAddress>> {
+fn usable(tiers: Vec<Vec<TrackerAddress>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<TrackerAddress>> {
     let mut usable: Vec<Vec<TrackerAddress>> = Vec::new();
     let mut known = HashSet::new();
     for tier in tiers.into_iter().take(MAX_TIERS_READ) {
         let (good, bad): (Vec<_>, Vec<_>) = tier
-            .iter()
-            .map(|text| TrackerAddress::new(text))
+            .into_iter()
             .map(|address| (address.protocol(), address))
             .partition(|(protocol, _)| protocol.is_ok());
         let left_out = bad.len();
@@ -166,9 +165,9 @@ mod tests {
         let identity =
             Identity { info_hash: InfoHash([1; 20]), peer_id: PeerId([2; 20]), port: 1, key: 3, numwant: 4 };
         // Nobody listens there, so the first announce fails at once, and the news of it panics.
-        let tiers = vec![vec!["http://127.0.0.1:1/announce".to_owned()]];
+        let tiers = vec![vec![TrackerAddress::new("http://127.0.0.1:1/announce")]];
         let totals = Arc::new(Totals::new(Default::default()));
-        let announcers = Announcers::start(tiers, identity, &totals, BindAddress::any(), "a test", news);
+        let announcers = Announcers::start(tiers, identity, &totals, &Outlet::default(), "a test", news);
         let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(news.outcome, Err(TrackerError::Panicked));
         assert!(announcers.handles.iter().all(|handle| !handle.has_ended()));

@@ -16,6 +16,9 @@ use std::time::Duration;
 use crate::address::{IpFamily, canonical, could_be_a_peer, read_compact_list, read_ip};
 use crate::bencode::{Dictionary, Value};
 
+use crate::strategy::may_share;
+use log::info;
+
 use super::error::{RetryIn, TrackerError, excerpt};
 
 /// Bytes in the largest answer that is read, after decompression. 200 peers are 1.2 KiB.
@@ -97,6 +100,20 @@ impl Answer {
                 .map(|ip| ip.to_canonical()),
             peers: peers.unwrap_or_default(),
         })
+    }
+
+    /// The answer with only those peers that a tracker at this address may tell us: none that is nearer to us
+    /// than the tracker itself, as it is with peers that tell us of others. `from` is `None` if we do not know
+    /// where the tracker is.
+    pub(super) fn believed_from(mut self, from: Option<SocketAddr>) -> Answer {
+        let teller = from.map_or(IpFamily::V4.unspecified(), |from| from.ip());
+        let told = self.peers.len();
+        self.peers.retain(|peer| may_share(teller, *peer));
+        if self.peers.len() < told {
+            let near = told - self.peers.len();
+            info!("{near} of {told} peers are left out: a tracker far away names them in our own network");
+        }
+        self
     }
 
     /// The answer of a UDP tracker: the seconds until the next announce, and compact peers of the family that
@@ -191,6 +208,25 @@ mod tests {
 
     fn addresses(answer: &Answer) -> Vec<String> {
         answer.peers.iter().map(SocketAddr::to_string).collect()
+    }
+
+    #[test]
+    fn a_tracker_names_no_peer_that_is_nearer_to_us_than_itself() {
+        let peers = ["1.2.3.4:5", "10.0.0.1:5", "169.254.169.254:80", "127.0.0.1:6379", "[::1]:5"];
+        let told = Answer {
+            peers: peers.map(|peer| peer.parse().unwrap()).to_vec(),
+            ..answer_of(b"d8:intervali9ee")
+        };
+        for (from, believed) in
+            [(None, 1), (Some("9.9.9.9:80"), 1), (Some("192.168.1.1:80"), 3), (Some("127.0.0.1:80"), 5)]
+        {
+            let from = from.map(|from| from.parse().unwrap());
+            assert_eq!(told.clone().believed_from(from).peers, told.peers[..believed], "{from:?}");
+        }
+    }
+
+    fn answer_of(body: &[u8]) -> Answer {
+        Answer::parse(body).unwrap()
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::error::TrackerError;
 use super::http::HttpTracker;
 use super::scrape::Scrape;
 use super::udp::{CONNECTION_LIFE, UdpTracker};
-use crate::net::BindAddress;
+use crate::net::Outlet;
 
 /// The most time that an exchange may take. Over HTTP it takes less.
 pub const MAX_EXCHANGE: Duration = Duration::from_secs(30);
@@ -64,11 +64,11 @@ pub struct TrackerClient {
 }
 
 impl TrackerClient {
-    /// A client that leaves by `bind_address`, and calls itself `user_agent` over HTTP. Opens nothing and costs
+    /// A client that goes out by `outlet`, and calls itself `user_agent` over HTTP. Opens nothing and costs
     /// nothing yet.
-    pub fn new(bind_address: BindAddress, user_agent: &Arc<str>) -> TrackerClient {
-        let http = HttpTracker::new(bind_address, Arc::clone(user_agent));
-        TrackerClient { http, udp: UdpTracker::new(bind_address) }
+    pub fn new(outlet: Outlet, user_agent: &Arc<str>) -> TrackerClient {
+        let http = HttpTracker::new(outlet.clone(), Arc::clone(user_agent));
+        TrackerClient { http, udp: UdpTracker::new(outlet) }
     }
 
     /// A client like this one that has not been aborted. Costs nothing yet.
@@ -87,7 +87,8 @@ impl TrackerClient {
         announce: &Announce,
         within: Duration,
     ) -> Result<Answer, TrackerError> {
-        self.protocol_of(tracker)?.announce(tracker, announce, within)
+        let outcome = self.protocol_of(tracker)?.announce(tracker, announce, within);
+        outcome.map_err(|error| tracker.secrets().taken_out_of(error))
     }
 
     /// Asks for the numbers of a torrent and waits for the answer.
@@ -96,7 +97,8 @@ impl TrackerClient {
     ///
     /// As [`announce`](Self::announce), and [`TrackerError::NoScrape`].
     pub fn scrape(&self, tracker: &TrackerAddress, info_hash: InfoHash) -> Result<Scrape, TrackerError> {
-        self.protocol_of(tracker)?.scrape(tracker, info_hash, MAX_EXCHANGE)
+        let outcome = self.protocol_of(tracker)?.scrape(tracker, info_hash, MAX_EXCHANGE);
+        outcome.map_err(|error| tracker.secrets().taken_out_of(error))
     }
 
     fn protocol_of(&self, tracker: &TrackerAddress) -> Result<&dyn TrackerProtocol, TrackerError> {

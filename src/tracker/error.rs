@@ -4,6 +4,7 @@
 //! them, pass through [`excerpt`] first. No message contains a path or a query: on private trackers these are
 //! the user's password.
 
+use crate::strategy::Refusal;
 use crate::text;
 use std::fmt;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub enum TrackerError {
     NoScrape,
     /// Its address is malformed, for this reason.
     BadAddress(&'static str),
+    /// We may not ask it, for this reason.
+    NotAsked(Refusal),
     /// Its host name has no address, or none of the family that we ask over.
     NoAddress,
     /// No connection, or it broke.
@@ -59,6 +62,7 @@ impl fmt::Display for TrackerError {
             }
             TrackerError::NoScrape => write!(f, "its address has no /announce to make /scrape of (BEP 48)"),
             TrackerError::BadAddress(reason) => write!(f, "not a tracker's address: {reason}"),
+            TrackerError::NotAsked(refusal) => write!(f, "it is not asked: {refusal}"),
             TrackerError::NoAddress => write!(f, "cannot be reached: its name has no address"),
             TrackerError::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
             TrackerError::TimedOut { awaited, seconds } => write!(f, "no {awaited} in {seconds} s"),

@@ -1,16 +1,13 @@
 //! Announcing and scraping over HTTP and HTTPS: one GET with a deadline, and its answer with a limit.
 //!
 //! Runs on the thread of the caller; another thread calls [`abort`](TrackerProtocol::abort) to end a request
-//! that is running. It decides nothing: the tier decides which tracker to ask and when. It is the only file
-//! of `tracker` that uses the HTTP library.
+//! that is running. It decides nothing: the tier decides which tracker to ask and when.
 
 use crate::metainfo::InfoHash;
 use crate::thread::lock;
-use std::io::{ErrorKind, Read as _};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use ureq::Agent;
 
 use super::address::TrackerAddress;
 use super::announce::Announce;
@@ -18,7 +15,8 @@ use super::answer::{Answer, MAX_ANSWER};
 use super::client::TrackerProtocol;
 use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
-use crate::net::{BindAddress, basic_auth, http, http_body};
+use crate::net::Outlet;
+use crate::net::http::{Awaited, Errand, WebClient, WebError};
 
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
 pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
@@ -29,18 +27,9 @@ pub const USER_AGENT: &str = concat!("femtotorrent/", env!("CARGO_PKG_VERSION"))
 /// How long looking up the name may take, and then how long connecting may take. Both are part of the above.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Redirects that we follow. One is common (http to https); more than a few are a loop.
-const MAX_REDIRECTS: u32 = 5;
-
-/// Bytes of a response's head, and of the buffer that it must fit into.
-const MAX_HEAD: usize = 16 * 1024;
-
-/// Bytes of the request: an address and what we add to it, or a longer address that we were redirected to.
-const MAX_REQUEST: usize = 8 * 1024;
-
 /// Speaks with the HTTP trackers of one tier.
 pub struct HttpTracker {
-    bind_address: BindAddress,
+    outlet: Outlet,
     user_agent: Arc<str>,
     connections: Mutex<Connections>,
 }
@@ -48,76 +37,55 @@ pub struct HttpTracker {
 enum Connections {
     /// No connection is open.
     Closed,
-    /// The library's state, in which the connection of the last announce may still be open.
-    Open(Agent),
+    /// The client, in which the connection of the last announce may still be open.
+    Open(WebClient),
     /// Aborted: each later request fails.
     Aborted,
 }
 
 impl HttpTracker {
-    /// A client whose connections leave by `bind_address`. Opens nothing and costs nothing yet. TLS is set up
-    /// with the first https address.
-    pub fn new(bind_address: BindAddress, user_agent: Arc<str>) -> HttpTracker {
-        HttpTracker { bind_address, user_agent, connections: Mutex::new(Connections::Closed) }
+    /// A client that goes out by `outlet`. Opens nothing and costs nothing yet. TLS is set up with the first
+    /// https address.
+    pub fn new(outlet: Outlet, user_agent: Arc<str>) -> HttpTracker {
+        HttpTracker { outlet, user_agent, connections: Mutex::new(Connections::Closed) }
     }
 
     /// One like this that has not been aborted.
     pub fn anew(&self) -> HttpTracker {
-        HttpTracker::new(self.bind_address, Arc::clone(&self.user_agent))
+        HttpTracker::new(self.outlet.clone(), Arc::clone(&self.user_agent))
     }
 
-    /// Fetches this address, and reads what comes. A server may break off, or announce more than it sends: if what
-    /// came can be read, it is the answer all the same.
+    /// Fetches `url`, an address of this tracker, and reads what comes. Returns it with the address that it came
+    /// from, if that is known. A server may break off, or announce more than it sends: if what came can be read,
+    /// it is the answer all the same.
     fn fetch<Read>(
         &self,
+        tracker: &TrackerAddress,
         url: &str,
         within: Duration,
         read: impl FnOnce(&[u8]) -> Result<Read, TrackerError>,
-    ) -> Result<Read, TrackerError> {
+    ) -> Result<(Read, Option<SocketAddr>), TrackerError> {
         let within = within.min(ANNOUNCE_DEADLINE);
         let failure = |error| tracker_error(error, within);
-        let (status, body, broken) = self.get(url, within).map_err(failure)?;
-        match (with_status(status, read(&body)), broken) {
+        let errand = Errand { word: tracker.word(), question: tracker.question(), within };
+        let mut answer = self.client()?.get(url, errand).map_err(failure)?;
+        let (body, broken) = answer.read(MAX_ANSWER).map_err(failure)?;
+        match (with_status(answer.status(), read(&body)), broken) {
             (Err(TrackerError::Nonsense(_)), Some(error)) => Err(failure(error)),
-            (answer, _) => answer,
+            (read, _) => Ok((read?, answer.from)),
         }
     }
 
-    /// The status, the body, and what went wrong before its end.
-    fn get(&self, url: &str, within: Duration) -> Result<(u16, Vec<u8>, Option<ureq::Error>), ureq::Error> {
-        let agent = self.agent()?;
-        let (url, authorization) = basic_auth::split(url);
-        let mut request = agent.get(url);
-        if let Some(authorization) = authorization {
-            request = request.header("authorization", authorization);
-        }
-        // Settings of a single request would keep the library from reusing its TLS set-up.
-        let mut response = if within < ANNOUNCE_DEADLINE {
-            request.config().timeout_global(Some(within)).build().call()?
-        } else {
-            request.call()?
-        };
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        // The limit of what is read counts bytes after decompression, so it stops a decompression bomb too.
-        let mut reader = http_body::reader(&mut response, 2 * MAX_ANSWER).take(MAX_ANSWER + 1);
-        let broken = reader.read_to_end(&mut body).err().map(ureq::Error::from);
-        match body.len() as u64 > MAX_ANSWER {
-            true => Err(ureq::Error::BodyExceedsLimit(MAX_ANSWER)),
-            false => Ok((status, body, broken)),
-        }
-    }
-
-    fn agent(&self) -> Result<Agent, ureq::Error> {
+    fn client(&self) -> Result<WebClient, TrackerError> {
         let mut connections = lock(&self.connections);
         match &*connections {
-            Connections::Open(agent) => Ok(agent.clone()),
+            Connections::Open(client) => Ok(client.clone()),
             Connections::Closed => {
-                let agent = http::agent(configuration(&self.user_agent), self.bind_address);
-                *connections = Connections::Open(agent.clone());
-                Ok(agent)
+                let client = WebClient::new(self.outlet.clone(), &self.user_agent, CONNECT_DEADLINE);
+                *connections = Connections::Open(client.clone());
+                Ok(client)
             }
-            Connections::Aborted => Err(ureq::Error::ConnectionFailed),
+            Connections::Aborted => Err(TrackerError::Unreachable("the connection failed".into())),
         }
     }
 
@@ -135,7 +103,9 @@ impl TrackerProtocol for HttpTracker {
         announce: &Announce,
         within: Duration,
     ) -> Result<Answer, TrackerError> {
-        self.fetch(&tracker.with_query(&announce.query()), within, Answer::parse)
+        let url = tracker.with_query(&announce.query());
+        let (answer, from) = self.fetch(tracker, &url, within, Answer::parse)?;
+        Ok(answer.believed_from(from))
     }
 
     /// With the same deadlines.
@@ -145,9 +115,8 @@ impl TrackerProtocol for HttpTracker {
         info_hash: InfoHash,
         within: Duration,
     ) -> Result<Scrape, TrackerError> {
-        let tracker = tracker.scrape().ok_or(TrackerError::NoScrape)?;
-        let url = tracker.with_query(&Scrape::query(info_hash));
-        self.fetch(&url, within, |body| Scrape::parse(body, info_hash))
+        let url = tracker.scrape().ok_or(TrackerError::NoScrape)?.with_query(&Scrape::query(info_hash));
+        Ok(self.fetch(tracker, &url, within, |body| Scrape::parse(body, info_hash))?.0)
     }
 
     /// Closes the connection that the last announce may have left open, and frees its memory.
@@ -162,8 +131,8 @@ impl TrackerProtocol for HttpTracker {
     /// name or connecting ends at [`CONNECT_DEADLINE`].
     fn abort(&self) {
         let mut connections = lock(&self.connections);
-        if let Connections::Open(agent) = std::mem::replace(&mut *connections, Connections::Aborted) {
-            agent.shutdown();
+        if let Connections::Open(client) = std::mem::replace(&mut *connections, Connections::Aborted) {
+            client.abort();
         }
     }
 }
@@ -177,49 +146,28 @@ fn with_status<Read>(status: u16, answer: Result<Read, TrackerError>) -> Result<
     }
 }
 
-fn configuration(user_agent: &str) -> ureq::config::Config {
-    Agent::config_builder()
-        .user_agent(user_agent)
-        .http_status_as_error(false)
-        .accept_encoding(http_body::ENCODINGS)
-        .max_redirects(MAX_REDIRECTS)
-        .timeout_global(Some(ANNOUNCE_DEADLINE))
-        .timeout_resolve(Some(CONNECT_DEADLINE))
-        .timeout_connect(Some(CONNECT_DEADLINE))
-        .input_buffer_size(MAX_HEAD)
-        .max_response_header_size(MAX_HEAD)
-        .output_buffer_size(MAX_REQUEST)
-        .max_idle_connections(1)
-        .max_idle_connections_per_host(1)
-        .build()
-}
-
-/// The library's error without the address that it may contain.
-fn tracker_error(error: ureq::Error, within: Duration) -> TrackerError {
+/// The error without the address that it may contain.
+fn tracker_error(error: WebError, within: Duration) -> TrackerError {
     match error {
-        ureq::Error::Timeout(phase) => {
-            let (awaited, limit) = match phase {
-                ureq::Timeout::Resolve => ("address for its name", CONNECT_DEADLINE),
-                ureq::Timeout::Connect => ("connection", CONNECT_DEADLINE),
-                _ => ("answer", within),
+        WebError::TimedOut(awaited) => {
+            let (awaited, limit) = match awaited {
+                Awaited::Name => ("address for its name", CONNECT_DEADLINE),
+                Awaited::Connection => ("connection", CONNECT_DEADLINE),
+                Awaited::Answer => ("answer", within),
             };
-            TrackerError::TimedOut { awaited, seconds: limit.as_secs() }
+            TrackerError::TimedOut { awaited, seconds: limit.min(within).as_secs() }
         }
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-            TrackerError::BadAddress("it, or where it redirects us to, is malformed")
+        WebError::Refused(refusal) => TrackerError::NotAsked(refusal),
+        WebError::BadAddress => TrackerError::BadAddress("it, or where it redirects us to, is malformed"),
+        WebError::TooLarge => TrackerError::TooLarge,
+        WebError::NoAddress => TrackerError::NoAddress,
+        WebError::Redirects => TrackerError::Nonsense("it redirects in a circle".into()),
+        WebError::Nonsense(why) => TrackerError::Nonsense(excerpt(why)),
+        other @ (WebError::Magnet(_) | WebError::Scheme(_)) => {
+            TrackerError::Nonsense(excerpt(other.to_string()))
         }
-        ureq::Error::BodyExceedsLimit(_) => TrackerError::TooLarge,
-        ureq::Error::HostNotFound => TrackerError::NoAddress,
-        ureq::Error::ConnectionFailed => TrackerError::Unreachable("the connection failed".into()),
-        ureq::Error::TooManyRedirects => TrackerError::Nonsense("it redirects in a circle".into()),
-        // The compressed bytes are none.
-        ureq::Error::Io(error)
-            if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) =>
-        {
-            TrackerError::Nonsense(excerpt(error.to_string()))
+        other @ (WebError::Certificate(_) | WebError::Broken(_)) => {
+            TrackerError::Unreachable(excerpt(other.to_string()))
         }
-        ureq::Error::Io(error) => TrackerError::Unreachable(excerpt(error.to_string())),
-        ureq::Error::Protocol(error) => TrackerError::Nonsense(excerpt(error.to_string())),
-        other => TrackerError::Unreachable(excerpt(other.to_string())),
     }
 }

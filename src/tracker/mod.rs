@@ -27,6 +27,7 @@ mod http;
 mod pace;
 mod scrape;
 mod scraping;
+mod secrets;
 mod tier;
 mod totals;
 mod udp;

@@ -13,7 +13,7 @@ use super::client::TrackerClient;
 use super::error::TrackerError;
 use super::http::USER_AGENT;
 use super::scrape::Scrape;
-use crate::net::BindAddress;
+use crate::net::Outlet;
 
 /// Bytes of a thread's stack, the same as an announcer's.
 const STACK_SIZE: usize = 256 * 1024;
@@ -21,18 +21,18 @@ const STACK_SIZE: usize = 256 * 1024;
 /// What each of these trackers says about the torrent with this info-hash, in the order of the trackers.
 /// Waits half a minute at most.
 pub fn scrape_all(
-    trackers: &[&str],
+    trackers: &[TrackerAddress],
     info_hash: InfoHash,
-    bind_address: BindAddress,
+    outlet: &Outlet,
 ) -> Vec<Result<Scrape, TrackerError>> {
     thread::scope(|scope| {
-        let ask = |tracker: &&str| {
-            let address = TrackerAddress::new(tracker);
+        let ask = |address: &TrackerAddress| {
+            let address = address.clone();
             thread::Builder::new()
                 .name(format!("scrape-{}", address.host()))
                 .stack_size(STACK_SIZE)
                 .spawn_scoped(scope, move || {
-                    TrackerClient::new(bind_address, &Arc::from(USER_AGENT)).scrape(&address, info_hash)
+                    TrackerClient::new(outlet.clone(), &Arc::from(USER_AGENT)).scrape(&address, info_hash)
                 })
         };
         let threads: Vec<io::Result<_>> = trackers.iter().map(ask).collect();

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod changed_files;
 mod choking_peers;
 mod command_line;
@@ -27,5 +28,6 @@ mod rights;
 mod seeding;
 mod selecting;
 mod silent_peers;
+mod strangers;
 mod trackers;
 mod whole_downloads;

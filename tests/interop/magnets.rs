@@ -59,7 +59,6 @@ fn the_metadata_comes_from_each_program() {
         // Alone: one that knows us from before would come and give it.
         let seeder = start(&payload);
         fetch(&payload, &payload.magnet(), &["--peer", &seeder.address().to_string()]);
-        fetch(&payload, &format!("{}&x.pe={}", payload.magnet(), seeder.address()), &[]);
     }
 }
 

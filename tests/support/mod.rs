@@ -32,3 +32,4 @@ pub mod swarm_progress;
 pub mod talk;
 pub mod tracker;
 pub mod udp_tracker;
+pub mod web_server;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::TryRecvError;
-use femtotorrent::net::BindAddress;
-use femtotorrent::tracker::{Answer, Counts, Scrape, Totals, TrackerError, scrape_all};
+use femtotorrent::net::{BindAddress, Outlet};
+use femtotorrent::tracker::{Answer, Counts, Scrape, Totals, TrackerAddress, TrackerError, scrape_all};
 
 use crate::support::tracker::{Reply, Tracker};
 use crate::support::udp_tracker::{Asked, ScriptedFault, UdpTracker};
@@ -340,8 +340,8 @@ fn all_trackers_are_scraped_and_each_has_its_own_answer() {
     http.script(Reply::Body(body));
     let urls =
         [http.url(), udp.url(), closed_port(), "http://127.0.0.1:1/a".into(), "wss://a/announce".into()];
-    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-    let found = scrape_all(&urls, IDENTITY.info_hash, BindAddress::any());
+    let addresses: Vec<_> = urls.iter().map(|url| TrackerAddress::typed(url)).collect();
+    let found = scrape_all(&addresses, IDENTITY.info_hash, &Outlet::default());
     let numbers = |complete, incomplete, downloaded| {
         Ok(Scrape { complete: Some(complete), incomplete: Some(incomplete), downloaded: Some(downloaded) })
     };

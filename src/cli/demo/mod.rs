@@ -14,6 +14,7 @@ use super::exit::Exit;
 use super::progress::{Screen, Style};
 use super::runs::{self, CommandFailure};
 use super::signals::interrupts;
+use super::terminal;
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
@@ -23,7 +24,7 @@ use crate::text::size;
 use seeder::Seeder;
 use server::DemoServer;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -122,7 +123,7 @@ fn account(events: &[String], [from_first, from_second]: &[Vec<u32>; 2]) {
 
 /// The ordinary download, as `get` runs it.
 fn download(metainfo: Metainfo, folder: &Path) -> Exit {
-    let style = if io::stderr().is_terminal() { Style::Bars } else { Style::Lines };
+    let style = if terminal::is_terminal() { Style::Bars } else { Style::Lines };
     let screen = Screen::new(style, vec![metainfo.name.clone()]);
     let job = Job {
         torrent: Torrent::Whole(Arc::new(metainfo)),
@@ -214,5 +215,5 @@ fn listed(items: &[impl Display]) -> String {
 /// Prints one line: what it is about, and the text.
 fn tell(what: &str, text: impl Display) {
     // This fails if the reader of standard output is gone.
-    let _ = writeln!(io::stdout(), "{what:<10} {text}");
+    let _ = writeln!(terminal::output(), "{what:<10} {text}");
 }

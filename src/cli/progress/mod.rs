@@ -6,13 +6,13 @@
 mod row;
 
 use super::exit::Exit;
+use super::terminal::{self, say};
 use crate::message::RunPhase;
 use crate::session::{Outcome, Progress, SessionError};
 use crate::swarm::RunEnd;
 use crate::text::printable;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use row::TorrentRow;
-use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// On a pipe, the time between two lines of one torrent.
@@ -34,7 +34,7 @@ impl Style {
     pub fn of(quiet: bool) -> Style {
         match quiet {
             true => Style::Quiet,
-            false if io::stderr().is_terminal() => Style::Bars,
+            false if terminal::is_terminal() => Style::Bars,
             false => Style::Lines,
         }
     }
@@ -130,7 +130,7 @@ impl Screen {
 
     /// Draws no more bars if the terminal was closed: the library would keep all that it cannot write.
     fn look_for_the_terminal(&mut self) {
-        if self.style == Style::Bars && !io::stderr().is_terminal() {
+        if self.style == Style::Bars && !terminal::is_terminal() {
             self.style = Style::Lines;
             self.bars.set_draw_target(ProgressDrawTarget::hidden());
         }
@@ -147,17 +147,11 @@ pub(super) fn bar(name: &str) -> ProgressBar {
     }
 }
 
-/// Writes a line to standard error.
-pub(super) fn say(text: &str) {
-    // This fails if the reader of standard error is gone.
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use indicatif::TermLike;
-    use std::io::Error;
+    use std::io::{self, Error};
 
     /// A terminal that was closed.
     #[derive(Debug)]

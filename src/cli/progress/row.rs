@@ -1,6 +1,7 @@
 //! The part of the screen that belongs to one torrent: its bar, and the sentences about its state.
 
-use super::{LINE_INTERVAL, Style, say};
+use super::super::terminal::say;
+use super::{LINE_INTERVAL, Style};
 use crate::message::{MetadataState, RunPhase, Snapshot, Stall};
 use crate::session::Outcome;
 use crate::storage::Shortage;

@@ -15,7 +15,7 @@ impl Coordinator<'_> {
         self.statistics.sent(peer.worker.account().sent);
         self.note_bystander(key, &peer, why, now);
         if why.is_an_attack() {
-            self.environment.refuse(peer.address.ip());
+            self.environment.refuse_connections(peer.address.ip());
         } else if peer.incoming && !peer.download.useful && peer.upload.asked_at.is_none() {
             self.environment.came_in_vain(peer.address.ip());
         }

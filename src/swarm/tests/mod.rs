@@ -127,7 +127,7 @@ impl Environment for TestEnvironment {
         self.0.borrow_mut().interruption.take()
     }
 
-    fn refuse(&mut self, from: IpAddr) {
+    fn refuse_connections(&mut self, from: IpAddr) {
         self.0.borrow_mut().refused.push(from);
     }
 

@@ -32,7 +32,8 @@ use super::client::TrackerProtocol;
 use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::address::IpFamily;
-use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, UdpChannel, by_turns, resolve};
+use crate::net::{CONNECTION_ATTEMPT_DELAY, Outlet, UdpChannel, by_turns, resolve};
+use crate::strategy::{Question, may_ask};
 
 /// How long a connection ID may be used (BEP 15, "UDP connections").
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
@@ -52,7 +53,7 @@ const MAX_ADDRESSES: usize = 8;
 
 /// Speaks with the UDP trackers of one tier, one at a time.
 pub struct UdpTracker {
-    bind_address: BindAddress,
+    outlet: Outlet,
     patience: [Duration; 3],
     look_up: LookUp,
     state: Mutex<UdpState>,
@@ -99,15 +100,15 @@ enum NoResponse {
 }
 
 impl UdpTracker {
-    /// A client whose packets leave by `bind_address`. Opens nothing and costs nothing yet.
-    pub fn new(bind_address: BindAddress) -> UdpTracker {
-        UdpTracker { bind_address, patience: PATIENCE, look_up: resolve, state: Mutex::default() }
+    /// A client whose packets leave by `outlet`. Opens nothing and costs nothing yet.
+    pub fn new(outlet: Outlet) -> UdpTracker {
+        UdpTracker { outlet, patience: PATIENCE, look_up: resolve, state: Mutex::default() }
     }
 
     /// One like this that has not been aborted.
     pub fn anew(&self) -> UdpTracker {
-        let (bind_address, patience, look_up) = (self.bind_address, self.patience, self.look_up);
-        UdpTracker { bind_address, patience, look_up, state: Mutex::default() }
+        let (patience, look_up) = (self.patience, self.look_up);
+        UdpTracker { outlet: self.outlet.clone(), patience, look_up, state: Mutex::default() }
     }
 
     /// Asks each address of the tracker, then asks those that were silent again, with more patience.
@@ -123,7 +124,7 @@ impl UdpTracker {
         let mut failure = TrackerError::NoAddress;
         let mut endpoints = match self.kept(host, port) {
             Some(endpoint) => vec![endpoint],
-            None => self.endpoints(host, port, deadline, &mut failure)?,
+            None => self.endpoints(tracker, deadline, &mut failure)?,
         };
         let shares = SHARES.map(|share| within.mul_f64(share));
         let patience = self.patience.into_iter().zip(shares).map(|(wait, share)| wait.min(share));
@@ -169,11 +170,11 @@ impl UdpTracker {
     /// way to the others.
     fn endpoints(
         &self,
-        host: &str,
-        port: u16,
+        tracker: &TrackerAddress,
         deadline: Instant,
         failure: &mut TrackerError,
     ) -> Result<Vec<TrackerEndpoint>, TrackerError> {
+        let (host, port) = tracker.endpoint()?;
         let within = deadline.saturating_duration_since(Instant::now()).min(NAME_DEADLINE);
         let mut found = (self.look_up)(host, port, within).map_err(|error| match error.kind() {
             ErrorKind::TimedOut => {
@@ -181,12 +182,19 @@ impl UdpTracker {
             }
             _ => unreachable(&error),
         })?;
+        found.retain(|to| {
+            let is_ours = self.outlet.leads_to_ourselves(*to);
+            let refusal = may_ask(tracker.word(), Question::Packet, *to, is_ours).err();
+            refusal.map(|refusal| *failure = TrackerError::NotAsked(refusal)).is_none()
+        });
         // With a named bind address, an address that cannot be reached from it is tried all the same, because
         // the error says so.
-        found.retain(|to| self.bind_address.address().is_some() || self.bind_address.reaches(*to));
+        found.retain(|to| {
+            self.outlet.bind_address.address().is_some() || self.outlet.bind_address.reaches(*to)
+        });
         let mut endpoints = Vec::new();
         for to in self.in_turn(found) {
-            match UdpChannel::open(self.bind_address, to) {
+            match UdpChannel::open(self.outlet.bind_address, to) {
                 Ok(channel) => endpoints.push(TrackerEndpoint {
                     tracker: (host.to_owned(), port),
                     channel: Arc::new(channel),
@@ -202,7 +210,7 @@ impl UdpTracker {
     /// The addresses in the order in which they are tried. Addresses of a family that we cannot leave by come
     /// last; they are tried for the error that they bring.
     fn in_turn(&self, found: Vec<SocketAddr>) -> Vec<SocketAddr> {
-        let reaches = |to: &SocketAddr| self.bind_address.reaches(*to);
+        let reaches = |to: &SocketAddr| self.outlet.bind_address.reaches(*to);
         let (mut turns, mut last): (Vec<_>, Vec<_>) = by_turns(found).into_iter().partition(reaches);
         turns.append(&mut last);
         turns.truncate(MAX_ADDRESSES);
@@ -277,6 +285,11 @@ impl UdpTracker {
         Err(NoResponse::Silent)
     }
 
+    /// The address that answered last.
+    fn answered_from(&self) -> Option<SocketAddr> {
+        self.state().kept.as_ref().map(|endpoint| endpoint.channel.peer())
+    }
+
     fn state(&self) -> MutexGuard<'_, UdpState> {
         lock(&self.state)
     }
@@ -294,7 +307,7 @@ impl TrackerProtocol for UdpTracker {
             UdpRequest::Announce { announce, path: tracker.path_and_query() },
             within,
         )? {
-            UdpResponse::Announced(answer) => Ok(answer),
+            UdpResponse::Announced(answer) => Ok(answer.believed_from(self.answered_from())),
             _ => Err(other_response()),
         }
     }

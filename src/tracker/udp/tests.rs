@@ -1,5 +1,6 @@
 use super::*;
 use crate::metainfo::InfoHash;
+use crate::net::BindAddress;
 use std::net::UdpSocket;
 use std::thread::{JoinHandle, spawn};
 
@@ -12,7 +13,7 @@ fn tracker(patience: [Duration; 3]) -> UdpTracker {
         let address = |one: &str| SocketAddr::new(one.parse().unwrap(), port);
         Ok(host.split('_').map(address).collect())
     };
-    UdpTracker { patience, look_up, ..UdpTracker::new(BindAddress::any()) }
+    UdpTracker { patience, look_up, ..UdpTracker::new(Outlet::default()) }
 }
 
 /// Answers `packets` packets with themselves, without their first eight bytes: the rest has the right action
@@ -95,10 +96,10 @@ fn families_take_turns_and_the_one_that_we_cannot_leave_by_comes_last() {
         text.split(' ').map(|one| SocketAddr::new(one.parse().unwrap(), 1)).collect()
     };
     let found = list("::1 ::2 ::3 1.0.0.1 1.0.0.2");
-    let any = UdpTracker::new(BindAddress::any());
+    let any = UdpTracker::new(Outlet::default());
     let turns = any.in_turn(found.clone());
     assert_eq!(turns, list("::1 1.0.0.1 ::2 1.0.0.2 ::3"));
-    let four = UdpTracker::new(BindAddress::only([127, 0, 0, 1].into()));
+    let four = UdpTracker::new(Outlet::by(BindAddress::only([127, 0, 0, 1].into())));
     let turns = four.in_turn(found.clone());
     assert_eq!(turns, list("1.0.0.1 1.0.0.2 ::1 ::2 ::3"));
     assert_eq!(any.in_turn(found.repeat(100)).len(), MAX_ADDRESSES);
@@ -112,4 +113,15 @@ fn after_an_abort_all_exchanges_fail() {
     server.join().unwrap();
     tracker.abort();
     assert!(matches!(scrape(&tracker, "127.0.0.1", port), Err(TrackerError::Unreachable(_))));
+}
+
+#[test]
+fn our_own_port_hears_nothing() {
+    let ours = UdpSocket::bind("127.0.0.1:0").unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let port = ours.local_addr().unwrap().port();
+    let tracker = UdpTracker::new(Outlet { own_port: Some(port), ..Outlet::default() });
+    let outcome = scrape(&tracker, "127.0.0.1", port);
+    assert!(matches!(outcome, Err(TrackerError::NotAsked(_))), "{outcome:?}");
+    assert_eq!(ours.recv(&mut [0; 100]).unwrap_err().kind(), ErrorKind::WouldBlock);
 }

@@ -1,0 +1,270 @@
+//! HTTP and HTTPS: one GET with a deadline, its redirects, and its answer with a limit.
+//!
+//! Runs on the thread of the caller; another thread calls [`abort`](WebClient::abort) to end a request that
+//! is running. It is the only place that knows the HTTP library. The library makes requests and nothing more:
+//! connections are ours (`connector`), so that they leave by the address that the user wants and go only where
+//! they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
+//! believed (`tls`).
+
+mod body;
+mod connector;
+mod guard;
+mod redirect;
+mod tls;
+mod tls_connector;
+
+pub use tls::Authorities;
+
+use super::{Outlet, basic_auth};
+use crate::address::Reach;
+use crate::strategy::{OnWordOf, Question, Refusal};
+use guard::Guard;
+use redirect::Target;
+use std::fmt;
+use std::io::{self, ErrorKind, Read};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use ureq::http::{Response, Uri, header};
+use ureq::{Agent, Body};
+
+/// Redirects that we follow. One is common (http to https); more than a few are a circle.
+const MAX_REDIRECTS: usize = 8;
+
+/// Bytes of a response's head, and of the buffer that it must fit into.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Bytes of the request: an address, and what its sender adds to it, or a longer address that we were
+/// redirected to.
+const MAX_REQUEST: usize = 8 * 1024;
+
+/// What is fetched, on whose word, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Errand {
+    /// Who named the address.
+    pub word: OnWordOf,
+    /// What for.
+    pub question: Question,
+    /// How long it may take in all: name, connection, TLS, redirects, answer.
+    pub within: Duration,
+}
+
+/// Fetches from web servers, one request after the other.
+#[derive(Clone, Debug)]
+pub struct WebClient {
+    agent: Agent,
+    guard: Arc<Guard>,
+}
+
+impl WebClient {
+    /// A client that goes out by `outlet` and calls itself `user_agent`. Looking up a name may take
+    /// `patience`, and then connecting may. Opens nothing yet.
+    pub fn new(outlet: Outlet, user_agent: &str, patience: Duration) -> WebClient {
+        let config = Agent::config_builder()
+            .user_agent(user_agent)
+            .http_status_as_error(false)
+            .accept_encoding(body::ENCODINGS)
+            .max_redirects(0)
+            .timeout_resolve(Some(patience))
+            .timeout_connect(Some(patience))
+            .input_buffer_size(MAX_HEAD)
+            .max_response_header_size(MAX_HEAD)
+            .output_buffer_size(MAX_REQUEST)
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
+            .build();
+        let guard = Arc::new(Guard::new(outlet));
+        WebClient { agent: connector::agent(config, Arc::clone(&guard)), guard }
+    }
+
+    /// Fetches this address, and what it redirects to. A user name and a password in the address are sent to
+    /// its server and to no other.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer. Any status is one, except a redirect.
+    pub fn get(&self, address: &str, errand: Errand) -> Result<WebAnswer, WebError> {
+        let started = Instant::now();
+        let (mut address, mut authorization) = basic_auth::split(&redirect::escaped(address));
+        let Errand { mut word, mut question, within } = errand;
+        for _ in 0..=MAX_REDIRECTS {
+            let left = within.saturating_sub(started.elapsed());
+            let response = self.ask(&address, authorization.as_deref(), word, question, left)?;
+            let location = response.headers().get(header::LOCATION).filter(|_| redirects(&response));
+            let from = self.guard.address();
+            let Some(location) = location else { return Ok(WebAnswer { from, response }) };
+            let next = match redirect::target(&address, location.as_bytes()) {
+                Target::Web(next) => next,
+                Target::Magnet(link) => return Err(WebError::Magnet(link)),
+                Target::Other(scheme) => return Err(WebError::Scheme(scheme)),
+            };
+            let (next, given) = basic_auth::split(&next);
+            let keeps = redirect::is_same_server(&address, &next);
+            authorization = given.or(authorization.filter(|_| keeps));
+            address = next;
+            // Behind a proxy we do not see who redirects us, so it counts as far away.
+            let reach = from.map_or(Reach::Internet, |from| Reach::of(from.ip()));
+            (word, question) = (OnWordOf::Server(reach), Question::Web);
+        }
+        Err(WebError::Redirects)
+    }
+
+    fn ask(
+        &self,
+        address: &str,
+        authorization: Option<&str>,
+        word: OnWordOf,
+        question: Question,
+        left: Duration,
+    ) -> Result<Response<Body>, WebError> {
+        let uri: Uri = address.parse().map_err(|_| WebError::BadAddress)?;
+        self.guard.begin(&uri, word, question).map_err(WebError::Refused)?;
+        let mut request = self.agent.get(uri);
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        Ok(request.config().timeout_global(Some(left)).build().call()?)
+    }
+
+    /// Ends the request that is running, and makes all later ones fail. A request that is still looking up a
+    /// name or connecting ends at the deadline for that.
+    pub fn abort(self) {
+        self.agent.shutdown();
+    }
+}
+
+fn redirects(response: &Response<Body>) -> bool {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct WebAnswer {
+    /// Its address. `None` behind a proxy.
+    pub from: Option<SocketAddr>,
+    response: Response<Body>,
+}
+
+impl WebAnswer {
+    /// The status.
+    pub fn status(&self) -> u16 {
+        self.response.status().as_u16()
+    }
+
+    /// The decompressed body, and what went wrong before its end: a server may break off, or announce more
+    /// than it sends. The limit counts decompressed bytes, so that a small answer cannot become a huge one.
+    ///
+    /// # Errors
+    ///
+    /// [`WebError::TooLarge`].
+    pub fn read(&mut self, limit: u64) -> Result<(Vec<u8>, Option<WebError>), WebError> {
+        let mut body = Vec::new();
+        let mut reader =
+            body::reader(&mut self.response, limit.saturating_mul(2)).take(limit.saturating_add(1));
+        let broken =
+            reader.read_to_end(&mut body).err().map(|error| WebError::from(ureq::Error::from(error)));
+        match (body.len() as u64 > limit, broken) {
+            (true, _) | (_, Some(WebError::TooLarge)) => Err(WebError::TooLarge),
+            (false, broken) => Ok((body, broken)),
+        }
+    }
+}
+
+/// Why there is no answer. No message contains an address that may have a password in it.
+#[derive(Debug)]
+pub enum WebError {
+    /// We may not ask there.
+    Refused(Refusal),
+    /// The server's certificate is not believed, for this reason.
+    Certificate(String),
+    /// It redirects to this magnet link.
+    Magnet(String),
+    /// It redirects to an address of this scheme.
+    Scheme(String),
+    /// It redirects again and again.
+    Redirects,
+    /// The address, or the one that it redirects to, is malformed.
+    BadAddress,
+    /// The host has no address.
+    NoAddress,
+    /// What we waited for did not come in time.
+    TimedOut(Awaited),
+    /// There is more than the limit.
+    TooLarge,
+    /// The connection failed or broke.
+    Broken(io::Error),
+    /// What the server says is no HTTP, or its compression is none.
+    Nonsense(String),
+}
+
+/// What we waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The address of a name.
+    Name,
+    /// The connection.
+    Connection,
+    /// The answer.
+    Answer,
+}
+
+impl From<ureq::Error> for WebError {
+    fn from(error: ureq::Error) -> WebError {
+        let error = match error {
+            ureq::Error::Other(error) => match error.downcast::<Refusal>() {
+                Ok(refusal) => return WebError::Refused(*refusal),
+                Err(error) => match error.downcast::<tls::CertificateFault>() {
+                    Ok(fault) => return WebError::Certificate(fault.0),
+                    Err(error) => ureq::Error::Other(error),
+                },
+            },
+            other => other,
+        };
+        match error {
+            ureq::Error::Timeout(ureq::Timeout::Resolve) => WebError::TimedOut(Awaited::Name),
+            ureq::Error::Timeout(ureq::Timeout::Connect) => WebError::TimedOut(Awaited::Connection),
+            ureq::Error::Timeout(_) => WebError::TimedOut(Awaited::Answer),
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => WebError::BadAddress,
+            ureq::Error::BodyExceedsLimit(_) => WebError::TooLarge,
+            ureq::Error::HostNotFound => WebError::NoAddress,
+            // The compressed bytes are none.
+            ureq::Error::Io(error)
+                if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) =>
+            {
+                WebError::Nonsense(error.to_string())
+            }
+            ureq::Error::Io(error) => WebError::Broken(error),
+            ureq::Error::ConnectionFailed => WebError::Broken(io::Error::other("the connection failed")),
+            ureq::Error::Protocol(error) => WebError::Nonsense(error.to_string()),
+            other => WebError::Broken(io::Error::other(other.to_string())),
+        }
+    }
+}
+
+impl fmt::Display for WebError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WebError::Refused(refusal) => write!(out, "{refusal}"),
+            WebError::Certificate(why) => write!(out, "{why}"),
+            WebError::Magnet(_) => write!(out, "it redirects to a magnet link"),
+            WebError::Scheme(scheme) => {
+                write!(
+                    out,
+                    "it redirects to an address of {scheme}:, and only http:// and https:// are followed"
+                )
+            }
+            WebError::Redirects => write!(out, "it redirects more than {MAX_REDIRECTS} times"),
+            WebError::BadAddress => write!(out, "the address, or where it redirects us to, is malformed"),
+            WebError::NoAddress => write!(out, "there is no such host (check the address)"),
+            WebError::TimedOut(Awaited::Name) => write!(out, "no address for its name in time"),
+            WebError::TimedOut(Awaited::Connection) => write!(out, "no connection in time"),
+            WebError::TimedOut(Awaited::Answer) => write!(out, "no answer in time"),
+            WebError::TooLarge => write!(out, "its answer is too large"),
+            WebError::Broken(error) => write!(out, "{error}"),
+            WebError::Nonsense(why) => write!(out, "its answer makes no sense: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

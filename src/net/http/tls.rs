@@ -1,0 +1,207 @@
+//! TLS: the certificates that are believed, and what is said of one that is not.
+//!
+//! Every server's certificate is verified: who signed it, when it is valid, and for which host. There is no
+//! option to do without. Believed are the authorities that are built in (those of Mozilla's browser), because
+//! many a host has none installed, and in addition those in the file of `--ca-file`. The environment is not
+//! asked (`SSL_CERT_FILE`): what a host trusts should not change without a word.
+
+use crate::text::{excerpt, printable};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// The most bytes of a file of certificates. All authorities of the web together have a fifth of it.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The most host names of a certificate that an error names.
+const MAX_NAMES: usize = 3;
+
+/// Whose certificates are believed. Its clones share what is set up with the first connection.
+#[derive(Clone, Debug, Default)]
+pub struct Authorities(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// In addition to those that are built in.
+    given: Vec<CertificateDer<'static>>,
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Authorities {
+    /// Those that are built in, and those in this file (PEM, any number of certificates).
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or has no certificate, or one that makes no sense. The message names the
+    /// file.
+    pub fn with_file(path: &Path) -> Result<Authorities, String> {
+        let fail = |why: &dyn fmt::Display| {
+            let path = printable(&path.display().to_string());
+            let why = printable(&why.to_string());
+            format!("cannot use the certificates in {path}: {why}")
+        };
+        let mut bytes = Vec::new();
+        // A pipe or a device may have no end.
+        let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+        read.map_err(|error| fail(&error))?;
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(fail(&"it is larger than 1 MiB"));
+        }
+        let given: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        let given = given.map_err(|error| fail(&format!("it is damaged ({error})")))?;
+        if given.is_empty() {
+            return Err(fail(&"it has none (a text with the line -----BEGIN CERTIFICATE----- is expected)"));
+        }
+        let mut store = RootCertStore::empty();
+        for certificate in &given {
+            let added = store.add(certificate.clone());
+            added.map_err(|error| fail(&format!("one of them makes no sense ({error})")))?;
+        }
+        Ok(Authorities(Arc::new(Inner { given, config: OnceLock::new() })))
+    }
+
+    /// What the library needs to know.
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        if let Some(config) = self.0.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let provider = Arc::new(ring::default_provider());
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        roots.add_parsable_certificates(self.0.given.iter().cloned());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(rustls::ALL_VERSIONS)?;
+        let config = match self.0.given.is_empty() {
+            true => builder.with_root_certificates(roots).with_no_client_auth(),
+            false => {
+                let verifier = Verifier::new(roots, self.0.given.clone(), provider)?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+            }
+        };
+        Ok(Arc::clone(self.0.config.get_or_init(|| Arc::new(config))))
+    }
+}
+
+/// Verifies as the library does, and also believes a server that shows one of the given certificates itself.
+///
+/// Who makes a certificate for one server mostly signs it with itself and, without knowing, makes it one of an
+/// authority. The library never takes such a one for a server's. The user has given this very certificate, so
+/// nothing is left to ask but its host and its time.
+#[derive(Debug)]
+struct Verifier {
+    usual: Arc<WebPkiServerVerifier>,
+    given: Vec<CertificateDer<'static>>,
+}
+
+impl Verifier {
+    fn new(
+        roots: RootCertStore,
+        given: Vec<CertificateDer<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Verifier, rustls::Error> {
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        let usual = usual.map_err(|error| rustls::Error::General(error.to_string()))?;
+        Ok(Verifier { usual, given })
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.usual.verify_server_cert(shown, between, host, ocsp, now) {
+            // The library looks at the time of a certificate before it asks whether it is an authority's.
+            Err(error) if is_of_authority(&error) && self.given.iter().any(|given| given == shown) => {
+                rustls::client::verify_server_name(&ParsedCertificate::try_from(shown)?, host)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls12_signature(message, shown, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        shown: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls13_signature(message, shown, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
+/// Whether a server's certificate was refused for being that of an authority. The library has no other name
+/// for it than this word.
+fn is_of_authority(error: &rustls::Error) -> bool {
+    matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(other))
+        if format!("{other:?}").contains("CaUsedAsEndEntity"))
+}
+
+/// Why a server's certificate is not believed, fit to print, with the way out.
+#[derive(Debug)]
+pub(super) struct CertificateFault(pub String);
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CertificateFault {}
+
+/// What went wrong with the certificate, if that is what this error of a connection says.
+pub(super) fn certificate_fault(error: &io::Error) -> Option<CertificateFault> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(fault) = error else { return None };
+    let nobody = "is signed by nobody that is trusted here (if you trust it, give it or its authority's with \
+                  --ca-file)";
+    let words = match fault {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "has expired (or the clock of this host is wrong)".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet (or the clock of this host is wrong)".to_owned()
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            let names: Vec<String> = presented.iter().take(MAX_NAMES).map(|name| plain(name)).collect();
+            let more = if presented.len() > MAX_NAMES { " and others" } else { "" };
+            format!("is for another host: {}{more} (check the address)", names.join(", "))
+        }
+        CertificateError::NotValidForName => "is for another host (check the address)".to_owned(),
+        CertificateError::UnknownIssuer => nobody.to_owned(),
+        _ if is_of_authority(error) => nobody.to_owned(),
+        other => format!("is refused: {}", excerpt(&other.to_string(), 200)),
+    };
+    Some(CertificateFault(format!("its certificate {words}")))
+}
+
+/// `DnsName("a.example")` as `a.example`. It comes from the certificate, so from a stranger.
+fn plain(name: &str) -> String {
+    let inner = name.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"')).map(|(inner, _)| inner);
+    excerpt(inner.unwrap_or(name), 100)
+}

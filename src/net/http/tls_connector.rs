@@ -1,0 +1,97 @@
+//! Wraps the connections of the HTTP library in TLS.
+//!
+//! The library's own way knows either the built-in authorities or those that it is given, and not both.
+
+use super::tls::{Authorities, certificate_fault};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+use std::fmt;
+use std::io::{Read, Write};
+use ureq::Error;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+    time,
+};
+
+/// Makes a TLS connection of each connection to an `https` address.
+#[derive(Debug)]
+pub(super) struct TlsConnector(pub Authorities);
+
+impl<Plain: Transport> Connector<Plain> for TlsConnector {
+    type Out = Either<Plain, TlsConnection<Plain>>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        plain: Option<Plain>,
+    ) -> Result<Option<Self::Out>, Error> {
+        let Some(plain) = plain else { return Ok(None) };
+        if !details.needs_tls() || plain.is_tls() {
+            return Ok(Some(Either::A(plain)));
+        }
+        let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let host =
+            ServerName::try_from(host).map_err(|_| Error::Tls("no certificate can be for such a host"))?;
+        let mut connection = ClientConnection::new(self.0.config()?, host.to_owned())?;
+        let mut socket = TransportAdapter::new(plain, details.current_time.clone());
+        socket.set_timeout(left(details));
+        if let Err(error) = connection.complete_io(&mut socket) {
+            return Err(match certificate_fault(&error) {
+                Some(fault) => Error::Other(Box::new(fault)),
+                None => Error::from(error),
+            });
+        }
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(Either::B(TlsConnection { stream: StreamOwned::new(connection, socket), buffers })))
+    }
+}
+
+/// What connecting has left of the time for it.
+fn left(details: &ConnectionDetails<'_>) -> NextTimeout {
+    let mut timeout = details.timeout;
+    if let (time::Duration::Exact(whole), time::Instant::Exact(started)) = (timeout.after, details.now) {
+        timeout.after = time::Duration::Exact(whole.saturating_sub(started.elapsed()));
+    }
+    timeout
+}
+
+/// A TLS connection in the form that the library expects.
+pub(super) struct TlsConnection<Plain: Transport> {
+    stream: StreamOwned<ClientConnection, TransportAdapter<Plain>>,
+    buffers: LazyBuffers,
+}
+
+impl<Plain: Transport> Transport for TlsConnection<Plain> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.stream.sock.set_timeout(timeout);
+        let output = self.buffers.output().get(..amount).unwrap_or_default();
+        self.stream.write_all(output)?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        self.stream.sock.set_timeout(timeout);
+        let read = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(read);
+        Ok(read > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.sock.get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+impl<Plain: Transport> fmt::Debug for TlsConnection<Plain> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("TlsConnection").finish_non_exhaustive()
+    }
+}

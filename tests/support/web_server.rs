@@ -1,0 +1,127 @@
+//! A web server on loopback, with TLS or without, or a proxy: it gives the same answer to each request and keeps
+//! what it heard.
+//!
+//! One thread takes one connection after the other. It ends with the [`WebServer`].
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The wait for what is sure to come.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The path of a certificate of the tests.
+pub fn certificate(name: &str) -> String {
+    format!("{}/tests/certificates/{name}.pem", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A server that runs until it is dropped.
+pub struct WebServer {
+    address: SocketAddr,
+    heard: Arc<Mutex<Vec<String>>>,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WebServer {
+    /// A server that answers with these bytes, head included.
+    pub fn start(answer: &[u8]) -> WebServer {
+        WebServer::serve(answer, None)
+    }
+
+    /// The same over TLS, showing this certificate.
+    pub fn start_tls(answer: &[u8], name: &str) -> WebServer {
+        let shown = CertificateDer::from_pem_file(certificate(name)).unwrap();
+        let key = PrivateKeyDer::from_pem_file(certificate("key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![shown], key)
+            .unwrap();
+        WebServer::serve(answer, Some(Arc::new(config)))
+    }
+
+    fn serve(answer: &[u8], tls: Option<Arc<ServerConfig>>) -> WebServer {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (heard, ends) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
+        let thread = std::thread::spawn({
+            let (answer, heard, ends) = (answer.to_vec(), Arc::clone(&heard), Arc::clone(&ends));
+            move || {
+                for stream in listener.incoming() {
+                    if ends.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let Ok(stream) = stream else { continue };
+                    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+                    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+                    let request = match &tls {
+                        None => exchange(stream, &answer),
+                        Some(config) => {
+                            let connection = ServerConnection::new(Arc::clone(config)).unwrap();
+                            let mut stream = StreamOwned::new(connection, stream);
+                            let request = exchange(&mut stream, &answer);
+                            stream.conn.send_close_notify();
+                            let _ = stream.flush();
+                            request
+                        }
+                    };
+                    heard.lock().unwrap().extend(request);
+                }
+            }
+        });
+        WebServer { address, heard, ends, thread: Some(thread) }
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The heads of the requests that came so far.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+impl Drop for WebServer {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::SeqCst);
+        // Wakes the thread, which waits for a connection.
+        let _ = TcpStream::connect_timeout(&self.address, DEADLINE);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The head of the request, if a whole one comes. As a proxy it plays the server that it is asked to connect to.
+fn exchange(mut stream: impl Read + Write, answer: &[u8]) -> Option<String> {
+    let mut request = head(&mut stream)?;
+    if request.starts_with("CONNECT ") {
+        let _ = stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n");
+        request += &head(&mut stream)?;
+    }
+    let _ = stream.write_all(answer);
+    let _ = stream.flush();
+    Some(request)
+}
+
+fn head(stream: &mut impl Read) -> Option<String> {
+    let (mut request, mut byte) = (Vec::new(), [0]);
+    while !request.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => request.push(byte[0]),
+            _ => return None,
+        }
+    }
+    Some(String::from_utf8_lossy(&request).into_owned())
+}
