@@ -24,8 +24,9 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
         sources: sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex),
         limits: Limits {
             max_peers: share.max_peers,
-            memory: arguments.memory / share.of,
+            memory: arguments.memory,
             timeout: arguments.timeout.map(Duration::from_secs),
+            idle_before: Duration::ZERO,
         },
         uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
         allocate: arguments.allocate,

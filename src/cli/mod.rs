@@ -21,7 +21,9 @@ mod sharing_options;
 pub mod show;
 mod signals;
 pub mod source;
+mod supervisor;
 mod thread_limit;
+mod turns;
 mod verify;
 
 use arguments::{Arguments, CliCommand};

@@ -6,6 +6,7 @@ use super::runs::CommandFailure;
 use crate::session::{Aim, Job};
 use crate::storage::Allocate;
 use crate::swarm::{Limits, UploadPolicy};
+use std::time::Duration;
 
 /// Runs the command.
 ///
@@ -21,7 +22,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
         folder: arguments.dir.clone(),
         sources: sharing.network.sources(true, !sharing.no_pex),
         // Nothing is downloaded, so no piece is ever in memory.
-        limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None },
+        limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None, idle_before: Duration::ZERO },
         uploads: UploadPolicy {
             limit: share.up_limit,
             seeding: Some(arguments.goals.goals()),

@@ -7,6 +7,7 @@ use super::progress::{Screen, Style};
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::signals::interrupts;
+use super::supervisor::supervise;
 use crate::session::{ClientName, Job, Torrent};
 use crate::swarm::SeedGoals;
 use clap::Args;
@@ -43,8 +44,6 @@ pub struct SharingOptions {
 /// What each torrent of one command may use.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceShare {
-    /// How many torrents there are.
-    pub of: u64,
     /// The most peers that are connected at once.
     pub max_peers: usize,
     /// The most files that are open at once.
@@ -80,7 +79,6 @@ impl SharingOptions {
         let bind_address = self.network.bind_address()?;
         let (torrents, failure) = runs::load(torrents, bind_address)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
-        let of = torrents.len().max(1) as u64;
         let resources = Resources::find(&torrents, usize::from(self.max_peers));
         // Before the threads that we could do without.
         let interrupts = interrupts();
@@ -91,11 +89,13 @@ impl SharingOptions {
             user_agent: self.user_agent.clone().unwrap_or(ours.user_agent),
         };
         let max_peers = usize::from(self.max_peers).min(resources.connections);
+        let of = resources.places as u64;
         let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
-        let share = ResourceShare { of, max_peers, open_files: resources.open_files, up_limit };
+        let share = ResourceShare { max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
-        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), interrupts);
+        let screen = Screen::new(self.style(), names);
+        let exit = supervise(jobs, resources.places, network, screen, interrupts);
         Ok(failure.unwrap_or(exit))
     }
 

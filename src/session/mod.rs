@@ -57,6 +57,8 @@ pub enum Progress {
     Metadata(MetadataState),
     /// The metadata has arrived, and this is the torrent's name.
     Named(String),
+    /// The check of the existing data begins when those of other torrents have ended.
+    WaitsForCheck,
     /// This many bytes of the existing data are checked, out of this many.
     Checking(u64, u64),
     /// The file system has less free space than the download needs.
@@ -157,7 +159,8 @@ fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
             known_peers: KnownPeers::default(),
         })),
         Torrent::Magnet(magnet) => {
-            let (sources, timeout, max_peers) = (&job.sources, job.limits.timeout, job.limits.max_peers);
+            let (sources, max_peers) = (&job.sources, job.limits.max_peers);
+            let timeout = job.limits.timeout.map(|timeout| timeout.saturating_sub(job.limits.idle_before));
             let fetch = MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show };
             fetch.for_run(events, inbox)
         }

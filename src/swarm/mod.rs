@@ -156,7 +156,7 @@ impl<'a> Coordinator<'a> {
             dialer: Dialer::new(candidates, settings.port, half_open, random.fork(), now),
             slots: UploadSlots::new(now),
             super_seed,
-            statistics: Statistics::new(now),
+            statistics: Statistics::new(now).idle_since(now, settings.limits.idle_before),
             timers: Timers {
                 tick: now + TICK,
                 dial: None,

@@ -42,6 +42,30 @@ impl TorrentRow {
         self.bar.set_prefix(self.name.clone());
     }
 
+    /// The turn of this torrent begins.
+    pub(super) fn begins(&mut self) {
+        self.started = Instant::now();
+        self.bar.set_message("");
+    }
+
+    /// Shows what the torrent waits for.
+    pub(super) fn waits(&mut self, what: &'static str) {
+        if self.is_due() {
+            say(&format!("{}: {what}", self.name));
+        }
+        self.bar.set_message(what);
+    }
+
+    /// The name, fit to print.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Removes the bar, and says that the torrent waited when everything was ended.
+    pub(super) fn cancelled(&self) -> String {
+        format!("{}: stopped while it waited for its turn", self.close())
+    }
+
     /// Shows how far the check of the existing files is.
     pub(super) fn checking(&mut self, done: u64, total: u64) {
         self.bar.set_length(total);

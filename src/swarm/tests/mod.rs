@@ -174,7 +174,7 @@ impl Scene {
             port: Some(6881),
             pex: true,
             download_limit: self.download_limit,
-            limits: Limits { max_peers: self.max_peers, memory: self.memory, timeout: self.timeout },
+            limits: Limits { max_peers: self.max_peers, memory: self.memory, timeout: self.timeout, idle_before: Duration::ZERO },
             uploads: self.uploads,
         };
         let state = InitialState { stored, wanted: self.wanted, known_peers: KnownPeers::default() };
