@@ -13,6 +13,7 @@
 //! [`Network`]. Here the threads and channels of a run are made and ended; nothing here decides anything
 //! about the download, and nothing is shown except through the function that the caller gives.
 
+mod check_queue;
 mod environment;
 mod error;
 mod job;
@@ -25,6 +26,7 @@ mod stop;
 mod tests;
 mod threads;
 
+pub use check_queue::CheckQueue;
 pub use error::SessionError;
 pub use job::{Aim, Job, PeerSourceOptions, Torrent};
 pub use metadata::{FetchedMetadata, MetadataFetch};
