@@ -16,7 +16,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let seeds = arguments.seed || arguments.goals.are_set();
     let seeding = seeds.then(|| arguments.goals.goals());
-    sharing.run(&arguments.torrents, arguments.down_limit, |torrent, share| Job {
+    sharing.run(&arguments.torrents, arguments.down_limit, arguments.memory, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         torrent,
         aim: Aim::Download,

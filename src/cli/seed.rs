@@ -15,7 +15,7 @@ use std::time::Duration;
 /// As [`SharingOptions::run`](super::sharing_options::SharingOptions::run).
 pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
-    sharing.run(&arguments.torrents, None, |torrent, share| Job {
+    sharing.run(&arguments.torrents, None, 0, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),

@@ -8,7 +8,7 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::signals::interrupts;
 use super::supervisor::supervise;
-use crate::session::{ClientName, Job, Torrent};
+use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::swarm::SeedGoals;
 use clap::Args;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side. `job` says what to do with each of them.
+    /// Runs these torrents side by side, with so many bytes of memory for pieces. `job` says what to do with each of them.
     ///
     /// # Errors
     ///
@@ -74,6 +74,7 @@ impl SharingOptions {
         &self,
         torrents: &[String],
         down_limit: Option<u64>,
+        memory: u64,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         let bind_address = self.network.bind_address()?;
@@ -83,6 +84,7 @@ impl SharingOptions {
         // Before the threads that we could do without.
         let interrupts = interrupts();
         let mut network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;
+        network.memory = MemoryPool::new(memory);
         let ours = network.name.clone();
         network.name = ClientName {
             peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),

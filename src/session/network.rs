@@ -1,7 +1,7 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
-//! network, the rate limits, the limit of connections, and whose payload is checked.
+//! network, the rate limits, the limit of connections, the memory, and whose payload is checked.
 
-use super::CheckQueue;
+use super::{CheckQueue, MemoryPool};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{BindAddress, Throttle};
@@ -29,6 +29,8 @@ pub struct Network {
     pub up: Arc<Throttle>,
     /// How many peers are connected in all, and may be.
     pub connections: ConnectionCount,
+    /// The memory for pieces.
+    pub memory: MemoryPool,
     /// Whose payload is checked now.
     pub checks: CheckQueue,
     /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
@@ -78,6 +80,7 @@ impl Network {
             down: throttle(),
             up: throttle(),
             connections: ConnectionCount::at_most(usize::MAX),
+            memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
             most_tiers: usize::MAX,
             name: ClientName::default(),

@@ -26,7 +26,7 @@ mod token_bucket;
 mod upload;
 
 pub use crc32c::crc32c;
-pub use download::{Budget, PeerPieces, Pipeline, Rarity, Standing};
+pub use download::{Budget, MemoryClaim, PeerPieces, Pipeline, Rarity, Standing};
 pub use peers::{
     AddressVotes, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, ExternalAddress,
     Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports, Surroundings, Watch,

@@ -73,6 +73,11 @@ impl Statistics {
         self.upload_rate.add(bytes);
     }
 
+    /// That there is no progress now is no fault of the peers.
+    pub fn excused(&mut self, now: Instant) {
+        self.progress = now;
+    }
+
     /// A piece verified and is on its way to the disk.
     pub fn verified(&mut self) {
         self.unwritten += 1;

@@ -15,7 +15,7 @@ mod pipeline;
 mod rarity;
 mod standing;
 
-pub use budget::Budget;
+pub use budget::{Budget, MemoryClaim};
 pub use pipeline::Pipeline;
 pub(super) use rarity::choose_lacked;
 pub use rarity::{PeerPieces, Rarity};

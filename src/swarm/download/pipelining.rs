@@ -27,6 +27,7 @@ impl Coordinator<'_> {
             peer.download.pipeline.begin_carefully();
         }
         let (depth, least) = (peer.download.pipeline.depth(), peer.download.pipeline.least_order());
+        self.claim_first_piece(now);
         let mut room = depth.saturating_sub(in_flight);
         if room == 0 || (in_flight > 0 && room < least) {
             return;
@@ -139,9 +140,10 @@ impl Coordinator<'_> {
     }
 
     /// Gives up an open piece that no peer may be asked for, if its memory is needed. When no memory is left,
-    /// such a piece would keep the connected peers from sending what they have.
-    pub(in crate::swarm) fn give_up_orphan(&mut self) {
-        if self.pieces.has_room() || !self.roster.all().any(|(_, peer)| peer.download.starving) {
+    /// such a piece would keep the connected peers, or other torrents, from sending what they have.
+    pub(in crate::swarm) fn give_up_orphan(&mut self, now: Instant) {
+        let is_needed_here = !self.pieces.has_room() && self.roster.all().any(|(_, peer)| peer.download.starving);
+        if !is_needed_here && !self.environment.is_memory_wanted() {
             return;
         }
         let has_source = |piece| {
@@ -158,6 +160,7 @@ impl Coordinator<'_> {
                 self.environment.abandon(&assembly);
             }
             self.pieces.discard(piece);
+            self.give_memory_back(now);
         }
     }
 }
