@@ -7,7 +7,7 @@ use crate::message::{HandedOver, Incoming, PeerKey, Snapshot, Write};
 use crate::metainfo::Metainfo;
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
-use crate::piece::{Assembly, Bitfield, BufferPool, PieceDigest, PieceIndex};
+use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::strategy::{Interruption, MemoryClaim, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
@@ -16,45 +16,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The most spare buffers.
-const MAX_SPARE: usize = 1024;
-
 /// The environment of the coordinator in a run.
 pub(super) struct RunEnvironment<'a> {
     pub run: RunContext<'a>,
     pub metainfo: &'a Metainfo,
     pub shared: Arc<peer::TorrentContext>,
-    pub memory: SharedMemory,
+    pub memory: MemoryAccount,
     pub caller: Caller,
     pub sources: &'a PeerSources,
     /// What to show when the download is complete and the run goes on as a seed.
     pub seeding: Progress,
-}
-
-/// The torrent's part of the memory for pieces, in use and in spare buffers.
-pub(super) struct SharedMemory {
-    account: MemoryAccount,
-    granted: u64,
-    buffers: Arc<BufferPool>,
-}
-
-impl SharedMemory {
-    /// Nothing is claimed yet.
-    pub fn new(account: MemoryAccount, buffers: &Arc<BufferPool>) -> SharedMemory {
-        SharedMemory { account, granted: 0, buffers: Arc::clone(buffers) }
-    }
-
-    /// See [`Environment::claim_memory`]. Frees the spare buffers for which there is no memory any more.
-    fn claim(&mut self, claim: MemoryClaim) -> u64 {
-        let granted = self.account.claim(claim);
-        let before = std::mem::replace(&mut self.granted, granted);
-        // What is in use comes back to the spare buffers later: together they are as many as were granted. Where
-        // less is granted than before, they are too many at first.
-        let spare = if granted < before { granted.saturating_sub(claim.used) } else { granted };
-        let buffers = spare / claim.piece.max(1);
-        self.buffers.keep(usize::try_from(buffers).unwrap_or(MAX_SPARE).min(MAX_SPARE));
-        granted
-    }
 }
 
 impl RunEnvironment<'_> {
@@ -77,7 +48,7 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn is_memory_wanted(&self) -> bool {
-        self.memory.account.is_wanted()
+        self.memory.is_wanted()
     }
 
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {

@@ -9,9 +9,12 @@
 //!
 //! A piece that is longer than all of the memory is open when no other is.
 //!
+//! What is spare when nobody wants any is freed.
+//!
 //! Coordinators call this on their own threads. The lock is held for one look at the accounts.
 
 use crate::message::Event;
+use crate::piece::BufferPool;
 use crate::strategy::MemoryClaim;
 use crate::thread::lock;
 use crossbeam_channel::Sender;
@@ -28,6 +31,7 @@ struct Shared {
     accounts: Mutex<Accounts>,
     /// Whether a torrent waits for its first piece. Read without the lock.
     is_short: AtomicBool,
+    buffers: Arc<BufferPool>,
 }
 
 #[derive(Debug)]
@@ -61,7 +65,16 @@ impl MemoryPool {
     /// A pool of so many bytes.
     pub fn new(total: u64) -> MemoryPool {
         let accounts = Accounts { total, open: Vec::new(), waiting: VecDeque::new(), last_number: 0 };
-        MemoryPool(Arc::new(Shared { accounts: Mutex::new(accounts), is_short: AtomicBool::new(false) }))
+        MemoryPool(Arc::new(Shared {
+            accounts: Mutex::new(accounts),
+            is_short: AtomicBool::new(false),
+            buffers: Arc::new(BufferPool::new(total)),
+        }))
+    }
+
+    /// The spare buffers. In use and spare, they stay within this memory.
+    pub fn buffers(&self) -> Arc<BufferPool> {
+        Arc::clone(&self.0.buffers)
     }
 
     /// An account for a torrent. If it has to wait for memory, its coordinator hears when there is some.
@@ -79,6 +92,11 @@ impl MemoryPool {
         let outcome = change(&mut accounts);
         accounts.wake_next();
         self.0.is_short.store(!accounts.waiting.is_empty(), Ordering::Relaxed);
+        let is_idle = accounts.are_idle();
+        drop(accounts);
+        if is_idle {
+            self.0.buffers.free();
+        }
         outcome
     }
 }
@@ -147,6 +165,11 @@ impl Accounts {
 
     fn granted(&self) -> u64 {
         self.open.iter().fold(0, |sum, account| sum.saturating_add(account.granted))
+    }
+
+    /// Whether no torrent has anything in memory or wants to.
+    fn are_idle(&self) -> bool {
+        self.open.iter().all(|account| account.claim.wanted == 0 && account.claim.used == 0)
     }
 
     /// An equal share for each torrent that wants some.
@@ -280,6 +303,20 @@ mod tests {
         assert!(third.is_woken());
         assert_eq!(third.claim(0, 0), 0);
         assert!(fourth.is_woken() && fourth.claim(0, PIECE) == PIECE && !fourth.0.is_wanted());
+    }
+
+    #[test]
+    fn spare_buffers_are_kept_as_long_as_anybody_wants_memory() {
+        let pool = MemoryPool::new(4 * PIECE);
+        let (one, other) = (Torrent::of(&pool), Torrent::of(&pool));
+        one.claim(0, 4 * PIECE);
+        other.claim(0, 4 * PIECE);
+        let buffer = pool.buffers().take(PIECE as usize);
+        pool.buffers().give(buffer);
+        one.claim(0, 0);
+        assert_eq!(pool.buffers().spare_bytes(), PIECE);
+        other.claim(0, 0);
+        assert_eq!(pool.buffers().spare_bytes(), 0);
     }
 
     #[test]

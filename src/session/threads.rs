@@ -1,7 +1,7 @@
 //! The threads of one run: in which order they start, and how each of them ends. The thread of the torrent
 //! runs this, and is the coordinator in between.
 
-use super::environment::{RunEnvironment, SharedMemory, counts};
+use super::environment::{RunEnvironment, counts};
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
@@ -9,7 +9,7 @@ use crate::address::IpFamily;
 use crate::message::{Event, RunPhase, Write};
 use crate::metainfo::Metainfo;
 use crate::peer::{self, Listener};
-use crate::piece::{BufferPool, Geometry};
+use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
@@ -56,7 +56,7 @@ impl<'a> Threads<'a> {
 
         let (pieces, writer_orders) = writer_queue(geometry);
         let (alive, all_gone) = bounded(0);
-        let buffers = Arc::new(BufferPool::new(0));
+        let buffers = run.network.memory.buffers();
         let write = |storage| {
             writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
         };
@@ -110,7 +110,7 @@ impl<'a> Threads<'a> {
         };
         let seeding = Progress::Seeding { port, pieces: wanted_count, of };
         let caller = run.network.connector.caller(shared.events.clone());
-        let memory = SharedMemory::new(run.network.memory.open(&shared.events), &shared.buffers);
+        let memory = run.network.memory.open(&shared.events);
         let shared = Arc::new(shared);
         let environment =
             RunEnvironment { run, memory, metainfo: &metainfo, shared, caller, sources: &sources, seeding };
