@@ -64,7 +64,8 @@ impl Resources {
     pub fn find(torrents: &[Torrent], peers: usize) -> Resources {
         let limit = raise_limit();
         let tiers: usize = torrents.iter().map(Torrent::tiers).sum();
-        let others = torrents.len().saturating_sub(1).saturating_mul(THREADS_OF_A_TORRENT).min(MAX_OF_TORRENTS);
+        let others =
+            torrents.len().saturating_sub(1).saturating_mul(THREADS_OF_A_TORRENT).min(MAX_OF_TORRENTS);
         let wanted = ENOUGH_THREADS + others + tiers.saturating_mul(2).min(MAX_ANNOUNCERS);
         let room = if thread_limit::is_far(wanted) { wanted } else { thread::room(wanted) };
         let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted));
@@ -73,9 +74,13 @@ impl Resources {
             let files = format!("{limit} files may be open (raise it with ulimit -n)");
             let few = match share(limit, all, None).places <= places {
                 true => files,
-                false => "few threads may be started (raise ulimit -u or the limit of the container)".to_owned(),
+                false => {
+                    "few threads may be started (raise ulimit -u or the limit of the container)".to_owned()
+                }
             };
-            warn!("at most {places} of the {all} torrents run at once, because {few}; the others wait for their turn");
+            warn!(
+                "at most {places} of the {all} torrents run at once, because {few}; the others wait for their turn"
+            );
         } else if connections < peers {
             warn!(
                 "at most {connections} peers in all, because {limit} files may be open (raise it with ulimit -n)"
@@ -156,7 +161,9 @@ mod tests {
 
     #[test]
     fn all_together_stays_below_the_limit_of_open_files() {
-        for (limit, torrents) in [(64, 1), (128, 1), (256, 3), (1024, 1), (1024, 50), (65_536, 300), (256, 300), (1024, 9999)] {
+        for (limit, torrents) in
+            [(64, 1), (128, 1), (256, 3), (1024, 1), (1024, 50), (65_536, 300), (256, 300), (1024, 9999)]
+        {
             let share = share(limit, torrents, None);
             let files = share.places as u64 * (2 * share.open_files as u64 + 2 + OF_A_TORRENT);
             let all = SPARE + files + (share.incoming + share.half_open + share.connections) as u64;

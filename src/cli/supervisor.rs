@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn only_what_was_stopped_or_seeds_has_another_turn() {
-        let over = |end, phase| is_over(&Outcome { end, snapshot: Snapshot { phase, ..Snapshot::default() } });
+        let over =
+            |end, phase| is_over(&Outcome { end, snapshot: Snapshot { phase, ..Snapshot::default() } });
         assert!(!over(RunEnd::Stopped, RunPhase::Downloading) && !over(RunEnd::Done, RunPhase::Seeding));
         assert!(over(RunEnd::Done, RunPhase::Finishing) && over(RunEnd::TimedOut, RunPhase::Downloading));
     }

@@ -25,7 +25,8 @@ pub fn is_far(threads: usize) -> bool {
 /// By the lines of `/proc/self/limits`, which have a name, the soft limit and the hard one.
 fn user_limit_is_far(limits: &str, far: u64) -> bool {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max processes"));
-    line.and_then(|line| line.split_whitespace().next()).is_some_and(|limit| is_far_or(limit, "unlimited", far))
+    line.and_then(|line| line.split_whitespace().next())
+        .is_some_and(|limit| is_far_or(limit, "unlimited", far))
 }
 
 /// By the lines of `/proc/self/cgroup`, which have a number, controllers and a path: one line for all controllers

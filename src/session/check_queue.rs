@@ -119,7 +119,12 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     /// Starts a check on a thread of its own and returns when it waits. It tells its number when it has its turn.
-    fn waiting(queue: &CheckQueue, left: u64, stop: &Arc<Stop>, told: &Sender<u64>) -> std::thread::JoinHandle<()> {
+    fn waiting(
+        queue: &CheckQueue,
+        left: u64,
+        stop: &Arc<Stop>,
+        told: &Sender<u64>,
+    ) -> std::thread::JoinHandle<()> {
         let (queue, stop, told) = (queue.clone(), Arc::clone(stop), told.clone());
         let (waits, is_waiting) = bounded(1);
         let thread = std::thread::spawn(move || {

@@ -132,7 +132,12 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         folder: folder.to_owned(),
         uploads: UploadPolicy::default(),
         sources: PeerSourceOptions::of_the_torrent(),
-        limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE), idle_before: Duration::ZERO },
+        limits: Limits {
+            max_peers: 10,
+            memory: 1 << 20,
+            timeout: Some(PATIENCE),
+            idle_before: Duration::ZERO,
+        },
         allocate: Allocate::Sparse,
         overwrite: false,
         open_files: 4,

@@ -102,7 +102,9 @@ impl Screen {
         if waiting > 0 && self.style == Style::Lines && is_due {
             self.last_queue = Instant::now();
             let over = of.saturating_sub(running).saturating_sub(waiting);
-            self.say(&format!("{running} torrents run, {waiting} wait for their turn, {over} of {of} are done"));
+            self.say(&format!(
+                "{running} torrents run, {waiting} wait for their turn, {over} of {of} are done"
+            ));
         }
     }
 

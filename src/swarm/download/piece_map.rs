@@ -361,6 +361,9 @@ mod tests {
         assert!(map.open(&PeerPieces::All, &mut random).is_none());
         assert_eq!((map.memory_used(), map.missing_bytes()), (50, 50));
         map.allow(0);
-        assert!(map.discard(first) && map.open(&PeerPieces::All, &mut random).is_none(), "nothing is allowed");
+        assert!(
+            map.discard(first) && map.open(&PeerPieces::All, &mut random).is_none(),
+            "nothing is allowed"
+        );
     }
 }

@@ -142,7 +142,8 @@ impl Coordinator<'_> {
     /// Gives up an open piece that no peer may be asked for, if its memory is needed. When no memory is left,
     /// such a piece would keep the connected peers, or other torrents, from sending what they have.
     pub(in crate::swarm) fn give_up_orphan(&mut self, now: Instant) {
-        let is_needed_here = !self.pieces.has_room() && self.roster.all().any(|(_, peer)| peer.download.starving);
+        let is_needed_here =
+            !self.pieces.has_room() && self.roster.all().any(|(_, peer)| peer.download.starving);
         if !is_needed_here && !self.environment.is_memory_wanted() {
             return;
         }
