@@ -7,6 +7,8 @@
 //! finds more of them gives way to those that are there: with few threads we do without the local network,
 //! then without incoming connections, then without the DHT.
 
+use super::exit::Exit;
+use super::runs::CommandFailure;
 use super::thread_limit;
 use crate::net::raise_limit;
 use crate::peer::{MAX_HALF_OPEN, USUAL_DESCRIPTORS};
@@ -17,12 +19,15 @@ use log::warn;
 /// Descriptors that are neither peers nor payload files: standard streams, signals, the sockets of the port,
 /// of the DHT and of the local network, the connector's bell, and name servers.
 const SPARE: u64 = 18;
+/// The same that are open for a moment while files are looked for.
+const LOOKING: u64 = 8;
 /// The same for each torrent that runs: its folder, its marker, and connections to trackers.
 const OF_A_TORRENT: u64 = 4;
-/// The least that such a torrent needs besides: a payload file to write and one to upload, two while a file is
-/// looked for, and two peers.
-const LEAST_FILES: u64 = 4;
-const LEAST_PEERS: u64 = 2;
+/// The least that such a torrent needs besides: a payload file to write and one to upload, and a peer.
+const LEAST_FILES: u64 = 2;
+const LEAST_PEERS: u64 = 1;
+/// With fewer descriptors nothing can be downloaded.
+const LEAST_DESCRIPTORS: u64 = 20;
 /// The most payload files of a torrent that are open for writing at once. As many again may be open for
 /// uploads.
 const MAX_OPEN_FILES: u64 = 64;
@@ -61,8 +66,16 @@ pub struct Resources {
 impl Resources {
     /// What there is for these torrents, after the limit of open files was raised as far as we may. `peers` are
     /// to be connected to each. If there are fewer, the user is told why.
-    pub fn find(torrents: &[Torrent], peers: usize) -> Resources {
+    ///
+    /// # Errors
+    ///
+    /// So few files may be open that nothing can be downloaded.
+    pub fn find(torrents: &[Torrent], peers: usize) -> Result<Resources, CommandFailure> {
         let limit = raise_limit();
+        if limit < LEAST_DESCRIPTORS {
+            let why = format!("only {limit} files may be open, and {LEAST_DESCRIPTORS} are needed at least");
+            return Err((Exit::OTHER, format!("{why} (raise it with ulimit -n)")));
+        }
         let tiers: usize = torrents.iter().map(Torrent::tiers).sum();
         let others =
             torrents.len().saturating_sub(1).saturating_mul(THREADS_OF_A_TORRENT).min(MAX_OF_TORRENTS);
@@ -100,7 +113,7 @@ impl Resources {
                 missing.join(", ")
             );
         }
-        resources
+        Ok(resources)
     }
 
     /// Whether there are threads for a DHT node of each family.
@@ -121,7 +134,7 @@ impl Resources {
 
 /// Shares out this many descriptors, and this many threads if there are not enough for everything.
 fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources {
-    let rest = descriptors.saturating_sub(SPARE);
+    let rest = descriptors.saturating_sub(SPARE + LOOKING);
     let incoming = (rest / 8).clamp(4, USUAL_DESCRIPTORS as u64);
     let half_open = (rest / 8).clamp(4, MAX_HALF_OPEN as u64);
     let rest = rest.saturating_sub(incoming).saturating_sub(half_open);
@@ -135,8 +148,7 @@ fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources
     let running = places as u64;
     let rest = rest.saturating_sub(OF_A_TORRENT.saturating_mul(running));
     let open_files = (rest / running / 8).clamp(1, MAX_OPEN_FILES);
-    // Two more are open while a file is looked for.
-    let files = running.saturating_mul(2 * open_files + 2);
+    let files = running.saturating_mul(2 * open_files);
     let connections = rest.saturating_sub(files).max(running.max(4));
     Resources {
         places,
@@ -165,8 +177,8 @@ mod tests {
             [(64, 1), (128, 1), (256, 3), (1024, 1), (1024, 50), (65_536, 300), (256, 300), (1024, 9999)]
         {
             let share = share(limit, torrents, None);
-            let files = share.places as u64 * (2 * share.open_files as u64 + 2 + OF_A_TORRENT);
-            let all = SPARE + files + (share.incoming + share.half_open + share.connections) as u64;
+            let files = share.places as u64 * (2 * share.open_files as u64 + OF_A_TORRENT);
+            let all = SPARE + LOOKING + files + (share.incoming + share.half_open + share.connections) as u64;
             assert!(all <= limit, "{limit}, {torrents}: {share:?}");
         }
     }
@@ -179,13 +191,13 @@ mod tests {
         let few = share(40, 1, None);
         assert!(few.connections >= 4 && few.incoming >= 4 && few.open_files >= 1, "{few:?}");
         assert_eq!(share(0, 0, Some(0)).connections, 4);
-        assert!(share(512, 300, None).connections >= 2 * share(512, 300, None).places);
+        assert!(share(512, 300, None).connections >= share(512, 300, None).places);
     }
 
     #[test]
     fn as_many_torrents_run_as_there_are_files_and_threads_for() {
         let places = |limit, torrents, threads| share(limit, torrents, threads).places;
-        assert_eq!([8, 40, 64, 256, 1024].map(|limit| places(limit, 300, None)), [1, 1, 3, 18, 75]);
+        assert_eq!([8, 40, 64, 256, 1024].map(|limit| places(limit, 300, None)), [1, 1, 4, 24, 107]);
         assert_eq!(places(65_536, 1000, None), 1000);
         assert_eq!([0, 8, 20, 64, 2000].map(|threads| places(65_536, 300, Some(threads))), [1, 1, 2, 9, 300]);
         let few = share(65_536, 300, Some(64));

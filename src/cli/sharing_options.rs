@@ -68,7 +68,7 @@ impl SharingOptions {
     ///
     /// # Errors
     ///
-    /// No torrent can be read, or the network cannot be used as the user wants. A run that fails is no error
+    /// No torrent can be read, hardly any file may be open, or the network cannot be used as the user wants. A run that fails is no error
     /// here: the exit code reports it.
     pub fn run(
         &self,
@@ -80,7 +80,7 @@ impl SharingOptions {
         let bind_address = self.network.bind_address()?;
         let (torrents, failure) = runs::load(torrents, bind_address)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
-        let resources = Resources::find(&torrents, usize::from(self.max_peers));
+        let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         // Before the threads that we could do without.
         let interrupts = interrupts();
         let mut network = self.network.open(bind_address, public, [down_limit, self.up_limit], &resources)?;

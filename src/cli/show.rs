@@ -72,7 +72,7 @@ fn other_name(path: &Path, failure: CommandFailure) -> CommandFailure {
 /// Fetches the metadata of a magnet from its peers.
 fn fetch(arguments: &ShowArguments, magnet: &Arc<Magnet>) -> Result<Arc<Metainfo>, CommandFailure> {
     let options = &arguments.network;
-    let resources = Resources::find(&[], 0);
+    let resources = Resources::find(&[], 0)?;
     let network = options.open(options.bind_address()?, true, [None, None], &resources)?;
     let style = if arguments.verbose > 0 { Style::Lines } else { Style::of(arguments.quiet) };
     let timeout = arguments.timeout.map(Duration::from_secs);
