@@ -95,7 +95,7 @@ impl Supervisor {
 
     /// Tells those that have had their turn to give way.
     fn take_turns(&mut self, now: Instant) {
-        for number in self.turns.to_give_way(now) {
+        for number in self.turns.overdue(now) {
             info!("{} gives way to a torrent that waits", self.screen.name(number));
             self.torrents.get(number).inspect(|torrent| torrent.stop.stop());
         }

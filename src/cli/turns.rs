@@ -142,7 +142,7 @@ impl Turns {
     }
 
     /// The torrents that are to end their turn now, because others wait and they had theirs. Each is named once.
-    pub fn to_give_way(&mut self, now: Instant) -> Vec<usize> {
+    pub fn overdue(&mut self, now: Instant) -> Vec<usize> {
         let ready = |seeds: bool| {
             let mut all = self.waiting.iter();
             all.by_ref().filter(|waits| waits.is_ready(now) && waits.past.is_seed == seeds).count()
@@ -270,18 +270,18 @@ mod tests {
         assert_eq!(started(&mut turns, start), [0, 1]);
         turns.heard(1, &running(0, 0), start);
         turns.heard(1, &running(16, 0), start + 30 * SECOND);
-        assert!(turns.to_give_way(start + 59 * SECOND).is_empty());
+        assert!(turns.overdue(start + 59 * SECOND).is_empty());
         let later = start + 61 * SECOND;
-        assert_eq!(turns.to_give_way(later), [0]);
-        assert!(turns.to_give_way(start + 900 * SECOND).is_empty(), "one waits, and one gives way");
+        assert_eq!(turns.overdue(later), [0]);
+        assert!(turns.overdue(start + 900 * SECOND).is_empty(), "one waits, and one gives way");
         let past = turns.ended(0, false, later).unwrap();
         assert_eq!(past, PastTurn { idle: 61 * SECOND, seeded: Duration::ZERO });
         assert_eq!(started(&mut turns, later), [2]);
         // The one that gave way rests, and so nobody gives way to it.
         let while_it_rests = start + 300 * SECOND;
-        assert!(turns.to_give_way(while_it_rests).is_empty());
+        assert!(turns.overdue(while_it_rests).is_empty());
         let rested = later + FIRST_REST;
-        assert_eq!(turns.to_give_way(rested).len(), 1);
+        assert_eq!(turns.overdue(rested).len(), 1);
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
         let (start, mut turns) = (Instant::now(), Turns::new(2, 1));
         assert_eq!(started(&mut turns, start), [0]);
         let later = start + 60 * SECOND;
-        assert_eq!(turns.to_give_way(later), [0]);
+        assert_eq!(turns.overdue(later), [0]);
         turns.ended(0, false, later);
         assert_eq!(started(&mut turns, later), [1]);
         turns.ended(1, true, later + SECOND);
@@ -304,7 +304,7 @@ mod tests {
             let number = turns.start_next(now).unwrap();
             turns.waiting.iter_mut().for_each(|waits| waits.rests_until = None);
             now += PATIENCE;
-            assert_eq!(turns.to_give_way(now), [number]);
+            assert_eq!(turns.overdue(now), [number]);
             let past = turns.ended(number, false, now).unwrap();
             if number == 0 {
                 idle += PATIENCE;
@@ -318,7 +318,7 @@ mod tests {
         turns.waiting.iter_mut().for_each(|waits| waits.rests_until = None);
         turns.heard(number, &running(1, 0), now);
         now += PATIENCE;
-        assert_eq!(turns.to_give_way(now), [number]);
+        assert_eq!(turns.overdue(now), [number]);
         assert_eq!(turns.ended(number, false, now).unwrap().idle, PATIENCE);
         assert_eq!(turns.waiting[1].rests_until, None);
     }
@@ -330,7 +330,7 @@ mod tests {
             let mut turns = Turns::new(2, 1);
             turns.start_next(start);
             turns.heard(0, progress, start + SECOND);
-            turns.to_give_way(start + seconds * SECOND)
+            turns.overdue(start + seconds * SECOND)
         };
         assert_eq!(told(&running(0, 0), 60), [0]);
         assert_eq!((told(&running(0, 2), 179), told(&running(0, 2), 180)), (vec![], vec![0]));
@@ -351,21 +351,21 @@ mod tests {
         assert_eq!(started(&mut turns, start), [0, 1]);
         turns.heard(0, &seeding(), start);
         turns.heard(1, &running(5, 1), start + 59 * SECOND);
-        assert!(turns.to_give_way(start + 59 * SECOND).is_empty());
-        assert_eq!(turns.to_give_way(start + 60 * SECOND), [0]);
+        assert!(turns.overdue(start + 59 * SECOND).is_empty());
+        assert_eq!(turns.overdue(start + 60 * SECOND), [0]);
         let past = turns.ended(0, false, start + 60 * SECOND).unwrap();
         assert_eq!(past.seeded, 60 * SECOND);
         assert_eq!(started(&mut turns, start + 60 * SECOND), [2]);
         // Now only a seed waits. The other seeds have their half hour.
         turns.heard(1, &seeding(), start + 70 * SECOND);
         turns.heard(2, &seeding(), start + 80 * SECOND);
-        assert!(turns.to_give_way(start + 70 * SECOND + SEED_TURN - SECOND).is_empty());
-        assert_eq!(turns.to_give_way(start + 70 * SECOND + SEED_TURN), [1]);
+        assert!(turns.overdue(start + 70 * SECOND + SEED_TURN - SECOND).is_empty());
+        assert_eq!(turns.overdue(start + 70 * SECOND + SEED_TURN), [1]);
         // A download comes before the seeds that wait for longer.
         let mut turns = Turns::new(2, 1);
         turns.start_next(start);
         turns.heard(0, &seeding(), start);
-        assert_eq!(turns.to_give_way(start + SEED_TURN), [0]);
+        assert_eq!(turns.overdue(start + SEED_TURN), [0]);
         turns.ended(0, false, start + SEED_TURN);
         turns.waiting.reverse();
         assert_eq!(turns.start_next(start + SEED_TURN), Some(1));
