@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::folder::TestFolder;
-use crate::support::process::peak_memory;
+use crate::support::process::{peak_address_space, peak_memory};
 use crate::support::program::Program;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
@@ -162,4 +162,27 @@ fn long_pieces_of_many_torrents_take_turns_within_the_memory() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
     swarms.assert_downloaded();
     assert!(peak < 40 << 20, "{peak} bytes");
+}
+
+#[test]
+fn where_the_address_space_is_limited_little_of_it_is_reserved() {
+    let swarms = Swarms::new(6, 40_000, 16_384, ScriptedPeer::honest);
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -v {} && exec \"$0\" \"$@\" --seed", 2 << 20);
+    command.args(["-c", &script, PROGRAM]).args(swarms.get()).stdin(Stdio::null());
+    let program = Program::launch({
+        command
+            .env("XDG_CACHE_HOME", "/dev/null")
+            .env_remove("MALLOC_ARENA_MAX")
+            .env_remove("GLIBC_TUNABLES");
+        command
+    });
+    for tracker in &swarms.trackers {
+        assert_eq!(tracker.wait_for(2)[1].get("event"), "completed");
+    }
+    let peak = peak_address_space(program.child.id());
+    program.terminate();
+    assert_eq!(program.finish(LIMIT).code, Some(0));
+    swarms.assert_downloaded();
+    assert!(peak < 256 << 20, "{peak} bytes");
 }
