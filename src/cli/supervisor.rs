@@ -62,6 +62,7 @@ pub fn supervise(
     let turns = Turns::new(torrents.len(), places);
     let network = Arc::new(network);
     let mut all = Supervisor { network, reporter, screen, turns, torrents, ends: false };
+    (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
     all.start(Instant::now());
     while !all.torrents.iter().all(|torrent| torrent.is_over) {
         let look = if all.turns.count().1 > 0 { after(LOOK) } else { never() };

@@ -237,3 +237,21 @@ fn time_left(snapshot: &Snapshot) -> Option<String> {
         _ => format!("{} days", seconds / 86_400),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::progress::bar;
+
+    #[test]
+    fn a_torrent_that_waits_says_so_until_its_turn_begins() {
+        let mut row = TorrentRow::new(Style::Bars, "one", bar("one"), Instant::now());
+        for what in ["waiting for its turn", "waiting to be checked"] {
+            row.waits(what);
+            assert_eq!(row.bar.message(), what);
+        }
+        row.begins();
+        assert_eq!(row.bar.message(), "");
+        assert_eq!(row.cancelled(), "one: stopped while it waited for its turn");
+    }
+}
