@@ -41,6 +41,8 @@ const MAX_ANNOUNCERS: usize = 128;
 /// each torrent that runs its own, the writer's, an announcer's and those of a peer.
 const THREADS: usize = 3;
 const THREADS_OF_A_TORRENT: usize = 5;
+/// With fewer threads, besides the main one, a torrent would wait for ever.
+const LEAST_THREADS: usize = 6;
 /// So many are enough for the DHT, for incoming connections and for the local network.
 const THREADS_FOR_MORE_PEERS: usize = 16;
 
@@ -69,7 +71,7 @@ impl Resources {
     ///
     /// # Errors
     ///
-    /// So few files may be open that nothing can be downloaded.
+    /// So few files may be open, or threads be started, that nothing can be downloaded.
     pub fn find(torrents: &[Torrent], peers: usize) -> Result<Resources, CommandFailure> {
         let limit = raise_limit();
         if limit < LEAST_DESCRIPTORS {
@@ -81,6 +83,10 @@ impl Resources {
             torrents.len().saturating_sub(1).saturating_mul(THREADS_OF_A_TORRENT).min(MAX_OF_TORRENTS);
         let wanted = ENOUGH_THREADS + others + tiers.saturating_mul(2).min(MAX_ANNOUNCERS);
         let room = if thread_limit::is_far(wanted) { wanted } else { thread::room(wanted) };
+        if room < LEAST_THREADS {
+            let why = format!("only {room} threads may be started, and {LEAST_THREADS} are needed at least");
+            return Err((Exit::OTHER, format!("{why} (raise ulimit -u or the limit of the container)")));
+        }
         let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted));
         let (connections, places, all) = (resources.connections, resources.places, torrents.len());
         if places < all {

@@ -68,7 +68,7 @@ impl SharingOptions {
     ///
     /// # Errors
     ///
-    /// No torrent can be read, hardly any file may be open, or the network cannot be used as the user wants. A run that fails is no error
+    /// No torrent can be read, hardly any file may be open or thread be started, or the network cannot be used as the user wants. A run that fails is no error
     /// here: the exit code reports it.
     pub fn run(
         &self,

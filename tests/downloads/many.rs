@@ -118,7 +118,7 @@ fn ctrl_c_ends_the_torrents_that_wait_at_once() {
 }
 
 #[test]
-fn more_torrents_than_there_are_threads_for_wait_for_their_turn() {
+fn more_torrents_than_there_are_threads_for_wait_and_hardly_any_threads_are_an_error() {
     let limited = |threads: usize, arguments: &[String]| {
         let mut command = Command::new("prlimit");
         command.arg(format!("--nproc={threads}")).arg(PROGRAM).args(arguments).stdin(Stdio::null());
@@ -131,6 +131,11 @@ fn more_torrents_than_there_are_threads_for_wait_for_their_turn() {
     let swarms = Swarms::new(12, 40_000, 16_384, ScriptedPeer::honest);
     for folder in [&swarms.torrents, &swarms.output] {
         set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    }
+    for threads in [4, 6] {
+        let outcome = Program::launch(limited(threads, &swarms.get())).finish(LIMIT);
+        assert_eq!(outcome.code, Some(1), "{threads}: {}", outcome.output);
+        assert!(outcome.output.contains("threads may be started, and 6 are needed"), "{}", outcome.output);
     }
     let outcome = Program::launch(limited(20, &swarms.get())).finish(LIMIT);
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
