@@ -80,7 +80,7 @@
 //! threads, and calls a function for each kind. `session/environment.rs` does what the coordinator wants
 //! done, such as starting a worker. Between two steps you need neither.
 //!
-//! Everything begins in `cli/runs.rs:supervise`, which starts a thread for each torrent. The life of that
+//! Everything begins in `cli/supervisor.rs:supervise`, which starts a thread for each torrent. The life of that
 //! thread is `session/mod.rs:run`: it checks what is on the disk, starts the other threads, and then *is* the
 //! coordinator (`swarm/event_loop.rs:run`).
 //!

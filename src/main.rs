@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    femtotorrent::cli::arenas::limit();
     ExitCode::from(femtotorrent::cli::run(std::env::args_os()).0)
 }

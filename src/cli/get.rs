@@ -18,7 +18,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     let seeds = arguments.seed || arguments.goals.are_set();
     let seeding = seeds.then(|| arguments.goals.goals());
     let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
-    sharing.run(&arguments.torrents, arguments.down_limit, sandbox, |torrent, share| Job {
+    sharing.run(&arguments.torrents, arguments.down_limit, arguments.memory, sandbox, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         torrent,
         aim: Aim::Download,
@@ -26,8 +26,9 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
         sources: sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex),
         limits: Limits {
             max_peers: share.max_peers,
-            memory: arguments.memory / share.of,
+            memory: arguments.memory,
             timeout: arguments.timeout.map(Duration::from_secs),
+            idle_before: Duration::ZERO,
         },
         uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
         allocate: arguments.allocate,

@@ -4,6 +4,7 @@
 //! the main thread, which waits for the threads of the torrents and draws the progress. Nothing here decides
 //! anything about a download, and no other module prints anything, except to the log.
 
+pub mod arenas;
 mod arguments;
 mod create;
 mod demo;
@@ -23,8 +24,10 @@ mod sharing_options;
 pub mod show;
 mod signals;
 pub mod source;
+mod supervisor;
 mod terminal;
 mod thread_limit;
+mod turns;
 mod verify;
 
 use arguments::{Arguments, CliCommand};

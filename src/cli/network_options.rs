@@ -10,7 +10,7 @@ use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
-use crate::session::{ClientName, Network, PeerSourceOptions};
+use crate::session::{CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
 use std::net::IpAddr;
@@ -122,6 +122,8 @@ impl NetworkOptions {
             up: Arc::new(throttle(up)),
             name: ClientName::default(),
             connections: ConnectionCount::at_most(resources.connections),
+            memory: MemoryPool::new(u64::MAX),
+            checks: CheckQueue::default(),
             most_tiers: resources.most_tiers,
         })
     }

@@ -1,9 +1,14 @@
 //! How the file descriptors and the threads that the system gives us are shared out.
 //!
+//! Where there is not enough for all torrents, as many run at once as there is enough for, and the others wait for
+//! their turn (`turns`).
+//!
 //! Both may be few: a container, a service or a user has a limit. A download needs only some peers, so what
 //! finds more of them gives way to those that are there: with few threads we do without the local network,
 //! then without incoming connections, then without the DHT.
 
+use super::exit::Exit;
+use super::runs::CommandFailure;
 use super::thread_limit;
 use crate::net::raise_limit;
 use crate::peer::{MAX_HALF_OPEN, USUAL_DESCRIPTORS};
@@ -14,24 +19,38 @@ use log::warn;
 /// Descriptors that are neither peers nor payload files: standard streams, signals, the sockets of the port,
 /// of the DHT and of the local network, the connector's bell, and name servers.
 const SPARE: u64 = 18;
-/// The same for each torrent: its folder, its marker, and connections to trackers.
+/// The same that are open for a moment while files are looked for.
+const LOOKING: u64 = 8;
+/// The same for each torrent that runs: its folder, its marker, and connections to trackers.
 const OF_A_TORRENT: u64 = 4;
+/// The least that such a torrent needs besides: a payload file to write and one to upload, and a peer.
+const LEAST_FILES: u64 = 2;
+const LEAST_PEERS: u64 = 1;
+/// With fewer descriptors nothing can be downloaded.
+const LEAST_DESCRIPTORS: u64 = 20;
 /// The most payload files of a torrent that are open for writing at once. As many again may be open for
 /// uploads.
 const MAX_OPEN_FILES: u64 = 64;
 /// With so many threads, besides those of announcers, there are enough. We look for no more, as that takes
 /// time and memory.
 const ENOUGH_THREADS: usize = 40;
-/// The most threads for announcers that we look for.
+/// The most threads for further torrents that we look for, and the most for announcers.
+const MAX_OF_TORRENTS: usize = 4000;
 const MAX_ANNOUNCERS: usize = 128;
 /// Threads that a run needs to get anywhere: for signals, for a name and a connection to a tracker; and for
-/// each torrent its own, the writer's, an announcer's and those of a peer.
+/// each torrent that runs its own, the writer's, an announcer's and those of a peer.
 const THREADS: usize = 3;
 const THREADS_OF_A_TORRENT: usize = 5;
+/// With fewer threads, besides the main one, a torrent would wait for ever.
+const LEAST_THREADS: usize = 6;
+/// So many are enough for the DHT, for incoming connections and for the local network.
+const THREADS_FOR_MORE_PEERS: usize = 16;
 
 /// What the torrents of one command may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resources {
+    /// The most torrents that run at once.
+    pub places: usize,
     /// The most connections to peers, of all torrents together.
     pub connections: usize,
     /// The most connections that came in and are not yet a peer's.
@@ -49,14 +68,39 @@ pub struct Resources {
 impl Resources {
     /// What there is for these torrents, after the limit of open files was raised as far as we may. `peers` are
     /// to be connected to each. If there are fewer, the user is told why.
-    pub fn find(torrents: &[Torrent], peers: usize) -> Resources {
+    ///
+    /// # Errors
+    ///
+    /// So few files may be open, or threads be started, that nothing can be downloaded.
+    pub fn find(torrents: &[Torrent], peers: usize) -> Result<Resources, CommandFailure> {
         let limit = raise_limit();
+        if limit < LEAST_DESCRIPTORS {
+            let why = format!("only {limit} files may be open, and {LEAST_DESCRIPTORS} are needed at least");
+            return Err((Exit::OTHER, format!("{why} (raise it with ulimit -n)")));
+        }
         let tiers: usize = torrents.iter().map(Torrent::tiers).sum();
-        let wanted = ENOUGH_THREADS + tiers.saturating_mul(2).min(MAX_ANNOUNCERS);
-        let room = if thread_limit::is_far() { wanted } else { thread::room(wanted) };
+        let others =
+            torrents.len().saturating_sub(1).saturating_mul(THREADS_OF_A_TORRENT).min(MAX_OF_TORRENTS);
+        let wanted = ENOUGH_THREADS + others + tiers.saturating_mul(2).min(MAX_ANNOUNCERS);
+        let room = if thread_limit::is_far(wanted) { wanted } else { thread::room(wanted) };
+        if room < LEAST_THREADS {
+            let why = format!("only {room} threads may be started, and {LEAST_THREADS} are needed at least");
+            return Err((Exit::OTHER, format!("{why} (raise ulimit -u or the limit of the container)")));
+        }
         let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted));
-        let connections = resources.connections;
-        if connections < peers {
+        let (connections, places, all) = (resources.connections, resources.places, torrents.len());
+        if places < all {
+            let files = format!("{limit} files may be open (raise it with ulimit -n)");
+            let few = match share(limit, all, None).places <= places {
+                true => files,
+                false => {
+                    "few threads may be started (raise ulimit -u or the limit of the container)".to_owned()
+                }
+            };
+            warn!(
+                "at most {places} of the {all} torrents run at once, because {few}; the others wait for their turn"
+            );
+        } else if connections < peers {
             warn!(
                 "at most {connections} peers in all, because {limit} files may be open (raise it with ulimit -n)"
             );
@@ -75,7 +119,7 @@ impl Resources {
                 missing.join(", ")
             );
         }
-        resources
+        Ok(resources)
     }
 
     /// Whether there are threads for a DHT node of each family.
@@ -96,22 +140,24 @@ impl Resources {
 
 /// Shares out this many descriptors, and this many threads if there are not enough for everything.
 fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources {
-    let torrents = torrents.max(1);
-    let runs = THREADS_OF_A_TORRENT.saturating_mul(torrents).saturating_add(THREADS);
-    let spare_threads = threads.map(|few| few.saturating_sub(runs));
-    let threads = spare_threads.unwrap_or(2 * USUAL_DESCRIPTORS);
-    let most_tiers = spare_threads.map_or(usize::MAX, |spare| (spare / 8 / torrents).max(1));
-    let torrents = torrents as u64;
-    let rest = descriptors.saturating_sub(SPARE + OF_A_TORRENT.saturating_mul(torrents));
+    let rest = descriptors.saturating_sub(SPARE + LOOKING);
     let incoming = (rest / 8).clamp(4, USUAL_DESCRIPTORS as u64);
     let half_open = (rest / 8).clamp(4, MAX_HALF_OPEN as u64);
-    let open_files = (rest / torrents / 8).clamp(1, MAX_OPEN_FILES);
-    // Two more are open while a file is looked for.
-    let files = torrents.saturating_mul(2 * open_files + 2);
-    // Where there are more torrents than files, each still needs a peer to come to its end and give up its own.
-    let connections = rest.saturating_sub(incoming).saturating_sub(half_open).saturating_sub(files);
-    let connections = connections.max(torrents.max(4));
+    let rest = rest.saturating_sub(incoming).saturating_sub(half_open);
+    let places = rest / (OF_A_TORRENT + LEAST_FILES + LEAST_PEERS);
+    let places = usize::try_from(places).unwrap_or(usize::MAX).min(threads.map_or(usize::MAX, places_for));
+    let places = places.min(torrents).max(1);
+    let runs = THREADS_OF_A_TORRENT.saturating_mul(places).saturating_add(THREADS);
+    let spare_threads = threads.map(|few| few.saturating_sub(runs));
+    let threads = spare_threads.unwrap_or(2 * USUAL_DESCRIPTORS);
+    let most_tiers = spare_threads.map_or(usize::MAX, |spare| (spare / 8 / places).max(1));
+    let running = places as u64;
+    let rest = rest.saturating_sub(OF_A_TORRENT.saturating_mul(running));
+    let open_files = (rest / running / 8).clamp(1, MAX_OPEN_FILES);
+    let files = running.saturating_mul(2 * open_files);
+    let connections = rest.saturating_sub(files).max(running.max(4));
     Resources {
+        places,
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
         incoming: usize::try_from(incoming).unwrap_or(USUAL_DESCRIPTORS).min((threads / 2).max(4)),
         half_open: usize::try_from(half_open).unwrap_or(MAX_HALF_OPEN),
@@ -121,16 +167,24 @@ fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources
     }
 }
 
+/// How many torrents so few threads are enough for, if some remain for what finds more peers.
+fn places_for(threads: usize) -> usize {
+    let others = THREADS.saturating_add((threads / 4).min(THREADS_FOR_MORE_PEERS));
+    threads.saturating_sub(others) / THREADS_OF_A_TORRENT
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn all_together_stays_below_the_limit_of_open_files() {
-        for (limit, torrents) in [(64, 1), (128, 1), (256, 3), (1024, 1), (1024, 50), (65_536, 300)] {
+        for (limit, torrents) in
+            [(64, 1), (128, 1), (256, 3), (1024, 1), (1024, 50), (65_536, 300), (256, 300), (1024, 9999)]
+        {
             let share = share(limit, torrents, None);
-            let files = torrents as u64 * (2 * share.open_files as u64 + 2 + OF_A_TORRENT);
-            let all = SPARE + files + (share.incoming + share.half_open + share.connections) as u64;
+            let files = share.places as u64 * (2 * share.open_files as u64 + OF_A_TORRENT);
+            let all = SPARE + LOOKING + files + (share.incoming + share.half_open + share.connections) as u64;
             assert!(all <= limit, "{limit}, {torrents}: {share:?}");
         }
     }
@@ -143,7 +197,17 @@ mod tests {
         let few = share(40, 1, None);
         assert!(few.connections >= 4 && few.incoming >= 4 && few.open_files >= 1, "{few:?}");
         assert_eq!(share(0, 0, Some(0)).connections, 4);
-        assert_eq!(share(512, 300, None).connections, 300);
+        assert!(share(512, 300, None).connections >= share(512, 300, None).places);
+    }
+
+    #[test]
+    fn as_many_torrents_run_as_there_are_files_and_threads_for() {
+        let places = |limit, torrents, threads| share(limit, torrents, threads).places;
+        assert_eq!([8, 40, 64, 256, 1024].map(|limit| places(limit, 300, None)), [1, 1, 4, 24, 107]);
+        assert_eq!(places(65_536, 1000, None), 1000);
+        assert_eq!([0, 8, 20, 64, 2000].map(|threads| places(65_536, 300, Some(threads))), [1, 1, 2, 9, 300]);
+        let few = share(65_536, 300, Some(64));
+        assert!(few.has_threads_for_dht() && few.has_threads_for_listening(), "{few:?}");
     }
 
     #[test]

@@ -1,7 +1,6 @@
-//! Runs torrents side by side and connects them with the user.
+//! What comes before the runs: reading the torrents; and what `show` wants instead of one: a magnet's metadata.
 //!
-//! This runs on the main thread. It waits for reports of the runs and for Ctrl-C, and draws the progress.
-//! Each torrent runs on a thread of its own, and never waits for the screen.
+//! This runs on the main thread.
 
 use super::exit::Exit;
 use super::progress::{Screen, Style};
@@ -10,27 +9,19 @@ use super::source;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::net::Outlet;
 use crate::session::{
-    self, FetchedMetadata, Job, MetadataFetch, Network, Outcome, PeerSourceOptions, Progress, SessionError,
-    Stop, Torrent,
+    FetchedMetadata, MetadataFetch, Network, PeerSourceOptions, SessionError, Stop, Torrent,
 };
 use crate::text::printable;
-use crate::thread;
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{bounded, select};
 use log::{error, warn};
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a command failed: the exit code of the program and the message for the user.
 pub type CommandFailure = (Exit, String);
 
-/// What the thread of a run reports to the main thread. The number is that of its torrent.
-enum RunEvent {
-    Progress(usize, Progress),
-    Ended(usize, Result<Outcome, SessionError>),
-}
-
-/// Reads the torrents; `outlet` is the way to those on the web. If one cannot be read, the others run all the same: its error is logged, and its
+/// Reads the torrents; `outlet` is the way to those on the web. If one cannot be read, the others run all the same: its
+/// error is logged, and its
 /// exit code is returned with the torrents.
 ///
 /// # Errors
@@ -63,50 +54,6 @@ pub fn load(names: &[String], outlet: &Outlet) -> Result<(Vec<Torrent>, Option<E
     }
     failures.iter().for_each(|(_, message)| error!("femtotorrent: {message}"));
     Ok((torrents, failures.first().map(|(failure, _)| *failure)))
-}
-
-/// Runs the jobs side by side. The exit code is that of the first run that was not successful.
-pub fn supervise(jobs: Vec<Job>, network: Network, mut screen: Screen, interrupts: Receiver<()>) -> Exit {
-    let network = Arc::new(network);
-    let (reporter, reports) = bounded(64);
-    let stops: Vec<Arc<Stop>> = jobs.iter().map(|_| Arc::default()).collect();
-    // By torrent. `None` while its run goes on.
-    let mut exits: Vec<Option<Exit>> = Vec::new();
-    for (number, (job, stop)) in jobs.into_iter().zip(&stops).enumerate() {
-        let spawned = spawn(number, job, Arc::clone(&network), Arc::clone(stop), reporter.clone());
-        exits.push(spawned.err().map(|error| screen.failed(number, &SessionError::Threads(error))));
-    }
-    drop(reporter);
-    while exits.contains(&None) {
-        select! {
-            recv(reports) -> event => match event {
-                Ok(event) => react(event, &mut screen, &mut exits),
-                // Every run reports its end, so this cannot happen while one goes on.
-                Err(_) => return Exit::OTHER,
-            },
-            recv(interrupts) -> _ => {
-                screen.interrupted();
-                stops.iter().for_each(|stop| stop.stop());
-            }
-        }
-    }
-    screen.close();
-    exits.into_iter().flatten().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
-}
-
-/// Shows what a run reports, and notes its exit code when it has ended.
-fn react(event: RunEvent, screen: &mut Screen, exits: &mut [Option<Exit>]) {
-    let (number, result) = match event {
-        RunEvent::Progress(number, progress) => return screen.show(number, progress),
-        RunEvent::Ended(number, result) => (number, result),
-    };
-    let exit = match result {
-        Ok(outcome) => screen.ended(number, &outcome),
-        Err(error) => screen.failed(number, &error),
-    };
-    if let Some(slot) = exits.get_mut(number) {
-        *slot = Some(exit);
-    }
 }
 
 /// Fetches the metadata of a magnet, and nothing else.
@@ -157,26 +104,4 @@ pub fn fetch(
         Ok(Err(error)) => Err((Exit(error.exit_code()), format!("{name}: {error}"))),
         Err(_) => Err((Exit::OTHER, format!("{name}: {}", SessionError::Panicked("the search for it")))),
     }
-}
-
-/// Starts the thread of a run.
-fn spawn(
-    number: usize,
-    job: Job,
-    network: Arc<Network>,
-    stop: Arc<Stop>,
-    reporter: Sender<RunEvent>,
-) -> io::Result<()> {
-    let run = move || {
-        let show = |progress| {
-            // If the screen is behind, it skips this report and shows a later one.
-            let _ = reporter.try_send(RunEvent::Progress(number, progress));
-        };
-        let run = thread::caught(|| session::run(&job, &network, &stop, &show));
-        let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
-        drop(network);
-        // Sending fails only if the main thread has ended, and then the process ends too.
-        let _ = reporter.send(RunEvent::Ended(number, result));
-    };
-    thread::spawn(format!("torrent-{number}"), 512 * 1024, run).map(drop)
 }

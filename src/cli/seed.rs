@@ -7,6 +7,7 @@ use super::sandbox::Sandbox;
 use crate::session::{Aim, Job};
 use crate::storage::Allocate;
 use crate::swarm::{Limits, UploadPolicy};
+use std::time::Duration;
 
 /// Runs the command.
 ///
@@ -16,14 +17,14 @@ use crate::swarm::{Limits, UploadPolicy};
 pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
-    sharing.run(&arguments.torrents, None, sandbox, |torrent, share| Job {
+    sharing.run(&arguments.torrents, None, 0, sandbox, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),
         folder: arguments.dir.clone(),
         sources: sharing.network.sources(true, !sharing.no_pex),
         // Nothing is downloaded, so no piece is ever in memory.
-        limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None },
+        limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None, idle_before: Duration::ZERO },
         uploads: UploadPolicy {
             limit: share.up_limit,
             seeding: Some(arguments.goals.goals()),

@@ -8,7 +8,8 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
 use super::signals::interrupts;
-use crate::session::{ClientName, Job, Torrent};
+use super::supervisor::supervise;
+use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::swarm::SeedGoals;
 use clap::Args;
 use std::time::Duration;
@@ -47,8 +48,6 @@ pub struct SharingOptions {
 /// What each torrent of one command may use.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceShare {
-    /// How many torrents there are.
-    pub of: u64,
     /// The most peers that are connected at once.
     pub max_peers: usize,
     /// The most files that are open at once.
@@ -69,25 +68,25 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side. `job` says what to do with each of them, and `sandbox` what files the process
-    /// may touch once it has read the torrents.
+    /// Runs these torrents side by side, with so many bytes of memory for pieces. `job` says what to do with each of
+    /// them, and `sandbox` what files the process may touch once it has read the torrents.
     ///
     /// # Errors
     ///
-    /// No torrent can be read, or the network cannot be used as the user wants. A run that fails is no error
+    /// No torrent can be read, hardly any file may be open or thread be started, or the network cannot be used as the user wants. A run that fails is no error
     /// here: the exit code reports it.
     pub fn run(
         &self,
         torrents: &[String],
         down_limit: Option<u64>,
+        memory: u64,
         mut sandbox: Sandbox,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         let outlet = self.network.outlet()?;
         let (torrents, failure) = runs::load(torrents, &outlet)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
-        let of = torrents.len().max(1) as u64;
-        let resources = Resources::find(&torrents, usize::from(self.max_peers));
+        let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         if !self.no_sandbox {
             sandbox.cache = cache();
             sandbox.enter();
@@ -95,17 +94,20 @@ impl SharingOptions {
         // Before the threads that we could do without.
         let interrupts = interrupts();
         let mut network = self.network.open(outlet, public, [down_limit, self.up_limit], &resources)?;
+        network.memory = MemoryPool::new(memory);
         let ours = network.name.clone();
         network.name = ClientName {
             peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),
             user_agent: self.user_agent.clone().unwrap_or(ours.user_agent),
         };
         let max_peers = usize::from(self.max_peers).min(resources.connections);
+        let of = resources.places as u64;
         let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
-        let share = ResourceShare { of, max_peers, open_files: resources.open_files, up_limit };
+        let share = ResourceShare { max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
-        let exit = runs::supervise(jobs, network, Screen::new(self.style(), names), interrupts);
+        let screen = Screen::new(self.style(), names);
+        let exit = supervise(jobs, resources.places, network, screen, interrupts);
         Ok(failure.unwrap_or(exit))
     }
 

@@ -78,7 +78,7 @@ fn fetch(
     magnet: &Arc<Magnet>,
 ) -> Result<Arc<Metainfo>, CommandFailure> {
     let options = &arguments.network;
-    let resources = Resources::find(&[], 0);
+    let resources = Resources::find(&[], 0)?;
     let network = options.open(outlet, true, [None, None], &resources)?;
     let style = if arguments.verbose > 0 { Style::Lines } else { Style::of(arguments.quiet) };
     let timeout = arguments.timeout.map(Duration::from_secs);

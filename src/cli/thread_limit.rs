@@ -8,27 +8,30 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A limit of this many threads or more is far away: it is for everything that a user or a container runs.
+/// A limit of this many threads or more is far away, if it is also twice what we need: it is for everything that a
+/// user or a container runs.
 const FAR: u64 = 4096;
 /// Where the control groups are, by custom.
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
-/// Whether it says so. False if it does not say.
-pub fn is_far() -> bool {
+/// Whether it says so, for so many threads. False if it does not say.
+pub fn is_far(threads: usize) -> bool {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
-    user_limit_is_far(&text("/proc/self/limits"))
-        && control_groups_are_far(&text("/proc/self/cgroup"), Path::new(CONTROL_GROUPS))
+    let far = FAR.max((threads as u64).saturating_mul(2));
+    user_limit_is_far(&text("/proc/self/limits"), far)
+        && control_groups_are_far(&text("/proc/self/cgroup"), Path::new(CONTROL_GROUPS), far)
 }
 
 /// By the lines of `/proc/self/limits`, which have a name, the soft limit and the hard one.
-fn user_limit_is_far(limits: &str) -> bool {
+fn user_limit_is_far(limits: &str, far: u64) -> bool {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max processes"));
-    line.and_then(|line| line.split_whitespace().next()).is_some_and(|limit| is_far_or(limit, "unlimited"))
+    line.and_then(|line| line.split_whitespace().next())
+        .is_some_and(|limit| is_far_or(limit, "unlimited", far))
 }
 
 /// By the lines of `/proc/self/cgroup`, which have a number, controllers and a path: one line for all controllers
 /// (version 2), or one for that of threads, `pids` (version 1).
-fn control_groups_are_far(groups: &str, root: &Path) -> bool {
+fn control_groups_are_far(groups: &str, root: &Path, far: u64) -> bool {
     let parts = groups.lines().map(|line| line.splitn(3, ':').collect::<Vec<_>>());
     let lines: Vec<(String, String)> = parts
         .filter_map(|parts| Some((parts.get(1)?.to_string(), parts.get(2)?.to_string())))
@@ -48,14 +51,14 @@ fn control_groups_are_far(groups: &str, root: &Path) -> bool {
         folders.push(folder.clone());
     }
     folders.iter().all(|folder| match fs::read_to_string(folder.join("pids.max")) {
-        Ok(limit) => is_far_or(limit.trim(), "max"),
+        Ok(limit) => is_far_or(limit.trim(), "max", far),
         // The group of the whole host has none.
         Err(_) => folder.is_dir(),
     })
 }
 
-fn is_far_or(limit: &str, none: &str) -> bool {
-    limit == none || limit.parse::<u64>().is_ok_and(|limit| limit >= FAR)
+fn is_far_or(limit: &str, none: &str, far: u64) -> bool {
+    limit == none || limit.parse::<u64>().is_ok_and(|limit| limit >= far)
 }
 
 #[cfg(test)]
@@ -71,9 +74,10 @@ mod tests {
         for (soft, far) in
             [("unlimited", true), ("96365", true), ("4096", true), ("4095", false), ("20", false)]
         {
-            assert_eq!(user_limit_is_far(&limits(soft)), far, "{soft}");
+            assert_eq!(user_limit_is_far(&limits(soft), FAR), far, "{soft}");
         }
-        assert!(!user_limit_is_far("") && !user_limit_is_far("Max processes"));
+        assert!(!user_limit_is_far("", FAR) && !user_limit_is_far("Max processes", FAR));
+        assert!(user_limit_is_far(&limits("9000"), 9000) && !user_limit_is_far(&limits("9000"), 9001));
     }
 
     #[test]
@@ -83,7 +87,7 @@ mod tests {
             fs::create_dir_all(place.0.join(path)).unwrap();
             fs::write(place.0.join(path).join("pids.max"), limit).unwrap();
         };
-        let far = |groups: &str| control_groups_are_far(groups, &place.0);
+        let far = |groups: &str| control_groups_are_far(groups, &place.0, FAR);
         group("user/inside", "max\n");
         assert!(far("0::/") && far("0::/user/inside\n"));
         group("user", "5000\n");

@@ -162,6 +162,7 @@ impl<'a> MetadataSearch<'a> {
             | Event::Stored(_)
             | Event::Lost(_)
             | Event::WriterEnded { .. }
+            | Event::MemoryFree
             | Event::Stop => {}
         }
     }

@@ -78,6 +78,8 @@ pub enum Event {
         /// It wrote everything.
         finished: bool,
     },
+    /// There is memory for a piece, for which this torrent waited.
+    MemoryFree,
     /// The user wants to end.
     Stop,
 }

@@ -77,6 +77,8 @@ pub enum Stall {
     Silent,
     /// The disk is slower than the peers.
     SlowDisk,
+    /// Other torrents have all the memory that is allowed.
+    NoMemory,
 }
 
 impl fmt::Display for Stall {
@@ -92,6 +94,7 @@ impl fmt::Display for Stall {
             Stall::AllChoke => write!(out, "all peers choke us: they send to others first"),
             Stall::Silent => write!(out, "the peers that we asked send nothing"),
             Stall::SlowDisk => write!(out, "the disk is slower than the peers"),
+            Stall::NoMemory => write!(out, "waiting for memory that other torrents use (raise --memory)"),
         }
     }
 }

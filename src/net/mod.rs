@@ -5,6 +5,7 @@
 //! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
 //! a deadline, or another thread can end it.
 
+mod address_space;
 pub mod basic_auth;
 mod bind_address;
 mod descriptors;
@@ -21,6 +22,7 @@ mod throttle;
 mod udp_channel;
 mod udp_port;
 
+pub use address_space::address_space;
 pub use bind_address::BindAddress;
 pub use descriptors::{raise_limit, too_many_files};
 pub use hang_up::HangUp;

@@ -74,7 +74,7 @@ impl Torrent {
             geometry,
             events,
             writer,
-            buffers: Arc::new(BufferPool::new(4)),
+            buffers: Arc::new(BufferPool::new(1 << 20)),
             read_memory: Arc::default(),
             down: Arc::new(Throttle::unlimited()),
             up: Arc::new(Throttle::unlimited()),

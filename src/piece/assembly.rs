@@ -270,7 +270,7 @@ mod tests {
         let payload: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
         let piece = geometry.piece(0).unwrap();
         let assembly = Assembly::new(&geometry, piece, PieceDigest::of(&payload), Vec::new());
-        (geometry, payload, assembly, BufferPool::new(2))
+        (geometry, payload, assembly, BufferPool::new(1 << 20))
     }
 
     fn block(geometry: &Geometry, number: u32) -> (Block, std::ops::Range<usize>) {

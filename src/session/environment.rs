@@ -2,13 +2,13 @@
 //! the coordinator decides, on the coordinator's thread, so nothing here may wait.
 
 use super::peer_sources::PeerSources;
-use super::{Progress, RunContext};
+use super::{MemoryAccount, Progress, RunContext};
 use crate::message::{HandedOver, Incoming, PeerKey, Snapshot, Write};
 use crate::metainfo::Metainfo;
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
-use crate::strategy::{Interruption, Supply};
+use crate::strategy::{Interruption, MemoryClaim, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
 use std::io;
@@ -21,6 +21,7 @@ pub(super) struct RunEnvironment<'a> {
     pub run: RunContext<'a>,
     pub metainfo: &'a Metainfo,
     pub shared: Arc<peer::TorrentContext>,
+    pub memory: MemoryAccount,
     pub caller: Caller,
     pub sources: &'a PeerSources,
     /// What to show when the download is complete and the run goes on as a seed.
@@ -40,6 +41,14 @@ impl Environment for RunEnvironment<'_> {
 
     fn half_open(&self) -> usize {
         self.run.network.connector.half_open()
+    }
+
+    fn claim_memory(&mut self, claim: MemoryClaim) -> u64 {
+        self.memory.claim(claim)
+    }
+
+    fn is_memory_wanted(&self) -> bool {
+        self.memory.is_wanted()
     }
 
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {

@@ -56,6 +56,17 @@ impl SessionError {
     }
 }
 
+impl SessionError {
+    /// Whether the system had too few threads or files for the run just then.
+    pub fn is_want_of_resources(&self) -> bool {
+        match self {
+            SessionError::Threads(_) => true,
+            SessionError::Storage(error) => error.is_too_many_files(),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for SessionError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

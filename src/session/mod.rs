@@ -13,9 +13,11 @@
 //! [`Network`]. Here the threads and channels of a run are made and ended; nothing here decides anything
 //! about the download, and nothing is shown except through the function that the caller gives.
 
+mod check_queue;
 mod environment;
 mod error;
 mod job;
+mod memory_pool;
 mod metadata;
 mod network;
 mod payload;
@@ -25,8 +27,10 @@ mod stop;
 mod tests;
 mod threads;
 
+pub use check_queue::CheckQueue;
 pub use error::SessionError;
 pub use job::{Aim, Job, PeerSourceOptions, Torrent};
+pub use memory_pool::{MemoryAccount, MemoryPool};
 pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
 pub use stop::Stop;
@@ -57,6 +61,8 @@ pub enum Progress {
     Metadata(MetadataState),
     /// The metadata has arrived, and this is the torrent's name.
     Named(String),
+    /// The check of the existing data begins when those of other torrents have ended.
+    WaitsForCheck,
     /// This many bytes of the existing data are checked, out of this many.
     Checking(u64, u64),
     /// The file system has less free space than the download needs.
@@ -157,7 +163,8 @@ fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
             known_peers: KnownPeers::default(),
         })),
         Torrent::Magnet(magnet) => {
-            let (sources, timeout, max_peers) = (&job.sources, job.limits.timeout, job.limits.max_peers);
+            let (sources, max_peers) = (&job.sources, job.limits.max_peers);
+            let timeout = job.limits.timeout.map(|timeout| timeout.saturating_sub(job.limits.idle_before));
             let fetch = MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show };
             fetch.for_run(events, inbox)
         }

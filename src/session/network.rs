@@ -1,6 +1,7 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
-//! network, the rate limits and the limit of connections.
+//! network, the rate limits, the limit of connections, the memory, and whose payload is checked.
 
+use super::{CheckQueue, MemoryPool};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, Throttle};
@@ -30,6 +31,10 @@ pub struct Network {
     pub up: Arc<Throttle>,
     /// How many peers are connected in all, and may be.
     pub connections: ConnectionCount,
+    /// The memory for pieces.
+    pub memory: MemoryPool,
+    /// Whose payload is checked now.
+    pub checks: CheckQueue,
     /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
     pub most_tiers: usize,
     /// As which program we present ourselves.
@@ -87,6 +92,8 @@ impl Network {
             down: throttle(),
             up: throttle(),
             connections: ConnectionCount::at_most(usize::MAX),
+            memory: MemoryPool::new(u64::MAX),
+            checks: CheckQueue::default(),
             most_tiers: usize::MAX,
             name: ClientName::default(),
         }

@@ -1,6 +1,7 @@
 //! The check of the payload: which pieces are on the disk, which are to be downloaded, and where they go.
 //!
-//! Runs on the thread of the torrent, which waits for the hashing threads (`storage/hashing.rs`).
+//! Runs on the thread of the torrent, which waits for its turn (`check_queue.rs`) and for the hashing threads
+//! (`storage/hashing.rs`).
 
 use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError};
 use crate::message::Snapshot;
@@ -58,8 +59,12 @@ pub(super) fn check(
         digests: &digests,
         selection: selection.as_ref(),
     };
-    let watch = |done, total| {
+    let check = run.network.checks.check(run.stop);
+    let watch = |done: u64, total: u64| {
         if total > 0 {
+            if !check.may_go_on(total.saturating_sub(done), || (run.show)(Progress::WaitsForCheck)) {
+                return false;
+            }
             (run.show)(Progress::Checking(done, total));
         }
         !run.stop.is_asked()
@@ -68,6 +73,7 @@ pub(super) fn check(
         Aim::Download => open(run.job, &payload, &watch)?,
         Aim::Share => share(run.job, &payload, &watch)?,
     };
+    drop(check);
     if run.job.uploads.seeding.is_some() || checked.storage.is_some() {
         return Ok(Begin::Run(checked));
     }

@@ -1,21 +1,34 @@
-//! The user's wish to stop, on its way from the main thread to the coordinator. [`Stop::stop`] never waits.
+//! The user's wish to stop, on its way from the main thread to the threads of a run. [`Stop::stop`] never waits.
 
 use crate::message::Event;
-use crossbeam_channel::Sender;
-use std::sync::OnceLock;
+use crate::thread::lock;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// Stops a run from another thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stop {
-    asked: AtomicBool,
+    is_asked: AtomicBool,
     inbox: OnceLock<Sender<Event>>,
+    /// While this is there, who waits for the wish goes on waiting.
+    not_yet: Mutex<Option<Sender<()>>>,
+    asked: Receiver<()>,
+}
+
+impl Default for Stop {
+    fn default() -> Stop {
+        let (not_yet, asked) = bounded(0);
+        let not_yet = Mutex::new(Some(not_yet));
+        Stop { is_asked: AtomicBool::new(false), inbox: OnceLock::new(), not_yet, asked }
+    }
 }
 
 impl Stop {
     /// Asks the run to end. It keeps the pieces that are on the disk.
     pub fn stop(&self) {
-        self.asked.store(true, Ordering::SeqCst);
+        self.is_asked.store(true, Ordering::SeqCst);
+        drop(lock(&self.not_yet).take());
         if let Some(inbox) = self.inbox.get() {
             // If the inbox is full, the coordinator sees the flag at its next tick.
             let _ = inbox.try_send(Event::Stop);
@@ -24,7 +37,12 @@ impl Stop {
 
     /// Whether the run was asked to end.
     pub(super) fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::SeqCst)
+        self.is_asked.load(Ordering::SeqCst)
+    }
+
+    /// A channel that ends when the run is asked to end.
+    pub(super) fn asked(&self) -> &Receiver<()> {
+        &self.asked
     }
 
     /// Connects the inbox of the coordinator.

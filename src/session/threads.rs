@@ -9,7 +9,7 @@ use crate::address::IpFamily;
 use crate::message::{Event, RunPhase, Write};
 use crate::metainfo::Metainfo;
 use crate::peer::{self, Listener};
-use crate::piece::{BufferPool, Geometry};
+use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
@@ -56,7 +56,7 @@ impl<'a> Threads<'a> {
 
         let (pieces, writer_orders) = writer_queue(geometry);
         let (alive, all_gone) = bounded(0);
-        let buffers = Arc::new(spare_buffers(run.job.limits.memory, geometry));
+        let buffers = run.network.memory.buffers();
         let write = |storage| {
             writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
         };
@@ -110,9 +110,10 @@ impl<'a> Threads<'a> {
         };
         let seeding = Progress::Seeding { port, pieces: wanted_count, of };
         let caller = run.network.connector.caller(shared.events.clone());
+        let memory = run.network.memory.open(&shared.events);
         let shared = Arc::new(shared);
         let environment =
-            RunEnvironment { run, metainfo: &metainfo, shared, caller, sources: &sources, seeding };
+            RunEnvironment { run, memory, metainfo: &metainfo, shared, caller, sources: &sources, seeding };
         let random = fastrand::Rng::new();
         let coordinator = Coordinator::new(settings, state, Box::new(environment), random, Instant::now());
         let (end, snapshot) = coordinator.run(&inbox);
@@ -159,12 +160,6 @@ impl Ending {
 fn writer_queue(geometry: Geometry) -> (Sender<Write>, Receiver<Write>) {
     let pieces = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
     bounded(pieces.clamp(4, 64))
-}
-
-/// A pool of as many buffers as there can be pieces in memory, 1024 at most.
-fn spare_buffers(memory: u64, geometry: Geometry) -> BufferPool {
-    let pieces = memory / u64::from(geometry.piece_length().max(1));
-    BufferPool::new(pieces.clamp(1, 1024) as usize)
 }
 
 /// The UDP ports of our DHT nodes for IPv4 and IPv6, as peers may know them. A private torrent has none.

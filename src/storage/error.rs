@@ -191,6 +191,16 @@ impl StorageError {
 }
 
 impl StorageError {
+    /// Whether the process or the system had too many files open.
+    pub fn is_too_many_files(&self) -> bool {
+        match self {
+            StorageError::Open { source, .. }
+            | StorageError::Create { source, .. }
+            | StorageError::Io { source, .. } => too_many_files(source),
+            _ => false,
+        }
+    }
+
     /// What went wrong, and with which file or folder.
     fn describe(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

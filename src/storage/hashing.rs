@@ -25,7 +25,7 @@ use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 use crate::thread::lock;
 
 /// Is told how many bytes are hashed, and of how many, from any of the threads. It returns false to stop the
-/// work.
+/// work. It may also let the thread wait, which happens before the first byte is read, too.
 ///
 /// It is also called, with zeros, while all room for a download is taken in advance.
 pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
@@ -102,6 +102,10 @@ impl HashJob<'_> {
         // A thread reads two files, and needs one more open folder to find a file.
         let count = processors.min(MAX_THREADS).min((open_files / 3).max(1));
         let count = count.min(usize::try_from(runs).unwrap_or(count));
+        // The caller may let us wait before the first byte.
+        if !(self.watch)(0, self.total) {
+            return Err(StorageError::Cancelled);
+        }
         thread::scope(|scope| {
             let mut threads = Vec::with_capacity(count);
             for number in 0..count {

@@ -28,7 +28,7 @@ mod upload;
 
 pub use crc32c::crc32c;
 pub use destination::{OnWordOf, Question, Refusal, may_ask};
-pub use download::{Budget, PeerPieces, Pipeline, Rarity, Standing, Trust};
+pub use download::{Budget, MemoryClaim, PeerPieces, Pipeline, Rarity, Standing, Trust};
 pub use peers::{
     AddressVotes, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, ExternalAddress,
     Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports, Surroundings, Watch,

@@ -15,6 +15,9 @@ pub struct Limits {
     pub memory: u64,
     /// The longest time without progress, if there is a limit.
     pub timeout: Option<Duration>,
+    /// How long there was no progress when this torrent's last turn ended: it had to wait for the next one, and
+    /// that does not count.
+    pub idle_before: Duration,
 }
 
 /// What peers get from us.

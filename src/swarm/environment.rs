@@ -8,7 +8,7 @@ use crate::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use crate::net::PeerStream;
 use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
-use crate::strategy::{Interruption, Supply};
+use crate::strategy::{Interruption, MemoryClaim, Supply};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -23,6 +23,18 @@ pub trait Environment {
     /// How many connections the process may have begun and not yet made.
     fn half_open(&self) -> usize {
         MAX_HALF_OPEN
+    }
+
+    /// Claims memory for pieces, of what all torrents of the process share. Returns how many bytes this torrent may
+    /// have in memory from now on. If it is less than a piece and none is in memory,
+    /// [`Event::MemoryFree`](crate::message::Event::MemoryFree) tells when there is more.
+    fn claim_memory(&mut self, claim: MemoryClaim) -> u64 {
+        claim.wanted
+    }
+
+    /// Whether another torrent waits for memory.
+    fn is_memory_wanted(&self) -> bool {
+        false
     }
 
     /// Has a connection to this address made. What comes of it is told by

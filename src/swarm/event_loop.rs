@@ -35,7 +35,7 @@ impl Coordinator<'_> {
     pub fn turn(&mut self, event: Option<Event>, now: Instant) -> Option<RunEnd> {
         if let Some(event) = event {
             // The events that come by the thousand do not change which peers to connect to.
-            let peers_changed = !matches!(event, Event::Heard(..) | Event::Stored(_));
+            let peers_changed = !matches!(event, Event::Heard(..) | Event::Stored(_) | Event::MemoryFree);
             if let Some(end) = self.handle(event, now) {
                 return Some(end);
             }
@@ -73,6 +73,7 @@ impl Coordinator<'_> {
             Event::Incoming(incoming) => self.incoming(incoming, now),
             Event::HandedOver(handed_over) => self.handed_over(handed_over, now),
             Event::WriterEnded { finished } => return self.writer_ended(finished, now),
+            Event::MemoryFree => self.memory_is_free(now),
             Event::Stop => return Some(self.stopped()),
         }
         None

@@ -20,6 +20,7 @@
 //! | `Tracker`: a tracker answered | `swarm/event_loop.rs:tracker_answered` | our address as others see it, the reason that a stalled download shows |
 //! | `Incoming`: a peer connected to us | `swarm/peers/incoming.rs:incoming` | roster: one peer more, perhaps in place of another |
 //! | `HandedOver`: a connection brought the metadata | `swarm/peers/incoming.rs:handed_over` | roster, candidates |
+//! | `MemoryFree`: another torrent gave memory back | `swarm/download/memory.rs:memory_is_free` | the memory for pieces; then peers are asked for more blocks |
 //! | `WriterEnded` | `swarm/event_loop.rs:writer_ended` | phase, or the run ends |
 //! | `Stop`: the user wants to end | `swarm/event_loop.rs:stopped` | the run ends |
 //! | timer, every 250 ms | `swarm/tick.rs:tick` | rates, silent peers and dead connections, the supply of peers, interruptions, super-seeding, PEX, memory budget, what the screen shows; the run ends at a goal or a timeout |
@@ -125,7 +126,7 @@ impl<'a> Coordinator<'a> {
         let KnownPeers { candidates, connections, last_key } = known_peers;
         let geometry = settings.geometry;
         let budget = Budget::new(settings.limits.memory, geometry.piece_length(), now);
-        let mut pieces = PieceMap::new(geometry, stored, budget.allowance(), &mut random);
+        let mut pieces = PieceMap::new(geometry, stored, 0, &mut random);
         let phase = match wanted {
             WantedPieces::Nothing => Phase::Seeding { since: now },
             WantedPieces::All | WantedPieces::Only(_) => Phase::Downloading,
@@ -156,7 +157,7 @@ impl<'a> Coordinator<'a> {
             dialer: Dialer::new(candidates, settings.port, half_open, random.fork(), now),
             slots: UploadSlots::new(now),
             super_seed,
-            statistics: Statistics::new(now),
+            statistics: Statistics::new(now).idle_since(now, settings.limits.idle_before),
             timers: Timers {
                 tick: now + TICK,
                 dial: None,

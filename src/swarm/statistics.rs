@@ -48,6 +48,11 @@ impl Statistics {
         }
     }
 
+    /// The same, where there was no progress for this long before `now`.
+    pub fn idle_since(self, now: Instant, idle: Duration) -> Statistics {
+        Statistics { progress: now.checked_sub(idle).unwrap_or(now), ..self }
+    }
+
     /// A block of this many bytes came. It is `useful` if it was missing.
     pub fn received(&mut self, bytes: u64, useful: bool, now: Instant) {
         self.received = self.received.saturating_add(bytes);
@@ -66,6 +71,11 @@ impl Statistics {
     pub fn sent(&mut self, bytes: u64) {
         self.uploaded = self.uploaded.saturating_add(bytes);
         self.upload_rate.add(bytes);
+    }
+
+    /// That there is no progress now is no fault of the peers.
+    pub fn excused(&mut self, now: Instant) {
+        self.progress = now;
     }
 
     /// A piece verified and is on its way to the disk.

@@ -35,6 +35,9 @@ impl Coordinator<'_> {
     }
 
     fn stall(&self, now: Instant) -> Option<Stall> {
+        if self.budget.waits_for_memory(now).is_some_and(|since| since >= STALLED) {
+            return Some(Stall::NoMemory);
+        }
         if self.statistics.idle_for(now) < STALLED || !self.is_downloading() {
             return None;
         }

@@ -27,7 +27,7 @@ impl Coordinator<'_> {
         self.end_dead_connections(now);
         self.send_pex(now);
         self.adjust_budget(now);
-        self.give_up_orphan();
+        self.give_up_orphan(now);
         self.look_after_retries(now);
         self.fill_hungry(None, now);
         self.look_around(now);
@@ -45,20 +45,6 @@ impl Coordinator<'_> {
         let timeout = self.settings.limits.timeout.filter(|_| self.is_downloading());
         let patience_ends = timeout.is_some_and(|timeout| self.statistics.idle_for(now) >= timeout);
         patience_ends.then_some(RunEnd::TimedOut)
-    }
-
-    /// Allows more memory while that makes the download faster.
-    fn adjust_budget(&mut self, now: Instant) {
-        let share = self.share_of_memory();
-        let is_short = self.roster.greeted().any(|(_, peer)| {
-            peer.may_be_asked().is_some()
-                && (peer.download.pipeline.depth() > share
-                    || peer.download.starving
-                    || peer.download.left_out)
-        });
-        let is_short = is_short && !self.pieces.rarity().is_empty();
-        self.budget.tick(self.statistics.bytes_received(), is_short, now);
-        self.pieces.allow(self.budget.allowance());
     }
 
     fn snub_silent_peers(&mut self, now: Instant) {

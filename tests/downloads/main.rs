@@ -22,6 +22,7 @@ mod leeching;
 mod limits;
 mod magnet_links;
 mod magnets;
+mod many;
 mod partial_peers;
 mod privacy;
 mod rights;

@@ -332,7 +332,12 @@ impl Scene {
             port: Some(PORT),
             pex: true,
             download_limit: None,
-            limits: Limits { max_peers: self.max_peers, memory: self.memory, timeout: None },
+            limits: Limits {
+                max_peers: self.max_peers,
+                memory: self.memory,
+                timeout: None,
+                idle_before: Duration::ZERO,
+            },
             uploads: UploadPolicy { limit: None, seeding, super_seeding: false },
         };
         Box::new(RealHost::new(settings, stored, random))

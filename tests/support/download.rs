@@ -58,7 +58,7 @@ impl Download {
                 pex: true,
                 ..PeerSourceOptions::of_the_torrent()
             },
-            limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None },
+            limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None, idle_before: Duration::ZERO },
             allocate: Allocate::Sparse,
             overwrite: false,
             open_files: 16,

@@ -7,6 +7,11 @@ pub fn peak_memory(id: u32) -> u64 {
     status(id, "VmHWM:").trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
+/// The most address space that a process has reserved so far, in bytes.
+pub fn peak_address_space(id: u32) -> u64 {
+    status(id, "VmPeak:").trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
 /// How many threads a process has.
 pub fn thread_count(id: u32) -> usize {
     status(id, "Threads:").parse().unwrap()

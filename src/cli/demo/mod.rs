@@ -12,8 +12,9 @@ mod tracker;
 
 use super::exit::Exit;
 use super::progress::{Screen, Style};
-use super::runs::{self, CommandFailure};
+use super::runs::CommandFailure;
 use super::signals::interrupts;
+use super::supervisor::supervise;
 use super::terminal;
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
@@ -132,12 +133,17 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         folder: folder.to_owned(),
         uploads: UploadPolicy::default(),
         sources: PeerSourceOptions::of_the_torrent(),
-        limits: Limits { max_peers: 10, memory: 1 << 20, timeout: Some(PATIENCE) },
+        limits: Limits {
+            max_peers: 10,
+            memory: 1 << 20,
+            timeout: Some(PATIENCE),
+            idle_before: Duration::ZERO,
+        },
         allocate: Allocate::Sparse,
         overwrite: false,
         open_files: 4,
     };
-    runs::supervise(vec![job], Network::unlimited(), screen, interrupts())
+    supervise(vec![job], 1, Network::unlimited(), screen, interrupts())
 }
 
 /// Checks the file independently of the download: the digest of each piece, then each byte.

@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// On a pipe, the time between two lines of one torrent.
 pub(super) const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// On a pipe, the time between two lines about those that wait for their turn.
+const QUEUE_INTERVAL: Duration = Duration::from_secs(30);
+
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -46,6 +49,8 @@ pub struct Screen {
     bars: MultiProgress,
     rows: Vec<TorrentRow>,
     interrupted: bool,
+    /// When it was last said how many torrents wait for their turn.
+    last_queue: Instant,
 }
 
 impl Screen {
@@ -58,8 +63,8 @@ impl Screen {
         let bars = MultiProgress::with_draw_target(target);
         let now = Instant::now();
         let row = |name: String| TorrentRow::new(style, &name, bars.add(bar(&name)), now);
-        let rows = names.into_iter().map(row).collect();
-        Screen { style, bars, rows, interrupted: false }
+        let rows: Vec<TorrentRow> = names.into_iter().map(row).collect();
+        Screen { style, bars, rows, interrupted: false, last_queue: now }
     }
 
     /// Shows the progress of a torrent.
@@ -69,6 +74,7 @@ impl Screen {
         let notice = match progress {
             Progress::Metadata(state) => return row.metadata(&state),
             Progress::Named(name) => return row.rename(&name),
+            Progress::WaitsForCheck => return row.waits("waiting to be checked"),
             Progress::Checking(done, total) => return row.checking(done, total),
             Progress::Running(snapshot) if snapshot.phase == RunPhase::Seeding => {
                 return row.seeding(&snapshot);
@@ -78,6 +84,40 @@ impl Screen {
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),
         };
         self.say(&notice);
+    }
+
+    /// The turn of a torrent begins.
+    pub fn begins(&mut self, number: usize) {
+        self.rows.get_mut(number).into_iter().for_each(TorrentRow::begins);
+    }
+
+    /// A torrent waits for its turn.
+    pub fn waits(&mut self, number: usize) {
+        self.rows.get_mut(number).into_iter().for_each(|row| row.waits("waiting for its turn"));
+    }
+
+    /// So many torrents run, and so many wait, `of` all. On a pipe this is said from time to time.
+    pub fn queue(&mut self, (running, waiting): (usize, usize), of: usize) {
+        let is_due = self.last_queue.elapsed() >= QUEUE_INTERVAL;
+        if waiting > 0 && self.style == Style::Lines && is_due {
+            self.last_queue = Instant::now();
+            let over = of.saturating_sub(running).saturating_sub(waiting);
+            self.say(&format!(
+                "{running} torrents run, {waiting} wait for their turn, {over} of {of} are done"
+            ));
+        }
+    }
+
+    /// The user ended everything while a torrent waited for its turn.
+    pub fn cancelled(&mut self, number: usize) {
+        let Some(row) = self.rows.get(number) else { return };
+        let text = row.cancelled();
+        self.say(&text);
+    }
+
+    /// The name of a torrent, fit to print.
+    pub fn name(&self, number: usize) -> &str {
+        self.rows.get(number).map(TorrentRow::name).unwrap_or_default()
     }
 
     /// A run has ended. Returns its exit code.

@@ -43,6 +43,30 @@ impl TorrentRow {
         self.bar.set_prefix(self.name.clone());
     }
 
+    /// The turn of this torrent begins.
+    pub(super) fn begins(&mut self) {
+        self.started = Instant::now();
+        self.bar.set_message("");
+    }
+
+    /// Shows what the torrent waits for.
+    pub(super) fn waits(&mut self, what: &'static str) {
+        if self.is_due() {
+            say(&format!("{}: {what}", self.name));
+        }
+        self.bar.set_message(what);
+    }
+
+    /// The name, fit to print.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Removes the bar, and says that the torrent waited when everything was ended.
+    pub(super) fn cancelled(&self) -> String {
+        format!("{}: stopped while it waited for its turn", self.close())
+    }
+
     /// Shows how far the check of the existing files is.
     pub(super) fn checking(&mut self, done: u64, total: u64) {
         self.bar.set_length(total);
@@ -213,4 +237,22 @@ fn time_left(snapshot: &Snapshot) -> Option<String> {
         3600..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} days", seconds / 86_400),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::progress::bar;
+
+    #[test]
+    fn a_torrent_that_waits_says_so_until_its_turn_begins() {
+        let mut row = TorrentRow::new(Style::Bars, "one", bar("one"), Instant::now());
+        for what in ["waiting for its turn", "waiting to be checked"] {
+            row.waits(what);
+            assert_eq!(row.bar.message(), what);
+        }
+        row.begins();
+        assert_eq!(row.bar.message(), "");
+        assert_eq!(row.cancelled(), "one: stopped while it waited for its turn");
+    }
 }

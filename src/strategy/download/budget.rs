@@ -11,6 +11,9 @@
 //! One piece may always be open, unless it is more than four times as large as the budget: then the session
 //! refuses the run. The memory of an open piece is allocated with its first block.
 //!
+//! All torrents of the process share the memory. So the part that was found is claimed from what they share, and
+//! what is granted of it is the allowance.
+//!
 //! Pure, and used by the coordinator alone.
 
 use crate::piece::BLOCK_LENGTH;
@@ -36,11 +39,27 @@ const MIN_GAIN: f64 = 1.05;
 const FIRST_REST: Duration = Duration::from_secs(5);
 const MAX_REST: Duration = Duration::from_secs(60);
 
+/// What one torrent has in memory and could use of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryClaim {
+    /// Bytes of pieces that are in memory.
+    pub used: u64,
+    /// Bytes that it would use if it could, those in use included.
+    pub wanted: u64,
+    /// Bytes of a piece. Less than one of them is of no use.
+    pub piece: u64,
+}
+
 /// The allowance of one torrent.
 #[derive(Debug)]
 pub struct Budget {
     memory: u64,
+    /// The part that is being tried.
     allowance: u64,
+    /// What was granted, if that is less than what was claimed.
+    granted: u64,
+    /// Since when nothing was granted of what was claimed.
+    denied_since: Option<Instant>,
     /// Requests that each peer may have on their way.
     share: u32,
     phase: BudgetPhase,
@@ -68,14 +87,32 @@ impl Budget {
     /// A budget of `memory` bytes for pieces of `piece_length` bytes.
     pub fn new(memory: u64, piece_length: u32, now: Instant) -> Budget {
         let pieces = INITIAL_PIECES.saturating_mul(piece_length.into());
-        let allowance = INITIAL_ALLOWANCE.max(pieces).min(memory);
+        let allowance = INITIAL_ALLOWANCE.max(pieces).min(memory).max(piece_length.into());
         let phase = BudgetPhase::Resting { until: now };
-        Budget { memory, allowance, share: u32::MAX, phase, rest: FIRST_REST }
+        let (granted, denied_since, share) = (u64::MAX, None, u32::MAX);
+        Budget { memory, allowance, granted, denied_since, share, phase, rest: FIRST_REST }
     }
 
     /// Bytes that open and verified pieces may take now.
     pub fn allowance(&self) -> u64 {
+        self.allowance.min(self.granted)
+    }
+
+    /// Bytes that they would take, if there is memory for them.
+    pub fn wanted(&self) -> u64 {
         self.allowance
+    }
+
+    /// So many bytes were granted when these were wanted.
+    pub fn granted(&mut self, granted: u64, wanted: u64, now: Instant) {
+        self.granted = granted;
+        let is_denied = granted == 0 && wanted > 0;
+        self.denied_since = is_denied.then(|| self.denied_since.unwrap_or(now));
+    }
+
+    /// For how long this torrent has waited for any memory at all, if it does.
+    pub fn waits_for_memory(&self, now: Instant) -> Option<Duration> {
+        self.denied_since.map(|since| now.saturating_duration_since(since))
     }
 
     /// How many requests each peer may have on their way.
@@ -87,7 +124,7 @@ impl Budget {
     /// Those that need less than an equal share leave the rest to the others.
     pub fn share_out(&mut self, mut wanted: Vec<u32>) {
         wanted.sort_unstable();
-        let mut left = self.allowance / 4 * 3 / u64::from(BLOCK_LENGTH);
+        let mut left = self.allowance() / 4 * 3 / u64::from(BLOCK_LENGTH);
         let mut share = left;
         for (peers, wants) in (1..=wanted.len() as u64).rev().zip(wanted.iter().copied().map(u64::from)) {
             share = left / peers;
@@ -105,7 +142,7 @@ impl Budget {
     /// says whether peers could take more requests than there is memory for.
     pub fn tick(&mut self, received: u64, is_short: bool, now: Instant) {
         match self.phase {
-            BudgetPhase::Resting { until } if now >= until && is_short && self.allowance < self.memory => {
+            BudgetPhase::Resting { until } if now >= until && is_short && self.may_grow() => {
                 self.phase = BudgetPhase::Measuring { from: now, received, before: None };
             }
             BudgetPhase::Measuring { from, received: at_start, before }
@@ -119,7 +156,7 @@ impl Budget {
                         self.phase = BudgetPhase::Resting { until: now + self.rest };
                         self.rest = self.rest.saturating_mul(2).min(MAX_REST);
                     }
-                    _ if is_short && self.allowance < self.memory => self.raise(rate, now),
+                    _ if is_short && self.may_grow() => self.raise(rate, now),
                     _ => self.phase = BudgetPhase::Resting { until: now },
                 }
             }
@@ -128,6 +165,11 @@ impl Budget {
             }
             BudgetPhase::Resting { .. } | BudgetPhase::Settling { .. } | BudgetPhase::Measuring { .. } => {}
         }
+    }
+
+    /// Whether more would be claimed and could be granted.
+    fn may_grow(&self) -> bool {
+        self.allowance < self.memory && self.granted >= self.allowance
     }
 
     fn raise(&mut self, rate: f64, now: Instant) {

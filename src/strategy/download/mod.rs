@@ -16,7 +16,7 @@ mod rarity;
 mod standing;
 mod trust;
 
-pub use budget::Budget;
+pub use budget::{Budget, MemoryClaim};
 pub use pipeline::Pipeline;
 pub(super) use rarity::choose_lacked;
 pub use rarity::{PeerPieces, Rarity};

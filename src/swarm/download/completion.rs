@@ -36,6 +36,7 @@ impl Coordinator<'_> {
         }
         self.finish_if_complete(now);
         // The memory of these pieces is free again.
+        self.give_memory_back(now);
         self.fill_hungry(None, now);
     }
 

@@ -155,16 +155,25 @@ impl PieceMap {
         self.stored.is_full()
     }
 
-    /// Whether the allowance is enough for one more open piece. One is always allowed.
+    /// Whether the allowance is enough for one more open piece. If anything is allowed, one is.
     pub fn has_room(&self) -> bool {
-        self.memory_used == 0
+        (self.memory_used == 0 && self.allowance > 0)
             || self.memory_used.saturating_add(u64::from(self.geometry.piece_length())) <= self.allowance
     }
 
     /// Bytes of the pieces that could still be opened now.
     pub fn room(&self) -> u64 {
-        let missing = (self.rarity.len() as u64).saturating_mul(self.geometry.piece_length().into());
-        self.allowance.saturating_sub(self.memory_used).min(missing)
+        self.allowance.saturating_sub(self.memory_used).min(self.missing_bytes())
+    }
+
+    /// Bytes of the pieces that are not open and are to be.
+    pub fn missing_bytes(&self) -> u64 {
+        (self.rarity.len() as u64).saturating_mul(self.geometry.piece_length().into())
+    }
+
+    /// Bytes that open and verified pieces take.
+    pub fn memory_used(&self) -> u64 {
+        self.memory_used
     }
 
     /// From now on this many bytes are allowed. Pieces that are open stay open.
@@ -348,7 +357,13 @@ mod tests {
         let geometry = Geometry::new(100, 50).unwrap();
         let mut random = fastrand::Rng::with_seed(1);
         let mut map = PieceMap::new(geometry, Bitfield::none(2), 4, &mut random);
-        assert!(map.open(&PeerPieces::All, &mut random).is_some());
+        let first = map.open(&PeerPieces::All, &mut random).unwrap();
         assert!(map.open(&PeerPieces::All, &mut random).is_none());
+        assert_eq!((map.memory_used(), map.missing_bytes()), (50, 50));
+        map.allow(0);
+        assert!(
+            map.discard(first) && map.open(&PeerPieces::All, &mut random).is_none(),
+            "nothing is allowed"
+        );
     }
 }

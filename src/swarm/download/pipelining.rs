@@ -27,6 +27,7 @@ impl Coordinator<'_> {
             peer.download.pipeline.begin_carefully();
         }
         let (depth, least) = (peer.download.pipeline.depth(), peer.download.pipeline.least_order());
+        self.claim_first_piece(now);
         let mut room = depth.saturating_sub(in_flight);
         if room == 0 || (in_flight > 0 && room < least) {
             return;
@@ -152,9 +153,11 @@ impl Coordinator<'_> {
     }
 
     /// Gives up an open piece that no peer may be asked for, if its memory is needed. When no memory is left,
-    /// such a piece would keep the connected peers from sending what they have.
-    pub(in crate::swarm) fn give_up_orphan(&mut self) {
-        if self.pieces.has_room() || !self.roster.all().any(|(_, peer)| peer.download.starving) {
+    /// such a piece would keep the connected peers, or other torrents, from sending what they have.
+    pub(in crate::swarm) fn give_up_orphan(&mut self, now: Instant) {
+        let is_needed_here =
+            !self.pieces.has_room() && self.roster.all().any(|(_, peer)| peer.download.starving);
+        if !is_needed_here && !self.environment.is_memory_wanted() {
             return;
         }
         let has_source = |piece| {
@@ -164,12 +167,12 @@ impl Coordinator<'_> {
         let orphan = self.requests.idle().find(|piece| !has_source(*piece));
         if let Some(piece) = orphan {
             log::debug!("piece {} is given up: no peer may be asked for it", piece.get());
-            self.give_up(piece);
+            self.give_up(piece, now);
         }
     }
 
     /// Gives up what has come of an open piece.
-    pub(in crate::swarm) fn give_up(&mut self, piece: PieceIndex) {
+    pub(in crate::swarm) fn give_up(&mut self, piece: PieceIndex, now: Instant) {
         let Some(given_up) = self.requests.give_up(piece) else { return };
         for (key, blocks) in given_up.owed {
             if let Some(peer) = self.roster.get(key) {
@@ -180,5 +183,6 @@ impl Coordinator<'_> {
         // Workers may hold the assembly for long, so its memory is freed and not only its last reference.
         self.environment.abandon(&given_up.assembly);
         self.pieces.discard(piece);
+        self.give_memory_back(now);
     }
 }

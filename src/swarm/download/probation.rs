@@ -146,7 +146,7 @@ impl Coordinator<'_> {
             let is_first_time = self.roster.get_mut(owner).is_some_and(|peer| peer.download.trust.held_up());
             if is_first_time && self.suspicions.has_any() {
                 // What it has sent would spoil the piece for whoever goes on with it.
-                self.requests.alone_of(owner).into_iter().for_each(|piece| self.give_up(piece));
+                self.requests.alone_of(owner).into_iter().for_each(|piece| self.give_up(piece, now));
             }
             self.ask_others(owner, now);
         }
@@ -161,7 +161,7 @@ impl Coordinator<'_> {
                 continue;
             }
             if self.suspicions.may_begin_anew(piece) {
-                self.give_up(piece);
+                self.give_up(piece, now);
                 self.retry(piece, owner, now);
             }
         }

@@ -7,6 +7,7 @@ mod downloads;
 mod floods;
 mod liars;
 mod lost_pieces;
+mod memory;
 mod supply;
 mod table;
 mod time;
@@ -20,7 +21,7 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::{Interruption, Source, Supply};
+use crate::strategy::{Interruption, MemoryClaim, Source, Supply};
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -44,6 +45,9 @@ struct Outside {
     served: Option<Bitfield>,
     writer_is_behind: bool,
     finish_told: bool,
+    claims: Vec<MemoryClaim>,
+    granted: Option<u64>,
+    memory_is_wanted: bool,
     stopped: bool,
     supplies: Vec<Supply>,
     interruption: Option<Interruption>,
@@ -71,6 +75,16 @@ impl TestEnvironment {
 impl Environment for TestEnvironment {
     fn has_room(&self) -> bool {
         !self.0.borrow().no_room
+    }
+
+    fn claim_memory(&mut self, claim: MemoryClaim) -> u64 {
+        let mut outside = self.0.borrow_mut();
+        outside.claims.push(claim);
+        outside.granted.unwrap_or(claim.wanted)
+    }
+
+    fn is_memory_wanted(&self) -> bool {
+        self.0.borrow().memory_is_wanted
     }
 
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
@@ -187,7 +201,12 @@ impl Scene {
             port: Some(6881),
             pex: true,
             download_limit: self.download_limit,
-            limits: Limits { max_peers: self.max_peers, memory: self.memory, timeout: self.timeout },
+            limits: Limits {
+                max_peers: self.max_peers,
+                memory: self.memory,
+                timeout: self.timeout,
+                idle_before: Duration::ZERO,
+            },
             uploads: self.uploads,
         };
         let state = InitialState { stored, wanted: self.wanted, known_peers: KnownPeers::default() };

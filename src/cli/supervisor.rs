@@ -1,0 +1,258 @@
+//! Runs the torrents of one command, as many side by side as the system has files and threads for, and connects
+//! them with the user.
+//!
+//! This runs on the main thread. It waits for reports of the runs and for Ctrl-C, and draws the progress.
+//! Each torrent whose turn it is (`turns`) runs on a thread of its own, and never waits for the screen.
+
+use super::exit::Exit;
+use super::progress::Screen;
+use super::turns::{PastTurn, Turns};
+use crate::message::RunPhase;
+use crate::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
+use crate::swarm::RunEnd;
+use crate::thread;
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use log::info;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at who has had its turn, while others wait.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What the thread of a run reports to the main thread. The number is that of its torrent.
+enum RunEvent {
+    Progress(usize, Progress),
+    Ended(usize, Box<Job>, Result<Outcome, SessionError>),
+}
+
+/// The torrents of one command.
+struct Supervisor {
+    network: Arc<Network>,
+    reporter: Sender<RunEvent>,
+    screen: Screen,
+    turns: Turns,
+    torrents: Vec<Supervised>,
+    /// The user wants to end.
+    ends: bool,
+}
+
+/// One of them.
+struct Supervised {
+    /// What to do. `None` while it runs, and when it is over.
+    job: Option<Box<Job>>,
+    stop: Arc<Stop>,
+    /// How its last turn ended; for good, if it is over.
+    exit: Option<Exit>,
+    is_over: bool,
+}
+
+/// Runs the jobs, so many at once. The exit code is that of the first run that was not successful.
+pub fn supervise(
+    jobs: Vec<Job>,
+    places: usize,
+    network: Network,
+    screen: Screen,
+    interrupts: Receiver<()>,
+) -> Exit {
+    let (reporter, reports) = bounded(64);
+    let waiting =
+        |job| Supervised { job: Some(Box::new(job)), stop: Arc::default(), exit: None, is_over: false };
+    let torrents: Vec<Supervised> = jobs.into_iter().map(waiting).collect();
+    let turns = Turns::new(torrents.len(), places);
+    let network = Arc::new(network);
+    let mut all = Supervisor { network, reporter, screen, turns, torrents, ends: false };
+    (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
+    all.start(Instant::now());
+    while !all.torrents.iter().all(|torrent| torrent.is_over) {
+        let look = if all.turns.count().1 > 0 { after(LOOK) } else { never() };
+        select! {
+            recv(reports) -> event => event.into_iter().for_each(|event| all.react(event, Instant::now())),
+            recv(interrupts) -> _ => all.interrupt(),
+            recv(look) -> _ => {}
+        }
+        all.take_turns(Instant::now());
+    }
+    all.screen.close();
+    let exits = all.torrents.iter().filter_map(|torrent| torrent.exit);
+    exits.into_iter().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
+}
+
+impl Supervisor {
+    /// Starts those that have a place.
+    fn start(&mut self, now: Instant) {
+        while let Some(number) = self.turns.start_next(now) {
+            let Some(torrent) = self.torrents.get_mut(number) else { return };
+            let Some(job) = torrent.job.take() else { continue };
+            torrent.stop = Arc::default();
+            self.screen.begins(number);
+            let (network, stop) = (Arc::clone(&self.network), Arc::clone(&torrent.stop));
+            if let Err((job, error)) = spawn(number, job, network, stop, self.reporter.clone()) {
+                self.ended(number, job, Err(SessionError::Threads(error)), now);
+            }
+        }
+        self.screen.queue(self.turns.count(), self.torrents.len());
+    }
+
+    /// Tells those that have had their turn to give way.
+    fn take_turns(&mut self, now: Instant) {
+        for number in self.turns.overdue(now) {
+            info!("{} gives way to a torrent that waits", self.screen.name(number));
+            self.torrents.get(number).inspect(|torrent| torrent.stop.stop());
+        }
+        self.start(now);
+    }
+
+    fn react(&mut self, event: RunEvent, now: Instant) {
+        match event {
+            RunEvent::Progress(number, progress) => {
+                self.turns.heard(number, &progress, now);
+                self.screen.show(number, progress);
+            }
+            RunEvent::Ended(number, job, result) => self.ended(number, job, result, now),
+        }
+    }
+
+    /// A run has ended: for good, or to wait for its next turn.
+    fn ended(&mut self, number: usize, job: Box<Job>, result: Result<Outcome, SessionError>, now: Instant) {
+        let does_not_fit = result.as_ref().err().is_some_and(SessionError::is_want_of_resources);
+        if does_not_fit && !self.ends && self.turns.did_not_fit(number) {
+            info!("{} waits: the system has not enough for it now", self.screen.name(number));
+            return self.wait(number, job, None);
+        }
+        let ends = self.ends || result.as_ref().map_or(true, is_over);
+        let past = self.turns.ended(number, ends, now);
+        if let (Some(past), Ok(outcome)) = (past, &result) {
+            let exit = Exit::of(outcome.end);
+            return self.wait(number, Box::new(next_job(*job, &past, outcome)), Some(exit));
+        }
+        let exit = match result {
+            Ok(outcome) => self.screen.ended(number, &outcome),
+            Err(error) => self.screen.failed(number, &error),
+        };
+        self.end(number, exit);
+    }
+
+    fn wait(&mut self, number: usize, job: Box<Job>, exit: Option<Exit>) {
+        self.screen.waits(number);
+        if let Some(torrent) = self.torrents.get_mut(number) {
+            (torrent.job, torrent.exit) = (Some(job), exit);
+        }
+    }
+
+    fn end(&mut self, number: usize, exit: Exit) {
+        if let Some(torrent) = self.torrents.get_mut(number) {
+            (torrent.job, torrent.exit, torrent.is_over) = (None, Some(exit), true);
+        }
+    }
+
+    /// The user wants to end: what runs is told so, and what waits is over.
+    fn interrupt(&mut self) {
+        self.ends = true;
+        self.screen.interrupted();
+        for number in self.turns.cancel() {
+            self.screen.cancelled(number);
+            let exit = self.torrents.get(number).and_then(|torrent| torrent.exit).unwrap_or(Exit::UNFINISHED);
+            self.end(number, exit);
+        }
+        self.torrents.iter().for_each(|torrent| torrent.stop.stop());
+    }
+}
+
+/// Whether a run that ended so is over. One that was stopped, or that seeded, may have a further turn.
+fn is_over(outcome: &Outcome) -> bool {
+    match outcome.end {
+        RunEnd::Stopped => false,
+        RunEnd::Done => outcome.snapshot.phase != RunPhase::Seeding,
+        RunEnd::TimedOut | RunEnd::WriterFailed => true,
+    }
+}
+
+/// What is left to do after a turn: of the time without progress that is allowed, and of the seeding.
+fn next_job(mut job: Job, past: &PastTurn, outcome: &Outcome) -> Job {
+    job.limits.idle_before = past.idle;
+    if let Some(goals) = &mut job.uploads.seeding {
+        let snapshot = &outcome.snapshot;
+        let uploaded = snapshot.uploaded as f64 / snapshot.total.max(1) as f64;
+        goals.ratio = goals.ratio.map(|ratio| (ratio - uploaded).max(0.0));
+        goals.time = goals.time.map(|time| time.saturating_sub(past.seeded));
+    }
+    job
+}
+
+/// Starts the thread of a run. If that fails, the job comes back.
+fn spawn(
+    number: usize,
+    job: Box<Job>,
+    network: Arc<Network>,
+    stop: Arc<Stop>,
+    reporter: Sender<RunEvent>,
+) -> Result<(), (Box<Job>, io::Error)> {
+    // A thread that cannot be started drops what it was given, so the job comes after it.
+    let (give, take) = bounded::<Box<Job>>(1);
+    let run = move || {
+        let Ok(job) = take.recv() else { return };
+        let show = |progress| {
+            // If the screen is behind, it skips this report and shows a later one.
+            let _ = reporter.try_send(RunEvent::Progress(number, progress));
+        };
+        let run = thread::caught(|| session::run(&job, &network, &stop, &show));
+        let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
+        drop(network);
+        // Sending fails only if the main thread has ended, and then the process ends too.
+        let _ = reporter.send(RunEvent::Ended(number, job, result));
+    };
+    match thread::spawn(format!("torrent-{number}"), 512 * 1024, run) {
+        Ok(_) => {
+            let _ = give.send(job);
+            Ok(())
+        }
+        Err(error) => Err((job, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Snapshot;
+    use crate::session::{Aim, PeerSourceOptions, Torrent};
+    use crate::storage::Allocate;
+    use crate::swarm::{Limits, SeedGoals, UploadPolicy};
+
+    fn job() -> Job {
+        let magnet = crate::metainfo::Magnet::parse(&"0".repeat(40)).unwrap();
+        Job {
+            torrent: Torrent::Magnet(Arc::new(magnet)),
+            sources: PeerSourceOptions::of_the_torrent(),
+            aim: Aim::Download,
+            selected: Vec::new(),
+            folder: std::path::PathBuf::from("/nonexistent"),
+            limits: Limits { max_peers: 1, memory: 1, timeout: None, idle_before: Duration::ZERO },
+            uploads: UploadPolicy::default(),
+            allocate: Allocate::Sparse,
+            overwrite: false,
+            open_files: 1,
+        }
+    }
+
+    #[test]
+    fn the_next_turn_goes_on_where_the_last_one_ended() {
+        let mut job = job();
+        let time = Some(Duration::from_secs(600));
+        job.uploads.seeding = Some(SeedGoals { ratio: Some(1.5), time });
+        let snapshot = Snapshot { uploaded: 50, total: 100, ..Snapshot::default() };
+        let past = PastTurn { idle: Duration::from_secs(7), seeded: Duration::from_secs(60) };
+        let next = next_job(job, &past, &Outcome { end: RunEnd::Done, snapshot });
+        let time = Some(Duration::from_secs(540));
+        assert_eq!(next.uploads.seeding, Some(SeedGoals { ratio: Some(1.0), time }));
+        assert_eq!(next.limits.idle_before, Duration::from_secs(7));
+    }
+
+    #[test]
+    fn only_what_was_stopped_or_seeds_has_another_turn() {
+        let over =
+            |end, phase| is_over(&Outcome { end, snapshot: Snapshot { phase, ..Snapshot::default() } });
+        assert!(!over(RunEnd::Stopped, RunPhase::Downloading) && !over(RunEnd::Done, RunPhase::Seeding));
+        assert!(over(RunEnd::Done, RunPhase::Finishing) && over(RunEnd::TimedOut, RunPhase::Downloading));
+    }
+}
