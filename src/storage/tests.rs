@@ -105,7 +105,11 @@ fn run(root: &Path, options: Options) -> (Bitfield, Result<(), StorageError>) {
 /// Runs with this fault. If the run fails, it keeps what it had, its error is a good one, and the next run
 /// completes the download.
 fn survives(fault: Fault, options: Options) -> Result<(), StorageError> {
-    let folder = Folder::new();
+    survives_from(fault, options, Folder::new())
+}
+
+/// The same in a folder where there may be something.
+fn survives_from(fault: Fault, options: Options, folder: Folder) -> Result<(), StorageError> {
     let disk = Disk::with(Some(fault));
     let (stored, outcome) = run(&folder.0, options);
     Disk::mend();
@@ -125,9 +129,23 @@ fn survives(fault: Fault, options: Options) -> Result<(), StorageError> {
     outcome
 }
 
+/// A folder in which a run was interrupted.
+fn unfinished(options: Options) -> Folder {
+    let folder = Folder::new();
+    let (mut storage, _) = open(&folder.0, options).unwrap();
+    for number in [0, 2] {
+        let (piece, bytes) = piece(number);
+        storage.write(piece, &bytes).unwrap();
+    }
+    folder
+}
+
 /// The calls that a run makes.
 fn calls(options: Options) -> Vec<Call> {
-    let folder = Folder::new();
+    calls_from(options, Folder::new())
+}
+
+fn calls_from(options: Options, folder: Folder) -> Vec<Call> {
     let disk = Disk::with(None);
     let (_, outcome) = run(&folder.0, options);
     Disk::mend();
@@ -157,6 +175,18 @@ fn whichever_call_fails_nothing_is_lost_and_nothing_wrong_is_called_done() {
                 assert!(said.to_lowercase().contains(&reason.to_lowercase()), "{call:?}: {said}");
                 assert!(code.is_none_or(|code| error.exit_code() == code), "{call:?}: {said}");
             }
+        }
+    }
+}
+
+#[test]
+fn whichever_call_of_a_run_that_goes_on_fails_nothing_is_lost() {
+    for at in 0..calls_from(SPARSE, unfinished(SPARSE)).len() {
+        for errno in [Errno::NOSPC, Errno::IO, Errno::ROFS, Errno::STALE] {
+            let _ = survives_from(Fault::Once(at, errno), SPARSE, unfinished(SPARSE));
+        }
+        for errno in [Errno::INTR, Errno::AGAIN] {
+            survives_from(Fault::Once(at, errno), SPARSE, unfinished(SPARSE)).unwrap();
         }
     }
 }
@@ -220,6 +250,21 @@ fn after_a_sync_that_failed_the_next_run_reads_the_disk_and_not_the_memory() {
         Disk::mend();
         assert_eq!(disk.calls().contains(&Call::Drop), drops, "{errno:?}");
     }
+}
+
+#[test]
+fn a_file_that_was_cut_while_we_wrote_to_it_is_found_by_its_length() {
+    let folder = Folder::new();
+    let (mut storage, _) = open(&folder.0, SPARSE).unwrap();
+    for number in 0..3 {
+        let (piece, bytes) = piece(number);
+        storage.write(piece, &bytes).unwrap();
+    }
+    // Our write ends behind the cut, so what the times say is ours.
+    let file = fs::File::options().write(true).open(folder.0.join("t/0")).unwrap();
+    file.set_len(3).unwrap();
+    storage.files.served_pieces().written(0, &file);
+    assert_eq!(storage.finish().unwrap(), Finished::Spoiled(vec![piece(0).0, piece(1).0]));
 }
 
 #[test]
