@@ -29,7 +29,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// From this number of files on, the whole file system is synced first, and then each file. To sync a single
 /// file takes a turn of the disk, so ten thousand of them take minutes; a file that is synced already takes
 /// little time.
-const MANY_FILES: usize = 64;
+pub(super) const MANY_FILES: usize = 64;
 
 /// The files of one download.
 pub(super) struct PayloadFiles {
@@ -40,6 +40,8 @@ pub(super) struct PayloadFiles {
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
     last_check: Instant,
+    /// The files that were written, as we left them, until somebody asks.
+    written: Vec<(usize, FileStat)>,
 }
 
 /// What we know of a file on the disk.
@@ -70,7 +72,8 @@ impl PayloadFiles {
         let states = found.iter().map(state).collect();
         let pool = FilePool::new(open_files);
         let (folder, layout) = (Arc::clone(served_pieces.folder()), Arc::clone(served_pieces.layout()));
-        PayloadFiles { folder, layout, states, pool, served_pieces, guards, last_check: Instant::now() }
+        let last_check = Instant::now();
+        PayloadFiles { folder, layout, states, pool, served_pieces, guards, last_check, written: Vec::new() }
     }
 
     /// The folder that they are in.
@@ -108,7 +111,7 @@ impl PayloadFiles {
         }
         self.served_pieces.writing(slice.file, &file);
         let written = file.write_all_at(bytes, slice.offset);
-        self.served_pieces.written(slice.file, &file);
+        self.note_written(slice.file, &file);
         if let Some(state) = self.states.get_mut(slice.file) {
             state.unsynced = true;
         }
@@ -119,6 +122,11 @@ impl PayloadFiles {
             self.check_in_place(slice.file)?;
         }
         Ok(())
+    }
+
+    /// The files that were written since this was asked, as we left them.
+    pub fn take_written(&mut self) -> std::vec::Drain<'_, (usize, FileStat)> {
+        self.written.drain(..)
     }
 
     /// Takes the room on the disk for all selected files.
@@ -135,7 +143,7 @@ impl PayloadFiles {
             let file = self.open(number)?;
             self.served_pieces.writing(number, &file);
             let allocated = space::allocate(&file, length, keep_going);
-            self.served_pieces.written(number, &file);
+            self.note_written(number, &file);
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = true;
             }
@@ -186,7 +194,7 @@ impl PayloadFiles {
                 let file = self.open(number)?;
                 self.served_pieces.writing(number, &file);
                 let cut = file.set_len(length);
-                self.served_pieces.written(number, &file);
+                self.note_written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
                 if let Some(state) = self.states.get_mut(number) {
                     *state = FileOnDisk { length: Some(length), unsynced: true, ..*state };
@@ -251,6 +259,11 @@ impl PayloadFiles {
                 (Some(_), _) => StorageError::from_io(Action::Open, path, error),
             }
         })
+    }
+
+    fn note_written(&mut self, number: usize, file: &File) {
+        let stat = self.served_pieces.written(number, file);
+        self.written.extend(stat.map(|stat| (number, stat)));
     }
 
     /// Notes that the file has at least `length` bytes.

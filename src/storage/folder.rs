@@ -36,6 +36,10 @@ pub(super) struct FileStat {
     pub identity: (u64, u64),
     /// The time of its last change: seconds and nanoseconds.
     pub modified: (u64, u64),
+    /// The time of the last change of anything about it, which no program can set: seconds and nanoseconds.
+    pub changed: (u64, u64),
+    /// How many names it has.
+    pub links: u64,
 }
 
 /// What a name in a folder stands for.
@@ -134,6 +138,42 @@ impl RootFolder {
         Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::empty())?)
     }
 
+    /// Removes an empty folder.
+    pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        let place = patiently(|| self.place(path, false))?;
+        Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::REMOVEDIR)?)
+    }
+
+    /// Gives a file or folder, which is in this very folder, another name in it. A file that has that name is
+    /// replaced.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?)
+    }
+
+    /// Takes the lock on the folder, which lasts until what is returned is dropped. Runs hold it for a moment
+    /// only, and whoever else has it is not waited for longer than `attempts` pauses: then, and where folders
+    /// cannot be locked, there is none.
+    pub fn turn(&self, attempts: u32, pause: impl Fn()) -> Option<Turn<'_>> {
+        use rustix::fs::{FlockOperation, flock};
+        for _ in 0..attempts {
+            match flock(&self.handle, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Some(Turn(self)),
+                Err(Errno::WOULDBLOCK) => pause(),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// What a name stands for. `None` if it stands for nothing.
+    pub fn entry(&self, path: &Path) -> io::Result<Option<FolderEntry>> {
+        match patiently(|| self.place(path, false).and_then(|place| self.stat(&place))) {
+            Ok(stat) => Ok(Some(node(&stat))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Syncs the names in a folder below this one to the disk. The empty path is this folder itself.
     pub fn sync(&self, path: &Path) -> io::Result<()> {
         let done = if path.as_os_str().is_empty() {
@@ -177,13 +217,7 @@ impl RootFolder {
             }
             let stat = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW);
             let stat = stat.map_err(|error| failed(Action::Open, &path.join(name), error))?;
-            let node = match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => FolderEntry::File(found(&stat)),
-                FileType::Directory => FolderEntry::Folder,
-                FileType::Symlink => FolderEntry::Link,
-                _ => FolderEntry::Other,
-            };
-            each(name, node)?;
+            each(name, node(&stat))?;
         }
         Ok(())
     }
@@ -212,6 +246,15 @@ impl RootFolder {
 
     fn stat(&self, place: &NameInFolder<'_>) -> io::Result<Stat> {
         Ok(rustix::fs::statat(self.at(place), place.name, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+}
+
+/// The lock on a folder.
+pub(super) struct Turn<'a>(&'a RootFolder);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0.handle, rustix::fs::FlockOperation::Unlock);
     }
 }
 
@@ -308,6 +351,16 @@ fn ordinary(stat: &Stat) -> io::Result<FileStat> {
     }
 }
 
+/// What a name with this answer of the system stands for.
+fn node(stat: &Stat) -> FolderEntry {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => FolderEntry::File(found(stat)),
+        FileType::Directory => FolderEntry::Folder,
+        FileType::Symlink => FolderEntry::Link,
+        _ => FolderEntry::Other,
+    }
+}
+
 fn found(stat: &Stat) -> FileStat {
     FileStat {
         length: number(stat.st_size),
@@ -315,6 +368,8 @@ fn found(stat: &Stat) -> FileStat {
         allocated: number(stat.st_blocks).saturating_mul(512),
         identity: (number(stat.st_dev), number(stat.st_ino)),
         modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
+        changed: (number(stat.st_ctime), number(stat.st_ctime_nsec)),
+        links: number(stat.st_nlink),
     }
 }
 

@@ -75,12 +75,13 @@ impl FileStamps {
         )
     }
 
-    /// Sets the stamp anew, because our writer has written.
-    pub fn set(&self, number: usize, file: &File) {
-        let stamp = RootFolder::file_stat(file).ok().map(|found| SeenStamp::now(&found));
+    /// Sets the stamp anew, because our writer has written. Returns what the file is now.
+    pub fn set(&self, number: usize, file: &File) -> Option<FileStat> {
+        let found = RootFolder::file_stat(file).ok();
         if let Some(slot) = lock(&self.by_file).get_mut(number) {
-            *slot = stamp;
+            *slot = found.map(|found| SeenStamp::now(&found));
         }
+        found
     }
 }
 
