@@ -132,8 +132,9 @@ impl<'a> Opening<'a> {
             good.clone(),
             open_files,
         ));
-        let Resume { shape, place, cache, .. } = self.resume;
-        let recorder = Recorder::new(folder, self.layout, shape, found, believed.clone(), &plan.guards);
+        let Resume { shape, place, cache, beside } = self.resume;
+        let vouched = (believed.clone(), beside.map_or(Vec::new(), |record| record.newest));
+        let recorder = Recorder::new(folder, self.layout, shape, found, vouched, &plan.guards);
         Ok(Storage {
             files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, open_files),
             resume: ResumeKeeper::new(recorder, place, served, &self.survey),

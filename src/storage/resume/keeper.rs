@@ -61,6 +61,7 @@ impl ResumeKeeper {
         let unsynced = survey.unsynced(layout);
         let unwanted = |piece: &PieceIndex| layout.wanted().is_some_and(|wanted| !wanted.has(*piece));
         let beside = survey.believed.iter(layout.geometry()).filter(unwanted).collect();
+        let newest = recorder.newest().to_vec();
         ResumeKeeper {
             recorder: Arc::new(Mutex::new(recorder)),
             place: Arc::new(place),
@@ -68,7 +69,7 @@ impl ResumeKeeper {
             there: survey.good.clone(),
             beside,
             unsynced,
-            newest: Vec::new(),
+            newest,
             bytes: 0,
             last: Instant::now(),
             has_begun: false,

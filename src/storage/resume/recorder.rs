@@ -56,13 +56,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins with the `vouched` pieces, which are synced, and the files as they were found.
+    /// Begins with the `vouched` pieces, which are synced and of which these are the newest, and the files as
+    /// they were found.
     pub fn new(
         folder: Arc<RootFolder>,
         layout: Arc<Layout>,
         shape: TorrentShape,
         found: &[Option<FileStat>],
-        vouched: Bitfield,
+        (vouched, newest): (Bitfield, Vec<PieceIndex>),
         guards: &Guards,
     ) -> Recorder {
         let kept = |number| guards.get(&number).copied().unwrap_or(0);
@@ -71,9 +72,13 @@ impl Recorder {
         };
         let files = found.iter().enumerate().map(known).collect();
         let is_whole = layout.wanted().is_none();
-        let record =
-            ResumeRecord { is_final: false, is_whole, at: now(), pieces: vouched, newest: Vec::new(), files };
+        let record = ResumeRecord { is_final: false, is_whole, at: now(), pieces: vouched, newest, files };
         Recorder { folder, layout, shape, record, failed: BTreeSet::new(), error: None, complained: false }
+    }
+
+    /// The pieces that were written last, as the record says.
+    pub fn newest(&self) -> &[PieceIndex] {
+        &self.record.newest
     }
 
     /// Syncs what the cut names, and takes it into the record.
@@ -162,7 +167,7 @@ pub fn remember(
     survey: &Survey,
 ) {
     let unsynced = survey.unsynced(&layout).into_iter().collect();
-    let vouched = survey.believed.clone();
+    let vouched = (survey.believed.clone(), Vec::new());
     let mut recorder = Recorder::new(folder, layout, shape, &survey.found, vouched, &Guards::new());
     let (pieces, newest, doubtful) = (survey.good.clone(), Vec::new(), Vec::new());
     recorder.take(Cut { is_final: true, at: now(), pieces, newest, unsynced, doubtful });
