@@ -388,6 +388,17 @@ fn during_a_download_what_was_written_is_vouched_for_every_64_mebibytes() {
 }
 
 #[test]
+fn what_was_written_waits_half_a_minute_at_most_to_be_vouched_for() {
+    let sample = three_files();
+    let root = TestFolder::new();
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    assert_eq!(storage.next_save(), None);
+    sample.write(&mut storage, [0]);
+    let next = storage.next_save().expect("something waits");
+    assert!(next <= Instant::now() + Duration::from_secs(30));
+}
+
+#[test]
 fn a_piece_that_is_not_offered_any_more_is_not_vouched_for() {
     let sample = three_files();
     let root = interrupted(&sample, &[0, 1, 2, 3]);

@@ -15,8 +15,8 @@ use crate::storage::layout::Layout;
 /// Seconds by which the times of a file may lie before the record, since file systems count in steps, of
 /// which the longest are two seconds.
 const BEFORE: u64 = 2;
-/// Seconds by which they may lie behind it: until the next record is due, and as long again for writing it.
-const BEHIND: u64 = 2 * SAVE_INTERVAL.as_secs();
+/// Seconds by which they may lie behind it: until the next record is due, and a slow disk has taken it.
+const BEHIND: u64 = 4 * SAVE_INTERVAL.as_secs();
 /// Of so many believed pieces one is read after an end that was not clean.
 const SAMPLE: u32 = 100;
 /// How many pieces a sample has.

@@ -121,8 +121,11 @@ impl Recorder {
     pub fn save(&mut self, place: &ResumePlace) {
         if let Err(error) = place.write(&self.folder, &self.record.encode(&self.shape)) {
             let path = self.folder.path().display();
-            if !std::mem::replace(&mut self.complained, true) {
+            // At the end there is nothing that the user could do about it, and perhaps a better reason is said.
+            if !self.record.is_final && !std::mem::replace(&mut self.complained, true) {
                 warn!("cannot keep in {path} what is there, so the next run will read it: {error}");
+            } else {
+                debug!("cannot keep in {path} what is there: {error}");
             }
         }
     }
