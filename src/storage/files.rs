@@ -105,7 +105,8 @@ impl PayloadFiles {
             let mut theirs = vec![0; ours.len()];
             let read = file.read_exact_at(&mut theirs, slice.offset);
             read.map_err(|error| self.failed(Action::Read, slice.file, error))?;
-            if ours != theirs {
+            // There is nothing to lose in zeros.
+            if ours != theirs && theirs.iter().any(|byte| *byte != 0) {
                 return Err(StorageError::exists([self.path(slice.file)].into_iter()));
             }
         }

@@ -77,7 +77,7 @@ impl<'a> Opening<'a> {
                 cache = None;
             }
         }
-        let survey = match survey {
+        let mut survey = match survey {
             Some(survey) => survey,
             None => {
                 let is_ours = matches!(claimed, Claimed::Ours(_));
@@ -87,6 +87,10 @@ impl<'a> Opening<'a> {
                 Survey::take(folder, &layout, payload.digests, open_files, watch, known)?
             }
         };
+        // Without the marker's word, what we never wrote must not speak against what we did.
+        if let (Some(folder), Claimed::Damaged | Claimed::Empty) = (&folder, &claimed) {
+            survey.tell_blank(folder, &layout, options.open_files, watch)?;
+        }
         let resume = Resume { shape, place, cache, beside };
         Ok(Opening { root, layout, folder, parents: Vec::new(), marker, claimed, resume, survey })
     }

@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use log::warn;
+use sha1::{Digest, Sha1};
 
 use super::error::{Action, StorageError};
 use super::folder::{FileSearch, FileStat, RootFolder};
@@ -32,6 +33,8 @@ pub(super) struct Survey {
     pub bad: Bitfield,
     /// Those of the good pieces that an earlier run of ours vouches for: they are synced to the disk.
     pub believed: Bitfield,
+    /// Pieces in which there is nothing but zeros, once [`Survey::tell_blank`] has looked for them.
+    pub blank: Bitfield,
     /// Anything was read.
     pub has_read: bool,
 }
@@ -102,7 +105,7 @@ impl Survey {
             bad.remove(piece);
         });
         let has_read = unread.count() > 0 || belief.sample.count() > 0;
-        Ok(Survey { found, good, bad, believed: belief.good, has_read })
+        Ok(Survey { found, good, bad, believed: belief.good, blank: Belief::none(layout).good, has_read })
     }
 
     /// The survey of a payload that a record says is complete, if all wanted pieces are believed without
@@ -124,8 +127,8 @@ impl Survey {
         if good.count() < wanted || sample.count() > 0 {
             return Ok(None);
         }
-        let (believed, bad) = (good.clone(), Bitfield::none(good.length()));
-        Ok(Some(Survey { found, good, bad, believed, has_read: false }))
+        let (believed, none) = (good.clone(), Bitfield::none(good.length()));
+        Ok(Some(Survey { found, good, bad: none.clone(), believed, blank: none, has_read: false }))
     }
 
     /// The files of which pieces were found that no earlier run vouches for, so that they may not be on the
@@ -142,12 +145,56 @@ impl Survey {
         unsynced
     }
 
+    /// Finds out which of the bad pieces have nothing but zeros, and counts them as missing: nothing can be lost
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Survey::take`].
+    pub fn tell_blank(
+        &mut self,
+        folder: &RootFolder,
+        layout: &Layout,
+        open_files: usize,
+        watch: &Watch<'_>,
+    ) -> Result<(), StorageError> {
+        let geometry = layout.geometry();
+        let whole = OnceLock::new();
+        let blank = Mutex::new(Bitfield::none(geometry.piece_count()));
+        let on_digest = |piece, digest| {
+            let of_zeros = match geometry.length(piece) {
+                length if length == geometry.piece_length() => *whole.get_or_init(|| digest_of_zeros(length)),
+                length => digest_of_zeros(length),
+            };
+            if digest == Some(of_zeros) {
+                lock(&blank).insert(piece);
+            }
+        };
+        hashing::hash(folder, layout, &self.bad, &on_digest, open_files, watch)?;
+        self.blank = blank.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for piece in self.blank.iter(geometry) {
+            self.bad.remove(piece);
+        }
+        Ok(())
+    }
+
     /// Nothing is there.
     pub fn empty(layout: &Layout) -> Survey {
         let none = || Bitfield::none(layout.geometry().piece_count());
         let found = vec![None; layout.entries().len()];
-        Survey { found, good: none(), bad: none(), believed: none(), has_read: false }
+        Survey { found, good: none(), bad: none(), believed: none(), blank: none(), has_read: false }
     }
+}
+
+fn digest_of_zeros(length: u32) -> PieceDigest {
+    let mut hash = Sha1::new();
+    let mut left = length as usize;
+    while left > 0 {
+        let part = [0; 4096].len().min(left);
+        hash.update([0_u8; 4096].get(..part).unwrap_or_default());
+        left -= part;
+    }
+    PieceDigest::from(hash)
 }
 
 /// The file under each name. Padding is on no disk and counts as missing.

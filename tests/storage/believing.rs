@@ -104,7 +104,8 @@ fn after_a_clean_end_nothing_is_read() {
 fn a_file_that_was_changed_is_read_and_no_other() {
     let sample = three_files();
     let all: Vec<u32> = (0..9).collect();
-    let cases: [(&str, fn(&Path), Vec<u32>, u64); 4] = [
+    type Case = (&'static str, fn(&Path), Vec<u32>, u64);
+    let cases: [Case; 4] = [
         ("in secret", |b| change_in_secret(b, 1200), vec![0, 1, 2, 3, 5, 6, 7, 8], 4000),
         ("touched", |b| set_modified(b, SystemTime::now() - Duration::from_secs(9999)), all.clone(), 4000),
         (

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -214,8 +214,8 @@ const DAMAGES: [(&str, Damage); 10] = [
     ("zeros", |marker, _| fs::write(marker, [0; 200]).unwrap()),
     ("no text", |marker, _| fs::write(marker, [0xff; 200]).unwrap()),
     ("lying", |marker, _| {
-        let text = fs::read_to_string(marker).unwrap();
-        fs::write(marker, text.replace("end", "keep 7 5\nend")).unwrap();
+        let text = String::from_utf8_lossy(&fs::read(marker).unwrap()).into_owned();
+        fs::write(marker, text.replace("end", "keep 7 5\nend") + "lie").unwrap();
     }),
     ("folder", |marker, _| {
         fs::remove_file(marker).unwrap();
@@ -262,6 +262,52 @@ fn a_damaged_marker_stops_no_download_of_ours_and_nothing_else_is_touched() {
             assert!(!victim.with_file_name("nowhere").exists(), "{case}");
         }
     }
+}
+
+#[test]
+fn a_download_whose_marker_and_resume_file_are_damaged_goes_on_where_nothing_can_be_lost() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300), ("t/c", 3300)]);
+    for (case, damage) in DAMAGES {
+        let root = TestFolder::new();
+        let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+        // Holes before them, and the third file has nothing else.
+        sample.write(&mut storage, [2, 5]);
+        drop(storage);
+        fs::File::create(root.path().join("t/c")).unwrap().set_len(3300).unwrap();
+        let victim = TestFolder::new();
+        let victim = victim.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        for path in markers_and_more(root.path()) {
+            damage(&path, &victim);
+        }
+        sample.complete(root.path(), OPTIONS);
+        sample.assert_complete(root.path());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "{case}: something is left over");
+        assert_eq!(fs::read(&victim).unwrap(), b"mine", "{case}");
+    }
+}
+
+#[test]
+fn where_something_can_be_lost_both_damaged_files_prove_nothing() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
+    for theirs in [0, 1500, 2999] {
+        let root = TestFolder::new();
+        let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+        sample.write(&mut storage, [0, 3]);
+        drop(storage);
+        markers_and_more(root.path()).iter().for_each(|path| fs::write(path, "").unwrap());
+        let mut content = fs::read(root.path().join("t/a")).unwrap();
+        content[theirs] ^= 7;
+        fs::write(root.path().join("t/a"), &content).unwrap();
+        assert_foreign(sample.open(root.path(), OPTIONS), &["t/a"]);
+        assert!(fs::read(root.path().join("t/a")).unwrap() == content);
+    }
+}
+
+/// The markers and the resume files.
+fn markers_and_more(root: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.to_string_lossy().contains(".femtotorrent")).collect()
 }
 
 #[test]
