@@ -268,10 +268,10 @@ impl Storage {
                 self.marker.write(self.files.folder(), &guards)?;
             }
             self.resume.keep(&guards);
-            self.resume.close();
+            self.resume.close(true);
         } else {
             if let Some(cache) = &self.cache {
-                self.resume.cache(cache);
+                self.resume.cache(cache, true);
             }
             if std::mem::take(&mut self.marked) {
                 // In this order: without the marker, the resume file would be nobody's. Neither is synced: if
@@ -299,14 +299,14 @@ impl Drop for Storage {
         }
         if !self.newly_marked || !self.files.are_untouched() {
             if self.resume.has_news() {
-                self.resume.close();
+                self.resume.close(false);
             }
             return;
         }
         // A run that wrote nothing leaves nothing, except in the cache.
         let _ = self.marker.remove(self.files.folder());
         if let Some(cache) = self.cache.as_ref().filter(|_| self.resume.has_news()) {
-            self.resume.cache(cache);
+            self.resume.cache(cache, false);
         }
     }
 }

@@ -121,7 +121,7 @@ impl<'a> Opening<'a> {
 
     /// Creates what the plan needs.
     pub fn prepare(mut self, plan: Plan, open_files: usize) -> Result<Storage, StorageError> {
-        let (was_there, is_new) = (self.was_there(), self.claimed == Claimed::Nothing);
+        let was_there = self.was_there();
         let folder = self.folder.ok_or_else(|| StorageError::Vanished { path: self.root.to_owned() })?;
         if plan.write_marker {
             self.marker.write(&folder, &plan.guards)?;
@@ -141,11 +141,11 @@ impl<'a> Opening<'a> {
         let recorder = Recorder::new(folder, self.layout, shape, found, vouched, &plan.guards);
         Ok(Storage {
             files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, open_files),
-            resume: ResumeKeeper::new(recorder, place, served, &self.survey),
+            resume: ResumeKeeper::new(recorder, place, served, &self.survey, was_there),
             cache,
             marker: self.marker,
             marked: !plan.is_complete || was_there,
-            newly_marked: !plan.is_complete && is_new,
+            newly_marked: !plan.is_complete && !was_there,
             guards: plan.guards,
             shortage: plan.shortage,
             parents: self.parents,

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use femtotorrent::storage::StorageError;
 
@@ -160,20 +161,20 @@ fn runs_that_come_and_go_never_work_at_once() {
     let root = TestFolder::new();
     let (working, worked) = (AtomicU64::new(0), AtomicU64::new(0));
     let run = || {
-        for _ in 0..200 {
+        while worked.load(Ordering::SeqCst) < 400 {
             match sample.open(root.path(), OPTIONS) {
-                Ok(_storage) => {
+                Ok(storage) => {
                     assert_eq!(working.fetch_add(1, Ordering::SeqCst), 0, "two have the lock");
-                    thread::yield_now();
+                    thread::sleep(Duration::from_micros(100));
                     worked.fetch_add(1, Ordering::SeqCst);
                     working.fetch_sub(1, Ordering::SeqCst);
+                    drop(storage);
                 }
                 Err(error) => assert!(matches!(error, StorageError::Busy { .. }), "{error}"),
             }
         }
     };
-    thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(run))));
-    assert!(worked.into_inner() > 0);
+    thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(run))));
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
 }
 

@@ -38,6 +38,8 @@ pub struct ResumeKeeper {
     beside: Vec<PieceIndex>,
     /// The files with bytes that may not be on the disk yet, as our last write left them.
     unsynced: BTreeMap<usize, FileStat>,
+    /// There are some that the end of a download does not sync, since others wrote them.
+    found_unsynced: bool,
     newest: Vec<PieceIndex>,
     /// Bytes written since the last cut, and when that was.
     bytes: u64,
@@ -50,18 +52,23 @@ pub struct ResumeKeeper {
 }
 
 impl ResumeKeeper {
-    /// Begins with what the survey found.
+    /// Begins with what the survey found. If a run of ours `was_there` before, [`PayloadFiles::finish`] syncs
+    /// what it left.
+    ///
+    /// [`PayloadFiles::finish`]: crate::storage::files::PayloadFiles::finish
     pub fn new(
         recorder: Recorder,
         place: ResumePlace,
         served_pieces: Arc<ServedPieces>,
         survey: &Survey,
+        was_there: bool,
     ) -> ResumeKeeper {
         let layout = served_pieces.layout();
         let unsynced = survey.unsynced(layout);
         let unwanted = |piece: &PieceIndex| layout.wanted().is_some_and(|wanted| !wanted.has(*piece));
         let beside = survey.believed.iter(layout.geometry()).filter(unwanted).collect();
         let newest = recorder.newest().to_vec();
+        let found_unsynced = !was_there && !unsynced.is_empty();
         ResumeKeeper {
             recorder: Arc::new(Mutex::new(recorder)),
             place: Arc::new(place),
@@ -69,6 +76,7 @@ impl ResumeKeeper {
             there: survey.good.clone(),
             beside,
             unsynced,
+            found_unsynced,
             newest,
             bytes: 0,
             last: Instant::now(),
@@ -149,11 +157,11 @@ impl ResumeKeeper {
         }
         let orders = orders.clone();
         // The thread takes cuts for as long as we have the sender.
-        let _ = orders.try_send(self.cut(false));
+        let _ = orders.try_send(self.cut(false, true));
         self.last = Instant::now();
     }
 
-    fn cut(&mut self, is_final: bool) -> Cut {
+    fn cut(&mut self, is_final: bool, is_unsynced: bool) -> Cut {
         self.bytes = 0;
         let mut pieces = self.served_pieces.offered();
         let mut doubtful = Vec::new();
@@ -164,8 +172,8 @@ impl ResumeKeeper {
             doubtful.dedup();
         }
         self.beside.iter().for_each(|piece| _ = pieces.insert(*piece));
-        let unsynced = std::mem::take(&mut self.unsynced).into_iter().collect();
-        Cut { is_final, at: now(), pieces, newest: self.newest.clone(), unsynced, doubtful }
+        let written = std::mem::take(&mut self.unsynced).into_iter().collect();
+        Cut { is_final, at: now(), pieces, newest: self.newest.clone(), written, is_unsynced, doubtful }
     }
 
     /// Ends the thread, and waits for it: until what it syncs is on the disk. No record is written from now
@@ -187,9 +195,10 @@ impl ResumeKeeper {
         self.has_begun || self.has_read
     }
 
-    /// Writes the last record of a run that leaves the download unfinished.
-    pub fn close(&mut self) {
-        let cut = self.cut(true);
+    /// Writes the last record beside a download that is unfinished. If it has `finished` for now, what was
+    /// written is synced.
+    pub fn close(&mut self, finished: bool) {
+        let cut = self.cut(true, !finished || self.found_unsynced);
         let mut recorder = lock(&self.recorder);
         recorder.take(cut);
         recorder.save(&self.place);
@@ -200,9 +209,10 @@ impl ResumeKeeper {
         lock(&self.recorder).keep(guards);
     }
 
-    /// Keeps in the cache what is there, of a payload that is not to be written any more.
-    pub fn cache(&mut self, cache: &CachedRecord) {
-        let cut = self.cut(true);
+    /// Keeps in the cache what is there, of a payload that is not to be written any more. If the download has
+    /// `finished`, what was written is synced.
+    pub fn cache(&mut self, cache: &CachedRecord, finished: bool) {
+        let cut = self.cut(true, !finished || self.found_unsynced);
         let mut recorder = lock(&self.recorder);
         recorder.take(cut);
         recorder.cache(cache);

@@ -71,10 +71,11 @@ impl ResumePlace {
         record
     }
 
-    /// Writes it: the whole new one is there afterwards, or the old one still is. If another thing has its
-    /// name, such as a link, that makes way, but for a folder that is not empty.
-    pub fn write(&self, folder: &RootFolder, bytes: &[u8]) -> io::Result<()> {
-        let written = self.write_fresh(folder, bytes).and_then(|()| {
+    /// Writes it: the whole new one is there afterwards, or the old one still is; after a power failure too, if
+    /// it is `synced`. If another thing has its name, such as a link, that makes way, but for a folder that is
+    /// not empty.
+    pub fn write(&self, folder: &RootFolder, bytes: &[u8], synced: bool) -> io::Result<()> {
+        let written = self.write_fresh(folder, bytes, synced).and_then(|()| {
             folder.rename(&self.fresh, &self.path).or_else(|_| {
                 folder.remove_folder(&self.path)?;
                 folder.rename(&self.fresh, &self.path)
@@ -84,10 +85,10 @@ impl ResumePlace {
             let _ = folder.remove(&self.fresh);
         }
         written?;
-        folder.sync(Path::new(""))
+        if synced { folder.sync(Path::new("")) } else { Ok(()) }
     }
 
-    fn write_fresh(&self, folder: &RootFolder, bytes: &[u8]) -> io::Result<()> {
+    fn write_fresh(&self, folder: &RootFolder, bytes: &[u8], synced: bool) -> io::Result<()> {
         let create = || patiently(|| folder.open_file(&self.fresh, Access::Create));
         let mut file = create().or_else(|error| match error.kind() {
             // A run was killed while it wrote.
@@ -98,7 +99,7 @@ impl ResumePlace {
             _ => Err(error),
         })?;
         file.write_all(bytes)?;
-        file.sync_all()
+        if synced { file.sync_all() } else { Ok(()) }
     }
 
     /// Removes it, if it is there.

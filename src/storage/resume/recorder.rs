@@ -34,8 +34,10 @@ pub struct Cut {
     pub pieces: Bitfield,
     /// Those that were written last.
     pub newest: Vec<PieceIndex>,
-    /// The files that have to be synced, as our last write left them.
-    pub unsynced: Vec<(usize, FileStat)>,
+    /// The files that were written, as our last write left them.
+    pub written: Vec<(usize, FileStat)>,
+    /// They have to be synced.
+    pub is_unsynced: bool,
     /// Files of which pieces were lost.
     pub doubtful: Vec<usize>,
 }
@@ -83,11 +85,11 @@ impl Recorder {
 
     /// Syncs what the cut names, and takes it into the record.
     pub fn take(&mut self, cut: Cut) {
-        if cut.unsynced.len() >= MANY_FILES {
+        if cut.is_unsynced && cut.written.len() >= MANY_FILES {
             self.folder.sync_all();
         }
-        for (number, written) in &cut.unsynced {
-            let synced = self.sync(*number, written, cut.is_final);
+        for (number, written) in &cut.written {
+            let synced = if cut.is_unsynced { self.sync(*number, written, cut.is_final) } else { Ok(()) };
             let known = synced.inspect_err(|error| {
                 debug!("{} is not vouched for: {error}", self.layout_path(*number).display());
                 self.failed.insert(*number);
@@ -119,7 +121,9 @@ impl Recorder {
 
     /// Writes the record beside the download.
     pub fn save(&mut self, place: &ResumePlace) {
-        if let Err(error) = place.write(&self.folder, &self.record.encode(&self.shape)) {
+        // One that vouches for nothing is no better than none.
+        let synced = self.record.pieces.count() > 0;
+        if let Err(error) = place.write(&self.folder, &self.record.encode(&self.shape), synced) {
             let path = self.folder.path().display();
             // At the end there is nothing that the user could do about it, and perhaps a better reason is said.
             if !self.record.is_final && !std::mem::replace(&mut self.complained, true) {
@@ -169,11 +173,11 @@ pub fn remember(
     shape: TorrentShape,
     survey: &Survey,
 ) {
-    let unsynced = survey.unsynced(&layout).into_iter().collect();
+    let written = survey.unsynced(&layout).into_iter().collect();
     let vouched = (survey.believed.clone(), Vec::new());
     let mut recorder = Recorder::new(folder, layout, shape, &survey.found, vouched, &Guards::new());
     let (pieces, newest, doubtful) = (survey.good.clone(), Vec::new(), Vec::new());
-    recorder.take(Cut { is_final: true, at: now(), pieces, newest, unsynced, doubtful });
+    recorder.take(Cut { is_final: true, at: now(), pieces, newest, written, is_unsynced: true, doubtful });
     recorder.cache(cache);
 }
 
