@@ -283,6 +283,14 @@ fn what_a_selection_left_out_is_not_forgotten() {
     assert!(read <= 2000, "{read}");
     sample.complete(root.path(), OPTIONS);
     sample.assert_complete(root.path());
+
+    // Nothing was known of it.
+    let root = interrupted(&sample, &[0, 1, 2, 3, 7]);
+    fs::remove_file(resume(&sample, root.path())).unwrap();
+    sample.select(&[2]);
+    sample.complete(root.path(), OPTIONS);
+    sample.selection = None;
+    assert_eq!(found(&sample, root.path(), OPTIONS).0, [0, 1, 2, 3, 6, 7, 8, 9]);
 }
 
 #[test]

@@ -315,17 +315,20 @@ fn markers_and_more(root: &Path) -> Vec<PathBuf> {
 fn a_damaged_marker_makes_no_foreign_file_ours() {
     let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
     for (case, damage) in DAMAGES {
-        let root = TestFolder::new();
-        let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
-        sample.write(&mut storage, [0, 1, 2]);
-        drop(storage);
-        let victim = root.path().join("victim");
-        fs::write(&victim, "theirs").unwrap();
-        damage(&sample.marker(root.path()), &victim);
-        // The user put it there meanwhile.
-        fs::write(root.path().join("t/b"), "mine").unwrap();
-        assert_foreign(sample.open(root.path(), OPTIONS), &["t/b"]);
-        assert_eq!(fs::read(root.path().join("t/b")).unwrap(), b"mine", "{case}");
+        for pieces in [&[0, 1, 2][..], &[0, 1, 2, 4]] {
+            let root = TestFolder::new();
+            let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+            sample.write(&mut storage, pieces.iter().copied());
+            drop(storage);
+            let victim = root.path().join("victim");
+            fs::write(&victim, "theirs").unwrap();
+            damage(&sample.marker(root.path()), &victim);
+            // The user put it there meanwhile, in place of ours if there was one.
+            fs::write(root.path().join("mine"), "mine").unwrap();
+            fs::rename(root.path().join("mine"), root.path().join("t/b")).unwrap();
+            assert_foreign(sample.open(root.path(), OPTIONS), &["t/b"]);
+            assert_eq!(fs::read(root.path().join("t/b")).unwrap(), b"mine", "{case}");
+        }
     }
 }
 
