@@ -155,8 +155,8 @@ impl Storage {
     ///
     /// [`StorageError::Exists`] if a file has the right name and foreign content, [`StorageError::NoRoom`] if
     /// all room is to be taken and there is not enough, [`StorageError::Busy`] if another run is working on
-    /// it, and what the system refuses. Nothing is changed in these cases, except that the folder and the
-    /// marker may have been created.
+    /// it, and what the system refuses. Nothing is changed in these cases, except that the folder may
+    /// have been created.
     pub fn open(
         root: &Path,
         payload: &Payload<'_>,

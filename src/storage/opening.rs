@@ -1,7 +1,8 @@
 //! Opening a payload for a download, in three steps.
 //!
-//! [`Opening::survey`] finds out what is there and changes nothing. [`Opening::decide`] asks `plan` what may
-//! be done with it. [`Opening::prepare`] creates the output folder and the marker if they are needed.
+//! [`Opening::survey`] takes the lock and finds out what is there. [`Opening::decide`] asks `plan` what may be
+//! done with it. [`Opening::prepare`] writes the marker if it is needed. The output folder is created before a
+//! second survey, in which there is something to lock.
 //!
 //! Runs on the coordinator's thread, before the download.
 

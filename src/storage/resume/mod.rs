@@ -6,7 +6,9 @@
 //! time: it is written under a temporary name, synced, and renamed. So it is whole or absent, and one that
 //! says too much cannot be: it vouches for a piece only after the piece was synced to the disk. A run writes
 //! it before the first byte of the payload, then every 30 s or 64 MiB, on a thread of its own (`keeper`, with
-//! `recorder`), and when it ends. It is removed when the download is complete.
+//! `recorder`), and when it ends. It is removed when the download is complete. Only the first one of a new
+//! download is not synced, since it vouches for nothing. Where the marker is damaged, this file stands in for
+//! it, for the files that it knows by their inodes.
 //!
 //! What is complete, or is only shared, has its resume file in the cache folder, as `resume/INFO-HASH`:
 //! nothing may be written beside it. The newest of these are kept (`place`).
