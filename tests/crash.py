@@ -90,11 +90,11 @@ class Scene:
         self.seeds, self.rate, self.near_end, self.options = seeds, rate, near_end, options
 
     def bound(self):
-        """What can be fetched and not be on the disk at a kill: the pieces that are open, one for each seed and
-        one more; those that wait to be written, at most 4 MiB but 4 to 64 pieces; and what is on its way to a
-        process that does not read any more."""
+        """What can be fetched and not be on the disk at a kill: what was asked for, at most 500 blocks of each
+        seed, and the pieces that wait to be written, at most 4 MiB but 4 to 64 pieces. So much is lost only
+        where the disk stands still; the table shows what is."""
         waiting = min(max(4 * MIB // self.piece, 4), 64)
-        return (self.seeds + 1 + waiting) * self.piece + self.seeds * 256 * KIB
+        return self.seeds * 500 * 16 * KIB + (self.seeds + waiting) * self.piece
 
 
 def scenes(rng):
