@@ -150,7 +150,7 @@ impl Marker {
                 }
             };
             self.lock(folder, &file)?;
-            if !folder.holds(&self.path, &file) {
+            if matches!(folder.holds(&self.path, &file), Ok(false)) {
                 continue;
             }
             let stat = RootFolder::file_stat(&file).map_err(|error| self.failed(folder, error))?;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::claim::Guards;
 use super::error::{Action, StorageError};
+use super::file_limit::FileLimit;
 use super::files::PayloadFiles;
 use super::folder::RootFolder;
 use super::hashing::Watch;
@@ -20,7 +21,7 @@ use super::marker::{Claimed, Marker};
 use super::plan::{self, Plan, Situation};
 use super::resume::{CachedRecord, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
 use super::served_pieces::ServedPieces;
-use super::survey::{KnownPieces, Survey};
+use super::survey::{Digests, KnownPieces, Survey};
 use super::{Options, Payload, Storage, refused, space};
 
 /// A payload that is being opened.
@@ -36,6 +37,7 @@ pub(super) struct Opening<'a> {
     resume: Resume,
     /// What is there.
     pub survey: Survey,
+    digests: Digests,
 }
 
 /// What earlier runs have left word of, and where.
@@ -93,11 +95,15 @@ impl<'a> Opening<'a> {
             survey.tell_blank(folder, &layout, options.open_files, watch)?;
         }
         let resume = Resume { shape, place, cache, beside };
-        Ok(Opening { root, layout, folder, parents: Vec::new(), marker, claimed, resume, survey })
+        let digests = Arc::clone(payload.digests);
+        Ok(Opening { root, layout, folder, parents: Vec::new(), marker, claimed, resume, survey, digests })
     }
 
     /// What the run may do, or why it must not start.
     pub fn decide(&self, options: &Options) -> Result<Plan, StorageError> {
+        if let Some(limit) = FileLimit::below(self.root) {
+            limit.check(self.root, &self.layout, &self.survey.good)?;
+        }
         let situation = Situation {
             root: self.root,
             layout: &self.layout,
@@ -121,7 +127,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Creates what the plan needs.
-    pub fn prepare(mut self, plan: Plan, open_files: usize) -> Result<Storage, StorageError> {
+    pub fn prepare(mut self, plan: Plan, options: &Options) -> Result<Storage, StorageError> {
         let was_there = self.was_there();
         let folder = self.folder.ok_or_else(|| StorageError::Vanished { path: self.root.to_owned() })?;
         if plan.write_marker {
@@ -130,18 +136,19 @@ impl<'a> Opening<'a> {
             self.marker.keep();
         }
         let Survey { found, good, believed, .. } = &self.survey;
-        let served = Arc::new(ServedPieces::new(
+        let served = ServedPieces::new(
             Arc::clone(&folder),
             Arc::clone(&self.layout),
+            self.digests,
             found,
             good.clone(),
-            open_files,
-        ));
+            options.open_files,
+        );
         let Resume { shape, place, cache, beside } = self.resume;
         let vouched = (believed.clone(), beside.map_or(Vec::new(), |record| record.newest));
         let recorder = Recorder::new(folder, self.layout, shape, found, vouched, &plan.guards);
         Ok(Storage {
-            files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, open_files),
+            files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, options),
             resume: ResumeKeeper::new(recorder, place, served, &self.survey, was_there),
             cache,
             marker: self.marker,

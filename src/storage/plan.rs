@@ -9,7 +9,7 @@ use super::claim::{self, Guards};
 use super::error::{Shortage, StorageError};
 use super::layout::Layout;
 use super::survey::Survey;
-use super::{Allocate, Options, space};
+use super::{Allocate, Options, hard_links, space};
 use crate::piece::Bitfield;
 
 /// What is known before anything is changed.
@@ -49,7 +49,8 @@ pub(super) struct Plan {
 /// # Errors
 ///
 /// [`StorageError::Exists`] if a file is not the torrent's and may not be replaced, [`StorageError::Shared`]
-/// if two files of a payload that is not complete are one on the disk, and [`StorageError::NoRoom`] if all
+/// if two files of a payload that is not complete are one on the disk, [`StorageError::Linked`] if one has a name
+/// outside of it, and [`StorageError::NoRoom`] if all
 /// room is to be taken and there is not enough.
 pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Plan, StorageError> {
     let Situation { layout, survey, own, recognised, .. } = *situation;
@@ -74,6 +75,11 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
     };
     if let Some((one, other)) = claim::shared(&survey.found).filter(|_| !is_complete) {
         return Err(StorageError::Shared { one: path(situation, one), other: path(situation, other) });
+    }
+    if !options.overwrite
+        && let Some(number) = hard_links::written_to(layout, survey, &guards)
+    {
+        return Err(StorageError::Linked { path: path(situation, number) });
     }
     let shortage = situation.free.and_then(|free| space::shortage(free, layout, &survey.found));
     let shortage = shortage.filter(|_| !is_complete);
@@ -233,7 +239,7 @@ mod tests {
             identity: (1, 1),
             modified: (0, 0),
             changed: (0, 0),
-            links: 1,
+            links: 2,
         };
         let mut survey = Survey::empty(&layout);
         survey.found = vec![Some(same), Some(same)];

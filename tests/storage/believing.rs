@@ -335,7 +335,7 @@ fn what_is_shared_is_read_once() {
     }
     let share = |check| {
         let read = Read::default();
-        let digests = |piece: femtotorrent::piece::PieceIndex| sample.digests[piece.slot()];
+        let digests = sample.digests();
         let payload = sample.payload(&digests);
         let served = ServedPieces::open(root.path(), &payload, 8, check, &|done, of| read.watch(done, of));
         (numbers(&served.unwrap().offered()), read.bytes())
@@ -358,7 +358,7 @@ fn what_is_shared_of_an_unfinished_download_is_not_read() {
     let sample = three_files();
     let root = interrupted(&sample, &[0, 1, 5]);
     let read = Read::default();
-    let digests = |piece: femtotorrent::piece::PieceIndex| sample.digests[piece.slot()];
+    let digests = sample.digests();
     let watch = |done, of| read.watch(done, of);
     let served = ServedPieces::open(root.path(), &sample.payload(&digests), 8, Check::Changed, &watch);
     assert_eq!((numbers(&served.unwrap().offered()), read.bytes()), (vec![0, 1, 5], 0));

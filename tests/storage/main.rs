@@ -8,8 +8,10 @@ mod sample;
 mod support;
 
 mod believing;
+mod changing;
 mod creating;
 mod foreign;
+mod hard_links;
 mod obstacles;
 mod resuming;
 mod selecting;

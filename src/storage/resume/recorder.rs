@@ -16,6 +16,7 @@ use log::{debug, warn};
 use super::place::{CachedRecord, ResumePlace};
 use super::record::{KnownFile, ResumeRecord, Time, TorrentShape};
 use crate::piece::{Bitfield, PieceIndex};
+use crate::storage::calls;
 use crate::storage::claim::Guards;
 use crate::storage::error::{Action, StorageError};
 use crate::storage::files::MANY_FILES;
@@ -89,7 +90,7 @@ impl Recorder {
             self.folder.sync_all();
         }
         for (number, written) in &cut.written {
-            let synced = if cut.is_unsynced { self.sync(*number, written, cut.is_final) } else { Ok(()) };
+            let synced = if cut.is_unsynced { self.sync(*number, written) } else { Ok(()) };
             let known = synced.inspect_err(|error| {
                 debug!("{} is not vouched for: {error}", self.layout_path(*number).display());
                 self.failed.insert(*number);
@@ -145,14 +146,13 @@ impl Recorder {
     }
 
     /// Syncs a file, if it is the one that was written.
-    fn sync(&mut self, number: usize, written: &FileStat, with_times: bool) -> io::Result<()> {
+    fn sync(&mut self, number: usize, written: &FileStat) -> io::Result<()> {
         let path = self.layout.entry(number).map(|entry| &entry.path).ok_or(io::ErrorKind::NotFound)?;
         let file: File = patiently(|| self.folder.open_file(path, Access::Read))?;
         if RootFolder::file_stat(&file)?.identity != written.identity {
             return Err(io::Error::other("another file has its name"));
         }
-        let synced = if with_times { file.sync_all() } else { file.sync_data() };
-        synced.map_err(|error| {
+        calls::sync(&file).map_err(|error| {
             let kind = error.kind();
             let failed = StorageError::from_io(Action::Sync, self.folder.join(path), error);
             self.error.get_or_insert(failed);
