@@ -7,7 +7,7 @@ GNU     := x86_64-unknown-linux-gnu
 # Packed relative relocations save 0.13 MB.
 STATIC  := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 
-.PHONY: help demo build test simulate check doc interop fuzz static bench samples clean
+.PHONY: help demo build test simulate check doc interop fuzz crash static bench samples clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,6 +40,9 @@ interop: ## downloads from libtorrent, aria2 and Transmission; installs them whe
 
 fuzz: ## each parser against a fuzzer for 30 seconds; installs cargo-fuzz where it is missing
 	tests/fuzz/run.sh $(or $(SECONDS),30) $(TARGETS)
+
+crash: build ## kills downloads at 200 random moments, and sees that each goes on and ends whole
+	tests/crash.py $(PROGRAM) $(or $(KILLS),200) $(SEED)
 
 static: ## one static binary, target/static/femtotorrent, proven in an empty root folder
 	mkdir -p target/static

@@ -2,6 +2,7 @@
 
 use super::arguments::SeedArguments;
 use super::exit::Exit;
+use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use crate::session::{Aim, Job};
 use crate::storage::Allocate;
@@ -30,5 +31,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
         allocate: Allocate::Sparse,
         overwrite: false,
         open_files: share.open_files,
+        check: sharing.check,
+        cache: cache_folder(),
     })
 }

@@ -8,8 +8,10 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::signals::interrupts;
 use crate::session::{ClientName, Job, Torrent};
+use crate::storage::Check;
 use crate::swarm::SeedGoals;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::time::Duration;
 
 /// How the network is used.
@@ -32,6 +34,10 @@ pub struct SharingOptions {
     /// Maximum upload rate in bytes a second, to all peers together (K, M, G; 0: no upload)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
+    /// How much of the data that is there is read at the start: all of it (always), what changed since an earlier run
+    /// or was never seen (changed), or nothing that an earlier run has seen (never)
+    #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check())]
+    pub check: Check,
     /// Print only errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -118,6 +124,15 @@ impl SeedGoalOptions {
         let time = self.seed_time.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
         SeedGoals { ratio: self.seed_ratio, time }
     }
+}
+
+/// How much is read at the start: `always`, `changed` or `never`.
+fn check() -> impl TypedValueParser<Value = Check> {
+    PossibleValuesParser::new(["always", "changed", "never"]).map(|when| match when.as_str() {
+        "always" => Check::Always,
+        "never" => Check::Never,
+        _ => Check::Changed,
+    })
 }
 
 /// What a peer ID may begin with.

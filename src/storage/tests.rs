@@ -18,7 +18,8 @@ use crate::piece::PieceDigest;
 
 /// Two files and an empty one, in pieces of 8 bytes. The second piece is of both files.
 const LENGTHS: [i64; 3] = [12, 0, 9];
-const SPARSE: Options = Options { allocate: Allocate::Sparse, overwrite: false, open_files: 4 };
+const SPARSE: Options =
+    Options { allocate: Allocate::Sparse, overwrite: false, open_files: 4, check: Check::Changed };
 const FULL: Options = Options { allocate: Allocate::Full, ..SPARSE };
 
 fn byte(at: u64) -> u8 {
@@ -80,6 +81,7 @@ fn open(root: &Path, options: Options) -> Result<(Storage, Bitfield), StorageErr
         geometry: geometry(),
         digests: &digests(),
         selection: None,
+        cache: None,
     };
     Storage::open(root, &payload, options, &|_, _| true)
 }

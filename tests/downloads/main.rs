@@ -7,6 +7,7 @@
 mod support;
 
 mod changed_files;
+mod checking;
 mod choking_peers;
 mod command_line;
 mod create;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use femtotorrent::storage::{BlockPart, Finished, ServedPieces, Storage, StorageError};
+use femtotorrent::storage::{BlockPart, Check, Finished, ServedPieces, Storage, StorageError};
 
 use crate::sample::{OPTIONS, Sample, numbers};
 use crate::support::folder::TestFolder;
@@ -235,7 +235,7 @@ fn without(wrong: &[u32]) -> Vec<u32> {
 }
 
 fn serve(sample: &Sample, root: &Path) -> std::sync::Arc<ServedPieces> {
-    ServedPieces::open(root, &sample.payload(&sample.digests()), 8, &|_, _| true).unwrap()
+    ServedPieces::open(root, &sample.payload(&sample.digests()), 8, Check::Changed, &|_, _| true).unwrap()
 }
 
 #[test]
