@@ -140,13 +140,13 @@ impl RootFolder {
     /// Removes an empty folder.
     pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
         let place = patiently(|| self.place(path, false))?;
-        Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::REMOVEDIR)?)
+        call(Call::Remove, || Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::REMOVEDIR)?))
     }
 
     /// Gives a file or folder, which is in this very folder, another name in it. A file that has that name is
     /// replaced.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?)
+        call(Call::Rename, || Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?))
     }
 
     /// Takes the lock on the folder, which lasts until what is returned is dropped. Runs hold it for a moment

@@ -28,7 +28,6 @@ use crate::net::too_many_files;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
@@ -39,6 +38,7 @@ use log::warn;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use super::calls;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::folder::{Access, FolderEntry, RootFolder};
@@ -236,10 +236,9 @@ impl Marker {
         let _ = writeln!(text, "{LAST_LINE}");
         let Some(file) = &self.file else { return Ok(()) };
         // In one go over what is there, which ends after this: it is never empty in between.
-        let written = file
-            .write_all_at(text.as_bytes(), 0)
-            .and_then(|()| file.set_len(text.len() as u64))
-            .and_then(|()| file.sync_all());
+        let written = calls::write_all_at(file, text.as_bytes(), 0)
+            .and_then(|()| shorten(file, text.len() as u64))
+            .and_then(|()| calls::sync(file));
         written.map_err(failed(Action::Write))
     }
 
@@ -292,6 +291,12 @@ impl Marker {
         // Without its last line, the marker was never written in full, and no payload was written after it.
         None
     }
+}
+
+/// Cuts the file, if it is longer: some file systems let nobody cut a file, and few markers need it.
+fn shorten(file: &File, length: u64) -> io::Result<()> {
+    let is_longer = RootFolder::file_stat(file)?.length > length;
+    if is_longer { calls::set_length(file, length) } else { Ok(()) }
 }
 
 impl Drop for Marker {

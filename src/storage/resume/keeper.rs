@@ -19,6 +19,7 @@ use super::recorder::{Cut, Recorder, now};
 use super::{SAVE_BYTES, SAVE_INTERVAL};
 use crate::piece::{Bitfield, PieceIndex};
 use crate::storage::StorageError;
+use crate::storage::calls;
 use crate::storage::claim::Guards;
 use crate::storage::folder::FileStat;
 use crate::storage::served_pieces::ServedPieces;
@@ -101,7 +102,7 @@ impl ResumeKeeper {
                 recorder.save(&place);
             }
         };
-        match thread::spawn("resume", STACK_BYTES, life) {
+        match thread::spawn("resume", STACK_BYTES, calls::handed_on(life)) {
             Ok(thread) => self.thread = Some((orders, thread)),
             Err(error) => debug!("what is written is recorded at the end only: {error}"),
         }
@@ -163,7 +164,9 @@ impl ResumeKeeper {
 
     fn cut(&mut self, is_final: bool, is_unsynced: bool) -> Cut {
         self.bytes = 0;
-        let mut pieces = self.served_pieces.offered();
+        // Our next write takes another program's change into the times of the file. So a piece in doubt must not
+        // be vouched for.
+        let mut pieces = self.served_pieces.certain();
         let mut doubtful = Vec::new();
         if pieces != self.there {
             let layout = self.served_pieces.layout();

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -13,6 +13,7 @@ use log::debug;
 
 use super::record::{ResumeRecord, TorrentShape};
 use crate::storage::CacheFile;
+use crate::storage::calls;
 use crate::storage::folder::{Access, RootFolder};
 use crate::storage::marker::Marker;
 use crate::storage::patience::patiently;
@@ -90,7 +91,7 @@ impl ResumePlace {
 
     fn write_fresh(&self, folder: &RootFolder, bytes: &[u8], synced: bool) -> io::Result<()> {
         let create = || patiently(|| folder.open_file(&self.fresh, Access::Create));
-        let mut file = create().or_else(|error| match error.kind() {
+        let file = create().or_else(|error| match error.kind() {
             // A run was killed while it wrote.
             io::ErrorKind::AlreadyExists => {
                 folder.remove(&self.fresh)?;
@@ -98,8 +99,8 @@ impl ResumePlace {
             }
             _ => Err(error),
         })?;
-        file.write_all(bytes)?;
-        if synced { file.sync_all() } else { Ok(()) }
+        calls::write_all_at(&file, bytes, 0)?;
+        if synced { calls::sync(&file) } else { Ok(()) }
     }
 
     /// Removes it, if it is there.

@@ -138,6 +138,11 @@ impl ServedPieces {
         self.offered.told(self.layout.geometry())
     }
 
+    /// The pieces that are right on the disk, as far as we know: none in doubt is among them.
+    pub(super) fn certain(&self) -> Bitfield {
+        self.offered.certain()
+    }
+
     /// Whether this piece may be sent now.
     pub fn offers(&self, piece: PieceIndex) -> bool {
         self.offered.has(piece)
