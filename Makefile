@@ -7,7 +7,7 @@ GNU     := x86_64-unknown-linux-gnu
 # Packed relative relocations save 0.13 MB.
 STATIC  := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 
-.PHONY: help demo build test simulate check doc interop floods fuzz replay deny static bench samples clean
+.PHONY: help demo build test simulate check doc interop floods fuzz replay deny crash static bench samples clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -51,6 +51,9 @@ deny: ## the libraries: licenses, versions, sources and known faults; installs c
 	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check bans licenses sources
 	cargo deny check advisories
+
+crash: build ## kills downloads at 200 random moments, and sees that each goes on and ends whole
+	tests/crash.py $(PROGRAM) $(or $(KILLS),200) $(SEED)
 
 static: ## one static binary, target/static/femtotorrent, proven in an empty root folder
 	mkdir -p target/static

@@ -2,6 +2,7 @@
 
 use super::arguments::GetArguments;
 use super::exit::Exit;
+use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use crate::session::{Aim, Job};
@@ -34,5 +35,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
         allocate: arguments.allocate,
         overwrite: arguments.overwrite,
         open_files: share.open_files,
+        check: sharing.check,
+        cache: cache_folder(),
     })
 }

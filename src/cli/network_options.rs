@@ -137,7 +137,7 @@ impl NetworkOptions {
             let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors);
             return listener.map(Some).map_err(|error| (Exit::NETWORK, error.to_string()));
         }
-        let saved = SavedPort::read(cache().as_deref());
+        let saved = SavedPort::read(cache_folder().as_deref());
         match Listener::with(Ports::From(saved.port()), bind_address, descriptors) {
             Ok(listener) => {
                 saved.keep(listener.port());
@@ -159,14 +159,14 @@ impl NetworkOptions {
             nodes: self.dht_nodes.clone(),
             // No other host can be reached from a loopback address.
             routers: !bind_address.address().is_some_and(|ip| ip.is_loopback()),
-            saved: cache(),
+            saved: cache_folder(),
         };
         Dht::start(options).inspect_err(|error| warn!("no DHT: {error}")).ok()
     }
 }
 
 /// The folder for data that only saves time at the next start (XDG base directories).
-pub(super) fn cache() -> Option<PathBuf> {
+pub(super) fn cache_folder() -> Option<PathBuf> {
     let absolute = |path: std::ffi::OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     let given = std::env::var_os("XDG_CACHE_HOME").and_then(absolute);
     let usual = || Some(std::env::var_os("HOME").and_then(absolute)?.join(".cache"));

@@ -2,6 +2,7 @@
 
 use super::arguments::SeedArguments;
 use super::exit::Exit;
+use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use crate::session::{Aim, Job};
@@ -33,5 +34,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
         allocate: Allocate::Sparse,
         overwrite: false,
         open_files: share.open_files,
+        check: sharing.check,
+        cache: cache_folder(),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::rate;
 use super::exit::Exit;
-use super::network_options::{NetworkOptions, cache};
+use super::network_options::{NetworkOptions, cache_folder};
 use super::progress::{Screen, Style};
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
@@ -10,8 +10,10 @@ use super::sandbox::Sandbox;
 use super::signals::interrupts;
 use super::supervisor::supervise;
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
+use crate::storage::Check;
 use crate::swarm::SeedGoals;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::time::Duration;
 
 /// How the network is used.
@@ -37,6 +39,10 @@ pub struct SharingOptions {
     /// Keep all rights to files; otherwise we give up those that we do not need, where the kernel has Landlock
     #[arg(long)]
     pub no_sandbox: bool,
+    /// How much of the data that is there is read at the start: all of it (always), what changed since an earlier run
+    /// or was never seen (changed), or nothing that an earlier run has seen (never)
+    #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check())]
+    pub check: Check,
     /// Print only errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -88,7 +94,7 @@ impl SharingOptions {
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         if !self.no_sandbox {
-            sandbox.cache = cache();
+            sandbox.cache = cache_folder();
             sandbox.enter();
         }
         // Before the threads that we could do without.
@@ -130,6 +136,15 @@ impl SeedGoalOptions {
         let time = self.seed_time.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
         SeedGoals { ratio: self.seed_ratio, time }
     }
+}
+
+/// How much is read at the start: `always`, `changed` or `never`.
+fn check() -> impl TypedValueParser<Value = Check> {
+    PossibleValuesParser::new(["always", "changed", "never"]).map(|when| match when.as_str() {
+        "always" => Check::Always,
+        "never" => Check::Never,
+        _ => Check::Changed,
+    })
 }
 
 /// What a peer ID may begin with.

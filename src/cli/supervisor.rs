@@ -231,6 +231,8 @@ mod tests {
             uploads: UploadPolicy::default(),
             allocate: Allocate::Sparse,
             overwrite: false,
+            check: Default::default(),
+            cache: None,
             open_files: 1,
         }
     }

@@ -98,6 +98,7 @@ fn examine(
         geometry,
         digests: &digests,
         selection: None,
+        cache: None,
     };
     let meter = Meter::new(Style::of(arguments.quiet), &torrent.name, "checked", interrupts());
     let watch = |done, total| meter.tell(done, total);

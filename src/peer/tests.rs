@@ -7,7 +7,7 @@ use crate::message::{Event, Greeting, InboxSlot, News, PeerError, Violation, Wri
 use crate::metainfo::Metainfo;
 use crate::net::Throttle;
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, Span};
-use crate::storage::{Payload, ServedPieces, digests_of};
+use crate::storage::{Check, Payload, ServedPieces, digests_of};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{BlockRequest, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
@@ -64,8 +64,9 @@ impl Torrent {
             geometry,
             digests: &digests_of(&metainfo),
             selection: None,
+            cache: None,
         };
-        let served_pieces = ServedPieces::open(&folder, &served, 4, &|_, _| true).unwrap();
+        let served_pieces = ServedPieces::open(&folder, &served, 4, Check::Changed, &|_, _| true).unwrap();
         let ((events, inbox), (writer, writes)) = (bounded(100), bounded(100));
         let context = TorrentContext {
             peer_id: PeerId([1; 20]),

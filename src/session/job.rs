@@ -1,7 +1,7 @@
 //! What a run is to do: the torrent, and how the user wants it downloaded or shared.
 
 use crate::metainfo::{InfoHash, Magnet, Metainfo};
-use crate::storage::Allocate;
+use crate::storage::{Allocate, Check};
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::excerpt;
 use std::ops::RangeInclusive;
@@ -117,4 +117,8 @@ pub struct Job {
     pub overwrite: bool,
     /// The most files that are open at once.
     pub open_files: usize,
+    /// How much of what is there is read before the run begins.
+    pub check: Check,
+    /// The folder in which it is kept what is there of payloads that are complete or shared.
+    pub cache: Option<PathBuf>,
 }

@@ -58,6 +58,7 @@ pub(super) fn check(
         geometry,
         digests: &digests,
         selection: selection.as_ref(),
+        cache: run.job.cache.as_deref(),
     };
     let check = run.network.checks.check(run.stop);
     let watch = |done: u64, total: u64| {
@@ -100,7 +101,8 @@ fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPa
     if u64::from(length) > job.limits.memory.saturating_mul(4) {
         return Err(SessionError::LongPieces { length, memory: job.limits.memory });
     }
-    let options = Options { allocate: job.allocate, overwrite: job.overwrite, open_files: job.open_files };
+    let Job { allocate, overwrite, open_files, check, .. } = *job;
+    let options = Options { allocate, overwrite, open_files, check };
     let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
@@ -122,7 +124,7 @@ fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPa
 
 /// Opens the payload to share it as it is.
 fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPayload, SessionError> {
-    let served_pieces = ServedPieces::open(&job.folder, payload, job.open_files, watch)?;
+    let served_pieces = ServedPieces::open(&job.folder, payload, job.open_files, job.check, watch)?;
     let stored = served_pieces.offered();
     if stored.count() == 0 && stored.length() > 0 {
         return Err(SessionError::NothingThere { path: job.folder.join(payload.name) });

@@ -4,7 +4,7 @@ use super::*;
 use crate::metainfo::InfoHash;
 use crate::piece::PieceDigest;
 use crate::storage::faults::{Disk, Fault};
-use crate::storage::{Allocate, Call};
+use crate::storage::{Allocate, Call, Check};
 use crate::swarm::{Limits, UploadPolicy};
 use crate::wire::{HANDSHAKE_LENGTH, Handshake, Message};
 use std::io::{Read as _, Write as _};
@@ -67,6 +67,8 @@ fn a_run_ends_when_the_user_wants_although_the_disk_is_stuck() {
         allocate: Allocate::Sparse,
         overwrite: false,
         open_files: 4,
+        check: Check::Changed,
+        cache: None,
     };
     let disk = Disk::with(Some(Fault::Stuck(Call::Write)));
     let stop = Arc::<Stop>::default();

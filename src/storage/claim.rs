@@ -11,9 +11,13 @@
 //! Any other file is foreign. A run that would change it ends (exit code 13) before anything is changed,
 //! unless the user says `--overwrite`. An empty file has no content that could be lost, and is never foreign.
 //!
+//! If something is under the marker's name that cannot be believed, a download of ours was here. Then a piece
+//! of nothing but zeros speaks neither for nor against a file: it is what we have not written.
+//!
 //! A proven file may still have bytes that no piece vouches for: at its edges, in pieces that it shares with
 //! a file that is missing. They are *guarded*: a piece is written there only if it has the same bytes in that
-//! place, or else the run ends (exit code 13). So a byte that was there before us is changed in two cases
+//! place, or if there are only zeros, or else the run ends (exit code 13). So a byte that was there before us,
+//! other than such zeros, is changed in two cases
 //! only: if it is part of our own unfinished download and its piece was proven wrong, and with the user's
 //! `--overwrite`. Pure.
 
@@ -33,7 +37,8 @@ pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
         let (Some(entry), Some(Some(found))) = (layout.entry(*number), survey.found.get(*number)) else {
             return false;
         };
-        let proven = || layout.pieces(entry.range()).any(|piece| survey.good.has(piece));
+        let is_known = |piece| survey.good.has(piece) || survey.blank.has(piece);
+        let proven = || layout.pieces(entry.range()).any(is_known);
         let wrong = || blamed.get(*number).is_some_and(|blamed| *blamed);
         found.length > entry.length || (found.length > 0 && (wrong() || !proven()))
     };

@@ -7,6 +7,8 @@
 
 mod finish;
 
+pub(super) use finish::MANY_FILES;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +40,8 @@ pub(super) struct PayloadFiles {
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
     last_check: Instant,
+    /// The files that were written, as we left them, until somebody asks.
+    written: Vec<(usize, FileStat)>,
     options: Options,
     untouched: bool,
     /// How often pieces had to be written again that were spoiled.
@@ -83,6 +87,7 @@ impl PayloadFiles {
             served_pieces,
             guards,
             last_check: Instant::now(),
+            written: Vec::new(),
             options: *options,
             untouched: !unsynced,
             repairs: 0,
@@ -112,14 +117,18 @@ impl PayloadFiles {
     /// Writes the part of a verified piece that belongs to one file.
     pub fn write(&mut self, slice: &Slice, bytes: &[u8]) -> Result<(), StorageError> {
         let guarded = self.guards.get(&slice.file).map_or(0, |guard| guard.saturating_sub(slice.offset));
-        let guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
+        let mut guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
         let mut file = self.open(slice.file)?;
         if let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) {
             let mut theirs = vec![0; ours.len()];
             let read = calls::read_exact_at(&file, &mut theirs, slice.offset);
             read.map_err(|error| self.failed(Action::Read, slice.file, error))?;
             if ours != theirs {
-                return Err(StorageError::exists([self.path(slice.file)].into_iter()));
+                // There is nothing to lose in zeros.
+                if theirs.iter().any(|byte| *byte != 0) {
+                    return Err(StorageError::exists([self.path(slice.file)].into_iter()));
+                }
+                guarded = 0;
             }
         }
         // What is there already is not written again.
@@ -129,7 +138,7 @@ impl PayloadFiles {
         }
         file = self.writing(slice.file, file)?;
         let written = calls::write_all_at(&file, bytes, offset);
-        self.served_pieces.written(slice.file, &file);
+        self.note_written(slice.file, &file);
         if let Some(state) = self.states.get_mut(slice.file) {
             state.unsynced = true;
         }
@@ -140,6 +149,11 @@ impl PayloadFiles {
             self.check_in_place(slice.file)?;
         }
         Ok(())
+    }
+
+    /// The files that were written since this was asked, as we left them.
+    pub fn take_written(&mut self) -> std::vec::Drain<'_, (usize, FileStat)> {
+        self.written.drain(..)
     }
 
     /// Takes the room on the disk for all selected files.
@@ -156,7 +170,7 @@ impl PayloadFiles {
             let file = self.open(number)?;
             let file = self.writing(number, file)?;
             let allocated = space::allocate(&file, length, keep_going);
-            self.served_pieces.written(number, &file);
+            self.note_written(number, &file);
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = true;
             }
@@ -193,6 +207,11 @@ impl PayloadFiles {
                 (Some(_), _) => StorageError::from_io(Action::Open, path, error),
             }
         })
+    }
+
+    fn note_written(&mut self, number: usize, file: &File) {
+        let stat = self.served_pieces.written(number, file);
+        self.written.extend(stat.map(|stat| (number, stat)));
     }
 
     /// A write to the open file begins; returns the one to write to. Another file under its name is not ours to

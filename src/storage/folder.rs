@@ -137,6 +137,42 @@ impl RootFolder {
         call(Call::Remove, || Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::empty())?))
     }
 
+    /// Removes an empty folder.
+    pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        let place = patiently(|| self.place(path, false))?;
+        call(Call::Remove, || Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::REMOVEDIR)?))
+    }
+
+    /// Gives a file or folder, which is in this very folder, another name in it. A file that has that name is
+    /// replaced.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        call(Call::Rename, || Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?))
+    }
+
+    /// Takes the lock on the folder, which lasts until what is returned is dropped. Runs hold it for a moment
+    /// only, and whoever else has it is not waited for longer than `attempts` pauses: then, and where folders
+    /// cannot be locked, there is none.
+    pub fn turn(&self, attempts: u32, pause: impl Fn()) -> Option<Turn<'_>> {
+        use rustix::fs::{FlockOperation, flock};
+        for _ in 0..attempts {
+            match flock(&self.handle, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Some(Turn(self)),
+                Err(Errno::WOULDBLOCK) => pause(),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// What a name stands for. `None` if it stands for nothing.
+    pub fn entry(&self, path: &Path) -> io::Result<Option<FolderEntry>> {
+        match patiently(|| self.place(path, false).and_then(|place| self.stat(&place))) {
+            Ok(stat) => Ok(Some(node(&stat))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Syncs the names in a folder below this one to the disk. The empty path is this folder itself.
     pub fn sync(&self, path: &Path) -> io::Result<()> {
         let fsync =
@@ -176,13 +212,7 @@ impl RootFolder {
             }
             let stat = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW);
             let stat = stat.map_err(|error| failed(Action::Open, &path.join(name), error))?;
-            let node = match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => FolderEntry::File(found(&stat)),
-                FileType::Directory => FolderEntry::Folder,
-                FileType::Symlink => FolderEntry::Link,
-                _ => FolderEntry::Other,
-            };
-            each(name, node)?;
+            each(name, node(&stat))?;
         }
         Ok(())
     }
@@ -212,6 +242,15 @@ impl RootFolder {
     fn stat(&self, place: &NameInFolder<'_>) -> io::Result<Stat> {
         let stat = || rustix::fs::statat(self.at(place), place.name, AtFlags::SYMLINK_NOFOLLOW);
         call(Call::Look, || Ok(stat()?))
+    }
+}
+
+/// The lock on a folder.
+pub(super) struct Turn<'a>(&'a RootFolder);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0.handle, rustix::fs::FlockOperation::Unlock);
     }
 }
 
@@ -308,6 +347,16 @@ fn ordinary(stat: &Stat) -> io::Result<FileStat> {
         FileType::Directory => Err(Errno::ISDIR.into()),
         FileType::Symlink => Err(Errno::LOOP.into()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not an ordinary file")),
+    }
+}
+
+/// What a name with this answer of the system stands for.
+fn node(stat: &Stat) -> FolderEntry {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => FolderEntry::File(found(stat)),
+        FileType::Directory => FolderEntry::Folder,
+        FileType::Symlink => FolderEntry::Link,
+        _ => FolderEntry::Other,
     }
 }
 

@@ -6,9 +6,17 @@
 //! pieces that do not verify are our own unfinished work and are downloaded again without asking. If there is
 //! none, `claim` decides.
 //!
+//! It is locked during a run, so that two runs of one command do not write into the same files: the second
+//! one is refused. The lock is taken before anything is looked at, so a run whose download has no marker yet
+//! creates an empty one. That proves nothing, and goes with the run if nothing is written. The lock is on the
+//! file, not on its name. So after it is taken the name is looked up again: the run that had the lock may have
+//! removed the file. From then on the file is never replaced, except if it must not be written to.
+//!
 //! The marker is text, and anyone may have written it. So only a bounded length of it is read, and it is
-//! believed only if it is complete and has the whole info-hash. It is locked during a run, so that two runs
-//! of one command do not write into the same files: the second one is refused.
+//! believed only if it is complete and has the whole info-hash. Anything else under its name is *damaged*: it
+//! shows that a download of ours was here, and no more. A link, a pipe or the like makes way for a marker; so
+//! does a file that cannot be opened, and a folder gets another name. A file that has a second name is read,
+//! and never written to.
 //!
 //! It also remembers (`keep NUMBER LENGTH`) how many bytes at the start of a file belong to the user: the
 //! guarded bytes of `claim`, and after a run that fetched some files only, those files with their whole
@@ -19,16 +27,23 @@ use crate::metainfo::InfoHash;
 use crate::net::too_many_files;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
+
+use log::warn;
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use super::calls;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
-use super::folder::{Access, RootFolder};
+use super::folder::{Access, FolderEntry, RootFolder};
 use super::patience::patiently;
+use super::resume::ResumePlace;
 
 const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to go on.";
 const HASH: &str = "info-hash ";
@@ -42,12 +57,36 @@ const NAME_BYTES: usize = 100;
 /// Bytes in a line about one file: two numbers of 20 digits, the word and the spaces.
 const GUARD_BYTES: usize = 48;
 
+/// How a folder is called that stood in the marker's place.
+const ASIDE: &str = "-aside";
+/// How often the marker is looked for anew, if other runs remove it and put it back.
+const ATTEMPTS: u32 = 100;
+/// How long a run waits for others that make way for a marker: so many times, so long.
+const TURNS: (u32, Duration) = (100, Duration::from_millis(20));
+
 /// The marker of one download, and our lock on it.
 pub(super) struct Marker {
     path: PathBuf,
     info_hash: String,
     /// The open marker, which holds the lock.
     file: Option<File>,
+    /// It must not be written to: it has a second name, or cannot be opened for writing.
+    is_read_only: bool,
+    /// It is an empty file in this folder, which goes if nothing is written.
+    empty_in: Option<Arc<RootFolder>>,
+}
+
+/// What was under the marker's name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Claimed {
+    /// The marker of this download, which remembers this.
+    Ours(Guards),
+    /// Something that is no marker of this download.
+    Damaged,
+    /// An empty file, as a run leaves it that was killed before it wrote anything.
+    Empty,
+    /// Nothing.
+    Nothing,
 }
 
 impl Marker {
@@ -59,36 +98,116 @@ impl Marker {
             length -= 1;
         }
         let (name, short) = (name.get(..length).unwrap_or_default(), info_hash.get(..8).unwrap_or_default());
-        Marker { path: format!(".{name}.{short}{ENDING}").into(), info_hash, file: None }
+        Marker {
+            path: format!(".{name}.{short}{ENDING}").into(),
+            info_hash,
+            file: None,
+            is_read_only: false,
+            empty_in: None,
+        }
     }
 
-    /// Whether a file of a torrent has a name that the marker of some download could have.
+    /// Its name in the output folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a file of a torrent has a name that the marker of some download could have, or the resume file
+    /// beside it.
     pub fn is_marker(path: &Path) -> bool {
         let alone = path.components().count() == 1;
-        let name = path.as_os_str().as_encoded_bytes();
+        let name = ResumePlace::marker_part(path.as_os_str().as_encoded_bytes());
         alone && name.starts_with(b".") && name.ends_with(ENDING.as_bytes())
     }
 
-    /// Reads and locks the marker. `None` if there is no marker, or none of this torrent with `files` files.
+    /// Whether anything is under its name.
+    pub fn is_there(&self, folder: &RootFolder) -> bool {
+        !matches!(folder.entry(&self.path), Ok(None))
+    }
+
+    /// Locks the marker, which is created if it does not exist, and says what it was; the torrent has `files`
+    /// files. Where nothing can be created, there is no lock: [`Marker::write`] will say why.
     ///
     /// # Errors
     ///
-    /// [`StorageError::Busy`] if another process holds it.
-    pub fn read(&mut self, folder: &RootFolder, files: usize) -> Result<Option<Guards>, StorageError> {
-        // If it is not an ordinary file, or cannot be opened, we cannot have written it.
-        let mut file = match patiently(|| folder.open_file(&self.path, Access::Read)) {
-            Ok(file) => file,
-            Err(error) if too_many_files(&error) => {
-                return Err(StorageError::from_io(Action::Open, folder.join(&self.path), error));
+    /// [`StorageError::Busy`] if another process holds it. Something is in its place that cannot be removed.
+    pub fn claim(&mut self, folder: &Arc<RootFolder>, files: usize) -> Result<Claimed, StorageError> {
+        let mut was_damaged = false;
+        for _ in 0..ATTEMPTS {
+            let (file, is_new) = match self.open(folder) {
+                Ok(Some(file)) => (file, false),
+                Ok(None) => match patiently(|| folder.open_file(&self.path, Access::Create)) {
+                    Ok(file) => (file, !was_damaged),
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                    Err(error) if too_many_files(&error) => return Err(self.failed(folder, error)),
+                    Err(_) => return Ok(Claimed::Nothing),
+                },
+                Err(error) if too_many_files(&error) => return Err(self.failed(folder, error)),
+                Err(_) => {
+                    self.make_way(folder)?;
+                    was_damaged = true;
+                    continue;
+                }
+            };
+            self.lock(folder, &file)?;
+            if matches!(folder.holds(&self.path, &file), Ok(false)) {
+                continue;
             }
-            Err(_) => return Ok(None),
+            let stat = RootFolder::file_stat(&file).map_err(|error| self.failed(folder, error))?;
+            self.is_read_only |= stat.links > 1;
+            let bound = files.saturating_mul(GUARD_BYTES).saturating_add(256);
+            let mut text = String::new();
+            let read = (&file).take(bound as u64).read_to_string(&mut text);
+            self.file = Some(file);
+            self.empty_in = (stat.length == 0).then(|| Arc::clone(folder));
+            return Ok(match read.ok().and_then(|_| self.parse(&text, files)) {
+                Some(guards) => Claimed::Ours(guards),
+                None if was_damaged || stat.length > 0 => Claimed::Damaged,
+                None if is_new => Claimed::Nothing,
+                None => Claimed::Empty,
+            });
+        }
+        Err(StorageError::Busy { path: folder.join(&self.path) })
+    }
+
+    /// Opens the marker. `None` if there is none.
+    fn open(&mut self, folder: &RootFolder) -> io::Result<Option<File>> {
+        self.is_read_only = false;
+        let opened = patiently(|| folder.open_file(&self.path, Access::Write)).or_else(|error| {
+            use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+            if !matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) {
+                return Err(error);
+            }
+            self.is_read_only = true;
+            patiently(|| folder.open_file(&self.path, Access::Read))
+        });
+        match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
+    /// Something that cannot be opened as a file is in the marker's place: removes it, if that loses nothing.
+    fn make_way(&mut self, folder: &RootFolder) -> Result<(), StorageError> {
+        // Runs do this one after the other, so that none removes the marker of the one before.
+        let _turn = folder.turn(TURNS.0, || sleep(TURNS.1));
+        if self.open(folder).is_ok() {
+            return Ok(());
+        }
+        let made = match folder.entry(&self.path) {
+            Ok(Some(FolderEntry::Folder)) => folder.remove_folder(&self.path).or_else(|_| {
+                let mut aside = self.path.clone().into_os_string();
+                aside.push(ASIDE);
+                let aside = PathBuf::from(aside);
+                folder.rename(&self.path, &aside)?;
+                let (was, is) = (folder.join(&self.path), folder.join(&aside));
+                warn!("{} was a folder, which is {} now", was.display(), is.display());
+                Ok(())
+            }),
+            Ok(Some(_)) => folder.remove(&self.path),
+            other => other.map(drop),
         };
-        self.lock(folder, &file)?;
-        let bound = files.saturating_mul(GUARD_BYTES).saturating_add(256);
-        let mut text = String::new();
-        let read = (&mut file).take(bound as u64).read_to_string(&mut text);
-        self.file = Some(file);
-        Ok(read.ok().and_then(|_| self.parse(&text, files)))
+        made.map_err(|error| StorageError::from_io(Action::Remove, folder.join(&self.path), error))
     }
 
     /// Writes the marker and syncs it to the disk, so that not even a power failure leaves a download of ours
@@ -98,38 +217,52 @@ impl Marker {
             let path = folder.join(&self.path);
             move |error: io::Error| StorageError::from_io(action, path, error)
         };
-        let mut file = match patiently(|| folder.open_file(&self.path, Access::Create)) {
-            Ok(file) => {
-                self.lock(folder, &file)?;
-                file
+        if self.file.is_none() || self.is_read_only {
+            if self.is_read_only {
+                folder.remove(&self.path).map_err(failed(Action::Remove))?;
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                patiently(|| folder.open_file(&self.path, Access::Write)).map_err(failed(Action::Open))?
-            }
-            Err(error) => return Err(failed(Action::Create)(error)),
-        };
+            let created = patiently(|| folder.open_file(&self.path, Access::Create));
+            let file = created.map_err(failed(Action::Create))?;
+            self.lock(folder, &file)?;
+            // Only now the lock on the old one ends.
+            self.file = Some(file);
+            self.is_read_only = false;
+        }
+        self.empty_in = None;
         let mut text = format!("{FIRST_LINE}\n{HASH}{}\n", self.info_hash);
         for (number, length) in guards {
             let _ = writeln!(text, "{GUARD}{number} {length}");
         }
         let _ = writeln!(text, "{LAST_LINE}");
-        let written =
-            file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).and_then(|()| file.sync_all());
-        written.map_err(failed(Action::Write))?;
-        // The lock belongs to the file as it was opened first: that one has to stay open.
-        self.file.get_or_insert(file);
-        Ok(())
+        let Some(file) = &self.file else { return Ok(()) };
+        // In one go over what is there, which ends after this: it is never empty in between.
+        let written = calls::write_all_at(file, text.as_bytes(), 0)
+            .and_then(|()| shorten(file, text.len() as u64))
+            .and_then(|()| calls::sync(file));
+        written.map_err(failed(Action::Write))
+    }
+
+    /// It stays even if nothing is written to it.
+    pub fn keep(&mut self) {
+        self.empty_in = None;
     }
 
     /// Removes the marker, if there is one.
     pub fn remove(&mut self, folder: &RootFolder) -> Result<(), StorageError> {
+        let removed = folder.remove(&self.path);
+        // Not before: another run that gets the lock must see that the file has lost its name.
         self.file = None;
-        match folder.remove(&self.path) {
+        self.empty_in = None;
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(StorageError::from_io(Action::Remove, folder.join(&self.path), error))
             }
             _ => Ok(()),
         }
+    }
+
+    fn failed(&self, folder: &RootFolder, error: io::Error) -> StorageError {
+        StorageError::from_io(Action::Open, folder.join(&self.path), error)
     }
 
     fn lock(&self, folder: &RootFolder, file: &File) -> Result<(), StorageError> {
@@ -160,6 +293,20 @@ impl Marker {
     }
 }
 
+/// Cuts the file, if it is longer: some file systems let nobody cut a file, and few markers need it.
+fn shorten(file: &File, length: u64) -> io::Result<()> {
+    let is_longer = RootFolder::file_stat(file)?.length > length;
+    if is_longer { calls::set_length(file, length) } else { Ok(()) }
+}
+
+impl Drop for Marker {
+    fn drop(&mut self) {
+        if let Some(folder) = self.empty_in.take() {
+            let _ = self.remove(&folder);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,7 +331,7 @@ mod tests {
         let marker = Marker::new("debian.iso", InfoHash([0xab; 20]));
         assert_eq!(marker.path, Path::new(".debian.iso.abababab.femtotorrent"));
         let long = Marker::new(&"é".repeat(200), InfoHash([0; 20]));
-        assert!(long.path.as_os_str().len() <= 143);
+        assert!(long.path.as_os_str().len() + "-resume-new".len() <= 143);
     }
 
     #[test]
@@ -192,5 +339,10 @@ mod tests {
         assert!(Marker::is_marker(Path::new(".debian.iso.abababab.femtotorrent")));
         assert!(!Marker::is_marker(Path::new("folder/.debian.iso.abababab.femtotorrent")));
         assert!(!Marker::is_marker(Path::new("about.femtotorrent")));
+        for ending in ["-resume", "-resume-new"] {
+            let name = format!(".debian.iso.abababab.femtotorrent{ending}");
+            assert!(Marker::is_marker(Path::new(&name)), "{name}");
+        }
+        assert!(!Marker::is_marker(Path::new(".profile-resume")));
     }
 }

@@ -14,6 +14,9 @@
 //! [`fn@examine`] looks at a payload and changes nothing. [`gather`] finds the files for a new torrent, and
 //! [`Gathered::digests`] hashes them.
 //!
+//! What is there need not be read again by the next run: `resume` writes down which pieces are synced to the
+//! disk, and the survey believes that as far as the files are what they were.
+//!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
 //! bounds the open files, `files` puts the three together, and `space` measures the free space. The system
 //! calls that read and change files go through `calls`. Peers get what is on the disk from [`ServedPieces`],
@@ -35,6 +38,7 @@ mod marker;
 mod opening;
 mod patience;
 mod plan;
+mod resume;
 mod selection;
 mod served_pieces;
 mod sha1_pair;
@@ -49,6 +53,7 @@ use crate::metainfo::InfoHash;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 pub use cache_file::CacheFile;
 #[cfg(test)]
@@ -59,6 +64,7 @@ pub use create_scan::{Gathered, gather, name};
 pub use error::{Shortage, StorageError};
 pub use file_limit::FileLimit;
 pub use hashing::Watch;
+pub use resume::Check;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
 pub use survey::{Digests, digests_of};
@@ -71,6 +77,7 @@ use error::Action;
 use files::PayloadFiles;
 use marker::Marker;
 use opening::Opening;
+use resume::{CachedRecord, ResumeKeeper, TorrentShape};
 
 /// What the storage has to know of a torrent.
 #[derive(Clone, Copy)]
@@ -87,6 +94,16 @@ pub struct Payload<'a> {
     pub digests: &'a Digests,
     /// The files that are to be fetched; `None` means all. An examination ignores it.
     pub selection: Option<&'a Selection>,
+    /// The folder in which it is kept what is there of payloads that are complete or shared, so that the next
+    /// run need not read them. An examination ignores it.
+    pub cache: Option<&'a Path>,
+}
+
+impl Payload<'_> {
+    fn shape(&self) -> TorrentShape {
+        let Payload { info_hash, geometry, files, .. } = *self;
+        TorrentShape { info_hash, geometry, files: files.len() }
+    }
 }
 
 /// When the payload takes its room on the disk.
@@ -108,11 +125,13 @@ pub struct Options {
     pub overwrite: bool,
     /// How many files may be open at once, at least one. A few more are open for a moment at a time.
     pub open_files: usize,
+    /// How much of what is there is read.
+    pub check: Check,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { allocate: Allocate::Sparse, overwrite: false, open_files: 32 }
+        Options { allocate: Allocate::Sparse, overwrite: false, open_files: 32, check: Check::Changed }
     }
 }
 
@@ -138,6 +157,9 @@ pub struct Storage {
     /// The marker was not there before this run.
     newly_marked: bool,
     shortage: Option<Shortage>,
+    resume: ResumeKeeper,
+    /// Where it is kept what is there, once it is complete.
+    cache: Option<CachedRecord>,
     /// Folders above the output folder in which a new folder was created.
     parents: Vec<PathBuf>,
 }
@@ -152,20 +174,28 @@ impl Storage {
     ///
     /// [`StorageError::Exists`] if a file has the right name and foreign content, [`StorageError::NoRoom`] if
     /// all room is to be taken and there is not enough, [`StorageError::Busy`] if another run is working on
-    /// it, and what the system refuses. Nothing is changed in these cases, except that the folder and the
-    /// marker may have been created.
+    /// it, and what the system refuses. Nothing is changed in these cases, except that the folder may
+    /// have been created.
     pub fn open(
         root: &Path,
         payload: &Payload<'_>,
         options: Options,
         watch: &Watch<'_>,
     ) -> Result<(Storage, Bitfield), StorageError> {
-        let opening = Opening::survey(root, payload, &options, watch)?;
-        let plan = opening.decide(&options)?;
+        let mut opening = Opening::survey(root, payload, &options, watch)?;
+        let mut plan = opening.decide(&options)?;
+        if opening.is_without_folder() {
+            let parents = opening::create_folder(root)?;
+            opening = Opening::survey(root, payload, &options, watch)?.after_creating_in(parents);
+            plan = opening.decide(&options)?;
+        }
         let (good, allocate) = (opening.survey.good.clone(), plan.allocate);
         let mut storage = opening.prepare(plan, &options)?;
         if allocate {
-            storage.files.allocate(&|| watch(0, 0))?;
+            storage.resume.begin();
+            let allocated = storage.files.allocate(&|| watch(0, 0));
+            storage.note_written(0);
+            allocated?;
         }
         Ok((storage, good))
     }
@@ -177,6 +207,7 @@ impl Storage {
     /// What the system refuses; [`StorageError::Vanished`] if a file that was written before is gone;
     /// [`StorageError::Exists`] if bytes that were there before us differ. What other pieces wrote stays.
     pub fn write(&mut self, piece: PieceIndex, bytes: &[u8]) -> Result<(), StorageError> {
+        self.resume.begin();
         let slices: Vec<_> = self.files.layout().slices(piece).collect();
         let mut rest = bytes;
         for slice in slices {
@@ -184,14 +215,37 @@ impl Storage {
             let (part, later) = rest.split_at_checked(length).ok_or(StorageError::Layout)?;
             rest = later;
             if !slice.padding {
-                self.files.write(&slice, part)?;
+                let written = self.files.write(&slice, part);
+                self.note_written(slice.length);
+                written?;
             }
         }
         if !rest.is_empty() {
             return Err(StorageError::Layout);
         }
         self.files.served_pieces().offer(piece);
-        Ok(())
+        self.resume.stored(piece);
+        self.save_if_due()
+    }
+
+    /// When [`Storage::save_if_due`] has something to do, if nothing is written meanwhile.
+    pub fn next_save(&self) -> Option<Instant> {
+        self.resume.next()
+    }
+
+    /// Has it synced and written down what was written, if that is due. Does not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// What was written earlier could not be synced.
+    pub fn save_if_due(&mut self) -> Result<(), StorageError> {
+        self.resume.save_if_due()
+    }
+
+    fn note_written(&mut self, bytes: u64) {
+        for (file, stat) in self.files.take_written() {
+            self.resume.wrote(file, stat, bytes);
+        }
     }
 
     /// What is on the disk, for the threads that send it to peers. It outlives the storage.
@@ -214,7 +268,10 @@ impl Storage {
     /// [`StorageError::Vanished`] if a file is not where it belongs, [`StorageError::Spoiled`] and
     /// [`StorageError::Unsteady`] if another program does not cease to change one, or what the system refuses.
     pub fn finish(&mut self) -> Result<Finished, StorageError> {
-        let spoiled = self.files.finish()?;
+        self.resume.end_thread()?;
+        let spoiled = self.files.finish();
+        self.note_written(0);
+        let spoiled = spoiled?;
         if !spoiled.is_empty() {
             return Ok(Finished::Spoiled(spoiled));
         }
@@ -235,10 +292,18 @@ impl Storage {
             if guards != self.guards {
                 self.marker.write(self.files.folder(), &guards)?;
             }
-        } else if std::mem::take(&mut self.marked) {
-            // Not synced: if a power failure brings the marker back, the next run finds all pieces and
-            // removes it again.
-            self.marker.remove(self.files.folder())?;
+            self.resume.keep(&guards);
+            self.resume.close(true);
+        } else {
+            if let Some(cache) = &self.cache {
+                self.resume.cache(cache, true);
+            }
+            if std::mem::take(&mut self.marked) {
+                // In this order: without the marker, the resume file would be nobody's. Neither is synced: if
+                // a power failure brings the marker back, the next run finds all pieces and removes it again.
+                self.resume.remove();
+                self.marker.remove(self.files.folder())?;
+            }
         }
         Ok(Finished::Durable)
     }
@@ -252,9 +317,21 @@ impl Storage {
 
 impl Drop for Storage {
     fn drop(&mut self) {
-        // A run that wrote nothing leaves nothing.
-        if self.marked && self.newly_marked && self.files.are_untouched() {
-            let _ = self.marker.remove(self.files.folder());
+        // An error of a sync means that less is vouched for.
+        let _ = self.resume.end_thread();
+        if !self.marked {
+            return;
+        }
+        if !self.newly_marked || !self.files.are_untouched() {
+            if self.resume.has_news() {
+                self.resume.close(false);
+            }
+            return;
+        }
+        // A run that wrote nothing leaves nothing, except in the cache.
+        let _ = self.marker.remove(self.files.folder());
+        if let Some(cache) = self.cache.as_ref().filter(|_| self.resume.has_news()) {
+            self.resume.cache(cache, false);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Opening a payload for a download, in three steps.
 //!
-//! [`Opening::survey`] finds out what is there and changes nothing. [`Opening::decide`] asks `plan` what may
-//! be done with it. [`Opening::prepare`] creates the output folder and the marker if they are needed.
+//! [`Opening::survey`] takes the lock and finds out what is there. [`Opening::decide`] asks `plan` what may be
+//! done with it. [`Opening::prepare`] writes the marker if it is needed. The output folder is created before a
+//! second survey, in which there is something to lock.
 //!
 //! Runs on the coordinator's thread, before the download.
 
@@ -16,10 +17,11 @@ use super::files::PayloadFiles;
 use super::folder::RootFolder;
 use super::hashing::Watch;
 use super::layout::Layout;
-use super::marker::Marker;
+use super::marker::{Claimed, Marker};
 use super::plan::{self, Plan, Situation};
+use super::resume::{CachedRecord, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
 use super::served_pieces::ServedPieces;
-use super::survey::{Digests, Survey};
+use super::survey::{Digests, KnownPieces, Survey};
 use super::{Options, Payload, Storage, refused, space};
 
 /// A payload that is being opened.
@@ -27,17 +29,29 @@ pub(super) struct Opening<'a> {
     root: &'a Path,
     layout: Arc<Layout>,
     /// `None` if the output folder does not exist yet.
-    folder: Option<RootFolder>,
+    folder: Option<Arc<RootFolder>>,
+    /// Folders in which a new one was created.
+    parents: Vec<PathBuf>,
     marker: Marker,
-    /// What the marker of an earlier run of this download remembers, if there is a marker.
-    own: Option<Guards>,
+    claimed: Claimed,
+    resume: Resume,
     /// What is there.
     pub survey: Survey,
     digests: Digests,
 }
 
+/// What earlier runs have left word of, and where.
+struct Resume {
+    shape: TorrentShape,
+    place: ResumePlace,
+    cache: Option<CachedRecord>,
+    /// The record beside the download.
+    beside: Option<ResumeRecord>,
+}
+
 impl<'a> Opening<'a> {
-    /// Finds out what is below the folder `root`.
+    /// Finds out what is below the folder `root`. From here on no other run can work on it, if its folder
+    /// exists; see [`Opening::is_without_folder`].
     pub fn survey(
         root: &'a Path,
         payload: &Payload<'_>,
@@ -46,15 +60,43 @@ impl<'a> Opening<'a> {
     ) -> Result<Opening<'a>, StorageError> {
         let layout = Arc::new(selected_layout(root, payload)?);
         let mut marker = Marker::new(payload.name, payload.info_hash);
-        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?;
-        // Reading the marker also locks it, before the survey, which may take long.
-        let own = match &folder {
-            Some(folder) => marker.read(folder, layout.entries().len())?,
-            None => None,
+        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
+        let shape = payload.shape();
+        let place = ResumePlace::beside(&marker);
+        let mut cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
+        let cached = cache.as_ref().and_then(CachedRecord::read);
+
+        let (mut claimed, mut beside) = (Claimed::Nothing, None);
+        let mut survey = None;
+        if let Some(folder) = &folder {
+            // What is known to be complete needs no lock, since it is not written to.
+            if let Some(record) = cached.as_ref().filter(|_| !marker.is_there(folder)) {
+                survey = Survey::of_complete(folder, &layout, record, options.check)?;
+            }
+            if survey.is_none() {
+                claimed = marker.claim(folder, layout.entries().len())?;
+                beside = place.read(folder, &shape);
+            } else {
+                cache = None;
+            }
+        }
+        let mut survey = match survey {
+            Some(survey) => survey,
+            None => {
+                let is_ours = matches!(claimed, Claimed::Ours(_));
+                let known = beside.as_ref().or(cached.as_ref());
+                let known = known.map(|record| KnownPieces { record, check: options.check, is_ours });
+                let (folder, open_files) = (folder.as_deref(), options.open_files);
+                Survey::take(folder, &layout, payload.digests, open_files, watch, known)?
+            }
         };
-        let survey = Survey::take(folder.as_ref(), &layout, payload.digests, options.open_files, watch)?;
+        // Without the marker's word, what we never wrote must not speak against what we did.
+        if let (Some(folder), Claimed::Damaged | Claimed::Empty) = (&folder, &claimed) {
+            survey.tell_blank(folder, &layout, options.open_files, watch)?;
+        }
+        let resume = Resume { shape, place, cache, beside };
         let digests = Arc::clone(payload.digests);
-        Ok(Opening { root, layout, folder, marker, own, survey, digests })
+        Ok(Opening { root, layout, folder, parents: Vec::new(), marker, claimed, resume, survey, digests })
     }
 
     /// What the run may do, or why it must not start.
@@ -66,35 +108,90 @@ impl<'a> Opening<'a> {
             root: self.root,
             layout: &self.layout,
             survey: &self.survey,
-            own: self.own.as_ref(),
+            own: self.own(),
+            recognised: &self.recognised(),
             free: space::free(self.root),
         };
         plan::decide(&situation, options)
     }
 
+    /// Whether the output folder has to be created, after which [`Opening::survey`] has to be done again:
+    /// another run may have been as quick.
+    pub fn is_without_folder(&self) -> bool {
+        self.folder.is_none()
+    }
+
+    /// These are folders in which a new one was created: their names have to be synced in the end.
+    pub fn after_creating_in(self, parents: Vec<PathBuf>) -> Opening<'a> {
+        Opening { parents, ..self }
+    }
+
     /// Creates what the plan needs.
     pub fn prepare(mut self, plan: Plan, options: &Options) -> Result<Storage, StorageError> {
-        let (folder, parents) = match self.folder {
-            Some(folder) => (folder, Vec::new()),
-            None => create(self.root)?,
-        };
+        let was_there = self.was_there();
+        let folder = self.folder.ok_or_else(|| StorageError::Vanished { path: self.root.to_owned() })?;
         if plan.write_marker {
             self.marker.write(&folder, &plan.guards)?;
+        } else if was_there {
+            self.marker.keep();
         }
-        let Survey { found, good, .. } = self.survey;
-        let open_files = options.open_files;
-        let (folder, digests) = (Arc::new(folder), self.digests);
-        let served = ServedPieces::new(folder, self.layout, digests, &found, good, open_files);
-        let was_marked = self.own.is_some();
+        let Survey { found, good, believed, .. } = &self.survey;
+        let served = ServedPieces::new(
+            Arc::clone(&folder),
+            Arc::clone(&self.layout),
+            self.digests,
+            found,
+            good.clone(),
+            options.open_files,
+        );
+        let Resume { shape, place, cache, beside } = self.resume;
+        let vouched = (believed.clone(), beside.map_or(Vec::new(), |record| record.newest));
+        let recorder = Recorder::new(folder, self.layout, shape, found, vouched, &plan.guards);
         Ok(Storage {
-            files: PayloadFiles::new(served, &found, plan.guards.clone(), was_marked, options),
+            files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, options),
+            resume: ResumeKeeper::new(recorder, place, served, &self.survey, was_there),
+            cache,
             marker: self.marker,
-            marked: !plan.is_complete || was_marked,
-            newly_marked: !plan.is_complete && !was_marked,
+            marked: !plan.is_complete || was_there,
+            newly_marked: !plan.is_complete && !was_there,
             guards: plan.guards,
             shortage: plan.shortage,
-            parents,
+            parents: self.parents,
         })
+    }
+
+    /// What the marker remembers, if it is believed.
+    fn own(&self) -> Option<&Guards> {
+        match &self.claimed {
+            Claimed::Ours(guards) => Some(guards),
+            _ => None,
+        }
+    }
+
+    /// Whether a download of ours was here.
+    fn was_there(&self) -> bool {
+        match self.claimed {
+            Claimed::Ours(_) | Claimed::Damaged => true,
+            Claimed::Empty => self.resume.beside.is_some(),
+            Claimed::Nothing => false,
+        }
+    }
+
+    /// If the marker is damaged: the files that the resume file knows, and what it says is the user's of them.
+    fn recognised(&self) -> Guards {
+        let mut recognised = Guards::new();
+        let Some(record) = self.resume.beside.as_ref().filter(|_| self.was_there()) else {
+            return recognised;
+        };
+        for (number, pair) in record.files.iter().zip(&self.survey.found).enumerate() {
+            match pair {
+                (Some(known), Some(found)) if known.inode == found.identity.1 => {
+                    recognised.insert(number, known.kept);
+                }
+                _ => {}
+            }
+        }
+        recognised
     }
 }
 
@@ -116,9 +213,9 @@ fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, Storage
     }
 }
 
-/// Creates the output folder. Also returns the folders in which a new folder was created: their names have to
+/// Creates the output folder. Returns the folders in which a new folder was created: their names have to
 /// be synced in the end.
-fn create(root: &Path) -> Result<(RootFolder, Vec<PathBuf>), StorageError> {
+pub(super) fn create_folder(root: &Path) -> Result<Vec<PathBuf>, StorageError> {
     let new = root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let parents = new.filter_map(Path::parent);
     let parents = parents
@@ -126,8 +223,5 @@ fn create(root: &Path) -> Result<(RootFolder, Vec<PathBuf>), StorageError> {
         .collect();
     let failed = |error| StorageError::from_io(Action::Create, root.to_owned(), error);
     std::fs::create_dir_all(root).map_err(failed)?;
-    match RootFolder::open(root).map_err(|error| refused(root, error))? {
-        Some(folder) => Ok((folder, parents)),
-        None => Err(StorageError::Vanished { path: root.to_owned() }),
-    }
+    Ok(parents)
 }

@@ -22,6 +22,9 @@ pub(super) struct Situation<'a> {
     pub survey: &'a Survey,
     /// What the marker of an earlier run of this download remembers, if there is a marker.
     pub own: Option<&'a Guards>,
+    /// If its marker is damaged: the files that its resume file knows, and how many bytes at the start of each
+    /// belong to the user.
+    pub recognised: &'a Guards,
     /// Bytes free on the file system, if the system says so.
     pub free: Option<u64>,
 }
@@ -50,7 +53,7 @@ pub(super) struct Plan {
 /// outside of it, and [`StorageError::NoRoom`] if all
 /// room is to be taken and there is not enough.
 pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Plan, StorageError> {
-    let Situation { layout, survey, own, .. } = *situation;
+    let Situation { layout, survey, own, recognised, .. } = *situation;
     let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
     let is_complete = survey.good.count() == wanted;
     let guards = if options.overwrite {
@@ -62,7 +65,12 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
         }
         match own {
             Some(guards) => claim::still_there(guards, &survey.found),
-            None => claim::guards(layout, survey),
+            None => {
+                let mut guards = claim::guards(layout, survey);
+                guards.retain(|number, _| !recognised.contains_key(number));
+                guards.extend(recognised.iter().filter(|(_, kept)| **kept > 0));
+                guards
+            }
         }
     };
     if let Some((one, other)) = claim::shared(&survey.found).filter(|_| !is_complete) {
@@ -88,10 +96,15 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
 /// The files that are not the torrent's and that the run would change, by number. A file that is not
 /// selected and shares no piece with one that is, is left as it is.
 fn foreign(situation: &Situation<'_>) -> Vec<usize> {
-    let Situation { layout, survey, own, .. } = *situation;
+    let Situation { layout, survey, own, recognised, .. } = *situation;
     let foreign = match own {
         Some(guards) => claim::kept_and_too_long(layout, guards),
-        None => claim::foreign(layout, survey),
+        None => {
+            let mut foreign = claim::foreign(layout, survey);
+            foreign.retain(|number| !recognised.contains_key(number));
+            foreign.extend(claim::kept_and_too_long(layout, recognised));
+            foreign
+        }
     };
     let is_changed = |number: &usize| layout.is_selected(*number) || layout.bytes_written(*number) > 0;
     foreign.into_iter().filter(is_changed).collect()
@@ -131,7 +144,14 @@ mod tests {
     }
 
     fn decided(layout: &Layout, survey: &Survey, own: Option<&Guards>, options: Options) -> Result<Plan, u8> {
-        let situation = Situation { root: Path::new("out"), layout, survey, own, free: Some(20) };
+        let situation = Situation {
+            root: Path::new("out"),
+            layout,
+            survey,
+            own,
+            recognised: &Guards::new(),
+            free: Some(20),
+        };
         decide(&situation, &options).map_err(|error| error.exit_code())
     }
 

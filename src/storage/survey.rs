@@ -2,15 +2,21 @@
 //!
 //! A survey is the start of everything that the storage does with a payload: a download, seeding, and
 //! `verify`. It runs once, on the thread that calls it; `hashing` does the work. A piece is read only if all
-//! its bytes can be there. A survey never writes.
+//! its bytes can be there, and if no earlier run of ours has left word of it that can be believed (`resume`).
+//! A survey never writes.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use log::warn;
+use sha1::{Digest, Sha1};
 
 use super::error::{Action, StorageError};
 use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
+use super::resume::{self, Belief, Check, ResumeRecord};
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 use crate::thread::lock;
@@ -30,13 +36,30 @@ pub(super) struct Survey {
     pub found: Vec<Option<FileStat>>,
     /// The pieces that are on the disk.
     pub good: Bitfield,
-    /// The pieces that could be read in full and have another digest.
+    /// The pieces that could be read in full and have another digest, or that an earlier run had not written.
     pub bad: Bitfield,
+    /// Those of the good pieces that an earlier run of ours vouches for: they are synced to the disk.
+    pub believed: Bitfield,
+    /// Pieces in which there is nothing but zeros, once [`Survey::tell_blank`] has looked for them.
+    pub blank: Bitfield,
+    /// Anything was read.
+    pub has_read: bool,
+}
+
+/// What an earlier run of ours knew.
+#[derive(Clone, Copy)]
+pub(super) struct KnownPieces<'a> {
+    /// What it wrote down.
+    pub record: &'a ResumeRecord,
+    /// How far the user wants it to be believed.
+    pub check: Check,
+    /// What it had not written is not there. If this is not certain, it has to be read, to see whose it is.
+    pub is_ours: bool,
 }
 
 impl Survey {
-    /// Looks for each file and hashes every wanted piece that can be there, with at most `open_files` open
-    /// files. Without a folder, nothing is there.
+    /// Looks for each file and hashes every wanted piece that can be there and is not `known`, with at most
+    /// `open_files` open files. Without a folder, nothing is there.
     ///
     /// # Errors
     ///
@@ -47,30 +70,138 @@ impl Survey {
         digests: &Digests,
         open_files: usize,
         watch: &Watch<'_>,
+        known: Option<KnownPieces<'_>>,
     ) -> Result<Survey, StorageError> {
         let Some(folder) = folder else { return Ok(Survey::empty(layout)) };
         let found = find_files(folder, layout)?;
-        let candidates = candidates(layout, &found);
-        let verified = Mutex::new(Bitfield::none(layout.geometry().piece_count()));
-        let on_digest = |piece, digest| {
-            if digest == Some(digests(piece)) {
-                lock(&verified).insert(piece);
-            }
+        let wanted = candidates(layout, &found, layout.wanted());
+        let verified = |pieces: &Bitfield| {
+            let verified = Mutex::new(Bitfield::none(pieces.length()));
+            let on_digest = |piece, digest| {
+                if digest == Some(digests(piece)) {
+                    lock(&verified).insert(piece);
+                }
+            };
+            hashing::hash(folder, layout, pieces, &on_digest, open_files, watch)?;
+            Ok(verified.into_inner().unwrap_or_else(PoisonError::into_inner))
         };
-        hashing::hash(folder, layout, &candidates, &on_digest, open_files, watch)?;
-        let good = verified.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut bad = candidates;
+        let mut belief = Belief::none(layout);
+        if let Some(KnownPieces { record, check, is_ours }) = known {
+            // What is not wanted now is not forgotten.
+            let there = candidates(layout, &found, None);
+            belief = resume::judge(record, layout, &found, &there, check, fastrand::u32(..));
+            if !is_ours {
+                belief.missing = Belief::none(layout).missing;
+            }
+            // One that is wrong shows that more was lost than the record tells.
+            if verified(&belief.sample)? != belief.sample {
+                warn!("{}: data is missing that was there, so all is read", folder.path().display());
+                belief = Belief::none(layout);
+            }
+        }
+        let mut unread = wanted.clone();
+        for piece in belief.good.iter(layout.geometry()).chain(belief.missing.iter(layout.geometry())) {
+            unread.remove(piece);
+        }
+        let mut good = verified(&unread)?;
+        for piece in belief.good.iter(layout.geometry()).filter(|piece| wanted.has(*piece)) {
+            good.insert(piece);
+        }
+        let mut bad = wanted;
         good.iter(layout.geometry()).for_each(|piece| {
             bad.remove(piece);
         });
-        Ok(Survey { found, good, bad })
+        let has_read = unread.count() > 0 || belief.sample.count() > 0;
+        Ok(Survey { found, good, bad, believed: belief.good, blank: Belief::none(layout).good, has_read })
+    }
+
+    /// The survey of a payload that a record says is complete, if all wanted pieces are believed without
+    /// reading any.
+    ///
+    /// # Errors
+    ///
+    /// As [`Survey::take`].
+    pub fn of_complete(
+        folder: &RootFolder,
+        layout: &Layout,
+        record: &ResumeRecord,
+        check: Check,
+    ) -> Result<Option<Survey>, StorageError> {
+        let found = find_files(folder, layout)?;
+        let candidates = candidates(layout, &found, layout.wanted());
+        let Belief { good, sample, .. } = resume::judge(record, layout, &found, &candidates, check, 0);
+        let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
+        if good.count() < wanted || sample.count() > 0 {
+            return Ok(None);
+        }
+        let (believed, none) = (good.clone(), Bitfield::none(good.length()));
+        Ok(Some(Survey { found, good, bad: none.clone(), believed, blank: none, has_read: false }))
+    }
+
+    /// The files of which pieces were found that no earlier run vouches for, so that they may not be on the
+    /// disk yet.
+    pub fn unsynced(&self, layout: &Layout) -> BTreeMap<usize, FileStat> {
+        let mut unsynced = BTreeMap::new();
+        for piece in self.good.iter(layout.geometry()).filter(|piece| !self.believed.has(*piece)) {
+            for slice in layout.slices(piece) {
+                if let Some(Some(found)) = self.found.get(slice.file) {
+                    unsynced.insert(slice.file, *found);
+                }
+            }
+        }
+        unsynced
+    }
+
+    /// Finds out which of the bad pieces have nothing but zeros, and counts them as missing: nothing can be lost
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Survey::take`].
+    pub fn tell_blank(
+        &mut self,
+        folder: &RootFolder,
+        layout: &Layout,
+        open_files: usize,
+        watch: &Watch<'_>,
+    ) -> Result<(), StorageError> {
+        let geometry = layout.geometry();
+        let whole = OnceLock::new();
+        let blank = Mutex::new(Bitfield::none(geometry.piece_count()));
+        let on_digest = |piece, digest| {
+            let of_zeros = match geometry.length(piece) {
+                length if length == geometry.piece_length() => *whole.get_or_init(|| digest_of_zeros(length)),
+                length => digest_of_zeros(length),
+            };
+            if digest == Some(of_zeros) {
+                lock(&blank).insert(piece);
+            }
+        };
+        hashing::hash(folder, layout, &self.bad, &on_digest, open_files, watch)?;
+        self.blank = blank.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for piece in self.blank.iter(geometry) {
+            self.bad.remove(piece);
+        }
+        Ok(())
     }
 
     /// Nothing is there.
     pub fn empty(layout: &Layout) -> Survey {
         let none = || Bitfield::none(layout.geometry().piece_count());
-        Survey { found: vec![None; layout.entries().len()], good: none(), bad: none() }
+        let found = vec![None; layout.entries().len()];
+        Survey { found, good: none(), bad: none(), believed: none(), blank: none(), has_read: false }
     }
+}
+
+fn digest_of_zeros(length: u32) -> PieceDigest {
+    let mut hash = Sha1::new();
+    let mut left = length as usize;
+    while left > 0 {
+        let part = [0; 4096].len().min(left);
+        hash.update([0_u8; 4096].get(..part).unwrap_or_default());
+        left -= part;
+    }
+    PieceDigest::from(hash)
 }
 
 /// The file under each name. Padding is on no disk and counts as missing.
@@ -96,10 +227,10 @@ pub(super) fn find_files(
     layout.entries().iter().map(find).collect()
 }
 
-/// The wanted pieces whose every byte is padding or within the present length of a file.
-fn candidates(layout: &Layout, found: &[Option<FileStat>]) -> Bitfield {
+/// The pieces, all or the wanted ones, whose every byte is padding or within the present length of a file.
+fn candidates(layout: &Layout, found: &[Option<FileStat>], wanted: Option<&Bitfield>) -> Bitfield {
     let all = || Bitfield::all(layout.geometry().piece_count());
-    let mut pieces = layout.wanted().cloned().unwrap_or_else(all);
+    let mut pieces = wanted.cloned().unwrap_or_else(all);
     for (entry, found) in layout.entries().iter().zip(found) {
         let present = found.map_or(0, |found| found.length);
         if entry.has_data() && present < entry.length {

@@ -85,7 +85,7 @@ pub fn examine(
 ) -> Result<Examined, StorageError> {
     let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
     let folder = RootFolder::open(root).map_err(|error| only_opened(refused(root, error)))?;
-    let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch);
+    let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch, None);
     let survey = survey.map_err(only_opened)?;
     let files = states(&layout, &survey);
     Ok(Examined { good: survey.good, bad: survey.bad, files })

@@ -9,7 +9,7 @@ use super::calls;
 use super::{Finished, Storage, StorageError};
 use crate::message::{Event, Write};
 use crate::piece::{BufferPool, PieceIndex};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -69,7 +69,19 @@ fn work(
     events: &Sender<Event>,
     buffers: &BufferPool,
 ) -> Written {
-    while let Ok(first) = orders.recv() {
+    loop {
+        let first = match storage.next_save() {
+            None => orders.recv().map_err(RecvTimeoutError::from),
+            Some(due) => orders.recv_deadline(due),
+        };
+        let first = match first {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                storage.save_if_due()?;
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         // Small pieces come faster than they are written. All that wait are written in one go, so that
         // the coordinator is woken once for all of them.
         let batch = std::iter::once(first).chain(orders.try_iter().take(MAX_AT_ONCE));

@@ -8,6 +8,7 @@ mod support;
 
 mod certificates;
 mod changed_files;
+mod checking;
 mod choking_peers;
 mod command_line;
 mod create;

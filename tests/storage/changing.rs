@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use femtotorrent::storage::{BlockPart, Finished, ServedPieces, Storage, StorageError};
+use femtotorrent::storage::{BlockPart, Check, Finished, ServedPieces, Storage, StorageError};
 
 use crate::sample::{OPTIONS, Sample, numbers};
 use crate::support::folder::TestFolder;
@@ -190,6 +190,28 @@ fn a_run_that_ends_before_it_is_done_keeps_its_marker_although_all_is_synced_and
     sample.assert_complete(root.path());
 }
 
+#[test]
+fn the_next_run_does_not_believe_what_another_program_spoiled() {
+    let sample = sample();
+    // Before the last write to the file, which absorbs the change in its times, and after it.
+    for is_noticed in [true, false] {
+        let root = TestFolder::new();
+        let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+        sample.write(&mut storage, 0..3);
+        let spoil = || change(&root.path().join("t/a"), overwrite_and_set_back);
+        if is_noticed {
+            spoil();
+        }
+        sample.write(&mut storage, [3]);
+        if !is_noticed {
+            spoil();
+        }
+        drop(storage);
+        let (_, good) = sample.open(root.path(), OPTIONS).unwrap();
+        assert_eq!(numbers(&good), [0, 2, 3], "noticed: {is_noticed}");
+    }
+}
+
 /// The bytes of a piece as a peer would get it.
 fn sent(served: &ServedPieces, sample: &Sample, piece: u32) -> Option<Vec<u8>> {
     let piece = sample.index(piece);
@@ -235,7 +257,7 @@ fn without(wrong: &[u32]) -> Vec<u32> {
 }
 
 fn serve(sample: &Sample, root: &Path) -> std::sync::Arc<ServedPieces> {
-    ServedPieces::open(root, &sample.payload(&sample.digests()), 8, &|_, _| true).unwrap()
+    ServedPieces::open(root, &sample.payload(&sample.digests()), 8, Check::Changed, &|_, _| true).unwrap()
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod sample;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod believing;
 mod changing;
 mod creating;
 mod foreign;

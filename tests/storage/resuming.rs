@@ -1,8 +1,13 @@
 //! What the next run keeps, and the marker by which it recognises our own work.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use femtotorrent::storage::StorageError;
 
@@ -53,12 +58,13 @@ fn a_complete_payload_is_found_complete_and_not_changed() {
         let data = fs::metadata(root.path().join(name)).unwrap();
         (data.ino(), data.ctime(), data.ctime_nsec())
     };
-    let before = ["", "t", "t/a", "t/b"].map(stamp);
+    let before = ["t", "t/a", "t/b"].map(stamp);
     let (mut storage, good) = sample.open(root.path(), OPTIONS).unwrap();
     assert!(good.is_full());
     storage.finish().unwrap();
     drop(storage);
-    assert_eq!(["", "t", "t/a", "t/b"].map(stamp), before);
+    assert_eq!(["t", "t/a", "t/b"].map(stamp), before);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -103,6 +109,87 @@ fn a_second_run_of_a_download_is_refused_while_the_first_is_at_work() {
 }
 
 #[test]
+fn of_many_runs_at_the_same_moment_one_works_and_the_others_say_so() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
+    // What is there before: nothing, not even the folder; an empty folder; a part, with the marker and without;
+    // all of it, as somebody else left it.
+    for there in ["no folder", "nothing", "a part", "a part that is unmarked", "all"] {
+        for _ in 0..40 {
+            let root = TestFolder::new();
+            match there {
+                "no folder" => fs::remove_dir(root.path()).unwrap(),
+                "nothing" => {}
+                "all" => sample.complete(root.path(), OPTIONS),
+                part => {
+                    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+                    sample.write(&mut storage, [0, 1, 2, 3]);
+                    drop(storage);
+                    if part == "a part that is unmarked" {
+                        markers(root.path()).iter().for_each(|marker| fs::remove_file(marker).unwrap());
+                        // What has pieces that verify, and none that do not, needs no marker.
+                        fs::remove_file(root.path().join("t/b")).unwrap();
+                    }
+                }
+            }
+            let (begin, end) = (Barrier::new(3), Barrier::new(3));
+            let run = || {
+                begin.wait();
+                let opened = sample.open(root.path(), OPTIONS);
+                // Nobody ends before all have tried.
+                end.wait();
+                match opened {
+                    Ok(_) => 0,
+                    Err(error) => {
+                        assert!(error.to_string().contains("another process"), "{there}: {error}");
+                        error.exit_code()
+                    }
+                }
+            };
+            let mut codes = thread::scope(|scope| {
+                let runs = [0; 3].map(|_| scope.spawn(run));
+                runs.map(|run| run.join().unwrap())
+            });
+            codes.sort_unstable();
+            assert_eq!(codes, [0, 1, 1], "{there}");
+        }
+    }
+}
+
+#[test]
+fn runs_that_come_and_go_never_work_at_once() {
+    let sample = Sample::new(1000, &[("a", 3300)]);
+    let root = TestFolder::new();
+    let (working, worked) = (AtomicU64::new(0), AtomicU64::new(0));
+    let run = || {
+        while worked.load(Ordering::SeqCst) < 400 {
+            match sample.open(root.path(), OPTIONS) {
+                Ok(storage) => {
+                    assert_eq!(working.fetch_add(1, Ordering::SeqCst), 0, "two have the lock");
+                    thread::sleep(Duration::from_micros(100));
+                    worked.fetch_add(1, Ordering::SeqCst);
+                    working.fetch_sub(1, Ordering::SeqCst);
+                    drop(storage);
+                }
+                Err(error) => assert!(matches!(error, StorageError::Busy { .. }), "{error}"),
+            }
+        }
+    };
+    thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(run))));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_run_that_is_refused_or_stopped_leaves_nothing() {
+    let sample = Sample::new(1000, &[("a", 3300)]);
+    let root = TestFolder::new();
+    fs::write(root.path().join("a"), "mine").unwrap();
+    assert_foreign(sample.open(root.path(), OPTIONS), &["a"]);
+    fs::write(root.path().join("a"), vec![1; 3300]).unwrap();
+    assert_eq!(failure(sample.open_watched(root.path(), OPTIONS, &|_, _| false)).exit_code(), 7);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn a_marker_of_another_torrent_or_an_unreadable_one_proves_nothing() {
     let sample = Sample::new(1000, &[("a", 3300)]);
     for text in ["", "x", "x\ninfo-hash 00\nend\n", &"y".repeat(1 << 20)] {
@@ -114,6 +201,185 @@ fn a_marker_of_another_torrent_or_an_unreadable_one_proves_nothing() {
         sample.complete(root.path(), OVERWRITE);
         sample.assert_complete(root.path());
     }
+}
+
+/// What may happen to a marker: the path of the marker, and a file that must not be touched.
+type Damage = fn(&Path, &Path);
+
+const DAMAGES: [(&str, Damage); 10] = [
+    ("empty", |marker, _| fs::write(marker, "").unwrap()),
+    ("cut", |marker, _| {
+        let text = fs::read(marker).unwrap();
+        fs::write(marker, &text[..text.len() - 2]).unwrap();
+    }),
+    ("zeros", |marker, _| fs::write(marker, [0; 200]).unwrap()),
+    ("no text", |marker, _| fs::write(marker, [0xff; 200]).unwrap()),
+    ("lying", |marker, _| {
+        let text = String::from_utf8_lossy(&fs::read(marker).unwrap()).into_owned();
+        fs::write(marker, text.replace("end", "keep 7 5\nend") + "lie").unwrap();
+    }),
+    ("folder", |marker, _| {
+        fs::remove_file(marker).unwrap();
+        fs::create_dir(marker).unwrap();
+    }),
+    ("link", |marker, victim| {
+        fs::remove_file(marker).unwrap();
+        symlink(victim, marker).unwrap();
+    }),
+    ("dangling link", |marker, victim| {
+        fs::remove_file(marker).unwrap();
+        symlink(victim.with_file_name("nowhere"), marker).unwrap();
+    }),
+    ("hard link", |marker, victim| {
+        fs::remove_file(marker).unwrap();
+        fs::hard_link(victim, marker).unwrap();
+    }),
+    ("pipe", |marker, _| {
+        fs::remove_file(marker).unwrap();
+        assert!(Command::new("mkfifo").arg(marker).status().unwrap().success());
+    }),
+];
+
+#[test]
+fn a_damaged_marker_stops_no_download_of_ours_and_nothing_else_is_touched() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
+    for (case, damage) in DAMAGES {
+        for options in [OPTIONS, OVERWRITE] {
+            let root = TestFolder::new();
+            let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+            sample.write(&mut storage, [1, 6]);
+            drop(storage);
+            let victim = TestFolder::new();
+            let victim = victim.path().join("victim");
+            fs::write(&victim, "mine").unwrap();
+            damage(&sample.marker(root.path()), &victim);
+            let (storage, good) = sample.open(root.path(), options).unwrap();
+            assert_eq!(numbers(&good), [1, 6], "{case}");
+            drop(storage);
+            sample.complete(root.path(), options);
+            sample.assert_complete(root.path());
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "{case}: something is left over");
+            assert_eq!(fs::read(&victim).unwrap(), b"mine", "{case}");
+            assert!(!victim.with_file_name("nowhere").exists(), "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_download_whose_marker_and_resume_file_are_damaged_goes_on_where_nothing_can_be_lost() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300), ("t/c", 3300)]);
+    for (case, damage) in DAMAGES {
+        let root = TestFolder::new();
+        let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+        // Holes before them, and the third file has nothing else.
+        sample.write(&mut storage, [2, 5]);
+        drop(storage);
+        fs::File::create(root.path().join("t/c")).unwrap().set_len(3300).unwrap();
+        let victim = TestFolder::new();
+        let victim = victim.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        for path in markers_and_more(root.path()) {
+            damage(&path, &victim);
+        }
+        sample.complete(root.path(), OPTIONS);
+        sample.assert_complete(root.path());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "{case}: something is left over");
+        assert_eq!(fs::read(&victim).unwrap(), b"mine", "{case}");
+    }
+}
+
+#[test]
+fn where_something_can_be_lost_both_damaged_files_prove_nothing() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
+    for theirs in [0, 1500, 2999] {
+        let root = TestFolder::new();
+        let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+        sample.write(&mut storage, [0, 3]);
+        drop(storage);
+        markers_and_more(root.path()).iter().for_each(|path| fs::write(path, "").unwrap());
+        let mut content = fs::read(root.path().join("t/a")).unwrap();
+        content[theirs] ^= 7;
+        fs::write(root.path().join("t/a"), &content).unwrap();
+        assert_foreign(sample.open(root.path(), OPTIONS), &["t/a"]);
+        assert!(fs::read(root.path().join("t/a")).unwrap() == content);
+    }
+}
+
+/// The markers and the resume files.
+fn markers_and_more(root: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.to_string_lossy().contains(".femtotorrent")).collect()
+}
+
+#[test]
+fn a_damaged_marker_makes_no_foreign_file_ours() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
+    for (case, damage) in DAMAGES {
+        for pieces in [&[0, 1, 2][..], &[0, 1, 2, 4]] {
+            let root = TestFolder::new();
+            let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+            sample.write(&mut storage, pieces.iter().copied());
+            drop(storage);
+            let victim = root.path().join("victim");
+            fs::write(&victim, "theirs").unwrap();
+            damage(&sample.marker(root.path()), &victim);
+            // The user put it there meanwhile, in place of ours if there was one.
+            fs::write(root.path().join("mine"), "mine").unwrap();
+            fs::rename(root.path().join("mine"), root.path().join("t/b")).unwrap();
+            assert_foreign(sample.open(root.path(), OPTIONS), &["t/b"]);
+            assert_eq!(fs::read(root.path().join("t/b")).unwrap(), b"mine", "{case}");
+        }
+    }
+}
+
+#[test]
+fn what_a_damaged_marker_guarded_is_guarded_by_the_resume_file() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
+    let root = TestFolder::new();
+    fs::create_dir(root.path().join("t")).unwrap();
+    let mut tagged = sample.content(&sample.files[0]);
+    tagged[3250..].fill(b'T');
+    fs::write(root.path().join("t/a"), &tagged).unwrap();
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, [6]);
+    drop(storage);
+    fs::write(sample.marker(root.path()), "").unwrap();
+    let (mut storage, good) = sample.open(root.path(), OPTIONS).unwrap();
+    assert_eq!(numbers(&good), [0, 1, 2, 6]);
+    let edge = sample.index(3);
+    assert_eq!(storage.write(edge, &sample.piece(edge)).unwrap_err().exit_code(), 13);
+    assert!(fs::read(root.path().join("t/a")).unwrap() == tagged);
+}
+
+#[test]
+fn a_folder_with_something_in_it_in_place_of_the_marker_is_put_aside() {
+    let sample = Sample::new(1000, &[("a", 3300)]);
+    let root = TestFolder::new();
+    fs::create_dir(sample.marker(root.path())).unwrap();
+    fs::write(sample.marker(root.path()).join("theirs"), "theirs").unwrap();
+    sample.complete(root.path(), OPTIONS);
+    sample.assert_complete(root.path());
+    let mut aside = sample.marker(root.path()).into_os_string();
+    aside.push("-aside");
+    assert_eq!(fs::read(Path::new(&aside).join("theirs")).unwrap(), b"theirs");
+}
+
+#[test]
+fn a_marker_with_a_second_name_is_believed_and_not_written_to() {
+    let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);
+    let root = TestFolder::new();
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, [1]);
+    drop(storage);
+    let copy = root.path().join("copy");
+    fs::hard_link(sample.marker(root.path()), &copy).unwrap();
+    let before = fs::read(&copy).unwrap();
+    let (_storage, good) = sample.open(root.path(), OPTIONS).unwrap();
+    assert_eq!(numbers(&good), [1]);
+    assert!(matches!(failure(sample.open(root.path(), OPTIONS)), StorageError::Busy { .. }));
+    drop(_storage);
+    sample.complete(root.path(), OPTIONS);
+    assert_eq!(fs::read(&copy).unwrap(), before);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
-    Allocate, Digests, Examined, FileState, Finished, Options, Payload, Selection, Storage, StorageError,
-    examine,
+    Allocate, Check, Digests, Examined, FileState, Finished, Options, Payload, Selection, Storage,
+    StorageError, examine,
 };
 
 /// A payload that is made up from its layout: each byte is a function of its position.
@@ -18,9 +18,11 @@ pub struct Sample {
     pub geometry: Geometry,
     pub digests: Vec<PieceDigest>,
     pub selection: Option<Selection>,
+    pub cache: Option<PathBuf>,
 }
 
-pub const OPTIONS: Options = Options { allocate: Allocate::Sparse, overwrite: false, open_files: 8 };
+pub const OPTIONS: Options =
+    Options { allocate: Allocate::Sparse, overwrite: false, open_files: 8, check: Check::Changed };
 pub const OVERWRITE: Options = Options { overwrite: true, ..OPTIONS };
 pub const FULL: Options = Options { allocate: Allocate::Full, ..OPTIONS };
 
@@ -37,7 +39,8 @@ impl Sample {
         }
         let geometry = Geometry::new(offset, piece_length).unwrap();
         let name = files[0].0.split('/').next().unwrap().to_owned();
-        let mut sample = Sample { name, files: list, geometry, digests: Vec::new(), selection: None };
+        let mut sample =
+            Sample { name, files: list, geometry, digests: Vec::new(), selection: None, cache: None };
         let digests = geometry.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
         sample.digests = digests;
         sample
@@ -48,8 +51,14 @@ impl Sample {
     pub fn mostly_zeros(piece_length: u32, length: u64) -> Sample {
         let files = vec![File { path: "large".into(), offset: 0, length, padding: false }];
         let geometry = Geometry::new(length, piece_length).unwrap();
-        let mut sample =
-            Sample { name: "large".into(), files, geometry, digests: Vec::new(), selection: None };
+        let mut sample = Sample {
+            name: "large".into(),
+            files,
+            geometry,
+            digests: Vec::new(),
+            selection: None,
+            cache: None,
+        };
         let last = geometry.pieces().next_back().unwrap();
         sample.digests = vec![PieceDigest([7; 20]); geometry.piece_count() as usize];
         sample.digests[last.slot()] = PieceDigest::of(&sample.piece(last));
@@ -106,6 +115,7 @@ impl Sample {
             geometry: self.geometry,
             digests,
             selection: self.selection.as_ref(),
+            cache: self.cache.as_deref(),
         }
     }
 

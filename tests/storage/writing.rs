@@ -53,7 +53,8 @@ fn ten_thousand_files_are_written_with_eight_open_at_once() {
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     for number in 0..sample.geometry.piece_count() {
         sample.write(&mut storage, [number * 101 % sample.geometry.piece_count()]);
-        assert!(open_files(&root.path().join("t")) <= 8);
+        // One more while what was written some time ago is brought to the disk.
+        assert!(open_files(&root.path().join("t")) <= 9);
     }
     storage.finish().unwrap();
     assert!(open_files(&root.path().join("t")) <= 8);

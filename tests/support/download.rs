@@ -9,7 +9,7 @@ use femtotorrent::message::Snapshot;
 use femtotorrent::session::{
     self, Aim, Job, Network, Outcome, PeerSourceOptions, Progress, SessionError, Stop, Torrent,
 };
-use femtotorrent::storage::Allocate;
+use femtotorrent::storage::{Allocate, Check};
 use femtotorrent::swarm::{Limits, RunEnd, UploadPolicy};
 
 use super::folder::TestFolder;
@@ -62,6 +62,8 @@ impl Download {
             allocate: Allocate::Sparse,
             overwrite: false,
             open_files: 16,
+            check: Check::Changed,
+            cache: None,
         };
         change(&mut job);
         let stop = Arc::<Stop>::default();

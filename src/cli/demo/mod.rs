@@ -19,7 +19,7 @@ use super::terminal;
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
-use crate::storage::Allocate;
+use crate::storage::{Allocate, Check};
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::size;
 use seeder::Seeder;
@@ -142,6 +142,8 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         allocate: Allocate::Sparse,
         overwrite: false,
         open_files: 4,
+        check: Check::Changed,
+        cache: None,
     };
     supervise(vec![job], 1, Network::unlimited(), screen, interrupts())
 }

@@ -43,8 +43,10 @@ pub enum Call {
     Sync,
     /// Drops what memory has of a file.
     Drop,
-    /// Removes a file.
+    /// Removes a file or folder.
     Remove,
+    /// Gives a file or folder another name.
+    Rename,
 }
 
 /// Makes a system call, again for as long as it is interrupted.

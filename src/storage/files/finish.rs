@@ -14,7 +14,7 @@ use crate::storage::survey;
 /// From this number of files on, the whole file system is synced first, and then each file. To sync a single
 /// file takes a turn of the disk, so ten thousand of them take minutes; a file that is synced already takes
 /// little time.
-const MANY_FILES: usize = 64;
+pub(in crate::storage) const MANY_FILES: usize = 64;
 
 /// How often pieces that another program has spoiled are written again before the run ends.
 const MAX_REPAIRS: u32 = 3;
@@ -87,7 +87,7 @@ impl PayloadFiles {
                 let file = self.open(number)?;
                 let file = self.writing(number, file)?;
                 let cut = calls::set_length(&file, length);
-                self.served_pieces.written(number, &file);
+                self.note_written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
                 if let Some(state) = self.states.get_mut(number) {
                     *state = FileOnDisk { length: Some(length), unsynced: true, ..*state };

@@ -30,7 +30,9 @@ use super::error::{Action, StorageError, counted};
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
-use super::survey::{Digests, Survey};
+use super::marker::Marker;
+use super::resume::{self, CachedRecord, Check, ResumePlace};
+use super::survey::{Digests, KnownPieces, Survey};
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
 use crate::thread::lock;
@@ -69,8 +71,8 @@ pub enum BlockPart {
 }
 
 impl ServedPieces {
-    /// What is there of a payload below the folder `root`, found by hashing it. No file is opened for
-    /// writing, and no marker and no folder is created.
+    /// What is there of a payload below the folder `root`, found by hashing what an earlier run has not seen.
+    /// No file is opened for writing, and no marker and no folder is created.
     ///
     /// # Errors
     ///
@@ -79,6 +81,7 @@ impl ServedPieces {
         root: &Path,
         payload: &Payload<'_>,
         open_files: usize,
+        check: Check,
         watch: &Watch<'_>,
     ) -> Result<Arc<ServedPieces>, StorageError> {
         let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
@@ -86,10 +89,18 @@ impl ServedPieces {
         let missing =
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
         let folder = RootFolder::open(root).map_err(failed)?.ok_or_else(missing)?;
-        let survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch)?;
-        let Survey { found, good, .. } = survey;
+        let (folder, layout) = (Arc::new(folder), Arc::new(layout));
+        let shape = payload.shape();
+        let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
+        let beside = ResumePlace::beside(&Marker::new(payload.name, payload.info_hash)).read(&folder, &shape);
+        let record = beside.or_else(|| cache.as_ref()?.read());
+        let known = record.as_ref().map(|record| KnownPieces { record, check, is_ours: true });
+        let survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch, known)?;
+        if let Some(cache) = cache.filter(|_| survey.has_read) {
+            resume::remember(&cache, Arc::clone(&folder), Arc::clone(&layout), shape, &survey);
+        }
         let digests = Arc::clone(payload.digests);
-        Ok(ServedPieces::new(Arc::new(folder), Arc::new(layout), digests, &found, good, open_files))
+        Ok(ServedPieces::new(folder, layout, digests, &survey.found, survey.good, open_files))
     }
 
     /// The pieces that verified in the files, as they were `found` before.
@@ -125,6 +136,11 @@ impl ServedPieces {
     /// The pieces that a new peer is told of.
     pub fn offered(&self) -> Bitfield {
         self.offered.told(self.layout.geometry())
+    }
+
+    /// The pieces that are right on the disk, as far as we know: none in doubt is among them.
+    pub(super) fn certain(&self) -> Bitfield {
+        self.offered.certain()
     }
 
     /// Whether this piece may be sent now.
@@ -243,9 +259,9 @@ impl ServedPieces {
         self.files.close(number);
     }
 
-    /// The writer has written into a file.
-    pub(super) fn written(&self, number: usize, file: &File) {
-        self.stamps.set(number, file);
+    /// The writer has written into a file. Returns what the file is now.
+    pub(super) fn written(&self, number: usize, file: &File) -> Option<FileStat> {
+        self.stamps.set(number, file)
     }
 
     /// The whole piece was written.

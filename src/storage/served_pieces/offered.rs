@@ -38,6 +38,11 @@ impl OfferedPieces {
         told
     }
 
+    /// The pieces that are offered now.
+    pub fn certain(&self) -> Bitfield {
+        lock(&self.sets).offered.clone()
+    }
+
     /// Whether this piece is offered now.
     pub fn has(&self, piece: PieceIndex) -> bool {
         lock(&self.sets).offered.has(piece)

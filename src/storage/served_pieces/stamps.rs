@@ -147,11 +147,12 @@ impl FileStamps {
         change
     }
 
-    /// Sets the stamp anew, because our writer has written.
-    pub fn set(&self, number: usize, file: &File) {
-        let seen = RootFolder::file_stat(file).ok().map(|found| Seen::now(&found));
+    /// Sets the stamp anew, because our writer has written. Returns what the file is now.
+    pub fn set(&self, number: usize, file: &File) -> Option<FileStat> {
+        let found = RootFolder::file_stat(file).ok();
         // Without a stamp, no change would be noticed.
-        self.renew(number, seen, seen.is_none());
+        self.renew(number, found.map(|found| Seen::now(&found)), found.is_none());
+        found
     }
 
     fn renew(&self, number: usize, seen: Option<Seen>, is_doubtful: bool) {

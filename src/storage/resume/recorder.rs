@@ -1,0 +1,188 @@
+//! Syncs what was written to the disk, and then writes the resume file that vouches for it.
+//!
+//! Runs on the thread `resume` while a download runs (see `keeper`), and on the thread that ends the run
+//! otherwise. It opens each file by its name, since the descriptors of the writer are few, and makes sure that
+//! it is the file that the writer wrote.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use log::{debug, warn};
+
+use super::place::{CachedRecord, ResumePlace};
+use super::record::{KnownFile, ResumeRecord, Time, TorrentShape};
+use crate::piece::{Bitfield, PieceIndex};
+use crate::storage::calls;
+use crate::storage::claim::Guards;
+use crate::storage::error::{Action, StorageError};
+use crate::storage::files::MANY_FILES;
+use crate::storage::folder::{Access, FileStat, RootFolder};
+use crate::storage::layout::Layout;
+use crate::storage::patience::patiently;
+use crate::storage::survey::Survey;
+
+/// What a record is to say beyond the one before.
+pub struct Cut {
+    /// The run writes nothing after this.
+    pub is_final: bool,
+    /// When the files were as the cut says.
+    pub at: Time,
+    /// All pieces that are there.
+    pub pieces: Bitfield,
+    /// Those that were written last.
+    pub newest: Vec<PieceIndex>,
+    /// The files that were written, as our last write left them.
+    pub written: Vec<(usize, FileStat)>,
+    /// They have to be synced.
+    pub is_unsynced: bool,
+    /// Files of which pieces were lost.
+    pub doubtful: Vec<usize>,
+}
+
+/// What the records of one run are made of.
+pub struct Recorder {
+    folder: Arc<RootFolder>,
+    layout: Arc<Layout>,
+    shape: TorrentShape,
+    record: ResumeRecord,
+    /// The files that the system could not sync, or that are not ours any more. Nothing of them is vouched
+    /// for in this run: after an error of a sync, the next one may succeed though bytes are lost.
+    failed: BTreeSet<usize>,
+    /// The first error of a sync, until somebody takes it.
+    error: Option<StorageError>,
+    /// An error of writing the resume file was reported.
+    complained: bool,
+}
+
+impl Recorder {
+    /// Begins with the `vouched` pieces, which are synced and of which these are the newest, and the files as
+    /// they were found.
+    pub fn new(
+        folder: Arc<RootFolder>,
+        layout: Arc<Layout>,
+        shape: TorrentShape,
+        found: &[Option<FileStat>],
+        (vouched, newest): (Bitfield, Vec<PieceIndex>),
+        guards: &Guards,
+    ) -> Recorder {
+        let kept = |number| guards.get(&number).copied().unwrap_or(0);
+        let known = |(number, found): (usize, &Option<FileStat>)| {
+            found.as_ref().map(|found| KnownFile::of(found, kept(number)))
+        };
+        let files = found.iter().enumerate().map(known).collect();
+        let is_whole = layout.wanted().is_none();
+        let record = ResumeRecord { is_final: false, is_whole, at: now(), pieces: vouched, newest, files };
+        Recorder { folder, layout, shape, record, failed: BTreeSet::new(), error: None, complained: false }
+    }
+
+    /// The pieces that were written last, as the record says.
+    pub fn newest(&self) -> &[PieceIndex] {
+        &self.record.newest
+    }
+
+    /// Syncs what the cut names, and takes it into the record.
+    pub fn take(&mut self, cut: Cut) {
+        if cut.is_unsynced && cut.written.len() >= MANY_FILES {
+            self.folder.sync_all();
+        }
+        for (number, written) in &cut.written {
+            let synced = if cut.is_unsynced { self.sync(*number, written) } else { Ok(()) };
+            let known = synced.inspect_err(|error| {
+                debug!("{} is not vouched for: {error}", self.layout_path(*number).display());
+                self.failed.insert(*number);
+            });
+            let kept = self.record.files.get(*number).copied().flatten().map_or(0, |known| known.kept);
+            if let Some(slot) = self.record.files.get_mut(*number) {
+                *slot = known.is_ok().then(|| KnownFile::of(written, kept));
+            }
+        }
+        for number in self.failed.iter().chain(&cut.doubtful) {
+            if let Some(slot) = self.record.files.get_mut(*number) {
+                *slot = None;
+            }
+        }
+        self.record.is_final = cut.is_final;
+        self.record.at = cut.at;
+        self.record.pieces = cut.pieces;
+        self.record.newest = cut.newest;
+    }
+
+    /// From now on these bytes at the start of the files are the user's.
+    pub fn keep(&mut self, guards: &Guards) {
+        for (number, known) in self.record.files.iter_mut().enumerate() {
+            if let Some(known) = known {
+                known.kept = guards.get(&number).copied().unwrap_or(0);
+            }
+        }
+    }
+
+    /// Writes the record beside the download.
+    pub fn save(&mut self, place: &ResumePlace) {
+        // One that vouches for nothing is no better than none.
+        let synced = self.record.pieces.count() > 0;
+        if let Err(error) = place.write(&self.folder, &self.record.encode(&self.shape), synced) {
+            let path = self.folder.path().display();
+            // At the end there is nothing that the user could do about it, and perhaps a better reason is said.
+            if !self.record.is_final && !std::mem::replace(&mut self.complained, true) {
+                warn!("cannot keep in {path} what is there, so the next run will read it: {error}");
+            } else {
+                debug!("cannot keep in {path} what is there: {error}");
+            }
+        }
+    }
+
+    /// Writes the record into the cache.
+    pub fn cache(&self, place: &CachedRecord) {
+        place.write(&self.record);
+    }
+
+    /// The first error of a sync since this was asked.
+    pub fn error(&mut self) -> Option<StorageError> {
+        self.error.take()
+    }
+
+    /// Syncs a file, if it is the one that was written.
+    fn sync(&mut self, number: usize, written: &FileStat) -> io::Result<()> {
+        let path = self.layout.entry(number).map(|entry| &entry.path).ok_or(io::ErrorKind::NotFound)?;
+        let file: File = patiently(|| self.folder.open_file(path, Access::Read))?;
+        if RootFolder::file_stat(&file)?.identity != written.identity {
+            return Err(io::Error::other("another file has its name"));
+        }
+        calls::sync(&file).map_err(|error| {
+            let kind = error.kind();
+            let failed = StorageError::from_io(Action::Sync, self.folder.join(path), error);
+            self.error.get_or_insert(failed);
+            kind.into()
+        })
+    }
+
+    fn layout_path(&self, number: usize) -> &Path {
+        self.layout.entry(number).map_or(Path::new(""), |entry| &entry.path)
+    }
+}
+
+/// Keeps in the cache what a survey found, of a payload that is not to be written.
+pub fn remember(
+    cache: &CachedRecord,
+    folder: Arc<RootFolder>,
+    layout: Arc<Layout>,
+    shape: TorrentShape,
+    survey: &Survey,
+) {
+    let written = survey.unsynced(&layout).into_iter().collect();
+    let vouched = (survey.believed.clone(), Vec::new());
+    let mut recorder = Recorder::new(folder, layout, shape, &survey.found, vouched, &Guards::new());
+    let (pieces, newest, doubtful) = (survey.good.clone(), Vec::new(), Vec::new());
+    recorder.take(Cut { is_final: true, at: now(), pieces, newest, written, is_unsynced: true, doubtful });
+    recorder.cache(cache);
+}
+
+/// The time now, as the system stamps files with it.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since.as_secs(), since.subsec_nanos().into())
+}
