@@ -5,6 +5,8 @@
 //! stranger is never printed as it came: the code that prints it calls [`printable`] or [`excerpt`] first. This is the one place in the program that knows which characters are harmful.
 //! Pure, and called from everywhere.
 
+use std::path::Path;
+
 /// Whether the character changes how the text around it is displayed instead of being displayed itself:
 /// control characters, bidirectional controls (Unicode Standard Annex 9), line and paragraph separators.
 pub fn is_hidden(character: char) -> bool {
@@ -21,6 +23,11 @@ pub fn printable(text: &str) -> String {
         other => other,
     };
     text.chars().map(shown).collect()
+}
+
+/// A path as [`printable`] text. What is not UTF-8 becomes U+FFFD.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 /// The first `limit` characters of the [`printable`] text, followed by `…` if there are more. For a message

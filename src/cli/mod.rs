@@ -9,6 +9,7 @@ mod create;
 mod demo;
 mod exit;
 mod get;
+mod json;
 mod meter;
 mod network_options;
 mod progress;
@@ -21,9 +22,11 @@ mod sharing_options;
 pub mod show;
 mod signals;
 pub mod source;
+mod source_name;
 mod thread_limit;
 mod verify;
 
+use crate::text::printable;
 use arguments::{Arguments, CliCommand};
 use clap::Parser;
 use std::ffi::OsString;
@@ -52,7 +55,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             seed::run(&seed)
         }
         CliCommand::Create(create) => create::run(&create, &mut io::stdout().lock()),
-        CliCommand::Verify(verify) => verify::run(&verify, &mut io::stdout().lock()),
+        CliCommand::Verify(verify) => {
+            start_log(0, verify.quiet);
+            verify::run(&verify, &mut io::stdout().lock())
+        }
         CliCommand::Show(show) => {
             start_log(show.verbose, show.quiet);
             show::run(&show, &mut io::stdout().lock())
@@ -79,6 +85,7 @@ fn start_log(verbose: u8, quiet: bool) {
     let _ = env_logger::Builder::new()
         .filter_module("femtotorrent", level)
         .parse_default_env()
-        .format(|out, record| writeln!(out, "{}", record.args()))
+        // Names and messages in it come from strangers.
+        .format(|out, record| writeln!(out, "{}", printable(&record.args().to_string())))
         .try_init();
 }

@@ -256,7 +256,7 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 /// The system's own words, without its error number, for the middle of a sentence.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     if Errno::from_io_error(error) == Some(Errno::LOOP) {
         return "a symbolic link is in the way".to_owned();
     }

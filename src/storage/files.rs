@@ -17,6 +17,7 @@ use super::error::{Action, StorageError};
 use super::file_pool::FilePool;
 use super::folder::{Access, FileStat, RootFolder};
 use super::layout::{FileEntry, Layout, Slice};
+use super::naming;
 use super::patience::patiently;
 use super::served_pieces::ServedPieces;
 use super::space;
@@ -230,7 +231,7 @@ impl PayloadFiles {
         };
         let (folder, known, pool) = (&self.folder, state.length, &mut self.pool);
         let open = || match known {
-            None => folder.open_file(&entry.path, Access::Create),
+            None => naming::create(folder, &entry.path),
             Some(length) => {
                 let file = folder.open_file(&entry.path, Access::Write)?;
                 // What we wrote is no longer in it, so it counts as gone.
@@ -277,7 +278,7 @@ impl PayloadFiles {
     }
 
     fn path(&self, number: usize) -> PathBuf {
-        self.folder.join(self.layout.entry(number).map_or(Path::new(""), |entry| &entry.path))
+        self.folder.join(self.layout.entry(number).map_or(Path::new(""), |entry| &*entry.path))
     }
 
     fn failed(&self, action: Action, number: usize, error: io::Error) -> StorageError {

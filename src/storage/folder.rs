@@ -2,8 +2,9 @@
 //!
 //! A torrent chooses the names of its files, and anyone who may write into the folder may put symbolic links
 //! there. So every path is walked one element at a time, starting at the open folder. Below it no symbolic
-//! link is followed, neither to a folder nor to a file; the folder itself may be a link. The storage uses
-//! names in system calls only here, so that what is particular to Unix is in one file.
+//! link is followed, neither to a folder nor to a file, unless the payload is only read (`links` says which ones
+//! then); the folder itself may be a link. The storage uses names in system calls only here and in `links`, so
+//! that what is particular to Unix is in two files.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,6 +17,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::error::{Action, StorageError};
+use super::links;
 use super::patience::patiently;
 use crate::net::too_many_files;
 
@@ -23,6 +25,8 @@ use crate::net::too_many_files;
 pub(super) struct RootFolder {
     path: PathBuf,
     handle: OwnedFd,
+    /// The payload is only read.
+    follows_links: bool,
 }
 
 /// What the system says of an ordinary file.
@@ -71,9 +75,19 @@ struct NameInFolder<'a> {
 impl RootFolder {
     /// Opens the folder. `None` if it does not exist.
     pub fn open(path: &Path) -> io::Result<Option<RootFolder>> {
+        Self::open_as(path, false)
+    }
+
+    /// The same for a payload that is only read: the user's own symbolic links are followed, and what cannot be
+    /// read counts as missing.
+    pub fn open_to_read(path: &Path) -> io::Result<Option<RootFolder>> {
+        Self::open_as(path, true)
+    }
+
+    fn open_as(path: &Path, follows_links: bool) -> io::Result<Option<RootFolder>> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match patiently(|| Ok(rustix::fs::open(path, folder_flags(), Mode::empty())?)) {
-            Ok(handle) => Ok(Some(RootFolder { path: path.to_owned(), handle })),
+            Ok(handle) => Ok(Some(RootFolder { path: path.to_owned(), handle, follows_links })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -87,6 +101,11 @@ impl RootFolder {
     /// The path of the folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it was opened by [`RootFolder::open_to_read`].
+    pub fn is_only_read(&self) -> bool {
+        self.follows_links
     }
 
     /// Whether the folder is still under its path. While we hold it open, it may have been removed or
@@ -108,6 +127,18 @@ impl RootFolder {
         }
     }
 
+    /// What shows that two paths lead to one file or folder: its device and its inode number.
+    pub fn identity_of(&self, path: &Path) -> io::Result<(u64, u64)> {
+        patiently(|| self.place(path, false).and_then(|place| self.stat(&place))).map(|stat| found(&stat).identity)
+    }
+
+    /// Whether a folder is under this path. The empty path is this folder itself.
+    pub fn is_folder(&self, path: &Path) -> bool {
+        let stat = || patiently(|| self.place(path, false).and_then(|place| self.stat(&place)));
+        let is_one = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        path.as_os_str().is_empty() || stat().is_ok_and(is_one)
+    }
+
     /// Opens a file. Never blocks, not even if a pipe is in its place, and does not wait for a descriptor
     /// either: a caller that has one to spare gives it up first.
     pub fn open_file(&self, path: &Path, access: Access) -> io::Result<File> {
@@ -118,7 +149,14 @@ impl RootFolder {
         };
         let place = self.place(path, access == Access::Create)?;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let handle = rustix::fs::openat(self.at(&place), place.name, flags, Mode::from_raw_mode(0o666))?;
+        let open = |at, name: &OsStr| rustix::fs::openat(at, name, flags, Mode::from_raw_mode(0o666));
+        let handle = match open(self.at(&place), place.name) {
+            Err(Errno::LOOP | Errno::MLINK) if self.follows_links && access == Access::Read => {
+                let target = links::follow(self.at(&place), place.name)?;
+                open(target.at(self.at(&place)), &target.name)?
+            }
+            opened => opened?,
+        };
         ordinary(&rustix::fs::fstat(&handle)?)?;
         Ok(File::from(handle))
     }
@@ -201,9 +239,20 @@ impl RootFolder {
         let mut folder: Option<OwnedFd> = None;
         for element in path.parent().into_iter().flat_map(Path::components) {
             let at = folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd);
-            folder = Some(enter(at, element, create)?);
+            folder = Some(self.enter(at, element, create)?);
         }
         Ok(NameInFolder { folder, name })
+    }
+
+    /// Opens a folder in another one, and creates it if `create` says so.
+    fn enter(&self, at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> io::Result<OwnedFd> {
+        match enter(at, element, create) {
+            Err(Errno::LOOP) if self.follows_links && !create => {
+                let target = links::follow(at, element.as_os_str())?;
+                Ok(rustix::fs::openat(target.at(at), &target.name, folder_flags(), Mode::empty())?)
+            }
+            entered => Ok(entered?),
+        }
     }
 
     fn at<'a>(&'a self, place: &'a NameInFolder<'_>) -> BorrowedFd<'a> {
@@ -229,6 +278,11 @@ impl<'a> FileSearch<'a> {
         FileSearch { folder, parent: PathBuf::new(), handle: None, missing: None }
     }
 
+    /// The folder that is searched.
+    pub fn folder(&self) -> &'a RootFolder {
+        self.folder
+    }
+
     /// The file under this path. `None` if there is none.
     ///
     /// # Errors
@@ -246,6 +300,11 @@ impl<'a> FileSearch<'a> {
         }
         let at = self.handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
         match rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if self.folder.follows_links && is_link(&stat) => {
+                let target = links::follow(at, name)?;
+                let stat = rustix::fs::statat(target.at(at), &target.name, AtFlags::SYMLINK_NOFOLLOW)?;
+                ordinary(&stat).map(Some)
+            }
             Ok(stat) => ordinary(&stat).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error.into()),
@@ -259,13 +318,13 @@ impl<'a> FileSearch<'a> {
         for element in parent.components() {
             walked.push(element);
             let at = handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
-            match enter(at, element, false) {
+            match self.folder.enter(at, element, false) {
                 Ok(next) => handle = Some(next),
-                Err(Errno::NOENT) => {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.missing = Some(walked);
                     return Ok(false);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
         self.parent = parent.to_owned();
@@ -291,7 +350,7 @@ fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<Own
         // Systems differ in what they call a link that they do not follow.
         Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => {
             let link = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
-                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
+                .is_ok_and(|stat| is_link(&stat));
             Err(if link { Errno::LOOP } else { Errno::NOTDIR })
         }
         result => result,
@@ -306,6 +365,10 @@ fn ordinary(stat: &Stat) -> io::Result<FileStat> {
         FileType::Symlink => Err(Errno::LOOP.into()),
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not an ordinary file")),
     }
+}
+
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }
 
 fn found(stat: &Stat) -> FileStat {

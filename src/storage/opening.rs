@@ -16,6 +16,7 @@ use super::folder::RootFolder;
 use super::hashing::Watch;
 use super::layout::Layout;
 use super::marker::Marker;
+use super::naming;
 use super::plan::{self, Plan, Situation};
 use super::served_pieces::ServedPieces;
 use super::survey::Survey;
@@ -42,7 +43,7 @@ impl<'a> Opening<'a> {
         options: &Options,
         watch: &Watch<'_>,
     ) -> Result<Opening<'a>, StorageError> {
-        let layout = Arc::new(selected_layout(root, payload)?);
+        let mut layout = selected_layout(root, payload)?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
         let folder = RootFolder::open(root).map_err(|error| refused(root, error))?;
         // Reading the marker also locks it, before the survey, which may take long.
@@ -50,6 +51,8 @@ impl<'a> Opening<'a> {
             Some(folder) => marker.read(folder, layout.entries().len())?,
             None => None,
         };
+        naming::settle_in(folder.as_ref(), &mut layout)?;
+        let layout = Arc::new(layout);
         let survey = Survey::take(folder.as_ref(), &layout, payload.digests, options.open_files, watch)?;
         Ok(Opening { root, layout, folder, marker, own, survey })
     }

@@ -7,11 +7,15 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use super::error::{Action, StorageError};
+use log::warn;
+
+use super::error::{Action, StorageError, reason};
 use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
+use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
+use crate::text::shown;
 use crate::thread::lock;
 
 /// The SHA-1 that a piece must have.
@@ -76,7 +80,14 @@ pub(super) fn find_files(
         if entry.padding {
             return Ok(None);
         }
-        search.find(&entry.path).map_err(|error| {
+        let found = search.find(&entry.path);
+        if let (Err(error), true) = (&found, folder.is_only_read()) {
+            if !too_many_files(error) {
+                warn!("{} cannot be read and counts as missing: {}", shown(&folder.join(&entry.path)), reason(error));
+                return Ok(None);
+            }
+        }
+        found.map_err(|error| {
             // A file in the place of a folder, or a name too long for this file system, would stop us
             // from creating the file. Any other error means that something is there and cannot be opened.
             let action = match error.kind() {

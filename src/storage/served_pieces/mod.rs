@@ -25,6 +25,7 @@ use super::error::{Action, StorageError};
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
+use super::naming;
 use super::survey::Survey;
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
@@ -70,11 +71,12 @@ impl ServedPieces {
         open_files: usize,
         watch: &Watch<'_>,
     ) -> Result<ServedPieces, StorageError> {
-        let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
+        let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
-        let folder = RootFolder::open(root).map_err(failed)?.ok_or_else(missing)?;
+        let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
+        naming::settle_in(Some(&folder), &mut layout)?;
         let survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch)?;
         Ok(ServedPieces::new(Arc::new(folder), Arc::new(layout), &survey.found, survey.good, open_files))
     }
