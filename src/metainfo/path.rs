@@ -9,7 +9,7 @@ use crate::text::is_hidden;
 use std::ffi::{OsStr, OsString};
 use std::ops::Deref;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The most spellings of the folder of a file that are tried: those of four odd elements.
 const MAX_FOLDER_SPELLINGS: usize = 16;
@@ -84,7 +84,9 @@ impl FilePath {
     /// The spelling under which another program may have written it. It may be the path of another file.
     pub fn of_others(&self) -> Option<PathBuf> {
         let spelling: PathBuf = self.own.iter().map(as_libtorrent_writes).collect();
-        let is_whole = spelling.components().count() == self.own.components().count();
+        // Without a backslash, `.\\.` is a way up.
+        let names = spelling.components().filter(|component| matches!(component, Component::Normal(_))).count();
+        let is_whole = names == self.own.iter().count();
         (is_whole && spelling != *self.own && spelling != *self.portable()).then_some(spelling)
     }
 

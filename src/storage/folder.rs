@@ -6,6 +6,7 @@
 //! then); the folder itself may be a link. The storage uses names in system calls only here and in `links`, so
 //! that what is particular to Unix is in two files.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -27,6 +28,8 @@ pub(super) struct RootFolder {
     handle: OwnedFd,
     /// The payload is only read.
     follows_links: bool,
+    #[cfg(test)]
+    rule: super::fake_names::Rule,
 }
 
 /// What the system says of an ordinary file.
@@ -69,7 +72,7 @@ pub(super) enum Access {
 /// The folder that a path leads to, and the name in it.
 struct NameInFolder<'a> {
     folder: Option<OwnedFd>,
-    name: &'a OsStr,
+    name: Cow<'a, OsStr>,
 }
 
 impl RootFolder {
@@ -87,7 +90,13 @@ impl RootFolder {
     fn open_as(path: &Path, follows_links: bool) -> io::Result<Option<RootFolder>> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match patiently(|| Ok(rustix::fs::open(path, folder_flags(), Mode::empty())?)) {
-            Ok(handle) => Ok(Some(RootFolder { path: path.to_owned(), handle, follows_links })),
+            Ok(handle) => Ok(Some(RootFolder {
+                path: path.to_owned(),
+                handle,
+                follows_links,
+                #[cfg(test)]
+                rule: super::fake_names::chosen(),
+            })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -150,9 +159,9 @@ impl RootFolder {
         let place = self.place(path, access == Access::Create)?;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let open = |at, name: &OsStr| rustix::fs::openat(at, name, flags, Mode::from_raw_mode(0o666));
-        let handle = match open(self.at(&place), place.name) {
+        let handle = match open(self.at(&place), &place.name) {
             Err(Errno::LOOP | Errno::MLINK) if self.follows_links && access == Access::Read => {
-                let target = links::follow(self.at(&place), place.name)?;
+                let target = links::follow(self.at(&place), &place.name)?;
                 open(target.at(self.at(&place)), &target.name)?
             }
             opened => opened?,
@@ -169,7 +178,7 @@ impl RootFolder {
     /// Removes a file.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         let place = patiently(|| self.place(path, false))?;
-        Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::empty())?)
+        Ok(rustix::fs::unlinkat(self.at(&place), &*place.name, AtFlags::empty())?)
     }
 
     /// Syncs the names in a folder below this one to the disk. The empty path is this folder itself.
@@ -180,7 +189,7 @@ impl RootFolder {
             let flags = folder_flags() | OFlags::NOFOLLOW;
             let handle = patiently(|| {
                 let place = self.place(path, false)?;
-                Ok(rustix::fs::openat(self.at(&place), place.name, flags, Mode::empty())?)
+                Ok(rustix::fs::openat(self.at(&place), &*place.name, flags, Mode::empty())?)
             })?;
             rustix::fs::fsync(handle)
         };
@@ -235,7 +244,7 @@ impl RootFolder {
 
     /// Walks to the folder that holds the last element of the path.
     fn place<'a>(&self, path: &'a Path, create: bool) -> io::Result<NameInFolder<'a>> {
-        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let name = self.kept(path.file_name().ok_or(Errno::INVAL)?)?;
         let mut folder: Option<OwnedFd> = None;
         for element in path.parent().into_iter().flat_map(Path::components) {
             let at = folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd);
@@ -246,6 +255,8 @@ impl RootFolder {
 
     /// Opens a folder in another one, and creates it if `create` says so.
     fn enter(&self, at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> io::Result<OwnedFd> {
+        let kept = self.kept(element.as_os_str())?;
+        let element = if element.as_os_str() == kept { element } else { Component::Normal(&kept) };
         match enter(at, element, create) {
             Err(Errno::LOOP) if self.follows_links && !create => {
                 let target = links::follow(at, element.as_os_str())?;
@@ -255,12 +266,24 @@ impl RootFolder {
         }
     }
 
+    /// The name under which the file system keeps the file.
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests have file systems that refuse names")]
+    fn kept<'a>(&self, name: &'a OsStr) -> Result<Cow<'a, OsStr>, Errno> {
+        Ok(name.into())
+    }
+
+    #[cfg(test)]
+    fn kept<'a>(&self, name: &'a OsStr) -> Result<Cow<'a, OsStr>, Errno> {
+        (self.rule)(name).map(Cow::Owned)
+    }
+
     fn at<'a>(&'a self, place: &'a NameInFolder<'_>) -> BorrowedFd<'a> {
         place.folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd)
     }
 
     fn stat(&self, place: &NameInFolder<'_>) -> io::Result<Stat> {
-        Ok(rustix::fs::statat(self.at(place), place.name, AtFlags::SYMLINK_NOFOLLOW)?)
+        Ok(rustix::fs::statat(self.at(place), &*place.name, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 }
 
@@ -293,7 +316,7 @@ impl<'a> FileSearch<'a> {
         if self.missing.as_ref().is_some_and(|missing| path.starts_with(missing)) {
             return Ok(None);
         }
-        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let name = &*self.folder.kept(path.file_name().ok_or(Errno::INVAL)?)?;
         let parent = path.parent().unwrap_or(Path::new(""));
         if parent != self.parent && !patiently(|| self.enter(parent))? {
             return Ok(None);

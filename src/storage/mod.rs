@@ -22,6 +22,8 @@ mod cache_file;
 mod claim;
 mod create_scan;
 mod error;
+#[cfg(test)]
+mod fake_names;
 mod file_pool;
 mod files;
 mod folder;

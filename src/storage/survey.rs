@@ -13,6 +13,7 @@ use super::error::{Action, StorageError, reason};
 use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
+use super::naming;
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 use crate::text::shown;
@@ -81,6 +82,9 @@ pub(super) fn find_files(
             return Ok(None);
         }
         let found = search.find(&entry.path);
+        if found.as_ref().is_err_and(|error| naming::is_missing(&entry.path, error)) {
+            return Ok(None);
+        }
         if let (Err(error), true) = (&found, folder.is_only_read()) {
             if !too_many_files(error) {
                 warn!("{} cannot be read and counts as missing: {}", shown(&folder.join(&entry.path)), reason(error));

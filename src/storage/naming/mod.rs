@@ -153,15 +153,18 @@ impl OddPath {
             let there = |parent: &PathBuf| folder.is_folder(parent);
             parents.into_iter().find(there).or(first.parent().map(Path::to_owned)).unwrap_or_default()
         });
+        let own_folder = *known == parent;
         let portable = known.join(self.spellings.portable().file_name().unwrap_or_default());
-        if *first != *self.spellings || *known != parent || self.is_mistaken(folder, first) {
-            return portable;
-        }
+        // The own name belongs into the own folder alone: elsewhere it could be another file's.
+        let own = spellings.iter().filter(|spelling| own_folder && ***spelling == *self.spellings);
+        let own = own.filter(|spelling| !self.is_mistaken(folder, spelling)).cloned();
+        let candidates = own.chain([portable.clone()]).chain(spellings.iter().skip(1).cloned());
         // A name that cannot even be looked for cannot be created.
-        match folder.identity_of(first) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound && is_refusal(&error) => portable,
-            _ => first.clone(),
-        }
+        let is_possible = |path: &PathBuf| {
+            let refused = |error: &io::Error| is_refusal(error) && error.kind() != io::ErrorKind::NotFound;
+            !folder.identity_of(path).is_err_and(|error| refused(&error))
+        };
+        candidates.into_iter().find(is_possible).unwrap_or(portable)
     }
 
     /// Whether what is there under this spelling may be another file, because the file system does not tell
@@ -209,6 +212,11 @@ pub(super) fn create(folder: &RootFolder, path: &PathOnDisk) -> io::Result<File>
     Err(refused)
 }
 
+/// Whether this error means that there is no such file: a name that the file system refuses is not there.
+pub(super) fn is_missing(path: &PathOnDisk, error: &io::Error) -> bool {
+    path.is_odd() && is_refusal(error)
+}
+
 /// Whether the system says that it does not take the name. What it says depends on the file system, and on who
 /// implements it.
 fn is_refusal(error: &io::Error) -> bool {
@@ -223,3 +231,6 @@ fn is_there(search: &mut FileSearch<'_>, path: &Path) -> io::Result<bool> {
         found => Ok(matches!(found, Ok(Some(_)))),
     }
 }
+
+#[cfg(test)]
+mod tests;
