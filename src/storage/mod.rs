@@ -28,6 +28,7 @@ mod file_pool;
 mod files;
 mod folder;
 mod hashing;
+mod home;
 mod layout;
 mod links;
 mod marker;

@@ -14,6 +14,7 @@ use super::error::{Action, StorageError};
 use super::files::PayloadFiles;
 use super::folder::RootFolder;
 use super::hashing::Watch;
+use super::home;
 use super::layout::Layout;
 use super::marker::Marker;
 use super::naming;
@@ -66,7 +67,14 @@ impl<'a> Opening<'a> {
             own: self.own.as_ref(),
             free: space::free(self.root),
         };
-        plan::decide(&situation, options)
+        let plan = plan::decide(&situation, options)?;
+        match home::hidden_file(self.root, std::env::home_dir(), &self.layout) {
+            Some(path) if !plan.is_complete => {
+                let source = io::Error::other("it would be a hidden file in your home folder, which programs obey");
+                Err(StorageError::Create { path, source })
+            }
+            _ => Ok(plan),
+        }
     }
 
     /// Creates what the plan needs.

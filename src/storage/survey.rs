@@ -81,25 +81,23 @@ pub(super) fn find_files(
         if entry.padding {
             return Ok(None);
         }
-        let found = search.find(&entry.path);
-        if found.as_ref().is_err_and(|error| naming::is_missing(&entry.path, error)) {
-            return Ok(None);
-        }
-        if let (Err(error), true) = (&found, folder.is_only_read()) {
-            if !too_many_files(error) {
-                warn!("{} cannot be read and counts as missing: {}", shown(&folder.join(&entry.path)), reason(error));
-                return Ok(None);
+        match search.find(&entry.path) {
+            Err(error) if naming::is_missing(&entry.path, &error) => Ok(None),
+            Err(error) if folder.is_only_read() && !too_many_files(&error) => {
+                let path = shown(&folder.join(&entry.path));
+                warn!("{path} cannot be read and counts as missing: {}", reason(&error));
+                Ok(None)
             }
+            found => found.map_err(|error| {
+                // A file in the place of a folder, or a name too long for this file system, would stop us
+                // from creating the file. Any other error means that something is there and cannot be opened.
+                let action = match error.kind() {
+                    io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => Action::Create,
+                    _ => Action::Open,
+                };
+                StorageError::from_io(action, folder.join(&entry.path), error)
+            }),
         }
-        found.map_err(|error| {
-            // A file in the place of a folder, or a name too long for this file system, would stop us
-            // from creating the file. Any other error means that something is there and cannot be opened.
-            let action = match error.kind() {
-                io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => Action::Create,
-                _ => Action::Open,
-            };
-            StorageError::from_io(action, folder.join(&entry.path), error)
-        })
     };
     layout.entries().iter().map(find).collect()
 }
