@@ -6,8 +6,8 @@
 
 use super::arguments::ShowArguments;
 use super::create::output::Output;
-use super::json;
 use super::exit::Exit;
+use super::json;
 use super::network_options::NetworkOptions;
 use super::progress::Style;
 use super::resources::Resources;

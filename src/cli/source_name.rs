@@ -96,7 +96,11 @@ mod tests {
             ("file:///100%", b"/100%"),
             ("file:///%2", b"/%2"),
         ] {
-            assert_eq!(path(&in_text(OsStr::new(typed))).unwrap().as_os_str().as_bytes(), expected, "{typed}");
+            assert_eq!(
+                path(&in_text(OsStr::new(typed))).unwrap().as_os_str().as_bytes(),
+                expected,
+                "{typed}"
+            );
         }
         assert!(path("file://elsewhere/x").is_err());
         assert_eq!(in_text(OsStr::new(" magnet:?x ")), "magnet:?x");

@@ -201,7 +201,10 @@ mod tests {
         let read = Metainfo::parse(draft.encode_blank()).unwrap();
         let path = |number: usize| read.files[number].path.as_os_str().as_bytes();
         assert_eq!(path(1), b"\xd6\xd0./a");
-        assert_eq!([path(3), path(4), path(5)], [&b"\xd6\xd0./c\\d"[..], b"\xd6\xd0./nul", b"\xd6\xd0./caf\xe9"]);
+        assert_eq!(
+            [path(3), path(4), path(5)],
+            [&b"\xd6\xd0./c\\d"[..], b"\xd6\xd0./nul", b"\xd6\xd0./caf\xe9"]
+        );
         let told: Vec<_> = draft.taken_for_padding(&read).collect();
         assert_eq!(told, [Path::new(OsStr::from_bytes(b"\xd6\xd0./b/_____padding_file_0"))]);
     }

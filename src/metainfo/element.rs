@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn an_own_name_is_what_the_torrent_says_but_for_separators() {
-        for name in [&b"Vol. 1."[..], b"aux.c", b"AC\\DC", b"a\nb", b"caf\xe9", b"x ", b"...", b"Q: <what?>"] {
+        for name in [&b"Vol. 1."[..], b"aux.c", b"AC\\DC", b"a\nb", b"caf\xe9", b"x ", b"...", b"Q: <what?>"]
+        {
             assert_eq!(own(name).as_deref(), Some(name));
         }
         assert_eq!(own(b"../..\0/etc").as_deref(), Some(&b".._..__etc"[..]));

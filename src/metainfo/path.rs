@@ -85,7 +85,8 @@ impl FilePath {
     pub fn of_others(&self) -> Option<PathBuf> {
         let spelling: PathBuf = self.own.iter().map(as_libtorrent_writes).collect();
         // Without a backslash, `.\\.` is a way up.
-        let names = spelling.components().filter(|component| matches!(component, Component::Normal(_))).count();
+        let names =
+            spelling.components().filter(|component| matches!(component, Component::Normal(_))).count();
         let is_whole = names == self.own.iter().count();
         (is_whole && spelling != *self.own && spelling != *self.portable()).then_some(spelling)
     }
@@ -104,12 +105,14 @@ impl FilePath {
             elements.retain(|element| *element == portable || allowed(element));
             elements.dedup();
             // The last element varies first, so the own folder stays the first of all.
-            let longer = |path: &PathBuf| elements.iter().map(|element| path.join(element)).collect::<Vec<_>>();
+            let longer =
+                |path: &PathBuf| elements.iter().map(|element| path.join(element)).collect::<Vec<_>>();
             folders = folders.iter().flat_map(longer).take(MAX_FOLDER_SPELLINGS).collect();
         }
         let own = self.own.iter().all(allowed).then(|| self.own.to_path_buf());
         let name = portable.file_name().unwrap_or_default();
-        let mut spellings: Vec<_> = own.into_iter().chain(folders.iter().map(|folder| folder.join(name))).collect();
+        let mut spellings: Vec<_> =
+            own.into_iter().chain(folders.iter().map(|folder| folder.join(name))).collect();
         if !spellings.iter().any(|spelling| spelling == portable) {
             spellings.push(portable.to_path_buf());
         }
@@ -132,7 +135,9 @@ fn as_libtorrent_writes(own: &OsStr) -> OsString {
 
 fn swapped_case(name: &OsStr) -> OsString {
     let Some(text) = name.to_str() else {
-        let swap = |byte: &u8| if byte.is_ascii_lowercase() { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
+        let swap = |byte: &u8| {
+            if byte.is_ascii_lowercase() { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() }
+        };
         return OsString::from_vec(name.as_bytes().iter().map(swap).collect());
     };
     let mut swapped = String::with_capacity(text.len());

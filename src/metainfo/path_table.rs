@@ -53,7 +53,6 @@ impl NaturalPath {
         self.portable.as_deref().is_none_or(|portable| last(portable) == last(&self.own))
     }
 
-
     /// Bytes in its spellings.
     pub(super) fn bytes(&self) -> usize {
         let length = |path: &Path| path.as_os_str().len();

@@ -1,6 +1,6 @@
 use super::*;
-use std::path::{Path, PathBuf};
 use crate::bencode::Item;
+use std::path::{Path, PathBuf};
 
 /// A torrent of one piece around these `info` entries, which replace the ordinary ones.
 fn torrent(entries: &[(&str, Option<Item>)]) -> Vec<u8> {
@@ -160,15 +160,10 @@ fn a_file_is_looked_for_and_written_in_the_spellings_of_its_folders() {
         let file = Item::dictionary([("length", 1.into()), ("path", path)]);
         Metainfo::parse(with_files(vec![file])).unwrap().files.remove(0).path
     };
-    let paths = |list: Vec<PathBuf>| list.iter().map(|path| path.to_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let paths =
+        |list: Vec<PathBuf>| list.iter().map(|path| path.to_str().unwrap().to_owned()).collect::<Vec<_>>();
     let odd = file(&[b"a.", b"b?", b"c:"]);
-    let expected = [
-        "name/a./b?/c:",
-        "name/a./b?/c_",
-        "name/a./b_/c_",
-        "name/a/b?/c_",
-        "name/a/b_/c_",
-    ];
+    let expected = ["name/a./b?/c:", "name/a./b?/c_", "name/a./b_/c_", "name/a/b?/c_", "name/a/b_/c_"];
     assert_eq!(paths(odd.ours()), expected);
     assert_eq!(paths(odd.to_write()), expected);
     let hidden = file(&[b"a\n", b"b", "c\u{202e}".as_bytes()]);

@@ -138,7 +138,8 @@ impl RootFolder {
 
     /// What shows that two paths lead to one file or folder: its device and its inode number.
     pub fn identity_of(&self, path: &Path) -> io::Result<(u64, u64)> {
-        patiently(|| self.place(path, false).and_then(|place| self.stat(&place))).map(|stat| found(&stat).identity)
+        patiently(|| self.place(path, false).and_then(|place| self.stat(&place)))
+            .map(|stat| found(&stat).identity)
     }
 
     /// Whether a folder is under this path. The empty path is this folder itself.
@@ -268,7 +269,11 @@ impl RootFolder {
 
     /// The name under which the file system keeps the file.
     #[cfg(not(test))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "tests have file systems that refuse names")]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "tests have file systems that refuse names"
+    )]
     fn kept<'a>(&self, name: &'a OsStr) -> Result<Cow<'a, OsStr>, Errno> {
         Ok(name.into())
     }
@@ -372,8 +377,8 @@ fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<Own
         },
         // Systems differ in what they call a link that they do not follow.
         Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => {
-            let link = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
-                .is_ok_and(|stat| is_link(&stat));
+            let link =
+                rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| is_link(&stat));
             Err(if link { Errno::LOOP } else { Errno::NOTDIR })
         }
         result => result,

@@ -70,7 +70,8 @@ impl<'a> Opening<'a> {
         let plan = plan::decide(&situation, options)?;
         match home::hidden_file(self.root, std::env::home_dir(), &self.layout) {
             Some(path) if !plan.is_complete => {
-                let source = io::Error::other("it would be a hidden file in your home folder, which programs obey");
+                let source =
+                    io::Error::other("it would be a hidden file in your home folder, which programs obey");
                 Err(StorageError::Create { path, source })
             }
             _ => Ok(plan),

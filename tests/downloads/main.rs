@@ -19,6 +19,7 @@ mod leeching;
 mod limits;
 mod magnet_links;
 mod magnets;
+mod odd_names;
 mod partial_peers;
 mod privacy;
 mod seeding;

@@ -102,7 +102,10 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
         // The reader of the output is gone. The torrent is written all the same.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             let path = shown(output.path());
-            Err((Exit::IO, format!("cannot write the output: {error} (the torrent itself is written to {path})")))
+            Err((
+                Exit::IO,
+                format!("cannot write the output: {error} (the torrent itself is written to {path})"),
+            ))
         }
         _ => Ok(Exit::DONE),
     }

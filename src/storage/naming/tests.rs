@@ -10,9 +10,7 @@ use crate::metainfo::Metainfo;
 use crate::metainfo::draft::{Content, Draft};
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::storage::fake_names::{self, on};
-use crate::storage::{
-    NewFolder, Options, Payload, ServedPieces, Storage, StorageError, examine,
-};
+use crate::storage::{NewFolder, Options, Payload, ServedPieces, Storage, StorageError, examine};
 
 /// Bytes in each file. The pieces are shorter and cross their borders.
 const LENGTH: u64 = 50;
@@ -37,7 +35,8 @@ impl Sample {
             comment: None,
             date: None,
         };
-        let digests = geometry.pieces().flat_map(|piece| PieceDigest::of(&bytes(geometry, piece)).0).collect();
+        let digests =
+            geometry.pieces().flat_map(|piece| PieceDigest::of(&bytes(geometry, piece)).0).collect();
         Sample { torrent: Metainfo::parse(draft.encode(digests)).unwrap(), geometry }
     }
 
@@ -158,9 +157,9 @@ fn names_stay_as_they_are_on_a_disk_that_takes_them() {
 #[test]
 fn only_the_files_whose_names_are_refused_get_another_one() {
     on(fake_names::refuses_those_of_windows, || {
-        Sample::new(b"what", &[b"a?", b"b", b"c.", b"d:/e", b"d:/f*", b"README", b"readme"]).assert_written(&[
-            b"what/a_", b"what/b", b"what/c", b"what/d_/e", b"what/d_/f_", b"what/README", b"what/readme",
-        ]);
+        Sample::new(b"what", &[b"a?", b"b", b"c.", b"d:/e", b"d:/f*", b"README", b"readme"]).assert_written(
+            &[b"what/a_", b"what/b", b"what/c", b"what/d_/e", b"what/d_/f_", b"what/README", b"what/readme"],
+        );
         // The name of the marker is made of this one.
         Sample::new(b"a: b?", &[b"x", b"y:"]).assert_written(&[b"a_ b_/x", b"a_ b_/y_"]);
     });
@@ -178,7 +177,13 @@ fn only_the_files_whose_names_are_refused_get_another_one() {
 fn names_that_the_disk_does_not_tell_apart_get_a_number_in_whatever_order_they_come() {
     on(fake_names::folds, || {
         let names: [&[u8]; 5] = [b"README", b"readme", b"ab", b"Ab/x", b"Vol. 1."];
-        Sample::new(b"t", &names).assert_written(&[b"t/readme", b"t/readme.1", b"t/ab.1", b"t/ab/x", b"t/vol. 1"]);
+        Sample::new(b"t", &names).assert_written(&[
+            b"t/readme",
+            b"t/readme.1",
+            b"t/ab.1",
+            b"t/ab/x",
+            b"t/vol. 1",
+        ]);
         let names: [&[u8]; 4] = [b"a.", b"a", b"A ", b"Sub/y"];
         Sample::new(b"t", &names).assert_written(&[b"t/a", b"t/a.1", b"t/a.2", b"t/sub/y"]);
     });
