@@ -2,8 +2,8 @@
 //!
 //! Its *own* spelling is what the torrent says, byte for byte, as far as a path can hold it: a payload that
 //! another program made lies there under its own names. Its *portable* spelling is one that every common file
-//! system takes, those of Windows included. Other clients know a few more ([`as_libtorrent_writes`]).
-//! All of them are made from the torrent alone, so that the next run finds what this one has written.
+//! system takes, those of Windows included. Other clients know a few more
+//! ([`as_libtorrent_writes`], [`as_transmission_writes`]). All of them are made from the torrent alone, so that the next run finds what this one has written.
 
 use crate::text::is_hidden;
 use std::borrow::Cow;
@@ -86,6 +86,31 @@ pub(super) fn as_libtorrent_writes(own: &[u8]) -> Vec<u8> {
     written.into_bytes()
 }
 
+/// What Transmission 3 makes of an [`own`] spelling: it reads what is not UTF-8 as Latin-1, puts `_` for what
+/// Windows refuses and behind the names of its devices, and leaves out blanks and dots at the ends.
+pub(super) fn as_transmission_writes(own: &[u8]) -> Vec<u8> {
+    let text = str::from_utf8(own)
+        .map_or_else(|_| own.iter().map(|byte| char::from(*byte)).collect(), str::to_owned);
+    let is_replaced =
+        |character: char| character < ' ' || is_separator(character) || is_for_windows(character);
+    let replaced = |character| if is_replaced(character) { '_' } else { character };
+    let mut written: String = text.chars().map(replaced).collect();
+    written.truncate(written.trim_end_matches(['.', ' ']).len());
+    let mut written = written.trim_start_matches(' ').to_owned();
+    let stem = written.find('.').unwrap_or(written.len());
+    let device = written.get(..stem).unwrap_or_default().to_ascii_lowercase();
+    let number = device.strip_prefix("com").or_else(|| device.strip_prefix("lpt")).unwrap_or_default();
+    if matches!(&*device, "con" | "prn" | "aux" | "nul") || matches!(number.as_bytes(), [b'1'..=b'9']) {
+        written.insert(stem, '_');
+    }
+    written.into_bytes()
+}
+
+/// Whether another program may write an element otherwise, though it is portable.
+pub(super) fn is_odd_elsewhere(portable: &[u8]) -> bool {
+    portable.starts_with(b" ") || (!portable.is_ascii() && as_libtorrent_writes(portable) != portable)
+}
+
 /// The name with a number before its extension. It stays short enough, because [`base`] has left room for the
 /// number.
 pub(super) fn numbered(base: &[u8], number: u32) -> Vec<u8> {
@@ -109,8 +134,16 @@ pub(super) fn folded(name: &[u8]) -> Vec<u8> {
 }
 
 fn is_refused(character: char) -> bool {
-    let on_windows = matches!(character, '<' | '>' | ':' | '"' | '|' | '?' | '*');
-    matches!(character, '/' | '\\') || is_hidden(character) || on_windows
+    is_separator(character) || is_hidden(character) || is_for_windows(character)
+}
+
+fn is_separator(character: char) -> bool {
+    matches!(character, '/' | '\\')
+}
+
+/// Whether Windows keeps it for itself.
+fn is_for_windows(character: char) -> bool {
+    matches!(character, '<' | '>' | ':' | '"' | '|' | '?' | '*')
 }
 
 fn is_reserved(element: &str) -> bool {
@@ -250,6 +283,31 @@ mod tests {
             (b"Vol. 1. ", "Vol. 1. "),
         ] {
             assert_eq!(as_libtorrent_writes(own), written.as_bytes(), "{}", own.escape_ascii());
+        }
+    }
+
+    /// Each was given to Transmission 3.00, and is what it made of it.
+    #[test]
+    fn names_are_found_as_transmission_has_written_them() {
+        for (own, written) in [
+            (&b"AC\\DC.mp3"[..], "AC_DC.mp3"),
+            (b"a: b? \"<>|*", "a_ b_ _____"),
+            (b"aux.c", "aux_.c"),
+            (b"prn.a.b", "prn_.a.b"),
+            (b"LPT1", "LPT1_"),
+            (b"aux.", "aux_"),
+            (b"aux .txt", "aux .txt"),
+            (b"COM0.x", "COM0.x"),
+            (b"conin$", "conin$"),
+            (b"caf\xe9.txt", "café.txt"),
+            (b"x\x80\x9f\xff", "x\u{80}\u{9f}ÿ"),
+            (b"a. .", "a"),
+            (b" lead", "lead"),
+            (b"... x", "... x"),
+            (b"tab\tx\x7f", "tab_x\x7f"),
+            ("nel\u{85}\u{200e}".as_bytes(), "nel\u{85}\u{200e}"),
+        ] {
+            assert_eq!(as_transmission_writes(own), written.as_bytes(), "{}", own.escape_ascii());
         }
     }
 }

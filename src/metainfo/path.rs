@@ -34,7 +34,7 @@ struct OddPath {
 impl FilePath {
     /// A path with its portable spelling, if that differs. `numbered` says that it has a number.
     pub(super) fn new(own: PathBuf, portable: Option<PathBuf>, numbered: bool) -> FilePath {
-        let is_odd = |own: &Path| own.iter().any(|element| as_libtorrent_writes(element) != element);
+        let is_odd = |own: &Path| own.iter().any(|element| element::is_odd_elsewhere(element.as_bytes()));
         let odd = match portable {
             Some(portable) => Some(Box::new(OddPath { portable: portable.into(), numbered })),
             None if is_odd(&own) => Some(Box::new(OddPath { portable: own.as_path().into(), numbered })),
@@ -81,14 +81,20 @@ impl FilePath {
         self.spellings(|_| true)
     }
 
-    /// The spelling under which another program may have written it. It may be the path of another file.
-    pub fn of_others(&self) -> Option<PathBuf> {
-        let spelling: PathBuf = self.own.iter().map(as_libtorrent_writes).collect();
-        // Without a backslash, `.\\.` is a way up.
-        let names =
-            spelling.components().filter(|component| matches!(component, Component::Normal(_))).count();
-        let is_whole = names == self.own.iter().count();
-        (is_whole && spelling != *self.own && spelling != *self.portable()).then_some(spelling)
+    /// The spellings under which other programs may have written it. One may be the path of another file.
+    pub fn of_others(&self) -> Vec<PathBuf> {
+        let mut spellings: Vec<PathBuf> = Vec::new();
+        for written in [element::as_libtorrent_writes, element::as_transmission_writes] {
+            let elements = self.own.iter().map(|element| OsString::from_vec(written(element.as_bytes())));
+            let spelling: PathBuf = elements.collect();
+            // Without a backslash, `.\.` is a way up.
+            let names = spelling.components().filter(|component| matches!(component, Component::Normal(_)));
+            let is_whole = names.count() == self.own.iter().count();
+            if is_whole && spelling != *self.own && spelling != *self.portable() {
+                spellings.push(spelling);
+            }
+        }
+        spellings
     }
 
     /// The own path, and then the portable name in each spelling of its folder. An own element is used if
@@ -127,10 +133,6 @@ impl FilePath {
         let twins = [natural, swapped_case(name)];
         twins.into_iter().filter(|twin| twin != name).map(|twin| spelling.with_file_name(twin)).collect()
     }
-}
-
-fn as_libtorrent_writes(own: &OsStr) -> OsString {
-    OsString::from_vec(element::as_libtorrent_writes(own.as_bytes()))
 }
 
 fn swapped_case(name: &OsStr) -> OsString {

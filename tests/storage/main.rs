@@ -9,6 +9,7 @@ mod support;
 
 mod creating;
 mod foreign;
+mod links;
 mod obstacles;
 mod resuming;
 mod selecting;

@@ -114,7 +114,9 @@ fn written_by_others(
     let mut missing = missing.iter().peekable();
     for (number, path) in layout.odd_paths().enumerate() {
         if let (Some(_), Some(odd)) = (missing.next_if_eq(&&number), &path.odd) {
-            candidates.extend(odd.spellings.of_others().map(|spelling| (number, spelling)));
+            let mistaken = |spelling: &PathBuf| odd.is_mistaken(search.folder(), spelling);
+            let spellings = odd.spellings.of_others().into_iter().filter(|spelling| !mistaken(spelling));
+            candidates.extend(spellings.map(|spelling| (number, spelling)));
         }
     }
     let mut found = HashMap::new();
@@ -123,7 +125,7 @@ fn written_by_others(
     }
     let taken: HashSet<&Path> = layout.entries().iter().map(|entry| &*entry.path).collect();
     for (number, spelling) in candidates {
-        if !taken.contains(&*spelling) && is_there(search, &spelling)? {
+        if !found.contains_key(&number) && !taken.contains(&*spelling) && is_there(search, &spelling)? {
             found.insert(number, spelling);
         }
     }

@@ -197,6 +197,8 @@ fn what_other_programs_have_written_is_found_and_completed_in_place() {
         // Under their own names, as libtorrent writes them, and as the first versions of this program did.
         [&b"t/AC\\DC"[..], b"t/caf\xe9.txt", b"t/li\nne", b"t/README", b"t/readme", b"t/plain"],
         [b"t/ACDC", b"t/caf_xt", b"t/li_ne", b"t/README", b"t/readme.1", b"t/plain"],
+        // As Transmission does.
+        [b"t/AC_DC", "t/café.txt".as_bytes(), b"t/li_ne", b"t/README", b"t/readme", b"t/plain"],
         [b"t/AC_DC", "t/caf\u{fffd}.txt".as_bytes(), b"t/li_ne", b"t/README", b"t/readme.1", b"t/plain"],
     ] {
         let folder = NewFolder::somewhere();
