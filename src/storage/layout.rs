@@ -111,9 +111,15 @@ impl Layout {
         self.geometry
     }
 
-    /// The paths of the files that have more than one spelling, in order.
-    pub fn odd_paths(&mut self) -> impl Iterator<Item = &mut PathOnDisk> {
-        self.entries.iter_mut().map(|entry| &mut entry.path).filter(|path| path.is_odd())
+    /// The numbers of the files whose paths have more than one spelling.
+    pub fn odd_files(&self) -> Vec<usize> {
+        let odd = self.entries.iter().enumerate().filter(|(_, entry)| entry.path.is_odd());
+        odd.map(|(number, _)| number).collect()
+    }
+
+    /// The path of the file with this number.
+    pub fn path_mut(&mut self, file: usize) -> Option<&mut PathOnDisk> {
+        self.entries.get_mut(file).map(|entry| &mut entry.path)
     }
 
     /// Every file, in order.

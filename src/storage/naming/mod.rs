@@ -20,6 +20,7 @@ use super::folder::{Access, FileSearch, RootFolder};
 use super::layout::Layout;
 use super::patience::patiently;
 use crate::metainfo::FilePath;
+use crate::net::too_many_files;
 
 /// The path of a file below the output folder. It dereferences to the spelling that is used.
 pub(super) struct PathOnDisk {
@@ -75,58 +76,55 @@ pub(super) fn settle_in(folder: Option<&RootFolder>, layout: &mut Layout) -> Res
 }
 
 fn settle(folder: &RootFolder, layout: &mut Layout) -> io::Result<()> {
-    let mut missing = Vec::new();
     let mut search = FileSearch::new(folder);
-    for (number, path) in layout.odd_paths().enumerate() {
-        let Some(odd) = &path.odd else { continue };
+    let mut missing = Vec::new();
+    for number in layout.odd_files() {
+        let Some(PathOnDisk { path, odd: Some(odd) }) = layout.path_mut(number) else { continue };
         match odd.find(&mut search)? {
-            Some(there) => path.path = there.into(),
+            Some(there) => *path = there.into(),
             None => missing.push(number),
         }
     }
     if missing.is_empty() {
         return Ok(());
     }
-    let others = written_by_others(&mut search, layout, &missing)?;
+    let mut others = written_by_others(&mut search, layout, &missing)?;
     let mut folders = HashMap::new();
-    let mut missing = missing.into_iter().peekable();
-    for (number, path) in layout.odd_paths().enumerate() {
-        if missing.next_if_eq(&number).is_none() {
-            continue;
+    for number in missing {
+        if let Some(PathOnDisk { path, odd: Some(odd) }) = layout.path_mut(number) {
+            let chosen = others.remove(&number).unwrap_or_else(|| odd.to_create(folder, &mut folders));
+            *path = chosen.into();
         }
-        path.path = match (others.get(&number), &path.odd) {
-            (Some(there), _) => there.as_path().into(),
-            (None, Some(odd)) => odd.to_create(folder, &mut folders).into(),
-            (None, None) => continue,
-        };
     }
     Ok(())
 }
 
-/// The `missing` ones of the odd paths that are there in a spelling of another program. It is never a path of
-/// another file.
+/// Those of the `missing` files that are there in a spelling of another program. It is never the path of another
+/// file, and the file has just the length that it should have: a file of that name may as well be something else
+/// of the user, and need not stop a download that has no use for the name.
 fn written_by_others(
     search: &mut FileSearch<'_>,
-    layout: &mut Layout,
+    layout: &Layout,
     missing: &[usize],
 ) -> io::Result<HashMap<usize, PathBuf>> {
-    let mut candidates: Vec<(usize, PathBuf)> = Vec::new();
-    let mut missing = missing.iter().peekable();
-    for (number, path) in layout.odd_paths().enumerate() {
-        if let (Some(_), Some(odd)) = (missing.next_if_eq(&&number), &path.odd) {
-            let mistaken = |spelling: &PathBuf| odd.is_mistaken(search.folder(), spelling);
-            let spellings = odd.spellings.of_others().into_iter().filter(|spelling| !mistaken(spelling));
-            candidates.extend(spellings.map(|spelling| (number, spelling)));
-        }
-    }
     let mut found = HashMap::new();
-    if candidates.is_empty() {
-        return Ok(found);
-    }
-    let taken: HashSet<&Path> = layout.entries().iter().map(|entry| &*entry.path).collect();
-    for (number, spelling) in candidates {
-        if !found.contains_key(&number) && !taken.contains(&*spelling) && is_there(search, &spelling)? {
-            found.insert(number, spelling);
+    let mut taken: Option<HashSet<PathBuf>> = None;
+    for number in missing {
+        let Some((entry, odd)) =
+            layout.entry(*number).and_then(|entry| Some((entry, entry.path.odd.as_ref()?)))
+        else {
+            continue;
+        };
+        for spelling in odd.spellings.of_others() {
+            let length = length_of(search, &spelling)?;
+            if length != Some(entry.length) || odd.is_mistaken(search.folder(), &spelling) {
+                continue;
+            }
+            let paths = || layout.entries().iter().map(|entry| entry.path.to_path_buf()).collect();
+            if taken.get_or_insert_with(paths).insert(spelling.clone()) {
+                found.insert(*number, spelling);
+                break;
+            }
         }
     }
     Ok(found)
@@ -136,7 +134,7 @@ impl OddPath {
     /// The spelling of ours under which the file is there.
     fn find(&self, search: &mut FileSearch<'_>) -> io::Result<Option<PathBuf>> {
         for spelling in self.spellings.ours() {
-            if is_there(search, &spelling)? && !self.is_mistaken(search.folder(), &spelling) {
+            if length_of(search, &spelling)?.is_some() && !self.is_mistaken(search.folder(), &spelling) {
                 return Ok(Some(spelling));
             }
         }
@@ -207,7 +205,7 @@ pub(super) fn create(folder: &RootFolder, path: &PathOnDisk) -> io::Result<File>
                 let _ = odd.taken.set(spelling.into());
                 return Ok(file);
             }
-            Err(error) if crate::net::too_many_files(&error) => return Err(error),
+            Err(error) if too_many_files(&error) => return Err(error),
             Err(_) => {}
         }
     }
@@ -226,11 +224,11 @@ fn is_refusal(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
 }
 
-/// Whether a file is there. Whatever else is there, or is in the way, is not the file.
-fn is_there(search: &mut FileSearch<'_>, path: &Path) -> io::Result<bool> {
+/// The length of the file, if it is there. Whatever else is there, or is in the way, is not the file.
+fn length_of(search: &mut FileSearch<'_>, path: &Path) -> io::Result<Option<u64>> {
     match patiently(|| search.find(path)) {
-        Err(error) if crate::net::too_many_files(&error) => Err(error),
-        found => Ok(matches!(found, Ok(Some(_)))),
+        Err(error) if too_many_files(&error) => Err(error),
+        found => Ok(found.ok().flatten().map(|found| found.length)),
     }
 }
 

@@ -234,6 +234,17 @@ fn a_spelling_of_another_program_is_never_another_file_of_the_torrent() {
 }
 
 #[test]
+fn a_file_of_the_user_with_the_name_of_another_program_is_let_be() {
+    let sample = Sample::new(b"t", &[b"AC\\DC", b"x"]);
+    let folder = NewFolder::somewhere();
+    fs::create_dir_all(folder.0.join("t")).unwrap();
+    fs::write(folder.0.join("t/ACDC"), "mine").unwrap();
+    sample.complete(&folder.0);
+    sample.assert_found(&folder.0);
+    assert_eq!(fs::read(folder.0.join("t/ACDC")).unwrap(), b"mine");
+}
+
+#[test]
 fn characters_that_attack_a_terminal_are_read_and_not_written() {
     let names = ["li\nne", "esc\u{1b}[2J", "r\u{202e}txt.exe", "f\u{85}/x"];
     let sample = Sample::new(b"t", &names.map(str::as_bytes));
