@@ -16,7 +16,6 @@ use super::layout::{FileEntry, Layout};
 use super::naming;
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
-use crate::text::shown;
 use crate::thread::lock;
 
 /// The SHA-1 that a piece must have.
@@ -84,8 +83,8 @@ pub(super) fn find_files(
         match search.find(&entry.path) {
             Err(error) if naming::is_missing(&entry.path, &error) => Ok(None),
             Err(error) if folder.is_only_read() && !too_many_files(&error) => {
-                let path = shown(&folder.join(&entry.path));
-                warn!("{path} cannot be read and counts as missing: {}", reason(&error));
+                let path = folder.join(&entry.path);
+                warn!("{} cannot be read and counts as missing: {}", path.display(), reason(&error));
                 Ok(None)
             }
             found => found.map_err(|error| {

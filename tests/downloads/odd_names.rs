@@ -255,3 +255,14 @@ fn a_link_that_leads_nowhere_costs_its_own_file_alone() {
         ended_with(&seeder.finish(LIMIT), 0, "p/a cannot be read and counts as missing");
     }
 }
+
+#[test]
+fn what_the_log_says_of_a_name_does_not_control_the_terminal() {
+    let folder = TestFolder::new();
+    let name = "esc\u{1b}[2J\u{9b}\u{202e}\nx";
+    fs::write(folder.path().join(name), content(1)).unwrap();
+    assert_eq!(run(folder.path(), ["create", name, "-o", "t.torrent"]).code, Some(0));
+    fs::remove_file(folder.path().join(name)).unwrap();
+    symlink("nowhere", folder.path().join(name)).unwrap();
+    ended_with(&run(folder.path(), ["verify", "t.torrent"]), 32, "[2J\u{fffd}\u{fffd} x cannot be read");
+}
