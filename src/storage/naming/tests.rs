@@ -12,7 +12,7 @@ use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::storage::fake_names::{self, on};
 use crate::storage::{NewFolder, Options, Payload, ServedPieces, Storage, StorageError, examine};
 
-/// Bytes in each file. The pieces are shorter and cross their borders.
+/// Bytes in each file, but for those that are called empty. The pieces are shorter and cross their borders.
 const LENGTH: u64 = 50;
 
 /// A torrent with a file of each of these paths.
@@ -23,11 +23,12 @@ struct Sample {
 
 impl Sample {
     fn new(name: &[u8], paths: &[&[u8]]) -> Sample {
-        let total = LENGTH * paths.len() as u64;
+        let length = |path: &[u8]| if path.starts_with(b"empty") { 0 } else { LENGTH };
+        let total = paths.iter().map(|path| length(path)).sum();
         let geometry = Geometry::new(total, 16).unwrap();
         let draft = Draft {
             name: name.to_vec(),
-            content: Content::Folder(paths.iter().map(|path| (path.to_vec(), LENGTH)).collect()),
+            content: Content::Folder(paths.iter().map(|path| (path.to_vec(), length(path))).collect()),
             geometry,
             private: false,
             trackers: Vec::new(),
@@ -85,12 +86,16 @@ impl Sample {
         for (file, path) in self.torrent.files.iter().zip(paths) {
             let path = root.join(OsStr::from_bytes(path));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, (file.offset..file.offset + LENGTH).map(byte).collect::<Vec<_>>()).unwrap();
+            fs::write(path, (file.offset..file.offset + file.length).map(byte).collect::<Vec<_>>()).unwrap();
         }
     }
 
     /// A download that is interrupted twice leaves these files, and all of it is found again.
     fn assert_written(&self, expected: &[&[u8]]) {
+        // In one go, before the folder was there.
+        let folder = NewFolder::somewhere();
+        self.complete(&folder.0);
+        assert_eq!(listing(&folder.0), expected.iter().map(|path| path.escape_ascii().to_string()).collect());
         let folder = NewFolder::somewhere();
         let root = folder.0.as_path();
         let count = self.geometry.piece_count();
@@ -160,6 +165,12 @@ fn only_the_files_whose_names_are_refused_get_another_one() {
         Sample::new(b"what", &[b"a?", b"b", b"c.", b"d:/e", b"d:/f*", b"README", b"readme"]).assert_written(
             &[b"what/a_", b"what/b", b"what/c", b"what/d_/e", b"what/d_/f_", b"what/README", b"what/readme"],
         );
+        // An empty file is created in the end.
+        Sample::new(b"t", &[b"a", b"empty?", b"empty/sub*/x"]).assert_written(&[
+            b"t/a",
+            b"t/empty_",
+            b"t/empty/sub_/x",
+        ]);
         // The name of the marker is made of this one.
         Sample::new(b"a: b?", &[b"x", b"y:"]).assert_written(&[b"a_ b_/x", b"a_ b_/y_"]);
     });
