@@ -67,20 +67,22 @@ fn read_list(list: List, name: &[u8]) -> Result<FileList, MetainfoError> {
         }
         let length = length(entry).map_err(fail)?;
         let padding = kind == FileKind::Padding;
-        let path = match padding {
-            true => None,
+        let (path, natural) = match padding {
+            true => (padding_path(length), None),
             false => {
                 let elements = elements(entry).map_err(|fault| fail(("path", fault)))?;
                 let elements = elements.iter().filter_map(Value::bytes);
-                Some(table.add(elements).map_err(|fault| fail(("path", fault)))?)
+                let (path, natural) = table.add(elements).map_err(|fault| fail(("path", fault)))?;
+                (path, Some(natural))
             }
         };
-        path_bytes = path_bytes.saturating_add(path.as_ref().map_or(name.len(), NaturalPath::bytes));
+        let more = natural.as_ref().map_or(name.len(), NaturalPath::bytes);
+        path_bytes = path_bytes.saturating_add(path.as_os_str().len()).saturating_add(more);
         if path_bytes > MAX_ALL_PATHS_BYTES {
             return Err(field("files", "has paths of more than 64 MiB together"));
         }
-        paths.push(path);
-        read.files.push(File { path: padding_path(length), offset: read.total_size, length, padding });
+        paths.push(natural);
+        read.files.push(File { path, offset: read.total_size, length, padding });
         read.total_size = read.total_size.checked_add(length).ok_or(MetainfoError::TooLarge)?;
     }
     table.settle(paths, &mut read.files);

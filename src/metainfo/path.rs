@@ -34,10 +34,11 @@ struct OddPath {
 impl FilePath {
     /// A path with its portable spelling, if that differs. `numbered` says that it has a number.
     pub(super) fn new(own: PathBuf, portable: Option<PathBuf>, numbered: bool) -> FilePath {
-        let is_odd = |own: &Path| own.iter().any(|element| element::is_odd_elsewhere(element.as_bytes()));
         let odd = match portable {
             Some(portable) => Some(Box::new(OddPath { portable: portable.into(), numbered })),
-            None if is_odd(&own) => Some(Box::new(OddPath { portable: own.as_path().into(), numbered })),
+            None if is_odd_elsewhere(&own) => {
+                Some(Box::new(OddPath { portable: own.as_path().into(), numbered }))
+            }
             None => None,
         };
         FilePath { own: own.into(), odd }
@@ -133,6 +134,11 @@ impl FilePath {
         let twins = [natural, swapped_case(name)];
         twins.into_iter().filter(|twin| twin != name).map(|twin| spelling.with_file_name(twin)).collect()
     }
+}
+
+/// Whether another program may write a portable path otherwise.
+pub(super) fn is_odd_elsewhere(path: &Path) -> bool {
+    path.iter().any(|element| element::is_odd_elsewhere(element.as_bytes()))
 }
 
 fn swapped_case(name: &OsStr) -> OsString {

@@ -9,7 +9,7 @@ use super::File;
 use super::element;
 use super::files::MAX_PATH_BYTES;
 use super::names::{FolderNumber, NameTree};
-use super::path::FilePath;
+use super::path::{self, FilePath};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -29,12 +29,10 @@ pub(super) struct Place {
     portable: FolderNumber,
 }
 
-/// What a file would be called if it were alone.
+/// What a file would be called on any disk if it were alone.
 pub(super) struct NaturalPath {
-    /// Its own path.
-    own: PathBuf,
-    /// Its portable path, if that is another one.
-    portable: Option<PathBuf>,
+    /// Its portable path, if that is not its own.
+    portable: Option<Box<Path>>,
     place: Place,
 }
 
@@ -49,14 +47,13 @@ struct OddFile {
 }
 
 impl NaturalPath {
-    fn has_portable_name(&self) -> bool {
-        self.portable.as_deref().is_none_or(|portable| last(portable) == last(&self.own))
+    fn has_portable_name(&self, own: &Path) -> bool {
+        self.portable.as_deref().is_none_or(|portable| last(portable) == last(own))
     }
 
-    /// Bytes in its spellings.
+    /// Bytes in the portable path.
     pub(super) fn bytes(&self) -> usize {
-        let length = |path: &Path| path.as_os_str().len();
-        length(&self.own).saturating_add(self.portable.as_deref().map_or(0, length))
+        self.portable.as_deref().map_or(0, |path| path.as_os_str().len())
     }
 }
 
@@ -72,11 +69,11 @@ impl<'a> PathTable<'a> {
         PathTable { name, own, portable, top }
     }
 
-    /// The path of these elements. The folders in it are known from now on.
+    /// The own path of these elements, and what else it may become. The folders in it are known from now on.
     pub(super) fn add<'e>(
         &mut self,
         elements: impl Iterator<Item = &'e [u8]>,
-    ) -> Result<NaturalPath, &'static str> {
+    ) -> Result<(FilePath, NaturalPath), &'static str> {
         let mut elements = elements.filter_map(element::own).peekable();
         let mut place = self.top;
         let mut own = self.name.to_vec();
@@ -102,41 +99,44 @@ impl<'a> PathTable<'a> {
                 };
             }
         }
-        let portable = (portable != own).then(|| path(portable));
-        Ok(NaturalPath { own: path(own), portable, place })
+        let portable = (portable != own).then(|| of_bytes(portable).into());
+        Ok((of_bytes(own).into(), NaturalPath { portable, place }))
     }
 
     /// The final paths, when all folders are known. `None` stands for padding, which takes no name.
     pub(super) fn settle(mut self, paths: Vec<Option<NaturalPath>>, files: &mut [File]) {
         let mut odd = Vec::new();
         for (number, natural) in paths.into_iter().enumerate() {
-            let Some(natural) = natural else { continue };
-            let (folder, name) = (natural.place.portable, last(&natural.own));
-            if natural.portable.is_none() && self.portable.take(folder, name, number) {
-                if let Some(file) = files.get_mut(number) {
-                    file.path = FilePath::new(natural.own, None, false);
+            let (Some(natural), Some(file)) = (natural, files.get(number)) else { continue };
+            let (folder, own) = (natural.place.portable, &*file.path);
+            if natural.portable.is_none() && self.portable.take(folder, last(own), number) {
+                if path::is_odd_elsewhere(own) {
+                    let path = FilePath::new(own.to_owned(), None, false);
+                    if let Some(file) = files.get_mut(number) {
+                        file.path = path;
+                    }
                 }
                 continue;
             }
-            let first = self.portable.taker(folder, name).and_then(|first| files.get(first));
-            let is_duplicate = first.is_some_and(|first| *first.path == *natural.own);
+            let first = self.portable.taker(folder, last(own)).and_then(|first| files.get(first));
+            let is_duplicate = first.is_some_and(|first| *first.path == *own);
             odd.push(OddFile { number, natural, is_duplicate, is_settled: false });
         }
         for odd in &mut odd {
-            let (place, name) = (odd.natural.place.portable, last(&odd.natural.own));
-            odd.is_settled = odd.natural.has_portable_name() && self.portable.take(place, name, odd.number);
+            let Some(own) = files.get(odd.number).map(|file| &*file.path) else { continue };
+            let is_free = odd.natural.has_portable_name(own);
+            odd.is_settled = is_free && self.portable.take(odd.natural.place.portable, last(own), odd.number);
         }
         for odd in odd {
             if let Some(file) = files.get_mut(odd.number) {
-                file.path = self.settle_odd(odd);
+                file.path = self.settle_odd(file.path.to_path_buf(), odd);
             }
         }
     }
 
-    fn settle_odd(&mut self, odd: OddFile) -> FilePath {
-        let OddFile { number, natural, is_duplicate, is_settled } = odd;
-        let NaturalPath { mut own, portable, place } = natural;
-        let mut portable = portable.unwrap_or_else(|| own.clone());
+    fn settle_odd(&mut self, mut own: PathBuf, odd: OddFile) -> FilePath {
+        let OddFile { number, natural: NaturalPath { portable, place }, is_duplicate, is_settled } = odd;
+        let mut portable = portable.map_or_else(|| own.clone(), Path::into_path_buf);
         if is_duplicate || !self.own.take(place.own, last(&own), number) {
             let free = |name: &[u8]| self.portable.is_free(place.portable, name);
             let name = self.own.take_numbered(place.own, last(&own), &free);
@@ -157,7 +157,7 @@ fn last(path: &Path) -> &[u8] {
     path.file_name().unwrap_or_default().as_bytes()
 }
 
-fn path(mut bytes: Vec<u8>) -> PathBuf {
+fn of_bytes(mut bytes: Vec<u8>) -> PathBuf {
     // There may be a million of these.
     bytes.shrink_to_fit();
     PathBuf::from(OsString::from_vec(bytes))
