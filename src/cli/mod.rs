@@ -45,6 +45,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::BAD_OPTION } else { Exit::DONE };
         }
     };
+    signals::outlive_file_limit();
     let outcome = match arguments.command {
         CliCommand::Get(get) => {
             start_log(get.sharing.verbose, get.sharing.quiet);

@@ -8,10 +8,12 @@
 use super::exit::Exit;
 use crate::thread;
 use crossbeam_channel::{Receiver, bounded, never};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use std::ffi::c_int;
 use std::fs;
+use std::sync::Arc;
 
 /// Waits for these signals on a thread of its own. A second signal ends the process at once, unless it is SIGHUP: a
 /// terminal and a shell may both send one, and a service manager sends one behind SIGTERM.
@@ -37,6 +39,13 @@ pub fn interrupts() -> Receiver<()> {
         Ok(_) => interrupts,
         Err(_) => never(),
     }
+}
+
+/// From now on a write beyond the limit of file sizes (`ulimit -f`) fails like any other, with a reason. Without a
+/// handler, SIGXFSZ would end the process without a word.
+pub fn outlive_file_limit() {
+    // Where it cannot be set, it is as it was.
+    let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
 /// The signals to wait for, given the status of this process as Linux tells it.

@@ -20,6 +20,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The most files of the payload that are open at once.
 const OPEN_FILES: usize = 32;
@@ -52,6 +53,7 @@ pub struct VerifyArguments {
 pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     let torrent = source::load(&arguments.torrent, BindAddress::any())
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
+    let torrent = Arc::new(torrent);
     let geometry = Geometry::new(torrent.total_size, torrent.piece_length);
     let geometry = geometry.ok_or_else(|| failure(StorageError::Layout))?;
     let examined = examine(arguments, &torrent, geometry)?;
@@ -77,10 +79,10 @@ pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, Co
 
 fn examine(
     arguments: &VerifyArguments,
-    torrent: &Metainfo,
+    torrent: &Arc<Metainfo>,
     geometry: Geometry,
 ) -> Result<Examined, CommandFailure> {
-    let digests = |piece: PieceIndex| torrent.piece_digest(piece.get()).unwrap_or_default();
+    let digests = storage::digests_of(torrent);
     let payload = Payload {
         name: &torrent.name,
         info_hash: torrent.info_hash,

@@ -158,7 +158,11 @@ impl<'a> MetadataSearch<'a> {
                 self.handed_over.push(handed_over);
             }
             // These events come only from the workers and the writer of a swarm. `run` handles `Stop`.
-            Event::Heard(..) | Event::Stored(_) | Event::WriterEnded { .. } | Event::Stop => {}
+            Event::Heard(..)
+            | Event::Stored(_)
+            | Event::Lost(_)
+            | Event::WriterEnded { .. }
+            | Event::Stop => {}
         }
     }
 

@@ -65,6 +65,9 @@ pub enum Event {
     Gone(PeerKey, PeerError),
     /// These pieces are on disk.
     Stored(Vec<PieceIndex>),
+    /// These pieces were on the disk, and another program has changed them. The writer was told to finish, and
+    /// has not: it waits for them.
+    Lost(Vec<PieceIndex>),
     /// The writer has ended: with everything safe on the disk, or without. If without, the reason is what its
     /// thread returns.
     WriterEnded {

@@ -4,8 +4,8 @@ use super::*;
 use crate::message::{Event, Greeting, InboxSlot, News, PeerError, Violation, Write};
 use crate::metainfo::Metainfo;
 use crate::net::Throttle;
-use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, PieceIndex, Span};
-use crate::storage::{Payload, ServedPieces};
+use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, Span};
+use crate::storage::{Payload, ServedPieces, digests_of};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{BlockRequest, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
@@ -53,21 +53,21 @@ impl Torrent {
             payload.len(),
             digests.len()
         );
-        let metainfo = Metainfo::parse([head.as_bytes(), &digests, b"ee"].concat()).unwrap();
+        let metainfo = Arc::new(Metainfo::parse([head.as_bytes(), &digests, b"ee"].concat()).unwrap());
         let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).unwrap();
         let served = Payload {
             name: &metainfo.name,
             info_hash: metainfo.info_hash,
             files: &metainfo.files,
             geometry,
-            digests: &|piece: PieceIndex| metainfo.piece_digest(piece.get()).unwrap(),
+            digests: &digests_of(&metainfo),
             selection: None,
         };
         let served_pieces = ServedPieces::open(&folder, &served, 4, &|_, _| true).unwrap();
         let ((events, inbox), (writer, writes)) = (bounded(100), bounded(100));
         let context = TorrentContext {
             peer_id: PeerId([1; 20]),
-            metainfo: Arc::new(metainfo),
+            metainfo: Arc::clone(&metainfo),
             pex: true,
             geometry,
             events,
@@ -76,7 +76,7 @@ impl Torrent {
             read_memory: Arc::default(),
             down: Arc::new(Throttle::unlimited()),
             up: Arc::new(Throttle::unlimited()),
-            served_pieces: Arc::new(served_pieces),
+            served_pieces,
             port: None,
             dht_ports: [None; 2],
             alive: bounded(0).0,

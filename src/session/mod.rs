@@ -21,6 +21,8 @@ mod network;
 mod payload;
 mod peer_sources;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 pub use error::SessionError;

@@ -5,8 +5,10 @@
 use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError};
 use crate::message::Snapshot;
 use crate::metainfo::Metainfo;
-use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::storage::{Options, Payload, Selection, ServedPieces, Storage, Watch};
+use crate::piece::{Bitfield, Geometry};
+use crate::storage::{
+    self, Finished, Options, Payload, Selection, ServedPieces, Storage, StorageError, Watch,
+};
 use crate::swarm::{RunEnd, WantedPieces};
 use std::sync::Arc;
 
@@ -41,16 +43,19 @@ impl CheckedPayload {
 }
 
 /// Checks the payload. The run ends here if all wanted pieces are on the disk and we are not to seed.
-pub(super) fn check(run: RunContext<'_>, metainfo: &Metainfo) -> Result<Begin<CheckedPayload>, SessionError> {
+pub(super) fn check(
+    run: RunContext<'_>,
+    metainfo: &Arc<Metainfo>,
+) -> Result<Begin<CheckedPayload>, SessionError> {
     let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).ok_or(SessionError::Geometry)?;
-    let digest = |piece: PieceIndex| metainfo.piece_digest(piece.get()).unwrap_or_default();
+    let digests = storage::digests_of(metainfo);
     let selection = select(run.job, metainfo, geometry)?;
     let payload = Payload {
         name: &metainfo.name,
         info_hash: metainfo.info_hash,
         files: &metainfo.files,
         geometry,
-        digests: &digest,
+        digests: &digests,
         selection: selection.as_ref(),
     };
     let watch = |done, total| {
@@ -94,9 +99,16 @@ fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPa
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
-        storage.finish()?;
-        let wanted = WantedPieces::Nothing;
-        return Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted });
+        match storage.finish()? {
+            Finished::Durable => {
+                let wanted = WantedPieces::Nothing;
+                return Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted });
+            }
+            // It was complete a moment ago, so it may be the user's own work that is in it now.
+            Finished::Spoiled(_) => {
+                return Err(StorageError::Changed { path: job.folder.join(payload.name) }.into());
+            }
+        }
     }
     let wanted = selected.map_or(WantedPieces::All, WantedPieces::Only);
     Ok(CheckedPayload { geometry, storage: Some(storage), served_pieces, stored, wanted })
@@ -104,7 +116,7 @@ fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPa
 
 /// Opens the payload to share it as it is.
 fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPayload, SessionError> {
-    let served_pieces = Arc::new(ServedPieces::open(&job.folder, payload, job.open_files, watch)?);
+    let served_pieces = ServedPieces::open(&job.folder, payload, job.open_files, watch)?;
     let stored = served_pieces.offered();
     if stored.count() == 0 && stored.length() > 0 {
         return Err(SessionError::NothingThere { path: job.folder.join(payload.name) });

@@ -4,12 +4,16 @@
 //! which it ends the program. A peer's error never becomes one of these: a disk that fails ends the run, a
 //! peer that fails ends a connection.
 
+mod words;
+
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::file_limit::FileLimit;
 use crate::net::too_many_files;
-use rustix::io::Errno;
+pub(super) use words::{counted, reason};
+use words::{describe_foreign, is_full, is_too_large};
 
 /// How many paths an error spells out. It only counts the others.
 const MAX_NAMED: usize = 3;
@@ -30,6 +34,15 @@ pub enum StorageError {
         path: PathBuf,
         /// What is to be allocated, and what there is.
         shortage: Shortage,
+    },
+    /// A file has to be longer than a file may be.
+    TooLong {
+        /// Which one.
+        path: PathBuf,
+        /// Bytes that it has to have.
+        needed: u64,
+        /// Bytes that it may have.
+        limit: FileLimit,
     },
     /// Files with the right names hold something else, which we may not replace.
     Exists {
@@ -66,6 +79,18 @@ pub enum StorageError {
         /// Which one.
         path: PathBuf,
     },
+    /// A file that we wrote was changed by another program, again and again.
+    Unsteady {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// Pieces that we wrote were changed by another program, as often as we fetched them again.
+    Spoiled {
+        /// A file that they are in.
+        path: PathBuf,
+        /// How many.
+        pieces: usize,
+    },
     /// A file was changed while we made a torrent of it.
     Changed {
         /// Which one.
@@ -89,6 +114,11 @@ pub enum StorageError {
         one: PathBuf,
         /// The second name.
         other: PathBuf,
+    },
+    /// A file would have to be written to that has another name.
+    Linked {
+        /// Our name of it.
+        path: PathBuf,
     },
     /// The caller stopped the survey of the files.
     Cancelled,
@@ -147,10 +177,14 @@ impl StorageError {
             StorageError::Busy { .. } | StorageError::Unfit { .. } => 1,
             StorageError::Cancelled => 7,
             StorageError::Full { .. } | StorageError::NoRoom { .. } => 9,
-            StorageError::Exists { .. } | StorageError::Shared { .. } => 13,
+            StorageError::Exists { .. } | StorageError::Shared { .. } | StorageError::Linked { .. } => 13,
             StorageError::Open { .. } => 15,
-            StorageError::Create { .. } => 16,
-            StorageError::Io { .. } | StorageError::Vanished { .. } | StorageError::Changed { .. } => 17,
+            StorageError::Create { .. } | StorageError::TooLong { .. } => 16,
+            StorageError::Io { .. }
+            | StorageError::Vanished { .. }
+            | StorageError::Unsteady { .. }
+            | StorageError::Spoiled { .. }
+            | StorageError::Changed { .. } => 17,
             StorageError::Layout => 26,
         }
     }
@@ -166,6 +200,9 @@ impl StorageError {
             StorageError::NoRoom { path, shortage: Shortage { needed, free } } => {
                 write!(to, "cannot allocate {needed} bytes in {}: {free} bytes are free", path.display())
             }
+            StorageError::TooLong { path, needed, limit: FileLimit { bytes, of, .. } } => {
+                write!(to, "cannot create {}: it has {needed} bytes, and {of} allows {bytes}", path.display())
+            }
             StorageError::Exists { paths, count } => describe_foreign(to, paths, *count),
             StorageError::Open { path, source } => {
                 write!(to, "cannot open {}: {}", path.display(), reason(source))
@@ -177,7 +214,18 @@ impl StorageError {
                 write!(to, "cannot {action} {}: {}", path.display(), reason(source))
             }
             StorageError::Vanished { path } => {
-                write!(to, "{} was removed, replaced or cut short during the download", path.display())
+                write!(to, "{} was removed or replaced during the download", path.display())
+            }
+            StorageError::Unsteady { path } => {
+                write!(to, "{} is changed by another program all the time", path.display())
+            }
+            StorageError::Spoiled { path, pieces } => {
+                let pieces = counted(*pieces);
+                write!(
+                    to,
+                    "another program changed {pieces} of {} as often as we fetched them",
+                    path.display()
+                )
             }
             StorageError::Changed { path } => {
                 write!(to, "{} was changed while it was hashed", path.display())
@@ -191,6 +239,13 @@ impl StorageError {
             StorageError::Shared { one, other } => {
                 write!(to, "{} and {} are one file: ", one.display(), other.display())?;
                 write!(to, "they are linked, or this file system does not tell their names apart")
+            }
+            StorageError::Linked { path } => {
+                write!(
+                    to,
+                    "{} has another name (a hard link), under which it would change, too",
+                    path.display()
+                )
             }
             StorageError::Cancelled => write!(to, "the check of the existing files was stopped"),
             StorageError::Layout => write!(to, "the torrent's files do not add up to its size"),
@@ -208,14 +263,21 @@ impl StorageError {
             StorageError::Full { .. } => {
                 Some("free some space and run the same command again: what is verified is kept")
             }
+            StorageError::TooLong { limit, .. } => Some(limit.way_out),
+            StorageError::Io { source, .. } if is_too_large(source) => {
+                Some("raise ulimit -f, or choose another folder with --output-dir")
+            }
             StorageError::NoRoom { .. } | StorageError::Create { .. } | StorageError::Shared { .. } => {
                 Some("choose another folder with --output-dir")
             }
+            StorageError::Linked { .. } => Some(
+                "replace it by a copy of its own with --overwrite, or choose another folder with --output-dir",
+            ),
             StorageError::Exists { .. } => {
                 Some("replace with --overwrite, or choose another folder with --output-dir")
             }
             StorageError::Vanished { .. } => Some("run the same command again: what is there is kept"),
-            StorageError::Changed { .. } => {
+            StorageError::Changed { .. } | StorageError::Unsteady { .. } | StorageError::Spoiled { .. } => {
                 Some("run the same command again when no other program writes to it")
             }
             StorageError::Busy { .. } => Some("wait for it, or choose another folder with --output-dir"),
@@ -250,44 +312,10 @@ impl std::error::Error for StorageError {
     }
 }
 
-/// Whether the error says that there is no room left: the disk's or the user's quota.
-fn is_full(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT))
-}
-
-/// The system's own words, without its error number, for the middle of a sentence.
-pub(super) fn reason(error: &io::Error) -> String {
-    if Errno::from_io_error(error) == Some(Errno::LOOP) {
-        return "a symbolic link is in the way".to_owned();
-    }
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    // "I/O error" and other words in capitals stay as they are.
-    match letters.clone().next() {
-        Some(second) if second.is_lowercase() => first.into_iter().chain(letters).collect(),
-        _ => text.to_owned(),
-    }
-}
-
-/// The first few names of foreign files, and how many more there are.
-fn describe_foreign(to: &mut fmt::Formatter<'_>, paths: &[PathBuf], count: usize) -> fmt::Result {
-    let mut separator = "";
-    for path in paths {
-        write!(to, "{separator}{}", Path::display(path))?;
-        separator = ", ";
-    }
-    match count.saturating_sub(paths.len()) {
-        0 if count == 1 => write!(to, " exists and is not what the torrent holds"),
-        0 => write!(to, " exist and are not what the torrent holds"),
-        more => write!(to, " and {more} more exist and are not what the torrent holds"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     fn failed(action: Action, errno: Errno) -> StorageError {
         StorageError::from_io(action, PathBuf::from("/srv/iso/debian.iso"), errno.into())

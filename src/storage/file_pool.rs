@@ -38,6 +38,13 @@ impl FilePool {
         self.open.last().map(|(_, file)| file).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// Takes in an open file.
+    pub fn hold(&mut self, number: usize, file: File) -> io::Result<Arc<File>> {
+        let mut file = Some(file);
+        let open = || file.take().ok_or_else(|| io::ErrorKind::NotFound.into());
+        self.get(number, open).map(Arc::clone)
+    }
+
     /// Opens a file, and closes the least recently used ones as far as that is necessary.
     fn open_another(&mut self, mut open: impl FnMut() -> io::Result<File>) -> io::Result<File> {
         while self.open.len() >= self.capacity {
@@ -49,6 +56,11 @@ impl FilePool {
                 opened => return opened,
             };
         }
+    }
+
+    /// Closes the file with this number, if it is open, as soon as no thread uses it any more.
+    pub fn close(&mut self, number: usize) {
+        self.open.retain(|(held, _)| *held != number);
     }
 
     /// The file with this number, if it is open. Does not count as a use.

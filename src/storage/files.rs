@@ -1,36 +1,34 @@
 //! The files of one download while it runs: written through the pool, checked and synced at the end.
 //!
-//! Runs on the writer thread. It expects to find what it wrote earlier. If a file is missing, shorter or a
-//! different one when the writer opens it again, the run ends: a new empty file in that place would hide the
-//! loss.
+//! Runs on the writer thread. It expects to find what it wrote earlier. If a file is missing or a different
+//! one when the writer opens it again, the run ends: a new empty file in that place would hide the loss. If
+//! another program has written to it or has cut it (see `served_pieces`), the run goes on, and what is wrong
+//! is found and written again before the download is called done.
 
-use std::collections::BTreeSet;
+mod finish;
+
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Options;
+use super::calls;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::file_pool::FilePool;
 use super::folder::{Access, FileStat, RootFolder};
-use super::layout::{FileEntry, Layout, Slice};
+use super::hard_links;
+use super::layout::{Layout, Slice};
 use super::naming;
 use super::patience::patiently;
-use super::served_pieces::ServedPieces;
+use super::served_pieces::{Change, ServedPieces};
 use super::space;
-use super::survey;
 
 /// How often a write makes sure that the file is still where the user expects it. If the folder is removed
 /// during a download, we should notice at once and not after hours of writing to files without a name.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// From this number of files on, the whole file system is synced first, and then each file. To sync a single
-/// file takes a turn of the disk, so ten thousand of them take minutes; a file that is synced already takes
-/// little time.
-const MANY_FILES: usize = 64;
 
 /// The files of one download.
 pub(super) struct PayloadFiles {
@@ -41,6 +39,10 @@ pub(super) struct PayloadFiles {
     served_pieces: Arc<ServedPieces>,
     guards: Guards,
     last_check: Instant,
+    options: Options,
+    untouched: bool,
+    /// How often pieces had to be written again that were spoiled.
+    repairs: u32,
 }
 
 /// What we know of a file on the disk.
@@ -48,6 +50,8 @@ pub(super) struct PayloadFiles {
 struct FileOnDisk {
     /// How many bytes it has at least. `None` if it does not exist.
     length: Option<u64>,
+    /// It had no other name when we began to write to it.
+    only_name: bool,
     /// Its bytes may not be on the disk yet.
     unsynced: bool,
     /// Its name may not be on the disk yet.
@@ -61,17 +65,29 @@ impl PayloadFiles {
         found: &[Option<FileStat>],
         guards: Guards,
         unsynced: bool,
-        open_files: usize,
+        options: &Options,
     ) -> PayloadFiles {
         let state = |found: &Option<FileStat>| FileOnDisk {
             length: found.map(|found| found.length),
+            only_name: found.is_none(),
             unsynced: unsynced && found.is_some(),
             unnamed: unsynced && found.is_some(),
         };
         let states = found.iter().map(state).collect();
-        let pool = FilePool::new(open_files);
+        let pool = FilePool::new(options.open_files);
         let (folder, layout) = (Arc::clone(served_pieces.folder()), Arc::clone(served_pieces.layout()));
-        PayloadFiles { folder, layout, states, pool, served_pieces, guards, last_check: Instant::now() }
+        PayloadFiles {
+            folder,
+            layout,
+            states,
+            pool,
+            served_pieces,
+            guards,
+            last_check: Instant::now(),
+            options: *options,
+            untouched: !unsynced,
+            repairs: 0,
+        }
     }
 
     /// The folder that they are in.
@@ -89,26 +105,31 @@ impl PayloadFiles {
         &self.served_pieces
     }
 
-    /// Whether nothing was written or created.
+    /// Whether nothing was written or created, in this run or in an unfinished one before it.
     pub fn are_untouched(&self) -> bool {
-        !self.states.iter().any(|state| state.unsynced || state.unnamed)
+        self.untouched
     }
 
     /// Writes the part of a verified piece that belongs to one file.
     pub fn write(&mut self, slice: &Slice, bytes: &[u8]) -> Result<(), StorageError> {
         let guarded = self.guards.get(&slice.file).map_or(0, |guard| guard.saturating_sub(slice.offset));
         let guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
-        let file = self.open(slice.file)?;
+        let mut file = self.open(slice.file)?;
         if let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) {
             let mut theirs = vec![0; ours.len()];
-            let read = file.read_exact_at(&mut theirs, slice.offset);
+            let read = calls::read_exact_at(&file, &mut theirs, slice.offset);
             read.map_err(|error| self.failed(Action::Read, slice.file, error))?;
             if ours != theirs {
                 return Err(StorageError::exists([self.path(slice.file)].into_iter()));
             }
         }
-        self.served_pieces.writing(slice.file, &file);
-        let written = file.write_all_at(bytes, slice.offset);
+        // What is there already is not written again.
+        let (bytes, offset) = (bytes.get(guarded..).unwrap_or_default(), slice.offset + guarded as u64);
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        file = self.writing(slice.file, file)?;
+        let written = calls::write_all_at(&file, bytes, offset);
         self.served_pieces.written(slice.file, &file);
         if let Some(state) = self.states.get_mut(slice.file) {
             state.unsynced = true;
@@ -134,92 +155,16 @@ impl PayloadFiles {
                 return Err(StorageError::Cancelled);
             }
             let file = self.open(number)?;
-            self.served_pieces.writing(number, &file);
+            let file = self.writing(number, file)?;
             let allocated = space::allocate(&file, length, keep_going);
             self.served_pieces.written(number, &file);
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = true;
             }
-            match allocated {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    return Err(StorageError::Cancelled);
-                }
-                result => result.map_err(|error| self.failed(Action::Allocate, number, error))?,
+            if !allocated.map_err(|error| self.failed(Action::Allocate, number, error))? {
+                return Err(StorageError::Cancelled);
             }
             self.grown(number, length);
-        }
-        Ok(())
-    }
-
-    /// Makes sure that every file is there and has its length, and syncs all that was written to the disk.
-    /// Empty files are created, and files that are too long are cut. A file that is not selected keeps the
-    /// length that the pieces it shares have given it.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError::Vanished`] if something that we wrote is not where it belongs.
-    pub fn finish(&mut self) -> Result<(), StorageError> {
-        self.check_folder()?;
-        let found = survey::find_files(&self.folder, &self.layout)?;
-        if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
-            self.folder.sync_all();
-        }
-        for (number, found) in found.iter().enumerate() {
-            self.finish_file(number, found.map(|found| found.length))?;
-        }
-        self.sync_folders()?;
-        self.check_folder()
-    }
-
-    fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<(), StorageError> {
-        let Some(&FileEntry { length, padding: false, .. }) = self.layout.entry(number) else {
-            return Ok(());
-        };
-        let selected = self.layout.is_selected(number);
-        let state = self.states.get(number).copied().unwrap_or_default();
-        match found {
-            _ if !selected && (!state.unsynced || self.layout.bytes_written(number) == 0) => return Ok(()),
-            Some(found) if !selected && Some(found) >= state.length => {}
-            None if length == 0 && self.states.get(number).is_some_and(|state| state.length.is_none()) => {
-                self.open(number)?;
-            }
-            Some(found) if found > length => {
-                let file = self.open(number)?;
-                self.served_pieces.writing(number, &file);
-                let cut = file.set_len(length);
-                self.served_pieces.written(number, &file);
-                cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
-                if let Some(state) = self.states.get_mut(number) {
-                    *state = FileOnDisk { length: Some(length), unsynced: true, ..*state };
-                }
-            }
-            Some(found) if found == length => {}
-            _ => return Err(StorageError::Vanished { path: self.path(number) }),
-        }
-        if self.states.get(number).is_some_and(|state| state.unsynced) {
-            let synced = self.open(number)?.sync_all();
-            synced.map_err(|error| self.failed(Action::Sync, number, error))?;
-            self.check_in_place(number)?;
-            if let Some(state) = self.states.get_mut(number) {
-                state.unsynced = false;
-            }
-        }
-        Ok(())
-    }
-
-    /// Syncs the names of new files, and of the folders created for them, to the disk.
-    fn sync_folders(&mut self) -> Result<(), StorageError> {
-        let mut folders = BTreeSet::new();
-        for (entry, state) in self.layout.entries().iter().zip(&mut self.states) {
-            if std::mem::take(&mut state.unnamed) {
-                // If a folder is in the set, so are all above it.
-                let parents = entry.path.ancestors().skip(1);
-                parents.map_while(|parent| folders.insert(parent).then_some(())).for_each(drop);
-            }
-        }
-        for path in folders {
-            let synced = self.folder.sync(path);
-            synced.map_err(|error| StorageError::from_io(Action::Sync, self.folder.join(path), error))?;
         }
         Ok(())
     }
@@ -232,15 +177,12 @@ impl PayloadFiles {
         let (folder, known, pool) = (&self.folder, state.length, &mut self.pool);
         let open = || match known {
             None => naming::create(folder, &entry.path),
-            Some(length) => {
-                let file = folder.open_file(&entry.path, Access::Write)?;
-                // What we wrote is no longer in it, so it counts as gone.
-                if file.metadata()?.len() < length { Err(io::ErrorKind::NotFound.into()) } else { Ok(file) }
-            }
+            Some(_) => folder.open_file(&entry.path, Access::Write),
         };
         let opened = patiently(|| pool.get(number, open).map(Arc::clone));
         if opened.is_ok() && known.is_none() {
-            *state = FileOnDisk { length: Some(0), unsynced: true, unnamed: true };
+            *state = FileOnDisk { length: Some(0), only_name: true, unsynced: true, unnamed: true };
+            self.untouched = false;
         }
         opened.map_err(|error| {
             let path = folder.join(&entry.path);
@@ -254,6 +196,38 @@ impl PayloadFiles {
         })
     }
 
+    /// A write to the open file begins; returns the one to write to. Another file under its name is not ours to
+    /// write to, nor is one that has another name.
+    fn writing(&mut self, number: usize, file: Arc<File>) -> Result<Arc<File>, StorageError> {
+        self.untouched = false;
+        if self.served_pieces.writing(number, &file) == Change::Replaced {
+            return Err(StorageError::Vanished { path: self.path(number) });
+        }
+        let (Some(entry), Some(state)) = (self.layout.entry(number), self.states.get_mut(number)) else {
+            return Err(StorageError::Layout);
+        };
+        if state.only_name {
+            return Ok(file);
+        }
+        let links = RootFolder::file_stat(&file).map(|stat| stat.links);
+        let alone = match links {
+            Ok(0 | 1) => Ok(file),
+            Ok(_) if !self.options.overwrite => {
+                return Err(StorageError::Linked { path: self.path(number) });
+            }
+            Ok(_) => {
+                state.unnamed = true;
+                self.pool.close(number);
+                let copy = hard_links::replace_by_copy(&self.folder, &entry.path, &file);
+                self.served_pieces.replaced(number);
+                copy.and_then(|copy| self.pool.hold(number, copy))
+            }
+            Err(error) => Err(error),
+        };
+        state.only_name = alone.is_ok();
+        alone.map_err(|error| self.failed(Action::Write, number, error))
+    }
+
     /// Notes that the file has at least `length` bytes.
     fn grown(&mut self, number: usize, length: u64) {
         if let Some(state) = self.states.get_mut(number) {
@@ -264,17 +238,23 @@ impl PayloadFiles {
     /// Makes sure that the folder, and the file if it is open, are still under their paths.
     fn check_in_place(&self, number: usize) -> Result<(), StorageError> {
         self.check_folder()?;
-        match (self.layout.entry(number), self.pool.peek(number)) {
-            (Some(entry), Some(file)) if !self.folder.holds(&entry.path, file) => {
-                Err(StorageError::Vanished { path: self.path(number) })
-            }
-            _ => Ok(()),
+        let (Some(entry), Some(file)) = (self.layout.entry(number), self.pool.peek(number)) else {
+            return Ok(());
+        };
+        match self.folder.holds(&entry.path, file) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StorageError::Vanished { path: self.path(number) }),
+            Err(error) => Err(self.failed(Action::Open, number, error)),
         }
     }
 
     fn check_folder(&self) -> Result<(), StorageError> {
-        let path = || self.folder.path().to_owned();
-        if self.folder.is_in_place() { Ok(()) } else { Err(StorageError::Vanished { path: path() }) }
+        let path = self.folder.path().to_owned();
+        match self.folder.is_in_place() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StorageError::Vanished { path }),
+            Err(error) => Err(StorageError::from_io(Action::Open, path, error)),
+        }
     }
 
     fn path(&self, number: usize) -> PathBuf {

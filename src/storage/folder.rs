@@ -17,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::calls::{self, Call, call};
 use super::error::{Action, StorageError};
 use super::links;
 use super::patience::patiently;
@@ -41,8 +42,12 @@ pub(super) struct FileStat {
     pub allocated: u64,
     /// Its device and its inode number: the same for two names of one file.
     pub identity: (u64, u64),
-    /// The time of its last change: seconds and nanoseconds.
+    /// The time of the last change of its content: seconds and nanoseconds. A program can set it.
     pub modified: (u64, u64),
+    /// The time of the last change of anything that the system says of it. No program can set it.
+    pub changed: (u64, u64),
+    /// How many names it has: more than one are hard links.
+    pub links: u64,
 }
 
 /// What a name in a folder stands for.
@@ -89,7 +94,8 @@ impl RootFolder {
 
     fn open_as(path: &Path, follows_links: bool) -> io::Result<Option<RootFolder>> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        match patiently(|| Ok(rustix::fs::open(path, folder_flags(), Mode::empty())?)) {
+        let open = || Ok(rustix::fs::open(path, folder_flags(), Mode::empty())?);
+        match patiently(|| call(Call::Open, open)) {
             Ok(handle) => Ok(Some(RootFolder {
                 path: path.to_owned(),
                 handle,
@@ -119,20 +125,16 @@ impl RootFolder {
 
     /// Whether the folder is still under its path. While we hold it open, it may have been removed or
     /// renamed, or something else may have been mounted over it.
-    pub fn is_in_place(&self) -> bool {
-        match (rustix::fs::stat(&self.path), rustix::fs::fstat(&self.handle)) {
-            (Ok(there), Ok(ours)) => same(&there, &ours),
-            _ => false,
-        }
+    pub fn is_in_place(&self) -> io::Result<bool> {
+        let there = call(Call::Look, || Ok(rustix::fs::stat(&self.path)?));
+        is_there(there, || rustix::fs::fstat(&self.handle))
     }
 
     /// Whether the open file is still under this path. True as well if too many files are open to see that.
-    pub fn holds(&self, path: &Path, file: &File) -> bool {
-        let there = patiently(|| self.place(path, false).and_then(|place| self.stat(&place)));
-        match (there, rustix::fs::fstat(file)) {
-            (Ok(there), Ok(ours)) => same(&there, &ours),
-            (Err(error), Ok(_)) => too_many_files(&error),
-            _ => false,
+    pub fn holds(&self, path: &Path, file: &File) -> io::Result<bool> {
+        match patiently(|| self.place(path, false).and_then(|place| self.stat(&place))) {
+            Err(error) if too_many_files(&error) => Ok(true),
+            there => is_there(there, || rustix::fs::fstat(file)),
         }
     }
 
@@ -159,46 +161,45 @@ impl RootFolder {
         };
         let place = self.place(path, access == Access::Create)?;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let open = |at, name: &OsStr| rustix::fs::openat(at, name, flags, Mode::from_raw_mode(0o666));
-        let handle = match open(self.at(&place), &place.name) {
+        let openat = |at: BorrowedFd<'_>, name: &OsStr| {
+            rustix::fs::openat(at, name, flags, Mode::from_raw_mode(0o666))
+        };
+        let open = || match openat(self.at(&place), &place.name) {
             Err(Errno::LOOP | Errno::MLINK) if self.follows_links && access == Access::Read => {
                 let target = links::follow(self.at(&place), &place.name)?;
-                open(target.at(self.at(&place)), &target.name)?
+                Ok(openat(target.at(self.at(&place)), &target.name)?)
             }
-            opened => opened?,
+            opened => Ok(opened?),
         };
+        let handle = call(Call::Open, open)?;
         ordinary(&rustix::fs::fstat(&handle)?)?;
         Ok(File::from(handle))
     }
 
     /// What the system says of an open file now.
     pub fn file_stat(file: &File) -> io::Result<FileStat> {
-        ordinary(&rustix::fs::fstat(file)?)
+        ordinary(&call(Call::Look, || Ok(rustix::fs::fstat(file)?))?)
     }
 
     /// Removes a file.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         let place = patiently(|| self.place(path, false))?;
-        Ok(rustix::fs::unlinkat(self.at(&place), &*place.name, AtFlags::empty())?)
+        call(Call::Remove, || Ok(rustix::fs::unlinkat(self.at(&place), &*place.name, AtFlags::empty())?))
     }
 
     /// Syncs the names in a folder below this one to the disk. The empty path is this folder itself.
     pub fn sync(&self, path: &Path) -> io::Result<()> {
-        let done = if path.as_os_str().is_empty() {
-            rustix::fs::fsync(&self.handle)
-        } else {
-            let flags = folder_flags() | OFlags::NOFOLLOW;
-            let handle = patiently(|| {
-                let place = self.place(path, false)?;
-                Ok(rustix::fs::openat(self.at(&place), &*place.name, flags, Mode::empty())?)
-            })?;
-            rustix::fs::fsync(handle)
-        };
-        match done {
-            // Some file systems cannot sync a folder, and do not need to.
-            Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
-            Err(error) => Err(error.into()),
+        let fsync =
+            |folder: BorrowedFd<'_>| calls::forgiven(call(Call::Sync, || Ok(rustix::fs::fsync(folder)?)));
+        if path.as_os_str().is_empty() {
+            return fsync(self.handle.as_fd());
         }
+        let flags = folder_flags() | OFlags::NOFOLLOW;
+        let open = || {
+            let place = self.place(path, false)?;
+            Ok(rustix::fs::openat(self.at(&place), &*place.name, flags, Mode::empty())?)
+        };
+        fsync(patiently(|| call(Call::Open, open))?.as_fd())
     }
 
     /// Calls `each` for each entry of a folder below this one, in no order. The empty path is this folder
@@ -288,7 +289,8 @@ impl RootFolder {
     }
 
     fn stat(&self, place: &NameInFolder<'_>) -> io::Result<Stat> {
-        Ok(rustix::fs::statat(self.at(place), &*place.name, AtFlags::SYMLINK_NOFOLLOW)?)
+        let stat = || rustix::fs::statat(self.at(place), &*place.name, AtFlags::SYMLINK_NOFOLLOW);
+        call(Call::Look, || Ok(stat()?))
     }
 }
 
@@ -327,15 +329,15 @@ impl<'a> FileSearch<'a> {
             return Ok(None);
         }
         let at = self.handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
-        match rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+        match call(Call::Look, || Ok(rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?)) {
             Ok(stat) if self.folder.follows_links && is_link(&stat) => {
                 let target = links::follow(at, name)?;
                 let stat = rustix::fs::statat(target.at(at), &target.name, AtFlags::SYMLINK_NOFOLLOW)?;
                 ordinary(&stat).map(Some)
             }
             Ok(stat) => ordinary(&stat).map(Some),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -369,9 +371,12 @@ fn folder_flags() -> OFlags {
 fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<OwnedFd, Errno> {
     // The torrent's paths were made safe when it was read; this is a second line of defence.
     let Component::Normal(name) = element else { return Err(Errno::INVAL) };
-    let open = || rustix::fs::openat(at, name, folder_flags() | OFlags::NOFOLLOW, Mode::empty());
+    let of = |error: io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    let flags = folder_flags() | OFlags::NOFOLLOW;
+    let open = || call(Call::Open, || Ok(rustix::fs::openat(at, name, flags, Mode::empty())?)).map_err(of);
+    let make = || Ok(rustix::fs::mkdirat(at, name, Mode::from_raw_mode(0o777))?);
     match open() {
-        Err(Errno::NOENT) if create => match rustix::fs::mkdirat(at, name, Mode::from_raw_mode(0o777)) {
+        Err(Errno::NOENT) if create => match call(Call::MakeFolder, make).map_err(of) {
             Ok(()) | Err(Errno::EXIST) => open(),
             Err(error) => Err(error),
         },
@@ -406,6 +411,8 @@ fn found(stat: &Stat) -> FileStat {
         allocated: number(stat.st_blocks).saturating_mul(512),
         identity: (number(stat.st_dev), number(stat.st_ino)),
         modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
+        changed: (number(stat.st_ctime), number(stat.st_ctime_nsec)),
+        links: number(stat.st_nlink),
     }
 }
 
@@ -419,6 +426,17 @@ fn number(value: impl TryInto<u64>) -> u64 {
     value.try_into().unwrap_or(0)
 }
 
-fn same(one: &Stat, other: &Stat) -> bool {
-    one.st_dev == other.st_dev && one.st_ino == other.st_ino
+/// Whether what is under a path is what we hold.
+fn is_there(there: io::Result<Stat>, ours: impl Fn() -> Result<Stat, Errno>) -> io::Result<bool> {
+    let nothing = |error: &io::Error| {
+        matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
+    };
+    match there {
+        Ok(there) => {
+            let ours = ours()?;
+            Ok(there.st_dev == ours.st_dev && there.st_ino == ours.st_ino)
+        }
+        Err(error) if nothing(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -9,13 +9,13 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::{self, Builder};
 
 use sha1::{Digest, Sha1};
 
+use super::calls;
 use super::error::{Action, StorageError};
 use super::folder::{Access, RootFolder};
 use super::layout::{Layout, Slice};
@@ -106,7 +106,7 @@ impl HashJob<'_> {
             let mut threads = Vec::with_capacity(count);
             for number in 0..count {
                 let builder = Builder::new().name(format!("hash-{number}")).stack_size(128 * 1024);
-                match builder.spawn_scoped(scope, || Hasher::new(self).work()) {
+                match builder.spawn_scoped(scope, calls::handed_on(|| Hasher::new(self).work())) {
                     Ok(thread) => threads.push(thread),
                     Err(_) => break,
                 }
@@ -324,7 +324,7 @@ impl Reader {
     /// Reads from the start of the slice. False if the file ends before the buffer is full.
     fn read(&self, job: &HashJob<'_>, slice: &Slice, buffer: &mut [u8]) -> Result<bool, StorageError> {
         let Some(file) = &self.file else { return Ok(false) };
-        match file.read_exact_at(buffer, slice.offset) {
+        match calls::read_exact_at(file, buffer, slice.offset) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(job.failed(Action::Read, slice.file, error)),

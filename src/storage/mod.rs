@@ -2,7 +2,7 @@
 //!
 //! It promises four things. Nothing unverified is ever on the disk. Nothing that was there before us is
 //! changed unasked. Nothing outside the output folder is touched. And success is reported after the last
-//! sync, never before.
+//! sync, never before, and only if no other program has spoiled what we wrote.
 //!
 //! [`Storage::open`] runs before the download, on the coordinator's thread (see `opening`). It finds out what
 //! the output folder holds and which pieces of it verify (`survey`), decides what may be done with it
@@ -15,18 +15,22 @@
 //! [`Gathered::digests`] hashes them.
 //!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
-//! bounds the open files, `files` puts the three together, and `space` measures the free space. Peers get
-//! what is on the disk from [`ServedPieces`].
+//! bounds the open files, `files` puts the three together, and `space` measures the free space. The system
+//! calls that read and change files go through `calls`. Peers get what is on the disk from [`ServedPieces`],
+//! which also notices what other programs do to it.
 
 mod cache_file;
+mod calls;
 mod claim;
 mod create_scan;
 mod error;
 #[cfg(test)]
 mod fake_names;
+mod file_limit;
 mod file_pool;
 mod files;
 mod folder;
+mod hard_links;
 mod hashing;
 mod home;
 mod layout;
@@ -41,6 +45,8 @@ mod served_pieces;
 mod sha1_pair;
 mod space;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod verify;
 pub mod writer;
 
@@ -52,12 +58,15 @@ use std::sync::Arc;
 pub use cache_file::CacheFile;
 #[cfg(test)]
 pub use cache_file::NewFolder;
+#[cfg(test)]
+pub use calls::{Call, faults};
 pub use create_scan::{Gathered, gather, name};
 pub use error::{Shortage, StorageError};
+pub use file_limit::FileLimit;
 pub use hashing::Watch;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
-pub use survey::Digests;
+pub use survey::{Digests, digests_of};
 pub use verify::{Examined, ExaminedFile, FileState, examine};
 
 use crate::metainfo;
@@ -80,7 +89,7 @@ pub struct Payload<'a> {
     /// How the payload is cut into pieces.
     pub geometry: Geometry,
     /// The SHA-1 of each piece.
-    pub digests: &'a Digests<'a>,
+    pub digests: &'a Digests,
     /// The files that are to be fetched; `None` means all. An examination ignores it.
     pub selection: Option<&'a Selection>,
 }
@@ -110,6 +119,16 @@ impl Default for Options {
     fn default() -> Options {
         Options { allocate: Allocate::Sparse, overwrite: false, open_files: 32 }
     }
+}
+
+/// What [`Storage::finish`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// All is right and safe on the disk.
+    Durable,
+    /// Another program has changed these pieces: they have to be written again, and then it can be tried
+    /// again.
+    Spoiled(Vec<PieceIndex>),
 }
 
 /// The payload of one torrent on the disk. If it is dropped before [`Storage::finish`], all that is
@@ -149,7 +168,7 @@ impl Storage {
         let opening = Opening::survey(root, payload, &options, watch)?;
         let plan = opening.decide(&options)?;
         let (good, allocate) = (opening.survey.good.clone(), plan.allocate);
-        let mut storage = opening.prepare(plan, options.open_files)?;
+        let mut storage = opening.prepare(plan, &options)?;
         if allocate {
             storage.files.allocate(&|| watch(0, 0))?;
         }
@@ -186,7 +205,8 @@ impl Storage {
     }
 
     /// Ends a download when all its pieces are written: gives the files their final lengths, syncs them to
-    /// the disk and removes the marker. Success may be reported after this and not before.
+    /// the disk, makes sure that no other program has changed them, and removes the marker. Success may be
+    /// reported after [`Finished::Durable`] and not before.
     ///
     /// With a selection, these are all pieces of the selection. The marker then stays, because some files
     /// hold nothing but the bytes of a shared piece. From now on it remembers which files are complete and
@@ -196,9 +216,13 @@ impl Storage {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Vanished`] if a file is not where it belongs, or what the system refuses.
-    pub fn finish(&mut self) -> Result<(), StorageError> {
-        self.files.finish()?;
+    /// [`StorageError::Vanished`] if a file is not where it belongs, [`StorageError::Spoiled`] and
+    /// [`StorageError::Unsteady`] if another program does not cease to change one, or what the system refuses.
+    pub fn finish(&mut self) -> Result<Finished, StorageError> {
+        let spoiled = self.files.finish()?;
+        if !spoiled.is_empty() {
+            return Ok(Finished::Spoiled(spoiled));
+        }
         for path in self.parents.drain(..) {
             // We may not be allowed to open the folder above; the payload itself is safe.
             let _ = std::fs::File::open(path).and_then(|folder| folder.sync_all());
@@ -221,7 +245,7 @@ impl Storage {
             // removes it again.
             self.marker.remove(self.files.folder())?;
         }
-        Ok(())
+        Ok(Finished::Durable)
     }
 
     /// The space that the rest of the payload needs and that the file system did not have at the start.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::claim::Guards;
 use super::error::{Action, StorageError};
+use super::file_limit::FileLimit;
 use super::files::PayloadFiles;
 use super::folder::RootFolder;
 use super::hashing::Watch;
@@ -20,7 +21,7 @@ use super::marker::Marker;
 use super::naming;
 use super::plan::{self, Plan, Situation};
 use super::served_pieces::ServedPieces;
-use super::survey::Survey;
+use super::survey::{Digests, Survey};
 use super::{Options, Payload, Storage, refused, space};
 
 /// A payload that is being opened.
@@ -34,6 +35,7 @@ pub(super) struct Opening<'a> {
     own: Option<Guards>,
     /// What is there.
     pub survey: Survey,
+    digests: Digests,
 }
 
 impl<'a> Opening<'a> {
@@ -55,11 +57,15 @@ impl<'a> Opening<'a> {
         naming::settle_in(folder.as_ref(), &mut layout)?;
         let layout = Arc::new(layout);
         let survey = Survey::take(folder.as_ref(), &layout, payload.digests, options.open_files, watch)?;
-        Ok(Opening { root, layout, folder, marker, own, survey })
+        let digests = Arc::clone(payload.digests);
+        Ok(Opening { root, layout, folder, marker, own, survey, digests })
     }
 
     /// What the run may do, or why it must not start.
     pub fn decide(&self, options: &Options) -> Result<Plan, StorageError> {
+        if let Some(limit) = FileLimit::below(self.root) {
+            limit.check(self.root, &self.layout, &self.survey.good)?;
+        }
         let situation = Situation {
             root: self.root,
             layout: &self.layout,
@@ -79,7 +85,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Creates what the plan needs.
-    pub fn prepare(mut self, plan: Plan, open_files: usize) -> Result<Storage, StorageError> {
+    pub fn prepare(mut self, plan: Plan, options: &Options) -> Result<Storage, StorageError> {
         let (folder, parents) = match self.folder {
             Some(folder) => (folder, Vec::new()),
             None => create(self.root)?,
@@ -88,10 +94,12 @@ impl<'a> Opening<'a> {
             self.marker.write(&folder, &plan.guards)?;
         }
         let Survey { found, good, .. } = self.survey;
-        let served = Arc::new(ServedPieces::new(Arc::new(folder), self.layout, &found, good, open_files));
+        let open_files = options.open_files;
+        let (folder, digests) = (Arc::new(folder), self.digests);
+        let served = ServedPieces::new(folder, self.layout, digests, &found, good, open_files);
         let was_marked = self.own.is_some();
         Ok(Storage {
-            files: PayloadFiles::new(served, &found, plan.guards.clone(), was_marked, open_files),
+            files: PayloadFiles::new(served, &found, plan.guards.clone(), was_marked, options),
             marker: self.marker,
             marked: !plan.is_complete || was_marked,
             newly_marked: !plan.is_complete && !was_marked,

@@ -9,7 +9,7 @@ use super::claim::{self, Guards};
 use super::error::{Shortage, StorageError};
 use super::layout::Layout;
 use super::survey::Survey;
-use super::{Allocate, Options, space};
+use super::{Allocate, Options, hard_links, space};
 use crate::piece::Bitfield;
 
 /// What is known before anything is changed.
@@ -46,7 +46,8 @@ pub(super) struct Plan {
 /// # Errors
 ///
 /// [`StorageError::Exists`] if a file is not the torrent's and may not be replaced, [`StorageError::Shared`]
-/// if two files of a payload that is not complete are one on the disk, and [`StorageError::NoRoom`] if all
+/// if two files of a payload that is not complete are one on the disk, [`StorageError::Linked`] if one has a name
+/// outside of it, and [`StorageError::NoRoom`] if all
 /// room is to be taken and there is not enough.
 pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Plan, StorageError> {
     let Situation { layout, survey, own, .. } = *situation;
@@ -66,6 +67,11 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
     };
     if let Some((one, other)) = claim::shared(&survey.found).filter(|_| !is_complete) {
         return Err(StorageError::Shared { one: path(situation, one), other: path(situation, other) });
+    }
+    if !options.overwrite
+        && let Some(number) = hard_links::written_to(layout, survey, &guards)
+    {
+        return Err(StorageError::Linked { path: path(situation, number) });
     }
     let shortage = situation.free.and_then(|free| space::shortage(free, layout, &survey.found));
     let shortage = shortage.filter(|_| !is_complete);
@@ -114,6 +120,8 @@ mod tests {
                 allocated: length,
                 identity: (1, number),
                 modified: (0, 0),
+                changed: (0, 0),
+                links: 1,
             });
         }
         for (set, numbers) in [(&mut survey.good, good), (&mut survey.bad, bad)] {
@@ -205,7 +213,14 @@ mod tests {
     #[test]
     fn two_names_of_one_file_are_refused_unless_nothing_is_to_be_written() {
         let layout = Layout::of_lengths(&[8, 8], 8);
-        let same = FileStat { length: 8, allocated: 8, identity: (1, 1), modified: (0, 0) };
+        let same = FileStat {
+            length: 8,
+            allocated: 8,
+            identity: (1, 1),
+            modified: (0, 0),
+            changed: (0, 0),
+            links: 2,
+        };
         let mut survey = Survey::empty(&layout);
         survey.found = vec![Some(same), Some(same)];
         let overwrite = Options { overwrite: true, ..Options::default() };

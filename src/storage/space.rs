@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::calls::{self, Call, call};
 use super::error::Shortage;
 use super::folder::FileStat;
 use super::layout::Layout;
@@ -25,37 +25,41 @@ pub(super) fn shortage(free: u64, layout: &Layout, found: &[Option<FileStat>]) -
 /// Bytes that an ordinary user may still write to the file system that the path is on, or would be created
 /// on. `None` if the system does not say.
 pub(super) fn free(root: &Path) -> Option<u64> {
-    let existing =
-        root.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
-    let space = existing.into_iter().find_map(|path| rustix::fs::statvfs(path).ok())?;
+    let space = existing(root).find_map(|path| rustix::fs::statvfs(path).ok())?;
     Some(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// The path and the folders above it, which may exist where it does not.
+pub(super) fn existing(root: &Path) -> impl Iterator<Item = &Path> {
+    root.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
 }
 
 /// Takes the room on the disk for a file of this length, without changing the bytes that it has.
 ///
-/// If this takes long, `keep_going` is called now and then. If it returns false, the work stops with
-/// [`io::ErrorKind::Interrupted`].
-pub(super) fn allocate(file: &File, length: u64, keep_going: &dyn Fn() -> bool) -> io::Result<()> {
-    match reserve(file, length) {
+/// If this takes long, `keep_going` is called now and then. If it returns false, the work stops, and the answer
+/// is false.
+pub(super) fn allocate(file: &File, length: u64, keep_going: &dyn Fn() -> bool) -> io::Result<bool> {
+    match call(Call::Allocate, || reserve(file, length)) {
+        // File systems without holes, or that copy what they write, refuse in one way or the other.
         Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => {}
-        result => return result,
+        result => return result.map(|()| true),
     }
     fill(file, length, keep_going)
 }
 
-/// Appends zeros to the file up to this length.
-fn fill(file: &File, length: u64, keep_going: &dyn Fn() -> bool) -> io::Result<()> {
+/// Appends zeros to the file up to this length. False if it was stopped.
+fn fill(file: &File, length: u64, keep_going: &dyn Fn() -> bool) -> io::Result<bool> {
     let zeros = [0; ZEROS];
     let mut end = file.metadata()?.len();
     while end < length {
         if !keep_going() {
-            return Err(io::ErrorKind::Interrupted.into());
+            return Ok(false);
         }
         let now = usize::try_from(length - end).unwrap_or(ZEROS).min(ZEROS);
-        file.write_all_at(zeros.get(..now).unwrap_or_default(), end)?;
+        calls::write_all_at(file, zeros.get(..now).unwrap_or_default(), end)?;
         end += now as u64;
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -71,6 +75,7 @@ fn reserve(_: &File, _: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn filling_keeps_what_is_there_and_can_be_stopped() {
@@ -78,11 +83,10 @@ mod tests {
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         file.write_all_at(b"there", 0).unwrap();
-        let stopped = fill(&file, 200_000, &|| false).unwrap_err();
-        assert_eq!(stopped.kind(), io::ErrorKind::Interrupted);
+        assert!(!fill(&file, 200_000, &|| false).unwrap());
         assert_eq!(file.metadata().unwrap().len(), 5);
-        fill(&file, 200_000, &|| true).unwrap();
-        fill(&file, 100_000, &|| true).unwrap();
+        assert!(fill(&file, 200_000, &|| true).unwrap());
+        assert!(fill(&file, 100_000, &|| true).unwrap());
         let mut content = vec![1; 200_000];
         file.read_exact_at(&mut content, 0).unwrap();
         assert_eq!(file.metadata().unwrap().len(), 200_000);

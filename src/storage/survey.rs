@@ -5,7 +5,7 @@
 //! its bytes can be there. A survey never writes.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use log::warn;
 
@@ -14,12 +14,19 @@ use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
 use super::naming;
+use crate::metainfo::Metainfo;
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 use crate::thread::lock;
 
-/// The SHA-1 that a piece must have.
-pub type Digests<'a> = dyn Fn(PieceIndex) -> PieceDigest + Sync + 'a;
+/// The SHA-1 that a piece must have. Shared, because files that change are hashed again later, by any thread.
+pub type Digests = Arc<dyn Fn(PieceIndex) -> PieceDigest + Send + Sync>;
+
+/// The digests that a torrent names.
+pub fn digests_of(torrent: &Arc<Metainfo>) -> Digests {
+    let torrent = Arc::clone(torrent);
+    Arc::new(move |piece| torrent.piece_digest(piece.get()).unwrap_or_default())
+}
 
 /// What is there of a payload.
 pub(super) struct Survey {
@@ -41,7 +48,7 @@ impl Survey {
     pub fn take(
         folder: Option<&RootFolder>,
         layout: &Layout,
-        digests: &Digests<'_>,
+        digests: &Digests,
         open_files: usize,
         watch: &Watch<'_>,
     ) -> Result<Survey, StorageError> {

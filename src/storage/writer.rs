@@ -5,7 +5,8 @@
 //! from peers, and does not fill the memory. Only verified pieces reach the writer, so nothing unverified is
 //! ever on disk.
 
-use super::{Storage, StorageError};
+use super::calls;
+use super::{Finished, Storage, StorageError};
 use crate::message::{Event, Write};
 use crate::piece::{BufferPool, PieceIndex};
 use crossbeam_channel::{Receiver, Sender};
@@ -34,7 +35,8 @@ pub fn start(
     buffers: Arc<BufferPool>,
     alive: Sender<()>,
 ) -> io::Result<JoinHandle<Written>> {
-    std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024).spawn(move || {
+    let builder = std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024);
+    builder.spawn(calls::handed_on(move || {
         // Variables are dropped in reverse order. So the farewell is the last message from this thread,
         // whatever happens.
         let mut farewell = Farewell { finished: false, events, _alive: alive };
@@ -44,7 +46,7 @@ pub fn start(
         let written = work(storage, &orders, &farewell.events, &buffers);
         farewell.finished = written.is_ok();
         written
-    })
+    }))
 }
 
 /// Says that the writer has ended, even if it panicked.
@@ -78,7 +80,14 @@ fn work(
             break;
         }
         if told_to_finish? {
-            return storage.finish();
+            match storage.finish()? {
+                Finished::Durable => return Ok(()),
+                Finished::Spoiled(pieces) => {
+                    if events.send(Event::Lost(pieces)).is_err() {
+                        break;
+                    }
+                }
+            }
         }
     }
     Ok(())

@@ -63,6 +63,7 @@ impl Coordinator<'_> {
         match event {
             Event::Heard(key, news) => self.heard(key, news, now),
             Event::Stored(pieces) => self.stored(&pieces, now),
+            Event::Lost(pieces) => self.lost(&pieces, now),
             Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
             Event::Greeted(key, greeting) => self.greeted(key, greeting, now),
             Event::Gone(key, why) => self.gone(key, &why, now),

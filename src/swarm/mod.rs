@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | `Heard`: a peer sent something | `swarm/peer_messages.rs:heard` | what that peer has and wants, rarity, requests, statistics; then it asks the peer for more blocks |
 //! | `Stored`: pieces are on disk | `swarm/download/completion.rs:stored` | piece map, statistics, our interest; peers hear *have*; after the last piece the phase |
+//! | `Lost`: another program has changed pieces on disk | `swarm/download/completion.rs:lost` | piece map, our interest, the phase: they are fetched again |
 //! | `Attempted`: an attempt to connect ended | `swarm/peers/connecting.rs:attempted` | roster: one peer more, perhaps in place of another; or when its address is tried again |
 //! | `Greeted`: handshakes were exchanged | `swarm/peers/connecting.rs:greeted` | roster: the peer is introduced to, or one of two connections to it ends |
 //! | `Gone`: a connection is over | `swarm/peers/disconnect.rs:gone` | roster, requests, rarity, upload slots, when its address is tried again |

@@ -79,6 +79,11 @@ impl Statistics {
         self.unwritten = self.unwritten.saturating_sub(1);
     }
 
+    /// Pieces on disk are to be fetched again: the wait for them begins now.
+    pub fn lost(&mut self, now: Instant) {
+        self.progress = now;
+    }
+
     /// A tracker answered, or did not.
     pub fn tracker_answered(&mut self, report: &TrackerReport) {
         self.tracker_trouble = match &report.outcome {

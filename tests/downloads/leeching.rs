@@ -3,10 +3,12 @@
 
 use femtotorrent::message::HangUp;
 use femtotorrent::metainfo::InfoHash;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::mpsc::channel;
-use std::time::{Instant, SystemTime};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::folder::TestFolder;
 use crate::support::gate::Gate;
@@ -197,33 +199,39 @@ fn two_seeds_part() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_seeded_is_not_served_any_more() {
-    let files = [("grows", 65_536), ("stays", 65_536), ("touched", 65_536)];
+fn a_file_that_changes_while_it_is_seeded_is_looked_at_again_and_what_is_right_is_served() {
+    let files = [("grows", 65_536), ("stays", 65_536), ("touched", 65_536), ("spoiled", 65_536)];
     let sample = Sample::multi(&files, 32_768);
     let seeder = Seeder::start(&sample, &[]);
     let mut talk = seeder.meet(FAST);
     leech(&mut talk).unwrap();
 
-    let grown = seeder.file("many/grows");
-    fs::write(&grown, [&sample.payload[..65_536], b"more"].concat()).unwrap();
-    let touched = File::options().write(true).open(seeder.file("many/touched")).unwrap();
-    touched.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let open = |path: &str| File::options().write(true).open(seeder.file(path)).unwrap();
+    open("many/grows").write_all_at(b"more", 65_536).unwrap();
+    open("many/touched").set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    // The last byte of its last piece, and nothing of it shows in the time that programs look at.
+    let spoiled = open("many/spoiled");
+    let before = spoiled.metadata().unwrap().modified().unwrap();
+    spoiled.write_all_at(&[!sample.payload[4 * 65_536 - 1]], 65_535).unwrap();
+    spoiled.set_modified(before).unwrap();
 
-    // It looks at a file several times a second, not for each block.
-    for index in [0, 4] {
-        let first = first_block_of(index);
-        let until = Instant::now() + DEADLINE;
-        let mut refused = false;
-        while !refused && Instant::now() < until {
-            refused = !is_served(&mut talk, first).unwrap();
+    // It looks at a file many times a second, not for each block.
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let served = blocks(&sample).into_iter().filter(|wanted| is_served(&mut talk, *wanted).unwrap());
+        let served: Vec<u32> = served.map(|wanted| wanted.index).collect();
+        if served == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6] {
+            break;
         }
-    }
-    for wanted in blocks(&sample) {
-        let expected = [2, 3].contains(&wanted.index);
-        assert_eq!(is_served(&mut talk, wanted).unwrap(), expected, "{wanted:?}");
+        assert!(Instant::now() < until, "{served:?}");
+        // A peer that is rejected again and again would be a flood.
+        sleep(Duration::from_millis(50));
     }
     seeder.says("grows: it changed on disk");
     seeder.says("touched: it changed on disk");
+    seeder.says("spoiled: wrong now and not sent any more: 1 piece");
+    let mut newcomer = seeder.meet(FAST);
+    newcomer.wait_for(&Said::Bitfield(bits(&sample, |piece| piece != 7))).unwrap();
 }
 
 #[test]

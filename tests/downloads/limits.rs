@@ -127,3 +127,35 @@ fn peers_that_send_bitfields_without_end_take_little_memory() {
     let peak = peak_memory(program.child.id());
     assert!(peak < MEMORY, "{peak} bytes");
 }
+
+#[test]
+fn a_limit_of_file_sizes_is_named_and_kills_nothing() {
+    let (sample, folder, output) = (Sample::single(300_000, 32_768), TestFolder::new(), TestFolder::new());
+    let peer = ScriptedPeer::honest(&sample);
+    let limited = |arguments: &[String]| {
+        let mut command = Command::new("sh");
+        // In blocks of 512 bytes, or of 1024: less than the payload has.
+        command
+            .args(["-c", "ulimit -f 100 && exec \"$0\" \"$@\"", PROGRAM])
+            .args(arguments)
+            .stdin(Stdio::null());
+        command
+    };
+    let mut arguments = get(&sample, &folder, &output);
+    arguments.extend(["--peer".to_owned(), peer.address().to_string()]);
+    // Before anything is downloaded.
+    let outcome = Program::launch(limited(&arguments)).finish(LIMIT);
+    assert_eq!(outcome.code, Some(16), "{}", outcome.output);
+    assert!(outcome.output.contains("raise ulimit -f"), "{}", outcome.output);
+    assert_eq!(std::fs::read_dir(output.path()).unwrap().count(), 0);
+    // A write that goes beyond it.
+    sample.write_payload(folder.path());
+    let mut command = Command::new("sh");
+    let payload = folder.path().join("payload.bin");
+    let torrent = folder.path().join("made.torrent");
+    command.args(["-c", "ulimit -f 0 && exec \"$0\" \"$@\"", PROGRAM, "create"]).arg(payload);
+    command.arg("-o").arg(torrent).stdin(Stdio::null());
+    let outcome = Program::launch(command).finish(LIMIT);
+    assert!(outcome.code.is_some_and(|code| code > 0), "no signal ends it: {}", outcome.output);
+    assert!(outcome.output.contains("made.torrent"), "{}", outcome.output);
+}

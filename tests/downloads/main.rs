@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod changed_files;
 mod choking_peers;
 mod command_line;
 mod create;

@@ -7,8 +7,10 @@ mod sample;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod changing;
 mod creating;
 mod foreign;
+mod hard_links;
 mod links;
 mod obstacles;
 mod resuming;

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
-    Allocate, Examined, FileState, Options, Payload, Selection, Storage, StorageError, examine,
+    Allocate, Digests, Examined, FileState, Finished, Options, Payload, Selection, Storage, StorageError,
+    examine,
 };
 
 /// A payload that is made up from its layout: each byte is a function of its position.
@@ -84,15 +86,19 @@ impl Sample {
         options: Options,
         watch: &(dyn Fn(u64, u64) -> bool + Sync),
     ) -> Result<(Storage, Bitfield), StorageError> {
-        let digests = |piece: PieceIndex| self.digests[piece.slot()];
-        Storage::open(root, &self.payload(&digests), options, watch)
+        Storage::open(root, &self.payload(&self.digests()), options, watch)
     }
 
     pub fn examine(&self, root: &Path) -> Result<Examined, StorageError> {
-        examine(root, &self.payload(&|piece| self.digests[piece.slot()]), 8, &|_, _| true)
+        examine(root, &self.payload(&self.digests()), 8, &|_, _| true)
     }
 
-    pub fn payload<'a>(&'a self, digests: &'a (dyn Fn(PieceIndex) -> PieceDigest + Sync)) -> Payload<'a> {
+    pub fn digests(&self) -> Digests {
+        let digests = self.digests.clone();
+        Arc::new(move |piece| digests[piece.slot()])
+    }
+
+    pub fn payload<'a>(&'a self, digests: &'a Digests) -> Payload<'a> {
         Payload {
             name: &self.name,
             info_hash: InfoHash([0xab; 20]),
@@ -122,7 +128,7 @@ impl Sample {
         let wanted = |piece| self.selection.as_ref().is_none_or(|part| part.pieces().has(piece));
         let missing = |number: &u32| wanted(self.index(*number)) && !good.has(self.index(*number));
         self.write(&mut storage, (0..self.geometry.piece_count()).filter(missing));
-        storage.finish().unwrap();
+        assert_eq!(storage.finish().unwrap(), Finished::Durable);
     }
 
     pub fn assert_complete(&self, root: &Path) {

@@ -194,7 +194,7 @@ pub(super) fn create(folder: &RootFolder, path: &PathOnDisk) -> io::Result<File>
             io::ErrorKind::AlreadyExists.into()
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && odd.is_mistaken(folder, path) => error,
-        Err(error) if is_refusal(&error) && folder.is_in_place() => error,
+        Err(error) if is_refusal(&error) && folder.is_in_place()? => error,
         Err(error) => return Err(error),
     };
     let siblings = path.with_file_name(odd.spellings.portable().file_name().unwrap_or_default());

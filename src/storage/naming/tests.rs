@@ -5,19 +5,20 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::metainfo::Metainfo;
 use crate::metainfo::draft::{Content, Draft};
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::storage::fake_names::{self, on};
-use crate::storage::{NewFolder, Options, Payload, ServedPieces, Storage, StorageError, examine};
+use crate::storage::{NewFolder, Options, Payload, ServedPieces, Storage, StorageError, digests_of, examine};
 
 /// Bytes in each file, but for those that are called empty. The pieces are shorter and cross their borders.
 const LENGTH: u64 = 50;
 
 /// A torrent with a file of each of these paths.
 struct Sample {
-    torrent: Metainfo,
+    torrent: Arc<Metainfo>,
     geometry: Geometry,
 }
 
@@ -38,11 +39,11 @@ impl Sample {
         };
         let digests =
             geometry.pieces().flat_map(|piece| PieceDigest::of(&bytes(geometry, piece)).0).collect();
-        Sample { torrent: Metainfo::parse(draft.encode(digests)).unwrap(), geometry }
+        Sample { torrent: Arc::new(Metainfo::parse(draft.encode(digests)).unwrap()), geometry }
     }
 
     fn with<T>(&self, act: impl FnOnce(&Payload<'_>) -> T) -> T {
-        let digests = |piece: PieceIndex| self.torrent.piece_digest(piece.get()).unwrap();
+        let digests = digests_of(&self.torrent);
         act(&Payload {
             name: &self.torrent.name,
             info_hash: self.torrent.info_hash,

@@ -3,35 +3,42 @@
 //! Shared by all outboxes. They look up here where a block lies, and read it themselves: a lock is held
 //! while a table is read or a file is opened, and never for a read. A piece is offered from the moment that
 //! it was written or verified, for as long as its files stay what they were then. If another program
-//! changes a file that is being seeded, we must not send wrong data.
+//! changes a file, its pieces are in doubt: they are not sent until a second look has shown that they are
+//! still right. What is wrong is not sent any more, though peers that know of it cannot be told so: BEP 3 has
+//! no message for it. Their requests are rejected (BEP 6), or their connections end.
 //!
-//! Three small types do the work: `offered` is the set of pieces, `stamps` notices changed files, and
-//! `open_files` is the pool of files that are open for reading.
+//! Four small types do the work: `offered` is the set of pieces, `stamps` notices changed files, `open_files`
+//! is the pool of files that are open for reading, and `second_looks` says which file is looked at again, and
+//! when. The looks are in `look`.
 
+mod look;
 mod offered;
 mod open_files;
+mod second_looks;
 mod stamps;
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use log::warn;
 
 use super::Payload;
-use super::error::{Action, StorageError};
+use super::calls;
+use super::error::{Action, StorageError, counted};
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::naming;
-use super::survey::Survey;
+use super::survey::{Digests, Survey};
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
 use crate::thread::lock;
 use offered::OfferedPieces;
 use open_files::OpenFiles;
+use second_looks::SecondLooks;
+pub(super) use stamps::Change;
 use stamps::FileStamps;
 
 /// Files that each outbox holds open for one block. A block that lies in more files is read at once, one file
@@ -43,9 +50,13 @@ const AHEAD: u32 = 2 * 1024 * 1024;
 /// The pieces of one torrent that may be sent.
 pub struct ServedPieces {
     layout: Arc<Layout>,
+    digests: Digests,
     offered: OfferedPieces,
     stamps: FileStamps,
     files: OpenFiles,
+    looks: SecondLooks,
+    /// For the thread that looks again, which must not keep this from being dropped.
+    me: Weak<ServedPieces>,
 }
 
 /// Where a part of a block is.
@@ -70,7 +81,7 @@ impl ServedPieces {
         payload: &Payload<'_>,
         open_files: usize,
         watch: &Watch<'_>,
-    ) -> Result<ServedPieces, StorageError> {
+    ) -> Result<Arc<ServedPieces>, StorageError> {
         let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
@@ -78,23 +89,29 @@ impl ServedPieces {
         let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
         naming::settle_in(Some(&folder), &mut layout)?;
         let survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch)?;
-        Ok(ServedPieces::new(Arc::new(folder), Arc::new(layout), &survey.found, survey.good, open_files))
+        let Survey { found, good, .. } = survey;
+        let digests = Arc::clone(payload.digests);
+        Ok(ServedPieces::new(Arc::new(folder), Arc::new(layout), digests, &found, good, open_files))
     }
 
     /// The pieces that verified in the files, as they were `found` before.
     pub(super) fn new(
         folder: Arc<RootFolder>,
         layout: Arc<Layout>,
+        digests: Digests,
         found: &[Option<FileStat>],
         good: Bitfield,
         open_files: usize,
-    ) -> ServedPieces {
-        ServedPieces {
+    ) -> Arc<ServedPieces> {
+        Arc::new_cyclic(|me| ServedPieces {
             offered: OfferedPieces::new(good),
             stamps: FileStamps::new(found),
             files: OpenFiles::new(folder, Arc::clone(&layout), open_files),
             layout,
-        }
+            digests,
+            looks: SecondLooks::default(),
+            me: Weak::clone(me),
+        })
     }
 
     /// The folder that the files are in.
@@ -107,9 +124,9 @@ impl ServedPieces {
         &self.layout
     }
 
-    /// The pieces that may be sent now.
+    /// The pieces that a new peer is told of.
     pub fn offered(&self) -> Bitfield {
-        self.offered.all()
+        self.offered.told(self.layout.geometry())
     }
 
     /// Whether this piece may be sent now.
@@ -118,11 +135,12 @@ impl ServedPieces {
     }
 
     /// Finds out where `length` bytes of a piece are, from `begin` on, and puts that into `parts`. False if
-    /// they cannot be sent, now or ever again.
+    /// they cannot be sent now.
     pub fn find(&self, piece: PieceIndex, begin: u32, length: u32, parts: &mut Vec<BlockPart>) -> bool {
         parts.clear();
         let slices = || self.layout.slices_of(piece, begin, length);
         if !self.offers(piece) {
+            self.notice_return(piece);
             return false;
         }
         if slices().nth(MAX_PARTS).is_some() {
@@ -153,7 +171,7 @@ impl ServedPieces {
             let (part, later) = rest.split_at_mut_checked(usize::try_from(slice.length).ok()?)?;
             rest = later;
             if !slice.padding {
-                let read = self.file(slice.file)?.read_exact_at(part, slice.offset);
+                let read = calls::read_exact_at(&*self.file(slice.file)?, part, slice.offset);
                 read.inspect_err(|error| self.unreadable(piece, error)).ok()?;
             }
         }
@@ -171,16 +189,14 @@ impl ServedPieces {
         }
     }
 
-    /// The piece was there and cannot be read: it is not offered any more.
+    /// The piece was there and cannot be read: it is not offered any more, unless a second look can read it.
     pub fn unreadable(&self, piece: PieceIndex, error: &io::Error) {
-        if self.offered.remove(std::iter::once(piece)) > 0 {
-            let slice = self.layout.slices(piece).find(|slice| !slice.padding);
-            let path = slice.map(|slice| self.files.path(slice.file)).unwrap_or_default();
-            warn!(
-                "piece {} in {} cannot be read and is not sent any more: {error}",
-                piece.get(),
-                path.display()
-            );
+        if self.offered.doubt(std::iter::once(piece)) > 0
+            && let Some(slice) = self.layout.slices(piece).find(|slice| !slice.padding)
+        {
+            let path = self.files.path(slice.file);
+            warn!("piece {} in {} cannot be read and is not sent: {error}", piece.get(), path.display());
+            self.look_later(slice.file);
         }
     }
 
@@ -189,25 +205,44 @@ impl ServedPieces {
         let opened = self.files.get(number);
         match opened.and_then(|file| Ok((self.stamps.fits(number, &file)?, file))) {
             Ok((true, file)) => Some(file),
-            Ok((false, _)) => {
-                self.withdraw(number, "it changed on disk");
+            Ok((false, file)) => {
+                let note = || match RootFolder::file_stat(&file) {
+                    Ok(found) => _ = self.stamps.note(number, Some(&found)),
+                    Err(_) => self.stamps.doubt(number),
+                };
+                self.withdraw(number, note, "it changed on disk");
                 None
             }
             // A later attempt may succeed.
             Err(error) if too_many_files(&error) => None,
             Err(error) => {
-                self.withdraw(number, &error.to_string());
+                self.withdraw(number, || self.stamps.doubt(number), &error.to_string());
                 None
             }
         }
     }
 
-    /// The writer begins to write into a file. If another program has changed the file since the writer's
-    /// last write, the file's other pieces are doubtful.
-    pub(super) fn writing(&self, number: usize, file: &File) {
-        if self.stamps.take(number, file) {
-            self.withdraw(number, "it changed on disk");
+    /// A peer wants a piece that was withdrawn. Perhaps another program has put its files right.
+    fn notice_return(&self, piece: PieceIndex) {
+        if self.offered.was_withdrawn(piece) {
+            let slices = self.layout.slices(piece).filter(|slice| !slice.padding).take(MAX_PARTS);
+            slices.for_each(|slice| _ = self.file(slice.file));
         }
+    }
+
+    /// The writer begins to write into a file. If another program has changed the file since the writer's
+    /// last write, the file's other pieces are in doubt.
+    pub(super) fn writing(&self, number: usize, file: &File) -> Change {
+        let change = self.stamps.take(number, file);
+        if change != Change::None {
+            self.withdraw(number, || (), "it changed on disk");
+        }
+        change
+    }
+
+    /// The writer has put a copy in the place of a file.
+    pub(super) fn replaced(&self, number: usize) {
+        self.files.close(number);
     }
 
     /// The writer has written into a file.
@@ -220,13 +255,19 @@ impl ServedPieces {
         self.offered.insert(piece);
     }
 
-    /// No piece of this file is offered any more.
-    fn withdraw(&self, number: usize, why: &str) {
+    /// No piece of this file is offered until a second look. `note` notes the change of the file.
+    fn withdraw(&self, number: usize, note: impl FnOnce(), why: &str) {
         let Some(entry) = self.layout.entry(number) else { return };
-        let withdrawn = self.offered.remove(self.layout.pieces(entry.range()));
+        let pieces = || self.layout.pieces(entry.range());
+        let withdrawn = self.offered.doubt(pieces());
+        note();
+        // A look that ended meanwhile, and had begun before the change, may have offered some again.
+        let withdrawn = withdrawn.saturating_add(self.offered.doubt(pieces()));
+        self.files.close(number);
         if withdrawn > 0 {
-            let path = self.files.path(number);
-            warn!("{}: {why}; its {withdrawn} pieces are not sent any more", path.display());
+            let (path, pieces) = (self.files.path(number), counted(withdrawn));
+            warn!("{}: {why}; we look at {pieces} of it again before more is sent", path.display());
         }
+        self.look_later(number);
     }
 }

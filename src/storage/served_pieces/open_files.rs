@@ -31,6 +31,11 @@ impl OpenFiles {
         lock(&self.pool).get(number, || self.folder.open_file(&entry.path, Access::Read)).map(Arc::clone)
     }
 
+    /// Closes the file, so that what is under its name then is opened the next time.
+    pub fn close(&self, number: usize) {
+        lock(&self.pool).close(number);
+    }
+
     /// The path of a file as the user sees it, for messages.
     pub fn path(&self, number: usize) -> PathBuf {
         self.layout.entry(number).map(|entry| self.folder.join(&entry.path)).unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use crate::message::PeerKey;
 use crate::piece::PieceIndex;
-use crate::swarm::Coordinator;
+use crate::swarm::{Coordinator, Phase};
 use std::time::Instant;
 
 impl Coordinator<'_> {
@@ -32,6 +32,22 @@ impl Coordinator<'_> {
         }
         self.finish_if_complete(now);
         // The memory of these pieces is free again.
+        self.fill_hungry(None, now);
+    }
+
+    /// The writer was told to finish, and found that another program has changed these pieces. They are
+    /// fetched again, of whoever is still there or can be reached.
+    pub(in crate::swarm) fn lost(&mut self, pieces: &[PieceIndex], now: Instant) {
+        pieces.iter().for_each(|piece| _ = self.pieces.lose(*piece));
+        if self.phase == Phase::Finishing {
+            self.phase = Phase::Downloading;
+        }
+        self.statistics.lost(now);
+        for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
+            peer.wanted = self.pieces.wanted_of(&peer.pieces);
+            peer.tell_interest();
+        }
+        self.finish_if_complete(now);
         self.fill_hungry(None, now);
     }
 

@@ -6,8 +6,10 @@
 //! ```text
 //! Missing ──open──▶ Open ──verified──▶ Verified ──stored──▶ Stored
 //!    ▲                │
-//!    └────discard─────┘   its bytes were wrong; or it is given up, because no peer that is here may
-//!                         send it and memory is short
+//!    │                │   its bytes were wrong; or it is given up, because no peer that is here may
+//!    ├────discard─────┘   send it and memory is short
+//!    │
+//!    └─────lose──── Stored   another program has changed it on disk
 //! ```
 //!
 //! If we only share what is on the disk, or download only some of the files, the other missing pieces are
@@ -208,6 +210,17 @@ impl PieceMap {
         changed
     }
 
+    /// The piece is not on disk any more: it is missing again. False if it was not stored.
+    pub fn lose(&mut self, piece: PieceIndex) -> bool {
+        let changed = self.change(piece, State::Stored, State::Missing);
+        if changed {
+            self.stored.remove(piece);
+            self.stored_bytes = self.stored_bytes.saturating_sub(u64::from(self.geometry.length(piece)));
+            self.rarity.put_back(piece);
+        }
+        changed
+    }
+
     /// The open piece was wrong, or is given up: it is missing again. False if it was not open.
     pub fn discard(&mut self, piece: PieceIndex) -> bool {
         let changed = self.change(piece, State::Open, State::Missing);
@@ -302,6 +315,10 @@ mod tests {
         assert!(map.is_complete() && map.rarity().is_empty());
         assert_eq!(map.stored_bytes(), 10);
         assert_eq!(map.wanted_of(&PeerPieces::All), 0);
+        assert!(map.lose(first) && !map.lose(first) && map.wants(first));
+        assert_eq!((map.stored_bytes(), map.wanted_of(&PeerPieces::All)), (6, 1));
+        assert_eq!(map.open(&PeerPieces::All, &mut random), Some(first));
+        assert!(map.verified(first) && map.store(first) && map.is_done());
     }
 
     #[test]

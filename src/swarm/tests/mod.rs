@@ -4,6 +4,7 @@
 mod addresses;
 mod connections;
 mod downloads;
+mod lost_pieces;
 mod supply;
 mod table;
 mod time;

@@ -1,7 +1,7 @@
 //! When everything is there: ends the download, or seeds until a goal is reached.
 
 use crate::message::{HangUp, Order, PeerKey};
-use crate::strategy::AttemptFailure;
+use crate::strategy::{AttemptFailure, PeerPieces};
 use crate::swarm::{Coordinator, Phase};
 use std::time::Instant;
 
@@ -14,11 +14,25 @@ impl Coordinator<'_> {
         }
         if self.settings.uploads.seeding.is_none() {
             self.count_uploads(now);
-            self.roster.clear();
+            self.let_all_go(now);
         }
         if self.environment.finish_writing() {
             self.phase = Phase::Finishing;
         }
+    }
+
+    /// Disconnects every peer. If the writer finds that pieces were lost, they are needed once more.
+    fn let_all_go(&mut self, now: Instant) {
+        for (key, peer) in self.roster.all() {
+            self.slots.left(key);
+            if let PeerPieces::Some(pieces) = &peer.pieces {
+                pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().lost(piece));
+            }
+            if let Some(address) = peer.dial {
+                self.dialer.candidates_mut().release(address, now);
+            }
+        }
+        self.roster.clear();
     }
 
     /// The download is safe on the disk. From here on we only upload.

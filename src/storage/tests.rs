@@ -1,0 +1,236 @@
+//! Downloads onto a disk that fails: each system call of a run in turn, in each way that a disk can fail.
+//!
+//! Whatever fails, a run never says that it is done with wrong bytes, keeps each piece that it had written, and
+//! names the file and the reason. The same run once more completes the download.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::io::Errno;
+
+use super::calls::Call;
+use super::calls::faults::{Disk, Fault};
+use super::layout::files_of_lengths;
+use super::*;
+use crate::piece::PieceDigest;
+
+/// Two files and an empty one, in pieces of 8 bytes. The second piece is of both files.
+const LENGTHS: [i64; 3] = [12, 0, 9];
+const SPARSE: Options = Options { allocate: Allocate::Sparse, overwrite: false, open_files: 4 };
+const FULL: Options = Options { allocate: Allocate::Full, ..SPARSE };
+
+fn byte(at: u64) -> u8 {
+    at.wrapping_mul(41).wrapping_add(7) as u8
+}
+
+fn geometry() -> Geometry {
+    Geometry::new(21, 8).unwrap()
+}
+
+fn piece(number: u32) -> (PieceIndex, Vec<u8>) {
+    let piece = geometry().piece(number).unwrap();
+    let start = geometry().offset(piece);
+    (piece, (start..start + u64::from(geometry().length(piece))).map(byte).collect())
+}
+
+fn digests() -> Digests {
+    Arc::new(|of| PieceDigest::of(&piece(of.get()).1))
+}
+
+/// A folder of a test's own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("femtotorrent-faults-{}-{number}", std::process::id());
+        // In memory where the host lets us: there are thousands of runs here, and each syncs ten times.
+        let path = [PathBuf::from("/dev/shm"), std::env::temp_dir()].into_iter().map(|path| path.join(&name));
+        Folder(path.into_iter().find(|path| fs::create_dir(path).is_ok()).unwrap())
+    }
+
+    fn is_complete(&self) -> bool {
+        let mut start = 0;
+        LENGTHS.iter().zip(["t/0", "t/1", "t/2"]).all(|(length, name)| {
+            let bytes: Vec<u8> = (start..start + length.unsigned_abs()).map(byte).collect();
+            start += length.unsigned_abs();
+            fs::read(self.0.join(name)).is_ok_and(|there| there == bytes)
+        })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(root: &Path, options: Options) -> Result<(Storage, Bitfield), StorageError> {
+    let mut files = files_of_lengths(&LENGTHS);
+    for (file, name) in files.iter_mut().zip(["t/0", "t/1", "t/2"]) {
+        file.path = name.into();
+    }
+    let payload = Payload {
+        name: "t",
+        info_hash: InfoHash([7; 20]),
+        files: &files,
+        geometry: geometry(),
+        digests: &digests(),
+        selection: None,
+    };
+    Storage::open(root, &payload, options, &|_, _| true)
+}
+
+/// A whole run. Also returns the pieces that are on the disk for certain, as far as the run knows.
+fn run(root: &Path, options: Options) -> (Bitfield, Result<(), StorageError>) {
+    let mut stored = Bitfield::none(3);
+    let outcome = open(root, options).and_then(|(mut storage, good)| {
+        stored = good;
+        for number in [2, 0, 1] {
+            let (piece, bytes) = piece(number);
+            if !stored.has(piece) {
+                storage.write(piece, &bytes)?;
+                stored.insert(piece);
+            }
+        }
+        assert_eq!(storage.finish()?, Finished::Durable);
+        Ok(())
+    });
+    (stored, outcome)
+}
+
+/// Runs with this fault. If the run fails, it keeps what it had, its error is a good one, and the next run
+/// completes the download.
+fn survives(fault: Fault, options: Options) -> Result<(), StorageError> {
+    let folder = Folder::new();
+    let disk = Disk::with(Some(fault));
+    let (stored, outcome) = run(&folder.0, options);
+    Disk::mend();
+    if let Err(error) = &outcome {
+        let said = error.to_string();
+        assert!(said.contains(folder.0.to_str().unwrap()), "{fault:?}: no file is named: {said}");
+        assert!([9, 15, 16, 17].contains(&error.exit_code()), "{fault:?}: {said}");
+        let (storage, good) = open(&folder.0, options).unwrap();
+        drop(storage);
+        let lost = stored.iter(geometry()).filter(|piece| !good.has(*piece)).count();
+        assert_eq!(lost, 0, "{fault:?} at {:?}: pieces were lost", disk.calls().last());
+        let (_, again) = run(&folder.0, options);
+        again.unwrap_or_else(|error| panic!("{fault:?}: the next run: {error}"));
+    }
+    assert!(folder.is_complete(), "{fault:?}");
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "{fault:?}: something is left over");
+    outcome
+}
+
+/// The calls that a run makes.
+fn calls(options: Options) -> Vec<Call> {
+    let folder = Folder::new();
+    let disk = Disk::with(None);
+    let (_, outcome) = run(&folder.0, options);
+    Disk::mend();
+    outcome.unwrap();
+    disk.calls()
+}
+
+#[test]
+fn whichever_call_fails_nothing_is_lost_and_nothing_wrong_is_called_done() {
+    for options in [SPARSE, FULL] {
+        let calls = calls(options);
+        for wanted in [Call::Open, Call::MakeFolder, Call::Write, Call::Sync, Call::Remove] {
+            assert!(calls.contains(&wanted), "{wanted:?} in {calls:?}");
+        }
+        for (at, call) in calls.iter().enumerate() {
+            for (errno, code, reason) in [
+                (Errno::NOSPC, Some(9), "no space left"),
+                (Errno::DQUOT, Some(9), "quota"),
+                (Errno::IO, None, "input/output error"),
+                (Errno::ROFS, None, "read-only file system"),
+                (Errno::STALE, None, "stale"),
+                (Errno::FBIG, None, "no file may be so large"),
+                (Errno::ACCESS, None, "permission denied"),
+            ] {
+                let Err(error) = survives(Fault::Once(at, errno), options) else { continue };
+                let said = error.to_string();
+                assert!(said.to_lowercase().contains(&reason.to_lowercase()), "{call:?}: {said}");
+                assert!(code.is_none_or(|code| error.exit_code() == code), "{call:?}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn calls_that_are_interrupted_or_cannot_be_served_now_are_made_again() {
+    for options in [SPARSE, FULL] {
+        for at in 0..calls(options).len() {
+            for errno in [Errno::INTR, Errno::AGAIN] {
+                survives(Fault::Once(at, errno), options).unwrap();
+            }
+        }
+        for most in [1, 3] {
+            survives(Fault::Short(most), options).unwrap();
+        }
+    }
+}
+
+#[test]
+fn too_many_open_files_are_waited_for() {
+    for (at, call) in calls(SPARSE).into_iter().enumerate() {
+        if call == Call::Open {
+            survives(Fault::Once(at, Errno::MFILE), SPARSE).unwrap();
+        }
+    }
+}
+
+#[test]
+fn file_systems_that_cannot_sync_or_allocate_are_good_enough() {
+    for errno in [Errno::INVAL, Errno::NOTSUP, Errno::NOSYS] {
+        survives(Fault::Always(Call::Sync, errno), SPARSE).unwrap();
+        survives(Fault::Always(Call::Allocate, errno), FULL).unwrap();
+    }
+}
+
+#[test]
+fn a_disk_that_fails_for_good_ends_the_run_with_the_reason() {
+    for (call, errno, code) in [
+        (Call::Open, Errno::IO, 15),
+        (Call::MakeFolder, Errno::ROFS, 16),
+        (Call::Write, Errno::IO, 17),
+        (Call::Write, Errno::NOSPC, 9),
+        (Call::Sync, Errno::IO, 17),
+        (Call::Sync, Errno::DQUOT, 9),
+        (Call::Remove, Errno::IO, 17),
+    ] {
+        let error = survives(Fault::Always(call, errno), SPARSE).unwrap_err();
+        assert_eq!(error.exit_code(), code, "{call:?}: {error}");
+    }
+}
+
+#[test]
+fn after_a_sync_that_failed_the_next_run_reads_the_disk_and_not_the_memory() {
+    for (errno, drops) in [(Errno::INVAL, false), (Errno::IO, true)] {
+        let folder = Folder::new();
+        let (mut storage, _) = open(&folder.0, SPARSE).unwrap();
+        let (piece, bytes) = piece(0);
+        storage.write(piece, &bytes).unwrap();
+        let disk = Disk::with(Some(Fault::Always(Call::Sync, errno)));
+        let _ = storage.finish();
+        Disk::mend();
+        assert_eq!(disk.calls().contains(&Call::Drop), drops, "{errno:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_again_is_neither_right_nor_replaced() {
+    let folder = Folder::new();
+    let (_, outcome) = run(&folder.0, SPARSE);
+    outcome.unwrap();
+    let disk = Disk::with(Some(Fault::Always(Call::Read, Errno::IO)));
+    let error = open(&folder.0, SPARSE).map(drop).unwrap_err();
+    Disk::mend();
+    assert_eq!(error.exit_code(), 17, "{error}");
+    assert!(disk.calls().contains(&Call::Read));
+    assert!(folder.is_complete());
+}
