@@ -6,6 +6,8 @@
 //! then); the folder itself may be a link. The storage uses names in system calls only here and in `links`, so
 //! that what is particular to Unix is in two files.
 
+mod search;
+
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -22,6 +24,7 @@ use super::error::{Action, StorageError};
 use super::links;
 use super::patience::patiently;
 use crate::net::too_many_files;
+pub(super) use search::FileSearch;
 
 /// The folder that a payload is in, held open: the output folder, or the one that a torrent is made of.
 pub(super) struct RootFolder {
@@ -291,75 +294,6 @@ impl RootFolder {
     fn stat(&self, place: &NameInFolder<'_>) -> io::Result<Stat> {
         let stat = || rustix::fs::statat(self.at(place), &*place.name, AtFlags::SYMLINK_NOFOLLOW);
         call(Call::Look, || Ok(stat()?))
-    }
-}
-
-/// Looks for many files one after the other, and opens a folder that several of them share only once.
-pub(super) struct FileSearch<'a> {
-    folder: &'a RootFolder,
-    parent: PathBuf,
-    handle: Option<OwnedFd>,
-    missing: Option<PathBuf>,
-}
-
-impl<'a> FileSearch<'a> {
-    /// A search below the folder.
-    pub fn new(folder: &'a RootFolder) -> FileSearch<'a> {
-        FileSearch { folder, parent: PathBuf::new(), handle: None, missing: None }
-    }
-
-    /// The folder that is searched.
-    pub fn folder(&self) -> &'a RootFolder {
-        self.folder
-    }
-
-    /// The file under this path. `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// Something other than an ordinary file is there, or something other than a folder is on the way to it.
-    /// Symbolic links are neither.
-    pub fn find(&mut self, path: &Path) -> io::Result<Option<FileStat>> {
-        if self.missing.as_ref().is_some_and(|missing| path.starts_with(missing)) {
-            return Ok(None);
-        }
-        let name = &*self.folder.kept(path.file_name().ok_or(Errno::INVAL)?)?;
-        let parent = path.parent().unwrap_or(Path::new(""));
-        if parent != self.parent && !patiently(|| self.enter(parent))? {
-            return Ok(None);
-        }
-        let at = self.handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
-        match call(Call::Look, || Ok(rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?)) {
-            Ok(stat) if self.folder.follows_links && is_link(&stat) => {
-                let target = links::follow(at, name)?;
-                let stat = rustix::fs::statat(target.at(at), &target.name, AtFlags::SYMLINK_NOFOLLOW)?;
-                ordinary(&stat).map(Some)
-            }
-            Ok(stat) => ordinary(&stat).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Opens the folder. False if it does not exist; then nothing below it is looked for again.
-    fn enter(&mut self, parent: &Path) -> io::Result<bool> {
-        let mut handle: Option<OwnedFd> = None;
-        let mut walked = PathBuf::new();
-        for element in parent.components() {
-            walked.push(element);
-            let at = handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
-            match self.folder.enter(at, element, false) {
-                Ok(next) => handle = Some(next),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.missing = Some(walked);
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.parent = parent.to_owned();
-        self.handle = handle;
-        Ok(true)
     }
 }
 
