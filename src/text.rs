@@ -7,6 +7,8 @@
 //! [`printable_lines`] as well, where it leaves, so that a call that was forgotten does no harm. This is the one
 //! place in the program that knows which characters are harmful. Pure, and called from everywhere.
 
+use std::path::Path;
+
 /// Whether the character changes how the text around it is displayed instead of being displayed itself:
 /// control characters, bidirectional controls (Unicode Standard Annex 9), line and paragraph separators.
 pub fn is_hidden(character: char) -> bool {
@@ -40,6 +42,11 @@ pub fn printable(text: &str) -> String {
 /// The same for text of several lines: its line breaks stay. For the places where text leaves the program.
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}
+
+/// A path as [`printable`] text. What is not UTF-8 becomes U+FFFD.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }
 
 /// The first `limit` characters of the [`printable`] text, followed by `…` if there are more. For a message

@@ -106,7 +106,7 @@ fn the_text_form_lists_everything_and_prints_no_control_character() {
     let text = show_text(&folder.save(&torrent));
     assert!(!text.chars().any(|character| character.is_control() && character != '\n'));
     for line in [
-        "Name         na_me",
+        "Name         na\u{fffd}me",
         "Size         1.5 KiB (1,510 bytes)",
         "Pieces       1 of 64 KiB",
         "Private      yes, only its own trackers may be asked for peers",
@@ -116,8 +116,8 @@ fn the_text_form_lists_everything_and_prints_no_control_character() {
         "Web seeds    http://seed",
         "DHT nodes    host:6881",
         "Files        2",
-        "            1,500  na_me/a_b.txt",
-        "                7  na_me/c",
+        "            1,500  na\u{fffd}me/a b.txt",
+        "                7  na\u{fffd}me/c",
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
@@ -145,7 +145,7 @@ fn a_torrent_of_a_million_pieces_and_a_hundred_thousand_files_loads() {
     assert_eq!(torrent.total_size, 16_384_000_000);
     let last: [u8; 20] = std::array::from_fn(|index| (20_000_000_u32 - 20 + index as u32) as u8);
     assert_eq!(torrent.piece_digest(999_999), Some(PieceDigest(last)));
-    assert_eq!(torrent.files[99_999].path, Path::new("large/folder 999/file 99999.bin"));
+    assert_eq!(*torrent.files[99_999].path, *Path::new("large/folder 999/file 99999.bin"));
     assert_eq!(torrent.files[99_999].offset, 16_384_000_000 - 163_840);
 }
 
@@ -178,12 +178,14 @@ mod shown {
         let mut sum = 0;
         for file in files {
             let path = file["path"].as_str().unwrap();
-            assert!(paths.insert(path), "{path} is there twice");
+            let bytes = file["path_hex"].as_str().unwrap_or(path);
+            assert!(paths.insert(bytes), "{path} is there twice");
             assert!(
-                path.split('/').all(|element| !matches!(element, "" | "." | "..") && element.len() <= 255),
+                path.split('/').all(|element| {
+                    !matches!(element, "" | "." | "..") && (element.len() <= 255 || bytes != path)
+                }),
                 "{path}"
             );
-            assert!(!path.chars().any(|character| character.is_control() || character == '\\'), "{path}");
             sum += file["length"].as_u64().unwrap();
         }
         let total_size = shown["total_size"].as_u64().unwrap();

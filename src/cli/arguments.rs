@@ -4,6 +4,7 @@ use super::create::CreateArguments;
 use super::exit;
 use super::network_options::NetworkOptions;
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
+use super::source_name::source_name;
 use super::verify::VerifyArguments;
 use crate::storage::Allocate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -48,7 +49,8 @@ pub enum CliCommand {
 
 #[derive(Args, Debug)]
 pub struct ShowArguments {
-    /// A .torrent file, `-` for standard input, an http(s) address, a magnet link or an info-hash
+    /// A .torrent file, `-` for standard input, an http(s) or file address, a magnet link or an info-hash
+    #[arg(value_parser = source_name())]
     pub torrent: String,
     /// Print JSON
     #[arg(long)]
@@ -76,7 +78,7 @@ pub struct ShowArguments {
 pub struct GetArguments {
     /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several run
     /// side by side
-    #[arg(required = true, value_name = "TORRENT")]
+    #[arg(required = true, value_name = "TORRENT", value_parser = source_name())]
     pub torrents: Vec<String>,
     /// The folder to download into
     #[arg(short, long, value_name = "DIR", default_value = ".")]
@@ -109,7 +111,7 @@ pub struct GetArguments {
 pub struct SeedArguments {
     /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several are
     /// shared side by side
-    #[arg(required = true, value_name = "TORRENT")]
+    #[arg(required = true, value_name = "TORRENT", value_parser = source_name())]
     pub torrents: Vec<String>,
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(short, long, value_name = "DIR", default_value = ".")]

@@ -1,11 +1,31 @@
 //! JSON for programs, in which every character that is not displayed is escaped: a value stays what it is, and a
 //! terminal that shows it takes no harm.
+//!
+//! A path may be in any encoding. One that is not UTF-8 is given twice: as text with U+FFFD, and byte for byte in
+//! hexadecimal digits, so that a program can find the file.
 
 use super::terminal::Filter;
 use crate::text::is_printable;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// The entries with `path`, and `path_hex` if that is not the whole truth.
+pub fn with_path(path: &Path, mut value: Value) -> Value {
+    if let Some(entries) = value.as_object_mut() {
+        entries.insert("path".to_owned(), json!(path.to_string_lossy()));
+        if path.to_str().is_none() {
+            let mut digits = String::new();
+            for byte in path.as_os_str().as_bytes() {
+                let _ = write!(digits, "{byte:02x}");
+            }
+            entries.insert("path_hex".to_owned(), json!(digits));
+        }
+    }
+    value
+}
 
 /// Writes the value and ends the line.
 ///
@@ -38,7 +58,7 @@ fn escaped(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use std::ffi::OsStr;
 
     #[test]
     fn what_is_not_displayed_is_escaped_and_means_the_same() {
@@ -49,5 +69,22 @@ mod tests {
         assert!(text.chars().all(|letter| is_printable(letter) || letter == '\n'), "{text}");
         assert!(text.contains("\\u202eb\\u007f\\u200b") && text.contains("\\udb40\\udc41é"), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn every_path_can_be_read_back() {
+        for bytes in [&b"a\nb\x1b[2J\x7f"[..], "\u{9b}\u{202e}ž\u{2028}\"\\".as_bytes(), b"caf\xe9z\x9b"] {
+            let path = Path::new(OsStr::from_bytes(bytes));
+            let mut out = Vec::new();
+            write(&mut out, &with_path(path, json!({"length": 1}))).unwrap();
+            let read: Value = serde_json::from_slice(&out).unwrap();
+            match read.get("path_hex") {
+                Some(digits) => {
+                    assert_eq!(digits, "636166e97a9b");
+                    assert_eq!(read["path"], "caf\u{fffd}z\u{fffd}");
+                }
+                None => assert_eq!(read["path"].as_str().unwrap().as_bytes(), bytes),
+            }
+        }
     }
 }

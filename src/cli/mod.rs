@@ -24,6 +24,7 @@ mod sharing_options;
 pub mod show;
 mod signals;
 pub mod source;
+mod source_name;
 mod supervisor;
 mod terminal;
 mod thread_limit;
@@ -56,7 +57,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             seed::run(&seed)
         }
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
-        CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
+        CliCommand::Verify(verify) => {
+            start_log(0, verify.quiet);
+            verify::run(&verify, &mut terminal::output())
+        }
         CliCommand::Show(show) => {
             start_log(show.verbose, show.quiet);
             show::run(&show, &mut terminal::output())

@@ -5,7 +5,7 @@
 //! without its control characters.
 
 use super::arguments::ShowArguments;
-use super::create::output;
+use super::create::output::Output;
 use super::exit::Exit;
 use super::json;
 use super::network_options::NetworkOptions;
@@ -17,7 +17,7 @@ use super::source;
 use crate::metainfo::{File, Magnet, Metainfo};
 use crate::net::Outlet;
 use crate::session::Torrent;
-use crate::text::{grouped, printable, size};
+use crate::text::{grouped, printable, shown, size};
 use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -35,7 +35,7 @@ use std::time::Duration;
 /// The torrent cannot be read or is invalid, `out` or the file cannot be written, or no tracker answers.
 pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     if let Some(path) = &arguments.save {
-        output::check(path, false).map_err(|failure| other_name(path, failure))?;
+        Output::new(path).check(false).map_err(|failure| other_name(path, failure))?;
     }
     let outlet = arguments.network.outlet()?;
     let torrent = source::torrent(&arguments.torrent, &outlet)
@@ -45,7 +45,11 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
         Torrent::Magnet(magnet) => fetch(arguments, outlet.clone(), &magnet)?,
     };
     if let Some(path) = &arguments.save {
-        output::write(path, torrent.bytes(), false).map_err(|failure| other_name(path, failure))?;
+        let output = Output::new(path);
+        output.write(torrent.bytes(), false, out).map_err(|failure| other_name(path, failure))?;
+        if output.is_standard_output() {
+            return Ok(Exit::DONE);
+        }
     }
     let NetworkOptions { no_trackers, trackers, .. } = &arguments.network;
     let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, &outlet));
@@ -64,7 +68,7 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
 fn other_name(path: &Path, failure: CommandFailure) -> CommandFailure {
     match failure {
         (Exit::EXISTS, _) => {
-            let path = printable(&path.display().to_string());
+            let path = shown(path);
             (Exit::EXISTS, format!("{path} exists (choose another name with --save)"))
         }
         other => other,
@@ -106,18 +110,14 @@ fn write(
     write(torrent, scraped, &mut out).and_then(|()| out.flush())
 }
 
-/// The files that a download creates. Their paths have `/` on every system.
-fn visible(torrent: &Metainfo) -> impl Iterator<Item = (String, u64)> {
-    let path = |file: &File| {
-        let elements: Vec<_> = file.path.iter().map(|element| element.to_string_lossy()).collect();
-        elements.join("/")
-    };
-    torrent.files.iter().filter(|file| !file.padding).map(move |file| (path(file), file.length))
+/// The files that a download creates.
+fn visible(torrent: &Metainfo) -> impl Iterator<Item = &File> {
+    torrent.files.iter().filter(|file| !file.padding)
 }
 
 fn write_json(torrent: &Metainfo, scraped: Option<&Scraped>, out: &mut impl Write) -> io::Result<()> {
-    let files: Vec<Value> =
-        visible(torrent).map(|(path, length)| json!({"path": path, "length": length})).collect();
+    let file = |file: &File| json::with_path(&file.path, json!({"length": file.length}));
+    let files: Vec<Value> = visible(torrent).map(file).collect();
     let mut value = json!({
         "name": torrent.name,
         "info_hash": torrent.info_hash.to_string(),
@@ -174,8 +174,8 @@ fn write_text(torrent: &Metainfo, scraped: Option<&Scraped>, out: &mut impl Writ
         line(out, "Left out", format_args!("{} (symbolic links are never made)", torrent.symlinks))?;
     }
     line(out, "Files", grouped(visible(torrent).count() as u64))?;
-    for (path, length) in visible(torrent) {
-        writeln!(out, "{:>17}  {}", grouped(length), printable(&path))?;
+    for file in visible(torrent) {
+        writeln!(out, "{:>17}  {}", grouped(file.length), shown(&file.path))?;
     }
     Ok(())
 }

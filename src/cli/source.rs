@@ -3,6 +3,7 @@
 //! Runs on the main thread before any other thread is started. It never reads more bytes than a real torrent
 //! can have, and never waits for a web server without a deadline.
 
+use super::source_name;
 use crate::metainfo::{MAX_PIECES, MAX_TORRENT_BYTES, Magnet, MagnetError, Metainfo, MetainfoError};
 use crate::net::http::{Awaited, Errand, WebClient, WebError};
 use crate::net::{Outlet, basic_auth};
@@ -201,6 +202,7 @@ fn open(path: &str) -> Result<(File, u64), SourceFault> {
         }
         _ => SourceFault::Unopenable(error.to_string()),
     };
+    let path = source_name::path(path).map_err(|fault| SourceFault::Unopenable(fault.to_owned()))?;
     let file = File::open(path).map_err(unopenable)?;
     let metadata = file.metadata().map_err(SourceFault::Broken)?;
     match metadata.is_dir() {

@@ -11,12 +11,13 @@ use super::progress::Style;
 use super::runs::CommandFailure;
 use super::signals::interrupts;
 use super::source;
+use super::source_name::source_name;
 use super::terminal::say;
 use crate::metainfo::{File, Metainfo};
 use crate::net::Outlet;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, StorageError};
-use crate::text::{grouped, printable};
+use crate::text::{grouped, printable, shown};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, Write};
@@ -33,7 +34,7 @@ const RUNS_IN_JSON: usize = 100_000;
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
     /// A .torrent file, `-` for standard input, or an http(s) address
-    #[arg(value_name = "TORRENT")]
+    #[arg(value_name = "TORRENT", value_parser = source_name())]
     pub torrent: String,
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(short, long, value_name = "DIR", default_value = ".")]
@@ -76,11 +77,8 @@ pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, Co
         _ => {}
     }
     if report.count(FileState::Missing) == report.files().count() {
-        let (dir, name) = (arguments.dir.display().to_string(), printable(&torrent.name));
-        say(&format!(
-            "no file of the torrent is in {} (name the folder that contains {name} with -d)",
-            printable(&dir)
-        ));
+        let (dir, name) = (shown(&arguments.dir), printable(&torrent.name));
+        say(&format!("no file of the torrent is in {dir} (name the folder that contains {name} with -d)"));
     }
     Ok(exit)
 }
@@ -131,7 +129,7 @@ impl Report<'_> {
 
     fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         for (file, found) in self.files() {
-            let path = printable(&file.path.display().to_string());
+            let path = shown(&found.path);
             let length = found.length.unwrap_or(0);
             let of = |there| format!(" ({} of {} bytes)", grouped(there), grouped(file.length));
             let more = match found.state {
@@ -162,14 +160,14 @@ impl Report<'_> {
 
     fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         let file = |(file, found): (&File, &ExaminedFile)| {
-            json!({
-                "path": file.path.display().to_string(),
+            let value = json!({
                 "state": word(found.state),
                 "length": file.length,
                 "found": found.length,
                 "pieces": found.pieces,
                 "good_pieces": found.good_pieces,
-            })
+            });
+            json::with_path(&found.path, value)
         };
         let value = json!({
             "name": self.torrent.name,

@@ -4,10 +4,12 @@
 //! there is no date unless the user asks for one, no name of the program, and the keys are in canonical
 //! order.
 
-use super::{File, Metainfo};
+use super::Metainfo;
 use crate::bencode::Item;
 use crate::piece::{Geometry, PieceDigest};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Bytes in the shortest piece if the user does not choose a length: one block.
 pub const MIN_DEFAULT_PIECE_LENGTH: u32 = 16 << 10;
@@ -34,8 +36,9 @@ pub fn piece_length(total_size: u64) -> u32 {
 /// What a new torrent will say, except for the digests.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// The name of the file, or of the folder that holds the files.
-    pub name: String,
+    /// The name of the file, or of the folder that holds the files. BEP 3 wants UTF-8; a name in another encoding
+    /// is written as it is, so that the file is found again.
+    pub name: Vec<u8>,
     /// What is under that name.
     pub content: Content,
     /// How the payload is cut into pieces.
@@ -59,14 +62,14 @@ pub enum Content {
     File(u64),
     /// A folder with these files in their order: the path of each below the folder, with `/` between its
     /// elements, and its length in bytes.
-    Folder(Vec<(String, u64)>),
+    Folder(Vec<(Vec<u8>, u64)>),
 }
 
 impl Draft {
     /// The torrent with these digests, 20 bytes for each piece.
     pub fn encode(&self, digests: Vec<u8>) -> Vec<u8> {
         let mut info = vec![
-            ("name", text(&self.name)),
+            ("name", Item::Bytes(self.name.clone())),
             ("piece length", Item::Integer(self.geometry.piece_length().into())),
             ("pieces", Item::Bytes(digests)),
         ];
@@ -98,23 +101,21 @@ impl Draft {
         self.encode(vec![0; self.geometry.piece_count() as usize * PieceDigest::LENGTH])
     }
 
-    /// The files that a reader will understand differently: files whose names are not safe on every system
-    /// and get changed, and files that are taken for padding because of their names.
-    ///
-    /// For each it returns the path as it is, with the name of the torrent, and the file as it was read.
-    pub fn misread<'a>(&'a self, read: &'a Metainfo) -> impl Iterator<Item = (String, &'a File)> {
-        let below: &[(String, u64)] = match &self.content {
+    /// The paths of the files that a reader takes for padding because of their names, with the name of the
+    /// torrent.
+    pub fn taken_for_padding<'a>(&'a self, read: &'a Metainfo) -> impl Iterator<Item = PathBuf> {
+        let below: &[(Vec<u8>, u64)] = match &self.content {
             Content::File(_) => &[],
             Content::Folder(files) => files,
         };
-        let alone = matches!(self.content, Content::File(_)).then(|| self.name.clone());
-        let paths = alone.into_iter().chain(below.iter().map(|(path, _)| format!("{}/{path}", self.name)));
-        paths.zip(&read.files).filter(|(path, file)| file.padding || file.path != Path::new(path))
+        let name = Path::new(OsStr::from_bytes(&self.name));
+        let padding = below.iter().zip(&read.files).filter(|(_, file)| file.padding);
+        padding.map(move |((path, _), _)| name.join(OsStr::from_bytes(path)))
     }
 }
 
-fn file((path, length): &(String, u64)) -> Item {
-    let elements = path.split('/').map(text);
+fn file((path, length): &(Vec<u8>, u64)) -> Item {
+    let elements = path.split(|byte| *byte == b'/').map(|element| Item::Bytes(element.to_vec()));
     Item::dictionary([("length", number(*length)), ("path", Item::list(elements))])
 }
 
@@ -137,7 +138,7 @@ mod tests {
 
     fn draft(content: Content, total_size: u64) -> Draft {
         Draft {
-            name: "name".to_owned(),
+            name: b"name".to_vec(),
             content,
             geometry: Geometry::new(total_size, 16_384).unwrap(),
             private: false,
@@ -149,7 +150,7 @@ mod tests {
     }
 
     fn folder(paths: &[&str]) -> Draft {
-        let files = paths.iter().map(|path| ((*path).to_owned(), 10)).collect();
+        let files = paths.iter().map(|path| (path.as_bytes().to_owned(), 10)).collect();
         draft(Content::Folder(files), 10 * paths.len() as u64)
     }
 
@@ -176,7 +177,7 @@ mod tests {
         assert_eq!(read.piece_digest(0), Some(PieceDigest([7; 20])));
         let paths: Vec<_> = read.files.iter().map(|file| file.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["name/a", "name/b/c", "name/b/č"]);
-        assert_eq!(draft.misread(&read).count(), 0);
+        assert_eq!(draft.taken_for_padding(&read).count(), 0);
         let text = bytes.escape_ascii().to_string();
         assert!(text.contains("7:comment5:words13:creation datei7e"), "{text}");
     }
@@ -191,20 +192,21 @@ mod tests {
     }
 
     #[test]
-    fn files_whose_names_a_reader_changes_are_listed() {
-        let paths = ["A", "a", "b/_____padding_file_0", "c\\d", "nul", "good"];
-        let draft = folder(&paths);
+    fn files_are_read_under_their_own_names_unless_these_mean_padding() {
+        let paths = ["A", "a", "b/_____padding_file_0", "c\\d", "nul", "Vol. 1."];
+        let mut draft = folder(&paths);
+        let Content::Folder(files) = &mut draft.content else { panic!() };
+        files[5].0 = b"caf\xe9".to_vec();
+        draft.name = b"\xd6\xd0.".to_vec();
         let read = Metainfo::parse(draft.encode_blank()).unwrap();
-        let misread: Vec<_> = draft.misread(&read).collect();
-        let told: Vec<_> = misread.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(told, ["name/a", "name/b/_____padding_file_0", "name/c\\d", "name/nul"]);
-        assert_eq!(misread[0].1.path, Path::new("name/a.1"));
-        assert!(misread[1].1.padding);
-
-        let mut alone = super::tests::draft(Content::File(3), 3);
-        alone.name = "con".to_owned();
-        let read = Metainfo::parse(alone.encode_blank()).unwrap();
-        assert_eq!(alone.misread(&read).next().unwrap().1.path, Path::new("_con"));
+        let path = |number: usize| read.files[number].path.as_os_str().as_bytes();
+        assert_eq!(path(1), b"\xd6\xd0./a");
+        assert_eq!(
+            [path(3), path(4), path(5)],
+            [&b"\xd6\xd0./c\\d"[..], b"\xd6\xd0./nul", b"\xd6\xd0./caf\xe9"]
+        );
+        let told: Vec<_> = draft.taken_for_padding(&read).collect();
+        assert_eq!(told, [Path::new(OsStr::from_bytes(b"\xd6\xd0./b/_____padding_file_0"))]);
     }
 
     #[test]

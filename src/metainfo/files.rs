@@ -6,11 +6,10 @@
 //! leads out of the output folder, files could be written anywhere. So links are left out, and only counted.
 
 use super::File;
-use super::element;
 use super::error::MetainfoError;
-use super::names::{FolderNumber, UniqueNames};
+use super::path::FilePath;
+use super::path_table::{NaturalPath, PathTable};
 use crate::bencode::{Dictionary, List, Value};
-use std::path::PathBuf;
 
 /// Bytes in the longest path that a system takes.
 pub(crate) const MAX_PATH_BYTES: usize = 4096;
@@ -26,13 +25,13 @@ pub(super) struct FileList {
 /// small torrent could fill the memory; a real one of a million files stays below this.
 pub(crate) const MAX_ALL_PATHS_BYTES: usize = 64 * 1024 * 1024;
 
-/// Reads the files of an `info` dictionary whose safe name is `name`.
-pub(super) fn read(info: Dictionary, name: &str) -> Result<FileList, MetainfoError> {
+/// Reads the files of an `info` dictionary whose own name is `name`.
+pub(super) fn read(info: Dictionary, name: &[u8]) -> Result<FileList, MetainfoError> {
     match info.get("files") {
         None => {
             let length = info.get("length").ok_or(field("length", "is missing, and so is 'files'"))?;
             let length = length.unsigned().ok_or(field("length", "is not a valid size"))?;
-            let file = File { path: PathBuf::from(name), offset: 0, length, padding: false };
+            let file = File { path: FilePath::alone(name), offset: 0, length, padding: false };
             Ok(FileList { files: vec![file], total_size: length, symlinks: 0 })
         }
         Some(Value::List(list)) if !list.is_empty() => read_list(list, name),
@@ -48,11 +47,10 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
 /// What is wrong with an entry of the list: the name of the field, and its fault.
 type EntryFault = (&'static str, &'static str);
 
-fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
-    let mut names = UniqueNames::default();
-    let top = names.folder(FolderNumber::default(), name).unwrap_or_default();
+fn read_list(list: List, name: &[u8]) -> Result<FileList, MetainfoError> {
+    let mut table = PathTable::new(name);
     let mut read = FileList { files: Vec::new(), total_size: 0, symlinks: 0 };
-    let mut folders = Vec::new();
+    let mut paths = Vec::new();
     let mut path_bytes = 0_usize;
     for (index, entry) in list.iter().enumerate() {
         let fail = |(name, fault): EntryFault| MetainfoError::FileField {
@@ -69,24 +67,25 @@ fn read_list(list: List, name: &str) -> Result<FileList, MetainfoError> {
         }
         let length = length(entry).map_err(fail)?;
         let padding = kind == FileKind::Padding;
-        let (path, folder) = match padding {
-            true => (padding_path(name, length), top),
-            false => safe_path(name, entry, top, &mut names).map_err(|fault| fail(("path", fault)))?,
+        let (path, natural) = match padding {
+            true => (padding_path(length), None),
+            false => {
+                let elements = elements(entry).map_err(|fault| fail(("path", fault)))?;
+                let elements = elements.iter().filter_map(Value::bytes);
+                let (path, natural) = table.add(elements).map_err(|fault| fail(("path", fault)))?;
+                (path, Some(natural))
+            }
         };
-        path_bytes = path_bytes.saturating_add(path.len());
+        let more = natural.as_ref().map_or(name.len(), NaturalPath::bytes);
+        path_bytes = path_bytes.saturating_add(path.as_os_str().len()).saturating_add(more);
         if path_bytes > MAX_ALL_PATHS_BYTES {
             return Err(field("files", "has paths of more than 64 MiB together"));
         }
-        folders.push(folder);
-        read.files.push(File { path: PathBuf::from(path), offset: read.total_size, length, padding });
+        paths.push(natural);
+        read.files.push(File { path, offset: read.total_size, length, padding });
         read.total_size = read.total_size.checked_add(length).ok_or(MetainfoError::TooLarge)?;
     }
-    for (file, folder) in read.files.iter_mut().zip(folders).filter(|(file, _)| !file.padding) {
-        let name = file.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if let Some(other) = names.file(folder, name) {
-            file.path.set_file_name(other);
-        }
-    }
+    table.settle(paths, &mut read.files);
     read.files.shrink_to_fit();
     Ok(read)
 }
@@ -97,11 +96,8 @@ fn length(entry: Dictionary) -> Result<u64, EntryFault> {
 }
 
 /// No file is ever written there, so the path need be neither the torrent's nor unique.
-fn padding_path(name: &str, length: u64) -> String {
-    let mut path = format!("{name}/.pad/{length}");
-    // `format!` may reserve twice as much, and there may be a million of these.
-    path.shrink_to_fit();
-    path
+fn padding_path(length: u64) -> FilePath {
+    format!(".pad/{length}").into()
 }
 
 /// What an entry is, by `attr` or by an older convention.
@@ -157,31 +153,4 @@ fn elements(entry: Dictionary<'_>) -> Result<List<'_>, &'static str> {
     path.list()
         .ok_or("is not a list")
         .and_then(|list| is_text(&list).then_some(list).ok_or("has an element that is not a string"))
-}
-
-/// The safe path of an entry below the folder `name`, and the folder that the file is in.
-fn safe_path(
-    name: &str,
-    entry: Dictionary,
-    top: FolderNumber,
-    names: &mut UniqueNames,
-) -> Result<(String, FolderNumber), &'static str> {
-    let mut path = name.to_owned();
-    let mut folder = top;
-    let mut safe = elements(entry)?.iter().filter_map(|element| element::safe(element.bytes()?)).peekable();
-    if safe.peek().is_none() {
-        return Ok((path + "/_", folder));
-    }
-    while let Some(element) = safe.next() {
-        path.push('/');
-        path.push_str(&element);
-        if path.len() > MAX_PATH_BYTES {
-            return Err("is longer than any system takes");
-        }
-        if safe.peek().is_some() {
-            folder = names.folder(folder, &element).ok_or("makes one folder too many")?;
-        }
-    }
-    path.shrink_to_fit();
-    Ok((path, folder))
 }

@@ -14,19 +14,22 @@ mod hybrid;
 mod limits;
 mod magnet;
 mod names;
+mod path;
+mod path_table;
 mod trackers;
 
 pub use error::MetainfoError;
 pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use limits::{MAX_FILES, MAX_FOLDER_DEPTH, MAX_PIECES, MAX_TORRENT_BYTES};
 pub use magnet::{Magnet, MagnetError};
+pub use path::FilePath;
 
 use crate::bencode::{Dictionary, Value};
 use crate::piece::PieceDigest;
+use crate::text::printable;
 use sha1::{Digest, Sha1};
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
 
 /// Bytes in the longest piece. A piece is verified as a whole and has to be held in memory until then.
 pub const MAX_PIECE_LENGTH: u32 = 1 << 30;
@@ -64,7 +67,7 @@ impl fmt::Debug for InfoHash {
 
 /// A torrent: what to download, in which pieces, and where to ask for peers.
 pub struct Metainfo {
-    /// The torrent's own name, as a safe path element.
+    /// The torrent's own name, to be shown: without hidden characters, and not always that on the disk.
     pub name: String,
     /// The SHA-1 of the received `info` bytes.
     pub info_hash: InfoHash,
@@ -95,8 +98,8 @@ pub struct Metainfo {
 /// One file of a torrent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Safe path below the output folder; that of a multi-file torrent starts with the torrent's name.
-    pub path: PathBuf,
+    /// Path below the output folder; that of a multi-file torrent starts with the torrent's name.
+    pub path: FilePath,
     /// Where it starts in the payload, in bytes.
     pub offset: u64,
     /// Bytes in it.
@@ -123,14 +126,14 @@ impl Metainfo {
             return Err(MetainfoError::VersionTwoOnly);
         }
         limits::check_counts(info)?;
-        let name = name(info, info_hash)?;
+        let name = name(info, &info_hash.to_string())?;
         let piece_length = piece_length(info)?;
         let read = files::read(info, &name)?;
         limits::check_depth(&read.files)?;
         hybrid::check(info, &read.files, piece_length)?;
         let digests = digests(info, read.total_size, piece_length)?;
         Ok(Metainfo {
-            name,
+            name: printable(&String::from_utf8_lossy(&name)),
             info_hash,
             piece_length,
             total_size: read.total_size,
@@ -187,9 +190,9 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
     MetainfoError::Field { name, fault }
 }
 
-/// The safe name. `name` may be in any encoding; `name.utf-8` is the same name in UTF-8, and suffices. If nothing is
-/// left of the name, the info-hash takes its place.
-fn name(info: Dictionary, info_hash: InfoHash) -> Result<String, MetainfoError> {
+/// The own name. `name` may be in any encoding; `name.utf-8` is the same name in UTF-8, and suffices. If it names
+/// nothing, the info-hash takes its place.
+fn name(info: Dictionary, info_hash: &str) -> Result<Vec<u8>, MetainfoError> {
     let preferred = info.get("name.utf-8").and_then(Value::bytes);
     let name = || {
         let name = info.get("name").ok_or(field("name", "is missing"))?;
@@ -199,7 +202,13 @@ fn name(info: Dictionary, info_hash: InfoHash) -> Result<String, MetainfoError> 
     if !preferred.is_empty() && preferred.iter().all(|byte| *byte == 0) {
         return Err(field("name", "is nothing but zeros"));
     }
-    Ok(element::safe(preferred).unwrap_or_else(|| info_hash.to_string()))
+    Ok(element::own(preferred).unwrap_or(info_hash.as_bytes().into()).into_owned())
+}
+
+/// The spelling of a name of one element that every common file system takes.
+pub fn portable_name(name: &str) -> String {
+    let own = element::own(name.as_bytes()).unwrap_or_default();
+    String::from_utf8_lossy(&element::portable(&own)).into_owned()
 }
 
 fn piece_length(info: Dictionary) -> Result<u32, MetainfoError> {

@@ -4,6 +4,8 @@
 //! followed. Nothing is left out silently: what a torrent cannot hold is either an error or is listed in
 //! [`Gathered::left_out`]. It never writes.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,15 +21,15 @@ use crate::thread::lock;
 
 /// The files that a torrent is to hold, as they were when they were gathered.
 pub struct Gathered {
-    /// The last element of the path that the user gave.
-    pub name: String,
+    /// The last element of the path that the user gave. Like the names below it, it may be in any encoding.
+    pub name: OsString,
     /// Whether it is a folder. Otherwise it is one file, and its torrent has no list of files.
     pub is_folder: bool,
     /// What is below the folder and will not be in the torrent, and what it is: symbolic links, devices,
     /// pipes and sockets, empty folders, and the file that the caller wanted left out.
     pub left_out: Vec<(PathBuf, &'static str)>,
     folder: RootFolder,
-    files: Vec<(String, FileStat)>,
+    files: Vec<(OsString, FileStat)>,
     total_size: u64,
 }
 
@@ -36,8 +38,8 @@ pub struct Gathered {
 ///
 /// # Errors
 ///
-/// What cannot be opened or read, [`StorageError::Unfit`] for what no torrent can say, such as a name
-/// that is not UTF-8 or a payload of no bytes.
+/// What cannot be opened or read, [`StorageError::Unfit`] for what no torrent can say, such as a payload of no
+/// bytes.
 pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
     let opened = |source| StorageError::from_io(Action::Open, path.to_owned(), source);
     let whole = std::fs::canonicalize(path).map_err(opened)?;
@@ -55,7 +57,7 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
         Gathered { name, is_folder: true, left_out, folder, files, total_size }
     } else {
         let parent = whole.parent().ok_or(unfit(path, NO_NAME))?;
-        let file = whole.file_name().and_then(|name| name.to_str()).ok_or(unfit(path, NOT_UTF8))?;
+        let file = whole.file_name().ok_or(unfit(path, NO_NAME))?;
         let folder = RootFolder::open(parent).map_err(opened)?;
         let found = match &folder {
             Some(folder) => FileSearch::new(folder).find(Path::new(file)).map_err(opened)?,
@@ -81,32 +83,30 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
 ///
 /// # Errors
 ///
-/// Nothing is there, or its name cannot be that of a torrent.
-pub fn name(path: &Path) -> Result<String, StorageError> {
+/// Nothing is there, or it has no name.
+pub fn name(path: &Path) -> Result<OsString, StorageError> {
     let whole = std::fs::canonicalize(path);
     let whole = whole.map_err(|source| StorageError::from_io(Action::Open, path.to_owned(), source))?;
     // Neither `.` nor `..` has a name of its own.
-    let name = path.file_name().or(whole.file_name()).ok_or(unfit(path, NO_NAME))?;
-    Ok(name.to_str().ok_or(unfit(path, NOT_UTF8))?.to_owned())
+    path.file_name().or(whole.file_name()).map(OsStr::to_owned).ok_or(unfit(path, NO_NAME))
 }
 
 const NO_NAME: &str = "it has no name (give a folder that a torrent can be named after)";
-const NOT_UTF8: &str = "its name is not UTF-8 (rename it)";
 
 fn unfit(path: &Path, fault: &'static str) -> StorageError {
     StorageError::Unfit { path: path.to_owned(), fault }
 }
 
-fn total_size(path: &Path, files: &[(String, FileStat)]) -> Result<u64, StorageError> {
-    let add = |sum: u64, (_, found): &(String, FileStat)| sum.checked_add(found.length);
+fn total_size(path: &Path, files: &[(OsString, FileStat)]) -> Result<u64, StorageError> {
+    let add = |sum: u64, (_, found): &(OsString, FileStat)| sum.checked_add(found.length);
     files.iter().try_fold(0, add).ok_or(unfit(path, "its files are larger than any torrent"))
 }
 
 impl Gathered {
     /// The path and the length in bytes of each file. The paths have `/` between their elements, and are in
     /// the order of their bytes. A single file has its name on the disk here.
-    pub fn files(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.files.iter().map(|(path, found)| (path.as_str(), found.length))
+    pub fn files(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.files.iter().map(|(path, found)| (path.as_bytes(), found.length))
     }
 
     /// Bytes in all files together, never 0.
@@ -129,7 +129,7 @@ impl Gathered {
         watch: &Watch<'_>,
     ) -> Result<Vec<u8>, StorageError> {
         let mut offset = 0_u64;
-        let file = |(path, found): &(String, FileStat)| {
+        let file = |(path, found): &(OsString, FileStat)| {
             let start = offset;
             offset = offset.saturating_add(found.length);
             metainfo::File { path: path.into(), offset: start, length: found.length, padding: false }
@@ -172,7 +172,7 @@ impl Gathered {
 struct Walk<'a> {
     folder: &'a RootFolder,
     without: Option<(u64, u64)>,
-    files: Vec<(String, FileStat)>,
+    files: Vec<(OsString, FileStat)>,
     left_out: Vec<(PathBuf, &'static str)>,
     path_bytes: usize,
 }
@@ -181,19 +181,17 @@ impl Walk<'_> {
     fn run(&mut self) -> Result<(), StorageError> {
         let folder = self.folder;
         // The depth of the folders grows this list, and not the call stack.
-        let mut left = vec![String::new()];
+        let mut left = vec![PathBuf::new()];
         while let Some(below) = left.pop() {
             let mut is_empty = true;
-            folder.list(Path::new(&below), &mut |name, node| {
-                let path = Path::new(&below).join(name);
-                let Some(name) = name.to_str() else { return Err(unfit(&folder.join(&path), NOT_UTF8)) };
-                let path = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
+            folder.list(&below, &mut |name, node| {
+                let path = below.join(name);
                 self.count(&path)?;
                 is_empty = false;
                 match node {
                     FolderEntry::Folder => left.push(path),
                     FolderEntry::File(found) if self.without != Some(found.identity) => {
-                        self.files.push((path, found));
+                        self.files.push((path.into_os_string(), found));
                     }
                     FolderEntry::File(_) => self.leave_out(&path, "the torrent itself"),
                     FolderEntry::Link => self.leave_out(&path, "a symbolic link"),
@@ -208,17 +206,15 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn leave_out(&mut self, path: &str, what: &'static str) {
-        self.left_out.push((self.folder.join(Path::new(path)), what));
+    fn leave_out(&mut self, path: &Path, what: &'static str) {
+        self.left_out.push((self.folder.join(path), what));
     }
 
-    fn count(&mut self, path: &str) -> Result<(), StorageError> {
-        self.path_bytes = self.path_bytes.saturating_add(path.len());
-        if path.len() > MAX_PATH_BYTES {
-            return Err(unfit(
-                &self.folder.join(Path::new(path)),
-                "its path is longer than any system takes",
-            ));
+    fn count(&mut self, path: &Path) -> Result<(), StorageError> {
+        let length = path.as_os_str().len();
+        self.path_bytes = self.path_bytes.saturating_add(length);
+        if length > MAX_PATH_BYTES {
+            return Err(unfit(&self.folder.join(path), "its path is longer than any system takes"));
         }
         if self.path_bytes > MAX_ALL_PATHS_BYTES {
             return Err(unfit(self.folder.path(), "its files have paths of more than 64 MiB together"));

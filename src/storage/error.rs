@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use super::file_limit::FileLimit;
 use crate::net::too_many_files;
-pub(super) use words::counted;
-use words::{describe_foreign, is_full, is_too_large, reason};
+pub(super) use words::{counted, reason};
+use words::{describe_foreign, is_full, is_too_large};
 
 /// How many paths an error spells out. It only counts the others.
 const MAX_NAMED: usize = 3;

@@ -23,6 +23,7 @@ use super::file_pool::FilePool;
 use super::folder::{Access, FileStat, RootFolder};
 use super::hard_links;
 use super::layout::{Layout, Slice};
+use super::naming;
 use super::patience::patiently;
 use super::served_pieces::{Change, ServedPieces};
 use super::space;
@@ -189,7 +190,7 @@ impl PayloadFiles {
         };
         let (folder, known, pool) = (&self.folder, state.length, &mut self.pool);
         let open = || match known {
-            None => folder.open_file(&entry.path, Access::Create),
+            None => naming::create(folder, &entry.path),
             Some(_) => folder.open_file(&entry.path, Access::Write),
         };
         let opened = patiently(|| pool.get(number, open).map(Arc::clone));
@@ -276,7 +277,7 @@ impl PayloadFiles {
     }
 
     fn path(&self, number: usize) -> PathBuf {
-        self.folder.join(self.layout.entry(number).map_or(Path::new(""), |entry| &entry.path))
+        self.folder.join(self.layout.entry(number).map_or(Path::new(""), |entry| &*entry.path))
     }
 
     fn failed(&self, action: Action, number: usize, error: io::Error) -> StorageError {

@@ -2,9 +2,13 @@
 //!
 //! A torrent chooses the names of its files, and anyone who may write into the folder may put symbolic links
 //! there. So every path is walked one element at a time, starting at the open folder. Below it no symbolic
-//! link is followed, neither to a folder nor to a file; the folder itself may be a link. The storage uses
-//! names in system calls only here, so that what is particular to Unix is in one file.
+//! link is followed, neither to a folder nor to a file, unless the payload is only read (`links` says which ones
+//! then); the folder itself may be a link. The storage uses names in system calls only here and in `links`, so
+//! that what is particular to Unix is in two files.
 
+mod search;
+
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -17,13 +21,19 @@ use rustix::io::Errno;
 
 use super::calls::{self, Call, call};
 use super::error::{Action, StorageError};
+use super::links;
 use super::patience::patiently;
 use crate::net::too_many_files;
+pub(super) use search::FileSearch;
 
 /// The folder that a payload is in, held open: the output folder, or the one that a torrent is made of.
 pub(super) struct RootFolder {
     path: PathBuf,
     handle: OwnedFd,
+    /// The payload is only read.
+    follows_links: bool,
+    #[cfg(test)]
+    rule: super::fake_names::Rule,
 }
 
 /// What the system says of an ordinary file.
@@ -70,16 +80,32 @@ pub(super) enum Access {
 /// The folder that a path leads to, and the name in it.
 struct NameInFolder<'a> {
     folder: Option<OwnedFd>,
-    name: &'a OsStr,
+    name: Cow<'a, OsStr>,
 }
 
 impl RootFolder {
     /// Opens the folder. `None` if it does not exist.
     pub fn open(path: &Path) -> io::Result<Option<RootFolder>> {
+        Self::open_as(path, false)
+    }
+
+    /// The same for a payload that is only read: the user's own symbolic links are followed, and what cannot be
+    /// read counts as missing.
+    pub fn open_to_read(path: &Path) -> io::Result<Option<RootFolder>> {
+        Self::open_as(path, true)
+    }
+
+    fn open_as(path: &Path, follows_links: bool) -> io::Result<Option<RootFolder>> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let open = || Ok(rustix::fs::open(path, folder_flags(), Mode::empty())?);
         match patiently(|| call(Call::Open, open)) {
-            Ok(handle) => Ok(Some(RootFolder { path: path.to_owned(), handle })),
+            Ok(handle) => Ok(Some(RootFolder {
+                path: path.to_owned(),
+                handle,
+                follows_links,
+                #[cfg(test)]
+                rule: super::fake_names::chosen(),
+            })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -93,6 +119,11 @@ impl RootFolder {
     /// The path of the folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it was opened by [`RootFolder::open_to_read`].
+    pub fn is_only_read(&self) -> bool {
+        self.follows_links
     }
 
     /// Whether the folder is still under its path. While we hold it open, it may have been removed or
@@ -110,6 +141,19 @@ impl RootFolder {
         }
     }
 
+    /// What shows that two paths lead to one file or folder: its device and its inode number.
+    pub fn identity_of(&self, path: &Path) -> io::Result<(u64, u64)> {
+        patiently(|| self.place(path, false).and_then(|place| self.stat(&place)))
+            .map(|stat| found(&stat).identity)
+    }
+
+    /// Whether a folder is under this path. The empty path is this folder itself.
+    pub fn is_folder(&self, path: &Path) -> bool {
+        let stat = || patiently(|| self.place(path, false).and_then(|place| self.stat(&place)));
+        let is_one = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        path.as_os_str().is_empty() || stat().is_ok_and(is_one)
+    }
+
     /// Opens a file. Never blocks, not even if a pipe is in its place, and does not wait for a descriptor
     /// either: a caller that has one to spare gives it up first.
     pub fn open_file(&self, path: &Path, access: Access) -> io::Result<File> {
@@ -120,7 +164,16 @@ impl RootFolder {
         };
         let place = self.place(path, access == Access::Create)?;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let open = || Ok(rustix::fs::openat(self.at(&place), place.name, flags, Mode::from_raw_mode(0o666))?);
+        let openat = |at: BorrowedFd<'_>, name: &OsStr| {
+            rustix::fs::openat(at, name, flags, Mode::from_raw_mode(0o666))
+        };
+        let open = || match openat(self.at(&place), &place.name) {
+            Err(Errno::LOOP | Errno::MLINK) if self.follows_links && access == Access::Read => {
+                let target = links::follow(self.at(&place), &place.name)?;
+                Ok(openat(target.at(self.at(&place)), &target.name)?)
+            }
+            opened => Ok(opened?),
+        };
         let handle = call(Call::Open, open)?;
         ordinary(&rustix::fs::fstat(&handle)?)?;
         Ok(File::from(handle))
@@ -134,13 +187,13 @@ impl RootFolder {
     /// Removes a file.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         let place = patiently(|| self.place(path, false))?;
-        call(Call::Remove, || Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::empty())?))
+        call(Call::Remove, || Ok(rustix::fs::unlinkat(self.at(&place), &*place.name, AtFlags::empty())?))
     }
 
     /// Removes an empty folder.
     pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
         let place = patiently(|| self.place(path, false))?;
-        call(Call::Remove, || Ok(rustix::fs::unlinkat(self.at(&place), place.name, AtFlags::REMOVEDIR)?))
+        call(Call::Remove, || Ok(rustix::fs::unlinkat(self.at(&place), &*place.name, AtFlags::REMOVEDIR)?))
     }
 
     /// Gives a file or folder, which is in this very folder, another name in it. A file that has that name is
@@ -183,7 +236,7 @@ impl RootFolder {
         let flags = folder_flags() | OFlags::NOFOLLOW;
         let open = || {
             let place = self.place(path, false)?;
-            Ok(rustix::fs::openat(self.at(&place), place.name, flags, Mode::empty())?)
+            Ok(rustix::fs::openat(self.at(&place), &*place.name, flags, Mode::empty())?)
         };
         fsync(patiently(|| call(Call::Open, open))?.as_fd())
     }
@@ -226,13 +279,42 @@ impl RootFolder {
 
     /// Walks to the folder that holds the last element of the path.
     fn place<'a>(&self, path: &'a Path, create: bool) -> io::Result<NameInFolder<'a>> {
-        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let name = self.kept(path.file_name().ok_or(Errno::INVAL)?)?;
         let mut folder: Option<OwnedFd> = None;
         for element in path.parent().into_iter().flat_map(Path::components) {
             let at = folder.as_ref().map_or(self.handle.as_fd(), AsFd::as_fd);
-            folder = Some(enter(at, element, create)?);
+            folder = Some(self.enter(at, element, create)?);
         }
         Ok(NameInFolder { folder, name })
+    }
+
+    /// Opens a folder in another one, and creates it if `create` says so.
+    fn enter(&self, at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> io::Result<OwnedFd> {
+        let kept = self.kept(element.as_os_str())?;
+        let element = if element.as_os_str() == kept { element } else { Component::Normal(&kept) };
+        match enter(at, element, create) {
+            Err(Errno::LOOP) if self.follows_links && !create => {
+                let target = links::follow(at, element.as_os_str())?;
+                Ok(rustix::fs::openat(target.at(at), &target.name, folder_flags(), Mode::empty())?)
+            }
+            entered => Ok(entered?),
+        }
+    }
+
+    /// The name under which the file system keeps the file.
+    #[cfg(not(test))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "tests have file systems that refuse names"
+    )]
+    fn kept<'a>(&self, name: &'a OsStr) -> Result<Cow<'a, OsStr>, Errno> {
+        Ok(name.into())
+    }
+
+    #[cfg(test)]
+    fn kept<'a>(&self, name: &'a OsStr) -> Result<Cow<'a, OsStr>, Errno> {
+        (self.rule)(name).map(Cow::Owned)
     }
 
     fn at<'a>(&'a self, place: &'a NameInFolder<'_>) -> BorrowedFd<'a> {
@@ -240,7 +322,7 @@ impl RootFolder {
     }
 
     fn stat(&self, place: &NameInFolder<'_>) -> io::Result<Stat> {
-        let stat = || rustix::fs::statat(self.at(place), place.name, AtFlags::SYMLINK_NOFOLLOW);
+        let stat = || rustix::fs::statat(self.at(place), &*place.name, AtFlags::SYMLINK_NOFOLLOW);
         call(Call::Look, || Ok(stat()?))
     }
 }
@@ -251,65 +333,6 @@ pub(super) struct Turn<'a>(&'a RootFolder);
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let _ = rustix::fs::flock(&self.0.handle, rustix::fs::FlockOperation::Unlock);
-    }
-}
-
-/// Looks for many files one after the other, and opens a folder that several of them share only once.
-pub(super) struct FileSearch<'a> {
-    folder: &'a RootFolder,
-    parent: PathBuf,
-    handle: Option<OwnedFd>,
-    missing: Option<PathBuf>,
-}
-
-impl<'a> FileSearch<'a> {
-    /// A search below the folder.
-    pub fn new(folder: &'a RootFolder) -> FileSearch<'a> {
-        FileSearch { folder, parent: PathBuf::new(), handle: None, missing: None }
-    }
-
-    /// The file under this path. `None` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// Something other than an ordinary file is there, or something other than a folder is on the way to it.
-    /// Symbolic links are neither.
-    pub fn find(&mut self, path: &Path) -> io::Result<Option<FileStat>> {
-        if self.missing.as_ref().is_some_and(|missing| path.starts_with(missing)) {
-            return Ok(None);
-        }
-        let name = path.file_name().ok_or(Errno::INVAL)?;
-        let parent = path.parent().unwrap_or(Path::new(""));
-        if parent != self.parent && !patiently(|| self.enter(parent))? {
-            return Ok(None);
-        }
-        let at = self.handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
-        match call(Call::Look, || Ok(rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?)) {
-            Ok(stat) => ordinary(&stat).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Opens the folder. False if it does not exist; then nothing below it is looked for again.
-    fn enter(&mut self, parent: &Path) -> io::Result<bool> {
-        let mut handle: Option<OwnedFd> = None;
-        let mut walked = PathBuf::new();
-        for element in parent.components() {
-            walked.push(element);
-            let at = handle.as_ref().map_or(self.folder.handle.as_fd(), AsFd::as_fd);
-            match enter(at, element, false) {
-                Ok(next) => handle = Some(next),
-                Err(Errno::NOENT) => {
-                    self.missing = Some(walked);
-                    return Ok(false);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.parent = parent.to_owned();
-        self.handle = handle;
-        Ok(true)
     }
 }
 
@@ -332,8 +355,8 @@ fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<Own
         },
         // Systems differ in what they call a link that they do not follow.
         Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => {
-            let link = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
-                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
+            let link =
+                rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| is_link(&stat));
             Err(if link { Errno::LOOP } else { Errno::NOTDIR })
         }
         result => result,
@@ -358,6 +381,10 @@ fn node(stat: &Stat) -> FolderEntry {
         FileType::Symlink => FolderEntry::Link,
         _ => FolderEntry::Other,
     }
+}
+
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }
 
 fn found(stat: &Stat) -> FileStat {

@@ -6,8 +6,8 @@
 
 use std::iter;
 use std::ops::Range;
-use std::path::Path;
 
+use super::naming::PathOnDisk;
 use super::selection::Selection;
 use crate::metainfo;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
@@ -23,7 +23,7 @@ pub(super) struct Layout {
 /// One file of the layout.
 pub(super) struct FileEntry {
     /// Where it lies below the output folder.
-    pub path: Box<Path>,
+    pub path: PathOnDisk,
     /// Where it starts in the payload, in bytes.
     pub offset: u64,
     /// Bytes in it.
@@ -68,7 +68,7 @@ impl Layout {
                 return None;
             }
             end = end.checked_add(file.length)?;
-            let path = file.path.as_path().into();
+            let path = PathOnDisk::new(&file.path);
             entries.push(FileEntry { path, offset: file.offset, length: file.length, padding: file.padding });
         }
         (end == geometry.total_size()).then_some(Layout { entries, geometry, selection: None })
@@ -109,6 +109,17 @@ impl Layout {
     /// How the payload is cut into pieces.
     pub fn geometry(&self) -> Geometry {
         self.geometry
+    }
+
+    /// The numbers of the files whose paths have more than one spelling.
+    pub fn odd_files(&self) -> Vec<usize> {
+        let odd = self.entries.iter().enumerate().filter(|(_, entry)| entry.path.is_odd());
+        odd.map(|(number, _)| number).collect()
+    }
+
+    /// The path of the file with this number.
+    pub fn path_mut(&mut self, file: usize) -> Option<&mut PathOnDisk> {
+        self.entries.get_mut(file).map(|entry| &mut entry.path)
     }
 
     /// Every file, in order.

@@ -23,7 +23,7 @@
 //! length. A later run may not change a byte of them unasked. One that was removed meanwhile is not kept
 //! any more.
 
-use crate::metainfo::InfoHash;
+use crate::metainfo::{InfoHash, portable_name};
 use crate::net::too_many_files;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -93,6 +93,8 @@ impl Marker {
     /// The marker of this torrent; it may not exist yet.
     pub fn new(name: &str, info_hash: InfoHash) -> Marker {
         let info_hash = info_hash.to_string();
+        // Of the names that a disk refuses, that of the marker would be the first.
+        let name = portable_name(name);
         let mut length = name.len().min(NAME_BYTES);
         while !name.is_char_boundary(length) {
             length -= 1;

@@ -16,8 +16,10 @@ use super::file_limit::FileLimit;
 use super::files::PayloadFiles;
 use super::folder::RootFolder;
 use super::hashing::Watch;
+use super::home;
 use super::layout::Layout;
 use super::marker::{Claimed, Marker};
+use super::naming;
 use super::plan::{self, Plan, Situation};
 use super::resume::{CachedRecord, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
 use super::served_pieces::ServedPieces;
@@ -58,9 +60,11 @@ impl<'a> Opening<'a> {
         options: &Options,
         watch: &Watch<'_>,
     ) -> Result<Opening<'a>, StorageError> {
-        let layout = Arc::new(selected_layout(root, payload)?);
+        let mut layout = selected_layout(root, payload)?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
         let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
+        naming::settle_in(folder.as_deref(), &mut layout)?;
+        let layout = Arc::new(layout);
         let shape = payload.shape();
         let place = ResumePlace::beside(&marker);
         let mut cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
@@ -112,7 +116,15 @@ impl<'a> Opening<'a> {
             recognised: &self.recognised(),
             free: space::free(self.root),
         };
-        plan::decide(&situation, options)
+        let plan = plan::decide(&situation, options)?;
+        match home::hidden_file(self.root, std::env::home_dir(), &self.layout) {
+            Some(path) if !plan.is_complete => {
+                let source =
+                    io::Error::other("it would be a hidden file in your home folder, which programs obey");
+                Err(StorageError::Create { path, source })
+            }
+            _ => Ok(plan),
+        }
     }
 
     /// Whether the output folder has to be created, after which [`Opening::survey`] has to be done again:

@@ -12,12 +12,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use log::warn;
 use sha1::{Digest, Sha1};
 
-use super::error::{Action, StorageError};
+use super::error::{Action, StorageError, reason};
 use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
+use super::naming;
 use super::resume::{self, Belief, Check, ResumeRecord};
 use crate::metainfo::Metainfo;
+use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
 use crate::thread::lock;
 
@@ -214,15 +216,23 @@ pub(super) fn find_files(
         if entry.padding {
             return Ok(None);
         }
-        search.find(&entry.path).map_err(|error| {
-            // A file in the place of a folder, or a name too long for this file system, would stop us
-            // from creating the file. Any other error means that something is there and cannot be opened.
-            let action = match error.kind() {
-                io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => Action::Create,
-                _ => Action::Open,
-            };
-            StorageError::from_io(action, folder.join(&entry.path), error)
-        })
+        match search.find(&entry.path) {
+            Err(error) if naming::is_missing(&entry.path, &error) => Ok(None),
+            Err(error) if folder.is_only_read() && !too_many_files(&error) => {
+                let path = folder.join(&entry.path);
+                warn!("{} cannot be read and counts as missing: {}", path.display(), reason(&error));
+                Ok(None)
+            }
+            found => found.map_err(|error| {
+                // A file in the place of a folder, or a name too long for this file system, would stop us
+                // from creating the file. Any other error means that something is there and cannot be opened.
+                let action = match error.kind() {
+                    io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => Action::Create,
+                    _ => Action::Open,
+                };
+                StorageError::from_io(action, folder.join(&entry.path), error)
+            }),
+        }
     };
     layout.entries().iter().map(find).collect()
 }

@@ -11,6 +11,7 @@ use super::error::StorageError;
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{FileEntry, Layout};
+use super::naming;
 use super::survey::Survey;
 use super::{Payload, refused};
 use crate::piece::Bitfield;
@@ -36,8 +37,10 @@ impl Examined {
 }
 
 /// What is there of one file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExaminedFile {
+    /// The path below the folder under which it is there, or would be created.
+    pub path: Box<Path>,
     /// Its state.
     pub state: FileState,
     /// Bytes that are there under its name. `None` if there is no such file, and for padding.
@@ -83,8 +86,9 @@ pub fn examine(
     open_files: usize,
     watch: &Watch<'_>,
 ) -> Result<Examined, StorageError> {
-    let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
-    let folder = RootFolder::open(root).map_err(|error| only_opened(refused(root, error)))?;
+    let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
+    let folder = RootFolder::open_to_read(root).map_err(|error| only_opened(refused(root, error)))?;
+    naming::settle_in(folder.as_ref(), &mut layout)?;
     let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch, None);
     let survey = survey.map_err(only_opened)?;
     let files = states(&layout, &survey);
@@ -127,5 +131,5 @@ fn state(
         Some(_) if good_pieces < pieces => FileState::Unproven,
         Some(_) => FileState::Good,
     };
-    ExaminedFile { state, length, pieces, good_pieces }
+    ExaminedFile { path: (*entry.path).into(), state, length, pieces, good_pieces }
 }

@@ -1,8 +1,6 @@
 //! `create` and `verify` as a user starts them: what they make, find and leave alone.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -231,7 +229,7 @@ fn nothing_is_left_out_in_silence() {
 
     work.put("things/NUL.txt", 5);
     work.put("things/Z", 5);
-    let words = ["a download will use things/_NUL.txt", "things/z: this name is not valid on every system"];
+    let words = ["one that does not will use things/_NUL.txt, and 1 more such names"];
     work.ends_with(&["create", "things", "--overwrite"], 0, &words);
 }
 
@@ -244,10 +242,47 @@ fn what_no_torrent_can_be_made_of_is_named() {
     work.ends_with(&["create", "/dev/null"], 15, &["not an ordinary file"]);
     work.put("padded/_____padding_file_7", 7);
     work.ends_with(&["create", "padded"], 1, &["_____padding_file_7"]);
-    let name = OsStr::from_bytes(b"bad\xff");
-    fs::write(work.path("things").join(name), "x").unwrap();
-    work.ends_with(&["create", "things"], 1, &["things/bad", "not UTF-8"]);
-    assert!(!work.path("things.torrent").exists());
+}
+
+#[test]
+fn a_torrent_may_go_to_standard_output_or_into_a_pipe() {
+    let work = WorkFolder::new();
+    work.ends_with(&["create", "things"], 0, &[]);
+    let torrent = fs::read(work.path("things.torrent")).unwrap();
+    for name in ["-", "/dev/stdout"] {
+        let mut command = Command::new(PROGRAM);
+        command.args(["create", "things", "-o", name]).current_dir(work.path(""));
+        assert!(command.output().unwrap().stdout == torrent, "{name}");
+        // It may as well be a file, and then the torrent is all that is in it.
+        let file = fs::File::create(work.path("copy.torrent")).unwrap();
+        assert!(command.stdout(file).status().unwrap().success());
+        assert!(fs::read(work.path("copy.torrent")).unwrap() == torrent, "{name}");
+    }
+    assert!(!work.path("-").exists());
+
+    assert!(Command::new("mkfifo").arg(work.path("pipe")).status().unwrap().success());
+    let reader = {
+        let pipe = work.path("pipe");
+        std::thread::spawn(move || fs::read(pipe).unwrap())
+    };
+    work.ends_with(&["create", "things", "-o", "pipe"], 0, &["  pipe\n"]);
+    assert!(reader.join().unwrap() == torrent);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_no_success_code_17() {
+    let work = WorkFolder::new();
+    for arguments in
+        [&["create", "things"][..], &["create", "things", "-o", "-"], &["show", "things.torrent"]]
+    {
+        let Ok(full) = fs::File::options().write(true).open("/dev/full") else {
+            return skip("this host has no /dev/full");
+        };
+        let mut command = Command::new(PROGRAM);
+        let status = command.args(arguments).current_dir(work.path("")).stdout(full).status().unwrap();
+        assert_eq!(status.code(), Some(17), "{arguments:?}");
+    }
+    work.ends_with(&["verify", "things.torrent"], 0, &[]);
 }
 
 #[test]

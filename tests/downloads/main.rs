@@ -24,6 +24,7 @@ mod limits;
 mod magnet_links;
 mod magnets;
 mod many;
+mod odd_names;
 mod partial_peers;
 mod privacy;
 mod rights;

@@ -11,6 +11,7 @@ mod exchange;
 mod foreign;
 mod lan;
 mod magnets;
+mod odd_names;
 mod payload;
 mod seeding;
 #[path = "../support/mod.rs"]

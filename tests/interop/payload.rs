@@ -1,7 +1,9 @@
 //! Payloads to share, the torrents that foreign programs make of them, and their comparison.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,6 +45,38 @@ impl Payload {
             write_noise(&folder.join(format!("{number}.bin")), length);
         }
         payload.torrent_by_libtorrent()
+    }
+
+    /// Files whose names some systems or programs do not take, in a torrent that we make.
+    pub fn odd_names() -> Self {
+        let payload = Self { folder: TestFolder::new(), name: "Vol. 1.", piece_length: MIB / 64 };
+        let names: [&[u8]; 16] = [
+            b"README",
+            b"readme",
+            b"aux.c",
+            b"AC\\DC.mp3",
+            b"a: b? \"<>|*",
+            b"caf\xe9.txt",
+            b"\xd6\xd0\xce\xc4.txt",
+            b"\x83\x65\x83\x58\x83\x67.txt",
+            b"new\nline",
+            "nel\u{85}".as_bytes(),
+            "mark\u{200e}".as_bytes(),
+            "separator\u{2028}".as_bytes(),
+            "family \u{1f468}\u{200d}\u{1f469}".as_bytes(),
+            b"dots...",
+            b"blank ",
+            b"Sub?/nul",
+        ];
+        for (length, name) in (40_000..).zip(names) {
+            let path = payload.content().join(OsStr::from_bytes(name));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write_noise(&path, length);
+        }
+        let mut create = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
+        create.arg("create").arg(payload.content()).arg("-o").arg(payload.torrent());
+        output_of(&mut create);
+        payload
     }
 
     /// A little over 5 GiB with islands of data in it, so that offsets pass 32 bits while only the

@@ -15,9 +15,13 @@ fn what_is_gathered_is_hashed_as_the_payload_of_a_torrent() {
     sample.complete(root.path(), OPTIONS);
     for open_files in [1, 3, 100] {
         let gathered = gather(&root.path().join("t"), Path::new("")).unwrap();
-        assert_eq!((gathered.name.as_str(), gathered.is_folder, gathered.total_size()), ("t", true, 7499));
+        assert_eq!(
+            (gathered.name.to_str(), gathered.is_folder, gathered.total_size()),
+            (Some("t"), true, 7499)
+        );
         let files: Vec<_> = gathered.files().collect();
-        assert_eq!(files, [("a", 2500), ("b/c", 3000), ("b/none", 0), ("d", 1999)]);
+        let expected: [(&[u8], u64); 4] = [(b"a", 2500), (b"b/c", 3000), (b"b/none", 0), (b"d", 1999)];
+        assert_eq!(files, expected);
         let digests = gathered.digests(sample.geometry, open_files, &|_, _| true).unwrap();
         assert_eq!(digests, sample.digests.iter().map(|digest| digest.0).collect::<Vec<_>>().concat());
     }

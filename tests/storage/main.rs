@@ -12,6 +12,7 @@ mod changing;
 mod creating;
 mod foreign;
 mod hard_links;
+mod links;
 mod obstacles;
 mod resuming;
 mod selecting;

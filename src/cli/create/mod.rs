@@ -20,9 +20,12 @@ use crate::metainfo::draft::{self, Content, Draft, MIN_DEFAULT_PIECE_LENGTH};
 use crate::metainfo::{MAX_PIECES, Metainfo};
 use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
-use crate::text::{grouped, is_hidden, printable, size as in_words};
+use crate::text::{grouped, is_hidden, printable, shown, size as in_words};
 use clap::Args;
-use std::io::Write;
+use output::Output;
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,7 +55,7 @@ pub struct CreateArguments {
     /// A web server that has the payload (repeatable)
     #[arg(long = "web-seed", value_name = "URL", value_parser = web_seed)]
     pub web_seeds: Vec<String>,
-    /// Where to write the torrent [default: NAME.torrent]
+    /// Where to write the torrent, `-` for standard output [default: NAME.torrent]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace an existing torrent
@@ -74,26 +77,47 @@ pub struct CreateArguments {
 pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     let style = Style::of(arguments.quiet);
     let name = storage::name(&arguments.path).map_err(in_our_words)?;
-    let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.torrent")));
-    output::check(&output, arguments.overwrite)?;
-    let gathered = storage::gather(&arguments.path, &output).map_err(in_our_words)?;
+    let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(with_ending(name)));
+    let output = Output::new(&output);
+    output.check(arguments.overwrite)?;
+    let gathered = storage::gather(&arguments.path, output.path()).map_err(in_our_words)?;
     report_left_out(style, &gathered);
     let draft = draft(arguments, &gathered)?;
     check_before_hashing(style, arguments, &draft)?;
 
-    let meter = Meter::new(style, &gathered.name, "hashed", interrupts());
+    let meter = Meter::new(style, &in_text(&gathered), "hashed", interrupts());
     let digests = gathered.digests(draft.geometry, OPEN_FILES, &|done, total| meter.tell(done, total));
     meter.close();
     let bytes = draft.encode(digests.map_err(in_our_words)?);
     let info_hash = Metainfo::parse(bytes.clone()).map_err(|error| unusable(arguments, &error))?.info_hash;
-    output::write(&output, &bytes, arguments.overwrite)?;
+    output.write(&bytes, arguments.overwrite, out)?;
 
     if style != Style::Quiet {
         say(&summary(&gathered, draft.geometry, &meter.rate(gathered.total_size())));
     }
-    // This fails if the reader of the output is gone. The torrent is written all the same.
-    let _ = writeln!(out, "{info_hash}  {}", printable(&output.display().to_string()));
-    Ok(Exit::DONE)
+    if output.is_standard_output() {
+        return Ok(Exit::DONE);
+    }
+    match writeln!(out, "{info_hash}  {}", shown(output.path())).and_then(|()| out.flush()) {
+        // The reader of the output is gone. The torrent is written all the same.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let path = shown(output.path());
+            Err((
+                Exit::IO,
+                format!("cannot write the output: {error} (the torrent itself is written to {path})"),
+            ))
+        }
+        _ => Ok(Exit::DONE),
+    }
+}
+
+fn with_ending(mut name: OsString) -> OsString {
+    name.push(".torrent");
+    name
+}
+
+fn in_text(gathered: &Gathered) -> String {
+    shown(gathered.name.as_ref())
 }
 
 fn draft(arguments: &CreateArguments, gathered: &Gathered) -> Result<Draft, CommandFailure> {
@@ -115,7 +139,7 @@ fn draft(arguments: &CreateArguments, gathered: &Gathered) -> Result<Draft, Comm
         Content::File(total_size)
     };
     Ok(Draft {
-        name: gathered.name.clone(),
+        name: gathered.name.as_bytes().to_vec(),
         content,
         geometry,
         private: arguments.private,
@@ -137,9 +161,9 @@ fn check_before_hashing(
     draft: &Draft,
 ) -> Result<(), CommandFailure> {
     let read = Metainfo::parse(draft.encode_blank()).map_err(|error| unusable(arguments, &error))?;
-    if let Some((path, _)) = draft.misread(&read).find(|(_, file)| file.padding) {
+    if let Some(path) = draft.taken_for_padding(&read).next() {
         let text = "other programs treat a file with this name as padding and never read it (rename it)";
-        return Err((Exit::OTHER, format!("cannot make a torrent from {}: {text}", printable(&path))));
+        return Err((Exit::OTHER, format!("cannot make a torrent from {}: {text}", shown(&path))));
     }
     if read.trackers != draft.trackers || read.web_seeds != draft.web_seeds {
         let text = "more than 200 trackers or web seeds, or one of them twice (name each once)";
@@ -148,22 +172,24 @@ fn check_before_hashing(
     if style == Style::Quiet {
         return Ok(());
     }
-    let mut misread = draft.misread(&read);
-    for (path, file) in misread.by_ref().take(MAX_LISTED) {
-        let becomes = printable(&file.path.display().to_string());
-        say(&format!(
-            "{}: this name is not valid on every system, so a download will use {becomes} (rename it)",
-            printable(&path)
-        ));
-    }
-    match misread.count() {
-        0 => {}
-        more => say(&format!("and {more} more names that a download will change")),
-    }
+    report_odd_names(&read);
     if draft.private && draft.trackers.is_empty() {
         say("a private torrent without a tracker has no way to find peers (add one with --tracker)");
     }
     Ok(())
+}
+
+/// Says that some names are not what everybody will get. They are valid here, so one line is enough.
+fn report_odd_names(read: &Metainfo) {
+    let mut odd = read.files.iter().filter(|file| !file.path.is_portable());
+    if let Some(first) = odd.next() {
+        let (path, becomes) = (shown(&first.path), shown(first.path.portable()));
+        let more = match odd.count() {
+            0 => String::new(),
+            more => format!(", and {more} more such names"),
+        };
+        say(&format!("{path}: not every system takes this name; one that does not will use {becomes}{more}"));
+    }
 }
 
 fn report_left_out(style: Style, gathered: &Gathered) {
@@ -171,7 +197,7 @@ fn report_left_out(style: Style, gathered: &Gathered) {
         return;
     }
     for (path, what) in gathered.left_out.iter().take(MAX_LISTED) {
-        say(&format!("{}: left out, it is {what}", printable(&path.display().to_string())));
+        say(&format!("{}: left out, it is {what}", shown(path)));
     }
     match gathered.left_out.len().saturating_sub(MAX_LISTED) {
         0 => {}
@@ -184,7 +210,7 @@ fn summary(gathered: &Gathered, geometry: Geometry, rate: &str) -> String {
         1 => format!("1 {one}"),
         other => format!("{} {one}s", grouped(other)),
     };
-    let name = printable(&gathered.name);
+    let name = in_text(gathered);
     let files = count(gathered.files().count() as u64, "file");
     let pieces = count(geometry.piece_count().into(), "piece");
     let (total, each) = (in_words(geometry.total_size()), in_words(geometry.piece_length().into()));
@@ -199,7 +225,7 @@ fn in_our_words(error: StorageError) -> CommandFailure {
 }
 
 fn unusable(arguments: &CreateArguments, error: &crate::metainfo::MetainfoError) -> CommandFailure {
-    let path = arguments.path.display();
+    let path = shown(&arguments.path);
     (Exit::BAD_TORRENT, printable(&format!("cannot make a torrent from {path}: {error}")))
 }
 

@@ -1,23 +1,80 @@
-//! Writes a new torrent to the disk. A file with its name is always whole.
+//! Writes a new torrent to the disk, or to standard output. A file with its name is always whole.
 
 use crate::cli::exit::Exit;
 use crate::cli::runs::CommandFailure;
-use crate::text::printable;
-use std::fs::{self, File};
+use crate::text::shown;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// Fails if the path exists and must not be replaced.
-pub fn check(path: &Path, overwrite: bool) -> Result<(), CommandFailure> {
-    match path.symlink_metadata() {
-        Ok(there) if there.is_dir() => Err(failed(path, &ErrorKind::IsADirectory.into())),
-        Ok(_) if !overwrite => Err(failed(path, &ErrorKind::AlreadyExists.into())),
-        _ => Ok(()),
+/// Where the torrent goes.
+pub struct Output<'a> {
+    path: &'a Path,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    /// `-`, or a name of the same.
+    StandardOutput,
+    /// A pipe or a device, which must not be replaced by a file.
+    Special,
+}
+
+impl Output<'_> {
+    /// What this path stands for.
+    pub fn new(path: &Path) -> Output<'_> {
+        let names = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+        let is_special = || fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
+        let kind = match path {
+            path if names.iter().any(|name| path == Path::new(name)) => Kind::StandardOutput,
+            _ if is_special() => Kind::Special,
+            _ => Kind::File,
+        };
+        Output { path, kind }
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        self.path
+    }
+
+    /// Whether nothing else may be printed there.
+    pub fn is_standard_output(&self) -> bool {
+        self.kind == Kind::StandardOutput
+    }
+
+    /// Fails if the path exists and must not be replaced.
+    pub fn check(&self, overwrite: bool) -> Result<(), CommandFailure> {
+        match self.path.symlink_metadata() {
+            _ if self.kind != Kind::File => Ok(()),
+            Ok(there) if there.is_dir() => Err(failed(self.path, &ErrorKind::IsADirectory.into())),
+            Ok(_) if !overwrite => Err(failed(self.path, &ErrorKind::AlreadyExists.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the torrent. A file gets a temporary name first, and is renamed when it is safe on the disk.
+    pub fn write(
+        &self,
+        bytes: &[u8],
+        overwrite: bool,
+        standard_output: &mut impl Write,
+    ) -> Result<(), CommandFailure> {
+        let written = match self.kind {
+            Kind::File => return write_file(self.path, bytes, overwrite),
+            Kind::StandardOutput => standard_output.write_all(bytes).and_then(|()| standard_output.flush()),
+            Kind::Special => {
+                let opened = OpenOptions::new().write(true).open(self.path);
+                opened.map_err(|error| failed(self.path, &error))?.write_all(bytes)
+            }
+        };
+        written.map_err(|error| (Exit::IO, format!("cannot write to {}: {error}", shown(self.path))))
     }
 }
 
-/// Writes the file under a temporary name, and renames it when it is safe on the disk.
-pub fn write(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), CommandFailure> {
+fn write_file(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), CommandFailure> {
     let temporary = temporary(path).ok_or_else(|| failed(path, &ErrorKind::InvalidFilename.into()))?;
     let mut file = File::create_new(&temporary).map_err(|error| failed(path, &error))?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
@@ -50,7 +107,7 @@ fn place(temporary: &Path, path: &Path, overwrite: bool) -> io::Result<()> {
 }
 
 fn failed(path: &Path, error: &io::Error) -> CommandFailure {
-    let path = printable(&path.display().to_string());
+    let path = shown(path);
     match error.kind() {
         ErrorKind::AlreadyExists => {
             let text = "exists (replace it with --overwrite, or choose another name with --output)";
@@ -75,16 +132,35 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("femtotorrent-output-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("x.torrent");
-        write(&path, b"one", false).unwrap();
-        assert_eq!(check(&path, false).unwrap_err().0, Exit::EXISTS);
-        assert_eq!(write(&path, b"two", false).unwrap_err().0, Exit::EXISTS);
+        let output = Output::new(&path);
+        let write = |bytes, overwrite| output.write(bytes, overwrite, &mut io::sink());
+        write(b"one", false).unwrap();
+        assert_eq!(output.check(false).unwrap_err().0, Exit::EXISTS);
+        assert_eq!(write(b"two", false).unwrap_err().0, Exit::EXISTS);
         assert_eq!(fs::read(&path).unwrap(), b"one");
-        check(&path, true).unwrap();
-        write(&path, b"two", true).unwrap();
+        output.check(true).unwrap();
+        write(b"two", true).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(check(&folder, true).unwrap_err().0, Exit::CANNOT_CREATE);
-        assert_eq!(write(&folder.join("no/x"), b"", false).unwrap_err().0, Exit::CANNOT_CREATE);
+        assert_eq!(Output::new(&folder).check(true).unwrap_err().0, Exit::CANNOT_CREATE);
+        let nowhere = folder.join("no/x");
+        let failure = Output::new(&nowhere).write(b"", false, &mut io::sink()).unwrap_err();
+        assert_eq!(failure.0, Exit::CANNOT_CREATE);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left behind");
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn standard_output_and_devices_are_written_to_and_not_replaced() {
+        for name in ["-", "/dev/stdout"] {
+            let output = Output::new(Path::new(name));
+            let mut standard_output = Vec::new();
+            output.check(false).unwrap();
+            output.write(b"torrent", false, &mut standard_output).unwrap();
+            assert_eq!((standard_output, output.is_standard_output()), (b"torrent".to_vec(), true));
+        }
+        let device = Output::new(Path::new("/dev/null"));
+        device.check(false).unwrap();
+        device.write(b"torrent", true, &mut io::sink()).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file() && !device.is_standard_output());
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn is_too_large(error: &io::Error) -> bool {
 }
 
 /// The system's own words, without its error number, for the middle of a sentence.
-pub(super) fn reason(error: &io::Error) -> String {
+pub(in crate::storage) fn reason(error: &io::Error) -> String {
     if Errno::from_io_error(error) == Some(Errno::LOOP) {
         return "a symbolic link is in the way".to_owned();
     }

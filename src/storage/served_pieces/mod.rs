@@ -31,6 +31,7 @@ use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::marker::Marker;
+use super::naming;
 use super::resume::{self, CachedRecord, Check, ResumePlace};
 use super::survey::{Digests, KnownPieces, Survey};
 use crate::net::too_many_files;
@@ -84,11 +85,12 @@ impl ServedPieces {
         check: Check,
         watch: &Watch<'_>,
     ) -> Result<Arc<ServedPieces>, StorageError> {
-        let layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
+        let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
-        let folder = RootFolder::open(root).map_err(failed)?.ok_or_else(missing)?;
+        let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
+        naming::settle_in(Some(&folder), &mut layout)?;
         let (folder, layout) = (Arc::new(folder), Arc::new(layout));
         let shape = payload.shape();
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));

@@ -1,0 +1,109 @@
+//! What a user types, or a file manager hands over, to name a torrent.
+//!
+//! It is text from here on. A path that is not UTF-8 becomes a `file:` address, in which every byte can be
+//! written; such an address may also come from outside (RFC 8089).
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+const SCHEME: &str = "file:";
+
+/// Parses the argument that names a torrent.
+pub fn source_name() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|name: OsString| in_text(&name))
+}
+
+/// The name as text. Blanks around it are left out, unless there is a file with just this name.
+fn in_text(name: &OsStr) -> String {
+    match name.to_str() {
+        Some(text) if text.trim().is_empty() || Path::new(text).exists() => text.to_owned(),
+        Some(text) => text.trim().to_owned(),
+        None => {
+            let mut address = SCHEME.to_owned();
+            for byte in name.as_bytes() {
+                match byte {
+                    b'/' | b'-' | b'.' | b'_' => address.push(char::from(*byte)),
+                    other if other.is_ascii_alphanumeric() => address.push(char::from(*other)),
+                    other => drop(write!(address, "%{other:02X}")),
+                }
+            }
+            address
+        }
+    }
+}
+
+/// The path of the file that this text names: a path or a `file:` address.
+///
+/// # Errors
+///
+/// The address is that of another host.
+pub fn path(source: &str) -> Result<PathBuf, &'static str> {
+    let scheme = source.get(..SCHEME.len()).filter(|start| start.eq_ignore_ascii_case(SCHEME));
+    let rest = scheme.and_then(|_| source.get(SCHEME.len()..)).filter(|_| !Path::new(source).exists());
+    let Some(rest) = rest else { return Ok(source.into()) };
+    let path = match rest.strip_prefix("//").map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len()))) {
+        None => rest,
+        Some((host, path)) if host.is_empty() || host.eq_ignore_ascii_case("localhost") => path,
+        Some(_) => return Err("it is a file of another host (copy it here)"),
+    };
+    Ok(OsString::from_vec(decoded(path)).into())
+}
+
+/// The bytes in which `%` and two hexadecimal digits stand for one.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    while let Some((first, later)) = rest.split_first() {
+        rest = later;
+        let escaped = match (first, later) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                bytes.push(high << 4 | low);
+                rest = later.get(2..).unwrap_or_default();
+            }
+            None => bytes.push(*first),
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_a_file_survives_as_text() {
+        for name in [&b"x.torrent"[..], b"caf\xe9 %41.torrent", b"/a b/\xff", b"-\x80"] {
+            let text = in_text(OsStr::from_bytes(name));
+            assert_eq!(path(&text).unwrap().as_os_str().as_bytes(), name, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_files_and_blanks_around_are_taken() {
+        for (typed, expected) in [
+            ("file:///srv/a%20b%E9.torrent", &b"/srv/a b\xe9.torrent"[..]),
+            (" FILE://localhost/x\n", b"/x"),
+            ("file:/x", b"/x"),
+            ("\tx.torrent ", b"x.torrent"),
+            ("file:///100%", b"/100%"),
+            ("file:///%2", b"/%2"),
+        ] {
+            assert_eq!(
+                path(&in_text(OsStr::new(typed))).unwrap().as_os_str().as_bytes(),
+                expected,
+                "{typed}"
+            );
+        }
+        assert!(path("file://elsewhere/x").is_err());
+        assert_eq!(in_text(OsStr::new(" magnet:?x ")), "magnet:?x");
+        assert_eq!(in_text(OsStr::new(" ")), " ");
+    }
+}
