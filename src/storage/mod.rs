@@ -306,7 +306,7 @@ impl Storage {
             if std::mem::take(&mut self.marked) {
                 // In this order: without the marker, the resume file would be nobody's. Neither is synced: if
                 // a power failure brings the marker back, the next run finds all pieces and removes it again.
-                self.resume.remove();
+                self.resume.remove()?;
                 self.marker.remove(self.files.folder())?;
             }
         }

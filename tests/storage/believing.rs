@@ -408,14 +408,13 @@ fn what_was_written_waits_half_a_minute_at_most_to_be_vouched_for() {
 }
 
 #[test]
-fn a_piece_that_is_not_offered_any_more_is_not_vouched_for() {
+fn a_piece_that_is_not_offered_any_more_is_not_lost() {
     let sample = three_files();
     let root = interrupted(&sample, &[0, 1, 2, 3]);
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     sample.write(&mut storage, [8]);
     storage.served_pieces().unreadable(sample.index(1), &std::io::Error::other("a test"));
     drop(storage);
-    // Its file is read, so what is there is found again.
-    let (good, read) = found(&sample, root.path(), OPTIONS);
-    assert_eq!((good, read > 0), (vec![0, 1, 2, 3, 8], true));
+    // It is looked at again: then, if there was time for it, or by the next run.
+    assert_eq!(found(&sample, root.path(), OPTIONS).0, [0, 1, 2, 3, 8]);
 }

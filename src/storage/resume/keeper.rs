@@ -222,7 +222,7 @@ impl ResumeKeeper {
     }
 
     /// Removes the resume file.
-    pub fn remove(&self) {
-        self.place.remove(self.served_pieces.folder());
+    pub fn remove(&self) -> Result<(), StorageError> {
+        self.place.remove(self.served_pieces.folder())
     }
 }

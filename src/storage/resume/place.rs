@@ -14,6 +14,7 @@ use log::debug;
 use super::record::{ResumeRecord, TorrentShape};
 use crate::storage::CacheFile;
 use crate::storage::calls;
+use crate::storage::error::{Action, StorageError};
 use crate::storage::folder::{Access, RootFolder};
 use crate::storage::marker::Marker;
 use crate::storage::patience::patiently;
@@ -103,16 +104,19 @@ impl ResumePlace {
         if synced { calls::sync(&file) } else { Ok(()) }
     }
 
-    /// Removes it, if it is there.
-    pub fn remove(&self, folder: &RootFolder) {
+    /// Removes it, if it is there. A folder in its place is not ours, and stays.
+    pub fn remove(&self, folder: &RootFolder) -> Result<(), StorageError> {
         for path in [&self.path, &self.fresh] {
             match folder.remove(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    debug!("cannot remove {}: {error}", folder.join(path).display());
+                Err(error)
+                    if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) =>
+                {
+                    return Err(StorageError::from_io(Action::Remove, folder.join(path), error));
                 }
                 _ => {}
             }
         }
+        Ok(())
     }
 }
 
