@@ -138,7 +138,10 @@ impl OddPath {
                 return Ok(Some(spelling));
             }
         }
-        Ok(None)
+        // What is in the way of the own path, such as a link, is to be named by whoever opens the file.
+        let in_the_way = patiently(|| search.find(&self.spellings)).is_err_and(|error| !is_refusal(&error));
+        let own = in_the_way.then(|| self.spellings.to_path_buf());
+        Ok(own.filter(|own| !self.is_mistaken(search.folder(), own)))
     }
 
     /// Where a file that is not there is to be created: in a folder that is there, if there is one.
