@@ -155,7 +155,7 @@ impl Coordinator<'_> {
                 continue;
             }
             let Some(other) = self.choose_sender(piece, owner, now) else { continue };
-            if senders.iter().all(|sender| *sender == other) {
+            if owner.is_none() && senders.iter().all(|sender| *sender == other) {
                 self.requests.assign(piece, other);
                 self.ask_alone(other, now);
                 continue;
