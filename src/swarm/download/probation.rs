@@ -17,11 +17,11 @@
 
 use super::requests::{PieceSource, Within};
 use crate::message::PeerKey;
-use crate::piece::{BLOCK_LENGTH, PieceIndex};
+use crate::piece::PieceIndex;
 use crate::swarm::Coordinator;
 use std::time::{Duration, Instant};
 
-/// The pieces of a newcomer have no more blocks than this together, or are one.
+/// A newcomer that has to do with so many blocks gets no further piece.
 const FIRST_BLOCKS: u32 = 16;
 /// As long as no piece was wrong, a newcomer that has sent its part of a piece and waits for the parts of others may
 /// have to do with so many pieces.
@@ -61,8 +61,7 @@ impl Coordinator<'_> {
         let own = self.requests.pieces_of(key);
         let blocks = self.requests.blocks_of(&own);
         let waits = own.len() < MOST_WAITING && !self.suspicions.has_any() && self.waits_for_others(key, now);
-        let one_more = blocks.saturating_add(self.geometry.piece_length().div_ceil(BLOCK_LENGTH));
-        let is_full = !own.is_empty() && one_more > FIRST_BLOCKS && !waits;
+        let is_full = blocks >= FIRST_BLOCKS && !waits;
         let own = Within::These(own);
         let alone = self.requests.lone_newcomers();
         let begun = self.requests.count_of_newcomers();
@@ -74,8 +73,8 @@ impl Coordinator<'_> {
             let opens = (!waits).then_some(PieceSource::Newcomer(key));
             // If there is none to open, what others have begun has to be completed.
             Scope { first: own, opens, then: (!waits).then_some(Within::All) }
-        } else if (alone.contains(&key) || alone.len() < MOST_ALONE && !self.is_enough_on_its_way())
-            && self.has_room_for_single(begun)
+        } else if alone.contains(&key)
+            || (alone.len() < MOST_ALONE && !self.is_enough_on_its_way() && self.has_room_for_single(begun))
         {
             Scope { first: own, opens: Some(PieceSource::Newcomer(key)), then: Some(Within::All) }
         } else {
@@ -155,7 +154,7 @@ impl Coordinator<'_> {
                 continue;
             }
             let Some(other) = self.choose_sender(piece, owner, now) else { continue };
-            if senders.iter().all(|sender| *sender == other) {
+            if owner.is_none() && senders.iter().all(|sender| *sender == other) {
                 self.requests.assign(piece, other);
                 self.ask_alone(other, now);
                 continue;

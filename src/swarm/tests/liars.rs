@@ -41,22 +41,6 @@ fn the_newcomer_is_blamed_first_and_the_piece_comes_again_from_a_peer_that_has_p
 }
 
 #[test]
-fn a_piece_that_was_wrong_does_not_wait_for_a_peer_that_falls_silent() {
-    let mut world = Scene { pieces: 64, blocks: 32, ..Scene::default() }.start();
-    let [one, two, other] = [1, 2, 3].map(|host| world.seed(host));
-    let piece = world.owed(one)[0].piece;
-    fails(&mut world, piece, [one, two]);
-    assert_eq!(world.coordinator.requests.exclusive(), [(piece, Some(other), Vec::new())]);
-    let steady = world.seed(4);
-    for _ in 0..32 {
-        world.wait(SECOND / 4);
-        world.deliver(steady, 16);
-    }
-    let exclusive = world.coordinator.requests.exclusive();
-    assert!(matches!(exclusive[..], [(_, Some(sender), _)] if sender != other), "{exclusive:?}");
-}
-
-#[test]
 fn what_a_convicted_peer_has_sent_of_other_pieces_is_asked_of_others() {
     let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
     let (liar, other) = (world.seed(1), world.seed(2));
