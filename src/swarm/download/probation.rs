@@ -139,7 +139,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn look_after_retries(&mut self, now: Instant) {
         self.requests.share_overdue(now);
         for owner in self.requests.lone_newcomers() {
-            if !self.is_silent(owner, now) {
+            if self.requests.count(owner) == 0 || !self.is_silent(owner, now) {
                 continue;
             }
             let is_first_time = self.roster.get_mut(owner).is_some_and(|peer| peer.download.trust.held_up());

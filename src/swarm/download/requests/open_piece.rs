@@ -219,13 +219,11 @@ impl OpenPiece {
         }
     }
 
-    /// If this peer alone was to send the piece, another peer may now send it alone. A newcomer's piece may be sent by
-    /// anyone.
+    /// If this peer alone was to send the piece, another peer may now send it alone. A newcomer keeps its own:
+    /// it may choke us for a moment only.
     pub fn release(&mut self, peer: PeerKey) {
-        match self.source {
-            PieceSource::OnePeer(Some(owner)) if owner == peer => self.source = PieceSource::OnePeer(None),
-            PieceSource::Newcomer(owner) if owner == peer => self.source = PieceSource::Newcomers,
-            _ => {}
+        if self.source == PieceSource::OnePeer(Some(peer)) {
+            self.source = PieceSource::OnePeer(None);
         }
     }
 
