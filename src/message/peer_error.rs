@@ -131,11 +131,23 @@ impl PeerError {
         }
     }
 
-    /// Whether what the peer did is none that a correct client does, and cost us more than a connection. Then no
-    /// connection from its network is accepted for some time: it would do the same again.
+    /// Whether the peer sent so much that it cost us more than a connection. Then no connection from its network is
+    /// accepted for some time: it would do the same again. Many peers may share one address, so they do not suffer
+    /// for one of them that only has a defect: a message that is wrong ends its connection, and that is all.
     pub fn is_an_attack(&self) -> bool {
         match self {
-            PeerError::Violation(_) | PeerError::Frame(_) => true,
+            PeerError::Violation(violation) => matches!(
+                violation,
+                Violation::Flood(_)
+                    | Violation::UnaskedBlocks
+                    | Violation::UnreadAnswers
+                    | Violation::RequestFlood
+                    | Violation::RequestsWhileChoked
+                    | Violation::MetadataRequestFlood
+                    | Violation::VainCancels
+                    | Violation::TalkWithoutMetadata
+                    | Violation::WrongMetadata
+            ),
             PeerError::HungUp(why) => {
                 matches!(why, HangUp::BitfieldFlood | HangUp::ChokeFlood | HangUp::RejectsAll)
             }
