@@ -5,11 +5,15 @@
 //! came has to stay away for some time: its connections are closed as they are accepted. This host itself may
 //! do as it likes, as it may run many peers.
 //!
+//! An address of our own network may stand for everybody: a router, a container's bridge or a tunnel puts its own
+//! in the place of the one that a connection comes from. So such a one has a faster pace and is never told to stay
+//! away, or one peer could keep out all others.
+//!
 //! Two hosts that share a hundred torrents connect a hundred times at once, and each connection leads somewhere.
 //! Those of a flood do not: one that ends without a handshake for a torrent of ours, or without a block either
 //! way, counts as several.
 
-use crate::address::network;
+use crate::address::{is_local, network};
 use crate::strategy::TokenBucket;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,6 +25,9 @@ const AT_ONCE: u32 = 240;
 const IN_VAIN: u32 = 8;
 /// How long it takes until one more may come.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// The same two for an address of our own network.
+const NEAR_AT_ONCE: u32 = 500;
+const NEAR_INTERVAL: Duration = Duration::from_millis(50);
 /// How many connections may come at once, and in a second, from all networks together: more than come to the
 /// busiest seed. Each takes a tenth of a millisecond.
 const ALL_AT_ONCE: u32 = 1000;
@@ -45,8 +52,10 @@ struct Visitor {
 }
 
 impl Visitor {
-    fn new(now: Instant) -> Visitor {
-        Visitor { pace: TokenBucket::every(INTERVAL, AT_ONCE, now), refused_until: None }
+    fn new(network: IpAddr, now: Instant) -> Visitor {
+        let (interval, at_once) =
+            if is_local(network) { (NEAR_INTERVAL, NEAR_AT_ONCE) } else { (INTERVAL, AT_ONCE) };
+        Visitor { pace: TokenBucket::every(interval, at_once, now), refused_until: None }
     }
 
     fn is_refused(&self, now: Instant) -> bool {
@@ -73,6 +82,9 @@ impl Arrivals {
 
     /// A connection from here, which was counted when it came, has ended and was of no use to either side.
     pub fn came_in_vain(&mut self, from: IpAddr, now: Instant) {
+        if is_local(from) {
+            return;
+        }
         let pace = &mut self.visitor(from, now).pace;
         // It may have fewer left than that. Then it has none.
         let _ = (1..IN_VAIN).all(|_| pace.take(now));
@@ -80,8 +92,7 @@ impl Arrivals {
 
     /// A peer from here has flooded us: no connection from its network may stay for now.
     pub fn refuse(&mut self, from: IpAddr, now: Instant) {
-        let from = from.to_canonical();
-        if !from.is_loopback() {
+        if !is_local(from) {
             self.visitor(from, now).refused_until = Some(now + REFUSED);
         }
     }
@@ -96,7 +107,7 @@ impl Arrivals {
                 self.networks.clear();
             }
         }
-        self.networks.entry(network).or_insert_with(|| Visitor::new(now))
+        self.networks.entry(network).or_insert_with(|| Visitor::new(network, now))
     }
 }
 
@@ -175,6 +186,24 @@ mod tests {
             assert_eq!(arrivals.may_enter(ip(from), now + REFUSED / 2), may_enter, "{from}");
         }
         assert!(networks.iter().all(|(from, _)| arrivals.may_enter(ip(from), now + REFUSED)));
+    }
+
+    #[test]
+    fn an_address_of_our_own_network_may_stand_for_many_peers() {
+        let now = start();
+        let mut arrivals = Arrivals::new(now);
+        for router in ["192.168.1.1", "172.17.0.1", "::ffff:10.0.2.100", "fe80::1"] {
+            arrivals.refuse(ip(router), now);
+            let entered = (0..100).filter(|_| {
+                arrivals.came_in_vain(ip(router), now);
+                arrivals.may_enter(ip(router), now)
+            });
+            assert_eq!(entered.count(), 100, "{router}");
+        }
+        let now = now + Duration::from_secs(100);
+        let mut all = (0..10_000).filter(|_| arrivals.may_enter(ip("172.17.0.1"), now));
+        assert_eq!(all.by_ref().count(), NEAR_AT_ONCE as usize);
+        assert!(arrivals.may_enter(ip("192.0.2.1"), now), "it leaves room for others");
     }
 
     #[test]
