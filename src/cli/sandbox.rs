@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 const KNOWN: ABI = ABI::V5;
 /// What may be read everywhere, or is needed to look up a name: settings that may be replaced while we run, libraries
 /// that the C library loads when it needs them, devices, and what the system says of this process and its network.
-const SYSTEM: [&str; 12] = [
+const SYSTEM: [&str; 14] = [
     "/etc",
     "/lib",
     "/lib64",
@@ -34,7 +34,14 @@ const SYSTEM: [&str; 12] = [
     "/run/NetworkManager",
     "/run/nscd",
     "/dev",
+    // Where some systems keep all libraries and most of what `/etc` leads to.
+    "/nix/store",
+    "/gnu/store",
 ];
+/// What the C library looks up names with. Many a system has a link here that leads to anywhere: to `/mnt/wsl`, to the
+/// folder in `/run` of whatever connects it.
+const FOR_NAMES: [&str; 5] =
+    ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf"];
 
 /// What is left to a process.
 #[derive(Debug)]
@@ -79,6 +86,9 @@ impl Sandbox {
         for place in SYSTEM.iter().filter(|_| !self.reads_all) {
             rules = allow(rules, Path::new(place), reads)?;
         }
+        for file in FOR_NAMES.iter().filter(|_| !self.reads_all) {
+            rules = allow_file(rules, Path::new(file))?;
+        }
         // Terminals, and what throws everything away.
         rules = allow(rules, Path::new("/dev"), handled & (AccessFs::WriteFile | AccessFs::IoctlDev))?;
         Ok(rules.restrict_self()?.ruleset)
@@ -94,6 +104,17 @@ fn allow(
     match PathFd::new(path) {
         Ok(path) => rules.add_rule(PathBeneath::new(path, access)),
         Err(_) => Ok(rules),
+    }
+}
+
+/// Allows to read the file that a path leads to, and no more of its folder: that may be anybody's. Whatever connects
+/// the host to another network replaces the file, but what does so has a folder of its own in `/run`.
+fn allow_file(rules: RulesetCreated, path: &Path) -> Result<RulesetCreated, RulesetError> {
+    let Some(file) = path.canonicalize().ok().filter(|file| file.is_file()) else { return Ok(rules) };
+    let folder = file.parent().filter(|folder| folder.starts_with("/run") && *folder != Path::new("/run"));
+    match folder {
+        Some(folder) => allow(rules, folder, AccessFs::ReadFile | AccessFs::ReadDir),
+        None => allow(rules, &file, AccessFs::ReadFile.into()),
     }
 }
 
@@ -162,6 +183,29 @@ mod tests {
             restricted.join().unwrap();
         }
         assert_eq!(fs::read(outside.join("precious")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_file_for_names_can_be_read_wherever_its_link_leads_and_nothing_beside_it() {
+        if !is_there() {
+            return;
+        }
+        let folder = NewFolder::somewhere();
+        fs::create_dir_all(folder.0.join("elsewhere")).unwrap();
+        let (link, file) = (folder.0.join("resolv.conf"), folder.0.join("elsewhere/resolv.conf"));
+        fs::write(&file, "nameserver 192.0.2.1").unwrap();
+        fs::write(folder.0.join("elsewhere/precious"), "precious").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let place = folder.0.clone();
+        let restricted = std::thread::spawn(move || {
+            let rules =
+                Ruleset::default().handle_access(AccessFs::from_all(KNOWN)).unwrap().create().unwrap();
+            let rules = allow_file(rules, &link).and_then(|rules| allow_file(rules, &place)).unwrap();
+            rules.restrict_self().unwrap();
+            assert_eq!(fs::read_to_string(&link).unwrap(), "nameserver 192.0.2.1");
+            assert!(denied(fs::read(place.join("elsewhere/precious"))) && denied(fs::write(&link, "")));
+        });
+        restricted.join().unwrap();
     }
 
     #[test]
