@@ -21,8 +21,10 @@ pub fn limit() {
     if !cfg!(target_env = "gnu") || is_told || address_space().is_none_or(|bytes| bytes >= ENOUGH) {
         return;
     }
+    // By `/proc/self/exe` it would get the name `exe`, by which nobody finds it in the list of processes.
+    let Ok(program) = env::current_exe() else { return };
     let mut arguments = env::args_os();
-    let mut anew = Command::new("/proc/self/exe");
+    let mut anew = Command::new(program);
     if let Some(name) = arguments.next() {
         anew.arg0(name);
     }

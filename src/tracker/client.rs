@@ -87,8 +87,11 @@ impl TrackerClient {
         announce: &Announce,
         within: Duration,
     ) -> Result<Answer, TrackerError> {
+        let secrets = tracker.secrets();
         let outcome = self.protocol_of(tracker)?.announce(tracker, announce, within);
-        outcome.map_err(|error| tracker.secrets().taken_out_of(error))
+        outcome
+            .map(|answer| secrets.taken_out_of_warning(answer))
+            .map_err(|error| secrets.taken_out_of(error))
     }
 
     /// Asks for the numbers of a torrent and waits for the answer.

@@ -4,6 +4,7 @@
 //! which part that is, and a tracker may repeat it in its words ("unknown passkey 0123…"). Logs are posted in
 //! public, so whatever could be such a key is shown by its first characters only.
 
+use super::answer::Answer;
 use super::error::{RetryIn, TrackerError};
 use crate::net::basic_auth::percent_decoded;
 
@@ -53,6 +54,12 @@ impl Secrets {
             }
         }
         text
+    }
+
+    /// The answer without secrets in its warning.
+    pub fn taken_out_of_warning(&self, mut answer: Answer) -> Answer {
+        answer.warning = answer.warning.map(|warning| self.shortened_in(&warning));
+        answer
     }
 
     /// The error without secrets in its words.
@@ -126,5 +133,12 @@ mod tests {
             let shown = secrets.taken_out_of(error).to_string();
             assert!(shown.contains("bad 01…") && !shown.contains("0123456789"), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_warning_has_no_secret_in_it() {
+        let secrets = Secrets::of("http://t.example/0123456789/announce");
+        let answer = Answer::parse(b"d8:intervali9e15:warning message14:old 0123456789e").unwrap();
+        assert_eq!(secrets.taken_out_of_warning(answer).warning.as_deref(), Some("old 01…"));
     }
 }

@@ -186,8 +186,10 @@ fn where_the_address_space_is_limited_little_of_it_is_reserved() {
         assert_eq!(tracker.wait_for(2)[1].get("event"), "completed");
     }
     let peak = peak_address_space(program.child.id());
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", program.child.id())).unwrap();
     program.terminate();
     assert_eq!(program.finish(LIMIT).code, Some(0));
     swarms.assert_downloaded();
     assert!(peak < 256 << 20, "{peak} bytes");
+    assert_eq!(name.trim(), "femtotorrent", "it is found under its name");
 }
