@@ -16,7 +16,7 @@
 use crate::address::{is_local, network};
 use crate::strategy::TokenBucket;
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// How many connections may come from a network at once.
@@ -25,9 +25,9 @@ const AT_ONCE: u32 = 240;
 const IN_VAIN: u32 = 8;
 /// How long it takes until one more may come.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// The same two for an address of our own network.
-const NEAR_AT_ONCE: u32 = 500;
-const NEAR_INTERVAL: Duration = Duration::from_millis(50);
+/// The same two for an address of our own network, and for all IPv6 networks that one owner may have.
+const MANY_AT_ONCE: u32 = 500;
+const MANY_INTERVAL: Duration = Duration::from_millis(50);
 /// How many connections may come at once, and in a second, from all networks together: more than come to the
 /// busiest seed. Each takes a tenth of a millisecond.
 const ALL_AT_ONCE: u32 = 1000;
@@ -53,8 +53,9 @@ struct Visitor {
 
 impl Visitor {
     fn new(network: IpAddr, now: Instant) -> Visitor {
+        let stands_for_many = is_local(network) || owned_range(network) == Some(network);
         let (interval, at_once) =
-            if is_local(network) { (NEAR_INTERVAL, NEAR_AT_ONCE) } else { (INTERVAL, AT_ONCE) };
+            if stands_for_many { (MANY_INTERVAL, MANY_AT_ONCE) } else { (INTERVAL, AT_ONCE) };
         Visitor { pace: TokenBucket::every(interval, at_once, now), refused_until: None }
     }
 
@@ -76,8 +77,16 @@ impl Arrivals {
         if from.is_loopback() {
             return true;
         }
-        let visitor = self.visitor(from, now);
-        !visitor.is_refused(now) && visitor.pace.take(now) && self.pace.take(now)
+        let range = owned_range(from);
+        // Asked first, so that an owner of many networks fills no room with them.
+        if range.is_some_and(|range| !self.visitor(range, now).pace.has(1, now)) {
+            return false;
+        }
+        let visitor = self.visitor(network(from), now);
+        !visitor.is_refused(now)
+            && visitor.pace.take(now)
+            && range.is_none_or(|range| self.visitor(range, now).pace.take(now))
+            && self.pace.take(now)
     }
 
     /// A connection from here, which was counted when it came, has ended and was of no use to either side.
@@ -85,7 +94,7 @@ impl Arrivals {
         if is_local(from) {
             return;
         }
-        let pace = &mut self.visitor(from, now).pace;
+        let pace = &mut self.visitor(network(from), now).pace;
         // It may have fewer left than that. Then it has none.
         let _ = (1..IN_VAIN).all(|_| pace.take(now));
     }
@@ -93,12 +102,11 @@ impl Arrivals {
     /// A peer from here has flooded us: no connection from its network may stay for now.
     pub fn refuse(&mut self, from: IpAddr, now: Instant) {
         if !is_local(from) {
-            self.visitor(from, now).refused_until = Some(now + REFUSED);
+            self.visitor(network(from), now).refused_until = Some(now + REFUSED);
         }
     }
 
-    fn visitor(&mut self, from: IpAddr, now: Instant) -> &mut Visitor {
-        let network = network(from);
+    fn visitor(&mut self, network: IpAddr, now: Instant) -> &mut Visitor {
         if self.networks.len() >= MAX_NETWORKS && !self.networks.contains_key(&network) {
             // Whoever has more networks than this can come as often as he likes in any case. To look through
             // them for each connection would be his next attack, so after this half of the room is free.
@@ -108,6 +116,15 @@ impl Arrivals {
             }
         }
         self.networks.entry(network).or_insert_with(|| Visitor::new(network, now))
+    }
+}
+
+/// The range of 48 bits that an IPv6 address is in, which one owner often has as a whole: 65,536 networks, with which
+/// he could take the pace of all others. It is written so that it is no network itself.
+fn owned_range(ip: IpAddr) -> Option<IpAddr> {
+    match ip {
+        IpAddr::V6(ip) => Some(IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 80 << 80 | 1))),
+        IpAddr::V4(_) => None,
     }
 }
 
@@ -189,6 +206,17 @@ mod tests {
     }
 
     #[test]
+    fn who_has_many_ipv6_networks_leaves_room_for_others() {
+        let now = start();
+        let mut arrivals = Arrivals::new(now);
+        let from = |number: u32| ip(&format!("2001:db8:0:{:x}::1", number % 60_000));
+        let entered = (0..10_000).filter(|number| arrivals.may_enter(from(*number), now)).count();
+        assert_eq!(entered, MANY_AT_ONCE as usize);
+        assert!(arrivals.may_enter(ip("2001:db8:1::1"), now) && arrivals.may_enter(ip("192.0.2.1"), now));
+        assert_eq!(arrivals.networks.len(), MANY_AT_ONCE as usize + 4);
+    }
+
+    #[test]
     fn an_address_of_our_own_network_may_stand_for_many_peers() {
         let now = start();
         let mut arrivals = Arrivals::new(now);
@@ -202,7 +230,7 @@ mod tests {
         }
         let now = now + Duration::from_secs(100);
         let mut all = (0..10_000).filter(|_| arrivals.may_enter(ip("172.17.0.1"), now));
-        assert_eq!(all.by_ref().count(), NEAR_AT_ONCE as usize);
+        assert_eq!(all.by_ref().count(), MANY_AT_ONCE as usize);
         assert!(arrivals.may_enter(ip("192.0.2.1"), now), "it leaves room for others");
     }
 
