@@ -9,11 +9,11 @@ use ureq::Body;
 use ureq::http::Response;
 
 /// What we accept, as the value of `Accept-Encoding`.
-pub(super) const ENCODINGS: &str = "gzip";
+pub const ENCODINGS: &str = "gzip";
 
 /// A reader of the decompressed body. What comes over the network is bounded by `limit`; the caller bounds what it
 /// reads.
-pub(super) fn reader(response: &mut Response<Body>, limit: u64) -> Box<dyn Read + '_> {
+pub fn reader(response: &mut Response<Body>, limit: u64) -> Box<dyn Read + '_> {
     let encoding = response.headers().get("content-encoding").and_then(|value| value.to_str().ok());
     let encoding = encoding.map(str::trim).unwrap_or_default();
     let is_gzip = ["gzip", "x-gzip"].iter().any(|known| encoding.eq_ignore_ascii_case(known));

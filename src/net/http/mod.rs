@@ -6,7 +6,7 @@
 //! they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
 //! believed (`tls`).
 
-mod body;
+pub mod body;
 mod connector;
 mod guard;
 mod redirect;

@@ -208,6 +208,7 @@ impl Scene {
             max_peers: 1 + choices.below(8) as usize,
             memory: u64::from(PIECE_LENGTH) * u64::from(1 + choices.below(3)),
             timeout: choices.coin().then(|| choices.wait()),
+            idle_before: std::time::Duration::ZERO,
         };
         let settings = Settings {
             geometry,
@@ -304,7 +305,7 @@ impl Scene {
         let news: Vec<News> = (0..count).map(|_| self.news(&mut peer, choices)).collect();
         self.peers.insert(key, peer);
         if !news.is_empty() {
-            self.tell(Event::Heard(key, news));
+            self.tell(Event::Heard(key, news.into_iter().collect()));
         }
     }
 
@@ -387,7 +388,7 @@ impl Scene {
             }
         }
         if !news.is_empty() {
-            self.tell(Event::Heard(key, news));
+            self.tell(Event::Heard(key, news.into_iter().collect()));
         }
     }
 

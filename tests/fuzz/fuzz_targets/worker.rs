@@ -231,8 +231,8 @@ impl Scene {
                 self.worker.order(Order::Introduce { pieces, greeting, upload_only: false });
             }
             Event::Heard(KEY, news) => {
-                assert!(self.greeted && !news.is_empty() && news.len() <= MOST_NEWS, "{} news", news.len());
-                news.into_iter().for_each(|news| self.check(news));
+                assert!(self.greeted && !news.news.is_empty() && news.news.len() <= MOST_NEWS, "{} news", news.news.len());
+                news.news.into_iter().for_each(|news| self.check(news));
             }
             Event::Gone(KEY, why) => {
                 assert!(!matches!(why, PeerError::Panicked));

@@ -2,7 +2,7 @@
 
 use femtotorrent::metainfo::Metainfo;
 use femtotorrent::piece::{BLOCK_LENGTH, Geometry, PieceDigest, PieceIndex};
-use femtotorrent::storage::{Payload, ServedPieces, digests_of};
+use femtotorrent::storage::{Check, Payload, ServedPieces, digests_of};
 use sha1::{Digest, Sha1};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -37,7 +37,7 @@ impl Ground {
         std::fs::write(folder.join("payload.bin"), &payload).expect("room for a small file");
         let served = with_payload(&metainfo, geometry, |payload| {
             // The last piece is not there.
-            ServedPieces::open(&folder, payload, 4, &|_, _| true).expect("a folder that was just made")
+            ServedPieces::open(&folder, payload, 4, Check::Always, &|_, _| true).expect("a folder that was just made")
         });
         Ground { metainfo, geometry, payload, served }
     }
@@ -67,6 +67,7 @@ pub fn with_payload<T>(
         geometry,
         digests: &digests_of(metainfo),
         selection: None,
+        cache: None,
     })
 }
 
