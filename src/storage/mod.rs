@@ -278,6 +278,7 @@ impl Storage {
         self.note_written(0);
         let spoiled = spoiled?;
         if !spoiled.is_empty() {
+            self.resume.recall();
             return Ok(Finished::Spoiled(spoiled));
         }
         for path in self.parents.drain(..) {

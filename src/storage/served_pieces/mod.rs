@@ -145,6 +145,11 @@ impl ServedPieces {
         self.offered.certain()
     }
 
+    /// Whether another program has changed a file of this piece since the run began.
+    pub(super) fn has_changed(&self, piece: PieceIndex) -> bool {
+        self.layout.slices(piece).any(|slice| self.stamps.changed_after(slice.file, 0))
+    }
+
     /// Whether this piece may be sent now.
     pub fn offers(&self, piece: PieceIndex) -> bool {
         self.offered.has(piece)

@@ -1,0 +1,71 @@
+//! What a run must not say or write any more once it knows that another program was at its files.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use femtotorrent::storage::{Check, Finished, Options, ServedPieces, StorageError};
+
+use crate::sample::{OPTIONS, Sample, numbers};
+use crate::support::folder::TestFolder;
+
+const NEVER: Options = Options { check: Check::Never, ..OPTIONS };
+
+/// Two files in pieces of 1000 bytes: the first has pieces 0 to 3, the second 3 to 6.
+fn sample() -> Sample {
+    Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)])
+}
+
+fn spoil(path: &Path, at: u64) {
+    // The system's clock ticks every few milliseconds.
+    sleep(Duration::from_millis(20));
+    File::options().write(true).open(path).unwrap().write_all_at(&[0xee; 9], at).unwrap();
+    sleep(Duration::from_millis(20));
+}
+
+fn resume(sample: &Sample, root: &Path) -> PathBuf {
+    let mut name = sample.marker(root).into_os_string();
+    name.push("-resume");
+    name.into()
+}
+
+#[test]
+fn what_is_not_wanted_is_not_vouched_for_once_its_file_was_changed() {
+    let root = TestFolder::new();
+    let mut sample = sample();
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, [4, 5]);
+    drop(storage);
+    sample.select(&[0]);
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    // Our write into the file takes the change of the others into its times.
+    spoil(&root.path().join("t/b"), 1000);
+    sample.write(&mut storage, [3]);
+    drop(storage);
+    sample.selection = None;
+    let (_, good) = sample.open(root.path(), OPTIONS).unwrap();
+    assert_eq!(numbers(&good), [3, 5]);
+}
+
+#[test]
+fn a_kill_while_spoiled_pieces_are_fetched_again_does_not_bring_them_back() {
+    let root = TestFolder::new();
+    let sample = sample();
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, 0..6);
+    drop(storage);
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, [6]);
+    spoil(&root.path().join("t/a"), 1500);
+    assert_eq!(storage.finish().unwrap(), Finished::Spoiled(vec![sample.index(1)]));
+    let record = fs::read(resume(&sample, root.path())).unwrap();
+    sample.write(&mut storage, [1]);
+    drop(storage);
+    fs::write(resume(&sample, root.path()), record).unwrap();
+    // No sample is read, so that this is all that the record says.
+    let (_, good) = sample.open(root.path(), NEVER).unwrap();
+    assert_eq!(numbers(&good), [0, 2, 3, 4, 5, 6]);
+}
+
