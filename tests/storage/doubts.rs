@@ -32,6 +32,24 @@ fn resume(sample: &Sample, root: &Path) -> PathBuf {
 }
 
 #[test]
+fn a_file_that_replaced_ours_is_not_written_to_though_an_upload_noticed_it_first() {
+    let root = TestFolder::new();
+    let sample = sample();
+    let (mut storage, _) = sample.open(root.path(), Options { open_files: 1, ..OPTIONS }).unwrap();
+    // The writer has the second file open, and will look for the first one anew.
+    sample.write(&mut storage, [0, 1, 2, 4]);
+    let (ours, theirs) = (root.path().join("t/a"), vec![b'm'; 3300]);
+    fs::write(root.path().join("mine"), &theirs).unwrap();
+    fs::rename(root.path().join("mine"), &ours).unwrap();
+    sleep(Duration::from_millis(20));
+    assert!(!storage.served_pieces().find(sample.index(0), 0, 10, &mut Vec::new()));
+    let piece = sample.index(3);
+    let error = storage.write(piece, &sample.piece(piece)).unwrap_err();
+    assert!(matches!(error, StorageError::Vanished { .. }), "{error}");
+    assert!(fs::read(&ours).unwrap() == theirs, "a byte of the other file was changed");
+}
+
+#[test]
 fn what_is_not_wanted_is_not_vouched_for_once_its_file_was_changed() {
     let root = TestFolder::new();
     let mut sample = sample();

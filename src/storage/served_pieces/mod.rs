@@ -258,7 +258,8 @@ impl ServedPieces {
         if change != Change::None {
             self.withdraw(number, || (), "it changed on disk");
         }
-        change
+        // An upload or a look may have noticed it before us, and then this is what is known of the file.
+        if self.stamps.was_replaced(number) { Change::Replaced } else { change }
     }
 
     /// The writer has put a copy in the place of a file.
