@@ -21,7 +21,7 @@ use super::layout::Layout;
 use super::marker::{Claimed, Marker};
 use super::naming;
 use super::plan::{self, Plan, Situation};
-use super::resume::{CachedRecord, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
+use super::resume::{CachedRecord, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
 use super::served_pieces::ServedPieces;
 use super::survey::{Digests, KnownPieces, Survey};
 use super::{Options, Payload, Storage, refused, space};
@@ -88,8 +88,10 @@ impl<'a> Opening<'a> {
             Some(survey) => survey,
             None => {
                 let is_ours = matches!(claimed, Claimed::Ours(_));
-                let known = beside.as_ref().or(cached.as_ref());
-                let known = known.map(|record| KnownPieces { record, check: options.check, is_ours });
+                let beside = beside.as_ref().map(|record| (record, Place::Beside));
+                let known = beside.or(cached.as_ref().map(|record| (record, Place::Cache)));
+                let check = options.check;
+                let known = known.map(|(record, place)| KnownPieces { record, place, check, is_ours });
                 let (folder, open_files) = (folder.as_deref(), options.open_files);
                 Survey::take(folder, &layout, payload.digests, open_files, watch, known)?
             }

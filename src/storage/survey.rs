@@ -17,7 +17,7 @@ use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
 use super::naming;
-use super::resume::{self, Belief, Check, ResumeRecord};
+use super::resume::{self, Belief, Check, Place, ResumeRecord};
 use crate::metainfo::Metainfo;
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
@@ -53,6 +53,8 @@ pub(super) struct Survey {
 pub(super) struct KnownPieces<'a> {
     /// What it wrote down.
     pub record: &'a ResumeRecord,
+    /// Where that was.
+    pub place: Place,
     /// How far the user wants it to be believed.
     pub check: Check,
     /// What it had not written is not there. If this is not certain, it has to be read, to see whose it is.
@@ -88,10 +90,10 @@ impl Survey {
             Ok(verified.into_inner().unwrap_or_else(PoisonError::into_inner))
         };
         let mut belief = Belief::none(layout);
-        if let Some(KnownPieces { record, check, is_ours }) = known {
+        if let Some(KnownPieces { record, place, check, is_ours }) = known {
             // What is not wanted now is not forgotten.
             let there = candidates(layout, &found, None);
-            belief = resume::judge(record, layout, &found, &there, check, fastrand::u32(..));
+            belief = resume::judge(record, layout, &found, &there, (place, check), fastrand::u32(..));
             if !is_ours {
                 belief.missing = Belief::none(layout).missing;
             }
@@ -117,7 +119,7 @@ impl Survey {
         Ok(Survey { found, good, bad, believed: belief.good, blank: Belief::none(layout).good, has_read })
     }
 
-    /// The survey of a payload that a record says is complete, if all wanted pieces are believed without
+    /// The survey of a payload that a record in the cache says is complete, if all wanted pieces are believed without
     /// reading any.
     ///
     /// # Errors
@@ -131,7 +133,8 @@ impl Survey {
     ) -> Result<Option<Survey>, StorageError> {
         let found = find_files(folder, layout)?;
         let candidates = candidates(layout, &found, layout.wanted());
-        let Belief { good, sample, .. } = resume::judge(record, layout, &found, &candidates, check, 0);
+        let Belief { good, sample, .. } =
+            resume::judge(record, layout, &found, &candidates, (Place::Cache, check), 0);
         let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
         if good.count() < wanted || sample.count() > 0 {
             return Ok(None);

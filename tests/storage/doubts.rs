@@ -87,3 +87,42 @@ fn a_kill_while_spoiled_pieces_are_fetched_again_does_not_bring_them_back() {
     assert_eq!(numbers(&good), [0, 2, 3, 4, 5, 6]);
 }
 
+#[test]
+fn what_was_seen_in_another_folder_is_not_taken_for_seen() {
+    let (cache, here, elsewhere) = (TestFolder::new(), TestFolder::new(), TestFolder::new());
+    let sample = Sample { cache: Some(cache.path().to_owned()), ..sample() };
+    sample.complete(here.path(), OPTIONS);
+    fs::create_dir(elsewhere.path().join("t")).unwrap();
+    for name in ["t/a", "t/b"] {
+        fs::write(elsewhere.path().join(name), [7; 3300]).unwrap();
+    }
+    let error = sample.open(elsewhere.path(), NEVER).map(|_| ()).unwrap_err();
+    assert_eq!(error.exit_code(), 13, "{error}");
+    let digests = sample.digests();
+    let offered = |root: &Path| {
+        let served = ServedPieces::open(root, &sample.payload(&digests), 4, Check::Never, &|_, _| true);
+        numbers(&served.unwrap().offered()).len()
+    };
+    assert_eq!(offered(here.path()), 7);
+    assert_eq!(offered(elsewhere.path()), 0);
+}
+
+#[test]
+fn a_resume_file_that_was_left_over_does_not_have_all_read_each_time() {
+    let (cache, root) = (TestFolder::new(), TestFolder::new());
+    let sample = Sample { cache: Some(cache.path().to_owned()), ..sample() };
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, 0..3);
+    drop(storage);
+    let record = fs::read(resume(&sample, root.path())).unwrap();
+    sample.complete(root.path(), OPTIONS);
+    fs::write(resume(&sample, root.path()), record).unwrap();
+    let reads = std::sync::atomic::AtomicU64::new(0);
+    let watch = |done, _| {
+        reads.fetch_max(done, std::sync::atomic::Ordering::SeqCst);
+        true
+    };
+    let digests = sample.digests();
+    ServedPieces::open(root.path(), &sample.payload(&digests), 4, Check::Changed, &watch).unwrap();
+    assert_eq!(reads.into_inner(), 0);
+}

@@ -40,6 +40,15 @@ impl Belief {
     }
 }
 
+/// Where a record was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Beside the download, with which it is moved and copied.
+    Beside,
+    /// In the cache. The torrent's payload may lie in more than one folder, and a record knows the files of one.
+    Cache,
+}
+
 /// How much a file is what it was.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trust {
@@ -56,7 +65,7 @@ pub fn judge(
     layout: &Layout,
     found: &[Option<FileStat>],
     candidates: &Bitfield,
-    check: Check,
+    (place, check): (Place, Check),
     start: u32,
 ) -> Belief {
     let Belief { mut good, mut missing, mut sample } = Belief::none(layout);
@@ -75,7 +84,8 @@ pub fn judge(
     let files = layout.entries().iter().zip(found).zip(&record.files);
     for ((entry, found), known) in files.filter(|((entry, _), _)| entry.has_data()) {
         let trust = match check {
-            Check::Never => Trust::Same,
+            Check::Never if place == Place::Beside || is_known(known.as_ref(), found.as_ref()) => Trust::Same,
+            Check::Never => Trust::Changed,
             _ => trust(record, known.as_ref(), found.as_ref()),
         };
         for piece in layout.pieces(entry.range()).filter(|_| trust != Trust::Same) {
@@ -89,6 +99,11 @@ pub fn judge(
         sample = choose(&good, layout, &record.newest, start);
     }
     Belief { good, missing, sample }
+}
+
+/// Whether it is the file that the record knows, whatever became of it.
+fn is_known(known: Option<&KnownFile>, found: Option<&FileStat>) -> bool {
+    known.zip(found).is_some_and(|(known, found)| known.inode == found.identity.1)
 }
 
 fn trust(record: &ResumeRecord, known: Option<&KnownFile>, found: Option<&FileStat>) -> Trust {
@@ -150,7 +165,7 @@ mod tests {
     const NOTHING: Vec<u32> = Vec::new();
 
     fn judged(record: &ResumeRecord, found: &[Option<FileStat>], check: Check) -> [Vec<u32>; 3] {
-        let belief = judge(record, &layout(), found, &Bitfield::all(6), check, 0);
+        let belief = judge(record, &layout(), found, &Bitfield::all(6), (Place::Beside, check), 0);
         let numbers = |set: &Bitfield| set.iter(layout().geometry()).map(|piece| piece.get()).collect();
         [numbers(&belief.good), numbers(&belief.missing), numbers(&belief.sample)]
     }
@@ -223,6 +238,18 @@ mod tests {
     }
 
     #[test]
+    fn a_record_in_the_cache_says_nothing_of_the_files_of_another_folder() {
+        let mut files = found();
+        files[1] = Some(stat(9, 12, (900, 5)));
+        // Still the same file, whatever its times say.
+        files[2] = Some(stat(3, 16, (5000, 0)));
+        let cached = (Place::Cache, Check::Never);
+        let belief = judge(&record(true), &layout(), &files, &Bitfield::all(6), cached, 0);
+        let good: Vec<u32> = belief.good.iter(layout().geometry()).map(|piece| piece.get()).collect();
+        assert_eq!(good, [0, 1, 4]);
+    }
+
+    #[test]
     fn what_an_earlier_run_did_not_look_for_may_be_there() {
         let partial = ResumeRecord { is_whole: false, ..record(true) };
         for check in [Check::Changed, Check::Never] {
@@ -234,7 +261,7 @@ mod tests {
     fn no_more_is_believed_than_the_lengths_allow() {
         let mut short = Bitfield::all(6);
         short.remove(layout().geometry().piece(4).unwrap());
-        let belief = judge(&record(true), &layout(), &found(), &short, Check::Never, 0);
+        let belief = judge(&record(true), &layout(), &found(), &short, (Place::Beside, Check::Never), 0);
         assert_eq!(belief.good.count(), 4);
     }
 

@@ -44,7 +44,7 @@ mod recorder;
 
 use std::time::Duration;
 
-pub(super) use belief::{Belief, judge};
+pub(super) use belief::{Belief, Place, judge};
 pub(super) use keeper::ResumeKeeper;
 pub(super) use place::{CachedRecord, ResumePlace};
 pub(super) use record::{ResumeRecord, TorrentShape};
