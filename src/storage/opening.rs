@@ -25,6 +25,7 @@ use super::resume::{CachedRecord, Place, Recorder, ResumeKeeper, ResumePlace, Re
 use super::served_pieces::ServedPieces;
 use super::survey::{Digests, KnownPieces, Survey};
 use super::{Options, Payload, Storage, refused, space};
+use crate::metainfo::FilePath;
 
 /// A payload that is being opened.
 pub(super) struct Opening<'a> {
@@ -200,7 +201,7 @@ impl<'a> Opening<'a> {
         for (number, pair) in record.files.iter().zip(&self.survey.found).enumerate() {
             match pair {
                 (Some(known), Some(found)) if known.inode == found.identity.1 => {
-                    recognised.insert(number, known.kept);
+                    recognised.insert(number, known.kept.min(found.length));
                 }
                 _ => {}
             }
@@ -218,13 +219,19 @@ impl<'a> Opening<'a> {
 fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, StorageError> {
     let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
     layout.select(payload.selection.cloned());
-    match layout.entries().iter().find(|entry| Marker::is_marker(&entry.path)) {
-        Some(entry) => {
+    match payload.files.iter().find(|file| !file.padding && is_reserved(&file.path)) {
+        Some(file) => {
             let source = io::Error::other("the name is reserved for unfinished downloads");
-            Err(StorageError::Create { path: root.join(&entry.path), source })
+            Err(StorageError::Create { path: root.join(&file.path), source })
         }
         None => Ok(layout),
     }
+}
+
+/// Whether the file could get the name of a marker on some disk.
+fn is_reserved(path: &FilePath) -> bool {
+    let mut others = path.of_others().into_iter();
+    [path, path.portable()].into_iter().any(Marker::is_marker) || others.any(|path| Marker::is_marker(&path))
 }
 
 /// Creates the output folder. Returns the folders in which a new folder was created: their names have to
