@@ -335,6 +335,7 @@ impl Drop for Storage {
             return;
         }
         // A run that wrote nothing leaves nothing, except in the cache.
+        let _ = self.resume.remove();
         let _ = self.marker.remove(self.files.folder());
         if let Some(cache) = self.cache.as_ref().filter(|_| self.resume.has_news()) {
             self.resume.cache(cache, false);

@@ -107,6 +107,30 @@ fn what_was_seen_in_another_folder_is_not_taken_for_seen() {
     assert_eq!(offered(elsewhere.path()), 0);
 }
 
+/// The first file is the user's, with other bytes in the piece that it shares; of the second one something is
+/// there.
+fn guarded(sample: &Sample) -> TestFolder {
+    let root = TestFolder::new();
+    fs::create_dir(root.path().join("t")).unwrap();
+    let mut theirs = sample.content(&sample.files[0]);
+    theirs[3250..].fill(b'T');
+    fs::write(root.path().join("t/a"), &theirs).unwrap();
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, [6]);
+    drop(storage);
+    root
+}
+
+#[test]
+fn what_a_damaged_marker_guarded_and_the_user_has_cut_is_fetched_again() {
+    let sample = sample();
+    let root = guarded(&sample);
+    fs::write(sample.marker(root.path()), "").unwrap();
+    File::options().write(true).open(root.path().join("t/a")).unwrap().set_len(100).unwrap();
+    sample.complete(root.path(), OPTIONS);
+    sample.assert_complete(root.path());
+}
+
 #[test]
 fn a_resume_file_that_was_left_over_does_not_have_all_read_each_time() {
     let (cache, root) = (TestFolder::new(), TestFolder::new());

@@ -49,6 +49,8 @@ pub struct Recorder {
     layout: Arc<Layout>,
     shape: TorrentShape,
     record: ResumeRecord,
+    /// How many bytes at the start of each file belong to the user.
+    guards: Guards,
     /// The files that the system could not sync, or that are not ours any more. Nothing of them is vouched
     /// for in this run: after an error of a sync, the next one may succeed though bytes are lost.
     failed: BTreeSet<usize>,
@@ -76,7 +78,8 @@ impl Recorder {
         let files = found.iter().enumerate().map(known).collect();
         let is_whole = layout.wanted().is_none();
         let record = ResumeRecord { is_final: false, is_whole, at: now(), pieces: vouched, newest, files };
-        Recorder { folder, layout, shape, record, failed: BTreeSet::new(), error: None, complained: false }
+        let (guards, failed) = (guards.clone(), BTreeSet::new());
+        Recorder { folder, layout, shape, record, guards, failed, error: None, complained: false }
     }
 
     /// The pieces that were written last, as the record says.
@@ -95,7 +98,7 @@ impl Recorder {
                 debug!("{} is not vouched for: {error}", self.layout_path(*number).display());
                 self.failed.insert(*number);
             });
-            let kept = self.record.files.get(*number).copied().flatten().map_or(0, |known| known.kept);
+            let kept = self.guards.get(number).copied().unwrap_or(0);
             if let Some(slot) = self.record.files.get_mut(*number) {
                 *slot = known.is_ok().then(|| KnownFile::of(written, kept));
             }
@@ -113,6 +116,7 @@ impl Recorder {
 
     /// From now on these bytes at the start of the files are the user's.
     pub fn keep(&mut self, guards: &Guards) {
+        self.guards.clone_from(guards);
         for (number, known) in self.record.files.iter_mut().enumerate() {
             if let Some(known) = known {
                 known.kept = guards.get(&number).copied().unwrap_or(0);
