@@ -281,10 +281,7 @@ impl Storage {
             self.resume.recall();
             return Ok(Finished::Spoiled(spoiled));
         }
-        for path in self.parents.drain(..) {
-            // We may not be allowed to open the folder above; the payload itself is safe.
-            let _ = std::fs::File::open(path).and_then(|folder| folder.sync_all());
-        }
+        opening::sync_folders(&std::mem::take(&mut self.parents));
         let layout = self.files.layout();
         if self.marked && layout.wanted().is_some() {
             let complete = layout
@@ -341,6 +338,16 @@ impl Drop for Storage {
             self.resume.cache(cache, false);
         }
     }
+}
+
+/// Creates a folder for payloads, if there is none, and syncs its name to the disk: for a process that may not look
+/// at the folder above when the payload is complete.
+///
+/// # Errors
+///
+/// What the system refuses.
+pub fn create_folder(root: &Path) -> Result<(), StorageError> {
+    opening::create_folder(root).map(|parents| opening::sync_folders(&parents))
 }
 
 /// The error for an output folder that cannot be opened. If something else is in its place, it counts as a

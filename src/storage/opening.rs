@@ -246,3 +246,13 @@ pub(super) fn create_folder(root: &Path) -> Result<Vec<PathBuf>, StorageError> {
     std::fs::create_dir_all(root).map_err(failed)?;
     Ok(parents)
 }
+
+/// Syncs the names in these folders to the disk.
+pub(super) fn sync_folders(paths: &[PathBuf]) {
+    for path in paths {
+        // We may not be allowed to open it; the payload itself is safe.
+        if let Ok(Some(folder)) = RootFolder::open(path) {
+            let _ = folder.sync(Path::new(""));
+        }
+    }
+}

@@ -255,6 +255,18 @@ fn a_run_that_could_not_create_its_first_file_leaves_nothing() {
 }
 
 #[test]
+fn the_names_of_new_folders_are_synced_before_the_process_gives_up_its_rights() {
+    let folder = Folder::new();
+    let syncs = |path: &str| {
+        let disk = Disk::with(None);
+        create_folder(&folder.0.join(path)).unwrap();
+        Disk::mend();
+        disk.calls().iter().filter(|call| **call == Call::Sync).count()
+    };
+    assert_eq!((syncs("a/b/c"), syncs("a/b/c"), syncs("a/d")), (3, 0, 1));
+}
+
+#[test]
 fn after_a_sync_that_failed_the_next_run_reads_the_disk_and_not_the_memory() {
     for (errno, drops) in [(Errno::INVAL, false), (Errno::IO, true)] {
         let folder = Folder::new();
