@@ -278,7 +278,9 @@ impl Storage {
         self.note_written(0);
         let spoiled = spoiled?;
         if !spoiled.is_empty() {
-            self.resume.recall();
+            if self.marked {
+                self.resume.recall();
+            }
             return Ok(Finished::Spoiled(spoiled));
         }
         opening::sync_folders(&std::mem::take(&mut self.parents));

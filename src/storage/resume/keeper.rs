@@ -107,6 +107,7 @@ impl ResumeKeeper {
         recorder.take(cut);
         recorder.save(&self.place);
         drop(recorder);
+        self.has_begun = true;
         self.start_thread();
     }
 
