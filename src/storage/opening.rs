@@ -150,7 +150,7 @@ impl<'a> Opening<'a> {
         } else if was_there {
             self.marker.keep();
         }
-        let Survey { found, good, believed, .. } = &self.survey;
+        let Survey { found, good, .. } = &self.survey;
         let served = ServedPieces::new(
             Arc::clone(&folder),
             Arc::clone(&self.layout),
@@ -160,8 +160,8 @@ impl<'a> Opening<'a> {
             options.open_files,
         );
         let Resume { shape, place, cache, beside } = self.resume;
-        let vouched = (believed.clone(), beside.map_or(Vec::new(), |record| record.newest));
-        let recorder = Recorder::new(folder, self.layout, shape, found, vouched, &plan.guards);
+        let newest = beside.map_or(Vec::new(), |record| record.newest);
+        let recorder = Recorder::new(folder, self.layout, shape, &self.survey, newest, &plan.guards);
         Ok(Storage {
             files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, options),
             resume: ResumeKeeper::new(recorder, place, served, &self.survey, was_there),

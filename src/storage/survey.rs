@@ -42,6 +42,8 @@ pub(super) struct Survey {
     pub bad: Bitfield,
     /// Those of the good pieces that an earlier run of ours vouches for: they are synced to the disk.
     pub believed: Bitfield,
+    /// The files that are not what that run left, and are believed all the same because the user says so.
+    pub unproven: Vec<usize>,
     /// Pieces in which there is nothing but zeros, once [`Survey::tell_blank`] has looked for them.
     pub blank: Bitfield,
     /// Anything was read.
@@ -116,7 +118,8 @@ impl Survey {
             bad.remove(piece);
         });
         let has_read = unread.count() > 0 || belief.sample.count() > 0;
-        Ok(Survey { found, good, bad, believed: belief.good, blank: Belief::none(layout).good, has_read })
+        let Belief { good: believed, unproven, .. } = belief;
+        Ok(Survey { found, good, bad, believed, unproven, blank: Belief::none(layout).good, has_read })
     }
 
     /// The survey of a payload that a record in the cache says is complete, if all wanted pieces are believed without
@@ -133,14 +136,14 @@ impl Survey {
     ) -> Result<Option<Survey>, StorageError> {
         let found = find_files(folder, layout)?;
         let candidates = candidates(layout, &found, layout.wanted());
-        let Belief { good, sample, .. } =
+        let Belief { good, sample, unproven, .. } =
             resume::judge(record, layout, &found, &candidates, (Place::Cache, check), 0);
         let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
         if good.count() < wanted || sample.count() > 0 {
             return Ok(None);
         }
         let (believed, none) = (good.clone(), Bitfield::none(good.length()));
-        Ok(Some(Survey { found, good, bad: none.clone(), believed, blank: none, has_read: false }))
+        Ok(Some(Survey { found, good, bad: none.clone(), believed, unproven, blank: none, has_read: false }))
     }
 
     /// The files of which pieces were found that no earlier run vouches for, so that they may not be on the
@@ -194,7 +197,8 @@ impl Survey {
     pub fn empty(layout: &Layout) -> Survey {
         let none = || Bitfield::none(layout.geometry().piece_count());
         let found = vec![None; layout.entries().len()];
-        Survey { found, good: none(), bad: none(), believed: none(), blank: none(), has_read: false }
+        let (good, bad, believed, blank) = (none(), none(), none(), none());
+        Survey { found, good, bad, believed, unproven: Vec::new(), blank, has_read: false }
     }
 }
 

@@ -88,6 +88,23 @@ fn a_kill_while_spoiled_pieces_are_fetched_again_does_not_bring_them_back() {
 }
 
 #[test]
+fn what_was_believed_unread_once_is_read_by_a_run_that_is_not_told_to_believe_it() {
+    let root = TestFolder::new();
+    let sample = sample();
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, 0..5);
+    drop(storage);
+    spoil(&root.path().join("t/b"), 1000);
+    let (mut storage, good) = sample.open(root.path(), NEVER).unwrap();
+    assert_eq!(numbers(&good), [0, 1, 2, 3, 4]);
+    // Our write takes the change of the others into the times of the file.
+    sample.write(&mut storage, [5]);
+    drop(storage);
+    let (_, good) = sample.open(root.path(), OPTIONS).unwrap();
+    assert_eq!(numbers(&good), [0, 1, 2, 3, 5]);
+}
+
+#[test]
 fn what_was_seen_in_another_folder_is_not_taken_for_seen() {
     let (cache, here, elsewhere) = (TestFolder::new(), TestFolder::new(), TestFolder::new());
     let sample = Sample { cache: Some(cache.path().to_owned()), ..sample() };

@@ -30,13 +30,15 @@ pub struct Belief {
     pub missing: Bitfield,
     /// The pieces that are read all the same, to see whether the others can be believed.
     pub sample: Bitfield,
+    /// The files that are not what they were, and are believed all the same because the user says so.
+    pub unproven: Vec<usize>,
 }
 
 impl Belief {
     /// Everything is read.
     pub fn none(layout: &Layout) -> Belief {
         let none = || Bitfield::none(layout.geometry().piece_count());
-        Belief { good: none(), missing: none(), sample: none() }
+        Belief { good: none(), missing: none(), sample: none(), unproven: Vec::new() }
     }
 }
 
@@ -68,9 +70,9 @@ pub fn judge(
     (place, check): (Place, Check),
     start: u32,
 ) -> Belief {
-    let Belief { mut good, mut missing, mut sample } = Belief::none(layout);
+    let Belief { mut good, mut missing, mut sample, mut unproven } = Belief::none(layout);
     if check == Check::Always {
-        return Belief { good, missing, sample };
+        return Belief { good, missing, sample, unproven };
     }
     // What a run did not vouch for may have been written by it before it was killed.
     let is_whole = record.is_whole && (record.is_final || check == Check::Never);
@@ -81,8 +83,12 @@ pub fn judge(
             missing.insert(piece);
         }
     }
-    let files = layout.entries().iter().zip(found).zip(&record.files);
-    for ((entry, found), known) in files.filter(|((entry, _), _)| entry.has_data()) {
+    let files = layout.entries().iter().zip(found).zip(&record.files).enumerate();
+    for (number, ((entry, found), known)) in files.filter(|(_, ((entry, _), _))| entry.has_data()) {
+        let is_other = found.is_some_and(|found| known.is_none_or(|known| !known.is_still(&found)));
+        if check == Check::Never && is_other {
+            unproven.push(number);
+        }
         let trust = match check {
             Check::Never if place == Place::Beside || is_known(known.as_ref(), found.as_ref()) => Trust::Same,
             Check::Never => Trust::Changed,
@@ -98,7 +104,7 @@ pub fn judge(
     if !record.is_final && check == Check::Changed {
         sample = choose(&good, layout, &record.newest, start);
     }
-    Belief { good, missing, sample }
+    Belief { good, missing, sample, unproven }
 }
 
 /// Whether it is the file that the record knows, whatever became of it.
