@@ -114,12 +114,19 @@ fn is_known(known: Option<&KnownFile>, found: Option<&FileStat>) -> bool {
 
 fn trust(record: &ResumeRecord, known: Option<&KnownFile>, found: Option<&FileStat>) -> Trust {
     let (Some(known), Some(found)) = (known, found) else { return Trust::Changed };
-    if known.is_still(found) {
+    if known.is_still(found) && !is_unclear(record, found) {
         return Trust::Same;
     }
     let is_ours = found.identity.1 == known.inode && found.length >= known.length;
     let is_recent = [found.modified, found.changed].into_iter().all(|time| is_within(record.at, time));
     if !record.is_final && is_ours && is_recent { Trust::WrittenOn } else { Trust::Changed }
+}
+
+/// Whether the file may have changed after the record without another time: its file system counts in whole
+/// seconds, and it was written just before.
+fn is_unclear(record: &ResumeRecord, found: &FileStat) -> bool {
+    let is_coarse = (found.modified.1, found.changed.1) == (0, 0);
+    is_coarse && found.changed.0.saturating_add(BEFORE) >= record.at.0
 }
 
 /// Whether a run that wrote this record, and no later one, can have written at this time.
@@ -230,6 +237,21 @@ mod tests {
             let mut found = found();
             found[1] = Some(other);
             assert_eq!(judged(&record(false), &found, Check::Changed)[0], [0, 1, 4]);
+        }
+    }
+
+    #[test]
+    fn a_file_whose_time_is_too_coarse_to_show_a_change_is_read() {
+        for (time, good) in [
+            ((1000, 0), vec![0, 1, 4]),
+            ((998, 0), vec![0, 1, 4]),
+            ((997, 0), vec![0, 1, 2, 3, 4]),
+            ((1000, 1), vec![0, 1, 2, 3, 4]),
+        ] {
+            let (mut files, mut record) = (found(), record(true));
+            files[1] = Some(stat(2, 12, time));
+            record.files[1] = files[1].map(|found| KnownFile::of(&found, 0));
+            assert_eq!(judged(&record, &files, Check::Changed)[0], good, "{time:?}");
         }
     }
 
