@@ -9,6 +9,7 @@
 //! started them, so this has to run before they start. A kernel without Landlock (before 5.13, or where it is off)
 //! restricts nothing, and one with an old version of it restricts less.
 
+use crate::storage;
 use crate::text::printable;
 use landlock::{
     ABI, Access, AccessFs, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
@@ -57,13 +58,13 @@ pub struct Sandbox {
 impl Sandbox {
     /// Restricts this thread, and all that it starts from now on. What cannot be done is said in the log.
     pub fn enter(&self) {
-        let exists = |path: &&Path| std::fs::create_dir_all(path).is_ok();
         let output = self.output.as_deref().map(here);
-        if let Some(failed) = output.filter(|path| !exists(path)) {
+        // Its name is synced here, since nothing above it can be opened afterwards.
+        if let Some(failed) = output.filter(|path| storage::create_folder(path).is_err()) {
             // The run will end with an error, and explains it better if it may look around.
             return debug!("nothing is restricted: there is no {}", printable(&failed.to_string_lossy()));
         }
-        let cache = self.cache.as_deref().filter(exists);
+        let cache = self.cache.as_deref().filter(|path| std::fs::create_dir_all(path).is_ok());
         let places: Vec<&Path> = output.into_iter().chain(cache).collect();
         match self.restrict(&places) {
             Ok(RulesetStatus::NotEnforced) => debug!("this kernel restricts nothing (it has no Landlock)"),

@@ -114,12 +114,13 @@ impl Marker {
         &self.path
     }
 
-    /// Whether a file of a torrent has a name that the marker of some download could have, or the resume file
-    /// beside it.
+    /// Whether a file of a torrent, or the folder that it is in, has a name that the marker of some download could
+    /// have, or the resume file beside it. Many disks do not tell upper from lower case.
     pub fn is_marker(path: &Path) -> bool {
-        let alone = path.components().count() == 1;
-        let name = ResumePlace::marker_part(path.as_os_str().as_encoded_bytes());
-        alone && name.starts_with(b".") && name.ends_with(ENDING.as_bytes())
+        let Some(first) = path.iter().next() else { return false };
+        let first = first.as_encoded_bytes().to_ascii_lowercase();
+        let name = ResumePlace::marker_part(&first);
+        name.starts_with(b".") && name.ends_with(ENDING.as_bytes())
     }
 
     /// Whether anything is under its name.
@@ -346,5 +347,8 @@ mod tests {
             assert!(Marker::is_marker(Path::new(&name)), "{name}");
         }
         assert!(!Marker::is_marker(Path::new(".profile-resume")));
+        assert!(Marker::is_marker(Path::new(".debian.iso.ABABABAB.FemtoTorrent-Resume")));
+        // Where a marker is to be, this folder would be put aside.
+        assert!(Marker::is_marker(Path::new(".debian.iso.abababab.femtotorrent/file")));
     }
 }

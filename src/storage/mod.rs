@@ -278,12 +278,12 @@ impl Storage {
         self.note_written(0);
         let spoiled = spoiled?;
         if !spoiled.is_empty() {
+            if self.marked {
+                self.resume.recall();
+            }
             return Ok(Finished::Spoiled(spoiled));
         }
-        for path in self.parents.drain(..) {
-            // We may not be allowed to open the folder above; the payload itself is safe.
-            let _ = std::fs::File::open(path).and_then(|folder| folder.sync_all());
-        }
+        opening::sync_folders(&std::mem::take(&mut self.parents));
         let layout = self.files.layout();
         if self.marked && layout.wanted().is_some() {
             let complete = layout
@@ -334,11 +334,22 @@ impl Drop for Storage {
             return;
         }
         // A run that wrote nothing leaves nothing, except in the cache.
+        let _ = self.resume.remove();
         let _ = self.marker.remove(self.files.folder());
         if let Some(cache) = self.cache.as_ref().filter(|_| self.resume.has_news()) {
             self.resume.cache(cache, false);
         }
     }
+}
+
+/// Creates a folder for payloads, if there is none, and syncs its name to the disk: for a process that may not look
+/// at the folder above when the payload is complete.
+///
+/// # Errors
+///
+/// What the system refuses.
+pub fn create_folder(root: &Path) -> Result<(), StorageError> {
+    opening::create_folder(root).map(|parents| opening::sync_folders(&parents))
 }
 
 /// The error for an output folder that cannot be opened. If something else is in its place, it counts as a

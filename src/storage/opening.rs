@@ -21,10 +21,11 @@ use super::layout::Layout;
 use super::marker::{Claimed, Marker};
 use super::naming;
 use super::plan::{self, Plan, Situation};
-use super::resume::{CachedRecord, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
+use super::resume::{CachedRecord, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
 use super::served_pieces::ServedPieces;
 use super::survey::{Digests, KnownPieces, Survey};
 use super::{Options, Payload, Storage, refused, space};
+use crate::metainfo::FilePath;
 
 /// A payload that is being opened.
 pub(super) struct Opening<'a> {
@@ -88,8 +89,10 @@ impl<'a> Opening<'a> {
             Some(survey) => survey,
             None => {
                 let is_ours = matches!(claimed, Claimed::Ours(_));
-                let known = beside.as_ref().or(cached.as_ref());
-                let known = known.map(|record| KnownPieces { record, check: options.check, is_ours });
+                let beside = beside.as_ref().map(|record| (record, Place::Beside));
+                let known = beside.or(cached.as_ref().map(|record| (record, Place::Cache)));
+                let check = options.check;
+                let known = known.map(|(record, place)| KnownPieces { record, place, check, is_ours });
                 let (folder, open_files) = (folder.as_deref(), options.open_files);
                 Survey::take(folder, &layout, payload.digests, open_files, watch, known)?
             }
@@ -147,7 +150,7 @@ impl<'a> Opening<'a> {
         } else if was_there {
             self.marker.keep();
         }
-        let Survey { found, good, believed, .. } = &self.survey;
+        let Survey { found, good, .. } = &self.survey;
         let served = ServedPieces::new(
             Arc::clone(&folder),
             Arc::clone(&self.layout),
@@ -157,8 +160,8 @@ impl<'a> Opening<'a> {
             options.open_files,
         );
         let Resume { shape, place, cache, beside } = self.resume;
-        let vouched = (believed.clone(), beside.map_or(Vec::new(), |record| record.newest));
-        let recorder = Recorder::new(folder, self.layout, shape, found, vouched, &plan.guards);
+        let newest = beside.map_or(Vec::new(), |record| record.newest);
+        let recorder = Recorder::new(folder, self.layout, shape, &self.survey, newest, &plan.guards);
         Ok(Storage {
             files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, options),
             resume: ResumeKeeper::new(recorder, place, served, &self.survey, was_there),
@@ -198,7 +201,7 @@ impl<'a> Opening<'a> {
         for (number, pair) in record.files.iter().zip(&self.survey.found).enumerate() {
             match pair {
                 (Some(known), Some(found)) if known.inode == found.identity.1 => {
-                    recognised.insert(number, known.kept);
+                    recognised.insert(number, known.kept.min(found.length));
                 }
                 _ => {}
             }
@@ -216,13 +219,19 @@ impl<'a> Opening<'a> {
 fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, StorageError> {
     let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
     layout.select(payload.selection.cloned());
-    match layout.entries().iter().find(|entry| Marker::is_marker(&entry.path)) {
-        Some(entry) => {
+    match payload.files.iter().find(|file| !file.padding && is_reserved(&file.path)) {
+        Some(file) => {
             let source = io::Error::other("the name is reserved for unfinished downloads");
-            Err(StorageError::Create { path: root.join(&entry.path), source })
+            Err(StorageError::Create { path: root.join(&file.path), source })
         }
         None => Ok(layout),
     }
+}
+
+/// Whether the file could get the name of a marker on some disk.
+fn is_reserved(path: &FilePath) -> bool {
+    let mut others = path.of_others().into_iter();
+    [path, path.portable()].into_iter().any(Marker::is_marker) || others.any(|path| Marker::is_marker(&path))
 }
 
 /// Creates the output folder. Returns the folders in which a new folder was created: their names have to
@@ -236,4 +245,14 @@ pub(super) fn create_folder(root: &Path) -> Result<Vec<PathBuf>, StorageError> {
     let failed = |error| StorageError::from_io(Action::Create, root.to_owned(), error);
     std::fs::create_dir_all(root).map_err(failed)?;
     Ok(parents)
+}
+
+/// Syncs the names in these folders to the disk.
+pub(super) fn sync_folders(paths: &[PathBuf]) {
+    for path in paths {
+        // We may not be allowed to open it; the payload itself is safe.
+        if let Ok(Some(folder)) = RootFolder::open(path) {
+            let _ = folder.sync(Path::new(""));
+        }
+    }
 }

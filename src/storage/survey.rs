@@ -17,7 +17,7 @@ use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
 use super::naming;
-use super::resume::{self, Belief, Check, ResumeRecord};
+use super::resume::{self, Belief, Check, Place, ResumeRecord};
 use crate::metainfo::Metainfo;
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
@@ -42,6 +42,8 @@ pub(super) struct Survey {
     pub bad: Bitfield,
     /// Those of the good pieces that an earlier run of ours vouches for: they are synced to the disk.
     pub believed: Bitfield,
+    /// The files that are not what that run left, and are believed all the same because the user says so.
+    pub unproven: Vec<usize>,
     /// Pieces in which there is nothing but zeros, once [`Survey::tell_blank`] has looked for them.
     pub blank: Bitfield,
     /// Anything was read.
@@ -53,6 +55,8 @@ pub(super) struct Survey {
 pub(super) struct KnownPieces<'a> {
     /// What it wrote down.
     pub record: &'a ResumeRecord,
+    /// Where that was.
+    pub place: Place,
     /// How far the user wants it to be believed.
     pub check: Check,
     /// What it had not written is not there. If this is not certain, it has to be read, to see whose it is.
@@ -88,10 +92,10 @@ impl Survey {
             Ok(verified.into_inner().unwrap_or_else(PoisonError::into_inner))
         };
         let mut belief = Belief::none(layout);
-        if let Some(KnownPieces { record, check, is_ours }) = known {
+        if let Some(KnownPieces { record, place, check, is_ours }) = known {
             // What is not wanted now is not forgotten.
             let there = candidates(layout, &found, None);
-            belief = resume::judge(record, layout, &found, &there, check, fastrand::u32(..));
+            belief = resume::judge(record, layout, &found, &there, (place, check), fastrand::u32(..));
             if !is_ours {
                 belief.missing = Belief::none(layout).missing;
             }
@@ -114,10 +118,11 @@ impl Survey {
             bad.remove(piece);
         });
         let has_read = unread.count() > 0 || belief.sample.count() > 0;
-        Ok(Survey { found, good, bad, believed: belief.good, blank: Belief::none(layout).good, has_read })
+        let Belief { good: believed, unproven, .. } = belief;
+        Ok(Survey { found, good, bad, believed, unproven, blank: Belief::none(layout).good, has_read })
     }
 
-    /// The survey of a payload that a record says is complete, if all wanted pieces are believed without
+    /// The survey of a payload that a record in the cache says is complete, if all wanted pieces are believed without
     /// reading any.
     ///
     /// # Errors
@@ -131,13 +136,14 @@ impl Survey {
     ) -> Result<Option<Survey>, StorageError> {
         let found = find_files(folder, layout)?;
         let candidates = candidates(layout, &found, layout.wanted());
-        let Belief { good, sample, .. } = resume::judge(record, layout, &found, &candidates, check, 0);
+        let Belief { good, sample, unproven, .. } =
+            resume::judge(record, layout, &found, &candidates, (Place::Cache, check), 0);
         let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
         if good.count() < wanted || sample.count() > 0 {
             return Ok(None);
         }
         let (believed, none) = (good.clone(), Bitfield::none(good.length()));
-        Ok(Some(Survey { found, good, bad: none.clone(), believed, blank: none, has_read: false }))
+        Ok(Some(Survey { found, good, bad: none.clone(), believed, unproven, blank: none, has_read: false }))
     }
 
     /// The files of which pieces were found that no earlier run vouches for, so that they may not be on the
@@ -191,7 +197,8 @@ impl Survey {
     pub fn empty(layout: &Layout) -> Survey {
         let none = || Bitfield::none(layout.geometry().piece_count());
         let found = vec![None; layout.entries().len()];
-        Survey { found, good: none(), bad: none(), believed: none(), blank: none(), has_read: false }
+        let (good, bad, believed, blank) = (none(), none(), none(), none());
+        Survey { found, good, bad, believed, unproven: Vec::new(), blank, has_read: false }
     }
 }
 

@@ -244,6 +244,29 @@ fn a_disk_that_fails_for_good_ends_the_run_with_the_reason() {
 }
 
 #[test]
+fn a_run_that_could_not_create_its_first_file_leaves_nothing() {
+    let folder = Folder::new();
+    let disk = Disk::with(Some(Fault::Always(Call::MakeFolder, Errno::ACCESS)));
+    let (_, outcome) = run(&folder.0, SPARSE);
+    Disk::mend();
+    assert_eq!(outcome.unwrap_err().exit_code(), 16);
+    assert!(disk.calls().contains(&Call::Rename), "there was no resume file");
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn the_names_of_new_folders_are_synced_before_the_process_gives_up_its_rights() {
+    let folder = Folder::new();
+    let syncs = |path: &str| {
+        let disk = Disk::with(None);
+        create_folder(&folder.0.join(path)).unwrap();
+        Disk::mend();
+        disk.calls().iter().filter(|call| **call == Call::Sync).count()
+    };
+    assert_eq!((syncs("a/b/c"), syncs("a/b/c"), syncs("a/d")), (3, 0, 1));
+}
+
+#[test]
 fn after_a_sync_that_failed_the_next_run_reads_the_disk_and_not_the_memory() {
     for (errno, drops) in [(Errno::INVAL, false), (Errno::IO, true)] {
         let folder = Folder::new();

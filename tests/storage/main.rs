@@ -10,6 +10,7 @@ mod support;
 mod believing;
 mod changing;
 mod creating;
+mod doubts;
 mod foreign;
 mod hard_links;
 mod links;

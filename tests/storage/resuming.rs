@@ -387,4 +387,13 @@ fn a_torrent_with_a_file_named_like_a_marker_is_refused() {
     let root = TestFolder::new();
     let sample = Sample::new(1000, &[(".debian.iso.abababab.femtotorrent", 100)]);
     assert_eq!(failure(sample.open(root.path(), OPTIONS)).exit_code(), 16);
+    // Of this name, some disks would leave out the blank, and so do we where it is refused.
+    let name = b".debian.iso.abababab.femtotorrent ";
+    let torrent =
+        [&b"d4:infod6:lengthi100e4:name34:"[..], name, b"12:piece lengthi16384e6:pieces20:", &[7; 20]];
+    let torrent = [torrent.concat(), b"ee".to_vec()].concat();
+    let mut sample = Sample::new(1000, &[("a", 100)]);
+    sample.files = femtotorrent::metainfo::Metainfo::parse(torrent).unwrap().files;
+    assert_eq!(failure(sample.open(root.path(), OPTIONS)).exit_code(), 16);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
 }

@@ -30,14 +30,25 @@ pub struct Belief {
     pub missing: Bitfield,
     /// The pieces that are read all the same, to see whether the others can be believed.
     pub sample: Bitfield,
+    /// The files that are not what they were, and are believed all the same because the user says so.
+    pub unproven: Vec<usize>,
 }
 
 impl Belief {
     /// Everything is read.
     pub fn none(layout: &Layout) -> Belief {
         let none = || Bitfield::none(layout.geometry().piece_count());
-        Belief { good: none(), missing: none(), sample: none() }
+        Belief { good: none(), missing: none(), sample: none(), unproven: Vec::new() }
     }
+}
+
+/// Where a record was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Beside the download, with which it is moved and copied.
+    Beside,
+    /// In the cache. The torrent's payload may lie in more than one folder, and a record knows the files of one.
+    Cache,
 }
 
 /// How much a file is what it was.
@@ -56,12 +67,12 @@ pub fn judge(
     layout: &Layout,
     found: &[Option<FileStat>],
     candidates: &Bitfield,
-    check: Check,
+    (place, check): (Place, Check),
     start: u32,
 ) -> Belief {
-    let Belief { mut good, mut missing, mut sample } = Belief::none(layout);
+    let Belief { mut good, mut missing, mut sample, mut unproven } = Belief::none(layout);
     if check == Check::Always {
-        return Belief { good, missing, sample };
+        return Belief { good, missing, sample, unproven };
     }
     // What a run did not vouch for may have been written by it before it was killed.
     let is_whole = record.is_whole && (record.is_final || check == Check::Never);
@@ -72,10 +83,15 @@ pub fn judge(
             missing.insert(piece);
         }
     }
-    let files = layout.entries().iter().zip(found).zip(&record.files);
-    for ((entry, found), known) in files.filter(|((entry, _), _)| entry.has_data()) {
+    let files = layout.entries().iter().zip(found).zip(&record.files).enumerate();
+    for (number, ((entry, found), known)) in files.filter(|(_, ((entry, _), _))| entry.has_data()) {
+        let is_other = found.is_some_and(|found| known.is_none_or(|known| !known.is_still(&found)));
+        if check == Check::Never && is_other {
+            unproven.push(number);
+        }
         let trust = match check {
-            Check::Never => Trust::Same,
+            Check::Never if place == Place::Beside || is_known(known.as_ref(), found.as_ref()) => Trust::Same,
+            Check::Never => Trust::Changed,
             _ => trust(record, known.as_ref(), found.as_ref()),
         };
         for piece in layout.pieces(entry.range()).filter(|_| trust != Trust::Same) {
@@ -88,17 +104,29 @@ pub fn judge(
     if !record.is_final && check == Check::Changed {
         sample = choose(&good, layout, &record.newest, start);
     }
-    Belief { good, missing, sample }
+    Belief { good, missing, sample, unproven }
+}
+
+/// Whether it is the file that the record knows, whatever became of it.
+fn is_known(known: Option<&KnownFile>, found: Option<&FileStat>) -> bool {
+    known.zip(found).is_some_and(|(known, found)| known.inode == found.identity.1)
 }
 
 fn trust(record: &ResumeRecord, known: Option<&KnownFile>, found: Option<&FileStat>) -> Trust {
     let (Some(known), Some(found)) = (known, found) else { return Trust::Changed };
-    if known.is_still(found) {
+    if known.is_still(found) && !is_unclear(record, found) {
         return Trust::Same;
     }
     let is_ours = found.identity.1 == known.inode && found.length >= known.length;
     let is_recent = [found.modified, found.changed].into_iter().all(|time| is_within(record.at, time));
     if !record.is_final && is_ours && is_recent { Trust::WrittenOn } else { Trust::Changed }
+}
+
+/// Whether the file may have changed after the record without another time: its file system counts in whole
+/// seconds, and it was written just before.
+fn is_unclear(record: &ResumeRecord, found: &FileStat) -> bool {
+    let is_coarse = (found.modified.1, found.changed.1) == (0, 0);
+    is_coarse && found.changed.0.saturating_add(BEFORE) >= record.at.0
 }
 
 /// Whether a run that wrote this record, and no later one, can have written at this time.
@@ -150,7 +178,7 @@ mod tests {
     const NOTHING: Vec<u32> = Vec::new();
 
     fn judged(record: &ResumeRecord, found: &[Option<FileStat>], check: Check) -> [Vec<u32>; 3] {
-        let belief = judge(record, &layout(), found, &Bitfield::all(6), check, 0);
+        let belief = judge(record, &layout(), found, &Bitfield::all(6), (Place::Beside, check), 0);
         let numbers = |set: &Bitfield| set.iter(layout().geometry()).map(|piece| piece.get()).collect();
         [numbers(&belief.good), numbers(&belief.missing), numbers(&belief.sample)]
     }
@@ -213,6 +241,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_whose_time_is_too_coarse_to_show_a_change_is_read() {
+        for (time, good) in [
+            ((1000, 0), vec![0, 1, 4]),
+            ((998, 0), vec![0, 1, 4]),
+            ((997, 0), vec![0, 1, 2, 3, 4]),
+            ((1000, 1), vec![0, 1, 2, 3, 4]),
+        ] {
+            let (mut files, mut record) = (found(), record(true));
+            files[1] = Some(stat(2, 12, time));
+            record.files[1] = files[1].map(|found| KnownFile::of(&found, 0));
+            assert_eq!(judged(&record, &files, Check::Changed)[0], good, "{time:?}");
+        }
+    }
+
+    #[test]
     fn the_user_decides_whether_all_or_nothing_is_read() {
         let mut touched = found();
         touched[1] = Some(stat(9, 12, (5000, 0)));
@@ -220,6 +263,18 @@ mod tests {
             assert_eq!(judged(&record, &found(), Check::Always), [NOTHING; 3]);
             assert_eq!(judged(&record, &touched, Check::Never), [vec![0, 1, 2, 3, 4], vec![5], vec![]]);
         }
+    }
+
+    #[test]
+    fn a_record_in_the_cache_says_nothing_of_the_files_of_another_folder() {
+        let mut files = found();
+        files[1] = Some(stat(9, 12, (900, 5)));
+        // Still the same file, whatever its times say.
+        files[2] = Some(stat(3, 16, (5000, 0)));
+        let cached = (Place::Cache, Check::Never);
+        let belief = judge(&record(true), &layout(), &files, &Bitfield::all(6), cached, 0);
+        let good: Vec<u32> = belief.good.iter(layout().geometry()).map(|piece| piece.get()).collect();
+        assert_eq!(good, [0, 1, 4]);
     }
 
     #[test]
@@ -234,7 +289,7 @@ mod tests {
     fn no_more_is_believed_than_the_lengths_allow() {
         let mut short = Bitfield::all(6);
         short.remove(layout().geometry().piece(4).unwrap());
-        let belief = judge(&record(true), &layout(), &found(), &short, Check::Never, 0);
+        let belief = judge(&record(true), &layout(), &found(), &short, (Place::Beside, Check::Never), 0);
         assert_eq!(belief.good.count(), 4);
     }
 

@@ -93,6 +93,25 @@ impl ResumeKeeper {
             return;
         }
         lock(&self.recorder).save(&self.place);
+        self.start_thread();
+        if !self.unsynced.is_empty() {
+            self.hand_over();
+        }
+    }
+
+    /// Pieces are not there any more of which the last record may say that they are: writes another one, and goes
+    /// on.
+    pub fn recall(&mut self) {
+        let cut = self.cut(false, true);
+        let mut recorder = lock(&self.recorder);
+        recorder.take(cut);
+        recorder.save(&self.place);
+        drop(recorder);
+        self.has_begun = true;
+        self.start_thread();
+    }
+
+    fn start_thread(&mut self) {
         let (orders, cuts) = bounded::<Cut>(1);
         let (recorder, place) = (Arc::clone(&self.recorder), Arc::clone(&self.place));
         let life = move || {
@@ -107,9 +126,6 @@ impl ResumeKeeper {
             Err(error) => debug!("what is written is recorded at the end only: {error}"),
         }
         self.last = Instant::now();
-        if !self.unsynced.is_empty() {
-            self.hand_over();
-        }
     }
 
     /// These bytes of a file were written.
@@ -154,6 +170,8 @@ impl ResumeKeeper {
         let Some((orders, _)) = &self.thread else { return };
         // A cut that is late by a whole interval is due at each write. It is made only where it is taken.
         if orders.is_full() {
+            // Not at once again: the writer would do nothing else for as long as the disk is slow.
+            self.last = Instant::now();
             return;
         }
         let orders = orders.clone();
@@ -174,6 +192,8 @@ impl ResumeKeeper {
             doubtful = lost.flat_map(|piece| layout.slices(piece)).map(|slice| slice.file).collect();
             doubtful.dedup();
         }
+        // Nobody looks again at what this run does not want.
+        self.beside.retain(|piece| !self.served_pieces.has_changed(*piece));
         self.beside.iter().for_each(|piece| _ = pieces.insert(*piece));
         let written = std::mem::take(&mut self.unsynced).into_iter().collect();
         Cut { is_final, at: now(), pieces, newest: self.newest.clone(), written, is_unsynced, doubtful }

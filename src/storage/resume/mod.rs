@@ -15,7 +15,8 @@
 //!
 //! Anyone may have written the file, and everything may have happened to the payload since. So it is only a
 //! hint (`belief`): what cannot be believed is read. With `--check always` all is read; with `never` the
-//! times of the files are not looked at.
+//! times of the files are not looked at, and what was believed so is read again by a run without it. A record in the
+//! cache speaks for the files that it knows by their inodes alone: the same payload may lie in another folder, too.
 //!
 //! # Format
 //!
@@ -44,7 +45,7 @@ mod recorder;
 
 use std::time::Duration;
 
-pub(super) use belief::{Belief, judge};
+pub(super) use belief::{Belief, Place, judge};
 pub(super) use keeper::ResumeKeeper;
 pub(super) use place::{CachedRecord, ResumePlace};
 pub(super) use record::{ResumeRecord, TorrentShape};

@@ -49,7 +49,9 @@ pub struct Recorder {
     layout: Arc<Layout>,
     shape: TorrentShape,
     record: ResumeRecord,
-    /// The files that the system could not sync, or that are not ours any more. Nothing of them is vouched
+    /// How many bytes at the start of each file belong to the user.
+    guards: Guards,
+    /// The files that the system could not sync, that are not ours any more, or that were never proven. Nothing of them is vouched
     /// for in this run: after an error of a sync, the next one may succeed though bytes are lost.
     failed: BTreeSet<usize>,
     /// The first error of a sync, until somebody takes it.
@@ -59,24 +61,31 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins with the `vouched` pieces, which are synced and of which these are the newest, and the files as
-    /// they were found.
+    /// Begins with the pieces that the survey believed, which are synced and of which these are the newest, and
+    /// the files as they were found.
     pub fn new(
         folder: Arc<RootFolder>,
         layout: Arc<Layout>,
         shape: TorrentShape,
-        found: &[Option<FileStat>],
-        (vouched, newest): (Bitfield, Vec<PieceIndex>),
+        survey: &Survey,
+        newest: Vec<PieceIndex>,
         guards: &Guards,
     ) -> Recorder {
         let kept = |number| guards.get(&number).copied().unwrap_or(0);
         let known = |(number, found): (usize, &Option<FileStat>)| {
             found.as_ref().map(|found| KnownFile::of(found, kept(number)))
         };
-        let files = found.iter().enumerate().map(known).collect();
-        let is_whole = layout.wanted().is_none();
-        let record = ResumeRecord { is_final: false, is_whole, at: now(), pieces: vouched, newest, files };
-        Recorder { folder, layout, shape, record, failed: BTreeSet::new(), error: None, complained: false }
+        let mut files: Vec<_> = survey.found.iter().enumerate().map(known).collect();
+        // A later run, which the user does not tell to believe them, is to read them.
+        for number in &survey.unproven {
+            if let Some(slot) = files.get_mut(*number) {
+                *slot = None;
+            }
+        }
+        let (is_whole, pieces) = (layout.wanted().is_none(), survey.believed.clone());
+        let record = ResumeRecord { is_final: false, is_whole, at: now(), pieces, newest, files };
+        let (guards, failed) = (guards.clone(), survey.unproven.iter().copied().collect());
+        Recorder { folder, layout, shape, record, guards, failed, error: None, complained: false }
     }
 
     /// The pieces that were written last, as the record says.
@@ -95,7 +104,7 @@ impl Recorder {
                 debug!("{} is not vouched for: {error}", self.layout_path(*number).display());
                 self.failed.insert(*number);
             });
-            let kept = self.record.files.get(*number).copied().flatten().map_or(0, |known| known.kept);
+            let kept = self.guards.get(number).copied().unwrap_or(0);
             if let Some(slot) = self.record.files.get_mut(*number) {
                 *slot = known.is_ok().then(|| KnownFile::of(written, kept));
             }
@@ -113,6 +122,7 @@ impl Recorder {
 
     /// From now on these bytes at the start of the files are the user's.
     pub fn keep(&mut self, guards: &Guards) {
+        self.guards.clone_from(guards);
         for (number, known) in self.record.files.iter_mut().enumerate() {
             if let Some(known) = known {
                 known.kept = guards.get(&number).copied().unwrap_or(0);
@@ -174,8 +184,7 @@ pub fn remember(
     survey: &Survey,
 ) {
     let written = survey.unsynced(&layout).into_iter().collect();
-    let vouched = (survey.believed.clone(), Vec::new());
-    let mut recorder = Recorder::new(folder, layout, shape, &survey.found, vouched, &Guards::new());
+    let mut recorder = Recorder::new(folder, layout, shape, survey, Vec::new(), &Guards::new());
     let (pieces, newest, doubtful) = (survey.good.clone(), Vec::new(), Vec::new());
     recorder.take(Cut { is_final: true, at: now(), pieces, newest, written, is_unsynced: true, doubtful });
     recorder.cache(cache);

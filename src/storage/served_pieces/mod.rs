@@ -32,7 +32,7 @@ use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::marker::Marker;
 use super::naming;
-use super::resume::{self, CachedRecord, Check, ResumePlace};
+use super::resume::{self, CachedRecord, Check, Place, ResumePlace};
 use super::survey::{Digests, KnownPieces, Survey};
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
@@ -94,9 +94,14 @@ impl ServedPieces {
         let (folder, layout) = (Arc::new(folder), Arc::new(layout));
         let shape = payload.shape();
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
-        let beside = ResumePlace::beside(&Marker::new(payload.name, payload.info_hash)).read(&folder, &shape);
-        let record = beside.or_else(|| cache.as_ref()?.read());
-        let known = record.as_ref().map(|record| KnownPieces { record, check, is_ours: true });
+        let marker = Marker::new(payload.name, payload.info_hash);
+        let beside = || Some((ResumePlace::beside(&marker).read(&folder, &shape)?, Place::Beside));
+        let cached = || Some((cache.as_ref()?.read()?, Place::Cache));
+        // Without its marker, a resume file was only left over.
+        let record =
+            if marker.is_there(&folder) { beside().or_else(cached) } else { cached().or_else(beside) };
+        let known = record.as_ref();
+        let known = known.map(|(record, place)| KnownPieces { record, place: *place, check, is_ours: true });
         let survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch, known)?;
         if let Some(cache) = cache.filter(|_| survey.has_read) {
             resume::remember(&cache, Arc::clone(&folder), Arc::clone(&layout), shape, &survey);
@@ -143,6 +148,11 @@ impl ServedPieces {
     /// The pieces that are right on the disk, as far as we know: none in doubt is among them.
     pub(super) fn certain(&self) -> Bitfield {
         self.offered.certain()
+    }
+
+    /// Whether another program has changed a file of this piece since the run began.
+    pub(super) fn has_changed(&self, piece: PieceIndex) -> bool {
+        self.layout.slices(piece).any(|slice| self.stamps.changed_after(slice.file, 0))
     }
 
     /// Whether this piece may be sent now.
@@ -253,7 +263,8 @@ impl ServedPieces {
         if change != Change::None {
             self.withdraw(number, || (), "it changed on disk");
         }
-        change
+        // An upload or a look may have noticed it before us, and then this is what is known of the file.
+        if self.stamps.was_replaced(number) { Change::Replaced } else { change }
     }
 
     /// The writer has put a copy in the place of a file.
