@@ -231,7 +231,11 @@ impl Scene {
                 self.worker.order(Order::Introduce { pieces, greeting, upload_only: false });
             }
             Event::Heard(KEY, news) => {
-                assert!(self.greeted && !news.news.is_empty() && news.news.len() <= MOST_NEWS, "{} news", news.news.len());
+                assert!(
+                    self.greeted && !news.news.is_empty() && news.news.len() <= MOST_NEWS,
+                    "{} news",
+                    news.news.len()
+                );
                 news.news.into_iter().for_each(|news| self.check(news));
             }
             Event::Gone(KEY, why) => {

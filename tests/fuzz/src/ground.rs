@@ -37,7 +37,8 @@ impl Ground {
         std::fs::write(folder.join("payload.bin"), &payload).expect("room for a small file");
         let served = with_payload(&metainfo, geometry, |payload| {
             // The last piece is not there.
-            ServedPieces::open(&folder, payload, 4, Check::Always, &|_, _| true).expect("a folder that was just made")
+            ServedPieces::open(&folder, payload, 4, Check::Always, &|_, _| true)
+                .expect("a folder that was just made")
         });
         Ground { metainfo, geometry, payload, served }
     }
