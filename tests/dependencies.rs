@@ -34,7 +34,11 @@ const BUILD_SCRIPTS: &[&str] = &[
 ];
 
 /// Libraries that run in the compiler.
-const IN_THE_COMPILER: &[&str] = &["clap_derive", "rustversion", "thiserror-impl"];
+const IN_THE_COMPILER: &[&str] = &["clap_derive", "enumflags2_derive", "rustversion", "thiserror-impl"];
+
+/// Libraries that are there in two versions, and count once: they only run in the compiler, for macros of libraries of which
+/// some have not moved to the newer one.
+const TWICE: &[&str] = &["syn"];
 
 /// What cargo knows of this program and everything below it on this system.
 struct Tree {
@@ -54,7 +58,7 @@ impl Tree {
         for package in said["packages"].as_array().unwrap() {
             let name = package["name"].as_str().unwrap();
             let before = libraries.insert(name.to_owned(), package.clone());
-            assert!(before.is_none(), "{name} is there in two versions");
+            assert!(before.is_none() || TWICE.contains(&name), "{name} is there in two versions");
         }
         libraries.remove(PROGRAM);
 

@@ -197,7 +197,9 @@ fn text_leaves_the_program_in_one_place_which_looks_after_it() {
     for source in sources().iter().filter(|source| source.path != "cli/terminal.rs") {
         for line in &source.lines {
             let is_one = |way: &&&str| {
-                line.split(**way).count() > 1 && !line.contains("use_stderr") && !line.contains("DrawTarget")
+                // Names of other things: an argument that `clap` refuses, the bars, a path.
+                let names = ["use_stderr", "DrawTarget", "/dev/stdout"];
+                line.contains(**way) && !names.iter().any(|name| line.contains(name))
             };
             faults.extend(WAYS.iter().find(is_one).map(|way| format!("src/{} writes by {way}", source.path)));
         }

@@ -46,7 +46,7 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
     };
     if let Some(path) = &arguments.save {
         let output = Output::new(path);
-        output.write(torrent.bytes(), false, out).map_err(|failure| other_name(path, failure))?;
+        output.write(torrent.bytes(), false).map_err(|failure| other_name(path, failure))?;
         if output.is_standard_output() {
             return Ok(Exit::DONE);
         }

@@ -16,6 +16,20 @@ pub fn output() -> impl Write {
     Filter::new(io::stdout().lock(), printable_lines)
 }
 
+/// Writes the bytes of a file to standard output, as they are: for a pipe or a file, not for a person.
+///
+/// # Errors
+///
+/// Standard output is a terminal, or cannot be written.
+pub fn write_file(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        return Err(io::Error::other("it is a terminal (send it to a file or into a pipe)"));
+    }
+    out.write_all(bytes)?;
+    out.flush()
+}
+
 /// Writes a line to standard error. This fails if its reader is gone, and then nobody would read of that.
 pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(text));

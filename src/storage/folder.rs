@@ -7,6 +7,7 @@
 //! that what is particular to Unix is in two files.
 
 mod search;
+mod stat;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -25,6 +26,8 @@ use super::links;
 use super::patience::patiently;
 use crate::net::too_many_files;
 pub(super) use search::FileSearch;
+pub(super) use stat::{FileStat, FolderEntry, identity};
+use stat::{found, is_link, node, ordinary};
 
 /// The folder that a payload is in, held open: the output folder, or the one that a torrent is made of.
 pub(super) struct RootFolder {
@@ -34,36 +37,6 @@ pub(super) struct RootFolder {
     follows_links: bool,
     #[cfg(test)]
     rule: super::fake_names::Rule,
-}
-
-/// What the system says of an ordinary file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileStat {
-    /// Bytes in it.
-    pub length: u64,
-    /// Bytes that it takes on the disk: fewer than its length if it has holes.
-    pub allocated: u64,
-    /// Its device and its inode number: the same for two names of one file.
-    pub identity: (u64, u64),
-    /// The time of the last change of its content: seconds and nanoseconds. A program can set it.
-    pub modified: (u64, u64),
-    /// The time of the last change of anything that the system says of it. No program can set it.
-    pub changed: (u64, u64),
-    /// How many names it has: more than one are hard links.
-    pub links: u64,
-}
-
-/// What a name in a folder stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FolderEntry {
-    /// An ordinary file.
-    File(FileStat),
-    /// A folder.
-    Folder,
-    /// A symbolic link.
-    Link,
-    /// A device, a pipe or a socket.
-    Other,
 }
 
 /// How a file is opened.
@@ -361,52 +334,6 @@ fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<Own
         }
         result => result,
     }
-}
-
-/// What the system says of an ordinary file. For anything else, an error that says what it is.
-fn ordinary(stat: &Stat) -> io::Result<FileStat> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(found(stat)),
-        FileType::Directory => Err(Errno::ISDIR.into()),
-        FileType::Symlink => Err(Errno::LOOP.into()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not an ordinary file")),
-    }
-}
-
-/// What a name with this answer of the system stands for.
-fn node(stat: &Stat) -> FolderEntry {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => FolderEntry::File(found(stat)),
-        FileType::Directory => FolderEntry::Folder,
-        FileType::Symlink => FolderEntry::Link,
-        _ => FolderEntry::Other,
-    }
-}
-
-fn is_link(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
-}
-
-fn found(stat: &Stat) -> FileStat {
-    FileStat {
-        length: number(stat.st_size),
-        // This count is in units of 512 bytes, whatever the block size of the file system.
-        allocated: number(stat.st_blocks).saturating_mul(512),
-        identity: (number(stat.st_dev), number(stat.st_ino)),
-        modified: (number(stat.st_mtime), number(stat.st_mtime_nsec)),
-        changed: (number(stat.st_ctime), number(stat.st_ctime_nsec)),
-        links: number(stat.st_nlink),
-    }
-}
-
-/// The [`FileStat::identity`] of the ordinary file under a path, if there is one.
-pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
-    ordinary(&rustix::fs::lstat(path).ok()?).ok().map(|found| found.identity)
-}
-
-/// A field of the system's answer. Its type differs between systems.
-fn number(value: impl TryInto<u64>) -> u64 {
-    value.try_into().unwrap_or(0)
 }
 
 /// Whether what is under a path is what we hold.

@@ -90,7 +90,7 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
     meter.close();
     let bytes = draft.encode(digests.map_err(in_our_words)?);
     let info_hash = Metainfo::parse(bytes.clone()).map_err(|error| unusable(arguments, &error))?.info_hash;
-    output.write(&bytes, arguments.overwrite, out)?;
+    output.write(&bytes, arguments.overwrite)?;
 
     if style != Style::Quiet {
         say(&summary(&gathered, draft.geometry, &meter.rate(gathered.total_size())));
