@@ -168,7 +168,8 @@ fn a_block_that_comes_after_its_cancel_is_no_offence() {
     });
     Download::start(&sample, &[&late, &first]).complete(&sample);
     assert_eq!(late.record().connections, 1, "it was not dropped");
-    assert_eq!(late.record().served, 16);
+    // What the other has sent of the same pieces comes twice.
+    assert!(late.record().served >= 16, "and what it sent late did no harm");
 }
 
 #[test]

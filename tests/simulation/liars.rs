@@ -70,7 +70,7 @@ fn a_network_of_liars_is_met_a_few_times_and_a_host_of_them_once_or_twice() {
     for seed in 0..3 {
         for liars in [30, 200] {
             let report = run("liars of one network", &scene(seed).with(liars, quick.in_network(9)));
-            assert!(report.failures <= 10 && report.liars_banned <= 5, "{liars}: {report:?}");
+            assert!(report.failures <= 12 && report.liars_banned <= 5, "{liars}: {report:?}");
         }
         for ports in [4, 20] {
             let report = run("a host of liars", &scene(seed).with(ports, quick.at_host(9)));

@@ -13,16 +13,23 @@
 //! - After many failures they are tried one at a time, each with a piece of its own, and if others send us what we
 //!   want, more and more seldom.
 //!
-//! What was asked of peers that have proved themselves is not bounded by this.
+//! What was asked of peers that have proved themselves is not bounded by this. And honest swarms should not pay for it.
+//! So as long as no piece was wrong, newcomers are bounded only where that costs nothing: pieces are not large, since
+//! one large piece for each would take long, and more than one peer sends, but not so many that most of them would
+//! wait for a piece. Elsewhere the first wrong piece sets the bounds.
 
 use super::requests::{PieceSource, Within};
 use crate::message::PeerKey;
 use crate::piece::PieceIndex;
 use crate::swarm::Coordinator;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 /// A newcomer that has to do with so many blocks gets no further piece.
 const FIRST_BLOCKS: u32 = 16;
+/// Before any piece was wrong, newcomers are bounded if pieces are no longer than this and so many peers send.
+const BOUNDED_PIECES: u32 = 1024 * 1024;
+const BOUNDED_SOURCES: RangeInclusive<usize> = 2..=16;
 /// As long as no piece was wrong, a newcomer that has sent its part of a piece and waits for the parts of others may
 /// have to do with so many pieces.
 const MOST_WAITING: usize = 2;
@@ -37,6 +44,9 @@ const PART_OF_MEMORY: u64 = 4;
 /// And no more than this part of the missing pieces is in the hands of newcomers: near the end, what is open should be
 /// complete soon.
 const PART_OF_PIECES: usize = 4;
+/// A slow peer may take some blocks' time, but no longer than this: the time of a block is an estimate that grows with
+/// the silence itself.
+const LONGEST_BLOCK: Duration = Duration::from_secs(8);
 /// If a block that we wanted came within this time, there are peers that send.
 const LATELY: Duration = Duration::from_secs(2);
 
@@ -55,7 +65,7 @@ impl Coordinator<'_> {
     /// What this peer may be asked for next.
     pub(in crate::swarm) fn scope(&self, key: PeerKey, now: Instant) -> Scope {
         let shared = Within::Shared;
-        if self.is_proved(key) {
+        if self.is_unbounded(key) {
             return Scope { first: shared, opens: Some(PieceSource::Anyone), then: Some(Within::All) };
         }
         let own = self.requests.pieces_of(key);
@@ -83,6 +93,12 @@ impl Coordinator<'_> {
         }
     }
 
+    fn is_unbounded(&self, key: PeerKey) -> bool {
+        let is_cheap = self.geometry.piece_length() <= BOUNDED_PIECES
+            && BOUNDED_SOURCES.contains(&self.roster.sources());
+        self.is_proved(key) || !(is_cheap || self.suspicions.has_any())
+    }
+
     /// Whether a peer has sent all that it was asked for, and nothing else was found for it for some time.
     fn waits_for_others(&self, key: PeerKey, now: Instant) -> bool {
         let last_block = self.roster.get(key).map_or(now, |peer| peer.download.last_block);
@@ -102,7 +118,7 @@ impl Coordinator<'_> {
     /// The open pieces of which this peer may be asked for blocks that others owe us, and whether only for those of
     /// silent peers: a newcomer waits where there is something else that it will be asked for later.
     pub(in crate::swarm) fn may_help_with(&self, key: PeerKey) -> (Within, bool) {
-        if self.is_proved(key) {
+        if self.is_unbounded(key) {
             return (Within::All, false);
         }
         let own = self.requests.pieces_of(key);
@@ -176,7 +192,7 @@ impl Coordinator<'_> {
     fn is_silent(&self, key: PeerKey, now: Instant) -> bool {
         let Some(peer) = self.roster.get(key) else { return true };
         let block_time = peer.download.pipeline.block_time().unwrap_or(1.0) * 4.0;
-        let slow = Duration::try_from_secs_f64(block_time).unwrap_or(Duration::MAX);
+        let slow = Duration::try_from_secs_f64(block_time).unwrap_or(Duration::MAX).min(LONGEST_BLOCK);
         let silence = now.saturating_duration_since(peer.download.last_block);
         peer.download.overtaken || (self.requests.count(key) > 0 && silence > self.patience().max(slow))
     }

@@ -13,7 +13,7 @@ fn fails(world: &mut World, piece: PieceIndex, senders: [PeerKey; 2]) {
 #[test]
 fn a_newcomer_has_to_do_with_one_piece_until_it_has_proved_itself() {
     let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
-    let key = world.newcomer(1);
+    let (_proved, key) = (world.seed(1), world.newcomer(2));
     let piece = world.owed(key)[0].piece;
     for _ in 0..32 {
         assert!(world.owed(key).iter().all(|block| block.piece == piece));
@@ -22,6 +22,48 @@ fn a_newcomer_has_to_do_with_one_piece_until_it_has_proved_itself() {
     assert_eq!(world.owed(key), [], "it has sent all of it");
     world.hear(key, [News::Verified(piece, Vec::new())]);
     assert!(!world.owed(key).is_empty());
+}
+
+/// The pieces that a peer has to do with when it has sent so many blocks.
+fn pieces_after(world: &mut World, key: PeerKey, blocks: usize) -> usize {
+    (0..blocks).for_each(|_| world.deliver(key, 1));
+    world.coordinator.requests.pieces_of(key).len()
+}
+
+#[test]
+fn a_newcomer_is_not_bounded_before_a_piece_was_wrong_if_it_is_alone_or_its_pieces_are_large() {
+    let mut alone = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
+    let key = alone.newcomer(1);
+    assert!(pieces_after(&mut alone, key, 31) > 1, "it is the only peer");
+    let large = Scene { pieces: 16, blocks: 128, ..Scene::default() };
+    let mut world = large.start();
+    let (_proved, key) = (world.seed(1), world.newcomer(2));
+    assert!(pieces_after(&mut world, key, 127) > 1, "no piece was wrong");
+    let mut world = Scene { pieces: 16, blocks: 128, ..Scene::default() }.start();
+    let senders = [world.seed(1), world.seed(2)];
+    let piece = world.owed(senders[0])[0].piece;
+    fails(&mut world, piece, senders);
+    let key = world.newcomer(3);
+    assert_eq!(pieces_after(&mut world, key, 127), 1, "one was");
+}
+
+#[test]
+fn the_retry_does_not_wait_for_a_peer_that_falls_silent() {
+    let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
+    let (one, other) = (world.seed(1), world.seed(2));
+    let newcomer = world.newcomer(3);
+    let piece = world.owed(one)[0].piece;
+    fails(&mut world, piece, [newcomer, one]);
+    let sender = |world: &World| world.coordinator.requests.exclusive()[0].1;
+    assert_eq!(sender(&world), Some(other), "it had no part in the failure");
+    let parts = world.owed(other).iter().filter(|block| block.piece == piece).count();
+    assert!(parts > 0);
+    // Both owe us blocks, and only the first sends.
+    for _ in 0..12 {
+        world.wait(SECOND);
+        world.deliver(one, 16);
+    }
+    assert_eq!(sender(&world), Some(one));
 }
 
 #[test]
