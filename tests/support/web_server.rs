@@ -63,18 +63,16 @@ impl WebServer {
                     let Ok(stream) = stream else { continue };
                     stream.set_read_timeout(Some(DEADLINE)).unwrap();
                     stream.set_write_timeout(Some(DEADLINE)).unwrap();
-                    let request = match &tls {
-                        None => exchange(stream, &answer),
+                    match &tls {
+                        None => exchange(stream, &answer, &heard),
                         Some(config) => {
                             let connection = ServerConnection::new(Arc::clone(config)).unwrap();
                             let mut stream = StreamOwned::new(connection, stream);
-                            let request = exchange(&mut stream, &answer);
+                            exchange(&mut stream, &answer, &heard);
                             stream.conn.send_close_notify();
                             let _ = stream.flush();
-                            request
                         }
-                    };
-                    heard.lock().unwrap().extend(request);
+                    }
                 }
             }
         });
@@ -103,16 +101,18 @@ impl Drop for WebServer {
     }
 }
 
-/// The head of the request, if a whole one comes. As a proxy it plays the server that it is asked to connect to.
-fn exchange(mut stream: impl Read + Write, answer: &[u8]) -> Option<String> {
-    let mut request = head(&mut stream)?;
+/// Hears a request, if a whole one comes, and answers it. As a proxy it plays the server that it is asked to connect
+/// to. The request is kept before the answer goes out, since whoever has the answer may ask what was heard.
+fn exchange(mut stream: impl Read + Write, answer: &[u8], heard: &Mutex<Vec<String>>) {
+    let Some(mut request) = head(&mut stream) else { return };
     if request.starts_with("CONNECT ") {
         let _ = stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n");
-        request += &head(&mut stream)?;
+        let Some(second) = head(&mut stream) else { return };
+        request += &second;
     }
+    heard.lock().unwrap().push(request);
     let _ = stream.write_all(answer);
     let _ = stream.flush();
-    Some(request)
 }
 
 fn head(stream: &mut impl Read) -> Option<String> {
