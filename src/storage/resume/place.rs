@@ -151,13 +151,17 @@ impl CachedRecord {
     }
 }
 
-/// Removes all but the newest files of the folder.
+/// Removes all but the newest of our files of the folder: those whose names begin with an info-hash. What else is
+/// there, where the folder is a link perhaps, is not ours.
 fn tidy(folder: &Path, most: usize, most_bytes: u64) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let data = entry.metadata()?;
-        if data.is_file() {
+        let name = entry.file_name();
+        let hash = name.as_encoded_bytes().get(..40);
+        let is_ours = hash.is_some_and(|hash| hash.iter().all(u8::is_ascii_hexdigit));
+        if is_ours && data.is_file() {
             files.push((data.modified().unwrap_or(SystemTime::UNIX_EPOCH), data.len(), entry.path()));
         }
     }
@@ -183,21 +187,25 @@ mod tests {
         let folder = NewFolder::somewhere();
         fs::create_dir_all(&folder.0).unwrap();
         for age in 1..=6 {
-            let file = fs::File::create(folder.0.join(age.to_string())).unwrap();
+            let file = fs::File::create(folder.0.join(format!("{age:040}"))).unwrap();
             file.set_len(100).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(age * 100)).unwrap();
         }
+        // Not ours, and the oldest of all.
+        fs::write(folder.0.join("notes"), "").unwrap();
+        let notes = fs::File::options().write(true).open(folder.0.join("notes")).unwrap();
+        notes.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         let left = || {
             let names = fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name());
             let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
             names.sort();
-            names.concat()
+            names.concat().replace('0', "")
         };
         tidy(&folder.0, 5, 1000).unwrap();
-        assert_eq!(left(), "12345");
+        assert_eq!(left(), "12345notes");
         tidy(&folder.0, 5, 399).unwrap();
-        assert_eq!(left(), "123");
+        assert_eq!(left(), "123notes");
         tidy(&folder.0, 5, 10).unwrap();
-        assert_eq!(left(), "1");
+        assert_eq!(left(), "1notes");
     }
 }
