@@ -82,7 +82,7 @@ fn a_download_ends_with_code_0_and_says_so() {
     let peer = ScriptedPeer::honest(&setup.sample);
     ends_with(&setup.get(&[&peer], &[]), 0, "payload.bin: done, ");
     setup.sample.assert_downloaded(setup.output.path());
-    ends_with(&setup.get(&[&peer], &[]), 0, "payload.bin: complete, everything verified");
+    ends_with(&setup.get(&[&peer], &[]), 0, "payload.bin: complete, nothing to download");
 }
 
 #[test]

@@ -169,7 +169,7 @@ impl TorrentRow {
                 let (uploaded, ratio) = (size(snapshot.uploaded), ratio(snapshot));
                 format!("{name}: seeded, {uploaded} uploaded, ratio {ratio:.2}")
             }
-            RunEnd::Done if snapshot.received == 0 => format!("{name}: complete, everything verified"),
+            RunEnd::Done if snapshot.received == 0 => format!("{name}: complete, nothing to download"),
             RunEnd::Done => {
                 let seconds = self.started.elapsed().as_secs_f64().max(0.001);
                 let (total, ratio) = (size(snapshot.total), ratio(snapshot));
