@@ -7,7 +7,7 @@ use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
 use crate::net::PeerStream;
-use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
+use crate::strategy::{Approach, Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::{debug, warn};
 use std::collections::HashMap;
@@ -266,7 +266,7 @@ impl<'a> MetadataSearch<'a> {
                 self.failed(peer.address, &PeerError::HungUp(HangUp::Unproven), peer.greeted, now);
             }
         }
-        match MetadataWorker::greet(self.context, key, address, stream) {
+        match MetadataWorker::greet(self.context, key, address, stream, Approach::Plain) {
             Ok(worker) => self.add(key, address, false, worker),
             Err(error) => self.had_no_room(Some(address), &error, now),
         }

@@ -13,6 +13,7 @@ use crate::metainfo::{InfoHash, MAX_PIECES};
 use crate::net::{PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{MessagePace, STACK_BYTES, greet};
+use crate::strategy::Approach;
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::PeerId;
@@ -77,8 +78,9 @@ impl MetadataWorker {
         key: PeerKey,
         address: SocketAddr,
         stream: PeerStream,
+        approach: Approach,
     ) -> io::Result<MetadataWorker> {
-        MetadataWorker::start(context, key, address, ConnectionOrigin::Outgoing(stream))
+        MetadataWorker::start(context, key, address, ConnectionOrigin::Outgoing(stream, approach))
     }
 
     /// Starts a worker for a peer that has connected to us.

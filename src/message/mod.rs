@@ -25,6 +25,7 @@ mod message_kind;
 mod peer_error;
 mod report;
 mod snapshot;
+mod web_seed_failure;
 
 pub use inbox_slot::{InboxSlot, InboxSlots};
 pub use known_peers::KnownPeers;
@@ -32,6 +33,7 @@ pub use message_kind::MessageKind;
 pub use peer_error::{PeerError, Violation, Wait};
 pub use report::{MAX_REPORTS, Report, ReportPlaces, ReportSlots};
 pub use snapshot::{MetadataState, RunPhase, Snapshot, Stall};
+pub use web_seed_failure::WebSeedFailure;
 
 pub use crate::net::HangUp;
 pub use crate::piece::PeerKey;

@@ -4,7 +4,7 @@
 //! Each reason is a value, so that code and tests compare reasons and not sentences. The sentence that a
 //! person reads stands in one place, the `Display` of the reason.
 
-use super::MessageKind;
+use super::{MessageKind, WebSeedFailure};
 use crate::net::{HangUp, too_many_files};
 use crate::strategy::AttemptFailure;
 use crate::wire::{FrameError, HandshakeError};
@@ -38,6 +38,8 @@ pub enum PeerError {
     NoThread(io::Error),
     /// The thread that it had panicked.
     Panicked,
+    /// It is no peer but a web seed, and it gives no more.
+    WebSeed(WebSeedFailure),
 }
 
 /// What a wait that reached its deadline was for.
@@ -196,6 +198,7 @@ impl fmt::Display for PeerError {
             PeerError::HungUp(why) => write!(out, "we hung up: {why}"),
             PeerError::NoThread(error) => write!(out, "cannot start a thread: {error}"),
             PeerError::Panicked => write!(out, "its thread ended by a defect of this program"),
+            PeerError::WebSeed(why) => write!(out, "{why}"),
         }
     }
 }

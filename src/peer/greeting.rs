@@ -3,6 +3,7 @@
 use crate::message::{Greeting, HandedOver, Incoming, PeerError, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::PeerStream;
+use crate::strategy::Approach;
 use crate::wire::PeerId;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use std::io;
@@ -14,7 +15,7 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub enum ConnectionOrigin {
     /// We have connected, and nothing was said yet.
-    Outgoing(PeerStream),
+    Outgoing(PeerStream, Approach),
     /// The peer has connected to us and sent its handshake.
     Incoming(Incoming),
     /// The handshakes are exchanged, and we have said that we have nothing.
@@ -24,8 +25,8 @@ pub enum ConnectionOrigin {
 /// What the peer has sent before its worker takes over the connection.
 #[derive(Debug)]
 pub enum AlreadyReceived {
-    /// Nothing.
-    Nothing,
+    /// Nothing. We connected, and begin like this.
+    Nothing(Approach),
     /// Its handshake, which is to be answered.
     Handshake(Handshake),
     /// Its handshake, which was answered, and these frames.
@@ -47,7 +48,7 @@ impl ConnectionOrigin {
     /// The connection, and what the peer has sent already.
     pub fn stream(self) -> (PeerStream, AlreadyReceived) {
         match self {
-            ConnectionOrigin::Outgoing(stream) => (stream, AlreadyReceived::Nothing),
+            ConnectionOrigin::Outgoing(stream, approach) => (stream, AlreadyReceived::Nothing(approach)),
             ConnectionOrigin::Incoming(incoming) => {
                 (incoming.stream, AlreadyReceived::Handshake(incoming.handshake))
             }
@@ -70,7 +71,7 @@ pub fn greet(
     ours: OurHandshake,
 ) -> Result<(Greeting, Vec<u8>), PeerError> {
     let theirs = match received {
-        AlreadyReceived::Nothing => None,
+        AlreadyReceived::Nothing(_) => None,
         AlreadyReceived::Handshake(theirs) => Some(theirs),
         AlreadyReceived::Frames(greeting, frames) => return Ok((greeting, frames)),
     };
@@ -119,7 +120,7 @@ mod tests {
     fn greet_one_that_sends(bytes: &[u8]) -> Result<Greeting, PeerError> {
         let (stream, peer) = PeerStream::in_memory();
         peer.write_all(bytes).unwrap();
-        let greeted = greet(&stream, AlreadyReceived::Nothing, OURS);
+        let greeted = greet(&stream, AlreadyReceived::Nothing(Approach::Plain), OURS);
         let mut ours = [0; HANDSHAKE_LENGTH];
         peer.read_exact_by(&mut ours, Instant::now() + HANDSHAKE_DEADLINE).unwrap();
         assert_eq!(Handshake::from_wire(&ours).unwrap().info_hash, OURS.info_hash);
@@ -151,7 +152,7 @@ mod tests {
         peer.write_all(&handshake(7, 2)[..67]).unwrap();
         drop(peer);
         // Our own handshake finds no reader.
-        let error = greet(&stream, AlreadyReceived::Nothing, OURS).unwrap_err();
+        let error = greet(&stream, AlreadyReceived::Nothing(Approach::Plain), OURS).unwrap_err();
         assert!(matches!(error, PeerError::Lost(_)));
         assert!(matches!(read_handshake(&stream), Err(PeerError::Closed)));
     }

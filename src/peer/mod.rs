@@ -37,6 +37,7 @@ pub use requests::{NextUpload, PeerRequests, PendingAnswers, UploadAccount};
 
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
+use crate::strategy::Approach;
 use crate::thread;
 use connection::WorkerEnds;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -105,8 +106,9 @@ impl Worker {
         key: PeerKey,
         address: SocketAddr,
         stream: PeerStream,
+        approach: Approach,
     ) -> io::Result<Worker> {
-        Worker::start(context, key, address, ConnectionOrigin::Outgoing(stream))
+        Worker::start(context, key, address, ConnectionOrigin::Outgoing(stream, approach))
     }
 
     /// Starts a worker for a peer that has connected to us.

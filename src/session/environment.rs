@@ -8,7 +8,7 @@ use crate::metainfo::Metainfo;
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
-use crate::strategy::{Interruption, MemoryClaim, Supply};
+use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
 use std::io;
@@ -55,8 +55,14 @@ impl Environment for RunEnvironment<'_> {
         self.caller.connect(key, address)
     }
 
-    fn greet(&mut self, key: PeerKey, address: SocketAddr, stream: PeerStream) -> io::Result<Worker> {
-        Worker::greet(&self.shared, key, address, stream).map(|worker| self.counted(worker))
+    fn greet(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        stream: PeerStream,
+        approach: Approach,
+    ) -> io::Result<Worker> {
+        Worker::greet(&self.shared, key, address, stream, approach).map(|worker| self.counted(worker))
     }
 
     fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {

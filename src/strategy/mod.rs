@@ -30,9 +30,9 @@ pub use crc32c::crc32c;
 pub use destination::{OnWordOf, Question, Refusal, may_ask};
 pub use download::{Budget, MemoryClaim, PeerPieces, Pipeline, Rarity, Standing, Trust};
 pub use peers::{
-    AddressVotes, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, ExternalAddress,
-    Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports, Surroundings, Watch,
-    may_share,
+    AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
+    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports,
+    Surroundings, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

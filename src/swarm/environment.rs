@@ -8,7 +8,7 @@ use crate::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use crate::net::PeerStream;
 use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
-use crate::strategy::{Interruption, MemoryClaim, Supply};
+use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -50,7 +50,13 @@ pub trait Environment {
     /// # Errors
     ///
     /// The system has no more threads.
-    fn greet(&mut self, key: PeerKey, address: SocketAddr, stream: PeerStream) -> io::Result<Worker>;
+    fn greet(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        stream: PeerStream,
+        approach: Approach,
+    ) -> io::Result<Worker>;
 
     /// Starts a worker for a peer that has connected to us.
     ///

@@ -6,7 +6,7 @@ use femtotorrent::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{Assembly, Bitfield, BufferPool, PieceDigest, PieceIndex};
-use femtotorrent::strategy::{Interruption, Supply};
+use femtotorrent::strategy::{Approach, Interruption, Supply};
 use femtotorrent::swarm::Environment;
 use std::cell::RefCell;
 use std::io;
@@ -46,7 +46,7 @@ impl Environment for NotingEnvironment {
         Ok(())
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream) -> io::Result<Worker> {
+    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
         let (worker, other) = Worker::detached();
         self.0.borrow_mut().started = Some((key, other));
         Ok(worker)

@@ -3,7 +3,7 @@
 use crate::message::{Greeting, Order, PeerError, PeerKey};
 use crate::net::PeerStream;
 use crate::piece::Bitfield;
-use crate::strategy::PexHistory;
+use crate::strategy::{Approach, PexHistory};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use crate::wire::PeerId;
@@ -58,7 +58,7 @@ impl Coordinator<'_> {
             debug!("{address}: it answers, but there is no place for it");
             return self.dialer.candidates_mut().release(address, now);
         }
-        match self.environment.greet(key, address, stream) {
+        match self.environment.greet(key, address, stream, Approach::Plain) {
             Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
             Err(error) => self.had_no_room(Some(address), &error, now),
         }

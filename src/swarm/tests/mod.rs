@@ -21,7 +21,7 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::{Interruption, MemoryClaim, Source, Supply};
+use crate::strategy::{Approach, Interruption, MemoryClaim, Source, Supply};
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -94,7 +94,7 @@ impl Environment for TestEnvironment {
         if outside.no_threads { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream) -> io::Result<Worker> {
+    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
         self.worker(key)
     }
 

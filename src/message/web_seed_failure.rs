@@ -1,0 +1,28 @@
+//! Why a web seed (BEP 19) gives no more.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why the worker of a web seed ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebSeedFailure {
+    /// The server does not have this file of the torrent, counted from 0 (404, 410).
+    NoFile(usize),
+    /// It wants us to wait (429, 503), and perhaps it says how long.
+    Busy(Option<Duration>),
+    /// Anything else that may be over later, fit to print.
+    Failed(String),
+    /// It is never to be asked again, for this reason, fit to print.
+    Refused(String),
+}
+
+impl fmt::Display for WebSeedFailure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WebSeedFailure::NoFile(number) => write!(out, "it does not have file {}", number + 1),
+            WebSeedFailure::Busy(None) => write!(out, "it is busy"),
+            WebSeedFailure::Busy(Some(wait)) => write!(out, "it is busy for {} s", wait.as_secs()),
+            WebSeedFailure::Failed(why) | WebSeedFailure::Refused(why) => write!(out, "{why}"),
+        }
+    }
+}
