@@ -30,6 +30,14 @@ impl IpFamily {
         IpFamily::of(address.ip()) == self
     }
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            IpFamily::V4 => "IPv4",
+            IpFamily::V6 => "IPv6",
+        }
+    }
+
     /// The address that stands for all addresses of the family, and for none: `0.0.0.0` or `::`.
     pub fn unspecified(self) -> IpAddr {
         match self {

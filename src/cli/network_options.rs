@@ -13,7 +13,7 @@ use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
-use std::net::IpAddr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,9 +44,10 @@ pub struct NetworkOptions {
     /// Do not accept incoming connections
     #[arg(long, conflicts_with = "port")]
     pub no_listen: bool,
-    /// Use only this address of this host, to connect to peers and trackers and to listen
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub bind: Option<IpAddr>,
+    /// Use only this address or network interface (such as tun0) of this host, for all connections and packets and to
+    /// listen. Names are looked up by the system, which may ask by another way
+    #[arg(long, value_name = "ADDRESS|DEVICE")]
+    pub bind: Option<String>,
     /// Believe the authorities in this file too (PEM), for https trackers and torrents from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -80,10 +81,11 @@ impl NetworkOptions {
     ///
     /// # Errors
     ///
-    /// This host does not have the address, or the file of `--ca-file` cannot be used.
+    /// This host does not have the address or the interface, or the file of `--ca-file` cannot be used.
     pub fn outlet(&self) -> Result<Outlet, CommandFailure> {
-        let bind_address = self.bind.map_or(BindAddress::any(), BindAddress::only);
-        bind_address.check().map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
+        let bind_address = self.bind.as_deref().map_or_else(|| Ok(BindAddress::any()), bind_address);
+        let bind_address =
+            bind_address.map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
         Ok(Outlet { bind_address, authorities: authorities(self.ca_file.as_deref())?, own_port: None })
     }
 
@@ -183,8 +185,11 @@ fn tracker(text: &str) -> Result<String, String> {
     }
 }
 
-/// An IP address. It may have the brackets that an IPv6 address has in front of a port.
-fn address(text: &str) -> Result<IpAddr, String> {
+/// What this text names: an IP address, which may have the brackets that an IPv6 address has in front of a port, or a
+/// network interface.
+fn bind_address(text: &str) -> io::Result<BindAddress> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    bare.parse().map_err(|_| "an IPv4 or IPv6 address of this host is expected".to_owned())
+    let Ok(ip) = bare.parse() else { return BindAddress::device(text) };
+    let only = BindAddress::only(ip);
+    only.check().map(|()| only)
 }

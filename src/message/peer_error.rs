@@ -108,10 +108,16 @@ pub enum Violation {
 
 impl PeerError {
     /// Whether this host has no way to the address, so that not even an attempt left it: one without IPv6
-    /// has none to any IPv6 address.
+    /// has none to any IPv6 address, and one without the interface that everything is to leave by none at all.
     pub fn is_no_route(&self) -> bool {
         matches!(self, PeerError::Connect(error)
-            if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable))
+            if matches!(error.kind(),
+                ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::AddrNotAvailable))
+    }
+
+    /// Whether this host lost its way to the peer, which says nothing about the peer.
+    pub fn is_interface_gone(&self) -> bool {
+        matches!(self, PeerError::HungUp(HangUp::InterfaceGone))
     }
 
     /// Whether this host had no room for the connection: no thread, or too many open files. That says nothing

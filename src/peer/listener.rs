@@ -16,7 +16,7 @@ use super::pending_handshakes::PendingHandshakes;
 use crate::address::canonical;
 use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
 use crate::metainfo::InfoHash;
-use crate::net::{self, BindAddress, PeerStream, Ports};
+use crate::net::{self, BindAddress, ListeningSocket, PeerStream, Ports};
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
@@ -24,7 +24,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use log::debug;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ pub struct Listener {
 /// One socket and the thread that waits at it.
 #[derive(Debug)]
 struct AcceptThread {
-    socket: Arc<TcpListener>,
+    socket: Arc<ListeningSocket>,
     thread: JoinHandle<()>,
 }
 
@@ -149,7 +149,7 @@ impl Listener {
         let mut listener = Listener { port, state, accepting: Vec::new(), closing: Some(closing) };
         for socket in sockets {
             let socket = Arc::new(socket);
-            let name = if socket.local_addr()?.is_ipv4() { "listen-4" } else { "listen-6" };
+            let name = if socket.address().is_ipv4() { "listen-4" } else { "listen-6" };
             let (at, state) = (Arc::clone(&socket), Arc::clone(&listener.state));
             let thread = thread::spawn(name, STACK_BYTES, move || state.accept(&at))?;
             listener.accepting.push(AcceptThread { socket, thread });
@@ -191,7 +191,7 @@ impl Drop for Listener {
         }
         self.state.changed.notify_all();
         for AcceptThread { socket, thread } in self.accepting.drain(..) {
-            net::stop_accepting(&socket);
+            socket.stop();
             let _ = thread.join();
         }
         let running = |handshakes: &mut Connections| handshakes.threads > 0;
@@ -218,7 +218,7 @@ impl ListenerState {
     }
 
     /// The life of a thread that accepts connections.
-    fn accept(self: &Arc<ListenerState>, socket: &TcpListener) {
+    fn accept(self: &Arc<ListenerState>, socket: &ListeningSocket) {
         loop {
             let accepted = socket.accept();
             if self.handshakes().closed {

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::io::Read;
+use std::net::TcpListener;
 
 /// Longer than any machine takes.
 const PATIENCE: Duration = Duration::from_secs(20);

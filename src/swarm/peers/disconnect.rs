@@ -27,6 +27,8 @@ impl Coordinator<'_> {
         self.release_addresses(&peer, now);
         if why.is_no_room() {
             self.had_no_room(peer.dial, why, now);
+        } else if let Some(dial) = peer.dial.filter(|_| why.is_interface_gone()) {
+            self.dialer.candidates_mut().release(dial, now);
         } else if let Some(dial) = peer.dial
             && !(why.is_by_the_peer() && self.has_moved(&peer, now))
         {
