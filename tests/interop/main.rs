@@ -9,6 +9,7 @@ mod create;
 mod dht;
 mod exchange;
 mod foreign;
+mod interface;
 mod lan;
 mod magnets;
 mod odd_names;
