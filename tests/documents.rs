@@ -107,7 +107,7 @@ fn every_example_is_a_message_that_comes_back_as_it_went() {
         assert_eq!((length, &again), (example.len(), example));
     }
     // The first one shows how to read a figure.
-    assert_eq!(frames.len(), 1 + 21, "one of each kind");
+    assert_eq!(frames.len(), 1 + 22, "one of each kind");
     let [handshake] = examples("handshake").try_into().unwrap();
     let handshake: [u8; HANDSHAKE_LENGTH] = handshake.try_into().unwrap();
     assert_eq!(Handshake::from_wire(&handshake).unwrap().to_wire(), handshake);

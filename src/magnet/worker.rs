@@ -189,6 +189,8 @@ impl MetadataConnection {
         let ours = ExtensionHandshake {
             client: Some(CLIENT.to_owned()),
             metadata: Some(UT_METADATA),
+            // The swarm hears what it says of pieces before the metadata is there.
+            dont_have: Some(extension::LT_DONTHAVE),
             port: context.port,
             your_address: Some(self.address.ip()),
             ..ExtensionHandshake::default()

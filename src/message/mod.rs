@@ -160,6 +160,8 @@ pub enum News {
     LateBlock(Block),
     /// It has this piece now.
     Have(PieceIndex),
+    /// It does not have this piece any more (`lt_donthave`, BEP 54).
+    DontHave(PieceIndex),
     /// It has these pieces.
     Bitfield(Bitfield),
     /// It has these pieces, and those that it said before.

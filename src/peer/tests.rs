@@ -184,9 +184,11 @@ impl Peer {
         assert!(self.next() == expected, "{message:?} is not what came");
     }
 
-    fn hears_extension_handshake(&mut self) {
+    fn hears_extension_handshake(&mut self) -> ExtensionHandshake {
+        let frame = self.next();
         // Its length, the id of extension messages, the id of the handshake.
-        assert_eq!(self.next()[4..6], [20, extension::HANDSHAKE]);
+        assert_eq!(frame[4..6], [20, extension::HANDSHAKE]);
+        ExtensionHandshake::from_wire(&frame[6..]).unwrap()
     }
 
     fn expect_disconnect(mut self) {
@@ -288,6 +290,24 @@ fn metadata_is_given_to_a_choked_peer() {
     let data = MetadataMessage::Data { piece: 0, total_size: Some(bytes.len() as u64), bytes };
     peer.hears(&Message::Extended(3, &data.to_wire()));
     assert!(matches!(&torrent.news()[..], [News::ExtensionHandshake(_)]));
+}
+
+#[test]
+fn a_peer_may_take_a_piece_back_under_the_id_that_we_offer() {
+    let torrent = Torrent::new();
+    let (worker, mut peer, greeting) = torrent.worker();
+    worker.order(torrent.introduction(greeting));
+    peer.hears(&Message::HaveAll);
+    assert_eq!(peer.hears_extension_handshake().dont_have, Some(extension::LT_DONTHAVE));
+    let takes_back = |payload| Message::Extended(extension::LT_DONTHAVE, payload);
+    // Of another length it means nothing to us.
+    peer.says(&[takes_back(&[0, 0, 1]), takes_back(&[0, 0, 0, 1])]);
+    match torrent.news().as_slice() {
+        [News::DontHave(piece)] => assert_eq!(piece.get(), 1),
+        other => panic!("{other:?}"),
+    }
+    peer.says(&[takes_back(&[255; 4])]);
+    assert!(matches!(torrent.gone(), PeerError::Violation(Violation::HaveOutOfRange)));
 }
 
 #[test]

@@ -80,6 +80,7 @@ impl Outbox {
                 upload_only,
                 metadata: Some(extension::UT_METADATA),
                 pex: self.context.pex.then_some(extension::UT_PEX),
+                dont_have: Some(extension::LT_DONTHAVE),
                 metadata_size: Some(self.context.metadata().len() as u64).filter(|size| *size > 0),
             };
             Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(frames);

@@ -350,6 +350,8 @@ impl Scene {
             9 => News::DhtPort(choices.number() as u16),
             10 => News::Pex((0..choices.below(4)).map(|_| (address(choices), choices.byte())).collect()),
             11 => News::LateBlock(block),
+            // What it says in the same breath may come before.
+            12 => News::DontHave(piece),
             _ => {
                 // It rejects what it owes, if it owes something.
                 let rejected = peer.owes.pop().map_or(block, |(block, _)| block);
