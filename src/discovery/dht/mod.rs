@@ -23,6 +23,7 @@ mod node;
 pub mod packet;
 mod peer_store;
 mod rate_limits;
+mod samples;
 mod saved_nodes;
 mod service;
 mod table;
