@@ -116,7 +116,7 @@ impl NetworkOptions {
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
             }),
-            connector: Connector::new(bind_address, resources.half_open),
+            connector: Connector::beside(port, bind_address, resources.half_open),
             bind_address,
             authorities: outlet.authorities,
             listener,

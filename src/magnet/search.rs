@@ -330,6 +330,9 @@ impl<'a> MetadataSearch<'a> {
             return self.had_no_room(Some(address), why, now);
         }
         self.dialer.failed(address, why.failure(greeted, false), now);
+        if matches!(why, PeerError::Ourselves) {
+            return self.environment.met_ourselves(address);
+        }
         self.trouble = Some(format!("{address}: {why}"));
     }
 

@@ -10,6 +10,8 @@
 //! does anything wait for it. When nobody is left who could ask it ends, and drops whatever is still open.
 
 use super::STACK_BYTES;
+use super::own_addresses::OwnAddresses;
+use crate::address::canonical;
 use crate::message::{Event, PeerError, PeerKey, Wait};
 use crate::net::half_open::{self, Alarm, Bell, HalfOpen};
 use crate::net::{BindAddress, PeerStream};
@@ -34,6 +36,7 @@ const INBOX_PAUSE: Duration = Duration::from_millis(20);
 pub struct Connector {
     bind_address: BindAddress,
     most: usize,
+    own: Arc<OwnAddresses>,
     running: Arc<Mutex<Running>>,
 }
 
@@ -84,9 +87,20 @@ struct Attempt {
 }
 
 impl Connector {
-    /// A connector that leaves by this address and has at most so many connections half-open.
+    /// A connector that leaves by this address and has at most so many connections half-open. We do not listen.
     pub fn new(bind_address: BindAddress, most: usize) -> Connector {
-        Connector { bind_address, most, running: Arc::default() }
+        Connector::beside(None, bind_address, most)
+    }
+
+    /// The same where we listen at this port: it connects to that of no address of this host.
+    pub fn beside(listening: Option<u16>, bind_address: BindAddress, most: usize) -> Connector {
+        let own = Arc::new(OwnAddresses::new(bind_address, listening));
+        Connector { bind_address, most, own, running: Arc::default() }
+    }
+
+    /// This address turned out to be ourselves. No torrent connects to it from now on.
+    pub fn met_ourselves(&self, address: SocketAddr) {
+        self.own.met(canonical(address));
     }
 
     /// How many connections may be half-open at once.
@@ -122,6 +136,7 @@ impl Connector {
         let (alarm, bell) = Alarm::new()?;
         let connecting = Connecting {
             bind_address: self.bind_address,
+            own: Arc::clone(&self.own),
             queue: AttemptQueue::new(self.most),
             orders,
             alarm,
@@ -157,6 +172,7 @@ impl Drop for Caller {
 /// The thread.
 struct Connecting {
     bind_address: BindAddress,
+    own: Arc<OwnAddresses>,
     queue: AttemptQueue<u32, Wanted, Attempt>,
     /// Short: each torrent has a bounded number of attempts (`strategy/peers/dialer.rs`).
     orders: Receiver<Command>,
@@ -243,6 +259,10 @@ impl Connecting {
     /// Begins the attempts that have a place.
     fn begin(&mut self, now: Instant) {
         while let Some((caller, wanted)) = self.queue.next_to_begin() {
+            if self.own.contains(canonical(wanted.address)) {
+                self.tell(caller, wanted, Err(PeerError::Ourselves));
+                continue;
+            }
             match HalfOpen::begin(self.bind_address, wanted.address) {
                 Ok(connection) => self.queue.begun(caller, Attempt { wanted, connection, came: false }, now),
                 Err(error) => self.tell(caller, wanted, Err(reason(error))),
@@ -323,6 +343,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ourselves_is_not_dialed_for_any_torrent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (here, (events, inbox)) = (listener.local_addr().unwrap(), bounded(100));
+        let here_in_ipv6 =
+            SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), here.port());
+        let listening = Connector::beside(Some(here.port()), BindAddress::any(), 4);
+        let told = Connector::new(BindAddress::any(), 4);
+        told.clone().met_ourselves(here_in_ipv6);
+        for connector in [listening, told] {
+            let caller = connector.caller(events.clone());
+            for to in [here, here_in_ipv6] {
+                caller.connect(PeerKey(1), to).unwrap();
+                assert!(matches!(attempted(&inbox).1, Err(PeerError::Ourselves)), "{to}");
+            }
+        }
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
     fn a_panic_costs_the_attempts_and_leaves_none_without_an_answer() {
         let connector = Connector::new(BindAddress::any(), 1);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -330,6 +370,7 @@ mod tests {
         let ((_commands, orders), (events, inbox)) = (unbounded(), bounded(100));
         let mut connecting = Connecting {
             bind_address: BindAddress::any(),
+            own: Arc::clone(&connector.own),
             queue: AttemptQueue::new(1),
             orders,
             alarm: Alarm::new().unwrap().0,

@@ -21,6 +21,7 @@ mod listener;
 mod message_pace;
 mod message_rules;
 mod outbox;
+mod own_addresses;
 mod pending_handshakes;
 mod read_buffer;
 mod requests;

@@ -123,6 +123,10 @@ impl Environment for RunEnvironment<'_> {
         }
     }
 
+    fn met_ourselves(&mut self, address: SocketAddr) {
+        self.run.network.connector.met_ourselves(address);
+    }
+
     fn dht_node(&mut self, address: SocketAddr) {
         if let Some(dht) = &self.run.network.dht
             && !self.metainfo.private

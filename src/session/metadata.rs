@@ -198,6 +198,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         }
     }
 
+    fn met_ourselves(&self, address: SocketAddr) {
+        self.fetch.network.connector.met_ourselves(address);
+    }
+
     fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
         self.caller.connect(key, address)
     }

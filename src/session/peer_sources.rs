@@ -197,23 +197,27 @@ fn announce(
     }
     let events = events.clone();
     let news = move |news: TrackerNews| {
-        let mut external_ip = None;
+        let (mut external_ip, mut peers) = (None, Vec::new());
         let outcome = match news.outcome {
             Ok(answer) => {
                 external_ip = answer.external_ip;
                 if let Some(warning) = &answer.warning {
                     warn!("{}: {}", news.tracker, printable(warning));
                 }
-                let count = answer.peers.len();
-                let _ = events.send(Event::Found(Source::Tracker, answer.peers));
-                Ok(count)
+                peers = answer.peers;
+                Ok(peers.len())
             }
             Err(error) => {
                 info!("{}: {error}", news.tracker);
                 Err(error.to_string())
             }
         };
+        // Our own address first, since it may be among the peers.
+        let answered = outcome.is_ok();
         let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));
+        if answered {
+            let _ = events.send(Event::Found(Source::Tracker, peers));
+        }
     };
     Announcers::start(tiers, identity, totals, &network.outlet(), &network.name.user_agent, news)
 }

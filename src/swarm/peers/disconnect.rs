@@ -25,6 +25,9 @@ impl Coordinator<'_> {
             pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().lost(piece));
         }
         self.release_addresses(&peer, now);
+        if matches!(why, PeerError::Ourselves) && !peer.incoming {
+            self.environment.met_ourselves(peer.address);
+        }
         if why.is_no_room() {
             self.had_no_room(peer.dial, why, now);
         } else if let Some(dial) = peer.dial.filter(|_| why.is_interface_gone()) {

@@ -1,6 +1,7 @@
 //! One peer at several addresses.
 
 use super::*;
+use crate::message::TrackerReport;
 use crate::wire::extension::ExtensionHandshake;
 
 /// An IPv6 address of a host that has [`address`] too.
@@ -227,4 +228,38 @@ fn a_peer_at_its_local_address_and_at_that_of_its_router_is_one_peer() {
     world.gone(second, PeerError::HungUp(HangUp::Duplicate));
     world.wait(1800 * SECOND);
     assert_eq!(attempts(&world, address(1)), 1);
+}
+
+#[test]
+fn our_own_address_is_dialed_once_at_most_and_the_other_torrents_hear_of_it() {
+    let mut world = Scene::default().start();
+    let key = connect(&mut world, address(1));
+    world.gone(key, PeerError::Ourselves);
+    world.tell(Event::Found(Source::Dht, vec![address(1)]));
+    world.wait(3600 * SECOND);
+    assert_eq!(attempts(&world, address(1)), 1);
+    assert_eq!(world.outside.borrow().ourselves, [address(1)]);
+}
+
+#[test]
+fn the_address_that_others_see_us_at_is_not_dialed_with_the_port_that_we_listen_at() {
+    let (ours, neighbour) = (address(9), SocketAddr::new(address(9).ip(), 6882));
+    let sees_us_there = || TrackerReport { url: "a".into(), outcome: Ok(2), external_ip: Some(ours.ip()) };
+    // What says so may come before the addresses, or while ours waits to be tried again.
+    for known_before in [false, true] {
+        let mut world = Scene::default().start();
+        if known_before {
+            world.tell(Event::Found(Source::Tracker, vec![ours]));
+            world.refuse(ours);
+        }
+        let before = attempts(&world, ours);
+        world.tell(Event::Tracker(sees_us_there()));
+        world.tell(Event::Found(Source::Tracker, vec![ours, neighbour]));
+        world.wait(3600 * SECOND);
+        assert_eq!(attempts(&world, ours), before, "{known_before}");
+        assert!(attempts(&world, neighbour) > 0, "another peer behind the same router");
+        world.tell(Event::Named(vec![ours]));
+        world.wait(SECOND);
+        assert!(attempts(&world, ours) > before, "the user knows better");
+    }
 }

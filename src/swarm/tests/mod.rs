@@ -54,6 +54,7 @@ struct Outside {
     dht_nodes: Vec<SocketAddr>,
     refused: Vec<IpAddr>,
     in_vain: Vec<IpAddr>,
+    ourselves: Vec<SocketAddr>,
     shown: Vec<Snapshot>,
     completed: usize,
 }
@@ -143,6 +144,10 @@ impl Environment for TestEnvironment {
 
     fn refuse_connections(&mut self, from: IpAddr) {
         self.0.borrow_mut().refused.push(from);
+    }
+
+    fn met_ourselves(&mut self, address: SocketAddr) {
+        self.0.borrow_mut().ourselves.push(address);
     }
 
     fn came_in_vain(&mut self, from: IpAddr) {

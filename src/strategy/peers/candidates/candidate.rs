@@ -75,6 +75,8 @@ pub(super) struct Candidate {
     pub spare: bool,
     /// A peer of its host sent wrong data, or several of its network.
     pub suspect: bool,
+    /// Others see us there.
+    pub ours: bool,
     /// Failures in a row.
     pub failures: u32,
     /// Decides between candidates that are equal otherwise: the highest comes first (BEP 40).
@@ -112,7 +114,7 @@ impl Candidate {
 
     /// Whether it is tried at all now. What the user named always is.
     pub fn may_be_tried(&self, last_resort: bool) -> bool {
-        last_resort || !self.suspect || self.is_named()
+        self.is_named() || !self.ours && (last_resort || !self.suspect)
     }
 
     fn promise(&self) -> Promise {

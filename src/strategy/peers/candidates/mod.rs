@@ -179,7 +179,8 @@ impl Candidates {
         }
     }
 
-    /// Others see us at this address. From now on candidates with a higher peer priority come first (BEP 40).
+    /// Others see us at this address. It is not tried, unless the user named it. From now on candidates with a higher
+    /// peer priority come first (BEP 40).
     pub fn set_external(&mut self, address: SocketAddr) {
         let address = canonical(address);
         if self.external.contains(&Some(address)) {
@@ -189,6 +190,7 @@ impl Candidates {
         *(if address.is_ipv4() { four } else { six }) = Some(address);
         let same_family = self.known.iter_mut().filter(|(other, _)| other.is_ipv4() == address.is_ipv4());
         for (other, candidate) in same_family {
+            candidate.ours = *other == address;
             candidate.priority = peer_priority(address, *other);
         }
     }
@@ -313,6 +315,7 @@ impl Candidates {
             useful: false,
             spare: false,
             suspect: self.liars.is_suspect(address.ip()),
+            ours: self.external.contains(&Some(address)),
             failures: 0,
             priority,
             lot,
