@@ -156,9 +156,7 @@ impl PeerError {
                     | Violation::TalkWithoutMetadata
                     | Violation::WrongMetadata
             ),
-            PeerError::HungUp(why) => {
-                matches!(why, HangUp::BitfieldFlood | HangUp::ChokeFlood | HangUp::RejectsAll)
-            }
+            PeerError::HungUp(why) => matches!(why, HangUp::BitfieldFlood | HangUp::ChokeFlood),
             _ => false,
         }
     }
