@@ -58,7 +58,8 @@ impl<'a> Threads<'a> {
         let (alive, all_gone) = bounded(0);
         let buffers = run.network.memory.buffers();
         let write = |storage| {
-            writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
+            let (stopped, buffers) = (run.stop.asked().clone(), Arc::clone(&buffers));
+            writer::start(storage, writer_orders, events.clone(), buffers, stopped, alive.clone())
         };
         let writer = storage.map(write).transpose().map_err(SessionError::Threads)?;
         let network = run.network;

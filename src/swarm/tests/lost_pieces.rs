@@ -100,3 +100,15 @@ fn a_peer_whose_last_piece_that_we_want_is_lost_is_of_no_interest_until_it_has_o
     world.hear(key, [News::DontHave(world.piece(0))]);
     assert_eq!(world.coordinator.pieces.rarity().availability(world.piece(0)), 0);
 }
+
+#[test]
+fn a_user_who_stops_while_files_are_looked_at_for_the_last_time_has_stopped_and_nothing_has_failed() {
+    for (stopped, end) in [(true, RunEnd::Stopped), (false, RunEnd::WriterFailed)] {
+        let mut world = Scene { pieces: 1, ..Scene::default() }.start();
+        let key = world.seed(1);
+        store(&mut world, key, 0);
+        assert!(world.outside.borrow().finish_told);
+        world.outside.borrow_mut().stopped = stopped;
+        assert_eq!(world.tell(Event::WriterEnded { finished: false }), Some(end));
+    }
+}
