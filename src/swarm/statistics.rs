@@ -108,10 +108,10 @@ impl Statistics {
         !std::mem::replace(&mut self.tracker_warned, true)
     }
 
-    /// A connection that we made ended. An address that this host has no route to says little: it counts
-    /// only while nothing else went wrong.
+    /// A connection that we made ended. An address that this host has no route to says little, and so does our
+    /// own: it counts only while nothing else went wrong.
     pub fn connection_failed(&mut self, address: SocketAddr, why: &PeerError) {
-        if !why.is_no_route() || self.peer_trouble.is_none() {
+        if !(why.is_no_route() || matches!(why, PeerError::Ourselves)) || self.peer_trouble.is_none() {
             self.peer_trouble = Some(format!("{address}: {why}"));
         }
     }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_a_route_hides_no_better_reason() {
+    fn an_address_without_a_route_hides_no_better_reason_and_nor_does_our_own() {
         let mut statistics = Statistics::new(Instant::now());
         let address = "192.0.2.7:1".parse().unwrap();
         let no_route = PeerError::Connect(io::Error::from(ErrorKind::NetworkUnreachable));
@@ -235,6 +235,7 @@ mod tests {
         assert!(statistics.peer_trouble().is_some());
         statistics.connection_failed(address, &PeerError::Closed);
         statistics.connection_failed(address, &no_route);
+        statistics.connection_failed(address, &PeerError::Ourselves);
         assert_eq!(statistics.peer_trouble(), Some(format!("{address}: {}", PeerError::Closed)));
     }
 
