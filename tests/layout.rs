@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["message"],
     &["storage"],
     &["peer"],
-    &["swarm", "magnet", "discovery", "tracker"],
+    &["swarm", "magnet", "discovery", "tracker", "port_mapping"],
     &["session"],
     &["cli"],
     &["main", "lib"],

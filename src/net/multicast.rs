@@ -107,6 +107,20 @@ impl Group {
     }
 }
 
+/// A port that asks a group, or one device, and hears what comes back to it alone: it is in no group itself. Everything
+/// leaves by this address, and goes no further than the network that the address is in.
+///
+/// # Errors
+///
+/// What the system says, mostly that this host does not have the address.
+pub fn asking_port(from: Ipv4Addr) -> io::Result<UdpPort> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_multicast_if_v4(&from)?;
+    socket.set_multicast_ttl_v4(1)?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
+    UdpPort::over(socket)
+}
+
 /// The source address that the system gives to packets to `to`. Sends nothing.
 fn chosen_for(to: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((IpFamily::of(to.ip()).unspecified(), 0))?;
