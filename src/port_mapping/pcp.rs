@@ -104,7 +104,10 @@ impl PcpAnswer {
     pub fn from_wire(packet: &[u8]) -> Option<PcpAnswer> {
         let (header, body) = packet.split_first_chunk::<HEADER>()?;
         let [version, opcode, _, result, l0, l1, l2, l3, e0, e1, e2, e3, ..] = *header;
-        if version != VERSION || opcode & IS_ANSWER == 0 || packet.len() > MAX_LENGTH || packet.len() % 4 != 0
+        if version != VERSION
+            || opcode & IS_ANSWER == 0
+            || packet.len() > MAX_LENGTH
+            || !packet.len().is_multiple_of(4)
         {
             return None;
         }

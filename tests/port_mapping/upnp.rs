@@ -172,8 +172,11 @@ fn where_others_have_all_ports_we_give_up_with_a_reason() {
     assert!(why.contains("others have the ports") && why.contains("718"), "{why}");
 }
 
-/// The descriptions that a hostile router may have, and what is said of each.
-fn hostile() -> Vec<(&'static str, fn(&mut TcpStream))> {
+/// What a hostile router says instead of a description.
+type Hostile = fn(&mut TcpStream);
+
+/// The descriptions that it may have, and what is said of each.
+fn hostile() -> Vec<(&'static str, Hostile)> {
     vec![
         ("malformed", |stream| {
             let bomb =
