@@ -53,11 +53,8 @@ impl Keeper {
 
     /// The life of the thread.
     pub fn run(mut self) {
-        let ended = self.keep();
-        debug!(
-            "the port outside is closed: {}",
-            ended.err().map_or_else(String::new, |error| error.to_string())
-        );
+        // It goes on until it is told to end.
+        let _ = self.keep();
         self.options.ports.set_outside(0, 0);
         self.close();
     }
@@ -77,16 +74,24 @@ impl Keeper {
         }
     }
 
-    /// Begins anew with the gateways that there are now. What an earlier one keeps open ends by itself, since it cannot
-    /// be reached any more.
+    /// Looks which gateways there are now. Each is asked at once. What is open at one that we have left ends by itself,
+    /// since it cannot be reached any more.
     fn look_for_gateways(&mut self) {
         let gateways = self.options.gateways.now();
         let bind_address = self.options.bind_address;
         let is_ours = |gateway: &SocketAddr| leads_there(bind_address, *gateway);
         let found = [gateways.four, gateways.six].into_iter().flatten().filter(is_ours);
-        self.sides = found.map(|gateway| Side::new(gateway, gateways)).collect();
-        let four =
-            self.sides.iter().filter_map(|side| ours(bind_address, side.gateway)).find(IpAddr::is_ipv4);
+        let mut before = std::mem::take(&mut self.sides);
+        for gateway in found {
+            let ours = ours(bind_address, gateway);
+            // One that knows us hears the nonces that it knows.
+            let known = before.iter().position(|side| side.gateway == gateway && side.ours == ours);
+            let mut side =
+                known.map_or_else(|| Side::new(gateway, ours, gateways), |at| before.swap_remove(at));
+            side.due = Instant::now();
+            self.sides.push(side);
+        }
+        let four = self.sides.iter().filter_map(|side| side.ours).find(IpAddr::is_ipv4);
         let ear = four.and_then(|ip| Group::join(gateways.announcements, BindAddress::only(ip)).ok());
         self.ear = ear.map(Arc::new);
         if self.sides.is_empty() {
@@ -111,7 +116,7 @@ impl Keeper {
                 };
                 debug!("the gateway {gateway} opens no port: {why}");
                 // A host with a public address needs nobody who opens a port, and IPv6 has such addresses only.
-                let is_inside = ours(self.options.bind_address, side.gateway).is_some_and(is_local);
+                let is_inside = side.ours.is_some_and(is_local);
                 if gateway.is_ipv4() && is_inside && !is_open {
                     self.tell(MappingState::Refused(gateway, why));
                 }

@@ -23,6 +23,8 @@ const KNOWN_ROUNDS: u32 = 4;
 pub(super) struct Side {
     /// Its address, where it hears PCP and NAT-PMP.
     pub gateway: SocketAddr,
+    /// Our own address, as it sees it.
+    pub ours: Option<IpAddr>,
     /// When to ask it.
     pub due: Instant,
     /// Where a question for UPnP devices goes.
@@ -45,10 +47,11 @@ enum KnownWay {
 }
 
 impl Side {
-    pub fn new(gateway: SocketAddr, gateways: Gateways) -> Side {
+    pub fn new(gateway: SocketAddr, ours: Option<IpAddr>, gateways: Gateways) -> Side {
         let nonce = || std::array::from_fn(|_| fastrand::u8(..));
         Side {
             gateway,
+            ours,
             due: Instant::now(),
             ssdp: gateways.ssdp,
             nonces: [nonce(), nonce()],
@@ -67,6 +70,11 @@ impl Side {
     /// [`Failure`].
     pub fn ask(&mut self, options: &MappingOptions, halt: &Halt) -> Result<(), Failure> {
         let asked = match self.way.clone() {
+            Some(way @ KnownWay::Upnp(_)) => match self.ask_by(way, KNOWN_ROUNDS, options, halt) {
+                // Many a device has another port after it was switched off.
+                Err(Failure::Silent | Failure::Refused(_)) => self.find_way(options, halt),
+                asked => asked,
+            },
             Some(way) => self.ask_by(way, KNOWN_ROUNDS, options, halt),
             None => self.find_way(options, halt),
         };
@@ -117,7 +125,7 @@ impl Side {
             Err(Failure::Silent) => {}
             opened => return opened,
         }
-        let Some(IpAddr::V4(ours)) = ours(options.bind_address, self.gateway) else {
+        let Some(IpAddr::V4(ours)) = self.ours else {
             return Err(Failure::Silent);
         };
         let device = Device::find(self.gateway.ip(), self.ssdp, options.bind_address, ours, halt);
@@ -149,9 +157,7 @@ impl Side {
         let from = match self.gateway {
             SocketAddr::V4(_) => options.bind_address,
             // An IPv6 gateway opens the port of the address that asks, which has to be our public one.
-            SocketAddr::V6(_) => {
-                BindAddress::only(ours(options.bind_address, self.gateway).ok_or(Failure::Silent)?)
-            }
+            SocketAddr::V6(_) => BindAddress::only(self.ours.ok_or(Failure::Silent)?),
         };
         Ok(Line::open(self.gateway, from, self.nonces)?)
     }

@@ -24,7 +24,7 @@ WAIT = 100
 HERE = Path(__file__).parent
 # Real addresses of the internet, since a router with a reserved one outside maps nothing. They stay in the namespaces.
 OUTSIDE, PEER, TRACKER_PORT = "45.66.77.1", "45.66.77.2", 8080
-INSIDE, OURS, OTHER = "192.168.77.1", "192.168.77.2", "192.168.77.3"
+INSIDE, OURS, OTHER, MOVED = (f"192.168.77.{last}" for last in (1, 2, 3, 9))
 
 TRACKER = r"""
 import http.server, sys, urllib.parse
@@ -75,7 +75,7 @@ class Network:
             for name in self.names:
                 run("ip", "netns", "add", name)
                 run("ip", "-n", name, "link", "set", "lo", "up")
-            self.link(self.home, "eth0", [OURS, OTHER], self.router, "lan", INSIDE)
+            self.link(self.home, "eth0", [OURS, OTHER, MOVED], self.router, "lan", INSIDE)
             self.link(self.net, "eth0", [PEER], self.router, "wan", OUTSIDE)
             run("ip", "-n", self.home, "route", "add", "default", "via", INSIDE)
             self.inside(self.router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -142,7 +142,7 @@ table inet filter {
 """
 # The first byte of a packet is the version of the protocol.
 NO_PCP = "udp dport 5351 @th,64,8 2 drop"
-NO_PORT_5351_OF_OURS = f"ip saddr {OURS} udp dport 5351 drop"
+NO_PORT_5351_OF_OURS = f"ip saddr {{ {OURS}, {MOVED} }} udp dport 5351 drop"
 
 
 def router(network, folder, leases):
@@ -184,7 +184,7 @@ def main(network, folder):
         time.sleep(0.5)
         seeder = start(
             network.home, folder / "seeder.log", PROGRAM, "seed", torrent, "-d", folder, "--port", PORT, "-v",
-            "--no-dht", "--no-lan", "--bind", OURS,
+            "--no-dht", "--no-lan",
         )
         name = {"pcp": "PCP", "nat-pmp": "NAT-PMP", "upnp": "UPnP"}[WAY]
         said = rf"port (\d+) is mapped by {name} at {INSIDE}"
@@ -219,21 +219,25 @@ def main(network, folder):
             processes.append(router(network, folder, leases))
             wait("mapped again", lambda: re.search(rf"TCP:\d+:{OURS}:{PORT}:", text("leases")))
 
+        host = OURS
+        if WAY == "upnp":
+            # We are in another network, or have another address in this one.
+            host = MOVED
+            for route in (f"192.168.77.0/24 dev eth0 src {MOVED}", f"default via {INSIDE} src {MOVED}"):
+                run("ip", "-n", network.home, "route", "replace", *route.split())
+            wait("mapped to our new address", lambda: re.search(rf"TCP:\d+:{MOVED}:{PORT}:", text("leases")))
+
         began = time.monotonic()
-        os.kill(child_of(seeder), signal.SIGINT)
+        # `ip netns exec` has become the program.
+        seeder.send_signal(signal.SIGINT)
         assert seeder.wait(60) == 0, "the exit code"
         print(f"ok: ended in {time.monotonic() - began:.1f} s")
         processes.remove(seeder)
-        wait("the port is closed", lambda: f":{OURS}:{PORT}:" not in text("leases"))
+        wait("the port is closed", lambda: f":{host}:{PORT}:" not in text("leases"))
     finally:
         for process in processes:
             process.kill()
             process.wait()
-
-
-def child_of(process):
-    """`ip netns exec` becomes the program."""
-    return process.pid
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use femtotorrent::address::IpFamily;
@@ -70,10 +70,15 @@ impl Router {
 
     /// Its description is there.
     fn at(device: Device, place: String) -> Router {
+        Router::found_at(device, move || place.clone())
+    }
+
+    /// Its description is where this says at that moment.
+    fn found_at(device: Device, place: impl Fn() -> String + Send + 'static) -> Router {
         let search = Datagrams::that(move |question, _| {
             assert!(question.starts_with(b"M-SEARCH * HTTP/1.1\r\n"));
             let target = "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
-            vec![format!("HTTP/1.1 200 OK\r\nST: {target}\r\nLOCATION: {place}\r\n\r\n").into_bytes()]
+            vec![format!("HTTP/1.1 200 OK\r\nST: {target}\r\nLOCATION: {}\r\n\r\n", place()).into_bytes()]
         });
         Router { device, search, other: Datagrams::silent() }
     }
@@ -120,6 +125,21 @@ fn a_router_that_knows_permanent_leases_only_is_asked_for_one_and_looked_after()
         .collect();
     assert_eq!(leases, ["3600", "0", "0"]);
     // It is for ever, and a router may be switched off all the same.
+    router.device.next_call("AddPortMapping");
+}
+
+#[test]
+fn a_device_that_has_another_port_after_a_restart_is_found_again() {
+    let well = |request: &str, stream: &mut TcpStream| answer_well(request, stream, 1);
+    let place = Arc::new(Mutex::new(String::new()));
+    let first = Device::that(well);
+    *place.lock().unwrap() = format!("http://{}/desc.xml", first.address);
+    let named = Arc::clone(&place);
+    let router = Router::found_at(Device::that(well), move || named.lock().unwrap().clone());
+    let client = router.client(SHORT);
+    client.mapped();
+    *place.lock().unwrap() = format!("http://{}/desc.xml", router.device.address);
+    drop(first);
     router.device.next_call("AddPortMapping");
 }
 
