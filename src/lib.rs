@@ -39,6 +39,7 @@
 //! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread for each address family of a
 //!   tier.
 //! - [`discovery`]: peers without a tracker: the distributed hash table, the local network.
+//! - [`port_mapping`]: has the router lead a port outside to ours, so that peers can come in.
 //! - [`magnet`]: from a magnet link to the torrent: a smaller coordinator for the time before there is one.
 //! - [`swarm`]: the coordinator, which alone knows and decides the state of a torrent.
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
@@ -200,6 +201,7 @@ pub mod metainfo;
 pub mod net;
 pub mod peer;
 pub mod piece;
+pub mod port_mapping;
 pub mod session;
 pub mod storage;
 pub mod strategy;

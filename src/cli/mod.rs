@@ -13,6 +13,7 @@ mod get;
 mod json;
 mod meter;
 mod network_options;
+mod port_mapping_options;
 mod progress;
 mod resources;
 mod runs;

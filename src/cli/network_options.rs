@@ -8,9 +8,9 @@ use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
-use crate::net::{Authorities, BindAddress, Outlet, Ports, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
-use crate::session::{CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
+use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
 use std::io;
@@ -86,7 +86,7 @@ impl NetworkOptions {
         let bind_address = self.bind.as_deref().map_or_else(|| Ok(BindAddress::any()), bind_address);
         let bind_address =
             bind_address.map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
-        Ok(Outlet { bind_address, authorities: authorities(self.ca_file.as_deref())?, own_port: None })
+        Ok(Outlet { authorities: authorities(self.ca_file.as_deref())?, ..Outlet::by(bind_address) })
     }
 
     /// Opens the network as the user wants it used. If the user named no port and none is free, we do not
@@ -120,6 +120,9 @@ impl NetworkOptions {
             bind_address,
             authorities: outlet.authorities,
             listener,
+            ports: OwnPorts::listening_at(port),
+            port_mapping: None,
+            arrivals: Arrivals::default(),
             down: Arc::new(throttle(down)),
             up: Arc::new(throttle(up)),
             name: ClientName::default(),

@@ -148,6 +148,7 @@ impl Turns {
             Progress::Named(_) | Progress::WaitsForCheck | Progress::Checking(..) | Progress::Short(_) => {
                 return turn.moved = now;
             }
+            Progress::Reach(_) => return,
             Progress::Seeding { .. } => return turn.seeds_since = turn.seeds_since.or(Some(now)),
         };
         if counted != turn.counted {

@@ -10,7 +10,7 @@
 use super::{MetadataAssembly, Verdict};
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::{InfoHash, MAX_PIECES};
-use crate::net::{PeerStream, Throttle};
+use crate::net::{OwnPorts, PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{MessagePace, STACK_BYTES, greet};
 use crate::strategy::Approach;
@@ -51,8 +51,8 @@ pub struct MetadataContext {
     pub read_memory: Arc<ReadMemory>,
     /// The download limit of all peers of the process together.
     pub down: Arc<Throttle>,
-    /// The port at which peers can connect to us.
-    pub port: Option<u16>,
+    /// The port at which peers can connect to us, seen from where they are.
+    pub ports: OwnPorts,
     /// Where they put the metadata together.
     pub assembly: Mutex<MetadataAssembly>,
     /// Held by every worker that is connected. The channel disconnects when the last one has ended, so the
@@ -191,7 +191,7 @@ impl MetadataConnection {
             metadata: Some(UT_METADATA),
             // The swarm hears what it says of pieces before the metadata is there.
             dont_have: Some(extension::LT_DONTHAVE),
-            port: context.port,
+            port: context.ports.seen_from(self.address.ip()),
             your_address: Some(self.address.ip()),
             ..ExtensionHandshake::default()
         };

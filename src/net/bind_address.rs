@@ -75,6 +75,11 @@ impl BindAddress {
         if let BindChoice::Only(ip) = self.choice { Some(ip) } else { None }
     }
 
+    /// Whether the user named a network interface.
+    pub fn is_an_interface(&self) -> bool {
+        self.interface().is_some()
+    }
+
     /// The network interface, if the user named one.
     pub(super) fn interface(&self) -> Option<&'static Device> {
         if let BindChoice::Device(device) = self.choice { Some(device) } else { None }

@@ -89,6 +89,11 @@ impl Device {
         Ok(device)
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// From now on the socket sends and receives by this interface alone.
     pub(super) fn bind(&self, socket: &Socket) -> io::Result<()> {
         bind(socket, &self.name).map_err(|why| match Errno::from_io_error(&why) {

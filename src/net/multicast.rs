@@ -85,6 +85,23 @@ impl Group {
     }
 }
 
+/// A port that asks a group, or one device, and hears what comes back to it alone: it is in no group itself. Everything
+/// leaves by this address, and goes no further than the network that the address is in.
+///
+/// # Errors
+///
+/// What the system says, mostly that this host does not have the address.
+pub fn asking_port(from: Ipv4Addr, bind_address: BindAddress) -> io::Result<UdpPort> {
+    let open = move || {
+        let socket = bind_address.socket(IpFamily::V4, Type::DGRAM)?;
+        socket.set_multicast_if_v4(&from)?;
+        socket.set_multicast_ttl_v4(1)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        Ok(socket)
+    };
+    UdpPort::over(open()?, bind_address, open)
+}
+
 /// A socket that is in the group.
 fn receiver(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> {
     let socket = bind_address.socket(IpFamily::of(group.ip()), Type::DGRAM)?;

@@ -81,7 +81,7 @@ impl Torrent {
             down: Arc::new(Throttle::unlimited()),
             up: Arc::new(Throttle::unlimited()),
             served_pieces,
-            port: None,
+            ports: Default::default(),
             dht_ports: [None; 2],
             alive: bounded(0).0,
         };

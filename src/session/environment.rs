@@ -3,7 +3,7 @@
 
 use super::peer_sources::PeerSources;
 use super::{MemoryAccount, Progress, RunContext};
-use crate::message::{HandedOver, Incoming, PeerKey, Snapshot, Write};
+use crate::message::{HandedOver, Incoming, PeerKey, RunPhase, Snapshot, Write};
 use crate::metainfo::Metainfo;
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
@@ -11,6 +11,7 @@ use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
+use log::info;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -66,6 +67,7 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
+        self.run.network.arrivals.came(incoming.address.ip());
         Worker::accept(&self.shared, key, incoming).map(|worker| self.counted(worker))
     }
 
@@ -96,7 +98,14 @@ impl Environment for RunEnvironment<'_> {
 
     fn show(&mut self, snapshot: Snapshot) {
         self.sources.set(counts(&snapshot));
+        let seeds = snapshot.phase == RunPhase::Seeding;
         (self.run.show)(Progress::Running(snapshot));
+        if let Some(news) = self.run.network.reach_news() {
+            match seeds {
+                true => (self.run.show)(Progress::Reach(news)),
+                false => info!("{news}"),
+            }
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -142,6 +151,7 @@ impl Environment for RunEnvironment<'_> {
             self.sources.completed();
         }
         (self.run.show)(self.seeding.clone());
+        self.run.network.reach().into_iter().for_each(|reach| (self.run.show)(Progress::Reach(reach)));
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progres
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
 use crate::message::{Event, KnownPeers, MetadataState, PeerKey, Snapshot};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
-use crate::peer::{Caller, Listener};
+use crate::peer::Caller;
 use crate::strategy::{Candidates, Interruption, Source, Supply};
 use crate::swarm::RunEnd;
 use crate::tracker::Counts;
@@ -148,7 +148,7 @@ impl MetadataFetch<'_> {
             events: events.clone(),
             read_memory: Arc::default(),
             down: Arc::clone(&network.down),
-            port: network.listener.as_ref().map(Listener::port),
+            ports: network.ports.clone(),
             assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,
         });

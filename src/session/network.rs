@@ -1,11 +1,12 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
 //! network, the rate limits, the limit of connections, the memory, and whose payload is checked.
 
-use super::{CheckQueue, MemoryPool};
+use super::{Arrivals, CheckQueue, MemoryPool};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
-use crate::net::{Authorities, BindAddress, Outlet, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
+use crate::port_mapping::{MappingState, PortMapping};
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
@@ -21,6 +22,12 @@ pub struct Network {
     pub connector: Connector,
     /// Accepts incoming connections, if we listen.
     pub listener: Option<Listener>,
+    /// The port at which it does, and the one that a gateway has for it.
+    pub ports: OwnPorts,
+    /// Has a gateway lead its port to ours, if that is wanted.
+    pub port_mapping: Option<PortMapping>,
+    /// Whether peers have come in from outside.
+    pub arrivals: Arrivals,
     /// Our nodes of the DHT, if we take part in it.
     pub dht: Option<Dht>,
     /// Finds peers on the local network, if it is enabled.
@@ -74,8 +81,22 @@ impl Network {
         Outlet {
             bind_address: self.bind_address,
             authorities: self.authorities.clone(),
-            own_port: self.listener.as_ref().map(Listener::port),
+            ports: self.ports.clone(),
         }
+    }
+
+    /// Whether peers outside can reach us, in one line, if there is something to say about it.
+    pub(super) fn reach(&self) -> Option<String> {
+        self.arrivals.line(self.mapping_state().as_ref())
+    }
+
+    /// The same, if it has changed.
+    pub(super) fn reach_news(&self) -> Option<String> {
+        self.arrivals.news(self.mapping_state().as_ref())
+    }
+
+    fn mapping_state(&self) -> Option<MappingState> {
+        self.port_mapping.as_ref().map(PortMapping::state)
     }
 
     /// A network without a listener, without the DHT and the local network, and without limits. Trackers are
@@ -87,6 +108,9 @@ impl Network {
             authorities: Authorities::default(),
             connector: Connector::new(BindAddress::any(), MAX_HALF_OPEN),
             listener: None,
+            ports: OwnPorts::default(),
+            port_mapping: None,
+            arrivals: Arrivals::default(),
             dht: None,
             lan: None,
             down: throttle(),

@@ -12,13 +12,13 @@
 //! trackers for a limited time.
 
 use super::{FAREWELL, Network, PeerSourceOptions};
-use crate::address::is_local;
+use crate::address::{IpFamily, is_local};
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
 use crate::metainfo::InfoHash;
-use crate::net::ThisHost;
-use crate::peer::{Listener, Registration};
+use crate::net::{OwnPorts, ThisHost};
+use crate::peer::Registration;
 use crate::strategy::{Interruption, Source, Supply, Watch};
 use crate::text::printable;
 use crate::thread::{self, lock};
@@ -66,6 +66,9 @@ pub struct PeerSources {
     ends_complete: bool,
     host: ThisHost,
     watch: Mutex<Watch>,
+    ports: OwnPorts,
+    /// The ports that the sources announce, over IPv4 and over IPv6.
+    announced: Mutex<[Option<u16>; 2]>,
 }
 
 impl PeerSources {
@@ -78,7 +81,7 @@ impl PeerSources {
         events: &Sender<Event>,
     ) -> Option<PeerSources> {
         let hash = wanted.info_hash;
-        let port = network.listener.as_ref().map(Listener::port);
+        let port = network.ports.listening();
         let totals = Arc::new(Totals::new(wanted.counts));
         let announcers = announce(wanted, sources, network, &totals, events);
         let public = !wanted.private;
@@ -104,7 +107,19 @@ impl PeerSources {
         let registration = network.listener.as_ref().map(|listener| listener.register(hash, events.clone()));
         let (host, watch) = (ThisHost(network.bind_address), Mutex::default());
         let ends_complete = false;
-        Some(PeerSources { announcers, totals, search, lan, registration, ends_complete, host, watch })
+        let (ports, announced) = (network.ports.clone(), Mutex::new([port; 2]));
+        Some(PeerSources {
+            announcers,
+            totals,
+            search,
+            lan,
+            registration,
+            ends_complete,
+            host,
+            watch,
+            ports,
+            announced,
+        })
     }
 
     /// How well the torrent is supplied with peers, which decides when the sources are asked again. Never
@@ -118,12 +133,24 @@ impl PeerSources {
     /// Looks whether the host was suspended or has another address. If so, all sources are asked as soon as
     /// they may be. Never waits.
     pub fn look_around(&self, now: Instant) -> Option<Interruption> {
+        self.look_at_ports();
         let interruption = lock(&self.watch).look(&self.host, now)?;
         info!("{interruption}: looking for peers anew");
         self.announcers.interrupted(interruption);
         self.search.iter().for_each(DhtSearch::interrupted);
         self.lan.iter().for_each(LanRegistration::interrupted);
         Some(interruption)
+    }
+
+    /// A gateway may have opened another port for us than the one that was announced. Trackers hear it as soon as
+    /// they may be asked again.
+    fn look_at_ports(&self) {
+        let ports = IpFamily::BOTH.map(|family| self.ports.announced(family));
+        if std::mem::replace(&mut *lock(&self.announced), ports) != ports {
+            info!("peers outside can reach us at another port: telling it to those who hand out our address");
+            self.announcers.interrupted(Interruption::NewNetwork);
+            self.search.iter().for_each(|search| search.announce(ports));
+        }
     }
 
     /// Sets what we tell trackers from now on.
@@ -172,7 +199,7 @@ fn announce(
     let identity = Identity {
         info_hash: wanted.info_hash,
         peer_id: wanted.peer_id,
-        port: network.listener.as_ref().map_or(NOT_LISTENING, Listener::port),
+        port: network.ports.listening().unwrap_or(NOT_LISTENING),
         key: fastrand::u32(..),
         numwant: PEERS_WANTED,
     };

@@ -8,7 +8,7 @@ use super::{END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, RunPhase, Write};
 use crate::metainfo::Metainfo;
-use crate::peer::{self, Listener};
+use crate::peer;
 use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
@@ -75,7 +75,7 @@ impl<'a> Threads<'a> {
             down: Arc::clone(&network.down),
             up: Arc::clone(&network.up),
             served_pieces,
-            port: network.listener.as_ref().map(Listener::port),
+            ports: network.ports.clone(),
             writer: pieces,
             alive,
         };
@@ -95,7 +95,8 @@ impl<'a> Threads<'a> {
     /// Downloads the missing pieces, and shares what there is. This thread becomes the coordinator.
     pub(super) fn run(self) -> Result<Outcome, SessionError> {
         let Threads { run, shared, inbox, sources, wanted_count, state, ending } = self;
-        let (port, of, metainfo) = (shared.port, shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
+        let (port, of, metainfo) =
+            (shared.ports.listening(), shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
         if matches!(state.wanted, WantedPieces::Nothing) {
             (run.show)(Progress::Seeding { port, pieces: state.stored.count(), of });
         }

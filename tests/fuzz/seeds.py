@@ -205,9 +205,33 @@ def seeds():
     yield "storage", [bytes([holds, overwrite, 0, 1]) + marker for holds in range(5) for overwrite in range(2)] + [
         bytes([holds, 0, 1, 1]) + resume for holds in range(5)
     ]
+    yield from router()
     yield from stories()
     texts = ["Žluťoučký 別の世界 👍", "a\x1b[2Jb\nc\x9bd", "gpj.\u202eexe", "e\u0301\u2066x\u2069\u2028"]
     yield "text", [text.encode() for text in texts]
+
+
+def router():
+    """What a router says: by PCP, NAT-PMP and SSDP, and over HTTP."""
+    port = b"abcdefghijkl" + bytes([6, 0, 0, 0, 26, 225, 27, 88]) + bytes(10) + bytes([255, 255, 5, 6, 7, 8])
+    pcp = [bytes([2, 129, 0, 0, 0, 0, 14, 16, 0, 0, 18, 52]) + bytes(12) + port, bytes([2, 128]) + bytes(22)]
+    nat_pmp = [bytes([0, 128, 0, 0, 0, 0, 0, 9, 5, 6, 7, 8]), bytes([0, 129, 0, 2, 0, 0, 0, 9])]
+    nat_pmp.append(bytes([0, 130, 0, 0, 0, 0, 0, 9, 26, 225, 27, 88, 0, 0, 14, 16]))
+    gateway = b"urn:schemas-upnp-org:device:InternetGatewayDevice:1"
+    found = b"HTTP/1.1 200 OK\r\nST: %s\r\nLOCATION: http://192.168.1.1:5000/desc.xml\r\n\r\n" % gateway
+    yield "gateway_packets", pcp + nat_pmp + [found, b"/ctl", b"http://192.168.1.1/ctl"]
+    kinds = (b"WANIPConnection:1", b"WANIPConnection:2", b"WANPPPConnection:1")
+    services = b"".join(
+        b"<service><serviceType>urn:schemas-upnp-org:service:%s</serviceType><controlURL>/ctl?a=1&amp;b</controlURL>"
+        b"</service>" % kind for kind in kinds
+    )
+    described = b"<?xml version='1.0'?><root><URLBase>http://192.168.1.1:80/</URLBase><a b='>'/>%s</root>" % services
+    said = b"<s:Body><u:R><NewExternalIPAddress>5.6.7.8</NewExternalIPAddress><NewReservedPort>7</NewReservedPort></u:R>"
+    said += b"<detail><UPnPError><errorCode>718</errorCode></UPnPError></detail></s:Body>"
+    bomb = b"<!DOCTYPE a [<!ENTITY b 'bb'><!ENTITY c '&b;&b;'>]><a>&c;</a>"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said)
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<a>\r\n4\r\n</a>\r\n0\r\n\r\n"
+    yield "gateway_pages", [described, said, bomb, head + said, chunks, b"<a><![CDATA[&]]>&#33;</a>", b"<a>" * 40]
 
 
 def words(torrents):

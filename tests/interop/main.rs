@@ -1,6 +1,6 @@
 //! Downloads from programs that are not ours, and theirs from us.
 //!
-//! libtorrent, aria2 and Transmission seed or download, opentracker introduces them, and femtotorrent
+//! libtorrent, aria2 and Transmission seed or download, opentracker introduces them, miniupnpd lets them in, and femtotorrent
 //! runs as a process of its own, as a user runs it. `make interop` installs what this needs. Torrents are made
 //! by libtorrent and Transmission, so that neither end of any test is our opinion of the protocol.
 #![cfg(test)]
@@ -9,6 +9,7 @@ mod create;
 mod dht;
 mod exchange;
 mod foreign;
+mod gateways;
 mod interface;
 mod lan;
 mod magnets;

@@ -118,7 +118,7 @@ fn our_own_port_hears_nothing_even_if_the_user_names_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let at = listener.local_addr().unwrap();
-    let outlet = Outlet { own_port: Some(at.port()), ..Outlet::default() };
+    let outlet = Outlet { ports: crate::net::OwnPorts::listening_at(Some(at.port())), ..Outlet::default() };
     let client = WebClient::new(outlet, "a test", LONG);
     for word in [OnWordOf::User, OnWordOf::Torrent] {
         let errand = Errand { word, question: Question::Announce, within: LONG };
@@ -134,7 +134,7 @@ fn a_redirect_to_our_own_port_is_not_followed() {
     ours.set_nonblocking(true).unwrap();
     let own = ours.local_addr().unwrap();
     let (at, server) = serve(&[&format!("302 Found\r\nLocation: http://{own}/")]);
-    let outlet = Outlet { own_port: Some(own.port()), ..Outlet::default() };
+    let outlet = Outlet { ports: crate::net::OwnPorts::listening_at(Some(own.port())), ..Outlet::default() };
     let error = WebClient::new(outlet, "a test", LONG).get(&format!("http://{at}/"), BY_USER).unwrap_err();
     assert!(matches!(error, WebError::Refused(Refusal::OurOwn(_))), "{error}");
     assert_eq!(ours.accept().unwrap_err().kind(), ErrorKind::WouldBlock);

@@ -75,7 +75,7 @@ impl Outbox {
             let ours = ExtensionHandshake {
                 client: Some(CLIENT.to_owned()),
                 request_queue: u32::try_from(MAX_REQUESTS).ok(),
-                port: self.context.port,
+                port: self.context.ports.seen_from(self.address.ip()),
                 your_address: Some(self.address.ip()),
                 upload_only,
                 metadata: Some(extension::UT_METADATA),

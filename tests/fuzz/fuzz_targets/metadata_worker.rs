@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
         events,
         read_memory: Arc::default(),
         down: Arc::new(Throttle::unlimited()),
-        port: None,
+        ports: Default::default(),
         assembly: Mutex::new(MetadataAssembly::new(info_hash)),
         alive: unbounded().0,
     });

@@ -47,7 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
         down: Arc::new(Throttle::unlimited()),
         up: Arc::new(up),
         served_pieces: Arc::clone(&ground.served),
-        port: None,
+        ports: Default::default(),
         dht_ports: [None; 2],
         alive: unbounded().0,
     });
