@@ -14,6 +14,7 @@ mod json;
 mod meter;
 mod network_options;
 mod progress;
+mod proxy_options;
 mod resources;
 mod runs;
 mod sandbox;

@@ -50,6 +50,11 @@ impl BindAddress {
         }
     }
 
+    /// The same without a restriction to one family: as for a proxy, which is no tracker.
+    pub(super) fn of_any_family(self) -> BindAddress {
+        if let BindChoice::Family(_) = self.0 { BindAddress::any() } else { self }
+    }
+
     /// The family that everything leaves by; `None` if it may be both.
     pub fn family(&self) -> Option<IpFamily> {
         match self.0 {

@@ -17,6 +17,7 @@ mod multicast;
 mod outlet;
 mod peer_stream;
 mod ports;
+pub mod proxy;
 mod resolver;
 mod throttle;
 mod udp_channel;

@@ -11,7 +11,8 @@
 
 use super::STACK_BYTES;
 use crate::message::{Event, PeerError, PeerKey, Wait};
-use crate::net::half_open::{self, Alarm, Bell, HalfOpen};
+use crate::net::half_open::{self, Alarm, Bell, ConnectError, HalfOpen};
+use crate::net::proxy::Proxies;
 use crate::net::{BindAddress, PeerStream};
 use crate::strategy::AttemptQueue;
 use crate::thread;
@@ -32,9 +33,16 @@ const INBOX_PAUSE: Duration = Duration::from_millis(20);
 /// Connects to peers, for all torrents of a process.
 #[derive(Clone, Debug)]
 pub struct Connector {
-    bind_address: BindAddress,
+    way: Way,
     most: usize,
     running: Arc<Mutex<Running>>,
+}
+
+/// How connections leave this host.
+#[derive(Clone, Debug)]
+struct Way {
+    bind_address: BindAddress,
+    proxies: Proxies,
 }
 
 /// The thread, while there is one.
@@ -81,12 +89,25 @@ struct Attempt {
     connection: HalfOpen,
     /// Something came of it.
     came: bool,
+    /// How it ended.
+    end: Option<Result<(), ConnectError>>,
 }
 
 impl Connector {
     /// A connector that leaves by this address and has at most so many connections half-open.
     pub fn new(bind_address: BindAddress, most: usize) -> Connector {
-        Connector { bind_address, most, running: Arc::default() }
+        let way = Way { bind_address, proxies: Proxies::None };
+        Connector { way, most, running: Arc::default() }
+    }
+
+    /// The same, where these proxies are to be used: peers are connected to through the one for everything.
+    pub fn through(self, proxies: Proxies) -> Connector {
+        Connector { way: Way { proxies, ..self.way }, ..self }
+    }
+
+    /// What goes through which proxy.
+    pub fn proxies(&self) -> &Proxies {
+        &self.way.proxies
     }
 
     /// How many connections may be half-open at once.
@@ -121,7 +142,7 @@ impl Connector {
         let (commands, orders) = unbounded();
         let (alarm, bell) = Alarm::new()?;
         let connecting = Connecting {
-            bind_address: self.bind_address,
+            way: self.way.clone(),
             queue: AttemptQueue::new(self.most),
             orders,
             alarm,
@@ -156,7 +177,7 @@ impl Drop for Caller {
 
 /// The thread.
 struct Connecting {
-    bind_address: BindAddress,
+    way: Way,
     queue: AttemptQueue<u32, Wanted, Attempt>,
     /// Short: each torrent has a bounded number of attempts (`strategy/peers/dialer.rs`).
     orders: Receiver<Command>,
@@ -186,13 +207,32 @@ impl Connecting {
     fn run(&mut self) {
         while self.obey() {
             let now = Instant::now();
-            for (caller, attempt) in self.queue.take(|attempt| attempt.came) {
-                let outcome = attempt.connection.finish().map_err(reason);
+            for attempt in self.queue.open_mut() {
+                if std::mem::take(&mut attempt.came) {
+                    attempt.end = attempt.connection.go_on();
+                }
+            }
+            for (caller, attempt) in self.queue.take(|attempt| attempt.end.is_some()) {
+                let outcome = match attempt.end {
+                    Some(Err(why)) => Err(self.reason(why)),
+                    _ => attempt
+                        .connection
+                        .finish()
+                        .map_err(ConnectError::Direct)
+                        .map_err(|why| self.reason(why)),
+                };
+                if let (Ok(_), Some(proxy)) = (&outcome, self.way.proxies.for_all()) {
+                    proxy.note(Ok(()));
+                }
                 self.tell(caller, attempt.wanted, outcome);
             }
             // Those that are cut short make room, and so may those that end at once.
             while let Some((caller, attempt)) = self.queue.overdue(now) {
-                self.tell(caller, attempt.wanted, Err(PeerError::TimedOut(Wait::Connection)));
+                let why = match attempt.connection.timed_out() {
+                    Some(error) => self.reason(ConnectError::Detour(error)),
+                    None => PeerError::TimedOut(Wait::Connection),
+                };
+                self.tell(caller, attempt.wanted, Err(why));
                 self.begin(now);
             }
             self.begin(now);
@@ -243,9 +283,14 @@ impl Connecting {
     /// Begins the attempts that have a place.
     fn begin(&mut self, now: Instant) {
         while let Some((caller, wanted)) = self.queue.next_to_begin() {
-            match HalfOpen::begin(self.bind_address, wanted.address) {
-                Ok(connection) => self.queue.begun(caller, Attempt { wanted, connection, came: false }, now),
-                Err(error) => self.tell(caller, wanted, Err(reason(error))),
+            match self.way.begin(wanted.address) {
+                Ok(connection) => {
+                    self.queue.begun(caller, Attempt { wanted, connection, came: false, end: None }, now);
+                }
+                Err(error) => {
+                    let why = self.reason(error);
+                    self.tell(caller, wanted, Err(why));
+                }
             }
         }
     }
@@ -253,6 +298,23 @@ impl Connecting {
     fn tell(&mut self, caller: u32, wanted: Wanted, outcome: Result<PeerStream, PeerError>) {
         let Wanted { key, address, events } = wanted;
         self.unsent.push((caller, events, Event::Attempted(key, address, outcome)));
+    }
+
+    /// Why an attempt failed. The user hears of it once where it is the fault of the proxy: all attempts share that.
+    fn reason(&self, error: ConnectError) -> PeerError {
+        let error = match error {
+            ConnectError::Direct(error) => {
+                return match error.kind() {
+                    ErrorKind::TimedOut | ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
+                    _ => PeerError::Connect(error),
+                };
+            }
+            ConnectError::Detour(error) => error,
+        };
+        if self.way.proxies.for_all().is_some_and(|proxy| proxy.note(Err(&error))) {
+            warn!("{error}");
+        }
+        PeerError::Proxy(error)
     }
 
     /// Sends what is to be sent, as far as there is room for it.
@@ -265,10 +327,13 @@ impl Connecting {
     }
 }
 
-fn reason(error: io::Error) -> PeerError {
-    match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
-        _ => PeerError::Connect(error),
+impl Way {
+    /// Begins to connect to this address.
+    fn begin(&self, to: SocketAddr) -> Result<HalfOpen, ConnectError> {
+        match self.proxies.for_all() {
+            Some(proxy) => HalfOpen::begin_through(proxy, self.bind_address, to),
+            None => HalfOpen::begin(self.bind_address, to).map_err(ConnectError::Direct),
+        }
     }
 }
 
@@ -329,7 +394,7 @@ mod tests {
         let there = listener.local_addr().unwrap();
         let ((_commands, orders), (events, inbox)) = (unbounded(), bounded(100));
         let mut connecting = Connecting {
-            bind_address: BindAddress::any(),
+            way: connector.way.clone(),
             queue: AttemptQueue::new(1),
             orders,
             alarm: Alarm::new().unwrap().0,

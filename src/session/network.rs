@@ -75,6 +75,7 @@ impl Network {
             bind_address: self.bind_address,
             authorities: self.authorities.clone(),
             own_port: self.listener.as_ref().map(Listener::port),
+            proxies: self.connector.proxies().clone(),
         }
     }
 
