@@ -10,6 +10,7 @@ mod dht;
 mod exchange;
 mod foreign;
 mod lan;
+mod leaks;
 mod magnets;
 mod odd_names;
 mod payload;
