@@ -28,7 +28,7 @@ pub fn is_near_name(host: &str) -> bool {
         let above = host.strip_suffix(*domain);
         above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
     };
-    !host.contains(['.', ':']) || NEAR.iter().any(|domain| is_below(&domain))
+    !host.contains(['.', ':']) || NEAR.iter().any(is_below)
 }
 
 fn plain(host: &str) -> String {

@@ -85,6 +85,9 @@ struct Login {
     password: Vec<u8>,
 }
 
+/// The addresses of a proxy's name, or why there are none.
+type Found = Result<Vec<SocketAddr>, String>;
+
 /// One proxy, shared by all that goes through it.
 pub struct Proxy {
     kind: ProxyKind,
@@ -94,7 +97,7 @@ pub struct Proxy {
     /// The value of the header `Proxy-Authorization`.
     basic: Option<String>,
     /// Its addresses, or why there are none, and until when that holds.
-    known: Mutex<Option<(Result<Vec<SocketAddr>, String>, Instant)>>,
+    known: Mutex<Option<(Found, Instant)>>,
     /// Which of them is tried first: the one after the last that failed.
     first: AtomicUsize,
     has_answered: AtomicBool,
