@@ -126,7 +126,7 @@ impl HalfOpen {
     }
 
     /// What it waits for.
-    fn awaited(&self) -> PollFlags {
+    fn waits_for(&self) -> PollFlags {
         match &self.detour {
             Some(detour) if detour.is_connected && detour.negotiation.unsent().is_empty() => PollFlags::IN,
             _ => PollFlags::OUT,
@@ -205,7 +205,7 @@ pub fn wait<'a>(
     until: Option<Instant>,
 ) -> io::Result<Vec<bool>> {
     let mut watched = vec![PollFd::new(&alarm.0, PollFlags::IN)];
-    watched.extend(half_open.map(|connection| PollFd::new(&connection.socket, connection.awaited())));
+    watched.extend(half_open.map(|connection| PollFd::new(&connection.socket, connection.waits_for())));
     // A millisecond more, so that it is `until` when the wait is over.
     let left = until.map(|until| until.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
     let left = left.and_then(|left| Timespec::try_from(left).ok());

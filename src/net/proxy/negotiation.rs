@@ -16,7 +16,7 @@ pub struct Negotiation {
     outgoing: Vec<u8>,
     /// What has come of the answer that is waited for: 8 KiB at most.
     came: Vec<u8>,
-    awaited: Option<Awaited>,
+    expected: Option<Awaited>,
     has_heard: bool,
 }
 
@@ -29,13 +29,13 @@ enum Awaited {
 impl Negotiation {
     /// The conversation about a connection to this target.
     pub fn new(proxy: Arc<Proxy>, target: Target) -> Negotiation {
-        let (outgoing, awaited) = match proxy.kind() {
+        let (outgoing, expected) = match proxy.kind() {
             ProxyKind::Socks5 => {
                 (socks5::hello(proxy.login.is_some()), Awaited::Socks5(socks5::Awaited::Method))
             }
             ProxyKind::Http => (http_connect::request(&proxy, &target), Awaited::Head),
         };
-        Negotiation { proxy, target, outgoing, came: Vec::new(), awaited: Some(awaited), has_heard: false }
+        Negotiation { proxy, target, outgoing, came: Vec::new(), expected: Some(expected), has_heard: false }
     }
 
     /// The proxy.
@@ -55,7 +55,7 @@ impl Negotiation {
 
     /// Whether the connection leads to its target.
     pub fn is_done(&self) -> bool {
-        self.awaited.is_none()
+        self.expected.is_none()
     }
 
     /// These bytes are there to be read. Returns how many of them are the proxy's: at least one, unless the connection
@@ -66,7 +66,7 @@ impl Negotiation {
     /// The proxy refuses, or makes no sense.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<usize, ProxyError> {
         let mut taken = 0;
-        while let (Some(awaited), Some(&byte)) = (self.awaited, bytes.get(taken)) {
+        while let (Some(awaited), Some(&byte)) = (self.expected, bytes.get(taken)) {
             // The answers are short, and one byte more decides whether one is complete.
             self.came.push(byte);
             taken += 1;
@@ -77,13 +77,13 @@ impl Negotiation {
                 None => continue,
                 Some(socks5::Next::Password) => {
                     self.outgoing.extend(self.proxy.login.iter().flat_map(socks5::password));
-                    self.awaited = Some(Awaited::Socks5(socks5::Awaited::Verdict));
+                    self.expected = Some(Awaited::Socks5(socks5::Awaited::Verdict));
                 }
                 Some(socks5::Next::Request) => {
                     self.outgoing.extend(socks5::request(&self.target));
-                    self.awaited = Some(Awaited::Socks5(socks5::Awaited::Connection));
+                    self.expected = Some(Awaited::Socks5(socks5::Awaited::Connection));
                 }
-                Some(socks5::Next::Done) => self.awaited = None,
+                Some(socks5::Next::Done) => self.expected = None,
             }
             self.came.clear();
         }
