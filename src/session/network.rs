@@ -1,7 +1,7 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
 //! network, the rate limits, the limit of connections, the memory, and whose payload is checked.
 
-use super::{CheckQueue, MemoryPool};
+use super::{CheckQueue, MemoryPool, SessionError};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, Throttle};
@@ -77,6 +77,11 @@ impl Network {
             own_port: self.listener.as_ref().map(Listener::port),
             proxies: self.connector.proxies().clone(),
         }
+    }
+
+    /// The error that there is nobody to ask for peers.
+    pub(super) fn no_peer_source(&self) -> SessionError {
+        SessionError::NoPeerSource { by_proxy: self.connector.proxies().for_all().is_some() }
     }
 
     /// A network without a listener, without the DHT and the local network, and without limits. Trackers are

@@ -199,6 +199,7 @@ fn trackers_over_udp_are_named_and_not_asked() {
     let outcome = start(&[], &["get", &torrent, "-o", output, "--proxy", &at]).finish(LIMIT);
     assert_eq!(outcome.code, Some(6), "{}", outcome.output);
     assert!(outcome.output.contains(&named), "{}", outcome.output);
+    assert!(outcome.output.contains("no tracker that can be asked through a proxy"), "{}", outcome.output);
     let outcome = start(&[], &["show", &torrent, "--scrape", "--proxy", &at]).finish(LIMIT);
     assert_eq!(outcome.code, Some(6), "{}", outcome.output);
     assert!(outcome.output.contains("UDP does not go through a proxy"), "{}", outcome.output);

@@ -1,7 +1,7 @@
 //! Downloads from programs that are not ours, and theirs from us.
 //!
-//! libtorrent, aria2 and Transmission seed or download, opentracker introduces them, and femtotorrent
-//! runs as a process of its own, as a user runs it. `make interop` installs what this needs. Torrents are made
+//! libtorrent, aria2 and Transmission seed or download, opentracker introduces them, Dante, Squid and Tinyproxy stand
+//! between them, and femtotorrent runs as a process of its own, as a user runs it. `make interop` installs what this needs. Torrents are made
 //! by libtorrent and Transmission, so that neither end of any test is our opinion of the protocol.
 #![cfg(test)]
 
@@ -14,6 +14,7 @@ mod leaks;
 mod magnets;
 mod odd_names;
 mod payload;
+mod proxies;
 mod seeding;
 #[path = "../support/mod.rs"]
 mod support;
