@@ -8,6 +8,7 @@
 //! without the metadata.
 
 use super::{MetadataAssembly, Verdict};
+use crate::address::of_a_host;
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::{InfoHash, MAX_PIECES};
 use crate::net::{PeerStream, Throttle};
@@ -190,7 +191,7 @@ impl MetadataConnection {
             client: Some(CLIENT.to_owned()),
             metadata: Some(UT_METADATA),
             port: context.port,
-            your_address: Some(self.address.ip()),
+            your_address: of_a_host(self.address.ip()),
             ..ExtensionHandshake::default()
         };
         Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(&mut frames);

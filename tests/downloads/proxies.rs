@@ -3,16 +3,19 @@
 //! The names here are known to the proxy only, and the addresses are nobody's. So what is reached was reached through
 //! it.
 
+use crate::support::extension::extend;
 use crate::support::folder::TestFolder;
 use crate::support::metadata::link;
 use crate::support::program::{Outcome, Program};
 use crate::support::proxy::{Manner, Proxy};
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::MODERN;
 use crate::support::tracker::Tracker;
 use crate::support::web_server::WebServer;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -72,7 +75,11 @@ fn the_tracker_and_the_peer_are_reached_through_each_kind_of_proxy() {
 #[test]
 fn only_the_proxy_looks_up_the_names_of_peers() {
     let sample = Sample::small();
-    let seed = ScriptedPeer::seed(&sample).then(|talk| talk.serve());
+    let (tell, told) = channel();
+    let seed = ScriptedPeer::seed(&sample).speaking(MODERN).then(move |talk| {
+        let _ = tell.send(extend(talk)?);
+        talk.serve()
+    });
     let proxy = Proxy::start(Manner::Good, &[("seed.example:6881", seed.address())]);
     let (folder, at) = (TestFolder::new(), format!("socks5h://{}", proxy.address()));
     let (torrent, output) = (sample.write_torrent(folder.path()), folder.path().to_str().unwrap());
@@ -80,6 +87,9 @@ fn only_the_proxy_looks_up_the_names_of_peers() {
     let outcome = start(&[], &arguments).finish(LIMIT);
     assert_done(&outcome, &sample, &folder);
     assert!(outcome.output.contains("stands for seed.example:6881"), "{}", outcome.output);
+    // Neither a port of ours, nor what we call the peer among ourselves.
+    let said = told.recv_timeout(LIMIT).unwrap();
+    assert_eq!((said.port, said.your_address), (None, None));
     // What a magnet link names near by is not asked, in whatever spelling.
     let names = "&x.pe=far.example:1&x.pe=router:1&x.pe=printer.local:1&x.pe=127.1:1&x.pe=0x7f000001:1";
     let program = start(&[], &["show", &format!("{}{names}", link(&sample)), "--proxy", &at, "-v"]);

@@ -11,14 +11,17 @@ else this test would see nothing.
 The options go to femtotorrent, instead of the runs that this does by itself. Needs root.
 """
 
-import hashlib, os, pathlib, re, select, socket, struct, subprocess, sys, tempfile, threading, time
+import hashlib, os, pathlib, select, signal, socket, struct, subprocess, sys, tempfile, threading, time
 
 FEMTO = str(pathlib.Path(sys.argv[1]).resolve())
 NAME = f"femto-leak-{os.getpid()}"
 OUTER, INNER = f"fo{os.getpid() % 100000}", f"fi{os.getpid() % 100000}"
-PROXY, CLIENT, NAMES = "10.213.7.1", "10.213.7.2", "10.213.7.53"
+# Several of these may run at once.
+PROXY, CLIENT, NAMES = (f"10.213.{os.getpid() % 250}.{host}" for host in (1, 2, 53))
 PORT = 1080
 PEER, NAMED = "192.0.2.7:6881", "seed.example:6881"
+# ETH_P_ALL: frames of every protocol.
+EVERYTHING = 3
 KINDS = {"names": "DNS", "udp": "UDP", "multicast": "multicast", "tcp": "TCP past the proxy"}
 
 
@@ -69,8 +72,9 @@ class Wire(threading.Thread):
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        self.socket.bind((OUTER, 0))
+        # Of no protocol until it is bound: else it would take in what other cables carry meanwhile.
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.socket.bind((OUTER, EVERYTHING))
         self.seen, self.good, self.ends = {}, 0, False
         self.start()
 
@@ -254,13 +258,15 @@ def main(folder):
     magnet = f"magnet:?xt=urn:btih:{hash}&tr=http%3A%2F%2Ftracker.example%2Fannounce&tr=udp%3A%2F%2Fudp.example%3A80" \
              "&x.pe=far.example:6881&x.pe=198.51.100.13:6881&ws=http%3A%2F%2Fweb.example%2Fpayload.bin"
     peers = ["--peer", NAMED, "--peer", "198.51.100.14:6881", "--peer", "[2001:db8::14]:6881"]
-    seeder = subprocess.Popen([FEMTO, "seed", str(bare), "-d", str(seeds), "--port", "16881", "--no-dht", "--no-lan",
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    seeder = subprocess.Popen([FEMTO, "seed", str(bare), "-d", str(seeds), "--port", str(port), "--no-dht", "--no-lan",
                                "--bind", "127.0.0.1", "-q", "--proxy", "none"])
     faults = []
     try:
         with Namespace():
             time.sleep(2)
-            proxy = Proxy(("127.0.0.1", 16881))
+            proxy = Proxy(("127.0.0.1", port))
             ways = [["--proxy", f"socks5h://{PROXY}:{PORT}"], ["--proxy", f"http://{PROXY}:{PORT}"],
                     ["--proxy", f"socks5h://{PROXY}:{PORT}", "--bind", CLIENT]]
             ways = [sys.argv[2:]] if sys.argv[2:] else ways
@@ -274,6 +280,8 @@ def main(folder):
                     wrong += [] if code == 0 and arrived and wire.good else [f"the payload did not arrive: code {code}\n{log}"]
                     print(f"{title}: {wire.good} packets to the proxy, {'; '.join(wrong) or 'and nothing else'}", flush=True)
                     faults += wrong
+                    if faults:
+                        return faults
             assert NAMED in proxy.asked and PEER in proxy.asked, proxy.asked
             if not sys.argv[2:]:
                 wire, listening, *_ = look_at(folder, torrent, ["--proxy", "none", *peers], 12)
@@ -286,6 +294,8 @@ def main(folder):
     return faults
 
 
+# The namespace goes with us.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 with tempfile.TemporaryDirectory() as folder:
     faults = main(pathlib.Path(folder))
 if faults:

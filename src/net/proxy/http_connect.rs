@@ -17,25 +17,26 @@ pub(super) fn request(proxy: &Proxy, target: &Target) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Reads the head of an answer of which so much has come: how many bytes it has if it says that there is a connection,
-/// or `None` if there is more to come.
+/// Whether these bytes are the whole head of an answer that says that there is a connection. It is asked again with
+/// each byte, so nothing can be behind the head.
 ///
 /// # Errors
 ///
-/// It is none, it has no end, or it is a refusal.
-pub(super) fn head(has_login: bool, came: &[u8]) -> Result<Option<usize>, ProxyFault> {
+/// They are none, it has no end, or it is a refusal.
+pub(super) fn is_connected(has_login: bool, came: &[u8]) -> Result<bool, ProxyFault> {
     // A server that speaks another protocol is known by its first bytes.
     if !came.iter().zip(b"HTTP/1.").all(|(byte, expected)| byte == expected) {
         return Err(ProxyFault::Nonsense("it does not speak HTTP"));
     }
-    let Some(length) = length(came) else {
+    // Some servers end lines without the carriage return.
+    if !came.ends_with(b"\n\n") && !came.ends_with(b"\n\r\n") {
         let is_short = came.len() < MAX_HEAD;
-        return if is_short { Ok(None) } else { Err(ProxyFault::Nonsense("its answer has no end")) };
-    };
+        return if is_short { Ok(false) } else { Err(ProxyFault::Nonsense("its answer has no end")) };
+    }
     let status = came.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     let status = status.get(..3).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
     match status {
-        Some(200..=299) => Ok(Some(length)),
+        Some(200..=299) => Ok(true),
         Some(407) if has_login => Err(ProxyFault::WrongPassword),
         Some(407) => Err(ProxyFault::WantsPassword),
         // What it was to connect to does not answer, or its rules do not allow it.
@@ -43,15 +44,4 @@ pub(super) fn head(has_login: bool, came: &[u8]) -> Result<Option<usize>, ProxyF
         Some(status @ 100..=999) => Err(ProxyFault::Useless(status)),
         _ => Err(ProxyFault::Nonsense("its answer has no status")),
     }
-}
-
-/// Bytes up to the end of the empty line. Some servers end lines without the carriage return.
-fn length(came: &[u8]) -> Option<usize> {
-    let ends = came.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-    let is_empty = |end: &usize| {
-        let line = came.get(..*end).unwrap_or_default();
-        line.ends_with(b"\n\n") || line.ends_with(b"\n\r\n")
-    };
-    let mut ends = ends;
-    ends.find(is_empty)
 }

@@ -94,17 +94,11 @@ impl Negotiation {
     fn heard(&self, awaited: Awaited) -> Result<Option<socks5::Next>, ProxyFault> {
         let has_login = self.proxy.login.is_some();
         match awaited {
-            Awaited::Socks5(awaited) => {
-                Ok(socks5::reply(awaited, has_login, &self.came)?.map(|(_, next)| next))
+            Awaited::Socks5(awaited) => socks5::reply(awaited, has_login, &self.came),
+            Awaited::Head => {
+                let is_connected = http_connect::is_connected(has_login, &self.came)?;
+                Ok(is_connected.then_some(socks5::Next::Done))
             }
-            // A head ends with a line feed, so most bytes need no look.
-            Awaited::Head if self.came.last() != Some(&b'\n') && self.came.len() > 7 => {
-                match self.came.len() < http_connect::MAX_HEAD {
-                    true => Ok(None),
-                    false => http_connect::head(has_login, &self.came).map(|_| None),
-                }
-            }
-            Awaited::Head => Ok(http_connect::head(has_login, &self.came)?.map(|_| socks5::Next::Done)),
         }
     }
 

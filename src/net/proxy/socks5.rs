@@ -79,25 +79,21 @@ pub(super) fn request(target: &Target) -> Vec<u8> {
     bytes
 }
 
-/// Reads a reply of which so much has come: how many bytes it has and what follows from it, or `None` if there is more
-/// to come. No reply has more than 262 bytes.
+/// What follows from a reply of which so much has come, or `None` if there is more to come: it is asked again with each
+/// byte. No reply has more than 262 bytes.
 ///
 /// # Errors
 ///
 /// It is none, or it is a refusal.
-pub(super) fn reply(
-    awaited: Awaited,
-    has_login: bool,
-    came: &[u8],
-) -> Result<Option<(usize, Next)>, ProxyFault> {
+pub(super) fn reply(awaited: Awaited, has_login: bool, came: &[u8]) -> Result<Option<Next>, ProxyFault> {
     match (awaited, came) {
         (_, []) => Ok(None),
         (Awaited::Method | Awaited::Connection, [version, ..]) if *version != VERSION => {
             Err(ProxyFault::Nonsense("it does not speak SOCKS5"))
         }
         (Awaited::Method, [_, method, ..]) => match *method {
-            NO_AUTHENTICATION => Ok(Some((2, Next::Request))),
-            PASSWORD if has_login => Ok(Some((2, Next::Password))),
+            NO_AUTHENTICATION => Ok(Some(Next::Request)),
+            PASSWORD if has_login => Ok(Some(Next::Password)),
             NONE_OF_THESE if has_login => Err(ProxyFault::WrongPassword),
             NONE_OF_THESE | PASSWORD => Err(ProxyFault::WantsPassword),
             _ => Err(ProxyFault::Nonsense("it chooses what was not offered")),
@@ -106,7 +102,7 @@ pub(super) fn reply(
         (Awaited::Verdict, [version, ..]) if ![PASSWORD_VERSION, VERSION].contains(version) => {
             Err(ProxyFault::Nonsense("no answer to the password"))
         }
-        (Awaited::Verdict, [_, 0, ..]) => Ok(Some((2, Next::Request))),
+        (Awaited::Verdict, [_, 0, ..]) => Ok(Some(Next::Request)),
         (Awaited::Verdict, [_, _, ..]) => Err(ProxyFault::WrongPassword),
         (Awaited::Connection, [_, 7, ..]) => Err(ProxyFault::Useless(7)),
         (Awaited::Connection, [_, code, ..]) if *code != 0 => Err(ProxyFault::Refused(*code)),
@@ -116,7 +112,7 @@ pub(super) fn reply(
 }
 
 /// Reads the reply that there is a connection. It ends with an address that is of no use to us.
-fn bound_address(came: &[u8]) -> Result<Option<(usize, Next)>, ProxyFault> {
+fn bound_address(came: &[u8]) -> Result<Option<Next>, ProxyFault> {
     let [_, _, _, kind, rest @ ..] = came else { return Ok(None) };
     let address = match (*kind, rest) {
         (IPV4, _) => 4,
@@ -126,5 +122,5 @@ fn bound_address(came: &[u8]) -> Result<Option<(usize, Next)>, ProxyFault> {
         _ => return Err(ProxyFault::Nonsense("its reply has an address of no known kind")),
     };
     let length = 4 + address + 2;
-    Ok((came.len() >= length).then_some((length, Next::Done)))
+    Ok((came.len() >= length).then_some(Next::Done))
 }
