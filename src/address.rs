@@ -188,6 +188,22 @@ pub fn could_be_a_peer(address: SocketAddr) -> bool {
     reachable && address.port() != 0
 }
 
+/// An address that no host has, for a peer of which only a name is known: number `at` of the range that routers discard
+/// (RFC 6666).
+pub fn stand_in(at: usize) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from_bits(0x100 << 112 | (at as u128 + 1) & u128::from(u64::MAX)))
+}
+
+/// The address, unless it is one of those.
+pub fn of_a_host(ip: IpAddr) -> Option<IpAddr> {
+    Some(ip).filter(|ip| !is_stand_in(*ip))
+}
+
+/// Whether it is one of those, which mean something to nobody else.
+pub fn is_stand_in(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.to_bits() >> 64 == 0x100 << 48)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

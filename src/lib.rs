@@ -31,7 +31,7 @@
 //! - [`wire`]: the peer protocol, bytes to values and back.
 //! - [`strategy`]: decisions. Which piece next and how many requests at once, which peers to upload to, which
 //!   addresses to believe and to connect to.
-//! - [`net`]: connections and packets, ports, the address that everything leaves by, how fast it may go.
+//! - [`net`]: connections and packets, ports, the address that everything leaves by, proxies, how fast it may go.
 //! - [`message`]: the values that cross channels: the conversation between the threads of a download.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a connection: the handshake, the reading half, the writing half. And

@@ -5,12 +5,14 @@ use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::Packet;
 use femtotorrent::discovery::lan::SearchPacket;
 use femtotorrent::metainfo::{InfoHash, Metainfo};
+use femtotorrent::net::proxy::{Negotiation, Proxy, Target};
 use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, UdpRequest, UdpResponse};
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, PeerId};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 const WIRE: &str = include_str!("../docs/WIRE.md");
@@ -214,6 +216,25 @@ fn the_example_of_the_local_network_is_what_we_say_and_understand() {
     assert_eq!(SearchPacket::to_wire(group, 6881, &[info_hash], "1f"), example.as_bytes());
     let read = SearchPacket { port: 6881, info_hashes: vec![info_hash], cookie: b"1f" };
     assert_eq!(SearchPacket::from_wire(example.as_bytes()), Some(read));
+}
+
+#[test]
+fn the_conversation_with_a_proxy_is_ours() {
+    let proxy = Arc::new(Proxy::typed("socks5h://me:pw@proxy.example:1080").unwrap());
+    let mut talk = Negotiation::new(proxy, Target::Address("192.0.2.7:6881".parse().unwrap()));
+    for line in WIRE.lines() {
+        let Some((who, said)) = line.split_once(" | `") else { continue };
+        let said = bytes(said.split('`').next().unwrap());
+        match who {
+            "| we" => {
+                assert_eq!(talk.unsent(), said, "{line}");
+                talk.sent(said.len());
+            }
+            "| proxy" => assert_eq!(talk.receive(&said), Ok(said.len()), "{line}"),
+            _ => {}
+        }
+    }
+    assert!(talk.is_done());
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod meter;
 mod network_options;
 mod port_mapping_options;
 mod progress;
+mod proxy_options;
 mod resources;
 mod runs;
 mod sandbox;

@@ -3,6 +3,7 @@
 
 use super::arguments::{host_and_port, node};
 use super::exit::Exit;
+use super::proxy_options::{self, ProxyOptions};
 use super::resources::Resources;
 use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
@@ -51,6 +52,8 @@ pub struct NetworkOptions {
     /// Believe the authorities in this file too (PEM), for https trackers and torrents from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub proxy: ProxyOptions,
 }
 
 /// The authorities whose certificates are believed: those that are built in, and those of `--ca-file`.
@@ -76,22 +79,29 @@ impl NetworkOptions {
         }
     }
 
-    /// The address that all connections and packets leave from, and the certificates that are believed. There
-    /// is no port yet at which we listen.
+    /// The address that all connections and packets leave from, the certificates that are believed, and what goes
+    /// through which proxy. There is no port yet at which we listen.
     ///
     /// # Errors
     ///
-    /// This host does not have the address or the interface, or the file of `--ca-file` cannot be used.
+    /// This host does not have the address or the interface, the file of `--ca-file` cannot be used, or the proxy of
+    /// the environment, or another option needs what the proxy of `--proxy` turns off.
     pub fn outlet(&self) -> Result<Outlet, CommandFailure> {
         let bind_address = self.bind.as_deref().map_or_else(|| Ok(BindAddress::any()), bind_address);
         let bind_address =
             bind_address.map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
-        Ok(Outlet { authorities: authorities(self.ca_file.as_deref())?, ..Outlet::by(bind_address) })
+        let authorities = authorities(self.ca_file.as_deref())?;
+        let proxies = self.proxy.proxies()?;
+        if proxies.for_all().is_some() {
+            proxy_options::check(self)?;
+        }
+        proxy_options::say(&proxies);
+        Ok(Outlet { authorities, proxies, ..Outlet::by(bind_address) })
     }
 
     /// Opens the network as the user wants it used. If the user named no port and none is free, we do not
     /// listen. If all torrents are private (`public` is false), we announce ourselves neither in the DHT nor
-    /// on the local network. If threads are few, we do without what finds more peers, except for a port that
+    /// on the local network; neither, and at no port, if everything goes through a proxy. If threads are few, we do without what finds more peers, except for a port that
     /// the user named.
     ///
     /// # Errors
@@ -105,10 +115,12 @@ impl NetworkOptions {
         resources: &Resources,
     ) -> Result<Network, CommandFailure> {
         let bind_address = outlet.bind_address;
-        let listens = !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
+        let everywhere = outlet.proxies.for_all().is_none();
+        let listens =
+            everywhere && !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
         let listener = if listens { self.listen(bind_address, resources.incoming)? } else { None };
-        let finds_by_dht = public && !self.no_dht && resources.has_threads_for_dht();
-        let finds_near = public && !self.no_lan && resources.has_threads_for_lan();
+        let finds_by_dht = everywhere && public && !self.no_dht && resources.has_threads_for_dht();
+        let finds_near = everywhere && public && !self.no_lan && resources.has_threads_for_lan();
         let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
         let port = listener.as_ref().map(Listener::port);
         Ok(Network {
@@ -116,7 +128,7 @@ impl NetworkOptions {
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
             }),
-            connector: Connector::beside(port, bind_address, resources.half_open),
+            connector: Connector::beside(port, bind_address, resources.half_open).through(outlet.proxies),
             bind_address,
             authorities: outlet.authorities,
             listener,

@@ -24,7 +24,13 @@ impl PortMappingOptions {
     /// outside matters most then. `None` where no router can lead anything to us, too.
     pub fn start(&self, seeds: bool, network: &Network, resources: &Resources) -> Option<PortMapping> {
         let is_wanted = self.map_port || seeds && !self.no_map_port && resources.has_threads_for_lan();
-        if !is_wanted || network.ports.listening().is_none() {
+        if is_wanted && network.ports.listening().is_none() {
+            if self.map_port {
+                warn!("--map-port does nothing: there is no port at which we listen");
+            }
+            return None;
+        }
+        if !is_wanted {
             return None;
         }
         if network.bind_address.address().is_some_and(|ip| ip.is_loopback()) {

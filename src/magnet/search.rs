@@ -329,6 +329,10 @@ impl<'a> MetadataSearch<'a> {
         if why.is_no_room() {
             return self.had_no_room(Some(address), why, now);
         }
+        if let Some(fault) = why.of_the_proxy() {
+            self.trouble = Some(fault.to_string());
+            return self.dialer.had_no_proxy(address, now);
+        }
         self.dialer.failed(address, why.failure(greeted, false), now);
         if matches!(why, PeerError::Ourselves) {
             return self.environment.met_ourselves(address);

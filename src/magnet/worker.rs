@@ -8,6 +8,7 @@
 //! without the metadata.
 
 use super::{MetadataAssembly, Verdict};
+use crate::address::of_a_host;
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::{InfoHash, MAX_PIECES};
 use crate::net::{OwnPorts, PeerStream, Throttle};
@@ -192,7 +193,7 @@ impl MetadataConnection {
             // The swarm hears what it says of pieces before the metadata is there.
             dont_have: Some(extension::LT_DONTHAVE),
             port: context.ports.seen_from(self.address.ip()),
-            your_address: Some(self.address.ip()),
+            your_address: of_a_host(self.address.ip()),
             ..ExtensionHandshake::default()
         };
         Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(&mut frames);

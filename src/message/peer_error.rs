@@ -5,6 +5,7 @@
 //! person reads stands in one place, the `Display` of the reason.
 
 use super::{MessageKind, WebSeedFailure};
+use crate::net::proxy::ProxyError;
 use crate::net::{HangUp, too_many_files};
 use crate::strategy::AttemptFailure;
 use crate::wire::{FrameError, HandshakeError};
@@ -16,6 +17,8 @@ use std::io::{self, ErrorKind};
 pub enum PeerError {
     /// No connection came about.
     Connect(io::Error),
+    /// No connection came about through the proxy.
+    Proxy(ProxyError),
     /// The other side does not open with the protocol's name.
     Handshake(HandshakeError),
     /// It answered for another torrent.
@@ -130,6 +133,15 @@ impl PeerError {
         }
     }
 
+    /// The fault of the proxy, if it is to blame: that says nothing about the peer.
+    pub fn of_the_proxy(&self) -> Option<&ProxyError> {
+        if let PeerError::Proxy(error) = self {
+            Some(error).filter(|error| error.is_of_the_proxy())
+        } else {
+            None
+        }
+    }
+
     /// Whether the peer ended the connection.
     pub fn is_by_the_peer(&self) -> bool {
         match self {
@@ -191,6 +203,7 @@ impl fmt::Display for PeerError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PeerError::Connect(error) => write!(out, "cannot connect: {error}"),
+            PeerError::Proxy(error) => write!(out, "{error}"),
             PeerError::Handshake(error) => write!(out, "{error}"),
             PeerError::OtherTorrent => write!(out, "it answered for another torrent"),
             PeerError::Ourselves => write!(out, "it is ourselves"),

@@ -65,6 +65,14 @@ impl BindAddress {
         fits.then_some(BindAddress { family: Some(family), ..self })
     }
 
+    /// The same without a restriction to one family: as for a proxy, which is no tracker.
+    pub(super) fn of_any_family(self) -> BindAddress {
+        match self.choice {
+            BindChoice::Only(_) => self,
+            _ => BindAddress { family: None, ..self },
+        }
+    }
+
     /// The family that everything leaves by; `None` if it may be both.
     pub fn family(&self) -> Option<IpFamily> {
         self.family

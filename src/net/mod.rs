@@ -1,5 +1,6 @@
-//! The network: peer connections, each shared by two threads; the address that everything leaves by; the port
-//! that peers connect to; UDP, HTTP and host names; and how many bytes a second may go.
+//! The network: peer connections, each shared by two threads; the address that everything leaves by, and the proxy
+//! that it may go through; the port that peers connect to; UDP, HTTP and host names; and how many bytes a second may
+//! go.
 //!
 //! It starts no threads but short ones, to look up a host name and to connect for HTTP, as nothing can
 //! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
@@ -23,6 +24,7 @@ mod own_ports;
 mod peer_stream;
 pub mod plain_http;
 mod ports;
+pub mod proxy;
 mod resolver;
 mod throttle;
 mod udp_channel;

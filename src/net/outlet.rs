@@ -1,6 +1,7 @@
-//! The way out to servers: which address we leave by, which certificates we trust, and where we listen
-//! ourselves, which is no server.
+//! The way out to servers: which address we leave by, through which proxy, which certificates we trust, and where we
+//! listen ourselves, which is no server.
 
+use super::proxy::Proxies;
 use super::{Authorities, BindAddress, OwnPorts};
 use crate::address::{Reach, canonical};
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ pub struct Outlet {
     pub authorities: Authorities,
     /// The port at which we listen for peers, if we do, and what a gateway makes of it.
     pub ports: OwnPorts,
+    /// What goes through which proxy.
+    pub proxies: Proxies,
 }
 
 impl Outlet {

@@ -83,7 +83,7 @@ impl MetadataFetch<'_> {
         inbox: Receiver<Event>,
     ) -> Result<Begin<Prepared>, SessionError> {
         let peer_id = self.network.name.peer_id();
-        let sources = self.start_sources(peer_id, &events).ok_or(SessionError::NoPeerSource)?;
+        let sources = self.start_sources(peer_id, &events).ok_or_else(|| self.network.no_peer_source())?;
         let (info, known_peers) = match self.ask(peer_id, &events, &inbox, &sources) {
             FetchEnd::Found { info, known_peers } => (info, *known_peers),
             FetchEnd::Stopped => return Ok(ended(RunEnd::Stopped)),

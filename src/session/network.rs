@@ -1,7 +1,7 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
 //! network, the rate limits, the limit of connections, the memory, and whose payload is checked.
 
-use super::{Arrivals, CheckQueue, MemoryPool};
+use super::{Arrivals, CheckQueue, MemoryPool, SessionError};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Throttle};
@@ -82,7 +82,13 @@ impl Network {
             bind_address: self.bind_address,
             authorities: self.authorities.clone(),
             ports: self.ports.clone(),
+            proxies: self.connector.proxies().clone(),
         }
+    }
+
+    /// The error that there is nobody to ask for peers.
+    pub(super) fn no_peer_source(&self) -> SessionError {
+        SessionError::NoPeerSource { by_proxy: self.connector.proxies().for_all().is_some() }
     }
 
     /// Whether peers outside can reach us, in one line, if there is something to say about it.

@@ -17,9 +17,10 @@ use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
 use crate::metainfo::InfoHash;
+use crate::net::proxy::Proxy;
 use crate::net::{OwnPorts, ThisHost};
 use crate::peer::Registration;
-use crate::strategy::{Interruption, Source, Supply, Watch};
+use crate::strategy::{Interruption, Source, Supply, Watch, is_near_name, literal};
 use crate::text::printable;
 use crate::thread::{self, lock};
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerNews};
@@ -95,7 +96,10 @@ impl PeerSources {
         for (peers, event) in
             [(&sources.peers[..], Event::Named as AddressEvent), (wanted.peers, from_magnet)]
         {
-            let addresses = resolve(peers, events, event);
+            let addresses = match network.connector.proxies().for_all() {
+                Some(proxy) => stand_ins(peers, proxy, events, event),
+                None => resolve(peers, events, event),
+            };
             // A peer often runs a DHT node too, on the UDP port with the same number.
             dht.inspect(|dht| addresses.iter().for_each(|address| dht.contact(*address)));
         }
@@ -288,11 +292,47 @@ fn resolve(peers: &[String], events: &Sender<Event>, event: AddressEvent) -> Vec
     addresses
 }
 
+/// Finds addresses of named peers where only the proxy may look up names: those that are named by a name get one that
+/// stands for it. What a magnet link names is not asked if its name is one of a local network.
+fn stand_ins(
+    peers: &[String],
+    proxy: &Proxy,
+    events: &Sender<Event>,
+    event: AddressEvent,
+) -> Vec<SocketAddr> {
+    let address = |peer: &String| {
+        let (host, port) = host_and_port(peer);
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        if let Some(ip) = literal(host) {
+            return Some(SocketAddr::new(ip, port));
+        }
+        let is_typed = matches!(event(Vec::new()), Event::Named(_));
+        if !is_typed && is_near_name(host) {
+            warn!(
+                "{} is not asked: the magnet link names it, and its name is one of a local network",
+                printable(peer)
+            );
+            return None;
+        }
+        let stand_in = proxy.stand_in(host, port)?;
+        info!("{stand_in} stands for {}, which the proxy looks up", printable(peer));
+        Some(stand_in)
+    };
+    let addresses: Vec<SocketAddr> = peers.iter().filter_map(address).collect();
+    let _ = events.send(event(addresses.clone()));
+    addresses
+}
+
+/// The host, without brackets, and the port of a peer that was named.
+fn host_and_port(peer: &str) -> (&str, &str) {
+    let (host, port) = peer.rsplit_once(':').unwrap_or((peer, ""));
+    // Only an address with a port has brackets.
+    (host.trim_matches(['[', ']']), port)
+}
+
 /// Asks for the addresses of one name, without a deadline.
 fn look_up(peer: &str, events: &Sender<Event>, event: AddressEvent) {
-    // Only an address with a port has brackets.
-    let (host, port) = peer.rsplit_once(':').unwrap_or((peer, ""));
-    let host = host.trim_matches(['[', ']']);
+    let (host, port) = host_and_port(peer);
     match (host, port.parse().unwrap_or_default()).to_socket_addrs() {
         Ok(addresses) => drop(events.send(event(addresses.collect()))),
         Err(error) => {

@@ -85,7 +85,7 @@ impl<'a> Threads<'a> {
             // The writer ends with its channel, and removes what the storage created on the disk.
             drop((shared, inbox));
             ending.join_writer();
-            return Err(SessionError::NoPeerSource);
+            return Err(network.no_peer_source());
         };
         sources.set(counts);
         let state = InitialState { stored, wanted, known_peers };

@@ -1,6 +1,7 @@
 //! What is counted: for the screen, for the trackers, and for the timeout.
 
 use crate::message::{PeerError, TrackerReport};
+use crate::net::proxy::ProxyError;
 use crate::strategy::Rate;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub struct Statistics {
     tracker_warned: bool,
     /// Why the last connection that we made failed.
     peer_trouble: Option<String>,
+    /// What is wrong with the proxy, if the last attempt failed by its fault.
+    proxy_trouble: Option<String>,
 }
 
 impl Statistics {
@@ -45,6 +48,7 @@ impl Statistics {
             tracker_trouble: None,
             tracker_warned: false,
             peer_trouble: None,
+            proxy_trouble: None,
         }
     }
 
@@ -106,6 +110,16 @@ impl Statistics {
     /// Whether the user is to be warned of a tracker that cannot be asked: once is enough.
     pub fn is_first_tracker_warning(&mut self) -> bool {
         !std::mem::replace(&mut self.tracker_warned, true)
+    }
+
+    /// An attempt to connect has ended, by this fault of the proxy or otherwise.
+    pub fn proxy_answered(&mut self, fault: Option<&ProxyError>) {
+        self.proxy_trouble = fault.map(ToString::to_string);
+    }
+
+    /// What is wrong with the proxy, if something is.
+    pub fn proxy_trouble(&self) -> Option<String> {
+        self.proxy_trouble.clone()
     }
 
     /// A connection that we made ended. An address that this host has no route to says little, and so does our

@@ -47,6 +47,8 @@ impl Coordinator<'_> {
             Stall::SlowDisk
         } else if known == 0 && greeted().next().is_none() {
             Stall::NoPeers(self.statistics.tracker_trouble())
+        } else if let Some(trouble) = self.statistics.proxy_trouble().filter(|_| greeted().next().is_none()) {
+            Stall::Proxy(trouble)
         } else if greeted().next().is_none() {
             Stall::Unreachable(known, self.statistics.peer_trouble())
         } else if greeted().all(|peer| peer.wanted == 0) {

@@ -27,6 +27,7 @@ mod many;
 mod odd_names;
 mod partial_peers;
 mod privacy;
+mod proxies;
 mod rights;
 mod seeding;
 mod selecting;

@@ -200,6 +200,19 @@ def seeds():
     yield "compact", [bytes([10, 0, 0, 1, 26, 225] * 3), bytes([32] * 36)]
     yield "body", [b"plain", gzip.compress(b"d8:intervali1800ee", mtime=0), gzip.compress(bytes(100_000), mtime=0)]
     yield "caches", [b"61234\n", shorthand({b"4": {b"id": node, b"nodes": bytes(12)}, b"6": {b"nodes": bytes(36)}})]
+    connected = b"\x05\0\0\x01" + bytes(6)
+    yield "proxy", [
+        b"\0\x05\0" + connected + b"peer",
+        b"\x01\x05\x02\x01\0\x05\0\0\x03\x02hi\0\x01",
+        b"\x01\x05\0\x05\0\0\x04" + bytes(18),
+        b"\0\x05\0\x05\x04",
+        b"\x02HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\npeer",
+        b"\x03HTTP/1.0 407 Who\nA: b\n\n",
+        b"\x02HTTP/1.1 503 No\r\n\r\n",
+        b"?socks5h://user:p%40ss@[2001:db8::1]:9050",
+        b"?http://h:3128\n.example,10.0.0.0/8 [::1]:80,2001:db8::/32,*",
+        b"?0x7f.1\n",
+    ]
     # A choice of payload, of overwriting, and of a marker or a resume file that begins well.
     marker, resume = b"keep 0 17\nend\n", bytes([1, 1] + [0] * 12 + [0, 0, 0, 1] + [255] * 28 + [0xf8, 1] + [0] * 48)
     yield "storage", [bytes([holds, overwrite, 0, 1]) + marker for holds in range(5) for overwrite in range(2)] + [

@@ -150,6 +150,13 @@ impl Foreign {
         tracker
     }
 
+    /// A proxy that this command starts, at an address from [`free_address`], with its files in this folder.
+    pub fn proxy(command: Command, address: SocketAddr, folder: TestFolder) -> Self {
+        let proxy = Self::start(command, address, Some(folder));
+        wait_until("the proxy listens", || TcpStream::connect(address).is_ok());
+        proxy
+    }
+
     /// Waits until this tracker knows this many seeders.
     pub fn wait_for_seeders(&self, info_hash: &str, count: u32) {
         wait_until("the seeders announce themselves", || {

@@ -13,6 +13,10 @@ need opentracker opentracker
 need transmission-daemon transmission-daemon
 need transmission-create transmission-cli
 need transmission-show transmission-cli
+need danted dante-server
+need squid squid
+need tinyproxy tinyproxy-bin
+need ip iproute2
 need python3 python3
 need openssl openssl
 need musl-gcc musl-tools

@@ -73,8 +73,17 @@ impl Program {
         Self::launch(command)
     }
 
-    /// Starts this command, which becomes femtotorrent in the end.
+    /// Starts this command, which becomes femtotorrent in the end. The proxies of whoever runs the tests are none of
+    /// theirs.
     pub fn launch(mut command: Command) -> Self {
+        for kind in ["http", "https", "all", "no"] {
+            for name in [format!("{kind}_proxy"), format!("{kind}_proxy").to_uppercase()] {
+                let is_of_the_test = command.get_envs().any(|(known, _)| known.to_str() == Some(&name));
+                if !is_of_the_test {
+                    command.env_remove(&name);
+                }
+            }
+        }
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("femtotorrent starts");
         let printed = Arc::<Printed>::default();

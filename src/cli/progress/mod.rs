@@ -243,7 +243,7 @@ mod tests {
         screen.interrupted();
         screen.show(0, Progress::Checking(1, 2));
         screen.show(1, Progress::Seeding { port: None, pieces: 1, of: 2 });
-        screen.failed(1, &SessionError::NoPeerSource);
+        screen.failed(1, &SessionError::NoPeerSource { by_proxy: false });
         screen.close();
     }
 }

@@ -2,19 +2,22 @@
 //!
 //! Runs on the thread of the caller; another thread calls [`abort`](WebClient::abort) to end a request that
 //! is running. It is the only place that knows the HTTP library. The library makes requests and nothing more:
-//! connections are ours (`connector`), so that they leave by the address that the user wants and go only where
-//! they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
+//! connections are ours (`connector`), so that they leave by the address that the user wants, through the proxy that
+//! they want (`tunnel`, `forwarding`), and go only where they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
 //! believed (`tls`).
 
 pub mod body;
 mod connector;
+mod forwarding;
 mod guard;
 mod redirect;
 mod tls;
 mod tls_connector;
+mod tunnel;
 
 pub use tls::Authorities;
 
+use super::proxy::{ProxyError, ProxyFault};
 use super::{Outlet, basic_auth};
 use crate::address::Reach;
 use crate::strategy::{OnWordOf, Question, Refusal};
@@ -61,6 +64,8 @@ impl WebClient {
     /// `patience`, and then connecting may. Opens nothing yet.
     pub fn new(outlet: Outlet, user_agent: &str, patience: Duration) -> WebClient {
         let config = Agent::config_builder()
+            // The library would look for one in the environment by itself.
+            .proxy(None)
             .user_agent(user_agent)
             .http_status_as_error(false)
             .accept_encoding(body::ENCODINGS)
@@ -119,11 +124,19 @@ impl WebClient {
     ) -> Result<Response<Body>, WebError> {
         let uri: Uri = address.parse().map_err(|_| WebError::BadAddress)?;
         self.guard.begin(&uri, word, question).map_err(WebError::Refused)?;
+        let proxy = self.guard.proxy_for(&uri).cloned();
         let mut request = self.agent.get(uri);
         if let Some(authorization) = authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        Ok(request.config().timeout_global(Some(left)).build().call()?)
+        let response = request.config().timeout_global(Some(left)).build().call()?;
+        match proxy.filter(|_| response.status().as_u16() == 407) {
+            Some(proxy) if proxy.authorization().is_some() => {
+                Err(WebError::Proxy(proxy.error(ProxyFault::WrongPassword)))
+            }
+            Some(proxy) => Err(WebError::Proxy(proxy.error(ProxyFault::WantsPassword))),
+            None => Ok(response),
+        }
     }
 
     /// Ends the request that is running, and makes all later ones fail. A request that is still looking up a
@@ -175,6 +188,8 @@ impl WebAnswer {
 pub enum WebError {
     /// We may not ask there.
     Refused(Refusal),
+    /// The proxy makes no connection.
+    Proxy(ProxyError),
     /// The server's certificate is not believed, for this reason.
     Certificate(String),
     /// It redirects to this magnet link.
@@ -213,9 +228,12 @@ impl From<ureq::Error> for WebError {
         let error = match error {
             ureq::Error::Other(error) => match error.downcast::<Refusal>() {
                 Ok(refusal) => return WebError::Refused(*refusal),
-                Err(error) => match error.downcast::<tls::CertificateFault>() {
-                    Ok(fault) => return WebError::Certificate(fault.0),
-                    Err(error) => ureq::Error::Other(error),
+                Err(error) => match error.downcast::<ProxyError>() {
+                    Ok(error) => return WebError::Proxy(*error),
+                    Err(error) => match error.downcast::<tls::CertificateFault>() {
+                        Ok(fault) => return WebError::Certificate(fault.0),
+                        Err(error) => ureq::Error::Other(error),
+                    },
                 },
             },
             other => other,
@@ -245,6 +263,7 @@ impl fmt::Display for WebError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WebError::Refused(refusal) => write!(out, "{refusal}"),
+            WebError::Proxy(error) => write!(out, "{error}"),
             WebError::Certificate(why) => write!(out, "{why}"),
             WebError::Magnet(_) => write!(out, "it redirects to a magnet link"),
             WebError::Scheme(scheme) => {

@@ -1,6 +1,7 @@
 //! From orders to frames: what each order of the coordinator looks like on the wire.
 
 use super::Outbox;
+use crate::address::of_a_host;
 use crate::message::{Greeting, Order};
 use crate::peer::CLIENT;
 use crate::peer::requests::MAX_REQUESTS;
@@ -76,7 +77,7 @@ impl Outbox {
                 client: Some(CLIENT.to_owned()),
                 request_queue: u32::try_from(MAX_REQUESTS).ok(),
                 port: self.context.ports.seen_from(self.address.ip()),
-                your_address: Some(self.address.ip()),
+                your_address: of_a_host(self.address.ip()),
                 upload_only,
                 metadata: Some(extension::UT_METADATA),
                 pex: self.context.pex.then_some(extension::UT_PEX),

@@ -22,6 +22,9 @@ const YOUNG: Duration = Duration::from_millis(500);
 /// give some up first.
 const REST: Duration = Duration::from_secs(15);
 
+/// How long nothing is tried after the proxy failed. It may have too many connections just now.
+const PROXY_REST: Duration = Duration::from_secs(3);
+
 /// How many peers there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
@@ -149,6 +152,14 @@ impl Dialer {
             self.candidates.release(address, now);
         }
         self.rest_until.replace(now + REST).is_none()
+    }
+
+    /// The proxy failed, through which everything goes. The address is not to blame, and nothing is tried for a moment.
+    pub fn had_no_proxy(&mut self, address: SocketAddr, now: Instant) {
+        self.connected(address);
+        self.candidates.release(address, now);
+        let until = now + PROXY_REST;
+        self.rest_until = Some(self.rest_until.map_or(until, |rest| rest.max(until)));
     }
 
     /// A peer says at which address it sees us.
@@ -280,6 +291,22 @@ mod tests {
         assert!(later > now + Duration::from_secs(5), "{:?}", later - now);
         assert!(dialer.next(ROOM, later).is_some() && dialer.next(ROOM, later).is_some());
         assert!(!dialer.had_no_room(tried, later), "once is enough to warn");
+    }
+
+    #[test]
+    fn a_proxy_that_fails_costs_a_moment_and_no_address() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        dialer.found(Source::Tracker, &[address(1), address(2)], now);
+        let tried = dialer.next(ROOM, now).unwrap();
+        dialer.had_no_proxy(tried, now);
+        assert_eq!((dialer.next(ROOM, now), dialer.candidates().untried_and_dead()), (None, (2, 0)));
+        assert_eq!(dialer.next_due(ROOM.free), Some(now + PROXY_REST));
+        assert!(dialer.next(ROOM, now + PROXY_REST).is_some());
+        // A longer rest for another reason stays as long.
+        dialer.had_no_room(None, now);
+        dialer.had_no_proxy(tried, now);
+        assert_eq!(dialer.next(ROOM, now + PROXY_REST), None);
     }
 
     #[test]

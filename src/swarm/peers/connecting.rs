@@ -54,6 +54,7 @@ impl Coordinator<'_> {
             Ok(stream) => stream,
             Err(why) => return self.not_connected(address, &why, now),
         };
+        self.statistics.proxy_answered(None);
         if self.is_leaving() || !self.find_place(now) {
             debug!("{address}: it answers, but there is no place for it");
             return self.dialer.candidates_mut().release(address, now);
@@ -68,6 +69,10 @@ impl Coordinator<'_> {
         debug!("{address}: {why}");
         if why.is_no_room() {
             return self.had_no_room(Some(address), why, now);
+        }
+        self.statistics.proxy_answered(why.of_the_proxy());
+        if why.of_the_proxy().is_some() {
+            return self.dialer.had_no_proxy(address, now);
         }
         self.dialer.failed(address, why.failure(false, false), now);
         if why.is_no_route() {
