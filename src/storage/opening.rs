@@ -84,7 +84,7 @@ impl<'a> Opening<'a> {
             if survey.is_none() {
                 claimed = marker.claim(folder, payload.files.len())?;
                 part_file.make_way(folder)?;
-                part_file.read(folder);
+                part_file.read(folder)?;
                 layout.hide(unselected(payload), part_file.slots());
                 beside = place.read(folder, &shape);
             } else {

@@ -12,13 +12,13 @@
 //! time, which costs that what is lost is fetched again. A slot is freed when all its piece is where it belongs, and
 //! the file goes when nothing in it is needed.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Storage;
 use super::calls;
 use super::error::{Action, StorageError};
-use super::folder::{Access, FolderEntry, RootFolder};
+use super::folder::{Access, FileStat, FolderEntry, RootFolder};
 use super::hashing::Watch;
 use super::layout::Slice;
 use super::marker::Marker;
@@ -57,22 +57,31 @@ impl PartFile {
         name.strip_suffix(ENDING.as_bytes()).unwrap_or(name)
     }
 
-    /// Reads which pieces are in it. Where it cannot be read, there are none.
-    pub fn read(&mut self, folder: &RootFolder) {
-        self.slots = self.read_slots(folder).unwrap_or_default();
+    /// Reads which pieces are in it.
+    ///
+    /// # Errors
+    ///
+    /// It is there and cannot be read.
+    pub fn read(&mut self, folder: &RootFolder) -> Result<(), StorageError> {
+        match self.read_slots(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StorageError::from_io(Action::Read, folder.join(&self.path), error)),
+            Ok(slots) => self.slots = slots,
+        }
+        Ok(())
     }
 
     fn read_slots(&self, folder: &RootFolder) -> io::Result<Vec<Option<PieceIndex>>> {
-        let mut file = patiently(|| folder.open_file(&self.path, Access::Read))?;
+        let file = patiently(|| folder.open_file(&self.path, Access::Read))?;
         let length = RootFolder::file_stat(&file)?.length;
         let most = length.div_ceil(self.slot_length()).min(self.geometry.piece_count().into());
         let mut seen = Bitfield::none(self.geometry.piece_count());
         let mut slots = Vec::new();
         for number in 0..most {
             let mut head = [0; HEAD as usize];
-            file.seek(SeekFrom::Start(number.saturating_mul(self.slot_length())))?;
-            if file.read_exact(&mut head).is_err() {
-                break;
+            match calls::read_exact_at(&file, &mut head, number.saturating_mul(self.slot_length())) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                read => read?,
             }
             let piece = u32::from_be_bytes(head).checked_sub(1).and_then(|piece| self.geometry.piece(piece));
             // Of two slots with one number, one is damaged: the first is as good as the other.
@@ -88,15 +97,14 @@ impl PartFile {
     ///
     /// A folder that is not empty, and what the system refuses.
     pub fn make_way(&self, folder: &RootFolder) -> Result<(), StorageError> {
+        let opened = || patiently(|| folder.open_file(&self.path, Access::Write));
         let made = match folder.entry(&self.path) {
-            Ok(Some(FolderEntry::Folder)) => folder.remove_folder(&self.path),
-            Ok(Some(_)) => match folder
-                .open_file(&self.path, Access::Write)
-                .and_then(|file| RootFolder::file_stat(&file))
-            {
-                Ok(stat) if stat.links <= 1 => Ok(()),
-                _ => folder.remove(&self.path),
+            Ok(Some(FolderEntry::File(FileStat { links: 0 | 1, .. }))) => match opened() {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => folder.remove(&self.path),
+                opened => opened.map(drop),
             },
+            Ok(Some(FolderEntry::Folder)) => folder.remove_folder(&self.path),
+            Ok(Some(_)) => folder.remove(&self.path),
             other => other.map(drop),
         };
         made.map_err(|error| StorageError::from_io(Action::Remove, folder.join(&self.path), error))
@@ -150,7 +158,7 @@ impl PartFile {
     }
 }
 
-/// Writes a piece into the slot that it has, and its number before it; `number` of zero frees the slot.
+/// Writes a piece into the slot that it has, and its number before it.
 pub(super) fn write_slot(storage: &mut Storage, piece: PieceIndex, bytes: &[u8]) -> Result<(), StorageError> {
     let layout = storage.files.layout();
     let (Some(file), Some(offset)) = (layout.part_file(), layout.slot(piece)) else { return Ok(()) };
@@ -182,28 +190,40 @@ pub(super) fn move_out(
     let Some(number) = storage.files.layout().part_file().filter(|_| !slots.is_empty()) else {
         return Ok(());
     };
-    let path = storage.part_file.path().to_owned();
-    let opened = patiently(|| storage.files.folder().open_file(&path, Access::Read));
+    let path = storage.files.folder().join(storage.part_file.path());
+    let failed = |action| {
+        let path = path.clone();
+        move |error: io::Error| StorageError::from_io(action, path, error)
+    };
+    let opened = patiently(|| storage.files.folder().open_file(storage.part_file.path(), Access::Read));
+    let file = match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(failed(Action::Open))?,
+    };
     for (piece, offset) in slots {
         let layout = storage.files.layout();
         if layout.wanted().is_some_and(|wanted| !wanted.has(piece)) {
             continue;
         }
         let needs_slot = layout.slot(piece).is_some();
-        if !good.has(piece)
-            && let Ok(file) = &opened
-        {
+        if !good.has(piece) {
             if !watch(0, 0) {
                 return Err(StorageError::Cancelled);
             }
             let mut bytes = vec![0; layout.geometry().length(piece) as usize];
-            let is_there = calls::read_exact_at(file, &mut bytes, offset).is_ok();
+            let is_there = match calls::read_exact_at(&file, &mut bytes, offset) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
+                read => {
+                    read.map_err(failed(Action::Read))?;
+                    true
+                }
+            };
             if is_there && PieceDigest::of(&bytes) == digests(piece) {
                 storage.write(piece, &bytes)?;
                 good.insert(piece);
             }
         }
-        if !needs_slot && opened.is_ok() {
+        if !needs_slot {
             write_at(storage, number, offset.saturating_sub(HEAD), &[0; HEAD as usize])?;
             storage.part_file.free(piece);
         }

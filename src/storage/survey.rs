@@ -262,7 +262,7 @@ pub(super) fn find_files(
         match search.find(&entry.path) {
             Err(error) if naming::is_missing(&entry.path, &error) => Ok(None),
             // Whatever else is in its place makes way for it when it is needed.
-            Err(error) if layout.part_file() == Some(number) && !too_many_files(&error) => Ok(None),
+            Err(_) if layout.part_file() == Some(number) && !folder.has_file(&entry.path) => Ok(None),
             Err(error) if folder.is_only_read() && !too_many_files(&error) => {
                 let path = folder.join(&entry.path);
                 warn!("{} cannot be read and counts as missing: {}", path.display(), reason(&error));

@@ -107,7 +107,7 @@ fn use_part_file(
     layout: &mut Layout,
 ) -> Result<(), StorageError> {
     let mut part_file = PartFile::beside(&Marker::new(payload.name, payload.info_hash), payload.geometry);
-    part_file.read(folder);
+    part_file.read(folder)?;
     if part_file.is_free() {
         return Ok(());
     }

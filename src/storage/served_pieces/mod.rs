@@ -96,7 +96,8 @@ impl ServedPieces {
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
         let marker = Marker::new(payload.name, payload.info_hash);
         let mut part_file = PartFile::beside(&marker, payload.geometry);
-        part_file.read(&folder);
+        // If it cannot be read, nothing of it is shared.
+        let _ = part_file.read(&folder);
         layout.add_part_file(part_file.path());
         layout.hide(vec![true; payload.files.len()], part_file.slots());
         let beside = || Some((ResumePlace::beside(&marker).read(&folder, &shape)?, Place::Beside));
