@@ -21,6 +21,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
     sharing.run(&arguments.torrents, arguments.down_limit, arguments.memory, sandbox, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
+        choice: arguments.order.of(arguments.selection.choice()),
         torrent,
         aim: Aim::Download,
         folder: arguments.output_dir.clone(),

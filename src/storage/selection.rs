@@ -31,12 +31,17 @@ impl Selection {
         files: &[metainfo::File],
         geometry: Geometry,
     ) -> Option<Selection> {
-        let layout = Layout::new(files, geometry)?;
         let mut selected = vec![false; files.len()];
         for range in numbers {
             let (first, last) = (*range.start() as usize, *range.end() as usize);
             selected.iter_mut().take(last.saturating_add(1)).skip(first).for_each(|one| *one = true);
         }
+        Selection::of(selected, files, geometry)
+    }
+
+    /// The files that are `selected`, in the order of the torrent. `None` if none is; padding is not a file.
+    pub fn of(mut selected: Vec<bool>, files: &[metainfo::File], geometry: Geometry) -> Option<Selection> {
+        let layout = Layout::new(files, geometry)?;
         selected.iter_mut().zip(files).filter(|(_, file)| file.padding).for_each(|(one, _)| *one = false);
         let mut pieces = Bitfield::none(geometry.piece_count());
         for (entry, _) in layout.entries().iter().zip(&selected).filter(|(_, selected)| **selected) {
@@ -50,6 +55,11 @@ impl Selection {
     /// The pieces that hold at least one byte of a selected file.
     pub fn pieces(&self) -> &Bitfield {
         &self.pieces
+    }
+
+    /// How many files are selected.
+    pub fn count(&self) -> usize {
+        self.files.iter().filter(|selected| **selected).count()
     }
 
     /// Whether no file is left out. Padding is not a file.
