@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::support::download::Download;
 use crate::support::folder::TestFolder;
 use crate::support::gate::Gate;
-use crate::support::metadata::{link, magnet};
+use crate::support::metadata::{link, magnet, whole};
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::MODERN;
@@ -146,7 +146,7 @@ fn listing(folder: &Path) -> Vec<String> {
 fn of_three_files_one_stands_there_and_then_exactly_the_missing_bytes_are_fetched() {
     let sample = Sample::multi(&[("one", 200_000), ("two", 150_000), ("three", 190_000)], PIECE);
     for by_link in [false, true] {
-        let peer = ScriptedPeer::honest(&sample);
+        let peer = whole(&sample);
         let download = Download::with(&sample, &[&peer], TestFolder::new(), |job| {
             if by_link {
                 job.torrent = magnet(&link(&sample));
@@ -197,7 +197,7 @@ fn what_was_fetched_in_part_is_shared_with_all_its_pieces() {
         job.choice.select = patterns(&["second"]);
     });
     assert_eq!(download.end().unwrap().end, RunEnd::Done);
-    let seed = Download::with(&sample, &[], download.folder, |job| {
+    let seed = Download::with(&sample, &[&peer], download.folder, |job| {
         job.aim = Aim::Share;
         job.uploads.seeding = Some(SeedGoals { time: Some(Default::default()), ratio: None });
     });
@@ -215,7 +215,7 @@ fn a_pattern_that_means_nothing_ends_the_run_before_anything_is_there() {
     ];
     for (at, choose) in choices.into_iter().enumerate() {
         for by_link in [false, true] {
-            let peer = ScriptedPeer::honest(&sample);
+            let peer = whole(&sample);
             let download = Download::with(&sample, &[&peer], TestFolder::new(), |job| {
                 if by_link {
                     job.torrent = magnet(&link(&sample));
