@@ -99,7 +99,7 @@ pub struct Payload<'a> {
     pub geometry: Geometry,
     /// The SHA-1 of each piece.
     pub digests: &'a Digests,
-    /// The files that are to be fetched; `None` means all. An examination ignores it.
+    /// The files that are to be fetched or examined; `None` means all.
     pub selection: Option<&'a Selection>,
     /// The folder in which it is kept what is there of payloads that are complete or shared, so that the next
     /// run need not read them. An examination ignores it.

@@ -68,7 +68,7 @@ impl Selection {
     }
 
     /// Whether the file with this number is selected.
-    pub(super) fn has(&self, number: usize) -> bool {
+    pub fn has(&self, number: usize) -> bool {
         self.files.get(number).is_some_and(|selected| *selected)
     }
 }

@@ -73,7 +73,7 @@ pub enum FileState {
     Padding,
 }
 
-/// Says which part of the payload is below the folder `root`, with at most `open_files` open files. A folder
+/// Says which part of the payload is below the folder `root`, or of the selected files of it, with at most `open_files` open files. A folder
 /// that does not exist has nothing in it, which is no error.
 ///
 /// `watch` is told of the progress and may stop it.
@@ -90,6 +90,7 @@ pub fn examine(
 ) -> Result<Examined, StorageError> {
     let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
     let folder = RootFolder::open_to_read(root).map_err(|error| only_opened(refused(root, error)))?;
+    layout.select(payload.selection.cloned());
     naming::settle_in(folder.as_ref(), &mut layout)?;
     if let Some(folder) = &folder {
         use_part_file(folder, payload, &mut layout).map_err(only_opened)?;

@@ -4,11 +4,13 @@ use femtotorrent::message::RunPhase;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::support::download::Download;
 use crate::support::folder::TestFolder;
 use crate::support::gate::Gate;
 use crate::support::metadata::{link, magnet, whole};
+use crate::support::program::Program;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::MODERN;
@@ -270,5 +272,43 @@ fn a_sequential_download_asks_for_the_pieces_in_order() {
         });
         download.complete(&sample);
         assert_eq!(order(&peer), expected);
+    }
+}
+
+#[test]
+fn the_program_shows_fetches_and_verifies_what_the_user_chooses() {
+    let sample = Sample::multi(&[("a.txt", 200_000), ("s/B.MKV", 150_000), ("s/c.mkv", 190_000)], PIECE);
+    let (torrents, output) = (TestFolder::new(), TestFolder::new());
+    let torrent = sample.write_torrent(torrents.path());
+    let peer = ScriptedPeer::honest(&sample);
+    let run = |arguments: &[&str]| {
+        Program::start(arguments.iter().map(|argument| (*argument).to_owned()))
+            .finish(Duration::from_secs(60))
+    };
+    let shown = run(&["show", &torrent, "--iselect", "*.mkv", "--exclude", "s/c*"]);
+    assert!(shown.output.contains("3, of which 1 are selected (*): 146.5 KiB"), "{}", shown.output);
+    assert!(shown.output.contains("\n      1*          150,000  many/s/B.MKV\n"), "{}", shown.output);
+    let shown = run(&["show", &torrent, "--json", "--select", "2"]).output;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let file =
+        |number: usize| (shown["files"][number]["index"].clone(), shown["files"][number]["selected"].clone());
+    assert_eq!((file(1), file(2)), ((1.into(), false.into()), (2.into(), true.into())));
+
+    let output = output.path().to_str().unwrap();
+    let address = peer.address().to_string();
+    let get = ["get", &torrent, "-o", output, "--peer", &address, "--select"];
+    for command in [&["show", &torrent, "--select"][..], &["verify", &torrent, "--exclude"], &get] {
+        let refused = run(&[command, &["b.mkb"]].concat());
+        assert_eq!(refused.code, Some(28), "{}", refused.output);
+        let said = "no file of the torrent is 'b.mkb' (the nearest: many/s/B.MKV, many/s/c.mkv";
+        assert!(refused.output.contains(said), "{}", refused.output);
+    }
+    assert_eq!(fs::read_dir(output).unwrap().count(), 0);
+    let got = run(&[&get[..], &["s/"]].concat());
+    assert_eq!(got.code, Some(0), "{}", got.output);
+    assert!(got.output.contains("done, 2 of 3 files, "), "{}", got.output);
+    for (selected, code) in [("s/", 0), ("0-", 32)] {
+        let verified = run(&["verify", &torrent, "-d", output, "--select", selected]);
+        assert_eq!(verified.code, Some(code), "{}", verified.output);
     }
 }
