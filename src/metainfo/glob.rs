@@ -172,7 +172,7 @@ mod tests {
         // With more than one place to go back to, each of these would outlast the universe.
         let path = "a".repeat(4000);
         assert!(!fits(&"*a".repeat(300), &format!("{path}b")));
-        assert!(!fits(&format!("{}b", "**/*a".repeat(1).repeat(40)), &path));
+        assert!(!fits(&format!("{}b", "**/*a".repeat(40)), &path));
         let deep = "a/".repeat(2000);
         assert!(!fits(&format!("{}b", "**/a*/".repeat(300)), &deep));
         assert!(!fits("**/*.mkv", &format!("{deep}{path}")));
