@@ -21,10 +21,16 @@ pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
         (steps < name.len().max(typed.len())).then_some((steps, number))
     };
     let files_named = files.iter().enumerate().filter(|(_, file)| !file.padding).take(MOST_FILES);
-    let mut found: Vec<_> = files_named.filter_map(near).collect();
-    found.sort_unstable();
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for one in files_named.filter_map(near) {
+        let place = found.iter().position(|other| one < *other).unwrap_or(found.len());
+        if place < NAMES {
+            found.truncate(NAMES - 1);
+            found.insert(place, one);
+        }
+    }
     let path = |(_, number): &(usize, usize)| Some(files.get(*number)?.path.display().to_string());
-    found.iter().take(NAMES).filter_map(path).collect()
+    found.iter().filter_map(path).collect()
 }
 
 /// How many characters have to be added, removed or exchanged to make one name of the other.

@@ -113,10 +113,14 @@ impl PartFile {
     /// The pieces in it, in order, and where each begins.
     pub fn slots(&self) -> Vec<(PieceIndex, u64)> {
         let offset = |slot: u64| slot.saturating_mul(self.slot_length()).saturating_add(HEAD);
-        let taken = (0..).zip(&self.slots).filter_map(|(slot, piece)| Some(((*piece)?, offset(slot))));
-        let mut taken: Vec<_> = taken.collect();
-        taken.sort_unstable();
-        taken
+        // Not sorted: that would be another copy of the sort function in the binary.
+        let mut slot_of = vec![None; self.geometry.piece_count() as usize];
+        for (slot, piece) in (0..).zip(&self.slots) {
+            if let Some(place) = piece.and_then(|piece| slot_of.get_mut(piece.slot())) {
+                *place = Some(offset(slot));
+            }
+        }
+        self.geometry.pieces().zip(slot_of).filter_map(|(piece, offset)| Some((piece, offset?))).collect()
     }
 
     /// Gives slots to these pieces, which have none.
