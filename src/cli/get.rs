@@ -27,6 +27,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
         sandbox,
         |torrent, share| Job {
             selected: torrent.selected().to_vec(),
+            choice: arguments.order.of(arguments.selection.choice()),
             torrent,
             aim: Aim::Download,
             folder: arguments.output_dir.clone(),

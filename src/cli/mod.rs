@@ -22,6 +22,7 @@ mod sandbox;
 pub mod saved_port;
 mod scraped;
 mod seed;
+mod selection_options;
 mod sharing_options;
 pub mod show;
 mod signals;

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
+use crate::metainfo::FileChoice;
 use crate::session::{Aim, Job};
 use crate::storage::Allocate;
 use crate::swarm::{Limits, UploadPolicy};
@@ -22,6 +23,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),
+        choice: FileChoice::default(),
         folder: arguments.dir.clone(),
         sources: sharing.network.sources(true, !sharing.no_pex),
         // Nothing is downloaded, so no piece is ever in memory.

@@ -215,6 +215,7 @@ fn spawn(
 mod tests {
     use super::*;
     use crate::message::Snapshot;
+    use crate::metainfo::FileChoice;
     use crate::session::{Aim, PeerSourceOptions, Torrent};
     use crate::storage::Allocate;
     use crate::swarm::{Limits, SeedGoals, UploadPolicy};
@@ -226,6 +227,7 @@ mod tests {
             sources: PeerSourceOptions::of_the_torrent(),
             aim: Aim::Download,
             selected: Vec::new(),
+            choice: FileChoice::default(),
             folder: std::path::PathBuf::from("/nonexistent"),
             limits: Limits { max_peers: 1, memory: 1, timeout: None, idle_before: Duration::ZERO },
             uploads: UploadPolicy::default(),

@@ -145,7 +145,11 @@ impl Turns {
                 snapshot.received.saturating_sub(snapshot.wasted)
             }
             // What we do ourselves is progress.
-            Progress::Named(_) | Progress::WaitsForCheck | Progress::Checking(..) | Progress::Short(_) => {
+            Progress::Named(_)
+            | Progress::Selected(..)
+            | Progress::WaitsForCheck
+            | Progress::Checking(..)
+            | Progress::Short(_) => {
                 return turn.moved = now;
             }
             Progress::Reach(_) => return,

@@ -1,6 +1,6 @@
 //! Why a run failed, and the exit code that the program then has.
 
-use crate::metainfo::MetainfoError;
+use crate::metainfo::{ChoiceError, MetainfoError};
 use crate::storage::StorageError;
 use crate::text::size;
 use std::fmt;
@@ -31,6 +31,8 @@ pub enum SessionError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The files that the user names are not there.
+    Choice(ChoiceError),
     /// No file of the torrent has a selected number.
     NothingSelected {
         /// How many files there are.
@@ -52,6 +54,7 @@ impl SessionError {
             SessionError::Metadata(_) => 26,
             SessionError::NoPeerSource { .. } => 6,
             SessionError::NothingThere { .. } => 32,
+            SessionError::Choice(_) => 28,
             SessionError::Geometry => 26,
             SessionError::NothingSelected { .. } => 27,
             SessionError::Threads(_) | SessionError::Panicked(_) | SessionError::LongPieces { .. } => 1,
@@ -100,6 +103,7 @@ impl fmt::Display for SessionError {
                 out,
                 "the magnet selects no file that the torrent has (so= counts its {files} files from 0; without so=, all are downloaded)"
             ),
+            SessionError::Choice(error) => write!(out, "{error}"),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
             SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),
             SessionError::Panicked(thread) => write!(

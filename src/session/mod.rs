@@ -15,6 +15,7 @@
 
 mod arrivals;
 mod check_queue;
+mod choice;
 mod environment;
 mod error;
 mod job;
@@ -63,6 +64,8 @@ pub enum Progress {
     Metadata(MetadataState),
     /// The metadata has arrived, and this is the torrent's name.
     Named(String),
+    /// Only this many files are downloaded, out of this many.
+    Selected(usize, usize),
     /// The check of the existing data begins when those of other torrents have ended.
     WaitsForCheck,
     /// This many bytes of the existing data are checked, out of this many.

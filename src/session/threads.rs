@@ -52,7 +52,7 @@ impl<'a> Threads<'a> {
         let (wanted_count, geometry) = (payload.wanted_count(), payload.geometry);
         let left = geometry.total_size().saturating_sub(payload.stored_bytes());
         let Prepared { metainfo, peer_id, events, inbox, sources, known_peers } = prepared;
-        let CheckedPayload { storage, served_pieces, stored, wanted, .. } = payload;
+        let CheckedPayload { storage, served_pieces, stored, wanted, order, .. } = payload;
 
         let (pieces, writer_orders) = writer_queue(geometry);
         let (alive, all_gone) = bounded(0);
@@ -88,7 +88,7 @@ impl<'a> Threads<'a> {
             return Err(network.no_peer_source());
         };
         sources.set(counts);
-        let state = InitialState { stored, wanted, known_peers };
+        let state = InitialState { stored, wanted, order, known_peers };
         Ok(Threads { run, shared, inbox, sources, wanted_count, state, ending })
     }
 

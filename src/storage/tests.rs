@@ -4,6 +4,7 @@
 //! names the file and the reason. The same run once more completes the download.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use rustix::io::Errno;
+
+mod selections;
 
 use super::calls::Call;
 use super::calls::faults::{Disk, Fault};
@@ -74,17 +77,27 @@ impl Drop for Folder {
 }
 
 fn open(root: &Path, options: Options) -> Result<(Storage, Bitfield), StorageError> {
+    open_selected(root, options, &[])
+}
+
+/// The same for these files; none means all.
+fn open_selected(
+    root: &Path,
+    options: Options,
+    numbers: &[RangeInclusive<u32>],
+) -> Result<(Storage, Bitfield), StorageError> {
     let mut files = files_of_lengths(&LENGTHS);
     for (file, name) in files.iter_mut().zip(["t/0", "t/1", "t/2"]) {
         file.path = name.into();
     }
+    let selection = Selection::new(numbers, &files, geometry());
     let payload = Payload {
         name: "t",
         info_hash: InfoHash([7; 20]),
         files: &files,
         geometry: geometry(),
         digests: &digests(),
-        selection: None,
+        selection: selection.as_ref(),
         cache: None,
     };
     Storage::open(root, &payload, options, &|_, _| true)

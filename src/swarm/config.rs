@@ -3,6 +3,7 @@
 use crate::message::KnownPeers;
 use crate::metainfo::InfoHash;
 use crate::piece::{Bitfield, Geometry};
+use crate::strategy::PieceOrder;
 use crate::wire::PeerId;
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub struct InitialState {
     pub stored: Bitfield,
     /// The pieces that are to be on disk in the end.
     pub wanted: WantedPieces,
+    /// In which order they are fetched.
+    pub order: PieceOrder,
     /// The peers that are known already.
     pub known_peers: KnownPeers,
 }

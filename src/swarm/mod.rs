@@ -122,7 +122,7 @@ impl<'a> Coordinator<'a> {
         mut random: fastrand::Rng,
         now: Instant,
     ) -> Coordinator<'a> {
-        let InitialState { stored, wanted, known_peers } = state;
+        let InitialState { stored, wanted, order, known_peers } = state;
         let KnownPeers { candidates, connections, last_key } = known_peers;
         let geometry = settings.geometry;
         let budget = Budget::new(settings.limits.memory, geometry.piece_length(), now);
@@ -136,6 +136,7 @@ impl<'a> Coordinator<'a> {
             WantedPieces::Only(wanted) => pieces.want_only(wanted, &mut random),
             WantedPieces::Nothing => pieces.want_nothing(&mut random),
         }
+        pieces.put_in_order(order);
         // Super-seeding is for the first copy of a torrent, so it needs every piece: no peer may be told of a
         // piece that we lack.
         let super_seeds = settings.uploads.super_seeding && pieces.is_complete();

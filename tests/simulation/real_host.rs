@@ -14,7 +14,7 @@ use femtotorrent::message::{
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{BlockClaim, MAX_HALF_OPEN, NextUpload};
 use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
-use femtotorrent::strategy::{AttemptQueue, Source};
+use femtotorrent::strategy::{AttemptQueue, PieceOrder, Source};
 use femtotorrent::swarm::{Coordinator, InitialState, Settings, WantedPieces};
 use femtotorrent::wire::{Handshake, PeerId};
 use std::cell::RefCell;
@@ -227,7 +227,7 @@ impl Host for RealHost {
         let wanted = if stored.is_full() { WantedPieces::Nothing } else { WantedPieces::All };
         let known_peers = KnownPeers { last_key: self.last_key, ..KnownPeers::default() };
         self.last_key.0 += KEYS_OF_A_LIFE;
-        let state = InitialState { stored, wanted, known_peers };
+        let state = InitialState { stored, wanted, order: PieceOrder::default(), known_peers };
         let environment = Box::new(NotingEnvironment(Rc::clone(&self.noted)));
         let coordinator = Coordinator::new(self.settings, state, environment, self.random.fork(), now);
         self.coordinator = Some(coordinator);

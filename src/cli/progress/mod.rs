@@ -74,6 +74,7 @@ impl Screen {
         let notice = match progress {
             Progress::Metadata(state) => return row.metadata(&state),
             Progress::Named(name) => return row.rename(&name),
+            Progress::Selected(files, of) => return row.selected(files, of),
             Progress::WaitsForCheck => return row.waits("waiting to be checked"),
             Progress::Checking(done, total) => return row.checking(done, total),
             Progress::Running(snapshot) if snapshot.phase == RunPhase::Seeding => {

@@ -31,8 +31,8 @@ enum Finish {
 
 impl PayloadFiles {
     /// Makes sure that every file is there and has its length, and syncs all that was written to the disk.
-    /// Empty files are created, and files that are too long are cut. A file that is not selected keeps the
-    /// length that the pieces it shares have given it. Then looks again at the files that another program has
+    /// Empty files are created, and files that are too long are cut. A file that is not selected is left alone.
+    /// Then looks again at the files that another program has
     /// changed, and returns the pieces that have to be written again: none if all is safe.
     ///
     /// # Errors
@@ -78,10 +78,13 @@ impl PayloadFiles {
         let state = self.states.get(number).copied().unwrap_or_default();
         let mut finish = Finish::Whole;
         match found {
-            _ if !selected && (!state.unsynced || self.layout.bytes_written(number) == 0) => {
-                return Ok(Finish::Whole);
-            }
-            Some(found) if !selected && Some(found) >= state.length => {}
+            _ if self.layout.part_file() == Some(number) => match (found, state.length) {
+                (Some(found), Some(length)) if found < length => finish = Finish::Short,
+                (None, Some(_)) => return Err(StorageError::Vanished { path: self.path(number) }),
+                _ if !state.unsynced => return Ok(Finish::Whole),
+                _ => {}
+            },
+            _ if !selected => return Ok(Finish::Whole),
             None if length == 0 && self.states.get(number).is_some_and(|state| state.length.is_none()) => {
                 self.open(number)?;
             }

@@ -10,7 +10,7 @@ use super::record::{KnownFile, ResumeRecord, Time};
 use super::{BEHIND, Check};
 use crate::piece::{Bitfield, PieceIndex};
 use crate::storage::folder::FileStat;
-use crate::storage::layout::Layout;
+use crate::storage::layout::{FileEntry, Layout};
 
 /// Seconds by which the times of a file may lie before the record, since file systems count in steps, of
 /// which the longest are two seconds.
@@ -82,7 +82,8 @@ pub fn judge(
         }
     }
     let files = layout.entries().iter().zip(found).zip(&record.files).enumerate();
-    for (number, ((entry, found), known)) in files.filter(|(_, ((entry, _), _))| entry.has_data()) {
+    let has_data = |number, entry: &FileEntry| entry.has_data() || layout.part_file() == Some(number);
+    for (number, ((_, found), known)) in files.filter(|(number, ((entry, _), _))| has_data(*number, entry)) {
         let is_other = found.is_some_and(|found| known.is_none_or(|known| !known.is_still(&found)));
         if check == Check::Never && is_other {
             unproven.push(number);
@@ -92,7 +93,7 @@ pub fn judge(
             Check::Never => Trust::Changed,
             _ => trust(record, known.as_ref(), found.as_ref()),
         };
-        for piece in layout.pieces(entry.range()).filter(|_| trust != Trust::Same) {
+        for piece in layout.pieces_in(number).filter(|_| trust != Trust::Same) {
             missing.remove(piece);
             if trust == Trust::Changed {
                 good.remove(piece);

@@ -73,7 +73,8 @@ impl ResumeKeeper {
         let unwanted = |piece: &PieceIndex| layout.wanted().is_some_and(|wanted| !wanted.has(*piece));
         let beside = survey.believed.iter(layout.geometry()).filter(unwanted).collect();
         let newest = recorder.newest().to_vec();
-        let found_unsynced = !was_there && !unsynced.is_empty();
+        let is_left_alone = |number: &usize| layout.is_hidden(*number);
+        let found_unsynced = !unsynced.is_empty() && (!was_there || unsynced.keys().any(is_left_alone));
         ResumeKeeper {
             recorder: Arc::new(Mutex::new(recorder)),
             place: Arc::new(place),

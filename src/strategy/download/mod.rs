@@ -1,9 +1,10 @@
 //! What to request from which peer.
 //!
 //! A torrent is cut into pieces, which are verified as a whole, and these into blocks, which are requested
-//! one by one. Four decisions make a download fast:
+//! one by one. Five decisions make a download fast:
 //!
 //! - `rarity`: which piece next? The rarest one.
+//! - `order`: and if the user wants some before the others? Those.
 //! - `pipeline`: how many requests to keep on their way to a peer? As many as its rate and its round trip
 //!   need.
 //! - `budget`: how many pieces may be open at once? As many as make the download faster, within the memory
@@ -11,12 +12,14 @@
 //! - `standing`: whether to ask a peer that chokes and unchokes us without sending anything.
 
 mod budget;
+mod order;
 mod pipeline;
 mod rarity;
 mod standing;
 mod trust;
 
 pub use budget::{Budget, MemoryClaim};
+pub use order::PieceOrder;
 pub use pipeline::Pipeline;
 pub(super) use rarity::choose_lacked;
 pub use rarity::{PeerPieces, Rarity};

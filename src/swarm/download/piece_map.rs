@@ -26,7 +26,7 @@
 //! cost none of this, since they do not count for rarity.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::strategy::{PeerPieces, Rarity};
+use crate::strategy::{PeerPieces, PieceOrder, Rarity};
 
 /// The state of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub struct PieceMap {
     stored: Bitfield,
     stored_bytes: u64,
     rarity: Rarity,
+    order: PieceOrder,
     /// Bytes that open and verified pieces may take together.
     allowance: u64,
     /// Bytes that they take now.
@@ -89,6 +90,7 @@ impl PieceMap {
             stored,
             stored_bytes,
             rarity,
+            order: PieceOrder::default(),
             allowance,
             memory_used: 0,
             wanted: Wanted::All,
@@ -121,6 +123,11 @@ impl PieceMap {
                 *state = State::Unwanted;
             }
         }
+    }
+
+    /// From now on pieces are opened in this order.
+    pub fn put_in_order(&mut self, order: PieceOrder) {
+        self.order = order;
     }
 
     /// The pieces on disk.
@@ -187,7 +194,8 @@ impl PieceMap {
             return None;
         }
         let nothing_to_trade = self.stored.count() == 0;
-        let piece = self.rarity.pick(has, nothing_to_trade, random)?;
+        let first = self.order.pick(self.geometry, has, &self.rarity, random);
+        let piece = first.or_else(|| self.rarity.pick(has, nothing_to_trade, random))?;
         self.change(piece, State::Missing, State::Open);
         self.opened(piece);
         Some(piece)

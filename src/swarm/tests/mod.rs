@@ -21,7 +21,7 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::{Approach, Interruption, MemoryClaim, Source, Supply};
+use crate::strategy::{Approach, Interruption, MemoryClaim, PieceOrder, Source, Supply};
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -169,6 +169,7 @@ struct Scene {
     blocks: u32,
     stored: Vec<u32>,
     wanted: WantedPieces,
+    order: PieceOrder,
     max_peers: usize,
     memory: u64,
     download_limit: Option<u64>,
@@ -183,6 +184,7 @@ impl Default for Scene {
             blocks: 4,
             stored: Vec::new(),
             wanted: WantedPieces::All,
+            order: PieceOrder::default(),
             max_peers: 50,
             memory: 32 << 20,
             download_limit: None,
@@ -214,7 +216,8 @@ impl Scene {
             },
             uploads: self.uploads,
         };
-        let state = InitialState { stored, wanted: self.wanted, known_peers: KnownPeers::default() };
+        let (wanted, order) = (self.wanted, self.order);
+        let state = InitialState { stored, wanted, order, known_peers: KnownPeers::default() };
         let environment = Box::new(TestEnvironment(Rc::clone(&outside)));
         let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
         let coordinator = Coordinator::new(settings, state, environment, random, now);

@@ -16,7 +16,7 @@ use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{
     Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span,
 };
-use femtotorrent::strategy::{Approach, Interruption, Source, Supply};
+use femtotorrent::strategy::{Approach, Interruption, PieceOrder, Source, Supply};
 use femtotorrent::swarm::{
     Coordinator, Environment, InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces,
 };
@@ -221,7 +221,7 @@ impl Scene {
             uploads,
         };
         let state =
-            InitialState { stored: stored.clone(), wanted: wants, known_peers: KnownPeers::default() };
+            InitialState { stored: stored.clone(), wanted: wants, order: PieceOrder::default(), known_peers: KnownPeers::default() };
         let environment = Box::new(World(Rc::clone(&outside)));
         let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
         Scene {
