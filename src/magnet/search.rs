@@ -7,7 +7,7 @@ use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
 use crate::net::PeerStream;
-use crate::strategy::{Approach, Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
+use crate::strategy::{Candidates, Encryption, Dialer, PeerCounts, Places, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::{debug, warn};
 use std::collections::HashMap;
@@ -67,6 +67,7 @@ impl<'a> MetadataSearch<'a> {
             max_peers,
             dialer: Dialer::new(
                 Candidates::default(),
+                Encryption::default(),
                 None,
                 environment.half_open(),
                 fastrand::Rng::new(),
@@ -150,6 +151,9 @@ impl<'a> MetadataSearch<'a> {
             Event::Greeted(key, _) => {
                 if let Some(peer) = self.peers.get_mut(&key) {
                     peer.greeted = true;
+                    if !peer.incoming {
+                        self.dialer.candidates_mut().greeted(peer.address);
+                    }
                 }
             }
             Event::Gone(key, why) => self.gone(key, &why, now),
@@ -266,7 +270,8 @@ impl<'a> MetadataSearch<'a> {
                 self.failed(peer.address, &PeerError::HungUp(HangUp::Unproven), peer.greeted, now);
             }
         }
-        match MetadataWorker::greet(self.context, key, address, stream, Approach::Plain) {
+        let approach = self.dialer.candidates_mut().begin(address);
+        match MetadataWorker::greet(self.context, key, address, stream, approach) {
             Ok(worker) => self.add(key, address, false, worker),
             Err(error) => self.had_no_room(Some(address), &error, now),
         }

@@ -6,7 +6,7 @@
 
 use super::{MessageKind, WebSeedFailure};
 use crate::net::{HangUp, too_many_files};
-use crate::strategy::AttemptFailure;
+use crate::strategy::{AttemptFailure, Rebuff};
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -130,6 +130,15 @@ impl PeerError {
             PeerError::Closed => true,
             PeerError::Lost(error) => is_reset(error),
             _ => false,
+        }
+    }
+
+    /// Whether the peer may have wanted the connection to begin the other way, plain or encrypted: it ended before
+    /// its handshake had come.
+    pub fn rebuff(&self) -> Option<Rebuff> {
+        match self {
+            PeerError::TimedOut(Wait::Handshake) => Some(Rebuff::Silent),
+            _ => self.is_by_the_peer().then_some(Rebuff::Closed),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::metainfo::Metainfo;
 use crate::peer::{self, Listener};
 use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
+use crate::strategy::Encryption;
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -104,6 +105,7 @@ impl<'a> Threads<'a> {
             peer_id: shared.peer_id,
             port,
             pex: shared.pex,
+            encryption: Encryption::default(),
             download_limit: shared.down.limit(),
             limits: run.job.limits,
             uploads: run.job.uploads,

@@ -9,7 +9,7 @@ use crate::tracker::Manner;
 use crate::world::{Happening, Resident, World};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::piece::{Bitfield, Geometry};
-use femtotorrent::strategy::Supply;
+use femtotorrent::strategy::{Encryption, Supply};
 use femtotorrent::swarm::{Limits, SeedGoals, Settings, UploadPolicy};
 use femtotorrent::wire::PeerId;
 use std::collections::HashSet;
@@ -331,6 +331,7 @@ impl Scene {
             peer_id,
             port: Some(PORT),
             pex: true,
+            encryption: Encryption::default(),
             download_limit: None,
             limits: Limits {
                 max_peers: self.max_peers,

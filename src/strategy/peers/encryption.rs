@@ -26,3 +26,43 @@ pub enum Approach {
     /// With the key exchange of message stream encryption.
     Encrypted,
 }
+
+impl Encryption {
+    /// How a connection to a peer begins of which nothing is known.
+    pub fn first(self) -> Approach {
+        match self {
+            Encryption::Off | Encryption::Allow => Approach::Plain,
+            Encryption::Prefer | Encryption::Require => Approach::Encrypted,
+        }
+    }
+
+    /// Whether connections may begin either way.
+    pub fn has_choice(self) -> bool {
+        matches!(self, Encryption::Allow | Encryption::Prefer)
+    }
+
+    /// Whether others are to know that we would rather be connected to encrypted.
+    pub fn is_preferred(self) -> bool {
+        matches!(self, Encryption::Prefer | Encryption::Require)
+    }
+
+    /// What may be behind it where a peer ends the connection before a word, and the way out: it wants what the
+    /// user does not.
+    pub fn hint(self) -> Option<&'static str> {
+        match self {
+            Encryption::Off => Some("perhaps it takes only encrypted connections: --encryption allow"),
+            Encryption::Require => Some("perhaps it takes no encrypted connections: --encryption prefer"),
+            Encryption::Allow | Encryption::Prefer => None,
+        }
+    }
+}
+
+impl Approach {
+    /// The other one.
+    pub fn other(self) -> Approach {
+        match self {
+            Approach::Plain => Approach::Encrypted,
+            Approach::Encrypted => Approach::Plain,
+        }
+    }
+}

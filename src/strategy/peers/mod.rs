@@ -35,7 +35,7 @@ pub use address_policy::may_share;
 pub use address_votes::AddressVotes;
 pub use attempt_queue::AttemptQueue;
 pub use bystanders::Bystanders;
-pub use candidates::{AttemptFailure, Candidates, Source};
+pub use candidates::{AttemptFailure, Candidates, Rebuff, Source};
 pub use dialer::{Dialer, Places};
 pub use encryption::{Approach, Encryption};
 pub use external_address::ExternalAddress;

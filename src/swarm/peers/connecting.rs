@@ -3,7 +3,7 @@
 use crate::message::{Greeting, Order, PeerError, PeerKey};
 use crate::net::PeerStream;
 use crate::piece::Bitfield;
-use crate::strategy::{Approach, PexHistory};
+use crate::strategy::PexHistory;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use crate::wire::PeerId;
@@ -58,7 +58,8 @@ impl Coordinator<'_> {
             debug!("{address}: it answers, but there is no place for it");
             return self.dialer.candidates_mut().release(address, now);
         }
-        match self.environment.greet(key, address, stream, Approach::Plain) {
+        let approach = self.dialer.candidates_mut().begin(address);
+        match self.environment.greet(key, address, stream, approach) {
             Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
             Err(error) => self.had_no_room(Some(address), &error, now),
         }
@@ -101,6 +102,9 @@ impl Coordinator<'_> {
         let Some(peer) = self.roster.get_mut(key) else { return };
         debug!("{}: connected, it is {}", peer.address, client_name(greeting.peer_id));
         peer.greeting = Some(greeting);
+        if !peer.incoming {
+            self.dialer.candidates_mut().greeted(peer.address);
+        }
         peer.download.last_block = now;
         peer.messages.pex_history = PexHistory::new(now);
         if self.resolve_duplicate(key, now)

@@ -21,7 +21,7 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::{Approach, Interruption, MemoryClaim, Source, Supply};
+use crate::strategy::{Approach, Encryption, Interruption, MemoryClaim, Source, Supply};
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -200,6 +200,7 @@ impl Scene {
             peer_id: OUR_ID,
             port: Some(6881),
             pex: true,
+            encryption: Encryption::default(),
             download_limit: self.download_limit,
             limits: Limits {
                 max_peers: self.max_peers,

@@ -16,7 +16,7 @@ use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{
     Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span,
 };
-use femtotorrent::strategy::{Approach, Interruption, Source, Supply};
+use femtotorrent::strategy::{Approach, Encryption, Interruption, Source, Supply};
 use femtotorrent::swarm::{
     Coordinator, Environment, InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces,
 };
@@ -216,6 +216,8 @@ impl Scene {
             peer_id: PeerId([1; 20]),
             port: choices.coin().then_some(6881),
             pex: choices.coin(),
+            encryption: [Encryption::Off, Encryption::Allow, Encryption::Prefer, Encryption::Require]
+                [choices.below(4) as usize],
             download_limit: choices.coin().then(|| 1 + u64::from(choices.number())),
             limits,
             uploads,
