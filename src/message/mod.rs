@@ -40,7 +40,7 @@ pub use crate::piece::PeerKey;
 
 use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
-use crate::strategy::Source;
+use crate::strategy::{Security, Source};
 use crate::wire::Handshake;
 use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
@@ -137,6 +137,8 @@ pub struct Greeting {
     pub extensions: bool,
     /// It has a DHT node (BEP 5).
     pub dht: bool,
+    /// What of the connection is encrypted.
+    pub encryption: Security,
 }
 
 /// One thing that a peer said, checked for what it means.

@@ -74,6 +74,7 @@ impl<'a> Threads<'a> {
             down: Arc::clone(&network.down),
             up: Arc::clone(&network.up),
             served_pieces,
+            encryption: network.encryption,
             port: network.listener.as_ref().map(Listener::port),
             writer: pieces,
             alive,

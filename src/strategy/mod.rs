@@ -31,7 +31,7 @@ pub use destination::{OnWordOf, Question, Refusal, may_ask};
 pub use download::{Budget, MemoryClaim, PeerPieces, Pipeline, Rarity, Standing, Trust};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
-    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports,
+    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Security, Source, Supply, SupplyReports,
     Surroundings, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;
