@@ -11,6 +11,7 @@ use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
+use crate::strategy::Encryption;
 use clap::Args;
 use log::{debug, warn};
 use std::net::IpAddr;
@@ -125,6 +126,7 @@ impl NetworkOptions {
             memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
             most_tiers: resources.most_tiers,
+            encryption: Encryption::default(),
         })
     }
 
@@ -134,11 +136,12 @@ impl NetworkOptions {
         descriptors: usize,
     ) -> Result<Option<Listener>, CommandFailure> {
         if let Some(port) = self.port {
-            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors);
+            let listener =
+                Listener::with(Ports::Exactly(port), bind_address, descriptors, Encryption::default());
             return listener.map(Some).map_err(|error| (Exit::NETWORK, error.to_string()));
         }
         let saved = SavedPort::read(cache_folder().as_deref());
-        match Listener::with(Ports::From(saved.port()), bind_address, descriptors) {
+        match Listener::with(Ports::From(saved.port()), bind_address, descriptors, Encryption::default()) {
             Ok(listener) => {
                 saved.keep(listener.port());
                 Ok(Some(listener))

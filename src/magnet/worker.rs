@@ -13,7 +13,7 @@ use crate::metainfo::{InfoHash, MAX_PIECES};
 use crate::net::{PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{MessagePace, STACK_BYTES, greet};
-use crate::strategy::Approach;
+use crate::strategy::{Approach, Encryption};
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::PeerId;
@@ -51,6 +51,8 @@ pub struct MetadataContext {
     pub read_memory: Arc<ReadMemory>,
     /// The download limit of all peers of the process together.
     pub down: Arc<Throttle>,
+    /// Whether connections are encrypted.
+    pub encryption: Encryption,
     /// The port at which peers can connect to us.
     pub port: Option<u16>,
     /// Where they put the metadata together.

@@ -3,7 +3,7 @@
 use crate::message::{Greeting, HandedOver, Incoming, PeerError, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::PeerStream;
-use crate::strategy::Approach;
+use crate::strategy::{Approach, Security};
 use crate::wire::PeerId;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use std::io;
@@ -93,6 +93,7 @@ pub fn greet(
         fast: theirs.speaks_fast(),
         extensions: theirs.speaks_extensions(),
         dht: theirs.speaks_dht(),
+        encryption: Security::Plain,
     };
     Ok((greeting, Vec::new()))
 }

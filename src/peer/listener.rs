@@ -17,6 +17,7 @@ use crate::address::canonical;
 use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
 use crate::metainfo::InfoHash;
 use crate::net::{self, BindAddress, PeerStream, Ports};
+use crate::strategy::Encryption;
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
@@ -91,6 +92,8 @@ pub struct Registration {
 #[derive(Debug)]
 struct ListenerState {
     bounds: IncomingBounds,
+    /// Which connections we take.
+    encryption: Encryption,
     /// Who may connect to us.
     arrivals: Mutex<Arrivals>,
     /// Where the coordinators are.
@@ -126,19 +129,26 @@ impl Listener {
     ///
     /// [`ErrorKind::AddrInUse`] where another program has the port, or what the system says.
     pub fn start(ports: Ports, bind_address: BindAddress) -> io::Result<Listener> {
-        Listener::with(ports, bind_address, USUAL_DESCRIPTORS)
+        Listener::with(ports, bind_address, USUAL_DESCRIPTORS, Encryption::default())
     }
 
-    /// The same, with this many descriptors and threads at most for connections that are not yet a peer's.
+    /// The same, with this many descriptors and threads at most for connections that are not yet a peer's, and
+    /// for those that begin as `encryption` allows.
     ///
     /// # Errors
     ///
     /// As [`Listener::start`].
-    pub fn with(ports: Ports, bind_address: BindAddress, descriptors: usize) -> io::Result<Listener> {
+    pub fn with(
+        ports: Ports,
+        bind_address: BindAddress,
+        descriptors: usize,
+        encryption: Encryption,
+    ) -> io::Result<Listener> {
         let (port, sockets) = net::listen(ports, bind_address)?;
         let (closing, closed) = bounded(0);
         let state = Arc::new(ListenerState {
             bounds: IncomingBounds::of(descriptors),
+            encryption,
             arrivals: Mutex::new(Arrivals::new(Instant::now())),
             inboxes: Mutex::default(),
             handshakes: Mutex::default(),
@@ -330,6 +340,9 @@ impl IncomingHandshake {
             };
             self.stream.hung_up().map_or(reason, TurnedAway::HungUp)
         })?;
+        if self.thread.state.encryption == Encryption::Require {
+            return Err(TurnedAway::NotEncrypted);
+        }
         Handshake::from_wire(&bytes).map_err(|_| TurnedAway::NotBitTorrent)
     }
 

@@ -148,6 +148,7 @@ impl MetadataFetch<'_> {
             events: events.clone(),
             read_memory: Arc::default(),
             down: Arc::clone(&network.down),
+            encryption: network.encryption,
             port: network.listener.as_ref().map(Listener::port),
             assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,

@@ -6,6 +6,7 @@ use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
+use crate::strategy::Encryption;
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct Network {
     pub most_tiers: usize,
     /// As which program we present ourselves.
     pub name: ClientName,
+    /// Whether connections to peers are encrypted.
+    pub encryption: Encryption,
 }
 
 /// As which program we present ourselves. Some trackers admit only programs that they know.
@@ -96,6 +99,7 @@ impl Network {
             checks: CheckQueue::default(),
             most_tiers: usize::MAX,
             name: ClientName::default(),
+            encryption: Encryption::default(),
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::metainfo::Metainfo;
 use crate::peer::{self, Listener};
 use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
-use crate::strategy::Encryption;
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -75,6 +74,7 @@ impl<'a> Threads<'a> {
             down: Arc::clone(&network.down),
             up: Arc::clone(&network.up),
             served_pieces,
+            encryption: network.encryption,
             port: network.listener.as_ref().map(Listener::port),
             writer: pieces,
             alive,
@@ -105,7 +105,7 @@ impl<'a> Threads<'a> {
             peer_id: shared.peer_id,
             port,
             pex: shared.pex,
-            encryption: Encryption::default(),
+            encryption: shared.encryption,
             download_limit: shared.down.limit(),
             limits: run.job.limits,
             uploads: run.job.uploads,

@@ -31,8 +31,8 @@ pub use destination::{OnWordOf, Question, Refusal, may_ask};
 pub use download::{Budget, MemoryClaim, PeerPieces, Pipeline, Rarity, Standing, Trust};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
-    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Rebuff, Source, Supply, SupplyReports,
-    Surroundings, Watch, may_share,
+    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Rebuff, Security, Source, Supply,
+    SupplyReports, Surroundings, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

@@ -14,7 +14,7 @@ use femtotorrent::message::{
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{BlockClaim, MAX_HALF_OPEN, NextUpload};
 use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
-use femtotorrent::strategy::{AttemptQueue, Source};
+use femtotorrent::strategy::{AttemptQueue, Security, Source};
 use femtotorrent::swarm::{Coordinator, InitialState, Settings, WantedPieces};
 use femtotorrent::wire::{Handshake, PeerId};
 use std::cell::RefCell;
@@ -360,5 +360,5 @@ fn no_stream() -> PeerStream {
 
 /// What both handshakes say here: everything but the DHT.
 pub fn greeting(peer_id: PeerId) -> Greeting {
-    Greeting { peer_id, fast: true, extensions: true, dht: false }
+    Greeting { peer_id, fast: true, extensions: true, dht: false, encryption: Security::default() }
 }

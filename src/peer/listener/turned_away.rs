@@ -14,6 +14,8 @@ pub(super) enum TurnedAway {
     Lost,
     /// Its first bytes are those of another protocol.
     NotBitTorrent,
+    /// It begins in the open, and the user wants none of that.
+    NotEncrypted,
     /// No run of ours has this torrent.
     UnknownTorrent,
     /// The coordinator has more to do than it can.
@@ -43,6 +45,7 @@ impl fmt::Display for TurnedAway {
             TurnedAway::Closed => out.write_str("it closed before its handshake was complete"),
             TurnedAway::Lost => out.write_str("the connection broke before its handshake was complete"),
             TurnedAway::NotBitTorrent => out.write_str("its first bytes are not a BitTorrent handshake"),
+            TurnedAway::NotEncrypted => out.write_str("it is not encrypted"),
             TurnedAway::UnknownTorrent => out.write_str("it wants a torrent that we do not have"),
             TurnedAway::Busy => out.write_str("its torrent is busy with other events"),
             TurnedAway::TorrentEnded => out.write_str("its torrent has just ended"),

@@ -17,6 +17,18 @@ pub enum Encryption {
     Require,
 }
 
+/// What a connection uses of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// The key exchange was hidden, what follows is not.
+    Handshake,
+    /// Everything goes through RC4, both ways.
+    Rc4,
+}
+
 /// How a connection that we make begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Approach {

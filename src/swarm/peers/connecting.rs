@@ -74,7 +74,7 @@ impl Coordinator<'_> {
         if why.is_no_route() {
             self.dialer.had_no_route();
         }
-        self.statistics.connection_failed(address, why);
+        self.statistics.peer_trouble().note(address, why, None);
     }
 
     /// There was no thread or no open file for a connection, which was to `address` if we began it. The peers
@@ -102,6 +102,7 @@ impl Coordinator<'_> {
         let Some(peer) = self.roster.get_mut(key) else { return };
         debug!("{}: connected, it is {}", peer.address, client_name(greeting.peer_id));
         peer.greeting = Some(greeting);
+        self.statistics.peer_trouble().greeted();
         if !peer.incoming {
             self.dialer.candidates_mut().greeted(peer.address);
         }

@@ -21,7 +21,7 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::{Approach, Encryption, Interruption, MemoryClaim, Source, Supply};
+use crate::strategy::{Approach, Encryption, Interruption, MemoryClaim, Security, Source, Supply};
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -352,7 +352,13 @@ fn address(host: u8) -> SocketAddr {
 }
 
 fn greeting(id: u8) -> Greeting {
-    Greeting { peer_id: PeerId([id; 20]), fast: true, extensions: true, dht: false }
+    Greeting {
+        peer_id: PeerId([id; 20]),
+        fast: true,
+        extensions: true,
+        dht: false,
+        encryption: Security::default(),
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);

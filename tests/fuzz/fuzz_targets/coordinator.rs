@@ -16,7 +16,7 @@ use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{
     Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span,
 };
-use femtotorrent::strategy::{Approach, Encryption, Interruption, Source, Supply};
+use femtotorrent::strategy::{Approach, Encryption, Interruption, Security, Source, Supply};
 use femtotorrent::swarm::{
     Coordinator, Environment, InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces,
 };
@@ -565,7 +565,7 @@ fn some_pieces(choices: &mut Choices<'_>) -> Bitfield {
 fn greeting(choices: &mut Choices<'_>) -> Greeting {
     let bits = choices.byte();
     let bit = |number: u8| bits >> number & 1 == 1;
-    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2) }
+    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2), encryption: Security::default() }
 }
 
 fn address(choices: &mut Choices<'_>) -> SocketAddr {
