@@ -176,7 +176,8 @@ fn every_example_of_a_packet_is_what_we_ask_and_understand() {
 /// The announce of the examples.
 fn started(info_hash: InfoHash) -> Announce {
     let peer_id = PeerId(*b"-FM0100-abcdefghijkl");
-    let identity = Identity { info_hash, peer_id, port: 6881, key: 0xbeef, numwant: 100 };
+    let encryption = femtotorrent::strategy::Encryption::Allow;
+    let identity = Identity { info_hash, peer_id, port: 6881, key: 0xbeef, numwant: 100, encryption };
     let counts = Counts { left: 1 << 20, ..Counts::default() };
     Announce { identity, counts, event: Some(AnnounceEvent::Started), tracker_id: None }
 }

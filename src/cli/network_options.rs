@@ -2,6 +2,7 @@
 //! port we use.
 
 use super::arguments::{host_and_port, node};
+use super::encryption_option::EncryptionOption;
 use super::exit::Exit;
 use super::resources::Resources;
 use super::runs::CommandFailure;
@@ -11,7 +12,6 @@ use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
-use crate::strategy::Encryption;
 use clap::Args;
 use log::{debug, warn};
 use std::net::IpAddr;
@@ -51,6 +51,8 @@ pub struct NetworkOptions {
     /// Believe the authorities in this file too (PEM), for https trackers and torrents from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub encryption: EncryptionOption,
 }
 
 /// The authorities whose certificates are believed: those that are built in, and those of `--ca-file`.
@@ -126,7 +128,7 @@ impl NetworkOptions {
             memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
             most_tiers: resources.most_tiers,
-            encryption: Encryption::default(),
+            encryption: self.encryption.encryption,
         })
     }
 
@@ -135,13 +137,13 @@ impl NetworkOptions {
         bind_address: BindAddress,
         descriptors: usize,
     ) -> Result<Option<Listener>, CommandFailure> {
+        let EncryptionOption { encryption } = self.encryption;
         if let Some(port) = self.port {
-            let listener =
-                Listener::with(Ports::Exactly(port), bind_address, descriptors, Encryption::default());
+            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors, encryption);
             return listener.map(Some).map_err(|error| (Exit::NETWORK, error.to_string()));
         }
         let saved = SavedPort::read(cache_folder().as_deref());
-        match Listener::with(Ports::From(saved.port()), bind_address, descriptors, Encryption::default()) {
+        match Listener::with(Ports::From(saved.port()), bind_address, descriptors, encryption) {
             Ok(listener) => {
                 saved.keep(listener.port());
                 Ok(Some(listener))

@@ -5,7 +5,9 @@
 
 use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
-use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble};
+use crate::message::{
+    Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble,
+};
 use crate::net::PeerStream;
 use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -151,8 +153,9 @@ impl<'a> MetadataSearch<'a> {
             },
             Event::Incoming(incoming) => self.incoming(incoming, now),
             Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
-            Event::Greeted(key, _) => {
+            Event::Greeted(key, greeting) => {
                 if let Some(peer) = self.peers.get_mut(&key) {
+                    debug!("{}: connected ({})", peer.address, greeting.encryption);
                     peer.greeted = true;
                     self.peer_trouble.greeted();
                     if !peer.incoming {

@@ -193,6 +193,7 @@ impl MetadataConnection {
             metadata: Some(UT_METADATA),
             port: context.port,
             your_address: Some(self.address.ip()),
+            prefers_encryption: context.encryption.is_preferred(),
             ..ExtensionHandshake::default()
         };
         Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(&mut frames);

@@ -175,6 +175,7 @@ fn announce(
         port: network.listener.as_ref().map_or(NOT_LISTENING, Listener::port),
         key: fastrand::u32(..),
         numwant: PEERS_WANTED,
+        encryption: network.encryption,
     };
     // What the user typed needs no permission, even if the torrent names it too.
     let address = |text: &String| match sources.trackers.contains(text) {

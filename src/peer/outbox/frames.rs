@@ -78,6 +78,7 @@ impl Outbox {
                 port: self.context.port,
                 your_address: Some(self.address.ip()),
                 upload_only,
+                prefers_encryption: self.context.encryption.is_preferred(),
                 metadata: Some(extension::UT_METADATA),
                 pex: self.context.pex.then_some(extension::UT_PEX),
                 metadata_size: Some(self.context.metadata().len() as u64).filter(|size| *size > 0),

@@ -196,7 +196,14 @@ mod tests {
     const ROOM: Places = Places { free: 200, for_untried: 0 };
 
     fn dialer(now: Instant) -> Dialer {
-        Dialer::new(Candidates::default(), Encryption::default(), Some(6881), HALF_OPEN, fastrand::Rng::with_seed(1), now)
+        Dialer::new(
+            Candidates::default(),
+            Encryption::default(),
+            Some(6881),
+            HALF_OPEN,
+            fastrand::Rng::with_seed(1),
+            now,
+        )
     }
 
     #[test]

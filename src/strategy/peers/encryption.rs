@@ -3,6 +3,8 @@
 //! It hides from a provider what the connection is, and some clients speak to nobody else. It proves nothing
 //! about who the peer is: whoever knows the info-hash can take part.
 
+use std::fmt;
+
 /// What the user wants (`--encryption`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
@@ -66,6 +68,16 @@ impl Encryption {
             Encryption::Require => Some("perhaps it takes no encrypted connections: --encryption prefer"),
             Encryption::Allow | Encryption::Prefer => None,
         }
+    }
+}
+
+impl fmt::Display for Security {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Security::Plain => "not encrypted",
+            Security::Handshake => "encrypted handshake",
+            Security::Rc4 => "encrypted",
+        })
     }
 }
 

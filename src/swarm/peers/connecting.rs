@@ -100,7 +100,8 @@ impl Coordinator<'_> {
             None => self.environment.served_pieces(),
         };
         let Some(peer) = self.roster.get_mut(key) else { return };
-        debug!("{}: connected, it is {}", peer.address, client_name(greeting.peer_id));
+        let (client, encryption) = (client_name(greeting.peer_id), greeting.encryption);
+        debug!("{}: connected, it is {client} ({encryption})", peer.address);
         peer.greeting = Some(greeting);
         self.statistics.peer_trouble().greeted();
         if !peer.incoming {

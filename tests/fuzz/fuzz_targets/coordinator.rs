@@ -346,6 +346,7 @@ impl Scene {
                 port: choices.coin().then(|| choices.number() as u16),
                 your_address: choices.coin().then(|| address(choices).ip()),
                 upload_only: choices.coin(),
+                prefers_encryption: choices.coin(),
                 pex: choices.coin().then(|| choices.byte()),
                 ..ExtensionHandshake::default()
             }),
