@@ -24,6 +24,11 @@ impl Coordinator<'_> {
         self.dialer.candidates_mut().set_last_resort(last_resort);
         let places = self.places(now);
         while let Some(address) = self.dialer.next(places, now) {
+            if self.is_here_already(address) {
+                debug!("{address}: it has connected to us");
+                self.dialer.connected(address);
+                continue;
+            }
             let key = self.roster.next_key();
             if let Err(error) = self.environment.connect(key, address) {
                 self.had_no_room(Some(address), &error, now);
@@ -54,6 +59,9 @@ impl Coordinator<'_> {
             Ok(stream) => stream,
             Err(why) => return self.not_connected(address, &why, now),
         };
+        if self.is_here_already(address) {
+            return debug!("{address}: it answers, and has connected to us meanwhile");
+        }
         if self.is_leaving() || !self.find_place(now) {
             debug!("{address}: it answers, but there is no place for it");
             return self.dialer.candidates_mut().release(address, now);

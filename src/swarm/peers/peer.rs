@@ -122,6 +122,8 @@ pub struct Messages {
     pub named_dht_node: bool,
     /// It says that it prefers encrypted connections.
     pub prefers_encryption: bool,
+    /// The port at which it says that it listens.
+    pub listens_at: Option<u16>,
 }
 
 /// What a peer may be asked for.
@@ -199,6 +201,7 @@ impl Peer {
                 pex_history: PexHistory::new(now),
                 named_dht_node: false,
                 prefers_encryption: false,
+                listens_at: None,
             },
         }
     }

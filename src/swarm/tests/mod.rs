@@ -4,6 +4,7 @@
 mod addresses;
 mod connections;
 mod downloads;
+mod encryption;
 mod floods;
 mod liars;
 mod lost_pieces;
@@ -39,6 +40,8 @@ struct Outside {
     dialed: Vec<SocketAddr>,
     /// The key of the last attempt at each address.
     attempts: BTreeMap<SocketAddr, PeerKey>,
+    /// How the connections that we made began.
+    begun: Vec<(SocketAddr, Approach)>,
     no_threads: bool,
     /// Other torrents have all connections that the process may have.
     no_room: bool,
@@ -94,7 +97,14 @@ impl Environment for TestEnvironment {
         if outside.no_threads { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
+    fn greet(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        _: PeerStream,
+        approach: Approach,
+    ) -> io::Result<Worker> {
+        self.0.borrow_mut().begun.push((address, approach));
         self.worker(key)
     }
 
@@ -169,6 +179,7 @@ struct Scene {
     download_limit: Option<u64>,
     timeout: Option<Duration>,
     uploads: UploadPolicy,
+    encryption: Encryption,
 }
 
 impl Default for Scene {
@@ -183,6 +194,7 @@ impl Default for Scene {
             download_limit: None,
             timeout: None,
             uploads: UploadPolicy::default(),
+            encryption: Encryption::default(),
         }
     }
 }
@@ -200,7 +212,7 @@ impl Scene {
             peer_id: OUR_ID,
             port: Some(6881),
             pex: true,
-            encryption: Encryption::default(),
+            encryption: self.encryption,
             download_limit: self.download_limit,
             limits: Limits {
                 max_peers: self.max_peers,
