@@ -7,6 +7,7 @@
 
 mod create;
 mod dht;
+mod encryption;
 mod exchange;
 mod foreign;
 mod lan;

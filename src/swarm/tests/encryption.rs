@@ -159,3 +159,25 @@ fn an_answer_of_a_peer_that_has_connected_to_us_meanwhile_leads_to_no_second_con
     world.dial(other, 2);
     assert_eq!(world.coordinator.roster.len(), 2);
 }
+
+#[test]
+fn of_a_plain_and_an_encrypted_connection_that_began_at_once_one_stays_whichever_is_greeted_first() {
+    for (id, theirs_stays) in [(b'z', true), (b'!', false)] {
+        for theirs_first in [true, false] {
+            let mut world = scene(Encryption::Allow);
+            world.tell(Event::Found(Source::Tracker, vec![address(1)]));
+            let ours = world.answer(address(1));
+            let theirs = world.arrive(SocketAddr::from(([203, 0, 113, 1], 40_000))).unwrap();
+            let mut greetings = [(ours, greeting(id)), (theirs, encrypted(id))];
+            if theirs_first {
+                greetings.reverse();
+            }
+            greetings.into_iter().for_each(|(key, greeting)| _ = world.tell(Event::Greeted(key, greeting)));
+            let (stays, goes) = if theirs_stays { (theirs, ours) } else { (ours, theirs) };
+            assert_eq!((world.hung_up(stays), world.hung_up(goes)), (None, Some(HangUp::Duplicate)));
+            world.gone(goes, PeerError::HungUp(HangUp::Duplicate));
+            world.wait(60 * SECOND);
+            assert_eq!((world.coordinator.roster.len(), begun(&world, address(1)).len()), (1, 1));
+        }
+    }
+}
