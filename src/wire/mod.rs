@@ -24,6 +24,7 @@ pub mod extension;
 mod handshake;
 mod message;
 pub mod metadata;
+pub mod mse;
 pub mod pex;
 
 pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PeerId};
