@@ -65,7 +65,7 @@ impl Encryption {
     pub fn hint(self) -> Option<&'static str> {
         match self {
             Encryption::Off => Some("perhaps it takes only encrypted connections: --encryption allow"),
-            Encryption::Require => Some("perhaps it takes no encrypted connections: --encryption prefer"),
+            Encryption::Require => Some("perhaps it takes no encrypted connections: --encryption allow"),
             Encryption::Allow | Encryption::Prefer => None,
         }
     }

@@ -60,7 +60,7 @@ fn a_peer_that_was_greeted_and_leaves_is_not_tried_the_other_way() {
 fn where_every_peer_wants_what_the_user_does_not_the_stall_names_the_way_out() {
     for (policy, way_out) in [
         (Encryption::Off, Some("--encryption allow")),
-        (Encryption::Require, Some("--encryption prefer")),
+        (Encryption::Require, Some("--encryption allow")),
         (Encryption::Allow, None),
     ] {
         let mut world = scene(policy);

@@ -163,6 +163,7 @@ mod tests {
                 assert_eq!(self.candidates.next(self.now), Some(PEER));
                 let approach = self.candidates.begin(PEER);
                 self.tried.push(((self.now - self.start).as_secs(), approach));
+                assert!(self.tried.len() < 100, "without end: {:?}", &self.tried[..9]);
                 let Err(rebuff) = answer(approach) else {
                     self.candidates.greeted(PEER);
                     return true;
