@@ -39,8 +39,6 @@ pub(super) struct Approaches {
     last: Approach,
     /// How the next one begins, where the last one was refused.
     second: Option<Approach>,
-    /// The next one is due at once.
-    pub at_once: bool,
 }
 
 impl Approaches {
@@ -99,8 +97,7 @@ impl Candidates {
         let is_connected = matches!(candidate.state, CandidateState::Connected);
         let at_once = is_connected && candidate.approaches.rebuffed(policy) && rebuff == Rebuff::Closed;
         if at_once {
-            candidate.approaches.at_once = true;
-            candidate.state = CandidateState::Waiting(RetryTimes::now(now));
+            candidate.state = CandidateState::Waiting(RetryTimes::otherwise(now));
         }
         at_once
     }

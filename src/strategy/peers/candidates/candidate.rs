@@ -138,16 +138,21 @@ impl Candidate {
         }
     }
 
+    /// It has just answered, and is to be tried the other way, plain or encrypted.
+    fn has_answered(&self) -> bool {
+        matches!(&self.state, CandidateState::Waiting(times) if times.otherwise)
+    }
+
     /// No failure speaks against it, or it has just answered.
     pub fn is_untried(&self) -> bool {
-        self.approaches.at_once || self.counted_failures() == 0
+        self.has_answered() || self.counted_failures() == 0
     }
 
     /// Of those that may be tried, the candidate of the lowest rank comes first. One that has just answered, and may
     /// want to be spoken to the other way, is there: it keeps its turn.
     pub fn rank(&self) -> impl Ord + use<> {
         let order = (self.counted_failures(), !self.is_vouched_for(), self.failures);
-        (!self.approaches.at_once, order, Reverse((self.promise(), self.priority, self.lot)))
+        (!self.has_answered(), order, Reverse((self.promise(), self.priority, self.lot)))
     }
 
     /// Whether it may be tried now.

@@ -215,7 +215,6 @@ impl Candidates {
         let due = self.known.iter_mut().filter(|(_, candidate)| is_due(candidate));
         let (address, candidate) = due.min_by_key(|(_, candidate)| candidate.rank())?;
         candidate.state = CandidateState::Connected;
-        candidate.approaches.at_once = false;
         Some(*address)
     }
 
@@ -256,7 +255,6 @@ impl Candidates {
             return;
         }
         candidate.failures = candidate.failures.saturating_add(1);
-        candidate.approaches.at_once = false;
         if candidate.spare && !candidate.useful {
             candidate.failures = candidate.failures.max(SPARE_FAILURES);
         }
