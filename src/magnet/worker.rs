@@ -171,7 +171,7 @@ impl MetadataConnection {
         let (info_hash, peer_id) = (context.info_hash, context.peer_id);
         // No peer may learn of our DHT node while the torrent may be private (BEP 27).
         let ours = OurHandshake { info_hash, peer_id, dht: false };
-        let (greeting, _) = greet(stream, received, ours)?;
+        let (greeting, _) = greet(stream, received, ours, context.encryption)?;
         if !greeting.extensions {
             return Err(PeerError::HungUp(HangUp::NoExtensions));
         }

@@ -7,6 +7,7 @@
 use super::{MessageKind, WebSeedFailure};
 use crate::net::{HangUp, too_many_files};
 use crate::strategy::{AttemptFailure, Rebuff};
+use crate::wire::mse::MseFault;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -18,6 +19,10 @@ pub enum PeerError {
     Connect(io::Error),
     /// The other side does not open with the protocol's name.
     Handshake(HandshakeError),
+    /// The key exchange that we began came to nothing. A peer that knows no key exchange most often closes the
+    /// connection or resets it instead ([`PeerError::is_by_the_peer`]), or waits for more
+    /// ([`Wait::Handshake`]); the same peer may answer in the open.
+    Encryption(MseFault),
     /// It answered for another torrent.
     OtherTorrent,
     /// It is this very program.
@@ -138,6 +143,7 @@ impl PeerError {
     pub fn rebuff(&self) -> Option<Rebuff> {
         match self {
             PeerError::TimedOut(Wait::Handshake) => Some(Rebuff::Silent),
+            PeerError::Encryption(_) => Some(Rebuff::Closed),
             _ => self.is_by_the_peer().then_some(Rebuff::Closed),
         }
     }
@@ -197,6 +203,7 @@ impl fmt::Display for PeerError {
         match self {
             PeerError::Connect(error) => write!(out, "cannot connect: {error}"),
             PeerError::Handshake(error) => write!(out, "{error}"),
+            PeerError::Encryption(fault) => write!(out, "in the key exchange it sent {fault}"),
             PeerError::OtherTorrent => write!(out, "it answered for another torrent"),
             PeerError::Ourselves => write!(out, "it is ourselves"),
             PeerError::TimedOut(wait) => write!(out, "{wait}"),

@@ -183,6 +183,20 @@ impl PeerStream {
         let _ = self.ended.wait_timeout_while(self.reason(), left, |why| why.is_none());
     }
 
+    /// Reads what is there, if it comes before `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::read`].
+    pub fn read_by(&self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.wait_at_most(left)?;
+        self.read(into)
+    }
+
     /// Fills the buffer, all of it before `deadline`, so that a peer that sends one byte at a time
     /// cannot hold a worker.
     ///
@@ -191,12 +205,7 @@ impl PeerStream {
     /// As [`PeerStream::read`]; [`io::ErrorKind::UnexpectedEof`] where the peer closed.
     pub fn read_exact_by(&self, mut into: &mut [u8], deadline: Instant) -> io::Result<()> {
         while !into.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            self.wait_at_most(left)?;
-            match self.read(into)? {
+            match self.read_by(into, deadline)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 read => into = into.get_mut(read..).unwrap_or_default(),
             }
