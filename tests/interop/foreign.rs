@@ -206,6 +206,8 @@ impl Foreign {
         folder: Option<TestFolder>,
     ) -> Self {
         let mut child = command
+            // The scripts are in the source tree, which is left as it is.
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
