@@ -9,6 +9,7 @@ mod create;
 mod dht;
 mod exchange;
 mod foreign;
+mod key_exchanges;
 mod lan;
 mod magnets;
 mod odd_names;
