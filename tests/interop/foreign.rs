@@ -75,6 +75,20 @@ impl Foreign {
         (seeder, [four, six])
     }
 
+    /// libtorrent shares the payload with those who exchange keys, with what this level allows behind it. It connects
+    /// to a port of this host as often as is said.
+    pub fn libtorrent_with_keys(payload: &Payload, level: &str, connects: Option<(u16, usize)>) -> Self {
+        let host = Ipv4Addr::new(127, 0, 0, 2);
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_keys.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(payload.torrent()).arg(payload.complete()).args([&host.to_string(), level]);
+        command.args(connects.iter().flat_map(|(port, count)| [port.to_string(), count.to_string()]));
+        let mut seeder = Self::start(command, SocketAddr::from((host, 0)), None);
+        let port = seeder.expect_line("listening ");
+        seeder.address.set_port(port.trim().parse().unwrap());
+        seeder
+    }
+
     /// libtorrent, on the local network that the loopback interface is, with a torrent that it knows only
     /// the info-hash of.
     pub fn libtorrent_on_lan(info_hash: [u8; 20]) -> Self {

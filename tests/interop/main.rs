@@ -10,6 +10,7 @@ mod dht;
 mod encryption;
 mod exchange;
 mod foreign;
+mod key_exchanges;
 mod lan;
 mod magnets;
 mod odd_names;
