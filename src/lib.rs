@@ -90,11 +90,12 @@
 //! 1. An address is a *candidate* until it is due (`strategy/peers/dialer.rs:next`). Then
 //!    `swarm/peers/connecting.rs:connect` has a connection made (`peer/connector.rs:run`, for many addresses
 //!    at once, since most never answer), and where one comes about `connecting.rs:attempted` starts a worker.
-//!    Or a peer connects to us: `peer/listener.rs:run` reads its handshake, and
+//!    Or a peer connects to us: `peer/listener/incoming_handshake.rs:run` reads its handshake, and
 //!    `swarm/peers/incoming.rs:incoming` starts the worker. The life of the worker's first thread is
 //!    `peer/connection.rs:live`.
-//! 2. `peer/greeting.rs:greet` exchanges the handshakes, 68 bytes each way (`wire/handshake.rs`). Same
-//!    torrent? Not ourselves? Then we have a peer, and the coordinator hears `Greeted`.
+//! 2. `peer/greeting.rs:greet` exchanges the handshakes, 68 bytes each way (`wire/handshake.rs`), perhaps behind
+//!    a key exchange (`wire/mse/mod.rs`). Same torrent? Not ourselves? Then we have a peer, and the coordinator
+//!    hears `Greeted`.
 //! 3. `swarm/peers/connecting.rs:greeted` orders the introduction, and the worker's second thread, the
 //!    outbox, says which pieces we have (`peer/outbox/frames.rs:write_introduction`). What the peer says
 //!    about its own pieces comes in at `peer/inbound.rs:news_of`, and goes on as *news* to

@@ -7,6 +7,7 @@ use femtotorrent::discovery::lan::SearchPacket;
 use femtotorrent::metainfo::{InfoHash, Metainfo};
 use femtotorrent::net::proxy::{Negotiation, Proxy, Target};
 use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, UdpRequest, UdpResponse};
+use femtotorrent::wire::mse::{self, Chance, Method, Methods};
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, PeerId};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -73,8 +74,19 @@ fn tokens(line: &str) -> Vec<(usize, Vec<u8>)> {
 
 #[test]
 fn every_example_is_of_a_kind_that_is_tested() {
-    let tested =
-        ["frame", "handshake", "torrent", "us", "peer", "announce", "answer", "udp", "krpc", "search"];
+    let tested = [
+        "frame",
+        "handshake",
+        "exchange",
+        "torrent",
+        "us",
+        "peer",
+        "announce",
+        "answer",
+        "udp",
+        "krpc",
+        "search",
+    ];
     for (info, text) in fenced().filter(|(info, _)| *info != "text") {
         assert!(tested.contains(&info), "{info}:\n{text}");
     }
@@ -113,6 +125,49 @@ fn every_example_is_a_message_that_comes_back_as_it_went() {
     let [handshake] = examples("handshake").try_into().unwrap();
     let handshake: [u8; HANDSHAKE_LENGTH] = handshake.try_into().unwrap();
     assert_eq!(Handshake::from_wire(&handshake).unwrap().to_wire(), handshake);
+}
+
+/// One side of the key exchange: what it hears, and what it has said.
+struct Side<'a>(&'a [u8], Vec<u8>);
+
+impl Read for Side<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(into)
+    }
+}
+
+impl Write for Side<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_key_exchange_is_what_both_sides_of_ours_say() {
+    let [key, their_key, rest, their_rest] = examples("exchange").try_into().unwrap();
+    let [handshake] = examples("handshake").try_into().unwrap();
+    let handshake = Handshake::from_wire(&handshake.try_into().unwrap()).unwrap();
+    let chance = |byte: u8, key: &[u8]| Chance {
+        exponent: [byte; 20],
+        pad: key[mse::KEY_LENGTH..].to_vec(),
+        hidden_pad: 0,
+    };
+    let (heard, said) = ([&their_key[..], &their_rest].concat(), [&key[..], &rest].concat());
+    let mut initiator = Side(&heard, Vec::new());
+    let ours = mse::initiate(&mut initiator, &handshake, Methods::BOTH, &chance(0xa7, &key)).unwrap();
+    assert!(initiator.1 == said && ours.keystreams.is_some());
+
+    let mut responder = Side(&said[mse::KEY_LENGTH..], Vec::new());
+    let find = |mark| (mark == mse::torrent_mark(handshake.info_hash)).then_some(handshake.info_hash);
+    let choose = |_| Some(Method::Rc4);
+    let key = key.first_chunk().unwrap();
+    let theirs = mse::respond(&mut responder, key, find, choose, &chance(0x5b, &their_key)).unwrap().1;
+    assert!(responder.1 == heard);
+    assert_eq!(theirs.early, handshake.to_wire());
 }
 
 #[test]
@@ -178,7 +233,8 @@ fn every_example_of_a_packet_is_what_we_ask_and_understand() {
 /// The announce of the examples.
 fn started(info_hash: InfoHash) -> Announce {
     let peer_id = PeerId(*b"-FM0100-abcdefghijkl");
-    let identity = Identity { info_hash, peer_id, port: 6881, key: 0xbeef, numwant: 100 };
+    let encryption = femtotorrent::strategy::Encryption::Allow;
+    let identity = Identity { info_hash, peer_id, port: 6881, key: 0xbeef, numwant: 100, encryption };
     let counts = Counts { left: 1 << 20, ..Counts::default() };
     Announce { identity, counts, event: Some(AnnounceEvent::Started), tracker_id: None }
 }

@@ -38,6 +38,7 @@ const IDENTITY: Identity = Identity {
     port: NOT_LISTENING,
     key: 0xc0ffee,
     numwant: 50,
+    encryption: femtotorrent::strategy::Encryption::Allow,
 };
 
 fn start(tiers: Vec<Vec<String>>, totals: &Arc<Totals>) -> (Announcers, Receiver<TrackerNews>) {

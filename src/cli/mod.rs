@@ -8,6 +8,7 @@ pub mod arenas;
 mod arguments;
 mod create;
 mod demo;
+mod encryption_option;
 mod exit;
 mod get;
 mod json;

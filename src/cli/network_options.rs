@@ -2,6 +2,7 @@
 //! port we use.
 
 use super::arguments::{host_and_port, node};
+use super::encryption_option::EncryptionOption;
 use super::exit::Exit;
 use super::proxy_options::{self, ProxyOptions};
 use super::resources::Resources;
@@ -54,6 +55,8 @@ pub struct NetworkOptions {
     pub ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub proxy: ProxyOptions,
+    #[command(flatten)]
+    pub encryption: EncryptionOption,
 }
 
 /// The authorities whose certificates are believed: those that are built in, and those of `--ca-file`.
@@ -142,6 +145,7 @@ impl NetworkOptions {
             memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
             most_tiers: resources.most_tiers,
+            encryption: self.encryption.encryption,
         })
     }
 
@@ -150,12 +154,13 @@ impl NetworkOptions {
         bind_address: BindAddress,
         descriptors: usize,
     ) -> Result<Option<Listener>, CommandFailure> {
+        let EncryptionOption { encryption } = self.encryption;
         if let Some(port) = self.port {
-            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors);
+            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors, encryption);
             return listener.map(Some).map_err(|error| (Exit::NETWORK, error.to_string()));
         }
         let saved = SavedPort::read(cache_folder().as_deref());
-        match Listener::with(Ports::From(saved.port()), bind_address, descriptors) {
+        match Listener::with(Ports::From(saved.port()), bind_address, descriptors, encryption) {
             Ok(listener) => {
                 saved.keep(listener.port());
                 Ok(Some(listener))

@@ -14,7 +14,7 @@ use crate::metainfo::{InfoHash, MAX_PIECES};
 use crate::net::{OwnPorts, PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{MessagePace, STACK_BYTES, greet};
-use crate::strategy::Approach;
+use crate::strategy::{Approach, Encryption};
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::PeerId;
@@ -52,6 +52,8 @@ pub struct MetadataContext {
     pub read_memory: Arc<ReadMemory>,
     /// The download limit of all peers of the process together.
     pub down: Arc<Throttle>,
+    /// Whether connections are encrypted.
+    pub encryption: Encryption,
     /// The port at which peers can connect to us, seen from where they are.
     pub ports: OwnPorts,
     /// Where they put the metadata together.
@@ -170,7 +172,7 @@ impl MetadataConnection {
         let (info_hash, peer_id) = (context.info_hash, context.peer_id);
         // No peer may learn of our DHT node while the torrent may be private (BEP 27).
         let ours = OurHandshake { info_hash, peer_id, dht: false };
-        let (greeting, _) = greet(stream, received, ours)?;
+        let (greeting, _) = greet(stream, received, ours, context.encryption)?;
         if !greeting.extensions {
             return Err(PeerError::HungUp(HangUp::NoExtensions));
         }
@@ -194,6 +196,7 @@ impl MetadataConnection {
             dont_have: Some(extension::LT_DONTHAVE),
             port: context.ports.seen_from(self.address.ip()),
             your_address: of_a_host(self.address.ip()),
+            prefers_encryption: context.encryption.is_preferred(),
             ..ExtensionHandshake::default()
         };
         Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(&mut frames);

@@ -7,7 +7,8 @@
 use super::{MessageKind, WebSeedFailure};
 use crate::net::proxy::ProxyError;
 use crate::net::{HangUp, too_many_files};
-use crate::strategy::AttemptFailure;
+use crate::strategy::{AttemptFailure, Rebuff};
+use crate::wire::mse::MseFault;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -21,6 +22,10 @@ pub enum PeerError {
     Proxy(ProxyError),
     /// The other side does not open with the protocol's name.
     Handshake(HandshakeError),
+    /// The key exchange that we began came to nothing. A peer that knows no key exchange most often closes the
+    /// connection or resets it instead ([`PeerError::is_by_the_peer`]), or waits for more
+    /// ([`Wait::Handshake`]); the same peer may answer in the open.
+    Encryption(MseFault),
     /// It answered for another torrent.
     OtherTorrent,
     /// It is this very program.
@@ -151,6 +156,16 @@ impl PeerError {
         }
     }
 
+    /// Whether the peer may have wanted the connection to begin the other way, plain or encrypted: it ended before
+    /// its handshake had come.
+    pub fn rebuff(&self) -> Option<Rebuff> {
+        match self {
+            PeerError::TimedOut(Wait::Handshake) => Some(Rebuff::Silent),
+            PeerError::Encryption(_) => Some(Rebuff::Closed),
+            _ => self.is_by_the_peer().then_some(Rebuff::Closed),
+        }
+    }
+
     /// Whether the peer sent so much that it cost us more than a connection. Then no connection from its network is
     /// accepted for some time: it would do the same again. Many peers may share one address, so they do not suffer
     /// for one of them that only has a defect: a message that is wrong ends its connection, and that is all.
@@ -205,6 +220,7 @@ impl fmt::Display for PeerError {
             PeerError::Connect(error) => write!(out, "cannot connect: {error}"),
             PeerError::Proxy(error) => write!(out, "{error}"),
             PeerError::Handshake(error) => write!(out, "{error}"),
+            PeerError::Encryption(fault) => write!(out, "in the key exchange it sent {fault}"),
             PeerError::OtherTorrent => write!(out, "it answered for another torrent"),
             PeerError::Ourselves => write!(out, "it is ourselves"),
             PeerError::TimedOut(wait) => write!(out, "{wait}"),

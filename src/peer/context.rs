@@ -6,6 +6,7 @@ use crate::metainfo::Metainfo;
 use crate::net::{OwnPorts, Throttle};
 use crate::piece::{BufferPool, Geometry};
 use crate::storage::ServedPieces;
+use crate::strategy::Encryption;
 use crate::wire::{PeerId, metadata};
 use crossbeam_channel::Sender;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ pub struct TorrentContext {
     pub up: Arc<Throttle>,
     /// What we can send.
     pub served_pieces: Arc<ServedPieces>,
+    /// Whether connections are encrypted.
+    pub encryption: Encryption,
     /// The port at which peers can connect to us, seen from where they are.
     pub ports: OwnPorts,
     /// The UDP ports of our DHT nodes, for IPv4 and IPv6, of which peers may know. Zero where a node answers

@@ -16,6 +16,7 @@ mod connector;
 mod context;
 mod greeting;
 mod inbound;
+mod key_exchange;
 mod ledger;
 mod listener;
 mod message_pace;

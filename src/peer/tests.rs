@@ -9,6 +9,7 @@ use crate::metainfo::Metainfo;
 use crate::net::Throttle;
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, Span};
 use crate::storage::{Check, Payload, ServedPieces, digests_of};
+use crate::strategy::{Encryption, Security};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{BlockRequest, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
@@ -81,6 +82,7 @@ impl Torrent {
             down: Arc::new(Throttle::unlimited()),
             up: Arc::new(Throttle::unlimited()),
             served_pieces,
+            encryption: Encryption::default(),
             ports: Default::default(),
             dht_ports: [None; 2],
             alive: bounded(0).0,
@@ -316,7 +318,13 @@ fn a_connection_that_was_handed_over_goes_on_with_what_was_received_before() {
     let (stream, theirs) = PeerStream::in_memory();
     let mut heard = Vec::new();
     Message::HaveAll.write_to(&mut heard);
-    let greeting = Greeting { peer_id: PeerId([2; 20]), fast: true, extensions: false, dht: false };
+    let greeting = Greeting {
+        peer_id: PeerId([2; 20]),
+        fast: true,
+        extensions: false,
+        dht: false,
+        encryption: Security::default(),
+    };
     let handed = HandedOver { address: address(), incoming: false, stream, greeting, heard };
     let worker = Worker::go_on(&torrent.context, KEY, handed).unwrap();
     assert!(matches!(torrent.event(), Event::Greeted(KEY, _)));

@@ -148,6 +148,7 @@ impl MetadataFetch<'_> {
             events: events.clone(),
             read_memory: Arc::default(),
             down: Arc::clone(&network.down),
+            encryption: network.encryption,
             ports: network.ports.clone(),
             assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,

@@ -7,6 +7,7 @@ use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
 use crate::port_mapping::{MappingState, PortMapping};
+use crate::strategy::Encryption;
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct Network {
     pub most_tiers: usize,
     /// As which program we present ourselves.
     pub name: ClientName,
+    /// Whether connections to peers are encrypted.
+    pub encryption: Encryption,
 }
 
 /// As which program we present ourselves. Some trackers admit only programs that they know.
@@ -126,6 +129,7 @@ impl Network {
             checks: CheckQueue::default(),
             most_tiers: usize::MAX,
             name: ClientName::default(),
+            encryption: Encryption::default(),
         }
     }
 }

@@ -206,6 +206,7 @@ fn announce(
         port: network.ports.listening().unwrap_or(NOT_LISTENING),
         key: fastrand::u32(..),
         numwant: PEERS_WANTED,
+        encryption: network.encryption,
     };
     // What the user typed needs no permission, even if the torrent names it too.
     let address = |text: &String| match sources.trackers.contains(text) {

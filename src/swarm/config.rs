@@ -3,7 +3,7 @@
 use crate::message::KnownPeers;
 use crate::metainfo::InfoHash;
 use crate::piece::{Bitfield, Geometry};
-use crate::strategy::PieceOrder;
+use crate::strategy::{Encryption, PieceOrder};
 use crate::wire::PeerId;
 use std::time::Duration;
 
@@ -90,6 +90,8 @@ pub struct Settings {
     pub port: Option<u16>,
     /// Whether we exchange addresses of peers with peers (PEX, BEP 11).
     pub pex: bool,
+    /// Whether connections to peers are encrypted.
+    pub encryption: Encryption,
     /// Bytes a second that all downloads of the process together may take.
     pub download_limit: Option<u64>,
     /// The limits that the user set.

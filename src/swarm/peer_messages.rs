@@ -235,6 +235,7 @@ impl Coordinator<'_> {
             peer.download.pipeline.set_queue_limit(limit);
         }
         peer.flags.upload_only = handshake.upload_only;
+        peer.messages.prefers_encryption = handshake.prefers_encryption;
         if let Some(id) = handshake.pex {
             // Zero takes the extension back (BEP 10).
             peer.messages.pex_id = Some(id).filter(|id| *id != 0);
@@ -244,6 +245,12 @@ impl Coordinator<'_> {
         }
         if let Some(port) = handshake.port {
             self.listens(key, port);
+        }
+        if let Some(peer) = self.roster.get(key)
+            && peer.prefers_encryption()
+            && let Some(address) = peer.dial
+        {
+            self.dialer.candidates_mut().prefers_encryption(address);
         }
         self.part_from_seed(key, now);
     }

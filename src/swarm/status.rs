@@ -50,7 +50,7 @@ impl Coordinator<'_> {
         } else if let Some(trouble) = self.statistics.proxy_trouble().filter(|_| greeted().next().is_none()) {
             Stall::Proxy(trouble)
         } else if greeted().next().is_none() {
-            Stall::Unreachable(known, self.statistics.peer_trouble())
+            Stall::Unreachable(known, self.statistics.last_peer_trouble())
         } else if greeted().all(|peer| peer.wanted == 0) {
             Stall::NobodyHas(self.first_missing())
         } else if greeted().filter(|peer| peer.wanted > 0).all(|peer| peer.flags.peer_choking) {

@@ -171,6 +171,7 @@ fn usable(
 mod tests {
     use super::*;
     use crate::metainfo::InfoHash;
+    use crate::strategy::Encryption;
     use crate::wire::PeerId;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -182,8 +183,14 @@ mod tests {
             assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "a panic that a test wants");
             let _ = tell.send(news);
         };
-        let identity =
-            Identity { info_hash: InfoHash([1; 20]), peer_id: PeerId([2; 20]), port: 1, key: 3, numwant: 4 };
+        let identity = Identity {
+            info_hash: InfoHash([1; 20]),
+            peer_id: PeerId([2; 20]),
+            port: 1,
+            key: 3,
+            numwant: 4,
+            encryption: Encryption::default(),
+        };
         // Nobody listens there, so the first announce fails at once, and the news of it panics.
         let tiers = vec![vec![TrackerAddress::new("http://127.0.0.1:1/announce")]];
         let totals = Arc::new(Totals::new(Default::default()));

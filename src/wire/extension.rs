@@ -40,6 +40,8 @@ pub struct ExtensionHandshake {
     pub your_address: Option<IpAddr>,
     /// It downloads nothing (any more), even if it lacks pieces (`upload_only`, BEP 21).
     pub upload_only: bool,
+    /// It prefers encrypted connections (`e`, as µTorrent introduced it).
+    pub prefers_encryption: bool,
     /// The extended message id that it chose for messages about the metadata (`ut_metadata`, BEP 9). 0: it no
     /// longer understands them.
     pub metadata: Option<u8>,
@@ -67,6 +69,7 @@ impl ExtensionHandshake {
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
             your_address: fields.get("yourip").and_then(Value::bytes).and_then(read_ip),
             upload_only: number("upload_only").is_some_and(|flag| flag != 0),
+            prefers_encryption: number("e").is_some_and(|flag| flag != 0),
             metadata: extension("ut_metadata"),
             pex: extension("ut_pex"),
             dont_have: extension("lt_donthave"),
@@ -88,6 +91,7 @@ impl ExtensionHandshake {
             self.port.map(|port| ("p", i64::from(port).into())),
             self.your_address.map(|ip| ("yourip", ip_bytes(ip).as_slice().into())),
             self.upload_only.then(|| ("upload_only", 1_i64.into())),
+            self.prefers_encryption.then(|| ("e", 1_i64.into())),
             size.map(|size| ("metadata_size", size.into())),
         ];
         Item::dictionary(fields.into_iter().flatten()).encode()
@@ -113,6 +117,7 @@ mod tests {
                 port: Some(6881),
                 your_address,
                 upload_only: your_address.is_some(),
+                prefers_encryption: your_address.is_some(),
                 metadata: Some(UT_METADATA),
                 pex: Some(if your_address.is_some() { 0 } else { UT_PEX }),
                 dont_have: your_address.map(|_| LT_DONTHAVE),

@@ -15,6 +15,9 @@ use std::net::SocketAddr;
 /// have more.
 pub const MAX_ADDRESSES: usize = 100;
 
+/// Flag: the peer prefers encrypted connections (message stream encryption).
+pub const PREFERS_ENCRYPTION: u8 = 0x01;
+
 /// Flag: the peer downloads nothing (any more).
 pub const UPLOAD_ONLY: u8 = 0x02;
 

@@ -12,6 +12,7 @@ mod checking;
 mod choking_peers;
 mod command_line;
 mod create;
+mod encryption;
 mod exchange;
 mod finding;
 mod hostile;

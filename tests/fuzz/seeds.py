@@ -183,6 +183,14 @@ def seeds():
     opening = b"\x13BitTorrent protocol"
     yield "handshake", [opening + bytes(48), opening + bytes([0, 0, 0, 0, 0, 16, 0, 4]) + bytes(range(40))]
 
+    # Which side we are, with keys: our chance, our offer and the split, its pad, then what it encrypts.
+    yield "key_exchange", [
+        bytes([initiates, 1, 7, 9, 3, 0, split, 40, 1, 1, methods, 5]) + bytes(first) + b"behind"
+        for initiates in range(2)
+        for methods in range(1, 4)
+        for split, first in [(200, b"\x44"), (0, b"\x05hello")]
+    ] + [bytes([0, 0, 7, 9, 3, 0, 200]) + bytes(range(250)), bytes([1, 0, 7, 9, 3, 0, 0]) + b"\x13BitTorrent protocol"]
+
     have, block = struct.pack(">I", 7), struct.pack(">III", 7, 16384, 16384)
     every = [bytes(4)] + [frame(name) for name in (0, 1, 2, 3, 14, 15)]
     every += [frame(name, have) for name in (4, 13, 17)] + [frame(name, block) for name in (6, 8, 16)]

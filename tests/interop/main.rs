@@ -8,10 +8,12 @@
 
 mod create;
 mod dht;
+mod encryption;
 mod exchange;
 mod foreign;
 mod gateways;
 mod interface;
+mod key_exchanges;
 mod lan;
 mod leaks;
 mod magnets;

@@ -22,6 +22,8 @@ pub struct Noted {
     pub dialed: Vec<(PeerKey, SocketAddr)>,
     /// The worker of the connection that was accepted, or that came about.
     pub started: Option<(PeerKey, DetachedWorker)>,
+    /// How the connection that came about begins.
+    pub began: Option<Approach>,
     pub finish_writing: bool,
     /// The pieces that are put together.
     pub pieces: CountedPieces,
@@ -33,7 +35,7 @@ impl Noted {
     /// Nothing is wanted yet.
     pub fn new(stored: Bitfield) -> Noted {
         let (dialed, pieces) = (Vec::new(), CountedPieces::default());
-        Noted { stored, dialed, started: None, finish_writing: false, pieces, supply: None }
+        Noted { stored, dialed, started: None, began: None, finish_writing: false, pieces, supply: None }
     }
 }
 
@@ -46,9 +48,16 @@ impl Environment for NotingEnvironment {
         Ok(())
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
+    fn greet(
+        &mut self,
+        key: PeerKey,
+        _: SocketAddr,
+        _: PeerStream,
+        approach: Approach,
+    ) -> io::Result<Worker> {
         let (worker, other) = Worker::detached();
-        self.0.borrow_mut().started = Some((key, other));
+        let mut noted = self.0.borrow_mut();
+        (noted.started, noted.began) = (Some((key, other)), Some(approach));
         Ok(worker)
     }
 

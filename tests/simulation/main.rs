@@ -33,7 +33,7 @@
 //!   coordinator; [`stub`] is a scripted seeder, which costs next to nothing and may have bad manners.
 //! - [`scene`] builds a swarm in a few lines, [`report`] is what came of it, [`catalogue`] has the scenes by name.
 //!   [`table`] and [`asking`] print the tables of `docs/SIMULATION.md`: `make simulate`.
-//! - [`good_scenes`], [`choking_peers`], [`liars`], [`random_swarms`] and [`asking`] are the tests.
+//! - [`good_scenes`], [`choking_peers`], [`encryption`], [`liars`], [`random_swarms`] and [`asking`] are the tests.
 
 #![cfg(test)]
 
@@ -46,6 +46,7 @@ mod counted_pieces;
 #[path = "../support/dht_world.rs"]
 #[allow(dead_code, reason = "each test program that compiles this file uses a part of it")]
 mod dht_world;
+mod encryption;
 mod environment;
 mod good_scenes;
 mod host;

@@ -14,7 +14,7 @@ use femtotorrent::message::{
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{BlockClaim, MAX_HALF_OPEN, NextUpload};
 use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
-use femtotorrent::strategy::{AttemptQueue, PieceOrder, Source};
+use femtotorrent::strategy::{Approach, AttemptQueue, PieceOrder, Security, Source};
 use femtotorrent::swarm::{Coordinator, InitialState, Settings, WantedPieces};
 use femtotorrent::wire::{Handshake, PeerId};
 use std::cell::RefCell;
@@ -288,8 +288,16 @@ impl Host for RealHost {
         actions
     }
 
+    fn begin(&mut self, key: PeerKey, now: Instant) -> (Option<Approach>, Vec<Action>) {
+        let actions = self.connected(key, now);
+        (self.noted.borrow_mut().began.take(), actions)
+    }
+
     fn unreachable(&mut self, key: PeerKey, why: PeerError, now: Instant) -> Vec<Action> {
-        self.not_connected(key, why, now)
+        match self.connections.contains_key(&key) {
+            true => self.gone(key, why, now),
+            false => self.not_connected(key, why, now),
+        }
     }
 
     fn next_block(&mut self, key: PeerKey, now: Instant) -> Option<Block> {
@@ -360,5 +368,5 @@ fn no_stream() -> PeerStream {
 
 /// What both handshakes say here: everything but the DHT.
 pub fn greeting(peer_id: PeerId) -> Greeting {
-    Greeting { peer_id, fast: true, extensions: true, dht: false }
+    Greeting { peer_id, fast: true, extensions: true, dht: false, encryption: Security::default() }
 }

@@ -9,7 +9,7 @@ use crate::tracker::Manner;
 use crate::world::{Happening, Resident, World};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::piece::{Bitfield, Geometry};
-use femtotorrent::strategy::Supply;
+use femtotorrent::strategy::{Approach, Encryption, Supply};
 use femtotorrent::swarm::{Limits, SeedGoals, Settings, UploadPolicy};
 use femtotorrent::wire::PeerId;
 use std::collections::HashSet;
@@ -76,6 +76,8 @@ pub struct Member {
     place: Place,
     /// It is there for the first time and away for the second, by turns.
     comes_and_goes: Option<(Duration, Duration)>,
+    /// It takes and makes only connections that begin so.
+    takes: Option<Approach>,
 }
 
 /// What a host asked for, and when it had everything.
@@ -100,7 +102,14 @@ pub struct Scene {
 impl Member {
     fn new(kind: Kind) -> Member {
         let line = Line { up: MB, down: 12 * MB + 500 * KB, round_trip: ms(20), loss: 0.0 };
-        Member { kind, line, joins: Duration::ZERO, place: Place::Anywhere, comes_and_goes: None }
+        Member {
+            kind,
+            line,
+            joins: Duration::ZERO,
+            place: Place::Anywhere,
+            comes_and_goes: None,
+            takes: None,
+        }
     }
 
     /// A coordinator that has everything.
@@ -171,6 +180,20 @@ impl Member {
     /// It is there for a while and away for a while, by turns.
     pub fn comes_and_goes(self, there: Duration, away: Duration) -> Member {
         Member { comes_and_goes: Some((there, away)), ..self }
+    }
+
+    /// It takes and makes only connections that begin so.
+    pub fn takes_only(self, approach: Approach) -> Member {
+        Member { takes: Some(approach), ..self }
+    }
+
+    /// What its user wants about encryption.
+    fn encryption(&self) -> Encryption {
+        match self.takes {
+            None => Encryption::Allow,
+            Some(Approach::Plain) => Encryption::Off,
+            Some(Approach::Encrypted) => Encryption::Require,
+        }
     }
 
     pub fn is_liar(&self) -> bool {
@@ -302,9 +325,10 @@ impl Scene {
             peer_id.0[8..16].copy_from_slice(&random.u64(..).to_be_bytes());
             let mut resident = Resident::new(address, peer_id);
             resident.is_dead = matches!(member.kind, Kind::Dead);
+            resident.takes = member.takes;
             world.residents.push(resident);
             world.lines.push(LineState::new(member.line));
-            world.hosts.push(self.host(member.kind, peer_id, address.port(), random.fork()));
+            world.hosts.push(self.host(member, peer_id, address.port(), random.fork()));
             let mut at = member.joins;
             world.clock.at(at, Happening::Start(number));
             while let Some((there, away)) = member.comes_and_goes.filter(|_| at < limit) {
@@ -316,9 +340,9 @@ impl Scene {
         world
     }
 
-    fn host(&self, kind: Kind, peer_id: PeerId, port: u16, random: fastrand::Rng) -> Box<dyn Host> {
+    fn host(&self, member: &Member, peer_id: PeerId, port: u16, random: fastrand::Rng) -> Box<dyn Host> {
         let pieces = self.geometry.piece_count();
-        let (stored, seeds) = match kind {
+        let (stored, seeds) = match member.kind {
             Kind::Seed => (Bitfield::all(pieces), true),
             Kind::Leecher { seeds } => (Bitfield::none(pieces), seeds),
             Kind::Stub(manners) => return Box::new(Stub::new(self.geometry, peer_id, port, manners)),
@@ -331,6 +355,7 @@ impl Scene {
             peer_id,
             port: Some(PORT),
             pex: true,
+            encryption: member.encryption(),
             download_limit: None,
             limits: Limits {
                 max_peers: self.max_peers,

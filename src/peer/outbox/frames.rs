@@ -79,6 +79,7 @@ impl Outbox {
                 port: self.context.ports.seen_from(self.address.ip()),
                 your_address: of_a_host(self.address.ip()),
                 upload_only,
+                prefers_encryption: self.context.encryption.is_preferred(),
                 metadata: Some(extension::UT_METADATA),
                 pex: self.context.pex.then_some(extension::UT_PEX),
                 dont_have: Some(extension::LT_DONTHAVE),

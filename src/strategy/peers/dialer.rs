@@ -8,7 +8,7 @@
 //! no more young attempts than free places. One that is not is probably dead, and keeps nobody from being
 //! tried in its stead.
 
-use super::{AttemptFailure, Candidates, ExternalAddress, Source};
+use super::{AttemptFailure, Candidates, Encryption, ExternalAddress, Source};
 use crate::address::IpFamily;
 use crate::strategy::TokenBucket;
 use std::net::{IpAddr, SocketAddr};
@@ -54,16 +54,18 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer that knows these addresses. `port` is the one at which peers can connect to us, and `half_open`
+    /// A dialer that knows these addresses. `encryption` is what the user wants, `port` is the one at which peers can connect to us, and `half_open`
     /// says how many connections may be begun and not yet made (`peer/connector.rs`).
     pub fn new(
         mut candidates: Candidates,
+        encryption: Encryption,
         port: Option<u16>,
         half_open: usize,
         mut random: fastrand::Rng,
         now: Instant,
     ) -> Dialer {
         candidates.draw_lots(random.fork());
+        candidates.set_encryption(encryption);
         let (external, pace) = (ExternalAddress::default(), TokenBucket::new(ATTEMPTS, now));
         let (port, under_way, rest_until) = (port.unwrap_or(0), Vec::new(), None);
         let most_under_way = half_open.saturating_add(half_open.div_ceil(4));
@@ -205,7 +207,14 @@ mod tests {
     const ROOM: Places = Places { free: 200, for_untried: 0 };
 
     fn dialer(now: Instant) -> Dialer {
-        Dialer::new(Candidates::default(), Some(6881), HALF_OPEN, fastrand::Rng::with_seed(1), now)
+        Dialer::new(
+            Candidates::default(),
+            Encryption::default(),
+            Some(6881),
+            HALF_OPEN,
+            fastrand::Rng::with_seed(1),
+            now,
+        )
     }
 
     #[test]

@@ -74,6 +74,21 @@ impl Coordinator<'_> {
         }
     }
 
+    /// Whether a peer that has connected to us listens at this address. Then the address is its own from now on: a
+    /// second connection would be in vain. We were connecting to it when it said so, or we would know.
+    pub(super) fn is_here_already(&mut self, address: SocketAddr) -> bool {
+        let listens_there = |peer: &Peer| {
+            peer.dial.is_none()
+                && peer.address.ip() == address.ip()
+                && peer.messages.listens_at == Some(address.port())
+        };
+        let here = self.roster.greeted().find(|(_, peer)| listens_there(peer)).map(|(key, _)| key);
+        if let Some(peer) = here.and_then(|key| self.roster.get_mut(key)) {
+            peer.dial = Some(address);
+        }
+        here.is_some()
+    }
+
     /// The peer has closed its connection. If it did so because it has another one with us, its address is kept with
     /// that, and this returns true. The handshake of the other one may still be on its way.
     pub(super) fn has_moved(&mut self, gone: &Peer, now: Instant) -> bool {

@@ -4,6 +4,7 @@
 mod addresses;
 mod connections;
 mod downloads;
+mod encryption;
 mod floods;
 mod liars;
 mod lost_pieces;
@@ -21,7 +22,9 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::{Approach, Interruption, MemoryClaim, PieceOrder, Source, Supply};
+use crate::strategy::{
+    Approach, Encryption, Interruption, MemoryClaim, PieceOrder, Security, Source, Supply,
+};
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,6 +42,8 @@ struct Outside {
     dialed: Vec<SocketAddr>,
     /// The key of the last attempt at each address.
     attempts: BTreeMap<SocketAddr, PeerKey>,
+    /// How the connections that we made began.
+    begun: Vec<(SocketAddr, Approach)>,
     no_threads: bool,
     /// Other torrents have all connections that the process may have.
     no_room: bool,
@@ -95,7 +100,14 @@ impl Environment for TestEnvironment {
         if outside.no_threads { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
+    fn greet(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        _: PeerStream,
+        approach: Approach,
+    ) -> io::Result<Worker> {
+        self.0.borrow_mut().begun.push((address, approach));
         self.worker(key)
     }
 
@@ -175,6 +187,7 @@ struct Scene {
     download_limit: Option<u64>,
     timeout: Option<Duration>,
     uploads: UploadPolicy,
+    encryption: Encryption,
 }
 
 impl Default for Scene {
@@ -190,6 +203,7 @@ impl Default for Scene {
             download_limit: None,
             timeout: None,
             uploads: UploadPolicy::default(),
+            encryption: Encryption::default(),
         }
     }
 }
@@ -207,6 +221,7 @@ impl Scene {
             peer_id: OUR_ID,
             port: Some(6881),
             pex: true,
+            encryption: self.encryption,
             download_limit: self.download_limit,
             limits: Limits {
                 max_peers: self.max_peers,
@@ -359,7 +374,13 @@ fn address(host: u8) -> SocketAddr {
 }
 
 fn greeting(id: u8) -> Greeting {
-    Greeting { peer_id: PeerId([id; 20]), fast: true, extensions: true, dht: false }
+    Greeting {
+        peer_id: PeerId([id; 20]),
+        fast: true,
+        extensions: true,
+        dht: false,
+        encryption: Security::default(),
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);

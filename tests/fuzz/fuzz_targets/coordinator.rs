@@ -16,7 +16,9 @@ use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{
     Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span,
 };
-use femtotorrent::strategy::{Approach, Interruption, PieceOrder, Source, Supply};
+use femtotorrent::strategy::{
+    Approach, Encryption, Interruption, PieceOrder, Security, Source, Supply,
+};
 use femtotorrent::swarm::{
     Coordinator, Environment, InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces,
 };
@@ -216,6 +218,8 @@ impl Scene {
             peer_id: PeerId([1; 20]),
             port: choices.coin().then_some(6881),
             pex: choices.coin(),
+            encryption: [Encryption::Off, Encryption::Allow, Encryption::Prefer, Encryption::Require]
+                [choices.below(4) as usize],
             download_limit: choices.coin().then(|| 1 + u64::from(choices.number())),
             limits,
             uploads,
@@ -344,6 +348,7 @@ impl Scene {
                 port: choices.coin().then(|| choices.number() as u16),
                 your_address: choices.coin().then(|| address(choices).ip()),
                 upload_only: choices.coin(),
+                prefers_encryption: choices.coin(),
                 pex: choices.coin().then(|| choices.byte()),
                 ..ExtensionHandshake::default()
             }),
@@ -565,7 +570,7 @@ fn some_pieces(choices: &mut Choices<'_>) -> Bitfield {
 fn greeting(choices: &mut Choices<'_>) -> Greeting {
     let bits = choices.byte();
     let bit = |number: u8| bits >> number & 1 == 1;
-    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2) }
+    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2), encryption: Security::default() }
 }
 
 fn address(choices: &mut Choices<'_>) -> SocketAddr {

@@ -1,5 +1,6 @@
 //! One candidate: where we heard of its address, and what became of our attempts to connect to it.
 
+use super::approaches::Approaches;
 use super::retry::{Need, RetryTimes};
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -79,6 +80,8 @@ pub(super) struct Candidate {
     pub ours: bool,
     /// Failures in a row.
     pub failures: u32,
+    /// How connections to it begin.
+    pub approaches: Approaches,
     /// Decides between candidates that are equal otherwise: the highest comes first (BEP 40).
     pub priority: u32,
     /// Drawn by lot. Decides between candidates of the same priority, so that a source gains nothing by being
@@ -137,10 +140,21 @@ impl Candidate {
         }
     }
 
-    /// Of those that may be tried, the candidate of the lowest rank comes first.
+    /// It has just answered, and is to be tried the other way, plain or encrypted.
+    fn has_answered(&self) -> bool {
+        matches!(&self.state, CandidateState::Waiting(times) if times.otherwise)
+    }
+
+    /// No failure speaks against it, or it has just answered.
+    pub fn is_untried(&self) -> bool {
+        self.has_answered() || self.counted_failures() == 0
+    }
+
+    /// Of those that may be tried, the candidate of the lowest rank comes first. One that has just answered, and may
+    /// want to be spoken to the other way, is there: it keeps its turn.
     pub fn rank(&self) -> impl Ord + use<> {
         let order = (self.counted_failures(), !self.is_vouched_for(), self.failures);
-        (order, Reverse((self.promise(), self.priority, self.lot)))
+        (!self.has_answered(), order, Reverse((self.promise(), self.priority, self.lot)))
     }
 
     /// Whether it may be tried now.
