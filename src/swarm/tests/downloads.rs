@@ -182,7 +182,7 @@ fn a_peer_that_rejects_everything_is_disconnected() {
     assert_eq!(world.hung_up(key), Some(HangUp::RejectsAll));
     // It may do better later, and its neighbours have done nothing.
     world.gone(key, PeerError::HungUp(HangUp::RejectsAll));
-    assert_eq!(world.outside.borrow().refused, [IpAddr::from([0; 4]); 0]);
+    assert!(world.outside.borrow().refused.is_empty());
     let before = world.outside.borrow().dialed.len();
     world.wait(3600 * SECOND);
     assert_eq!(world.outside.borrow().dialed[before..].first(), Some(&address(1)));
