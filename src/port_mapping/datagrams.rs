@@ -81,7 +81,7 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// [`Failure`] for the TCP port. That we have no UDP port outside is no error.
+    /// [`Failure`] for the TCP port. Once that is open there is no error, so that it is closed again whatever comes.
     pub fn pcp(&self, wanted: Wanted, patience: Patience, halt: &Halt) -> Result<Option<Opened>, Failure> {
         let [tcp_outside, udp_outside] = wanted.outside;
         let tcp = self.pcp_map(Transport::Tcp, wanted.tcp, tcp_outside, wanted.seconds, patience, halt)?;
@@ -100,7 +100,6 @@ impl Line {
                     (opened.udp, opened.epoch) = (udp, Some(answer.epoch));
                     opened.seconds = opened.seconds.min(answer.lifetime);
                 }
-                Err(Failure::Halted) => return Err(Failure::Halted),
                 Ok(None) | Err(_) => {}
             }
         }
@@ -170,7 +169,6 @@ impl Line {
             let outside = if wanted.udp == wanted.tcp { opened.tcp } else { udp_outside };
             match self.nat_pmp_map(Transport::Udp, wanted.udp, outside, wanted.seconds, patience, halt) {
                 Ok(udp) => (opened.udp, opened.seconds) = (udp.tcp, opened.seconds.min(udp.seconds)),
-                Err(Failure::Halted) => return Err(Failure::Halted),
                 Err(_) => {}
             }
         }
@@ -180,7 +178,6 @@ impl Line {
         };
         match self.ask(&nat_pmp::ADDRESS_REQUEST, patience, halt, read) {
             Ok(address) => opened.external = address.and_then(|ip| believable(ip.into())),
-            Err(Failure::Halted) => return Err(Failure::Halted),
             Err(_) => {}
         }
         Ok(opened)

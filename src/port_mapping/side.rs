@@ -144,13 +144,19 @@ impl Side {
     ) -> Result<Opened, Failure> {
         let wanted = self.wanted(options);
         let patience = Patience { rounds, until: None };
-        let opened = match &way {
-            KnownWay::Upnp(device) => device.open(wanted, halt)?,
-            KnownWay::NatPmp => self.line(options)?.nat_pmp(wanted, patience, halt)?,
-            KnownWay::Pcp => self.line(options)?.pcp(wanted, patience, halt)?.ok_or(Failure::Silent)?,
+        let outcome = match &way {
+            KnownWay::Upnp(device) => device.open(wanted, halt),
+            KnownWay::NatPmp => self.line(options)?.nat_pmp(wanted, patience, halt),
+            KnownWay::Pcp => self
+                .line(options)?
+                .pcp(wanted, patience, halt)
+                .and_then(|opened| opened.ok_or(Failure::Silent)),
         };
-        self.way = Some(way);
-        Ok(opened)
+        // Where we had to end in the middle, it may be open.
+        if matches!(outcome, Ok(_) | Err(Failure::Halted)) {
+            self.way = Some(way);
+        }
+        outcome
     }
 
     fn line(&self, options: &MappingOptions) -> Result<Line, Failure> {
@@ -203,12 +209,14 @@ impl Side {
 
     /// Has it close our ports.
     pub fn close(&self, options: &MappingOptions, until: Instant) {
-        let (Some(way), Some(opened)) = (&self.way, self.opened) else { return };
+        let Some(way) = &self.way else { return };
         // Nothing interrupts this: it has its end.
         let never = Halt::default();
         match way {
             KnownWay::Upnp(device) => {
-                let all = [(Transport::Tcp, opened.tcp), (Transport::Udp, opened.udp)];
+                // Only what we know to be ours: others may have the same number.
+                let [tcp, udp] = self.opened.map_or([0, 0], |opened| [opened.tcp, opened.udp]);
+                let all = [(Transport::Tcp, tcp), (Transport::Udp, udp)];
                 let open: Vec<_> = all.into_iter().filter(|(_, port)| *port != 0).collect();
                 device.close(&open, until, &never);
             }

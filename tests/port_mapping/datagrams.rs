@@ -105,6 +105,22 @@ fn pcp_opens_one_port_for_both_protocols_and_closes_it_at_the_end() {
 }
 
 #[test]
+fn what_may_be_open_when_the_end_comes_is_closed_too() {
+    // It opens the port and does not say so.
+    let gateway = Datagrams::silent();
+    let mut client = Client::with(alone(&gateway), SECOND);
+    let asked = gateway.next();
+    client.end();
+    let closed = loop {
+        let next = gateway.next();
+        if lifetime(&next) == 0 {
+            break next;
+        }
+    };
+    assert_eq!((closed[0], &closed[24..42]), (2, &asked[24..42]));
+}
+
+#[test]
 fn nat_pmp_is_spoken_where_the_router_says_that_pcp_is_too_new() {
     let gateway = Datagrams::that(|request, _| match is_pcp(request) {
         true => vec![vec![0, 128 + (request[1] & 127), 0, 1, 0, 0, 0, 9]],
@@ -182,6 +198,8 @@ fn a_gateway_that_has_begun_anew_is_asked_at_once_and_nobody_else_can_say_that_i
     announce(&stranger, 1);
     announce(&gateway.socket, 1001);
     gateway.socket.send_to(b"\x02\x80", router.announcements).unwrap();
+    let early = gateway.asked.recv_timeout(Duration::from_millis(300));
+    assert!(early.is_err(), "{early:?}");
     epoch.store(2, Ordering::Release);
     announce(&gateway.socket, 1);
     let _both = [gateway.next(), gateway.next()];

@@ -94,8 +94,13 @@ pub struct Device {
 
 impl Device {
     /// `answer` gets each request and its connection.
-    pub fn that(mut answer: impl FnMut(&str, &mut TcpStream) + Send + 'static) -> Device {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    pub fn that(answer: impl FnMut(&str, &mut TcpStream) + Send + 'static) -> Device {
+        Device::at("127.0.0.1", answer)
+    }
+
+    /// The same on another host.
+    pub fn at(host: &str, mut answer: impl FnMut(&str, &mut TcpStream) + Send + 'static) -> Device {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, asked) = unbounded();

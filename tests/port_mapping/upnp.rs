@@ -1,6 +1,6 @@
 //! The Internet Gateway Device of UPnP.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -236,10 +236,12 @@ fn a_description_that_is_a_bomb_endless_elsewhere_or_none_opens_nothing_and_harm
 
 #[test]
 fn a_description_on_another_host_than_the_one_that_answered_is_not_asked_for() {
-    for place in
-        ["http://127.0.0.3:{port}/desc.xml", "http://localhost:{port}/desc.xml", "https://127.0.0.1:{port}/"]
-    {
-        let device = Device::that(|request, stream| answer_well(request, stream, 1));
+    for (host, place) in [
+        ("127.0.0.3", "http://127.0.0.3:{port}/desc.xml"),
+        ("127.0.0.1", "http://localhost:{port}/desc.xml"),
+        ("127.0.0.1", "https://127.0.0.1:{port}/"),
+    ] {
+        let device = Device::at(host, |request, stream| answer_well(request, stream, 1));
         let place = place.replace("{port}", &device.address.port().to_string());
         let router = Router::at(device, place);
         let client = router.client(SECOND);
@@ -257,6 +259,21 @@ fn an_answer_that_is_a_bomb_or_none_opens_nothing() {
         });
         let why = router.client(SECOND).refused();
         assert!(why.contains("status 500"), "{why}");
+    }
+}
+
+#[test]
+fn what_was_opened_a_moment_before_the_end_is_closed_too() {
+    let router = Router::that(|request, stream| match request.contains("#GetExternalIPAddress\"") {
+        // Until the other side gives up.
+        true => _ = stream.read(&mut [0]),
+        false => answer_well(request, stream, 1),
+    });
+    let mut client = router.client(SECOND);
+    router.device.next_call("GetExternalIPAddress");
+    client.end();
+    for protocol in ["TCP", "UDP"] {
+        assert_eq!(value(&router.device.next_call("DeletePortMapping"), "NewProtocol"), protocol);
     }
 }
 

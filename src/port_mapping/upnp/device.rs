@@ -131,7 +131,7 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// [`Failure`] for the TCP port. That we have no UDP port outside is no error.
+    /// [`Failure`] for the TCP port. Once that is open there is no error, so that it is closed again whatever comes.
     pub fn open(&self, wanted: Wanted, halt: &Halt) -> Result<Opened, Failure> {
         let [mut outside, mut udp_outside] = wanted.outside;
         let mut seconds = wanted.seconds;
@@ -158,15 +158,10 @@ impl Device {
                         outside = fastrand::u16(OTHER_PORTS);
                         continue;
                     }
-                    Err(CallFailure::Other(Failure::Halted)) => return Err(Failure::Halted),
                     Err(_) => 0,
                 },
             };
-            let external = match self.external(halt) {
-                Ok(external) => external,
-                Err(CallFailure::Other(Failure::Halted)) => return Err(Failure::Halted),
-                Err(_) => None,
-            };
+            let external = self.external(halt).unwrap_or_default();
             return Ok(Opened { tcp, udp, external, seconds, epoch: None });
         }
         Err(Failure::Refused(soap::reason(soap::CONFLICT)))
