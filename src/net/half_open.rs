@@ -309,6 +309,63 @@ mod tests {
         }
     }
 
+    /// Goes on until something has come of the connection.
+    fn conclude(mut connection: HalfOpen) -> Result<PeerStream, ConnectError> {
+        let (alarm, _bell) = Alarm::new().unwrap();
+        loop {
+            let until = Instant::now() + Duration::from_secs(20);
+            assert_eq!(wait([&connection].into_iter(), &alarm, Some(until)).unwrap(), [true]);
+            match connection.go_on() {
+                Some(Ok(())) => return Ok(connection.finish().unwrap()),
+                Some(Err(error)) => return Err(error),
+                None => {}
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_peer_says_with_the_answer_of_the_proxy_is_the_peers() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // The name has an IPv6 address too on most hosts, at which nobody listens.
+        let proxy = format!("socks5h://localhost:{}", listener.local_addr().unwrap().port());
+        let proxy = Arc::new(Proxy::typed(&proxy).unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, from) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 3]).unwrap();
+            // A byte, and then the rest together with the next.
+            stream.write_all(&[5]).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+            stream.write_all(&[0]).unwrap();
+            let mut request = [0; 10];
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(b"\x05\0\0\x01\0\0\0\0\0\0hello").unwrap();
+            (stream, from, request)
+        });
+        let bind_address = BindAddress::only([127, 0, 0, 2].into());
+        let to = "192.0.2.7:6881".parse().unwrap();
+        let ours = conclude(HalfOpen::begin_through(&proxy, bind_address, to).unwrap()).unwrap();
+        let mut heard = [0; 5];
+        ours.read_exact_by(&mut heard, Instant::now() + Duration::from_secs(20)).unwrap();
+        let (_stream, from, request) = server.join().unwrap();
+        assert_eq!((&heard, Some(from.ip())), (b"hello", bind_address.address()));
+        assert_eq!(request, [5, 1, 0, 1, 192, 0, 2, 7, 0x1a, 0xe1]);
+    }
+
+    #[test]
+    fn a_proxy_that_nobody_runs_is_to_blame_and_its_other_addresses_are_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let proxy = Arc::new(Proxy::typed(&format!("http://localhost:{port}")).unwrap());
+        let attempt = HalfOpen::begin_through(&proxy, BindAddress::any(), "192.0.2.7:1".parse().unwrap());
+        let Err(ConnectError::Detour(error)) = attempt.and_then(conclude) else { panic!("a connection") };
+        assert!(error.is_of_the_proxy(), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("the proxy localhost:{port} cannot be reached")),
+            "{error}"
+        );
+    }
+
     #[test]
     fn a_bell_ends_a_wait_and_so_does_its_end() {
         let (alarm, bell) = Alarm::new().unwrap();

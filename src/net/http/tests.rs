@@ -1,5 +1,6 @@
 use super::*;
 use crate::net::BindAddress;
+use crate::net::proxy::{Proxies, Proxy};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{JoinHandle, spawn};
 
@@ -139,4 +140,18 @@ fn a_redirect_to_our_own_port_is_not_followed() {
     assert!(matches!(error, WebError::Refused(Refusal::OurOwn(_))), "{error}");
     assert_eq!(ours.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     server.join().unwrap();
+}
+
+#[test]
+fn a_proxy_that_wants_a_password_is_no_server_that_does() {
+    for (login, expected) in
+        [("", "wants a user name and a password"), ("me:pw@", "does not take the user name")]
+    {
+        let (at, server) = serve(&["407 Who are you"]);
+        let proxy = Arc::new(Proxy::typed(&format!("http://{login}{at}")).unwrap());
+        let outlet = Outlet { proxies: Proxies::All(proxy), ..Outlet::default() };
+        let error = WebClient::new(outlet, "a test", LONG).get("http://h.example/", BY_USER).unwrap_err();
+        assert!(matches!(error, WebError::Proxy(_)) && error.to_string().contains(expected), "{error}");
+        server.join().unwrap();
+    }
 }

@@ -39,9 +39,10 @@ pub(super) fn is_connected(has_login: bool, came: &[u8]) -> Result<bool, ProxyFa
         Some(200..=299) => Ok(true),
         Some(407) if has_login => Err(ProxyFault::WrongPassword),
         Some(407) => Err(ProxyFault::WantsPassword),
-        // What it was to connect to does not answer, or its rules do not allow it.
-        Some(status @ (403 | 404 | 502 | 503 | 504)) => Err(ProxyFault::Status(status)),
-        Some(status @ 100..=999) => Err(ProxyFault::Useless(status)),
+        // It knows no such method.
+        Some(status @ (405 | 501)) => Err(ProxyFault::Useless(status)),
+        // What it was to connect to does not answer, or its rules do not allow it. Proxies choose among many numbers.
+        Some(status @ 100..=999) => Err(ProxyFault::Status(status)),
         _ => Err(ProxyFault::Nonsense("its answer has no status")),
     }
 }

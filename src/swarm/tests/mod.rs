@@ -9,6 +9,7 @@ mod floods;
 mod liars;
 mod lost_pieces;
 mod memory;
+mod proxy;
 mod supply;
 mod table;
 mod time;
@@ -282,8 +283,13 @@ impl World {
 
     /// Nobody answers at the address that was dialed.
     fn refuse(&mut self, address: SocketAddr) {
+        self.fail(address, PeerError::Closed);
+    }
+
+    /// The attempt at the address that was dialed fails for this reason.
+    fn fail(&mut self, address: SocketAddr, why: PeerError) {
         let key = self.outside.borrow().attempts[&address];
-        self.tell(Event::Attempted(key, address, Err(PeerError::Closed)));
+        self.tell(Event::Attempted(key, address, Err(why)));
     }
 
     /// The address that was dialed answers, and a connection comes about.

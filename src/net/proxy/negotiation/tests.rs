@@ -108,6 +108,7 @@ fn a_refusal_says_whose_fault_it_is() {
             true,
         ),
         ("http://h:1", vec![(ask, b"HTTP/1.1 503 Unavailable\r\n\r\n")], "status 503", false),
+        ("http://h:1", vec![(ask, b"HTTP/1.1 500 Unable to connect\r\n\r\n")], "status 500", false),
         ("http://h:1", vec![(ask, b"HTTP/1.1 403 Forbidden\r\n\r\n")], "port 443 alone", false),
         ("http://h:1", vec![(ask, b"HTTP/1.1 407 Who\r\n\r\n")], "http://USER:PASSWORD@h:1", true),
         ("http://a:b@h:1", vec![(login, b"HTTP/1.1 407 Who\r\n\r\n")], "does not take", true),
