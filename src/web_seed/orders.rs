@@ -35,14 +35,14 @@ impl Orders {
         is_next
     }
 
-    /// The stretch of the payload of the next block and of those that follow it without a gap, in bytes.
-    pub fn run(&self, geometry: &Geometry) -> Option<Range<u64>> {
+    /// The stretch of the payload of the next block and of those that follow it without a gap, in bytes. It ends at a
+    /// gap, or soon behind `enough` bytes.
+    pub fn run(&self, geometry: &Geometry, enough: u64) -> Option<Range<u64>> {
         let mut blocks = self.0.iter().map(|block| stretch(geometry, *block));
         let mut run = blocks.next()?;
-        for block in blocks.take_while(|block| !block.is_empty()) {
-            if block.start != run.end {
-                break;
-            }
+        while run.end.saturating_sub(run.start) < enough
+            && let Some(block) = blocks.next().filter(|block| block.start == run.end)
+        {
             run.end = block.end;
         }
         Some(run)
@@ -50,7 +50,7 @@ impl Orders {
 }
 
 /// Where a block is in the payload, in bytes.
-pub fn stretch(geometry: &Geometry, block: Block) -> Range<u64> {
+fn stretch(geometry: &Geometry, block: Block) -> Range<u64> {
     let start = geometry.offset(block.piece).saturating_add(geometry.begin(block).into());
     start..start.saturating_add(geometry.block_length(block).into())
 }
@@ -64,15 +64,16 @@ mod tests {
         let geometry = Geometry::new(100_000, 40_000).unwrap();
         let span = |piece, first, count| Span { piece: geometry.piece(piece).unwrap(), first, count };
         let mut orders = Orders::default();
-        assert_eq!(orders.run(&geometry), None);
+        assert_eq!(orders.run(&geometry, u64::MAX), None);
         orders.add(&[span(0, 1, 2), span(1, 0, 3), span(2, 1, 1)]);
-        assert_eq!(orders.run(&geometry), Some(16_384..80_000));
+        assert_eq!(orders.run(&geometry, u64::MAX), Some(16_384..80_000));
         let first = Block { piece: geometry.piece(0).unwrap(), number: 1 };
         let second = Block { number: 2, ..first };
+        assert_eq!(orders.run(&geometry, 20_000), Some(16_384..40_000));
         assert!(!orders.take(second) && orders.take(first) && !orders.take(first));
         orders.cancel(&[second, Block { piece: geometry.piece(1).unwrap(), number: 1 }]);
-        assert_eq!(orders.run(&geometry), Some(40_000..56_384));
+        assert_eq!(orders.run(&geometry, u64::MAX), Some(40_000..56_384));
         orders.cancel(&span(1, 0, 3).blocks().collect::<Vec<_>>());
-        assert_eq!(orders.run(&geometry), Some(96_384..100_000), "the last block is shorter");
+        assert_eq!(orders.run(&geometry, u64::MAX), Some(96_384..100_000), "the last block is shorter");
     }
 }

@@ -47,9 +47,9 @@ pub fn judge(
         }
         200 if head.length.is_some_and(|sent| sent != length) => Err(WebSeedFailure::NoFile(number)),
         200 if asked.start <= MAX_SKIPPED => Ok(0..length),
-        200 => {
-            Err(WebSeedFailure::Refused("it sends files only from their beginning, and this one is large".into()))
-        }
+        200 => Err(WebSeedFailure::Refused(
+            "it sends files only from their beginning, and this one is large".into(),
+        )),
         // 416: the file there is shorter.
         403 | 404 | 410 | 416 => Err(WebSeedFailure::NoFile(number)),
         429 | 503 => Err(WebSeedFailure::Busy(head.retry_after)),

@@ -76,7 +76,11 @@ impl WebClient {
             .follow(site.clone(), Question::Web, |request| request.header(header::RANGE, &*range).call())?;
         let moved_to = (from != *site).then_some(from);
         let (parts, body) = response.into_parts();
-        Ok(RangeAnswer { head: head(parts.status.as_u16(), &parts.headers), moved_to, body: body.into_reader() })
+        Ok(RangeAnswer {
+            head: head(parts.status.as_u16(), &parts.headers),
+            moved_to,
+            body: body.into_reader(),
+        })
     }
 }
 
@@ -93,7 +97,8 @@ impl RangeAnswer {
 
 fn head(status: u16, headers: &HeaderMap) -> RangeHead {
     let get = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
-    let length = get(header::CONTENT_LENGTH).and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok());
+    let length =
+        get(header::CONTENT_LENGTH).and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok());
     let encoding = get(header::CONTENT_ENCODING).unwrap_or_default().trim_ascii();
     RangeHead {
         status,

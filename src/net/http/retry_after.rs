@@ -66,11 +66,9 @@ mod tests {
 
     #[test]
     fn the_three_forms_of_a_date_are_one_moment() {
-        for text in [
-            "Sun, 06 Nov 1994 08:49:37 GMT",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
-            "Sun Nov  6 08:49:37 1994",
-        ] {
+        for text in
+            ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+        {
             assert_eq!(date(text), Some(784_111_777), "{text}");
         }
         assert_eq!(date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));

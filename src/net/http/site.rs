@@ -4,6 +4,7 @@ use super::redirect;
 use crate::address::Reach;
 use crate::net::basic_auth;
 use crate::strategy::OnWordOf;
+use crate::text::printable;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -40,6 +41,6 @@ impl Site {
 
 impl fmt::Debug for Site {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Site({})", basic_auth::without_secrets(&self.address))
+        out.write_str(&printable(&basic_auth::without_secrets(&self.address)))
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::net::BindAddress;
+use crate::net::basic_auth;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{JoinHandle, spawn};
 
