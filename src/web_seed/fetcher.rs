@@ -23,6 +23,12 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+/// How long a server may be silent within a body.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// How long the bytes of a block may take.
+const BLOCK_DEADLINE: Duration = Duration::from_secs(60);
+
 /// How often in a row the connection may break before a whole block has come.
 const MAX_BREAKS: u32 = 3;
 
@@ -43,7 +49,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { silence: Duration::from_secs(20), block: Duration::from_secs(60) }
+        Patience { silence: SILENCE, block: BLOCK_DEADLINE }
     }
 }
 
@@ -56,6 +62,7 @@ pub struct Fetcher {
     context: Weak<TorrentContext>,
     metainfo: Arc<Metainfo>,
     geometry: Geometry,
+    has_folder: bool,
     delivery: Delivery,
     orders: Orders,
     intake: Intake,
@@ -99,6 +106,7 @@ impl Fetcher {
             context: Arc::downgrade(context),
             metainfo: Arc::clone(&context.metainfo),
             geometry: context.geometry,
+            has_folder: address::has_folder(&context.metainfo),
             delivery: Delivery::new(key, ends.leases.clone()),
             ends,
             orders: Orders::default(),
@@ -200,7 +208,7 @@ impl Fetcher {
             return Ok(answered);
         }
         self.take_orders()?;
-        let Some(address) = address::of_file(&self.seed.address, &self.metainfo, segment.file) else {
+        let Some(address) = address::of_file(&self.seed.address, segment.file, self.has_folder) else {
             return Err(PeerError::WebSeed(WebSeedFailure::NoFile(segment.number)));
         };
         let answered = self.ask_at(&Site::new(&address, self.seed.word), segment)?;

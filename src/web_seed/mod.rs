@@ -5,12 +5,14 @@
 //! nothing by itself: the thread waits for orders, or for the answer to the request that it has made. Which server
 //! is asked for which blocks is decided by the coordinator.
 
-mod address;
+pub mod address;
 mod fetcher;
 mod files;
 mod intake;
 mod orders;
 mod verdict;
+
+pub use verdict::judge;
 
 use crate::message::PeerKey;
 use crate::net::Outlet;

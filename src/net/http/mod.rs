@@ -19,7 +19,7 @@ mod tls_connector;
 
 pub use content_range::ContentRange;
 pub use range::{RangeAnswer, RangeHead};
-pub use retry_after::retry_after;
+pub use retry_after::{LONGEST_WAIT, retry_after};
 pub use site::Site;
 pub use tls::Authorities;
 
