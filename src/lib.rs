@@ -36,6 +36,7 @@
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a connection: the handshake, the reading half, the writing half. And
 //!   the connector, which connects to peers, and the listener, at which peers come in.
+//! - [`web_seed`]: blocks from a web server: a worker of one thread.
 //! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread for each address family of a
 //!   tier.
 //! - [`discovery`]: peers without a tracker: the distributed hash table, the local network.
@@ -207,4 +208,5 @@ pub mod swarm;
 pub mod text;
 pub mod thread;
 pub mod tracker;
+pub mod web_seed;
 pub mod wire;

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["message"],
     &["storage"],
     &["peer"],
+    &["web_seed"],
     &["swarm", "magnet", "discovery", "tracker"],
     &["session"],
     &["cli"],

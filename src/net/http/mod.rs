@@ -28,6 +28,9 @@ use std::time::{Duration, Instant};
 use ureq::http::{Response, Uri, header};
 use ureq::{Agent, Body};
 
+/// What we call ourselves.
+pub const USER_AGENT: &str = concat!("femtotorrent/", env!("CARGO_PKG_VERSION"));
+
 /// Redirects that we follow. One is common (http to https); more than a few are a circle.
 const MAX_REDIRECTS: usize = 8;
 
