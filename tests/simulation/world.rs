@@ -58,6 +58,8 @@ pub struct Resident {
     pub announced: bool,
     /// It is an address at which no host answers.
     pub is_dead: bool,
+    /// It is a web server, and no tracker knows it.
+    pub is_web_server: bool,
     /// How many times it was switched on.
     pub lives: u32,
     pub completed: Option<Duration>,
@@ -105,6 +107,7 @@ impl Resident {
             is_on: false,
             announced: false,
             is_dead: false,
+            is_web_server: false,
             lives: 0,
             completed: None,
             timer: None,
@@ -183,7 +186,7 @@ impl World {
 
     fn start(&mut self, host: usize) {
         let resident = &mut self.residents[host];
-        resident.announced = true;
+        resident.announced = !resident.is_web_server;
         if resident.is_dead {
             return;
         }

@@ -21,6 +21,7 @@ mod standing;
 mod trust;
 
 pub use budget::{Budget, MemoryClaim};
+pub use gaps::Gaps;
 pub use pipeline::Pipeline;
 pub(super) use rarity::choose_lacked;
 pub use rarity::{PeerPieces, Rarity};

@@ -18,8 +18,8 @@ const FULL: f64 = 0.9;
 const NOT_FULL: f64 = 0.75;
 /// A trial is worth it if peers give this part of the limit.
 const PROMISING: f64 = 0.2;
-/// How long a trial takes: rates follow slowly.
-const TRIAL: Duration = Duration::from_secs(20);
+/// How long a trial takes: rates are those of the last twenty seconds.
+const TRIAL: Duration = Duration::from_secs(25);
 /// The pause after the first trial in vain. It doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(960);
@@ -73,6 +73,11 @@ impl ServerRest {
             }
             RestPhase::Asked(_) | RestPhase::Trial(_) | RestPhase::Resting => {}
         }
+        self.is_on()
+    }
+
+    /// Whether they rest, as of the last tick.
+    pub fn is_on(&self) -> bool {
         !matches!(self.phase, RestPhase::Asked(_))
     }
 }
@@ -107,6 +112,6 @@ mod tests {
         let (mut rest, start) = (ServerRest::default(), Instant::now());
         let trials = (0..3600).filter(|second| rest.tick(LIMIT, 400.0, 1000.0, start + Duration::from_secs(*second)));
         let resting = trials.count();
-        assert!((20 * 3..20 * 9).contains(&resting), "{resting} s of an hour");
+        assert!((25 * 3..25 * 9).contains(&resting), "{resting} s of an hour");
     }
 }

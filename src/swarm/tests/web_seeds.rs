@@ -1,0 +1,3 @@
+//! Web seeds (BEP 19).
+
+use super::*;
