@@ -143,6 +143,8 @@ impl World {
                 self.clock.after(transfer(bytes, line.line.up), Happening::BlockSent(end, block));
             }
         }
+        // A host may have to wait until it can send the next one.
+        self.set_timer(host);
     }
 
     /// The last byte of a block has left.

@@ -41,6 +41,7 @@ struct Client {
     last: Option<Block>,
     /// When the answer to the current request begins to come.
     answers_at: Option<Instant>,
+    answers: bool,
     is_new: bool,
 }
 
@@ -103,10 +104,11 @@ impl Host for WebServer {
         let hesitation = Duration::from_secs(self.manners.hesitates);
         let wait = self.round_trip + if client.is_new { hesitation } else { Duration::ZERO };
         let client = self.clients.get_mut(&key)?;
-        if !goes_on && *client.answers_at.get_or_insert(now + wait) > now {
+        if !goes_on && !client.answers {
+            client.answers_at.get_or_insert(now + wait);
             return None;
         }
-        (client.answers_at, client.last, client.is_new) = (None, Some(next), false);
+        (client.answers, client.last, client.is_new) = (false, Some(next), false);
         client.queue.pop_front()
     }
 
@@ -132,6 +134,7 @@ impl Host for WebServer {
         let mut actions = Vec::new();
         for (key, client) in &mut self.clients {
             if client.answers_at.is_some_and(|at| at <= now) {
+                (client.answers_at, client.answers) = (None, true);
                 actions.push(Action::Upload(*key));
             }
         }

@@ -243,7 +243,8 @@ impl World {
         self.set_timer(host);
     }
 
-    fn set_timer(&mut self, host: usize) {
+    /// Sets the timer of a host, which may have another by now.
+    pub fn set_timer(&mut self, host: usize) {
         let Some(due) = self.hosts[host].next_timer() else { return };
         let due = self.clock.since_start(due);
         let resident = &mut self.residents[host];

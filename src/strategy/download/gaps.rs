@@ -4,8 +4,9 @@
 //! it should send many pieces in a row with one request, while *rarest first* takes a piece here and a piece there.
 //! Both go together:
 //!
-//! - A web seed begins at the start of a long gap, and goes on from piece to piece. If another web seed is on its way
-//!   through that gap, it begins in the middle of what is left.
+//! - A web seed is given a long gap, or a part of one, and goes on through it from piece to piece. Which part that is,
+//!   is chance: of peers that all asked for the same one, none would have anything for the others. If another web seed
+//!   is on its way through the gap, the second one begins in the middle of what is left.
 //! - While a web seed is at work, a peer begins a short gap at its end and not in its midst. So gaps become shorter,
 //!   but not more. A long gap may well be split: what remains is long enough.
 //!
@@ -32,13 +33,19 @@ pub struct Gaps<'a> {
 }
 
 impl Gaps<'_> {
-    /// Where a server that has these pieces should begin. `others`: the pieces with which other servers go on.
-    pub fn begin(&self, has: &PeerPieces, others: &[PieceIndex], random: &mut fastrand::Rng) -> Option<PieceIndex> {
+    /// The pieces that a server which has these should send next, by their numbers. `others`: the pieces with which other
+    /// servers go on.
+    pub fn choose(
+        &self,
+        has: &PeerPieces,
+        others: &[u32],
+        random: &mut fastrand::Rng,
+    ) -> Option<Range<u32>> {
         let near = self.rarity.rarest_first().take(PROBES).filter(|piece| has.has(*piece)).take(SAMPLES);
         let mut best: Option<Range<u32>> = None;
         for sample in near.chain(self.rarity.pick(has, false, random)) {
             let mut gap = self.around(sample, has);
-            if others.iter().any(|other| other.get() == gap.start) {
+            if others.contains(&gap.start) {
                 gap.start += gap.len() as u32 / 2;
             }
             if best.as_ref().is_none_or(|best| gap.len() > best.len()) {
@@ -48,7 +55,11 @@ impl Gaps<'_> {
                 break;
             }
         }
-        self.geometry.piece(best?.start)
+        let best = best?;
+        // Whatever part is chosen, what remains on either side of it is as long, or nothing.
+        let parts = best.len() as u32 / self.enough.max(1);
+        let start = best.start + random.u32(..parts.max(1)) * self.enough;
+        Some(start..best.end.min(start.saturating_add(self.enough)))
     }
 
     /// Which piece a peer should send in place of this one, so that a gap is not split into two short ones.
@@ -96,16 +107,29 @@ mod tests {
     }
 
     #[test]
-    fn a_server_begins_with_the_longest_gap_and_a_second_one_in_its_midst() {
+    fn a_server_gets_the_longest_gap_and_a_second_one_begins_in_its_midst() {
         let (geometry, rarity, mut random) = missing(&[3..9, 20..60, 80..85]);
         let gaps = Gaps { geometry, rarity: &rarity, enough: 100 };
-        let at = |number| geometry.piece(number).unwrap();
-        assert_eq!(gaps.begin(&PeerPieces::All, &[], &mut random), Some(at(20)));
-        assert_eq!(gaps.begin(&PeerPieces::All, &[at(20)], &mut random), Some(at(40)));
+        assert_eq!(gaps.choose(&PeerPieces::All, &[], &mut random), Some(20..60));
+        assert_eq!(gaps.choose(&PeerPieces::All, &[20], &mut random), Some(40..60));
         let mut few = Bitfield::none(100);
-        [4, 5, 81].into_iter().for_each(|number| assert!(few.insert(at(number))));
-        assert_eq!(gaps.begin(&PeerPieces::Some(few), &[], &mut random), Some(at(4)));
-        assert_eq!(gaps.begin(&PeerPieces::Some(Bitfield::none(100)), &[], &mut random), None);
+        [4, 5, 81].into_iter().for_each(|number| assert!(few.insert(geometry.piece(number).unwrap())));
+        assert_eq!(gaps.choose(&PeerPieces::Some(few), &[], &mut random), Some(4..6));
+        assert_eq!(gaps.choose(&PeerPieces::Some(Bitfield::none(100)), &[], &mut random), None);
+    }
+
+    #[test]
+    fn of_a_very_long_gap_a_part_is_chosen_by_chance() {
+        let (geometry, rarity, mut random) = missing(&[0..95]);
+        let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
+        let mut starts: Vec<u32> = (0..200)
+            .filter_map(|_| gaps.choose(&PeerPieces::All, &[], &mut random))
+            .inspect(|run| assert_eq!(run.len(), 10))
+            .map(|run| run.start)
+            .collect();
+        starts.sort_unstable();
+        starts.dedup();
+        assert_eq!(starts, [0, 10, 20, 30, 40, 50, 60, 70, 80]);
     }
 
     #[test]
@@ -115,7 +139,7 @@ mod tests {
             rarity.gained(piece);
         }
         let gaps = Gaps { geometry, rarity: &rarity, enough: 5 };
-        assert_eq!(gaps.begin(&PeerPieces::All, &[], &mut random), geometry.piece(70));
+        assert_eq!(gaps.choose(&PeerPieces::All, &[], &mut random), Some(70..75));
     }
 
     #[test]

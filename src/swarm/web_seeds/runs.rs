@@ -1,7 +1,7 @@
 //! Which blocks a web seed is asked for next: runs of pieces, one behind the other.
 //!
-//! `strategy/download/gaps.rs` says where a run begins and why. A web seed goes on from piece to piece until the next
-//! one is not missing, and takes whole pieces if they are not large, so that no other source has a part of them and
+//! `strategy/download/gaps.rs` says which run and why. A web seed goes on from piece to piece until the next one is not
+//! missing, and takes whole pieces if they are not large, so that no other source has a part of them and
 //! requests do not end within a piece. If no piece can be opened it helps with those that peers have begun.
 
 use crate::message::PeerKey;
@@ -28,10 +28,9 @@ impl Coordinator<'_> {
         if let Some(leased) = self.lease(key, &own, most) {
             return Some(leased);
         }
-        let next = position.and_then(|piece| self.geometry.piece(piece.get().checked_add(1)?));
-        let opened = next.and_then(|piece| self.open_for_web_seed(key, piece, now)).or_else(|| {
-            let piece = self.begin_run(key)?;
-            self.open_for_web_seed(key, piece, now)
+        let opened = self.open_next_of_run(key, now).or_else(|| {
+            self.begin_run(key)?;
+            self.open_next_of_run(key, now)
         });
         if let Some(piece) = opened {
             return self.lease(key, &Within::These(vec![piece]), most);
@@ -60,7 +59,11 @@ impl Coordinator<'_> {
         ((missing as f64 * ours / all) as u32).max(LAST_RUN)
     }
 
-    fn open_for_web_seed(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) -> Option<PieceIndex> {
+    /// Opens the next piece of its run. `None` at the end of the run, at a piece that is not missing, and where there is
+    /// no memory for it.
+    fn open_next_of_run(&mut self, key: PeerKey, now: Instant) -> Option<PieceIndex> {
+        let run = self.roster.web_seeds().of(key)?.run.clone();
+        let piece = self.geometry.piece(run.start).filter(|_| !run.is_empty())?;
         let allowed = self.roster.get(key)?.may_be_asked()?;
         let piece = Some(piece).filter(|piece| allowed.allows(*piece))?;
         let source = if self.is_proved(key) { PieceSource::Anyone } else { PieceSource::Newcomer(key) };
@@ -68,15 +71,20 @@ impl Coordinator<'_> {
         self.begin(piece, key, source, now);
         if let Some(server) = self.roster.web_seeds_mut().of_mut(key) {
             server.position = Some(piece);
+            server.run.start += 1;
         }
         Some(piece)
     }
 
-    /// Where a new run begins.
-    fn begin_run(&mut self, key: PeerKey) -> Option<PieceIndex> {
-        let others = self.roster.web_seeds().next_of_others(key);
-        let others: Vec<PieceIndex> = others.filter_map(|number| self.geometry.piece(number)).collect();
+    /// Chooses its next run.
+    fn begin_run(&mut self, key: PeerKey) -> Option<()> {
+        if !self.pieces.has_room() {
+            return None;
+        }
+        let others: Vec<u32> = self.roster.web_seeds().next_of_others(key).collect();
         let Restriction::Has(pieces) = self.roster.get(key)?.may_be_asked()? else { return None };
-        self.pieces.gaps().begin(pieces, &others, &mut self.random)
+        let run = self.pieces.gaps().choose(pieces, &others, &mut self.random)?;
+        self.roster.web_seeds_mut().of_mut(key)?.run = run;
+        Some(())
     }
 }

@@ -9,6 +9,7 @@ use crate::piece::PieceIndex;
 use crate::strategy::ServerRest;
 use crate::web_seed::WebSeed;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Addresses that are kept of one torrent.
@@ -46,8 +47,9 @@ pub struct Server {
     /// How many times in a row it failed, and was without a file.
     failures: u32,
     missing: u32,
-    /// The piece that it was asked for last.
+    /// The piece that it was asked for last, and what remains of its run.
     pub position: Option<PieceIndex>,
+    pub run: Range<u32>,
     /// Its last workers, the current one at the end.
     keys: Vec<PeerKey>,
     /// Why its last worker ended.
@@ -118,7 +120,7 @@ impl WebSeeds {
         let others = self.servers.iter().filter(move |server| {
             matches!(server.state, State::Running(other) if other != key)
         });
-        others.filter_map(|server| server.position?.get().checked_add(1))
+        others.map(|server| server.run.start)
     }
 
     /// All workers were dropped.
@@ -148,6 +150,7 @@ impl Server {
             failures: 0,
             missing: 0,
             position: None,
+            run: 0..0,
             keys: Vec::new(),
             trouble: None,
         }
@@ -164,7 +167,7 @@ impl Server {
             self.keys.remove(0);
         }
         self.keys.push(key);
-        self.position = None;
+        (self.position, self.run) = (None, 0..0);
         self.state = State::Running(key);
     }
 
