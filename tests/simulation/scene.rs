@@ -210,7 +210,7 @@ impl Member {
         match self.kind {
             Kind::Dead => 0.0,
             Kind::Stub(manners) if manners.silent || manners.mute || self.is_liar() => 0.0,
-            Kind::WebServer(manners) if manners.lies || manners.fails > 0 || manners.silent => 0.0,
+            Kind::WebServer(manners) if manners.lies || manners.silent => 0.0,
             // Half of the time it sends nothing.
             Kind::Stub(manners) if manners.flaps.is_some() => self.line.up as f64 / 2.0,
             _ => self.line.up as f64 * share,
@@ -292,6 +292,7 @@ impl Scene {
             ideal: self.ideal(),
             payload: self.geometry.total_size() * leechers.len() as u64,
             sent: world.tally.sent,
+            sent_by_servers: world.tally.sent_by_servers,
             received,
             most_copies,
             stored: world.tally.stored,

@@ -76,6 +76,8 @@ pub struct Resident {
 pub struct Tally {
     /// Bytes of blocks that were sent.
     pub sent: u64,
+    /// Those of them that web servers have sent.
+    pub sent_by_servers: u64,
     /// How many times each block came to each host.
     pub received: HashMap<(usize, Block), u32>,
     /// Pieces that were stored, and those of them that were there already.

@@ -48,9 +48,6 @@ impl Coordinator<'_> {
             leased.push((span, assembly));
         }
         let starving = room > 0;
-        if is_web_seed && std::env::var_os("DBG").is_some() {
-            eprintln!("{:?} {key:?} in_flight {in_flight} depth {depth} least {least} limit {limit} leased {} room {room} rate {:.0} missing {} rar {} has_room {}", self.timers.tick, leased.iter().map(|(s, _)| s.count).sum::<u32>(), self.roster.get(key).map_or(0.0,|p|p.download.pipeline.rate()), self.requests.missing(), self.pieces.rarity().len(), self.pieces.has_room());
-        }
         let owed = in_flight + leased.iter().map(|(span, _)| span.count).sum::<u32>();
         if starving && owed <= room / 4 && owed < self.left_by_faster_peers(key, false, now) {
             let taken = self.take_over(key, owed, room, now);

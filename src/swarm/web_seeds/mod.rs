@@ -108,8 +108,8 @@ impl Coordinator<'_> {
     /// Lets web seeds rest where peers alone fill the download limit.
     pub(in crate::swarm) fn rest_web_seeds(&mut self, now: Instant) {
         let (mut from_peers, mut from_all) = (0.0, 0.0);
-        for (_, peer) in self.roster.senders() {
-            let rate = peer.download.rate.per_second();
+        for (_, peer) in self.roster.senders().filter(|(key, _)| self.requests.count(*key) > 0) {
+            let rate = peer.download.pipeline.rate();
             from_all += rate;
             from_peers += if peer.is_web_seed() { 0.0 } else { rate };
         }

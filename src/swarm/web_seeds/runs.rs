@@ -66,7 +66,9 @@ impl Coordinator<'_> {
         let piece = self.geometry.piece(run.start).filter(|_| !run.is_empty())?;
         let allowed = self.roster.get(key)?.may_be_asked()?;
         let piece = Some(piece).filter(|piece| allowed.allows(*piece))?;
-        let source = if self.is_proved(key) { PieceSource::Anyone } else { PieceSource::Newcomer(key) };
+        // A piece that is asked for as a whole has one sender anyway, and is nothing that newcomers have to wait for.
+        let has_one_sender = self.is_proved(key) || self.geometry.block_count(piece) <= WHOLE;
+        let source = if has_one_sender { PieceSource::Anyone } else { PieceSource::Newcomer(key) };
         self.pieces.open_one_of([piece])?;
         self.begin(piece, key, source, now);
         if let Some(server) = self.roster.web_seeds_mut().of_mut(key) {
