@@ -117,11 +117,12 @@
 //!    one `write` (aside: `peer/outbox/mod.rs:run`).
 //! 3. `peer/read_buffer.rs:fill` reads what came; `wire/message.rs:parse` finds the frame and checks its
 //!    length.
-//! 4. `peer/inbound.rs:block` has `piece/geometry.rs:block` check the numbers, and `peer/ledger.rs:claim`
-//!    whether this block was asked for.
+//! 4. `peer/inbound.rs:block` has `piece/geometry.rs:block` check the numbers. `peer/delivery.rs:block`, which a
+//!    web seed's thread calls as well (aside: `web_seed/fetcher.rs:live`), asks `peer/ledger.rs:claim` whether
+//!    this block was asked for.
 //! 5. `piece/assembly.rs:put` copies the block into its piece and hashes what is in order. The last block
 //!    brings the verdict.
-//! 6. `peer/inbound.rs:report` tells the coordinator what came. `swarm/peer_messages.rs:blocks_came` strikes
+//! 6. `peer/delivery.rs:report` tells the coordinator what came. `swarm/peer_messages.rs:blocks_came` strikes
 //!    the blocks from the table of requests, and `heard` fills the pipeline again, as in step 1.
 //! 7. If the piece is good, `report` also gives it to `storage/writer.rs:work`, which writes it and says
 //!    `Stored` (aside, where its bytes go: `storage/mod.rs:write`, `storage/files.rs:write`).

@@ -4,8 +4,12 @@
 use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::Packet;
 use femtotorrent::discovery::lan::SearchPacket;
-use femtotorrent::metainfo::{InfoHash, Metainfo};
+use femtotorrent::metainfo::{File, InfoHash, Metainfo};
+use femtotorrent::net::Outlet;
+use femtotorrent::net::http::{Site, WebClient};
+use femtotorrent::strategy::OnWordOf;
 use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, UdpRequest, UdpResponse};
+use femtotorrent::web_seed::{self, judge};
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, PeerId};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -71,8 +75,20 @@ fn tokens(line: &str) -> Vec<(usize, Vec<u8>)> {
 
 #[test]
 fn every_example_is_of_a_kind_that_is_tested() {
-    let tested =
-        ["frame", "handshake", "torrent", "us", "peer", "announce", "answer", "udp", "krpc", "search"];
+    let tested = [
+        "frame",
+        "handshake",
+        "torrent",
+        "us",
+        "peer",
+        "announce",
+        "answer",
+        "udp",
+        "krpc",
+        "search",
+        "range",
+        "range-answer",
+    ];
     for (info, text) in fenced().filter(|(info, _)| *info != "text") {
         assert!(tested.contains(&info), "{info}:\n{text}");
     }
@@ -196,6 +212,32 @@ fn the_example_of_http_is_what_we_ask_and_understand() {
 }
 
 #[test]
+fn the_example_of_a_web_seed_is_what_we_ask_and_understand() {
+    let [(_, request)] = examples_of(&["range"]).try_into().unwrap();
+    let [(_, answer)] = examples_of(&["range-answer"]).try_into().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let seed = format!("http://{}/pub", listener.local_addr().unwrap());
+    let file = File { path: "Notes #1/part 1.txt".into(), offset: 0, length: 10 << 20, padding: false };
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let (mut heard, mut byte) = (Vec::new(), [0]);
+        while !heard.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            heard.push(byte[0]);
+        }
+        let head = format!("{answer}\n\n").replace('\n', "\r\n");
+        stream.write_all(&[head.as_bytes(), &[7; 524_288]].concat()).unwrap();
+        String::from_utf8(heard).unwrap()
+    });
+    let address = web_seed::address::of_file(&seed, &file, true).unwrap();
+    let client = WebClient::for_ranges(Outlet::default(), "a test", DEADLINE, DEADLINE);
+    let answer = client.get_range(&Site::new(&address, OnWordOf::User), &(0..524_288)).unwrap();
+    let heard = server.join().unwrap();
+    assert!(request.lines().all(|line| heard.lines().any(|heard| heard == line)), "{heard}");
+    assert_eq!(judge(&answer.head, &(0..524_288), 0, file.length), Ok(0..524_288));
+}
+
+#[test]
 fn every_example_of_the_hash_table_is_a_packet_that_comes_back_as_it_went() {
     let examples = examples("krpc");
     assert_eq!(examples.len(), 6);
@@ -261,7 +303,7 @@ fn ways_to_say(value: &str) -> Option<Vec<String>> {
     };
     let number: u64 = number.split('*').map(factor).product::<Option<u64>>()?;
     let units: &[(u64, &str)] = match is_time {
-        true => &[(1, " s"), (60, " minute"), (24 * 60 * 60, " day")],
+        true => &[(1, " s"), (60, " minute"), (60 * 60, " hour"), (24 * 60 * 60, " day")],
         false => &[(1, ""), (1 << 10, " KiB"), (1 << 20, " MiB")],
     };
     let whole = units.iter().filter(|(unit, _)| number.is_multiple_of(*unit));

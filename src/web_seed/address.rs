@@ -14,11 +14,10 @@ const MAX_BYTES: usize = 7 * 1024;
 ///
 /// An address that ends with a slash is that of the folder that the payload is in: the torrent's name follows. So it
 /// is for a torrent of several files, with or without the slash. What is behind a question mark is no exception,
-/// since that is how other clients read it.
-pub fn of_file(seed: &str, metainfo: &Metainfo, file: &File) -> Option<String> {
+/// since that is how other clients read it. `has_folder` says that it is one of several files.
+pub fn of_file(seed: &str, file: &File, has_folder: bool) -> Option<String> {
     let mut address = seed.split('#').next().unwrap_or_default().to_owned();
-    let is_folder = metainfo.files.len() > 1 || file.path.iter().count() > 1;
-    if is_folder && !address.ends_with('/') {
+    if has_folder && !address.ends_with('/') {
         address.push('/');
     }
     if address.ends_with('/') {
@@ -30,6 +29,11 @@ pub fn of_file(seed: &str, metainfo: &Metainfo, file: &File) -> Option<String> {
         }
     }
     (address.len() <= MAX_BYTES).then_some(address)
+}
+
+/// Whether the files of a torrent are in a folder. Then the path of each begins with its name.
+pub fn has_folder(metainfo: &Metainfo) -> bool {
+    metainfo.files.len() > 1 || metainfo.files.iter().any(|file| file.path.iter().count() > 1)
 }
 
 /// Whether it is an address that we can ask: one of HTTP, with or without TLS.
@@ -55,5 +59,71 @@ fn encode(bytes: &[u8], into: &mut String) {
             // Writing to a String does not fail.
             _ => drop(write!(into, "%{byte:02X}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::path::Path;
+
+    fn address(seed: &str, path: &[u8], has_folder: bool) -> Option<String> {
+        let path = Path::new(OsStr::from_bytes(path)).to_path_buf().into();
+        of_file(seed, &File { path, offset: 0, length: 1, padding: false }, has_folder)
+    }
+
+    #[test]
+    fn a_single_file_is_at_the_address_or_below_it_where_that_is_a_folder() {
+        let single = |seed| address(seed, b"a b.iso", false).unwrap();
+        assert_eq!(single("http://h/x.iso"), "http://h/x.iso");
+        assert_eq!(single("http://h/x/"), "http://h/x/a%20b.iso");
+        assert_eq!(single("http://h"), "http://h");
+        assert_eq!(single("http://me:it@h:81/x.iso?a=b#c"), "http://me:it@h:81/x.iso?a=b");
+        assert_eq!(single("http://h/get?file=x/"), "http://h/get?file=x/a%20b.iso");
+    }
+
+    #[test]
+    fn the_files_of_a_folder_are_below_its_name() {
+        for seed in ["http://h/pub", "http://h/pub/", "http://h/pub#x"] {
+            assert_eq!(address(seed, b"t/a/b", true).as_deref(), Some("http://h/pub/t/a/b"));
+        }
+    }
+
+    #[test]
+    fn names_are_sent_as_the_bytes_that_the_torrent_has() {
+        for (name, encoded) in [
+            (
+                "#1 100%?&=+;:@!$'()*,.txt".as_bytes(),
+                "%231%20100%25%3F%26%3D%2B%3B%3A%40%21%24%27%28%29%2A%2C.txt",
+            ),
+            ("\u{fc}".as_bytes(), "%C3%BC"),
+            (b"\xfc\xff", "%FC%FF"),
+            (b"a\\b", "a%5Cb"),
+            (b"%41", "%2541"),
+            (b"a-b_c.d~e", "a-b_c.d~e"),
+            (b"\r\nHost: x", "%0D%0AHost%3A%20x"),
+        ] {
+            assert_eq!(address("http://h/", name, false), Some(format!("http://h/{encoded}")));
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_longer_than_servers_take_is_none() {
+        assert_eq!(address("http://h/", &[b' '; 255].repeat(10), false), None);
+        assert_eq!(address(&format!("http://h/{}", "x".repeat(8000)), b"a", false), None);
+    }
+
+    #[test]
+    fn a_thread_is_named_after_the_host_whatever_the_address_is() {
+        for (address, expected) in [
+            ("http://me:secret@h.example:80/x@y", "h.example:80"),
+            ("h\0x y\u{e9}", "hxy"),
+            ("http://[::1]:81?x", "[::1]:81"),
+            ("", ""),
+        ] {
+            assert_eq!(host(address), expected);
+        }
+        assert_eq!(host(&"x".repeat(1000)).len(), 64);
     }
 }

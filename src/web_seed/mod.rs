@@ -5,16 +5,24 @@
 //! nothing by itself: the thread waits for orders, or for the answer to the request that it has made. Which server
 //! is asked for which blocks is decided by the coordinator.
 
-mod address;
+pub mod address;
+mod fetcher;
+mod files;
+mod intake;
+mod orders;
+mod verdict;
 
-use crate::message::{HangUp, PeerError, PeerKey, WebSeedFailure};
+pub use verdict::judge;
+
+use crate::message::PeerKey;
 use crate::net::Outlet;
 use crate::net::http::{USER_AGENT, WebClient};
 use crate::peer::{Farewell, TorrentContext, Worker};
 use crate::strategy::OnWordOf;
 use crate::thread;
+use fetcher::{Fetcher, Patience};
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes in the stack of the thread: TLS needs more than a peer does.
@@ -56,20 +64,28 @@ pub fn start(
     seed: WebSeed,
     outlet: Outlet,
 ) -> io::Result<Worker> {
+    start_with(context, key, seed, outlet, Patience::default())
+}
+
+fn start_with(
+    context: &Arc<TorrentContext>,
+    key: PeerKey,
+    seed: WebSeed,
+    outlet: Outlet,
+    patience: Patience,
+) -> io::Result<Worker> {
     let (worker, ends) = Worker::detached();
-    let client = WebClient::new(outlet, USER_AGENT, CONNECT_DEADLINE);
+    let client = WebClient::for_ranges(outlet, USER_AGENT, CONNECT_DEADLINE, patience.silence);
     let worker = worker.fetching_by(client.clone());
     let name = format!("web-{}", address::host(&seed.address));
     let events = context.events.clone();
-    let context = Arc::downgrade(context);
+    let fetcher = Fetcher::new(seed, client, key, ends, context, patience);
     thread::spawn(name, STACK_BYTES, move || {
-        let mut farewell = Farewell::new(key, events, Arc::new(OnceLock::new()));
-        let _ = (&context, &client);
-        farewell.say(match ends.hung_up() {
-            Some(why) => PeerError::HungUp(why),
-            None if context.upgrade().is_none() => PeerError::HungUp(HangUp::RunEnded),
-            None => PeerError::WebSeed(WebSeedFailure::Failed("not there yet".to_owned())),
-        });
+        let mut farewell = Farewell::new(key, events, Arc::default());
+        farewell.say(fetcher.run());
     })?;
     Ok(worker)
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,4 +33,5 @@ mod selecting;
 mod silent_peers;
 mod strangers;
 mod trackers;
+mod web_seeds;
 mod whole_downloads;

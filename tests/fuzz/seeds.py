@@ -199,6 +199,10 @@ def seeds():
     ]
     yield "compact", [bytes([10, 0, 0, 1, 26, 225] * 3), bytes([32] * 36)]
     yield "body", [b"plain", gzip.compress(b"d8:intervali1800ee", mtime=0), gzip.compress(bytes(100_000), mtime=0)]
+    yield "ranges", [b"bytes 0-499/1234", b"bytes=7-8/*", b"120", b"Sun, 06 Nov 1994 08:49:37 GMT",
+                     b"Sunday, 06-Nov-94 08:49:37 GMT", b"Sun Nov  6 08:49:37 1994", b"bytes 0-18446744073709551615/*"]
+    yield "web_addresses", [b"http://me:it@h:81/pub/?a=b#c\na b/#1 100%.txt", b"http://[::1]\n\xfc/\xff", b"\n",
+                            b"HTTPS://h\n../\r\nHost: x"]
     yield "caches", [b"61234\n", shorthand({b"4": {b"id": node, b"nodes": bytes(12)}, b"6": {b"nodes": bytes(36)}})]
     # A choice of payload, of overwriting, and of a marker or a resume file that begins well.
     marker, resume = b"keep 0 17\nend\n", bytes([1, 1] + [0] * 12 + [0, 0, 0, 1] + [255] * 28 + [0xf8, 1] + [0] * 48)

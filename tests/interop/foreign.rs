@@ -4,9 +4,11 @@
 //! when it is dropped.
 
 mod leeching;
+mod nginx;
 mod nodes;
 
 pub use leeching::Leecher;
+pub use nginx::Nginx;
 pub use nodes::Nodes;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -10,6 +10,7 @@ missing=()
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need aria2c aria2
 need opentracker opentracker
+need nginx nginx-light
 need transmission-daemon transmission-daemon
 need transmission-create transmission-cli
 need transmission-show transmission-cli

@@ -1,5 +1,6 @@
 use super::*;
 use crate::net::BindAddress;
+use crate::net::basic_auth;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{JoinHandle, spawn};
 
@@ -139,4 +140,18 @@ fn a_redirect_to_our_own_port_is_not_followed() {
     assert!(matches!(error, WebError::Refused(Refusal::OurOwn(_))), "{error}");
     assert_eq!(ours.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     server.join().unwrap();
+}
+
+#[test]
+fn a_part_of_a_file_is_not_fetched_nearer_than_the_server_that_sent_us_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let near = format!("http://{}/x", listener.local_addr().unwrap());
+    let far: SocketAddr = "1.2.3.4:80".parse().unwrap();
+    let site = Site::new("http://h.example/x", OnWordOf::User).redirected(&near, Some(far));
+    let client = WebClient::for_ranges(Outlet::default(), "a test", LONG, LONG);
+    for _ in 0..2 {
+        assert!(matches!(client.get_range(&site, &(0..1)), Err(WebError::Refused(Refusal::Nearer(_)))));
+    }
+    assert!(listener.accept().is_err(), "it hears nothing");
 }
