@@ -76,7 +76,9 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn start_web_seed(&mut self, key: PeerKey, seed: WebSeed) -> io::Result<Worker> {
-        web_seed::start(&self.shared, key, seed, self.run.network.outlet())
+        // It takes an open file, as a peer does.
+        let worker = web_seed::start(&self.shared, key, seed, self.run.network.outlet());
+        worker.map(|worker| self.counted(worker))
     }
 
     fn pieces_of_file(&self, number: usize) -> Range<u32> {

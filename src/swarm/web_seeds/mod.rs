@@ -35,9 +35,16 @@ impl Coordinator<'_> {
         if self.roster.web_seeds().rest.is_on() {
             return;
         }
-        while let Some(number) = self.roster.web_seeds().due(now) {
+        while self.has_room_for_web_seed()
+            && let Some(number) = self.roster.web_seeds().due(now)
+        {
             self.start_web_seed(number, now);
         }
+    }
+
+    /// Whether the process may have another connection. A torrent without any may have one in any case.
+    fn has_room_for_web_seed(&self) -> bool {
+        self.environment.has_room() || self.roster.all().next().is_none()
     }
 
     /// Starts the worker of a server, or lets the server rest.
