@@ -35,6 +35,9 @@ const MAX_BREAKS: u32 = 3;
 /// Bytes that are sure to be more than one read brings.
 const ENOUGH: u64 = 256 * 1024;
 
+/// Where a server is fast, the coordinator hears of so many bytes at once. Waking it costs more than they do.
+const REPORTED_BYTES: usize = 512 * 1024;
+
 /// How long an answer that is not at its end waits for orders for what comes next in it.
 const ORDER_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -121,6 +124,8 @@ impl Fetcher {
     /// Fetches what is ordered, until the coordinator hangs up or the server fails. Returns why it ended.
     pub fn run(mut self) -> PeerError {
         let end = self.live().err().unwrap_or(PeerError::Closed);
+        // What came before the end counts: a verdict on a piece comes only once.
+        let _ = self.report();
         // A request that was aborted looks like a server that failed.
         self.ends.hung_up().map_or(end, PeerError::HungUp)
     }
@@ -148,8 +153,9 @@ impl Fetcher {
         self.ends.hung_up().map_or(Ok(()), |why| Err(PeerError::HungUp(why)))
     }
 
-    /// Waits for an order, until `due` where there is such a moment.
+    /// Waits for an order, until `due` where there is such a moment. The coordinator knows by then what came.
     fn wait_for_orders(&mut self, due: Option<Instant>) -> Result<(), PeerError> {
+        self.report()?;
         if let Some(order) = self.ends.wait_for_order(due) {
             obey(&mut self.orders, &order);
         }
@@ -180,7 +186,7 @@ impl Fetcher {
             BodyEnd::Enough => self.read_body(&mut answer, end),
             broken => Ok(broken),
         })? {
-            BodyEnd::Enough => Ok(()),
+            BodyEnd::Enough => self.report(),
             BodyEnd::Broken(error) => self.broke(&error),
         }
     }
@@ -193,6 +199,7 @@ impl Fetcher {
             let filled = room.len();
             zeros = zeros.saturating_sub(filled as u64);
             self.came(filled)?;
+            self.report()?;
         }
         Ok(())
     }
@@ -243,19 +250,28 @@ impl Fetcher {
 
     /// Reads a body whose next byte is the next one of the intake, to `end` in the payload at most.
     fn read_body(&mut self, answer: &mut RangeAnswer, end: u64) -> Result<BodyEnd, PeerError> {
+        let mut unreported = 0_usize;
         while self.intake.position() < end {
             let Some(border) = self.goes_on(end)? else { return Ok(BodyEnd::Enough) };
             let portion = self.context()?.down.portion() as u64;
             let most = border.min(end).saturating_sub(self.intake.position());
             let room = self.intake.room(most.min(portion));
+            let asked = room.len();
             match self.progress.read(answer, room)? {
                 Ok(read) => {
                     self.pay(read)?;
                     self.came(read)?;
+                    // Where a read fills all the room, more is there already.
+                    unreported += read;
+                    if read < asked || unreported >= REPORTED_BYTES {
+                        self.report()?;
+                        unreported = 0;
+                    }
                 }
                 Err(error) => return Ok(BodyEnd::Broken(error)),
             }
         }
+        self.report()?;
         // The library has to see the end of the body before it uses the connection again.
         if answer.head.is_delimited && answer.read(&mut [0]).is_ok_and(|more| more > 0) {
             debug!("{}: it sends more than it was asked for", self.seed_host());
@@ -300,11 +316,18 @@ impl Fetcher {
                 self.breaks = 0;
             }
         }
+        Ok(())
+    }
+
+    /// Tells the coordinator what came.
+    fn report(&mut self) -> Result<(), PeerError> {
+        let context = self.context()?;
         self.delivery.report(&context)
     }
 
     /// The connection broke. What came is kept, and the next request goes on from there, some times.
     fn broke(&mut self, error: &WebError) -> Result<(), PeerError> {
+        self.report()?;
         self.take_orders()?;
         self.breaks += 1;
         if self.breaks > MAX_BREAKS {

@@ -5,8 +5,8 @@
 
 use crate::piece::{BLOCK_LENGTH, Block, Geometry};
 
-/// Bytes that one read may bring.
-const BYTES: usize = 128 * 1024;
+/// What one read brings, and the beginning of a block before it.
+const BYTES: usize = 128 * 1024 + BLOCK_LENGTH as usize;
 
 /// What came and is not a whole block yet.
 #[derive(Debug)]

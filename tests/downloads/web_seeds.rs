@@ -41,7 +41,11 @@ fn a_password_goes_to_the_web_seed_and_not_to_the_screen() {
     let url = format!("http://me:secret@127.0.0.1:{}/x", server.port());
     let outcome = get(&sample, &folder, &["--web-seed", &url, "-vv"]).finish(LIMIT);
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
-    assert!(!outcome.output.contains("secret") && !outcome.output.contains("bWU6c2VjcmV0"), "{}", outcome.output);
+    assert!(
+        !outcome.output.contains("secret") && !outcome.output.contains("bWU6c2VjcmV0"),
+        "{}",
+        outcome.output
+    );
     assert!(server.heard().iter().all(|head| head.contains("authorization: Basic bWU6c2VjcmV0\r\n")));
 }
 

@@ -33,7 +33,8 @@ fn always(answer: &[u8]) -> Answer {
 fn part_of(file: &[u8]) -> Answer {
     let file = file.to_vec();
     Box::new(move |head| {
-        let range = head.lines().find_map(|line| line.strip_prefix("range: bytes=")?.split_once('-')).unwrap();
+        let range =
+            head.lines().find_map(|line| line.strip_prefix("range: bytes=")?.split_once('-')).unwrap();
         let (first, last): (usize, usize) = (range.0.parse().unwrap(), range.1.parse().unwrap());
         let head = format!(
             "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes {first}-{last}/{}\r\nContent-Length: {}\r\n\

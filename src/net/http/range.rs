@@ -17,7 +17,7 @@ use ureq::BodyReader;
 use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Bytes that one read may bring. More would cost memory and save no time.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 128 * 1024;
 
 /// How long the head of an answer may take.
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
