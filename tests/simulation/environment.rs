@@ -36,7 +36,15 @@ impl Noted {
     /// Nothing is wanted yet.
     pub fn new(stored: Bitfield) -> Noted {
         let (dialed, pieces) = (Vec::new(), CountedPieces::default());
-        Noted { stored, dialed, asked: Vec::new(), started: None, finish_writing: false, pieces, supply: None }
+        Noted {
+            stored,
+            dialed,
+            asked: Vec::new(),
+            started: None,
+            finish_writing: false,
+            pieces,
+            supply: None,
+        }
     }
 }
 

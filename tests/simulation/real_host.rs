@@ -9,8 +9,7 @@ use crate::environment::{Noted, NotingEnvironment};
 use crate::host::{Action, Host};
 use crate::message::{Message, Segment};
 use femtotorrent::message::{
-    Event, Greeting, HangUp, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey, Wait,
-    WebSeedFailure,
+    Event, Greeting, HangUp, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey, Wait, WebSeedFailure,
 };
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{BlockClaim, MAX_HALF_OPEN, NextUpload};

@@ -75,7 +75,8 @@ fn little_memory_and_large_pieces_are_enough() {
 
 #[test]
 fn a_server_that_fails_is_asked_again_later_and_one_that_is_silent_holds_nothing_up() {
-    let fails = Member::web_server(WebManners { fails: 3, ..WebManners::default() }).round_trip(ms(6)).up(4 * MB);
+    let fails =
+        Member::web_server(WebManners { fails: 3, ..WebManners::default() }).round_trip(ms(6)).up(4 * MB);
     let report = Scene::new(9, 16 * MIB, 256 * KIB).with(1, fails).with(1, fast()).run();
     report.assert_sound("three errors");
     // 10, 20 and 40 s, more or less, and then 4 s for the payload.

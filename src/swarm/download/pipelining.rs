@@ -126,7 +126,13 @@ impl Coordinator<'_> {
     }
 
     /// Begins a piece for this peer. If it was wrong before, this peer alone sends it.
-    pub(in crate::swarm) fn begin(&mut self, piece: PieceIndex, key: PeerKey, source: PieceSource, now: Instant) {
+    pub(in crate::swarm) fn begin(
+        &mut self,
+        piece: PieceIndex,
+        key: PeerKey,
+        source: PieceSource,
+        now: Instant,
+    ) {
         let was_wrong = !self.suspicions.attempts_at(piece).is_empty();
         self.open(piece, if was_wrong { PieceSource::OnePeer(Some(key)) } else { source }, now);
     }

@@ -188,5 +188,8 @@ fn listen_apart(one: &Peer, other: &Peer) -> bool {
 /// Whether both connected to us under one peer ID from one address, the second long after the first.
 fn comes_again(new: &Peer, old: &Peer) -> bool {
     let is_one = new.peer_id() == old.peer_id() && new.address.ip() == old.address.ip();
-    is_one && new.is_incoming() && old.is_incoming() && new.since.saturating_duration_since(old.since) >= AT_ONCE
+    is_one
+        && new.is_incoming()
+        && old.is_incoming()
+        && new.since.saturating_duration_since(old.since) >= AT_ONCE
 }

@@ -47,7 +47,11 @@ fn scene() -> Scene {
 fn the_first_blocks_are_asked_for_at_once_and_as_one_run() {
     let world = scene().start();
     let pieces = world.pieces_requested(world.web_seed());
-    assert_eq!(pieces, (pieces[0]..pieces[0] + 16).collect::<Vec<_>>(), "a megabyte, before it has proved anything");
+    assert_eq!(
+        pieces,
+        (pieces[0]..pieces[0] + 16).collect::<Vec<_>>(),
+        "a megabyte, before it has proved anything"
+    );
     assert_eq!(world.coordinator.roster.len(), 0, "it is no peer");
     let snapshot = world.snapshot();
     assert_eq!((snapshot.peers, snapshot.web_seeds), (0, 1));
@@ -121,7 +125,11 @@ fn a_file_that_it_does_not_have_is_not_asked_of_it_again_and_the_rest_is_at_once
     world.outside.borrow_mut().files = vec![0..10, 9..64];
     world.fails(world.web_seed(), WebSeedFailure::NoFile(1));
     assert_eq!(world.times_asked(), 2);
-    assert_eq!(world.pieces_requested(world.web_seed()), (0..9).collect::<Vec<_>>(), "no piece on the border");
+    assert_eq!(
+        world.pieces_requested(world.web_seed()),
+        (0..9).collect::<Vec<_>>(),
+        "no piece on the border"
+    );
     world.fails(world.web_seed(), WebSeedFailure::NoFile(0));
     world.wait(SECOND * 3000);
     assert_eq!(world.times_asked(), 2, "it has nothing");
@@ -228,10 +236,16 @@ fn a_download_that_stalls_says_what_is_wrong_with_the_web_seeds() {
     let mut world = scene().start();
     world.wait(SECOND * 15);
     let said = |world: &World| world.snapshot().stall.unwrap().to_string();
-    assert_eq!(said(&world), "no source has named a peer yet; the web seed one.example was asked and sends nothing");
+    assert_eq!(
+        said(&world),
+        "no source has named a peer yet; the web seed one.example was asked and sends nothing"
+    );
     world.fails(world.web_seed(), WebSeedFailure::Refused("it sends no parts of files".to_owned()));
     world.wait(SECOND * 15);
-    assert_eq!(said(&world), "no source has named a peer yet; the web seed one.example: it sends no parts of files");
+    assert_eq!(
+        said(&world),
+        "no source has named a peer yet; the web seed one.example: it sends no parts of files"
+    );
 }
 
 #[test]

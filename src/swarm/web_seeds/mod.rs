@@ -59,7 +59,9 @@ impl Coordinator<'_> {
                 for file in lacks {
                     let of_file = self.environment.pieces_of_file(file);
                     let of_file = of_file.start..of_file.end.min(self.geometry.piece_count());
-                    of_file.filter_map(|number| self.geometry.piece(number)).for_each(|piece| _ = pieces.remove(piece));
+                    of_file
+                        .filter_map(|number| self.geometry.piece(number))
+                        .for_each(|piece| _ = pieces.remove(piece));
                 }
                 PeerPieces::Some(pieces)
             }

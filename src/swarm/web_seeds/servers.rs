@@ -117,9 +117,10 @@ impl WebSeeds {
 
     /// The pieces that are next for the servers that are asked now, all but this one.
     pub fn next_of_others(&self, key: PeerKey) -> impl Iterator<Item = u32> {
-        let others = self.servers.iter().filter(move |server| {
-            matches!(server.state, State::Running(other) if other != key)
-        });
+        let others = self
+            .servers
+            .iter()
+            .filter(move |server| matches!(server.state, State::Running(other) if other != key));
         others.map(|server| server.run.start)
     }
 
@@ -131,7 +132,8 @@ impl WebSeeds {
 
     /// What is wrong with them, if something is.
     pub fn trouble(&self) -> Option<String> {
-        let mut in_trouble = self.servers.iter().filter_map(|server| Some((server, server.trouble.as_ref()?)));
+        let mut in_trouble =
+            self.servers.iter().filter_map(|server| Some((server, server.trouble.as_ref()?)));
         let (first, why) = in_trouble.next()?;
         let said = format!("the web seed {}: {why}", first.seed.host());
         Some(match in_trouble.count() {
@@ -264,7 +266,9 @@ mod tests {
             let server = seeds.get_mut(0).unwrap();
             server.begun(key);
             server.ended(key, &failure(why.clone()), 0.5, now);
-            let Some(rest) = (0..4000).find(|seconds| seeds.due(now + SECOND * *seconds).is_some()) else { break };
+            let Some(rest) = (0..4000).find(|seconds| seeds.due(now + SECOND * *seconds).is_some()) else {
+                break;
+            };
             rests.push(u64::from(rest));
             now += SECOND * rest;
         }
@@ -293,7 +297,12 @@ mod tests {
         let busy = failure(WebSeedFailure::Busy(Some(SECOND * 60)));
         seeds.get_mut(0).unwrap().ended(PeerKey(0), &busy, 0.5, now);
         assert_eq!(seeds.due(now), Some(5), "another address of a host that is busy is not asked either");
-        seeds.get_mut(2).unwrap().ended(PeerKey(2), &failure(WebSeedFailure::Refused(String::new())), 0.5, now);
+        seeds.get_mut(2).unwrap().ended(
+            PeerKey(2),
+            &failure(WebSeedFailure::Refused(String::new())),
+            0.5,
+            now,
+        );
         seeds.get_mut(5).unwrap().begun(PeerKey(9));
         assert_eq!((seeds.due(now), seeds.due(now + SECOND * 60)), (None, Some(0)));
     }
