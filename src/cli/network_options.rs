@@ -79,6 +79,7 @@ impl NetworkOptions {
             own_trackers: !self.no_trackers,
             waits_for_peers,
             pex,
+            ..PeerSourceOptions::of_the_torrent()
         }
     }
 

@@ -30,7 +30,9 @@ mod upload;
 
 pub use crc32c::crc32c;
 pub use destination::{OnWordOf, Question, Refusal, may_ask, may_ask_name};
-pub use download::{Budget, MemoryClaim, PeerPieces, PieceOrder, Pipeline, Rarity, Standing, Trust};
+pub use download::{
+    Budget, Gaps, MemoryClaim, PeerPieces, PieceOrder, Pipeline, Rarity, ServerRest, Standing, Trust,
+};
 pub use near_names::{is_near_name, literal};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,

@@ -117,7 +117,7 @@ impl Coordinator<'_> {
         debug!("{}: connected, it is {client} ({encryption})", peer.address);
         peer.greeting = Some(greeting);
         self.statistics.peer_trouble().greeted();
-        if !peer.incoming {
+        if !peer.is_incoming() {
             self.dialer.candidates_mut().greeted(peer.address);
         }
         peer.download.last_block = now;

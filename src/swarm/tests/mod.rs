@@ -14,6 +14,7 @@ mod supply;
 mod table;
 mod time;
 mod uploads;
+mod web_seeds;
 
 use super::*;
 use crate::message::{
@@ -24,13 +25,15 @@ use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
 use crate::strategy::{
-    Approach, Encryption, Interruption, MemoryClaim, PieceOrder, Security, Source, Supply,
+    Approach, Encryption, Interruption, MemoryClaim, OnWordOf, PieceOrder, Security, Source, Supply,
 };
+use crate::web_seed::WebSeed;
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Our own peer ID. A peer may have a smaller or a greater one.
@@ -61,6 +64,10 @@ struct Outside {
     refused: Vec<IpAddr>,
     in_vain: Vec<IpAddr>,
     ourselves: Vec<SocketAddr>,
+    /// The workers of web seeds that were started, with the addresses.
+    asked_web_seeds: Vec<(PeerKey, String)>,
+    /// The pieces of each file.
+    files: Vec<Range<u32>>,
     shown: Vec<Snapshot>,
     completed: usize,
 }
@@ -118,6 +125,16 @@ impl Environment for TestEnvironment {
 
     fn resume(&mut self, key: PeerKey, _: crate::message::HandedOver) -> io::Result<Worker> {
         self.worker(key)
+    }
+
+    fn start_web_seed(&mut self, key: PeerKey, seed: WebSeed) -> io::Result<Worker> {
+        let worker = self.worker(key)?;
+        self.0.borrow_mut().asked_web_seeds.push((key, seed.address));
+        Ok(worker)
+    }
+
+    fn pieces_of_file(&self, number: usize) -> Range<u32> {
+        self.0.borrow().files.get(number).cloned().unwrap_or(0..u32::MAX)
     }
 
     fn piece_digest(&self, _: PieceIndex) -> PieceDigest {
@@ -189,6 +206,7 @@ struct Scene {
     timeout: Option<Duration>,
     uploads: UploadPolicy,
     encryption: Encryption,
+    web_seeds: Vec<&'static str>,
 }
 
 impl Default for Scene {
@@ -205,6 +223,7 @@ impl Default for Scene {
             timeout: None,
             uploads: UploadPolicy::default(),
             encryption: Encryption::default(),
+            web_seeds: Vec::new(),
         }
     }
 }
@@ -232,8 +251,10 @@ impl Scene {
             },
             uploads: self.uploads,
         };
+        let web_seed = |address: &&str| WebSeed { address: (*address).to_owned(), word: OnWordOf::Torrent };
+        let web_seeds = self.web_seeds.iter().map(web_seed).collect();
         let (wanted, order) = (self.wanted, self.order);
-        let state = InitialState { stored, wanted, order, known_peers: KnownPeers::default() };
+        let state = InitialState { stored, wanted, order, known_peers: KnownPeers::default(), web_seeds };
         let environment = Box::new(TestEnvironment(Rc::clone(&outside)));
         let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
         let coordinator = Coordinator::new(settings, state, environment, random, now);
