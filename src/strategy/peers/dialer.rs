@@ -54,8 +54,8 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer that knows these addresses. `encryption` is what the user wants, `port` is the one at which peers can connect to us, and `half_open`
-    /// says how many connections may be begun and not yet made (`peer/connector.rs`).
+    /// A dialer that knows these addresses. `encryption` is what the user wants, `port` is the one at which peers can
+    /// connect to us, and `half_open` says how many connections may be begun and not yet made (`peer/connector.rs`).
     pub fn new(
         mut candidates: Candidates,
         encryption: Encryption,
