@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
-use crate::session::{Aim, Job};
+use crate::session::{Aim, Job, PeerSourceOptions};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -24,7 +24,11 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
         torrent,
         aim: Aim::Download,
         folder: arguments.output_dir.clone(),
-        sources: sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex),
+        sources: PeerSourceOptions {
+            web_seeds: arguments.web.web_seeds.clone(),
+            own_web_seeds: !arguments.web.no_web_seeds,
+            ..sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex)
+        },
         limits: Limits {
             max_peers: share.max_peers,
             memory: arguments.memory,

@@ -30,6 +30,7 @@ mod terminal;
 mod thread_limit;
 mod turns;
 mod verify;
+mod web_seed_options;
 
 use arguments::{Arguments, CliCommand};
 use clap::Parser;

@@ -72,6 +72,7 @@ impl NetworkOptions {
             own_trackers: !self.no_trackers,
             waits_for_peers,
             pex,
+            ..PeerSourceOptions::of_the_torrent()
         }
     }
 

@@ -17,8 +17,8 @@ pub struct Snapshot {
     pub peers: usize,
     /// Those of them that have everything.
     pub seeds: usize,
-    /// Peers that answer our requests.
-    pub unchoked: usize,
+    /// Web seeds that are asked.
+    pub web_seeds: usize,
     /// Payload bytes that came in this run, including those that we had already.
     pub received: u64,
     /// Payload bytes that came and were of no use.
@@ -79,6 +79,8 @@ pub enum Stall {
     SlowDisk,
     /// Other torrents have all the memory that is allowed.
     NoMemory,
+    /// The peers do not send for this reason, and this is wrong with the web seeds.
+    AndWebSeeds(Box<Stall>, String),
 }
 
 impl fmt::Display for Stall {
@@ -94,6 +96,7 @@ impl fmt::Display for Stall {
             Stall::AllChoke => write!(out, "all peers choke us: they send to others first"),
             Stall::Silent => write!(out, "the peers that we asked send nothing"),
             Stall::SlowDisk => write!(out, "the disk is slower than the peers"),
+            Stall::AndWebSeeds(peers, said) => write!(out, "{peers}; {said}"),
             Stall::NoMemory => write!(out, "waiting for memory that other torrents use (raise --memory)"),
         }
     }

@@ -128,6 +128,8 @@ impl MetadataFetch<'_> {
             peers: &self.magnet.peers,
             nodes: &[],
             counts: UNKNOWN,
+            // They have no metadata.
+            has_web_seeds: false,
         };
         PeerSources::start(&search, self.sources, self.network, events)
     }

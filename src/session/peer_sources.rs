@@ -51,6 +51,8 @@ pub struct PeerSearch<'a> {
     pub nodes: &'a [(String, u16)],
     /// What we tell trackers about our download.
     pub counts: Counts,
+    /// Whether there are web seeds, so that it may well have no peer.
+    pub has_web_seeds: bool,
 }
 
 /// The running sources of one torrent. Dropping them tells the trackers that we leave, which takes at most
@@ -69,8 +71,8 @@ pub struct PeerSources {
 }
 
 impl PeerSources {
-    /// Starts the sources. `None` if there is no source to ask and we are not to wait for incoming
-    /// connections.
+    /// Starts the sources. `None` if there is no source to ask, nor a web seed, and we are not to wait for
+    /// incoming connections.
     pub fn start(
         wanted: &PeerSearch<'_>,
         sources: &PeerSourceOptions,
@@ -86,7 +88,8 @@ impl PeerSources {
         let lan = network.lan.as_ref().filter(|_| public);
         let can_wait = sources.waits_for_peers && port.is_some();
         let named = !sources.peers.is_empty() || !wanted.peers.is_empty();
-        if announcers.is_empty() && !named && dht.is_none() && lan.is_none() && !can_wait {
+        let has_any = !announcers.is_empty() || named || dht.is_some() || lan.is_some();
+        if !has_any && !can_wait && !wanted.has_web_seeds {
             return None;
         }
         for (peers, event) in

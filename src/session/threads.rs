@@ -13,6 +13,7 @@ use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
+use crate::web_seed::WebSeed;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -80,14 +81,19 @@ impl<'a> Threads<'a> {
         };
         let ending = Ending { writer, all_gone };
         let counts = Counts { left, ..Counts::default() };
-        let Some(sources) = sources.or_else(|| start_sources(run, &shared, counts)) else {
+        let web_seeds = match wanted {
+            WantedPieces::Nothing => Vec::new(),
+            _ => run.job.sources.all_web_seeds(&shared.metainfo.web_seeds),
+        };
+        let has_web_seeds = web_seeds.iter().any(WebSeed::is_of_the_web);
+        let Some(sources) = sources.or_else(|| start_sources(run, &shared, counts, has_web_seeds)) else {
             // The writer ends with its channel, and removes what the storage created on the disk.
             drop((shared, inbox));
             ending.join_writer();
             return Err(SessionError::NoPeerSource);
         };
         sources.set(counts);
-        let state = InitialState { stored, wanted, known_peers };
+        let state = InitialState { stored, wanted, known_peers, web_seeds };
         Ok(Threads { run, shared, inbox, sources, wanted_count, state, ending })
     }
 
@@ -172,8 +178,13 @@ fn dht_ports(run: RunContext<'_>, metainfo: &Metainfo) -> [Option<u16>; 2] {
     })
 }
 
-/// Starts to look for peers. `None` if there is no source.
-fn start_sources(run: RunContext<'_>, shared: &peer::TorrentContext, counts: Counts) -> Option<PeerSources> {
+/// Starts to look for peers. `None` if there is no source, and no web seed either.
+fn start_sources(
+    run: RunContext<'_>,
+    shared: &peer::TorrentContext,
+    counts: Counts,
+    has_web_seeds: bool,
+) -> Option<PeerSources> {
     let search = PeerSearch {
         info_hash: shared.metainfo.info_hash,
         peer_id: shared.peer_id,
@@ -182,6 +193,7 @@ fn start_sources(run: RunContext<'_>, shared: &peer::TorrentContext, counts: Cou
         peers: &[],
         nodes: &shared.metainfo.nodes,
         counts,
+        has_web_seeds,
     };
     PeerSources::start(&search, &run.job.sources, run.network, &shared.events)
 }

@@ -28,7 +28,7 @@ mod upload;
 
 pub use crc32c::crc32c;
 pub use destination::{OnWordOf, Question, Refusal, may_ask};
-pub use download::{Budget, MemoryClaim, PeerPieces, Pipeline, Rarity, Standing, Trust};
+pub use download::{Budget, Gaps, MemoryClaim, PeerPieces, Pipeline, Rarity, ServerRest, Standing, Trust};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
     ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports,

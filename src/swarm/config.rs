@@ -3,6 +3,7 @@
 use crate::message::KnownPeers;
 use crate::metainfo::InfoHash;
 use crate::piece::{Bitfield, Geometry};
+use crate::web_seed::WebSeed;
 use crate::wire::PeerId;
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct InitialState {
     pub wanted: WantedPieces,
     /// The peers that are known already.
     pub known_peers: KnownPeers,
+    /// The servers of the web that have the files (BEP 19).
+    pub web_seeds: Vec<WebSeed>,
 }
 
 /// How a run ended.

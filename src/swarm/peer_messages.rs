@@ -77,13 +77,18 @@ impl Coordinator<'_> {
         peer.download.standing.delivered();
         let bytes = span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum();
         self.peer_sent(key, span.count, bytes, now);
+        let mut is_useful = false;
         for block in span.blocks() {
             let arrival = self.requests.received(key, block, assembly);
             let length = u64::from(self.geometry.block_length(block));
             self.statistics.received(length, matches!(arrival, Arrival::Useful { .. }), now);
             if let Arrival::Useful { cancel } = arrival {
+                is_useful = true;
                 cancel.into_iter().flatten().for_each(|other| self.cancel(other, block));
             }
+        }
+        if is_useful {
+            self.web_seed_sent(key);
         }
         self.take_back_forgotten(key, now);
     }
@@ -107,7 +112,7 @@ impl Coordinator<'_> {
         download.snubs = 0;
         download.rejections = 0;
         download.rate.add(bytes);
-        if !std::mem::replace(&mut download.useful, true) {
+        if !std::mem::replace(&mut download.useful, true) && !peer.is_web_seed() {
             self.dialer.candidates_mut().proved_useful(peer.best_address());
         }
     }

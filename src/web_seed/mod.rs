@@ -40,6 +40,18 @@ pub struct WebSeed {
     pub word: OnWordOf,
 }
 
+impl WebSeed {
+    /// Whether it is at an address that we can ask.
+    pub fn is_of_the_web(&self) -> bool {
+        address::is_of_the_web(&self.address)
+    }
+
+    /// The name or the address of its host, with the port, fit to print.
+    pub fn host(&self) -> String {
+        address::host(&self.address)
+    }
+}
+
 /// Starts the worker of a web seed. It takes leases and orders as that of a peer does, and says `Gone` at its end; it
 /// says nothing of pieces or chokes, since a web seed has every piece and answers every request.
 ///

@@ -33,5 +33,6 @@ mod selecting;
 mod silent_peers;
 mod strangers;
 mod trackers;
+mod web_seed_options;
 mod web_seeds;
 mod whole_downloads;

@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn get(sample: &Sample, folder: &TestFolder, more: &[&str]) -> Program {
     let torrent = sample.write_torrent(folder.path());
     let output = folder.path().join("out").display().to_string();
-    let arguments = ["get", &torrent, "-o", &output, "-v"];
+    let arguments = ["get", &torrent, "-o", &output, "-v", "--no-listen"];
     Program::start(arguments.iter().chain(more))
 }
 

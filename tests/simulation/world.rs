@@ -58,6 +58,8 @@ pub struct Resident {
     pub announced: bool,
     /// It is an address at which no host answers.
     pub is_dead: bool,
+    /// It is a web server, and no tracker knows it.
+    pub is_web_server: bool,
     /// How many times it was switched on.
     pub lives: u32,
     pub completed: Option<Duration>,
@@ -74,6 +76,8 @@ pub struct Resident {
 pub struct Tally {
     /// Bytes of blocks that were sent.
     pub sent: u64,
+    /// Those of them that web servers have sent.
+    pub sent_by_servers: u64,
     /// How many times each block came to each host.
     pub received: HashMap<(usize, Block), u32>,
     /// Pieces that were stored, and those of them that were there already.
@@ -105,6 +109,7 @@ impl Resident {
             is_on: false,
             announced: false,
             is_dead: false,
+            is_web_server: false,
             lives: 0,
             completed: None,
             timer: None,
@@ -183,7 +188,7 @@ impl World {
 
     fn start(&mut self, host: usize) {
         let resident = &mut self.residents[host];
-        resident.announced = true;
+        resident.announced = !resident.is_web_server;
         if resident.is_dead {
             return;
         }
@@ -240,7 +245,8 @@ impl World {
         self.set_timer(host);
     }
 
-    fn set_timer(&mut self, host: usize) {
+    /// Sets the timer of a host, which may have another by now.
+    pub fn set_timer(&mut self, host: usize) {
         let Some(due) = self.hosts[host].next_timer() else { return };
         let due = self.clock.since_start(due);
         let resident = &mut self.residents[host];

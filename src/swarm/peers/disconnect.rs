@@ -1,7 +1,6 @@
 //! Connections that end, from either side.
 
 use crate::message::{HangUp, PeerError, PeerKey};
-use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
 use log::debug;
 use std::time::Instant;
@@ -10,18 +9,21 @@ impl Coordinator<'_> {
     /// A connection is over. The blocks that the peer owed us can be requested of others.
     pub(in crate::swarm) fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
         self.requests.take_back(key);
+        if self.web_seed_gone(key, why, now) {
+            return;
+        }
         let Some(peer) = self.roster.remove(key) else { return };
         debug!("{}: {why}", peer.address);
         self.statistics.sent(peer.worker.account().sent);
         self.note_bystander(key, &peer, why, now);
         if why.is_an_attack() {
             self.environment.refuse_connections(peer.address.ip());
-        } else if peer.incoming && !peer.download.useful && peer.upload.asked_at.is_none() {
+        } else if peer.is_incoming() && !peer.download.useful && peer.upload.asked_at.is_none() {
             self.environment.came_in_vain(peer.address.ip());
         }
         self.slots.left(key);
         self.super_seed_lost(key, &peer.pieces);
-        if let PeerPieces::Some(pieces) = &peer.pieces {
+        if let Some(pieces) = peer.partial_pieces() {
             pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().lost(piece));
         }
         self.release_addresses(&peer, now);
@@ -33,7 +35,7 @@ impl Coordinator<'_> {
             let failure = why.failure(peer.greeting.is_some(), peer.download.useful);
             self.dialer.failed(dial, failure, now);
         }
-        if !peer.incoming {
+        if !peer.is_incoming() {
             self.statistics.connection_failed(peer.address, why);
         }
         self.fill_hungry(None, now);

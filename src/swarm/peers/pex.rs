@@ -24,7 +24,7 @@ impl Coordinator<'_> {
             .roster
             .greeted()
             .filter_map(|(_, peer)| {
-                let reachable = if peer.incoming { 0 } else { REACHABLE };
+                let reachable = if peer.is_incoming() { 0 } else { REACHABLE };
                 let upload_only = if peer.wants_nothing() { UPLOAD_ONLY } else { 0 };
                 Some((peer.dial?, reachable | upload_only))
             })

@@ -39,7 +39,7 @@ impl Coordinator<'_> {
         };
         let (untried, dead) = candidates.untried_and_dead();
         let mut counts = PeerCounts { serving: 0, promising: untried + self.dialer.first_attempts(), dead };
-        for (_, peer) in self.roster.all() {
+        for (_, peer) in self.roster.peers() {
             match (serves(peer), promises(peer)) {
                 (true, _) => counts.serving += 1,
                 (false, true) => counts.promising += 1,

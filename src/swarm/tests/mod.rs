@@ -12,6 +12,7 @@ mod supply;
 mod table;
 mod time;
 mod uploads;
+mod web_seeds;
 
 use super::*;
 use crate::message::{
@@ -21,12 +22,14 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::{Approach, Interruption, MemoryClaim, Source, Supply};
+use crate::strategy::{Approach, Interruption, MemoryClaim, OnWordOf, Source, Supply};
+use crate::web_seed::WebSeed;
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Our own peer ID. A peer may have a smaller or a greater one.
@@ -54,6 +57,10 @@ struct Outside {
     dht_nodes: Vec<SocketAddr>,
     refused: Vec<IpAddr>,
     in_vain: Vec<IpAddr>,
+    /// The workers of web seeds that were started, with the addresses.
+    asked_web_seeds: Vec<(PeerKey, String)>,
+    /// The pieces of each file.
+    files: Vec<Range<u32>>,
     shown: Vec<Snapshot>,
     completed: usize,
 }
@@ -104,6 +111,16 @@ impl Environment for TestEnvironment {
 
     fn resume(&mut self, key: PeerKey, _: crate::message::HandedOver) -> io::Result<Worker> {
         self.worker(key)
+    }
+
+    fn start_web_seed(&mut self, key: PeerKey, seed: WebSeed) -> io::Result<Worker> {
+        let worker = self.worker(key)?;
+        self.0.borrow_mut().asked_web_seeds.push((key, seed.address));
+        Ok(worker)
+    }
+
+    fn pieces_of_file(&self, number: usize) -> Range<u32> {
+        self.0.borrow().files.get(number).cloned().unwrap_or(0..u32::MAX)
     }
 
     fn piece_digest(&self, _: PieceIndex) -> PieceDigest {
@@ -169,6 +186,7 @@ struct Scene {
     download_limit: Option<u64>,
     timeout: Option<Duration>,
     uploads: UploadPolicy,
+    web_seeds: Vec<&'static str>,
 }
 
 impl Default for Scene {
@@ -183,6 +201,7 @@ impl Default for Scene {
             download_limit: None,
             timeout: None,
             uploads: UploadPolicy::default(),
+            web_seeds: Vec::new(),
         }
     }
 }
@@ -209,7 +228,10 @@ impl Scene {
             },
             uploads: self.uploads,
         };
-        let state = InitialState { stored, wanted: self.wanted, known_peers: KnownPeers::default() };
+        let web_seed = |address: &&str| WebSeed { address: (*address).to_owned(), word: OnWordOf::Torrent };
+        let web_seeds = self.web_seeds.iter().map(web_seed).collect();
+        let state =
+            InitialState { stored, wanted: self.wanted, known_peers: KnownPeers::default(), web_seeds };
         let environment = Box::new(TestEnvironment(Rc::clone(&outside)));
         let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
         let coordinator = Coordinator::new(settings, state, environment, random, now);
