@@ -93,17 +93,17 @@ mod tests {
     use crate::piece::Bitfield;
 
     /// The pieces of a torrent of 100 that are missing.
-    fn missing(ranges: &[Range<u32>]) -> (Geometry, Rarity, fastrand::Rng) {
+    fn missing(ranges: impl IntoIterator<Item = Range<u32>>) -> (Geometry, Rarity, fastrand::Rng) {
         let geometry = Geometry::new(100, 1).unwrap();
         let mut missing = Bitfield::none(100);
-        ranges.iter().cloned().flatten().for_each(|at| assert!(missing.insert(geometry.piece(at).unwrap())));
+        ranges.into_iter().flatten().for_each(|at| assert!(missing.insert(geometry.piece(at).unwrap())));
         let mut random = fastrand::Rng::with_seed(3);
         (geometry, Rarity::new(geometry, &missing, &mut random), random)
     }
 
     #[test]
     fn a_server_gets_the_longest_gap_and_a_second_one_begins_in_its_midst() {
-        let (geometry, rarity, mut random) = missing(&[3..9, 20..60, 80..85]);
+        let (geometry, rarity, mut random) = missing([3..9, 20..60, 80..85]);
         let gaps = Gaps { geometry, rarity: &rarity, enough: 100 };
         assert_eq!(gaps.choose(&PeerPieces::All, &[], &mut random), Some(20..60));
         assert_eq!(gaps.choose(&PeerPieces::All, &[20], &mut random), Some(40..60));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn of_a_very_long_gap_a_part_is_chosen_by_chance() {
-        let (geometry, rarity, mut random) = missing(&[0..95]);
+        let (geometry, rarity, mut random) = missing(std::iter::once(0..95));
         let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
         let mut starts: Vec<u32> = (0..200)
             .filter_map(|_| gaps.choose(&PeerPieces::All, &[], &mut random))
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_no_peer_has_comes_first() {
-        let (geometry, mut rarity, mut random) = missing(&[0..100]);
+        let (geometry, mut rarity, mut random) = missing(std::iter::once(0..100));
         for piece in geometry.pieces().filter(|piece| !(70..75).contains(&piece.get())) {
             rarity.gained(piece);
         }
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_peer_takes_the_end_of_a_short_gap_and_any_piece_of_a_long_one() {
-        let (geometry, rarity, _) = missing(&[3..9, 20..60]);
+        let (geometry, rarity, _) = missing([3..9, 20..60]);
         let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
         let instead = |number| gaps.leave_whole(geometry.piece(number).unwrap(), &PeerPieces::All).get();
         assert_eq!([3, 5, 8].map(instead), [8, 8, 8]);
