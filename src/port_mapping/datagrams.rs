@@ -95,12 +95,10 @@ impl Line {
             udp_outside = tcp;
         }
         if wanted.udp != 0 {
-            match self.pcp_map(Transport::Udp, wanted.udp, udp_outside, wanted.seconds, patience, halt) {
-                Ok(Some((udp, _, answer))) => {
-                    (opened.udp, opened.epoch) = (udp, Some(answer.epoch));
-                    opened.seconds = opened.seconds.min(answer.lifetime);
-                }
-                Ok(None) | Err(_) => {}
+            let udp = self.pcp_map(Transport::Udp, wanted.udp, udp_outside, wanted.seconds, patience, halt);
+            if let Ok(Some((udp, _, answer))) = udp {
+                (opened.udp, opened.epoch) = (udp, Some(answer.epoch));
+                opened.seconds = opened.seconds.min(answer.lifetime);
             }
         }
         Ok(Some(opened))
@@ -167,19 +165,17 @@ impl Line {
             self.nat_pmp_map(Transport::Tcp, wanted.tcp, tcp_outside, wanted.seconds, patience, halt)?;
         if wanted.udp != 0 {
             let outside = if wanted.udp == wanted.tcp { opened.tcp } else { udp_outside };
-            match self.nat_pmp_map(Transport::Udp, wanted.udp, outside, wanted.seconds, patience, halt) {
-                Ok(udp) => (opened.udp, opened.seconds) = (udp.tcp, opened.seconds.min(udp.seconds)),
-                Err(_) => {}
+            let udp = self.nat_pmp_map(Transport::Udp, wanted.udp, outside, wanted.seconds, patience, halt);
+            if let Ok(udp) = udp {
+                (opened.udp, opened.seconds) = (udp.tcp, opened.seconds.min(udp.seconds));
             }
         }
         let read = |packet: &[u8]| match NatPmpAnswer::from_wire(packet)?.about {
             nat_pmp::About::Address(address) => Some(address),
             _ => None,
         };
-        match self.ask(&nat_pmp::ADDRESS_REQUEST, patience, halt, read) {
-            Ok(address) => opened.external = address.and_then(|ip| believable(ip.into())),
-            Err(_) => {}
-        }
+        let address = self.ask(&nat_pmp::ADDRESS_REQUEST, patience, halt, read).unwrap_or_default();
+        opened.external = address.and_then(|ip| believable(ip.into()));
         Ok(opened)
     }
 

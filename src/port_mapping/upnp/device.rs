@@ -69,7 +69,7 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// [`Failure`].
+    /// Nobody answers, none opens ports, or the thread is to end.
     pub fn find(
         gateway: IpAddr,
         ssdp: SocketAddr,
@@ -131,7 +131,8 @@ impl Device {
     ///
     /// # Errors
     ///
-    /// [`Failure`] for the TCP port. Once that is open there is no error, so that it is closed again whatever comes.
+    /// The TCP port is not open: nobody answers, it refuses, or the thread is to end. Once it is open there is no
+    /// error, so that it is closed again whatever comes.
     pub fn open(&self, wanted: Wanted, halt: &Halt) -> Result<Opened, Failure> {
         let [mut outside, mut udp_outside] = wanted.outside;
         let mut seconds = wanted.seconds;
