@@ -140,6 +140,12 @@ seed.expect("seeding")
 capture = Capture("plain0")
 
 alone = ["--no-dht", "--no-lan", "--no-listen"]
+run("ip", "link", "add", "down0", "type", "veth", "peer", "name", "down1")
+pathlib.Path("/proc/sys/net/ipv6/conf/down0/disable_ipv6").write_text("1")
+for words in ["is down", "has no address yet"]:
+    refused = Program("get", TORRENT, "-o", folder / "refused", "--bind", "down0", *alone)
+    assert refused.finish() == 6 and refused.count(words) == 1, "".join(refused.seen)
+    run("ip", "link", "set", "down0", "up")
 fetch("--peer", f"10.8.0.2:{PORT}", *alone, folder=folder / "control", whole=whole)
 assert len(capture.packets()) > 10, "the capture sees nothing"
 
