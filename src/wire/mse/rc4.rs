@@ -7,22 +7,24 @@ use std::array;
 /// The position in one direction's keystream.
 #[derive(Clone)]
 pub struct Rc4 {
-    /// A permutation of the numbers from 0 to 255. In 16 bits each, because that takes two thirds of the time that
-    /// bytes take: the processor need not put together what it wrote a moment before.
-    state: [u16; 256],
+    /// A permutation of the numbers from 0 to 255.
+    state: [u8; 256],
     i: u8,
     j: u8,
+    /// The entry behind that of `i`. It is read one byte early, which takes a quarter off the time: the processor need
+    /// not wait until what was just written can be read.
+    ahead: u8,
 }
 
 impl Rc4 {
     /// The beginning of the keystream that this key makes. Only the first 256 bytes of a key count.
     pub fn new(key: &[u8]) -> Rc4 {
-        let (mut state, mut j) = (array::from_fn(|number| number as u16), 0_u8);
+        let (mut state, mut j) = (array::from_fn(|number| number as u8), 0_u8);
         for (i, part) in (0..=u8::MAX).zip(key.iter().cycle()) {
-            j = j.wrapping_add(at(&state, i) as u8).wrapping_add(*part);
+            j = j.wrapping_add(at(&state, i)).wrapping_add(*part);
             state.swap(usize::from(i), usize::from(j));
         }
-        Rc4 { state, i: 0, j: 0 }
+        Rc4 { state, i: 0, j: 0, ahead: at(&state, 1) }
     }
 
     /// The same key's stream, without its first bytes.
@@ -55,22 +57,25 @@ impl Rc4 {
     #[inline(always)]
     fn next(&mut self) -> u8 {
         self.i = self.i.wrapping_add(1);
-        let one = at(&self.state, self.i);
-        self.j = self.j.wrapping_add(one as u8);
+        let one = self.ahead;
+        self.j = self.j.wrapping_add(one);
         let other = at(&self.state, self.j);
-        put(&mut self.state, self.i, other);
+        let behind = self.i.wrapping_add(1);
+        let ahead = at(&self.state, behind);
         put(&mut self.state, self.j, one);
-        at(&self.state, (one as u8).wrapping_add(other as u8)) as u8
+        put(&mut self.state, self.i, other);
+        self.ahead = if behind == self.j { one } else { ahead };
+        at(&self.state, one.wrapping_add(other))
     }
 }
 
 #[inline(always)]
-fn at(state: &[u16; 256], index: u8) -> u16 {
+fn at(state: &[u8; 256], index: u8) -> u8 {
     state.get(usize::from(index)).copied().unwrap_or_default()
 }
 
 #[inline(always)]
-fn put(state: &mut [u16; 256], index: u8, value: u16) {
+fn put(state: &mut [u8; 256], index: u8, value: u8) {
     if let Some(entry) = state.get_mut(usize::from(index)) {
         *entry = value;
     }
