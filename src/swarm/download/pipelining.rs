@@ -235,3 +235,24 @@ fn in_order(mut leased: Vec<Leased>) -> Vec<Leased> {
     }
     joined
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::piece::{Geometry, PieceDigest, Span};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_a_web_seed_takes_over_becomes_few_spans_in_the_order_of_the_payload() {
+        let geometry = Geometry::new(1 << 20, 1 << 17).unwrap();
+        let leased = |(piece, first): (u32, u32)| {
+            let piece = geometry.piece(piece).unwrap();
+            let assembly = Assembly::new(&geometry, piece, PieceDigest::default(), Vec::new());
+            (Span { piece, first, count: 1 }, Arc::new(assembly))
+        };
+        let ordered = in_order([(3, 7), (3, 6), (2, 1), (3, 4), (2, 0)].map(leased).to_vec());
+        let spans: Vec<_> =
+            ordered.iter().map(|(span, _)| (span.piece.get(), span.first, span.count)).collect();
+        assert_eq!(spans, [(2, 0, 2), (3, 4, 1), (3, 6, 2)]);
+    }
+}

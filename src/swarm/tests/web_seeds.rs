@@ -4,6 +4,8 @@ use super::*;
 use crate::message::WebSeedFailure;
 use crate::piece::Suspects;
 
+/// Blocks of a run that may have been leased before it was the end.
+const LEFT: usize = 64;
 const SERVER: &str = "http://one.example/files/";
 
 impl World {
@@ -263,4 +265,59 @@ fn where_peers_fill_the_limit_a_web_seed_is_not_asked() {
     world.gone(peer, PeerError::Closed);
     world.wait(SECOND * 5);
     assert!(!world.owed(server).is_empty(), "they do not fill it any more");
+}
+
+#[test]
+fn a_server_may_be_silent_for_longer_than_a_peer_before_it_is_asked_anew() {
+    let mut world = Scene { pieces: 1000, ..scene() }.start();
+    let server = world.web_seed();
+    for _ in 0..10 {
+        world.wait(SECOND / 4);
+        world.complete(server);
+    }
+    world.orders(server);
+    world.wait(SECOND * 15);
+    assert!(world.orders(server).iter().all(|order| !matches!(order, Order::Cancel(_))));
+    world.wait(SECOND * 15);
+    assert!(world.orders(server).iter().any(|order| matches!(order, Order::Cancel(_))));
+}
+
+#[test]
+fn near_the_end_a_server_has_no_more_to_send_than_its_part() {
+    let mut world = scene().start();
+    let (server, peer) = (world.web_seed(), world.seed(1));
+    let missing =
+        |world: &World| world.coordinator.requests.missing() + world.coordinator.pieces.rarity().len() * 4;
+    for turn in 0.. {
+        let missing = missing(&world);
+        if missing < 16 {
+            break;
+        }
+        world.wait(SECOND / 20);
+        for key in [server, peer] {
+            world.deliver(key, 1);
+            let complete: Vec<PieceIndex> = world.coordinator.requests.complete_pieces();
+            complete.into_iter().for_each(|piece| world.hear(key, [News::Verified(piece, Vec::new())]));
+        }
+        let owed = world.owed(server).len();
+        assert!(turn < 20 || owed <= (missing / 2 + 4).max(LEFT), "{owed} of {missing}");
+    }
+}
+
+#[test]
+fn where_memory_is_short_a_server_has_more_on_its_way_than_a_peer() {
+    let mut world = Scene { pieces: 1000, memory: 2 << 20, ..scene() }.start();
+    let server = world.web_seed();
+    let peers: Vec<PeerKey> = (1..8).map(|host| world.seed(host)).collect();
+    for _ in 0..40 {
+        world.wait(SECOND / 4);
+        for key in peers.iter().copied().chain([server]) {
+            world.deliver(key, 8);
+            let complete: Vec<PieceIndex> = world.coordinator.requests.complete_pieces();
+            complete.iter().for_each(|piece| world.hear(key, [News::Verified(*piece, Vec::new())]));
+            world.tell(Event::Stored(complete));
+        }
+    }
+    let most = peers.iter().map(|peer| world.owed(*peer).len()).max().unwrap();
+    assert!(world.owed(server).len() >= 2 * most, "{} and {most}", world.owed(server).len());
 }
