@@ -11,8 +11,9 @@ use std::sync::Arc;
 /// Through which proxy we go.
 #[derive(Args, Debug)]
 pub struct ProxyOptions {
-    /// Send everything through this proxy, socks5h://[USER:PASSWORD@]HOST:PORT or http://..., and nothing past it; `none`
-    /// ignores the proxies of the environment [default: http_proxy, https_proxy, all_proxy, for web addresses alone]
+    /// Send everything through this proxy and nothing past it: socks5h://HOST:PORT or http://HOST:PORT, with
+    /// USER:PASSWORD@ in front of the host if it wants that; `none` ignores the environment [default: for web addresses
+    /// alone, http_proxy, https_proxy, all_proxy and no_proxy]
     #[arg(long, value_name = "URL", value_parser = choice)]
     proxy: Option<Choice>,
 }
