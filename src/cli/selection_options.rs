@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 #[derive(Args, Debug)]
 pub struct SelectionOptions {
     /// Only these files: a number or a range as `show` prints them (3, 2-5, 7-), or a pattern (*.mkv; with a slash it
-    /// is for the path: 'Season 1/*', or 'Season 1/' for a whole folder; [3] is a file named 3) (repeatable)
+    /// is for the path: 'Season 1/*', or 'Season 1/' for a whole folder; `[3]` is a file named 3) (repeatable)
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub select: Vec<String>,
     /// The same in upper and lower case alike (repeatable)
