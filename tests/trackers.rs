@@ -111,7 +111,7 @@ fn a_tracker_hears_of_the_port_that_a_router_has_opened_from_the_next_announce_o
     let outlet = Outlet { ports: ports.clone(), ..Outlet::default() };
     let (announcers, news) = start_by(outlet, vec![vec![tracker.url()]], &Arc::default());
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
-    ports.set_outside(7000, 7000);
+    ports.set_outside(None, 7000, 7000);
     announcers.completed();
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     announcers.stop(false, BUDGET);

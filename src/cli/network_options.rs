@@ -127,16 +127,18 @@ impl NetworkOptions {
         let finds_near = everywhere && public && !self.no_lan && resources.has_threads_for_lan();
         let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
         let port = listener.as_ref().map(Listener::port);
+        let ports = OwnPorts::listening_at(port);
         Ok(Network {
             dht: if finds_by_dht { self.dht(bind_address, port) } else { None },
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
             }),
-            connector: Connector::beside(port, bind_address, resources.half_open).through(outlet.proxies),
+            connector: Connector::beside(ports.clone(), bind_address, resources.half_open)
+                .through(outlet.proxies),
             bind_address,
             authorities: outlet.authorities,
             listener,
-            ports: OwnPorts::listening_at(port),
+            ports,
             port_mapping: None,
             arrivals: Arrivals::default(),
             down: Arc::new(throttle(down)),

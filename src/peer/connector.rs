@@ -15,7 +15,7 @@ use crate::address::canonical;
 use crate::message::{Event, PeerError, PeerKey, Wait};
 use crate::net::half_open::{self, Alarm, Bell, ConnectError, HalfOpen};
 use crate::net::proxy::Proxies;
-use crate::net::{BindAddress, PeerStream};
+use crate::net::{BindAddress, OwnPorts, PeerStream};
 use crate::strategy::AttemptQueue;
 use crate::thread;
 use crate::thread::{caught, lock};
@@ -99,12 +99,12 @@ struct Attempt {
 impl Connector {
     /// A connector that leaves by this address and has at most so many connections half-open. We do not listen.
     pub fn new(bind_address: BindAddress, most: usize) -> Connector {
-        Connector::beside(None, bind_address, most)
+        Connector::beside(OwnPorts::default(), bind_address, most)
     }
 
-    /// The same where we listen at this port: it connects to that of no address of this host.
-    pub fn beside(listening: Option<u16>, bind_address: BindAddress, most: usize) -> Connector {
-        let own = Arc::new(OwnAddresses::new(bind_address, listening));
+    /// The same where we have these ports: it connects to ours at no address of this host, nor to that of the gateway.
+    pub fn beside(ports: OwnPorts, bind_address: BindAddress, most: usize) -> Connector {
+        let own = Arc::new(OwnAddresses::new(bind_address, ports));
         let way = Way { bind_address, proxies: Proxies::None };
         Connector { way, most, own, running: Arc::default() }
     }

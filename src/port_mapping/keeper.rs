@@ -55,7 +55,7 @@ impl Keeper {
     pub fn run(mut self) {
         // It goes on until it is told to end.
         let _ = self.keep();
-        self.options.ports.set_outside(0, 0);
+        self.options.ports.set_outside(None, 0, 0);
         self.close();
     }
 
@@ -131,7 +131,7 @@ impl Keeper {
         let four = self.sides.iter().find(|side| side.gateway.is_ipv4()).and_then(Side::mapped);
         let outside = four.filter(|mapped| mapped.inner_network().is_none());
         let (tcp, udp) = outside.map_or((0, 0), |mapped| (mapped.tcp, mapped.udp));
-        self.options.ports.set_outside(tcp, udp);
+        self.options.ports.set_outside(outside.and_then(|mapped| mapped.external), tcp, udp);
         let six = || self.sides.iter().find_map(Side::mapped);
         match four.or_else(six) {
             Some(mapped) => self.tell(MappingState::Mapped(mapped)),

@@ -87,6 +87,8 @@ fn pcp_opens_one_port_for_both_protocols_and_closes_it_at_the_end() {
     );
     assert_eq!((mapped.tcp, mapped.udp), (7000, 7000));
     assert_eq!(IpFamily::BOTH.map(|family| client.ports.announced(family)), [Some(7000), Some(PORT)]);
+    // To connect there would be to connect to ourselves.
+    assert!(client.ports.lead_back((OUTSIDE, 7000).into()));
 
     let (tcp, udp) = (gateway.next(), gateway.next());
     assert_eq!((tcp[36], udp[36], lifetime(&tcp)), (TCP, UDP, 3600));
@@ -102,6 +104,7 @@ fn pcp_opens_one_port_for_both_protocols_and_closes_it_at_the_end() {
     assert_eq!((lifetime(&tcp_closed), lifetime(&udp_closed)), (0, 0));
     assert_eq!((&tcp_closed[24..42], &udp_closed[24..42]), (&tcp[24..42], &udp[24..42]));
     assert_eq!(client.ports.announced(IpFamily::V4), Some(PORT));
+    assert!(!client.ports.lead_back((OUTSIDE, 7000).into()));
 }
 
 #[test]

@@ -52,10 +52,13 @@ fn what_is_ourselves_is_not_dialed_for_any_torrent() {
     listener.set_nonblocking(true).unwrap();
     let (here, (events, inbox)) = (listener.local_addr().unwrap(), bounded(100));
     let here_in_ipv6 = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), here.port());
-    let listening = Connector::beside(Some(here.port()), BindAddress::any(), 4);
+    let listening = Connector::beside(OwnPorts::listening_at(Some(here.port())), BindAddress::any(), 4);
+    let ports = OwnPorts::listening_at(Some(9));
+    ports.set_outside(Some(here.ip()), here.port(), 0);
+    let mapped = Connector::beside(ports, BindAddress::any(), 4);
     let told = Connector::new(BindAddress::any(), 4);
     told.clone().met_ourselves(here_in_ipv6);
-    for connector in [listening, told] {
+    for connector in [listening, mapped, told] {
         let caller = connector.caller(events.clone());
         for to in [here, here_in_ipv6] {
             caller.connect(PeerKey(1), to).unwrap();
