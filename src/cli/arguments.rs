@@ -2,7 +2,7 @@
 
 use super::create::CreateArguments;
 use super::exit;
-use super::network_options::NetworkOptions;
+use super::network_options::{NETWORK, NetworkOptions};
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_name::source_name;
@@ -54,8 +54,6 @@ pub struct ShowArguments {
     /// A .torrent file, `-` for standard input, an http(s) or file address, a magnet link or an info-hash
     #[arg(value_parser = source_name())]
     pub torrent: String,
-    #[command(flatten)]
-    pub selection: SelectionOptions,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -68,14 +66,16 @@ pub struct ShowArguments {
     /// Give up after this time without progress (exit code 2)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub timeout: Option<u64>,
-    #[command(flatten)]
-    pub network: NetworkOptions,
     /// Print only errors and the result
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Log what peers and trackers do (twice for more)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    #[command(flatten)]
+    pub network: NetworkOptions,
+    #[command(flatten)]
+    pub selection: SelectionOptions,
 }
 
 #[derive(Args, Debug)]
@@ -100,21 +100,21 @@ pub struct GetArguments {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub timeout: Option<u64>,
     /// Maximum download rate in bytes a second, from all peers together (K, M, G)
-    #[arg(long, value_name = "RATE", value_parser = down_rate)]
+    #[arg(long, value_name = "RATE", value_parser = down_rate, help_heading = NETWORK)]
     pub down_limit: Option<u64>,
-    #[command(flatten)]
-    pub web: WebSeedOptions,
     /// Keep seeding when the download is complete, until Ctrl-C
     #[arg(long)]
     pub seed: bool,
     #[command(flatten)]
     pub goals: SeedGoalOptions,
     #[command(flatten)]
+    pub sharing: SharingOptions,
+    #[command(flatten)]
+    pub web: WebSeedOptions,
+    #[command(flatten)]
     pub selection: SelectionOptions,
     #[command(flatten)]
     pub order: OrderOptions,
-    #[command(flatten)]
-    pub sharing: SharingOptions,
 }
 
 #[derive(Args, Debug)]

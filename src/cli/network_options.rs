@@ -19,8 +19,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The heading of such options in the help. Options that follow them stand below it too.
+pub const NETWORK: &str = "Network";
+
 /// Where peers come from, and which address and port we use.
 #[derive(Args, Debug)]
+#[command(next_help_heading = NETWORK)]
 pub struct NetworkOptions {
     /// A peer to connect to, in addition to those that are found (repeatable)
     #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port)]

@@ -11,9 +11,8 @@ use std::sync::Arc;
 /// Through which proxy we go.
 #[derive(Args, Debug)]
 pub struct ProxyOptions {
-    /// Send everything through this proxy and nothing past it: socks5h://HOST:PORT or http://HOST:PORT, with
-    /// USER:PASSWORD@ in front of the host if it wants that; `none` ignores the environment [default: for web addresses
-    /// alone, http_proxy, https_proxy, all_proxy and no_proxy]
+    /// Send everything through this proxy and nothing past it: socks5h:// or http://, then `[USER:PASSWORD@]HOST:PORT`;
+    /// `none` ignores the environment [default: http_proxy and the like, for web addresses alone]
     #[arg(long, value_name = "URL", value_parser = choice)]
     proxy: Option<Choice>,
 }
@@ -56,6 +55,21 @@ pub fn say(proxies: &Proxies) {
         Proxies::None => {}
         Proxies::All(_) => warn!("{proxies}"),
         Proxies::Web(_) => debug!("{proxies}"),
+    }
+}
+
+/// Whether the router may be asked for a port, with these proxies.
+///
+/// # Errors
+///
+/// One of them is for everything, and it was to be asked all the same.
+pub fn check_map_port(map_port: bool, proxies: &Proxies) -> Result<(), CommandFailure> {
+    match map_port && proxies.for_all().is_some() {
+        true => {
+            let why = "--map-port cannot be used with --proxy: nobody can connect to us through a proxy";
+            Err((Exit::BAD_OPTION, why.to_owned()))
+        }
+        false => Ok(()),
     }
 }
 

@@ -6,18 +6,19 @@ use clap::builder::NonEmptyStringValueParser;
 
 /// Which files.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Choosing files")]
 pub struct SelectionOptions {
-    /// Only these files: a number or a range as `show` prints them (3, 2-5, 7-), or a pattern (*.mkv; with a slash it
-    /// is for the path: 'Season 1/*', or 'Season 1/' for a whole folder; `[3]` is a file named 3) (repeatable)
+    /// Only these files: by number as `show` prints them (3, 2-5, 7-), or by pattern: *.mkv, with a slash for the path
+    /// ('Season 1/*'; 'Season 1/' is the whole folder); `[3]` is a file named 3 (repeatable)
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub select: Vec<String>,
-    /// The same in upper and lower case alike (repeatable)
+    /// As --select, in upper and lower case alike (repeatable)
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub iselect: Vec<String>,
     /// Not these files; of those that are selected, or of all (repeatable)
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub exclude: Vec<String>,
-    /// The same in upper and lower case alike (repeatable)
+    /// As --exclude, in upper and lower case alike (repeatable)
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub iexclude: Vec<String>,
 }

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
+use super::proxy_options;
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
@@ -20,6 +21,19 @@ use std::time::Duration;
 /// How the network is used.
 #[derive(Args, Debug)]
 pub struct SharingOptions {
+    /// Keep all rights to files; otherwise we give up those that we do not need, where the kernel has Landlock
+    #[arg(long)]
+    pub no_sandbox: bool,
+    /// How much of the data that is there is read at the start: all of it (always), what changed since an earlier run
+    /// or was never seen (changed), or nothing that an earlier run has seen (never)
+    #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check())]
+    pub check: Check,
+    /// Print only errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log what peers and trackers do (twice for more)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]
@@ -39,19 +53,6 @@ pub struct SharingOptions {
     /// Maximum upload rate in bytes a second, to all peers together (K, M, G; 0: no upload)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
-    /// Keep all rights to files; otherwise we give up those that we do not need, where the kernel has Landlock
-    #[arg(long)]
-    pub no_sandbox: bool,
-    /// How much of the data that is there is read at the start: all of it (always), what changed since an earlier run
-    /// or was never seen (changed), or nothing that an earlier run has seen (never)
-    #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check())]
-    pub check: Check,
-    /// Print only errors
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Log what peers and trackers do (twice for more)
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
 }
 
 /// What each torrent of one command may use.
@@ -94,6 +95,7 @@ impl SharingOptions {
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         let outlet = self.network.outlet()?;
+        proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let (torrents, failure) = runs::load(torrents, &outlet)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;

@@ -42,8 +42,6 @@ pub struct VerifyArguments {
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
-    #[command(flatten)]
-    pub selection: SelectionOptions,
     /// Believe the authorities in this file too (PEM), for a torrent from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -55,6 +53,8 @@ pub struct VerifyArguments {
     /// Print only errors; the exit code is the result
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub selection: SelectionOptions,
 }
 
 /// Verifies the payload, and reports on `out` the state of each file and which pieces are bad.

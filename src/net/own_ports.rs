@@ -9,8 +9,8 @@
 use crate::address::{IpFamily, canonical, is_local};
 use crate::thread::lock;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Where peers, and nodes of the DHT, reach us.
 #[derive(Clone, Debug, Default)]

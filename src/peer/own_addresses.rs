@@ -90,7 +90,9 @@ mod tests {
                 assert!(own.contains(SocketAddr::new(ip, 6881)), "{ip}");
             }
         }
-        assert!(!OwnAddresses::new(BindAddress::any(), OwnPorts::default()).contains(address("127.0.0.1:6881")));
+        assert!(
+            !OwnAddresses::new(BindAddress::any(), OwnPorts::default()).contains(address("127.0.0.1:6881"))
+        );
         // Another program may listen at another address of this host.
         let only = OwnAddresses::new(BindAddress::only([127, 0, 0, 2].into()), ours());
         assert!(only.contains(address("127.0.0.2:6881")) && !only.contains(address("127.0.0.1:6881")));
@@ -99,7 +101,8 @@ mod tests {
     #[test]
     fn the_port_of_the_gateway_is_ours_as_long_as_it_leads_here() {
         let ports = ours();
-        let (own, there) = (OwnAddresses::new(BindAddress::any(), ports.clone()), address("203.0.113.1:7000"));
+        let (own, there) =
+            (OwnAddresses::new(BindAddress::any(), ports.clone()), address("203.0.113.1:7000"));
         assert!(!own.contains(there));
         ports.set_outside(Some(there.ip()), 7000, 7000);
         assert!(own.contains(there));

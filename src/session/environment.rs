@@ -74,6 +74,9 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn resume(&mut self, key: PeerKey, handed_over: HandedOver) -> io::Result<Worker> {
+        if handed_over.incoming {
+            self.run.network.arrivals.came(handed_over.address.ip());
+        }
         Worker::go_on(&self.shared, key, handed_over).map(|worker| self.counted(worker))
     }
 

@@ -247,6 +247,10 @@ fn what_would_go_past_the_proxy_is_refused_with_a_word() {
         assert_eq!(outcome.code, Some(28), "{}", outcome.output);
         assert!(outcome.output.contains(expected) && !outcome.output.contains(secret), "{}", outcome.output);
     }
+    let mapped = ["get", &torrent, "--proxy", "http://h:1", "--map-port"];
+    let outcome = start(&[], &mapped).finish(LIMIT);
+    assert!(outcome.output.contains("--map-port cannot be used with --proxy"), "{}", outcome.output);
+    assert_eq!(outcome.code, Some(28));
     for arguments in [vec!["--proxy", "none"], vec!["--proxy", "socks5h://127.0.0.1:1"]] {
         let variables = [("ALL_PROXY", "socks4://h:1")];
         let outcome = start(&variables, &[&["show", &torrent][..], &arguments].concat()).finish(LIMIT);
