@@ -5,6 +5,7 @@
 
 use crate::support::extension::extend;
 use crate::support::folder::TestFolder;
+use crate::support::instance::Instance;
 use crate::support::metadata::link;
 use crate::support::program::{Outcome, Program};
 use crate::support::proxy::{Manner, Proxy};
@@ -318,5 +319,47 @@ fn a_stranger_leads_us_through_a_proxy_to_nothing_near_by() {
             );
         }
         assert_eq!(proxy.asked(), ["far.example:80"; 2], "{host}");
+    }
+}
+
+#[test]
+fn web_seeds_are_reached_through_each_kind_of_proxy_which_looks_up_their_names() {
+    let sample = Sample::single(300_000, 65_536).with_web_seed("http://web.example/");
+    let server = WebServer::start_file(&sample.payload);
+    let there = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    for scheme in ["socks5h", "http"] {
+        let proxy = Proxy::start(Manner::Good, &[("web.example:80", there), ("typed.example:80", there)]);
+        let at = format!("{scheme}://{}", proxy.address());
+        for (more, expected) in [
+            (&[][..], "web.example:80"),
+            (&["--no-web-seeds", "--web-seed", "http://typed.example/"][..], "typed.example:80"),
+        ] {
+            let (folder, before) = (TestFolder::new(), proxy.asked().len());
+            let (torrent, output) = (sample.write_torrent(folder.path()), folder.path().to_str().unwrap());
+            let arguments = [&["get", &torrent, "-o", output, "--proxy", &at][..], more].concat();
+            assert_done(&start(&[], &arguments).finish(LIMIT), &sample, &folder);
+            let asked = proxy.asked();
+            assert!(asked.len() > before && asked[before..].iter().all(|one| one == expected), "{asked:?}");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_wants_encryption_is_found_out_and_served_through_each_kind_of_proxy() {
+    let (sample, folder) = (Sample::small(), TestFolder::new());
+    let torrent = folder.path().join(sample.write_torrent(folder.path()));
+    sample.write_payload(folder.path());
+    let (_seed, seeds_at) = Instance::seed(&torrent, folder.path(), &["--encryption", "require"]);
+    for scheme in ["socks5h", "http"] {
+        let proxy = Proxy::start(Manner::Good, &[("seed.example:6881", seeds_at)]);
+        let at = format!("{scheme}://{}", proxy.address());
+        for named in [torrent.to_str().unwrap(), &link(&sample)] {
+            let output = TestFolder::new();
+            let into = output.path().to_str().unwrap();
+            let arguments = ["get", named, "-o", into, "--proxy", &at, "--peer", "seed.example:6881", "-v"];
+            let outcome = start(&[], &arguments).finish(LIMIT);
+            assert_done(&outcome, &sample, &output);
+            assert!(proxy.asked().iter().all(|one| one == "seed.example:6881"), "{:?}", proxy.asked());
+        }
     }
 }

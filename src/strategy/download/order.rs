@@ -7,6 +7,7 @@
 
 use super::rarity::{PeerPieces, Rarity};
 use crate::piece::{Bitfield, Geometry, PieceIndex};
+use std::ops::Range;
 
 /// Pieces of a class that are looked at to find a rare one.
 const SAMPLE: usize = 64;
@@ -52,6 +53,18 @@ impl PieceOrder {
                 false => pieces.take(SAMPLE).min_by_key(|piece| rarity.availability(*piece)),
             }
         })
+    }
+
+    /// The run that a web server is to send from this piece on, which was [picked](PieceOrder::pick): it goes on through
+    /// the class, for so many pieces at most. In the order of the payload it is this piece alone, since the next one
+    /// that is picked mostly follows it.
+    pub fn run_from(&self, geometry: Geometry, piece: PieceIndex, most: u32) -> Range<u32> {
+        let class = self.classes.iter().find(|class| class.has(piece)).filter(|_| !self.is_sequential);
+        let belongs =
+            |number: &u32| geometry.piece(*number).zip(class).is_some_and(|(it, class)| class.has(it));
+        let start = piece.get();
+        let end = (start..start.saturating_add(most)).skip(1).take_while(belongs).last().unwrap_or(start);
+        start..end.saturating_add(1)
     }
 }
 
@@ -101,6 +114,15 @@ mod tests {
             assert_ne!(opened[1..40], (100..140).filter(|piece| *piece != 133).collect::<Vec<u32>>());
             assert_eq!(opened[40..], [199, 5]);
         }
+    }
+
+    #[test]
+    fn a_run_ends_with_its_class_and_is_not_too_long() {
+        let order = |is_sequential| PieceOrder { classes: vec![set(10..20), set([5, 6, 8])], is_sequential };
+        let run = |piece, most| order(false).run_from(geometry(), geometry().piece(piece).unwrap(), most);
+        assert_eq!([run(10, 99), run(15, 3), run(19, 99)], [10..20, 15..18, 19..20]);
+        assert_eq!([run(5, 99), run(8, 99), run(199, 99), run(12, 0)], [5..7, 8..9, 199..200, 12..13]);
+        assert_eq!(order(true).run_from(geometry(), geometry().piece(10).unwrap(), 99), 10..11);
     }
 
     #[test]

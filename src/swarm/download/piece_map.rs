@@ -27,6 +27,7 @@
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity};
+use std::ops::Range;
 
 /// A gap of so many bytes is long enough for a web seed: nothing is gained by a longer one.
 const LONG_GAP: u32 = 16 * 1024 * 1024;
@@ -205,6 +206,12 @@ impl PieceMap {
             return None;
         }
         self.order.pick(self.geometry, has, &self.rarity, random)
+    }
+
+    /// The run of pieces of a web server that the user wants first, likewise.
+    pub fn first_run_in_order(&self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<Range<u32>> {
+        let piece = self.first_in_order(has, random)?;
+        Some(self.order.run_from(self.geometry, piece, self.gaps().enough))
     }
 
     /// The piece of this peer that is rarest, if there is one and room for it.
