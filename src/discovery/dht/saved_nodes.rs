@@ -117,7 +117,8 @@ fn parse(bytes: &[u8], family: IpFamily) -> KnownNodes {
     let nodes = read_compact_list(get("nodes"), family);
     KnownNodes {
         id: get("id").try_into().ok().map(NodeId),
-        nodes: nodes.filter(|node| could_be_a_node(*node)).take(MAX_NODES).collect(),
+        // An IPv4-mapped address in the list for IPv6 is an IPv4 one.
+        nodes: nodes.filter(|node| family.has(*node) && could_be_a_node(*node)).take(MAX_NODES).collect(),
     }
 }
 
@@ -175,6 +176,12 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert!(parse(&bytes, IpFamily::V4).nodes.iter().all(|node| could_be_a_node(*node)));
         }
+    }
+
+    #[test]
+    fn of_one_family_only_its_own_addresses_are_read() {
+        let mapped = [&b"d1:6d5:nodes18:"[..], &[0; 10], &[255, 255, 192, 0, 2, 1, 0, 80], b"ee"].concat();
+        assert_eq!(parse(&mapped, IpFamily::V6).nodes, []);
     }
 
     #[test]
