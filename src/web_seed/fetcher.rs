@@ -35,7 +35,10 @@ const MAX_BREAKS: u32 = 3;
 /// Bytes that are sure to be more than one read brings.
 const ENOUGH: u64 = 256 * 1024;
 
-/// Where a server is fast, the coordinator hears of so many bytes at once. Waking it costs more than they do.
+/// A read that brings as much is that of a fast server: more comes at once.
+const FAST_READ: usize = 64 * 1024;
+
+/// Of a fast server the coordinator hears so many bytes at once. Waking it costs more than they do.
 const REPORTED_BYTES: usize = 512 * 1024;
 
 /// How long an answer that is not at its end waits for orders for what comes next in it.
@@ -256,14 +259,12 @@ impl Fetcher {
             let portion = self.context()?.down.portion() as u64;
             let most = border.min(end).saturating_sub(self.intake.position());
             let room = self.intake.room(most.min(portion));
-            let asked = room.len();
             match self.progress.read(answer, room)? {
                 Ok(read) => {
                     self.pay(read)?;
                     self.came(read)?;
-                    // Where a read fills all the room, more is there already.
                     unreported += read;
-                    if read < asked || unreported >= REPORTED_BYTES {
+                    if read < FAST_READ || unreported >= REPORTED_BYTES {
                         self.report()?;
                         unreported = 0;
                     }

@@ -50,6 +50,38 @@ fn a_kept_connection_that_was_closed_is_made_anew() {
 }
 
 #[test]
+fn a_request_that_is_lost_with_a_kept_connection_is_made_again() {
+    let torrent = Torrent::single(2 * PIECE_LENGTH as usize);
+    let payload = torrent.payload.clone();
+    let server = Server::start(move |asked| match asked.number {
+        1 => Reply { bytes: Vec::new(), then: Then::Closes },
+        _ => part(&payload, &asked.bytes),
+    });
+    let worker = torrent.worker(server.url("/file.bin"));
+    for piece in 0..2 {
+        torrent.order(&worker, [piece]);
+        assert_eq!(torrent.outcome(1).written.len(), 1);
+    }
+    assert_eq!((server.heard().len(), server.connections()), (3, 2));
+}
+
+#[test]
+fn what_came_before_a_server_fails_counts() {
+    let torrent = Torrent::single(4 * PIECE_LENGTH as usize);
+    let payload = torrent.payload.clone();
+    let server = Server::start(move |asked| {
+        let mut reply = part(&payload, &asked.bytes);
+        reply.bytes.truncate(reply.bytes.len() - PIECE_LENGTH as usize);
+        Reply { then: Then::Waits, ..reply }
+    });
+    let patience = Patience { silence: Duration::from_millis(50), ..Patience::default() };
+    let worker = torrent.worker_with(server.url("/file.bin"), patience);
+    torrent.order_all(&worker);
+    let outcome = torrent.outcome(usize::MAX);
+    assert!(outcome.has_failed() && outcome.written.len() == 3, "{:?}", outcome.gone);
+}
+
+#[test]
 fn no_more_is_read_than_was_asked_for() {
     let torrent = Torrent::single(2 * PIECE_LENGTH as usize);
     let payload = torrent.payload.clone();
