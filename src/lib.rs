@@ -31,7 +31,7 @@
 //! - [`wire`]: the peer protocol, bytes to values and back.
 //! - [`strategy`]: decisions. Which piece next and how many requests at once, which peers to upload to, which
 //!   addresses to believe and to connect to.
-//! - [`net`]: connections and packets, ports, the address that everything leaves by, how fast it may go.
+//! - [`net`]: connections and packets, ports, the address that everything leaves by, proxies, how fast it may go.
 //! - [`message`]: the values that cross channels: the conversation between the threads of a download.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a connection: the handshake, the reading half, the writing half. And
@@ -40,6 +40,7 @@
 //! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread for each address family of a
 //!   tier.
 //! - [`discovery`]: peers without a tracker: the distributed hash table, the local network.
+//! - [`port_mapping`]: has the router lead a port outside to ours, so that peers can come in.
 //! - [`magnet`]: from a magnet link to the torrent: a smaller coordinator for the time before there is one.
 //! - [`swarm`]: the coordinator, which alone knows and decides the state of a torrent.
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
@@ -90,11 +91,12 @@
 //! 1. An address is a *candidate* until it is due (`strategy/peers/dialer.rs:next`). Then
 //!    `swarm/peers/connecting.rs:connect` has a connection made (`peer/connector.rs:run`, for many addresses
 //!    at once, since most never answer), and where one comes about `connecting.rs:attempted` starts a worker.
-//!    Or a peer connects to us: `peer/listener.rs:run` reads its handshake, and
+//!    Or a peer connects to us: `peer/listener/incoming_handshake.rs:run` reads its handshake, and
 //!    `swarm/peers/incoming.rs:incoming` starts the worker. The life of the worker's first thread is
 //!    `peer/connection.rs:live`.
-//! 2. `peer/greeting.rs:greet` exchanges the handshakes, 68 bytes each way (`wire/handshake.rs`). Same
-//!    torrent? Not ourselves? Then we have a peer, and the coordinator hears `Greeted`.
+//! 2. `peer/greeting.rs:greet` exchanges the handshakes, 68 bytes each way (`wire/handshake.rs`), perhaps behind
+//!    a key exchange (`wire/mse/mod.rs`). Same torrent? Not ourselves? Then we have a peer, and the coordinator
+//!    hears `Greeted`.
 //! 3. `swarm/peers/connecting.rs:greeted` orders the introduction, and the worker's second thread, the
 //!    outbox, says which pieces we have (`peer/outbox/frames.rs:write_introduction`). What the peer says
 //!    about its own pieces comes in at `peer/inbound.rs:news_of`, and goes on as *news* to
@@ -202,6 +204,7 @@ pub mod metainfo;
 pub mod net;
 pub mod peer;
 pub mod piece;
+pub mod port_mapping;
 pub mod session;
 pub mod storage;
 pub mod strategy;

@@ -116,8 +116,8 @@ fn the_text_form_lists_everything_and_prints_no_control_character() {
         "Web seeds    http://seed",
         "DHT nodes    host:6881",
         "Files        2",
-        "            1,500  na\u{fffd}me/a b.txt",
-        "                7  na\u{fffd}me/c",
+        "      0             1,500  na\u{fffd}me/a b.txt",
+        "      2                 7  na\u{fffd}me/c",
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }

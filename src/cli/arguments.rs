@@ -3,6 +3,7 @@
 use super::create::CreateArguments;
 use super::exit;
 use super::network_options::NetworkOptions;
+use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_name::source_name;
 use super::verify::VerifyArguments;
@@ -53,6 +54,8 @@ pub struct ShowArguments {
     /// A .torrent file, `-` for standard input, an http(s) or file address, a magnet link or an info-hash
     #[arg(value_parser = source_name())]
     pub torrent: String,
+    #[command(flatten)]
+    pub selection: SelectionOptions,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -106,6 +109,10 @@ pub struct GetArguments {
     pub seed: bool,
     #[command(flatten)]
     pub goals: SeedGoalOptions,
+    #[command(flatten)]
+    pub selection: SelectionOptions,
+    #[command(flatten)]
+    pub order: OrderOptions,
     #[command(flatten)]
     pub sharing: SharingOptions,
 }

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
+use crate::metainfo::FileChoice;
 use crate::session::{Aim, Job};
 use crate::storage::Allocate;
 use crate::swarm::{Limits, UploadPolicy};
@@ -18,10 +19,11 @@ use std::time::Duration;
 pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
-    sharing.run(&arguments.torrents, None, 0, sandbox, |torrent, share| Job {
+    sharing.run(&arguments.torrents, None, 0, true, sandbox, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),
+        choice: FileChoice::default(),
         folder: arguments.dir.clone(),
         sources: sharing.network.sources(true, !sharing.no_pex),
         // Nothing is downloaded, so no piece is ever in memory.

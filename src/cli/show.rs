@@ -40,6 +40,7 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
     let outlet = arguments.network.outlet()?;
     let torrent = source::torrent(&arguments.torrent, &outlet)
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
+    let by_link = torrent.selected().to_vec();
     let torrent = match torrent {
         Torrent::Whole(metainfo) => metainfo,
         Torrent::Magnet(magnet) => fetch(arguments, outlet.clone(), &magnet)?,
@@ -51,9 +52,12 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
             return Ok(Exit::DONE);
         }
     }
+    let selected = arguments.selection.choice().selected(&torrent.files, &by_link);
+    let selected = selected.map_err(|error| (Exit::BAD_OPTION, error.to_string()))?;
     let NetworkOptions { no_trackers, trackers, .. } = &arguments.network;
     let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, &outlet));
-    match write(&torrent, arguments.json, scraped.as_ref(), out) {
+    let shown = Shown { torrent: &torrent, selected, scraped: scraped.as_ref() };
+    match shown.write(arguments.json, out) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err((Exit::IO, format!("cannot write the output: {error}")))
         }
@@ -96,86 +100,117 @@ fn fetch(
 ///
 /// `out` cannot be written.
 pub fn print(torrent: &Metainfo, as_json: bool, out: &mut impl Write) -> io::Result<()> {
-    write(torrent, as_json, None, out)
+    Shown { torrent, selected: None, scraped: None }.write(as_json, out)
 }
 
-fn write(
-    torrent: &Metainfo,
-    as_json: bool,
-    scraped: Option<&Scraped>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let mut out = io::BufWriter::new(out);
-    let write = if as_json { write_json } else { write_text };
-    write(torrent, scraped, &mut out).and_then(|()| out.flush())
+/// What is shown.
+struct Shown<'a> {
+    torrent: &'a Metainfo,
+    /// The files that are selected, if these are not all.
+    selected: Option<Vec<bool>>,
+    scraped: Option<&'a Scraped<'a>>,
 }
 
-/// The files that a download creates.
-fn visible(torrent: &Metainfo) -> impl Iterator<Item = &File> {
-    torrent.files.iter().filter(|file| !file.padding)
-}
-
-fn write_json(torrent: &Metainfo, scraped: Option<&Scraped>, out: &mut impl Write) -> io::Result<()> {
-    let file = |file: &File| json::with_path(&file.path, json!({"length": file.length}));
-    let files: Vec<Value> = visible(torrent).map(file).collect();
-    let mut value = json!({
-        "name": torrent.name,
-        "info_hash": torrent.info_hash.to_string(),
-        "piece_length": torrent.piece_length,
-        "pieces": torrent.piece_count(),
-        "total_size": torrent.total_size,
-        "private": torrent.private,
-        "trackers": torrent.trackers,
-        "files": files,
-    });
-    if let (Some(scraped), Some(entries)) = (scraped, value.as_object_mut()) {
-        entries.insert("scrape".to_owned(), scraped.json());
+impl Shown<'_> {
+    fn write(&self, as_json: bool, out: &mut impl Write) -> io::Result<()> {
+        let mut out = io::BufWriter::new(out);
+        match as_json {
+            true => self.write_json(&mut out)?,
+            false => self.write_text(&mut out)?,
+        }
+        out.flush()
     }
-    json::write(out, &value)
+
+    /// The files that a download creates, with their numbers, and whether they are selected.
+    fn files(&self) -> impl Iterator<Item = (usize, &File, bool)> {
+        let files = self.torrent.files.iter().enumerate().filter(|(_, file)| !file.padding);
+        let has = |number| self.selected.as_ref().is_none_or(|all| all.get(number).is_some_and(|one| *one));
+        files.map(move |(number, file)| (number, file, has(number)))
+    }
+
+    fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let Shown { torrent, selected, scraped } = self;
+        let file = |(number, file, is_selected): (usize, &File, bool)| {
+            let mut value = json!({"index": number, "length": file.length});
+            if let (Some(_), Some(entries)) = (selected, value.as_object_mut()) {
+                entries.insert("selected".to_owned(), json!(is_selected));
+            }
+            json::with_path(&file.path, value)
+        };
+        let files: Vec<Value> = self.files().map(file).collect();
+        let mut value = json!({
+            "name": torrent.name,
+            "info_hash": torrent.info_hash.to_string(),
+            "piece_length": torrent.piece_length,
+            "pieces": torrent.piece_count(),
+            "total_size": torrent.total_size,
+            "private": torrent.private,
+            "trackers": torrent.trackers,
+            "files": files,
+        });
+        if let (Some(scraped), Some(entries)) = (scraped, value.as_object_mut()) {
+            entries.insert("scrape".to_owned(), scraped.json());
+        }
+        json::write(out, &value)
+    }
+
+    fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        let Shown { torrent, selected, scraped } = self;
+        let exact = |bytes| format!("{} ({} bytes)", size(bytes), grouped(bytes));
+        line(out, "Name", printable(&torrent.name))?;
+        line(out, "Info-hash", torrent.info_hash)?;
+        line(out, "Size", exact(torrent.total_size))?;
+        let pieces = grouped(torrent.piece_count().into());
+        line(out, "Pieces", format_args!("{pieces} of {}", size(torrent.piece_length.into())))?;
+        line(
+            out,
+            "Private",
+            if torrent.private { "yes, only its own trackers may be asked for peers" } else { "no" },
+        )?;
+        if torrent.trackers.is_empty() {
+            line(out, "Trackers", "none")?;
+        }
+        for (number, tier) in (1_usize..).zip(&torrent.trackers) {
+            for (index, tracker) in tier.iter().enumerate() {
+                let label = if number == 1 && index == 0 { "Trackers" } else { "" };
+                let tier = if index == 0 { format!("tier {number}") } else { String::new() };
+                line(out, label, format_args!("{tier:<9}{}", printable(tracker)))?;
+            }
+        }
+        for (index, said) in scraped.iter().flat_map(|scraped| scraped.lines()).enumerate() {
+            line(out, if index == 0 { "Scrape" } else { "" }, said)?;
+        }
+        for (index, seed) in torrent.web_seeds.iter().enumerate() {
+            line(out, if index == 0 { "Web seeds" } else { "" }, printable(seed))?;
+        }
+        for (index, (host, port)) in torrent.nodes.iter().enumerate() {
+            line(out, if index == 0 { "DHT nodes" } else { "" }, format_args!("{}:{port}", printable(host)))?;
+        }
+        if torrent.symlinks > 0 {
+            line(out, "Left out", format_args!("{} (symbolic links are never made)", torrent.symlinks))?;
+        }
+        let count = grouped(self.files().count() as u64);
+        if selected.is_some() {
+            let chosen = || self.files().filter(|(_, _, is_selected)| *is_selected);
+            let bytes = chosen().map(|(_, file, _)| file.length).sum();
+            let chosen = grouped(chosen().count() as u64);
+            line(
+                out,
+                "Files",
+                format_args!("{count}, of which {chosen} are selected (*): {}", exact(bytes)),
+            )?;
+        } else {
+            line(out, "Files", count)?;
+        }
+        for (number, file, is_selected) in self.files() {
+            let mark = if selected.is_some() && is_selected { '*' } else { ' ' };
+            writeln!(out, "{number:>7}{mark}{:>17}  {}", grouped(file.length), shown(&file.path))?;
+        }
+        Ok(())
+    }
 }
 
 /// One line of the text form: the label in a column of its own, then the value.
 fn line(out: &mut impl Write, label: &str, value: impl fmt::Display) -> io::Result<()> {
     writeln!(out, "{label:<13}{value}")
-}
-
-fn write_text(torrent: &Metainfo, scraped: Option<&Scraped>, out: &mut impl Write) -> io::Result<()> {
-    let exact = |bytes| format!("{} ({} bytes)", size(bytes), grouped(bytes));
-    line(out, "Name", printable(&torrent.name))?;
-    line(out, "Info-hash", torrent.info_hash)?;
-    line(out, "Size", exact(torrent.total_size))?;
-    let pieces = grouped(torrent.piece_count().into());
-    line(out, "Pieces", format_args!("{pieces} of {}", size(torrent.piece_length.into())))?;
-    line(
-        out,
-        "Private",
-        if torrent.private { "yes, only its own trackers may be asked for peers" } else { "no" },
-    )?;
-    if torrent.trackers.is_empty() {
-        line(out, "Trackers", "none")?;
-    }
-    for (number, tier) in (1_usize..).zip(&torrent.trackers) {
-        for (index, tracker) in tier.iter().enumerate() {
-            let label = if number == 1 && index == 0 { "Trackers" } else { "" };
-            let tier = if index == 0 { format!("tier {number}") } else { String::new() };
-            line(out, label, format_args!("{tier:<9}{}", printable(tracker)))?;
-        }
-    }
-    for (index, said) in scraped.iter().flat_map(|scraped| scraped.lines()).enumerate() {
-        line(out, if index == 0 { "Scrape" } else { "" }, said)?;
-    }
-    for (index, seed) in torrent.web_seeds.iter().enumerate() {
-        line(out, if index == 0 { "Web seeds" } else { "" }, printable(seed))?;
-    }
-    for (index, (host, port)) in torrent.nodes.iter().enumerate() {
-        line(out, if index == 0 { "DHT nodes" } else { "" }, format_args!("{}:{port}", printable(host)))?;
-    }
-    if torrent.symlinks > 0 {
-        line(out, "Left out", format_args!("{} (symbolic links are never made)", torrent.symlinks))?;
-    }
-    line(out, "Files", grouped(visible(torrent).count() as u64))?;
-    for file in visible(torrent) {
-        writeln!(out, "{:>17}  {}", grouped(file.length), shown(&file.path))?;
-    }
-    Ok(())
 }

@@ -116,7 +116,7 @@ impl Supervisor {
     /// A run has ended: for good, or to wait for its next turn.
     fn ended(&mut self, number: usize, job: Box<Job>, result: Result<Outcome, SessionError>, now: Instant) {
         let does_not_fit = result.as_ref().err().is_some_and(SessionError::is_want_of_resources);
-        if does_not_fit && !self.ends && self.turns.did_not_fit(number) {
+        if does_not_fit && !self.ends && self.turns.did_not_fit(number, now) {
             info!("{} waits: the system has not enough for it now", self.screen.name(number));
             return self.wait(number, job, None);
         }
@@ -215,6 +215,7 @@ fn spawn(
 mod tests {
     use super::*;
     use crate::message::Snapshot;
+    use crate::metainfo::FileChoice;
     use crate::session::{Aim, PeerSourceOptions, Torrent};
     use crate::storage::Allocate;
     use crate::swarm::{Limits, SeedGoals, UploadPolicy};
@@ -226,6 +227,7 @@ mod tests {
             sources: PeerSourceOptions::of_the_torrent(),
             aim: Aim::Download,
             selected: Vec::new(),
+            choice: FileChoice::default(),
             folder: std::path::PathBuf::from("/nonexistent"),
             limits: Limits { max_peers: 1, memory: 1, timeout: None, idle_before: Duration::ZERO },
             uploads: UploadPolicy::default(),

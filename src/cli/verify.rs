@@ -8,15 +8,18 @@ use super::json;
 use super::meter::Meter;
 use super::network_options::authorities;
 use super::progress::Style;
+use super::proxy_options::ProxyOptions;
 use super::runs::CommandFailure;
+use super::selection_options::SelectionOptions;
 use super::signals::interrupts;
 use super::source;
 use super::source_name::source_name;
 use super::terminal::say;
 use crate::metainfo::{File, Metainfo};
 use crate::net::Outlet;
+use crate::net::proxy::Proxies;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, StorageError};
+use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, Selection, StorageError};
 use crate::text::{grouped, printable, shown};
 use clap::Args;
 use serde_json::{Value, json};
@@ -39,9 +42,13 @@ pub struct VerifyArguments {
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
+    #[command(flatten)]
+    pub selection: SelectionOptions,
     /// Believe the authorities in this file too (PEM), for a torrent from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub proxy: ProxyOptions,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -57,18 +64,23 @@ pub struct VerifyArguments {
 /// The torrent or the payload cannot be read.
 pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     let authorities = authorities(arguments.ca_file.as_deref())?;
-    let torrent = source::load(&arguments.torrent, &Outlet { authorities, ..Outlet::default() })
+    let is_from_web = source::is_web(&arguments.torrent);
+    let proxies = if is_from_web { arguments.proxy.proxies()? } else { Proxies::None };
+    let torrent = source::load(&arguments.torrent, &Outlet { authorities, proxies, ..Outlet::default() })
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let torrent = Arc::new(torrent);
     let geometry = Geometry::new(torrent.total_size, torrent.piece_length);
     let geometry = geometry.ok_or_else(|| failure(StorageError::Layout))?;
-    let examined = examine(arguments, &torrent, geometry)?;
-    let exit = if examined.is_good() { Exit::DONE } else { Exit::NOT_VERIFIED };
+    let selected = arguments.selection.choice().selected(&torrent.files, &[]);
+    let selected = selected.map_err(|error| (Exit::BAD_OPTION, error.to_string()))?;
+    let selection = selected.and_then(|selected| Selection::of(selected, &torrent.files, geometry));
+    let examined = examine(arguments, &torrent, geometry, selection.as_ref())?;
+    let report = Report { torrent: &torrent, examined: &examined, selection: selection.as_ref(), geometry };
+    let exit = if report.is_good() { Exit::DONE } else { Exit::NOT_VERIFIED };
     if arguments.quiet {
         return Ok(exit);
     }
     let mut out = io::BufWriter::new(out);
-    let report = Report { torrent: &torrent, examined: &examined, geometry };
     let written = if arguments.json { report.write_json(&mut out) } else { report.write_text(&mut out) };
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -87,6 +99,7 @@ fn examine(
     arguments: &VerifyArguments,
     torrent: &Arc<Metainfo>,
     geometry: Geometry,
+    selection: Option<&Selection>,
 ) -> Result<Examined, CommandFailure> {
     let digests = storage::digests_of(torrent);
     let payload = Payload {
@@ -95,7 +108,7 @@ fn examine(
         files: &torrent.files,
         geometry,
         digests: &digests,
-        selection: None,
+        selection,
         cache: None,
     };
     let meter = Meter::new(Style::of(arguments.quiet), &torrent.name, "checked", interrupts());
@@ -113,14 +126,31 @@ fn failure(error: StorageError) -> CommandFailure {
 struct Report<'a> {
     torrent: &'a Metainfo,
     examined: &'a Examined,
+    /// The files that are looked at, if these are not all.
+    selection: Option<&'a Selection>,
     geometry: Geometry,
 }
 
 impl Report<'_> {
     /// The files that a download creates, with the state of each.
     fn files(&self) -> impl Iterator<Item = (&File, &ExaminedFile)> {
-        let files = self.torrent.files.iter().zip(&self.examined.files);
+        let is_selected = |number| self.selection.is_none_or(|selection| selection.has(number));
+        let files = self.torrent.files.iter().zip(&self.examined.files).enumerate();
+        let files = files.filter(move |(number, _)| is_selected(*number)).map(|(_, file)| file);
         files.filter(|(_, file)| file.state != FileState::Padding)
+    }
+
+    /// Whether all of them are good.
+    fn is_good(&self) -> bool {
+        match self.selection {
+            None => self.examined.is_good(),
+            Some(_) => self.files().all(|(_, file)| file.state == FileState::Good),
+        }
+    }
+
+    /// How many pieces they are in.
+    fn piece_count(&self) -> u32 {
+        self.selection.map_or(self.geometry.piece_count(), |selection| selection.pieces().count())
     }
 
     fn count(&self, state: FileState) -> usize {
@@ -147,7 +177,7 @@ impl Report<'_> {
             }
         }
         let (files, good) = (self.files().count() as u64, self.count(FileState::Good) as u64);
-        let (pieces, verified) = (self.geometry.piece_count(), self.examined.good.count());
+        let (pieces, verified) = (self.piece_count(), self.examined.good.count());
         writeln!(
             out,
             "{} of {} files are good, {} of {} pieces verify",
@@ -172,8 +202,8 @@ impl Report<'_> {
         let value = json!({
             "name": self.torrent.name,
             "info_hash": self.torrent.info_hash.to_string(),
-            "good": self.examined.is_good(),
-            "pieces": self.geometry.piece_count(),
+            "good": self.is_good(),
+            "pieces": self.piece_count(),
             "good_pieces": self.examined.good.count(),
             "bad_pieces": self.examined.bad.count(),
             "bad_ranges": self.ranges(&self.examined.bad),
@@ -187,7 +217,9 @@ impl Report<'_> {
     fn missing(&self) -> Bitfield {
         let Examined { good, bad, .. } = self.examined;
         let mut missing = Bitfield::none(self.geometry.piece_count());
-        for piece in self.geometry.pieces().filter(|piece| !good.has(*piece) && !bad.has(*piece)) {
+        let is_looked_at = |piece: &_| self.selection.is_none_or(|selection| selection.pieces().has(*piece));
+        let pieces = self.geometry.pieces().filter(is_looked_at);
+        for piece in pieces.filter(|piece| !good.has(*piece) && !bad.has(*piece)) {
             missing.insert(piece);
         }
         missing

@@ -69,6 +69,8 @@ pub enum Stall {
     NoPeers(Option<String>),
     /// Peers are known, but none can be reached. With their number, and why the last attempt failed.
     Unreachable(usize, Option<String>),
+    /// The proxy, through which everything goes, does not do what it is there for. With the reason.
+    Proxy(String),
     /// The connected peers have nothing that we are missing. With a piece that none of them has.
     NobodyHas(u32),
     /// The peers that have what we are missing choke us.
@@ -92,6 +94,7 @@ impl fmt::Display for Stall {
             Stall::Unreachable(known, Some(why)) => {
                 write!(out, "none of the {known} known peers can be reached (the last one: {why})")
             }
+            Stall::Proxy(why) => write!(out, "{why}"),
             Stall::NobodyHas(piece) => write!(out, "none of the connected peers has piece {piece}"),
             Stall::AllChoke => write!(out, "all peers choke us: they send to others first"),
             Stall::Silent => write!(out, "the peers that we asked send nothing"),

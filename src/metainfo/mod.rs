@@ -10,12 +10,15 @@ pub mod draft;
 mod element;
 mod error;
 mod files;
+mod glob;
 mod hybrid;
 mod limits;
 mod magnet;
 mod names;
+mod nearest;
 mod path;
 mod path_table;
+mod patterns;
 mod trackers;
 
 pub use error::MetainfoError;
@@ -23,6 +26,7 @@ pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use limits::{MAX_FILES, MAX_FOLDER_DEPTH, MAX_PIECES, MAX_TORRENT_BYTES};
 pub use magnet::{Magnet, MagnetError};
 pub use path::FilePath;
+pub use patterns::{ChoiceError, FileChoice, FilePattern};
 
 use crate::bencode::{Dictionary, Value};
 use crate::piece::PieceDigest;

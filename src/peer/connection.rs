@@ -47,7 +47,7 @@ impl WorkerEnds {
             dht: context.dht_port(self.address).is_some(),
         };
         let is_new = !matches!(received, AlreadyReceived::Frames(..));
-        let (greeting, frames) = greeting::greet(stream, received, ours)?;
+        let (greeting, frames) = greeting::greet(stream, received, ours, context.encryption)?;
         self.requests.set_fast(greeting.fast);
         stream.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
 

@@ -151,6 +151,7 @@ impl Inbound {
             Message::Extended(extension::HANDSHAKE, body) => self.extension_handshake(body),
             Message::Extended(extension::UT_METADATA, body) => self.metadata_message(body)?,
             Message::Extended(extension::UT_PEX, body) => self.pex(body),
+            Message::Extended(extension::LT_DONTHAVE, body) => self.dont_have(body)?,
             Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) | Message::Unknown(_) => None,
         })
     }
@@ -197,6 +198,16 @@ impl Inbound {
         let pieces = self.context.metadata().len().div_ceil(metadata::PIECE as usize);
         let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
         Ok(self.wake_if(self.requests.request_metadata(piece, length, pieces)?))
+    }
+
+    /// A piece that it takes back (BEP 54). Of another form, it is an extension that we do not know.
+    fn dont_have(&self, body: &[u8]) -> Result<Option<News>, Violation> {
+        let Some(index) = extension::read_dont_have(body) else { return Ok(None) };
+        self.context
+            .geometry
+            .piece(index)
+            .map(|piece| Some(News::DontHave(piece)))
+            .ok_or(Violation::HaveOutOfRange)
     }
 
     /// What it tells of other peers, where we want to hear that and it does not say too much.

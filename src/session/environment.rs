@@ -3,7 +3,7 @@
 
 use super::peer_sources::PeerSources;
 use super::{MemoryAccount, Progress, RunContext};
-use crate::message::{HandedOver, Incoming, PeerKey, Snapshot, Write};
+use crate::message::{HandedOver, Incoming, PeerKey, RunPhase, Snapshot, Write};
 use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
@@ -12,6 +12,7 @@ use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
 use crate::web_seed::{self, WebSeed};
+use log::info;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -68,6 +69,7 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
+        self.run.network.arrivals.came(incoming.address.ip());
         Worker::accept(&self.shared, key, incoming).map(|worker| self.counted(worker))
     }
 
@@ -108,7 +110,14 @@ impl Environment for RunEnvironment<'_> {
 
     fn show(&mut self, snapshot: Snapshot) {
         self.sources.set(counts(&snapshot));
+        let seeds = snapshot.phase == RunPhase::Seeding;
         (self.run.show)(Progress::Running(snapshot));
+        if let Some(news) = self.run.network.reach_news() {
+            match seeds {
+                true => (self.run.show)(Progress::Reach(news)),
+                false => info!("{news}"),
+            }
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -135,6 +144,10 @@ impl Environment for RunEnvironment<'_> {
         }
     }
 
+    fn met_ourselves(&mut self, address: SocketAddr) {
+        self.run.network.connector.met_ourselves(address);
+    }
+
     fn dht_node(&mut self, address: SocketAddr) {
         if let Some(dht) = &self.run.network.dht
             && !self.metainfo.private
@@ -150,6 +163,7 @@ impl Environment for RunEnvironment<'_> {
             self.sources.completed();
         }
         (self.run.show)(self.seeding.clone());
+        self.run.network.reach().into_iter().for_each(|reach| (self.run.show)(Progress::Reach(reach)));
     }
 }
 

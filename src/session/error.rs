@@ -1,6 +1,6 @@
 //! Why a run failed, and the exit code that the program then has.
 
-use crate::metainfo::MetainfoError;
+use crate::metainfo::{ChoiceError, MetainfoError};
 use crate::storage::StorageError;
 use crate::text::size;
 use std::fmt;
@@ -15,7 +15,10 @@ pub enum SessionError {
     /// The metadata from the peers of a magnet has the right hash, and is not a torrent that we can use.
     Metadata(MetainfoError),
     /// The torrent names no tracker that we can ask, and the user named no peer.
-    NoPeerSource,
+    NoPeerSource {
+        /// Everything goes through a proxy, so there are fewer sources.
+        by_proxy: bool,
+    },
     /// A piece of the torrent is much longer than the memory that we may use.
     LongPieces {
         /// Bytes in a piece.
@@ -28,6 +31,8 @@ pub enum SessionError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The files that the user names are not there.
+    Choice(ChoiceError),
     /// No file of the torrent has a selected number.
     NothingSelected {
         /// How many files there are.
@@ -47,8 +52,9 @@ impl SessionError {
         match self {
             SessionError::Storage(error) => error.exit_code(),
             SessionError::Metadata(_) => 26,
-            SessionError::NoPeerSource => 6,
+            SessionError::NoPeerSource { .. } => 6,
             SessionError::NothingThere { .. } => 32,
+            SessionError::Choice(_) => 28,
             SessionError::Geometry => 26,
             SessionError::NothingSelected { .. } => 27,
             SessionError::Threads(_) | SessionError::Panicked(_) | SessionError::LongPieces { .. } => 1,
@@ -74,7 +80,11 @@ impl fmt::Display for SessionError {
             SessionError::Metadata(error) => {
                 write!(out, "the metadata from its peers is not a torrent: {error}")
             }
-            SessionError::NoPeerSource => write!(
+            SessionError::NoPeerSource { by_proxy: true } => write!(
+                out,
+                "no source of peers: it names no tracker that can be asked through a proxy (name one with --tracker http://…, or a peer with --peer HOST:PORT)"
+            ),
+            SessionError::NoPeerSource { by_proxy: false } => write!(
                 out,
                 "no source of peers: it names no tracker that we can ask (leave out --no-dht, name a peer with --peer HOST:PORT, or wait for one with --port PORT)"
             ),
@@ -93,6 +103,7 @@ impl fmt::Display for SessionError {
                 out,
                 "the magnet selects no file that the torrent has (so= counts its {files} files from 0; without so=, all are downloaded)"
             ),
+            SessionError::Choice(error) => write!(out, "{error}"),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
             SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),
             SessionError::Panicked(thread) => write!(

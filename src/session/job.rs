@@ -1,6 +1,6 @@
 //! What a run is to do: the torrent, and how the user wants it downloaded or shared.
 
-use crate::metainfo::{InfoHash, Magnet, Metainfo};
+use crate::metainfo::{FileChoice, InfoHash, Magnet, Metainfo};
 use crate::storage::{Allocate, Check};
 use crate::strategy::OnWordOf;
 use crate::swarm::{Limits, UploadPolicy};
@@ -123,8 +123,11 @@ pub struct Job {
     pub sources: PeerSourceOptions,
     /// What the run is for.
     pub aim: Aim,
-    /// The files to download, by their numbers in the torrent's list, from 0 (BEP 53). Empty for all.
+    /// The files to download that a magnet link names, by their numbers in the torrent's list, from 0 (BEP 53). Empty
+    /// for all.
     pub selected: Vec<RangeInclusive<u32>>,
+    /// Which files the user wants, and in which order.
+    pub choice: FileChoice,
     /// The folder that the payload is downloaded into, or is in.
     pub folder: PathBuf,
     /// The limits of the run.

@@ -3,13 +3,12 @@
 //! Runs on the thread of the torrent, which waits for its turn (`check_queue.rs`) and for the hashing threads
 //! (`storage/hashing.rs`).
 
-use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError};
+use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError, choice};
 use crate::message::Snapshot;
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry};
-use crate::storage::{
-    self, Finished, Options, Payload, Selection, ServedPieces, Storage, StorageError, Watch,
-};
+use crate::storage::{self, Finished, Options, Payload, ServedPieces, Storage, StorageError, Watch};
+use crate::strategy::PieceOrder;
 use crate::swarm::{RunEnd, WantedPieces};
 use std::sync::Arc;
 
@@ -25,6 +24,8 @@ pub(super) struct CheckedPayload {
     pub stored: Bitfield,
     /// The pieces that are to be on the disk in the end.
     pub wanted: WantedPieces,
+    /// In which order they are fetched.
+    pub order: PieceOrder,
 }
 
 impl CheckedPayload {
@@ -50,7 +51,12 @@ pub(super) fn check(
 ) -> Result<Begin<CheckedPayload>, SessionError> {
     let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).ok_or(SessionError::Geometry)?;
     let digests = storage::digests_of(metainfo);
-    let selection = select(run.job, metainfo, geometry)?;
+    let selection = choice::selection(run.job, metainfo, geometry)?;
+    let order = choice::order(run.job, &metainfo.files, geometry)?;
+    if let Some(selection) = &selection {
+        let files = metainfo.files.iter().filter(|file| !file.padding).count();
+        (run.show)(Progress::Selected(selection.count(), files));
+    }
     let payload = Payload {
         name: &metainfo.name,
         info_hash: metainfo.info_hash,
@@ -71,7 +77,7 @@ pub(super) fn check(
         !run.stop.is_asked()
     };
     let checked = match run.job.aim {
-        Aim::Download => open(run.job, &payload, &watch)?,
+        Aim::Download => open(run.job, &payload, order, &watch)?,
         Aim::Share => share(run.job, &payload, &watch)?,
     };
     drop(check);
@@ -84,19 +90,13 @@ pub(super) fn check(
     Ok(Begin::Ended(Outcome { end: RunEnd::Done, snapshot }))
 }
 
-/// The files to download, if these are not all files.
-fn select(job: &Job, metainfo: &Metainfo, geometry: Geometry) -> Result<Option<Selection>, SessionError> {
-    if job.selected.is_empty() || job.aim == Aim::Share {
-        return Ok(None);
-    }
-    let files = &metainfo.files;
-    let selection = Selection::new(&job.selected, files, geometry);
-    let selection = selection.ok_or(SessionError::NothingSelected { files: files.len() })?;
-    Ok(Some(selection).filter(|selection| !selection.is_all(files)))
-}
-
 /// Opens the payload to complete it. If it is complete, there is nothing to write.
-fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPayload, SessionError> {
+fn open(
+    job: &Job,
+    payload: &Payload<'_>,
+    order: PieceOrder,
+    watch: &Watch<'_>,
+) -> Result<CheckedPayload, SessionError> {
     let (geometry, length) = (payload.geometry, payload.geometry.piece_length());
     if u64::from(length) > job.limits.memory.saturating_mul(4) {
         return Err(SessionError::LongPieces { length, memory: job.limits.memory });
@@ -107,10 +107,10 @@ fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPa
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
-        match storage.finish()? {
+        match storage.finish_watched(watch)? {
             Finished::Durable => {
                 let wanted = WantedPieces::Nothing;
-                return Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted });
+                return Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted, order });
             }
             // It was complete a moment ago, so it may be the user's own work that is in it now.
             Finished::Spoiled(_) => {
@@ -119,7 +119,7 @@ fn open(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPa
         }
     }
     let wanted = selected.map_or(WantedPieces::All, WantedPieces::Only);
-    Ok(CheckedPayload { geometry, storage: Some(storage), served_pieces, stored, wanted })
+    Ok(CheckedPayload { geometry, storage: Some(storage), served_pieces, stored, wanted, order })
 }
 
 /// Opens the payload to share it as it is.
@@ -129,6 +129,6 @@ fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedP
     if stored.count() == 0 && stored.length() > 0 {
         return Err(SessionError::NothingThere { path: job.folder.join(payload.name) });
     }
-    let (geometry, wanted) = (payload.geometry, WantedPieces::Nothing);
-    Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted })
+    let (geometry, wanted, order) = (payload.geometry, WantedPieces::Nothing, PieceOrder::default());
+    Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted, order })
 }

@@ -1,7 +1,7 @@
 //! A run on a disk that does not answer.
 
 use super::*;
-use crate::metainfo::InfoHash;
+use crate::metainfo::{FileChoice, InfoHash};
 use crate::piece::PieceDigest;
 use crate::storage::faults::{Disk, Fault};
 use crate::storage::{Allocate, Call, Check};
@@ -59,6 +59,7 @@ fn a_run_ends_when_the_user_wants_although_the_disk_is_stuck() {
     let job = Job {
         torrent: Torrent::Whole(Arc::new(metainfo)),
         selected: Vec::new(),
+        choice: FileChoice::default(),
         aim: Aim::Download,
         folder: folder.clone(),
         uploads: UploadPolicy::default(),

@@ -8,7 +8,7 @@ use super::{END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, RunPhase, Write};
 use crate::metainfo::Metainfo;
-use crate::peer::{self, Listener};
+use crate::peer;
 use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
@@ -53,13 +53,14 @@ impl<'a> Threads<'a> {
         let (wanted_count, geometry) = (payload.wanted_count(), payload.geometry);
         let left = geometry.total_size().saturating_sub(payload.stored_bytes());
         let Prepared { metainfo, peer_id, events, inbox, sources, known_peers } = prepared;
-        let CheckedPayload { storage, served_pieces, stored, wanted, .. } = payload;
+        let CheckedPayload { storage, served_pieces, stored, wanted, order, .. } = payload;
 
         let (pieces, writer_orders) = writer_queue(geometry);
         let (alive, all_gone) = bounded(0);
         let buffers = run.network.memory.buffers();
         let write = |storage| {
-            writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
+            let (stopped, buffers) = (run.stop.asked().clone(), Arc::clone(&buffers));
+            writer::start(storage, writer_orders, events.clone(), buffers, stopped, alive.clone())
         };
         let writer = storage.map(write).transpose().map_err(SessionError::Threads)?;
         let network = run.network;
@@ -75,7 +76,8 @@ impl<'a> Threads<'a> {
             down: Arc::clone(&network.down),
             up: Arc::clone(&network.up),
             served_pieces,
-            port: network.listener.as_ref().map(Listener::port),
+            encryption: network.encryption,
+            ports: network.ports.clone(),
             writer: pieces,
             alive,
         };
@@ -90,17 +92,18 @@ impl<'a> Threads<'a> {
             // The writer ends with its channel, and removes what the storage created on the disk.
             drop((shared, inbox));
             ending.join_writer();
-            return Err(SessionError::NoPeerSource);
+            return Err(network.no_peer_source());
         };
         sources.set(counts);
-        let state = InitialState { stored, wanted, known_peers, web_seeds };
+        let state = InitialState { stored, wanted, order, known_peers, web_seeds };
         Ok(Threads { run, shared, inbox, sources, wanted_count, state, ending })
     }
 
     /// Downloads the missing pieces, and shares what there is. This thread becomes the coordinator.
     pub(super) fn run(self) -> Result<Outcome, SessionError> {
         let Threads { run, shared, inbox, sources, wanted_count, state, ending } = self;
-        let (port, of, metainfo) = (shared.port, shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
+        let (port, of, metainfo) =
+            (shared.ports.listening(), shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
         if matches!(state.wanted, WantedPieces::Nothing) {
             (run.show)(Progress::Seeding { port, pieces: state.stored.count(), of });
         }
@@ -110,6 +113,7 @@ impl<'a> Threads<'a> {
             peer_id: shared.peer_id,
             port,
             pex: shared.pex,
+            encryption: shared.encryption,
             download_limit: shared.down.limit(),
             limits: run.job.limits,
             uploads: run.job.uploads,

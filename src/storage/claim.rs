@@ -38,7 +38,7 @@ pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
             return false;
         };
         let is_known = |piece| survey.good.has(piece) || survey.blank.has(piece);
-        let proven = || layout.pieces(entry.range()).any(is_known);
+        let proven = || layout.pieces_in(*number).any(is_known);
         let wrong = || blamed.get(*number).is_some_and(|blamed| *blamed);
         found.length > entry.length || (found.length > 0 && (wrong() || !proven()))
     };
@@ -67,6 +67,19 @@ pub(super) fn kept_and_too_long(layout: &Layout, guards: &Guards) -> Vec<usize> 
         is_shorter.then_some(*number)
     };
     guards.iter().filter_map(too_long).collect()
+}
+
+/// The numbers of the files that are too short, have no byte beyond those that the marker guards, and are not the
+/// torrent's: an earlier run did not select them and left them alone. Not even a byte is to be added to them. Of
+/// files that are long enough the guard speaks when they are written to.
+pub(super) fn kept_and_too_short(layout: &Layout, survey: &Survey, guards: &Guards) -> Vec<usize> {
+    let mut wrong = foreign(layout, survey);
+    wrong.retain(|number| {
+        let length = survey.found.get(*number).copied().flatten().map(|found| found.length);
+        let is_short = layout.entry(*number).is_some_and(|entry| Some(entry.length) > length);
+        is_short && guards.get(number).copied() == length
+    });
+    wrong
 }
 
 /// What is left of the bytes that the marker guards.

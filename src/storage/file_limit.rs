@@ -43,7 +43,8 @@ impl FileLimit {
     ///
     /// [`StorageError::TooLong`].
     pub(super) fn check(self, root: &Path, layout: &Layout, good: &Bitfield) -> Result<(), StorageError> {
-        for entry in layout.entries().iter().filter(|entry| entry.has_data()) {
+        let files = layout.entries().iter().enumerate().filter(|(number, _)| layout.is_selected(*number));
+        for (_, entry) in files.filter(|(_, entry)| entry.has_data()) {
             let is_wanted = |piece: &_| layout.wanted().is_none_or(|wanted| wanted.has(*piece));
             let missing = layout.pieces(entry.range()).filter(|piece| is_wanted(piece) && !good.has(*piece));
             let Some(last) = missing.last() else { continue };

@@ -199,6 +199,11 @@ impl RootFolder {
         }
     }
 
+    /// Whether a name stands for an ordinary file, or cannot be looked up.
+    pub fn has_file(&self, path: &Path) -> bool {
+        self.entry(path).map_or(true, |entry| matches!(entry, Some(FolderEntry::File(_))))
+    }
+
     /// Syncs the names in a folder below this one to the disk. The empty path is this folder itself.
     pub fn sync(&self, path: &Path) -> io::Result<()> {
         let fsync =

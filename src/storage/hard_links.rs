@@ -26,11 +26,11 @@ const CHUNK: usize = 128 * 1024;
 /// compared, so a file that is guarded as a whole is not. Pure.
 pub(super) fn written_to(layout: &Layout, survey: &Survey, guards: &Guards) -> Option<usize> {
     let is_written = |number: usize, found: &FileStat| {
-        let Some(entry) = layout.entry(number) else { return false };
+        let Some(entry) = layout.entry(number).filter(|_| layout.is_selected(number)) else { return false };
         let is_wanted = |piece: &_| layout.wanted().is_none_or(|wanted| wanted.has(*piece));
         let is_missing = |piece: &_| is_wanted(piece) && !survey.good.has(*piece);
         let is_guarded = guards.get(&number).is_some_and(|guard| *guard >= entry.length);
-        let is_cut = found.length > entry.length && layout.is_selected(number);
+        let is_cut = found.length > entry.length;
         (layout.pieces(entry.range()).any(|piece| is_missing(&piece)) && !is_guarded) || is_cut
     };
     let found = survey.found.iter().enumerate().filter_map(|(number, found)| Some((number, (*found)?)));
@@ -91,6 +91,6 @@ mod tests {
         assert_eq!(of(&layout, 2, 0, &[], &[]), Some(2), "an empty one is something under the other name");
         layout.select(Selection::new(&[0..=0], &files_of_lengths(&lengths), layout.geometry()));
         assert_eq!(of(&layout, 2, 3, &[], &[]), None, "it is not selected");
-        assert_eq!(of(&layout, 1, 99, &[0], &[]), Some(1), "it shares a piece that is");
+        assert_eq!(of(&layout, 1, 99, &[0], &[]), None, "nor is it written to for the piece that it shares");
     }
 }

@@ -19,10 +19,8 @@ pub(super) fn hidden_file(root: &Path, home: Option<PathBuf>, layout: &Layout) -
         first.is_some_and(|first| first.as_encoded_bytes().starts_with(b"."))
     };
     let mut files = layout.entries().iter().enumerate();
-    let file = files.find(|(number, entry)| {
-        let is_written = layout.is_selected(*number) || layout.bytes_written(*number) > 0;
-        is_written && !entry.padding && is_hidden(&entry.path)
-    });
+    let file =
+        files.find(|(number, entry)| layout.is_selected(*number) && !entry.padding && is_hidden(&entry.path));
     file.map(|(_, entry)| root.join(&entry.path))
 }
 

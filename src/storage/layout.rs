@@ -3,9 +3,13 @@
 //! The payload is all files of a torrent, one after the other (BEP 3, "info dictionary"). So a piece may
 //! begin in one file, cover thousands of small ones and end in another. Padding (BEP 47) is part of the
 //! payload and of the pieces, but of no file on disk. Pure: it never touches a file.
+//!
+//! Behind the files of the torrent there may be one more, the part file (`part_file`). Pieces that have a *slot* in it
+//! lie there, in place of those files that are *hidden*: they are not to be written, or are not there.
 
 use std::iter;
 use std::ops::Range;
+use std::path::Path;
 
 use super::naming::PathOnDisk;
 use super::selection::Selection;
@@ -18,6 +22,12 @@ pub(super) struct Layout {
     entries: Vec<FileEntry>,
     geometry: Geometry,
     selection: Option<Selection>,
+    /// The part file is the last entry.
+    has_part_file: bool,
+    /// Files whose bytes of a piece with a slot are in the part file.
+    hidden: Vec<bool>,
+    /// The pieces of which a hidden file has bytes, in order, and where they begin in the part file.
+    slots: Vec<(PieceIndex, u64)>,
 }
 
 /// One file of the layout.
@@ -71,7 +81,59 @@ impl Layout {
             let path = PathOnDisk::new(&file.path);
             entries.push(FileEntry { path, offset: file.offset, length: file.length, padding: file.padding });
         }
-        (end == geometry.total_size()).then_some(Layout { entries, geometry, selection: None })
+        let (selection, has_part_file, hidden, slots) = (None, false, Vec::new(), Vec::new());
+        let layout = Layout { entries, geometry, selection, has_part_file, hidden, slots };
+        (end == geometry.total_size()).then_some(layout)
+    }
+
+    /// Adds the part file, which has no bytes of the payload that are its own.
+    pub fn add_part_file(&mut self, path: &Path) {
+        let (path, offset) = (PathOnDisk::as_it_is(path), self.geometry.total_size());
+        self.entries.push(FileEntry { path, offset, length: 0, padding: false });
+        self.has_part_file = true;
+    }
+
+    /// From now on these `slots` (pieces in order, and where each begins in the part file) stand for the files that
+    /// are `hidden`. Slots of pieces that are in no hidden file are left out.
+    pub fn hide(&mut self, hidden: Vec<bool>, mut slots: Vec<(PieceIndex, u64)>) {
+        (self.hidden, self.slots) = (hidden, Vec::new());
+        slots.retain(|(piece, _)| self.touches_hidden(*piece));
+        self.slots = slots;
+    }
+
+    /// Whether a hidden file has bytes of this piece.
+    pub fn touches_hidden(&self, piece: PieceIndex) -> bool {
+        let is_hidden = |slice: Slice| !slice.padding && self.is_hidden(slice.file);
+        self.slot(piece).is_some() || self.slices(piece).any(is_hidden)
+    }
+
+    /// Whether this file is hidden.
+    pub fn is_hidden(&self, file: usize) -> bool {
+        self.hidden.get(file).is_some_and(|hidden| *hidden)
+    }
+
+    /// The number of the part file.
+    pub fn part_file(&self) -> Option<usize> {
+        self.has_part_file.then(|| self.entries.len().saturating_sub(1))
+    }
+
+    /// Where the piece begins in the part file, if it has a slot there.
+    pub fn slot(&self, piece: PieceIndex) -> Option<u64> {
+        let at = self.slots.binary_search_by_key(&piece, |(piece, _)| *piece).ok()?;
+        self.slots.get(at).map(|(_, offset)| *offset)
+    }
+
+    /// Whether the bytes of this piece that belong to this file are in the part file.
+    pub fn is_elsewhere(&self, file: usize, piece: PieceIndex) -> bool {
+        self.is_hidden(file) && self.slot(piece).is_some()
+    }
+
+    /// The pieces of which bytes are in this file on the disk, if they are there.
+    pub fn pieces_in(&self, file: usize) -> impl Iterator<Item = PieceIndex> + '_ {
+        let range = self.entry(file).map_or(0..0, FileEntry::range);
+        let own = self.pieces(range).filter(move |piece| !self.is_elsewhere(file, *piece));
+        let slots = if self.part_file() == Some(file) { self.slots.as_slice() } else { &[] };
+        own.chain(slots.iter().map(|(piece, _)| *piece))
     }
 
     /// From now on, only the selected files are to be written, or all if there is no selection.
@@ -86,23 +148,18 @@ impl Layout {
 
     /// Whether the file with this number is to be complete in the end.
     pub fn is_selected(&self, file: usize) -> bool {
-        self.selection.as_ref().is_none_or(|selection| selection.has(file))
+        self.part_file() != Some(file) && self.selection.as_ref().is_none_or(|selection| selection.has(file))
     }
 
     /// How many bytes of the file with this number are to be written.
     pub fn bytes_written(&self, file: usize) -> u64 {
-        match (self.entry(file), &self.selection) {
-            (None | Some(FileEntry { padding: true, .. }), _) => 0,
-            (Some(entry), Some(selection)) if !selection.has(file) => self
-                .pieces(entry.range())
-                .filter(|piece| selection.pieces().has(*piece))
-                .fold(0, |sum, piece| {
-                    let start = self.geometry.offset(piece);
-                    let end = start.saturating_add(u64::from(self.geometry.length(piece)));
-                    let within = end.min(entry.range().end).saturating_sub(start.max(entry.offset));
-                    u64::saturating_add(sum, within)
-                }),
-            (Some(entry), _) => entry.length,
+        match self.entry(file) {
+            Some(_) if self.part_file() == Some(file) => {
+                let length = |(piece, _): &(PieceIndex, u64)| u64::from(self.geometry.length(*piece));
+                self.slots.iter().map(length).fold(0, u64::saturating_add)
+            }
+            Some(entry) if !entry.padding && self.is_selected(file) => entry.length,
+            _ => 0,
         }
     }
 
@@ -142,6 +199,8 @@ impl Layout {
         let mut offset = self.geometry.offset(piece).saturating_add(u64::from(begin));
         let mut left = u64::from(length);
         let mut file = self.entries.partition_point(|entry| entry.range().end <= offset);
+        let slot = self.slot(piece).map(|slot| slot.saturating_add(begin.into()));
+        let first = offset;
         iter::from_fn(move || {
             while left > 0 {
                 let entry = self.entries.get(file)?;
@@ -149,8 +208,13 @@ impl Layout {
                 let length = entry.length.saturating_sub(start).min(left);
                 file += 1;
                 if length > 0 {
+                    let in_slot = slot.map(|slot| slot.saturating_add(offset - first));
                     offset += length;
                     left -= length;
+                    let is_hidden = !entry.padding && self.is_hidden(file - 1);
+                    if let (true, Some(offset), Some(file)) = (is_hidden, in_slot, self.part_file()) {
+                        return Some(Slice { file, offset, length, padding: false });
+                    }
                     return Some(Slice { file: file - 1, offset: start, length, padding: entry.padding });
                 }
             }

@@ -42,6 +42,7 @@ use super::calls;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::folder::{Access, FolderEntry, RootFolder};
+use super::part_file::PartFile;
 use super::patience::patiently;
 use super::resume::ResumePlace;
 
@@ -115,11 +116,11 @@ impl Marker {
     }
 
     /// Whether a file of a torrent, or the folder that it is in, has a name that the marker of some download could
-    /// have, or the resume file beside it. Many disks do not tell upper from lower case.
+    /// have, or the resume file or part file beside it. Many disks do not tell upper from lower case.
     pub fn is_marker(path: &Path) -> bool {
         let Some(first) = path.iter().next() else { return false };
         let first = first.as_encoded_bytes().to_ascii_lowercase();
-        let name = ResumePlace::marker_part(&first);
+        let name = PartFile::marker_part(ResumePlace::marker_part(&first));
         name.starts_with(b".") && name.ends_with(ENDING.as_bytes())
     }
 

@@ -41,6 +41,7 @@ mod links;
 mod marker;
 mod naming;
 mod opening;
+mod part_file;
 mod patience;
 mod plan;
 mod resume;
@@ -82,6 +83,7 @@ use error::Action;
 use files::PayloadFiles;
 use marker::Marker;
 use opening::Opening;
+use part_file::PartFile;
 use resume::{CachedRecord, ResumeKeeper, TorrentShape};
 
 /// What the storage has to know of a torrent.
@@ -97,7 +99,7 @@ pub struct Payload<'a> {
     pub geometry: Geometry,
     /// The SHA-1 of each piece.
     pub digests: &'a Digests,
-    /// The files that are to be fetched; `None` means all. An examination ignores it.
+    /// The files that are to be fetched or examined; `None` means all.
     pub selection: Option<&'a Selection>,
     /// The folder in which it is kept what is there of payloads that are complete or shared, so that the next
     /// run need not read them. An examination ignores it.
@@ -107,7 +109,8 @@ pub struct Payload<'a> {
 impl Payload<'_> {
     fn shape(&self) -> TorrentShape {
         let Payload { info_hash, geometry, files, .. } = *self;
-        TorrentShape { info_hash, geometry, files: files.len() }
+        // The part file is one more.
+        TorrentShape { info_hash, geometry, files: files.len().saturating_add(1) }
     }
 }
 
@@ -162,6 +165,8 @@ pub struct Storage {
     /// The marker was not there before this run.
     newly_marked: bool,
     shortage: Option<Shortage>,
+    /// What is shared with files that are not selected.
+    part_file: PartFile,
     resume: ResumeKeeper,
     /// Where it is kept what is there, once it is complete.
     cache: Option<CachedRecord>,
@@ -194,13 +199,16 @@ impl Storage {
             opening = Opening::survey(root, payload, &options, watch)?.after_creating_in(parents);
             plan = opening.decide(&options)?;
         }
-        let (good, allocate) = (opening.survey.good.clone(), plan.allocate);
+        let (mut good, allocate) = (opening.survey.good.clone(), plan.allocate);
         let mut storage = opening.prepare(plan, &options)?;
         if allocate {
             storage.resume.begin();
             let allocated = storage.files.allocate(&|| watch(0, 0));
             storage.note_written(0);
             allocated?;
+        }
+        if storage.marked {
+            part_file::move_out(&mut storage, &mut good, payload.digests, watch)?;
         }
         Ok((storage, good))
     }
@@ -213,13 +221,19 @@ impl Storage {
     /// [`StorageError::Exists`] if bytes that were there before us differ. What other pieces wrote stays.
     pub fn write(&mut self, piece: PieceIndex, bytes: &[u8]) -> Result<(), StorageError> {
         self.resume.begin();
-        let slices: Vec<_> = self.files.layout().slices(piece).collect();
+        part_file::write_slot(self, piece, bytes)?;
+        let layout = self.files.layout();
+        let slices: Vec<_> = layout.slices(piece).collect();
+        // Another program has changed a neighbour that was good at the start. It is not ours to mend.
+        let is_mended = layout.slot(piece).is_some() || !layout.touches_hidden(piece);
         let mut rest = bytes;
         for slice in slices {
             let length = usize::try_from(slice.length).map_err(|_| StorageError::Layout)?;
             let (part, later) = rest.split_at_checked(length).ok_or(StorageError::Layout)?;
             rest = later;
-            if !slice.padding {
+            let layout = self.files.layout();
+            let is_ours = !layout.is_hidden(slice.file) && layout.part_file() != Some(slice.file);
+            if is_ours && !slice.padding {
                 let written = self.files.write(&slice, part);
                 self.note_written(slice.length);
                 written?;
@@ -228,7 +242,9 @@ impl Storage {
         if !rest.is_empty() {
             return Err(StorageError::Layout);
         }
-        self.files.served_pieces().offer(piece);
+        if is_mended {
+            self.files.served_pieces().offer(piece);
+        }
         self.resume.stored(piece);
         self.save_if_due()
     }
@@ -273,8 +289,17 @@ impl Storage {
     /// [`StorageError::Vanished`] if a file is not where it belongs, [`StorageError::Spoiled`] and
     /// [`StorageError::Unsteady`] if another program does not cease to change one, or what the system refuses.
     pub fn finish(&mut self) -> Result<Finished, StorageError> {
+        self.finish_watched(&|_, _| true)
+    }
+
+    /// The same. What other programs have changed is read again, which may take long: `watch` may end it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::finish`], and [`StorageError::Cancelled`] if `watch` says so. Then the download is not finished.
+    pub fn finish_watched(&mut self, watch: &Watch<'_>) -> Result<Finished, StorageError> {
         self.resume.end_thread()?;
-        let spoiled = self.files.finish();
+        let spoiled = self.files.finish(watch);
         self.note_written(0);
         let spoiled = spoiled?;
         if !spoiled.is_empty() {
@@ -299,6 +324,9 @@ impl Storage {
             }
             self.resume.keep(&guards);
             self.resume.close(true);
+            if self.part_file.is_free() {
+                self.part_file.remove(self.files.folder())?;
+            }
         } else {
             if let Some(cache) = &self.cache {
                 self.resume.cache(cache, true);
@@ -307,6 +335,7 @@ impl Storage {
                 // In this order: without the marker, the resume file would be nobody's. Neither is synced: if
                 // a power failure brings the marker back, the next run finds all pieces and removes it again.
                 self.resume.remove()?;
+                self.part_file.remove(self.files.folder())?;
                 self.marker.remove(self.files.folder())?;
             }
         }

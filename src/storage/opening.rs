@@ -20,6 +20,7 @@ use super::home;
 use super::layout::Layout;
 use super::marker::{Claimed, Marker};
 use super::naming;
+use super::part_file::PartFile;
 use super::plan::{self, Plan, Situation};
 use super::resume::{CachedRecord, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
 use super::served_pieces::ServedPieces;
@@ -37,6 +38,7 @@ pub(super) struct Opening<'a> {
     parents: Vec<PathBuf>,
     marker: Marker,
     claimed: Claimed,
+    part_file: PartFile,
     resume: Resume,
     /// What is there.
     pub survey: Survey,
@@ -63,9 +65,10 @@ impl<'a> Opening<'a> {
     ) -> Result<Opening<'a>, StorageError> {
         let mut layout = selected_layout(root, payload)?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
+        let mut part_file = PartFile::beside(&marker, payload.geometry);
+        layout.add_part_file(part_file.path());
         let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
         naming::settle_in(folder.as_deref(), &mut layout)?;
-        let layout = Arc::new(layout);
         let shape = payload.shape();
         let place = ResumePlace::beside(&marker);
         let mut cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
@@ -79,7 +82,10 @@ impl<'a> Opening<'a> {
                 survey = Survey::of_complete(folder, &layout, record, options.check)?;
             }
             if survey.is_none() {
-                claimed = marker.claim(folder, layout.entries().len())?;
+                claimed = marker.claim(folder, payload.files.len())?;
+                part_file.make_way(folder)?;
+                part_file.read(folder)?;
+                layout.hide(unselected(payload), part_file.slots());
                 beside = place.read(folder, &shape);
             } else {
                 cache = None;
@@ -101,9 +107,15 @@ impl<'a> Opening<'a> {
         if let (Some(folder), Claimed::Damaged | Claimed::Empty) = (&folder, &claimed) {
             survey.tell_blank(folder, &layout, options.open_files, watch)?;
         }
+        if let Some(wanted) = layout.wanted() {
+            let missing = wanted.iter(payload.geometry).filter(|piece| !survey.good.has(*piece));
+            let is_to_have_slot = |piece: &_| layout.touches_hidden(*piece) && layout.slot(*piece).is_none();
+            part_file.give(missing.filter(is_to_have_slot));
+            layout.hide(unselected(payload), part_file.slots());
+        }
         let resume = Resume { shape, place, cache, beside };
-        let digests = Arc::clone(payload.digests);
-        Ok(Opening { root, layout, folder, parents: Vec::new(), marker, claimed, resume, survey, digests })
+        let (layout, parents, digests) = (Arc::new(layout), Vec::new(), Arc::clone(payload.digests));
+        Ok(Opening { root, layout, folder, parents, marker, claimed, part_file, resume, survey, digests })
     }
 
     /// What the run may do, or why it must not start.
@@ -166,6 +178,7 @@ impl<'a> Opening<'a> {
             files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, options),
             resume: ResumeKeeper::new(recorder, place, served, &self.survey, was_there),
             cache,
+            part_file: self.part_file,
             marker: self.marker,
             marked: !plan.is_complete || was_there,
             newly_marked: !plan.is_complete && !was_there,
@@ -226,6 +239,13 @@ fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, Storage
         }
         None => Ok(layout),
     }
+}
+
+/// The files whose bytes are not to be written where they belong.
+fn unselected(payload: &Payload<'_>) -> Vec<bool> {
+    let is_left_out = |number| payload.selection.is_some_and(|selection| !selection.has(number));
+    let files = payload.files.iter().enumerate();
+    files.map(|(number, file)| !file.padding && is_left_out(number)).collect()
 }
 
 /// Whether the file could get the name of a marker on some disk.

@@ -56,23 +56,23 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
     let Situation { layout, survey, own, recognised, .. } = *situation;
     let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
     let is_complete = survey.good.count() == wanted;
-    let guards = if options.overwrite {
-        Guards::new()
-    } else {
-        let foreign = foreign(situation);
-        if !foreign.is_empty() {
-            return Err(StorageError::exists(foreign.into_iter().map(|number| path(situation, number))));
-        }
-        match own {
-            Some(guards) => claim::still_there(guards, &survey.found),
-            None => {
-                let mut guards = claim::guards(layout, survey);
-                guards.retain(|number, _| !recognised.contains_key(number));
-                guards.extend(recognised.iter().filter(|(_, kept)| **kept > 0));
-                guards
-            }
+    let foreign = foreign(situation);
+    if !options.overwrite && !foreign.is_empty() {
+        return Err(StorageError::exists(foreign.into_iter().map(|number| path(situation, number))));
+    }
+    let mut guards = match own {
+        Some(guards) => claim::still_there(guards, &survey.found),
+        None => {
+            let mut guards = claim::guards(layout, survey);
+            guards.retain(|number, _| !recognised.contains_key(number));
+            guards.extend(recognised.iter().filter(|(_, kept)| **kept > 0));
+            guards
         }
     };
+    if options.overwrite {
+        // What is not selected is not replaced, not even by a later run that selects it and does not say so.
+        guards.retain(|number, _| !layout.is_selected(*number));
+    }
     if let Some((one, other)) = claim::shared(&survey.found).filter(|_| !is_complete) {
         return Err(StorageError::Shared { one: path(situation, one), other: path(situation, other) });
     }
@@ -94,11 +94,15 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
 }
 
 /// The files that are not the torrent's and that the run would change, by number. A file that is not
-/// selected and shares no piece with one that is, is left as it is.
+/// selected is left as it is.
 fn foreign(situation: &Situation<'_>) -> Vec<usize> {
     let Situation { layout, survey, own, recognised, .. } = *situation;
     let foreign = match own {
-        Some(guards) => claim::kept_and_too_long(layout, guards),
+        Some(guards) => {
+            let mut foreign = claim::kept_and_too_long(layout, guards);
+            foreign.extend(claim::kept_and_too_short(layout, survey, guards));
+            foreign
+        }
         None => {
             let mut foreign = claim::foreign(layout, survey);
             foreign.retain(|number| !recognised.contains_key(number));
@@ -106,8 +110,7 @@ fn foreign(situation: &Situation<'_>) -> Vec<usize> {
             foreign
         }
     };
-    let is_changed = |number: &usize| layout.is_selected(*number) || layout.bytes_written(*number) > 0;
-    foreign.into_iter().filter(is_changed).collect()
+    foreign.into_iter().filter(|number| layout.is_selected(*number)).collect()
 }
 
 fn path(situation: &Situation<'_>, number: usize) -> PathBuf {

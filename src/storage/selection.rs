@@ -1,14 +1,13 @@
 //! Which files of a torrent are to be fetched, if not all (BEP 53, `so`).
 //!
 //! Pieces do not end where files do. A piece that holds a byte of a selected file is fetched whole, because a
-//! part of it cannot be verified. Those of its bytes that belong to neighbouring files are written to these
-//! files, which stay sparse. Otherwise the piece could not be verified when the next run begins, nor sent to
-//! peers. Pure.
+//! part of it cannot be verified. Those of its bytes that belong to neighbouring files are kept in the part file
+//! (`part_file`). Otherwise the piece could not be verified when the next run begins, nor sent to peers. Pure.
 //!
-//! So `seed`, `verify` and a later run need not know about a selection. `verify` calls the neighbour
-//! incomplete or bad, and the selected file good. `get` without a selection completes the rest and removes
-//! the marker. Files that share no piece with a selected one are neither created nor looked into, and may be
-//! anything. Progress, the room on the disk and the ratio count the pieces that are wanted. To trackers we
+//! `seed`, `verify` and a later run need not know about a selection: they look into the part file. `verify` calls the
+//! neighbour missing, and the selected file good. `get` without a selection completes the rest and removes
+//! the marker and the part file. Files that are not selected are neither created nor written to, and may be
+//! anything; one that is as it should be is used. Progress, the room on the disk and the ratio count the pieces that are wanted. To trackers we
 //! say that everything is left that we do not have, so a selection is never complete for them.
 
 use std::ops::RangeInclusive;
@@ -32,12 +31,17 @@ impl Selection {
         files: &[metainfo::File],
         geometry: Geometry,
     ) -> Option<Selection> {
-        let layout = Layout::new(files, geometry)?;
         let mut selected = vec![false; files.len()];
         for range in numbers {
             let (first, last) = (*range.start() as usize, *range.end() as usize);
             selected.iter_mut().take(last.saturating_add(1)).skip(first).for_each(|one| *one = true);
         }
+        Selection::of(selected, files, geometry)
+    }
+
+    /// The files that are `selected`, in the order of the torrent. `None` if none is; padding is not a file.
+    pub fn of(mut selected: Vec<bool>, files: &[metainfo::File], geometry: Geometry) -> Option<Selection> {
+        let layout = Layout::new(files, geometry)?;
         selected.iter_mut().zip(files).filter(|(_, file)| file.padding).for_each(|(one, _)| *one = false);
         let mut pieces = Bitfield::none(geometry.piece_count());
         for (entry, _) in layout.entries().iter().zip(&selected).filter(|(_, selected)| **selected) {
@@ -53,13 +57,18 @@ impl Selection {
         &self.pieces
     }
 
+    /// How many files are selected.
+    pub fn count(&self) -> usize {
+        self.files.iter().filter(|selected| **selected).count()
+    }
+
     /// Whether no file is left out. Padding is not a file.
     pub fn is_all(&self, files: &[metainfo::File]) -> bool {
         self.files.iter().zip(files).all(|(selected, file)| *selected || file.padding)
     }
 
     /// Whether the file with this number is selected.
-    pub(super) fn has(&self, number: usize) -> bool {
+    pub fn has(&self, number: usize) -> bool {
         self.files.get(number).is_some_and(|selected| *selected)
     }
 }
@@ -84,10 +93,10 @@ mod tests {
     #[test]
     fn the_pieces_of_the_selected_files_are_fetched_whole() {
         let lengths = [10, 3, 20, -7, 30];
-        assert_eq!(selected(&lengths, &[1..=1]), Some((vec![1], vec![2, 3, 3, 0, 0])));
+        assert_eq!(selected(&lengths, &[1..=1]), Some((vec![1], vec![0, 3, 0, 0, 0])));
         assert_eq!(
             selected(&lengths, &[0..=0, 4..=900]),
-            Some((vec![0, 1, 5, 6, 7, 8], vec![10, 3, 3, 0, 30]))
+            Some((vec![0, 1, 5, 6, 7, 8], vec![10, 0, 0, 0, 30]))
         );
         assert_eq!(selected(&lengths, &[0..=u32::MAX]).unwrap().0.len(), 9);
         assert_eq!(selected(&[8, 0, 8], &[1..=1]), Some((vec![], vec![0, 0, 0])));

@@ -81,16 +81,7 @@ impl Survey {
         let Some(folder) = folder else { return Ok(Survey::empty(layout)) };
         let found = find_files(folder, layout)?;
         let wanted = candidates(layout, &found, layout.wanted());
-        let verified = |pieces: &Bitfield| {
-            let verified = Mutex::new(Bitfield::none(pieces.length()));
-            let on_digest = |piece, digest| {
-                if digest == Some(digests(piece)) {
-                    lock(&verified).insert(piece);
-                }
-            };
-            hashing::hash(folder, layout, pieces, &on_digest, open_files, watch)?;
-            Ok(verified.into_inner().unwrap_or_else(PoisonError::into_inner))
-        };
+        let verified = |pieces: &Bitfield| verified(folder, layout, digests, pieces, open_files, watch);
         let mut belief = Belief::none(layout);
         if let Some(KnownPieces { record, place, check, is_ours }) = known {
             // What is not wanted now is not forgotten.
@@ -120,6 +111,32 @@ impl Survey {
         let has_read = unread.count() > 0 || belief.sample.count() > 0;
         let Belief { good: believed, unproven, .. } = belief;
         Ok(Survey { found, good, bad, believed, unproven, blank: Belief::none(layout).good, has_read })
+    }
+
+    /// Reads these pieces, which are bad or missing, by another layout.
+    ///
+    /// # Errors
+    ///
+    /// As [`Survey::take`].
+    pub fn take_again(
+        &mut self,
+        folder: &RootFolder,
+        layout: &Layout,
+        digests: &Digests,
+        pieces: impl Iterator<Item = PieceIndex>,
+        open_files: usize,
+        watch: &Watch<'_>,
+    ) -> Result<(), StorageError> {
+        let mut wanted = Bitfield::none(layout.geometry().piece_count());
+        pieces.for_each(|piece| _ = wanted.insert(piece));
+        let wanted = candidates(layout, &self.found, Some(&wanted));
+        let good = verified(folder, layout, digests, &wanted, open_files, watch)?;
+        for piece in good.iter(layout.geometry()) {
+            self.good.insert(piece);
+            self.bad.remove(piece);
+            self.believed.remove(piece);
+        }
+        Ok(())
     }
 
     /// The survey of a payload that a record in the cache says is complete, if all wanted pieces are believed without
@@ -202,6 +219,25 @@ impl Survey {
     }
 }
 
+/// Those of the pieces that are right.
+fn verified(
+    folder: &RootFolder,
+    layout: &Layout,
+    digests: &Digests,
+    pieces: &Bitfield,
+    open_files: usize,
+    watch: &Watch<'_>,
+) -> Result<Bitfield, StorageError> {
+    let verified = Mutex::new(Bitfield::none(pieces.length()));
+    let on_digest = |piece, digest| {
+        if digest == Some(digests(piece)) {
+            lock(&verified).insert(piece);
+        }
+    };
+    hashing::hash(folder, layout, pieces, &on_digest, open_files, watch)?;
+    Ok(verified.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
 fn digest_of_zeros(length: u32) -> PieceDigest {
     let mut hash = Sha1::new();
     let mut left = length as usize;
@@ -219,12 +255,14 @@ pub(super) fn find_files(
     layout: &Layout,
 ) -> Result<Vec<Option<FileStat>>, StorageError> {
     let mut search = FileSearch::new(folder);
-    let find = |entry: &FileEntry| {
+    let find = |(number, entry): (usize, &FileEntry)| {
         if entry.padding {
             return Ok(None);
         }
         match search.find(&entry.path) {
             Err(error) if naming::is_missing(&entry.path, &error) => Ok(None),
+            // Whatever else is in its place makes way for it when it is needed.
+            Err(_) if layout.part_file() == Some(number) && !folder.has_file(&entry.path) => Ok(None),
             Err(error) if folder.is_only_read() && !too_many_files(&error) => {
                 let path = folder.join(&entry.path);
                 warn!("{} cannot be read and counts as missing: {}", path.display(), reason(&error));
@@ -241,17 +279,25 @@ pub(super) fn find_files(
             }),
         }
     };
-    layout.entries().iter().map(find).collect()
+    layout.entries().iter().enumerate().map(find).collect()
 }
 
 /// The pieces, all or the wanted ones, whose every byte is padding or within the present length of a file.
 fn candidates(layout: &Layout, found: &[Option<FileStat>], wanted: Option<&Bitfield>) -> Bitfield {
     let all = || Bitfield::all(layout.geometry().piece_count());
     let mut pieces = wanted.cloned().unwrap_or_else(all);
-    for (entry, found) in layout.entries().iter().zip(found) {
+    for (number, (entry, found)) in layout.entries().iter().zip(found).enumerate() {
         let present = found.map_or(0, |found| found.length);
+        if layout.part_file() == Some(number) {
+            let end =
+                |piece| layout.slot(piece).map(|slot| slot + u64::from(layout.geometry().length(piece)));
+            for piece in layout.pieces_in(number).filter(|piece| end(*piece) > Some(present)) {
+                pieces.remove(piece);
+            }
+        }
         if entry.has_data() && present < entry.length {
-            for piece in layout.pieces(entry.offset.saturating_add(present)..entry.range().end) {
+            let missing = layout.pieces(entry.offset.saturating_add(present)..entry.range().end);
+            for piece in missing.filter(|piece| !layout.is_elsewhere(number, *piece)) {
                 pieces.remove(piece);
             }
         }

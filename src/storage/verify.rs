@@ -11,8 +11,10 @@ use super::error::StorageError;
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{FileEntry, Layout};
+use super::marker::Marker;
 use super::naming;
-use super::survey::Survey;
+use super::part_file::PartFile;
+use super::survey::{self, Survey};
 use super::{Payload, refused};
 use crate::piece::Bitfield;
 
@@ -71,7 +73,7 @@ pub enum FileState {
     Padding,
 }
 
-/// Says which part of the payload is below the folder `root`, with at most `open_files` open files. A folder
+/// Says which part of the payload is below the folder `root`, or of the selected files of it, with at most `open_files` open files. A folder
 /// that does not exist has nothing in it, which is no error.
 ///
 /// `watch` is told of the progress and may stop it.
@@ -88,11 +90,36 @@ pub fn examine(
 ) -> Result<Examined, StorageError> {
     let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
     let folder = RootFolder::open_to_read(root).map_err(|error| only_opened(refused(root, error)))?;
+    layout.select(payload.selection.cloned());
     naming::settle_in(folder.as_ref(), &mut layout)?;
+    if let Some(folder) = &folder {
+        use_part_file(folder, payload, &mut layout).map_err(only_opened)?;
+    }
     let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch, None);
     let survey = survey.map_err(only_opened)?;
     let files = states(&layout, &survey);
     Ok(Examined { good: survey.good, bad: survey.bad, files })
+}
+
+/// What is missing may be in the part file of a download of other files.
+fn use_part_file(
+    folder: &RootFolder,
+    payload: &Payload<'_>,
+    layout: &mut Layout,
+) -> Result<(), StorageError> {
+    let mut part_file = PartFile::beside(&Marker::new(payload.name, payload.info_hash), payload.geometry);
+    part_file.read(folder)?;
+    if part_file.is_free() {
+        return Ok(());
+    }
+    let found = survey::find_files(folder, layout)?;
+    let is_missing = |(entry, found): (&FileEntry, &Option<FileStat>)| {
+        entry.has_data() && found.is_none_or(|found| found.length < entry.length)
+    };
+    let missing = layout.entries().iter().zip(&found).map(is_missing).collect();
+    layout.add_part_file(part_file.path());
+    layout.hide(missing, part_file.slots());
+    Ok(())
 }
 
 /// Nothing is created here: something in the place of a file is reported as a file that cannot be opened.
@@ -106,7 +133,11 @@ fn only_opened(error: StorageError) -> StorageError {
 fn states(layout: &Layout, survey: &Survey) -> Vec<ExaminedFile> {
     let blamed = claim::blamed(layout, survey);
     let files = layout.entries().iter().zip(&survey.found).zip(blamed);
-    files.map(|((entry, found), blamed)| state(layout, entry, *found, blamed, &survey.good)).collect()
+    let count = layout.part_file().unwrap_or(layout.entries().len());
+    files
+        .take(count)
+        .map(|((entry, found), blamed)| state(layout, entry, *found, blamed, &survey.good))
+        .collect()
 }
 
 fn state(

@@ -4,7 +4,8 @@
 //! The protocol says how peers talk and leaves these choices open, but they make a swarm fast or slow. Read
 //! them in this order:
 //!
-//! - `download`: *Rarest first* picks the piece that the fewest peers have (`rarity`). *Pipelining* keeps
+//! - `download`: *Rarest first* picks the piece that the fewest peers have (`rarity`),
+//!   unless the user wants another order (`order`). *Pipelining* keeps
 //!   many requests on their way to each peer, since a peer that waits for our next request sends nothing
 //!   (`pipeline`). Open pieces take memory, and the `budget` says how much. A peer that chokes us again and
 //!   again and sends nothing loses its `standing`.
@@ -22,17 +23,21 @@
 mod crc32c;
 mod destination;
 mod download;
+mod near_names;
 mod peers;
 mod token_bucket;
 mod upload;
 
 pub use crc32c::crc32c;
-pub use destination::{OnWordOf, Question, Refusal, may_ask};
-pub use download::{Budget, Gaps, MemoryClaim, PeerPieces, Pipeline, Rarity, ServerRest, Standing, Trust};
+pub use destination::{OnWordOf, Question, Refusal, may_ask, may_ask_name};
+pub use download::{
+    Budget, Gaps, MemoryClaim, PeerPieces, PieceOrder, Pipeline, Rarity, ServerRest, Standing, Trust,
+};
+pub use near_names::{is_near_name, literal};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
-    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports,
-    Surroundings, Watch, may_share,
+    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Rebuff, Security, Source, Supply,
+    SupplyReports, Surroundings, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

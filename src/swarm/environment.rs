@@ -126,6 +126,9 @@ pub trait Environment {
     /// is to be let in less often.
     fn came_in_vain(&mut self, _from: IpAddr) {}
 
+    /// This address turned out to be ourselves.
+    fn met_ourselves(&mut self, _address: SocketAddr) {}
+
     /// A peer says that its DHT node has this address (BEP 5).
     fn dht_node(&mut self, address: SocketAddr);
 

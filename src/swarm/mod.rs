@@ -125,7 +125,7 @@ impl<'a> Coordinator<'a> {
         mut random: fastrand::Rng,
         now: Instant,
     ) -> Coordinator<'a> {
-        let InitialState { stored, wanted, known_peers, web_seeds } = state;
+        let InitialState { stored, wanted, order, known_peers, web_seeds } = state;
         let KnownPeers { candidates, connections, last_key } = known_peers;
         let geometry = settings.geometry;
         let budget = Budget::new(settings.limits.memory, geometry.piece_length(), now);
@@ -139,6 +139,7 @@ impl<'a> Coordinator<'a> {
             WantedPieces::Only(wanted) => pieces.want_only(wanted, &mut random),
             WantedPieces::Nothing => pieces.want_nothing(&mut random),
         }
+        pieces.put_in_order(order);
         // Super-seeding is for the first copy of a torrent, so it needs every piece: no peer may be told of a
         // piece that we lack.
         let super_seeds = settings.uploads.super_seeding && pieces.is_complete();
@@ -157,7 +158,14 @@ impl<'a> Coordinator<'a> {
             requests: Requests::new(geometry),
             suspicions: Suspicions::default(),
             roster: Roster::after(last_key, WebSeeds::new(web_seeds)),
-            dialer: Dialer::new(candidates, settings.port, half_open, random.fork(), now),
+            dialer: Dialer::new(
+                candidates,
+                settings.encryption,
+                settings.port,
+                half_open,
+                random.fork(),
+                now,
+            ),
             slots: UploadSlots::new(now),
             super_seed,
             statistics: Statistics::new(now).idle_since(now, settings.limits.idle_before),

@@ -57,8 +57,10 @@ impl Coordinator<'_> {
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
         if known == 0 && greeted().next().is_none() {
             Stall::NoPeers(self.statistics.tracker_trouble())
+        } else if let Some(trouble) = self.statistics.proxy_trouble().filter(|_| greeted().next().is_none()) {
+            Stall::Proxy(trouble)
         } else if greeted().next().is_none() {
-            Stall::Unreachable(known, self.statistics.peer_trouble())
+            Stall::Unreachable(known, self.statistics.last_peer_trouble())
         } else if greeted().all(|peer| peer.wanted == 0) {
             Stall::NobodyHas(self.first_missing())
         } else if greeted().filter(|peer| peer.wanted > 0).all(|peer| peer.flags.peer_choking) {

@@ -114,7 +114,8 @@ impl Torrent {
             down: Arc::new(down),
             up: Arc::new(Throttle::unlimited()),
             served_pieces,
-            port: None,
+            ports: Default::default(),
+            encryption: Default::default(),
             dht_ports: [None; 2],
             alive: bounded(0).0,
         };

@@ -6,7 +6,9 @@ use crate::foreign::{Foreign, Leecher, free_address};
 use crate::payload::Payload;
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
+use crate::support::program::Program;
 use crate::support::swarm_progress;
+use crate::{LIMIT, get};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -69,6 +71,27 @@ fn six_programs_finish_although_the_seed_leaves_when_one_copy_is_out() {
         payload.assert_identical(folder.path());
     }
     foreign.into_iter().for_each(|leecher| leecher.assert_identical(&payload));
+}
+
+#[test]
+fn libtorrent_gets_a_whole_from_two_of_ours_that_have_half_of_the_files_each() {
+    let payload = Payload::hundred_files();
+    let origin = Foreign::libtorrent(&payload);
+    let halves = [TestFolder::new(), TestFolder::new()];
+    for (half, files) in halves.iter().zip(["0-49", "50-"]) {
+        let mut arguments = get(&payload, half.path(), &[origin.address()]);
+        arguments.extend(["--select".into(), files.into()]);
+        let outcome = Program::start(arguments).finish(LIMIT);
+        assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
+        // The piece in the middle is in no file of either half as a whole.
+        let names = std::fs::read_dir(half.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().any(|name| name.to_string_lossy().ends_with(".femtotorrent-part")));
+    }
+    drop(origin);
+    let seeds = halves.each_ref().map(|half| Instance::seed(&payload.torrent(), half.path(), &[]));
+    let leecher = Leecher::libtorrent(&payload, &seeds.each_ref().map(|(_, address)| *address));
+    leecher.wait_until_complete();
+    leecher.assert_identical(&payload);
 }
 
 #[test]

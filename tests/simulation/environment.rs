@@ -25,6 +25,8 @@ pub struct Noted {
     pub asked: Vec<(PeerKey, String, DetachedWorker)>,
     /// The worker of the connection that was accepted, or that came about.
     pub started: Option<(PeerKey, DetachedWorker)>,
+    /// How the connection that came about begins.
+    pub began: Option<Approach>,
     pub finish_writing: bool,
     /// The pieces that are put together.
     pub pieces: CountedPieces,
@@ -41,6 +43,7 @@ impl Noted {
             dialed,
             asked: Vec::new(),
             started: None,
+            began: None,
             finish_writing: false,
             pieces,
             supply: None,
@@ -57,9 +60,16 @@ impl Environment for NotingEnvironment {
         Ok(())
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
+    fn greet(
+        &mut self,
+        key: PeerKey,
+        _: SocketAddr,
+        _: PeerStream,
+        approach: Approach,
+    ) -> io::Result<Worker> {
         let (worker, other) = Worker::detached();
-        self.0.borrow_mut().started = Some((key, other));
+        let mut noted = self.0.borrow_mut();
+        (noted.started, noted.began) = (Some((key, other)), Some(approach));
         Ok(worker)
     }
 

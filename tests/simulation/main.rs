@@ -34,7 +34,8 @@
 //!   [`web_server`] is a server of the web (BEP 19), of the same kind.
 //! - [`scene`] builds a swarm in a few lines, [`report`] is what came of it, [`catalogue`] has the scenes by name.
 //!   [`table`] and [`asking`] print the tables of `docs/SIMULATION.md`: `make simulate`.
-//! - [`good_scenes`], [`choking_peers`], [`liars`], [`web_seeds`], [`random_swarms`] and [`asking`] are the tests.
+//! - [`good_scenes`], [`choking_peers`], [`encryption`], [`liars`], [`web_seeds`], [`random_swarms`] and [`asking`] are
+//!   the tests.
 
 #![cfg(test)]
 
@@ -47,6 +48,7 @@ mod counted_pieces;
 #[path = "../support/dht_world.rs"]
 #[allow(dead_code, reason = "each test program that compiles this file uses a part of it")]
 mod dht_world;
+mod encryption;
 mod environment;
 mod good_scenes;
 mod host;

@@ -14,7 +14,7 @@ use femtotorrent::message::{
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{BlockClaim, MAX_HALF_OPEN, NextUpload};
 use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
-use femtotorrent::strategy::{AttemptQueue, OnWordOf, Source};
+use femtotorrent::strategy::{Approach, AttemptQueue, OnWordOf, PieceOrder, Security, Source};
 use femtotorrent::swarm::{Coordinator, InitialState, Settings, WantedPieces};
 use femtotorrent::web_seed::WebSeed;
 use femtotorrent::wire::{Handshake, PeerId};
@@ -252,7 +252,7 @@ impl Host for RealHost {
         let on_word =
             |address: &SocketAddr| WebSeed { address: format!("http://{address}/"), word: OnWordOf::Torrent };
         let web_seeds = self.web_seeds.iter().map(on_word).collect();
-        let state = InitialState { stored, wanted, known_peers, web_seeds };
+        let state = InitialState { stored, wanted, order: PieceOrder::default(), known_peers, web_seeds };
         let environment = Box::new(NotingEnvironment(Rc::clone(&self.noted)));
         let coordinator = Coordinator::new(self.settings, state, environment, self.random.fork(), now);
         self.coordinator = Some(coordinator);
@@ -319,11 +319,16 @@ impl Host for RealHost {
         actions
     }
 
+    fn begin(&mut self, key: PeerKey, now: Instant) -> (Option<Approach>, Vec<Action>) {
+        let actions = self.connected(key, now);
+        (self.noted.borrow_mut().began.take(), actions)
+    }
+
     fn unreachable(&mut self, key: PeerKey, why: PeerError, now: Instant) -> Vec<Action> {
-        if self.connections.contains_key(&key) {
-            return self.gone(key, PeerError::WebSeed(WebSeedFailure::Failed(why.to_string())), now);
-        }
-        self.not_connected(key, why, now)
+        let Some(connection) = self.connections.get(&key) else { return self.not_connected(key, why, now) };
+        let is_web_seed = self.web_seeds.contains(&connection.address);
+        let failed = |why: PeerError| PeerError::WebSeed(WebSeedFailure::Failed(why.to_string()));
+        self.gone(key, if is_web_seed { failed(why) } else { why }, now)
     }
 
     fn next_block(&mut self, key: PeerKey, now: Instant) -> Option<Block> {
@@ -400,5 +405,5 @@ fn no_stream() -> PeerStream {
 
 /// What both handshakes say here: everything but the DHT.
 pub fn greeting(peer_id: PeerId) -> Greeting {
-    Greeting { peer_id, fast: true, extensions: true, dht: false }
+    Greeting { peer_id, fast: true, extensions: true, dht: false, encryption: Security::default() }
 }

@@ -10,7 +10,7 @@ use crate::web_server::{WebManners, WebServer};
 use crate::world::{Happening, Resident, World};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::piece::{Bitfield, Geometry};
-use femtotorrent::strategy::Supply;
+use femtotorrent::strategy::{Approach, Encryption, Supply};
 use femtotorrent::swarm::{Limits, SeedGoals, Settings, UploadPolicy};
 use femtotorrent::wire::PeerId;
 use std::collections::HashSet;
@@ -79,6 +79,8 @@ pub struct Member {
     place: Place,
     /// It is there for the first time and away for the second, by turns.
     comes_and_goes: Option<(Duration, Duration)>,
+    /// It takes and makes only connections that begin so.
+    takes: Option<Approach>,
 }
 
 /// What a host asked for, and when it had everything.
@@ -104,7 +106,14 @@ pub struct Scene {
 impl Member {
     fn new(kind: Kind) -> Member {
         let line = Line { up: MB, down: 12 * MB + 500 * KB, round_trip: ms(20), loss: 0.0 };
-        Member { kind, line, joins: Duration::ZERO, place: Place::Anywhere, comes_and_goes: None }
+        Member {
+            kind,
+            line,
+            joins: Duration::ZERO,
+            place: Place::Anywhere,
+            comes_and_goes: None,
+            takes: None,
+        }
     }
 
     /// A coordinator that has everything.
@@ -180,6 +189,20 @@ impl Member {
     /// It is there for a while and away for a while, by turns.
     pub fn comes_and_goes(self, there: Duration, away: Duration) -> Member {
         Member { comes_and_goes: Some((there, away)), ..self }
+    }
+
+    /// It takes and makes only connections that begin so.
+    pub fn takes_only(self, approach: Approach) -> Member {
+        Member { takes: Some(approach), ..self }
+    }
+
+    /// What its user wants about encryption.
+    fn encryption(&self) -> Encryption {
+        match self.takes {
+            None => Encryption::Allow,
+            Some(Approach::Plain) => Encryption::Off,
+            Some(Approach::Encrypted) => Encryption::Require,
+        }
     }
 
     pub fn is_liar(&self) -> bool {
@@ -324,6 +347,7 @@ impl Scene {
             peer_id.0[8..16].copy_from_slice(&random.u64(..).to_be_bytes());
             let mut resident = Resident::new(address, peer_id);
             resident.is_dead = matches!(member.kind, Kind::Dead);
+            resident.takes = member.takes;
             resident.is_web_server = matches!(member.kind, Kind::WebServer(_));
             world.residents.push(resident);
             world.lines.push(LineState::new(member.line));
@@ -357,6 +381,7 @@ impl Scene {
             peer_id,
             port: Some(PORT),
             pex: true,
+            encryption: member.encryption(),
             download_limit: self.download_limit,
             limits: Limits {
                 max_peers: self.max_peers,

@@ -6,6 +6,7 @@ use crate::host::{Action, Host};
 use crate::message::{Message, Segment};
 use femtotorrent::message::{PeerError, PeerKey, WebSeedFailure};
 use femtotorrent::piece::{Block, Geometry, PieceIndex};
+use femtotorrent::strategy::Approach;
 use femtotorrent::wire::PeerId;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -91,6 +92,10 @@ impl Host for WebServer {
             }
         }
         vec![Action::Upload(key)]
+    }
+
+    fn begin(&mut self, _: PeerKey, _: Instant) -> (Option<Approach>, Vec<Action>) {
+        (None, Vec::new())
     }
 
     fn unreachable(&mut self, _: PeerKey, _: PeerError, _: Instant) -> Vec<Action> {

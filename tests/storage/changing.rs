@@ -99,18 +99,19 @@ fn what_another_program_has_spoiled_is_written_again_before_success() {
 }
 
 #[test]
-fn a_file_of_one_piece_and_one_that_is_not_selected_are_looked_at_as_well() {
+fn a_file_of_one_piece_and_the_part_file_are_looked_at_as_well() {
     let root = TestFolder::new();
     let mut sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300), ("t/c", 900)]);
     sample.select(&[0, 2]);
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     sample.write(&mut storage, [0, 1, 2, 3, 6, 7]);
-    // The second file holds nothing but the ends of two pieces.
-    change(&root.path().join("t/b"), |path| open(path).write_all_at(b"x", 600).unwrap());
+    // Pieces 3 and 6 are there, which the second file shares.
+    let part_file = root.path().join(".t.abababab.femtotorrent-part");
+    change(&part_file, |path| open(path).write_all_at(b"x", 600).unwrap());
     change(&root.path().join("t/c"), |path| open(path).set_len(10).unwrap());
     assert_eq!(lost(&mut storage), [3, 6, 7]);
     sample.write(&mut storage, [3, 6, 7]);
-    change(&root.path().join("t/b"), |path| open(path).set_len(100).unwrap());
+    change(&part_file, |path| open(path).set_len(100).unwrap());
     assert_eq!(lost(&mut storage), [3, 6]);
     sample.write(&mut storage, [3, 6]);
     assert_eq!(lost(&mut storage), [0; 0]);
@@ -213,7 +214,7 @@ fn the_next_run_does_not_believe_what_another_program_spoiled() {
 }
 
 /// The bytes of a piece as a peer would get it.
-fn sent(served: &ServedPieces, sample: &Sample, piece: u32) -> Option<Vec<u8>> {
+pub fn sent(served: &ServedPieces, sample: &Sample, piece: u32) -> Option<Vec<u8>> {
     let piece = sample.index(piece);
     let (length, mut parts) = (sample.geometry.length(piece), Vec::new());
     if !served.find(piece, 0, length, &mut parts) {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
@@ -134,7 +135,13 @@ impl Sample {
 
     /// Writes what is missing and finishes.
     pub fn complete(&self, root: &Path, options: Options) {
-        let (mut storage, good) = self.open(root, options).unwrap();
+        // Another test may start a program, which has our lock for a moment, until it is another program.
+        let not_busy = |attempt: &Result<_, StorageError>| !matches!(attempt, Err(StorageError::Busy { .. }));
+        let mut attempts = (0..500).map(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            self.open(root, options)
+        });
+        let (mut storage, good) = attempts.find(not_busy).unwrap().unwrap();
         let wanted = |piece| self.selection.as_ref().is_none_or(|part| part.pieces().has(piece));
         let missing = |number: &u32| wanted(self.index(*number)) && !good.has(self.index(*number));
         self.write(&mut storage, (0..self.geometry.piece_count()).filter(missing));

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use femtotorrent::message::Snapshot;
+use femtotorrent::metainfo::FileChoice;
 use femtotorrent::session::{
     self, Aim, Job, Network, Outcome, PeerSourceOptions, Progress, SessionError, Stop, Torrent,
 };
@@ -50,6 +51,7 @@ impl Download {
         let mut job = Job {
             torrent: Torrent::Whole(Arc::new(sample.metainfo())),
             selected: Vec::new(),
+            choice: FileChoice::default(),
             aim: Aim::Download,
             folder: PathBuf::from(folder.path()),
             uploads: UploadPolicy::default(),

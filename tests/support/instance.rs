@@ -58,9 +58,10 @@ impl Instance {
 
     /// Waits until it listens, and says where.
     fn listening(self) -> (Instance, SocketAddr) {
-        let port = self
-            .program
-            .wait_for(LIMIT, |line| line.split_once("seeding, listening on port ")?.1.trim().parse().ok());
+        let port = self.program.wait_for(LIMIT, |line| {
+            let port = line.split_once("seeding, listening on port ")?.1;
+            port.split(';').next()?.trim().parse().ok()
+        });
         let address = self.address(port);
         (self, address)
     }

@@ -16,7 +16,7 @@ use super::runs::CommandFailure;
 use super::signals::interrupts;
 use super::supervisor::supervise;
 use super::terminal;
-use crate::metainfo::Metainfo;
+use crate::metainfo::{FileChoice, Metainfo};
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
 use crate::storage::{Allocate, Check};
@@ -130,6 +130,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         torrent: Torrent::Whole(Arc::new(metainfo)),
         aim: Aim::Download,
         selected: Vec::new(),
+        choice: FileChoice::default(),
         folder: folder.to_owned(),
         uploads: UploadPolicy::default(),
         sources: PeerSourceOptions::of_the_torrent(),

@@ -74,12 +74,14 @@ impl Screen {
         let notice = match progress {
             Progress::Metadata(state) => return row.metadata(&state),
             Progress::Named(name) => return row.rename(&name),
+            Progress::Selected(files, of) => return row.selected(files, of),
             Progress::WaitsForCheck => return row.waits("waiting to be checked"),
             Progress::Checking(done, total) => return row.checking(done, total),
             Progress::Running(snapshot) if snapshot.phase == RunPhase::Seeding => {
                 return row.seeding(&snapshot);
             }
             Progress::Running(snapshot) => return row.downloading(&snapshot),
+            Progress::Reach(text) => text,
             Progress::Short(shortage) => row.disk_too_small(&shortage),
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),
         };
@@ -242,7 +244,7 @@ mod tests {
         screen.interrupted();
         screen.show(0, Progress::Checking(1, 2));
         screen.show(1, Progress::Seeding { port: None, pieces: 1, of: 2 });
-        screen.failed(1, &SessionError::NoPeerSource);
+        screen.failed(1, &SessionError::NoPeerSource { by_proxy: false });
         screen.close();
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct TorrentRow {
     shown_stall: Option<Discriminant<Stall>>,
     /// The last error while asking for the metadata.
     metadata_error: Option<String>,
+    /// How many of the files are downloaded, if not all.
+    selected: Option<(usize, usize)>,
 }
 
 impl TorrentRow {
@@ -34,6 +36,7 @@ impl TorrentRow {
             bar,
             shown_stall: None,
             metadata_error: None,
+            selected: None,
         }
     }
 
@@ -41,6 +44,11 @@ impl TorrentRow {
     pub(super) fn rename(&mut self, name: &str) {
         self.name = printable(name);
         self.bar.set_prefix(self.name.clone());
+    }
+
+    /// So many of its files are downloaded.
+    pub(super) fn selected(&mut self, files: usize, of: usize) {
+        self.selected = Some((files, of));
     }
 
     /// The turn of this torrent begins.
@@ -170,17 +178,31 @@ impl TorrentRow {
                 let (uploaded, ratio) = (size(snapshot.uploaded), ratio(snapshot));
                 format!("{name}: seeded, {uploaded} uploaded, ratio {ratio:.2}")
             }
-            RunEnd::Done if snapshot.received == 0 => format!("{name}: complete, nothing to download"),
+            RunEnd::Done if snapshot.received == 0 => {
+                format!("{name}: {}complete, nothing to download", self.files())
+            }
             RunEnd::Done => {
                 let seconds = self.started.elapsed().as_secs_f64().max(0.001);
                 let (total, ratio) = (size(snapshot.total), ratio(snapshot));
                 let rate = size((snapshot.received as f64 / seconds) as u64);
-                format!("{name}: done, {total} in {seconds:.1} s ({rate}/s), ratio {ratio:.2}")
+                format!(
+                    "{name}: done, {}{total} in {seconds:.1} s ({rate}/s), ratio {ratio:.2}",
+                    self.files()
+                )
             }
             RunEnd::Stopped => format!("{name}: stopped; {}", self.kept(snapshot)),
             RunEnd::TimedOut => format!("{name}: no progress for too long; {}", self.kept(snapshot)),
             RunEnd::WriterFailed => format!("{name}: the writer failed"),
         }
+    }
+
+    /// How many files it is about, if not all.
+    fn files(&self) -> String {
+        let words = |(files, of): (usize, usize)| {
+            let (files, of) = (grouped(files as u64), grouped(of as u64));
+            format!("{files} of {of} files, ")
+        };
+        self.selected.map(words).unwrap_or_default()
     }
 
     /// Removes the bar, and returns the name.

@@ -2,13 +2,14 @@
 //!
 //! Runs on the thread of the caller; another thread calls [`abort`](WebClient::abort) to end a request that
 //! is running. It is the only place that knows the HTTP library. The library makes requests and nothing more:
-//! connections are ours (`connector`), so that they leave by the address that the user wants and go only where
-//! they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
+//! connections are ours (`connector`), so that they leave by the address that the user wants, through the proxy that
+//! they want (`tunnel`, `forwarding`), and go only where they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
 //! believed (`tls`).
 
 pub mod body;
 mod connector;
 mod content_range;
+mod forwarding;
 mod guard;
 mod range;
 mod redirect;
@@ -16,6 +17,7 @@ mod retry_after;
 mod site;
 mod tls;
 mod tls_connector;
+mod tunnel;
 
 pub use content_range::ContentRange;
 pub use range::{RangeAnswer, RangeHead};
@@ -24,6 +26,7 @@ pub use site::Site;
 pub use tls::Authorities;
 
 use super::Outlet;
+use super::proxy::{ProxyError, ProxyFault};
 use crate::strategy::{OnWordOf, Question, Refusal};
 use guard::Guard;
 use redirect::Target;
@@ -103,11 +106,18 @@ impl WebClient {
         for _ in 0..=MAX_REDIRECTS {
             let uri: Uri = site.address.parse().map_err(|_| WebError::BadAddress)?;
             self.guard.begin(&uri, site.word, question).map_err(WebError::Refused)?;
+            let proxy = self.guard.proxy_for(&uri).cloned();
             let mut request = self.agent.get(uri);
             if let Some(authorization) = &site.authorization {
                 request = request.header(header::AUTHORIZATION, authorization);
             }
             let response = call(request)?;
+            let proxy = proxy.filter(|_| response.status().as_u16() == 407);
+            if let Some(proxy) = proxy {
+                let knows_us = proxy.authorization().is_some();
+                let fault = if knows_us { ProxyFault::WrongPassword } else { ProxyFault::WantsPassword };
+                return Err(WebError::Proxy(proxy.error(fault)));
+            }
             let location = response.headers().get(header::LOCATION).filter(|_| redirects(&response));
             let Some(location) = location else { return Ok((response, site)) };
             let next = match redirect::target(&site.address, location.as_bytes()) {
@@ -131,6 +141,8 @@ impl WebClient {
 /// What all requests have in common.
 fn usual_config(user_agent: &str, patience: Duration) -> ConfigBuilder<AgentScope> {
     Agent::config_builder()
+        // The library would look for one in the environment by itself.
+        .proxy(None)
         .user_agent(user_agent)
         .http_status_as_error(false)
         .accept_encoding(body::ENCODINGS)
@@ -186,6 +198,8 @@ impl WebAnswer {
 pub enum WebError {
     /// We may not ask there.
     Refused(Refusal),
+    /// The proxy makes no connection.
+    Proxy(ProxyError),
     /// The server's certificate is not believed, for this reason.
     Certificate(String),
     /// It redirects to this magnet link.
@@ -224,9 +238,12 @@ impl From<ureq::Error> for WebError {
         let error = match error {
             ureq::Error::Other(error) => match error.downcast::<Refusal>() {
                 Ok(refusal) => return WebError::Refused(*refusal),
-                Err(error) => match error.downcast::<tls::CertificateFault>() {
-                    Ok(fault) => return WebError::Certificate(fault.0),
-                    Err(error) => ureq::Error::Other(error),
+                Err(error) => match error.downcast::<ProxyError>() {
+                    Ok(error) => return WebError::Proxy(*error),
+                    Err(error) => match error.downcast::<tls::CertificateFault>() {
+                        Ok(fault) => return WebError::Certificate(fault.0),
+                        Err(error) => ureq::Error::Other(error),
+                    },
                 },
             },
             other => other,
@@ -256,6 +273,7 @@ impl fmt::Display for WebError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WebError::Refused(refusal) => write!(out, "{refusal}"),
+            WebError::Proxy(error) => write!(out, "{error}"),
             WebError::Certificate(why) => write!(out, "{why}"),
             WebError::Magnet(_) => write!(out, "it redirects to a magnet link"),
             WebError::Scheme(scheme) => {

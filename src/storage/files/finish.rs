@@ -8,6 +8,7 @@ use super::{FileOnDisk, PayloadFiles};
 use crate::piece::PieceIndex;
 use crate::storage::calls;
 use crate::storage::error::{Action, StorageError, counted};
+use crate::storage::hashing::Watch;
 use crate::storage::layout::FileEntry;
 use crate::storage::survey;
 
@@ -30,15 +31,16 @@ enum Finish {
 
 impl PayloadFiles {
     /// Makes sure that every file is there and has its length, and syncs all that was written to the disk.
-    /// Empty files are created, and files that are too long are cut. A file that is not selected keeps the
-    /// length that the pieces it shares have given it. Then looks again at the files that another program has
+    /// Empty files are created, and files that are too long are cut. A file that is not selected is left alone.
+    /// Then looks again at the files that another program has
     /// changed, and returns the pieces that have to be written again: none if all is safe.
     ///
     /// # Errors
     ///
     /// [`StorageError::Vanished`] if something that we wrote is not where it belongs, and
-    /// [`StorageError::Spoiled`] if pieces had to be written again too often.
-    pub fn finish(&mut self) -> Result<Vec<PieceIndex>, StorageError> {
+    /// [`StorageError::Spoiled`] if pieces had to be written again too often; [`StorageError::Cancelled`] if `watch` says
+    /// so while changed files are read again.
+    pub fn finish(&mut self, watch: &Watch<'_>) -> Result<Vec<PieceIndex>, StorageError> {
         self.check_folder()?;
         let found = survey::find_files(&self.folder, &self.layout)?;
         if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
@@ -52,7 +54,7 @@ impl PayloadFiles {
         }
         self.sync_folders()?;
         self.check_folder()?;
-        let wrong = self.served_pieces.wrong(&short, self.options.open_files)?;
+        let wrong = self.served_pieces.wrong(&short, self.options.open_files, watch)?;
         if let Some((number, _)) = wrong.first() {
             self.repairs += 1;
             let (path, pieces) = (self.path(*number), wrong.len());
@@ -76,10 +78,13 @@ impl PayloadFiles {
         let state = self.states.get(number).copied().unwrap_or_default();
         let mut finish = Finish::Whole;
         match found {
-            _ if !selected && (!state.unsynced || self.layout.bytes_written(number) == 0) => {
-                return Ok(Finish::Whole);
-            }
-            Some(found) if !selected && Some(found) >= state.length => {}
+            _ if self.layout.part_file() == Some(number) => match (found, state.length) {
+                (Some(found), Some(length)) if found < length => finish = Finish::Short,
+                (None, Some(_)) => return Err(StorageError::Vanished { path: self.path(number) }),
+                _ if !state.unsynced => return Ok(Finish::Whole),
+                _ => {}
+            },
+            _ if !selected => return Ok(Finish::Whole),
             None if length == 0 && self.states.get(number).is_some_and(|state| state.length.is_none()) => {
                 self.open(number)?;
             }

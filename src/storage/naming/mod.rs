@@ -47,6 +47,11 @@ impl PathOnDisk {
         PathOnDisk { path: first.map_or(own.into(), PathBuf::into), odd: Some(Box::new(odd)) }
     }
 
+    /// A path of ours, which is the same on every disk.
+    pub fn as_it_is(path: &Path) -> PathOnDisk {
+        PathOnDisk { path: path.into(), odd: None }
+    }
+
     /// Whether it has more than one spelling.
     pub fn is_odd(&self) -> bool {
         self.odd.is_some()

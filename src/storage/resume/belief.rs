@@ -7,16 +7,14 @@
 //! verifies. Any other file is read.
 
 use super::record::{KnownFile, ResumeRecord, Time};
-use super::{Check, SAVE_INTERVAL};
+use super::{BEHIND, Check};
 use crate::piece::{Bitfield, PieceIndex};
 use crate::storage::folder::FileStat;
-use crate::storage::layout::Layout;
+use crate::storage::layout::{FileEntry, Layout};
 
 /// Seconds by which the times of a file may lie before the record, since file systems count in steps, of
 /// which the longest are two seconds.
 const BEFORE: u64 = 2;
-/// Seconds by which they may lie behind it: until the next record is due, and a slow disk has taken it.
-const BEHIND: u64 = 4 * SAVE_INTERVAL.as_secs();
 /// Of so many believed pieces one is read after an end that was not clean.
 const SAMPLE: u32 = 100;
 /// How many pieces a sample has.
@@ -84,7 +82,8 @@ pub fn judge(
         }
     }
     let files = layout.entries().iter().zip(found).zip(&record.files).enumerate();
-    for (number, ((entry, found), known)) in files.filter(|(_, ((entry, _), _))| entry.has_data()) {
+    let has_data = |number, entry: &FileEntry| entry.has_data() || layout.part_file() == Some(number);
+    for (number, ((_, found), known)) in files.filter(|(number, ((entry, _), _))| has_data(*number, entry)) {
         let is_other = found.is_some_and(|found| known.is_none_or(|known| !known.is_still(&found)));
         if check == Check::Never && is_other {
             unproven.push(number);
@@ -94,7 +93,7 @@ pub fn judge(
             Check::Never => Trust::Changed,
             _ => trust(record, known.as_ref(), found.as_ref()),
         };
-        for piece in layout.pieces(entry.range()).filter(|_| trust != Trust::Same) {
+        for piece in layout.pieces_in(number).filter(|_| trust != Trust::Same) {
             missing.remove(piece);
             if trust == Trust::Changed {
                 good.remove(piece);
@@ -131,7 +130,7 @@ fn is_unclear(record: &ResumeRecord, found: &FileStat) -> bool {
 
 /// Whether a run that wrote this record, and no later one, can have written at this time.
 fn is_within((at, _): Time, (time, _): Time) -> bool {
-    (at.saturating_sub(BEFORE)..=at.saturating_add(BEHIND)).contains(&time)
+    (at.saturating_sub(BEFORE)..=at.saturating_add(BEHIND.as_secs())).contains(&time)
 }
 
 /// A few of these pieces, spread evenly, and the newest ones.
@@ -217,9 +216,9 @@ mod tests {
         for (time, expected) in [
             (AT, vec![0, 1, 2, 3, 4]),
             ((998, 0), vec![0, 1, 2, 3, 4]),
-            ((1000 + BEHIND, 0), vec![0, 1, 2, 3, 4]),
+            ((1000 + BEHIND.as_secs(), 0), vec![0, 1, 2, 3, 4]),
             ((997, 0), vec![0, 1, 4]),
-            ((1001 + BEHIND, 0), vec![0, 1, 4]),
+            ((1001 + BEHIND.as_secs(), 0), vec![0, 1, 4]),
         ] {
             for which in [[time, time], [AT, time], [time, AT]] {
                 let mut found = found();

@@ -21,7 +21,7 @@ use crate::storage::claim::Guards;
 use crate::storage::error::{Action, StorageError};
 use crate::storage::files::MANY_FILES;
 use crate::storage::folder::{Access, FileStat, RootFolder};
-use crate::storage::layout::Layout;
+use crate::storage::layout::{FileEntry, Layout};
 use crate::storage::patience::patiently;
 use crate::storage::survey::Survey;
 
@@ -76,6 +76,13 @@ impl Recorder {
             found.as_ref().map(|found| KnownFile::of(found, kept(number)))
         };
         let mut files: Vec<_> = survey.found.iter().enumerate().map(known).collect();
+        // What the record says of a piece in the part file is not said of the neighbours that it stands for.
+        for (number, slot) in files.iter_mut().enumerate().filter(|(number, _)| layout.is_hidden(*number)) {
+            let range = layout.entry(number).map_or(0..0, FileEntry::range);
+            if layout.pieces(range).any(|piece| layout.is_elsewhere(number, piece)) {
+                *slot = None;
+            }
+        }
         // A later run, which the user does not tell to believe them, is to read them.
         for number in &survey.unproven {
             if let Some(slot) = files.get_mut(*number) {

@@ -55,7 +55,7 @@ impl ServedPieces {
         let there = stat()?.ok_or_else(|| StorageError::Vanished { path: shown() })?;
         self.stamps.note(number, Some(&there));
         let before = self.stamps.now();
-        let pieces = self.offered.withdrawn(self.layout.pieces(entry.range()));
+        let pieces = self.offered.withdrawn(self.layout.pieces_in(number));
         let right = self.hash(&pieces, OPEN_FILES, watch)?;
         self.stamps.note(number, stat()?.as_ref());
         let geometry = self.layout.geometry();
@@ -86,12 +86,13 @@ impl ServedPieces {
     ///
     /// # Errors
     ///
-    /// What the system refuses; [`StorageError::Vanished`] if a file was removed or replaced, and [`StorageError::Unsteady`] if
-    /// a file changes all the time.
+    /// What the system refuses; [`StorageError::Vanished`] if a file was removed or replaced, [`StorageError::Unsteady`] if
+    /// a file changes all the time, and [`StorageError::Cancelled`] if `watch` says so.
     pub(in crate::storage) fn wrong(
         &self,
         short: &[usize],
         open_files: usize,
+        watch: &Watch<'_>,
     ) -> Result<Vec<(usize, PieceIndex)>, StorageError> {
         const ATTEMPTS: usize = 3;
         let geometry = self.layout.geometry();
@@ -101,9 +102,9 @@ impl ServedPieces {
                 return Ok(Vec::new());
             }
             let before = self.stamps.now();
-            let ranges = || doubtful.iter().filter_map(|number| Some(self.layout.entry(*number)?.range()));
-            let pieces = self.offered.stored(ranges().flat_map(|range| self.layout.pieces(range)));
-            let right = self.hash(&pieces, open_files, &|_, _| true)?;
+            let pieces = doubtful.iter().flat_map(|number| self.layout.pieces_in(*number));
+            let pieces = self.offered.stored(pieces);
+            let right = self.hash(&pieces, open_files, watch)?;
             if self.doubtful(&[])?.iter().any(|number| self.stamps.changed_after(*number, before)) {
                 continue;
             }
@@ -174,9 +175,9 @@ fn live(served: &Weak<ServedPieces>, wakes: &Receiver<()>) {
         {
             let begun = Instant::now();
             let looked = served.look(number, &|_, _| is_needed());
-            if let (Err(error), Some(entry)) = (&looked, served.layout.entry(number)) {
+            if let Err(error) = &looked {
                 debug!("a second look at {}: {error}", served.files.path(number).display());
-                served.offered.condemn(served.layout.pieces(entry.range()));
+                served.offered.condemn(served.layout.pieces_in(number));
             }
             served.looks.looked(number, begun, Instant::now(), looked.is_err());
         }

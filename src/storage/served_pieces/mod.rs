@@ -32,6 +32,7 @@ use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::marker::Marker;
 use super::naming;
+use super::part_file::PartFile;
 use super::resume::{self, CachedRecord, Check, Place, ResumePlace};
 use super::survey::{Digests, KnownPieces, Survey};
 use crate::net::too_many_files;
@@ -91,10 +92,14 @@ impl ServedPieces {
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
         let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
         naming::settle_in(Some(&folder), &mut layout)?;
-        let (folder, layout) = (Arc::new(folder), Arc::new(layout));
         let shape = payload.shape();
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
         let marker = Marker::new(payload.name, payload.info_hash);
+        let mut part_file = PartFile::beside(&marker, payload.geometry);
+        // If it cannot be read, nothing of it is shared.
+        let _ = part_file.read(&folder);
+        layout.add_part_file(part_file.path());
+        layout.hide(vec![true; payload.files.len()], part_file.slots());
         let beside = || Some((ResumePlace::beside(&marker).read(&folder, &shape)?, Place::Beside));
         let cached = || Some((cache.as_ref()?.read()?, Place::Cache));
         // Without its marker, a resume file was only left over.
@@ -102,7 +107,16 @@ impl ServedPieces {
             if marker.is_there(&folder) { beside().or_else(cached) } else { cached().or_else(beside) };
         let known = record.as_ref();
         let known = known.map(|(record, place)| KnownPieces { record, place: *place, check, is_ours: true });
-        let survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch, known)?;
+        let mut survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch, known)?;
+        // What is not in the part file as it should be may be where it belongs.
+        let (slots, misplaced) =
+            part_file.slots().into_iter().partition::<Vec<_>, _>(|(piece, _)| survey.good.has(*piece));
+        if !misplaced.is_empty() {
+            layout.hide(vec![true; payload.files.len()], slots);
+            let misplaced = misplaced.into_iter().map(|(piece, _)| piece);
+            survey.take_again(&folder, &layout, payload.digests, misplaced, open_files, watch)?;
+        }
+        let (folder, layout) = (Arc::new(folder), Arc::new(layout));
         if let Some(cache) = cache.filter(|_| survey.has_read) {
             resume::remember(&cache, Arc::clone(&folder), Arc::clone(&layout), shape, &survey);
         }
@@ -148,6 +162,11 @@ impl ServedPieces {
     /// The pieces that are right on the disk, as far as we know: none in doubt is among them.
     pub(super) fn certain(&self) -> Bitfield {
         self.offered.certain()
+    }
+
+    /// The number of the last change by another program that was noticed.
+    pub(super) fn changes(&self) -> u64 {
+        self.stamps.now()
     }
 
     /// Whether another program has changed a file of this piece since the run began.
@@ -284,8 +303,7 @@ impl ServedPieces {
 
     /// No piece of this file is offered until a second look. `note` notes the change of the file.
     fn withdraw(&self, number: usize, note: impl FnOnce(), why: &str) {
-        let Some(entry) = self.layout.entry(number) else { return };
-        let pieces = || self.layout.pieces(entry.range());
+        let pieces = || self.layout.pieces_in(number);
         let withdrawn = self.offered.doubt(pieces());
         note();
         // A look that ended meanwhile, and had begun before the change, may have offered some again.

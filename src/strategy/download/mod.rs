@@ -1,9 +1,10 @@
 //! What to request from which peer.
 //!
 //! A torrent is cut into pieces, which are verified as a whole, and these into blocks, which are requested
-//! one by one. Four decisions make a download fast:
+//! one by one. Five decisions make a download fast:
 //!
 //! - `rarity`: which piece next? The rarest one.
+//! - `order`: and if the user wants some before the others? Those.
 //! - `pipeline`: how many requests to keep on their way to a peer? As many as its rate and its round trip
 //!   need.
 //! - `budget`: how many pieces may be open at once? As many as make the download faster, within the memory
@@ -14,6 +15,7 @@
 
 mod budget;
 mod gaps;
+mod order;
 mod pipeline;
 mod rarity;
 mod server_rest;
@@ -22,6 +24,7 @@ mod trust;
 
 pub use budget::{Budget, MemoryClaim};
 pub use gaps::Gaps;
+pub use order::PieceOrder;
 pub use pipeline::Pipeline;
 pub(super) use rarity::choose_lacked;
 pub use rarity::{PeerPieces, Rarity};

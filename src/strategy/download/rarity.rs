@@ -80,6 +80,11 @@ impl Rarity {
         self.order.len()
     }
 
+    /// The pieces that may be chosen.
+    pub fn choosable(&self) -> &Bitfield {
+        &self.choosable
+    }
+
     /// Whether no piece may be chosen.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()

@@ -26,7 +26,7 @@
 //! cost none of this, since they do not count for rarity.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::strategy::{Gaps, PeerPieces, Rarity};
+use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity};
 
 /// A gap of so many bytes is long enough for a web seed: nothing is gained by a longer one.
 const LONG_GAP: u32 = 16 * 1024 * 1024;
@@ -54,6 +54,7 @@ pub struct PieceMap {
     stored: Bitfield,
     stored_bytes: u64,
     rarity: Rarity,
+    order: PieceOrder,
     /// Bytes that open and verified pieces may take together.
     allowance: u64,
     /// Bytes that they take now.
@@ -92,6 +93,7 @@ impl PieceMap {
             stored,
             stored_bytes,
             rarity,
+            order: PieceOrder::default(),
             allowance,
             memory_used: 0,
             wanted: Wanted::All,
@@ -124,6 +126,11 @@ impl PieceMap {
                 *state = State::Unwanted;
             }
         }
+    }
+
+    /// From now on pieces are opened in this order.
+    pub fn put_in_order(&mut self, order: PieceOrder) {
+        self.order = order;
     }
 
     /// The pieces on disk.
@@ -186,13 +193,21 @@ impl PieceMap {
 
     /// Opens the piece that this peer should send first, if there is one and room for it.
     pub fn open(&mut self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<PieceIndex> {
-        let piece = self.rarest(has, random)?;
+        let piece = self.first_in_order(has, random).or_else(|| self.rarest(has, random))?;
         self.change(piece, State::Missing, State::Open);
         self.opened(piece);
         Some(piece)
     }
 
-    /// The piece that this peer should send first, if there is one and room for it.
+    /// The piece of this peer that the user wants first, if the user has said so and there is room for it.
+    pub fn first_in_order(&self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<PieceIndex> {
+        if !self.has_room() {
+            return None;
+        }
+        self.order.pick(self.geometry, has, &self.rarity, random)
+    }
+
+    /// The piece of this peer that is rarest, if there is one and room for it.
     pub fn rarest(&self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<PieceIndex> {
         if !self.has_room() {
             return None;

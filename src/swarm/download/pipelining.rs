@@ -112,8 +112,14 @@ impl Coordinator<'_> {
     fn open_for(&mut self, key: PeerKey, source: PieceSource, now: Instant) -> Option<()> {
         let piece = match self.roster.get(key)?.may_be_asked()? {
             Restriction::Has(pieces) if self.roster.web_seeds().running() > 0 => {
-                let piece = self.pieces.rarest(pieces, &mut self.random)?;
-                let piece = self.pieces.gaps().leave_whole(piece, pieces);
+                let first = self.pieces.first_in_order(pieces, &mut self.random);
+                let piece = match first {
+                    Some(piece) => piece,
+                    None => {
+                        let piece = self.pieces.rarest(pieces, &mut self.random)?;
+                        self.pieces.gaps().leave_whole(piece, pieces)
+                    }
+                };
                 self.pieces.open_one_of([piece])?
             }
             Restriction::Has(pieces) => self.pieces.open(pieces, &mut self.random)?,

@@ -113,6 +113,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn listens(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let address = SocketAddr::new(peer.address.ip(), port);
+        peer.messages.listens_at = Some(port);
         if peer.dial.is_none() && self.dialer.candidates_mut().add_incoming(address) {
             peer.dial = Some(address);
             if peer.download.useful {

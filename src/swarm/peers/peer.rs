@@ -3,7 +3,7 @@
 use crate::message::{Greeting, HangUp, Order};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, PieceIndex};
-use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Standing, Trust};
+use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Security, Standing, Trust};
 use crate::wire::PeerId;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -135,6 +135,10 @@ pub struct Messages {
     pub pex_history: PexHistory,
     /// It has told us the port of its DHT node.
     pub named_dht_node: bool,
+    /// It says that it prefers encrypted connections.
+    pub prefers_encryption: bool,
+    /// The port at which it says that it listens.
+    pub listens_at: Option<u16>,
 }
 
 /// What a peer may be asked for.
@@ -207,7 +211,13 @@ impl Peer {
                 allowed_fast: Vec::new(),
             },
             upload: Upload { rate: Rate::new(now), last_sent: now, asked_at: None, untold: Vec::new() },
-            messages: Messages { pex_id: None, pex_history: PexHistory::new(now), named_dht_node: false },
+            messages: Messages {
+                pex_id: None,
+                pex_history: PexHistory::new(now),
+                named_dht_node: false,
+                prefers_encryption: false,
+                listens_at: None,
+            },
         }
     }
 
@@ -274,6 +284,12 @@ impl Peer {
     /// Its peer ID, once its handshake came.
     pub fn peer_id(&self) -> Option<PeerId> {
         self.greeting.map(|greeting| greeting.peer_id)
+    }
+
+    /// Whether it would rather be connected to encrypted: the connection is, or it says so.
+    pub fn prefers_encryption(&self) -> bool {
+        let is_encrypted = self.greeting.is_some_and(|greeting| greeting.encryption != Security::Plain);
+        is_encrypted || self.messages.prefers_encryption
     }
 
     /// The address that we can connect to, or else the one that it has connected from.

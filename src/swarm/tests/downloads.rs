@@ -180,6 +180,12 @@ fn a_peer_that_rejects_everything_is_disconnected() {
         world.hear(key, [News::Rejected(block), News::Unchoked]);
     }
     assert_eq!(world.hung_up(key), Some(HangUp::RejectsAll));
+    // It may do better later, and its neighbours have done nothing.
+    world.gone(key, PeerError::HungUp(HangUp::RejectsAll));
+    assert!(world.outside.borrow().refused.is_empty());
+    let before = world.outside.borrow().dialed.len();
+    world.wait(3600 * SECOND);
+    assert_eq!(world.outside.borrow().dialed[before..].first(), Some(&address(1)));
 }
 
 #[test]

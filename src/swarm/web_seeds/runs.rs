@@ -85,7 +85,11 @@ impl Coordinator<'_> {
         }
         let others: Vec<u32> = self.roster.web_seeds().next_of_others(key).collect();
         let Restriction::Has(pieces) = self.roster.get(key)?.may_be_asked()? else { return None };
-        let run = self.pieces.gaps().choose(pieces, &others, &mut self.random)?;
+        // What the user wants first is chosen piece by piece. Those that follow each other are one request even so.
+        let run = match self.pieces.first_in_order(pieces, &mut self.random) {
+            Some(piece) => piece.get()..piece.get().saturating_add(1),
+            None => self.pieces.gaps().choose(pieces, &others, &mut self.random)?,
+        };
         self.roster.web_seeds_mut().of_mut(key)?.run = run;
         Some(())
     }

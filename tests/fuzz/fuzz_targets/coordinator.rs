@@ -16,7 +16,9 @@ use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{
     Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span,
 };
-use femtotorrent::strategy::{Approach, Interruption, OnWordOf, Source, Supply};
+use femtotorrent::strategy::{
+    Approach, Encryption, Interruption, OnWordOf, PieceOrder, Security, Source, Supply,
+};
 use femtotorrent::swarm::{
     Coordinator, Environment, InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces,
 };
@@ -234,6 +236,8 @@ impl Scene {
             peer_id: PeerId([1; 20]),
             port: choices.coin().then_some(6881),
             pex: choices.coin(),
+            encryption: [Encryption::Off, Encryption::Allow, Encryption::Prefer, Encryption::Require]
+                [choices.below(4) as usize],
             download_limit: choices.coin().then(|| 1 + u64::from(choices.number())),
             limits,
             uploads,
@@ -243,7 +247,13 @@ impl Scene {
         let count = if wanted.count() % 4 == 3 { 2 } else { 0 };
         let web_seeds = (0..count).map(web_seed).collect();
         let known_peers = KnownPeers::default();
-        let state = InitialState { stored: stored.clone(), wanted: wants, known_peers, web_seeds };
+        let state = InitialState {
+            stored: stored.clone(),
+            wanted: wants,
+            order: PieceOrder::default(),
+            known_peers,
+            web_seeds,
+        };
         let environment = Box::new(World(Rc::clone(&outside)));
         let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
         Scene {
@@ -366,12 +376,15 @@ impl Scene {
                 port: choices.coin().then(|| choices.number() as u16),
                 your_address: choices.coin().then(|| address(choices).ip()),
                 upload_only: choices.coin(),
+                prefers_encryption: choices.coin(),
                 pex: choices.coin().then(|| choices.byte()),
                 ..ExtensionHandshake::default()
             }),
             9 => News::DhtPort(choices.number() as u16),
             10 => News::Pex((0..choices.below(4)).map(|_| (address(choices), choices.byte())).collect()),
             11 => News::LateBlock(block),
+            // What it says in the same breath may come before.
+            12 => News::DontHave(piece),
             _ => {
                 // It rejects what it owes, if it owes something.
                 let rejected = peer.owes.pop().map_or(block, |(block, _)| block);
@@ -592,7 +605,7 @@ fn some_pieces(choices: &mut Choices<'_>) -> Bitfield {
 fn greeting(choices: &mut Choices<'_>) -> Greeting {
     let bits = choices.byte();
     let bit = |number: u8| bits >> number & 1 == 1;
-    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2) }
+    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2), encryption: Security::default() }
 }
 
 fn address(choices: &mut Choices<'_>) -> SocketAddr {

@@ -34,6 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     let options = Options { overwrite: choices.coin(), ..Options::default() };
     let hash = ground.metainfo.info_hash;
     let marker = format!(".payload.bin.{}.femtotorrent", &hash.to_string()[..8]);
+    let part = folder.join(format!("{marker}-part"));
     let paths = [folder.join(format!("{marker}-resume")), folder.join(marker)];
     // Half of the inputs begin as such a file does, so that the fuzzer need not guess the hash.
     let (is_resume, begins) = (choices.coin(), choices.coin());
@@ -43,6 +44,8 @@ fuzz_target!(|bytes: &[u8]| {
         (false, true) => [format!("An unfinished download.\ninfo-hash {hash}\n").as_bytes(), rest].concat(),
         (true, true) => resume_file(hash, rest),
     };
+    // What stands in the part file is the same, as far as it can be: it is cut into slots.
+    fs::write(&part, rest).expect("room for a small file");
     for (path, holds) in paths.iter().zip([is_resume, !is_resume]) {
         match holds {
             true => fs::write(path, &left).expect("room for a small file"),
@@ -68,7 +71,8 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// A resume file of the torrent with the right checksum, which says this.
 fn resume_file(hash: InfoHash, says: &[u8]) -> Vec<u8> {
-    let numbers = [PIECE_LENGTH, PIECES, 1].map(u32::to_be_bytes);
+    // The file and the part file.
+    let numbers = [PIECE_LENGTH, PIECES, 2].map(u32::to_be_bytes);
     let content = [b"femtoRS\x01", &hash.0[..], numbers.as_flattened(), says].concat();
     let checksum = Sha1::digest(&content);
     [&content[..], &checksum[..]].concat()

@@ -1,0 +1,70 @@
+//! Which files have names that come next to one that the user typed. Pure.
+
+use super::File;
+
+/// The most files that are compared. A torrent may have 500,000.
+const MOST_FILES: usize = 20_000;
+/// The most characters of a name that are compared.
+const MOST_CHARACTERS: usize = 48;
+/// How many names are given.
+const NAMES: usize = 3;
+
+/// The paths whose last names come next to that of the pattern, the nearest first. None if all are far from it.
+pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
+    let typed = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
+    let typed: Vec<char> =
+        typed.chars().filter(|one| !"*?[]\\".contains(*one)).take(MOST_CHARACTERS).collect();
+    let near = |(number, file): (usize, &File)| {
+        let name = file.path.file_name()?.to_string_lossy().to_lowercase();
+        let name: Vec<char> = name.chars().take(MOST_CHARACTERS).collect();
+        let steps = steps(&typed, &name);
+        (steps < name.len().max(typed.len())).then_some((steps, number))
+    };
+    let files_named = files.iter().enumerate().filter(|(_, file)| !file.padding).take(MOST_FILES);
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for one in files_named.filter_map(near) {
+        let place = found.iter().position(|other| one < *other).unwrap_or(found.len());
+        if place < NAMES {
+            found.truncate(NAMES - 1);
+            found.insert(place, one);
+        }
+    }
+    let path = |(_, number): &(usize, usize)| Some(files.get(*number)?.path.display().to_string());
+    found.iter().filter_map(path).collect()
+}
+
+/// How many characters have to be added, removed or exchanged to make one name of the other.
+fn steps(one: &[char], other: &[char]) -> usize {
+    let mut above: Vec<usize> = (0..=other.len()).collect();
+    for (row, left) in one.iter().enumerate() {
+        let (mut diagonal, mut before) = (row, row + 1);
+        let mut line = vec![before];
+        for (right, up) in other.iter().zip(above.iter().skip(1)) {
+            before = (before + 1).min(up + 1).min(diagonal + usize::from(left != right));
+            diagonal = *up;
+            line.push(before);
+        }
+        above = line;
+    }
+    above.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_as_far_apart_as_it_takes_to_make_one_of_the_other() {
+        for (one, other, expected) in [
+            ("", "", 0),
+            ("abc", "", 3),
+            ("", "ab", 2),
+            ("abc", "abd", 1),
+            ("kitten", "sitting", 3),
+            ("ab", "ba", 2),
+        ] {
+            let letters = |text: &str| text.chars().collect::<Vec<char>>();
+            assert_eq!(steps(&letters(one), &letters(other)), expected, "{one} {other}");
+        }
+    }
+}
