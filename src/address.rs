@@ -2,8 +2,8 @@
 //! can be reached.
 //!
 //! Pure, and below every other module that handles addresses. An IPv4 address can also be written as an IPv6
-//! address (`::ffff:192.0.2.1`, "IPv4-mapped"). Both mean the same peer, so an address from outside is made
-//! [`canonical`] before it is compared with another one.
+//! address (`::ffff:192.0.2.1`, "IPv4-mapped"). Both mean the same peer. So what is read from bytes here is IPv4 then,
+//! and any other address from outside is made [`canonical`] before it is compared with another one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -28,6 +28,14 @@ impl IpFamily {
     /// Whether the address is of this family.
     pub fn has(self, address: SocketAddr) -> bool {
         IpFamily::of(address.ip()) == self
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            IpFamily::V4 => "IPv4",
+            IpFamily::V6 => "IPv6",
+        }
     }
 
     /// The address that stands for all addresses of the family, and for none: `0.0.0.0` or `::`.
@@ -72,7 +80,7 @@ pub fn canonical_without_scope(address: SocketAddr) -> SocketAddr {
 }
 
 /// Reads a compact address: the bytes of the IP address, then the port, big-endian. It has six bytes (BEP 23)
-/// or eighteen (BEP 7). `None` for any other length.
+/// or eighteen (BEP 7). `None` for any other length. It is in its [`canonical`] form.
 pub fn read_compact(bytes: &[u8]) -> Option<SocketAddr> {
     let (ip, port) = bytes.split_last_chunk()?;
     Some(SocketAddr::new(read_ip(ip)?, u16::from_be_bytes(*port)))
@@ -89,10 +97,10 @@ pub fn write_compact(into: &mut Vec<u8>, address: SocketAddr) {
     into.extend(address.port().to_be_bytes());
 }
 
-/// Reads an IP address of four bytes or sixteen. `None` for any other length.
+/// Reads an IP address of four bytes or sixteen, as IPv4 if it is IPv4-mapped. `None` for any other length.
 pub fn read_ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = || <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from);
-    let v6 = || <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from);
+    let v6 = || <[u8; 16]>::try_from(bytes).ok().map(|bytes| IpAddr::from(bytes).to_canonical());
     v4().or_else(v6)
 }
 
@@ -180,6 +188,22 @@ pub fn could_be_a_peer(address: SocketAddr) -> bool {
     reachable && address.port() != 0
 }
 
+/// An address that no host has, for a peer of which only a name is known: number `at` of the range that routers discard
+/// (RFC 6666).
+pub fn stand_in(at: usize) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from_bits(0x100 << 112 | (at as u128 + 1) & u128::from(u64::MAX)))
+}
+
+/// The address, unless it is one of those.
+pub fn of_a_host(ip: IpAddr) -> Option<IpAddr> {
+    Some(ip).filter(|ip| !is_stand_in(*ip))
+}
+
+/// Whether it is one of those, which mean something to nobody else.
+pub fn is_stand_in(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.to_bits() >> 64 == 0x100 << 48)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +236,10 @@ mod tests {
             assert_eq!(bytes.len(), IpFamily::of(one.ip()).compact_length());
             assert_eq!(read_compact(&bytes), Some(one));
         }
+        let mapped = [&[0; 10][..], &[255, 255, 192, 0, 2, 1, 0, 80]].concat();
+        assert_eq!(read_compact(&mapped), Some(address("192.0.2.1:80")));
+        assert_eq!(read_compact_list(&mapped, IpFamily::V6).next(), Some(address("192.0.2.1:80")));
+        assert_eq!(read_ip(&mapped[..16]), Some([192, 0, 2, 1].into()));
         let mut bytes = Vec::new();
         addresses[..2].iter().for_each(|one| write_compact(&mut bytes, *one));
         for end in 0..=bytes.len() {

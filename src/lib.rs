@@ -31,14 +31,16 @@
 //! - [`wire`]: the peer protocol, bytes to values and back.
 //! - [`strategy`]: decisions. Which piece next and how many requests at once, which peers to upload to, which
 //!   addresses to believe and to connect to.
-//! - [`net`]: connections and packets, ports, the address that everything leaves by, how fast it may go.
+//! - [`net`]: connections and packets, ports, the address that everything leaves by, proxies, how fast it may go.
 //! - [`message`]: the values that cross channels: the conversation between the threads of a download.
 //! - [`storage`]: where bytes belong on the disk, what is there already, the writer thread.
 //! - [`peer`]: the worker, two threads a connection: the handshake, the reading half, the writing half. And
 //!   the connector, which connects to peers, and the listener, at which peers come in.
+//! - [`web_seed`]: blocks from a web server: a worker of one thread.
 //! - [`tracker`]: announcing over HTTP and UDP, tiers, one announcer thread for each address family of a
 //!   tier.
 //! - [`discovery`]: peers without a tracker: the distributed hash table, the local network.
+//! - [`port_mapping`]: has the router lead a port outside to ours, so that peers can come in.
 //! - [`magnet`]: from a magnet link to the torrent: a smaller coordinator for the time before there is one.
 //! - [`swarm`]: the coordinator, which alone knows and decides the state of a torrent.
 //! - [`session`]: one run. Builds the channels, starts the threads, joins them.
@@ -89,11 +91,12 @@
 //! 1. An address is a *candidate* until it is due (`strategy/peers/dialer.rs:next`). Then
 //!    `swarm/peers/connecting.rs:connect` has a connection made (`peer/connector.rs:run`, for many addresses
 //!    at once, since most never answer), and where one comes about `connecting.rs:attempted` starts a worker.
-//!    Or a peer connects to us: `peer/listener.rs:run` reads its handshake, and
+//!    Or a peer connects to us: `peer/listener/incoming_handshake.rs:run` reads its handshake, and
 //!    `swarm/peers/incoming.rs:incoming` starts the worker. The life of the worker's first thread is
 //!    `peer/connection.rs:live`.
-//! 2. `peer/greeting.rs:greet` exchanges the handshakes, 68 bytes each way (`wire/handshake.rs`). Same
-//!    torrent? Not ourselves? Then we have a peer, and the coordinator hears `Greeted`.
+//! 2. `peer/greeting.rs:greet` exchanges the handshakes, 68 bytes each way (`wire/handshake.rs`), perhaps behind
+//!    a key exchange (`wire/mse/mod.rs`). Same torrent? Not ourselves? Then we have a peer, and the coordinator
+//!    hears `Greeted`.
 //! 3. `swarm/peers/connecting.rs:greeted` orders the introduction, and the worker's second thread, the
 //!    outbox, says which pieces we have (`peer/outbox/frames.rs:write_introduction`). What the peer says
 //!    about its own pieces comes in at `peer/inbound.rs:news_of`, and goes on as *news* to
@@ -116,11 +119,12 @@
 //!    one `write` (aside: `peer/outbox/mod.rs:run`).
 //! 3. `peer/read_buffer.rs:fill` reads what came; `wire/message.rs:parse` finds the frame and checks its
 //!    length.
-//! 4. `peer/inbound.rs:block` has `piece/geometry.rs:block` check the numbers, and `peer/ledger.rs:claim`
-//!    whether this block was asked for.
+//! 4. `peer/inbound.rs:block` has `piece/geometry.rs:block` check the numbers. `peer/delivery.rs:block`, which a
+//!    web seed's thread calls as well (aside: `web_seed/fetcher.rs:live`), asks `peer/ledger.rs:claim` whether
+//!    this block was asked for.
 //! 5. `piece/assembly.rs:put` copies the block into its piece and hashes what is in order. The last block
 //!    brings the verdict.
-//! 6. `peer/inbound.rs:report` tells the coordinator what came. `swarm/peer_messages.rs:blocks_came` strikes
+//! 6. `peer/delivery.rs:report` tells the coordinator what came. `swarm/peer_messages.rs:blocks_came` strikes
 //!    the blocks from the table of requests, and `heard` fills the pipeline again, as in step 1.
 //! 7. If the piece is good, `report` also gives it to `storage/writer.rs:work`, which writes it and says
 //!    `Stored` (aside, where its bytes go: `storage/mod.rs:write`, `storage/files.rs:write`).
@@ -200,6 +204,7 @@ pub mod metainfo;
 pub mod net;
 pub mod peer;
 pub mod piece;
+pub mod port_mapping;
 pub mod session;
 pub mod storage;
 pub mod strategy;
@@ -207,4 +212,5 @@ pub mod swarm;
 pub mod text;
 pub mod thread;
 pub mod tracker;
+pub mod web_seed;
 pub mod wire;

@@ -4,13 +4,20 @@
 use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::packet::Packet;
 use femtotorrent::discovery::lan::SearchPacket;
-use femtotorrent::metainfo::{InfoHash, Metainfo};
+use femtotorrent::metainfo::{File, InfoHash, Metainfo};
+use femtotorrent::net::Outlet;
+use femtotorrent::net::http::{Site, WebClient};
+use femtotorrent::net::proxy::{Negotiation, Proxy, Target};
+use femtotorrent::strategy::OnWordOf;
 use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, UdpRequest, UdpResponse};
+use femtotorrent::web_seed::{self, judge};
+use femtotorrent::wire::mse::{self, Chance, Method, Methods};
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, PeerId};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 const WIRE: &str = include_str!("../docs/WIRE.md");
@@ -71,8 +78,21 @@ fn tokens(line: &str) -> Vec<(usize, Vec<u8>)> {
 
 #[test]
 fn every_example_is_of_a_kind_that_is_tested() {
-    let tested =
-        ["frame", "handshake", "torrent", "us", "peer", "announce", "answer", "udp", "krpc", "search"];
+    let tested = [
+        "frame",
+        "handshake",
+        "exchange",
+        "torrent",
+        "us",
+        "peer",
+        "announce",
+        "answer",
+        "udp",
+        "krpc",
+        "search",
+        "range",
+        "range-answer",
+    ];
     for (info, text) in fenced().filter(|(info, _)| *info != "text") {
         assert!(tested.contains(&info), "{info}:\n{text}");
     }
@@ -107,10 +127,53 @@ fn every_example_is_a_message_that_comes_back_as_it_went() {
         assert_eq!((length, &again), (example.len(), example));
     }
     // The first one shows how to read a figure.
-    assert_eq!(frames.len(), 1 + 21, "one of each kind");
+    assert_eq!(frames.len(), 1 + 22, "one of each kind");
     let [handshake] = examples("handshake").try_into().unwrap();
     let handshake: [u8; HANDSHAKE_LENGTH] = handshake.try_into().unwrap();
     assert_eq!(Handshake::from_wire(&handshake).unwrap().to_wire(), handshake);
+}
+
+/// One side of the key exchange: what it hears, and what it has said.
+struct Side<'a>(&'a [u8], Vec<u8>);
+
+impl Read for Side<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(into)
+    }
+}
+
+impl Write for Side<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_key_exchange_is_what_both_sides_of_ours_say() {
+    let [key, their_key, rest, their_rest] = examples("exchange").try_into().unwrap();
+    let [handshake] = examples("handshake").try_into().unwrap();
+    let handshake = Handshake::from_wire(&handshake.try_into().unwrap()).unwrap();
+    let chance = |byte: u8, key: &[u8]| Chance {
+        exponent: [byte; 20],
+        pad: key[mse::KEY_LENGTH..].to_vec(),
+        hidden_pad: 0,
+    };
+    let (heard, said) = ([&their_key[..], &their_rest].concat(), [&key[..], &rest].concat());
+    let mut initiator = Side(&heard, Vec::new());
+    let ours = mse::initiate(&mut initiator, &handshake, Methods::BOTH, &chance(0xa7, &key)).unwrap();
+    assert!(initiator.1 == said && ours.keystreams.is_some());
+
+    let mut responder = Side(&said[mse::KEY_LENGTH..], Vec::new());
+    let find = |mark| (mark == mse::torrent_mark(handshake.info_hash)).then_some(handshake.info_hash);
+    let choose = |_| Some(Method::Rc4);
+    let key = key.first_chunk().unwrap();
+    let theirs = mse::respond(&mut responder, key, find, choose, &chance(0x5b, &their_key)).unwrap().1;
+    assert!(responder.1 == heard);
+    assert_eq!(theirs.early, handshake.to_wire());
 }
 
 #[test]
@@ -176,7 +239,8 @@ fn every_example_of_a_packet_is_what_we_ask_and_understand() {
 /// The announce of the examples.
 fn started(info_hash: InfoHash) -> Announce {
     let peer_id = PeerId(*b"-FM0100-abcdefghijkl");
-    let identity = Identity { info_hash, peer_id, port: 6881, key: 0xbeef, numwant: 100 };
+    let encryption = femtotorrent::strategy::Encryption::Allow;
+    let identity = Identity { info_hash, peer_id, port: 6881, key: 0xbeef, numwant: 100, encryption };
     let counts = Counts { left: 1 << 20, ..Counts::default() };
     Announce { identity, counts, event: Some(AnnounceEvent::Started), tracker_id: None }
 }
@@ -193,6 +257,32 @@ fn the_example_of_http_is_what_we_ask_and_understand() {
     assert_eq!((answer.incomplete, answer.complete), (Some(3), Some(4)));
     assert_eq!(answer.interval, Duration::from_secs(1800));
     assert_eq!(answer.peers, ["127.0.0.1:6881".parse().unwrap()]);
+}
+
+#[test]
+fn the_example_of_a_web_seed_is_what_we_ask_and_understand() {
+    let [(_, request)] = examples_of(&["range"]).try_into().unwrap();
+    let [(_, answer)] = examples_of(&["range-answer"]).try_into().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let seed = format!("http://{}/pub", listener.local_addr().unwrap());
+    let file = File { path: "Notes #1/part 1.txt".into(), offset: 0, length: 10 << 20, padding: false };
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let (mut heard, mut byte) = (Vec::new(), [0]);
+        while !heard.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            heard.push(byte[0]);
+        }
+        let head = format!("{answer}\n\n").replace('\n', "\r\n");
+        stream.write_all(&[head.as_bytes(), &[7; 524_288]].concat()).unwrap();
+        String::from_utf8(heard).unwrap()
+    });
+    let address = web_seed::address::of_file(&seed, &file, true).unwrap();
+    let client = WebClient::for_ranges(Outlet::default(), "a test", DEADLINE, DEADLINE);
+    let answer = client.get_range(&Site::new(&address, OnWordOf::User), &(0..524_288)).unwrap();
+    let heard = server.join().unwrap();
+    assert!(request.lines().all(|line| heard.lines().any(|heard| heard == line)), "{heard}");
+    assert_eq!(judge(&answer.head, &(0..524_288), 0, file.length), Ok(0..524_288));
 }
 
 #[test]
@@ -214,6 +304,25 @@ fn the_example_of_the_local_network_is_what_we_say_and_understand() {
     assert_eq!(SearchPacket::to_wire(group, 6881, &[info_hash], "1f"), example.as_bytes());
     let read = SearchPacket { port: 6881, info_hashes: vec![info_hash], cookie: b"1f" };
     assert_eq!(SearchPacket::from_wire(example.as_bytes()), Some(read));
+}
+
+#[test]
+fn the_conversation_with_a_proxy_is_ours() {
+    let proxy = Arc::new(Proxy::typed("socks5h://me:pw@proxy.example:1080").unwrap());
+    let mut talk = Negotiation::new(proxy, Target::Address("192.0.2.7:6881".parse().unwrap()));
+    for line in WIRE.lines() {
+        let Some((who, said)) = line.split_once(" | `") else { continue };
+        let said = bytes(said.split('`').next().unwrap());
+        match who {
+            "| we" => {
+                assert_eq!(talk.unsent(), said, "{line}");
+                talk.sent(said.len());
+            }
+            "| proxy" => assert_eq!(talk.receive(&said), Ok(said.len()), "{line}"),
+            _ => {}
+        }
+    }
+    assert!(talk.is_done());
 }
 
 #[test]
@@ -261,7 +370,7 @@ fn ways_to_say(value: &str) -> Option<Vec<String>> {
     };
     let number: u64 = number.split('*').map(factor).product::<Option<u64>>()?;
     let units: &[(u64, &str)] = match is_time {
-        true => &[(1, " s"), (60, " minute"), (24 * 60 * 60, " day")],
+        true => &[(1, " s"), (60, " minute"), (60 * 60, " hour"), (24 * 60 * 60, " day")],
         false => &[(1, ""), (1 << 10, " KiB"), (1 << 20, " MiB")],
     };
     let whole = units.iter().filter(|(unit, _)| number.is_multiple_of(*unit));

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, unbounded};
 use femtotorrent::metainfo::InfoHash;
-use femtotorrent::net::{BindAddress, Outlet};
+use femtotorrent::net::{BindAddress, Outlet, OwnPorts};
 use femtotorrent::strategy::Supply;
 use femtotorrent::tracker::{
     Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerError, TrackerNews,
@@ -38,6 +38,7 @@ const IDENTITY: Identity = Identity {
     port: NOT_LISTENING,
     key: 0xc0ffee,
     numwant: 50,
+    encryption: femtotorrent::strategy::Encryption::Allow,
 };
 
 fn start(tiers: Vec<Vec<String>>, totals: &Arc<Totals>) -> (Announcers, Receiver<TrackerNews>) {
@@ -49,10 +50,17 @@ fn start_from(
     tiers: Vec<Vec<String>>,
     totals: &Arc<Totals>,
 ) -> (Announcers, Receiver<TrackerNews>) {
+    start_by(Outlet::by(bind_address), tiers, totals)
+}
+
+fn start_by(
+    outlet: Outlet,
+    tiers: Vec<Vec<String>>,
+    totals: &Arc<Totals>,
+) -> (Announcers, Receiver<TrackerNews>) {
     let (sender, news) = unbounded();
     let address = |text: &String| TrackerAddress::new(text);
     let tiers = tiers.iter().map(|tier| tier.iter().map(address).collect()).collect();
-    let outlet = Outlet::by(bind_address);
     let announcers = Announcers::start(tiers, IDENTITY, totals, &outlet, USER_AGENT, move |news| {
         let _ = sender.send(news);
     });
@@ -94,6 +102,22 @@ fn ended(news: &Receiver<TrackerNews>) {
 #[cfg(test)]
 fn events(tracker: &Tracker) -> Vec<String> {
     tracker.announces().iter().map(|one| one.get("event")).collect()
+}
+
+#[test]
+fn a_tracker_hears_of_the_port_that_a_router_has_opened_from_the_next_announce_on() {
+    let tracker = Tracker::start(&[]);
+    let ports = OwnPorts::listening_at(Some(61_234));
+    let outlet = Outlet { ports: ports.clone(), ..Outlet::default() };
+    let (announcers, news) = start_by(outlet, vec![vec![tracker.url()]], &Arc::default());
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    ports.set_outside(7000, 7000);
+    announcers.completed();
+    news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    announcers.stop(false, BUDGET);
+    ended(&news);
+    let announced: Vec<String> = tracker.announces().iter().map(|one| one.get("port")).collect();
+    assert_eq!(announced, ["61234", "7000", "7000"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_name::source_name;
 use super::verify::VerifyArguments;
+use super::web_seed_options::WebSeedOptions;
 use crate::storage::Allocate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -101,6 +102,8 @@ pub struct GetArguments {
     /// Maximum download rate in bytes a second, from all peers together (K, M, G)
     #[arg(long, value_name = "RATE", value_parser = down_rate)]
     pub down_limit: Option<u64>,
+    #[command(flatten)]
+    pub web: WebSeedOptions,
     /// Keep seeding when the download is complete, until Ctrl-C
     #[arg(long)]
     pub seed: bool,

@@ -2,18 +2,20 @@
 //! port we use.
 
 use super::arguments::{host_and_port, node};
+use super::encryption_option::EncryptionOption;
 use super::exit::Exit;
+use super::proxy_options::{self, ProxyOptions};
 use super::resources::Resources;
 use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
-use crate::net::{Authorities, BindAddress, Outlet, Ports, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
-use crate::session::{CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
+use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
 use clap::Args;
 use log::{debug, warn};
-use std::net::IpAddr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,12 +46,17 @@ pub struct NetworkOptions {
     /// Do not accept incoming connections
     #[arg(long, conflicts_with = "port")]
     pub no_listen: bool,
-    /// Use only this address of this host, to connect to peers and trackers and to listen
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub bind: Option<IpAddr>,
+    /// Use only this address or network interface (such as tun0) of this host, for all connections and packets and to
+    /// listen. Names are looked up by the system, which may ask by another way
+    #[arg(long, value_name = "ADDRESS|DEVICE")]
+    pub bind: Option<String>,
     /// Believe the authorities in this file too (PEM), for https trackers and torrents from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub proxy: ProxyOptions,
+    #[command(flatten)]
+    pub encryption: EncryptionOption,
 }
 
 /// The authorities whose certificates are believed: those that are built in, and those of `--ca-file`.
@@ -72,24 +79,33 @@ impl NetworkOptions {
             own_trackers: !self.no_trackers,
             waits_for_peers,
             pex,
+            ..PeerSourceOptions::of_the_torrent()
         }
     }
 
-    /// The address that all connections and packets leave from, and the certificates that are believed. There
-    /// is no port yet at which we listen.
+    /// The address that all connections and packets leave from, the certificates that are believed, and what goes
+    /// through which proxy. There is no port yet at which we listen.
     ///
     /// # Errors
     ///
-    /// This host does not have the address, or the file of `--ca-file` cannot be used.
+    /// This host does not have the address or the interface, the file of `--ca-file` cannot be used, or the proxy of
+    /// the environment, or another option needs what the proxy of `--proxy` turns off.
     pub fn outlet(&self) -> Result<Outlet, CommandFailure> {
-        let bind_address = self.bind.map_or(BindAddress::any(), BindAddress::only);
-        bind_address.check().map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
-        Ok(Outlet { bind_address, authorities: authorities(self.ca_file.as_deref())?, own_port: None })
+        let bind_address = self.bind.as_deref().map_or_else(|| Ok(BindAddress::any()), bind_address);
+        let bind_address =
+            bind_address.map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
+        let authorities = authorities(self.ca_file.as_deref())?;
+        let proxies = self.proxy.proxies()?;
+        if proxies.for_all().is_some() {
+            proxy_options::check(self)?;
+        }
+        proxy_options::say(&proxies);
+        Ok(Outlet { authorities, proxies, ..Outlet::by(bind_address) })
     }
 
     /// Opens the network as the user wants it used. If the user named no port and none is free, we do not
     /// listen. If all torrents are private (`public` is false), we announce ourselves neither in the DHT nor
-    /// on the local network. If threads are few, we do without what finds more peers, except for a port that
+    /// on the local network; neither, and at no port, if everything goes through a proxy. If threads are few, we do without what finds more peers, except for a port that
     /// the user named.
     ///
     /// # Errors
@@ -103,10 +119,12 @@ impl NetworkOptions {
         resources: &Resources,
     ) -> Result<Network, CommandFailure> {
         let bind_address = outlet.bind_address;
-        let listens = !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
+        let everywhere = outlet.proxies.for_all().is_none();
+        let listens =
+            everywhere && !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
         let listener = if listens { self.listen(bind_address, resources.incoming)? } else { None };
-        let finds_by_dht = public && !self.no_dht && resources.has_threads_for_dht();
-        let finds_near = public && !self.no_lan && resources.has_threads_for_lan();
+        let finds_by_dht = everywhere && public && !self.no_dht && resources.has_threads_for_dht();
+        let finds_near = everywhere && public && !self.no_lan && resources.has_threads_for_lan();
         let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
         let port = listener.as_ref().map(Listener::port);
         Ok(Network {
@@ -114,10 +132,13 @@ impl NetworkOptions {
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
             }),
-            connector: Connector::new(bind_address, resources.half_open),
+            connector: Connector::beside(port, bind_address, resources.half_open).through(outlet.proxies),
             bind_address,
             authorities: outlet.authorities,
             listener,
+            ports: OwnPorts::listening_at(port),
+            port_mapping: None,
+            arrivals: Arrivals::default(),
             down: Arc::new(throttle(down)),
             up: Arc::new(throttle(up)),
             name: ClientName::default(),
@@ -125,6 +146,7 @@ impl NetworkOptions {
             memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
             most_tiers: resources.most_tiers,
+            encryption: self.encryption.encryption,
         })
     }
 
@@ -133,12 +155,13 @@ impl NetworkOptions {
         bind_address: BindAddress,
         descriptors: usize,
     ) -> Result<Option<Listener>, CommandFailure> {
+        let EncryptionOption { encryption } = self.encryption;
         if let Some(port) = self.port {
-            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors);
+            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors, encryption);
             return listener.map(Some).map_err(|error| (Exit::NETWORK, error.to_string()));
         }
         let saved = SavedPort::read(cache_folder().as_deref());
-        match Listener::with(Ports::From(saved.port()), bind_address, descriptors) {
+        match Listener::with(Ports::From(saved.port()), bind_address, descriptors, encryption) {
             Ok(listener) => {
                 saved.keep(listener.port());
                 Ok(Some(listener))
@@ -183,8 +206,11 @@ fn tracker(text: &str) -> Result<String, String> {
     }
 }
 
-/// An IP address. It may have the brackets that an IPv6 address has in front of a port.
-fn address(text: &str) -> Result<IpAddr, String> {
+/// What this text names: an IP address, which may have the brackets that an IPv6 address has in front of a port, or a
+/// network interface.
+fn bind_address(text: &str) -> io::Result<BindAddress> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    bare.parse().map_err(|_| "an IPv4 or IPv6 address of this host is expected".to_owned())
+    let Ok(ip) = bare.parse() else { return BindAddress::device(text) };
+    let only = BindAddress::only(ip);
+    only.check().map(|()| only)
 }

@@ -3,6 +3,7 @@
 use super::arguments::rate;
 use super::exit::Exit;
 use super::network_options::{NetworkOptions, cache_folder};
+use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
@@ -21,6 +22,8 @@ use std::time::Duration;
 pub struct SharingOptions {
     #[command(flatten)]
     pub network: NetworkOptions,
+    #[command(flatten)]
+    pub port_mapping: PortMappingOptions,
     /// Maximum number of connected peers for each torrent
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub max_peers: u16,
@@ -74,7 +77,7 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side, with so many bytes of memory for pieces. `job` says what to do with each of
+    /// Runs these torrents side by side, with so many bytes of memory for pieces; `seeds` if they seed at the end. `job` says what to do with each of
     /// them, and `sandbox` what files the process may touch once it has read the torrents.
     ///
     /// # Errors
@@ -86,6 +89,7 @@ impl SharingOptions {
         torrents: &[String],
         down_limit: Option<u64>,
         memory: u64,
+        seeds: bool,
         mut sandbox: Sandbox,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
@@ -101,6 +105,7 @@ impl SharingOptions {
         let interrupts = interrupts();
         let mut network = self.network.open(outlet, public, [down_limit, self.up_limit], &resources)?;
         network.memory = MemoryPool::new(memory);
+        network.port_mapping = self.port_mapping.start(seeds, &network, &resources);
         let ours = network.name.clone();
         network.name = ClientName {
             peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),

@@ -121,7 +121,8 @@ fn starts_with(text: &str, start: &str) -> bool {
     text.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start))
 }
 
-fn is_web(source: &str) -> bool {
+/// Whether this is fetched from the web.
+pub fn is_web(source: &str) -> bool {
     starts_with(source, "http://") || starts_with(source, "https://")
 }
 

@@ -116,7 +116,7 @@ impl Supervisor {
     /// A run has ended: for good, or to wait for its next turn.
     fn ended(&mut self, number: usize, job: Box<Job>, result: Result<Outcome, SessionError>, now: Instant) {
         let does_not_fit = result.as_ref().err().is_some_and(SessionError::is_want_of_resources);
-        if does_not_fit && !self.ends && self.turns.did_not_fit(number) {
+        if does_not_fit && !self.ends && self.turns.did_not_fit(number, now) {
             info!("{} waits: the system has not enough for it now", self.screen.name(number));
             return self.wait(number, job, None);
         }

@@ -8,6 +8,7 @@ use super::json;
 use super::meter::Meter;
 use super::network_options::authorities;
 use super::progress::Style;
+use super::proxy_options::ProxyOptions;
 use super::runs::CommandFailure;
 use super::selection_options::SelectionOptions;
 use super::signals::interrupts;
@@ -16,6 +17,7 @@ use super::source_name::source_name;
 use super::terminal::say;
 use crate::metainfo::{File, Metainfo};
 use crate::net::Outlet;
+use crate::net::proxy::Proxies;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, Selection, StorageError};
 use crate::text::{grouped, printable, shown};
@@ -45,6 +47,8 @@ pub struct VerifyArguments {
     /// Believe the authorities in this file too (PEM), for a torrent from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub proxy: ProxyOptions,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -60,7 +64,9 @@ pub struct VerifyArguments {
 /// The torrent or the payload cannot be read.
 pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     let authorities = authorities(arguments.ca_file.as_deref())?;
-    let torrent = source::load(&arguments.torrent, &Outlet { authorities, ..Outlet::default() })
+    let is_from_web = source::is_web(&arguments.torrent);
+    let proxies = if is_from_web { arguments.proxy.proxies()? } else { Proxies::None };
+    let torrent = source::load(&arguments.torrent, &Outlet { authorities, proxies, ..Outlet::default() })
         .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let torrent = Arc::new(torrent);
     let geometry = Geometry::new(torrent.total_size, torrent.piece_length);

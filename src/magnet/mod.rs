@@ -56,6 +56,9 @@ pub trait SearchEnvironment {
     /// For some time no connection from this network is to be accepted: a peer there has flooded us.
     fn refuse(&self, from: IpAddr);
 
+    /// This address turned out to be ourselves.
+    fn met_ourselves(&self, address: SocketAddr);
+
     /// Has a connection to this address made. What comes of it is told by [`Event::Attempted`].
     ///
     /// # Errors

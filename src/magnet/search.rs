@@ -5,9 +5,11 @@
 
 use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
-use crate::message::{Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey};
+use crate::message::{
+    Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble,
+};
 use crate::net::PeerStream;
-use crate::strategy::{Approach, Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
+use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::{debug, warn};
 use std::collections::HashMap;
@@ -41,6 +43,8 @@ pub struct MetadataSearch<'a> {
     pieces: u32,
     /// What the last tracker said, if it named no peer, or why the last connection that we made ended.
     trouble: Option<String>,
+    /// Why connections that we made ended.
+    peer_trouble: PeerTrouble,
     supply_reports: SupplyReports,
 }
 
@@ -67,6 +71,7 @@ impl<'a> MetadataSearch<'a> {
             max_peers,
             dialer: Dialer::new(
                 Candidates::default(),
+                context.encryption,
                 None,
                 environment.half_open(),
                 fastrand::Rng::new(),
@@ -80,6 +85,7 @@ impl<'a> MetadataSearch<'a> {
             last_progress: now,
             pieces: 0,
             trouble: None,
+            peer_trouble: PeerTrouble::default(),
             supply_reports: SupplyReports::default(),
         }
     }
@@ -147,9 +153,14 @@ impl<'a> MetadataSearch<'a> {
             },
             Event::Incoming(incoming) => self.incoming(incoming, now),
             Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
-            Event::Greeted(key, _) => {
+            Event::Greeted(key, greeting) => {
                 if let Some(peer) = self.peers.get_mut(&key) {
+                    debug!("{}: connected ({})", peer.address, greeting.encryption);
                     peer.greeted = true;
+                    self.peer_trouble.greeted();
+                    if !peer.incoming {
+                        self.dialer.candidates_mut().greeted(peer.address);
+                    }
                 }
             }
             Event::Gone(key, why) => self.gone(key, &why, now),
@@ -254,7 +265,7 @@ impl<'a> MetadataSearch<'a> {
             Ok(stream) => stream,
             Err(why) => {
                 debug!("{address}: {why}");
-                return self.failed(address, &why, false, now);
+                return self.failed(address, &why, None, now);
             }
         };
         if self.places(now).free == 0 {
@@ -263,10 +274,11 @@ impl<'a> MetadataSearch<'a> {
                 return self.dialer.candidates_mut().release(address, now);
             };
             if let Some(peer) = self.peers.remove(&silent) {
-                self.failed(peer.address, &PeerError::HungUp(HangUp::Unproven), peer.greeted, now);
+                self.failed(peer.address, &PeerError::HungUp(HangUp::Unproven), Some(peer.greeted), now);
             }
         }
-        match MetadataWorker::greet(self.context, key, address, stream, Approach::Plain) {
+        let approach = self.dialer.candidates_mut().begin(address);
+        match MetadataWorker::greet(self.context, key, address, stream, approach) {
             Ok(worker) => self.add(key, address, false, worker),
             Err(error) => self.had_no_room(Some(address), &error, now),
         }
@@ -318,19 +330,32 @@ impl<'a> MetadataSearch<'a> {
         if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
             return self.payload_only.push(peer.address);
         }
-        self.failed(peer.address, why, peer.greeted, now);
+        self.failed(peer.address, why, Some(peer.greeted), now);
     }
 
-    /// A connection that we made has ended, or never came about.
-    fn failed(&mut self, address: SocketAddr, why: &PeerError, greeted: bool, now: Instant) {
+    /// A connection that we made has ended, or never came about. `greeted`: whether the handshakes had been
+    /// exchanged, if it had come about.
+    fn failed(&mut self, address: SocketAddr, why: &PeerError, greeted: Option<bool>, now: Instant) {
         if why.is_no_route() {
             self.dialer.had_no_route();
         }
         if why.is_no_room() {
             return self.had_no_room(Some(address), why, now);
         }
-        self.dialer.failed(address, why.failure(greeted, false), now);
-        self.trouble = Some(format!("{address}: {why}"));
+        if let Some(fault) = why.of_the_proxy() {
+            self.trouble = Some(fault.to_string());
+            return self.dialer.had_no_proxy(address, now);
+        }
+        let rebuff = why.rebuff().filter(|_| greeted == Some(false));
+        if rebuff.is_some_and(|rebuff| self.dialer.candidates_mut().rebuffed(address, rebuff, now)) {
+            return debug!("{address}: perhaps it wants the connection to begin otherwise");
+        }
+        self.dialer.failed(address, why.failure(greeted == Some(true), false), now);
+        if matches!(why, PeerError::Ourselves) {
+            return self.environment.met_ourselves(address);
+        }
+        self.peer_trouble.note(address, why, rebuff.and_then(|_| self.context.encryption.hint()));
+        self.trouble = self.peer_trouble.sentence();
     }
 
     /// Ends the outgoing connections that were not handed over, and frees their addresses, so that the swarm

@@ -8,12 +8,13 @@
 //! without the metadata.
 
 use super::{MetadataAssembly, Verdict};
+use crate::address::of_a_host;
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::{InfoHash, MAX_PIECES};
-use crate::net::{PeerStream, Throttle};
+use crate::net::{OwnPorts, PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{MessagePace, STACK_BYTES, greet};
-use crate::strategy::Approach;
+use crate::strategy::{Approach, Encryption};
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::PeerId;
@@ -51,8 +52,10 @@ pub struct MetadataContext {
     pub read_memory: Arc<ReadMemory>,
     /// The download limit of all peers of the process together.
     pub down: Arc<Throttle>,
-    /// The port at which peers can connect to us.
-    pub port: Option<u16>,
+    /// Whether connections are encrypted.
+    pub encryption: Encryption,
+    /// The port at which peers can connect to us, seen from where they are.
+    pub ports: OwnPorts,
     /// Where they put the metadata together.
     pub assembly: Mutex<MetadataAssembly>,
     /// Held by every worker that is connected. The channel disconnects when the last one has ended, so the
@@ -169,7 +172,7 @@ impl MetadataConnection {
         let (info_hash, peer_id) = (context.info_hash, context.peer_id);
         // No peer may learn of our DHT node while the torrent may be private (BEP 27).
         let ours = OurHandshake { info_hash, peer_id, dht: false };
-        let (greeting, _) = greet(stream, received, ours)?;
+        let (greeting, _) = greet(stream, received, ours, context.encryption)?;
         if !greeting.extensions {
             return Err(PeerError::HungUp(HangUp::NoExtensions));
         }
@@ -189,8 +192,11 @@ impl MetadataConnection {
         let ours = ExtensionHandshake {
             client: Some(CLIENT.to_owned()),
             metadata: Some(UT_METADATA),
-            port: context.port,
-            your_address: Some(self.address.ip()),
+            // The swarm hears what it says of pieces before the metadata is there.
+            dont_have: Some(extension::LT_DONTHAVE),
+            port: context.ports.seen_from(self.address.ip()),
+            your_address: of_a_host(self.address.ip()),
+            prefers_encryption: context.encryption.is_preferred(),
             ..ExtensionHandshake::default()
         };
         Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(&mut frames);

@@ -11,6 +11,8 @@ pub enum MessageKind {
     Interest,
     /// `have`.
     Have,
+    /// `lt_donthave` (BEP 54).
+    DontHave,
     /// A bitfield.
     Bitfield,
     /// `cancel`.
@@ -46,6 +48,7 @@ impl fmt::Display for MessageKind {
             MessageKind::Choke => "choke and unchoke",
             MessageKind::Interest => "interested and not interested",
             MessageKind::Have => "have",
+            MessageKind::DontHave => "lt_donthave",
             MessageKind::Bitfield => "bitfield",
             MessageKind::Cancel => "cancel",
             MessageKind::VainReject => "reject, of what it was not asked for",

@@ -23,6 +23,7 @@ mod inbox_slot;
 mod known_peers;
 mod message_kind;
 mod peer_error;
+mod peer_trouble;
 mod report;
 mod snapshot;
 mod web_seed_failure;
@@ -31,6 +32,7 @@ pub use inbox_slot::{InboxSlot, InboxSlots};
 pub use known_peers::KnownPeers;
 pub use message_kind::MessageKind;
 pub use peer_error::{PeerError, Violation, Wait};
+pub use peer_trouble::PeerTrouble;
 pub use report::{MAX_REPORTS, Report, ReportPlaces, ReportSlots};
 pub use snapshot::{MetadataState, RunPhase, Snapshot, Stall};
 pub use web_seed_failure::WebSeedFailure;
@@ -40,7 +42,7 @@ pub use crate::piece::PeerKey;
 
 use crate::net::PeerStream;
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span, Suspects};
-use crate::strategy::Source;
+use crate::strategy::{Security, Source};
 use crate::wire::Handshake;
 use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
@@ -137,6 +139,8 @@ pub struct Greeting {
     pub extensions: bool,
     /// It has a DHT node (BEP 5).
     pub dht: bool,
+    /// What of the connection is encrypted.
+    pub encryption: Security,
 }
 
 /// One thing that a peer said, checked for what it means.
@@ -160,6 +164,8 @@ pub enum News {
     LateBlock(Block),
     /// It has this piece now.
     Have(PieceIndex),
+    /// It does not have this piece any more (`lt_donthave`, BEP 54).
+    DontHave(PieceIndex),
     /// It has these pieces.
     Bitfield(Bitfield),
     /// It has these pieces, and those that it said before.

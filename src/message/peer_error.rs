@@ -5,8 +5,10 @@
 //! person reads stands in one place, the `Display` of the reason.
 
 use super::{MessageKind, WebSeedFailure};
+use crate::net::proxy::ProxyError;
 use crate::net::{HangUp, too_many_files};
-use crate::strategy::AttemptFailure;
+use crate::strategy::{AttemptFailure, Rebuff};
+use crate::wire::mse::MseFault;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -16,8 +18,14 @@ use std::io::{self, ErrorKind};
 pub enum PeerError {
     /// No connection came about.
     Connect(io::Error),
+    /// No connection came about through the proxy.
+    Proxy(ProxyError),
     /// The other side does not open with the protocol's name.
     Handshake(HandshakeError),
+    /// The key exchange that we began came to nothing. A peer that knows no key exchange most often closes the
+    /// connection or resets it instead ([`PeerError::is_by_the_peer`]), or waits for more
+    /// ([`Wait::Handshake`]); the same peer may answer in the open.
+    Encryption(MseFault),
     /// It answered for another torrent.
     OtherTorrent,
     /// It is this very program.
@@ -108,10 +116,16 @@ pub enum Violation {
 
 impl PeerError {
     /// Whether this host has no way to the address, so that not even an attempt left it: one without IPv6
-    /// has none to any IPv6 address.
+    /// has none to any IPv6 address, and one without the interface that everything is to leave by none at all.
     pub fn is_no_route(&self) -> bool {
         matches!(self, PeerError::Connect(error)
-            if matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::AddrNotAvailable))
+            if matches!(error.kind(),
+                ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::AddrNotAvailable))
+    }
+
+    /// Whether this host lost its way to the peer, which says nothing about the peer.
+    pub fn is_interface_gone(&self) -> bool {
+        matches!(self, PeerError::HungUp(HangUp::InterfaceGone))
     }
 
     /// Whether this host had no room for the connection: no thread, or too many open files. That says nothing
@@ -124,12 +138,31 @@ impl PeerError {
         }
     }
 
+    /// The fault of the proxy, if it is to blame: that says nothing about the peer.
+    pub fn of_the_proxy(&self) -> Option<&ProxyError> {
+        if let PeerError::Proxy(error) = self {
+            Some(error).filter(|error| error.is_of_the_proxy())
+        } else {
+            None
+        }
+    }
+
     /// Whether the peer ended the connection.
     pub fn is_by_the_peer(&self) -> bool {
         match self {
             PeerError::Closed => true,
             PeerError::Lost(error) => is_reset(error),
             _ => false,
+        }
+    }
+
+    /// Whether the peer may have wanted the connection to begin the other way, plain or encrypted: it ended before
+    /// its handshake had come.
+    pub fn rebuff(&self) -> Option<Rebuff> {
+        match self {
+            PeerError::TimedOut(Wait::Handshake) => Some(Rebuff::Silent),
+            PeerError::Encryption(_) => Some(Rebuff::Closed),
+            _ => self.is_by_the_peer().then_some(Rebuff::Closed),
         }
     }
 
@@ -150,9 +183,7 @@ impl PeerError {
                     | Violation::TalkWithoutMetadata
                     | Violation::WrongMetadata
             ),
-            PeerError::HungUp(why) => {
-                matches!(why, HangUp::BitfieldFlood | HangUp::ChokeFlood | HangUp::RejectsAll)
-            }
+            PeerError::HungUp(why) => matches!(why, HangUp::BitfieldFlood | HangUp::ChokeFlood),
             _ => false,
         }
     }
@@ -187,7 +218,9 @@ impl fmt::Display for PeerError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PeerError::Connect(error) => write!(out, "cannot connect: {error}"),
+            PeerError::Proxy(error) => write!(out, "{error}"),
             PeerError::Handshake(error) => write!(out, "{error}"),
+            PeerError::Encryption(fault) => write!(out, "in the key exchange it sent {fault}"),
             PeerError::OtherTorrent => write!(out, "it answered for another torrent"),
             PeerError::Ourselves => write!(out, "it is ourselves"),
             PeerError::TimedOut(wait) => write!(out, "{wait}"),

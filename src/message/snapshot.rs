@@ -17,8 +17,8 @@ pub struct Snapshot {
     pub peers: usize,
     /// Those of them that have everything.
     pub seeds: usize,
-    /// Peers that answer our requests.
-    pub unchoked: usize,
+    /// Web seeds that are asked.
+    pub web_seeds: usize,
     /// Payload bytes that came in this run, including those that we had already.
     pub received: u64,
     /// Payload bytes that came and were of no use.
@@ -69,6 +69,8 @@ pub enum Stall {
     NoPeers(Option<String>),
     /// Peers are known, but none can be reached. With their number, and why the last attempt failed.
     Unreachable(usize, Option<String>),
+    /// The proxy, through which everything goes, does not do what it is there for. With the reason.
+    Proxy(String),
     /// The connected peers have nothing that we are missing. With a piece that none of them has.
     NobodyHas(u32),
     /// The peers that have what we are missing choke us.
@@ -79,6 +81,8 @@ pub enum Stall {
     SlowDisk,
     /// Other torrents have all the memory that is allowed.
     NoMemory,
+    /// The peers do not send for this reason, and this is wrong with the web seeds.
+    AndWebSeeds(Box<Stall>, String),
 }
 
 impl fmt::Display for Stall {
@@ -90,10 +94,12 @@ impl fmt::Display for Stall {
             Stall::Unreachable(known, Some(why)) => {
                 write!(out, "none of the {known} known peers can be reached (the last one: {why})")
             }
+            Stall::Proxy(why) => write!(out, "{why}"),
             Stall::NobodyHas(piece) => write!(out, "none of the connected peers has piece {piece}"),
             Stall::AllChoke => write!(out, "all peers choke us: they send to others first"),
             Stall::Silent => write!(out, "the peers that we asked send nothing"),
             Stall::SlowDisk => write!(out, "the disk is slower than the peers"),
+            Stall::AndWebSeeds(peers, said) => write!(out, "{peers}; {said}"),
             Stall::NoMemory => write!(out, "waiting for memory that other torrents use (raise --memory)"),
         }
     }

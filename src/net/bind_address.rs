@@ -1,14 +1,15 @@
-//! The address that everything leaves by ("bind address").
+//! What everything leaves by ("bind address"): an address of this host, or one of its network interfaces.
 //!
-//! A user who gives one (`--bind`) has a reason, mostly a tunnel, and would rather have no connection than
+//! A user who names one (`--bind`) has a reason, mostly a tunnel, and would rather have no connection than
 //! one that bypasses it. So this fails closed: each socket is bound before it connects. If the host does not
-//! have the address (any more), or the target is of the other family, there is an error and never a
-//! connection from another address. The sockets of the HTTP library ([`http`](super::http)), the DHT and the
-//! local network are bound in the same way.
+//! have the address or the interface (any more), or the target is of another family, there is an error and
+//! never a connection by another way. The sockets of the HTTP library ([`http`](super::http)), the DHT, the
+//! local network and the listener are bound in the same way. `device.rs` has more on interfaces.
 //!
 //! Host names are looked up by the system's resolver, which asks its name servers over the system's routes.
 //! So a lookup tells a name server which host we look for, whatever the bind address is.
 
+use super::device::Device;
 use crate::address::{IpFamily, canonical};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -16,52 +17,80 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-/// The address that everything leaves by, if the user named one (`--bind`).
+/// What everything leaves by, if the user named something (`--bind`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BindAddress(BindChoice);
+pub struct BindAddress {
+    choice: BindChoice,
+    /// Only targets of this family are reached.
+    family: Option<IpFamily>,
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum BindChoice {
-    /// The system chooses one for each target.
+    /// The system chooses an address for each target.
     #[default]
     Any,
-    /// The system chooses one of this family for each target.
-    Family(IpFamily),
     /// This address.
     Only(IpAddr),
+    /// This interface, by whichever addresses it has. There is one in a process, and it is never dropped.
+    Device(&'static Device),
 }
 
 impl BindAddress {
     /// The system chooses for each target.
     pub fn any() -> BindAddress {
-        BindAddress(BindChoice::Any)
+        BindAddress::default()
     }
 
     /// This address and no other.
     pub fn only(ip: IpAddr) -> BindAddress {
-        BindAddress(BindChoice::Only(ip.to_canonical()))
+        let ip = ip.to_canonical();
+        BindAddress { choice: BindChoice::Only(ip), family: Some(IpFamily::of(ip)) }
+    }
+
+    /// The network interface of this name and no other. To be called once in a process.
+    ///
+    /// # Errors
+    ///
+    /// This host has no such interface, it is down or has no address, or the system does not let us bind to it. The
+    /// error says what to do.
+    pub fn device(name: &str) -> io::Result<BindAddress> {
+        let device = Box::leak(Box::new(Device::named(name)?));
+        Ok(BindAddress { choice: BindChoice::Device(device), family: None })
     }
 
     /// The same, restricted to one family. `None` if nothing can leave by it then.
     pub fn of_family(self, family: IpFamily) -> Option<BindAddress> {
-        match self.0 {
-            BindChoice::Any => Some(BindAddress(BindChoice::Family(family))),
-            _ => (self.family() == Some(family)).then_some(self),
+        let fits = self.family.is_none_or(|own| own == family);
+        fits.then_some(BindAddress { family: Some(family), ..self })
+    }
+
+    /// The same without a restriction to one family: as for a proxy, which is no tracker.
+    pub(super) fn of_any_family(self) -> BindAddress {
+        match self.choice {
+            BindChoice::Only(_) => self,
+            _ => BindAddress { family: None, ..self },
         }
     }
 
     /// The family that everything leaves by; `None` if it may be both.
     pub fn family(&self) -> Option<IpFamily> {
-        match self.0 {
-            BindChoice::Any => None,
-            BindChoice::Family(family) => Some(family),
-            BindChoice::Only(ip) => Some(IpFamily::of(ip)),
-        }
+        self.family
     }
 
     /// The address, if the user named one.
     pub fn address(&self) -> Option<IpAddr> {
-        if let BindChoice::Only(ip) = self.0 { Some(ip) } else { None }
+        if let BindChoice::Only(ip) = self.choice { Some(ip) } else { None }
+    }
+
+    /// Whether the user named a network interface.
+    pub fn is_an_interface(&self) -> bool {
+        self.interface().is_some()
+    }
+
+    /// The network interface, if the user named one.
+    pub(super) fn interface(&self) -> Option<&'static Device> {
+        if let BindChoice::Device(device) = self.choice { Some(device) } else { None }
     }
 
     /// Checks that connections can leave by the address. Call it once, before anything is started.
@@ -79,10 +108,10 @@ impl BindAddress {
             let why = format!("{ip} means nothing without its interface (give another address of this host)");
             return Err(io::Error::new(ErrorKind::InvalidInput, why));
         }
-        bound(ip, Type::STREAM).map(drop)
+        self.bound(IpFamily::of(ip), Type::STREAM).map(drop)
     }
 
-    /// Whether a connection to `to` can leave by the address at all: both are IPv4, or both IPv6.
+    /// Whether a connection to `to` can leave by it at all: both are IPv4, or both IPv6.
     pub fn reaches(&self, to: SocketAddr) -> bool {
         self.family().is_none_or(|family| family.has(canonical(to)))
     }
@@ -91,12 +120,11 @@ impl BindAddress {
     ///
     /// # Errors
     ///
-    /// What the system says, [`ErrorKind::TimedOut`] after `deadline`, and [`ErrorKind::AddrNotAvailable`] if
-    /// this host does not have the address, or the target is of the other family.
+    /// What the system says, [`ErrorKind::TimedOut`] after `deadline`, [`ErrorKind::AddrNotAvailable`] if this
+    /// host does not have the address, or the target is of the other family, and [`ErrorKind::NetworkDown`] if
+    /// this host does not have the interface now.
     pub fn connect(&self, to: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
-        self.check_reach(to)?;
-        let Some(ip) = self.address() else { return TcpStream::connect_timeout(&to, deadline) };
-        let socket = bound(ip, Type::STREAM)?;
+        let socket = self.socket_for(to, Type::STREAM)?;
         socket.connect_timeout(&canonical(to).into(), deadline)?;
         Ok(socket.into())
     }
@@ -107,14 +135,9 @@ impl BindAddress {
     ///
     /// As [`connect`](Self::connect), without a deadline.
     pub(super) fn begin(&self, to: SocketAddr) -> io::Result<Socket> {
-        let to = canonical(to);
-        self.check_reach(to)?;
-        let socket = match self.address() {
-            Some(ip) => bound(ip, Type::STREAM)?,
-            None => Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?,
-        };
+        let socket = self.socket_for(to, Type::STREAM)?;
         socket.set_nonblocking(true)?;
-        match socket.connect(&to.into()) {
+        match socket.connect(&canonical(to).into()) {
             Err(error) if !is_under_way(&error) => Err(error),
             _ => Ok(socket),
         }
@@ -125,24 +148,53 @@ impl BindAddress {
     /// # Errors
     ///
     /// What the system says, which includes at once that there is no way to `to`. As
-    /// [`connect`](Self::connect) if this host does not have the address, or the target is of the other
-    /// family.
+    /// [`connect`](Self::connect) if this host does not have the address or the interface, or the target is of
+    /// the other family.
     pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
-        let to = canonical(to);
-        self.check_reach(to)?;
-        let ip = self.address().unwrap_or_else(|| IpFamily::of(to.ip()).unspecified());
-        let socket = bound(ip, Type::DGRAM)?;
-        socket.connect(&to.into())?;
+        let socket = self.socket_for(to, Type::DGRAM)?;
+        socket.connect(&canonical(to).into())?;
         Ok(socket.into())
     }
 
-    fn check_reach(&self, to: SocketAddr) -> io::Result<()> {
-        if self.reaches(to) {
-            return Ok(());
+    /// A new socket that is not bound to an address yet, and leaves by the interface if the user named one.
+    pub(super) fn socket(&self, family: IpFamily, kind: Type) -> io::Result<Socket> {
+        let protocol = if kind == Type::DGRAM { Protocol::UDP } else { Protocol::TCP };
+        let domain = if family == IpFamily::V4 { Domain::IPV4 } else { Domain::IPV6 };
+        let socket = Socket::new(domain, kind, Some(protocol))?;
+        if let Some(device) = self.interface() {
+            device.bind(&socket)?;
         }
-        let from = self.address().map_or_else(|| "the other family".to_owned(), |ip| ip.to_string());
-        let why = format!("{to} cannot be reached from {from}, which everything is to leave by");
-        Err(io::Error::new(ErrorKind::AddrNotAvailable, why))
+        Ok(socket)
+    }
+
+    /// A socket with which to go to `to`.
+    fn socket_for(&self, to: SocketAddr, kind: Type) -> io::Result<Socket> {
+        let to = canonical(to);
+        if !self.reaches(to) {
+            let from = self.address().map_or_else(|| "the other family".to_owned(), |ip| ip.to_string());
+            let why = format!("{to} cannot be reached from {from}, which everything is to leave by");
+            return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
+        }
+        let family = IpFamily::of(to.ip());
+        if let Some(device) = self.interface() {
+            device.address(family)?;
+        }
+        self.bound(family, kind)
+    }
+
+    /// A socket at a port that the system chooses. Where the user named nothing, the address is left to it too.
+    fn bound(&self, family: IpFamily, kind: Type) -> io::Result<Socket> {
+        let socket = self.socket(family, kind)?;
+        if let Some(ip) = self.address() {
+            socket.bind(&SocketAddr::from((ip, 0)).into()).map_err(|error| {
+                let why = match error.kind() {
+                    ErrorKind::AddrNotAvailable => "this host does not have it".to_owned(),
+                    _ => error.to_string(),
+                };
+                io::Error::new(error.kind(), format!("cannot leave by the address {ip}: {why}"))
+            })?;
+        }
+        Ok(socket)
     }
 }
 
@@ -151,27 +203,25 @@ fn is_under_way(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) || error.kind() == ErrorKind::WouldBlock
 }
 
-/// A socket that is bound to this address, at a port that the system chooses.
-fn bound(ip: IpAddr, kind: Type) -> io::Result<Socket> {
-    let from = SocketAddr::from((ip, 0));
-    let protocol = if kind == Type::DGRAM { Protocol::UDP } else { Protocol::TCP };
-    let socket = Socket::new(Domain::for_address(from), kind, Some(protocol))?;
-    socket.bind(&from.into()).map_err(|error| {
-        let why = match error.kind() {
-            ErrorKind::AddrNotAvailable => "this host does not have it".to_owned(),
-            _ => error.to_string(),
-        };
-        io::Error::new(error.kind(), format!("cannot leave by the address {ip}: {why}"))
-    })?;
-    Ok(socket)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{Group, ListeningSocket, UdpPort, interfaces};
+    use socket2::SockRef;
     use std::net::TcpListener;
+    use std::time::Instant;
 
     const WAIT: Duration = Duration::from_secs(20);
+
+    /// The loopback interface, where the system lets us bind to one.
+    fn loopback() -> Option<BindAddress> {
+        let all = interfaces().unwrap_or_default();
+        let one = all.iter().find(|one| one.addresses.contains(&[127, 0, 0, 1].into()))?;
+        match BindAddress::device(&one.name) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+            bound => Some(bound.unwrap()),
+        }
+    }
 
     fn listener() -> (TcpListener, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -250,5 +300,47 @@ mod tests {
             assert!(error.to_string().contains(ip), "{error}");
         }
         BindAddress::any().check().unwrap();
+    }
+
+    #[test]
+    fn everything_goes_by_the_interface_that_was_named() {
+        let Some(bind_address) = loopback() else { return };
+        let device = bind_address.interface().unwrap();
+        let is_bound = |socket: SockRef<'_>| device.has(&socket);
+        let (listener, to) = listener();
+        let ours = bind_address.connect(to, WAIT).unwrap();
+        assert!(is_bound(SockRef::from(&ours)));
+        assert_eq!(listener.accept().unwrap().1, ours.local_addr().unwrap());
+        assert!(is_bound(SockRef::from(&bind_address.begin(to).unwrap())));
+        assert!(is_bound(SockRef::from(&bind_address.udp(to).unwrap())));
+        let accepting = ListeningSocket::open("127.0.0.1:0".parse().unwrap(), bind_address).unwrap();
+        let peer = BindAddress::any().connect(accepting.address(), WAIT).unwrap();
+        let (accepted, from) = accepting.accept().unwrap();
+        assert_eq!(from, peer.local_addr().unwrap());
+        // How long the listening socket waits is no deadline for the peer.
+        assert_eq!(accepted.read_timeout().unwrap(), None);
+        let port = UdpPort::open(IpFamily::V4, 0, bind_address).unwrap();
+        port.wake();
+        let woken = port.receive(&mut [0], Instant::now() + WAIT).unwrap().unwrap();
+        assert_eq!((woken.0, woken.1.port()), (0, port.address().port()));
+        let group = SocketAddr::from(([239, 192, 152, 143], port.address().port()));
+        drop(port);
+        let member = Group::join(group, bind_address).unwrap();
+        member.send(b"hello").unwrap();
+        assert_eq!(member.receive(&mut [0; 9], Instant::now() + WAIT).unwrap().unwrap().0, 5);
+        assert_eq!(member.our_address(), IpAddr::from([127, 0, 0, 1]));
+        let four = bind_address.of_family(IpFamily::V4).unwrap();
+        assert!(four.reaches(to) && four.interface() == Some(device));
+        assert_eq!(four.of_family(IpFamily::V6), None);
+    }
+
+    #[test]
+    fn what_is_no_interface_is_refused_with_the_names_of_those_that_there_are() {
+        for name in ["tun77", "", "../lo", "localhost", "a-name-that-no-interface-can-have", "lo\n"] {
+            let error = BindAddress::device(name).unwrap_err();
+            let first = interfaces().unwrap_or_default().into_iter().map(|one| one.name).next();
+            assert!(error.to_string().contains(&first.unwrap_or_default()), "{error}");
+            assert!(!error.to_string().contains('\n'), "{error}");
+        }
     }
 }

@@ -34,6 +34,8 @@ pub enum HangUp {
     Stalled,
     /// It owed us blocks when the host was suspended or changed its network, and said nothing since.
     NoSignOfLife,
+    /// The network interface of the connection is gone.
+    InterfaceGone,
     /// It neither downloads nor uploads, and other peers wait for its place.
     Idle,
     /// It has not begun to do anything, and other peers wait for its place.
@@ -80,6 +82,7 @@ impl fmt::Display for HangUp {
             HangUp::Snubbed => "it was asked and sent nothing for three minutes",
             HangUp::Stalled => "nothing comes over this connection any more",
             HangUp::NoSignOfLife => "it says nothing since the host was suspended or changed its network",
+            HangUp::InterfaceGone => "the network interface of the connection is gone",
             HangUp::Idle => "it neither downloads nor uploads, and others wait",
             HangUp::Unproven => "it does nothing yet, and others wait",
             HangUp::RejectsAll => "it rejects every request",

@@ -33,6 +33,10 @@ impl Surroundings for ThisHost {
         // To connect a socket for packets is to choose a route, and sends nothing.
         FAR_AWAY.map(|to| Some(self.0.udp(to).ok()?.local_addr().ok()?.ip()))
     }
+
+    fn interface(&self) -> Option<u32> {
+        self.0.interface()?.index()
+    }
 }
 
 #[cfg(test)]

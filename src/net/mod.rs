@@ -1,5 +1,6 @@
-//! The network: peer connections, each shared by two threads; the address that everything leaves by; the port
-//! that peers connect to; UDP, HTTP and host names; and how many bytes a second may go.
+//! The network: peer connections, each shared by two threads; the address that everything leaves by, and the proxy
+//! that it may go through; the port that peers connect to; UDP, HTTP and host names; and how many bytes a second may
+//! go.
 //!
 //! It starts no threads but short ones, to look up a host name and to connect for HTTP, as nothing can
 //! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
@@ -8,15 +9,22 @@
 mod address_space;
 pub mod basic_auth;
 mod bind_address;
+mod default_gateway;
 mod descriptors;
+mod device;
 pub mod half_open;
 mod hang_up;
 mod host;
 pub mod http;
+mod interfaces;
+mod listening_socket;
 mod multicast;
 mod outlet;
+mod own_ports;
 mod peer_stream;
+pub mod plain_http;
 mod ports;
+pub mod proxy;
 mod resolver;
 mod throttle;
 mod udp_channel;
@@ -24,15 +32,19 @@ mod udp_port;
 
 pub use address_space::address_space;
 pub use bind_address::BindAddress;
+pub use default_gateway::default_gateways;
 pub use descriptors::{raise_limit, too_many_files};
 pub use hang_up::HangUp;
 pub use host::ThisHost;
 pub use http::Authorities;
-pub use multicast::Group;
+pub use interfaces::{Interface, interfaces};
+pub use listening_socket::ListeningSocket;
+pub use multicast::{Group, asking_port};
 pub use outlet::Outlet;
+pub use own_ports::OwnPorts;
 pub use peer_stream::PeerStream;
+pub(crate) use ports::open as listen;
 pub use ports::{Ports, USUAL_PORTS};
-pub(crate) use ports::{open as listen, stop_accepting};
 pub use resolver::{by_turns, resolve};
 pub use throttle::Throttle;
 pub use udp_channel::UdpChannel;

@@ -4,11 +4,12 @@
 //! Several programs on one host share the port of a group. All calls run on the thread of the caller: one
 //! thread receives, and any thread may send or [hang up](Group::hang_up).
 
+use super::interfaces::interfaces;
 use super::{BindAddress, UdpPort};
 use crate::address::IpFamily;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{InterfaceIndexOrAddress, Socket, Type};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
 
 /// A group that we are in, through one interface of this host.
@@ -20,13 +21,14 @@ pub struct Group {
     sender: UdpPort,
     /// The group's address, with the interface if it is IPv6 and the user named an address.
     group: SocketAddr,
-    /// The source address of our packets.
+    /// The source address of our packets, when we joined.
     our_address: IpAddr,
+    bind_address: BindAddress,
 }
 
 impl Group {
-    /// Joins a group through the interface that has the bind address, or through one that the system chooses
-    /// if there is none.
+    /// Joins a group through the interface that the user named or that has the bind address, or through one
+    /// that the system chooses if there is none.
     ///
     /// # Errors
     ///
@@ -36,51 +38,27 @@ impl Group {
         if !bind_address.reaches(group) {
             return Err(ErrorKind::AddrNotAvailable.into());
         }
-        let new = || Socket::new(Domain::for_address(group), Type::DGRAM, Some(Protocol::UDP));
-        let (receiver, sender) = (new()?, new()?);
-        receiver.set_reuse_address(true)?;
-        // Linux shares the port with the option above. Other systems need this one.
-        let _ = receiver.set_reuse_port(true);
-        let named = bind_address.address();
-        let (group, from) = match group {
-            SocketAddr::V4(four) => {
-                let ip = if let Some(IpAddr::V4(ip)) = named { ip } else { Ipv4Addr::UNSPECIFIED };
-                // Otherwise it would also receive what comes through an interface on which another program
-                // joined the group.
-                let _ = receiver.set_multicast_all_v4(false);
-                receiver.join_multicast_v4(four.ip(), &ip)?;
-                sender.set_multicast_if_v4(&ip)?;
-                sender.set_multicast_ttl_v4(1)?;
-                sender.set_multicast_loop_v4(true)?;
-                (group, SocketAddr::from((ip, 0)))
+        let group = match (group, bind_address.address()) {
+            (SocketAddr::V6(six), Some(IpAddr::V6(ip))) => {
+                SocketAddrV6::new(*six.ip(), six.port(), 0, interface_of(ip)?).into()
             }
-            SocketAddr::V6(six) => {
-                let (ip, interface) = match named {
-                    Some(IpAddr::V6(ip)) => (ip, interface_of(ip)?),
-                    _ => (Ipv6Addr::UNSPECIFIED, 0),
-                };
-                receiver.set_only_v6(true)?;
-                let _ = receiver.set_multicast_all_v6(false);
-                receiver.join_multicast_v6(six.ip(), interface)?;
-                sender.set_only_v6(true)?;
-                sender.set_multicast_if_v6(interface)?;
-                sender.set_multicast_hops_v6(1)?;
-                sender.set_multicast_loop_v6(true)?;
-                let at = |ip, port| SocketAddrV6::new(ip, port, 0, interface).into();
-                (at(*six.ip(), six.port()), at(ip, 0))
-            }
+            _ => group,
         };
-        sender.bind(&from.into())?;
-        // Bound to the group's address and not to all of ours, so that what a host sends to us alone does not
-        // arrive here.
-        receiver.bind(&group.into())?;
-        let our_address = if named.is_some() { from.ip() } else { chosen_for(group)? };
-        Ok(Group { receiver: UdpPort::over(receiver)?, sender: UdpPort::over(sender)?, group, our_address })
+        let [receiver, sender] = [receiver, sender].map(|open| {
+            UdpPort::over(open(group, bind_address)?, bind_address, move || open(group, bind_address))
+        });
+        let our_address = match bind_address.address() {
+            Some(ip) => ip,
+            None => bind_address.udp(group)?.local_addr()?.ip(),
+        };
+        Ok(Group { receiver: receiver?, sender: sender?, group, our_address, bind_address })
     }
 
     /// The address of this host, as the other hosts of the group see it.
     pub fn our_address(&self) -> IpAddr {
-        self.our_address
+        // An interface may have come back with another one.
+        let now = self.bind_address.interface().map(|device| device.address(IpFamily::of(self.group.ip())));
+        now.and_then(Result::ok).unwrap_or(self.our_address)
     }
 
     /// Sends this to all hosts of the group.
@@ -107,26 +85,97 @@ impl Group {
     }
 }
 
-/// The source address that the system gives to packets to `to`. Sends nothing.
-fn chosen_for(to: SocketAddr) -> io::Result<IpAddr> {
-    let socket = UdpSocket::bind((IpFamily::of(to.ip()).unspecified(), 0))?;
-    socket.connect(to)?;
-    Ok(socket.local_addr()?.ip())
+/// A port that asks a group, or one device, and hears what comes back to it alone: it is in no group itself. Everything
+/// leaves by this address, and goes no further than the network that the address is in.
+///
+/// # Errors
+///
+/// What the system says, mostly that this host does not have the address.
+pub fn asking_port(from: Ipv4Addr, bind_address: BindAddress) -> io::Result<UdpPort> {
+    let open = move || {
+        let socket = bind_address.socket(IpFamily::V4, Type::DGRAM)?;
+        socket.set_multicast_if_v4(&from)?;
+        socket.set_multicast_ttl_v4(1)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        Ok(socket)
+    };
+    UdpPort::over(open()?, bind_address, open)
 }
 
-/// The number of the interface that has this address. Linux lists the interfaces in a file; on other systems
-/// this is an error.
+/// A socket that is in the group.
+fn receiver(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> {
+    let socket = bind_address.socket(IpFamily::of(group.ip()), Type::DGRAM)?;
+    socket.set_reuse_address(true)?;
+    // Linux shares the port with the option above. Other systems need this one.
+    let _ = socket.set_reuse_port(true);
+    let interface = bind_address.interface().map(|device| device.index().ok_or(ErrorKind::NetworkDown));
+    let interface = interface.transpose()?;
+    match group {
+        SocketAddr::V4(four) => {
+            // Otherwise it would also receive what comes through an interface on which another program
+            // joined the group.
+            let _ = socket.set_multicast_all_v4(false);
+            match interface {
+                Some(index) => {
+                    socket.join_multicast_v4_n(four.ip(), &InterfaceIndexOrAddress::Index(index))?;
+                }
+                None => socket.join_multicast_v4(four.ip(), &source_v4(bind_address))?,
+            }
+        }
+        SocketAddr::V6(six) => {
+            socket.set_only_v6(true)?;
+            let _ = socket.set_multicast_all_v6(false);
+            socket.join_multicast_v6(six.ip(), interface.unwrap_or(six.scope_id()))?;
+        }
+    }
+    // Bound to the group's address and not to all of ours, so that what a host sends to us alone does not
+    // arrive here.
+    socket.bind(&group.into())?;
+    Ok(socket)
+}
+
+/// A socket that sends to the group.
+fn sender(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> {
+    let socket = bind_address.socket(IpFamily::of(group.ip()), Type::DGRAM)?;
+    let from: SocketAddr = match group {
+        SocketAddr::V4(_) => {
+            let ip = source_v4(bind_address);
+            socket.set_multicast_if_v4(&ip)?;
+            socket.set_multicast_ttl_v4(1)?;
+            socket.set_multicast_loop_v4(true)?;
+            (ip, 0).into()
+        }
+        SocketAddr::V6(six) => {
+            socket.set_only_v6(true)?;
+            if bind_address.interface().is_none() {
+                socket.set_multicast_if_v6(six.scope_id())?;
+            }
+            socket.set_multicast_hops_v6(1)?;
+            socket.set_multicast_loop_v6(true)?;
+            let ip =
+                if let Some(IpAddr::V6(ip)) = bind_address.address() { ip } else { Ipv6Addr::UNSPECIFIED };
+            SocketAddrV6::new(ip, 0, 0, six.scope_id()).into()
+        }
+    };
+    socket.bind(&from.into())?;
+    Ok(socket)
+}
+
+/// The address that packets of IPv4 are to leave from.
+fn source_v4(bind_address: BindAddress) -> Ipv4Addr {
+    if let Some(IpAddr::V4(ip)) = bind_address.address() { ip } else { Ipv4Addr::UNSPECIFIED }
+}
+
+/// The number of the interface that has this address.
 fn interface_of(ip: Ipv6Addr) -> io::Result<u32> {
-    let digits = format!("{:032x}", ip.to_bits());
-    let list = std::fs::read_to_string("/proc/net/if_inet6")?;
-    let line = list.lines().find_map(|line| line.strip_prefix(&digits));
-    let number = line.and_then(|rest| u32::from_str_radix(rest.split_whitespace().next()?, 16).ok());
-    number.ok_or_else(|| ErrorKind::AddrNotAvailable.into())
+    let found = interfaces()?.into_iter().find(|one| one.addresses.contains(&ip.into()));
+    found.map(|one| one.index).ok_or_else(|| ErrorKind::AddrNotAvailable.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::UdpSocket;
     use std::time::Duration;
 
     const GROUP: &str = "239.192.152.143";

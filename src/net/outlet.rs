@@ -1,7 +1,8 @@
-//! The way out to servers: which address we leave by, which certificates we trust, and where we listen
-//! ourselves, which is no server.
+//! The way out to servers: which address we leave by, through which proxy, which certificates we trust, and where we
+//! listen ourselves, which is no server.
 
-use super::{Authorities, BindAddress};
+use super::proxy::Proxies;
+use super::{Authorities, BindAddress, OwnPorts};
 use crate::address::{Reach, canonical};
 use std::net::SocketAddr;
 
@@ -12,8 +13,10 @@ pub struct Outlet {
     pub bind_address: BindAddress,
     /// Whose certificates are believed.
     pub authorities: Authorities,
-    /// The port at which we listen for peers, if we do.
-    pub own_port: Option<u16>,
+    /// The port at which we listen for peers, if we do, and what a gateway makes of it.
+    pub ports: OwnPorts,
+    /// What goes through which proxy.
+    pub proxies: Proxies,
 }
 
 impl Outlet {
@@ -28,7 +31,7 @@ impl Outlet {
         // To connect a socket for packets is to choose a route. What leads to this host leaves by the very
         // address that it goes to.
         let leaves_by = || Some(self.bind_address.udp(to).ok()?.local_addr().ok()?.ip());
-        self.own_port == Some(to.port())
+        self.ports.listening() == Some(to.port())
             && (Reach::of(to.ip()) == Reach::Host || leaves_by() == Some(to.ip()))
     }
 }
@@ -39,7 +42,7 @@ mod tests {
 
     #[test]
     fn only_our_own_port_at_an_address_of_this_host_leads_to_ourselves() {
-        let outlet = Outlet { own_port: Some(6881), ..Outlet::default() };
+        let outlet = Outlet { ports: OwnPorts::listening_at(Some(6881)), ..Outlet::default() };
         for (to, is_ours) in [
             ("127.0.0.1:6881", true),
             ("127.0.0.1:6882", false),

@@ -4,13 +4,11 @@
 //! only one of the families listens with that one. The threads that accept connections are in
 //! `peer/listener.rs`.
 
-use super::BindAddress;
+use super::{BindAddress, ListeningSocket};
 use log::debug;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 /// The ports that we choose from. Many trackers of private torrents refuse 6881 to 6889, the ports that BitTorrent
 /// programs once had in common, and some providers slow them down. These are of the dynamic range, 49152 to 65535
@@ -18,11 +16,6 @@ use std::time::Duration;
 pub const USUAL_PORTS: RangeInclusive<u16> = 61_000..=65_535;
 /// How many times the system is asked for a port. The one that it gives for IPv4 may be taken for IPv6.
 const TRIES: usize = 16;
-/// Connections that may wait to be accepted, as far as the system allows. They cost us nothing. A peer whose
-/// connection finds no place would try again only after a second.
-const BACKLOG: i32 = 1024;
-/// How long the connection that wakes a thread in `accept` may take. It comes from this host.
-const WAKE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Which port to accept connections on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +28,7 @@ pub enum Ports {
 }
 
 /// Opens a port, and one socket for each family of addresses that this host has.
-pub fn open(ports: Ports, bind_address: BindAddress) -> io::Result<(u16, Vec<TcpListener>)> {
+pub fn open(ports: Ports, bind_address: BindAddress) -> io::Result<(u16, Vec<ListeningSocket>)> {
     let sockets = match ports {
         Ports::From(first) => {
             let usual = (first..=*USUAL_PORTS.end()).chain(USUAL_PORTS.take_while(|port| *port < first));
@@ -46,32 +39,35 @@ pub fn open(ports: Ports, bind_address: BindAddress) -> io::Result<(u16, Vec<Tcp
         Ports::Exactly(port) => open_one(port, bind_address),
     }?;
     let port = match sockets.first() {
-        Some(socket) => socket.local_addr()?.port(),
+        Some(socket) => socket.address().port(),
         None => 0,
     };
     Ok((port, sockets))
 }
 
-fn open_any(bind_address: BindAddress) -> io::Result<Vec<TcpListener>> {
+fn open_any(bind_address: BindAddress) -> io::Result<Vec<ListeningSocket>> {
     let mut tries = std::iter::repeat_with(|| open_one(0, bind_address)).take(TRIES).filter(not_in_use);
     tries.next().unwrap_or_else(|| open_one(0, bind_address))
 }
 
-fn not_in_use(opened: &io::Result<Vec<TcpListener>>) -> bool {
+fn not_in_use(opened: &io::Result<Vec<ListeningSocket>>) -> bool {
     !matches!(opened, Err(error) if error.kind() == ErrorKind::AddrInUse)
 }
 
 /// Opens this port, or any if it is zero, at the bind address or at all addresses of the host.
-fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<TcpListener>> {
+fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<ListeningSocket>> {
     if let Some(ip) = bind_address.address() {
-        return Ok(vec![listen(SocketAddr::new(ip, port)).map_err(|error| listen_error(port, &error))?]);
+        return Ok(vec![
+            ListeningSocket::open(SocketAddr::new(ip, port), bind_address)
+                .map_err(|error| listen_error(port, &error))?,
+        ]);
     }
-    let four = listen((Ipv4Addr::UNSPECIFIED, port).into());
+    let four = ListeningSocket::open((Ipv4Addr::UNSPECIFIED, port).into(), bind_address);
     let port = match &four {
-        Ok(socket) => socket.local_addr()?.port(),
+        Ok(socket) => socket.address().port(),
         Err(_) => port,
     };
-    let six = listen((Ipv6Addr::UNSPECIFIED, port).into());
+    let six = ListeningSocket::open((Ipv6Addr::UNSPECIFIED, port).into(), bind_address);
     match (four, six) {
         (Err(error), _) | (_, Err(error)) if error.kind() == ErrorKind::AddrInUse => {
             Err(listen_error(port, &error))
@@ -79,26 +75,11 @@ fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<TcpListener>
         (Err(error), Err(_)) => Err(listen_error(port, &error)),
         // A host that lacks one of the families is nothing unusual.
         (Ok(socket), Err(error)) | (Err(error), Ok(socket)) => {
-            debug!("listening at {:?} only: {error}", socket.local_addr());
+            debug!("listening at {} only: {error}", socket.address());
             Ok(vec![socket])
         }
         (Ok(four), Ok(six)) => Ok(vec![four, six]),
     }
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        // Otherwise, on some systems, it would take the port for IPv4 too.
-        socket.set_only_v6(true)?;
-    }
-    if cfg!(unix) {
-        // Connections of the last run that the system has not forgotten yet must not keep us from the port.
-        socket.set_reuse_address(true)?;
-    }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
 }
 
 fn listen_error(port: u16, error: &io::Error) -> io::Error {
@@ -109,16 +90,6 @@ fn listen_error(port: u16, error: &io::Error) -> io::Error {
         _ => error.to_string(),
     };
     io::Error::new(error.kind(), format!("cannot listen at port {port}: {why}"))
-}
-
-/// Wakes the thread that blocks in `accept` at this socket.
-pub fn stop_accepting(socket: &TcpListener) {
-    // On Linux the shutdown wakes the thread. On systems where it does not, a connection does.
-    if SockRef::from(socket).shutdown(Shutdown::Both).is_err()
-        && let Ok(address) = socket.local_addr()
-    {
-        let _ = TcpStream::connect_timeout(&loopback_if_unspecified(address), WAKE_DEADLINE);
-    }
 }
 
 /// The address at which this host reaches its own socket that is bound to `address`: loopback if that is

@@ -7,7 +7,7 @@ use super::BindAddress;
 use crate::address::canonical;
 use socket2::SockRef;
 use std::io::{self, ErrorKind};
-use std::net::{Shutdown, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Shutdown, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,15 @@ impl UdpChannel {
     /// The address that it exchanges packets with, in its canonical form.
     pub fn peer(&self) -> SocketAddr {
         self.to
+    }
+
+    /// Our own address, as it stands in what we send.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn ours(&self) -> io::Result<IpAddr> {
+        Ok(self.socket.local_addr()?.ip())
     }
 
     /// Sends one packet.

@@ -3,14 +3,21 @@
 //! One thread waits for packets; each wait has a deadline. Any thread may send, [wake](UdpPort::wake) that
 //! thread so that it looks for work, or [hang up](UdpPort::hang_up). The source of a packet is only what the
 //! packet says: the receiver must not believe it without a proof.
+//!
+//! Where everything leaves by a network interface, the socket is opened anew, at the same port, once that has
+//! gone and come back (`device.rs`). In between, sending fails and nothing is received.
 
+use super::device::{Device, LOOK_AGAIN};
 use super::{BindAddress, ports};
 use crate::address::{IpFamily, canonical};
+use crate::thread::lock;
 use log::debug;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{SockRef, Socket, Type};
+use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Shutdown, SocketAddr, UdpSocket};
+use std::net::{Shutdown, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long the system may take to accept a packet that it has no room for. Packets get lost anyway.
@@ -22,14 +29,28 @@ const MIN_WAIT: Duration = Duration::from_millis(1);
 /// A UDP socket of one family.
 #[derive(Debug)]
 pub struct UdpPort {
-    socket: UdpSocket,
+    socket: Mutex<Arc<UdpSocket>>,
     address: SocketAddr,
+    /// How the socket is opened anew, if it may lose its interface.
+    renewal: Option<Renewal>,
     hung_up: AtomicBool,
+}
+
+/// The interface that a socket is bound to, and how another is made like it.
+struct Renewal {
+    device: &'static Device,
+    open: Box<dyn Fn() -> io::Result<Socket> + Send + Sync>,
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.device.fmt(out)
+    }
 }
 
 impl UdpPort {
     /// Opens a port of this family: `preferred`, or any free one if that is taken, not allowed or zero. It is
-    /// bound to the address that everything leaves by, or to all addresses of the host.
+    /// bound to what everything leaves by, or to all addresses of the host.
     ///
     /// # Errors
     ///
@@ -41,25 +62,53 @@ impl UdpPort {
             let why = format!("everything is to leave by {ip}, which is of the other family");
             return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
         }
-        UdpPort::over(match bind(ip, preferred) {
+        let at = move |port| SocketAddr::new(ip, port);
+        let socket = match bind(at(preferred), bind_address) {
             Err(error) if preferred != 0 && error.kind() != ErrorKind::AddrNotAvailable => {
                 debug!("port {preferred} for packets cannot be had: {error}");
-                bind(ip, 0)?
+                bind(at(0), bind_address)?
             }
             bound => bound?,
-        })
+        };
+        let port = socket.local_addr()?.as_socket().map_or(preferred, |address| address.port());
+        UdpPort::over(socket, bind_address, move || bind(at(port), bind_address))
     }
 
-    /// A port over a socket that is bound already.
-    pub(super) fn over(socket: Socket) -> io::Result<UdpPort> {
-        socket.set_write_timeout(Some(SEND_DEADLINE))?;
-        let socket = UdpSocket::from(socket);
-        Ok(UdpPort { address: socket.local_addr()?, socket, hung_up: AtomicBool::new(false) })
+    /// A port over a socket that is bound already. `open` makes another one like it.
+    pub(super) fn over(
+        socket: Socket,
+        bind_address: BindAddress,
+        open: impl Fn() -> io::Result<Socket> + Send + Sync + 'static,
+    ) -> io::Result<UdpPort> {
+        let renewal = bind_address.interface().map(|device| Renewal { device, open: Box::new(open) });
+        let socket = ready(socket)?;
+        let address = socket.local_addr()?;
+        Ok(UdpPort {
+            socket: Mutex::new(Arc::new(socket)),
+            address,
+            renewal,
+            hung_up: AtomicBool::new(false),
+        })
     }
 
     /// The port, with the address that everything leaves by or the unspecified address.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The socket, which is opened anew if its interface has gone and come back.
+    fn socket(&self) -> Arc<UdpSocket> {
+        let mut socket = lock(&self.socket);
+        if let Some(Renewal { device, open }) = &self.renewal
+            && !device.has(&SockRef::from(&**socket))
+            && device.index().is_some()
+        {
+            match open().and_then(ready) {
+                Ok(new) => *socket = Arc::new(new),
+                Err(error) => debug!("the port {} cannot be opened again yet: {error}", self.address),
+            }
+        }
+        Arc::clone(&socket)
     }
 
     /// Sends one packet. Waits 50 ms at most.
@@ -68,12 +117,13 @@ impl UdpPort {
     ///
     /// What the system says, mostly that there is no route to the address. The port can still be used.
     pub fn send(&self, to: SocketAddr, packet: &[u8]) -> io::Result<()> {
-        self.socket.send_to(packet, canonical(to)).map(drop)
+        self.socket().send_to(packet, canonical(to)).map(drop)
     }
 
     /// Waits for a packet until then. Returns its length, and the source that it names. A packet that is
     /// longer than `into` is cut, and its length is that of `into`. `None` when the time is over. It is no
-    /// error here if no program took an earlier packet of ours: that concerns one address and not the port.
+    /// error here if no program took an earlier packet of ours, or its way is gone: that concerns one address
+    /// and not the port.
     ///
     /// # Errors
     ///
@@ -81,10 +131,14 @@ impl UdpPort {
     /// sense to call this again.
     pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let mut left = until.saturating_duration_since(Instant::now());
+            if self.renewal.is_some() {
+                left = left.min(LOOK_AGAIN);
+            }
+            let socket = self.socket();
             // Even a caller whose deadline has always passed gets the packets that have come.
-            self.socket.set_read_timeout(Some(left.max(MIN_WAIT)))?;
-            let received = self.socket.recv_from(into);
+            socket.set_read_timeout(Some(left.max(MIN_WAIT)))?;
+            let received = socket.recv_from(into);
             // A hang-up wakes the thread with an empty packet, or with an error that looks like any other.
             if self.hung_up.load(Ordering::Acquire) {
                 return Err(ErrorKind::ConnectionAborted.into());
@@ -96,7 +150,8 @@ impl UdpPort {
                     ErrorKind::ConnectionRefused
                     | ErrorKind::ConnectionReset
                     | ErrorKind::HostUnreachable
-                    | ErrorKind::NetworkUnreachable => {}
+                    | ErrorKind::NetworkUnreachable
+                    | ErrorKind::NetworkDown => {}
                     _ => return Err(error),
                 },
             }
@@ -107,9 +162,16 @@ impl UdpPort {
     }
 
     /// Wakes the thread that waits, with an empty packet from the port to itself. Strangers can send empty
-    /// packets too, so one must not cost more than a look for work.
+    /// packets too, so one must not cost more than a look for work. Where the socket is bound to an interface,
+    /// only an address of that leads to it, and without one the thread looks by itself after a second.
     pub fn wake(&self) {
-        if let Err(error) = self.send(ports::loopback_if_unspecified(self.address), &[]) {
+        let to = match &self.renewal {
+            Some(Renewal { device, .. }) => device
+                .address(IpFamily::of(self.address.ip()))
+                .map(|ip| SocketAddr::new(ip, self.address.port())),
+            None => Ok(ports::loopback_if_unspecified(self.address)),
+        };
+        if let Err(error) = to.and_then(|to| self.send(to, &[])) {
             debug!("cannot wake the thread at {}: {error}", self.address);
         }
     }
@@ -119,16 +181,21 @@ impl UdpPort {
         self.hung_up.store(true, Ordering::Release);
         // Linux wakes the thread, although it reports that there is no connection to shut down. The packet is
         // for systems that do not wake it; Linux refuses the packet by then.
-        if SockRef::from(&self.socket).shutdown(Shutdown::Both).is_err() {
+        if SockRef::from(&*self.socket()).shutdown(Shutdown::Both).is_err() {
             let _ = self.send(ports::loopback_if_unspecified(self.address), &[]);
         }
     }
 }
 
-fn bind(ip: IpAddr, port: u16) -> io::Result<Socket> {
-    let address = SocketAddr::new(ip, port);
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if ip.is_ipv6() {
+/// The socket as a port uses it.
+fn ready(socket: Socket) -> io::Result<UdpSocket> {
+    socket.set_write_timeout(Some(SEND_DEADLINE))?;
+    Ok(socket.into())
+}
+
+fn bind(address: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> {
+    let socket = bind_address.socket(IpFamily::of(address.ip()), Type::DGRAM)?;
+    if address.is_ipv6() {
         // Otherwise, on some systems, it would take the port for IPv4 too.
         socket.set_only_v6(true)?;
     }
@@ -139,6 +206,7 @@ fn bind(ip: IpAddr, port: u16) -> io::Result<Socket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
     use std::thread;
 
     /// The families that this host has.

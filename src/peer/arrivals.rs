@@ -32,6 +32,10 @@ const MANY_INTERVAL: Duration = Duration::from_millis(50);
 /// busiest seed. Each takes a tenth of a millisecond.
 const ALL_AT_ONCE: u32 = 1000;
 const ALL_A_SECOND: u32 = 500;
+/// How many key exchanges may begin at once, and in a second, from all networks together. Each takes a fifth of a
+/// millisecond, and several times that on a small processor.
+const EXCHANGES_AT_ONCE: u32 = 300;
+const EXCHANGES_A_SECOND: u32 = 100;
 /// How long a network stays away from which a flood came.
 const REFUSED: Duration = Duration::from_secs(10 * 60);
 /// Networks that are remembered.
@@ -43,6 +47,8 @@ pub struct Arrivals {
     networks: HashMap<IpAddr, Visitor>,
     /// For all of them together.
     pace: TokenBucket,
+    /// For the key exchanges of all of them.
+    exchanges: TokenBucket,
 }
 
 #[derive(Debug)]
@@ -68,7 +74,8 @@ impl Arrivals {
     /// Nobody has come yet.
     pub fn new(now: Instant) -> Arrivals {
         let pace = TokenBucket::with_burst(ALL_A_SECOND, ALL_AT_ONCE, now);
-        Arrivals { networks: HashMap::new(), pace }
+        let exchanges = TokenBucket::with_burst(EXCHANGES_A_SECOND, EXCHANGES_AT_ONCE, now);
+        Arrivals { networks: HashMap::new(), pace, exchanges }
     }
 
     /// A connection has come from here. Whether it may stay.
@@ -87,6 +94,11 @@ impl Arrivals {
             && visitor.pace.take(now)
             && range.is_none_or(|range| self.visitor(range, now).pace.take(now))
             && self.pace.take(now)
+    }
+
+    /// A connection from here begins with a key exchange, which costs more than all else. Whether we answer it.
+    pub fn may_exchange_keys(&mut self, from: IpAddr, now: Instant) -> bool {
+        from.to_canonical().is_loopback() || self.exchanges.take(now)
     }
 
     /// A connection from here, which was counted when it came, has ended and was of no use to either side.
@@ -168,6 +180,18 @@ mod tests {
         let later = now + Duration::from_secs(1);
         let entered = (0..10_000).filter(|number| arrivals.may_enter(from(*number), later)).count();
         assert_eq!(entered, ALL_A_SECOND as usize);
+    }
+
+    #[test]
+    fn from_however_many_networks_key_exchanges_come_they_have_a_pace() {
+        let now = start();
+        let mut arrivals = Arrivals::new(now);
+        let from = |number: u32| IpAddr::from((0x3200_0000 + number).to_be_bytes());
+        let mut begun =
+            |now| (0..10_000).filter(|number| arrivals.may_exchange_keys(from(*number), now)).count();
+        assert_eq!(begun(now), EXCHANGES_AT_ONCE as usize);
+        assert_eq!(begun(now + Duration::from_secs(1)), EXCHANGES_A_SECOND as usize);
+        assert!((0..1_000).all(|_| arrivals.may_exchange_keys(ip("127.0.0.1"), now)));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::greeting::{self, AlreadyReceived, OurHandshake};
 use super::inbound::Inbound;
 use super::outbox::{Outbox, Signal};
 use super::requests::PeerRequests;
-use super::{STACK_BYTES, TorrentContext};
-use crate::message::{Event, HangUp, Lease, PeerError, PeerKey};
+use super::{Farewell, STACK_BYTES, TorrentContext};
+use crate::message::{Event, Lease, PeerError, PeerKey};
 use crate::net::PeerStream;
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender};
@@ -32,38 +32,11 @@ pub struct WorkerEnds {
     pub leases: Receiver<Lease>,
 }
 
-/// Says that the worker has ended, even if it panicked: the coordinator must not keep a place for it, nor the
-/// peer a connection.
-struct Farewell {
-    key: PeerKey,
-    /// Only the inbox is held while this waits for it: the end of a run waits for the rest.
-    events: Sender<Event>,
-    stream: Arc<OnceLock<PeerStream>>,
-    why: PeerError,
-}
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        if let Some(stream) = self.stream.get() {
-            stream.hang_up(HangUp::WorkerEnded);
-        }
-        // It fails where the coordinator has ended: then no thread wants to know.
-        let why = std::mem::replace(&mut self.why, PeerError::Closed);
-        let _ = self.events.send(Event::Gone(self.key, why));
-    }
-}
-
 impl WorkerEnds {
     /// The life of the connection. Always ends with [`Event::Gone`].
     pub fn run(self, received: AlreadyReceived, context: Arc<TorrentContext>) {
-        // It says the last word, so it is the first to be made here and the last to be dropped.
-        let mut farewell = Farewell {
-            key: self.key,
-            events: context.events.clone(),
-            stream: Arc::clone(&self.stream),
-            why: PeerError::Panicked,
-        };
-        farewell.why = self.live(received, context).err().unwrap_or(PeerError::Closed);
+        let mut farewell = Farewell::new(self.key, context.events.clone(), Arc::clone(&self.stream));
+        farewell.say(self.live(received, context).err().unwrap_or(PeerError::Closed));
     }
 
     fn live(self, received: AlreadyReceived, context: Arc<TorrentContext>) -> Result<(), PeerError> {
@@ -74,7 +47,7 @@ impl WorkerEnds {
             dht: context.dht_port(self.address).is_some(),
         };
         let is_new = !matches!(received, AlreadyReceived::Frames(..));
-        let (greeting, frames) = greeting::greet(stream, received, ours)?;
+        let (greeting, frames) = greeting::greet(stream, received, ours, context.encryption)?;
         self.requests.set_fast(greeting.fast);
         stream.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
 

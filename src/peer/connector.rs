@@ -10,8 +10,11 @@
 //! does anything wait for it. When nobody is left who could ask it ends, and drops whatever is still open.
 
 use super::STACK_BYTES;
+use super::own_addresses::OwnAddresses;
+use crate::address::canonical;
 use crate::message::{Event, PeerError, PeerKey, Wait};
-use crate::net::half_open::{self, Alarm, Bell, HalfOpen};
+use crate::net::half_open::{self, Alarm, Bell, ConnectError, HalfOpen};
+use crate::net::proxy::Proxies;
 use crate::net::{BindAddress, PeerStream};
 use crate::strategy::AttemptQueue;
 use crate::thread;
@@ -32,9 +35,17 @@ const INBOX_PAUSE: Duration = Duration::from_millis(20);
 /// Connects to peers, for all torrents of a process.
 #[derive(Clone, Debug)]
 pub struct Connector {
-    bind_address: BindAddress,
+    way: Way,
     most: usize,
+    own: Arc<OwnAddresses>,
     running: Arc<Mutex<Running>>,
+}
+
+/// How connections leave this host.
+#[derive(Clone, Debug)]
+struct Way {
+    bind_address: BindAddress,
+    proxies: Proxies,
 }
 
 /// The thread, while there is one.
@@ -81,12 +92,36 @@ struct Attempt {
     connection: HalfOpen,
     /// Something came of it.
     came: bool,
+    /// How it ended.
+    end: Option<Result<(), ConnectError>>,
 }
 
 impl Connector {
-    /// A connector that leaves by this address and has at most so many connections half-open.
+    /// A connector that leaves by this address and has at most so many connections half-open. We do not listen.
     pub fn new(bind_address: BindAddress, most: usize) -> Connector {
-        Connector { bind_address, most, running: Arc::default() }
+        Connector::beside(None, bind_address, most)
+    }
+
+    /// The same where we listen at this port: it connects to that of no address of this host.
+    pub fn beside(listening: Option<u16>, bind_address: BindAddress, most: usize) -> Connector {
+        let own = Arc::new(OwnAddresses::new(bind_address, listening));
+        let way = Way { bind_address, proxies: Proxies::None };
+        Connector { way, most, own, running: Arc::default() }
+    }
+
+    /// The same, where these proxies are to be used: peers are connected to through the one for everything.
+    pub fn through(self, proxies: Proxies) -> Connector {
+        Connector { way: Way { proxies, ..self.way }, ..self }
+    }
+
+    /// What goes through which proxy.
+    pub fn proxies(&self) -> &Proxies {
+        &self.way.proxies
+    }
+
+    /// This address turned out to be ourselves. No torrent connects to it from now on.
+    pub fn met_ourselves(&self, address: SocketAddr) {
+        self.own.met(canonical(address));
     }
 
     /// How many connections may be half-open at once.
@@ -121,7 +156,8 @@ impl Connector {
         let (commands, orders) = unbounded();
         let (alarm, bell) = Alarm::new()?;
         let connecting = Connecting {
-            bind_address: self.bind_address,
+            way: self.way.clone(),
+            own: Arc::clone(&self.own),
             queue: AttemptQueue::new(self.most),
             orders,
             alarm,
@@ -156,7 +192,8 @@ impl Drop for Caller {
 
 /// The thread.
 struct Connecting {
-    bind_address: BindAddress,
+    way: Way,
+    own: Arc<OwnAddresses>,
     queue: AttemptQueue<u32, Wanted, Attempt>,
     /// Short: each torrent has a bounded number of attempts (`strategy/peers/dialer.rs`).
     orders: Receiver<Command>,
@@ -186,13 +223,32 @@ impl Connecting {
     fn run(&mut self) {
         while self.obey() {
             let now = Instant::now();
-            for (caller, attempt) in self.queue.take(|attempt| attempt.came) {
-                let outcome = attempt.connection.finish().map_err(reason);
+            for attempt in self.queue.open_mut() {
+                if std::mem::take(&mut attempt.came) {
+                    attempt.end = attempt.connection.go_on();
+                }
+            }
+            for (caller, attempt) in self.queue.take(|attempt| attempt.end.is_some()) {
+                let outcome = match attempt.end {
+                    Some(Err(why)) => Err(self.reason(why)),
+                    _ => attempt
+                        .connection
+                        .finish()
+                        .map_err(ConnectError::Direct)
+                        .map_err(|why| self.reason(why)),
+                };
+                if let (Ok(_), Some(proxy)) = (&outcome, self.way.proxies.for_all()) {
+                    proxy.note(Ok(()));
+                }
                 self.tell(caller, attempt.wanted, outcome);
             }
             // Those that are cut short make room, and so may those that end at once.
             while let Some((caller, attempt)) = self.queue.overdue(now) {
-                self.tell(caller, attempt.wanted, Err(PeerError::TimedOut(Wait::Connection)));
+                let why = match attempt.connection.timed_out() {
+                    Some(error) => self.reason(ConnectError::Detour(error)),
+                    None => PeerError::TimedOut(Wait::Connection),
+                };
+                self.tell(caller, attempt.wanted, Err(why));
                 self.begin(now);
             }
             self.begin(now);
@@ -243,9 +299,18 @@ impl Connecting {
     /// Begins the attempts that have a place.
     fn begin(&mut self, now: Instant) {
         while let Some((caller, wanted)) = self.queue.next_to_begin() {
-            match HalfOpen::begin(self.bind_address, wanted.address) {
-                Ok(connection) => self.queue.begun(caller, Attempt { wanted, connection, came: false }, now),
-                Err(error) => self.tell(caller, wanted, Err(reason(error))),
+            if self.own.contains(canonical(wanted.address)) {
+                self.tell(caller, wanted, Err(PeerError::Ourselves));
+                continue;
+            }
+            match self.way.begin(wanted.address) {
+                Ok(connection) => {
+                    self.queue.begun(caller, Attempt { wanted, connection, came: false, end: None }, now);
+                }
+                Err(error) => {
+                    let why = self.reason(error);
+                    self.tell(caller, wanted, Err(why));
+                }
             }
         }
     }
@@ -253,6 +318,23 @@ impl Connecting {
     fn tell(&mut self, caller: u32, wanted: Wanted, outcome: Result<PeerStream, PeerError>) {
         let Wanted { key, address, events } = wanted;
         self.unsent.push((caller, events, Event::Attempted(key, address, outcome)));
+    }
+
+    /// Why an attempt failed. The user hears of it once where it is the fault of the proxy: all attempts share that.
+    fn reason(&self, error: ConnectError) -> PeerError {
+        let error = match error {
+            ConnectError::Direct(error) => {
+                return match error.kind() {
+                    ErrorKind::TimedOut | ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
+                    _ => PeerError::Connect(error),
+                };
+            }
+            ConnectError::Detour(error) => error,
+        };
+        if self.way.proxies.for_all().is_some_and(|proxy| proxy.note(Err(&error))) {
+            warn!("{error}");
+        }
+        PeerError::Proxy(error)
     }
 
     /// Sends what is to be sent, as far as there is room for it.
@@ -265,107 +347,15 @@ impl Connecting {
     }
 }
 
-fn reason(error: io::Error) -> PeerError {
-    match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
-        _ => PeerError::Connect(error),
+impl Way {
+    /// Begins to connect to this address.
+    fn begin(&self, to: SocketAddr) -> Result<HalfOpen, ConnectError> {
+        match self.proxies.for_all() {
+            Some(proxy) => HalfOpen::begin_through(proxy, self.bind_address, to),
+            None => HalfOpen::begin(self.bind_address, to).map_err(ConnectError::Direct),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crossbeam_channel::bounded;
-    use std::net::TcpListener;
-
-    const WAIT: Duration = Duration::from_secs(20);
-
-    fn attempted(inbox: &Receiver<Event>) -> (PeerKey, Result<PeerStream, PeerError>) {
-        match inbox.recv_timeout(WAIT).unwrap() {
-            Event::Attempted(key, _, outcome) => (key, outcome),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn each_caller_hears_what_came_of_its_own_attempts() {
-        let connector = Connector::new(BindAddress::any(), 2);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let there = listener.local_addr().unwrap();
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let ((one, heard_by_one), (two, heard_by_two)) = (bounded(100), bounded(100));
-        let (one, two) = (connector.caller(one), connector.caller(two));
-        for number in 0..10 {
-            one.connect(PeerKey(number), there).unwrap();
-            two.connect(PeerKey(100 + number), nobody).unwrap();
-        }
-        for number in 0..10 {
-            assert!(matches!(attempted(&heard_by_one), (key, Ok(_)) if key == PeerKey(number)));
-            let (key, refused) = attempted(&heard_by_two);
-            assert!(key == PeerKey(100 + number), "{key:?}");
-            assert!(
-                matches!(refused, Err(PeerError::Connect(why)) if why.kind() == ErrorKind::ConnectionRefused)
-            );
-        }
-    }
-
-    #[test]
-    fn an_inbox_that_is_full_holds_up_nobody_else_and_loses_nothing() {
-        let connector = Connector::new(BindAddress::any(), 4);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let there = listener.local_addr().unwrap();
-        let ((slow, full), (quick, inbox)) = (bounded(1), bounded(100));
-        let (slow, quick) = (connector.caller(slow), connector.caller(quick));
-        (0..6).for_each(|number| slow.connect(PeerKey(number), there).unwrap());
-        quick.connect(PeerKey(100), there).unwrap();
-        assert!(attempted(&inbox).1.is_ok());
-        (0..6).for_each(|_| assert!(attempted(&full).1.is_ok()));
-    }
-
-    #[test]
-    fn a_panic_costs_the_attempts_and_leaves_none_without_an_answer() {
-        let connector = Connector::new(BindAddress::any(), 1);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let there = listener.local_addr().unwrap();
-        let ((_commands, orders), (events, inbox)) = (unbounded(), bounded(100));
-        let mut connecting = Connecting {
-            bind_address: BindAddress::any(),
-            queue: AttemptQueue::new(1),
-            orders,
-            alarm: Alarm::new().unwrap().0,
-            unsent: Vec::new(),
-            running: Arc::downgrade(&connector.running),
-        };
-        for number in 0..3 {
-            connecting
-                .queue
-                .offer(1, Wanted { key: PeerKey(number), address: there, events: events.clone() });
-        }
-        connecting.begin(Instant::now());
-        assert_eq!(connecting.queue.open().count(), 1);
-        // As after a panic.
-        connecting.fail_all();
-        connecting.live();
-        for number in 0..3 {
-            let (key, outcome) = attempted(&inbox);
-            assert!(key == PeerKey(number) && matches!(outcome, Err(PeerError::Connect(_))), "{key:?}");
-        }
-    }
-
-    #[test]
-    fn who_leaves_leaves_nothing_behind() {
-        let connector = Connector::new(BindAddress::any(), 4);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let there = listener.local_addr().unwrap();
-        let (events, inbox) = bounded(1);
-        let caller = connector.caller(events);
-        (0..9).for_each(|number| caller.connect(PeerKey(number), there).unwrap());
-        assert!(attempted(&inbox).1.is_ok());
-        drop(caller);
-        // One may be in the inbox. The others held senders, which are gone.
-        while let Ok(event) = inbox.recv_timeout(WAIT) {
-            drop(event);
-        }
-        assert_eq!(inbox.try_recv().unwrap_err(), TryRecvError::Disconnected);
-    }
-}
+mod tests;

@@ -3,9 +3,10 @@
 use super::ReadMemory;
 use crate::message::{Event, Write};
 use crate::metainfo::Metainfo;
-use crate::net::Throttle;
+use crate::net::{OwnPorts, Throttle};
 use crate::piece::{BufferPool, Geometry};
 use crate::storage::ServedPieces;
+use crate::strategy::Encryption;
 use crate::wire::{PeerId, metadata};
 use crossbeam_channel::Sender;
 use std::net::SocketAddr;
@@ -35,8 +36,10 @@ pub struct TorrentContext {
     pub up: Arc<Throttle>,
     /// What we can send.
     pub served_pieces: Arc<ServedPieces>,
-    /// The port at which peers can connect to us.
-    pub port: Option<u16>,
+    /// Whether connections are encrypted.
+    pub encryption: Encryption,
+    /// The port at which peers can connect to us, seen from where they are.
+    pub ports: OwnPorts,
     /// The UDP ports of our DHT nodes, for IPv4 and IPv6, of which peers may know. Zero where a node answers
     /// no queries.
     pub dht_ports: [Option<u16>; 2],
@@ -48,7 +51,8 @@ impl TorrentContext {
     /// The port of our DHT node that a peer at this address can reach.
     pub(super) fn dht_port(&self, address: SocketAddr) -> Option<u16> {
         let [four, six] = self.dht_ports;
-        if address.is_ipv4() { four } else { six }
+        let port = if address.is_ipv4() { four } else { six }?;
+        Some(self.ports.node_seen_from(address.ip(), port))
     }
 
     /// The metadata that peers may have: none where nothing may be uploaded.

@@ -1,14 +1,17 @@
 //! From a connection to a peer that speaks our torrent: one handshake each way.
 
+use super::key_exchange;
 use crate::message::{Greeting, HandedOver, Incoming, PeerError, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::PeerStream;
-use crate::strategy::Approach;
+use crate::strategy::{Approach, Encryption};
 use crate::wire::PeerId;
+use crate::wire::mse::MseError;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use std::io;
 use std::time::{Duration, Instant};
 
+/// For all of it.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where a connection comes from.
@@ -59,8 +62,8 @@ impl ConnectionOrigin {
     }
 }
 
-/// Exchanges the handshakes, as far as that was not done already. Returns also the frames that the peer has
-/// sent behind its handshake.
+/// Exchanges the handshakes, as far as that was not done already, and keys before them where we begin with that. Returns
+/// also the frames that the peer has sent behind its handshake.
 ///
 /// # Errors
 ///
@@ -69,18 +72,29 @@ pub fn greet(
     stream: &PeerStream,
     received: AlreadyReceived,
     ours: OurHandshake,
+    encryption: Encryption,
 ) -> Result<(Greeting, Vec<u8>), PeerError> {
-    let theirs = match received {
-        AlreadyReceived::Nothing(_) => None,
-        AlreadyReceived::Handshake(theirs) => Some(theirs),
+    let deadline = Instant::now() + HANDSHAKE_DEADLINE;
+    let OurHandshake { info_hash, peer_id, dht } = ours;
+    let ours = Handshake::ours(info_hash, peer_id, dht);
+    let approach = match received {
+        AlreadyReceived::Nothing(approach) => approach,
+        AlreadyReceived::Handshake(_) => Approach::Plain,
         AlreadyReceived::Frames(greeting, frames) => return Ok((greeting, frames)),
     };
-    let OurHandshake { info_hash, peer_id, dht } = ours;
     // Also to ourselves: by our answer, the end of us that connected learns that it has reached itself.
-    stream.write_all(&Handshake::ours(info_hash, peer_id, dht).to_wire()).map_err(PeerError::Lost)?;
-    let theirs = match theirs {
-        Some(theirs) => theirs,
-        None => read_handshake(stream)?,
+    match approach {
+        Approach::Plain => stream.write_all(&ours.to_wire()).map_err(PeerError::Lost)?,
+        Approach::Encrypted => {
+            key_exchange::initiate(stream, &ours, encryption, deadline).map_err(|error| match error {
+                MseError::Stream(error) => of_stream(error),
+                MseError::Fault(fault) => PeerError::Encryption(fault),
+            })?;
+        }
+    }
+    let theirs = match received {
+        AlreadyReceived::Handshake(theirs) => theirs,
+        _ => read_handshake(stream, deadline)?,
     };
     if theirs.info_hash != info_hash {
         return Err(PeerError::OtherTorrent);
@@ -93,25 +107,31 @@ pub fn greet(
         fast: theirs.speaks_fast(),
         extensions: theirs.speaks_extensions(),
         dht: theirs.speaks_dht(),
+        encryption: stream.security(),
     };
     Ok((greeting, Vec::new()))
 }
 
-fn read_handshake(stream: &PeerStream) -> Result<Handshake, PeerError> {
+fn read_handshake(stream: &PeerStream, deadline: Instant) -> Result<Handshake, PeerError> {
     let mut answer = [0; HANDSHAKE_LENGTH];
-    stream.read_exact_by(&mut answer, Instant::now() + HANDSHAKE_DEADLINE).map_err(|error| {
-        match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Handshake),
-            io::ErrorKind::UnexpectedEof => PeerError::Closed,
-            _ => PeerError::Lost(error),
-        }
-    })?;
+    stream.read_exact_by(&mut answer, deadline).map_err(of_stream)?;
     Handshake::from_wire(&answer).map_err(PeerError::Handshake)
+}
+
+fn of_stream(error: io::Error) -> PeerError {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Handshake),
+        io::ErrorKind::UnexpectedEof => PeerError::Closed,
+        _ => PeerError::Lost(error),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::HangUp;
+    use crate::strategy::Security;
+    use crate::wire::mse::{KEY_LENGTH, MseFault};
 
     const OURS: OurHandshake =
         OurHandshake { info_hash: InfoHash([7; 20]), peer_id: PeerId([1; 20]), dht: false };
@@ -120,7 +140,7 @@ mod tests {
     fn greet_one_that_sends(bytes: &[u8]) -> Result<Greeting, PeerError> {
         let (stream, peer) = PeerStream::in_memory();
         peer.write_all(bytes).unwrap();
-        let greeted = greet(&stream, AlreadyReceived::Nothing(Approach::Plain), OURS);
+        let greeted = greet(&stream, AlreadyReceived::Nothing(Approach::Plain), OURS, Encryption::Allow);
         let mut ours = [0; HANDSHAKE_LENGTH];
         peer.read_exact_by(&mut ours, Instant::now() + HANDSHAKE_DEADLINE).unwrap();
         assert_eq!(Handshake::from_wire(&ours).unwrap().info_hash, OURS.info_hash);
@@ -139,6 +159,47 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_we_approach_with_a_key_exchange_is_greeted_through_it() {
+        let (stream, peer) = PeerStream::in_memory();
+        let deadline = Instant::now() + HANDSHAKE_DEADLINE;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut key = [0; KEY_LENGTH];
+                peer.read_exact_by(&mut key, deadline).unwrap();
+                let find = |_| Some(OURS.info_hash);
+                key_exchange::respond(&peer, &key, find, Encryption::Prefer, deadline).unwrap();
+                let mut ours = [0; HANDSHAKE_LENGTH];
+                peer.read_exact_by(&mut ours, deadline).unwrap();
+                let ours = Handshake::from_wire(&ours).unwrap();
+                assert_eq!((ours.info_hash, ours.peer_id), (OURS.info_hash, OURS.peer_id));
+                peer.write_all(&handshake(7, 2)).unwrap();
+            });
+            let received = AlreadyReceived::Nothing(Approach::Encrypted);
+            let (greeting, frames) = greet(&stream, received, OURS, Encryption::Allow).unwrap();
+            assert_eq!((greeting.peer_id, greeting.encryption), (PeerId([2; 20]), Security::Rc4));
+            assert!(frames.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_peer_that_knows_no_key_exchange_is_told_from_one_that_breaks_it() {
+        let greet_after = |bytes: &[u8]| {
+            let (stream, peer) = PeerStream::in_memory();
+            peer.write_all(bytes).unwrap();
+            peer.hang_up(HangUp::Released);
+            greet(&stream, AlreadyReceived::Nothing(Approach::Encrypted), OURS, Encryption::Allow)
+                .unwrap_err()
+        };
+        assert!(greet_after(b"").is_by_the_peer());
+        assert!(greet_after(&handshake(7, 2)).is_by_the_peer());
+        let (stream, peer) = PeerStream::in_memory();
+        peer.write_all(&[0; KEY_LENGTH]).unwrap();
+        let received = AlreadyReceived::Nothing(Approach::Encrypted);
+        let error = greet(&stream, received, OURS, Encryption::Allow).unwrap_err();
+        assert!(matches!(error, PeerError::Encryption(MseFault::PublicKey)));
+    }
+
+    #[test]
     fn another_torrent_another_protocol_and_ourselves_are_errors() {
         let error = |bytes: &[u8]| greet_one_that_sends(bytes).unwrap_err();
         assert!(matches!(error(&handshake(8, 2)), PeerError::OtherTorrent));
@@ -152,19 +213,24 @@ mod tests {
         peer.write_all(&handshake(7, 2)[..67]).unwrap();
         drop(peer);
         // Our own handshake finds no reader.
-        let error = greet(&stream, AlreadyReceived::Nothing(Approach::Plain), OURS).unwrap_err();
+        let error =
+            greet(&stream, AlreadyReceived::Nothing(Approach::Plain), OURS, Encryption::Allow).unwrap_err();
         assert!(matches!(error, PeerError::Lost(_)));
-        assert!(matches!(read_handshake(&stream), Err(PeerError::Closed)));
+        assert!(matches!(
+            read_handshake(&stream, Instant::now() + HANDSHAKE_DEADLINE),
+            Err(PeerError::Closed)
+        ));
     }
 
     #[test]
     fn what_was_received_before_is_not_waited_for_again() {
         let (stream, peer) = PeerStream::in_memory();
         let theirs = Handshake::ours(OURS.info_hash, PeerId([2; 20]), false);
-        let (greeting, frames) = greet(&stream, AlreadyReceived::Handshake(theirs), OURS).unwrap();
+        let (greeting, frames) =
+            greet(&stream, AlreadyReceived::Handshake(theirs), OURS, Encryption::Allow).unwrap();
         assert!(frames.is_empty() && !greeting.dht);
         let received = AlreadyReceived::Frames(greeting, b"frames".to_vec());
-        assert_eq!(greet(&stream, received, OURS).unwrap().1, b"frames");
+        assert_eq!(greet(&stream, received, OURS, Encryption::Allow).unwrap().1, b"frames");
         let mut ours = [0; HANDSHAKE_LENGTH];
         let deadline = Instant::now() + HANDSHAKE_DEADLINE;
         peer.read_exact_by(&mut ours, deadline).unwrap();

@@ -5,30 +5,27 @@
 //! reported in one event. It never decides what to request and never writes.
 
 use super::TorrentContext;
-use super::ledger::{BlockClaim, Ledger};
+use super::delivery::Delivery;
 use super::message_pace::MessagePace;
 use super::message_rules::MessageRules;
 use super::outbox::Signal;
 use super::read_buffer::ReadBuffer;
 use super::requests::PeerRequests;
-use crate::message::{
-    Event, HangUp, Lease, MAX_REPORTS, News, PeerError, PeerKey, Report, ReportPlaces, ReportSlots,
-    Violation, Write,
-};
+use crate::message::{Event, HangUp, Lease, News, PeerError, PeerKey, Violation};
 use crate::net::PeerStream;
-use crate::piece::{Assembly, Bitfield, Block, Put, Span};
+use crate::piece::{Bitfield, Block};
 use crate::strategy::TokenBucket;
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::{self, MetadataMessage};
 use crate::wire::pex::PeerExchange;
 use crate::wire::{BlockRequest, FrameLimits, Message};
-use crossbeam_channel::{Receiver, Sender, select};
+use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// News in one report at most; the rest comes with the next. What a read brings of blocks is little news, so
-/// this bounds only what peers that flood us put into the coordinator's inbox: with [`MAX_REPORTS`] of them, some
-/// 30 KiB a peer. A late bitfield ends its report, which has all the peer's places, as it is large itself.
+/// this bounds only what peers that flood us put into the coordinator's inbox: with
+/// [`MAX_REPORTS`](crate::message::MAX_REPORTS) of them, some 30 KiB a peer. A late bitfield ends its report, which has all the peer's places, as it is large itself.
 const MAX_REPORT: usize = 64;
 /// Bytes of late bitfields that we hear from a peer at once, and in a second: see [`Inbound::has`]. A client
 /// sends one in the place of as many `have` messages as would be longer, so it needs far less.
@@ -41,23 +38,18 @@ const EARLY_PEX: u32 = 3;
 
 /// The reading half.
 pub struct Inbound {
-    key: PeerKey,
     context: Arc<TorrentContext>,
-    ledger: Ledger,
+    /// What comes of the blocks that it was asked for.
+    delivery: Delivery,
     requests: Arc<PeerRequests>,
     /// Wakes the outbox.
     wake: Sender<Signal>,
     rules: MessageRules,
     /// How many messages of each kind it may still send.
     pace: MessagePace,
-    news: Vec<News>,
     /// Whether it is interested, as it said last, where the coordinator has not heard it. A peer may change
     /// its mind ten thousand times in one read.
     interest: Option<bool>,
-    /// The places of its reports in the inbox.
-    slots: ReportSlots,
-    /// Verified pieces, which go to the writer when the news of them is told.
-    verified: Vec<Write>,
     /// How often the peer may tell us of other peers.
     pex_limit: TokenBucket,
     /// How many bytes of late bitfields we still hear.
@@ -81,17 +73,13 @@ impl Inbound {
         let pieces = context.geometry.piece_count();
         let burst = LATE_BITFIELDS.max(pieces.div_ceil(4));
         Inbound {
-            key,
             context,
-            ledger: Ledger::new(leases),
+            delivery: Delivery::new(key, leases),
             requests,
             wake,
             rules: MessageRules::new(fast),
             pace: MessagePace::new(pieces, now),
-            news: Vec::new(),
             interest: None,
-            slots: ReportSlots::default(),
-            verified: Vec::new(),
             pex_limit: TokenBucket::every(PEX_INTERVAL, EARLY_PEX, now),
             late_bitfields: TokenBucket::with_burst(LATE_BITFIELDS_A_SECOND, burst, now),
             read_at: now,
@@ -106,8 +94,8 @@ impl Inbound {
         loop {
             while let Some(message) = buffer.next(&limits)? {
                 self.hear(message)?;
-                let is_late_bitfield = matches!(self.news.last(), Some(News::AnotherBitfield(_)));
-                if self.news.len() >= MAX_REPORT || is_late_bitfield {
+                let is_late_bitfield = matches!(self.delivery.news().last(), Some(News::AnotherBitfield(_)));
+                if self.delivery.news().len() >= MAX_REPORT || is_late_bitfield {
                     self.report()?;
                     // What else the last read brought is of no use where the coordinator has had enough.
                     if let Some(why) = stream.hung_up() {
@@ -115,7 +103,7 @@ impl Inbound {
                     }
                 }
             }
-            if self.ledger.has_been_served() {
+            if self.delivery.has_been_served() {
                 buffer.may_grow();
             }
             self.report()?;
@@ -135,7 +123,7 @@ impl Inbound {
         }
         let news = self.news_of(&message).map_err(PeerError::Violation)?;
         self.rules.note(&message);
-        self.news.extend(news);
+        self.delivery.note(news);
         Ok(())
     }
 
@@ -144,7 +132,7 @@ impl Inbound {
         Ok(match *message {
             #[cfg(test)]
             Message::Unknown(super::tests::PANICS) => panic!("a panic that a test wants"),
-            Message::Piece { index, begin, data } => return self.block(index, begin, data),
+            Message::Piece { index, begin, data } => self.block(index, begin, data)?,
             Message::Bitfield(bits) => return self.bitfield(bits).map(Some),
             Message::HaveAll => Some(self.has(Bitfield::all(self.context.geometry.piece_count()))),
             Message::HaveNone => Some(self.has(Bitfield::none(self.context.geometry.piece_count()))),
@@ -163,6 +151,7 @@ impl Inbound {
             Message::Extended(extension::HANDSHAKE, body) => self.extension_handshake(body),
             Message::Extended(extension::UT_METADATA, body) => self.metadata_message(body)?,
             Message::Extended(extension::UT_PEX, body) => self.pex(body),
+            Message::Extended(extension::LT_DONTHAVE, body) => self.dont_have(body)?,
             Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) | Message::Unknown(_) => None,
         })
     }
@@ -211,6 +200,16 @@ impl Inbound {
         Ok(self.wake_if(self.requests.request_metadata(piece, length, pieces)?))
     }
 
+    /// A piece that it takes back (BEP 54). Of another form, it is an extension that we do not know.
+    fn dont_have(&self, body: &[u8]) -> Result<Option<News>, Violation> {
+        let Some(index) = extension::read_dont_have(body) else { return Ok(None) };
+        self.context
+            .geometry
+            .piece(index)
+            .map(|piece| Some(News::DontHave(piece)))
+            .ok_or(Violation::HaveOutOfRange)
+    }
+
     /// What it tells of other peers, where we want to hear that and it does not say too much.
     fn pex(&mut self, body: &[u8]) -> Option<News> {
         if !self.context.pex || !self.pex_limit.take(self.read_at) {
@@ -232,94 +231,23 @@ impl Inbound {
     fn block(&mut self, index: u32, begin: u32, data: &[u8]) -> Result<Option<News>, Violation> {
         let block = self.context.geometry.block(index, begin, data.len());
         let block = block.ok_or(Violation::BlockOutOfRange)?;
-        let assembly = match self.ledger.claim(block) {
-            BlockClaim::Leased(assembly) => assembly,
-            BlockClaim::Late => return Ok(Some(News::LateBlock(block))),
-            BlockClaim::Unasked => return Ok(None),
-            BlockClaim::Flood => return Err(Violation::UnaskedBlocks),
-        };
-        let put = assembly.put(block, data, self.key, &self.context.buffers);
-        if matches!(put, Put::Duplicate) {
-            return Ok(Some(News::LateBlock(block)));
-        }
-        self.note_block(block, Arc::clone(&assembly));
-        Ok(match put {
-            Put::Kept | Put::Duplicate => None,
-            Put::Verified { bytes, convicted } => {
-                self.verified.push(Write::Piece(block.piece, bytes));
-                Some(News::Verified(block.piece, convicted))
-            }
-            Put::Corrupt(suspects) => Some(News::Corrupt(assembly, suspects)),
-        })
-    }
-
-    /// Notes a block that came, in one span with the blocks before it where it follows them.
-    fn note_block(&mut self, block: Block, assembly: Arc<Assembly>) {
-        match self.news.last_mut() {
-            Some(News::Blocks(span, into))
-                if Arc::ptr_eq(into, &assembly)
-                    && span.first.checked_add(span.count) == Some(block.number) =>
-            {
-                span.count += 1;
-            }
-            _ => {
-                let span = Span { piece: block.piece, first: block.number, count: 1 };
-                self.news.push(News::Blocks(span, assembly));
-            }
-        }
+        self.delivery.block(&self.context, block, data).map(|()| None)
     }
 
     fn rejected(&mut self, request: BlockRequest) -> Result<Option<Block>, Violation> {
         let length = usize::try_from(request.length).unwrap_or(usize::MAX);
         let block = self.context.geometry.block(request.index, request.begin, length);
         let block = block.ok_or(Violation::RejectOutOfRange)?;
-        if self.ledger.reject(block) {
+        if self.delivery.reject(block) {
             return Ok(Some(block));
         }
         self.pace.count_vain_reject(self.read_at).map(|()| None)
     }
 
-    /// Tells the coordinator what was heard, and then gives the verified pieces to the writer: what the
-    /// writer says of them must not come before our news of who sent them. Where the disk is behind, this
-    /// waits for it.
+    /// Tells the coordinator what was heard.
     pub fn report(&mut self) -> Result<(), PeerError> {
-        let is_large = matches!(self.news.last(), Some(News::AnotherBitfield(_)));
-        self.news.extend(self.interest.take().map(News::Interested));
-        if self.news.is_empty() {
-            return Ok(());
-        }
-        // The leases must not pile up either where no block comes that looks for its lease.
-        self.ledger.enter_leases();
-        let news = std::mem::take(&mut self.news);
-        let places = self.places(if is_large { MAX_REPORTS } else { 1 });
-        let told = places
-            .and_then(|places| self.send(Event::Heard(self.key, Report { news, places: Some(places) })));
-        for write in self.verified.drain(..) {
-            self.context.writer.send(write).map_err(|_| PeerError::HungUp(HangUp::WriterEnded))?;
-        }
-        told
-    }
-
-    /// Waits for so many places in the coordinator's inbox, and takes in leases meanwhile.
-    fn places(&mut self, count: usize) -> Result<ReportPlaces, PeerError> {
-        let mut places = self.slots.begin();
-        while places.count() < count {
-            // Nearly always one is free, and looking at one channel costs less than waiting for two.
-            if self.slots.freed().try_recv().is_ok() {
-                places.add();
-                continue;
-            }
-            let lease = select! {
-                recv(self.slots.freed()) -> _ => None,
-                recv(self.ledger.leases()) -> lease => Some(lease),
-            };
-            match lease {
-                None => places.add(),
-                Some(Ok(lease)) => self.ledger.enter(&lease),
-                Some(Err(_)) => return Err(PeerError::HungUp(HangUp::Released)),
-            }
-        }
-        Ok(places)
+        self.delivery.note(self.interest.take().map(News::Interested));
+        self.delivery.report(&self.context)
     }
 
     /// Tells the coordinator.

@@ -2,29 +2,33 @@
 //!
 //! Two threads, `listen-4` and `listen-6`, block in `accept`. Each connection gets a short-lived thread of
 //! its own, `incoming-ADDRESS`, that reads its handshake and hands it to the coordinator of the torrent it is
-//! for. Nothing is answered here: a peer that asks for a torrent that we do not have learns nothing.
+//! for. Nothing is answered here but a key exchange, if it begins with one: a peer that asks for a torrent that we do
+//! not have learns nothing.
 //!
 //! Strangers decide how many connections come, so everything has a bound: 128 handshakes at once,
 //! [`DEADLINE`] for each, 256 threads in all, and 256 connections in the inbox of one coordinator; fewer
 //! where the process may have few files or threads ([`IncomingBounds`]). Which handshake ends where there
 //! are too many, the [`PendingHandshakes`] say; who may not even begin one, the [`Arrivals`].
 
+mod incoming_handshake;
 mod turned_away;
 
 use super::arrivals::Arrivals;
 use super::pending_handshakes::PendingHandshakes;
 use crate::address::canonical;
-use crate::message::{Event, HangUp, InboxSlot, InboxSlots, Incoming};
+use crate::message::{Event, HangUp, InboxSlots};
 use crate::metainfo::InfoHash;
-use crate::net::{self, BindAddress, PeerStream, Ports};
+use crate::net::{self, BindAddress, ListeningSocket, PeerStream, Ports};
+use crate::strategy::Encryption;
 use crate::thread;
 use crate::thread::lock;
-use crate::wire::{HANDSHAKE_LENGTH, Handshake};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crate::wire::mse::{TorrentMark, torrent_mark};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use incoming_handshake::IncomingHandshake;
 use log::debug;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -53,7 +57,7 @@ pub struct Listener {
 /// One socket and the thread that waits at it.
 #[derive(Debug)]
 struct AcceptThread {
-    socket: Arc<TcpListener>,
+    socket: Arc<ListeningSocket>,
     thread: JoinHandle<()>,
 }
 
@@ -91,6 +95,8 @@ pub struct Registration {
 #[derive(Debug)]
 struct ListenerState {
     bounds: IncomingBounds,
+    /// Which connections we take.
+    encryption: Encryption,
     /// Who may connect to us.
     arrivals: Mutex<Arrivals>,
     /// Where the coordinators are.
@@ -107,6 +113,8 @@ struct ListenerState {
 struct Inbox {
     events: Sender<Event>,
     slots: InboxSlots,
+    /// By which a peer names the torrent in a key exchange.
+    mark: TorrentMark,
 }
 
 /// The connections that have a thread.
@@ -126,19 +134,26 @@ impl Listener {
     ///
     /// [`ErrorKind::AddrInUse`] where another program has the port, or what the system says.
     pub fn start(ports: Ports, bind_address: BindAddress) -> io::Result<Listener> {
-        Listener::with(ports, bind_address, USUAL_DESCRIPTORS)
+        Listener::with(ports, bind_address, USUAL_DESCRIPTORS, Encryption::default())
     }
 
-    /// The same, with this many descriptors and threads at most for connections that are not yet a peer's.
+    /// The same, with this many descriptors and threads at most for connections that are not yet a peer's, and
+    /// for those that begin as `encryption` allows.
     ///
     /// # Errors
     ///
     /// As [`Listener::start`].
-    pub fn with(ports: Ports, bind_address: BindAddress, descriptors: usize) -> io::Result<Listener> {
+    pub fn with(
+        ports: Ports,
+        bind_address: BindAddress,
+        descriptors: usize,
+        encryption: Encryption,
+    ) -> io::Result<Listener> {
         let (port, sockets) = net::listen(ports, bind_address)?;
         let (closing, closed) = bounded(0);
         let state = Arc::new(ListenerState {
             bounds: IncomingBounds::of(descriptors),
+            encryption,
             arrivals: Mutex::new(Arrivals::new(Instant::now())),
             inboxes: Mutex::default(),
             handshakes: Mutex::default(),
@@ -149,7 +164,7 @@ impl Listener {
         let mut listener = Listener { port, state, accepting: Vec::new(), closing: Some(closing) };
         for socket in sockets {
             let socket = Arc::new(socket);
-            let name = if socket.local_addr()?.is_ipv4() { "listen-4" } else { "listen-6" };
+            let name = if socket.address().is_ipv4() { "listen-4" } else { "listen-6" };
             let (at, state) = (Arc::clone(&socket), Arc::clone(&listener.state));
             let thread = thread::spawn(name, STACK_BYTES, move || state.accept(&at))?;
             listener.accepting.push(AcceptThread { socket, thread });
@@ -175,7 +190,8 @@ impl Listener {
     /// From now on connections for this torrent go to its coordinator, as [`Event::Incoming`], until the
     /// registration is dropped. Where a torrent is registered twice, the later registration counts.
     pub fn register(&self, info_hash: InfoHash, events: Sender<Event>) -> Registration {
-        let inbox = Inbox { events: events.clone(), slots: InboxSlots::default() };
+        let inbox =
+            Inbox { events: events.clone(), slots: InboxSlots::default(), mark: torrent_mark(info_hash) };
         self.state.inboxes().insert(info_hash, inbox);
         Registration { state: Arc::clone(&self.state), info_hash, events }
     }
@@ -191,7 +207,7 @@ impl Drop for Listener {
         }
         self.state.changed.notify_all();
         for AcceptThread { socket, thread } in self.accepting.drain(..) {
-            net::stop_accepting(&socket);
+            socket.stop();
             let _ = thread.join();
         }
         let running = |handshakes: &mut Connections| handshakes.threads > 0;
@@ -213,12 +229,18 @@ impl ListenerState {
         lock(&self.inboxes)
     }
 
+    /// The torrent of ours that has this mark.
+    fn torrent_of(&self, mark: TorrentMark) -> Option<InfoHash> {
+        let inboxes = self.inboxes();
+        inboxes.iter().find(|(_, inbox)| inbox.mark == mark).map(|(info_hash, _)| *info_hash)
+    }
+
     fn handshakes(&self) -> MutexGuard<'_, Connections> {
         lock(&self.handshakes)
     }
 
     /// The life of a thread that accepts connections.
-    fn accept(self: &Arc<ListenerState>, socket: &TcpListener) {
+    fn accept(self: &Arc<ListenerState>, socket: &ListeningSocket) {
         loop {
             let accepted = socket.accept();
             if self.handshakes().closed {
@@ -293,75 +315,6 @@ impl Drop for ThreadSlot {
         self.state.remove(self.number);
         self.state.handshakes().threads -= 1;
         self.state.changed.notify_all();
-    }
-}
-
-/// A connection whose handshake is not complete.
-struct IncomingHandshake {
-    thread: ThreadSlot,
-    address: SocketAddr,
-    stream: Arc<PeerStream>,
-    deadline: Instant,
-}
-
-impl IncomingHandshake {
-    /// The life of its thread.
-    fn run(self) {
-        let (address, state) = (self.address, Arc::clone(&self.thread.state));
-        let handed = self.read().and_then(|handshake| {
-            let (events, slot) = self.find_inbox(&handshake)?;
-            self.hand_over(&events, handshake, slot)
-        });
-        if let Err(why) = handed {
-            if why.is_in_vain() {
-                state.came_in_vain(address.ip());
-            }
-            debug!("{address}: incoming connection ended: {why}");
-        }
-    }
-
-    fn read(&self) -> Result<Handshake, TurnedAway> {
-        let mut bytes = [0; HANDSHAKE_LENGTH];
-        self.stream.read_exact_by(&mut bytes, self.deadline).map_err(|error| {
-            let reason = match error.kind() {
-                ErrorKind::TimedOut | ErrorKind::WouldBlock => TurnedAway::NoHandshake,
-                ErrorKind::UnexpectedEof => TurnedAway::Closed,
-                _ => TurnedAway::Lost,
-            };
-            self.stream.hung_up().map_or(reason, TurnedAway::HungUp)
-        })?;
-        Handshake::from_wire(&bytes).map_err(|_| TurnedAway::NotBitTorrent)
-    }
-
-    /// The inbox of the torrent that the peer asks for, and a slot in it.
-    fn find_inbox(&self, handshake: &Handshake) -> Result<(Sender<Event>, InboxSlot), TurnedAway> {
-        let inboxes = self.thread.state.inboxes();
-        let inbox = inboxes.get(&handshake.info_hash).ok_or(TurnedAway::UnknownTorrent)?;
-        let slot = inbox.slots.take(self.thread.state.bounds.waiting).ok_or(TurnedAway::Busy)?;
-        Ok((inbox.events.clone(), slot))
-    }
-
-    /// Gives the connection to its coordinator.
-    fn hand_over(
-        self,
-        events: &Sender<Event>,
-        handshake: Handshake,
-        slot: InboxSlot,
-    ) -> Result<(), TurnedAway> {
-        let IncomingHandshake { thread, address, stream, deadline } = self;
-        // A connection that is no longer among the pending ones cannot be hung up from outside.
-        if !thread.state.remove(thread.number) {
-            return Err(TurnedAway::HungUp(stream.hung_up().unwrap_or(HangUp::TooManyHandshakes)));
-        }
-        // So nothing else holds the stream.
-        let stream = Arc::into_inner(stream).ok_or(TurnedAway::HungUp(HangUp::NotAccepting))?;
-        let incoming = Event::Incoming(Incoming { address, stream, handshake, slot });
-        let left = deadline.saturating_duration_since(Instant::now());
-        select! {
-            send(events, incoming) -> sent => sent.map_err(|_| TurnedAway::TorrentEnded),
-            recv(thread.state.closed) -> _ => Err(TurnedAway::HungUp(HangUp::NotAccepting)),
-            default(left) => Err(TurnedAway::Busy),
-        }
     }
 }
 

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const CHOKE: (u32, Duration) = (500, Duration::from_millis(100));
 /// One for each piece that the peer gets, beside these. A piece that fails may come again.
 const HAVE: (u32, Duration) = (1000, Duration::from_millis(100));
+/// As many as it has pieces, where its user has removed the files.
+const DONT_HAVE: (u32, Duration) = (100, Duration::from_secs(1));
 /// One, but aria2 sends others in the place of many `have`.
 const BITFIELD: (u32, Duration) = (100, Duration::from_millis(500));
 /// Two for each piece that we get, beside these: where that is all that it lacks, it is interested until it has it.
@@ -56,6 +58,7 @@ impl MessagePace {
         let mut pace = MessagePace { left: [TokenBucket::every(interval, at_once, now); MessageKind::COUNT] };
         for (kind, (at_once, interval), more) in [
             (MessageKind::Have, HAVE, pieces),
+            (MessageKind::DontHave, DONT_HAVE, pieces),
             (MessageKind::Bitfield, BITFIELD, 0),
             (MessageKind::Interest, INTEREST, pieces.saturating_mul(2)),
             (MessageKind::Cancel, CANCEL, 0),
@@ -97,6 +100,7 @@ impl MessagePace {
             Message::KeepAlive => MessageKind::KeepAlive,
             Message::Extended(extension::HANDSHAKE, _) => MessageKind::ExtensionHandshake,
             Message::Extended(extension::UT_PEX, _) => MessageKind::Pex,
+            Message::Extended(extension::LT_DONTHAVE, _) => MessageKind::DontHave,
             Message::Extended(..) => MessageKind::Extended,
             Message::Unknown(_) => MessageKind::Unknown,
         };
@@ -159,6 +163,7 @@ mod tests {
             (Message::Interested, 41_000, MessageKind::Interest),
             (Message::NotInterested, 41_000, MessageKind::Interest),
             (Message::Have(7), 21_000, MessageKind::Have),
+            (Message::Extended(extension::LT_DONTHAVE, b"\0\0\0\x07"), 20_100, MessageKind::DontHave),
             (Message::Bitfield(b"7"), 100, MessageKind::Bitfield),
             (Message::Cancel(BLOCK), 10_000, MessageKind::Cancel),
             (Message::AllowedFast(7), 1000, MessageKind::AllowedFast),

@@ -14,13 +14,17 @@ mod connection;
 mod connection_count;
 mod connector;
 mod context;
+mod delivery;
+mod farewell;
 mod greeting;
 mod inbound;
+mod key_exchange;
 mod ledger;
 mod listener;
 mod message_pace;
 mod message_rules;
 mod outbox;
+mod own_addresses;
 mod pending_handshakes;
 mod read_buffer;
 mod requests;
@@ -28,6 +32,8 @@ mod requests;
 pub use connection_count::{ConnectionCount, CountedConnection};
 pub use connector::{Caller, Connector, MAX_HALF_OPEN};
 pub use context::TorrentContext;
+pub use delivery::Delivery;
+pub use farewell::Farewell;
 pub use greeting::{AlreadyReceived, ConnectionOrigin, OurHandshake, greet};
 pub use ledger::{BlockClaim, Ledger};
 pub use listener::{Listener, Registration, USUAL_DESCRIPTORS};
@@ -37,6 +43,7 @@ pub use requests::{NextUpload, PeerRequests, PendingAnswers, UploadAccount};
 
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
+use crate::net::http::WebClient;
 use crate::strategy::Approach;
 use crate::thread;
 use connection::WorkerEnds;
@@ -45,6 +52,7 @@ use outbox::Signal;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// Enough for both halves in a debug build; a router has little to spare. Buffers are on the heap.
 pub const STACK_BYTES: usize = 128 * 1024;
@@ -61,11 +69,13 @@ pub struct Worker {
     requests: Arc<PeerRequests>,
     /// Why we hung up first, whether there was a stream to hang up or not.
     hung_up: Arc<OnceLock<HangUp>>,
+    /// What fetches from a web seed, in place of a stream.
+    web: Option<WebClient>,
     /// It counts as a connection of the process.
     counted: Option<CountedConnection>,
 }
 
-/// The other end of a [`Worker::detached`], which plays the peer.
+/// The other end of a [`Worker::detached`]: a web seed's thread, or what plays a peer.
 #[derive(Debug)]
 pub struct DetachedWorker {
     signals: Receiver<Signal>,
@@ -82,6 +92,19 @@ impl DetachedWorker {
             Signal::Order(order) => Some(order),
             Signal::Requests => None,
         })
+    }
+
+    /// Waits for the next order, until `due` where there is such a moment. `None` where none came by then, and where
+    /// the coordinator hung up.
+    pub fn wait_for_order(&self, due: Option<Instant>) -> Option<Order> {
+        let signal = match due {
+            Some(due) => self.signals.recv_deadline(due).ok(),
+            None => self.signals.recv().ok(),
+        };
+        match signal {
+            Some(Signal::Order(order)) => Some(order),
+            Some(Signal::Requests) | None => None,
+        }
     }
 
     /// Why the coordinator hung up, if it did or dropped the worker.
@@ -153,10 +176,10 @@ impl Worker {
         let context = Arc::clone(context);
         let life = move || ends.run(received, context);
         thread::spawn(format!("peer-{}", address.ip()), STACK_BYTES, life)?;
-        Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default(), counted: None })
+        Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default(), web: None, counted: None })
     }
 
-    /// A worker without threads and without a peer, and the end that plays both: for tests of the
+    /// A worker without threads and without a peer, and the end that plays both: for web seeds, for tests of the
     /// coordinator and for simulated swarms.
     pub fn detached() -> (Worker, DetachedWorker) {
         let ((signals, outbox_signals), (leases, inbound_leases)) = (unbounded(), unbounded());
@@ -167,7 +190,14 @@ impl Worker {
             requests: Arc::clone(&requests),
             hung_up: Arc::clone(&hung_up),
         };
-        (Worker { signals, leases, stream: Arc::default(), requests, hung_up, counted: None }, other)
+        let stream = Arc::default();
+        (Worker { signals, leases, stream, requests, hung_up, web: None, counted: None }, other)
+    }
+
+    /// The same worker, which fetches by this client: it ends with the worker.
+    pub fn fetching_by(mut self, client: WebClient) -> Worker {
+        self.web = Some(client);
+        self
     }
 
     /// The same worker, which counts as a connection of the process until it is dropped.
@@ -204,6 +234,10 @@ impl Worker {
         let _ = self.hung_up.set(why);
         if let Some(stream) = self.stream.get() {
             stream.hang_up(why);
+        }
+        if let Some(client) = &self.web {
+            client.clone().abort();
+            let _ = self.signals.send(Signal::Requests);
         }
     }
 }

@@ -133,7 +133,7 @@ impl Drop for ReadBuffer {
 /// that it fills up and slows its peer down.
 fn read_limited(stream: &PeerStream, down: &Throttle, room: &mut [u8]) -> io::Result<usize> {
     let portion = room.len().min(down.portion());
-    let there = stream.peek(room.get_mut(..portion).unwrap_or_default())?;
+    let there = stream.wait_for_bytes(room.get_mut(..portion).unwrap_or_default())?;
     stream.pause_until(down.take(there, Instant::now()));
     if stream.hung_up().is_some() {
         return Ok(0);

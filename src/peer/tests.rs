@@ -9,6 +9,7 @@ use crate::metainfo::Metainfo;
 use crate::net::Throttle;
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, Span};
 use crate::storage::{Check, Payload, ServedPieces, digests_of};
+use crate::strategy::{Encryption, Security};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{BlockRequest, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
@@ -81,7 +82,8 @@ impl Torrent {
             down: Arc::new(Throttle::unlimited()),
             up: Arc::new(Throttle::unlimited()),
             served_pieces,
-            port: None,
+            encryption: Encryption::default(),
+            ports: Default::default(),
             dht_ports: [None; 2],
             alive: bounded(0).0,
         };
@@ -184,9 +186,11 @@ impl Peer {
         assert!(self.next() == expected, "{message:?} is not what came");
     }
 
-    fn hears_extension_handshake(&mut self) {
+    fn hears_extension_handshake(&mut self) -> ExtensionHandshake {
+        let frame = self.next();
         // Its length, the id of extension messages, the id of the handshake.
-        assert_eq!(self.next()[4..6], [20, extension::HANDSHAKE]);
+        assert_eq!(frame[4..6], [20, extension::HANDSHAKE]);
+        ExtensionHandshake::from_wire(&frame[6..]).unwrap()
     }
 
     fn expect_disconnect(mut self) {
@@ -291,12 +295,36 @@ fn metadata_is_given_to_a_choked_peer() {
 }
 
 #[test]
+fn a_peer_may_take_a_piece_back_under_the_id_that_we_offer() {
+    let torrent = Torrent::new();
+    let (worker, mut peer, greeting) = torrent.worker();
+    worker.order(torrent.introduction(greeting));
+    peer.hears(&Message::HaveAll);
+    assert_eq!(peer.hears_extension_handshake().dont_have, Some(extension::LT_DONTHAVE));
+    let takes_back = |payload| Message::Extended(extension::LT_DONTHAVE, payload);
+    // Of another length it means nothing to us.
+    peer.says(&[takes_back(&[0, 0, 1]), takes_back(&[0, 0, 0, 1])]);
+    match torrent.news().as_slice() {
+        [News::DontHave(piece)] => assert_eq!(piece.get(), 1),
+        other => panic!("{other:?}"),
+    }
+    peer.says(&[takes_back(&[255; 4])]);
+    assert!(matches!(torrent.gone(), PeerError::Violation(Violation::HaveOutOfRange)));
+}
+
+#[test]
 fn a_connection_that_was_handed_over_goes_on_with_what_was_received_before() {
     let torrent = Torrent::new();
     let (stream, theirs) = PeerStream::in_memory();
     let mut heard = Vec::new();
     Message::HaveAll.write_to(&mut heard);
-    let greeting = Greeting { peer_id: PeerId([2; 20]), fast: true, extensions: false, dht: false };
+    let greeting = Greeting {
+        peer_id: PeerId([2; 20]),
+        fast: true,
+        extensions: false,
+        dht: false,
+        encryption: Security::default(),
+    };
     let handed = HandedOver { address: address(), incoming: false, stream, greeting, heard };
     let worker = Worker::go_on(&torrent.context, KEY, handed).unwrap();
     assert!(matches!(torrent.event(), Event::Greeted(KEY, _)));

@@ -3,16 +3,19 @@
 
 use super::peer_sources::PeerSources;
 use super::{MemoryAccount, Progress, RunContext};
-use crate::message::{HandedOver, Incoming, PeerKey, Snapshot, Write};
-use crate::metainfo::Metainfo;
+use crate::message::{HandedOver, Incoming, PeerKey, RunPhase, Snapshot, Write};
+use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
+use crate::web_seed::{self, WebSeed};
+use log::info;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -66,11 +69,22 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {
+        self.run.network.arrivals.came(incoming.address.ip());
         Worker::accept(&self.shared, key, incoming).map(|worker| self.counted(worker))
     }
 
     fn resume(&mut self, key: PeerKey, handed_over: HandedOver) -> io::Result<Worker> {
         Worker::go_on(&self.shared, key, handed_over).map(|worker| self.counted(worker))
+    }
+
+    fn start_web_seed(&mut self, key: PeerKey, seed: WebSeed) -> io::Result<Worker> {
+        // It takes an open file, as a peer does.
+        let worker = web_seed::start(&self.shared, key, seed, self.run.network.outlet());
+        worker.map(|worker| self.counted(worker))
+    }
+
+    fn pieces_of_file(&self, number: usize) -> Range<u32> {
+        self.metainfo.files.get(number).map_or(0..0, |file| pieces_of(file, self.metainfo.piece_length))
     }
 
     fn piece_digest(&self, piece: PieceIndex) -> PieceDigest {
@@ -96,7 +110,14 @@ impl Environment for RunEnvironment<'_> {
 
     fn show(&mut self, snapshot: Snapshot) {
         self.sources.set(counts(&snapshot));
+        let seeds = snapshot.phase == RunPhase::Seeding;
         (self.run.show)(Progress::Running(snapshot));
+        if let Some(news) = self.run.network.reach_news() {
+            match seeds {
+                true => (self.run.show)(Progress::Reach(news)),
+                false => info!("{news}"),
+            }
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -123,6 +144,10 @@ impl Environment for RunEnvironment<'_> {
         }
     }
 
+    fn met_ourselves(&mut self, address: SocketAddr) {
+        self.run.network.connector.met_ourselves(address);
+    }
+
     fn dht_node(&mut self, address: SocketAddr) {
         if let Some(dht) = &self.run.network.dht
             && !self.metainfo.private
@@ -138,6 +163,7 @@ impl Environment for RunEnvironment<'_> {
             self.sources.completed();
         }
         (self.run.show)(self.seeding.clone());
+        self.run.network.reach().into_iter().for_each(|reach| (self.run.show)(Progress::Reach(reach)));
     }
 }
 
@@ -146,6 +172,14 @@ impl Environment for RunEnvironment<'_> {
 pub(super) fn counts(snapshot: &Snapshot) -> Counts {
     let downloaded = snapshot.received.saturating_sub(snapshot.wasted);
     Counts { uploaded: snapshot.uploaded, downloaded, left: snapshot.left }
+}
+
+/// The numbers of the pieces that have bytes of this file.
+fn pieces_of(file: &File, piece_length: u32) -> Range<u32> {
+    let length = u64::from(piece_length.max(1));
+    let end = file.offset.saturating_add(file.length).div_ceil(length);
+    let number = |piece| u32::try_from(piece).unwrap_or(u32::MAX);
+    if file.length == 0 { 0..0 } else { number(file.offset / length)..number(end) }
 }
 
 #[cfg(test)]

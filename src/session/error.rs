@@ -15,7 +15,10 @@ pub enum SessionError {
     /// The metadata from the peers of a magnet has the right hash, and is not a torrent that we can use.
     Metadata(MetainfoError),
     /// The torrent names no tracker that we can ask, and the user named no peer.
-    NoPeerSource,
+    NoPeerSource {
+        /// Everything goes through a proxy, so there are fewer sources.
+        by_proxy: bool,
+    },
     /// A piece of the torrent is much longer than the memory that we may use.
     LongPieces {
         /// Bytes in a piece.
@@ -49,7 +52,7 @@ impl SessionError {
         match self {
             SessionError::Storage(error) => error.exit_code(),
             SessionError::Metadata(_) => 26,
-            SessionError::NoPeerSource => 6,
+            SessionError::NoPeerSource { .. } => 6,
             SessionError::NothingThere { .. } => 32,
             SessionError::Choice(_) => 28,
             SessionError::Geometry => 26,
@@ -77,7 +80,11 @@ impl fmt::Display for SessionError {
             SessionError::Metadata(error) => {
                 write!(out, "the metadata from its peers is not a torrent: {error}")
             }
-            SessionError::NoPeerSource => write!(
+            SessionError::NoPeerSource { by_proxy: true } => write!(
+                out,
+                "no source of peers: it names no tracker that can be asked through a proxy (name one with --tracker http://…, or a peer with --peer HOST:PORT)"
+            ),
+            SessionError::NoPeerSource { by_proxy: false } => write!(
                 out,
                 "no source of peers: it names no tracker that we can ask (leave out --no-dht, name a peer with --peer HOST:PORT, or wait for one with --port PORT)"
             ),

@@ -2,8 +2,10 @@
 
 use crate::metainfo::{FileChoice, InfoHash, Magnet, Metainfo};
 use crate::storage::{Allocate, Check};
+use crate::strategy::OnWordOf;
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::excerpt;
+use crate::web_seed::WebSeed;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +76,10 @@ pub struct PeerSourceOptions {
     pub own_trackers: bool,
     /// Whether to wait for incoming connections if there is no source to ask.
     pub waits_for_peers: bool,
+    /// Web seeds that the user named (BEP 19).
+    pub web_seeds: Vec<String>,
+    /// Whether the web seeds of the torrent are asked.
+    pub own_web_seeds: bool,
     /// Whether peer addresses are exchanged with other peers (PEX, BEP 11).
     pub pex: bool,
 }
@@ -81,8 +87,22 @@ pub struct PeerSourceOptions {
 impl PeerSourceOptions {
     /// Only the sources that the torrent itself names.
     pub fn of_the_torrent() -> PeerSourceOptions {
-        let (peers, trackers) = (Vec::new(), Vec::new());
-        PeerSourceOptions { peers, trackers, own_trackers: true, waits_for_peers: false, pex: false }
+        PeerSourceOptions {
+            peers: Vec::new(),
+            trackers: Vec::new(),
+            own_trackers: true,
+            waits_for_peers: false,
+            web_seeds: Vec::new(),
+            own_web_seeds: true,
+            pex: false,
+        }
+    }
+
+    /// The web seeds to ask, of which the torrent names these. Those of the user come first.
+    pub(super) fn all_web_seeds(&self, of_the_torrent: &[String]) -> Vec<WebSeed> {
+        let on_word = |word| move |address: &String| WebSeed { address: address.clone(), word };
+        let own = of_the_torrent.iter().filter(|_| self.own_web_seeds).map(on_word(OnWordOf::Torrent));
+        self.web_seeds.iter().map(on_word(OnWordOf::User)).chain(own).collect()
     }
 }
 

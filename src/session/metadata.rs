@@ -13,7 +13,7 @@ use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progres
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
 use crate::message::{Event, KnownPeers, MetadataState, PeerKey, Snapshot};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
-use crate::peer::{Caller, Listener};
+use crate::peer::Caller;
 use crate::strategy::{Candidates, Interruption, Source, Supply};
 use crate::swarm::RunEnd;
 use crate::tracker::Counts;
@@ -83,7 +83,7 @@ impl MetadataFetch<'_> {
         inbox: Receiver<Event>,
     ) -> Result<Begin<Prepared>, SessionError> {
         let peer_id = self.network.name.peer_id();
-        let sources = self.start_sources(peer_id, &events).ok_or(SessionError::NoPeerSource)?;
+        let sources = self.start_sources(peer_id, &events).ok_or_else(|| self.network.no_peer_source())?;
         let (info, known_peers) = match self.ask(peer_id, &events, &inbox, &sources) {
             FetchEnd::Found { info, known_peers } => (info, *known_peers),
             FetchEnd::Stopped => return Ok(ended(RunEnd::Stopped)),
@@ -128,6 +128,8 @@ impl MetadataFetch<'_> {
             peers: &self.magnet.peers,
             nodes: &[],
             counts: UNKNOWN,
+            // They have no metadata.
+            has_web_seeds: false,
         };
         PeerSources::start(&search, self.sources, self.network, events)
     }
@@ -148,7 +150,8 @@ impl MetadataFetch<'_> {
             events: events.clone(),
             read_memory: Arc::default(),
             down: Arc::clone(&network.down),
-            port: network.listener.as_ref().map(Listener::port),
+            encryption: network.encryption,
+            ports: network.ports.clone(),
             assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
             alive,
         });
@@ -196,6 +199,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         if let Some(listener) = &self.fetch.network.listener {
             listener.refuse(from);
         }
+    }
+
+    fn met_ourselves(&self, address: SocketAddr) {
+        self.fetch.network.connector.met_ourselves(address);
     }
 
     fn connect(&self, key: PeerKey, address: SocketAddr) -> io::Result<()> {

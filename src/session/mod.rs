@@ -13,6 +13,7 @@
 //! [`Network`]. Here the threads and channels of a run are made and ended; nothing here decides anything
 //! about the download, and nothing is shown except through the function that the caller gives.
 
+mod arrivals;
 mod check_queue;
 mod choice;
 mod environment;
@@ -28,6 +29,7 @@ mod stop;
 mod tests;
 mod threads;
 
+pub use arrivals::Arrivals;
 pub use check_queue::CheckQueue;
 pub use error::SessionError;
 pub use job::{Aim, Job, PeerSourceOptions, Torrent};
@@ -79,6 +81,8 @@ pub enum Progress {
         /// How many pieces there should be.
         of: u32,
     },
+    /// Whether peers outside can reach us: a sentence, told when it changes while we seed.
+    Reach(String),
     /// The state of the run.
     Running(Snapshot),
 }

@@ -1,11 +1,13 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
 //! network, the rate limits, the limit of connections, the memory, and whose payload is checked.
 
-use super::{CheckQueue, MemoryPool};
+use super::{Arrivals, CheckQueue, MemoryPool, SessionError};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
-use crate::net::{Authorities, BindAddress, Outlet, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
+use crate::port_mapping::{MappingState, PortMapping};
+use crate::strategy::Encryption;
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
@@ -21,6 +23,12 @@ pub struct Network {
     pub connector: Connector,
     /// Accepts incoming connections, if we listen.
     pub listener: Option<Listener>,
+    /// The port at which it does, and the one that a gateway has for it.
+    pub ports: OwnPorts,
+    /// Has a gateway lead its port to ours, if that is wanted.
+    pub port_mapping: Option<PortMapping>,
+    /// Whether peers have come in from outside.
+    pub arrivals: Arrivals,
     /// Our nodes of the DHT, if we take part in it.
     pub dht: Option<Dht>,
     /// Finds peers on the local network, if it is enabled.
@@ -39,6 +47,8 @@ pub struct Network {
     pub most_tiers: usize,
     /// As which program we present ourselves.
     pub name: ClientName,
+    /// Whether connections to peers are encrypted.
+    pub encryption: Encryption,
 }
 
 /// As which program we present ourselves. Some trackers admit only programs that they know.
@@ -74,8 +84,28 @@ impl Network {
         Outlet {
             bind_address: self.bind_address,
             authorities: self.authorities.clone(),
-            own_port: self.listener.as_ref().map(Listener::port),
+            ports: self.ports.clone(),
+            proxies: self.connector.proxies().clone(),
         }
+    }
+
+    /// The error that there is nobody to ask for peers.
+    pub(super) fn no_peer_source(&self) -> SessionError {
+        SessionError::NoPeerSource { by_proxy: self.connector.proxies().for_all().is_some() }
+    }
+
+    /// Whether peers outside can reach us, in one line, if there is something to say about it.
+    pub(super) fn reach(&self) -> Option<String> {
+        self.arrivals.line(self.mapping_state().as_ref())
+    }
+
+    /// The same, if it has changed.
+    pub(super) fn reach_news(&self) -> Option<String> {
+        self.arrivals.news(self.mapping_state().as_ref())
+    }
+
+    fn mapping_state(&self) -> Option<MappingState> {
+        self.port_mapping.as_ref().map(PortMapping::state)
     }
 
     /// A network without a listener, without the DHT and the local network, and without limits. Trackers are
@@ -87,6 +117,9 @@ impl Network {
             authorities: Authorities::default(),
             connector: Connector::new(BindAddress::any(), MAX_HALF_OPEN),
             listener: None,
+            ports: OwnPorts::default(),
+            port_mapping: None,
+            arrivals: Arrivals::default(),
             dht: None,
             lan: None,
             down: throttle(),
@@ -96,6 +129,7 @@ impl Network {
             checks: CheckQueue::default(),
             most_tiers: usize::MAX,
             name: ClientName::default(),
+            encryption: Encryption::default(),
         }
     }
 }

@@ -107,7 +107,7 @@ fn open(
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
-        match storage.finish()? {
+        match storage.finish_watched(watch)? {
             Finished::Durable => {
                 let wanted = WantedPieces::Nothing;
                 return Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted, order });

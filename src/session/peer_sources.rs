@@ -12,14 +12,15 @@
 //! trackers for a limited time.
 
 use super::{FAREWELL, Network, PeerSourceOptions};
-use crate::address::is_local;
+use crate::address::{IpFamily, is_local};
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
 use crate::metainfo::InfoHash;
-use crate::net::ThisHost;
-use crate::peer::{Listener, Registration};
-use crate::strategy::{Interruption, Source, Supply, Watch};
+use crate::net::proxy::Proxy;
+use crate::net::{OwnPorts, ThisHost};
+use crate::peer::Registration;
+use crate::strategy::{Interruption, Source, Supply, Watch, is_near_name, literal};
 use crate::text::printable;
 use crate::thread::{self, lock};
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerNews};
@@ -51,6 +52,8 @@ pub struct PeerSearch<'a> {
     pub nodes: &'a [(String, u16)],
     /// What we tell trackers about our download.
     pub counts: Counts,
+    /// Whether there are web seeds, so that it may well have no peer.
+    pub has_web_seeds: bool,
 }
 
 /// The running sources of one torrent. Dropping them tells the trackers that we leave, which takes at most
@@ -66,11 +69,14 @@ pub struct PeerSources {
     ends_complete: bool,
     host: ThisHost,
     watch: Mutex<Watch>,
+    ports: OwnPorts,
+    /// The ports that the sources announce, over IPv4 and over IPv6.
+    announced: Mutex<[Option<u16>; 2]>,
 }
 
 impl PeerSources {
-    /// Starts the sources. `None` if there is no source to ask and we are not to wait for incoming
-    /// connections.
+    /// Starts the sources. `None` if there is no source to ask, nor a web seed, and we are not to wait for
+    /// incoming connections.
     pub fn start(
         wanted: &PeerSearch<'_>,
         sources: &PeerSourceOptions,
@@ -78,7 +84,7 @@ impl PeerSources {
         events: &Sender<Event>,
     ) -> Option<PeerSources> {
         let hash = wanted.info_hash;
-        let port = network.listener.as_ref().map(Listener::port);
+        let port = network.ports.listening();
         let totals = Arc::new(Totals::new(wanted.counts));
         let announcers = announce(wanted, sources, network, &totals, events);
         let public = !wanted.private;
@@ -86,13 +92,17 @@ impl PeerSources {
         let lan = network.lan.as_ref().filter(|_| public);
         let can_wait = sources.waits_for_peers && port.is_some();
         let named = !sources.peers.is_empty() || !wanted.peers.is_empty();
-        if announcers.is_empty() && !named && dht.is_none() && lan.is_none() && !can_wait {
+        let has_any = !announcers.is_empty() || named || dht.is_some() || lan.is_some();
+        if !has_any && !can_wait && !wanted.has_web_seeds {
             return None;
         }
         for (peers, event) in
             [(&sources.peers[..], Event::Named as AddressEvent), (wanted.peers, from_magnet)]
         {
-            let addresses = resolve(peers, events, event);
+            let addresses = match network.connector.proxies().for_all() {
+                Some(proxy) => stand_ins(peers, proxy, events, event),
+                None => resolve(peers, events, event),
+            };
             // A peer often runs a DHT node too, on the UDP port with the same number.
             dht.inspect(|dht| addresses.iter().for_each(|address| dht.contact(*address)));
         }
@@ -104,7 +114,19 @@ impl PeerSources {
         let registration = network.listener.as_ref().map(|listener| listener.register(hash, events.clone()));
         let (host, watch) = (ThisHost(network.bind_address), Mutex::default());
         let ends_complete = false;
-        Some(PeerSources { announcers, totals, search, lan, registration, ends_complete, host, watch })
+        let (ports, announced) = (network.ports.clone(), Mutex::new([port; 2]));
+        Some(PeerSources {
+            announcers,
+            totals,
+            search,
+            lan,
+            registration,
+            ends_complete,
+            host,
+            watch,
+            ports,
+            announced,
+        })
     }
 
     /// How well the torrent is supplied with peers, which decides when the sources are asked again. Never
@@ -118,12 +140,24 @@ impl PeerSources {
     /// Looks whether the host was suspended or has another address. If so, all sources are asked as soon as
     /// they may be. Never waits.
     pub fn look_around(&self, now: Instant) -> Option<Interruption> {
+        self.look_at_ports();
         let interruption = lock(&self.watch).look(&self.host, now)?;
         info!("{interruption}: looking for peers anew");
         self.announcers.interrupted(interruption);
         self.search.iter().for_each(DhtSearch::interrupted);
         self.lan.iter().for_each(LanRegistration::interrupted);
         Some(interruption)
+    }
+
+    /// A gateway may have opened another port for us than the one that was announced. Trackers hear it as soon as
+    /// they may be asked again.
+    fn look_at_ports(&self) {
+        let ports = IpFamily::BOTH.map(|family| self.ports.announced(family));
+        if std::mem::replace(&mut *lock(&self.announced), ports) != ports {
+            info!("peers outside can reach us at another port: telling it to those who hand out our address");
+            self.announcers.interrupted(Interruption::NewNetwork);
+            self.search.iter().for_each(|search| search.announce(ports));
+        }
     }
 
     /// Sets what we tell trackers from now on.
@@ -172,9 +206,10 @@ fn announce(
     let identity = Identity {
         info_hash: wanted.info_hash,
         peer_id: wanted.peer_id,
-        port: network.listener.as_ref().map_or(NOT_LISTENING, Listener::port),
+        port: network.ports.listening().unwrap_or(NOT_LISTENING),
         key: fastrand::u32(..),
         numwant: PEERS_WANTED,
+        encryption: network.encryption,
     };
     // What the user typed needs no permission, even if the torrent names it too.
     let address = |text: &String| match sources.trackers.contains(text) {
@@ -197,23 +232,27 @@ fn announce(
     }
     let events = events.clone();
     let news = move |news: TrackerNews| {
-        let mut external_ip = None;
+        let (mut external_ip, mut peers) = (None, Vec::new());
         let outcome = match news.outcome {
             Ok(answer) => {
                 external_ip = answer.external_ip;
                 if let Some(warning) = &answer.warning {
                     warn!("{}: {}", news.tracker, printable(warning));
                 }
-                let count = answer.peers.len();
-                let _ = events.send(Event::Found(Source::Tracker, answer.peers));
-                Ok(count)
+                peers = answer.peers;
+                Ok(peers.len())
             }
             Err(error) => {
                 info!("{}: {error}", news.tracker);
                 Err(error.to_string())
             }
         };
+        // Our own address first, since it may be among the peers.
+        let answered = outcome.is_ok();
         let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));
+        if answered {
+            let _ = events.send(Event::Found(Source::Tracker, peers));
+        }
     };
     Announcers::start(tiers, identity, totals, &network.outlet(), &network.name.user_agent, news)
 }
@@ -257,11 +296,47 @@ fn resolve(peers: &[String], events: &Sender<Event>, event: AddressEvent) -> Vec
     addresses
 }
 
+/// Finds addresses of named peers where only the proxy may look up names: those that are named by a name get one that
+/// stands for it. What a magnet link names is not asked if its name is one of a local network.
+fn stand_ins(
+    peers: &[String],
+    proxy: &Proxy,
+    events: &Sender<Event>,
+    event: AddressEvent,
+) -> Vec<SocketAddr> {
+    let address = |peer: &String| {
+        let (host, port) = host_and_port(peer);
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        if let Some(ip) = literal(host) {
+            return Some(SocketAddr::new(ip, port));
+        }
+        let is_typed = matches!(event(Vec::new()), Event::Named(_));
+        if !is_typed && is_near_name(host) {
+            warn!(
+                "{} is not asked: the magnet link names it, and its name is one of a local network",
+                printable(peer)
+            );
+            return None;
+        }
+        let stand_in = proxy.stand_in(host, port)?;
+        info!("{stand_in} stands for {}, which the proxy looks up", printable(peer));
+        Some(stand_in)
+    };
+    let addresses: Vec<SocketAddr> = peers.iter().filter_map(address).collect();
+    let _ = events.send(event(addresses.clone()));
+    addresses
+}
+
+/// The host, without brackets, and the port of a peer that was named.
+fn host_and_port(peer: &str) -> (&str, &str) {
+    let (host, port) = peer.rsplit_once(':').unwrap_or((peer, ""));
+    // Only an address with a port has brackets.
+    (host.trim_matches(['[', ']']), port)
+}
+
 /// Asks for the addresses of one name, without a deadline.
 fn look_up(peer: &str, events: &Sender<Event>, event: AddressEvent) {
-    // Only an address with a port has brackets.
-    let (host, port) = peer.rsplit_once(':').unwrap_or((peer, ""));
-    let host = host.trim_matches(['[', ']']);
+    let (host, port) = host_and_port(peer);
     match (host, port.parse().unwrap_or_default()).to_socket_addrs() {
         Ok(addresses) => drop(events.send(event(addresses.collect()))),
         Err(error) => {

@@ -8,11 +8,12 @@ use super::{END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, RunPhase, Write};
 use crate::metainfo::Metainfo;
-use crate::peer::{self, Listener};
+use crate::peer;
 use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
+use crate::web_seed::WebSeed;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -58,7 +59,8 @@ impl<'a> Threads<'a> {
         let (alive, all_gone) = bounded(0);
         let buffers = run.network.memory.buffers();
         let write = |storage| {
-            writer::start(storage, writer_orders, events.clone(), Arc::clone(&buffers), alive.clone())
+            let (stopped, buffers) = (run.stop.asked().clone(), Arc::clone(&buffers));
+            writer::start(storage, writer_orders, events.clone(), buffers, stopped, alive.clone())
         };
         let writer = storage.map(write).transpose().map_err(SessionError::Threads)?;
         let network = run.network;
@@ -74,27 +76,34 @@ impl<'a> Threads<'a> {
             down: Arc::clone(&network.down),
             up: Arc::clone(&network.up),
             served_pieces,
-            port: network.listener.as_ref().map(Listener::port),
+            encryption: network.encryption,
+            ports: network.ports.clone(),
             writer: pieces,
             alive,
         };
         let ending = Ending { writer, all_gone };
         let counts = Counts { left, ..Counts::default() };
-        let Some(sources) = sources.or_else(|| start_sources(run, &shared, counts)) else {
+        let web_seeds = match wanted {
+            WantedPieces::Nothing => Vec::new(),
+            _ => run.job.sources.all_web_seeds(&shared.metainfo.web_seeds),
+        };
+        let has_web_seeds = web_seeds.iter().any(WebSeed::is_of_the_web);
+        let Some(sources) = sources.or_else(|| start_sources(run, &shared, counts, has_web_seeds)) else {
             // The writer ends with its channel, and removes what the storage created on the disk.
             drop((shared, inbox));
             ending.join_writer();
-            return Err(SessionError::NoPeerSource);
+            return Err(network.no_peer_source());
         };
         sources.set(counts);
-        let state = InitialState { stored, wanted, order, known_peers };
+        let state = InitialState { stored, wanted, order, known_peers, web_seeds };
         Ok(Threads { run, shared, inbox, sources, wanted_count, state, ending })
     }
 
     /// Downloads the missing pieces, and shares what there is. This thread becomes the coordinator.
     pub(super) fn run(self) -> Result<Outcome, SessionError> {
         let Threads { run, shared, inbox, sources, wanted_count, state, ending } = self;
-        let (port, of, metainfo) = (shared.port, shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
+        let (port, of, metainfo) =
+            (shared.ports.listening(), shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
         if matches!(state.wanted, WantedPieces::Nothing) {
             (run.show)(Progress::Seeding { port, pieces: state.stored.count(), of });
         }
@@ -104,6 +113,7 @@ impl<'a> Threads<'a> {
             peer_id: shared.peer_id,
             port,
             pex: shared.pex,
+            encryption: shared.encryption,
             download_limit: shared.down.limit(),
             limits: run.job.limits,
             uploads: run.job.uploads,
@@ -172,8 +182,13 @@ fn dht_ports(run: RunContext<'_>, metainfo: &Metainfo) -> [Option<u16>; 2] {
     })
 }
 
-/// Starts to look for peers. `None` if there is no source.
-fn start_sources(run: RunContext<'_>, shared: &peer::TorrentContext, counts: Counts) -> Option<PeerSources> {
+/// Starts to look for peers. `None` if there is no source, and no web seed either.
+fn start_sources(
+    run: RunContext<'_>,
+    shared: &peer::TorrentContext,
+    counts: Counts,
+    has_web_seeds: bool,
+) -> Option<PeerSources> {
     let search = PeerSearch {
         info_hash: shared.metainfo.info_hash,
         peer_id: shared.peer_id,
@@ -182,6 +197,7 @@ fn start_sources(run: RunContext<'_>, shared: &peer::TorrentContext, counts: Cou
         peers: &[],
         nodes: &shared.metainfo.nodes,
         counts,
+        has_web_seeds,
     };
     PeerSources::start(&search, &run.job.sources, run.network, &shared.events)
 }

@@ -291,8 +291,17 @@ impl Storage {
     /// [`StorageError::Vanished`] if a file is not where it belongs, [`StorageError::Spoiled`] and
     /// [`StorageError::Unsteady`] if another program does not cease to change one, or what the system refuses.
     pub fn finish(&mut self) -> Result<Finished, StorageError> {
+        self.finish_watched(&|_, _| true)
+    }
+
+    /// The same. What other programs have changed is read again, which may take long: `watch` may end it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::finish`], and [`StorageError::Cancelled`] if `watch` says so. Then the download is not finished.
+    pub fn finish_watched(&mut self, watch: &Watch<'_>) -> Result<Finished, StorageError> {
         self.resume.end_thread()?;
-        let spoiled = self.files.finish();
+        let spoiled = self.files.finish(watch);
         self.note_written(0);
         let spoiled = spoiled?;
         if !spoiled.is_empty() {

@@ -9,7 +9,7 @@ use super::calls;
 use super::{Finished, Storage, StorageError};
 use crate::message::{Event, Write};
 use crate::piece::{BufferPool, PieceIndex};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -23,6 +23,9 @@ pub type Written = Result<(), StorageError>;
 /// Starts the writer. It ends with [`Event::WriterEnded`]: after [`Write::Finish`] when everything is safe,
 /// or when the channel ends, or with the error that stopped it.
 ///
+/// Files that another program has changed are read again before the end, which may take long. It is given up once
+/// `stopped` has no sender any more, and then this has not finished.
+///
 /// `alive` is held for as long as the thread lives.
 ///
 /// # Errors
@@ -33,6 +36,7 @@ pub fn start(
     orders: Receiver<Write>,
     events: Sender<Event>,
     buffers: Arc<BufferPool>,
+    stopped: Receiver<()>,
     alive: Sender<()>,
 ) -> io::Result<JoinHandle<Written>> {
     let builder = std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024);
@@ -43,9 +47,9 @@ pub fn start(
         // Bound after the farewell, so that the channel ends before it is sent: a thread that waits for room
         // in the channel must not wait for ever.
         let orders = orders;
-        let written = work(storage, &orders, &farewell.events, &buffers);
-        farewell.finished = written.is_ok();
-        written
+        let written = work(storage, &orders, &farewell.events, &buffers, &stopped);
+        farewell.finished = matches!(written, Ok(true));
+        written.map(drop)
     }))
 }
 
@@ -63,12 +67,15 @@ impl Drop for Farewell {
     }
 }
 
+/// Whether everything is safe. False if nobody wants that any more.
 fn work(
     mut storage: Storage,
     orders: &Receiver<Write>,
     events: &Sender<Event>,
     buffers: &BufferPool,
-) -> Written {
+    stopped: &Receiver<()>,
+) -> Result<bool, StorageError> {
+    let may_go_on = |_, _| stopped.try_recv() != Err(TryRecvError::Disconnected);
     loop {
         let first = match storage.next_save() {
             None => orders.recv().map_err(RecvTimeoutError::from),
@@ -92,9 +99,11 @@ fn work(
             break;
         }
         if told_to_finish? {
-            match storage.finish()? {
-                Finished::Durable => return Ok(()),
-                Finished::Spoiled(pieces) => {
+            match storage.finish_watched(&may_go_on) {
+                Err(StorageError::Cancelled) => break,
+                Err(error) => return Err(error),
+                Ok(Finished::Durable) => return Ok(true),
+                Ok(Finished::Spoiled(pieces)) => {
                     if events.send(Event::Lost(pieces)).is_err() {
                         break;
                     }
@@ -102,7 +111,7 @@ fn work(
             }
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Writes the pieces, and adds each to `stored` once it is written, so that the caller knows them even if a

@@ -10,6 +10,7 @@
 //! allowed. Redirects are asked about one by one. Which peers may tell us which peers is decided by
 //! [`may_share`](super::may_share), by the same idea: nobody sends us nearer to ourselves than it is itself.
 
+use super::is_near_name;
 use crate::address::{Reach, canonical, could_be_a_peer};
 use std::fmt;
 use std::net::SocketAddr;
@@ -48,6 +49,8 @@ pub enum Refusal {
     Near(SocketAddr),
     /// A server redirects us to an address that is nearer to us than its own.
     Nearer(SocketAddr),
+    /// A stranger names a host by a name that only a local network knows, and only the proxy would see where it leads.
+    NearName,
 }
 
 impl fmt::Display for Refusal {
@@ -66,6 +69,11 @@ impl fmt::Display for Refusal {
                 "it redirects us to {at}, which is {}, and that is not followed (if you trust it, name that \
                  address yourself)",
                 place(*at)
+            ),
+            Refusal::NearName => write!(
+                out,
+                "its name is one of a local network, to which a torrent or a server may not send us through a proxy \
+                 (if you trust it, name that address yourself)"
             ),
         }
     }
@@ -97,6 +105,21 @@ pub fn may_ask(word: OnWordOf, question: Question, to: SocketAddr, is_ours: bool
         _ if !could_be_a_peer(to) => Err(Refusal::NoHost(to)),
         (OnWordOf::Torrent, Question::Web) if reach > Reach::Internet => Err(Refusal::Near(to)),
         (OnWordOf::Server(from), _) if reach > from => Err(Refusal::Nearer(to)),
+        _ => Ok(()),
+    }
+}
+
+/// The same for a host of which only the name is known, since a proxy looks it up: whether it may be asked that, on
+/// that word. What the name leads to cannot be judged.
+///
+/// # Errors
+///
+/// Why not.
+pub fn may_ask_name(word: OnWordOf, question: Question, host: &str) -> Result<(), Refusal> {
+    match (word, question) {
+        (OnWordOf::User, _) | (OnWordOf::Torrent, Question::Announce | Question::Packet) => Ok(()),
+        (OnWordOf::Server(from), _) if from > Reach::Internet => Ok(()),
+        _ if is_near_name(host) => Err(Refusal::NearName),
         _ => Ok(()),
     }
 }
@@ -182,6 +205,26 @@ mod tests {
                 let asked = may_ask(word, Question::Announce, text.parse().unwrap(), false);
                 assert!(matches!(asked, Err(Refusal::NoHost(_))), "{text}");
             }
+        }
+    }
+
+    #[test]
+    fn behind_a_proxy_a_name_of_a_local_network_is_as_near_as_an_address_of_it() {
+        let far = OnWordOf::Server(Reach::Internet);
+        for (word, question, is_asked) in [
+            (OnWordOf::User, Question::Web, true),
+            (OnWordOf::Torrent, Question::Announce, true),
+            (OnWordOf::Torrent, Question::Web, false),
+            (far, Question::Announce, false),
+            (far, Question::Web, false),
+            (OnWordOf::Server(Reach::Network), Question::Web, true),
+        ] {
+            let asked = |host| may_ask_name(word, question, host).is_ok();
+            assert_eq!(
+                (asked("router.local"), asked("host.example")),
+                (is_asked, true),
+                "{word:?} {question:?}"
+            );
         }
     }
 

@@ -23,17 +23,21 @@
 mod crc32c;
 mod destination;
 mod download;
+mod near_names;
 mod peers;
 mod token_bucket;
 mod upload;
 
 pub use crc32c::crc32c;
-pub use destination::{OnWordOf, Question, Refusal, may_ask};
-pub use download::{Budget, MemoryClaim, PeerPieces, PieceOrder, Pipeline, Rarity, Standing, Trust};
+pub use destination::{OnWordOf, Question, Refusal, may_ask, may_ask_name};
+pub use download::{
+    Budget, Gaps, MemoryClaim, PeerPieces, PieceOrder, Pipeline, Rarity, ServerRest, Standing, Trust,
+};
+pub use near_names::{is_near_name, literal};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
-    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Source, Supply, SupplyReports,
-    Surroundings, Watch, may_share,
+    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Rebuff, Security, Source, Supply,
+    SupplyReports, Surroundings, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

@@ -3,7 +3,8 @@
 use crate::message::KnownPeers;
 use crate::metainfo::InfoHash;
 use crate::piece::{Bitfield, Geometry};
-use crate::strategy::PieceOrder;
+use crate::strategy::{Encryption, PieceOrder};
+use crate::web_seed::WebSeed;
 use crate::wire::PeerId;
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct InitialState {
     pub order: PieceOrder,
     /// The peers that are known already.
     pub known_peers: KnownPeers,
+    /// The servers of the web that have the files (BEP 19).
+    pub web_seeds: Vec<WebSeed>,
 }
 
 /// How a run ended.
@@ -90,6 +93,8 @@ pub struct Settings {
     pub port: Option<u16>,
     /// Whether we exchange addresses of peers with peers (PEX, BEP 11).
     pub pex: bool,
+    /// Whether connections to peers are encrypted.
+    pub encryption: Encryption,
     /// Bytes a second that all downloads of the process together may take.
     pub download_limit: Option<u64>,
     /// The limits that the user set.

@@ -9,8 +9,10 @@ use crate::net::PeerStream;
 use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
+use crate::web_seed::WebSeed;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::time::Instant;
 
 /// What the coordinator can have done by others. No method may wait.
@@ -72,6 +74,18 @@ pub trait Environment {
     /// The system has no more threads.
     fn resume(&mut self, key: PeerKey, handed_over: HandedOver) -> io::Result<Worker>;
 
+    /// Starts a worker for a web seed.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    fn start_web_seed(&mut self, key: PeerKey, seed: WebSeed) -> io::Result<Worker>;
+
+    /// The numbers of the pieces that have bytes of a file, which is counted from 0.
+    fn pieces_of_file(&self, _number: usize) -> Range<u32> {
+        0..u32::MAX
+    }
+
     /// The SHA-1 that a piece must have.
     fn piece_digest(&self, piece: PieceIndex) -> PieceDigest;
 
@@ -111,6 +125,9 @@ pub trait Environment {
     /// A peer that came in from here has left and was of no use to either side. Whoever comes so again and again
     /// is to be let in less often.
     fn came_in_vain(&mut self, _from: IpAddr) {}
+
+    /// This address turned out to be ourselves.
+    fn met_ourselves(&mut self, _address: SocketAddr) {}
 
     /// A peer says that its DHT node has this address (BEP 5).
     fn dht_node(&mut self, address: SocketAddr);

@@ -95,6 +95,8 @@ impl Coordinator<'_> {
 
     fn writer_ended(&mut self, finished: bool, now: Instant) -> Option<RunEnd> {
         match (self.phase, self.settings.uploads.seeding) {
+            // The writer may hear of it before us.
+            _ if !finished && self.environment.is_stopped() => Some(self.stopped()),
             _ if !finished => Some(RunEnd::WriterFailed),
             (Phase::Finishing, Some(_)) => {
                 self.begin_seeding(now);

@@ -15,7 +15,7 @@
 //! | `Lost`: another program has changed pieces on disk | `swarm/download/completion.rs:lost` | piece map, our interest, the phase: they are fetched again |
 //! | `Attempted`: an attempt to connect ended | `swarm/peers/connecting.rs:attempted` | roster: one peer more, perhaps in place of another; or when its address is tried again |
 //! | `Greeted`: handshakes were exchanged | `swarm/peers/connecting.rs:greeted` | roster: the peer is introduced to, or one of two connections to it ends |
-//! | `Gone`: a connection is over | `swarm/peers/disconnect.rs:gone` | roster, requests, rarity, upload slots, when its address is tried again |
+//! | `Gone`: a connection is over, or a web seed gives no more | `swarm/peers/disconnect.rs:gone` | roster, requests, rarity, upload slots, when its address is tried again |
 //! | `Found`, `Named`: addresses | `strategy/peers/dialer.rs:found`, `dialer.rs:named` | candidates |
 //! | `Tracker`: a tracker answered | `swarm/event_loop.rs:tracker_answered` | our address as others see it, the reason that a stalled download shows |
 //! | `Incoming`: a peer connected to us | `swarm/peers/incoming.rs:incoming` | roster: one peer more, perhaps in place of another |
@@ -23,7 +23,7 @@
 //! | `MemoryFree`: another torrent gave memory back | `swarm/download/memory.rs:memory_is_free` | the memory for pieces; then peers are asked for more blocks |
 //! | `WriterEnded` | `swarm/event_loop.rs:writer_ended` | phase, or the run ends |
 //! | `Stop`: the user wants to end | `swarm/event_loop.rs:stopped` | the run ends |
-//! | timer, every 250 ms | `swarm/tick.rs:tick` | rates, silent peers and dead connections, the supply of peers, interruptions, super-seeding, PEX, memory budget, what the screen shows; the run ends at a goal or a timeout |
+//! | timer, every 250 ms | `swarm/tick.rs:tick` | rates, silent peers and dead connections, the supply of peers, interruptions, super-seeding, PEX, memory budget, web seeds, what the screen shows; the run ends at a goal or a timeout |
 //! | timer, after interest changed or a peer left | `swarm/upload/choking.rs:rechoke` | upload slots |
 //! | timer, when an address is due | `swarm/peers/connecting.rs:connect` | candidates |
 //!
@@ -34,6 +34,7 @@
 //! - `upload`: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
 //! - `peers`: the roster; connecting, accepting and disconnecting; who makes room for others; the supply of
 //!   peers; PEX.
+//! - `web_seeds`: servers of the web that have the files (BEP 19): which of them are asked, and for what.
 //! - `status.rs`: what the screen shows. `statistics.rs`: what it counts.
 
 mod config;
@@ -49,6 +50,7 @@ mod status;
 mod tests;
 mod tick;
 mod upload;
+mod web_seeds;
 
 pub use config::{InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces};
 pub use environment::Environment;
@@ -62,6 +64,7 @@ use peers::Roster;
 use statistics::Statistics;
 use std::time::{Duration, Instant};
 use upload::UploadSlots;
+use web_seeds::WebSeeds;
 
 /// Time between two looks at what changes slowly: rates, silent peers, what the screen shows.
 const TICK: Duration = Duration::from_millis(250);
@@ -122,7 +125,7 @@ impl<'a> Coordinator<'a> {
         mut random: fastrand::Rng,
         now: Instant,
     ) -> Coordinator<'a> {
-        let InitialState { stored, wanted, order, known_peers } = state;
+        let InitialState { stored, wanted, order, known_peers, web_seeds } = state;
         let KnownPeers { candidates, connections, last_key } = known_peers;
         let geometry = settings.geometry;
         let budget = Budget::new(settings.limits.memory, geometry.piece_length(), now);
@@ -154,8 +157,15 @@ impl<'a> Coordinator<'a> {
             budget,
             requests: Requests::new(geometry),
             suspicions: Suspicions::default(),
-            roster: Roster::after(last_key),
-            dialer: Dialer::new(candidates, settings.port, half_open, random.fork(), now),
+            roster: Roster::after(last_key, WebSeeds::new(web_seeds)),
+            dialer: Dialer::new(
+                candidates,
+                settings.encryption,
+                settings.port,
+                half_open,
+                random.fork(),
+                now,
+            ),
             slots: UploadSlots::new(now),
             super_seed,
             statistics: Statistics::new(now).idle_since(now, settings.limits.idle_before),
@@ -169,6 +179,7 @@ impl<'a> Coordinator<'a> {
         };
         connections.into_iter().for_each(|connection| coordinator.handed_over(connection, now));
         coordinator.finish_if_complete(now);
+        coordinator.look_after_web_seeds(now);
         coordinator
     }
 

@@ -59,6 +59,7 @@ impl Coordinator<'_> {
             News::Choked => self.choked(key, now),
             News::Unchoked => self.unchoked(key, now),
             News::Have(piece) => self.gained_piece(key, piece, now),
+            News::DontHave(piece) => self.lost_piece(key, piece, now),
             News::Bitfield(pieces) => self.has_pieces(key, PeerPieces::Some(pieces), now),
             News::AnotherBitfield(pieces) => self.another_bitfield(key, &pieces, now),
             News::HaveAll => self.has_pieces(key, PeerPieces::All, now),
@@ -77,13 +78,18 @@ impl Coordinator<'_> {
         peer.download.standing.delivered();
         let bytes = span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum();
         self.peer_sent(key, span.count, bytes, now);
+        let mut is_useful = false;
         for block in span.blocks() {
             let arrival = self.requests.received(key, block, assembly);
             let length = u64::from(self.geometry.block_length(block));
             self.statistics.received(length, matches!(arrival, Arrival::Useful { .. }), now);
             if let Arrival::Useful { cancel } = arrival {
+                is_useful = true;
                 cancel.into_iter().flatten().for_each(|other| self.cancel(other, block));
             }
+        }
+        if is_useful {
+            self.web_seed_sent(key);
         }
         self.take_back_forgotten(key, now);
     }
@@ -107,7 +113,7 @@ impl Coordinator<'_> {
         download.snubs = 0;
         download.rejections = 0;
         download.rate.add(bytes);
-        if !std::mem::replace(&mut download.useful, true) {
+        if !std::mem::replace(&mut download.useful, true) && !peer.is_web_seed() {
             self.dialer.candidates_mut().proved_useful(peer.best_address());
         }
     }
@@ -192,6 +198,39 @@ impl Coordinator<'_> {
         self.part_from_seed(key, now);
     }
 
+    /// A peer does not have this piece any more (BEP 54). What it owes us of it is asked of others, and we do not
+    /// wait for a reject, which only some clients send.
+    fn lost_piece(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        let was_seed = matches!(peer.pieces, PeerPieces::All);
+        if was_seed {
+            // Only the pieces of those that lack some count for rarity.
+            peer.pieces = PeerPieces::Some(Bitfield::all(self.geometry.piece_count()));
+            self.geometry.pieces().for_each(|piece| self.pieces.rarity_mut().gained(piece));
+        }
+        let PeerPieces::Some(pieces) = &mut peer.pieces else { return };
+        if !pieces.remove(piece) {
+            return;
+        }
+        self.pieces.rarity_mut().lost(piece);
+        peer.download.allowed_fast.retain(|allowed| *allowed != piece);
+        if self.pieces.wants(piece) {
+            peer.wanted = peer.wanted.saturating_sub(1);
+            peer.tell_interest();
+        }
+        if was_seed {
+            self.super_seed_has_pieces(key, &PeerPieces::All, now);
+        } else {
+            self.super_seed_lost_piece(key, piece);
+        }
+        let owed: Vec<Block> = self.requests.owed_by(key).filter(|block| block.piece == piece).collect();
+        if !owed.is_empty() {
+            owed.into_iter().for_each(|block| _ = self.requests.rejected(key, block));
+            self.requests.release_exclusive(key);
+            self.fill_hungry(Some(key), now);
+        }
+    }
+
     fn extensions(&mut self, key: PeerKey, handshake: &ExtensionHandshake, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if let Some(client) = &handshake.client {
@@ -201,6 +240,7 @@ impl Coordinator<'_> {
             peer.download.pipeline.set_queue_limit(limit);
         }
         peer.flags.upload_only = handshake.upload_only;
+        peer.messages.prefers_encryption = handshake.prefers_encryption;
         if let Some(id) = handshake.pex {
             // Zero takes the extension back (BEP 10).
             peer.messages.pex_id = Some(id).filter(|id| *id != 0);
@@ -210,6 +250,12 @@ impl Coordinator<'_> {
         }
         if let Some(port) = handshake.port {
             self.listens(key, port);
+        }
+        if let Some(peer) = self.roster.get(key)
+            && peer.prefers_encryption()
+            && let Some(address) = peer.dial
+        {
+            self.dialer.candidates_mut().prefers_encryption(address);
         }
         self.part_from_seed(key, now);
     }

@@ -1,8 +1,8 @@
 //! What is counted: for the screen, for the trackers, and for the timeout.
 
-use crate::message::{PeerError, TrackerReport};
+use crate::message::{PeerTrouble, TrackerReport};
+use crate::net::proxy::ProxyError;
 use crate::strategy::Rate;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Counters and rates of one run, and what went wrong last.
@@ -25,8 +25,10 @@ pub struct Statistics {
     tracker_trouble: Option<String>,
     /// The user was warned of a tracker that cannot be asked.
     tracker_warned: bool,
-    /// Why the last connection that we made failed.
-    peer_trouble: Option<String>,
+    /// Why connections that we made failed.
+    peer_trouble: PeerTrouble,
+    /// What is wrong with the proxy, if the last attempt failed by its fault.
+    proxy_trouble: Option<String>,
 }
 
 impl Statistics {
@@ -44,7 +46,8 @@ impl Statistics {
             unwritten: 0,
             tracker_trouble: None,
             tracker_warned: false,
-            peer_trouble: None,
+            peer_trouble: PeerTrouble::default(),
+            proxy_trouble: None,
         }
     }
 
@@ -108,12 +111,14 @@ impl Statistics {
         !std::mem::replace(&mut self.tracker_warned, true)
     }
 
-    /// A connection that we made ended. An address that this host has no route to says little: it counts
-    /// only while nothing else went wrong.
-    pub fn connection_failed(&mut self, address: SocketAddr, why: &PeerError) {
-        if !why.is_no_route() || self.peer_trouble.is_none() {
-            self.peer_trouble = Some(format!("{address}: {why}"));
-        }
+    /// An attempt to connect has ended, by this fault of the proxy or otherwise.
+    pub fn proxy_answered(&mut self, fault: Option<&ProxyError>) {
+        self.proxy_trouble = fault.map(ToString::to_string);
+    }
+
+    /// What is wrong with the proxy, if something is.
+    pub fn proxy_trouble(&self) -> Option<String> {
+        self.proxy_trouble.clone()
     }
 
     /// Updates the rates. Several times a second.
@@ -178,9 +183,14 @@ impl Statistics {
         self.tracker_trouble.clone()
     }
 
-    /// Why the last connection that we made failed.
-    pub fn peer_trouble(&self) -> Option<String> {
-        self.peer_trouble.clone()
+    /// Why connections that we made failed.
+    pub fn peer_trouble(&mut self) -> &mut PeerTrouble {
+        &mut self.peer_trouble
+    }
+
+    /// Why the last of them failed, in words.
+    pub fn last_peer_trouble(&self) -> Option<String> {
+        self.peer_trouble.sentence()
     }
 }
 
@@ -210,7 +220,6 @@ impl Gauge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{self, ErrorKind};
 
     #[test]
     fn a_gauge_shows_a_steady_rate_at_once_and_forgets_it_in_seconds() {
@@ -224,18 +233,6 @@ mod tests {
         now += Duration::from_secs(2);
         gauge.tick(4000, now);
         assert!((gauge.rate - 500.0).abs() < 1.0, "{}", gauge.rate);
-    }
-
-    #[test]
-    fn an_address_without_a_route_hides_no_better_reason() {
-        let mut statistics = Statistics::new(Instant::now());
-        let address = "192.0.2.7:1".parse().unwrap();
-        let no_route = PeerError::Connect(io::Error::from(ErrorKind::NetworkUnreachable));
-        statistics.connection_failed(address, &no_route);
-        assert!(statistics.peer_trouble().is_some());
-        statistics.connection_failed(address, &PeerError::Closed);
-        statistics.connection_failed(address, &no_route);
-        assert_eq!(statistics.peer_trouble(), Some(format!("{address}: {}", PeerError::Closed)));
     }
 
     #[test]

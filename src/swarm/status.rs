@@ -20,7 +20,7 @@ impl Coordinator<'_> {
             up_rate: self.statistics.shown_upload_rate(),
             peers: greeted().count(),
             seeds: greeted().filter(|(_, peer)| peer.is_seed()).count(),
-            unchoked: greeted().filter(|(_, peer)| !peer.flags.peer_choking).count(),
+            web_seeds: self.roster.running_web_seeds().count(),
             received: self.statistics.bytes_received(),
             wasted: self.statistics.bytes_wasted(),
             interested: greeted().filter(|(_, peer)| peer.flags.peer_interested).count(),
@@ -41,21 +41,33 @@ impl Coordinator<'_> {
         if self.statistics.idle_for(now) < STALLED || !self.is_downloading() {
             return None;
         }
+        if self.is_disk_behind() {
+            return Some(Stall::SlowDisk);
+        }
+        let of_peers = self.stall_of_peers();
+        Some(match self.web_seed_trouble() {
+            Some(said) => Stall::AndWebSeeds(Box::new(of_peers), said),
+            None => of_peers,
+        })
+    }
+
+    /// Why no peer sends anything.
+    fn stall_of_peers(&self) -> Stall {
         let known = self.dialer.candidates().known();
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
-        Some(if self.is_disk_behind() {
-            Stall::SlowDisk
-        } else if known == 0 && greeted().next().is_none() {
+        if known == 0 && greeted().next().is_none() {
             Stall::NoPeers(self.statistics.tracker_trouble())
+        } else if let Some(trouble) = self.statistics.proxy_trouble().filter(|_| greeted().next().is_none()) {
+            Stall::Proxy(trouble)
         } else if greeted().next().is_none() {
-            Stall::Unreachable(known, self.statistics.peer_trouble())
+            Stall::Unreachable(known, self.statistics.last_peer_trouble())
         } else if greeted().all(|peer| peer.wanted == 0) {
             Stall::NobodyHas(self.first_missing())
         } else if greeted().filter(|peer| peer.wanted > 0).all(|peer| peer.flags.peer_choking) {
             Stall::AllChoke
         } else {
             Stall::Silent
-        })
+        }
     }
 
     /// Whether peers have to wait for us because the disk is slow.

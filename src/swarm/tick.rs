@@ -31,6 +31,8 @@ impl Coordinator<'_> {
         self.look_after_retries(now);
         self.fill_hungry(None, now);
         self.look_around(now);
+        self.rest_web_seeds(now);
+        self.look_after_web_seeds(now);
         self.report_supply(now);
         if self.environment.is_stopped() {
             return Some(self.stopped());
@@ -69,7 +71,7 @@ impl Coordinator<'_> {
         for key in silent {
             let blocks = self.requests.take_back(key);
             let Some(peer) = self.roster.get_mut(key) else { continue };
-            debug!("{}: no block in 60 s", peer.address);
+            debug!("{}: no block in 60 s", peer.name());
             peer.order(Order::Cancel(blocks));
             peer.download.snubs += 1;
             peer.download.pipeline.snubbed(now);

@@ -3,9 +3,11 @@
 //! Pure. Addresses come from torrents, so they may contain anything.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crate::address::IpFamily;
 use crate::net::basic_auth::percent_decoded;
+use crate::net::proxy::{Proxies, Proxy};
 use crate::strategy::{OnWordOf, Question};
 
 use super::error::{TrackerError, excerpt};
@@ -113,6 +115,15 @@ impl TrackerAddress {
             Some("/announce") => Question::Announce,
             _ => Question::Web,
         }
+    }
+
+    /// The proxy that it is asked through, if it is asked through one. Nothing goes through one by UDP.
+    pub fn proxy<'a>(&self, proxies: &'a Proxies) -> Option<&'a Arc<Proxy>> {
+        let (host, port) = match self.host.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+            _ => (self.host.as_str(), None),
+        };
+        if self.scheme == "udp" { None } else { proxies.for_web(&self.scheme, host, port) }
     }
 
     /// What of it must not be shown, even where somebody else says it.

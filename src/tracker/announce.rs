@@ -4,6 +4,7 @@
 //! percent-encoded. It is an easy mistake to treat an info-hash as text there.
 
 use crate::metainfo::InfoHash;
+use crate::strategy::Encryption;
 use crate::wire::PeerId;
 use std::fmt::Write;
 
@@ -26,6 +27,8 @@ pub struct Identity {
     pub key: u32,
     /// How many peers we would like to get.
     pub numwant: u32,
+    /// Whether connections to peers are encrypted.
+    pub encryption: Encryption,
 }
 
 /// How far our download is.
@@ -66,7 +69,7 @@ pub struct Announce {
 impl Announce {
     /// The announce as the query of a URL, without the question mark.
     pub fn query(&self) -> String {
-        let Identity { info_hash, peer_id, port, key, .. } = self.identity;
+        let Identity { info_hash, peer_id, port, key, encryption, .. } = self.identity;
         let Counts { uploaded, downloaded, left } = self.counts;
         let numwant = self.peers_wanted();
         let mut query = format!(
@@ -75,6 +78,12 @@ impl Announce {
             percent_encoded(&info_hash.0),
             percent_encoded(&peer_id.0),
         );
+        // Not in any BEP: what trackers that tell encrypting peers apart ask for, as other clients say it.
+        query.push_str(match encryption {
+            Encryption::Off => "",
+            Encryption::Allow | Encryption::Prefer => "&supportcrypto=1",
+            Encryption::Require => "&supportcrypto=1&requirecrypto=1",
+        });
         if let Some(event) = self.event {
             query.push_str(match event {
                 AnnounceEvent::Started => "&event=started",
@@ -122,6 +131,7 @@ mod tests {
             port: 6881,
             key: 0xbeef,
             numwant: 80,
+            encryption: Encryption::Off,
         };
         let counts = Counts { uploaded: 1, downloaded: 2, left: u64::MAX };
         Announce { identity, counts, event, tracker_id }
@@ -143,6 +153,20 @@ mod tests {
         assert!(started.ends_with("&event=started&trackerid=%E4%3D"), "{started}");
         let completed = announce(Some(AnnounceEvent::Completed), None).query();
         assert!(completed.ends_with("&event=completed"), "{completed}");
+    }
+
+    #[test]
+    fn a_tracker_hears_whether_peers_are_to_be_encrypted() {
+        for (encryption, end) in [
+            (Encryption::Off, "&no_peer_id=1"),
+            (Encryption::Allow, "&no_peer_id=1&supportcrypto=1"),
+            (Encryption::Prefer, "&no_peer_id=1&supportcrypto=1"),
+            (Encryption::Require, "&no_peer_id=1&supportcrypto=1&requirecrypto=1"),
+        ] {
+            let mut announce = announce(None, None);
+            announce.identity.encryption = encryption;
+            assert!(announce.query().ends_with(end), "{encryption:?}: {}", announce.query());
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::families::{FailureReports, FamilyTier};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::address::IpFamily;
-use crate::net::Outlet;
+use crate::net::{Outlet, OwnPorts};
 use crate::strategy::{Interruption, Supply};
 use crate::thread::{self, caught};
 
@@ -109,6 +109,7 @@ impl AnnouncerHandle {
         if let Some(family) = part.family {
             outlet.bind_address = outlet.bind_address.of_family(family)?;
         }
+        let (outlet_ports, family) = (outlet.ports.clone(), outlet.bind_address.family());
         let tier = Tier::new(part.trackers, Instant::now(), &mut random)?;
         let first = tier.turn().tracker.clone();
         let (orders, inbox) = bounded(WAITING_ORDERS);
@@ -121,6 +122,8 @@ impl AnnouncerHandle {
             context: context.clone(),
             orders: inbox,
             client: Arc::clone(&client),
+            ports: outlet_ports,
+            family,
             is_known: Arc::clone(&is_known),
             is_leaving: Arc::clone(&is_leaving),
             random,
@@ -190,6 +193,10 @@ struct Announcer<News> {
     context: AnnouncerContext<News>,
     orders: Receiver<AnnouncerOrder>,
     client: Arc<TrackerClient>,
+    /// Where peers reach us, which a gateway may change.
+    ports: OwnPorts,
+    /// The family that it announces over, if it is only one.
+    family: Option<IpFamily>,
     is_known: Arc<AtomicBool>,
     is_leaving: Arc<AtomicBool>,
     random: Rng,
@@ -280,8 +287,10 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     }
 
     fn ask(&self, client: &TrackerClient, turn: Turn<'_>, within: Duration) -> Result<Answer, TrackerError> {
+        let identity = self.context.identity;
+        let family = self.family.or_else(|| turn.tracker.family()).unwrap_or(IpFamily::V4);
         let announce = Announce {
-            identity: self.context.identity,
+            identity: Identity { port: self.ports.announced(family).unwrap_or(identity.port), ..identity },
             counts: self.context.totals.get(),
             event: turn.event,
             tracker_id: turn.tracker_id.map(<[u8]>::to_vec),

@@ -17,14 +17,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use log::info;
+use log::{info, warn};
 
 use super::address::TrackerAddress;
 use super::announce::Identity;
 use super::announcer::{AnnouncerContext, AnnouncerHandle, AnnouncerOrder, TrackerNews};
+use super::client::usable_protocol;
+use super::error::TrackerError;
 use super::families::FamilyTier;
 use super::totals::Totals;
 use crate::net::Outlet;
+use crate::net::proxy::Proxies;
 use crate::strategy::{Interruption, Supply};
 
 /// Tiers that get threads. The trackers of all further tiers join the last of these.
@@ -32,6 +35,9 @@ const MAX_TIERS: usize = 32;
 
 /// Tiers that we look at in all. A torrent may name any number.
 const MAX_TIERS_READ: usize = 256;
+
+/// Trackers that are not asked, of which so many are named.
+const MOST_NAMED: usize = 4;
 
 /// All announcers of one torrent. Dropping it ends their threads without a word to the trackers.
 #[derive(Default)]
@@ -61,10 +67,11 @@ impl Announcers {
         let mut handles = Vec::new();
         let user_agent = Arc::from(user_agent);
         let context = AnnouncerContext { identity, totals: Arc::clone(totals), user_agent, news };
-        for trackers in usable(tiers, &context.news) {
+        let is_detoured = |tracker: &TrackerAddress| tracker.proxy(&outlet.proxies).is_some();
+        for trackers in usable(tiers, &outlet.proxies, &context.news) {
             // The same random numbers for both families, so that they ask the trackers in the same order.
             let random = Rng::new();
-            for part in FamilyTier::split(trackers, outlet.bind_address.family()) {
+            for part in FamilyTier::split(trackers, outlet.bind_address.family(), is_detoured) {
                 handles.extend(AnnouncerHandle::start(part, &context, outlet, random.clone()));
             }
         }
@@ -114,15 +121,23 @@ impl Announcers {
     }
 }
 
-/// The tiers with the addresses that we can use, each address once, in at most [`MAX_TIERS`] tiers.
-fn usable(tiers: Vec<Vec<TrackerAddress>>, news: &impl Fn(TrackerNews)) -> Vec<Vec<TrackerAddress>> {
+/// The tiers with the addresses that we can use, each address once, in at most [`MAX_TIERS`] tiers. The user hears of
+/// those that a proxy keeps us from.
+fn usable(
+    tiers: Vec<Vec<TrackerAddress>>,
+    proxies: &Proxies,
+    news: &impl Fn(TrackerNews),
+) -> Vec<Vec<TrackerAddress>> {
+    let mut kept_from = Vec::new();
     let mut usable: Vec<Vec<TrackerAddress>> = Vec::new();
     let mut known = HashSet::new();
     for tier in tiers.into_iter().take(MAX_TIERS_READ) {
         let (good, bad): (Vec<_>, Vec<_>) = tier
             .into_iter()
-            .map(|address| (address.protocol(), address))
+            .map(|address| (usable_protocol(&address, proxies), address))
             .partition(|(protocol, _)| protocol.is_ok());
+        let by_udp = bad.iter().filter(|(protocol, _)| *protocol == Err(TrackerError::NotByProxy));
+        kept_from.extend(by_udp.map(|(_, address)| address.site()));
         let left_out = bad.len();
         if let Some((Err(error), address)) = bad.into_iter().next() {
             info!("{left_out} of a tier's trackers left out, the first being {}: {error}", address.site());
@@ -143,6 +158,12 @@ fn usable(tiers: Vec<Vec<TrackerAddress>>, news: &impl Fn(TrackerNews)) -> Vec<V
             last.append(&mut new);
         }
     }
+    if !kept_from.is_empty() {
+        let more = kept_from.len().saturating_sub(MOST_NAMED);
+        kept_from.truncate(MOST_NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        warn!("not asked, since UDP does not go through a proxy: {}{more}", kept_from.join(", "));
+    }
     usable
 }
 
@@ -150,7 +171,7 @@ fn usable(tiers: Vec<Vec<TrackerAddress>>, news: &impl Fn(TrackerNews)) -> Vec<V
 mod tests {
     use super::*;
     use crate::metainfo::InfoHash;
-    use crate::tracker::TrackerError;
+    use crate::strategy::Encryption;
     use crate::wire::PeerId;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -162,8 +183,14 @@ mod tests {
             assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "a panic that a test wants");
             let _ = tell.send(news);
         };
-        let identity =
-            Identity { info_hash: InfoHash([1; 20]), peer_id: PeerId([2; 20]), port: 1, key: 3, numwant: 4 };
+        let identity = Identity {
+            info_hash: InfoHash([1; 20]),
+            peer_id: PeerId([2; 20]),
+            port: 1,
+            key: 3,
+            numwant: 4,
+            encryption: Encryption::default(),
+        };
         // Nobody listens there, so the first announce fails at once, and the news of it panics.
         let tiers = vec![vec![TrackerAddress::new("http://127.0.0.1:1/announce")]];
         let totals = Arc::new(Totals::new(Default::default()));

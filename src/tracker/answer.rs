@@ -93,11 +93,7 @@ impl Answer {
             warning: text("warning message"),
             complete: count("complete"),
             incomplete: count("incomplete"),
-            external_ip: answer
-                .get("external ip")
-                .and_then(Value::bytes)
-                .and_then(read_ip)
-                .map(|ip| ip.to_canonical()),
+            external_ip: answer.get("external ip").and_then(Value::bytes).and_then(read_ip),
             peers: peers.unwrap_or_default(),
         })
     }

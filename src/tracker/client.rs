@@ -14,6 +14,7 @@ use super::http::HttpTracker;
 use super::scrape::Scrape;
 use super::udp::{CONNECTION_LIFE, UdpTracker};
 use crate::net::Outlet;
+use crate::net::proxy::Proxies;
 
 /// The most time that an exchange may take. Over HTTP it takes less.
 pub const MAX_EXCHANGE: Duration = Duration::from_secs(30);
@@ -57,10 +58,23 @@ pub(super) trait TrackerProtocol {
     fn abort(&self);
 }
 
+/// The protocol of a tracker that may be asked.
+///
+/// # Errors
+///
+/// What is wrong with its address, or that nothing but what goes through a proxy may leave this host.
+pub(super) fn usable_protocol(tracker: &TrackerAddress, proxies: &Proxies) -> Result<Protocol, TrackerError> {
+    match tracker.protocol()? {
+        Protocol::Udp if proxies.for_all().is_some() => Err(TrackerError::NotByProxy),
+        protocol => Ok(protocol),
+    }
+}
+
 /// Speaks with the trackers of one tier, one at a time.
 pub struct TrackerClient {
     http: HttpTracker,
     udp: UdpTracker,
+    proxies: Proxies,
 }
 
 impl TrackerClient {
@@ -68,12 +82,13 @@ impl TrackerClient {
     /// nothing yet.
     pub fn new(outlet: Outlet, user_agent: &Arc<str>) -> TrackerClient {
         let http = HttpTracker::new(outlet.clone(), Arc::clone(user_agent));
-        TrackerClient { http, udp: UdpTracker::new(outlet) }
+        let proxies = outlet.proxies.clone();
+        TrackerClient { http, udp: UdpTracker::new(outlet), proxies }
     }
 
     /// A client like this one that has not been aborted. Costs nothing yet.
     pub fn anew(&self) -> TrackerClient {
-        TrackerClient { http: self.http.anew(), udp: self.udp.anew() }
+        TrackerClient { http: self.http.anew(), udp: self.udp.anew(), proxies: self.proxies.clone() }
     }
 
     /// Announces and waits for the answer, `within` this time.
@@ -105,7 +120,7 @@ impl TrackerClient {
     }
 
     fn protocol_of(&self, tracker: &TrackerAddress) -> Result<&dyn TrackerProtocol, TrackerError> {
-        Ok(match tracker.protocol()? {
+        Ok(match usable_protocol(tracker, &self.proxies)? {
             Protocol::Http => &self.http,
             Protocol::Udp => &self.udp,
         })

@@ -20,6 +20,8 @@ pub enum TrackerError {
     BadAddress(&'static str),
     /// We may not ask it, for this reason.
     NotAsked(Refusal),
+    /// It is asked over UDP, and everything goes through a proxy, which UDP cannot.
+    NotByProxy,
     /// Its host name has no address, or none of the family that we ask over.
     NoAddress,
     /// No connection, or it broke.
@@ -63,6 +65,12 @@ impl fmt::Display for TrackerError {
             TrackerError::NoScrape => write!(f, "its address has no /announce to make /scrape of (BEP 48)"),
             TrackerError::BadAddress(reason) => write!(f, "not a tracker's address: {reason}"),
             TrackerError::NotAsked(refusal) => write!(f, "it is not asked: {refusal}"),
+            TrackerError::NotByProxy => {
+                write!(
+                    f,
+                    "it is not asked: UDP does not go through a proxy, and everything is to go through one"
+                )
+            }
             TrackerError::NoAddress => write!(f, "cannot be reached: its name has no address"),
             TrackerError::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
             TrackerError::TimedOut { awaited, seconds } => write!(f, "no {awaited} in {seconds} s"),

@@ -27,10 +27,18 @@ pub(super) struct FamilyTier {
 impl FamilyTier {
     /// Splits a tier by the families that have to be asked: into two parts if some trackers may have an IPv4
     /// address and some an IPv6 address, otherwise into one. A host name may have both. `bound_to` is the
-    /// family that everything leaves by, if it is only one, as with `--bind`.
-    pub fn split(trackers: Vec<TrackerAddress>, bound_to: Option<IpFamily>) -> Vec<FamilyTier> {
+    /// family that everything leaves by, if it is only one, as with `--bind`. A tracker that is asked through a
+    /// proxy sees the address of that alone, so it is asked once.
+    pub fn split(
+        trackers: Vec<TrackerAddress>,
+        bound_to: Option<IpFamily>,
+        is_detoured: impl Fn(&TrackerAddress) -> bool,
+    ) -> Vec<FamilyTier> {
         let of = |family: IpFamily| -> Vec<TrackerAddress> {
-            let may_have = |one: &&TrackerAddress| one.family().is_none_or(|its| its == family);
+            let may_have = |one: &&TrackerAddress| match is_detoured(one) {
+                true => family == IpFamily::V4,
+                false => one.family().is_none_or(|its| its == family),
+            };
             trackers.iter().filter(may_have).cloned().collect()
         };
         let by_family = IpFamily::BOTH.map(|family| (family, of(family)));
@@ -111,7 +119,8 @@ mod tests {
     use super::*;
 
     fn split(text: &str, bound_to: Option<IpFamily>) -> Vec<FamilyTier> {
-        FamilyTier::split(text.split(' ').map(TrackerAddress::new).collect(), bound_to)
+        let trackers = text.split(' ').map(TrackerAddress::new).collect();
+        FamilyTier::split(trackers, bound_to, |tracker| tracker.host() == "detour.example")
     }
 
     fn news(outcome: Result<(), TrackerError>) -> TrackerNews {
@@ -126,7 +135,10 @@ mod tests {
         assert_eq!((both[0].family, both[1].family), (Some(IpFamily::V4), Some(IpFamily::V6)));
         assert_eq!(hosts(0), ["t.example:1", "127.0.0.1"]);
         assert_eq!(hosts(1), ["t.example:1", "[::1]:80", "[::1]:1"]);
+        let mixed = split("udp://t.example:1 http://detour.example/a", None);
+        assert_eq!(mixed.iter().map(|part| part.trackers.len()).collect::<Vec<_>>(), [2, 1]);
         for (tier, bound_to) in [
+            ("http://detour.example/a", None),
             ("udp://1.2.3.4:1 http://1.2.3.4", None),
             ("http://[::1]", None),
             ("udp://t.example:1", Some(IpFamily::V4)),

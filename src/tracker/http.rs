@@ -16,13 +16,11 @@ use super::client::TrackerProtocol;
 use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::net::Outlet;
+pub use crate::net::http::USER_AGENT;
 use crate::net::http::{Awaited, Errand, WebClient, WebError};
 
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
 pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
-
-/// What we call ourselves unless the user wants another name.
-pub const USER_AGENT: &str = concat!("femtotorrent/", env!("CARGO_PKG_VERSION"));
 
 /// How long looking up the name may take, and then how long connecting may take. Both are part of the above.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -166,7 +164,7 @@ fn tracker_error(error: WebError, within: Duration) -> TrackerError {
         other @ (WebError::Magnet(_) | WebError::Scheme(_)) => {
             TrackerError::Nonsense(excerpt(other.to_string()))
         }
-        other @ (WebError::Certificate(_) | WebError::Broken(_)) => {
+        other @ (WebError::Proxy(_) | WebError::Certificate(_) | WebError::Broken(_)) => {
             TrackerError::Unreachable(excerpt(other.to_string()))
         }
     }

@@ -256,7 +256,7 @@ impl Tier {
         }
         match (&mut self.next, interruption) {
             (NextAnnounce::Paced(pace), Interruption::Slept(time)) => pace.slept(time),
-            (NextAnnounce::Paced(pace), Interruption::NewNetwork) => pace.moved(),
+            (NextAnnounce::Paced(pace), _) => pace.moved(),
             (NextAnnounce::At(_), _) => self.wait_until(now),
             (NextAnnounce::Never, _) => {}
         }

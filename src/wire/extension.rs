@@ -19,6 +19,14 @@ pub const UT_METADATA: u8 = 1;
 /// The extended message id that we choose for peer exchange ([`super::pex`]).
 pub const UT_PEX: u8 = 2;
 
+/// The extended message id that we choose for `lt_donthave`, by which a peer takes back a *have* (BEP 54).
+pub const LT_DONTHAVE: u8 = 3;
+
+/// Reads the piece number that an `lt_donthave` message consists of: the peer does not have that piece any more.
+pub fn read_dont_have(payload: &[u8]) -> Option<u32> {
+    payload.try_into().map(u32::from_be_bytes).ok()
+}
+
 /// What a peer says about itself. Everything is optional, and nothing is verified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtensionHandshake {
@@ -32,12 +40,16 @@ pub struct ExtensionHandshake {
     pub your_address: Option<IpAddr>,
     /// It downloads nothing (any more), even if it lacks pieces (`upload_only`, BEP 21).
     pub upload_only: bool,
+    /// It prefers encrypted connections (`e`, as µTorrent introduced it).
+    pub prefers_encryption: bool,
     /// The extended message id that it chose for messages about the metadata (`ut_metadata`, BEP 9). 0: it no
     /// longer understands them.
     pub metadata: Option<u8>,
     /// The extended message id that it chose for peer exchange (`ut_pex`, BEP 11). 0: it no longer
     /// understands it.
     pub pex: Option<u8>,
+    /// The extended message id that it chose for `lt_donthave` (BEP 54). 0: it no longer understands it.
+    pub dont_have: Option<u8>,
     /// Bytes in the metadata, if the peer has it (`metadata_size`, BEP 9).
     pub metadata_size: Option<u64>,
 }
@@ -57,15 +69,18 @@ impl ExtensionHandshake {
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
             your_address: fields.get("yourip").and_then(Value::bytes).and_then(read_ip),
             upload_only: number("upload_only").is_some_and(|flag| flag != 0),
+            prefers_encryption: number("e").is_some_and(|flag| flag != 0),
             metadata: extension("ut_metadata"),
             pex: extension("ut_pex"),
+            dont_have: extension("lt_donthave"),
             metadata_size: number("metadata_size"),
         })
     }
 
     /// The payload of the message.
     pub fn to_wire(&self) -> Vec<u8> {
-        let understood = [("ut_metadata", self.metadata), ("ut_pex", self.pex)];
+        let understood =
+            [("lt_donthave", self.dont_have), ("ut_metadata", self.metadata), ("ut_pex", self.pex)];
         let understood =
             understood.into_iter().filter_map(|(name, number)| Some((name, i64::from(number?).into())));
         let size = self.metadata_size.and_then(|size| i64::try_from(size).ok());
@@ -76,6 +91,7 @@ impl ExtensionHandshake {
             self.port.map(|port| ("p", i64::from(port).into())),
             self.your_address.map(|ip| ("yourip", ip_bytes(ip).as_slice().into())),
             self.upload_only.then(|| ("upload_only", 1_i64.into())),
+            self.prefers_encryption.then(|| ("e", 1_i64.into())),
             size.map(|size| ("metadata_size", size.into())),
         ];
         Item::dictionary(fields.into_iter().flatten()).encode()
@@ -101,14 +117,24 @@ mod tests {
                 port: Some(6881),
                 your_address,
                 upload_only: your_address.is_some(),
+                prefers_encryption: your_address.is_some(),
                 metadata: Some(UT_METADATA),
                 pex: Some(if your_address.is_some() { 0 } else { UT_PEX }),
+                dont_have: your_address.map(|_| LT_DONTHAVE),
                 metadata_size: your_address.map(|_| 31_235),
             };
             assert_eq!(ExtensionHandshake::from_wire(&said.to_wire()), Some(said));
         }
         let nothing = ExtensionHandshake::default();
         assert_eq!(ExtensionHandshake::from_wire(&nothing.to_wire()), Some(nothing));
+    }
+
+    #[test]
+    fn a_piece_that_a_peer_takes_back_is_four_bytes_and_no_more() {
+        assert_eq!(read_dont_have(&[0, 0, 1, 2]), Some(258));
+        for wrong in [&[][..], &[0, 0, 1], &[0, 0, 0, 1, 2], b"de"] {
+            assert_eq!(read_dont_have(wrong), None);
+        }
     }
 
     #[test]

@@ -13,7 +13,9 @@ use std::fmt;
 /// Bytes in a handshake.
 pub const HANDSHAKE_LENGTH: usize = 68;
 
-const PREFIX: [u8; 20] = *b"\x13BitTorrent protocol";
+/// Bytes by which a handshake is known.
+pub const PREFIX_LENGTH: usize = 20;
+const PREFIX: [u8; PREFIX_LENGTH] = *b"\x13BitTorrent protocol";
 /// BEP 6: the third least significant bit of the last reserved byte.
 const FAST: (usize, u8) = (7, 0x04);
 /// BEP 10: the twentieth bit from the right.
@@ -72,6 +74,12 @@ impl Handshake {
     /// The handshake as it goes over the wire.
     pub fn to_wire(&self) -> Vec<u8> {
         [&PREFIX[..], &self.reserved, &self.info_hash.0, &self.peer_id.0].concat()
+    }
+
+    /// Whether a connection that begins with these bytes begins with a handshake. Otherwise it begins with a key
+    /// exchange ([`mse`](super::mse)), or the other side does not speak BitTorrent.
+    pub fn begins_with(bytes: &[u8; PREFIX_LENGTH]) -> bool {
+        *bytes == PREFIX
     }
 
     /// A handshake from the wire.

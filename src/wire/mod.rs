@@ -16,6 +16,8 @@
 //! │ ── have ─────────▶ │  A has verified a whole piece
 //! ```
 //!
+//! Before the handshake there may be a key exchange, which hides all this from who only listens: [`mse`].
+//!
 //! Pure: nothing here reads a socket, so it runs on the thread of the caller. What a peer sends is checked
 //! here for its form. The code that receives the value checks its meaning: does this piece exist, did we
 //! request this block?
@@ -24,7 +26,8 @@ pub mod extension;
 mod handshake;
 mod message;
 pub mod metadata;
+pub mod mse;
 pub mod pex;
 
-pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PeerId};
+pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PREFIX_LENGTH, PeerId};
 pub use message::{BlockRequest, Frame, FrameError, FrameLimits, Message};

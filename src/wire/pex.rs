@@ -15,6 +15,9 @@ use std::net::SocketAddr;
 /// have more.
 pub const MAX_ADDRESSES: usize = 100;
 
+/// Flag: the peer prefers encrypted connections (message stream encryption).
+pub const PREFERS_ENCRYPTION: u8 = 0x01;
+
 /// Flag: the peer downloads nothing (any more).
 pub const UPLOAD_ONLY: u8 = 0x02;
 
@@ -38,8 +41,7 @@ impl PeerExchange {
         let fields = value.dictionary()?;
         let list = |name: &str| fields.get(name).and_then(Value::bytes).unwrap_or_default();
         let flags = |name: &str| list(name).iter().copied().chain(std::iter::repeat(0));
-        let addresses =
-            |name: &str, family| read_compact_list(list(name), family).take(MAX_ADDRESSES).map(canonical);
+        let addresses = |name: &str, family| read_compact_list(list(name), family).take(MAX_ADDRESSES);
         let added = addresses("added", IpFamily::V4).zip(flags("added.f"));
         let added6 = addresses("added6", IpFamily::V6).zip(flags("added6.f"));
         let dropped = addresses("dropped", IpFamily::V4).chain(addresses("dropped6", IpFamily::V6));

@@ -75,6 +75,21 @@ fn in_a_network_of_thirty_a_peer_that_is_announced_is_found() {
 }
 
 #[test]
+fn the_port_that_a_router_has_opened_is_announced_instead_of_ours() {
+    let (nodes, _) = network(89, 3);
+    let hash = InfoHash([0x89; 20]);
+    let ((events, _inbox), (wanting, wanted), (again, found)) = (inbox(), inbox(), inbox());
+    let announcing = nodes[1].search(hash, Some(7_777), events);
+    let searching = nodes[2].search(hash, None, wanting);
+    wait_for(&wanted, SocketAddr::from(([127, 0, 89, 2], 7_777)));
+    drop(searching);
+    // These nodes have IPv4 alone, whose port is the first one.
+    announcing.announce([Some(7_778), Some(7_779)]);
+    let _searching = nodes[2].search(hash, None, again);
+    wait_for(&found, SocketAddr::from(([127, 0, 89, 2], 7_778)));
+}
+
+#[test]
 fn a_dead_node_and_a_host_name_that_does_not_exist_delay_no_other() {
     let silent = UdpSocket::bind("127.0.82.9:0").unwrap();
     let (nodes, good) = network(82, 3);

@@ -183,6 +183,14 @@ def seeds():
     opening = b"\x13BitTorrent protocol"
     yield "handshake", [opening + bytes(48), opening + bytes([0, 0, 0, 0, 0, 16, 0, 4]) + bytes(range(40))]
 
+    # Which side we are, with keys: our chance, our offer and the split, its pad, then what it encrypts.
+    yield "key_exchange", [
+        bytes([initiates, 1, 7, 9, 3, 0, split, 40, 1, 1, methods, 5]) + bytes(first) + b"behind"
+        for initiates in range(2)
+        for methods in range(1, 4)
+        for split, first in [(200, b"\x44"), (0, b"\x05hello")]
+    ] + [bytes([0, 0, 7, 9, 3, 0, 200]) + bytes(range(250)), bytes([1, 0, 7, 9, 3, 0, 0]) + b"\x13BitTorrent protocol"]
+
     have, block = struct.pack(">I", 7), struct.pack(">III", 7, 16384, 16384)
     every = [bytes(4)] + [frame(name) for name in (0, 1, 2, 3, 14, 15)]
     every += [frame(name, have) for name in (4, 13, 17)] + [frame(name, block) for name in (6, 8, 16)]
@@ -199,15 +207,56 @@ def seeds():
     ]
     yield "compact", [bytes([10, 0, 0, 1, 26, 225] * 3), bytes([32] * 36)]
     yield "body", [b"plain", gzip.compress(b"d8:intervali1800ee", mtime=0), gzip.compress(bytes(100_000), mtime=0)]
+    yield "ranges", [b"bytes 0-499/1234", b"bytes=7-8/*", b"120", b"Sun, 06 Nov 1994 08:49:37 GMT",
+                     b"Sunday, 06-Nov-94 08:49:37 GMT", b"Sun Nov  6 08:49:37 1994", b"bytes 0-18446744073709551615/*"]
+    yield "web_addresses", [b"http://me:it@h:81/pub/?a=b#c\na b/#1 100%.txt", b"http://[::1]\n\xfc/\xff", b"\n",
+                            b"HTTPS://h\n../\r\nHost: x"]
     yield "caches", [b"61234\n", shorthand({b"4": {b"id": node, b"nodes": bytes(12)}, b"6": {b"nodes": bytes(36)}})]
+    connected = b"\x05\0\0\x01" + bytes(6)
+    yield "proxy", [
+        b"\0\x05\0" + connected + b"peer",
+        b"\x01\x05\x02\x01\0\x05\0\0\x03\x02hi\0\x01",
+        b"\x01\x05\0\x05\0\0\x04" + bytes(18),
+        b"\0\x05\0\x05\x04",
+        b"\x02HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\npeer",
+        b"\x03HTTP/1.0 407 Who\nA: b\n\n",
+        b"\x02HTTP/1.1 503 No\r\n\r\n",
+        b"?socks5h://user:p%40ss@[2001:db8::1]:9050",
+        b"?http://h:3128\n.example,10.0.0.0/8 [::1]:80,2001:db8::/32,*",
+        b"?0x7f.1\n",
+    ]
     # A choice of payload, of overwriting, and of a marker or a resume file that begins well.
     marker, resume = b"keep 0 17\nend\n", bytes([1, 1] + [0] * 12 + [0, 0, 0, 1] + [255] * 28 + [0xf8, 1] + [0] * 48)
     yield "storage", [bytes([holds, overwrite, 0, 1]) + marker for holds in range(5) for overwrite in range(2)] + [
         bytes([holds, 0, 1, 1]) + resume for holds in range(5)
     ]
+    yield from router()
     yield from stories()
     texts = ["Žluťoučký 別の世界 👍", "a\x1b[2Jb\nc\x9bd", "gpj.\u202eexe", "e\u0301\u2066x\u2069\u2028"]
     yield "text", [text.encode() for text in texts]
+
+
+def router():
+    """What a router says: by PCP, NAT-PMP and SSDP, and over HTTP."""
+    port = b"abcdefghijkl" + bytes([6, 0, 0, 0, 26, 225, 27, 88]) + bytes(10) + bytes([255, 255, 5, 6, 7, 8])
+    pcp = [bytes([2, 129, 0, 0, 0, 0, 14, 16, 0, 0, 18, 52]) + bytes(12) + port, bytes([2, 128]) + bytes(22)]
+    nat_pmp = [bytes([0, 128, 0, 0, 0, 0, 0, 9, 5, 6, 7, 8]), bytes([0, 129, 0, 2, 0, 0, 0, 9])]
+    nat_pmp.append(bytes([0, 130, 0, 0, 0, 0, 0, 9, 26, 225, 27, 88, 0, 0, 14, 16]))
+    gateway = b"urn:schemas-upnp-org:device:InternetGatewayDevice:1"
+    found = b"HTTP/1.1 200 OK\r\nST: %s\r\nLOCATION: http://192.168.1.1:5000/desc.xml\r\n\r\n" % gateway
+    yield "gateway_packets", pcp + nat_pmp + [found, b"/ctl", b"http://192.168.1.1/ctl"]
+    kinds = (b"WANIPConnection:1", b"WANIPConnection:2", b"WANPPPConnection:1")
+    services = b"".join(
+        b"<service><serviceType>urn:schemas-upnp-org:service:%s</serviceType><controlURL>/ctl?a=1&amp;b</controlURL>"
+        b"</service>" % kind for kind in kinds
+    )
+    described = b"<?xml version='1.0'?><root><URLBase>http://192.168.1.1:80/</URLBase><a b='>'/>%s</root>" % services
+    said = b"<s:Body><u:R><NewExternalIPAddress>5.6.7.8</NewExternalIPAddress><NewReservedPort>7</NewReservedPort></u:R>"
+    said += b"<detail><UPnPError><errorCode>718</errorCode></UPnPError></detail></s:Body>"
+    bomb = b"<!DOCTYPE a [<!ENTITY b 'bb'><!ENTITY c '&b;&b;'>]><a>&c;</a>"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said)
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n<a>\r\n4\r\n</a>\r\n0\r\n\r\n"
+    yield "gateway_pages", [described, said, bomb, head + said, chunks, b"<a><![CDATA[&]]>&#33;</a>", b"<a>" * 40]
 
 
 def words(torrents):

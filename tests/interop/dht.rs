@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
+use femtotorrent::address::IpFamily;
 use femtotorrent::discovery::dht::{Dht, DhtOptions};
 use femtotorrent::message::Event;
 use femtotorrent::metainfo::InfoHash;
@@ -55,6 +56,26 @@ fn what_we_announce_libtorrent_finds() {
     let (events, _inbox) = bounded(64);
     let _search = ours.search(InfoHash([0x62; 20]), Some(7_001), events);
     nodes.find([0x62; 20], SocketAddr::from(([127, 0, 62, 100], 7_001)));
+}
+
+#[test]
+fn libtorrent_reads_the_sample_of_torrents_that_we_give() {
+    let mut nodes = Nodes::start(3, 66);
+    let ours = node([127, 0, 66, 100], &nodes);
+    let address = SocketAddr::from(([127, 0, 66, 100], ours.port(IpFamily::V4).unwrap()));
+    // We are among the closest nodes as soon as they know us.
+    let (events, _inbox) = bounded(64);
+    let _search = ours.search(InfoHash([0x66; 20]), Some(7_001), events);
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        assert!(Instant::now() < deadline);
+        nodes.announce([0x67; 20]);
+        let sample = nodes.sample(address);
+        if sample.first().is_some_and(|count| count != "0") {
+            assert_eq!(sample, ["1", &"67".repeat(20)]);
+            return;
+        }
+    }
 }
 
 #[test]

@@ -4,9 +4,11 @@
 //! when it is dropped.
 
 mod leeching;
+mod nginx;
 mod nodes;
 
 pub use leeching::Leecher;
+pub use nginx::Nginx;
 pub use nodes::Nodes;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -39,12 +41,22 @@ impl Foreign {
         Self::libtorrent_from(payload, &payload.complete(), 0)
     }
 
+    /// The same, and it takes only encrypted connections. `level`: see `libtorrent_encryption.py`.
+    pub fn libtorrent_encrypting(payload: &Payload, level: &str) -> Self {
+        Self::libtorrent_with(payload, &payload.complete(), 0, Some(level))
+    }
+
     /// libtorrent serves what it finds in `folder`, at most `rate` bytes a second (0: no limit).
     pub fn libtorrent_from(payload: &Payload, folder: &Path, rate: u64) -> Self {
+        Self::libtorrent_with(payload, folder, rate, None)
+    }
+
+    fn libtorrent_with(payload: &Payload, folder: &Path, rate: u64, encryption: Option<&str>) -> Self {
         let host = Ipv4Addr::new(127, 0, 0, 2);
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_seed.py");
         let mut command = Command::new("python3");
         command.arg(script).arg(payload.torrent()).arg(folder).arg(host.to_string()).arg(rate.to_string());
+        command.envs(encryption.map(|level| ("ENCRYPTION", level)));
         let mut seeder = Self::start(command, SocketAddr::from((host, 0)), None);
         let port = seeder.expect_line("listening ");
         seeder.address.set_port(port.trim().parse().unwrap());
@@ -65,6 +77,20 @@ impl Foreign {
         (seeder, [four, six])
     }
 
+    /// libtorrent shares the payload with those who exchange keys, with what this level allows behind it. It connects
+    /// to a port of this host as often as is said.
+    pub fn libtorrent_with_keys(payload: &Payload, level: &str, connects: Option<(u16, usize)>) -> Self {
+        let host = Ipv4Addr::new(127, 0, 0, 2);
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_keys.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(payload.torrent()).arg(payload.complete()).args([&host.to_string(), level]);
+        command.args(connects.iter().flat_map(|(port, count)| [port.to_string(), count.to_string()]));
+        let mut seeder = Self::start(command, SocketAddr::from((host, 0)), None);
+        let port = seeder.expect_line("listening ");
+        seeder.address.set_port(port.trim().parse().unwrap());
+        seeder
+    }
+
     /// libtorrent, on the local network that the loopback interface is, with a torrent that it knows only
     /// the info-hash of.
     pub fn libtorrent_on_lan(info_hash: [u8; 20]) -> Self {
@@ -81,6 +107,11 @@ impl Foreign {
 
     /// aria2 seeds the payload, at most `rate` bytes a second (0: no limit).
     pub fn aria2(payload: &Payload, rate: u64) -> Self {
+        Self::aria2_with(payload, rate, &[])
+    }
+
+    /// aria2 seeds the payload with these options too.
+    pub fn aria2_with(payload: &Payload, rate: u64, options: &[&str]) -> Self {
         let address = free_address(Ipv4Addr::LOCALHOST);
         let mut command = Command::new("aria2c");
         command
@@ -89,6 +120,7 @@ impl Foreign {
             .args(["--summary-interval=0", "--show-console-readout=false", "--console-log-level=notice"])
             .arg(format!("--listen-port={}", address.port()))
             .arg(format!("--max-overall-upload-limit={rate}"))
+            .args(options)
             .arg("--dir")
             .arg(payload.complete())
             .arg(payload.torrent());
@@ -103,10 +135,15 @@ impl Foreign {
     /// It takes no peers from 127.0.0.0/8 out of a tracker's answer, but lets any of them connect.
     /// Each has an address of its own, so that several of them are several hosts.
     pub fn transmission(payload: &Payload, rate: u64) -> Self {
-        Self::transmission_in(payload, &payload.complete(), rate)
+        Self::transmission_in(payload, &payload.complete(), rate, "--encryption-tolerated")
     }
 
-    fn transmission_in(payload: &Payload, content: &Path, rate: u64) -> Self {
+    /// The same, and it takes only encrypted connections.
+    pub fn transmission_encrypting(payload: &Payload) -> Self {
+        Self::transmission_in(payload, &payload.complete(), 0, "--encryption-required")
+    }
+
+    fn transmission_in(payload: &Payload, content: &Path, rate: u64, encryption: &str) -> Self {
         static NEXT_HOST: AtomicU8 = AtomicU8::new(3);
         let host = Ipv4Addr::new(127, 0, 0, NEXT_HOST.fetch_add(1, Ordering::Relaxed));
         let address = free_address(host);
@@ -123,7 +160,7 @@ impl Foreign {
         let mut command = Command::new("transmission-daemon");
         command
             .args(["--foreground", "--log-debug", "--no-dht", "--no-lpd", "--no-portmap", "--no-utp"])
-            .arg("--encryption-tolerated")
+            .arg(encryption)
             .arg(format!("--bind-address-ipv4={host}"))
             .arg(format!("--peerport={}", address.port()))
             .arg(format!("--config-dir={}", folder.path().display()))
@@ -148,6 +185,13 @@ impl Foreign {
         let tracker = Self::start(command, address, Some(folder));
         wait_until("opentracker listens", || TcpStream::connect(address).is_ok());
         tracker
+    }
+
+    /// A proxy that this command starts, at an address from [`free_address`], with its files in this folder.
+    pub fn proxy(command: Command, address: SocketAddr, folder: TestFolder) -> Self {
+        let proxy = Self::start(command, address, Some(folder));
+        wait_until("the proxy listens", || TcpStream::connect(address).is_ok());
+        proxy
     }
 
     /// Waits until this tracker knows this many seeders.
@@ -185,6 +229,8 @@ impl Foreign {
         folder: Option<TestFolder>,
     ) -> Self {
         let mut child = command
+            // The scripts are in the source tree, which is left as it is.
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -10,13 +10,21 @@ missing=()
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need aria2c aria2
 need opentracker opentracker
+need nginx nginx-light
 need transmission-daemon transmission-daemon
 need transmission-create transmission-cli
 need transmission-show transmission-cli
+need danted dante-server
+need squid squid
+need tinyproxy tinyproxy-bin
+need ip iproute2
 need python3 python3
 need openssl openssl
 need musl-gcc musl-tools
 need unshare util-linux
+need ip iproute2
+need nft nftables
+need miniupnpd miniupnpd-nftables
 has_libtorrent python3 || python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
     as_root=()

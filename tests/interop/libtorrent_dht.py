@@ -8,6 +8,7 @@ COUNT sessions, one at NETWORK.1 and so on (NETWORK being 127.0.x). Prints "node
     find INFO-HASH       the same again and again
     seed TORRENT FOLDER  the last session checks and shares this, and announces itself; "announced" as above
     get MAGNET FOLDER    the last session downloads this; "complete" when everything is there and checked
+    sample HOST PORT     the last session asks this node for torrents (BEP 51); "sampled NUM HASH..." for its answer
     count HOST           "counted QUERIES" and "sent BYTES": what they got from this host so far
 """
 import collections
@@ -72,6 +73,8 @@ while True:
                     parameters = lt.parse_magnet_uri(magnet)
                     parameters.save_path = folder
                     last.add_torrent(parameters)
+                case ["sample", host, port]:
+                    last.dht_sample_infohashes((host, int(port)), lt.sha1_hash(bytes(20)))
                 case ["count", host]:
                     print("counted", queries[host], flush=True)
                     print("sent", sent[host], flush=True)
@@ -83,6 +86,8 @@ while True:
             elif isinstance(alert, lt.dht_get_peers_reply_alert):
                 for peer in alert.peers():
                     print("found {}:{}".format(*peer), flush=True)
+            elif isinstance(alert, lt.dht_sample_infohashes_alert):
+                print("sampled", alert.num_infohashes, *alert.samples, flush=True)
             elif isinstance(alert, lt.torrent_checked_alert):
                 alert.handle.force_dht_announce()
             elif isinstance(alert, lt.torrent_finished_alert):

@@ -1,11 +1,14 @@
 """A libtorrent leecher: libtorrent_leech.py TORRENT FOLDER HOST BYTES-A-SECOND [PEER-HOST:PORT ...]
 
 Prints "listening PORT", downloads from these peers and from those that the torrent's trackers name,
-prints "complete" when everything is there and checked, and goes on to share it.
+prints "complete" when everything is there and checked, and goes on to share it. libtorrent_encryption.py
+has one more setting.
 """
 import sys
 
 import libtorrent as lt
+
+import libtorrent_encryption
 
 torrent, folder, host, rate, peers = *sys.argv[1:5], sys.argv[5:]
 session = lt.session({
@@ -13,6 +16,7 @@ session = lt.session({
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "enable_incoming_utp": False, "enable_outgoing_utp": False,
     "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
+    **libtorrent_encryption.settings(),
 })
 parameters = lt.add_torrent_params()
 parameters.ti = lt.torrent_info(torrent)

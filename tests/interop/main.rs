@@ -1,21 +1,29 @@
 //! Downloads from programs that are not ours, and theirs from us.
 //!
-//! libtorrent, aria2 and Transmission seed or download, opentracker introduces them, and femtotorrent
-//! runs as a process of its own, as a user runs it. `make interop` installs what this needs. Torrents are made
+//! libtorrent, aria2 and Transmission seed or download, nginx is a web seed, opentracker introduces them, miniupnpd lets
+//! them in, Dante, Squid and Tinyproxy stand between them, and femtotorrent runs as a process of its own, as a user runs
+//! it. `make interop` installs what this needs. Torrents are made
 //! by libtorrent and Transmission, so that neither end of any test is our opinion of the protocol.
 #![cfg(test)]
 
 mod create;
 mod dht;
+mod encryption;
 mod exchange;
 mod foreign;
+mod gateways;
+mod interface;
+mod key_exchanges;
 mod lan;
+mod leaks;
 mod magnets;
 mod odd_names;
 mod payload;
+mod proxies;
 mod seeding;
 #[path = "../support/mod.rs"]
 mod support;
+mod web_seeds;
 
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -3,6 +3,7 @@
 
 use crate::scene::{KB, KIB, MB, MIB, Member, Scene, ms, seconds};
 use crate::stub::Manners;
+use femtotorrent::strategy::Approach;
 
 /// One line of the table.
 pub struct Entry {
@@ -147,6 +148,15 @@ fn neighbours() -> Vec<Entry> {
             "100 mute peers",
             "A seeder of 1 MB/s among 100 peers that greet and then say nothing, where 50 may be connected.",
             Scene::new(25, 24 * MIB, 256 * KIB).with(100, mute()).with(1, Member::stub()).with(1, fast()),
+        ),
+        entry(
+            "encrypted and plain",
+            "32 seeders of 25 kB/s that take only encrypted connections, 6 that take only plain ones, and 2 that take both.",
+            Scene::new(26, 32 * MIB, 256 * KIB)
+                .with(32, Member::stub().up(25 * KB).takes_only(Approach::Encrypted))
+                .with(6, Member::stub().up(25 * KB).takes_only(Approach::Plain))
+                .with(2, Member::stub().up(25 * KB))
+                .with(1, fast()),
         ),
         entry(
             "a crowd that seeds",

@@ -19,6 +19,8 @@ pub struct Connection {
     pub address: SocketAddr,
     pub worker: DetachedWorker,
     pub ledger: Ledger,
+    /// What is ordered can be sent: a web server has to be there first.
+    pub is_ready: bool,
     /// The peer speaks BEP 6.
     pub fast: bool,
     /// What the peer was asked for and has neither sent nor rejected, less what was canceled.
@@ -29,6 +31,7 @@ impl Connection {
     pub fn new(address: SocketAddr, worker: DetachedWorker) -> Connection {
         Connection {
             address,
+            is_ready: true,
             fast: false,
             ledger: Ledger::new(worker.leases.clone()),
             owed: BTreeSet::new(),

@@ -8,6 +8,7 @@ use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{Assembly, Bitfield, BufferPool, PieceDigest, PieceIndex};
 use femtotorrent::strategy::{Approach, Interruption, Supply};
 use femtotorrent::swarm::Environment;
+use femtotorrent::web_seed::WebSeed;
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -20,8 +21,12 @@ pub struct Noted {
     pub stored: Bitfield,
     /// Connections to begin.
     pub dialed: Vec<(PeerKey, SocketAddr)>,
+    /// The workers of web seeds that were started, with their addresses.
+    pub asked: Vec<(PeerKey, String, DetachedWorker)>,
     /// The worker of the connection that was accepted, or that came about.
     pub started: Option<(PeerKey, DetachedWorker)>,
+    /// How the connection that came about begins.
+    pub began: Option<Approach>,
     pub finish_writing: bool,
     /// The pieces that are put together.
     pub pieces: CountedPieces,
@@ -33,7 +38,16 @@ impl Noted {
     /// Nothing is wanted yet.
     pub fn new(stored: Bitfield) -> Noted {
         let (dialed, pieces) = (Vec::new(), CountedPieces::default());
-        Noted { stored, dialed, started: None, finish_writing: false, pieces, supply: None }
+        Noted {
+            stored,
+            dialed,
+            asked: Vec::new(),
+            started: None,
+            began: None,
+            finish_writing: false,
+            pieces,
+            supply: None,
+        }
     }
 }
 
@@ -46,9 +60,16 @@ impl Environment for NotingEnvironment {
         Ok(())
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
+    fn greet(
+        &mut self,
+        key: PeerKey,
+        _: SocketAddr,
+        _: PeerStream,
+        approach: Approach,
+    ) -> io::Result<Worker> {
         let (worker, other) = Worker::detached();
-        self.0.borrow_mut().started = Some((key, other));
+        let mut noted = self.0.borrow_mut();
+        (noted.started, noted.began) = (Some((key, other)), Some(approach));
         Ok(worker)
     }
 
@@ -60,6 +81,12 @@ impl Environment for NotingEnvironment {
 
     fn resume(&mut self, _: PeerKey, _: HandedOver) -> io::Result<Worker> {
         unreachable!("no simulated download begins with a magnet link")
+    }
+
+    fn start_web_seed(&mut self, key: PeerKey, seed: WebSeed) -> io::Result<Worker> {
+        let (worker, other) = Worker::detached();
+        self.0.borrow_mut().asked.push((key, seed.address, other));
+        Ok(worker)
     }
 
     /// No byte is hashed, so any digest will do.

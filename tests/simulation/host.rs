@@ -6,7 +6,7 @@
 use crate::message::Segment;
 use femtotorrent::message::{PeerError, PeerKey};
 use femtotorrent::piece::{Block, PieceIndex};
-use femtotorrent::strategy::Supply;
+use femtotorrent::strategy::{Approach, Supply};
 use femtotorrent::wire::PeerId;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -59,7 +59,10 @@ pub trait Host {
     /// A peer says this.
     fn hear(&mut self, key: PeerKey, said: Segment, now: Instant) -> Vec<Action>;
 
-    /// A connection that it began did not come about.
+    /// A connection that it began has come about. How it begins there; `None` if it lets go of it.
+    fn begin(&mut self, key: PeerKey, now: Instant) -> (Option<Approach>, Vec<Action>);
+
+    /// A connection that it began did not come about, or ended before the peer's handshake.
     fn unreachable(&mut self, key: PeerKey, why: PeerError, now: Instant) -> Vec<Action>;
 
     /// The next block to send to a peer. It is being sent from now on.

@@ -143,6 +143,8 @@ impl World {
                 self.clock.after(transfer(bytes, line.line.up), Happening::BlockSent(end, block));
             }
         }
+        // A host may have to wait until it can send the next one.
+        self.set_timer(host);
     }
 
     /// The last byte of a block has left.
@@ -150,6 +152,9 @@ impl World {
         let bytes = self.geometry.block_length(block);
         self.lines[end.host].sending = None;
         self.tally.sent += u64::from(bytes);
+        if self.residents[end.host].is_web_server {
+            self.tally.sent_by_servers += u64::from(bytes);
+        }
         self.hosts[end.host].block_sent(end.key, bytes);
         if let Some(pipe) = self.pipes.get_mut(&end).filter(|pipe| !pipe.closed) {
             let (latency, held) = (pipe.latency, std::mem::take(&mut pipe.held));

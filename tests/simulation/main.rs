@@ -30,10 +30,12 @@
 //!
 //! - [`clock`] is the queue of what happens when, [`world`] carries it out, [`link`] carries the messages.
 //! - [`host`] is what every host can do. [`real_host`], [`connection`] and [`environment`] are one with a real
-//!   coordinator; [`stub`] is a scripted seeder, which costs next to nothing and may have bad manners.
+//!   coordinator; [`stub`] is a scripted seeder, which costs next to nothing and may have bad manners, and
+//!   [`web_server`] is a server of the web (BEP 19), of the same kind.
 //! - [`scene`] builds a swarm in a few lines, [`report`] is what came of it, [`catalogue`] has the scenes by name.
 //!   [`table`] and [`asking`] print the tables of `docs/SIMULATION.md`: `make simulate`.
-//! - [`good_scenes`], [`choking_peers`], [`liars`], [`random_swarms`] and [`asking`] are the tests.
+//! - [`good_scenes`], [`choking_peers`], [`encryption`], [`liars`], [`web_seeds`], [`random_swarms`] and [`asking`] are
+//!   the tests.
 
 #![cfg(test)]
 
@@ -46,6 +48,7 @@ mod counted_pieces;
 #[path = "../support/dht_world.rs"]
 #[allow(dead_code, reason = "each test program that compiles this file uses a part of it")]
 mod dht_world;
+mod encryption;
 mod environment;
 mod good_scenes;
 mod host;
@@ -59,4 +62,6 @@ mod scene;
 mod stub;
 mod table;
 mod tracker;
+mod web_seeds;
+mod web_server;
 mod world;

@@ -1,6 +1,6 @@
 //! What simulated hosts say to each other: the peer protocol as values, without its bytes.
 
-use femtotorrent::message::Greeting;
+use femtotorrent::message::{Greeting, WebSeedFailure};
 use femtotorrent::piece::{Bitfield, Block, PieceIndex};
 use femtotorrent::wire::extension::ExtensionHandshake;
 use std::net::SocketAddr;
@@ -35,6 +35,10 @@ pub enum Message {
     Block(Block, bool),
     /// PEX (BEP 11).
     Others(Vec<(SocketAddr, u8)>),
+    /// Of a web server: it is there, and answers requests.
+    Ready,
+    /// Of a web server: what comes of a request that it does not answer with blocks.
+    Failure(WebSeedFailure),
     /// The connection ends here.
     Close,
 }
@@ -61,6 +65,8 @@ impl Message {
             Message::Block(block, right) => (11, of(block) << 1 | u64::from(*right)),
             Message::Others(others) => (12, others.len() as u64),
             Message::Close => (13, 0),
+            Message::Ready => (14, 0),
+            Message::Failure(_) => (15, 0),
         }
     }
 }

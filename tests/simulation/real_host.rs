@@ -9,13 +9,14 @@ use crate::environment::{Noted, NotingEnvironment};
 use crate::host::{Action, Host};
 use crate::message::{Message, Segment};
 use femtotorrent::message::{
-    Event, Greeting, HangUp, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey, Wait,
+    Event, Greeting, HangUp, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey, Wait, WebSeedFailure,
 };
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{BlockClaim, MAX_HALF_OPEN, NextUpload};
 use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
-use femtotorrent::strategy::{AttemptQueue, PieceOrder, Source};
+use femtotorrent::strategy::{Approach, AttemptQueue, OnWordOf, PieceOrder, Security, Source};
 use femtotorrent::swarm::{Coordinator, InitialState, Settings, WantedPieces};
+use femtotorrent::web_seed::WebSeed;
 use femtotorrent::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -40,13 +41,20 @@ pub struct RealHost {
     was_complete: bool,
     /// The peers that it hung up on because they sent wrong data.
     banned: Vec<SocketAddr>,
+    /// The addresses of the web servers that its torrent names.
+    web_seeds: Vec<SocketAddr>,
     /// Where the keys of the next life begin, so that no connection has the key of an earlier one.
     last_key: PeerKey,
 }
 
 impl RealHost {
     /// A host that is off and has these pieces on its disk.
-    pub fn new(settings: Settings, stored: Bitfield, random: fastrand::Rng) -> RealHost {
+    pub fn new(
+        settings: Settings,
+        stored: Bitfield,
+        web_seeds: Vec<SocketAddr>,
+        random: fastrand::Rng,
+    ) -> RealHost {
         RealHost {
             settings,
             random,
@@ -57,6 +65,7 @@ impl RealHost {
             queue: AttemptQueue::new(MAX_HALF_OPEN),
             attempts: BTreeMap::new(),
             connections: BTreeMap::new(),
+            web_seeds,
             last_key: PeerKey(0),
         }
     }
@@ -85,6 +94,11 @@ impl RealHost {
 
     fn carry_out(&mut self, actions: &mut Vec<Action>, now: Instant) {
         let noted = &mut *self.noted.borrow_mut();
+        for (key, address, worker) in noted.asked.drain(..) {
+            let address = address_of(&address);
+            self.connections.insert(key, Connection { is_ready: false, ..Connection::new(address, worker) });
+            actions.push(Action::Dial(key, address));
+        }
         noted.dialed.drain(..).for_each(|attempt| self.queue.offer((), attempt));
         while let Some((_, (key, address))) = self.queue.next_to_begin() {
             self.queue.begun((), key, now);
@@ -109,6 +123,9 @@ impl RealHost {
                 self.banned.extend((why == HangUp::WrongData).then_some(connection.address));
                 actions.push(Action::Close(*key));
                 gone.push((*key, PeerError::HungUp(why)));
+                continue;
+            }
+            if !connection.is_ready {
                 continue;
             }
             let segment = connection.written(&self.settings);
@@ -168,6 +185,11 @@ impl RealHost {
                 }
                 None
             }
+            Message::Ready => {
+                connection.is_ready = true;
+                None
+            }
+            Message::Failure(why) => return Err(PeerError::WebSeed(why)),
             Message::Handshake(_) | Message::Close => None,
         };
         news.extend(said);
@@ -227,11 +249,16 @@ impl Host for RealHost {
         let wanted = if stored.is_full() { WantedPieces::Nothing } else { WantedPieces::All };
         let known_peers = KnownPeers { last_key: self.last_key, ..KnownPeers::default() };
         self.last_key.0 += KEYS_OF_A_LIFE;
-        let state = InitialState { stored, wanted, order: PieceOrder::default(), known_peers };
+        let on_word =
+            |address: &SocketAddr| WebSeed { address: format!("http://{address}/"), word: OnWordOf::Torrent };
+        let web_seeds = self.web_seeds.iter().map(on_word).collect();
+        let state = InitialState { stored, wanted, order: PieceOrder::default(), known_peers, web_seeds };
         let environment = Box::new(NotingEnvironment(Rc::clone(&self.noted)));
         let coordinator = Coordinator::new(self.settings, state, environment, self.random.fork(), now);
         self.coordinator = Some(coordinator);
-        vec![Action::AskTrackers]
+        let mut actions = vec![Action::AskTrackers];
+        self.carry_out(&mut actions, now);
+        actions
     }
 
     fn stop(&mut self) {
@@ -262,6 +289,7 @@ impl Host for RealHost {
 
     fn hear(&mut self, key: PeerKey, said: Segment, now: Instant) -> Vec<Action> {
         let (mut news, mut end, mut actions) = (Vec::new(), None, Vec::new());
+        let is_ready = said.iter().any(|message| matches!(message, Message::Ready));
         for message in said {
             match message {
                 Message::Handshake(greeting) => {
@@ -278,6 +306,9 @@ impl Host for RealHost {
             actions.extend(self.turn(Some(Event::Heard(key, news.into_iter().collect())), now));
         }
         actions.extend(verified.into_iter().map(Action::Write));
+        if is_ready {
+            actions.extend(self.turn(None, now));
+        }
         self.serve(key, &mut actions);
         if let Some(why) = end {
             if !matches!(why, PeerError::Closed) {
@@ -288,8 +319,16 @@ impl Host for RealHost {
         actions
     }
 
+    fn begin(&mut self, key: PeerKey, now: Instant) -> (Option<Approach>, Vec<Action>) {
+        let actions = self.connected(key, now);
+        (self.noted.borrow_mut().began.take(), actions)
+    }
+
     fn unreachable(&mut self, key: PeerKey, why: PeerError, now: Instant) -> Vec<Action> {
-        self.not_connected(key, why, now)
+        let Some(connection) = self.connections.get(&key) else { return self.not_connected(key, why, now) };
+        let is_web_seed = self.web_seeds.contains(&connection.address);
+        let failed = |why: PeerError| PeerError::WebSeed(WebSeedFailure::Failed(why.to_string()));
+        self.gone(key, if is_web_seed { failed(why) } else { why }, now)
     }
 
     fn next_block(&mut self, key: PeerKey, now: Instant) -> Option<Block> {
@@ -353,6 +392,12 @@ impl Host for RealHost {
     }
 }
 
+/// The address of a web server, in one of ours.
+fn address_of(text: &str) -> SocketAddr {
+    let inner = text.trim_start_matches("http://").trim_end_matches('/');
+    inner.parse().expect("an address as it was written above")
+}
+
 /// A stream that no one reads or writes: what is said here does not pass it.
 fn no_stream() -> PeerStream {
     PeerStream::in_memory_with(0, Duration::ZERO).0
@@ -360,5 +405,5 @@ fn no_stream() -> PeerStream {
 
 /// What both handshakes say here: everything but the DHT.
 pub fn greeting(peer_id: PeerId) -> Greeting {
-    Greeting { peer_id, fast: true, extensions: true, dht: false }
+    Greeting { peer_id, fast: true, extensions: true, dht: false, encryption: Security::default() }
 }

@@ -17,6 +17,8 @@ pub struct Report {
     /// Bytes of blocks that hosts have sent, and that came.
     pub sent: u64,
     pub received: u64,
+    /// Bytes of blocks that web servers have sent.
+    pub sent_by_servers: u64,
     /// The most times that one block came to one host.
     pub most_copies: u32,
     /// Pieces that were stored, and how many of them were stored a second time.

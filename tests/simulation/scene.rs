@@ -6,10 +6,11 @@ use crate::real_host::RealHost;
 use crate::report::Report;
 use crate::stub::{Lies, Manners, Stub};
 use crate::tracker::Manner;
+use crate::web_server::{WebManners, WebServer};
 use crate::world::{Happening, Resident, World};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::piece::{Bitfield, Geometry};
-use femtotorrent::strategy::Supply;
+use femtotorrent::strategy::{Approach, Encryption, Supply};
 use femtotorrent::swarm::{Limits, SeedGoals, Settings, UploadPolicy};
 use femtotorrent::wire::PeerId;
 use std::collections::HashSet;
@@ -52,6 +53,8 @@ enum Kind {
     Leecher { seeds: bool },
     /// A scripted seeder.
     Stub(Manners),
+    /// A web server that the torrent names.
+    WebServer(WebManners),
     /// Nothing: an address at which no host answers.
     Dead,
 }
@@ -76,6 +79,8 @@ pub struct Member {
     place: Place,
     /// It is there for the first time and away for the second, by turns.
     comes_and_goes: Option<(Duration, Duration)>,
+    /// It takes and makes only connections that begin so.
+    takes: Option<Approach>,
 }
 
 /// What a host asked for, and when it had everything.
@@ -94,13 +99,21 @@ pub struct Scene {
     geometry: Geometry,
     max_peers: usize,
     memory: u64,
+    download_limit: Option<u64>,
     members: Vec<Member>,
 }
 
 impl Member {
     fn new(kind: Kind) -> Member {
         let line = Line { up: MB, down: 12 * MB + 500 * KB, round_trip: ms(20), loss: 0.0 };
-        Member { kind, line, joins: Duration::ZERO, place: Place::Anywhere, comes_and_goes: None }
+        Member {
+            kind,
+            line,
+            joins: Duration::ZERO,
+            place: Place::Anywhere,
+            comes_and_goes: None,
+            takes: None,
+        }
     }
 
     /// A coordinator that has everything.
@@ -131,6 +144,11 @@ impl Member {
     /// A leecher: it leaves when it has everything.
     pub fn leaves(self) -> Member {
         Member { kind: Kind::Leecher { seeds: false }, ..self }
+    }
+
+    /// A web server that the torrent names (BEP 19).
+    pub fn web_server(manners: WebManners) -> Member {
+        Member::new(Kind::WebServer(manners))
     }
 
     /// Bytes a second that it sends.
@@ -173,12 +191,38 @@ impl Member {
         Member { comes_and_goes: Some((there, away)), ..self }
     }
 
+    /// It takes and makes only connections that begin so.
+    pub fn takes_only(self, approach: Approach) -> Member {
+        Member { takes: Some(approach), ..self }
+    }
+
+    /// What its user wants about encryption.
+    fn encryption(&self) -> Encryption {
+        match self.takes {
+            None => Encryption::Allow,
+            Some(Approach::Plain) => Encryption::Off,
+            Some(Approach::Encrypted) => Encryption::Require,
+        }
+    }
+
     pub fn is_liar(&self) -> bool {
         matches!(self.kind, Kind::Stub(manners) if manners.lies != Lies::None)
+            || matches!(self.kind, Kind::WebServer(manners) if manners.lies)
     }
 
     pub fn is_leecher(&self) -> bool {
         matches!(self.kind, Kind::Leecher { .. })
+    }
+
+    /// Where it is, as the host of this number.
+    fn address(&self, number: usize) -> SocketAddr {
+        let [high, low] = [(number / 200) as u8, (number % 200) as u8];
+        match self.place {
+            // So that no rule about neighbours applies.
+            Place::Anywhere => SocketAddr::from(([50, high, low, 7], PORT)),
+            Place::Network(network) => SocketAddr::from(([51, high, network, low], PORT)),
+            Place::Host(host) => SocketAddr::from(([52, 1, host, 7], PORT + number as u16)),
+        }
     }
 
     /// The bytes a second that it can give to others, on average.
@@ -189,6 +233,7 @@ impl Member {
         match self.kind {
             Kind::Dead => 0.0,
             Kind::Stub(manners) if manners.silent || manners.mute || self.is_liar() => 0.0,
+            Kind::WebServer(manners) if manners.lies || manners.silent => 0.0,
             // Half of the time it sends nothing.
             Kind::Stub(manners) if manners.flaps.is_some() => self.line.up as f64 / 2.0,
             _ => self.line.up as f64 * share,
@@ -200,7 +245,7 @@ impl Scene {
     /// A torrent of this size, and chance from this seed.
     pub fn new(seed: u64, payload: u64, piece_length: u64) -> Scene {
         let geometry = Geometry::new(payload, piece_length as u32).unwrap();
-        Scene { seed, geometry, max_peers: 50, memory: MEMORY, members: Vec::new() }
+        Scene { seed, geometry, max_peers: 50, memory: MEMORY, download_limit: None, members: Vec::new() }
     }
 
     /// So many hosts of one kind.
@@ -217,6 +262,11 @@ impl Scene {
     /// The memory for pieces that a coordinator takes: by default what the program takes.
     pub fn memory(self, memory: u64) -> Scene {
         Scene { memory, ..self }
+    }
+
+    /// The download limit that the user sets: of what is asked for, since nothing here holds back what comes.
+    pub fn download_limit(self, bytes: u64) -> Scene {
+        Scene { download_limit: Some(bytes), ..self }
     }
 
     /// How long the slowest leecher needs where no bandwidth is wasted and no time is lost: the well-known bound of
@@ -265,6 +315,7 @@ impl Scene {
             ideal: self.ideal(),
             payload: self.geometry.total_size() * leechers.len() as u64,
             sent: world.tally.sent,
+            sent_by_servers: world.tally.sent_by_servers,
             received,
             most_copies,
             stored: world.tally.stored,
@@ -291,20 +342,16 @@ impl Scene {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mut world = World::new(self.geometry, random.fork());
         for (number, member) in self.members.iter().enumerate() {
-            let [high, low] = [(number / 200) as u8, (number % 200) as u8];
-            let address = match member.place {
-                // So that no rule about neighbours applies.
-                Place::Anywhere => SocketAddr::from(([50, high, low, 7], PORT)),
-                Place::Network(network) => SocketAddr::from(([51, high, network, low], PORT)),
-                Place::Host(host) => SocketAddr::from(([52, 1, host, 7], PORT + number as u16)),
-            };
+            let address = member.address(number);
             let mut peer_id = PeerId(*b"-SIM000-000000000000");
             peer_id.0[8..16].copy_from_slice(&random.u64(..).to_be_bytes());
             let mut resident = Resident::new(address, peer_id);
             resident.is_dead = matches!(member.kind, Kind::Dead);
+            resident.takes = member.takes;
+            resident.is_web_server = matches!(member.kind, Kind::WebServer(_));
             world.residents.push(resident);
             world.lines.push(LineState::new(member.line));
-            world.hosts.push(self.host(member.kind, peer_id, address.port(), random.fork()));
+            world.hosts.push(self.host(member, peer_id, address.port(), random.fork()));
             let mut at = member.joins;
             world.clock.at(at, Happening::Start(number));
             while let Some((there, away)) = member.comes_and_goes.filter(|_| at < limit) {
@@ -316,12 +363,15 @@ impl Scene {
         world
     }
 
-    fn host(&self, kind: Kind, peer_id: PeerId, port: u16, random: fastrand::Rng) -> Box<dyn Host> {
+    fn host(&self, member: &Member, peer_id: PeerId, port: u16, random: fastrand::Rng) -> Box<dyn Host> {
         let pieces = self.geometry.piece_count();
-        let (stored, seeds) = match kind {
+        let (stored, seeds) = match member.kind {
             Kind::Seed => (Bitfield::all(pieces), true),
             Kind::Leecher { seeds } => (Bitfield::none(pieces), seeds),
             Kind::Stub(manners) => return Box::new(Stub::new(self.geometry, peer_id, port, manners)),
+            Kind::WebServer(manners) => {
+                return Box::new(WebServer::new(self.geometry, member.line.round_trip, manners));
+            }
             Kind::Dead => return Box::new(Stub::new(self.geometry, peer_id, port, Manners::default())),
         };
         let seeding = seeds.then_some(SeedGoals::default());
@@ -331,7 +381,8 @@ impl Scene {
             peer_id,
             port: Some(PORT),
             pex: true,
-            download_limit: None,
+            encryption: member.encryption(),
+            download_limit: self.download_limit,
             limits: Limits {
                 max_peers: self.max_peers,
                 memory: self.memory,
@@ -340,6 +391,9 @@ impl Scene {
             },
             uploads: UploadPolicy { limit: None, seeding, super_seeding: false },
         };
-        Box::new(RealHost::new(settings, stored, random))
+        let numbered = self.members.iter().enumerate();
+        let servers = numbered.filter(|(_, member)| matches!(member.kind, Kind::WebServer(_)));
+        let servers = servers.map(|(number, member)| member.address(number)).collect();
+        Box::new(RealHost::new(settings, stored, servers, random))
     }
 }

@@ -5,6 +5,7 @@ use crate::message::{Message, Segment};
 use crate::real_host::greeting;
 use femtotorrent::message::{Greeting, PeerError, PeerKey};
 use femtotorrent::piece::{Bitfield, Block, Geometry, PieceIndex};
+use femtotorrent::strategy::Approach;
 use femtotorrent::wire::PeerId;
 use femtotorrent::wire::extension::ExtensionHandshake;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -169,6 +170,10 @@ impl Host for Stub {
         }
         let answer = (!answer.is_empty()).then_some(Action::Send(key, answer));
         answer.into_iter().chain([Action::Upload(key)]).collect()
+    }
+
+    fn begin(&mut self, _: PeerKey, _: Instant) -> (Option<Approach>, Vec<Action>) {
+        (None, Vec::new())
     }
 
     fn unreachable(&mut self, _: PeerKey, _: PeerError, _: Instant) -> Vec<Action> {

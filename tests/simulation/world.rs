@@ -7,7 +7,7 @@ use crate::message::Segment;
 use crate::tracker::{AskedTracker, Manner};
 use femtotorrent::message::PeerError;
 use femtotorrent::piece::{Block, Geometry, PieceIndex};
-use femtotorrent::strategy::Supply;
+use femtotorrent::strategy::{Approach, Supply};
 use femtotorrent::wire::PeerId;
 use std::collections::HashMap;
 use std::hash::DefaultHasher;
@@ -27,6 +27,11 @@ pub enum Happening {
     Timer(usize),
     /// Somebody at the other end of this connection attempt hears it.
     Knock {
+        from: End,
+        to: usize,
+    },
+    /// The key exchange is over, and the handshake of this end has come to the other one.
+    Handshake {
         from: End,
         to: usize,
     },
@@ -58,6 +63,10 @@ pub struct Resident {
     pub announced: bool,
     /// It is an address at which no host answers.
     pub is_dead: bool,
+    /// It takes only connections that begin so.
+    pub takes: Option<Approach>,
+    /// It is a web server, and no tracker knows it.
+    pub is_web_server: bool,
     /// How many times it was switched on.
     pub lives: u32,
     pub completed: Option<Duration>,
@@ -74,6 +83,8 @@ pub struct Resident {
 pub struct Tally {
     /// Bytes of blocks that were sent.
     pub sent: u64,
+    /// Those of them that web servers have sent.
+    pub sent_by_servers: u64,
     /// How many times each block came to each host.
     pub received: HashMap<(usize, Block), u32>,
     /// Pieces that were stored, and those of them that were there already.
@@ -105,6 +116,8 @@ impl Resident {
             is_on: false,
             announced: false,
             is_dead: false,
+            takes: None,
+            is_web_server: false,
             lives: 0,
             completed: None,
             timer: None,
@@ -152,6 +165,7 @@ impl World {
             }
             Happening::Timer(_) => {}
             Happening::Knock { from, to } => self.knock(from, to),
+            Happening::Handshake { from, to } => self.handshake(from, to),
             Happening::Unreachable(end, why) => {
                 let was_open = self.pipes.remove(&end).is_some_and(|pipe| !pipe.closed);
                 if was_open {
@@ -183,7 +197,7 @@ impl World {
 
     fn start(&mut self, host: usize) {
         let resident = &mut self.residents[host];
-        resident.announced = true;
+        resident.announced = !resident.is_web_server;
         if resident.is_dead {
             return;
         }
@@ -240,7 +254,8 @@ impl World {
         self.set_timer(host);
     }
 
-    fn set_timer(&mut self, host: usize) {
+    /// Sets the timer of a host, which may have another by now.
+    pub fn set_timer(&mut self, host: usize) {
         let Some(due) = self.hosts[host].next_timer() else { return };
         let due = self.clock.since_start(due);
         let resident = &mut self.residents[host];
@@ -250,7 +265,8 @@ impl World {
         }
     }
 
-    /// Connects: one round trip for TCP, and half of one for the handshake to come.
+    /// Connects: one round trip for TCP, and half of one for the first bytes to come. A key exchange takes a round
+    /// trip more; it is simulated only with hosts that do not take both.
     fn dial(&mut self, from: End, address: SocketAddr) {
         let to = self.residents.iter().position(|resident| resident.address == address);
         let Some(to) = to.filter(|to| !self.residents[*to].is_dead) else {
@@ -267,10 +283,6 @@ impl World {
         let Some(latency) = self.pipes.get(&from).filter(|pipe| !pipe.closed).map(|pipe| pipe.latency) else {
             return;
         };
-        let caller = &self.residents[from.host];
-        // Each connection leaves from a port of its own.
-        let port = 40_000 + (from.key.0 % 20_000) as u16;
-        let (address, peer_id) = (SocketAddr::new(caller.address.ip(), port), caller.peer_id);
         if !self.residents[to].is_on || to == from.host {
             let why = if to == from.host {
                 PeerError::Ourselves
@@ -279,6 +291,28 @@ impl World {
             };
             return self.clock.after(latency, Happening::Unreachable(from, why));
         }
+        let Some(takes) = self.residents[to].takes else { return self.handshake(from, to) };
+        // The end that calls decides how to begin when the connection is there.
+        let (began, actions) = self.hosts[from.host].begin(from.key, self.clock.now());
+        match began {
+            Some(began) if began != takes => {
+                self.clock.after(latency, Happening::Unreachable(from, PeerError::Closed));
+            }
+            Some(Approach::Plain) => self.handshake(from, to),
+            Some(Approach::Encrypted) => self.clock.after(latency * 2, Happening::Handshake { from, to }),
+            None => {}
+        }
+        self.carry_out(from.host, actions);
+    }
+
+    fn handshake(&mut self, from: End, to: usize) {
+        let Some(latency) = self.pipes.get(&from).filter(|pipe| !pipe.closed).map(|pipe| pipe.latency) else {
+            return;
+        };
+        let caller = &self.residents[from.host];
+        // Each connection leaves from a port of its own.
+        let port = 40_000 + (from.key.0 % 20_000) as u16;
+        let (address, peer_id) = (SocketAddr::new(caller.address.ip(), port), caller.peer_id);
         let (key, actions) = self.hosts[to].incoming(address, peer_id, self.clock.now());
         match key {
             Some(key) => self.join(from, End { host: to, key }, latency),

@@ -4,12 +4,15 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use femtotorrent::storage::{Check, Finished, Options, ServedPieces, StorageError};
 
 use crate::sample::{OPTIONS, Sample, numbers};
 use crate::support::folder::TestFolder;
+
+/// Where the bitfield is in a record.
+const PIECES_AT: usize = 86;
 
 const NEVER: Options = Options { check: Check::Never, ..OPTIONS };
 
@@ -65,6 +68,36 @@ fn what_is_not_wanted_is_not_vouched_for_once_its_file_was_changed() {
     sample.selection = None;
     let (_, good) = sample.open(root.path(), OPTIONS).unwrap();
     assert_eq!(numbers(&good), [3, 5]);
+}
+
+#[test]
+fn a_change_that_was_noticed_is_in_the_record_before_a_kill_can_hide_it() {
+    let root = TestFolder::new();
+    let sample = sample();
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, 0..6);
+    drop(storage);
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    // The record of this run vouches for what the first one wrote.
+    sample.write(&mut storage, [6]);
+    spoil(&root.path().join("t/a"), 1500);
+    assert!(!storage.served_pieces().find(sample.index(1), 0, 10, &mut Vec::new()));
+    let vouches = |record: &[u8]| record.get(PIECES_AT).is_some_and(|first| first & 0x40 != 0);
+    let read = || fs::read(resume(&sample, root.path())).unwrap_or_default();
+    assert!(vouches(&read()));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while vouches(&read()) {
+        assert!(Instant::now() < deadline, "the record still vouches for what was spoiled");
+        // As the writer does while it has nothing to write.
+        let next = storage.next_save().unwrap_or(deadline).min(deadline);
+        sleep(next.saturating_duration_since(Instant::now()));
+        storage.save_if_due().unwrap();
+    }
+    let record = read();
+    drop(storage);
+    fs::write(resume(&sample, root.path()), record).unwrap();
+    let (_, good) = sample.open(root.path(), NEVER).unwrap();
+    assert!(!numbers(&good).contains(&1));
 }
 
 #[test]

@@ -214,7 +214,7 @@ impl World {
         // Some use their own ID, others one that is close to what is searched for.
         let id = if place.is_multiple_of(20) { host.node.id() } else { close[0] };
         let values = vec!["127.0.0.1:22".parse().unwrap(), "224.0.0.9:9".parse().unwrap()];
-        let body = Body::Response(Response { id, nodes, values, token: Some(b"lie") });
+        let body = Body::Response(Response { id, nodes, values, token: Some(b"lie"), samples: None });
         let external = "66.66.66.66:6".parse().ok();
         Packet { transaction, body, read_only: false, external, version: b"" }.to_wire()
     }

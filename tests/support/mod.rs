@@ -22,6 +22,7 @@ pub mod log_capture;
 pub mod metadata;
 pub mod process;
 pub mod program;
+pub mod proxy;
 pub mod sample;
 pub mod scripted_peer;
 pub mod seeder;

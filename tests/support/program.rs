@@ -64,12 +64,26 @@ impl Program {
     /// The same with what is kept in this folder.
     pub fn start_with_cache<A: AsRef<OsStr>>(cache: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
-        command.args(arguments).stdin(Stdio::null()).env("XDG_CACHE_HOME", cache);
+        let arguments: Vec<OsString> = arguments.into_iter().map(|it| it.as_ref().to_owned()).collect();
+        let may_map = arguments.first().is_some_and(|command| command == "get" || command == "seed");
+        command.args(&arguments);
+        // The router of whoever runs the tests is none of their business.
+        command.args(may_map.then_some("--no-map-port"));
+        command.stdin(Stdio::null()).env("XDG_CACHE_HOME", cache);
         Self::launch(command)
     }
 
-    /// Starts this command, which becomes femtotorrent in the end.
+    /// Starts this command, which becomes femtotorrent in the end. The proxies of whoever runs the tests are none of
+    /// theirs.
     pub fn launch(mut command: Command) -> Self {
+        for kind in ["http", "https", "all", "no"] {
+            for name in [format!("{kind}_proxy"), format!("{kind}_proxy").to_uppercase()] {
+                let is_of_the_test = command.get_envs().any(|(known, _)| known.to_str() == Some(&name));
+                if !is_of_the_test {
+                    command.env_remove(&name);
+                }
+            }
+        }
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("femtotorrent starts");
         let printed = Arc::<Printed>::default();

@@ -77,6 +77,13 @@ impl Sample {
         self
     }
 
+    /// The same with a web seed.
+    pub fn with_web_seed(mut self, url: &str) -> Sample {
+        let end = self.torrent.len() - 1;
+        self.torrent.splice(end..end, format!("8:url-list{}:{url}", url.len()).into_bytes());
+        self
+    }
+
     /// The same as a private torrent (BEP 27), which is another torrent.
     pub fn private(mut self) -> Sample {
         let end = self.torrent.len() - 2;

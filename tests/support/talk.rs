@@ -115,11 +115,13 @@ impl Talk {
         Ok(())
     }
 
-    /// Reads femtotorrent's handshake: its info-hash and its peer id.
+    /// Reads femtotorrent's handshake: its info-hash and its peer id. An encrypted one is an error.
     pub fn hear_handshake(&mut self) -> io::Result<([u8; 20], [u8; 20])> {
         let mut bytes = [0; 68];
         self.stream.read_exact(&mut bytes)?;
-        assert_eq!(&bytes[..20], b"\x13BitTorrent protocol");
+        if &bytes[..20] != b"\x13BitTorrent protocol" {
+            return Err(io::Error::other("it takes only plain connections"));
+        }
         self.reserved.copy_from_slice(&bytes[20..28]);
         Ok((bytes[28..48].try_into().unwrap(), bytes[48..].try_into().unwrap()))
     }

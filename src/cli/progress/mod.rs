@@ -81,6 +81,7 @@ impl Screen {
                 return row.seeding(&snapshot);
             }
             Progress::Running(snapshot) => return row.downloading(&snapshot),
+            Progress::Reach(text) => text,
             Progress::Short(shortage) => row.disk_too_small(&shortage),
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),
         };
@@ -243,7 +244,7 @@ mod tests {
         screen.interrupted();
         screen.show(0, Progress::Checking(1, 2));
         screen.show(1, Progress::Seeding { port: None, pieces: 1, of: 2 });
-        screen.failed(1, &SessionError::NoPeerSource);
+        screen.failed(1, &SessionError::NoPeerSource { by_proxy: false });
         screen.close();
     }
 }

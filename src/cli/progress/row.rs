@@ -110,7 +110,8 @@ impl TorrentRow {
         let kind = snapshot.stall.as_ref().map(discriminant);
         let is_new_stall = kind.is_some() && kind != self.shown_stall;
         self.shown_stall = kind;
-        let mut state = format!("{}/s, {}", size(snapshot.rate as u64), counted(snapshot.peers));
+        let sources = sources(snapshot.peers, snapshot.web_seeds);
+        let mut state = format!("{}/s, {sources}", size(snapshot.rate as u64));
         if snapshot.phase == RunPhase::Finishing {
             state = "writing to the disk".to_owned();
         } else if let Some(left) = time_left(snapshot) {
@@ -242,6 +243,15 @@ fn counted(peers: usize) -> String {
     }
 }
 
+/// Where a download comes from.
+fn sources(peers: usize, web_seeds: usize) -> String {
+    match web_seeds {
+        0 => counted(peers),
+        1 => format!("{}, 1 web seed", counted(peers)),
+        count => format!("{}, {count} web seeds", counted(peers)),
+    }
+}
+
 /// The bytes uploaded in this run, as a multiple of the payload.
 fn ratio(snapshot: &Snapshot) -> f64 {
     snapshot.uploaded as f64 / snapshot.total.max(1) as f64
@@ -265,6 +275,12 @@ fn time_left(snapshot: &Snapshot) -> Option<String> {
 mod tests {
     use super::*;
     use crate::cli::progress::bar;
+
+    #[test]
+    fn web_seeds_are_counted_beside_the_peers() {
+        let all = [(0, 0), (1, 0), (2, 1), (0, 3)].map(|(peers, web_seeds)| sources(peers, web_seeds));
+        assert_eq!(all, ["0 peers", "1 peer", "2 peers, 1 web seed", "0 peers, 3 web seeds"]);
+    }
 
     #[test]
     fn a_torrent_that_waits_says_so_until_its_turn_begins() {

@@ -23,6 +23,7 @@ mod node;
 pub mod packet;
 mod peer_store;
 mod rate_limits;
+mod samples;
 mod saved_nodes;
 mod service;
 mod table;
@@ -161,6 +162,12 @@ impl Drop for Dht {
 }
 
 impl DhtSearch {
+    /// Announces from now on that peers can connect to us at these ports, over IPv4 and over IPv6. If they are new,
+    /// the torrent is looked up and announced at once.
+    pub fn announce(&self, ports: [Option<u16>; 2]) {
+        self.shared.tell(&Command::Announce(self.info_hash, ports));
+    }
+
     /// How well the torrent is supplied with peers, which decides when the next lookup runs. To be told again
     /// now and then.
     pub fn supply(&self, supply: Supply) {

@@ -69,6 +69,12 @@ impl PeerStore {
         peers
     }
 
+    /// The torrents that have peers.
+    pub fn torrents(&self, now: Instant) -> Vec<InfoHash> {
+        let has_peers = |torrent: &&StoredTorrent| torrent.last().is_some_and(|last| is_fresh(last, now));
+        self.torrents.iter().filter(has_peers).map(|torrent| torrent.info_hash).collect()
+    }
+
     fn place(&self, info_hash: InfoHash) -> Result<usize, usize> {
         self.torrents.binary_search_by(|torrent| torrent.info_hash.cmp(&info_hash))
     }

@@ -49,6 +49,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
 pub(super) enum Command {
     /// Search for the peers of this torrent, and announce this port.
     Search(InfoHash, Option<u16>, Sender<Event>),
+    /// Announce these ports for this torrent from now on, over IPv4 and over IPv6.
+    Announce(InfoHash, [Option<u16>; 2]),
     /// How well this torrent is supplied with peers.
     Supply(InfoHash, Supply),
     /// The host was suspended, or has another address: search for this torrent anew.
@@ -95,7 +97,9 @@ impl Port {
                 self.family.has(*node) && commands.len() < MAX_COMMANDS
             }
             Command::Supply(..) => commands.len() < MAX_COMMANDS,
-            Command::Search(..) | Command::Interrupted(_) | Command::Forget(..) => true,
+            Command::Search(..) | Command::Announce(..) | Command::Interrupted(_) | Command::Forget(..) => {
+                true
+            }
         };
         if wanted {
             commands.push_back(command.clone());
@@ -199,6 +203,13 @@ impl Service {
                 self.recipients.retain(|one| one.info_hash != info_hash);
                 self.recipients.push(Recipient { info_hash, events, undelivered: Vec::new() });
                 self.node.search(info_hash, announce, now);
+            }
+            Command::Announce(info_hash, [four, six]) => {
+                let family = self.shared.ports.get(self.port).map(|port| port.family);
+                let port = if family == Some(IpFamily::V4) { four } else { six };
+                if self.recipients.iter().any(|one| one.info_hash == info_hash) {
+                    self.node.search(info_hash, port, now);
+                }
             }
             Command::Supply(info_hash, supply) => self.node.supply(info_hash, supply, now),
             Command::Interrupted(info_hash) => self.node.interrupted(info_hash, now),

@@ -1,6 +1,7 @@
 use super::packet::{Body, Method, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
 use super::{Contact, Node, NodeId, NodeSettings, Output};
 use crate::address::IpFamily;
+use crate::bencode::Value;
 use crate::metainfo::InfoHash;
 use crate::strategy::Supply;
 use std::net::{IpAddr, SocketAddr};
@@ -52,7 +53,7 @@ impl Setup {
     }
 
     fn reply(&mut self, asked: &Asked, from: SocketAddr, id: NodeId, nodes: Vec<Contact>) {
-        let response = Response { id, nodes, values: Vec::new(), token: Some(b"token") };
+        let response = Response { id, nodes, values: Vec::new(), token: Some(b"token"), samples: None };
         self.say(&asked.1, from, Body::Response(response), false);
     }
 
@@ -123,6 +124,7 @@ fn no_answer_to_a_stranger_is_three_times_its_query() {
             Method::AnnouncePeer { info_hash: InfoHash(info_hash), port: None, token: b"" },
             Method::Malformed,
             Method::Unknown,
+            Method::SampleInfoHashes(announced),
         ];
         let mut of_strangers = Vec::new();
         for method in methods {
@@ -159,6 +161,27 @@ fn no_answer_to_a_stranger_is_three_times_its_query() {
             assert!(answer.len() > before || method != methods[2]);
             assert!(answer.len() >= before && answer.len() <= 1_024, "{method:?}: {}", answer.len());
         }
+    }
+}
+
+#[test]
+fn who_indexes_the_dht_gets_a_sample_of_the_torrents_and_nodes_beside_it() {
+    for family in IpFamily::BOTH {
+        let (mut setup, stranger) = full_node(family, InfoHash([7; 20]));
+        let target = setup.node.id();
+        let all: Vec<InfoHash> = (0..50).map(|number| InfoHash([100 + number; 20])).collect();
+        all.iter().for_each(|hash| setup.node.remember(*hash, stranger, stranger));
+        setup.sent();
+        let (_, answer) = setup.ask(stranger, Method::SampleInfoHashes(target));
+        let value = Value::parse(&answer).unwrap();
+        let values = value.dictionary().unwrap().get("r").and_then(Value::dictionary).unwrap();
+        let number = |key: &str| values.get(key).and_then(Value::integer);
+        assert_eq!((number("num"), number("interval")), (Some(51), Some(600)));
+        let samples = values.get("samples").and_then(Value::bytes).unwrap();
+        assert_eq!(samples.len(), 20 * 20);
+        assert!(samples.chunks(20).all(|hash| hash[0] == 7 || all.iter().any(|known| known.0 == hash)));
+        let Body::Response(response) = Packet::from_wire(&answer).unwrap().body else { panic!() };
+        assert_eq!(response.nodes.len(), 8);
     }
 }
 
@@ -347,8 +370,13 @@ fn no_cut_and_no_flipped_bit_of_an_answer_panics() {
     setup.node.contact(address("9.9.9.9:9"), setup.now);
     let asked = setup.asked().remove(0);
     let nodes = vec![Contact { id: NodeId([3; 20]), address: address("5.5.5.5:5") }];
-    let response =
-        Response { id: NodeId([1; 20]), nodes, values: vec![address("1.1.1.1:1")], token: Some(b"t") };
+    let response = Response {
+        id: NodeId([1; 20]),
+        nodes,
+        values: vec![address("1.1.1.1:1")],
+        token: Some(b"t"),
+        samples: None,
+    };
     let body = Body::Response(response);
     let mut packet =
         Packet { transaction: &asked.1, body, read_only: false, external: Some(asked.0), version: b"" }

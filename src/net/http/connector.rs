@@ -1,18 +1,24 @@
-//! HTTP that leaves by the bind address, goes only where it may, and does not wait for addresses that do not
-//! answer.
+//! HTTP that leaves by the bind address, goes only where it may and through the proxy that the user wants, and does
+//! not wait for addresses that do not answer.
 //!
 //! The HTTP library would connect from whatever address the system chooses, and to one address of a host
-//! after the other, which takes seconds if the first is silent. So we replace its lowest layer, the TCP
-//! connection, by our own. TLS and proxies are layered on top of it, so a connection to a proxy leaves by the
-//! bind address too. Host names are looked up by the system's resolver in any case, but by
-//! way of our own [`resolve`]: the library's way to it panics where no thread can be started.
+//! after the other, which takes seconds if the first is silent. It would ask for plain pages by CONNECT, which many
+//! proxies refuse. So we replace its lowest layer, the TCP connection, by our own, and it knows of no proxy; TLS is
+//! layered on top. Host names are looked up by the system's resolver, but by way of our own [`resolve`], as the
+//! library's way to it panics where no thread can be started; those of servers behind a proxy are not looked up.
+//!
+//! There are two ways through a proxy. What goes by TLS, or through SOCKS5, goes through a *tunnel*: the proxy makes a
+//! connection and passes bytes on. A plain page is asked of an HTTP proxy itself (`forwarding`).
 //!
 //! Requests run on the thread of the caller. Each TCP connection is made on a short-lived thread, `connect`,
 //! or on that of the caller if there is none to be had.
 
+use super::forwarding::Forwarding;
 use super::guard::Guard;
 use super::tls_connector::TlsConnector;
-use crate::net::{CONNECTION_ATTEMPT_DELAY, by_turns, resolve};
+use super::tunnel;
+use crate::net::proxy::{Negotiation, Proxy, ProxyKind, Target, unreachable};
+use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, by_turns, resolve};
 use crate::thread;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,8 +29,7 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle,
-    Transport, time,
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, ShutdownHandle, Transport, time,
 };
 use ureq::{Agent, Error};
 
@@ -40,20 +45,18 @@ const STACK_SIZE: usize = 64 * 1024;
 /// A client with this configuration whose connections leave by the guard's outlet and go where it lets them,
 /// or fail.
 pub(super) fn agent(config: Config, guard: Arc<Guard>) -> Agent {
-    with_resolver(config, guard, HostNames)
+    let names = HostNames(Arc::clone(&guard));
+    with_resolver(config, guard, names)
 }
 
 fn with_resolver(config: Config, guard: Arc<Guard>, resolver: impl Resolver) -> Agent {
     let tls = TlsConnector(guard.outlet.authorities.clone());
-    let links =
-        ().chain(ConnectProxyConnector::default())
-            .chain(BoundConnector { guard, has_proxy: config.proxy().is_some() });
-    Agent::with_parts(config, links.chain(tls), resolver)
+    Agent::with_parts(config, ().chain(BoundConnector { guard }).chain(tls), resolver)
 }
 
-/// Looks up host names as everything of ours does.
+/// Looks up host names as everything of ours does, except those that are for a proxy to look up.
 #[derive(Debug)]
-struct HostNames;
+struct HostNames(Arc<Guard>);
 
 impl Resolver for HostNames {
     fn resolve(
@@ -62,6 +65,9 @@ impl Resolver for HostNames {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
+        if self.0.proxy_for(uri).is_some() {
+            return Ok(self.empty());
+        }
         let text = uri.scheme().zip(uri.authority());
         let text = text.and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority));
         let (host, port) =
@@ -78,112 +84,169 @@ impl Resolver for HostNames {
     }
 }
 
-/// Makes TCP connections that leave by the bind address and go where the guard lets them.
+/// Makes TCP connections that leave by the bind address and go where the guard lets them, or to a proxy.
 #[derive(Debug)]
 struct BoundConnector {
     guard: Arc<Guard>,
-    /// There may be a proxy. The library connects to it by a configuration without one.
-    has_proxy: bool,
 }
 
 impl<Before: Transport> Connector<Before> for BoundConnector {
-    type Out = Box<dyn Transport>;
+    type Out = Connected;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
-        before: Option<Before>,
+        _: Option<Before>,
     ) -> Result<Option<Self::Out>, Error> {
-        if let Some(through_proxy) = before {
-            return Ok(Some(Box::new(through_proxy)));
-        }
-        // The user has chosen the proxy.
-        let is_proxy = self.has_proxy && details.config.proxy().is_none();
-        let guard = (!is_proxy).then(|| Arc::clone(&self.guard));
-        let stream = Arc::new(self.connect_to_any(details, guard.as_deref())?);
-        if let (Some(guard), Ok(to)) = (&guard, stream.peer_addr()) {
-            guard.reached(to);
-        }
-        let handle: Weak<TcpStream> = Arc::downgrade(&stream);
-        (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Box::new(Connected { stream, buffers, guard })))
-    }
-}
-
-impl BoundConnector {
-    /// Connects to the address of a host that answers first. The next address is tried when one has failed,
-    /// or has not answered within [`CONNECTION_ATTEMPT_DELAY`]. The attempts before it go on (RFC 8305).
-    /// `guard` says to which addresses we may connect.
-    fn connect_to_any(
-        &self,
-        details: &ConnectionDetails<'_>,
-        guard: Option<&Guard>,
-    ) -> Result<TcpStream, Error> {
-        let within = details.timeout.not_zero().map_or(MAX_CONNECT, |limit| *limit);
-        let started = match details.now {
-            time::Instant::Exact(started) => started,
-            _ => Instant::now(),
+        let outlet = &self.guard.outlet;
+        let register = |stream: &Arc<TcpStream>| {
+            let handle: Weak<TcpStream> = Arc::downgrade(stream);
+            (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)
         };
+        if let Some(proxy) = self.guard.proxy_for(details.uri) {
+            // The user has chosen the proxy, and it is reached over either family.
+            let bind_address = outlet.bind_address.of_any_family();
+            let addresses = proxy.addresses().map_err(other)?;
+            let stream = Arc::new(
+                connect_to_any(details, addresses, bind_address).map_err(|error| to_proxy(error, proxy))?,
+            );
+            register(&stream)?;
+            let forwarding = through(details, proxy, &stream)?;
+            return Ok(Some(Connected { stream, buffers, guard: None, forwarding }));
+        }
         let mut failure = Error::HostNotFound;
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
-        addresses.retain(|to| match guard.map_or(Ok(()), |guard| guard.judge(*to)) {
+        addresses.retain(|to| match self.guard.judge(*to) {
             Ok(()) => true,
             Err(refusal) => {
-                failure = Error::Other(Box::new(refusal));
+                failure = other(refusal);
                 false
             }
         });
-        // If a named bind address can reach none of them, they are tried all the same, because the error says
-        // so.
-        let bind_address = self.guard.outlet.bind_address;
-        if bind_address.address().is_none() || addresses.iter().any(|to| bind_address.reaches(*to)) {
-            addresses.retain(|to| bind_address.reaches(*to));
+        if addresses.is_empty() {
+            return Err(failure);
         }
-        let mut addresses = by_turns(addresses).into_iter();
-        let (tell, told) = channel();
-        let mut under_way = 0;
-        loop {
-            let left = within.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return Err(Error::Timeout(details.timeout.reason));
+        let stream = Arc::new(connect_to_any(details, addresses, outlet.bind_address)?);
+        if let Ok(to) = stream.peer_addr() {
+            self.guard.reached(to);
+        }
+        register(&stream)?;
+        let guard = Some(Arc::clone(&self.guard));
+        Ok(Some(Connected { stream, buffers, guard, forwarding: None }))
+    }
+}
+
+/// An error of ours, in the form that the library passes on.
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Other(Box::new(error))
+}
+
+/// What became of a connection to the proxy.
+fn to_proxy(error: Error, proxy: &Proxy) -> Error {
+    let error = match error {
+        Error::Io(error) => error,
+        Error::Timeout(_) => ErrorKind::TimedOut.into(),
+        error => return error,
+    };
+    proxy.address_failed();
+    other(unreachable(proxy, &error))
+}
+
+/// Makes a way through the proxy of the connection to it. Returns what requests need then, if they are for the proxy
+/// itself.
+fn through(
+    details: &ConnectionDetails<'_>,
+    proxy: &Arc<Proxy>,
+    stream: &TcpStream,
+) -> Result<Option<Forwarding>, Error> {
+    let uri = details.uri;
+    let (host, is_https) = (uri.host().unwrap_or_default(), uri.scheme_str() == Some("https"));
+    if !is_https && proxy.kind() == ProxyKind::Http {
+        return Ok(Some(Forwarding::new(uri, proxy)));
+    }
+    let usual = if is_https { 443 } else { 80 };
+    let target = Target::of(host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(usual));
+    let deadline = started(details) + within(details);
+    tunnel::open(stream, Negotiation::new(Arc::clone(proxy), target), deadline).map_err(other)?;
+    Ok(None)
+}
+
+/// When connecting began.
+fn started(details: &ConnectionDetails<'_>) -> Instant {
+    match details.now {
+        time::Instant::Exact(started) => started,
+        _ => Instant::now(),
+    }
+}
+
+/// How long connecting may take.
+fn within(details: &ConnectionDetails<'_>) -> Duration {
+    details.timeout.not_zero().map_or(MAX_CONNECT, |limit| *limit)
+}
+
+/// Connects to the address of a host that answers first. The next address is tried when one has failed, or has not
+/// answered within [`CONNECTION_ATTEMPT_DELAY`]. The attempts before it go on (RFC 8305).
+fn connect_to_any(
+    details: &ConnectionDetails<'_>,
+    mut addresses: Vec<SocketAddr>,
+    bind_address: BindAddress,
+) -> Result<TcpStream, Error> {
+    let (within, started) = (within(details), started(details));
+    let mut failure = Error::HostNotFound;
+    // If a named bind address can reach none of them, they are tried all the same, because the error says so.
+    if bind_address.address().is_none() || addresses.iter().any(|to| bind_address.reaches(*to)) {
+        addresses.retain(|to| bind_address.reaches(*to));
+    }
+    let mut addresses = by_turns(addresses).into_iter();
+    let (tell, told) = channel();
+    let mut under_way = 0;
+    loop {
+        let left = within.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(Error::Timeout(details.timeout.reason));
+        }
+        match addresses.next() {
+            Some(to) => {
+                let share = left / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
+                begin(bind_address, to, left, share, tell.clone());
+                under_way += 1;
             }
-            match addresses.next() {
-                Some(to) => {
-                    let share = left / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
-                    self.begin(to, left, share, tell.clone());
-                    under_way += 1;
-                }
-                None if under_way == 0 => return Err(failure),
-                None => {}
+            None if under_way == 0 => return Err(failure),
+            None => {}
+        }
+        let patience = if addresses.len() > 0 { left.min(CONNECTION_ATTEMPT_DELAY) } else { left };
+        match told.recv_timeout(patience) {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(details.config.no_delay())?;
+                return Ok(stream);
             }
-            let patience = if addresses.len() > 0 { left.min(CONNECTION_ATTEMPT_DELAY) } else { left };
-            match told.recv_timeout(patience) {
-                Ok(Ok(stream)) => {
-                    stream.set_nodelay(details.config.no_delay())?;
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => {
-                    under_way -= 1;
-                    failure = library_error(error, &details.timeout);
-                }
-                Err(_) => {}
+            Ok(Err(error)) => {
+                under_way -= 1;
+                failure = library_error(error, &details.timeout);
             }
+            Err(_) => {}
         }
     }
+}
 
-    /// Connects on a thread of its own, because nothing can interrupt connecting. A connection that comes too
-    /// late is closed there.
-    ///
-    /// If there is no thread to be had, this thread connects, and waits for its `share` of the time: the
-    /// other addresses of the host need theirs.
-    fn begin(&self, to: SocketAddr, within: Duration, share: Duration, tell: Sender<io::Result<TcpStream>>) {
-        let (bind_address, other) = (self.guard.outlet.bind_address, tell.clone());
-        let life = move || drop(other.send(bind_address.connect(to, within)));
-        if thread::spawn("connect", STACK_SIZE, life).is_err() {
-            let _ = tell.send(bind_address.connect(to, share));
-        }
+/// Connects on a thread of its own, because nothing can interrupt connecting. A connection that comes too late is
+/// closed there.
+///
+/// If there is no thread to be had, this thread connects, and waits for its `share` of the time: the other addresses
+/// of the host need theirs.
+fn begin(
+    bind_address: BindAddress,
+    to: SocketAddr,
+    within: Duration,
+    share: Duration,
+    tell: Sender<io::Result<TcpStream>>,
+) {
+    let teller = tell.clone();
+    let life = move || drop(teller.send(bind_address.connect(to, within)));
+    if thread::spawn("connect", STACK_SIZE, life).is_err() {
+        let _ = tell.send(bind_address.connect(to, share));
     }
 }
 
@@ -195,6 +258,8 @@ struct Connected {
     buffers: LazyBuffers,
     /// Asked before the connection is used for another request. `None` for a connection to a proxy.
     guard: Option<Arc<Guard>>,
+    /// What requests need, if it is a proxy itself that is asked.
+    forwarding: Option<Forwarding>,
 }
 
 impl Connected {
@@ -216,6 +281,8 @@ impl Transport for Connected {
         let timeout = timeout.for_write();
         self.stream.set_write_timeout(limit(&timeout)?)?;
         let output = self.buffers.output().get(..amount).unwrap_or_default();
+        let forwarded = self.forwarding.as_mut().map(|forwarding| forwarding.rewritten(output));
+        let output = forwarded.as_deref().unwrap_or(output);
         (&*self.stream).write_all(output).map_err(|error| library_error(error, &timeout))
     }
 
@@ -234,6 +301,7 @@ impl Transport for Connected {
                 read => break read.map_err(|error| library_error(error, &timeout))?,
             }
         };
+        self.forwarding.iter_mut().for_each(Forwarding::heard);
         self.buffers.input_appended(read);
         Ok(read > 0)
     }

@@ -1,15 +1,16 @@
 //! Asks before each connection of an HTTP client whether it may be made.
 //!
-//! The library looks a name up, keeps connections for later requests and connects to proxies by itself. So
+//! The library looks a name up and keeps connections for later requests by itself. So
 //! the question is asked at the lowest place: of each address right before we connect to it, and of the
 //! address that a kept connection leads to before it is used again. A name that is given another address in
 //! between (DNS rebinding) leads nowhere.
 
 use crate::net::Outlet;
-use crate::strategy::{OnWordOf, Question, Refusal, may_ask};
+use crate::net::proxy::Proxy;
+use crate::strategy::{self, OnWordOf, Question, Refusal, may_ask, may_ask_name};
 use crate::thread::lock;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Mutex;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use ureq::http::Uri;
 
 /// What one client may ask now, shared with its connections.
@@ -33,12 +34,20 @@ impl Guard {
         Guard { outlet, request: Mutex::new(Request { word, question, reached: None }) }
     }
 
+    /// The proxy that a request to `uri` goes through, if it goes through one.
+    pub fn proxy_for(&self, uri: &Uri) -> Option<&Arc<Proxy>> {
+        self.outlet.proxies.for_web(uri.scheme_str()?, uri.host()?, uri.port_u16())
+    }
+
     /// The next request goes to `uri`. A host that is an address is judged at once, because behind a proxy we
-    /// see no other.
+    /// see no other; there a name is judged by itself.
     pub fn begin(&self, uri: &Uri, word: OnWordOf, question: Question) -> Result<(), Refusal> {
         *lock(&self.request) = Request { word, question, reached: None };
         match literal(uri) {
             Some(to) => self.judge(to),
+            None if self.proxy_for(uri).is_some() => {
+                may_ask_name(word, question, uri.host().unwrap_or_default())
+            }
             None => Ok(()),
         }
     }
@@ -63,9 +72,7 @@ impl Guard {
 
 /// The address that the host is, or means on every system.
 fn literal(uri: &Uri) -> Option<SocketAddr> {
-    let host = uri.host()?.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
-    let is_localhost = host == "localhost" || host.ends_with(".localhost");
-    let ip = if is_localhost { Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { host.parse().ok() };
+    let ip = strategy::literal(uri.host()?)?;
     let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    Some(SocketAddr::new(ip?, uri.port_u16().unwrap_or(usual)))
+    Some(SocketAddr::new(ip, uri.port_u16().unwrap_or(usual)))
 }

@@ -2,21 +2,31 @@
 //!
 //! Runs on the thread of the caller; another thread calls [`abort`](WebClient::abort) to end a request that
 //! is running. It is the only place that knows the HTTP library. The library makes requests and nothing more:
-//! connections are ours (`connector`), so that they leave by the address that the user wants and go only where
-//! they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
+//! connections are ours (`connector`), so that they leave by the address that the user wants, through the proxy that
+//! they want (`tunnel`, `forwarding`), and go only where they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
 //! believed (`tls`).
 
 pub mod body;
 mod connector;
+mod content_range;
+mod forwarding;
 mod guard;
+mod range;
 mod redirect;
+mod retry_after;
+mod site;
 mod tls;
 mod tls_connector;
+mod tunnel;
 
+pub use content_range::ContentRange;
+pub use range::{RangeAnswer, RangeHead};
+pub use retry_after::{LONGEST_WAIT, retry_after};
+pub use site::Site;
 pub use tls::Authorities;
 
-use super::{Outlet, basic_auth};
-use crate::address::Reach;
+use super::Outlet;
+use super::proxy::{ProxyError, ProxyFault};
 use crate::strategy::{OnWordOf, Question, Refusal};
 use guard::Guard;
 use redirect::Target;
@@ -25,8 +35,13 @@ use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use ureq::config::ConfigBuilder;
 use ureq::http::{Response, Uri, header};
-use ureq::{Agent, Body};
+use ureq::typestate::{AgentScope, WithoutBody};
+use ureq::{Agent, Body, RequestBuilder};
+
+/// What we call ourselves.
+pub const USER_AGENT: &str = concat!("femtotorrent/", env!("CARGO_PKG_VERSION"));
 
 /// Redirects that we follow. One is common (http to https); more than a few are a circle.
 const MAX_REDIRECTS: usize = 8;
@@ -60,19 +75,7 @@ impl WebClient {
     /// A client that goes out by `outlet` and calls itself `user_agent`. Looking up a name may take
     /// `patience`, and then connecting may. Opens nothing yet.
     pub fn new(outlet: Outlet, user_agent: &str, patience: Duration) -> WebClient {
-        let config = Agent::config_builder()
-            .user_agent(user_agent)
-            .http_status_as_error(false)
-            .accept_encoding(body::ENCODINGS)
-            .max_redirects(0)
-            .timeout_resolve(Some(patience))
-            .timeout_connect(Some(patience))
-            .input_buffer_size(MAX_HEAD)
-            .max_response_header_size(MAX_HEAD)
-            .output_buffer_size(MAX_REQUEST)
-            .max_idle_connections(1)
-            .max_idle_connections_per_host(1)
-            .build();
+        let config = usual_config(user_agent, patience).build();
         let guard = Arc::new(Guard::new(outlet));
         WebClient { agent: connector::agent(config, Arc::clone(&guard)), guard }
     }
@@ -84,46 +87,48 @@ impl WebClient {
     ///
     /// There is no answer. Any status is one, except a redirect.
     pub fn get(&self, address: &str, errand: Errand) -> Result<WebAnswer, WebError> {
+        let Errand { word, question, within } = errand;
         let started = Instant::now();
-        let (mut address, mut authorization) = basic_auth::split(&redirect::escaped(address));
-        let Errand { mut word, mut question, within } = errand;
-        for _ in 0..=MAX_REDIRECTS {
+        let (response, _) = self.follow(Site::new(address, word), question, |request| {
             let left = within.saturating_sub(started.elapsed());
-            let response = self.ask(&address, authorization.as_deref(), word, question, left)?;
+            request.config().timeout_global(Some(left)).build().call()
+        })?;
+        Ok(WebAnswer { from: self.guard.address(), response })
+    }
+
+    /// Asks at `site`, and then where it redirects to, in the way of `call`. Returns who answered, too.
+    fn follow(
+        &self,
+        mut site: Site,
+        mut question: Question,
+        call: impl Fn(RequestBuilder<WithoutBody>) -> Result<Response<Body>, ureq::Error>,
+    ) -> Result<(Response<Body>, Site), WebError> {
+        for _ in 0..=MAX_REDIRECTS {
+            let uri: Uri = site.address.parse().map_err(|_| WebError::BadAddress)?;
+            self.guard.begin(&uri, site.word, question).map_err(WebError::Refused)?;
+            let proxy = self.guard.proxy_for(&uri).cloned();
+            let mut request = self.agent.get(uri);
+            if let Some(authorization) = &site.authorization {
+                request = request.header(header::AUTHORIZATION, authorization);
+            }
+            let response = call(request)?;
+            let proxy = proxy.filter(|_| response.status().as_u16() == 407);
+            if let Some(proxy) = proxy {
+                let knows_us = proxy.authorization().is_some();
+                let fault = if knows_us { ProxyFault::WrongPassword } else { ProxyFault::WantsPassword };
+                return Err(WebError::Proxy(proxy.error(fault)));
+            }
             let location = response.headers().get(header::LOCATION).filter(|_| redirects(&response));
-            let from = self.guard.address();
-            let Some(location) = location else { return Ok(WebAnswer { from, response }) };
-            let next = match redirect::target(&address, location.as_bytes()) {
+            let Some(location) = location else { return Ok((response, site)) };
+            let next = match redirect::target(&site.address, location.as_bytes()) {
                 Target::Web(next) => next,
                 Target::Magnet(link) => return Err(WebError::Magnet(link)),
                 Target::Other(scheme) => return Err(WebError::Scheme(scheme)),
             };
-            let (next, given) = basic_auth::split(&next);
-            let keeps = redirect::is_same_server(&address, &next);
-            authorization = given.or(authorization.filter(|_| keeps));
-            address = next;
-            // Behind a proxy we do not see who redirects us, so it counts as far away.
-            let reach = from.map_or(Reach::Internet, |from| Reach::of(from.ip()));
-            (word, question) = (OnWordOf::Server(reach), Question::Web);
+            site = site.redirected(&next, self.guard.address());
+            question = Question::Web;
         }
         Err(WebError::Redirects)
-    }
-
-    fn ask(
-        &self,
-        address: &str,
-        authorization: Option<&str>,
-        word: OnWordOf,
-        question: Question,
-        left: Duration,
-    ) -> Result<Response<Body>, WebError> {
-        let uri: Uri = address.parse().map_err(|_| WebError::BadAddress)?;
-        self.guard.begin(&uri, word, question).map_err(WebError::Refused)?;
-        let mut request = self.agent.get(uri);
-        if let Some(authorization) = authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        Ok(request.config().timeout_global(Some(left)).build().call()?)
     }
 
     /// Ends the request that is running, and makes all later ones fail. A request that is still looking up a
@@ -131,6 +136,24 @@ impl WebClient {
     pub fn abort(self) {
         self.agent.shutdown();
     }
+}
+
+/// What all requests have in common.
+fn usual_config(user_agent: &str, patience: Duration) -> ConfigBuilder<AgentScope> {
+    Agent::config_builder()
+        // The library would look for one in the environment by itself.
+        .proxy(None)
+        .user_agent(user_agent)
+        .http_status_as_error(false)
+        .accept_encoding(body::ENCODINGS)
+        .max_redirects(0)
+        .timeout_resolve(Some(patience))
+        .timeout_connect(Some(patience))
+        .input_buffer_size(MAX_HEAD)
+        .max_response_header_size(MAX_HEAD)
+        .output_buffer_size(MAX_REQUEST)
+        .max_idle_connections(1)
+        .max_idle_connections_per_host(1)
 }
 
 fn redirects(response: &Response<Body>) -> bool {
@@ -175,6 +198,8 @@ impl WebAnswer {
 pub enum WebError {
     /// We may not ask there.
     Refused(Refusal),
+    /// The proxy makes no connection.
+    Proxy(ProxyError),
     /// The server's certificate is not believed, for this reason.
     Certificate(String),
     /// It redirects to this magnet link.
@@ -213,9 +238,12 @@ impl From<ureq::Error> for WebError {
         let error = match error {
             ureq::Error::Other(error) => match error.downcast::<Refusal>() {
                 Ok(refusal) => return WebError::Refused(*refusal),
-                Err(error) => match error.downcast::<tls::CertificateFault>() {
-                    Ok(fault) => return WebError::Certificate(fault.0),
-                    Err(error) => ureq::Error::Other(error),
+                Err(error) => match error.downcast::<ProxyError>() {
+                    Ok(error) => return WebError::Proxy(*error),
+                    Err(error) => match error.downcast::<tls::CertificateFault>() {
+                        Ok(fault) => return WebError::Certificate(fault.0),
+                        Err(error) => ureq::Error::Other(error),
+                    },
                 },
             },
             other => other,
@@ -245,6 +273,7 @@ impl fmt::Display for WebError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WebError::Refused(refusal) => write!(out, "{refusal}"),
+            WebError::Proxy(error) => write!(out, "{error}"),
             WebError::Certificate(why) => write!(out, "{why}"),
             WebError::Magnet(_) => write!(out, "it redirects to a magnet link"),
             WebError::Scheme(scheme) => {

@@ -1,5 +1,7 @@
 use super::*;
 use crate::net::BindAddress;
+use crate::net::basic_auth;
+use crate::net::proxy::{Proxies, Proxy};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::{JoinHandle, spawn};
 
@@ -118,7 +120,7 @@ fn our_own_port_hears_nothing_even_if_the_user_names_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let at = listener.local_addr().unwrap();
-    let outlet = Outlet { own_port: Some(at.port()), ..Outlet::default() };
+    let outlet = Outlet { ports: crate::net::OwnPorts::listening_at(Some(at.port())), ..Outlet::default() };
     let client = WebClient::new(outlet, "a test", LONG);
     for word in [OnWordOf::User, OnWordOf::Torrent] {
         let errand = Errand { word, question: Question::Announce, within: LONG };
@@ -134,9 +136,37 @@ fn a_redirect_to_our_own_port_is_not_followed() {
     ours.set_nonblocking(true).unwrap();
     let own = ours.local_addr().unwrap();
     let (at, server) = serve(&[&format!("302 Found\r\nLocation: http://{own}/")]);
-    let outlet = Outlet { own_port: Some(own.port()), ..Outlet::default() };
+    let outlet = Outlet { ports: crate::net::OwnPorts::listening_at(Some(own.port())), ..Outlet::default() };
     let error = WebClient::new(outlet, "a test", LONG).get(&format!("http://{at}/"), BY_USER).unwrap_err();
     assert!(matches!(error, WebError::Refused(Refusal::OurOwn(_))), "{error}");
     assert_eq!(ours.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     server.join().unwrap();
+}
+
+#[test]
+fn a_proxy_that_wants_a_password_is_no_server_that_does() {
+    for (login, expected) in
+        [("", "wants a user name and a password"), ("me:pw@", "does not take the user name")]
+    {
+        let (at, server) = serve(&["407 Who are you"]);
+        let proxy = Arc::new(Proxy::typed(&format!("http://{login}{at}")).unwrap());
+        let outlet = Outlet { proxies: Proxies::All(proxy), ..Outlet::default() };
+        let error = WebClient::new(outlet, "a test", LONG).get("http://h.example/", BY_USER).unwrap_err();
+        assert!(matches!(error, WebError::Proxy(_)) && error.to_string().contains(expected), "{error}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_part_of_a_file_is_not_fetched_nearer_than_the_server_that_sent_us_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let near = format!("http://{}/x", listener.local_addr().unwrap());
+    let far: SocketAddr = "1.2.3.4:80".parse().unwrap();
+    let site = Site::new("http://h.example/x", OnWordOf::User).redirected(&near, Some(far));
+    let client = WebClient::for_ranges(Outlet::default(), "a test", LONG, LONG);
+    for _ in 0..2 {
+        assert!(matches!(client.get_range(&site, &(0..1)), Err(WebError::Refused(Refusal::Nearer(_)))));
+    }
+    assert!(listener.accept().is_err(), "it hears nothing");
 }

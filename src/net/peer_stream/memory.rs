@@ -23,7 +23,7 @@ impl PeerStream {
     pub fn in_memory_with(capacity: usize, write_deadline: Duration) -> (PeerStream, PeerStream) {
         let (there, back) = (Arc::new(Pipe::new(capacity)), Arc::new(Pipe::new(capacity)));
         let end = |incoming: &Arc<Pipe>, outgoing: &Arc<Pipe>| {
-            PeerStream::over(Arc::new(Memory {
+            PeerStream::over(Box::new(Memory {
                 incoming: Arc::clone(incoming),
                 outgoing: Arc::clone(outgoing),
                 longest_wait: Mutex::default(),

@@ -4,21 +4,25 @@
 //! other. Any thread may [hang up](PeerStream::hang_up), which wakes both.
 //!
 //! What carries the bytes is a [`Transport`]: TCP today, and in tests and simulated swarms a pair of pipes in
-//! memory. Greeting, inbound and outbox do not know which one it is. A transport that encrypts or tunnels is
-//! made complete before it becomes a `PeerStream`, so a connection stays what it is when it passes to another
-//! thread.
+//! memory. Greeting, inbound and outbox do not know which one it is. A transport that tunnels is made complete before
+//! it becomes a `PeerStream`. Encryption lies over whichever it is, from the moment on in which a key exchange has
+//! [agreed](PeerStream::secure) on it; until then, and where there is none, it costs one look.
 
 mod memory;
+mod security;
 mod tcp;
 
 use super::HangUp;
+use crate::strategy::Security;
 use crate::thread::lock;
+use crate::wire::mse::Agreed;
+use security::{Outgoing, Secured};
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 use tcp::Tcp;
 
@@ -51,7 +55,7 @@ trait Transport: fmt::Debug + Send + Sync {
     /// Writes `length` zeros.
     fn write_zeros(&self, length: u64) -> io::Result<()> {
         let zeros = [0; COPY_BYTES];
-        in_parts(length, |_, size| self.write_all(zeros.get(..size).unwrap_or_default()))
+        in_parts(length, COPY_BYTES, |_, size| self.write_all(zeros.get(..size).unwrap_or_default()))
     }
 
     /// Sends `length` bytes of a file from `offset` on.
@@ -71,29 +75,36 @@ fn copy_from_file(
     length: u64,
 ) -> io::Result<()> {
     let mut buffer = [0; COPY_BYTES];
-    in_parts(length, |done, size| {
+    in_parts(length, COPY_BYTES, |done, size| {
         let part = buffer.get_mut(..size).unwrap_or_default();
         file.read_exact_at(part, offset.saturating_add(done))?;
         transport.write_all(part)
     })
 }
 
-/// Calls `send` with the offset and the length of each part of `length` bytes.
-fn in_parts(length: u64, mut send: impl FnMut(u64, usize) -> io::Result<()>) -> io::Result<()> {
+/// Calls `send` with the offset and the length of each part of `length` bytes, of which none is longer than `most`.
+fn in_parts(length: u64, most: usize, mut send: impl FnMut(u64, usize) -> io::Result<()>) -> io::Result<()> {
     let mut done = 0;
     while done < length {
-        let size = usize::try_from(length - done).map_or(COPY_BYTES, |left| left.min(COPY_BYTES));
+        let size = usize::try_from(length - done).map_or(most, |left| left.min(most));
         send(done, size)?;
         done += size as u64;
     }
     Ok(())
 }
 
+/// What carries the bytes, and what lies over it.
+#[derive(Debug)]
+struct Channel {
+    transport: Box<dyn Transport>,
+    secured: OnceLock<Secured>,
+}
+
 /// A connection to a peer.
 #[derive(Debug)]
 pub struct PeerStream {
     /// Shared for the moment in which a connection is [given away](PeerStream::give_away).
-    transport: Arc<dyn Transport>,
+    channel: Arc<Channel>,
     /// Why we hung up, if we did.
     hung_up: Mutex<Option<HangUp>>,
     /// Wakes the threads that [pause](PeerStream::pause_until).
@@ -107,11 +118,26 @@ impl PeerStream {
     ///
     /// What the system says.
     pub fn accepted(stream: TcpStream) -> io::Result<PeerStream> {
-        Ok(PeerStream::over(Arc::new(Tcp::new(stream)?)))
+        Ok(PeerStream::over(Box::new(Tcp::new(stream)?)))
     }
 
-    fn over(transport: Arc<dyn Transport>) -> PeerStream {
-        PeerStream { transport, hung_up: Mutex::default(), ended: Condvar::new() }
+    fn over(transport: Box<dyn Transport>) -> PeerStream {
+        PeerStream::through(Arc::new(Channel { transport, secured: OnceLock::new() }))
+    }
+
+    fn through(channel: Arc<Channel>) -> PeerStream {
+        PeerStream { channel, hung_up: Mutex::default(), ended: Condvar::new() }
+    }
+
+    /// The conversation goes on as a key exchange has agreed. This is said once, by the thread that reads and writes,
+    /// before there is another.
+    pub fn secure(&self, agreed: Agreed) {
+        let _ = self.channel.secured.set(Secured::new(agreed));
+    }
+
+    /// What of the connection is encrypted.
+    pub fn security(&self) -> Security {
+        self.channel.secured.get().map_or(Security::Plain, |secured| secured.security)
     }
 
     /// The longest that a later [`PeerStream::read`] waits for a byte.
@@ -120,7 +146,7 @@ impl PeerStream {
     ///
     /// What the system says.
     pub fn wait_at_most(&self, wait: Duration) -> io::Result<()> {
-        self.transport.wait_at_most(wait)
+        self.transport().wait_at_most(wait)
     }
 
     /// Reads what is there, at least one byte; zero where the peer closed.
@@ -129,17 +155,23 @@ impl PeerStream {
     ///
     /// What the system says; [`io::ErrorKind::TimedOut`] or `WouldBlock` after the longest wait.
     pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        self.transport.read(into)
+        match self.channel.secured.get() {
+            None => self.transport().read(into),
+            Some(secured) => secured.read(self.transport(), into),
+        }
     }
 
-    /// Waits as [`PeerStream::read`] does and shows the same bytes, but leaves them where they are. Returns
-    /// how many bytes of `into` it filled; zero where the peer closed.
+    /// Waits as [`PeerStream::read`] does, but leaves the bytes where they are. Returns how many of them would fit
+    /// into `room`; zero where the peer closed. What is in `room` then means nothing.
     ///
     /// # Errors
     ///
     /// As [`PeerStream::read`].
-    pub fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
-        self.transport.peek(into)
+    pub fn wait_for_bytes(&self, room: &mut [u8]) -> io::Result<usize> {
+        match self.channel.secured.get() {
+            None => self.transport().peek(room),
+            Some(secured) => secured.wait(self.transport(), room),
+        }
     }
 
     /// Waits until `due`, or until we hang up.
@@ -151,6 +183,20 @@ impl PeerStream {
         let _ = self.ended.wait_timeout_while(self.reason(), left, |why| why.is_none());
     }
 
+    /// Reads what is there, if it comes before `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::read`].
+    pub fn read_by(&self, into: &mut [u8], deadline: Instant) -> io::Result<usize> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.wait_at_most(left)?;
+        self.read(into)
+    }
+
     /// Fills the buffer, all of it before `deadline`, so that a peer that sends one byte at a time
     /// cannot hold a worker.
     ///
@@ -159,12 +205,7 @@ impl PeerStream {
     /// As [`PeerStream::read`]; [`io::ErrorKind::UnexpectedEof`] where the peer closed.
     pub fn read_exact_by(&self, mut into: &mut [u8], deadline: Instant) -> io::Result<()> {
         while !into.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            self.wait_at_most(left)?;
-            match self.read(into)? {
+            match self.read_by(into, deadline)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 read => into = into.get_mut(read..).unwrap_or_default(),
             }
@@ -178,17 +219,21 @@ impl PeerStream {
     ///
     /// What the system says; [`io::ErrorKind::TimedOut`] or `WouldBlock` where the peer does not read.
     pub fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
-        self.transport.write_all(bytes)
+        let transport = self.transport();
+        let Some(mut outgoing) = self.outgoing() else { return transport.write_all(bytes) };
+        outgoing.add(transport, bytes)?;
+        outgoing.flush(transport)
     }
 
-    /// Writes everything, and tells the system that more follows at once: it need not send a packet
-    /// for this alone.
+    /// Writes everything, and more follows at once: no packet need be sent for this alone.
     ///
     /// # Errors
     ///
     /// As [`PeerStream::write_all`].
     pub fn write_more(&self, bytes: &[u8]) -> io::Result<()> {
-        self.transport.write_more(bytes)
+        let transport = self.transport();
+        let Some(mut outgoing) = self.outgoing() else { return transport.write_more(bytes) };
+        outgoing.add(transport, bytes)
     }
 
     /// Writes `length` zeros.
@@ -197,18 +242,24 @@ impl PeerStream {
     ///
     /// As [`PeerStream::write_all`].
     pub fn write_zeros(&self, length: u64) -> io::Result<()> {
-        self.transport.write_zeros(length)
+        let transport = self.transport();
+        let Some(mut outgoing) = self.outgoing() else { return transport.write_zeros(length) };
+        outgoing.add_zeros(transport, length)?;
+        outgoing.flush(transport)
     }
 
     /// Sends `length` bytes of a file, from `offset` on: straight from the page cache where the transport
-    /// can.
+    /// can and nothing is to be encrypted.
     ///
     /// # Errors
     ///
     /// As [`PeerStream::write_all`]; what reading the file brings, and [`io::ErrorKind::UnexpectedEof`]
     /// where it has fewer bytes.
     pub fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
-        self.transport.send_file(file, offset, length)
+        let transport = self.transport();
+        let Some(mut outgoing) = self.outgoing() else { return transport.send_file(file, offset, length) };
+        outgoing.add_file(transport, file, offset, length)?;
+        outgoing.flush(transport)
     }
 
     /// Ends the connection in both directions and wakes every thread that waits for it. The first reason
@@ -220,7 +271,7 @@ impl PeerStream {
         }
         *reason = Some(why);
         self.ended.notify_all();
-        self.transport.shut_down();
+        self.transport().shut_down();
     }
 
     /// Gives the connection away: it goes on as the returned stream. A later call of
@@ -231,12 +282,21 @@ impl PeerStream {
             return None;
         }
         *reason = Some(HangUp::HandedOver);
-        Some(PeerStream::over(Arc::clone(&self.transport)))
+        Some(PeerStream::through(Arc::clone(&self.channel)))
     }
 
     /// Why we hung up, if we did.
     pub fn hung_up(&self) -> Option<HangUp> {
         *self.reason()
+    }
+
+    fn transport(&self) -> &dyn Transport {
+        &*self.channel.transport
+    }
+
+    /// The outgoing direction, if it goes through RC4.
+    fn outgoing(&self) -> Option<MutexGuard<'_, Outgoing>> {
+        self.channel.secured.get()?.outgoing()
     }
 
     fn reason(&self) -> MutexGuard<'_, Option<HangUp>> {

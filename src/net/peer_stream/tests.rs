@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::mse::{Agreed, Keystreams, Rc4};
 use std::io::Write;
 use std::net::TcpListener;
 
@@ -12,9 +13,28 @@ fn over_tcp() -> (PeerStream, PeerStream) {
     (stream, PeerStream::accepted(listener.accept().unwrap().0).unwrap())
 }
 
-/// What holds over each transport.
+/// The ends have exchanged keys, and the second has heard this already.
+fn secured((stream, peer): (PeerStream, PeerStream), rc4: bool, early: &[u8]) -> (PeerStream, PeerStream) {
+    let keystream = |key: &[u8]| Rc4::new(key);
+    let streams = |incoming: &[u8], outgoing: &[u8]| {
+        rc4.then(|| Keystreams { incoming: keystream(incoming), outgoing: keystream(outgoing) })
+    };
+    stream.secure(Agreed { keystreams: streams(b"back", b"there"), early: Vec::new() });
+    peer.secure(Agreed { keystreams: streams(b"there", b"back"), early: early.to_vec() });
+    (stream, peer)
+}
+
+/// What holds over each transport, however it is encrypted.
 fn over_each(check: impl Fn(PeerStream, PeerStream)) {
-    for (stream, peer) in [over_tcp(), PeerStream::in_memory()] {
+    let pairs = [
+        over_tcp(),
+        PeerStream::in_memory(),
+        secured(over_tcp(), true, b""),
+        secured(PeerStream::in_memory(), true, b""),
+        secured(over_tcp(), false, b""),
+        secured(PeerStream::in_memory(), false, b""),
+    ];
+    for (stream, peer) in pairs {
         for end in [&stream, &peer] {
             end.wait_at_most(DEADLINE).unwrap();
         }
@@ -46,15 +66,14 @@ fn a_pause_ends_when_it_is_due_and_when_we_hang_up() {
 }
 
 #[test]
-fn bytes_that_were_shown_are_still_there() {
+fn bytes_that_were_waited_for_are_still_there() {
     over_each(|stream, peer| {
         peer.write_all(b"12345").unwrap();
-        let mut bytes = [0; 3];
-        let shown = stream.peek(&mut bytes).unwrap();
-        assert_eq!(bytes[..shown], b"123"[..shown]);
+        let mut room = [0; 3];
+        assert!((1..=3).contains(&stream.wait_for_bytes(&mut room).unwrap()));
         assert_eq!(read_exact(&stream, 5), b"12345");
         drop(peer);
-        assert_eq!(stream.peek(&mut bytes).unwrap(), 0);
+        assert_eq!(stream.wait_for_bytes(&mut room).unwrap(), 0);
     });
 }
 
@@ -79,6 +98,43 @@ fn every_way_to_write_sends_its_bytes_in_order() {
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     });
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn what_goes_through_rc4_cannot_be_read_without_it_and_what_came_before_comes_first() {
+    for rc4 in [true, false] {
+        let (stream, peer) = secured(PeerStream::in_memory(), rc4, b"early");
+        let expected = if rc4 { Security::Rc4 } else { Security::Handshake };
+        assert_eq!([stream.security(), peer.security()], [expected; 2]);
+        stream.write_all(b"late").unwrap();
+        let mut room = [0; 9];
+        assert_eq!(peer.wait_for_bytes(&mut room[..3]).unwrap(), 3);
+        assert_eq!(peer.wait_for_bytes(&mut room).unwrap(), 5);
+        let given = peer.give_away().unwrap();
+        assert_eq!(given.security(), expected);
+        assert_eq!(read_exact(&given, 2), b"ea");
+        assert_eq!(read_exact(&given, 7), b"rlylate");
+
+        // What goes over the wire.
+        let (stream, peer) = PeerStream::in_memory();
+        let (stream, _) = secured((stream, PeerStream::in_memory().0), rc4, b"");
+        stream.write_all(&[7; 100]).unwrap();
+        let mut encrypted = [7; 100];
+        Rc4::new(b"there").apply(&mut encrypted);
+        assert_eq!(read_exact(&peer, 100), if rc4 { encrypted } else { [7; 100] });
+    }
+}
+
+#[test]
+fn a_long_write_through_rc4_goes_in_parts_of_a_bounded_size() {
+    let (stream, peer) = secured(PeerStream::in_memory_with(1 << 20, DEADLINE), true, b"");
+    let sent: Vec<u8> = (0..300_000_u32).map(|number| (number % 253) as u8).collect();
+    for part in [&sent[..10], &sent[10..40_000], &sent[40_000..]] {
+        stream.write_more(part).unwrap();
+        assert!(stream.outgoing().unwrap().buffered() <= 32 * 1024);
+    }
+    stream.write_all(b"").unwrap();
+    assert!(read_exact(&peer, sent.len()) == sent);
 }
 
 #[test]

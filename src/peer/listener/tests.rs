@@ -1,7 +1,8 @@
 //! Who is not even listened to. The addresses are made up, as a test has no other host.
 
 use super::*;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 
 /// Longer than any machine takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,4 +45,27 @@ fn connections_that_lead_nowhere_have_a_pace() {
     });
     // A few more may come while the test runs.
     assert!(turned_away.count() > 30);
+}
+
+/// A connection from this address begins with a key exchange. Whether it is answered.
+fn is_answered(listener: &Listener, from: &str) -> bool {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (stream, _) = socket.accept().unwrap();
+    listener.state.admit(stream, SocketAddr::new(from.parse().unwrap(), 40_000)).unwrap();
+    peer.write_all(&[9; 96]).unwrap();
+    peer.read(&mut [0; 1]).is_ok_and(|read| read > 0)
+}
+
+#[test]
+fn a_flood_of_key_exchanges_has_a_pace() {
+    let listener = listener();
+    assert!(is_answered(&listener, "192.0.2.1"));
+    // So that none is free again before the test is over.
+    let later = Instant::now() + Duration::from_secs(3600);
+    let begun = |_: &u32| lock(&listener.state.arrivals).may_exchange_keys([192, 0, 2, 2].into(), later);
+    assert!((0..10_000_u32).filter(begun).count() < 1_000);
+    assert!(!is_answered(&listener, "192.0.2.3"));
+    assert!(is_answered(&listener, "127.0.0.1"));
 }

@@ -1,6 +1,7 @@
 //! Why an incoming connection goes to no coordinator, and whether that is the peer's doing.
 
 use crate::message::HangUp;
+use crate::wire::mse::MseFault;
 use std::fmt;
 
 /// Why an incoming connection is not passed on to a coordinator.
@@ -14,6 +15,14 @@ pub(super) enum TurnedAway {
     Lost,
     /// Its first bytes are those of another protocol.
     NotBitTorrent,
+    /// It begins in the open, and the user wants none of that.
+    NotEncrypted,
+    /// It broke the rules of the key exchange, or wants a kind of encryption that the user does not.
+    KeyExchange(MseFault),
+    /// More key exchanges were begun than we compute.
+    TooManyKeyExchanges,
+    /// It exchanged keys for one torrent and wants another.
+    OtherTorrent,
     /// No run of ours has this torrent.
     UnknownTorrent,
     /// The coordinator has more to do than it can.
@@ -30,6 +39,7 @@ impl TurnedAway {
         !matches!(
             self,
             TurnedAway::Busy
+                | TurnedAway::TooManyKeyExchanges
                 | TurnedAway::TorrentEnded
                 | TurnedAway::HungUp(HangUp::NotAccepting | HangUp::HandedOver)
         )
@@ -43,6 +53,10 @@ impl fmt::Display for TurnedAway {
             TurnedAway::Closed => out.write_str("it closed before its handshake was complete"),
             TurnedAway::Lost => out.write_str("the connection broke before its handshake was complete"),
             TurnedAway::NotBitTorrent => out.write_str("its first bytes are not a BitTorrent handshake"),
+            TurnedAway::NotEncrypted => out.write_str("it is not encrypted"),
+            TurnedAway::KeyExchange(fault) => write!(out, "in the key exchange it sent {fault}"),
+            TurnedAway::TooManyKeyExchanges => out.write_str("too many others have begun a key exchange"),
+            TurnedAway::OtherTorrent => out.write_str("it exchanged keys for another torrent"),
             TurnedAway::UnknownTorrent => out.write_str("it wants a torrent that we do not have"),
             TurnedAway::Busy => out.write_str("its torrent is busy with other events"),
             TurnedAway::TorrentEnded => out.write_str("its torrent has just ended"),

@@ -1,6 +1,7 @@
 //! From orders to frames: what each order of the coordinator looks like on the wire.
 
 use super::Outbox;
+use crate::address::of_a_host;
 use crate::message::{Greeting, Order};
 use crate::peer::CLIENT;
 use crate::peer::requests::MAX_REQUESTS;
@@ -75,11 +76,13 @@ impl Outbox {
             let ours = ExtensionHandshake {
                 client: Some(CLIENT.to_owned()),
                 request_queue: u32::try_from(MAX_REQUESTS).ok(),
-                port: self.context.port,
-                your_address: Some(self.address.ip()),
+                port: self.context.ports.seen_from(self.address.ip()),
+                your_address: of_a_host(self.address.ip()),
                 upload_only,
+                prefers_encryption: self.context.encryption.is_preferred(),
                 metadata: Some(extension::UT_METADATA),
                 pex: self.context.pex.then_some(extension::UT_PEX),
+                dont_have: Some(extension::LT_DONTHAVE),
                 metadata_size: Some(self.context.metadata().len() as u64).filter(|size| *size > 0),
             };
             Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(frames);

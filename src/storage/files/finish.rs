@@ -8,6 +8,7 @@ use super::{FileOnDisk, PayloadFiles};
 use crate::piece::PieceIndex;
 use crate::storage::calls;
 use crate::storage::error::{Action, StorageError, counted};
+use crate::storage::hashing::Watch;
 use crate::storage::layout::FileEntry;
 use crate::storage::survey;
 
@@ -37,8 +38,9 @@ impl PayloadFiles {
     /// # Errors
     ///
     /// [`StorageError::Vanished`] if something that we wrote is not where it belongs, and
-    /// [`StorageError::Spoiled`] if pieces had to be written again too often.
-    pub fn finish(&mut self) -> Result<Vec<PieceIndex>, StorageError> {
+    /// [`StorageError::Spoiled`] if pieces had to be written again too often; [`StorageError::Cancelled`] if `watch` says
+    /// so while changed files are read again.
+    pub fn finish(&mut self, watch: &Watch<'_>) -> Result<Vec<PieceIndex>, StorageError> {
         self.check_folder()?;
         let found = survey::find_files(&self.folder, &self.layout)?;
         if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
@@ -52,7 +54,7 @@ impl PayloadFiles {
         }
         self.sync_folders()?;
         self.check_folder()?;
-        let wrong = self.served_pieces.wrong(&short, self.options.open_files)?;
+        let wrong = self.served_pieces.wrong(&short, self.options.open_files, watch)?;
         if let Some((number, _)) = wrong.first() {
             self.repairs += 1;
             let (path, pieces) = (self.path(*number), wrong.len());

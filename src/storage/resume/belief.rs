@@ -7,7 +7,7 @@
 //! verifies. Any other file is read.
 
 use super::record::{KnownFile, ResumeRecord, Time};
-use super::{Check, SAVE_INTERVAL};
+use super::{BEHIND, Check};
 use crate::piece::{Bitfield, PieceIndex};
 use crate::storage::folder::FileStat;
 use crate::storage::layout::{FileEntry, Layout};
@@ -15,8 +15,6 @@ use crate::storage::layout::{FileEntry, Layout};
 /// Seconds by which the times of a file may lie before the record, since file systems count in steps, of
 /// which the longest are two seconds.
 const BEFORE: u64 = 2;
-/// Seconds by which they may lie behind it: until the next record is due, and a slow disk has taken it.
-const BEHIND: u64 = 4 * SAVE_INTERVAL.as_secs();
 /// Of so many believed pieces one is read after an end that was not clean.
 const SAMPLE: u32 = 100;
 /// How many pieces a sample has.
@@ -132,7 +130,7 @@ fn is_unclear(record: &ResumeRecord, found: &FileStat) -> bool {
 
 /// Whether a run that wrote this record, and no later one, can have written at this time.
 fn is_within((at, _): Time, (time, _): Time) -> bool {
-    (at.saturating_sub(BEFORE)..=at.saturating_add(BEHIND)).contains(&time)
+    (at.saturating_sub(BEFORE)..=at.saturating_add(BEHIND.as_secs())).contains(&time)
 }
 
 /// A few of these pieces, spread evenly, and the newest ones.
@@ -218,9 +216,9 @@ mod tests {
         for (time, expected) in [
             (AT, vec![0, 1, 2, 3, 4]),
             ((998, 0), vec![0, 1, 2, 3, 4]),
-            ((1000 + BEHIND, 0), vec![0, 1, 2, 3, 4]),
+            ((1000 + BEHIND.as_secs(), 0), vec![0, 1, 2, 3, 4]),
             ((997, 0), vec![0, 1, 4]),
-            ((1001 + BEHIND, 0), vec![0, 1, 4]),
+            ((1001 + BEHIND.as_secs(), 0), vec![0, 1, 4]),
         ] {
             for which in [[time, time], [AT, time], [time, AT]] {
                 let mut found = found();

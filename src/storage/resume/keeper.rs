@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 use log::debug;
@@ -16,7 +16,7 @@ use log::debug;
 use super::place::{CachedRecord, ResumePlace};
 use super::record::NEWEST;
 use super::recorder::{Cut, Recorder, now};
-use super::{SAVE_BYTES, SAVE_INTERVAL};
+use super::{BEHIND, SAVE_BYTES, SAVE_INTERVAL};
 use crate::piece::{Bitfield, PieceIndex};
 use crate::storage::StorageError;
 use crate::storage::calls;
@@ -27,6 +27,8 @@ use crate::storage::survey::Survey;
 use crate::thread::{self, lock};
 
 const STACK_BYTES: usize = 128 * 1024;
+/// How long after one record another one is made where a change was noticed meanwhile, and how often we look for that.
+const AFTER_A_CHANGE: Duration = Duration::from_secs(1);
 
 /// What one run knows beyond the last record.
 pub struct ResumeKeeper {
@@ -45,6 +47,8 @@ pub struct ResumeKeeper {
     /// Bytes written since the last cut, and when that was.
     bytes: u64,
     last: Instant,
+    /// The changes by other programs that the last cut knew of, by their number.
+    changes: u64,
     /// The first record was written.
     has_begun: bool,
     /// The survey has read what no record told.
@@ -82,6 +86,7 @@ impl ResumeKeeper {
             newest,
             bytes: 0,
             last: Instant::now(),
+            changes: 0,
             has_begun: false,
             has_read: survey.has_read,
             thread: None,
@@ -144,10 +149,22 @@ impl ResumeKeeper {
         self.newest.push(piece);
     }
 
-    /// When the next record is due, if nothing is written meanwhile.
+    /// When the next record is due, if nothing is written meanwhile, or may be. What changes soon after a record looks
+    /// to the next run as if we had written it. So until then each change that is noticed makes a record due.
     pub fn next(&self) -> Option<Instant> {
-        let waits = self.thread.is_some() && !self.unsynced.is_empty();
-        waits.then(|| self.last.checked_add(SAVE_INTERVAL)).flatten()
+        self.thread.as_ref()?;
+        let due = (!self.unsynced.is_empty()).then(|| self.last.checked_add(SAVE_INTERVAL)).flatten();
+        let look = match self.has_changed() {
+            true => self.last.checked_add(AFTER_A_CHANGE),
+            false if self.last.elapsed() < BEHIND => Instant::now().checked_add(AFTER_A_CHANGE),
+            false => None,
+        };
+        due.into_iter().chain(look).min()
+    }
+
+    /// Whether another program has changed a file since the last cut, as far as it was noticed.
+    fn has_changed(&self) -> bool {
+        self.served_pieces.changes() != self.changes
     }
 
     /// Makes a cut if one is due.
@@ -157,7 +174,7 @@ impl ResumeKeeper {
     /// The system could not sync what was written earlier: it may be lost.
     pub fn save_if_due(&mut self) -> Result<(), StorageError> {
         let is_due = self.bytes >= SAVE_BYTES || self.next().is_some_and(|next| next <= Instant::now());
-        if is_due && !self.unsynced.is_empty() {
+        if is_due && (!self.unsynced.is_empty() || self.has_changed()) {
             // Never waits: where the thread is at work, we come again.
             if let Ok(mut recorder) = self.recorder.try_lock() {
                 recorder.error().map_or(Ok(()), Err)?;
@@ -183,6 +200,8 @@ impl ResumeKeeper {
 
     fn cut(&mut self, is_final: bool, is_unsynced: bool) -> Cut {
         self.bytes = 0;
+        // Before we look which pieces are certain.
+        self.changes = self.served_pieces.changes();
         // Our next write takes another program's change into the times of the file. So a piece in doubt must not
         // be vouched for.
         let mut pieces = self.served_pieces.certain();

@@ -53,6 +53,8 @@ pub(super) use recorder::{Recorder, remember};
 
 /// How long what was written may wait for the next record.
 const SAVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How far the times of our files may lie behind a record: until the next one is due, and a slow disk has taken it.
+const BEHIND: Duration = SAVE_INTERVAL.saturating_mul(4);
 /// How many bytes may wait for it.
 const SAVE_BYTES: u64 = 64 << 20;
 

@@ -86,12 +86,13 @@ impl ServedPieces {
     ///
     /// # Errors
     ///
-    /// What the system refuses; [`StorageError::Vanished`] if a file was removed or replaced, and [`StorageError::Unsteady`] if
-    /// a file changes all the time.
+    /// What the system refuses; [`StorageError::Vanished`] if a file was removed or replaced, [`StorageError::Unsteady`] if
+    /// a file changes all the time, and [`StorageError::Cancelled`] if `watch` says so.
     pub(in crate::storage) fn wrong(
         &self,
         short: &[usize],
         open_files: usize,
+        watch: &Watch<'_>,
     ) -> Result<Vec<(usize, PieceIndex)>, StorageError> {
         const ATTEMPTS: usize = 3;
         let geometry = self.layout.geometry();
@@ -103,7 +104,7 @@ impl ServedPieces {
             let before = self.stamps.now();
             let pieces = doubtful.iter().flat_map(|number| self.layout.pieces_in(*number));
             let pieces = self.offered.stored(pieces);
-            let right = self.hash(&pieces, open_files, &|_, _| true)?;
+            let right = self.hash(&pieces, open_files, watch)?;
             if self.doubtful(&[])?.iter().any(|number| self.stamps.changed_after(*number, before)) {
                 continue;
             }

@@ -164,6 +164,11 @@ impl ServedPieces {
         self.offered.certain()
     }
 
+    /// The number of the last change by another program that was noticed.
+    pub(super) fn changes(&self) -> u64 {
+        self.stamps.now()
+    }
+
     /// Whether another program has changed a file of this piece since the run began.
     pub(super) fn has_changed(&self, piece: PieceIndex) -> bool {
         self.layout.slices(piece).any(|slice| self.stamps.changed_after(slice.file, 0))

@@ -27,6 +27,10 @@
 //! This was measured against a fixed four seconds, which is 500 requests for every fast peer: on loopback it
 //! takes a fifth less CPU, and across a round trip of 100 ms it reaches the same rate.
 //!
+//! A web seed (BEP 19) is no peer: what it is asked for together becomes one request over HTTP, and between two of
+//! those the line is idle for a round trip. So it is asked for *runs*: what it sends in some seconds, and again when
+//! half of that is left.
+//!
 //! We believe a peer that tells us how long its request queue is (`reqq`, BEP 10). Every client accepts 50
 //! requests, so a peer that does not tell gets no more until it has answered as many.
 
@@ -60,6 +64,10 @@ const MIN_MEASURING_TIME: Duration = Duration::from_millis(30);
 /// The rest after a raise that did not pay. It doubles with each further one.
 const FIRST_REST: Duration = Duration::from_secs(2);
 const MAX_REST: Duration = Duration::from_secs(60);
+/// A web seed is asked for what it sends in this many seconds, within these bounds: from 1 to 16 MiB.
+const RUN_SECONDS: f64 = 3.0;
+const SHORTEST_RUN: u32 = 64;
+const LONGEST_RUN: u32 = 1024;
 /// In blocks a second: nothing is slower than this.
 const MIN_RATE: f64 = 1e-6;
 const BLOCK_BYTES: f64 = crate::piece::BLOCK_LENGTH as f64;
@@ -102,6 +110,8 @@ enum PipelinePhase {
     Trying(Option<(u32, f64)>),
     /// The depth stays as it is, until this time.
     Resting { until: Instant },
+    /// Nothing is tried: it is a web seed, and the depth follows its rate.
+    Runs,
 }
 
 impl Pipeline {
@@ -126,6 +136,11 @@ impl Pipeline {
         }
     }
 
+    /// The pipeline of a web seed, which is asked for long runs of blocks.
+    pub fn of_runs(now: Instant) -> Pipeline {
+        Pipeline { phase: PipelinePhase::Runs, ..Pipeline::new(now) }
+    }
+
     /// Begins with few requests, if nothing came yet: more are on their way to other peers than come soon.
     pub fn begin_carefully(&mut self) {
         if self.rate.is_none() && self.measured == 0 && self.slow_start {
@@ -147,6 +162,10 @@ impl Pipeline {
 
     /// How many would be on their way if memory were no limit.
     pub fn wanted_depth(&self) -> u32 {
+        if self.is_of_runs() {
+            let sent = self.rate.map_or(0.0, |rate| rate * RUN_SECONDS) as u32;
+            return sent.clamp(SHORTEST_RUN, LONGEST_RUN);
+        }
         let least = if self.was_cut { 0 } else { self.in_a_moment().min(self.queue_limit) };
         self.depth.max(least)
     }
@@ -155,6 +174,9 @@ impl Pipeline {
     /// a write, and the peer a read.
     pub fn least_order(&self) -> u32 {
         let depth = self.depth();
+        if self.is_of_runs() {
+            return depth / 2;
+        }
         (depth / 4).min(LARGE_ORDER).max(self.in_a_moment().min(depth / 2))
     }
 
@@ -181,6 +203,9 @@ impl Pipeline {
             // The first blocks say little, but more than nothing.
             let elapsed = now.saturating_duration_since(self.ticked_at).max(MIN_MEASURING_TIME);
             self.rate = Some(f64::from(self.since_tick) / elapsed.as_secs_f64());
+        }
+        if self.is_of_runs() {
+            return;
         }
         if self.slow_start && self.depth < INITIAL_DEPTH {
             // A block for a block: the depth doubles in each round trip.
@@ -213,6 +238,9 @@ impl Pipeline {
 
     /// The peer sent nothing for a minute. It gets one request, to see whether it comes back.
     pub fn snubbed(&mut self, now: Instant) {
+        if self.is_of_runs() {
+            return;
+        }
         self.depth = 1;
         self.was_cut = true;
         self.slow_start = true;
@@ -235,7 +263,7 @@ impl Pipeline {
         }
         self.measure_rate(elapsed, now);
         let measured_for = now.saturating_duration_since(self.measured_from);
-        if measured_for >= MAX_HELD {
+        if measured_for >= MAX_HELD && !self.is_of_runs() {
             // The peer is so slow that one pipeline takes longer than it should hold.
             self.depth = self.depth.min(self.sent_in(MAX_HELD));
             self.rest(now);
@@ -283,6 +311,7 @@ impl Pipeline {
                 self.depth = self.depth.min(self.sent_in(MAX_HELD));
                 self.measure_from(now, 0);
             }
+            PipelinePhase::Runs => {}
             PipelinePhase::Trying(_) | PipelinePhase::Resting { .. } => {
                 let before = self.depth();
                 let wanted = before.saturating_mul(2).min(self.queue_limit).min(self.sent_in(MAX_RAISED));
@@ -297,6 +326,10 @@ impl Pipeline {
                 }
             }
         }
+    }
+
+    fn is_of_runs(&self) -> bool {
+        matches!(self.phase, PipelinePhase::Runs)
     }
 
     /// Blocks in this time at the present rate; more than any limit while the rate is not known.

@@ -197,6 +197,16 @@ impl Rarity {
         found.or_else(|| choose_lacked(self.geometry, has, &self.choosable, except, random))
     }
 
+    /// Whether this piece may be chosen.
+    pub fn has(&self, piece: PieceIndex) -> bool {
+        self.choosable.has(piece)
+    }
+
+    /// The pieces that may be chosen, the rarest first, those of one rarity in no order.
+    pub(super) fn rarest_first(&self) -> impl Iterator<Item = PieceIndex> {
+        self.order.iter().copied()
+    }
+
     /// The rarest piece of all.
     pub fn rarest(&self) -> Option<PieceIndex> {
         self.order.first().copied()

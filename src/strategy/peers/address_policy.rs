@@ -8,13 +8,13 @@
 //! The DHT reads its answers by the same rule. It also says what we tell others in peer exchange: no peer is
 //! told an address that it could not reach, or should not believe.
 
-use crate::address::{Reach, could_be_a_peer};
+use crate::address::{Reach, could_be_a_peer, is_stand_in};
 use std::net::{IpAddr, SocketAddr};
 
 /// Whether a peer at `teller` may tell us `address`. An address from a tracker or the user needs no such
 /// permission.
 pub fn may_share(teller: IpAddr, address: SocketAddr) -> bool {
-    could_be_a_peer(address) && Reach::of(address.ip()) <= Reach::of(teller)
+    could_be_a_peer(address) && !is_stand_in(address.ip()) && Reach::of(address.ip()) <= Reach::of(teller)
 }
 
 #[cfg(test)]
@@ -29,6 +29,9 @@ mod tests {
             assert!(!could_be_a_peer(address) && !may_share([127, 0, 0, 1].into(), address), "{address}");
         }
         assert!(!could_be_a_peer("[::ffff:224.0.0.1]:5".parse().unwrap()));
+        // What stands for a name with us means nothing to others.
+        let ours = (crate::address::stand_in(3), 5).into();
+        assert!(could_be_a_peer(ours) && !may_share([127, 0, 0, 1].into(), ours));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! no more young attempts than free places. One that is not is probably dead, and keeps nobody from being
 //! tried in its stead.
 
-use super::{AttemptFailure, Candidates, ExternalAddress, Source};
+use super::{AttemptFailure, Candidates, Encryption, ExternalAddress, Source};
 use crate::address::IpFamily;
 use crate::strategy::TokenBucket;
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +21,9 @@ const YOUNG: Duration = Duration::from_millis(500);
 /// How long nothing is tried after this host had no room for a connection: other connections or programs must
 /// give some up first.
 const REST: Duration = Duration::from_secs(15);
+
+/// How long nothing is tried after the proxy failed. It may have too many connections just now.
+const PROXY_REST: Duration = Duration::from_secs(3);
 
 /// How many peers there is room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +54,18 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer that knows these addresses. `port` is the one at which peers can connect to us, and `half_open`
-    /// says how many connections may be begun and not yet made (`peer/connector.rs`).
+    /// A dialer that knows these addresses. `encryption` is what the user wants, `port` is the one at which peers can
+    /// connect to us, and `half_open` says how many connections may be begun and not yet made (`peer/connector.rs`).
     pub fn new(
         mut candidates: Candidates,
+        encryption: Encryption,
         port: Option<u16>,
         half_open: usize,
         mut random: fastrand::Rng,
         now: Instant,
     ) -> Dialer {
         candidates.draw_lots(random.fork());
+        candidates.set_encryption(encryption);
         let (external, pace) = (ExternalAddress::default(), TokenBucket::new(ATTEMPTS, now));
         let (port, under_way, rest_until) = (port.unwrap_or(0), Vec::new(), None);
         let most_under_way = half_open.saturating_add(half_open.div_ceil(4));
@@ -151,6 +156,14 @@ impl Dialer {
         self.rest_until.replace(now + REST).is_none()
     }
 
+    /// The proxy failed, through which everything goes. The address is not to blame, and nothing is tried for a moment.
+    pub fn had_no_proxy(&mut self, address: SocketAddr, now: Instant) {
+        self.connected(address);
+        self.candidates.release(address, now);
+        let until = now + PROXY_REST;
+        self.rest_until = Some(self.rest_until.map_or(until, |rest| rest.max(until)));
+    }
+
     /// A peer says at which address it sees us.
     pub fn vote(&mut self, voter: IpAddr, ours: IpAddr) {
         self.external.vote(voter, ours);
@@ -194,7 +207,14 @@ mod tests {
     const ROOM: Places = Places { free: 200, for_untried: 0 };
 
     fn dialer(now: Instant) -> Dialer {
-        Dialer::new(Candidates::default(), Some(6881), HALF_OPEN, fastrand::Rng::with_seed(1), now)
+        Dialer::new(
+            Candidates::default(),
+            Encryption::default(),
+            Some(6881),
+            HALF_OPEN,
+            fastrand::Rng::with_seed(1),
+            now,
+        )
     }
 
     #[test]
@@ -280,6 +300,22 @@ mod tests {
         assert!(later > now + Duration::from_secs(5), "{:?}", later - now);
         assert!(dialer.next(ROOM, later).is_some() && dialer.next(ROOM, later).is_some());
         assert!(!dialer.had_no_room(tried, later), "once is enough to warn");
+    }
+
+    #[test]
+    fn a_proxy_that_fails_costs_a_moment_and_no_address() {
+        let now = Instant::now();
+        let mut dialer = dialer(now);
+        dialer.found(Source::Tracker, &[address(1), address(2)], now);
+        let tried = dialer.next(ROOM, now).unwrap();
+        dialer.had_no_proxy(tried, now);
+        assert_eq!((dialer.next(ROOM, now), dialer.candidates().untried_and_dead()), (None, (2, 0)));
+        assert_eq!(dialer.next_due(ROOM.free), Some(now + PROXY_REST));
+        assert!(dialer.next(ROOM, now + PROXY_REST).is_some());
+        // A longer rest for another reason stays as long.
+        dialer.had_no_room(None, now);
+        dialer.had_no_proxy(tried, now);
+        assert_eq!(dialer.next(ROOM, now + PROXY_REST), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What breaks into a run from outside: the host was suspended, or it is in another network now.
+//! What breaks into a run from outside: the host was suspended, it is in another network now, or the network
+//! interface that everything leaves by was removed and made again.
 //!
 //! No one tells us of either. The clock that a program waits by stands still while the host is suspended, so
 //! that after a night's sleep the next announce would still be half an hour away, and every connection would
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 const SHORTEST_SLEEP: Duration = Duration::from_secs(30);
 /// The time between two looks at our own addresses.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// The time between two looks at the interface that everything leaves by. No connection outlives its interface, so
+/// that whoever has chosen one waits for the next look.
+const LOOK_AT_INTERFACE: Duration = Duration::from_secs(2);
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub enum Interruption {
     Slept(Duration),
     /// We leave by an address that we did not have before.
     NewNetwork,
+    /// The interface that everything leaves by was made again. All connections are dead.
+    NewInterface,
 }
 
 impl fmt::Display for Interruption {
@@ -29,6 +35,7 @@ impl fmt::Display for Interruption {
         match self {
             Interruption::Slept(time) => write!(out, "the host was suspended for {} s", time.as_secs()),
             Interruption::NewNetwork => write!(out, "the host has a new address"),
+            Interruption::NewInterface => write!(out, "the network interface is a new one"),
         }
     }
 }
@@ -40,6 +47,9 @@ pub trait Surroundings {
 
     /// The addresses that we would leave by, of IPv4 and of IPv6.
     fn local_addresses(&self) -> [Option<IpAddr>; 2];
+
+    /// The number of the interface that everything is to leave by. `None` while it is gone, or any will do.
+    fn interface(&self) -> Option<u32>;
 }
 
 /// Notices interruptions.
@@ -50,6 +60,10 @@ pub struct Watch {
     addresses: [Option<IpAddr>; 2],
     /// When our addresses were looked at last.
     looked: Option<Instant>,
+    /// The last interface that everything left by.
+    interface: Option<u32>,
+    /// When it is looked at again.
+    look_at_interface: Option<Instant>,
 }
 
 impl Watch {
@@ -62,6 +76,16 @@ impl Watch {
         if slept >= SHORTEST_SLEEP {
             // A new address is noticed with the next look.
             return Some(Interruption::Slept(slept));
+        }
+        if self.look_at_interface.is_none_or(|at| at <= now) {
+            self.look_at_interface = Some(now + LOOK_AT_INTERFACE);
+            let found = surroundings.interface();
+            let before = found.and_then(|found| self.interface.replace(found));
+            if before.is_some() && before != found {
+                // The addresses are new with it. That is the same news.
+                (self.addresses, self.looked) = (surroundings.local_addresses(), Some(now));
+                return Some(Interruption::NewInterface);
+            }
         }
         if self.looked.is_some_and(|at| now.saturating_duration_since(at) < LOOK_AGAIN) {
             return None;
@@ -84,6 +108,7 @@ mod tests {
     struct Host {
         real: Duration,
         addresses: [Option<IpAddr>; 2],
+        interface: Option<u32>,
         now: Instant,
         watch: Watch,
     }
@@ -96,12 +121,16 @@ mod tests {
         fn local_addresses(&self) -> [Option<IpAddr>; 2] {
             self.addresses
         }
+
+        fn interface(&self) -> Option<u32> {
+            self.interface
+        }
     }
 
     impl Host {
         fn start() -> Host {
             let (real, addresses) = (77 * SECOND, [Some([192, 168, 1, 7].into()), None]);
-            Host { real, addresses, now: Instant::now(), watch: Watch::default() }
+            Host { real, addresses, interface: None, now: Instant::now(), watch: Watch::default() }
         }
 
         fn sleep(&mut self, time: Duration) {
@@ -153,5 +182,24 @@ mod tests {
         host.addresses[1] = Some("2001:db8::1".parse().unwrap());
         assert_eq!(host.run(11), [Interruption::NewNetwork]);
         assert_eq!(host.run(600), []);
+    }
+
+    #[test]
+    fn an_interface_that_was_made_again_is_noticed_within_two_seconds_and_once() {
+        let mut host = Host::start();
+        host.interface = Some(7);
+        assert_eq!(host.run(60), []);
+        // Gone, with its address, and back as it was: only the number tells.
+        let addresses = std::mem::take(&mut host.addresses);
+        host.interface = None;
+        assert_eq!(host.run(60), []);
+        (host.interface, host.addresses) = (Some(8), addresses);
+        assert_eq!(host.run(3), [Interruption::NewInterface]);
+        assert_eq!(host.run(60), []);
+        // It was only down: connections go on.
+        host.interface = None;
+        assert_eq!(host.run(5), []);
+        host.interface = Some(8);
+        assert_eq!(host.run(60), []);
     }
 }

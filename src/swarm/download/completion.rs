@@ -48,7 +48,7 @@ impl Coordinator<'_> {
             self.phase = Phase::Downloading;
         }
         self.statistics.lost(now);
-        for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
+        for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.is_introduced()) {
             peer.wanted = self.pieces.wanted_of(&peer.pieces);
             peer.tell_interest();
         }
@@ -57,9 +57,9 @@ impl Coordinator<'_> {
     }
 
     fn tell_have(&mut self, piece: PieceIndex) {
-        for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.greeting.is_some()) {
+        for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.is_introduced()) {
             // Even if it has the piece itself: a super-seed waits to hear where its piece went (BEP 16).
-            if !peer.is_seed() {
+            if !peer.is_seed() && !peer.is_web_seed() {
                 peer.tell_have(piece);
             }
             if peer.pieces.has(piece) {

@@ -34,7 +34,9 @@ impl Coordinator<'_> {
         match suspects.senders().as_slice() {
             [only] => self.ban(*only, now),
             several => {
-                let address = |key: &PeerKey| Some((*key, self.roster.get(*key)?.address));
+                // A web seed is known by its key.
+                let of_peer = |key: &PeerKey| self.roster.get(*key).filter(|peer| !peer.is_web_seed());
+                let address = |key: &PeerKey| Some((*key, of_peer(key)?.address));
                 let addresses: Vec<_> = several.iter().filter_map(address).collect();
                 self.suspicions.suspect(piece, suspects.clone(), addresses);
                 self.blame(several, now);
@@ -67,21 +69,29 @@ impl Coordinator<'_> {
     /// Disconnects a peer that sent wrong data, and neither connects to its address nor accepts it again. What it has
     /// sent of other pieces is fetched from others.
     fn ban(&mut self, key: PeerKey, now: Instant) {
-        let peer = self.roster.get(key);
-        let Some(address) = peer.map(|peer| peer.address).or_else(|| self.suspicions.address_of(key)) else {
+        let is_web_seed = self.ban_web_seed(key);
+        let liar = if is_web_seed { None } else { self.ban_address(key, now) };
+        if liar.is_none() && !is_web_seed {
             return;
-        };
-        info!("{address}: banned, {}", HangUp::WrongData);
-        let dial = peer.map_or(address, |peer| peer.best_address());
-        self.dialer.failed(dial, AttemptFailure::Banned, now);
-        self.dialer.candidates_mut().ban(address.ip());
+        }
         self.disconnect(key, HangUp::WrongData);
         for (piece, assembly) in self.requests.sent_by(key) {
             let dropped = self.environment.refuse(&assembly, key);
             self.statistics.wasted(dropped.len() as u64 * u64::from(BLOCK_LENGTH));
             self.requests.refuse(piece, key, &dropped);
         }
-        self.disconnect_neighbours(address.ip());
+        liar.into_iter().for_each(|liar| self.disconnect_neighbours(liar));
+    }
+
+    /// Bans the address of a peer. `None` if it is not known any more.
+    fn ban_address(&mut self, key: PeerKey, now: Instant) -> Option<IpAddr> {
+        let peer = self.roster.get(key);
+        let address = peer.map(|peer| peer.address).or_else(|| self.suspicions.address_of(key))?;
+        info!("{address}: banned, {}", HangUp::WrongData);
+        let dial = peer.map_or(address, |peer| peer.best_address());
+        self.dialer.failed(dial, AttemptFailure::Banned, now);
+        self.dialer.candidates_mut().ban(address.ip());
+        Some(address.ip())
     }
 
     /// Disconnects the peers at a liar's address, or in its network if several lied there, that have never sent anything
@@ -96,7 +106,7 @@ impl Coordinator<'_> {
                 && candidates.is_neighbour(liar, peer.address.ip())
         };
         let neighbours: Vec<PeerKey> =
-            self.roster.all().filter(|(_, peer)| is_one(peer)).map(|(key, _)| key).collect();
+            self.roster.peers().filter(|(_, peer)| is_one(peer)).map(|(key, _)| key).collect();
         for key in neighbours {
             debug!("{:?}: {}", self.roster.get(key).map(|peer| peer.address), HangUp::NearLiars);
             self.disconnect(key, HangUp::NearLiars);

@@ -37,7 +37,7 @@ impl Coordinator<'_> {
         if forgotten.is_empty() {
             return;
         }
-        debug!("{}: it has lost {} requests", peer.address, forgotten.len());
+        debug!("{}: it has lost {} requests", peer.name(), forgotten.len());
         // If it has not lost them after all, it should not send them now: others are asked.
         peer.order(Order::Cancel(forgotten));
         self.fill_hungry(Some(key), now);
@@ -63,7 +63,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn ask_others(&mut self, key: PeerKey, now: Instant) {
         let blocks = self.requests.take_back(key);
         let Some(peer) = self.roster.get_mut(key) else { return };
-        debug!("{}: it has stopped sending, {} blocks are asked for again", peer.address, blocks.len());
+        debug!("{}: it has stopped sending, {} blocks are asked for again", peer.name(), blocks.len());
         peer.order(Order::Cancel(blocks));
         peer.download.overtaken = true;
         peer.download.starving = true;
@@ -82,9 +82,9 @@ impl Coordinator<'_> {
             // It was asked a second time, and had as long for that as for the first.
             let patience = self.longest_silence(*key, peer, all).saturating_mul(2).max(DEAD);
             let should_send = peer.download.overtaken && peer.may_be_asked().is_some();
-            should_send && peer.dial.is_some() && silence >= patience
+            should_send && (peer.dial.is_some() || peer.is_web_seed()) && silence >= patience
         };
-        let dead: Vec<PeerKey> = self.roster.greeted().filter(is_dead).map(|(key, _)| key).collect();
+        let dead: Vec<PeerKey> = self.roster.senders().filter(is_dead).map(|(key, _)| key).collect();
         dead.into_iter().for_each(|key| self.disconnect(key, HangUp::Stalled));
     }
 
@@ -97,7 +97,7 @@ impl Coordinator<'_> {
     /// How long a peer may be silent, given what it owes and its own pace.
     fn longest_silence(&self, key: PeerKey, peer: &Peer, all: Duration) -> Duration {
         let expected = time_for(self.requests.count(key), peer.download.pace).max(all);
-        let at_least = MIN_SILENCE.saturating_add(self.limited_wait());
+        let at_least = MIN_SILENCE.max(peer.shortest_silence()).saturating_add(self.limited_wait());
         at_least.max(expected.saturating_mul(PATIENCE))
     }
 }

@@ -11,10 +11,9 @@ use std::time::Instant;
 impl Coordinator<'_> {
     /// Allows more memory while that makes the download faster.
     pub(in crate::swarm) fn adjust_budget(&mut self, now: Instant) {
-        let share = self.share_of_memory();
-        let is_short = self.roster.greeted().any(|(_, peer)| {
+        let is_short = self.roster.senders().any(|(_, peer)| {
             peer.may_be_asked().is_some()
-                && (peer.download.pipeline.depth() > share
+                && (peer.download.pipeline.depth() > self.share_of_memory(peer.memory_parts())
                     || peer.download.starving
                     || peer.download.left_out)
         });
@@ -31,7 +30,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn claim_memory(&mut self, now: Instant) {
         let (used, piece) = (self.pieces.memory_used(), u64::from(self.geometry.piece_length()));
         let can_use_more = self.is_downloading()
-            && self.roster.greeted().any(|(_, peer)| peer.wanted > 0 && peer.may_be_asked().is_some());
+            && self.roster.senders().any(|(_, peer)| peer.wanted > 0 && peer.may_be_asked().is_some());
         let more = if can_use_more { self.pieces.missing_bytes() } else { 0 };
         let wanted = self.budget.wanted().min(used.saturating_add(more)).max(used);
         let granted = self.environment.claim_memory(MemoryClaim { used, wanted, piece });

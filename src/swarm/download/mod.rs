@@ -18,5 +18,5 @@ mod requests;
 mod suspicions;
 
 pub(super) use piece_map::PieceMap;
-pub(super) use requests::{Arrival, Requests};
+pub(super) use requests::{Arrival, Leased, PieceSource, Requests, Within};
 pub(super) use suspicions::Suspicions;

@@ -63,7 +63,7 @@ impl Coordinator<'_> {
             return u32::MAX;
         }
         let is_silent = |last_block| now.saturating_duration_since(last_block) >= SILENT;
-        let rates = self.roster.greeted().filter_map(|(other, peer)| {
+        let rates = self.roster.senders().filter_map(|(other, peer)| {
             let (download, rate_of_other) = (&peer.download, peer.download.pipeline.rate());
             let is_idle = self.requests.count(other) == 0;
             let counts = rate_of_other >= rate * MUCH_FASTER

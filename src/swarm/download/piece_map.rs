@@ -26,7 +26,10 @@
 //! cost none of this, since they do not count for rarity.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::strategy::{PeerPieces, PieceOrder, Rarity};
+use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity};
+
+/// A gap of so many bytes is long enough for a web seed: nothing is gained by a longer one.
+const LONG_GAP: u32 = 16 * 1024 * 1024;
 
 /// The state of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,15 +193,27 @@ impl PieceMap {
 
     /// Opens the piece that this peer should send first, if there is one and room for it.
     pub fn open(&mut self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<PieceIndex> {
+        let piece = self.first_in_order(has, random).or_else(|| self.rarest(has, random))?;
+        self.change(piece, State::Missing, State::Open);
+        self.opened(piece);
+        Some(piece)
+    }
+
+    /// The piece of this peer that the user wants first, if the user has said so and there is room for it.
+    pub fn first_in_order(&self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<PieceIndex> {
+        if !self.has_room() {
+            return None;
+        }
+        self.order.pick(self.geometry, has, &self.rarity, random)
+    }
+
+    /// The piece of this peer that is rarest, if there is one and room for it.
+    pub fn rarest(&self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<PieceIndex> {
         if !self.has_room() {
             return None;
         }
         let nothing_to_trade = self.stored.count() == 0;
-        let first = self.order.pick(self.geometry, has, &self.rarity, random);
-        let piece = first.or_else(|| self.rarity.pick(has, nothing_to_trade, random))?;
-        self.change(piece, State::Missing, State::Open);
-        self.opened(piece);
-        Some(piece)
+        self.rarity.pick(has, nothing_to_trade, random)
     }
 
     /// Opens the first of these pieces that is missing, if there is one and room for it.
@@ -280,6 +295,12 @@ impl PieceMap {
     /// The same, to tell it what a partial peer has.
     pub fn rarity_mut(&mut self) -> &mut Rarity {
         &mut self.rarity
+    }
+
+    /// The runs of missing pieces.
+    pub fn gaps(&self) -> Gaps<'_> {
+        let enough = (LONG_GAP / self.geometry.piece_length().max(1)).max(1);
+        Gaps { geometry: self.geometry, rarity: &self.rarity, enough }
     }
 
     fn opened(&mut self, piece: PieceIndex) {

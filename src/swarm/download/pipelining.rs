@@ -13,9 +13,9 @@ const LIMITED_SECONDS: u64 = 3;
 impl Coordinator<'_> {
     /// Asks a peer for as many blocks as its pipeline has room for.
     pub(in crate::swarm) fn fill(&mut self, key: PeerKey, now: Instant) {
-        let share = self.share_of_memory();
         let in_flight = self.requests.count(key) as u32;
         let Some(peer) = self.roster.get(key) else { return };
+        let share = self.share_of_memory(peer.memory_parts());
         let carefully = !peer.download.useful && self.is_enough_on_its_way();
         let Some(peer) = self.roster.get_mut(key) else { return };
         (peer.download.starving, peer.download.left_out) = (false, false);
@@ -26,7 +26,12 @@ impl Coordinator<'_> {
         if carefully {
             peer.download.pipeline.begin_carefully();
         }
-        let (depth, least) = (peer.download.pipeline.depth(), peer.download.pipeline.least_order());
+        let is_web_seed = peer.is_web_seed();
+        let (mut depth, mut least) = (peer.download.pipeline.depth(), peer.download.pipeline.least_order());
+        if is_web_seed {
+            depth = depth.min(self.longest_run(key));
+            least = least.min(depth / 2);
+        }
         self.claim_first_piece(now);
         let mut room = depth.saturating_sub(in_flight);
         if room == 0 || (in_flight > 0 && room < least) {
@@ -36,14 +41,17 @@ impl Coordinator<'_> {
         room = room.min(limit.saturating_sub(in_flight));
         let mut leased = Vec::new();
         while room > 0 {
-            let Some((span, assembly)) = self.next_span(key, room, now) else { break };
-            room -= span.count;
+            let next =
+                if is_web_seed { self.next_of_run(key, room, now) } else { self.next_span(key, room, now) };
+            let Some((span, assembly)) = next else { break };
+            room = room.saturating_sub(span.count);
             leased.push((span, assembly));
         }
         let starving = room > 0;
         let owed = in_flight + leased.iter().map(|(span, _)| span.count).sum::<u32>();
         if starving && owed <= room / 4 && owed < self.left_by_faster_peers(key, false, now) {
-            leased.extend(self.take_over(key, owed, room, now));
+            let taken = self.take_over(key, owed, room, now);
+            leased.extend(if is_web_seed { in_order(taken) } else { taken });
         }
         if let Some(peer) = self.roster.get_mut(key) {
             peer.download.starving = starving;
@@ -95,7 +103,7 @@ impl Coordinator<'_> {
             .or_else(|| self.lease(key, scope.then.as_ref()?, most))
     }
 
-    fn lease(&mut self, key: PeerKey, within: &Within, most: u32) -> Option<Leased> {
+    pub(in crate::swarm) fn lease(&mut self, key: PeerKey, within: &Within, most: u32) -> Option<Leased> {
         let allowed = self.roster.get(key)?.may_be_asked()?;
         self.requests.next_for(key, &allowed, within, most)
     }
@@ -103,14 +111,36 @@ impl Coordinator<'_> {
     /// Opens a piece that this peer may be asked for.
     fn open_for(&mut self, key: PeerKey, source: PieceSource, now: Instant) -> Option<()> {
         let piece = match self.roster.get(key)?.may_be_asked()? {
+            Restriction::Has(pieces) if self.roster.web_seeds().running() > 0 => {
+                let first = self.pieces.first_in_order(pieces, &mut self.random);
+                let piece = match first {
+                    Some(piece) => piece,
+                    None => {
+                        let piece = self.pieces.rarest(pieces, &mut self.random)?;
+                        self.pieces.gaps().leave_whole(piece, pieces)
+                    }
+                };
+                self.pieces.open_one_of([piece])?
+            }
             Restriction::Has(pieces) => self.pieces.open(pieces, &mut self.random)?,
             Restriction::AllowedFast(pieces, fast) => {
                 self.pieces.open_one_of(fast.iter().copied().filter(|piece| pieces.has(*piece)))?
             }
         };
+        self.begin(piece, key, source, now);
+        Some(())
+    }
+
+    /// Begins a piece for this peer. If it was wrong before, this peer alone sends it.
+    pub(in crate::swarm) fn begin(
+        &mut self,
+        piece: PieceIndex,
+        key: PeerKey,
+        source: PieceSource,
+        now: Instant,
+    ) {
         let was_wrong = !self.suspicions.attempts_at(piece).is_empty();
         self.open(piece, if was_wrong { PieceSource::OnePeer(Some(key)) } else { source }, now);
-        Some(())
     }
 
     /// Begins a piece whose state is open.
@@ -128,14 +158,18 @@ impl Coordinator<'_> {
             Some(_) => peer.download.pipeline.wanted_depth().saturating_mul(2),
             None => 0,
         };
-        let wanted = self.roster.greeted().map(|(_, peer)| wants(peer)).collect();
+        let wanted = self.roster.senders().flat_map(|(_, peer)| {
+            let parts = peer.memory_parts();
+            std::iter::repeat_n(wants(peer).div_ceil(parts), parts as usize)
+        });
+        let wanted = wanted.collect();
         self.budget.share_out(wanted);
     }
 
-    /// How many requests one peer may have on their way so that all together take three quarters of the
+    /// How many requests may be on their way to one who counts for so many peers, so that all together take three quarters of the
     /// memory that is allowed now.
-    pub(in crate::swarm) fn share_of_memory(&self) -> u32 {
-        let share = self.budget.share();
+    pub(in crate::swarm) fn share_of_memory(&self, parts: u32) -> u32 {
+        let share = self.budget.share().saturating_mul(parts);
         let sources = self.roster.sources().max(1) as u64;
         // Blocks that the download limit does not let in soon would wait in sockets. That looks like silence,
         // and other peers would be asked for them again.
@@ -184,5 +218,41 @@ impl Coordinator<'_> {
         self.environment.abandon(&given_up.assembly);
         self.pieces.discard(piece);
         self.give_memory_back(now);
+    }
+}
+
+/// The same blocks in the order of the payload, as a server is asked for them with the fewest requests.
+fn in_order(mut leased: Vec<Leased>) -> Vec<Leased> {
+    leased.sort_by_key(|(span, _)| (span.piece, span.first));
+    let mut joined: Vec<Leased> = Vec::new();
+    for (span, assembly) in leased {
+        match joined.last_mut() {
+            Some((last, _)) if last.piece == span.piece && last.first + last.count == span.first => {
+                last.count += span.count;
+            }
+            _ => joined.push((span, assembly)),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::piece::{Geometry, PieceDigest, Span};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_a_web_seed_takes_over_becomes_few_spans_in_the_order_of_the_payload() {
+        let geometry = Geometry::new(1 << 20, 1 << 17).unwrap();
+        let leased = |(piece, first): (u32, u32)| {
+            let piece = geometry.piece(piece).unwrap();
+            let assembly = Assembly::new(&geometry, piece, PieceDigest::default(), Vec::new());
+            (Span { piece, first, count: 1 }, Arc::new(assembly))
+        };
+        let ordered = in_order([(3, 7), (3, 6), (2, 1), (3, 4), (2, 0)].map(leased).to_vec());
+        let spans: Vec<_> =
+            ordered.iter().map(|(span, _)| (span.piece.get(), span.first, span.count)).collect();
+        assert_eq!(spans, [(2, 0, 2), (3, 4, 1), (3, 6, 2)]);
     }
 }

@@ -194,7 +194,8 @@ impl Coordinator<'_> {
         let block_time = peer.download.pipeline.block_time().unwrap_or(1.0) * 4.0;
         let slow = Duration::try_from_secs_f64(block_time).unwrap_or(Duration::MAX).min(LONGEST_BLOCK);
         let silence = now.saturating_duration_since(peer.download.last_block);
-        peer.download.overtaken || (self.requests.count(key) > 0 && silence > self.patience().max(slow))
+        let patience = self.patience().max(slow).max(peer.shortest_silence());
+        peer.download.overtaken || (self.requests.count(key) > 0 && silence > patience)
     }
 
     /// The peer that is to send a piece alone: one that has proved itself and no part in the failures of this piece, if
@@ -207,7 +208,7 @@ impl Coordinator<'_> {
                 && !peer.download.standing.rests(now)
                 && peer.may_be_asked().is_some_and(|allowed| allowed.allows(piece))
         };
-        let candidates = self.roster.greeted().filter(|(key, peer)| may_send(key, peer));
+        let candidates = self.roster.senders().filter(|(key, peer)| may_send(key, peer));
         let rank = |key: PeerKey, peer: &crate::swarm::peers::Peer| {
             let trust = peer.download.trust;
             (trust.is_proved() && !suspects.contains(&key), trust.has_sent_good(), !suspects.contains(&key))

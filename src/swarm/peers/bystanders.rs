@@ -55,7 +55,7 @@ impl Coordinator<'_> {
         why: &PeerError,
         now: Instant,
     ) {
-        if !matches!(why, PeerError::HungUp(_)) && peer.incoming && self.does_nothing(key, peer, now) {
+        if !matches!(why, PeerError::HungUp(_)) && peer.is_incoming() && self.does_nothing(key, peer, now) {
             self.roster.bystanders().note(peer.address.ip(), now);
         }
     }

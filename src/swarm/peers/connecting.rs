@@ -3,7 +3,7 @@
 use crate::message::{Greeting, Order, PeerError, PeerKey};
 use crate::net::PeerStream;
 use crate::piece::Bitfield;
-use crate::strategy::{Approach, PexHistory};
+use crate::strategy::PexHistory;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use crate::wire::PeerId;
@@ -24,6 +24,11 @@ impl Coordinator<'_> {
         self.dialer.candidates_mut().set_last_resort(last_resort);
         let places = self.places(now);
         while let Some(address) = self.dialer.next(places, now) {
+            if self.is_here_already(address) {
+                debug!("{address}: it has connected to us");
+                self.dialer.connected(address);
+                continue;
+            }
             let key = self.roster.next_key();
             if let Err(error) = self.environment.connect(key, address) {
                 self.had_no_room(Some(address), &error, now);
@@ -54,11 +59,16 @@ impl Coordinator<'_> {
             Ok(stream) => stream,
             Err(why) => return self.not_connected(address, &why, now),
         };
+        self.statistics.proxy_answered(None);
+        if self.is_here_already(address) {
+            return debug!("{address}: it answers, and has connected to us meanwhile");
+        }
         if self.is_leaving() || !self.find_place(now) {
             debug!("{address}: it answers, but there is no place for it");
             return self.dialer.candidates_mut().release(address, now);
         }
-        match self.environment.greet(key, address, stream, Approach::Plain) {
+        let approach = self.dialer.candidates_mut().begin(address);
+        match self.environment.greet(key, address, stream, approach) {
             Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
             Err(error) => self.had_no_room(Some(address), &error, now),
         }
@@ -69,11 +79,15 @@ impl Coordinator<'_> {
         if why.is_no_room() {
             return self.had_no_room(Some(address), why, now);
         }
+        self.statistics.proxy_answered(why.of_the_proxy());
+        if why.of_the_proxy().is_some() {
+            return self.dialer.had_no_proxy(address, now);
+        }
         self.dialer.failed(address, why.failure(false, false), now);
         if why.is_no_route() {
             self.dialer.had_no_route();
         }
-        self.statistics.connection_failed(address, why);
+        self.statistics.peer_trouble().note(address, why, None);
     }
 
     /// There was no thread or no open file for a connection, which was to `address` if we began it. The peers
@@ -99,8 +113,13 @@ impl Coordinator<'_> {
             None => self.environment.served_pieces(),
         };
         let Some(peer) = self.roster.get_mut(key) else { return };
-        debug!("{}: connected, it is {}", peer.address, client_name(greeting.peer_id));
+        let (client, encryption) = (client_name(greeting.peer_id), greeting.encryption);
+        debug!("{}: connected, it is {client} ({encryption})", peer.address);
         peer.greeting = Some(greeting);
+        self.statistics.peer_trouble().greeted();
+        if !peer.is_incoming() {
+            self.dialer.candidates_mut().greeted(peer.address);
+        }
         peer.download.last_block = now;
         peer.messages.pex_history = PexHistory::new(now);
         if self.resolve_duplicate(key, now)

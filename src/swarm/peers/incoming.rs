@@ -97,7 +97,7 @@ impl Coordinator<'_> {
         let room = if self.is_downloading() { most.saturating_sub(most / 4) } else { most };
         let crowded = incoming >= room.max(1);
         // If there are too many incoming peers, one of them leaves and none that we connected to.
-        let may_go: fn(&Peer) -> bool = if crowded { |peer| peer.incoming } else { |_| true };
+        let may_go: fn(&Peer) -> bool = if crowded { |peer| peer.is_incoming() } else { |_| true };
         if (crowded || self.free_places() == 0)
             && !self.disconnect_bystander(address.ip(), may_go, now)
             && !self.make_place(may_go, now)
@@ -113,6 +113,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn listens(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let address = SocketAddr::new(peer.address.ip(), port);
+        peer.messages.listens_at = Some(port);
         if peer.dial.is_none() && self.dialer.candidates_mut().add_incoming(address) {
             peer.dial = Some(address);
             if peer.download.useful {
@@ -157,7 +158,7 @@ impl Coordinator<'_> {
         });
         let Some((twin, old)) = twin else { return true };
         let ours = self.settings.peer_id;
-        let begun_by = |peer: &Peer| if peer.incoming { peer.peer_id() } else { Some(ours) };
+        let begun_by = |peer: &Peer| if peer.is_incoming() { peer.peer_id() } else { Some(ours) };
         let at_once = new.since.saturating_duration_since(old.since) < AT_ONCE;
         let new_stays = at_once && begun_by(new) == new.peer_id().max(Some(ours));
         let is_other_host = old.address.ip() != new.address.ip();
@@ -188,5 +189,8 @@ fn listen_apart(one: &Peer, other: &Peer) -> bool {
 /// Whether both connected to us under one peer ID from one address, the second long after the first.
 fn comes_again(new: &Peer, old: &Peer) -> bool {
     let is_one = new.peer_id() == old.peer_id() && new.address.ip() == old.address.ip();
-    is_one && new.incoming && old.incoming && new.since.saturating_duration_since(old.since) >= AT_ONCE
+    is_one
+        && new.is_incoming()
+        && old.is_incoming()
+        && new.since.saturating_duration_since(old.since) >= AT_ONCE
 }

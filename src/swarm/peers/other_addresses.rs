@@ -6,7 +6,8 @@
 //! as connected as long as that lives.
 //!
 //! A peer ID proves little, since anyone can copy one. By the ID alone we believe only that addresses of different
-//! families, or of one IPv6 network, are one peer, and only where they have one port. Any other two are, if the peer
+//! families, or of one IPv6 network, or one in our own network and one on the internet, are one peer, and only where
+//! they have one port. Any other two are, if the peer
 //! itself closes one connection just when the other comes about.
 //!
 //! libtorrent since version 2 has a new ID for each connection, which has in common with the others only the name of
@@ -14,6 +15,7 @@
 //! enough, at addresses that may be of one host.
 
 use super::Peer;
+use crate::address::is_local;
 use crate::message::PeerKey;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::incoming::AT_ONCE;
@@ -50,8 +52,12 @@ pub(super) fn may_be_one(one: &Peer, other: &Peer) -> bool {
 }
 
 /// Whether one host is likely to have both addresses: they differ in their family, or are in one IPv6 network of 64
-/// bits, in which a host has several by turns (RFC 8981).
+/// bits, in which a host has several by turns (RFC 8981), or one is in our own network, and the other may be that of
+/// its router.
 fn may_be_one_host(one: IpAddr, other: IpAddr) -> bool {
+    if is_local(one) != is_local(other) {
+        return true;
+    }
     match (one, other) {
         (IpAddr::V6(one), IpAddr::V6(other)) => {
             one != other && one.segments().iter().take(4).eq(other.segments().iter().take(4))
@@ -66,6 +72,21 @@ impl Coordinator<'_> {
         if let Some(peer) = self.roster.get_mut(key) {
             peer.also_at.push(address);
         }
+    }
+
+    /// Whether a peer that has connected to us listens at this address. Then the address is its own from now on: a
+    /// second connection would be in vain. We were connecting to it when it said so, or we would know.
+    pub(super) fn is_here_already(&mut self, address: SocketAddr) -> bool {
+        let listens_there = |peer: &Peer| {
+            peer.dial.is_none()
+                && peer.address.ip() == address.ip()
+                && peer.messages.listens_at == Some(address.port())
+        };
+        let here = self.roster.greeted().find(|(_, peer)| listens_there(peer)).map(|(key, _)| key);
+        if let Some(peer) = here.and_then(|key| self.roster.get_mut(key)) {
+            peer.dial = Some(address);
+        }
+        here.is_some()
     }
 
     /// The peer has closed its connection. If it did so because it has another one with us, its address is kept with
@@ -112,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_host_has_addresses_of_both_families_and_of_one_network() {
+    fn one_host_has_addresses_of_both_families_and_of_one_network_and_one_behind_its_router() {
         for (one, other, expected) in [
             ("203.0.113.1", "2001:db8::1", true),
             ("2001:db8::1", "203.0.113.1", true),
@@ -120,6 +141,9 @@ mod tests {
             ("2001:db8:0:1::1", "2001:db8:0:1::1", false),
             ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
             ("203.0.113.1", "203.0.113.2", false),
+            ("203.0.113.1", "192.168.1.7", true),
+            ("fd00::1", "2001:db8::1", true),
+            ("192.168.1.7", "192.168.1.8", false),
         ] {
             assert_eq!(
                 may_be_one_host(one.parse().unwrap(), other.parse().unwrap()),

@@ -3,13 +3,17 @@
 use crate::message::{Greeting, HangUp, Order};
 use crate::peer::Worker;
 use crate::piece::{Bitfield, PieceIndex};
-use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Standing, Trust};
+use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Security, Standing, Trust};
 use crate::wire::PeerId;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Orders that a peer may leave unread. A connection takes in thousands before its outbox has to wait.
 const MAX_ORDERS: usize = 2000;
+/// A web seed may be silent for so long.
+const SERVER_SILENCE: Duration = Duration::from_secs(20);
+/// For how many peers a web seed counts where memory for requests is shared out.
+const WEB_SEED_PARTS: u32 = 4;
 /// The most pieces that a peer that reads slowly has yet to be told of.
 const MAX_UNTOLD: usize = 64 * 1024;
 
@@ -18,8 +22,8 @@ const MAX_UNTOLD: usize = 64 * 1024;
 pub struct Peer {
     /// The address of the other end.
     pub address: SocketAddr,
-    /// The peer has connected to us.
-    pub incoming: bool,
+    /// What it is.
+    pub kind: PeerKind,
     /// The address that we can connect to, if it is known.
     pub dial: Option<SocketAddr>,
     /// Other addresses that lead to it and count as connected.
@@ -46,6 +50,17 @@ pub struct Peer {
     pub upload: Upload,
     /// What its other messages said.
     pub messages: Messages,
+}
+
+/// What is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerKind {
+    /// A peer that we have connected to.
+    Outgoing,
+    /// A peer that has connected to us.
+    Incoming,
+    /// No peer but a web seed at this host (BEP 19). It has no address of a peer, and is not greeted.
+    WebSeed(String),
 }
 
 /// The flags of a connection (BEP 3). The fourth of them, `am_choking`, is kept by the choker, which alone
@@ -120,6 +135,10 @@ pub struct Messages {
     pub pex_history: PexHistory,
     /// It has told us the port of its DHT node.
     pub named_dht_node: bool,
+    /// It says that it prefers encrypted connections.
+    pub prefers_encryption: bool,
+    /// The port at which it says that it listens.
+    pub listens_at: Option<u16>,
 }
 
 /// What a peer may be asked for.
@@ -151,14 +170,14 @@ impl Download {
 impl Peer {
     /// A peer that we connect to, whose worker is just starting.
     pub fn outgoing(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
-        Peer { dial: Some(address), incoming: false, ..Peer::incoming(address, worker, now) }
+        Peer { dial: Some(address), kind: PeerKind::Outgoing, ..Peer::incoming(address, worker, now) }
     }
 
     /// A peer that has connected to us, whose worker is just starting.
     pub fn incoming(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
         Peer {
             address,
-            incoming: true,
+            kind: PeerKind::Incoming,
             dial: None,
             also_at: Vec::new(),
             worker,
@@ -192,7 +211,68 @@ impl Peer {
                 allowed_fast: Vec::new(),
             },
             upload: Upload { rate: Rate::new(now), last_sent: now, asked_at: None, untold: Vec::new() },
-            messages: Messages { pex_id: None, pex_history: PexHistory::new(now), named_dht_node: false },
+            messages: Messages {
+                pex_id: None,
+                pex_history: PexHistory::new(now),
+                named_dht_node: false,
+                prefers_encryption: false,
+                listens_at: None,
+            },
+        }
+    }
+
+    /// A web seed at this host, whose worker is just starting. It has these pieces, of which we lack so many that we
+    /// want, and answers every request.
+    pub fn web_seed(host: String, worker: Worker, pieces: PeerPieces, wanted: u32, now: Instant) -> Peer {
+        let mut peer = Peer::incoming(SocketAddr::from(([0, 0, 0, 0], 0)), worker, now);
+        peer.kind = PeerKind::WebSeed(host);
+        (peer.pieces, peer.wanted) = (pieces, wanted);
+        (peer.flags.peer_choking, peer.flags.upload_only) = (false, true);
+        peer.download.pipeline = Pipeline::of_runs(now);
+        peer
+    }
+
+    /// Whether it has connected to us.
+    pub fn is_incoming(&self) -> bool {
+        self.kind == PeerKind::Incoming
+    }
+
+    /// Whether it is a web seed.
+    pub fn is_web_seed(&self) -> bool {
+        matches!(self.kind, PeerKind::WebSeed(_))
+    }
+
+    /// What it is called in a log.
+    pub fn name(&self) -> String {
+        match &self.kind {
+            PeerKind::WebSeed(host) => format!("the web seed {host}"),
+            PeerKind::Outgoing | PeerKind::Incoming => self.address.to_string(),
+        }
+    }
+
+    /// For how many peers it counts where memory for requests is shared out. A web seed has a round trip without a
+    /// byte between two requests, so it needs more on its way than a peer of the same rate.
+    pub fn memory_parts(&self) -> u32 {
+        if self.is_web_seed() { WEB_SEED_PARTS } else { 1 }
+    }
+
+    /// A shorter silence of it is no sign that something is wrong. A server may take seconds to connect, to redirect us
+    /// or to find the file, and a request that is given up has to wait for all that once more.
+    pub fn shortest_silence(&self) -> Duration {
+        if self.is_web_seed() { SERVER_SILENCE } else { Duration::ZERO }
+    }
+
+    /// Whether it is known which pieces it has: a peer has to greet us before it can say so.
+    pub fn is_introduced(&self) -> bool {
+        self.greeting.is_some() || self.is_web_seed()
+    }
+
+    /// The pieces for which it counts as a partial peer. A server has the same ones for everybody, and does not leave
+    /// the swarm, so it says nothing about rarity.
+    pub fn partial_pieces(&self) -> Option<&Bitfield> {
+        match &self.pieces {
+            PeerPieces::Some(pieces) if !self.is_web_seed() => Some(pieces),
+            PeerPieces::Some(_) | PeerPieces::All => None,
         }
     }
 
@@ -204,6 +284,12 @@ impl Peer {
     /// Its peer ID, once its handshake came.
     pub fn peer_id(&self) -> Option<PeerId> {
         self.greeting.map(|greeting| greeting.peer_id)
+    }
+
+    /// Whether it would rather be connected to encrypted: the connection is, or it says so.
+    pub fn prefers_encryption(&self) -> bool {
+        let is_encrypted = self.greeting.is_some_and(|greeting| greeting.encryption != Security::Plain);
+        is_encrypted || self.messages.prefers_encryption
     }
 
     /// The address that we can connect to, or else the one that it has connected from.
@@ -274,7 +360,7 @@ impl Peer {
     /// Tells it whether we are interested, if that has changed.
     pub fn tell_interest(&mut self) {
         let interested = self.wanted > 0;
-        if self.flags.am_interested != interested {
+        if !self.is_web_seed() && self.flags.am_interested != interested {
             self.flags.am_interested = interested;
             self.order(Order::Interested(interested));
         }

@@ -4,7 +4,7 @@ use crate::message::{HangUp, Order, PeerKey};
 use crate::strategy::{Source, may_share};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
-use crate::wire::pex::{REACHABLE, UPLOAD_ONLY};
+use crate::wire::pex::{PREFERS_ENCRYPTION, REACHABLE, UPLOAD_ONLY};
 use log::debug;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -24,9 +24,10 @@ impl Coordinator<'_> {
             .roster
             .greeted()
             .filter_map(|(_, peer)| {
-                let reachable = if peer.incoming { 0 } else { REACHABLE };
+                let reachable = if peer.is_incoming() { 0 } else { REACHABLE };
                 let upload_only = if peer.wants_nothing() { UPLOAD_ONLY } else { 0 };
-                Some((peer.dial?, reachable | upload_only))
+                let encryption = if peer.prefers_encryption() { PREFERS_ENCRYPTION } else { 0 };
+                Some((peer.dial?, reachable | upload_only | encryption))
             })
             .collect();
         for (_, peer) in self.roster.greeted_mut() {
@@ -51,6 +52,10 @@ impl Coordinator<'_> {
             .map(|(address, _)| *address);
         let believed: Vec<SocketAddr> = believed.collect();
         let new = self.dialer.found(Source::Pex(teller.ip()), &believed, now);
+        // The flags came from the same stranger, and are believed as much: they decide only how to begin.
+        for (address, _) in others.iter().filter(|(_, flags)| flags & PREFERS_ENCRYPTION != 0) {
+            self.dialer.candidates_mut().prefers_encryption(*address);
+        }
         debug!("{teller}: it told of {} peers, {new} of them new", others.len());
         if new > 0 {
             self.timers.dial = Some(now);

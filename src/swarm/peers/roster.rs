@@ -1,10 +1,11 @@
-//! The peers of one torrent.
+//! The peers and the web seeds of one torrent.
 
 use super::Peer;
 use super::other_addresses::Closed;
 use crate::message::PeerKey;
 use crate::strategy::Bystanders;
 use crate::swarm::ordered_list::OrderedList;
+use crate::swarm::web_seeds::WebSeeds;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -28,11 +29,14 @@ pub struct Roster {
     bystanders: Bystanders,
     /// The rate of the fastest peer in bytes a second, as of the last count.
     fastest_rate: f64,
+    /// The web seeds, and how many of them are among the connections.
+    web_seeds: WebSeeds,
+    connected_web_seeds: usize,
 }
 
 impl Roster {
-    /// An empty roster, whose first key comes after this one.
-    pub fn after(last_key: PeerKey) -> Roster {
+    /// An empty roster, whose first key comes after this one, with these web seeds, none of which is asked yet.
+    pub fn after(last_key: PeerKey, web_seeds: WebSeeds) -> Roster {
         Roster {
             peers: OrderedList::new(),
             before_first: last_key,
@@ -41,6 +45,8 @@ impl Roster {
             fastest_rate: 0.0,
             closed: VecDeque::new(),
             bystanders: Bystanders::default(),
+            web_seeds,
+            connected_web_seeds: 0,
         }
     }
 
@@ -57,12 +63,15 @@ impl Roster {
 
     /// Adds a connection.
     pub fn add(&mut self, key: PeerKey, peer: Peer) {
+        self.connected_web_seeds += usize::from(peer.is_web_seed());
         self.peers.insert(key, peer);
     }
 
     /// Takes a connection out.
     pub fn remove(&mut self, key: PeerKey) -> Option<Peer> {
-        self.peers.remove(key)
+        let gone = self.peers.remove(key)?;
+        self.connected_web_seeds -= usize::from(gone.is_web_seed());
+        Some(gone)
     }
 
     /// A peer has closed its connection.
@@ -81,6 +90,8 @@ impl Roster {
     /// Takes every connection out. Their workers are dropped, which ends them.
     pub fn clear(&mut self) {
         self.peers.clear();
+        self.connected_web_seeds = 0;
+        self.web_seeds.all_dropped();
     }
 
     /// This connection.
@@ -93,7 +104,32 @@ impl Roster {
         self.peers.get_mut(key)
     }
 
-    /// Every connection, also those whose peer has not greeted yet or is to leave.
+    /// The web seeds.
+    pub fn web_seeds(&self) -> &WebSeeds {
+        &self.web_seeds
+    }
+
+    /// The same, to change them.
+    pub fn web_seeds_mut(&mut self) -> &mut WebSeeds {
+        &mut self.web_seeds
+    }
+
+    /// The web seeds that are asked now.
+    pub fn running_web_seeds(&self) -> impl Iterator<Item = PeerKey> {
+        self.senders().filter(|(_, peer)| peer.is_web_seed()).map(|(key, _)| key)
+    }
+
+    /// Every connection with a peer, also those whose peer has not greeted yet or is to leave.
+    pub fn peers(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
+        self.all().filter(|(_, peer)| !peer.is_web_seed())
+    }
+
+    /// Whoever may send us blocks: the greeted peers and the web seeds, without those that we have hung up on.
+    pub fn senders(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
+        self.all().filter(|(_, peer)| peer.is_introduced() && !peer.leaving)
+    }
+
+    /// Every connection, with peers and with web seeds.
     pub fn all(&self) -> impl Iterator<Item = (PeerKey, &Peer)> {
         self.peers.iter()
     }
@@ -115,7 +151,7 @@ impl Roster {
 
     /// How many connections came in, and how many of them from this address.
     pub fn incoming(&self, from: IpAddr) -> (usize, usize) {
-        let incoming = || self.all().map(|(_, peer)| peer).filter(|peer| peer.incoming);
+        let incoming = || self.all().map(|(_, peer)| peer).filter(|peer| peer.is_incoming());
         (incoming().count(), incoming().filter(|peer| peer.address.ip() == from).count())
     }
 
@@ -129,17 +165,17 @@ impl Roster {
         self.bystanders.has(from, now)
     }
 
-    /// How many connections there are.
+    /// How many connections with peers there are.
     pub fn len(&self) -> usize {
-        self.peers.len()
+        self.peers.len().saturating_sub(self.connected_web_seeds)
     }
 
-    /// Counts the peers that may be a source of blocks, and looks for the fastest. This goes through
+    /// Counts the peers and web seeds that may be a source of blocks, and looks for the fastest. This goes through
     /// all peers, so it is done in each tick and not whenever the number is needed.
     pub fn count_sources(&mut self, now: Instant) {
         let is_no_source = |peer: &Peer| peer.wanted == 0 || peer.download.rests(now);
-        self.without_wanted = self.greeted().filter(|(_, peer)| is_no_source(peer)).count();
-        let rates = self.greeted().map(|(_, peer)| peer.download.pipeline.rate());
+        self.without_wanted = self.senders().filter(|(_, peer)| is_no_source(peer)).count();
+        let rates = self.senders().map(|(_, peer)| peer.download.pipeline.rate());
         self.fastest_rate = rates.fold(0.0, f64::max);
     }
 

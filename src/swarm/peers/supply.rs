@@ -2,7 +2,7 @@
 //! was suspended or is in another network.
 
 use crate::message::{HangUp, PeerKey};
-use crate::strategy::{PeerCounts, Supply};
+use crate::strategy::{Interruption, PeerCounts, Supply};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ impl Coordinator<'_> {
         };
         let (untried, dead) = candidates.untried_and_dead();
         let mut counts = PeerCounts { serving: 0, promising: untried + self.dialer.first_attempts(), dead };
-        for (_, peer) in self.roster.all() {
+        for (_, peer) in self.roster.peers() {
             match (serves(peer), promises(peer)) {
                 (true, _) => counts.serving += 1,
                 (false, true) => counts.promising += 1,
@@ -51,9 +51,14 @@ impl Coordinator<'_> {
 
     /// Notices that the host was suspended or is in another network. Then no address is kept waiting for what
     /// failed before, and peers that owe us blocks have to show soon that they are still there: their
-    /// connections may be dead, which nothing would tell us.
+    /// connections may be dead, which nothing would tell us. Where the interface that everything leaves by was made
+    /// again, they all are.
     pub(in crate::swarm) fn look_around(&mut self, now: Instant) {
-        if self.environment.look_around(now).is_some() {
+        if let Some(interruption) = self.environment.look_around(now) {
+            if interruption == Interruption::NewInterface {
+                let all: Vec<PeerKey> = self.roster.all().map(|(key, _)| key).collect();
+                all.into_iter().for_each(|key| self.disconnect(key, HangUp::InterfaceGone));
+            }
             self.dialer.candidates_mut().make_due(now);
             self.timers.dial = Some(now);
             let deadline = now + SIGN_OF_LIFE.saturating_add(self.limited_wait());

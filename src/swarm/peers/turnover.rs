@@ -43,7 +43,7 @@ impl Coordinator<'_> {
         }
         let mut places = Places { free: self.free_places(), for_untried: 0 };
         if places.free == 0 {
-            let reasons = || self.roster.all().filter_map(|(key, peer)| self.reason(key, peer, now));
+            let reasons = || self.roster.peers().filter_map(|(key, peer)| self.reason(key, peer, now));
             places.for_untried = reasons().filter(|reason| *reason > Reason::Idle).count();
             places.free = usize::from(now >= self.timers.turnover && reasons().any(|_| true));
         }
@@ -81,7 +81,7 @@ impl Coordinator<'_> {
     /// Of the peers whose time is over the one with the most pressing reason, and among those the one that
     /// did nothing for the longest time.
     fn least_useful(&self, may_go: fn(&Peer) -> bool, now: Instant) -> Option<(Reason, PeerKey)> {
-        let over = self.roster.all().filter(|(_, peer)| may_go(peer)).filter_map(|(key, peer)| {
+        let over = self.roster.peers().filter(|(_, peer)| may_go(peer)).filter_map(|(key, peer)| {
             Some((self.reason(key, peer, now)?, Reverse(peer.last_transfer()), key))
         });
         over.max_by_key(|(reason, last, _)| (*reason, *last)).map(|(reason, _, key)| (reason, key))

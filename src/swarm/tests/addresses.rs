@@ -1,6 +1,8 @@
 //! One peer at several addresses.
 
 use super::*;
+use crate::message::TrackerReport;
+use crate::wire::extension::ExtensionHandshake;
 
 /// An IPv6 address of a host that has [`address`] too.
 fn six(host: u8) -> SocketAddr {
@@ -148,4 +150,116 @@ fn the_other_addresses_of_a_peer_that_did_harm_are_tried_since_they_may_be_of_an
     world.gone(liar, PeerError::HungUp(HangUp::WrongData));
     world.wait(1800 * SECOND);
     assert_eq!((attempts(&world, address(1)), attempts(&world, six(1))), (1, 2));
+}
+
+/// A peer that has connected to us from a port that it does not listen at.
+fn come_in(world: &mut World, from: SocketAddr, id: u8, listens: u16) -> PeerKey {
+    let key = world.arrive(from).unwrap();
+    world.tell(Event::Greeted(key, greeting(id)));
+    let handshake = ExtensionHandshake { port: Some(listens), ..ExtensionHandshake::default() };
+    world.hear(key, [News::ExtensionHandshake(handshake)]);
+    key
+}
+
+#[test]
+fn an_ipv4_address_in_ipv6_notation_is_one_peer_with_the_ipv4_one_whoever_names_it() {
+    let mapped: SocketAddr = "[::ffff:203.0.113.1]:6881".parse().unwrap();
+    for source in [Source::Tracker, Source::Magnet, Source::Dht, Source::Lan] {
+        for addresses in [[address(1), mapped], [mapped, address(1)]] {
+            let mut world = Scene::default().start();
+            world.tell(Event::Found(source, addresses.to_vec()));
+            world.tell(Event::Named(addresses.to_vec()));
+            let other = world.dial(address(2), 2);
+            world.hear(other, [News::Pex(addresses.map(|address| (address, 0)).to_vec())]);
+            world.wait(5 * SECOND);
+            assert_eq!((attempts(&world, address(1)), attempts(&world, mapped)), (1, 0), "{source:?}");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_a_source_names_while_it_is_connected_to_us_is_not_dialed_as_well() {
+    for (from, listens_at) in [
+        (SocketAddr::new(address(1).ip(), 40_000), address(1)),
+        (SocketAddr::new(six(1).ip(), 40_000), six(1)),
+    ] {
+        for source in [Source::Tracker, Source::Dht, Source::Lan] {
+            let mut world = Scene::default().start();
+            come_in(&mut world, from, b'z', listens_at.port());
+            world.tell(Event::Found(source, vec![listens_at]));
+            world.wait(1800 * SECOND);
+            assert_eq!(attempts(&world, listens_at), 0, "{source:?}");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_we_know_and_that_comes_in_is_one_peer_whichever_family_it_comes_over() {
+    // What is connected, and where a second connection comes from.
+    for (dialed, from) in [
+        (address(1), SocketAddr::new(address(1).ip(), 40_000)),
+        (six(1), SocketAddr::new(six(1).ip(), 40_000)),
+        (address(1), SocketAddr::new(six(1).ip(), 40_000)),
+        (six(1), SocketAddr::new(address(1).ip(), 40_000)),
+    ] {
+        let mut world = Scene::default().start();
+        let first = world.dial(dialed, b'z');
+        world.wait(11 * SECOND);
+        let second = world.arrive(from).unwrap();
+        world.tell(Event::Greeted(second, greeting(b'z')));
+        assert_eq!(
+            (world.hung_up(first), world.hung_up(second)),
+            (None, Some(HangUp::Duplicate)),
+            "{dialed}, {from}"
+        );
+    }
+}
+
+#[test]
+fn a_peer_at_its_local_address_and_at_that_of_its_router_is_one_peer() {
+    let near: SocketAddr = "192.168.1.7:6881".parse().unwrap();
+    let mut world = Scene::default().start();
+    world.tell(Event::Found(Source::Lan, vec![near]));
+    let first = world.answer(near);
+    world.tell(Event::Greeted(first, greeting(b'z')));
+    world.wait(11 * SECOND);
+    let second = world.dial(address(1), b'z');
+    assert_eq!((world.hung_up(first), world.hung_up(second)), (None, Some(HangUp::Duplicate)));
+    world.gone(second, PeerError::HungUp(HangUp::Duplicate));
+    world.wait(1800 * SECOND);
+    assert_eq!(attempts(&world, address(1)), 1);
+}
+
+#[test]
+fn our_own_address_is_dialed_once_at_most_and_the_other_torrents_hear_of_it() {
+    let mut world = Scene::default().start();
+    let key = connect(&mut world, address(1));
+    world.gone(key, PeerError::Ourselves);
+    world.tell(Event::Found(Source::Dht, vec![address(1)]));
+    world.wait(3600 * SECOND);
+    assert_eq!(attempts(&world, address(1)), 1);
+    assert_eq!(world.outside.borrow().ourselves, [address(1)]);
+}
+
+#[test]
+fn the_address_that_others_see_us_at_is_not_dialed_with_the_port_that_we_listen_at() {
+    let (ours, neighbour) = (address(9), SocketAddr::new(address(9).ip(), 6882));
+    let sees_us_there = || TrackerReport { url: "a".into(), outcome: Ok(2), external_ip: Some(ours.ip()) };
+    // What says so may come before the addresses, or while ours waits to be tried again.
+    for known_before in [false, true] {
+        let mut world = Scene::default().start();
+        if known_before {
+            world.tell(Event::Found(Source::Tracker, vec![ours]));
+            world.refuse(ours);
+        }
+        let before = attempts(&world, ours);
+        world.tell(Event::Tracker(sees_us_there()));
+        world.tell(Event::Found(Source::Tracker, vec![ours, neighbour]));
+        world.wait(3600 * SECOND);
+        assert_eq!(attempts(&world, ours), before, "{known_before}");
+        assert!(attempts(&world, neighbour) > 0, "another peer behind the same router");
+        world.tell(Event::Named(vec![ours]));
+        world.wait(SECOND);
+        assert!(attempts(&world, ours) > before, "the user knows better");
+    }
 }

@@ -195,6 +195,7 @@ fn who_answers_when_all_places_are_taken_is_tried_again_when_one_is_free() {
     let first = world.answer(dialed[0]);
     world.answer(dialed[1]);
     assert_eq!(world.coordinator.roster.len(), 1);
+    world.tell(Event::Greeted(first, greeting(1)));
     world.gone(first, PeerError::Closed);
     assert_eq!(world.outside.borrow().dialed.last(), Some(&dialed[1]));
 }

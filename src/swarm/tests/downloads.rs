@@ -23,7 +23,7 @@ fn memory_is_shared_among_the_peers_that_can_send() {
             }
         }
         world.coordinator.share_out_memory(world.now);
-        let share_now = world.coordinator.share_of_memory();
+        let share_now = world.coordinator.share_of_memory(1);
         let count = world.coordinator.roster.len();
         assert!(count < sources || share_now == share, "{sources} peers, {count} came in: {share_now}");
     }
@@ -33,7 +33,7 @@ fn memory_is_shared_among_the_peers_that_can_send() {
 fn under_a_download_limit_no_more_is_asked_for_than_the_limit_lets_in_soon() {
     let mut world = Scene { pieces: 4096, download_limit: Some(64 * 1024), ..Scene::default() }.start();
     let seed = world.seed(1);
-    assert_eq!(world.coordinator.share_of_memory(), 12, "three seconds at four blocks a second");
+    assert_eq!(world.coordinator.share_of_memory(1), 12, "three seconds at four blocks a second");
     assert_eq!(requested(&world.requests(seed)), 12);
     assert_eq!(world.coordinator.limited_wait(), 3 * SECOND);
 }
@@ -180,6 +180,12 @@ fn a_peer_that_rejects_everything_is_disconnected() {
         world.hear(key, [News::Rejected(block), News::Unchoked]);
     }
     assert_eq!(world.hung_up(key), Some(HangUp::RejectsAll));
+    // It may do better later, and its neighbours have done nothing.
+    world.gone(key, PeerError::HungUp(HangUp::RejectsAll));
+    assert!(world.outside.borrow().refused.is_empty());
+    let before = world.outside.borrow().dialed.len();
+    world.wait(3600 * SECOND);
+    assert_eq!(world.outside.borrow().dialed[before..].first(), Some(&address(1)));
 }
 
 #[test]

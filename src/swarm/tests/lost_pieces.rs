@@ -54,3 +54,61 @@ fn a_peer_that_stayed_is_asked_for_what_was_lost() {
     assert_eq!(world.tell(Event::WriterEnded { finished: true }), None);
     assert_eq!(world.outside.borrow().completed, 1);
 }
+
+#[test]
+fn what_a_peer_does_not_have_any_more_is_asked_of_others_at_once() {
+    let mut world = Scene { pieces: 4, ..Scene::default() }.start();
+    let seed = world.seed(1);
+    let lost = world.owed(seed)[0].piece;
+    let owed = world.owed(seed).iter().filter(|block| block.piece == lost).count();
+    assert!(owed > 0);
+    world.hear(seed, [News::DontHave(lost)]);
+    assert!(world.owed(seed).iter().all(|block| block.piece != lost));
+    // It is a seed no more, so the rest of its pieces count, once.
+    let availability = |world: &World| -> Vec<u16> {
+        world.geometry.pieces().map(|piece| world.coordinator.pieces.rarity().availability(piece)).collect()
+    };
+    let mut expected = vec![1; 4];
+    expected[lost.slot()] = 0;
+    assert_eq!(availability(&world), expected);
+    let other = world.seed(2);
+    assert!(world.owed(other).iter().any(|block| block.piece == lost), "nobody is asked for it");
+    // It may get the piece again, and lose it again.
+    for _ in 0..3 {
+        world.hear(seed, [News::Have(lost), News::Have(lost)]);
+        assert_eq!(availability(&world), [1; 4]);
+        world.hear(seed, [News::DontHave(lost), News::DontHave(lost)]);
+        assert_eq!(availability(&world), expected);
+    }
+    world.gone(seed, PeerError::Closed);
+    assert_eq!(availability(&world), [0; 4]);
+}
+
+#[test]
+fn a_peer_whose_last_piece_that_we_want_is_lost_is_of_no_interest_until_it_has_one() {
+    let mut world = Scene { pieces: 4, ..Scene::default() }.start();
+    let key = world.dial(address(1), 1);
+    world.hear(key, [News::Bitfield(world.bitfield(&[2]))]);
+    assert!(world.orders(key).iter().any(is_told_interest));
+    world.hear(key, [News::AllowedFast(world.piece(2)), News::DontHave(world.piece(2))]);
+    let orders = world.orders(key);
+    assert!(orders.iter().any(|order| matches!(order, Order::Interested(false))), "{orders:?}");
+    assert!(world.owed(key).is_empty());
+    world.hear(key, [News::Have(world.piece(2))]);
+    assert!(world.orders(key).iter().any(is_told_interest));
+    // What it never had cannot be lost.
+    world.hear(key, [News::DontHave(world.piece(0))]);
+    assert_eq!(world.coordinator.pieces.rarity().availability(world.piece(0)), 0);
+}
+
+#[test]
+fn a_user_who_stops_while_files_are_looked_at_for_the_last_time_has_stopped_and_nothing_has_failed() {
+    for (stopped, end) in [(true, RunEnd::Stopped), (false, RunEnd::WriterFailed)] {
+        let mut world = Scene { pieces: 1, ..Scene::default() }.start();
+        let key = world.seed(1);
+        store(&mut world, key, 0);
+        assert!(world.outside.borrow().finish_told);
+        world.outside.borrow_mut().stopped = stopped;
+        assert_eq!(world.tell(Event::WriterEnded { finished: false }), Some(end));
+    }
+}

@@ -4,14 +4,17 @@
 mod addresses;
 mod connections;
 mod downloads;
+mod encryption;
 mod floods;
 mod liars;
 mod lost_pieces;
 mod memory;
+mod proxy;
 mod supply;
 mod table;
 mod time;
 mod uploads;
+mod web_seeds;
 
 use super::*;
 use crate::message::{
@@ -21,12 +24,16 @@ use crate::message::{
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
-use crate::strategy::{Approach, Interruption, MemoryClaim, PieceOrder, Source, Supply};
+use crate::strategy::{
+    Approach, Encryption, Interruption, MemoryClaim, OnWordOf, PieceOrder, Security, Source, Supply,
+};
+use crate::web_seed::WebSeed;
 use crate::wire::{Handshake, PeerId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Our own peer ID. A peer may have a smaller or a greater one.
@@ -39,6 +46,8 @@ struct Outside {
     dialed: Vec<SocketAddr>,
     /// The key of the last attempt at each address.
     attempts: BTreeMap<SocketAddr, PeerKey>,
+    /// How the connections that we made began.
+    begun: Vec<(SocketAddr, Approach)>,
     no_threads: bool,
     /// Other torrents have all connections that the process may have.
     no_room: bool,
@@ -54,6 +63,11 @@ struct Outside {
     dht_nodes: Vec<SocketAddr>,
     refused: Vec<IpAddr>,
     in_vain: Vec<IpAddr>,
+    ourselves: Vec<SocketAddr>,
+    /// The workers of web seeds that were started, with the addresses.
+    asked_web_seeds: Vec<(PeerKey, String)>,
+    /// The pieces of each file.
+    files: Vec<Range<u32>>,
     shown: Vec<Snapshot>,
     completed: usize,
 }
@@ -94,7 +108,14 @@ impl Environment for TestEnvironment {
         if outside.no_threads { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
+    fn greet(
+        &mut self,
+        key: PeerKey,
+        address: SocketAddr,
+        _: PeerStream,
+        approach: Approach,
+    ) -> io::Result<Worker> {
+        self.0.borrow_mut().begun.push((address, approach));
         self.worker(key)
     }
 
@@ -104,6 +125,16 @@ impl Environment for TestEnvironment {
 
     fn resume(&mut self, key: PeerKey, _: crate::message::HandedOver) -> io::Result<Worker> {
         self.worker(key)
+    }
+
+    fn start_web_seed(&mut self, key: PeerKey, seed: WebSeed) -> io::Result<Worker> {
+        let worker = self.worker(key)?;
+        self.0.borrow_mut().asked_web_seeds.push((key, seed.address));
+        Ok(worker)
+    }
+
+    fn pieces_of_file(&self, number: usize) -> Range<u32> {
+        self.0.borrow().files.get(number).cloned().unwrap_or(0..u32::MAX)
     }
 
     fn piece_digest(&self, _: PieceIndex) -> PieceDigest {
@@ -145,6 +176,10 @@ impl Environment for TestEnvironment {
         self.0.borrow_mut().refused.push(from);
     }
 
+    fn met_ourselves(&mut self, address: SocketAddr) {
+        self.0.borrow_mut().ourselves.push(address);
+    }
+
     fn came_in_vain(&mut self, from: IpAddr) {
         self.0.borrow_mut().in_vain.push(from);
     }
@@ -170,6 +205,8 @@ struct Scene {
     download_limit: Option<u64>,
     timeout: Option<Duration>,
     uploads: UploadPolicy,
+    encryption: Encryption,
+    web_seeds: Vec<&'static str>,
 }
 
 impl Default for Scene {
@@ -185,6 +222,8 @@ impl Default for Scene {
             download_limit: None,
             timeout: None,
             uploads: UploadPolicy::default(),
+            encryption: Encryption::default(),
+            web_seeds: Vec::new(),
         }
     }
 }
@@ -202,6 +241,7 @@ impl Scene {
             peer_id: OUR_ID,
             port: Some(6881),
             pex: true,
+            encryption: self.encryption,
             download_limit: self.download_limit,
             limits: Limits {
                 max_peers: self.max_peers,
@@ -211,8 +251,10 @@ impl Scene {
             },
             uploads: self.uploads,
         };
+        let web_seed = |address: &&str| WebSeed { address: (*address).to_owned(), word: OnWordOf::Torrent };
+        let web_seeds = self.web_seeds.iter().map(web_seed).collect();
         let (wanted, order) = (self.wanted, self.order);
-        let state = InitialState { stored, wanted, order, known_peers: KnownPeers::default() };
+        let state = InitialState { stored, wanted, order, known_peers: KnownPeers::default(), web_seeds };
         let environment = Box::new(TestEnvironment(Rc::clone(&outside)));
         let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
         let coordinator = Coordinator::new(settings, state, environment, random, now);
@@ -262,8 +304,13 @@ impl World {
 
     /// Nobody answers at the address that was dialed.
     fn refuse(&mut self, address: SocketAddr) {
+        self.fail(address, PeerError::Closed);
+    }
+
+    /// The attempt at the address that was dialed fails for this reason.
+    fn fail(&mut self, address: SocketAddr, why: PeerError) {
         let key = self.outside.borrow().attempts[&address];
-        self.tell(Event::Attempted(key, address, Err(PeerError::Closed)));
+        self.tell(Event::Attempted(key, address, Err(why)));
     }
 
     /// The address that was dialed answers, and a connection comes about.
@@ -354,7 +401,13 @@ fn address(host: u8) -> SocketAddr {
 }
 
 fn greeting(id: u8) -> Greeting {
-    Greeting { peer_id: PeerId([id; 20]), fast: true, extensions: true, dht: false }
+    Greeting {
+        peer_id: PeerId([id; 20]),
+        fast: true,
+        extensions: true,
+        dht: false,
+        encryption: Security::default(),
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -101,3 +101,19 @@ fn after_an_interruption_addresses_are_due_and_who_owes_us_blocks_has_to_speak_s
     world.wait(2 * SECOND);
     assert_eq!((world.hung_up(silent), world.hung_up(lively)), (Some(HangUp::NoSignOfLife), None));
 }
+
+#[test]
+fn connections_of_an_interface_that_is_gone_are_made_again_at_once() {
+    let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+    let keys = [world.seed(1), world.seed(2)];
+    world.outside.borrow_mut().interruption = Some(Interruption::NewInterface);
+    world.wait(SECOND / 2);
+    let before = world.outside.borrow().dialed.len();
+    for key in keys {
+        assert_eq!(world.hung_up(key), Some(HangUp::InterfaceGone));
+        world.gone(key, PeerError::HungUp(HangUp::InterfaceGone));
+    }
+    // A peer that had sent nothing yet would wait for a second at the least.
+    world.wait(SECOND / 2);
+    assert_eq!(world.outside.borrow().dialed.len(), before + 2);
+}

@@ -1,7 +1,7 @@
 //! When everything is there: ends the download, or seeds until a goal is reached.
 
 use crate::message::{HangUp, Order, PeerKey};
-use crate::strategy::{AttemptFailure, PeerPieces};
+use crate::strategy::AttemptFailure;
 use crate::swarm::{Coordinator, Phase};
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ impl Coordinator<'_> {
     fn let_all_go(&mut self, now: Instant) {
         for (key, peer) in self.roster.all() {
             self.slots.left(key);
-            if let PeerPieces::Some(pieces) = &peer.pieces {
+            if let Some(pieces) = peer.partial_pieces() {
                 pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().lost(piece));
             }
             if let Some(address) = peer.dial {

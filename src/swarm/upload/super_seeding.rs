@@ -47,6 +47,13 @@ impl Coordinator<'_> {
         self.tell_of_each(next);
     }
 
+    /// A peer has a piece no more, and is still there.
+    pub(in crate::swarm) fn super_seed_lost_piece(&mut self, key: PeerKey, piece: PieceIndex) {
+        if let Some(super_seed) = &mut self.super_seed {
+            super_seed.lost(key, piece);
+        }
+    }
+
     /// A peer is gone that had these pieces.
     pub(in crate::swarm) fn super_seed_lost(&mut self, key: PeerKey, pieces: &PeerPieces) {
         if let Some(super_seed) = &mut self.super_seed {

@@ -159,6 +159,7 @@ fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::strategy::Encryption;
     use crate::wire::PeerId;
     use std::net::SocketAddr;
     use std::time::Duration;
@@ -170,6 +171,7 @@ mod tests {
             port: 6881,
             key: 0xbeef,
             numwant: 80,
+            encryption: Encryption::default(),
         };
         let counts = Counts { uploaded: 1, downloaded: 2, left: u64::MAX };
         Announce { identity, counts, event, tracker_id: Some(b"not for UDP".to_vec()) }

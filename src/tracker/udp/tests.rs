@@ -120,7 +120,10 @@ fn our_own_port_hears_nothing() {
     let ours = UdpSocket::bind("127.0.0.1:0").unwrap();
     ours.set_nonblocking(true).unwrap();
     let port = ours.local_addr().unwrap().port();
-    let tracker = UdpTracker::new(Outlet { own_port: Some(port), ..Outlet::default() });
+    let tracker = UdpTracker::new(Outlet {
+        ports: crate::net::OwnPorts::listening_at(Some(port)),
+        ..Outlet::default()
+    });
     let outcome = scrape(&tracker, "127.0.0.1", port);
     assert!(matches!(outcome, Err(TrackerError::NotAsked(_))), "{outcome:?}");
     assert_eq!(ours.recv(&mut [0; 100]).unwrap_err().kind(), ErrorKind::WouldBlock);

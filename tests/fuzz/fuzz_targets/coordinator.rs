@@ -8,7 +8,7 @@
 
 use femtotorrent::message::{
     Event, Greeting, HandedOver, HangUp, InboxSlot, Incoming, KnownPeers, News, Order, PeerError, PeerKey,
-    Snapshot, TrackerReport,
+    Snapshot, TrackerReport, WebSeedFailure,
 };
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::PeerStream;
@@ -16,10 +16,13 @@ use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{
     Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span,
 };
-use femtotorrent::strategy::{Approach, Interruption, PieceOrder, Source, Supply};
+use femtotorrent::strategy::{
+    Approach, Encryption, Interruption, OnWordOf, PieceOrder, Security, Source, Supply,
+};
 use femtotorrent::swarm::{
     Coordinator, Environment, InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces,
 };
+use femtotorrent::web_seed::WebSeed;
 use femtotorrent::wire::extension::ExtensionHandshake;
 use femtotorrent::wire::{BlockRequest, Handshake, PeerId};
 use femtotorrent_fuzz::{Choices, Ground, PIECE_LENGTH, PIECES};
@@ -28,6 +31,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,6 +57,8 @@ fuzz_target!(|bytes: &[u8]| {
 struct Outside {
     /// Workers that were started since the last look.
     started: Vec<(PeerKey, DetachedWorker)>,
+    /// Which of the workers ask web seeds.
+    web_seeds: Vec<PeerKey>,
     attempts: Vec<(PeerKey, SocketAddr)>,
     served: Bitfield,
     finish_told: bool,
@@ -103,6 +109,18 @@ impl Environment for World {
         self.worker(key)
     }
 
+    fn start_web_seed(&mut self, key: PeerKey, _: WebSeed) -> io::Result<Worker> {
+        let worker = self.worker(key)?;
+        self.0.borrow_mut().web_seeds.push(key);
+        Ok(worker)
+    }
+
+    /// Two pieces belong to two files.
+    fn pieces_of_file(&self, number: usize) -> Range<u32> {
+        let first = (number as u32).saturating_mul(3);
+        first..first.saturating_add(4)
+    }
+
     fn piece_digest(&self, piece: PieceIndex) -> PieceDigest {
         Ground::get().digest(piece)
     }
@@ -145,6 +163,7 @@ impl Environment for World {
 /// A worker with its peer, as played here.
 struct Peer {
     worker: DetachedWorker,
+    is_web_seed: bool,
     greeted: bool,
     introduced: bool,
     /// What it says that it has.
@@ -188,6 +207,7 @@ impl Scene {
         };
         let outside = Rc::new(RefCell::new(Outside {
             started: Vec::new(),
+            web_seeds: Vec::new(),
             attempts: Vec::new(),
             served: stored.clone(),
             finish_told: false,
@@ -216,12 +236,24 @@ impl Scene {
             peer_id: PeerId([1; 20]),
             port: choices.coin().then_some(6881),
             pex: choices.coin(),
+            encryption: [Encryption::Off, Encryption::Allow, Encryption::Prefer, Encryption::Require]
+                [choices.below(4) as usize],
             download_limit: choices.coin().then(|| 1 + u64::from(choices.number())),
             limits,
             uploads,
         };
-        let state =
-            InitialState { stored: stored.clone(), wanted: wants, order: PieceOrder::default(), known_peers: KnownPeers::default() };
+        let web_seed = |number| WebSeed { address: format!("http://{number}.example/"), word: OnWordOf::Torrent };
+        // No choice of its own, so that the stories that were kept stay what they are.
+        let count = if wanted.count() % 4 == 3 { 2 } else { 0 };
+        let web_seeds = (0..count).map(web_seed).collect();
+        let known_peers = KnownPeers::default();
+        let state = InitialState {
+            stored: stored.clone(),
+            wanted: wants,
+            order: PieceOrder::default(),
+            known_peers,
+            web_seeds,
+        };
         let environment = Box::new(World(Rc::clone(&outside)));
         let (random, now) = (fastrand::Rng::with_seed(1), Instant::now());
         Scene {
@@ -291,7 +323,7 @@ impl Scene {
     }
 
     fn greet(&mut self, choices: &mut Choices<'_>) {
-        let Some((key, peer)) = self.peers.iter_mut().find(|(_, peer)| !peer.greeted) else { return };
+        let Some((key, peer)) = self.peers.iter_mut().find(|(_, peer)| !peer.greeted && !peer.is_web_seed) else { return };
         peer.greeted = true;
         let event = Event::Greeted(*key, greeting(choices));
         self.tell(event);
@@ -301,7 +333,7 @@ impl Scene {
     fn talk(&mut self, choices: &mut Choices<'_>) {
         let Some(key) = self.key(choices) else { return };
         let Some(mut peer) = self.peers.remove(&key) else { return };
-        let count = if peer.greeted { 1 + choices.below(4) } else { 0 };
+        let count = if peer.greeted && !peer.is_web_seed { 1 + choices.below(4) } else { 0 };
         let news: Vec<News> = (0..count).map(|_| self.news(&mut peer, choices)).collect();
         self.peers.insert(key, peer);
         if !news.is_empty() {
@@ -344,12 +376,15 @@ impl Scene {
                 port: choices.coin().then(|| choices.number() as u16),
                 your_address: choices.coin().then(|| address(choices).ip()),
                 upload_only: choices.coin(),
+                prefers_encryption: choices.coin(),
                 pex: choices.coin().then(|| choices.byte()),
                 ..ExtensionHandshake::default()
             }),
             9 => News::DhtPort(choices.number() as u16),
             10 => News::Pex((0..choices.below(4)).map(|_| (address(choices), choices.byte())).collect()),
             11 => News::LateBlock(block),
+            // What it says in the same breath may come before.
+            12 => News::DontHave(piece),
             _ => {
                 // It rejects what it owes, if it owes something.
                 let rejected = peer.owes.pop().map_or(block, |(block, _)| block);
@@ -394,7 +429,8 @@ impl Scene {
 
     fn gone(&mut self, choices: &mut Choices<'_>) {
         let Some(key) = self.key(choices) else { return };
-        let reason = reason(choices);
+        let is_web_seed = self.peers.get(&key).is_some_and(|peer| peer.is_web_seed);
+        let reason = if is_web_seed { failure(choices) } else { reason(choices) };
         self.peers.remove(&key);
         self.tell(Event::Gone(key, reason));
     }
@@ -473,13 +509,16 @@ impl Scene {
 
     /// Looks at what was ordered, and does what an outbox does.
     fn carry_out(&mut self) {
-        for (key, worker) in self.outside.borrow_mut().started.drain(..) {
+        let started: Vec<_> = self.outside.borrow_mut().started.drain(..).collect();
+        for (key, worker) in started {
+            let is_web_seed = self.outside.borrow().web_seeds.contains(&key);
             let peer = Peer {
                 worker,
-                greeted: false,
-                introduced: false,
-                has: Bitfield::none(PIECES),
-                chokes: true,
+                is_web_seed,
+                greeted: is_web_seed,
+                introduced: is_web_seed,
+                has: if is_web_seed { Bitfield::all(PIECES) } else { Bitfield::none(PIECES) },
+                chokes: !is_web_seed,
                 allowed: BTreeSet::new(),
                 owes: Vec::new(),
                 leases: Vec::new(),
@@ -493,6 +532,8 @@ impl Scene {
             }
             let orders: Vec<Order> = peer.worker.orders().collect();
             for order in orders {
+                let is_for_servers = matches!(order, Order::Request(_) | Order::Cancel(_));
+                assert!(is_for_servers || !peer.is_web_seed, "a web seed is told {order:?}");
                 match order {
                     Order::Request(spans) => spans.iter().flat_map(|span| span.blocks()).for_each(|block| {
                         let leased = peer.leases.iter().position(|(leased, _)| *leased == block);
@@ -519,7 +560,8 @@ impl Scene {
                 }
             }
         }
-        let connected = self.peers.values().filter(|peer| peer.worker.hung_up().is_none()).count();
+        let peers = self.peers.values().filter(|peer| !peer.is_web_seed);
+        let connected = peers.filter(|peer| peer.worker.hung_up().is_none()).count();
         assert!(
             connected <= self.limits.max_peers,
             "{connected} peers, {} are the most",
@@ -563,7 +605,7 @@ fn some_pieces(choices: &mut Choices<'_>) -> Bitfield {
 fn greeting(choices: &mut Choices<'_>) -> Greeting {
     let bits = choices.byte();
     let bit = |number: u8| bits >> number & 1 == 1;
-    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2) }
+    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2), encryption: Security::default() }
 }
 
 fn address(choices: &mut Choices<'_>) -> SocketAddr {
@@ -586,6 +628,16 @@ fn source(choices: &mut Choices<'_>) -> Source {
         4 => Source::Magnet,
         _ => Source::Pex(address(choices).ip()),
     }
+}
+
+fn failure(choices: &mut Choices<'_>) -> PeerError {
+    PeerError::WebSeed(match choices.below(5) {
+        0 => WebSeedFailure::NoFile(choices.below(8) as usize),
+        1 => WebSeedFailure::Busy(choices.coin().then(|| choices.wait())),
+        2 => WebSeedFailure::Refused("a loop".to_owned()),
+        3 => return PeerError::HungUp(HangUp::Released),
+        _ => WebSeedFailure::Failed("500".to_owned()),
+    })
 }
 
 fn reason(choices: &mut Choices<'_>) -> PeerError {

@@ -9,6 +9,7 @@ use crossbeam_channel::unbounded;
 use femtotorrent::magnet::{MetadataAssembly, MetadataContext, MetadataWorker};
 use femtotorrent::message::{Event, HangUp, InboxSlot, Incoming, PeerError, PeerKey};
 use femtotorrent::net::{PeerStream, Throttle};
+use femtotorrent::strategy::Encryption;
 use femtotorrent::wire::extension::{self, ExtensionHandshake};
 use femtotorrent::wire::metadata::{MetadataMessage, PIECE};
 use femtotorrent::wire::{Handshake, Message, PeerId};
@@ -38,7 +39,8 @@ fuzz_target!(|bytes: &[u8]| {
         events,
         read_memory: Arc::default(),
         down: Arc::new(Throttle::unlimited()),
-        port: None,
+        encryption: Encryption::default(),
+        ports: Default::default(),
         assembly: Mutex::new(MetadataAssembly::new(info_hash)),
         alive: unbounded().0,
     });

@@ -69,6 +69,7 @@ fn announce() -> Announce {
         port: NOT_LISTENING,
         key: 7,
         numwant: 80,
+        encryption: Default::default(),
     };
     Announce { identity, counts: Counts::default(), event: None, tracker_id: None }
 }

@@ -10,6 +10,7 @@ use femtotorrent::message::{Event, InboxSlot, Incoming, Lease, News, Order, Peer
 use femtotorrent::net::{PeerStream, Throttle};
 use femtotorrent::peer::{TorrentContext, Worker};
 use femtotorrent::piece::{Assembly, BLOCK_LENGTH, Block, BufferPool, Span};
+use femtotorrent::strategy::Encryption;
 use femtotorrent::wire::pex::PeerExchange;
 use femtotorrent::wire::{BlockRequest, Handshake, Message, PeerId};
 use femtotorrent_fuzz::{Choices, Ground, PIECES, spelled_out};
@@ -47,7 +48,8 @@ fuzz_target!(|bytes: &[u8]| {
         down: Arc::new(Throttle::unlimited()),
         up: Arc::new(up),
         served_pieces: Arc::clone(&ground.served),
-        port: None,
+        encryption: Encryption::default(),
+        ports: Default::default(),
         dht_ports: [None; 2],
         alive: unbounded().0,
     });

@@ -29,6 +29,15 @@ impl Leecher {
 
     /// The same at this many bytes a second (0: no limit).
     pub fn libtorrent_at(payload: &Payload, peers: &[SocketAddr], rate: u64) -> Self {
+        Self::libtorrent_with(payload, peers, rate, None)
+    }
+
+    /// The same, and it takes and makes only encrypted connections. `level`: see `libtorrent_encryption.py`.
+    pub fn libtorrent_encrypting(payload: &Payload, peers: &[SocketAddr], level: &str) -> Self {
+        Self::libtorrent_with(payload, peers, 0, Some(level))
+    }
+
+    fn libtorrent_with(payload: &Payload, peers: &[SocketAddr], rate: u64, encryption: Option<&str>) -> Self {
         let host = Ipv4Addr::new(127, 0, 0, 101);
         let output = TestFolder::new();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_leech.py");
@@ -40,6 +49,7 @@ impl Leecher {
             .arg(host.to_string())
             .arg(rate.to_string());
         command.args(peers.iter().map(SocketAddr::to_string));
+        command.envs(encryption.map(|level| ("ENCRYPTION", level)));
         let mut program = Foreign::start(command, SocketAddr::from((host, 0)), None);
         let port = program.expect_line("listening ");
         program.address.set_port(port.trim().parse().unwrap());
@@ -48,15 +58,20 @@ impl Leecher {
 
     /// aria2. It listens on all addresses and connects from one.
     pub fn aria2(payload: &Payload) -> Self {
-        Self::aria2_by(payload.torrent().as_ref())
+        Self::aria2_by(payload.torrent().as_ref(), &[])
+    }
+
+    /// The same with these options too.
+    pub fn aria2_with(payload: &Payload, options: &[&str]) -> Self {
+        Self::aria2_by(payload.torrent().as_ref(), options)
     }
 
     /// The same by this link.
     pub fn aria2_by_link(magnet: &str) -> Self {
-        Self::aria2_by(magnet.as_ref())
+        Self::aria2_by(magnet.as_ref(), &[])
     }
 
-    fn aria2_by(torrent: &OsStr) -> Self {
+    fn aria2_by(torrent: &OsStr, options: &[&str]) -> Self {
         let address = free_address(Ipv4Addr::new(127, 0, 0, 102));
         let output = TestFolder::new();
         let mut command = Command::new("aria2c");
@@ -68,6 +83,7 @@ impl Leecher {
             .arg("--on-bt-download-complete=/bin/echo")
             .arg(format!("--listen-port={}", address.port()))
             .arg(format!("--interface={}", address.ip()))
+            .args(options)
             .arg("--dir")
             .arg(output.path())
             .arg(torrent);
@@ -79,8 +95,17 @@ impl Leecher {
 
     /// Transmission, which a peer must connect to.
     pub fn transmission(payload: &Payload) -> Self {
+        Self::transmission_with(payload, "--encryption-tolerated")
+    }
+
+    /// The same, and it takes only encrypted connections.
+    pub fn transmission_encrypting(payload: &Payload) -> Self {
+        Self::transmission_with(payload, "--encryption-required")
+    }
+
+    fn transmission_with(payload: &Payload, encryption: &str) -> Self {
         let output = TestFolder::new();
-        let program = Foreign::transmission_in(payload, output.path(), 0);
+        let program = Foreign::transmission_in(payload, output.path(), 0, encryption);
         Self { program, output, complete: "to \"Complete\"".to_owned() }
     }
 

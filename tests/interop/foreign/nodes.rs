@@ -49,6 +49,12 @@ impl Nodes {
         self.program.expect_line(&format!("found {peer}"));
     }
 
+    /// The last node asks this one for torrents (BEP 51): how many it has, then their info-hashes.
+    pub fn sample(&mut self, node: SocketAddr) -> Vec<String> {
+        writeln!(self.input, "sample {} {}", node.ip(), node.port()).unwrap();
+        self.program.expect_line("sampled ").split_whitespace().map(str::to_owned).collect()
+    }
+
     /// The last node shares the payload, and has announced that when this returns.
     pub fn seed(&mut self, payload: &Payload) {
         let (torrent, folder) = (payload.torrent(), payload.complete());

@@ -14,6 +14,7 @@ use crate::discovery::dht::packet::{
 };
 use crate::discovery::dht::peer_store::PeerStore;
 use crate::discovery::dht::rate_limits::Callers;
+use crate::discovery::dht::samples::Sampler;
 use crate::discovery::dht::table::BUCKET_SIZE;
 use crate::discovery::dht::tokens::{TOKEN_LENGTH, Tokens};
 use crate::metainfo::InfoHash;
@@ -39,6 +40,7 @@ pub(super) struct NodeServer {
     callers: Callers,
     tokens: Tokens,
     peer_store: PeerStore,
+    sampler: Sampler,
     answer_bytes: TokenBucket,
 }
 
@@ -49,6 +51,7 @@ impl NodeServer {
             callers: Callers::default(),
             tokens: Tokens::new(now),
             peer_store: PeerStore::default(),
+            sampler: Sampler::new(now),
             answer_bytes: TokenBucket::with_burst(ANSWER_BYTES, ANSWER_BYTES_AT_ONCE, now),
         }
     }
@@ -119,6 +122,11 @@ impl Node {
                 token: Some(token),
                 ..self.closest(query, NodeId(info_hash.0))
             }),
+            Method::SampleInfoHashes(target) => {
+                let NodeServer { sampler, peer_store, .. } = &mut self.server;
+                let samples = Some(sampler.sample(peer_store, self.now, &mut self.random));
+                Body::Response(Response { samples, ..self.closest(query, target) })
+            }
             Method::AnnouncePeer { info_hash, port, token } => {
                 if self.server.tokens.accepts(token, from.ip(), self.now) {
                     self.remember(info_hash, SocketAddr::new(from.ip(), port.unwrap_or(from.port())), from);
@@ -156,13 +164,16 @@ impl Node {
     }
 }
 
-/// The packet in at most `most` bytes: peers get at most half of the room, nodes the rest. `None` if even the
+/// The packet in at most `most` bytes: peers or samples get at most half of the room, nodes the rest. `None` if even the
 /// shortest form has more.
 fn shorten(mut packet: Packet<'_>, most: usize) -> Option<Vec<u8>> {
     if let Body::Response(response) = &mut packet.body {
         let family = response.values.first().map_or(IpFamily::V4, |peer| IpFamily::of(peer.ip()));
         // Each peer has its length before it, one digit or two and a colon.
         response.values.truncate(most / 3 / (family.compact_length() + 3));
+        if let Some(samples) = &mut response.samples {
+            samples.info_hashes.truncate(most / 2 / 20);
+        }
     }
     loop {
         let bytes = packet.to_wire();
@@ -177,7 +188,10 @@ fn shorten(mut packet: Packet<'_>, most: usize) -> Option<Vec<u8>> {
                 let kept = response.nodes.len().saturating_sub(excess.div_ceil(each));
                 response.nodes.truncate(kept);
             }
-            None => response.values.pop().map(drop)?,
+            None => match &mut response.samples {
+                Some(samples) => samples.info_hashes.pop().map(drop)?,
+                None => response.values.pop().map(drop)?,
+            },
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use super::addresses::{Contact, contact_length, read_contact};
 use super::id::NodeId;
+pub use super::samples::Samples;
 use crate::address::{IpFamily, read_compact, write_compact};
 use crate::bencode::{Dictionary, Item, Value};
 use crate::metainfo::InfoHash;
@@ -81,6 +82,8 @@ pub enum Method<'a> {
         /// The token that the node gave to this address shortly before.
         token: &'a [u8],
     },
+    /// For some of the torrents that are kept, and the nodes closest to this (BEP 51).
+    SampleInfoHashes(NodeId),
     /// One of the above, but without its arguments or with wrong ones.
     Malformed,
     /// A method that we do not know.
@@ -107,6 +110,8 @@ pub struct Response<'a> {
     pub values: Vec<SocketAddr>,
     /// What an announce has to carry.
     pub token: Option<&'a [u8]>,
+    /// Some of the torrents that the node keeps. We never ask for them, so in what we read there are none.
+    pub samples: Option<Samples>,
 }
 
 impl Want {
@@ -202,6 +207,7 @@ impl<'a> Query<'a> {
         let method = match name {
             b"ping" => Some(Method::Ping),
             b"find_node" => target.map(|target| Method::FindNode(NodeId(target))),
+            b"sample_infohashes" => target.map(|target| Method::SampleInfoHashes(NodeId(target))),
             b"get_peers" => info_hash.map(Method::GetPeers),
             b"announce_peer" => match (info_hash, port, token) {
                 (Some(info_hash), Some(port), Some(token)) => {
@@ -217,7 +223,9 @@ impl<'a> Query<'a> {
     fn item(&self) -> Item {
         let mut arguments = vec![("id", self.id.item())];
         match self.method {
-            Method::FindNode(target) => arguments.push(("target", target.item())),
+            Method::FindNode(target) | Method::SampleInfoHashes(target) => {
+                arguments.push(("target", target.item()))
+            }
             Method::GetPeers(info_hash) => arguments.push(("info_hash", NodeId(info_hash.0).item())),
             Method::AnnouncePeer { info_hash, port, token } => {
                 arguments.push(("info_hash", NodeId(info_hash.0).item()));
@@ -244,6 +252,7 @@ impl Method<'_> {
             Method::Ping => "ping",
             Method::FindNode(_) => "find_node",
             Method::GetPeers(_) => "get_peers",
+            Method::SampleInfoHashes(_) => "sample_infohashes",
             Method::AnnouncePeer { .. } => "announce_peer",
             Method::Malformed | Method::Unknown => "",
         }
@@ -253,7 +262,7 @@ impl Method<'_> {
 impl<'a> Response<'a> {
     /// A response that says only which node answers.
     pub fn bare(id: NodeId) -> Response<'a> {
-        Response { id, nodes: Vec::new(), values: Vec::new(), token: None }
+        Response { id, nodes: Vec::new(), values: Vec::new(), token: None, samples: None }
     }
 
     fn read(values: Dictionary<'a>) -> Option<Response<'a>> {
@@ -296,6 +305,12 @@ impl<'a> Response<'a> {
         }
         if let Some(token) = self.token {
             values.push(("token", token.into()));
+        }
+        if let Some(samples) = &self.samples {
+            let info_hashes: Vec<u8> = samples.info_hashes.iter().flat_map(|hash| hash.0).collect();
+            values.push(("interval", i64::from(samples.interval).into()));
+            values.push(("num", i64::from(samples.count).into()));
+            values.push(("samples", info_hashes.into()));
         }
         Item::dictionary(values)
     }

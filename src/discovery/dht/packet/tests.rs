@@ -28,6 +28,7 @@ fn all() -> Vec<Packet<'static>> {
         nodes: vec![contact(2, "1.2.3.4:5"), contact(3, "[2001:db8::1]:6")],
         values: vec!["5.6.7.8:9".parse().unwrap(), "[2001:db8::2]:10".parse().unwrap()],
         token: Some(b"t"),
+        samples: None,
     };
     let want = Some(Want { v4: true, v6: true });
     let wanting = Query { id: id(1), method: Method::GetPeers(InfoHash([7; 20])), want };
@@ -37,6 +38,7 @@ fn all() -> Vec<Packet<'static>> {
         query(Method::GetPeers(InfoHash(*b"mnopqrstuvwxyz123456"))),
         query(announce(Some(6881))),
         query(announce(None)),
+        query(Method::SampleInfoHashes(NodeId(*b"mnopqrstuvwxyz123456"))),
         Packet { read_only: true, version: b"FM\0\x01", ..packet(Body::Query(wanting)) },
         packet(Body::Response(Response::bare(id(9)))),
         Packet { external: "[2001:db8::3]:1".parse().ok(), ..packet(Body::Response(full)) },

@@ -1,5 +1,6 @@
 use super::*;
 use crate::address::Reach;
+use crate::net::proxy::Proxies;
 use crate::net::{BindAddress, Outlet};
 use crate::strategy::{OnWordOf, Question, Refusal};
 use socket2::{Domain, Socket, Type};
@@ -84,17 +85,98 @@ fn tls_leaves_by_the_address() {
     assert_eq!((Some(from.ip()), heard), (ours().address(), vec![22]));
 }
 
+/// A client whose requests go through this proxy. A name is never looked up.
+fn through(proxy: &str, bind_address: BindAddress) -> Agent {
+    let proxies = Proxies::All(Arc::new(Proxy::typed(proxy).unwrap()));
+    let guard = Guard::new(Outlet { proxies, ..Outlet::by(bind_address) });
+    super::agent(config().build(), Arc::new(guard))
+}
+
+/// Accepts one connection, and answers with each of these as soon as so much of the other side's words has come.
+fn script(answers: &'static [(&'static [u8], &'static [u8])]) -> (SocketAddr, JoinHandle<SocketAddr>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = spawn(move || {
+        let (mut stream, from) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        for (expected, answer) in answers {
+            let mut heard = vec![0; expected.len()];
+            stream.read_exact(&mut heard).unwrap();
+            assert_eq!(String::from_utf8_lossy(&heard), String::from_utf8_lossy(expected));
+            while heard.starts_with(b"GET") && !heard.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                heard.push(byte[0]);
+            }
+            stream.write_all(answer).unwrap();
+        }
+        from
+    });
+    (address, server)
+}
+
 #[test]
-fn a_connection_to_a_proxy_leaves_by_the_bind_address() {
-    let (address, server) = serve(&[b"HTTP/1.1 200 OK\r\n\r\n", ANSWER]);
-    let proxy = ureq::Proxy::new(&format!("http://{address}")).unwrap();
-    let agent = agent(config().proxy(Some(proxy)).build(), ours());
-    let mut answer = agent.get("http://192.0.2.1:80/path").call().unwrap();
-    assert_eq!(answer.body_mut().read_to_string().unwrap(), "spam");
+fn a_plain_page_is_asked_of_an_http_proxy_itself_and_the_next_takes_the_same_connection() {
+    let (address, server) = serve(&[ANSWER, ANSWER]);
+    let agent = through(&format!("http://me:pw@{address}"), ours());
+    for path in ["a?b", "c"] {
+        let mut answer = agent.get(format!("http://no.such.host.example:81/{path}")).call().unwrap();
+        assert_eq!(answer.body_mut().read_to_string().unwrap(), "spam");
+    }
     let (from, heard) = server.join().unwrap();
-    let heard = String::from_utf8(heard).unwrap();
     assert_eq!(Some(from.ip()), ours().address());
-    assert!(heard.starts_with("CONNECT 192.0.2.1:80 ") && heard.contains("|GET /path "), "{heard}");
+    let heard = String::from_utf8(heard).unwrap().to_ascii_lowercase();
+    for (request, path) in heard.split('|').zip(["a?b", "c"]) {
+        let start =
+            format!("get http://no.such.host.example:81/{path} http/1.1\r\nproxy-authorization: basic ");
+        assert!(
+            request.starts_with(&start) && request.contains("host: no.such.host.example:81\r\n"),
+            "{request}"
+        );
+    }
+}
+
+#[test]
+fn a_page_by_tls_goes_through_a_tunnel() {
+    let (address, server) = script(&[
+        (b"CONNECT host.example:443 HTTP/1.1\r\nHost: host.example:443\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
+        // The first byte of TLS.
+        (&[22], b"no TLS"),
+    ]);
+    assert!(through(&format!("http://{address}"), ours()).get("https://host.example/").call().is_err());
+    assert_eq!(Some(server.join().unwrap().ip()), ours().address());
+}
+
+#[test]
+fn a_page_through_socks_is_asked_of_its_server_which_the_proxy_finds() {
+    let (address, server) = script(&[
+        (&[5, 1, 0], &[5, 0]),
+        (b"\x05\x01\x00\x03\x0chost.example\x00\x51", b"\x05\0\0\x01\0\0\0\0\0\0"),
+        (b"GET /x HTTP/1.1\r\n", ANSWER),
+    ]);
+    let mut answer =
+        through(&format!("socks5h://{address}"), ours()).get("http://host.example:81/x").call().unwrap();
+    assert_eq!(answer.body_mut().read_to_string().unwrap(), "spam");
+    assert_eq!(Some(server.join().unwrap().ip()), ours().address());
+}
+
+#[test]
+fn a_proxy_that_drips_is_given_up_at_the_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // The head of an answer that has no end.
+        while stream.write_all(b"HTTP/1.1 200 OK\r\nx: y\r\n".get(..1).unwrap()).is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let proxies = Proxies::All(Arc::new(Proxy::typed(&format!("http://{address}")).unwrap()));
+    let guard = Guard::new(Outlet { proxies, ..Outlet::default() });
+    let config = config().timeout_connect(Some(Duration::from_millis(300))).build();
+    let error = super::agent(config, Arc::new(guard)).get("https://host.example/").call().unwrap_err();
+    assert!(error.to_string().contains(&format!("the proxy {address} ")), "{error}");
+    server.join().unwrap();
 }
 
 #[test]
@@ -104,9 +186,9 @@ fn what_cannot_be_reached_from_the_bind_address_is_not_reached_otherwise() {
     listener.set_nonblocking(true).unwrap();
     for ip in ["::1", "192.0.2.1"] {
         let bind_address = BindAddress::only(ip.parse().unwrap());
-        let proxy = ureq::Proxy::new(&format!("http://{address}")).unwrap();
-        for proxy in [None, Some(proxy)] {
-            let agent = agent(config().proxy(proxy).build(), bind_address);
+        for agent in
+            [agent(config().build(), bind_address), through(&format!("http://{address}"), bind_address)]
+        {
             let error = agent.get(format!("http://{address}/")).call().unwrap_err();
             assert!(error.to_string().contains(ip), "{error}");
             assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);

@@ -1,5 +1,6 @@
 //! One candidate: where we heard of its address, and what became of our attempts to connect to it.
 
+use super::approaches::Approaches;
 use super::retry::{Need, RetryTimes};
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -75,8 +76,12 @@ pub(super) struct Candidate {
     pub spare: bool,
     /// A peer of its host sent wrong data, or several of its network.
     pub suspect: bool,
+    /// Others see us there.
+    pub ours: bool,
     /// Failures in a row.
     pub failures: u32,
+    /// How connections to it begin.
+    pub approaches: Approaches,
     /// Decides between candidates that are equal otherwise: the highest comes first (BEP 40).
     pub priority: u32,
     /// Drawn by lot. Decides between candidates of the same priority, so that a source gains nothing by being
@@ -112,7 +117,7 @@ impl Candidate {
 
     /// Whether it is tried at all now. What the user named always is.
     pub fn may_be_tried(&self, last_resort: bool) -> bool {
-        last_resort || !self.suspect || self.is_named()
+        self.is_named() || !self.ours && (last_resort || !self.suspect)
     }
 
     fn promise(&self) -> Promise {
@@ -135,10 +140,21 @@ impl Candidate {
         }
     }
 
-    /// Of those that may be tried, the candidate of the lowest rank comes first.
+    /// It has just answered, and is to be tried the other way, plain or encrypted.
+    fn has_answered(&self) -> bool {
+        matches!(&self.state, CandidateState::Waiting(times) if times.otherwise)
+    }
+
+    /// No failure speaks against it, or it has just answered.
+    pub fn is_untried(&self) -> bool {
+        self.has_answered() || self.counted_failures() == 0
+    }
+
+    /// Of those that may be tried, the candidate of the lowest rank comes first. One that has just answered, and may
+    /// want to be spoken to the other way, is there: it keeps its turn.
     pub fn rank(&self) -> impl Ord + use<> {
         let order = (self.counted_failures(), !self.is_vouched_for(), self.failures);
-        (order, Reverse((self.promise(), self.priority, self.lot)))
+        (!self.has_answered(), order, Reverse((self.promise(), self.priority, self.lot)))
     }
 
     /// Whether it may be tried now.

@@ -11,6 +11,7 @@
 //! - After a failure an address waits before it is tried again, longer after each failure in a row, and
 //!   longer if we have plenty of peers (the file `retry.rs` has the numbers).
 //! - An address that proved to be harmful or useless is banned and never tried again.
+//! - A peer that may want to be spoken to encrypted, or plainly, is tried the other way (`approaches.rs`).
 //! - Where a peer sent wrong data, the other ports of its host, and then its network, are *suspect* (`liars.rs`):
 //!   they are tried only as a last resort.
 //!
@@ -19,14 +20,18 @@
 //! was useful, does not count. Among equals the one that promises most comes first (`Promise`), and among
 //! those the one with the highest peer priority (BEP 40).
 
+mod approaches;
 mod candidate;
 mod retry;
 
+pub use approaches::Rebuff;
 pub use candidate::{AttemptFailure, Source};
 
 use super::liars::Liars;
 use super::peer_priority::peer_priority;
 use crate::address::{canonical, could_be_a_peer};
+use crate::strategy::Encryption;
+use approaches::Approaches;
 use candidate::{Candidate, CandidateState};
 use retry::{Need, RetryTimes};
 use std::collections::HashMap;
@@ -62,6 +67,7 @@ pub struct Candidates {
     /// Suspect addresses are tried, too.
     last_resort: bool,
     need: Need,
+    encryption: Encryption,
     lots: fastrand::Rng,
 }
 
@@ -73,6 +79,7 @@ impl Default for Candidates {
             liars: Liars::default(),
             last_resort: false,
             need: Need::default(),
+            encryption: Encryption::default(),
             lots: fastrand::Rng::with_seed(0),
         }
     }
@@ -179,7 +186,8 @@ impl Candidates {
         }
     }
 
-    /// Others see us at this address. From now on candidates with a higher peer priority come first (BEP 40).
+    /// Others see us at this address. It is not tried, unless the user named it. From now on candidates with a higher
+    /// peer priority come first (BEP 40).
     pub fn set_external(&mut self, address: SocketAddr) {
         let address = canonical(address);
         if self.external.contains(&Some(address)) {
@@ -189,6 +197,7 @@ impl Candidates {
         *(if address.is_ipv4() { four } else { six }) = Some(address);
         let same_family = self.known.iter_mut().filter(|(other, _)| other.is_ipv4() == address.is_ipv4());
         for (other, candidate) in same_family {
+            candidate.ours = *other == address;
             candidate.priority = peer_priority(address, *other);
         }
     }
@@ -211,10 +220,11 @@ impl Candidates {
         Some(*address)
     }
 
-    /// Whether [`Candidates::next`] has an address now. `untried`: and none of whose failures counts.
+    /// Whether [`Candidates::next`] has an address now. `untried`: and none of whose failures counts, or which has
+    /// just answered.
     pub fn has_due(&self, untried: bool, now: Instant) -> bool {
         let counts = |candidate: &Candidate| {
-            candidate.may_be_tried(self.last_resort) && (!untried || candidate.counted_failures() == 0)
+            candidate.may_be_tried(self.last_resort) && (!untried || candidate.is_untried())
         };
         self.known.values().any(|candidate| counts(candidate) && candidate.is_due(self.need, now))
     }
@@ -313,7 +323,9 @@ impl Candidates {
             useful: false,
             spare: false,
             suspect: self.liars.is_suspect(address.ip()),
+            ours: self.external.contains(&Some(address)),
             failures: 0,
+            approaches: Approaches::default(),
             priority,
             lot,
             state,

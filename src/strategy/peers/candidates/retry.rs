@@ -63,12 +63,19 @@ impl Need {
 pub(super) struct RetryTimes {
     urgent: Instant,
     relaxed: Instant,
+    /// It is to be tried at once, the other way, plain or encrypted.
+    pub otherwise: bool,
 }
 
 impl RetryTimes {
     /// At once.
     pub fn now(now: Instant) -> RetryTimes {
-        RetryTimes { urgent: now, relaxed: now }
+        RetryTimes { urgent: now, relaxed: now, otherwise: false }
+    }
+
+    /// At once, the other way.
+    pub fn otherwise(now: Instant) -> RetryTimes {
+        RetryTimes { otherwise: true, ..RetryTimes::now(now) }
     }
 
     /// After a failure. `failures` is the number of failures in a row, with this one.
@@ -89,7 +96,7 @@ impl RetryTimes {
             AttemptFailure::Ended => relaxed / USEFUL_DIVISOR,
             AttemptFailure::ClosedEarly | AttemptFailure::Unreachable | AttemptFailure::Banned => relaxed,
         };
-        RetryTimes { urgent: now + urgent.min(relaxed), relaxed: now + relaxed }
+        RetryTimes { urgent: now + urgent.min(relaxed), relaxed: now + relaxed, otherwise: false }
     }
 
     /// After a failure of a peer that the user or the magnet link named.
@@ -98,7 +105,7 @@ impl RetryTimes {
         let first = NAMED_WAITS.get(failures.saturating_sub(1) as usize).copied().unwrap_or(steady);
         let wait = grown(first, NAMED_GROWTH, failures.saturating_sub(NAMED_FAILURES).saturating_add(1));
         let at = now + wait.min(MAX_NAMED_WAIT).mul_f64(0.9 + random.f64() / 5.0);
-        RetryTimes { urgent: at, relaxed: at }
+        RetryTimes::now(at)
     }
 
     /// The time that counts at this need.

@@ -145,6 +145,13 @@ impl SuperSeeding {
         free.into_iter().filter_map(|key| self.offer(key, leechers, now)).collect()
     }
 
+    /// This peer has lost a piece that it had. Where it was to pass it on, it is waited for no longer than it was.
+    pub fn lost(&mut self, key: PeerKey, piece: PieceIndex) {
+        if self.peers.contains_key(&key) {
+            self.rarity.lost(piece);
+        }
+    }
+
     /// This peer is gone, and had these pieces. Peers that need not wait any more get their offer with the
     /// next tick.
     pub fn left(&mut self, key: PeerKey, has: &PeerPieces) {

@@ -31,6 +31,13 @@ impl TestSwarm {
         self.seed.has(key, piece, &find, self.now)
     }
 
+    fn lost(&mut self, key: PeerKey, piece: PieceIndex) {
+        if let Some((PeerPieces::Some(pieces), _)) = self.peers.get_mut(&key) {
+            assert!(pieces.remove(piece));
+        }
+        self.seed.lost(key, piece);
+    }
+
     fn left(&mut self, key: PeerKey) {
         let (has, _) = self.peers.remove(&key).unwrap();
         self.seed.left(key, &has);
@@ -156,4 +163,20 @@ fn seeds_unknown_peers_and_peers_of_an_empty_torrent_are_offered_nothing() {
     swarm.seed.left(PeerKey(5), &PeerPieces::All);
     assert_eq!(swarm.tick(), []);
     assert_eq!(TestSwarm::new(0).joined(PeerKey(1)), None);
+}
+
+#[test]
+fn a_piece_that_a_peer_has_lost_is_one_copy_less() {
+    let mut swarm = TestSwarm::new(4);
+    let [one, other] = [1, 2].map(PeerKey);
+    let first = swarm.joined(one).unwrap();
+    swarm.joined(other);
+    swarm.has(one, first);
+    swarm.lost(one, first);
+    swarm.check();
+    // What a peer that is gone has lost changes nothing.
+    swarm.has(one, first);
+    swarm.left(other);
+    swarm.seed.lost(other, first);
+    swarm.check();
 }

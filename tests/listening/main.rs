@@ -2,7 +2,10 @@
 
 #![cfg(test)]
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod encrypted;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -54,12 +57,19 @@ fn incoming(events: &Receiver<Event>) -> Incoming {
 }
 
 /// Waits until the other side has hung up, without a word.
-fn is_closed(mut stream: &TcpStream) {
-    match stream.read(&mut [0; 100]) {
-        Ok(0) => {}
+fn is_closed(stream: &TcpStream) {
+    is_closed_after(stream, 0);
+}
+
+/// Waits until the other side has hung up, after so many bytes at most.
+fn is_closed_after(mut stream: &TcpStream, most: usize) {
+    let mut heard = Vec::new();
+    match stream.read_to_end(&mut heard) {
+        Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
         other => panic!("{other:?}"),
     }
+    assert!(heard.len() <= most, "{} bytes came", heard.len());
 }
 
 /// Waits until no thread for this address is left.
@@ -127,16 +137,17 @@ fn a_peer_that_wants_another_torrent_or_protocol_is_dropped_with_the_reason_in_t
     let listener = listener();
     let (events, inbox) = unbounded();
     let _registration = listener.register(InfoHash(HASH), events);
-    let http = [b"GET / HTTP/1.1\r\nHost: example\r\n".to_vec(), vec![b'x'; 100]].concat();
+    // What does not begin with the name of the protocol may be a key exchange.
+    let http = [b"GET / HTTP/1.1\r\nHost: example\r\n".to_vec(), vec![b'x'; 1000]].concat();
     let cases: [(Vec<u8>, &str); 3] = [
         (handshake([8; 20]), "a torrent that we do not have"),
-        (http, "not a BitTorrent handshake"),
-        (vec![0; 68], "not a BitTorrent handshake"),
+        (http, "no proof that it has the same secret"),
+        (vec![0; 96], "a public key that is none"),
     ];
     for (bytes, why) in cases {
         let mut stream = connect(&listener);
         let _ = stream.write_all(&bytes);
-        is_closed(&stream);
+        is_closed_after(&stream, if why.contains("proof") { 96 + 512 } else { 0 });
         log_capture::wait_for(stream.local_addr().unwrap(), why);
     }
     let stream = connect(&listener);

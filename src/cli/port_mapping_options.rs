@@ -1,0 +1,51 @@
+//! The options that say whether the router is asked to lead a port to ours.
+
+use super::resources::Resources;
+use crate::address::IpFamily;
+use crate::port_mapping::{GatewayChoice, MappingOptions, PortMapping};
+use crate::session::Network;
+use clap::Args;
+use log::{debug, warn};
+use std::time::Duration;
+
+/// Whether the router is asked.
+#[derive(Args, Debug)]
+pub struct PortMappingOptions {
+    /// Ask the router to lead a port to ours (PCP, NAT-PMP, UPnP), also where we do not seed
+    #[arg(long, conflicts_with = "no_listen")]
+    pub map_port: bool,
+    /// Do not ask the router to lead a port to ours, also where we seed
+    #[arg(long, conflicts_with = "map_port")]
+    pub no_map_port: bool,
+}
+
+impl PortMappingOptions {
+    /// Starts to ask, if the user wants it: unasked where the run seeds at its end (`seeds`), since who comes in from
+    /// outside matters most then. `None` where no router can lead anything to us, too.
+    pub fn start(&self, seeds: bool, network: &Network, resources: &Resources) -> Option<PortMapping> {
+        let is_wanted = self.map_port || seeds && !self.no_map_port && resources.has_threads_for_lan();
+        if is_wanted && network.ports.listening().is_none() {
+            if self.map_port {
+                warn!("--map-port does nothing: there is no port at which we listen");
+            }
+            return None;
+        }
+        if !is_wanted {
+            return None;
+        }
+        if network.bind_address.address().is_some_and(|ip| ip.is_loopback()) {
+            if self.map_port {
+                warn!("--map-port does nothing: --bind names an address that no router leads to");
+            }
+            return None;
+        }
+        let options = MappingOptions {
+            bind_address: network.bind_address,
+            ports: network.ports.clone(),
+            udp: network.dht.as_ref().and_then(|dht| dht.port(IpFamily::V4)),
+            gateways: GatewayChoice::OfTheHost,
+            second: Duration::from_secs(1),
+        };
+        PortMapping::start(options).inspect_err(|error| debug!("no router is asked: {error}")).ok()
+    }
+}

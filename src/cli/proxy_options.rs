@@ -1,0 +1,80 @@
+//! The option `--proxy`, and the proxies of the environment.
+
+use super::exit::Exit;
+use super::network_options::NetworkOptions;
+use super::runs::CommandFailure;
+use crate::net::proxy::{Proxies, Proxy};
+use clap::Args;
+use log::{debug, warn};
+use std::sync::Arc;
+
+/// Through which proxy we go.
+#[derive(Args, Debug)]
+pub struct ProxyOptions {
+    /// Send everything through this proxy and nothing past it: socks5h://HOST:PORT or http://HOST:PORT, with
+    /// USER:PASSWORD@ in front of the host if it wants that; `none` ignores the environment [default: for web addresses
+    /// alone, http_proxy, https_proxy, all_proxy and no_proxy]
+    #[arg(long, value_name = "URL", value_parser = choice)]
+    proxy: Option<Choice>,
+}
+
+/// What the user wants.
+#[derive(Clone, Debug)]
+enum Choice {
+    /// No proxy, whatever the environment says.
+    Direct,
+    /// This one for everything.
+    All(Arc<Proxy>),
+}
+
+fn choice(text: &str) -> Result<Choice, String> {
+    match text {
+        "none" => Ok(Choice::Direct),
+        text => Ok(Choice::All(Arc::new(Proxy::typed(text)?))),
+    }
+}
+
+impl ProxyOptions {
+    /// What goes through which proxy.
+    ///
+    /// # Errors
+    ///
+    /// The environment names what is no proxy of ours.
+    pub fn proxies(&self) -> Result<Proxies, CommandFailure> {
+        match &self.proxy {
+            Some(Choice::Direct) => Ok(Proxies::None),
+            Some(Choice::All(proxy)) => Ok(Proxies::All(Arc::clone(proxy))),
+            None => Proxies::from_environment(|name| std::env::var(name).ok())
+                .map_err(|why| (Exit::BAD_OPTION, why)),
+        }
+    }
+}
+
+/// Says in one line what goes through a proxy, and what is off for it.
+pub fn say(proxies: &Proxies) {
+    match proxies {
+        Proxies::None => {}
+        Proxies::All(_) => warn!("{proxies}"),
+        Proxies::Web(_) => debug!("{proxies}"),
+    }
+}
+
+/// Whether the other options can be had with a proxy for everything.
+///
+/// # Errors
+///
+/// One of them asks for what would go past it.
+pub fn check(options: &NetworkOptions) -> Result<(), CommandFailure> {
+    let by_udp =
+        |tracker: &&String| tracker.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("udp://"));
+    let conflict = if options.port.is_some() {
+        "--port cannot be used with --proxy: nobody can connect to us through a proxy"
+    } else if !options.dht_nodes.is_empty() {
+        "--dht-node cannot be used with --proxy: the DHT is off, since UDP does not go through a proxy"
+    } else if options.trackers.iter().find(by_udp).is_some() {
+        "--tracker udp://… cannot be used with --proxy: UDP does not go through a proxy"
+    } else {
+        return Ok(());
+    };
+    Err((Exit::BAD_OPTION, conflict.to_owned()))
+}

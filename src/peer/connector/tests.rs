@@ -1,0 +1,112 @@
+use super::*;
+use crossbeam_channel::bounded;
+use std::net::TcpListener;
+
+const WAIT: Duration = Duration::from_secs(20);
+
+fn attempted(inbox: &Receiver<Event>) -> (PeerKey, Result<PeerStream, PeerError>) {
+    match inbox.recv_timeout(WAIT).unwrap() {
+        Event::Attempted(key, _, outcome) => (key, outcome),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_caller_hears_what_came_of_its_own_attempts() {
+    let connector = Connector::new(BindAddress::any(), 2);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = listener.local_addr().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ((one, heard_by_one), (two, heard_by_two)) = (bounded(100), bounded(100));
+    let (one, two) = (connector.caller(one), connector.caller(two));
+    for number in 0..10 {
+        one.connect(PeerKey(number), there).unwrap();
+        two.connect(PeerKey(100 + number), nobody).unwrap();
+    }
+    for number in 0..10 {
+        assert!(matches!(attempted(&heard_by_one), (key, Ok(_)) if key == PeerKey(number)));
+        let (key, refused) = attempted(&heard_by_two);
+        assert!(key == PeerKey(100 + number), "{key:?}");
+        assert!(
+            matches!(refused, Err(PeerError::Connect(why)) if why.kind() == ErrorKind::ConnectionRefused)
+        );
+    }
+}
+
+#[test]
+fn an_inbox_that_is_full_holds_up_nobody_else_and_loses_nothing() {
+    let connector = Connector::new(BindAddress::any(), 4);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = listener.local_addr().unwrap();
+    let ((slow, full), (quick, inbox)) = (bounded(1), bounded(100));
+    let (slow, quick) = (connector.caller(slow), connector.caller(quick));
+    (0..6).for_each(|number| slow.connect(PeerKey(number), there).unwrap());
+    quick.connect(PeerKey(100), there).unwrap();
+    assert!(attempted(&inbox).1.is_ok());
+    (0..6).for_each(|_| assert!(attempted(&full).1.is_ok()));
+}
+
+#[test]
+fn what_is_ourselves_is_not_dialed_for_any_torrent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (here, (events, inbox)) = (listener.local_addr().unwrap(), bounded(100));
+    let here_in_ipv6 = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(), here.port());
+    let listening = Connector::beside(Some(here.port()), BindAddress::any(), 4);
+    let told = Connector::new(BindAddress::any(), 4);
+    told.clone().met_ourselves(here_in_ipv6);
+    for connector in [listening, told] {
+        let caller = connector.caller(events.clone());
+        for to in [here, here_in_ipv6] {
+            caller.connect(PeerKey(1), to).unwrap();
+            assert!(matches!(attempted(&inbox).1, Err(PeerError::Ourselves)), "{to}");
+        }
+    }
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_panic_costs_the_attempts_and_leaves_none_without_an_answer() {
+    let connector = Connector::new(BindAddress::any(), 1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = listener.local_addr().unwrap();
+    let ((_commands, orders), (events, inbox)) = (unbounded(), bounded(100));
+    let mut connecting = Connecting {
+        way: connector.way.clone(),
+        own: Arc::clone(&connector.own),
+        queue: AttemptQueue::new(1),
+        orders,
+        alarm: Alarm::new().unwrap().0,
+        unsent: Vec::new(),
+        running: Arc::downgrade(&connector.running),
+    };
+    for number in 0..3 {
+        connecting.queue.offer(1, Wanted { key: PeerKey(number), address: there, events: events.clone() });
+    }
+    connecting.begin(Instant::now());
+    assert_eq!(connecting.queue.open().count(), 1);
+    // As after a panic.
+    connecting.fail_all();
+    connecting.live();
+    for number in 0..3 {
+        let (key, outcome) = attempted(&inbox);
+        assert!(key == PeerKey(number) && matches!(outcome, Err(PeerError::Connect(_))), "{key:?}");
+    }
+}
+
+#[test]
+fn who_leaves_leaves_nothing_behind() {
+    let connector = Connector::new(BindAddress::any(), 4);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = listener.local_addr().unwrap();
+    let (events, inbox) = bounded(1);
+    let caller = connector.caller(events);
+    (0..9).for_each(|number| caller.connect(PeerKey(number), there).unwrap());
+    assert!(attempted(&inbox).1.is_ok());
+    drop(caller);
+    // One may be in the inbox. The others held senders, which are gone.
+    while let Ok(event) = inbox.recv_timeout(WAIT) {
+        drop(event);
+    }
+    assert_eq!(inbox.try_recv().unwrap_err(), TryRecvError::Disconnected);
+}

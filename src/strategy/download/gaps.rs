@@ -1,0 +1,148 @@
+//! Gaps: runs of missing pieces, one behind the other.
+//!
+//! A web seed (BEP 19) is asked for bytes by HTTP, and each request costs a round trip in which nothing comes. So
+//! it should send many pieces in a row with one request, while *rarest first* takes a piece here and a piece there.
+//! Both go together:
+//!
+//! - A web seed is given a long gap, or a part of one, and goes on through it from piece to piece. Which part that is,
+//!   is chance: of peers that all asked for the same one, none would have anything for the others. If another web seed
+//!   is on its way through the gap, the second one begins in the middle of what is left.
+//! - While a web seed is at work, a peer begins a short gap at its end and not in its midst. So gaps become shorter,
+//!   but not more. A long gap may well be split: what remains is long enough.
+//!
+//! Rarity still comes first. A gap is sought around one of the rarest pieces, and a piece that is more common ends it.
+
+use super::rarity::{PeerPieces, Rarity};
+use crate::piece::{Geometry, PieceIndex};
+use std::ops::Range;
+
+/// Pieces around which a long gap is sought...
+const SAMPLES: usize = 16;
+/// ...among so many of the rarest.
+const PROBES: usize = 256;
+
+/// The missing pieces of one torrent, as runs.
+#[derive(Clone, Copy)]
+pub struct Gaps<'a> {
+    /// How the payload is cut.
+    pub geometry: Geometry,
+    /// The pieces that may be chosen.
+    pub rarity: &'a Rarity,
+    /// A gap of so many pieces is long enough.
+    pub enough: u32,
+}
+
+impl Gaps<'_> {
+    /// The pieces that a server which has these should send next, by their numbers. `others`: the pieces with which other
+    /// servers go on.
+    pub fn choose(&self, has: &PeerPieces, others: &[u32], random: &mut fastrand::Rng) -> Option<Range<u32>> {
+        let near = self.rarity.rarest_first().take(PROBES).filter(|piece| has.has(*piece)).take(SAMPLES);
+        let mut best: Option<Range<u32>> = None;
+        for sample in near.chain(self.rarity.pick(has, false, random)) {
+            let mut gap = self.around(sample, has);
+            if others.contains(&gap.start) {
+                gap.start += gap.len() as u32 / 2;
+            }
+            if best.as_ref().is_none_or(|best| gap.len() > best.len()) {
+                best = Some(gap);
+            }
+            if best.as_ref().is_some_and(|best| best.len() >= self.enough as usize) {
+                break;
+            }
+        }
+        let best = best?;
+        // Whatever part is chosen, what remains on either side of it is as long, or nothing.
+        let parts = best.len() as u32 / self.enough.max(1);
+        let start = best.start + random.u32(..parts.max(1)) * self.enough;
+        Some(start..best.end.min(start.saturating_add(self.enough)))
+    }
+
+    /// Which piece a peer should send in place of this one, so that a gap is not split into two short ones.
+    pub fn leave_whole(&self, piece: PieceIndex, has: &PeerPieces) -> PieceIndex {
+        let most = self.enough.saturating_mul(2);
+        let gap = self.around_at_most(piece, has, most);
+        if gap.len() > most as usize {
+            return piece;
+        }
+        gap.end.checked_sub(1).and_then(|last| self.geometry.piece(last)).unwrap_or(piece)
+    }
+
+    /// The gap around a missing piece.
+    fn around(&self, piece: PieceIndex, has: &PeerPieces) -> Range<u32> {
+        self.around_at_most(piece, has, u32::MAX)
+    }
+
+    /// The same, as far as it goes so many pieces in either direction.
+    fn around_at_most(&self, piece: PieceIndex, has: &PeerPieces, most: u32) -> Range<u32> {
+        let rarity = self.rarity.availability(piece);
+        let belongs = |number: &u32| {
+            self.geometry.piece(*number).is_some_and(|other| {
+                self.rarity.has(other) && has.has(other) && self.rarity.availability(other) == rarity
+            })
+        };
+        let at = piece.get();
+        let before = (0..at).rev().take(most as usize).take_while(belongs).count() as u32;
+        let behind = (at..u32::MAX).skip(1).take(most as usize).take_while(belongs).count() as u32;
+        at - before..at.saturating_add(behind).saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::piece::Bitfield;
+
+    /// The pieces of a torrent of 100 that are missing.
+    fn missing(ranges: impl IntoIterator<Item = Range<u32>>) -> (Geometry, Rarity, fastrand::Rng) {
+        let geometry = Geometry::new(100, 1).unwrap();
+        let mut missing = Bitfield::none(100);
+        ranges.into_iter().flatten().for_each(|at| assert!(missing.insert(geometry.piece(at).unwrap())));
+        let mut random = fastrand::Rng::with_seed(3);
+        (geometry, Rarity::new(geometry, &missing, &mut random), random)
+    }
+
+    #[test]
+    fn a_server_gets_the_longest_gap_and_a_second_one_begins_in_its_midst() {
+        let (geometry, rarity, mut random) = missing([3..9, 20..60, 80..85]);
+        let gaps = Gaps { geometry, rarity: &rarity, enough: 100 };
+        assert_eq!(gaps.choose(&PeerPieces::All, &[], &mut random), Some(20..60));
+        assert_eq!(gaps.choose(&PeerPieces::All, &[20], &mut random), Some(40..60));
+        let mut few = Bitfield::none(100);
+        [4, 5, 81].into_iter().for_each(|number| assert!(few.insert(geometry.piece(number).unwrap())));
+        assert_eq!(gaps.choose(&PeerPieces::Some(few), &[], &mut random), Some(4..6));
+        assert_eq!(gaps.choose(&PeerPieces::Some(Bitfield::none(100)), &[], &mut random), None);
+    }
+
+    #[test]
+    fn of_a_very_long_gap_a_part_is_chosen_by_chance() {
+        let (geometry, rarity, mut random) = missing(std::iter::once(0..95));
+        let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
+        let mut starts: Vec<u32> = (0..200)
+            .filter_map(|_| gaps.choose(&PeerPieces::All, &[], &mut random))
+            .inspect(|run| assert_eq!(run.len(), 10))
+            .map(|run| run.start)
+            .collect();
+        starts.sort_unstable();
+        starts.dedup();
+        assert_eq!(starts, [0, 10, 20, 30, 40, 50, 60, 70, 80]);
+    }
+
+    #[test]
+    fn what_no_peer_has_comes_first() {
+        let (geometry, mut rarity, mut random) = missing(std::iter::once(0..100));
+        for piece in geometry.pieces().filter(|piece| !(70..75).contains(&piece.get())) {
+            rarity.gained(piece);
+        }
+        let gaps = Gaps { geometry, rarity: &rarity, enough: 5 };
+        assert_eq!(gaps.choose(&PeerPieces::All, &[], &mut random), Some(70..75));
+    }
+
+    #[test]
+    fn a_peer_takes_the_end_of_a_short_gap_and_any_piece_of_a_long_one() {
+        let (geometry, rarity, _) = missing([3..9, 20..60]);
+        let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
+        let instead = |number| gaps.leave_whole(geometry.piece(number).unwrap(), &PeerPieces::All).get();
+        assert_eq!([3, 5, 8].map(instead), [8, 8, 8]);
+        assert_eq!([20, 33, 59].map(instead), [20, 33, 59]);
+    }
+}

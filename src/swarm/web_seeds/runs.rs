@@ -1,0 +1,96 @@
+//! Which blocks a web seed is asked for next: runs of pieces, one behind the other.
+//!
+//! `strategy/download/gaps.rs` says which run and why. A web seed goes on from piece to piece until the next one is not
+//! missing, and takes whole pieces if they are not large, so that no other source has a part of them and
+//! requests do not end within a piece. If no piece can be opened it helps with those that peers have begun.
+
+use crate::message::PeerKey;
+use crate::piece::{BLOCK_LENGTH, PieceIndex};
+use crate::swarm::Coordinator;
+use crate::swarm::download::{Leased, PieceSource, Within};
+use crate::swarm::peers::Restriction;
+use std::time::Instant;
+
+/// Blocks of a piece that is asked for as a whole.
+const WHOLE: u32 = 64;
+/// A web seed that has proved nothing yet is asked for so many blocks. If they are wrong, no more are lost.
+const FIRST_RUN: u32 = 64;
+/// Near the end, a web seed may still be asked for so many blocks at once.
+const LAST_RUN: u32 = 16;
+
+impl Coordinator<'_> {
+    /// The next blocks to request of a web seed. `most` may be exceeded for the sake of a whole piece.
+    pub(in crate::swarm) fn next_of_run(&mut self, key: PeerKey, most: u32, now: Instant) -> Option<Leased> {
+        let most = most.max(WHOLE);
+        let position = self.roster.web_seeds().of(key)?.position;
+        // Of a piece that it alone is to send, or that did not fit into the last request.
+        let own = Within::These(position.into_iter().collect());
+        if let Some(leased) = self.lease(key, &own, most) {
+            return Some(leased);
+        }
+        let opened = self.open_next_of_run(key, now).or_else(|| {
+            self.begin_run(key)?;
+            self.open_next_of_run(key, now)
+        });
+        if let Some(piece) = opened {
+            return self.lease(key, &Within::These(vec![piece]), most);
+        }
+        // There is no piece to open, or no memory for it. A server that has enough to do waits for the memory.
+        if self.requests.count(key) >= WHOLE as usize && !self.pieces.rarity().is_empty() {
+            return None;
+        }
+        self.lease(key, &Within::Shared, most).or_else(|| self.lease(key, &Within::All, most))
+    }
+
+    /// How many blocks may be on their way from a web seed. Before it has proved itself these are few. Near the end
+    /// they are as many as it sends while all others send the rest: then nobody has to take anything over from it.
+    pub(in crate::swarm) fn longest_run(&self, key: PeerKey) -> u32 {
+        if !self.is_proved(key) {
+            return FIRST_RUN;
+        }
+        let asked = self.roster.senders().filter(|(_, peer)| peer.may_be_asked().is_some());
+        let rates = asked.map(|(_, peer)| peer.download.pipeline.rate());
+        let all: f64 = rates.sum();
+        let ours = self.roster.get(key).map_or(0.0, |peer| peer.download.pipeline.rate());
+        if ours <= 0.0 || ours >= all {
+            return u32::MAX;
+        }
+        let missing = self.requests.missing() as u64 + self.pieces.missing_bytes() / u64::from(BLOCK_LENGTH);
+        ((missing as f64 * ours / all) as u32).max(LAST_RUN)
+    }
+
+    /// Opens the next piece of its run. `None` at the end of the run, at a piece that is not missing, and where there is
+    /// no memory for it.
+    fn open_next_of_run(&mut self, key: PeerKey, now: Instant) -> Option<PieceIndex> {
+        let run = self.roster.web_seeds().of(key)?.run.clone();
+        let piece = self.geometry.piece(run.start).filter(|_| !run.is_empty())?;
+        let allowed = self.roster.get(key)?.may_be_asked()?;
+        let piece = Some(piece).filter(|piece| allowed.allows(*piece))?;
+        // A piece that is asked for as a whole has one sender anyway, and is nothing that newcomers have to wait for.
+        let has_one_sender = self.is_proved(key) || self.geometry.block_count(piece) <= WHOLE;
+        let source = if has_one_sender { PieceSource::Anyone } else { PieceSource::Newcomer(key) };
+        self.pieces.open_one_of([piece])?;
+        self.begin(piece, key, source, now);
+        if let Some(server) = self.roster.web_seeds_mut().of_mut(key) {
+            server.position = Some(piece);
+            server.run.start += 1;
+        }
+        Some(piece)
+    }
+
+    /// Chooses its next run.
+    fn begin_run(&mut self, key: PeerKey) -> Option<()> {
+        if !self.pieces.has_room() {
+            return None;
+        }
+        let others: Vec<u32> = self.roster.web_seeds().next_of_others(key).collect();
+        let Restriction::Has(pieces) = self.roster.get(key)?.may_be_asked()? else { return None };
+        // What the user wants first is chosen piece by piece. Those that follow each other are one request even so.
+        let run = match self.pieces.first_in_order(pieces, &mut self.random) {
+            Some(piece) => piece.get()..piece.get().saturating_add(1),
+            None => self.pieces.gaps().choose(pieces, &others, &mut self.random)?,
+        };
+        self.roster.web_seeds_mut().of_mut(key)?.run = run;
+        Some(())
+    }
+}

@@ -1,0 +1,342 @@
+//! The web seeds of one torrent: which of them is asked now, which rests and for how long, and which is out for good.
+//!
+//! A torrent is a stranger's word, and a server that it names may be anybody's. So few servers are asked at a time and
+//! one of each host, and one that fails is asked more and more seldom. It never matters: where web seeds fail, peers
+//! remain.
+
+use crate::message::{HangUp, PeerError, PeerKey, WebSeedFailure};
+use crate::piece::PieceIndex;
+use crate::strategy::ServerRest;
+use crate::web_seed::WebSeed;
+use std::collections::HashSet;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// Addresses that are kept of one torrent.
+const MOST_KEPT: usize = 100;
+/// Servers that are asked at a time: each has a thread and a connection. The others replace those that fail.
+const MOST_RUNNING: usize = 4;
+/// How long a server rests after its first failure. It doubles with each further one in a row.
+const FIRST_REST: Duration = Duration::from_secs(10);
+const LONGEST_REST: Duration = Duration::from_secs(600);
+/// A server that is busy says how long to wait, and is believed up to this.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// A server that says again and again that it is busy is left alone for longer than it says, beginning with this.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// So many files in a row may be missing at a server until that counts as a failure.
+const MOST_MISSING: u32 = 8;
+/// Workers of one server that may still be convicted.
+const KEYS: usize = 4;
+
+/// The web seeds of one torrent.
+#[derive(Debug, Default)]
+pub struct WebSeeds {
+    servers: Vec<Server>,
+    /// Whether they rest because peers alone fill the download limit.
+    pub rest: ServerRest,
+}
+
+/// One web seed.
+#[derive(Debug)]
+pub struct Server {
+    /// Its address.
+    pub seed: WebSeed,
+    state: State,
+    /// The files that it does not have.
+    lacks: HashSet<usize>,
+    /// How many times in a row it failed, and was without a file.
+    failures: u32,
+    missing: u32,
+    /// The piece that it was asked for last, and what remains of its run.
+    pub position: Option<PieceIndex>,
+    pub run: Range<u32>,
+    /// Its last workers, the current one at the end.
+    keys: Vec<PeerKey>,
+    /// Why its last worker ended.
+    trouble: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It may be asked.
+    Idle,
+    /// This worker asks it.
+    Running(PeerKey),
+    /// It failed, and is not asked before this time.
+    Resting(Instant),
+    /// It is never asked again.
+    Over,
+}
+
+impl WebSeeds {
+    /// These servers, each of them once, and of those only what can be asked over HTTP.
+    pub fn new(seeds: Vec<WebSeed>) -> WebSeeds {
+        let mut seen = HashSet::new();
+        let is_new = |seed: &WebSeed| seed.is_of_the_web() && seen.insert(seed.address.clone());
+        let kept = seeds.into_iter().filter(is_new).take(MOST_KEPT);
+        WebSeeds { servers: kept.map(Server::new).collect(), rest: ServerRest::default() }
+    }
+
+    /// How many are asked now.
+    pub fn running(&self) -> usize {
+        self.servers.iter().filter(|server| matches!(server.state, State::Running(_))).count()
+    }
+
+    /// The next server to be asked, as a number, if there is one that may be.
+    pub fn due(&self, now: Instant) -> Option<usize> {
+        if self.running() >= MOST_RUNNING {
+            return None;
+        }
+        let is_taken = |server: &Server| match server.state {
+            State::Running(_) => true,
+            State::Resting(until) => now < until,
+            State::Idle | State::Over => false,
+        };
+        let taken: HashSet<String> =
+            self.servers.iter().filter(|server| is_taken(server)).map(|server| server.seed.host()).collect();
+        let may_be_asked = |server: &Server| {
+            server.state != State::Over && !is_taken(server) && !taken.contains(&server.seed.host())
+        };
+        self.servers.iter().position(may_be_asked)
+    }
+
+    /// The server of this number.
+    pub fn get_mut(&mut self, number: usize) -> Option<&mut Server> {
+        self.servers.get_mut(number)
+    }
+
+    /// The server that this worker asks or has asked.
+    pub fn of(&self, key: PeerKey) -> Option<&Server> {
+        self.servers.iter().find(|server| server.keys.contains(&key))
+    }
+
+    /// The same, to change it.
+    pub fn of_mut(&mut self, key: PeerKey) -> Option<&mut Server> {
+        self.servers.iter_mut().find(|server| server.keys.contains(&key))
+    }
+
+    /// The pieces that are next for the servers that are asked now, all but this one.
+    pub fn next_of_others(&self, key: PeerKey) -> impl Iterator<Item = u32> {
+        let others = self
+            .servers
+            .iter()
+            .filter(move |server| matches!(server.state, State::Running(other) if other != key));
+        others.map(|server| server.run.start)
+    }
+
+    /// All workers were dropped.
+    pub fn all_dropped(&mut self) {
+        let running = self.servers.iter_mut().filter(|server| matches!(server.state, State::Running(_)));
+        running.for_each(|server| server.state = State::Idle);
+    }
+
+    /// What is wrong with them, if something is.
+    pub fn trouble(&self) -> Option<String> {
+        let mut in_trouble =
+            self.servers.iter().filter_map(|server| Some((server, server.trouble.as_ref()?)));
+        let (first, why) = in_trouble.next()?;
+        let said = format!("the web seed {}: {why}", first.seed.host());
+        Some(match in_trouble.count() {
+            0 => said,
+            others => format!("{said} (and {others} more with trouble of theirs)"),
+        })
+    }
+}
+
+impl Server {
+    fn new(seed: WebSeed) -> Server {
+        Server {
+            seed,
+            state: State::Idle,
+            lacks: HashSet::new(),
+            failures: 0,
+            missing: 0,
+            position: None,
+            run: 0..0,
+            keys: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    /// The files that it does not have.
+    pub fn lacks(&self) -> impl Iterator<Item = usize> {
+        self.lacks.iter().copied()
+    }
+
+    /// This worker asks it from now on.
+    pub fn begun(&mut self, key: PeerKey) {
+        if self.keys.len() >= KEYS {
+            self.keys.remove(0);
+        }
+        self.keys.push(key);
+        (self.position, self.run) = (None, 0..0);
+        self.state = State::Running(key);
+    }
+
+    /// It has none of the files that are wanted. A file that it did not have may be there later.
+    pub fn is_of_no_use(&mut self, now: Instant) {
+        self.lacks.clear();
+        self.state = State::Resting(now + LONGEST_WAIT);
+    }
+
+    /// No worker could be started.
+    pub fn had_no_thread(&mut self, now: Instant) {
+        self.state = State::Resting(now + FIRST_REST);
+    }
+
+    /// It has sent wrong data, and is never asked again. Returns the worker that asks it now.
+    pub fn ban(&mut self) -> Option<PeerKey> {
+        self.trouble = Some(HangUp::WrongData.to_string());
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Running(key) => Some(key),
+            State::Idle | State::Resting(_) | State::Over => None,
+        }
+    }
+
+    /// It has sent a block that was of use.
+    pub fn succeeded(&mut self) {
+        (self.failures, self.missing) = (0, 0);
+        self.trouble = None;
+    }
+
+    /// Its worker has ended. `chance` is from 0 to 1: servers that fail together should not be asked together again.
+    pub fn ended(&mut self, key: PeerKey, why: &PeerError, chance: f64, now: Instant) {
+        if self.state != State::Running(key) {
+            return;
+        }
+        if let PeerError::HungUp(HangUp::Released) = why {
+            self.state = State::Idle;
+            return;
+        }
+        self.trouble = Some(why.to_string());
+        self.state = match why {
+            PeerError::WebSeed(WebSeedFailure::NoFile(number)) => self.lacks_file(*number, chance, now),
+            PeerError::WebSeed(WebSeedFailure::Refused(_)) | PeerError::Panicked => State::Over,
+            PeerError::WebSeed(WebSeedFailure::Busy(Some(wait))) => {
+                let least = doubled(FIRST_WAIT, self.failures);
+                self.failures = self.failures.saturating_add(1);
+                State::Resting(now + (*wait).max(least).min(LONGEST_WAIT))
+            }
+            _ => self.failed(chance, now),
+        };
+    }
+
+    /// The rest of what it has may be asked for at once.
+    fn lacks_file(&mut self, number: usize, chance: f64, now: Instant) -> State {
+        self.missing += 1;
+        if self.lacks.insert(number) && self.missing < MOST_MISSING {
+            return State::Idle;
+        }
+        self.missing = 0;
+        self.failed(chance, now)
+    }
+
+    fn failed(&mut self, chance: f64, now: Instant) -> State {
+        let rest = doubled(FIRST_REST, self.failures).min(LONGEST_REST);
+        self.failures = self.failures.saturating_add(1);
+        State::Resting(now + rest.mul_f64(0.75 + chance.clamp(0.0, 1.0) / 2.0))
+    }
+}
+
+fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times.min(16)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strategy::OnWordOf;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn web_seeds(addresses: &[&str]) -> WebSeeds {
+        let seed = |address: &&str| WebSeed { address: (*address).to_owned(), word: OnWordOf::Torrent };
+        WebSeeds::new(addresses.iter().map(seed).collect())
+    }
+
+    fn failure(why: WebSeedFailure) -> PeerError {
+        PeerError::WebSeed(why)
+    }
+
+    /// How long a server rests after each of these failures, in seconds, if it is asked again as soon as it may be.
+    fn rests(failures: &[WebSeedFailure]) -> Vec<u64> {
+        let (mut seeds, mut now) = (web_seeds(&["http://one.example/"]), Instant::now());
+        let mut rests = Vec::new();
+        for (key, why) in (1..).map(PeerKey).zip(failures) {
+            let server = seeds.get_mut(0).unwrap();
+            server.begun(key);
+            server.ended(key, &failure(why.clone()), 0.5, now);
+            let Some(rest) = (0..4000).find(|seconds| seeds.due(now + SECOND * *seconds).is_some()) else {
+                break;
+            };
+            rests.push(u64::from(rest));
+            now += SECOND * rest;
+        }
+        rests
+    }
+
+    #[test]
+    fn each_address_of_the_web_is_kept_once_and_not_too_many() {
+        let seeds = web_seeds(&["http://a/", "ftp://b/", "HTTPS://c/", "http://a/", "c"]);
+        assert_eq!(seeds.servers.len(), 2);
+        let many: Vec<String> = (0..500).map(|number| format!("http://{number}/")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(web_seeds(&many).servers.len(), MOST_KEPT);
+    }
+
+    #[test]
+    fn few_are_asked_at_a_time_and_one_of_each_host() {
+        let addresses = ["http://a/1", "http://a/2", "http://b/", "http://c/", "http://d/", "http://e/"];
+        let (mut seeds, now) = (web_seeds(&addresses), Instant::now());
+        let mut asked = Vec::new();
+        while let Some(number) = seeds.due(now) {
+            seeds.get_mut(number).unwrap().begun(PeerKey(number as u32));
+            asked.push(number);
+        }
+        assert_eq!((asked, seeds.running()), (vec![0, 2, 3, 4], MOST_RUNNING));
+        let busy = failure(WebSeedFailure::Busy(Some(SECOND * 60)));
+        seeds.get_mut(0).unwrap().ended(PeerKey(0), &busy, 0.5, now);
+        assert_eq!(seeds.due(now), Some(5), "another address of a host that is busy is not asked either");
+        seeds.get_mut(2).unwrap().ended(
+            PeerKey(2),
+            &failure(WebSeedFailure::Refused(String::new())),
+            0.5,
+            now,
+        );
+        seeds.get_mut(5).unwrap().begun(PeerKey(9));
+        assert_eq!((seeds.due(now), seeds.due(now + SECOND * 60)), (None, Some(0)));
+    }
+
+    #[test]
+    fn a_server_that_fails_is_asked_more_and_more_seldom() {
+        let failed = || WebSeedFailure::Failed("500".to_owned());
+        assert_eq!(rests(&[(); 9].map(|()| failed())), [10, 20, 40, 80, 160, 320, 600, 600, 600]);
+        assert_eq!(rests(&[failed(), WebSeedFailure::Refused("a loop".to_owned()), failed()]), [10]);
+    }
+
+    #[test]
+    fn a_server_that_is_busy_is_believed_within_bounds() {
+        let busy = |seconds| WebSeedFailure::Busy(Some(SECOND * seconds));
+        assert_eq!(rests(&[busy(5), busy(5), busy(5), busy(5), busy(86_400)]), [5, 5, 5, 8, 3600]);
+        assert_eq!(rests(&[busy(0), busy(0), busy(0)]), [1, 2, 4]);
+        assert_eq!(rests(&[WebSeedFailure::Busy(None)]), [10]);
+    }
+
+    #[test]
+    fn the_rest_of_a_server_without_a_file_is_asked_for_at_once_but_not_for_ever() {
+        let missing: Vec<WebSeedFailure> = (0..9).map(WebSeedFailure::NoFile).collect();
+        assert_eq!(rests(&missing), [0, 0, 0, 0, 0, 0, 0, 10, 0]);
+        assert_eq!(rests(&[WebSeedFailure::NoFile(3), WebSeedFailure::NoFile(3)]), [0, 10]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_until_it_is_over() {
+        let (mut seeds, now) = (web_seeds(&["http://user:secret@one.example/x"]), Instant::now());
+        let server = seeds.get_mut(0).unwrap();
+        server.begun(PeerKey(1));
+        server.ended(PeerKey(1), &failure(WebSeedFailure::Failed("it answers 500".to_owned())), 0.5, now);
+        assert_eq!(seeds.trouble().as_deref(), Some("the web seed one.example: it answers 500"));
+        seeds.get_mut(0).unwrap().succeeded();
+        assert_eq!(seeds.trouble(), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! Blocks from a web server (BEP 19): the worker of a web seed.
+//!
+//! A web server that has the files of a torrent is a source of blocks as a peer is one, so it gets leases as a peer
+//! does, reports in the same words, and is blamed in the same way. It has one thread and not two, since it says
+//! nothing by itself: the thread waits for orders, or for the answer to the request that it has made. Which server
+//! is asked for which blocks is decided by the coordinator.
+
+pub mod address;
+mod fetcher;
+mod files;
+mod intake;
+mod orders;
+mod verdict;
+
+pub use verdict::judge;
+
+use crate::message::PeerKey;
+use crate::net::Outlet;
+use crate::net::http::{USER_AGENT, WebClient};
+use crate::peer::{Farewell, TorrentContext, Worker};
+use crate::strategy::OnWordOf;
+use crate::thread;
+use fetcher::{Fetcher, Patience};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes in the stack of the thread: TLS needs more than a peer does.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// How long looking up the server's name may take, and then connecting may.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A web server that is said to have the files of a torrent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSeed {
+    /// The address of the file, or of the folder that the torrent's folder is in, as it was given.
+    pub address: String,
+    /// Who gave it.
+    pub word: OnWordOf,
+}
+
+impl WebSeed {
+    /// Whether it is at an address that we can ask.
+    pub fn is_of_the_web(&self) -> bool {
+        address::is_of_the_web(&self.address)
+    }
+
+    /// The name or the address of its host, with the port, fit to print.
+    pub fn host(&self) -> String {
+        address::host(&self.address)
+    }
+}
+
+/// Starts the worker of a web seed. It takes leases and orders as that of a peer does, and says `Gone` at its end; it
+/// says nothing of pieces or chokes, since a web seed has every piece and answers every request.
+///
+/// # Errors
+///
+/// The system has no more threads.
+pub fn start(
+    context: &Arc<TorrentContext>,
+    key: PeerKey,
+    seed: WebSeed,
+    outlet: Outlet,
+) -> io::Result<Worker> {
+    start_with(context, key, seed, outlet, Patience::default())
+}
+
+fn start_with(
+    context: &Arc<TorrentContext>,
+    key: PeerKey,
+    seed: WebSeed,
+    outlet: Outlet,
+    patience: Patience,
+) -> io::Result<Worker> {
+    let (worker, ends) = Worker::detached();
+    let client = WebClient::for_ranges(outlet, USER_AGENT, CONNECT_DEADLINE, patience.silence);
+    let worker = worker.fetching_by(client.clone());
+    let name = format!("web-{}", address::host(&seed.address));
+    let events = context.events.clone();
+    let fetcher = Fetcher::new(seed, client, key, ends, context, patience);
+    thread::spawn(name, STACK_BYTES, move || {
+        let mut farewell = Farewell::new(key, events, Arc::default());
+        farewell.say(fetcher.run());
+    })?;
+    Ok(worker)
+}
+
+#[cfg(test)]
+mod tests;
