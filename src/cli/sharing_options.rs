@@ -78,13 +78,14 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side, with so many bytes of memory for pieces; `seeds` if they seed at the end. `job` says what to do with each of
-    /// them, and `sandbox` what files the process may touch once it has read the torrents.
+    /// Runs these torrents side by side, with so many bytes of memory for pieces; `seeds` if they seed at the end.
+    /// `job` says what to do with each of them, and `sandbox` what files the process may touch once it has read the
+    /// torrents.
     ///
     /// # Errors
     ///
-    /// No torrent can be read, hardly any file may be open or thread be started, or the network cannot be used as the user wants. A run that fails is no error
-    /// here: the exit code reports it.
+    /// No torrent can be read, hardly any file may be open or thread be started, or the network cannot be used as the
+    /// user wants. A run that fails is no error here: the exit code reports it.
     pub fn run(
         &self,
         torrents: &[String],

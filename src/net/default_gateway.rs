@@ -31,8 +31,9 @@ fn read(path: &str) -> String {
     text
 }
 
-/// The router of the default route with the least metric, of those through `device` if one is given. `routes` is `/proc/net/route`: interface, destination,
-/// gateway, flags, two counters, metric, mask; addresses are numbers in the host's own byte order.
+/// The router of the default route with the least metric, of those through `device` if one is given. `routes` is
+/// `/proc/net/route`: interface, destination, gateway, flags, two counters, metric, mask; addresses are numbers in the
+/// host's own byte order.
 fn ipv4(routes: &str, device: Option<&str>) -> Option<Ipv4Addr> {
     let default = |line: &str| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -47,8 +48,8 @@ fn ipv4(routes: &str, device: Option<&str>) -> Option<Ipv4Addr> {
     routes.lines().filter_map(default).min_by_key(|(metric, _)| *metric).map(|(_, gateway)| gateway)
 }
 
-/// The router of the default route with the least metric, as for IPv4, and the number of the interface that it is reached
-/// through. `routes` is `/proc/net/ipv6_route`: destination and its length, source and its length, next hop,
+/// The router of the default route with the least metric, as for IPv4, and the number of the interface that it is
+/// reached through. `routes` is `/proc/net/ipv6_route`: destination and its length, source and its length, next hop,
 /// metric, two counters, flags, interface. `interfaces` is `/proc/net/if_inet6`: address, number, three numbers
 /// more, name.
 fn ipv6(routes: &str, interfaces: &str, device: Option<&str>) -> Option<(Ipv6Addr, u32)> {

@@ -39,8 +39,8 @@ impl OwnPorts {
         self.listening
     }
 
-    /// The gateway leads its ports here to ours, for TCP and for UDP. Zero: it leads none. Outside it is at `external`, as
-    /// it says.
+    /// The gateway leads its ports here to ours, for TCP and for UDP. Zero: it leads none. Outside it is at `external`,
+    /// as it says.
     pub fn set_outside(&self, external: Option<IpAddr>, tcp: u16, udp: u16) {
         *lock(&self.outside.address) =
             external.filter(|_| tcp != 0).map(|ip| canonical(SocketAddr::new(ip, tcp)));

@@ -62,8 +62,8 @@ impl ConnectionOrigin {
     }
 }
 
-/// Exchanges the handshakes, as far as that was not done already, and keys before them where we begin with that. Returns
-/// also the frames that the peer has sent behind its handshake.
+/// Exchanges the handshakes, as far as that was not done already, and keys before them where we begin with that.
+/// Returns also the frames that the peer has sent behind its handshake.
 ///
 /// # Errors
 ///

@@ -25,7 +25,8 @@ use std::time::{Duration, Instant};
 
 /// News in one report at most; the rest comes with the next. What a read brings of blocks is little news, so
 /// this bounds only what peers that flood us put into the coordinator's inbox: with
-/// [`MAX_REPORTS`](crate::message::MAX_REPORTS) of them, some 30 KiB a peer. A late bitfield ends its report, which has all the peer's places, as it is large itself.
+/// [`MAX_REPORTS`](crate::message::MAX_REPORTS) of them, some 30 KiB a peer. A late bitfield ends its report, which has
+/// all the peer's places, as it is large itself.
 const MAX_REPORT: usize = 64;
 /// Bytes of late bitfields that we hear from a peer at once, and in a second: see [`Inbound::has`]. A client
 /// sends one in the place of as many `have` messages as would be longer, so it needs far less.

@@ -2,8 +2,8 @@
 //!
 //! Trackers, the DHT and other peers name us as one of the peers, since we are one. To connect there costs a handshake
 //! each time, in each torrent. So the connector asks here first. Ours are the port at which we listen at each address
-//! of this host, the one that a gateway has opened for it, and what turned out to be ourselves: a handshake with our own
-//! peer ID came back, as through the router that we are behind. That holds for all torrents of a process.
+//! of this host, the one that a gateway has opened for it, and what turned out to be ourselves: a handshake with our
+//! own peer ID came back, as through the router that we are behind. That holds for all torrents of a process.
 
 use crate::net::{BindAddress, OwnPorts};
 use crate::thread::lock;

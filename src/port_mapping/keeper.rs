@@ -1,4 +1,5 @@
-//! The life of the thread `port-mapping`: asks, waits until it is time to ask again, and closes what is open at the end.
+//! The life of the thread `port-mapping`: asks, waits until it is time to ask again, and closes what is open at the
+//! end.
 //!
 //! It asks anew when a lease has come to three quarters, when the gateway announces that it has begun anew, when the
 //! host has another address, and when it was suspended.

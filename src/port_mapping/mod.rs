@@ -10,8 +10,8 @@
 //! those who announce our port, and in [`PortMapping::state`] for the user.
 //!
 //! A gateway is a stranger as any other: what it says is bounded and checked. The worst that one can do to us is not to
-//! open the port, or to say that it has opened another one than it has. Its word about our address is shown, and believed
-//! only as far as that we connect to no peer there. Nothing is asked of hosts outside the local network.
+//! open the port, or to say that it has opened another one than it has. Its word about our address is shown, and
+//! believed only as far as that we connect to no peer there. Nothing is asked of hosts outside the local network.
 //!
 //! In reading order: `state` has the words; `pcp`, `nat_pmp` and `upnp` what goes over the wire; `datagrams` and
 //! `upnp::Device` the conversations; `lease` and `epoch` say when to ask again; `side` is one

@@ -7,8 +7,9 @@
 //! `seed`, `verify` and a later run need not know about a selection: they look into the part file. `verify` calls the
 //! neighbour missing, and the selected file good. `get` without a selection completes the rest and removes
 //! the marker and the part file. Files that are not selected are neither created nor written to, and may be
-//! anything; one that is as it should be is used. Progress, the room on the disk and the ratio count the pieces that are wanted. To trackers we
-//! say that everything is left that we do not have, so a selection is never complete for them.
+//! anything; one that is as it should be is used. Progress, the room on the disk and the ratio count the pieces that
+//! are wanted. To trackers we say that everything is left that we do not have, so a selection is never complete for
+//! them.
 
 use std::ops::RangeInclusive;
 

@@ -73,8 +73,8 @@ pub enum FileState {
     Padding,
 }
 
-/// Says which part of the payload is below the folder `root`, or of the selected files of it, with at most `open_files` open files. A folder
-/// that does not exist has nothing in it, which is no error.
+/// Says which part of the payload is below the folder `root`, or of the selected files of it, with at most `open_files`
+/// open files. A folder that does not exist has nothing in it, which is no error.
 ///
 /// `watch` is told of the progress and may stop it.
 ///

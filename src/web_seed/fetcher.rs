@@ -1,9 +1,9 @@
 //! The thread of a web seed: from an order to the blocks.
 //!
 //! Runs on the thread `web-HOST`. It blocks on its orders while it has none; on the server, each time for
-//! [`Patience::silence`] at most; on the coordinator's inbox, or the writer's when the disk is slower than the server; and on
-//! its turn where there is a download limit. While it waits for the server it holds nothing of the run, so the end of
-//! the run does not wait for it.
+//! [`Patience::silence`] at most; on the coordinator's inbox, or the writer's when the disk is slower than the server;
+//! and on its turn where there is a download limit. While it waits for the server it holds nothing of the run, so the
+//! end of the run does not wait for it.
 
 use super::WebSeed;
 use super::address;

@@ -1,7 +1,7 @@
 //! What the head of an answer is worth: the bytes that were asked for, others among which they are, or nothing.
 //!
-//! Pure. A server may be an old one, another one than the torrent means, or hostile. So an answer is believed only where
-//! it says exactly what was asked; what its bytes are worth, the digests of the pieces say.
+//! Pure. A server may be an old one, another one than the torrent means, or hostile. So an answer is believed only
+//! where it says exactly what was asked; what its bytes are worth, the digests of the pieces say.
 
 use crate::message::WebSeedFailure;
 use crate::net::http::RangeHead;

@@ -1,8 +1,8 @@
 //! Downloads from programs that are not ours, and theirs from us.
 //!
-//! libtorrent, aria2 and Transmission seed or download, nginx is a web seed, opentracker introduces them, miniupnpd lets
-//! them in, Dante, Squid and Tinyproxy stand between them, and femtotorrent runs as a process of its own, as a user runs
-//! it. `make interop` installs what this needs. Torrents are made
+//! libtorrent, aria2 and Transmission seed or download, nginx is a web seed, opentracker introduces them, miniupnpd
+//! lets them in, Dante, Squid and Tinyproxy stand between them, and femtotorrent runs as a process of its own, as a
+//! user runs it. `make interop` installs what this needs. Torrents are made
 //! by libtorrent and Transmission, so that neither end of any test is our opinion of the protocol.
 #![cfg(test)]
 

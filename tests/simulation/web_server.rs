@@ -1,5 +1,5 @@
-//! A web server that has the files of the torrent (BEP 19), together with the thread that asks it: blocks that follow one
-//! another are one request over HTTP, and the next request goes out when the answer to the one before has come. So
+//! A web server that has the files of the torrent (BEP 19), together with the thread that asks it: blocks that follow
+//! one another are one request over HTTP, and the next request goes out when the answer to the one before has come. So
 //! between two requests the line is idle for a round trip.
 
 use crate::host::{Action, Host};

@@ -3,8 +3,8 @@
 //! Runs on the thread of the caller; another thread calls [`abort`](WebClient::abort) to end a request that
 //! is running. It is the only place that knows the HTTP library. The library makes requests and nothing more:
 //! connections are ours (`connector`), so that they leave by the address that the user wants, through the proxy that
-//! they want (`tunnel`, `forwarding`), and go only where they may (`guard`), and so is the decision where a redirect leads (`redirect`) and which certificate is
-//! believed (`tls`).
+//! they want (`tunnel`, `forwarding`), and go only where they may (`guard`), and so is the decision where a redirect
+//! leads (`redirect`) and which certificate is believed (`tls`).
 
 pub mod body;
 mod connector;

@@ -1,7 +1,7 @@
 //! A connection that came to us, until its peer has said which torrent it wants.
 //!
-//! Runs on the thread `incoming-ADDRESS`. The first bytes tell the two ways to begin apart: the name of the protocol, or
-//! anything else, which then is a public key. All of it, the key exchange too, has one deadline.
+//! Runs on the thread `incoming-ADDRESS`. The first bytes tell the two ways to begin apart: the name of the protocol,
+//! or anything else, which then is a public key. All of it, the key exchange too, has one deadline.
 
 use super::{ListenerState, ThreadSlot, TurnedAway};
 use crate::message::{Event, HangUp, InboxSlot, Incoming};

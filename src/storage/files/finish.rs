@@ -38,8 +38,8 @@ impl PayloadFiles {
     /// # Errors
     ///
     /// [`StorageError::Vanished`] if something that we wrote is not where it belongs, and
-    /// [`StorageError::Spoiled`] if pieces had to be written again too often; [`StorageError::Cancelled`] if `watch` says
-    /// so while changed files are read again.
+    /// [`StorageError::Spoiled`] if pieces had to be written again too often; [`StorageError::Cancelled`] if `watch`
+    /// says so while changed files are read again.
     pub fn finish(&mut self, watch: &Watch<'_>) -> Result<Vec<PieceIndex>, StorageError> {
         self.check_folder()?;
         let found = survey::find_files(&self.folder, &self.layout)?;

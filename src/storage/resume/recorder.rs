@@ -51,8 +51,8 @@ pub struct Recorder {
     record: ResumeRecord,
     /// How many bytes at the start of each file belong to the user.
     guards: Guards,
-    /// The files that the system could not sync, that are not ours any more, or that were never proven. Nothing of them is vouched
-    /// for in this run: after an error of a sync, the next one may succeed though bytes are lost.
+    /// The files that the system could not sync, that are not ours any more, or that were never proven. Nothing of them
+    /// is vouched for in this run: after an error of a sync, the next one may succeed though bytes are lost.
     failed: BTreeSet<usize>,
     /// The first error of a sync, until somebody takes it.
     error: Option<StorageError>,

@@ -81,13 +81,13 @@ impl ServedPieces {
     }
 
     /// Looks again at the files of this download that another program has changed, and at those that are
-    /// `short` (in order), which must have been cut. Returns the pieces that are wrong, by the number of a file that they
-    /// are in. They count as never written.
+    /// `short` (in order), which must have been cut. Returns the pieces that are wrong, by the number of a file that
+    /// they are in. They count as never written.
     ///
     /// # Errors
     ///
-    /// What the system refuses; [`StorageError::Vanished`] if a file was removed or replaced, [`StorageError::Unsteady`] if
-    /// a file changes all the time, and [`StorageError::Cancelled`] if `watch` says so.
+    /// What the system refuses; [`StorageError::Vanished`] if a file was removed or replaced,
+    /// [`StorageError::Unsteady`] if a file changes all the time, and [`StorageError::Cancelled`] if `watch` says so.
     pub(in crate::storage) fn wrong(
         &self,
         short: &[usize],

@@ -33,8 +33,8 @@ pub struct Gaps<'a> {
 }
 
 impl Gaps<'_> {
-    /// The pieces that a server which has these should send next, by their numbers. `others`: the pieces with which other
-    /// servers go on.
+    /// The pieces that a server which has these should send next, by their numbers. `others`: the pieces with which
+    /// other servers go on.
     pub fn choose(&self, has: &PeerPieces, others: &[u32], random: &mut fastrand::Rng) -> Option<Range<u32>> {
         let near = self.rarity.rarest_first().take(PROBES).filter(|piece| has.has(*piece)).take(SAMPLES);
         let mut best: Option<Range<u32>> = None;

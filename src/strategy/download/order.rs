@@ -55,9 +55,9 @@ impl PieceOrder {
         })
     }
 
-    /// The run that a web server is to send from this piece on, which was [picked](PieceOrder::pick): it goes on through
-    /// the class, for so many pieces at most. In the order of the payload it is this piece alone, since the next one
-    /// that is picked mostly follows it.
+    /// The run that a web server is to send from this piece on, which was [picked](PieceOrder::pick): it goes on
+    /// through the class, for so many pieces at most. In the order of the payload it is this piece alone, since the
+    /// next one that is picked mostly follows it.
     pub fn run_from(&self, geometry: Geometry, piece: PieceIndex, most: u32) -> Range<u32> {
         let class = self.classes.iter().find(|class| class.has(piece)).filter(|_| !self.is_sequential);
         let belongs =

@@ -51,8 +51,8 @@ const MAX_RAISED: Duration = Duration::from_secs(2);
 /// The fewest requests that are worth an order of their own; or a quarter of the pipeline, if that is less.
 const LARGE_ORDER: u32 = 48;
 /// The pipeline holds no less than the peer sends in this time: threads, ours and the peer's, are not awake at every
-/// moment, and meanwhile the line should not run dry. Less than that is not worth an order of its own either, up to half
-/// of the pipeline.
+/// moment, and meanwhile the line should not run dry. Less than that is not worth an order of its own either, up to
+/// half of the pipeline.
 const MOMENT: Duration = Duration::from_millis(2);
 /// Requests in the shallowest pipeline of a peer that is not snubbing us.
 const MIN_DEPTH: u32 = 2;

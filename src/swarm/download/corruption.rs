@@ -94,8 +94,8 @@ impl Coordinator<'_> {
         Some(address.ip())
     }
 
-    /// Disconnects the peers at a liar's address, or in its network if several lied there, that have never sent anything
-    /// that was right. They may come again if nobody else sends.
+    /// Disconnects the peers at a liar's address, or in its network if several lied there, that have never sent
+    /// anything that was right. They may come again if nobody else sends.
     fn disconnect_neighbours(&mut self, liar: IpAddr) {
         let candidates = self.dialer.candidates();
         let is_one = |peer: &crate::swarm::peers::Peer| {

@@ -166,8 +166,8 @@ impl Coordinator<'_> {
         self.budget.share_out(wanted);
     }
 
-    /// How many requests may be on their way to one who counts for so many peers, so that all together take three quarters of the
-    /// memory that is allowed now.
+    /// How many requests may be on their way to one who counts for so many peers, so that all together take three
+    /// quarters of the memory that is allowed now.
     pub(in crate::swarm) fn share_of_memory(&self, parts: u32) -> u32 {
         let share = self.budget.share().saturating_mul(parts);
         let sources = self.roster.sources().max(1) as u64;

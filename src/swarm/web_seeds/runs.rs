@@ -59,8 +59,8 @@ impl Coordinator<'_> {
         ((missing as f64 * ours / all) as u32).max(LAST_RUN)
     }
 
-    /// Opens the next piece of its run. `None` at the end of the run, at a piece that is not missing, and where there is
-    /// no memory for it.
+    /// Opens the next piece of its run. `None` at the end of the run, at a piece that is not missing, and where there
+    /// is no memory for it.
     fn open_next_of_run(&mut self, key: PeerKey, now: Instant) -> Option<PieceIndex> {
         let run = self.roster.web_seeds().of(key)?.run.clone();
         let piece = self.geometry.piece(run.start).filter(|_| !run.is_empty())?;

@@ -1,7 +1,7 @@
 //! Patterns for files, and the paths of a torrent.
 //!
-//! The first line is the pattern, each other line a path. No pattern takes long, a path that is written with a backslash
-//! before each character means its file, and what an error says does nothing to a terminal.
+//! The first line is the pattern, each other line a path. No pattern takes long, a path that is written with a
+//! backslash before each character means its file, and what an error says does nothing to a terminal.
 
 #![no_main]
 

@@ -164,8 +164,8 @@ impl Node {
     }
 }
 
-/// The packet in at most `most` bytes: peers or samples get at most half of the room, nodes the rest. `None` if even the
-/// shortest form has more.
+/// The packet in at most `most` bytes: peers or samples get at most half of the room, nodes the rest. `None` if even
+/// the shortest form has more.
 fn shorten(mut packet: Packet<'_>, most: usize) -> Option<Vec<u8>> {
     if let Body::Response(response) = &mut packet.body {
         let family = response.values.first().map_or(IpFamily::V4, |peer| IpFamily::of(peer.ip()));
