@@ -38,8 +38,8 @@ const ENOUGH_THREADS: usize = 40;
 const MAX_OF_TORRENTS: usize = 4000;
 const MAX_ANNOUNCERS: usize = 128;
 /// Threads that a run needs to get anywhere: for signals, for a name and a connection to a tracker; and for
-/// each torrent that runs its own, the writer's, an announcer's and those of a peer, or of a web seed, which has one and
-/// another one while it connects.
+/// each torrent that runs its own, the writer's, an announcer's and those of a peer, or of a web seed, which has one
+/// and another one while it connects.
 const THREADS: usize = 3;
 const THREADS_OF_A_TORRENT: usize = 5;
 /// With fewer threads, besides the main one, a torrent would wait for ever.
