@@ -1,13 +1,13 @@
 //! The options that `get`, `seed` and `show` have in common: where peers come from, and which address and
 //! port we use.
 
-use super::arguments::{host_and_port, node};
 use super::encryption_option::EncryptionOption;
 use super::exit::Exit;
 use super::proxy_options::{self, ProxyOptions};
 use super::resources::Resources;
 use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
+use super::values::{host_and_port, node};
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle};

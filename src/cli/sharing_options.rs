@@ -1,6 +1,5 @@
 //! What `get` and `seed` have in common: how the network is used, how long to seed, and the runs.
 
-use super::arguments::rate;
 use super::exit::Exit;
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
@@ -10,6 +9,7 @@ use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
 use super::signals::interrupts;
 use super::supervisor::supervise;
+use super::values::{minutes, rate};
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::storage::Check;
 use crate::swarm::SeedGoals;
@@ -71,8 +71,8 @@ pub struct SeedGoalOptions {
     /// Seed until the uploaded bytes are this many times the payload
     #[arg(long, value_name = "R", value_parser = amount)]
     pub seed_ratio: Option<f64>,
-    /// Seed for this many minutes; if there is a ratio too, the first goal that is reached ends the run
-    #[arg(long, value_name = "MINUTES", value_parser = amount)]
+    /// Seed for this many minutes (or 90s, 30m, 1.5h); if there is a ratio too, the first goal that is reached ends the run
+    #[arg(long, value_name = "TIME", value_parser = minutes)]
     pub seed_time: Option<f64>,
 }
 
@@ -137,7 +137,7 @@ impl SeedGoalOptions {
 
     /// The goals.
     pub fn goals(&self) -> SeedGoals {
-        // `amount` accepts only numbers of minutes that fit into a `Duration`.
+        // `minutes` accepts only numbers that fit into a `Duration`.
         let time = self.seed_time.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
         SeedGoals { ratio: self.seed_ratio, time }
     }

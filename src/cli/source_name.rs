@@ -52,6 +52,14 @@ pub fn path(source: &str) -> Result<PathBuf, &'static str> {
     Ok(OsString::from_vec(decoded(path)).into())
 }
 
+/// Whether this is long enough for an info-hash and has only its characters: perhaps too few or too many hexadecimal
+/// digits, or 32 characters of base32.
+pub fn is_like_an_info_hash(word: &str) -> bool {
+    let is_base32 = |byte: u8| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte);
+    (word.len() >= 30 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        || (word.len() == 32 && word.bytes().all(is_base32))
+}
+
 /// The bytes in which `%` and two hexadecimal digits stand for one.
 fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -40,7 +40,14 @@ pub struct VerifyArguments {
     #[arg(value_name = "TORRENT", value_parser = source_name())]
     pub torrent: String,
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output-dir",
+        value_name = "DIR",
+        default_value = "."
+    )]
     pub dir: PathBuf,
     #[command(flatten)]
     pub selection: SelectionOptions,
