@@ -6,6 +6,7 @@ use super::foreign_words;
 use super::network_options::NetworkOptions;
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
+use super::source_list::SourceOptions;
 use super::source_name::source_name;
 use super::values::{down_rate, seconds, size};
 use super::verify::VerifyArguments;
@@ -79,10 +80,8 @@ pub struct ShowArguments {
 
 #[derive(Args, Debug)]
 pub struct GetArguments {
-    /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several run
-    /// side by side
-    #[arg(required = true, value_name = "TORRENT", value_parser = source_name())]
-    pub torrents: Vec<String>,
+    #[command(flatten)]
+    pub sources: SourceOptions,
     /// The folder to download into
     #[arg(
         short,
@@ -125,10 +124,8 @@ pub struct GetArguments {
 
 #[derive(Args, Debug)]
 pub struct SeedArguments {
-    /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several are
-    /// shared side by side
-    #[arg(required = true, value_name = "TORRENT", value_parser = source_name())]
-    pub torrents: Vec<String>,
+    #[command(flatten)]
+    pub sources: SourceOptions,
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(
         short,
@@ -189,7 +186,7 @@ mod tests {
             get("x get a -q --no-dht --no-dht -q -o b --port 7 --port 8 --select 1 --select 2 -o c d");
         assert!(twice.sharing.quiet && twice.sharing.network.no_dht);
         assert_eq!((twice.output_dir, twice.sharing.network.port), ("c".into(), Some(8)));
-        assert_eq!((twice.selection.select.len(), twice.torrents.len()), (2, 2));
+        assert_eq!((twice.selection.select.len(), twice.sources.torrents.len()), (2, 2));
         assert_eq!(get("x get a -v -v -v").sharing.verbose, 3);
         assert!(matches!(parse("x create -q a -q --private --private"), CliCommand::Create(_)));
         assert!(matches!(parse("x verify -q a -q -d b -o c"), CliCommand::Verify(_)));

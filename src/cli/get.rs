@@ -20,7 +20,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     let seeding = seeds.then(|| arguments.goals.goals());
     let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
     sharing.run(
-        &arguments.torrents,
+        &arguments.sources,
         arguments.down_limit,
         arguments.memory,
         seeds,

@@ -8,6 +8,7 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
 use super::signals::interrupts;
+use super::source_list::SourceOptions;
 use super::supervisor::supervise;
 use super::values::{minutes, rate};
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
@@ -86,15 +87,16 @@ impl SharingOptions {
     /// here: the exit code reports it.
     pub fn run(
         &self,
-        torrents: &[String],
+        sources: &SourceOptions,
         down_limit: Option<u64>,
         memory: u64,
         seeds: bool,
         mut sandbox: Sandbox,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
+        let sources = sources.sources()?;
         let outlet = self.network.outlet()?;
-        let (torrents, failure) = runs::load(torrents, &outlet)?;
+        let (torrents, failure) = runs::load(&sources, &outlet)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         if !self.no_sandbox {

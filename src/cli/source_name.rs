@@ -17,7 +17,7 @@ pub fn source_name() -> impl TypedValueParser<Value = String> {
 }
 
 /// The name as text. Blanks around it are left out, unless there is a file with just this name.
-fn in_text(name: &OsStr) -> String {
+pub fn in_text(name: &OsStr) -> String {
     match name.to_str() {
         Some(text) if text.trim().is_empty() || Path::new(text).exists() => text.to_owned(),
         Some(text) => text.trim().to_owned(),
