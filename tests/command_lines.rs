@@ -69,7 +69,8 @@ fn record(line: &str) -> String {
     let (words, input) = words(line);
     let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
     command.args(words).current_dir(folder.path()).env_clear().env("XDG_CACHE_HOME", "/dev/null");
-    command.stdin(input.map_or_else(Stdio::null, |file| File::open(folder.path().join(file)).unwrap().into()));
+    command
+        .stdin(input.map_or_else(Stdio::null, |file| File::open(folder.path().join(file)).unwrap().into()));
     let (sender, receiver) = channel();
     std::thread::spawn(move || sender.send(command.output()));
     let output = receiver.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("{line:?} has no end")).unwrap();

@@ -29,7 +29,7 @@ pub enum CliCommand {
     /// Download torrents (the default: `femtotorrent x.torrent`)
     #[command(after_help = exit::TABLE, visible_alias = "download")]
     Get(GetArguments),
-    /// Share what is already on the disk, and write nothing
+    /// Seed torrents from files that are already on the disk, and write nothing
     #[command(after_help = exit::TABLE, visible_alias = "share")]
     Seed(SeedArguments),
     /// Make a torrent from a file or a folder
@@ -38,10 +38,10 @@ pub enum CliCommand {
     /// Check which files and pieces of a torrent are on the disk and correct
     #[command(after_help = exit::TABLE, visible_alias = "check")]
     Verify(VerifyArguments),
-    /// Show what a torrent contains (for a magnet link, ask its peers), and download no payload
+    /// List what is in a torrent or a magnet link, without downloading it
     #[command(after_help = exit::TABLE, visible_aliases = ["info", "list", "ls"])]
     Show(ShowArguments),
-    /// Watch a download at work, with a tracker and two seeders inside this process
+    /// Run a small download inside this process, with a tracker and two seeders, to see how it works
     Demo {
         /// Keep the downloaded file in this folder
         #[arg(short, long, visible_short_alias = 'd', visible_alias = "dir", value_name = "DIR")]
@@ -71,7 +71,7 @@ pub struct ShowArguments {
     #[command(flatten)]
     pub network: NetworkOptions,
     /// Print only errors and the result
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
     /// Log what peers and trackers do (twice for more)
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -92,24 +92,24 @@ pub struct GetArguments {
         default_value = "."
     )]
     pub output_dir: PathBuf,
-    /// Memory for pieces that are not on disk yet, for all torrents together (K, M, G)
+    /// Limit the memory for pieces that are not on the disk yet, for all torrents together (K, M, G)
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = size)]
     pub memory: u64,
     /// Allocate disk space as pieces arrive (sparse), or all of it at the start (full)
     #[arg(long, value_name = "HOW", default_value = "sparse", value_parser = allocation())]
     pub allocate: Allocate,
-    /// Replace existing files that do not belong to the torrent
+    /// Overwrite existing files that differ from the torrent (pieces that verify are kept)
     #[arg(long)]
     pub overwrite: bool,
     /// Give up after this time without progress (exit code 2), in seconds, or as 90s, 30m, 1h
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<u64>,
-    /// Maximum download rate in bytes a second, from all peers together (K, M, G)
+    /// Limit the download rate from all peers together, in bytes a second (500K, 1.5M)
     #[arg(long, value_name = "RATE", value_parser = down_rate)]
     pub down_limit: Option<u64>,
     #[command(flatten)]
     pub web: WebSeedOptions,
-    /// Keep seeding when the download is complete, until Ctrl-C
+    /// Keep seeding after the download, until Ctrl-C
     #[arg(long)]
     pub seed: bool,
     #[command(flatten)]
@@ -188,6 +188,12 @@ mod tests {
         assert_eq!((twice.output_dir, twice.sharing.network.port), ("c".into(), Some(8)));
         assert_eq!((twice.selection.select.len(), twice.sources.torrents.len()), (2, 2));
         assert_eq!(get("x get a -v -v -v").sharing.verbose, 3);
+        let loud = get("x get a -q -v").sharing;
+        assert_eq!((loud.quiet, loud.verbose), (false, 1));
+        let quiet = get("x get a -v -q").sharing;
+        assert_eq!((quiet.quiet, quiet.verbose), (true, 0));
+        let mapping = get("x get a --map-port --no-map-port").sharing.port_mapping;
+        assert!(mapping.no_map_port && !mapping.map_port);
         assert!(matches!(parse("x create -q a -q --private --private"), CliCommand::Create(_)));
         assert!(matches!(parse("x verify -q a -q -d b -o c"), CliCommand::Verify(_)));
         assert!(matches!(parse("x show --json a --json"), CliCommand::Show(_)));

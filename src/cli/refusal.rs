@@ -6,8 +6,8 @@ use super::exit::Exit;
 use super::foreign_words;
 use super::nearest_word::nearest;
 use super::{source, terminal};
-use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
 use std::ffi::OsString;
 use std::io::Write;
 
@@ -40,7 +40,7 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
 }
 
 /// The answer to an option that the command does not have.
-fn unknown_option(error: &clap::Error, words: &[OsString], program: &Command) -> Option<String> {
+fn unknown_option<'a>(error: &clap::Error, words: &[OsString], program: &'a Command) -> Option<String> {
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return None };
     if error.kind() != ErrorKind::UnknownArgument || !typed.starts_with('-') {
         return None;
@@ -55,9 +55,10 @@ fn unknown_option(error: &clap::Error, words: &[OsString], program: &Command) ->
     if let Some(answer) = foreign_words::answer(command.get_name(), typed) {
         return Some(format!("there is no option '{shown}': {answer}"));
     }
-    let known: Vec<&str> =
-        command.get_arguments().filter_map(|option| option.get_long()).chain(["help"]).collect();
-    let near = typed.strip_prefix("--").and_then(|typed| nearest(typed, known.into_iter()));
+    let names =
+        |option: &'a Arg| option.get_long().into_iter().chain(option.get_all_aliases().unwrap_or_default());
+    let known = command.get_arguments().flat_map(names).chain(["help"]);
+    let near = typed.strip_prefix("--").and_then(|typed| nearest(typed, known));
     let hint = match near {
         Some(near) => format!("did you mean '--{near}'?"),
         None => format!("see femtotorrent {} --help", command.get_name()),

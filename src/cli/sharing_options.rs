@@ -28,7 +28,7 @@ pub struct SharingOptions {
     /// Maximum number of connected peers for each torrent
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub max_peers: u16,
-    /// Do not exchange peer addresses with other peers (PEX)
+    /// Disable peer exchange (PEX)
     #[arg(long)]
     pub no_pex: bool,
     /// How our peer ID begins, for trackers that admit listed programs only (some forbid it) [default: -FM0100-]
@@ -37,18 +37,18 @@ pub struct SharingOptions {
     /// What we call ourselves to HTTP trackers, as above [default: femtotorrent/VERSION]
     #[arg(long, value_name = "TEXT", value_parser = user_agent)]
     pub user_agent: Option<String>,
-    /// Maximum upload rate in bytes a second, to all peers together (K, M, G; 0: no upload)
+    /// Limit the upload rate to all peers together, in bytes a second (500K, 1.5M; 0: no upload)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
     /// Keep all rights to files; otherwise we give up those that we do not need, where the kernel has Landlock
     #[arg(long)]
     pub no_sandbox: bool,
-    /// How much of the data that is there is read at the start: all of it (always), what changed since an earlier run
+    /// How much of the existing data is read at the start: all of it (always), what changed since an earlier run
     /// or was never seen (changed), or nothing that an earlier run has seen (never)
     #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check())]
     pub check: Check,
     /// Print only errors
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
     /// Log what peers and trackers do (twice for more)
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -69,10 +69,10 @@ pub struct ResourceShare {
 /// How long to seed.
 #[derive(Args, Debug)]
 pub struct SeedGoalOptions {
-    /// Seed until the uploaded bytes are this many times the payload
+    /// Stop seeding at this ratio (1.5: when one and a half times the size was uploaded)
     #[arg(long, value_name = "R", value_parser = amount)]
     pub seed_ratio: Option<f64>,
-    /// Seed for this many minutes (or 90s, 30m, 1.5h); if there is a ratio too, the first goal that is reached ends the run
+    /// Stop seeding after this many minutes (or 90s, 30m, 1.5h), or at --seed-ratio if that comes first
     #[arg(long, value_name = "TIME", value_parser = minutes)]
     pub seed_time: Option<f64>,
 }

@@ -46,6 +46,8 @@ enum SourceFault {
     Broken(io::Error),
     /// There are more bytes than [`MAX_TORRENT_BYTES`]: so many, where a file has them.
     TooLarge(Option<u64>),
+    /// The bytes are not a torrent but this.
+    Other(&'static str),
     /// The bytes are not a torrent.
     Torrent(MetainfoError),
     /// The magnet link cannot be used.
@@ -62,6 +64,7 @@ impl SourceError {
             SourceFault::Network(_) => 6,
             SourceFault::Unopenable(_) => 15,
             SourceFault::Broken(_) => 17,
+            SourceFault::Other(_) => 25,
             SourceFault::Torrent(error) if error.is_not_bencode() => 25,
             SourceFault::Torrent(_) | SourceFault::TooLarge(_) => 26,
             SourceFault::Magnet(_) => 27,
@@ -90,6 +93,7 @@ impl fmt::Display for SourceError {
                      payload; if it is one, ask its maker for larger pieces)"
                 )
             }
+            SourceFault::Other(what) => write!(out, "{source}: not a torrent: it is {what}"),
             SourceFault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
             SourceFault::Magnet(error) => write!(out, "{source}: {}", printable(&error.to_string())),
             SourceFault::NoTorrent => write!(
@@ -140,7 +144,7 @@ pub fn load(source: &str, outlet: &Outlet) -> Result<Metainfo, SourceError> {
     if as_magnet(&bytes).is_some() {
         return Err(fail(SourceFault::NoTorrent));
     }
-    Metainfo::parse(bytes).map_err(|error| fail(SourceFault::Torrent(error)))
+    parsed(bytes).map_err(fail)
 }
 
 /// Reads the torrent or the magnet that `source` names. `source` is one of those that [`load`] takes, a
@@ -165,9 +169,16 @@ pub fn torrent(source: &str, outlet: &Outlet) -> Result<Torrent, SourceError> {
     let bytes = read(source, outlet)?;
     match as_magnet(&bytes) {
         Some(text) => magnet(text),
-        None => Metainfo::parse(bytes)
-            .map(|metainfo| Torrent::Whole(Arc::new(metainfo)))
-            .map_err(|error| fail(SourceFault::Torrent(error))),
+        None => parsed(bytes).map(|metainfo| Torrent::Whole(Arc::new(metainfo))).map_err(fail),
+    }
+}
+
+/// The torrent that these bytes are.
+fn parsed(bytes: Vec<u8>) -> Result<Metainfo, SourceFault> {
+    match bytes.trim_ascii_start().first() {
+        None => Err(SourceFault::Other("empty")),
+        Some(b'<') => Err(SourceFault::Other("a web page (take the address of the .torrent file itself)")),
+        Some(_) => Metainfo::parse(bytes).map_err(SourceFault::Torrent),
     }
 }
 

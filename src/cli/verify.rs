@@ -51,7 +51,7 @@ pub struct VerifyArguments {
     pub dir: PathBuf,
     #[command(flatten)]
     pub selection: SelectionOptions,
-    /// Believe the authorities in this file too (PEM), for a torrent from the web
+    /// Trust the certificate authorities in this file as well (PEM), for a torrent from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     #[command(flatten)]
