@@ -105,8 +105,8 @@ impl NetworkOptions {
 
     /// Opens the network as the user wants it used. If the user named no port and none is free, we do not
     /// listen. If all torrents are private (`public` is false), we announce ourselves neither in the DHT nor
-    /// on the local network; neither, and at no port, if everything goes through a proxy. If threads are few, we do without what finds more peers, except for a port that
-    /// the user named.
+    /// on the local network. If everything goes through a proxy, we do not listen either. If threads are few, we do
+    /// without what finds more peers, except for a port that the user named.
     ///
     /// # Errors
     ///

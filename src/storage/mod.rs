@@ -14,6 +14,8 @@
 //! [`fn@examine`] looks at a payload and changes nothing. [`gather`] finds the files for a new torrent, and
 //! [`Gathered::digests`] hashes them.
 //!
+//! Of a selection of files, what they share with others is in a `part_file`.
+//!
 //! What is there need not be read again by the next run: `resume` writes down which pieces are synced to the
 //! disk, and the survey believes that as far as the files are what they were.
 //!

@@ -26,7 +26,7 @@
 //! |---|---|
 //! | 8 | `femtoRS`, and the version, 1 |
 //! | 20 | the info-hash |
-//! | 4, 4, 4 | the piece length; how many pieces and files there are |
+//! | 4, 4, 4 | the piece length; how many pieces there are, and files, of which the part file is the last |
 //! | 1 | 1 if the run that wrote it has ended, 0 while it goes on |
 //! | 1 | 1 if all pieces were looked for, 0 if only those of a selection |
 //! | 12 | when the files were as it says |
