@@ -13,10 +13,10 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The most bytes of a list: of 100,000 magnet links with a tracker or two.
+/// The most bytes of a list: of 10,000 magnet links with twenty trackers.
 const MOST_BYTES: u64 = 32 << 20;
-/// The most torrents in all lists. No host has threads for more.
-const MOST_TORRENTS: usize = 100_000;
+/// The most torrents of one run. All are read into memory at the start.
+const MOST_TORRENTS: usize = 10_000;
 
 /// The torrents.
 #[derive(Args, Debug)]
