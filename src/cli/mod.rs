@@ -60,7 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(failure) => return failed(failure),
     };
     let parsed = program.try_get_matches_from_mut(&words);
-    let arguments = match parsed.and_then(|parsed| Arguments::from_arg_matches(&parsed)) {
+    let arguments = match parsed.and_then(|mut parsed| Arguments::from_arg_matches_mut(&mut parsed)) {
         Ok(arguments) => arguments,
         Err(error) => return refused(error, &words, &program),
     };

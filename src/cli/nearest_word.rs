@@ -9,16 +9,14 @@ const MOST_CHARACTERS: usize = 40;
 /// many, too few or wrong, letters in another order, or an end that is missing.
 pub fn nearest<'words>(typed: &str, words: impl Iterator<Item = &'words str>) -> Option<&'words str> {
     let letters = |text: &str| text.to_lowercase().chars().take(MOST_CHARACTERS).collect::<Vec<char>>();
-    let sorted = |mut text: Vec<char>| {
-        text.sort_unstable();
-        text
-    };
+    let count = |text: &[char], letter: &char| text.iter().filter(|one| *one == letter).count();
     let typed = letters(typed);
     let distance = |word: &'words str| {
         let known = letters(word);
         let steps = spelling_steps(&typed, &known);
         let is_a_slip = steps == 0 || 3 * steps <= known.len() + 1;
-        let has_the_same_letters = sorted(typed.clone()) == sorted(known.clone());
+        let has_the_same_letters = typed.len() == known.len()
+            && typed.iter().all(|letter| count(&typed, letter) == count(&known, letter));
         let is_the_start = typed.len() >= 3 && known.starts_with(&typed);
         (is_a_slip || has_the_same_letters || is_the_start).then_some((steps, word))
     };
