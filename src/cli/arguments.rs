@@ -1,24 +1,24 @@
-//! The command line: the subcommands, their arguments, and the parsers of single values.
+//! The command line: the subcommands and their arguments.
 
 use super::create::CreateArguments;
 use super::exit;
+use super::foreign_words;
 use super::network_options::{NETWORK, NetworkOptions};
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
+use super::source_list::SourceOptions;
 use super::source_name::source_name;
+use super::values::{down_rate, seconds, size};
 use super::verify::VerifyArguments;
 use super::web_seed_options::WebSeedOptions;
 use crate::storage::Allocate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
-use std::ffi::OsString;
+use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
-
-const COMMANDS: [&str; 7] = ["get", "seed", "create", "verify", "show", "demo", "help"];
 
 /// A BitTorrent client for the command line.
 #[derive(Debug, Parser)]
-#[command(name = "femtotorrent", version, after_help = exit::TABLE)]
+#[command(name = "femtotorrent", version, after_help = exit::TABLE, args_override_self = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: CliCommand,
@@ -27,24 +27,24 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
     /// Download torrents (the default: `femtotorrent x.torrent`)
-    #[command(after_help = exit::TABLE)]
+    #[command(after_help = exit::TABLE, visible_alias = "download")]
     Get(GetArguments),
-    /// Share what is already on the disk, and write nothing
-    #[command(after_help = exit::TABLE)]
+    /// Seed torrents from files that are already on the disk, and write nothing
+    #[command(after_help = exit::TABLE, visible_alias = "share")]
     Seed(SeedArguments),
     /// Make a torrent from a file or a folder
-    #[command(after_help = exit::TABLE)]
+    #[command(after_help = exit::TABLE, visible_alias = "make")]
     Create(CreateArguments),
     /// Check which files and pieces of a torrent are on the disk and correct
-    #[command(after_help = exit::TABLE)]
+    #[command(after_help = exit::TABLE, visible_alias = "check")]
     Verify(VerifyArguments),
-    /// Show what a torrent contains (for a magnet link, ask its peers), and download no payload
-    #[command(after_help = exit::TABLE)]
+    /// List what is in a torrent or a magnet link, without downloading it
+    #[command(after_help = exit::TABLE, visible_aliases = ["info", "list", "ls"])]
     Show(ShowArguments),
-    /// Watch a download at work, with a tracker and two seeders inside this process
+    /// Run a small download inside this process, with a tracker and two seeders, to see how it works
     Demo {
         /// Keep the downloaded file in this folder
-        #[arg(short, long, value_name = "DIR")]
+        #[arg(short, long, visible_short_alias = 'd', visible_alias = "dir", value_name = "DIR")]
         output_dir: Option<PathBuf>,
     },
 }
@@ -63,11 +63,11 @@ pub struct ShowArguments {
     /// Write the torrent to this file
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Give up after this time without progress (exit code 2)
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    /// Give up after this time without progress (exit code 2), in seconds, or as 90s, 30m, 1h
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<u64>,
     /// Print only errors and the result
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
     /// Log what peers and trackers do (twice for more)
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -80,29 +80,34 @@ pub struct ShowArguments {
 
 #[derive(Args, Debug)]
 pub struct GetArguments {
-    /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several run
-    /// side by side
-    #[arg(required = true, value_name = "TORRENT", value_parser = source_name())]
-    pub torrents: Vec<String>,
+    #[command(flatten)]
+    pub sources: SourceOptions,
     /// The folder to download into
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'd',
+        visible_alias = "dir",
+        value_name = "DIR",
+        default_value = "."
+    )]
     pub output_dir: PathBuf,
-    /// Memory for pieces that are not on disk yet, for all torrents together (K, M, G)
+    /// Limit the memory for pieces that are not on the disk yet, for all torrents together (K, M, G)
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = size)]
     pub memory: u64,
     /// Allocate disk space as pieces arrive (sparse), or all of it at the start (full)
     #[arg(long, value_name = "HOW", default_value = "sparse", value_parser = allocation())]
     pub allocate: Allocate,
-    /// Replace existing files that do not belong to the torrent
+    /// Overwrite existing files that differ from the torrent (pieces that verify are kept)
     #[arg(long)]
     pub overwrite: bool,
-    /// Give up after this time without progress (exit code 2)
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    /// Give up after this time without progress (exit code 2), in seconds, or as 90s, 30m, 1h
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<u64>,
-    /// Maximum download rate in bytes a second, from all peers together (K, M, G)
+    /// Limit the download rate from all peers together, in bytes a second (500K, 1.5M)
     #[arg(long, value_name = "RATE", value_parser = down_rate, help_heading = NETWORK)]
     pub down_limit: Option<u64>,
-    /// Keep seeding when the download is complete, until Ctrl-C
+    /// Keep seeding after the download, until Ctrl-C
     #[arg(long)]
     pub seed: bool,
     #[command(flatten)]
@@ -119,12 +124,17 @@ pub struct GetArguments {
 
 #[derive(Args, Debug)]
 pub struct SeedArguments {
-    /// .torrent files, `-` for standard input, http(s) addresses, magnet links or info-hashes; several are
-    /// shared side by side
-    #[arg(required = true, value_name = "TORRENT", value_parser = source_name())]
-    pub torrents: Vec<String>,
+    #[command(flatten)]
+    pub sources: SourceOptions,
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output-dir",
+        value_name = "DIR",
+        default_value = "."
+    )]
     pub dir: PathBuf,
     /// Super-seeding: show each peer one piece at a time, for the only seed of a new torrent (BEP 16)
     #[arg(long = "super")]
@@ -135,19 +145,6 @@ pub struct SeedArguments {
     pub sharing: SharingOptions,
 }
 
-/// Inserts `get` where the first argument is not a subcommand.
-pub fn with_default_command(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let names_a_command = match arguments.get(1).map(|first| first.to_string_lossy()) {
-        None => true,
-        Some(first) => COMMANDS.contains(&&*first) || ["-h", "--help", "-V", "--version"].contains(&&*first),
-    };
-    if !names_a_command {
-        arguments.insert(1, "get".into());
-    }
-    arguments
-}
-
 /// How disk space is allocated: `sparse` or `full`.
 fn allocation() -> impl TypedValueParser<Value = Allocate> {
     PossibleValuesParser::new(["sparse", "full"]).map(|how| match how.as_str() {
@@ -156,88 +153,89 @@ fn allocation() -> impl TypedValueParser<Value = Allocate> {
     })
 }
 
-/// A size: `500K`, `32M`, `1G`, or a plain number of bytes. At least one byte.
-pub fn size(text: &str) -> Result<u64, String> {
-    let number = bytes(text).filter(|size| *size > 0);
-    number.ok_or_else(|| "a size such as 500K, 32M or 1G is expected".to_owned())
-}
-
-/// A rate in bytes a second, written like a [`size`]. Zero is allowed.
-pub fn rate(text: &str) -> Result<u64, String> {
-    bytes(text).ok_or_else(|| "bytes a second, such as 500K, 2M or 0, are expected".to_owned())
-}
-
-/// A [`rate`] that is not zero.
-fn down_rate(text: &str) -> Result<u64, String> {
-    match rate(text)? {
-        0 => Err("a limit of 0 would download nothing (leave it out for no limit)".to_owned()),
-        rate => Ok(rate),
-    }
-}
-
-fn bytes(text: &str) -> Option<u64> {
-    let (digits, unit) = match text.char_indices().last()? {
-        (at, 'k' | 'K') => (text.get(..at)?, 1 << 10),
-        (at, 'm' | 'M') => (text.get(..at)?, 1 << 20),
-        (at, 'g' | 'G') => (text.get(..at)?, 1 << 30),
-        _ => (text, 1_u64),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
-}
-
-/// `HOST:PORT`, checked and left in one piece.
-pub fn host_and_port(text: &str) -> Result<String, String> {
-    node(text).map(|_| text.to_owned())
-}
-
-/// `HOST:PORT` in its two parts: the host without brackets, and the port.
-pub fn node(text: &str) -> Result<(String, u16), String> {
-    let parsed = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
-    match parsed {
-        Some((host, port @ 1..)) if !host.is_empty() => Ok((host.trim_matches(['[', ']']).to_owned(), port)),
-        _ => Err("HOST:PORT is expected, such as 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned()),
-    }
+/// The program as `clap` knows it.
+pub fn program() -> Command {
+    foreign_words::taught(Arguments::command())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use clap::FromArgMatches;
 
-    fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from(with_default_command(line.split(' ').map(OsString::from)))
+    fn parse(line: &str) -> CliCommand {
+        let matches = program().try_get_matches_from(line.split(' ')).unwrap();
+        Arguments::from_arg_matches(&matches).unwrap().command
+    }
+
+    fn get(line: &str) -> GetArguments {
+        match parse(line) {
+            CliCommand::Get(get) => get,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn the_arguments_are_consistent() {
-        Arguments::command().debug_assert();
+        program().debug_assert();
     }
 
     #[test]
-    fn get_is_the_default_wherever_the_torrent_stands() {
-        for line in
-            ["femtotorrent x.torrent", "femtotorrent -o d x.torrent", "femtotorrent get x.torrent -o d"]
-        {
-            match parse(line).unwrap().command {
-                CliCommand::Get(get) => assert_eq!(get.torrents, ["x.torrent"]),
-                other => panic!("{other:?}"),
+    fn a_flag_may_be_repeated_and_the_last_value_counts() {
+        let twice =
+            get("x get a -q --no-dht --no-dht -q -o b --port 7 --port 8 --select 1 --select 2 -o c d");
+        assert!(twice.sharing.quiet && twice.sharing.network.no_dht);
+        assert_eq!((twice.output_dir, twice.sharing.network.port), ("c".into(), Some(8)));
+        assert_eq!((twice.selection.select.len(), twice.sources.torrents.len()), (2, 2));
+        assert_eq!(get("x get a -v -v -v").sharing.verbose, 3);
+        let loud = get("x get a -q -v").sharing;
+        assert_eq!((loud.quiet, loud.verbose), (false, 1));
+        let quiet = get("x get a -v -q").sharing;
+        assert_eq!((quiet.quiet, quiet.verbose), (true, 0));
+        let mapping = get("x get a --map-port --no-map-port").sharing.port_mapping;
+        assert!(mapping.no_map_port && !mapping.map_port);
+        assert!(matches!(parse("x create -q a -q --private --private"), CliCommand::Create(_)));
+        assert!(matches!(parse("x verify -q a -q -d b -o c"), CliCommand::Verify(_)));
+        assert!(matches!(parse("x show --json a --json"), CliCommand::Show(_)));
+    }
+
+    #[test]
+    fn a_folder_is_named_alike_in_every_command() {
+        for option in ["-o", "-d", "--dir", "--output-dir"] {
+            let folders = [
+                match parse(&format!("x get a {option} f")) {
+                    CliCommand::Get(get) => get.output_dir,
+                    other => panic!("{other:?}"),
+                },
+                match parse(&format!("x seed a {option} f")) {
+                    CliCommand::Seed(seed) => seed.dir,
+                    other => panic!("{other:?}"),
+                },
+                match parse(&format!("x verify a {option} f")) {
+                    CliCommand::Verify(verify) => verify.dir,
+                    other => panic!("{other:?}"),
+                },
+                match parse(&format!("x demo {option} f")) {
+                    CliCommand::Demo { output_dir } => output_dir.unwrap(),
+                    other => panic!("{other:?}"),
+                },
+            ];
+            assert!(folders.iter().all(|folder| folder.as_os_str() == "f"), "{option}");
+        }
+    }
+
+    #[test]
+    fn options_of_other_programs_that_mean_the_same_are_taken() {
+        let same =
+            get("x download a -P f --limit-rate 100k --bt-stop-timeout=60 -p 7 --bind-address 127.0.0.1");
+        assert_eq!((same.output_dir, same.down_limit, same.timeout), ("f".into(), Some(102_400), Some(60)));
+        assert_eq!(same.sharing.network.port, Some(7));
+        match parse("x make a -a http://a/announce -t http://b/announce -c words -p -w http://c/ -f") {
+            CliCommand::Create(made) => {
+                assert!(made.private && made.overwrite && made.comment.is_some());
+                assert_eq!((made.trackers.len(), made.web_seeds.len()), (2, 1));
             }
-        }
-        assert!(matches!(parse("femtotorrent show -").unwrap().command, CliCommand::Show(_)));
-    }
-
-    #[test]
-    fn sizes_and_peers_are_checked() {
-        assert_eq!(size("32M"), Ok(32 << 20));
-        assert_eq!(size("7"), Ok(7));
-        for bad in ["", "M", "0", "-1", "1T", "99999999999G", "é"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
-        assert_eq!(rate("0"), Ok(0));
-        assert!(rate("0x").is_err());
-        assert!(host_and_port("[::1]:6881").is_ok());
-        for bad in ["", "host", ":1", "host:0", "host:65536", "host:x"] {
-            assert!(host_and_port(bad).is_err(), "{bad}");
+            other => panic!("{other:?}"),
         }
     }
 }

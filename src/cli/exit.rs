@@ -48,11 +48,11 @@ impl Exit {
 /// The table for `--help`.
 pub const TABLE: &str = "\
 Exit codes:
-   0  done                        13  a file exists that is not ours
+   0  done                        13  a file exists and is kept
    1  other error                 15  cannot open a file
    2  timed out (--timeout)       16  cannot create a file or folder
    3  torrent not found           17  input or output error
-   6  network error               25  not bencode
+   6  network error               25  not a .torrent file
    7  interrupted or unfinished   26  bad torrent
    9  disk full                   27  bad magnet link
                                   28  bad option

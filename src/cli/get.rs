@@ -16,11 +16,12 @@ use std::time::Duration;
 /// As [`SharingOptions::run`](super::sharing_options::SharingOptions::run).
 pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
-    let seeds = arguments.seed || arguments.goals.are_set();
+    // `--seed-time 0` is how users of aria2 say that nothing is to be seeded.
+    let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
     let seeding = seeds.then(|| arguments.goals.goals());
     let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
     sharing.run(
-        &arguments.torrents,
+        &arguments.sources,
         arguments.down_limit,
         arguments.memory,
         seeds,

@@ -10,13 +10,18 @@ mod create;
 mod demo;
 mod encryption_option;
 mod exit;
+mod first_word;
+mod foreground;
+mod foreign_words;
 mod get;
 mod json;
 mod meter;
+mod nearest_word;
 mod network_options;
 mod port_mapping_options;
 mod progress;
 mod proxy_options;
+mod refusal;
 mod resources;
 mod runs;
 mod sandbox;
@@ -28,28 +33,36 @@ mod sharing_options;
 pub mod show;
 mod signals;
 pub mod source;
+mod source_list;
 mod source_name;
 mod supervisor;
 mod terminal;
 mod thread_limit;
 mod turns;
+mod values;
 mod verify;
 mod web_seed_options;
 
 use arguments::{Arguments, CliCommand};
-use clap::Parser;
-use clap::error::{ContextKind, ContextValue};
+use clap::FromArgMatches;
+use refusal::refused;
+use runs::CommandFailure;
 use std::ffi::OsString;
-use std::io::Write;
 use terminal::start_log;
 
 pub use exit::Exit;
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let arguments = match Arguments::try_parse_from(arguments::with_default_command(arguments)) {
+    let mut program = arguments::program();
+    let words = match first_word::with_command(arguments, &program) {
+        Ok(words) => words,
+        Err(failure) => return failed(failure),
+    };
+    let parsed = program.try_get_matches_from_mut(&words);
+    let arguments = match parsed.and_then(|mut parsed| Arguments::from_arg_matches_mut(&mut parsed)) {
         Ok(arguments) => arguments,
-        Err(error) => return refused(error),
+        Err(error) => return refused(error, &words, &program),
     };
     signals::outlive_file_limit();
     let outcome = match arguments.command {
@@ -75,32 +88,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             demo::run(output_dir.as_deref())
         }
     };
-    outcome.unwrap_or_else(|(exit, message)| {
-        terminal::say(&format!("femtotorrent: {message}"));
-        exit
-    })
+    outcome.unwrap_or_else(failed)
 }
 
-/// Prints why the arguments are refused. `clap` reports --help and --version as errors too. They go to standard
-/// output and are successes.
-fn refused(mut error: clap::Error) -> Exit {
-    // What was typed may be an address with a password in it.
-    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
-        if let Some(ContextValue::String(typed)) = error.get(kind) {
-            let shown = source::shown(typed);
-            if shown != *typed {
-                // A hint repeats it.
-                error.remove(ContextKind::Suggested);
-            }
-            error.insert(kind, ContextValue::String(shown));
-        }
-    }
-    let text = error.render().to_string();
-    if error.use_stderr() {
-        terminal::say(text.trim_end());
-        return Exit::BAD_OPTION;
-    }
-    // This fails if the reader of standard output is gone.
-    let _ = write!(terminal::output(), "{text}");
-    Exit::DONE
+fn failed((exit, message): CommandFailure) -> Exit {
+    terminal::say(&format!("femtotorrent: {message}"));
+    exit
 }

@@ -1,13 +1,13 @@
 //! The options that `get`, `seed` and `show` have in common: where peers come from, and which address and
 //! port we use.
 
-use super::arguments::{host_and_port, node};
 use super::encryption_option::EncryptionOption;
 use super::exit::Exit;
 use super::proxy_options::{self, ProxyOptions};
 use super::resources::Resources;
 use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
+use super::values::{host_and_port, node};
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle};
@@ -26,25 +26,25 @@ pub const NETWORK: &str = "Network";
 #[derive(Args, Debug)]
 #[command(next_help_heading = NETWORK)]
 pub struct NetworkOptions {
-    /// A peer to connect to, in addition to those that are found (repeatable)
+    /// Connect to this peer as well (repeatable)
     #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port)]
     pub peers: Vec<String>,
-    /// A tracker to ask, in addition to those of the torrent (repeatable)
+    /// Announce to this tracker as well (repeatable)
     #[arg(long = "tracker", value_name = "URL", value_parser = tracker)]
     pub trackers: Vec<String>,
-    /// Do not ask the trackers of the torrent
+    /// Ignore the trackers of the torrent
     #[arg(long)]
     pub no_trackers: bool,
-    /// Do not use the DHT
+    /// Disable the DHT
     #[arg(long)]
     pub no_dht: bool,
     /// A DHT node to start from, in addition to the well-known ones (repeatable)
     #[arg(long = "dht-node", value_name = "HOST:PORT", value_parser = node, conflicts_with = "no_dht")]
     pub dht_nodes: Vec<(String, u16)>,
-    /// Do not look for peers on the local network
+    /// Disable the search for peers on the local network
     #[arg(long)]
     pub no_lan: bool,
-    /// The port to listen on for peers [default: one from 61000 to 65535, the same in each run if it is free]
+    /// Listen on this port for peers [default: one from 61000 to 65535, the same in each run if it is free]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// Do not accept incoming connections
@@ -54,7 +54,7 @@ pub struct NetworkOptions {
     /// listen. Names are looked up by the system, which may ask by another way
     #[arg(long, value_name = "ADDRESS|DEVICE")]
     pub bind: Option<String>,
-    /// Believe the authorities in this file too (PEM), for https trackers and torrents from the web
+    /// Trust the certificate authorities in this file as well (PEM), for https trackers and torrents from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     #[command(flatten)]

@@ -11,11 +11,11 @@ use std::time::Duration;
 /// Whether the router is asked.
 #[derive(Args, Debug)]
 pub struct PortMappingOptions {
-    /// Ask the router to lead a port to ours (PCP, NAT-PMP, UPnP), also where we do not seed
+    /// Ask the router to forward a port to ours (PCP, NAT-PMP, UPnP), also where we do not seed
     #[arg(long, conflicts_with = "no_listen")]
     pub map_port: bool,
-    /// Do not ask the router to lead a port to ours, also where we seed
-    #[arg(long, conflicts_with = "map_port")]
+    /// Do not ask the router to forward a port to ours, also where we seed
+    #[arg(long, overrides_with = "map_port")]
     pub no_map_port: bool,
 }
 

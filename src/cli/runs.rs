@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::progress::{Screen, Style};
 use super::signals::interrupts;
 use super::source;
+use super::source_list::NamedSource;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::net::Outlet;
 use crate::session::{
@@ -27,21 +28,25 @@ pub type CommandFailure = (Exit, String);
 /// # Errors
 ///
 /// There is only one torrent, and it cannot be read.
-pub fn load(names: &[String], outlet: &Outlet) -> Result<(Vec<Torrent>, Option<Exit>), CommandFailure> {
+pub fn load(
+    sources: &[NamedSource],
+    outlet: &Outlet,
+) -> Result<(Vec<Torrent>, Option<Exit>), CommandFailure> {
     let mut torrents: Vec<Torrent> = Vec::new();
     let mut failures = Vec::new();
-    for name in names {
-        let torrent = match source::torrent(name, outlet) {
+    for source in sources {
+        let torrent = match source::torrent(&source.name, outlet) {
             Ok(torrent) => torrent,
             Err(error) => {
-                failures.push((Exit(error.exit_code()), error.to_string()));
+                failures.push((Exit(error.exit_code()), source.locate(error.to_string())));
                 continue;
             }
         };
         match torrents.iter_mut().find(|known| known.info_hash() == torrent.info_hash()) {
             None => torrents.push(torrent),
             Some(known) => {
-                warn!("{} was already named, so it is ignored", source::shown(name));
+                let shown = source::shown(&source.name);
+                warn!("{}", source.locate(format!("{shown} was already named, so it is ignored")));
                 // A torrent file has the metadata that a magnet would have to ask peers for.
                 if matches!(torrent, Torrent::Whole(_)) {
                     *known = torrent;

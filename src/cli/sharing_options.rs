@@ -1,6 +1,5 @@
 //! What `get` and `seed` have in common: how the network is used, how long to seed, and the runs.
 
-use super::arguments::rate;
 use super::exit::Exit;
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
@@ -10,7 +9,9 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
 use super::signals::interrupts;
+use super::source_list::SourceOptions;
 use super::supervisor::supervise;
+use super::values::{minutes, rate};
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::storage::Check;
 use crate::swarm::SeedGoals;
@@ -24,12 +25,12 @@ pub struct SharingOptions {
     /// Keep all rights to files; otherwise we give up those that we do not need, where the kernel has Landlock
     #[arg(long)]
     pub no_sandbox: bool,
-    /// How much of the data that is there is read at the start: all of it (always), what changed since an earlier run
+    /// How much of the existing data is read at the start: all of it (always), what changed since an earlier run
     /// or was never seen (changed), or nothing that an earlier run has seen (never)
     #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check())]
     pub check: Check,
     /// Print only errors
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
     /// Log what peers and trackers do (twice for more)
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -41,7 +42,7 @@ pub struct SharingOptions {
     /// Maximum number of connected peers for each torrent
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub max_peers: u16,
-    /// Do not exchange peer addresses with other peers (PEX)
+    /// Disable peer exchange (PEX)
     #[arg(long)]
     pub no_pex: bool,
     /// How our peer ID begins, for trackers that admit listed programs only (some forbid it) [default: -FM0100-]
@@ -50,7 +51,7 @@ pub struct SharingOptions {
     /// What we call ourselves to HTTP trackers, as above [default: femtotorrent/VERSION]
     #[arg(long, value_name = "TEXT", value_parser = user_agent)]
     pub user_agent: Option<String>,
-    /// Maximum upload rate in bytes a second, to all peers together (K, M, G; 0: no upload)
+    /// Limit the upload rate to all peers together, in bytes a second (500K, 1.5M; 0: no upload)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
 }
@@ -69,11 +70,11 @@ pub struct ResourceShare {
 /// How long to seed.
 #[derive(Args, Debug)]
 pub struct SeedGoalOptions {
-    /// Seed until the uploaded bytes are this many times the payload
+    /// Stop seeding at this ratio (1.5: when one and a half times the size was uploaded)
     #[arg(long, value_name = "R", value_parser = amount)]
     pub seed_ratio: Option<f64>,
-    /// Seed for this many minutes; if there is a ratio too, the first goal that is reached ends the run
-    #[arg(long, value_name = "MINUTES", value_parser = amount)]
+    /// Stop seeding after this many minutes (or 90s, 30m, 1.5h), or at --seed-ratio if that comes first
+    #[arg(long, value_name = "TIME", value_parser = minutes)]
     pub seed_time: Option<f64>,
 }
 
@@ -88,16 +89,17 @@ impl SharingOptions {
     /// user wants. A run that fails is no error here: the exit code reports it.
     pub fn run(
         &self,
-        torrents: &[String],
+        sources: &SourceOptions,
         down_limit: Option<u64>,
         memory: u64,
         seeds: bool,
         mut sandbox: Sandbox,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
+        let sources = sources.sources()?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
-        let (torrents, failure) = runs::load(torrents, &outlet)?;
+        let (torrents, failure) = runs::load(&sources, &outlet)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         if !self.no_sandbox {
@@ -140,7 +142,7 @@ impl SeedGoalOptions {
 
     /// The goals.
     pub fn goals(&self) -> SeedGoals {
-        // `amount` accepts only numbers of minutes that fit into a `Duration`.
+        // `minutes` accepts only numbers that fit into a `Duration`.
         let time = self.seed_time.and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok());
         SeedGoals { ratio: self.seed_ratio, time }
     }

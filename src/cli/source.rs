@@ -3,6 +3,7 @@
 //! Runs on the main thread before any other thread is started. It never reads more bytes than a real torrent
 //! can have, and never waits for a web server without a deadline.
 
+use super::foreground::is_in_background;
 use super::source_name;
 use crate::metainfo::{MAX_PIECES, MAX_TORRENT_BYTES, Magnet, MagnetError, Metainfo, MetainfoError};
 use crate::net::http::{Awaited, Errand, WebClient, WebError};
@@ -11,6 +12,7 @@ use crate::session::Torrent;
 use crate::strategy::{OnWordOf, Question};
 use crate::text::{excerpt, grouped, printable, size};
 use crate::tracker::USER_AGENT;
+use log::warn;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -35,7 +37,7 @@ pub struct SourceError {
 #[derive(Debug)]
 enum SourceFault {
     /// There is no such file.
-    Missing(&'static str),
+    Missing(String),
     /// There is a file, and it cannot be opened.
     Unopenable(String),
     /// The web server could not be reached, or did not deliver the file.
@@ -44,6 +46,8 @@ enum SourceFault {
     Broken(io::Error),
     /// There are more bytes than [`MAX_TORRENT_BYTES`]: so many, where a file has them.
     TooLarge(Option<u64>),
+    /// The bytes are not a torrent but this.
+    Other(&'static str),
     /// The bytes are not a torrent.
     Torrent(MetainfoError),
     /// The magnet link cannot be used.
@@ -60,6 +64,7 @@ impl SourceError {
             SourceFault::Network(_) => 6,
             SourceFault::Unopenable(_) => 15,
             SourceFault::Broken(_) => 17,
+            SourceFault::Other(_) => 25,
             SourceFault::Torrent(error) if error.is_not_bencode() => 25,
             SourceFault::Torrent(_) | SourceFault::TooLarge(_) => 26,
             SourceFault::Magnet(_) => 27,
@@ -88,6 +93,7 @@ impl fmt::Display for SourceError {
                      payload; if it is one, ask its maker for larger pieces)"
                 )
             }
+            SourceFault::Other(what) => write!(out, "{source}: not a torrent: it is {what}"),
             SourceFault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
             SourceFault::Magnet(error) => write!(out, "{source}: {}", printable(&error.to_string())),
             SourceFault::NoTorrent => write!(
@@ -138,7 +144,7 @@ pub fn load(source: &str, outlet: &Outlet) -> Result<Metainfo, SourceError> {
     if as_magnet(&bytes).is_some() {
         return Err(fail(SourceFault::NoTorrent));
     }
-    Metainfo::parse(bytes).map_err(|error| fail(SourceFault::Torrent(error)))
+    parsed(bytes).map_err(fail)
 }
 
 /// Reads the torrent or the magnet that `source` names. `source` is one of those that [`load`] takes, a
@@ -152,6 +158,9 @@ pub fn torrent(source: &str, outlet: &Outlet) -> Result<Torrent, SourceError> {
     let fail = |fault| SourceError { source: source.to_owned(), fault };
     let magnet = |text: &str| {
         let magnet = Magnet::parse(text).map_err(|error| fail(SourceFault::Magnet(error)))?;
+        if let Some(warning) = cut_short(text, &magnet, is_in_background) {
+            warn!("{warning}");
+        }
         Ok(Torrent::Magnet(Arc::new(magnet)))
     };
     if is_magnet(source) {
@@ -160,10 +169,28 @@ pub fn torrent(source: &str, outlet: &Outlet) -> Result<Torrent, SourceError> {
     let bytes = read(source, outlet)?;
     match as_magnet(&bytes) {
         Some(text) => magnet(text),
-        None => Metainfo::parse(bytes)
-            .map(|metainfo| Torrent::Whole(Arc::new(metainfo)))
-            .map_err(|error| fail(SourceFault::Torrent(error))),
+        None => parsed(bytes).map(|metainfo| Torrent::Whole(Arc::new(metainfo))).map_err(fail),
     }
+}
+
+/// The torrent that these bytes are.
+fn parsed(bytes: Vec<u8>) -> Result<Metainfo, SourceFault> {
+    match bytes.trim_ascii_start().first() {
+        None => Err(SourceFault::Other("empty")),
+        Some(b'<') => Err(SourceFault::Other("a web page (take the address of the .torrent file itself)")),
+        Some(_) => Metainfo::parse(bytes).map_err(SourceFault::Torrent),
+    }
+}
+
+/// What to say of a link that names nobody to ask, where the shell has put us into the background: it does that at an
+/// `&`, and takes the rest of the link for another command.
+fn cut_short(text: &str, magnet: &Magnet, is_in_background: impl Fn() -> bool) -> Option<String> {
+    let names_nobody = magnet.trackers.is_empty() && magnet.peers.is_empty() && !text.contains("xs=");
+    let is_a_link = starts_with(text.trim_start(), "magnet:") && names_nobody;
+    (is_a_link && is_in_background()).then(|| {
+        let link = shown(text);
+        format!("{link}: is this all of the link? The shell cuts it at the first '&' (put quotes around it)")
+    })
 }
 
 /// The magnet link or the info-hash that these bytes are, if they are one.
@@ -197,18 +224,36 @@ pub fn read(source: &str, outlet: &Outlet) -> Result<Vec<u8>, SourceError> {
 /// Opens a file. Returns it with its length as the file system reports it.
 fn open(path: &str) -> Result<(File, u64), SourceFault> {
     let unopenable = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => SourceFault::Missing("no such file (check the path)"),
+        ErrorKind::NotFound => SourceFault::Missing(missing(path)),
         ErrorKind::PermissionDenied => {
             SourceFault::Unopenable("permission denied (check who may read it)".to_owned())
         }
         _ => SourceFault::Unopenable(error.to_string()),
     };
-    let path = source_name::path(path).map_err(|fault| SourceFault::Unopenable(fault.to_owned()))?;
-    let file = File::open(path).map_err(unopenable)?;
+    let file = source_name::path(path).map_err(|fault| SourceFault::Unopenable(fault.to_owned()))?;
+    let file = File::open(file).map_err(unopenable)?;
     let metadata = file.metadata().map_err(SourceFault::Broken)?;
     match metadata.is_dir() {
-        true => Err(SourceFault::Unopenable("it is a folder (name a .torrent file)".to_owned())),
+        true => {
+            let folder = shown(path);
+            let way_out = format!("make a torrent of it first: femtotorrent create {folder}");
+            Err(SourceFault::Unopenable(format!("it is a folder ({way_out})")))
+        }
         false => Ok((file, metadata.len())),
+    }
+}
+
+/// Why there is no such file. It may have been meant as an info-hash.
+fn missing(path: &str) -> String {
+    match path.len() {
+        64 if source_name::is_like_an_info_hash(path) => {
+            "64 hex digits are an info-hash of version 2, and those of version 1 alone are supported"
+                .to_owned()
+        }
+        digits if source_name::is_like_an_info_hash(path) => {
+            format!("an info-hash has 40 hex digits, this has {digits}")
+        }
+        _ => "no such file (check the path)".to_owned(),
     }
 }
 
@@ -237,7 +282,9 @@ fn fetch(address: &str, outlet: &Outlet) -> Result<Vec<u8>, SourceFault> {
     };
     match answer.status() {
         200..=299 => {}
-        404 | 410 => return Err(SourceFault::Missing("the server has no such file (check the address)")),
+        404 | 410 => {
+            return Err(SourceFault::Missing("the server has no such file (check the address)".to_owned()));
+        }
         status => return Err(SourceFault::Network(format!("the server answered with status {status}"))),
     }
     match answer.read(MAX_TORRENT_BYTES).map_err(in_our_words)? {

@@ -17,7 +17,7 @@ pub fn source_name() -> impl TypedValueParser<Value = String> {
 }
 
 /// The name as text. Blanks around it are left out, unless there is a file with just this name.
-fn in_text(name: &OsStr) -> String {
+pub fn in_text(name: &OsStr) -> String {
     match name.to_str() {
         Some(text) if text.trim().is_empty() || Path::new(text).exists() => text.to_owned(),
         Some(text) => text.trim().to_owned(),
@@ -50,6 +50,14 @@ pub fn path(source: &str) -> Result<PathBuf, &'static str> {
         Some(_) => return Err("it is a file of another host (copy it here)"),
     };
     Ok(OsString::from_vec(decoded(path)).into())
+}
+
+/// Whether this is long enough for an info-hash and has only its characters: perhaps too few or too many hexadecimal
+/// digits, or 32 characters of base32.
+pub fn is_like_an_info_hash(word: &str) -> bool {
+    let is_base32 = |byte: u8| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte);
+    (word.len() >= 30 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        || (word.len() == 32 && word.bytes().all(is_base32))
 }
 
 /// The bytes in which `%` and two hexadecimal digits stand for one.

@@ -40,9 +40,16 @@ pub struct VerifyArguments {
     #[arg(value_name = "TORRENT", value_parser = source_name())]
     pub torrent: String,
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'o',
+        visible_alias = "output-dir",
+        value_name = "DIR",
+        default_value = "."
+    )]
     pub dir: PathBuf,
-    /// Believe the authorities in this file too (PEM), for a torrent from the web
+    /// Trust the certificate authorities in this file as well (PEM), for a torrent from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     #[command(flatten)]

@@ -25,6 +25,7 @@ pub use error::MetainfoError;
 pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use limits::{MAX_FILES, MAX_FOLDER_DEPTH, MAX_PIECES, MAX_TORRENT_BYTES};
 pub use magnet::{Magnet, MagnetError};
+pub use nearest::spelling_steps;
 pub use path::FilePath;
 pub use patterns::{ChoiceError, FileChoice, FilePattern};
 

@@ -17,7 +17,7 @@ pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
     let near = |(number, file): (usize, &File)| {
         let name = file.path.file_name()?.to_string_lossy().to_lowercase();
         let name: Vec<char> = name.chars().take(MOST_CHARACTERS).collect();
-        let steps = steps(&typed, &name);
+        let steps = spelling_steps(&typed, &name);
         (steps < name.len().max(typed.len())).then_some((steps, number))
     };
     let files_named = files.iter().enumerate().filter(|(_, file)| !file.padding).take(MOST_FILES);
@@ -34,7 +34,7 @@ pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
 }
 
 /// How many characters have to be added, removed or exchanged to make one name of the other.
-fn steps(one: &[char], other: &[char]) -> usize {
+pub fn spelling_steps(one: &[char], other: &[char]) -> usize {
     let mut above: Vec<usize> = (0..=other.len()).collect();
     for (row, left) in one.iter().enumerate() {
         let (mut diagonal, mut before) = (row, row + 1);
@@ -64,7 +64,7 @@ mod tests {
             ("ab", "ba", 2),
         ] {
             let letters = |text: &str| text.chars().collect::<Vec<char>>();
-            assert_eq!(steps(&letters(one), &letters(other)), expected, "{one} {other}");
+            assert_eq!(spelling_steps(&letters(one), &letters(other)), expected, "{one} {other}");
         }
     }
 }

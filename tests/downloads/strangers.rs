@@ -217,7 +217,7 @@ fn no_error_has_a_key_or_a_password_in_it() {
             vec!["show".to_owned(), format!("{closed}/{KEY}/x.torrent?k={KEY}")],
             "http://127.0.0.1:1/01…/x.torrent?…",
         ),
-        (vec!["show".to_owned(), format!("--http://me:secret@h/{KEY}")], "unexpected argument"),
+        (vec!["show".to_owned(), format!("--http://me:secret@h/{KEY}")], "there is no option"),
         (
             vec!["show".to_owned(), format!("magnet:?xt=urn:btih:0&tr=http://h/{KEY}&tr=http://me:secret@h")],
             "magnet:?xt=urn:btih:0…",

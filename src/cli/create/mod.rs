@@ -9,13 +9,13 @@
 
 pub mod output;
 
-use super::arguments::size;
 use super::exit::Exit;
 use super::meter::Meter;
 use super::progress::Style;
 use super::runs::CommandFailure;
 use super::signals::interrupts;
 use super::terminal::say;
+use super::values::size;
 use crate::metainfo::draft::{self, Content, Draft, MIN_DEFAULT_PIECE_LENGTH};
 use crate::metainfo::{MAX_PIECES, Metainfo};
 use crate::piece::Geometry;

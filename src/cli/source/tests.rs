@@ -148,4 +148,35 @@ fn bytes_that_are_not_a_torrent_have_an_exit_code() {
     let (address, server) = serve(vec![answer("200 OK", "", b"d4:spam4:eggse")]);
     assert_eq!(load(&address, &Outlet::default()).unwrap_err().exit_code(), 26);
     server.join().unwrap();
+    for (body, expected) in [(&b"\n<!DOCTYPE html>"[..], "a web page"), (b"", "it is empty")] {
+        let (address, server) = serve(vec![answer("200 OK", "", body)]);
+        let error = torrent(&address, &Outlet::default()).unwrap_err();
+        assert_eq!(error.exit_code(), 25);
+        assert!(error.to_string().contains(expected), "{error}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn an_info_hash_with_a_digit_too_few_is_told_from_a_file() {
+    let digits = "0123456789abcdef".repeat(4);
+    for (length, expected) in [(39, "40 hex digits, this has 39"), (41, "this has 41"), (64, "version 2")] {
+        let error = torrent(&digits[..length], &Outlet::default()).unwrap_err();
+        assert_eq!(error.exit_code(), 3);
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    assert!(torrent(&digits[..40], &Outlet::default()).is_ok());
+    assert!(torrent(&digits[..8], &Outlet::default()).unwrap_err().to_string().contains("no such file"));
+}
+
+#[test]
+fn a_link_that_names_nobody_and_came_into_the_background_was_cut() {
+    let hash = "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567";
+    let warning = |link: &str, background| cut_short(link, &Magnet::parse(link).unwrap(), || background);
+    assert!(warning(hash, true).unwrap().contains("put quotes around it"));
+    assert_eq!(warning(hash, false), None, "in the foreground nothing was cut");
+    for more in ["&tr=http://a/announce", "&x.pe=192.0.2.7:1", "&xs=http://a/b"] {
+        assert_eq!(warning(&format!("{hash}{more}"), true), None, "{more}");
+    }
+    assert_eq!(warning(&hash[20..], true), None, "the hash alone has no '&'");
 }

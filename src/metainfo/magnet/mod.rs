@@ -10,7 +10,7 @@ use super::InfoHash;
 use crate::bencode::Item;
 use std::fmt;
 use std::ops::RangeInclusive;
-use values::{Topic, address, decoded, is_peer, keep, kind, select, topic};
+use values::{Topic, address, decoded, info_hash, is_peer, keep, kind, select, topic};
 
 /// Bytes in the longest link that is read. One with 200 trackers has some 10 KiB.
 const MAX_LINK_BYTES: usize = 64 * 1024;
@@ -51,11 +51,11 @@ pub enum MagnetError {
 }
 
 impl Magnet {
-    /// Whether the text is meant as a magnet link: it begins with `magnet:`, or is exactly 40 hex
-    /// digits, a bare info-hash. A file may have such a name too; the caller looks for one first.
+    /// Whether the text is meant as a magnet link: it begins with `magnet:`, or is a bare info-hash, exactly 40
+    /// hex digits or 32 characters of base32. A file may have such a name too; the caller looks for one first.
     pub fn is_one(text: &str) -> bool {
         let text = text.trim();
-        after_the_scheme(text).is_some() || InfoHash::from_hex(text.as_bytes()).is_some()
+        after_the_scheme(text).is_some() || info_hash(text).is_some()
     }
 
     /// Reads a magnet link or a bare info-hash.
@@ -69,9 +69,9 @@ impl Magnet {
             return Err(MagnetError::TooLong);
         }
         let Some(parameters) = after_the_scheme(text) else {
-            return InfoHash::from_hex(text.as_bytes()).map(Magnet::of).ok_or(MagnetError::NotAMagnet);
+            return info_hash(text).map(Magnet::of).ok_or(MagnetError::NotAMagnet);
         };
-        let mut info_hash = None;
+        let mut found = None;
         let mut version_two = false;
         let mut magnet = Magnet::of(InfoHash([0; 20]));
         // Some pages write `magnet:///?`.
@@ -81,7 +81,7 @@ impl Magnet {
                 "xt" => match topic(value) {
                     Some(Topic::VersionOne(hash)) => {
                         // The first good one counts, and without one the first fault.
-                        info_hash = match (info_hash, hash) {
+                        found = match (found, hash) {
                             (None | Some(Err(_)), Ok(good)) => Some(Ok(good)),
                             (known, fault) => known.or(Some(fault)),
                         };
@@ -102,7 +102,7 @@ impl Magnet {
                 _ => {}
             }
         }
-        magnet.info_hash = match info_hash {
+        magnet.info_hash = match found {
             Some(hash) => hash?,
             None if version_two => return Err(MagnetError::VersionTwoOnly),
             None => return Err(MagnetError::NoInfoHash),

@@ -32,6 +32,7 @@ fn the_info_hash_comes_in_hex_in_base32_and_bare_in_any_case() {
         format!("magnet:?xt=urn:btih:bad&xt=urn:btih:{HEX}"),
         format!("magnet:?xt=urn:btih:bad&xt=urn:btih:{HEX}&xt=urn:btih:worse"),
         format!("magnet:?xt=urn:btih:&amp;xt=urn:btih:{BASE32}"),
+        BASE32.to_owned(),
         format!("magnet:?dn=&#38;xt=urn:btih:{HEX}"),
         format!("magnet:?dn=&#038;xt=urn:btih:{HEX}"),
         format!("magnet:?dn=&#x26;xt=urn:btih:{HEX}"),

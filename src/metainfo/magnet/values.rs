@@ -41,12 +41,16 @@ pub(super) fn topic(value: &str) -> Option<Topic> {
             // What stood around the link where it was copied.
             let hash = hash.trim_matches(|around: char| around.is_whitespace() || "/\"'<>".contains(around));
             let fault = MagnetError::BadInfoHash(hash.chars().count());
-            let info_hash = InfoHash::from_hex(hash.as_bytes()).or_else(|| from_base32(hash.as_bytes()));
-            Some(Topic::VersionOne(info_hash.ok_or(fault)))
+            Some(Topic::VersionOne(info_hash(hash).ok_or(fault)))
         }
         "urn:btmh:" => Some(Topic::VersionTwo),
         _ => None,
     }
+}
+
+/// The info-hash that these 40 hex digits or 32 characters of base32 spell.
+pub(super) fn info_hash(text: &str) -> Option<InfoHash> {
+    InfoHash::from_hex(text.as_bytes()).or_else(|| from_base32(text.as_bytes()))
 }
 
 /// The info-hash that these 32 characters of base32 (RFC 4648) spell, in upper or lower case.

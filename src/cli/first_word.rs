@@ -1,0 +1,104 @@
+//! What the first word of a command line means: a command, or a torrent, which `get` then downloads.
+//!
+//! A word that is neither ends the run before anything starts: whoever mistypes `verify` wants no download.
+
+use super::exit::Exit;
+use super::nearest_word::nearest;
+use super::runs::CommandFailure;
+use super::source::shown;
+use super::source_name;
+use clap::Command;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Inserts `get` where the first argument is not a command of this program.
+///
+/// # Errors
+///
+/// The first argument is a bare word that names no command, no file and no torrent.
+pub fn with_command(
+    arguments: impl IntoIterator<Item = OsString>,
+    program: &Command,
+) -> Result<Vec<OsString>, CommandFailure> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    let Some(first) = arguments.get(1) else { return Ok(arguments) };
+    let word = first.to_string_lossy().into_owned();
+    let is_about_the_program = ["-h", "--help", "-V", "--version"].contains(&word.as_str());
+    if is_about_the_program || commands(program).any(|command| command == word) {
+        return Ok(arguments);
+    }
+    let is_bare = !word.is_empty() && !word.starts_with('-') && !word.contains(['/', '.', ':']);
+    if is_bare && !Path::new(first).exists() && !source_name::is_like_an_info_hash(&word) {
+        let shown = shown(&word);
+        let hint = nearest(&word, commands(program)).map_or_else(
+            || "; there is no file of that name either (see femtotorrent --help)".to_owned(),
+            |near| format!(" (did you mean '{near}'?)"),
+        );
+        return Err((Exit::BAD_OPTION, format!("there is no command '{shown}'{hint}")));
+    }
+    arguments.insert(1, "get".into());
+    Ok(arguments)
+}
+
+/// The names of the commands and the other names that they have.
+fn commands(program: &Command) -> impl Iterator<Item = &str> {
+    let named = program.get_subcommands();
+    named
+        .flat_map(|command| std::iter::once(command.get_name()).chain(command.get_all_aliases()))
+        .chain(["help"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arguments::program;
+    use super::*;
+
+    fn second(line: &str) -> Result<String, String> {
+        let words = with_command(line.split(' ').map(OsString::from), &program());
+        words.map(|words| words[1].to_string_lossy().into_owned()).map_err(|(exit, message)| {
+            assert_eq!(exit, Exit::BAD_OPTION);
+            message
+        })
+    }
+
+    #[test]
+    fn get_is_the_default_wherever_the_torrent_stands() {
+        for line in [
+            "x x.torrent",
+            "x -o d x.torrent",
+            "x ./x",
+            "x -",
+            "x magnet:?xt=urn:btih:0",
+            "x http://a/b",
+            "x 0123456789abcdef0123456789abcdef01234567",
+            "x 0123456789abcdef0123456789abcdef0123456",
+            "x abcdefghijklmnopqrstuvwxyz234567",
+            "x src",
+        ] {
+            assert_eq!(second(line).as_deref(), Ok("get"), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_command_and_each_of_its_names_is_one() {
+        for word in [
+            "get", "download", "seed", "share", "create", "make", "verify", "check", "show", "info", "list",
+            "ls",
+        ] {
+            assert_eq!(second(&format!("x {word} y")).as_deref(), Ok(word));
+        }
+        for word in ["demo", "help", "-h", "--help", "-V", "--version"] {
+            assert_eq!(second(&format!("x {word}")).as_deref(), Ok(word));
+        }
+    }
+
+    #[test]
+    fn a_bare_word_that_is_neither_starts_nothing() {
+        assert_eq!(
+            second("x verfy a.torrent").unwrap_err(),
+            "there is no command 'verfy' (did you mean 'verify'?)"
+        );
+        assert!(second("x Get a.torrent").unwrap_err().contains("'get'"));
+        assert!(second("x frobnicate").unwrap_err().contains("--help"));
+    }
+}

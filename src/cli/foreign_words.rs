@@ -1,0 +1,173 @@
+//! What users of wget, curl, aria2, Transmission and mktorrent type by habit.
+//!
+//! An option that means the same as ours is taken, and the help does not mention it. One that means nearly the same,
+//! such as a limit where 0 stands for none, is answered with ours. To take it would do what nobody asked for.
+
+use clap::{Arg, Command};
+
+/// The commands, our option (its identifier), and its names elsewhere: long ones, then single letters. Blanks separate
+/// words.
+type Same = (&'static str, &'static str, &'static str, &'static str);
+
+const SAME: &[Same] = &[
+    // wget -P, transmission-cli -w, rqbit --output-folder.
+    ("get", "output_dir", "directory-prefix download-dir output-folder", "Pw"),
+    // wget and curl, aria2, webtorrent.
+    ("get", "down_limit", "limit-rate max-download-limit max-overall-download-limit download-limit", ""),
+    ("get", "timeout", "bt-stop-timeout", ""),
+    ("get seed", "max_peers", "bt-max-peers", ""),
+    ("get seed", "map_port", "portmap", "m"),
+    ("get seed", "no_map_port", "no-portmap", "M"),
+    ("get seed show", "port", "listen-port", "p"),
+    ("get seed show", "dht_nodes", "dht-entry-point", ""),
+    ("get seed show", "bind", "interface bind-address", ""),
+    // mktorrent and transmission-create.
+    ("create", "trackers", "announce", "at"),
+    ("create", "comment", "", "c"),
+    ("create", "private", "", "p"),
+    ("create", "web_seeds", "webseed", "w"),
+    ("create", "output", "outfile", ""),
+    ("create", "overwrite", "force", "f"),
+];
+
+const ALL: &str = "get seed create verify show demo";
+const NETWORK: &str = "get seed show";
+const TRANSFER: &str = "get seed";
+
+/// The commands, options that they do not have, and what to say.
+type Answer = (&'static str, &'static str, &'static str);
+
+const ANSWERS: &[Answer] = &[
+    (
+        "get",
+        "-O --output-document --out --output --remote-name",
+        "a torrent names its own files (-o takes a folder)",
+    ),
+    (
+        "get",
+        "-c -C --continue --continue-at --resume",
+        "run the same command again and it goes on (--overwrite takes over what another program has begun)",
+    ),
+    ("get", "--select-file", "use --select, whose numbers are those of `show` and begin with 0"),
+    ("get", "-S --show-files", "`femtotorrent show TORRENT` lists the files"),
+    ("get", "--allow-overwrite -f --force", "use --overwrite"),
+    ("get", "--file-allocation", "use --allocate sparse or --allocate full"),
+    ("get seed", "--check-integrity", "use --check always"),
+    ("get", "--downlimit --speed-limit", "use --down-limit, in bytes a second (500K, 1.5M)"),
+    (
+        TRANSFER,
+        "--max-upload-limit --max-overall-upload-limit --upload-limit --uplimit -u",
+        "use --up-limit, in bytes a second (500K, 1.5M); 0 means no upload, and without it there is no limit",
+    ),
+    (TRANSFER, "--no-upload", "use --up-limit 0"),
+    (TRANSFER, "--bt-tracker", "use --tracker, once for each"),
+    (TRANSFER, "--enable-peer-exchange", "it is on, and --no-pex turns it off"),
+    (TRANSFER, "--bt-require-crypto --encryption-required", "use --encryption require"),
+    (TRANSFER, "--encryption-preferred", "use --encryption prefer"),
+    (TRANSFER, "--encryption-tolerated", "use --encryption allow"),
+    (TRANSFER, "-b --background -D --daemon", "let the shell do it: nohup femtotorrent … &"),
+    (
+        "get",
+        "--on-download-complete --on-bt-download-complete --on-done --finish",
+        "let the shell do it: femtotorrent get … && COMMAND",
+    ),
+    (NETWORK, "--enable-dht --enable-dht6", "the DHT is on, and --no-dht turns it off"),
+    (NETWORK, "--dht-listen-port", "use --port, which is for peers and the DHT alike"),
+    (NETWORK, "--bt-enable-lpd", "local discovery is on, and --no-lan turns it off"),
+    (
+        "get seed show verify",
+        "-x --all-proxy --http-proxy --https-proxy --socks5 --socks5-hostname --preproxy",
+        "--proxy URL sends everything through a proxy; for web addresses alone, set all_proxy in the environment",
+    ),
+    (
+        "get seed show verify",
+        "-U --proxy-user --proxy-password --proxy-passwd --all-proxy-user --all-proxy-passwd",
+        "put USER:PASSWORD@ in front of the host in --proxy",
+    ),
+    ("get seed show verify", "--no-proxy", "use --proxy none"),
+    (
+        "get seed show verify",
+        "-k --insecure --no-check-certificate --check-certificate",
+        "certificates are always verified (--ca-file FILE adds an authority, or the certificate of one server)",
+    ),
+    (
+        "get seed show verify",
+        "--cacert --ca-certificate",
+        "use --ca-file, which adds to the authorities that are built in",
+    ),
+    ("create", "-l", "use --piece-length in bytes: -l 18 is --piece-length 256K"),
+    ("create", "-s --piecesize", "use --piece-length with a unit, such as 256K"),
+    ("create", "-d --no-date", "no date is stored unless --date is given"),
+    ("create", "-n --name", "a torrent has the name of its file or folder"),
+    ("create", "--threads", "all cores are used"),
+    ("show verify", "--info", "`femtotorrent show TORRENT` prints it"),
+    (ALL, "-V --version", "use femtotorrent --version"),
+];
+
+/// The program with the names that its options have elsewhere.
+pub fn taught(program: Command) -> Command {
+    program.mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        command.mut_args(|option| with_other_names(option, &name))
+    })
+}
+
+fn with_other_names(option: Arg, command: &str) -> Arg {
+    let rows = SAME.iter().filter(|(commands, ..)| has(commands, command));
+    rows.fold(option, |option, (_, id, long, short)| match option.get_id() == id {
+        true => option.aliases(long.split_whitespace()).short_aliases(short.chars()),
+        false => option,
+    })
+}
+
+/// What to say to an option that this command does not have.
+pub fn answer(command: &str, option: &str) -> Option<&'static str> {
+    let mut rows = ANSWERS.iter();
+    rows.find(|(commands, words, _)| has(commands, command) && has(words, option)).map(|(.., answer)| *answer)
+}
+
+fn has(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|one| one == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arguments::program;
+    use super::*;
+
+    #[test]
+    fn each_row_names_an_option_of_each_of_its_commands() {
+        let program = program();
+        for (commands, id, ..) in SAME {
+            for command in commands.split_whitespace() {
+                let command = program.find_subcommand(command).unwrap();
+                assert!(command.get_arguments().any(|option| option.get_id() == id), "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_word_is_answered_that_the_command_takes() {
+        for (commands, words, _) in ANSWERS {
+            for command in commands.split_whitespace() {
+                let program = program();
+                let command = program.find_subcommand(command).unwrap();
+                let options = || command.get_arguments();
+                let known = |word: &str| match word.strip_prefix("--") {
+                    Some(long) => options().any(|it| {
+                        it.get_long_and_visible_aliases().unwrap_or_default().contains(&long)
+                            || it.get_all_aliases().unwrap_or_default().contains(&long)
+                    }),
+                    None => options().any(|it| {
+                        let letter = word.chars().nth(1).unwrap();
+                        it.get_short() == Some(letter)
+                            || it.get_all_short_aliases().unwrap_or_default().contains(&letter)
+                    }),
+                };
+                for word in words.split_whitespace() {
+                    assert!(!known(word), "{} {word}", command.get_name());
+                }
+            }
+        }
+    }
+}

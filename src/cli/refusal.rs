@@ -1,0 +1,67 @@
+//! What is said where the command line is not understood.
+//!
+//! An option that we do not have may be a slip, or one of another program: then the answer is ours that was meant.
+
+use super::exit::Exit;
+use super::foreign_words;
+use super::nearest_word::nearest;
+use super::{source, terminal};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
+use std::ffi::OsString;
+use std::io::Write;
+
+/// Prints why `words` are refused. `clap` reports --help and --version as errors too. They go to standard output and
+/// are successes.
+pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) -> Exit {
+    if let Some(answer) = unknown_option(&error, words, program) {
+        terminal::say(&format!("femtotorrent: {answer}"));
+        return Exit::BAD_OPTION;
+    }
+    // What was typed may be an address with a password in it.
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
+        if let Some(ContextValue::String(typed)) = error.get(kind) {
+            let shown = source::shown(typed);
+            if shown != *typed {
+                // A hint repeats it.
+                error.remove(ContextKind::Suggested);
+            }
+            error.insert(kind, ContextValue::String(shown));
+        }
+    }
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        terminal::say(text.trim_end());
+        return Exit::BAD_OPTION;
+    }
+    // This fails if the reader of standard output is gone.
+    let _ = write!(terminal::output(), "{text}");
+    Exit::DONE
+}
+
+/// The answer to an option that the command does not have.
+fn unknown_option<'a>(error: &clap::Error, words: &[OsString], program: &'a Command) -> Option<String> {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return None };
+    if error.kind() != ErrorKind::UnknownArgument || !typed.starts_with('-') {
+        return None;
+    }
+    let name = words.get(1)?.to_str()?;
+    let command = program
+        .get_subcommands()
+        .find(|one| one.get_name() == name || one.get_all_aliases().any(|it| it == name))?;
+    // What is behind the sign may be a secret.
+    let typed = typed.split('=').next().unwrap_or_default();
+    let shown = source::shown(typed);
+    if let Some(answer) = foreign_words::answer(command.get_name(), typed) {
+        return Some(format!("there is no option '{shown}': {answer}"));
+    }
+    let names =
+        |option: &'a Arg| option.get_long().into_iter().chain(option.get_all_aliases().unwrap_or_default());
+    let known = command.get_arguments().flat_map(names).chain(["help"]);
+    let near = typed.strip_prefix("--").and_then(|typed| nearest(typed, known));
+    let hint = match near {
+        Some(near) => format!("did you mean '--{near}'?"),
+        None => format!("see femtotorrent {} --help", command.get_name()),
+    };
+    Some(format!("there is no option '{shown}' ({hint})"))
+}

@@ -1,0 +1,163 @@
+//! The parsers of single values on the command line: sizes, rates, times, hosts.
+//!
+//! They take what other programs take: `1.5M`, `100k`, `100KB` and `100KiB` are all in units of 1024, as in wget,
+//! curl and aria2.
+
+/// The longest time that a run may wait: a year.
+const LONGEST_SECONDS: f64 = 31_536_000.0;
+
+/// A size: `500K`, `1.5M`, `32MiB`, `1G`, or a plain number of bytes. At least one byte.
+pub fn size(text: &str) -> Result<u64, String> {
+    let number = bytes(text).filter(|size| *size > 0);
+    number.ok_or_else(|| "a size such as 500K, 1.5M or 1G is expected".to_owned())
+}
+
+/// A rate in bytes a second, written like a [`size`]. Zero is allowed.
+pub fn rate(text: &str) -> Result<u64, String> {
+    bytes(text).ok_or_else(|| "a rate in bytes a second is expected, such as 500K or 1.5M".to_owned())
+}
+
+/// A [`rate`] that is not zero.
+pub fn down_rate(text: &str) -> Result<u64, String> {
+    match rate(text)? {
+        0 => Err("a limit of 0 would download nothing (leave it out for no limit)".to_owned()),
+        rate => Ok(rate),
+    }
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) =
+        text.split_at(text.find(|one: char| one.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let unit = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1_u64,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    let (whole, part) = number.split_once('.').map_or((number, None), |(whole, part)| (whole, Some(part)));
+    let of_whole = digits(whole)?.checked_mul(unit)?;
+    let of_part = match part {
+        None => 0,
+        // Half a byte is nothing.
+        Some(_) if unit == 1 => return None,
+        Some(part) => {
+            let tenths = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
+            digits(part)?.checked_mul(unit)?.checked_div(tenths)?
+        }
+    };
+    of_whole.checked_add(of_part)
+}
+
+/// Digits and nothing else: no sign, which `parse` would take.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// A time of one second to a year, in seconds: `90`, `90s`, `30m`, `1.5h`, `2d`.
+pub fn seconds(text: &str) -> Result<u64, String> {
+    let taken = time(text, 1.0).filter(|seconds| (1.0..=LONGEST_SECONDS).contains(seconds));
+    let taken = taken.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+    let expected = "a time such as 90 (seconds), 30m or 1h is expected, from one second to a year";
+    taken.map(|time| time.as_secs()).ok_or_else(|| expected.to_owned())
+}
+
+/// A time in minutes, as aria2 counts them: `90`, `90s`, `30m`, `1.5h`, `2d`.
+pub fn minutes(text: &str) -> Result<f64, String> {
+    let taken = time(text, 60.0).map(|seconds| seconds / 60.0).filter(|minutes| *minutes < 1e12);
+    taken.ok_or_else(|| "a time such as 90 (minutes), 30m or 1.5h is expected".to_owned())
+}
+
+/// The seconds that are meant. A number without a letter has this unit.
+fn time(text: &str, plain: f64) -> Option<f64> {
+    let (number, unit) = match text.char_indices().last()? {
+        (at, 's') => (text.get(..at)?, 1.0),
+        (at, 'm') => (text.get(..at)?, 60.0),
+        (at, 'h') => (text.get(..at)?, 3_600.0),
+        (at, 'd') => (text.get(..at)?, 86_400.0),
+        _ => (text, plain),
+    };
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_plain.then(|| number.parse::<f64>().ok())?.map(|number| number * unit)
+}
+
+/// `HOST:PORT`, checked and left in one piece.
+pub fn host_and_port(text: &str) -> Result<String, String> {
+    node(text).map(|_| text.to_owned())
+}
+
+/// `HOST:PORT` in its two parts: the host without brackets, and the port.
+pub fn node(text: &str) -> Result<(String, u16), String> {
+    let parsed = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    match parsed {
+        Some((host, port @ 1..)) if !host.is_empty() => Ok((host.trim_matches(['[', ']']).to_owned(), port)),
+        _ => Err("HOST:PORT is expected, such as 192.0.2.7:6881 or [2001:db8::7]:6881".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_taken_as_other_programs_write_them() {
+        for (text, expected) in [
+            ("7", 7),
+            ("32M", 32 << 20),
+            ("1.5M", 3 << 19),
+            ("100k", 102_400),
+            ("100KB", 102_400),
+            ("100KiB", 102_400),
+            ("0.25g", 1 << 28),
+            ("7b", 7),
+        ] {
+            assert_eq!(size(text), Ok(expected), "{text}");
+        }
+        for bad in [
+            "",
+            "M",
+            "0",
+            "-1",
+            "+1",
+            "1T",
+            "99999999999G",
+            "é",
+            "1.5",
+            ".5M",
+            "1.M",
+            "1.5.5M",
+            "1 M",
+            "1Mé",
+            "nan",
+        ] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert_eq!(rate("0"), Ok(0));
+        assert!(rate("0x").is_err() && down_rate("0").is_err());
+        assert!(size("1.99999999999999999999M").is_err());
+    }
+
+    #[test]
+    fn times_have_letters_or_the_unit_that_they_always_had() {
+        for (text, expected) in [("90", 90), ("90s", 90), ("30m", 1_800), ("1.5h", 5_400), ("2d", 172_800)] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for bad in ["", "0", "0.5", "m", "-1", "1e3", "inf", "nan", "1w", "é", "366d", "1h30m"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+        for (text, expected) in [("0", 0.0), ("1.5", 1.5), ("90s", 1.5), ("1h", 60.0)] {
+            assert_eq!(minutes(text), Ok(expected), "{text}");
+        }
+        for bad in ["", "-1", "inf", "x", "1000000000000"] {
+            assert!(minutes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_a_port() {
+        assert!(host_and_port("[::1]:6881").is_ok());
+        for bad in ["", "host", ":1", "host:0", "host:65536", "host:x"] {
+            assert!(host_and_port(bad).is_err(), "{bad}");
+        }
+    }
+}
