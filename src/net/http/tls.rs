@@ -8,10 +8,11 @@
 use crate::text::{excerpt, printable};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{CryptoProvider, KeyProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::SigningKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::fmt;
 use std::fs::File;
@@ -74,7 +75,7 @@ impl Authorities {
         if let Some(config) = self.0.config.get() {
             return Ok(Arc::clone(config));
         }
-        let provider = Arc::new(ring::default_provider());
+        let provider = Arc::new(provider());
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         roots.add_parsable_certificates(self.0.given.iter().cloned());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -87,6 +88,22 @@ impl Authorities {
             }
         };
         Ok(Arc::clone(self.0.config.get_or_init(|| Arc::new(config))))
+    }
+}
+
+/// The cryptography of connections: that of the library, without what signs with keys of our own, of which there are
+/// none. That is 45 KiB of code.
+fn provider() -> CryptoProvider {
+    CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() }
+}
+
+/// There is no key of ours.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("there is no key of ours".to_owned()))
     }
 }
 
