@@ -17,7 +17,6 @@ need transmission-show transmission-cli
 need danted dante-server
 need squid squid
 need tinyproxy tinyproxy-bin
-need ip iproute2
 need python3 python3
 need openssl openssl
 need musl-gcc musl-tools
