@@ -146,6 +146,7 @@ impl Shown<'_> {
             "total_size": torrent.total_size,
             "private": torrent.private,
             "trackers": torrent.trackers,
+            "web_seeds": torrent.web_seeds,
             "files": files,
         });
         if let (Some(scraped), Some(entries)) = (scraped, value.as_object_mut()) {

@@ -92,6 +92,9 @@ fn show_saves_a_torrent_with_the_trackers_of_the_link_and_replaces_none() {
     assert_eq!(saved.info_bytes(), info(&sample));
     assert_eq!(saved.trackers, [vec![tracker.url()], vec![second.to_owned()]]);
     assert_eq!(saved.web_seeds, ["http://127.0.0.1:1/a"]);
+    let shown: serde_json::Value =
+        serde_json::from_str(&run(&["show", &file, "--json"], &[]).output).unwrap();
+    assert_eq!(shown["web_seeds"], serde_json::json!(["http://127.0.0.1:1/a"]));
     let events: Vec<String> = tracker.announces().iter().map(|said| said.get("event")).collect();
     assert_eq!(events, ["started", "stopped"]);
 
