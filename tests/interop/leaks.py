@@ -268,7 +268,7 @@ def main(folder):
             time.sleep(2)
             proxy = Proxy(("127.0.0.1", port))
             ways = [["--proxy", f"socks5h://{PROXY}:{PORT}"], ["--proxy", f"http://{PROXY}:{PORT}"],
-                    ["--proxy", f"socks5h://{PROXY}:{PORT}", "--bind", CLIENT, "--seed", "--seed-time", "0.02", "--map-port"]]
+                    ["--proxy", f"socks5h://{PROXY}:{PORT}", "--bind", CLIENT, "--seed", "--seed-time", "0.02"]]
             ways = [sys.argv[2:]] if sys.argv[2:] else ways
             for way in ways:
                 for named in (torrent, magnet):
