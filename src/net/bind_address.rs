@@ -10,7 +10,7 @@
 //! So a lookup tells a name server which host we look for, whatever the bind address is.
 
 use super::device::Device;
-use crate::address::{IpFamily, canonical};
+use crate::address::{IpFamily, Reach, canonical};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
@@ -109,6 +109,18 @@ impl BindAddress {
             return Err(io::Error::new(ErrorKind::InvalidInput, why));
         }
         self.bound(IpFamily::of(ip), Type::STREAM).map(drop)
+    }
+
+    /// Whether `at` is an address of this host at which a listener that is bound so hears. Sends nothing.
+    pub fn is_here(&self, at: SocketAddr) -> bool {
+        let at = canonical(at);
+        if let Some(only) = self.address() {
+            return only == at.ip();
+        }
+        // To connect a socket for packets is to choose a route. What leads to this host leaves by the very
+        // address that it goes to.
+        let leaves_by = || self.udp(at).and_then(|socket| socket.local_addr());
+        Reach::of(at.ip()) == Reach::Host || leaves_by().is_ok_and(|from| from.ip() == at.ip())
     }
 
     /// Whether a connection to `to` can leave by it at all: both are IPv4, or both IPv6.

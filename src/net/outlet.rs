@@ -3,7 +3,6 @@
 
 use super::proxy::Proxies;
 use super::{Authorities, BindAddress, OwnPorts};
-use crate::address::{Reach, canonical};
 use std::net::SocketAddr;
 
 /// How we go out to trackers and web servers.
@@ -27,12 +26,7 @@ impl Outlet {
 
     /// Whether we listen at this address ourselves. Sends nothing.
     pub fn leads_to_ourselves(&self, to: SocketAddr) -> bool {
-        let to = canonical(to);
-        // To connect a socket for packets is to choose a route. What leads to this host leaves by the very
-        // address that it goes to.
-        let leaves_by = || Some(self.bind_address.udp(to).ok()?.local_addr().ok()?.ip());
-        self.ports.listening() == Some(to.port())
-            && (Reach::of(to.ip()) == Reach::Host || leaves_by() == Some(to.ip()))
+        self.ports.listening() == Some(to.port()) && self.bind_address.is_here(to)
     }
 }
 

@@ -42,18 +42,8 @@ impl OwnAddresses {
 
     /// Whether a connection to this address, which is canonical, would be one to ourselves. Sends nothing.
     pub fn contains(&self, address: SocketAddr) -> bool {
-        let is_here = || self.ports.listening() == Some(address.port()) && self.is_here(address);
+        let is_here = || self.ports.listening() == Some(address.port()) && self.bind_address.is_here(address);
         lock(&self.met).contains(&address) || self.ports.lead_back(address) || is_here()
-    }
-
-    /// Whether this host listens there. To connect a socket for packets is to choose a route, and what leads to this
-    /// host itself leaves by the very address that it goes to.
-    fn is_here(&self, address: SocketAddr) -> bool {
-        if let Some(only) = self.bind_address.address() {
-            return only == address.ip();
-        }
-        let leaves_by = self.bind_address.udp(address).and_then(|socket| socket.local_addr());
-        address.ip().is_loopback() || leaves_by.is_ok_and(|from| from.ip() == address.ip())
     }
 }
 

@@ -10,6 +10,7 @@ use super::address;
 use super::files::{Segment, first_segment};
 use super::intake::Intake;
 use super::orders::Orders;
+use super::progress::Progress;
 use super::verdict::{MAX_SKIPPED, judge};
 use crate::message::{HangUp, Order, PeerError, PeerKey, WebSeedFailure};
 use crate::metainfo::Metainfo;
@@ -18,7 +19,6 @@ use crate::peer::{Delivery, DetachedWorker, TorrentContext};
 use crate::piece::{BLOCK_LENGTH, Geometry};
 use crate::text::printable;
 use log::debug;
-use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -81,13 +81,6 @@ pub struct Fetcher {
     progress: Progress,
 }
 
-/// How long the next [`BLOCK_LENGTH`] bytes have taken so far.
-struct Progress {
-    may_take: Duration,
-    waited: Duration,
-    bytes: usize,
-}
-
 /// How a body came to its end.
 enum BodyEnd {
     /// All of it was read, or all that was wanted.
@@ -120,7 +113,7 @@ impl Fetcher {
             moved: None,
             breaks: 0,
             answered: false,
-            progress: Progress { may_take: patience.block, waited: Duration::ZERO, bytes: 0 },
+            progress: Progress::new(patience.block),
         }
     }
 
@@ -356,31 +349,7 @@ fn obey(orders: &mut Orders, order: &Order) {
     }
 }
 
-impl Progress {
-    /// Reads at least one byte. The outer error says that the server is too slow.
-    fn read(
-        &mut self,
-        answer: &mut RangeAnswer,
-        room: &mut [u8],
-    ) -> Result<Result<usize, WebError>, PeerError> {
-        let started = Instant::now();
-        let read = match answer.read(room) {
-            Ok(0) => return Ok(Err(WebError::Broken(ErrorKind::UnexpectedEof.into()))),
-            Ok(read) => read,
-            Err(error) => return Ok(Err(error)),
-        };
-        self.waited += started.elapsed();
-        self.bytes = self.bytes.saturating_add(read);
-        if self.bytes >= BLOCK_LENGTH as usize {
-            (self.waited, self.bytes) = (Duration::ZERO, 0);
-        } else if self.waited > self.may_take {
-            return Err(failed(format!("it sent less than 16 KiB in {} s", self.may_take.as_secs())));
-        }
-        Ok(Ok(read))
-    }
-}
-
-fn failed(why: impl ToString) -> PeerError {
+pub(super) fn failed(why: impl ToString) -> PeerError {
     PeerError::WebSeed(WebSeedFailure::Failed(printable(&why.to_string())))
 }
 

@@ -10,6 +10,7 @@ mod fetcher;
 mod files;
 mod intake;
 mod orders;
+mod progress;
 mod verdict;
 
 pub use verdict::judge;

@@ -34,7 +34,11 @@ impl PieceOrder {
         let classes = self.classes.iter().map(Some);
         let all = self.is_sequential.then_some(None);
         classes.chain(all).find_map(|class| {
-            let start = if self.is_sequential { 0 } else { random.usize(..choosable.words().len().max(1)) };
+            let start = if self.is_sequential {
+                rarity.first_word()
+            } else {
+                random.usize(..choosable.words().len().max(1))
+            };
             let word = |at: usize| {
                 let word = |set: &Bitfield| set.words().get(at).copied().unwrap_or(0);
                 let theirs = if let PeerPieces::Some(theirs) = has { word(theirs) } else { u64::MAX };
@@ -143,5 +147,17 @@ mod tests {
         let mut expected = vec![70, 151];
         expected.extend(all.iter().filter(|piece| ![70, 151].contains(piece)));
         assert_eq!(opened(&first, &missing, &PeerPieces::All, &[151]), expected);
+    }
+
+    #[test]
+    fn a_piece_that_comes_back_is_the_next_one_in_order() {
+        let order = PieceOrder { classes: Vec::new(), is_sequential: true };
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut rarity = Rarity::new(geometry(), &set(0..PIECES), &mut random);
+        (0..150).for_each(|number| rarity.take(geometry().piece(number).unwrap()));
+        assert_eq!(rarity.first_word(), 2);
+        rarity.put_back(geometry().piece(5).unwrap());
+        let next = order.pick(geometry(), &PeerPieces::All, &rarity, &mut random);
+        assert_eq!(next.map(PieceIndex::get), Some(5));
     }
 }

@@ -52,6 +52,8 @@ pub struct Rarity {
     ends: Vec<u32>,
     /// The same pieces as in `order`, one bit each.
     choosable: Bitfield,
+    /// No word of `choosable` before this one has a piece.
+    first_word: usize,
 }
 
 const ABSENT: u32 = u32::MAX;
@@ -72,6 +74,7 @@ impl Rarity {
             position,
             availability: vec![0; geometry.piece_count() as usize],
             choosable: missing.clone(),
+            first_word: 0,
         }
     }
 
@@ -83,6 +86,11 @@ impl Rarity {
     /// The pieces that may be chosen.
     pub fn choosable(&self) -> &Bitfield {
         &self.choosable
+    }
+
+    /// No [word](Bitfield::words) before this one has a piece that may be chosen: where to begin in order.
+    pub fn first_word(&self) -> usize {
+        self.first_word
     }
 
     /// Whether no piece may be chosen.
@@ -137,6 +145,10 @@ impl Rarity {
         self.order.pop();
         set(&mut self.position, piece.slot(), ABSENT);
         self.choosable.remove(piece);
+        // Each word is left behind once, until a piece comes back.
+        while self.choosable.words().get(self.first_word) == Some(&0) {
+            self.first_word += 1;
+        }
     }
 
     /// The piece may be chosen again: its bytes were wrong, or all peers that sent it have left.
@@ -144,6 +156,7 @@ impl Rarity {
         if self.position_of(piece).is_some() || !self.choosable.insert(piece) {
             return;
         }
+        self.first_word = self.first_word.min(piece.slot() / 64);
         let availability = self.availability(piece);
         self.open_bucket(availability);
         set(&mut self.position, piece.slot(), self.order.len() as u32);
@@ -282,6 +295,7 @@ mod tests {
 
     fn check(rarity: &Rarity) {
         assert!(rarity.order.is_sorted_by_key(|piece| rarity.availability(*piece)));
+        assert!(rarity.choosable.words().iter().take(rarity.first_word()).all(|word| *word == 0));
         for (at, piece) in (0..).zip(&rarity.order) {
             assert_eq!(rarity.position_of(*piece), Some(at));
             assert!(rarity.choosable.has(*piece));
