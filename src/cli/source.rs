@@ -42,6 +42,8 @@ enum SourceFault {
     Unopenable(String),
     /// The web server could not be reached, or did not deliver the file.
     Network(String),
+    /// This build cannot fetch from such an address.
+    NoTls(WebError),
     /// Reading failed.
     Broken(io::Error),
     /// There are more bytes than [`MAX_TORRENT_BYTES`]: so many, where a file has them.
@@ -68,7 +70,7 @@ impl SourceError {
             SourceFault::Torrent(error) if error.is_not_bencode() => 25,
             SourceFault::Torrent(_) | SourceFault::TooLarge(_) => 26,
             SourceFault::Magnet(_) => 27,
-            SourceFault::NoTorrent => 28,
+            SourceFault::NoTls(_) | SourceFault::NoTorrent => 28,
         }
     }
 }
@@ -80,6 +82,7 @@ impl fmt::Display for SourceError {
             SourceFault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
             SourceFault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
             SourceFault::Network(reason) => write!(out, "cannot fetch {source}: {}", excerpt(reason, 300)),
+            SourceFault::NoTls(error) => write!(out, "cannot fetch {source}: {error}"),
             SourceFault::Broken(error) => write!(out, "cannot read {source}: {error}"),
             SourceFault::TooLarge(bytes) => {
                 let (most, pieces) = (size(MAX_TORRENT_BYTES), grouped(MAX_PIECES.into()));
@@ -295,6 +298,7 @@ fn fetch(address: &str, outlet: &Outlet) -> Result<Vec<u8>, SourceFault> {
 
 fn in_our_words(error: WebError) -> SourceFault {
     match error {
+        WebError::NoTls => SourceFault::NoTls(error),
         WebError::TooLarge => SourceFault::TooLarge(None),
         WebError::TimedOut(Awaited::Name | Awaited::Connection) => {
             SourceFault::Network(format!("no connection in {} s", CONNECT_TIMEOUT.as_secs()))

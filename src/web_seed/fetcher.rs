@@ -361,9 +361,11 @@ fn refused(why: impl ToString) -> PeerError {
 /// that was kept and is tried again.
 fn end_of(error: WebError) -> PeerError {
     match error {
-        WebError::Refused(_) | WebError::Magnet(_) | WebError::Scheme(_) | WebError::BadAddress => {
-            refused(error)
-        }
+        WebError::Refused(_)
+        | WebError::NoTls
+        | WebError::Magnet(_)
+        | WebError::Scheme(_)
+        | WebError::BadAddress => refused(error),
         WebError::Broken(error) => PeerError::Lost(error),
         _ => failed(error),
     }

@@ -15,6 +15,7 @@
 
 use super::forwarding::Forwarding;
 use super::guard::Guard;
+#[cfg(feature = "tls")]
 use super::tls_connector::TlsConnector;
 use super::tunnel;
 use crate::net::proxy::{Negotiation, Proxy, ProxyKind, Target, unreachable};
@@ -50,8 +51,12 @@ pub(super) fn agent(config: Config, guard: Arc<Guard>) -> Agent {
 }
 
 fn with_resolver(config: Config, guard: Arc<Guard>, resolver: impl Resolver) -> Agent {
+    #[cfg(feature = "tls")]
     let tls = TlsConnector(guard.outlet.authorities.clone());
-    Agent::with_parts(config, ().chain(BoundConnector { guard }).chain(tls), resolver)
+    let connector = ().chain(BoundConnector { guard });
+    #[cfg(feature = "tls")]
+    let connector = connector.chain(tls);
+    Agent::with_parts(config, connector, resolver)
 }
 
 /// Looks up host names as everything of ours does, except those that are for a proxy to look up.

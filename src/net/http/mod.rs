@@ -15,7 +15,9 @@ mod range;
 mod redirect;
 mod retry_after;
 mod site;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
+#[cfg(feature = "tls")]
 mod tls_connector;
 mod tunnel;
 
@@ -105,6 +107,9 @@ impl WebClient {
     ) -> Result<(Response<Body>, Site), WebError> {
         for _ in 0..=MAX_REDIRECTS {
             let uri: Uri = site.address.parse().map_err(|_| WebError::BadAddress)?;
+            if !tls::IS_HERE && uri.scheme_str() == Some("https") {
+                return Err(WebError::NoTls);
+            }
             self.guard.begin(&uri, site.word, question).map_err(WebError::Refused)?;
             let proxy = self.guard.proxy_for(&uri).cloned();
             let mut request = self.agent.get(uri);
@@ -200,6 +205,8 @@ pub enum WebError {
     Refused(Refusal),
     /// The proxy makes no connection.
     Proxy(ProxyError),
+    /// It is an https address, or redirects to one, and this build has no TLS.
+    NoTls,
     /// The server's certificate is not believed, for this reason.
     Certificate(String),
     /// It redirects to this magnet link.
@@ -240,8 +247,8 @@ impl From<ureq::Error> for WebError {
                 Ok(refusal) => return WebError::Refused(*refusal),
                 Err(error) => match error.downcast::<ProxyError>() {
                     Ok(error) => return WebError::Proxy(*error),
-                    Err(error) => match error.downcast::<tls::CertificateFault>() {
-                        Ok(fault) => return WebError::Certificate(fault.0),
+                    Err(error) => match tls::certificate_words(error) {
+                        Ok(words) => return WebError::Certificate(words),
                         Err(error) => ureq::Error::Other(error),
                     },
                 },
@@ -274,6 +281,7 @@ impl fmt::Display for WebError {
         match self {
             WebError::Refused(refusal) => write!(out, "{refusal}"),
             WebError::Proxy(error) => write!(out, "{error}"),
+            WebError::NoTls => write!(out, "this build has no TLS, which https:// needs (use the full build)"),
             WebError::Certificate(why) => write!(out, "{why}"),
             WebError::Magnet(_) => write!(out, "it redirects to a magnet link"),
             WebError::Scheme(scheme) => {

@@ -8,12 +8,16 @@
 use crate::text::{excerpt, printable};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, KeyProvider, ring};
+use rustls::crypto::ring::{self, cipher_suite};
+use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::SigningKey;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedCipherSuite,
+};
+use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,6 +29,9 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// The most host names of a certificate that an error names.
 const MAX_NAMES: usize = 3;
+
+/// Whether https addresses can be fetched from.
+pub(super) const IS_HERE: bool = true;
 
 /// Whose certificates are believed. Its clones share what is set up with the first connection.
 #[derive(Clone, Debug, Default)]
@@ -92,9 +99,28 @@ impl Authorities {
 }
 
 /// The cryptography of connections: that of the library, without what signs with keys of our own, of which there are
-/// none. That is 45 KiB of code.
+/// none, and without ciphers that are slower here. That is 100 KiB of code.
 fn provider() -> CryptoProvider {
-    CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() }
+    CryptoProvider { cipher_suites: cipher_suites(), key_provider: &NoKeys, ..ring::default_provider() }
+}
+
+/// AES with GCM, which every server has (RFC 8446, section 9.1). Processors of this kind compute it by themselves;
+/// for others there is ChaCha20, too, which is faster where a program computes.
+fn cipher_suites() -> Vec<SupportedCipherSuite> {
+    vec![
+        cipher_suite::TLS13_AES_256_GCM_SHA384,
+        cipher_suite::TLS13_AES_128_GCM_SHA256,
+        #[cfg(not(target_arch = "x86_64"))]
+        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        #[cfg(not(target_arch = "x86_64"))]
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        #[cfg(not(target_arch = "x86_64"))]
+        cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    ]
 }
 
 /// There is no key of ours.
@@ -189,7 +215,7 @@ impl fmt::Display for CertificateFault {
     }
 }
 
-impl std::error::Error for CertificateFault {}
+impl Error for CertificateFault {}
 
 /// What went wrong with the certificate, if that is what this error of a connection says.
 pub(super) fn certificate_fault(error: &io::Error) -> Option<CertificateFault> {
@@ -215,6 +241,13 @@ pub(super) fn certificate_fault(error: &io::Error) -> Option<CertificateFault> {
         other => format!("is refused: {}", excerpt(&other.to_string(), 200)),
     };
     Some(CertificateFault(format!("its certificate {words}")))
+}
+
+/// What is said of a certificate, if that is what went wrong.
+pub(super) fn certificate_words(
+    error: Box<dyn Error + Send + Sync>,
+) -> Result<String, Box<dyn Error + Send + Sync>> {
+    error.downcast::<CertificateFault>().map(|fault| fault.0)
 }
 
 /// `DnsName("a.example")` as `a.example`. It comes from the certificate, so from a stranger.

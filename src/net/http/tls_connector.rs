@@ -32,7 +32,8 @@ impl<Plain: Transport> Connector<Plain> for TlsConnector {
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let host =
             ServerName::try_from(host).map_err(|_| Error::Tls("no certificate can be for such a host"))?;
-        let mut connection = ClientConnection::new(self.0.config()?, host.to_owned())?;
+        let connection = self.0.config().and_then(|config| ClientConnection::new(config, host.to_owned()));
+        let mut connection = connection.map_err(|error| Error::Other(Box::new(error)))?;
         let mut socket = TransportAdapter::new(plain, details.current_time.clone());
         socket.set_timeout(left(details));
         if let Err(error) = connection.complete_io(&mut socket) {
