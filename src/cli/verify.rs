@@ -171,7 +171,9 @@ impl Report<'_> {
             let of = |there| format!(" ({} of {} bytes)", grouped(there), grouped(file.length));
             let more = match found.state {
                 FileState::Short | FileState::Long => of(length),
-                FileState::Bad => format!(" ({} of {} pieces verify)", found.good_pieces, found.pieces),
+                FileState::Bad | FileState::Unfinished => {
+                    format!(" ({} of {} pieces verify)", found.good_pieces, found.pieces)
+                }
                 FileState::Unproven => " (shares a piece with a file that is not good)".to_owned(),
                 FileState::Good | FileState::Missing | FileState::Padding => String::new(),
             };
@@ -256,7 +258,7 @@ fn word(state: FileState) -> &'static str {
     match state {
         FileState::Good => "good",
         FileState::Missing => "missing",
-        FileState::Short => "incomplete",
+        FileState::Short | FileState::Unfinished => "incomplete",
         FileState::Long => "too long",
         FileState::Bad => "bad",
         FileState::Unproven => "unproven",

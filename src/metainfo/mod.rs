@@ -6,6 +6,7 @@
 //! from them, and the info-hash is taken over them: if we encoded the torrent again, one with unsorted or
 //! unknown keys would get a different info-hash.
 
+mod about;
 pub mod draft;
 mod element;
 mod error;
@@ -21,6 +22,7 @@ mod path_table;
 mod patterns;
 mod trackers;
 
+pub use about::About;
 pub use error::MetainfoError;
 pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use limits::{MAX_FILES, MAX_FOLDER_DEPTH, MAX_PIECES, MAX_TORRENT_BYTES};

@@ -24,7 +24,7 @@ pub struct Examined {
     /// The pieces that are there and verify.
     pub good: Bitfield,
     /// The pieces that are there in full and do not verify. A piece in neither set is missing, in part or as
-    /// a whole.
+    /// a whole. One of nothing but zeros is missing, too: that is how what a download has not written yet reads.
     pub bad: Bitfield,
     /// Each file of the payload, in the order of the torrent, padding included.
     pub files: Vec<ExaminedFile>,
@@ -66,6 +66,8 @@ pub enum FileState {
     Long,
     /// It has the right length and holds something else.
     Bad,
+    /// It has the right length, and in place of some pieces there is nothing but zeros: they were never written.
+    Unfinished,
     /// It has the right length, but a piece that it shares with another file cannot be verified, and that
     /// other file may be the cause.
     Unproven,
@@ -96,7 +98,10 @@ pub fn examine(
         use_part_file(folder, payload, &mut layout).map_err(only_opened)?;
     }
     let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch, None);
-    let survey = survey.map_err(only_opened)?;
+    let mut survey = survey.map_err(only_opened)?;
+    if let (Some(folder), 1..) = (&folder, survey.bad.count()) {
+        survey.tell_blank(folder, &layout, open_files, watch).map_err(only_opened)?;
+    }
     let files = states(&layout, &survey);
     Ok(Examined { good: survey.good, bad: survey.bad, files })
 }
@@ -134,10 +139,7 @@ fn states(layout: &Layout, survey: &Survey) -> Vec<ExaminedFile> {
     let blamed = claim::blamed(layout, survey);
     let files = layout.entries().iter().zip(&survey.found).zip(blamed);
     let count = layout.part_file().unwrap_or(layout.entries().len());
-    files
-        .take(count)
-        .map(|((entry, found), blamed)| state(layout, entry, *found, blamed, &survey.good))
-        .collect()
+    files.take(count).map(|((entry, found), blamed)| state(layout, entry, *found, blamed, survey)).collect()
 }
 
 fn state(
@@ -145,12 +147,13 @@ fn state(
     entry: &FileEntry,
     found: Option<FileStat>,
     blamed: bool,
-    good: &Bitfield,
+    survey: &Survey,
 ) -> ExaminedFile {
-    let (mut pieces, mut good_pieces) = (0_u32, 0_u32);
+    let (mut pieces, mut good_pieces, mut has_blank) = (0_u32, 0_u32, false);
     for piece in layout.pieces(entry.range()) {
         pieces = pieces.saturating_add(1);
-        good_pieces = good_pieces.saturating_add(good.has(piece).into());
+        good_pieces = good_pieces.saturating_add(survey.good.has(piece).into());
+        has_blank |= survey.blank.has(piece);
     }
     let length = found.map(|found| found.length);
     let state = match length {
@@ -159,6 +162,7 @@ fn state(
         Some(length) if length < entry.length => FileState::Short,
         Some(length) if length > entry.length => FileState::Long,
         Some(_) if blamed => FileState::Bad,
+        Some(_) if has_blank => FileState::Unfinished,
         Some(_) if good_pieces < pieces => FileState::Unproven,
         Some(_) => FileState::Good,
     };

@@ -164,10 +164,7 @@ fn tracker_error(error: WebError, within: Duration) -> TrackerError {
         other @ (WebError::Magnet(_) | WebError::Scheme(_)) => {
             TrackerError::Nonsense(excerpt(other.to_string()))
         }
-        other @ (WebError::NoTls
-        | WebError::Proxy(_)
-        | WebError::Certificate(_)
-        | WebError::Broken(_)) => {
+        other @ (WebError::NoTls | WebError::Proxy(_) | WebError::Certificate(_) | WebError::Broken(_)) => {
             TrackerError::Unreachable(excerpt(other.to_string()))
         }
     }

@@ -76,6 +76,27 @@ fn an_examination_says_how_each_file_stands_and_changes_nothing() {
 }
 
 #[test]
+fn what_was_never_written_is_missing_and_not_bad() {
+    let root = TestFolder::new();
+    let sample = Sample::new(1000, &[("t/a", 2500), ("t/b", 3000), ("t/c", 1500)]);
+    sample.complete(root.path(), OPTIONS);
+    let b = fs::File::options().write(true).open(root.path().join("t/b")).unwrap();
+    // All of piece 3, and nothing else.
+    b.write_all_at(&[0; 1000], 500).unwrap();
+    let partial = sample.examine(root.path()).unwrap();
+    assert_eq!((numbers(&partial.bad), numbers(&partial.good)), (vec![], vec![0, 1, 2, 4, 5, 6]));
+    assert_eq!(states(&partial), [FileState::Good, FileState::Unfinished, FileState::Good]);
+    assert_eq!((partial.files[1].good_pieces, partial.files[1].pieces), (3, 4));
+    assert!(!partial.is_good());
+
+    // Beside something else that is wrong it does not matter.
+    b.write_all_at(&[!byte(4600)], 2100).unwrap();
+    let damaged = sample.examine(root.path()).unwrap();
+    assert_eq!((numbers(&damaged.bad), numbers(&damaged.good)), (vec![4], vec![0, 1, 2, 5, 6]));
+    assert_eq!(states(&damaged), [FileState::Good, FileState::Bad, FileState::Good]);
+}
+
+#[test]
 fn an_examination_names_what_it_cannot_open() {
     let root = TestFolder::new();
     let sample = Sample::new(1000, &[("t/a", 2500)]);

@@ -4,7 +4,10 @@
 //! would be downloaded (the info-hash, the selection of files) must be readable, or the link is refused.
 //! The texts may have any character in them: the code that prints the name makes it printable.
 
+mod link;
 mod values;
+
+pub use link::link;
 
 use super::InfoHash;
 use crate::bencode::Item;

@@ -281,7 +281,9 @@ impl fmt::Display for WebError {
         match self {
             WebError::Refused(refusal) => write!(out, "{refusal}"),
             WebError::Proxy(error) => write!(out, "{error}"),
-            WebError::NoTls => write!(out, "this build has no TLS, which https:// needs (use the full build)"),
+            WebError::NoTls => {
+                write!(out, "this build has no TLS, which https:// needs (use the full build)")
+            }
             WebError::Certificate(why) => write!(out, "{why}"),
             WebError::Magnet(_) => write!(out, "it redirects to a magnet link"),
             WebError::Scheme(scheme) => {

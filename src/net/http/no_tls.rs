@@ -16,7 +16,8 @@ impl Authorities {
     ///
     /// Always: nobody shall think that a connection is protected.
     pub fn with_file(_: &Path) -> Result<Authorities, String> {
-        Err("this build has no TLS, and no use for --ca-file (leave it out, or use the full build)".to_owned())
+        Err("this build has no TLS, and no use for --ca-file (leave it out, or use the full build)"
+            .to_owned())
     }
 }
 
