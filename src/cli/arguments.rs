@@ -7,7 +7,6 @@ use super::network_options::{NETWORK, NetworkOptions};
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_list::SourceOptions;
-use super::source_name::source_name;
 use super::values::{down_rate, seconds, size};
 use super::verify::VerifyArguments;
 use super::web_seed_options::WebSeedOptions;
@@ -51,16 +50,15 @@ pub enum CliCommand {
 
 #[derive(Args, Debug)]
 pub struct ShowArguments {
-    /// A .torrent file, `-` for standard input, an http(s) or file address, a magnet link or an info-hash
-    #[arg(value_parser = source_name())]
-    pub torrent: String,
+    #[command(flatten)]
+    pub sources: SourceOptions,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
     /// Ask its trackers how many peers seed it and how many download it (exit code 6 if none answers)
     #[arg(long)]
     pub scrape: bool,
-    /// Write the torrent to this file
+    /// Write the torrent, which must be the only one, to this file
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
     /// Give up after this time without progress (exit code 2), in seconds, or as 90s, 30m, 1h

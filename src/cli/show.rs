@@ -6,6 +6,7 @@
 
 use super::arguments::ShowArguments;
 use super::create::output::Output;
+use super::each::each;
 use super::exit::Exit;
 use super::json;
 use super::network_options::NetworkOptions;
@@ -14,7 +15,8 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::scraped::Scraped;
 use super::source;
-use crate::metainfo::{File, Magnet, Metainfo};
+use super::utc::utc;
+use crate::metainfo::{About, File, Magnet, Metainfo};
 use crate::net::Outlet;
 use crate::session::Torrent;
 use crate::text::{grouped, printable, shown, size};
@@ -25,21 +27,37 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Shows a torrent on `out`, as JSON or as text. With `--scrape` it adds the counts of the trackers, and
+/// Shows the torrents on `out`, as JSON or as text. With `--scrape` it adds the counts of the trackers, and
 /// with `--save` it writes the torrent to a file.
 ///
 /// It is no error if the reader of `out` closes early, as `head` does.
 ///
 /// # Errors
 ///
-/// The torrent cannot be read or is invalid, `out` or the file cannot be written, or no tracker answers.
+/// There is one torrent, and it cannot be read or is invalid, or `out` or the file cannot be written, or no tracker
+/// answers.
 pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
+    let sources = arguments.sources.sources()?;
     if let Some(path) = &arguments.save {
+        if sources.len() > 1 {
+            let text = "--save writes one torrent, and several are named (show them one by one)";
+            return Err((Exit::BAD_OPTION, text.to_owned()));
+        }
         Output::new(path).check(false).map_err(|failure| other_name(path, failure))?;
     }
     let outlet = arguments.network.outlet()?;
-    let torrent = source::torrent(&arguments.torrent, &outlet)
-        .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
+    each(&sources, !arguments.json, out, &mut |source, out| show(arguments, source, &outlet, out))
+}
+
+/// Shows one of them.
+fn show(
+    arguments: &ShowArguments,
+    source: &str,
+    outlet: &Outlet,
+    out: &mut impl Write,
+) -> Result<Exit, CommandFailure> {
+    let torrent = source::torrent(source, outlet);
+    let torrent = torrent.map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let by_link = torrent.selected().to_vec();
     let torrent = match torrent {
         Torrent::Whole(metainfo) => metainfo,
@@ -55,7 +73,7 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
     let selected = arguments.selection.choice().selected(&torrent.files, &by_link);
     let selected = selected.map_err(|error| (Exit::BAD_OPTION, error.to_string()))?;
     let NetworkOptions { no_trackers, trackers, .. } = &arguments.network;
-    let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, &outlet));
+    let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, outlet));
     let shown = Shown { torrent: &torrent, selected, scraped: scraped.as_ref() };
     match shown.write(arguments.json, out) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -149,10 +167,41 @@ impl Shown<'_> {
             "web_seeds": torrent.web_seeds,
             "files": files,
         });
-        if let (Some(scraped), Some(entries)) = (scraped, value.as_object_mut()) {
-            entries.insert("scrape".to_owned(), scraped.json());
+        if let Some(entries) = value.as_object_mut() {
+            let About { comment, creator, date } = torrent.about();
+            let place = torrent.info_place();
+            let optional = [
+                ("scrape", scraped.map(Scraped::json)),
+                ("magnet", torrent.magnet().map(Value::from)),
+                ("comment", comment.map(Value::from)),
+                ("created_by", creator.map(Value::from)),
+                ("creation_date", date.map(Value::from)),
+                ("created", date.and_then(utc).map(Value::from)),
+                ("info_range", Some(json!([place.start, place.end.saturating_sub(1)]))),
+            ];
+            let there = optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+            there.for_each(|(key, value)| _ = entries.insert(key, value));
         }
         json::write(out, &value)
+    }
+
+    /// What the torrent says about itself, and how to name it and to find it in its file.
+    fn write_about(&self, out: &mut impl Write) -> io::Result<()> {
+        let About { comment, creator, date } = self.torrent.about();
+        if let Some(comment) = comment {
+            line(out, "Comment", printable(&comment))?;
+        }
+        let date = date.map(|date| utc(date).unwrap_or_else(|| format!("{date} s after 1970")));
+        let by = creator.map(|creator| format!("by {}", printable(&creator)));
+        if date.is_some() || by.is_some() {
+            let words: Vec<String> = [date, by].into_iter().flatten().collect();
+            line(out, "Created", words.join(" "))?;
+        }
+        if let Some(magnet) = self.torrent.magnet() {
+            line(out, "Magnet", magnet)?;
+        }
+        let place = self.torrent.info_place();
+        line(out, "Info value", format_args!("bytes {}-{}", place.start, place.end.saturating_sub(1)))
     }
 
     fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
@@ -190,6 +239,7 @@ impl Shown<'_> {
         if torrent.symlinks > 0 {
             line(out, "Left out", format_args!("{} (symbolic links are never made)", torrent.symlinks))?;
         }
+        self.write_about(out)?;
         let count = grouped(self.files().count() as u64);
         if selected.is_some() {
             let chosen = || self.files().filter(|(_, _, is_selected)| *is_selected);

@@ -21,8 +21,7 @@ const MOST_TORRENTS: usize = 10_000;
 /// The torrents.
 #[derive(Args, Debug)]
 pub struct SourceOptions {
-    /// .torrent files, `-` for standard input, http(s) or file addresses, magnet links or info-hashes; several run side
-    /// by side
+    /// .torrent files, `-` for standard input, http(s) or file addresses, magnet links or info-hashes
     #[arg(required_unless_present = "input_files", value_name = "TORRENT", value_parser = source_name())]
     pub torrents: Vec<String>,
     /// Take more torrents from this list, one in each line (# begins a comment), `-` for standard input (repeatable)

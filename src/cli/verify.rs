@@ -3,6 +3,7 @@
 //! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). The report goes to
 //! standard output, the progress to standard error.
 
+use super::each::each;
 use super::exit::Exit;
 use super::json;
 use super::meter::Meter;
@@ -13,7 +14,7 @@ use super::runs::CommandFailure;
 use super::selection_options::SelectionOptions;
 use super::signals::interrupts;
 use super::source;
-use super::source_name::source_name;
+use super::source_list::SourceOptions;
 use super::terminal::say;
 use crate::metainfo::{File, Metainfo};
 use crate::net::Outlet;
@@ -36,9 +37,8 @@ const RUNS_IN_JSON: usize = 100_000;
 
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
-    /// A .torrent file, `-` for standard input, or an http(s) address
-    #[arg(value_name = "TORRENT", value_parser = source_name())]
-    pub torrent: String,
+    #[command(flatten)]
+    pub sources: SourceOptions,
     /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
     #[arg(
         short,
@@ -64,17 +64,30 @@ pub struct VerifyArguments {
     pub selection: SelectionOptions,
 }
 
-/// Verifies the payload, and reports on `out` the state of each file and which pieces are bad.
+/// Verifies the payloads, and reports on `out` the state of each file and which pieces are bad.
 ///
 /// # Errors
 ///
-/// The torrent or the payload cannot be read.
+/// There is one torrent, and it or its payload cannot be read.
 pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     let authorities = authorities(arguments.ca_file.as_deref())?;
-    let is_from_web = source::is_web(&arguments.torrent);
+    let sources = arguments.sources.sources()?;
+    let is_from_web = sources.iter().any(|source| source::is_web(&source.name));
     let proxies = if is_from_web { arguments.proxy.proxies()? } else { Proxies::None };
-    let torrent = source::load(&arguments.torrent, &Outlet { authorities, proxies, ..Outlet::default() })
-        .map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
+    let outlet = Outlet { authorities, proxies, ..Outlet::default() };
+    let for_people = !arguments.json && !arguments.quiet;
+    each(&sources, for_people, out, &mut |source, out| verify(arguments, source, &outlet, out))
+}
+
+/// Verifies one of them.
+fn verify(
+    arguments: &VerifyArguments,
+    source: &str,
+    outlet: &Outlet,
+    out: &mut impl Write,
+) -> Result<Exit, CommandFailure> {
+    let torrent = source::load(source, outlet);
+    let torrent = torrent.map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let torrent = Arc::new(torrent);
     let geometry = Geometry::new(torrent.total_size, torrent.piece_length);
     let geometry = geometry.ok_or_else(|| failure(StorageError::Layout))?;

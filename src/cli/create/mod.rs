@@ -20,13 +20,13 @@ use crate::metainfo::draft::{self, Content, Draft, MIN_DEFAULT_PIECE_LENGTH};
 use crate::metainfo::{MAX_PIECES, Metainfo};
 use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
-use crate::text::{grouped, is_hidden, printable, shown, size as in_words};
+use crate::text::{grouped, is_hidden, is_printable, printable, shown, size as in_words};
 use clap::Args;
 use output::Output;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most payload files that are open at once.
@@ -69,7 +69,8 @@ pub struct CreateArguments {
     pub quiet: bool,
 }
 
-/// Makes the torrent and prints its info-hash and its path.
+/// Makes the torrent and prints its info-hash and its path. That line alone is on `out`: the magnet link and the next
+/// step are for people.
 ///
 /// # Errors
 ///
@@ -89,16 +90,24 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
     let digests = gathered.digests(draft.geometry, OPEN_FILES, &|done, total| meter.tell(done, total));
     meter.close();
     let bytes = draft.encode(digests.map_err(in_our_words)?);
-    let info_hash = Metainfo::parse(bytes.clone()).map_err(|error| unusable(arguments, &error))?.info_hash;
+    let made = Metainfo::parse(bytes.clone()).map_err(|error| unusable(arguments, &error))?;
     output.write(&bytes, arguments.overwrite)?;
 
     if style != Style::Quiet {
         say(&summary(&gathered, draft.geometry, &meter.rate(gathered.total_size())));
     }
-    if output.is_standard_output() {
-        return Ok(Exit::DONE);
+    let written = match output.is_standard_output() {
+        true => Ok(()),
+        false => writeln!(out, "{}  {}", made.info_hash, shown(output.path())).and_then(|()| out.flush()),
+    };
+    if style != Style::Quiet {
+        made.magnet().iter().for_each(|magnet| say(&format!("magnet: {magnet}")));
+        if let (false, Some(command)) = (output.is_standard_output(), sharing(output.path(), &arguments.path))
+        {
+            say(&format!("share it: {command}"));
+        }
     }
-    match writeln!(out, "{info_hash}  {}", shown(output.path())).and_then(|()| out.flush()) {
+    match written {
         // The reader of the output is gone. The torrent is written all the same.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             let path = shown(output.path());
@@ -109,6 +118,28 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
         }
         _ => Ok(Exit::DONE),
     }
+}
+
+/// The command that seeds the new torrent from where its payload is, as a shell takes it. `None` if a name in it cannot
+/// be shown as it is.
+fn sharing(torrent: &Path, payload: &Path) -> Option<String> {
+    let mut words = vec!["femtotorrent seed".to_owned(), quoted(torrent)?];
+    // The folder of `.` and of `x/..` has no name here.
+    let whole =
+        payload.file_name().map_or_else(|| payload.canonicalize().ok(), |_| Some(payload.to_owned()))?;
+    let folder = whole.parent().unwrap_or(&whole);
+    if !folder.as_os_str().is_empty() {
+        words.extend(["-d".to_owned(), quoted(folder)?]);
+    }
+    Some(words.join(" "))
+}
+
+/// The path as one word for a shell that is no option.
+fn quoted(path: &Path) -> Option<String> {
+    let text = path.to_str().filter(|text| text.chars().all(is_printable))?;
+    let text = if text.starts_with('-') { format!("./{text}") } else { text.to_owned() };
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);
+    Some(if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) })
 }
 
 fn with_ending(mut name: OsString) -> OsString {
@@ -279,6 +310,22 @@ fn date_at(text: &str, now: SystemTime) -> Result<u64, String> {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn the_next_step_can_be_pasted_into_a_shell() {
+        for (torrent, payload, expected) in [
+            ("photos.torrent", "photos", "photos.torrent"),
+            ("/tmp/x.torrent", "/srv/x", "/tmp/x.torrent -d /srv"),
+            ("a b.torrent", "it's/a b", r"'a b.torrent' -d 'it'\''s'"),
+            ("-x.torrent", "./-x", "./-x.torrent -d ."),
+            ("$x;.torrent", "$x;", "'$x;.torrent'"),
+        ] {
+            let command = sharing(Path::new(torrent), Path::new(payload));
+            assert_eq!(command, Some(format!("femtotorrent seed {expected}")));
+        }
+        assert_eq!(sharing(Path::new("\u{1b}.torrent"), Path::new("a")), None);
+        assert!(sharing(Path::new("x.torrent"), Path::new(".")).unwrap().contains(" -d /"));
+    }
 
     #[test]
     fn a_clock_before_1970_is_named_as_the_reason() {
