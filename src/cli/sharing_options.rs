@@ -11,7 +11,7 @@ use super::sandbox::Sandbox;
 use super::signals::interrupts;
 use super::source_list::SourceOptions;
 use super::supervisor::supervise;
-use super::values::{minutes, rate};
+use super::values::{decimal, minutes, rate};
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::storage::Check;
 use crate::swarm::SeedGoals;
@@ -179,8 +179,7 @@ fn is_printable(text: &str) -> bool {
 
 /// A number that is not negative and below 10^12.
 fn amount(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok().filter(|number| (0.0..1e12).contains(number));
-    number.ok_or_else(|| "a number such as 1.5 is expected".to_owned())
+    decimal(text).ok_or_else(|| "a number such as 1.5 is expected".to_owned())
 }
 
 #[cfg(test)]

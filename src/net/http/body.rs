@@ -3,7 +3,7 @@
 //! Runs on the thread of the caller. The HTTP library knows one spelling of one compression. Servers also say
 //! `x-gzip`, as RFC 9110 (section 8.4.1.3) allows, and case does not count.
 
-use flate2::read::MultiGzDecoder;
+use super::gzip::Gunzip;
 use std::io::Read;
 use ureq::Body;
 use ureq::http::Response;
@@ -18,5 +18,5 @@ pub fn reader(response: &mut Response<Body>, limit: u64) -> Box<dyn Read + '_> {
     let encoding = encoding.map(str::trim).unwrap_or_default();
     let is_gzip = ["gzip", "x-gzip"].iter().any(|known| encoding.eq_ignore_ascii_case(known));
     let raw = response.body_mut().with_config().limit(limit).reader();
-    if is_gzip { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) }
+    if is_gzip { Box::new(Gunzip::new(raw)) } else { Box::new(raw) }
 }

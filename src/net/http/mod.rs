@@ -9,8 +9,11 @@
 pub mod body;
 mod connector;
 mod content_range;
+#[cfg(feature = "tls")]
+mod cryptography;
 mod forwarding;
 mod guard;
+mod gzip;
 mod range;
 mod redirect;
 mod retry_after;

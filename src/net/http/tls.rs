@@ -5,19 +5,15 @@
 //! many a host has none installed, and in addition those in the file of `--ca-file`. The environment is not
 //! asked (`SSL_CERT_FILE`): what a host trusts should not change without a word.
 
+use super::cryptography::provider;
 use crate::text::{excerpt, printable};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring::{self, cipher_suite};
-use rustls::crypto::{CryptoProvider, KeyProvider};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::sign::SigningKey;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    SupportedCipherSuite,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
@@ -96,41 +92,6 @@ impl Authorities {
             }
         };
         Ok(Arc::clone(self.0.config.get_or_init(|| Arc::new(config))))
-    }
-}
-
-/// The cryptography of connections: that of the library, without what signs with keys of our own, of which there are
-/// none, and without ciphers that are slower here. That is 100 KiB of code.
-fn provider() -> CryptoProvider {
-    CryptoProvider { cipher_suites: cipher_suites(), key_provider: &NoKeys, ..ring::default_provider() }
-}
-
-/// AES with GCM, which every server has (RFC 8446, section 9.1). Processors of this kind compute it by themselves;
-/// for others there is ChaCha20, too, which is faster where a program computes.
-fn cipher_suites() -> Vec<SupportedCipherSuite> {
-    vec![
-        cipher_suite::TLS13_AES_256_GCM_SHA384,
-        cipher_suite::TLS13_AES_128_GCM_SHA256,
-        #[cfg(not(target_arch = "x86_64"))]
-        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        #[cfg(not(target_arch = "x86_64"))]
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        #[cfg(not(target_arch = "x86_64"))]
-        cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    ]
-}
-
-/// There is no key of ours.
-#[derive(Debug)]
-struct NoKeys;
-
-impl KeyProvider for NoKeys {
-    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("there is no key of ours".to_owned()))
     }
 }
 
