@@ -15,7 +15,7 @@ use std::io::Write;
 /// are successes.
 pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) -> Exit {
     if let Some(answer) = unknown_option(&error, words, program) {
-        terminal::say(&format!("femtotorrent: {answer}"));
+        terminal::say_error(&answer);
         return Exit::BAD_OPTION;
     }
     // What was typed may be an address with a password in it.
@@ -31,7 +31,10 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
     }
     let text = error.render().to_string();
     if error.use_stderr() {
-        terminal::say(text.trim_end());
+        match text.trim_end().strip_prefix("error:") {
+            Some(text) => terminal::say_in_colour("", terminal::Tone::Error, "error:", text),
+            None => terminal::say(text.trim_end()),
+        }
         return Exit::BAD_OPTION;
     }
     // This fails if the reader of standard output is gone.
