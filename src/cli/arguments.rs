@@ -2,7 +2,7 @@
 
 use super::create::CreateArguments;
 use super::foreign_words;
-use super::help::headings::{DOWNLOAD, FILES, LIMITS, NETWORK, OUTPUT, SEEDING};
+use super::help::headings::{DOWNLOAD, FILES, LIMITS, OUTPUT, SEEDING};
 use super::network_options::NetworkOptions;
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
@@ -78,7 +78,7 @@ pub struct ShowArguments {
     /// Give up after this long without progress (exit code 2)
     ///
     /// In seconds, or as 90s, 30m, 1h.
-    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = NETWORK)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = LIMITS)]
     pub timeout: Option<u64>,
     /// Print only errors and the result
     #[arg(short, long, overrides_with = "verbose", help_heading = OUTPUT)]
@@ -122,7 +122,7 @@ pub struct GetArguments {
     /// Give up after this long without progress (exit code 2)
     ///
     /// In seconds, or as 90s, 30m, 1h.
-    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = DOWNLOAD)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = LIMITS)]
     pub timeout: Option<u64>,
     /// Limit the total download rate, in bytes/s (500K, 1.5M)
     #[arg(long, value_name = "RATE", value_parser = down_rate, help_heading = LIMITS)]

@@ -15,7 +15,7 @@ use clap::{Arg, Command};
 use rows::{push_rows, push_wrapped};
 
 pub use chapters::{CHAPTERS, Chapter};
-pub use option::{is_shown, meaning, term};
+pub use option::{is_shown, meaning, term, values};
 
 /// The widest term that has its meaning beside it: of an option, and of an example.
 const WIDEST_OPTION: usize = 26;
