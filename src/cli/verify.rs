@@ -5,6 +5,7 @@
 
 use super::each::each;
 use super::exit::Exit;
+use super::help::headings::{FILES, NETWORK, OUTPUT};
 use super::json;
 use super::meter::Meter;
 use super::network_options::authorities;
@@ -22,7 +23,7 @@ use crate::net::proxy::Proxies;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, Selection, StorageError};
 use crate::text::{grouped, printable, shown};
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -39,26 +40,28 @@ const RUNS_IN_JSON: usize = 100_000;
 pub struct VerifyArguments {
     #[command(flatten)]
     pub sources: SourceOptions,
-    /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
+    /// Where the torrent's file or folder is
     #[arg(
         short,
         long,
         visible_short_alias = 'o',
         visible_alias = "output-dir",
         value_name = "DIR",
-        default_value = "."
+        default_value = ".",
+        value_hint = ValueHint::DirPath,
+        help_heading = FILES
     )]
     pub dir: PathBuf,
-    /// Trust the certificate authorities in this file as well (PEM), for a torrent from the web
-    #[arg(long, value_name = "FILE")]
+    /// Also trust the certificate authorities in this file (PEM)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = NETWORK)]
     pub ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub proxy: ProxyOptions,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
     /// Print only errors; the exit code is the result
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = OUTPUT)]
     pub quiet: bool,
     #[command(flatten)]
     pub selection: SelectionOptions,
