@@ -355,3 +355,58 @@ fn wait_until_reading(process: u32, file: &Path) {
         std::thread::yield_now();
     }
 }
+
+/// Standard output and standard error of a run that does well.
+fn both(work: &WorkFolder, arguments: &[&str]) -> [String; 2] {
+    let run = Command::new(PROGRAM).args(arguments).current_dir(work.0.path()).output().unwrap();
+    assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+    [run.stdout, run.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+#[test]
+fn a_new_torrent_comes_with_its_magnet_link_and_the_next_step_beside_the_line_for_scripts() {
+    let work = WorkFolder::new();
+    let tracker = ["--tracker", "udp://t.example:1/announce"];
+    let [out, said] = both(&work, &["create", "things", tracker[0], tracker[1]]);
+    let torrent = Metainfo::parse(fs::read(work.path("things.torrent")).unwrap()).unwrap();
+    assert_eq!(out, format!("{}  things.torrent\n", torrent.info_hash));
+    let hash = torrent.info_hash;
+    let magnet = format!("magnet:?xt=urn:btih:{hash}&dn=things&tr=udp%3A%2F%2Ft.example%3A1%2Fannounce");
+    let end = format!("magnet: {magnet}\nshare it: femtotorrent seed things.torrent\n");
+    assert!(said.ends_with(&end), "{said}");
+    assert_eq!(both(&work, &["create", "things", "-q", "--overwrite"])[1], "");
+    let [out, said] = both(&work, &["create", "things/z", "-o", "-"]);
+    assert!(out.starts_with("d4:info") && said.contains("magnet: ") && !said.contains("share it"), "{said}");
+    let [_, said] =
+        both(&work, &["create", "things", "-o", "p.torrent", "--private", tracker[0], tracker[1]]);
+    assert!(!said.contains("magnet") && said.contains("share it: femtotorrent seed p.torrent"), "{said}");
+}
+
+#[test]
+fn show_says_what_create_was_told_and_where_the_hashed_bytes_are() {
+    use sha1::{Digest, Sha1};
+    let work = WorkFolder::new();
+    both(&work, &["create", "things", "-q", "--comment", "a\u{1b}b", "--date", "1795676640"]);
+    let [out, _] = both(&work, &["show", "things.torrent"]);
+    for line in
+        ["Comment      a\u{fffd}b", "Created      2026-11-26T07:04:00Z", "Magnet       magnet:?xt=urn:btih:"]
+    {
+        assert!(out.lines().any(|shown| shown.starts_with(line)), "{line} is not in {out}");
+    }
+    let place = out.lines().find_map(|line| line.strip_prefix("Info value   bytes ")).unwrap();
+    let (first, last) = place.split_once('-').unwrap();
+    let bytes = fs::read(work.path("things.torrent")).unwrap();
+    let info = &bytes[first.parse::<usize>().unwrap()..=last.parse::<usize>().unwrap()];
+    let digest: String = Sha1::digest(info).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(out.contains(&format!("Info-hash    {digest}\n")), "{digest} is not in {out}");
+
+    let [out, _] = both(&work, &["show", "things.torrent", "--json"]);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(value["info_hash"], digest);
+    assert_eq!(
+        value["info_range"],
+        serde_json::json!([first.parse::<u32>().unwrap(), last.parse::<u32>().unwrap()])
+    );
+    assert_eq!((&value["comment"], &value["creation_date"]), (&"a\u{1b}b".into(), &1_795_676_640.into()));
+    assert!(value["magnet"].as_str().unwrap().contains(&digest) && value.get("created_by").is_none());
+}

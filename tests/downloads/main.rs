@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "tls")]
 mod certificates;
 mod changed_files;
 mod checking;
@@ -25,6 +26,8 @@ mod limits;
 mod magnet_links;
 mod magnets;
 mod many;
+#[cfg(not(feature = "tls"))]
+mod no_tls;
 mod odd_names;
 mod partial_peers;
 mod privacy;

@@ -6,7 +6,9 @@ use crate::support::folder::TestFolder;
 use crate::support::program::Program;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
-use crate::support::web_server::{WebServer, certificate};
+use crate::support::web_server::WebServer;
+#[cfg(feature = "tls")]
+use crate::support::web_server::certificate;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -50,6 +52,7 @@ fn a_password_goes_to_the_web_seed_and_not_to_the_screen() {
 }
 
 #[test]
+#[cfg(feature = "tls")]
 fn only_a_web_seed_with_a_valid_certificate_is_asked() {
     let sample = Sample::small();
     for (shown, why_not) in [

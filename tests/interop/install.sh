@@ -7,7 +7,7 @@ venv=$(cd "$(dirname "$0")/../.." && pwd)/target/interop-venv
 has_libtorrent() { "$1" -c 'import libtorrent' 2>/dev/null; }
 
 missing=()
-need() { command -v "$1" >/dev/null || missing+=("$2"); }
+need() { command -v "$1" >/dev/null || missing+=("${@:2}"); }
 need aria2c aria2
 need opentracker opentracker
 need nginx nginx-light
@@ -20,6 +20,9 @@ need tinyproxy tinyproxy-bin
 need python3 python3
 need openssl openssl
 need musl-gcc musl-tools
+need i686-linux-gnu-gcc gcc-i686-linux-gnu libc6-dev-i386-cross
+need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+need qemu-aarch64-static qemu-user-static
 need unshare util-linux
 need ip iproute2
 need nft nftables

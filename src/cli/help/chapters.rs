@@ -80,8 +80,8 @@ pub const CHAPTERS: &[Chapter] = &[
     },
     Chapter {
         command: "verify",
-        usage: "verify [OPTIONS] TORRENT",
-        every_day: &["torrent", "dir", "select", "exclude", "json", "quiet"],
+        usage: "verify [OPTIONS] TORRENT...",
+        every_day: &["torrents", "dir", "select", "exclude", "json", "quiet"],
         examples: &[
             ("verify photos.torrent -d /srv", "check /srv/photos"),
             ("verify -q photos.torrent -d /srv", "exit code 0 or 32"),
@@ -90,8 +90,8 @@ pub const CHAPTERS: &[Chapter] = &[
     },
     Chapter {
         command: "show",
-        usage: "show [OPTIONS] TORRENT",
-        every_day: &["torrent", "json", "scrape", "save", "select", "timeout"],
+        usage: "show [OPTIONS] TORRENT...",
+        every_day: &["torrents", "json", "scrape", "save", "select", "timeout"],
         examples: &[
             ("show x.torrent", "name, size, files, trackers"),
             ("show x.torrent --scrape", "seeders and leechers, too"),

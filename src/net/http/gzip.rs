@@ -238,7 +238,9 @@ mod tests {
             let error = read(good.get(..length).unwrap()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{length}");
         }
-        for at in (0..4).chain(10..good.len()) {
+        // The last bits before the checksum may belong to nothing.
+        let padding = good.len() - 9;
+        for at in (0..4).chain(10..good.len()).filter(|at| *at != padding) {
             let mut bad = good.clone();
             bad[at] ^= 0x80;
             assert!(read(&bad).is_err(), "{at}");

@@ -78,6 +78,7 @@ fn without_threads_an_address_is_asked_all_the_same_and_a_name_is_an_error() {
 }
 
 #[test]
+#[cfg(feature = "tls")]
 fn tls_leaves_by_the_address() {
     let (address, server) = serve(&[]);
     assert!(agent(config().build(), ours()).get(format!("https://{address}/")).call().is_err());
@@ -137,6 +138,7 @@ fn a_plain_page_is_asked_of_an_http_proxy_itself_and_the_next_takes_the_same_con
 }
 
 #[test]
+#[cfg(feature = "tls")]
 fn a_page_by_tls_goes_through_a_tunnel() {
     let (address, server) = script(&[
         (b"CONNECT host.example:443 HTTP/1.1\r\nHost: host.example:443\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"),
