@@ -85,8 +85,9 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=file ;;
             esac ;;
         verify)
-            options="-d -o --dir --output-dir --ca-file --proxy --json -q --quiet --select --iselect --exclude --iexclude --help"
+            options="-i --input-file -d -o --dir --output-dir --ca-file --proxy --json -q --quiet --select --iselect --exclude --iexclude --help"
             case $before in
+                -i|--input-file) kind=file ;;
                 -d|-o|--dir|--output-dir) kind=folder ;;
                 --ca-file) kind=file ;;
                 --proxy) kind=none ;;
@@ -97,8 +98,9 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         show)
-            options="--json --scrape --save --timeout -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --select --iselect --exclude --iexclude --help"
+            options="-i --input-file --json --scrape --save --timeout -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --select --iselect --exclude --iexclude --help"
             case $before in
+                -i|--input-file) kind=file ;;
                 --save) kind=file ;;
                 --timeout) kind=none ;;
                 --peer) kind=none ;;

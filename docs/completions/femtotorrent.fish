@@ -39,7 +39,7 @@ complete -c femtotorrent -n __fish_use_subcommand -a info -d 'List what is in a 
 complete -c femtotorrent -n __fish_use_subcommand -a list -d 'List what is in a torrent or magnet link, without downloading it'
 complete -c femtotorrent -n __fish_use_subcommand -a ls -d 'List what is in a torrent or magnet link, without downloading it'
 complete -c femtotorrent -n __fish_use_subcommand -a demo -d 'Run a small download entirely on this machine, to see how it works'
-complete -c femtotorrent -n '__femtotorrent_is get seed' -s i -l input-file -x -a '(__fish_complete_path)' -d 'Take more torrents from this list, one per line'
+complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -s i -l input-file -x -a '(__fish_complete_path)' -d 'Take more torrents from this list, one per line'
 complete -c femtotorrent -n '__femtotorrent_is get' -s o -s d -l output-dir -l dir -x -a '(__fish_complete_directories)' -d 'Download into this folder'
 complete -c femtotorrent -n '__femtotorrent_is get' -l memory -x -d 'Limit memory for pieces not yet written, over all torrents'
 complete -c femtotorrent -n '__femtotorrent_is get' -l allocate -x -a 'sparse full' -d 'Allocate disk space as pieces arrive (sparse) or up front (full)'
