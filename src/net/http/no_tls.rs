@@ -9,7 +9,7 @@ pub(super) const IS_HERE: bool = false;
 
 /// Whose certificates are believed: there is nothing to believe.
 #[derive(Clone, Debug, Default)]
-pub struct Authorities;
+pub struct Authorities(());
 
 impl Authorities {
     /// # Errors
