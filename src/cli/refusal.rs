@@ -27,7 +27,7 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
         }
         _ => {}
     }
-    if let Some(answer) = unknown_option(&error, words, program) {
+    if let Some(answer) = missing(&error, words, program).or_else(|| unknown_option(&error, words, program)) {
         terminal::say(&format!("femtotorrent: {answer}"));
         return Exit::BAD_OPTION;
     }
@@ -64,6 +64,17 @@ fn help_asked_for(words: &[OsString], program: &Command) -> String {
 fn command<'a>(name: &str, program: &'a Command) -> Option<&'a Command> {
     let mut commands = program.get_subcommands();
     commands.find(|one| one.get_name() == name || one.get_all_aliases().any(|it| it == name))
+}
+
+/// The answer where there is nothing to work on.
+fn missing(error: &clap::Error, words: &[OsString], program: &Command) -> Option<String> {
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else { return None };
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return None;
+    }
+    let command = command(words.get(1)?.to_str()?, program)?.get_name();
+    let missing = missing.first()?.trim_matches(['<', '>', '[', ']', '.']);
+    Some(format!("{command} needs a {missing} (see femtotorrent {command} --help)"))
 }
 
 /// The answer to an option that the command does not have.

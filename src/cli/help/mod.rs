@@ -86,7 +86,8 @@ fn push_all(page: &mut String, command: &Command, width: usize) {
     for heading in headings::ALL {
         let rows = below(Some(heading));
         if !rows.is_empty() {
-            page.push('\n');
+            // One blank line, whether anything stands above it.
+            page.push_str(if page.ends_with("\n\n") { "" } else { "\n" });
             page.push_str(heading);
             page.push_str(":\n");
             push_rows(page, &rows, WIDEST_OPTION, width);
