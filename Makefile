@@ -39,7 +39,7 @@ build: ## the release binary, target/release/femtotorrent
 	cargo build --release
 
 # As root without cargo, if it was built before.
-$(PROGRAM):
+target/release/femtotorrent:
 	cargo build --release
 
 install: $(PROGRAM) ## program, manual page, completions; PREFIX=/usr/local, DESTDIR=
