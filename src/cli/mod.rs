@@ -53,6 +53,7 @@ use terminal::start_log;
 
 pub use arguments::program;
 pub use exit::Exit;
+pub use signals::end;
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -94,6 +95,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn failed((exit, message): CommandFailure) -> Exit {
-    terminal::say(&format!("femtotorrent: {message}"));
+    terminal::say_error(&message);
     exit
 }

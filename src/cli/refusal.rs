@@ -28,7 +28,7 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
         _ => {}
     }
     if let Some(answer) = missing(&error, words, program).or_else(|| unknown_option(&error, words, program)) {
-        terminal::say(&format!("femtotorrent: {answer}"));
+        terminal::say_error(&answer);
         return Exit::BAD_OPTION;
     }
     // What was typed may be an address with a password in it.
@@ -44,7 +44,10 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
     }
     let text = error.render().to_string();
     if error.use_stderr() {
-        terminal::say(text.trim_end());
+        match text.trim_end().strip_prefix("error:") {
+            Some(text) => terminal::say_in_colour("", terminal::Tone::Error, "error:", text),
+            None => terminal::say(text.trim_end()),
+        }
         return Exit::BAD_OPTION;
     }
     let _ = write!(terminal::output(), "{text}");
@@ -57,7 +60,7 @@ fn help_asked_for(words: &[OsString], program: &Command) -> String {
     let named = words.get(if is_word(1, "help") { 2 } else { 1 });
     let command = named.and_then(|word| command(word.to_str()?, program)).unwrap_or(program);
     let is_whole = is_word(1, "help") || words.iter().any(|word| word == "--help");
-    help::page(command, is_whole, help::WIDTH)
+    help::page(command, is_whole, terminal::columns())
 }
 
 /// The command with this name, or this other name.

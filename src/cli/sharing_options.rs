@@ -9,7 +9,7 @@ use super::proxy_options;
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
-use super::signals::interrupts;
+use super::signals::{interrupts, is_asked_to_end};
 use super::source_list::SourceOptions;
 use super::supervisor::supervise;
 use super::values::{minutes, rate};
@@ -149,7 +149,8 @@ impl SharingOptions {
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let screen = Screen::new(self.style(), names);
         let exit = supervise(jobs, resources.places, network, screen, interrupts);
-        Ok(failure.unwrap_or(exit))
+        // What was cut short by a signal ends by it.
+        Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))
     }
 
     /// How much is shown.

@@ -220,7 +220,7 @@ fn summary(gathered: &Gathered, geometry: Geometry, rate: &str) -> String {
     let files = count(gathered.files().count() as u64, "file");
     let pieces = count(geometry.piece_count().into(), "piece");
     let (total, each) = (in_words(geometry.total_size()), in_words(geometry.piece_length().into()));
-    format!("{name}: {files}, {total} in {pieces} of {each}, hashed at {rate}/s")
+    format!("{name}: {files}, {total} in {pieces} of {each}, hashed at {rate}")
 }
 
 fn in_our_words(error: StorageError) -> CommandFailure {

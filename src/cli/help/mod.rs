@@ -20,9 +20,6 @@ pub use option::{is_shown, meaning, term, values};
 /// The widest term that has its meaning beside it: of an option, and of an example.
 const WIDEST_OPTION: usize = 26;
 const WIDEST_EXAMPLE: usize = 48;
-/// The width of the help, in columns.
-pub const WIDTH: usize = 80;
-
 /// Lays out the help of `command` (the program itself, or one of its commands): the short or the whole one.
 pub fn page(command: &Command, is_whole: bool, width: usize) -> String {
     let is_program = command.has_subcommands();
