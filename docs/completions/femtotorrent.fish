@@ -74,7 +74,7 @@ complete -c femtotorrent -n '__femtotorrent_is get seed' -l user-agent -x -d 'Id
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l up-limit -x -d 'Limit the total upload rate (0 = do not upload)'
 complete -c femtotorrent -n '__femtotorrent_is get' -l web-seed -x -d 'Also download from this web server'
 complete -c femtotorrent -n '__femtotorrent_is get' -l no-web-seeds -d 'Ignore the torrent\'s own web seeds'
-complete -c femtotorrent -n '__femtotorrent_is get verify show' -l select -x -d 'Only these files: \'*.mkv\', \'Season 1/\', 0, 3-5'
+complete -c femtotorrent -n '__femtotorrent_is get verify show' -l select -x -d 'Only these files: \'*.mkv\', Extras/, 0, 3-5'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iselect -x -d 'As --select, ignoring case'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l exclude -x -d 'Not these files, of the selected ones or of all'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iexclude -x -d 'As --exclude, ignoring case'

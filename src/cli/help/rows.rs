@@ -15,7 +15,7 @@ pub fn push_rows(page: &mut String, rows: &[(String, String)], most: usize, widt
     let widths = rows.iter().map(|(term, _)| term.chars().count());
     let widest = widths.filter(|wide| *wide <= most).max().unwrap_or(0);
     let beside = INDENT + widest + 2;
-    let column = if width >= beside + NARROWEST { beside } else { 2 * INDENT + 2 };
+    let column = if width >= beside + NARROWEST { beside } else { 5 * INDENT };
     for (term, meaning) in rows {
         let mut at = push_blanks(page, INDENT);
         page.push_str(term);
