@@ -3,6 +3,7 @@
 use super::create::CreateArguments;
 use super::exit;
 use super::foreign_words;
+use super::naming_options::ExistingOptions;
 use super::network_options::{NETWORK, NetworkOptions};
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
@@ -98,9 +99,8 @@ pub struct GetArguments {
     /// Allocate disk space as pieces arrive (sparse), or all of it at the start (full)
     #[arg(long, value_name = "HOW", default_value = "sparse", value_parser = allocation())]
     pub allocate: Allocate,
-    /// Overwrite existing files that differ from the torrent (pieces that verify are kept)
-    #[arg(long)]
-    pub overwrite: bool,
+    #[command(flatten)]
+    pub existing: ExistingOptions,
     /// Give up after this time without progress (exit code 2), in seconds, or as 90s, 30m, 1h
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub timeout: Option<u64>,

@@ -45,8 +45,8 @@ const ANSWERS: &[Answer] = &[
     ),
     (
         "get",
-        "-c -C --continue --continue-at --resume",
-        "run the same command again and it goes on (--overwrite takes over what another program has begun)",
+        "-C --continue-at --resume",
+        "the same command goes on where it stopped; --continue takes over what another program has begun",
     ),
     ("get", "--select-file", "use --select, whose numbers are those of `show` and begin with 0"),
     ("get", "-S --show-files", "`femtotorrent show TORRENT` lists the files"),

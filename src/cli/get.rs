@@ -45,7 +45,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
             },
             uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
             allocate: arguments.allocate,
-            overwrite: arguments.overwrite,
+            existing: arguments.existing.existing(),
             open_files: share.open_files,
             check: sharing.check,
             cache: cache_folder(),

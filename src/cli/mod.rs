@@ -16,6 +16,7 @@ mod foreign_words;
 mod get;
 mod json;
 mod meter;
+mod naming_options;
 mod nearest_word;
 mod network_options;
 mod port_mapping_options;

@@ -7,7 +7,7 @@ use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use crate::metainfo::FileChoice;
 use crate::session::{Aim, Job};
-use crate::storage::Allocate;
+use crate::storage::{Allocate, Existing};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
             super_seeding: arguments.super_seeding,
         },
         allocate: Allocate::Sparse,
-        overwrite: false,
+        existing: Existing::Keep,
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),

@@ -217,7 +217,7 @@ mod tests {
     use crate::message::Snapshot;
     use crate::metainfo::FileChoice;
     use crate::session::{Aim, PeerSourceOptions, Torrent};
-    use crate::storage::Allocate;
+    use crate::storage::{Allocate, Existing};
     use crate::swarm::{Limits, SeedGoals, UploadPolicy};
 
     fn job() -> Job {
@@ -232,7 +232,7 @@ mod tests {
             limits: Limits { max_peers: 1, memory: 1, timeout: None, idle_before: Duration::ZERO },
             uploads: UploadPolicy::default(),
             allocate: Allocate::Sparse,
-            overwrite: false,
+            existing: Existing::Keep,
             check: Default::default(),
             cache: None,
             open_files: 1,

@@ -1,7 +1,7 @@
 //! What a run is to do: the torrent, and how the user wants it downloaded or shared.
 
 use crate::metainfo::{FileChoice, InfoHash, Magnet, Metainfo};
-use crate::storage::{Allocate, Check};
+use crate::storage::{Allocate, Check, Existing};
 use crate::strategy::OnWordOf;
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::excerpt;
@@ -136,8 +136,8 @@ pub struct Job {
     pub uploads: UploadPolicy,
     /// When disk space is allocated.
     pub allocate: Allocate,
-    /// Whether files that do not belong to the torrent are replaced.
-    pub overwrite: bool,
+    /// What becomes of files that do not belong to the torrent.
+    pub existing: Existing,
     /// The most files that are open at once.
     pub open_files: usize,
     /// How much of what is there is read before the run begins.

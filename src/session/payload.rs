@@ -101,8 +101,8 @@ fn open(
     if u64::from(length) > job.limits.memory.saturating_mul(4) {
         return Err(SessionError::LongPieces { length, memory: job.limits.memory });
     }
-    let Job { allocate, overwrite, open_files, check, .. } = *job;
-    let options = Options { allocate, overwrite, open_files, check };
+    let Job { allocate, existing, open_files, check, .. } = *job;
+    let options = Options { allocate, existing, open_files, check };
     let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());

@@ -47,9 +47,21 @@ pub enum StorageError {
     /// Files with the right names hold something else, which we may not replace.
     Exists {
         /// The first few of them.
-        paths: Vec<PathBuf>,
+        files: Vec<ForeignFile>,
         /// How many there are.
         count: usize,
+        /// Each of them has a piece that is right, which `--continue` keeps.
+        may_continue: bool,
+    },
+    /// Bytes at the edge of a file were there before us and are not what the torrent has there.
+    Guarded {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// Another program has created a file that we were about to create.
+    Appeared {
+        /// Which one.
+        path: PathBuf,
     },
     /// A file or folder that exists cannot be opened.
     Open {
@@ -135,6 +147,21 @@ pub struct Shortage {
     pub free: u64,
 }
 
+/// A file that has the right name and is not what the torrent holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many pieces have bytes of it.
+    pub pieces: usize,
+    /// How many of them are right.
+    pub right: usize,
+    /// Bytes that it is too long.
+    pub beyond: u64,
+    /// What is wrong may be the part of another file that is in the same piece.
+    pub is_suspect: bool,
+}
+
 /// What was being done when the system refused. It decides which kind of [`StorageError`] results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -166,9 +193,16 @@ impl StorageError {
     }
 
     /// The error for files whose content is not ours. Keeps the first few names.
-    pub(super) fn exists(paths: impl ExactSizeIterator<Item = PathBuf>) -> StorageError {
-        let count = paths.len();
-        StorageError::Exists { paths: paths.take(MAX_NAMED).collect(), count }
+    pub(super) fn exists(foreign: impl Iterator<Item = ForeignFile>) -> StorageError {
+        let (mut files, mut count, mut may_continue) = (Vec::new(), 0_usize, true);
+        for file in foreign {
+            count = count.saturating_add(1);
+            may_continue &= file.right > 0;
+            if files.len() < MAX_NAMED {
+                files.push(file);
+            }
+        }
+        StorageError::Exists { files, count, may_continue }
     }
 
     /// The exit code of a run that ends with this error. The codes follow aria2's.
@@ -177,7 +211,11 @@ impl StorageError {
             StorageError::Busy { .. } | StorageError::Unfit { .. } => 1,
             StorageError::Cancelled => 7,
             StorageError::Full { .. } | StorageError::NoRoom { .. } => 9,
-            StorageError::Exists { .. } | StorageError::Shared { .. } | StorageError::Linked { .. } => 13,
+            StorageError::Exists { .. }
+            | StorageError::Guarded { .. }
+            | StorageError::Appeared { .. }
+            | StorageError::Shared { .. }
+            | StorageError::Linked { .. } => 13,
             StorageError::Open { .. } => 15,
             StorageError::Create { .. } | StorageError::TooLong { .. } => 16,
             StorageError::Io { .. }
@@ -213,7 +251,17 @@ impl StorageError {
             StorageError::TooLong { path, needed, limit: FileLimit { bytes, of, .. } } => {
                 write!(to, "cannot create {}: it has {needed} bytes, and {of} allows {bytes}", path.display())
             }
-            StorageError::Exists { paths, count } => describe_foreign(to, paths, *count),
+            StorageError::Exists { files, count, may_continue } => {
+                describe_foreign(to, files, *count, *may_continue)
+            }
+            StorageError::Guarded { path } => write!(
+                to,
+                "{} has bytes in a shared piece that were there before, and the torrent has others",
+                path.display()
+            ),
+            StorageError::Appeared { path } => {
+                write!(to, "{} was created by another program meanwhile", path.display())
+            }
             StorageError::Open { path, source } => {
                 write!(to, "cannot open {}: {}", path.display(), reason(source))
             }
@@ -283,8 +331,19 @@ impl StorageError {
             StorageError::Linked { .. } => Some(
                 "replace it by a copy of its own with --overwrite, or choose another folder with --output-dir",
             ),
+            // The message says it itself.
+            StorageError::Exists { may_continue: true, .. } => None,
+            StorageError::Exists { files, .. } if files.iter().any(|file| file.right > 0) => Some(
+                "replace them with --overwrite, which keeps the pieces that are right, or choose another folder with --output-dir",
+            ),
             StorageError::Exists { .. } => {
                 Some("replace with --overwrite, or choose another folder with --output-dir")
+            }
+            StorageError::Guarded { .. } => {
+                Some("have it changed with --continue, or choose another folder with --output-dir")
+            }
+            StorageError::Appeared { .. } => {
+                Some("move it away and run the same command again: what is verified is kept")
             }
             StorageError::Vanished { .. } => Some("run the same command again: what is there is kept"),
             StorageError::Changed { .. } | StorageError::Unsteady { .. } | StorageError::Spoiled { .. } => {
@@ -363,11 +422,48 @@ mod tests {
             failed(Action::Open, Errno::LOOP).to_string(),
             "cannot open /srv/iso/debian.iso: a symbolic link is in the way"
         );
-        let paths = ["a", "b", "c", "d", "e"].map(PathBuf::from);
+    }
+
+    #[test]
+    fn a_foreign_file_is_told_with_its_pieces_and_what_keeps_them() {
+        let file = |path: &str, right, pieces, beyond, is_suspect| ForeignFile {
+            path: path.into(),
+            pieces,
+            right,
+            beyond,
+            is_suspect,
+        };
+        let said = |files: &[ForeignFile]| StorageError::exists(files.iter().cloned()).to_string();
+        let way_out = "Run again with --continue to keep the right ones and fetch the rest";
         assert_eq!(
-            StorageError::exists(paths.into_iter()).to_string(),
-            "a, b, c and 2 more exist and are not what the torrent holds (replace with --overwrite, or \
-             choose another folder with --output-dir)"
+            said(&[file("photos/a.jpg", 183, 184, 0, false)]),
+            format!(
+                "photos/a.jpg: 183 of 184 pieces are right, 1 is wrong or missing. {way_out} (the file will be changed)"
+            )
+        );
+        assert_eq!(
+            said(&[file("b", 304, 305, 0, true), file("a", 2, 5, 0, true)]),
+            format!(
+                "b: 304 of 305 pieces are right, 1 is wrong or missing (perhaps in the part of another file); \
+                 a: 2 of 5 pieces are right, 3 are wrong or missing (perhaps in the part of another file). \
+                 {way_out} (the files will be changed)"
+            )
+        );
+        assert_eq!(
+            said(&[file("log", 7, 7, 12, false)]),
+            format!("log: 7 of 7 pieces are right, 12 bytes are too many. {way_out} (the file will be changed)")
+        );
+        assert_eq!(
+            said(&[file("a", 0, 1, 0, false)]),
+            "a exists and has nothing in common with the torrent (replace with --overwrite, or choose another \
+             folder with --output-dir)"
+        );
+        let five = ["a", "b", "c", "d", "e"].map(|path| file(path, usize::from(path == "b"), 2, 0, false));
+        assert_eq!(
+            said(&five),
+            "a exists and has nothing in common with the torrent; b: 1 of 2 pieces are right, 1 is wrong or \
+             missing; c exists and has nothing in common with the torrent; and 2 more (replace them with \
+             --overwrite, which keeps the pieces that are right, or choose another folder with --output-dir)"
         );
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Options;
+use super::{Existing, Options};
 use super::calls;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
@@ -127,7 +127,7 @@ impl PayloadFiles {
             if ours != theirs {
                 // There is nothing to lose in zeros.
                 if theirs.iter().any(|byte| *byte != 0) {
-                    return Err(StorageError::exists([self.path(slice.file)].into_iter()));
+                    return Err(StorageError::Guarded { path: self.path(slice.file) });
                 }
                 guarded = 0;
             }
@@ -201,7 +201,7 @@ impl PayloadFiles {
         opened.map_err(|error| {
             let path = folder.join(&entry.path);
             match (known, error.kind()) {
-                (None, io::ErrorKind::AlreadyExists) => StorageError::exists([path].into_iter()),
+                (None, io::ErrorKind::AlreadyExists) => StorageError::Appeared { path },
                 (None, io::ErrorKind::NotFound) => StorageError::Vanished { path: folder.path().to_owned() },
                 (None, _) => StorageError::from_io(Action::Create, path, error),
                 (Some(_), io::ErrorKind::NotFound) => StorageError::Vanished { path },
@@ -231,7 +231,7 @@ impl PayloadFiles {
         let links = RootFolder::file_stat(&file).map(|stat| stat.links);
         let alone = match links {
             Ok(0 | 1) => Ok(file),
-            Ok(_) if !self.options.overwrite => {
+            Ok(_) if self.options.existing != Existing::Overwrite => {
                 return Err(StorageError::Linked { path: self.path(number) });
             }
             Ok(_) => {

@@ -69,7 +69,7 @@ pub use cache_file::NewFolder;
 #[cfg(test)]
 pub use calls::{Call, faults};
 pub use create_scan::{Gathered, gather, name};
-pub use error::{Shortage, StorageError};
+pub use error::{ForeignFile, Shortage, StorageError};
 pub use file_limit::FileLimit;
 pub use hashing::Watch;
 pub use resume::Check;
@@ -126,13 +126,25 @@ pub enum Allocate {
     Full,
 }
 
+/// What becomes of a file that has the right name and not the right content, and that no run of ours has begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Nothing: the run does not start.
+    #[default]
+    Keep,
+    /// Where at least one of its pieces is right, those are kept and the others are written over.
+    Continue,
+    /// It is replaced, and right pieces are kept.
+    Overwrite,
+}
+
 /// What the user can choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// When the payload takes its room on the disk.
     pub allocate: Allocate,
-    /// Existing files that do not have the torrent's content are replaced.
-    pub overwrite: bool,
+    /// What becomes of existing files that do not have the torrent's content.
+    pub existing: Existing,
     /// How many files may be open at once, at least one. A few more are open for a moment at a time.
     pub open_files: usize,
     /// How much of what is there is read.
@@ -141,7 +153,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { allocate: Allocate::Sparse, overwrite: false, open_files: 32, check: Check::Changed }
+        let (allocate, existing, check) = (Allocate::Sparse, Existing::Keep, Check::Changed);
+        Options { allocate, existing, open_files: 32, check }
     }
 }
 

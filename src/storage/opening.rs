@@ -25,7 +25,7 @@ use super::plan::{self, Plan, Situation};
 use super::resume::{CachedRecord, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
 use super::served_pieces::ServedPieces;
 use super::survey::{Digests, KnownPieces, Survey};
-use super::{Options, Payload, Storage, refused, space};
+use super::{Existing, Options, Payload, Storage, refused, space};
 use crate::metainfo::FilePath;
 
 /// A payload that is being opened.
@@ -103,8 +103,11 @@ impl<'a> Opening<'a> {
                 Survey::take(folder, &layout, payload.digests, open_files, watch, known)?
             }
         };
-        // Without the marker's word, what we never wrote must not speak against what we did.
-        if let (Some(folder), Claimed::Damaged | Claimed::Empty) = (&folder, &claimed) {
+        // Without the marker's word, what we never wrote must not speak against what we did, nor what another
+        // program has not written yet.
+        let tells_blank = matches!(claimed, Claimed::Damaged | Claimed::Empty)
+            || options.existing == Existing::Continue && !matches!(claimed, Claimed::Ours(_));
+        if let Some(folder) = folder.as_ref().filter(|_| tells_blank) {
             survey.tell_blank(folder, &layout, options.open_files, watch)?;
         }
         if let Some(wanted) = layout.wanted() {

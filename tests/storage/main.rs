@@ -9,6 +9,7 @@ mod support;
 
 mod believing;
 mod changing;
+mod continuing;
 mod creating;
 mod doubts;
 mod foreign;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
-    Allocate, Check, Digests, Examined, FileState, Finished, Options, Payload, Selection, Storage,
+    Allocate, Check, Digests, Examined, Existing, FileState, Finished, Options, Payload, Selection, Storage,
     StorageError, examine,
 };
 
@@ -23,8 +23,9 @@ pub struct Sample {
 }
 
 pub const OPTIONS: Options =
-    Options { allocate: Allocate::Sparse, overwrite: false, open_files: 8, check: Check::Changed };
-pub const OVERWRITE: Options = Options { overwrite: true, ..OPTIONS };
+    Options { allocate: Allocate::Sparse, existing: Existing::Keep, open_files: 8, check: Check::Changed };
+pub const CONTINUE: Options = Options { existing: Existing::Continue, ..OPTIONS };
+pub const OVERWRITE: Options = Options { existing: Existing::Overwrite, ..OPTIONS };
 pub const FULL: Options = Options { allocate: Allocate::Full, ..OPTIONS };
 
 impl Sample {
@@ -185,10 +186,10 @@ pub fn failure(result: Result<(Storage, Bitfield), StorageError>) -> StorageErro
 pub fn assert_foreign(result: Result<(Storage, Bitfield), StorageError>, names: &[&str]) {
     let error = failure(result);
     assert_eq!(error.exit_code(), 13, "{error}");
-    let StorageError::Exists { paths, count } = &error else { panic!("{error:?}") };
+    let StorageError::Exists { files, count, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*count, names.len(), "{error}");
-    for (path, name) in paths.iter().zip(names) {
-        assert!(path.ends_with(name), "{error}");
+    for (file, name) in files.iter().zip(names) {
+        assert!(file.path.ends_with(name), "{error}");
     }
 }
 

@@ -10,7 +10,7 @@ use femtotorrent::metainfo::FileChoice;
 use femtotorrent::session::{
     self, Aim, Job, Network, Outcome, PeerSourceOptions, Progress, SessionError, Stop, Torrent,
 };
-use femtotorrent::storage::{Allocate, Check};
+use femtotorrent::storage::{Allocate, Check, Existing};
 use femtotorrent::swarm::{Limits, RunEnd, UploadPolicy};
 
 use super::folder::TestFolder;
@@ -62,7 +62,7 @@ impl Download {
             },
             limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None, idle_before: Duration::ZERO },
             allocate: Allocate::Sparse,
-            overwrite: false,
+            existing: Existing::Keep,
             open_files: 16,
             check: Check::Changed,
             cache: None,

@@ -19,7 +19,7 @@ use super::terminal;
 use crate::metainfo::{FileChoice, Metainfo};
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
-use crate::storage::{Allocate, Check};
+use crate::storage::{Allocate, Check, Existing};
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::size;
 use seeder::Seeder;
@@ -141,7 +141,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
             idle_before: Duration::ZERO,
         },
         allocate: Allocate::Sparse,
-        overwrite: false,
+        existing: Existing::Keep,
         open_files: 4,
         check: Check::Changed,
         cache: None,
