@@ -40,8 +40,8 @@ type Answer = (&'static str, &'static str, &'static str);
 const ANSWERS: &[Answer] = &[
     (
         "get",
-        "-O --output-document --out --output --remote-name",
-        "a torrent names its own files (-o takes a folder)",
+        "--output-document --out --output --remote-name",
+        "-o takes the folder, and -O (--output-name) the name of the file or folder in it",
     ),
     (
         "get",

@@ -1,6 +1,7 @@
 //! What `get` and `seed` have in common: how the network is used, how long to seed, and the runs.
 
 use super::exit::Exit;
+use super::naming_options::NameOption;
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
@@ -22,6 +23,8 @@ use std::time::Duration;
 /// How the network is used.
 #[derive(Args, Debug)]
 pub struct SharingOptions {
+    #[command(flatten)]
+    pub name: NameOption,
     /// Keep all rights to files; otherwise we give up those that we do not need, where the kernel has Landlock
     #[arg(long)]
     pub no_sandbox: bool,
@@ -97,6 +100,7 @@ impl SharingOptions {
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         let sources = sources.sources()?;
+        self.name.check(sources.len())?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let (torrents, failure) = runs::load(&sources, &outlet)?;

@@ -216,7 +216,7 @@ mod tests {
     use super::*;
     use crate::message::Snapshot;
     use crate::metainfo::FileChoice;
-    use crate::session::{Aim, PeerSourceOptions, Torrent};
+    use crate::session::{Aim, Naming, PeerSourceOptions, Torrent};
     use crate::storage::{Allocate, Existing};
     use crate::swarm::{Limits, SeedGoals, UploadPolicy};
 
@@ -229,6 +229,7 @@ mod tests {
             selected: Vec::new(),
             choice: FileChoice::default(),
             folder: std::path::PathBuf::from("/nonexistent"),
+            naming: Naming::default(),
             limits: Limits { max_peers: 1, memory: 1, timeout: None, idle_before: Duration::ZERO },
             uploads: UploadPolicy::default(),
             allocate: Allocate::Sparse,

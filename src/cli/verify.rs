@@ -6,6 +6,7 @@
 use super::exit::Exit;
 use super::json;
 use super::meter::Meter;
+use super::naming_options::NameOption;
 use super::network_options::authorities;
 use super::progress::Style;
 use super::proxy_options::ProxyOptions;
@@ -49,6 +50,8 @@ pub struct VerifyArguments {
         default_value = "."
     )]
     pub dir: PathBuf,
+    #[command(flatten)]
+    pub name: NameOption,
     /// Trust the certificate authorities in this file as well (PEM), for a torrent from the web
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -111,6 +114,7 @@ fn examine(
     let digests = storage::digests_of(torrent);
     let payload = Payload {
         name: &torrent.name,
+        output_name: arguments.name.output_name.as_deref(),
         info_hash: torrent.info_hash,
         files: &torrent.files,
         geometry,

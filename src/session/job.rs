@@ -115,6 +115,15 @@ pub enum Aim {
     Share,
 }
 
+/// What the files are called on the disk.
+#[derive(Clone, Debug, Default)]
+pub struct Naming {
+    /// The name that the payload has in place of the torrent's: that of the only file, or of the folder.
+    pub output_name: Option<String>,
+    /// A new file is called `NAME.part` until it is whole.
+    pub parts: bool,
+}
+
 /// What to download or to share, and how.
 pub struct Job {
     /// The torrent.
@@ -130,6 +139,8 @@ pub struct Job {
     pub choice: FileChoice,
     /// The folder that the payload is downloaded into, or is in.
     pub folder: PathBuf,
+    /// What the files are called in it.
+    pub naming: Naming,
     /// The limits of the run.
     pub limits: Limits,
     /// How much we upload, and how long.

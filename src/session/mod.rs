@@ -32,7 +32,7 @@ mod threads;
 pub use arrivals::Arrivals;
 pub use check_queue::CheckQueue;
 pub use error::SessionError;
-pub use job::{Aim, Job, PeerSourceOptions, Torrent};
+pub use job::{Aim, Job, Naming, PeerSourceOptions, Torrent};
 pub use memory_pool::{MemoryAccount, MemoryPool};
 pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
@@ -64,6 +64,8 @@ pub enum Progress {
     Metadata(MetadataState),
     /// The metadata has arrived, and this is the torrent's name.
     Named(String),
+    /// An earlier run has given the payload this name, and it goes on under it.
+    GoesOnAs(String),
     /// Only this many files are downloaded, out of this many.
     Selected(usize, usize),
     /// The check of the existing data begins when those of other torrents have ended.

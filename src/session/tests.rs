@@ -64,6 +64,7 @@ fn a_run_ends_when_the_user_wants_although_the_disk_is_stuck() {
         folder: folder.clone(),
         uploads: UploadPolicy::default(),
         sources: PeerSourceOptions { peers: vec![peer.to_string()], ..PeerSourceOptions::of_the_torrent() },
+        naming: Naming::default(),
         limits: Limits { max_peers: 5, memory: 1 << 20, timeout: None, idle_before: Duration::ZERO },
         allocate: Allocate::Sparse,
         existing: Existing::Keep,

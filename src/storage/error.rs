@@ -63,6 +63,11 @@ pub enum StorageError {
         /// Which one.
         path: PathBuf,
     },
+    /// An earlier run has given the payload another name than this one shall.
+    BegunAs {
+        /// Where the payload is.
+        path: PathBuf,
+    },
     /// A file or folder that exists cannot be opened.
     Open {
         /// Which one.
@@ -173,6 +178,7 @@ pub(super) enum Action {
     Truncate,
     Sync,
     Remove,
+    Rename,
 }
 
 impl StorageError {
@@ -188,6 +194,7 @@ impl StorageError {
             Action::Truncate => "truncate",
             Action::Sync => "sync",
             Action::Remove => "remove",
+            Action::Rename => "rename",
         };
         StorageError::Io { action: verb, path, source }
     }
@@ -214,6 +221,7 @@ impl StorageError {
             StorageError::Exists { .. }
             | StorageError::Guarded { .. }
             | StorageError::Appeared { .. }
+            | StorageError::BegunAs { .. }
             | StorageError::Shared { .. }
             | StorageError::Linked { .. } => 13,
             StorageError::Open { .. } => 15,
@@ -261,6 +269,9 @@ impl StorageError {
             ),
             StorageError::Appeared { path } => {
                 write!(to, "{} was created by another program meanwhile", path.display())
+            }
+            StorageError::BegunAs { path } => {
+                write!(to, "this download has another name already: {}", path.display())
             }
             StorageError::Open { path, source } => {
                 write!(to, "cannot open {}: {}", path.display(), reason(source))
@@ -344,6 +355,9 @@ impl StorageError {
             }
             StorageError::Appeared { .. } => {
                 Some("move it away and run the same command again: what is verified is kept")
+            }
+            StorageError::BegunAs { .. } => {
+                Some("leave out -O to go on with it, or choose another folder with --output-dir")
             }
             StorageError::Vanished { .. } => Some("run the same command again: what is there is kept"),
             StorageError::Changed { .. } | StorageError::Unsteady { .. } | StorageError::Spoiled { .. } => {

@@ -6,6 +6,7 @@
 //! is found and written again before the download is called done.
 
 mod finish;
+mod whole;
 
 pub(super) use finish::MANY_FILES;
 
@@ -47,6 +48,8 @@ pub(super) struct PayloadFiles {
     untouched: bool,
     /// How often pieces had to be written again that were spoiled.
     repairs: u32,
+    /// How many pieces each file lacks that has another name until it is whole.
+    lacking: Vec<u32>,
 }
 
 /// What we know of a file on the disk.
@@ -92,6 +95,7 @@ impl PayloadFiles {
             options: *options,
             untouched: !unsynced,
             repairs: 0,
+            lacking: Vec::new(),
         }
     }
 

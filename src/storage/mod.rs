@@ -19,6 +19,8 @@
 //! What is there need not be read again by the next run: `resume` writes down which pieces are synced to the
 //! disk, and the survey believes that as far as the files are what they were.
 //!
+//! The files may have another top name than the torrent's, and until they are whole another ending (`partial_names`).
+//!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
 //! bounds the open files, `files` puts the three together, and `space` measures the free space. The system
 //! calls that read and change files go through `calls`. Peers get what is on the disk from [`ServedPieces`],
@@ -44,6 +46,7 @@ mod marker;
 mod naming;
 mod opening;
 mod part_file;
+mod partial_names;
 mod patience;
 mod plan;
 mod resume;
@@ -58,6 +61,7 @@ mod verify;
 pub mod writer;
 
 use crate::metainfo::InfoHash;
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,6 +76,7 @@ pub use create_scan::{Gathered, gather, name};
 pub use error::{ForeignFile, Shortage, StorageError};
 pub use file_limit::FileLimit;
 pub use hashing::Watch;
+pub use marker::output_name_fault;
 pub use resume::Check;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
@@ -83,9 +88,12 @@ use crate::piece::{Bitfield, Geometry, PieceIndex};
 use claim::Guards;
 use error::Action;
 use files::PayloadFiles;
-use marker::Marker;
+use folder::RootFolder;
+use layout::Layout;
+use marker::{Marker, Naming};
 use opening::Opening;
 use part_file::PartFile;
+use partial_names::Parts;
 use resume::{CachedRecord, ResumeKeeper, TorrentShape};
 
 /// What the storage has to know of a torrent.
@@ -93,6 +101,9 @@ use resume::{CachedRecord, ResumeKeeper, TorrentShape};
 pub struct Payload<'a> {
     /// The torrent's name: the marker is named after it.
     pub name: &'a str,
+    /// The name that the payload is to have on the disk instead: that of the only file, or of the folder. `None` for
+    /// the one that an earlier run was given, or the torrent's own.
+    pub output_name: Option<&'a str>,
     /// The SHA-1 of the `info` value.
     pub info_hash: InfoHash,
     /// The files in the order of the payload.
@@ -113,6 +124,35 @@ impl Payload<'_> {
         let Payload { info_hash, geometry, files, .. } = *self;
         // The part file is one more.
         TorrentShape { info_hash, geometry, files: files.len().saturating_add(1) }
+    }
+
+    /// The layout under the names that the files have, for who only reads them: the name that is given, or that the
+    /// marker remembers, or the torrent's own.
+    fn layout_as_it_is(
+        &self,
+        folder: Option<&RootFolder>,
+        marker: &mut Marker,
+    ) -> Result<Layout, StorageError> {
+        if let Some(folder) = folder {
+            marker.look(folder, self.files.len());
+        }
+        let Naming { output_name, has_parts } = marker.naming();
+        let name = self.output_name.or(output_name.as_deref()).filter(|name| *name != self.name);
+        let layout = Layout::new(&self.files_under(name), self.geometry);
+        let mut layout = layout.ok_or(StorageError::Layout)?;
+        naming::settle_in(folder, &mut layout)?;
+        if *has_parts {
+            partial_names::settle(folder, &mut layout, Parts::Ours, false);
+        }
+        Ok(layout)
+    }
+
+    /// The files as they lie under this name, or under the torrent's own.
+    fn files_under(&self, name: Option<&str>) -> Cow<'_, [metainfo::File]> {
+        match name {
+            Some(name) => metainfo::renamed(self.files, name).into(),
+            None => self.files.into(),
+        }
     }
 }
 
@@ -149,12 +189,14 @@ pub struct Options {
     pub open_files: usize,
     /// How much of what is there is read.
     pub check: Check,
+    /// A new file is called `NAME.part` until it is whole.
+    pub parts: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
         let (allocate, existing, check) = (Allocate::Sparse, Existing::Keep, Check::Changed);
-        Options { allocate, existing, open_files: 32, check }
+        Options { allocate, existing, open_files: 32, check, parts: false }
     }
 }
 
@@ -225,6 +267,8 @@ impl Storage {
         if storage.marked {
             part_file::move_out(&mut storage, &mut good, payload.digests, watch)?;
         }
+        storage.files.give_names()?;
+        storage.note_written(0);
         Ok((storage, good))
     }
 
@@ -260,6 +304,8 @@ impl Storage {
         if is_mended {
             self.files.served_pieces().offer(piece);
         }
+        self.files.stored(piece)?;
+        self.note_written(0);
         self.resume.stored(piece);
         self.save_if_due()
     }
@@ -282,6 +328,16 @@ impl Storage {
         for (file, stat) in self.files.take_written() {
             self.resume.wrote(file, stat, bytes);
         }
+    }
+
+    /// Where the payload is: the only file, or the folder that all files are in.
+    pub fn place(&self) -> PathBuf {
+        self.files.folder().join(self.files.layout().top())
+    }
+
+    /// The name that an earlier run gave to the payload, if it is not the torrent's.
+    pub fn output_name(&self) -> Option<&str> {
+        self.marker.naming().output_name.as_deref()
     }
 
     /// What is on the disk, for the threads that send it to peers. It outlives the storage.

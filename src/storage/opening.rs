@@ -6,6 +6,8 @@
 //!
 //! Runs on the coordinator's thread, before the download.
 
+mod names;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,14 +21,12 @@ use super::hashing::Watch;
 use super::home;
 use super::layout::Layout;
 use super::marker::{Claimed, Marker};
-use super::naming;
 use super::part_file::PartFile;
 use super::plan::{self, Plan, Situation};
 use super::resume::{CachedRecord, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
 use super::served_pieces::ServedPieces;
 use super::survey::{Digests, KnownPieces, Survey};
 use super::{Existing, Options, Payload, Storage, refused, space};
-use crate::metainfo::FilePath;
 
 /// A payload that is being opened.
 pub(super) struct Opening<'a> {
@@ -63,26 +63,40 @@ impl<'a> Opening<'a> {
         options: &Options,
         watch: &Watch<'_>,
     ) -> Result<Opening<'a>, StorageError> {
-        let mut layout = selected_layout(root, payload)?;
+        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
         let mut marker = Marker::new(payload.name, payload.info_hash);
+        let mut claimed = Claimed::Nothing;
+        // What the files are called is in the marker.
+        let marked = folder.as_ref().filter(|folder| marker.is_there(folder));
+        let is_marked = marked.is_some();
+        if let Some(folder) = marked {
+            claimed = marker.claim(folder, payload.files.len())?;
+        }
+        let place = (root, folder.as_deref());
+        let mut layout = names::settle(place, payload, options, &mut marker, &mut claimed)?;
         let mut part_file = PartFile::beside(&marker, payload.geometry);
         layout.add_part_file(part_file.path());
-        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
-        naming::settle_in(folder.as_deref(), &mut layout)?;
         let shape = payload.shape();
         let place = ResumePlace::beside(&marker);
         let mut cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
         let cached = cache.as_ref().and_then(CachedRecord::read);
 
-        let (mut claimed, mut beside) = (Claimed::Nothing, None);
+        let mut beside = None;
         let mut survey = None;
         if let Some(folder) = &folder {
             // What is known to be complete needs no lock, since it is not written to.
-            if let Some(record) = cached.as_ref().filter(|_| !marker.is_there(folder)) {
+            if let Some(record) = cached.as_ref().filter(|_| !is_marked) {
                 survey = Survey::of_complete(folder, &layout, record, options.check)?;
             }
             if survey.is_none() {
-                claimed = marker.claim(folder, payload.files.len())?;
+                if !is_marked {
+                    let naming = marker.naming().clone();
+                    claimed = marker.claim(folder, payload.files.len())?;
+                    // Another run was as quick, and has other names in mind.
+                    if *marker.naming() != naming {
+                        return Err(StorageError::Busy { path: folder.join(marker.path()) });
+                    }
+                }
                 part_file.make_way(folder)?;
                 part_file.read(folder)?;
                 layout.hide(unselected(payload), part_file.slots());
@@ -160,7 +174,7 @@ impl<'a> Opening<'a> {
     pub fn prepare(mut self, plan: Plan, options: &Options) -> Result<Storage, StorageError> {
         let was_there = self.was_there();
         let folder = self.folder.ok_or_else(|| StorageError::Vanished { path: self.root.to_owned() })?;
-        if plan.write_marker {
+        if plan.write_marker || self.marker.has_news() && !plan.is_complete {
             self.marker.write(&folder, &plan.guards)?;
         } else if was_there {
             self.marker.keep();
@@ -226,35 +240,11 @@ impl<'a> Opening<'a> {
     }
 }
 
-/// The layout of what is to be written.
-///
-/// # Errors
-///
-/// The files do not add up, or one of them has a name that is reserved for markers: a payload that could
-/// write a marker could claim the files of another download.
-fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, StorageError> {
-    let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
-    layout.select(payload.selection.cloned());
-    match payload.files.iter().find(|file| !file.padding && is_reserved(&file.path)) {
-        Some(file) => {
-            let source = io::Error::other("the name is reserved for unfinished downloads");
-            Err(StorageError::Create { path: root.join(&file.path), source })
-        }
-        None => Ok(layout),
-    }
-}
-
 /// The files whose bytes are not to be written where they belong.
 fn unselected(payload: &Payload<'_>) -> Vec<bool> {
     let is_left_out = |number| payload.selection.is_some_and(|selection| !selection.has(number));
     let files = payload.files.iter().enumerate();
     files.map(|(number, file)| !file.padding && is_left_out(number)).collect()
-}
-
-/// Whether the file could get the name of a marker on some disk.
-fn is_reserved(path: &FilePath) -> bool {
-    let mut others = path.of_others().into_iter();
-    [path, path.portable()].into_iter().any(Marker::is_marker) || others.any(|path| Marker::is_marker(&path))
 }
 
 /// Creates the output folder. Returns the folders in which a new folder was created: their names have to

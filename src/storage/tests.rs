@@ -26,7 +26,7 @@ use crate::piece::PieceDigest;
 /// Two files and an empty one, in pieces of 8 bytes. The second piece is of both files.
 const LENGTHS: [i64; 3] = [12, 0, 9];
 const SPARSE: Options =
-    Options { allocate: Allocate::Sparse, existing: Existing::Keep, open_files: 4, check: Check::Changed };
+    Options { allocate: Allocate::Sparse, existing: Existing::Keep, open_files: 4, check: Check::Changed, parts: false };
 const FULL: Options = Options { allocate: Allocate::Full, ..SPARSE };
 
 fn byte(at: u64) -> u8 {
@@ -93,6 +93,7 @@ fn open_selected(
     let selection = Selection::new(numbers, &files, geometry());
     let payload = Payload {
         name: "t",
+        output_name: None,
         info_hash: InfoHash([7; 20]),
         files: &files,
         geometry: geometry(),

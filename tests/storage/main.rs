@@ -15,6 +15,7 @@ mod doubts;
 mod foreign;
 mod hard_links;
 mod links;
+mod naming;
 mod obstacles;
 mod resuming;
 mod selecting;

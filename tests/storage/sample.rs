@@ -19,12 +19,14 @@ pub struct Sample {
     pub geometry: Geometry,
     pub digests: Vec<PieceDigest>,
     pub selection: Option<Selection>,
+    pub output_name: Option<String>,
     pub cache: Option<PathBuf>,
 }
 
 pub const OPTIONS: Options =
-    Options { allocate: Allocate::Sparse, existing: Existing::Keep, open_files: 8, check: Check::Changed };
+    Options { allocate: Allocate::Sparse, existing: Existing::Keep, open_files: 8, check: Check::Changed, parts: false };
 pub const CONTINUE: Options = Options { existing: Existing::Continue, ..OPTIONS };
+pub const PARTS: Options = Options { parts: true, ..OPTIONS };
 pub const OVERWRITE: Options = Options { existing: Existing::Overwrite, ..OPTIONS };
 pub const FULL: Options = Options { allocate: Allocate::Full, ..OPTIONS };
 
@@ -42,7 +44,7 @@ impl Sample {
         let geometry = Geometry::new(offset, piece_length).unwrap();
         let name = files[0].0.split('/').next().unwrap().to_owned();
         let mut sample =
-            Sample { name, files: list, geometry, digests: Vec::new(), selection: None, cache: None };
+            Sample { name, files: list, geometry, digests: Vec::new(), selection: None, output_name: None, cache: None };
         let digests = geometry.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
         sample.digests = digests;
         sample
@@ -59,6 +61,7 @@ impl Sample {
             geometry,
             digests: Vec::new(),
             selection: None,
+            output_name: None,
             cache: None,
         };
         let last = geometry.pieces().next_back().unwrap();
@@ -112,6 +115,7 @@ impl Sample {
     pub fn payload<'a>(&'a self, digests: &'a Digests) -> Payload<'a> {
         Payload {
             name: &self.name,
+            output_name: self.output_name.as_deref(),
             info_hash: InfoHash([0xab; 20]),
             files: &self.files,
             geometry: self.geometry,

@@ -74,6 +74,7 @@ impl Screen {
         let notice = match progress {
             Progress::Metadata(state) => return row.metadata(&state),
             Progress::Named(name) => return row.rename(&name),
+            Progress::GoesOnAs(name) => row.goes_on_as(&name),
             Progress::Selected(files, of) => return row.selected(files, of),
             Progress::WaitsForCheck => return row.waits("waiting to be checked"),
             Progress::Checking(done, total) => return row.checking(done, total),

@@ -150,6 +150,13 @@ impl TorrentRow {
         self.bar.set_message(state);
     }
 
+    /// The notice that an earlier run has given it another name.
+    pub(super) fn goes_on_as(&mut self, name: &str) -> String {
+        let was = self.name.clone();
+        self.rename(name);
+        format!("{was}: an earlier run has named it {}, and it goes on under that name", self.name)
+    }
+
     /// The warning that the disk has too little free space.
     pub(super) fn disk_too_small(&self, shortage: &Shortage) -> String {
         let (needed, free) = (size(shortage.needed), size(shortage.free));
