@@ -18,7 +18,9 @@ impl NameOption {
     pub fn check(&self, torrents: usize) -> Result<(), CommandFailure> {
         match self.output_name {
             Some(_) if torrents > 1 => {
-                let text = format!("--output-name is for one torrent, and there are {torrents} (run them one by one)");
+                let text = format!(
+                    "--output-name is for one torrent, and there are {torrents} (run them one by one)"
+                );
                 Err((Exit::BAD_OPTION, text))
             }
             _ => Ok(()),

@@ -24,6 +24,7 @@ mod metadata;
 mod network;
 mod payload;
 mod peer_sources;
+mod room;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use job::{Aim, Job, Naming, PeerSourceOptions, Torrent};
 pub use memory_pool::{MemoryAccount, MemoryPool};
 pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
+pub use room::RoomBook;
 pub use stop::Stop;
 
 use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
@@ -151,7 +153,9 @@ pub fn run(
         Begin::Run(payload) => payload,
         Begin::Ended(outcome) => return Ok(outcome),
     };
-    if let Some(shortage) = payload.storage.as_ref().and_then(Storage::shortage) {
+    if let Some(shortage) =
+        payload.storage.as_ref().and_then(Storage::room).and_then(|room| network.room.add(room))
+    {
         show(Progress::Short(shortage));
     }
     Threads::start(run, prepared, payload)?.run()

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use super::file_limit::FileLimit;
 use crate::net::too_many_files;
+use crate::text::{grouped, size};
 pub(super) use words::{counted, reason};
 use words::{describe_foreign, is_full, is_too_large};
 
@@ -30,7 +31,7 @@ pub enum StorageError {
     },
     /// All room for the payload was to be taken in advance, and there is not enough.
     NoRoom {
-        /// The output folder.
+        /// Where the payload is to be.
         path: PathBuf,
         /// What is to be allocated, and what there is.
         shortage: Shortage,
@@ -144,12 +145,32 @@ pub enum StorageError {
 }
 
 /// Bytes wanted and bytes free on a file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
     /// Bytes that the rest of the payload takes.
     pub needed: u64,
+    /// Bytes that the other torrents of the same command still take.
+    pub others: u64,
     /// Bytes that an ordinary user may still write.
     pub free: u64,
+    /// The folder that the file system is mounted on.
+    pub place: PathBuf,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Two numbers that differ look different.
+        let in_words = match size(self.needed) == size(self.free) {
+            true => |bytes| format!("{} bytes", grouped(bytes)),
+            false => size,
+        };
+        let (needed, free) = (in_words(self.needed), in_words(self.free));
+        write!(to, "{needed} are needed on {}", self.place.display())?;
+        if self.others > 0 {
+            write!(to, ", {} by the other torrents", in_words(self.others))?;
+        }
+        write!(to, ", and {free} are free")
+    }
 }
 
 /// A file that has the right name and is not what the torrent holds.
@@ -253,8 +274,8 @@ impl StorageError {
             StorageError::Full { path, source } => {
                 write!(to, "cannot write {}: {}", path.display(), reason(source))
             }
-            StorageError::NoRoom { path, shortage: Shortage { needed, free } } => {
-                write!(to, "cannot allocate {needed} bytes in {}: {free} bytes are free", path.display())
+            StorageError::NoRoom { path, shortage } => {
+                write!(to, "cannot allocate the space for {}: {shortage}", path.display())
             }
             StorageError::TooLong { path, needed, limit: FileLimit { bytes, of, .. } } => {
                 write!(to, "cannot create {}: it has {needed} bytes, and {of} allows {bytes}", path.display())
@@ -336,7 +357,10 @@ impl StorageError {
             StorageError::Io { source, .. } if is_too_large(source) => {
                 Some("raise ulimit -f, or choose another folder with --output-dir")
             }
-            StorageError::NoRoom { .. } | StorageError::Create { .. } | StorageError::Shared { .. } => {
+            StorageError::NoRoom { .. } => {
+                Some("free some space, or choose another folder with --output-dir")
+            }
+            StorageError::Create { .. } | StorageError::Shared { .. } => {
                 Some("choose another folder with --output-dir")
             }
             StorageError::Linked { .. } => Some(
@@ -465,7 +489,9 @@ mod tests {
         );
         assert_eq!(
             said(&[file("log", 7, 7, 12, false)]),
-            format!("log: 7 of 7 pieces are right, 12 bytes are too many. {way_out} (the file will be changed)")
+            format!(
+                "log: 7 of 7 pieces are right, 12 bytes are too many. {way_out} (the file will be changed)"
+            )
         );
         assert_eq!(
             said(&[file("a", 0, 1, 0, false)]),

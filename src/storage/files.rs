@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Existing, Options};
 use super::calls;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
@@ -28,6 +27,7 @@ use super::naming;
 use super::patience::patiently;
 use super::served_pieces::{Change, ServedPieces};
 use super::space;
+use super::{Existing, Options};
 
 /// How often a write makes sure that the file is still where the user expects it. If the folder is removed
 /// during a download, we should notice at once and not after hours of writing to files without a name.

@@ -51,8 +51,8 @@ use super::part_file::PartFile;
 use super::patience::patiently;
 use super::resume::ResumePlace;
 use memory::Memory;
-pub use memory::output_name_fault;
 pub(super) use memory::Naming;
+pub use memory::output_name_fault;
 
 /// How a marker's name ends.
 const ENDING: &str = ".femtotorrent";
@@ -90,6 +90,8 @@ pub(super) enum Claimed {
     Ours(Guards),
     /// Something that is no marker of this download.
     Damaged,
+    /// The marker of this download, whose payload the user has moved to another name.
+    Moved,
     /// An empty file, as a run leaves it that was killed before it wrote anything.
     Empty,
     /// Nothing.

@@ -80,6 +80,7 @@ pub use marker::output_name_fault;
 pub use resume::Check;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
+pub use space::Room;
 pub use survey::{Digests, digests_of};
 pub use verify::{Examined, ExaminedFile, FileState, examine};
 
@@ -221,7 +222,8 @@ pub struct Storage {
     guards: Guards,
     /// The marker was not there before this run.
     newly_marked: bool,
-    shortage: Option<Shortage>,
+    /// What it takes on the disk, if the system says so.
+    room: Option<Room>,
     /// What is shared with files that are not selected.
     part_file: PartFile,
     resume: ResumeKeeper,
@@ -263,6 +265,7 @@ impl Storage {
             let allocated = storage.files.allocate(&|| watch(0, 0));
             storage.note_written(0);
             allocated?;
+            storage.room = None;
         }
         if storage.marked {
             part_file::move_out(&mut storage, &mut good, payload.digests, watch)?;
@@ -306,6 +309,9 @@ impl Storage {
         }
         self.files.stored(piece)?;
         self.note_written(0);
+        if let Some(room) = &self.room {
+            room.wrote(bytes.len() as u64);
+        }
         self.resume.stored(piece);
         self.save_if_due()
     }
@@ -413,10 +419,10 @@ impl Storage {
         Ok(Finished::Durable)
     }
 
-    /// The space that the rest of the payload needs and that the file system did not have at the start.
-    /// A reason to warn, not to give up: the user may free some in time.
-    pub fn shortage(&self) -> Option<Shortage> {
-        self.shortage
+    /// The room that the rest of the payload takes, and what there was at the start. Too little of it is a reason to
+    /// warn, not to give up: the user may free some in time. `None` if the payload is complete.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
     }
 }
 

@@ -16,17 +16,20 @@ use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::file_limit::FileLimit;
 use super::files::PayloadFiles;
-use super::folder::RootFolder;
+use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::home;
 use super::layout::Layout;
 use super::marker::{Claimed, Marker};
 use super::part_file::PartFile;
 use super::plan::{self, Plan, Situation};
-use super::resume::{CachedRecord, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
+use super::resume::{
+    CachedRecord, KnownFile, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape,
+};
 use super::served_pieces::ServedPieces;
+use super::space::{self, Room};
 use super::survey::{Digests, KnownPieces, Survey};
-use super::{Existing, Options, Payload, Storage, refused, space};
+use super::{Existing, Options, Payload, Storage, refused};
 
 /// A payload that is being opened.
 pub(super) struct Opening<'a> {
@@ -119,7 +122,7 @@ impl<'a> Opening<'a> {
         };
         // Without the marker's word, what we never wrote must not speak against what we did, nor what another
         // program has not written yet.
-        let tells_blank = matches!(claimed, Claimed::Damaged | Claimed::Empty)
+        let tells_blank = matches!(claimed, Claimed::Damaged | Claimed::Moved | Claimed::Empty)
             || options.existing == Existing::Continue && !matches!(claimed, Claimed::Ours(_));
         if let Some(folder) = folder.as_ref().filter(|_| tells_blank) {
             survey.tell_blank(folder, &layout, options.open_files, watch)?;
@@ -200,7 +203,7 @@ impl<'a> Opening<'a> {
             marked: !plan.is_complete || was_there,
             newly_marked: !plan.is_complete && !was_there,
             guards: plan.guards,
-            shortage: plan.shortage,
+            room: Room::find(self.root, plan.needed).filter(|_| plan.needed > 0),
             parents: self.parents,
         })
     }
@@ -216,21 +219,28 @@ impl<'a> Opening<'a> {
     /// Whether a download of ours was here.
     fn was_there(&self) -> bool {
         match self.claimed {
-            Claimed::Ours(_) | Claimed::Damaged => true,
+            Claimed::Ours(_) | Claimed::Damaged | Claimed::Moved => true,
             Claimed::Empty => self.resume.beside.is_some(),
             Claimed::Nothing => false,
         }
     }
 
-    /// If the marker is damaged: the files that the resume file knows, and what it says is the user's of them.
+    /// If the marker is damaged, or the payload was moved: the files that the resume file knows, and what it says is the user's of them.
     fn recognised(&self) -> Guards {
         let mut recognised = Guards::new();
         let Some(record) = self.resume.beside.as_ref().filter(|_| self.was_there()) else {
             return recognised;
         };
+        // Under another name, a new file may have got the number of one that was removed.
+        let is_moved = matches!(self.claimed, Claimed::Moved);
+        let is_unchanged = |known: &KnownFile, found: &FileStat| {
+            !is_moved || (known.length, known.modified) == (found.length, found.modified)
+        };
         for (number, pair) in record.files.iter().zip(&self.survey.found).enumerate() {
             match pair {
-                (Some(known), Some(found)) if known.inode == found.identity.1 => {
+                (Some(known), Some(found))
+                    if known.inode == found.identity.1 && is_unchanged(known, found) =>
+                {
                     recognised.insert(number, known.kept.min(found.length));
                 }
                 _ => {}

@@ -40,8 +40,8 @@ pub(super) struct Plan {
     pub write_marker: bool,
     /// All room is taken before the download.
     pub allocate: bool,
-    /// The room that the rest of the payload needs and the file system does not have.
-    pub shortage: Option<Shortage>,
+    /// Bytes that the rest of the payload takes on the disk.
+    pub needed: u64,
 }
 
 /// Decides what the run does.
@@ -85,16 +85,15 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
     {
         return Err(StorageError::Linked { path: path(situation, number) });
     }
-    let shortage = situation.free.and_then(|free| space::shortage(free, layout, &survey.found));
-    let shortage = shortage.filter(|_| !is_complete);
+    let needed = if is_complete { 0 } else { space::needed(layout, &survey.found) };
     let allocate = options.allocate == Allocate::Full && !is_complete;
-    match shortage {
-        Some(shortage) if allocate => Err(StorageError::NoRoom { path: situation.root.to_owned(), shortage }),
-        _ => {
-            let write_marker = !is_complete && own != Some(&guards);
-            Ok(Plan { is_complete, guards, write_marker, allocate, shortage })
-        }
+    if let Some(free) = situation.free.filter(|free| allocate && *free < needed) {
+        let place = space::mount_point(situation.root).map_or(situation.root.to_owned(), |(_, place)| place);
+        let shortage = Shortage { needed, others: 0, free, place };
+        return Err(StorageError::NoRoom { path: situation.root.join(layout.top()), shortage });
     }
+    let write_marker = !is_complete && own != Some(&guards);
+    Ok(Plan { is_complete, guards, write_marker, allocate, needed })
 }
 
 /// The files that are not the torrent's and that the run would change, by number. A file that is not
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shortage_is_a_warning_unless_all_room_is_to_be_taken() {
+    fn too_little_room_is_no_error_unless_all_is_to_be_taken() {
         let full = Options { allocate: Allocate::Full, ..Options::default() };
         for (lengths, good, needed) in [
             ([None; 3], &[][..], Some(48)),
@@ -288,7 +287,7 @@ mod tests {
             let layout = Layout::of_lengths(&LENGTHS, 8);
             let survey = survey(&layout, lengths, good, &[]);
             let plan = decided(&layout, &survey, None, Options::default()).unwrap();
-            assert_eq!(plan.shortage, needed.map(|needed| Shortage { needed, free: 20 }));
+            assert_eq!(plan.needed, needed.unwrap_or(16));
             assert!(!plan.allocate);
             let allocated = decided(&layout, &survey, None, full).map(|plan| plan.allocate);
             assert_eq!(allocated, if needed.is_some() { Err(9) } else { Ok(true) });

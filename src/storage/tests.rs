@@ -25,8 +25,13 @@ use crate::piece::PieceDigest;
 
 /// Two files and an empty one, in pieces of 8 bytes. The second piece is of both files.
 const LENGTHS: [i64; 3] = [12, 0, 9];
-const SPARSE: Options =
-    Options { allocate: Allocate::Sparse, existing: Existing::Keep, open_files: 4, check: Check::Changed, parts: false };
+const SPARSE: Options = Options {
+    allocate: Allocate::Sparse,
+    existing: Existing::Keep,
+    open_files: 4,
+    check: Check::Changed,
+    parts: false,
+};
 const FULL: Options = Options { allocate: Allocate::Full, ..SPARSE };
 
 fn byte(at: u64) -> u8 {

@@ -31,7 +31,10 @@ fn a_damaged_file_is_mended_where_the_user_says_so_and_the_message_says_how_much
     let before = fs::read(root.path().join("t/a")).unwrap();
     let error = failure(sample.open(root.path(), OPTIONS)).to_string();
     assert!(error.contains("t/a: 3 of 4 pieces are right, 1 is wrong or missing. Run again"), "{error}");
-    assert!(error.contains("--continue") && !error.contains("t/b") && !error.contains("--overwrite"), "{error}");
+    assert!(
+        error.contains("--continue") && !error.contains("t/b") && !error.contains("--overwrite"),
+        "{error}"
+    );
     assert!(fs::read(root.path().join("t/a")).unwrap() == before && markers(root.path()).is_empty());
 
     let (storage, good) = sample.open(root.path(), CONTINUE).unwrap();
@@ -56,7 +59,8 @@ fn what_is_proven_wrong_is_named_before_what_only_shares_a_wrong_piece() {
     sample.assert_complete(root.path());
 
     // Two suspects before one that is proven wrong.
-    let (root, sample) = (TestFolder::new(), Sample::new(1000, &[("t/a", 1500), ("t/b", 1500), ("t/c", 2000)]));
+    let (root, sample) =
+        (TestFolder::new(), Sample::new(1000, &[("t/a", 1500), ("t/b", 1500), ("t/c", 2000)]));
     fs::create_dir(root.path().join("t")).unwrap();
     for file in &sample.files {
         fs::write(root.path().join(&file.path), sample.content(file)).unwrap();

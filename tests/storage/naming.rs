@@ -91,7 +91,10 @@ fn a_second_name_is_refused_while_the_payload_is_under_the_first() {
     let (root, sample) = named("Mine");
     begin(&sample, &root, OPTIONS, &[0, 4]);
     for name in ["Yours", "t"] {
-        let other = Sample { output_name: Some(name.to_owned()), ..Sample::new(1000, &[("t/a", 3300), ("t/d/b", 2700), ("t/empty", 0)]) };
+        let other = Sample {
+            output_name: Some(name.to_owned()),
+            ..Sample::new(1000, &[("t/a", 3300), ("t/d/b", 2700), ("t/empty", 0)])
+        };
         let error = failure(other.open(root.path(), OPTIONS));
         assert_eq!(error.exit_code(), 13);
         assert!(matches!(&error, StorageError::BegunAs { path } if path.ends_with("Mine")), "{error:?}");
@@ -114,9 +117,11 @@ fn a_payload_that_was_moved_by_hand_goes_on_under_its_new_name_and_nothing_else_
     // The payload is gone, and under the name that is wanted now there is something of the user's.
     let (root, sample) = self::sample();
     begin(&sample, &root, OPTIONS, &[0, 4]);
-    fs::remove_dir_all(root.path().join("t")).unwrap();
     fs::create_dir(root.path().join("Mine")).unwrap();
+    // The system may give a new file the number that the removed one had.
+    fs::rename(root.path().join("t/a"), root.path().join("Mine/a")).unwrap();
     fs::write(root.path().join("Mine/a"), "a diary").unwrap();
+    fs::remove_dir_all(root.path().join("t")).unwrap();
     let sample = Sample { output_name: Some("Mine".to_owned()), ..sample };
     assert_foreign(sample.open(root.path(), OPTIONS), &["Mine/a"]);
     assert_eq!(content(&root, "Mine/a"), b"a diary");
@@ -237,7 +242,8 @@ fn what_has_the_ending_and_is_not_ours_is_not_touched() {
 #[test]
 fn a_name_that_another_file_has_or_that_is_too_long_stays_as_it_is() {
     let long = format!("t/{}", "x".repeat(251));
-    let sample = Sample::new(1000, &[("t/a", 1500), ("t/A.Part", 1500), ("t/a.part.part", 500), (&long, 500)]);
+    let sample =
+        Sample::new(1000, &[("t/a", 1500), ("t/A.Part", 1500), ("t/a.part.part", 500), (&long, 500)]);
     let root = TestFolder::new();
     begin(&sample, &root, PARTS, &[0, 1, 2, 3]);
     let (mut storage, _) = sample.open(root.path(), PARTS).unwrap();

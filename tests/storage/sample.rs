@@ -23,8 +23,13 @@ pub struct Sample {
     pub cache: Option<PathBuf>,
 }
 
-pub const OPTIONS: Options =
-    Options { allocate: Allocate::Sparse, existing: Existing::Keep, open_files: 8, check: Check::Changed, parts: false };
+pub const OPTIONS: Options = Options {
+    allocate: Allocate::Sparse,
+    existing: Existing::Keep,
+    open_files: 8,
+    check: Check::Changed,
+    parts: false,
+};
 pub const CONTINUE: Options = Options { existing: Existing::Continue, ..OPTIONS };
 pub const PARTS: Options = Options { parts: true, ..OPTIONS };
 pub const OVERWRITE: Options = Options { existing: Existing::Overwrite, ..OPTIONS };
@@ -43,8 +48,15 @@ impl Sample {
         }
         let geometry = Geometry::new(offset, piece_length).unwrap();
         let name = files[0].0.split('/').next().unwrap().to_owned();
-        let mut sample =
-            Sample { name, files: list, geometry, digests: Vec::new(), selection: None, output_name: None, cache: None };
+        let mut sample = Sample {
+            name,
+            files: list,
+            geometry,
+            digests: Vec::new(),
+            selection: None,
+            output_name: None,
+            cache: None,
+        };
         let digests = geometry.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
         sample.digests = digests;
         sample

@@ -159,8 +159,8 @@ impl TorrentRow {
 
     /// The warning that the disk has too little free space.
     pub(super) fn disk_too_small(&self, shortage: &Shortage) -> String {
-        let (needed, free) = (size(shortage.needed), size(shortage.free));
-        format!("{}: the disk has {free} free and the download needs {needed}: it will fill up", self.name)
+        let shortage = printable(&shortage.to_string());
+        format!("{}: {shortage}: the disk will be full before the end (free some space in time)", self.name)
     }
 
     /// The notice that seeding begins, with `pieces` of the `of` pieces that there should be.

@@ -99,7 +99,9 @@ pub fn output_name_fault(name: &str) -> Option<&'static str> {
         "." | ".." => Some("this names a folder that is there already"),
         _ if name.contains('/') => Some("a name is expected and not a path: -o takes the folder"),
         _ if name.len() > MAX_NAME_BYTES => Some("a name may have 255 bytes"),
-        _ if name.chars().any(is_hidden) => Some("a name with characters that control a terminal is not taken"),
+        _ if name.chars().any(is_hidden) => {
+            Some("a name with characters that control a terminal is not taken")
+        }
         _ => None,
     }
 }
@@ -139,7 +141,8 @@ mod tests {
     fn a_name_is_one_that_a_file_can_have_and_a_terminal_can_show() {
         for bad in ["", ".", "..", "a/b", "/", "a\nb", "\u{1b}[2J", "\u{202e}gpj", &"x".repeat(256)] {
             assert!(output_name_fault(bad).is_some(), "{bad}");
-            let text = text("ab", &Naming { output_name: Some(bad.to_owned()), has_parts: false }, &Guards::new());
+            let text =
+                text("ab", &Naming { output_name: Some(bad.to_owned()), has_parts: false }, &Guards::new());
             assert_eq!(Memory::parse(&text, "ab", 4), None, "{bad}");
         }
         for good in ["x", ".hidden", "...", "a b", "Größe", &"x".repeat(255)] {

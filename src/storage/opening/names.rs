@@ -40,7 +40,7 @@ pub fn settle(
         if survey::find_files(folder, &layout)?.iter().any(Option::is_some) {
             return Err(StorageError::BegunAs { path: folder.join(layout.top()) });
         }
-        *claimed = Claimed::Damaged;
+        *claimed = Claimed::Moved;
     }
     let mut layout = settled(folder, layout(root, payload, output_name.as_deref())?)?;
     let parts = match is_ours {
