@@ -1,6 +1,7 @@
 //! What the payload is called on the disk, and what becomes of a file that is there already.
 
 use super::exit::Exit;
+use super::help::headings::{DOWNLOAD, FILES};
 use super::runs::CommandFailure;
 use crate::storage::{Existing, output_name_fault};
 use clap::Args;
@@ -8,8 +9,17 @@ use clap::Args;
 /// What the payload is called.
 #[derive(Args, Debug)]
 pub struct NameOption {
-    /// Call the file, or the folder of all files, NAME instead of what the torrent calls it
-    #[arg(short = 'O', long, value_name = "NAME", value_parser = name, allow_hyphen_values = true)]
+    /// Name the downloaded file or folder NAME
+    ///
+    /// Instead of the name in the torrent; for one torrent. An unfinished download remembers it.
+    #[arg(
+        short = 'O',
+        long,
+        value_name = "NAME",
+        value_parser = name,
+        allow_hyphen_values = true,
+        help_heading = FILES
+    )]
     pub output_name: Option<String>,
 }
 
@@ -37,18 +47,24 @@ fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// What becomes of existing files.
+/// How files are called that are not complete, and what becomes of existing ones.
 #[derive(Args, Debug)]
 pub struct ExistingOptions {
-    /// Take over files that differ from the torrent or were begun by another program: keep the pieces that are right,
-    /// fetch the rest. Our own downloads always go on
-    #[arg(short, long = "continue")]
+    /// Complete files that another program began or damaged
+    ///
+    /// The pieces that verify are kept and the others are fetched, so the files are changed. Each has to have at least
+    /// one piece that verifies. Downloads of this program go on without it.
+    #[arg(short, long = "continue", help_heading = DOWNLOAD)]
     pub continues: bool,
-    /// Overwrite existing files that differ from the torrent, even if no piece is right
-    #[arg(long)]
+    /// Overwrite existing files that differ from the torrent
+    ///
+    /// Pieces that verify are kept.
+    #[arg(long, help_heading = DOWNLOAD)]
     pub overwrite: bool,
-    /// Call each new file NAME.part until it is whole and verified
-    #[arg(long)]
+    /// Name each file NAME.part until it is complete
+    ///
+    /// A file gets its name when all its pieces are verified and written.
+    #[arg(long, help_heading = FILES)]
     pub part: bool,
 }
 

@@ -40,13 +40,14 @@ pub use network::{ClientName, Network};
 pub use room::RoomBook;
 pub use stop::Stop;
 
-use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
+use crate::message::{Event, KnownPeers, MetadataState, PeerState, Snapshot};
 use crate::metainfo::Metainfo;
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
 use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use peer_sources::PeerSources;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use threads::Threads;
@@ -68,6 +69,8 @@ pub enum Progress {
     Named(String),
     /// An earlier run has given the payload this name, and it goes on under it.
     GoesOnAs(String),
+    /// Where the payload is, or is to be.
+    Place(PathBuf),
     /// Only this many files are downloaded, out of this many.
     Selected(usize, usize),
     /// The check of the existing data begins when those of other torrents have ended.
@@ -89,6 +92,8 @@ pub enum Progress {
     Reach(String),
     /// The state of the run.
     Running(Snapshot),
+    /// The same with the table of the peers, for which the user has asked.
+    Peers(Box<Snapshot>, Vec<PeerState>),
 }
 
 /// How a run ended.

@@ -70,6 +70,8 @@ pub(super) fn check(
         selection: selection.as_ref(),
         cache: run.job.cache.as_deref(),
     };
+    let name = run.job.naming.output_name.as_deref().unwrap_or(payload.name);
+    (run.show)(Progress::Place(run.job.folder.join(name)));
     let check = run.network.checks.check(run.stop);
     let watch = |done: u64, total: u64| {
         if total > 0 {
@@ -84,6 +86,8 @@ pub(super) fn check(
         Aim::Download => open(run, &payload, order, &watch)?,
         Aim::Share => share(run.job, &payload, &watch)?,
     };
+    // The disk, or an earlier run, may have another name for it.
+    (run.show)(Progress::Place(checked.served_pieces.place()));
     drop(check);
     if run.job.uploads.seeding.is_some() || checked.storage.is_some() {
         return Ok(Begin::Run(checked));

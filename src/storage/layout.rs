@@ -171,7 +171,7 @@ impl Layout {
     /// The path of the only file, or of the folder that all files are in, below the output folder.
     pub fn top(&self) -> &Path {
         let file = self.entries.iter().find(|entry| !entry.padding);
-        let first = file.and_then(|entry| entry.path.iter().next());
+        let first = file.and_then(|entry| entry.path.whole().iter().next());
         first.map_or(Path::new(""), Path::new)
     }
 
