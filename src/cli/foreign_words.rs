@@ -97,7 +97,7 @@ const ANSWERS: &[Answer] = &[
     ),
     ("create", "-l", "use --piece-length in bytes: -l 18 is --piece-length 256K"),
     ("create", "-s --piecesize", "use --piece-length with a unit, such as 256K"),
-    ("create", "-d --no-date", "no date is stored unless --date is given"),
+    ("create", "--no-date", "no date is stored unless --date is given"),
     ("create", "-n --name", "a torrent has the name of its file or folder"),
     ("create", "--threads", "all cores are used"),
     ("show verify", "--info", "`femtotorrent show TORRENT` prints it"),

@@ -33,6 +33,7 @@ const SPARSE: Options = Options {
     parts: false,
 };
 const FULL: Options = Options { allocate: Allocate::Full, ..SPARSE };
+const PARTS: Options = Options { parts: true, ..SPARSE };
 
 fn byte(at: u64) -> u8 {
     at.wrapping_mul(41).wrapping_add(7) as u8
@@ -183,7 +184,7 @@ fn calls_from(options: Options, folder: Folder) -> Vec<Call> {
 
 #[test]
 fn whichever_call_fails_nothing_is_lost_and_nothing_wrong_is_called_done() {
-    for options in [SPARSE, FULL] {
+    for options in [SPARSE, FULL, PARTS] {
         let calls = calls(options);
         for wanted in [Call::Open, Call::MakeFolder, Call::Write, Call::Sync, Call::Remove] {
             assert!(calls.contains(&wanted), "{wanted:?} in {calls:?}");
@@ -209,19 +210,21 @@ fn whichever_call_fails_nothing_is_lost_and_nothing_wrong_is_called_done() {
 
 #[test]
 fn whichever_call_of_a_run_that_goes_on_fails_nothing_is_lost() {
-    for at in 0..calls_from(SPARSE, unfinished(SPARSE)).len() {
-        for errno in [Errno::NOSPC, Errno::IO, Errno::ROFS, Errno::STALE] {
-            let _ = survives_from(Fault::Once(at, errno), SPARSE, unfinished(SPARSE));
-        }
-        for errno in [Errno::INTR, Errno::AGAIN] {
-            survives_from(Fault::Once(at, errno), SPARSE, unfinished(SPARSE)).unwrap();
+    for options in [SPARSE, PARTS] {
+        for at in 0..calls_from(options, unfinished(options)).len() {
+            for errno in [Errno::NOSPC, Errno::IO, Errno::ROFS, Errno::STALE] {
+                let _ = survives_from(Fault::Once(at, errno), options, unfinished(options));
+            }
+            for errno in [Errno::INTR, Errno::AGAIN] {
+                survives_from(Fault::Once(at, errno), options, unfinished(options)).unwrap();
+            }
         }
     }
 }
 
 #[test]
 fn calls_that_are_interrupted_or_cannot_be_served_now_are_made_again() {
-    for options in [SPARSE, FULL] {
+    for options in [SPARSE, FULL, PARTS] {
         for at in 0..calls(options).len() {
             for errno in [Errno::INTR, Errno::AGAIN] {
                 survives(Fault::Once(at, errno), options).unwrap();
