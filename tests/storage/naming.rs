@@ -88,8 +88,15 @@ fn a_run_without_the_name_goes_on_under_it() {
 
 #[test]
 fn a_second_name_is_refused_while_the_payload_is_under_the_first() {
-    let (root, sample) = named("Mine");
-    begin(&sample, &root, OPTIONS, &[0, 4]);
+    for (options, there) in [(OPTIONS, ["Mine/a", "Mine/d/b"]), (PARTS, ["Mine/a.part", "Mine/d/b.part"])] {
+        let (root, sample) = named("Mine");
+        begin(&sample, &root, options, &[0, 4]);
+        is_refused_another_name(&root);
+        assert_eq!(listing(&root), there);
+    }
+}
+
+fn is_refused_another_name(root: &TestFolder) {
     for name in ["Yours", "t"] {
         let other = Sample {
             output_name: Some(name.to_owned()),
@@ -99,7 +106,6 @@ fn a_second_name_is_refused_while_the_payload_is_under_the_first() {
         assert_eq!(error.exit_code(), 13);
         assert!(matches!(&error, StorageError::BegunAs { path } if path.ends_with("Mine")), "{error:?}");
     }
-    assert_eq!(listing(&root), ["Mine/a", "Mine/d/b"]);
 }
 
 #[test]

@@ -35,8 +35,10 @@ pub fn settle(
         Some(wish) => Some(wish.to_owned()).filter(|wish| wish != payload.name),
     };
     if let Some(folder) = folder.filter(|_| is_ours && output_name != known) {
-        let layout = layout(root, payload, known.as_deref())?;
-        let layout = settled(Some(folder), layout)?;
+        let mut layout = settled(Some(folder), layout(root, payload, known.as_deref())?)?;
+        if has_parts {
+            partial_names::settle(Some(folder), &mut layout, Parts::Ours, false);
+        }
         if survey::find_files(folder, &layout)?.iter().any(Option::is_some) {
             return Err(StorageError::BegunAs { path: folder.join(layout.top()) });
         }
