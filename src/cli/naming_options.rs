@@ -24,9 +24,14 @@ pub struct NameOption {
 }
 
 impl NameOption {
-    /// Fails if there is a name, and more than this one torrent.
+    /// Fails if there is a name, and more than this one torrent, or if the name stands for something else.
     pub fn check(&self, torrents: usize) -> Result<(), CommandFailure> {
-        match self.output_name {
+        match self.output_name.as_deref() {
+            // As wget has it.
+            Some("-") => {
+                let text = "--output-name is the name of a file (--stdout writes to standard output)";
+                Err((Exit::BAD_OPTION, text.to_owned()))
+            }
             Some(_) if torrents > 1 => {
                 let text = format!(
                     "--output-name is for one torrent, and there are {torrents} (run them one by one)"
@@ -40,8 +45,6 @@ impl NameOption {
 
 fn name(text: &str) -> Result<String, String> {
     match output_name_fault(text) {
-        // As wget has it.
-        None if text == "-" => Err("use --stdout for standard output".to_owned()),
         Some(fault) => Err(fault.to_owned()),
         None => Ok(text.to_owned()),
     }
