@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
-use crate::session::{Aim, Job, PeerSourceOptions};
+use crate::session::{Aim, Job, Naming, PeerSourceOptions};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
             torrent,
             aim: Aim::Download,
             folder: arguments.output_dir.clone(),
+            naming: Naming { output_name: sharing.name.output_name.clone(), parts: arguments.existing.part },
             sources: PeerSourceOptions {
                 web_seeds: arguments.web.web_seeds.clone(),
                 own_web_seeds: !arguments.web.no_web_seeds,
@@ -45,7 +46,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
             },
             uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
             allocate: arguments.allocate,
-            overwrite: arguments.overwrite,
+            existing: arguments.existing.existing(),
             open_files: share.open_files,
             check: sharing.check,
             cache: cache_folder(),

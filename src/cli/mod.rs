@@ -17,6 +17,7 @@ mod get;
 pub mod help;
 mod json;
 mod meter;
+mod naming_options;
 mod nearest_word;
 mod network_options;
 mod port_mapping_options;
