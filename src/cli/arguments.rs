@@ -1,8 +1,10 @@
 //! The command line: the subcommands and their arguments.
 
+use super::config::ConfigArguments;
 use super::create::CreateArguments;
 use super::exit;
 use super::foreign_words;
+use super::hook::HookOption;
 use super::network_options::{NETWORK, NetworkOptions};
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
@@ -20,6 +22,9 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "femtotorrent", version, after_help = exit::TABLE, args_override_self = true)]
 pub struct Arguments {
+    /// Use neither the settings file nor FEMTOTORRENT_* variables
+    #[arg(long, global = true)]
+    pub no_config: bool,
     #[command(subcommand)]
     pub command: CliCommand,
 }
@@ -41,6 +46,9 @@ pub enum CliCommand {
     /// List what is in a torrent or a magnet link, without downloading it
     #[command(after_help = exit::TABLE, visible_aliases = ["info", "list", "ls"])]
     Show(ShowArguments),
+    /// Print the settings of the settings file and of FEMTOTORRENT_* variables, and where each one stands
+    #[command(after_help = exit::TABLE)]
+    Config(ConfigArguments),
     /// Run a small download inside this process, with a tracker and two seeders, to see how it works
     Demo {
         /// Keep the downloaded file in this folder
@@ -120,6 +128,35 @@ pub struct GetArguments {
     pub selection: SelectionOptions,
     #[command(flatten)]
     pub order: OrderOptions,
+    #[command(flatten)]
+    pub hook: HookOption,
+}
+
+impl CliCommand {
+    /// How much is logged.
+    pub fn verbose(&self) -> u8 {
+        match self {
+            CliCommand::Get(get) => get.sharing.verbose,
+            CliCommand::Seed(seed) => seed.sharing.verbose,
+            CliCommand::Show(show) => show.verbose,
+            CliCommand::Create(_)
+            | CliCommand::Verify(_)
+            | CliCommand::Config(_)
+            | CliCommand::Demo { .. } => 0,
+        }
+    }
+
+    /// Whether only errors are shown.
+    pub fn is_quiet(&self) -> bool {
+        match self {
+            CliCommand::Get(get) => get.sharing.quiet,
+            CliCommand::Seed(seed) => seed.sharing.quiet,
+            CliCommand::Create(create) => create.quiet,
+            CliCommand::Verify(verify) => verify.quiet,
+            CliCommand::Show(show) => show.quiet,
+            CliCommand::Config(_) | CliCommand::Demo { .. } => false,
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -21,6 +21,11 @@ pub fn with_command(
     program: &Command,
 ) -> Result<Vec<OsString>, CommandFailure> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    // This option is looked for before all else, so it may stand before the command.
+    let at = 1 + arguments.iter().skip(1).take_while(|word| *word == "--no-config").count();
+    if let Some(words) = arguments.get_mut(1..=at) {
+        words.rotate_right(1);
+    }
     let Some(first) = arguments.get(1) else { return Ok(arguments) };
     let word = first.to_string_lossy().into_owned();
     let is_about_the_program = ["-h", "--help", "-V", "--version"].contains(&word.as_str());
@@ -87,7 +92,11 @@ mod tests {
         ] {
             assert_eq!(second(&format!("x {word} y")).as_deref(), Ok(word));
         }
-        for word in ["demo", "help", "-h", "--help", "-V", "--version"] {
+        for line in ["x --no-config seed y", "x --no-config --no-config seed y"] {
+            assert_eq!(second(line).as_deref(), Ok("seed"));
+        }
+        assert_eq!(second("x --no-config a.torrent").as_deref(), Ok("get"));
+        for word in ["config", "demo", "help", "-h", "--help", "-V", "--version"] {
             assert_eq!(second(&format!("x {word}")).as_deref(), Ok(word));
         }
     }

@@ -7,6 +7,7 @@
 use crate::text::{printable, printable_lines};
 use log::{LevelFilter, Record};
 use std::io::{self, IsTerminal, Write};
+use std::process::Stdio;
 
 /// Bytes of a line that are kept until its end comes.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -33,6 +34,11 @@ pub fn write_file(bytes: &[u8]) -> io::Result<()> {
 /// Writes a line to standard error. This fails if its reader is gone, and then nobody would read of that.
 pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(text));
+}
+
+/// Standard error, as the standard output of another program.
+pub fn errors() -> Stdio {
+    io::stderr().into()
 }
 
 /// Whether standard error is a terminal.

@@ -149,7 +149,8 @@ impl Turns {
             | Progress::Selected(..)
             | Progress::WaitsForCheck
             | Progress::Checking(..)
-            | Progress::Short(_) => {
+            | Progress::Short(_)
+            | Progress::Completed(_) => {
                 return turn.moved = now;
             }
             Progress::Reach(_) => return,

@@ -39,12 +39,13 @@ pub use network::{ClientName, Network};
 pub use stop::Stop;
 
 use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
-use crate::metainfo::Metainfo;
+use crate::metainfo::{InfoHash, Metainfo};
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
 use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use peer_sources::PeerSources;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use threads::Threads;
@@ -72,6 +73,8 @@ pub enum Progress {
     Checking(u64, u64),
     /// The file system has less free space than the download needs.
     Short(Shortage),
+    /// All that is wanted is safe on the disk, and some of it was not at the start.
+    Completed(Completion),
     /// Nothing more is wanted, and the pieces that we have are shared.
     Seeding {
         /// The port that we listen on.
@@ -85,6 +88,19 @@ pub enum Progress {
     Reach(String),
     /// The state of the run.
     Running(Snapshot),
+}
+
+/// A download that a run has completed.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The torrent's name.
+    pub name: String,
+    /// Its file or folder on the disk: the whole path.
+    pub path: PathBuf,
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// The bytes of all that was wanted.
+    pub size: u64,
 }
 
 /// How a run ended.

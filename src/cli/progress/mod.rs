@@ -81,6 +81,7 @@ impl Screen {
                 return row.seeding(&snapshot);
             }
             Progress::Running(snapshot) => return row.downloading(&snapshot),
+            Progress::Completed(_) => return,
             Progress::Reach(text) => text,
             Progress::Short(shortage) => row.disk_too_small(&shortage),
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),

@@ -19,7 +19,7 @@ mod stamps;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use log::warn;
@@ -122,6 +122,12 @@ impl ServedPieces {
         }
         let digests = Arc::clone(payload.digests);
         Ok(ServedPieces::new(folder, layout, digests, &survey.found, survey.good, open_files))
+    }
+
+    /// The file or the folder of the payload, under the name that it has on the disk.
+    pub fn top(&self) -> PathBuf {
+        let first = self.layout.entries().first().and_then(|entry| entry.path.iter().next());
+        first.map_or_else(|| self.folder().path().to_owned(), |name| self.folder().path().join(name))
     }
 
     /// The pieces that verified in the files, as they were `found` before.
