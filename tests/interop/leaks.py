@@ -224,7 +224,7 @@ def look_at(folder, torrent, options, limit):
     wire = Wire()
     command = ["ip", "netns", "exec", NAME, FEMTO, "get", str(torrent), "-o", str(output), "-v", "--down-limit", "600K",
                *options]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(output / "cache")}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(output / "cache"), "XDG_CONFIG_HOME": "/dev/null"}
     log = open(output / "log", "w")
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
     sockets = Sockets(process)
