@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[command(name = "femtotorrent", version, after_help = exit::TABLE, args_override_self = true)]
 pub struct Arguments {
     /// Use neither the settings file nor FEMTOTORRENT_* variables
-    #[arg(long, global = true)]
+    #[arg(long, global = true, alias = "no-conf")]
     pub no_config: bool,
     #[command(subcommand)]
     pub command: CliCommand,

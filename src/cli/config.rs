@@ -56,6 +56,9 @@ pub fn run(
             report.append(&mut lines);
         }
     }
+    if report.len() == 1 {
+        report.push("nothing is set".to_owned());
+    }
     match writeln!(out, "{}", report.join("\n")).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritable(&error)),
         _ => Ok(Exit::DONE),

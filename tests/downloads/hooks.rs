@@ -89,6 +89,19 @@ fn it_is_told_the_facts_once_and_has_all_rights_and_our_standard_output_stays_cl
 }
 
 #[test]
+fn no_name_of_a_torrent_is_a_command() {
+    let name = "$(touch harmed) `touch harmed`; touch harmed \"'";
+    let sample = Sample::named(name, 40_000, 16_384);
+    let setup = Setup::new(TELLS);
+    let torrent = setup.path("x.torrent");
+    fs::write(&torrent, &sample.torrent).unwrap();
+    let outcome = setup.get(&ScriptedPeer::honest(&sample), &[&torrent]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(setup.log().starts_with(&format!("{name}|{}/{name}|", setup.path("out"))), "{}", setup.log());
+    assert!(!PathBuf::from("harmed").exists());
+}
+
+#[test]
 fn it_is_told_of_a_folder_of_a_part_and_of_a_magnet_which_has_no_torrent_file() {
     let sample = Sample::multi(&[("a", 40_000), ("b", 50_000)], 16_384);
     let setup = Setup::new(TELLS);

@@ -169,7 +169,9 @@ fn refusal(option: &Arg, value: &str) -> Option<String> {
     let command = Command::new("it").no_binary_name(true).arg(alone);
     let error = command.try_get_matches_from([format!("--it={value}")]).err()?;
     if let Some(why) = error.source() {
-        return Some(why.to_string());
+        let why = why.to_string();
+        // The standard library's words for what is no number.
+        return Some(if why.contains("invalid digit") { "a number is expected".to_owned() } else { why });
     }
     Some(match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(known)) if !known.is_empty() => {

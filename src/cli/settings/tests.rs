@@ -185,7 +185,7 @@ fn what_nobody_understands_is_named_with_its_place_and_the_way_out() {
         ("allocate = all", "config:1: allocate: 'all' cannot be used: one of sparse, full is expected"),
         (
             "max-peers = 5 # few",
-            "config:1: max-peers: '5 # few' cannot be used: invalid digit found in string (a comment has a line of its own)",
+            "config:1: max-peers: '5 # few' cannot be used: a number is expected (a comment has a line of its own)",
         ),
         (
             "proxy = me:secret@host",
