@@ -161,8 +161,8 @@ fn start(program: &Path, completion: &Completion, torrent_file: Option<&Path>) -
             },
         };
     }
-    // Standard output is for what we print there.
-    command.stdin(Stdio::null()).stdout(terminal::errors()).status()
+    terminal::lead_to_errors(&mut command);
+    command.stdin(Stdio::null()).status()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use crate::text::{printable, printable_lines};
 use log::{LevelFilter, Record};
 use std::io::{self, IsTerminal, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// Bytes of a line that are kept until its end comes.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -36,9 +36,9 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(text));
 }
 
-/// Standard error, as the standard output of another program.
-pub fn errors() -> Stdio {
-    io::stderr().into()
+/// Has another program write all that it writes to standard error: standard output is for what we print there.
+pub fn lead_to_errors(command: &mut Command) {
+    command.stdout(io::stderr()).stderr(Stdio::inherit());
 }
 
 /// Whether standard error is a terminal.
