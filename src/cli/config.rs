@@ -1,6 +1,7 @@
 //! `config`: prints what the settings file and the environment set, and what becomes of it.
 
 use super::exit::Exit;
+use super::help::headings::OUTPUT;
 use super::runs::CommandFailure;
 use super::settings::{Settings, Verdict, can_be_set, config_file, named, shown, takes_settings, verdicts};
 use crate::text;
@@ -13,11 +14,11 @@ const WIDTH: usize = 36;
 
 #[derive(Args, Debug)]
 pub struct ConfigArguments {
-    /// Only what holds for this command
+    /// Only the settings of this command
     #[arg(value_name = "COMMAND", value_parser = PossibleValuesParser::new(["get", "seed", "create", "verify", "show"]))]
     pub command: Option<String>,
     /// Print the options that are not set, too, with their defaults
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub all: bool,
 }
 

@@ -9,13 +9,14 @@
 //! the user; so this thread is started before the others give up theirs (`sandbox`). It never speaks with a stranger.
 
 use super::exit::Exit;
+use super::help::headings::DOWNLOAD;
 use super::runs::CommandFailure;
 use super::terminal;
 use crate::metainfo::InfoHash;
 use crate::session::Completion;
 use crate::text::printable;
 use crate::thread;
-use clap::Args;
+use clap::{Args, ValueHint};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 use log::{debug, error, warn};
 use std::io;
@@ -37,8 +38,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Args, Debug)]
 pub struct HookOption {
     /// Run this program once a torrent is complete, without a shell; FEMTOTORRENT_NAME, _PATH, _SIZE, _INFO_HASH and
-    /// _TORRENT_FILE tell it what. Its exit code does not change ours
-    #[arg(long, value_name = "PROGRAM", value_parser = program)]
+    /// _TORRENT_FILE tell it what
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        value_parser = program,
+        value_hint = ValueHint::CommandName,
+        help_heading = DOWNLOAD
+    )]
     pub on_complete: Option<PathBuf>,
 }
 

@@ -15,6 +15,7 @@ mod first_word;
 mod foreground;
 mod foreign_words;
 mod get;
+pub mod help;
 mod hook;
 mod json;
 mod meter;
@@ -53,7 +54,9 @@ use runs::CommandFailure;
 use std::ffi::OsString;
 use terminal::start_log;
 
+pub use arguments::program;
 pub use exit::Exit;
+pub use signals::end;
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -70,6 +73,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(additions) => additions,
         Err(failure) => return failed(failure),
     };
+    let is_without = settings::is_without(&typed);
     let words = additions.in_front_of(&words);
     let parsed = if additions.are_none() { Ok(typed) } else { program.try_get_matches_from_mut(&words) };
     let arguments = match parsed.and_then(|mut parsed| Arguments::from_arg_matches_mut(&mut parsed)) {
@@ -85,15 +89,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
         CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
         CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
-        CliCommand::Config(config) => {
-            config::run(&config, arguments.no_config, &mut program, &mut terminal::output())
-        }
+        CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
         CliCommand::Demo { output_dir } => demo::run(output_dir.as_deref()),
     };
     outcome.unwrap_or_else(failed)
 }
 
 fn failed((exit, message): CommandFailure) -> Exit {
-    terminal::say(&format!("femtotorrent: {message}"));
+    terminal::say_error(&message);
     exit
 }

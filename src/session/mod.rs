@@ -38,7 +38,7 @@ pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
 pub use stop::Stop;
 
-use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
+use crate::message::{Event, KnownPeers, MetadataState, PeerState, Snapshot};
 use crate::metainfo::{InfoHash, Metainfo};
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
@@ -65,6 +65,8 @@ pub enum Progress {
     Metadata(MetadataState),
     /// The metadata has arrived, and this is the torrent's name.
     Named(String),
+    /// Where the payload is, or is to be.
+    Place(PathBuf),
     /// Only this many files are downloaded, out of this many.
     Selected(usize, usize),
     /// The check of the existing data begins when those of other torrents have ended.
@@ -88,6 +90,8 @@ pub enum Progress {
     Reach(String),
     /// The state of the run.
     Running(Snapshot),
+    /// The same with the table of the peers, for which the user has asked.
+    Peers(Box<Snapshot>, Vec<PeerState>),
 }
 
 /// A download that a run has completed.

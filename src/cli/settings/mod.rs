@@ -14,8 +14,9 @@ mod options;
 mod origin;
 
 use super::exit::Exit;
+use super::help::headings::SETTINGS;
 use super::runs::CommandFailure;
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use log::{debug, warn};
 use std::ffi::OsString;
 
@@ -119,8 +120,7 @@ impl Additions {
 /// As [`Settings::read`] and [`Settings::beside`].
 pub fn additions(typed: &ArgMatches, program: &mut Command) -> Result<Additions, CommandFailure> {
     let is_for_settings = typed.subcommand_name().is_some_and(takes_settings);
-    let is_told_not_to = typed.subcommand().is_some_and(|(_, typed)| is_without(typed));
-    if !is_for_settings || is_told_not_to {
+    if !is_for_settings || is_without(typed) {
         return Ok(Additions::default());
     }
     program.build();
@@ -129,7 +129,16 @@ pub fn additions(typed: &ArgMatches, program: &mut Command) -> Result<Additions,
 
 /// Whether the user wants no settings.
 pub fn is_without(typed: &ArgMatches) -> bool {
-    matches!(typed.try_get_one::<bool>("no_config"), Ok(Some(true)))
+    typed.subcommand().is_some_and(|(_, typed)| matches!(typed.try_get_one("no_config"), Ok(Some(true))))
+}
+
+/// The program with the option for that, which each command has.
+pub fn with_option(program: Command) -> Command {
+    program.mut_subcommands(|command| {
+        let option = Arg::new("no_config").long("no-config").alias("no-conf").action(ArgAction::SetTrue);
+        let meaning = "Ignore the settings file and FEMTOTORRENT_* variables";
+        command.arg(option.help(meaning).help_heading(SETTINGS))
+    })
 }
 
 fn bad(message: String) -> CommandFailure {

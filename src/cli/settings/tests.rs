@@ -33,7 +33,7 @@ fn with(text: &str, variables: &[(&str, &str)], line: &str) -> Result<(CliComman
 
 fn get(text: &str, variables: &[(&str, &str)], line: &str) -> GetArguments {
     match with(text, variables, line).unwrap().0 {
-        CliCommand::Get(get) => get,
+        CliCommand::Get(get) => *get,
         other => panic!("{other:?}"),
     }
 }
