@@ -108,7 +108,7 @@ impl Additions {
 
     /// Says what is not used. The log has to be there by then.
     pub fn say(&self) {
-        self.warnings.iter().for_each(|warning| warn!("femtotorrent: {warning}"));
+        self.warnings.iter().for_each(|warning| warn!("{warning}"));
         self.notes.iter().for_each(|note| debug!("{note}"));
     }
 }
