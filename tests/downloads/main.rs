@@ -16,6 +16,7 @@ mod create;
 mod encryption;
 mod exchange;
 mod finding;
+mod hooks;
 mod hostile;
 mod hostile_floods;
 mod hostile_leechers;
@@ -26,6 +27,7 @@ mod limits;
 mod magnet_links;
 mod magnets;
 mod many;
+mod names;
 #[cfg(not(feature = "tls"))]
 mod no_tls;
 mod odd_names;

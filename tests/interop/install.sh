@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that the interop tests and the proof of the static binary drive, and only what
+# Installs the programs that the interop tests, the proof of the static binary and the tests of the completions and of the
+# manual page drive, and only what
 # is missing.
 set -euo pipefail
 
@@ -23,6 +24,10 @@ need musl-gcc musl-tools
 need i686-linux-gnu-gcc gcc-i686-linux-gnu libc6-dev-i386-cross
 need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 need qemu-aarch64-static qemu-user-static
+need zsh zsh
+need fish fish
+need mandoc mandoc
+need groff groff-base
 need unshare util-linux
 need ip iproute2
 need nft nftables
