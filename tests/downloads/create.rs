@@ -366,7 +366,7 @@ fn wait_until_reading(process: u32, file: &Path) {
 fn both(work: &WorkFolder, arguments: &[&str]) -> [String; 2] {
     let run = Command::new(PROGRAM).args(arguments).current_dir(work.0.path()).output().unwrap();
     assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
-    [run.stdout, run.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    [run.stdout, run.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[test]
