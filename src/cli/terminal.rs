@@ -12,6 +12,7 @@ use crate::thread::lock;
 use block::Block;
 use log::{Level, LevelFilter, Record};
 use std::io::{self, IsTerminal, Write};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, Once, OnceLock};
 use std::time::Instant;
 
@@ -105,6 +106,11 @@ pub fn screen() -> (usize, usize) {
 pub fn columns() -> usize {
     let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
     if columns == 0 { 80 } else { columns.clamp(20, 100) }
+}
+
+/// Has another program write all that it writes to standard error: standard output is for what we print there.
+pub fn lead_to_errors(command: &mut Command) {
+    command.stdout(io::stderr()).stderr(Stdio::inherit());
 }
 
 /// Whether standard error is a terminal.
