@@ -5,6 +5,7 @@ use super::create::CreateArguments;
 use super::foreign_words;
 use super::help::headings::{DOWNLOAD, FILES, LIMITS, OUTPUT, SEEDING};
 use super::hook::HookOption;
+use super::naming_options::ExistingOptions;
 use super::network_options::NetworkOptions;
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::settings;
@@ -119,11 +120,8 @@ pub struct GetArguments {
     /// Allocate disk space as pieces arrive (sparse) or up front (full)
     #[arg(long, value_name = "HOW", default_value = "sparse", value_parser = allocation(), help_heading = FILES)]
     pub allocate: Allocate,
-    /// Overwrite existing files that differ from the torrent
-    ///
-    /// Pieces that verify are kept.
-    #[arg(long, help_heading = DOWNLOAD)]
-    pub overwrite: bool,
+    #[command(flatten)]
+    pub existing: ExistingOptions,
     /// Give up after this long without progress (exit code 2)
     ///
     /// In seconds, or as 90s, 30m, 1h.

@@ -6,7 +6,7 @@ use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use super::sharing_options::RunPlan;
-use crate::session::{Aim, Job, PeerSourceOptions};
+use crate::session::{Aim, Job, Naming, PeerSourceOptions};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
         torrent,
         aim: Aim::Download,
         folder: arguments.output_dir.clone(),
+        naming: Naming { output_name: sharing.name.output_name.clone(), parts: arguments.existing.part },
         sources: PeerSourceOptions {
             web_seeds: arguments.web.web_seeds.clone(),
             own_web_seeds: !arguments.web.no_web_seeds,
@@ -47,7 +48,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
         },
         uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
         allocate: arguments.allocate,
-        overwrite: arguments.overwrite,
+        existing: arguments.existing.existing(),
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),

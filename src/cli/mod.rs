@@ -19,6 +19,7 @@ pub mod help;
 mod hook;
 mod json;
 mod meter;
+mod naming_options;
 mod nearest_word;
 mod network_options;
 mod port_mapping_options;

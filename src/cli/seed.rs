@@ -7,8 +7,8 @@ use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use super::sharing_options::RunPlan;
 use crate::metainfo::FileChoice;
-use crate::session::{Aim, Job};
-use crate::storage::Allocate;
+use crate::session::{Aim, Job, Naming};
+use crate::storage::{Allocate, Existing};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
         selected: Vec::new(),
         choice: FileChoice::default(),
         folder: arguments.dir.clone(),
+        naming: Naming { output_name: sharing.name.output_name.clone(), parts: false },
         sources: sharing.network.sources(true, !sharing.no_pex),
         // Nothing is downloaded, so no piece is ever in memory.
         limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None, idle_before: Duration::ZERO },
@@ -36,7 +37,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
             super_seeding: arguments.super_seeding,
         },
         allocate: Allocate::Sparse,
-        overwrite: false,
+        existing: Existing::Keep,
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),

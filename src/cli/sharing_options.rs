@@ -3,6 +3,7 @@
 use super::exit::Exit;
 use super::help::headings::{FILES, LIMITS, NETWORK, OUTPUT, PEERS, SEEDING};
 use super::hook::Hook;
+use super::naming_options::NameOption;
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
@@ -25,6 +26,8 @@ use std::time::Duration;
 /// How the network is used.
 #[derive(Args, Debug)]
 pub struct SharingOptions {
+    #[command(flatten)]
+    pub name: NameOption,
     /// Keep all rights to files
     ///
     /// Otherwise those that are not needed are given up, where the kernel has Landlock.
@@ -133,6 +136,7 @@ impl SharingOptions {
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         let sources = sources.sources()?;
+        self.name.check(sources.len())?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;

@@ -276,8 +276,8 @@ mod tests {
     use super::*;
     use crate::message::Snapshot;
     use crate::metainfo::FileChoice;
-    use crate::session::{Aim, PeerSourceOptions, Torrent};
-    use crate::storage::Allocate;
+    use crate::session::{Aim, Naming, PeerSourceOptions, Torrent};
+    use crate::storage::{Allocate, Existing};
     use crate::swarm::{Limits, SeedGoals, UploadPolicy};
 
     fn job() -> Job {
@@ -289,10 +289,11 @@ mod tests {
             selected: Vec::new(),
             choice: FileChoice::default(),
             folder: std::path::PathBuf::from("/nonexistent"),
+            naming: Naming::default(),
             limits: Limits { max_peers: 1, memory: 1, timeout: None, idle_before: Duration::ZERO },
             uploads: UploadPolicy::default(),
             allocate: Allocate::Sparse,
-            overwrite: false,
+            existing: Existing::Keep,
             check: Default::default(),
             cache: None,
             open_files: 1,

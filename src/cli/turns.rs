@@ -150,6 +150,7 @@ impl Turns {
             | Progress::Selected(..)
             | Progress::WaitsForCheck
             | Progress::Checking(..)
+            | Progress::GoesOnAs(_)
             | Progress::Short(_)
             | Progress::Completed(_) => {
                 return turn.moved = now;

@@ -24,6 +24,7 @@ mod metadata;
 mod network;
 mod payload;
 mod peer_sources;
+mod room;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -32,10 +33,11 @@ mod threads;
 pub use arrivals::Arrivals;
 pub use check_queue::CheckQueue;
 pub use error::SessionError;
-pub use job::{Aim, Job, PeerSourceOptions, Torrent};
+pub use job::{Aim, Job, Naming, PeerSourceOptions, Torrent};
 pub use memory_pool::{MemoryAccount, MemoryPool};
 pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
+pub use room::RoomBook;
 pub use stop::Stop;
 
 use crate::message::{Event, KnownPeers, MetadataState, PeerState, Snapshot};
@@ -65,6 +67,8 @@ pub enum Progress {
     Metadata(MetadataState),
     /// The metadata has arrived, and this is the torrent's name.
     Named(String),
+    /// An earlier run has given the payload this name, and it goes on under it.
+    GoesOnAs(String),
     /// Where the payload is, or is to be.
     Place(PathBuf),
     /// Only this many files are downloaded, out of this many.
@@ -169,7 +173,9 @@ pub fn run(
         Begin::Run(payload) => payload,
         Begin::Ended(outcome) => return Ok(outcome),
     };
-    if let Some(shortage) = payload.storage.as_ref().and_then(Storage::shortage) {
+    if let Some(shortage) =
+        payload.storage.as_ref().and_then(Storage::room).and_then(|room| network.room.add(room))
+    {
         show(Progress::Short(shortage));
     }
     Threads::start(run, prepared, payload)?.run()

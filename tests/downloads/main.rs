@@ -26,6 +26,7 @@ mod limits;
 mod magnet_links;
 mod magnets;
 mod many;
+mod names;
 mod odd_names;
 mod partial_peers;
 mod privacy;

@@ -31,8 +31,9 @@ pub const CHAPTERS: &[Chapter] = &[
         every_day: &[
             "torrents",
             "output_dir",
+            "output_name",
             "select",
-            "overwrite",
+            "continues",
             "timeout",
             "seed",
             "seed_ratio",

@@ -31,7 +31,6 @@ use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::marker::Marker;
-use super::naming;
 use super::part_file::PartFile;
 use super::resume::{self, CachedRecord, Check, Place, ResumePlace};
 use super::survey::{Digests, KnownPieces, Survey};
@@ -86,15 +85,14 @@ impl ServedPieces {
         check: Check,
         watch: &Watch<'_>,
     ) -> Result<Arc<ServedPieces>, StorageError> {
-        let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
         let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
-        naming::settle_in(Some(&folder), &mut layout)?;
+        let mut marker = Marker::new(payload.name, payload.info_hash);
+        let mut layout = payload.layout_as_it_is(Some(&folder), &mut marker)?;
         let shape = payload.shape();
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
-        let marker = Marker::new(payload.name, payload.info_hash);
         let mut part_file = PartFile::beside(&marker, payload.geometry);
         // If it cannot be read, nothing of it is shared.
         let _ = part_file.read(&folder);
@@ -148,6 +146,11 @@ impl ServedPieces {
             looks: SecondLooks::default(),
             me: Weak::clone(me),
         })
+    }
+
+    /// Where the payload is: the only file, or the folder that all files are in.
+    pub fn place(&self) -> PathBuf {
+        self.folder().join(self.layout.top())
     }
 
     /// The folder that the files are in.
