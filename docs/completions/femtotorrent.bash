@@ -15,6 +15,7 @@ _femtotorrent() {
         create|make) command=create ;;
         verify|check) command=verify ;;
         show|info|list|ls) command=show ;;
+        config) command=config ;;
         demo) command=demo ;;
     esac
     ((COMP_CWORD == 1)) && command=get
@@ -50,6 +51,7 @@ _femtotorrent() {
                 --exclude) kind=none ;;
                 --iexclude) kind=none ;;
                 --first) kind=none ;;
+                --on-complete) kind=none ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         seed)
@@ -101,7 +103,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         show)
-            options="--json --scrape --save --timeout -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --select --iselect --exclude --iexclude --help"
+            options="--json --scrape --save --timeout -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --select --iselect --exclude --iexclude --no-config --help"
             case $before in
                 --save) kind=file ;;
                 --timeout) kind=none ;;
@@ -119,8 +121,13 @@ _femtotorrent() {
                 --iexclude) kind=none ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
+        config)
+            options="--all --no-config --help"
+            case $before in
+                *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show" ;;
+            esac ;;
         demo)
-            options="-o -d --output-dir --dir --help"
+            options="-o -d --output-dir --dir --no-config --help"
             case $before in
                 -o|-d|--output-dir|--dir) kind=folder ;;
             esac ;;
@@ -129,7 +136,7 @@ _femtotorrent() {
         if [[ $word == -* ]]; then
             kind="words $options"
         elif ((COMP_CWORD == 1)); then
-            kind="torrent get download seed share create make verify check show info list ls demo"
+            kind="torrent get download seed share create make verify check show info list ls config demo"
         fi
     fi
     case $kind in

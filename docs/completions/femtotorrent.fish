@@ -13,6 +13,8 @@ function __femtotorrent_command
             echo verify
         case show info list ls
             echo show
+        case config
+            echo config
         case demo
             echo demo
         case '*'
@@ -38,6 +40,7 @@ complete -c femtotorrent -n __fish_use_subcommand -a show -d 'List what is in a 
 complete -c femtotorrent -n __fish_use_subcommand -a info -d 'List what is in a torrent or magnet link, without downloading it'
 complete -c femtotorrent -n __fish_use_subcommand -a list -d 'List what is in a torrent or magnet link, without downloading it'
 complete -c femtotorrent -n __fish_use_subcommand -a ls -d 'List what is in a torrent or magnet link, without downloading it'
+complete -c femtotorrent -n __fish_use_subcommand -a config -d 'List the settings of the settings file and the environment'
 complete -c femtotorrent -n __fish_use_subcommand -a demo -d 'Run a small download entirely on this machine, to see how it works'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -s i -l input-file -x -a '(__fish_complete_path)' -d 'Take more torrents from this list, one per line'
 complete -c femtotorrent -n '__femtotorrent_is get' -s o -s d -l output-dir -l dir -x -a '(__fish_complete_directories)' -d 'Download into this folder'
@@ -77,12 +80,14 @@ complete -c femtotorrent -n '__femtotorrent_is get seed' -l user-agent -x -d 'Id
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l up-limit -x -d 'Limit the total upload rate (0 = do not upload)'
 complete -c femtotorrent -n '__femtotorrent_is get' -l web-seed -x -d 'Also download from this web server'
 complete -c femtotorrent -n '__femtotorrent_is get' -l no-web-seeds -d 'Ignore the torrent\'s own web seeds'
-complete -c femtotorrent -n '__femtotorrent_is get verify show' -l select -x -d 'Only these files: \'*.mkv\', \'Season 1/\', 0, 3-5'
+complete -c femtotorrent -n '__femtotorrent_is get verify show' -l select -x -d 'Only these files: \'*.mkv\', Extras/, 0, 3-5'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iselect -x -d 'As --select, ignoring case'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l exclude -x -d 'Not these files, of the selected ones or of all'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iexclude -x -d 'As --exclude, ignoring case'
 complete -c femtotorrent -n '__femtotorrent_is get' -l first -x -d 'These files before the others, in this order'
 complete -c femtotorrent -n '__femtotorrent_is get' -l sequential -d 'Fetch pieces in the order of the files'
+complete -c femtotorrent -n '__femtotorrent_is get' -l on-complete -x -d 'Run this program once a torrent is complete, without a shell; FEMTOTORRENT_NAME, _PATH, _SIZE, _INFO_HASH and _TORRENT_FILE tell it what'
+complete -c femtotorrent -n '__femtotorrent_is get seed create verify show config demo' -l no-config -d 'Ignore the settings file and FEMTOTORRENT_* variables'
 complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -a '(__fish_complete_suffix .torrent)'
 complete -c femtotorrent -n '__femtotorrent_is seed verify' -s d -s o -l dir -l output-dir -x -a '(__fish_complete_directories)' -d 'Where the torrent\'s file or folder is'
 complete -c femtotorrent -n '__femtotorrent_is seed' -l super -d 'Super-seed: reveal one piece at a time to each peer'
@@ -102,4 +107,6 @@ complete -c femtotorrent -n '__femtotorrent_is verify' -s q -l quiet -d 'Print o
 complete -c femtotorrent -n '__femtotorrent_is show' -l scrape -d 'Ask the trackers how many seeders and leechers there are'
 complete -c femtotorrent -n '__femtotorrent_is show' -l save -x -a '(__fish_complete_path)' -d 'Write the torrent to this file'
 complete -c femtotorrent -n '__femtotorrent_is show' -s q -l quiet -d 'Print only errors and the result'
+complete -c femtotorrent -n '__femtotorrent_is config' -l all -d 'Print the options that are not set, too, with their defaults'
+complete -c femtotorrent -n '__femtotorrent_is config' -a 'get seed create verify show'
 complete -c femtotorrent -n '__femtotorrent_is demo' -s o -s d -l output-dir -l dir -x -a '(__fish_complete_directories)' -d 'Keep the downloaded file in this folder'

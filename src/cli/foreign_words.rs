@@ -68,8 +68,13 @@ const ANSWERS: &[Answer] = &[
     (TRANSFER, "-b --background -D --daemon", "let the shell do it: nohup femtotorrent … &"),
     (
         "get",
-        "--on-download-complete --on-bt-download-complete --on-done --finish",
-        "let the shell do it: femtotorrent get … && COMMAND",
+        "--on-download-complete --on-bt-download-complete --on-done --finish --torrent-done-script",
+        "use --on-complete PROGRAM, which gets variables (FEMTOTORRENT_NAME, FEMTOTORRENT_PATH) and no arguments",
+    ),
+    (
+        ALL,
+        "--conf-path --config --config-file -K",
+        "the settings file is $XDG_CONFIG_HOME/femtotorrent/config (femtotorrent config)",
     ),
     (NETWORK, "--enable-dht --enable-dht6", "the DHT is on, and --no-dht turns it off"),
     (NETWORK, "--dht-listen-port", "use --port, which is for peers and the DHT alike"),

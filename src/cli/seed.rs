@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
+use super::sharing_options::RunPlan;
 use crate::metainfo::FileChoice;
 use crate::session::{Aim, Job, Naming};
 use crate::storage::{Allocate, Existing};
@@ -19,7 +20,8 @@ use std::time::Duration;
 pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
-    sharing.run(&arguments.sources, None, 0, true, sandbox, |torrent, share| Job {
+    let plan = RunPlan { down_limit: None, memory: 0, seeds: true, sandbox, on_complete: None };
+    sharing.run(&arguments.sources, plan, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),

@@ -151,7 +151,8 @@ impl Turns {
             | Progress::WaitsForCheck
             | Progress::Checking(..)
             | Progress::GoesOnAs(_)
-            | Progress::Short(_) => {
+            | Progress::Short(_)
+            | Progress::Completed(_) => {
                 return turn.moved = now;
             }
             Progress::Reach(_) | Progress::Peers(..) => return,

@@ -41,7 +41,7 @@ pub use room::RoomBook;
 pub use stop::Stop;
 
 use crate::message::{Event, KnownPeers, MetadataState, PeerState, Snapshot};
-use crate::metainfo::Metainfo;
+use crate::metainfo::{InfoHash, Metainfo};
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
 use crate::wire::PeerId;
@@ -79,6 +79,8 @@ pub enum Progress {
     Checking(u64, u64),
     /// The file system has less free space than the download needs.
     Short(Shortage),
+    /// All that is wanted is safe on the disk, and some of it was not at the start.
+    Completed(Completion),
     /// Nothing more is wanted, and the pieces that we have are shared.
     Seeding {
         /// The port that we listen on.
@@ -94,6 +96,19 @@ pub enum Progress {
     Running(Snapshot),
     /// The same with the table of the peers, for which the user has asked.
     Peers(Box<Snapshot>, Vec<PeerState>),
+}
+
+/// A download that a run has completed.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The torrent's name.
+    pub name: String,
+    /// Its file or folder on the disk: the whole path.
+    pub path: PathBuf,
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// The bytes of all that was wanted.
+    pub size: u64,
 }
 
 /// How a run ended.

@@ -15,6 +15,7 @@ mod create;
 mod encryption;
 mod exchange;
 mod finding;
+mod hooks;
 mod hostile;
 mod hostile_floods;
 mod hostile_leechers;

@@ -147,7 +147,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         check: Check::Changed,
         cache: None,
     };
-    supervise(vec![job], 1, Network::unlimited(), screen, interrupts())
+    supervise(vec![job], 1, Network::unlimited(), screen, interrupts(), None)
 }
 
 /// Checks the file independently of the download: the digest of each piece, then each byte.

@@ -100,6 +100,15 @@ pub const CHAPTERS: &[Chapter] = &[
         ],
     },
     Chapter {
+        command: "config",
+        usage: "config [OPTIONS] [COMMAND]",
+        every_day: &["command", "all"],
+        examples: &[
+            ("config", "what is set for each command"),
+            ("config get --all", "all options of one command"),
+        ],
+    },
+    Chapter {
         command: "demo",
         usage: "demo [OPTIONS]",
         every_day: &["output_dir"],
