@@ -20,8 +20,9 @@ use crate::storage::calls;
 use crate::storage::claim::Guards;
 use crate::storage::error::{Action, StorageError};
 use crate::storage::files::MANY_FILES;
-use crate::storage::folder::{Access, FileStat, RootFolder};
+use crate::storage::folder::{FileStat, RootFolder};
 use crate::storage::layout::{FileEntry, Layout};
+use crate::storage::naming;
 use crate::storage::patience::patiently;
 use crate::storage::survey::Survey;
 
@@ -165,7 +166,7 @@ impl Recorder {
     /// Syncs a file, if it is the one that was written.
     fn sync(&mut self, number: usize, written: &FileStat) -> io::Result<()> {
         let path = self.layout.entry(number).map(|entry| &entry.path).ok_or(io::ErrorKind::NotFound)?;
-        let file: File = patiently(|| self.folder.open_file(path, Access::Read))?;
+        let file: File = patiently(|| naming::open_to_read(&self.folder, path))?;
         if RootFolder::file_stat(&file)?.identity != written.identity {
             return Err(io::Error::other("another file has its name"));
         }
