@@ -32,6 +32,7 @@ mod proxies;
 mod rights;
 mod seeding;
 mod selecting;
+mod signals;
 mod silent_peers;
 mod strangers;
 mod trackers;

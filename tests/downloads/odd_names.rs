@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
-use crate::support::program::{Outcome, Program};
+use crate::support::program::{Outcome, Program, TERMINATED};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Bytes in each file: not whole pieces, so that files share some.
@@ -252,7 +252,7 @@ fn a_link_that_leads_nowhere_costs_its_own_file_alone() {
             Program::start(arguments.into_iter().chain([OsStr::new("--bind"), OsStr::new("127.0.0.1")]));
         seeder.wait_for(LIMIT, |line| line.contains("we have 2 of 4 pieces").then_some(()));
         seeder.terminate();
-        ended_with(&seeder.finish(LIMIT), 0, "p/a cannot be read and counts as missing");
+        ended_with(&seeder.finish(LIMIT), TERMINATED, "p/a cannot be read and counts as missing");
     }
 }
 
