@@ -73,6 +73,8 @@ pub enum Progress {
     WaitsForCheck,
     /// This many bytes of the existing data are checked, out of this many.
     Checking(u64, u64),
+    /// The check is over, and this many bytes are on the disk. What comes now is downloaded in this run.
+    Found(u64),
     /// The file system has less free space than the download needs.
     Short(Shortage),
     /// Nothing more is wanted, and the pieces that we have are shared.
@@ -154,6 +156,7 @@ pub fn run(
         Begin::Run(payload) => payload,
         Begin::Ended(outcome) => return Ok(outcome),
     };
+    show(Progress::Found(payload.stored_bytes()));
     if let Some(shortage) = payload.storage.as_ref().and_then(Storage::shortage) {
         show(Progress::Short(shortage));
     }

@@ -165,7 +165,11 @@ fn several_torrents_run_side_by_side() {
 fn nothing_moves_for_too_long_code_2() {
     let setup = Setup::new(Sample::small());
     let peer = choking(&setup.sample);
-    ends_with(&setup.get(&[&peer], &["--timeout", "1"]), 2, "payload.bin: timed out: no data for 1 s: all peers choke us");
+    ends_with(
+        &setup.get(&[&peer], &["--timeout", "1"]),
+        2,
+        "payload.bin: timed out: no data for 1 s: all peers choke us",
+    );
 }
 
 #[test]

@@ -195,8 +195,7 @@ fn tells_pex(said: &Said) -> bool {
 
 #[test]
 fn only_its_tracker_and_the_peers_from_there_hear_of_a_private_torrent() {
-    for (name, serves, more) in
-        [("private one.bin", false, &[][..]), ("private two.bin", true, &["--seed"])]
+    for (name, serves, more) in [("private one.bin", false, &[][..]), ("private two.bin", true, &["--seed"])]
     {
         let (scene, user_node) = (Scene::new(name, true, serves), RecordingNode::start("127.0.79.4"));
         let known = user_node.address().to_string();

@@ -61,8 +61,12 @@ fn whoever_asks_hears_how_it_stands_and_of_each_peer_also_from_a_quiet_run() {
         let program = scene.start(more);
         send(&program, Signal::USR1);
         let address = scene.peer.address().to_string();
-        let row = program.wait_for(LIMIT, |line| line.trim_start().starts_with(&address).then(|| line.to_owned()));
-        assert!(row.contains(" 100% ") && row.contains("interested, choking") && row.contains("--peer"), "{row}");
+        let row =
+            program.wait_for(LIMIT, |line| line.trim_start().starts_with(&address).then(|| line.to_owned()));
+        assert!(
+            row.contains(" 100% ") && row.contains("interested/unchoked") && row.contains("--peer"),
+            "{row}"
+        );
         program.wait_for(LIMIT, |line| line.contains(" downloaded, 0 bytes of no use, ").then_some(()));
         scene.go_on.open();
         assert_eq!(program.finish(LIMIT).code, Some(0), "the run went on");

@@ -17,7 +17,9 @@ pub struct Account {
     pub place: Option<String>,
     /// How many files it is about, if not all: `2 of 5 files, `.
     pub files: String,
-    /// How long it ran.
+    /// The bytes that were there before.
+    pub found: Option<u64>,
+    /// How long it ran since then.
     pub seconds: f64,
     /// How long nothing came before it ended.
     pub idle_seconds: u64,
@@ -62,7 +64,9 @@ pub fn sentence(account: &Account, outcome: &Outcome) -> Sentence {
 
 /// What came in this run, how fast, and where it is.
 fn done(account: &Account, snapshot: &Snapshot) -> String {
-    let got = snapshot.received.saturating_sub(snapshot.wasted);
+    // What came may have been more, and of no use.
+    let came = snapshot.received.saturating_sub(snapshot.wasted);
+    let got = account.found.map_or(came, |found| snapshot.done.saturating_sub(found));
     let seconds = account.seconds.max(0.001);
     let (time, pace) = (duration(account.seconds), rate(got as f64 / seconds));
     let given = match snapshot.uploaded {
@@ -155,6 +159,7 @@ mod tests {
             name: "Album".to_owned(),
             place: Some("./Album".to_owned()),
             files: String::new(),
+            found: Some(29 << 20),
             seconds: 12.6,
             idle_seconds: 25,
             metadata_trouble: None,
@@ -167,7 +172,7 @@ mod tests {
     }
 
     fn album() -> Snapshot {
-        let received = 63 << 20;
+        let received = 64 << 20;
         Snapshot { done: 92 << 20, total: 92 << 20, received, ..Snapshot::default() }
     }
 

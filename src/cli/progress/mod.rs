@@ -88,6 +88,7 @@ impl Screen {
             Progress::Metadata(state) => return row.metadata(state, now),
             Progress::Named(name) => return row.rename(&name),
             Progress::Place(path) => return row.place(&path),
+            Progress::Found(bytes) => return row.found(bytes, now),
             Progress::Selected(files, of) => return row.selected(files, of),
             Progress::WaitsForCheck => return row.waits("waiting to be checked"),
             Progress::Checking(done, total) => return row.checking(done, total, now),

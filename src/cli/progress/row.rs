@@ -1,6 +1,6 @@
 //! The part of the screen that belongs to one torrent: what it does now, and the sentences about it.
 
-use super::super::terminal::say;
+use super::super::terminal::{self, say};
 use super::Style;
 use super::ending::{Account, Sentence, sentence};
 use super::figures::{counted, percent};
@@ -27,8 +27,10 @@ pub(super) struct TorrentRow {
     /// How many of the files are downloaded, if not all.
     selected: Option<(usize, usize)>,
     view: View,
-    /// When its turn began.
+    /// When its turn began, or the check of what was there was over.
     started: Instant,
+    /// The bytes that were there then.
+    found: Option<u64>,
     progress: LastProgress,
     /// What was said, where there is no terminal.
     pace: Pace,
@@ -68,6 +70,7 @@ impl TorrentRow {
             selected: None,
             view: View::Waiting("starting"),
             started: now,
+            found: None,
             progress: LastProgress { counted: 0, at: now, before: Duration::ZERO, idle: Duration::ZERO },
             pace: Pace::new(now),
             stall: None,
@@ -84,6 +87,11 @@ impl TorrentRow {
     /// The payload is there, or is to be.
     pub(super) fn place(&mut self, path: &Path) {
         self.place = Some(shown(path));
+    }
+
+    /// The check is over, and so many bytes are there.
+    pub(super) fn found(&mut self, bytes: u64, now: Instant) {
+        (self.found, self.started) = (Some(bytes), now);
     }
 
     /// So many of its files are downloaded.
@@ -179,7 +187,8 @@ impl TorrentRow {
     pub(super) fn peers(&mut self, snapshot: Snapshot, peers: &[PeerState]) {
         self.view = View::Running(Box::new(snapshot));
         self.say_all();
-        peer_table::lines(peers).iter().for_each(|line| say(line));
+        let columns = if terminal::is_terminal() { terminal::screen().0 } else { usize::MAX };
+        peer_table::lines(peers, columns).iter().for_each(|line| say(line));
     }
 
     /// Says everything that is known of it, for the user has asked.
@@ -227,6 +236,7 @@ impl TorrentRow {
             name: self.name.clone(),
             place: self.place.clone(),
             files: self.files(),
+            found: self.found,
             seconds: now.saturating_duration_since(self.started).as_secs_f64(),
             idle_seconds: self.progress.idle.as_secs_f64().round() as u64,
             metadata_trouble: self.metadata_error.clone(),
