@@ -35,6 +35,7 @@ mod selecting;
 mod signals;
 mod silent_peers;
 mod strangers;
+mod terminal;
 mod trackers;
 mod web_seed_options;
 mod web_seeds;

@@ -87,15 +87,23 @@ fn stopped(account: &Account, snapshot: &Snapshot) -> String {
 
 fn timed_out(account: &Account, snapshot: &Snapshot) -> String {
     let idle = account.idle_seconds;
+    let stall = snapshot.stall.as_ref().map(|stall| printable(&stall.to_string()));
     if snapshot.total == 0 {
-        let why = account.metadata_trouble.as_deref().unwrap_or("no peer was found");
-        return format!(": no metadata for {idle} s: {why}");
+        let why = stall.or_else(|| account.metadata_trouble.clone());
+        return format!(": {}", no_metadata(idle, why.as_deref()));
     }
-    let why = match &snapshot.stall {
-        Some(stall) => format!(": {}", printable(&stall.to_string())),
-        None => String::new(),
+    let why = stall.map(|stall| format!(": {stall}")).unwrap_or_default();
+    let kept = match snapshot.done {
+        0 => String::new(),
+        _ => format!("; {} is kept. Run the same command to resume.", how_far(snapshot)),
     };
-    format!(": no data for {idle} s{why}; {} is kept. Run the same command to resume.", how_far(snapshot))
+    format!(": no data for {idle} s{why}{kept}")
+}
+
+/// That the metadata has not come for so long, and why.
+pub fn no_metadata(idle_seconds: u64, why: Option<&str>) -> String {
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    format!("no peer sent the metadata in {idle_seconds} s{why}")
 }
 
 /// What is said of many torrents at once when the user ends them all.
@@ -212,10 +220,15 @@ mod tests {
                 stall.unwrap()
             )
         );
+        let nothing = Snapshot { done: 0, stall: Some(Stall::AllChoke), ..album() };
+        assert_eq!(
+            said(&account(), RunEnd::TimedOut, nothing),
+            format!("Album: timed out: no data for 25 s: {}", Stall::AllChoke)
+        );
         let magnet = Account { metadata_trouble: Some("no name server answers".to_owned()), ..account() };
         assert_eq!(
             said(&magnet, RunEnd::TimedOut, Snapshot::default()),
-            "Album: timed out: no metadata for 25 s: no name server answers"
+            "Album: timed out: no peer sent the metadata in 25 s: no name server answers"
         );
     }
 

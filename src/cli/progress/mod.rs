@@ -182,11 +182,17 @@ impl Screen {
     /// A run has failed. Returns its exit code.
     pub fn failed(&mut self, number: usize, error: &SessionError) -> Exit {
         self.changed();
-        if let Some(row) = self.rows.get_mut(number) {
-            row.close();
-            say_error(&format!("{}: {error}", row.name()));
+        let (exit, many) = (Exit(error.exit_code()), self.rows.len() > FEW);
+        let Some(row) = self.rows.get_mut(number) else { return exit };
+        row.close();
+        let text = format!("{}: {error}", row.name());
+        match exit == Exit::UNFINISHED && self.interrupted {
+            // That is what the user wants.
+            true if many => self.tally.never_ran(),
+            true => self.say(&text),
+            false => say_error(&text),
         }
-        Exit(error.exit_code())
+        exit
     }
 
     /// The user wants to stop.
