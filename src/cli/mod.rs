@@ -14,6 +14,7 @@ mod first_word;
 mod foreground;
 mod foreign_words;
 mod get;
+pub mod help;
 mod json;
 mod meter;
 mod nearest_word;
@@ -50,6 +51,7 @@ use runs::CommandFailure;
 use std::ffi::OsString;
 use terminal::start_log;
 
+pub use arguments::program;
 pub use exit::Exit;
 pub use signals::end;
 
