@@ -28,11 +28,10 @@ impl Scene {
         let torrents = TestFolder::new();
         std::fs::write(torrents.path().join("a.torrent"), &sample.torrent).unwrap();
         let (served, go_on) = (Gate::new(), Gate::new());
-        let gates = (served.clone(), go_on.clone());
         let peer = ScriptedPeer::seed(&sample).speaking(MODERN).then(move |talk| {
             talk.serve_next(14)?;
-            gates.0.open();
-            gates.1.pass()?;
+            served.open();
+            go_on.pass()?;
             talk.serve()
         });
         Scene { torrents, output: TestFolder::new(), peer, served, go_on }
