@@ -10,7 +10,7 @@ use femtotorrent::metainfo::Metainfo;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::folder::TestFolder;
-use crate::support::program::{Outcome, Program};
+use crate::support::program::{Outcome, Program, TERMINATED};
 use crate::support::skip::skip;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
@@ -340,7 +340,7 @@ fn an_interrupted_run_leaves_nothing_behind_code_7() {
         wait_until_reading(program.child.id(), &work.path("large"));
         kill_process(Pid::from_child(&program.child), Signal::TERM).unwrap();
         let outcome = program.finish(LIMIT);
-        assert_eq!(outcome.code, Some(7), "{}", outcome.output);
+        assert_eq!(outcome.code, Some(TERMINATED), "{}", outcome.output);
         if arguments[0] == "create" {
             assert!(outcome.output.contains("stopped, nothing was written"), "{}", outcome.output);
             assert_eq!(work.listing(), before);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
-use crate::support::program::{Outcome, Program};
+use crate::support::program::{Outcome, Program, TERMINATED};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Bytes in each file: not whole pieces, so that files share some.
@@ -80,7 +80,7 @@ fn round_trip(folder: &Path, name: &OsStr) -> TestFolder {
     let peer = address.to_string();
     let getter = Instance::get(&folder.join(&torrent), output.path(), &["--peer", &peer]);
     ended_with(&getter.program.finish(LIMIT), 0, "");
-    ended_with(&seeder.stop(), 0, "");
+    ended_with(&seeder.stop(), TERMINATED, "");
     // Again it finds everything, and fetches nothing from nobody.
     let getter = Instance::get(&folder.join(&torrent), output.path(), &["--no-listen"]);
     ended_with(&getter.program.finish(LIMIT), 0, "");
@@ -229,7 +229,7 @@ fn the_users_own_links_are_followed_where_nothing_is_written() {
     let getter = Instance::get(&root.join("p.torrent"), output.path(), &["--peer", &address.to_string()]);
     ended_with(&getter.program.finish(LIMIT), 0, "");
     assert!(fs::read(output.path().join("p/d/b")).unwrap() == content(1));
-    ended_with(&seeder.stop(), 0, "");
+    ended_with(&seeder.stop(), TERMINATED, "");
     // A download follows none, and writes through none.
     let getter = Instance::get(&root.join("p.torrent"), &root, &["--overwrite", "--no-listen"]);
     ended_with(&getter.program.finish(LIMIT), 15, "a symbolic link is in the way");
@@ -252,7 +252,7 @@ fn a_link_that_leads_nowhere_costs_its_own_file_alone() {
             Program::start(arguments.into_iter().chain([OsStr::new("--bind"), OsStr::new("127.0.0.1")]));
         seeder.wait_for(LIMIT, |line| line.contains("we have 2 of 4 pieces").then_some(()));
         seeder.terminate();
-        ended_with(&seeder.finish(LIMIT), 0, "p/a cannot be read and counts as missing");
+        ended_with(&seeder.finish(LIMIT), TERMINATED, "p/a cannot be read and counts as missing");
     }
 }
 
