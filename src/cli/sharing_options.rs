@@ -17,6 +17,7 @@ use crate::storage::Check;
 use crate::swarm::SeedGoals;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use log::warn;
 use std::time::Duration;
 
 /// How the network is used.
@@ -51,9 +52,12 @@ pub struct SharingOptions {
     /// What we call ourselves to HTTP trackers, as above [default: femtotorrent/VERSION]
     #[arg(long, value_name = "TEXT", value_parser = user_agent)]
     pub user_agent: Option<String>,
-    /// Limit the upload rate to all peers together, in bytes a second (500K, 1.5M; 0: no upload)
+    /// Limit the upload rate to all peers together, in bytes a second (500K, 1.5M)
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub up_limit: Option<u64>,
+    /// Upload nothing, as with --up-limit 0
+    #[arg(long)]
+    pub no_upload: bool,
 }
 
 /// What each torrent of one command may use.
@@ -108,7 +112,8 @@ impl SharingOptions {
         }
         // Before the threads that we could do without.
         let interrupts = interrupts();
-        let mut network = self.network.open(outlet, public, [down_limit, self.up_limit], &resources)?;
+        let up_limit = self.up_limit();
+        let mut network = self.network.open(outlet, public, [down_limit, up_limit], &resources)?;
         network.memory = MemoryPool::new(memory);
         network.port_mapping = self.port_mapping.start(seeds, &network, &resources);
         let ours = network.name.clone();
@@ -118,13 +123,21 @@ impl SharingOptions {
         };
         let max_peers = usize::from(self.max_peers).min(resources.connections);
         let of = resources.places as u64;
-        let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
+        let up_limit = up_limit.map(|limit| limit.div_ceil(of));
         let share = ResourceShare { max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let screen = Screen::new(self.style(), names);
         let exit = supervise(jobs, resources.places, network, screen, interrupts);
         Ok(failure.unwrap_or(exit))
+    }
+
+    /// The upload limit. Elsewhere 0 stands for no limit, so it is not taken without a word.
+    fn up_limit(&self) -> Option<u64> {
+        if self.up_limit == Some(0) && !self.no_upload {
+            warn!("--up-limit 0 uploads nothing (leave it out for no limit; --no-upload for no upload)");
+        }
+        if self.no_upload { Some(0) } else { self.up_limit }
     }
 
     /// How much is shown.

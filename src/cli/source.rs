@@ -10,7 +10,7 @@ use crate::net::http::{Awaited, Errand, WebClient, WebError};
 use crate::net::{Outlet, basic_auth};
 use crate::session::Torrent;
 use crate::strategy::{OnWordOf, Question};
-use crate::text::{excerpt, grouped, printable, size};
+use crate::text::{excerpt, grouped, printable, reason, size};
 use crate::tracker::USER_AGENT;
 use log::warn;
 use std::fmt;
@@ -80,7 +80,7 @@ impl fmt::Display for SourceError {
             SourceFault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
             SourceFault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
             SourceFault::Network(reason) => write!(out, "cannot fetch {source}: {}", excerpt(reason, 300)),
-            SourceFault::Broken(error) => write!(out, "cannot read {source}: {error}"),
+            SourceFault::Broken(error) => write!(out, "cannot read {source}: {}", reason(&error)),
             SourceFault::TooLarge(bytes) => {
                 let (most, pieces) = (size(MAX_TORRENT_BYTES), grouped(MAX_PIECES.into()));
                 match bytes {
@@ -228,7 +228,7 @@ fn open(path: &str) -> Result<(File, u64), SourceFault> {
         ErrorKind::PermissionDenied => {
             SourceFault::Unopenable("permission denied (check who may read it)".to_owned())
         }
-        _ => SourceFault::Unopenable(error.to_string()),
+        _ => SourceFault::Unopenable(reason(&error)),
     };
     let file = source_name::path(path).map_err(|fault| SourceFault::Unopenable(fault.to_owned()))?;
     let file = File::open(file).map_err(unopenable)?;

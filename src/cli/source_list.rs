@@ -5,7 +5,7 @@
 use super::exit::Exit;
 use super::runs::CommandFailure;
 use super::source_name::{in_text, source_name};
-use crate::text::shown;
+use crate::text::{reason, shown};
 use clap::Args;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -109,7 +109,7 @@ fn unreadable(list: &str, error: &io::Error) -> CommandFailure {
         ErrorKind::IsADirectory => {
             (Exit::CANNOT_OPEN, format!("cannot read the list {list}: it is a folder"))
         }
-        _ => (Exit::CANNOT_OPEN, format!("cannot read the list {list}: {error}")),
+        _ => (Exit::CANNOT_OPEN, format!("cannot read the list {list}: {}", reason(&error))),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{MessageKind, WebSeedFailure};
 use crate::net::proxy::ProxyError;
 use crate::net::{HangUp, too_many_files};
 use crate::strategy::{AttemptFailure, Rebuff};
+use crate::text::reason;
 use crate::wire::mse::MseFault;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
@@ -217,7 +218,7 @@ fn is_reset(error: &io::Error) -> bool {
 impl fmt::Display for PeerError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PeerError::Connect(error) => write!(out, "cannot connect: {error}"),
+            PeerError::Connect(error) => write!(out, "cannot connect: {}", reason(error)),
             PeerError::Proxy(error) => write!(out, "{error}"),
             PeerError::Handshake(error) => write!(out, "{error}"),
             PeerError::Encryption(fault) => write!(out, "in the key exchange it sent {fault}"),
@@ -226,10 +227,10 @@ impl fmt::Display for PeerError {
             PeerError::TimedOut(wait) => write!(out, "{wait}"),
             PeerError::Frame(error) => write!(out, "it sent {error}"),
             PeerError::Violation(violation) => write!(out, "it sent {violation}"),
-            PeerError::Lost(error) => write!(out, "connection lost: {error}"),
+            PeerError::Lost(error) => write!(out, "connection lost: {}", reason(error)),
             PeerError::Closed => write!(out, "it closed the connection"),
             PeerError::HungUp(why) => write!(out, "we hung up: {why}"),
-            PeerError::NoThread(error) => write!(out, "cannot start a thread: {error}"),
+            PeerError::NoThread(error) => write!(out, "cannot start a thread: {}", reason(error)),
             PeerError::Panicked => write!(out, "its thread ended by a defect of this program"),
             PeerError::WebSeed(why) => write!(out, "{why}"),
         }

@@ -11,6 +11,7 @@
 
 use super::device::Device;
 use crate::address::{IpFamily, Reach, canonical};
+use crate::text::reason;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
@@ -201,7 +202,7 @@ impl BindAddress {
             socket.bind(&SocketAddr::from((ip, 0)).into()).map_err(|error| {
                 let why = match error.kind() {
                     ErrorKind::AddrNotAvailable => "this host does not have it".to_owned(),
-                    _ => error.to_string(),
+                    _ => reason(&error),
                 };
                 io::Error::new(error.kind(), format!("cannot leave by the address {ip}: {why}"))
             })?;

@@ -10,6 +10,7 @@
 use super::device::{Device, LOOK_AGAIN};
 use super::{BindAddress, ports};
 use crate::address::{IpFamily, canonical};
+use crate::text::reason;
 use crate::thread::lock;
 use log::debug;
 use socket2::{SockRef, Socket, Type};
@@ -65,7 +66,7 @@ impl UdpPort {
         let at = move |port| SocketAddr::new(ip, port);
         let socket = match bind(at(preferred), bind_address) {
             Err(error) if preferred != 0 && error.kind() != ErrorKind::AddrNotAvailable => {
-                debug!("port {preferred} for packets cannot be had: {error}");
+                debug!("port {preferred} for packets cannot be had: {}", reason(&error));
                 bind(at(0), bind_address)?
             }
             bound => bound?,
@@ -105,7 +106,9 @@ impl UdpPort {
         {
             match open().and_then(ready) {
                 Ok(new) => *socket = Arc::new(new),
-                Err(error) => debug!("the port {} cannot be opened again yet: {error}", self.address),
+                Err(error) => {
+                    debug!("the port {} cannot be opened again yet: {}", self.address, reason(&error))
+                }
             }
         }
         Arc::clone(&socket)
@@ -172,7 +175,7 @@ impl UdpPort {
             None => Ok(ports::loopback_if_unspecified(self.address)),
         };
         if let Err(error) = to.and_then(|to| self.send(to, &[])) {
-            debug!("cannot wake the thread at {}: {error}", self.address);
+            debug!("cannot wake the thread at {}: {}", self.address, reason(&error));
         }
     }
 

@@ -12,6 +12,7 @@ use super::{FAREWELL, MappingOptions, MappingShared};
 use crate::address::{IpFamily, Reach, is_local};
 use crate::net::{BindAddress, Group, ThisHost};
 use crate::strategy::Watch;
+use crate::text::reason;
 use crate::thread::lock;
 use log::{debug, info};
 use std::io::{self, ErrorKind};
@@ -194,7 +195,7 @@ impl Keeper {
             }
             Ok(None) => Ok(()),
             Err(error) => {
-                debug!("no more announcements of gateways are heard: {error}");
+                debug!("no more announcements of gateways are heard: {}", reason(&error));
                 self.ear = None;
                 Ok(())
             }

@@ -131,6 +131,10 @@ impl Environment for RunEnvironment<'_> {
         self.sources.supply(supply);
     }
 
+    fn source_trouble(&self, now: Instant) -> Option<String> {
+        self.sources.trouble(now)
+    }
+
     fn look_around(&mut self, now: Instant) -> Option<Interruption> {
         self.sources.look_around(now)
     }

@@ -18,10 +18,10 @@ use crate::discovery::lan::LanRegistration;
 use crate::message::{Event, TrackerReport};
 use crate::metainfo::InfoHash;
 use crate::net::proxy::Proxy;
-use crate::net::{OwnPorts, ThisHost};
+use crate::net::{OwnPorts, ThisHost, in_words};
 use crate::peer::Registration;
 use crate::strategy::{Interruption, Source, Supply, Watch, is_near_name, literal};
-use crate::text::printable;
+use crate::text::{printable, reason};
 use crate::thread::{self, lock};
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerNews};
 use crate::wire::PeerId;
@@ -135,6 +135,13 @@ impl PeerSources {
         self.announcers.supply(supply);
         self.search.iter().for_each(|search| search.supply(supply));
         self.lan.iter().for_each(|lan| lan.supply(supply));
+    }
+
+    /// What the sources wait for or lack, as far as they have not said it as an event. Never waits.
+    pub fn trouble(&self, now: Instant) -> Option<String> {
+        let dht = self.search.as_ref().and_then(DhtSearch::trouble);
+        let troubles: Vec<String> = self.announcers.waiting(now).into_iter().chain(dht).collect();
+        (!troubles.is_empty()).then(|| troubles.join("; "))
     }
 
     /// Looks whether the host was suspended or has another address. If so, all sources are asked as soon as
@@ -290,7 +297,7 @@ fn resolve(peers: &[String], events: &Sender<Event>, event: AddressEvent) -> Vec
         let find = move || names.iter().for_each(|peer| look_up(peer, &events, event));
         let spawned = thread::spawn("resolve", thread::SYSTEM_STACK, find);
         if let Err(error) = spawned {
-            warn!("cannot start a thread: {error}");
+            warn!("cannot start a thread: {}", reason(&error));
         }
     }
     addresses
@@ -340,8 +347,9 @@ fn look_up(peer: &str, events: &Sender<Event>, event: AddressEvent) {
     match (host, port.parse().unwrap_or_default()).to_socket_addrs() {
         Ok(addresses) => drop(events.send(event(addresses.collect()))),
         Err(error) => {
-            warn!("cannot find the peer {}: {error}", printable(peer));
-            let outcome = Err(error.to_string());
+            let why = in_words(&error).to_string();
+            warn!("cannot look up the peer {}: {why}", printable(peer));
+            let outcome = Err(why);
             let report = TrackerReport { url: printable(peer), outcome, external_ip: None };
             let _ = events.send(Event::Tracker(report));
         }

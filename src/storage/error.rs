@@ -174,9 +174,10 @@ impl StorageError {
     /// The exit code of a run that ends with this error. The codes follow aria2's.
     pub fn exit_code(&self) -> u8 {
         match self {
-            StorageError::Busy { .. } | StorageError::Unfit { .. } => 1,
+            StorageError::Unfit { .. } => 1,
             StorageError::Cancelled => 7,
             StorageError::Full { .. } | StorageError::NoRoom { .. } => 9,
+            StorageError::Busy { .. } => 12,
             StorageError::Exists { .. } | StorageError::Shared { .. } | StorageError::Linked { .. } => 13,
             StorageError::Open { .. } => 15,
             StorageError::Create { .. } | StorageError::TooLong { .. } => 16,
@@ -244,7 +245,7 @@ impl StorageError {
                 write!(to, "cannot make a torrent of {}: {fault}", path.display())
             }
             StorageError::Busy { path } => {
-                write!(to, "another process is working on this download: it has locked {}", path.display())
+                write!(to, "already being downloaded by another process (lock file {})", path.display())
             }
             StorageError::Shared { one, other } => {
                 write!(to, "{} and {} are one file: ", one.display(), other.display())?;

@@ -115,6 +115,11 @@ pub trait Environment {
     /// Tells the sources of peers how well we are supplied with them, which decides when they are asked again.
     fn supply(&mut self, supply: Supply);
 
+    /// What the sources of peers wait for or lack, in words, as far as no event has told it.
+    fn source_trouble(&self, _now: Instant) -> Option<String> {
+        None
+    }
+
     /// Whether the host was suspended or has another address since the last call. If so, the sources of peers
     /// have been asked anew.
     fn look_around(&mut self, now: Instant) -> Option<Interruption>;

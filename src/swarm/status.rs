@@ -35,16 +35,18 @@ impl Coordinator<'_> {
     }
 
     fn stall(&self, now: Instant) -> Option<Stall> {
-        if self.budget.waits_for_memory(now).is_some_and(|since| since >= STALLED) {
+        // A run that gives up earlier says why, too.
+        let patience = self.settings.limits.timeout.map_or(STALLED, |timeout| timeout.min(STALLED));
+        if self.budget.waits_for_memory(now).is_some_and(|since| since >= patience) {
             return Some(Stall::NoMemory);
         }
-        if self.statistics.idle_for(now) < STALLED || !self.is_downloading() {
+        if self.statistics.idle_for(now) < patience || !self.is_downloading() {
             return None;
         }
         if self.is_disk_behind() {
             return Some(Stall::SlowDisk);
         }
-        let of_peers = self.stall_of_peers();
+        let of_peers = self.stall_of_peers(now);
         Some(match self.web_seed_trouble() {
             Some(said) => Stall::AndWebSeeds(Box::new(of_peers), said),
             None => of_peers,
@@ -52,15 +54,18 @@ impl Coordinator<'_> {
     }
 
     /// Why no peer sends anything.
-    fn stall_of_peers(&self) -> Stall {
+    fn stall_of_peers(&self, now: Instant) -> Stall {
         let known = self.dialer.candidates().known();
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
         if known == 0 && greeted().next().is_none() {
-            Stall::NoPeers(self.statistics.tracker_trouble())
+            let said = self.statistics.tracker_trouble();
+            Stall::NoPeers(said.or_else(|| self.environment.source_trouble(now)))
         } else if let Some(trouble) = self.statistics.proxy_trouble().filter(|_| greeted().next().is_none()) {
             Stall::Proxy(trouble)
         } else if greeted().next().is_none() {
             Stall::Unreachable(known, self.statistics.last_peer_trouble())
+        } else if greeted().all(|peer| !peer.has_spoken) {
+            Stall::NothingSaid(greeted().count())
         } else if greeted().all(|peer| peer.wanted == 0) {
             Stall::NobodyHas(self.first_missing())
         } else if greeted().filter(|peer| peer.wanted > 0).all(|peer| peer.flags.peer_choking) {

@@ -83,6 +83,14 @@ impl Announcers {
         self.handles.is_empty()
     }
 
+    /// The tracker that has left us without an answer for the longest time, if one of them does.
+    pub fn waiting(&self, now: Instant) -> Option<String> {
+        let asked = self.handles.iter().filter_map(AnnouncerHandle::asked);
+        let (tracker, since) = asked.min_by_key(|(_, since)| *since)?;
+        let seconds = now.saturating_duration_since(since).as_secs();
+        Some(format!("waiting for {tracker} ({seconds} s)"))
+    }
+
     /// How well we are supplied with peers from now on, which decides when each tier announces again. Never
     /// blocks. To be told again now and then, since a thread that is announcing may have no room for it.
     pub fn supply(&self, supply: Supply) {

@@ -21,7 +21,7 @@ use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
 use crate::storage::{Allocate, Check};
 use crate::swarm::{Limits, UploadPolicy};
-use crate::text::size;
+use crate::text::{reason, size};
 use seeder::Seeder;
 use server::DemoServer;
 use std::fmt::Display;
@@ -156,8 +156,9 @@ fn verify(
     digests: &[PieceDigest],
     payload: &[u8],
 ) -> Result<(), CommandFailure> {
-    let bytes = std::fs::read(file)
-        .map_err(|error| (Exit::CANNOT_OPEN, format!("cannot read {}: {error}", file.display())))?;
+    let bytes = std::fs::read(file).map_err(|error| {
+        (Exit::CANNOT_OPEN, format!("cannot read {}: {}", file.display(), reason(&error)))
+    })?;
     let pieces = bytes.chunks(geometry.piece_length() as usize);
     let wrong: Vec<PieceIndex> = geometry
         .pieces()
@@ -189,8 +190,11 @@ impl DemoFolder {
         let path = std::env::temp_dir().join(name);
         // This fails if the folder exists, so that we never remove a folder that we did not create.
         std::fs::create_dir(&path).map_err(|error| {
-            let text =
-                format!("cannot create {}: {error} (choose a folder with --output-dir)", path.display());
+            let text = format!(
+                "cannot create {}: {} (choose a folder with --output-dir)",
+                path.display(),
+                reason(&error)
+            );
             (Exit::CANNOT_CREATE, text)
         })?;
         Ok(DemoFolder { path, temporary: true })
@@ -212,7 +216,7 @@ fn second_address() -> Ipv4Addr {
 }
 
 fn no_loopback(error: io::Error) -> CommandFailure {
-    (Exit::NETWORK, format!("cannot listen on 127.0.0.1: {error}"))
+    (Exit::NETWORK, format!("cannot listen on 127.0.0.1: {}", reason(&error)))
 }
 
 /// The items with spaces between them.

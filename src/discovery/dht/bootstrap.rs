@@ -13,11 +13,12 @@
 use super::service::{Command, DhtShared};
 use crate::discovery::STACK_BYTES;
 use crate::net::resolve;
-use crate::text::printable;
+use crate::text::{printable, reason};
 use crate::thread::lock;
 use crate::thread::{self, caught};
 use log::{debug, warn};
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -90,6 +91,8 @@ struct NameQueue {
     is_closed: bool,
     /// The user knows that no thread could be started.
     is_warned: bool,
+    /// The last host name that could not be looked up, and why, if none could be since.
+    failure: Option<String>,
 }
 
 impl HostNames {
@@ -101,6 +104,11 @@ impl HostNames {
     pub fn close(&self) {
         self.state().is_closed = true;
         let _ = self.ended.wait_timeout_while(self.state(), END_PATIENCE, |state| state.is_running);
+    }
+
+    /// The last host name that could not be looked up, and why, if none could be since.
+    pub fn failure(&self) -> Option<String> {
+        self.state().failure.clone()
     }
 
     /// Looks up one host name. Returns whether there may be another.
@@ -118,11 +126,20 @@ impl HostNames {
         };
         match resolve(&host, port, NAME_DEADLINE) {
             Ok(found) => {
+                self.state().failure = None;
                 let Some(shared) = shared.upgrade() else { return true };
                 let found = found.into_iter().take(MAX_ADDRESSES);
                 found.for_each(|one| shared.tell(&Command::ContactIfFewKnown(one)));
             }
-            Err(error) => debug!("cannot find the DHT node {}: {error}", printable(&host)),
+            Err(error) => {
+                let why = match error.kind() {
+                    ErrorKind::TimedOut => "no name server answers (is the network up?)".to_owned(),
+                    _ => reason(&error),
+                };
+                let failure = format!("cannot look up the DHT node {}: {why}", printable(&host));
+                debug!("{failure}");
+                self.state().failure = Some(failure);
+            }
         }
         true
     }
@@ -152,9 +169,9 @@ pub(super) fn ask(shared: &Arc<DhtShared>, nodes: &[(String, u16)]) {
         Ok(_) => state.is_running = true,
         // They wait, and are looked up when we ask for nodes again.
         Err(error) if !std::mem::replace(&mut state.is_warned, true) => {
-            warn!("no name of a DHT node is looked up now: {error}")
+            warn!("no name of a DHT node is looked up now: {}", reason(&error))
         }
-        Err(error) => debug!("no name of a DHT node is looked up now: {error}"),
+        Err(error) => debug!("no name of a DHT node is looked up now: {}", reason(&error)),
     }
 }
 

@@ -23,6 +23,7 @@ pub use negotiation::Negotiation;
 
 use super::basic_auth::{self, percent_decoded};
 use super::resolver::resolve;
+use crate::text::reason;
 use crate::thread::lock;
 use stand_ins::StandIns;
 use std::fmt;
@@ -195,7 +196,7 @@ impl Proxy {
         let found = match known.as_ref().filter(|(_, until)| now < *until) {
             Some((found, _)) => found.clone(),
             None => {
-                let found = resolve(&self.host, self.port, NAME_DEADLINE).map_err(|error| error.to_string());
+                let found = resolve(&self.host, self.port, NAME_DEADLINE).map_err(|error| reason(&error));
                 let life = if found.is_ok() { NAME_LIFE } else { NAME_PAUSE };
                 known.insert((found, Instant::now() + life)).0.clone()
             }
@@ -273,7 +274,7 @@ impl fmt::Debug for Proxy {
 pub(in crate::net) fn unreachable(proxy: &Proxy, error: &io::Error) -> ProxyError {
     proxy.error(match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ProxyFault::Silent,
-        _ => ProxyFault::Unreachable(error.to_string()),
+        _ => ProxyFault::Unreachable(reason(error)),
     })
 }
 

@@ -3,6 +3,7 @@
 //!
 //! A failure to read or write one is only logged: it costs a check in the next run.
 
+use crate::text::reason;
 use std::cmp::Reverse;
 use std::fs;
 use std::io::{self, Read};
@@ -60,7 +61,7 @@ impl ResumePlace {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                debug!("{} is not used: {error}", path().display());
+                debug!("{} is not used: {}", path().display(), reason(&error));
                 return None;
             }
         };
@@ -146,7 +147,7 @@ impl CachedRecord {
     pub fn write(&self, record: &ResumeRecord) {
         let written = self.file.write(&record.encode(&self.shape));
         if let Err(error) = written.and_then(|()| tidy(&self.folder, MOST_CACHED, MOST_CACHED_BYTES)) {
-            debug!("cannot keep what was checked in {}: {error}", self.file.path().display());
+            debug!("cannot keep what was checked in {}: {}", self.file.path().display(), reason(&error));
         }
     }
 }

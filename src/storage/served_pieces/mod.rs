@@ -17,6 +17,7 @@ mod open_files;
 mod second_looks;
 mod stamps;
 
+use crate::text::reason;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -240,7 +241,12 @@ impl ServedPieces {
             && let Some(slice) = self.layout.slices(piece).find(|slice| !slice.padding)
         {
             let path = self.files.path(slice.file);
-            warn!("piece {} in {} cannot be read and is not sent: {error}", piece.get(), path.display());
+            warn!(
+                "piece {} in {} cannot be read and is not sent: {}",
+                piece.get(),
+                path.display(),
+                reason(&error)
+            );
             self.look_later(slice.file);
         }
     }
@@ -261,7 +267,7 @@ impl ServedPieces {
             // A later attempt may succeed.
             Err(error) if too_many_files(&error) => None,
             Err(error) => {
-                self.withdraw(number, || self.stamps.doubt(number), &error.to_string());
+                self.withdraw(number, || self.stamps.doubt(number), &reason(&error));
                 None
             }
         }

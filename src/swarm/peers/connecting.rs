@@ -87,7 +87,7 @@ impl Coordinator<'_> {
         if why.is_no_route() {
             self.dialer.had_no_route();
         }
-        self.statistics.peer_trouble().note(address, why, None);
+        self.statistics.peer_trouble().note(address, why, false, None);
     }
 
     /// There was no thread or no open file for a connection, which was to `address` if we began it. The peers

@@ -64,7 +64,7 @@ impl Coordinator<'_> {
         if !peer.is_incoming() {
             let hint = why.rebuff().filter(|_| peer.greeting.is_none());
             let hint = hint.and_then(|_| self.settings.encryption.hint());
-            self.statistics.peer_trouble().note(peer.address, why, hint);
+            self.statistics.peer_trouble().note(peer.address, why, peer.greeting.is_some(), hint);
         }
     }
 

@@ -20,6 +20,7 @@ use crate::piece::Bitfield;
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
+use crate::text::reason;
 use log::{debug, info, warn};
 use std::time::Instant;
 
@@ -79,7 +80,7 @@ impl Coordinator<'_> {
                 self.fill(key, now);
             }
             Err(error) => {
-                debug!("the web seed {host} is asked later: {error}");
+                debug!("the web seed {host} is asked later: {}", reason(&error));
                 server.had_no_thread(now);
             }
         }
