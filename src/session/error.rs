@@ -16,11 +16,11 @@ pub enum SessionError {
     Metadata(MetainfoError),
     /// The torrent names no tracker that we can ask, and the user named no peer.
     NoPeerSource {
-        /// The torrent is private, so it has its own trackers alone.
-        private: bool,
         /// Everything goes through a proxy, so there are fewer sources.
         by_proxy: bool,
     },
+    /// The torrent is private and has no tracker that can be asked, and the user named no peer.
+    NoOwnTracker,
     /// A piece of the torrent is much longer than the memory that we may use.
     LongPieces {
         /// Bytes in a piece.
@@ -54,7 +54,7 @@ impl SessionError {
         match self {
             SessionError::Storage(error) => error.exit_code(),
             SessionError::Metadata(_) => 26,
-            SessionError::NoPeerSource { .. } => 6,
+            SessionError::NoPeerSource { .. } | SessionError::NoOwnTracker => 6,
             SessionError::NothingThere { .. } => 32,
             SessionError::Choice(_) => 28,
             SessionError::Geometry => 26,
@@ -82,15 +82,15 @@ impl fmt::Display for SessionError {
             SessionError::Metadata(error) => {
                 write!(out, "the metadata that peers sent is not a valid torrent: {error}")
             }
-            SessionError::NoPeerSource { private: true, .. } => write!(
+            SessionError::NoOwnTracker => write!(
                 out,
                 "no way to find peers: the torrent is private and has no usable tracker (name a peer with --peer HOST:PORT)"
             ),
-            SessionError::NoPeerSource { by_proxy: true, .. } => write!(
+            SessionError::NoPeerSource { by_proxy: true } => write!(
                 out,
                 "no way to find peers: the torrent has no tracker that a proxy can reach (add one with --tracker http://…, or a peer with --peer HOST:PORT)"
             ),
-            SessionError::NoPeerSource { .. } => write!(
+            SessionError::NoPeerSource { by_proxy: false } => write!(
                 out,
                 "no way to find peers: the torrent has no usable tracker and the DHT is off (leave out --no-dht, name a peer with --peer HOST:PORT, or wait for one with --port PORT)"
             ),

@@ -91,7 +91,10 @@ impl Network {
 
     /// The error that there is no way to find peers, of a torrent that is private or not.
     pub(super) fn no_peer_source(&self, private: bool) -> SessionError {
-        SessionError::NoPeerSource { private, by_proxy: self.connector.proxies().for_all().is_some() }
+        if private {
+            return SessionError::NoOwnTracker;
+        }
+        SessionError::NoPeerSource { by_proxy: self.connector.proxies().for_all().is_some() }
     }
 
     /// Whether peers outside can reach us, in one line, if there is something to say about it.
