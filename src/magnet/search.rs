@@ -266,7 +266,7 @@ impl<'a> MetadataSearch<'a> {
         };
         if self.places(now).free == 0 {
             let Some(silent) = self.silent(now).next() else {
-                debug!("{address}: it answers, but there is no place for it");
+                debug!("{address}: reachable, but the limit of peers is reached");
                 return self.dialer.candidates_mut().release(address, now);
             };
             if let Some(peer) = self.peers.remove(&silent) {
@@ -297,7 +297,7 @@ impl<'a> MetadataSearch<'a> {
     /// There was no thread or no open file for a connection, which was to `address` if we began it.
     fn had_no_room(&mut self, address: Option<SocketAddr>, why: &dyn Display, now: Instant) {
         if self.dialer.had_no_room(address, now) {
-            warn!("{why}; we go on with the peers that we have, {} now", self.peers.len());
+            warn!("{why}; continuing with the peers already connected ({})", self.peers.len());
         }
     }
 
@@ -344,7 +344,7 @@ impl<'a> MetadataSearch<'a> {
         }
         let rebuff = why.rebuff().filter(|_| greeted == Some(false));
         if rebuff.is_some_and(|rebuff| self.dialer.candidates_mut().rebuffed(address, rebuff, now)) {
-            return debug!("{address}: perhaps it wants the connection to begin otherwise");
+            return debug!("{address}: trying again, encrypted or plain as it was not before");
         }
         self.dialer.failed(address, why.failure(greeted == Some(true), false), now);
         if matches!(why, PeerError::Ourselves) {

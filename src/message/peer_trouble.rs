@@ -72,7 +72,7 @@ mod tests {
         trouble.note(address, &refused(ErrorKind::ConnectionRefused), false, None);
         trouble.note(address, &PeerError::Closed, false, Some("try the door"));
         trouble.note(address, &refused(ErrorKind::ConnectionRefused), false, None);
-        let shown = Some(format!("{address}: it closed the connection; try the door"));
+        let shown = Some(format!("{address}: closed the connection; try the door"));
         assert_eq!(trouble.sentence(), shown);
         trouble.greeted();
         assert_eq!(trouble.sentence(), shown);

@@ -101,7 +101,7 @@ impl Device {
     pub(super) fn bind(&self, socket: &Socket) -> io::Result<()> {
         bind(socket, &self.name).map_err(|why| match Errno::from_io_error(&why) {
             Some(Errno::NODEV) => self.is_gone(),
-            _ => io::Error::new(why.kind(), format!("cannot leave by {}: {}", self.name, reason(&why))),
+            _ => io::Error::new(why.kind(), format!("cannot use {}: {}", self.name, reason(&why))),
         })
     }
 
@@ -114,7 +114,7 @@ impl Device {
         let before = self.last_seen.swap(index, Ordering::Relaxed);
         match (before, index, &found) {
             (0, 0, _) => {}
-            (_, 0, _) => warn!("{} is gone: nothing leaves until it is back", self.name),
+            (_, 0, _) => warn!("{} is gone: nothing is sent until it is back", self.name),
             (before, now, Some(found)) if before != now => {
                 let addresses: Vec<String> =
                     found.addresses.iter().filter(|ip| is_of_use(ip)).map(IpAddr::to_string).collect();

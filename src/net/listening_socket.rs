@@ -78,7 +78,7 @@ impl ListeningSocket {
     fn renew(&self) {
         match listen(self.address, self.bind_address) {
             Ok(new) => *lock(&self.socket) = Arc::new(new),
-            Err(error) => debug!("cannot listen at {} again yet: {}", self.address, reason(&error)),
+            Err(error) => debug!("cannot listen on {} again yet: {}", self.address, reason(&error)),
         }
     }
 

@@ -60,13 +60,13 @@ impl UdpPort {
     pub fn open(family: IpFamily, preferred: u16, bind_address: BindAddress) -> io::Result<UdpPort> {
         let ip = bind_address.address().unwrap_or_else(|| family.unspecified());
         if IpFamily::of(ip) != family {
-            let why = format!("everything is to leave by {ip}, which is of the other family");
+            let why = format!("--bind allows {ip} only, which is of the other family");
             return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
         }
         let at = move |port| SocketAddr::new(ip, port);
         let socket = match bind(at(preferred), bind_address) {
             Err(error) if preferred != 0 && error.kind() != ErrorKind::AddrNotAvailable => {
-                debug!("port {preferred} for packets cannot be had: {}", reason(&error));
+                debug!("cannot use UDP port {preferred}: {}", reason(&error));
                 bind(at(0), bind_address)?
             }
             bound => bound?,
@@ -107,7 +107,7 @@ impl UdpPort {
             match open().and_then(ready) {
                 Ok(new) => *socket = Arc::new(new),
                 Err(error) => {
-                    debug!("the port {} cannot be opened again yet: {}", self.address, reason(&error))
+                    debug!("cannot open {} again yet: {}", self.address, reason(&error))
                 }
             }
         }

@@ -216,7 +216,7 @@ impl Connecting {
 
     fn fail_all(&mut self) {
         for (caller, wanted) in self.queue.clear(|attempt| attempt.wanted) {
-            let why = io::Error::other("a defect of this program ended the attempt");
+            let why = io::Error::other("the attempt failed because of a bug in this program");
             self.tell(caller, wanted, Err(PeerError::Connect(why)));
         }
     }

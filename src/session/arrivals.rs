@@ -43,10 +43,10 @@ fn line(count: usize, mapping: Option<&MappingState>) -> Option<String> {
     match (count, mapping) {
         (0, Some(mapping)) => {
             let mapping = mapping.sentence()?;
-            Some(format!("no peer has come in from outside yet; {mapping}"))
+            Some(format!("nobody has connected from outside yet; {mapping}"))
         }
         (0, None) => None,
-        (count, _) => Some(format!("peers can reach us: {count} came in from outside")),
+        (count, _) => Some(format!("reachable: {count} connected from outside")),
     }
 }
 
@@ -67,10 +67,10 @@ mod tests {
             arrivals.came(near.parse().unwrap());
         }
         assert_eq!(arrivals.line(None), None);
-        let yet = "no peer has come in from outside yet; port 61234 is mapped by UPnP at 192.168.1.1";
+        let yet = "nobody has connected from outside yet; port 61234 is mapped by UPnP at 192.168.1.1";
         assert_eq!(arrivals.line(Some(&mapped())).as_deref(), Some(yet));
         arrivals.came("1.2.3.4".parse().unwrap());
-        let came = "peers can reach us: 1 came in from outside";
+        let came = "reachable: 1 connected from outside";
         assert_eq!(arrivals.line(Some(&mapped())).as_deref(), Some(came));
         assert_eq!(arrivals.line(None).as_deref(), Some(came));
     }

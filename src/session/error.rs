@@ -109,7 +109,7 @@ impl fmt::Display for SessionError {
             ),
             SessionError::NothingSelected { files } => write!(
                 out,
-                "the magnet selects no file that the torrent has (so= counts its {files} files from 0; without so=, all are downloaded)"
+                "the link selects no file of the torrent (so= counts its {files} files from 0; without so=, all are downloaded)"
             ),
             SessionError::Choice(error) => write!(out, "{error}"),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),

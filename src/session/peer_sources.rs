@@ -149,7 +149,7 @@ impl PeerSources {
     pub fn look_around(&self, now: Instant) -> Option<Interruption> {
         self.look_at_ports();
         let interruption = lock(&self.watch).look(&self.host, now)?;
-        info!("{interruption}: looking for peers anew");
+        info!("{interruption}: searching for peers again");
         self.announcers.interrupted(interruption);
         self.search.iter().for_each(DhtSearch::interrupted);
         self.lan.iter().for_each(LanRegistration::interrupted);
@@ -161,7 +161,7 @@ impl PeerSources {
     fn look_at_ports(&self) {
         let ports = IpFamily::BOTH.map(|family| self.ports.announced(family));
         if std::mem::replace(&mut *lock(&self.announced), ports) != ports {
-            info!("peers outside can reach us at another port: telling it to those who hand out our address");
+            info!("the port open to the internet has changed: announcing again");
             self.announcers.interrupted(Interruption::NewNetwork);
             self.search.iter().for_each(|search| search.announce(ports));
         }
@@ -228,7 +228,7 @@ fn announce(
     if wanted.private {
         let is_foreign = |tracker: &String| !wanted.trackers.iter().flatten().any(|own| own == tracker);
         if sources.trackers.iter().any(is_foreign) {
-            warn!("the torrent is private, so only its own trackers are asked; --tracker is ignored");
+            warn!("--tracker is ignored: the torrent is private and may use its own trackers only");
         }
     } else {
         tiers.extend(sources.trackers.iter().map(|tracker| vec![address(tracker)]));
@@ -274,7 +274,7 @@ fn from_magnet(mut addresses: Vec<SocketAddr>) -> Event {
     addresses.retain(|address| {
         if is_local(address.ip()) {
             warn!(
-                "{address} is not asked: the magnet link names it, and it is in our own network (if you trust \
+                "not connecting to {address}: the magnet link names it, and it is in our own network (if you trust \
                  the link, name it with --peer)"
             );
         }
@@ -320,13 +320,13 @@ fn stand_ins(
         let is_typed = matches!(event(Vec::new()), Event::Named(_));
         if !is_typed && is_near_name(host) {
             warn!(
-                "{} is not asked: the magnet link names it, and its name is one of a local network",
+                "not connecting to {}: the magnet link names it, and its name belongs to a local network",
                 printable(peer)
             );
             return None;
         }
         let stand_in = proxy.stand_in(host, port)?;
-        info!("{stand_in} stands for {}, which the proxy looks up", printable(peer));
+        info!("{stand_in} stands for {}, whose name the proxy looks up", printable(peer));
         Some(stand_in)
     };
     let addresses: Vec<SocketAddr> = peers.iter().filter_map(address).collect();

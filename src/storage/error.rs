@@ -228,18 +228,18 @@ impl StorageError {
                 write!(to, "{} was removed or replaced during the download", path.display())
             }
             StorageError::Unsteady { path } => {
-                write!(to, "{} is changed by another program all the time", path.display())
+                write!(to, "another program keeps changing {}", path.display())
             }
             StorageError::Spoiled { path, pieces } => {
                 let pieces = counted(*pieces);
                 write!(
                     to,
-                    "another program changed {pieces} of {} as often as we fetched them",
+                    "another program changed {pieces} of {} each time they were downloaded",
                     path.display()
                 )
             }
             StorageError::Changed { path } => {
-                write!(to, "{} was changed while it was hashed", path.display())
+                write!(to, "{} changed while it was being hashed", path.display())
             }
             StorageError::Unfit { path, fault } => {
                 write!(to, "cannot make a torrent of {}: {fault}", path.display())
@@ -248,15 +248,11 @@ impl StorageError {
                 write!(to, "already being downloaded by another process (lock file {})", path.display())
             }
             StorageError::Shared { one, other } => {
-                write!(to, "{} and {} are one file: ", one.display(), other.display())?;
-                write!(to, "they are linked, or this file system does not tell their names apart")
+                write!(to, "{} and {} are the same file: ", one.display(), other.display())?;
+                write!(to, "they are linked, or this file system does not distinguish the names")
             }
             StorageError::Linked { path } => {
-                write!(
-                    to,
-                    "{} has another name (a hard link), under which it would change, too",
-                    path.display()
-                )
+                write!(to, "{} has another hard link, which would change, too", path.display())
             }
             StorageError::Cancelled => write!(to, "the check of the existing files was stopped"),
             StorageError::Layout => write!(to, "the torrent's files do not add up to its size"),
@@ -271,9 +267,7 @@ impl StorageError {
             {
                 Some("raise ulimit -n, or run fewer torrents at once")
             }
-            StorageError::Full { .. } => {
-                Some("free some space and run the same command again: what is verified is kept")
-            }
+            StorageError::Full { .. } => Some("free some space and run the same command again to continue"),
             StorageError::TooLong { limit, .. } => Some(limit.way_out),
             StorageError::Io { source, .. } if is_too_large(source) => {
                 Some("raise ulimit -f, or choose another folder with --output-dir")
@@ -287,7 +281,7 @@ impl StorageError {
             StorageError::Exists { .. } => {
                 Some("replace with --overwrite, or choose another folder with --output-dir")
             }
-            StorageError::Vanished { .. } => Some("run the same command again: what is there is kept"),
+            StorageError::Vanished { .. } => Some("run the same command again to continue"),
             StorageError::Changed { .. } | StorageError::Unsteady { .. } | StorageError::Spoiled { .. } => {
                 Some("run the same command again when no other program writes to it")
             }

@@ -46,7 +46,7 @@ use super::part_file::PartFile;
 use super::patience::patiently;
 use super::resume::ResumePlace;
 
-const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to go on.";
+const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to resume it.";
 const HASH: &str = "info-hash ";
 const GUARD: &str = "keep ";
 const LAST_LINE: &str = "end";
@@ -205,7 +205,7 @@ impl Marker {
                 let aside = PathBuf::from(aside);
                 folder.rename(&self.path, &aside)?;
                 let (was, is) = (folder.join(&self.path), folder.join(&aside));
-                warn!("{} was a folder, which is {} now", was.display(), is.display());
+                warn!("the folder {} is {} now", was.display(), is.display());
                 Ok(())
             }),
             Ok(Some(_)) => folder.remove(&self.path),

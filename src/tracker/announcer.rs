@@ -289,7 +289,11 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         self.keep_until = Some(now + keep);
         match &outcome {
             Ok(answer) => {
-                debug!("tracker {site}: {} peers, next in {:?}", answer.peers.len(), answer.interval);
+                debug!(
+                    "tracker {site}: {} peers, next announce in {:?}",
+                    answer.peers.len(),
+                    answer.interval
+                );
                 self.tier.answered(answer, now);
                 self.is_known.store(true, Ordering::Release);
             }
@@ -343,7 +347,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 outcome = self.ask(&fresh, turn, within.min(left()));
             }
             if let Err(error) = outcome {
-                debug!("tracker {} was not told that we leave: {error}", turn.tracker.site());
+                debug!("tracker {}: sending 'stopped' failed: {error}", turn.tracker.site());
             }
         }
     }

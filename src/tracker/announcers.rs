@@ -148,7 +148,7 @@ fn usable(
         kept_from.extend(by_udp.map(|(_, address)| address.site()));
         let left_out = bad.len();
         if let Some((Err(error), address)) = bad.into_iter().next() {
-            info!("{left_out} of a tier's trackers left out, the first being {}: {error}", address.site());
+            info!("skipped {left_out} trackers of a tier, the first being {}: {error}", address.site());
             if good.is_empty() {
                 news(TrackerNews { tracker: address.site(), outcome: Err(error) });
             }
@@ -170,7 +170,10 @@ fn usable(
         let more = kept_from.len().saturating_sub(MOST_NAMED);
         kept_from.truncate(MOST_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        warn!("not asked, since UDP does not go through a proxy: {}{more}", kept_from.join(", "));
+        warn!(
+            "skipped, because UDP trackers cannot be reached through a proxy: {}{more}",
+            kept_from.join(", ")
+        );
     }
     usable
 }

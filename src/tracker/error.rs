@@ -71,7 +71,7 @@ impl fmt::Display for TrackerError {
                 write!(f, "{scheme}:// trackers are not supported (only http://, https:// and udp:// are)")
             }
             TrackerError::NoScrape => write!(f, "cannot be scraped: its address has no /announce (BEP 48)"),
-            TrackerError::BadAddress(reason) => write!(f, "not a tracker's address: {reason}"),
+            TrackerError::BadAddress(reason) => write!(f, "not a valid tracker address: {reason}"),
             TrackerError::NotAsked(refusal) => write!(f, "not asked: {refusal}"),
             TrackerError::NotByProxy => {
                 write!(f, "not asked: UDP trackers cannot be reached through a proxy")
@@ -92,10 +92,10 @@ impl fmt::Display for TrackerError {
                 write!(f, "refused: {reason} (it will not be asked again)")
             }
             TrackerError::RefusedFor(reason, RetryIn::Time(time)) => {
-                write!(f, "refused: {reason} (it may be asked again in {} min)", time.as_secs() / 60)
+                write!(f, "refused: {reason} (next try in {} min)", time.as_secs() / 60)
             }
             TrackerError::Nonsense(reason) => write!(f, "sent an invalid response: {reason}"),
-            TrackerError::Panicked => write!(f, "asking it failed because of a bug in this program"),
+            TrackerError::Panicked => write!(f, "failed because of a bug in this program"),
         }
     }
 }

@@ -172,7 +172,7 @@ fn tracker_error(error: WebError, within: Duration) -> TrackerError {
             TrackerError::TimedOut { awaited, seconds: limit.min(within).as_secs() }
         }
         WebError::Refused(refusal) => TrackerError::NotAsked(refusal),
-        WebError::BadAddress => TrackerError::BadAddress("it, or where it redirects us to, is malformed"),
+        WebError::BadAddress => TrackerError::BadAddress("it, or where it redirects to, is malformed"),
         WebError::TooLarge => TrackerError::TooLarge,
         WebError::NoAddress => TrackerError::NoAddress,
         WebError::Redirects => TrackerError::Nonsense("it redirects in a circle".into()),

@@ -37,7 +37,7 @@ pub fn scrape_all(
                 })
         };
         let threads: Vec<io::Result<_>> = trackers.iter().map(ask).collect();
-        let broke_down = || TrackerError::Unreachable("its thread broke down".into());
+        let broke_down = || TrackerError::Unreachable("because of a bug in this program".into());
         let outcome = |thread: io::Result<thread::ScopedJoinHandle<'_, _>>| match thread {
             Ok(thread) => thread.join().unwrap_or_else(|_| Err(broke_down())),
             Err(error) => Err(TrackerError::Unreachable(format!("no thread for it: {}", reason(&error)))),

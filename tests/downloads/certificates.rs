@@ -17,7 +17,7 @@ const CASES: [(&str, Option<&str>, Option<&str>); 10] = [
         "good",
         None,
         Some(
-            "is signed by nobody that is trusted here (if you trust it, give it or its authority's with --ca-file)",
+            "is not signed by a trusted authority (if you trust it, give it or its authority's with --ca-file)",
         ),
     ),
     ("good", Some("authority"), None),
@@ -98,7 +98,7 @@ fn a_download_announces_itself_to_a_tracker_that_the_file_vouches_for() {
     let output = folder.path().to_str().unwrap();
     let arguments = ["get", &torrent, "-o", output, "-v", "--ca-file", &certificate("authority")];
     let program = Program::start(arguments);
-    program.wait_for(LIMIT, |line| line.contains("0 peers, next in").then_some(()));
+    program.wait_for(LIMIT, |line| line.contains("0 peers, next announce in").then_some(()));
     program.terminate();
     program.finish(LIMIT);
     assert!(server.heard()[0].starts_with("GET /announce?info_hash="), "{:?}", server.heard());
@@ -130,7 +130,7 @@ fn a_file_without_certificates_is_refused_before_anything_is_asked() {
     let cut = good.lines().filter(|line| !line.starts_with("-----END")).collect::<Vec<_>>().join("\n");
     let spoilt = good.replacen("MII", "MIJ", 1);
     for (path, why) in [
-        (file("empty", ""), "it has none (a text with the line -----BEGIN CERTIFICATE----- is expected)"),
+        (file("empty", ""), "there are none (expected PEM, with a line -----BEGIN CERTIFICATE-----)"),
         (file("text", "hello\n"), "it has none"),
         (certificate("key"), "it has none"),
         (file("cut", &cut), "it is damaged"),

@@ -107,19 +107,19 @@ fn a_proxy_that_fails_is_named_and_no_peer_is_blamed_for_it() {
     let sample = Sample::small();
     let seed = ScriptedPeer::seed(&sample).then(|talk| talk.serve());
     for (scheme, manner, expected) in [
-        ("socks5h", Manner::Closing, "closes the connection without an answer (is it a socks5h:// proxy?)"),
+        ("socks5h", Manner::Closing, "closed the connection without an answer (is it a socks5h:// proxy?)"),
         ("socks5h", Manner::Hanging, "does not answer (is it running, is it a socks5h:// proxy?)"),
-        ("socks5h", Manner::Login("me", "pw"), "wants a user name and a password (name it as socks5h://USER"),
+        ("socks5h", Manner::Login("me", "pw"), "requires a user name and password (use socks5h://USER"),
         ("socks5h", Manner::Sending(b"HTTP/1.1 400 Bad\r\n\r\n"), "it does not speak SOCKS5"),
-        ("socks5h", Manner::Sending(b"\x05\x07"), "it chooses what was not offered"),
+        ("socks5h", Manner::Sending(b"\x05\x07"), "it chose a method that was not offered"),
         ("socks5h", Manner::Sending(b"\x05\0\x05\0\0\x09"), "an address of no known kind"),
         ("socks5h", Manner::Endless, "it does not speak SOCKS5"),
         ("socks5h", Manner::Refusing(7, 0), "makes no connections"),
-        ("http", Manner::Closing, "closes the connection without an answer (is it a http:// proxy?)"),
-        ("http", Manner::Login("me", "pw"), "wants a user name and a password (name it as http://USER"),
+        ("http", Manner::Closing, "closed the connection without an answer (is it a http:// proxy?)"),
+        ("http", Manner::Login("me", "pw"), "requires a user name and password (use http://USER"),
         ("http", Manner::Sending(b"SSH-2.0-x\r\n"), "it does not speak HTTP"),
-        ("http", Manner::Endless, "its answer has no end"),
-        ("http", Manner::Refusing(0, 501), "makes no connections: status 501"),
+        ("http", Manner::Endless, "its answer does not end"),
+        ("http", Manner::Refusing(0, 501), "does not connect to other hosts: status 501"),
     ] {
         let proxy = Proxy::start(manner, &[(PEER, seed.address())]);
         let (folder, at) = (TestFolder::new(), format!("{scheme}://{}", proxy.address()));
@@ -162,8 +162,8 @@ fn a_proxy_that_lies_or_drips_costs_one_connection_and_ends_no_run() {
     for (scheme, manner, expected) in [
         ("socks5h", Manner::Lying, "closed the connection"),
         ("http", Manner::Lying, "closed the connection"),
-        ("socks5h", Manner::Dripping(Duration::from_secs(2)), "makes no connection in time"),
-        ("http", Manner::Dripping(Duration::from_secs(1)), "makes no connection in time"),
+        ("socks5h", Manner::Dripping(Duration::from_secs(2)), "cannot connect in time"),
+        ("http", Manner::Dripping(Duration::from_secs(1)), "cannot connect in time"),
     ] {
         let proxy = Proxy::start(manner, &[(PEER, seed.address())]);
         let (folder, at) = (TestFolder::new(), format!("{scheme}://{}", proxy.address()));
@@ -206,7 +206,7 @@ fn trackers_over_udp_are_named_and_not_asked() {
     let torrent = Sample::small().with_tracker(&udp).write_torrent(folder.path());
     let output = folder.path().to_str().unwrap();
     let site = udp.trim_end_matches("/announce");
-    let named = format!("not asked, since UDP does not go through a proxy: {site}");
+    let named = format!("skipped, because UDP trackers cannot be reached through a proxy: {site}");
     let outcome = start(&[], &["get", &torrent, "-o", output, "--proxy", &at]).finish(LIMIT);
     assert_eq!(outcome.code, Some(6), "{}", outcome.output);
     assert!(outcome.output.contains(&named), "{}", outcome.output);
@@ -236,7 +236,7 @@ fn what_would_go_past_the_proxy_is_refused_with_a_word() {
             vec!["--proxy", "socks4://me:secret-word@h:1"],
             "only http:// and socks5h:// proxies are supported",
         ),
-        (vec![], vec!["--proxy", "h:1"], "socks5h://HOST:PORT or http://HOST:PORT is expected"),
+        (vec![], vec!["--proxy", "h:1"], "expected socks5h://HOST:PORT or http://HOST:PORT"),
         (
             vec![("ALL_PROXY", "socks4://me:secret-word@h:1")],
             vec![],
@@ -276,8 +276,11 @@ fn the_environment_sends_web_addresses_through_its_proxy_and_peers_past_it() {
         let (folder, before) = (TestFolder::new(), tracker.announces().len());
         let (torrent, output) = (sample.write_torrent(folder.path()), folder.path().to_str().unwrap());
         let program = start(&variables, &["get", &torrent, "-o", output, "--no-dht", "--no-lan", "-v"]);
-        let outcome =
-            if is_detoured { "tracker.example: 0 peers, next in" } else { "tracker.example: cannot" };
+        let outcome = if is_detoured {
+            "tracker.example: 0 peers, next announce in"
+        } else {
+            "tracker.example: cannot"
+        };
         program.wait_for(LIMIT, |line| line.contains(outcome).then_some(()));
         program.terminate();
         let printed = program.finish(LIMIT).output;

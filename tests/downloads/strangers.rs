@@ -114,7 +114,7 @@ fn the_port_at_which_we_listen_is_no_tracker() {
     let torrent = Sample::small().with_tracker(&tracker).write_torrent(folder.path());
     let output = folder.path().to_str().unwrap();
     let program = Program::start(["get", &torrent, "-o", output, "-v", "--port", &port.to_string()]);
-    let words = format!("127.0.0.1:{port} is where we listen ourselves");
+    let words = format!("127.0.0.1:{port} is our own listening port");
     program.wait_for(LIMIT, |line| line.contains(&words).then_some(()));
 }
 
@@ -165,7 +165,7 @@ fn a_tracker_far_away_names_no_peer_on_this_host() {
     let torrent = Sample::small().with_tracker("http://far.example/announce").write_torrent(folder.path());
     let program = behind(&proxy, &["get", &torrent, "-o", folder.path().to_str().unwrap(), "-v"]);
     program.wait_for(LIMIT, |line| line.contains("1 of 1 peers are left out").then_some(()));
-    program.wait_for(LIMIT, |line| line.contains("0 peers, next in").then_some(()));
+    program.wait_for(LIMIT, |line| line.contains("0 peers, next announce in").then_some(()));
     program.terminate();
     program.finish(LIMIT);
     assert!(heard_nothing(&victim));

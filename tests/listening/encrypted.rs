@@ -92,7 +92,7 @@ fn what_the_user_does_not_want_is_turned_away() {
     let mut stream = connect(&listener);
     stream.write_all(&handshake(HASH)).unwrap();
     is_closed(&stream);
-    log_capture::wait_for(stream.local_addr().unwrap(), "it is not encrypted");
+    log_capture::wait_for(stream.local_addr().unwrap(), "not encrypted");
     assert!(inbox.is_empty());
 }
 

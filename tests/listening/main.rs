@@ -141,8 +141,8 @@ fn a_peer_that_wants_another_torrent_or_protocol_is_dropped_with_the_reason_in_t
     let http = [b"GET / HTTP/1.1\r\nHost: example\r\n".to_vec(), vec![b'x'; 1000]].concat();
     let cases: [(Vec<u8>, &str); 3] = [
         (handshake([8; 20]), "a torrent that we do not have"),
-        (http, "no proof that it has the same secret"),
-        (vec![0; 96], "a public key that is none"),
+        (http, "no proof of the shared secret"),
+        (vec![0; 96], "an invalid public key"),
     ];
     for (bytes, why) in cases {
         let mut stream = connect(&listener);
@@ -281,7 +281,7 @@ fn a_torrent_that_has_just_ended_is_as_one_that_we_do_not_have() {
     let mut stream = connect(&listener);
     stream.write_all(&handshake(HASH)).unwrap();
     is_closed(&stream);
-    log_capture::wait_for(stream.local_addr().unwrap(), "its torrent has just ended");
+    log_capture::wait_for(stream.local_addr().unwrap(), "the torrent has just ended");
 }
 
 #[test]

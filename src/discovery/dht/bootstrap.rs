@@ -169,9 +169,9 @@ pub(super) fn ask(shared: &Arc<DhtShared>, nodes: &[(String, u16)]) {
         Ok(_) => state.is_running = true,
         // They wait, and are looked up when we ask for nodes again.
         Err(error) if !std::mem::replace(&mut state.is_warned, true) => {
-            warn!("no name of a DHT node is looked up now: {}", reason(&error))
+            warn!("cannot look up the names of DHT nodes now: {}", reason(&error))
         }
-        Err(error) => debug!("no name of a DHT node is looked up now: {}", reason(&error)),
+        Err(error) => debug!("cannot look up the names of DHT nodes now: {}", reason(&error)),
     }
 }
 

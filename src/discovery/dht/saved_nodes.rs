@@ -52,7 +52,7 @@ impl SavedNodes {
         let bytes = match file.as_ref().map(|file| file.read(MAX_BYTES)) {
             Some(Ok(bytes)) => bytes,
             Some(Err(error)) => {
-                debug!("no nodes of the DHT from the last time: {}", reason(&error));
+                debug!("no saved DHT nodes: {}", reason(&error));
                 Vec::new()
             }
             None => Vec::new(),
@@ -98,7 +98,7 @@ impl SavedNodes {
         }
         let bytes = Item::dictionary(families).encode();
         if let Err(error) = file.write(&bytes) {
-            debug!("cannot keep the nodes of the DHT in {}: {}", file.path().display(), reason(&error));
+            debug!("cannot save the DHT nodes in {}: {}", file.path().display(), reason(&error));
         }
     }
 }

@@ -172,7 +172,7 @@ impl Service {
         let Some(port) = shared.ports.get(self.port) else { return };
         match self.serve(port) {
             Err(error) if error.kind() != ErrorKind::ConnectionAborted => {
-                debug!("the DHT at {} ends: {}", port.socket.address(), reason(&error));
+                debug!("the DHT on {} has stopped: {}", port.socket.address(), reason(&error));
             }
             _ => {}
         }
@@ -194,7 +194,9 @@ impl Service {
             match port.socket.receive(&mut packet, self.next_deadline())? {
                 // An empty packet has woken us, or the time has come.
                 Some((0, _)) | None => {}
-                Some((PACKET_BYTES, from)) => debug!("{from}: its packet is too large to be looked at"),
+                Some((PACKET_BYTES, from)) => {
+                    debug!("{from}: ignored a packet that is too large for the DHT")
+                }
                 Some((length, from)) => {
                     self.node.receive(packet.get(..length).unwrap_or_default(), from, Instant::now());
                 }

@@ -123,7 +123,7 @@ impl Lan {
         for (address, thread) in GROUPS {
             match Group::join(address, bind_address) {
                 Ok(group) => groups.push(JoinedGroup { group, address, thread }),
-                Err(error) => debug!("no peers are found through {address}: {}", reason(&error)),
+                Err(error) => debug!("no local discovery on {address}: {}", reason(&error)),
             }
         }
         let torrents = Mutex::default();
@@ -225,7 +225,7 @@ impl LanShared {
                 Ok(None) => continue,
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => return,
                 Err(error) => {
-                    return debug!("no more peers are found on the local network: {}", reason(&error));
+                    return debug!("local discovery has stopped: {}", reason(&error));
                 }
             };
             let now = Instant::now();
@@ -243,7 +243,7 @@ impl LanShared {
     /// address is the source of the packet with the port in it; a link-local address keeps its interface.
     fn receive(&self, packet: &[u8], mut from: SocketAddr) -> bool {
         let Some(packet) = SearchPacket::from_wire(packet) else {
-            debug!("{from}: its packet on the local network is no announce");
+            debug!("{from}: not a local announce");
             return false;
         };
         if packet.cookie.eq_ignore_ascii_case(self.cookie.as_bytes()) {
@@ -285,7 +285,7 @@ impl LanShared {
         for JoinedGroup { group, address, .. } in &self.groups {
             let packet = SearchPacket::to_wire(*address, self.port, info_hashes, &self.cookie);
             if let Err(error) = group.send(&packet) {
-                debug!("cannot announce through {address}: {}", reason(&error));
+                debug!("cannot announce on {address}: {}", reason(&error));
             }
         }
     }

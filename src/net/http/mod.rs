@@ -284,23 +284,20 @@ impl fmt::Display for WebError {
             WebError::Refused(refusal) => write!(out, "{refusal}"),
             WebError::Proxy(error) => write!(out, "{error}"),
             WebError::Tls(why) => write!(out, "{why}"),
-            WebError::Magnet(_) => write!(out, "it redirects to a magnet link"),
+            WebError::Magnet(_) => write!(out, "redirects to a magnet link"),
             WebError::Scheme(scheme) => {
-                write!(
-                    out,
-                    "it redirects to an address of {scheme}:, and only http:// and https:// are followed"
-                )
+                write!(out, "redirects to a {scheme}: address (only http:// and https:// are followed)")
             }
-            WebError::Redirects => write!(out, "it redirects more than {MAX_REDIRECTS} times"),
-            WebError::BadAddress => write!(out, "the address, or where it redirects us to, is malformed"),
+            WebError::Redirects => write!(out, "redirects more than {MAX_REDIRECTS} times"),
+            WebError::BadAddress => write!(out, "the address, or the one it redirects to, is malformed"),
             WebError::Name(why) => write!(out, "cannot look up its name: {why}"),
-            WebError::NoAddress => write!(out, "there is no such host (check the address)"),
-            WebError::TimedOut(Awaited::Name) => write!(out, "no address for its name in time"),
+            WebError::NoAddress => write!(out, "the host has no address that can be used here"),
+            WebError::TimedOut(Awaited::Name) => write!(out, "no name server answered in time"),
             WebError::TimedOut(Awaited::Connection) => write!(out, "no connection in time"),
             WebError::TimedOut(Awaited::Answer) => write!(out, "no answer in time"),
-            WebError::TooLarge => write!(out, "its answer is too large"),
+            WebError::TooLarge => write!(out, "sent too much data"),
             WebError::Broken(error) => write!(out, "{}", reason(error)),
-            WebError::Nonsense(why) => write!(out, "its answer makes no sense: {why}"),
+            WebError::Nonsense(why) => write!(out, "sent an invalid response: {why}"),
         }
     }
 }

@@ -62,7 +62,7 @@ fn a_password_is_decoded_and_goes_to_its_own_server_only() {
 #[test]
 fn a_redirect_to_a_magnet_is_one_and_other_schemes_are_refused() {
     for (location, expected) in [
-        ("magnet:?xt=urn:btih:00", "it redirects to a magnet link"),
+        ("magnet:?xt=urn:btih:00", "redirects to a magnet link"),
         ("file:///etc/passwd", "it redirects to an address of file:, and only"),
         ("ftp://127.0.0.1/x", "it redirects to an address of ftp:, and only"),
     ] {

@@ -60,12 +60,12 @@ impl Authorities {
         let given: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         let given = given.map_err(|error| fail(&format!("it is damaged ({error})")))?;
         if given.is_empty() {
-            return Err(fail(&"it has none (a text with the line -----BEGIN CERTIFICATE----- is expected)"));
+            return Err(fail(&"there are none (expected PEM, with a line -----BEGIN CERTIFICATE-----)"));
         }
         let mut store = RootCertStore::empty();
         for certificate in &given {
             let added = store.add(certificate.clone());
-            added.map_err(|error| fail(&format!("one of them makes no sense ({error})")))?;
+            added.map_err(|error| fail(&format!("one of them is invalid ({error})")))?;
         }
         Ok(Authorities(Arc::new(Inner { given, config: OnceLock::new() })))
     }
@@ -202,7 +202,7 @@ pub(super) fn tls_fault(error: &io::Error) -> Option<TlsFault> {
         }
         _ => return None,
     };
-    let nobody = "is signed by nobody that is trusted here (if you trust it, give it or its authority's with \
+    let nobody = "is not signed by a trusted authority (if you trust it, give it or its authority's with \
                   --ca-file)";
     let words = match fault {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

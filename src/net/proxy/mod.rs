@@ -115,12 +115,12 @@ impl Proxy {
     /// What is wrong with it, in words that do not repeat its password.
     pub fn typed(text: &str) -> Result<Proxy, String> {
         let Some((_, rest)) = text.split_once("://") else {
-            return Err("socks5h://HOST:PORT or http://HOST:PORT is expected".to_owned());
+            return Err("expected socks5h://HOST:PORT or http://HOST:PORT".to_owned());
         };
         let proxy = Proxy::parse(text)?;
         let site = rest.trim_end_matches('/');
         let has_port = site.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        if has_port { Ok(proxy) } else { Err("its port is missing, as in socks5h://HOST:1080".to_owned()) }
+        if has_port { Ok(proxy) } else { Err("the port is missing, as in socks5h://HOST:1080".to_owned()) }
     }
 
     /// The same as programs take it from the environment: without a scheme it is HTTP, without a port 1080.
@@ -143,13 +143,13 @@ impl Proxy {
             Some((given, site)) => (Some(given), site),
             None => (None, authority),
         };
-        let (host, port) = host_and_port(site).ok_or("its host or its port is malformed")?;
+        let (host, port) = host_and_port(site).ok_or("the host or the port is malformed")?;
         let login = given.map(|given| {
             let (user, password) = given.split_once(':').unwrap_or((given, ""));
             Login { user: percent_decoded(user), password: percent_decoded(password) }
         });
         if login.as_ref().is_some_and(|Login { user, password }| user.len() > 255 || password.len() > 255) {
-            return Err("its user name or its password is longer than 255 bytes".to_owned());
+            return Err("the user name or the password is longer than 255 bytes".to_owned());
         }
         let (_, basic) = basic_auth::split(&format!("http://{authority}"));
         Ok(Proxy {
@@ -207,7 +207,7 @@ impl Proxy {
                 addresses.rotate_left(first);
                 Ok(addresses)
             }
-            Ok(_) => Err(self.error(ProxyFault::Unreachable("its name has no address".to_owned()))),
+            Ok(_) => Err(self.error(ProxyFault::Unreachable("the host has no address".to_owned()))),
             Err(why) => Err(self.error(ProxyFault::Unreachable(why))),
         }
     }

@@ -29,7 +29,7 @@ pub(in crate::storage) fn reason(error: &io::Error) -> String {
         return "a symbolic link is in the way".to_owned();
     }
     if is_too_large(error) {
-        return "no file may be so large, by the limit of the process or of this file system".to_owned();
+        return "the file would exceed the limit of the process or of this file system".to_owned();
     }
     text::reason(error)
 }

@@ -130,7 +130,7 @@ impl ResumeKeeper {
         };
         match thread::spawn("resume", STACK_BYTES, calls::handed_on(life)) {
             Ok(thread) => self.thread = Some((orders, thread)),
-            Err(error) => debug!("what is written is recorded at the end only: {}", reason(&error)),
+            Err(error) => debug!("progress will be recorded at the end only: {}", reason(&error)),
         }
         self.last = Instant::now();
     }

@@ -109,7 +109,11 @@ impl Recorder {
         for (number, written) in &cut.written {
             let synced = if cut.is_unsynced { self.sync(*number, written) } else { Ok(()) };
             let known = synced.inspect_err(|error| {
-                debug!("{} is not vouched for: {}", self.layout_path(*number).display(), reason(&error));
+                debug!(
+                    "cannot record the state of {}: {}",
+                    self.layout_path(*number).display(),
+                    reason(&error)
+                );
                 self.failed.insert(*number);
             });
             let kept = self.guards.get(number).copied().unwrap_or(0);
@@ -147,11 +151,11 @@ impl Recorder {
             // At the end there is nothing that the user could do about it, and perhaps a better reason is said.
             if !self.record.is_final && !std::mem::replace(&mut self.complained, true) {
                 warn!(
-                    "cannot keep in {path} what is there, so the next run will read it: {}",
+                    "cannot record in {path} what was checked, so the next run will check it again: {}",
                     reason(&error)
                 );
             } else {
-                debug!("cannot keep in {path} what is there: {}", reason(&error));
+                debug!("cannot record in {path} what was checked: {}", reason(&error));
             }
         }
     }

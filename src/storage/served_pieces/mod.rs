@@ -90,7 +90,7 @@ impl ServedPieces {
         let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
-            || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
+            || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (choose another with -d)"));
         let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
         naming::settle_in(Some(&folder), &mut layout)?;
         let shape = payload.shape();
@@ -242,7 +242,7 @@ impl ServedPieces {
         {
             let path = self.files.path(slice.file);
             warn!(
-                "piece {} in {} cannot be read and is not sent: {}",
+                "cannot read piece {} from {}, so it is not uploaded: {}",
                 piece.get(),
                 path.display(),
                 reason(&error)
@@ -261,7 +261,7 @@ impl ServedPieces {
                     Ok(found) => _ = self.stamps.note(number, Some(&found)),
                     Err(_) => self.stamps.doubt(number),
                 };
-                self.withdraw(number, note, "it changed on disk");
+                self.withdraw(number, note, "changed on disk");
                 None
             }
             // A later attempt may succeed.
@@ -286,7 +286,7 @@ impl ServedPieces {
     pub(super) fn writing(&self, number: usize, file: &File) -> Change {
         let change = self.stamps.take(number, file);
         if change != Change::None {
-            self.withdraw(number, || (), "it changed on disk");
+            self.withdraw(number, || (), "changed on disk");
         }
         // An upload or a look may have noticed it before us, and then this is what is known of the file.
         if self.stamps.was_replaced(number) { Change::Replaced } else { change }
@@ -317,7 +317,7 @@ impl ServedPieces {
         self.files.close(number);
         if withdrawn > 0 {
             let (path, pieces) = (self.files.path(number), counted(withdrawn));
-            warn!("{}: {why}; we look at {pieces} of it again before more is sent", path.display());
+            warn!("{}: {why}; checking {pieces} again before uploading more of it", path.display());
         }
         self.look_later(number);
     }

@@ -355,7 +355,7 @@ fn unreachable(error: &io::Error) -> TrackerError {
 
 /// Never happens: a request has only one kind of response.
 fn other_response() -> TrackerError {
-    TrackerError::Nonsense("it answers another question".into())
+    TrackerError::Nonsense("an answer to another request".into())
 }
 
 #[cfg(test)]

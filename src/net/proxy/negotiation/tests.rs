@@ -85,7 +85,7 @@ fn a_refusal_says_whose_fault_it_is() {
         b"CONNECT 1.2.3.4:6881 HTTP/1.1\r\nHost: 1.2.3.4:6881\r\nProxy-Authorization: Basic YTpi\r\n\r\n";
     for (proxy, script, expected, is_its_own) in [
         ("socks5h://h:1", vec![method, (request, &[5, 4])], "host unreachable", false),
-        ("socks5h://h:1", vec![method, (request, &[5, 2])], "its rules do not allow it", false),
+        ("socks5h://h:1", vec![method, (request, &[5, 2])], "forbidden by its rules", false),
         ("socks5h://h:1", vec![method, (request, &[5, 77])], "does not name", false),
         ("socks5h://h:1", vec![method, (request, &[5, 7])], "makes no connections", true),
         ("socks5h://h:1", vec![method, (request, &[5, 0, 0, 9])], "no known kind", true),
@@ -112,7 +112,12 @@ fn a_refusal_says_whose_fault_it_is() {
         ("http://h:1", vec![(ask, b"HTTP/1.1 403 Forbidden\r\n\r\n")], "port 443 alone", false),
         ("http://h:1", vec![(ask, b"HTTP/1.1 407 Who\r\n\r\n")], "http://USER:PASSWORD@h:1", true),
         ("http://a:b@h:1", vec![(login, b"HTTP/1.1 407 Who\r\n\r\n")], "does not take", true),
-        ("http://h:1", vec![(ask, b"HTTP/1.1 501 No\r\n\r\n")], "makes no connections: status 501", true),
+        (
+            "http://h:1",
+            vec![(ask, b"HTTP/1.1 501 No\r\n\r\n")],
+            "does not connect to other hosts: status 501",
+            true,
+        ),
         ("http://h:1", vec![(ask, b"HTTP/1.1 1 No\r\n\r\n")], "no status", true),
         ("http://h:1", vec![(ask, b"HTTP/1.1\r\n\r\n")], "no status", true),
         ("http://h:1", vec![(ask, b"SSH-2.0-x\r\n")], "does not speak HTTP", true),
@@ -129,7 +134,7 @@ fn an_answer_without_end_is_given_up_and_not_kept() {
     let mut talk = negotiation("http://h:1", "1.2.3.4:5");
     let line = [b"HTTP/1.1 200 ok\r\n".to_vec(), vec![b'x'; 1 << 16]].concat();
     let error = talk.receive(&line).unwrap_err();
-    assert_eq!(error.fault, ProxyFault::Nonsense("its answer has no end"));
+    assert_eq!(error.fault, ProxyFault::Nonsense("its answer does not end"));
     assert!(talk.came.len() <= http_connect::MAX_HEAD);
 }
 
