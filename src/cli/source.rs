@@ -46,8 +46,8 @@ enum SourceFault {
     Broken(io::Error),
     /// There are more bytes than [`MAX_TORRENT_BYTES`]: so many, where a file has them.
     TooLarge(Option<u64>),
-    /// The bytes are not a torrent but this.
-    Other(&'static str),
+    /// The bytes are not a torrent but this, fit to print.
+    Other(String),
     /// The bytes are not a torrent.
     Torrent(MetainfoError),
     /// The magnet link cannot be used.
@@ -93,7 +93,7 @@ impl fmt::Display for SourceError {
                      payload; if it is one, ask its maker for larger pieces)"
                 )
             }
-            SourceFault::Other(what) => write!(out, "{source}: not a torrent: it is {what}"),
+            SourceFault::Other(what) => write!(out, "{source}: not a .torrent file: {what}"),
             SourceFault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
             SourceFault::Magnet(error) => write!(out, "{source}: {}", printable(&error.to_string())),
             SourceFault::NoTorrent => write!(
@@ -176,10 +176,25 @@ pub fn torrent(source: &str, outlet: &Outlet) -> Result<Torrent, SourceError> {
 /// The torrent that these bytes are.
 fn parsed(bytes: Vec<u8>) -> Result<Metainfo, SourceFault> {
     match bytes.trim_ascii_start().first() {
-        None => Err(SourceFault::Other("empty")),
-        Some(b'<') => Err(SourceFault::Other("a web page (take the address of the .torrent file itself)")),
+        None => Err(SourceFault::Other("it is empty".to_owned())),
+        Some(b'<') => {
+            let what = "it is a web page (take the address of the .torrent file itself)";
+            Err(SourceFault::Other(what.to_owned()))
+        }
+        // Every torrent is a dictionary.
+        Some(byte) if *byte != b'd' => {
+            Err(SourceFault::Other(format!("it begins with '{}'", beginning(&bytes))))
+        }
         Some(_) => Metainfo::parse(bytes).map_err(SourceFault::Torrent),
     }
+}
+
+/// How these bytes begin, fit to print.
+fn beginning(bytes: &[u8]) -> String {
+    const CHARACTERS: usize = 20;
+    let line = bytes.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let start = line.get(..4 * CHARACTERS).unwrap_or(line);
+    excerpt(String::from_utf8_lossy(start).trim_end(), CHARACTERS)
 }
 
 /// What to say of a link that names nobody to ask, where the shell has put us into the background: it does that at an

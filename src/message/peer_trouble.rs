@@ -62,7 +62,11 @@ mod tests {
         trouble.note(address, &PeerError::Closed, false, None);
         trouble.note(address, &refused(ErrorKind::NetworkUnreachable), false, None);
         trouble.note(address, &PeerError::Ourselves, false, None);
-        assert_eq!(trouble.sentence(), Some(format!("{address}: {}", PeerError::Closed)));
+        let closed = format!("{address}: closed the connection (it may not have this torrent)");
+        assert_eq!(trouble.sentence(), Some(closed));
+        // One that knew the info-hash has the torrent.
+        trouble.note(address, &PeerError::Closed, true, None);
+        assert_eq!(trouble.sentence(), Some(format!("{address}: closed the connection")));
     }
 
     #[test]

@@ -160,7 +160,7 @@ mod tests {
             |external| Mapped { way: Way::Pcp, gateway, tcp: 7000, udp: 7000, external: Some(ip(external)) };
         for inner in ["192.168.0.2", "10.0.0.2", "100.64.0.3", "169.254.1.1"] {
             let said = MappingState::Mapped(mapped(inner)).sentence().unwrap();
-            assert!(said.contains(inner) && said.contains("behind another gateway"), "{said}");
+            assert!(said.contains(inner) && said.contains("behind another router"), "{said}");
         }
         let said = MappingState::Mapped(mapped("5.6.7.8")).sentence().unwrap();
         assert_eq!(said, "port 7000 is mapped by PCP at 192.168.1.1");

@@ -294,7 +294,7 @@ mod tests {
         ] {
             let protocol = TrackerAddress::typed(&bad.replace(' ', "%20")).protocol();
             assert!(
-                matches!(protocol, Err(TrackerError::BadAddress(why)) if why.contains("only we")),
+                matches!(protocol, Err(TrackerError::BadAddress(why)) if why.contains("only a client")),
                 "{bad}"
             );
         }

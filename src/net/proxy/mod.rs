@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn what_is_no_proxy_is_refused_with_a_reason_that_has_no_password_in_it() {
         for (text, expected) in [
-            ("h.example:1080", "is expected"),
+            ("h.example:1080", "expected socks5h"),
             ("socks5h://h.example", "port is missing"),
             ("socks5h://me:secret@[::1]", "port is missing"),
             ("socks4a://me:secret@h:1", "only http:// and socks5h://"),

@@ -71,7 +71,7 @@ fn each_kind_of_stall_has_its_reason() {
     let (url, external_ip) = ("http://t.example/".to_owned(), None);
     let outcome = Ok(0);
     world.tell(Event::Tracker(crate::message::TrackerReport { url, outcome, external_ip }));
-    let said = "http://t.example/ knows no other peer".to_owned();
+    let said = "http://t.example/ knows no other peer of this torrent".to_owned();
     assert_eq!(stall(&mut world), Some(Stall::NoPeers(Some(said))));
     let key = world.dial(address(1), 1);
     world.hear(key, [News::Bitfield(world.bitfield(&[]))]);
