@@ -33,7 +33,7 @@ pub struct MetadataSearch<'a> {
     /// The connections that workers have handed over because the metadata is complete.
     handed_over: Vec<HandedOver>,
     /// Peers without the extension protocol: they can give the payload and no metadata.
-    payload_only: Vec<SocketAddr>,
+    pub(super) payload_only: Vec<SocketAddr>,
     last_key: PeerKey,
     /// The metadata, from when it is complete until the connection that completed it is handed over.
     info: Option<Vec<u8>>,
@@ -324,6 +324,8 @@ impl<'a> MetadataSearch<'a> {
             return;
         }
         if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
+            self.peer_trouble.note(peer.address, why, true, None);
+            self.trouble = self.peer_trouble.sentence();
             return self.payload_only.push(peer.address);
         }
         self.failed(peer.address, why, Some(peer.greeted), now);

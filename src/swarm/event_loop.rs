@@ -112,10 +112,11 @@ impl Coordinator<'_> {
         if self.is_seeding() { RunEnd::Done } else { RunEnd::Stopped }
     }
 
-    /// Disconnects every peer, and counts what was sent to the last.
+    /// Disconnects every peer, and counts what was sent to the last. Why nothing moved is what it was with the peers.
     fn end(mut self, end: RunEnd, now: Instant) -> (RunEnd, Snapshot) {
         self.count_uploads(now);
+        let stall = self.stall(now);
         self.roster.clear();
-        (end, self.snapshot(now))
+        (end, Snapshot { stall, ..self.snapshot(now) })
     }
 }

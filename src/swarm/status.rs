@@ -34,7 +34,8 @@ impl Coordinator<'_> {
         }
     }
 
-    fn stall(&self, now: Instant) -> Option<Stall> {
+    /// Why nothing moves, where nothing has moved for long enough.
+    pub(super) fn stall(&self, now: Instant) -> Option<Stall> {
         // A run that gives up earlier says why, too.
         let patience = self.settings.limits.timeout.map_or(STALLED, |timeout| timeout.min(STALLED));
         if self.budget.waits_for_memory(now).is_some_and(|since| since >= patience) {
