@@ -93,7 +93,7 @@ fn introduce(metainfo: &Metainfo, geometry: Geometry, folder: &DemoFolder) {
     tell(
         "torrent",
         format_args!(
-            "{name}, {} in {} pieces of {}",
+            "{name}, {} in {} pieces of {}, one block each (most torrents have larger pieces)",
             size(geometry.total_size()),
             geometry.piece_count(),
             size(u64::from(geometry.piece_length()))
