@@ -11,6 +11,7 @@ use crate::strategy::Encryption;
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the runs share, as the user's options set it up.
 #[derive(Debug)]
@@ -99,12 +100,12 @@ impl Network {
 
     /// Whether peers outside can reach us, in one line, if there is something to say about it.
     pub(super) fn reach(&self) -> Option<String> {
-        self.arrivals.line(self.mapping_state().as_ref())
+        self.arrivals.line(self.ports.listening()?, self.mapping_state().as_ref(), Instant::now())
     }
 
     /// The same, if it has changed.
     pub(super) fn reach_news(&self) -> Option<String> {
-        self.arrivals.news(self.mapping_state().as_ref())
+        self.arrivals.news(self.ports.listening()?, self.mapping_state().as_ref(), Instant::now())
     }
 
     fn mapping_state(&self) -> Option<MappingState> {
