@@ -52,7 +52,7 @@ pub trait SearchEnvironment {
     fn look_around(&self, now: Instant) -> Option<Interruption>;
 
     /// What the sources of peers wait for or lack, in words, as far as no event has told it.
-    fn source_trouble(&self, now: Instant) -> Option<String>;
+    fn search_trouble(&self, now: Instant) -> Option<String>;
 
     /// How many connections the process may have begun and not yet made.
     fn half_open(&self) -> usize;

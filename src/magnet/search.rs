@@ -191,7 +191,7 @@ impl<'a> MetadataSearch<'a> {
             pieces,
             peers: self.peers.values().filter(|peer| peer.greeted).count(),
             known: self.dialer.candidates().known(),
-            trouble: self.trouble.clone().or_else(|| self.source_trouble(now)),
+            trouble: self.trouble.clone().or_else(|| self.search_trouble(now)),
         });
     }
 

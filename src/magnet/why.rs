@@ -17,10 +17,10 @@ impl MetadataSearch<'_> {
     }
 
     /// What the sources of peers wait for or lack, where that has been going on for some time.
-    pub(super) fn source_trouble(&self, now: Instant) -> Option<String> {
+    pub(super) fn search_trouble(&self, now: Instant) -> Option<String> {
         let is_late = now.saturating_duration_since(self.last_progress) >= PATIENCE;
         let nobody = self.dialer.candidates().known() == 0 && self.peers.is_empty();
-        (is_late && nobody).then(|| self.environment.source_trouble(now)).flatten()
+        (is_late && nobody).then(|| self.environment.search_trouble(now)).flatten()
     }
 
     /// Why the metadata does not come.
@@ -29,7 +29,7 @@ impl MetadataSearch<'_> {
         let greeted = self.peers.values().filter(|peer| peer.greeted).count() + self.payload_only.len();
         match (known, greeted) {
             (_, 1..) => Stall::NoMetadata(greeted),
-            (0, 0) => Stall::NoPeers(self.trouble.clone().or_else(|| self.environment.source_trouble(now))),
+            (0, 0) => Stall::NoPeers(self.trouble.clone().or_else(|| self.environment.search_trouble(now))),
             (known, 0) => Stall::Unreachable(known, self.trouble.clone()),
         }
     }

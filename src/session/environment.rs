@@ -3,7 +3,7 @@
 
 use super::peer_sources::PeerSources;
 use super::{MemoryAccount, Progress, RunContext};
-use crate::message::{HandedOver, Incoming, PeerKey, RunPhase, Snapshot, Write};
+use crate::message::{HandedOver, Incoming, PeerKey, PeerState, RunPhase, Snapshot, Write};
 use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
@@ -127,11 +127,19 @@ impl Environment for RunEnvironment<'_> {
         self.run.stop.is_asked()
     }
 
+    fn wants_peers(&mut self) -> bool {
+        self.run.stop.takes_peers()
+    }
+
+    fn show_peers(&mut self, snapshot: Snapshot, peers: Vec<PeerState>) {
+        (self.run.show)(Progress::Peers(Box::new(snapshot), peers));
+    }
+
     fn supply(&mut self, supply: Supply) {
         self.sources.supply(supply);
     }
 
-    fn source_trouble(&self, now: Instant) -> Option<String> {
+    fn search_trouble(&self, now: Instant) -> Option<String> {
         self.sources.trouble(now)
     }
 

@@ -192,7 +192,7 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         self.sources.supply(supply);
     }
 
-    fn source_trouble(&self, now: Instant) -> Option<String> {
+    fn search_trouble(&self, now: Instant) -> Option<String> {
         self.sources.trouble(now)
     }
 

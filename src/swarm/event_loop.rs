@@ -112,11 +112,15 @@ impl Coordinator<'_> {
         if self.is_seeding() { RunEnd::Done } else { RunEnd::Stopped }
     }
 
-    /// Disconnects every peer, and counts what was sent to the last. Why nothing moved is what it was with the peers.
+    /// Disconnects every peer, and counts what was sent to the last. Where patience has ended the state says why
+    /// nothing came.
     fn end(mut self, end: RunEnd, now: Instant) -> (RunEnd, Snapshot) {
         self.count_uploads(now);
-        let stall = self.stall(now);
+        let mut snapshot = self.snapshot(now);
+        if end == RunEnd::TimedOut {
+            snapshot.stall = Some(self.why_idle(now));
+        }
         self.roster.clear();
-        (end, Snapshot { stall, ..self.snapshot(now) })
+        (end, snapshot)
     }
 }

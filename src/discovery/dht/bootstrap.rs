@@ -91,8 +91,8 @@ struct NameQueue {
     is_closed: bool,
     /// The user knows that no thread could be started.
     is_warned: bool,
-    /// The last host name that could not be looked up, and why, if none could be since.
-    failure: Option<String>,
+    /// Why the last name was not found, until one is.
+    trouble: Option<String>,
 }
 
 impl HostNames {
@@ -106,9 +106,9 @@ impl HostNames {
         let _ = self.ended.wait_timeout_while(self.state(), END_PATIENCE, |state| state.is_running);
     }
 
-    /// The last host name that could not be looked up, and why, if none could be since.
-    pub fn failure(&self) -> Option<String> {
-        self.state().failure.clone()
+    /// Why the last name could not be looked up, unless one was found since.
+    pub fn trouble(&self) -> Option<String> {
+        self.state().trouble.clone()
     }
 
     /// Looks up one host name. Returns whether there may be another.
@@ -126,7 +126,7 @@ impl HostNames {
         };
         match resolve(&host, port, NAME_DEADLINE) {
             Ok(found) => {
-                self.state().failure = None;
+                self.state().trouble = None;
                 let Some(shared) = shared.upgrade() else { return true };
                 let found = found.into_iter().take(MAX_ADDRESSES);
                 found.for_each(|one| shared.tell(&Command::ContactIfFewKnown(one)));
@@ -136,9 +136,9 @@ impl HostNames {
                     ErrorKind::TimedOut => "no name server answers (is the network up?)".to_owned(),
                     _ => reason(&error),
                 };
-                let failure = format!("cannot look up the DHT node {}: {why}", printable(&host));
-                debug!("{failure}");
-                self.state().failure = Some(failure);
+                let trouble = format!("cannot look up the DHT node {}: {why}", printable(&host));
+                debug!("{trouble}");
+                self.state().trouble = Some(trouble);
             }
         }
         true

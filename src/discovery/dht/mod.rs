@@ -180,8 +180,8 @@ impl DhtSearch {
     pub fn trouble(&self) -> Option<String> {
         let is_alone = self.shared.ports.iter().all(|port| !port.knows_others.load(Ordering::Relaxed));
         let trouble = || {
-            let failure = self.shared.host_names.failure();
-            failure.unwrap_or_else(|| "no node of the DHT has answered yet (is UDP blocked?)".to_owned())
+            let unknown = self.shared.host_names.trouble();
+            unknown.unwrap_or_else(|| "no node of the DHT has answered yet (is UDP blocked?)".to_owned())
         };
         is_alone.then(trouble)
     }

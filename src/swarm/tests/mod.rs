@@ -54,7 +54,7 @@ struct Outside {
     no_room: bool,
     served: Option<Bitfield>,
     writer_is_behind: bool,
-    source_trouble: Option<String>,
+    search_trouble: Option<String>,
     finish_told: bool,
     claims: Vec<MemoryClaim>,
     granted: Option<u64>,
@@ -166,8 +166,8 @@ impl Environment for TestEnvironment {
         self.0.borrow().stopped
     }
 
-    fn source_trouble(&self, _: Instant) -> Option<String> {
-        self.0.borrow().source_trouble.clone()
+    fn search_trouble(&self, _: Instant) -> Option<String> {
+        self.0.borrow().search_trouble.clone()
     }
 
     fn supply(&mut self, supply: Supply) {
