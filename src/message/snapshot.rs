@@ -96,9 +96,9 @@ impl fmt::Display for Stall {
             Stall::NoPeers(Some(said)) => write!(out, "no peers: {said}"),
             Stall::Unreachable(1, None) => write!(out, "the only known peer does not answer"),
             Stall::Unreachable(known, None) => write!(out, "none of the {known} known peers answers"),
-            Stall::Unreachable(1, Some(why)) => write!(out, "the only known peer cannot be reached ({why})"),
+            Stall::Unreachable(1, Some(why)) => write!(out, "the only known peer cannot be reached: {why}"),
             Stall::Unreachable(known, Some(why)) => {
-                write!(out, "none of the {known} known peers can be reached (the last one: {why})")
+                write!(out, "none of the {known} known peers can be reached; the last one: {why}")
             }
             Stall::NothingSaid(1) => write!(out, "1 peer, and it has not said what it has"),
             Stall::NothingSaid(peers) => write!(out, "{peers} peers, and none has said what it has"),

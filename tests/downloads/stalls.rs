@@ -120,17 +120,17 @@ fn what_keeps_peers_from_sending_is_told() {
     let (one, other) = (nobody(), nobody());
     stalls.start(
         &format!("--peer {one}"),
-        format!("the only known peer cannot be reached ({one}: cannot connect: connection refused)"),
+        format!("the only known peer cannot be reached: {one}: cannot connect: connection refused"),
     );
     stalls.start(
         &format!("--peer {one} --peer {other}"),
-        "none of the 2 known peers can be reached (the last one: 127.0.0.1:".to_owned(),
+        "none of the 2 known peers can be reached; the last one: 127.0.0.1:".to_owned(),
     );
     let closes = ScriptedPeer::start(&sample, |talk| talk.hear_handshake().map(drop));
     stalls.start(
         &format!("--peer {}", closes.address()),
         format!(
-            "the only known peer cannot be reached ({}: closed the connection (it may not have this torrent))",
+            "the only known peer cannot be reached: {}: closed the connection (it may not have this torrent)",
             closes.address()
         ),
     );
@@ -280,7 +280,7 @@ fn where_nothing_comes_back_the_name_server_and_a_firewall_are_named() {
         (
             &torrent,
             "--no-dht --peer 198.51.100.7:6881",
-            "the only known peer cannot be reached (198.51.100.7:6881: no connection in 10 s (firewall?))"
+            "the only known peer cannot be reached: 198.51.100.7:6881: no connection in 10 s (firewall?)"
                 .to_owned(),
         ),
     ] {
