@@ -94,7 +94,10 @@ impl fmt::Display for SourceError {
                 )
             }
             SourceFault::Other(what) => write!(out, "{source}: not a .torrent file: {what}"),
-            SourceFault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
+            SourceFault::Torrent(error) => {
+                let what = if error.is_not_bencode() { "not a .torrent file: " } else { "" };
+                write!(out, "{source}: {what}{}", printable(&error.to_string()))
+            }
             SourceFault::Magnet(error) => write!(out, "{source}: {}", printable(&error.to_string())),
             SourceFault::NoTorrent => write!(
                 out,

@@ -70,7 +70,7 @@ impl fmt::Display for MetainfoError {
             MetainfoError::Bencode(error) if error.is_a_limit() => {
                 write!(out, "too large a torrent: {error} (ask its maker for a simpler one)")
             }
-            MetainfoError::Bencode(error) => write!(out, "not a .torrent file: {error}"),
+            MetainfoError::Bencode(error) => write!(out, "bad bencode: {error}"),
             MetainfoError::NotADictionary => {
                 write!(out, "not a .torrent file: the outer value is not a dictionary")
             }

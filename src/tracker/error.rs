@@ -26,8 +26,8 @@ pub enum TrackerError {
     NoAddress,
     /// Its host name cannot be looked up, for this reason.
     NoName(String),
-    /// It speaks no TLS, or its certificate is not believed, for this reason.
-    NoTls(String),
+    /// There is no TLS with it, or no connection through the proxy. The reason says so itself.
+    Barred(String),
     /// It closed or reset the connection before it had answered.
     HungUp,
     /// It sent a web page.
@@ -78,7 +78,7 @@ impl fmt::Display for TrackerError {
             }
             TrackerError::NoAddress => write!(f, "cannot be reached: the host has no address"),
             TrackerError::NoName(reason) => write!(f, "cannot look up its name: {reason}"),
-            TrackerError::NoTls(reason) => write!(f, "{reason}"),
+            TrackerError::Barred(reason) => write!(f, "{reason}"),
             TrackerError::HungUp => write!(f, "closed the connection without an answer"),
             TrackerError::WebPage => {
                 write!(f, "sent a web page, not a tracker's answer (check the address)")

@@ -181,10 +181,9 @@ fn tracker_error(error: WebError, within: Duration) -> TrackerError {
             TrackerError::Nonsense(excerpt(other.to_string()))
         }
         WebError::Name(why) => TrackerError::NoName(excerpt(why)),
-        WebError::Tls(why) => TrackerError::NoTls(excerpt(why)),
+        WebError::Tls(why) => TrackerError::Barred(excerpt(why)),
+        WebError::Proxy(error) => TrackerError::Barred(excerpt(error.to_string())),
         WebError::Broken(error) if is_hang_up(&error) => TrackerError::HungUp,
-        other @ (WebError::Proxy(_) | WebError::Broken(_)) => {
-            TrackerError::Unreachable(excerpt(other.to_string()))
-        }
+        broken @ WebError::Broken(_) => TrackerError::Unreachable(excerpt(broken.to_string())),
     }
 }
