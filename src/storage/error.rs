@@ -247,7 +247,7 @@ impl StorageError {
                 write!(to, "cannot make a torrent of {}: {fault}", path.display())
             }
             StorageError::Busy { path } => {
-                write!(to, "already being downloaded by another process (lock file {})", path.display())
+                write!(to, "already being downloaded by another process, lock file {}", path.display())
             }
             StorageError::Shared { one, other } => {
                 write!(to, "{} and {} are the same file: ", one.display(), other.display())?;

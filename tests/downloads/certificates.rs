@@ -131,14 +131,14 @@ fn a_file_without_certificates_is_refused_before_anything_is_asked() {
     let spoilt = good.replacen("MII", "MIJ", 1);
     for (path, why) in [
         (file("empty", ""), "there are none (expected PEM, with a line -----BEGIN CERTIFICATE-----)"),
-        (file("text", "hello\n"), "it has none"),
-        (certificate("key"), "it has none"),
+        (file("text", "hello\n"), "there are none"),
+        (certificate("key"), "there are none"),
         (file("cut", &cut), "it is damaged"),
         (file("spoilt", &spoilt), "one of them is invalid"),
         (file("letters", &good.replace('a', "!")), "it is damaged"),
         ("/dev/zero".to_owned(), "it is larger than 1 MiB"),
-        (folder.path().to_str().unwrap().to_owned(), "Is a directory"),
-        ("no/such/file".to_owned(), "No such file"),
+        (folder.path().to_str().unwrap().to_owned(), "is a directory"),
+        ("no/such/file".to_owned(), "no such file"),
     ] {
         for command in ["get", "seed", "show", "verify"] {
             let outcome = Program::start([command, &torrent, "--ca-file", &path]).finish(LIMIT);
