@@ -5,7 +5,8 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
-use crate::session::{Aim, Job, PeerSourceOptions};
+use super::sharing_options::RunPlan;
+use crate::session::{Aim, Job, Naming, PeerSourceOptions};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -20,35 +21,36 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
     let seeding = seeds.then(|| arguments.goals.goals());
     let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
-    sharing.run(
-        &arguments.sources,
-        arguments.down_limit,
-        arguments.memory,
+    let plan = RunPlan {
+        down_limit: arguments.down_limit,
+        memory: arguments.memory,
         seeds,
         sandbox,
-        |torrent, share| Job {
-            selected: torrent.selected().to_vec(),
-            choice: arguments.order.of(arguments.selection.choice()),
-            torrent,
-            aim: Aim::Download,
-            folder: arguments.output_dir.clone(),
-            sources: PeerSourceOptions {
-                web_seeds: arguments.web.web_seeds.clone(),
-                own_web_seeds: !arguments.web.no_web_seeds,
-                ..sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex)
-            },
-            limits: Limits {
-                max_peers: share.max_peers,
-                memory: arguments.memory,
-                timeout: arguments.timeout.map(Duration::from_secs),
-                idle_before: Duration::ZERO,
-            },
-            uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
-            allocate: arguments.allocate,
-            overwrite: arguments.overwrite,
-            open_files: share.open_files,
-            check: sharing.check,
-            cache: cache_folder(),
+        on_complete: arguments.hook.on_complete.as_deref(),
+    };
+    sharing.run(&arguments.sources, plan, |torrent, share| Job {
+        selected: torrent.selected().to_vec(),
+        choice: arguments.order.of(arguments.selection.choice()),
+        torrent,
+        aim: Aim::Download,
+        folder: arguments.output_dir.clone(),
+        naming: Naming { output_name: sharing.name.output_name.clone(), parts: arguments.existing.part },
+        sources: PeerSourceOptions {
+            web_seeds: arguments.web.web_seeds.clone(),
+            own_web_seeds: !arguments.web.no_web_seeds,
+            ..sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex)
         },
-    )
+        limits: Limits {
+            max_peers: share.max_peers,
+            memory: arguments.memory,
+            timeout: arguments.timeout.map(Duration::from_secs),
+            idle_before: Duration::ZERO,
+        },
+        uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
+        allocate: arguments.allocate,
+        existing: arguments.existing.existing(),
+        open_files: share.open_files,
+        check: sharing.check,
+        cache: cache_folder(),
+    })
 }

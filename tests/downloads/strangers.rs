@@ -172,7 +172,7 @@ fn a_tracker_far_away_names_no_peer_on_this_host() {
     let folder = TestFolder::new();
     let torrent = Sample::small().with_tracker("http://far.example/announce").write_torrent(folder.path());
     let program = behind(&proxy, &["get", &torrent, "-o", folder.path().to_str().unwrap(), "-v"]);
-    program.wait_for(LIMIT, |line| line.contains("1 of 1 peers are left out").then_some(()));
+    program.wait_for(LIMIT, |line| line.contains("ignored 1 of 1 peers").then_some(()));
     program.wait_for(LIMIT, |line| line.contains("0 peers, next announce in").then_some(()));
     program.terminate();
     program.finish(LIMIT);
