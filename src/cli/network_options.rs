@@ -144,7 +144,7 @@ impl NetworkOptions {
             dht: if finds_by_dht { self.dht(bind_address, port) } else { None },
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port)
-                    .inspect_err(|error| debug!("no local discovery: {}", reason(&error)))
+                    .inspect_err(|error| debug!("no local discovery: {}", reason(error)))
                     .ok()
             }),
             connector: Connector::beside(ports.clone(), bind_address, resources.half_open)
@@ -201,7 +201,7 @@ impl NetworkOptions {
             routers: !bind_address.address().is_some_and(|ip| ip.is_loopback()),
             saved: cache_folder(),
         };
-        Dht::start(options).inspect_err(|error| warn!("no DHT: {}", reason(&error))).ok()
+        Dht::start(options).inspect_err(|error| warn!("no DHT: {}", reason(error))).ok()
     }
 }
 

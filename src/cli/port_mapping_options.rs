@@ -50,6 +50,6 @@ impl PortMappingOptions {
             gateways: GatewayChoice::OfTheHost,
             second: Duration::from_secs(1),
         };
-        PortMapping::start(options).inspect_err(|error| debug!("no router is asked: {}", reason(&error))).ok()
+        PortMapping::start(options).inspect_err(|error| debug!("no router is asked: {}", reason(error))).ok()
     }
 }

@@ -80,7 +80,7 @@ impl fmt::Display for SourceError {
             SourceFault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
             SourceFault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
             SourceFault::Network(reason) => write!(out, "cannot fetch {source}: {}", excerpt(reason, 300)),
-            SourceFault::Broken(error) => write!(out, "cannot read {source}: {}", reason(&error)),
+            SourceFault::Broken(error) => write!(out, "cannot read {source}: {}", reason(error)),
             SourceFault::TooLarge(bytes) => {
                 let (most, pieces) = (size(MAX_TORRENT_BYTES), grouped(MAX_PIECES.into()));
                 match bytes {

@@ -119,7 +119,7 @@ fn unreadable(list: &str, error: &io::Error) -> CommandFailure {
         ErrorKind::IsADirectory => {
             (Exit::CANNOT_OPEN, format!("cannot read the list {list}: it is a folder"))
         }
-        _ => (Exit::CANNOT_OPEN, format!("cannot read the list {list}: {}", reason(&error))),
+        _ => (Exit::CANNOT_OPEN, format!("cannot read the list {list}: {}", reason(error))),
     }
 }
 

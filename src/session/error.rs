@@ -113,7 +113,7 @@ impl fmt::Display for SessionError {
             ),
             SessionError::Choice(error) => write!(out, "{error}"),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
-            SessionError::Threads(error) => write!(out, "cannot start a thread: {}", reason(&error)),
+            SessionError::Threads(error) => write!(out, "cannot start a thread: {}", reason(error)),
             SessionError::Panicked(thread) => write!(
                 out,
                 "{thread} stopped because of a bug in this program (run the same command again: what is verified is kept)"

@@ -128,7 +128,7 @@ fn failed(path: &Path, error: &io::Error) -> CommandFailure {
         }
         _ => (
             Exit::CANNOT_CREATE,
-            format!("cannot create {path}: {} (choose another name with --output)", reason(&error)),
+            format!("cannot create {path}: {} (choose another name with --output)", reason(error)),
         ),
     }
 }

@@ -113,7 +113,7 @@ impl Recorder {
                 debug!(
                     "cannot record the state of {}: {}",
                     self.layout_path(*number).display(),
-                    reason(&error)
+                    reason(error)
                 );
                 self.failed.insert(*number);
             });

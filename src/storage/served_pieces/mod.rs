@@ -254,7 +254,7 @@ impl ServedPieces {
                 "cannot read piece {} from {}, so it is not uploaded: {}",
                 piece.get(),
                 path.display(),
-                reason(&error)
+                reason(error)
             );
             self.look_later(slice.file);
         }
