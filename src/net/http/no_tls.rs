@@ -21,8 +21,8 @@ impl Authorities {
     }
 }
 
-/// No error is one of a certificate.
-pub(super) fn certificate_words(
+/// No error is one of TLS.
+pub(super) fn words(
     error: Box<dyn Error + Send + Sync>,
 ) -> Result<String, Box<dyn Error + Send + Sync>> {
     Err(error)
