@@ -22,8 +22,6 @@ impl Authorities {
 }
 
 /// No error is one of TLS.
-pub(super) fn words(
-    error: Box<dyn Error + Send + Sync>,
-) -> Result<String, Box<dyn Error + Send + Sync>> {
+pub(super) fn words(error: Box<dyn Error + Send + Sync>) -> Result<String, Box<dyn Error + Send + Sync>> {
     Err(error)
 }

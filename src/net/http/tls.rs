@@ -213,9 +213,7 @@ pub(super) fn tls_fault(error: &io::Error) -> Option<TlsFault> {
 }
 
 /// What is said of TLS or a certificate, if that is what went wrong.
-pub(super) fn words(
-    error: Box<dyn Error + Send + Sync>,
-) -> Result<String, Box<dyn Error + Send + Sync>> {
+pub(super) fn words(error: Box<dyn Error + Send + Sync>) -> Result<String, Box<dyn Error + Send + Sync>> {
     error.downcast::<TlsFault>().map(|fault| fault.0)
 }
 
