@@ -90,7 +90,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=file ;;
             esac ;;
         verify)
-            options="-d -o --dir --output-dir -O --output-name --ca-file --proxy --json -q --quiet --select --iselect --exclude --iexclude --no-config --help"
+            options="-i --input-file -d -o --dir --output-dir -O --output-name --ca-file --proxy --json -q --quiet --select --iselect --exclude --iexclude --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -d|-o|--dir|--output-dir) kind=folder ;;
