@@ -213,8 +213,8 @@ fn hostile() -> Vec<(&'static str, Hostile)> {
                 b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.3:1/\r\nContent-Length: 0\r\n\r\n",
             );
         }),
-        ("no HTTP", |_| ()),
-        ("no HTTP", |stream| {
+        ("not HTTP", |_| ()),
+        ("not HTTP", |stream| {
             let _ = stream.write_all(b"SSH-2.0-none\r\n");
         }),
         ("no service", |stream| say(stream, "200 OK", "<root></root>")),
