@@ -133,5 +133,5 @@ fn a_quiet_run_that_gives_up_says_why() {
     scene.go_on.open();
     assert_eq!(outcome.code, Some(2), "{}", outcome.output);
     let said = outcome.output;
-    assert!(said.starts_with("payload.bin: timed out: no data for 1 s: the peers that we asked"), "{said}");
+    assert!(said.starts_with("payload.bin: timed out: no data for 1 s: the peers do not send"), "{said}");
 }

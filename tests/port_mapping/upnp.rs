@@ -213,8 +213,8 @@ fn hostile() -> Vec<(&'static str, Hostile)> {
                 b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.3:1/\r\nContent-Length: 0\r\n\r\n",
             );
         }),
-        ("no HTTP", |_| ()),
-        ("no HTTP", |stream| {
+        ("not HTTP", |_| ()),
+        ("not HTTP", |stream| {
             let _ = stream.write_all(b"SSH-2.0-none\r\n");
         }),
         ("no service", |stream| say(stream, "200 OK", "<root></root>")),
@@ -245,7 +245,7 @@ fn a_description_on_another_host_than_the_one_that_answered_is_not_asked_for() {
         let place = place.replace("{port}", &device.address.port().to_string());
         let router = Router::at(device, place);
         let client = router.client(SECOND);
-        assert!(client.refused().contains("it answers neither"));
+        assert!(client.refused().contains("no answer to PCP"));
         assert!(router.device.asked.is_empty());
     }
 }

@@ -64,7 +64,7 @@ fn what_came_before_a_server_broke_off_is_read() {
         assert_eq!(outcome_of(reply).unwrap().peers, ["127.0.0.1:6753".parse().unwrap()]);
     }
     let cut = outcome_of(raw("Content-Length: 100\r\n", &body.as_bytes()[..20]));
-    assert!(matches!(cut, Err(TrackerError::Unreachable(_))), "{cut:?}");
+    assert!(matches!(cut, Err(TrackerError::HungUp)), "{cut:?}");
 }
 
 #[test]
@@ -134,7 +134,9 @@ fn a_reason_is_reported_with_any_status_and_the_status_where_there_is_none() {
 
 #[test]
 fn garbage_is_a_clear_error_and_never_the_end_of_the_thread() {
-    for body in [b"<html>hello</html>".as_slice(), b"", b"\0\xff", b"d5:peersi7ee"] {
+    let page = outcome_of(http("200 OK", "", b"<html>hello</html>"));
+    assert!(matches!(page, Err(TrackerError::WebPage)), "{page:?}");
+    for body in [b"".as_slice(), b"\0\xff", b"d5:peersi7ee"] {
         let outcome = outcome_of(http("200 OK", "", body));
         assert!(matches!(outcome, Err(TrackerError::Nonsense(_))), "{outcome:?}");
     }
