@@ -55,5 +55,5 @@ Exit codes:
    6  network error               25  not a .torrent file
    7  unfinished                  26  bad torrent
    9  disk full                   27  bad magnet link
-                                  28  bad option
+  12  another process has it      28  bad option
                                   32  verification failed";

@@ -105,7 +105,7 @@ fn verbose_tells_what_became_of_each_peer() {
         Ok(())
     });
     let peer = ScriptedPeer::honest_after(&setup.sample, gate);
-    let words = format!("{}: it answered for another torrent", other.address());
+    let words = format!("{}: answered for another torrent", other.address());
     ends_with(&setup.get(&[&other, &peer], &["-v"]), 0, &words);
 }
 

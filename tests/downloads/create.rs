@@ -238,7 +238,7 @@ fn what_no_torrent_can_be_made_of_is_named() {
     let work = WorkFolder::new();
     work.ends_with(&["create", "missing"], 15, &["missing"]);
     work.put("empty/none", 0);
-    work.ends_with(&["create", "empty"], 1, &["empty: it holds no bytes"]);
+    work.ends_with(&["create", "empty"], 1, &["empty: it is empty"]);
     work.ends_with(&["create", "/dev/null"], 15, &["not an ordinary file"]);
     work.put("padded/_____padding_file_7", 7);
     work.ends_with(&["create", "padded"], 1, &["_____padding_file_7"]);

@@ -86,7 +86,7 @@ fn a_hundred_of_ten_thousand_named_peers_are_kept() {
     let gate = Gate::new();
     let teller = teller(&sample, many.collect(), gate);
     let download = Download::start(&sample, &[&teller]);
-    log_capture::wait_for(teller.address(), "it told of 100 peers, 100 of them new");
+    log_capture::wait_for(teller.address(), "PEX: 100 peers, 100 new");
     gate.open();
     download.complete(&sample);
 }
@@ -100,7 +100,7 @@ fn one_address_is_not_tried_at_a_hundred_ports() {
     let teller = teller(&sample, victim.collect(), gate);
     // With no room for another peer, so that nothing leaves this host.
     let download = Download::with(&sample, &[&teller], TestFolder::new(), |job| job.limits.max_peers = 1);
-    log_capture::wait_for(teller.address(), "it told of 100 peers, 4 of them new");
+    log_capture::wait_for(teller.address(), "PEX: 100 peers, 4 new");
     gate.open();
     download.complete(&sample);
 }

@@ -36,6 +36,7 @@ mod seeding;
 mod selecting;
 mod signals;
 mod silent_peers;
+mod stalls;
 mod strangers;
 mod terminal;
 mod trackers;
