@@ -151,7 +151,7 @@ impl<'a> Threads<'a> {
 /// What to tell of the download when it is complete.
 fn completion(shared: &peer::TorrentContext, wanted: &WantedPieces) -> Completion {
     let (metainfo, geometry) = (&shared.metainfo, shared.geometry);
-    let path = shared.served_pieces.top();
+    let path = shared.served_pieces.place();
     let size = match wanted {
         WantedPieces::Only(pieces) => {
             pieces.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum()

@@ -123,6 +123,21 @@ fn it_is_told_of_a_folder_of_a_part_and_of_a_magnet_which_has_no_torrent_file() 
 }
 
 #[test]
+fn it_is_told_the_name_that_the_file_has_in_the_end() {
+    let sample = Sample::small();
+    let setup = Setup::new(TELLS);
+    let torrent = sample.write_torrent(setup.folder.path());
+    for more in [&["--part"][..], &["-O", "mine"], &["--part", "-O", "ours", "--seed-time", "1s"]] {
+        let outcome = setup.get(&ScriptedPeer::honest(&sample), &[&[torrent.as_str()], more].concat());
+        assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+        let log = setup.log();
+        let path = log.lines().last().unwrap().split('|').nth(1).unwrap();
+        assert!(fs::read(path).is_ok_and(|bytes| bytes == sample.payload), "{more:?}: {path}");
+    }
+    assert_eq!(setup.log().lines().count(), 3);
+}
+
+#[test]
 fn it_runs_when_the_download_is_complete_and_not_when_the_seeding_ends() {
     let sample = Sample::small();
     let setup = Setup::new(TELLS);

@@ -123,12 +123,6 @@ impl ServedPieces {
         Ok(ServedPieces::new(folder, layout, digests, &survey.found, survey.good, open_files))
     }
 
-    /// The file or the folder of the payload, under the name that it has on the disk.
-    pub fn top(&self) -> PathBuf {
-        let first = self.layout.entries().first().and_then(|entry| entry.path.iter().next());
-        first.map_or_else(|| self.folder().path().to_owned(), |name| self.folder().path().join(name))
-    }
-
     /// The pieces that verified in the files, as they were `found` before.
     pub(super) fn new(
         folder: Arc<RootFolder>,
