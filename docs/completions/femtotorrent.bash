@@ -51,7 +51,7 @@ _femtotorrent() {
                 --exclude) kind=none ;;
                 --iexclude) kind=none ;;
                 --first) kind=none ;;
-                --on-complete) kind=none ;;
+                --on-complete) kind=file ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         seed)

@@ -37,8 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The program to run.
 #[derive(Args, Debug)]
 pub struct HookOption {
-    /// Run this program once a torrent is complete, without a shell; FEMTOTORRENT_NAME, _PATH, _SIZE, _INFO_HASH and
-    /// _TORRENT_FILE tell it what
+    /// Run this program once a torrent is complete
+    ///
+    /// Without a shell; FEMTOTORRENT_NAME, _PATH, _SIZE, _INFO_HASH and _TORRENT_FILE tell it what.
     #[arg(
         long,
         value_name = "PROGRAM",

@@ -67,7 +67,7 @@ pub fn value(option: &Arg) -> Value {
         _ if !words.is_empty() => Value::Word(words),
         ValueHint::DirPath => Value::Folder,
         ValueHint::FilePath if option.is_positional() => Value::Torrent,
-        ValueHint::FilePath | ValueHint::AnyPath => Value::File,
+        ValueHint::FilePath | ValueHint::AnyPath | ValueHint::CommandName => Value::File,
         _ => Value::Other,
     }
 }
