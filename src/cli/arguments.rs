@@ -8,6 +8,7 @@ use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_list::SourceOptions;
 use super::source_name::source_name;
+use super::stdout_options::StdoutOptions;
 use super::values::{down_rate, seconds, size};
 use super::verify::VerifyArguments;
 use super::web_seed_options::WebSeedOptions;
@@ -120,6 +121,8 @@ pub struct GetArguments {
     pub selection: SelectionOptions,
     #[command(flatten)]
     pub order: OrderOptions,
+    #[command(flatten)]
+    pub stdout: StdoutOptions,
 }
 
 #[derive(Args, Debug)]

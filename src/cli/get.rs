@@ -19,36 +19,38 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     // `--seed-time 0` is how users of aria2 say that nothing is to be seeded.
     let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
     let seeding = seeds.then(|| arguments.goals.goals());
-    let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
-    sharing.run(
-        &arguments.sources,
-        arguments.down_limit,
-        arguments.memory,
-        seeds,
-        sandbox,
-        |torrent, share| Job {
-            selected: torrent.selected().to_vec(),
-            choice: arguments.order.of(arguments.selection.choice()),
-            torrent,
-            aim: Aim::Download,
-            folder: arguments.output_dir.clone(),
-            sources: PeerSourceOptions {
-                web_seeds: arguments.web.web_seeds.clone(),
-                own_web_seeds: !arguments.web.no_web_seeds,
-                ..sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex)
-            },
-            limits: Limits {
-                max_peers: share.max_peers,
-                memory: arguments.memory,
-                timeout: arguments.timeout.map(Duration::from_secs),
-                idle_before: Duration::ZERO,
-            },
-            uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
-            allocate: arguments.allocate,
-            overwrite: arguments.overwrite,
-            open_files: share.open_files,
-            check: sharing.check,
-            cache: cache_folder(),
+    let sources = arguments.sources.sources()?;
+    let aim = arguments.stdout.aim(&sources)?;
+    // What has left cannot be uploaded.
+    let keeps = matches!(aim, Aim::Download);
+    let output = keeps.then(|| arguments.output_dir.clone());
+    let sandbox = Sandbox { output, cache: None, reads_all: false };
+    sharing.run(&sources, arguments.down_limit, arguments.memory, seeds, sandbox, |torrent, share| Job {
+        selected: torrent.selected().to_vec(),
+        choice: arguments.order.of(arguments.selection.choice()),
+        torrent,
+        aim: aim.clone(),
+        folder: arguments.output_dir.clone(),
+        sources: PeerSourceOptions {
+            web_seeds: arguments.web.web_seeds.clone(),
+            own_web_seeds: !arguments.web.no_web_seeds,
+            ..sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex)
         },
-    )
+        limits: Limits {
+            max_peers: share.max_peers,
+            memory: arguments.memory,
+            timeout: arguments.timeout.map(Duration::from_secs),
+            idle_before: Duration::ZERO,
+        },
+        uploads: UploadPolicy {
+            limit: if keeps { share.up_limit } else { Some(0) },
+            seeding,
+            super_seeding: false,
+        },
+        allocate: arguments.allocate,
+        overwrite: arguments.overwrite,
+        open_files: share.open_files,
+        check: sharing.check,
+        cache: cache_folder(),
+    })
 }

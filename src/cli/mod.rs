@@ -35,6 +35,7 @@ mod signals;
 pub mod source;
 mod source_list;
 mod source_name;
+mod stdout_options;
 mod supervisor;
 mod terminal;
 mod thread_limit;

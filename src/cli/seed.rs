@@ -19,7 +19,7 @@ use std::time::Duration;
 pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
-    sharing.run(&arguments.sources, None, 0, true, sandbox, |torrent, share| Job {
+    sharing.run(&arguments.sources.sources()?, None, 0, true, sandbox, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),

@@ -9,7 +9,7 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
 use super::signals::interrupts;
-use super::source_list::SourceOptions;
+use super::source_list::NamedSource;
 use super::supervisor::supervise;
 use super::values::{minutes, rate};
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
@@ -89,17 +89,16 @@ impl SharingOptions {
     /// user wants. A run that fails is no error here: the exit code reports it.
     pub fn run(
         &self,
-        sources: &SourceOptions,
+        sources: &[NamedSource],
         down_limit: Option<u64>,
         memory: u64,
         seeds: bool,
         mut sandbox: Sandbox,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
-        let sources = sources.sources()?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
-        let (torrents, failure) = runs::load(&sources, &outlet)?;
+        let (torrents, failure) = runs::load(sources, &outlet)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         if !self.no_sandbox {

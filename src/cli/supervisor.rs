@@ -164,7 +164,7 @@ fn is_over(outcome: &Outcome) -> bool {
     match outcome.end {
         RunEnd::Stopped => false,
         RunEnd::Done => outcome.snapshot.phase != RunPhase::Seeding,
-        RunEnd::TimedOut | RunEnd::WriterFailed => true,
+        RunEnd::TimedOut | RunEnd::ReaderGone | RunEnd::WriterFailed => true,
     }
 }
 

@@ -6,7 +6,9 @@
 
 use crate::text::{printable, printable_lines};
 use log::{LevelFilter, Record};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 /// Bytes of a line that are kept until its end comes.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -22,12 +24,20 @@ pub fn output() -> impl Write {
 ///
 /// Standard output is a terminal, or cannot be written.
 pub fn write_file(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    stream()?.write_all(bytes)
+}
+
+/// Standard output for the bytes of files, as they are.
+///
+/// # Errors
+///
+/// It is a terminal, or cannot be used.
+pub fn stream() -> io::Result<File> {
+    let out = io::stdout();
     if out.is_terminal() {
         return Err(io::Error::other("it is a terminal (send it to a file or into a pipe)"));
     }
-    out.write_all(bytes)?;
-    out.flush()
+    Ok(out.as_fd().try_clone_to_owned()?.into())
 }
 
 /// Writes a line to standard error. This fails if its reader is gone, and then nobody would read of that.

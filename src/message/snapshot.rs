@@ -79,6 +79,8 @@ pub enum Stall {
     Silent,
     /// The disk is slower than the peers.
     SlowDisk,
+    /// Whoever reads the stream takes nothing.
+    SlowReader,
     /// Other torrents have all the memory that is allowed.
     NoMemory,
     /// The peers do not send for this reason, and this is wrong with the web seeds.
@@ -99,6 +101,7 @@ impl fmt::Display for Stall {
             Stall::AllChoke => write!(out, "all peers choke us: they send to others first"),
             Stall::Silent => write!(out, "the peers that we asked send nothing"),
             Stall::SlowDisk => write!(out, "the disk is slower than the peers"),
+            Stall::SlowReader => write!(out, "whoever reads standard output takes nothing"),
             Stall::AndWebSeeds(peers, said) => write!(out, "{peers}; {said}"),
             Stall::NoMemory => write!(out, "waiting for memory that other torrents use (raise --memory)"),
         }

@@ -11,6 +11,7 @@ use crate::metainfo::Metainfo;
 use crate::peer;
 use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
+use crate::strategy::MAX_WINDOW;
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
 use crate::web_seed::WebSeed;
@@ -53,16 +54,21 @@ impl<'a> Threads<'a> {
         let (wanted_count, geometry) = (payload.wanted_count(), payload.geometry);
         let left = geometry.total_size().saturating_sub(payload.stored_bytes());
         let Prepared { metainfo, peer_id, events, inbox, sources, known_peers } = prepared;
-        let CheckedPayload { storage, served_pieces, stored, wanted, order, .. } = payload;
+        let CheckedPayload { storage, stream, served_pieces, stored, wanted, order, .. } = payload;
 
-        let (pieces, writer_orders) = writer_queue(geometry);
+        let (pieces, writer_orders) = writer_queue(geometry, stream.is_some());
         let (alive, all_gone) = bounded(0);
         let buffers = run.network.memory.buffers();
-        let write = |storage| {
-            let (stopped, buffers) = (run.stop.asked().clone(), Arc::clone(&buffers));
-            writer::start(storage, writer_orders, events.clone(), buffers, stopped, alive.clone())
+        let (to, writes, lives) = (events.clone(), Arc::clone(&buffers), alive.clone());
+        let writer = match (storage, stream) {
+            (Some(storage), _) => {
+                let stopped = run.stop.asked().clone();
+                Some(writer::start(storage, writer_orders, to, writes, stopped, lives))
+            }
+            (None, Some(stream)) => Some(stream.start(writer_orders, to, writes, lives)),
+            (None, None) => None,
         };
-        let writer = storage.map(write).transpose().map_err(SessionError::Threads)?;
+        let writer = writer.transpose().map_err(SessionError::Threads)?;
         let network = run.network;
         let shared = peer::TorrentContext {
             peer_id,
@@ -136,7 +142,7 @@ impl<'a> Threads<'a> {
 impl Ending {
     /// Ends the threads of a run, each within a limited time. The result of the writer decides whether the
     /// run was successful.
-    fn finish(self, mut sources: PeerSources, outcome: Outcome) -> Result<Outcome, SessionError> {
+    fn finish(self, mut sources: PeerSources, mut outcome: Outcome) -> Result<Outcome, SessionError> {
         let (end, snapshot) = (outcome.end, &outcome.snapshot);
         sources.close();
         sources.set(counts(snapshot));
@@ -152,7 +158,13 @@ impl Ending {
         let ends = matches!(end, RunEnd::Done | RunEnd::WriterFailed) || all_gone;
         if ends || self.writer.as_ref().is_some_and(JoinHandle::is_finished) {
             match self.join_writer() {
-                Some(Ok(written)) => written?,
+                Some(Ok(written)) => {
+                    written?;
+                    if end == RunEnd::WriterFailed {
+                        // It had no failure, and no reader any more.
+                        outcome.end = RunEnd::ReaderGone;
+                    }
+                }
                 Some(Err(_)) => return Err(SessionError::Panicked("the writer")),
                 None => {}
             }
@@ -166,8 +178,13 @@ impl Ending {
     }
 }
 
-/// The channel of verified pieces to the writer. It is bounded, so that a slow disk stops the readers.
-fn writer_queue(geometry: Geometry) -> (Sender<Write>, Receiver<Write>) {
+/// The channel of verified pieces to the writer. It is bounded, so that a slow disk stops the threads that read from
+/// peers. The pieces of a stream are bounded by their window, and all have room here, so that peers hear of a slow
+/// reader nothing but that they are asked for less.
+fn writer_queue(geometry: Geometry, is_stream: bool) -> (Sender<Write>, Receiver<Write>) {
+    if is_stream {
+        return bounded(MAX_WINDOW as usize + 1);
+    }
     let pieces = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
     bounded(pieces.clamp(4, 64))
 }

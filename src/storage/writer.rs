@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Pieces after the first one that are written before the coordinator hears of any of them.
-const MAX_AT_ONCE: usize = 32;
+pub(super) const MAX_AT_ONCE: usize = 32;
 
 /// What the writer's thread returns.
 pub type Written = Result<(), StorageError>;
@@ -39,6 +39,16 @@ pub fn start(
     stopped: Receiver<()>,
     alive: Sender<()>,
 ) -> io::Result<JoinHandle<Written>> {
+    spawn(orders, events, alive, move |orders, events| work(storage, orders, events, &buffers, &stopped))
+}
+
+/// Starts the thread, which does this `work`. True if everything is safe in the end.
+pub(super) fn spawn(
+    orders: Receiver<Write>,
+    events: Sender<Event>,
+    alive: Sender<()>,
+    work: impl FnOnce(&Receiver<Write>, &Sender<Event>) -> Result<bool, StorageError> + Send + 'static,
+) -> io::Result<JoinHandle<Written>> {
     let builder = std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024);
     builder.spawn(calls::handed_on(move || {
         // Variables are dropped in reverse order. So the farewell is the last message from this thread,
@@ -47,7 +57,7 @@ pub fn start(
         // Bound after the farewell, so that the channel ends before it is sent: a thread that waits for room
         // in the channel must not wait for ever.
         let orders = orders;
-        let written = work(storage, &orders, &farewell.events, &buffers, &stopped);
+        let written = work(&orders, &farewell.events);
         farewell.finished = matches!(written, Ok(true));
         written.map(drop)
     }))

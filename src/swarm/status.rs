@@ -42,7 +42,7 @@ impl Coordinator<'_> {
             return None;
         }
         if self.is_disk_behind() {
-            return Some(Stall::SlowDisk);
+            return Some(if self.pieces.is_stream() { Stall::SlowReader } else { Stall::SlowDisk });
         }
         let of_peers = self.stall_of_peers();
         Some(match self.web_seed_trouble() {
@@ -70,8 +70,11 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Whether peers have to wait for us because the disk is slow.
+    /// Whether peers have to wait for us because the disk is slow, or whoever reads the stream.
     pub(super) fn is_disk_behind(&self) -> bool {
+        if self.pieces.is_stream() {
+            return self.pieces.waits_for_reader();
+        }
         let no_room = self.statistics.waits_for_disk() && !self.pieces.has_room();
         no_room || self.environment.is_writer_behind()
     }

@@ -127,7 +127,7 @@ impl Screen {
         let Some(row) = self.rows.get(number) else { return Exit::OTHER };
         let text = row.ended(outcome);
         match outcome.end {
-            RunEnd::Done | RunEnd::Stopped => self.say(&text),
+            RunEnd::Done | RunEnd::Stopped | RunEnd::ReaderGone => self.say(&text),
             // Errors are shown with --quiet too.
             RunEnd::TimedOut | RunEnd::WriterFailed => self.say_always(&text),
         }

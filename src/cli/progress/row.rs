@@ -192,6 +192,10 @@ impl TorrentRow {
             }
             RunEnd::Stopped => format!("{name}: stopped; {}", self.kept(snapshot)),
             RunEnd::TimedOut => format!("{name}: no progress for too long; {}", self.kept(snapshot)),
+            RunEnd::ReaderGone => {
+                let done = size(snapshot.done);
+                format!("{name}: whoever reads standard output wants no more ({done} were written)")
+            }
             RunEnd::WriterFailed => format!("{name}: the writer failed"),
         }
     }

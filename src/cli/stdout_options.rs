@@ -1,0 +1,60 @@
+//! The option that writes what is downloaded to standard output, in order, and nothing to the disk.
+
+use super::exit::Exit;
+use super::runs::CommandFailure;
+use super::source_list::NamedSource;
+use super::terminal;
+use crate::session::Aim;
+use crate::storage::stream::{Outlet, StreamFormat};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::sync::Arc;
+
+/// Options that say what becomes of files on the disk, or of peers once all is there.
+const MEANINGLESS: [&str; 7] =
+    ["output_dir", "overwrite", "allocate", "seed", "seed_ratio", "seed_time", "first"];
+
+/// Whether files are written to standard output.
+#[derive(Args, Debug)]
+pub struct StdoutOptions {
+    /// Write the file to standard output, in order as it verifies, and nothing to the disk; with =tar, any number of
+    /// files as an archive. Nothing is uploaded
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "file",
+        value_parser = format(),
+        conflicts_with_all = MEANINGLESS,
+        help_heading = "Choosing files"
+    )]
+    pub stdout: Option<StreamFormat>,
+}
+
+impl StdoutOptions {
+    /// What a download of these torrents is for.
+    ///
+    /// # Errors
+    ///
+    /// There is more than one, or standard output is a terminal.
+    pub fn aim(&self, sources: &[NamedSource]) -> Result<Aim, CommandFailure> {
+        let Some(format) = self.stdout else { return Ok(Aim::Download) };
+        if sources.len() > 1 {
+            let text = "--stdout writes one torrent, and there are";
+            return Err((
+                Exit::BAD_OPTION,
+                format!("{text} {} (run the command once for each)", sources.len()),
+            ));
+        }
+        let failed = |error| (Exit::IO, format!("cannot write to standard output: {error}"));
+        Ok(Aim::Stream(Outlet { format, file: Arc::new(terminal::stream().map_err(failed)?) }))
+    }
+}
+
+fn format() -> impl TypedValueParser<Value = StreamFormat> {
+    PossibleValuesParser::new(["file", "tar"]).map(|format| match format.as_str() {
+        "tar" => StreamFormat::Tar,
+        _ => StreamFormat::File,
+    })
+}

@@ -1,0 +1,1 @@
+//! What leaves of a payload, and when.
