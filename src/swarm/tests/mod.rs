@@ -10,6 +10,7 @@ mod liars;
 mod lost_pieces;
 mod memory;
 mod proxy;
+mod streams;
 mod supply;
 mod table;
 mod time;
