@@ -33,6 +33,7 @@ mod rights;
 mod seeding;
 mod selecting;
 mod silent_peers;
+mod stdout;
 mod strangers;
 mod trackers;
 mod web_seed_options;

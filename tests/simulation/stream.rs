@@ -48,7 +48,7 @@ impl Stream {
 }
 
 /// The memory that a stream has where a larger window makes it no faster, and one try at a larger one.
-const BEGINNING: u64 = 10 * MIB;
+const BEGINNING: u64 = 15 * MIB / 2;
 /// Nothing here is slower than a reader of so many bytes a second.
 const FAST: u64 = 100 * MB;
 

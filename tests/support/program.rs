@@ -22,6 +22,8 @@ pub struct Outcome {
     pub code: Option<i32>,
     /// Everything it printed, the standard output first.
     pub output: String,
+    /// The bytes of its standard output.
+    pub stdout: Vec<u8>,
 }
 
 /// A femtotorrent that runs, and that is killed if this is dropped.
@@ -151,7 +153,8 @@ impl Program {
         let output = self.output();
         let code = self.child.wait().expect("a child can be waited for").code();
         assert!(in_time, "femtotorrent was not done within {limit:?}; it printed:\n{output}");
-        Outcome { code, output }
+        let stdout = self.printed.streams.lock().unwrap()[0].bytes.clone();
+        Outcome { code, output, stdout }
     }
 }
 

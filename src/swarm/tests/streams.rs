@@ -114,5 +114,5 @@ fn a_slow_reader_has_no_more_memory_claimed() {
         world.tell(Event::Stored(vec![world.piece(head)]));
     }
     let claims = &world.outside.borrow().claims;
-    assert_eq!(claims.iter().map(|claim| claim.wanted).max(), Some(8 << 20));
+    assert_eq!(claims.iter().map(|claim| claim.wanted).max(), Some(6 << 20));
 }
