@@ -1,6 +1,7 @@
 //! The option that writes what is downloaded to standard output, in order, and nothing to the disk.
 
 use super::exit::Exit;
+use super::help::headings::DOWNLOAD;
 use super::runs::CommandFailure;
 use super::source_list::NamedSource;
 use super::terminal;
@@ -17,8 +18,9 @@ const MEANINGLESS: [&str; 7] =
 /// Whether files are written to standard output.
 #[derive(Args, Debug)]
 pub struct StdoutOptions {
-    /// Write the file to standard output, in order as it verifies, and nothing to the disk; with =tar, any number of
-    /// files as an archive. Nothing is uploaded
+    /// Write one file to standard output, none to the disk
+    ///
+    /// In order, as it verifies. With =tar, any number of files as a tar archive. Nothing is uploaded meanwhile.
     #[arg(
         long,
         value_name = "FORMAT",
@@ -27,7 +29,7 @@ pub struct StdoutOptions {
         default_missing_value = "file",
         value_parser = format(),
         conflicts_with_all = MEANINGLESS,
-        help_heading = "Choosing files"
+        help_heading = DOWNLOAD
     )]
     pub stdout: Option<StreamFormat>,
 }

@@ -28,6 +28,14 @@ const DHT: (usize, u8) = (7, 0x01);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub [u8; 20]);
 
+impl PeerId {
+    /// Its printable beginning, where by custom the client's name stands (BEP 20).
+    pub fn client(&self) -> String {
+        let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
+        self.0.iter().take(8).map(letter).collect()
+    }
+}
+
 /// What each side sends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {

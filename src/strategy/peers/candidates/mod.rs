@@ -174,6 +174,11 @@ impl Candidates {
         true
     }
 
+    /// Who named this address.
+    pub fn source(&self, address: SocketAddr) -> Option<Source> {
+        self.known.get(&canonical(address)).map(|candidate| candidate.source)
+    }
+
     /// There is a connection to this address that was made earlier. True if the address counts as connected
     /// from now on. False if it already did, is banned or is not known.
     pub fn mark_connected(&mut self, address: SocketAddr) -> bool {
