@@ -218,3 +218,18 @@ fn start_sources(
     };
     PeerSources::start(&search, &run.job.sources, run.network, &shared.events)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_stream_may_have_in_memory_has_room_before_its_reader() {
+        for (piece, of_disk) in [(16 * 1024, 64), (1 << 20, 4), (64 << 20, 4)] {
+            let geometry = Geometry::new(1 << 40, piece).unwrap();
+            assert_eq!(writer_queue(geometry, false).0.capacity(), Some(of_disk));
+            let room = writer_queue(geometry, true).0.capacity();
+            assert!(room.is_some_and(|room| room > MAX_WINDOW as usize), "{piece} bytes in a piece");
+        }
+    }
+}
