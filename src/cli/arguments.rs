@@ -8,7 +8,7 @@ use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_list::SourceOptions;
 use super::source_name::source_name;
-use super::stdout_options::StdoutOptions;
+use super::stream_options::StreamOptions;
 use super::values::{down_rate, seconds, size};
 use super::verify::VerifyArguments;
 use super::web_seed_options::WebSeedOptions;
@@ -142,7 +142,7 @@ pub struct GetArguments {
     #[command(flatten)]
     pub order: OrderOptions,
     #[command(flatten)]
-    pub stdout: StdoutOptions,
+    pub stream: StreamOptions,
 }
 
 #[derive(Args, Debug)]

@@ -20,7 +20,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
     let seeding = seeds.then(|| arguments.goals.goals());
     let sources = arguments.sources.sources()?;
-    let aim = arguments.stdout.aim(&sources)?;
+    let aim = arguments.stream.aim(&sources)?;
     // What has left cannot be uploaded.
     let keeps = matches!(aim, Aim::Download);
     let output = keeps.then(|| arguments.output_dir.clone());

@@ -36,7 +36,7 @@ mod signals;
 pub mod source;
 mod source_list;
 mod source_name;
-mod stdout_options;
+mod stream_options;
 mod supervisor;
 mod terminal;
 mod thread_limit;

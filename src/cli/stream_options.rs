@@ -17,12 +17,12 @@ const MEANINGLESS: [&str; 7] =
 
 /// Whether files are written to standard output.
 #[derive(Args, Debug)]
-pub struct StdoutOptions {
+pub struct StreamOptions {
     /// Write one file to standard output, none to the disk
     ///
     /// In order, as it verifies. With =tar, any number of files as a tar archive. Nothing is uploaded meanwhile.
     #[arg(
-        long,
+        long = "stdout",
         value_name = "FORMAT",
         num_args = 0..=1,
         require_equals = true,
@@ -31,17 +31,17 @@ pub struct StdoutOptions {
         conflicts_with_all = MEANINGLESS,
         help_heading = DOWNLOAD
     )]
-    pub stdout: Option<StreamFormat>,
+    pub format: Option<StreamFormat>,
 }
 
-impl StdoutOptions {
+impl StreamOptions {
     /// What a download of these torrents is for.
     ///
     /// # Errors
     ///
     /// There is more than one, or standard output is a terminal.
     pub fn aim(&self, sources: &[NamedSource]) -> Result<Aim, CommandFailure> {
-        let Some(format) = self.stdout else { return Ok(Aim::Download) };
+        let Some(format) = self.format else { return Ok(Aim::Download) };
         if sources.len() > 1 {
             let text = "--stdout writes one torrent, and there are";
             return Err((
