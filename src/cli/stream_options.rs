@@ -8,7 +8,7 @@ use super::terminal;
 use crate::session::Aim;
 use crate::storage::stream::{Outlet, StreamFormat};
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::PossibleValuesParser;
 use std::sync::Arc;
 
 /// Options that say what becomes of files on the disk, or of peers once all is there.
@@ -27,11 +27,11 @@ pub struct StreamOptions {
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "file",
-        value_parser = format(),
+        value_parser = PossibleValuesParser::new(["file", "tar"]),
         conflicts_with_all = MEANINGLESS,
         help_heading = DOWNLOAD
     )]
-    pub format: Option<StreamFormat>,
+    pub format: Option<String>,
 }
 
 impl StreamOptions {
@@ -41,7 +41,8 @@ impl StreamOptions {
     ///
     /// There is more than one, or standard output is a terminal.
     pub fn aim(&self, sources: &[NamedSource]) -> Result<Aim, CommandFailure> {
-        let Some(format) = self.format else { return Ok(Aim::Download) };
+        let Some(format) = &self.format else { return Ok(Aim::Download) };
+        let format = if format == "tar" { StreamFormat::Tar } else { StreamFormat::File };
         if sources.len() > 1 {
             let text = "--stdout writes one torrent, and there are";
             return Err((
@@ -52,11 +53,4 @@ impl StreamOptions {
         let failed = |error| (Exit::IO, format!("cannot write to standard output: {error}"));
         Ok(Aim::Stream(Outlet { format, file: Arc::new(terminal::stream().map_err(failed)?) }))
     }
-}
-
-fn format() -> impl TypedValueParser<Value = StreamFormat> {
-    PossibleValuesParser::new(["file", "tar"]).map(|format| match format.as_str() {
-        "tar" => StreamFormat::Tar,
-        _ => StreamFormat::File,
-    })
 }

@@ -59,16 +59,18 @@ impl<'a> Threads<'a> {
         let (pieces, writer_orders) = writer_queue(geometry, stream.is_some());
         let (alive, all_gone) = bounded(0);
         let buffers = run.network.memory.buffers();
-        let (to, writes, lives) = (events.clone(), Arc::clone(&buffers), alive.clone());
         let writer = match (storage, stream) {
             (Some(storage), _) => {
-                let stopped = run.stop.asked().clone();
-                Some(writer::start(storage, writer_orders, to, writes, stopped, lives))
+                let (stopped, buffers) = (run.stop.asked().clone(), Arc::clone(&buffers));
+                writer::start(storage, writer_orders, events.clone(), buffers, stopped, alive.clone())
+                    .map(Some)
             }
-            (None, Some(stream)) => Some(stream.start(writer_orders, to, writes, lives)),
-            (None, None) => None,
+            (None, Some(stream)) => {
+                stream.start(writer_orders, events.clone(), Arc::clone(&buffers), alive.clone()).map(Some)
+            }
+            (None, None) => Ok(None),
         };
-        let writer = writer.transpose().map_err(SessionError::Threads)?;
+        let writer = writer.map_err(SessionError::Threads)?;
         let network = run.network;
         let shared = peer::TorrentContext {
             peer_id,

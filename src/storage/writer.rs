@@ -39,15 +39,19 @@ pub fn start(
     stopped: Receiver<()>,
     alive: Sender<()>,
 ) -> io::Result<JoinHandle<Written>> {
-    spawn(orders, events, alive, move |orders, events| work(storage, orders, events, &buffers, &stopped))
+    let work: Work = Box::new(move |orders, events| work(storage, orders, events, &buffers, &stopped));
+    spawn(orders, events, alive, work)
 }
 
-/// Starts the thread, which does this `work`. True if everything is safe in the end.
+/// What the thread does. True if everything is safe in the end.
+pub(super) type Work = Box<dyn FnOnce(&Receiver<Write>, &Sender<Event>) -> Result<bool, StorageError> + Send>;
+
+/// Starts the thread.
 pub(super) fn spawn(
     orders: Receiver<Write>,
     events: Sender<Event>,
     alive: Sender<()>,
-    work: impl FnOnce(&Receiver<Write>, &Sender<Event>) -> Result<bool, StorageError> + Send + 'static,
+    work: Work,
 ) -> io::Result<JoinHandle<Written>> {
     let builder = std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024);
     builder.spawn(calls::handed_on(move || {

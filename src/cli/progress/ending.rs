@@ -209,13 +209,13 @@ mod tests {
             said(&account(), RunEnd::Stopped, part.clone()),
             "Album: stopped at 31 % (28.6 of 92 MiB). Run the same command to resume."
         );
-        let stall = Some(Stall::AllChoke);
+        let stall = Stall::AllChoke;
         assert_eq!(
-            said(&account(), RunEnd::TimedOut, Snapshot { stall: stall.clone(), ..part }),
+            said(&account(), RunEnd::TimedOut, Snapshot { stall: Some(stall.clone()), ..part }),
             format!(
                 "Album: timed out: no data for 25 s: {}; 31 % (28.6 of 92 MiB) is kept. Run the same command to \
                  resume.",
-                stall.unwrap()
+                stall
             )
         );
         let magnet = Account { metadata_trouble: Some("no name server answers".to_owned()), ..account() };

@@ -17,19 +17,18 @@ mod tests;
 
 use super::error::{Action, StorageError};
 use super::selection::Selection;
-use super::writer::{MAX_AT_ONCE, Written, spawn};
+use super::writer::{MAX_AT_ONCE, Work, Written, spawn};
 use crate::message::{Event, Write as WriteOrder};
 use crate::metainfo::Metainfo;
 use crate::piece::{BufferPool, Geometry, PieceIndex};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use outline::Outline;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Time between two looks whether the reader is still there, while there is nothing to write.
 const LOOK: Duration = Duration::from_secs(1);
@@ -60,8 +59,8 @@ pub struct Outlet {
 pub struct Stream {
     out: BufWriter<Arc<File>>,
     outline: Outline,
-    /// Pieces that have verified before their turn.
-    early: BTreeMap<PieceIndex, Vec<u8>>,
+    /// Pieces that have verified before their turn, the last one in front.
+    early: Vec<(PieceIndex, Vec<u8>)>,
 }
 
 impl Stream {
@@ -73,11 +72,7 @@ impl Stream {
         selection: Option<Selection>,
     ) -> Stream {
         let out = BufWriter::with_capacity(BUFFER, Arc::clone(&to.file));
-        Stream {
-            out,
-            outline: Outline::new(metainfo, geometry, selection, to.format),
-            early: BTreeMap::new(),
-        }
+        Stream { out, outline: Outline::new(metainfo, geometry, selection, to.format), early: Vec::new() }
     }
 
     /// Starts the thread that writes it. It ends as that of the [disk](super::writer::start) does; where the reader
@@ -93,11 +88,12 @@ impl Stream {
         buffers: Arc<BufferPool>,
         alive: Sender<()>,
     ) -> io::Result<JoinHandle<Written>> {
-        spawn(orders, events, alive, move |orders, events| match self.work(orders, events, &buffers) {
+        let work: Work = Box::new(move |orders, events| match self.work(orders, events, &buffers) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(StorageError::from_io(Action::Write, "standard output".into(), error)),
             Ok(finished) => Ok(finished),
-        })
+        });
+        spawn(orders, events, alive, work)
     }
 
     /// Whether all has left. False if nobody wants that any more.
@@ -108,7 +104,7 @@ impl Stream {
         buffers: &BufferPool,
     ) -> io::Result<bool> {
         loop {
-            let first = match orders.recv_timeout(LOOK) {
+            let first = match orders.recv_deadline(Instant::now() + LOOK) {
                 Ok(first) => first,
                 Err(RecvTimeoutError::Timeout) if is_read(self.out.get_ref()) => continue,
                 Err(_) => return Ok(false),
@@ -117,7 +113,10 @@ impl Stream {
             for order in std::iter::once(first).chain(orders.try_iter()) {
                 match order {
                     WriteOrder::Finish => told_to_finish = true,
-                    WriteOrder::Piece(piece, bytes) => _ = self.early.insert(piece, bytes),
+                    WriteOrder::Piece(piece, bytes) => {
+                        let at = self.early.partition_point(|(other, _)| *other > piece);
+                        self.early.insert(at, (piece, bytes));
+                    }
                 }
             }
             if !self.write_on(events, buffers)? {
@@ -135,7 +134,7 @@ impl Stream {
     fn write_on(&mut self, events: &Sender<Event>, buffers: &BufferPool) -> io::Result<bool> {
         let (mut left, mut untold) = (Vec::new(), 0_usize);
         while let Some(piece) = self.outline.next_piece() {
-            let bytes = self.early.remove(&piece);
+            let bytes = self.early.pop_if(|(first, _)| *first == piece).map(|(_, bytes)| bytes);
             if let Some(bytes) = &bytes {
                 self.outline.write(piece, bytes, &mut self.out)?;
                 untold = untold.saturating_add(bytes.len());
