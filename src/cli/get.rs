@@ -5,7 +5,8 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
-use crate::session::{Aim, Job, PeerSourceOptions};
+use super::sharing_options::RunPlan;
+use crate::session::{Aim, Job, Naming, PeerSourceOptions};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -24,13 +25,20 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     // What has left cannot be uploaded.
     let keeps = matches!(aim, Aim::Download);
     let output = keeps.then(|| arguments.output_dir.clone());
-    let sandbox = Sandbox { output, cache: None, reads_all: false };
-    sharing.run(&sources, arguments.down_limit, arguments.memory, seeds, sandbox, |torrent, share| Job {
+    let plan = RunPlan {
+        down_limit: arguments.down_limit,
+        memory: arguments.memory,
+        seeds,
+        sandbox: Sandbox { output, cache: None, reads_all: false },
+        on_complete: arguments.hook.on_complete.as_deref(),
+    };
+    sharing.run(&sources, plan, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         choice: arguments.order.of(arguments.selection.choice()),
         torrent,
         aim: aim.clone(),
         folder: arguments.output_dir.clone(),
+        naming: Naming { output_name: sharing.name.output_name.clone(), parts: arguments.existing.part },
         sources: PeerSourceOptions {
             web_seeds: arguments.web.web_seeds.clone(),
             own_web_seeds: !arguments.web.no_web_seeds,
@@ -48,7 +56,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
             super_seeding: false,
         },
         allocate: arguments.allocate,
-        overwrite: arguments.overwrite,
+        existing: arguments.existing.existing(),
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),

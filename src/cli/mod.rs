@@ -6,6 +6,7 @@
 
 pub mod arenas;
 mod arguments;
+mod config;
 mod create;
 mod demo;
 mod encryption_option;
@@ -15,8 +16,10 @@ mod foreground;
 mod foreign_words;
 mod get;
 pub mod help;
+mod hook;
 mod json;
 mod meter;
+mod naming_options;
 mod nearest_word;
 mod network_options;
 mod port_mapping_options;
@@ -30,6 +33,7 @@ pub mod saved_port;
 mod scraped;
 mod seed;
 mod selection_options;
+pub mod settings;
 mod sharing_options;
 pub mod show;
 mod signals;
@@ -63,34 +67,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(words) => words,
         Err(failure) => return failed(failure),
     };
-    let parsed = program.try_get_matches_from_mut(&words);
+    let typed = match program.try_get_matches_from_mut(&words) {
+        Ok(typed) => typed,
+        Err(error) => return refused(error, &words, &program),
+    };
+    let additions = match settings::additions(&typed, &mut program) {
+        Ok(additions) => additions,
+        Err(failure) => return failed(failure),
+    };
+    let is_without = settings::is_without(&typed);
+    let words = additions.in_front_of(&words);
+    let parsed = if additions.are_none() { Ok(typed) } else { program.try_get_matches_from_mut(&words) };
     let arguments = match parsed.and_then(|mut parsed| Arguments::from_arg_matches_mut(&mut parsed)) {
         Ok(arguments) => arguments,
         Err(error) => return refused(error, &words, &program),
     };
     signals::outlive_file_limit();
+    start_log(arguments.command.verbose(), arguments.command.is_quiet());
+    additions.say();
     let outcome = match arguments.command {
-        CliCommand::Get(get) => {
-            start_log(get.sharing.verbose, get.sharing.quiet);
-            get::run(&get)
-        }
-        CliCommand::Seed(seed) => {
-            start_log(seed.sharing.verbose, seed.sharing.quiet);
-            seed::run(&seed)
-        }
+        CliCommand::Get(get) => get::run(&get),
+        CliCommand::Seed(seed) => seed::run(&seed),
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
-        CliCommand::Verify(verify) => {
-            start_log(0, verify.quiet);
-            verify::run(&verify, &mut terminal::output())
-        }
-        CliCommand::Show(show) => {
-            start_log(show.verbose, show.quiet);
-            show::run(&show, &mut terminal::output())
-        }
-        CliCommand::Demo { output_dir } => {
-            start_log(0, false);
-            demo::run(output_dir.as_deref())
-        }
+        CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
+        CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
+        CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
+        CliCommand::Demo { output_dir } => demo::run(output_dir.as_deref()),
     };
     outcome.unwrap_or_else(failed)
 }

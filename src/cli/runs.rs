@@ -3,6 +3,7 @@
 //! This runs on the main thread.
 
 use super::exit::Exit;
+use super::hook::TorrentFiles;
 use super::progress::{Screen, Style};
 use super::signals::interrupts;
 use super::source;
@@ -21,9 +22,8 @@ use std::time::{Duration, Instant};
 /// Why a command failed: the exit code of the program and the message for the user.
 pub type CommandFailure = (Exit, String);
 
-/// Reads the torrents; `outlet` is the way to those on the web. If one cannot be read, the others run all the same: its
-/// error is logged, and its
-/// exit code is returned with the torrents.
+/// Reads the torrents; `outlet` is the way to those on the web. They come with the files that they were read from. If
+/// one cannot be read, the others run all the same: its error is logged, and its exit code is returned with the torrents.
 ///
 /// # Errors
 ///
@@ -31,8 +31,9 @@ pub type CommandFailure = (Exit, String);
 pub fn load(
     sources: &[NamedSource],
     outlet: &Outlet,
-) -> Result<(Vec<Torrent>, Option<Exit>), CommandFailure> {
+) -> Result<(Vec<Torrent>, TorrentFiles, Option<Exit>), CommandFailure> {
     let mut torrents: Vec<Torrent> = Vec::new();
+    let mut files = TorrentFiles::new();
     let mut failures = Vec::new();
     for source in sources {
         let torrent = match source::torrent(&source.name, outlet) {
@@ -42,6 +43,9 @@ pub fn load(
                 continue;
             }
         };
+        if let (Torrent::Whole(_), Some(file)) = (&torrent, source::file(&source.name)) {
+            files.push((torrent.info_hash(), file));
+        }
         match torrents.iter_mut().find(|known| known.info_hash() == torrent.info_hash()) {
             None => torrents.push(torrent),
             Some(known) => {
@@ -58,7 +62,7 @@ pub fn load(
         return Err(failures.remove(0));
     }
     failures.iter().for_each(|(_, message)| error!("femtotorrent: {message}"));
-    Ok((torrents, failures.first().map(|(failure, _)| *failure)))
+    Ok((torrents, files, failures.first().map(|(failure, _)| *failure)))
 }
 
 /// Fetches the metadata of a magnet, and nothing else.

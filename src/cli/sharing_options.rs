@@ -2,6 +2,8 @@
 
 use super::exit::Exit;
 use super::help::headings::{FILES, LIMITS, NETWORK, OUTPUT, PEERS, SEEDING};
+use super::hook::Hook;
+use super::naming_options::NameOption;
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
@@ -18,11 +20,14 @@ use crate::storage::Check;
 use crate::swarm::SeedGoals;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::path::Path;
 use std::time::Duration;
 
 /// How the network is used.
 #[derive(Args, Debug)]
 pub struct SharingOptions {
+    #[command(flatten)]
+    pub name: NameOption,
     /// Keep all rights to files
     ///
     /// Otherwise those that are not needed are given up, where the kernel has Landlock.
@@ -88,6 +93,20 @@ pub struct ResourceShare {
     pub up_limit: Option<u64>,
 }
 
+/// How the runs of `get` and of `seed` differ.
+pub struct RunPlan<'a> {
+    /// The most bytes a second from all peers.
+    pub down_limit: Option<u64>,
+    /// Bytes of memory for pieces.
+    pub memory: u64,
+    /// Whether they seed at the end.
+    pub seeds: bool,
+    /// What files the process may touch once it has read the torrents.
+    pub sandbox: Sandbox,
+    /// What to run when a torrent is complete.
+    pub on_complete: Option<&'a Path>,
+}
+
 /// How long to seed.
 #[derive(Args, Debug)]
 pub struct SeedGoalOptions {
@@ -104,9 +123,7 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side, with so many bytes of memory for pieces; `seeds` if they seed at the end.
-    /// `job` says what to do with each of them, and `sandbox` what files the process may touch once it has read the
-    /// torrents.
+    /// Runs these torrents side by side. `job` says what to do with each of them.
     ///
     /// # Errors
     ///
@@ -115,17 +132,18 @@ impl SharingOptions {
     pub fn run(
         &self,
         sources: &[NamedSource],
-        down_limit: Option<u64>,
-        memory: u64,
-        seeds: bool,
-        mut sandbox: Sandbox,
+        plan: RunPlan<'_>,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
+        self.name.check(sources.len())?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
-        let (torrents, failure) = runs::load(sources, &outlet)?;
+        let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
+        let (torrents, files, failure) = runs::load(sources, &outlet)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
+        let hook = |program: &Path| Hook::start(program.to_owned(), files, torrents.len());
+        let hook = on_complete.map(hook).transpose()?;
         if !self.no_sandbox {
             sandbox.cache = cache_folder();
             sandbox.enter();
@@ -147,7 +165,10 @@ impl SharingOptions {
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let screen = Screen::new(self.style(), names);
-        let exit = supervise(jobs, resources.places, network, screen, interrupts);
+        let completions = hook.as_ref().map(Hook::completions);
+        let interrupted = interrupts.end.clone();
+        let exit = supervise(jobs, resources.places, network, screen, interrupts, completions);
+        hook.into_iter().for_each(|hook| hook.finish(&interrupted));
         // What was cut short by a signal ends by it.
         Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))
     }

@@ -12,8 +12,19 @@ use clap::builder::PossibleValuesParser;
 use std::sync::Arc;
 
 /// Options that say what becomes of files on the disk, or of peers once all is there.
-const MEANINGLESS: [&str; 7] =
-    ["output_dir", "overwrite", "allocate", "seed", "seed_ratio", "seed_time", "first"];
+const MEANINGLESS: [&str; 11] = [
+    "output_dir",
+    "output_name",
+    "part",
+    "continues",
+    "overwrite",
+    "allocate",
+    "seed",
+    "seed_ratio",
+    "seed_time",
+    "first",
+    "on_complete",
+];
 
 /// Whether files are written to standard output.
 #[derive(Args, Debug)]
