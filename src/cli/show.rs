@@ -17,7 +17,7 @@ use super::source;
 use crate::metainfo::{File, Magnet, Metainfo};
 use crate::net::Outlet;
 use crate::session::Torrent;
-use crate::text::{grouped, printable, shown, size};
+use crate::text::{grouped, printable, reason, shown, size};
 use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -59,7 +59,7 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
     let shown = Shown { torrent: &torrent, selected, scraped: scraped.as_ref() };
     match shown.write(arguments.json, out) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err((Exit::IO, format!("cannot write the output: {error}")))
+            Err((Exit::IO, format!("cannot write the output: {}", reason(&error))))
         }
         _ => match scraped.and_then(|scraped| scraped.trouble()) {
             Some(trouble) => Err((Exit::NETWORK, trouble.to_owned())),

@@ -17,12 +17,13 @@
 
 mod metadata_assembly;
 mod search;
+mod why;
 mod worker;
 
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::{MetadataContext, MetadataWorker};
 
-use crate::message::{Event, KnownPeers, MetadataState, PeerKey};
+use crate::message::{Event, KnownPeers, MetadataState, PeerKey, Stall};
 use crate::strategy::{Interruption, Supply};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
@@ -49,6 +50,9 @@ pub trait SearchEnvironment {
     /// Whether the host was suspended or has another address since the last call. If so, the sources of peers
     /// have been asked anew.
     fn look_around(&self, now: Instant) -> Option<Interruption>;
+
+    /// What the sources of peers wait for or lack, in words, as far as no event has told it.
+    fn search_trouble(&self, now: Instant) -> Option<String>;
 
     /// How many connections the process may have begun and not yet made.
     fn half_open(&self) -> usize;
@@ -78,8 +82,8 @@ pub enum FetchEnd {
     },
     /// The user stopped it.
     Stopped,
-    /// There was no progress for too long.
-    TimedOut,
+    /// There was no progress for too long, for this reason.
+    TimedOut(Stall),
 }
 
 /// Finds peers and asks them for the metadata until it is complete. `timeout` counts from the last piece that

@@ -118,7 +118,7 @@ impl Coordinator<'_> {
         self.count_uploads(now);
         let mut snapshot = self.snapshot(now);
         if end == RunEnd::TimedOut {
-            snapshot.stall = Some(self.why_idle());
+            snapshot.stall = Some(self.why_idle(now));
         }
         self.roster.clear();
         (end, snapshot)
