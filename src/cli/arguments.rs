@@ -11,6 +11,7 @@ use super::selection_options::{OrderOptions, SelectionOptions};
 use super::settings;
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_list::SourceOptions;
+use super::stream_options::StreamOptions;
 use super::values::{down_rate, seconds, size};
 use super::verify::VerifyArguments;
 use super::web_seed_options::WebSeedOptions;
@@ -141,6 +142,8 @@ pub struct GetArguments {
     pub selection: SelectionOptions,
     #[command(flatten)]
     pub order: OrderOptions,
+    #[command(flatten)]
+    pub stream: StreamOptions,
     #[command(flatten)]
     pub hook: HookOption,
 }

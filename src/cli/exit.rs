@@ -37,7 +37,7 @@ impl Exit {
     /// The exit code of a run that ended without an error.
     pub fn of(end: RunEnd) -> Exit {
         match end {
-            RunEnd::Done => Exit::DONE,
+            RunEnd::Done | RunEnd::ReaderGone => Exit::DONE,
             RunEnd::Stopped => Exit::UNFINISHED,
             RunEnd::TimedOut => Exit::TIMED_OUT,
             RunEnd::WriterFailed => Exit::OTHER,

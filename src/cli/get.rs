@@ -20,19 +20,23 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
     // `--seed-time 0` is how users of aria2 say that nothing is to be seeded.
     let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
     let seeding = seeds.then(|| arguments.goals.goals());
-    let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
+    let sources = arguments.sources.sources()?;
+    let aim = arguments.stream.aim(&sources)?;
+    // What has left cannot be uploaded.
+    let keeps = matches!(aim, Aim::Download);
+    let output = keeps.then(|| arguments.output_dir.clone());
     let plan = RunPlan {
         down_limit: arguments.down_limit,
         memory: arguments.memory,
         seeds,
-        sandbox,
+        sandbox: Sandbox { output, cache: None, reads_all: false },
         on_complete: arguments.hook.on_complete.as_deref(),
     };
-    sharing.run(&arguments.sources, plan, |torrent, share| Job {
+    sharing.run(&sources, plan, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         choice: arguments.order.of(arguments.selection.choice()),
         torrent,
-        aim: Aim::Download,
+        aim: aim.clone(),
         folder: arguments.output_dir.clone(),
         naming: Naming { output_name: sharing.name.output_name.clone(), parts: arguments.existing.part },
         sources: PeerSourceOptions {
@@ -46,7 +50,11 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
             timeout: arguments.timeout.map(Duration::from_secs),
             idle_before: Duration::ZERO,
         },
-        uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
+        uploads: UploadPolicy {
+            limit: if keeps { share.up_limit } else { Some(0) },
+            seeding,
+            super_seeding: false,
+        },
         allocate: arguments.allocate,
         existing: arguments.existing.existing(),
         open_files: share.open_files,

@@ -41,6 +41,7 @@ mod signals;
 pub mod source;
 mod source_list;
 mod source_name;
+mod stream_options;
 mod supervisor;
 mod terminal;
 mod thread_limit;

@@ -21,7 +21,7 @@ pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
     let plan = RunPlan { down_limit: None, memory: 0, seeds: true, sandbox, on_complete: None };
-    sharing.run(&arguments.sources, plan, |torrent, share| Job {
+    sharing.run(&arguments.sources.sources()?, plan, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),

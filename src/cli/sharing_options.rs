@@ -12,7 +12,7 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
 use super::signals::{interrupts, is_asked_to_end};
-use super::source_list::SourceOptions;
+use super::source_list::NamedSource;
 use super::supervisor::supervise;
 use super::values::{decimal, minutes, rate};
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
@@ -135,16 +135,15 @@ impl SharingOptions {
     /// user wants. A run that fails is no error here: the exit code reports it.
     pub fn run(
         &self,
-        sources: &SourceOptions,
+        sources: &[NamedSource],
         plan: RunPlan<'_>,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
-        let sources = sources.sources()?;
         self.name.check(sources.len())?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
-        let (torrents, files, failure) = runs::load(&sources, &outlet)?;
+        let (torrents, files, failure) = runs::load(sources, &outlet)?;
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         let hook = |program: &Path| Hook::start(program.to_owned(), files, torrents.len());

@@ -206,7 +206,7 @@ fn is_cut_short(outcome: &Outcome) -> bool {
     match outcome.end {
         RunEnd::Stopped => true,
         RunEnd::Done => outcome.snapshot.phase == RunPhase::Seeding,
-        RunEnd::TimedOut | RunEnd::WriterFailed => false,
+        RunEnd::TimedOut | RunEnd::ReaderGone | RunEnd::WriterFailed => false,
     }
 }
 
@@ -219,7 +219,7 @@ fn is_over(outcome: &Outcome) -> bool {
     match outcome.end {
         RunEnd::Stopped => false,
         RunEnd::Done => outcome.snapshot.phase != RunPhase::Seeding,
-        RunEnd::TimedOut | RunEnd::WriterFailed => true,
+        RunEnd::TimedOut | RunEnd::ReaderGone | RunEnd::WriterFailed => true,
     }
 }
 

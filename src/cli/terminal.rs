@@ -11,7 +11,9 @@ use crate::text::{printable, printable_lines, without_error_numbers};
 use crate::thread::lock;
 use block::Block;
 use log::{Level, LevelFilter, Record};
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock};
@@ -47,12 +49,20 @@ pub fn output() -> impl Write {
 ///
 /// Standard output is a terminal, or cannot be written.
 pub fn write_file(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    stream()?.write_all(bytes)
+}
+
+/// Standard output for the bytes of files, as they are.
+///
+/// # Errors
+///
+/// It is a terminal, or cannot be used.
+pub fn stream() -> io::Result<File> {
+    let out = io::stdout();
     if out.is_terminal() {
         return Err(io::Error::other("it is a terminal (send it to a file or into a pipe)"));
     }
-    out.write_all(bytes)?;
-    out.flush()
+    Ok(out.as_fd().try_clone_to_owned()?.into())
 }
 
 /// Writes a line to standard error. This fails if its reader is gone, and then nobody would read of that.

@@ -137,9 +137,8 @@ impl Turns {
                 match (snapshot.phase, &snapshot.stall) {
                     (RunPhase::Seeding, _) => turn.seeds_since = turn.seeds_since.or(Some(now)),
                     // That is no fault of the torrent.
-                    (RunPhase::Finishing, _) | (_, Some(Stall::SlowDisk | Stall::NoMemory)) => {
-                        turn.moved = now
-                    }
+                    (RunPhase::Finishing, _)
+                    | (_, Some(Stall::SlowDisk | Stall::SlowReader | Stall::NoMemory)) => turn.moved = now,
                     (RunPhase::Downloading, _) => {}
                 }
                 snapshot.received.saturating_sub(snapshot.wasted)

@@ -83,6 +83,8 @@ pub enum Stall {
     Silent,
     /// The disk is slower than the peers.
     SlowDisk,
+    /// Whoever reads the stream takes nothing.
+    SlowReader,
     /// Other torrents have all the memory that is allowed.
     NoMemory,
     /// The peers do not send for this reason, and this is wrong with the web seeds.
@@ -111,6 +113,7 @@ impl fmt::Display for Stall {
             }
             Stall::Silent => write!(out, "the peers do not send what we have requested"),
             Stall::SlowDisk => write!(out, "the disk is slower than the peers"),
+            Stall::SlowReader => write!(out, "whoever reads standard output takes nothing"),
             Stall::AndWebSeeds(peers, said) => write!(out, "{peers}; {said}"),
             Stall::NoMemory => {
                 write!(out, "waiting for memory, which other torrents are using (raise --memory)")

@@ -34,8 +34,8 @@ pub struct TorrentContext {
     pub down: Arc<Throttle>,
     /// The upload limit for blocks and metadata, of all peers of the process together.
     pub up: Arc<Throttle>,
-    /// What we can send.
-    pub served_pieces: Arc<ServedPieces>,
+    /// What we can send. `None` where nothing is kept.
+    pub served_pieces: Option<Arc<ServedPieces>>,
     /// Whether connections are encrypted.
     pub encryption: Encryption,
     /// The port at which peers can connect to us, seen from where they are.

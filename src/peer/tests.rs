@@ -82,7 +82,7 @@ impl Torrent {
             read_memory: Arc::default(),
             down: Arc::new(Throttle::unlimited()),
             up: Arc::new(Throttle::unlimited()),
-            served_pieces,
+            served_pieces: Some(served_pieces),
             encryption: Encryption::default(),
             ports: Default::default(),
             dht_ports: [None; 2],
@@ -118,7 +118,7 @@ impl Torrent {
     }
 
     fn introduction(&self, greeting: Greeting) -> Order {
-        let pieces = Arc::new(self.context.served_pieces.offered());
+        let pieces = Arc::new(self.context.served_pieces.as_ref().unwrap().offered());
         Order::Introduce { pieces, greeting, upload_only: false }
     }
 

@@ -13,7 +13,7 @@ pub(super) fn selection(
     geometry: Geometry,
 ) -> Result<Option<Selection>, SessionError> {
     let files = &metainfo.files;
-    if job.aim == Aim::Share {
+    if matches!(job.aim, Aim::Share) {
         return Ok(None);
     }
     let Some(selected) = job.choice.selected(files, &job.selected).map_err(SessionError::Choice)? else {
@@ -26,7 +26,8 @@ pub(super) fn selection(
 
 /// The order in which the pieces are fetched.
 pub(super) fn order(job: &Job, files: &[File], geometry: Geometry) -> Result<PieceOrder, SessionError> {
-    let mut order = PieceOrder { classes: Vec::new(), is_sequential: job.choice.is_sequential };
+    let (is_sequential, is_stream) = (job.choice.is_sequential, matches!(job.aim, Aim::Stream(_)));
+    let mut order = PieceOrder { classes: Vec::new(), is_sequential, is_stream };
     for numbers in job.choice.first(files).map_err(SessionError::Choice)? {
         let mut class = Bitfield::none(geometry.piece_count());
         for file in numbers.iter().filter_map(|number| files.get(*number)).filter(|file| file.length > 0) {

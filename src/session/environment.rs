@@ -101,7 +101,8 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn served_pieces(&self) -> Bitfield {
-        self.shared.served_pieces.offered()
+        let none = || Bitfield::none(self.shared.geometry.piece_count());
+        self.shared.served_pieces.as_ref().map_or_else(none, |served_pieces| served_pieces.offered())
     }
 
     fn is_writer_behind(&self) -> bool {

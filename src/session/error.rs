@@ -35,6 +35,11 @@ pub enum SessionError {
     },
     /// The files that the user names are not there.
     Choice(ChoiceError),
+    /// Only one file can be written as it is.
+    NotOneFile {
+        /// How many there are to write.
+        count: usize,
+    },
     /// No file of the torrent has a selected number.
     NothingSelected {
         /// How many files there are.
@@ -56,7 +61,7 @@ impl SessionError {
             SessionError::Metadata(_) => 26,
             SessionError::NoPeerSource { .. } | SessionError::NoOwnTracker => 6,
             SessionError::NothingThere { .. } => 32,
-            SessionError::Choice(_) => 28,
+            SessionError::Choice(_) | SessionError::NotOneFile { .. } => 28,
             SessionError::Geometry => 26,
             SessionError::NothingSelected { .. } => 27,
             SessionError::Threads(_) | SessionError::Panicked(_) | SessionError::LongPieces { .. } => 1,
@@ -110,6 +115,10 @@ impl fmt::Display for SessionError {
             SessionError::NothingSelected { files } => write!(
                 out,
                 "the link selects no file of the torrent (so= counts its {files} files from 0; without so=, all are downloaded)"
+            ),
+            SessionError::NotOneFile { count } => write!(
+                out,
+                "--stdout writes one file, and there are {count} (choose one with --select, or write them all as an archive with --stdout=tar)"
             ),
             SessionError::Choice(error) => write!(out, "{error}"),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),

@@ -1,6 +1,7 @@
 //! What a run is to do: the torrent, and how the user wants it downloaded or shared.
 
 use crate::metainfo::{FileChoice, InfoHash, Magnet, Metainfo};
+use crate::storage::stream::Outlet;
 use crate::storage::{Allocate, Check, Existing};
 use crate::strategy::OnWordOf;
 use crate::swarm::{Limits, UploadPolicy};
@@ -107,12 +108,14 @@ impl PeerSourceOptions {
 }
 
 /// What a run is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Aim {
     /// To download what is missing.
     Download,
     /// To share what is on the disk, and write nothing.
     Share,
+    /// To write it out in order, and keep nothing.
+    Stream(Outlet),
 }
 
 /// What the files are called on the disk.

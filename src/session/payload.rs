@@ -7,7 +7,10 @@ use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError, choice
 use crate::message::Snapshot;
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry};
-use crate::storage::{self, Finished, Options, Payload, ServedPieces, Storage, StorageError, Watch};
+use crate::storage::stream::{Outlet, Stream, StreamFormat};
+use crate::storage::{
+    self, Finished, Options, Payload, Selection, ServedPieces, Storage, StorageError, Watch,
+};
 use crate::strategy::PieceOrder;
 use crate::swarm::{RunEnd, WantedPieces};
 use std::sync::Arc;
@@ -16,10 +19,12 @@ use std::sync::Arc;
 pub(super) struct CheckedPayload {
     /// How it is cut into pieces.
     pub geometry: Geometry,
-    /// Where the missing pieces go. `None` if nothing is to be written.
+    /// Where the missing pieces go. `None` if nothing is to be written to the disk.
     pub storage: Option<Storage>,
-    /// The pieces that we can upload.
-    pub served_pieces: Arc<ServedPieces>,
+    /// Where they go instead of the disk.
+    pub stream: Option<Stream>,
+    /// The pieces that we can upload. `None` if none is kept.
+    pub served_pieces: Option<Arc<ServedPieces>>,
     /// The pieces that are on the disk.
     pub stored: Bitfield,
     /// The pieces that are to be on the disk in the end.
@@ -70,8 +75,10 @@ pub(super) fn check(
         selection: selection.as_ref(),
         cache: run.job.cache.as_deref(),
     };
-    let name = run.job.naming.output_name.as_deref().unwrap_or(payload.name);
-    (run.show)(Progress::Place(run.job.folder.join(name)));
+    if !matches!(run.job.aim, Aim::Stream(_)) {
+        let name = run.job.naming.output_name.as_deref().unwrap_or(payload.name);
+        (run.show)(Progress::Place(run.job.folder.join(name)));
+    }
     let check = run.network.checks.check(run.stop);
     let watch = |done: u64, total: u64| {
         if total > 0 {
@@ -82,14 +89,17 @@ pub(super) fn check(
         }
         !run.stop.is_asked()
     };
-    let checked = match run.job.aim {
+    let checked = match &run.job.aim {
         Aim::Download => open(run, &payload, order, &watch)?,
         Aim::Share => share(run.job, &payload, &watch)?,
+        Aim::Stream(to) => stream(run.job, to, metainfo, &payload, order)?,
     };
     // The disk, or an earlier run, may have another name for it.
-    (run.show)(Progress::Place(checked.served_pieces.place()));
+    if let Some(served_pieces) = &checked.served_pieces {
+        (run.show)(Progress::Place(served_pieces.place()));
+    }
     drop(check);
-    if run.job.uploads.seeding.is_some() || checked.storage.is_some() {
+    if run.job.uploads.seeding.is_some() || checked.storage.is_some() || checked.stream.is_some() {
         return Ok(Begin::Run(checked));
     }
     let done = checked.stored_bytes();
@@ -105,11 +115,8 @@ fn open(
     order: PieceOrder,
     watch: &Watch<'_>,
 ) -> Result<CheckedPayload, SessionError> {
-    let job = run.job;
-    let (geometry, length) = (payload.geometry, payload.geometry.piece_length());
-    if u64::from(length) > job.limits.memory.saturating_mul(4) {
-        return Err(SessionError::LongPieces { length, memory: job.limits.memory });
-    }
+    let (job, geometry) = (run.job, payload.geometry);
+    check_piece_length(job, geometry)?;
     let Job { allocate, existing, open_files, check, .. } = *job;
     let options = Options { allocate, existing, open_files, check, parts: job.naming.parts };
     let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
@@ -122,7 +129,16 @@ fn open(
         match storage.finish_watched(watch)? {
             Finished::Durable => {
                 let wanted = WantedPieces::Nothing;
-                return Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted, order });
+                let served_pieces = Some(served_pieces);
+                return Ok(CheckedPayload {
+                    geometry,
+                    storage: None,
+                    stream: None,
+                    served_pieces,
+                    stored,
+                    wanted,
+                    order,
+                });
             }
             // It was complete a moment ago, so it may be the user's own work that is in it now.
             Finished::Spoiled(_) => {
@@ -131,7 +147,8 @@ fn open(
         }
     }
     let wanted = selected.map_or(WantedPieces::All, WantedPieces::Only);
-    Ok(CheckedPayload { geometry, storage: Some(storage), served_pieces, stored, wanted, order })
+    let (storage, served_pieces) = (Some(storage), Some(served_pieces));
+    Ok(CheckedPayload { geometry, storage, stream: None, served_pieces, stored, wanted, order })
 }
 
 /// Opens the payload to share it as it is.
@@ -142,5 +159,35 @@ fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedP
         return Err(SessionError::NothingThere { path: served_pieces.place() });
     }
     let (geometry, wanted, order) = (payload.geometry, WantedPieces::Nothing, PieceOrder::default());
-    Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted, order })
+    let (storage, stream, served_pieces) = (None, None, Some(served_pieces));
+    Ok(CheckedPayload { geometry, storage, stream, served_pieces, stored, wanted, order })
+}
+
+/// Prepares to write the payload out. Nothing of it is on the disk, and nothing is looked for there.
+fn stream(
+    job: &Job,
+    to: &Outlet,
+    metainfo: &Arc<Metainfo>,
+    payload: &Payload<'_>,
+    order: PieceOrder,
+) -> Result<CheckedPayload, SessionError> {
+    let Payload { geometry, selection, files, .. } = *payload;
+    let count = selection.map_or(files.iter().filter(|file| !file.padding).count(), Selection::count);
+    if to.format == StreamFormat::File && count != 1 {
+        return Err(SessionError::NotOneFile { count });
+    }
+    check_piece_length(job, geometry)?;
+    let wanted = selection.map_or(WantedPieces::All, |it| WantedPieces::Only(it.pieces().clone()));
+    let stream = Some(Stream::new(to, Arc::clone(metainfo), geometry, selection.cloned()));
+    let stored = Bitfield::none(geometry.piece_count());
+    Ok(CheckedPayload { geometry, storage: None, stream, served_pieces: None, stored, wanted, order })
+}
+
+/// A piece verifies as a whole, so it has to fit into memory.
+fn check_piece_length(job: &Job, geometry: Geometry) -> Result<(), SessionError> {
+    let (length, memory) = (geometry.piece_length(), job.limits.memory);
+    match u64::from(length) > memory.saturating_mul(4) {
+        true => Err(SessionError::LongPieces { length, memory }),
+        false => Ok(()),
+    }
 }

@@ -11,6 +11,7 @@ use crate::metainfo::Metainfo;
 use crate::peer;
 use crate::piece::Geometry;
 use crate::storage::writer::{self, Written};
+use crate::strategy::MAX_WINDOW;
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
 use crate::tracker::Counts;
 use crate::web_seed::WebSeed;
@@ -54,16 +55,23 @@ impl<'a> Threads<'a> {
         let left = geometry.total_size().saturating_sub(payload.stored_bytes());
         let Prepared { metainfo, peer_id, events, inbox, sources, known_peers } = prepared;
         let private = metainfo.private;
-        let CheckedPayload { storage, served_pieces, stored, wanted, order, .. } = payload;
+        let CheckedPayload { storage, stream, served_pieces, stored, wanted, order, .. } = payload;
 
-        let (pieces, writer_orders) = writer_queue(geometry);
+        let (pieces, writer_orders) = writer_queue(geometry, stream.is_some());
         let (alive, all_gone) = bounded(0);
         let buffers = run.network.memory.buffers();
-        let write = |storage| {
-            let (stopped, buffers) = (run.stop.asked().clone(), Arc::clone(&buffers));
-            writer::start(storage, writer_orders, events.clone(), buffers, stopped, alive.clone())
+        let writer = match (storage, stream) {
+            (Some(storage), _) => {
+                let (stopped, buffers) = (run.stop.asked().clone(), Arc::clone(&buffers));
+                writer::start(storage, writer_orders, events.clone(), buffers, stopped, alive.clone())
+                    .map(Some)
+            }
+            (None, Some(stream)) => {
+                stream.start(writer_orders, events.clone(), Arc::clone(&buffers), alive.clone()).map(Some)
+            }
+            (None, None) => Ok(None),
         };
-        let writer = storage.map(write).transpose().map_err(SessionError::Threads)?;
+        let writer = writer.map_err(SessionError::Threads)?;
         let network = run.network;
         let shared = peer::TorrentContext {
             peer_id,
@@ -123,7 +131,7 @@ impl<'a> Threads<'a> {
         let caller = run.network.connector.caller(shared.events.clone());
         let memory = run.network.memory.open(&shared.events);
         let shared = Arc::new(shared);
-        let completion = ending.writer.is_some().then(|| completion(&shared, &state.wanted));
+        let completion = ending.writer.as_ref().and_then(|_| completion(&shared, &state.wanted));
         let environment = RunEnvironment {
             run,
             memory,
@@ -148,28 +156,28 @@ impl<'a> Threads<'a> {
     }
 }
 
-/// What to tell of the download when it is complete.
-fn completion(shared: &peer::TorrentContext, wanted: &WantedPieces) -> Completion {
+/// What to tell of the download when it is complete. `None` where nothing is kept.
+fn completion(shared: &peer::TorrentContext, wanted: &WantedPieces) -> Option<Completion> {
     let (metainfo, geometry) = (&shared.metainfo, shared.geometry);
-    let path = shared.served_pieces.place();
+    let path = shared.served_pieces.as_ref()?.place();
     let size = match wanted {
         WantedPieces::Only(pieces) => {
             pieces.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum()
         }
         WantedPieces::All | WantedPieces::Nothing => geometry.total_size(),
     };
-    Completion {
+    Some(Completion {
         name: metainfo.name.clone(),
         path: std::path::absolute(&path).unwrap_or(path),
         info_hash: metainfo.info_hash,
         size,
-    }
+    })
 }
 
 impl Ending {
     /// Ends the threads of a run, each within a limited time. The result of the writer decides whether the
     /// run was successful.
-    fn finish(self, mut sources: PeerSources, outcome: Outcome) -> Result<Outcome, SessionError> {
+    fn finish(self, mut sources: PeerSources, mut outcome: Outcome) -> Result<Outcome, SessionError> {
         let (end, snapshot) = (outcome.end, &outcome.snapshot);
         sources.close();
         sources.set(counts(snapshot));
@@ -185,7 +193,13 @@ impl Ending {
         let ends = matches!(end, RunEnd::Done | RunEnd::WriterFailed) || all_gone;
         if ends || self.writer.as_ref().is_some_and(JoinHandle::is_finished) {
             match self.join_writer() {
-                Some(Ok(written)) => written?,
+                Some(Ok(written)) => {
+                    written?;
+                    if end == RunEnd::WriterFailed {
+                        // It had no failure, and no reader any more.
+                        outcome.end = RunEnd::ReaderGone;
+                    }
+                }
                 Some(Err(_)) => return Err(SessionError::Panicked("the writer")),
                 None => {}
             }
@@ -199,8 +213,13 @@ impl Ending {
     }
 }
 
-/// The channel of verified pieces to the writer. It is bounded, so that a slow disk stops the readers.
-fn writer_queue(geometry: Geometry) -> (Sender<Write>, Receiver<Write>) {
+/// The channel of verified pieces to the writer. It is bounded, so that a slow disk stops the threads that read from
+/// peers. The pieces of a stream are bounded by their window, and all have room here, so that peers hear of a slow
+/// reader nothing but that they are asked for less.
+fn writer_queue(geometry: Geometry, is_stream: bool) -> (Sender<Write>, Receiver<Write>) {
+    if is_stream {
+        return bounded(MAX_WINDOW as usize + 1);
+    }
     let pieces = WRITER_QUEUE_BYTES / geometry.piece_length().max(1) as usize;
     bounded(pieces.clamp(4, 64))
 }
@@ -233,4 +252,19 @@ fn start_sources(
         has_web_seeds,
     };
     PeerSources::start(&search, &run.job.sources, run.network, &shared.events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_stream_may_have_in_memory_has_room_before_its_reader() {
+        for (piece, of_disk) in [(16 * 1024, 64), (1 << 20, 4), (64 << 20, 4)] {
+            let geometry = Geometry::new(1 << 40, piece).unwrap();
+            assert_eq!(writer_queue(geometry, false).0.capacity(), Some(of_disk));
+            let room = writer_queue(geometry, true).0.capacity();
+            assert!(room.is_some_and(|room| room > MAX_WINDOW as usize), "{piece} bytes in a piece");
+        }
+    }
 }

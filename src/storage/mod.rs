@@ -14,6 +14,8 @@
 //! [`fn@examine`] looks at a payload and changes nothing. [`gather`] finds the files for a new torrent, and
 //! [`Gathered::digests`] hashes them.
 //!
+//! A payload may also be written out in order and not be kept (`stream`).
+//!
 //! Of a selection of files, what they share with others is in a `part_file`.
 //!
 //! What is there need not be read again by the next run: `resume` writes down which pieces are synced to the
@@ -54,6 +56,7 @@ mod selection;
 mod served_pieces;
 mod sha1_pair;
 mod space;
+pub mod stream;
 mod survey;
 #[cfg(test)]
 mod tests;

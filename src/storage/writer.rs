@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// Pieces after the first one that are written before the coordinator hears of any of them.
-const MAX_AT_ONCE: usize = 32;
+pub(super) const MAX_AT_ONCE: usize = 32;
 
 /// What the writer's thread returns.
 pub type Written = Result<(), StorageError>;
@@ -39,6 +39,20 @@ pub fn start(
     stopped: Receiver<()>,
     alive: Sender<()>,
 ) -> io::Result<JoinHandle<Written>> {
+    let work: Work = Box::new(move |orders, events| work(storage, orders, events, &buffers, &stopped));
+    spawn(orders, events, alive, work)
+}
+
+/// What the thread does. True if everything is safe in the end.
+pub(super) type Work = Box<dyn FnOnce(&Receiver<Write>, &Sender<Event>) -> Result<bool, StorageError> + Send>;
+
+/// Starts the thread.
+pub(super) fn spawn(
+    orders: Receiver<Write>,
+    events: Sender<Event>,
+    alive: Sender<()>,
+    work: Work,
+) -> io::Result<JoinHandle<Written>> {
     let builder = std::thread::Builder::new().name("writer".to_owned()).stack_size(256 * 1024);
     builder.spawn(calls::handed_on(move || {
         // Variables are dropped in reverse order. So the farewell is the last message from this thread,
@@ -47,7 +61,7 @@ pub fn start(
         // Bound after the farewell, so that the channel ends before it is sent: a thread that waits for room
         // in the channel must not wait for ever.
         let orders = orders;
-        let written = work(storage, &orders, &farewell.events, &buffers, &stopped);
+        let written = work(&orders, &farewell.events);
         farewell.finished = matches!(written, Ok(true));
         written.map(drop)
     }))

@@ -5,7 +5,7 @@
 //! them in this order:
 //!
 //! - `download`: *Rarest first* picks the piece that the fewest peers have (`rarity`),
-//!   unless the user wants another order (`order`). *Pipelining* keeps
+//!   unless the user wants another order (`order`), or has them in order and keeps none (`window`). *Pipelining* keeps
 //!   many requests on their way to each peer, since a peer that waits for our next request sends nothing
 //!   (`pipeline`). Open pieces take memory, and the `budget` says how much. A peer that chokes us again and
 //!   again and sends nothing loses its `standing`.
@@ -31,7 +31,8 @@ mod upload;
 pub use crc32c::crc32c;
 pub use destination::{OnWordOf, Question, Refusal, may_ask, may_ask_name};
 pub use download::{
-    Budget, Gaps, MemoryClaim, PeerPieces, PieceOrder, Pipeline, Rarity, ServerRest, Standing, Trust,
+    Budget, Gaps, MAX_WINDOW, MemoryClaim, PeerPieces, PieceOrder, Pipeline, Rarity, ServerRest, Standing,
+    Trust, Window,
 };
 pub use near_names::{is_near_name, literal};
 pub use peers::{

@@ -76,6 +76,8 @@ pub enum RunEnd {
     Stopped,
     /// Nothing moved for too long.
     TimedOut,
+    /// Whoever reads what is written wants no more.
+    ReaderGone,
     /// The writer ended before it had everything. Its thread says why.
     WriterFailed,
 }

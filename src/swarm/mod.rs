@@ -128,7 +128,9 @@ impl<'a> Coordinator<'a> {
         let InitialState { stored, wanted, order, known_peers, web_seeds } = state;
         let KnownPeers { candidates, connections, last_key } = known_peers;
         let geometry = settings.geometry;
-        let budget = Budget::new(settings.limits.memory, geometry.piece_length(), now);
+        let requests = if order.is_stream { Requests::in_order } else { Requests::new }(geometry);
+        let new_budget = if order.is_stream { Budget::of_stream } else { Budget::new };
+        let budget = new_budget(settings.limits.memory, geometry.piece_length(), now);
         let mut pieces = PieceMap::new(geometry, stored, 0, &mut random);
         let phase = match wanted {
             WantedPieces::Nothing => Phase::Seeding { since: now },
@@ -155,7 +157,7 @@ impl<'a> Coordinator<'a> {
             phase,
             pieces,
             budget,
-            requests: Requests::new(geometry),
+            requests,
             suspicions: Suspicions::default(),
             roster: Roster::after(last_key, WebSeeds::new(web_seeds)),
             dialer: Dialer::new(

@@ -50,7 +50,7 @@ impl Coordinator<'_> {
     /// Why nothing comes, for however short a time.
     pub(super) fn why_idle(&self, now: Instant) -> Stall {
         if self.is_disk_behind() {
-            return Stall::SlowDisk;
+            return if self.pieces.is_stream() { Stall::SlowReader } else { Stall::SlowDisk };
         }
         let of_peers = self.stall_of_peers(now);
         match self.web_seed_trouble() {
@@ -117,8 +117,11 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Whether peers have to wait for us because the disk is slow.
+    /// Whether peers have to wait for us because the disk is slow, or whoever reads the stream.
     pub(super) fn is_disk_behind(&self) -> bool {
+        if self.pieces.is_stream() {
+            return self.pieces.waits_for_reader();
+        }
         let no_room = self.statistics.waits_for_disk() && !self.pieces.has_room();
         no_room || self.environment.is_writer_behind()
     }

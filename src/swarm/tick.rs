@@ -47,7 +47,9 @@ impl Coordinator<'_> {
         if self.has_seeded_enough(now) {
             return Some(RunEnd::Done);
         }
-        let timeout = self.settings.limits.timeout.filter(|_| self.is_downloading());
+        // How long a reader takes for what is there is the user's business.
+        let may_end = self.is_downloading() && !self.pieces.waits_for_reader();
+        let timeout = self.settings.limits.timeout.filter(|_| may_end);
         let patience_ends = timeout.is_some_and(|timeout| self.statistics.idle_for(now) >= timeout);
         patience_ends.then_some(RunEnd::TimedOut)
     }

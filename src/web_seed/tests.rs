@@ -114,7 +114,7 @@ impl Torrent {
             read_memory: Arc::default(),
             down: Arc::new(down),
             up: Arc::new(Throttle::unlimited()),
-            served_pieces,
+            served_pieces: Some(served_pieces),
             ports: Default::default(),
             encryption: Default::default(),
             dht_ports: [None; 2],

@@ -40,6 +40,7 @@ mod selecting;
 mod signals;
 mod silent_peers;
 mod stalls;
+mod stdout;
 mod strangers;
 mod terminal;
 mod trackers;

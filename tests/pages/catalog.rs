@@ -59,7 +59,8 @@ pub fn all_names(option: &Arg) -> Vec<String> {
 }
 
 pub fn value(option: &Arg) -> Value {
-    if !option.get_action().takes_values() {
+    // A value that may be left out stands in the same word.
+    if !option.get_action().takes_values() || option.is_require_equals_set() {
         return Value::None;
     }
     let words = help::values(option);

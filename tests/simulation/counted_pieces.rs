@@ -26,6 +26,11 @@ struct OpenPiece {
 }
 
 impl CountedPieces {
+    /// How many pieces have blocks and not all of them.
+    pub fn begun(&self) -> usize {
+        self.open.len()
+    }
+
     /// A block came. The last one of a piece brings the verdict.
     pub fn put(
         &mut self,

@@ -19,6 +19,8 @@ use std::time::Instant;
 pub struct Noted {
     /// The pieces on the disk.
     pub stored: Bitfield,
+    /// Nothing of that is kept.
+    is_stream: bool,
     /// Connections to begin.
     pub dialed: Vec<(PeerKey, SocketAddr)>,
     /// The workers of web seeds that were started, with their addresses.
@@ -36,10 +38,11 @@ pub struct Noted {
 
 impl Noted {
     /// Nothing is wanted yet.
-    pub fn new(stored: Bitfield) -> Noted {
+    pub fn new(stored: Bitfield, is_stream: bool) -> Noted {
         let (dialed, pieces) = (Vec::new(), CountedPieces::default());
         Noted {
             stored,
+            is_stream,
             dialed,
             asked: Vec::new(),
             started: None,
@@ -103,7 +106,8 @@ impl Environment for NotingEnvironment {
     }
 
     fn served_pieces(&self) -> Bitfield {
-        self.0.borrow().stored.clone()
+        let noted = self.0.borrow();
+        if noted.is_stream { Bitfield::none(noted.stored.length()) } else { noted.stored.clone() }
     }
 
     fn is_writer_behind(&self) -> bool {

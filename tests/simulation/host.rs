@@ -76,6 +76,11 @@ pub trait Host {
     /// The block has left the host.
     fn block_sent(&mut self, key: PeerKey, bytes: u32);
 
+    /// The most pieces of a stream that it had in memory at once.
+    fn most_held(&self) -> usize {
+        0
+    }
+
     /// How many pieces were wrong.
     fn failures(&self) -> u32 {
         0

@@ -34,8 +34,8 @@
 //!   [`web_server`] is a server of the web (BEP 19), of the same kind.
 //! - [`scene`] builds a swarm in a few lines, [`report`] is what came of it, [`catalogue`] has the scenes by name.
 //!   [`table`] and [`asking`] print the tables of `docs/SIMULATION.md`: `make simulate`.
-//! - [`good_scenes`], [`choking_peers`], [`encryption`], [`liars`], [`web_seeds`], [`random_swarms`] and [`asking`] are
-//!   the tests.
+//! - [`good_scenes`], [`choking_peers`], [`encryption`], [`liars`], [`stream`], [`web_seeds`], [`random_swarms`] and
+//!   [`asking`] are the tests.
 
 #![cfg(test)]
 
@@ -59,6 +59,7 @@ mod random_swarms;
 mod real_host;
 mod report;
 mod scene;
+mod stream;
 mod stub;
 mod table;
 mod tracker;

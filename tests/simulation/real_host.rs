@@ -8,6 +8,7 @@ use crate::connection::{Connection, wire};
 use crate::environment::{Noted, NotingEnvironment};
 use crate::host::{Action, Host};
 use crate::message::{Message, Segment};
+use crate::stream::Stream;
 use femtotorrent::message::{
     Event, Greeting, HangUp, InboxSlot, Incoming, KnownPeers, News, PeerError, PeerKey, Wait, WebSeedFailure,
 };
@@ -32,6 +33,9 @@ pub struct RealHost {
     settings: Settings,
     random: fastrand::Rng,
     noted: Rc<RefCell<Noted>>,
+    order: PieceOrder,
+    /// What waits to be written out, if the payload is.
+    stream: Stream,
     /// None while the host is off, and when its run has ended.
     coordinator: Option<Coordinator<'static>>,
     /// What the connector would do: the attempts to connect, and the addresses of those that are open.
@@ -52,6 +56,7 @@ impl RealHost {
     pub fn new(
         settings: Settings,
         stored: Bitfield,
+        order: PieceOrder,
         web_seeds: Vec<SocketAddr>,
         random: fastrand::Rng,
     ) -> RealHost {
@@ -60,7 +65,9 @@ impl RealHost {
             random,
             was_complete: stored.is_full(),
             banned: Vec::new(),
-            noted: Rc::new(RefCell::new(Noted::new(stored))),
+            noted: Rc::new(RefCell::new(Noted::new(stored, order.is_stream))),
+            stream: Stream::new(settings.geometry),
+            order,
             coordinator: None,
             queue: AttemptQueue::new(MAX_HALF_OPEN),
             attempts: BTreeMap::new(),
@@ -252,7 +259,7 @@ impl Host for RealHost {
         let on_word =
             |address: &SocketAddr| WebSeed { address: format!("http://{address}/"), word: OnWordOf::Torrent };
         let web_seeds = self.web_seeds.iter().map(on_word).collect();
-        let state = InitialState { stored, wanted, order: PieceOrder::default(), known_peers, web_seeds };
+        let state = InitialState { stored, wanted, order: self.order.clone(), known_peers, web_seeds };
         let environment = Box::new(NotingEnvironment(Rc::clone(&self.noted)));
         let coordinator = Coordinator::new(self.settings, state, environment, self.random.fork(), now);
         self.coordinator = Some(coordinator);
@@ -267,7 +274,7 @@ impl Host for RealHost {
         self.attempts.clear();
         self.connections.clear();
         let stored = self.noted.borrow().stored.clone();
-        *self.noted.borrow_mut() = Noted::new(stored);
+        *self.noted.borrow_mut() = Noted::new(stored, self.order.is_stream);
     }
 
     fn incoming(
@@ -305,7 +312,9 @@ impl Host for RealHost {
         if !news.is_empty() {
             actions.extend(self.turn(Some(Event::Heard(key, news.into_iter().collect())), now));
         }
-        actions.extend(verified.into_iter().map(Action::Write));
+        let written = if self.order.is_stream { self.stream.verified(verified) } else { verified };
+        actions.extend(written.into_iter().map(Action::Write));
+        self.stream.held(self.noted.borrow().pieces.begun());
         if is_ready {
             actions.extend(self.turn(None, now));
         }
@@ -346,6 +355,10 @@ impl Host for RealHost {
         }
     }
 
+    fn most_held(&self) -> usize {
+        self.stream.most_held
+    }
+
     fn failures(&self) -> u32 {
         self.noted.borrow().pieces.failures
     }
@@ -383,6 +396,7 @@ impl Host for RealHost {
     }
 
     fn stored(&mut self, piece: PieceIndex, now: Instant) -> (bool, Vec<Action>) {
+        self.stream.left();
         let new = self.noted.borrow_mut().stored.insert(piece);
         (new, self.turn(Some(Event::Stored(vec![piece])), now))
     }

@@ -28,6 +28,8 @@ pub struct Report {
     pub expected_pieces: u32,
     /// Pieces that were wrong.
     pub failures: u32,
+    /// The most pieces of a stream that one host had in memory at once.
+    pub most_held: usize,
     /// The peers that were banned for wrong data.
     pub liars_banned: usize,
     pub honest_banned: usize,

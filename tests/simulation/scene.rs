@@ -10,7 +10,7 @@ use crate::web_server::{WebManners, WebServer};
 use crate::world::{Happening, Resident, World};
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::piece::{Bitfield, Geometry};
-use femtotorrent::strategy::{Approach, Encryption, Supply};
+use femtotorrent::strategy::{Approach, Encryption, PieceOrder, Supply};
 use femtotorrent::swarm::{Limits, SeedGoals, Settings, UploadPolicy};
 use femtotorrent::wire::PeerId;
 use std::collections::HashSet;
@@ -100,6 +100,7 @@ pub struct Scene {
     max_peers: usize,
     memory: u64,
     download_limit: Option<u64>,
+    reader: Option<u64>,
     members: Vec<Member>,
 }
 
@@ -245,7 +246,8 @@ impl Scene {
     /// A torrent of this size, and chance from this seed.
     pub fn new(seed: u64, payload: u64, piece_length: u64) -> Scene {
         let geometry = Geometry::new(payload, piece_length as u32).unwrap();
-        Scene { seed, geometry, max_peers: 50, memory: MEMORY, download_limit: None, members: Vec::new() }
+        let (max_peers, memory, members) = (50, MEMORY, Vec::new());
+        Scene { seed, geometry, max_peers, memory, download_limit: None, reader: None, members }
     }
 
     /// So many hosts of one kind.
@@ -269,6 +271,11 @@ impl Scene {
         Scene { download_limit: Some(bytes), ..self }
     }
 
+    /// Every leecher writes the payload out, and its reader takes so many bytes a second.
+    pub fn read_at(self, bytes: u64) -> Scene {
+        Scene { reader: Some(bytes), ..self }
+    }
+
     /// How long the slowest leecher needs where no bandwidth is wasted and no time is lost: the well-known bound of
     /// a swarm as a fluid. Everything has to leave the seeds once, to pass each downlink, and to be sent to
     /// every leecher by somebody.
@@ -279,6 +286,7 @@ impl Scene {
             self.members.iter().filter(|member| !member.is_leecher()).map(Member::gives).sum();
         let of_leechers: f64 = leechers().map(Member::gives).sum();
         let slowest = leechers().map(|member| member.line.down).min().unwrap_or(u64::MAX);
+        let slowest = slowest.min(self.reader.unwrap_or(u64::MAX));
         let all = payload * leechers().count() as f64 / (of_seeds + of_leechers);
         Duration::from_secs_f64((payload / of_seeds).max(payload / slowest as f64).max(all))
     }
@@ -308,6 +316,7 @@ impl Scene {
             .partition::<Vec<_>, _>(|(_, member)| member.is_liar());
         Report {
             failures: world.hosts.iter().map(|host| host.failures()).sum(),
+            most_held: world.hosts.iter().map(|host| host.most_held()).max().unwrap_or(0),
             liars_banned: liars.len(),
             honest_banned: honest.len(),
             times,
@@ -348,6 +357,7 @@ impl Scene {
             let mut resident = Resident::new(address, peer_id);
             resident.is_dead = matches!(member.kind, Kind::Dead);
             resident.takes = member.takes;
+            resident.disk_rate = self.reader.unwrap_or(resident.disk_rate);
             resident.is_web_server = matches!(member.kind, Kind::WebServer(_));
             world.residents.push(resident);
             world.lines.push(LineState::new(member.line));
@@ -394,6 +404,7 @@ impl Scene {
         let numbered = self.members.iter().enumerate();
         let servers = numbered.filter(|(_, member)| matches!(member.kind, Kind::WebServer(_)));
         let servers = servers.map(|(number, member)| member.address(number)).collect();
-        Box::new(RealHost::new(settings, stored, servers, random))
+        let order = PieceOrder { is_stream: self.reader.is_some(), ..PieceOrder::default() };
+        Box::new(RealHost::new(settings, stored, order, servers, random))
     }
 }

@@ -72,6 +72,8 @@ pub struct Resident {
     pub completed: Option<Duration>,
     timer: Option<Duration>,
     disk_free: Duration,
+    /// Bytes a second that its disk takes, or whoever reads what it writes out.
+    pub disk_rate: u64,
     /// The trackers that it asks.
     pub trackers: Vec<AskedTracker>,
     /// When it said how well it is supplied with peers.
@@ -122,6 +124,7 @@ impl Resident {
             completed: None,
             timer: None,
             disk_free: Duration::ZERO,
+            disk_rate: DISK_RATE,
             trackers: Vec::new(),
             supplies: Vec::new(),
         }
@@ -234,7 +237,8 @@ impl World {
                 Action::Close(key) => self.close(end(key)),
                 Action::Write(piece) => {
                     let resident = &mut self.residents[host];
-                    let nanoseconds = u64::from(self.geometry.length(piece)) * 1_000_000_000 / DISK_RATE;
+                    let nanoseconds =
+                        u64::from(self.geometry.length(piece)) * 1_000_000_000 / resident.disk_rate;
                     resident.disk_free = resident.disk_free.max(passed) + Duration::from_nanos(nanoseconds);
                     self.clock.at(resident.disk_free, Happening::Stored(host, resident.lives, piece));
                 }

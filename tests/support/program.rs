@@ -26,6 +26,8 @@ pub struct Outcome {
     pub code: Option<i32>,
     /// Everything it printed, the standard output first.
     pub output: String,
+    /// The bytes of its standard output.
+    pub stdout: Vec<u8>,
 }
 
 /// A femtotorrent that runs, and that is killed if this is dropped.
@@ -157,7 +159,8 @@ impl Program {
         let status = self.child.wait().expect("a child can be waited for");
         let code = status.code().or(status.signal().map(|signal| 128 + signal));
         assert!(in_time, "femtotorrent was not done within {limit:?}; it printed:\n{output}");
-        Outcome { code, output }
+        let stdout = self.printed.streams.lock().unwrap()[0].bytes.clone();
+        Outcome { code, output, stdout }
     }
 }
 

@@ -7,7 +7,7 @@ pub fn is_shown(option: &Arg) -> bool {
     !option.is_hide_set() && option.get_id() != "help" && option.get_id() != "version"
 }
 
-/// Its names and its value: `-o, --output-dir DIR`. What is no option is its value alone: `TORRENT...`.
+/// Its names and its value: `-o, --output-dir DIR`, `--stdout[=FORMAT]`. What is no option is its value alone: `TORRENT...`.
 pub fn term(option: &Arg) -> String {
     let mut term = match (option.get_short(), option.get_long()) {
         (Some(short), Some(long)) => format!("-{short}, --{long}"),
@@ -16,6 +16,10 @@ pub fn term(option: &Arg) -> String {
         (None, None) => String::new(),
     };
     if let Some(value) = value_name(option) {
+        // Without the sign it would be taken for a torrent.
+        if option.is_require_equals_set() {
+            return format!("{term}[={value}]");
+        }
         if !term.is_empty() {
             term.push(' ');
         }

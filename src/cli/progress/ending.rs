@@ -13,7 +13,7 @@ use crate::text::{printable, size};
 pub struct Account {
     /// The torrent's name, fit to print.
     pub name: String,
-    /// Where the payload is, fit to print.
+    /// Where the payload is, fit to print. `None` where nothing is kept.
     pub place: Option<String>,
     /// How many files it is about, if not all: `2 of 5 files, `.
     pub files: String,
@@ -57,6 +57,11 @@ pub fn sentence(account: &Account, outcome: &Outcome) -> Sentence {
         RunEnd::Done => (Tone::Good, "done", format!(", {}", done(account, snapshot))),
         RunEnd::Stopped => (Tone::Warning, "stopped", stopped(account, snapshot)),
         RunEnd::TimedOut => (Tone::Error, "timed out", timed_out(account, snapshot)),
+        RunEnd::ReaderGone => {
+            let after =
+                format!(": whoever reads standard output wants no more, after {}", size(snapshot.done));
+            (Tone::Good, "ended", after)
+        }
         RunEnd::WriterFailed => (Tone::Error, "the writer failed", String::new()),
     };
     Sentence { before: format!("{}: ", account.name), tone, word, after }
@@ -82,7 +87,12 @@ fn stopped(account: &Account, snapshot: &Snapshot) -> String {
         let why = account.metadata_trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         return format!("; no peer has sent the metadata yet{why}");
     }
-    format!(" at {}. Run the same command to resume.", how_far(snapshot))
+    format!(" at {}.{}", how_far(snapshot), resume(account))
+}
+
+/// How to go on, where anything is kept.
+fn resume(account: &Account) -> &'static str {
+    if account.place.is_some() { " Run the same command to resume." } else { "" }
 }
 
 fn timed_out(account: &Account, snapshot: &Snapshot) -> String {
@@ -95,6 +105,7 @@ fn timed_out(account: &Account, snapshot: &Snapshot) -> String {
     let why = stall.map(|stall| format!(": {stall}")).unwrap_or_default();
     let kept = match snapshot.done {
         0 => String::new(),
+        _ if account.place.is_none() => format!("; {} is written.", how_far(snapshot)),
         _ => format!("; {} is kept. Run the same command to resume.", how_far(snapshot)),
     };
     format!(": no data for {idle} s{why}{kept}")
@@ -230,6 +241,19 @@ mod tests {
             said(&magnet, RunEnd::TimedOut, Snapshot::default()),
             "Album: timed out: no peer sent the metadata in 25 s: no name server answers"
         );
+    }
+
+    #[test]
+    fn of_what_left_by_standard_output_nothing_is_kept_and_nothing_can_be_resumed() {
+        let (account, part) =
+            (Account { place: None, ..account() }, Snapshot { done: 30_094_131, ..album() });
+        let said = |end| said(&account, end, part.clone());
+        assert!(!said(RunEnd::Done).contains("saved in"), "{}", said(RunEnd::Done));
+        assert_eq!(said(RunEnd::Stopped), "Album: stopped at 31 % (28.6 of 92 MiB).");
+        let timed_out = "Album: timed out: no data for 25 s; 31 % (28.6 of 92 MiB) is written.";
+        assert_eq!(said(RunEnd::TimedOut), timed_out);
+        let gone = "Album: ended: whoever reads standard output wants no more, after 28.7 MiB";
+        assert_eq!(said(RunEnd::ReaderGone), gone);
     }
 
     #[test]

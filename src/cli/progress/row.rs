@@ -88,6 +88,11 @@ impl TorrentRow {
         self.place = Some(shown(path));
     }
 
+    /// Whether anything of it is kept.
+    pub(super) fn has_place(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// The check is over, and so many bytes are there.
     pub(super) fn found(&mut self, bytes: u64, now: Instant) {
         (self.found, self.started) = (Some(bytes), now);

@@ -168,8 +168,8 @@ fn remedy(stall: &Stall) -> Option<&'static str> {
         Stall::AllChoke => Some("waiting for our turn"),
         Stall::Silent => Some("asking others as well"),
         Stall::SlowDisk => Some("the peers have to wait"),
-        // It says so itself.
-        Stall::NoMemory => None,
+        // They say so themselves.
+        Stall::NoMemory | Stall::SlowReader => None,
     }
 }
 

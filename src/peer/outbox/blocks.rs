@@ -39,14 +39,16 @@ impl Outbox {
         frames: &mut Vec<u8>,
     ) -> Result<(), OutboxError> {
         let BlockRequest { index, begin, length } = request;
-        let served_pieces = &self.context.served_pieces;
-        if !served_pieces.find(piece, begin, length, &mut self.blocks.parts) {
+        let parts = &mut self.blocks.parts;
+        let served_pieces = self.context.served_pieces.as_ref();
+        let found = served_pieces.filter(|served_pieces| served_pieces.find(piece, begin, length, parts));
+        let Some(served_pieces) = found else {
             self.limit.refund(length);
             if !self.requests.reject(request) {
                 return Err(OutboxError::CannotSend);
             }
             return stream.write_all(frames).map_err(OutboxError::Stream);
-        }
+        };
         if self.blocks.should_read_ahead(piece) {
             served_pieces.read_ahead(piece, begin);
         }

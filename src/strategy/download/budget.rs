@@ -24,6 +24,11 @@ const INITIAL_ALLOWANCE: u64 = 10 * 1024 * 1024;
 /// The same in pieces, if that is more: one is being filled, the last blocks of the one before are still on their way,
 /// one is being written to the disk, and peers need not wait for any of them.
 const INITIAL_PIECES: u64 = 4;
+/// The same for a download that is written to a stream. Nearly all of it is in use nearly always, since what is there
+/// waits for the slowest block of the first piece, or for the reader. So the process as a whole stays below 16 MiB.
+const STREAM_ALLOWANCE: u64 = 6 * 1024 * 1024;
+/// The reader takes one piece while the next one is filled.
+const STREAM_PIECES: u64 = 2;
 /// Requests that each peer may have on their way, however many peers share the memory.
 const MIN_REQUESTS: u32 = 4;
 /// How long a rate is measured.
@@ -86,8 +91,17 @@ struct BeforeRaise {
 impl Budget {
     /// A budget of `memory` bytes for pieces of `piece_length` bytes.
     pub fn new(memory: u64, piece_length: u32, now: Instant) -> Budget {
-        let pieces = INITIAL_PIECES.saturating_mul(piece_length.into());
-        let allowance = INITIAL_ALLOWANCE.max(pieces).min(memory).max(piece_length.into());
+        Self::beginning_with(INITIAL_ALLOWANCE, INITIAL_PIECES, memory, piece_length, now)
+    }
+
+    /// The same for a download that is written to a stream.
+    pub fn of_stream(memory: u64, piece_length: u32, now: Instant) -> Budget {
+        Self::beginning_with(STREAM_ALLOWANCE, STREAM_PIECES, memory, piece_length, now)
+    }
+
+    fn beginning_with(bytes: u64, pieces: u64, memory: u64, piece_length: u32, now: Instant) -> Budget {
+        let pieces = pieces.saturating_mul(piece_length.into());
+        let allowance = bytes.max(pieces).min(memory).max(piece_length.into());
         let phase = BudgetPhase::Resting { until: now };
         let (granted, denied_since, share) = (u64::MAX, None, u32::MAX);
         Budget { memory, allowance, granted, denied_since, share, phase, rest: FIRST_REST }
@@ -223,6 +237,8 @@ mod tests {
         let long = Budget::new(64 << 20, 16 << 20, Instant::now());
         assert_eq!(long.allowance(), 64 << 20, "four pieces");
         assert_eq!(Budget::new(32 << 20, 16 << 20, Instant::now()).allowance(), 32 << 20);
+        let stream = |piece: u32| Budget::of_stream(32 << 20, piece << 20, Instant::now()).allowance() >> 20;
+        assert_eq!([1, 2, 4, 8, 32].map(stream), [6, 6, 8, 16, 32], "two pieces");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod rarity;
 mod server_rest;
 mod standing;
 mod trust;
+mod window;
 
 pub use budget::{Budget, MemoryClaim};
 pub use gaps::Gaps;
@@ -31,3 +32,4 @@ pub use rarity::{PeerPieces, Rarity};
 pub use server_rest::ServerRest;
 pub use standing::Standing;
 pub use trust::Trust;
+pub use window::{MAX_WINDOW, Window};

@@ -19,6 +19,9 @@ pub struct PieceOrder {
     pub classes: Vec<Bitfield>,
     /// Within a class, and among all others, the pieces come in the order of the payload.
     pub is_sequential: bool,
+    /// Pieces leave in the order of the payload, and none is kept: see [`Window`](super::Window). Then nothing else
+    /// counts.
+    pub is_stream: bool,
 }
 
 impl PieceOrder {
@@ -110,7 +113,11 @@ mod tests {
 
     #[test]
     fn classes_come_one_after_the_other_and_the_rarest_of_each_first() {
-        let order = PieceOrder { classes: vec![set(100..140), set([5, 120, 199])], is_sequential: false };
+        let order = PieceOrder {
+            classes: vec![set(100..140), set([5, 120, 199])],
+            is_sequential: false,
+            is_stream: false,
+        };
         for has in [PeerPieces::All, PeerPieces::Some(set(0..PIECES))] {
             let opened = opened(&order, &set(0..PIECES), &has, &[133, 199]);
             assert_eq!(opened[0], 133);
@@ -122,7 +129,11 @@ mod tests {
 
     #[test]
     fn a_run_ends_with_its_class_and_is_not_too_long() {
-        let order = |is_sequential| PieceOrder { classes: vec![set(10..20), set([5, 6, 8])], is_sequential };
+        let order = |is_sequential| PieceOrder {
+            classes: vec![set(10..20), set([5, 6, 8])],
+            is_sequential,
+            is_stream: false,
+        };
         let run = |piece, most| order(false).run_from(geometry(), geometry().piece(piece).unwrap(), most);
         assert_eq!([run(10, 99), run(15, 3), run(19, 99)], [10..20, 15..18, 19..20]);
         assert_eq!([run(5, 99), run(8, 99), run(199, 99), run(12, 0)], [5..7, 8..9, 199..200, 12..13]);
@@ -131,19 +142,20 @@ mod tests {
 
     #[test]
     fn a_peer_that_has_none_of_a_class_is_asked_for_the_next() {
-        let order = PieceOrder { classes: vec![set(0..10), set(90..99)], is_sequential: false };
+        let order =
+            PieceOrder { classes: vec![set(0..10), set(90..99)], is_sequential: false, is_stream: false };
         let opened = opened(&order, &set(0..PIECES), &PeerPieces::Some(set([150, 95, 199])), &[]);
         assert_eq!(opened, [95]);
     }
 
     #[test]
     fn in_order_means_in_order_as_far_as_the_peer_has_the_pieces() {
-        let order = PieceOrder { classes: Vec::new(), is_sequential: true };
+        let order = PieceOrder { classes: Vec::new(), is_sequential: true, is_stream: false };
         let missing = set((0..PIECES).filter(|piece| piece % 3 != 0));
         let all: Vec<u32> = (0..PIECES).filter(|piece| piece % 3 != 0).collect();
         assert_eq!(opened(&order, &missing, &PeerPieces::All, &[70]), all);
         assert_eq!(opened(&order, &missing, &PeerPieces::Some(set([199, 64, 2, 63])), &[]), [2, 64, 199]);
-        let first = PieceOrder { classes: vec![set([150, 151, 70])], is_sequential: true };
+        let first = PieceOrder { classes: vec![set([150, 151, 70])], is_sequential: true, is_stream: false };
         let mut expected = vec![70, 151];
         expected.extend(all.iter().filter(|piece| ![70, 151].contains(piece)));
         assert_eq!(opened(&first, &missing, &PeerPieces::All, &[151]), expected);
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_piece_that_comes_back_is_the_next_one_in_order() {
-        let order = PieceOrder { classes: Vec::new(), is_sequential: true };
+        let order = PieceOrder { classes: Vec::new(), is_sequential: true, is_stream: false };
         let mut random = fastrand::Rng::with_seed(3);
         let mut rarity = Rarity::new(geometry(), &set(0..PIECES), &mut random);
         (0..150).for_each(|number| rarity.take(geometry().piece(number).unwrap()));

@@ -57,9 +57,11 @@ impl Coordinator<'_> {
     }
 
     fn tell_have(&mut self, piece: PieceIndex) {
+        // What has left through a stream we do not have.
+        let is_kept = !self.pieces.is_stream();
         for (_, peer) in self.roster.all_mut().filter(|(_, peer)| peer.is_introduced()) {
             // Even if it has the piece itself: a super-seed waits to hear where its piece went (BEP 16).
-            if !peer.is_seed() && !peer.is_web_seed() {
+            if is_kept && !peer.is_seed() && !peer.is_web_seed() {
                 peer.tell_have(piece);
             }
             if peer.pieces.has(piece) {

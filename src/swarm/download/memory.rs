@@ -17,7 +17,9 @@ impl Coordinator<'_> {
                     || peer.download.starving
                     || peer.download.left_out)
         });
-        let is_short = is_short && !self.pieces.rarity().is_empty();
+        // A larger window makes no reader faster.
+        let waits = self.pieces.waits_for_reader();
+        let is_short = is_short && !waits && !self.pieces.rarity().is_empty();
         self.budget.tick(self.statistics.bytes_received(), is_short, now);
         self.claim_memory(now);
         if self.budget.waits_for_memory(now).is_some() {

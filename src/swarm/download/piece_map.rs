@@ -18,6 +18,9 @@
 //! The map also counts the memory that pieces take: a piece takes some from the moment that it opens until it
 //! is on disk. When the allowance (`strategy/download/budget.rs`) is used up, no further piece opens.
 //!
+//! Where the payload is written to a stream, *stored* means that a piece has left, and the pieces of a window alone may
+//! be opened (`strategy/download/window.rs`).
+//!
 //! What an event costs: blocks, `have` messages and stored pieces cost nothing that grows with the number of
 //! pieces. A stored piece goes once through the roster, and a search for a free block goes through the open
 //! pieces. These cost a step for every 64 pieces of the torrent: a bitfield that comes, the first `have` of a
@@ -26,7 +29,7 @@
 //! cost none of this, since they do not count for rarity.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
-use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity};
+use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity, Window};
 use std::ops::Range;
 
 /// A gap of so many bytes is long enough for a web seed: nothing is gained by a longer one.
@@ -61,6 +64,8 @@ pub struct PieceMap {
     /// Bytes that they take now.
     memory_used: u64,
     wanted: Wanted,
+    /// The pieces that may be open, if they leave in order and are not kept.
+    window: Option<Window>,
 }
 
 /// Which pieces are to be on disk in the end.
@@ -98,6 +103,7 @@ impl PieceMap {
             allowance,
             memory_used: 0,
             wanted: Wanted::All,
+            window: None,
         }
     }
 
@@ -129,9 +135,22 @@ impl PieceMap {
         }
     }
 
-    /// From now on pieces are opened in this order.
+    /// From now on pieces are opened in this order. To be called once it is known which are wanted.
     pub fn put_in_order(&mut self, order: PieceOrder) {
+        let pending = || self.rarity.choosable().clone();
+        self.window = order.is_stream.then(|| Window::new(self.geometry, pending()));
         self.order = order;
+    }
+
+    /// Whether pieces leave in order and are not kept.
+    pub fn is_stream(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// Whether the next piece of a stream is there, and its reader has not taken all of it.
+    pub fn waits_for_reader(&self) -> bool {
+        let head = self.window.as_ref().and_then(Window::head);
+        head.is_some_and(|head| self.states.get(head.slot()) == Some(&State::Verified))
     }
 
     /// The pieces on disk.
@@ -166,14 +185,23 @@ impl PieceMap {
         self.stored.is_full()
     }
 
-    /// Whether the allowance is enough for one more open piece. If anything is allowed, one is.
+    /// Whether the allowance is enough for one more open piece. If anything is allowed, one is. Of a stream: whether
+    /// a piece of the window is missing.
     pub fn has_room(&self) -> bool {
+        if let Some(window) = &self.window {
+            // Memory is reserved for all its pieces.
+            return window.missing(&self.rarity) > 0;
+        }
         (self.memory_used == 0 && self.allowance > 0)
             || self.memory_used.saturating_add(u64::from(self.geometry.piece_length())) <= self.allowance
     }
 
     /// Bytes of the pieces that could still be opened now.
     pub fn room(&self) -> u64 {
+        if let Some(window) = &self.window {
+            return u64::from(window.missing(&self.rarity))
+                .saturating_mul(self.geometry.piece_length().into());
+        }
         self.allowance.saturating_sub(self.memory_used).min(self.missing_bytes())
     }
 
@@ -190,6 +218,9 @@ impl PieceMap {
     /// From now on this many bytes are allowed. Pieces that are open stay open.
     pub fn allow(&mut self, allowance: u64) {
         self.allowance = allowance;
+        if let Some(window) = &mut self.window {
+            window.allow(allowance);
+        }
     }
 
     /// Opens the piece that this peer should send first, if there is one and room for it.
@@ -205,18 +236,23 @@ impl PieceMap {
         if !self.has_room() {
             return None;
         }
-        self.order.pick(self.geometry, has, &self.rarity, random)
+        match &self.window {
+            Some(window) => window.pick(has, &self.rarity),
+            None => self.order.pick(self.geometry, has, &self.rarity, random),
+        }
     }
 
     /// The run of pieces of a web server that the user wants first, likewise.
     pub fn first_run_in_order(&self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<Range<u32>> {
         let piece = self.first_in_order(has, random)?;
-        Some(self.order.run_from(self.geometry, piece, self.gaps().enough))
+        let most = if self.is_stream() { 1 } else { self.gaps().enough };
+        Some(self.order.run_from(self.geometry, piece, most))
     }
 
     /// The piece of this peer that is rarest, if there is one and room for it.
     pub fn rarest(&self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<PieceIndex> {
-        if !self.has_room() {
+        // All of a stream has its order.
+        if self.is_stream() || !self.has_room() {
             return None;
         }
         let nothing_to_trade = self.stored.count() == 0;
@@ -228,7 +264,11 @@ impl PieceMap {
         if !self.has_room() {
             return None;
         }
-        let piece = pieces.into_iter().find(|piece| self.change(*piece, State::Missing, State::Open))?;
+        let may_open =
+            |map: &Self, piece: PieceIndex| map.window.as_ref().is_none_or(|window| window.has(piece));
+        let piece = pieces
+            .into_iter()
+            .find(|piece| may_open(self, *piece) && self.change(*piece, State::Missing, State::Open))?;
         self.opened(piece);
         Some(piece)
     }
@@ -245,6 +285,10 @@ impl PieceMap {
             self.release(piece);
             self.stored.insert(piece);
             self.stored_bytes += u64::from(self.geometry.length(piece));
+            if let Some(window) = &mut self.window {
+                window.left(piece);
+                window.allow(self.allowance);
+            }
         }
         changed
     }

@@ -189,8 +189,10 @@ impl Coordinator<'_> {
     /// Gives up an open piece that no peer may be asked for, if its memory is needed. When no memory is left,
     /// such a piece would keep the connected peers, or other torrents, from sending what they have.
     pub(in crate::swarm) fn give_up_orphan(&mut self, now: Instant) {
-        let is_needed_here =
-            !self.pieces.has_room() && self.roster.all().any(|(_, peer)| peer.download.starving);
+        // In a stream it would only be opened again: the place of one piece in the window is of no use to another.
+        let is_needed_here = !self.pieces.is_stream()
+            && !self.pieces.has_room()
+            && self.roster.all().any(|(_, peer)| peer.download.starving);
         if !is_needed_here && !self.environment.is_memory_wanted() {
             return;
         }

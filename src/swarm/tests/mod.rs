@@ -11,6 +11,7 @@ mod lost_pieces;
 mod memory;
 mod proxy;
 mod stalls;
+mod streams;
 mod supply;
 mod table;
 mod time;

@@ -339,17 +339,17 @@ fn pieces_in_turn(scene: Scene) -> Vec<u32> {
 
 #[test]
 fn alone_it_is_asked_for_all_pieces_in_order_where_the_user_wants_that() {
-    let order = PieceOrder { classes: Vec::new(), is_sequential: true };
+    let order = PieceOrder { classes: Vec::new(), is_sequential: true, is_stream: false };
     assert_eq!(pieces_in_turn(Scene { order, ..scene() }), (0..64).collect::<Vec<_>>());
     // What one that sends in order would have in memory is little, however small that is.
-    let order = PieceOrder { classes: Vec::new(), is_sequential: true };
+    let order = PieceOrder { classes: Vec::new(), is_sequential: true, is_stream: false };
     let memory = 4 * 4 * u64::from(BLOCK_LENGTH);
     assert_eq!(pieces_in_turn(Scene { order, memory, ..scene() }), (0..64).collect::<Vec<_>>());
 }
 
 #[test]
 fn what_the_user_wants_first_comes_in_long_runs_too() {
-    let order = PieceOrder { classes: vec![set(1000, 100..900)], is_sequential: false };
+    let order = PieceOrder { classes: vec![set(1000, 100..900)], is_sequential: false, is_stream: false };
     let asked = pieces_in_turn(Scene { pieces: 1000, order, ..scene() });
     assert!(asked[..800].iter().all(|piece| (100..900).contains(piece)), "{asked:?}");
     let runs = 1 + asked.windows(2).filter(|two| two[1] != two[0] + 1).count();

@@ -184,6 +184,7 @@ struct Scene {
     wanted: Bitfield,
     verified: Vec<PieceIndex>,
     stored: Bitfield,
+    is_stream: bool,
     limits: Limits,
     buffers: BufferPool,
     ended: Option<RunEnd>,
@@ -246,11 +247,13 @@ impl Scene {
         // No choice of its own, so that the stories that were kept stay what they are.
         let count = if wanted.count() % 4 == 3 { 2 } else { 0 };
         let web_seeds = (0..count).map(web_seed).collect();
+        // Nor here: what leaves is not kept.
+        let is_stream = stored.count() == 0 && wanted.count() % 3 == 2;
         let known_peers = KnownPeers::default();
         let state = InitialState {
             stored: stored.clone(),
             wanted: wants,
-            order: PieceOrder::default(),
+            order: PieceOrder { is_stream, ..PieceOrder::default() },
             known_peers,
             web_seeds,
         };
@@ -265,6 +268,7 @@ impl Scene {
             wanted,
             verified: Vec::new(),
             stored,
+            is_stream,
             limits,
             buffers: BufferPool::new(2),
             ended: None,
@@ -441,7 +445,9 @@ impl Scene {
         let pieces: Vec<PieceIndex> = self.verified.drain(..count).collect();
         for piece in &pieces {
             assert!(self.stored.insert(*piece));
-            self.outside.borrow_mut().served.insert(*piece);
+                if !self.is_stream {
+                    self.outside.borrow_mut().served.insert(*piece);
+                }
         }
         if !pieces.is_empty() {
             self.tell(Event::Stored(pieces));
@@ -547,7 +553,9 @@ impl Scene {
                         assert!(!self.stored.has(block.piece) && !self.verified.contains(&block.piece));
                         peer.owes.push(lease);
                     }),
-                    Order::Have(piece) => assert!(self.stored.has(piece), "we do not have {piece:?}"),
+                    Order::Have(piece) => {
+                        assert!(self.stored.has(piece) && !self.is_stream, "we do not have {piece:?}");
+                    }
                     Order::Introduce { pieces, .. } => {
                         assert!(
                             peer.greeted && pieces.iter(self.geometry).all(|piece| self.stored.has(piece))

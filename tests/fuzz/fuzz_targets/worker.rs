@@ -47,7 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
         read_memory: Arc::default(),
         down: Arc::new(Throttle::unlimited()),
         up: Arc::new(up),
-        served_pieces: Arc::clone(&ground.served),
+        served_pieces: Some(Arc::clone(&ground.served)),
         encryption: Encryption::default(),
         ports: Default::default(),
         dht_ports: [None; 2],

@@ -47,8 +47,10 @@ pub type Leased = (Span, Arc<Assembly>);
 pub struct Requests {
     geometry: Geometry,
     open: OrderedList<PieceIndex, OpenPiece>,
-    /// The open pieces that have a free block. The piece that has had one for longest comes first.
+    /// The open pieces that have a free block. The piece that has had one for longest comes first, or the first one
+    /// in the payload.
     with_free: Vec<PieceIndex>,
+    is_in_order: bool,
     /// How many blocks of the open pieces have not come.
     missing: usize,
     /// The blocks that each peer owes us, the oldest request in front. A peer that owes nothing may be
@@ -94,9 +96,15 @@ impl Requests {
             geometry,
             open: OrderedList::new(),
             with_free: Vec::new(),
+            is_in_order: false,
             missing: 0,
             queues: OrderedList::new(),
         }
+    }
+
+    /// The same for pieces that are needed in the order of the payload.
+    pub fn in_order(geometry: Geometry) -> Requests {
+        Requests { is_in_order: true, ..Requests::new(geometry) }
     }
 
     /// Opens a piece.
@@ -105,7 +113,7 @@ impl Requests {
         let blocks = self.geometry.block_count(piece);
         self.missing += blocks as usize;
         self.open.insert(piece, OpenPiece::new(assembly, blocks, source, now));
-        self.with_free.push(piece);
+        self.has_free_now(piece);
     }
 
     /// Closes a piece that is verified or given up. The requests for its blocks are forgotten.
@@ -256,7 +264,7 @@ impl Requests {
         let had_free = open.has_free();
         open.set(block.number, state);
         if !had_free && open.has_free() {
-            self.with_free.push(block.piece);
+            self.has_free_now(block.piece);
         }
         self.strike(peer, block);
         true
@@ -359,13 +367,20 @@ impl Requests {
             }
         }
         if !had_free && open.has_free() {
-            self.with_free.push(piece);
+            self.has_free_now(piece);
         }
     }
 
     /// A piece that one peer alone was to send and has not sent in time may come from all peers.
     pub fn share_overdue(&mut self, now: Instant) {
         self.open.iter_mut().for_each(|(_, open)| open.share_if_overdue(now));
+    }
+
+    /// An open piece that had no free block has one now.
+    fn has_free_now(&mut self, piece: PieceIndex) {
+        let before = |other: &PieceIndex| *other < piece;
+        let at = if self.is_in_order { self.with_free.partition_point(before) } else { self.with_free.len() };
+        self.with_free.insert(at, piece);
     }
 
     fn enqueue(&mut self, peer: PeerKey, blocks: impl Iterator<Item = Block>) {

@@ -296,3 +296,17 @@ fn a_request_that_is_passed_over_too_often_is_free_again_and_its_order_does_not_
     let late = requests.received(A, Block { piece, number: 0 }, &assembly);
     assert_eq!(late, Arrival::Useful { cancel: [Some(B), None] });
 }
+
+#[test]
+fn in_order_a_block_that_is_free_again_comes_before_those_of_later_pieces() {
+    let geometry = Geometry::new(3 * u64::from(BLOCK_LENGTH), BLOCK_LENGTH).unwrap();
+    let next = |mut requests: Requests| {
+        geometry.pieces().rev().for_each(|piece| open(&mut requests, piece, PieceSource::Anyone));
+        let first = requests.next_for(A, &ALL, &Within::Shared, 9).unwrap().0.piece.get();
+        requests.take_back(A);
+        assert_is_consistent(&requests);
+        (first, requests.next_for(B, &ALL, &Within::Shared, 9).unwrap().0.piece.get())
+    };
+    assert_eq!(next(Requests::in_order(geometry)), (0, 0));
+    assert_eq!(next(Requests::new(geometry)), (2, 1));
+}
