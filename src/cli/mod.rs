@@ -9,6 +9,7 @@ mod arguments;
 mod create;
 mod demo;
 mod encryption_option;
+mod events;
 mod exit;
 mod first_word;
 mod foreground;
@@ -45,6 +46,7 @@ mod web_seed_options;
 
 use arguments::{Arguments, CliCommand};
 use clap::FromArgMatches;
+use events::Events;
 use refusal::refused;
 use runs::CommandFailure;
 use std::ffi::OsString;
@@ -62,17 +64,23 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let parsed = program.try_get_matches_from_mut(&words);
     let arguments = match parsed.and_then(|mut parsed| Arguments::from_arg_matches_mut(&mut parsed)) {
         Ok(arguments) => arguments,
-        Err(error) => return refused(error, &words, &program),
+        Err(error) => {
+            let (exit, sentence) = refused(error, &words, &program);
+            return match Events::begin(events::command_of(&words, &program).filter(|_| exit != Exit::DONE)) {
+                Ok(events) => events.end_after(exit, sentence),
+                Err(failure) => failed(failure),
+            };
+        }
     };
     signals::outlive_file_limit();
     let outcome = match arguments.command {
         CliCommand::Get(get) => {
             start_log(get.sharing.verbose, get.sharing.quiet);
-            get::run(&get)
+            return with_events(get.sharing.json.then_some("get"), |events| get::run(&get, events));
         }
         CliCommand::Seed(seed) => {
             start_log(seed.sharing.verbose, seed.sharing.quiet);
-            seed::run(&seed)
+            return with_events(seed.sharing.json.then_some("seed"), |events| seed::run(&seed, events));
         }
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
         CliCommand::Verify(verify) => {
@@ -89,6 +97,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     outcome.unwrap_or_else(failed)
+}
+
+/// Runs this, and tells the events of the command if it is to have any.
+fn with_events(
+    command: Option<&'static str>,
+    run: impl FnOnce(&mut Events) -> Result<Exit, CommandFailure>,
+) -> Exit {
+    match Events::begin(command) {
+        Ok(mut events) => {
+            let outcome = run(&mut events);
+            events.end(outcome)
+        }
+        Err(failure) => failed(failure),
+    }
 }
 
 fn failed((exit, message): CommandFailure) -> Exit {

@@ -12,11 +12,11 @@ use std::ffi::OsString;
 use std::io::Write;
 
 /// Prints why `words` are refused. `clap` reports --help and --version as errors too. They go to standard output and
-/// are successes.
-pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) -> Exit {
+/// are successes. Returns the exit code, and what was said.
+pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) -> (Exit, String) {
     if let Some(answer) = unknown_option(&error, words, program) {
         terminal::say(&format!("femtotorrent: {answer}"));
-        return Exit::BAD_OPTION;
+        return (Exit::BAD_OPTION, answer);
     }
     // What was typed may be an address with a password in it.
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
@@ -32,11 +32,18 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
     let text = error.render().to_string();
     if error.use_stderr() {
         terminal::say(text.trim_end());
-        return Exit::BAD_OPTION;
+        return (Exit::BAD_OPTION, reason(&text));
     }
     // This fails if the reader of standard output is gone.
     let _ = write!(terminal::output(), "{text}");
-    Exit::DONE
+    (Exit::DONE, text)
+}
+
+/// The first paragraph of what `clap` says, in one line.
+fn reason(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let lines: Vec<&str> = paragraph.lines().map(str::trim).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// The answer to an option that the command does not have.

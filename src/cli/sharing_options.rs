@@ -1,5 +1,6 @@
 //! What `get` and `seed` have in common: how the network is used, how long to seed, and the runs.
 
+use super::events::Events;
 use super::exit::Exit;
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
@@ -11,6 +12,7 @@ use super::sandbox::Sandbox;
 use super::signals::interrupts;
 use super::source_list::SourceOptions;
 use super::supervisor::supervise;
+use super::terminal;
 use super::values::{minutes, rate};
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::storage::Check;
@@ -29,6 +31,9 @@ pub struct SharingOptions {
     /// or was never seen (changed), or nothing that an earlier run has seen (never)
     #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check())]
     pub check: Check,
+    /// Print what happens as JSON, one object a line, for programs; what is for people goes to standard error
+    #[arg(long)]
+    pub json: bool,
     /// Print only errors
     #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
@@ -80,12 +85,12 @@ pub struct SeedGoalOptions {
 
 impl SharingOptions {
     /// Runs these torrents side by side, with so many bytes of memory for pieces; `seeds` if they seed at the end.
-    /// `job` says what to do with each of them, and `sandbox` what files the process may touch once it has read the
+    /// `events` tells programs what happens. `job` says what to do with each of them, and `sandbox` what files the process may touch once it has read the
     /// torrents.
     ///
     /// # Errors
     ///
-    /// No torrent can be read, hardly any file may be open or thread be started, or the network cannot be used as the
+    /// Hardly any file may be open or thread be started, or the network cannot be used as the
     /// user wants. A run that fails is no error here: the exit code reports it.
     pub fn run(
         &self,
@@ -94,12 +99,16 @@ impl SharingOptions {
         memory: u64,
         seeds: bool,
         mut sandbox: Sandbox,
+        events: &mut Events,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         let sources = sources.sources()?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
-        let (torrents, failure) = runs::load(&sources, &outlet)?;
+        let (torrents, failure) = runs::load(&sources, &outlet, events);
+        if torrents.is_empty() {
+            return Ok(failure.unwrap_or(Exit::DONE));
+        }
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         if !self.no_sandbox {
@@ -123,14 +132,15 @@ impl SharingOptions {
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let screen = Screen::new(self.style(), names);
-        let exit = supervise(jobs, resources.places, network, screen, interrupts);
+        let exit = supervise(jobs, resources.places, network, screen, events, interrupts);
         Ok(failure.unwrap_or(exit))
     }
 
     /// How much is shown.
     fn style(&self) -> Style {
-        // Log lines would break up the bars.
-        if self.verbose > 0 { Style::Lines } else { Style::of(self.quiet) }
+        // Other lines would break up the bars.
+        let breaks_bars = self.verbose > 0 || (self.json && terminal::shows_both());
+        if breaks_bars && !self.quiet { Style::Lines } else { Style::of(self.quiet) }
     }
 }
 

@@ -4,10 +4,11 @@
 //! This runs on the main thread. It waits for reports of the runs and for Ctrl-C, and draws the progress.
 //! Each torrent whose turn it is (`turns`) runs on a thread of its own, and never waits for the screen.
 
+use super::events::Events;
 use super::exit::Exit;
 use super::progress::Screen;
 use super::turns::{PastTurn, Turns};
-use crate::message::RunPhase;
+use crate::message::{Door, RunPhase};
 use crate::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
 use crate::thread;
@@ -27,10 +28,12 @@ enum RunEvent {
 }
 
 /// The torrents of one command.
-struct Supervisor {
+struct Supervisor<'a> {
     network: Arc<Network>,
     reporter: Sender<RunEvent>,
     screen: Screen,
+    /// The same for programs.
+    events: &'a mut Events,
     turns: Turns,
     torrents: Vec<Supervised>,
     /// The user wants to end.
@@ -53,6 +56,7 @@ pub fn supervise(
     places: usize,
     network: Network,
     screen: Screen,
+    events: &mut Events,
     interrupts: Receiver<()>,
 ) -> Exit {
     let (reporter, reports) = bounded(64);
@@ -61,7 +65,7 @@ pub fn supervise(
     let torrents: Vec<Supervised> = jobs.into_iter().map(waiting).collect();
     let turns = Turns::new(torrents.len(), places);
     let network = Arc::new(network);
-    let mut all = Supervisor { network, reporter, screen, turns, torrents, ends: false };
+    let mut all = Supervisor { network, reporter, screen, events, turns, torrents, ends: false };
     (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
     all.start(Instant::now());
     while !all.torrents.iter().all(|torrent| torrent.is_over) {
@@ -78,7 +82,7 @@ pub fn supervise(
     exits.into_iter().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
 }
 
-impl Supervisor {
+impl Supervisor<'_> {
     /// Starts those that have a place.
     fn start(&mut self, now: Instant) {
         while let Some(number) = self.turns.start_next(now) {
@@ -86,8 +90,10 @@ impl Supervisor {
             let Some(job) = torrent.job.take() else { continue };
             torrent.stop = Arc::default();
             self.screen.begins(number);
+            self.events.begins(number, now);
+            let door = self.events.door(number);
             let (network, stop) = (Arc::clone(&self.network), Arc::clone(&torrent.stop));
-            if let Err((job, error)) = spawn(number, job, network, stop, self.reporter.clone()) {
+            if let Err((job, error)) = spawn(number, job, network, stop, self.reporter.clone(), door) {
                 self.ended(number, job, Err(SessionError::Threads(error)), now);
             }
         }
@@ -107,6 +113,7 @@ impl Supervisor {
         match event {
             RunEvent::Progress(number, progress) => {
                 self.turns.heard(number, &progress, now);
+                self.events.progress(number, &progress, now);
                 self.screen.show(number, progress);
             }
             RunEvent::Ended(number, job, result) => self.ended(number, job, result, now),
@@ -118,17 +125,26 @@ impl Supervisor {
         let does_not_fit = result.as_ref().err().is_some_and(SessionError::is_want_of_resources);
         if does_not_fit && !self.ends && self.turns.did_not_fit(number, now) {
             info!("{} waits: the system has not enough for it now", self.screen.name(number));
+            self.events.waits(number, None, now);
             return self.wait(number, job, None);
         }
         let ends = self.ends || result.as_ref().map_or(true, is_over);
         let past = self.turns.ended(number, ends, now);
         if let (Some(past), Ok(outcome)) = (past, &result) {
             let exit = Exit::of(outcome.end);
+            self.events.waits(number, Some(&outcome.snapshot), now);
             return self.wait(number, Box::new(next_job(*job, &past, outcome)), Some(exit));
         }
         let exit = match result {
-            Ok(outcome) => self.screen.ended(number, &outcome),
-            Err(error) => self.screen.failed(number, &error),
+            Ok(outcome) => {
+                let exit = self.screen.ended(number, &outcome);
+                self.events.ended(number, &outcome, exit, now);
+                exit
+            }
+            Err(error) => {
+                self.events.failed(number, &error, now);
+                self.screen.failed(number, &error)
+            }
         };
         self.end(number, exit);
     }
@@ -153,6 +169,7 @@ impl Supervisor {
         for number in self.turns.cancel() {
             self.screen.cancelled(number);
             let exit = self.torrents.get(number).and_then(|torrent| torrent.exit).unwrap_or(Exit::UNFINISHED);
+            self.events.cancelled(number, exit, Instant::now());
             self.end(number, exit);
         }
         self.torrents.iter().for_each(|torrent| torrent.stop.stop());
@@ -187,6 +204,7 @@ fn spawn(
     network: Arc<Network>,
     stop: Arc<Stop>,
     reporter: Sender<RunEvent>,
+    door: Door,
 ) -> Result<(), (Box<Job>, io::Error)> {
     // A thread that cannot be started drops what it was given, so the job comes after it.
     let (give, take) = bounded::<Box<Job>>(1);
@@ -196,7 +214,7 @@ fn spawn(
             // If the screen is behind, it skips this report and shows a later one.
             let _ = reporter.try_send(RunEvent::Progress(number, progress));
         };
-        let run = thread::caught(|| session::run(&job, &network, &stop, &show));
+        let run = thread::caught(|| session::run(&job, &network, &stop, &show, &door));
         let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
         drop(network);
         // Sending fails only if the main thread has ended, and then the process ends too.

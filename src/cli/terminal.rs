@@ -30,6 +30,17 @@ pub fn write_file(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
+/// Standard output for the events of `--json`, which have nothing in them that could control a terminal. It may be
+/// written to by another thread than the main one.
+pub fn events() -> impl Write + Send {
+    io::stdout()
+}
+
+/// Whether both standard output and standard error are seen by a person.
+pub fn shows_both() -> bool {
+    is_terminal() && io::stdout().is_terminal()
+}
+
 /// Writes a line to standard error. This fails if its reader is gone, and then nobody would read of that.
 pub fn say(text: &str) {
     let _ = writeln!(io::stderr(), "{}", printable_lines(text));

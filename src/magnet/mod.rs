@@ -17,12 +17,13 @@
 
 mod metadata_assembly;
 mod search;
+mod watching;
 mod worker;
 
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::{MetadataContext, MetadataWorker};
 
-use crate::message::{Event, KnownPeers, MetadataState, PeerKey};
+use crate::message::{Event, KnownPeers, MetadataState, Notice, PeerKey};
 use crate::strategy::{Interruption, Supply};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
@@ -39,6 +40,14 @@ const MAX_PEERS: usize = 30;
 pub trait SearchEnvironment {
     /// Shows the state of the search.
     fn show(&self, state: MetadataState);
+
+    /// Whether somebody wants to hear what happens. Otherwise no notice need be made.
+    fn is_watched(&self) -> bool {
+        false
+    }
+
+    /// Tells whoever watches what has happened.
+    fn tell(&self, _notice: Notice) {}
 
     /// Whether the user wants to end.
     fn is_stopped(&self) -> bool;

@@ -22,15 +22,18 @@
 mod inbox_slot;
 mod known_peers;
 mod message_kind;
+mod notice;
 mod peer_error;
 mod peer_trouble;
 mod report;
 mod snapshot;
 mod web_seed_failure;
+mod words;
 
 pub use inbox_slot::{InboxSlot, InboxSlots};
 pub use known_peers::KnownPeers;
 pub use message_kind::MessageKind;
+pub use notice::{Announced, CheckResult, Door, Notice, OtherEnd, PieceChange, Watcher};
 pub use peer_error::{PeerError, Violation, Wait};
 pub use peer_trouble::PeerTrouble;
 pub use report::{MAX_REPORTS, Report, ReportPlaces, ReportSlots};

@@ -3,7 +3,7 @@
 
 use super::peer_sources::PeerSources;
 use super::{MemoryAccount, Progress, RunContext};
-use crate::message::{HandedOver, Incoming, PeerKey, RunPhase, Snapshot, Write};
+use crate::message::{HandedOver, Incoming, Notice, PeerKey, RunPhase, Snapshot, Write};
 use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
@@ -123,6 +123,14 @@ impl Environment for RunEnvironment<'_> {
         }
     }
 
+    fn is_watched(&self) -> bool {
+        self.run.door.is_open()
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.run.door.tell(|| notice);
+    }
+
     fn is_stopped(&self) -> bool {
         self.run.stop.is_asked()
     }
@@ -166,6 +174,7 @@ impl Environment for RunEnvironment<'_> {
             self.sources.completed();
         }
         (self.run.show)(self.seeding.clone());
+        self.run.door.tell(|| Notice::Seeding { port: self.run.network.ports.listening() });
         self.run.network.reach().into_iter().for_each(|reach| (self.run.show)(Progress::Reach(reach)));
     }
 }

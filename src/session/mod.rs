@@ -38,7 +38,7 @@ pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
 pub use stop::Stop;
 
-use crate::message::{Event, KnownPeers, MetadataState, Snapshot};
+use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, Snapshot};
 use crate::metainfo::Metainfo;
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
@@ -104,6 +104,8 @@ struct RunContext<'a> {
     stop: &'a Stop,
     /// Called from several threads. Must not wait.
     show: &'a (dyn Fn(Progress) + Sync),
+    /// Where it is told what happens.
+    door: &'a Door,
 }
 
 /// Whether a run continues after one of its first steps.
@@ -127,7 +129,8 @@ struct Prepared {
     known_peers: KnownPeers,
 }
 
-/// Runs one torrent to its end. `show` is called from several threads and must not wait.
+/// Runs one torrent to its end. `show` is called from several threads and must not wait. What happens meanwhile is told
+/// at the `door`.
 ///
 /// # Errors
 ///
@@ -137,12 +140,14 @@ pub fn run(
     network: &Network,
     stop: &Stop,
     show: &(dyn Fn(Progress) + Sync),
+    door: &Door,
 ) -> Result<Outcome, SessionError> {
-    let run = RunContext { job, network, stop, show };
+    let run = RunContext { job, network, stop, show, door };
     let prepared = match prepare(run)? {
         Begin::Run(prepared) => prepared,
         Begin::Ended(outcome) => return Ok(outcome),
     };
+    door.tell(|| Notice::Metadata(Arc::clone(&prepared.metainfo)));
     // If the run ends here, `prepared` is dropped. Trackers that were asked for a magnet's peers know us
     // already, so they hear that we leave.
     let payload = match payload::check(run, &prepared.metainfo)? {
@@ -159,7 +164,7 @@ pub fn run(
 fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
     let (events, inbox) = bounded(INBOX);
     run.stop.attach(&events);
-    let RunContext { job, network, stop, show } = run;
+    let RunContext { job, network, stop, show, door } = run;
     match &job.torrent {
         Torrent::Whole(metainfo) => Ok(Begin::Run(Prepared {
             metainfo: Arc::clone(metainfo),
@@ -172,7 +177,7 @@ fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
         Torrent::Magnet(magnet) => {
             let (sources, max_peers) = (&job.sources, job.limits.max_peers);
             let timeout = job.limits.timeout.map(|timeout| timeout.saturating_sub(job.limits.idle_before));
-            let fetch = MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show };
+            let fetch = MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show, door };
             fetch.for_run(events, inbox)
         }
     }

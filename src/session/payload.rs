@@ -4,7 +4,7 @@
 //! (`storage/hashing.rs`).
 
 use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError, choice};
-use crate::message::Snapshot;
+use crate::message::{CheckResult, Notice, Snapshot};
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry};
 use crate::storage::{self, Finished, Options, Payload, ServedPieces, Storage, StorageError, Watch};
@@ -81,6 +81,11 @@ pub(super) fn check(
         Aim::Share => share(run.job, &payload, &watch)?,
     };
     drop(check);
+    run.door.tell(|| {
+        let (good, bytes) = (checked.stored.count(), checked.stored_bytes());
+        let path = checked.served_pieces.path();
+        Notice::Checked(CheckResult { good, bytes, wanted: checked.wanted_count(), path })
+    });
     if run.job.uploads.seeding.is_some() || checked.storage.is_some() {
         return Ok(Begin::Run(checked));
     }

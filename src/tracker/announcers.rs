@@ -142,7 +142,7 @@ fn usable(
         if let Some((Err(error), address)) = bad.into_iter().next() {
             info!("{left_out} of a tier's trackers left out, the first being {}: {error}", address.site());
             if good.is_empty() {
-                news(TrackerNews { tracker: address.site(), outcome: Err(error) });
+                news(TrackerNews { tracker: address.site(), outcome: Err(error), next: None });
             }
         }
         // An address that an earlier tier has too is asked there.

@@ -19,7 +19,7 @@ mod stamps;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use log::warn;
@@ -147,6 +147,13 @@ impl ServedPieces {
     /// The folder that the files are in.
     pub(super) fn folder(&self) -> &Arc<RootFolder> {
         self.files.folder()
+    }
+
+    /// The file or the folder of the payload: that of its first file.
+    pub fn path(&self) -> PathBuf {
+        let first = self.layout.entries().iter().find(|entry| !entry.padding);
+        let top = first.and_then(|entry| entry.path.iter().next()).unwrap_or_default();
+        self.folder().path().join(top)
     }
 
     /// Where the bytes of the payload belong.

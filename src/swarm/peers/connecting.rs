@@ -6,7 +6,6 @@ use crate::piece::Bitfield;
 use crate::strategy::PexHistory;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
-use crate::wire::PeerId;
 use log::{debug, warn};
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -57,7 +56,10 @@ impl Coordinator<'_> {
         }
         let stream = match outcome {
             Ok(stream) => stream,
-            Err(why) => return self.not_connected(address, &why, now),
+            Err(why) => {
+                self.not_connected(address, &why, now);
+                return self.tell_not_connected(address, why);
+            }
         };
         self.statistics.proxy_answered(None);
         if self.is_here_already(address) {
@@ -113,7 +115,7 @@ impl Coordinator<'_> {
             None => self.environment.served_pieces(),
         };
         let Some(peer) = self.roster.get_mut(key) else { return };
-        let (client, encryption) = (client_name(greeting.peer_id), greeting.encryption);
+        let (client, encryption) = (greeting.peer_id.client(), greeting.encryption);
         debug!("{}: connected, it is {client} ({encryption})", peer.address);
         peer.greeting = Some(greeting);
         self.statistics.peer_trouble().greeted();
@@ -130,10 +132,4 @@ impl Coordinator<'_> {
             self.super_seed_greeted(key, now);
         }
     }
-}
-
-/// The printable part of a peer id, which by custom begins with the client's name (BEP 20).
-fn client_name(peer_id: PeerId) -> String {
-    let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
-    peer_id.0.iter().take(8).map(letter).collect()
 }

@@ -75,6 +75,7 @@ impl Coordinator<'_> {
             Ok(worker) => {
                 info!("the web seed {host} is asked");
                 server.begun(key);
+                self.tell_asked(host.clone());
                 self.roster.add(key, Peer::web_seed(host, worker, pieces, wanted, now));
                 self.fill(key, now);
             }

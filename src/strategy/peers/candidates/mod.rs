@@ -126,6 +126,11 @@ impl Candidates {
         self.known.get(&canonical(address)).is_some_and(Candidate::is_named)
     }
 
+    /// Where we heard of this address.
+    pub fn source(&self, address: SocketAddr) -> Option<Source> {
+        self.known.get(&canonical(address)).map(|candidate| candidate.source)
+    }
+
     /// Adds an address that we heard of. False if it is known, cannot be a peer, or there is no room.
     pub fn add(&mut self, address: SocketAddr, source: Source, now: Instant) -> bool {
         let address = canonical(address);
