@@ -4,6 +4,7 @@
 //! A path may be in any encoding. One that is not UTF-8 is given twice: as text with U+FFFD, and byte for byte in
 //! hexadecimal digits, so that a program can find the file.
 
+use super::exit::Exit;
 use super::terminal::Filter;
 use crate::text::is_printable;
 use serde_json::{Value, json};
@@ -11,6 +12,15 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+/// The version of what `show`, `verify` and `create` print, and of the events of `get` and `seed`. It changes if a program
+/// that reads the old one could misunderstand the new one, and not when entries are added.
+pub const FORMAT: u64 = 1;
+
+/// What stands in place of the result of a command that failed.
+pub fn failure(exit: Exit, sentence: &str) -> Value {
+    json!({"format": FORMAT, "exit_code": exit.0, "error": sentence})
+}
 
 /// The entries with `path`, and `path_hex` if that is not the whole truth.
 pub fn with_path(path: &Path, mut value: Value) -> Value {

@@ -73,6 +73,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     signals::outlive_file_limit();
+    let is_json = match &arguments.command {
+        CliCommand::Create(create) => create.json,
+        CliCommand::Verify(verify) => verify.json,
+        CliCommand::Show(show) => show.json,
+        _ => false,
+    };
     let outcome = match arguments.command {
         CliCommand::Get(get) => {
             start_log(get.sharing.verbose, get.sharing.quiet);
@@ -96,7 +102,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             demo::run(output_dir.as_deref())
         }
     };
-    outcome.unwrap_or_else(failed)
+    outcome.unwrap_or_else(|(exit, message)| {
+        if is_json {
+            // This fails if the reader is gone.
+            let _ = json::write(&mut terminal::output(), &json::failure(exit, &message));
+        }
+        failed((exit, message))
+    })
 }
 
 /// Runs this, and tells the events of the command if it is to have any.

@@ -67,7 +67,9 @@ pub fn supervise(
     let network = Arc::new(network);
     let mut all = Supervisor { network, reporter, screen, events, turns, torrents, ends: false };
     (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
-    all.start(Instant::now());
+    let now = Instant::now();
+    all.start(now);
+    all.tell_who_waits(now);
     while !all.torrents.iter().all(|torrent| torrent.is_over) {
         let look = if all.turns.count().1 > 0 { after(LOOK) } else { never() };
         select! {
@@ -98,6 +100,13 @@ impl Supervisor<'_> {
             }
         }
         self.screen.queue(self.turns.count(), self.torrents.len());
+    }
+
+    /// Tells programs which torrents have no place at the start.
+    fn tell_who_waits(&mut self, now: Instant) {
+        for (number, _) in self.torrents.iter().enumerate().filter(|(_, torrent)| torrent.job.is_some()) {
+            self.events.waits(number, None, now);
+        }
     }
 
     /// Tells those that have had their turn to give way.

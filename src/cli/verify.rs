@@ -83,7 +83,7 @@ pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, Co
     let selection = selected.and_then(|selected| Selection::of(selected, &torrent.files, geometry));
     let examined = examine(arguments, &torrent, geometry, selection.as_ref())?;
     let report = Report { torrent: &torrent, examined: &examined, selection: selection.as_ref(), geometry };
-    let exit = if report.is_good() { Exit::DONE } else { Exit::NOT_VERIFIED };
+    let exit = report.exit();
     if arguments.quiet {
         return Ok(exit);
     }
@@ -155,6 +155,10 @@ impl Report<'_> {
         }
     }
 
+    fn exit(&self) -> Exit {
+        if self.is_good() { Exit::DONE } else { Exit::NOT_VERIFIED }
+    }
+
     /// How many pieces they are in.
     fn piece_count(&self) -> u32 {
         self.selection.map_or(self.geometry.piece_count(), |selection| selection.pieces().count())
@@ -207,6 +211,8 @@ impl Report<'_> {
             json::with_path(&found.path, value)
         };
         let value = json!({
+            "format": json::FORMAT,
+            "exit_code": self.exit().0,
             "name": self.torrent.name,
             "info_hash": self.torrent.info_hash.to_string(),
             "good": self.is_good(),

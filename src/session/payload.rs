@@ -84,6 +84,8 @@ pub(super) fn check(
     run.door.tell(|| {
         let (good, bytes) = (checked.stored.count(), checked.stored_bytes());
         let path = checked.served_pieces.path();
+        // Whoever reads it may have another working folder.
+        let path = std::path::absolute(&path).unwrap_or(path);
         Notice::Checked(CheckResult { good, bytes, wanted: checked.wanted_count(), path })
     });
     if run.job.uploads.seeding.is_some() || checked.storage.is_some() {

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub code: Option<i32>,
     /// Everything it printed, the standard output first.
     pub output: String,
+    /// The standard output alone.
+    pub stdout: String,
 }
 
 /// A femtotorrent that runs, and that is killed if this is dropped.
@@ -103,6 +105,11 @@ impl Program {
         streams.iter().map(|stream| String::from_utf8_lossy(&stream.bytes)).collect()
     }
 
+    /// What it printed to standard output so far.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.printed.streams.lock().unwrap()[0].bytes).into_owned()
+    }
+
     /// Waits until a whole line that it prints, or has printed, passes, and returns what was made of it.
     ///
     /// # Panics
@@ -148,10 +155,10 @@ impl Program {
             self.child.kill().expect("a child can be killed");
             assert!(self.printed.wait_for_end(LAST_WORDS), "a killed process closes its streams");
         }
-        let output = self.output();
+        let (output, stdout) = (self.output(), self.stdout());
         let code = self.child.wait().expect("a child can be waited for").code();
         assert!(in_time, "femtotorrent was not done within {limit:?}; it printed:\n{output}");
-        Outcome { code, output }
+        Outcome { code, output, stdout }
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod output;
 
 use super::exit::Exit;
+use super::json;
 use super::meter::Meter;
 use super::progress::Style;
 use super::runs::CommandFailure;
@@ -23,10 +24,11 @@ use crate::storage::{self, Gathered, StorageError};
 use crate::text::{grouped, is_hidden, printable, shown, size as in_words};
 use clap::Args;
 use output::Output;
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most payload files that are open at once.
@@ -64,6 +66,9 @@ pub struct CreateArguments {
     /// Store the creation date: `now`, or seconds since 1970 [default: no date]
     #[arg(long, value_name = "WHEN", value_parser = date)]
     pub date: Option<u64>,
+    /// Print JSON in place of the info-hash and the path
+    #[arg(long)]
+    pub json: bool,
     /// Print only errors, the info-hash and the path of the torrent
     #[arg(short, long)]
     pub quiet: bool,
@@ -79,6 +84,10 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
     let name = storage::name(&arguments.path).map_err(in_our_words)?;
     let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(with_ending(name)));
     let output = Output::new(&output);
+    if arguments.json && output.is_standard_output() {
+        let text = "the torrent and --json cannot both go to standard output (name a file with --output)";
+        return Err((Exit::BAD_OPTION, text.to_owned()));
+    }
     output.check(arguments.overwrite)?;
     let gathered = storage::gather(&arguments.path, output.path()).map_err(in_our_words)?;
     report_left_out(style, &gathered);
@@ -89,7 +98,7 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
     let digests = gathered.digests(draft.geometry, OPEN_FILES, &|done, total| meter.tell(done, total));
     meter.close();
     let bytes = draft.encode(digests.map_err(in_our_words)?);
-    let info_hash = Metainfo::parse(bytes.clone()).map_err(|error| unusable(arguments, &error))?.info_hash;
+    let made = Metainfo::parse(bytes.clone()).map_err(|error| unusable(arguments, &error))?;
     output.write(&bytes, arguments.overwrite)?;
 
     if style != Style::Quiet {
@@ -98,7 +107,11 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
     if output.is_standard_output() {
         return Ok(Exit::DONE);
     }
-    match writeln!(out, "{info_hash}  {}", shown(output.path())).and_then(|()| out.flush()) {
+    let written = match arguments.json {
+        true => json::write(out, &result(&made, &gathered, output.path())),
+        false => writeln!(out, "{}  {}", made.info_hash, shown(output.path())).and_then(|()| out.flush()),
+    };
+    match written {
         // The reader of the output is gone. The torrent is written all the same.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             let path = shown(output.path());
@@ -109,6 +122,22 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
         }
         _ => Ok(Exit::DONE),
     }
+}
+
+/// What was made, for programs.
+fn result(made: &Metainfo, gathered: &Gathered, path: &Path) -> Value {
+    let value = json!({
+        "format": json::FORMAT,
+        "exit_code": Exit::DONE.0,
+        "info_hash": made.info_hash.to_string(),
+        "name": made.name,
+        "total_size": made.total_size,
+        "piece_length": made.piece_length,
+        "pieces": made.piece_count(),
+        "files": made.files.len(),
+        "left_out": gathered.left_out.len(),
+    });
+    json::with_path(path, value)
 }
 
 fn with_ending(mut name: OsString) -> OsString {

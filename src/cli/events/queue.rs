@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The most events that wait to be written.
+/// The most lines that wait to be written.
 const MOST_WAITING: usize = 8192;
 /// At the end the reader may take nothing for this long, before we go without having told it all.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,6 +30,8 @@ pub(super) struct EventQueue {
 /// What is counted on both sides.
 #[derive(Default)]
 pub(super) struct Counts {
+    /// Lines that wait.
+    pub(super) waiting: AtomicUsize,
     /// Events that were left out and not told of yet.
     pub(super) lost: AtomicUsize,
     /// How often something was written.
@@ -53,10 +55,12 @@ impl EventQueue {
 
     /// Puts an event in. Where there is no room it may be left out.
     pub(super) fn tell(&self, told: Told) {
-        if self.sender.len() >= MOST_WAITING && told.may_be_lost() {
-            self.counts.lost.fetch_add(told.lines(), Ordering::Relaxed);
+        let lines = told.lines();
+        if self.counts.waiting.load(Ordering::Relaxed) >= MOST_WAITING && told.may_be_lost() {
+            self.counts.lost.fetch_add(lines, Ordering::Relaxed);
             return;
         }
+        self.counts.waiting.fetch_add(lines, Ordering::Relaxed);
         // This fails where nothing is written any more.
         let _ = self.sender.send((Instant::now(), told));
     }
@@ -95,7 +99,7 @@ impl Told {
     }
 
     /// How many lines it is.
-    fn lines(&self) -> usize {
+    pub(super) fn lines(&self) -> usize {
         match self {
             Told::Notice(_, Notice::Pieces(_, pieces)) => pieces.len(),
             _ => 1,

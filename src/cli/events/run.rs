@@ -3,14 +3,11 @@
 use super::line::Line;
 use super::progress::Totals;
 use crate::cli::exit::Exit;
+use crate::cli::json;
 use crate::metainfo::InfoHash;
 use crate::swarm::RunEnd;
 use std::path::Path;
 use std::time::Duration;
-
-/// The version of the format. It changes if a program that reads the old one could misunderstand the new one, and
-/// not when events or entries are added.
-pub(in crate::cli) const FORMAT: u64 = 1;
 
 /// A torrent, and what the user named it by.
 pub(super) struct NamedTorrent {
@@ -33,7 +30,7 @@ pub(super) struct Finished {
 }
 
 pub(super) fn start(line: &mut Line<'_>, command: &str) {
-    line.number("format", FORMAT);
+    line.number("format", json::FORMAT);
     line.seconds("time", Duration::ZERO);
     line.word("version", env!("CARGO_PKG_VERSION"));
     line.word("command", command);

@@ -71,6 +71,7 @@ impl Writer {
 
     /// Adds the lines of an event. True if it is the last one.
     fn add(&mut self, at: Instant, told: Told) -> bool {
+        self.counts.waiting.fetch_sub(told.lines(), Ordering::Relaxed);
         let lost = self.counts.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let mut line = self.begin("lost", at);
