@@ -1,23 +1,11 @@
 //! miniupnpd, a real router, between us and an internet of one libtorrent, in network namespaces.
 
-use std::process::Command;
-
-use crate::support::skip::skip;
+use crate::script;
 
 /// Runs `gateway.py`, which does all of it, for one way to speak with the router.
 fn through_a_router(way: &str) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/gateway.py");
-    let run = Command::new("python3")
-        .arg(script)
-        .arg(env!("CARGO_BIN_EXE_femtotorrent"))
-        .arg(way)
-        .output()
-        .unwrap();
-    let [said, errors] = [&run.stdout, &run.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    match run.status.code() {
-        Some(0) => assert!(said.contains("ok: the port is closed"), "{said}"),
-        Some(77) => skip(said.lines().last().unwrap_or_default()),
-        code => panic!("{way}: it ended with {code:?}\n{said}\n{errors}"),
+    if let Some(said) = script::run("gateway.py", &[way]) {
+        assert!(said.contains("ok: the port is closed"), "{said}");
     }
 }
 

@@ -1,28 +1,30 @@
-"""Does anything go past the proxy? Runs femtotorrent in a network namespace and looks at every packet that leaves it.
+#!/usr/bin/env python3
+"""Does anything go past the proxy? Looks at every packet that femtotorrent sends, in network namespaces:
 
-usage: leaks.py FEMTOTORRENT [OPTION...]
+unshare -rnm --fork --pid --mount-proc --kill-child leaks.py FEMTOTORRENT [OPTION...]
 
-The namespace has one cable, with routes to everywhere over IPv4 and IPv6, and a name server that can be asked over it.
-At the other end is a proxy, and nothing else answers; all that comes over the cable is looked at. The torrent names what
-could tempt a client: trackers over HTTP, HTTPS and UDP, nodes of the DHT, web seeds; and the user names peers by name. With
-`--proxy`, only TCP to the proxy may come, and the payload must arrive. Without, a run has to show packets of each kind:
-else this test would see nothing.
+femtotorrent's host has one cable, with routes to everywhere over IPv4 and IPv6, and a name server that can be asked over
+it. At the other end, which is here, is a proxy, and nothing else answers; all that comes over the cable is looked at. No
+other program of this machine has a way to either end. The torrent names what could tempt a client: trackers over HTTP,
+HTTPS and UDP, nodes of the DHT, web seeds; and the user names peers by name. With `--proxy`, only TCP to the proxy may
+come, and the payload must arrive. Without, a run has to show packets of each kind: else this test would see nothing.
 
-The options go to femtotorrent, instead of the runs that this does by itself. Needs root.
+The options go to femtotorrent, instead of the runs that this does by itself. Needs iproute2 and util-linux.
 """
 
-import hashlib, os, pathlib, select, signal, socket, struct, subprocess, sys, tempfile, threading, time
+import hashlib, os, pathlib, select, socket, struct, subprocess, sys, tempfile, threading, time
 
 FEMTO = str(pathlib.Path(sys.argv[1]).resolve())
-NAME = f"femto-leak-{os.getpid()}"
-OUTER, INNER = f"fo{os.getpid() % 100000}", f"fi{os.getpid() % 100000}"
-# Several of these may run at once.
-PROXY, CLIENT, NAMES = (f"10.213.{os.getpid() % 250}.{host}" for host in (1, 2, 53))
+OUTER, INNER = "outer0", "inner0"
+PROXY, CLIENT, NAMES = "10.213.7.1", "10.213.7.2", "10.213.7.53"
+CLIENT6 = "2001:db8:7::2"
 PORT = 1080
 PEER, NAMED = "192.0.2.7:6881", "seed.example:6881"
 # ETH_P_ALL: frames of every protocol.
 EVERYTHING = 3
-KINDS = {"names": "DNS", "udp": "UDP", "multicast": "multicast", "tcp": "TCP past the proxy"}
+KINDS = {"names": "DNS", "udp": "UDP", "multicast": "multicast", "tcp": "TCP past the proxy", "six": "IPv6"}
+# For what takes seconds, on a machine that has much else to do.
+PATIENCE = 240
 
 
 def run(*command, **more):
@@ -38,33 +40,55 @@ def bencode(value):
         case dict(): return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
 
 
-class Namespace:
-    """The namespace, and the cable to it."""
+def say_to_the_system(file, words):
+    """Has this stand in a file of /etc, for all that runs here."""
+    file = os.path.realpath(file)
+    if os.path.exists(file):
+        with tempfile.NamedTemporaryFile("w") as other:
+            other.write(words)
+            other.flush()
+            run("mount", "--bind", other.name, file)
 
-    def __enter__(self):
-        etc = pathlib.Path("/etc/netns") / NAME
-        etc.mkdir(parents=True)
-        (etc / "resolv.conf").write_text(f"nameserver {NAMES}\noptions timeout:1 attempts:1\n")
-        run("ip", "netns", "add", NAME)
-        run("ip", "link", "add", OUTER, "type", "veth", "peer", "name", INNER, "netns", NAME)
-        run("ip", "addr", "add", f"{PROXY}/24", "dev", OUTER)
+
+class Host:
+    """femtotorrent's host, a namespace that lives as long as a process in it, and the cable to it."""
+
+    def __init__(self):
+        # Names are asked of the name server, and of no service of this machine.
+        say_to_the_system("/etc/resolv.conf", f"nameserver {NAMES}\noptions timeout:1 attempts:1\n")
+        say_to_the_system("/etc/nsswitch.conf", "hosts: files dns\n")
+        self.names = os.path.exists("/etc/resolv.conf")
+        self.process = subprocess.Popen(["unshare", "-n", "cat"], stdin=subprocess.PIPE)
+        ours = os.readlink("/proc/self/ns/net")
+        while os.readlink(f"/proc/{self.process.pid}/ns/net") == ours:
+            time.sleep(0.01)
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "add", OUTER, "type", "veth", "peer", "name", INNER, "netns", str(self.process.pid))
+        run("ip", "address", "add", f"{PROXY}/24", "dev", OUTER)
         run("ip", "link", "set", OUTER, "up")
-        inside = lambda *command: run("ip", "-n", NAME, *command)
+        inside = lambda *command, **more: run(*self.command("ip", *command), **more)
         inside("link", "set", "lo", "up")
-        inside("addr", "add", f"{CLIENT}/24", "dev", INNER)
-        inside("addr", "add", "2001:db8:7::2/64", "dev", INNER, "nodad")
+        inside("address", "add", f"{CLIENT}/24", "dev", INNER)
         inside("link", "set", INNER, "up")
         inside("route", "add", "default", "via", PROXY)
-        inside("-6", "route", "add", "default", "dev", INNER)
-        # The name server has a neighbour's address, so that questions to it come over the cable.
-        outer = pathlib.Path(f"/sys/class/net/{OUTER}/address").read_text().strip()
-        inside("neigh", "replace", NAMES, "lladdr", outer, "dev", INNER)
-        return self
+        # What is asked of the name server shall be seen, and not only a search for its neighbour's address.
+        link = run("ip", "-o", "link", "show", OUTER, stdout=subprocess.PIPE, text=True).stdout
+        inside("neighbour", "replace", NAMES, "lladdr", link.split("link/ether ")[1].split()[0], "dev", INNER)
+        # A kernel may have been built or started without IPv6.
+        self.six = os.path.exists("/proc/net/if_inet6")
+        if self.six:
+            switch = f"echo 0 > /proc/sys/net/ipv6/conf/{INNER}/disable_ipv6"
+            run(*self.command("sh", "-c", switch))
+            inside("address", "add", f"{CLIENT6}/64", "dev", INNER, "nodad")
+            inside("-6", "route", "add", "default", "dev", INNER)
+            # Until it is known that nobody else has an address, it cannot be sent from.
+            show = self.command("ip", "-6", "address", "show", "tentative")
+            deadline = time.monotonic() + PATIENCE
+            while run(*show, stdout=subprocess.PIPE).stdout and time.monotonic() < deadline:
+                time.sleep(0.1)
 
-    def __exit__(self, *_):
-        subprocess.run(["ip", "netns", "del", NAME])
-        subprocess.run(["ip", "link", "del", OUTER], stderr=subprocess.DEVNULL)
-        subprocess.run(["rm", "-rf", f"/etc/netns/{NAME}"])
+    def command(self, *command):
+        return ["nsenter", "-n", "-t", str(self.process.pid), *command]
 
 
 class Wire(threading.Thread):
@@ -83,21 +107,27 @@ class Wire(threading.Thread):
             if select.select([self.socket], [], [], 0.1)[0]:
                 frame, (_, _, direction, *_) = self.socket.recvfrom(65535)
                 if direction != socket.PACKET_OUTGOING:
-                    self.look(frame)
+                    try:
+                        self.look(frame)
+                    except (IndexError, struct.error, ValueError, OSError) as error:
+                        self.note("udp", f"what is no packet ({error}): {frame[:80].hex()}")
 
     def look(self, frame):
         protocol, rest = struct.unpack(">H", frame[12:14])[0], frame[14:]
         if protocol == 0x0806:
             # The kernel asks for the neighbour that a packet goes to, so this is one packet of another host.
             to = socket.inet_ntoa(rest[24:28])
-            return None if to == PROXY else self.note("tcp", f"ARP for {to}")
+            # It also says its own address to all.
+            return None if to in (PROXY, CLIENT) else self.note("tcp", f"ARP for {to}")
         if protocol == 0x0800:
             kind, to, body = rest[9], socket.inet_ntoa(rest[16:20]), rest[(rest[0] & 15) * 4:]
         elif protocol == 0x86DD:
             kind, to, body = rest[6], socket.inet_ntop(socket.AF_INET6, rest[24:40]), rest[40:]
-            # Of itself the kernel looks for routers and neighbours, and joins the groups for that.
+            # Of itself the kernel looks for routers and for itself, and joins the groups for that. Where it looks for a
+            # neighbour, that is one packet of another host.
             if kind == 58 and 133 <= body[0] <= 136:
-                return None
+                target = socket.inet_ntop(socket.AF_INET6, body[8:24]) if body[0] == 135 else CLIENT6
+                return None if target == CLIENT6 or target.startswith("fe80:") else self.note("six", f"a search for {target}")
             if kind == 0:
                 groups = body[8 + 8:] if body[8] == 143 else b""
                 return None if b"\xef\xc0" not in groups else self.note("multicast", "joins ff15::efc0:988f")
@@ -147,7 +177,15 @@ class Proxy(threading.Thread):
                 pass
 
     def answer(self, stream, read):
-        exactly = lambda count: b"".join(iter(lambda: read.read(1), b"") if count < 0 else [read.read(1) for _ in range(count)])
+        def exactly(count):
+            found = b""
+            while len(found) < count:
+                # It returns nothing, for ever, at the end.
+                if not (part := read.read(count - len(found))):
+                    raise OSError("the connection has ended")
+                found += part
+            return found
+
         if stream.recv(1, socket.MSG_PEEK) == b"\5":
             exactly(exactly(2)[1])
             stream.sendall(b"\5\0")
@@ -192,7 +230,7 @@ class Proxy(threading.Thread):
 
 
 class Sockets(threading.Thread):
-    """Looks which sockets the namespace has while a run goes on: at which a packet could come in, or leave."""
+    """Looks which sockets the host has while a run goes on: at which a packet could come in, or leave."""
 
     def __init__(self, process):
         super().__init__(daemon=True)
@@ -200,42 +238,65 @@ class Sockets(threading.Thread):
         self.start()
 
     def run(self):
-        ours = os.readlink("/proc/self/ns/net")
+        here = pathlib.Path(f"/proc/{self.process.pid}")
         while self.process.poll() is None:
             try:
-                if os.readlink(f"/proc/{self.process.pid}/ns/net") == ours:
-                    # It is not in the namespace yet.
-                    continue
+                # Before that it is the program that leads it there, maybe not there yet.
+                if os.path.samefile(here / "exe", FEMTO):
+                    self.look(here / "net")
             except OSError:
-                break
-            for table in ("tcp", "tcp6", "udp", "udp6"):
-                try:
-                    lines = pathlib.Path(f"/proc/{self.process.pid}/net/{table}").read_text().splitlines()[1:]
-                except OSError:
-                    continue
+                # It has ended.
+                pass
+            time.sleep(0.02)
+
+    def look(self, net):
+        for table in ("tcp", "tcp6", "udp", "udp6"):
+            if (net / table).exists():
+                lines = (net / table).read_text().splitlines()[1:]
                 # 0A is a socket that listens.
-                self.found |= {f"{table} {line.split()[1]}" for line in lines if table.startswith("udp") or line.split()[3] == "0A"}
-            time.sleep(0.01)
+                waits = lambda line: table.startswith("udp") or line.split()[3] == "0A"
+                self.found |= {f"{table} {line.split()[1]}" for line in lines if waits(line)}
 
 
-def look_at(folder, torrent, options, limit):
-    """Runs a download to its end, or for so long, and says what came over the cable and what listened."""
+def look_at(host, folder, torrent, options, enough=lambda wire, sockets: False):
+    """Runs a download to its end, or until enough was seen, and says what came over the cable and what listened."""
     output = pathlib.Path(tempfile.mkdtemp(dir=folder))
     wire = Wire()
-    command = ["ip", "netns", "exec", NAME, FEMTO, "get", str(torrent), "-o", str(output), "-v", "--down-limit", "600K",
-               *options]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(output / "cache")}
+    command = host.command(FEMTO, "get", str(torrent), "-o", str(output), "-v", "--down-limit", "600K", *options)
     log = open(output / "log", "w")
-    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment(output))
     sockets = Sockets(process)
-    try:
-        code = process.wait(limit)
-    except subprocess.TimeoutExpired:
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline and not enough(wire, sockets):
+        time.sleep(0.05)
+    if process.poll() is None:
         process.terminate()
-        code = process.wait(20) and None
+    code = process.wait(PATIENCE)
     sockets.join()
     wire.close()
     return wire, sockets.found, code, output, (output / "log").read_text()
+
+
+def environment(folder):
+    """No settings of the user's, and no proxy."""
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
+
+
+def start_seeder(torrent, folder):
+    """One that this host alone can reach, and its port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    seeder = subprocess.Popen([FEMTO, "seed", str(torrent), "-d", str(folder), "--port", str(port), "--no-dht", "--no-lan",
+                               "--bind", "127.0.0.1", "-q"], env=environment(folder))
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and seeder.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return seeder, port
+        except OSError:
+            time.sleep(0.05)
+    seeder.kill()
+    sys.exit(f"FAILED: the seeder does not listen, code {seeder.wait()}")
 
 
 def main(folder):
@@ -258,46 +319,49 @@ def main(folder):
     magnet = f"magnet:?xt=urn:btih:{hash}&tr=http%3A%2F%2Ftracker.example%2Fannounce&tr=udp%3A%2F%2Fudp.example%3A80" \
              "&x.pe=far.example:6881&x.pe=198.51.100.13:6881&ws=http%3A%2F%2Fweb.example%2Fpayload.bin"
     peers = ["--peer", NAMED, "--peer", "198.51.100.14:6881", "--peer", "[2001:db8::14]:6881"]
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    seeder = subprocess.Popen([FEMTO, "seed", str(bare), "-d", str(seeds), "--port", str(port), "--no-dht", "--no-lan",
-                               "--bind", "127.0.0.1", "-q", "--proxy", "none"])
+    host = Host()
+    seeder, port = start_seeder(bare, seeds)
     faults = []
     try:
-        with Namespace():
-            time.sleep(2)
-            proxy = Proxy(("127.0.0.1", port))
-            ways = [["--proxy", f"socks5h://{PROXY}:{PORT}"], ["--proxy", f"http://{PROXY}:{PORT}"],
-                    ["--proxy", f"socks5h://{PROXY}:{PORT}", "--bind", CLIENT, "--seed", "--seed-time", "0.02"]]
-            ways = [sys.argv[2:]] if sys.argv[2:] else ways
-            for way in ways:
-                for named in (torrent, magnet):
-                    title = f"{' '.join(way)} {str(named)[:9]}"
-                    wire, listening, code, output, log = look_at(folder, named, [*way, *peers], 90)
-                    arrived = (output / "payload.bin").exists() and (output / "payload.bin").read_bytes() == payload
-                    wrong = [f"{KINDS[kind]}: {', '.join(sorted(what))}" for kind, what in wire.seen.items()]
-                    wrong += [f"a socket that a packet can come in at: {one}" for one in sorted(listening)]
-                    wrong += [] if code == 0 and arrived and wire.good else [f"the payload did not arrive: code {code}\n{log}"]
-                    print(f"{title}: {wire.good} packets to the proxy, {'; '.join(wrong) or 'and nothing else'}", flush=True)
-                    faults += wrong
-                    if faults:
-                        return faults
-            print("asked of the proxy:", *sorted(set(proxy.asked)))
-            assert {NAMED, PEER, "tracker.example:80"} <= set(proxy.asked), proxy.asked
-            if not sys.argv[2:]:
-                wire, listening, *_ = look_at(folder, torrent, ["--proxy", "none", *peers], 12)
-                print("without a proxy:", {kind: sorted(what)[:4] for kind, what in wire.seen.items()}, sorted(listening)[:4])
-                faults += [f"this test does not see {name}" for kind, name in KINDS.items() if kind not in wire.seen]
-                faults += [] if listening else ["this test does not see sockets"]
+        proxy = Proxy(("127.0.0.1", port))
+        ways = [["--proxy", f"socks5h://{PROXY}:{PORT}"], ["--proxy", f"http://{PROXY}:{PORT}"],
+                ["--proxy", f"socks5h://{PROXY}:{PORT}", "--bind", CLIENT, "--seed", "--seed-time", "0.02"]]
+        ways = [sys.argv[2:]] if sys.argv[2:] else ways
+        for way in ways:
+            for named in (torrent, magnet):
+                title = f"{' '.join(way)} {str(named)[:9]}"
+                wire, listening, code, output, log = look_at(host, folder, named, [*way, *peers])
+                arrived = (output / "payload.bin").exists() and (output / "payload.bin").read_bytes() == payload
+                wrong = [f"{KINDS[kind]}: {', '.join(sorted(what))}" for kind, what in wire.seen.items()]
+                wrong += [f"a socket that a packet can come in at: {one}" for one in sorted(listening)]
+                wrong += [] if code == 0 and arrived and wire.good else ["the payload did not arrive"]
+                wrong += [f"code {code}, and it printed:\n{log}"] if wrong else []
+                print(f"{title}: {wire.good} packets to the proxy, {'; '.join(wrong) or 'and nothing else'}", flush=True)
+                faults += wrong
+                if faults:
+                    return faults
+        print("asked of the proxy:", *sorted(set(proxy.asked)), flush=True)
+        missed = {NAMED, PEER, "tracker.example:80"} - set(proxy.asked)
+        faults += [f"the proxy was not asked for {one}" for one in sorted(missed)]
+        if not sys.argv[2:]:
+            # What this machine cannot show is not looked for.
+            kinds = KINDS.keys() - ({"names"} if not host.names else set()) - ({"six"} if not host.six else set())
+            enough = lambda wire, sockets: kinds <= wire.seen.keys() and sockets.found
+            wire, listening, code, _, log = look_at(host, folder, torrent, ["--proxy", "none", *peers], enough)
+            print("without a proxy:", {kind: sorted(what)[:4] for kind, what in wire.seen.items()}, sorted(listening)[:4])
+            faults += [f"this test does not see {KINDS[kind]}" for kind in sorted(kinds - wire.seen.keys())]
+            faults += [] if listening else ["this test does not see sockets"]
+            faults += [f"code {code}, and it printed:\n{log}"] if faults else []
     finally:
         seeder.kill()
         seeder.wait()
+        host.process.kill()
+        host.process.wait()
     return faults
 
 
-# The namespace goes with us.
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-with tempfile.TemporaryDirectory() as folder:
-    faults = main(pathlib.Path(folder))
-if faults:
-    sys.exit("\n".join(["FAILED:", *faults]))
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        faults = main(pathlib.Path(folder))
+    if faults:
+        sys.exit("\n".join(["FAILED:", *faults]))

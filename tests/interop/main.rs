@@ -20,6 +20,7 @@ mod magnets;
 mod odd_names;
 mod payload;
 mod proxies;
+mod script;
 mod seeding;
 #[path = "../support/mod.rs"]
 mod support;
