@@ -200,3 +200,54 @@ pub(super) fn stall(line: &mut Line<'_>, change: &StallChange) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Stall;
+
+    fn running(done: u64, stall: Option<Stall>) -> Progress {
+        Progress::Running(Snapshot { done, received: done, stall, ..Snapshot::default() })
+    }
+
+    #[test]
+    fn how_a_torrent_stands_is_told_once_a_second_and_only_if_it_has_changed() {
+        let (mut torrent, start) = (TorrentProgress::default(), Instant::now());
+        let mut is_told = |millis, done| {
+            torrent.shown(&running(done, None), start + Duration::from_millis(millis)).1.is_some()
+        };
+        assert!(is_told(0, 1) && !is_told(250, 2) && !is_told(999, 3));
+        assert!(is_told(1000, 3) && !is_told(2500, 3), "it stands as it was told");
+        assert!(is_told(2501, 4));
+    }
+
+    #[test]
+    fn a_stall_is_told_when_it_begins_changes_and_ends() {
+        let (mut torrent, start) = (TorrentProgress::default(), Instant::now());
+        let mut change =
+            |seconds, stall| torrent.shown(&running(0, stall), start + Duration::from_secs(seconds)).0;
+        let begun = |word, sentence: &str| Some(StallChange::Begun { word, sentence: sentence.to_owned() });
+        assert_eq!(change(0, None), None);
+        assert_eq!(change(1, Some(Stall::AllChoke)), begun("all-choke", &Stall::AllChoke.to_string()));
+        assert_eq!(change(2, Some(Stall::AllChoke)), None);
+        assert_eq!(change(3, Some(Stall::Silent)), begun("silent", &Stall::Silent.to_string()));
+        // Other figures in the sentence are no change.
+        let nobody = |piece| Some(Stall::NobodyHas(piece));
+        assert!(change(4, nobody(1)).is_some() && change(5, nobody(2)).is_none());
+        let time = Duration::from_secs(6);
+        assert_eq!(change(10, None), Some(StallChange::Over { word: "nobody-has", time }));
+        assert_eq!(change(11, None), None);
+    }
+
+    #[test]
+    fn what_came_in_several_turns_is_added_up() {
+        let (mut torrent, now) = (TorrentProgress::default(), Instant::now());
+        torrent.begins(now);
+        torrent.turn_ended(&Snapshot { done: 5, received: 7, wasted: 2, ..Snapshot::default() });
+        torrent.begins(now + Duration::from_secs(60));
+        torrent.turn_ended(&Snapshot { done: 9, received: 4, uploaded: 1, ..Snapshot::default() });
+        let (run, time) = torrent.whole_run(now + Duration::from_secs(90));
+        let expected = Totals { done: 9, received: 11, wasted: 2, uploaded: 1, ..Totals::default() };
+        assert_eq!((run, time), (expected, Duration::from_secs(90)));
+    }
+}
