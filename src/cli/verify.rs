@@ -57,7 +57,7 @@ pub struct VerifyArguments {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Print only errors; the exit code is the result
+    /// Print only errors (and what --json prints); the exit code is the result
     #[arg(short, long)]
     pub quiet: bool,
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, Co
     let examined = examine(arguments, &torrent, geometry, selection.as_ref())?;
     let report = Report { torrent: &torrent, examined: &examined, selection: selection.as_ref(), geometry };
     let exit = report.exit();
-    if arguments.quiet {
+    if arguments.quiet && !arguments.json {
         return Ok(exit);
     }
     let mut out = io::BufWriter::new(out);
@@ -95,7 +95,7 @@ pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, Co
         }
         _ => {}
     }
-    if report.count(FileState::Missing) == report.files().count() {
+    if !arguments.quiet && report.count(FileState::Missing) == report.files().count() {
         let (dir, name) = (shown(&arguments.dir), printable(&torrent.name));
         say(&format!("no file of the torrent is in {dir} (name the folder that contains {name} with -d)"));
     }

@@ -2,7 +2,7 @@
 //!
 //! Not here are the values that only one module knows: the orders to announcers (`tracker`), the commands to
 //! the DHT node (`discovery/dht`), those to the connector and the signals inside a worker (`peer`), and what a run
-//! tells the screen (`cli`).
+//! tells the screen (`cli`). Whoever watches a run for a program hears [`Notice`]s, through a [`Door`].
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
