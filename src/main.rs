@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     femtotorrent::cli::arenas::limit();
-    ExitCode::from(femtotorrent::cli::run(std::env::args_os()).0)
+    femtotorrent::cli::end(femtotorrent::cli::run(std::env::args_os()))
 }

@@ -44,6 +44,22 @@ pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
+/// The text without the numbers of the system's errors, `(os error 28)`, whose words stand before them.
+pub fn without_error_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => short.push_str(rest),
+            _ => {
+                short.push_str(" (os error ");
+                short.push_str(part);
+            }
+        }
+    }
+    short
+}
+
 /// A path as [`printable`] text. What is not UTF-8 becomes U+FFFD.
 pub fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
@@ -102,6 +118,19 @@ mod tests {
         assert_eq!(printable("میخواهم 👩\u{200d}🔬"), "میخواهم 👩\u{200d}🔬");
         assert_eq!(printable_lines("a\x1b[2J\nb\r\n\tc\n"), "a\u{fffd}[2J\nb \n c\n");
         assert_eq!(printable("Žluťoučký 別の世界 👍"), "Žluťoučký 別の世界 👍");
+    }
+
+    #[test]
+    fn the_words_of_the_system_stay_without_their_numbers() {
+        for (text, short) in [
+            ("No space left on device (os error 28)", "No space left on device"),
+            ("a: x (os error 2); b: y (os error 111)!", "a: x; b: y!"),
+            ("a (os error x)", "a (os error x)"),
+            ("a (os error 2", "a (os error 2"),
+            ("", ""),
+        ] {
+            assert_eq!(without_error_numbers(text), short);
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The command line: the subcommands and their arguments.
 
 use super::create::CreateArguments;
-use super::exit;
 use super::foreign_words;
-use super::network_options::{NETWORK, NetworkOptions};
+use super::help::headings::{DOWNLOAD, FILES, LIMITS, OUTPUT, SEEDING};
+use super::network_options::NetworkOptions;
 use super::selection_options::{OrderOptions, SelectionOptions};
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_list::SourceOptions;
@@ -13,12 +13,12 @@ use super::verify::VerifyArguments;
 use super::web_seed_options::WebSeedOptions;
 use crate::storage::Allocate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Command, CommandFactory, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
 
-/// A BitTorrent client for the command line.
+/// A BitTorrent client for the command line: it downloads, verifies and exits.
 #[derive(Debug, Parser)]
-#[command(name = "femtotorrent", version, after_help = exit::TABLE, args_override_self = true)]
+#[command(name = "femtotorrent", version, args_override_self = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: CliCommand,
@@ -26,51 +26,65 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
-    /// Download torrents (the default: `femtotorrent x.torrent`)
-    #[command(after_help = exit::TABLE, visible_alias = "download")]
+    /// Download torrents (the default command)
+    #[command(visible_alias = "download")]
     Get(GetArguments),
-    /// Seed torrents from files that are already on the disk, and write nothing
-    #[command(after_help = exit::TABLE, visible_alias = "share")]
+    /// Seed torrents from files you already have (read-only)
+    #[command(visible_alias = "share")]
     Seed(SeedArguments),
-    /// Make a torrent from a file or a folder
-    #[command(after_help = exit::TABLE, visible_alias = "make")]
+    /// Create a .torrent from a file or folder
+    #[command(visible_alias = "make")]
     Create(CreateArguments),
-    /// Check which files and pieces of a torrent are on the disk and correct
-    #[command(after_help = exit::TABLE, visible_alias = "check")]
+    /// Check files on disk against a torrent (changes nothing)
+    #[command(visible_alias = "check")]
     Verify(VerifyArguments),
-    /// List what is in a torrent or a magnet link, without downloading it
-    #[command(after_help = exit::TABLE, visible_aliases = ["info", "list", "ls"])]
+    /// List what is in a torrent or magnet link, without downloading it
+    #[command(visible_aliases = ["info", "list", "ls"])]
     Show(ShowArguments),
-    /// Run a small download inside this process, with a tracker and two seeders, to see how it works
+    /// Run a small download entirely on this machine, to see how it works
     Demo {
         /// Keep the downloaded file in this folder
-        #[arg(short, long, visible_short_alias = 'd', visible_alias = "dir", value_name = "DIR")]
+        #[arg(
+            short,
+            long,
+            visible_short_alias = 'd',
+            visible_alias = "dir",
+            value_name = "DIR",
+            value_hint = ValueHint::DirPath,
+            help_heading = FILES
+        )]
         output_dir: Option<PathBuf>,
     },
 }
 
 #[derive(Args, Debug)]
 pub struct ShowArguments {
-    /// A .torrent file, `-` for standard input, an http(s) or file address, a magnet link or an info-hash
-    #[arg(value_parser = source_name())]
+    /// A .torrent file, web address, magnet link, info-hash
+    ///
+    /// `-` is standard input.
+    #[arg(value_hint = ValueHint::FilePath, value_parser = source_name())]
     pub torrent: String,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Ask its trackers how many peers seed it and how many download it (exit code 6 if none answers)
-    #[arg(long)]
+    /// Ask the trackers how many seeders and leechers there are
+    ///
+    /// If none answers, the exit code is 6.
+    #[arg(long, help_heading = OUTPUT)]
     pub scrape: bool,
     /// Write the torrent to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub save: Option<PathBuf>,
-    /// Give up after this time without progress (exit code 2), in seconds, or as 90s, 30m, 1h
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    /// Give up after this long without progress (exit code 2)
+    ///
+    /// In seconds, or as 90s, 30m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = LIMITS)]
     pub timeout: Option<u64>,
     /// Print only errors and the result
-    #[arg(short, long, overrides_with = "verbose")]
+    #[arg(short, long, overrides_with = "verbose", help_heading = OUTPUT)]
     pub quiet: bool,
-    /// Log what peers and trackers do (twice for more)
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    /// Log what peers and trackers do
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
     #[command(flatten)]
     pub network: NetworkOptions,
@@ -82,33 +96,39 @@ pub struct ShowArguments {
 pub struct GetArguments {
     #[command(flatten)]
     pub sources: SourceOptions,
-    /// The folder to download into
+    /// Download into this folder
     #[arg(
         short,
         long,
         visible_short_alias = 'd',
         visible_alias = "dir",
         value_name = "DIR",
-        default_value = "."
+        default_value = ".",
+        value_hint = ValueHint::DirPath,
+        help_heading = DOWNLOAD
     )]
     pub output_dir: PathBuf,
-    /// Limit the memory for pieces that are not on the disk yet, for all torrents together (K, M, G)
-    #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = size)]
+    /// Limit memory for pieces not yet written, over all torrents
+    #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = size, help_heading = LIMITS)]
     pub memory: u64,
-    /// Allocate disk space as pieces arrive (sparse), or all of it at the start (full)
-    #[arg(long, value_name = "HOW", default_value = "sparse", value_parser = allocation())]
+    /// Allocate disk space as pieces arrive (sparse) or up front (full)
+    #[arg(long, value_name = "HOW", default_value = "sparse", value_parser = allocation(), help_heading = FILES)]
     pub allocate: Allocate,
-    /// Overwrite existing files that differ from the torrent (pieces that verify are kept)
-    #[arg(long)]
+    /// Overwrite existing files that differ from the torrent
+    ///
+    /// Pieces that verify are kept.
+    #[arg(long, help_heading = DOWNLOAD)]
     pub overwrite: bool,
-    /// Give up after this time without progress (exit code 2), in seconds, or as 90s, 30m, 1h
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    /// Give up after this long without progress (exit code 2)
+    ///
+    /// In seconds, or as 90s, 30m, 1h.
+    #[arg(long, value_name = "TIME", value_parser = seconds, help_heading = LIMITS)]
     pub timeout: Option<u64>,
-    /// Limit the download rate from all peers together, in bytes a second (500K, 1.5M)
-    #[arg(long, value_name = "RATE", value_parser = down_rate, help_heading = NETWORK)]
+    /// Limit the total download rate, in bytes/s (500K, 1.5M)
+    #[arg(long, value_name = "RATE", value_parser = down_rate, help_heading = LIMITS)]
     pub down_limit: Option<u64>,
-    /// Keep seeding after the download, until Ctrl-C
-    #[arg(long)]
+    /// Keep seeding after the download finishes, until Ctrl-C
+    #[arg(long, help_heading = SEEDING)]
     pub seed: bool,
     #[command(flatten)]
     pub goals: SeedGoalOptions,
@@ -126,18 +146,22 @@ pub struct GetArguments {
 pub struct SeedArguments {
     #[command(flatten)]
     pub sources: SourceOptions,
-    /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
+    /// Where the torrent's file or folder is
     #[arg(
         short,
         long,
         visible_short_alias = 'o',
         visible_alias = "output-dir",
         value_name = "DIR",
-        default_value = "."
+        default_value = ".",
+        value_hint = ValueHint::DirPath,
+        help_heading = FILES
     )]
     pub dir: PathBuf,
-    /// Super-seeding: show each peer one piece at a time, for the only seed of a new torrent (BEP 16)
-    #[arg(long = "super")]
+    /// Super-seed: reveal one piece at a time to each peer
+    ///
+    /// For the first and only seed of a new torrent (BEP 16).
+    #[arg(long = "super", help_heading = SEEDING)]
     pub super_seeding: bool,
     #[command(flatten)]
     pub goals: SeedGoalOptions,
@@ -155,7 +179,9 @@ fn allocation() -> impl TypedValueParser<Value = Allocate> {
 
 /// The program as `clap` knows it.
 pub fn program() -> Command {
-    foreign_words::taught(Arguments::command())
+    // `help::page` prints the help. It is asked for only where there seems to be one.
+    let silent = |command: Command| command.override_help("");
+    silent(foreign_words::taught(Arguments::command())).mut_subcommands(silent)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The option that says whether connections to peers are encrypted.
 
+use super::help::headings::NETWORK;
 use crate::strategy::Encryption;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -7,9 +8,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 /// Whether connections to peers are encrypted.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct EncryptionOption {
-    /// Encrypt connections to peers never (off), where a peer wants it (allow), where a peer can (prefer), or always
-    /// (require). It hides from a provider what a connection is, and it proves nothing about the peer
-    #[arg(long, value_name = "WHEN", default_value = "allow", value_parser = encryption())]
+    /// When to encrypt connections to peers
+    ///
+    /// `off`: never. `allow`: if the peer wants it. `prefer`: if the peer can. `require`: always. Encryption hides from
+    /// a provider what a connection is, and proves nothing about the peer.
+    #[arg(long, value_name = "WHEN", default_value = "allow", value_parser = encryption(), help_heading = NETWORK)]
     pub encryption: Encryption,
 }
 

@@ -48,7 +48,7 @@ impl Exit {
 /// The table for `--help`.
 pub const TABLE: &str = "\
 Exit codes:
-   0  done                        13  a file exists and is kept
+   0  done                        13  would overwrite an existing file
    1  other error                 15  cannot open a file
    2  timed out (--timeout)       16  cannot create a file or folder
    3  torrent not found           17  input or output error

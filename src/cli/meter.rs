@@ -4,15 +4,18 @@
 //! Every hashing thread calls [`Meter::tell`], which also looks for Ctrl-C: these commands have no other
 //! thread that waits for it.
 
-use super::progress::{LINE_INTERVAL, Style, bar};
-use super::terminal::say;
+use super::foreground;
+use super::progress::{Line, Pace, Part, Rank, Style, name_columns, percent, rate};
+use super::signals::Interrupts;
+use super::terminal::{self, say};
 use crate::text::{printable, size};
 use crate::thread::lock;
-use crossbeam_channel::Receiver;
-use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// The least time between two frames.
+const FRAME: Duration = Duration::from_millis(200);
 
 /// The progress of one command.
 pub struct Meter {
@@ -20,29 +23,30 @@ pub struct Meter {
     name: String,
     /// What is done with the bytes, as a participle: `hashed`.
     done: &'static str,
-    bar: ProgressBar,
     started: Instant,
-    last_line: Mutex<Instant>,
-    interrupts: Receiver<()>,
+    shown: Mutex<Shown>,
+    interrupts: Interrupts,
     stopped: AtomicBool,
+}
+
+/// What the user sees of it.
+struct Shown {
+    pace: Pace,
+    drawn: Instant,
+    /// The most bytes that a thread has told of: another may tell of less, later.
+    done: u64,
 }
 
 impl Meter {
     /// A meter for work on the torrent with this name.
-    pub fn new(style: Style, name: &str, done: &'static str, interrupts: Receiver<()>) -> Meter {
-        let bar = bar(name);
-        bar.set_draw_target(match style {
-            Style::Bars => ProgressDrawTarget::stderr_with_hz(5),
-            Style::Quiet | Style::Lines => ProgressDrawTarget::hidden(),
-        });
+    pub fn new(style: Style, name: &str, done: &'static str, interrupts: Interrupts) -> Meter {
         let now = Instant::now();
         Meter {
             style,
             name: printable(name),
             done,
-            bar,
             started: now,
-            last_line: Mutex::new(now),
+            shown: Mutex::new(Shown { pace: Pace::new(now), drawn: now, done: 0 }),
             interrupts,
             stopped: AtomicBool::new(false),
         }
@@ -50,36 +54,46 @@ impl Meter {
 
     /// Shows that `done` bytes of `total` are done. Returns false if the user wants to stop.
     pub fn tell(&self, done: u64, total: u64) -> bool {
-        if self.interrupts.try_recv().is_ok() {
+        if self.interrupts.end.try_recv().is_ok() {
             self.stopped.store(true, Ordering::Relaxed);
         }
-        let text = format!("{} {} of {}, {}/s", self.done, size(done), size(total), self.rate(done));
-        // Another thread may already have drawn a later state.
-        self.bar.set_length(total);
-        self.bar.set_position(done.max(self.bar.position()));
-        if self.is_due() {
-            say(&format!("{}: {text}", self.name));
+        let now = Instant::now();
+        let mut shown = lock(&self.shown);
+        shown.done = shown.done.max(done);
+        let done = shown.done;
+        let is_asked = self.interrupts.ask.try_recv().is_ok();
+        let is_due = self.style == Style::Lines && shown.pace.is_due(percent(done, total), now);
+        if is_asked || is_due {
+            let (name, participle, rate) = (&self.name, self.done, self.rate(done));
+            say(&format!("{name}: {participle} {} of {}, {rate}", size(done), size(total)));
         }
-        self.bar.set_message(text);
+        if self.style == Style::Bars && now.saturating_duration_since(shown.drawn) >= FRAME {
+            shown.drawn = now;
+            self.draw(done, total);
+        }
         !self.stopped.load(Ordering::Relaxed)
     }
 
     /// Removes the bar.
     pub fn close(&self) {
-        self.bar.finish_and_clear();
+        terminal::clear();
     }
 
-    /// The average rate since the start, in bytes a second, for people to read.
+    /// The average rate since the start, for people to read.
     pub fn rate(&self, bytes: u64) -> String {
-        size((bytes as f64 / self.started.elapsed().as_secs_f64().max(0.001)) as u64)
+        rate(bytes as f64 / self.started.elapsed().as_secs_f64().max(0.001))
     }
 
-    fn is_due(&self) -> bool {
-        let mut last = lock(&self.last_line);
-        let due = self.style == Style::Lines && last.elapsed() >= LINE_INTERVAL;
-        if due {
-            *last = Instant::now();
+    fn draw(&self, done: u64, total: u64) {
+        if foreground::is_in_background() {
+            return terminal::leave_lines();
         }
-        due
+        let parts = vec![
+            Part::new(Rank::Size, format!("{} {} of {}", self.done, size(done), size(total))),
+            Part::kept(self.rate(done), String::new()),
+        ];
+        let line = Line { name: self.name.clone(), done: Some((done, total)), parts };
+        let (columns, _) = terminal::screen();
+        terminal::draw(&[line.fit(name_columns([self.name.as_str()].into_iter(), columns), columns)]);
     }
 }

@@ -15,6 +15,7 @@ mod first_word;
 mod foreground;
 mod foreign_words;
 mod get;
+pub mod help;
 mod json;
 mod meter;
 mod nearest_word;
@@ -52,7 +53,9 @@ use runs::CommandFailure;
 use std::ffi::OsString;
 use terminal::start_log;
 
+pub use arguments::program;
 pub use exit::Exit;
+pub use signals::end;
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -126,6 +129,6 @@ fn with_events(
 }
 
 fn failed((exit, message): CommandFailure) -> Exit {
-    terminal::say(&format!("femtotorrent: {message}"));
+    terminal::say_error(&message);
     exit
 }

@@ -3,6 +3,7 @@
 
 use super::encryption_option::EncryptionOption;
 use super::exit::Exit;
+use super::help::headings::{NETWORK, PEERS};
 use super::proxy_options::{self, ProxyOptions};
 use super::resources::Resources;
 use super::runs::CommandFailure;
@@ -13,49 +14,55 @@ use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
-use clap::Args;
+use clap::{Args, ValueHint};
 use log::{debug, warn};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The heading of such options in the help. Options that follow them stand below it too.
-pub const NETWORK: &str = "Network";
-
 /// Where peers come from, and which address and port we use.
 #[derive(Args, Debug)]
-#[command(next_help_heading = NETWORK)]
 pub struct NetworkOptions {
-    /// Connect to this peer as well (repeatable)
-    #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port)]
+    /// Also connect to this peer
+    #[arg(long = "peer", value_name = "HOST:PORT", value_parser = host_and_port, help_heading = PEERS)]
     pub peers: Vec<String>,
-    /// Announce to this tracker as well (repeatable)
-    #[arg(long = "tracker", value_name = "URL", value_parser = tracker)]
+    /// Also announce to this tracker
+    #[arg(long = "tracker", value_name = "URL", value_parser = tracker, help_heading = PEERS)]
     pub trackers: Vec<String>,
-    /// Ignore the trackers of the torrent
-    #[arg(long)]
+    /// Ignore the torrent's own trackers
+    #[arg(long, help_heading = PEERS)]
     pub no_trackers: bool,
     /// Disable the DHT
-    #[arg(long)]
+    #[arg(long, help_heading = PEERS)]
     pub no_dht: bool,
-    /// A DHT node to start from, in addition to the well-known ones (repeatable)
-    #[arg(long = "dht-node", value_name = "HOST:PORT", value_parser = node, conflicts_with = "no_dht")]
+    /// Extra DHT bootstrap node
+    #[arg(
+        long = "dht-node",
+        value_name = "HOST:PORT",
+        value_parser = node,
+        conflicts_with = "no_dht",
+        help_heading = PEERS
+    )]
     pub dht_nodes: Vec<(String, u16)>,
-    /// Disable the search for peers on the local network
-    #[arg(long)]
+    /// Disable local peer discovery
+    #[arg(long, help_heading = PEERS)]
     pub no_lan: bool,
-    /// Listen on this port for peers [default: one from 61000 to 65535, the same in each run if it is free]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Listen on this port [default: one of 61000-65535]
+    ///
+    /// The default is drawn in the first run, and kept for later ones.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = NETWORK)]
     pub port: Option<u16>,
     /// Do not accept incoming connections
-    #[arg(long, conflicts_with = "port")]
+    #[arg(long, conflicts_with = "port", help_heading = NETWORK)]
     pub no_listen: bool,
-    /// Use only this address or network interface (such as tun0) of this host, for all connections and packets and to
-    /// listen. Names are looked up by the system, which may ask by another way
-    #[arg(long, value_name = "ADDRESS|DEVICE")]
+    /// Use only this local address or network interface, such as tun0
+    ///
+    /// For all connections and packets, outgoing and incoming. Host names are looked up by the system, which may ask
+    /// by another way.
+    #[arg(long, value_name = "ADDRESS|DEVICE", help_heading = NETWORK)]
     pub bind: Option<String>,
-    /// Trust the certificate authorities in this file as well (PEM), for https trackers and torrents from the web
-    #[arg(long, value_name = "FILE")]
+    /// Also trust the certificate authorities in this file (PEM)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = NETWORK)]
     pub ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub proxy: ProxyOptions,

@@ -1,5 +1,6 @@
 //! The options that say whether the router is asked to lead a port to ours.
 
+use super::help::headings::NETWORK;
 use super::resources::Resources;
 use crate::address::IpFamily;
 use crate::port_mapping::{GatewayChoice, MappingOptions, PortMapping};
@@ -11,11 +12,13 @@ use std::time::Duration;
 /// Whether the router is asked.
 #[derive(Args, Debug)]
 pub struct PortMappingOptions {
-    /// Ask the router to forward a port to ours (PCP, NAT-PMP, UPnP), also where we do not seed
-    #[arg(long, conflicts_with = "no_listen")]
+    /// Ask the router to forward a port, even without seeding
+    ///
+    /// By PCP, NAT-PMP or UPnP. `seed` and `get --seed` ask anyway.
+    #[arg(long, conflicts_with = "no_listen", help_heading = NETWORK)]
     pub map_port: bool,
-    /// Do not ask the router to forward a port to ours, also where we seed
-    #[arg(long, overrides_with = "map_port")]
+    /// Do not ask the router to forward a port
+    #[arg(long, overrides_with = "map_port", help_heading = NETWORK)]
     pub no_map_port: bool,
 }
 

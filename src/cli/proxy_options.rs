@@ -1,6 +1,7 @@
 //! The option `--proxy`, and the proxies of the environment.
 
 use super::exit::Exit;
+use super::help::headings::NETWORK;
 use super::network_options::NetworkOptions;
 use super::runs::CommandFailure;
 use crate::net::proxy::{Proxies, Proxy};
@@ -11,9 +12,11 @@ use std::sync::Arc;
 /// Through which proxy we go.
 #[derive(Args, Debug)]
 pub struct ProxyOptions {
-    /// Send everything through this proxy and nothing past it: socks5h:// or http://, then `[USER:PASSWORD@]HOST:PORT`;
-    /// `none` ignores the environment [default: http_proxy and the like, for web addresses alone]
-    #[arg(long, value_name = "URL", value_parser = choice)]
+    /// Send everything through this proxy (socks5h:// or http://)
+    ///
+    /// The rest is [USER:PASSWORD@]HOST:PORT. What cannot go through it does not go. Without this option, http_proxy and
+    /// the like are used for web addresses only; `none` ignores them.
+    #[arg(long, value_name = "URL", value_parser = choice, help_heading = NETWORK)]
     proxy: Option<Choice>,
 }
 

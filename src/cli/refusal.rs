@@ -4,6 +4,7 @@
 
 use super::exit::Exit;
 use super::foreign_words;
+use super::help;
 use super::nearest_word::nearest;
 use super::{source, terminal};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -12,10 +13,22 @@ use std::ffi::OsString;
 use std::io::Write;
 
 /// Prints why `words` are refused. `clap` reports --help and --version as errors too. They go to standard output and
-/// are successes. Returns the exit code, and what was said.
+/// are successes. Returns the exit code, and what was said of an error.
 pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) -> (Exit, String) {
+    match error.kind() {
+        ErrorKind::DisplayHelp => {
+            // This fails if the reader of standard output is gone.
+            let _ = write!(terminal::output(), "{}", help_asked_for(words, program));
+            return (Exit::DONE, String::new());
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            terminal::say(help_asked_for(words, program).trim_end());
+            return (Exit::BAD_OPTION, "there are no arguments".to_owned());
+        }
+        _ => {}
+    }
     if let Some(answer) = unknown_option(&error, words, program) {
-        terminal::say(&format!("femtotorrent: {answer}"));
+        terminal::say_error(&answer);
         return (Exit::BAD_OPTION, answer);
     }
     // What was typed may be an address with a password in it.
@@ -31,10 +44,12 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
     }
     let text = error.render().to_string();
     if error.use_stderr() {
-        terminal::say(text.trim_end());
+        match text.trim_end().strip_prefix("error:") {
+            Some(text) => terminal::say_in_colour("", terminal::Tone::Error, "error:", text),
+            None => terminal::say(text.trim_end()),
+        }
         return (Exit::BAD_OPTION, reason(&text));
     }
-    // This fails if the reader of standard output is gone.
     let _ = write!(terminal::output(), "{text}");
     (Exit::DONE, text)
 }
@@ -46,16 +61,28 @@ fn reason(text: &str) -> String {
     lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
+/// The help of the command that the words name: the short one for `-h`, the whole one for `--help` and `help`.
+fn help_asked_for(words: &[OsString], program: &Command) -> String {
+    let is_word = |at: usize, word: &str| words.get(at).is_some_and(|one| one == word);
+    let named = words.get(if is_word(1, "help") { 2 } else { 1 });
+    let command = named.and_then(|word| command(word.to_str()?, program)).unwrap_or(program);
+    let is_whole = is_word(1, "help") || words.iter().any(|word| word == "--help");
+    help::page(command, is_whole, help::WIDTH)
+}
+
+/// The command with this name, or this other name.
+fn command<'a>(name: &str, program: &'a Command) -> Option<&'a Command> {
+    let mut commands = program.get_subcommands();
+    commands.find(|one| one.get_name() == name || one.get_all_aliases().any(|it| it == name))
+}
+
 /// The answer to an option that the command does not have.
 fn unknown_option<'a>(error: &clap::Error, words: &[OsString], program: &'a Command) -> Option<String> {
     let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return None };
     if error.kind() != ErrorKind::UnknownArgument || !typed.starts_with('-') {
         return None;
     }
-    let name = words.get(1)?.to_str()?;
-    let command = program
-        .get_subcommands()
-        .find(|one| one.get_name() == name || one.get_all_aliases().any(|it| it == name))?;
+    let command = command(words.get(1)?.to_str()?, program)?;
     // What is behind the sign may be a secret.
     let typed = typed.split('=').next().unwrap_or_default();
     let shown = source::shown(typed);

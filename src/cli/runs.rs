@@ -16,10 +16,10 @@ use crate::session::{
     FetchedMetadata, MetadataFetch, Network, PeerSourceOptions, SessionError, Stop, Torrent,
 };
 use crate::text::printable;
-use crossbeam_channel::{bounded, select};
+use crossbeam_channel::{at, bounded, never, select};
 use log::warn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Why a command failed: the exit code of the program and the message for the user.
 pub type CommandFailure = (Exit, String);
@@ -95,13 +95,16 @@ pub fn fetch(
             Err(error) => return Ok(Err(SessionError::Threads(error))),
         };
         loop {
+            let draw = screen.due().map_or(never(), at);
             select! {
                 recv(reports) -> report => match report {
                     Ok(progress) => screen.show(0, progress),
                     // The fetching thread is about to end.
                     Err(_) => break fetching.join(),
                 },
-                recv(interrupts) -> _ => stop.stop(),
+                recv(interrupts.end) -> _ => stop.stop(),
+                recv(interrupts.ask) -> _ => screen.say_all(),
+                recv(draw) -> _ => screen.draw(Instant::now()),
             }
         }
     });
@@ -111,7 +114,7 @@ pub fn fetch(
         Ok(Ok(FetchedMetadata::Torrent(metainfo))) => Ok(metainfo),
         Ok(Ok(FetchedMetadata::Stopped)) => Err((Exit::UNFINISHED, format!("{name}: stopped"))),
         Ok(Ok(FetchedMetadata::TimedOut)) => {
-            Err((Exit::TIMED_OUT, format!("{name}: no progress for too long; {}", screen.no_metadata(0))))
+            Err((Exit::TIMED_OUT, format!("{name}: timed out: {}", screen.no_metadata(0))))
         }
         Ok(Err(error)) => Err((Exit(error.exit_code()), format!("{name}: {error}"))),
         Err(_) => Err((Exit::OTHER, format!("{name}: {}", SessionError::Panicked("the search for it")))),

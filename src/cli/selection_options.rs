@@ -1,24 +1,27 @@
 //! The options that choose files of a torrent, and their order.
 
+use super::help::headings::FILES;
 use crate::metainfo::{FileChoice, FilePattern};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 /// Which files.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Choosing files")]
+#[command(next_help_heading = FILES)]
 pub struct SelectionOptions {
-    /// Only these files: by number as `show` prints them (3, 2-5, 7-), or by pattern: *.mkv, with a slash for the path
-    /// ('Season 1/*'; 'Season 1/' is the whole folder); `[3]` is a file named 3 (repeatable)
+    /// Only these files: '*.mkv', 'Season 1/', 0, 3-5
+    ///
+    /// Numbers are those that `show` prints: 3, 2-5, 7-. A pattern with a slash matches the path: 'Season 1/*'; 'Season
+    /// 1/' is the whole folder. `[3]` is a file named 3.
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub select: Vec<String>,
-    /// As --select, in upper and lower case alike (repeatable)
+    /// As --select, ignoring case
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub iselect: Vec<String>,
-    /// Not these files; of those that are selected, or of all (repeatable)
+    /// Not these files, of the selected ones or of all
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub exclude: Vec<String>,
-    /// As --exclude, in upper and lower case alike (repeatable)
+    /// As --exclude, ignoring case
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub iexclude: Vec<String>,
 }
@@ -26,12 +29,15 @@ pub struct SelectionOptions {
 /// In which order.
 #[derive(Args, Debug)]
 pub struct OrderOptions {
-    /// These files before the others, in this order, rarest pieces first within each (repeatable)
-    #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
+    /// These files before the others, in this order
+    ///
+    /// Within each, the rarest pieces come first.
+    #[arg(long, help_heading = FILES, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub first: Vec<String>,
-    /// Fetch pieces in the order of the files, as far as peers have them (others are then slower: the rarest piece
-    /// first is better for everyone)
-    #[arg(long)]
+    /// Fetch pieces in the order of the files
+    ///
+    /// One that no peer has is passed over. The swarm is better served by the rarest piece first.
+    #[arg(long, help_heading = FILES)]
     pub sequential: bool,
 }
 

@@ -2,6 +2,7 @@
 
 use super::events::Events;
 use super::exit::Exit;
+use super::help::headings::{FILES, LIMITS, NETWORK, OUTPUT, PEERS, SEEDING};
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
@@ -9,7 +10,7 @@ use super::proxy_options;
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
-use super::signals::interrupts;
+use super::signals::{interrupts, is_asked_to_end};
 use super::source_list::SourceOptions;
 use super::supervisor::supervise;
 use super::terminal;
@@ -24,40 +25,62 @@ use std::time::Duration;
 /// How the network is used.
 #[derive(Args, Debug)]
 pub struct SharingOptions {
-    /// Keep all rights to files; otherwise we give up those that we do not need, where the kernel has Landlock
-    #[arg(long)]
+    /// Keep all rights to files
+    ///
+    /// Otherwise those that are not needed are given up, where the kernel has Landlock.
+    #[arg(long, help_heading = FILES)]
     pub no_sandbox: bool,
-    /// How much of the existing data is read at the start: all of it (always), what changed since an earlier run
-    /// or was never seen (changed), or nothing that an earlier run has seen (never)
-    #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check())]
+    /// How much existing data to read at the start
+    ///
+    /// `always`: all of it. `changed`: what has changed since an earlier run, or was never checked. `never`: nothing
+    /// that an earlier run has checked.
+    #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check(), help_heading = FILES)]
     pub check: Check,
-    /// Print what happens as JSON, one object a line, for programs; what is for people goes to standard error
-    #[arg(long)]
+    /// Print what happens as JSON, one object a line
+    ///
+    /// For programs. What is for people stays on standard error. `docs/events.schema.json` describes the objects.
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
     /// Print only errors
-    #[arg(short, long, overrides_with = "verbose")]
+    #[arg(short, long, overrides_with = "verbose", help_heading = OUTPUT)]
     pub quiet: bool,
-    /// Log what peers and trackers do (twice for more)
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    /// Log what peers and trackers do
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
     #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]
     pub port_mapping: PortMappingOptions,
-    /// Maximum number of connected peers for each torrent
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    /// Maximum number of peers per torrent
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u16).range(1..=10_000),
+        help_heading = LIMITS
+    )]
     pub max_peers: u16,
     /// Disable peer exchange (PEX)
-    #[arg(long)]
+    #[arg(long, help_heading = PEERS)]
     pub no_pex: bool,
-    /// How our peer ID begins, for trackers that admit listed programs only (some forbid it) [default: -FM0100-]
-    #[arg(long, value_name = "PREFIX", value_parser = peer_id_prefix, allow_hyphen_values = true)]
+    /// Begin the peer ID with this [default: -FM0100-]
+    ///
+    /// For trackers that admit listed programs only; many forbid it.
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        value_parser = peer_id_prefix,
+        allow_hyphen_values = true,
+        help_heading = NETWORK
+    )]
     pub peer_id_prefix: Option<String>,
-    /// What we call ourselves to HTTP trackers, as above [default: femtotorrent/VERSION]
-    #[arg(long, value_name = "TEXT", value_parser = user_agent)]
+    /// Identify as this to HTTP trackers [default: femtotorrent/VERSION]
+    ///
+    /// For trackers that admit listed programs only; many forbid it.
+    #[arg(long, value_name = "TEXT", value_parser = user_agent, help_heading = NETWORK)]
     pub user_agent: Option<String>,
-    /// Limit the upload rate to all peers together, in bytes a second (500K, 1.5M; 0: no upload)
-    #[arg(long, value_name = "RATE", value_parser = rate)]
+    /// Limit the total upload rate (0 = do not upload)
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = LIMITS)]
     pub up_limit: Option<u64>,
 }
 
@@ -75,11 +98,15 @@ pub struct ResourceShare {
 /// How long to seed.
 #[derive(Args, Debug)]
 pub struct SeedGoalOptions {
-    /// Stop seeding at this ratio (1.5: when one and a half times the size was uploaded)
-    #[arg(long, value_name = "R", value_parser = amount)]
+    /// Stop seeding at this ratio, such as 1.5
+    ///
+    /// At 1.5, one and a half times the size of the torrent has been uploaded.
+    #[arg(long, value_name = "RATIO", value_parser = amount, help_heading = SEEDING)]
     pub seed_ratio: Option<f64>,
-    /// Stop seeding after this many minutes (or 90s, 30m, 1.5h), or at --seed-ratio if that comes first
-    #[arg(long, value_name = "TIME", value_parser = minutes)]
+    /// Stop seeding after this many minutes (or 90s, 1.5h)
+    ///
+    /// Or at --seed-ratio, whichever comes first.
+    #[arg(long, value_name = "TIME", value_parser = minutes, help_heading = SEEDING)]
     pub seed_time: Option<f64>,
 }
 
@@ -133,7 +160,8 @@ impl SharingOptions {
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let screen = Screen::new(self.style(), names);
         let exit = supervise(jobs, resources.places, network, screen, events, interrupts);
-        Ok(failure.unwrap_or(exit))
+        // What was cut short by a signal ends by it.
+        Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))
     }
 
     /// How much is shown.

@@ -1,4 +1,9 @@
-//! The signals that ask us to end: Ctrl-C (SIGINT), SIGTERM, and SIGHUP, which comes when the terminal is closed.
+//! The signals that ask us to end: Ctrl-C (SIGINT), SIGTERM, and SIGHUP, which comes when the terminal is closed; the one
+//! that asks how things stand, SIGUSR1; and SIGCONT, after which the lines on the terminal are no longer ours.
+//!
+//! The first that asks us to end is an order to end in good order, and then the process dies of it ([`end`]): so the
+//! shell ends the loop that we are in, and a service manager sees that we did as it said. A second one ends the process
+//! at once, but not within half a second: `timeout` and a shell may send one to us and another one to our group.
 //!
 //! SIGHUP and SIGINT stay ignored if they were when we started: `nohup` ignores SIGHUP, and a shell ignores SIGINT
 //! for what it runs in the background of a script. Only the system knows, and to ask it by its call would need
@@ -6,38 +11,106 @@
 //! it is ignored, as for any program that does not know it. A signal that was blocked when we started stays blocked.
 
 use super::exit::Exit;
+use super::terminal;
 use crate::thread;
-use crossbeam_channel::{Receiver, bounded, never};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use std::ffi::c_int;
 use std::fs;
+use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
 
-/// Waits for these signals on a thread of its own. A second signal ends the process at once, unless it is SIGHUP: a
-/// terminal and a shell may both send one, and a service manager sends one behind SIGTERM.
-pub fn interrupts() -> Receiver<()> {
-    let (sender, interrupts) = bounded(1);
-    let Ok(mut signals) = Signals::new(heard(&fs::read_to_string("/proc/self/status").unwrap_or_default()))
-    else {
-        return never();
-    };
-    let wait = move || {
-        let mut is_asked = false;
-        for signal in signals.forever() {
-            if is_asked && signal == SIGHUP {
-                continue;
-            }
-            if is_asked || sender.try_send(()).is_err() {
-                std::process::exit(i32::from(Exit::UNFINISHED.0));
-            }
-            is_asked = true;
+/// A second signal that comes this soon is the first one, sent twice.
+const TWICE: Duration = Duration::from_millis(500);
+
+/// The signal that asked us to end, or 0.
+static ENDS_BY: AtomicI32 = AtomicI32::new(0);
+
+/// What the user asks for by signals.
+pub struct Interrupts {
+    /// To end.
+    pub end: Receiver<()>,
+    /// To say how things stand.
+    pub ask: Receiver<()>,
+}
+
+/// What a signal that asks us to end means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// To end in good order.
+    End,
+    /// Nothing: it was said before.
+    Again,
+    /// To end at once.
+    Quit,
+}
+
+/// Waits for signals on a thread of its own.
+pub fn interrupts() -> Interrupts {
+    let mut wanted = heard(&fs::read_to_string("/proc/self/status").unwrap_or_default());
+    wanted.extend([SIGUSR1, SIGCONT]);
+    let ((ends, end), (asks, ask)) = (bounded(1), bounded(1));
+    let started = Signals::new(wanted).is_ok_and(|signals| {
+        thread::spawn("signals", 64 * 1024, move || wait(signals, &ends, &asks)).is_ok()
+    });
+    if started { Interrupts { end, ask } } else { Interrupts { end: never(), ask: never() } }
+}
+
+fn wait(mut signals: Signals, ends: &Sender<()>, asks: &Sender<()>) {
+    let mut first = None;
+    for signal in signals.forever() {
+        match signal {
+            SIGUSR1 => _ = asks.try_send(()),
+            SIGCONT => terminal::leave_lines(),
+            _ => match order(signal, &mut first, Instant::now()) {
+                Order::End => {
+                    ENDS_BY.store(signal, Ordering::SeqCst);
+                    let _ = ends.try_send(());
+                }
+                Order::Again => {}
+                Order::Quit => die(signal),
+            },
         }
-    };
-    match thread::spawn("signals", 64 * 1024, wait) {
-        Ok(_) => interrupts,
-        Err(_) => never(),
+    }
+}
+
+/// What this signal means, where the first of its kind came then. SIGHUP never hurries us: a terminal and a shell may
+/// both send one, and a service manager sends one behind SIGTERM.
+fn order(signal: c_int, first: &mut Option<Instant>, now: Instant) -> Order {
+    match *first {
+        None => {
+            *first = Some(now);
+            Order::End
+        }
+        Some(_) if signal == SIGHUP => Order::Again,
+        Some(first) if now.saturating_duration_since(first) < TWICE => Order::Again,
+        Some(_) => Order::Quit,
+    }
+}
+
+/// Dies of the signal, as a program does that does not know it.
+fn die(signal: c_int) -> ! {
+    terminal::flush();
+    let _ = emulate_default_handler(signal);
+    // Where that is not possible, the shell is told the same.
+    std::process::exit(128_i32.saturating_add(signal))
+}
+
+/// Whether a signal has asked us to end.
+pub fn is_asked_to_end() -> bool {
+    ENDS_BY.load(Ordering::SeqCst) != 0
+}
+
+/// The end of the process. If a signal has cut the work short, the process dies of it.
+pub fn end(exit: Exit) -> ExitCode {
+    match ENDS_BY.load(Ordering::SeqCst) {
+        signal if signal != 0 && exit == Exit::UNFINISHED => die(signal),
+        _ => ExitCode::from(exit.0),
     }
 }
 
@@ -75,6 +148,18 @@ mod tests {
             let status = format!("Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t{ignored}\nSigCgt:\t0\n");
             assert_eq!(heard(&status), expected, "{ignored}");
         }
+    }
+
+    #[test]
+    fn two_signals_within_half_a_second_are_one_and_a_later_one_ends_at_once() {
+        let start = Instant::now();
+        let mut first = None;
+        let mut hear = |signal, after| order(signal, &mut first, start + Duration::from_millis(after));
+        assert_eq!(hear(SIGTERM, 0), Order::End);
+        assert_eq!(hear(SIGTERM, 0), Order::Again);
+        assert_eq!(hear(SIGINT, 499), Order::Again);
+        assert_eq!(hear(SIGHUP, 2000), Order::Again);
+        assert_eq!(hear(SIGINT, 500), Order::Quit);
     }
 
     #[test]

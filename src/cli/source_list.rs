@@ -3,10 +3,11 @@
 //! A list has one torrent in each line. Empty lines and those that begin with `#` mean nothing.
 
 use super::exit::Exit;
+use super::help::headings::DOWNLOAD;
 use super::runs::CommandFailure;
 use super::source_name::{in_text, source_name};
 use crate::text::shown;
-use clap::Args;
+use clap::{Args, ValueHint};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -21,12 +22,21 @@ const MOST_TORRENTS: usize = 10_000;
 /// The torrents.
 #[derive(Args, Debug)]
 pub struct SourceOptions {
-    /// .torrent files, `-` for standard input, http(s) or file addresses, magnet links or info-hashes; several run side
-    /// by side
-    #[arg(required_unless_present = "input_files", value_name = "TORRENT", value_parser = source_name())]
+    /// A .torrent file, web address, magnet link, info-hash
+    ///
+    /// `-` is standard input. Several may be given; they run in parallel.
+    #[arg(value_hint = ValueHint::FilePath, required_unless_present = "input_files", value_name = "TORRENT", value_parser = source_name())]
     pub torrents: Vec<String>,
-    /// Take more torrents from this list, one in each line (# begins a comment), `-` for standard input (repeatable)
-    #[arg(short = 'i', long = "input-file", value_name = "LIST")]
+    /// Take more torrents from this list, one per line
+    ///
+    /// `#` begins a comment; `-` is standard input.
+    #[arg(
+        short = 'i',
+        long = "input-file",
+        value_name = "LIST",
+        value_hint = ValueHint::FilePath,
+        help_heading = DOWNLOAD
+    )]
     pub input_files: Vec<PathBuf>,
 }
 

@@ -1,18 +1,19 @@
 //! Runs the torrents of one command, as many side by side as the system has files and threads for, and connects
 //! them with the user.
 //!
-//! This runs on the main thread. It waits for reports of the runs and for Ctrl-C, and draws the progress.
+//! This runs on the main thread. It waits for reports of the runs and for signals, and draws the progress.
 //! Each torrent whose turn it is (`turns`) runs on a thread of its own, and never waits for the screen.
 
 use super::events::Events;
 use super::exit::Exit;
 use super::progress::Screen;
+use super::signals::Interrupts;
 use super::turns::{PastTurn, Turns};
 use crate::message::{Door, RunPhase};
 use crate::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
 use crate::thread;
-use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use crossbeam_channel::{Sender, at, bounded, never, select};
 use log::info;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks at who has had its turn, while others wait.
 const LOOK: Duration = Duration::from_secs(1);
+/// If ending takes longer than this, the user hears why.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What the thread of a run reports to the main thread. The number is that of its torrent.
 enum RunEvent {
@@ -38,6 +41,10 @@ struct Supervisor<'a> {
     torrents: Vec<Supervised>,
     /// The user wants to end.
     ends: bool,
+    /// When the user hears why that takes so long.
+    excuse: Option<Instant>,
+    /// Something was ended before it was done: because the user wants to end.
+    cut_short: bool,
 }
 
 /// One of them.
@@ -50,14 +57,15 @@ struct Supervised {
     is_over: bool,
 }
 
-/// Runs the jobs, so many at once. The exit code is that of the first run that was not successful.
+/// Runs the jobs, so many at once. The exit code is that of the first run that was not successful, or says that the user
+/// has cut some short.
 pub fn supervise(
     jobs: Vec<Job>,
     places: usize,
     network: Network,
     screen: Screen,
     events: &mut Events,
-    interrupts: Receiver<()>,
+    interrupts: Interrupts,
 ) -> Exit {
     let (reporter, reports) = bounded(64);
     let waiting =
@@ -65,21 +73,26 @@ pub fn supervise(
     let torrents: Vec<Supervised> = jobs.into_iter().map(waiting).collect();
     let turns = Turns::new(torrents.len(), places);
     let network = Arc::new(network);
-    let mut all = Supervisor { network, reporter, screen, events, turns, torrents, ends: false };
+    let (ends, excuse, cut_short) = (false, None, false);
+    let mut all = Supervisor { network, reporter, screen, events, turns, torrents, ends, excuse, cut_short };
     (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
     let now = Instant::now();
     all.start(now);
     all.tell_who_waits(now);
     while !all.torrents.iter().all(|torrent| torrent.is_over) {
-        let look = if all.turns.count().1 > 0 { after(LOOK) } else { never() };
+        let timer = all.next_timer(Instant::now()).map_or(never(), at);
         select! {
             recv(reports) -> event => event.into_iter().for_each(|event| all.react(event, Instant::now())),
-            recv(interrupts) -> _ => all.interrupt(),
-            recv(look) -> _ => {}
+            recv(interrupts.end) -> _ => all.interrupt(Instant::now()),
+            recv(interrupts.ask) -> _ => all.say_all(),
+            recv(timer) -> _ => {}
         }
-        all.take_turns(Instant::now());
+        all.tick(Instant::now());
     }
     all.screen.close();
+    if all.cut_short {
+        return Exit::UNFINISHED;
+    }
     let exits = all.torrents.iter().filter_map(|torrent| torrent.exit);
     exits.into_iter().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
 }
@@ -107,6 +120,22 @@ impl Supervisor<'_> {
         for (number, _) in self.torrents.iter().enumerate().filter(|(_, torrent)| torrent.job.is_some()) {
             self.events.waits(number, None, now);
         }
+    }
+
+    /// When there is something to do even if nothing is reported.
+    fn next_timer(&self, now: Instant) -> Option<Instant> {
+        let look = (self.turns.count().1 > 0).then(|| now + LOOK);
+        [look, self.screen.due(), self.excuse].into_iter().flatten().min()
+    }
+
+    /// What is to be done as time passes.
+    fn tick(&mut self, now: Instant) {
+        self.take_turns(now);
+        if self.excuse.is_some_and(|excuse| now >= excuse) {
+            self.excuse = None;
+            self.screen.still_stopping();
+        }
+        self.screen.draw(now);
     }
 
     /// Tells those that have had their turn to give way.
@@ -144,6 +173,7 @@ impl Supervisor<'_> {
             self.events.waits(number, Some(&outcome.snapshot), now);
             return self.wait(number, Box::new(next_job(*job, &past, outcome)), Some(exit));
         }
+        self.cut_short |= self.ends && result.as_ref().map_or_else(is_cancelled, is_cut_short);
         let exit = match result {
             Ok(outcome) => {
                 let exit = self.screen.ended(number, &outcome);
@@ -171,11 +201,19 @@ impl Supervisor<'_> {
         }
     }
 
+    /// The user wants to know how things stand.
+    fn say_all(&mut self) {
+        self.screen.say_all();
+        self.torrents.iter().for_each(|torrent| torrent.stop.show_peers());
+    }
+
     /// The user wants to end: what runs is told so, and what waits is over.
-    fn interrupt(&mut self) {
+    fn interrupt(&mut self, now: Instant) {
         self.ends = true;
+        self.excuse = Some(now + MOMENT);
         self.screen.interrupted();
         for number in self.turns.cancel() {
+            self.cut_short = true;
             self.screen.cancelled(number);
             let exit = self.torrents.get(number).and_then(|torrent| torrent.exit).unwrap_or(Exit::UNFINISHED);
             self.events.cancelled(number, exit, Instant::now());
@@ -183,6 +221,19 @@ impl Supervisor<'_> {
         }
         self.torrents.iter().for_each(|torrent| torrent.stop.stop());
     }
+}
+
+/// Whether a run that ended so had more to do, or seeded, which has no end of its own here.
+fn is_cut_short(outcome: &Outcome) -> bool {
+    match outcome.end {
+        RunEnd::Stopped => true,
+        RunEnd::Done => outcome.snapshot.phase == RunPhase::Seeding,
+        RunEnd::TimedOut | RunEnd::WriterFailed => false,
+    }
+}
+
+fn is_cancelled(error: &SessionError) -> bool {
+    error.exit_code() == Exit::UNFINISHED.0
 }
 
 /// Whether a run that ended so is over. One that was stopped, or that seeded, may have a further turn.

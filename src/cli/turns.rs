@@ -146,13 +146,14 @@ impl Turns {
             }
             // What we do ourselves is progress.
             Progress::Named(_)
+            | Progress::Place(_)
             | Progress::Selected(..)
             | Progress::WaitsForCheck
             | Progress::Checking(..)
             | Progress::Short(_) => {
                 return turn.moved = now;
             }
-            Progress::Reach(_) => return,
+            Progress::Reach(_) | Progress::Peers(..) => return,
             Progress::Seeding { .. } => return turn.seeds_since = turn.seeds_since.or(Some(now)),
         };
         if counted != turn.counted {

@@ -4,6 +4,7 @@
 //! standard output, the progress to standard error.
 
 use super::exit::Exit;
+use super::help::headings::{FILES, NETWORK, OUTPUT};
 use super::json;
 use super::meter::Meter;
 use super::network_options::authorities;
@@ -21,7 +22,7 @@ use crate::net::proxy::Proxies;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, Selection, StorageError};
 use crate::text::{grouped, printable, shown};
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -36,29 +37,33 @@ const RUNS_IN_JSON: usize = 100_000;
 
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
-    /// A .torrent file, `-` for standard input, or an http(s) address
-    #[arg(value_name = "TORRENT", value_parser = source_name())]
+    /// A .torrent file or web address
+    ///
+    /// `-` is standard input.
+    #[arg(value_hint = ValueHint::FilePath, value_name = "TORRENT", value_parser = source_name())]
     pub torrent: String,
-    /// The folder that the payload was downloaded into: the one that contains the torrent's file or folder
+    /// Where the torrent's file or folder is
     #[arg(
         short,
         long,
         visible_short_alias = 'o',
         visible_alias = "output-dir",
         value_name = "DIR",
-        default_value = "."
+        default_value = ".",
+        value_hint = ValueHint::DirPath,
+        help_heading = FILES
     )]
     pub dir: PathBuf,
-    /// Trust the certificate authorities in this file as well (PEM), for a torrent from the web
-    #[arg(long, value_name = "FILE")]
+    /// Also trust the certificate authorities in this file (PEM)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = NETWORK)]
     pub ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub proxy: ProxyOptions,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Print only errors (and what --json prints); the exit code is the result
-    #[arg(short, long)]
+    /// Print only errors (and JSON); the exit code is the result
+    #[arg(short, long, help_heading = OUTPUT)]
     pub quiet: bool,
     #[command(flatten)]
     pub selection: SelectionOptions,

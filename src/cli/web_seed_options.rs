@@ -1,16 +1,19 @@
 //! The options of `get` for web seeds: servers of the web that have the files of a torrent (BEP 19).
 
+use super::help::headings::PEERS;
 use clap::Args;
 
 /// Which web seeds are asked.
 #[derive(Args, Debug)]
 pub struct WebSeedOptions {
-    /// A web server that has the files, in addition to those of the torrent (repeatable): the address of the file, or
-    /// with a slash at its end that of the folder that the torrent's file or folder is in
-    #[arg(long = "web-seed", value_name = "URL", value_parser = web_seed)]
+    /// Also download from this web server
+    ///
+    /// The address of the file, or, with a slash at its end, of the folder that contains the torrent's file or folder
+    /// (BEP 19).
+    #[arg(long = "web-seed", value_name = "URL", value_parser = web_seed, help_heading = PEERS)]
     pub web_seeds: Vec<String>,
-    /// Do not ask the web servers that the torrent names
-    #[arg(long)]
+    /// Ignore the torrent's own web seeds
+    #[arg(long, help_heading = PEERS)]
     pub no_web_seeds: bool,
 }
 

@@ -3,7 +3,7 @@
 
 use super::peer_sources::PeerSources;
 use super::{MemoryAccount, Progress, RunContext};
-use crate::message::{HandedOver, Incoming, Notice, PeerKey, RunPhase, Snapshot, Write};
+use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, RunPhase, Snapshot, Write};
 use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
@@ -133,6 +133,18 @@ impl Environment for RunEnvironment<'_> {
 
     fn is_stopped(&self) -> bool {
         self.run.stop.is_asked()
+    }
+
+    fn wants_peers(&mut self) -> bool {
+        self.run.stop.takes_peers()
+    }
+
+    fn show_peers(&mut self, snapshot: Snapshot, peers: Vec<PeerState>) {
+        (self.run.show)(Progress::Peers(Box::new(snapshot), peers));
+    }
+
+    fn search_trouble(&self) -> Option<String> {
+        self.sources.trouble()
     }
 
     fn supply(&mut self, supply: Supply) {

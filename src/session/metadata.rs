@@ -177,7 +177,8 @@ struct FetchEnvironment<'a> {
 }
 
 impl SearchEnvironment for FetchEnvironment<'_> {
-    fn show(&self, state: MetadataState) {
+    fn show(&self, mut state: MetadataState) {
+        state.trouble = state.trouble.or_else(|| self.sources.trouble());
         (self.fetch.show)(Progress::Metadata(state));
     }
 

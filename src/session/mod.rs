@@ -38,13 +38,14 @@ pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
 pub use stop::Stop;
 
-use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, Snapshot};
+use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerState, Snapshot};
 use crate::metainfo::Metainfo;
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
 use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use peer_sources::PeerSources;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use threads::Threads;
@@ -64,6 +65,8 @@ pub enum Progress {
     Metadata(MetadataState),
     /// The metadata has arrived, and this is the torrent's name.
     Named(String),
+    /// Where the payload is, or is to be.
+    Place(PathBuf),
     /// Only this many files are downloaded, out of this many.
     Selected(usize, usize),
     /// The check of the existing data begins when those of other torrents have ended.
@@ -85,6 +88,8 @@ pub enum Progress {
     Reach(String),
     /// The state of the run.
     Running(Snapshot),
+    /// The same with the table of the peers, for which the user has asked.
+    Peers(Box<Snapshot>, Vec<PeerState>),
 }
 
 /// How a run ended.

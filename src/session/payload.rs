@@ -66,6 +66,7 @@ pub(super) fn check(
         selection: selection.as_ref(),
         cache: run.job.cache.as_deref(),
     };
+    (run.show)(Progress::Place(run.job.folder.join(payload.name)));
     let check = run.network.checks.check(run.stop);
     let watch = |done: u64, total: u64| {
         if total > 0 {

@@ -161,6 +161,11 @@ impl PeerSources {
         }
     }
 
+    /// What is wrong with the search for peers, apart from what the trackers said.
+    pub fn trouble(&self) -> Option<String> {
+        self.search.as_ref().and_then(DhtSearch::trouble)
+    }
+
     /// Sets what we tell trackers from now on.
     pub fn set(&self, counts: Counts) {
         self.totals.set(counts);

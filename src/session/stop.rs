@@ -1,4 +1,5 @@
-//! The user's wish to stop, on its way from the main thread to the threads of a run. [`Stop::stop`] never waits.
+//! The user's wishes on their way from the main thread to the threads of a run: to stop, or to see the peers. Telling
+//! them never waits.
 
 use crate::message::Event;
 use crate::thread::lock;
@@ -6,10 +7,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-/// Stops a run from another thread.
+/// Stops a run from another thread, or asks it for its peers.
 #[derive(Debug)]
 pub struct Stop {
     is_asked: AtomicBool,
+    /// The table of the peers is wanted.
+    wants_peers: AtomicBool,
     inbox: OnceLock<Sender<Event>>,
     /// While this is there, who waits for the wish goes on waiting.
     not_yet: Mutex<Option<Sender<()>>>,
@@ -20,7 +23,13 @@ impl Default for Stop {
     fn default() -> Stop {
         let (not_yet, asked) = bounded(0);
         let not_yet = Mutex::new(Some(not_yet));
-        Stop { is_asked: AtomicBool::new(false), inbox: OnceLock::new(), not_yet, asked }
+        Stop {
+            is_asked: AtomicBool::new(false),
+            wants_peers: AtomicBool::new(false),
+            inbox: OnceLock::new(),
+            not_yet,
+            asked,
+        }
     }
 }
 
@@ -33,6 +42,16 @@ impl Stop {
             // If the inbox is full, the coordinator sees the flag at its next tick.
             let _ = inbox.try_send(Event::Stop);
         }
+    }
+
+    /// Asks for the table of the peers. The coordinator looks for this wish at each tick.
+    pub fn show_peers(&self) {
+        self.wants_peers.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether that was asked since the last call.
+    pub(super) fn takes_peers(&self) -> bool {
+        self.wants_peers.swap(false, Ordering::SeqCst)
     }
 
     /// Whether the run was asked to end.

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use super::file_limit::FileLimit;
 use crate::net::too_many_files;
+use crate::text::size;
 pub(super) use words::{counted, reason};
 use words::{describe_foreign, is_full, is_too_large};
 
@@ -208,7 +209,8 @@ impl StorageError {
                 write!(to, "cannot write {}: {}", path.display(), reason(source))
             }
             StorageError::NoRoom { path, shortage: Shortage { needed, free } } => {
-                write!(to, "cannot allocate {needed} bytes in {}: {free} bytes are free", path.display())
+                let (needed, free) = (size(*needed), size(*free));
+                write!(to, "cannot allocate {needed} in {}: {free} are free", path.display())
             }
             StorageError::TooLong { path, needed, limit: FileLimit { bytes, of, .. } } => {
                 write!(to, "cannot create {}: it has {needed} bytes, and {of} allows {bytes}", path.display())

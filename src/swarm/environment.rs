@@ -4,7 +4,7 @@
 //! needs done, this trait has a method. In a run the session implements it; in tests and in simulated swarms
 //! a plain struct does, and the coordinator cannot tell the difference.
 
-use crate::message::{HandedOver, Incoming, Notice, PeerKey, Snapshot};
+use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, Snapshot};
 use crate::net::PeerStream;
 use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
@@ -119,6 +119,19 @@ pub trait Environment {
 
     /// Whether the user wants to end.
     fn is_stopped(&self) -> bool;
+
+    /// Whether the user has asked for the table of the peers since the last call.
+    fn wants_peers(&mut self) -> bool {
+        false
+    }
+
+    /// Shows the table of the peers, and how the run stands.
+    fn show_peers(&mut self, _snapshot: Snapshot, _peers: Vec<PeerState>) {}
+
+    /// What is wrong with the search for peers, apart from what the trackers said.
+    fn search_trouble(&self) -> Option<String> {
+        None
+    }
 
     /// Tells the sources of peers how well we are supplied with them, which decides when they are asked again.
     fn supply(&mut self, supply: Supply);

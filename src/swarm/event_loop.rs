@@ -119,11 +119,16 @@ impl Coordinator<'_> {
         if self.is_seeding() { RunEnd::Done } else { RunEnd::Stopped }
     }
 
-    /// Disconnects every peer, and counts what was sent to the last.
+    /// Disconnects every peer, and counts what was sent to the last. Where patience has ended the state says why
+    /// nothing came.
     fn end(mut self, end: RunEnd, now: Instant) -> (RunEnd, Snapshot) {
         self.count_uploads(now);
         self.tell_all_gone();
+        let mut snapshot = self.snapshot(now);
+        if end == RunEnd::TimedOut {
+            snapshot.stall = Some(self.why_idle());
+        }
         self.roster.clear();
-        (end, self.snapshot(now))
+        (end, snapshot)
     }
 }

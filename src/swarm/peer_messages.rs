@@ -235,6 +235,7 @@ impl Coordinator<'_> {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if let Some(client) = &handshake.client {
             debug!("{}: it says that it is {}", peer.address, printable(client));
+            peer.messages.client = Some(client.as_str().into());
         }
         if let Some(limit) = handshake.request_queue {
             peer.download.pipeline.set_queue_limit(limit);

@@ -40,6 +40,9 @@ impl Coordinator<'_> {
         // Another torrent may have made room for a connection, and as time passes so do peers that do nothing.
         self.timers.dial = self.timers.dial.or(Some(now));
         let snapshot = self.snapshot(now);
+        if self.environment.wants_peers() {
+            self.environment.show_peers(snapshot.clone(), self.peer_table());
+        }
         self.environment.show(snapshot);
         if self.has_seeded_enough(now) {
             return Some(RunEnd::Done);

@@ -29,7 +29,7 @@ const DHT: (usize, u8) = (7, 0x01);
 pub struct PeerId(pub [u8; 20]);
 
 impl PeerId {
-    /// The part that by custom begins with the client's name (BEP 20), with a dot for what is not printable.
+    /// Its printable beginning, where by custom the client's name stands (BEP 20).
     pub fn client(&self) -> String {
         let letter = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' };
         self.0.iter().take(8).map(letter).collect()

@@ -28,7 +28,8 @@ use femtotorrent::wire::Message;
 const LIMIT: Duration = Duration::from_secs(120);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
 
-/// The events of a run that has ended: the first is the start, the last the end, whose exit code is that of the process.
+/// The events of a run that has ended: the first is the start, the last the end, whose exit code is that of the process,
+/// or 7 where that died of a signal.
 fn events(outcome: &Outcome) -> Vec<Value> {
     let lines = outcome.stdout.lines();
     let events: Vec<Value> = lines
@@ -36,7 +37,10 @@ fn events(outcome: &Outcome) -> Vec<Value> {
         .collect();
     assert!(outcome.stdout.starts_with("{\"event\":\"start\",\"format\":1,"), "{}", outcome.output);
     let last = events.last().unwrap();
-    assert_eq!((&last["event"], last["exit_code"].as_i64()), (&"end".into(), outcome.code.map(i64::from)));
+    assert_eq!(
+        (&last["event"], last["exit_code"].as_i64()),
+        (&"end".into(), Some(outcome.code.map_or(7, i64::from)))
+    );
     let times: Vec<f64> = events.iter().map(|event| event["time"].as_f64().unwrap()).collect();
     assert!(times.iter().all(|time| *time < LIMIT.as_secs_f64()), "{times:?}");
     assert_eq!(events.iter().filter(|event| event["event"] == "start" || event["event"] == "end").count(), 2);

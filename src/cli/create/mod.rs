@@ -10,6 +10,7 @@
 pub mod output;
 
 use super::exit::Exit;
+use super::help::headings::{OUTPUT, TORRENT};
 use super::json;
 use super::meter::Meter;
 use super::progress::Style;
@@ -22,7 +23,7 @@ use crate::metainfo::{MAX_PIECES, Metainfo};
 use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
 use crate::text::{grouped, is_hidden, printable, shown, size as in_words};
-use clap::Args;
+use clap::{Args, ValueHint};
 use output::Output;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -40,37 +41,42 @@ const MAX_LISTED: usize = 10;
 
 #[derive(Args, Debug)]
 pub struct CreateArguments {
-    /// The file or folder; symbolic links inside it are left out
+    /// The file or folder
+    ///
+    /// Symbolic links inside it are not followed.
+    #[arg(value_hint = ValueHint::AnyPath)]
     pub path: PathBuf,
-    /// A tracker in a tier of its own; commas separate trackers that share a tier (repeatable)
-    #[arg(long = "tracker", value_name = "URL[,URL]", value_parser = tier)]
+    /// Tracker URL
+    ///
+    /// Each option is a new tier; commas put several trackers into one.
+    #[arg(long = "tracker", value_name = "URL", value_parser = tier, help_heading = TORRENT)]
     pub trackers: Vec<String>,
-    /// Bytes in a piece, a power of two from 16K to 128M [default: about 1500 pieces]
-    #[arg(long, value_name = "SIZE", value_parser = piece_length)]
+    /// Piece length, a power of two from 16K to 128M [default: for about 1500 pieces]
+    #[arg(long, value_name = "SIZE", value_parser = piece_length, help_heading = TORRENT)]
     pub piece_length: Option<u64>,
-    /// Make it private: peers may come only from the torrent's own trackers
-    #[arg(long)]
+    /// Private: peers only from the torrent's own trackers
+    #[arg(long, help_heading = TORRENT)]
     pub private: bool,
-    /// A comment to store in the torrent
-    #[arg(long, value_name = "TEXT")]
+    /// Comment to store in the torrent
+    #[arg(long, value_name = "TEXT", help_heading = TORRENT)]
     pub comment: Option<String>,
-    /// A web server that has the payload (repeatable)
-    #[arg(long = "web-seed", value_name = "URL", value_parser = web_seed)]
+    /// Web seed URL (BEP 19)
+    #[arg(long = "web-seed", value_name = "URL", value_parser = web_seed, help_heading = TORRENT)]
     pub web_seeds: Vec<String>,
-    /// Where to write the torrent, `-` for standard output [default: NAME.torrent]
-    #[arg(short, long, value_name = "FILE")]
+    /// Write to this file, `-` for stdout [default: NAME.torrent]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
-    /// Replace an existing torrent
-    #[arg(long)]
+    /// Replace an existing .torrent
+    #[arg(long, help_heading = OUTPUT)]
     pub overwrite: bool,
-    /// Store the creation date: `now`, or seconds since 1970 [default: no date]
-    #[arg(long, value_name = "WHEN", value_parser = date)]
+    /// Creation date: `now` or a Unix time [default: none]
+    #[arg(long, value_name = "WHEN", value_parser = date, help_heading = TORRENT)]
     pub date: Option<u64>,
-    /// Print JSON in place of the info-hash and the path
-    #[arg(long)]
+    /// Print JSON instead of the info-hash and the path
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Print only errors, the info-hash and the path of the torrent
-    #[arg(short, long)]
+    /// Print only the result and errors
+    #[arg(short, long, help_heading = OUTPUT)]
     pub quiet: bool,
 }
 
@@ -243,7 +249,7 @@ fn summary(gathered: &Gathered, geometry: Geometry, rate: &str) -> String {
     let files = count(gathered.files().count() as u64, "file");
     let pieces = count(geometry.piece_count().into(), "piece");
     let (total, each) = (in_words(geometry.total_size()), in_words(geometry.piece_length().into()));
-    format!("{name}: {files}, {total} in {pieces} of {each}, hashed at {rate}/s")
+    format!("{name}: {files}, {total} in {pieces} of {each}, hashed at {rate}")
 }
 
 fn in_our_words(error: StorageError) -> CommandFailure {

@@ -125,7 +125,7 @@ fn account(events: &[String], [from_first, from_second]: &[Vec<u32>; 2]) {
 
 /// The ordinary download, as `get` runs it.
 fn download(metainfo: Metainfo, folder: &Path) -> Exit {
-    let style = if terminal::is_terminal() { Style::Bars } else { Style::Lines };
+    let style = Style::of(false);
     let screen = Screen::new(style, vec![metainfo.name.clone()]);
     let job = Job {
         torrent: Torrent::Whole(Arc::new(metainfo)),

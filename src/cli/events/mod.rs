@@ -21,8 +21,9 @@ mod writer;
 use super::exit::Exit;
 use super::runs::CommandFailure;
 use super::{source, terminal};
-use crate::message::{Door, Snapshot};
+use crate::message::{Door, Notice, Snapshot};
 use crate::session::{Outcome, Progress, SessionError, Torrent};
+use crate::swarm::RunEnd;
 use clap::Command;
 use progress::TorrentProgress;
 use queue::EventQueue;
@@ -44,7 +45,7 @@ enum Told {
     Start { command: &'static str },
     Torrent(Box<run::NamedTorrent>),
     Error { source: Option<String>, exit: Exit, sentence: String },
-    Notice(usize, crate::message::Notice),
+    Notice(usize, Notice),
     Progress(usize, progress::State),
     Stall(usize, progress::StallChange),
     Finished(usize, Box<Finished>),
@@ -122,7 +123,8 @@ impl Events {
     /// A torrent is over.
     pub fn ended(&mut self, number: usize, outcome: &Outcome, exit: Exit, now: Instant) {
         self.with(number, |torrent| torrent.turn_ended(&outcome.snapshot));
-        self.finished(number, Some(outcome.end), exit, None, now);
+        let why = outcome.snapshot.stall.as_ref().filter(|_| outcome.end == RunEnd::TimedOut);
+        self.finished(number, Some(outcome.end), exit, why.map(ToString::to_string), now);
     }
 
     /// The same by an error.
@@ -132,13 +134,13 @@ impl Events {
 
     /// The user ended everything while this torrent waited for its turn.
     pub fn cancelled(&mut self, number: usize, exit: Exit, now: Instant) {
-        self.finished(number, Some(crate::swarm::RunEnd::Stopped), exit, None, now);
+        self.finished(number, Some(RunEnd::Stopped), exit, None, now);
     }
 
     fn finished(
         &mut self,
         number: usize,
-        end: Option<crate::swarm::RunEnd>,
+        end: Option<RunEnd>,
         exit: Exit,
         error: Option<String>,
         now: Instant,

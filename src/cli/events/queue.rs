@@ -5,6 +5,7 @@
 
 use super::Told;
 use super::writer::Writer;
+use crate::cli::signals::is_asked_to_end;
 use crate::cli::terminal;
 use crate::message::Notice;
 use crate::thread;
@@ -18,6 +19,10 @@ use std::time::{Duration, Instant};
 const MOST_WAITING: usize = 8192;
 /// At the end the reader may take nothing for this long, before we go without having told it all.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The same where the user wants to end.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+/// Time between two looks at whether it has taken something.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The queue, and what its two ends know of each other.
 pub(super) struct EventQueue {
@@ -41,7 +46,7 @@ pub(super) struct Counts {
 impl EventQueue {
     /// An empty queue, and the thread that writes what comes into it.
     pub(super) fn open() -> io::Result<Arc<EventQueue>> {
-        EventQueue::to(terminal::events())
+        EventQueue::to(terminal::events()?)
     }
 
     fn to(out: impl io::Write + Send + 'static) -> io::Result<Arc<EventQueue>> {
@@ -71,17 +76,21 @@ impl EventQueue {
     ///
     /// One could not be written, or the reader takes nothing.
     pub(super) fn wait(&self) -> io::Result<()> {
-        let mut seen = self.counts.writes.load(Ordering::Relaxed);
+        let (mut seen, mut since) = (None, Instant::now());
         loop {
-            match self.ended.recv_timeout(PATIENCE) {
+            match self.ended.recv_timeout(LOOK) {
                 Ok(written) => return written,
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other("the thread for it ended"));
+                    return Err(io::Error::other("the thread that does it has ended"));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let writes = self.counts.writes.load(Ordering::Relaxed);
-            if std::mem::replace(&mut seen, writes) == writes {
+            if seen.replace(writes) != Some(writes) {
+                since = Instant::now();
+            }
+            let patience = if is_asked_to_end() { SHORT_PATIENCE } else { PATIENCE };
+            if since.elapsed() >= patience {
                 return Err(io::Error::other("its reader takes nothing"));
             }
         }

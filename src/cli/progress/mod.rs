@@ -1,25 +1,38 @@
-//! The progress of downloads on standard error: bars on a terminal, an occasional line on a pipe, or nothing.
+//! The progress of downloads on standard error: lines that are drawn again and again on a terminal, lines that come when
+//! something has changed on a pipe, or nothing.
 //!
 //! [`Screen`] is all that the main thread knows of it. It has one [`TorrentRow`] for each torrent. Standard
 //! output stays free for what a program would read.
 
+mod bar;
+mod columns;
+mod ending;
+mod figures;
+mod frame;
+mod pace;
+mod peer_table;
 mod row;
+mod view;
+
+pub use bar::{Line, Part, Rank, name_columns};
+pub use columns::width;
+pub use figures::{percent, rate};
+pub use pace::Pace;
 
 use super::exit::Exit;
-use super::terminal::{self, say};
-use crate::message::RunPhase;
+use super::foreground;
+use super::terminal::{self, say, say_error};
 use crate::session::{Outcome, Progress, SessionError};
 use crate::swarm::RunEnd;
-use crate::text::printable;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ending::Tally;
+use pace::MINUTE;
 use row::TorrentRow;
 use std::time::{Duration, Instant};
 
-/// On a pipe, the time between two lines of one torrent.
-pub(super) const LINE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// On a pipe, the time between two lines about those that wait for their turn.
-const QUEUE_INTERVAL: Duration = Duration::from_secs(30);
+/// The least time between two frames: five a second are enough for a person.
+const FRAME: Duration = Duration::from_millis(200);
+/// With more torrents than this, what is said of all of them when the user ends them is one sentence.
+const FEW: usize = 4;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +50,7 @@ impl Style {
     pub fn of(quiet: bool) -> Style {
         match quiet {
             true => Style::Quiet,
-            false if terminal::is_terminal() => Style::Bars,
+            false if terminal::can_draw() => Style::Bars,
             false => Style::Lines,
         }
     }
@@ -46,41 +59,40 @@ impl Style {
 /// What the user sees of all torrents.
 pub struct Screen {
     style: Style,
-    bars: MultiProgress,
     rows: Vec<TorrentRow>,
+    /// When what is drawn is out of date, and may be drawn anew.
+    due: Option<Instant>,
+    drawn: Instant,
     interrupted: bool,
-    /// When it was last said how many torrents wait for their turn.
-    last_queue: Instant,
+    /// What is said of many torrents at once.
+    tally: Tally,
+    /// When it was last said how many torrents run and wait, and how many these were.
+    queue: (Instant, (usize, usize)),
 }
 
 impl Screen {
     /// A screen for torrents with these names.
     pub fn new(style: Style, names: Vec<String>) -> Screen {
-        let target = match style {
-            Style::Bars => ProgressDrawTarget::stderr_with_hz(5),
-            Style::Quiet | Style::Lines => ProgressDrawTarget::hidden(),
-        };
-        let bars = MultiProgress::with_draw_target(target);
         let now = Instant::now();
-        let row = |name: String| TorrentRow::new(style, &name, bars.add(bar(&name)), now);
-        let rows: Vec<TorrentRow> = names.into_iter().map(row).collect();
-        Screen { style, bars, rows, interrupted: false, last_queue: now }
+        let rows: Vec<TorrentRow> = names.iter().map(|name| TorrentRow::new(style, name, now)).collect();
+        let queue = (now, (0, 0));
+        Screen { style, rows, due: None, drawn: now, interrupted: false, tally: Tally::default(), queue }
     }
 
     /// Shows the progress of a torrent.
     pub fn show(&mut self, number: usize, progress: Progress) {
-        self.look_for_the_terminal();
+        let now = Instant::now();
+        self.changed();
         let Some(row) = self.rows.get_mut(number) else { return };
         let notice = match progress {
-            Progress::Metadata(state) => return row.metadata(&state),
+            Progress::Metadata(state) => return row.metadata(state, now),
             Progress::Named(name) => return row.rename(&name),
+            Progress::Place(path) => return row.place(&path),
             Progress::Selected(files, of) => return row.selected(files, of),
             Progress::WaitsForCheck => return row.waits("waiting to be checked"),
-            Progress::Checking(done, total) => return row.checking(done, total),
-            Progress::Running(snapshot) if snapshot.phase == RunPhase::Seeding => {
-                return row.seeding(&snapshot);
-            }
-            Progress::Running(snapshot) => return row.downloading(&snapshot),
+            Progress::Checking(done, total) => return row.checking(done, total, now),
+            Progress::Running(snapshot) => return row.running(snapshot, now),
+            Progress::Peers(snapshot, peers) => return row.peers(*snapshot, &peers),
             Progress::Reach(text) => text,
             Progress::Short(shortage) => row.disk_too_small(&shortage),
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),
@@ -88,21 +100,48 @@ impl Screen {
         self.say(&notice);
     }
 
+    /// When [`Screen::draw`] is to be called.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Draws what has changed, if it is time to. In the background nothing is drawn: the terminal is another program's.
+    pub fn draw(&mut self, now: Instant) {
+        if self.due.is_none_or(|due| now < due) {
+            return;
+        }
+        (self.due, self.drawn) = (None, now);
+        if foreground::is_in_background() {
+            return terminal::leave_lines();
+        }
+        if !terminal::can_draw() {
+            // It was closed.
+            self.style = Style::Lines;
+            return;
+        }
+        let (columns, rows) = terminal::screen();
+        let all: Vec<_> = self.rows.iter().map(|row| (row.name(), row.view())).collect();
+        terminal::draw(&frame::lines(&all, columns, rows));
+    }
+
     /// The turn of a torrent begins.
     pub fn begins(&mut self, number: usize) {
-        self.rows.get_mut(number).into_iter().for_each(TorrentRow::begins);
+        self.rows.get_mut(number).into_iter().for_each(|row| row.begins(Instant::now()));
+        self.changed();
     }
 
     /// A torrent waits for its turn.
     pub fn waits(&mut self, number: usize) {
         self.rows.get_mut(number).into_iter().for_each(|row| row.waits("waiting for its turn"));
+        self.changed();
     }
 
-    /// So many torrents run, and so many wait, `of` all. On a pipe this is said from time to time.
-    pub fn queue(&mut self, (running, waiting): (usize, usize), of: usize) {
-        let is_due = self.last_queue.elapsed() >= QUEUE_INTERVAL;
-        if waiting > 0 && self.style == Style::Lines && is_due {
-            self.last_queue = Instant::now();
+    /// So many torrents run, and so many wait, `of` all. On a pipe this is said when it has changed.
+    pub fn queue(&mut self, counts: (usize, usize), of: usize) {
+        let (at, said) = self.queue;
+        if counts.1 > 0 && self.style == Style::Lines && counts != said && at.elapsed() >= MINUTE {
+            self.queue = (Instant::now(), counts);
+            let (running, waiting) = counts;
             let over = of.saturating_sub(running).saturating_sub(waiting);
             self.say(&format!(
                 "{running} torrents run, {waiting} wait for their turn, {over} of {of} are done"
@@ -112,9 +151,12 @@ impl Screen {
 
     /// The user ended everything while a torrent waited for its turn.
     pub fn cancelled(&mut self, number: usize) {
-        let Some(row) = self.rows.get(number) else { return };
+        let Some(row) = self.rows.get_mut(number) else { return };
         let text = row.cancelled();
-        self.say(&text);
+        match self.rows.len() > FEW {
+            true => self.tally.never_ran(),
+            false => self.say(&text),
+        }
     }
 
     /// The name of a torrent, fit to print.
@@ -124,28 +166,44 @@ impl Screen {
 
     /// A run has ended. Returns its exit code.
     pub fn ended(&mut self, number: usize, outcome: &Outcome) -> Exit {
-        let Some(row) = self.rows.get(number) else { return Exit::OTHER };
-        let text = row.ended(outcome);
-        match outcome.end {
-            RunEnd::Done | RunEnd::Stopped => self.say(&text),
-            // Errors are shown with --quiet too.
-            RunEnd::TimedOut | RunEnd::WriterFailed => self.say_always(&text),
+        self.changed();
+        let Some(row) = self.rows.get_mut(number) else { return Exit::OTHER };
+        let sentence = row.ended(outcome, Instant::now());
+        let is_error = matches!(outcome.end, RunEnd::TimedOut | RunEnd::WriterFailed);
+        let is_counted = self.interrupted && self.rows.len() > FEW && self.tally.count(outcome);
+        // Errors are shown with --quiet too.
+        if is_error || (self.style != Style::Quiet && !is_counted) {
+            sentence.say();
         }
         Exit::of(outcome.end)
     }
 
     /// A run has failed. Returns its exit code.
     pub fn failed(&mut self, number: usize, error: &SessionError) -> Exit {
-        let name = self.rows.get(number).map(TorrentRow::close).unwrap_or_default();
-        self.say_always(&format!("femtotorrent: {name}: {}", printable(&error.to_string())));
+        self.changed();
+        if let Some(row) = self.rows.get_mut(number) {
+            row.close();
+            say_error(&format!("{}: {error}", row.name()));
+        }
         Exit(error.exit_code())
     }
 
     /// The user wants to stop.
     pub fn interrupted(&mut self) {
         if !std::mem::replace(&mut self.interrupted, true) {
-            self.say("stopping; the downloaded data is kept");
+            self.say("stopping; everything downloaded so far is kept");
         }
+    }
+
+    /// Stopping takes longer than a moment.
+    pub fn still_stopping(&mut self) {
+        self.say("telling the trackers that we leave (press Ctrl-C again to quit now)");
+    }
+
+    /// Says how each torrent stands that cannot be asked for its peers, for the user wants to know.
+    pub fn say_all(&mut self) {
+        let others = self.rows.iter().filter(|row| !matches!(row.view(), view::View::Running(_)));
+        others.for_each(TorrentRow::say_all);
     }
 
     /// Why the metadata of a magnet did not arrive.
@@ -153,98 +211,46 @@ impl Screen {
         self.rows.get(number).map(TorrentRow::no_metadata).unwrap_or_default()
     }
 
-    /// Removes the bars. Nothing more is shown.
+    /// Removes the bars, and says what is left to say.
     pub fn close(&mut self) {
-        let _ = self.bars.clear();
+        self.due = None;
+        terminal::clear();
+        self.tally.sentence().into_iter().for_each(|text| self.say(&text));
     }
 
     fn say(&self, text: &str) {
         if self.style != Style::Quiet {
-            self.say_always(text);
+            say(text);
         }
     }
 
-    fn say_always(&self, text: &str) {
-        // The library would panic where the terminal is gone. The bars are drawn again with the next progress.
-        let _ = self.bars.clear();
-        say(text);
-    }
-
-    /// Draws no more bars if the terminal was closed: the library would keep all that it cannot write.
-    fn look_for_the_terminal(&mut self) {
-        if self.style == Style::Bars && !terminal::is_terminal() {
-            self.style = Style::Lines;
-            self.bars.set_draw_target(ProgressDrawTarget::hidden());
+    /// What is drawn is out of date.
+    fn changed(&mut self) {
+        if self.style == Style::Bars {
+            self.due = self.due.or(Some(self.drawn + FRAME));
         }
-    }
-}
-
-/// A bar that fits into 80 columns. A long name is cut; the time left never is.
-pub(super) fn bar(name: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix:20!} {percent:>3}% [{bar:12}] {wide_msg}");
-    let bar = ProgressBar::no_length().with_prefix(printable(name));
-    match style {
-        Ok(style) => bar.with_style(style.progress_chars("=> ")),
-        Err(_) => bar,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use indicatif::TermLike;
-    use std::io::{self, Error};
-
-    /// A terminal that was closed.
-    #[derive(Debug)]
-    struct Closed;
-
-    impl TermLike for Closed {
-        fn width(&self) -> u16 {
-            80
-        }
-
-        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
-            Err(Error::other("closed"))
-        }
-
-        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
-            Err(Error::other("closed"))
-        }
-
-        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
-            Err(Error::other("closed"))
-        }
-
-        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
-            Err(Error::other("closed"))
-        }
-
-        fn write_line(&self, _: &str) -> io::Result<()> {
-            Err(Error::other("closed"))
-        }
-
-        fn write_str(&self, _: &str) -> io::Result<()> {
-            Err(Error::other("closed"))
-        }
-
-        fn clear_line(&self) -> io::Result<()> {
-            Err(Error::other("closed"))
-        }
-
-        fn flush(&self) -> io::Result<()> {
-            Err(Error::other("closed"))
-        }
-    }
 
     #[test]
-    fn a_terminal_that_is_closed_is_no_panic() {
+    fn what_has_changed_is_drawn_soon_but_not_more_often_than_a_person_can_see() {
         let mut screen = Screen::new(Style::Bars, vec!["one".to_owned(), "two".to_owned()]);
-        screen.bars.set_draw_target(ProgressDrawTarget::term_like(Box::new(Closed)));
-        screen.interrupted();
+        assert_eq!(screen.due(), None);
         screen.show(0, Progress::Checking(1, 2));
-        screen.show(1, Progress::Seeding { port: None, pieces: 1, of: 2 });
-        screen.failed(1, &SessionError::NoPeerSource { by_proxy: false });
-        screen.close();
+        let due = screen.due().unwrap();
+        assert_eq!(due, screen.drawn + FRAME);
+        screen.show(0, Progress::Checking(2, 2));
+        screen.draw(due - Duration::from_millis(1));
+        assert_eq!(screen.due(), Some(due));
+        // Under a test there is no terminal, or it is another program's: nothing is drawn.
+        screen.style = Style::Lines;
+        screen.draw(due);
+        assert_eq!(screen.due(), None);
+        screen.show(1, Progress::Checking(1, 2));
+        assert_eq!(screen.due(), None);
     }
 }

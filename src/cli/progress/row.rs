@@ -1,49 +1,89 @@
-//! The part of the screen that belongs to one torrent: its bar, and the sentences about its state.
+//! The part of the screen that belongs to one torrent: what it does now, and the sentences about it.
 
 use super::super::terminal::say;
-use super::{LINE_INTERVAL, Style};
-use crate::message::{MetadataState, RunPhase, Snapshot, Stall};
+use super::Style;
+use super::ending::{Account, Sentence, sentence};
+use super::figures::{counted, percent};
+use super::pace::Pace;
+use super::peer_table;
+use super::view::View;
+use crate::message::{MetadataState, PeerState, RunPhase, Snapshot, Stall};
 use crate::session::Outcome;
 use crate::storage::Shortage;
-use crate::swarm::RunEnd;
-use crate::text::{grouped, printable, size};
-use indicatif::ProgressBar;
+use crate::text::{grouped, printable, shown, size};
 use std::mem::{Discriminant, discriminant};
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A search for the metadata that ends within this is not worth a line.
+const SHORT_SEARCH: Duration = Duration::from_secs(1);
 
 /// One torrent on the screen.
 pub(super) struct TorrentRow {
     style: Style,
     name: String,
-    started: Instant,
-    last_line: Instant,
-    bar: ProgressBar,
-    /// The kind of the last stall that was shown, so that it is not shown twice.
-    shown_stall: Option<Discriminant<Stall>>,
-    /// The last error while asking for the metadata.
-    metadata_error: Option<String>,
+    /// Where the payload is, fit to print.
+    place: Option<String>,
     /// How many of the files are downloaded, if not all.
     selected: Option<(usize, usize)>,
+    view: View,
+    /// When its turn began.
+    started: Instant,
+    progress: LastProgress,
+    /// What was said, where there is no terminal.
+    pace: Pace,
+    /// The kind of the stall that was there last.
+    stall: Option<Discriminant<Stall>>,
+    /// Whether there were peers, and uploads, when a line said so.
+    seeding: (bool, bool),
+    /// The last error while asking for the metadata.
+    metadata_error: Option<String>,
+}
+
+/// When something came last.
+struct LastProgress {
+    counted: u64,
+    at: Instant,
+    /// For how long nothing had come in the turns before.
+    before: Duration,
+    /// For how long nothing had come when that was looked at.
+    idle: Duration,
+}
+
+impl LastProgress {
+    fn count(&mut self, counted: u64, now: Instant) {
+        if counted != self.counted {
+            (self.counted, self.at, self.before) = (counted, now, Duration::ZERO);
+        }
+        self.idle = self.before.saturating_add(now.saturating_duration_since(self.at));
+    }
 }
 
 impl TorrentRow {
-    pub(super) fn new(style: Style, name: &str, bar: ProgressBar, now: Instant) -> TorrentRow {
+    pub(super) fn new(style: Style, name: &str, now: Instant) -> TorrentRow {
         TorrentRow {
             style,
             name: printable(name),
-            started: now,
-            last_line: now,
-            bar,
-            shown_stall: None,
-            metadata_error: None,
+            place: None,
             selected: None,
+            view: View::Waiting("starting"),
+            started: now,
+            progress: LastProgress { counted: 0, at: now, before: Duration::ZERO, idle: Duration::ZERO },
+            pace: Pace::new(now),
+            stall: None,
+            seeding: (false, false),
+            metadata_error: None,
         }
     }
 
     /// Shows the name that the metadata of a magnet gives to the torrent.
     pub(super) fn rename(&mut self, name: &str) {
         self.name = printable(name);
-        self.bar.set_prefix(self.name.clone());
+    }
+
+    /// The payload is there, or is to be.
+    pub(super) fn place(&mut self, path: &Path) {
+        self.place = Some(shown(path));
     }
 
     /// So many of its files are downloaded.
@@ -52,17 +92,15 @@ impl TorrentRow {
     }
 
     /// The turn of this torrent begins.
-    pub(super) fn begins(&mut self) {
-        self.started = Instant::now();
-        self.bar.set_message("");
+    pub(super) fn begins(&mut self, now: Instant) {
+        self.started = now;
+        (self.progress.at, self.progress.before) = (now, self.progress.idle);
+        self.view = View::Waiting("starting");
     }
 
     /// Shows what the torrent waits for.
     pub(super) fn waits(&mut self, what: &'static str) {
-        if self.is_due() {
-            say(&format!("{}: {what}", self.name));
-        }
-        self.bar.set_message(what);
+        self.view = View::Waiting(what);
     }
 
     /// The name, fit to print.
@@ -70,84 +108,96 @@ impl TorrentRow {
         &self.name
     }
 
-    /// Removes the bar, and says that the torrent waited when everything was ended.
-    pub(super) fn cancelled(&self) -> String {
-        format!("{}: stopped while it waited for its turn", self.close())
+    /// What it does.
+    pub(super) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Its run is over.
+    pub(super) fn close(&mut self) {
+        self.view = View::Over;
+    }
+
+    /// Says that the torrent waited when everything was ended.
+    pub(super) fn cancelled(&mut self) -> String {
+        self.close();
+        format!("{}: stopped while it waited for its turn", self.name)
     }
 
     /// Shows how far the check of the existing files is.
-    pub(super) fn checking(&mut self, done: u64, total: u64) {
-        self.bar.set_length(total);
-        self.bar.set_position(done);
-        self.bar.set_message(format!("checking {} of existing files", size(total)));
-        if self.is_due() {
-            say(&format!("{}: checked {} of {}", self.name, size(done), size(total)));
+    pub(super) fn checking(&mut self, done: u64, total: u64, now: Instant) {
+        self.view = View::Checking(done, total);
+        self.progress.at = now;
+        if self.style == Style::Lines && self.pace.is_due(percent(done, total), now) {
+            self.say_state();
         }
     }
 
     /// Shows the search for the metadata of a magnet.
-    pub(super) fn metadata(&mut self, state: &MetadataState) {
-        let mut text = match (state.pieces, state.known) {
-            ((have, of @ 1..), _) => {
-                format!("metadata: {have} of {of} pieces, {}", counted(state.peers))
-            }
-            (_, 0) => "looking for peers that have the metadata".to_owned(),
-            (_, known) => format!("asking for the metadata, {} of {known} known", counted(state.peers)),
-        };
+    pub(super) fn metadata(&mut self, state: MetadataState, now: Instant) {
+        self.progress.count(state.pieces.0.into(), now);
         self.metadata_error = state.trouble.as_deref().map(printable);
-        if let Some(why) = self.metadata_error.as_ref().filter(|_| state.peers == 0) {
-            text = format!("{text} (last error: {why})");
+        self.view = View::Metadata(state);
+        if self.style != Style::Lines || now.saturating_duration_since(self.started) < SHORT_SEARCH {
+            return;
         }
-        if self.is_due() {
-            say(&format!("{}: {text}", self.name));
+        let trouble = self.view.trouble();
+        let begins = self.pace.begins(0, now);
+        if self.pace.hears(trouble.as_deref(), false, now) || begins {
+            self.say_state();
         }
-        self.bar.set_message(text);
     }
 
-    /// Shows a download.
-    pub(super) fn downloading(&mut self, snapshot: &Snapshot) {
-        let stall = snapshot.stall.as_ref().map(|stall| printable(&stall.to_string()));
+    /// Shows a run.
+    pub(super) fn running(&mut self, snapshot: Snapshot, now: Instant) {
+        self.progress.count(snapshot.received.saturating_sub(snapshot.wasted), now);
         let kind = snapshot.stall.as_ref().map(discriminant);
-        let is_new_stall = kind.is_some() && kind != self.shown_stall;
-        self.shown_stall = kind;
-        let sources = sources(snapshot.peers, snapshot.web_seeds);
-        let mut state = format!("{}/s, {sources}", size(snapshot.rate as u64));
-        if snapshot.phase == RunPhase::Finishing {
-            state = "writing to the disk".to_owned();
-        } else if let Some(left) = time_left(snapshot) {
-            state = format!("{state}, {left} left");
+        let is_new_kind = kind != std::mem::replace(&mut self.stall, kind);
+        self.view = View::Running(Box::new(snapshot.clone()));
+        if self.style != Style::Lines {
+            return;
         }
-        self.bar.set_length(snapshot.total);
-        self.bar.set_position(snapshot.done);
-        let done = size(snapshot.done);
-        self.bar.set_message(format!("{done}, {}", stall.as_deref().unwrap_or(&state)));
-        if self.is_due() || (self.style == Style::Lines && is_new_stall) {
-            let percent = snapshot.done.saturating_mul(100).checked_div(snapshot.total).unwrap_or(100);
-            let total = size(snapshot.total);
-            let line = format!("{}: {done} of {total} ({percent} %), {state}", self.name);
-            match stall {
-                Some(why) => say(&format!("{line}: {why}")),
-                None => say(&line),
+        if snapshot.phase == RunPhase::Seeding {
+            let state = (snapshot.peers > 0, snapshot.uploaded > 0);
+            if self.pace.is_due_again(state != self.seeding, now) {
+                self.seeding = state;
+                self.say_state();
             }
+            return;
+        }
+        let done = percent(snapshot.done, snapshot.total);
+        if self.pace.begins(done, now) {
+            self.say_beginning(&snapshot);
+        }
+        let trouble = self.view.trouble();
+        if self.pace.hears(trouble.as_deref(), is_new_kind, now) || self.pace.is_due(done, now) {
+            self.say_state();
         }
     }
 
-    /// Shows seeding.
-    pub(super) fn seeding(&mut self, snapshot: &Snapshot) {
-        let state = format!(
-            "seeding {}/s to {} of {}, {} uploaded, ratio {:.2}",
-            size(snapshot.up_rate as u64),
-            snapshot.served,
-            counted(snapshot.peers),
-            size(snapshot.uploaded),
-            ratio(snapshot)
-        );
-        self.bar.set_length(snapshot.total);
-        self.bar.set_position(snapshot.done);
-        if self.is_due() {
-            say(&format!("{}: {state}", self.name));
+    /// Shows how it stands and its peers, for which the user has asked.
+    pub(super) fn peers(&mut self, snapshot: Snapshot, peers: &[PeerState]) {
+        self.view = View::Running(Box::new(snapshot));
+        self.say_all();
+        peer_table::lines(peers).iter().for_each(|line| say(line));
+    }
+
+    /// Says everything that is known of it, for the user has asked.
+    pub(super) fn say_all(&self) {
+        let mut text = self.state();
+        if let View::Running(snapshot) = &self.view {
+            let seeds = match snapshot.seeds {
+                0 => String::new(),
+                seeds => format!("; {}", counted(seeds, "seed")),
+            };
+            text.push_str(&format!(
+                "{seeds}; in this run {} downloaded, {} of no use, {} uploaded",
+                size(snapshot.received),
+                size(snapshot.wasted),
+                size(snapshot.uploaded)
+            ));
         }
-        self.bar.set_message(state);
+        say(&text);
     }
 
     /// The warning that the disk has too little free space.
@@ -170,30 +220,24 @@ impl TorrentRow {
         format!("{text}; we have {pieces} of {of} pieces (`verify` lists the missing ones)")
     }
 
-    /// Removes the bar, and says how the run ended.
-    pub(super) fn ended(&self, outcome: &Outcome) -> String {
-        let (name, snapshot) = (self.close(), &outcome.snapshot);
-        match outcome.end {
-            RunEnd::Done if snapshot.phase == RunPhase::Seeding => {
-                let (uploaded, ratio) = (size(snapshot.uploaded), ratio(snapshot));
-                format!("{name}: seeded, {uploaded} uploaded, ratio {ratio:.2}")
-            }
-            RunEnd::Done if snapshot.received == 0 => {
-                format!("{name}: {}complete, nothing to download", self.files())
-            }
-            RunEnd::Done => {
-                let seconds = self.started.elapsed().as_secs_f64().max(0.001);
-                let (total, ratio) = (size(snapshot.total), ratio(snapshot));
-                let rate = size((snapshot.received as f64 / seconds) as u64);
-                format!(
-                    "{name}: done, {}{total} in {seconds:.1} s ({rate}/s), ratio {ratio:.2}",
-                    self.files()
-                )
-            }
-            RunEnd::Stopped => format!("{name}: stopped; {}", self.kept(snapshot)),
-            RunEnd::TimedOut => format!("{name}: no progress for too long; {}", self.kept(snapshot)),
-            RunEnd::WriterFailed => format!("{name}: the writer failed"),
-        }
+    /// How the run ended.
+    pub(super) fn ended(&mut self, outcome: &Outcome, now: Instant) -> Sentence {
+        self.close();
+        let account = Account {
+            name: self.name.clone(),
+            place: self.place.clone(),
+            files: self.files(),
+            seconds: now.saturating_duration_since(self.started).as_secs_f64(),
+            idle_seconds: self.progress.idle.as_secs_f64().round() as u64,
+            metadata_trouble: self.metadata_error.clone(),
+        };
+        sentence(&account, outcome)
+    }
+
+    /// Why the metadata of a magnet did not arrive.
+    pub(super) fn no_metadata(&self) -> String {
+        let why = self.metadata_error.as_deref().unwrap_or("no peer was found");
+        format!("no metadata for {:.0} s: {why}", self.progress.idle.as_secs_f64())
     }
 
     /// How many files it is about, if not all.
@@ -205,92 +249,58 @@ impl TorrentRow {
         self.selected.map(words).unwrap_or_default()
     }
 
-    /// Removes the bar, and returns the name.
-    pub(super) fn close(&self) -> String {
-        self.bar.finish_and_clear();
-        self.name.clone()
+    /// The first line where there is no terminal: what it is, how large, and where it goes.
+    fn say_beginning(&self, snapshot: &Snapshot) {
+        let (total, files) = (size(snapshot.total), self.files());
+        let there = match snapshot.done {
+            0 => String::new(),
+            done => format!(", {} of it already there", size(done)),
+        };
+        let place = self.place.as_ref().map(|place| format!(", into {place}")).unwrap_or_default();
+        say(&format!("{}: downloading {files}{total}{place}{there}", self.name));
     }
 
-    /// Why the metadata of a magnet did not arrive.
-    pub(super) fn no_metadata(&self) -> String {
-        let why = self.metadata_error.as_deref().unwrap_or("no peer was found");
-        format!("no peer sent the metadata: {why}")
+    fn say_state(&self) {
+        say(&self.state());
     }
 
-    /// What the user has of an unfinished download.
-    fn kept(&self, snapshot: &Snapshot) -> String {
-        if snapshot.total == 0 {
-            return self.no_metadata();
-        }
-        let (done, total) = (size(snapshot.done), size(snapshot.total));
-        format!("{done} of {total} are kept; run the same command again to continue")
+    fn state(&self) -> String {
+        let trouble = self.view.trouble().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+        format!("{}: {}{trouble}", self.name, self.view.sentence())
     }
-
-    /// Whether the next line on a pipe is due.
-    fn is_due(&mut self) -> bool {
-        let due = self.style == Style::Lines && self.last_line.elapsed() >= LINE_INTERVAL;
-        if due {
-            self.last_line = Instant::now();
-        }
-        due
-    }
-}
-
-fn counted(peers: usize) -> String {
-    match peers {
-        1 => "1 peer".to_owned(),
-        count => format!("{count} peers"),
-    }
-}
-
-/// Where a download comes from.
-fn sources(peers: usize, web_seeds: usize) -> String {
-    match web_seeds {
-        0 => counted(peers),
-        1 => format!("{}, 1 web seed", counted(peers)),
-        count => format!("{}, {count} web seeds", counted(peers)),
-    }
-}
-
-/// The bytes uploaded in this run, as a multiple of the payload.
-fn ratio(snapshot: &Snapshot) -> f64 {
-    snapshot.uploaded as f64 / snapshot.total.max(1) as f64
-}
-
-/// The time that the rest takes at the rate of the last seconds.
-fn time_left(snapshot: &Snapshot) -> Option<String> {
-    if snapshot.rate < 1.0 {
-        return None;
-    }
-    let seconds = (snapshot.total.saturating_sub(snapshot.done) as f64 / snapshot.rate) as u64;
-    Some(match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds.div_ceil(60)),
-        3600..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} days", seconds / 86_400),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::progress::bar;
-
-    #[test]
-    fn web_seeds_are_counted_beside_the_peers() {
-        let all = [(0, 0), (1, 0), (2, 1), (0, 3)].map(|(peers, web_seeds)| sources(peers, web_seeds));
-        assert_eq!(all, ["0 peers", "1 peer", "2 peers, 1 web seed", "0 peers, 3 web seeds"]);
-    }
 
     #[test]
     fn a_torrent_that_waits_says_so_until_its_turn_begins() {
-        let mut row = TorrentRow::new(Style::Bars, "one", bar("one"), Instant::now());
+        let mut row = TorrentRow::new(Style::Bars, "one", Instant::now());
         for what in ["waiting for its turn", "waiting to be checked"] {
             row.waits(what);
-            assert_eq!(row.bar.message(), what);
+            assert_eq!(row.view().line("one").fit(3, 80), format!("one  {what}"));
         }
-        row.begins();
-        assert_eq!(row.bar.message(), "");
+        row.begins(Instant::now());
+        assert_eq!(row.view().line("one").fit(3, 80), "one  starting");
         assert_eq!(row.cancelled(), "one: stopped while it waited for its turn");
+    }
+
+    #[test]
+    fn how_long_nothing_came_counts_over_all_turns_and_not_the_time_between_them() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut row = TorrentRow::new(Style::Bars, "one", start);
+        let came = |received| Snapshot { received, total: 10, ..Snapshot::default() };
+        row.begins(start);
+        row.running(came(5), at(10));
+        row.running(came(5), at(30));
+        assert_eq!(row.progress.idle, Duration::from_secs(20));
+        row.waits("waiting for its turn");
+        row.begins(at(1000));
+        row.running(came(5), at(1005));
+        assert_eq!(row.progress.idle, Duration::from_secs(25));
+        row.running(came(6), at(1006));
+        assert_eq!(row.progress.idle, Duration::ZERO);
     }
 }

@@ -90,6 +90,8 @@ struct NameQueue {
     is_closed: bool,
     /// The user knows that no thread could be started.
     is_warned: bool,
+    /// Why the last name was not found, until one is.
+    trouble: Option<String>,
 }
 
 impl HostNames {
@@ -101,6 +103,11 @@ impl HostNames {
     pub fn close(&self) {
         self.state().is_closed = true;
         let _ = self.ended.wait_timeout_while(self.state(), END_PATIENCE, |state| state.is_running);
+    }
+
+    /// Why the last name could not be looked up, unless one was found since.
+    pub fn trouble(&self) -> Option<String> {
+        self.state().trouble.clone()
     }
 
     /// Looks up one host name. Returns whether there may be another.
@@ -118,11 +125,16 @@ impl HostNames {
         };
         match resolve(&host, port, NAME_DEADLINE) {
             Ok(found) => {
+                self.state().trouble = None;
                 let Some(shared) = shared.upgrade() else { return true };
                 let found = found.into_iter().take(MAX_ADDRESSES);
                 found.for_each(|one| shared.tell(&Command::ContactIfFewKnown(one)));
             }
-            Err(error) => debug!("cannot find the DHT node {}: {error}", printable(&host)),
+            Err(error) => {
+                let trouble = format!("cannot look up the DHT node {}: {error}", printable(&host));
+                debug!("{trouble}");
+                self.state().trouble = Some(trouble);
+            }
         }
         true
     }

@@ -174,6 +174,11 @@ impl DhtSearch {
         self.shared.tell(&Command::Supply(self.info_hash, supply));
     }
 
+    /// Why no node can be asked, in words, where not even the names of the first ones could be looked up.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.host_names.trouble()
+    }
+
     /// The host was suspended, or has another address: the next lookup runs at once.
     pub fn interrupted(&self) {
         self.shared.tell(&Command::Interrupted(self.info_hash));

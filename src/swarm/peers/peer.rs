@@ -139,6 +139,8 @@ pub struct Messages {
     pub prefers_encryption: bool,
     /// The port at which it says that it listens.
     pub listens_at: Option<u16>,
+    /// What it calls its program.
+    pub client: Option<Box<str>>,
 }
 
 /// What a peer may be asked for.
@@ -217,6 +219,7 @@ impl Peer {
                 named_dht_node: false,
                 prefers_encryption: false,
                 listens_at: None,
+                client: None,
             },
         }
     }

@@ -126,11 +126,6 @@ impl Candidates {
         self.known.get(&canonical(address)).is_some_and(Candidate::is_named)
     }
 
-    /// Where we heard of this address.
-    pub fn source(&self, address: SocketAddr) -> Option<Source> {
-        self.known.get(&canonical(address)).map(|candidate| candidate.source)
-    }
-
     /// Adds an address that we heard of. False if it is known, cannot be a peer, or there is no room.
     pub fn add(&mut self, address: SocketAddr, source: Source, now: Instant) -> bool {
         let address = canonical(address);
@@ -177,6 +172,11 @@ impl Candidates {
         }
         self.insert(address, Source::Incoming, CandidateState::Connected);
         true
+    }
+
+    /// Who named this address.
+    pub fn source(&self, address: SocketAddr) -> Option<Source> {
+        self.known.get(&canonical(address)).map(|candidate| candidate.source)
     }
 
     /// There is a connection to this address that was made earlier. True if the address counts as connected

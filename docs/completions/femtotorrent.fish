@@ -1,0 +1,101 @@
+# Completions of femtotorrent for fish, made from its options by `make pages`; not to be edited.
+
+function __femtotorrent_command
+    set -l words (commandline -opc)
+    switch "$words[2]"
+        case get download
+            echo get
+        case seed share
+            echo seed
+        case create make
+            echo create
+        case verify check
+            echo verify
+        case show info list ls
+            echo show
+        case demo
+            echo demo
+        case '*'
+            echo get
+    end
+end
+
+function __femtotorrent_is
+    contains -- (__femtotorrent_command) $argv
+end
+
+complete -c femtotorrent -f
+complete -c femtotorrent -s h -l help -d 'Print the help'
+complete -c femtotorrent -n __fish_use_subcommand -a get -d 'Download torrents (the default command)'
+complete -c femtotorrent -n __fish_use_subcommand -a download -d 'Download torrents (the default command)'
+complete -c femtotorrent -n __fish_use_subcommand -a seed -d 'Seed torrents from files you already have (read-only)'
+complete -c femtotorrent -n __fish_use_subcommand -a share -d 'Seed torrents from files you already have (read-only)'
+complete -c femtotorrent -n __fish_use_subcommand -a create -d 'Create a .torrent from a file or folder'
+complete -c femtotorrent -n __fish_use_subcommand -a make -d 'Create a .torrent from a file or folder'
+complete -c femtotorrent -n __fish_use_subcommand -a verify -d 'Check files on disk against a torrent (changes nothing)'
+complete -c femtotorrent -n __fish_use_subcommand -a check -d 'Check files on disk against a torrent (changes nothing)'
+complete -c femtotorrent -n __fish_use_subcommand -a show -d 'List what is in a torrent or magnet link, without downloading it'
+complete -c femtotorrent -n __fish_use_subcommand -a info -d 'List what is in a torrent or magnet link, without downloading it'
+complete -c femtotorrent -n __fish_use_subcommand -a list -d 'List what is in a torrent or magnet link, without downloading it'
+complete -c femtotorrent -n __fish_use_subcommand -a ls -d 'List what is in a torrent or magnet link, without downloading it'
+complete -c femtotorrent -n __fish_use_subcommand -a demo -d 'Run a small download entirely on this machine, to see how it works'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -s i -l input-file -x -a '(__fish_complete_path)' -d 'Take more torrents from this list, one per line'
+complete -c femtotorrent -n '__femtotorrent_is get' -s o -s d -l output-dir -l dir -x -a '(__fish_complete_directories)' -d 'Download into this folder'
+complete -c femtotorrent -n '__femtotorrent_is get' -l memory -x -d 'Limit memory for pieces not yet written, over all torrents'
+complete -c femtotorrent -n '__femtotorrent_is get' -l allocate -x -a 'sparse full' -d 'Allocate disk space as pieces arrive (sparse) or up front (full)'
+complete -c femtotorrent -n '__femtotorrent_is get' -l overwrite -d 'Overwrite existing files that differ from the torrent'
+complete -c femtotorrent -n '__femtotorrent_is get show' -l timeout -x -d 'Give up after this long without progress (exit code 2)'
+complete -c femtotorrent -n '__femtotorrent_is get' -l down-limit -x -d 'Limit the total download rate, in bytes/s (500K, 1.5M)'
+complete -c femtotorrent -n '__femtotorrent_is get' -l seed -d 'Keep seeding after the download finishes, until Ctrl-C'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l seed-ratio -x -d 'Stop seeding at this ratio, such as 1.5'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l seed-time -x -d 'Stop seeding after this many minutes (or 90s, 1.5h)'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l no-sandbox -d 'Keep all rights to files'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l check -x -a 'always changed never' -d 'How much existing data to read at the start'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -s q -l quiet -d 'Print only errors'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -s v -l verbose -d 'Log what peers and trackers do'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l peer -x -d 'Also connect to this peer'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l tracker -x -d 'Also announce to this tracker'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l no-trackers -d 'Ignore the torrent\'s own trackers'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l no-dht -d 'Disable the DHT'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l dht-node -x -d 'Extra DHT bootstrap node'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l no-lan -d 'Disable local peer discovery'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l port -x -d 'Listen on this port [default: one of 61000-65535]'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l no-listen -d 'Do not accept incoming connections'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l bind -x -d 'Use only this local address or network interface, such as tun0'
+complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -l ca-file -x -a '(__fish_complete_path)' -d 'Also trust the certificate authorities in this file (PEM)'
+complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -l proxy -x -d 'Send everything through this proxy (socks5h:// or http://)'
+complete -c femtotorrent -n '__femtotorrent_is get seed show' -l encryption -x -a 'off allow prefer require' -d 'When to encrypt connections to peers'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l map-port -d 'Ask the router to forward a port, even without seeding'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l no-map-port -d 'Do not ask the router to forward a port'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l max-peers -x -d 'Maximum number of peers per torrent'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l no-pex -d 'Disable peer exchange (PEX)'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l peer-id-prefix -x -d 'Begin the peer ID with this [default: -FM0100-]'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l user-agent -x -d 'Identify as this to HTTP trackers [default: femtotorrent/VERSION]'
+complete -c femtotorrent -n '__femtotorrent_is get seed' -l up-limit -x -d 'Limit the total upload rate (0 = do not upload)'
+complete -c femtotorrent -n '__femtotorrent_is get' -l web-seed -x -d 'Also download from this web server'
+complete -c femtotorrent -n '__femtotorrent_is get' -l no-web-seeds -d 'Ignore the torrent\'s own web seeds'
+complete -c femtotorrent -n '__femtotorrent_is get verify show' -l select -x -d 'Only these files: \'*.mkv\', \'Season 1/\', 0, 3-5'
+complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iselect -x -d 'As --select, ignoring case'
+complete -c femtotorrent -n '__femtotorrent_is get verify show' -l exclude -x -d 'Not these files, of the selected ones or of all'
+complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iexclude -x -d 'As --exclude, ignoring case'
+complete -c femtotorrent -n '__femtotorrent_is get' -l first -x -d 'These files before the others, in this order'
+complete -c femtotorrent -n '__femtotorrent_is get' -l sequential -d 'Fetch pieces in the order of the files'
+complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -a '(__fish_complete_suffix .torrent)'
+complete -c femtotorrent -n '__femtotorrent_is seed verify' -s d -s o -l dir -l output-dir -x -a '(__fish_complete_directories)' -d 'Where the torrent\'s file or folder is'
+complete -c femtotorrent -n '__femtotorrent_is seed' -l super -d 'Super-seed: reveal one piece at a time to each peer'
+complete -c femtotorrent -n '__femtotorrent_is create' -l tracker -x -d 'Tracker URL'
+complete -c femtotorrent -n '__femtotorrent_is create' -l piece-length -x -d 'Piece length, a power of two from 16K to 128M [default: for about 1500 pieces]'
+complete -c femtotorrent -n '__femtotorrent_is create' -l private -d 'Private: peers only from the torrent\'s own trackers'
+complete -c femtotorrent -n '__femtotorrent_is create' -l comment -x -d 'Comment to store in the torrent'
+complete -c femtotorrent -n '__femtotorrent_is create' -l web-seed -x -d 'Web seed URL (BEP 19)'
+complete -c femtotorrent -n '__femtotorrent_is create' -s o -l output -x -a '(__fish_complete_path)' -d 'Write to this file, `-` for stdout [default: NAME.torrent]'
+complete -c femtotorrent -n '__femtotorrent_is create' -l overwrite -d 'Replace an existing .torrent'
+complete -c femtotorrent -n '__femtotorrent_is create' -l date -x -d 'Creation date: `now` or a Unix time [default: none]'
+complete -c femtotorrent -n '__femtotorrent_is create' -s q -l quiet -d 'Print only the result and errors'
+complete -c femtotorrent -n '__femtotorrent_is create' -a '(__fish_complete_path)'
+complete -c femtotorrent -n '__femtotorrent_is verify show' -l json -d 'Print JSON'
+complete -c femtotorrent -n '__femtotorrent_is verify' -s q -l quiet -d 'Print only errors; the exit code is the result'
+complete -c femtotorrent -n '__femtotorrent_is show' -l scrape -d 'Ask the trackers how many seeders and leechers there are'
+complete -c femtotorrent -n '__femtotorrent_is show' -l save -x -a '(__fish_complete_path)' -d 'Write the torrent to this file'
+complete -c femtotorrent -n '__femtotorrent_is show' -s q -l quiet -d 'Print only errors and the result'
+complete -c femtotorrent -n '__femtotorrent_is demo' -s o -s d -l output-dir -l dir -x -a '(__fish_complete_directories)' -d 'Keep the downloaded file in this folder'

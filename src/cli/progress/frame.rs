@@ -1,0 +1,127 @@
+//! The lines of all torrents together: each has one while there is room, and below it why nothing moves. Where there is
+//! no room for all, the busiest are shown, and a sum. Pure.
+
+use super::bar::{Line, Part, Rank, name_columns};
+use super::columns::wrapped;
+use super::figures::{rate, short_rate};
+use super::view::View;
+
+/// The lines for these torrents, whose names are fit to print, on a terminal of these columns and rows.
+pub fn lines(all: &[(&str, &View)], columns: usize, rows: usize) -> Vec<String> {
+    let mut alive: Vec<&(&str, &View)> = all.iter().filter(|(_, view)| !matches!(view, View::Over)).collect();
+    // The cursor has a row of its own.
+    let rows = rows.saturating_sub(1).max(1);
+    let crowded = alive.len() > rows;
+    if crowded {
+        alive.sort_by(|one, other| activity(other.1).total_cmp(&activity(one.1)));
+        alive.truncate(rows.saturating_sub(1));
+    }
+    let names = name_columns(alive.iter().map(|(name, _)| *name), columns);
+    let mut room = rows.saturating_sub(alive.len()).saturating_sub(usize::from(crowded));
+    let mut lines = Vec::new();
+    for (name, view) in alive {
+        lines.push(view.line(name).fit(names, columns));
+        if let Some(trouble) = view.trouble() {
+            let trouble = wrapped(&trouble, "  ", columns);
+            if trouble.len() <= room {
+                room -= trouble.len();
+                lines.extend(trouble);
+            }
+        }
+    }
+    if crowded {
+        let sum = sum(all);
+        lines.push(sum.fit(name_columns([sum.name.as_str()].into_iter(), columns), columns));
+    }
+    lines
+}
+
+/// Those that move come first, then those that do something.
+fn activity(view: &View) -> f64 {
+    let (down, up) = view.rates();
+    match view {
+        View::Waiting(_) | View::Over => 0.0,
+        _ => 1.0 + down + up,
+    }
+}
+
+/// All torrents in one line.
+fn sum(all: &[(&str, &View)]) -> Line {
+    let count = |is: fn(&View) -> bool| all.iter().filter(|(_, view)| is(view)).count();
+    let over = count(|view| matches!(view, View::Over));
+    let waiting = count(|view| matches!(view, View::Waiting(_)));
+    let running = all.len() - over - waiting;
+    let (down, up) = all
+        .iter()
+        .map(|(_, view)| view.rates())
+        .fold((0.0, 0.0), |sum, more| (sum.0 + more.0, sum.1 + more.1));
+    let (done, total) = all
+        .iter()
+        .map(|(_, view)| view.done())
+        .fold((0_u64, 0_u64), |sum, more| (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1)));
+    let up = if up < 1.0 { "up 0".to_owned() } else { format!("up {}", rate(up)) };
+    Line {
+        name: format!("{} torrents", all.len()),
+        done: (total > 0).then_some((done, total)),
+        parts: vec![
+            Part::kept(rate(down), short_rate(down)),
+            Part::new(Rank::Up, up),
+            Part::new(Rank::Peers, format!("{running} running, {waiting} waiting, {over} over")),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::columns::width;
+    use super::*;
+    use crate::message::{Snapshot, Stall};
+
+    fn running(rate: f64, stall: Option<Stall>) -> View {
+        View::Running(Box::new(Snapshot {
+            done: 1 << 20,
+            total: 4 << 20,
+            rate,
+            stall,
+            ..Snapshot::default()
+        }))
+    }
+
+    #[test]
+    fn the_reason_stands_below_its_torrent_wrapped() {
+        let why = "http://127.0.0.1:7101: answered with HTTP status 404".to_owned();
+        let (stalled, moves) = (running(0.0, Some(Stall::NoPeers(Some(why)))), running(2048.0, None));
+        let all = [("disk.iso", &stalled), ("Album", &moves)];
+        for columns in [10, 20, 40, 60, 80, 200] {
+            let lines = lines(&all, columns, 100);
+            assert!(lines.iter().all(|line| width(line) <= columns), "{columns}: {lines:#?}");
+            let text: String = lines.concat().chars().filter(|letter| *letter != ' ').collect();
+            assert!(text.contains("answeredwithHTTPstatus404"), "{columns}: {lines:#?}");
+        }
+        let shown = lines(&all, 60, 24);
+        assert_eq!(shown.len(), 4, "{shown:#?}");
+        assert_eq!(shown[1], "  no peers: http://127.0.0.1:7101: answered with HTTP status");
+        assert_eq!(lines(&all, 60, 3).len(), 2, "a reason that has no room takes no torrent's place");
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_all_the_busiest_are_shown_and_a_sum() {
+        let views: Vec<View> = (0..40)
+            .map(|number| match number {
+                0..3 => View::Over,
+                3..20 => View::Waiting("waiting for its turn"),
+                _ => running(f64::from(number) * 1024.0, None),
+            })
+            .collect();
+        let names: Vec<String> = (0..40).map(|number| format!("torrent-{number}")).collect();
+        let all: Vec<(&str, &View)> = names.iter().map(String::as_str).zip(&views).collect();
+        let shown = lines(&all, 80, 24);
+        assert_eq!(shown.len(), 23);
+        assert!(shown[0].starts_with("torrent-39") && shown[19].starts_with("torrent-20"), "{shown:#?}");
+        let sum = &shown[22];
+        assert!(sum.starts_with("40 torrents"), "{sum}");
+        assert!(sum.ends_with("590 KiB/s  up 0  20 running, 17 waiting, 3 over"), "{sum}");
+        assert!(lines(&all, 10, 1).len() == 1 && lines(&all, 10, 2).len() == 1);
+        assert_eq!(lines(&all, 80, 60).len(), 37);
+    }
+}

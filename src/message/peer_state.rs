@@ -1,0 +1,45 @@
+//! How one peer stands: a row of the table that the coordinator gives to whoever asks for it.
+
+use crate::strategy::{Security, Source};
+
+/// One peer, or one web seed, at one moment.
+#[derive(Clone, Debug)]
+pub struct PeerState {
+    /// Its address, or the host of a web seed. Fit to print.
+    pub name: String,
+    /// The name that its program gives itself, else what its peer ID begins with. Fit to print, and cut.
+    pub client: String,
+    /// How it was found. `None` for a web seed, and for an address that is no longer known.
+    pub source: Option<Source>,
+    /// What of the connection is encrypted.
+    pub encryption: Security,
+    /// The pieces that it has.
+    pub pieces: u32,
+    /// The pieces of the torrent.
+    pub of: u32,
+    /// Payload bytes a second that it sends.
+    pub down_rate: f64,
+    /// Payload bytes a second that it is sent.
+    pub up_rate: f64,
+    /// The four flags of the connection.
+    pub flags: PeerFlags,
+    /// Requests on their way to it.
+    pub in_flight: usize,
+    /// How many may be on their way.
+    pub depth: u32,
+    /// How many times in a row it owed us blocks and was silent.
+    pub snubs: u32,
+}
+
+/// The flags of a connection (BEP 3).
+#[derive(Clone, Copy, Debug)]
+pub struct PeerFlags {
+    /// We want something that it has.
+    pub am_interested: bool,
+    /// We answer none of its requests.
+    pub am_choking: bool,
+    /// It wants something that we have.
+    pub peer_interested: bool,
+    /// It answers none of our requests.
+    pub peer_choking: bool,
+}
