@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
+use super::sharing_options::Needs;
 use crate::session::{Aim, Job, PeerSourceOptions};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
@@ -21,36 +22,29 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
     let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
     let seeding = seeds.then(|| arguments.goals.goals());
     let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
-    sharing.run(
-        &arguments.sources,
-        arguments.down_limit,
-        arguments.memory,
-        seeds,
-        sandbox,
-        events,
-        |torrent, share| Job {
-            selected: torrent.selected().to_vec(),
-            choice: arguments.order.of(arguments.selection.choice()),
-            torrent,
-            aim: Aim::Download,
-            folder: arguments.output_dir.clone(),
-            sources: PeerSourceOptions {
-                web_seeds: arguments.web.web_seeds.clone(),
-                own_web_seeds: !arguments.web.no_web_seeds,
-                ..sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex)
-            },
-            limits: Limits {
-                max_peers: share.max_peers,
-                memory: arguments.memory,
-                timeout: arguments.timeout.map(Duration::from_secs),
-                idle_before: Duration::ZERO,
-            },
-            uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
-            allocate: arguments.allocate,
-            overwrite: arguments.overwrite,
-            open_files: share.open_files,
-            check: sharing.check,
-            cache: cache_folder(),
+    let needs = Needs { down_limit: arguments.down_limit, memory: arguments.memory, seeds };
+    sharing.run(&arguments.sources, needs, sandbox, events, |torrent, share| Job {
+        selected: torrent.selected().to_vec(),
+        choice: arguments.order.of(arguments.selection.choice()),
+        torrent,
+        aim: Aim::Download,
+        folder: arguments.output_dir.clone(),
+        sources: PeerSourceOptions {
+            web_seeds: arguments.web.web_seeds.clone(),
+            own_web_seeds: !arguments.web.no_web_seeds,
+            ..sharing.network.sources(seeds || sharing.network.port.is_some(), !sharing.no_pex)
         },
-    )
+        limits: Limits {
+            max_peers: share.max_peers,
+            memory: arguments.memory,
+            timeout: arguments.timeout.map(Duration::from_secs),
+            idle_before: Duration::ZERO,
+        },
+        uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
+        allocate: arguments.allocate,
+        overwrite: arguments.overwrite,
+        open_files: share.open_files,
+        check: sharing.check,
+        cache: cache_folder(),
+    })
 }

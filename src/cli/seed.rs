@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
+use super::sharing_options::Needs;
 use crate::metainfo::FileChoice;
 use crate::session::{Aim, Job};
 use crate::storage::Allocate;
@@ -20,7 +21,8 @@ use std::time::Duration;
 pub fn run(arguments: &SeedArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
-    sharing.run(&arguments.sources, None, 0, true, sandbox, events, |torrent, share| Job {
+    let needs = Needs { down_limit: None, memory: 0, seeds: true };
+    sharing.run(&arguments.sources, needs, sandbox, events, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),

@@ -84,6 +84,17 @@ pub struct SharingOptions {
     pub up_limit: Option<u64>,
 }
 
+/// What all torrents of one command need together.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs {
+    /// The most bytes a second that all peers may send us.
+    pub down_limit: Option<u64>,
+    /// Bytes of memory for pieces.
+    pub memory: u64,
+    /// They seed at the end.
+    pub seeds: bool,
+}
+
 /// What each torrent of one command may use.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceShare {
@@ -111,20 +122,17 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side, with so many bytes of memory for pieces; `seeds` if they seed at the end.
-    /// `events` tells programs what happens. `job` says what to do with each of them, and `sandbox` what files the process may touch once it has read the
-    /// torrents.
+    /// Runs these torrents side by side. `job` says what to do with each of them, and `sandbox` what files the process
+    /// may touch once it has read the torrents. `events` tells programs what happens.
     ///
     /// # Errors
     ///
-    /// Hardly any file may be open or thread be started, or the network cannot be used as the
-    /// user wants. A run that fails is no error here: the exit code reports it.
+    /// Hardly any file may be open or thread be started, or the network cannot be used as the user wants. A torrent that
+    /// cannot be read, and a run that fails, is no error here: the exit code reports it.
     pub fn run(
         &self,
         sources: &SourceOptions,
-        down_limit: Option<u64>,
-        memory: u64,
-        seeds: bool,
+        needs: Needs,
         mut sandbox: Sandbox,
         events: &mut Events,
         job: impl Fn(Torrent, ResourceShare) -> Job,
@@ -144,9 +152,9 @@ impl SharingOptions {
         }
         // Before the threads that we could do without.
         let interrupts = interrupts();
-        let mut network = self.network.open(outlet, public, [down_limit, self.up_limit], &resources)?;
-        network.memory = MemoryPool::new(memory);
-        network.port_mapping = self.port_mapping.start(seeds, &network, &resources);
+        let mut network = self.network.open(outlet, public, [needs.down_limit, self.up_limit], &resources)?;
+        network.memory = MemoryPool::new(needs.memory);
+        network.port_mapping = self.port_mapping.start(needs.seeds, &network, &resources);
         let ours = network.name.clone();
         network.name = ClientName {
             peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),
