@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// A line that is being written.
+/// A line that is being written. It ends when this is dropped.
 pub(super) struct Line<'a>(&'a mut String);
 
 impl Line<'_> {
@@ -68,15 +68,16 @@ impl Line<'_> {
         }
     }
 
-    /// Ends the line.
-    pub(super) fn end(self) {
-        self.0.push_str("}\n");
-    }
-
     fn name(&mut self, name: &str) {
         self.0.push_str(",\"");
         self.0.push_str(name);
         self.0.push_str("\":");
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.0.push_str("}\n");
     }
 }
 
@@ -94,7 +95,7 @@ mod tests {
         line.seconds("time", Duration::from_millis(1_002));
         line.path(Path::new(OsStr::from_bytes(b"caf\xe9")));
         line.flag("is", true);
-        line.end();
+        drop(line);
         let expected = "{\"event\":\"peer\",\"text\":\"a\\\"\\\\\\u000a\\u000d\\u001b[2J\\u202e\\udb40\\udc41é\",\
             \"time\":1.002,\"path\":\"caf\u{fffd}\",\"path_hex\":\"636166e9\",\"is\":true}\n";
         assert_eq!(out, expected);

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The events of one command. Where the user does not want any, each call does nothing.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Events {
     queue: Option<Arc<EventQueue>>,
     /// How each torrent stood when that was last told.

@@ -18,7 +18,7 @@ pub(super) fn connected(line: &mut Line<'_>, end: OtherEnd, greeting: Greeting) 
     );
 }
 
-pub(super) fn gone(line: &mut Line<'_>, state: &str, end: OtherEnd, why: &PeerError) {
+pub(super) fn ended(line: &mut Line<'_>, state: &str, end: OtherEnd, why: &PeerError) {
     other_end(line, state, end);
     reason(line, why);
 }

@@ -41,7 +41,7 @@ pub(super) enum StallChange {
 }
 
 /// What was told of a torrent, on the main thread.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct TorrentProgress {
     began: Option<Instant>,
     told: Option<(Instant, State)>,

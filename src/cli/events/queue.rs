@@ -1,18 +1,19 @@
 //! The queue of events, from whoever has something to tell to the thread that writes.
 //!
-//! To put something in never waits. There is room for [`MOST_WAITING`]; then what may be lost is counted and dropped. The
-//! other events are kept all the same: there are a few for each torrent and turn.
+//! To put something in waits for nothing but the lock. There is room for [`MOST_WAITING`] lines; then what may be lost is
+//! counted and dropped. The other events are kept all the same: there are a few for each torrent and turn. The thread
+//! takes all that waits at once. A lock and a condition are less code than a channel would be, and the bound is one of
+//! lines.
 
 use super::Told;
 use super::writer::Writer;
 use crate::cli::signals::is_asked_to_end;
 use crate::cli::terminal;
 use crate::message::Notice;
-use crate::thread;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use crate::thread::{self, caught, lock};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most lines that wait to be written.
@@ -25,49 +26,74 @@ const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(250);
 
 /// The queue, and what its two ends know of each other.
-pub(super) struct EventQueue {
-    sender: Sender<(Instant, Told)>,
-    counts: Arc<Counts>,
-    /// How the writing ended.
-    ended: Receiver<io::Result<()>>,
-}
-
-/// What is counted on both sides.
 #[derive(Default)]
-pub(super) struct Counts {
-    /// Lines that wait.
-    pub(super) waiting: AtomicUsize,
-    /// Events that were left out and not told of yet.
-    pub(super) lost: AtomicUsize,
+pub(super) struct EventQueue {
+    waiting: Mutex<Waiting>,
+    /// Something waits, or the writing has ended.
+    changed: Condvar,
     /// How often something was written.
     pub(super) writes: AtomicUsize,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// In order, with the times.
+    pub(super) events: Vec<(Instant, Told)>,
+    /// How many lines they are.
+    lines: usize,
+    /// Lines that were left out meanwhile.
+    pub(super) lost: usize,
+    /// How the writing ended.
+    ended: Option<io::Result<()>>,
 }
 
 impl EventQueue {
     /// An empty queue, and the thread that writes what comes into it.
     pub(super) fn open() -> io::Result<Arc<EventQueue>> {
-        EventQueue::to(terminal::events()?)
+        EventQueue::to(Box::new(terminal::events()?))
     }
 
-    fn to(out: impl io::Write + Send + 'static) -> io::Result<Arc<EventQueue>> {
-        let (sender, events) = unbounded();
-        let (tell, ended) = bounded(1);
-        let counts = Arc::<Counts>::default();
-        let mut writer = Writer::new(Box::new(out), Arc::clone(&counts));
-        thread::spawn("events", 128 * 1024, move || _ = tell.send(writer.run(&events)))?;
-        Ok(Arc::new(EventQueue { sender, counts, ended }))
+    fn to(out: Box<dyn io::Write + Send>) -> io::Result<Arc<EventQueue>> {
+        let queue = Arc::<EventQueue>::default();
+        let writing = Arc::clone(&queue);
+        let write = move || {
+            let written = caught(|| Writer::new(out).run(&writing));
+            let defect = |_| Err(io::Error::other("the thread that does it has ended by a defect"));
+            lock(&writing.waiting).ended = Some(written.unwrap_or_else(defect));
+            writing.changed.notify_all();
+        };
+        thread::spawn("events", 128 * 1024, write)?;
+        Ok(queue)
     }
 
     /// Puts an event in. Where there is no room it may be left out.
     pub(super) fn tell(&self, told: Told) {
-        let lines = told.lines();
-        if self.counts.waiting.load(Ordering::Relaxed) >= MOST_WAITING && told.may_be_lost() {
-            self.counts.lost.fetch_add(lines, Ordering::Relaxed);
+        let mut waiting = lock(&self.waiting);
+        if waiting.ended.is_some() {
             return;
         }
-        self.counts.waiting.fetch_add(lines, Ordering::Relaxed);
-        // This fails where nothing is written any more.
-        let _ = self.sender.send((Instant::now(), told));
+        let lines = told.lines();
+        if waiting.lines >= MOST_WAITING && told.may_be_lost() {
+            waiting.lost = waiting.lost.saturating_add(lines);
+            return;
+        }
+        let is_first = waiting.events.is_empty();
+        waiting.lines = waiting.lines.saturating_add(lines);
+        waiting.events.push((Instant::now(), told));
+        drop(waiting);
+        if is_first {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until something waits, and takes it.
+    pub(super) fn take(&self) -> Waiting {
+        let mut waiting = lock(&self.waiting);
+        while waiting.events.is_empty() {
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::take(&mut *waiting)
     }
 
     /// Waits until the last event is written.
@@ -76,23 +102,22 @@ impl EventQueue {
     ///
     /// One could not be written, or the reader takes nothing.
     pub(super) fn wait(&self) -> io::Result<()> {
-        let (mut seen, mut since) = (None, Instant::now());
+        let (mut seen, mut since) = (self.writes.load(Ordering::Relaxed), Instant::now());
+        let mut waiting = lock(&self.waiting);
         loop {
-            match self.ended.recv_timeout(LOOK) {
-                Ok(written) => return written,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other("the thread that does it has ended"));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+            if let Some(written) = waiting.ended.take() {
+                waiting.ended = Some(Ok(()));
+                return written;
             }
-            let writes = self.counts.writes.load(Ordering::Relaxed);
-            if seen.replace(writes) != Some(writes) {
+            let writes = self.writes.load(Ordering::Relaxed);
+            if std::mem::replace(&mut seen, writes) != writes {
                 since = Instant::now();
             }
             let patience = if is_asked_to_end() { SHORT_PATIENCE } else { PATIENCE };
             if since.elapsed() >= patience {
                 return Err(io::Error::other("its reader takes nothing"));
             }
+            (waiting, _) = self.changed.wait_timeout(waiting, LOOK).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -124,8 +149,7 @@ mod tests {
     use crate::message::PieceChange;
     use crate::metainfo::InfoHash;
     use crate::piece::Geometry;
-    use crate::thread::lock;
-    use std::sync::Mutex;
+    use crossbeam_channel::{Receiver, bounded};
 
     /// A reader that takes nothing before it may, and keeps what it takes.
     struct Reader {
@@ -149,7 +173,7 @@ mod tests {
     #[test]
     fn a_reader_that_stops_loses_what_may_be_lost_and_hears_how_much() {
         let ((go_on, may_take), taken) = (bounded(0), Arc::<Mutex<Vec<u8>>>::default());
-        let queue = EventQueue::to(Reader { may_take, taken: Arc::clone(&taken) }).unwrap();
+        let queue = EventQueue::to(Box::new(Reader { may_take, taken: Arc::clone(&taken) })).unwrap();
         let named = NamedTorrent { info_hash: InfoHash([7; 20]), name: "a".into(), source: "b".into() };
         queue.tell(Told::Torrent(Box::new(named)));
         let pieces: Vec<_> = Geometry::new(1000, 1).unwrap().pieces().collect();
@@ -157,7 +181,7 @@ mod tests {
             queue.tell(Told::Notice(0, Notice::Pieces(PieceChange::Stored, pieces.clone())));
         }
         // A million lines were told, and no more than a few wait.
-        assert!(queue.counts.waiting.load(Ordering::Relaxed) <= MOST_WAITING + pieces.len());
+        assert!(lock(&queue.waiting).lines <= MOST_WAITING + pieces.len());
         queue.tell(Told::Notice(0, Notice::Seeding { port: None }));
         queue.tell(Told::End(Exit::DONE));
         drop(go_on);
@@ -183,7 +207,7 @@ mod tests {
             }
         }
         for (kind, is_error) in [(io::ErrorKind::BrokenPipe, false), (io::ErrorKind::StorageFull, true)] {
-            let queue = EventQueue::to(Failing(kind)).unwrap();
+            let queue = EventQueue::to(Box::new(Failing(kind))).unwrap();
             queue.tell(Told::End(Exit::DONE));
             assert_eq!(queue.wait().is_err(), is_error, "{kind:?}");
             // Nothing is written any more, and nobody minds.
