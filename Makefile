@@ -11,7 +11,23 @@ comma   := ,
 LLD     := $(wildcard $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/$(GNU)/bin/gcc-ld)
 STATIC  += $(if $(LLD),-C link-arg=-B$(LLD) -C link-arg=-fuse-ld=lld -C link-arg=-Wl$(comma)--icf=all)
 
-.PHONY: help demo build test simulate check doc interop floods fuzz replay deny crash static bench samples clean
+# Where `make install` puts everything. DESTDIR stands in front of it, for those who make packages.
+PREFIX  := /usr/local
+DESTDIR :=
+# What is installed: a file, its place below PREFIX, and its rights.
+FILES   := $(PROGRAM):bin/femtotorrent:755 \
+	docs/man/femtotorrent.1:share/man/man1/femtotorrent.1:644 \
+	docs/completions/femtotorrent.bash:share/bash-completion/completions/femtotorrent:644 \
+	docs/completions/_femtotorrent:share/zsh/site-functions/_femtotorrent:644 \
+	docs/completions/femtotorrent.fish:share/fish/vendor_completions.d/femtotorrent.fish:644 \
+	docs/linux/femtotorrent.desktop:share/applications/femtotorrent.desktop:644 \
+	docs/linux/femtotorrent-seed@.service:lib/systemd/system/femtotorrent-seed@.service:644 \
+	README.md:share/doc/femtotorrent/README.md:644 \
+	docs/MANUAL.md:share/doc/femtotorrent/MANUAL.md:644 \
+	docs/SAFETY.md:share/doc/femtotorrent/SAFETY.md:644 \
+	LICENSE:share/doc/femtotorrent/LICENSE:644
+
+.PHONY: help demo build install uninstall pages test simulate check doc interop floods fuzz replay deny crash static bench samples clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,6 +37,25 @@ demo: ## download a small payload over loopback, tracker and seeders included
 
 build: ## the release binary, target/release/femtotorrent
 	cargo build --release
+
+# As root without cargo, if it was built before.
+target/release/femtotorrent:
+	cargo build --release
+
+install: $(PROGRAM) ## program, manual page, completions; PREFIX=/usr/local, DESTDIR=
+	@set -e; for file in $(FILES); do \
+		from=$${file%%:*} rights=$${file##*:} to=$${file#*:}; to="$(DESTDIR)$(PREFIX)/$${to%:*}"; \
+		install -d "$${to%/*}"; install -m "$$rights" "$$from" "$$to"; echo "$$to"; \
+	done
+
+uninstall: ## remove what was installed
+	@for file in $(FILES); do \
+		to=$${file#*:}; rm -fv "$(DESTDIR)$(PREFIX)/$${to%:*}"; \
+	done
+	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/femtotorrent" 2>/dev/null || true
+
+pages: ## write the manual page and the completions again
+	REWRITE=1 cargo test --quiet --test pages current
 
 test: ## all tests that need no other program
 	cargo test

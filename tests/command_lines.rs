@@ -2,8 +2,8 @@
 //!
 //! In the table a line that begins with `$` is a command line, without the name of the program. Under it stand the exit
 //! code, the lines of standard output (`>`) and those of standard error (`!`). A word in quotes may have blanks, `< FILE`
-//! is standard input, and OFFLINE stands for the options that keep a run off the network. Each runs in a new folder with
-//! the same few files in it. When the program has changed on purpose, `REWRITE=1 cargo test --test command_lines` writes
+//! is standard input, and OFFLINE stands for the options that keep a run off the network. Variables may stand in front,
+//! and there are no others. Each runs in a new folder with the same few files in it, which is called HERE. When the program has changed on purpose, `REWRITE=1 cargo test --test command_lines` writes
 //! what it says now into the table, to be read before it is kept.
 #![cfg(test)]
 
@@ -24,6 +24,23 @@ const OFFLINE: [&str; 5] = ["--no-dht", "--no-lan", "--no-trackers", "--no-liste
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sample-torrents");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/command_lines.txt");
 
+/// What somebody always wants.
+const SETTINGS: &str = "\
+# everywhere
+no-dht = yes
+--no-lan
+no-trackers
+quiet
+
+[get]
+output-dir = payload
+no-listen
+no-web-seeds
+tracker = http://me:secret@tracker.example/announce
+[verify]
+dir payload
+";
+
 /// The files that every command line finds.
 fn prepare(folder: &Path) {
     for name in ["factors.torrent", "garden.torrent"] {
@@ -38,9 +55,18 @@ fn prepare(folder: &Path) {
         ("good-list", "factors.torrent\r\n"),
         ("comments", "# nothing\n\n"),
         ("hash", "0123456789abcdef0123456789abcdef0123456"),
+        ("settings/femtotorrent/config", SETTINGS),
+        ("slip/femtotorrent/config", "# a slip\n[get]\ndwon-limit = 2M\n"),
+        ("bad-value/femtotorrent/config", "down-limit = fast\n"),
+        ("elsewhere/femtotorrent/config", "[get]\nsuper\n"),
+        ("source/femtotorrent/config", "input-file = list\n"),
+        ("no-text/femtotorrent/config/file", ""),
+        ("proxy/femtotorrent/config", "proxy = socks5h://me:secret@127.0.0.1:1\n"),
         ("payload/other.bin", "not what the torrent describes"),
     ] {
-        fs::write(folder.join(name), text).unwrap();
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 }
 
@@ -62,13 +88,25 @@ fn words(line: &str) -> (Vec<String>, Option<&str>) {
     (words.into_iter().flat_map(offline).collect(), input)
 }
 
+fn is_name_of_variable(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
 /// Runs the line, and writes down what happened as in the table.
 fn record(line: &str) -> String {
     let folder = TestFolder::new();
     prepare(folder.path());
-    let (words, input) = words(line);
+    let here = folder.path().to_str().unwrap();
+    let (mut words, input) = words(line);
+    let is_variable =
+        |word: &&String| word.split_once('=').is_some_and(|(name, _)| is_name_of_variable(name));
+    let variables: Vec<String> = words.drain(..words.iter().take_while(is_variable).count()).collect();
     let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
     command.args(words).current_dir(folder.path()).env_clear().env("XDG_CACHE_HOME", "/dev/null");
+    for variable in &variables {
+        let (name, value) = variable.split_once('=').unwrap();
+        command.env(name, value.replace("HERE", here));
+    }
     command
         .stdin(input.map_or_else(Stdio::null, |file| File::open(folder.path().join(file)).unwrap().into()));
     let (sender, receiver) = channel();
@@ -77,7 +115,7 @@ fn record(line: &str) -> String {
     let code = output.status.code().map_or("signal".to_owned(), |code| code.to_string());
     let mut text = format!("$ {line}\n{code}\n");
     for (mark, stream) in [('>', output.stdout), ('!', output.stderr)] {
-        for line in String::from_utf8(stream).unwrap().lines() {
+        for line in String::from_utf8(stream).unwrap().replace(here, "HERE").lines() {
             text.push_str(format!("{mark} {line}").trim_end());
             text.push('\n');
         }

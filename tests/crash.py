@@ -135,7 +135,7 @@ class Run:
             self.relays.append(Relay(port, scene.rate))
 
     def environment(self):
-        return dict(os.environ, XDG_CACHE_HOME=os.path.join(self.folder, "cache"))
+        return dict(os.environ, XDG_CACHE_HOME=os.path.join(self.folder, "cache"), XDG_CONFIG_HOME="/dev/null")
 
     def call(self, *arguments):
         subprocess.run([self.program, *arguments], check=True, capture_output=True, env=self.environment())

@@ -189,7 +189,16 @@ fn the_conversation_is_what_the_program_says_to_a_peer_that_says_its_part() {
     std::fs::write(&torrent_file, &torrent).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_femtotorrent"))
-        .args(["get", "--no-listen", "--no-dht", "--no-lan", "--no-trackers", "--quiet", "--peer"])
+        .args([
+            "get",
+            "--no-config",
+            "--no-listen",
+            "--no-dht",
+            "--no-lan",
+            "--no-trackers",
+            "--quiet",
+            "--peer",
+        ])
         .arg(listener.local_addr().unwrap().to_string())
         .arg("--output-dir")
         .args([&folder, &torrent_file])

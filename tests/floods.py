@@ -194,6 +194,7 @@ class Scene:
 
     def start_seeder(self):
         command = [self.binary, "seed", self.torrent, "-d", self.seeds, "--port", "6881", "--bind", SEEDER]
+        os.environ["XDG_CONFIG_HOME"] = "/dev/null"
         self.seeder = subprocess.Popen(command + ["--up-limit", str(RATE), "--no-dht", "--no-lan", "-q"])
         time.sleep(1)
 

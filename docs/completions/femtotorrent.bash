@@ -15,12 +15,13 @@ _femtotorrent() {
         create|make) command=create ;;
         verify|check) command=verify ;;
         show|info|list|ls) command=show ;;
+        config) command=config ;;
         demo) command=demo ;;
     esac
     ((COMP_CWORD == 1)) && command=get
     case $command in
         get)
-            options="-i --input-file -o -d --output-dir --dir --memory --allocate --overwrite --timeout --down-limit --seed --seed-ratio --seed-time --no-sandbox --check -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --help"
+            options="-i --input-file -o -d --output-dir --dir --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -o|-d|--output-dir|--dir) kind=folder ;;
@@ -30,6 +31,7 @@ _femtotorrent() {
                 --down-limit) kind=none ;;
                 --seed-ratio) kind=none ;;
                 --seed-time) kind=none ;;
+                -O|--output-name) kind=none ;;
                 --check) kind="words always changed never" ;;
                 --peer) kind=none ;;
                 --tracker) kind=none ;;
@@ -49,15 +51,17 @@ _femtotorrent() {
                 --exclude) kind=none ;;
                 --iexclude) kind=none ;;
                 --first) kind=none ;;
+                --on-complete) kind=none ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         seed)
-            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time --no-sandbox --check -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --help"
+            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -d|-o|--dir|--output-dir) kind=folder ;;
                 --seed-ratio) kind=none ;;
                 --seed-time) kind=none ;;
+                -O|--output-name) kind=none ;;
                 --check) kind="words always changed never" ;;
                 --peer) kind=none ;;
                 --tracker) kind=none ;;
@@ -74,20 +78,22 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         create)
-            options="--tracker --piece-length --private --comment --web-seed -o --output --overwrite --date -q --quiet --help"
+            options="--tracker --piece-length --private --comment --web-seed -o --output -d --dir --overwrite --date -q --quiet --help"
             case $before in
                 --tracker) kind=none ;;
                 --piece-length) kind=none ;;
                 --comment) kind=none ;;
                 --web-seed) kind=none ;;
                 -o|--output) kind=file ;;
+                -d|--dir) kind=folder ;;
                 --date) kind=none ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=file ;;
             esac ;;
         verify)
-            options="-d -o --dir --output-dir --ca-file --proxy --json -q --quiet --select --iselect --exclude --iexclude --help"
+            options="-d -o --dir --output-dir -O --output-name --ca-file --proxy --json -q --quiet --select --iselect --exclude --iexclude --help"
             case $before in
                 -d|-o|--dir|--output-dir) kind=folder ;;
+                -O|--output-name) kind=none ;;
                 --ca-file) kind=file ;;
                 --proxy) kind=none ;;
                 --select) kind=none ;;
@@ -97,7 +103,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         show)
-            options="--json --scrape --save --timeout -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --select --iselect --exclude --iexclude --help"
+            options="--json --scrape --save --timeout -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --select --iselect --exclude --iexclude --no-config --help"
             case $before in
                 --save) kind=file ;;
                 --timeout) kind=none ;;
@@ -115,8 +121,13 @@ _femtotorrent() {
                 --iexclude) kind=none ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
+        config)
+            options="--all --no-config --help"
+            case $before in
+                *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show" ;;
+            esac ;;
         demo)
-            options="-o -d --output-dir --dir --help"
+            options="-o -d --output-dir --dir --no-config --help"
             case $before in
                 -o|-d|--output-dir|--dir) kind=folder ;;
             esac ;;
@@ -125,7 +136,7 @@ _femtotorrent() {
         if [[ $word == -* ]]; then
             kind="words $options"
         elif ((COMP_CWORD == 1)); then
-            kind="torrent get download seed share create make verify check show info list ls demo"
+            kind="torrent get download seed share create make verify check show info list ls config demo"
         fi
     fi
     case $kind in

@@ -13,6 +13,8 @@ function __femtotorrent_command
             echo verify
         case show info list ls
             echo show
+        case config
+            echo config
         case demo
             echo demo
         case '*'
@@ -38,17 +40,21 @@ complete -c femtotorrent -n __fish_use_subcommand -a show -d 'List what is in a 
 complete -c femtotorrent -n __fish_use_subcommand -a info -d 'List what is in a torrent or magnet link, without downloading it'
 complete -c femtotorrent -n __fish_use_subcommand -a list -d 'List what is in a torrent or magnet link, without downloading it'
 complete -c femtotorrent -n __fish_use_subcommand -a ls -d 'List what is in a torrent or magnet link, without downloading it'
+complete -c femtotorrent -n __fish_use_subcommand -a config -d 'List the settings of the settings file and the environment'
 complete -c femtotorrent -n __fish_use_subcommand -a demo -d 'Run a small download entirely on this machine, to see how it works'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -s i -l input-file -x -a '(__fish_complete_path)' -d 'Take more torrents from this list, one per line'
 complete -c femtotorrent -n '__femtotorrent_is get' -s o -s d -l output-dir -l dir -x -a '(__fish_complete_directories)' -d 'Download into this folder'
 complete -c femtotorrent -n '__femtotorrent_is get' -l memory -x -d 'Limit memory for pieces not yet written, over all torrents'
 complete -c femtotorrent -n '__femtotorrent_is get' -l allocate -x -a 'sparse full' -d 'Allocate disk space as pieces arrive (sparse) or up front (full)'
+complete -c femtotorrent -n '__femtotorrent_is get' -s c -l continue -d 'Complete files that another program began or damaged'
 complete -c femtotorrent -n '__femtotorrent_is get' -l overwrite -d 'Overwrite existing files that differ from the torrent'
+complete -c femtotorrent -n '__femtotorrent_is get' -l part -d 'Name each file NAME.part until it is complete'
 complete -c femtotorrent -n '__femtotorrent_is get show' -l timeout -x -d 'Give up after this long without progress (exit code 2)'
 complete -c femtotorrent -n '__femtotorrent_is get' -l down-limit -x -d 'Limit the total download rate, in bytes/s (500K, 1.5M)'
 complete -c femtotorrent -n '__femtotorrent_is get' -l seed -d 'Keep seeding after the download finishes, until Ctrl-C'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l seed-ratio -x -d 'Stop seeding at this ratio, such as 1.5'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l seed-time -x -d 'Stop seeding after this many minutes (or 90s, 1.5h)'
+complete -c femtotorrent -n '__femtotorrent_is get seed verify' -s O -l output-name -x -d 'Name the downloaded file or folder NAME'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l no-sandbox -d 'Keep all rights to files'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l check -x -a 'always changed never' -d 'How much existing data to read at the start'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -s q -l quiet -d 'Print only errors'
@@ -74,12 +80,14 @@ complete -c femtotorrent -n '__femtotorrent_is get seed' -l user-agent -x -d 'Id
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l up-limit -x -d 'Limit the total upload rate (0 = do not upload)'
 complete -c femtotorrent -n '__femtotorrent_is get' -l web-seed -x -d 'Also download from this web server'
 complete -c femtotorrent -n '__femtotorrent_is get' -l no-web-seeds -d 'Ignore the torrent\'s own web seeds'
-complete -c femtotorrent -n '__femtotorrent_is get verify show' -l select -x -d 'Only these files: \'*.mkv\', \'Season 1/\', 0, 3-5'
+complete -c femtotorrent -n '__femtotorrent_is get verify show' -l select -x -d 'Only these files: \'*.mkv\', Extras/, 0, 3-5'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iselect -x -d 'As --select, ignoring case'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l exclude -x -d 'Not these files, of the selected ones or of all'
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iexclude -x -d 'As --exclude, ignoring case'
 complete -c femtotorrent -n '__femtotorrent_is get' -l first -x -d 'These files before the others, in this order'
 complete -c femtotorrent -n '__femtotorrent_is get' -l sequential -d 'Fetch pieces in the order of the files'
+complete -c femtotorrent -n '__femtotorrent_is get' -l on-complete -x -d 'Run this program once a torrent is complete, without a shell; FEMTOTORRENT_NAME, _PATH, _SIZE, _INFO_HASH and _TORRENT_FILE tell it what'
+complete -c femtotorrent -n '__femtotorrent_is get seed create verify show config demo' -l no-config -d 'Ignore the settings file and FEMTOTORRENT_* variables'
 complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -a '(__fish_complete_suffix .torrent)'
 complete -c femtotorrent -n '__femtotorrent_is seed verify' -s d -s o -l dir -l output-dir -x -a '(__fish_complete_directories)' -d 'Where the torrent\'s file or folder is'
 complete -c femtotorrent -n '__femtotorrent_is seed' -l super -d 'Super-seed: reveal one piece at a time to each peer'
@@ -88,7 +96,8 @@ complete -c femtotorrent -n '__femtotorrent_is create' -l piece-length -x -d 'Pi
 complete -c femtotorrent -n '__femtotorrent_is create' -l private -d 'Private: peers only from the torrent\'s own trackers'
 complete -c femtotorrent -n '__femtotorrent_is create' -l comment -x -d 'Comment to store in the torrent'
 complete -c femtotorrent -n '__femtotorrent_is create' -l web-seed -x -d 'Web seed URL (BEP 19)'
-complete -c femtotorrent -n '__femtotorrent_is create' -s o -l output -x -a '(__fish_complete_path)' -d 'Write to this file, `-` for stdout [default: NAME.torrent]'
+complete -c femtotorrent -n '__femtotorrent_is create' -s o -l output -x -a '(__fish_complete_path)' -d 'Write to this file or folder, `-` for stdout [default: NAME.torrent]'
+complete -c femtotorrent -n '__femtotorrent_is create' -s d -l dir -x -a '(__fish_complete_directories)' -d 'Write it into this folder'
 complete -c femtotorrent -n '__femtotorrent_is create' -l overwrite -d 'Replace an existing .torrent'
 complete -c femtotorrent -n '__femtotorrent_is create' -l date -x -d 'Creation date: `now` or a Unix time [default: none]'
 complete -c femtotorrent -n '__femtotorrent_is create' -s q -l quiet -d 'Print only the result and errors'
@@ -98,4 +107,6 @@ complete -c femtotorrent -n '__femtotorrent_is verify' -s q -l quiet -d 'Print o
 complete -c femtotorrent -n '__femtotorrent_is show' -l scrape -d 'Ask the trackers how many seeders and leechers there are'
 complete -c femtotorrent -n '__femtotorrent_is show' -l save -x -a '(__fish_complete_path)' -d 'Write the torrent to this file'
 complete -c femtotorrent -n '__femtotorrent_is show' -s q -l quiet -d 'Print only errors and the result'
+complete -c femtotorrent -n '__femtotorrent_is config' -l all -d 'Print the options that are not set, too, with their defaults'
+complete -c femtotorrent -n '__femtotorrent_is config' -a 'get seed create verify show'
 complete -c femtotorrent -n '__femtotorrent_is demo' -s o -s d -l output-dir -l dir -x -a '(__fish_complete_directories)' -d 'Keep the downloaded file in this folder'

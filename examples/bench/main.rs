@@ -60,7 +60,7 @@ fn measure(arguments: &Arguments, payload: Payload, folder: &Path) -> Result<(),
     let output = folder.join("download");
     let cost = measuring::median_of_runs(*runs, || {
         let mut command = Command::new(program);
-        command.arg("get").arg(&torrent).arg("-o").arg(&output).arg("-q");
+        command.arg("get").arg(&torrent).arg("-o").arg(&output).arg("-q").env("XDG_CONFIG_HOME", "/dev/null");
         command.args(peers.iter().flat_map(|peer| ["--peer".to_owned(), peer.to_string()]));
         let cost = run_once(&mut command)?;
         if fs::read(output.join("bench.bin"))? != served.payload {

@@ -51,7 +51,7 @@ fn measure(arguments: &CommonArguments, payload: Payload, folder: &Path) -> Resu
 
     let Cost { wall, cpu, peak_mib } = measuring::median_of_runs(*runs, || {
         let mut command = Command::new(program);
-        command.args(["seed", "--bind", "127.0.0.1"]);
+        command.args(["seed", "--bind", "127.0.0.1"]).env("XDG_CONFIG_HOME", "/dev/null");
         command.arg(folder.join("bench.torrent")).arg("-d").arg(folder);
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let cost = leech(&mut child, info_hash, arguments);

@@ -1,10 +1,14 @@
 //! The command line: the subcommands and their arguments.
 
+use super::config::ConfigArguments;
 use super::create::CreateArguments;
 use super::foreign_words;
 use super::help::headings::{DOWNLOAD, FILES, LIMITS, OUTPUT, SEEDING};
+use super::hook::HookOption;
+use super::naming_options::ExistingOptions;
 use super::network_options::NetworkOptions;
 use super::selection_options::{OrderOptions, SelectionOptions};
+use super::settings;
 use super::sharing_options::{SeedGoalOptions, SharingOptions};
 use super::source_list::SourceOptions;
 use super::source_name::source_name;
@@ -28,7 +32,7 @@ pub struct Arguments {
 pub enum CliCommand {
     /// Download torrents (the default command)
     #[command(visible_alias = "download")]
-    Get(GetArguments),
+    Get(Box<GetArguments>),
     /// Seed torrents from files you already have (read-only)
     #[command(visible_alias = "share")]
     Seed(SeedArguments),
@@ -41,6 +45,8 @@ pub enum CliCommand {
     /// List what is in a torrent or magnet link, without downloading it
     #[command(visible_aliases = ["info", "list", "ls"])]
     Show(ShowArguments),
+    /// List the settings of the settings file and the environment
+    Config(ConfigArguments),
     /// Run a small download entirely on this machine, to see how it works
     Demo {
         /// Keep the downloaded file in this folder
@@ -114,11 +120,8 @@ pub struct GetArguments {
     /// Allocate disk space as pieces arrive (sparse) or up front (full)
     #[arg(long, value_name = "HOW", default_value = "sparse", value_parser = allocation(), help_heading = FILES)]
     pub allocate: Allocate,
-    /// Overwrite existing files that differ from the torrent
-    ///
-    /// Pieces that verify are kept.
-    #[arg(long, help_heading = DOWNLOAD)]
-    pub overwrite: bool,
+    #[command(flatten)]
+    pub existing: ExistingOptions,
     /// Give up after this long without progress (exit code 2)
     ///
     /// In seconds, or as 90s, 30m, 1h.
@@ -140,6 +143,35 @@ pub struct GetArguments {
     pub selection: SelectionOptions,
     #[command(flatten)]
     pub order: OrderOptions,
+    #[command(flatten)]
+    pub hook: HookOption,
+}
+
+impl CliCommand {
+    /// How much is logged.
+    pub fn verbose(&self) -> u8 {
+        match self {
+            CliCommand::Get(get) => get.sharing.verbose,
+            CliCommand::Seed(seed) => seed.sharing.verbose,
+            CliCommand::Show(show) => show.verbose,
+            CliCommand::Create(_)
+            | CliCommand::Verify(_)
+            | CliCommand::Config(_)
+            | CliCommand::Demo { .. } => 0,
+        }
+    }
+
+    /// Whether only errors are shown.
+    pub fn is_quiet(&self) -> bool {
+        match self {
+            CliCommand::Get(get) => get.sharing.quiet,
+            CliCommand::Seed(seed) => seed.sharing.quiet,
+            CliCommand::Create(create) => create.quiet,
+            CliCommand::Verify(verify) => verify.quiet,
+            CliCommand::Show(show) => show.quiet,
+            CliCommand::Config(_) | CliCommand::Demo { .. } => false,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -181,7 +213,7 @@ fn allocation() -> impl TypedValueParser<Value = Allocate> {
 pub fn program() -> Command {
     // `help::page` prints the help. It is asked for only where there seems to be one.
     let silent = |command: Command| command.override_help("");
-    silent(foreign_words::taught(Arguments::command())).mut_subcommands(silent)
+    silent(foreign_words::taught(settings::with_option(Arguments::command()))).mut_subcommands(silent)
 }
 
 #[cfg(test)]
@@ -196,7 +228,7 @@ mod tests {
 
     fn get(line: &str) -> GetArguments {
         match parse(line) {
-            CliCommand::Get(get) => get,
+            CliCommand::Get(get) => *get,
             other => panic!("{other:?}"),
         }
     }

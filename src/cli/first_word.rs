@@ -8,7 +8,7 @@ use super::runs::CommandFailure;
 use super::source::shown;
 use super::source_name;
 use clap::Command;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// Inserts `get` where the first argument is not a command of this program.
@@ -21,6 +21,11 @@ pub fn with_command(
     program: &Command,
 ) -> Result<Vec<OsString>, CommandFailure> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    // This option is looked for before all else, so it may stand before the command.
+    let at = 1 + arguments.iter().skip(1).take_while(|word| is_without_settings(word)).count();
+    if let Some(words) = arguments.get_mut(1..=at) {
+        words.rotate_right(1);
+    }
     let Some(first) = arguments.get(1) else { return Ok(arguments) };
     let word = first.to_string_lossy().into_owned();
     let is_about_the_program = ["-h", "--help", "-V", "--version"].contains(&word.as_str());
@@ -38,6 +43,11 @@ pub fn with_command(
     }
     arguments.insert(1, "get".into());
     Ok(arguments)
+}
+
+/// Whether this is our option that leaves the settings out, or aria2's.
+fn is_without_settings(word: &OsStr) -> bool {
+    word == "--no-config" || word == "--no-conf"
 }
 
 /// The names of the commands and the other names that they have.
@@ -87,7 +97,11 @@ mod tests {
         ] {
             assert_eq!(second(&format!("x {word} y")).as_deref(), Ok(word));
         }
-        for word in ["demo", "help", "-h", "--help", "-V", "--version"] {
+        for line in ["x --no-config seed y", "x --no-config --no-conf seed y"] {
+            assert_eq!(second(line).as_deref(), Ok("seed"));
+        }
+        assert_eq!(second("x --no-config a.torrent").as_deref(), Ok("get"));
+        for word in ["config", "demo", "help", "-h", "--help", "-V", "--version"] {
             assert_eq!(second(&format!("x {word}")).as_deref(), Ok(word));
         }
     }

@@ -40,13 +40,13 @@ type Answer = (&'static str, &'static str, &'static str);
 const ANSWERS: &[Answer] = &[
     (
         "get",
-        "-O --output-document --out --output --remote-name",
-        "a torrent names its own files (-o takes a folder)",
+        "--output-document --out --output --remote-name",
+        "-o takes the folder, and -O (--output-name) the name of the file or folder in it",
     ),
     (
         "get",
-        "-c -C --continue --continue-at --resume",
-        "run the same command again and it goes on (--overwrite takes over what another program has begun)",
+        "-C --continue-at --resume",
+        "the same command goes on where it stopped; --continue takes over what another program has begun",
     ),
     ("get", "--select-file", "use --select, whose numbers are those of `show` and begin with 0"),
     ("get", "-S --show-files", "`femtotorrent show TORRENT` lists the files"),
@@ -68,8 +68,13 @@ const ANSWERS: &[Answer] = &[
     (TRANSFER, "-b --background -D --daemon", "let the shell do it: nohup femtotorrent … &"),
     (
         "get",
-        "--on-download-complete --on-bt-download-complete --on-done --finish",
-        "let the shell do it: femtotorrent get … && COMMAND",
+        "--on-download-complete --on-bt-download-complete --on-done --finish --torrent-done-script",
+        "use --on-complete PROGRAM, which gets variables (FEMTOTORRENT_NAME, FEMTOTORRENT_PATH) and no arguments",
+    ),
+    (
+        ALL,
+        "--conf-path --config --config-file -K",
+        "the settings file is $XDG_CONFIG_HOME/femtotorrent/config (femtotorrent config)",
     ),
     (NETWORK, "--enable-dht --enable-dht6", "the DHT is on, and --no-dht turns it off"),
     (NETWORK, "--dht-listen-port", "use --port, which is for peers and the DHT alike"),
@@ -97,7 +102,7 @@ const ANSWERS: &[Answer] = &[
     ),
     ("create", "-l", "use --piece-length in bytes: -l 18 is --piece-length 256K"),
     ("create", "-s --piecesize", "use --piece-length with a unit, such as 256K"),
-    ("create", "-d --no-date", "no date is stored unless --date is given"),
+    ("create", "--no-date", "no date is stored unless --date is given"),
     ("create", "-n --name", "a torrent has the name of its file or folder"),
     ("create", "--threads", "all cores are used"),
     ("show verify", "--info", "`femtotorrent show TORRENT` prints it"),

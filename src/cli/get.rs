@@ -6,8 +6,8 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
-use super::sharing_options::Needs;
-use crate::session::{Aim, Job, PeerSourceOptions};
+use super::sharing_options::RunPlan;
+use crate::session::{Aim, Job, Naming, PeerSourceOptions};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -22,13 +22,20 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
     let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
     let seeding = seeds.then(|| arguments.goals.goals());
     let sandbox = Sandbox { output: Some(arguments.output_dir.clone()), cache: None, reads_all: false };
-    let needs = Needs { down_limit: arguments.down_limit, memory: arguments.memory, seeds };
-    sharing.run(&arguments.sources, needs, sandbox, events, |torrent, share| Job {
+    let plan = RunPlan {
+        down_limit: arguments.down_limit,
+        memory: arguments.memory,
+        seeds,
+        sandbox,
+        on_complete: arguments.hook.on_complete.as_deref(),
+    };
+    sharing.run(&arguments.sources, plan, events, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         choice: arguments.order.of(arguments.selection.choice()),
         torrent,
         aim: Aim::Download,
         folder: arguments.output_dir.clone(),
+        naming: Naming { output_name: sharing.name.output_name.clone(), parts: arguments.existing.part },
         sources: PeerSourceOptions {
             web_seeds: arguments.web.web_seeds.clone(),
             own_web_seeds: !arguments.web.no_web_seeds,
@@ -42,7 +49,7 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
         },
         uploads: UploadPolicy { limit: share.up_limit, seeding, super_seeding: false },
         allocate: arguments.allocate,
-        overwrite: arguments.overwrite,
+        existing: arguments.existing.existing(),
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),

@@ -6,6 +6,7 @@
 
 pub mod arenas;
 mod arguments;
+mod config;
 mod create;
 mod demo;
 mod encryption_option;
@@ -16,8 +17,10 @@ mod foreground;
 mod foreign_words;
 mod get;
 pub mod help;
+mod hook;
 mod json;
 mod meter;
+mod naming_options;
 mod nearest_word;
 mod network_options;
 mod port_mapping_options;
@@ -31,6 +34,7 @@ pub mod saved_port;
 mod scraped;
 mod seed;
 mod selection_options;
+pub mod settings;
 mod sharing_options;
 pub mod show;
 mod signals;
@@ -64,18 +68,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(words) => words,
         Err(failure) => return failed(failure),
     };
-    let parsed = program.try_get_matches_from_mut(&words);
+    let typed = match program.try_get_matches_from_mut(&words) {
+        Ok(typed) => typed,
+        Err(error) => return refuse(error, &words, &program),
+    };
+    let additions = match settings::additions(&typed, &mut program) {
+        Ok(additions) => additions,
+        Err(failure) => return with_events(events::command_of(&words, &program), |_| Err(failure)),
+    };
+    let is_without = settings::is_without(&typed);
+    let words = additions.in_front_of(&words);
+    let parsed = if additions.are_none() { Ok(typed) } else { program.try_get_matches_from_mut(&words) };
     let arguments = match parsed.and_then(|mut parsed| Arguments::from_arg_matches_mut(&mut parsed)) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let (exit, sentence) = refused(error, &words, &program);
-            return match Events::begin(events::command_of(&words, &program).filter(|_| exit != Exit::DONE)) {
-                Ok(events) => events.end_after(exit, sentence),
-                Err(failure) => failed(failure),
-            };
-        }
+        Err(error) => return refuse(error, &words, &program),
     };
     signals::outlive_file_limit();
+    start_log(arguments.command.verbose(), arguments.command.is_quiet());
+    additions.say();
     let is_json = match &arguments.command {
         CliCommand::Create(create) => create.json,
         CliCommand::Verify(verify) => verify.json,
@@ -84,26 +94,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let outcome = match arguments.command {
         CliCommand::Get(get) => {
-            start_log(get.sharing.verbose, get.sharing.quiet);
             return with_events(get.sharing.json.then_some("get"), |events| get::run(&get, events));
         }
         CliCommand::Seed(seed) => {
-            start_log(seed.sharing.verbose, seed.sharing.quiet);
             return with_events(seed.sharing.json.then_some("seed"), |events| seed::run(&seed, events));
         }
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
-        CliCommand::Verify(verify) => {
-            start_log(0, verify.quiet);
-            verify::run(&verify, &mut terminal::output())
-        }
-        CliCommand::Show(show) => {
-            start_log(show.verbose, show.quiet);
-            show::run(&show, &mut terminal::output())
-        }
-        CliCommand::Demo { output_dir } => {
-            start_log(0, false);
-            demo::run(output_dir.as_deref())
-        }
+        CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
+        CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
+        CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
+        CliCommand::Demo { output_dir } => demo::run(output_dir.as_deref()),
     };
     outcome.unwrap_or_else(|(exit, message)| {
         if is_json {
@@ -112,6 +112,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
         failed((exit, message))
     })
+}
+
+/// Says why these words are refused, to people and to programs. The words may also ask for help, and get it.
+fn refuse(error: clap::Error, words: &[OsString], program: &clap::Command) -> Exit {
+    let (exit, sentence) = refused(error, words, program);
+    match Events::begin(events::command_of(words, program).filter(|_| exit != Exit::DONE)) {
+        Ok(events) => events.end_after(exit, sentence),
+        Err(failure) => failed(failure),
+    }
 }
 
 /// Runs this, and tells the events of the command if it is to have any.

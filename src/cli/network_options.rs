@@ -13,7 +13,7 @@ use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
-use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions};
+use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions, RoomBook};
 use clap::{Args, ValueHint};
 use log::{debug, warn};
 use std::io;
@@ -158,6 +158,7 @@ impl NetworkOptions {
             connections: ConnectionCount::at_most(resources.connections),
             memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
+            room: RoomBook::default(),
             most_tiers: resources.most_tiers,
             encryption: self.encryption.encryption,
         })

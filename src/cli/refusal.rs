@@ -27,7 +27,7 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
         }
         _ => {}
     }
-    if let Some(answer) = unknown_option(&error, words, program) {
+    if let Some(answer) = missing(&error, words, program).or_else(|| unknown_option(&error, words, program)) {
         terminal::say_error(&answer);
         return (Exit::BAD_OPTION, answer);
     }
@@ -67,13 +67,24 @@ fn help_asked_for(words: &[OsString], program: &Command) -> String {
     let named = words.get(if is_word(1, "help") { 2 } else { 1 });
     let command = named.and_then(|word| command(word.to_str()?, program)).unwrap_or(program);
     let is_whole = is_word(1, "help") || words.iter().any(|word| word == "--help");
-    help::page(command, is_whole, help::WIDTH)
+    help::page(command, is_whole, terminal::columns())
 }
 
 /// The command with this name, or this other name.
 fn command<'a>(name: &str, program: &'a Command) -> Option<&'a Command> {
     let mut commands = program.get_subcommands();
     commands.find(|one| one.get_name() == name || one.get_all_aliases().any(|it| it == name))
+}
+
+/// The answer where there is nothing to work on.
+fn missing(error: &clap::Error, words: &[OsString], program: &Command) -> Option<String> {
+    let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else { return None };
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return None;
+    }
+    let command = command(words.get(1)?.to_str()?, program)?.get_name();
+    let missing = missing.first()?.trim_matches(['<', '>', '[', ']', '.']);
+    Some(format!("{command} needs a {missing} (see femtotorrent {command} --help)"))
 }
 
 /// The answer to an option that the command does not have.

@@ -4,6 +4,7 @@
 
 use super::events::Events;
 use super::exit::Exit;
+use super::hook::TorrentFiles;
 use super::progress::{Screen, Style};
 use super::signals::interrupts;
 use super::source;
@@ -24,10 +25,16 @@ use std::time::{Duration, Instant};
 /// Why a command failed: the exit code of the program and the message for the user.
 pub type CommandFailure = (Exit, String);
 
-/// Reads the torrents; `outlet` is the way to those on the web. If one cannot be read, the others run all the same: its
-/// error is shown, and the exit code of the first is returned with the torrents.
-pub fn load(sources: &[NamedSource], outlet: &Outlet, events: &mut Events) -> (Vec<Torrent>, Option<Exit>) {
+/// Reads the torrents; `outlet` is the way to those on the web. They come with the files that they were read from. If
+/// one cannot be read, the others run all the same: its error is shown, and the exit code of the first is returned with
+/// the torrents.
+pub fn load(
+    sources: &[NamedSource],
+    outlet: &Outlet,
+    events: &mut Events,
+) -> (Vec<Torrent>, TorrentFiles, Option<Exit>) {
     let mut torrents: Vec<Torrent> = Vec::new();
+    let mut files = TorrentFiles::new();
     let mut failure = None;
     for source in sources {
         let torrent = match source::torrent(&source.name, outlet) {
@@ -40,6 +47,9 @@ pub fn load(sources: &[NamedSource], outlet: &Outlet, events: &mut Events) -> (V
                 continue;
             }
         };
+        if let (Torrent::Whole(_), Some(file)) = (&torrent, source::file(&source.name)) {
+            files.push((torrent.info_hash(), file));
+        }
         match torrents.iter_mut().find(|known| known.info_hash() == torrent.info_hash()) {
             None => {
                 events.torrent(&torrent, &source.name);
@@ -55,7 +65,7 @@ pub fn load(sources: &[NamedSource], outlet: &Outlet, events: &mut Events) -> (V
             }
         }
     }
-    (torrents, failure)
+    (torrents, files, failure)
 }
 
 /// Fetches the metadata of a magnet, and nothing else.

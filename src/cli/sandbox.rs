@@ -6,7 +6,7 @@
 //! nowhere but in the cache. It may read everything, since links in its payload may lead anywhere.
 //!
 //! Connections are not restricted, nor is anything that is open already. Threads have the rights of the thread that
-//! started them, so this has to run before they start. A kernel without Landlock (before 5.13, or where it is off)
+//! started them, so this has to run before they start: all but the one that runs the user's program (`hook`). A kernel without Landlock (before 5.13, or where it is off)
 //! restricts nothing, and one with an old version of it restricts less.
 
 use crate::storage;

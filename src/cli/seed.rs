@@ -6,10 +6,10 @@ use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
-use super::sharing_options::Needs;
+use super::sharing_options::RunPlan;
 use crate::metainfo::FileChoice;
-use crate::session::{Aim, Job};
-use crate::storage::Allocate;
+use crate::session::{Aim, Job, Naming};
+use crate::storage::{Allocate, Existing};
 use crate::swarm::{Limits, UploadPolicy};
 use std::time::Duration;
 
@@ -21,13 +21,14 @@ use std::time::Duration;
 pub fn run(arguments: &SeedArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
-    let needs = Needs { down_limit: None, memory: 0, seeds: true };
-    sharing.run(&arguments.sources, needs, sandbox, events, |torrent, share| Job {
+    let plan = RunPlan { down_limit: None, memory: 0, seeds: true, sandbox, on_complete: None };
+    sharing.run(&arguments.sources, plan, events, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),
         choice: FileChoice::default(),
         folder: arguments.dir.clone(),
+        naming: Naming { output_name: sharing.name.output_name.clone(), parts: false },
         sources: sharing.network.sources(true, !sharing.no_pex),
         // Nothing is downloaded, so no piece is ever in memory.
         limits: Limits { max_peers: share.max_peers, memory: 0, timeout: None, idle_before: Duration::ZERO },
@@ -37,7 +38,7 @@ pub fn run(arguments: &SeedArguments, events: &mut Events) -> Result<Exit, Comma
             super_seeding: arguments.super_seeding,
         },
         allocate: Allocate::Sparse,
-        overwrite: false,
+        existing: Existing::Keep,
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),

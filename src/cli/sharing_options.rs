@@ -3,6 +3,8 @@
 use super::events::Events;
 use super::exit::Exit;
 use super::help::headings::{FILES, LIMITS, NETWORK, OUTPUT, PEERS, SEEDING};
+use super::hook::Hook;
+use super::naming_options::NameOption;
 use super::network_options::{NetworkOptions, cache_folder};
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
@@ -20,11 +22,14 @@ use crate::storage::Check;
 use crate::swarm::SeedGoals;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::path::Path;
 use std::time::Duration;
 
 /// How the network is used.
 #[derive(Args, Debug)]
 pub struct SharingOptions {
+    #[command(flatten)]
+    pub name: NameOption,
     /// Keep all rights to files
     ///
     /// Otherwise those that are not needed are given up, where the kernel has Landlock.
@@ -84,17 +89,6 @@ pub struct SharingOptions {
     pub up_limit: Option<u64>,
 }
 
-/// What all torrents of one command need together.
-#[derive(Clone, Copy, Debug)]
-pub struct Needs {
-    /// The most bytes a second that all peers may send us.
-    pub down_limit: Option<u64>,
-    /// Bytes of memory for pieces.
-    pub memory: u64,
-    /// They seed at the end.
-    pub seeds: bool,
-}
-
 /// What each torrent of one command may use.
 #[derive(Clone, Copy, Debug)]
 pub struct ResourceShare {
@@ -104,6 +98,20 @@ pub struct ResourceShare {
     pub open_files: usize,
     /// Its share of the upload limit, in bytes a second.
     pub up_limit: Option<u64>,
+}
+
+/// How the runs of `get` and of `seed` differ.
+pub struct RunPlan<'a> {
+    /// The most bytes a second from all peers.
+    pub down_limit: Option<u64>,
+    /// Bytes of memory for pieces.
+    pub memory: u64,
+    /// Whether they seed at the end.
+    pub seeds: bool,
+    /// What files the process may touch once it has read the torrents.
+    pub sandbox: Sandbox,
+    /// What to run when a torrent is complete.
+    pub on_complete: Option<&'a Path>,
 }
 
 /// How long to seed.
@@ -122,8 +130,7 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side. `job` says what to do with each of them, and `sandbox` what files the process
-    /// may touch once it has read the torrents. `events` tells programs what happens.
+    /// Runs these torrents side by side. `job` says what to do with each of them. `events` tells programs what happens.
     ///
     /// # Errors
     ///
@@ -132,29 +139,32 @@ impl SharingOptions {
     pub fn run(
         &self,
         sources: &SourceOptions,
-        needs: Needs,
-        mut sandbox: Sandbox,
+        plan: RunPlan<'_>,
         events: &mut Events,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         let sources = sources.sources()?;
+        self.name.check(sources.len())?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
-        let (torrents, failure) = runs::load(&sources, &outlet, events);
+        let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
+        let (torrents, files, failure) = runs::load(&sources, &outlet, events);
         if torrents.is_empty() {
             return Ok(failure.unwrap_or(Exit::DONE));
         }
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
+        let hook = |program: &Path| Hook::start(program.to_owned(), files, torrents.len());
+        let hook = on_complete.map(hook).transpose()?;
         if !self.no_sandbox {
             sandbox.cache = cache_folder();
             sandbox.enter();
         }
         // Before the threads that we could do without.
         let interrupts = interrupts();
-        let mut network = self.network.open(outlet, public, [needs.down_limit, self.up_limit], &resources)?;
-        network.memory = MemoryPool::new(needs.memory);
-        network.port_mapping = self.port_mapping.start(needs.seeds, &network, &resources);
+        let mut network = self.network.open(outlet, public, [down_limit, self.up_limit], &resources)?;
+        network.memory = MemoryPool::new(memory);
+        network.port_mapping = self.port_mapping.start(seeds, &network, &resources);
         let ours = network.name.clone();
         network.name = ClientName {
             peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),
@@ -167,7 +177,10 @@ impl SharingOptions {
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let screen = Screen::new(self.style(), names);
-        let exit = supervise(jobs, resources.places, network, screen, events, interrupts);
+        let completions = hook.as_ref().map(Hook::completions);
+        let interrupted = interrupts.end.clone();
+        let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);
+        hook.into_iter().for_each(|hook| hook.finish(&interrupted));
         // What was cut short by a signal ends by it.
         Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))
     }

@@ -16,7 +16,7 @@ use log::warn;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,6 +130,12 @@ fn starts_with(text: &str, start: &str) -> bool {
 /// Whether this is fetched from the web.
 pub fn is_web(source: &str) -> bool {
     starts_with(source, "http://") || starts_with(source, "https://")
+}
+
+/// The whole path of the file that is read, if it is one.
+pub fn file(source: &str) -> Option<PathBuf> {
+    let is_file = source != "-" && !is_web(source) && !is_magnet(source);
+    is_file.then(|| std::path::absolute(source_name::path(source).ok()?).ok()).flatten()
 }
 
 /// Reads and checks the torrent that `source` names: the path of a file, `-`, or an `http://` or

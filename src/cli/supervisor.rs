@@ -10,7 +10,7 @@ use super::progress::Screen;
 use super::signals::Interrupts;
 use super::turns::{PastTurn, Turns};
 use crate::message::{Door, RunPhase};
-use crate::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
+use crate::session::{self, Completion, Job, Network, Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
 use crate::thread;
 use crossbeam_channel::{Sender, at, bounded, never, select};
@@ -34,6 +34,7 @@ enum RunEvent {
 struct Supervisor<'a> {
     network: Arc<Network>,
     reporter: Sender<RunEvent>,
+    completions: Option<Sender<Completion>>,
     screen: Screen,
     /// The same for programs.
     events: &'a mut Events,
@@ -57,8 +58,8 @@ struct Supervised {
     is_over: bool,
 }
 
-/// Runs the jobs, so many at once. The exit code is that of the first run that was not successful, or says that the user
-/// has cut some short.
+/// Runs the jobs, so many at once, and tells who wants to know which downloads are complete. The exit code is that of the
+/// first run that was not successful, or says that the user has cut some short.
 pub fn supervise(
     jobs: Vec<Job>,
     places: usize,
@@ -66,6 +67,7 @@ pub fn supervise(
     screen: Screen,
     events: &mut Events,
     interrupts: Interrupts,
+    completions: Option<Sender<Completion>>,
 ) -> Exit {
     let (reporter, reports) = bounded(64);
     let waiting =
@@ -74,7 +76,18 @@ pub fn supervise(
     let turns = Turns::new(torrents.len(), places);
     let network = Arc::new(network);
     let (ends, excuse, cut_short) = (false, None, false);
-    let mut all = Supervisor { network, reporter, screen, events, turns, torrents, ends, excuse, cut_short };
+    let mut all = Supervisor {
+        network,
+        reporter,
+        completions,
+        screen,
+        events,
+        turns,
+        torrents,
+        ends,
+        excuse,
+        cut_short,
+    };
     (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
     let now = Instant::now();
     all.start(now);
@@ -108,7 +121,9 @@ impl Supervisor<'_> {
             self.events.begins(number, now);
             let door = self.events.door(number);
             let (network, stop) = (Arc::clone(&self.network), Arc::clone(&torrent.stop));
-            if let Err((job, error)) = spawn(number, job, network, stop, self.reporter.clone(), door) {
+            let (reporter, completions) = (self.reporter.clone(), self.completions.clone());
+            let begun = spawn(number, job, network, stop, reporter, completions, door);
+            if let Err((job, error)) = begun {
                 self.ended(number, job, Err(SessionError::Threads(error)), now);
             }
         }
@@ -264,6 +279,7 @@ fn spawn(
     network: Arc<Network>,
     stop: Arc<Stop>,
     reporter: Sender<RunEvent>,
+    completions: Option<Sender<Completion>>,
     door: Door,
 ) -> Result<(), (Box<Job>, io::Error)> {
     // A thread that cannot be started drops what it was given, so the job comes after it.
@@ -271,12 +287,16 @@ fn spawn(
     let run = move || {
         let Ok(job) = take.recv() else { return };
         let show = |progress| {
+            if let (Progress::Completed(completion), Some(completions)) = (&progress, &completions) {
+                // There is room for each torrent.
+                let _ = completions.try_send(completion.clone());
+            }
             // If the screen is behind, it skips this report and shows a later one.
             let _ = reporter.try_send(RunEvent::Progress(number, progress));
         };
         let run = thread::caught(|| session::run(&job, &network, &stop, &show, &door));
         let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
-        drop(network);
+        drop((network, completions));
         // Sending fails only if the main thread has ended, and then the process ends too.
         let _ = reporter.send(RunEvent::Ended(number, job, result));
     };
@@ -294,8 +314,8 @@ mod tests {
     use super::*;
     use crate::message::Snapshot;
     use crate::metainfo::FileChoice;
-    use crate::session::{Aim, PeerSourceOptions, Torrent};
-    use crate::storage::Allocate;
+    use crate::session::{Aim, Naming, PeerSourceOptions, Torrent};
+    use crate::storage::{Allocate, Existing};
     use crate::swarm::{Limits, SeedGoals, UploadPolicy};
 
     fn job() -> Job {
@@ -307,10 +327,11 @@ mod tests {
             selected: Vec::new(),
             choice: FileChoice::default(),
             folder: std::path::PathBuf::from("/nonexistent"),
+            naming: Naming::default(),
             limits: Limits { max_peers: 1, memory: 1, timeout: None, idle_before: Duration::ZERO },
             uploads: UploadPolicy::default(),
             allocate: Allocate::Sparse,
-            overwrite: false,
+            existing: Existing::Keep,
             check: Default::default(),
             cache: None,
             open_files: 1,

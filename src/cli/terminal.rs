@@ -14,6 +14,7 @@ use log::{Level, LevelFilter, Record};
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, Once, OnceLock};
 use std::time::Instant;
 
@@ -116,6 +117,17 @@ pub fn screen() -> (usize, usize) {
     let sides = size.map_or((0, 0), |size| (usize::from(size.ws_col), usize::from(size.ws_row)));
     // Some terminals do not know their size, as over a serial line.
     (if sides.0 == 0 { 80 } else { sides.0 }, if sides.1 == 0 { 24 } else { sides.1 })
+}
+
+/// The columns for text on standard output: those of the terminal, where it is one. Longer lines are hard to read.
+pub fn columns() -> usize {
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { 80 } else { columns.clamp(20, 100) }
+}
+
+/// Has another program write all that it writes to standard error: standard output is for what we print there.
+pub fn lead_to_errors(command: &mut Command) {
+    command.stdout(io::stderr()).stderr(Stdio::inherit());
 }
 
 /// Whether standard error is a terminal.

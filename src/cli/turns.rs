@@ -150,7 +150,9 @@ impl Turns {
             | Progress::Selected(..)
             | Progress::WaitsForCheck
             | Progress::Checking(..)
-            | Progress::Short(_) => {
+            | Progress::GoesOnAs(_)
+            | Progress::Short(_)
+            | Progress::Completed(_) => {
                 return turn.moved = now;
             }
             Progress::Reach(_) | Progress::Peers(..) => return,

@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::help::headings::{FILES, NETWORK, OUTPUT};
 use super::json;
 use super::meter::Meter;
+use super::naming_options::NameOption;
 use super::network_options::authorities;
 use super::progress::Style;
 use super::proxy_options::ProxyOptions;
@@ -54,6 +55,8 @@ pub struct VerifyArguments {
         help_heading = FILES
     )]
     pub dir: PathBuf,
+    #[command(flatten)]
+    pub name: NameOption,
     /// Also trust the certificate authorities in this file (PEM)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = NETWORK)]
     pub ca_file: Option<PathBuf>,
@@ -116,6 +119,7 @@ fn examine(
     let digests = storage::digests_of(torrent);
     let payload = Payload {
         name: &torrent.name,
+        output_name: arguments.name.output_name.as_deref(),
         info_hash: torrent.info_hash,
         files: &torrent.files,
         geometry,

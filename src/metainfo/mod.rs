@@ -210,6 +210,11 @@ fn name(info: Dictionary, info_hash: &str) -> Result<Vec<u8>, MetainfoError> {
     Ok(element::own(preferred).unwrap_or(info_hash.as_bytes().into()).into_owned())
 }
 
+/// The files of a torrent that is to lie under another name than its own.
+pub fn renamed(files: &[File], name: &str) -> Vec<File> {
+    files.iter().map(|file| File { path: file.path.below(name), ..*file }).collect()
+}
+
 /// The spelling of a name of one element that every common file system takes.
 pub fn portable_name(name: &str) -> String {
     let own = element::own(name.as_bytes()).unwrap_or_default();

@@ -51,6 +51,18 @@ impl FilePath {
         FilePath::new(path(name), (*portable != *name).then(|| path(&portable)), false)
     }
 
+    /// The same path below another top: the name of the only file, or that of the folder that all are in.
+    #[must_use]
+    pub fn below(&self, top: &str) -> FilePath {
+        let under = |path: &Path, top: &OsStr| -> PathBuf {
+            std::iter::once(top).chain(path.iter().skip(1)).collect()
+        };
+        let safe = element::portable(top.as_bytes());
+        let own = under(&self.own, top.as_ref());
+        let portable = under(self.portable(), OsStr::from_bytes(&safe));
+        FilePath::new(own.clone(), (portable != own).then_some(portable), self.has_twin())
+    }
+
     /// Whether it has other spellings.
     pub fn is_odd(&self) -> bool {
         self.odd.is_some()

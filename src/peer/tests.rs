@@ -61,6 +61,7 @@ impl Torrent {
         let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).unwrap();
         let served = Payload {
             name: &metainfo.name,
+            output_name: None,
             info_hash: metainfo.info_hash,
             files: &metainfo.files,
             geometry,

@@ -2,7 +2,7 @@
 //! the coordinator decides, on the coordinator's thread, so nothing here may wait.
 
 use super::peer_sources::PeerSources;
-use super::{MemoryAccount, Progress, RunContext};
+use super::{Completion, MemoryAccount, Progress, RunContext};
 use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, RunPhase, Snapshot, Write};
 use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
@@ -29,6 +29,8 @@ pub(super) struct RunEnvironment<'a> {
     pub sources: &'a PeerSources,
     /// What to show when the download is complete and the run goes on as a seed.
     pub seeding: Progress,
+    /// The same when it is complete. `None` if it was at the start.
+    pub completion: Option<Completion>,
 }
 
 impl RunEnvironment<'_> {
@@ -185,6 +187,10 @@ impl Environment for RunEnvironment<'_> {
         if snapshot.left == 0 {
             self.sources.completed();
         }
+        self.completion
+            .take()
+            .into_iter()
+            .for_each(|completion| (self.run.show)(Progress::Completed(completion)));
         (self.run.show)(self.seeding.clone());
         self.run.door.tell(|| Notice::Seeding { port: self.run.network.ports.listening() });
         self.run.network.reach().into_iter().for_each(|reach| (self.run.show)(Progress::Reach(reach)));

@@ -1,7 +1,7 @@
 //! What a run is to do: the torrent, and how the user wants it downloaded or shared.
 
 use crate::metainfo::{FileChoice, InfoHash, Magnet, Metainfo};
-use crate::storage::{Allocate, Check};
+use crate::storage::{Allocate, Check, Existing};
 use crate::strategy::OnWordOf;
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::excerpt;
@@ -115,6 +115,15 @@ pub enum Aim {
     Share,
 }
 
+/// What the files are called on the disk.
+#[derive(Clone, Debug, Default)]
+pub struct Naming {
+    /// The name that the payload has in place of the torrent's: that of the only file, or of the folder.
+    pub output_name: Option<String>,
+    /// A new file is called `NAME.part` until it is whole.
+    pub parts: bool,
+}
+
 /// What to download or to share, and how.
 pub struct Job {
     /// The torrent.
@@ -130,14 +139,16 @@ pub struct Job {
     pub choice: FileChoice,
     /// The folder that the payload is downloaded into, or is in.
     pub folder: PathBuf,
+    /// What the files are called in it.
+    pub naming: Naming,
     /// The limits of the run.
     pub limits: Limits,
     /// How much we upload, and how long.
     pub uploads: UploadPolicy,
     /// When disk space is allocated.
     pub allocate: Allocate,
-    /// Whether files that do not belong to the torrent are replaced.
-    pub overwrite: bool,
+    /// What becomes of files that do not belong to the torrent.
+    pub existing: Existing,
     /// The most files that are open at once.
     pub open_files: usize,
     /// How much of what is there is read before the run begins.

@@ -24,6 +24,7 @@ mod metadata;
 mod network;
 mod payload;
 mod peer_sources;
+mod room;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -32,14 +33,15 @@ mod threads;
 pub use arrivals::Arrivals;
 pub use check_queue::CheckQueue;
 pub use error::SessionError;
-pub use job::{Aim, Job, PeerSourceOptions, Torrent};
+pub use job::{Aim, Job, Naming, PeerSourceOptions, Torrent};
 pub use memory_pool::{MemoryAccount, MemoryPool};
 pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
+pub use room::RoomBook;
 pub use stop::Stop;
 
 use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerState, Snapshot};
-use crate::metainfo::Metainfo;
+use crate::metainfo::{InfoHash, Metainfo};
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
 use crate::wire::PeerId;
@@ -65,6 +67,8 @@ pub enum Progress {
     Metadata(MetadataState),
     /// The metadata has arrived, and this is the torrent's name.
     Named(String),
+    /// An earlier run has given the payload this name, and it goes on under it.
+    GoesOnAs(String),
     /// Where the payload is, or is to be.
     Place(PathBuf),
     /// Only this many files are downloaded, out of this many.
@@ -75,6 +79,8 @@ pub enum Progress {
     Checking(u64, u64),
     /// The file system has less free space than the download needs.
     Short(Shortage),
+    /// All that is wanted is safe on the disk, and some of it was not at the start.
+    Completed(Completion),
     /// Nothing more is wanted, and the pieces that we have are shared.
     Seeding {
         /// The port that we listen on.
@@ -90,6 +96,19 @@ pub enum Progress {
     Running(Snapshot),
     /// The same with the table of the peers, for which the user has asked.
     Peers(Box<Snapshot>, Vec<PeerState>),
+}
+
+/// A download that a run has completed.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The torrent's name.
+    pub name: String,
+    /// Its file or folder on the disk: the whole path.
+    pub path: PathBuf,
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// The bytes of all that was wanted.
+    pub size: u64,
 }
 
 /// How a run ended.
@@ -159,7 +178,9 @@ pub fn run(
         Begin::Run(payload) => payload,
         Begin::Ended(outcome) => return Ok(outcome),
     };
-    if let Some(shortage) = payload.storage.as_ref().and_then(Storage::shortage) {
+    if let Some(shortage) =
+        payload.storage.as_ref().and_then(Storage::room).and_then(|room| network.room.add(room))
+    {
         show(Progress::Short(shortage));
     }
     Threads::start(run, prepared, payload)?.run()

@@ -1,7 +1,7 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
 //! network, the rate limits, the limit of connections, the memory, and whose payload is checked.
 
-use super::{Arrivals, CheckQueue, MemoryPool, SessionError};
+use super::{Arrivals, CheckQueue, MemoryPool, RoomBook, SessionError};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Throttle};
@@ -43,6 +43,8 @@ pub struct Network {
     pub memory: MemoryPool,
     /// Whose payload is checked now.
     pub checks: CheckQueue,
+    /// What the torrents need on the disk, together.
+    pub room: RoomBook,
     /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
     pub most_tiers: usize,
     /// As which program we present ourselves.
@@ -127,6 +129,7 @@ impl Network {
             connections: ConnectionCount::at_most(usize::MAX),
             memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
+            room: RoomBook::default(),
             most_tiers: usize::MAX,
             name: ClientName::default(),
             encryption: Encryption::default(),

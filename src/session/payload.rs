@@ -53,12 +53,16 @@ pub(super) fn check(
     let digests = storage::digests_of(metainfo);
     let selection = choice::selection(run.job, metainfo, geometry)?;
     let order = choice::order(run.job, &metainfo.files, geometry)?;
+    if let Some(name) = &run.job.naming.output_name {
+        (run.show)(Progress::Named(name.clone()));
+    }
     if let Some(selection) = &selection {
         let files = metainfo.files.iter().filter(|file| !file.padding).count();
         (run.show)(Progress::Selected(selection.count(), files));
     }
     let payload = Payload {
         name: &metainfo.name,
+        output_name: run.job.naming.output_name.as_deref(),
         info_hash: metainfo.info_hash,
         files: &metainfo.files,
         geometry,
@@ -66,7 +70,8 @@ pub(super) fn check(
         selection: selection.as_ref(),
         cache: run.job.cache.as_deref(),
     };
-    (run.show)(Progress::Place(run.job.folder.join(payload.name)));
+    let name = run.job.naming.output_name.as_deref().unwrap_or(payload.name);
+    (run.show)(Progress::Place(run.job.folder.join(name)));
     let check = run.network.checks.check(run.stop);
     let watch = |done: u64, total: u64| {
         if total > 0 {
@@ -78,13 +83,15 @@ pub(super) fn check(
         !run.stop.is_asked()
     };
     let checked = match run.job.aim {
-        Aim::Download => open(run.job, &payload, order, &watch)?,
+        Aim::Download => open(run, &payload, order, &watch)?,
         Aim::Share => share(run.job, &payload, &watch)?,
     };
+    // The disk, or an earlier run, may have another name for it.
+    (run.show)(Progress::Place(checked.served_pieces.place()));
     drop(check);
     run.door.tell(|| {
         let (good, bytes) = (checked.stored.count(), checked.stored_bytes());
-        let path = checked.served_pieces.path();
+        let path = checked.served_pieces.place();
         // Whoever reads it may have another working folder.
         let path = std::path::absolute(&path).unwrap_or(path);
         Notice::Checked(CheckResult { good, bytes, wanted: checked.wanted_count(), path })
@@ -100,18 +107,22 @@ pub(super) fn check(
 
 /// Opens the payload to complete it. If it is complete, there is nothing to write.
 fn open(
-    job: &Job,
+    run: RunContext<'_>,
     payload: &Payload<'_>,
     order: PieceOrder,
     watch: &Watch<'_>,
 ) -> Result<CheckedPayload, SessionError> {
+    let job = run.job;
     let (geometry, length) = (payload.geometry, payload.geometry.piece_length());
     if u64::from(length) > job.limits.memory.saturating_mul(4) {
         return Err(SessionError::LongPieces { length, memory: job.limits.memory });
     }
-    let Job { allocate, overwrite, open_files, check, .. } = *job;
-    let options = Options { allocate, overwrite, open_files, check };
+    let Job { allocate, existing, open_files, check, .. } = *job;
+    let options = Options { allocate, existing, open_files, check, parts: job.naming.parts };
     let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
+    if let Some(name) = storage.output_name().filter(|_| payload.output_name.is_none()) {
+        (run.show)(Progress::GoesOnAs(name.to_owned()));
+    }
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
@@ -122,7 +133,7 @@ fn open(
             }
             // It was complete a moment ago, so it may be the user's own work that is in it now.
             Finished::Spoiled(_) => {
-                return Err(StorageError::Changed { path: job.folder.join(payload.name) }.into());
+                return Err(StorageError::Changed { path: storage.place() }.into());
             }
         }
     }
@@ -135,7 +146,7 @@ fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedP
     let served_pieces = ServedPieces::open(&job.folder, payload, job.open_files, job.check, watch)?;
     let stored = served_pieces.offered();
     if stored.count() == 0 && stored.length() > 0 {
-        return Err(SessionError::NothingThere { path: job.folder.join(payload.name) });
+        return Err(SessionError::NothingThere { path: served_pieces.place() });
     }
     let (geometry, wanted, order) = (payload.geometry, WantedPieces::Nothing, PieceOrder::default());
     Ok(CheckedPayload { geometry, storage: None, served_pieces, stored, wanted, order })

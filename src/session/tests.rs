@@ -4,7 +4,7 @@ use super::*;
 use crate::metainfo::{FileChoice, InfoHash};
 use crate::piece::PieceDigest;
 use crate::storage::faults::{Disk, Fault};
-use crate::storage::{Allocate, Call, Check};
+use crate::storage::{Allocate, Call, Check, Existing};
 use crate::swarm::{Limits, UploadPolicy};
 use crate::wire::{HANDSHAKE_LENGTH, Handshake, Message};
 use std::io::{Read as _, Write as _};
@@ -64,9 +64,10 @@ fn a_run_ends_when_the_user_wants_although_the_disk_is_stuck() {
         folder: folder.clone(),
         uploads: UploadPolicy::default(),
         sources: PeerSourceOptions { peers: vec![peer.to_string()], ..PeerSourceOptions::of_the_torrent() },
+        naming: Naming::default(),
         limits: Limits { max_peers: 5, memory: 1 << 20, timeout: None, idle_before: Duration::ZERO },
         allocate: Allocate::Sparse,
-        overwrite: false,
+        existing: Existing::Keep,
         open_files: 4,
         check: Check::Changed,
         cache: None,

@@ -4,7 +4,7 @@
 use super::environment::{RunEnvironment, counts};
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::{END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
+use super::{Completion, END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, Notice, RunPhase, Write};
 use crate::metainfo::Metainfo;
@@ -123,14 +123,46 @@ impl<'a> Threads<'a> {
         let caller = run.network.connector.caller(shared.events.clone());
         let memory = run.network.memory.open(&shared.events);
         let shared = Arc::new(shared);
-        let environment =
-            RunEnvironment { run, memory, metainfo: &metainfo, shared, caller, sources: &sources, seeding };
+        let completion = ending.writer.is_some().then(|| completion(&shared, &state.wanted));
+        let environment = RunEnvironment {
+            run,
+            memory,
+            metainfo: &metainfo,
+            shared,
+            caller,
+            sources: &sources,
+            seeding,
+            completion: completion.clone(),
+        };
         let random = fastrand::Rng::new();
         let coordinator = Coordinator::new(settings, state, Box::new(environment), random, Instant::now());
         let (end, snapshot) = coordinator.run(&inbox);
         // Whoever waits for room in it, or for what it said to be taken in, ends now.
         drop(inbox);
-        ending.finish(sources, Outcome { end, snapshot })
+        let outcome = ending.finish(sources, Outcome { end, snapshot })?;
+        // A run that seeds has shown it.
+        if outcome.end == RunEnd::Done && outcome.snapshot.phase != RunPhase::Seeding {
+            completion.into_iter().for_each(|completion| (run.show)(Progress::Completed(completion)));
+        }
+        Ok(outcome)
+    }
+}
+
+/// What to tell of the download when it is complete.
+fn completion(shared: &peer::TorrentContext, wanted: &WantedPieces) -> Completion {
+    let (metainfo, geometry) = (&shared.metainfo, shared.geometry);
+    let path = shared.served_pieces.top();
+    let size = match wanted {
+        WantedPieces::Only(pieces) => {
+            pieces.iter(geometry).map(|piece| u64::from(geometry.length(piece))).sum()
+        }
+        WantedPieces::All | WantedPieces::Nothing => geometry.total_size(),
+    };
+    Completion {
+        name: metainfo.name.clone(),
+        path: std::path::absolute(&path).unwrap_or(path),
+        info_hash: metainfo.info_hash,
+        size,
     }
 }
 

@@ -9,7 +9,7 @@
 //! - at least one piece that overlaps it verifies.
 //!
 //! Any other file is foreign. A run that would change it ends (exit code 13) before anything is changed,
-//! unless the user says `--overwrite`. An empty file has no content that could be lost, and is never foreign.
+//! unless the user says `--overwrite`, or `--continue` where a piece of it verifies. An empty file has no content that could be lost, and is never foreign.
 //!
 //! If something is under the marker's name that cannot be believed, a download of ours was here. Then a piece
 //! of nothing but zeros speaks neither for nor against a file: it is what we have not written.
@@ -19,7 +19,7 @@
 //! place, or if there are only zeros, or else the run ends (exit code 13). So a byte that was there before us,
 //! other than such zeros, is changed in two cases
 //! only: if it is part of our own unfinished download and its piece was proven wrong, and with the user's
-//! `--overwrite`. Pure.
+//! `--continue` or `--overwrite`. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -43,6 +43,21 @@ pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
         found.length > entry.length || (found.length > 0 && (wrong() || !proven()))
     };
     (0..layout.entries().len()).filter(is_foreign).collect()
+}
+
+/// How many of the pieces that this file has bytes of are right.
+pub(super) fn right_pieces(layout: &Layout, survey: &Survey, number: usize) -> usize {
+    layout.pieces_in(number).filter(|piece| survey.good.has(*piece)).count()
+}
+
+/// Whether a foreign file is certainly wrong, and not only in a piece that another file may have spoiled.
+pub(super) fn is_proven_wrong(layout: &Layout, survey: &Survey, number: usize) -> bool {
+    let length = survey.found.get(number).copied().flatten().map_or(0, |found| found.length);
+    let is_own =
+        |piece| layout.slices(piece).filter(|slice| !slice.padding).all(|slice| slice.file == number);
+    layout.entry(number).is_some_and(|entry| length > entry.length)
+        || right_pieces(layout, survey, number) == 0
+        || layout.pieces_in(number).any(|piece| survey.bad.has(piece) && is_own(piece))
 }
 
 /// The proven files that are not complete, with the number of bytes that were in them before us.

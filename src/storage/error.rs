@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use super::file_limit::FileLimit;
 use crate::net::too_many_files;
-use crate::text::size;
+use crate::text::{grouped, size};
 pub(super) use words::{counted, reason};
 use words::{describe_foreign, is_full, is_too_large};
 
@@ -31,7 +31,7 @@ pub enum StorageError {
     },
     /// All room for the payload was to be taken in advance, and there is not enough.
     NoRoom {
-        /// The output folder.
+        /// Where the payload is to be.
         path: PathBuf,
         /// What is to be allocated, and what there is.
         shortage: Shortage,
@@ -48,9 +48,26 @@ pub enum StorageError {
     /// Files with the right names hold something else, which we may not replace.
     Exists {
         /// The first few of them.
-        paths: Vec<PathBuf>,
+        files: Vec<ForeignFile>,
         /// How many there are.
         count: usize,
+        /// Each of them has a piece that is right, which `--continue` keeps.
+        may_continue: bool,
+    },
+    /// Bytes at the edge of a file were there before us and are not what the torrent has there.
+    Guarded {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// Another program has created a file that we were about to create.
+    Appeared {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// An earlier run has given the payload another name than this one shall.
+    BegunAs {
+        /// Where the payload is.
+        path: PathBuf,
     },
     /// A file or folder that exists cannot be opened.
     Open {
@@ -128,12 +145,47 @@ pub enum StorageError {
 }
 
 /// Bytes wanted and bytes free on a file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
     /// Bytes that the rest of the payload takes.
     pub needed: u64,
+    /// Bytes that the other torrents of the same command still take.
+    pub others: u64,
     /// Bytes that an ordinary user may still write.
     pub free: u64,
+    /// The folder that the file system is mounted on.
+    pub place: PathBuf,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Two numbers that differ look different.
+        let in_words = match size(self.needed) == size(self.free) {
+            true => |bytes| format!("{} bytes", grouped(bytes)),
+            false => size,
+        };
+        let (needed, free) = (in_words(self.needed), in_words(self.free));
+        write!(to, "{needed} are needed on {}", self.place.display())?;
+        if self.others > 0 {
+            write!(to, ", {} by the other torrents", in_words(self.others))?;
+        }
+        write!(to, ", and {free} are free")
+    }
+}
+
+/// A file that has the right name and is not what the torrent holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How many pieces have bytes of it.
+    pub pieces: usize,
+    /// How many of them are right.
+    pub right: usize,
+    /// Bytes that it is too long.
+    pub beyond: u64,
+    /// What is wrong may be the part of another file that is in the same piece.
+    pub is_suspect: bool,
 }
 
 /// What was being done when the system refused. It decides which kind of [`StorageError`] results.
@@ -147,6 +199,7 @@ pub(super) enum Action {
     Truncate,
     Sync,
     Remove,
+    Rename,
 }
 
 impl StorageError {
@@ -162,14 +215,22 @@ impl StorageError {
             Action::Truncate => "truncate",
             Action::Sync => "sync",
             Action::Remove => "remove",
+            Action::Rename => "rename",
         };
         StorageError::Io { action: verb, path, source }
     }
 
     /// The error for files whose content is not ours. Keeps the first few names.
-    pub(super) fn exists(paths: impl ExactSizeIterator<Item = PathBuf>) -> StorageError {
-        let count = paths.len();
-        StorageError::Exists { paths: paths.take(MAX_NAMED).collect(), count }
+    pub(super) fn exists(foreign: impl Iterator<Item = ForeignFile>) -> StorageError {
+        let (mut files, mut count, mut may_continue) = (Vec::new(), 0_usize, true);
+        for file in foreign {
+            count = count.saturating_add(1);
+            may_continue &= file.right > 0;
+            if files.len() < MAX_NAMED {
+                files.push(file);
+            }
+        }
+        StorageError::Exists { files, count, may_continue }
     }
 
     /// The exit code of a run that ends with this error. The codes follow aria2's.
@@ -178,7 +239,12 @@ impl StorageError {
             StorageError::Busy { .. } | StorageError::Unfit { .. } => 1,
             StorageError::Cancelled => 7,
             StorageError::Full { .. } | StorageError::NoRoom { .. } => 9,
-            StorageError::Exists { .. } | StorageError::Shared { .. } | StorageError::Linked { .. } => 13,
+            StorageError::Exists { .. }
+            | StorageError::Guarded { .. }
+            | StorageError::Appeared { .. }
+            | StorageError::BegunAs { .. }
+            | StorageError::Shared { .. }
+            | StorageError::Linked { .. } => 13,
             StorageError::Open { .. } => 15,
             StorageError::Create { .. } | StorageError::TooLong { .. } => 16,
             StorageError::Io { .. }
@@ -208,14 +274,26 @@ impl StorageError {
             StorageError::Full { path, source } => {
                 write!(to, "cannot write {}: {}", path.display(), reason(source))
             }
-            StorageError::NoRoom { path, shortage: Shortage { needed, free } } => {
-                let (needed, free) = (size(*needed), size(*free));
-                write!(to, "cannot allocate {needed} in {}: {free} are free", path.display())
+            StorageError::NoRoom { path, shortage } => {
+                write!(to, "cannot allocate the space for {}: {shortage}", path.display())
             }
             StorageError::TooLong { path, needed, limit: FileLimit { bytes, of, .. } } => {
                 write!(to, "cannot create {}: it has {needed} bytes, and {of} allows {bytes}", path.display())
             }
-            StorageError::Exists { paths, count } => describe_foreign(to, paths, *count),
+            StorageError::Exists { files, count, may_continue } => {
+                describe_foreign(to, files, *count, *may_continue)
+            }
+            StorageError::Guarded { path } => write!(
+                to,
+                "{} has bytes in a shared piece that were there before, and the torrent has others",
+                path.display()
+            ),
+            StorageError::Appeared { path } => {
+                write!(to, "{} was created by another program meanwhile", path.display())
+            }
+            StorageError::BegunAs { path } => {
+                write!(to, "this download has another name already: {}", path.display())
+            }
             StorageError::Open { path, source } => {
                 write!(to, "cannot open {}: {}", path.display(), reason(source))
             }
@@ -279,14 +357,31 @@ impl StorageError {
             StorageError::Io { source, .. } if is_too_large(source) => {
                 Some("raise ulimit -f, or choose another folder with --output-dir")
             }
-            StorageError::NoRoom { .. } | StorageError::Create { .. } | StorageError::Shared { .. } => {
+            StorageError::NoRoom { .. } => {
+                Some("free some space, or choose another folder with --output-dir")
+            }
+            StorageError::Create { .. } | StorageError::Shared { .. } => {
                 Some("choose another folder with --output-dir")
             }
             StorageError::Linked { .. } => Some(
                 "replace it by a copy of its own with --overwrite, or choose another folder with --output-dir",
             ),
+            // The message says it itself.
+            StorageError::Exists { may_continue: true, .. } => None,
+            StorageError::Exists { files, .. } if files.iter().any(|file| file.right > 0) => Some(
+                "replace them with --overwrite, which keeps the pieces that are right, or choose another folder with --output-dir",
+            ),
             StorageError::Exists { .. } => {
                 Some("replace with --overwrite, or choose another folder with --output-dir")
+            }
+            StorageError::Guarded { .. } => {
+                Some("have it changed with --continue, or choose another folder with --output-dir")
+            }
+            StorageError::Appeared { .. } => {
+                Some("move it away and run the same command again: what is verified is kept")
+            }
+            StorageError::BegunAs { .. } => {
+                Some("leave out -O to go on with it, or choose another folder with --output-dir")
             }
             StorageError::Vanished { .. } => Some("run the same command again: what is there is kept"),
             StorageError::Changed { .. } | StorageError::Unsteady { .. } | StorageError::Spoiled { .. } => {
@@ -365,11 +460,50 @@ mod tests {
             failed(Action::Open, Errno::LOOP).to_string(),
             "cannot open /srv/iso/debian.iso: a symbolic link is in the way"
         );
-        let paths = ["a", "b", "c", "d", "e"].map(PathBuf::from);
+    }
+
+    #[test]
+    fn a_foreign_file_is_told_with_its_pieces_and_what_keeps_them() {
+        let file = |path: &str, right, pieces, beyond, is_suspect| ForeignFile {
+            path: path.into(),
+            pieces,
+            right,
+            beyond,
+            is_suspect,
+        };
+        let said = |files: &[ForeignFile]| StorageError::exists(files.iter().cloned()).to_string();
+        let way_out = "Run again with --continue to keep the right ones and fetch the rest";
         assert_eq!(
-            StorageError::exists(paths.into_iter()).to_string(),
-            "a, b, c and 2 more exist and are not what the torrent holds (replace with --overwrite, or \
-             choose another folder with --output-dir)"
+            said(&[file("photos/a.jpg", 183, 184, 0, false)]),
+            format!(
+                "photos/a.jpg: 183 of 184 pieces are right, 1 is wrong or missing. {way_out} (the file will be changed)"
+            )
+        );
+        assert_eq!(
+            said(&[file("b", 304, 305, 0, true), file("a", 2, 5, 0, true)]),
+            format!(
+                "b: 304 of 305 pieces are right, 1 is wrong or missing (perhaps in the part of another file); \
+                 a: 2 of 5 pieces are right, 3 are wrong or missing (perhaps in the part of another file). \
+                 {way_out} (the files will be changed)"
+            )
+        );
+        assert_eq!(
+            said(&[file("log", 7, 7, 12, false)]),
+            format!(
+                "log: 7 of 7 pieces are right, 12 bytes are too many. {way_out} (the file will be changed)"
+            )
+        );
+        assert_eq!(
+            said(&[file("a", 0, 1, 0, false)]),
+            "a exists and has nothing in common with the torrent (replace with --overwrite, or choose another \
+             folder with --output-dir)"
+        );
+        let five = ["a", "b", "c", "d", "e"].map(|path| file(path, usize::from(path == "b"), 2, 0, false));
+        assert_eq!(
+            said(&five),
+            "a exists and has nothing in common with the torrent; b: 1 of 2 pieces are right, 1 is wrong or \
+             missing; c exists and has nothing in common with the torrent; and 2 more (replace them with \
+             --overwrite, which keeps the pieces that are right, or choose another folder with --output-dir)"
         );
     }
 }

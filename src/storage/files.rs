@@ -6,6 +6,7 @@
 //! is found and written again before the download is called done.
 
 mod finish;
+mod whole;
 
 pub(super) use finish::MANY_FILES;
 
@@ -15,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Options;
 use super::calls;
 use super::claim::Guards;
 use super::error::{Action, StorageError};
@@ -27,6 +27,7 @@ use super::naming;
 use super::patience::patiently;
 use super::served_pieces::{Change, ServedPieces};
 use super::space;
+use super::{Existing, Options};
 
 /// How often a write makes sure that the file is still where the user expects it. If the folder is removed
 /// during a download, we should notice at once and not after hours of writing to files without a name.
@@ -47,6 +48,8 @@ pub(super) struct PayloadFiles {
     untouched: bool,
     /// How often pieces had to be written again that were spoiled.
     repairs: u32,
+    /// How many pieces each file lacks that has another name until it is whole.
+    lacking: Vec<u32>,
 }
 
 /// What we know of a file on the disk.
@@ -92,6 +95,7 @@ impl PayloadFiles {
             options: *options,
             untouched: !unsynced,
             repairs: 0,
+            lacking: Vec::new(),
         }
     }
 
@@ -127,7 +131,7 @@ impl PayloadFiles {
             if ours != theirs {
                 // There is nothing to lose in zeros.
                 if theirs.iter().any(|byte| *byte != 0) {
-                    return Err(StorageError::exists([self.path(slice.file)].into_iter()));
+                    return Err(StorageError::Guarded { path: self.path(slice.file) });
                 }
                 guarded = 0;
             }
@@ -201,7 +205,7 @@ impl PayloadFiles {
         opened.map_err(|error| {
             let path = folder.join(&entry.path);
             match (known, error.kind()) {
-                (None, io::ErrorKind::AlreadyExists) => StorageError::exists([path].into_iter()),
+                (None, io::ErrorKind::AlreadyExists) => StorageError::Appeared { path },
                 (None, io::ErrorKind::NotFound) => StorageError::Vanished { path: folder.path().to_owned() },
                 (None, _) => StorageError::from_io(Action::Create, path, error),
                 (Some(_), io::ErrorKind::NotFound) => StorageError::Vanished { path },
@@ -231,7 +235,7 @@ impl PayloadFiles {
         let links = RootFolder::file_stat(&file).map(|stat| stat.links);
         let alone = match links {
             Ok(0 | 1) => Ok(file),
-            Ok(_) if !self.options.overwrite => {
+            Ok(_) if self.options.existing != Existing::Overwrite => {
                 return Err(StorageError::Linked { path: self.path(number) });
             }
             Ok(_) => {

@@ -175,6 +175,17 @@ impl RootFolder {
         call(Call::Rename, || Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?))
     }
 
+    /// Gives a file another name in the folder that it is in. If anything has that name, it is replaced, or this fails.
+    pub fn give_name(&self, from: &Path, to: &Path, replace: bool) -> io::Result<()> {
+        let name = self.kept(to.file_name().ok_or(Errno::INVAL)?)?;
+        let place = patiently(|| self.place(from, false))?;
+        let at = self.at(&place);
+        call(Call::Rename, || match replace {
+            true => Ok(rustix::fs::renameat(at, &*place.name, at, &*name)?),
+            false => Ok(rename_to_new(at, &place.name, &name)?),
+        })
+    }
+
     /// Takes the lock on the folder, which lasts until what is returned is dropped. Runs hold it for a moment
     /// only, and whoever else has it is not waited for longer than `attempts` pauses: then, and where folders
     /// cannot be locked, there is none.
@@ -338,6 +349,21 @@ fn enter(at: BorrowedFd<'_>, element: Component<'_>, create: bool) -> Result<Own
             Err(if link { Errno::LOOP } else { Errno::NOTDIR })
         }
         result => result,
+    }
+}
+
+/// Gives a file a name that nothing has.
+fn rename_to_new(at: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    match rustix::fs::renameat_with(at, from, at, to, rustix::fs::RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+        renamed => return renamed,
+    }
+    // This file system cannot do both in one step.
+    match rustix::fs::statat(at, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => rustix::fs::renameat(at, from, at, to),
+        Err(error) => Err(error),
     }
 }
 

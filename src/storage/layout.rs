@@ -168,6 +168,13 @@ impl Layout {
         self.geometry
     }
 
+    /// The path of the only file, or of the folder that all files are in, below the output folder.
+    pub fn top(&self) -> &Path {
+        let file = self.entries.iter().find(|entry| !entry.padding);
+        let first = file.and_then(|entry| entry.path.whole().iter().next());
+        first.map_or(Path::new(""), Path::new)
+    }
+
     /// The numbers of the files whose paths have more than one spelling.
     pub fn odd_files(&self) -> Vec<usize> {
         let odd = self.entries.iter().enumerate().filter(|(_, entry)| entry.path.is_odd());

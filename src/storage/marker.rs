@@ -18,16 +18,21 @@
 //! does a file that cannot be opened, and a folder gets another name. A file that has a second name is read,
 //! and never written to.
 //!
+//! It remembers (`name NAME`) under which name the user wanted the payload, if that is not the torrent's, and
+//! (`parts`) that unfinished files may have another ending (`partial_names`). The marker itself is always named after
+//! the torrent, so that every run finds it.
+//!
 //! It also remembers (`keep NUMBER LENGTH`) how many bytes at the start of a file belong to the user: the
 //! guarded bytes of `claim`, and after a run that fetched some files only, those files with their whole
 //! length. A later run may not change a byte of them unasked. One that was removed meanwhile is not kept
 //! any more.
 
+mod memory;
+
 use crate::metainfo::{InfoHash, portable_name};
 use crate::net::too_many_files;
-use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
@@ -45,18 +50,15 @@ use super::folder::{Access, FolderEntry, RootFolder};
 use super::part_file::PartFile;
 use super::patience::patiently;
 use super::resume::ResumePlace;
+use memory::Memory;
+pub(super) use memory::Naming;
+pub use memory::output_name_fault;
 
-const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to go on.";
-const HASH: &str = "info-hash ";
-const GUARD: &str = "keep ";
-const LAST_LINE: &str = "end";
 /// How a marker's name ends.
 const ENDING: &str = ".femtotorrent";
 /// Bytes of the torrent's name in the marker's name. With all the rest, that stays below 143, the limit of
 /// the file system with the shortest names.
 const NAME_BYTES: usize = 100;
-/// Bytes in a line about one file: two numbers of 20 digits, the word and the spaces.
-const GUARD_BYTES: usize = 48;
 
 /// How a folder is called that stood in the marker's place.
 const ASIDE: &str = "-aside";
@@ -75,6 +77,10 @@ pub(super) struct Marker {
     is_read_only: bool,
     /// It is an empty file in this folder, which goes if nothing is written.
     empty_in: Option<Arc<RootFolder>>,
+    /// What the files are called, as the user wanted.
+    naming: Naming,
+    /// The marker on the disk says something else.
+    has_news: bool,
 }
 
 /// What was under the marker's name.
@@ -84,6 +90,8 @@ pub(super) enum Claimed {
     Ours(Guards),
     /// Something that is no marker of this download.
     Damaged,
+    /// The marker of this download, whose payload the user has moved to another name.
+    Moved,
     /// An empty file, as a run leaves it that was killed before it wrote anything.
     Empty,
     /// Nothing.
@@ -107,7 +115,25 @@ impl Marker {
             file: None,
             is_read_only: false,
             empty_in: None,
+            naming: Naming::default(),
+            has_news: false,
         }
+    }
+
+    /// What the files are called.
+    pub fn naming(&self) -> &Naming {
+        &self.naming
+    }
+
+    /// From now on the files are called so.
+    pub fn name(&mut self, naming: Naming) {
+        self.has_news |= self.naming != naming;
+        self.naming = naming;
+    }
+
+    /// Whether it remembers what the file on the disk does not say.
+    pub fn has_news(&self) -> bool {
+        self.has_news
     }
 
     /// Its name in the output folder.
@@ -159,19 +185,29 @@ impl Marker {
             }
             let stat = RootFolder::file_stat(&file).map_err(|error| self.failed(folder, error))?;
             self.is_read_only |= stat.links > 1;
-            let bound = files.saturating_mul(GUARD_BYTES).saturating_add(256);
-            let mut text = String::new();
-            let read = (&file).take(bound as u64).read_to_string(&mut text);
+            let memory = Memory::read(&file, &self.info_hash, files);
             self.file = Some(file);
             self.empty_in = (stat.length == 0).then(|| Arc::clone(folder));
-            return Ok(match read.ok().and_then(|_| self.parse(&text, files)) {
-                Some(guards) => Claimed::Ours(guards),
+            return Ok(match memory {
+                Some(memory) => {
+                    self.naming = memory.naming;
+                    Claimed::Ours(memory.guards)
+                }
                 None if was_damaged || stat.length > 0 => Claimed::Damaged,
                 None if is_new => Claimed::Nothing,
                 None => Claimed::Empty,
             });
         }
         Err(StorageError::Busy { path: folder.join(&self.path) })
+    }
+
+    /// Takes from the marker what the payload is called, if the marker is there and can be believed. Takes no lock:
+    /// for those who only read.
+    pub fn look(&mut self, folder: &RootFolder, files: usize) {
+        let opened = patiently(|| folder.open_file(&self.path, Access::Read));
+        if let Some(memory) = opened.ok().and_then(|file| Memory::read(&file, &self.info_hash, files)) {
+            self.naming = memory.naming;
+        }
     }
 
     /// Opens the marker. `None` if there is none.
@@ -233,17 +269,15 @@ impl Marker {
             self.is_read_only = false;
         }
         self.empty_in = None;
-        let mut text = format!("{FIRST_LINE}\n{HASH}{}\n", self.info_hash);
-        for (number, length) in guards {
-            let _ = writeln!(text, "{GUARD}{number} {length}");
-        }
-        let _ = writeln!(text, "{LAST_LINE}");
+        let text = memory::text(&self.info_hash, &self.naming, guards);
         let Some(file) = &self.file else { return Ok(()) };
         // In one go over what is there, which ends after this: it is never empty in between.
         let written = calls::write_all_at(file, text.as_bytes(), 0)
             .and_then(|()| shorten(file, text.len() as u64))
             .and_then(|()| calls::sync(file));
-        written.map_err(failed(Action::Write))
+        written.map_err(failed(Action::Write))?;
+        self.has_news = false;
+        Ok(())
     }
 
     /// It stays even if nothing is written to it.
@@ -276,25 +310,6 @@ impl Marker {
             _ => Ok(()),
         }
     }
-
-    fn parse(&self, text: &str, files: usize) -> Option<Guards> {
-        let mut lines = text.lines();
-        lines.next()?;
-        if lines.next()?.strip_prefix(HASH)? != self.info_hash {
-            return None;
-        }
-        let mut guards = Guards::new();
-        for line in lines {
-            if line == LAST_LINE {
-                return Some(guards);
-            }
-            let (number, length) = line.strip_prefix(GUARD)?.split_once(' ')?;
-            let number = number.parse().ok().filter(|number| *number < files)?;
-            guards.insert(number, length.parse().ok()?);
-        }
-        // Without its last line, the marker was never written in full, and no payload was written after it.
-        None
-    }
 }
 
 /// Cuts the file, if it is longer: some file systems let nobody cut a file, and few markers need it.
@@ -314,21 +329,6 @@ impl Drop for Marker {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_complete_marker_of_the_same_torrent_is_believed() {
-        let marker = Marker::new("debian.iso", InfoHash([0xab; 20]));
-        let hash = "ab".repeat(20);
-        let text = format!("any line\ninfo-hash {hash}\nkeep 3 17\nkeep 0 1\nend\n");
-        assert_eq!(marker.parse(&text, 4), Some(Guards::from([(0, 1), (3, 17)])));
-        assert_eq!(marker.parse(&text, 3), None);
-        for length in 0..text.len() - 1 {
-            assert_eq!(marker.parse(&text[..length], 4), None, "{length}");
-        }
-        assert_eq!(marker.parse(&text.replace("ab", "ac"), 4), None);
-        assert_eq!(marker.parse(&text.replace("17", "-17"), 4), None);
-        assert_eq!(marker.parse(&text.replace("17", "99999999999999999999999"), 4), None);
-    }
 
     #[test]
     fn the_name_is_short_and_says_what_it_belongs_to() {

@@ -19,6 +19,8 @@
 //! What is there need not be read again by the next run: `resume` writes down which pieces are synced to the
 //! disk, and the survey believes that as far as the files are what they were.
 //!
+//! The files may have another top name than the torrent's, and until they are whole another ending (`partial_names`).
+//!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
 //! bounds the open files, `files` puts the three together, and `space` measures the free space. The system
 //! calls that read and change files go through `calls`. Peers get what is on the disk from [`ServedPieces`],
@@ -44,6 +46,7 @@ mod marker;
 mod naming;
 mod opening;
 mod part_file;
+mod partial_names;
 mod patience;
 mod plan;
 mod resume;
@@ -58,6 +61,7 @@ mod verify;
 pub mod writer;
 
 use crate::metainfo::InfoHash;
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,12 +73,14 @@ pub use cache_file::NewFolder;
 #[cfg(test)]
 pub use calls::{Call, faults};
 pub use create_scan::{Gathered, gather, name};
-pub use error::{Shortage, StorageError};
+pub use error::{ForeignFile, Shortage, StorageError};
 pub use file_limit::FileLimit;
 pub use hashing::Watch;
+pub use marker::output_name_fault;
 pub use resume::Check;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
+pub use space::Room;
 pub use survey::{Digests, digests_of};
 pub use verify::{Examined, ExaminedFile, FileState, examine};
 
@@ -83,9 +89,12 @@ use crate::piece::{Bitfield, Geometry, PieceIndex};
 use claim::Guards;
 use error::Action;
 use files::PayloadFiles;
-use marker::Marker;
+use folder::RootFolder;
+use layout::Layout;
+use marker::{Marker, Naming};
 use opening::Opening;
 use part_file::PartFile;
+use partial_names::Parts;
 use resume::{CachedRecord, ResumeKeeper, TorrentShape};
 
 /// What the storage has to know of a torrent.
@@ -93,6 +102,9 @@ use resume::{CachedRecord, ResumeKeeper, TorrentShape};
 pub struct Payload<'a> {
     /// The torrent's name: the marker is named after it.
     pub name: &'a str,
+    /// The name that the payload is to have on the disk instead: that of the only file, or of the folder. `None` for
+    /// the one that an earlier run was given, or the torrent's own.
+    pub output_name: Option<&'a str>,
     /// The SHA-1 of the `info` value.
     pub info_hash: InfoHash,
     /// The files in the order of the payload.
@@ -114,6 +126,35 @@ impl Payload<'_> {
         // The part file is one more.
         TorrentShape { info_hash, geometry, files: files.len().saturating_add(1) }
     }
+
+    /// The layout under the names that the files have, for who only reads them: the name that is given, or that the
+    /// marker remembers, or the torrent's own.
+    fn layout_as_it_is(
+        &self,
+        folder: Option<&RootFolder>,
+        marker: &mut Marker,
+    ) -> Result<Layout, StorageError> {
+        if let Some(folder) = folder {
+            marker.look(folder, self.files.len());
+        }
+        let Naming { output_name, has_parts } = marker.naming();
+        let name = self.output_name.or(output_name.as_deref()).filter(|name| *name != self.name);
+        let layout = Layout::new(&self.files_under(name), self.geometry);
+        let mut layout = layout.ok_or(StorageError::Layout)?;
+        naming::settle_in(folder, &mut layout)?;
+        if *has_parts {
+            partial_names::settle(folder, &mut layout, Parts::Ours, false);
+        }
+        Ok(layout)
+    }
+
+    /// The files as they lie under this name, or under the torrent's own.
+    fn files_under(&self, name: Option<&str>) -> Cow<'_, [metainfo::File]> {
+        match name {
+            Some(name) => metainfo::renamed(self.files, name).into(),
+            None => self.files.into(),
+        }
+    }
 }
 
 /// When the payload takes its room on the disk.
@@ -126,22 +167,37 @@ pub enum Allocate {
     Full,
 }
 
+/// What becomes of a file that has the right name and not the right content, and that no run of ours has begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Nothing: the run does not start.
+    #[default]
+    Keep,
+    /// Where at least one of its pieces is right, those are kept and the others are written over.
+    Continue,
+    /// It is replaced, and right pieces are kept.
+    Overwrite,
+}
+
 /// What the user can choose.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// When the payload takes its room on the disk.
     pub allocate: Allocate,
-    /// Existing files that do not have the torrent's content are replaced.
-    pub overwrite: bool,
+    /// What becomes of existing files that do not have the torrent's content.
+    pub existing: Existing,
     /// How many files may be open at once, at least one. A few more are open for a moment at a time.
     pub open_files: usize,
     /// How much of what is there is read.
     pub check: Check,
+    /// A new file is called `NAME.part` until it is whole.
+    pub parts: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { allocate: Allocate::Sparse, overwrite: false, open_files: 32, check: Check::Changed }
+        let (allocate, existing, check) = (Allocate::Sparse, Existing::Keep, Check::Changed);
+        Options { allocate, existing, open_files: 32, check, parts: false }
     }
 }
 
@@ -166,7 +222,8 @@ pub struct Storage {
     guards: Guards,
     /// The marker was not there before this run.
     newly_marked: bool,
-    shortage: Option<Shortage>,
+    /// What it takes on the disk, if the system says so.
+    room: Option<Room>,
     /// What is shared with files that are not selected.
     part_file: PartFile,
     resume: ResumeKeeper,
@@ -208,10 +265,13 @@ impl Storage {
             let allocated = storage.files.allocate(&|| watch(0, 0));
             storage.note_written(0);
             allocated?;
+            storage.room = None;
         }
         if storage.marked {
             part_file::move_out(&mut storage, &mut good, payload.digests, watch)?;
         }
+        storage.files.give_names()?;
+        storage.note_written(0);
         Ok((storage, good))
     }
 
@@ -247,6 +307,11 @@ impl Storage {
         if is_mended {
             self.files.served_pieces().offer(piece);
         }
+        self.files.stored(piece)?;
+        self.note_written(0);
+        if let Some(room) = &self.room {
+            room.wrote(bytes.len() as u64);
+        }
         self.resume.stored(piece);
         self.save_if_due()
     }
@@ -269,6 +334,16 @@ impl Storage {
         for (file, stat) in self.files.take_written() {
             self.resume.wrote(file, stat, bytes);
         }
+    }
+
+    /// Where the payload is: the only file, or the folder that all files are in.
+    pub fn place(&self) -> PathBuf {
+        self.files.folder().join(self.files.layout().top())
+    }
+
+    /// The name that an earlier run gave to the payload, if it is not the torrent's.
+    pub fn output_name(&self) -> Option<&str> {
+        self.marker.naming().output_name.as_deref()
     }
 
     /// What is on the disk, for the threads that send it to peers. It outlives the storage.
@@ -344,10 +419,10 @@ impl Storage {
         Ok(Finished::Durable)
     }
 
-    /// The space that the rest of the payload needs and that the file system did not have at the start.
-    /// A reason to warn, not to give up: the user may free some in time.
-    pub fn shortage(&self) -> Option<Shortage> {
-        self.shortage
+    /// The room that the rest of the payload takes, and what there was at the start. Too little of it is a reason to
+    /// warn, not to give up: the user may free some in time. `None` if the payload is complete.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
     }
 }
 

@@ -6,6 +6,8 @@
 //!
 //! Runs on the coordinator's thread, before the download.
 
+mod names;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,19 +16,20 @@ use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::file_limit::FileLimit;
 use super::files::PayloadFiles;
-use super::folder::RootFolder;
+use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::home;
 use super::layout::Layout;
 use super::marker::{Claimed, Marker};
-use super::naming;
 use super::part_file::PartFile;
 use super::plan::{self, Plan, Situation};
-use super::resume::{CachedRecord, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape};
+use super::resume::{
+    CachedRecord, KnownFile, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape,
+};
 use super::served_pieces::ServedPieces;
+use super::space::{self, Room};
 use super::survey::{Digests, KnownPieces, Survey};
-use super::{Options, Payload, Storage, refused, space};
-use crate::metainfo::FilePath;
+use super::{Existing, Options, Payload, Storage, refused};
 
 /// A payload that is being opened.
 pub(super) struct Opening<'a> {
@@ -63,26 +66,40 @@ impl<'a> Opening<'a> {
         options: &Options,
         watch: &Watch<'_>,
     ) -> Result<Opening<'a>, StorageError> {
-        let mut layout = selected_layout(root, payload)?;
+        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
         let mut marker = Marker::new(payload.name, payload.info_hash);
+        let mut claimed = Claimed::Nothing;
+        // What the files are called is in the marker.
+        let marked = folder.as_ref().filter(|folder| marker.is_there(folder));
+        let is_marked = marked.is_some();
+        if let Some(folder) = marked {
+            claimed = marker.claim(folder, payload.files.len())?;
+        }
+        let place = (root, folder.as_deref());
+        let mut layout = names::settle(place, payload, options, &mut marker, &mut claimed)?;
         let mut part_file = PartFile::beside(&marker, payload.geometry);
         layout.add_part_file(part_file.path());
-        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
-        naming::settle_in(folder.as_deref(), &mut layout)?;
         let shape = payload.shape();
         let place = ResumePlace::beside(&marker);
         let mut cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
         let cached = cache.as_ref().and_then(CachedRecord::read);
 
-        let (mut claimed, mut beside) = (Claimed::Nothing, None);
+        let mut beside = None;
         let mut survey = None;
         if let Some(folder) = &folder {
             // What is known to be complete needs no lock, since it is not written to.
-            if let Some(record) = cached.as_ref().filter(|_| !marker.is_there(folder)) {
+            if let Some(record) = cached.as_ref().filter(|_| !is_marked) {
                 survey = Survey::of_complete(folder, &layout, record, options.check)?;
             }
             if survey.is_none() {
-                claimed = marker.claim(folder, payload.files.len())?;
+                if !is_marked {
+                    let naming = marker.naming().clone();
+                    claimed = marker.claim(folder, payload.files.len())?;
+                    // Another run was as quick, and has other names in mind.
+                    if *marker.naming() != naming {
+                        return Err(StorageError::Busy { path: folder.join(marker.path()) });
+                    }
+                }
                 part_file.make_way(folder)?;
                 part_file.read(folder)?;
                 layout.hide(unselected(payload), part_file.slots());
@@ -103,8 +120,11 @@ impl<'a> Opening<'a> {
                 Survey::take(folder, &layout, payload.digests, open_files, watch, known)?
             }
         };
-        // Without the marker's word, what we never wrote must not speak against what we did.
-        if let (Some(folder), Claimed::Damaged | Claimed::Empty) = (&folder, &claimed) {
+        // Without the marker's word, what we never wrote must not speak against what we did, nor what another
+        // program has not written yet.
+        let tells_blank = matches!(claimed, Claimed::Damaged | Claimed::Moved | Claimed::Empty)
+            || options.existing == Existing::Continue && !matches!(claimed, Claimed::Ours(_));
+        if let Some(folder) = folder.as_ref().filter(|_| tells_blank) {
             survey.tell_blank(folder, &layout, options.open_files, watch)?;
         }
         if let Some(wanted) = layout.wanted() {
@@ -157,7 +177,7 @@ impl<'a> Opening<'a> {
     pub fn prepare(mut self, plan: Plan, options: &Options) -> Result<Storage, StorageError> {
         let was_there = self.was_there();
         let folder = self.folder.ok_or_else(|| StorageError::Vanished { path: self.root.to_owned() })?;
-        if plan.write_marker {
+        if plan.write_marker || self.marker.has_news() && !plan.is_complete {
             self.marker.write(&folder, &plan.guards)?;
         } else if was_there {
             self.marker.keep();
@@ -183,7 +203,7 @@ impl<'a> Opening<'a> {
             marked: !plan.is_complete || was_there,
             newly_marked: !plan.is_complete && !was_there,
             guards: plan.guards,
-            shortage: plan.shortage,
+            room: Room::find(self.root, plan.needed).filter(|_| plan.needed > 0),
             parents: self.parents,
         })
     }
@@ -199,21 +219,28 @@ impl<'a> Opening<'a> {
     /// Whether a download of ours was here.
     fn was_there(&self) -> bool {
         match self.claimed {
-            Claimed::Ours(_) | Claimed::Damaged => true,
+            Claimed::Ours(_) | Claimed::Damaged | Claimed::Moved => true,
             Claimed::Empty => self.resume.beside.is_some(),
             Claimed::Nothing => false,
         }
     }
 
-    /// If the marker is damaged: the files that the resume file knows, and what it says is the user's of them.
+    /// If the marker is damaged, or the payload was moved: the files that the resume file knows, and what it says is the user's of them.
     fn recognised(&self) -> Guards {
         let mut recognised = Guards::new();
         let Some(record) = self.resume.beside.as_ref().filter(|_| self.was_there()) else {
             return recognised;
         };
+        // Under another name, a new file may have got the number of one that was removed.
+        let is_moved = matches!(self.claimed, Claimed::Moved);
+        let is_unchanged = |known: &KnownFile, found: &FileStat| {
+            !is_moved || (known.length, known.modified) == (found.length, found.modified)
+        };
         for (number, pair) in record.files.iter().zip(&self.survey.found).enumerate() {
             match pair {
-                (Some(known), Some(found)) if known.inode == found.identity.1 => {
+                (Some(known), Some(found))
+                    if known.inode == found.identity.1 && is_unchanged(known, found) =>
+                {
                     recognised.insert(number, known.kept.min(found.length));
                 }
                 _ => {}
@@ -223,35 +250,11 @@ impl<'a> Opening<'a> {
     }
 }
 
-/// The layout of what is to be written.
-///
-/// # Errors
-///
-/// The files do not add up, or one of them has a name that is reserved for markers: a payload that could
-/// write a marker could claim the files of another download.
-fn selected_layout(root: &Path, payload: &Payload<'_>) -> Result<Layout, StorageError> {
-    let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
-    layout.select(payload.selection.cloned());
-    match payload.files.iter().find(|file| !file.padding && is_reserved(&file.path)) {
-        Some(file) => {
-            let source = io::Error::other("the name is reserved for unfinished downloads");
-            Err(StorageError::Create { path: root.join(&file.path), source })
-        }
-        None => Ok(layout),
-    }
-}
-
 /// The files whose bytes are not to be written where they belong.
 fn unselected(payload: &Payload<'_>) -> Vec<bool> {
     let is_left_out = |number| payload.selection.is_some_and(|selection| !selection.has(number));
     let files = payload.files.iter().enumerate();
     files.map(|(number, file)| !file.padding && is_left_out(number)).collect()
-}
-
-/// Whether the file could get the name of a marker on some disk.
-fn is_reserved(path: &FilePath) -> bool {
-    let mut others = path.of_others().into_iter();
-    [path, path.portable()].into_iter().any(Marker::is_marker) || others.any(|path| Marker::is_marker(&path))
 }
 
 /// Creates the output folder. Returns the folders in which a new folder was created: their names have to

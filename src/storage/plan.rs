@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use super::claim::{self, Guards};
-use super::error::{Shortage, StorageError};
+use super::error::{ForeignFile, Shortage, StorageError};
 use super::layout::Layout;
 use super::survey::Survey;
-use super::{Allocate, Options, hard_links, space};
+use super::{Allocate, Existing, Options, hard_links, space};
 use crate::piece::Bitfield;
 
 /// What is known before anything is changed.
@@ -40,8 +40,8 @@ pub(super) struct Plan {
     pub write_marker: bool,
     /// All room is taken before the download.
     pub allocate: bool,
-    /// The room that the rest of the payload needs and the file system does not have.
-    pub shortage: Option<Shortage>,
+    /// Bytes that the rest of the payload takes on the disk.
+    pub needed: u64,
 }
 
 /// Decides what the run does.
@@ -56,9 +56,15 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
     let Situation { layout, survey, own, recognised, .. } = *situation;
     let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
     let is_complete = survey.good.count() == wanted;
-    let foreign = foreign(situation);
-    if !options.overwrite && !foreign.is_empty() {
-        return Err(StorageError::exists(foreign.into_iter().map(|number| path(situation, number))));
+    let may_change = |number: usize| match options.existing {
+        Existing::Keep => false,
+        Existing::Continue => claim::right_pieces(layout, survey, number) > 0,
+        Existing::Overwrite => true,
+    };
+    let mut foreign = foreign(situation);
+    foreign.retain(|number| !may_change(*number));
+    if !foreign.is_empty() {
+        return Err(refusal(situation, &foreign));
     }
     let mut guards = match own {
         Some(guards) => claim::still_there(guards, &survey.found),
@@ -69,28 +75,25 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
             guards
         }
     };
-    if options.overwrite {
-        // What is not selected is not replaced, not even by a later run that selects it and does not say so.
-        guards.retain(|number, _| !layout.is_selected(*number));
-    }
+    // What is not selected is not changed, not even by a later run that selects it and does not say so.
+    guards.retain(|number, _| !layout.is_selected(*number) || !may_change(*number));
     if let Some((one, other)) = claim::shared(&survey.found).filter(|_| !is_complete) {
         return Err(StorageError::Shared { one: path(situation, one), other: path(situation, other) });
     }
-    if !options.overwrite
+    if options.existing != Existing::Overwrite
         && let Some(number) = hard_links::written_to(layout, survey, &guards)
     {
         return Err(StorageError::Linked { path: path(situation, number) });
     }
-    let shortage = situation.free.and_then(|free| space::shortage(free, layout, &survey.found));
-    let shortage = shortage.filter(|_| !is_complete);
+    let needed = if is_complete { 0 } else { space::needed(layout, &survey.found) };
     let allocate = options.allocate == Allocate::Full && !is_complete;
-    match shortage {
-        Some(shortage) if allocate => Err(StorageError::NoRoom { path: situation.root.to_owned(), shortage }),
-        _ => {
-            let write_marker = !is_complete && own != Some(&guards);
-            Ok(Plan { is_complete, guards, write_marker, allocate, shortage })
-        }
+    if let Some(free) = situation.free.filter(|free| allocate && *free < needed) {
+        let place = space::mount_point(situation.root).map_or(situation.root.to_owned(), |(_, place)| place);
+        let shortage = Shortage { needed, others: 0, free, place };
+        return Err(StorageError::NoRoom { path: situation.root.join(layout.top()), shortage });
     }
+    let write_marker = !is_complete && own != Some(&guards);
+    Ok(Plan { is_complete, guards, write_marker, allocate, needed })
 }
 
 /// The files that are not the torrent's and that the run would change, by number. A file that is not
@@ -111,6 +114,27 @@ fn foreign(situation: &Situation<'_>) -> Vec<usize> {
         }
     };
     foreign.into_iter().filter(|number| layout.is_selected(*number)).collect()
+}
+
+/// Why these foreign files end the run. The ones that are proven to be wrong come first: of others it is only known
+/// that they share a piece that is wrong.
+fn refusal(situation: &Situation<'_>, foreign: &[usize]) -> StorageError {
+    let Situation { layout, survey, .. } = *situation;
+    let describe = |number: usize, is_suspect: bool| {
+        let length = survey.found.get(number).copied().flatten().map_or(0, |found| found.length);
+        ForeignFile {
+            path: path(situation, number),
+            pieces: layout.pieces_in(number).count(),
+            right: claim::right_pieces(layout, survey, number),
+            beyond: length.saturating_sub(layout.entry(number).map_or(0, |entry| entry.length)),
+            is_suspect,
+        }
+    };
+    let of = |suspects: bool| {
+        let is_one = move |number: &&usize| claim::is_proven_wrong(layout, survey, **number) != suspects;
+        foreign.iter().filter(is_one).map(move |number| describe(*number, suspects))
+    };
+    StorageError::exists(of(false).chain(of(true)))
 }
 
 fn path(situation: &Situation<'_>, number: usize) -> PathBuf {
@@ -209,7 +233,7 @@ mod tests {
     fn overwriting_replaces_what_is_foreign_and_guards_nothing() {
         let layout = Layout::of_lengths(&LENGTHS, 8);
         let survey = survey(&layout, [Some(99), Some(7), None], &[], &[0, 1]);
-        let overwrite = Options { overwrite: true, ..Options::default() };
+        let overwrite = Options { existing: Existing::Overwrite, ..Options::default() };
         for own in [None, Some(Guards::from([(0, 99)]))] {
             let plan = decided(&layout, &survey, own.as_ref(), overwrite).unwrap();
             assert_eq!((plan.guards, plan.write_marker, plan.is_complete), (Guards::new(), true, false));
@@ -246,14 +270,14 @@ mod tests {
         };
         let mut survey = Survey::empty(&layout);
         survey.found = vec![Some(same), Some(same)];
-        let overwrite = Options { overwrite: true, ..Options::default() };
+        let overwrite = Options { existing: Existing::Overwrite, ..Options::default() };
         assert_eq!(decided(&layout, &survey, None, overwrite), Err(13));
         survey.good = Bitfield::all(2);
         assert!(decided(&layout, &survey, None, overwrite).unwrap().is_complete);
     }
 
     #[test]
-    fn a_shortage_is_a_warning_unless_all_room_is_to_be_taken() {
+    fn too_little_room_is_no_error_unless_all_is_to_be_taken() {
         let full = Options { allocate: Allocate::Full, ..Options::default() };
         for (lengths, good, needed) in [
             ([None; 3], &[][..], Some(48)),
@@ -263,7 +287,7 @@ mod tests {
             let layout = Layout::of_lengths(&LENGTHS, 8);
             let survey = survey(&layout, lengths, good, &[]);
             let plan = decided(&layout, &survey, None, Options::default()).unwrap();
-            assert_eq!(plan.shortage, needed.map(|needed| Shortage { needed, free: 20 }));
+            assert_eq!(plan.needed, needed.unwrap_or(16));
             assert!(!plan.allocate);
             let allocated = decided(&layout, &survey, None, full).map(|plan| plan.allocate);
             assert_eq!(allocated, if needed.is_some() { Err(9) } else { Ok(true) });

@@ -2,24 +2,61 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::calls::{self, Call, call};
-use super::error::Shortage;
 use super::folder::FileStat;
 use super::layout::Layout;
 
 /// Bytes that are written at once, if the file system cannot allocate.
 const ZEROS: usize = 64 * 1024;
 
-/// What the rest of the payload needs beyond the bytes that are `free`. `None` if it fits. Pure.
-pub(super) fn shortage(free: u64, layout: &Layout, found: &[Option<FileStat>]) -> Option<Shortage> {
+/// What a download needs on its file system.
+#[derive(Debug)]
+pub struct Room {
+    /// The number of the file system.
+    pub device: u64,
+    /// The folder that it is mounted on.
+    pub place: PathBuf,
+    /// Bytes that an ordinary user might still write to it, at the start.
+    pub free: u64,
+    /// Bytes that the rest of the payload takes. Falls while it is written.
+    pub needed: Arc<AtomicU64>,
+}
+
+impl Room {
+    /// The room for a download below this folder, which needs so many bytes. `None` if the system does not say.
+    pub(super) fn find(root: &Path, needed: u64) -> Option<Room> {
+        let (device, place) = mount_point(root)?;
+        Some(Room { device, place, free: free(root)?, needed: Arc::new(AtomicU64::new(needed)) })
+    }
+
+    /// So much was written.
+    pub(super) fn wrote(&self, bytes: u64) {
+        let less = |needed: u64| Some(needed.saturating_sub(bytes));
+        let _ = self.needed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+}
+
+/// Bytes that the rest of the payload takes on the disk. Holes in files are not there yet. Pure.
+pub(super) fn needed(layout: &Layout, found: &[Option<FileStat>]) -> u64 {
     let missing = |(number, found): (usize, &Option<FileStat>)| {
         let there = found.map_or(0, |found| found.allocated);
         layout.bytes_written(number).saturating_sub(there)
     };
-    let needed = found.iter().enumerate().map(missing).fold(0u64, u64::saturating_add);
-    (needed > free).then_some(Shortage { needed, free })
+    found.iter().enumerate().map(missing).fold(0u64, u64::saturating_add)
+}
+
+/// The file system that the path is on, or would be created on: its number, and the folder that it is mounted on.
+pub(super) fn mount_point(root: &Path) -> Option<(u64, PathBuf)> {
+    let path = existing(root).find_map(|path| path.canonicalize().ok())?;
+    let device = |path: &Path| std::fs::metadata(path).ok().map(|there| there.dev());
+    let number = device(&path)?;
+    let top = path.ancestors().take_while(|path| device(path) == Some(number)).last()?;
+    Some((number, top.to_owned()))
 }
 
 /// Bytes that an ordinary user may still write to the file system that the path is on, or would be created
@@ -100,5 +137,11 @@ mod tests {
         assert!(free(&folder).is_some());
         assert!(free(&folder.join("not/there/yet")).is_some());
         assert!(free(Path::new("not-there-yet")).is_some());
+        let there = mount_point(&folder.join("not/there/yet"));
+        assert!(there.is_some() && there == mount_point(&folder));
+        let (_, place) = there.unwrap();
+        assert!(folder.canonicalize().unwrap().starts_with(&place), "{place:?}");
+        #[cfg(target_os = "linux")]
+        assert_eq!(mount_point(Path::new("/proc/self")).unwrap().1, Path::new("/proc"));
     }
 }

@@ -25,9 +25,15 @@ use crate::piece::PieceDigest;
 
 /// Two files and an empty one, in pieces of 8 bytes. The second piece is of both files.
 const LENGTHS: [i64; 3] = [12, 0, 9];
-const SPARSE: Options =
-    Options { allocate: Allocate::Sparse, overwrite: false, open_files: 4, check: Check::Changed };
+const SPARSE: Options = Options {
+    allocate: Allocate::Sparse,
+    existing: Existing::Keep,
+    open_files: 4,
+    check: Check::Changed,
+    parts: false,
+};
 const FULL: Options = Options { allocate: Allocate::Full, ..SPARSE };
+const PARTS: Options = Options { parts: true, ..SPARSE };
 
 fn byte(at: u64) -> u8 {
     at.wrapping_mul(41).wrapping_add(7) as u8
@@ -93,6 +99,7 @@ fn open_selected(
     let selection = Selection::new(numbers, &files, geometry());
     let payload = Payload {
         name: "t",
+        output_name: None,
         info_hash: InfoHash([7; 20]),
         files: &files,
         geometry: geometry(),
@@ -177,7 +184,7 @@ fn calls_from(options: Options, folder: Folder) -> Vec<Call> {
 
 #[test]
 fn whichever_call_fails_nothing_is_lost_and_nothing_wrong_is_called_done() {
-    for options in [SPARSE, FULL] {
+    for options in [SPARSE, FULL, PARTS] {
         let calls = calls(options);
         for wanted in [Call::Open, Call::MakeFolder, Call::Write, Call::Sync, Call::Remove] {
             assert!(calls.contains(&wanted), "{wanted:?} in {calls:?}");
@@ -203,19 +210,21 @@ fn whichever_call_fails_nothing_is_lost_and_nothing_wrong_is_called_done() {
 
 #[test]
 fn whichever_call_of_a_run_that_goes_on_fails_nothing_is_lost() {
-    for at in 0..calls_from(SPARSE, unfinished(SPARSE)).len() {
-        for errno in [Errno::NOSPC, Errno::IO, Errno::ROFS, Errno::STALE] {
-            let _ = survives_from(Fault::Once(at, errno), SPARSE, unfinished(SPARSE));
-        }
-        for errno in [Errno::INTR, Errno::AGAIN] {
-            survives_from(Fault::Once(at, errno), SPARSE, unfinished(SPARSE)).unwrap();
+    for options in [SPARSE, PARTS] {
+        for at in 0..calls_from(options, unfinished(options)).len() {
+            for errno in [Errno::NOSPC, Errno::IO, Errno::ROFS, Errno::STALE] {
+                let _ = survives_from(Fault::Once(at, errno), options, unfinished(options));
+            }
+            for errno in [Errno::INTR, Errno::AGAIN] {
+                survives_from(Fault::Once(at, errno), options, unfinished(options)).unwrap();
+            }
         }
     }
 }
 
 #[test]
 fn calls_that_are_interrupted_or_cannot_be_served_now_are_made_again() {
-    for options in [SPARSE, FULL] {
+    for options in [SPARSE, FULL, PARTS] {
         for at in 0..calls(options).len() {
             for errno in [Errno::INTR, Errno::AGAIN] {
                 survives(Fault::Once(at, errno), options).unwrap();

@@ -12,7 +12,6 @@ use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{FileEntry, Layout};
 use super::marker::Marker;
-use super::naming;
 use super::part_file::PartFile;
 use super::survey::{self, Survey};
 use super::{Payload, refused};
@@ -88,12 +87,12 @@ pub fn examine(
     open_files: usize,
     watch: &Watch<'_>,
 ) -> Result<Examined, StorageError> {
-    let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
     let folder = RootFolder::open_to_read(root).map_err(|error| only_opened(refused(root, error)))?;
+    let mut marker = Marker::new(payload.name, payload.info_hash);
+    let mut layout = payload.layout_as_it_is(folder.as_ref(), &mut marker)?;
     layout.select(payload.selection.cloned());
-    naming::settle_in(folder.as_ref(), &mut layout)?;
     if let Some(folder) = &folder {
-        use_part_file(folder, payload, &mut layout).map_err(only_opened)?;
+        use_part_file(folder, payload, &marker, &mut layout).map_err(only_opened)?;
     }
     let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch, None);
     let survey = survey.map_err(only_opened)?;
@@ -105,9 +104,10 @@ pub fn examine(
 fn use_part_file(
     folder: &RootFolder,
     payload: &Payload<'_>,
+    marker: &Marker,
     layout: &mut Layout,
 ) -> Result<(), StorageError> {
-    let mut part_file = PartFile::beside(&Marker::new(payload.name, payload.info_hash), payload.geometry);
+    let mut part_file = PartFile::beside(marker, payload.geometry);
     part_file.read(folder)?;
     if part_file.is_free() {
         return Ok(());

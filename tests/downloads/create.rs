@@ -251,7 +251,7 @@ fn a_torrent_may_go_to_standard_output_or_into_a_pipe() {
     let torrent = fs::read(work.path("things.torrent")).unwrap();
     for name in ["-", "/dev/stdout"] {
         let mut command = Command::new(PROGRAM);
-        command.args(["create", "things", "-o", name]).current_dir(work.path(""));
+        command.args(["create", "--no-config", "things", "-o", name]).current_dir(work.path(""));
         assert!(command.output().unwrap().stdout == torrent, "{name}");
         // It may as well be a file, and then the torrent is all that is in it.
         let file = fs::File::create(work.path("copy.torrent")).unwrap();
@@ -279,7 +279,13 @@ fn a_report_that_cannot_be_written_is_no_success_code_17() {
             return skip("this host has no /dev/full");
         };
         let mut command = Command::new(PROGRAM);
-        let status = command.args(arguments).current_dir(work.path("")).stdout(full).status().unwrap();
+        let status = command
+            .arg("--no-config")
+            .args(arguments)
+            .current_dir(work.path(""))
+            .stdout(full)
+            .status()
+            .unwrap();
         assert_eq!(status.code(), Some(17), "{arguments:?}");
     }
     work.ends_with(&["verify", "things.torrent"], 0, &[]);

@@ -211,6 +211,10 @@ def seeds():
                      b"Sunday, 06-Nov-94 08:49:37 GMT", b"Sun Nov  6 08:49:37 1994", b"bytes 0-18446744073709551615/*"]
     yield "web_addresses", [b"http://me:it@h:81/pub/?a=b#c\na b/#1 100%.txt", b"http://[::1]\n\xfc/\xff", b"\n",
                             b"HTTPS://h\n../\r\nHost: x"]
+    yield "settings", [
+        b"# all\ndown-limit = 2M\nno-dht\n--port 7\r\n\n[get]\noutput-dir = '/srv/my files '\n[ seed ]\nuser-agent=a = b # c",
+        b"\xef\xbb\xbfselect \"*.mkv\"\n[get", b"-q", b"a\xff", b"comment =\n\tx\x00",
+    ]
     yield "caches", [b"61234\n", shorthand({b"4": {b"id": node, b"nodes": bytes(12)}, b"6": {b"nodes": bytes(36)}})]
     connected = b"\x05\0\0\x01" + bytes(6)
     yield "proxy", [

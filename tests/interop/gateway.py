@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+os.environ["XDG_CONFIG_HOME"] = "/dev/null"
 PROGRAM, WAY = sys.argv[1:3]
 PORT = 61234
 WAIT = 100

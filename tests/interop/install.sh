@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that the interop tests and the proof of the static binary drive, and only what
+# Installs the programs that the interop tests, the proof of the static binary and the tests of the completions and of the
+# manual page drive, and only what
 # is missing.
 set -euo pipefail
 
@@ -20,6 +21,10 @@ need tinyproxy tinyproxy-bin
 need python3 python3
 need openssl openssl
 need musl-gcc musl-tools
+need zsh zsh
+need fish fish
+need mandoc mandoc
+need groff groff-base
 need unshare util-linux
 need ip iproute2
 need nft nftables

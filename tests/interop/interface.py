@@ -121,6 +121,7 @@ def fetch(*arguments, folder, whole, there=None):
 kept = tempfile.TemporaryDirectory()
 folder = pathlib.Path(kept.name)
 os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+os.environ["XDG_CONFIG_HOME"] = "/dev/null"
 whole = os.urandom(24 << 20)
 (folder / "payload").write_bytes(whole)
 TORRENT = folder / "payload.torrent"

@@ -74,7 +74,7 @@ impl Payload {
             write_noise(&path, length);
         }
         let mut create = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
-        create.arg("create").arg(payload.content()).arg("-o").arg(payload.torrent());
+        create.args(["create", "--no-config"]).arg(payload.content()).arg("-o").arg(payload.torrent());
         output_of(&mut create);
         payload
     }

@@ -11,6 +11,7 @@ mod skip;
 mod bash;
 mod catalog;
 mod fish;
+mod installing;
 mod man;
 mod shells;
 mod zsh;

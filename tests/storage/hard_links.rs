@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use femtotorrent::storage::{Finished, StorageError};
+use femtotorrent::storage::{Existing, Finished, Options, StorageError};
 
 use crate::sample::{FULL, OPTIONS, OVERWRITE, Sample, failure, numbers};
 use crate::support::folder::TestFolder;
@@ -32,7 +32,7 @@ fn a_file_with_another_name_is_not_written_through_and_gives_way_to_a_copy_where
         assert_eq!(error.exit_code(), 13);
         assert!(error.to_string().contains("t/b") && error.to_string().contains("--overwrite"), "{error}");
 
-        let options = femtotorrent::storage::Options { overwrite: true, ..if full { FULL } else { OPTIONS } };
+        let options = Options { existing: Existing::Overwrite, ..if full { FULL } else { OPTIONS } };
         let (mut storage, good) = sample.open(root.path(), options).unwrap();
         assert_eq!(numbers(&good), [0, 4], "what is verified is kept");
         let served = storage.served_pieces();
@@ -69,7 +69,7 @@ fn a_foreign_file_that_was_planted_under_a_name_of_the_torrent_is_safe() {
 
     let root = TestFolder::new();
     fs::write(root.path().join("victim"), "precious").unwrap();
-    let options = femtotorrent::storage::Options { open_files: 1, ..OPTIONS };
+    let options = Options { open_files: 1, ..OPTIONS };
     let (mut storage, _) = sample.open(root.path(), options).unwrap();
     sample.write(&mut storage, [0, 4]);
     fs::remove_file(root.path().join("t/a")).unwrap();

@@ -9,11 +9,13 @@ mod support;
 
 mod believing;
 mod changing;
+mod continuing;
 mod creating;
 mod doubts;
 mod foreign;
 mod hard_links;
 mod links;
+mod naming;
 mod obstacles;
 mod resuming;
 mod selecting;

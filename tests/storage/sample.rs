@@ -8,7 +8,7 @@ use std::time::Duration;
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
-    Allocate, Check, Digests, Examined, FileState, Finished, Options, Payload, Selection, Storage,
+    Allocate, Check, Digests, Examined, Existing, FileState, Finished, Options, Payload, Selection, Storage,
     StorageError, examine,
 };
 
@@ -19,12 +19,20 @@ pub struct Sample {
     pub geometry: Geometry,
     pub digests: Vec<PieceDigest>,
     pub selection: Option<Selection>,
+    pub output_name: Option<String>,
     pub cache: Option<PathBuf>,
 }
 
-pub const OPTIONS: Options =
-    Options { allocate: Allocate::Sparse, overwrite: false, open_files: 8, check: Check::Changed };
-pub const OVERWRITE: Options = Options { overwrite: true, ..OPTIONS };
+pub const OPTIONS: Options = Options {
+    allocate: Allocate::Sparse,
+    existing: Existing::Keep,
+    open_files: 8,
+    check: Check::Changed,
+    parts: false,
+};
+pub const CONTINUE: Options = Options { existing: Existing::Continue, ..OPTIONS };
+pub const PARTS: Options = Options { parts: true, ..OPTIONS };
+pub const OVERWRITE: Options = Options { existing: Existing::Overwrite, ..OPTIONS };
 pub const FULL: Options = Options { allocate: Allocate::Full, ..OPTIONS };
 
 impl Sample {
@@ -40,8 +48,15 @@ impl Sample {
         }
         let geometry = Geometry::new(offset, piece_length).unwrap();
         let name = files[0].0.split('/').next().unwrap().to_owned();
-        let mut sample =
-            Sample { name, files: list, geometry, digests: Vec::new(), selection: None, cache: None };
+        let mut sample = Sample {
+            name,
+            files: list,
+            geometry,
+            digests: Vec::new(),
+            selection: None,
+            output_name: None,
+            cache: None,
+        };
         let digests = geometry.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
         sample.digests = digests;
         sample
@@ -58,6 +73,7 @@ impl Sample {
             geometry,
             digests: Vec::new(),
             selection: None,
+            output_name: None,
             cache: None,
         };
         let last = geometry.pieces().next_back().unwrap();
@@ -111,6 +127,7 @@ impl Sample {
     pub fn payload<'a>(&'a self, digests: &'a Digests) -> Payload<'a> {
         Payload {
             name: &self.name,
+            output_name: self.output_name.as_deref(),
             info_hash: InfoHash([0xab; 20]),
             files: &self.files,
             geometry: self.geometry,
@@ -185,10 +202,10 @@ pub fn failure(result: Result<(Storage, Bitfield), StorageError>) -> StorageErro
 pub fn assert_foreign(result: Result<(Storage, Bitfield), StorageError>, names: &[&str]) {
     let error = failure(result);
     assert_eq!(error.exit_code(), 13, "{error}");
-    let StorageError::Exists { paths, count } = &error else { panic!("{error:?}") };
+    let StorageError::Exists { files, count, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*count, names.len(), "{error}");
-    for (path, name) in paths.iter().zip(names) {
-        assert!(path.ends_with(name), "{error}");
+    for (file, name) in files.iter().zip(names) {
+        assert!(file.path.ends_with(name), "{error}");
     }
 }
 

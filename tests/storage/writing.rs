@@ -108,9 +108,12 @@ fn what_cannot_fit_is_refused_before_anything_is_created() {
     let out = root.path().join("out");
     let error = failure(sample.open(&out, FULL));
     assert_eq!(error.exit_code(), 9, "{error}");
+    let said = error.to_string();
+    assert!(said.contains("/out/large: 1 PiB are needed on /") && said.contains("iB are free"), "{said}");
     assert!(!out.exists());
     let (storage, _) = sample.open(&out, OPTIONS).unwrap();
-    assert_eq!(storage.shortage().map(|shortage| shortage.needed), Some(1 << 50));
+    let needed = storage.room().unwrap().needed.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(needed, 1 << 50);
 }
 
 /// Runs the test below in a mount namespace of its own, with a disk of 256 KiB at `$FULL_DISK`.
@@ -141,7 +144,10 @@ fn inside_a_full_disk() {
     assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
 
     let (mut storage, _) = sample.open(&root, OPTIONS).unwrap();
-    assert!(storage.shortage().is_some());
+    let room = storage.room().unwrap();
+    let counter = std::sync::Arc::clone(&room.needed);
+    let needed = || counter.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(needed() == 500_000 && room.free <= 256 << 10 && room.place == root.canonicalize().unwrap());
     let mut written = Vec::new();
     let error = loop {
         let piece = sample.index(written.len() as u32);
@@ -152,6 +158,7 @@ fn inside_a_full_disk() {
     };
     assert_eq!(error.exit_code(), 9, "{error}");
     assert!(error.to_string().contains("t/b"), "{error}");
+    assert_eq!(needed(), 500_000 - 16_384 * written.len() as u64);
     drop(storage);
     let (_, good) = sample.open(&root, OPTIONS).unwrap();
     assert!(!written.is_empty());

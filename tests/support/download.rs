@@ -8,9 +8,9 @@ use std::time::Duration;
 use femtotorrent::message::{Door, Snapshot};
 use femtotorrent::metainfo::FileChoice;
 use femtotorrent::session::{
-    self, Aim, Job, Network, Outcome, PeerSourceOptions, Progress, SessionError, Stop, Torrent,
+    self, Aim, Job, Naming, Network, Outcome, PeerSourceOptions, Progress, SessionError, Stop, Torrent,
 };
-use femtotorrent::storage::{Allocate, Check};
+use femtotorrent::storage::{Allocate, Check, Existing};
 use femtotorrent::swarm::{Limits, RunEnd, UploadPolicy};
 
 use super::folder::TestFolder;
@@ -60,9 +60,10 @@ impl Download {
                 pex: true,
                 ..PeerSourceOptions::of_the_torrent()
             },
+            naming: Naming::default(),
             limits: Limits { max_peers: 50, memory: 32 << 20, timeout: None, idle_before: Duration::ZERO },
             allocate: Allocate::Sparse,
-            overwrite: false,
+            existing: Existing::Keep,
             open_files: 16,
             check: Check::Changed,
             cache: None,

@@ -75,9 +75,10 @@ impl Program {
         Self::launch(command)
     }
 
-    /// Starts this command, which becomes femtotorrent in the end. The proxies of whoever runs the tests are none of
-    /// theirs.
+    /// Starts this command, which becomes femtotorrent in the end. The proxies and the settings of whoever runs the tests
+    /// are none of theirs.
     pub fn launch(mut command: Command) -> Self {
+        without_settings(&mut command);
         for kind in ["http", "https", "all", "no"] {
             for name in [format!("{kind}_proxy"), format!("{kind}_proxy").to_uppercase()] {
                 let is_of_the_test = command.get_envs().any(|(known, _)| known.to_str() == Some(&name));
@@ -159,6 +160,20 @@ impl Program {
         let code = self.child.wait().expect("a child can be waited for").code();
         assert!(in_time, "femtotorrent was not done within {limit:?}; it printed:\n{output}");
         Outcome { code, output, stdout }
+    }
+}
+
+/// Leaves out what the user has set, but not what the test has.
+pub fn without_settings(command: &mut Command) {
+    let set: Vec<OsString> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+    if !set.iter().any(|name| name == "XDG_CONFIG_HOME") {
+        // No folder can be there.
+        command.env("XDG_CONFIG_HOME", "/dev/null");
+    }
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"FEMTOTORRENT_") && !set.contains(&name) {
+            command.env_remove(name);
+        }
     }
 }
 

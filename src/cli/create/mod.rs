@@ -24,7 +24,7 @@ use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
 use crate::text::{grouped, is_hidden, printable, shown, size as in_words};
 use clap::{Args, ValueHint};
-use output::Output;
+use output::{Output, destination};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -63,9 +63,12 @@ pub struct CreateArguments {
     /// Web seed URL (BEP 19)
     #[arg(long = "web-seed", value_name = "URL", value_parser = web_seed, help_heading = TORRENT)]
     pub web_seeds: Vec<String>,
-    /// Write to this file, `-` for stdout [default: NAME.torrent]
+    /// Write to this file or folder, `-` for stdout [default: NAME.torrent]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
+    /// Write it into this folder
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = OUTPUT)]
+    pub dir: Option<PathBuf>,
     /// Replace an existing .torrent
     #[arg(long, help_heading = OUTPUT)]
     pub overwrite: bool,
@@ -88,7 +91,7 @@ pub struct CreateArguments {
 pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
     let style = Style::of(arguments.quiet);
     let name = storage::name(&arguments.path).map_err(in_our_words)?;
-    let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(with_ending(name)));
+    let output = destination(arguments.dir.as_deref(), arguments.output.as_deref(), with_ending(name));
     let output = Output::new(&output);
     if arguments.json && output.is_standard_output() {
         let text = "the torrent and --json cannot both go to standard output (name a file with --output)";

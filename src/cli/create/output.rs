@@ -4,6 +4,7 @@ use crate::cli::exit::Exit;
 use crate::cli::runs::CommandFailure;
 use crate::cli::terminal;
 use crate::text::shown;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,18 @@ enum Kind {
     StandardOutput,
     /// A pipe or a device, which must not be replaced by a file.
     Special,
+}
+
+/// The path of the torrent, which is called `name` if the user does not say otherwise. What is named may be a folder.
+pub fn destination(dir: Option<&Path>, output: Option<&Path>, name: OsString) -> PathBuf {
+    let path = match (dir, output) {
+        (_, Some(output)) if output == Path::new("-") => return output.to_owned(),
+        (Some(dir), Some(output)) => dir.join(output),
+        (Some(dir), None) => return dir.join(name),
+        (None, Some(output)) => output.to_owned(),
+        (None, None) => return name.into(),
+    };
+    if path.is_dir() { path.join(name) } else { path }
 }
 
 impl Output<'_> {
@@ -143,6 +156,21 @@ mod tests {
         assert_eq!(failure.0, Exit::CANNOT_CREATE);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left behind");
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_named_by_either_option_and_a_file_in_it_by_both() {
+        let folder = std::env::temp_dir();
+        let to = |dir: Option<&str>, output: Option<&Path>| {
+            destination(dir.map(Path::new), output, "n.torrent".into())
+        };
+        assert_eq!(to(None, None), Path::new("n.torrent"));
+        assert_eq!(to(Some("d"), None), Path::new("d/n.torrent"));
+        assert_eq!(to(Some("d"), Some(Path::new("o"))), Path::new("d/o"));
+        assert_eq!(to(None, Some(Path::new("not-there"))), Path::new("not-there"));
+        assert_eq!(to(None, Some(&folder)), folder.join("n.torrent"));
+        assert_eq!(to(Some("d"), Some(&folder)), folder.join("n.torrent"));
+        assert_eq!(to(Some("d"), Some(Path::new("-"))), Path::new("-"));
     }
 
     #[test]

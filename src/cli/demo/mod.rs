@@ -19,8 +19,8 @@ use super::supervisor::supervise;
 use super::terminal;
 use crate::metainfo::{FileChoice, Metainfo};
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
-use crate::session::{Aim, Job, Network, PeerSourceOptions, Torrent};
-use crate::storage::{Allocate, Check};
+use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
+use crate::storage::{Allocate, Check, Existing};
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::size;
 use seeder::Seeder;
@@ -135,6 +135,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         folder: folder.to_owned(),
         uploads: UploadPolicy::default(),
         sources: PeerSourceOptions::of_the_torrent(),
+        naming: Naming::default(),
         limits: Limits {
             max_peers: 10,
             memory: 1 << 20,
@@ -142,12 +143,12 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
             idle_before: Duration::ZERO,
         },
         allocate: Allocate::Sparse,
-        overwrite: false,
+        existing: Existing::Keep,
         open_files: 4,
         check: Check::Changed,
         cache: None,
     };
-    supervise(vec![job], 1, Network::unlimited(), screen, &mut Events::default(), interrupts())
+    supervise(vec![job], 1, Network::unlimited(), screen, &mut Events::default(), interrupts(), None)
 }
 
 /// Checks the file independently of the download: the digest of each piece, then each byte.

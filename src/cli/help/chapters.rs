@@ -31,8 +31,9 @@ pub const CHAPTERS: &[Chapter] = &[
         every_day: &[
             "torrents",
             "output_dir",
+            "output_name",
             "select",
-            "overwrite",
+            "continues",
             "timeout",
             "seed",
             "seed_ratio",
@@ -96,6 +97,15 @@ pub const CHAPTERS: &[Chapter] = &[
             ("show x.torrent", "name, size, files, trackers"),
             ("show x.torrent --scrape", "seeders and leechers, too"),
             ("show MAGNET --save x.torrent", "magnet link to torrent"),
+        ],
+    },
+    Chapter {
+        command: "config",
+        usage: "config [OPTIONS] [COMMAND]",
+        every_day: &["command", "all"],
+        examples: &[
+            ("config", "what is set for each command"),
+            ("config get --all", "all options of one command"),
         ],
     },
     Chapter {

@@ -19,5 +19,8 @@ pub const NETWORK: &str = "Network";
 /// What is printed.
 pub const OUTPUT: &str = "Output";
 
+/// What is settled before the command line.
+pub const SETTINGS: &str = "Settings";
+
 /// All of them, in the order of the help.
-pub const ALL: &[&str] = &[DOWNLOAD, FILES, TORRENT, SEEDING, LIMITS, PEERS, NETWORK, OUTPUT];
+pub const ALL: &[&str] = &[DOWNLOAD, FILES, TORRENT, SEEDING, LIMITS, PEERS, NETWORK, OUTPUT, SETTINGS];

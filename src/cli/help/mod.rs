@@ -20,9 +20,6 @@ pub use option::{is_shown, meaning, term, values};
 /// The widest term that has its meaning beside it: of an option, and of an example.
 const WIDEST_OPTION: usize = 26;
 const WIDEST_EXAMPLE: usize = 48;
-/// The width of the help, in columns.
-pub const WIDTH: usize = 80;
-
 /// Lays out the help of `command` (the program itself, or one of its commands): the short or the whole one.
 pub fn page(command: &Command, is_whole: bool, width: usize) -> String {
     let is_program = command.has_subcommands();
@@ -86,7 +83,8 @@ fn push_all(page: &mut String, command: &Command, width: usize) {
     for heading in headings::ALL {
         let rows = below(Some(heading));
         if !rows.is_empty() {
-            page.push('\n');
+            // One blank line, whether anything stands above it.
+            page.push_str(if page.ends_with("\n\n") { "" } else { "\n" });
             page.push_str(heading);
             page.push_str(":\n");
             push_rows(page, &rows, WIDEST_OPTION, width);

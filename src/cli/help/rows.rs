@@ -1,9 +1,13 @@
 //! Two columns of text: a term, and what it means, wrapped to a width.
 
+use super::super::progress::wrapped;
+
 /// Blanks in front of a term.
 const INDENT: usize = 2;
 /// The narrowest second column. Where there is less room, the meaning stands below the term.
 const NARROWEST: usize = 24;
+/// The least room that a meaning gets, even if the screen is narrower.
+const LEAST: usize = 12;
 
 /// Appends the rows, with all meanings in one column and no line wider than `width`, as far as words allow. A term that
 /// is wider than `most` has its meaning in the next line.
@@ -11,7 +15,7 @@ pub fn push_rows(page: &mut String, rows: &[(String, String)], most: usize, widt
     let widths = rows.iter().map(|(term, _)| term.chars().count());
     let widest = widths.filter(|wide| *wide <= most).max().unwrap_or(0);
     let beside = INDENT + widest + 2;
-    let column = if width >= beside + NARROWEST { beside } else { 2 * INDENT + 2 };
+    let column = if width >= beside + NARROWEST { beside } else { 5 * INDENT };
     for (term, meaning) in rows {
         let mut at = push_blanks(page, INDENT);
         page.push_str(term);
@@ -30,19 +34,12 @@ pub fn push_rows(page: &mut String, rows: &[(String, String)], most: usize, widt
 
 /// Appends the text, which begins in `column`, as does every further line of it.
 pub fn push_wrapped(page: &mut String, text: &str, column: usize, width: usize) {
-    let mut at = column;
-    for word in text.split_whitespace() {
-        let wide = word.chars().count();
-        if at > column && at + 1 + wide > width {
+    for (index, line) in wrapped(text, "", width.saturating_sub(column).max(LEAST)).iter().enumerate() {
+        if index > 0 {
             page.push('\n');
-            at = push_blanks(page, column);
+            push_blanks(page, column);
         }
-        if at > column {
-            page.push(' ');
-            at += 1;
-        }
-        page.push_str(word);
-        at += wide;
+        page.push_str(line);
     }
 }
 

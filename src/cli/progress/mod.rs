@@ -15,7 +15,7 @@ mod row;
 mod view;
 
 pub use bar::{Line, Part, Rank, name_columns};
-pub use columns::width;
+pub use columns::{width, wrapped};
 pub use figures::{percent, rate};
 pub use pace::Pace;
 
@@ -87,12 +87,14 @@ impl Screen {
         let notice = match progress {
             Progress::Metadata(state) => return row.metadata(state, now),
             Progress::Named(name) => return row.rename(&name),
+            Progress::GoesOnAs(name) => row.goes_on_as(&name),
             Progress::Place(path) => return row.place(&path),
             Progress::Selected(files, of) => return row.selected(files, of),
             Progress::WaitsForCheck => return row.waits("waiting to be checked"),
             Progress::Checking(done, total) => return row.checking(done, total, now),
             Progress::Running(snapshot) => return row.running(snapshot, now),
             Progress::Peers(snapshot, peers) => return row.peers(*snapshot, &peers),
+            Progress::Completed(_) => return,
             Progress::Reach(text) => text,
             Progress::Short(shortage) => row.disk_too_small(&shortage),
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),

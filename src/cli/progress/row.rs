@@ -200,10 +200,17 @@ impl TorrentRow {
         say(&text);
     }
 
+    /// The notice that an earlier run has given it another name.
+    pub(super) fn goes_on_as(&mut self, name: &str) -> String {
+        let was = self.name.clone();
+        self.rename(name);
+        format!("{was}: an earlier run has named it {}, and it goes on under that name", self.name)
+    }
+
     /// The warning that the disk has too little free space.
     pub(super) fn disk_too_small(&self, shortage: &Shortage) -> String {
-        let (needed, free) = (size(shortage.needed), size(shortage.free));
-        format!("{}: the disk has {free} free and the download needs {needed}: it will fill up", self.name)
+        let shortage = printable(&shortage.to_string());
+        format!("{}: {shortage}: the disk will be full before the end (free some space in time)", self.name)
     }
 
     /// The notice that seeding begins, with `pieces` of the `of` pieces that there should be.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
+
+use super::ForeignFile;
 
 /// Whether the error says that there is no room left: the disk's or the user's quota.
 pub(super) fn is_full(error: &io::Error) -> bool {
@@ -40,16 +41,35 @@ pub(in crate::storage) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The first few names of foreign files, and how many more there are.
-pub(super) fn describe_foreign(to: &mut fmt::Formatter<'_>, paths: &[PathBuf], count: usize) -> fmt::Result {
+/// The first few foreign files, how much of each is right, and how many more there are.
+pub(super) fn describe_foreign(
+    to: &mut fmt::Formatter<'_>,
+    files: &[ForeignFile],
+    count: usize,
+    may_continue: bool,
+) -> fmt::Result {
     let mut separator = "";
-    for path in paths {
-        write!(to, "{separator}{}", Path::display(path))?;
-        separator = ", ";
+    for ForeignFile { path, pieces, right, beyond, is_suspect } in files {
+        write!(to, "{separator}{}", path.display())?;
+        separator = "; ";
+        match pieces.saturating_sub(*right) {
+            _ if *right == 0 => write!(to, " exists and has nothing in common with the torrent")?,
+            0 => write!(to, ": {right} of {pieces} pieces are right, {beyond} bytes are too many")?,
+            1 => write!(to, ": {right} of {pieces} pieces are right, 1 is wrong or missing")?,
+            wrong => write!(to, ": {right} of {pieces} pieces are right, {wrong} are wrong or missing")?,
+        }
+        if *is_suspect {
+            write!(to, " (perhaps in the part of another file)")?;
+        }
     }
-    match count.saturating_sub(paths.len()) {
-        0 if count == 1 => write!(to, " exists and is not what the torrent holds"),
-        0 => write!(to, " exist and are not what the torrent holds"),
-        more => write!(to, " and {more} more exist and are not what the torrent holds"),
+    match count.saturating_sub(files.len()) {
+        0 => {}
+        more => write!(to, "; and {more} more")?,
     }
+    if may_continue {
+        let changed = if count == 1 { "the file" } else { "the files" };
+        let way_out = "Run again with --continue to keep the right ones and fetch the rest";
+        write!(to, ". {way_out} ({changed} will be changed)")?;
+    }
+    Ok(())
 }

@@ -55,6 +55,10 @@ impl PayloadFiles {
         self.sync_folders()?;
         self.check_folder()?;
         let wrong = self.served_pieces.wrong(&short, self.options.open_files, watch)?;
+        if wrong.is_empty() {
+            self.give_last_names()?;
+            self.sync_folders()?;
+        }
         if let Some((number, _)) = wrong.first() {
             self.repairs += 1;
             let (path, pieces) = (self.path(*number), wrong.len());

@@ -12,6 +12,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 
@@ -26,6 +27,15 @@ use crate::net::too_many_files;
 pub(super) struct PathOnDisk {
     path: Box<Path>,
     odd: Option<Box<OddPath>>,
+    /// The name that the file has until it is whole.
+    partial: Option<Box<PartialName>>,
+}
+
+/// The path of a file that is not whole.
+struct PartialName {
+    path: Box<Path>,
+    /// The file has its own path now.
+    is_over: AtomicBool,
 }
 
 /// A path with more than one spelling.
@@ -40,21 +50,47 @@ impl PathOnDisk {
     pub fn new(path: &FilePath) -> PathOnDisk {
         let own: &Path = path;
         if !path.is_odd() {
-            return PathOnDisk { path: own.into(), odd: None };
+            return PathOnDisk { path: own.into(), odd: None, partial: None };
         }
         let first = path.to_write().into_iter().next();
         let odd = OddPath { spellings: path.clone(), taken: OnceLock::new() };
-        PathOnDisk { path: first.map_or(own.into(), PathBuf::into), odd: Some(Box::new(odd)) }
+        let path = first.map_or(own.into(), PathBuf::into);
+        PathOnDisk { path, odd: Some(Box::new(odd)), partial: None }
     }
 
     /// A path of ours, which is the same on every disk.
     pub fn as_it_is(path: &Path) -> PathOnDisk {
-        PathOnDisk { path: path.into(), odd: None }
+        PathOnDisk { path: path.into(), odd: None, partial: None }
     }
 
     /// Whether it has more than one spelling.
     pub fn is_odd(&self) -> bool {
         self.odd.is_some()
+    }
+
+    /// Whether some disks do not tell its name from that of another file.
+    pub fn has_twin(&self) -> bool {
+        self.odd.as_ref().is_some_and(|odd| odd.spellings.has_twin())
+    }
+
+    /// The path that the file has when it is whole.
+    pub fn whole(&self) -> &Path {
+        self.odd.as_ref().and_then(|odd| odd.taken.get()).unwrap_or(&self.path)
+    }
+
+    /// The file has this path from now on, until it is whole.
+    pub fn make_partial(&mut self, path: PathBuf) {
+        self.partial = Some(Box::new(PartialName { path: path.into(), is_over: AtomicBool::new(false) }));
+    }
+
+    /// The file has its own path from now on.
+    pub fn end_partial(&self) {
+        self.partial.iter().for_each(|partial| partial.is_over.store(true, Ordering::Release));
+    }
+
+    /// Whether the file still has another path than it will have when it is whole.
+    pub fn is_partial(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| !partial.is_over.load(Ordering::Acquire))
     }
 }
 
@@ -62,7 +98,10 @@ impl Deref for PathOnDisk {
     type Target = Path;
 
     fn deref(&self) -> &Path {
-        self.odd.as_ref().and_then(|odd| odd.taken.get()).unwrap_or(&self.path)
+        match &self.partial {
+            Some(partial) if self.is_partial() => &partial.path,
+            _ => self.whole(),
+        }
     }
 }
 
@@ -84,7 +123,7 @@ fn settle(folder: &RootFolder, layout: &mut Layout) -> io::Result<()> {
     let mut search = FileSearch::new(folder);
     let mut missing = Vec::new();
     for number in layout.odd_files() {
-        let Some(PathOnDisk { path, odd: Some(odd) }) = layout.path_mut(number) else { continue };
+        let Some(PathOnDisk { path, odd: Some(odd), .. }) = layout.path_mut(number) else { continue };
         match odd.find(&mut search)? {
             Some(there) => *path = there.into(),
             None => missing.push(number),
@@ -96,7 +135,7 @@ fn settle(folder: &RootFolder, layout: &mut Layout) -> io::Result<()> {
     let mut others = written_by_others(&mut search, layout, &missing)?;
     let mut folders = HashMap::new();
     for number in missing {
-        if let Some(PathOnDisk { path, odd: Some(odd) }) = layout.path_mut(number) {
+        if let Some(PathOnDisk { path, odd: Some(odd), .. }) = layout.path_mut(number) {
             let chosen = others.remove(&number).unwrap_or_else(|| odd.to_create(folder, &mut folders));
             *path = chosen.into();
         }
@@ -193,6 +232,12 @@ impl OddPath {
 ///
 /// What the system said of the first spelling, if it takes none of them.
 pub(super) fn create(folder: &RootFolder, path: &PathOnDisk) -> io::Result<File> {
+    if path.is_partial() {
+        match folder.open_file(path, Access::Create) {
+            Err(error) if path.is_odd() && is_refusal(&error) => path.end_partial(),
+            created => return created,
+        }
+    }
     let first = folder.open_file(path, Access::Create);
     let Some(odd) = &path.odd else { return first };
     let refused = match first {

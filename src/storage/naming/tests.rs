@@ -48,6 +48,7 @@ impl Sample {
         let digests = digests_of(&self.torrent);
         act(&Payload {
             name: &self.torrent.name,
+            output_name: None,
             info_hash: self.torrent.info_hash,
             files: &self.torrent.files,
             geometry: self.geometry,

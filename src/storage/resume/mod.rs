@@ -48,7 +48,7 @@ use std::time::Duration;
 pub(super) use belief::{Belief, Place, judge};
 pub(super) use keeper::ResumeKeeper;
 pub(super) use place::{CachedRecord, ResumePlace};
-pub(super) use record::{ResumeRecord, TorrentShape};
+pub(super) use record::{KnownFile, ResumeRecord, TorrentShape};
 pub(super) use recorder::{Recorder, remember};
 
 /// How long what was written may wait for the next record.

@@ -48,7 +48,12 @@ impl ServedPieces {
         let Some(entry) = self.layout.entry(number) else { return Ok(()) };
         let (path, shown) = (&entry.path, || self.files.path(number));
         let stat = || {
-            let stat = FileSearch::new(self.folder()).find(path);
+            let mut search = FileSearch::new(self.folder());
+            // It may get its name just now.
+            let stat = match search.find(path) {
+                Ok(None) => search.find(path.whole()),
+                found => found,
+            };
             stat.map_err(|error| StorageError::from_io(Action::Open, shown(), error))
         };
         // What is under the name now is what we look at.

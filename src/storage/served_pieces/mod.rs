@@ -31,7 +31,6 @@ use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{Layout, Slice};
 use super::marker::Marker;
-use super::naming;
 use super::part_file::PartFile;
 use super::resume::{self, CachedRecord, Check, Place, ResumePlace};
 use super::survey::{Digests, KnownPieces, Survey};
@@ -86,15 +85,14 @@ impl ServedPieces {
         check: Check,
         watch: &Watch<'_>,
     ) -> Result<Arc<ServedPieces>, StorageError> {
-        let mut layout = Layout::new(payload.files, payload.geometry).ok_or(StorageError::Layout)?;
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
         let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
-        naming::settle_in(Some(&folder), &mut layout)?;
+        let mut marker = Marker::new(payload.name, payload.info_hash);
+        let mut layout = payload.layout_as_it_is(Some(&folder), &mut marker)?;
         let shape = payload.shape();
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
-        let marker = Marker::new(payload.name, payload.info_hash);
         let mut part_file = PartFile::beside(&marker, payload.geometry);
         // If it cannot be read, nothing of it is shared.
         let _ = part_file.read(&folder);
@@ -124,6 +122,12 @@ impl ServedPieces {
         Ok(ServedPieces::new(folder, layout, digests, &survey.found, survey.good, open_files))
     }
 
+    /// The file or the folder of the payload, under the name that it has on the disk.
+    pub fn top(&self) -> PathBuf {
+        let first = self.layout.entries().first().and_then(|entry| entry.path.iter().next());
+        first.map_or_else(|| self.folder().path().to_owned(), |name| self.folder().path().join(name))
+    }
+
     /// The pieces that verified in the files, as they were `found` before.
     pub(super) fn new(
         folder: Arc<RootFolder>,
@@ -144,16 +148,14 @@ impl ServedPieces {
         })
     }
 
+    /// Where the payload is: the only file, or the folder that all files are in.
+    pub fn place(&self) -> PathBuf {
+        self.folder().join(self.layout.top())
+    }
+
     /// The folder that the files are in.
     pub(super) fn folder(&self) -> &Arc<RootFolder> {
         self.files.folder()
-    }
-
-    /// The file or the folder of the payload: that of its first file.
-    pub fn path(&self) -> PathBuf {
-        let first = self.layout.entries().iter().find(|entry| !entry.padding);
-        let top = first.and_then(|entry| entry.path.iter().next()).unwrap_or_default();
-        self.folder().path().join(top)
     }
 
     /// Where the bytes of the payload belong.

@@ -28,7 +28,14 @@ impl OpenFiles {
     /// The file with this number. It is opened if it is not open.
     pub fn get(&self, number: usize) -> io::Result<Arc<File>> {
         let entry = self.layout.entry(number).ok_or(io::ErrorKind::NotFound)?;
-        lock(&self.pool).get(number, || self.folder.open_file(&entry.path, Access::Read)).map(Arc::clone)
+        let open = || match self.folder.open_file(&entry.path, Access::Read) {
+            // It is whole now, or was a moment ago.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.folder.open_file(entry.path.whole(), Access::Read)
+            }
+            opened => opened,
+        };
+        lock(&self.pool).get(number, open).map(Arc::clone)
     }
 
     /// Closes the file, so that what is under its name then is opened the next time.

@@ -6,7 +6,7 @@
 #![no_main]
 
 use femtotorrent::metainfo::InfoHash;
-use femtotorrent::storage::{Options, Storage};
+use femtotorrent::storage::{Existing, Options, Storage};
 use femtotorrent_fuzz::{Choices, Ground, PIECE_LENGTH, PIECES, scratch, with_payload};
 use libfuzzer_sys::fuzz_target;
 use sha1::{Digest, Sha1};
@@ -31,7 +31,12 @@ fuzz_target!(|bytes: &[u8]| {
         _ => b"foreign".to_vec(),
     };
     fs::write(&payload, &holds).expect("room for a small file");
-    let options = Options { overwrite: choices.coin(), ..Options::default() };
+    let existing = match choices.below(3) {
+        0 => Existing::Keep,
+        1 => Existing::Continue,
+        _ => Existing::Overwrite,
+    };
+    let options = Options { existing, ..Options::default() };
     let hash = ground.metainfo.info_hash;
     let marker = format!(".payload.bin.{}.femtotorrent", &hash.to_string()[..8]);
     let part = folder.join(format!("{marker}-part"));

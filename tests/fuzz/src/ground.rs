@@ -63,6 +63,7 @@ pub fn with_payload<T>(
 ) -> T {
     act(&Payload {
         name: &metainfo.name,
+        output_name: None,
         info_hash: metainfo.info_hash,
         files: &metainfo.files,
         geometry,
