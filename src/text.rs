@@ -7,6 +7,7 @@
 //! [`printable_lines`] as well, where it leaves, so that a call that was forgotten does no harm. This is the one
 //! place in the program that knows which characters are harmful. Pure, and called from everywhere.
 
+use std::io;
 use std::path::Path;
 
 /// Whether the character changes how the text around it is displayed instead of being displayed itself:
@@ -74,6 +75,20 @@ pub fn excerpt(text: &str, limit: usize) -> String {
     }
 }
 
+/// What the system says went wrong, for the middle of a sentence: without its error number, and in small letters
+/// except for abbreviations.
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    // "I/O error" and other words in capitals stay as they are.
+    match letters.clone().next() {
+        Some(second) if second.is_lowercase() => first.into_iter().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
 /// A number of bytes, short and with a unit: `3.7 GiB`. Rounded up, so that it is never too small.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -138,6 +153,14 @@ mod tests {
         assert_eq!(excerpt("příliš", 2), "př…");
         assert_eq!(excerpt("příliš", 6), "příliš");
         assert_eq!(excerpt("", 0), "");
+    }
+
+    #[test]
+    fn a_reason_fits_into_a_sentence_and_has_no_number() {
+        assert_eq!(reason(&io::Error::from_raw_os_error(111)), "connection refused");
+        assert_eq!(reason(&io::Error::other("I/O error (os error 5)")), "I/O error");
+        assert_eq!(reason(&io::ErrorKind::TimedOut.into()), "timed out");
+        assert_eq!(reason(&io::Error::other("")), "");
     }
 
     #[test]

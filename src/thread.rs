@@ -89,7 +89,7 @@ fn spawn_boxed(
         #[cfg(test)]
         limit::set(left);
         if caught(life).is_err() {
-            error!("the thread {name} has ended by a defect of this program; the others go on without it");
+            error!("the thread {name} failed because of a bug in this program; the others continue");
         }
     });
     builder.spawn(guarded).map_err(|error| match error.kind() {

@@ -19,7 +19,6 @@ const BUILD_SCRIPTS: &[&str] = &[
     "crossbeam-utils",
     "httparse",
     "libc",
-    "portable-atomic",
     "proc-macro2",
     "quote",
     "ring",

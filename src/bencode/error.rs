@@ -37,17 +37,22 @@ impl BencodeError {
 impl fmt::Display for BencodeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fault {
-            BencodeFault::CutShort if self.at == 0 => write!(out, "there is nothing in it"),
+            BencodeFault::CutShort if self.at == 0 => write!(out, "it is empty"),
             BencodeFault::CutShort => write!(out, "it ends at byte {}, in the middle of a value", self.at),
             BencodeFault::UnknownByte(byte) => {
-                write!(out, "no value starts with '{}' (byte {})", byte.escape_ascii(), self.at)
+                write!(
+                    out,
+                    "it has '{}' where a bencoded value should begin (byte {})",
+                    byte.escape_ascii(),
+                    self.at
+                )
             }
             BencodeFault::BadInteger => {
                 write!(out, "a malformed, zero-padded or too large integer at byte {}", self.at)
             }
             BencodeFault::BadLength => write!(out, "a malformed string length at byte {}", self.at),
             BencodeFault::PastTheEnd => {
-                write!(out, "the string at byte {} is longer than the bytes that are left", self.at)
+                write!(out, "the string at byte {} is longer than the file", self.at)
             }
             BencodeFault::BadKey => write!(out, "a dictionary key at byte {} is not a string", self.at),
             BencodeFault::NoValue => write!(out, "a dictionary key has no value at byte {}", self.at),

@@ -15,7 +15,7 @@ impl Exit {
     pub const TIMED_OUT: Exit = Exit(2);
     /// Loopback or the network cannot be used.
     pub const NETWORK: Exit = Exit(6);
-    /// The user stopped the run, or it is not finished.
+    /// The run is not finished. If a signal has ended it, the process dies of that instead.
     pub const UNFINISHED: Exit = Exit(7);
     /// The disk is full.
     pub const DISK_FULL: Exit = Exit(9);
@@ -53,7 +53,7 @@ Exit codes:
    2  timed out (--timeout)       16  cannot create a file or folder
    3  torrent not found           17  input or output error
    6  network error               25  not a .torrent file
-   7  interrupted or unfinished   26  bad torrent
+   7  unfinished                  26  bad torrent
    9  disk full                   27  bad magnet link
-                                  28  bad option
+  12  another process has it      28  bad option
                                   32  verification failed";

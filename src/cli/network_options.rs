@@ -14,6 +14,7 @@ use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions, RoomBook};
+use crate::text::reason;
 use clap::{Args, ValueHint};
 use log::{debug, warn};
 use std::io;
@@ -103,8 +104,8 @@ impl NetworkOptions {
     /// the environment, or another option needs what the proxy of `--proxy` turns off.
     pub fn outlet(&self) -> Result<Outlet, CommandFailure> {
         let bind_address = self.bind.as_deref().map_or_else(|| Ok(BindAddress::any()), bind_address);
-        let bind_address =
-            bind_address.map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {error}")))?;
+        let bind_address = bind_address
+            .map_err(|error| (Exit::NETWORK, format!("cannot use --bind: {}", reason(&error))))?;
         let authorities = authorities(self.ca_file.as_deref())?;
         let proxies = self.proxy.proxies()?;
         if proxies.for_all().is_some() {
@@ -142,7 +143,9 @@ impl NetworkOptions {
         Ok(Network {
             dht: if finds_by_dht { self.dht(bind_address, port) } else { None },
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
-                Lan::start(bind_address, port).inspect_err(|error| debug!("no local discovery: {error}")).ok()
+                Lan::start(bind_address, port)
+                    .inspect_err(|error| debug!("no local discovery: {}", reason(error)))
+                    .ok()
             }),
             connector: Connector::beside(ports.clone(), bind_address, resources.half_open)
                 .through(outlet.proxies),
@@ -181,7 +184,7 @@ impl NetworkOptions {
                 Ok(Some(listener))
             }
             Err(error) => {
-                warn!("peers cannot connect to us: {error}");
+                warn!("peers cannot connect to us: {}", reason(&error));
                 Ok(None)
             }
         }
@@ -198,7 +201,7 @@ impl NetworkOptions {
             routers: !bind_address.address().is_some_and(|ip| ip.is_loopback()),
             saved: cache_folder(),
         };
-        Dht::start(options).inspect_err(|error| warn!("no DHT: {error}")).ok()
+        Dht::start(options).inspect_err(|error| warn!("no DHT: {}", reason(error))).ok()
     }
 }
 

@@ -5,6 +5,7 @@ use super::resources::Resources;
 use crate::address::IpFamily;
 use crate::port_mapping::{GatewayChoice, MappingOptions, PortMapping};
 use crate::session::Network;
+use crate::text::reason;
 use clap::Args;
 use log::{debug, warn};
 use std::time::Duration;
@@ -49,6 +50,6 @@ impl PortMappingOptions {
             gateways: GatewayChoice::OfTheHost,
             second: Duration::from_secs(1),
         };
-        PortMapping::start(options).inspect_err(|error| debug!("no router is asked: {error}")).ok()
+        PortMapping::start(options).inspect_err(|error| debug!("no router is asked: {}", reason(error))).ok()
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct ProxyOptions {
     /// Send everything through this proxy (socks5h:// or http://)
     ///
-    /// The rest is [USER:PASSWORD@]HOST:PORT. What cannot go through it does not go. Without this option, http_proxy and
+    /// The rest is `[USER:PASSWORD@]HOST:PORT`. What cannot go through it does not go. Without this option, http_proxy and
     /// the like are used for web addresses only; `none` ignores them.
     #[arg(long, value_name = "URL", value_parser = choice, help_heading = NETWORK)]
     proxy: Option<Choice>,

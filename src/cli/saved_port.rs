@@ -8,6 +8,7 @@
 
 use crate::net::USUAL_PORTS;
 use crate::storage::CacheFile;
+use crate::text::reason;
 use log::debug;
 use std::path::Path;
 
@@ -42,7 +43,7 @@ impl SavedPort {
     pub fn keep(self, port: u16) {
         let Some(file) = self.unwritten.filter(|_| USUAL_PORTS.contains(&port)) else { return };
         if let Err(error) = file.write(format!("{port}\n").as_bytes()) {
-            debug!("cannot keep the port in {}: {error}", file.path().display());
+            debug!("cannot keep the port in {}: {}", file.path().display(), reason(&error));
         }
     }
 }

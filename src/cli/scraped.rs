@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(scraped.trouble(), None);
         let lines: Vec<String> = scraped.lines().collect();
         assert_eq!(lines[0], "http://a\u{fffd}  seeders 1,234, leechers 0, downloads unknown");
-        assert!(lines[1].starts_with("b  its address has no /announce"), "{}", lines[1]);
+        assert!(lines[1].starts_with("b  cannot be scraped: its address has no /announce"), "{}", lines[1]);
         let json = scraped.json();
         assert_eq!((&json[0]["seeders"], &json[0]["downloads"]), (&json!(1_234), &Value::Null));
         assert_eq!(json[1]["tracker"], "b");

@@ -22,6 +22,7 @@ use crate::storage::Check;
 use crate::swarm::SeedGoals;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use log::warn;
 use std::path::Path;
 use std::time::Duration;
 
@@ -84,9 +85,12 @@ pub struct SharingOptions {
     /// For trackers that admit listed programs only; many forbid it.
     #[arg(long, value_name = "TEXT", value_parser = user_agent, help_heading = NETWORK)]
     pub user_agent: Option<String>,
-    /// Limit the total upload rate (0 = do not upload)
+    /// Limit the total upload rate
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = LIMITS)]
     pub up_limit: Option<u64>,
+    /// Do not upload, as with --up-limit 0
+    #[arg(long, help_heading = LIMITS)]
+    pub no_upload: bool,
 }
 
 /// What each torrent of one command may use.
@@ -162,7 +166,8 @@ impl SharingOptions {
         }
         // Before the threads that we could do without.
         let interrupts = interrupts();
-        let mut network = self.network.open(outlet, public, [down_limit, self.up_limit], &resources)?;
+        let up_limit = self.up_limit();
+        let mut network = self.network.open(outlet, public, [down_limit, up_limit], &resources)?;
         network.memory = MemoryPool::new(memory);
         network.port_mapping = self.port_mapping.start(seeds, &network, &resources);
         let ours = network.name.clone();
@@ -172,7 +177,7 @@ impl SharingOptions {
         };
         let max_peers = usize::from(self.max_peers).min(resources.connections);
         let of = resources.places as u64;
-        let up_limit = self.up_limit.map(|limit| limit.div_ceil(of));
+        let up_limit = up_limit.map(|limit| limit.div_ceil(of));
         let share = ResourceShare { max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
@@ -183,6 +188,14 @@ impl SharingOptions {
         hook.into_iter().for_each(|hook| hook.finish(&interrupted));
         // What was cut short by a signal ends by it.
         Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))
+    }
+
+    /// The upload limit. Elsewhere 0 stands for no limit, so it is not taken without a word.
+    fn up_limit(&self) -> Option<u64> {
+        if self.up_limit == Some(0) && !self.no_upload {
+            warn!("--up-limit 0 uploads nothing (leave it out for no limit; --no-upload for no upload)");
+        }
+        if self.no_upload { Some(0) } else { self.up_limit }
     }
 
     /// How much is shown.

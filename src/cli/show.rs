@@ -18,7 +18,7 @@ use super::terminal;
 use crate::metainfo::{File, Magnet, Metainfo};
 use crate::net::Outlet;
 use crate::session::Torrent;
-use crate::text::{grouped, printable, shown, size};
+use crate::text::{grouped, printable, reason, shown, size};
 use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -60,7 +60,7 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
     let shown = Shown { torrent: &torrent, selected, scraped: scraped.as_ref() };
     match shown.write(arguments.json, out) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err((Exit::IO, format!("cannot write the output: {error}")))
+            Err((Exit::IO, format!("cannot write the output: {}", reason(&error))))
         }
         _ => match scraped.and_then(|scraped| scraped.trouble()) {
             Some(trouble) => {

@@ -93,9 +93,8 @@ fn order(signal: c_int, first: &mut Option<Instant>, now: Instant) -> Order {
     }
 }
 
-/// Dies of the signal, as a program does that does not know it.
+/// Dies of the signal, as a program does that does not know it. Waits for nothing.
 fn die(signal: c_int) -> ! {
-    terminal::flush();
     let _ = emulate_default_handler(signal);
     // Where that is not possible, the shell is told the same.
     std::process::exit(128_i32.saturating_add(signal))
@@ -109,7 +108,10 @@ pub fn is_asked_to_end() -> bool {
 /// The end of the process. If a signal has cut the work short, the process dies of it.
 pub fn end(exit: Exit) -> ExitCode {
     match ENDS_BY.load(Ordering::SeqCst) {
-        signal if signal != 0 && exit == Exit::UNFINISHED => die(signal),
+        signal if signal != 0 && exit == Exit::UNFINISHED => {
+            terminal::flush();
+            die(signal)
+        }
         _ => ExitCode::from(exit.0),
     }
 }

@@ -10,7 +10,7 @@ use crate::net::http::{Awaited, Errand, WebClient, WebError};
 use crate::net::{Outlet, basic_auth};
 use crate::session::Torrent;
 use crate::strategy::{OnWordOf, Question};
-use crate::text::{excerpt, grouped, printable, size};
+use crate::text::{excerpt, grouped, printable, reason, size};
 use crate::tracker::USER_AGENT;
 use log::warn;
 use std::fmt;
@@ -46,8 +46,8 @@ enum SourceFault {
     Broken(io::Error),
     /// There are more bytes than [`MAX_TORRENT_BYTES`]: so many, where a file has them.
     TooLarge(Option<u64>),
-    /// The bytes are not a torrent but this.
-    Other(&'static str),
+    /// The bytes are not a torrent but this, fit to print.
+    Other(String),
     /// The bytes are not a torrent.
     Torrent(MetainfoError),
     /// The magnet link cannot be used.
@@ -80,7 +80,7 @@ impl fmt::Display for SourceError {
             SourceFault::Missing(reason) => write!(out, "cannot find {source}: {reason}"),
             SourceFault::Unopenable(reason) => write!(out, "cannot open {source}: {reason}"),
             SourceFault::Network(reason) => write!(out, "cannot fetch {source}: {}", excerpt(reason, 300)),
-            SourceFault::Broken(error) => write!(out, "cannot read {source}: {error}"),
+            SourceFault::Broken(error) => write!(out, "cannot read {source}: {}", reason(error)),
             SourceFault::TooLarge(bytes) => {
                 let (most, pieces) = (size(MAX_TORRENT_BYTES), grouped(MAX_PIECES.into()));
                 match bytes {
@@ -93,8 +93,11 @@ impl fmt::Display for SourceError {
                      payload; if it is one, ask its maker for larger pieces)"
                 )
             }
-            SourceFault::Other(what) => write!(out, "{source}: not a torrent: it is {what}"),
-            SourceFault::Torrent(error) => write!(out, "{source}: {}", printable(&error.to_string())),
+            SourceFault::Other(what) => write!(out, "{source}: not a .torrent file: {what}"),
+            SourceFault::Torrent(error) => {
+                let what = if error.is_not_bencode() { "not a .torrent file: " } else { "" };
+                write!(out, "{source}: {what}{}", printable(&error.to_string()))
+            }
             SourceFault::Magnet(error) => write!(out, "{source}: {}", printable(&error.to_string())),
             SourceFault::NoTorrent => write!(
                 out,
@@ -182,10 +185,25 @@ pub fn torrent(source: &str, outlet: &Outlet) -> Result<Torrent, SourceError> {
 /// The torrent that these bytes are.
 fn parsed(bytes: Vec<u8>) -> Result<Metainfo, SourceFault> {
     match bytes.trim_ascii_start().first() {
-        None => Err(SourceFault::Other("empty")),
-        Some(b'<') => Err(SourceFault::Other("a web page (take the address of the .torrent file itself)")),
+        None => Err(SourceFault::Other("it is empty".to_owned())),
+        Some(b'<') => {
+            let what = "it is a web page (take the address of the .torrent file itself)";
+            Err(SourceFault::Other(what.to_owned()))
+        }
+        // Every torrent is a dictionary.
+        Some(byte) if *byte != b'd' => {
+            Err(SourceFault::Other(format!("it begins with '{}'", beginning(&bytes))))
+        }
         Some(_) => Metainfo::parse(bytes).map_err(SourceFault::Torrent),
     }
+}
+
+/// How these bytes begin, fit to print.
+fn beginning(bytes: &[u8]) -> String {
+    const CHARACTERS: usize = 20;
+    let line = bytes.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let start = line.get(..4 * CHARACTERS).unwrap_or(line);
+    excerpt(String::from_utf8_lossy(start).trim_end(), CHARACTERS)
 }
 
 /// What to say of a link that names nobody to ask, where the shell has put us into the background: it does that at an
@@ -234,7 +252,7 @@ fn open(path: &str) -> Result<(File, u64), SourceFault> {
         ErrorKind::PermissionDenied => {
             SourceFault::Unopenable("permission denied (check who may read it)".to_owned())
         }
-        _ => SourceFault::Unopenable(error.to_string()),
+        _ => SourceFault::Unopenable(reason(&error)),
     };
     let file = source_name::path(path).map_err(|fault| SourceFault::Unopenable(fault.to_owned()))?;
     let file = File::open(file).map_err(unopenable)?;

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::help::headings::DOWNLOAD;
 use super::runs::CommandFailure;
 use super::source_name::{in_text, source_name};
-use crate::text::shown;
+use crate::text::{reason, shown};
 use clap::{Args, ValueHint};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -119,7 +119,7 @@ fn unreadable(list: &str, error: &io::Error) -> CommandFailure {
         ErrorKind::IsADirectory => {
             (Exit::CANNOT_OPEN, format!("cannot read the list {list}: it is a folder"))
         }
-        _ => (Exit::CANNOT_OPEN, format!("cannot read the list {list}: {error}")),
+        _ => (Exit::CANNOT_OPEN, format!("cannot read the list {list}: {}", reason(error))),
     }
 }
 

@@ -15,7 +15,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, Once, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock};
 use std::time::Instant;
 
 /// Bytes of a line that are kept until its end comes.
@@ -23,6 +24,8 @@ const LONGEST_LINE: usize = 64 * 1024;
 
 /// What is drawn on standard error.
 static BLOCK: Mutex<Block> = Mutex::new(Block::new());
+/// What is drawn is no longer ours to change.
+static IS_LEFT: AtomicBool = AtomicBool::new(false);
 
 /// What a word is to look like, where there are colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,20 +98,28 @@ pub fn draw(lines: &[String]) {
     static PANICS: Once = Once::new();
     PANICS.call_once(clear_before_panics);
     let lines = lines.iter().map(|line| printable(line)).collect();
-    let mut block = lock(&BLOCK);
+    let mut block = block();
     write(&block.draw(lines, screen().0));
 }
 
 /// Takes the lines away.
 pub fn clear() {
-    let mut block = lock(&BLOCK);
+    let mut block = block();
     write(&block.clear(screen().0));
 }
 
 /// The lines on the screen are to stay as they are: we were stopped or in the background, and the shell has written
-/// something below them.
+/// something below them. Never waits, not even for a terminal that takes nothing (Ctrl-S).
 pub fn leave_lines() {
-    lock(&BLOCK).forget();
+    IS_LEFT.store(true, Ordering::SeqCst);
+}
+
+fn block() -> MutexGuard<'static, Block> {
+    let mut block = lock(&BLOCK);
+    if IS_LEFT.swap(false, Ordering::SeqCst) {
+        block.forget();
+    }
+    block
 }
 
 /// The columns and rows of the terminal behind standard error.
@@ -176,7 +187,7 @@ fn cleaned(text: &str) -> String {
 
 /// Writes whole lines, which were looked after, above what is drawn.
 fn print(text: &str) {
-    let mut block = lock(&BLOCK);
+    let mut block = block();
     write(&block.print(text, screen().0));
 }
 

@@ -147,6 +147,7 @@ impl Turns {
             // What we do ourselves is progress.
             Progress::Named(_)
             | Progress::Place(_)
+            | Progress::Found(_)
             | Progress::Selected(..)
             | Progress::WaitsForCheck
             | Progress::Checking(..)

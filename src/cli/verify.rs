@@ -22,7 +22,7 @@ use crate::net::Outlet;
 use crate::net::proxy::Proxies;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, Selection, StorageError};
-use crate::text::{grouped, printable, shown};
+use crate::text::{grouped, printable, reason, shown};
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 use std::io::{self, ErrorKind, Write};
@@ -99,7 +99,7 @@ pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, Co
     let written = if arguments.json { report.write_json(&mut out) } else { report.write_text(&mut out) };
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            return Err((Exit::IO, format!("cannot write the output: {error}")));
+            return Err((Exit::IO, format!("cannot write the output: {}", reason(&error))));
         }
         _ => {}
     }

@@ -18,12 +18,13 @@
 mod metadata_assembly;
 mod search;
 mod watching;
+mod why;
 mod worker;
 
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::{MetadataContext, MetadataWorker};
 
-use crate::message::{Event, KnownPeers, MetadataState, Notice, PeerKey};
+use crate::message::{Event, KnownPeers, MetadataState, Notice, PeerKey, Stall};
 use crate::strategy::{Interruption, Supply};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
@@ -59,6 +60,9 @@ pub trait SearchEnvironment {
     /// have been asked anew.
     fn look_around(&self, now: Instant) -> Option<Interruption>;
 
+    /// What the sources of peers wait for or lack, in words, as far as no event has told it.
+    fn search_trouble(&self, now: Instant) -> Option<String>;
+
     /// How many connections the process may have begun and not yet made.
     fn half_open(&self) -> usize;
 
@@ -87,8 +91,8 @@ pub enum FetchEnd {
     },
     /// The user stopped it.
     Stopped,
-    /// There was no progress for too long.
-    TimedOut,
+    /// There was no progress for too long, for this reason.
+    TimedOut(Stall),
 }
 
 /// Finds peers and asks them for the metadata until it is complete. `timeout` counts from the last piece that

@@ -33,16 +33,16 @@ pub struct MetadataSearch<'a> {
     /// The connections that workers have handed over because the metadata is complete.
     handed_over: Vec<HandedOver>,
     /// Peers without the extension protocol: they can give the payload and no metadata.
-    payload_only: Vec<SocketAddr>,
+    pub(super) payload_only: Vec<SocketAddr>,
     last_key: PeerKey,
     /// The metadata, from when it is complete until the connection that completed it is handed over.
     info: Option<Vec<u8>>,
     /// When a piece came last.
-    last_progress: Instant,
+    pub(super) last_progress: Instant,
     /// How many pieces we had then.
     pieces: u32,
     /// What the last tracker said, if it named no peer, or why the last connection that we made ended.
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
     /// Why connections that we made ended.
     peer_trouble: PeerTrouble,
     supply_reports: SupplyReports,
@@ -121,7 +121,7 @@ impl<'a> MetadataSearch<'a> {
                 }
                 let waited = now.saturating_duration_since(self.last_progress);
                 if timeout.is_some_and(|timeout| waited >= timeout) {
-                    return self.ended(FetchEnd::TimedOut);
+                    return self.ended(FetchEnd::TimedOut(self.stall(now)));
                 }
             }
         }
@@ -146,11 +146,7 @@ impl<'a> MetadataSearch<'a> {
         match event {
             Event::Found(source, addresses) => _ = self.dialer.found(source, &addresses, now),
             Event::Named(addresses) => self.dialer.named(&addresses, now),
-            Event::Tracker(report) => match report.outcome {
-                Ok(0) => self.trouble = Some(format!("{} knows no other peer", report.url)),
-                Ok(_) => {}
-                Err(why) => self.trouble = Some(format!("{}: {why}", report.url)),
-            },
+            Event::Tracker(report) => self.tracker_answered(&report),
             Event::Incoming(incoming) => self.incoming(incoming, now),
             Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
             Event::Greeted(key, greeting) => {
@@ -199,7 +195,7 @@ impl<'a> MetadataSearch<'a> {
             pieces,
             peers: self.peers.values().filter(|peer| peer.greeted).count(),
             known: self.dialer.candidates().known(),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble.clone().or_else(|| self.search_trouble(now)),
         });
     }
 
@@ -275,7 +271,7 @@ impl<'a> MetadataSearch<'a> {
         };
         if self.places(now).free == 0 {
             let Some(silent) = self.silent(now).next() else {
-                debug!("{address}: it answers, but there is no place for it");
+                debug!("{address}: reachable, but the limit of peers is reached");
                 return self.dialer.candidates_mut().release(address, now);
             };
             if let Some(peer) = self.peers.remove(&silent) {
@@ -308,7 +304,7 @@ impl<'a> MetadataSearch<'a> {
     /// There was no thread or no open file for a connection, which was to `address` if we began it.
     fn had_no_room(&mut self, address: Option<SocketAddr>, why: &dyn Display, now: Instant) {
         if self.dialer.had_no_room(address, now) {
-            warn!("{why}; we go on with the peers that we have, {} now", self.peers.len());
+            warn!("{why}; continuing with the peers already connected ({})", self.peers.len());
         }
     }
 
@@ -341,6 +337,8 @@ impl<'a> MetadataSearch<'a> {
             return;
         }
         if matches!(why, PeerError::HungUp(HangUp::NoExtensions)) {
+            self.peer_trouble.note(peer.address, why, true, None);
+            self.trouble = self.peer_trouble.sentence();
             return self.payload_only.push(peer.address);
         }
         self.failed(peer.address, why, Some(peer.greeted), now);
@@ -361,13 +359,14 @@ impl<'a> MetadataSearch<'a> {
         }
         let rebuff = why.rebuff().filter(|_| greeted == Some(false));
         if rebuff.is_some_and(|rebuff| self.dialer.candidates_mut().rebuffed(address, rebuff, now)) {
-            return debug!("{address}: perhaps it wants the connection to begin otherwise");
+            return debug!("{address}: trying again, encrypted or plain as it was not before");
         }
         self.dialer.failed(address, why.failure(greeted == Some(true), false), now);
         if matches!(why, PeerError::Ourselves) {
             return self.environment.met_ourselves(address);
         }
-        self.peer_trouble.note(address, why, rebuff.and_then(|_| self.context.encryption.hint()));
+        let hint = rebuff.and_then(|_| self.context.encryption.hint());
+        self.peer_trouble.note(address, why, greeted == Some(true), hint);
         self.trouble = self.peer_trouble.sentence();
     }
 

@@ -105,6 +105,17 @@ pub struct TrackerReport {
     pub external_ip: Option<IpAddr>,
 }
 
+impl TrackerReport {
+    /// Why it named no peer, if it named none.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.outcome {
+            Ok(0) => Some(format!("{} knows no other peer of this torrent", self.url)),
+            Ok(_) => None,
+            Err(why) => Some(format!("{}: {why}", self.url)),
+        }
+    }
+}
+
 /// An incoming connection whose handshake has been read and not answered yet.
 #[derive(Debug)]
 pub struct Incoming {

@@ -8,6 +8,7 @@ use super::{MessageKind, WebSeedFailure};
 use crate::net::proxy::ProxyError;
 use crate::net::{HangUp, too_many_files};
 use crate::strategy::{AttemptFailure, Rebuff};
+use crate::text::reason;
 use crate::wire::mse::MseFault;
 use crate::wire::{FrameError, HandshakeError};
 use std::fmt;
@@ -217,20 +218,20 @@ fn is_reset(error: &io::Error) -> bool {
 impl fmt::Display for PeerError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PeerError::Connect(error) => write!(out, "cannot connect: {error}"),
+            PeerError::Connect(error) => write!(out, "cannot connect: {}", reason(error)),
             PeerError::Proxy(error) => write!(out, "{error}"),
             PeerError::Handshake(error) => write!(out, "{error}"),
-            PeerError::Encryption(fault) => write!(out, "in the key exchange it sent {fault}"),
-            PeerError::OtherTorrent => write!(out, "it answered for another torrent"),
-            PeerError::Ourselves => write!(out, "it is ourselves"),
+            PeerError::Encryption(fault) => write!(out, "bad key exchange: {fault}"),
+            PeerError::OtherTorrent => write!(out, "answered for another torrent"),
+            PeerError::Ourselves => write!(out, "that is our own address"),
             PeerError::TimedOut(wait) => write!(out, "{wait}"),
-            PeerError::Frame(error) => write!(out, "it sent {error}"),
-            PeerError::Violation(violation) => write!(out, "it sent {violation}"),
-            PeerError::Lost(error) => write!(out, "connection lost: {error}"),
-            PeerError::Closed => write!(out, "it closed the connection"),
-            PeerError::HungUp(why) => write!(out, "we hung up: {why}"),
-            PeerError::NoThread(error) => write!(out, "cannot start a thread: {error}"),
-            PeerError::Panicked => write!(out, "its thread ended by a defect of this program"),
+            PeerError::Frame(error) => write!(out, "sent {error}"),
+            PeerError::Violation(violation) => write!(out, "sent {violation}"),
+            PeerError::Lost(error) => write!(out, "connection lost: {}", reason(error)),
+            PeerError::Closed => write!(out, "closed the connection"),
+            PeerError::HungUp(why) => write!(out, "disconnected: {why}"),
+            PeerError::NoThread(error) => write!(out, "cannot start a thread: {}", reason(error)),
+            PeerError::Panicked => write!(out, "its thread failed because of a bug in this program"),
             PeerError::WebSeed(why) => write!(out, "{why}"),
         }
     }
@@ -241,9 +242,9 @@ impl std::error::Error for PeerError {}
 impl fmt::Display for Wait {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Wait::Connection => "no connection in time",
+            Wait::Connection => "no connection in 10 s (firewall?)",
             Wait::Handshake => "no answer to the handshake in 10 s",
-            Wait::Message => "it was silent for 150 s",
+            Wait::Message => "silent for 150 s",
             Wait::Metadata => "no metadata in 20 s",
         })
     }
@@ -255,23 +256,23 @@ impl fmt::Display for Violation {
             Violation::Flood(kind) => return write!(out, "a flood of messages: {kind}"),
             Violation::SecondBitfield => "a second bitfield",
             Violation::BitfieldOutOfRange => "a bitfield with pieces that the torrent does not have",
-            Violation::FastWithoutHandshake => "a message of the Fast extension, which it does not speak",
+            Violation::FastWithoutHandshake => "a message of the Fast extension, which it did not announce",
             Violation::HaveOutOfRange => "a piece number out of range",
-            Violation::RequestOutOfRange => "a request for what the torrent does not have",
+            Violation::RequestOutOfRange => "a request beyond the end of the torrent",
             Violation::LongRequest => "a request for more than 128 KiB",
-            Violation::BlockOutOfRange => "a block that the torrent does not have",
-            Violation::UnaskedBlocks => "many blocks that we did not ask for",
-            Violation::RejectOutOfRange => "a rejection of a block that the torrent does not have",
-            Violation::UnreadAnswers => "requests, and reads none of the answers",
-            Violation::RequestFlood => "more requests than we queue, again and again",
-            Violation::RequestsWhileChoked => "request after request while we choke it",
-            Violation::MetadataRequestFlood => "request after request for metadata",
-            Violation::VainCancels => "cancels of what it never asked for",
+            Violation::BlockOutOfRange => "a block beyond the end of the torrent",
+            Violation::UnaskedBlocks => "many blocks that were not requested",
+            Violation::RejectOutOfRange => "a rejection of a block beyond the end of the torrent",
+            Violation::UnreadAnswers => "requests without reading the answers",
+            Violation::RequestFlood => "more requests than fit our queue, repeatedly",
+            Violation::RequestsWhileChoked => "too many requests while choked",
+            Violation::MetadataRequestFlood => "too many requests for metadata",
+            Violation::VainCancels => "cancels of blocks it never requested",
             Violation::ExtensionHandshake => "a broken extension handshake",
-            Violation::TalkWithoutMetadata => "many messages, and none of them is metadata",
-            Violation::WrongMetadata => "metadata that does not have the info-hash",
-            Violation::UnaskedMetadata => "a piece of the metadata that we did not ask for",
-            Violation::MetadataSize => "metadata of another size than it said before",
+            Violation::TalkWithoutMetadata => "many messages, none of them metadata",
+            Violation::WrongMetadata => "metadata that does not match the info-hash",
+            Violation::UnaskedMetadata => "a piece of the metadata that was not requested",
+            Violation::MetadataSize => "metadata of another size than announced",
             Violation::MetadataPieceLength => "a piece of the metadata of a wrong length",
             Violation::EmptyMetadata => "a claim that the metadata is empty",
             Violation::LongMetadata => "a claim that the metadata has more than 64 MiB",

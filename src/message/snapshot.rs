@@ -71,6 +71,10 @@ pub enum Stall {
     Unreachable(usize, Option<String>),
     /// The proxy, through which everything goes, does not do what it is there for. With the reason.
     Proxy(String),
+    /// So many peers are connected, and none of them has said which pieces it has.
+    NothingSaid(usize),
+    /// So many peers were asked for a magnet's metadata and have not sent it.
+    NoMetadata(usize),
     /// The connected peers have nothing that we are missing. With a piece that none of them has.
     NobodyHas(u32),
     /// The peers that have what we are missing choke us.
@@ -88,19 +92,29 @@ pub enum Stall {
 impl fmt::Display for Stall {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stall::NoPeers(None) => write!(out, "no source has named a peer yet"),
+            Stall::NoPeers(None) => write!(out, "no peers found yet"),
             Stall::NoPeers(Some(said)) => write!(out, "no peers: {said}"),
+            Stall::Unreachable(1, None) => write!(out, "the only known peer does not answer"),
             Stall::Unreachable(known, None) => write!(out, "none of the {known} known peers answers"),
+            Stall::Unreachable(1, Some(why)) => write!(out, "the only known peer cannot be reached: {why}"),
             Stall::Unreachable(known, Some(why)) => {
-                write!(out, "none of the {known} known peers can be reached (the last one: {why})")
+                write!(out, "none of the {known} known peers can be reached; the last one: {why}")
             }
+            Stall::NothingSaid(1) => write!(out, "1 peer, and it has not said what it has"),
+            Stall::NothingSaid(peers) => write!(out, "{peers} peers, and none has said what it has"),
+            Stall::NoMetadata(1) => write!(out, "1 peer, and it has not sent the metadata"),
+            Stall::NoMetadata(peers) => write!(out, "{peers} peers, and none has sent the metadata"),
             Stall::Proxy(why) => write!(out, "{why}"),
             Stall::NobodyHas(piece) => write!(out, "none of the connected peers has piece {piece}"),
-            Stall::AllChoke => write!(out, "all peers choke us: they send to others first"),
-            Stall::Silent => write!(out, "the peers that we asked send nothing"),
+            Stall::AllChoke => {
+                write!(out, "all peers choke us: they upload to others first (normal in the first minutes)")
+            }
+            Stall::Silent => write!(out, "the peers do not send what we have requested"),
             Stall::SlowDisk => write!(out, "the disk is slower than the peers"),
             Stall::AndWebSeeds(peers, said) => write!(out, "{peers}; {said}"),
-            Stall::NoMemory => write!(out, "waiting for memory that other torrents use (raise --memory)"),
+            Stall::NoMemory => {
+                write!(out, "waiting for memory, which other torrents are using (raise --memory)")
+            }
         }
     }
 }

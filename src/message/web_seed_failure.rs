@@ -19,9 +19,9 @@ pub enum WebSeedFailure {
 impl fmt::Display for WebSeedFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WebSeedFailure::NoFile(number) => write!(out, "it does not have file {}", number + 1),
-            WebSeedFailure::Busy(None) => write!(out, "it is busy"),
-            WebSeedFailure::Busy(Some(wait)) => write!(out, "it is busy for {} s", wait.as_secs()),
+            WebSeedFailure::NoFile(number) => write!(out, "does not have file {}", number + 1),
+            WebSeedFailure::Busy(None) => write!(out, "busy"),
+            WebSeedFailure::Busy(Some(wait)) => write!(out, "busy for {} s", wait.as_secs()),
             WebSeedFailure::Failed(why) | WebSeedFailure::Refused(why) => write!(out, "{why}"),
         }
     }

@@ -10,6 +10,8 @@ impl Stall {
             Stall::NoPeers(_) => "no-peers",
             Stall::Unreachable(..) => "unreachable",
             Stall::Proxy(_) => "proxy",
+            Stall::NothingSaid(_) => "nothing-said",
+            Stall::NoMetadata(_) => "no-metadata",
             Stall::NobodyHas(_) => "nobody-has",
             Stall::AllChoke => "all-choke",
             Stall::Silent => "silent",

@@ -68,19 +68,19 @@ impl fmt::Display for MetainfoError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MetainfoError::Bencode(error) if error.is_a_limit() => {
-                write!(out, "more than is read of a torrent: {error} (ask its maker for a simpler one)")
+                write!(out, "too large a torrent: {error} (ask its maker for a simpler one)")
             }
-            MetainfoError::Bencode(error) => write!(out, "not a torrent, because it is not bencode: {error}"),
+            MetainfoError::Bencode(error) => write!(out, "bad bencode: {error}"),
             MetainfoError::NotADictionary => {
-                write!(out, "not a torrent: the outer value is not a dictionary")
+                write!(out, "not a .torrent file: the outer value is not a dictionary")
             }
             MetainfoError::NoInfo => {
-                write!(out, "not a complete torrent: it has no 'info' dictionary that says what to download")
+                write!(out, "not a complete torrent: it has no 'info' dictionary")
             }
             MetainfoError::VersionTwoOnly => {
                 write!(
                     out,
-                    "a version 2 (BEP 52) torrent, which cannot be downloaded (use a version 1 or a hybrid one)"
+                    "a version 2 torrent (BEP 52), which is not supported (use a version 1 or hybrid torrent)"
                 )
             }
             MetainfoError::Field { name, fault } => write!(out, "bad torrent: '{name}' {fault}"),
@@ -92,13 +92,10 @@ impl fmt::Display for MetainfoError {
             }
             MetainfoError::TooMany { what, found, most, way_out } => {
                 let (found, most) = (grouped(*found), grouped(*most));
-                write!(
-                    out,
-                    "more than is read of a torrent: it has {found} {what}, {most} are the most ({way_out})"
-                )
+                write!(out, "too large a torrent: it has {found} {what}, and the limit is {most} ({way_out})")
             }
             MetainfoError::NoContent => {
-                write!(out, "bad torrent: it has no content, because all its files are empty")
+                write!(out, "bad torrent: it has no content, all its files are empty")
             }
             MetainfoError::TooLarge => {
                 write!(out, "bad torrent: the sizes of its files do not fit in 64 bits")

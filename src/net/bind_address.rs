@@ -11,6 +11,7 @@
 
 use super::device::Device;
 use crate::address::{IpFamily, Reach, canonical};
+use crate::text::reason;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
@@ -101,11 +102,12 @@ impl BindAddress {
     pub fn check(&self) -> io::Result<()> {
         let Some(ip) = self.address() else { return Ok(()) };
         if ip.is_unspecified() || ip.is_multicast() {
-            let why = format!("{ip} is no address of one network interface (give one that this host has)");
+            let why =
+                format!("{ip} is not the address of a network interface (give one of this host's addresses)");
             return Err(io::Error::new(ErrorKind::InvalidInput, why));
         }
         if matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()) {
-            let why = format!("{ip} means nothing without its interface (give another address of this host)");
+            let why = format!("{ip} is ambiguous without its interface (give another address of this host)");
             return Err(io::Error::new(ErrorKind::InvalidInput, why));
         }
         self.bound(IpFamily::of(ip), Type::STREAM).map(drop)
@@ -184,7 +186,7 @@ impl BindAddress {
         let to = canonical(to);
         if !self.reaches(to) {
             let from = self.address().map_or_else(|| "the other family".to_owned(), |ip| ip.to_string());
-            let why = format!("{to} cannot be reached from {from}, which everything is to leave by");
+            let why = format!("{to} cannot be reached from {from} (--bind)");
             return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
         }
         let family = IpFamily::of(to.ip());
@@ -200,10 +202,10 @@ impl BindAddress {
         if let Some(ip) = self.address() {
             socket.bind(&SocketAddr::from((ip, 0)).into()).map_err(|error| {
                 let why = match error.kind() {
-                    ErrorKind::AddrNotAvailable => "this host does not have it".to_owned(),
-                    _ => error.to_string(),
+                    ErrorKind::AddrNotAvailable => "no interface has it".to_owned(),
+                    _ => reason(&error),
                 };
-                io::Error::new(error.kind(), format!("cannot leave by the address {ip}: {why}"))
+                io::Error::new(error.kind(), format!("cannot use the address {ip}: {why}"))
             })?;
         }
         Ok(socket)

@@ -12,6 +12,7 @@
 
 use super::interfaces::{Interface, interfaces};
 use crate::address::IpFamily;
+use crate::text::reason;
 use log::warn;
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -54,7 +55,9 @@ impl Device {
                     "this system does not let a program bind to an interface (give one of its addresses)";
                 return error(ErrorKind::Unsupported, why.to_owned());
             }
-            Err(why) => return error(why.kind(), format!("cannot list the network interfaces: {why}")),
+            Err(why) => {
+                return error(why.kind(), format!("cannot list the network interfaces: {}", reason(&why)));
+            }
         };
         let Some(found) = all.iter().find(|one| one.name == name) else {
             let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
@@ -98,7 +101,7 @@ impl Device {
     pub(super) fn bind(&self, socket: &Socket) -> io::Result<()> {
         bind(socket, &self.name).map_err(|why| match Errno::from_io_error(&why) {
             Some(Errno::NODEV) => self.is_gone(),
-            _ => io::Error::new(why.kind(), format!("cannot leave by {}: {why}", self.name)),
+            _ => io::Error::new(why.kind(), format!("cannot use {}: {}", self.name, reason(&why))),
         })
     }
 
@@ -111,7 +114,7 @@ impl Device {
         let before = self.last_seen.swap(index, Ordering::Relaxed);
         match (before, index, &found) {
             (0, 0, _) => {}
-            (_, 0, _) => warn!("{} is gone: nothing leaves until it is back", self.name),
+            (_, 0, _) => warn!("{} is gone: nothing is sent until it is back", self.name),
             (before, now, Some(found)) if before != now => {
                 let addresses: Vec<String> =
                     found.addresses.iter().filter(|ip| is_of_use(ip)).map(IpAddr::to_string).collect();

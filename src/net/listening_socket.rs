@@ -8,6 +8,7 @@ use super::BindAddress;
 use super::device::LOOK_AGAIN;
 use super::ports::loopback_if_unspecified;
 use crate::address::IpFamily;
+use crate::text::reason;
 use crate::thread::lock;
 use log::debug;
 use socket2::{SockRef, Type};
@@ -77,7 +78,7 @@ impl ListeningSocket {
     fn renew(&self) {
         match listen(self.address, self.bind_address) {
             Ok(new) => *lock(&self.socket) = Arc::new(new),
-            Err(error) => debug!("cannot listen at {} again yet: {error}", self.address),
+            Err(error) => debug!("cannot listen on {} again yet: {}", self.address, reason(&error)),
         }
     }
 

@@ -45,7 +45,7 @@ pub use own_ports::OwnPorts;
 pub use peer_stream::PeerStream;
 pub(crate) use ports::open as listen;
 pub use ports::{Ports, USUAL_PORTS};
-pub use resolver::{by_turns, resolve};
+pub use resolver::{NameFault, by_turns, in_words, resolve};
 pub use throttle::Throttle;
 pub use udp_channel::UdpChannel;
 pub use udp_port::UdpPort;

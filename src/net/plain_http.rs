@@ -74,7 +74,7 @@ pub fn ask(
         match arrived(&answer, length == 0) {
             Arrived::All(answer) => return Ok(answer),
             Arrived::Part if length > 0 => {}
-            _ => return Err(io::Error::new(ErrorKind::InvalidData, "its answer is no HTTP")),
+            _ => return Err(io::Error::new(ErrorKind::InvalidData, "its answer is not HTTP")),
         }
     }
 }

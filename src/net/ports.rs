@@ -5,6 +5,7 @@
 //! `peer/listener.rs`.
 
 use super::{BindAddress, ListeningSocket};
+use crate::text::reason;
 use log::debug;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -75,7 +76,7 @@ fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<ListeningSoc
         (Err(error), Err(_)) => Err(listen_error(port, &error)),
         // A host that lacks one of the families is nothing unusual.
         (Ok(socket), Err(error)) | (Err(error), Ok(socket)) => {
-            debug!("listening at {} only: {error}", socket.address());
+            debug!("listening on {} only: {}", socket.address(), reason(&error));
             Ok(vec![socket])
         }
         (Ok(four), Ok(six)) => Ok(vec![four, six]),
@@ -84,12 +85,12 @@ fn open_one(port: u16, bind_address: BindAddress) -> io::Result<Vec<ListeningSoc
 
 fn listen_error(port: u16, error: &io::Error) -> io::Error {
     let why = match error.kind() {
-        ErrorKind::AddrInUse => "another program has it (choose another port)".to_owned(),
+        ErrorKind::AddrInUse => "another program uses it (choose another port)".to_owned(),
         ErrorKind::PermissionDenied => "permission denied (choose a port above 1023)".to_owned(),
-        ErrorKind::AddrNotAvailable => "this host does not have the address".to_owned(),
-        _ => error.to_string(),
+        ErrorKind::AddrNotAvailable => "no interface has the address".to_owned(),
+        _ => reason(error),
     };
-    io::Error::new(error.kind(), format!("cannot listen at port {port}: {why}"))
+    io::Error::new(error.kind(), format!("cannot listen on port {port}: {why}"))
 }
 
 /// The address at which this host reaches its own socket that is bound to `address`: loopback if that is

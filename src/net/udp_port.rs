@@ -10,6 +10,7 @@
 use super::device::{Device, LOOK_AGAIN};
 use super::{BindAddress, ports};
 use crate::address::{IpFamily, canonical};
+use crate::text::reason;
 use crate::thread::lock;
 use log::debug;
 use socket2::{SockRef, Socket, Type};
@@ -59,13 +60,13 @@ impl UdpPort {
     pub fn open(family: IpFamily, preferred: u16, bind_address: BindAddress) -> io::Result<UdpPort> {
         let ip = bind_address.address().unwrap_or_else(|| family.unspecified());
         if IpFamily::of(ip) != family {
-            let why = format!("everything is to leave by {ip}, which is of the other family");
+            let why = format!("--bind allows {ip} only, which is of the other family");
             return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
         }
         let at = move |port| SocketAddr::new(ip, port);
         let socket = match bind(at(preferred), bind_address) {
             Err(error) if preferred != 0 && error.kind() != ErrorKind::AddrNotAvailable => {
-                debug!("port {preferred} for packets cannot be had: {error}");
+                debug!("cannot use UDP port {preferred}: {}", reason(&error));
                 bind(at(0), bind_address)?
             }
             bound => bound?,
@@ -105,7 +106,9 @@ impl UdpPort {
         {
             match open().and_then(ready) {
                 Ok(new) => *socket = Arc::new(new),
-                Err(error) => debug!("the port {} cannot be opened again yet: {error}", self.address),
+                Err(error) => {
+                    debug!("cannot open {} again yet: {}", self.address, reason(&error))
+                }
             }
         }
         Arc::clone(&socket)
@@ -172,7 +175,7 @@ impl UdpPort {
             None => Ok(ports::loopback_if_unspecified(self.address)),
         };
         if let Err(error) = to.and_then(|to| self.send(to, &[])) {
-            debug!("cannot wake the thread at {}: {error}", self.address);
+            debug!("cannot wake the thread at {}: {}", self.address, reason(&error));
         }
     }
 

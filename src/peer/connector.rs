@@ -17,6 +17,7 @@ use crate::net::half_open::{self, Alarm, Bell, ConnectError, HalfOpen};
 use crate::net::proxy::Proxies;
 use crate::net::{BindAddress, OwnPorts, PeerStream};
 use crate::strategy::AttemptQueue;
+use crate::text::reason;
 use crate::thread;
 use crate::thread::{caught, lock};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, unbounded};
@@ -215,7 +216,7 @@ impl Connecting {
 
     fn fail_all(&mut self) {
         for (caller, wanted) in self.queue.clear(|attempt| attempt.wanted) {
-            let why = io::Error::other("a defect of this program ended the attempt");
+            let why = io::Error::other("the attempt failed because of a bug in this program");
             self.tell(caller, wanted, Err(PeerError::Connect(why)));
         }
     }
@@ -263,7 +264,7 @@ impl Connecting {
                 Ok(came) => self.queue.open_mut().zip(came).for_each(|(attempt, came)| attempt.came = came),
                 Err(error) => {
                     // The system is short of memory.
-                    warn!("cannot wait for connections: {error}");
+                    warn!("cannot wait for connections: {}", reason(&error));
                     std::thread::sleep(INBOX_PAUSE);
                 }
             }

@@ -20,6 +20,7 @@ use crate::message::{Event, HangUp, InboxSlots};
 use crate::metainfo::InfoHash;
 use crate::net::{self, BindAddress, ListeningSocket, PeerStream, Ports};
 use crate::strategy::Encryption;
+use crate::text::reason;
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::mse::{TorrentMark, torrent_mark};
@@ -253,7 +254,7 @@ impl ListenerState {
                 Err(error) => Err(error),
             };
             if let Err(error) = admitted {
-                debug!("cannot accept a connection: {error}");
+                debug!("cannot accept a connection: {}", reason(&error));
                 self.wait_while(REST, |_| true);
             }
         }

@@ -134,7 +134,7 @@ impl Line {
         let About::Map { external, address, .. } = answer.about else { return Err(Failure::Silent) };
         match answer.result {
             pcp::SUCCESS if lifetime != 0 && (external == 0 || answer.lifetime == 0) => {
-                Err(Failure::Refused("it opened no port".to_owned()))
+                Err(Failure::Refused("no port was opened".to_owned()))
             }
             pcp::SUCCESS => Ok(Some((external, believable(address), answer))),
             result => Err(Failure::Refused(format!("{} (PCP error {result})", pcp::reason(result)))),
@@ -204,7 +204,7 @@ impl Line {
         match (answer.result, answer.about) {
             (nat_pmp::SUCCESS, nat_pmp::About::Map { external, lifetime: seconds, .. }) => {
                 if lifetime != 0 && (external == 0 || seconds == 0) {
-                    return Err(Failure::Refused("it opened no port".to_owned()));
+                    return Err(Failure::Refused("no port was opened".to_owned()));
                 }
                 Ok(Opened { tcp: external, udp: 0, external: None, seconds, epoch: Some(answer.epoch) })
             }

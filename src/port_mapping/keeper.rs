@@ -12,6 +12,7 @@ use super::{FAREWELL, MappingOptions, MappingShared};
 use crate::address::{IpFamily, Reach, is_local};
 use crate::net::{BindAddress, Group, ThisHost};
 use crate::strategy::Watch;
+use crate::text::reason;
 use crate::thread::lock;
 use log::{debug, info};
 use std::io::{self, ErrorKind};
@@ -97,7 +98,7 @@ impl Keeper {
         let ear = four.and_then(|ip| Group::join(gateways.announcements, by(ip)).ok());
         self.ear = ear.map(Arc::new);
         if self.sides.is_empty() {
-            info!("no gateway is known, so none is asked to open a port");
+            info!("no router found, so no port is opened");
         }
     }
 
@@ -114,9 +115,9 @@ impl Keeper {
                 let (gateway, is_open) = (side.gateway.ip(), side.mapped().is_some());
                 let why = match failure {
                     Failure::Refused(why) => why,
-                    _ => "it answers neither PCP nor NAT-PMP nor UPnP".to_owned(),
+                    _ => "no answer to PCP, NAT-PMP or UPnP".to_owned(),
                 };
-                debug!("the gateway {gateway} opens no port: {why}");
+                debug!("the router {gateway} refused to open a port: {why}");
                 // A host with a public address needs nobody who opens a port, and IPv6 has such addresses only.
                 let is_inside = side.ours.is_some_and(is_local);
                 if gateway.is_ipv4() && is_inside && !is_open {
@@ -163,7 +164,7 @@ impl Keeper {
             self.listen(until)?;
             if let Some(interruption) = self.watch.look(&ThisHost(self.options.bind_address), Instant::now())
             {
-                debug!("{interruption}: asking for a port anew");
+                debug!("{interruption}: asking for a port again");
                 return Ok(Woken::Interrupted);
             }
         }
@@ -194,7 +195,7 @@ impl Keeper {
             }
             Ok(None) => Ok(()),
             Err(error) => {
-                debug!("no more announcements of gateways are heard: {error}");
+                debug!("cannot listen for announcements of routers any more: {}", reason(&error));
                 self.ear = None;
                 Ok(())
             }
@@ -209,7 +210,7 @@ impl Keeper {
             return;
         };
         if side.has_forgotten(packet, now) {
-            info!("the gateway {} has begun anew: asking it for our port again", from.ip());
+            info!("the router {} has restarted: asking for our port again", from.ip());
             side.due = now;
             self.restarted = Some(now);
         }

@@ -113,12 +113,12 @@ fn opcode(transport: Transport) -> u8 {
 /// Why a gateway refuses, in words (section 3.5).
 pub fn reason(result: u16) -> &'static str {
     match result {
-        1 => "it does not speak this version",
-        2 => "it does not allow it",
-        3 => "it has no address outside",
-        4 => "it has nothing left for it",
-        5 => "it cannot do this",
-        _ => "it does not say why",
+        1 => "unsupported version",
+        2 => "not allowed",
+        3 => "no external address",
+        4 => "out of resources",
+        5 => "not supported",
+        _ => "no reason given",
     }
 }
 

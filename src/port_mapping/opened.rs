@@ -1,5 +1,6 @@
 //! What one round of questions to a gateway has brought.
 
+use crate::text::reason;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 
@@ -39,7 +40,7 @@ impl From<io::Error> for Failure {
             | ErrorKind::HostUnreachable
             | ErrorKind::NetworkUnreachable
             | ErrorKind::TimedOut => Failure::Silent,
-            _ => Failure::Refused(error.to_string()),
+            _ => Failure::Refused(reason(&error)),
         }
     }
 }

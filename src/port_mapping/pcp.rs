@@ -145,19 +145,19 @@ fn sixteen_bytes(ip: IpAddr) -> [u8; 16] {
 /// Why a gateway refuses, in words (section 7.4).
 pub fn reason(result: u8) -> &'static str {
     match result {
-        1 => "it does not speak this version",
-        2 => "it does not allow it",
-        3 => "it finds our request malformed",
-        4 | 5 => "it cannot do this",
-        6 => "it lacks something that it needs, such as an address outside",
-        7 => "it has nothing left for it",
-        8 => "its resources are used up now",
-        9 => "it does not do this for the protocol",
-        10 => "we have as many ports as it allows",
-        11 => "the port is not to be had",
-        12 => "our packets pass another translation on the way to it",
-        13 => "it has too many peers to think of",
-        _ => "it does not say why",
+        1 => "unsupported version",
+        2 => "not allowed",
+        3 => "malformed request",
+        4 | 5 => "not supported",
+        6 => "a network failure, such as no external address",
+        7 => "out of resources",
+        8 => "out of resources for now",
+        9 => "unsupported protocol",
+        10 => "the quota of ports is used up",
+        11 => "the port is not available",
+        12 => "another router is in between",
+        13 => "too many remote peers",
+        _ => "no reason given",
     }
 }
 

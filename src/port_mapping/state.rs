@@ -108,7 +108,7 @@ impl MappingState {
         match self {
             MappingState::Asking | MappingState::NoGateway => None,
             MappingState::Refused(gateway, why) => Some(format!(
-                "the gateway {gateway} opens no port for us: {why} (open one there for this host, and name it with \
+                "the router {gateway} refused to open a port: {why} (forward one there to this host, and name it with \
                  --port)"
             )),
             MappingState::Mapped(mapped) => {
@@ -116,7 +116,7 @@ impl MappingState {
                 let text = format!("port {tcp} is mapped by {way} at {gateway}");
                 Some(match mapped.inner_network() {
                     Some(outside) => format!(
-                        "{text}, which is itself behind another gateway (its address is {outside}): open the port \
+                        "{text}, which is itself behind another router (its address is {outside}): open the port \
                          there too, or ask the provider for a public address"
                     ),
                     None => text,
@@ -160,12 +160,12 @@ mod tests {
             |external| Mapped { way: Way::Pcp, gateway, tcp: 7000, udp: 7000, external: Some(ip(external)) };
         for inner in ["192.168.0.2", "10.0.0.2", "100.64.0.3", "169.254.1.1"] {
             let said = MappingState::Mapped(mapped(inner)).sentence().unwrap();
-            assert!(said.contains(inner) && said.contains("behind another gateway"), "{said}");
+            assert!(said.contains(inner) && said.contains("behind another router"), "{said}");
         }
         let said = MappingState::Mapped(mapped("5.6.7.8")).sentence().unwrap();
         assert_eq!(said, "port 7000 is mapped by PCP at 192.168.1.1");
         assert_eq!((MappingState::Asking.sentence(), MappingState::NoGateway.sentence()), (None, None));
-        let refused = MappingState::Refused(gateway, "it does not allow it".to_owned()).sentence().unwrap();
+        let refused = MappingState::Refused(gateway, "not allowed".to_owned()).sentence().unwrap();
         assert!(refused.contains("192.168.1.1") && refused.contains("--port"), "{refused}");
     }
 }

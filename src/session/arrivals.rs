@@ -9,12 +9,24 @@ use crate::thread::lock;
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// When nobody has connected from outside for this long, the user hears of it even if no gateway has said a word.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Counts those that come in from outside, and remembers what was said about it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Arrivals {
+    since: Instant,
     from_outside: AtomicUsize,
     said: Mutex<Option<String>>,
+}
+
+impl Default for Arrivals {
+    /// From now on.
+    fn default() -> Arrivals {
+        Arrivals { since: Instant::now(), from_outside: AtomicUsize::default(), said: Mutex::default() }
+    }
 }
 
 impl Arrivals {
@@ -25,28 +37,36 @@ impl Arrivals {
         }
     }
 
-    /// How it stands, in one line. `None` if there is nothing to say: nobody came, and no gateway has answered.
-    pub fn line(&self, mapping: Option<&MappingState>) -> Option<String> {
-        line(self.from_outside.load(Ordering::Relaxed), mapping)
+    /// How it stands at the port at which we listen, in one line. `None` if there is nothing to say: nobody came, no
+    /// gateway has answered, and it is early.
+    pub fn line(&self, port: u16, mapping: Option<&MappingState>, now: Instant) -> Option<String> {
+        self.words(self.from_outside.load(Ordering::Relaxed), port, mapping, now)
     }
 
     /// The same, if it is news. That more peers came is news when they are ten times as many.
-    pub fn news(&self, mapping: Option<&MappingState>) -> Option<String> {
+    pub fn news(&self, port: u16, mapping: Option<&MappingState>, now: Instant) -> Option<String> {
         let count = self.from_outside.load(Ordering::Relaxed);
-        let news = line(count.checked_ilog10().map_or(0, |digits| 10_usize.saturating_pow(digits)), mapping)?;
+        let roughly = count.checked_ilog10().map_or(0, |digits| 10_usize.saturating_pow(digits));
+        let news = self.words(roughly, port, mapping, now)?;
         let is_new = lock(&self.said).replace(news.clone()) != Some(news);
-        if is_new { line(count, mapping) } else { None }
+        if is_new { self.words(count, port, mapping, now) } else { None }
+    }
+
+    fn words(&self, count: usize, port: u16, mapping: Option<&MappingState>, now: Instant) -> Option<String> {
+        let is_late = now.saturating_duration_since(self.since) >= PATIENCE;
+        line(count, port, mapping.and_then(MappingState::sentence), is_late)
     }
 }
 
-fn line(count: usize, mapping: Option<&MappingState>) -> Option<String> {
+fn line(count: usize, port: u16, mapping: Option<String>, is_late: bool) -> Option<String> {
     match (count, mapping) {
-        (0, Some(mapping)) => {
-            let mapping = mapping.sentence()?;
-            Some(format!("no peer has come in from outside yet; {mapping}"))
-        }
-        (0, None) => None,
-        (count, _) => Some(format!("peers can reach us: {count} came in from outside")),
+        (0, Some(mapping)) => Some(format!("nobody has connected from outside yet; {mapping}")),
+        (0, None) => is_late.then(|| {
+            format!(
+                "nobody has connected from outside yet (behind a router, forward port {port} to this host)"
+            )
+        }),
+        (count, _) => Some(format!("reachable: {count} connected from outside")),
     }
 }
 
@@ -62,28 +82,31 @@ mod tests {
 
     #[test]
     fn only_a_peer_with_an_address_of_the_internet_came_from_outside() {
-        let arrivals = Arrivals::default();
+        let (arrivals, now) = (Arrivals::default(), Instant::now());
         for near in ["127.0.0.1", "192.168.1.7", "10.0.0.1", "::1", "fe80::1", "100.64.0.9"] {
             arrivals.came(near.parse().unwrap());
         }
-        assert_eq!(arrivals.line(None), None);
-        let yet = "no peer has come in from outside yet; port 61234 is mapped by UPnP at 192.168.1.1";
-        assert_eq!(arrivals.line(Some(&mapped())).as_deref(), Some(yet));
+        assert_eq!(arrivals.line(7, None, now), None);
+        let late = arrivals.line(7, Some(&MappingState::NoGateway), now + PATIENCE);
+        let forward = "nobody has connected from outside yet (behind a router, forward port 7 to this host)";
+        assert_eq!(late.as_deref(), Some(forward));
+        let yet = "nobody has connected from outside yet; port 61234 is mapped by UPnP at 192.168.1.1";
+        assert_eq!(arrivals.line(7, Some(&mapped()), now).as_deref(), Some(yet));
         arrivals.came("1.2.3.4".parse().unwrap());
-        let came = "peers can reach us: 1 came in from outside";
-        assert_eq!(arrivals.line(Some(&mapped())).as_deref(), Some(came));
-        assert_eq!(arrivals.line(None).as_deref(), Some(came));
+        let came = "reachable: 1 connected from outside";
+        assert_eq!(arrivals.line(7, Some(&mapped()), now).as_deref(), Some(came));
+        assert_eq!(arrivals.line(7, None, now).as_deref(), Some(came));
     }
 
     #[test]
     fn news_is_told_once_and_growing_numbers_at_growing_distances() {
-        let arrivals = Arrivals::default();
-        assert_eq!(arrivals.news(Some(&MappingState::Asking)), None);
-        assert!(arrivals.news(Some(&mapped())).is_some());
-        assert_eq!(arrivals.news(Some(&mapped())), None);
+        let (arrivals, now) = (Arrivals::default(), Instant::now());
+        assert_eq!(arrivals.news(7, Some(&MappingState::Asking), now), None);
+        assert!(arrivals.news(7, Some(&mapped()), now).is_some());
+        assert_eq!(arrivals.news(7, Some(&mapped()), now), None);
         let told = (0..250).filter(|_| {
             arrivals.came("2a00::1".parse().unwrap());
-            arrivals.news(Some(&mapped())).is_some()
+            arrivals.news(7, Some(&mapped()), now).is_some()
         });
         assert_eq!(told.count(), 3);
     }

@@ -145,12 +145,12 @@ impl Environment for RunEnvironment<'_> {
         (self.run.show)(Progress::Peers(Box::new(snapshot), peers));
     }
 
-    fn search_trouble(&self) -> Option<String> {
-        self.sources.trouble()
-    }
-
     fn supply(&mut self, supply: Supply) {
         self.sources.supply(supply);
+    }
+
+    fn search_trouble(&self, now: Instant) -> Option<String> {
+        self.sources.trouble(now)
     }
 
     fn look_around(&mut self, now: Instant) -> Option<Interruption> {

@@ -2,7 +2,7 @@
 
 use crate::metainfo::{ChoiceError, MetainfoError};
 use crate::storage::StorageError;
-use crate::text::size;
+use crate::text::{reason, size};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub enum SessionError {
         /// Everything goes through a proxy, so there are fewer sources.
         by_proxy: bool,
     },
+    /// The torrent is private and has no tracker that can be asked, and the user named no peer.
+    NoOwnTracker,
     /// A piece of the torrent is much longer than the memory that we may use.
     LongPieces {
         /// Bytes in a piece.
@@ -52,7 +54,7 @@ impl SessionError {
         match self {
             SessionError::Storage(error) => error.exit_code(),
             SessionError::Metadata(_) => 26,
-            SessionError::NoPeerSource { .. } => 6,
+            SessionError::NoPeerSource { .. } | SessionError::NoOwnTracker => 6,
             SessionError::NothingThere { .. } => 32,
             SessionError::Choice(_) => 28,
             SessionError::Geometry => 26,
@@ -78,37 +80,43 @@ impl fmt::Display for SessionError {
         match self {
             SessionError::Storage(error) => write!(out, "{error}"),
             SessionError::Metadata(error) => {
-                write!(out, "the metadata from its peers is not a torrent: {error}")
+                write!(out, "the metadata that peers sent is not a valid torrent: {error}")
             }
+            SessionError::NoOwnTracker => write!(
+                out,
+                "no way to find peers: the torrent is private and has no usable tracker (name a peer with --peer HOST:PORT)"
+            ),
             SessionError::NoPeerSource { by_proxy: true } => write!(
                 out,
-                "no source of peers: it names no tracker that can be asked through a proxy (name one with --tracker http://…, or a peer with --peer HOST:PORT)"
+                "no way to find peers: the torrent has no tracker that a proxy can reach (add one with --tracker http://…, or a peer with --peer HOST:PORT)"
             ),
             SessionError::NoPeerSource { by_proxy: false } => write!(
                 out,
-                "no source of peers: it names no tracker that we can ask (leave out --no-dht, name a peer with --peer HOST:PORT, or wait for one with --port PORT)"
+                "no way to find peers: the torrent has no usable tracker and the DHT is off (leave out --no-dht, name a peer with --peer HOST:PORT, or wait for one with --port PORT)"
             ),
             SessionError::LongPieces { length, memory } => write!(
                 out,
-                "a piece has {} and must fit into memory as a whole, and the memory limit is {} (raise --memory)",
+                "a piece has {} and must fit into memory as a whole: needs --memory {}K or more (the limit is {})",
                 size(u64::from(*length)),
+                // Four times as much is allowed for a single piece.
+                length.div_ceil(4 * 1024),
                 size(*memory)
             ),
             SessionError::NothingThere { path } => write!(
                 out,
-                "no data in {} belongs to the torrent (name the folder that contains it with -d)",
+                "{} has none of the torrent's data (use -d to name the folder that contains it)",
                 path.display()
             ),
             SessionError::NothingSelected { files } => write!(
                 out,
-                "the magnet selects no file that the torrent has (so= counts its {files} files from 0; without so=, all are downloaded)"
+                "the link selects no file of the torrent (so= counts its {files} files from 0; without so=, all are downloaded)"
             ),
             SessionError::Choice(error) => write!(out, "{error}"),
             SessionError::Geometry => write!(out, "the torrent has too many pieces"),
-            SessionError::Threads(error) => write!(out, "cannot start a thread: {error}"),
+            SessionError::Threads(error) => write!(out, "cannot start a thread: {}", reason(error)),
             SessionError::Panicked(thread) => write!(
                 out,
-                "{thread} has ended by a defect of this program (run the same command again: what is verified is kept)"
+                "{thread} stopped because of a bug in this program (run the same command again: what is verified is kept)"
             ),
         }
     }

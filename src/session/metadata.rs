@@ -11,7 +11,7 @@
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop};
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
-use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, Snapshot};
+use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, Snapshot, Stall};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
 use crate::peer::Caller;
 use crate::strategy::{Candidates, Interruption, Source, Supply};
@@ -85,11 +85,12 @@ impl MetadataFetch<'_> {
         inbox: Receiver<Event>,
     ) -> Result<Begin<Prepared>, SessionError> {
         let peer_id = self.network.name.peer_id();
-        let sources = self.start_sources(peer_id, &events).ok_or_else(|| self.network.no_peer_source())?;
+        let sources =
+            self.start_sources(peer_id, &events).ok_or_else(|| self.network.no_peer_source(false))?;
         let (info, known_peers) = match self.ask(peer_id, &events, &inbox, &sources) {
             FetchEnd::Found { info, known_peers } => (info, *known_peers),
-            FetchEnd::Stopped => return Ok(ended(RunEnd::Stopped)),
-            FetchEnd::TimedOut => return Ok(ended(RunEnd::TimedOut)),
+            FetchEnd::Stopped => return Ok(ended(RunEnd::Stopped, None)),
+            FetchEnd::TimedOut(stall) => return Ok(ended(RunEnd::TimedOut, Some(stall))),
         };
         let metainfo = Arc::new(parse(self.magnet, info).map_err(SessionError::Metadata)?);
         (self.show)(Progress::Named(metainfo.name.clone()));
@@ -177,8 +178,7 @@ struct FetchEnvironment<'a> {
 }
 
 impl SearchEnvironment for FetchEnvironment<'_> {
-    fn show(&self, mut state: MetadataState) {
-        state.trouble = state.trouble.or_else(|| self.sources.trouble());
+    fn show(&self, state: MetadataState) {
         (self.fetch.show)(Progress::Metadata(state));
     }
 
@@ -202,6 +202,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         self.sources.supply(supply);
     }
 
+    fn search_trouble(&self, now: Instant) -> Option<String> {
+        self.sources.trouble(now)
+    }
+
     fn look_around(&self, now: Instant) -> Option<Interruption> {
         self.sources.look_around(now)
     }
@@ -222,8 +226,8 @@ impl SearchEnvironment for FetchEnvironment<'_> {
 }
 
 /// A run that ended before there was a torrent.
-fn ended(end: RunEnd) -> Begin<Prepared> {
-    Begin::Ended(Outcome { end, snapshot: Snapshot::default() })
+fn ended(end: RunEnd, stall: Option<Stall>) -> Begin<Prepared> {
+    Begin::Ended(Outcome { end, snapshot: Snapshot { stall, ..Snapshot::default() } })
 }
 
 /// The torrent that has this metadata.

@@ -77,6 +77,8 @@ pub enum Progress {
     WaitsForCheck,
     /// This many bytes of the existing data are checked, out of this many.
     Checking(u64, u64),
+    /// The check is over, and this many bytes are on the disk. What comes now is downloaded in this run.
+    Found(u64),
     /// The file system has less free space than the download needs.
     Short(Shortage),
     /// All that is wanted is safe on the disk, and some of it was not at the start.
@@ -178,6 +180,7 @@ pub fn run(
         Begin::Run(payload) => payload,
         Begin::Ended(outcome) => return Ok(outcome),
     };
+    show(Progress::Found(payload.stored_bytes()));
     if let Some(shortage) =
         payload.storage.as_ref().and_then(Storage::room).and_then(|room| network.room.add(room))
     {

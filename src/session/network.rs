@@ -11,6 +11,7 @@ use crate::strategy::Encryption;
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the runs share, as the user's options set it up.
 #[derive(Debug)]
@@ -91,19 +92,22 @@ impl Network {
         }
     }
 
-    /// The error that there is nobody to ask for peers.
-    pub(super) fn no_peer_source(&self) -> SessionError {
+    /// The error that there is no way to find peers, of a torrent that is private or not.
+    pub(super) fn no_peer_source(&self, private: bool) -> SessionError {
+        if private {
+            return SessionError::NoOwnTracker;
+        }
         SessionError::NoPeerSource { by_proxy: self.connector.proxies().for_all().is_some() }
     }
 
     /// Whether peers outside can reach us, in one line, if there is something to say about it.
     pub(super) fn reach(&self) -> Option<String> {
-        self.arrivals.line(self.mapping_state().as_ref())
+        self.arrivals.line(self.ports.listening()?, self.mapping_state().as_ref(), Instant::now())
     }
 
     /// The same, if it has changed.
     pub(super) fn reach_news(&self) -> Option<String> {
-        self.arrivals.news(self.mapping_state().as_ref())
+        self.arrivals.news(self.ports.listening()?, self.mapping_state().as_ref(), Instant::now())
     }
 
     fn mapping_state(&self) -> Option<MappingState> {

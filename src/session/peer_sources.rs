@@ -18,10 +18,10 @@ use crate::discovery::lan::LanRegistration;
 use crate::message::{Announced, Door, Event, Notice, TrackerReport};
 use crate::metainfo::InfoHash;
 use crate::net::proxy::Proxy;
-use crate::net::{OwnPorts, ThisHost};
+use crate::net::{OwnPorts, ThisHost, in_words};
 use crate::peer::Registration;
 use crate::strategy::{Interruption, Source, Supply, Watch, is_near_name, literal};
-use crate::text::printable;
+use crate::text::{printable, reason};
 use crate::thread::{self, lock};
 use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerNews};
 use crate::wire::PeerId;
@@ -138,12 +138,19 @@ impl PeerSources {
         self.lan.iter().for_each(|lan| lan.supply(supply));
     }
 
+    /// What the sources wait for or lack, as far as they have not said it as an event. Never waits.
+    pub fn trouble(&self, now: Instant) -> Option<String> {
+        let dht = self.search.as_ref().and_then(DhtSearch::trouble);
+        let troubles: Vec<String> = self.announcers.waiting(now).into_iter().chain(dht).collect();
+        (!troubles.is_empty()).then(|| troubles.join("; "))
+    }
+
     /// Looks whether the host was suspended or has another address. If so, all sources are asked as soon as
     /// they may be. Never waits.
     pub fn look_around(&self, now: Instant) -> Option<Interruption> {
         self.look_at_ports();
         let interruption = lock(&self.watch).look(&self.host, now)?;
-        info!("{interruption}: looking for peers anew");
+        info!("{interruption}: searching for peers again");
         self.announcers.interrupted(interruption);
         self.search.iter().for_each(DhtSearch::interrupted);
         self.lan.iter().for_each(LanRegistration::interrupted);
@@ -155,15 +162,10 @@ impl PeerSources {
     fn look_at_ports(&self) {
         let ports = IpFamily::BOTH.map(|family| self.ports.announced(family));
         if std::mem::replace(&mut *lock(&self.announced), ports) != ports {
-            info!("peers outside can reach us at another port: telling it to those who hand out our address");
+            info!("the port open to the internet has changed: announcing again");
             self.announcers.interrupted(Interruption::NewNetwork);
             self.search.iter().for_each(|search| search.announce(ports));
         }
-    }
-
-    /// What is wrong with the search for peers, apart from what the trackers said.
-    pub fn trouble(&self) -> Option<String> {
-        self.search.as_ref().and_then(DhtSearch::trouble)
     }
 
     /// Sets what we tell trackers from now on.
@@ -228,7 +230,7 @@ fn announce(
     if wanted.private {
         let is_foreign = |tracker: &String| !wanted.trackers.iter().flatten().any(|own| own == tracker);
         if sources.trackers.iter().any(is_foreign) {
-            warn!("the torrent is private, so only its own trackers are asked; --tracker is ignored");
+            warn!("--tracker is ignored: the torrent is private and may use its own trackers only");
         }
     } else {
         tiers.extend(sources.trackers.iter().map(|tracker| vec![address(tracker)]));
@@ -278,7 +280,7 @@ fn from_magnet(mut addresses: Vec<SocketAddr>) -> Event {
     addresses.retain(|address| {
         if is_local(address.ip()) {
             warn!(
-                "{address} is not asked: the magnet link names it, and it is in our own network (if you trust \
+                "not connecting to {address}: the magnet link names it, and it is in our own network (if you trust \
                  the link, name it with --peer)"
             );
         }
@@ -301,7 +303,7 @@ fn resolve(peers: &[String], events: &Sender<Event>, event: AddressEvent) -> Vec
         let find = move || names.iter().for_each(|peer| look_up(peer, &events, event));
         let spawned = thread::spawn("resolve", thread::SYSTEM_STACK, find);
         if let Err(error) = spawned {
-            warn!("cannot start a thread: {error}");
+            warn!("cannot start a thread: {}", reason(&error));
         }
     }
     addresses
@@ -324,13 +326,13 @@ fn stand_ins(
         let is_typed = matches!(event(Vec::new()), Event::Named(_));
         if !is_typed && is_near_name(host) {
             warn!(
-                "{} is not asked: the magnet link names it, and its name is one of a local network",
+                "not connecting to {}: the magnet link names it, and its name belongs to a local network",
                 printable(peer)
             );
             return None;
         }
         let stand_in = proxy.stand_in(host, port)?;
-        info!("{stand_in} stands for {}, which the proxy looks up", printable(peer));
+        info!("{stand_in} stands for {}, whose name the proxy looks up", printable(peer));
         Some(stand_in)
     };
     let addresses: Vec<SocketAddr> = peers.iter().filter_map(address).collect();
@@ -351,8 +353,9 @@ fn look_up(peer: &str, events: &Sender<Event>, event: AddressEvent) {
     match (host, port.parse().unwrap_or_default()).to_socket_addrs() {
         Ok(addresses) => drop(events.send(event(addresses.collect()))),
         Err(error) => {
-            warn!("cannot find the peer {}: {error}", printable(peer));
-            let outcome = Err(error.to_string());
+            let why = in_words(&error).to_string();
+            warn!("cannot look up the peer {}: {why}", printable(peer));
+            let outcome = Err(why);
             let report = TrackerReport { url: printable(peer), outcome, external_ip: None };
             let _ = events.send(Event::Tracker(report));
         }

@@ -53,6 +53,7 @@ impl<'a> Threads<'a> {
         let (wanted_count, geometry) = (payload.wanted_count(), payload.geometry);
         let left = geometry.total_size().saturating_sub(payload.stored_bytes());
         let Prepared { metainfo, peer_id, events, inbox, sources, known_peers } = prepared;
+        let private = metainfo.private;
         let CheckedPayload { storage, served_pieces, stored, wanted, order, .. } = payload;
 
         let (pieces, writer_orders) = writer_queue(geometry);
@@ -92,7 +93,7 @@ impl<'a> Threads<'a> {
             // The writer ends with its channel, and removes what the storage created on the disk.
             drop((shared, inbox));
             ending.join_writer();
-            return Err(network.no_peer_source());
+            return Err(network.no_peer_source(private));
         };
         sources.set(counts);
         let state = InitialState { stored, wanted, order, known_peers, web_seeds };

@@ -27,11 +27,11 @@ impl CacheFile {
     ///
     /// # Errors
     ///
-    /// There is none, it cannot be read, or it is no file.
+    /// There is none, it cannot be read, or not a file.
     pub fn read(&self, most: u64) -> io::Result<Vec<u8>> {
         // To open a pipe would wait for its other end.
         if !fs::metadata(&self.0)?.is_file() {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no file"));
+            return Err(io::Error::new(ErrorKind::InvalidInput, "not a file"));
         }
         let mut bytes = Vec::new();
         File::open(&self.0)?.take(most).read_to_end(&mut bytes)?;

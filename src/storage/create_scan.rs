@@ -75,7 +75,7 @@ pub fn gather(path: &Path, without: &Path) -> Result<Gathered, StorageError> {
         let files = vec![(file.to_owned(), found)];
         Gathered { name, is_folder: false, left_out: Vec::new(), folder, files, total_size: found.length }
     };
-    if gathered.total_size == 0 { Err(unfit(path, "it holds no bytes")) } else { Ok(gathered) }
+    if gathered.total_size == 0 { Err(unfit(path, "it is empty")) } else { Ok(gathered) }
 }
 
 /// The name for a torrent of what is at `path`. If it is a link, its own name counts, and not that of its
@@ -214,7 +214,7 @@ impl Walk<'_> {
         let length = path.as_os_str().len();
         self.path_bytes = self.path_bytes.saturating_add(length);
         if length > MAX_PATH_BYTES {
-            return Err(unfit(&self.folder.join(path), "its path is longer than any system takes"));
+            return Err(unfit(&self.folder.join(path), "its path is longer than any system allows"));
         }
         if self.path_bytes > MAX_ALL_PATHS_BYTES {
             return Err(unfit(self.folder.path(), "its files have paths of more than 64 MiB together"));

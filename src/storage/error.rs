@@ -236,9 +236,10 @@ impl StorageError {
     /// The exit code of a run that ends with this error. The codes follow aria2's.
     pub fn exit_code(&self) -> u8 {
         match self {
-            StorageError::Busy { .. } | StorageError::Unfit { .. } => 1,
+            StorageError::Unfit { .. } => 1,
             StorageError::Cancelled => 7,
             StorageError::Full { .. } | StorageError::NoRoom { .. } => 9,
+            StorageError::Busy { .. } => 12,
             StorageError::Exists { .. }
             | StorageError::Guarded { .. }
             | StorageError::Appeared { .. }
@@ -307,35 +308,31 @@ impl StorageError {
                 write!(to, "{} was removed or replaced during the download", path.display())
             }
             StorageError::Unsteady { path } => {
-                write!(to, "{} is changed by another program all the time", path.display())
+                write!(to, "another program keeps changing {}", path.display())
             }
             StorageError::Spoiled { path, pieces } => {
                 let pieces = counted(*pieces);
                 write!(
                     to,
-                    "another program changed {pieces} of {} as often as we fetched them",
+                    "another program changed {pieces} of {} each time they were downloaded",
                     path.display()
                 )
             }
             StorageError::Changed { path } => {
-                write!(to, "{} was changed while it was hashed", path.display())
+                write!(to, "{} changed while it was being hashed", path.display())
             }
             StorageError::Unfit { path, fault } => {
                 write!(to, "cannot make a torrent of {}: {fault}", path.display())
             }
             StorageError::Busy { path } => {
-                write!(to, "another process is working on this download: it has locked {}", path.display())
+                write!(to, "already being downloaded by another process, lock file {}", path.display())
             }
             StorageError::Shared { one, other } => {
-                write!(to, "{} and {} are one file: ", one.display(), other.display())?;
-                write!(to, "they are linked, or this file system does not tell their names apart")
+                write!(to, "{} and {} are the same file: ", one.display(), other.display())?;
+                write!(to, "they are linked, or this file system does not distinguish the names")
             }
             StorageError::Linked { path } => {
-                write!(
-                    to,
-                    "{} has another name (a hard link), under which it would change, too",
-                    path.display()
-                )
+                write!(to, "{} has another hard link, which would change, too", path.display())
             }
             StorageError::Cancelled => write!(to, "the check of the existing files was stopped"),
             StorageError::Layout => write!(to, "the torrent's files do not add up to its size"),
@@ -350,9 +347,7 @@ impl StorageError {
             {
                 Some("raise ulimit -n, or run fewer torrents at once")
             }
-            StorageError::Full { .. } => {
-                Some("free some space and run the same command again: what is verified is kept")
-            }
+            StorageError::Full { .. } => Some("free some space and run the same command again to continue"),
             StorageError::TooLong { limit, .. } => Some(limit.way_out),
             StorageError::Io { source, .. } if is_too_large(source) => {
                 Some("raise ulimit -f, or choose another folder with --output-dir")
@@ -383,7 +378,7 @@ impl StorageError {
             StorageError::BegunAs { .. } => {
                 Some("leave out -O to go on with it, or choose another folder with --output-dir")
             }
-            StorageError::Vanished { .. } => Some("run the same command again: what is there is kept"),
+            StorageError::Vanished { .. } => Some("run the same command again to continue"),
             StorageError::Changed { .. } | StorageError::Unsteady { .. } | StorageError::Spoiled { .. } => {
                 Some("run the same command again when no other program writes to it")
             }

@@ -17,8 +17,9 @@ use sha1::{Digest, Sha1};
 
 use super::calls;
 use super::error::{Action, StorageError};
-use super::folder::{Access, RootFolder};
+use super::folder::RootFolder;
 use super::layout::{Layout, Slice};
+use super::naming;
 use super::patience::patiently;
 use super::sha1_pair::{self, Lane};
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
@@ -315,7 +316,7 @@ impl Reader {
         if place.as_ref().is_none_or(|reader| reader.number != number) {
             *place = None;
             let entry = job.layout.entry(number).ok_or(StorageError::Layout)?;
-            let file = match patiently(|| job.folder.open_file(&entry.path, Access::Read)) {
+            let file = match patiently(|| naming::open_to_read(job.folder, &entry.path)) {
                 Ok(file) => Some(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(job.failed(Action::Open, number, error)),

@@ -241,7 +241,7 @@ impl Marker {
                 let aside = PathBuf::from(aside);
                 folder.rename(&self.path, &aside)?;
                 let (was, is) = (folder.join(&self.path), folder.join(&aside));
-                warn!("{} was a folder, which is {} now", was.display(), is.display());
+                warn!("the folder {} is {} now", was.display(), is.display());
                 Ok(())
             }),
             Ok(Some(_)) => folder.remove(&self.path),

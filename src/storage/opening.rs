@@ -154,8 +154,9 @@ impl<'a> Opening<'a> {
         let plan = plan::decide(&situation, options)?;
         match home::hidden_file(self.root, std::env::home_dir(), &self.layout) {
             Some(path) if !plan.is_complete => {
-                let source =
-                    io::Error::other("it would be a hidden file in your home folder, which programs obey");
+                let source = io::Error::other(
+                    "it would be a hidden file in your home folder, where programs look for settings",
+                );
                 Err(StorageError::Create { path, source })
             }
             _ => Ok(plan),

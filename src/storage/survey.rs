@@ -92,7 +92,10 @@ impl Survey {
             }
             // One that is wrong shows that more was lost than the record tells.
             if verified(&belief.sample)? != belief.sample {
-                warn!("{}: data is missing that was there, so all is read", folder.path().display());
+                warn!(
+                    "{}: data is missing that an earlier run had, so everything is checked",
+                    folder.path().display()
+                );
                 belief = Belief::none(layout);
             }
         }
@@ -265,7 +268,7 @@ pub(super) fn find_files(
             Err(_) if layout.part_file() == Some(number) && !folder.has_file(&entry.path) => Ok(None),
             Err(error) if folder.is_only_read() && !too_many_files(&error) => {
                 let path = folder.join(&entry.path);
-                warn!("{} cannot be read and counts as missing: {}", path.display(), reason(&error));
+                warn!("cannot read {}, so it counts as missing: {}", path.display(), reason(&error));
                 Ok(None)
             }
             found => found.map_err(|error| {

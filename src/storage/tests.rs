@@ -196,7 +196,7 @@ fn whichever_call_fails_nothing_is_lost_and_nothing_wrong_is_called_done() {
                 (Errno::IO, None, "input/output error"),
                 (Errno::ROFS, None, "read-only file system"),
                 (Errno::STALE, None, "stale"),
-                (Errno::FBIG, None, "no file may be so large"),
+                (Errno::FBIG, None, "would exceed the limit"),
                 (Errno::ACCESS, None, "permission denied"),
             ] {
                 let Err(error) = survives(Fault::Once(at, errno), options) else { continue };

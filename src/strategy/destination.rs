@@ -56,8 +56,8 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::OurOwn(at) => write!(out, "{at} is where we listen ourselves"),
-            Refusal::NoHost(at) => write!(out, "{at} is no address of a host"),
+            Refusal::OurOwn(at) => write!(out, "{at} is our own listening port"),
+            Refusal::NoHost(at) => write!(out, "{at} is not the address of a host"),
             Refusal::Near(at) => write!(
                 out,
                 "{at} is {}, where a torrent may name only trackers with the path /announce (if you trust it, \
@@ -66,13 +66,13 @@ impl fmt::Display for Refusal {
             ),
             Refusal::Nearer(at) => write!(
                 out,
-                "it redirects us to {at}, which is {}, and that is not followed (if you trust it, name that \
+                "it redirects to {at}, which is {}: not followed (if you trust it, name that \
                  address yourself)",
                 place(*at)
             ),
             Refusal::NearName => write!(
                 out,
-                "its name is one of a local network, to which a torrent or a server may not send us through a proxy \
+                "its name belongs to a local network, where a torrent or server may not send us through a proxy \
                  (if you trust it, name that address yourself)"
             ),
         }

@@ -128,13 +128,13 @@ pub trait Environment {
     /// Shows the table of the peers, and how the run stands.
     fn show_peers(&mut self, _snapshot: Snapshot, _peers: Vec<PeerState>) {}
 
-    /// What is wrong with the search for peers, apart from what the trackers said.
-    fn search_trouble(&self) -> Option<String> {
-        None
-    }
-
     /// Tells the sources of peers how well we are supplied with them, which decides when they are asked again.
     fn supply(&mut self, supply: Supply);
+
+    /// What the sources of peers wait for or lack, in words, as far as no event has told it.
+    fn search_trouble(&self, _now: Instant) -> Option<String> {
+        None
+    }
 
     /// Whether the host was suspended or has another address since the last call. If so, the sources of peers
     /// have been asked anew.

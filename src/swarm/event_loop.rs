@@ -126,7 +126,7 @@ impl Coordinator<'_> {
         self.tell_all_gone();
         let mut snapshot = self.snapshot(now);
         if end == RunEnd::TimedOut {
-            snapshot.stall = Some(self.why_idle());
+            snapshot.stall = Some(self.why_idle(now));
         }
         self.roster.clear();
         (end, snapshot)

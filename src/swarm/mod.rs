@@ -144,7 +144,7 @@ impl<'a> Coordinator<'a> {
         // piece that we lack.
         let super_seeds = settings.uploads.super_seeding && pieces.is_complete();
         if settings.uploads.super_seeding && !super_seeds {
-            warn!("pieces are missing, so this is an ordinary seed: a super-seed has everything");
+            warn!("seeding normally instead of super-seeding, because pieces are missing");
         }
         let super_seed = super_seeds.then(|| SuperSeeding::new(geometry, random.fork(), now));
         let half_open = environment.half_open();

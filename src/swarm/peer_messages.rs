@@ -234,7 +234,7 @@ impl Coordinator<'_> {
     fn extensions(&mut self, key: PeerKey, handshake: &ExtensionHandshake, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if let Some(client) = &handshake.client {
-            debug!("{}: it says that it is {}", peer.address, printable(client));
+            debug!("{}: client is {}", peer.address, printable(client));
             peer.messages.client = Some(client.as_str().into());
         }
         if let Some(limit) = handshake.request_queue {

@@ -99,11 +99,7 @@ impl Statistics {
 
     /// A tracker answered, or did not.
     pub fn tracker_answered(&mut self, report: &TrackerReport) {
-        self.tracker_trouble = match &report.outcome {
-            Ok(0) => Some(format!("{} knows no other peer", report.url)),
-            Ok(_) => None,
-            Err(why) => Some(format!("{}: {why}", report.url)),
-        };
+        self.tracker_trouble = report.trouble();
     }
 
     /// Whether the user is to be warned of a tracker that cannot be asked: once is enough.

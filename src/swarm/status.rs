@@ -44,15 +44,15 @@ impl Coordinator<'_> {
             return Some(Stall::NoMemory);
         }
         let is_stalled = self.statistics.idle_for(now) >= STALLED && self.is_downloading();
-        is_stalled.then(|| self.why_idle())
+        is_stalled.then(|| self.why_idle(now))
     }
 
     /// Why nothing comes, for however short a time.
-    pub(super) fn why_idle(&self) -> Stall {
+    pub(super) fn why_idle(&self, now: Instant) -> Stall {
         if self.is_disk_behind() {
             return Stall::SlowDisk;
         }
-        let of_peers = self.stall_of_peers();
+        let of_peers = self.stall_of_peers(now);
         match self.web_seed_trouble() {
             Some(said) => Stall::AndWebSeeds(Box::new(of_peers), said),
             None => of_peers,
@@ -96,15 +96,18 @@ impl Coordinator<'_> {
     }
 
     /// Why no peer sends anything.
-    fn stall_of_peers(&self) -> Stall {
+    fn stall_of_peers(&self, now: Instant) -> Stall {
         let known = self.dialer.candidates().known();
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
         if known == 0 && greeted().next().is_none() {
-            Stall::NoPeers(self.statistics.tracker_trouble().or_else(|| self.environment.search_trouble()))
+            let said = self.statistics.tracker_trouble();
+            Stall::NoPeers(said.or_else(|| self.environment.search_trouble(now)))
         } else if let Some(trouble) = self.statistics.proxy_trouble().filter(|_| greeted().next().is_none()) {
             Stall::Proxy(trouble)
         } else if greeted().next().is_none() {
             Stall::Unreachable(known, self.statistics.last_peer_trouble())
+        } else if greeted().all(|peer| !peer.has_spoken) {
+            Stall::NothingSaid(greeted().count())
         } else if greeted().all(|peer| peer.wanted == 0) {
             Stall::NobodyHas(self.first_missing())
         } else if greeted().filter(|peer| peer.wanted > 0).all(|peer| peer.flags.peer_choking) {

@@ -79,15 +79,15 @@ impl TrackerAddress {
             return Err(TrackerError::BadAddress("it does not start with http://, https:// or udp://"));
         }
         if self.text.chars().any(|character| character.is_whitespace() || character.is_control()) {
-            return Err(TrackerError::BadAddress("there is white space in it"));
+            return Err(TrackerError::BadAddress("it contains white space"));
         }
         if self.speaks_for_us() {
             return Err(TrackerError::BadAddress(
-                "it says itself what only we may say (info_hash, event, …)",
+                "it contains parameters that only a client may set (info_hash, event, …)",
             ));
         }
         match self.scheme.as_str() {
-            "http" | "https" if self.host.is_empty() => Err(TrackerError::BadAddress("it names no host")),
+            "http" | "https" if self.host.is_empty() => Err(TrackerError::BadAddress("it has no host")),
             "http" | "https" => Ok(Protocol::Http),
             "udp" => self.endpoint().map(|_| Protocol::Udp),
             other => Err(TrackerError::UnsupportedProtocol(other.to_owned())),
@@ -142,12 +142,12 @@ impl TrackerAddress {
             .rsplit_once('@')
             .map_or(authority, |(_, host)| host)
             .rsplit_once(':')
-            .ok_or(TrackerError::BadAddress("it names no port"))?;
+            .ok_or(TrackerError::BadAddress("it has no port"))?;
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         match (bare.unwrap_or(host), port.parse()) {
-            ("", _) => Err(TrackerError::BadAddress("it names no host")),
+            ("", _) => Err(TrackerError::BadAddress("it has no host")),
             (host, Ok(port @ 1..)) => Ok((host, port)),
-            _ => Err(TrackerError::BadAddress("it names no port")),
+            _ => Err(TrackerError::BadAddress("it has no port")),
         }
     }
 
@@ -294,7 +294,7 @@ mod tests {
         ] {
             let protocol = TrackerAddress::typed(&bad.replace(' ', "%20")).protocol();
             assert!(
-                matches!(protocol, Err(TrackerError::BadAddress(why)) if why.contains("only we")),
+                matches!(protocol, Err(TrackerError::BadAddress(why)) if why.contains("only a client")),
                 "{bad}"
             );
         }

@@ -8,8 +8,9 @@
 //! interval is over. All figures stand in `completed` too, so nothing but that is lost, and to wait would hold
 //! up each download for it.
 
-use std::sync::Arc;
+use crate::text::reason;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ use super::totals::Totals;
 use crate::address::IpFamily;
 use crate::net::{Outlet, OwnPorts};
 use crate::strategy::{Interruption, Supply};
-use crate::thread::{self, caught};
+use crate::thread::{self, caught, lock};
 
 /// Bytes of an announcer's stack. A TLS handshake needs most of it: less than 48 KiB in a release build, and
 /// up to 192 KiB without optimisation. The part that is never touched costs nothing.
@@ -80,7 +81,11 @@ pub struct AnnouncerHandle {
     is_known: Arc<AtomicBool>,
     /// Whether the thread has begun to tell them that we leave.
     is_leaving: Arc<AtomicBool>,
+    asked: Asked,
 }
+
+/// The tracker whose answer a thread waits for, and since when.
+type Asked = Arc<Mutex<Option<(String, Instant)>>>;
 
 /// What all announcers of one torrent have in common.
 #[derive(Clone)]
@@ -117,6 +122,7 @@ impl AnnouncerHandle {
         let (orders, inbox) = bounded(WAITING_ORDERS);
         let (end, ended) = bounded(0);
         let client = Arc::new(TrackerClient::new(outlet, &context.user_agent));
+        let asked = Asked::default();
         let [is_known, is_leaving] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let announcer = Announcer {
             tier,
@@ -128,15 +134,18 @@ impl AnnouncerHandle {
             family,
             is_known: Arc::clone(&is_known),
             is_leaving: Arc::clone(&is_leaving),
+            asked: Arc::clone(&asked),
             random,
             keep_until: None,
             _end: end,
         };
         let kind = if part.family == Some(IpFamily::V6) { "tracker6" } else { "tracker" };
         match thread::spawn(format!("{kind}-{}", first.host()), STACK_SIZE, move || announcer.live()) {
-            Ok(thread) => Some(AnnouncerHandle { orders, ended, thread, client, is_known, is_leaving }),
+            Ok(thread) => {
+                Some(AnnouncerHandle { orders, ended, thread, client, is_known, is_leaving, asked })
+            }
             Err(error) => {
-                let outcome = Err(TrackerError::Unreachable(format!("no thread for it: {error}")));
+                let outcome = Err(TrackerError::Unreachable(format!("no thread for it: {}", reason(&error))));
                 (context.news)(TrackerNews { tracker: first.site(), outcome, next: None });
                 None
             }
@@ -156,6 +165,11 @@ impl AnnouncerHandle {
         if !self.is_known.load(Ordering::Acquire) {
             self.client.abort();
         }
+    }
+
+    /// The tracker whose answer it waits for, and since when.
+    pub fn asked(&self) -> Option<(String, Instant)> {
+        lock(&self.asked).clone()
     }
 
     /// Whether the thread has ended.
@@ -201,6 +215,7 @@ struct Announcer<News> {
     family: Option<IpFamily>,
     is_known: Arc<AtomicBool>,
     is_leaving: Arc<AtomicBool>,
+    asked: Asked,
     random: Rng,
     /// When the connection of the last announce is closed, if there is one.
     keep_until: Option<Instant>,
@@ -266,7 +281,9 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         let turn = self.tier.turn();
         let site = turn.tracker.site();
         let keep = TrackerClient::idle_time(turn.tracker);
+        *lock(&self.asked) = Some((site.clone(), Instant::now()));
         let outcome = self.ask(&self.client, turn, within);
+        *lock(&self.asked) = None;
         if outcome.is_err() && self.client.is_aborted() {
             // We aborted it ourselves because the run ends. It is not the tracker's fault.
             return;
@@ -275,7 +292,11 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         self.keep_until = Some(now + keep);
         match &outcome {
             Ok(answer) => {
-                debug!("tracker {site}: {} peers, next in {:?}", answer.peers.len(), answer.interval);
+                debug!(
+                    "tracker {site}: {} peers, next announce in {:?}",
+                    answer.peers.len(),
+                    answer.interval
+                );
                 self.tier.answered(answer, now);
                 self.is_known.store(true, Ordering::Release);
             }
@@ -330,7 +351,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 outcome = self.ask(&fresh, turn, within.min(left()));
             }
             if let Err(error) = outcome {
-                debug!("tracker {} was not told that we leave: {error}", turn.tracker.site());
+                debug!("tracker {}: sending 'stopped' failed: {error}", turn.tracker.site());
             }
         }
     }

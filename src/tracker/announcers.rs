@@ -83,6 +83,14 @@ impl Announcers {
         self.handles.is_empty()
     }
 
+    /// The tracker that has left us without an answer for the longest time, if one of them does.
+    pub fn waiting(&self, now: Instant) -> Option<String> {
+        let asked = self.handles.iter().filter_map(AnnouncerHandle::asked);
+        let (tracker, since) = asked.min_by_key(|(_, since)| *since)?;
+        let seconds = now.saturating_duration_since(since).as_secs();
+        Some(format!("waiting for {tracker} ({seconds} s)"))
+    }
+
     /// How well we are supplied with peers from now on, which decides when each tier announces again. Never
     /// blocks. To be told again now and then, since a thread that is announcing may have no room for it.
     pub fn supply(&self, supply: Supply) {
@@ -140,7 +148,7 @@ fn usable(
         kept_from.extend(by_udp.map(|(_, address)| address.site()));
         let left_out = bad.len();
         if let Some((Err(error), address)) = bad.into_iter().next() {
-            info!("{left_out} of a tier's trackers left out, the first being {}: {error}", address.site());
+            info!("skipped {left_out} trackers of a tier, the first being {}: {error}", address.site());
             if good.is_empty() {
                 news(TrackerNews { tracker: address.site(), outcome: Err(error), next: None });
             }
@@ -162,7 +170,10 @@ fn usable(
         let more = kept_from.len().saturating_sub(MOST_NAMED);
         kept_from.truncate(MOST_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        warn!("not asked, since UDP does not go through a proxy: {}{more}", kept_from.join(", "));
+        warn!(
+            "skipped, because UDP trackers cannot be reached through a proxy: {}{more}",
+            kept_from.join(", ")
+        );
     }
     usable
 }

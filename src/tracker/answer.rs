@@ -70,7 +70,7 @@ impl Answer {
     /// [`TrackerError::Nonsense`] if this is no tracker's answer.
     pub fn parse(body: &[u8]) -> Result<Answer, TrackerError> {
         let value = Value::parse_lenient(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
-        let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary"))?;
+        let answer = value.dictionary().ok_or_else(|| nonsense("not a dictionary"))?;
         let text = |key: &str| answer.get(key).and_then(Value::bytes).map(excerpt);
         if let Some(reason) = text("failure reason") {
             return Err(match answer.get("retry in").and_then(retry_in) {
@@ -80,7 +80,7 @@ impl Answer {
         }
         let peers = peers(answer);
         if peers.is_none() && answer.get("interval").is_none() {
-            return Err(nonsense("neither peers nor an interval nor a failure reason"));
+            return Err(nonsense("it has neither peers nor an interval nor a failure reason"));
         }
         let seconds = |key: &str| answer.get(key).and_then(Value::unsigned).map(Duration::from_secs);
         let count = |key: &str| answer.get(key).and_then(Value::unsigned);
@@ -107,7 +107,7 @@ impl Answer {
         self.peers.retain(|peer| may_share(teller, *peer));
         if self.peers.len() < told {
             let near = told - self.peers.len();
-            info!("{near} of {told} peers are left out: a tracker far away names them in our own network");
+            info!("ignored {near} of {told} peers: a remote tracker names them in our own network");
         }
         self
     }

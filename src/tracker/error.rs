@@ -24,6 +24,14 @@ pub enum TrackerError {
     NotByProxy,
     /// Its host name has no address, or none of the family that we ask over.
     NoAddress,
+    /// Its host name cannot be looked up, for this reason.
+    NoName(String),
+    /// There is no TLS with it, or no connection through the proxy. The reason says so itself.
+    Barred(String),
+    /// It closed or reset the connection before it had answered.
+    HungUp,
+    /// It sent a web page.
+    WebPage,
     /// No connection, or it broke.
     Unreachable(String),
     /// What we waited for did not come in time.
@@ -62,29 +70,32 @@ impl fmt::Display for TrackerError {
             TrackerError::UnsupportedProtocol(scheme) => {
                 write!(f, "{scheme}:// trackers are not supported (only http://, https:// and udp:// are)")
             }
-            TrackerError::NoScrape => write!(f, "its address has no /announce to make /scrape of (BEP 48)"),
-            TrackerError::BadAddress(reason) => write!(f, "not a tracker's address: {reason}"),
-            TrackerError::NotAsked(refusal) => write!(f, "it is not asked: {refusal}"),
+            TrackerError::NoScrape => write!(f, "cannot be scraped: its address has no /announce (BEP 48)"),
+            TrackerError::BadAddress(reason) => write!(f, "not a valid tracker address: {reason}"),
+            TrackerError::NotAsked(refusal) => write!(f, "not asked: {refusal}"),
             TrackerError::NotByProxy => {
-                write!(
-                    f,
-                    "it is not asked: UDP does not go through a proxy, and everything is to go through one"
-                )
+                write!(f, "not asked: UDP trackers cannot be reached through a proxy")
             }
-            TrackerError::NoAddress => write!(f, "cannot be reached: its name has no address"),
+            TrackerError::NoAddress => write!(f, "cannot be reached: the host has no address"),
+            TrackerError::NoName(reason) => write!(f, "cannot look up its name: {reason}"),
+            TrackerError::Barred(reason) => write!(f, "{reason}"),
+            TrackerError::HungUp => write!(f, "closed the connection without an answer"),
+            TrackerError::WebPage => {
+                write!(f, "sent a web page, not a tracker's answer (check the address)")
+            }
             TrackerError::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
             TrackerError::TimedOut { awaited, seconds } => write!(f, "no {awaited} in {seconds} s"),
             TrackerError::Status(code) => write!(f, "answered with HTTP status {code}"),
-            TrackerError::TooLarge => write!(f, "its answer is larger than 1 MiB"),
+            TrackerError::TooLarge => write!(f, "sent a response larger than 1 MiB"),
             TrackerError::Refused(reason) => write!(f, "refused: {reason}"),
             TrackerError::RefusedFor(reason, RetryIn::Never) => {
-                write!(f, "refused: {reason} (it is not to be asked again)")
+                write!(f, "refused: {reason} (it will not be asked again)")
             }
             TrackerError::RefusedFor(reason, RetryIn::Time(time)) => {
-                write!(f, "refused: {reason} (it may be asked again in {} min)", time.as_secs() / 60)
+                write!(f, "refused: {reason} (next try in {} min)", time.as_secs() / 60)
             }
-            TrackerError::Nonsense(reason) => write!(f, "its answer makes no sense: {reason}"),
-            TrackerError::Panicked => write!(f, "asking it failed by a defect of this program"),
+            TrackerError::Nonsense(reason) => write!(f, "sent an invalid response: {reason}"),
+            TrackerError::Panicked => write!(f, "failed because of a bug in this program"),
         }
     }
 }

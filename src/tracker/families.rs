@@ -106,7 +106,7 @@ impl FailureReports {
 /// there is no way to it.
 fn weight(news: &TrackerNews) -> u8 {
     match &news.outcome {
-        Err(TrackerError::NoAddress) => 0,
+        Err(TrackerError::NoAddress | TrackerError::NoName(_)) => 0,
         Err(TrackerError::Unreachable(_)) => 1,
         Err(TrackerError::TimedOut { .. }) => 2,
         _ => 3,

@@ -5,6 +5,7 @@
 
 use crate::metainfo::InfoHash;
 use crate::thread::lock;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -68,7 +69,11 @@ impl HttpTracker {
         let errand = Errand { word: tracker.word(), question: tracker.question(), within };
         let mut answer = self.client()?.get(url, errand).map_err(failure)?;
         let (body, broken) = answer.read(MAX_ANSWER).map_err(failure)?;
-        match (with_status(answer.status(), read(&body)), broken) {
+        let read = match body.trim_ascii_start().starts_with(b"<") {
+            true => Err(TrackerError::WebPage),
+            false => read(&body),
+        };
+        match (with_status(answer.status(), read), broken) {
             (Err(TrackerError::Nonsense(_)), Some(error)) => Err(failure(error)),
             (read, _) => Ok((read?, answer.from)),
         }
@@ -144,6 +149,17 @@ fn with_status<Read>(status: u16, answer: Result<Read, TrackerError>) -> Result<
     }
 }
 
+/// Whether the other side ended the connection.
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+    )
+}
+
 /// The error without the address that it may contain.
 fn tracker_error(error: WebError, within: Duration) -> TrackerError {
     match error {
@@ -156,7 +172,7 @@ fn tracker_error(error: WebError, within: Duration) -> TrackerError {
             TrackerError::TimedOut { awaited, seconds: limit.min(within).as_secs() }
         }
         WebError::Refused(refusal) => TrackerError::NotAsked(refusal),
-        WebError::BadAddress => TrackerError::BadAddress("it, or where it redirects us to, is malformed"),
+        WebError::BadAddress => TrackerError::BadAddress("it, or where it redirects to, is malformed"),
         WebError::TooLarge => TrackerError::TooLarge,
         WebError::NoAddress => TrackerError::NoAddress,
         WebError::Redirects => TrackerError::Nonsense("it redirects in a circle".into()),
@@ -164,8 +180,10 @@ fn tracker_error(error: WebError, within: Duration) -> TrackerError {
         other @ (WebError::Magnet(_) | WebError::Scheme(_)) => {
             TrackerError::Nonsense(excerpt(other.to_string()))
         }
-        other @ (WebError::Proxy(_) | WebError::Certificate(_) | WebError::Broken(_)) => {
-            TrackerError::Unreachable(excerpt(other.to_string()))
-        }
+        WebError::Name(why) => TrackerError::NoName(excerpt(why)),
+        WebError::Tls(why) => TrackerError::Barred(excerpt(why)),
+        WebError::Proxy(error) => TrackerError::Barred(excerpt(error.to_string())),
+        WebError::Broken(error) if is_hang_up(&error) => TrackerError::HungUp,
+        broken @ WebError::Broken(_) => TrackerError::Unreachable(excerpt(broken.to_string())),
     }
 }

@@ -35,7 +35,7 @@ impl Scrape {
     pub fn parse(body: &[u8], info_hash: InfoHash) -> Result<Scrape, TrackerError> {
         let nonsense = |reason: String| TrackerError::Nonsense(reason);
         let value = Value::parse_lenient(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
-        let answer = value.dictionary().ok_or_else(|| nonsense("it is not a dictionary".into()))?;
+        let answer = value.dictionary().ok_or_else(|| nonsense("not a dictionary".into()))?;
         // BEP 3 and BEP 48 spell this key differently.
         let reason = answer.get("failure reason").or_else(|| answer.get("failure_reason"));
         if let Some(reason) = reason.and_then(Value::bytes) {
@@ -44,7 +44,7 @@ impl Scrape {
         let files = answer.get("files").and_then(Value::dictionary);
         let files = files.ok_or_else(|| nonsense("it lists no torrents".into()))?;
         let torrent = files.get(info_hash.0).and_then(Value::dictionary);
-        let torrent = torrent.ok_or_else(|| TrackerError::Refused("it does not know the torrent".into()))?;
+        let torrent = torrent.ok_or_else(|| TrackerError::Refused("unknown torrent".into()))?;
         let count = |key: &str| torrent.get(key).and_then(Value::unsigned);
         Ok(Scrape {
             complete: count("complete"),

@@ -4,6 +4,7 @@
 //! trackers cost the time of one. The parser of the torrent limits how many trackers there are.
 
 use crate::metainfo::InfoHash;
+use crate::text::reason;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -36,10 +37,10 @@ pub fn scrape_all(
                 })
         };
         let threads: Vec<io::Result<_>> = trackers.iter().map(ask).collect();
-        let broke_down = || TrackerError::Unreachable("its thread broke down".into());
+        let broke_down = || TrackerError::Unreachable("because of a bug in this program".into());
         let outcome = |thread: io::Result<thread::ScopedJoinHandle<'_, _>>| match thread {
             Ok(thread) => thread.join().unwrap_or_else(|_| Err(broke_down())),
-            Err(error) => Err(TrackerError::Unreachable(format!("no thread for it: {error}"))),
+            Err(error) => Err(TrackerError::Unreachable(format!("no thread for it: {}", reason(&error)))),
         };
         threads.into_iter().map(outcome).collect()
     })

@@ -162,7 +162,7 @@ impl Fetcher {
     fn fetch(&mut self, wanted: Range<u64>) -> Result<(), PeerError> {
         let metainfo = Arc::clone(&self.metainfo);
         let Some(segment) = first_segment(&metainfo, &wanted) else {
-            return Err(failed("it was asked for what the torrent does not have"));
+            return Err(failed("requested data that the torrent does not have"));
         };
         if segment.file.padding {
             return self.fill(segment.bytes.end.saturating_sub(segment.bytes.start));
@@ -268,7 +268,7 @@ impl Fetcher {
         self.report()?;
         // The library has to see the end of the body before it uses the connection again.
         if answer.head.is_delimited && answer.read(&mut [0]).is_ok_and(|more| more > 0) {
-            debug!("{}: it sends more than it was asked for", self.seed_host());
+            debug!("{}: sends more than requested", self.seed_host());
         }
         Ok(BodyEnd::Enough)
     }
@@ -327,7 +327,7 @@ impl Fetcher {
         if self.breaks > MAX_BREAKS {
             return Err(failed(error));
         }
-        debug!("{}: {error}; it is asked again from there", self.seed_host());
+        debug!("{}: {error}; resuming from there", self.seed_host());
         Ok(())
     }
 

@@ -38,7 +38,7 @@ impl Progress {
         if self.bytes >= BLOCK_LENGTH as usize {
             (self.waited, self.bytes) = (Duration::ZERO, 0);
         } else if self.waited > self.may_take {
-            return Err(failed(format!("it sent less than 16 KiB in {} s", self.may_take.as_secs())));
+            return Err(failed(format!("less than 16 KiB in {} s", self.may_take.as_secs())));
         }
         Ok(Ok(read))
     }

@@ -27,34 +27,34 @@ pub fn judge(
 ) -> Result<Range<u64>, WebSeedFailure> {
     let failed = |why: &str| Err(WebSeedFailure::Failed(why.to_owned()));
     match head.status {
-        200 | 206 if head.is_compressed => failed("its answer is compressed, though it was asked not to"),
+        200 | 206 if head.is_compressed => {
+            failed("the answer is compressed, although we asked for plain data")
+        }
         206 => {
             let Some(Some(range)) = &head.range else {
-                return failed("it does not say which bytes of the file it sends");
+                return failed("the answer does not say which bytes of the file it has");
             };
             let shortest = asked.end.min(asked.start.saturating_add(MIN_PART));
             if range.total.is_some_and(|total| total != length) {
                 return Err(WebSeedFailure::NoFile(number));
             }
             if range.bytes.start != asked.start || !(shortest..=asked.end).contains(&range.bytes.end) {
-                return failed("it sends other bytes of the file than it was asked for");
+                return failed("sends other bytes of the file than requested");
             }
             let bytes = range.bytes.end.saturating_sub(range.bytes.start);
             if head.length.is_some_and(|length| length != bytes) {
-                return failed("its answer does not have the length of the bytes that it says it sends");
+                return failed("the answer does not have the announced length");
             }
             Ok(range.bytes.clone())
         }
         200 if head.length.is_some_and(|sent| sent != length) => Err(WebSeedFailure::NoFile(number)),
         200 if asked.start <= MAX_SKIPPED => Ok(0..length),
-        200 => Err(WebSeedFailure::Refused(
-            "it sends files only from their beginning, and this one is large".into(),
-        )),
+        200 => Err(WebSeedFailure::Refused("sends whole files only, and this one is large".into())),
         // 416: the file there is shorter.
         403 | 404 | 410 | 416 => Err(WebSeedFailure::NoFile(number)),
         429 | 503 => Err(WebSeedFailure::Busy(head.retry_after)),
-        401 | 407 => Err(WebSeedFailure::Refused("it wants a user name and a password".to_owned())),
-        status => Err(WebSeedFailure::Failed(format!("it answers with status {status}"))),
+        401 | 407 => Err(WebSeedFailure::Refused("requires a user name and password".to_owned())),
+        status => Err(WebSeedFailure::Failed(format!("answered with HTTP status {status}"))),
     }
 }
 

@@ -113,7 +113,7 @@ pub struct HandshakeError;
 
 impl fmt::Display for HandshakeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "its first bytes are not a BitTorrent handshake")
+        write!(out, "not a BitTorrent handshake")
     }
 }
 

@@ -17,19 +17,19 @@ const CASES: [(&str, Option<&str>, Option<&str>); 10] = [
         "good",
         None,
         Some(
-            "is signed by nobody that is trusted here (if you trust it, give it or its authority's with --ca-file)",
+            "is not signed by a trusted authority (if you trust it, give it or its authority's with --ca-file)",
         ),
     ),
     ("good", Some("authority"), None),
-    ("good", Some("self-signed"), Some("is signed by nobody that is trusted here")),
+    ("good", Some("self-signed"), Some("is not signed by a trusted authority")),
     ("expired", Some("authority"), Some("has expired (or the clock of this host is wrong)")),
     (
         "other-host",
         Some("authority"),
         Some("is for another host: other.example, www.other.example (check the address)"),
     ),
-    ("self-signed", None, Some("is signed by nobody that is trusted here")),
-    ("self-signed", Some("authority"), Some("is signed by nobody that is trusted here")),
+    ("self-signed", None, Some("is not signed by a trusted authority")),
+    ("self-signed", Some("authority"), Some("is not signed by a trusted authority")),
     ("self-signed", Some("self-signed"), None),
     ("self-signed-expired", Some("self-signed-expired"), Some("has expired")),
     ("self-signed-other-host", Some("self-signed-other-host"), Some("is for another host: other.example")),
@@ -98,7 +98,7 @@ fn a_download_announces_itself_to_a_tracker_that_the_file_vouches_for() {
     let output = folder.path().to_str().unwrap();
     let arguments = ["get", &torrent, "-o", output, "-v", "--ca-file", &certificate("authority")];
     let program = Program::start(arguments);
-    program.wait_for(LIMIT, |line| line.contains("0 peers, next in").then_some(()));
+    program.wait_for(LIMIT, |line| line.contains("0 peers, next announce in").then_some(()));
     program.terminate();
     program.finish(LIMIT);
     assert!(server.heard()[0].starts_with("GET /announce?info_hash="), "{:?}", server.heard());
@@ -130,15 +130,15 @@ fn a_file_without_certificates_is_refused_before_anything_is_asked() {
     let cut = good.lines().filter(|line| !line.starts_with("-----END")).collect::<Vec<_>>().join("\n");
     let spoilt = good.replacen("MII", "MIJ", 1);
     for (path, why) in [
-        (file("empty", ""), "it has none (a text with the line -----BEGIN CERTIFICATE----- is expected)"),
-        (file("text", "hello\n"), "it has none"),
-        (certificate("key"), "it has none"),
+        (file("empty", ""), "there are none (expected PEM, with a line -----BEGIN CERTIFICATE-----)"),
+        (file("text", "hello\n"), "there are none"),
+        (certificate("key"), "there are none"),
         (file("cut", &cut), "it is damaged"),
-        (file("spoilt", &spoilt), "one of them makes no sense"),
+        (file("spoilt", &spoilt), "one of them is invalid"),
         (file("letters", &good.replace('a', "!")), "it is damaged"),
         ("/dev/zero".to_owned(), "it is larger than 1 MiB"),
-        (folder.path().to_str().unwrap().to_owned(), "Is a directory"),
-        ("no/such/file".to_owned(), "No such file"),
+        (folder.path().to_str().unwrap().to_owned(), "is a directory"),
+        ("no/such/file".to_owned(), "no such file"),
     ] {
         for command in ["get", "seed", "show", "verify"] {
             let outcome = Program::start([command, &torrent, "--ca-file", &path]).finish(LIMIT);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::folder::TestFolder;
-use crate::support::program::Program;
+use crate::support::program::{Program, TERMINATED};
 use crate::support::sample::Sample;
 
 /// For any one run here, on a loaded machine.
@@ -34,7 +34,7 @@ fn what_is_shared_is_read_as_the_user_wants_it() {
         let all = |line: &str| line.contains("seeding").then(|| !line.contains("we have 9 of 10 pieces"));
         let all = seed.wait_for(LIMIT, all);
         seed.terminate();
-        assert_eq!(seed.finish(LIMIT).code, Some(0));
+        assert_eq!(seed.finish(LIMIT).code, Some(TERMINATED));
         all
     };
     assert!(shared(&[]));

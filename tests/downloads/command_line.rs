@@ -82,7 +82,7 @@ fn a_download_ends_with_code_0_and_says_so() {
     let peer = ScriptedPeer::honest(&setup.sample);
     ends_with(&setup.get(&[&peer], &[]), 0, "payload.bin: done, ");
     setup.sample.assert_downloaded(setup.output.path());
-    ends_with(&setup.get(&[&peer], &[]), 0, "payload.bin: complete, nothing to download");
+    ends_with(&setup.get(&[&peer], &[]), 0, "payload.bin: already complete, all pieces verified");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn verbose_tells_what_became_of_each_peer() {
         Ok(())
     });
     let peer = ScriptedPeer::honest_after(&setup.sample, gate);
-    let words = format!("{}: it answered for another torrent", other.address());
+    let words = format!("{}: answered for another torrent", other.address());
     ends_with(&setup.get(&[&other, &peer], &["-v"]), 0, &words);
 }
 
@@ -165,7 +165,11 @@ fn several_torrents_run_side_by_side() {
 fn nothing_moves_for_too_long_code_2() {
     let setup = Setup::new(Sample::small());
     let peer = choking(&setup.sample);
-    ends_with(&setup.get(&[&peer], &["--timeout", "1"]), 2, "no progress for too long");
+    ends_with(
+        &setup.get(&[&peer], &["--timeout", "1"]),
+        2,
+        "payload.bin: timed out: no data for 1 s: all peers choke us",
+    );
 }
 
 #[test]
@@ -316,7 +320,7 @@ fn a_full_disk_code_9() {
 }
 
 #[test]
-fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
+fn an_interrupted_download_keeps_what_is_there_dies_of_the_signal_and_goes_on_later() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP].into_iter().filter(|signal| is_heard_here(*signal))
     {
         let setup = Setup::new(Sample::small());
@@ -327,7 +331,7 @@ fn an_interrupted_download_keeps_what_is_there_and_goes_on_later_code_7() {
         kill_process(Pid::from_child(&program.child), signal).unwrap();
         let outcome = program.finish(LIMIT);
         never.open();
-        ends_with(&outcome, 7, "run the same command again to continue");
+        ends_with(&outcome, 128 + signal.as_raw(), "Run the same command to resume.");
         let rest = ScriptedPeer::honest(&setup.sample);
         ends_with(&setup.get(&[&rest], &[]), 0, "done");
         setup.sample.assert_downloaded(setup.output.path());
@@ -359,7 +363,7 @@ fn a_closed_terminal_ends_a_run_in_good_order_and_what_was_ignored_at_the_start_
         }
         let outcome = program.finish(LIMIT);
         go_on.open();
-        let (code, end) = if ignored.is_empty() { (7, "continue") } else { (0, "done") };
+        let (code, end) = if ignored.is_empty() { (129, "resume") } else { (0, "done") };
         ends_with(&outcome, code, end);
         assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped", "{ignored}");
     }

@@ -10,7 +10,7 @@ use femtotorrent::metainfo::Metainfo;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::folder::TestFolder;
-use crate::support::program::{Outcome, Program};
+use crate::support::program::{Outcome, Program, TERMINATED};
 use crate::support::skip::skip;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
@@ -238,7 +238,7 @@ fn what_no_torrent_can_be_made_of_is_named() {
     let work = WorkFolder::new();
     work.ends_with(&["create", "missing"], 15, &["missing"]);
     work.put("empty/none", 0);
-    work.ends_with(&["create", "empty"], 1, &["empty: it holds no bytes"]);
+    work.ends_with(&["create", "empty"], 1, &["empty: it is empty"]);
     work.ends_with(&["create", "/dev/null"], 15, &["not an ordinary file"]);
     work.put("padded/_____padding_file_7", 7);
     work.ends_with(&["create", "padded"], 1, &["_____padding_file_7"]);
@@ -340,7 +340,7 @@ fn an_interrupted_run_leaves_nothing_behind_code_7() {
         wait_until_reading(program.child.id(), &work.path("large"));
         kill_process(Pid::from_child(&program.child), Signal::TERM).unwrap();
         let outcome = program.finish(LIMIT);
-        assert_eq!(outcome.code, Some(7), "{}", outcome.output);
+        assert_eq!(outcome.code, Some(TERMINATED), "{}", outcome.output);
         if arguments[0] == "create" {
             assert!(outcome.output.contains("stopped, nothing was written"), "{}", outcome.output);
             assert_eq!(work.listing(), before);

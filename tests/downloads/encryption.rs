@@ -15,7 +15,7 @@ const ALL: [&str; 4] = ["off", "allow", "prefer", "require"];
 
 /// Whether the program said of a connection that it is not encrypted. `None`: of no connection.
 fn is_plain(output: &str) -> Option<bool> {
-    let mut lines = output.lines().filter(|line| line.contains("connected, it is"));
+    let mut lines = output.lines().filter(|line| line.contains(": connected: "));
     lines.next().map(|line| line.contains("(not encrypted)"))
 }
 

@@ -50,16 +50,16 @@ fn in_a_chain_of_three_the_ends_find_each_other_through_the_middle() {
     let torrent = Path::new(&torrent);
     let (port, knows) = (free_port(), third.address.to_string());
     // So slow that no peer gets the payload from it.
-    let slow = ["--down-limit", "4K", "--port", &port.to_string(), "--peer", &knows];
+    let slow = ["-v", "--down-limit", "4K", "--port", &port.to_string(), "--peer", &knows];
     let second = Instance::get(torrent, outputs[0].path(), &slow);
-    second.wait_for("1 peer");
+    second.wait_for(": connected");
     let knows = second.address(port).to_string();
     let first = Instance::get(torrent, outputs[1].path(), &["-v", "--peer", &knows]);
     let outcome = first.program.finish(LIMIT);
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
     // Whichever of the two was told first: the seed may have connected to the leecher.
     let seed = third.address.ip().to_string();
-    let met = |line: &str| line.starts_with(&seed) && line.contains("connected");
+    let met = |line: &str| line.contains(&format!(" {seed}:")) && line.contains(": connected");
     assert!(outcome.output.lines().any(met), "{}", outcome.output);
     sample.assert_downloaded(outputs[1].path());
 }
@@ -86,7 +86,7 @@ fn a_hundred_of_ten_thousand_named_peers_are_kept() {
     let gate = Gate::new();
     let teller = teller(&sample, many.collect(), gate);
     let download = Download::start(&sample, &[&teller]);
-    log_capture::wait_for(teller.address(), "it told of 100 peers, 100 of them new");
+    log_capture::wait_for(teller.address(), "PEX: 100 peers, 100 new");
     gate.open();
     download.complete(&sample);
 }
@@ -100,7 +100,7 @@ fn one_address_is_not_tried_at_a_hundred_ports() {
     let teller = teller(&sample, victim.collect(), gate);
     // With no room for another peer, so that nothing leaves this host.
     let download = Download::with(&sample, &[&teller], TestFolder::new(), |job| job.limits.max_peers = 1);
-    log_capture::wait_for(teller.address(), "it told of 100 peers, 4 of them new");
+    log_capture::wait_for(teller.address(), "PEX: 100 peers, 4 new");
     gate.open();
     download.complete(&sample);
 }

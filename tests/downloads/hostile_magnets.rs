@@ -18,7 +18,7 @@ use crate::support::metadata::{
     self, claim, give, give_of, info, link, next_request, refuse, whole, whole_at, with_long_metadata,
 };
 use crate::support::process::peak_memory;
-use crate::support::program::Program;
+use crate::support::program::{Program, TERMINATED};
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::{MODERN, PLAIN, Talk};
@@ -264,7 +264,7 @@ fn twenty_that_claim_63_mib_and_send_garbage_take_bounded_memory_and_time() {
     program.wait_for(LIMIT, |line| line.contains("seeding").then_some(()));
     let peak = peak_memory(program.child.id());
     program.terminate();
-    assert_eq!(program.finish(LIMIT).code, Some(0));
+    assert_eq!(program.finish(LIMIT).code, Some(TERMINATED));
     sample.assert_downloaded(folder.path());
     assert!(peak < 112 * MIB as u64, "{peak} bytes");
 }

@@ -227,9 +227,9 @@ fn a_file_that_changes_while_it_is_seeded_is_looked_at_again_and_what_is_right_i
         // A peer that is rejected again and again would be a flood.
         sleep(Duration::from_millis(50));
     }
-    seeder.says("grows: it changed on disk");
-    seeder.says("touched: it changed on disk");
-    seeder.says("spoiled: wrong now and not sent any more: 1 piece");
+    seeder.says("grows: changed on disk");
+    seeder.says("touched: changed on disk");
+    seeder.says("spoiled: no longer uploaded, because the data has changed: 1 piece");
     let mut newcomer = seeder.meet(FAST);
     newcomer.wait_for(&Said::Bitfield(bits(&sample, |piece| piece != 7))).unwrap();
 }

@@ -246,12 +246,12 @@ fn metadata_with_the_right_hash_that_is_no_torrent_is_refused_with_the_reason() 
     let good = info(&Sample::small());
     let version_two = b"d9:file treed1:ad0:d6:lengthi5eeee12:meta versioni2e4:name1:a12:piece lengthi16384ee";
     for (info, words) in [
-        (&version_two[..], "version 2 (BEP 52)"),
+        (&version_two[..], "version 2 torrent (BEP 52)"),
         (b"de", "'name' is missing"),
         (b"le", "no 'info' dictionary"),
-        (b"This is no bencode.", "not bencode"),
-        (&good[..good.len() - 1], "not bencode"),
-        (b"\0", "not bencode"),
+        (b"This is no bencode.", "bad bencode"),
+        (&good[..good.len() - 1], "bad bencode"),
+        (b"\0", "bad bencode"),
     ] {
         let (code, said) = refused(info);
         assert!(code == 26 && said.contains(words), "{words}: {code}, {said}");
@@ -261,7 +261,7 @@ fn metadata_with_the_right_hash_that_is_no_torrent_is_refused_with_the_reason() 
 #[test]
 fn metadata_of_32_mib_is_taken() {
     let (code, said) = refused(&vec![b'x'; 32 << 20]);
-    assert!(code == 26 && said.contains("not bencode"), "{code}, {said}");
+    assert!(code == 26 && said.contains("bad bencode"), "{code}, {said}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::support::dht_node::RecordingNode;
 use crate::support::extension::{OUR_PEX, extend};
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
+use crate::support::program::TERMINATED;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::Said;
@@ -185,7 +186,7 @@ fn run_until_told(scenes: &[&Scene], arguments: &[&str]) {
     for peer in &scenes[scenes.len() - 1].peers {
         peer.wait_until(|record| record.said.iter().any(tells_pex));
     }
-    assert_eq!(instance.stop().code, Some(7));
+    assert_eq!(instance.stop().code, Some(TERMINATED));
 }
 
 fn tells_pex(said: &Said) -> bool {
@@ -194,12 +195,11 @@ fn tells_pex(said: &Said) -> bool {
 
 #[test]
 fn only_its_tracker_and_the_peers_from_there_hear_of_a_private_torrent() {
-    for (name, serves, more, code) in
-        [("private one.bin", false, &[][..], 7), ("private two.bin", true, &["--seed"], 0)]
+    for (name, serves, more) in [("private one.bin", false, &[][..]), ("private two.bin", true, &["--seed"])]
     {
         let (scene, user_node) = (Scene::new(name, true, serves), RecordingNode::start("127.0.79.4"));
         let known = user_node.address().to_string();
-        assert_eq!(run_beside_control(&scene, &[&["--dht-node", &known], more].concat()), Some(code));
+        assert_eq!(run_beside_control(&scene, &[&["--dht-node", &known], more].concat()), Some(TERMINATED));
         assert!(!user_node.heard());
         assert_eq!(scene.heard(&user_node), Heard { tracker: true, ..NOTHING });
     }
@@ -218,7 +218,7 @@ fn a_private_torrent_stays_private_beside_a_public_one_that_all_hear_of() {
 #[test]
 fn no_dht_and_no_pex_mean_none() {
     let (scene, user_node) = (Scene::new("no DHT.bin", false, false), RecordingNode::start("127.0.79.4"));
-    assert_eq!(run_beside_control(&scene, &["--no-dht", "--no-pex"]), Some(7));
+    assert_eq!(run_beside_control(&scene, &["--no-dht", "--no-pex"]), Some(TERMINATED));
     assert_eq!(scene.heard(&user_node), Heard { tracker: true, lan: true, ..NOTHING });
 }
 
@@ -246,7 +246,7 @@ fn no_trackers_means_none() {
     let (scene, user_node) =
         (Scene::new("no trackers.bin", false, false), RecordingNode::start("127.0.79.4"));
     let known = user_node.address().to_string();
-    assert_eq!(run_beside_control(&scene, &["--no-trackers", "--dht-node", &known]), Some(7));
+    assert_eq!(run_beside_control(&scene, &["--no-trackers", "--dht-node", &known]), Some(TERMINATED));
     // There is no peer then.
     let expected = Heard { asked: true, announced: true, torrent_node: true, lan: true, ..NOTHING };
     assert_eq!(scene.heard(&user_node), expected);

@@ -22,7 +22,7 @@ fn a_run_gives_up_the_rights_that_it_does_not_need_unless_it_is_told_not_to() {
         arguments.extend(["--peer".to_owned(), peer.address().to_string()]);
         arguments.extend(keeps_all.then(|| "--no-sandbox".to_owned()));
         let program = Program::start(arguments);
-        program.wait_for(LIMIT, |line| line.contains("connected, it is").then_some(()));
+        program.wait_for(LIMIT, |line| line.contains(": connected: ").then_some(()));
         let says = |words: &str| program.output().contains(words);
         if says("this kernel restricts nothing") {
             return;

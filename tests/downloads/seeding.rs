@@ -105,8 +105,8 @@ fn a_download_that_goes_on_sharing_ends_at_its_goal_and_says_completed_once() {
 fn an_upload_limit_of_zero_gives_nothing() {
     let swarm = swarm();
     let (mean, _) = swarm.seed(&["--up-limit", "0"]);
-    let leecher = swarm.leecher(&[]);
-    leecher.instance.wait_for("1 peer");
+    let leecher = swarm.leecher(&["-v"]);
+    leecher.instance.wait_for(": connected");
     // The leecher asks both from now on, and takes everything from the one without a limit.
     let (generous, _) = swarm.seed(&[]);
     swarm.assert_completes(leecher);

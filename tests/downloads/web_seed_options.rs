@@ -29,7 +29,7 @@ fn a_torrent_with_nothing_but_a_web_seed_begins_and_says_what_is_wrong_with_it()
     // A torrent may not name a server on this host, so this one is never asked.
     let outcome = get("http://127.0.0.1:1/", &["--timeout", "12"]);
     assert_eq!(outcome.code, Some(2), "{}", outcome.output);
-    assert!(outcome.output.contains("the web seed 127.0.0.1:1 is asked"), "{}", outcome.output);
+    assert!(outcome.output.contains("downloading from the web seed 127.0.0.1:1"), "{}", outcome.output);
     assert!(outcome.output.contains("; the web seed 127.0.0.1:1: "), "{}", outcome.output);
 }
 

@@ -56,7 +56,7 @@ fn only_a_web_seed_with_a_valid_certificate_is_asked() {
         ("good", None),
         ("expired", Some("has expired")),
         ("other-host", Some("is for another host")),
-        ("self-signed", Some("is signed by nobody that is trusted here")),
+        ("self-signed", Some("is not signed by a trusted authority")),
     ] {
         let server = WebServer::start_file_tls(&sample.payload, shown);
         let folder = TestFolder::new();

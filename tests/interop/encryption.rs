@@ -37,7 +37,7 @@ fn fetch(payload: &Payload, torrent: &Path, peer: SocketAddr, encryption: &str) 
 
 /// Whether it said that the connection was this.
 fn said(output: &str, what: &str) -> bool {
-    output.lines().any(|line| line.contains("connected, it is") && line.ends_with(what))
+    output.lines().any(|line| line.contains(": connected: ") && line.ends_with(what))
 }
 
 #[test]

@@ -31,10 +31,10 @@ fn libtorrent_finds_a_seed_through_us() {
     let seed = Foreign::libtorrent(&payload);
     let port = free_address(Ipv4Addr::UNSPECIFIED).port();
     let (rate, knows) = (SLOW.to_string(), seed.address().to_string());
-    let slow = ["--down-limit", &rate, "--port", &port.to_string(), "--peer", &knows];
+    let slow = ["-v", "--down-limit", &rate, "--port", &port.to_string(), "--peer", &knows];
     let output = TestFolder::new();
     let middle = Instance::get(&payload.torrent(), output.path(), &slow);
-    middle.wait_for("1 peer");
+    middle.wait_for(": connected");
     let leecher = Leecher::libtorrent(&payload, &[middle.address(port)]);
     leecher.wait_until_complete();
     leecher.assert_identical(&payload);

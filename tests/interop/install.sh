@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that the interop tests, the proof of the static binary and the tests of the completions and of the
-# manual page drive, and only what
-# is missing.
+# Installs the programs that the interop tests, the proof of the static binary, and the tests of the completions and of
+# the manual page need, and only what is missing.
 set -euo pipefail
 
 venv=$(cd "$(dirname "$0")/../.." && pwd)/target/interop-venv

@@ -77,7 +77,7 @@ fn libtorrent_at_two_addresses_keeps_one_connection() {
         let outcome = Program::start(arguments).finish(LIMIT);
         assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
         payload.assert_identical(output.path());
-        let greeted = outcome.output.matches("connected, it is").count();
+        let greeted = outcome.output.matches(": connected: ").count();
         assert!(greeted <= 3, "{greeted} connections:\n{}", outcome.output);
     }
 }

@@ -189,7 +189,7 @@ fn where_others_have_all_ports_we_give_up_with_a_reason() {
         false => answer_well(request, stream, 1),
     });
     let why = router.client(SECOND).refused();
-    assert!(why.contains("others have the ports") && why.contains("718"), "{why}");
+    assert!(why.contains("the ports are taken") && why.contains("718"), "{why}");
 }
 
 /// What a hostile router says instead of a description.

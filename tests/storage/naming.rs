@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use femtotorrent::storage::{Check, Existing, Finished, Options, ServedPieces, StorageError};
 
@@ -157,6 +159,23 @@ fn a_file_has_another_ending_until_it_is_whole() {
     assert_eq!(listing(&root), ["t/a", "t/d/b"]);
     assert_eq!(storage.finish().unwrap(), Finished::Durable);
     sample.assert_complete(root.path());
+}
+
+#[test]
+fn a_seed_goes_on_with_a_file_that_gets_its_name_from_another_process() {
+    let (root, sample) = sample();
+    begin(&sample, &root, PARTS, &[0]);
+    let digests = sample.digests();
+    let payload = sample.payload(&digests);
+    let served = ServedPieces::open(root.path(), &payload, 8, Check::Always, &|_, _| true).unwrap();
+    sample.complete(root.path(), PARTS);
+    // It has changed, so it is looked at again first.
+    let is_sent = || served.find(sample.index(0), 0, 1000, &mut Vec::new());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_sent() {
+        assert!(Instant::now() < deadline, "the file is lost to the seed");
+        sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

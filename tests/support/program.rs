@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -16,9 +17,12 @@ use rustix::process::{Pid, Signal, kill_process};
 /// A killed process closes its streams within this.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// The exit code of a run that [`Program::terminate`] has ended, as a shell tells it.
+pub const TERMINATED: i32 = 128 + 15;
+
 /// What a finished run left behind.
 pub struct Outcome {
-    /// The exit code; none where a signal ended it.
+    /// The exit code, as a shell tells it: 128 and the number of the signal where it died of one.
     pub code: Option<i32>,
     /// Everything it printed, the standard output first.
     pub output: String,
@@ -157,7 +161,8 @@ impl Program {
             assert!(self.printed.wait_for_end(LAST_WORDS), "a killed process closes its streams");
         }
         let (output, stdout) = (self.output(), self.stdout());
-        let code = self.child.wait().expect("a child can be waited for").code();
+        let status = self.child.wait().expect("a child can be waited for");
+        let code = status.code().or(status.signal().map(|signal| 128 + signal));
         assert!(in_time, "femtotorrent was not done within {limit:?}; it printed:\n{output}");
         Outcome { code, output, stdout }
     }

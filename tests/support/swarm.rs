@@ -63,7 +63,7 @@ impl Swarm {
         // The note by which a run knows the unfinished work of another (docs/ARCHITECTURE.md).
         let hash: String = self.sample.info_hash().iter().map(|byte| format!("{byte:02x}")).collect();
         let marker = folder.path().join(format!(".{name}.{}.femtotorrent", &hash[..8]));
-        let first = "An unfinished download: run the same femtotorrent command again to go on.";
+        let first = "An unfinished download: run the same femtotorrent command again to resume it.";
         std::fs::write(marker, format!("{first}\ninfo-hash {hash}\nend\n")).unwrap();
         self.leecher_in(folder, arguments)
     }

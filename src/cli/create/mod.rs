@@ -22,7 +22,7 @@ use crate::metainfo::draft::{self, Content, Draft, MIN_DEFAULT_PIECE_LENGTH};
 use crate::metainfo::{MAX_PIECES, Metainfo};
 use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
-use crate::text::{grouped, is_hidden, printable, shown, size as in_words};
+use crate::text::{grouped, is_hidden, printable, reason, shown, size as in_words};
 use clap::{Args, ValueHint};
 use output::{Output, destination};
 use serde_json::{Value, json};
@@ -126,7 +126,10 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
             let path = shown(output.path());
             Err((
                 Exit::IO,
-                format!("cannot write the output: {error} (the torrent itself is written to {path})"),
+                format!(
+                    "cannot write the output: {} (the torrent itself is written to {path})",
+                    reason(&error)
+                ),
             ))
         }
         _ => Ok(Exit::DONE),

@@ -3,7 +3,7 @@
 use crate::cli::exit::Exit;
 use crate::cli::runs::CommandFailure;
 use crate::cli::terminal;
-use crate::text::shown;
+use crate::text::{reason, shown};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -79,7 +79,8 @@ impl Output<'_> {
                 opened.map_err(|error| failed(self.path, &error))?.write_all(bytes)
             }
         };
-        written.map_err(|error| (Exit::IO, format!("cannot write to {}: {error}", shown(self.path))))
+        written
+            .map_err(|error| (Exit::IO, format!("cannot write to {}: {}", shown(self.path), reason(&error))))
     }
 }
 
@@ -127,7 +128,7 @@ fn failed(path: &Path, error: &io::Error) -> CommandFailure {
         }
         _ => (
             Exit::CANNOT_CREATE,
-            format!("cannot create {path}: {error} (choose another name with --output)"),
+            format!("cannot create {path}: {} (choose another name with --output)", reason(error)),
         ),
     }
 }

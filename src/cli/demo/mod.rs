@@ -22,7 +22,7 @@ use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
 use crate::storage::{Allocate, Check, Existing};
 use crate::swarm::{Limits, UploadPolicy};
-use crate::text::size;
+use crate::text::{reason, size};
 use seeder::Seeder;
 use server::DemoServer;
 use std::fmt::Display;
@@ -94,7 +94,7 @@ fn introduce(metainfo: &Metainfo, geometry: Geometry, folder: &DemoFolder) {
     tell(
         "torrent",
         format_args!(
-            "{name}, {} in {} pieces of {}",
+            "{name}, {} in {} pieces of {}, one block each (most torrents have larger pieces)",
             size(geometry.total_size()),
             geometry.piece_count(),
             size(u64::from(geometry.piece_length()))
@@ -158,8 +158,9 @@ fn verify(
     digests: &[PieceDigest],
     payload: &[u8],
 ) -> Result<(), CommandFailure> {
-    let bytes = std::fs::read(file)
-        .map_err(|error| (Exit::CANNOT_OPEN, format!("cannot read {}: {error}", file.display())))?;
+    let bytes = std::fs::read(file).map_err(|error| {
+        (Exit::CANNOT_OPEN, format!("cannot read {}: {}", file.display(), reason(&error)))
+    })?;
     let pieces = bytes.chunks(geometry.piece_length() as usize);
     let wrong: Vec<PieceIndex> = geometry
         .pieces()
@@ -191,8 +192,11 @@ impl DemoFolder {
         let path = std::env::temp_dir().join(name);
         // This fails if the folder exists, so that we never remove a folder that we did not create.
         std::fs::create_dir(&path).map_err(|error| {
-            let text =
-                format!("cannot create {}: {error} (choose a folder with --output-dir)", path.display());
+            let text = format!(
+                "cannot create {}: {} (choose a folder with --output-dir)",
+                path.display(),
+                reason(&error)
+            );
             (Exit::CANNOT_CREATE, text)
         })?;
         Ok(DemoFolder { path, temporary: true })
@@ -214,7 +218,7 @@ fn second_address() -> Ipv4Addr {
 }
 
 fn no_loopback(error: io::Error) -> CommandFailure {
-    (Exit::NETWORK, format!("cannot listen on 127.0.0.1: {error}"))
+    (Exit::NETWORK, format!("cannot listen on 127.0.0.1: {}", reason(&error)))
 }
 
 /// The items with spaces between them.

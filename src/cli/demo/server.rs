@@ -3,6 +3,7 @@
 //! The thread blocks on its listener. To end it, the owner sets a flag and connects once, which wakes the
 //! thread. The thread returns its account when it ends, so that nothing is shared while it runs.
 
+use crate::text::reason;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl<Account: Default + Send + 'static> DemoServer<Account> {
                 }
                 let ready = stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(DEADLINE)));
                 if let Err(error) = ready.and_then(|()| serve(&stream, &mut account)) {
-                    log::debug!("{address}: {error}");
+                    log::debug!("{address}: {}", reason(&error));
                 }
             }
             account

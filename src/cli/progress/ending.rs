@@ -17,7 +17,9 @@ pub struct Account {
     pub place: Option<String>,
     /// How many files it is about, if not all: `2 of 5 files, `.
     pub files: String,
-    /// How long it ran.
+    /// The bytes that were there before.
+    pub found: Option<u64>,
+    /// How long it ran since then.
     pub seconds: f64,
     /// How long nothing came before it ended.
     pub idle_seconds: u64,
@@ -62,7 +64,9 @@ pub fn sentence(account: &Account, outcome: &Outcome) -> Sentence {
 
 /// What came in this run, how fast, and where it is.
 fn done(account: &Account, snapshot: &Snapshot) -> String {
-    let got = snapshot.received.saturating_sub(snapshot.wasted);
+    // What came may have been more, and of no use.
+    let came = snapshot.received.saturating_sub(snapshot.wasted);
+    let got = account.found.map_or(came, |found| snapshot.done.saturating_sub(found));
     let seconds = account.seconds.max(0.001);
     let (time, pace) = (duration(account.seconds), rate(got as f64 / seconds));
     let given = match snapshot.uploaded {
@@ -83,15 +87,23 @@ fn stopped(account: &Account, snapshot: &Snapshot) -> String {
 
 fn timed_out(account: &Account, snapshot: &Snapshot) -> String {
     let idle = account.idle_seconds;
+    let stall = snapshot.stall.as_ref().map(|stall| printable(&stall.to_string()));
     if snapshot.total == 0 {
-        let why = account.metadata_trouble.as_deref().unwrap_or("no peer was found");
-        return format!(": no metadata for {idle} s: {why}");
+        let why = stall.or_else(|| account.metadata_trouble.clone());
+        return format!(": {}", no_metadata(idle, why.as_deref()));
     }
-    let why = match &snapshot.stall {
-        Some(stall) => format!(": {}", printable(&stall.to_string())),
-        None => String::new(),
+    let why = stall.map(|stall| format!(": {stall}")).unwrap_or_default();
+    let kept = match snapshot.done {
+        0 => String::new(),
+        _ => format!("; {} is kept. Run the same command to resume.", how_far(snapshot)),
     };
-    format!(": no data for {idle} s{why}; {} is kept. Run the same command to resume.", how_far(snapshot))
+    format!(": no data for {idle} s{why}{kept}")
+}
+
+/// That the metadata has not come for so long, and why.
+pub fn no_metadata(idle_seconds: u64, why: Option<&str>) -> String {
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    format!("no peer sent the metadata in {idle_seconds} s{why}")
 }
 
 /// What is said of many torrents at once when the user ends them all.
@@ -155,6 +167,7 @@ mod tests {
             name: "Album".to_owned(),
             place: Some("./Album".to_owned()),
             files: String::new(),
+            found: Some(29 << 20),
             seconds: 12.6,
             idle_seconds: 25,
             metadata_trouble: None,
@@ -167,7 +180,7 @@ mod tests {
     }
 
     fn album() -> Snapshot {
-        let received = 63 << 20;
+        let received = 64 << 20;
         Snapshot { done: 92 << 20, total: 92 << 20, received, ..Snapshot::default() }
     }
 
@@ -198,19 +211,24 @@ mod tests {
             said(&account(), RunEnd::Stopped, part.clone()),
             "Album: stopped at 31 % (28.6 of 92 MiB). Run the same command to resume."
         );
-        let stall = Some(Stall::AllChoke);
+        let stall = Stall::AllChoke;
         assert_eq!(
-            said(&account(), RunEnd::TimedOut, Snapshot { stall: stall.clone(), ..part }),
+            said(&account(), RunEnd::TimedOut, Snapshot { stall: Some(stall.clone()), ..part }),
             format!(
                 "Album: timed out: no data for 25 s: {}; 31 % (28.6 of 92 MiB) is kept. Run the same command to \
                  resume.",
-                stall.unwrap()
+                stall
             )
+        );
+        let nothing = Snapshot { done: 0, stall: Some(Stall::AllChoke), ..album() };
+        assert_eq!(
+            said(&account(), RunEnd::TimedOut, nothing),
+            format!("Album: timed out: no data for 25 s: {}", Stall::AllChoke)
         );
         let magnet = Account { metadata_trouble: Some("no name server answers".to_owned()), ..account() };
         assert_eq!(
             said(&magnet, RunEnd::TimedOut, Snapshot::default()),
-            "Album: timed out: no metadata for 25 s: no name server answers"
+            "Album: timed out: no peer sent the metadata in 25 s: no name server answers"
         );
     }
 

@@ -3,8 +3,9 @@
 use crate::message::Snapshot;
 use crate::text::size;
 
-/// The tenths of units in so many bytes of `of`, and the name of the unit, which is that of `of`.
-fn in_unit_of(bytes: u64, of: u64) -> (u64, &'static str) {
+/// The tenths of units in so many bytes of `of`, those in `of`, and the name of the unit, which is that of `of`. A part is
+/// rounded down and the whole up, so that a part is never the whole.
+fn in_unit_of(bytes: u64, of: u64) -> (u64, u64, &'static str) {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut unit = (1_u128, "bytes");
     for name in UNITS {
@@ -15,13 +16,15 @@ fn in_unit_of(bytes: u64, of: u64) -> (u64, &'static str) {
         }
         unit = (next, name);
     }
-    (u64::try_from(u128::from(bytes) * 10 / unit.0).unwrap_or(u64::MAX), unit.1)
+    let all = (u128::from(of) * 10).div_ceil(unit.0);
+    let part = if bytes >= of { all } else { u128::from(bytes) * 10 / unit.0 };
+    let tenths = |tenths: u128| u64::try_from(tenths).unwrap_or(u64::MAX);
+    (tenths(part), tenths(all), unit.1)
 }
 
-/// `28.7/92.0 MiB`. What is there is rounded down, so that it is the whole only where it is.
+/// `28.7/92.0 MiB`.
 pub fn of_total(done: u64, total: u64) -> String {
-    let (there, unit) = in_unit_of(done, total);
-    let (all, _) = in_unit_of(total, total);
+    let (there, all, unit) = in_unit_of(done, total);
     match unit {
         "bytes" => format!("{}/{} bytes", there / 10, all / 10),
         _ => {
@@ -34,7 +37,7 @@ pub fn of_total(done: u64, total: u64) -> String {
 
 /// `28.7 of 92 MiB`, for a sentence.
 pub fn part_of(done: u64, total: u64) -> String {
-    let (there, _) = in_unit_of(done, total);
+    let (there, ..) = in_unit_of(done, total);
     let there =
         if there % 10 == 0 { (there / 10).to_string() } else { format!("{}.{}", there / 10, there % 10) };
     format!("{there} of {}", size(total))
@@ -136,9 +139,11 @@ mod tests {
             (0, 92 * mib, " 0.0/92.0 MiB", "0 of 92 MiB"),
             (92 * mib - 1, 92 * mib, "91.9/92.0 MiB", "91.9 of 92 MiB"),
             (92 * mib, 92 * mib, "92.0/92.0 MiB", "92 of 92 MiB"),
+            (60_000_001, 60_000_006, "57.2/57.3 MiB", "57.2 of 57.3 MiB"),
+            (60_000_006, 60_000_006, "57.3/57.3 MiB", "57.3 of 57.3 MiB"),
             (5, 1000, "5/1000 bytes", "5 of 1000 bytes"),
             (0, 0, "0/0 bytes", "0 of 0 bytes"),
-            (u64::MAX, u64::MAX, "15.9/15.9 EiB", "15.9 of 16 EiB"),
+            (u64::MAX, u64::MAX, "16.0/16.0 EiB", "16 of 16 EiB"),
         ] {
             assert_eq!((of_total(done, total).as_str(), part_of(done, total).as_str()), (short, words));
         }

@@ -8,18 +8,21 @@ use super::view::View;
 
 /// The lines for these torrents, whose names are fit to print, on a terminal of these columns and rows.
 pub fn lines(all: &[(&str, &View)], columns: usize, rows: usize) -> Vec<String> {
-    let mut alive: Vec<&(&str, &View)> = all.iter().filter(|(_, view)| !matches!(view, View::Over)).collect();
+    let alive = all.iter().enumerate().filter(|(_, (_, view))| !matches!(view, View::Over));
+    let mut alive: Vec<(usize, &(&str, &View))> = alive.collect();
     // The cursor has a row of its own.
     let rows = rows.saturating_sub(1).max(1);
     let crowded = alive.len() > rows;
     if crowded {
-        alive.sort_by(|one, other| activity(other.1).total_cmp(&activity(one.1)));
+        alive.sort_by(|(_, one), (_, other)| activity(other.1).total_cmp(&activity(one.1)));
         alive.truncate(rows.saturating_sub(1));
+        // So that a line stays where it is.
+        alive.sort_by_key(|(number, _)| *number);
     }
-    let names = name_columns(alive.iter().map(|(name, _)| *name), columns);
+    let names = name_columns(alive.iter().map(|(_, (name, _))| *name), columns);
     let mut room = rows.saturating_sub(alive.len()).saturating_sub(usize::from(crowded));
     let mut lines = Vec::new();
-    for (name, view) in alive {
+    for (_, (name, view)) in alive {
         lines.push(view.line(name).fit(names, columns));
         if let Some(trouble) = view.trouble() {
             let trouble = wrapped(&trouble, "  ", columns);
@@ -117,7 +120,7 @@ mod tests {
         let all: Vec<(&str, &View)> = names.iter().map(String::as_str).zip(&views).collect();
         let shown = lines(&all, 80, 24);
         assert_eq!(shown.len(), 23);
-        assert!(shown[0].starts_with("torrent-39") && shown[19].starts_with("torrent-20"), "{shown:#?}");
+        assert!(shown[2].starts_with("torrent-20") && shown[21].starts_with("torrent-39"), "{shown:#?}");
         let sum = &shown[22];
         assert!(sum.starts_with("40 torrents"), "{sum}");
         assert!(sum.ends_with("590 KiB/s  up 0  20 running, 17 waiting, 3 over"), "{sum}");

@@ -89,6 +89,7 @@ impl Screen {
             Progress::Named(name) => return row.rename(&name),
             Progress::GoesOnAs(name) => row.goes_on_as(&name),
             Progress::Place(path) => return row.place(&path),
+            Progress::Found(bytes) => return row.found(bytes, now),
             Progress::Selected(files, of) => return row.selected(files, of),
             Progress::WaitsForCheck => return row.waits("waiting to be checked"),
             Progress::Checking(done, total) => return row.checking(done, total, now),
@@ -183,11 +184,17 @@ impl Screen {
     /// A run has failed. Returns its exit code.
     pub fn failed(&mut self, number: usize, error: &SessionError) -> Exit {
         self.changed();
-        if let Some(row) = self.rows.get_mut(number) {
-            row.close();
-            say_error(&format!("{}: {error}", row.name()));
+        let (exit, many) = (Exit(error.exit_code()), self.rows.len() > FEW);
+        let Some(row) = self.rows.get_mut(number) else { return exit };
+        row.close();
+        let text = format!("{}: {error}", row.name());
+        match exit == Exit::UNFINISHED && self.interrupted {
+            // That is what the user wants.
+            true if many => self.tally.never_ran(),
+            true => self.say(&text),
+            false => say_error(&text),
         }
-        Exit(error.exit_code())
+        exit
     }
 
     /// The user wants to stop.

@@ -1,56 +1,91 @@
-//! The table of a torrent's peers, for whoever asks for it (SIGUSR1). Pure.
+//! The table of a torrent's peers, for whoever asks for it (SIGUSR1). Where it is too wide, columns are left out. Pure.
 
-use super::columns::filled;
+use super::columns::{filled, width};
 use super::figures::{percent, rate};
 use crate::message::PeerState;
 use crate::strategy::{Security, Source};
 
-/// The columns of the address and of the client's name: the longest there are, but no more than these.
-const LONGEST_NAME: usize = 47;
+/// The most columns of the screen for one column of the table: an IPv6 address and its port fit.
+const WIDEST: usize = 47;
 
-/// The lines of the table, its head included. None without peers.
-pub fn lines(peers: &[PeerState]) -> Vec<String> {
+/// A column of the table.
+struct Column {
+    head: &'static str,
+    cell: fn(&PeerState) -> String,
+    /// Numbers stand at the right.
+    is_number: bool,
+    /// Those with the lowest numbers are left out first.
+    rank: u8,
+}
+
+const COLUMNS: [Column; 10] = [
+    Column { head: "address", cell: |peer| peer.name.clone(), is_number: false, rank: 9 },
+    Column { head: "client", cell: |peer| peer.client.clone(), is_number: false, rank: 5 },
+    Column { head: "has", cell: has, is_number: true, rank: 8 },
+    Column { head: "down", cell: |peer| shown_rate(peer.down_rate), is_number: true, rank: 8 },
+    Column { head: "up", cell: |peer| shown_rate(peer.up_rate), is_number: true, rank: 4 },
+    Column { head: "we", cell: we, is_number: false, rank: 7 },
+    Column { head: "in flight", cell: in_flight, is_number: false, rank: 6 },
+    Column { head: "it", cell: it, is_number: false, rank: 3 },
+    Column { head: "found by", cell: |peer| source(peer.source).to_owned(), is_number: false, rank: 2 },
+    Column { head: "sent", cell: |peer| encryption(peer.encryption).to_owned(), is_number: false, rank: 1 },
+];
+
+/// The lines of the table in at most so many columns, its head included. None without peers.
+pub fn lines(peers: &[PeerState], columns: usize) -> Vec<String> {
     if peers.is_empty() {
         return Vec::new();
     }
-    let longest = |name: fn(&PeerState) -> &str, least: usize| {
-        let widths = peers.iter().map(|peer| name(peer).chars().count());
-        widths.max().unwrap_or(0).clamp(least, LONGEST_NAME)
+    let cells = |column: &'static Column| {
+        let cells = peers.iter().map(column.cell);
+        let cells: Vec<String> = [column.head.to_owned()].into_iter().chain(cells).collect();
+        let widest = cells.iter().map(|cell| width(cell)).max().unwrap_or(0).min(WIDEST);
+        (column, widest, cells)
     };
-    let (name, client) = (longest(|peer| &peer.name, 7), longest(|peer| &peer.client, 6));
-    let head = format!(
-        "  {:<name$}  {:<client$}  {:>4}  {:>12}  {:>12}  {:<22}  {:<22}  {:<8}  {:<8}  in flight",
-        "address", "client", "has", "down", "up", "we", "it", "found by", "sent"
-    );
-    let row = |peer: &PeerState| {
-        let flags = &peer.flags;
-        format!(
-            "  {}  {}  {:>3}%  {:>12}  {:>12}  {:<22}  {:<22}  {:<8}  {:<8}  {}/{}{}",
-            filled(&peer.name, name),
-            filled(&peer.client, client),
-            percent(peer.pieces.into(), peer.of.into()),
-            rate(peer.down_rate),
-            rate(peer.up_rate),
-            state(flags.am_interested, flags.am_choking),
-            state(flags.peer_interested, flags.peer_choking),
-            source(peer.source),
-            encryption(peer.encryption),
-            peer.in_flight,
-            peer.depth,
-            if peer.snubs > 0 { "  silent" } else { "" },
-        )
+    let mut table: Vec<(&Column, usize, Vec<String>)> = COLUMNS.iter().map(cells).collect();
+    while table.iter().map(|(_, widest, _)| widest + 2).sum::<usize>() > columns && table.len() > 1 {
+        let least = table.iter().map(|(column, ..)| column.rank).min();
+        table.retain(|(column, ..)| Some(column.rank) != least);
+    }
+    let line = |row: usize| {
+        let mut line = String::new();
+        for (column, widest, cells) in &table {
+            let cell = cells.get(row).map(String::as_str).unwrap_or_default();
+            let blanks = if column.is_number { widest.saturating_sub(width(cell)) } else { 0 };
+            line.push_str("  ");
+            line.extend(std::iter::repeat_n(' ', blanks));
+            line.push_str(&filled(cell, widest.saturating_sub(blanks)));
+        }
+        line.trim_end().to_owned()
     };
-    [head].into_iter().chain(peers.iter().map(row)).collect()
+    (0..=peers.len()).map(line).collect()
 }
 
-/// What one side wants and gives.
-fn state(interested: bool, choking: bool) -> &'static str {
-    match (interested, choking) {
-        (true, true) => "interested, choking",
-        (true, false) => "interested, unchoking",
-        (false, true) => "choking",
-        (false, false) => "unchoking",
-    }
+fn has(peer: &PeerState) -> String {
+    format!("{}%", percent(peer.pieces.into(), peer.of.into()))
+}
+
+fn shown_rate(bytes_a_second: f64) -> String {
+    if bytes_a_second < 1.0 { "-".to_owned() } else { rate(bytes_a_second) }
+}
+
+fn we(peer: &PeerState) -> String {
+    side(peer.flags.am_interested, peer.flags.peer_choking)
+}
+
+fn it(peer: &PeerState) -> String {
+    side(peer.flags.peer_interested, peer.flags.am_choking)
+}
+
+/// What one side wants, and whether the other lets it.
+fn side(interested: bool, choked: bool) -> String {
+    let wants = if interested { "interested" } else { "-" };
+    format!("{wants}/{}", if choked { "choked" } else { "unchoked" })
+}
+
+fn in_flight(peer: &PeerState) -> String {
+    let silent = if peer.snubs > 0 { " silent" } else { "" };
+    format!("{}/{}{silent}", peer.in_flight, peer.depth)
 }
 
 fn source(source: Option<Source>) -> &'static str {
@@ -103,19 +138,20 @@ mod tests {
             snubs: 0,
             ..peer.clone()
         };
-        let lines: Vec<String> = lines(&[peer, other])
-            .iter()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
-        assert_eq!(
-            lines,
-            [
-                "address client has down up we it found by sent in flight",
-                "10.77.0.10:7000 libtorrent 2.1.1 75% 4.9 KiB/s 0 bytes/s interested, choking unchoking tracker RC4 12/64 \
-             silent",
-                "[2001:db8::7]:6881 x 75% 4.9 KiB/s 0 bytes/s interested, choking unchoking tracker RC4 12/64",
-            ]
-        );
-        assert_eq!(super::lines(&[]), [""; 0]);
+        let words = |columns| -> Vec<String> {
+            let lines = lines(&[peer.clone(), other.clone()], columns);
+            assert!(lines.iter().all(|line| width(line) <= columns), "{lines:#?}");
+            lines.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+        };
+        let all = [
+            "address client has down up we in flight it found by sent",
+            "10.77.0.10:7000 libtorrent 2.1.1 75% 4.9 KiB/s - interested/unchoked 12/64 silent -/choked tracker RC4",
+            "[2001:db8::7]:6881 x 75% 4.9 KiB/s - interested/unchoked 12/64 -/choked tracker RC4",
+        ];
+        assert_eq!(words(200), all);
+        assert_eq!(words(100)[0], "address client has down up we in flight");
+        assert_eq!(words(80)[0], "address has down we in flight");
+        assert_eq!(words(24)[0], "address");
+        assert_eq!(lines(&[], 80), [""; 0]);
     }
 }

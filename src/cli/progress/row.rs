@@ -1,8 +1,8 @@
 //! The part of the screen that belongs to one torrent: what it does now, and the sentences about it.
 
-use super::super::terminal::say;
+use super::super::terminal::{self, say};
 use super::Style;
-use super::ending::{Account, Sentence, sentence};
+use super::ending::{Account, Sentence, no_metadata, sentence};
 use super::figures::{counted, percent};
 use super::pace::Pace;
 use super::peer_table;
@@ -27,8 +27,10 @@ pub(super) struct TorrentRow {
     /// How many of the files are downloaded, if not all.
     selected: Option<(usize, usize)>,
     view: View,
-    /// When its turn began.
+    /// When its turn began, or the check of what was there was over.
     started: Instant,
+    /// The bytes that were there then.
+    found: Option<u64>,
     progress: LastProgress,
     /// What was said, where there is no terminal.
     pace: Pace,
@@ -36,8 +38,6 @@ pub(super) struct TorrentRow {
     stall: Option<Discriminant<Stall>>,
     /// Whether there were peers, and uploads, when a line said so.
     seeding: (bool, bool),
-    /// The last error while asking for the metadata.
-    metadata_error: Option<String>,
 }
 
 /// When something came last.
@@ -68,22 +68,29 @@ impl TorrentRow {
             selected: None,
             view: View::Waiting("starting"),
             started: now,
+            found: None,
             progress: LastProgress { counted: 0, at: now, before: Duration::ZERO, idle: Duration::ZERO },
             pace: Pace::new(now),
             stall: None,
             seeding: (false, false),
-            metadata_error: None,
         }
     }
 
     /// Shows the name that the metadata of a magnet gives to the torrent.
     pub(super) fn rename(&mut self, name: &str) {
         self.name = printable(name);
+        // What it is, how large, and where it goes is news.
+        self.pace = Pace::new(Instant::now());
     }
 
     /// The payload is there, or is to be.
     pub(super) fn place(&mut self, path: &Path) {
         self.place = Some(shown(path));
+    }
+
+    /// The check is over, and so many bytes are there.
+    pub(super) fn found(&mut self, bytes: u64, now: Instant) {
+        (self.found, self.started) = (Some(bytes), now);
     }
 
     /// So many of its files are downloaded.
@@ -136,7 +143,6 @@ impl TorrentRow {
     /// Shows the search for the metadata of a magnet.
     pub(super) fn metadata(&mut self, state: MetadataState, now: Instant) {
         self.progress.count(state.pieces.0.into(), now);
-        self.metadata_error = state.trouble.as_deref().map(printable);
         self.view = View::Metadata(state);
         if self.style != Style::Lines || now.saturating_duration_since(self.started) < SHORT_SEARCH {
             return;
@@ -179,7 +185,8 @@ impl TorrentRow {
     pub(super) fn peers(&mut self, snapshot: Snapshot, peers: &[PeerState]) {
         self.view = View::Running(Box::new(snapshot));
         self.say_all();
-        peer_table::lines(peers).iter().for_each(|line| say(line));
+        let columns = if terminal::is_terminal() { terminal::screen().0 } else { usize::MAX };
+        peer_table::lines(peers, columns).iter().for_each(|line| say(line));
     }
 
     /// Says everything that is known of it, for the user has asked.
@@ -229,22 +236,36 @@ impl TorrentRow {
 
     /// How the run ended.
     pub(super) fn ended(&mut self, outcome: &Outcome, now: Instant) -> Sentence {
-        self.close();
         let account = Account {
             name: self.name.clone(),
             place: self.place.clone(),
             files: self.files(),
+            found: self.found,
             seconds: now.saturating_duration_since(self.started).as_secs_f64(),
-            idle_seconds: self.progress.idle.as_secs_f64().round() as u64,
-            metadata_trouble: self.metadata_error.clone(),
+            idle_seconds: self.idle_seconds(),
+            metadata_trouble: self.metadata_trouble(),
         };
+        self.close();
         sentence(&account, outcome)
     }
 
     /// Why the metadata of a magnet did not arrive.
     pub(super) fn no_metadata(&self) -> String {
-        let why = self.metadata_error.as_deref().unwrap_or("no peer was found");
-        format!("no metadata for {:.0} s: {why}", self.progress.idle.as_secs_f64())
+        no_metadata(self.idle_seconds(), self.metadata_trouble().as_deref())
+    }
+
+    fn metadata_trouble(&self) -> Option<String> {
+        match &self.view {
+            View::Metadata(state) if state.trouble.is_none() && state.known == 0 && state.peers == 0 => {
+                Some("no peer was found".to_owned())
+            }
+            View::Metadata(state) => state.trouble.as_deref().map(printable),
+            _ => None,
+        }
+    }
+
+    fn idle_seconds(&self) -> u64 {
+        self.progress.idle.as_secs_f64().round() as u64
     }
 
     /// How many files it is about, if not all.

@@ -162,6 +162,8 @@ fn remedy(stall: &Stall) -> Option<&'static str> {
     match stall {
         Stall::NoPeers(_) => Some("still looking for peers"),
         Stall::Unreachable(..) | Stall::Proxy(_) | Stall::AndWebSeeds(..) => Some("trying again"),
+        Stall::NothingSaid(_) => Some("waiting"),
+        Stall::NoMetadata(_) => Some("asking others as well"),
         Stall::NobodyHas(_) => Some("waiting for a peer that has it"),
         Stall::AllChoke => Some("waiting for our turn"),
         Stall::Silent => Some("asking others as well"),

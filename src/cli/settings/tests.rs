@@ -109,8 +109,14 @@ fn what_the_command_line_says_otherwise_is_no_conflict() {
     assert_eq!(get("no-listen\nport = 7", &[], "x get a").sharing.network.port, Some(7));
     // What is off beats nothing but itself.
     assert_eq!(get("port = 7\nno-listen = no", &[], "x get a").sharing.network.port, Some(7));
-    let (_, notes) = with("port = 7", &[], "x get a --no-listen").unwrap();
-    assert_eq!(notes, ["config:1: port is not used, because of --no-listen"]);
+    for (text, typed, note) in [
+        ("port = 7", "--no-listen", "port is not used, because of --no-listen"),
+        ("quiet", "-v", "quiet is not used, because of --verbose"),
+        ("no-map-port", "--map-port", "no-map-port is not used, because of --map-port"),
+    ] {
+        let (_, notes) = with(text, &[], &format!("x get a {typed}")).unwrap();
+        assert_eq!(notes, [format!("config:1: {note}")]);
+    }
 }
 
 #[test]

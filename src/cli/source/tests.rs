@@ -144,7 +144,10 @@ fn bytes_that_are_not_a_torrent_have_an_exit_code() {
     let not_bencode =
         load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), &Outlet::default()).unwrap_err();
     assert_eq!(not_bencode.exit_code(), 25);
-    assert!(not_bencode.to_string().contains("Cargo.toml: not a torrent"), "{not_bencode}");
+    assert!(
+        not_bencode.to_string().contains("Cargo.toml: not a .torrent file: it begins with '[package]'"),
+        "{not_bencode}"
+    );
     let (address, server) = serve(vec![answer("200 OK", "", b"d4:spam4:eggse")]);
     assert_eq!(load(&address, &Outlet::default()).unwrap_err().exit_code(), 26);
     server.join().unwrap();

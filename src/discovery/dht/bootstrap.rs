@@ -13,11 +13,12 @@
 use super::service::{Command, DhtShared};
 use crate::discovery::STACK_BYTES;
 use crate::net::resolve;
-use crate::text::printable;
+use crate::text::{printable, reason};
 use crate::thread::lock;
 use crate::thread::{self, caught};
 use log::{debug, warn};
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
@@ -131,7 +132,11 @@ impl HostNames {
                 found.for_each(|one| shared.tell(&Command::ContactIfFewKnown(one)));
             }
             Err(error) => {
-                let trouble = format!("cannot look up the DHT node {}: {error}", printable(&host));
+                let why = match error.kind() {
+                    ErrorKind::TimedOut => "no name server answers (is the network up?)".to_owned(),
+                    _ => reason(&error),
+                };
+                let trouble = format!("cannot look up the DHT node {}: {why}", printable(&host));
                 debug!("{trouble}");
                 self.state().trouble = Some(trouble);
             }
@@ -164,9 +169,9 @@ pub(super) fn ask(shared: &Arc<DhtShared>, nodes: &[(String, u16)]) {
         Ok(_) => state.is_running = true,
         // They wait, and are looked up when we ask for nodes again.
         Err(error) if !std::mem::replace(&mut state.is_warned, true) => {
-            warn!("no name of a DHT node is looked up now: {error}")
+            warn!("cannot look up the names of DHT nodes now: {}", reason(&error))
         }
-        Err(error) => debug!("no name of a DHT node is looked up now: {error}"),
+        Err(error) => debug!("cannot look up the names of DHT nodes now: {}", reason(&error)),
     }
 }
 

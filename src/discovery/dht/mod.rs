@@ -40,6 +40,7 @@ use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, UdpPort};
 use crate::strategy::Supply;
+use crate::text::reason;
 use crate::thread;
 use bootstrap::ROUTERS;
 use crossbeam_channel::Sender;
@@ -49,6 +50,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 /// How to take part in the DHT.
@@ -100,7 +102,7 @@ impl Dht {
             match UdpPort::open(family, options.port, options.bind_address) {
                 Ok(socket) => ports.push(Port::new(family, socket)),
                 Err(error) => {
-                    debug!("no DHT of {family:?}: {error}");
+                    debug!("no DHT of {family:?}: {}", reason(&error));
                     failure = Some(error);
                 }
             }
@@ -174,9 +176,14 @@ impl DhtSearch {
         self.shared.tell(&Command::Supply(self.info_hash, supply));
     }
 
-    /// Why no node can be asked, in words, where not even the names of the first ones could be looked up.
+    /// Why no peers come from the DHT, where it knows no node.
     pub fn trouble(&self) -> Option<String> {
-        self.shared.host_names.trouble()
+        let is_alone = self.shared.ports.iter().all(|port| !port.knows_others.load(Ordering::Relaxed));
+        let trouble = || {
+            let unknown = self.shared.host_names.trouble();
+            unknown.unwrap_or_else(|| "no node of the DHT has answered yet (is UDP blocked?)".to_owned())
+        };
+        is_alone.then(trouble)
     }
 
     /// The host was suspended, or has another address: the next lookup runs at once.

@@ -14,6 +14,7 @@ use super::id::NodeId;
 use crate::address::{IpFamily, read_compact_list, write_compact};
 use crate::bencode::{Item, Value};
 use crate::storage::CacheFile;
+use crate::text::reason;
 use crate::thread::lock;
 use log::debug;
 use std::net::SocketAddr;
@@ -51,7 +52,7 @@ impl SavedNodes {
         let bytes = match file.as_ref().map(|file| file.read(MAX_BYTES)) {
             Some(Ok(bytes)) => bytes,
             Some(Err(error)) => {
-                debug!("no nodes of the DHT from the last time: {error}");
+                debug!("no saved DHT nodes: {}", reason(&error));
                 Vec::new()
             }
             None => Vec::new(),
@@ -97,7 +98,7 @@ impl SavedNodes {
         }
         let bytes = Item::dictionary(families).encode();
         if let Err(error) = file.write(&bytes) {
-            debug!("cannot keep the nodes of the DHT in {}: {error}", file.path().display());
+            debug!("cannot save the DHT nodes in {}: {}", file.path().display(), reason(&error));
         }
     }
 }

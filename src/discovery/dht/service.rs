@@ -21,6 +21,7 @@ use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
 use crate::strategy::{Source, Supply};
+use crate::text::reason;
 use crate::thread::lock;
 use crossbeam_channel::{Sender, TrySendError};
 use log::debug;
@@ -28,6 +29,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -78,12 +80,14 @@ pub(super) struct DhtShared {
 pub(super) struct Port {
     pub family: IpFamily,
     pub socket: UdpPort,
+    /// Whether its node knows others.
+    pub knows_others: AtomicBool,
     commands: Mutex<VecDeque<Command>>,
 }
 
 impl Port {
     pub fn new(family: IpFamily, socket: UdpPort) -> Port {
-        Port { family, socket, commands: Mutex::default() }
+        Port { family, socket, knows_others: AtomicBool::new(false), commands: Mutex::default() }
     }
 
     fn commands(&self) -> MutexGuard<'_, VecDeque<Command>> {
@@ -168,7 +172,7 @@ impl Service {
         let Some(port) = shared.ports.get(self.port) else { return };
         match self.serve(port) {
             Err(error) if error.kind() != ErrorKind::ConnectionAborted => {
-                debug!("the DHT at {} ends: {error}", port.socket.address());
+                debug!("the DHT on {} has stopped: {}", port.socket.address(), reason(&error));
             }
             _ => {}
         }
@@ -186,10 +190,13 @@ impl Service {
             }
             self.do_chores(port.family, now);
             self.carry_out(port, now);
+            port.knows_others.store(!self.node.knows_nobody(), Ordering::Relaxed);
             match port.socket.receive(&mut packet, self.next_deadline())? {
                 // An empty packet has woken us, or the time has come.
                 Some((0, _)) | None => {}
-                Some((PACKET_BYTES, from)) => debug!("{from}: its packet is too large to be looked at"),
+                Some((PACKET_BYTES, from)) => {
+                    debug!("{from}: ignored a packet that is too large for the DHT")
+                }
                 Some((length, from)) => {
                     self.node.receive(packet.get(..length).unwrap_or_default(), from, Instant::now());
                 }
@@ -255,7 +262,7 @@ impl Service {
                     let error = port.socket.send(to, &packet).err();
                     let kind = error.as_ref().map(io::Error::kind);
                     if let Some(error) = error.filter(|_| kind != self.logged_error) {
-                        debug!("the DHT cannot send to {to}: {error}");
+                        debug!("the DHT cannot send to {to}: {}", reason(&error));
                         self.logged_error = kind;
                     }
                 }

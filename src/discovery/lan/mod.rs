@@ -21,6 +21,7 @@ use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::{BindAddress, Group};
 use crate::strategy::{Source, Supply, TokenBucket};
+use crate::text::reason;
 use crate::thread;
 use crate::thread::lock;
 use crossbeam_channel::Sender;
@@ -122,7 +123,7 @@ impl Lan {
         for (address, thread) in GROUPS {
             match Group::join(address, bind_address) {
                 Ok(group) => groups.push(JoinedGroup { group, address, thread }),
-                Err(error) => debug!("no peers are found through {address}: {error}"),
+                Err(error) => debug!("no local discovery on {address}: {}", reason(&error)),
             }
         }
         let torrents = Mutex::default();
@@ -223,7 +224,9 @@ impl LanShared {
                 Ok(Some(packet)) => packet,
                 Ok(None) => continue,
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => return,
-                Err(error) => return debug!("no more peers are found on the local network: {error}"),
+                Err(error) => {
+                    return debug!("local discovery has stopped: {}", reason(&error));
+                }
             };
             let now = Instant::now();
             if bucket.has(1, now)
@@ -240,7 +243,7 @@ impl LanShared {
     /// address is the source of the packet with the port in it; a link-local address keeps its interface.
     fn receive(&self, packet: &[u8], mut from: SocketAddr) -> bool {
         let Some(packet) = SearchPacket::from_wire(packet) else {
-            debug!("{from}: its packet on the local network is no announce");
+            debug!("{from}: not a local announce");
             return false;
         };
         if packet.cookie.eq_ignore_ascii_case(self.cookie.as_bytes()) {
@@ -282,7 +285,7 @@ impl LanShared {
         for JoinedGroup { group, address, .. } in &self.groups {
             let packet = SearchPacket::to_wire(*address, self.port, info_hashes, &self.cookie);
             if let Err(error) = group.send(&packet) {
-                debug!("cannot announce through {address}: {error}");
+                debug!("cannot announce on {address}: {}", reason(&error));
             }
         }
     }

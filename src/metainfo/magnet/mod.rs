@@ -147,9 +147,9 @@ impl fmt::Display for MagnetError {
             MagnetError::NotAMagnet => {
                 "not a magnet link: it does not begin with 'magnet:' and is not 40 hex digits"
             }
-            MagnetError::TooLong => "bad magnet link: it has more than 65,536 bytes (leave trackers out)",
+            MagnetError::TooLong => "bad magnet link: longer than 65,536 bytes (remove some trackers)",
             MagnetError::NoInfoHash => {
-                "bad magnet link: no 'xt=urn:btih:' says which torrent (put quotes around the link, or the \
+                "bad magnet link: it has no 'xt=urn:btih:' with the info-hash (put quotes around the link, or the \
                  shell cuts it at the first '&')"
             }
             MagnetError::BadInfoHash(length) => {
@@ -160,7 +160,7 @@ impl fmt::Display for MagnetError {
                 );
             }
             MagnetError::VersionTwoOnly => {
-                "a magnet link of a version 2 (BEP 52) torrent, which cannot be downloaded (use one with \
+                "a magnet link of a version 2 torrent (BEP 52), which is not supported (use one with \
                  'xt=urn:btih:')"
             }
             MagnetError::BadSelection => {

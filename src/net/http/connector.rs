@@ -18,7 +18,8 @@ use super::guard::Guard;
 use super::tls_connector::TlsConnector;
 use super::tunnel;
 use crate::net::proxy::{Negotiation, Proxy, ProxyKind, Target, unreachable};
-use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, by_turns, resolve};
+use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, NameFault, by_turns, resolve};
+use crate::text::reason;
 use crate::thread;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -76,7 +77,10 @@ impl Resolver for HostNames {
         let host = host.trim_matches(['[', ']']);
         let port = port.parse().map_err(|_| Error::HostNotFound)?;
         let found = resolve(host, port, limit(&timeout)?.unwrap_or(MAX_CONNECT));
-        let found = found.map_err(|error| library_error(error, &timeout))?;
+        let found = found.map_err(|error| match library_error(error, &timeout) {
+            Error::Io(error) => other(NameFault(reason(&error))),
+            timeout => timeout,
+        })?;
         let mut addresses = self.empty();
         let family = config.ip_family();
         family.keep_wanted(found.into_iter()).take(MAX_ADDRESSES).for_each(|address| addresses.push(address));

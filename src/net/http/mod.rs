@@ -25,9 +25,10 @@ pub use retry_after::{LONGEST_WAIT, retry_after};
 pub use site::Site;
 pub use tls::Authorities;
 
-use super::Outlet;
 use super::proxy::{ProxyError, ProxyFault};
+use super::{NameFault, Outlet};
 use crate::strategy::{OnWordOf, Question, Refusal};
+use crate::text::reason;
 use guard::Guard;
 use redirect::Target;
 use std::fmt;
@@ -200,8 +201,8 @@ pub enum WebError {
     Refused(Refusal),
     /// The proxy makes no connection.
     Proxy(ProxyError),
-    /// The server's certificate is not believed, for this reason.
-    Certificate(String),
+    /// There is no TLS with the server, or its certificate is not believed, for this reason.
+    Tls(String),
     /// It redirects to this magnet link.
     Magnet(String),
     /// It redirects to an address of this scheme.
@@ -212,6 +213,8 @@ pub enum WebError {
     BadAddress,
     /// The host has no address.
     NoAddress,
+    /// The name of the host cannot be looked up, for this reason.
+    Name(String),
     /// What we waited for did not come in time.
     TimedOut(Awaited),
     /// There is more than the limit.
@@ -240,9 +243,12 @@ impl From<ureq::Error> for WebError {
                 Ok(refusal) => return WebError::Refused(*refusal),
                 Err(error) => match error.downcast::<ProxyError>() {
                     Ok(error) => return WebError::Proxy(*error),
-                    Err(error) => match error.downcast::<tls::CertificateFault>() {
-                        Ok(fault) => return WebError::Certificate(fault.0),
-                        Err(error) => ureq::Error::Other(error),
+                    Err(error) => match error.downcast::<tls::TlsFault>() {
+                        Ok(fault) => return WebError::Tls(fault.0),
+                        Err(error) => match error.downcast::<NameFault>() {
+                            Ok(fault) => return WebError::Name(fault.0),
+                            Err(error) => ureq::Error::Other(error),
+                        },
                     },
                 },
             },
@@ -259,7 +265,10 @@ impl From<ureq::Error> for WebError {
             ureq::Error::Io(error)
                 if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) =>
             {
-                WebError::Nonsense(error.to_string())
+                WebError::Nonsense(reason(&error))
+            }
+            ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                WebError::Broken(io::Error::new(error.kind(), "the server closed the connection"))
             }
             ureq::Error::Io(error) => WebError::Broken(error),
             ureq::Error::ConnectionFailed => WebError::Broken(io::Error::other("the connection failed")),
@@ -274,23 +283,21 @@ impl fmt::Display for WebError {
         match self {
             WebError::Refused(refusal) => write!(out, "{refusal}"),
             WebError::Proxy(error) => write!(out, "{error}"),
-            WebError::Certificate(why) => write!(out, "{why}"),
-            WebError::Magnet(_) => write!(out, "it redirects to a magnet link"),
+            WebError::Tls(why) => write!(out, "{why}"),
+            WebError::Magnet(_) => write!(out, "redirects to a magnet link"),
             WebError::Scheme(scheme) => {
-                write!(
-                    out,
-                    "it redirects to an address of {scheme}:, and only http:// and https:// are followed"
-                )
+                write!(out, "redirects to a {scheme}: address (only http:// and https:// are followed)")
             }
-            WebError::Redirects => write!(out, "it redirects more than {MAX_REDIRECTS} times"),
-            WebError::BadAddress => write!(out, "the address, or where it redirects us to, is malformed"),
-            WebError::NoAddress => write!(out, "there is no such host (check the address)"),
-            WebError::TimedOut(Awaited::Name) => write!(out, "no address for its name in time"),
+            WebError::Redirects => write!(out, "redirects more than {MAX_REDIRECTS} times"),
+            WebError::BadAddress => write!(out, "the address, or the one it redirects to, is malformed"),
+            WebError::Name(why) => write!(out, "cannot look up its name: {why}"),
+            WebError::NoAddress => write!(out, "the host has no address that can be used here"),
+            WebError::TimedOut(Awaited::Name) => write!(out, "no name server answered in time"),
             WebError::TimedOut(Awaited::Connection) => write!(out, "no connection in time"),
             WebError::TimedOut(Awaited::Answer) => write!(out, "no answer in time"),
-            WebError::TooLarge => write!(out, "its answer is too large"),
-            WebError::Broken(error) => write!(out, "{error}"),
-            WebError::Nonsense(why) => write!(out, "its answer makes no sense: {why}"),
+            WebError::TooLarge => write!(out, "sent too much data"),
+            WebError::Broken(error) => write!(out, "{}", reason(error)),
+            WebError::Nonsense(why) => write!(out, "sent an invalid response: {why}"),
         }
     }
 }

@@ -62,9 +62,9 @@ fn a_password_is_decoded_and_goes_to_its_own_server_only() {
 #[test]
 fn a_redirect_to_a_magnet_is_one_and_other_schemes_are_refused() {
     for (location, expected) in [
-        ("magnet:?xt=urn:btih:00", "it redirects to a magnet link"),
-        ("file:///etc/passwd", "it redirects to an address of file:, and only"),
-        ("ftp://127.0.0.1/x", "it redirects to an address of ftp:, and only"),
+        ("magnet:?xt=urn:btih:00", "redirects to a magnet link"),
+        ("file:///etc/passwd", "redirects to a file: address (only"),
+        ("ftp://127.0.0.1/x", "redirects to a ftp: address (only"),
     ] {
         let (at, server) = serve(&[&format!("302 Found\r\nLocation: {location}")]);
         let error = client().get(&format!("http://{at}/"), BY_USER).unwrap_err();
@@ -145,8 +145,7 @@ fn a_redirect_to_our_own_port_is_not_followed() {
 
 #[test]
 fn a_proxy_that_wants_a_password_is_no_server_that_does() {
-    for (login, expected) in
-        [("", "wants a user name and a password"), ("me:pw@", "does not take the user name")]
+    for (login, expected) in [("", "requires a user name and password"), ("me:pw@", "rejected the user name")]
     {
         let (at, server) = serve(&["407 Who are you"]);
         let proxy = Arc::new(Proxy::typed(&format!("http://{login}{at}")).unwrap());

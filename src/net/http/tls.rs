@@ -5,7 +5,7 @@
 //! many a host has none installed, and in addition those in the file of `--ca-file`. The environment is not
 //! asked (`SSL_CERT_FILE`): what a host trusts should not change without a word.
 
-use crate::text::{excerpt, printable};
+use crate::text::{excerpt, printable, reason};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, KeyProvider, ring};
@@ -53,19 +53,19 @@ impl Authorities {
         let mut bytes = Vec::new();
         // A pipe or a device may have no end.
         let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
-        read.map_err(|error| fail(&error))?;
+        read.map_err(|error| fail(&reason(&error)))?;
         if bytes.len() as u64 > MAX_FILE {
             return Err(fail(&"it is larger than 1 MiB"));
         }
         let given: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         let given = given.map_err(|error| fail(&format!("it is damaged ({error})")))?;
         if given.is_empty() {
-            return Err(fail(&"it has none (a text with the line -----BEGIN CERTIFICATE----- is expected)"));
+            return Err(fail(&"there are none (expected PEM, with a line -----BEGIN CERTIFICATE-----)"));
         }
         let mut store = RootCertStore::empty();
         for certificate in &given {
             let added = store.add(certificate.clone());
-            added.map_err(|error| fail(&format!("one of them makes no sense ({error})")))?;
+            added.map_err(|error| fail(&format!("one of them is invalid ({error})")))?;
         }
         Ok(Authorities(Arc::new(Inner { given, config: OnceLock::new() })))
     }
@@ -179,23 +179,30 @@ fn is_of_authority(error: &rustls::Error) -> bool {
         if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }
 
-/// Why a server's certificate is not believed, fit to print, with the way out.
+/// Why there is no TLS with a server, fit to print, with the way out.
 #[derive(Debug)]
-pub(super) struct CertificateFault(pub String);
+pub(super) struct TlsFault(pub String);
 
-impl fmt::Display for CertificateFault {
+impl fmt::Display for TlsFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
     }
 }
 
-impl std::error::Error for CertificateFault {}
+impl std::error::Error for TlsFault {}
 
-/// What went wrong with the certificate, if that is what this error of a connection says.
-pub(super) fn certificate_fault(error: &io::Error) -> Option<CertificateFault> {
+/// What is wrong with the server, if this error of a connection says that it speaks no TLS or that its certificate is
+/// not believed.
+pub(super) fn tls_fault(error: &io::Error) -> Option<TlsFault> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let rustls::Error::InvalidCertificate(fault) = error else { return None };
-    let nobody = "is signed by nobody that is trusted here (if you trust it, give it or its authority's with \
+    let fault = match error {
+        rustls::Error::InvalidCertificate(fault) => fault,
+        rustls::Error::InvalidMessage(_) => {
+            return Some(TlsFault("does not speak TLS (http:// instead of https://?)".to_owned()));
+        }
+        _ => return None,
+    };
+    let nobody = "is not signed by a trusted authority (if you trust it, give it or its authority's with \
                   --ca-file)";
     let words = match fault {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -214,7 +221,7 @@ pub(super) fn certificate_fault(error: &io::Error) -> Option<CertificateFault> {
         _ if is_of_authority(error) => nobody.to_owned(),
         other => format!("is refused: {}", excerpt(&other.to_string(), 200)),
     };
-    Some(CertificateFault(format!("its certificate {words}")))
+    Some(TlsFault(format!("its certificate {words}")))
 }
 
 /// `DnsName("a.example")` as `a.example`. It comes from the certificate, so from a stranger.

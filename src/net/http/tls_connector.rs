@@ -2,7 +2,7 @@
 //!
 //! The library's own way knows either the built-in authorities or those that it is given, and not both.
 
-use super::tls::{Authorities, certificate_fault};
+use super::tls::{Authorities, tls_fault};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::fmt;
@@ -36,7 +36,7 @@ impl<Plain: Transport> Connector<Plain> for TlsConnector {
         let mut socket = TransportAdapter::new(plain, details.current_time.clone());
         socket.set_timeout(left(details));
         if let Err(error) = connection.complete_io(&mut socket) {
-            return Err(match certificate_fault(&error) {
+            return Err(match tls_fault(&error) {
                 Some(fault) => Error::Other(Box::new(fault)),
                 None => Error::from(error),
             });

@@ -45,7 +45,7 @@ impl Proxies {
             Some((name, value)) => match Proxy::parse(value.trim()) {
                 Ok(proxy) => Ok(Some(Arc::new(proxy))),
                 Err(why) => {
-                    Err(format!("the environment names a proxy in {name}: {why} (--proxy none ignores it)"))
+                    Err(format!("the variable {name} names a proxy: {why} (--proxy none ignores it)"))
                 }
             },
         };
@@ -88,12 +88,12 @@ impl fmt::Display for Proxies {
             Proxies::All(proxy) => {
                 write!(
                     out,
-                    "all goes through the proxy {proxy}, which looks up all names; nobody can connect to us, and the \
-                     DHT, local discovery and trackers over UDP are off"
+                    "everything goes through the proxy {proxy}, which looks up all names; incoming connections, the \
+                     DHT, local discovery and UDP trackers are off"
                 )?;
                 match proxy.kind() {
                     ProxyKind::Socks5 => Ok(()),
-                    ProxyKind::Http => write!(out, " (peers are reached only if it connects to any port)"),
+                    ProxyKind::Http => write!(out, " (it must allow any port, or no peer can be reached)"),
                 }
             }
             Proxies::Web(proxies) => {
@@ -106,7 +106,7 @@ impl fmt::Display for Proxies {
                 }
                 write!(
                     out,
-                    "as the environment says; peers, the DHT and trackers over UDP do not (use --proxy for all)"
+                    "as the environment says; peers, the DHT and UDP trackers do not (use --proxy for everything)"
                 )
             }
         }

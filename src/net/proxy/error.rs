@@ -62,13 +62,13 @@ impl ProxyError {
 fn in_words(reply: u8) -> &'static str {
     match reply {
         1 => "general failure",
-        2 => "its rules do not allow it",
+        2 => "forbidden by its rules",
         3 => "network unreachable",
         4 => "host unreachable",
         5 => "connection refused",
-        6 => "the time ran out",
-        8 => "it does not know such addresses",
-        _ => "for a reason that it does not name",
+        6 => "timed out",
+        8 => "address type not supported",
+        _ => "no reason given",
     }
 }
 
@@ -87,36 +87,37 @@ impl fmt::Display for ProxyError {
             }
             ProxyFault::Silent => write!(out, "does not answer (is it running, is it a {scheme}:// proxy?)"),
             ProxyFault::Closed => {
-                write!(out, "closes the connection without an answer (is it a {scheme}:// proxy?)")
+                write!(out, "closed the connection without an answer (is it a {scheme}:// proxy?)")
             }
-            ProxyFault::Nonsense(why) => write!(out, "makes no sense: {why} (is it a {scheme}:// proxy?)"),
+            ProxyFault::Nonsense(why) => {
+                write!(out, "sent an invalid response: {why} (is it a {scheme}:// proxy?)")
+            }
             ProxyFault::WantsPassword => {
-                write!(out, "wants a user name and a password (name it as {scheme}://USER:PASSWORD@{proxy})")
+                write!(out, "requires a user name and password (use {scheme}://USER:PASSWORD@{proxy})")
             }
-            ProxyFault::WrongPassword => write!(out, "does not take the user name and the password"),
+            ProxyFault::WrongPassword => write!(out, "rejected the user name and password"),
             ProxyFault::Useless(code) => match kind {
-                ProxyKind::Http => write!(out, "makes no connections: status {code} (name a SOCKS5 proxy)"),
-                ProxyKind::Socks5 => write!(out, "makes no connections: reply {code}"),
+                ProxyKind::Http => {
+                    write!(out, "does not connect to other hosts: status {code} (use a SOCKS5 proxy)")
+                }
+                ProxyKind::Socks5 => write!(out, "does not connect to other hosts: reply {code}"),
             },
             ProxyFault::NoConnection => {
-                write!(out, "makes no connection")?;
+                write!(out, "cannot connect")?;
                 to(out)?;
                 write!(out, " in time")
             }
             ProxyFault::Refused(reply) => {
-                write!(out, "makes no connection")?;
+                write!(out, "cannot connect")?;
                 to(out)?;
                 write!(out, ": {}", in_words(*reply))
             }
             ProxyFault::Status(status) => {
-                write!(out, "makes no connection")?;
+                write!(out, "cannot connect")?;
                 to(out)?;
                 write!(out, ": status {status}")?;
                 match status {
-                    403 => write!(
-                        out,
-                        " (many HTTP proxies connect to port 443 alone; a SOCKS5 proxy does not care)"
-                    ),
+                    403 => write!(out, " (many HTTP proxies allow only port 443; try a SOCKS5 proxy)"),
                     _ => Ok(()),
                 }
             }

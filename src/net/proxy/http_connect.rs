@@ -31,7 +31,7 @@ pub(super) fn is_connected(has_login: bool, came: &[u8]) -> Result<bool, ProxyFa
     // Some servers end lines without the carriage return.
     if !came.ends_with(b"\n\n") && !came.ends_with(b"\n\r\n") {
         let is_short = came.len() < MAX_HEAD;
-        return if is_short { Ok(false) } else { Err(ProxyFault::Nonsense("its answer has no end")) };
+        return if is_short { Ok(false) } else { Err(ProxyFault::Nonsense("its answer does not end")) };
     }
     let status = came.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     let status = status.get(..3).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());

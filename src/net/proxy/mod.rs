@@ -23,6 +23,7 @@ pub use negotiation::Negotiation;
 
 use super::basic_auth::{self, percent_decoded};
 use super::resolver::resolve;
+use crate::text::reason;
 use crate::thread::lock;
 use stand_ins::StandIns;
 use std::fmt;
@@ -114,12 +115,12 @@ impl Proxy {
     /// What is wrong with it, in words that do not repeat its password.
     pub fn typed(text: &str) -> Result<Proxy, String> {
         let Some((_, rest)) = text.split_once("://") else {
-            return Err("socks5h://HOST:PORT or http://HOST:PORT is expected".to_owned());
+            return Err("expected socks5h://HOST:PORT or http://HOST:PORT".to_owned());
         };
         let proxy = Proxy::parse(text)?;
         let site = rest.trim_end_matches('/');
         let has_port = site.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        if has_port { Ok(proxy) } else { Err("its port is missing, as in socks5h://HOST:1080".to_owned()) }
+        if has_port { Ok(proxy) } else { Err("the port is missing, as in socks5h://HOST:1080".to_owned()) }
     }
 
     /// The same as programs take it from the environment: without a scheme it is HTTP, without a port 1080.
@@ -142,13 +143,13 @@ impl Proxy {
             Some((given, site)) => (Some(given), site),
             None => (None, authority),
         };
-        let (host, port) = host_and_port(site).ok_or("its host or its port is malformed")?;
+        let (host, port) = host_and_port(site).ok_or("the host or the port is malformed")?;
         let login = given.map(|given| {
             let (user, password) = given.split_once(':').unwrap_or((given, ""));
             Login { user: percent_decoded(user), password: percent_decoded(password) }
         });
         if login.as_ref().is_some_and(|Login { user, password }| user.len() > 255 || password.len() > 255) {
-            return Err("its user name or its password is longer than 255 bytes".to_owned());
+            return Err("the user name or the password is longer than 255 bytes".to_owned());
         }
         let (_, basic) = basic_auth::split(&format!("http://{authority}"));
         Ok(Proxy {
@@ -195,7 +196,7 @@ impl Proxy {
         let found = match known.as_ref().filter(|(_, until)| now < *until) {
             Some((found, _)) => found.clone(),
             None => {
-                let found = resolve(&self.host, self.port, NAME_DEADLINE).map_err(|error| error.to_string());
+                let found = resolve(&self.host, self.port, NAME_DEADLINE).map_err(|error| reason(&error));
                 let life = if found.is_ok() { NAME_LIFE } else { NAME_PAUSE };
                 known.insert((found, Instant::now() + life)).0.clone()
             }
@@ -206,7 +207,7 @@ impl Proxy {
                 addresses.rotate_left(first);
                 Ok(addresses)
             }
-            Ok(_) => Err(self.error(ProxyFault::Unreachable("its name has no address".to_owned()))),
+            Ok(_) => Err(self.error(ProxyFault::Unreachable("the host has no address".to_owned()))),
             Err(why) => Err(self.error(ProxyFault::Unreachable(why))),
         }
     }
@@ -273,7 +274,7 @@ impl fmt::Debug for Proxy {
 pub(in crate::net) fn unreachable(proxy: &Proxy, error: &io::Error) -> ProxyError {
     proxy.error(match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ProxyFault::Silent,
-        _ => ProxyFault::Unreachable(error.to_string()),
+        _ => ProxyFault::Unreachable(reason(error)),
     })
 }
 
@@ -320,7 +321,7 @@ mod tests {
     #[test]
     fn what_is_no_proxy_is_refused_with_a_reason_that_has_no_password_in_it() {
         for (text, expected) in [
-            ("h.example:1080", "is expected"),
+            ("h.example:1080", "expected socks5h"),
             ("socks5h://h.example", "port is missing"),
             ("socks5h://me:secret@[::1]", "port is missing"),
             ("socks4a://me:secret@h:1", "only http:// and socks5h://"),

@@ -96,7 +96,7 @@ pub(super) fn reply(awaited: Awaited, has_login: bool, came: &[u8]) -> Result<Op
             PASSWORD if has_login => Ok(Some(Next::Password)),
             NONE_OF_THESE if has_login => Err(ProxyFault::WrongPassword),
             NONE_OF_THESE | PASSWORD => Err(ProxyFault::WantsPassword),
-            _ => Err(ProxyFault::Nonsense("it chooses what was not offered")),
+            _ => Err(ProxyFault::Nonsense("it chose a method that was not offered")),
         },
         // Some proxies begin this reply with the version of SOCKS.
         (Awaited::Verdict, [version, ..]) if ![PASSWORD_VERSION, VERSION].contains(version) => {
@@ -119,7 +119,7 @@ fn bound_address(came: &[u8]) -> Result<Option<Next>, ProxyFault> {
         (IPV6, _) => 16,
         (NAME, [length, ..]) => 1 + usize::from(*length),
         (NAME, []) => return Ok(None),
-        _ => return Err(ProxyFault::Nonsense("its reply has an address of no known kind")),
+        _ => return Err(ProxyFault::Nonsense("its reply has an unknown type of address")),
     };
     let length = 4 + address + 2;
     Ok((came.len() >= length).then_some(Next::Done))

@@ -38,7 +38,7 @@ impl IncomingHandshake {
             if why.is_in_vain() {
                 state.came_in_vain(address.ip());
             }
-            debug!("{address}: incoming connection ended: {why}");
+            debug!("{address}: incoming connection dropped: {why}");
         }
     }
 

@@ -50,16 +50,18 @@ impl fmt::Display for TurnedAway {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TurnedAway::NoHandshake => out.write_str("no handshake in 10 s"),
-            TurnedAway::Closed => out.write_str("it closed before its handshake was complete"),
-            TurnedAway::Lost => out.write_str("the connection broke before its handshake was complete"),
-            TurnedAway::NotBitTorrent => out.write_str("its first bytes are not a BitTorrent handshake"),
-            TurnedAway::NotEncrypted => out.write_str("it is not encrypted"),
-            TurnedAway::KeyExchange(fault) => write!(out, "in the key exchange it sent {fault}"),
-            TurnedAway::TooManyKeyExchanges => out.write_str("too many others have begun a key exchange"),
-            TurnedAway::OtherTorrent => out.write_str("it exchanged keys for another torrent"),
-            TurnedAway::UnknownTorrent => out.write_str("it wants a torrent that we do not have"),
-            TurnedAway::Busy => out.write_str("its torrent is busy with other events"),
-            TurnedAway::TorrentEnded => out.write_str("its torrent has just ended"),
+            TurnedAway::Closed => out.write_str("closed before the handshake was complete"),
+            TurnedAway::Lost => out.write_str("connection lost before the handshake was complete"),
+            TurnedAway::NotBitTorrent => out.write_str("not a BitTorrent handshake"),
+            TurnedAway::NotEncrypted => out.write_str("not encrypted"),
+            TurnedAway::KeyExchange(fault) => write!(out, "bad key exchange: {fault}"),
+            TurnedAway::TooManyKeyExchanges => out.write_str("too many other key exchanges at once"),
+            TurnedAway::OtherTorrent => out.write_str("the keys were exchanged for another torrent"),
+            TurnedAway::UnknownTorrent => {
+                out.write_str("asks for a torrent that is not here (wrong info-hash?)")
+            }
+            TurnedAway::Busy => out.write_str("the torrent is too busy"),
+            TurnedAway::TorrentEnded => out.write_str("the torrent has just ended"),
             TurnedAway::HungUp(why) => write!(out, "{why}"),
         }
     }

@@ -135,12 +135,12 @@ pub fn chooses_ports(kind: ServiceKind) -> bool {
 /// Why a gateway refuses, in words.
 pub fn reason(fault: u16) -> String {
     let words = match fault {
-        INVALID_ARGUMENTS => "it does not understand our request",
-        606 => "it does not allow it",
-        CONFLICT | OTHER_CONFLICT => "others have the ports",
-        724 => "it gives no port outside another number than it has inside",
-        728 => "its table of ports is full",
-        _ => "it does not say why",
+        INVALID_ARGUMENTS => "invalid request",
+        606 => "not allowed",
+        CONFLICT | OTHER_CONFLICT => "the ports are taken",
+        724 => "external and internal port must be the same",
+        728 => "no free ports",
+        _ => "no reason given",
     };
     format!("{words} (UPnP error {fault})")
 }

@@ -6,6 +6,7 @@ use std::io;
 use rustix::io::Errno;
 
 use super::ForeignFile;
+use crate::text;
 
 /// Whether the error says that there is no room left: the disk's or the user's quota.
 pub(super) fn is_full(error: &io::Error) -> bool {
@@ -22,23 +23,15 @@ pub(super) fn is_too_large(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::FBIG)
 }
 
-/// The system's own words, without its error number, for the middle of a sentence.
+/// What the system says, for the middle of a sentence.
 pub(in crate::storage) fn reason(error: &io::Error) -> String {
     if Errno::from_io_error(error) == Some(Errno::LOOP) {
         return "a symbolic link is in the way".to_owned();
     }
     if is_too_large(error) {
-        return "no file may be so large, by the limit of the process or of this file system".to_owned();
+        return "the file would exceed the limit of the process or of this file system".to_owned();
     }
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    // "I/O error" and other words in capitals stay as they are.
-    match letters.clone().next() {
-        Some(second) if second.is_lowercase() => first.into_iter().chain(letters).collect(),
-        _ => text.to_owned(),
-    }
+    text::reason(error)
 }
 
 /// The first few foreign files, how much of each is right, and how many more there are.

@@ -9,7 +9,7 @@ use std::io::Read;
 use crate::storage::claim::Guards;
 use crate::text::is_hidden;
 
-const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to go on.";
+const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to resume it.";
 const HASH: &str = "info-hash ";
 const NAME: &str = "name ";
 const PARTS: &str = "parts";

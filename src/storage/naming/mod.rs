@@ -265,6 +265,17 @@ pub(super) fn create(folder: &RootFolder, path: &PathOnDisk) -> io::Result<File>
     Err(refused)
 }
 
+/// Opens a file to read it. One that is not whole may get its name just now, by our writer or another process.
+pub(super) fn open_to_read(folder: &RootFolder, path: &PathOnDisk) -> io::Result<File> {
+    let first: &Path = path;
+    match folder.open_file(first, Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && first != path.whole() => {
+            folder.open_file(path.whole(), Access::Read)
+        }
+        opened => opened,
+    }
+}
+
 /// Whether this error means that there is no such file: a name that the file system refuses is not there.
 pub(super) fn is_missing(path: &PathOnDisk, error: &io::Error) -> bool {
     path.is_odd() && is_refusal(error)

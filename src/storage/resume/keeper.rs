@@ -5,6 +5,7 @@
 //! meanwhile waits for the next one. The thread ends with the run, and the run waits for it. Where no thread
 //! can be started, only the first record and the last one are written.
 
+use crate::text::reason;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -129,7 +130,7 @@ impl ResumeKeeper {
         };
         match thread::spawn("resume", STACK_BYTES, calls::handed_on(life)) {
             Ok(thread) => self.thread = Some((orders, thread)),
-            Err(error) => debug!("what is written is recorded at the end only: {error}"),
+            Err(error) => debug!("progress will be recorded at the end only: {}", reason(&error)),
         }
         self.last = Instant::now();
     }

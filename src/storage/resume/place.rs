@@ -3,6 +3,7 @@
 //!
 //! A failure to read or write one is only logged: it costs a check in the next run.
 
+use crate::text::reason;
 use std::cmp::Reverse;
 use std::fs;
 use std::io::{self, Read};
@@ -60,7 +61,7 @@ impl ResumePlace {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                debug!("{} is not used: {error}", path().display());
+                debug!("{} is ignored: {}", path().display(), reason(&error));
                 return None;
             }
         };
@@ -68,7 +69,7 @@ impl ResumePlace {
         let read = file.take(ResumeRecord::most_bytes(shape).saturating_add(1)).read_to_end(&mut bytes);
         let record = read.ok().and_then(|_| ResumeRecord::decode(&bytes, shape));
         if record.is_none() {
-            debug!("{} is not used: it is damaged, or not of this torrent", path().display());
+            debug!("{} is ignored: damaged, or of another torrent", path().display());
         }
         record
     }
@@ -146,7 +147,7 @@ impl CachedRecord {
     pub fn write(&self, record: &ResumeRecord) {
         let written = self.file.write(&record.encode(&self.shape));
         if let Err(error) = written.and_then(|()| tidy(&self.folder, MOST_CACHED, MOST_CACHED_BYTES)) {
-            debug!("cannot keep what was checked in {}: {error}", self.file.path().display());
+            debug!("cannot record what was checked in {}: {}", self.file.path().display(), reason(&error));
         }
     }
 }

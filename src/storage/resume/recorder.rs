@@ -4,6 +4,7 @@
 //! otherwise. It opens each file by its name, since the descriptors of the writer are few, and makes sure that
 //! it is the file that the writer wrote.
 
+use crate::text::reason;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
@@ -20,8 +21,9 @@ use crate::storage::calls;
 use crate::storage::claim::Guards;
 use crate::storage::error::{Action, StorageError};
 use crate::storage::files::MANY_FILES;
-use crate::storage::folder::{Access, FileStat, RootFolder};
+use crate::storage::folder::{FileStat, RootFolder};
 use crate::storage::layout::{FileEntry, Layout};
+use crate::storage::naming;
 use crate::storage::patience::patiently;
 use crate::storage::survey::Survey;
 
@@ -108,7 +110,11 @@ impl Recorder {
         for (number, written) in &cut.written {
             let synced = if cut.is_unsynced { self.sync(*number, written) } else { Ok(()) };
             let known = synced.inspect_err(|error| {
-                debug!("{} is not vouched for: {error}", self.layout_path(*number).display());
+                debug!(
+                    "cannot record the state of {}: {}",
+                    self.layout_path(*number).display(),
+                    reason(error)
+                );
                 self.failed.insert(*number);
             });
             let kept = self.guards.get(number).copied().unwrap_or(0);
@@ -145,9 +151,12 @@ impl Recorder {
             let path = self.folder.path().display();
             // At the end there is nothing that the user could do about it, and perhaps a better reason is said.
             if !self.record.is_final && !std::mem::replace(&mut self.complained, true) {
-                warn!("cannot keep in {path} what is there, so the next run will read it: {error}");
+                warn!(
+                    "cannot record in {path} what was checked, so the next run will check it again: {}",
+                    reason(&error)
+                );
             } else {
-                debug!("cannot keep in {path} what is there: {error}");
+                debug!("cannot record in {path} what was checked: {}", reason(&error));
             }
         }
     }
@@ -165,7 +174,7 @@ impl Recorder {
     /// Syncs a file, if it is the one that was written.
     fn sync(&mut self, number: usize, written: &FileStat) -> io::Result<()> {
         let path = self.layout.entry(number).map(|entry| &entry.path).ok_or(io::ErrorKind::NotFound)?;
-        let file: File = patiently(|| self.folder.open_file(path, Access::Read))?;
+        let file: File = patiently(|| naming::open_to_read(&self.folder, path))?;
         if RootFolder::file_stat(&file)?.identity != written.identity {
             return Err(io::Error::other("another file has its name"));
         }

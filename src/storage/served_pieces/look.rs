@@ -79,8 +79,12 @@ impl ServedPieces {
         self.offered.condemn(wrong());
         let (path, wrong) = (shown(), wrong().count());
         match wrong {
-            0 => info!("{}: it is as it was, and is sent", path.display()),
-            wrong => warn!("{}: wrong now and not sent any more: {}", path.display(), counted(wrong)),
+            0 => info!("{}: unchanged, uploading continues", path.display()),
+            wrong => warn!(
+                "{}: no longer uploaded, because the data has changed: {}",
+                path.display(),
+                counted(wrong)
+            ),
         }
         Ok(())
     }
@@ -181,7 +185,7 @@ fn live(served: &Weak<ServedPieces>, wakes: &Receiver<()>) {
             let begun = Instant::now();
             let looked = served.look(number, &|_, _| is_needed());
             if let Err(error) = &looked {
-                debug!("a second look at {}: {error}", served.files.path(number).display());
+                debug!("cannot check {} again: {error}", served.files.path(number).display());
                 served.offered.condemn(served.layout.pieces_in(number));
             }
             served.looks.looked(number, begun, Instant::now(), looked.is_err());

@@ -17,6 +17,7 @@ mod open_files;
 mod second_looks;
 mod stamps;
 
+use crate::text::reason;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -87,7 +88,7 @@ impl ServedPieces {
     ) -> Result<Arc<ServedPieces>, StorageError> {
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
-            || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (name another with -d)"));
+            || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (choose another with -d)"));
         let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
         let mut layout = payload.layout_as_it_is(Some(&folder), &mut marker)?;
@@ -249,7 +250,12 @@ impl ServedPieces {
             && let Some(slice) = self.layout.slices(piece).find(|slice| !slice.padding)
         {
             let path = self.files.path(slice.file);
-            warn!("piece {} in {} cannot be read and is not sent: {error}", piece.get(), path.display());
+            warn!(
+                "cannot read piece {} from {}, so it is not uploaded: {}",
+                piece.get(),
+                path.display(),
+                reason(error)
+            );
             self.look_later(slice.file);
         }
     }
@@ -264,13 +270,13 @@ impl ServedPieces {
                     Ok(found) => _ = self.stamps.note(number, Some(&found)),
                     Err(_) => self.stamps.doubt(number),
                 };
-                self.withdraw(number, note, "it changed on disk");
+                self.withdraw(number, note, "changed on disk");
                 None
             }
             // A later attempt may succeed.
             Err(error) if too_many_files(&error) => None,
             Err(error) => {
-                self.withdraw(number, || self.stamps.doubt(number), &error.to_string());
+                self.withdraw(number, || self.stamps.doubt(number), &reason(&error));
                 None
             }
         }
@@ -289,7 +295,7 @@ impl ServedPieces {
     pub(super) fn writing(&self, number: usize, file: &File) -> Change {
         let change = self.stamps.take(number, file);
         if change != Change::None {
-            self.withdraw(number, || (), "it changed on disk");
+            self.withdraw(number, || (), "changed on disk");
         }
         // An upload or a look may have noticed it before us, and then this is what is known of the file.
         if self.stamps.was_replaced(number) { Change::Replaced } else { change }
@@ -320,7 +326,7 @@ impl ServedPieces {
         self.files.close(number);
         if withdrawn > 0 {
             let (path, pieces) = (self.files.path(number), counted(withdrawn));
-            warn!("{}: {why}; we look at {pieces} of it again before more is sent", path.display());
+            warn!("{}: {why}; checking {pieces} again before uploading more of it", path.display());
         }
         self.look_later(number);
     }

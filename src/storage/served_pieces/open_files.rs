@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use super::lock;
 use crate::storage::file_pool::FilePool;
-use crate::storage::folder::{Access, RootFolder};
+use crate::storage::folder::RootFolder;
 use crate::storage::layout::Layout;
+use crate::storage::naming;
 
 /// The open files. The lock is held for a search in the pool or for opening a file, never for a read.
 pub(super) struct OpenFiles {
@@ -28,14 +29,7 @@ impl OpenFiles {
     /// The file with this number. It is opened if it is not open.
     pub fn get(&self, number: usize) -> io::Result<Arc<File>> {
         let entry = self.layout.entry(number).ok_or(io::ErrorKind::NotFound)?;
-        let open = || match self.folder.open_file(&entry.path, Access::Read) {
-            // It is whole now, or was a moment ago.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.folder.open_file(entry.path.whole(), Access::Read)
-            }
-            opened => opened,
-        };
-        lock(&self.pool).get(number, open).map(Arc::clone)
+        lock(&self.pool).get(number, || naming::open_to_read(&self.folder, &entry.path)).map(Arc::clone)
     }
 
     /// Closes the file, so that what is under its name then is opened the next time.

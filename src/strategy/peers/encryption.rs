@@ -45,8 +45,8 @@ impl Encryption {
     /// user does not.
     pub fn hint(self) -> Option<&'static str> {
         match self {
-            Encryption::Off => Some("perhaps it takes only encrypted connections: --encryption allow"),
-            Encryption::Require => Some("perhaps it takes no encrypted connections: --encryption allow"),
+            Encryption::Off => Some("it may require encryption: try --encryption allow"),
+            Encryption::Require => Some("it may not support encryption: try --encryption allow"),
             Encryption::Allow | Encryption::Prefer => None,
         }
     }

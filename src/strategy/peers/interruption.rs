@@ -35,7 +35,7 @@ impl fmt::Display for Interruption {
         match self {
             Interruption::Slept(time) => write!(out, "the host was suspended for {} s", time.as_secs()),
             Interruption::NewNetwork => write!(out, "the host has a new address"),
-            Interruption::NewInterface => write!(out, "the network interface is a new one"),
+            Interruption::NewInterface => write!(out, "the network interface was recreated"),
         }
     }
 }

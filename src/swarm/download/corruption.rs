@@ -22,7 +22,7 @@ impl Coordinator<'_> {
         if self.requests.is_outdated(assembly) || !self.pieces.discard(piece) {
             return;
         }
-        info!("piece {} did not verify and is fetched again", piece.get());
+        info!("piece {} failed its hash check and will be downloaded again", piece.get());
         self.tell_pieces(PieceChange::Wrong, &[piece]);
         // Blocks of this attempt that are still on their way are of no use, and will be requested again.
         for (key, blocks) in self.requests.piece_failed(piece) {

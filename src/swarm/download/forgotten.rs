@@ -37,7 +37,7 @@ impl Coordinator<'_> {
         if forgotten.is_empty() {
             return;
         }
-        debug!("{}: it has lost {} requests", peer.name(), forgotten.len());
+        debug!("{}: {} requests seem to be lost", peer.name(), forgotten.len());
         // If it has not lost them after all, it should not send them now: others are asked.
         peer.order(Order::Cancel(forgotten));
         self.fill_hungry(Some(key), now);
@@ -63,7 +63,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn ask_others(&mut self, key: PeerKey, now: Instant) {
         let blocks = self.requests.take_back(key);
         let Some(peer) = self.roster.get_mut(key) else { return };
-        debug!("{}: it has stopped sending, {} blocks are asked for again", peer.name(), blocks.len());
+        debug!("{}: stopped sending; requesting {} blocks from others", peer.name(), blocks.len());
         peer.order(Order::Cancel(blocks));
         peer.download.overtaken = true;
         peer.download.starving = true;

@@ -200,7 +200,7 @@ impl Coordinator<'_> {
         };
         let orphan = self.requests.idle().find(|piece| !has_source(*piece));
         if let Some(piece) = orphan {
-            log::debug!("piece {} is given up: no peer may be asked for it", piece.get());
+            log::debug!("piece {} is given up for now: no peer can be asked for it", piece.get());
             self.give_up(piece, now);
         }
     }

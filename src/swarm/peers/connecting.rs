@@ -24,7 +24,7 @@ impl Coordinator<'_> {
         let places = self.places(now);
         while let Some(address) = self.dialer.next(places, now) {
             if self.is_here_already(address) {
-                debug!("{address}: it has connected to us");
+                debug!("{address}: already connected to us");
                 self.dialer.connected(address);
                 continue;
             }
@@ -63,10 +63,10 @@ impl Coordinator<'_> {
         };
         self.statistics.proxy_answered(None);
         if self.is_here_already(address) {
-            return debug!("{address}: it answers, and has connected to us meanwhile");
+            return debug!("{address}: reachable, but has connected to us meanwhile");
         }
         if self.is_leaving() || !self.find_place(now) {
-            debug!("{address}: it answers, but there is no place for it");
+            debug!("{address}: reachable, but the limit of peers is reached");
             return self.dialer.candidates_mut().release(address, now);
         }
         let approach = self.dialer.candidates_mut().begin(address);
@@ -89,7 +89,7 @@ impl Coordinator<'_> {
         if why.is_no_route() {
             self.dialer.had_no_route();
         }
-        self.statistics.peer_trouble().note(address, why, None);
+        self.statistics.peer_trouble().note(address, why, false, None);
     }
 
     /// There was no thread or no open file for a connection, which was to `address` if we began it. The peers
@@ -101,7 +101,7 @@ impl Coordinator<'_> {
         now: Instant,
     ) {
         if self.dialer.had_no_room(address, now) {
-            warn!("{why}; we go on with the peers that we have, {} now", self.roster.greeted().count());
+            warn!("{why}; continuing with the peers already connected ({})", self.roster.greeted().count());
         }
     }
 
@@ -116,7 +116,7 @@ impl Coordinator<'_> {
         };
         let Some(peer) = self.roster.get_mut(key) else { return };
         let (client, encryption) = (greeting.peer_id.client(), greeting.encryption);
-        debug!("{}: connected, it is {client} ({encryption})", peer.address);
+        debug!("{}: connected: {client} ({encryption})", peer.address);
         peer.greeting = Some(greeting);
         self.statistics.peer_trouble().greeted();
         if !peer.is_incoming() {

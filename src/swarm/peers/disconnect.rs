@@ -36,7 +36,7 @@ impl Coordinator<'_> {
         } else if let Some(dial) = peer.dial.filter(|_| why.is_interface_gone()) {
             self.dialer.candidates_mut().release(dial, now);
         } else if self.is_tried_otherwise(&peer, why, now) {
-            debug!("{}: perhaps it wants the connection to begin otherwise", peer.address);
+            debug!("{}: trying again, encrypted or plain as it was not before", peer.address);
         } else {
             self.failed(&peer, why, now);
         }
@@ -64,7 +64,7 @@ impl Coordinator<'_> {
         if !peer.is_incoming() {
             let hint = why.rebuff().filter(|_| peer.greeting.is_none());
             let hint = hint.and_then(|_| self.settings.encryption.hint());
-            self.statistics.peer_trouble().note(peer.address, why, hint);
+            self.statistics.peer_trouble().note(peer.address, why, peer.greeting.is_some(), hint);
         }
     }
 

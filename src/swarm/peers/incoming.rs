@@ -32,9 +32,9 @@ pub(in crate::swarm) enum NoEntry {
 impl fmt::Display for NoEntry {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            NoEntry::Banned => "a peer at its address sent wrong data, or several of its network",
-            NoEntry::CrowdedAddress => "its address has enough connections",
-            NoEntry::Full => "we have as many peers as we may (--max-peers, ulimit -n)",
+            NoEntry::Banned => "another peer from its address or network sent wrong data",
+            NoEntry::CrowdedAddress => "too many connections from its address",
+            NoEntry::Full => "the limit of peers is reached (--max-peers, ulimit -n)",
         })
     }
 }
@@ -47,7 +47,7 @@ impl Coordinator<'_> {
             return;
         }
         if let Err(why) = self.admit(address, now) {
-            debug!("{address}: turned away, {why}");
+            debug!("{address}: incoming connection refused: {why}");
             return;
         }
         let key = self.roster.next_key();
@@ -61,7 +61,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn handed_over(&mut self, handed_over: HandedOver, now: Instant) {
         let (address, incoming) = (handed_over.address, handed_over.incoming);
         if !incoming && !self.dialer.candidates_mut().mark_connected(address) {
-            debug!("{address}: not continued, it has another connection or we may not connect to it");
+            debug!("{address}: not continued: already connected, or not to be connected to");
             return;
         }
         // The peer was told that we have nothing, and it may be sent no second bitfield: it would have to be

@@ -56,7 +56,7 @@ impl Coordinator<'_> {
         for (address, _) in others.iter().filter(|(_, flags)| flags & PREFERS_ENCRYPTION != 0) {
             self.dialer.candidates_mut().prefers_encryption(*address);
         }
-        debug!("{teller}: it told of {} peers, {new} of them new", others.len());
+        debug!("{teller}: PEX: {} peers, {new} new", others.len());
         if new > 0 {
             self.timers.dial = Some(now);
         }

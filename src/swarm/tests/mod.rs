@@ -10,6 +10,7 @@ mod liars;
 mod lost_pieces;
 mod memory;
 mod proxy;
+mod stalls;
 mod supply;
 mod table;
 mod time;
@@ -53,6 +54,7 @@ struct Outside {
     no_room: bool,
     served: Option<Bitfield>,
     writer_is_behind: bool,
+    search_trouble: Option<String>,
     finish_told: bool,
     claims: Vec<MemoryClaim>,
     granted: Option<u64>,
@@ -162,6 +164,10 @@ impl Environment for TestEnvironment {
 
     fn is_stopped(&self) -> bool {
         self.0.borrow().stopped
+    }
+
+    fn search_trouble(&self, _: Instant) -> Option<String> {
+        self.0.borrow().search_trouble.clone()
     }
 
     fn supply(&mut self, supply: Supply) {

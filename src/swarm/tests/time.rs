@@ -61,30 +61,6 @@ fn the_user_stops_a_download_and_ends_a_seed() {
 }
 
 #[test]
-fn each_kind_of_stall_has_its_reason() {
-    let stall = |world: &mut World| {
-        world.wait(11 * SECOND);
-        world.snapshot().stall
-    };
-    let mut world = Scene::default().start();
-    assert_eq!(stall(&mut world), Some(Stall::NoPeers(None)));
-    let (url, external_ip) = ("http://t.example/".to_owned(), None);
-    let outcome = Ok(0);
-    world.tell(Event::Tracker(crate::message::TrackerReport { url, outcome, external_ip }));
-    let said = "http://t.example/ knows no other peer".to_owned();
-    assert_eq!(stall(&mut world), Some(Stall::NoPeers(Some(said))));
-    let key = world.dial(address(1), 1);
-    world.hear(key, [News::Bitfield(world.bitfield(&[]))]);
-    assert!(matches!(stall(&mut world), Some(Stall::NobodyHas(_))));
-    world.hear(key, [News::Have(world.piece(0))]);
-    assert_eq!(stall(&mut world), Some(Stall::AllChoke));
-    world.hear(key, [News::Unchoked]);
-    assert_eq!(stall(&mut world), Some(Stall::Silent));
-    world.gone(key, PeerError::Closed);
-    assert!(matches!(stall(&mut world), Some(Stall::Unreachable(1, Some(_)))));
-}
-
-#[test]
 fn a_peer_whose_requests_were_taken_back_is_not_blamed_while_it_chokes_us() {
     for (chokes, snubs) in [(true, 0), (false, 1)] {
         let mut world = Scene { pieces: 64, ..Scene::default() }.start();

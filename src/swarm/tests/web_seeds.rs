@@ -236,16 +236,10 @@ fn a_download_that_stalls_says_what_is_wrong_with_the_web_seeds() {
     let mut world = scene().start();
     world.wait(SECOND * 15);
     let said = |world: &World| world.snapshot().stall.unwrap().to_string();
-    assert_eq!(
-        said(&world),
-        "no source has named a peer yet; the web seed one.example was asked and sends nothing"
-    );
+    assert_eq!(said(&world), "no peers found yet; the web seed one.example does not send what was requested");
     world.fails(world.web_seed(), WebSeedFailure::Refused("it sends no parts of files".to_owned()));
     world.wait(SECOND * 15);
-    assert_eq!(
-        said(&world),
-        "no source has named a peer yet; the web seed one.example: it sends no parts of files"
-    );
+    assert_eq!(said(&world), "no peers found yet; the web seed one.example: it sends no parts of files");
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl Coordinator<'_> {
         let (seeding, slots) = (self.is_seeding(), self.slot_count());
         for (key, unchoke) in self.slots.decide(&views, seeding, slots, now, &mut self.random) {
             if let Some(peer) = self.roster.get(key) {
-                debug!("{}: {}", peer.address, if unchoke { "we unchoke it" } else { "we choke it" });
+                debug!("{}: {}", peer.address, if unchoke { "unchoked by us" } else { "choked by us" });
                 peer.order(if unchoke { Order::Unchoke } else { Order::Choke });
             }
         }

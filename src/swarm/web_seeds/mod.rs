@@ -20,6 +20,7 @@ use crate::piece::Bitfield;
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
+use crate::text::reason;
 use log::{debug, info, warn};
 use std::time::Instant;
 
@@ -73,14 +74,14 @@ impl Coordinator<'_> {
         let host = server.seed.host();
         match self.environment.start_web_seed(key, server.seed.clone()) {
             Ok(worker) => {
-                info!("the web seed {host} is asked");
+                info!("downloading from the web seed {host}");
                 server.begun(key);
                 self.tell_asked(host.clone());
                 self.roster.add(key, Peer::web_seed(host, worker, pieces, wanted, now));
                 self.fill(key, now);
             }
             Err(error) => {
-                debug!("the web seed {host} is asked later: {error}");
+                debug!("the web seed {host} must wait: {}", reason(&error));
                 server.had_no_thread(now);
             }
         }
@@ -108,7 +109,7 @@ impl Coordinator<'_> {
     /// A web seed has sent wrong data. It is never asked again. False if it was none.
     pub(in crate::swarm) fn ban_web_seed(&mut self, key: PeerKey) -> bool {
         let Some(server) = self.roster.web_seeds_mut().of_mut(key) else { return false };
-        warn!("the web seed {} is not asked any more: {}", server.seed.host(), HangUp::WrongData);
+        warn!("the web seed {} is no longer used: {}", server.seed.host(), HangUp::WrongData);
         // It may have another worker by now.
         let running = server.ban().filter(|running| *running != key);
         running.into_iter().for_each(|running| self.disconnect(running, HangUp::WrongData));
@@ -134,7 +135,7 @@ impl Coordinator<'_> {
             peer.flags.peer_choking = rests;
             let blocks = if rests { self.requests.take_back(key) } else { Vec::new() };
             if let Some(peer) = self.roster.get(key).filter(|_| rests) {
-                info!("{}: it rests, as peers may give all that the limit lets in", peer.name());
+                info!("{}: paused, because the peers can use the whole download limit", peer.name());
                 peer.order(Order::Cancel(blocks));
             }
         }
@@ -144,7 +145,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn web_seed_trouble(&self) -> Option<String> {
         let asked = self.roster.running_web_seeds().find(|key| self.requests.count(*key) > 0);
         let silent = asked.and_then(|key| self.roster.get(key));
-        let silent = silent.map(|peer| format!("{} was asked and sends nothing", peer.name()));
+        let silent = silent.map(|peer| format!("{} does not send what was requested", peer.name()));
         silent.or_else(|| self.roster.web_seeds().trouble())
     }
 }

@@ -138,7 +138,7 @@ impl WebSeeds {
         let said = format!("the web seed {}: {why}", first.seed.host());
         Some(match in_trouble.count() {
             0 => said,
-            others => format!("{said} (and {others} more with trouble of theirs)"),
+            others => format!("{said} ({others} more have failed, too)"),
         })
     }
 }

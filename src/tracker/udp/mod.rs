@@ -18,6 +18,7 @@ mod packets;
 pub use packets::{MAX_RESPONSE, UdpRequest, UdpResponse};
 
 use crate::metainfo::InfoHash;
+use crate::text::reason;
 use crate::thread::lock;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
@@ -180,7 +181,7 @@ impl UdpTracker {
             ErrorKind::TimedOut => {
                 TrackerError::TimedOut { awaited: "address for its name", seconds: within.as_secs() }
             }
-            _ => unreachable(&error),
+            _ => TrackerError::NoName(excerpt(reason(&error))),
         })?;
         found.retain(|to| {
             let is_ours = self.outlet.leads_to_ourselves(*to);
@@ -349,12 +350,12 @@ fn transactions() -> [u32; 2] {
 }
 
 fn unreachable(error: &io::Error) -> TrackerError {
-    TrackerError::Unreachable(excerpt(error.to_string()))
+    TrackerError::Unreachable(excerpt(reason(error)))
 }
 
 /// Never happens: a request has only one kind of response.
 fn other_response() -> TrackerError {
-    TrackerError::Nonsense("it answers another question".into())
+    TrackerError::Nonsense("an answer to another request".into())
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ fn a_status_takes_a_file_from_the_server_or_makes_us_wait() {
         (410, "", WebSeedFailure::NoFile(1)),
         (503, "", WebSeedFailure::Busy(None)),
         (429, "Retry-After: 7\r\n", WebSeedFailure::Busy(seven)),
-        (500, "", WebSeedFailure::Failed("it answers with status 500".to_owned())),
+        (500, "", WebSeedFailure::Failed("answered with HTTP status 500".to_owned())),
     ] {
         let torrent = Torrent::folder(&[("one", PIECE_LENGTH as usize), ("two", PIECE_LENGTH as usize)]);
         let payload = torrent.payload.clone();

@@ -48,14 +48,14 @@ impl From<MseFault> for MseError {
 impl fmt::Display for MseFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            MseFault::PublicKey => "a public key that is none",
-            MseFault::NoMark => "no proof that it has the same secret",
-            MseFault::UnknownTorrent => "the mark of a torrent that we do not have",
-            MseFault::Verification => "what its keys do not encrypt",
+            MseFault::PublicKey => "an invalid public key",
+            MseFault::NoMark => "no proof of the shared secret",
+            MseFault::UnknownTorrent => "an unknown torrent",
+            MseFault::Verification => "data that its keys do not decrypt",
             MseFault::LongPad => "a pad of more than 512 bytes",
             MseFault::LongStart => "more than 16 KiB before an answer",
             MseFault::NoMethod => "no method of encryption that we allow",
-            MseFault::Choice => "a choice of encryption that we did not offer",
+            MseFault::Choice => "an encryption method that was not offered",
         })
     }
 }

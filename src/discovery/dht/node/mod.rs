@@ -221,6 +221,11 @@ impl Node {
         self.table.len() < BUCKET_SIZE
     }
 
+    /// Whether no other node has answered yet.
+    pub fn knows_nobody(&self) -> bool {
+        self.table.len() == 0
+    }
+
     /// Our address as other nodes see it, if they agree.
     pub fn external(&self) -> Option<IpAddr> {
         self.seen_address.agreed()

@@ -85,22 +85,17 @@ fn a_refusal_says_whose_fault_it_is() {
         b"CONNECT 1.2.3.4:6881 HTTP/1.1\r\nHost: 1.2.3.4:6881\r\nProxy-Authorization: Basic YTpi\r\n\r\n";
     for (proxy, script, expected, is_its_own) in [
         ("socks5h://h:1", vec![method, (request, &[5, 4])], "host unreachable", false),
-        ("socks5h://h:1", vec![method, (request, &[5, 2])], "its rules do not allow it", false),
-        ("socks5h://h:1", vec![method, (request, &[5, 77])], "does not name", false),
-        ("socks5h://h:1", vec![method, (request, &[5, 7])], "makes no connections", true),
-        ("socks5h://h:1", vec![method, (request, &[5, 0, 0, 9])], "no known kind", true),
+        ("socks5h://h:1", vec![method, (request, &[5, 2])], "forbidden by its rules", false),
+        ("socks5h://h:1", vec![method, (request, &[5, 77])], "no reason given", false),
+        ("socks5h://h:1", vec![method, (request, &[5, 7])], "does not connect to other hosts", true),
+        ("socks5h://h:1", vec![method, (request, &[5, 0, 0, 9])], "unknown type", true),
         ("socks5h://h:1", vec![method, (request, &[4])], "does not speak SOCKS5", true),
-        ("socks5h://h:1", vec![(&[5, 1, 0], &[5, 0xff])], "wants a user name", true),
-        ("socks5h://h:1", vec![(&[5, 1, 0], &[5, 2])], "wants a user name", true),
+        ("socks5h://h:1", vec![(&[5, 1, 0], &[5, 0xff])], "requires a user name", true),
+        ("socks5h://h:1", vec![(&[5, 1, 0], &[5, 2])], "requires a user name", true),
         ("socks5h://h:1", vec![(&[5, 1, 0], &[5, 1])], "was not offered", true),
         ("socks5h://h:1", vec![(&[5, 1, 0], b"HTTP/1.1 400 Bad\r\n")], "does not speak SOCKS5", true),
-        ("socks5h://a:b@h:1", vec![(&[5, 2, 0, 2], &[5, 0xff])], "does not take", true),
-        (
-            "socks5h://a:b@h:1",
-            vec![(&[5, 2, 0, 2], &[5, 2]), (b"\x01\x01a\x01b", &[1, 1])],
-            "does not take",
-            true,
-        ),
+        ("socks5h://a:b@h:1", vec![(&[5, 2, 0, 2], &[5, 0xff])], "rejected", true),
+        ("socks5h://a:b@h:1", vec![(&[5, 2, 0, 2], &[5, 2]), (b"\x01\x01a\x01b", &[1, 1])], "rejected", true),
         (
             "socks5h://a:b@h:1",
             vec![(&[5, 2, 0, 2], &[5, 2]), (b"\x01\x01a\x01b", &[9])],
@@ -109,10 +104,15 @@ fn a_refusal_says_whose_fault_it_is() {
         ),
         ("http://h:1", vec![(ask, b"HTTP/1.1 503 Unavailable\r\n\r\n")], "status 503", false),
         ("http://h:1", vec![(ask, b"HTTP/1.1 500 Unable to connect\r\n\r\n")], "status 500", false),
-        ("http://h:1", vec![(ask, b"HTTP/1.1 403 Forbidden\r\n\r\n")], "port 443 alone", false),
+        ("http://h:1", vec![(ask, b"HTTP/1.1 403 Forbidden\r\n\r\n")], "only port 443", false),
         ("http://h:1", vec![(ask, b"HTTP/1.1 407 Who\r\n\r\n")], "http://USER:PASSWORD@h:1", true),
-        ("http://a:b@h:1", vec![(login, b"HTTP/1.1 407 Who\r\n\r\n")], "does not take", true),
-        ("http://h:1", vec![(ask, b"HTTP/1.1 501 No\r\n\r\n")], "makes no connections: status 501", true),
+        ("http://a:b@h:1", vec![(login, b"HTTP/1.1 407 Who\r\n\r\n")], "rejected", true),
+        (
+            "http://h:1",
+            vec![(ask, b"HTTP/1.1 501 No\r\n\r\n")],
+            "does not connect to other hosts: status 501",
+            true,
+        ),
         ("http://h:1", vec![(ask, b"HTTP/1.1 1 No\r\n\r\n")], "no status", true),
         ("http://h:1", vec![(ask, b"HTTP/1.1\r\n\r\n")], "no status", true),
         ("http://h:1", vec![(ask, b"SSH-2.0-x\r\n")], "does not speak HTTP", true),
@@ -129,7 +129,7 @@ fn an_answer_without_end_is_given_up_and_not_kept() {
     let mut talk = negotiation("http://h:1", "1.2.3.4:5");
     let line = [b"HTTP/1.1 200 ok\r\n".to_vec(), vec![b'x'; 1 << 16]].concat();
     let error = talk.receive(&line).unwrap_err();
-    assert_eq!(error.fault, ProxyFault::Nonsense("its answer has no end"));
+    assert_eq!(error.fault, ProxyFault::Nonsense("its answer does not end"));
     assert!(talk.came.len() <= http_connect::MAX_HEAD);
 }
 
@@ -138,7 +138,7 @@ fn silence_and_the_end_are_told_apart_and_a_name_is_named() {
     let mut talk = negotiation("socks5h://h:1", "a.example:6881");
     assert_eq!((talk.timed_out().fault, talk.closed().fault), (ProxyFault::Silent, ProxyFault::Closed));
     talk.receive(&[5, 0]).unwrap();
-    assert_eq!(talk.timed_out().to_string(), "the proxy h:1 makes no connection to a.example:6881 in time");
+    assert_eq!(talk.timed_out().to_string(), "the proxy h:1 cannot connect to a.example:6881 in time");
     assert!(!talk.closed().is_of_the_proxy());
     let talk = negotiation("http://h:1", "1.2.3.4:6881");
     assert_eq!((talk.timed_out().fault, talk.closed().fault), (ProxyFault::Silent, ProxyFault::Closed));

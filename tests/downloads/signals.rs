@@ -1,0 +1,137 @@
+//! What signals do: one that asks how things stand, and those that ask to end.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::folder::TestFolder;
+use crate::support::gate::Gate;
+use crate::support::program::{Program, TERMINATED};
+use crate::support::sample::Sample;
+use crate::support::scripted_peer::ScriptedPeer;
+use crate::support::talk::MODERN;
+use crate::support::tracker::{Reply, Tracker};
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A torrent in a folder, and a peer that serves 14 of its blocks and then waits.
+struct Scene {
+    torrents: TestFolder,
+    output: TestFolder,
+    peer: ScriptedPeer,
+    served: Gate,
+    go_on: Gate,
+}
+
+impl Scene {
+    fn new(sample: Sample) -> Scene {
+        let torrents = TestFolder::new();
+        std::fs::write(torrents.path().join("a.torrent"), &sample.torrent).unwrap();
+        let (served, go_on) = (Gate::new(), Gate::new());
+        let peer = ScriptedPeer::seed(&sample).speaking(MODERN).then(move |talk| {
+            talk.serve_next(14)?;
+            served.open();
+            go_on.pass()?;
+            talk.serve()
+        });
+        Scene { torrents, output: TestFolder::new(), peer, served, go_on }
+    }
+
+    fn start(&self, more: &[&str]) -> Program {
+        let torrent = self.torrents.path().join("a.torrent");
+        let mut arguments = vec!["get".to_owned(), torrent.to_str().unwrap().to_owned()];
+        arguments.extend(["-o".to_owned(), self.output.path().to_str().unwrap().to_owned()]);
+        arguments.extend(["--peer".to_owned(), self.peer.address().to_string()]);
+        arguments.extend(more.iter().map(|&word| word.to_owned()));
+        let program = Program::start(arguments);
+        self.served.pass().unwrap();
+        program
+    }
+}
+
+fn send(program: &Program, signal: Signal) {
+    kill_process(Pid::from_child(&program.child), signal).unwrap();
+}
+
+#[test]
+fn whoever_asks_hears_how_it_stands_and_of_each_peer_also_from_a_quiet_run() {
+    for more in [&[][..], &["--quiet"]] {
+        let scene = Scene::new(Sample::small());
+        let program = scene.start(more);
+        send(&program, Signal::USR1);
+        let address = scene.peer.address().to_string();
+        let row =
+            program.wait_for(LIMIT, |line| line.trim_start().starts_with(&address).then(|| line.to_owned()));
+        assert!(
+            row.contains(" 100% ") && row.contains("interested/unchoked") && row.contains("--peer"),
+            "{row}"
+        );
+        program.wait_for(LIMIT, |line| line.contains(" downloaded, 0 bytes of no use, ").then_some(()));
+        scene.go_on.open();
+        assert_eq!(program.finish(LIMIT).code, Some(0), "the run went on");
+    }
+}
+
+#[test]
+fn two_signals_at_once_are_one_and_a_later_one_ends_at_once() {
+    let tracker = Tracker::start(&[]);
+    let scene = Scene::new(Sample::small().with_tracker(&tracker.url()));
+    let program = scene.start(&[]);
+    tracker.wait_for(1);
+    // The farewell takes as long as it may.
+    tracker.script(Reply::Hang);
+    let begun = Instant::now();
+    send(&program, Signal::TERM);
+    send(&program, Signal::TERM);
+    program.wait_for(LIMIT, |line| line.contains("press Ctrl-C again to quit now").then_some(()));
+    let in_order = begun.elapsed() > Duration::from_millis(500);
+    send(&program, Signal::TERM);
+    let outcome = program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(TERMINATED), "{}", outcome.output);
+    assert!(in_order, "the second signal was heard");
+    assert!(!outcome.output.contains("Run the same command"), "the third was not: {}", outcome.output);
+    scene.go_on.open();
+}
+
+#[test]
+fn a_run_that_is_done_when_the_signal_comes_has_not_failed() {
+    let tracker = Tracker::start(&[]);
+    let scene = Scene::new(Sample::small().with_tracker(&tracker.url()));
+    let program = scene.start(&[]);
+    tracker.wait_for(1);
+    tracker.script(Reply::Hang);
+    scene.go_on.open();
+    // It says so when all is over, so this asks the tracker, which hears of it before.
+    tracker.wait_for(2);
+    send(&program, Signal::TERM);
+    let outcome = program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(outcome.output.contains("payload.bin: done, "), "{}", outcome.output);
+}
+
+#[test]
+fn a_line_says_at_once_what_is_downloaded_and_where_and_then_hardly_more() {
+    let scene = Scene::new(Sample::small());
+    let mut program = scene.start(&[]);
+    let folder = scene.output.path().join("payload.bin");
+    let place = format!(", into {}", folder.display());
+    program.wait_for(LIMIT, |line| line.contains(&place).then_some(()));
+    assert!(program.is_running());
+    scene.go_on.open();
+    let outcome = program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(outcome.output.lines().count(), 2, "{}", outcome.output);
+    assert!(outcome.output.ends_with(&format!("saved in {}\n", folder.display())), "{}", outcome.output);
+}
+
+#[test]
+fn a_quiet_run_that_gives_up_says_why() {
+    let sample = Sample::small();
+    let scene = Scene::new(sample);
+    let program = scene.start(&["--quiet", "--timeout", "1"]);
+    let outcome = program.finish(LIMIT);
+    scene.go_on.open();
+    assert_eq!(outcome.code, Some(2), "{}", outcome.output);
+    let said = outcome.output;
+    assert!(said.starts_with("payload.bin: timed out: no data for 1 s: the peers that we asked"), "{said}");
+}
