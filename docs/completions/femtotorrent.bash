@@ -55,7 +55,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         seed)
-            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --no-config --help"
+            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -d|-o|--dir|--output-dir) kind=folder ;;
@@ -78,7 +78,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         create)
-            options="--tracker --piece-length --private --comment --web-seed -o --output -d --dir --overwrite --date -q --quiet --no-config --help"
+            options="--tracker --piece-length --private --comment --web-seed -o --output -d --dir --overwrite --date --json -q --quiet --no-config --help"
             case $before in
                 --tracker) kind=none ;;
                 --piece-length) kind=none ;;

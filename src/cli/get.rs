@@ -1,6 +1,7 @@
 //! `get`: downloads torrents. It uploads during the download and, if the user wants it, afterwards.
 
 use super::arguments::GetArguments;
+use super::events::Events;
 use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
@@ -15,7 +16,7 @@ use std::time::Duration;
 /// # Errors
 ///
 /// As [`SharingOptions::run`](super::sharing_options::SharingOptions::run).
-pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
+pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     // `--seed-time 0` is how users of aria2 say that nothing is to be seeded.
     let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
@@ -32,7 +33,7 @@ pub fn run(arguments: &GetArguments) -> Result<Exit, CommandFailure> {
         sandbox: Sandbox { output, cache: None, reads_all: false },
         on_complete: arguments.hook.on_complete.as_deref(),
     };
-    sharing.run(&sources, plan, |torrent, share| Job {
+    sharing.run(&sources, plan, events, |torrent, share| Job {
         selected: torrent.selected().to_vec(),
         choice: arguments.order.of(arguments.selection.choice()),
         torrent,

@@ -4,6 +4,7 @@
 //! A path may be in any encoding. One that is not UTF-8 is given twice: as text with U+FFFD, and byte for byte in
 //! hexadecimal digits, so that a program can find the file.
 
+use super::exit::Exit;
 use super::terminal::Filter;
 use crate::text::is_printable;
 use serde_json::{Value, json};
@@ -12,19 +13,53 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// The version of what `show`, `verify` and `create` print, and of the events of `get` and `seed`. It changes if a program
+/// that reads the old one could misunderstand the new one, and not when entries are added.
+pub const FORMAT: u64 = 1;
+
+/// What stands in place of the result of a command that failed.
+pub fn failure(exit: Exit, sentence: &str) -> Value {
+    json!({"format": FORMAT, "exit_code": exit.0, "error": sentence})
+}
+
 /// The entries with `path`, and `path_hex` if that is not the whole truth.
 pub fn with_path(path: &Path, mut value: Value) -> Value {
     if let Some(entries) = value.as_object_mut() {
         entries.insert("path".to_owned(), json!(path.to_string_lossy()));
         if path.to_str().is_none() {
-            let mut digits = String::new();
-            for byte in path.as_os_str().as_bytes() {
-                let _ = write!(digits, "{byte:02x}");
-            }
-            entries.insert("path_hex".to_owned(), json!(digits));
+            entries.insert("path_hex".to_owned(), json!(hex(path)));
         }
     }
     value
+}
+
+/// The bytes of a path in hexadecimal digits.
+pub fn hex(path: &Path) -> String {
+    let mut digits = String::new();
+    for byte in path.as_os_str().as_bytes() {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}
+
+/// Adds this text as a string of JSON.
+pub fn push_string(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            _ if is_printable(character) => out.push(character),
+            _ => push_escaped(out, character),
+        }
+    }
+    out.push('"');
+}
+
+fn push_escaped(out: &mut String, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        // Writing to a String does not fail.
+        let _ = write!(out, "\\u{unit:04x}");
+    }
 }
 
 /// Writes the value and ends the line.
@@ -47,10 +82,7 @@ fn escaped(json: &str) -> String {
             text.push(character);
             continue;
         }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            // Writing to a String does not fail.
-            let _ = write!(text, "\\u{unit:04x}");
-        }
+        push_escaped(&mut text, character);
     }
     text
 }

@@ -11,6 +11,7 @@ mod create;
 mod demo;
 mod each;
 mod encryption_option;
+mod events;
 mod exit;
 mod first_word;
 mod foreground;
@@ -53,6 +54,7 @@ mod web_seed_options;
 
 use arguments::{Arguments, CliCommand};
 use clap::FromArgMatches;
+use events::Events;
 use refusal::refused;
 use runs::CommandFailure;
 use std::ffi::OsString;
@@ -71,32 +73,71 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let typed = match program.try_get_matches_from_mut(&words) {
         Ok(typed) => typed,
-        Err(error) => return refused(error, &words, &program),
+        Err(error) => return refuse(error, &words, &program),
     };
     let additions = match settings::additions(&typed, &mut program) {
         Ok(additions) => additions,
-        Err(failure) => return failed(failure),
+        Err(failure) => return with_events(events::command_of(&words, &program), |_| Err(failure)),
     };
     let is_without = settings::is_without(&typed);
     let words = additions.in_front_of(&words);
     let parsed = if additions.are_none() { Ok(typed) } else { program.try_get_matches_from_mut(&words) };
     let arguments = match parsed.and_then(|mut parsed| Arguments::from_arg_matches_mut(&mut parsed)) {
         Ok(arguments) => arguments,
-        Err(error) => return refused(error, &words, &program),
+        Err(error) => return refuse(error, &words, &program),
     };
     signals::outlive_file_limit();
     start_log(arguments.command.verbose(), arguments.command.is_quiet());
     additions.say();
+    let is_json = match &arguments.command {
+        CliCommand::Create(create) => create.json,
+        CliCommand::Verify(verify) => verify.json,
+        CliCommand::Show(show) => show.json,
+        _ => false,
+    };
     let outcome = match arguments.command {
-        CliCommand::Get(get) => get::run(&get),
-        CliCommand::Seed(seed) => seed::run(&seed),
+        CliCommand::Get(get) => {
+            return with_events(get.sharing.json.then_some("get"), |events| get::run(&get, events));
+        }
+        CliCommand::Seed(seed) => {
+            return with_events(seed.sharing.json.then_some("seed"), |events| seed::run(&seed, events));
+        }
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
         CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
         CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
         CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
         CliCommand::Demo { output_dir } => demo::run(output_dir.as_deref()),
     };
-    outcome.unwrap_or_else(failed)
+    outcome.unwrap_or_else(|(exit, message)| {
+        if is_json {
+            // This fails if the reader is gone.
+            let _ = json::write(&mut terminal::output(), &json::failure(exit, &message));
+        }
+        failed((exit, message))
+    })
+}
+
+/// Says why these words are refused, to people and to programs. The words may also ask for help, and get it.
+fn refuse(error: clap::Error, words: &[OsString], program: &clap::Command) -> Exit {
+    let (exit, sentence) = refused(error, words, program);
+    match Events::begin(events::command_of(words, program).filter(|_| exit != Exit::DONE)) {
+        Ok(events) => events.end_after(exit, sentence),
+        Err(failure) => failed(failure),
+    }
+}
+
+/// Runs this, and tells the events of the command if it is to have any.
+fn with_events(
+    command: Option<&'static str>,
+    run: impl FnOnce(&mut Events) -> Result<Exit, CommandFailure>,
+) -> Exit {
+    match Events::begin(command) {
+        Ok(mut events) => {
+            let outcome = run(&mut events);
+            events.end(outcome)
+        }
+        Err(failure) => failed(failure),
+    }
 }
 
 fn failed((exit, message): CommandFailure) -> Exit {

@@ -13,23 +13,23 @@ use std::ffi::OsString;
 use std::io::Write;
 
 /// Prints why `words` are refused. `clap` reports --help and --version as errors too. They go to standard output and
-/// are successes.
-pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) -> Exit {
+/// are successes. Returns the exit code, and what was said of an error.
+pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) -> (Exit, String) {
     match error.kind() {
         ErrorKind::DisplayHelp => {
             // This fails if the reader of standard output is gone.
             let _ = write!(terminal::output(), "{}", help_asked_for(words, program));
-            return Exit::DONE;
+            return (Exit::DONE, String::new());
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             terminal::say(help_asked_for(words, program).trim_end());
-            return Exit::BAD_OPTION;
+            return (Exit::BAD_OPTION, "there are no arguments".to_owned());
         }
         _ => {}
     }
     if let Some(answer) = missing(&error, words, program).or_else(|| unknown_option(&error, words, program)) {
         terminal::say_error(&answer);
-        return Exit::BAD_OPTION;
+        return (Exit::BAD_OPTION, answer);
     }
     // What was typed may be an address with a password in it.
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
@@ -48,10 +48,17 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
             Some(text) => terminal::say_in_colour("", terminal::Tone::Error, "error:", text),
             None => terminal::say(text.trim_end()),
         }
-        return Exit::BAD_OPTION;
+        return (Exit::BAD_OPTION, reason(&text));
     }
     let _ = write!(terminal::output(), "{text}");
-    Exit::DONE
+    (Exit::DONE, text)
+}
+
+/// The first paragraph of what `clap` says, in one line.
+fn reason(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let lines: Vec<&str> = paragraph.lines().map(str::trim).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// The help of the command that the words name: the short one for `-h`, the whole one for `--help` and `help`.

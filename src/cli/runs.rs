@@ -2,12 +2,15 @@
 //!
 //! This runs on the main thread.
 
+use super::events::Events;
 use super::exit::Exit;
 use super::hook::TorrentFiles;
 use super::progress::{Screen, Style};
 use super::signals::interrupts;
 use super::source;
 use super::source_list::NamedSource;
+use super::terminal::say;
+use crate::message::Door;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::net::Outlet;
 use crate::session::{
@@ -15,7 +18,7 @@ use crate::session::{
 };
 use crate::text::printable;
 use crossbeam_channel::{at, bounded, never, select};
-use log::{error, warn};
+use log::warn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,23 +26,24 @@ use std::time::{Duration, Instant};
 pub type CommandFailure = (Exit, String);
 
 /// Reads the torrents; `outlet` is the way to those on the web. They come with the files that they were read from. If
-/// one cannot be read, the others run all the same: its error is logged, and its exit code is returned with the torrents.
-///
-/// # Errors
-///
-/// There is only one torrent, and it cannot be read.
+/// one cannot be read, the others run all the same: its error is shown, and the exit code of the first is returned with
+/// the torrents.
 pub fn load(
     sources: &[NamedSource],
     outlet: &Outlet,
-) -> Result<(Vec<Torrent>, TorrentFiles, Option<Exit>), CommandFailure> {
+    events: &mut Events,
+) -> (Vec<Torrent>, TorrentFiles, Option<Exit>) {
     let mut torrents: Vec<Torrent> = Vec::new();
     let mut files = TorrentFiles::new();
-    let mut failures = Vec::new();
+    let mut failure = None;
     for source in sources {
         let torrent = match source::torrent(&source.name, outlet) {
             Ok(torrent) => torrent,
             Err(error) => {
-                failures.push((Exit(error.exit_code()), source.locate(error.to_string())));
+                let (exit, sentence) = (Exit(error.exit_code()), source.locate(error.to_string()));
+                events.source_failed(&source.name, exit, &sentence);
+                say(&format!("femtotorrent: {sentence}"));
+                failure = failure.or(Some(exit));
                 continue;
             }
         };
@@ -47,7 +51,10 @@ pub fn load(
             files.push((torrent.info_hash(), file));
         }
         match torrents.iter_mut().find(|known| known.info_hash() == torrent.info_hash()) {
-            None => torrents.push(torrent),
+            None => {
+                events.torrent(&torrent, &source.name);
+                torrents.push(torrent);
+            }
             Some(known) => {
                 let shown = source::shown(&source.name);
                 warn!("{}", source.locate(format!("{shown} was already named, so it is ignored")));
@@ -58,11 +65,7 @@ pub fn load(
             }
         }
     }
-    if torrents.is_empty() && failures.len() == 1 {
-        return Err(failures.remove(0));
-    }
-    failures.iter().for_each(|(_, message)| error!("femtotorrent: {message}"));
-    Ok((torrents, files, failures.first().map(|(failure, _)| *failure)))
+    (torrents, files, failure)
 }
 
 /// Fetches the metadata of a magnet, and nothing else.
@@ -84,7 +87,17 @@ pub fn fetch(
         let (stop, show) = (&stop, move |progress| drop(reporter.try_send(progress)));
         let fetch = move || {
             let max_peers = usize::MAX;
-            MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show: &show }.alone()
+            MetadataFetch {
+                magnet,
+                sources,
+                timeout,
+                max_peers,
+                network,
+                stop,
+                show: &show,
+                door: &Door::default(),
+            }
+            .alone()
         };
         let builder = std::thread::Builder::new().name("magnet".to_owned());
         let fetching = match builder.spawn_scoped(scope, fetch) {

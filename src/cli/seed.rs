@@ -1,6 +1,7 @@
 //! `seed`: shares the pieces of torrents that are already on the disk, and writes nothing.
 
 use super::arguments::SeedArguments;
+use super::events::Events;
 use super::exit::Exit;
 use super::network_options::cache_folder;
 use super::runs::CommandFailure;
@@ -17,11 +18,11 @@ use std::time::Duration;
 /// # Errors
 ///
 /// As [`SharingOptions::run`](super::sharing_options::SharingOptions::run).
-pub fn run(arguments: &SeedArguments) -> Result<Exit, CommandFailure> {
+pub fn run(arguments: &SeedArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
     let plan = RunPlan { down_limit: None, memory: 0, seeds: true, sandbox, on_complete: None };
-    sharing.run(&arguments.sources.sources()?, plan, |torrent, share| Job {
+    sharing.run(&arguments.sources.sources()?, plan, events, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
         selected: Vec::new(),

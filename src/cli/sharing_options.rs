@@ -1,5 +1,6 @@
 //! What `get` and `seed` have in common: how the network is used, how long to seed, and the runs.
 
+use super::events::Events;
 use super::exit::Exit;
 use super::help::headings::{FILES, LIMITS, NETWORK, OUTPUT, PEERS, SEEDING};
 use super::hook::Hook;
@@ -14,6 +15,7 @@ use super::sandbox::Sandbox;
 use super::signals::{interrupts, is_asked_to_end};
 use super::source_list::NamedSource;
 use super::supervisor::supervise;
+use super::terminal;
 use super::values::{decimal, minutes, rate};
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::storage::Check;
@@ -40,6 +42,11 @@ pub struct SharingOptions {
     /// that an earlier run has checked.
     #[arg(long, value_name = "WHEN", default_value = "changed", value_parser = check(), help_heading = FILES)]
     pub check: Check,
+    /// Print what happens as JSON, one object a line
+    ///
+    /// For programs. What is for people stays on standard error. `docs/events.schema.json` describes the objects.
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
     /// Print only errors
     #[arg(short, long, overrides_with = "verbose", help_heading = OUTPUT)]
     pub quiet: bool,
@@ -127,23 +134,27 @@ pub struct SeedGoalOptions {
 }
 
 impl SharingOptions {
-    /// Runs these torrents side by side. `job` says what to do with each of them.
+    /// Runs these torrents side by side. `job` says what to do with each of them. `events` tells programs what happens.
     ///
     /// # Errors
     ///
-    /// No torrent can be read, hardly any file may be open or thread be started, or the network cannot be used as the
-    /// user wants. A run that fails is no error here: the exit code reports it.
+    /// Hardly any file may be open or thread be started, or the network cannot be used as the user wants. A torrent that
+    /// cannot be read, and a run that fails, is no error here: the exit code reports it.
     pub fn run(
         &self,
         sources: &[NamedSource],
         plan: RunPlan<'_>,
+        events: &mut Events,
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         self.name.check(sources.len())?;
         let outlet = self.network.outlet()?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
-        let (torrents, files, failure) = runs::load(sources, &outlet)?;
+        let (torrents, files, failure) = runs::load(sources, &outlet, events);
+        if torrents.is_empty() {
+            return Ok(failure.unwrap_or(Exit::DONE));
+        }
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
         let hook = |program: &Path| Hook::start(program.to_owned(), files, torrents.len());
@@ -172,7 +183,7 @@ impl SharingOptions {
         let screen = Screen::new(self.style(), names);
         let completions = hook.as_ref().map(Hook::completions);
         let interrupted = interrupts.end.clone();
-        let exit = supervise(jobs, resources.places, network, screen, interrupts, completions);
+        let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);
         hook.into_iter().for_each(|hook| hook.finish(&interrupted));
         // What was cut short by a signal ends by it.
         Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))
@@ -188,8 +199,9 @@ impl SharingOptions {
 
     /// How much is shown.
     fn style(&self) -> Style {
-        // Log lines would break up the bars.
-        if self.verbose > 0 { Style::Lines } else { Style::of(self.quiet) }
+        // Other lines would break up the bars.
+        let breaks_bars = self.verbose > 0 || (self.json && terminal::shows_both());
+        if breaks_bars && !self.quiet { Style::Lines } else { Style::of(self.quiet) }
     }
 }
 

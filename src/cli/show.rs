@@ -15,6 +15,7 @@ use super::resources::Resources;
 use super::runs::{self, CommandFailure};
 use super::scraped::Scraped;
 use super::source;
+use super::terminal;
 use super::utc::utc;
 use crate::metainfo::{About, File, Magnet, Metainfo};
 use crate::net::Outlet;
@@ -80,7 +81,11 @@ fn show(
             Err((Exit::IO, format!("cannot write the output: {}", reason(&error))))
         }
         _ => match scraped.and_then(|scraped| scraped.trouble()) {
-            Some(trouble) => Err((Exit::NETWORK, trouble.to_owned())),
+            Some(trouble) => {
+                // No error that would be printed as JSON, since the torrent is there already.
+                terminal::say(&format!("femtotorrent: {trouble}"));
+                Ok(Exit::NETWORK)
+            }
             None => Ok(Exit::DONE),
         },
     }
@@ -148,6 +153,8 @@ impl Shown<'_> {
 
     fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         let Shown { torrent, selected, scraped } = self;
+        let is_in_trouble = scraped.is_some_and(|scraped| scraped.trouble().is_some());
+        let exit = if is_in_trouble { Exit::NETWORK } else { Exit::DONE };
         let file = |(number, file, is_selected): (usize, &File, bool)| {
             let mut value = json!({"index": number, "length": file.length});
             if let (Some(_), Some(entries)) = (selected, value.as_object_mut()) {
@@ -157,6 +164,8 @@ impl Shown<'_> {
         };
         let files: Vec<Value> = self.files().map(file).collect();
         let mut value = json!({
+            "format": json::FORMAT,
+            "exit_code": exit.0,
             "name": torrent.name,
             "info_hash": torrent.info_hash.to_string(),
             "piece_length": torrent.piece_length,

@@ -12,7 +12,7 @@ use clap::builder::PossibleValuesParser;
 use std::sync::Arc;
 
 /// Options that say what becomes of files on the disk, or of peers once all is there.
-const MEANINGLESS: [&str; 11] = [
+const MEANINGLESS: [&str; 12] = [
     "output_dir",
     "output_name",
     "part",
@@ -24,6 +24,7 @@ const MEANINGLESS: [&str; 11] = [
     "seed_time",
     "first",
     "on_complete",
+    "json",
 ];
 
 /// Whether files are written to standard output.

@@ -4,11 +4,12 @@
 //! This runs on the main thread. It waits for reports of the runs and for signals, and draws the progress.
 //! Each torrent whose turn it is (`turns`) runs on a thread of its own, and never waits for the screen.
 
+use super::events::Events;
 use super::exit::Exit;
 use super::progress::Screen;
 use super::signals::Interrupts;
 use super::turns::{PastTurn, Turns};
-use crate::message::RunPhase;
+use crate::message::{Door, RunPhase};
 use crate::session::{self, Completion, Job, Network, Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
 use crate::thread;
@@ -30,11 +31,13 @@ enum RunEvent {
 }
 
 /// The torrents of one command.
-struct Supervisor {
+struct Supervisor<'a> {
     network: Arc<Network>,
     reporter: Sender<RunEvent>,
     completions: Option<Sender<Completion>>,
     screen: Screen,
+    /// The same for programs.
+    events: &'a mut Events,
     turns: Turns,
     torrents: Vec<Supervised>,
     /// The user wants to end.
@@ -62,6 +65,7 @@ pub fn supervise(
     places: usize,
     network: Network,
     screen: Screen,
+    events: &mut Events,
     interrupts: Interrupts,
     completions: Option<Sender<Completion>>,
 ) -> Exit {
@@ -72,10 +76,22 @@ pub fn supervise(
     let turns = Turns::new(torrents.len(), places);
     let network = Arc::new(network);
     let (ends, excuse, cut_short) = (false, None, false);
-    let mut all =
-        Supervisor { network, reporter, completions, screen, turns, torrents, ends, excuse, cut_short };
+    let mut all = Supervisor {
+        network,
+        reporter,
+        completions,
+        screen,
+        events,
+        turns,
+        torrents,
+        ends,
+        excuse,
+        cut_short,
+    };
     (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
-    all.start(Instant::now());
+    let now = Instant::now();
+    all.start(now);
+    all.tell_who_waits(now);
     while !all.torrents.iter().all(|torrent| torrent.is_over) {
         let timer = all.next_timer(Instant::now()).map_or(never(), at);
         select! {
@@ -94,7 +110,7 @@ pub fn supervise(
     exits.into_iter().find(|exit| *exit != Exit::DONE).unwrap_or(Exit::DONE)
 }
 
-impl Supervisor {
+impl Supervisor<'_> {
     /// Starts those that have a place.
     fn start(&mut self, now: Instant) {
         while let Some(number) = self.turns.start_next(now) {
@@ -102,13 +118,23 @@ impl Supervisor {
             let Some(job) = torrent.job.take() else { continue };
             torrent.stop = Arc::default();
             self.screen.begins(number);
+            self.events.begins(number, now);
+            let door = self.events.door(number);
             let (network, stop) = (Arc::clone(&self.network), Arc::clone(&torrent.stop));
             let (reporter, completions) = (self.reporter.clone(), self.completions.clone());
-            if let Err((job, error)) = spawn(number, job, network, stop, reporter, completions) {
+            let begun = spawn(number, job, network, stop, reporter, completions, door);
+            if let Err((job, error)) = begun {
                 self.ended(number, job, Err(SessionError::Threads(error)), now);
             }
         }
         self.screen.queue(self.turns.count(), self.torrents.len());
+    }
+
+    /// Tells programs which torrents have no place at the start.
+    fn tell_who_waits(&mut self, now: Instant) {
+        for (number, _) in self.torrents.iter().enumerate().filter(|(_, torrent)| torrent.job.is_some()) {
+            self.events.waits(number, None, now);
+        }
     }
 
     /// When there is something to do even if nothing is reported.
@@ -140,6 +166,7 @@ impl Supervisor {
         match event {
             RunEvent::Progress(number, progress) => {
                 self.turns.heard(number, &progress, now);
+                self.events.progress(number, &progress, now);
                 self.screen.show(number, progress);
             }
             RunEvent::Ended(number, job, result) => self.ended(number, job, result, now),
@@ -151,18 +178,27 @@ impl Supervisor {
         let does_not_fit = result.as_ref().err().is_some_and(SessionError::is_want_of_resources);
         if does_not_fit && !self.ends && self.turns.did_not_fit(number, now) {
             info!("{} waits: the system has not enough for it now", self.screen.name(number));
+            self.events.waits(number, None, now);
             return self.wait(number, job, None);
         }
         let ends = self.ends || result.as_ref().map_or(true, is_over);
         let past = self.turns.ended(number, ends, now);
         if let (Some(past), Ok(outcome)) = (past, &result) {
             let exit = Exit::of(outcome.end);
+            self.events.waits(number, Some(&outcome.snapshot), now);
             return self.wait(number, Box::new(next_job(*job, &past, outcome)), Some(exit));
         }
         self.cut_short |= self.ends && result.as_ref().map_or_else(is_cancelled, is_cut_short);
         let exit = match result {
-            Ok(outcome) => self.screen.ended(number, &outcome),
-            Err(error) => self.screen.failed(number, &error),
+            Ok(outcome) => {
+                let exit = self.screen.ended(number, &outcome);
+                self.events.ended(number, &outcome, exit, now);
+                exit
+            }
+            Err(error) => {
+                self.events.failed(number, &error, now);
+                self.screen.failed(number, &error)
+            }
         };
         self.end(number, exit);
     }
@@ -195,6 +231,7 @@ impl Supervisor {
             self.cut_short = true;
             self.screen.cancelled(number);
             let exit = self.torrents.get(number).and_then(|torrent| torrent.exit).unwrap_or(Exit::UNFINISHED);
+            self.events.cancelled(number, exit, Instant::now());
             self.end(number, exit);
         }
         self.torrents.iter().for_each(|torrent| torrent.stop.stop());
@@ -243,6 +280,7 @@ fn spawn(
     stop: Arc<Stop>,
     reporter: Sender<RunEvent>,
     completions: Option<Sender<Completion>>,
+    door: Door,
 ) -> Result<(), (Box<Job>, io::Error)> {
     // A thread that cannot be started drops what it was given, so the job comes after it.
     let (give, take) = bounded::<Box<Job>>(1);
@@ -256,7 +294,7 @@ fn spawn(
             // If the screen is behind, it skips this report and shows a later one.
             let _ = reporter.try_send(RunEvent::Progress(number, progress));
         };
-        let run = thread::caught(|| session::run(&job, &network, &stop, &show));
+        let run = thread::caught(|| session::run(&job, &network, &stop, &show, &door));
         let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
         drop((network, completions));
         // Sending fails only if the main thread has ended, and then the process ends too.

@@ -65,6 +65,21 @@ pub fn stream() -> io::Result<File> {
     Ok(out.as_fd().try_clone_to_owned()?.into())
 }
 
+/// Standard output for the events of `--json`, which have nothing in them that could control a terminal. It has no lock,
+/// so that a thread that waits for the reader keeps no other one from ending the process.
+///
+/// # Errors
+///
+/// The system has no more open files.
+pub fn events() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// Whether both standard output and standard error are seen by a person.
+pub fn shows_both() -> bool {
+    is_terminal() && io::stdout().is_terminal()
+}
+
 /// Writes a line to standard error. This fails if its reader is gone, and then nobody would read of that.
 pub fn say(text: &str) {
     print(&format!("{}\n", cleaned(text)));

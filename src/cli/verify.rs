@@ -63,7 +63,7 @@ pub struct VerifyArguments {
     /// Print JSON
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Print only errors; the exit code is the result
+    /// Print only errors (and JSON); the exit code is the result
     #[arg(short, long, help_heading = OUTPUT)]
     pub quiet: bool,
     #[command(flatten)]
@@ -102,8 +102,8 @@ fn verify(
     let selection = selected.and_then(|selected| Selection::of(selected, &torrent.files, geometry));
     let examined = examine(arguments, &torrent, geometry, selection.as_ref())?;
     let report = Report { torrent: &torrent, examined: &examined, selection: selection.as_ref(), geometry };
-    let exit = if report.is_good() { Exit::DONE } else { Exit::NOT_VERIFIED };
-    if arguments.quiet {
+    let exit = report.exit();
+    if arguments.quiet && !arguments.json {
         return Ok(exit);
     }
     let mut out = io::BufWriter::new(out);
@@ -114,7 +114,7 @@ fn verify(
         }
         _ => {}
     }
-    if report.count(FileState::Missing) == report.files().count() {
+    if !arguments.quiet && report.count(FileState::Missing) == report.files().count() {
         let (dir, name) = (shown(&arguments.dir), printable(&torrent.name));
         say(&format!("no file of the torrent is in {dir} (name the folder that contains {name} with -d)"));
     }
@@ -175,6 +175,10 @@ impl Report<'_> {
         }
     }
 
+    fn exit(&self) -> Exit {
+        if self.is_good() { Exit::DONE } else { Exit::NOT_VERIFIED }
+    }
+
     /// How many pieces they are in.
     fn piece_count(&self) -> u32 {
         self.selection.map_or(self.geometry.piece_count(), |selection| selection.pieces().count())
@@ -229,6 +233,8 @@ impl Report<'_> {
             json::with_path(&found.path, value)
         };
         let value = json!({
+            "format": json::FORMAT,
+            "exit_code": self.exit().0,
             "name": self.torrent.name,
             "info_hash": self.torrent.info_hash.to_string(),
             "good": self.is_good(),

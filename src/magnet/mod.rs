@@ -17,13 +17,14 @@
 
 mod metadata_assembly;
 mod search;
+mod watching;
 mod why;
 mod worker;
 
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::{MetadataContext, MetadataWorker};
 
-use crate::message::{Event, KnownPeers, MetadataState, PeerKey, Stall};
+use crate::message::{Event, KnownPeers, MetadataState, Notice, PeerKey, Stall};
 use crate::strategy::{Interruption, Supply};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
@@ -40,6 +41,14 @@ const MAX_PEERS: usize = 30;
 pub trait SearchEnvironment {
     /// Shows the state of the search.
     fn show(&self, state: MetadataState);
+
+    /// Whether somebody wants to hear what happens. Otherwise no notice need be made.
+    fn is_watched(&self) -> bool {
+        false
+    }
+
+    /// Tells whoever watches what has happened.
+    fn tell(&self, _notice: Notice) {}
 
     /// Whether the user wants to end.
     fn is_stopped(&self) -> bool;

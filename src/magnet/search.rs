@@ -50,8 +50,8 @@ pub struct MetadataSearch<'a> {
 
 /// A peer that is asked for metadata.
 pub(super) struct AskedPeer {
-    address: SocketAddr,
-    incoming: bool,
+    pub(super) address: SocketAddr,
+    pub(super) incoming: bool,
     since: Instant,
     pub(super) greeted: bool,
     worker: MetadataWorker,
@@ -96,7 +96,7 @@ impl<'a> MetadataSearch<'a> {
         loop {
             let mut handed_over = false;
             match inbox.recv_deadline(self.next_attempt().map_or(next_tick, |due| due.min(next_tick))) {
-                Ok(Event::Stop) => return FetchEnd::Stopped,
+                Ok(Event::Stop) => return self.ended(FetchEnd::Stopped),
                 Ok(event) => {
                     handed_over = matches!(event, Event::HandedOver(_));
                     self.handle(event);
@@ -117,11 +117,11 @@ impl<'a> MetadataSearch<'a> {
                 next_tick = now + TICK;
                 self.tick(now);
                 if self.environment.is_stopped() {
-                    return FetchEnd::Stopped;
+                    return self.ended(FetchEnd::Stopped);
                 }
                 let waited = now.saturating_duration_since(self.last_progress);
                 if timeout.is_some_and(|timeout| waited >= timeout) {
-                    return FetchEnd::TimedOut(self.stall(now));
+                    return self.ended(FetchEnd::TimedOut(self.stall(now)));
                 }
             }
         }
@@ -150,6 +150,7 @@ impl<'a> MetadataSearch<'a> {
             Event::Incoming(incoming) => self.incoming(incoming, now),
             Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
             Event::Greeted(key, greeting) => {
+                self.tell_connected(key, greeting);
                 if let Some(peer) = self.peers.get_mut(&key) {
                     debug!("{}: connected ({})", peer.address, greeting.encryption);
                     peer.greeted = true;
@@ -159,9 +160,12 @@ impl<'a> MetadataSearch<'a> {
                     }
                 }
             }
-            Event::Gone(key, why) => self.gone(key, &why, now),
+            Event::Gone(key, why) => self.gone(key, why, now),
             Event::HandedOver(handed_over) => {
-                self.peers.retain(|_, peer| peer.address != handed_over.address);
+                let handed = self.peers.iter().find(|(_, peer)| peer.address == handed_over.address);
+                if let Some(peer) = handed.map(|(key, _)| *key).and_then(|key| self.peers.remove(&key)) {
+                    self.tell_gone(&peer, PeerError::HungUp(HangUp::HandedOver));
+                }
                 self.handed_over.push(handed_over);
             }
             // These events come only from the workers and the writer of a swarm. `run` handles `Stop`.
@@ -261,7 +265,8 @@ impl<'a> MetadataSearch<'a> {
             Ok(stream) => stream,
             Err(why) => {
                 debug!("{address}: {why}");
-                return self.failed(address, &why, None, now);
+                self.failed(address, &why, None, now);
+                return self.tell_not_connected(address, why);
             }
         };
         if self.places(now).free == 0 {
@@ -270,7 +275,9 @@ impl<'a> MetadataSearch<'a> {
                 return self.dialer.candidates_mut().release(address, now);
             };
             if let Some(peer) = self.peers.remove(&silent) {
-                self.failed(peer.address, &PeerError::HungUp(HangUp::Unproven), Some(peer.greeted), now);
+                let why = PeerError::HungUp(HangUp::Unproven);
+                self.failed(peer.address, &why, Some(peer.greeted), now);
+                self.tell_gone(&peer, why);
             }
         }
         let approach = self.dialer.candidates_mut().begin(address);
@@ -311,9 +318,15 @@ impl<'a> MetadataSearch<'a> {
         self.peers.insert(key, AskedPeer { address, incoming, since, greeted, worker });
     }
 
-    fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
+    fn gone(&mut self, key: PeerKey, why: PeerError, now: Instant) {
         let Some(peer) = self.peers.remove(&key) else { return };
         debug!("{}: {why}", peer.address);
+        self.judge(&peer, &why, now);
+        self.tell_gone(&peer, why);
+    }
+
+    /// What follows from the end of a connection.
+    fn judge(&mut self, peer: &AskedPeer, why: &PeerError, now: Instant) {
         if why.is_an_attack() {
             self.environment.refuse(peer.address.ip());
         }
@@ -363,6 +376,7 @@ impl<'a> MetadataSearch<'a> {
     /// over, by then to the swarm. If no answer comes, the worker ends after its usual 20 s.
     fn release(&mut self) -> Candidates {
         let now = Instant::now();
+        self.tell_all_gone();
         self.dialer.release_attempts(now);
         let candidates = self.dialer.candidates_mut();
         self.payload_only.drain(..).for_each(|address| candidates.release(address, now));

@@ -2,7 +2,7 @@
 //!
 //! Not here are the values that only one module knows: the orders to announcers (`tracker`), the commands to
 //! the DHT node (`discovery/dht`), those to the connector and the signals inside a worker (`peer`), and what a run
-//! tells the screen (`cli`).
+//! tells the screen (`cli`). Whoever watches a run for a program hears [`Notice`]s, through a [`Door`].
 //!
 //! ```text
 //! announcer ── Event::Tracker ──▶ ┌─────────────┐ ── Order ──▶ outbox ──▶ the peer
@@ -22,16 +22,19 @@
 mod inbox_slot;
 mod known_peers;
 mod message_kind;
+mod notice;
 mod peer_error;
 mod peer_state;
 mod peer_trouble;
 mod report;
 mod snapshot;
 mod web_seed_failure;
+mod words;
 
 pub use inbox_slot::{InboxSlot, InboxSlots};
 pub use known_peers::KnownPeers;
 pub use message_kind::MessageKind;
+pub use notice::{Announced, CheckResult, Door, Notice, OtherEnd, PieceChange, Watcher};
 pub use peer_error::{PeerError, Violation, Wait};
 pub use peer_state::{PeerFlags, PeerState};
 pub use peer_trouble::PeerTrouble;

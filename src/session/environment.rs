@@ -3,7 +3,7 @@
 
 use super::peer_sources::PeerSources;
 use super::{Completion, MemoryAccount, Progress, RunContext};
-use crate::message::{HandedOver, Incoming, PeerKey, PeerState, RunPhase, Snapshot, Write};
+use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, RunPhase, Snapshot, Write};
 use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
 use crate::peer::{self, Caller, Worker};
@@ -126,6 +126,14 @@ impl Environment for RunEnvironment<'_> {
         }
     }
 
+    fn is_watched(&self) -> bool {
+        self.run.door.is_open()
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.run.door.tell(|| notice);
+    }
+
     fn is_stopped(&self) -> bool {
         self.run.stop.is_asked()
     }
@@ -185,6 +193,7 @@ impl Environment for RunEnvironment<'_> {
             .into_iter()
             .for_each(|completion| (self.run.show)(Progress::Completed(completion)));
         (self.run.show)(self.seeding.clone());
+        self.run.door.tell(|| Notice::Seeding { port: self.run.network.ports.listening() });
         self.run.network.reach().into_iter().for_each(|reach| (self.run.show)(Progress::Reach(reach)));
     }
 }

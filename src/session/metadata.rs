@@ -11,7 +11,7 @@
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop};
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
-use crate::message::{Event, KnownPeers, MetadataState, PeerKey, Snapshot, Stall};
+use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, Snapshot, Stall};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
 use crate::peer::Caller;
 use crate::strategy::{Candidates, Interruption, Source, Supply};
@@ -57,6 +57,8 @@ pub struct MetadataFetch<'a> {
     pub stop: &'a Stop,
     /// Shows the progress. It must not wait.
     pub show: &'a (dyn Fn(Progress) + Sync),
+    /// Where it is told what happens.
+    pub door: &'a Door,
 }
 
 impl MetadataFetch<'_> {
@@ -132,7 +134,7 @@ impl MetadataFetch<'_> {
             // They have no metadata.
             has_web_seeds: false,
         };
-        PeerSources::start(&search, self.sources, self.network, events)
+        PeerSources::start(&search, self.sources, self.network, events, self.door)
     }
 
     /// Asks the peers that are found.
@@ -182,6 +184,14 @@ impl SearchEnvironment for FetchEnvironment<'_> {
 
     fn is_stopped(&self) -> bool {
         self.fetch.stop.is_asked()
+    }
+
+    fn is_watched(&self) -> bool {
+        self.fetch.door.is_open()
+    }
+
+    fn tell(&self, notice: Notice) {
+        self.fetch.door.tell(|| notice);
     }
 
     fn half_open(&self) -> usize {

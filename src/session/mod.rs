@@ -40,7 +40,7 @@ pub use network::{ClientName, Network};
 pub use room::RoomBook;
 pub use stop::Stop;
 
-use crate::message::{Event, KnownPeers, MetadataState, PeerState, Snapshot};
+use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerState, Snapshot};
 use crate::metainfo::{InfoHash, Metainfo};
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
@@ -130,6 +130,8 @@ struct RunContext<'a> {
     stop: &'a Stop,
     /// Called from several threads. Must not wait.
     show: &'a (dyn Fn(Progress) + Sync),
+    /// Where it is told what happens.
+    door: &'a Door,
 }
 
 /// Whether a run continues after one of its first steps.
@@ -153,7 +155,8 @@ struct Prepared {
     known_peers: KnownPeers,
 }
 
-/// Runs one torrent to its end. `show` is called from several threads and must not wait.
+/// Runs one torrent to its end. `show` is called from several threads and must not wait. What happens meanwhile is told
+/// at the `door`.
 ///
 /// # Errors
 ///
@@ -163,12 +166,14 @@ pub fn run(
     network: &Network,
     stop: &Stop,
     show: &(dyn Fn(Progress) + Sync),
+    door: &Door,
 ) -> Result<Outcome, SessionError> {
-    let run = RunContext { job, network, stop, show };
+    let run = RunContext { job, network, stop, show, door };
     let prepared = match prepare(run)? {
         Begin::Run(prepared) => prepared,
         Begin::Ended(outcome) => return Ok(outcome),
     };
+    door.tell(|| Notice::Metadata(Arc::clone(&prepared.metainfo)));
     // If the run ends here, `prepared` is dropped. Trackers that were asked for a magnet's peers know us
     // already, so they hear that we leave.
     let payload = match payload::check(run, &prepared.metainfo)? {
@@ -188,7 +193,7 @@ pub fn run(
 fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
     let (events, inbox) = bounded(INBOX);
     run.stop.attach(&events);
-    let RunContext { job, network, stop, show } = run;
+    let RunContext { job, network, stop, show, door } = run;
     match &job.torrent {
         Torrent::Whole(metainfo) => Ok(Begin::Run(Prepared {
             metainfo: Arc::clone(metainfo),
@@ -201,7 +206,7 @@ fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
         Torrent::Magnet(magnet) => {
             let (sources, max_peers) = (&job.sources, job.limits.max_peers);
             let timeout = job.limits.timeout.map(|timeout| timeout.saturating_sub(job.limits.idle_before));
-            let fetch = MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show };
+            let fetch = MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show, door };
             fetch.for_run(events, inbox)
         }
     }

@@ -4,7 +4,7 @@
 //! (`storage/hashing.rs`).
 
 use super::{Aim, Begin, Job, Outcome, Progress, RunContext, SessionError, choice};
-use crate::message::Snapshot;
+use crate::message::{CheckResult, Notice, Snapshot};
 use crate::metainfo::Metainfo;
 use crate::piece::{Bitfield, Geometry};
 use crate::storage::stream::{Outlet, Stream, StreamFormat};
@@ -97,6 +97,13 @@ pub(super) fn check(
     // The disk, or an earlier run, may have another name for it.
     if let Some(served_pieces) = &checked.served_pieces {
         (run.show)(Progress::Place(served_pieces.place()));
+        run.door.tell(|| {
+            let (good, bytes) = (checked.stored.count(), checked.stored_bytes());
+            let path = served_pieces.place();
+            // Whoever reads it may have another working folder.
+            let path = std::path::absolute(&path).unwrap_or(path);
+            Notice::Checked(CheckResult { good, bytes, wanted: checked.wanted_count(), path })
+        });
     }
     drop(check);
     if run.job.uploads.seeding.is_some() || checked.storage.is_some() || checked.stream.is_some() {

@@ -15,7 +15,7 @@ use super::{FAREWELL, Network, PeerSourceOptions};
 use crate::address::{IpFamily, is_local};
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
-use crate::message::{Event, TrackerReport};
+use crate::message::{Announced, Door, Event, Notice, TrackerReport};
 use crate::metainfo::InfoHash;
 use crate::net::proxy::Proxy;
 use crate::net::{OwnPorts, ThisHost, in_words};
@@ -82,11 +82,12 @@ impl PeerSources {
         sources: &PeerSourceOptions,
         network: &Network,
         events: &Sender<Event>,
+        door: &Door,
     ) -> Option<PeerSources> {
         let hash = wanted.info_hash;
         let port = network.ports.listening();
         let totals = Arc::new(Totals::new(wanted.counts));
-        let announcers = announce(wanted, sources, network, &totals, events);
+        let announcers = announce(wanted, sources, network, &totals, events, door);
         let public = !wanted.private;
         let dht = network.dht.as_ref().filter(|_| public);
         let lan = network.lan.as_ref().filter(|_| public);
@@ -209,6 +210,7 @@ fn announce(
     network: &Network,
     totals: &Arc<Totals>,
     events: &Sender<Event>,
+    door: &Door,
 ) -> Announcers {
     let identity = Identity {
         info_hash: wanted.info_hash,
@@ -237,7 +239,7 @@ fn announce(
     if let Some(last) = tiers.last_mut() {
         last.extend(rest.into_iter().flatten());
     }
-    let events = events.clone();
+    let (events, door) = (events.clone(), door.clone());
     let news = move |news: TrackerNews| {
         let (mut external_ip, mut peers) = (None, Vec::new());
         let outcome = match news.outcome {
@@ -254,6 +256,10 @@ fn announce(
                 Err(error.to_string())
             }
         };
+        door.tell(|| {
+            let (tracker, outcome) = (news.tracker.clone(), outcome.clone());
+            Notice::Tracker(Announced { tracker, outcome, next: news.next })
+        });
         // Our own address first, since it may be among the peers.
         let answered = outcome.is_ok();
         let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));

@@ -82,7 +82,7 @@ fn a_run_ends_when_the_user_wants_although_the_disk_is_stuck() {
         }
         user.stop();
     });
-    let outcome = run(&job, &Network::unlimited(), &stop, &|_| ());
+    let outcome = run(&job, &Network::unlimited(), &stop, &|_| (), &Door::default());
     // Only now the disk goes on.
     disk.release();
     Disk::mend();

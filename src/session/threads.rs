@@ -6,7 +6,7 @@ use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
 use super::{Completion, END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
-use crate::message::{Event, RunPhase, Write};
+use crate::message::{Event, Notice, RunPhase, Write};
 use crate::metainfo::Metainfo;
 use crate::peer;
 use crate::piece::Geometry;
@@ -115,6 +115,7 @@ impl<'a> Threads<'a> {
             (shared.ports.listening(), shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
         if matches!(state.wanted, WantedPieces::Nothing) {
             (run.show)(Progress::Seeding { port, pieces: state.stored.count(), of });
+            run.door.tell(|| Notice::Seeding { port });
         }
         let settings = Settings {
             geometry: shared.geometry,
@@ -251,7 +252,7 @@ fn start_sources(
         counts,
         has_web_seeds,
     };
-    PeerSources::start(&search, &run.job.sources, run.network, &shared.events)
+    PeerSources::start(&search, &run.job.sources, run.network, &shared.events, run.door)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! needs done, this trait has a method. In a run the session implements it; in tests and in simulated swarms
 //! a plain struct does, and the coordinator cannot tell the difference.
 
-use crate::message::{HandedOver, Incoming, PeerKey, PeerState, Snapshot};
+use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, Snapshot};
 use crate::net::PeerStream;
 use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
@@ -108,6 +108,14 @@ pub trait Environment {
 
     /// Shows how the run stands.
     fn show(&mut self, snapshot: Snapshot);
+
+    /// Whether somebody wants to hear what happens. Otherwise no notice need be made.
+    fn is_watched(&self) -> bool {
+        false
+    }
+
+    /// Tells whoever watches what has happened.
+    fn tell(&mut self, _notice: Notice) {}
 
     /// Whether the user wants to end.
     fn is_stopped(&self) -> bool;

@@ -65,8 +65,15 @@ impl Coordinator<'_> {
             Event::Stored(pieces) => self.stored(&pieces, now),
             Event::Lost(pieces) => self.lost(&pieces, now),
             Event::Attempted(key, address, outcome) => self.attempted(key, address, outcome, now),
-            Event::Greeted(key, greeting) => self.greeted(key, greeting, now),
-            Event::Gone(key, why) => self.gone(key, &why, now),
+            Event::Greeted(key, greeting) => {
+                self.tell_connected(key, greeting);
+                self.greeted(key, greeting, now);
+            }
+            Event::Gone(key, why) => {
+                let watched = self.watched(key);
+                self.gone(key, &why, now);
+                self.tell_gone(watched, why);
+            }
             Event::Found(source, addresses) => _ = self.dialer.found(source, &addresses, now),
             Event::Named(addresses) => self.dialer.named(&addresses, now),
             Event::Tracker(report) => self.tracker_answered(&report),
@@ -116,6 +123,7 @@ impl Coordinator<'_> {
     /// nothing came.
     fn end(mut self, end: RunEnd, now: Instant) -> (RunEnd, Snapshot) {
         self.count_uploads(now);
+        self.tell_all_gone();
         let mut snapshot = self.snapshot(now);
         if end == RunEnd::TimedOut {
             snapshot.stall = Some(self.why_idle(now));

@@ -45,6 +45,8 @@ pub struct TrackerNews {
     pub tracker: String,
     /// What the tracker answered, or why it did not.
     pub outcome: Result<Answer, TrackerError>,
+    /// When its tier is announced to next, if it ever is.
+    pub next: Option<Instant>,
 }
 
 /// Orders that can wait while an announce is under way.
@@ -144,7 +146,7 @@ impl AnnouncerHandle {
             }
             Err(error) => {
                 let outcome = Err(TrackerError::Unreachable(format!("no thread for it: {}", reason(&error))));
-                (context.news)(TrackerNews { tracker: first.site(), outcome });
+                (context.news)(TrackerNews { tracker: first.site(), outcome, next: None });
                 None
             }
         }
@@ -230,6 +232,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
             let news = TrackerNews {
                 tracker: self.tier.turn().tracker.site(),
                 outcome: Err(TrackerError::Panicked),
+                next: self.tier.due(),
             };
             let _ = caught(|| (self.context.news)(news));
         }
@@ -302,7 +305,8 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 self.tier.failed(error, now, &mut self.random);
             }
         }
-        if let Some(news) = self.failures.report(TrackerNews { tracker: site, outcome }) {
+        let next = self.tier.due();
+        if let Some(news) = self.failures.report(TrackerNews { tracker: site, outcome, next }) {
             (self.context.news)(news);
         }
     }

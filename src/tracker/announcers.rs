@@ -150,7 +150,7 @@ fn usable(
         if let Some((Err(error), address)) = bad.into_iter().next() {
             info!("skipped {left_out} trackers of a tier, the first being {}: {error}", address.site());
             if good.is_empty() {
-                news(TrackerNews { tracker: address.site(), outcome: Err(error) });
+                news(TrackerNews { tracker: address.site(), outcome: Err(error), next: None });
             }
         }
         // An address that an earlier tier has too is asked there.

@@ -125,7 +125,7 @@ mod tests {
 
     fn news(outcome: Result<(), TrackerError>) -> TrackerNews {
         let outcome = outcome.map(|()| Answer::parse(b"d8:intervali60ee").unwrap());
-        TrackerNews { tracker: "udp://t.example:80".into(), outcome }
+        TrackerNews { tracker: "udp://t.example:80".into(), outcome, next: None }
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod choking_peers;
 mod command_line;
 mod create;
 mod encryption;
+mod events;
 mod exchange;
 mod finding;
 mod hooks;

@@ -39,7 +39,7 @@ fn an_https_address_is_refused_before_anything_is_sent() {
 fn trackers_and_web_seeds_by_https_are_no_secret_failures() {
     let sample = Sample::small();
     let folder = TestFolder::new();
-    let torrent = sample.write_torrent(folder.path()).display().to_string();
+    let torrent = sample.write_torrent(folder.path());
     let scraped =
         run(&["show", &torrent, "--scrape", "--tracker", "https://127.0.0.1:9/announce", "--no-dht"]);
     assert_eq!(scraped.code, Some(6), "{}", scraped.output);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use femtotorrent::message::Snapshot;
+use femtotorrent::message::{Door, Snapshot};
 use femtotorrent::metainfo::FileChoice;
 use femtotorrent::session::{
     self, Aim, Job, Naming, Network, Outcome, PeerSourceOptions, Progress, SessionError, Stop, Torrent,
@@ -75,11 +75,17 @@ impl Download {
         let also_stop = Arc::clone(&stop);
         std::thread::spawn(move || {
             let show = std::sync::Mutex::new(show);
-            let result = session::run(&job, &Network::unlimited(), &also_stop, &|progress| {
-                if let (Progress::Running(snapshot), Ok(show)) = (progress, show.lock()) {
-                    let _ = show.send(snapshot);
-                }
-            });
+            let result = session::run(
+                &job,
+                &Network::unlimited(),
+                &also_stop,
+                &|progress| {
+                    if let (Progress::Running(snapshot), Ok(show)) = (progress, show.lock()) {
+                        let _ = show.send(snapshot);
+                    }
+                },
+                &Door::default(),
+            );
             let _ = tell.send(result);
         });
         Download { folder, stop, ended, snapshots }

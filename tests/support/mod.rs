@@ -17,6 +17,7 @@ pub mod folder;
 pub mod gate;
 pub mod hostile;
 pub mod instance;
+pub mod json_schema;
 pub mod leech;
 pub mod log_capture;
 pub mod metadata;

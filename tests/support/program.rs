@@ -30,6 +30,13 @@ pub struct Outcome {
     pub stdout: Vec<u8>,
 }
 
+impl Outcome {
+    /// Its standard output, which is text.
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
 /// A femtotorrent that runs, and that is killed if this is dropped.
 pub struct Program {
     /// The process.
@@ -108,6 +115,11 @@ impl Program {
     pub fn output(&self) -> String {
         let streams = self.printed.streams.lock().unwrap();
         streams.iter().map(|stream| String::from_utf8_lossy(&stream.bytes)).collect()
+    }
+
+    /// What it printed to standard output so far.
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.printed.streams.lock().unwrap()[0].bytes).into_owned()
     }
 
     /// Waits until a whole line that it prints, or has printed, passes, and returns what was made of it.

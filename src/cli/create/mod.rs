@@ -11,6 +11,7 @@ pub mod output;
 
 use super::exit::Exit;
 use super::help::headings::{OUTPUT, TORRENT};
+use super::json;
 use super::meter::Meter;
 use super::progress::Style;
 use super::runs::CommandFailure;
@@ -24,6 +25,7 @@ use crate::storage::{self, Gathered, StorageError};
 use crate::text::{grouped, is_hidden, is_printable, printable, reason, shown, size as in_words};
 use clap::{Args, ValueHint};
 use output::{Output, destination};
+use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -73,6 +75,9 @@ pub struct CreateArguments {
     /// Creation date: `now` or a Unix time [default: none]
     #[arg(long, value_name = "WHEN", value_parser = date, help_heading = TORRENT)]
     pub date: Option<u64>,
+    /// Print JSON instead of the info-hash and the path
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
     /// Print only the result and errors
     #[arg(short, long, help_heading = OUTPUT)]
     pub quiet: bool,
@@ -89,6 +94,10 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
     let name = storage::name(&arguments.path).map_err(in_our_words)?;
     let output = destination(arguments.dir.as_deref(), arguments.output.as_deref(), with_ending(name));
     let output = Output::new(&output);
+    if arguments.json && output.is_standard_output() {
+        let text = "the torrent and --json cannot both go to standard output (name a file with --output)";
+        return Err((Exit::BAD_OPTION, text.to_owned()));
+    }
     output.check(arguments.overwrite)?;
     let gathered = storage::gather(&arguments.path, output.path()).map_err(in_our_words)?;
     report_left_out(style, &gathered);
@@ -107,6 +116,7 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
     }
     let written = match output.is_standard_output() {
         true => Ok(()),
+        false if arguments.json => json::write(out, &result(&made, &gathered, output.path())),
         false => writeln!(out, "{}  {}", made.info_hash, shown(output.path())).and_then(|()| out.flush()),
     };
     if style != Style::Quiet {
@@ -152,6 +162,22 @@ fn quoted(path: &Path) -> Option<String> {
     let text = if text.starts_with('-') { format!("./{text}") } else { text.to_owned() };
     let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%=".contains(letter);
     Some(if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) })
+}
+
+/// What was made, for programs.
+fn result(made: &Metainfo, gathered: &Gathered, path: &Path) -> Value {
+    let value = json!({
+        "format": json::FORMAT,
+        "exit_code": Exit::DONE.0,
+        "info_hash": made.info_hash.to_string(),
+        "name": made.name,
+        "total_size": made.total_size,
+        "piece_length": made.piece_length,
+        "pieces": made.piece_count(),
+        "files": made.files.len(),
+        "left_out": gathered.left_out.len(),
+    });
+    json::with_path(path, value)
 }
 
 fn with_ending(mut name: OsString) -> OsString {

@@ -10,6 +10,7 @@ mod seeder;
 mod server;
 mod tracker;
 
+use super::events::Events;
 use super::exit::Exit;
 use super::progress::{Screen, Style};
 use super::runs::CommandFailure;
@@ -147,7 +148,7 @@ fn download(metainfo: Metainfo, folder: &Path) -> Exit {
         check: Check::Changed,
         cache: None,
     };
-    supervise(vec![job], 1, Network::unlimited(), screen, interrupts(), None)
+    supervise(vec![job], 1, Network::unlimited(), screen, &mut Events::default(), interrupts(), None)
 }
 
 /// Checks the file independently of the download: the digest of each piece, then each byte.

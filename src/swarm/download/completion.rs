@@ -1,6 +1,6 @@
 //! A piece on its last stretch: it verifies, it is stored, and the peers hear of it.
 
-use crate::message::PeerKey;
+use crate::message::{Notice, PeerKey, PieceChange};
 use crate::piece::PieceIndex;
 use crate::swarm::{Coordinator, Phase};
 use std::time::Instant;
@@ -34,6 +34,7 @@ impl Coordinator<'_> {
                 self.tell_have(*piece);
             }
         }
+        self.tell_pieces(PieceChange::Stored, pieces);
         self.finish_if_complete(now);
         // The memory of these pieces is free again.
         self.give_memory_back(now);
@@ -44,6 +45,7 @@ impl Coordinator<'_> {
     /// fetched again, of whoever is still there or can be reached.
     pub(in crate::swarm) fn lost(&mut self, pieces: &[PieceIndex], now: Instant) {
         pieces.iter().for_each(|piece| _ = self.pieces.lose(*piece));
+        self.tell_pieces(PieceChange::Lost, pieces);
         if self.phase == Phase::Finishing {
             self.phase = Phase::Downloading;
         }
@@ -54,6 +56,13 @@ impl Coordinator<'_> {
         }
         self.finish_if_complete(now);
         self.fill_hungry(None, now);
+    }
+
+    /// Tells whoever watches what has become of these pieces.
+    pub(in crate::swarm) fn tell_pieces(&mut self, change: PieceChange, pieces: &[PieceIndex]) {
+        if self.environment.is_watched() {
+            self.environment.tell(Notice::Pieces(change, pieces.to_vec()));
+        }
     }
 
     fn tell_have(&mut self, piece: PieceIndex) {

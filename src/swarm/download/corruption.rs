@@ -1,7 +1,7 @@
 //! A piece that was wrong, and what becomes of the peers that sent it. `swarm/download/suspicions.rs` explains
 //! which peers are convicted.
 
-use crate::message::{HangUp, Order, PeerKey};
+use crate::message::{HangUp, Order, PeerKey, PieceChange};
 use crate::piece::{Assembly, BLOCK_LENGTH, Suspects};
 use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
@@ -23,6 +23,7 @@ impl Coordinator<'_> {
             return;
         }
         info!("piece {} failed its hash check and will be downloaded again", piece.get());
+        self.tell_pieces(PieceChange::Wrong, &[piece]);
         // Blocks of this attempt that are still on their way are of no use, and will be requested again.
         for (key, blocks) in self.requests.piece_failed(piece) {
             if let Some(peer) = self.roster.get(key) {

@@ -56,7 +56,10 @@ impl Coordinator<'_> {
         }
         let stream = match outcome {
             Ok(stream) => stream,
-            Err(why) => return self.not_connected(address, &why, now),
+            Err(why) => {
+                self.not_connected(address, &why, now);
+                return self.tell_not_connected(address, why);
+            }
         };
         self.statistics.proxy_answered(None);
         if self.is_here_already(address) {

@@ -11,6 +11,7 @@ mod pex;
 mod roster;
 mod supply;
 mod turnover;
+mod watching;
 
 pub(super) use peer::{Peer, Restriction};
 pub(super) use roster::Roster;

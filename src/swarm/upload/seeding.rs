@@ -32,6 +32,7 @@ impl Coordinator<'_> {
                 self.dialer.candidates_mut().release(address, now);
             }
         }
+        self.tell_all_gone();
         self.roster.clear();
     }
 

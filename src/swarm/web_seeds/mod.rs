@@ -76,6 +76,7 @@ impl Coordinator<'_> {
             Ok(worker) => {
                 info!("downloading from the web seed {host}");
                 server.begun(key);
+                self.tell_asked(host.clone());
                 self.roster.add(key, Peer::web_seed(host, worker, pieces, wanted, now));
                 self.fill(key, now);
             }
