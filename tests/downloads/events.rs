@@ -309,7 +309,7 @@ fn unread() -> Vec<Value> {
     let mut stdout = String::new();
     child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
     let code = child.wait().unwrap().code();
-    let events = events(&Outcome { code, output: stdout: stdout.into_bytes().clone(), stdout });
+    let events = events(&Outcome { code, output: stdout.clone(), stdout: stdout.into_bytes() });
     let lost: u64 =
         with(&events, &[("event", "lost")]).iter().map(|event| event["count"].as_u64().unwrap()).sum();
     let pieces = with(&events, &[("event", "piece")]).len() as u64;
