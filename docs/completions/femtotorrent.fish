@@ -88,6 +88,7 @@ complete -c femtotorrent -n '__femtotorrent_is get verify show' -l exclude -x -d
 complete -c femtotorrent -n '__femtotorrent_is get verify show' -l iexclude -x -d 'As --exclude, ignoring case'
 complete -c femtotorrent -n '__femtotorrent_is get' -l first -x -d 'These files before the others, in this order'
 complete -c femtotorrent -n '__femtotorrent_is get' -l sequential -d 'Fetch pieces in the order of the files'
+complete -c femtotorrent -n '__femtotorrent_is get' -l stdout -d 'Write one file to standard output, none to the disk'
 complete -c femtotorrent -n '__femtotorrent_is get' -l on-complete -x -a '(__fish_complete_path)' -d 'Run this program once a torrent is complete'
 complete -c femtotorrent -n '__femtotorrent_is get seed create verify show config demo' -l no-config -d 'Ignore the settings file and FEMTOTORRENT_* variables'
 complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -a '(__fish_complete_suffix .torrent)'
