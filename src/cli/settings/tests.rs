@@ -195,7 +195,7 @@ fn what_nobody_understands_is_named_with_its_place_and_the_way_out() {
         ),
         (
             "proxy = me:secret@host",
-            "config:1: proxy: '***@host' cannot be used: socks5h://HOST:PORT or http://HOST:PORT is expected",
+            "config:1: proxy: '***@host' cannot be used: expected socks5h://HOST:PORT or http://HOST:PORT",
         ),
         (
             "tracker = ftp://me:secret@a/",
