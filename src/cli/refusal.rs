@@ -3,10 +3,11 @@
 //! An option that we do not have may be a slip, or one of another program: then the answer is ours that was meant.
 
 use super::exit::Exit;
+use super::first_word::no_command;
 use super::foreign_words;
 use super::help;
-use super::first_word::no_command;
 use super::nearest_word::nearest;
+use super::printed::printed;
 use super::{settings, source, terminal};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
@@ -19,9 +20,7 @@ use std::io::Write;
 pub fn refused(error: clap::Error, words: &[OsString], program: &Command) -> (Exit, String) {
     match error.kind() {
         ErrorKind::DisplayHelp => {
-            // This fails if the reader of standard output is gone.
-            let _ = write!(terminal::output(), "{}", help_asked_for(words, program));
-            return (Exit::DONE, String::new());
+            return print(&help_asked_for(words, program));
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             terminal::say(help_asked_for(words, program).trim_end());
@@ -30,9 +29,7 @@ pub fn refused(error: clap::Error, words: &[OsString], program: &Command) -> (Ex
         _ => {}
     }
     if !error.use_stderr() {
-        let text = error.render().to_string();
-        let _ = write!(terminal::output(), "{text}");
-        return (Exit::DONE, text);
+        return print(&error.render().to_string());
     }
     let answer = missing(&error, words, program)
         .or_else(|| unknown(&error, words, program))
@@ -41,6 +38,18 @@ pub fn refused(error: clap::Error, words: &[OsString], program: &Command) -> (Ex
         .unwrap_or_else(|| first_paragraph(&error.render().to_string()));
     terminal::say_error(&answer);
     (Exit::BAD_OPTION, answer)
+}
+
+/// Prints what was asked for.
+fn print(text: &str) -> (Exit, String) {
+    let mut out = terminal::output();
+    match printed(write!(out, "{text}").and_then(|()| out.flush())) {
+        Ok(()) => (Exit::DONE, String::new()),
+        Err((exit, why)) => {
+            terminal::say_error(&why);
+            (exit, why)
+        }
+    }
 }
 
 /// What `clap` says, in one line and without the advice under it.
@@ -75,7 +84,9 @@ fn unknown(error: &clap::Error, words: &[OsString], program: &Command) -> Option
     if let (ErrorKind::InvalidSubcommand, Some(typed)) =
         (error.kind(), text(error, ContextKind::InvalidSubcommand))
     {
-        return Some(no_command(typed, program).unwrap_or_else(|shown| format!("{shown} (see femtotorrent --help)")));
+        return Some(
+            no_command(typed, program).unwrap_or_else(|shown| format!("{shown} (see femtotorrent --help)")),
+        );
     }
     let typed = text(error, ContextKind::InvalidArg)?;
     if error.kind() != ErrorKind::UnknownArgument {
@@ -110,6 +121,9 @@ pub fn option_names(option: &Arg) -> impl Iterator<Item = &str> {
 /// The answer to a value that the option does not take, or to none.
 fn unusable(error: &clap::Error) -> Option<String> {
     let option = name(text(error, ContextKind::InvalidArg)?);
+    if error.kind() == ErrorKind::TooManyValues {
+        return Some(format!("{option} takes no value (write {option} alone)"));
+    }
     let value = text(error, ContextKind::InvalidValue)?;
     let why = why_not(error)?;
     if value.is_empty() && error.source().is_none() {

@@ -39,17 +39,31 @@ pub fn in_text(name: &OsStr) -> String {
 ///
 /// # Errors
 ///
-/// The address is that of another host.
+/// The address is that of another host, or of another kind.
 pub fn path(source: &str) -> Result<PathBuf, &'static str> {
     let scheme = source.get(..SCHEME.len()).filter(|start| start.eq_ignore_ascii_case(SCHEME));
     let rest = scheme.and_then(|_| source.get(SCHEME.len()..)).filter(|_| !Path::new(source).exists());
-    let Some(rest) = rest else { return Ok(source.into()) };
+    let Some(rest) = rest else {
+        return match source.split_once("://") {
+            Some((scheme, _)) if is_a_scheme(scheme) && !Path::new(source).exists() => Err(
+                "torrents are read from http, https and file addresses and from magnet links (fetch it yourself first)",
+            ),
+            _ => Ok(source.into()),
+        };
+    };
     let path = match rest.strip_prefix("//").map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len()))) {
         None => rest,
         Some((host, path)) if host.is_empty() || host.eq_ignore_ascii_case("localhost") => path,
         Some(_) => return Err("it is a file of another host (copy it here)"),
     };
     Ok(OsString::from_vec(decoded(path)).into())
+}
+
+/// Whether an address may begin with this and `:` (RFC 3986, section 3.1).
+fn is_a_scheme(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// Whether this is long enough for an info-hash and has only its characters: perhaps too few or too many hexadecimal
@@ -111,6 +125,10 @@ mod tests {
             );
         }
         assert!(path("file://elsewhere/x").is_err());
+        for address in ["ftp://a/x.torrent", "udp://a:1/announce", "sftp+x://a"] {
+            assert!(path(address).unwrap_err().contains("http"), "{address}");
+        }
+        assert_eq!(path("a/b://c"), Ok("a/b://c".into()));
         assert_eq!(in_text(OsStr::new(" magnet:?x ")), "magnet:?x");
         assert_eq!(in_text(OsStr::new(" ")), " ");
     }

@@ -11,7 +11,8 @@ use clap::{Arg, ArgAction, Command};
 const COMMANDS: [&str; 5] = ["get", "seed", "create", "verify", "show"];
 
 /// Options that are about one command line, with what they would do as a setting in mind.
-const NOT_TO_SET: [&str; 7] = ["help", "version", "no-config", "input-file", "save", "output", "output-name"];
+const NOT_TO_SET: [&str; 8] =
+    ["help", "version", "no-config", "input-file", "save", "output", "output-name", "stdout"];
 
 /// The most characters of a value that an error shows.
 const MOST_SHOWN: usize = 60;
@@ -60,8 +61,9 @@ pub fn can_be_set(option: &Arg) -> bool {
 
 /// The name that was probably meant: with a *no* in front, or spelt in another way.
 pub fn near<'a>(program: &'a Command, key: &str) -> Option<&'a str> {
-    let all =
-        || commands(program).flat_map(Command::get_arguments).filter(|it| can_be_set(it)).flat_map(option_names);
+    let all = || {
+        commands(program).flat_map(Command::get_arguments).filter(|it| can_be_set(it)).flat_map(option_names)
+    };
     all().find(|name| name.strip_prefix("no-") == Some(key)).or_else(|| nearest(key, all()))
 }
 
