@@ -120,15 +120,16 @@ pub fn option_names(option: &Arg) -> impl Iterator<Item = &str> {
 
 /// The answer to a value that the option does not take, or to none.
 fn unusable(error: &clap::Error) -> Option<String> {
-    let option = name(text(error, ContextKind::InvalidArg)?);
+    let usage = text(error, ContextKind::InvalidArg)?;
+    let option = name(usage);
     if error.kind() == ErrorKind::TooManyValues {
         return Some(format!("{option} takes no value (write {option} alone)"));
     }
     let value = text(error, ContextKind::InvalidValue)?;
-    let why = why_not(error)?;
-    if value.is_empty() && error.source().is_none() {
-        return Some(format!("{option} needs a value: {why}"));
+    if error.kind() == ErrorKind::InvalidValue && value.is_empty() {
+        return Some(format!("{option} needs a value (write {})", usage.replace(['<', '>', '[', ']'], "")));
     }
+    let why = why_not(error)?;
     let shown = settings::shown(option.trim_start_matches('-'), value);
     Some(format!("{option}: '{shown}' cannot be used: {why}"))
 }
@@ -143,12 +144,12 @@ pub fn why_not(error: &clap::Error) -> Option<String> {
         // The standard library's words for what is no number.
         return Some(if why.contains("invalid digit") { "a number is expected".to_owned() } else { why });
     }
-    Some(match error.get(ContextKind::ValidValue) {
+    match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(known)) if !known.is_empty() => {
-            format!("one of {} is expected", known.join(", "))
+            Some(format!("one of {} is expected", known.join(", ")))
         }
-        _ => "none is given".to_owned(),
-    })
+        _ => None,
+    }
 }
 
 /// The answer to options that cannot be used together.

@@ -3,6 +3,7 @@
 //! It is text from here on. A path that is not UTF-8 becomes a `file:` address, in which every byte can be
 //! written; such an address may also come from outside (RFC 8089).
 
+use crate::metainfo::percent_decoded;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
@@ -56,7 +57,7 @@ pub fn path(source: &str) -> Result<PathBuf, &'static str> {
         Some((host, path)) if host.is_empty() || host.eq_ignore_ascii_case("localhost") => path,
         Some(_) => return Err("it is a file of another host (copy it here)"),
     };
-    Ok(OsString::from_vec(decoded(path)).into())
+    Ok(OsString::from_vec(percent_decoded(path)).into())
 }
 
 /// Whether an address may begin with this and `:` (RFC 3986, section 3.1).
@@ -72,28 +73,6 @@ pub fn is_like_an_info_hash(word: &str) -> bool {
     let is_base32 = |byte: u8| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte);
     (word.len() >= 30 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
         || (word.len() == 32 && word.bytes().all(is_base32))
-}
-
-/// The bytes in which `%` and two hexadecimal digits stand for one.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    while let Some((first, later)) = rest.split_first() {
-        rest = later;
-        let escaped = match (first, later) {
-            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
-            _ => None,
-        };
-        match escaped {
-            Some((high, low)) => {
-                bytes.push(high << 4 | low);
-                rest = later.get(2..).unwrap_or_default();
-            }
-            None => bytes.push(*first),
-        }
-    }
-    bytes
 }
 
 #[cfg(test)]
