@@ -1,6 +1,7 @@
 //! What is said where the command line is not understood.
 //!
-//! An option that we do not have may be a slip, or one of another program: then the answer is ours that was meant.
+//! It is one sentence, which names the option, the reason and the way out; a password in what was typed is not in it. An
+//! option that we do not have may be a slip, or one of another program: then the answer is ours that was meant.
 
 use super::exit::Exit;
 use super::first_word::no_command;
