@@ -88,13 +88,10 @@ impl TorrentRow {
         self.place = Some(shown(path));
     }
 
-    /// Whether it is a download, of which something is kept when it is stopped.
+    /// Whether it is a download that runs, of which something is kept when it is stopped.
     pub(super) fn keeps(&self) -> bool {
-        let is_download = match &self.view {
-            View::Running(snapshot) => snapshot.phase != RunPhase::Seeding,
-            View::Over => false,
-            _ => true,
-        };
+        let is_download =
+            matches!(&self.view, View::Running(snapshot) if snapshot.phase != RunPhase::Seeding);
         is_download && self.place.is_some()
     }
 
@@ -343,9 +340,12 @@ mod tests {
     fn only_of_a_download_something_is_kept_when_it_is_stopped() {
         let now = Instant::now();
         let mut row = TorrentRow::new(Style::Bars, "one", now);
+        row.running(Snapshot::default(), now);
         assert!(!row.keeps(), "it goes to standard output");
         row.place(Path::new("one"));
         assert!(row.keeps());
+        row.checking(1, 2, now);
+        assert!(!row.keeps(), "a seed checks, too");
         row.running(Snapshot { phase: RunPhase::Seeding, ..Snapshot::default() }, now);
         assert!(!row.keeps());
     }
