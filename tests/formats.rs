@@ -32,7 +32,7 @@ fn named_fault(file: &str) -> &'static str {
         "small/invalid_symlink.torrent" => "'path' of file 2 has an element that is not a string",
         "small/many_pieces.torrent" | "small/too-few-pieces.torrent" => "digests, but the files make",
         "small/no_files.torrent" => "'files' is empty",
-        "small/string.torrent" => "not a dictionary",
+        "small/string.torrent" => "it begins with '10:libtorrent'",
         "small/zero2.torrent" => "no content",
         "small/v2_bad_file_alignment.torrent" => "does not start at a piece",
         "small/v2_invalid_file.torrent" => "file without properties",
