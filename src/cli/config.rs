@@ -2,12 +2,13 @@
 
 use super::exit::Exit;
 use super::help::headings::OUTPUT;
+use super::printed::printed;
 use super::runs::CommandFailure;
 use super::settings::{Settings, Verdict, can_be_set, config_file, named, shown, takes_settings, verdicts};
 use crate::text;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, Command};
-use std::io::{self, ErrorKind, Write};
+use std::io::Write;
 
 /// The width of what stands in front of the origin.
 const WIDTH: usize = 36;
@@ -35,6 +36,7 @@ pub fn run(
 ) -> Result<Exit, CommandFailure> {
     program.build();
     let settings = if is_without { Settings::default() } else { Settings::read(program)? };
+    settings.warn();
     let mut report = Vec::new();
     report.push(match config_file() {
         _ if is_without => "no settings (--no-config)".to_owned(),
@@ -60,10 +62,8 @@ pub fn run(
     if report.len() == 1 {
         report.push("nothing is set".to_owned());
     }
-    match writeln!(out, "{}", report.join("\n")).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritable(&error)),
-        _ => Ok(Exit::DONE),
-    }
+    printed(writeln!(out, "{}", report.join("\n")).and_then(|()| out.flush()))?;
+    Ok(Exit::DONE)
 }
 
 /// An option that is set, where, and what has beaten it.
@@ -87,8 +87,4 @@ fn unset(option: &Arg) -> Option<String> {
         true => format!("{:WIDTH$} default", format!("{name} = {}", values.join(" "))),
         false => format!("{name:WIDTH$} not set"),
     })
-}
-
-fn unwritable(error: &io::Error) -> CommandFailure {
-    (Exit::IO, format!("cannot write the output: {error}"))
 }

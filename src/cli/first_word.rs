@@ -34,15 +34,23 @@ pub fn with_command(
     }
     let is_bare = !word.is_empty() && !word.starts_with('-') && !word.contains(['/', '.', ':']);
     if is_bare && !Path::new(first).exists() && !source_name::is_like_an_info_hash(&word) {
-        let shown = shown(&word);
-        let hint = nearest(&word, commands(program)).map_or_else(
-            || "; there is no file of that name either (see femtotorrent --help)".to_owned(),
-            |near| format!(" (did you mean '{near}'?)"),
-        );
-        return Err((Exit::BAD_OPTION, format!("there is no command '{shown}'{hint}")));
+        let answer = no_command(&word, program).unwrap_or_else(|answer| {
+            format!("{answer}; there is no file of that name either (see femtotorrent --help)")
+        });
+        return Err((Exit::BAD_OPTION, answer));
     }
     arguments.insert(1, "get".into());
     Ok(arguments)
+}
+
+/// That there is no such command, with the one that was probably meant. If there is none like it, the way out is not
+/// in the sentence, and that is the error.
+pub fn no_command(word: &str, program: &Command) -> Result<String, String> {
+    let answer = format!("there is no command '{}'", shown(word));
+    match nearest(word, commands(program)) {
+        Some(near) => Ok(format!("{answer} (did you mean '{near}'?)")),
+        None => Err(answer),
+    }
 }
 
 /// Whether this is our option that leaves the settings out, or aria2's.

@@ -141,7 +141,7 @@ fn run(program: &Path, completion: &Completion, torrent_file: Option<&Path>) {
     debug!("{name}: running {shown}");
     let why = match start(program, completion, torrent_file) {
         Ok(status) if status.success() => return,
-        Ok(status) => format!("has ended with {status}"),
+        Ok(status) => format!("failed ({status})"),
         Err(error) if error.raw_os_error() == Some(ENOEXEC) => {
             "cannot be run: it is no program of this system (a script begins with #!, as in #!/bin/sh)"
                 .to_owned()

@@ -25,6 +25,7 @@ mod naming_options;
 mod nearest_word;
 mod network_options;
 mod port_mapping_options;
+mod printed;
 mod progress;
 mod proxy_options;
 mod refusal;

@@ -1,25 +1,27 @@
 //! What is said where the command line is not understood.
 //!
-//! An option that we do not have may be a slip, or one of another program: then the answer is ours that was meant.
+//! It is one sentence, which names the option, the reason and the way out; a password in what was typed is not in it. An
+//! option that we do not have may be a slip, or one of another program: then the answer is ours that was meant.
 
 use super::exit::Exit;
+use super::first_word::no_command;
 use super::foreign_words;
 use super::help;
 use super::nearest_word::nearest;
-use super::{source, terminal};
+use super::printed::printed;
+use super::{settings, source, terminal};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
+use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
 
 /// Prints why `words` are refused. `clap` reports --help and --version as errors too. They go to standard output and
 /// are successes. Returns the exit code, and what was said of an error.
-pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) -> (Exit, String) {
+pub fn refused(error: clap::Error, words: &[OsString], program: &Command) -> (Exit, String) {
     match error.kind() {
         ErrorKind::DisplayHelp => {
-            // This fails if the reader of standard output is gone.
-            let _ = write!(terminal::output(), "{}", help_asked_for(words, program));
-            return (Exit::DONE, String::new());
+            return print(&help_asked_for(words, program));
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             terminal::say(help_asked_for(words, program).trim_end());
@@ -27,35 +29,32 @@ pub fn refused(mut error: clap::Error, words: &[OsString], program: &Command) ->
         }
         _ => {}
     }
-    if let Some(answer) = missing(&error, words, program).or_else(|| unknown_option(&error, words, program)) {
-        terminal::say_error(&answer);
-        return (Exit::BAD_OPTION, answer);
+    if !error.use_stderr() {
+        return print(&error.render().to_string());
     }
-    // What was typed may be an address with a password in it.
-    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
-        if let Some(ContextValue::String(typed)) = error.get(kind) {
-            let shown = source::shown(typed);
-            if shown != *typed {
-                // A hint repeats it.
-                error.remove(ContextKind::Suggested);
-            }
-            error.insert(kind, ContextValue::String(shown));
-        }
-    }
-    let text = error.render().to_string();
-    if error.use_stderr() {
-        match text.trim_end().strip_prefix("error:") {
-            Some(text) => terminal::say_in_colour("", terminal::Tone::Error, "error:", text),
-            None => terminal::say(text.trim_end()),
-        }
-        return (Exit::BAD_OPTION, reason(&text));
-    }
-    let _ = write!(terminal::output(), "{text}");
-    (Exit::DONE, text)
+    let answer = missing(&error, words, program)
+        .or_else(|| unknown(&error, words, program))
+        .or_else(|| unusable(&error))
+        .or_else(|| conflict(&error))
+        .unwrap_or_else(|| first_paragraph(&error.render().to_string()));
+    terminal::say_error(&answer);
+    (Exit::BAD_OPTION, answer)
 }
 
-/// The first paragraph of what `clap` says, in one line.
-fn reason(text: &str) -> String {
+/// Prints what was asked for.
+fn print(text: &str) -> (Exit, String) {
+    let mut out = terminal::output();
+    match printed(write!(out, "{text}").and_then(|()| out.flush())) {
+        Ok(()) => (Exit::DONE, String::new()),
+        Err((exit, why)) => {
+            terminal::say_error(&why);
+            (exit, why)
+        }
+    }
+}
+
+/// What `clap` says, in one line and without the advice under it.
+fn first_paragraph(text: &str) -> String {
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let lines: Vec<&str> = paragraph.lines().map(str::trim).collect();
     lines.join(" ").trim_start_matches("error: ").to_owned()
@@ -65,15 +64,9 @@ fn reason(text: &str) -> String {
 fn help_asked_for(words: &[OsString], program: &Command) -> String {
     let is_word = |at: usize, word: &str| words.get(at).is_some_and(|one| one == word);
     let named = words.get(if is_word(1, "help") { 2 } else { 1 });
-    let command = named.and_then(|word| command(word.to_str()?, program)).unwrap_or(program);
+    let command = named.and_then(|word| program.find_subcommand(word)).unwrap_or(program);
     let is_whole = is_word(1, "help") || words.iter().any(|word| word == "--help");
     help::page(command, is_whole, terminal::columns())
-}
-
-/// The command with this name, or this other name.
-fn command<'a>(name: &str, program: &'a Command) -> Option<&'a Command> {
-    let mut commands = program.get_subcommands();
-    commands.find(|one| one.get_name() == name || one.get_all_aliases().any(|it| it == name))
 }
 
 /// The answer where there is nothing to work on.
@@ -82,31 +75,109 @@ fn missing(error: &clap::Error, words: &[OsString], program: &Command) -> Option
     if error.kind() != ErrorKind::MissingRequiredArgument {
         return None;
     }
-    let command = command(words.get(1)?.to_str()?, program)?.get_name();
-    let missing = missing.first()?.trim_matches(['<', '>', '[', ']', '.']);
+    let command = program.find_subcommand(words.get(1)?)?.get_name();
+    let missing = name(missing.first()?);
     Some(format!("{command} needs a {missing} (see femtotorrent {command} --help)"))
 }
 
-/// The answer to an option that the command does not have.
-fn unknown_option<'a>(error: &clap::Error, words: &[OsString], program: &'a Command) -> Option<String> {
-    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return None };
-    if error.kind() != ErrorKind::UnknownArgument || !typed.starts_with('-') {
+/// The answer to a word that the command does not have: an option, a further argument, a command to have help on.
+fn unknown(error: &clap::Error, words: &[OsString], program: &Command) -> Option<String> {
+    if let (ErrorKind::InvalidSubcommand, Some(typed)) =
+        (error.kind(), text(error, ContextKind::InvalidSubcommand))
+    {
+        return Some(
+            no_command(typed, program).unwrap_or_else(|shown| format!("{shown} (see femtotorrent --help)")),
+        );
+    }
+    let typed = text(error, ContextKind::InvalidArg)?;
+    if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
-    let command = command(words.get(1)?.to_str()?, program)?;
+    let command = program.find_subcommand(words.get(1)?)?;
+    let name = command.get_name();
+    if !typed.starts_with('-') {
+        let shown = source::shown(typed);
+        return Some(format!("'{shown}' is one argument too many (see femtotorrent {name} --help)"));
+    }
     // What is behind the sign may be a secret.
     let typed = typed.split('=').next().unwrap_or_default();
     let shown = source::shown(typed);
-    if let Some(answer) = foreign_words::answer(command.get_name(), typed) {
+    if let Some(answer) = foreign_words::answer(name, typed) {
         return Some(format!("there is no option '{shown}': {answer}"));
     }
-    let names =
-        |option: &'a Arg| option.get_long().into_iter().chain(option.get_all_aliases().unwrap_or_default());
-    let known = command.get_arguments().flat_map(names).chain(["help"]);
+    let known = command.get_arguments().flat_map(option_names).chain(["help"]);
     let near = typed.strip_prefix("--").and_then(|typed| nearest(typed, known));
     let hint = match near {
         Some(near) => format!("did you mean '--{near}'?"),
-        None => format!("see femtotorrent {} --help", command.get_name()),
+        None => format!("see femtotorrent {name} --help"),
     };
     Some(format!("there is no option '{shown}' ({hint})"))
+}
+
+/// The long names of an option.
+pub fn option_names(option: &Arg) -> impl Iterator<Item = &str> {
+    option.get_long().into_iter().chain(option.get_all_aliases().unwrap_or_default())
+}
+
+/// The answer to a value that the option does not take, or to none.
+fn unusable(error: &clap::Error) -> Option<String> {
+    let usage = text(error, ContextKind::InvalidArg)?;
+    let option = name(usage);
+    if error.kind() == ErrorKind::TooManyValues {
+        return Some(format!("{option} takes no value (write {option} alone)"));
+    }
+    let value = text(error, ContextKind::InvalidValue)?;
+    if error.kind() == ErrorKind::InvalidValue && value.is_empty() {
+        return Some(format!("{option} needs a value (write {})", usage.replace(['<', '>', '[', ']'], "")));
+    }
+    let why = why_not(error)?;
+    let shown = settings::shown(option.trim_start_matches('-'), value);
+    Some(format!("{option}: '{shown}' cannot be used: {why}"))
+}
+
+/// Why a value is refused: what the option says of it, or what it takes instead. `None` if it is not about a value.
+pub fn why_not(error: &clap::Error) -> Option<String> {
+    if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+        return None;
+    }
+    if let Some(why) = error.source() {
+        let why = why.to_string();
+        // The standard library's words for what is no number.
+        return Some(if why.contains("invalid digit") { "a number is expected".to_owned() } else { why });
+    }
+    match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(known)) if !known.is_empty() => {
+            Some(format!("one of {} is expected", known.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// The answer to options that cannot be used together.
+fn conflict(error: &clap::Error) -> Option<String> {
+    if error.kind() != ErrorKind::ArgumentConflict {
+        return None;
+    }
+    let option = name(text(error, ContextKind::InvalidArg)?);
+    let others = match error.get(ContextKind::PriorArg)? {
+        ContextValue::String(other) => name(other).to_owned(),
+        ContextValue::Strings(others) => others.iter().map(|it| name(it)).collect::<Vec<_>>().join(" or "),
+        _ => return None,
+    };
+    Some(format!("{option} cannot be used with {others} (leave one of them out)"))
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The option that `clap` writes with its value, as `--stdout[=<FORMAT>]`; or the argument, as `[COMMAND]`.
+fn name(usage: &str) -> &str {
+    match usage.starts_with('-') {
+        true => usage.split([' ', '[', '=']).next().unwrap_or_default(),
+        false => usage.trim_matches(['<', '>', '[', ']', '.']),
+    }
 }

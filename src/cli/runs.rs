@@ -9,7 +9,7 @@ use super::progress::{Screen, Style};
 use super::signals::interrupts;
 use super::source;
 use super::source_list::NamedSource;
-use super::terminal::say;
+use super::terminal::say_error;
 use crate::message::Door;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::net::Outlet;
@@ -42,7 +42,7 @@ pub fn load(
             Err(error) => {
                 let (exit, sentence) = (Exit(error.exit_code()), source.locate(error.to_string()));
                 events.source_failed(&source.name, exit, &sentence);
-                say(&format!("femtotorrent: {sentence}"));
+                say_error(&sentence);
                 failure = failure.or(Some(exit));
                 continue;
             }

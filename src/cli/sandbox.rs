@@ -70,7 +70,9 @@ impl Sandbox {
             Ok(RulesetStatus::NotEnforced) => debug!("this kernel restricts nothing (it has no Landlock)"),
             Ok(status) => {
                 let names: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-                debug!("from now on we write only to {} ({status:?})", printable(&names.join(", ")));
+                let how =
+                    if status == RulesetStatus::FullyEnforced { "" } else { ", as far as this kernel can" };
+                debug!("from now on we write only to {}{how}", printable(&names.join(", ")));
             }
             Err(error) => debug!("nothing is restricted: {error}"),
         }

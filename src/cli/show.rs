@@ -6,10 +6,11 @@
 
 use super::arguments::ShowArguments;
 use super::create::output::Output;
-use super::each::each;
+use super::each::{Shape, each};
 use super::exit::Exit;
 use super::json;
 use super::network_options::NetworkOptions;
+use super::printed::printed;
 use super::progress::Style;
 use super::resources::Resources;
 use super::runs::{self, CommandFailure};
@@ -20,10 +21,10 @@ use super::utc::utc;
 use crate::metainfo::{About, File, Magnet, Metainfo};
 use crate::net::Outlet;
 use crate::session::Torrent;
-use crate::text::{grouped, printable, reason, shown, size};
+use crate::text::{grouped, printable, shown, size};
 use serde_json::{Value, json};
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +48,8 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
         Output::new(path).check(false).map_err(|failure| other_name(path, failure))?;
     }
     let outlet = arguments.network.outlet()?;
-    each(&sources, !arguments.json, out, &mut |source, out| show(arguments, source, &outlet, out))
+    let shape = if arguments.json { Shape::Json } else { Shape::Text };
+    each(&sources, shape, out, &mut |source, out| show(arguments, source, &outlet, out))
 }
 
 /// Shows one of them.
@@ -76,18 +78,14 @@ fn show(
     let NetworkOptions { no_trackers, trackers, .. } = &arguments.network;
     let scraped = arguments.scrape.then(|| Scraped::ask(&torrent, !no_trackers, trackers, outlet));
     let shown = Shown { torrent: &torrent, selected, scraped: scraped.as_ref() };
-    match shown.write(arguments.json, out) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err((Exit::IO, format!("cannot write the output: {}", reason(&error))))
+    printed(shown.write(arguments.json, out))?;
+    match scraped.and_then(|scraped| scraped.trouble()) {
+        Some(trouble) => {
+            // No error that would be printed as JSON, since the torrent is there already.
+            terminal::say_error(trouble);
+            Ok(Exit::NETWORK)
         }
-        _ => match scraped.and_then(|scraped| scraped.trouble()) {
-            Some(trouble) => {
-                // No error that would be printed as JSON, since the torrent is there already.
-                terminal::say(&format!("femtotorrent: {trouble}"));
-                Ok(Exit::NETWORK)
-            }
-            None => Ok(Exit::DONE),
-        },
+        None => Ok(Exit::DONE),
     }
 }
 

@@ -3,6 +3,7 @@
 //! It is text from here on. A path that is not UTF-8 becomes a `file:` address, in which every byte can be
 //! written; such an address may also come from outside (RFC 8089).
 
+use crate::metainfo::percent_decoded;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
@@ -39,17 +40,31 @@ pub fn in_text(name: &OsStr) -> String {
 ///
 /// # Errors
 ///
-/// The address is that of another host.
+/// The address is that of another host, or of another kind.
 pub fn path(source: &str) -> Result<PathBuf, &'static str> {
     let scheme = source.get(..SCHEME.len()).filter(|start| start.eq_ignore_ascii_case(SCHEME));
     let rest = scheme.and_then(|_| source.get(SCHEME.len()..)).filter(|_| !Path::new(source).exists());
-    let Some(rest) = rest else { return Ok(source.into()) };
+    let Some(rest) = rest else {
+        return match source.split_once("://") {
+            Some((scheme, _)) if is_a_scheme(scheme) && !Path::new(source).exists() => Err(
+                "torrents are read from http, https and file addresses and from magnet links (fetch it yourself first)",
+            ),
+            _ => Ok(source.into()),
+        };
+    };
     let path = match rest.strip_prefix("//").map(|rest| rest.split_at(rest.find('/').unwrap_or(rest.len()))) {
         None => rest,
         Some((host, path)) if host.is_empty() || host.eq_ignore_ascii_case("localhost") => path,
         Some(_) => return Err("it is a file of another host (copy it here)"),
     };
-    Ok(OsString::from_vec(decoded(path)).into())
+    Ok(OsString::from_vec(percent_decoded(path)).into())
+}
+
+/// Whether an address may begin with this and `:` (RFC 3986, section 3.1).
+fn is_a_scheme(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// Whether this is long enough for an info-hash and has only its characters: perhaps too few or too many hexadecimal
@@ -58,28 +73,6 @@ pub fn is_like_an_info_hash(word: &str) -> bool {
     let is_base32 = |byte: u8| byte.is_ascii_alphabetic() || (b'2'..=b'7').contains(&byte);
     (word.len() >= 30 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
         || (word.len() == 32 && word.bytes().all(is_base32))
-}
-
-/// The bytes in which `%` and two hexadecimal digits stand for one.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    while let Some((first, later)) = rest.split_first() {
-        rest = later;
-        let escaped = match (first, later) {
-            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)),
-            _ => None,
-        };
-        match escaped {
-            Some((high, low)) => {
-                bytes.push(high << 4 | low);
-                rest = later.get(2..).unwrap_or_default();
-            }
-            None => bytes.push(*first),
-        }
-    }
-    bytes
 }
 
 #[cfg(test)]
@@ -111,6 +104,10 @@ mod tests {
             );
         }
         assert!(path("file://elsewhere/x").is_err());
+        for address in ["ftp://a/x.torrent", "udp://a:1/announce", "sftp+x://a"] {
+            assert!(path(address).unwrap_err().contains("http"), "{address}");
+        }
+        assert_eq!(path("a/b://c"), Ok("a/b://c".into()));
         assert_eq!(in_text(OsStr::new(" magnet:?x ")), "magnet:?x");
         assert_eq!(in_text(OsStr::new(" ")), " ");
     }

@@ -3,13 +3,14 @@
 //! Runs on the main thread; the hashing has threads of its own (`storage/hashing.rs`). The report goes to
 //! standard output, the progress to standard error.
 
-use super::each::each;
+use super::each::{Shape, each};
 use super::exit::Exit;
 use super::help::headings::{FILES, NETWORK, OUTPUT};
 use super::json;
 use super::meter::Meter;
 use super::naming_options::NameOption;
 use super::network_options::authorities;
+use super::printed::printed;
 use super::progress::Style;
 use super::proxy_options::ProxyOptions;
 use super::runs::CommandFailure;
@@ -23,10 +24,10 @@ use crate::net::Outlet;
 use crate::net::proxy::Proxies;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::storage::{self, Examined, ExaminedFile, FileState, Payload, Selection, StorageError};
-use crate::text::{grouped, printable, reason, shown};
+use crate::text::{grouped, printable, shown};
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -81,8 +82,12 @@ pub fn run(arguments: &VerifyArguments, out: &mut impl Write) -> Result<Exit, Co
     let is_from_web = sources.iter().any(|source| source::is_web(&source.name));
     let proxies = if is_from_web { arguments.proxy.proxies()? } else { Proxies::None };
     let outlet = Outlet { authorities, proxies, ..Outlet::default() };
-    let for_people = !arguments.json && !arguments.quiet;
-    each(&sources, for_people, out, &mut |source, out| verify(arguments, source, &outlet, out))
+    let shape = match (arguments.json, arguments.quiet) {
+        (true, _) => Shape::Json,
+        (false, true) => Shape::Nothing,
+        (false, false) => Shape::Text,
+    };
+    each(&sources, shape, out, &mut |source, out| verify(arguments, source, &outlet, out))
 }
 
 /// Verifies one of them.
@@ -108,12 +113,7 @@ fn verify(
     }
     let mut out = io::BufWriter::new(out);
     let written = if arguments.json { report.write_json(&mut out) } else { report.write_text(&mut out) };
-    match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            return Err((Exit::IO, format!("cannot write the output: {}", reason(&error))));
-        }
-        _ => {}
-    }
+    printed(written.and_then(|()| out.flush()))?;
     if !arguments.quiet && report.count(FileState::Missing) == report.files().count() {
         let (dir, name) = (shown(&arguments.dir), printable(&torrent.name));
         say(&format!("no file of the torrent is in {dir} (name the folder that contains {name} with -d)"));

@@ -20,6 +20,7 @@ mod nearest;
 mod path;
 mod path_table;
 mod patterns;
+mod percent;
 mod trackers;
 
 pub use about::About;
@@ -30,6 +31,7 @@ pub use magnet::{Magnet, MagnetError};
 pub use nearest::spelling_steps;
 pub use path::FilePath;
 pub use patterns::{ChoiceError, FileChoice, FilePattern};
+pub use percent::percent_decoded;
 
 use crate::bencode::{Dictionary, Value};
 use crate::piece::PieceDigest;

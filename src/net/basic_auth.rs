@@ -4,6 +4,7 @@
 //! Pure. In an address they are percent-encoded, because a password may contain any character; the server gets them as
 //! they are.
 
+use crate::metainfo::percent_decoded;
 use std::fmt::Write;
 
 /// The digits of Base64 (RFC 4648, section 4).
@@ -46,28 +47,6 @@ pub fn without_secrets(address: &str) -> String {
     };
     let path: Vec<String> = path.split('/').map(shown).collect();
     format!("{site}{}{}", path.join("/"), if query.is_empty() { "" } else { "?…" })
-}
-
-/// The bytes that a text stands for. A percent sign without two digits stands for itself.
-pub fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let digits =
-            after.get(..2).filter(|_| byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                decoded.push(byte);
-                rest = after;
-            }
-        }
-    }
-    decoded
 }
 
 fn base64(bytes: &[u8]) -> String {

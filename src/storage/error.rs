@@ -8,7 +8,7 @@ mod words;
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::file_limit::FileLimit;
 use crate::net::too_many_files;
@@ -18,6 +18,9 @@ use words::{describe_foreign, is_full, is_too_large};
 
 /// How many paths an error spells out. It only counts the others.
 const MAX_NAMED: usize = 3;
+
+/// What stands in place of a path where the payload goes to standard output.
+pub(super) const STANDARD_OUTPUT: &str = "standard output";
 
 /// A failure of the output folder or of a file in it.
 #[derive(Debug)]
@@ -346,6 +349,10 @@ impl StorageError {
                 if too_many_files(source) =>
             {
                 Some("raise ulimit -n, or run fewer torrents at once")
+            }
+            // What has left cannot be continued.
+            StorageError::Full { path, .. } if path == Path::new(STANDARD_OUTPUT) => {
+                Some("free some space, and run the same command again")
             }
             StorageError::Full { .. } => Some("free some space and run the same command again to continue"),
             StorageError::TooLong { limit, .. } => Some(limit.way_out),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::address::IpFamily;
-use crate::net::basic_auth::percent_decoded;
+use crate::metainfo::percent_decoded;
 use crate::net::proxy::{Proxies, Proxy};
 use crate::strategy::{OnWordOf, Question};
 

@@ -6,7 +6,7 @@
 
 use super::answer::Answer;
 use super::error::{RetryIn, TrackerError};
-use crate::net::basic_auth::percent_decoded;
+use crate::metainfo::percent_decoded;
 
 /// Bytes of the shortest text that counts as a secret. Shorter ones are words such as `announce` or `ssl`.
 const MIN_SECRET: usize = 8;

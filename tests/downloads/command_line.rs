@@ -220,17 +220,21 @@ fn what_cannot_be_read_has_its_code() {
 
 #[test]
 fn options_that_are_not_understood_code_28() {
-    for arguments in [
-        &["get"][..],
-        &["get", "x.torrent", "--no-such-option"],
-        &["get", "x.torrent", "--peer", "nowhere"],
-        &["get", "x.torrent", "--memory", "none"],
-        &["get", "x.torrent", "--timeout", "0"],
-        &["get", "x.torrent", "--max-peers", "0"],
-        &["get", "x.torrent", "--peer-id-prefix", "longer than twenty bytes"],
-        &["seed", "x.torrent", "--user-agent", "a\r\nb"],
+    for (arguments, words) in [
+        (&["get"][..], "--help"),
+        (&["get", "x.torrent", "--no-such-option"], "--help"),
+        (&["get", "x.torrent", "--peer", "nowhere"], "--peer: 'nowhere' cannot be used: "),
+        (&["get", "x.torrent", "--memory", "none"], "--memory: 'none' cannot be used: "),
+        (&["get", "x.torrent", "--timeout", "0"], "--timeout: '0' cannot be used: "),
+        (&["get", "x.torrent", "--max-peers", "0"], "--max-peers: '0' cannot be used: "),
+        (&["get", "x.torrent", "--peer-id-prefix", "longer than twenty bytes"], "at most 20 ASCII"),
+        (&["seed", "x.torrent", "--user-agent", "a\r\nb"], "--user-agent: 'a"),
+        (&["get", "x.torrent", "--user-agent"], "--user-agent needs a value (write --user-agent TEXT)"),
     ] {
-        ends_with(&Program::start(arguments).finish(LIMIT), 28, "--help");
+        let outcome = Program::start(arguments).finish(LIMIT);
+        ends_with(&outcome, 28, words);
+        let said = outcome.output.trim_end();
+        assert!(said.starts_with("femtotorrent: ") && !said.contains('\n'), "one sentence: {said}");
     }
 }
 

@@ -272,9 +272,14 @@ fn a_torrent_may_go_to_standard_output_or_into_a_pipe() {
 #[test]
 fn a_report_that_cannot_be_written_is_no_success_code_17() {
     let work = WorkFolder::new();
-    for arguments in
-        [&["create", "things"][..], &["create", "things", "-o", "-"], &["show", "things.torrent"]]
-    {
+    for arguments in [
+        &["create", "things"][..],
+        &["create", "things", "-o", "-"],
+        &["show", "things.torrent"],
+        &["config"],
+        &["get", "-h"],
+        &["--version"],
+    ] {
         let Ok(full) = fs::File::options().write(true).open("/dev/full") else {
             return skip("this host has no /dev/full");
         };

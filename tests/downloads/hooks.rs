@@ -156,8 +156,8 @@ fn one_that_fails_is_told_and_the_download_is_a_success_all_the_same() {
     let sample = Sample::small();
     let peer = ScriptedPeer::honest(&sample);
     for (script, words) in [
-        ("#!/bin/sh\nexit 3\n", "has ended with exit status: 3"),
-        ("#!/bin/sh\nkill -9 $$\n", "has ended with signal: 9"),
+        ("#!/bin/sh\nexit 3\n", "failed (exit status: 3)"),
+        ("#!/bin/sh\nkill -9 $$\n", "failed (signal: 9"),
         ("no program at all\n", "cannot be run"),
         ("#!/no/such/interpreter\n", "cannot be run"),
     ] {

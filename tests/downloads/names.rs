@@ -64,7 +64,7 @@ fn a_download_gets_another_name_which_verify_finds_and_of_which_the_next_run_kno
     assert_eq!(names(&out), ["mine.bin.part"]);
     ends_with(&get(&["-O", "other.bin"], &[&partial]), 13, &["mine.bin", "leave out -O"]);
     let peer = ScriptedPeer::honest(&sample);
-    ends_with(&get(&[], &[&peer]), 0, &["an earlier run has named it mine.bin", "mine.bin: done"]);
+    ends_with(&get(&[], &[&peer]), 0, &["an earlier run named it mine.bin", "mine.bin: done"]);
     assert_eq!(names(&out), ["mine.bin"]);
     assert!(fs::read(out.join("mine.bin")).unwrap() == sample.payload);
     assert!(peer.record().requests().iter().all(|wanted| wanted.index != 0), "the first piece came again");

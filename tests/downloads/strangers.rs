@@ -219,7 +219,7 @@ fn no_error_has_a_key_or_a_password_in_it() {
                 "--tracker".to_owned(),
                 format!("wss://me:secret@h/{KEY}?k={KEY}"),
             ],
-            "wss://h/01…?…",
+            "wss://***@h/01…?…",
         ),
         (
             vec!["show".to_owned(), format!("{closed}/{KEY}/x.torrent?k={KEY}")],

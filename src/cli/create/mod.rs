@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::help::headings::{OUTPUT, TORRENT};
 use super::json;
 use super::meter::Meter;
+use super::printed::printed;
 use super::progress::Style;
 use super::runs::CommandFailure;
 use super::signals::interrupts;
@@ -22,12 +23,12 @@ use crate::metainfo::draft::{self, Content, Draft, MIN_DEFAULT_PIECE_LENGTH};
 use crate::metainfo::{MAX_PIECES, Metainfo};
 use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
-use crate::text::{grouped, is_hidden, is_printable, printable, reason, shown, size as in_words};
+use crate::text::{grouped, is_hidden, is_printable, printable, shown, size as in_words};
 use clap::{Args, ValueHint};
 use output::{Output, destination};
 use serde_json::{Value, json};
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -126,20 +127,10 @@ pub fn run(arguments: &CreateArguments, out: &mut impl Write) -> Result<Exit, Co
             say(&format!("share it: {command}"));
         }
     }
-    match written {
-        // The reader of the output is gone. The torrent is written all the same.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            let path = shown(output.path());
-            Err((
-                Exit::IO,
-                format!(
-                    "cannot write the output: {} (the torrent itself is written to {path})",
-                    reason(&error)
-                ),
-            ))
-        }
-        _ => Ok(Exit::DONE),
-    }
+    let is_there =
+        |(exit, why)| (exit, format!("{why} (the torrent itself is written to {})", shown(output.path())));
+    printed(written).map_err(is_there)?;
+    Ok(Exit::DONE)
 }
 
 /// The command that seeds the new torrent from where its payload is, as a shell takes it. `None` if a name in it cannot

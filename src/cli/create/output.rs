@@ -79,8 +79,8 @@ impl Output<'_> {
                 opened.map_err(|error| failed(self.path, &error))?.write_all(bytes)
             }
         };
-        written
-            .map_err(|error| (Exit::IO, format!("cannot write to {}: {}", shown(self.path), reason(&error))))
+        let place = if self.is_standard_output() { "standard output".to_owned() } else { shown(self.path) };
+        written.map_err(|error| (Exit::IO, format!("cannot write to {place}: {}", reason(&error))))
     }
 }
 

@@ -24,6 +24,7 @@ use super::{source, terminal};
 use crate::message::{Door, Notice, Snapshot};
 use crate::session::{Outcome, Progress, SessionError, Torrent};
 use crate::swarm::RunEnd;
+use crate::text::reason;
 use clap::Command;
 use progress::TorrentProgress;
 use queue::EventQueue;
@@ -173,7 +174,7 @@ impl Events {
         match queue.wait() {
             Ok(()) => exit,
             Err(why) => {
-                terminal::say(&format!("femtotorrent: cannot write the events to standard output: {why}"));
+                terminal::say_error(&format!("cannot write the events to standard output: {}", reason(&why)));
                 if exit == Exit::DONE { Exit::IO } else { exit }
             }
         }

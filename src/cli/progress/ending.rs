@@ -58,8 +58,7 @@ pub fn sentence(account: &Account, outcome: &Outcome) -> Sentence {
         RunEnd::Stopped => (Tone::Warning, "stopped", stopped(account, snapshot)),
         RunEnd::TimedOut => (Tone::Error, "timed out", timed_out(account, snapshot)),
         RunEnd::ReaderGone => {
-            let after =
-                format!(": whoever reads standard output wants no more, after {}", size(snapshot.done));
+            let after = format!(": the reader of standard output closed it after {}", size(snapshot.done));
             (Tone::Good, "ended", after)
         }
         RunEnd::WriterFailed => (Tone::Error, "the writer failed", String::new()),
@@ -252,7 +251,7 @@ mod tests {
         assert_eq!(said(RunEnd::Stopped), "Album: stopped at 31 % (28.6 of 92 MiB).");
         let timed_out = "Album: timed out: no data for 25 s; 31 % (28.6 of 92 MiB) is written.";
         assert_eq!(said(RunEnd::TimedOut), timed_out);
-        let gone = "Album: ended: whoever reads standard output wants no more, after 28.7 MiB";
+        let gone = "Album: ended: the reader of standard output closed it after 28.7 MiB";
         assert_eq!(said(RunEnd::ReaderGone), gone);
     }
 

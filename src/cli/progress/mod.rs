@@ -200,7 +200,7 @@ impl Screen {
     /// The user wants to stop.
     pub fn interrupted(&mut self) {
         if !std::mem::replace(&mut self.interrupted, true) {
-            let is_kept = self.rows.iter().any(TorrentRow::has_place);
+            let is_kept = self.rows.iter().any(TorrentRow::keeps);
             self.say(if is_kept { "stopping; everything downloaded so far is kept" } else { "stopping" });
         }
     }

@@ -88,9 +88,11 @@ impl TorrentRow {
         self.place = Some(shown(path));
     }
 
-    /// Whether anything of it is kept.
-    pub(super) fn has_place(&self) -> bool {
-        self.place.is_some()
+    /// Whether it is a download that runs, of which something is kept when it is stopped.
+    pub(super) fn keeps(&self) -> bool {
+        let is_download =
+            matches!(&self.view, View::Running(snapshot) if snapshot.phase != RunPhase::Seeding);
+        is_download && self.place.is_some()
     }
 
     /// The check is over, and so many bytes are there.
@@ -178,7 +180,7 @@ impl TorrentRow {
         }
         let done = percent(snapshot.done, snapshot.total);
         if self.pace.begins(done, now) {
-            self.say_beginning(&snapshot);
+            say(&self.beginning(&snapshot));
         }
         let trouble = self.view.trouble();
         if self.pace.hears(trouble.as_deref(), is_new_kind, now) || self.pace.is_due(done, now) {
@@ -216,7 +218,7 @@ impl TorrentRow {
     pub(super) fn goes_on_as(&mut self, name: &str) -> String {
         let was = self.name.clone();
         self.rename(name);
-        format!("{was}: an earlier run has named it {}, and it goes on under that name", self.name)
+        format!("{was}: an earlier run named it {}, and this one keeps that name", self.name)
     }
 
     /// The warning that the disk has too little free space.
@@ -283,14 +285,15 @@ impl TorrentRow {
     }
 
     /// The first line where there is no terminal: what it is, how large, and where it goes.
-    fn say_beginning(&self, snapshot: &Snapshot) {
+    fn beginning(&self, snapshot: &Snapshot) -> String {
         let (total, files) = (size(snapshot.total), self.files());
-        let there = match snapshot.done {
-            0 => String::new(),
-            done => format!(", {} of it already there", size(done)),
+        // Not what is done: when this is said, some of that has come in this run.
+        let there = match self.found {
+            None | Some(0) => String::new(),
+            Some(found) => format!(", {} of it already there", size(found)),
         };
         let place = self.place.as_ref().map(|place| format!(", into {place}")).unwrap_or_default();
-        say(&format!("{}: downloading {files}{total}{place}{there}", self.name));
+        format!("{}: downloading {files}{total}{place}{there}", self.name)
     }
 
     fn say_state(&self) {
@@ -317,6 +320,34 @@ mod tests {
         row.begins(Instant::now());
         assert_eq!(row.view().line("one").fit(3, 80), "one  starting");
         assert_eq!(row.cancelled(), "one: stopped while it waited for its turn");
+    }
+
+    #[test]
+    fn what_is_already_there_is_what_was_found_and_not_what_has_come_since() {
+        let now = Instant::now();
+        let mut row = TorrentRow::new(Style::Bars, "one", now);
+        row.place(Path::new("d/one"));
+        let came = Snapshot { done: 60 << 10, total: 90 << 10, ..Snapshot::default() };
+        row.found(0, now);
+        assert_eq!(row.beginning(&came), "one: downloading 90 KiB, into d/one");
+        row.found(30 << 10, now);
+        row.selected(2, 5);
+        let expected = "one: downloading 2 of 5 files, 90 KiB, into d/one, 30 KiB of it already there";
+        assert_eq!(row.beginning(&came), expected);
+    }
+
+    #[test]
+    fn only_of_a_download_something_is_kept_when_it_is_stopped() {
+        let now = Instant::now();
+        let mut row = TorrentRow::new(Style::Bars, "one", now);
+        row.running(Snapshot::default(), now);
+        assert!(!row.keeps(), "it goes to standard output");
+        row.place(Path::new("one"));
+        assert!(row.keeps());
+        row.checking(1, 2, now);
+        assert!(!row.keeps(), "a seed checks, too");
+        row.running(Snapshot { phase: RunPhase::Seeding, ..Snapshot::default() }, now);
+        assert!(!row.keeps());
     }
 
     #[test]

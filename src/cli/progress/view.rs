@@ -74,7 +74,7 @@ impl View {
                 RunPhase::Seeding => seeding_sentence(snapshot),
                 RunPhase::Downloading => downloading_sentence(snapshot),
             },
-            View::Over => "over".to_owned(),
+            View::Over => "ended".to_owned(),
         }
     }
 

@@ -92,6 +92,11 @@ impl Settings {
         }
         Ok(additions)
     }
+
+    /// Warns of the variables that mean nothing to us. The log has to be there by then.
+    pub fn warn(&self) {
+        self.warnings.iter().for_each(|warning| warn!("{warning}"));
+    }
 }
 
 impl Additions {

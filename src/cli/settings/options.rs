@@ -2,17 +2,17 @@
 
 use super::Setting;
 use crate::cli::nearest_word::nearest;
+use crate::cli::refusal::{option_names, why_not};
 use crate::cli::source;
 use crate::text::excerpt;
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
-use std::error::Error;
 
 /// The commands that settings are for. A demonstration is the same everywhere.
 const COMMANDS: [&str; 5] = ["get", "seed", "create", "verify", "show"];
 
 /// Options that are about one command line, with what they would do as a setting in mind.
-const NOT_TO_SET: [&str; 7] = ["help", "version", "no-config", "input-file", "save", "output", "output-name"];
+const NOT_TO_SET: [&str; 8] =
+    ["help", "version", "no-config", "input-file", "save", "output", "output-name", "stdout"];
 
 /// The most characters of a value that an error shows.
 const MOST_SHOWN: usize = 60;
@@ -38,7 +38,7 @@ pub fn commands(program: &Command) -> impl Iterator<Item = &Command> {
 
 /// The command of this name, which may be one of its other names.
 pub fn named<'a>(program: &'a Command, name: &str) -> Option<&'a Command> {
-    commands(program).find(|one| one.get_name() == name || one.get_all_aliases().any(|alias| alias == name))
+    program.find_subcommand(name).filter(|command| takes_settings(command.get_name()))
 }
 
 /// The option of a command that has this name and can be set.
@@ -46,7 +46,7 @@ pub fn option<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
     command
         .get_arguments()
         .filter(|option| can_be_set(option))
-        .find(|option| names(option).any(|name| name == key))
+        .find(|option| option_names(option).any(|name| name == key))
 }
 
 /// Whether the command has such an option.
@@ -59,14 +59,11 @@ pub fn can_be_set(option: &Arg) -> bool {
     option.get_long().is_some_and(|long| !NOT_TO_SET.contains(&long))
 }
 
-fn names(option: &Arg) -> impl Iterator<Item = &str> {
-    option.get_long().into_iter().chain(option.get_all_aliases().unwrap_or_default())
-}
-
 /// The name that was probably meant: with a *no* in front, or spelt in another way.
 pub fn near<'a>(program: &'a Command, key: &str) -> Option<&'a str> {
-    let all =
-        || commands(program).flat_map(Command::get_arguments).filter(|it| can_be_set(it)).flat_map(names);
+    let all = || {
+        commands(program).flat_map(Command::get_arguments).filter(|it| can_be_set(it)).flat_map(option_names)
+    };
     all().find(|name| name.strip_prefix("no-") == Some(key)).or_else(|| nearest(key, all()))
 }
 
@@ -168,17 +165,7 @@ fn refusal(option: &Arg, value: &str) -> Option<String> {
     let alone = Arg::new("it").long("it").value_parser(option.get_value_parser().clone());
     let command = Command::new("it").no_binary_name(true).arg(alone);
     let error = command.try_get_matches_from([format!("--it={value}")]).err()?;
-    if let Some(why) = error.source() {
-        let why = why.to_string();
-        // The standard library's words for what is no number.
-        return Some(if why.contains("invalid digit") { "a number is expected".to_owned() } else { why });
-    }
-    Some(match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(known)) if !known.is_empty() => {
-            format!("one of {} is expected", known.join(", "))
-        }
-        _ => "a value is expected".to_owned(),
-    })
+    Some(why_not(&error).unwrap_or_else(|| "a value is expected".to_owned()))
 }
 
 /// A value as it is shown. Messages are posted in public, so there is no password in it.

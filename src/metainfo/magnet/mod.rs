@@ -9,11 +9,11 @@ mod values;
 
 pub use link::link;
 
-use super::InfoHash;
+use super::{InfoHash, percent_decoded};
 use crate::bencode::Item;
 use std::fmt;
 use std::ops::RangeInclusive;
-use values::{Topic, address, decoded, info_hash, is_peer, keep, kind, select, topic};
+use values::{Topic, address, info_hash, is_peer, keep, kind, select, topic};
 
 /// Bytes in the longest link that is read. One with 200 trackers has some 10 KiB.
 const MAX_LINK_BYTES: usize = 64 * 1024;
@@ -93,7 +93,7 @@ impl Magnet {
                     None => {}
                 },
                 "dn" if magnet.name.is_none() => {
-                    let name = decoded(&value.replace('+', " "));
+                    let name = percent_decoded(&value.replace('+', " "));
                     magnet.name =
                         Some(String::from_utf8_lossy(&name).into_owned()).filter(|name| !name.is_empty());
                 }

@@ -1,8 +1,8 @@
 //! The values of a magnet link's parameters: percent escapes, info-hashes, addresses, file numbers.
 
 use super::MagnetError;
-use crate::metainfo::InfoHash;
 use crate::metainfo::trackers::{MAX_ADDRESSES, usable};
+use crate::metainfo::{InfoHash, percent_decoded};
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
@@ -76,26 +76,9 @@ fn base32_digit(character: u8) -> Option<u64> {
     }
 }
 
-/// The bytes that a value stands for. A percent sign that does not begin an escape is a percent sign.
-pub(super) fn decoded(value: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escape = after.split_at_checked(2).filter(|_| first == b'%').and_then(|(digits, after)| {
-            let high = char::from(*digits.first()?).to_digit(16)?;
-            let low = char::from(*digits.get(1)?).to_digit(16)?;
-            Some((u8::try_from(high * 16 + low).ok()?, after))
-        });
-        let (byte, after) = escape.unwrap_or((first, after));
-        bytes.push(byte);
-        rest = after;
-    }
-    bytes
-}
-
 /// The value as an address. `None` if it is empty or has a character that no address can have.
 pub(super) fn address(value: &str) -> Option<String> {
-    usable(&decoded(value))
+    usable(&percent_decoded(value))
 }
 
 /// Adds an address to a list, unless it is there already or the list is full.
@@ -127,7 +110,7 @@ pub(super) fn is_peer(text: &str) -> bool {
 /// [`MagnetError::BadSelection`] if a part of it is neither a number nor a range, or there are too many
 /// parts.
 pub(super) fn select(selected: &mut Vec<RangeInclusive<u32>>, value: &str) -> Result<(), MagnetError> {
-    let text = decoded(value);
+    let text = percent_decoded(value);
     let text = str::from_utf8(&text).map_err(|_| MagnetError::BadSelection)?;
     let number = |text: &str| -> Option<u32> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -21,8 +21,9 @@ pub use environment::{Proxies, WebProxies};
 pub use error::{ProxyError, ProxyFault};
 pub use negotiation::Negotiation;
 
-use super::basic_auth::{self, percent_decoded};
+use super::basic_auth;
 use super::resolver::resolve;
+use crate::metainfo::percent_decoded;
 use crate::text::reason;
 use crate::thread::lock;
 use stand_ins::StandIns;

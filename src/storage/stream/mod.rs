@@ -15,7 +15,7 @@ mod tar;
 #[cfg(test)]
 mod tests;
 
-use super::error::{Action, StorageError};
+use super::error::{Action, STANDARD_OUTPUT, StorageError};
 use super::selection::Selection;
 use super::writer::{MAX_AT_ONCE, Work, Written, spawn};
 use crate::message::{Event, Write as WriteOrder};
@@ -90,7 +90,7 @@ impl Stream {
     ) -> io::Result<JoinHandle<Written>> {
         let work: Work = Box::new(move |orders, events| match self.work(orders, events, &buffers) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(StorageError::from_io(Action::Write, "standard output".into(), error)),
+            Err(error) => Err(StorageError::from_io(Action::Write, STANDARD_OUTPUT.into(), error)),
             Ok(finished) => Ok(finished),
         });
         spawn(orders, events, alive, work)

@@ -205,5 +205,7 @@ fn a_full_disk_behind_standard_output_is_one() {
     assert!(matches!(events.recv_timeout(LONG), Ok(Event::WriterEnded { finished: false })));
     let error = thread.join().unwrap().unwrap_err();
     assert_eq!(error.exit_code(), 9);
-    assert!(error.to_string().starts_with("cannot write standard output: "), "{error}");
+    let told = error.to_string();
+    assert!(told.starts_with("cannot write standard output: "), "{told}");
+    assert!(!told.contains("continue"), "what has left cannot be continued: {told}");
 }
