@@ -5,8 +5,7 @@
 
 #![no_main]
 
-use femtotorrent::metainfo::File;
-use femtotorrent::metainfo::percent_decoded;
+use femtotorrent::metainfo::{File, percent_decoded};
 use femtotorrent::web_seed::address;
 use libfuzzer_sys::fuzz_target;
 use std::ffi::OsStr;
