@@ -230,8 +230,8 @@ def main(network, folder):
 
         began = time.monotonic()
         # `ip netns exec` has become the program.
-        seeder.send_signal(signal.SIGINT)
-        assert seeder.wait(60) == -signal.SIGINT, "it dies of the signal"
+        seeder.send_signal(signal.SIGTERM)
+        assert seeder.wait(60) == -signal.SIGTERM, "it dies of the signal"
         print(f"ok: ended in {time.monotonic() - began:.1f} s")
         processes.remove(seeder)
         wait("the port is closed", lambda: f":{host}:{PORT}:" not in text("leases"))
