@@ -85,6 +85,8 @@ fn from_a_tracker() -> Vec<Value> {
     let torrent = torrent(&sample.clone().with_tracker(&tracker.url()), &folder);
     let program = start(&[&torrent, "-o", text(folder.path()), "--tracker", &refusing.url(), "--no-listen"]);
     program.wait_for(LIMIT, |line| line.contains("\"reason\":\"wrong-data\"").then_some(()));
+    let refused = ["\"event\":\"tracker\"", "\"sentence\":"];
+    program.wait_for(LIMIT, |line| refused.iter().all(|part| line.contains(part)).then_some(()));
     program.terminate();
     let outcome = program.finish(LIMIT);
     let events = events(&outcome);
