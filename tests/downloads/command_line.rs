@@ -20,7 +20,7 @@ use crate::support::tracker::{Reply, Tracker};
 use femtotorrent::wire::Message;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// A sample, its torrent in a folder, and a folder to download into.
 struct Setup {
