@@ -20,7 +20,9 @@ use super::calls::faults::{Disk, Fault};
 use super::layout::files_of_lengths;
 use super::*;
 use crate::message::{Event, Write};
+use crate::metainfo::InfoHash;
 use crate::piece::BufferPool;
+use crate::piece::Geometry;
 use crate::piece::PieceDigest;
 
 /// Two files and an empty one, in pieces of 8 bytes. The second piece is of both files.

@@ -23,8 +23,10 @@
 //! | no peer may be asked for the rest of it | [`Requests::idle`], then [`Requests::close`] |
 //! | a peer was convicted, and nothing of it counts | [`Requests::refuse`] |
 //!
-//! `scope.rs` has the questions that are asked before: which pieces a peer has to do with, and who may send them.
+//! `scope.rs` has the questions that are asked before: which pieces a peer has to do with, and who may send them;
+//! `figures.rs` what can be read off the table.
 
+mod figures;
 mod open_piece;
 mod scope;
 
@@ -290,55 +292,6 @@ impl Requests {
         let forgotten: Vec<Block> = forgotten.map(|owed| owed.block).collect();
         forgotten.iter().for_each(|block| _ = self.rejected(peer, *block));
         forgotten
-    }
-
-    /// The assembly of an open piece.
-    pub fn assembly(&self, piece: PieceIndex) -> Option<Arc<Assembly>> {
-        self.open.get(piece).map(|open| Arc::clone(&open.assembly))
-    }
-
-    /// The open pieces that have all their blocks.
-    #[cfg(test)]
-    pub fn complete_pieces(&self) -> Vec<PieceIndex> {
-        let is_complete = |open: &OpenPiece| !open.has_free() && !open.is_leased();
-        self.open.iter().filter(|(_, open)| is_complete(open)).map(|(piece, _)| piece).collect()
-    }
-
-    /// What the peer owes us, the oldest request first.
-    pub fn owed_by(&self, peer: PeerKey) -> impl DoubleEndedIterator<Item = Block> {
-        self.queues.get(peer).into_iter().flatten().map(|owed| owed.block)
-    }
-
-    /// Whether the peer owes us this block.
-    pub fn is_owed_by(&self, peer: PeerKey, block: Block) -> bool {
-        let state = self.open.get(block.piece).and_then(|open| open.state(block.number));
-        state.is_some_and(|state| state.holders().contains(&Some(peer)))
-    }
-
-    /// How many blocks the peer owes us.
-    pub fn count(&self, peer: PeerKey) -> usize {
-        self.queues.get(peer).map_or(0, VecDeque::len)
-    }
-
-    /// How many blocks all peers owe us together.
-    pub fn count_all(&self) -> usize {
-        self.queues.iter().map(|(_, queue)| queue.len()).sum()
-    }
-
-    /// How many blocks of the open pieces have not come.
-    pub fn missing(&self) -> usize {
-        self.missing
-    }
-
-    /// How many blocks two peers owe us.
-    pub fn count_twice(&self) -> usize {
-        self.open.iter().map(|(_, open)| open.twice() as usize).sum()
-    }
-
-    /// The open pieces that have free blocks and no leased one.
-    pub fn idle(&self) -> impl Iterator<Item = PieceIndex> {
-        let is_idle = |piece: &PieceIndex| self.open.get(*piece).is_some_and(|open| !open.is_leased());
-        self.with_free.iter().copied().filter(is_idle)
     }
 
     /// Closes a piece that is given up.
