@@ -50,7 +50,8 @@ struct Tree {
 impl Tree {
     fn read() -> Tree {
         let environment = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
-        let system = format!("{}-unknown-linux-{environment}", std::env::consts::ARCH);
+        let processor = if cfg!(target_arch = "x86") { "i686" } else { std::env::consts::ARCH };
+        let system = format!("{processor}-unknown-linux-{environment}");
         let said = cargo(&["metadata", "--format-version", "1", "--filter-platform", &system]);
         let said: Value = serde_json::from_str(&said).unwrap();
         let mut libraries = BTreeMap::new();

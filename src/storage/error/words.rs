@@ -6,6 +6,7 @@ use std::io;
 use rustix::io::Errno;
 
 use super::ForeignFile;
+use crate::net::too_many_files;
 use crate::text;
 
 /// Whether the error says that there is no room left: the disk's or the user's quota.
@@ -23,15 +24,17 @@ pub(super) fn is_too_large(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::FBIG)
 }
 
-/// What the system says, for the middle of a sentence.
+/// What the system says, for the middle of a sentence. The C libraries have different words for some of it, of which
+/// those that are better known are taken.
 pub(in crate::storage) fn reason(error: &io::Error) -> String {
-    if Errno::from_io_error(error) == Some(Errno::LOOP) {
-        return "a symbolic link is in the way".to_owned();
-    }
-    if is_too_large(error) {
-        return "the file would exceed the limit of the process or of this file system".to_owned();
-    }
-    text::reason(error)
+    let ours = match Errno::from_io_error(error) {
+        Some(Errno::LOOP) => "a symbolic link is in the way",
+        Some(Errno::FBIG) => "the file would exceed the limit of the process or of this file system",
+        Some(Errno::IO) => "input/output error",
+        _ if too_many_files(error) => "too many open files",
+        _ => return text::reason(error),
+    };
+    ours.to_owned()
 }
 
 /// The first few foreign files, how much of each is right, and how many more there are.
