@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -286,24 +287,22 @@ fn several() -> Vec<Value> {
     events
 }
 
+/// A download from this peer alone, whose streams are the caller's.
+fn from_one_peer(torrent: &str, output: &Path, peer: SocketAddr) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["get", "--json", "--no-dht", "--no-lan", "--no-listen", torrent, "-o", text(output)]);
+    command.args(["--peer", &peer.to_string()]);
+    command.env("XDG_CACHE_HOME", "/dev/null").env("XDG_CONFIG_HOME", "/dev/null");
+    command
+}
+
 /// Nobody reads until the download is over, which does not wait for that.
 fn unread() -> Vec<Value> {
     let sample = Sample::single(24_000 * 16, 16);
     let peer = ScriptedPeer::honest(&sample);
     let (folder, output) = (TestFolder::new(), TestFolder::new());
     let torrent = torrent(&sample, &folder);
-    let mut command = Command::new(PROGRAM);
-    command.args([
-        "get",
-        "--json",
-        &torrent,
-        "-o",
-        text(output.path()),
-        "--no-dht",
-        "--no-lan",
-        "--no-listen",
-    ]);
-    command.args(["--peer", &peer.address().to_string()]).env("XDG_CACHE_HOME", "/dev/null");
+    let mut command = from_one_peer(&torrent, output.path(), peer.address());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let told = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(told.map(Result::unwrap).any(|line| line.contains("done")));
@@ -346,18 +345,7 @@ fn download_into(stdout: impl FnOnce(&mut Command) -> Option<File>) -> (Option<i
     });
     let (folder, output) = (TestFolder::new(), TestFolder::new());
     let torrent = torrent(&sample, &folder);
-    let mut command = Command::new(PROGRAM);
-    command.args([
-        "get",
-        "--json",
-        &torrent,
-        "-o",
-        text(output.path()),
-        "--no-dht",
-        "--no-lan",
-        "--no-listen",
-    ]);
-    command.args(["--peer", &peer.address().to_string()]).env("XDG_CACHE_HOME", "/dev/null");
+    let mut command = from_one_peer(&torrent, output.path(), peer.address());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let file = stdout(&mut command);
     let mut child = command.spawn().unwrap();
