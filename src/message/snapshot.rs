@@ -91,6 +91,13 @@ pub enum Stall {
     AndWebSeeds(Box<Stall>, String),
 }
 
+impl Stall {
+    /// Whether more than the bare fact is known. A source or a peer that has not failed yet gives no reason.
+    pub fn has_reason(&self) -> bool {
+        !matches!(self, Stall::NoPeers(None) | Stall::Unreachable(_, None))
+    }
+}
+
 impl fmt::Display for Stall {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

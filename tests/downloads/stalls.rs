@@ -242,11 +242,15 @@ fn a_run_that_times_out_early_ends_with_the_reason() {
     }
 }
 
-/// Runs femtotorrent in a network that leads nowhere, whose one interface swallows what is sent.
-const IN_A_VOID: &str = r#"
-ip link set lo up && ip link add void type dummy && ip addr add 198.51.100.1/24 dev void && ip link set void up || exit 99
-exec "$0" get "$@" --no-listen --no-lan
+/// Makes a network that leads nowhere: one end of its only cable asks nobody for hardware addresses, and
+/// nobody listens at the other, so what is sent is swallowed.
+const VOID: &str = r#"
+ip link set lo up && ip link add void type veth peer name nowhere &&
+ip address add 198.51.100.1/24 dev void && ip link set void arp off up && ip link set nowhere up || exit 99
 "#;
+
+/// Runs femtotorrent, after [`VOID`].
+const GET: &str = r#"exec "$0" get "$@" --no-listen --no-lan"#;
 
 #[test]
 fn where_nothing_comes_back_the_name_server_and_a_firewall_are_named() {
@@ -256,8 +260,7 @@ fn where_nothing_comes_back_the_name_server_and_a_firewall_are_named() {
         command.env("XDG_CACHE_HOME", "/dev/null");
         command
     };
-    let try_it = "ip link set lo up && ip link add void type dummy && ip link set void up";
-    if !unshared().arg(try_it).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+    if !unshared().arg(VOID).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
         return skip("this host lets no user have a network of its own");
     }
     let mut stalls = Stalls::new();
@@ -286,7 +289,7 @@ fn where_nothing_comes_back_the_name_server_and_a_firewall_are_named() {
     ] {
         let mut command = unshared();
         let output = output.join(stalls.runs.len().to_string());
-        command.arg(IN_A_VOID).arg(PROGRAM).arg(source).arg("-o").arg(output);
+        command.arg(format!("{VOID}{GET}")).arg(PROGRAM).arg(source).arg("-o").arg(output);
         command.args(arguments.split_whitespace());
         stalls.runs.push((Program::launch(command), sentence));
     }

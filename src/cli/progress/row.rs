@@ -34,8 +34,8 @@ pub(super) struct TorrentRow {
     progress: LastProgress,
     /// What was said, where there is no terminal.
     pace: Pace,
-    /// The kind of the stall that was there last.
-    stall: Option<Discriminant<Stall>>,
+    /// The kind of the stall that was there last, and whether its reason was known.
+    stall: Option<(Discriminant<Stall>, bool)>,
     /// Whether there were peers, and uploads, when a line said so.
     seeding: (bool, bool),
 }
@@ -164,7 +164,7 @@ impl TorrentRow {
     /// Shows a run.
     pub(super) fn running(&mut self, snapshot: Snapshot, now: Instant) {
         self.progress.count(snapshot.received.saturating_sub(snapshot.wasted), now);
-        let kind = snapshot.stall.as_ref().map(discriminant);
+        let kind = snapshot.stall.as_ref().map(|stall| (discriminant(stall), stall.has_reason()));
         let is_new_kind = kind != std::mem::replace(&mut self.stall, kind);
         self.view = View::Running(Box::new(snapshot.clone()));
         if self.style != Style::Lines {
