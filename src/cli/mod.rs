@@ -47,6 +47,8 @@ mod stream_options;
 mod supervisor;
 mod terminal;
 mod thread_limit;
+mod trace;
+mod trace_option;
 mod turns;
 mod utc;
 mod values;

@@ -134,21 +134,23 @@ impl NetworkOptions {
         let everywhere = outlet.proxies.for_all().is_none();
         let listens =
             everywhere && !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
-        let listener = if listens { self.listen(bind_address, resources.incoming)? } else { None };
+        let listener = if listens { self.listen(&outlet, resources.incoming)? } else { None };
         let finds_by_dht = everywhere && public && !self.no_dht && resources.has_threads_for_dht();
         let finds_near = everywhere && public && !self.no_lan && resources.has_threads_for_lan();
         let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
         let port = listener.as_ref().map(Listener::port);
         let ports = OwnPorts::listening_at(port);
         Ok(Network {
-            dht: if finds_by_dht { self.dht(bind_address, port) } else { None },
+            dht: if finds_by_dht { self.dht(&outlet, port) } else { None },
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port)
                     .inspect_err(|error| debug!("no local discovery: {}", reason(error)))
                     .ok()
             }),
             connector: Connector::beside(ports.clone(), bind_address, resources.half_open)
-                .through(outlet.proxies),
+                .through(outlet.proxies)
+                .watched_by(outlet.tap.clone()),
+            tap: outlet.tap,
             bind_address,
             authorities: outlet.authorities,
             listener,
@@ -167,18 +169,17 @@ impl NetworkOptions {
         })
     }
 
-    fn listen(
-        &self,
-        bind_address: BindAddress,
-        descriptors: usize,
-    ) -> Result<Option<Listener>, CommandFailure> {
+    fn listen(&self, outlet: &Outlet, descriptors: usize) -> Result<Option<Listener>, CommandFailure> {
         let EncryptionOption { encryption } = self.encryption;
+        let listen =
+            |ports| Listener::with(ports, outlet.bind_address, descriptors, encryption, outlet.tap.clone());
         if let Some(port) = self.port {
-            let listener = Listener::with(Ports::Exactly(port), bind_address, descriptors, encryption);
-            return listener.map(Some).map_err(|error| (Exit::NETWORK, error.to_string()));
+            return listen(Ports::Exactly(port))
+                .map(Some)
+                .map_err(|error| (Exit::NETWORK, error.to_string()));
         }
         let saved = SavedPort::read(cache_folder().as_deref());
-        match Listener::with(Ports::From(saved.port()), bind_address, descriptors, encryption) {
+        match listen(Ports::From(saved.port())) {
             Ok(listener) => {
                 saved.keep(listener.port());
                 Ok(Some(listener))
@@ -190,9 +191,11 @@ impl NetworkOptions {
         }
     }
 
-    fn dht(&self, bind_address: BindAddress, port: Option<u16>) -> Option<Dht> {
+    fn dht(&self, outlet: &Outlet, port: Option<u16>) -> Option<Dht> {
+        let bind_address = outlet.bind_address;
         let options = DhtOptions {
             bind_address,
+            tap: outlet.tap.clone(),
             port: port.unwrap_or(0),
             // A node that cannot be reached is of no use to other nodes (BEP 43).
             read_only: port.is_none(),

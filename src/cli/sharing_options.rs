@@ -16,7 +16,9 @@ use super::signals::{interrupts, is_asked_to_end};
 use super::source_list::NamedSource;
 use super::supervisor::supervise;
 use super::terminal;
+use super::trace_option::TraceOption;
 use super::values::{decimal, minutes, rate};
+use crate::net::Outlet;
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::storage::Check;
 use crate::swarm::SeedGoals;
@@ -50,9 +52,13 @@ pub struct SharingOptions {
     /// Print only errors
     #[arg(short, long, overrides_with = "verbose", help_heading = OUTPUT)]
     pub quiet: bool,
-    /// Log what peers and trackers do
+    /// Log what peers and trackers do (-vv: each message)
+    ///
+    /// -vv is --trace on standard error.
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
+    #[command(flatten)]
+    pub trace: TraceOption,
     #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]
@@ -148,7 +154,8 @@ impl SharingOptions {
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         self.name.check(sources.len())?;
-        let outlet = self.network.outlet()?;
+        let trace = self.trace.begin(self.verbose)?;
+        let outlet = Outlet { tap: trace.tap(), ..self.network.outlet()? };
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
         let (torrents, files, failure) = runs::load(sources, &outlet, events);
@@ -184,6 +191,7 @@ impl SharingOptions {
         let completions = hook.as_ref().map(Hook::completions);
         let interrupted = interrupts.end.clone();
         let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);
+        trace.end();
         hook.into_iter().for_each(|hook| hook.finish(&interrupted));
         // What was cut short by a signal ends by it.
         Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))

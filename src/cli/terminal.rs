@@ -75,6 +75,11 @@ pub fn events() -> io::Result<File> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
+/// Standard error, for whole lines that stand above what is drawn there.
+pub fn lines() -> impl Write + Send {
+    Lines
+}
+
 /// Whether both standard output and standard error are seen by a person.
 pub fn shows_both() -> bool {
     is_terminal() && io::stdout().is_terminal()
@@ -262,7 +267,7 @@ fn write_record(
     }
 }
 
-/// Standard error, for the log: it writes whole lines.
+/// Standard error, for the log and the trace: it writes whole lines.
 struct Lines;
 
 impl Write for Lines {

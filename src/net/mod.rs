@@ -26,6 +26,7 @@ pub mod plain_http;
 mod ports;
 pub mod proxy;
 mod resolver;
+pub mod tap;
 mod throttle;
 mod udp_channel;
 mod udp_port;

@@ -2,6 +2,7 @@
 //! listen ourselves, which is no server.
 
 use super::proxy::Proxies;
+use super::tap::Tap;
 use super::{Authorities, BindAddress, OwnPorts};
 use std::net::SocketAddr;
 
@@ -16,6 +17,8 @@ pub struct Outlet {
     pub ports: OwnPorts,
     /// What goes through which proxy.
     pub proxies: Proxies,
+    /// Who sees what is said.
+    pub tap: Tap,
 }
 
 impl Outlet {

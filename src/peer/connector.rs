@@ -15,6 +15,7 @@ use crate::address::canonical;
 use crate::message::{Event, PeerError, PeerKey, Wait};
 use crate::net::half_open::{self, Alarm, Bell, ConnectError, HalfOpen};
 use crate::net::proxy::Proxies;
+use crate::net::tap::Tap;
 use crate::net::{BindAddress, OwnPorts, PeerStream};
 use crate::strategy::AttemptQueue;
 use crate::text::reason;
@@ -47,6 +48,7 @@ pub struct Connector {
 struct Way {
     bind_address: BindAddress,
     proxies: Proxies,
+    tap: Tap,
 }
 
 /// The thread, while there is one.
@@ -106,13 +108,18 @@ impl Connector {
     /// The same where we have these ports: it connects to ours at no address of this host, nor to that of the gateway.
     pub fn beside(ports: OwnPorts, bind_address: BindAddress, most: usize) -> Connector {
         let own = Arc::new(OwnAddresses::new(bind_address, ports));
-        let way = Way { bind_address, proxies: Proxies::None };
+        let way = Way { bind_address, proxies: Proxies::None, tap: Tap::default() };
         Connector { way, most, own, running: Arc::default() }
     }
 
     /// The same, where these proxies are to be used: peers are connected to through the one for everything.
     pub fn through(self, proxies: Proxies) -> Connector {
         Connector { way: Way { proxies, ..self.way }, ..self }
+    }
+
+    /// The same, whose connections are seen at this door.
+    pub fn watched_by(self, tap: Tap) -> Connector {
+        Connector { way: Way { tap, ..self.way }, ..self }
     }
 
     /// What goes through which proxy.
@@ -238,6 +245,9 @@ impl Connecting {
                         .map_err(ConnectError::Direct)
                         .map_err(|why| self.reason(why)),
                 };
+                if let Ok(stream) = &outcome {
+                    stream.watched_by(&self.way.tap, attempt.wanted.address, false);
+                }
                 if let (Ok(_), Some(proxy)) = (&outcome, self.way.proxies.for_all()) {
                     proxy.note(Ok(()));
                 }

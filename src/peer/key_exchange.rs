@@ -26,6 +26,8 @@ pub fn initiate(
     let mut timed = Timed { stream, deadline };
     let agreed = mse::initiate(&mut timed, ours, encryption.offers(), &by_chance())?;
     stream.secure(agreed);
+    // It went in the exchange, where nobody could see it.
+    stream.tap().into_iter().for_each(|tap| tap.sent(&ours.to_wire()));
     Ok(())
 }
 
@@ -85,6 +87,7 @@ impl Write for Timed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::tap::{Direction, Seen, StreamEvent, Tap};
     use crate::strategy::Security;
     use crate::wire::PeerId;
     use std::time::Duration;
@@ -129,6 +132,41 @@ mod tests {
                 assert_eq!(initiated.ok().map(|()| stream.security()), expected);
             });
         }
+    }
+
+    #[test]
+    fn whoever_watches_sees_the_handshake_that_went_within_the_exchange_at_both_ends() {
+        let far = Instant::now() + Duration::from_secs(20);
+        let (stream, peer) = PeerStream::in_memory();
+        let (tell, told) = crossbeam_channel::unbounded();
+        let tap = Tap::to(move |seen| _ = tell.send(seen));
+        stream.watched_by(&tap, ([127, 0, 0, 1], 1).into(), false);
+        peer.watched_by(&tap, ([127, 0, 0, 1], 2).into(), true);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut theirs = [0; KEY_LENGTH];
+                peer.read_exact_by(&mut theirs, far).unwrap();
+                respond(&peer, &theirs, |_| Some(TORRENT), Encryption::Prefer, far).unwrap();
+                peer.read_exact_by(&mut [0; crate::wire::HANDSHAKE_LENGTH], far).unwrap();
+            });
+            initiate(&stream, &ours(), Encryption::Prefer, far).unwrap();
+        });
+        let (mut exchanges, mut handshakes) = (0, Vec::new());
+        for seen in told.try_iter() {
+            match seen {
+                Seen::Stream(_, StreamEvent::KeysExchanged { received, sent, security: Security::Rc4 }) => {
+                    assert!(received > 96 && sent > 96);
+                    exchanges += 1;
+                }
+                Seen::Stream(end, StreamEvent::Message(direction, message)) => {
+                    assert_eq!(message.start, ours().to_wire());
+                    handshakes.push((end.incoming, direction));
+                }
+                _ => {}
+            }
+        }
+        handshakes.sort_by_key(|(incoming, _)| *incoming);
+        assert_eq!((exchanges, handshakes), (2, vec![(false, Direction::Out), (true, Direction::In)]));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::pending_handshakes::PendingHandshakes;
 use crate::address::canonical;
 use crate::message::{Event, HangUp, InboxSlots};
 use crate::metainfo::InfoHash;
+use crate::net::tap::Tap;
 use crate::net::{self, BindAddress, ListeningSocket, PeerStream, Ports};
 use crate::strategy::Encryption;
 use crate::text::reason;
@@ -98,6 +99,8 @@ struct ListenerState {
     bounds: IncomingBounds,
     /// Which connections we take.
     encryption: Encryption,
+    /// Who sees what is said over them.
+    tap: Tap,
     /// Who may connect to us.
     arrivals: Mutex<Arrivals>,
     /// Where the coordinators are.
@@ -135,11 +138,11 @@ impl Listener {
     ///
     /// [`ErrorKind::AddrInUse`] where another program has the port, or what the system says.
     pub fn start(ports: Ports, bind_address: BindAddress) -> io::Result<Listener> {
-        Listener::with(ports, bind_address, USUAL_DESCRIPTORS, Encryption::default())
+        Listener::with(ports, bind_address, USUAL_DESCRIPTORS, Encryption::default(), Tap::default())
     }
 
     /// The same, with this many descriptors and threads at most for connections that are not yet a peer's, and
-    /// for those that begin as `encryption` allows.
+    /// for those that begin as `encryption` allows. What is said over them is seen at `tap`.
     ///
     /// # Errors
     ///
@@ -149,12 +152,14 @@ impl Listener {
         bind_address: BindAddress,
         descriptors: usize,
         encryption: Encryption,
+        tap: Tap,
     ) -> io::Result<Listener> {
         let (port, sockets) = net::listen(ports, bind_address)?;
         let (closing, closed) = bounded(0);
         let state = Arc::new(ListenerState {
             bounds: IncomingBounds::of(descriptors),
             encryption,
+            tap,
             arrivals: Mutex::new(Arrivals::new(Instant::now())),
             inboxes: Mutex::default(),
             handshakes: Mutex::default(),
@@ -269,6 +274,7 @@ impl ListenerState {
         let deadline = now + DEADLINE;
         // It fails where the peer has left again.
         let Ok(stream) = PeerStream::accepted(stream).map(Arc::new) else { return Ok(()) };
+        stream.watched_by(&self.tap, address, true);
         self.wait_while(DEADLINE, |handshakes| handshakes.threads >= self.bounds.threads);
         let number = {
             let mut handshakes = self.handshakes();

@@ -211,6 +211,14 @@ impl Worker {
         self.requests.account()
     }
 
+    /// Tells whoever watches the connection why the next messages of this name, so many, are sent. To be called before
+    /// they are ordered.
+    pub fn explain(&self, message: &'static str, count: usize, why: impl FnOnce() -> String) {
+        if let Some(tap) = self.stream.get().and_then(PeerStream::tap) {
+            tap.why(message, count, why());
+        }
+    }
+
     /// Gives the outbox an order. Returns how many signals the outbox has not looked at yet.
     pub fn order(&self, order: Order) -> usize {
         // It fails where the worker has just ended; its `Gone` is on its way to us.

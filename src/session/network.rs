@@ -4,6 +4,7 @@
 use super::{Arrivals, CheckQueue, MemoryPool, RoomBook, SessionError};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
+use crate::net::tap::Tap;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
 use crate::port_mapping::{MappingState, PortMapping};
@@ -52,6 +53,8 @@ pub struct Network {
     pub name: ClientName,
     /// Whether connections to peers are encrypted.
     pub encryption: Encryption,
+    /// Who sees what goes over the wire.
+    pub tap: Tap,
 }
 
 /// As which program we present ourselves. Some trackers admit only programs that they know.
@@ -89,6 +92,7 @@ impl Network {
             authorities: self.authorities.clone(),
             ports: self.ports.clone(),
             proxies: self.connector.proxies().clone(),
+            tap: self.tap.clone(),
         }
     }
 
@@ -137,6 +141,7 @@ impl Network {
             most_tiers: usize::MAX,
             name: ClientName::default(),
             encryption: Encryption::default(),
+            tap: Tap::default(),
         }
     }
 }

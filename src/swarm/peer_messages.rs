@@ -2,7 +2,7 @@
 
 use super::Coordinator;
 use super::download::Arrival;
-use crate::message::{HangUp, News, Order, PeerKey};
+use crate::message::{HangUp, News, PeerKey};
 use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span};
 use crate::strategy::PeerPieces;
 use crate::text::printable;
@@ -121,7 +121,7 @@ impl Coordinator<'_> {
     /// Tells a peer that we no longer need a block. The table of requests has forgotten the request.
     pub(super) fn cancel(&self, key: PeerKey, block: Block) {
         if let Some(peer) = self.roster.get(key) {
-            peer.order(Order::Cancel(vec![block]));
+            peer.cancel(vec![block], "it has come from another peer");
         }
     }
 

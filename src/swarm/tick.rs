@@ -1,7 +1,7 @@
 //! What happens as time passes: rates, peers that snub us, the memory budget, the timeout.
 
 use super::{Coordinator, RunEnd};
-use crate::message::{HangUp, Order, PeerKey};
+use crate::message::{HangUp, PeerKey};
 use log::debug;
 use std::time::{Duration, Instant};
 
@@ -77,7 +77,7 @@ impl Coordinator<'_> {
             let blocks = self.requests.take_back(key);
             let Some(peer) = self.roster.get_mut(key) else { continue };
             debug!("{}: no block in 60 s", peer.name());
-            peer.order(Order::Cancel(blocks));
+            peer.cancel(blocks, "no block in 60 s");
             peer.download.snubs += 1;
             peer.download.pipeline.snubbed(now);
             peer.download.last_block = now;

@@ -12,9 +12,11 @@ use super::answer::Answer;
 use super::error::TrackerError;
 use super::http::HttpTracker;
 use super::scrape::Scrape;
+use super::seen;
 use super::udp::{CONNECTION_LIFE, UdpTracker};
 use crate::net::Outlet;
 use crate::net::proxy::Proxies;
+use crate::net::tap::Tap;
 
 /// The most time that an exchange may take. Over HTTP it takes less.
 pub const MAX_EXCHANGE: Duration = Duration::from_secs(30);
@@ -75,6 +77,7 @@ pub struct TrackerClient {
     http: HttpTracker,
     udp: UdpTracker,
     proxies: Proxies,
+    tap: Tap,
 }
 
 impl TrackerClient {
@@ -82,13 +85,14 @@ impl TrackerClient {
     /// nothing yet.
     pub fn new(outlet: Outlet, user_agent: &Arc<str>) -> TrackerClient {
         let http = HttpTracker::new(outlet.clone(), Arc::clone(user_agent));
-        let proxies = outlet.proxies.clone();
-        TrackerClient { http, udp: UdpTracker::new(outlet), proxies }
+        let (proxies, tap) = (outlet.proxies.clone(), outlet.tap.clone());
+        TrackerClient { http, udp: UdpTracker::new(outlet), proxies, tap }
     }
 
     /// A client like this one that has not been aborted. Costs nothing yet.
     pub fn anew(&self) -> TrackerClient {
-        TrackerClient { http: self.http.anew(), udp: self.udp.anew(), proxies: self.proxies.clone() }
+        let (proxies, tap) = (self.proxies.clone(), self.tap.clone());
+        TrackerClient { http: self.http.anew(), udp: self.udp.anew(), proxies, tap }
     }
 
     /// Announces and waits for the answer, `within` this time.
@@ -103,10 +107,14 @@ impl TrackerClient {
         within: Duration,
     ) -> Result<Answer, TrackerError> {
         let secrets = tracker.secrets();
-        let outcome = self.protocol_of(tracker)?.announce(tracker, announce, within);
-        outcome
+        let protocol = self.protocol_of(tracker)?;
+        self.tap.tell(|| seen::announce(tracker, announce));
+        let outcome = protocol.announce(tracker, announce, within);
+        let outcome = outcome
             .map(|answer| secrets.taken_out_of_warning(answer))
-            .map_err(|error| secrets.taken_out_of(error))
+            .map_err(|error| secrets.taken_out_of(error));
+        self.tap.tell(|| seen::answer(tracker, &outcome));
+        outcome
     }
 
     /// Asks for the numbers of a torrent and waits for the answer.

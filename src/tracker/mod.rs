@@ -28,6 +28,7 @@ mod pace;
 mod scrape;
 mod scraping;
 mod secrets;
+mod seen;
 mod tier;
 mod totals;
 mod udp;

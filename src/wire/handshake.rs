@@ -15,7 +15,8 @@ pub const HANDSHAKE_LENGTH: usize = 68;
 
 /// Bytes by which a handshake is known.
 pub const PREFIX_LENGTH: usize = 20;
-const PREFIX: [u8; PREFIX_LENGTH] = *b"\x13BitTorrent protocol";
+/// The bytes: the length of the protocol's name, and the name.
+pub const PREFIX: [u8; PREFIX_LENGTH] = *b"\x13BitTorrent protocol";
 /// BEP 6: the third least significant bit of the last reserved byte.
 const FAST: (usize, u8) = (7, 0x04);
 /// BEP 10: the twentieth bit from the right.

@@ -178,6 +178,15 @@ impl FrameLimits {
 }
 
 impl<'a> Message<'a> {
+    /// Reads what is there of a frame whose end may be missing, whatever its length. `None` if it has not even the
+    /// numbers that its id wants.
+    pub fn of_start(frame: &'a [u8]) -> Option<Message<'a>> {
+        match frame.get(4..)?.split_first() {
+            None => Some(Message::KeepAlive),
+            Some((id, payload)) => Message::from_payload(*id, payload),
+        }
+    }
+
     fn from_payload(id: u8, payload: &'a [u8]) -> Option<Message<'a>> {
         Some(match id {
             CHOKE => Message::Choke,

@@ -29,5 +29,5 @@ pub mod metadata;
 pub mod mse;
 pub mod pex;
 
-pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PREFIX_LENGTH, PeerId};
+pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PREFIX, PREFIX_LENGTH, PeerId};
 pub use message::{BlockRequest, Frame, FrameError, FrameLimits, Message};

@@ -44,6 +44,7 @@ mod stalls;
 mod stdout;
 mod strangers;
 mod terminal;
+mod trace;
 mod trackers;
 mod web_seed_options;
 mod web_seeds;

@@ -8,6 +8,7 @@ use crate::payload::Payload;
 use crossbeam_channel::bounded;
 use femtotorrent::message::Event;
 use femtotorrent::metainfo::{InfoHash, Metainfo};
+use femtotorrent::net::tap::Tap;
 use femtotorrent::net::{BindAddress, Ports};
 use femtotorrent::peer::{Listener, USUAL_DESCRIPTORS};
 use femtotorrent::strategy::{Encryption, Security};
@@ -73,7 +74,8 @@ fn libtorrent_agrees_with_us_when_it_connects() {
         [("plaintext", Encryption::Allow), ("rc4", Encryption::Allow), ("both", Encryption::Require)]
     {
         let loopback = BindAddress::any();
-        let listener = Listener::with(Ports::Exactly(0), loopback, USUAL_DESCRIPTORS, wanted).unwrap();
+        let listener =
+            Listener::with(Ports::Exactly(0), loopback, USUAL_DESCRIPTORS, wanted, Tap::default()).unwrap();
         let (events, inbox) = bounded(256);
         let _registration = listener.register(info_hash(&payload), events);
         let count = of_each_kind();

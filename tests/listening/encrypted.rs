@@ -4,6 +4,7 @@ use super::support::log_capture;
 use super::{DEADLINE, HASH, ID, connect, handshake, incoming, is_closed, is_closed_after};
 use crossbeam_channel::unbounded;
 use femtotorrent::metainfo::InfoHash;
+use femtotorrent::net::tap::Tap;
 use femtotorrent::net::{BindAddress, Ports};
 use femtotorrent::peer::{Listener, USUAL_DESCRIPTORS};
 use femtotorrent::strategy::{Encryption, Security};
@@ -20,7 +21,8 @@ const OTHER: [u8; 20] = [8; 20];
 
 fn listener(encryption: Encryption) -> Listener {
     log_capture::open();
-    Listener::with(Ports::Exactly(0), BindAddress::any(), USUAL_DESCRIPTORS, encryption).unwrap()
+    Listener::with(Ports::Exactly(0), BindAddress::any(), USUAL_DESCRIPTORS, encryption, Tap::default())
+        .unwrap()
 }
 
 /// Exchanges keys as an initiator, with our handshake in it.

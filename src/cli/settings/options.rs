@@ -11,8 +11,8 @@ use clap::{Arg, ArgAction, Command};
 const COMMANDS: [&str; 5] = ["get", "seed", "create", "verify", "show"];
 
 /// Options that are about one command line, with what they would do as a setting in mind.
-const NOT_TO_SET: [&str; 8] =
-    ["help", "version", "no-config", "input-file", "save", "output", "output-name", "stdout"];
+const NOT_TO_SET: [&str; 9] =
+    ["help", "version", "no-config", "input-file", "save", "output", "output-name", "stdout", "trace"];
 
 /// The most characters of a value that an error shows.
 const MOST_SHOWN: usize = 60;

@@ -38,6 +38,7 @@ use crate::address::IpFamily;
 use crate::discovery::STACK_BYTES;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
+use crate::net::tap::Tap;
 use crate::net::{BindAddress, UdpPort};
 use crate::strategy::Supply;
 use crate::text::reason;
@@ -68,6 +69,8 @@ pub struct DhtOptions {
     pub routers: bool,
     /// The folder that keeps the nodes from one run to the next, in a file `dht`. Created when needed.
     pub saved: Option<PathBuf>,
+    /// Who sees the packets.
+    pub tap: Tap,
 }
 
 /// How many of a torrent's `nodes` are asked: twice as many as BEP 5 has a torrent name. It takes time to
@@ -115,7 +118,8 @@ impl Dht {
             nodes.extend(ROUTERS.map(|(host, port)| (host.to_owned(), port)));
         }
         let saved = SavedNodes::read(options.saved.as_deref());
-        let shared = Arc::new(DhtShared { ports, saved, host_names: Default::default(), nodes });
+        let (host_names, tap) = (Default::default(), options.tap);
+        let shared = Arc::new(DhtShared { ports, saved, host_names, nodes, tap });
         // If a thread cannot be started, dropping this ends the threads that were.
         let mut dht = Dht { shared, threads: Vec::new() };
         for (index, port) in dht.shared.ports.iter().enumerate() {

@@ -20,6 +20,7 @@ use crate::address::IpFamily;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
+use crate::net::tap::{Direction, Seen, Tap};
 use crate::strategy::{Source, Supply};
 use crate::text::reason;
 use crate::thread::lock;
@@ -73,6 +74,8 @@ pub(super) struct DhtShared {
     pub host_names: Arc<HostNames>,
     /// Hosts and ports that are asked while few nodes are known.
     pub nodes: Vec<(String, u16)>,
+    /// Who sees the packets.
+    pub tap: Tap,
 }
 
 /// The socket of a family, and what its thread is to do.
@@ -198,7 +201,9 @@ impl Service {
                     debug!("{from}: ignored a packet that is too large for the DHT")
                 }
                 Some((length, from)) => {
-                    self.node.receive(packet.get(..length).unwrap_or_default(), from, Instant::now());
+                    let packet = packet.get(..length).unwrap_or_default();
+                    self.shared.tap.tell(|| Seen::Dht(Direction::In, from, packet.to_vec()));
+                    self.node.receive(packet, from, Instant::now());
                 }
             }
         }
@@ -259,6 +264,7 @@ impl Service {
         while let Some(output) = self.node.next_output() {
             match output {
                 Output::Send { to, packet } => {
+                    self.shared.tap.tell(|| Seen::Dht(Direction::Out, to, packet.clone()));
                     let error = port.socket.send(to, &packet).err();
                     let kind = error.as_ref().map(io::Error::kind);
                     if let Some(error) = error.filter(|_| kind != self.logged_error) {

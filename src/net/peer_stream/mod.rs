@@ -6,13 +6,15 @@
 //! What carries the bytes is a [`Transport`]: TCP today, and in tests and simulated swarms a pair of pipes in
 //! memory. Greeting, inbound and outbox do not know which one it is. A transport that tunnels is made complete before
 //! it becomes a `PeerStream`. Encryption lies over whichever it is, from the moment on in which a key exchange has
-//! [agreed](PeerStream::secure) on it; until then, and where there is none, it costs one look.
+//! [agreed](PeerStream::secure) on it; until then, and where there is none, it costs one look. Between both stands the
+//! door for whoever [watches](PeerStream::watched_by): it sees the plain bytes, each time before they go or after they came.
 
 mod memory;
 mod security;
 mod tcp;
 
 use super::HangUp;
+use super::tap::{StreamTap, Tap};
 use crate::strategy::Security;
 use crate::thread::lock;
 use crate::wire::mse::Agreed;
@@ -20,7 +22,7 @@ use security::{Outgoing, Secured};
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
@@ -98,6 +100,8 @@ fn in_parts(length: u64, most: usize, mut send: impl FnMut(u64, usize) -> io::Re
 struct Channel {
     transport: Box<dyn Transport>,
     secured: OnceLock<Secured>,
+    /// Where whoever watches sees what is said.
+    tap: OnceLock<StreamTap>,
 }
 
 /// A connection to a peer.
@@ -122,17 +126,33 @@ impl PeerStream {
     }
 
     fn over(transport: Box<dyn Transport>) -> PeerStream {
-        PeerStream::through(Arc::new(Channel { transport, secured: OnceLock::new() }))
+        PeerStream::through(Arc::new(Channel { transport, secured: OnceLock::new(), tap: OnceLock::new() }))
     }
 
     fn through(channel: Arc<Channel>) -> PeerStream {
         PeerStream { channel, hung_up: Mutex::default(), ended: Condvar::new() }
     }
 
+    /// What is said over the connection to this peer, or one that has connected to us, is seen at this door, if it is
+    /// open. To be called before anything is said.
+    pub fn watched_by(&self, tap: &Tap, address: SocketAddr, incoming: bool) {
+        if let Some(tap) = tap.connection(address, incoming) {
+            let _ = self.channel.tap.set(tap);
+        }
+    }
+
+    /// The connection's door, if somebody watches.
+    pub fn tap(&self) -> Option<&StreamTap> {
+        self.channel.tap.get()
+    }
+
     /// The conversation goes on as a key exchange has agreed. This is said once, by the thread that reads and writes,
     /// before there is another.
     pub fn secure(&self, agreed: Agreed) {
         let _ = self.channel.secured.set(Secured::new(agreed));
+        if let Some(tap) = self.tap() {
+            tap.secured(self.security());
+        }
     }
 
     /// What of the connection is encrypted.
@@ -155,10 +175,17 @@ impl PeerStream {
     ///
     /// What the system says; [`io::ErrorKind::TimedOut`] or `WouldBlock` after the longest wait.
     pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        match self.channel.secured.get() {
+        let read = match self.channel.secured.get() {
             None => self.transport().read(into),
             Some(secured) => secured.read(self.transport(), into),
+        }?;
+        if let Some(tap) = self.tap() {
+            match into.get(..read) {
+                Some([]) if !into.is_empty() => tap.ended(self.hung_up()),
+                bytes => tap.received(bytes.unwrap_or_default()),
+            }
         }
+        Ok(read)
     }
 
     /// Waits as [`PeerStream::read`] does, but leaves the bytes where they are. Returns how many of them would fit
@@ -220,6 +247,7 @@ impl PeerStream {
     /// What the system says; [`io::ErrorKind::TimedOut`] or `WouldBlock` where the peer does not read.
     pub fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         let transport = self.transport();
+        self.tap().into_iter().for_each(|tap| tap.sent(bytes));
         let Some(mut outgoing) = self.outgoing() else { return transport.write_all(bytes) };
         outgoing.add(transport, bytes)?;
         outgoing.flush(transport)
@@ -232,6 +260,7 @@ impl PeerStream {
     /// As [`PeerStream::write_all`].
     pub fn write_more(&self, bytes: &[u8]) -> io::Result<()> {
         let transport = self.transport();
+        self.tap().into_iter().for_each(|tap| tap.sent(bytes));
         let Some(mut outgoing) = self.outgoing() else { return transport.write_more(bytes) };
         outgoing.add(transport, bytes)
     }
@@ -243,6 +272,7 @@ impl PeerStream {
     /// As [`PeerStream::write_all`].
     pub fn write_zeros(&self, length: u64) -> io::Result<()> {
         let transport = self.transport();
+        self.tap().into_iter().for_each(|tap| tap.sent_unseen(length));
         let Some(mut outgoing) = self.outgoing() else { return transport.write_zeros(length) };
         outgoing.add_zeros(transport, length)?;
         outgoing.flush(transport)
@@ -257,6 +287,7 @@ impl PeerStream {
     /// where it has fewer bytes.
     pub fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         let transport = self.transport();
+        self.tap().into_iter().for_each(|tap| tap.sent_unseen(length));
         let Some(mut outgoing) = self.outgoing() else { return transport.send_file(file, offset, length) };
         outgoing.add_file(transport, file, offset, length)?;
         outgoing.flush(transport)
@@ -270,6 +301,7 @@ impl PeerStream {
             return;
         }
         *reason = Some(why);
+        self.tap().into_iter().for_each(|tap| tap.ended(Some(why)));
         self.ended.notify_all();
         self.transport().shut_down();
     }

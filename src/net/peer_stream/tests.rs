@@ -1,5 +1,8 @@
 use super::*;
+use crate::metainfo::InfoHash;
+use crate::net::tap::{Seen, StreamEvent};
 use crate::wire::mse::{Agreed, Keystreams, Rc4};
+use crate::wire::{Handshake, Message, PeerId};
 use std::io::Write;
 use std::net::TcpListener;
 
@@ -123,6 +126,43 @@ fn what_goes_through_rc4_cannot_be_read_without_it_and_what_came_before_comes_fi
         Rc4::new(b"there").apply(&mut encrypted);
         assert_eq!(read_exact(&peer, 100), if rc4 { encrypted } else { [7; 100] });
     }
+}
+
+#[test]
+fn whoever_watches_sees_whole_messages_however_they_are_written_and_encrypted() {
+    let path = std::env::temp_dir().join(format!("femtotorrent-{}-watched", std::process::id()));
+    std::fs::write(&path, [7; 20_000]).unwrap();
+    let file = File::open(&path).unwrap();
+    over_each(|stream, peer| {
+        let (tell, told) = crossbeam_channel::unbounded();
+        let tap = Tap::to(move |seen| _ = tell.send(seen));
+        stream.watched_by(&tap, ([127, 0, 0, 1], 1).into(), false);
+        let handshake = Handshake::ours(InfoHash([7; 20]), PeerId([1; 20]), false).to_wire();
+        let mut head = Vec::new();
+        Message::piece_head(3, 0, 16_384, &mut head);
+        stream.write_all(&handshake).unwrap();
+        stream.write_more(&head).unwrap();
+        stream.send_file(&file, 0, 10_000).unwrap();
+        stream.write_zeros(6_384).unwrap();
+        peer.write_all(&handshake).unwrap();
+        assert_eq!(read_exact(&stream, handshake.len()), handshake);
+        assert_eq!(read_exact(&peer, 68 + 16_397).len(), 68 + 16_397);
+        peer.hang_up(HangUp::Released);
+        assert_eq!(stream.read(&mut [0; 10]).unwrap(), 0);
+        stream.hang_up(HangUp::Idle);
+        let events = told.try_iter().map(|seen| match seen {
+            Seen::Stream(_, StreamEvent::Message(direction, message)) => {
+                format!("{direction:?} {} of {}", message.start.len(), message.length)
+            }
+            Seen::Stream(_, event) => format!("{event:?}"),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(
+            events.collect::<Vec<_>>(),
+            ["Open", "Out 68 of 68", "Out 13 of 16397", "In 68 of 68", "Ended(None)"]
+        );
+    });
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]

@@ -62,6 +62,11 @@ impl PieceOrder {
         })
     }
 
+    /// Whether the order says something of this piece.
+    pub fn is_about(&self, piece: PieceIndex) -> bool {
+        self.is_sequential || self.classes.iter().any(|class| class.has(piece))
+    }
+
     /// The run that a web server is to send from this piece on, which was [picked](PieceOrder::pick): it goes on
     /// through the class, for so many pieces at most. In the order of the payload it is this piece alone, since the
     /// next one that is picked mostly follows it.

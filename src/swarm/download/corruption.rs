@@ -1,7 +1,7 @@
 //! A piece that was wrong, and what becomes of the peers that sent it. `swarm/download/suspicions.rs` explains
 //! which peers are convicted.
 
-use crate::message::{HangUp, Order, PeerKey, PieceChange};
+use crate::message::{HangUp, PeerKey, PieceChange};
 use crate::piece::{Assembly, BLOCK_LENGTH, Suspects};
 use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
@@ -27,7 +27,7 @@ impl Coordinator<'_> {
         // Blocks of this attempt that are still on their way are of no use, and will be requested again.
         for (key, blocks) in self.requests.piece_failed(piece) {
             if let Some(peer) = self.roster.get(key) {
-                peer.order(Order::Cancel(blocks));
+                peer.cancel(blocks, "its piece has failed its hash check");
             }
         }
         self.statistics.wasted(u64::from(self.geometry.length(piece)));
@@ -56,7 +56,7 @@ impl Coordinator<'_> {
             let blocks = self.requests.take_back(*key);
             if let Some(peer) = self.roster.get_mut(*key) {
                 peer.download.trust.suspected(now);
-                peer.order(Order::Cancel(blocks));
+                peer.cancel(blocks, "it may have sent a wrong block");
             }
         }
     }

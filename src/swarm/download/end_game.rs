@@ -12,7 +12,7 @@
 //! for twice at a time: as many as come in a moment. From fast peers these are enough to make up for slow ones.
 
 use super::requests::Leased;
-use crate::message::{Order, PeerKey};
+use crate::message::PeerKey;
 use crate::piece::{BLOCK_LENGTH, Block};
 use crate::swarm::Coordinator;
 use std::time::Instant;
@@ -107,7 +107,7 @@ impl Coordinator<'_> {
     fn overtake(&mut self, silent: PeerKey, blocks: Vec<Block>) {
         if let Some(peer) = self.roster.get_mut(silent).filter(|_| !blocks.is_empty()) {
             peer.download.overtaken = true;
-            peer.order(Order::Cancel(blocks));
+            peer.cancel(blocks, "it was silent, so another peer is asked");
         }
     }
 }

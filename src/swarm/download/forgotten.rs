@@ -11,7 +11,7 @@
 //! If it does not answer then either, and nobody else sends, the connection may be dead: a host that lost its
 //! power or its address closes nothing. Then we connect to it anew.
 
-use crate::message::{HangUp, Order, PeerKey};
+use crate::message::{HangUp, PeerKey};
 use crate::piece::BLOCK_LENGTH;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
@@ -39,7 +39,7 @@ impl Coordinator<'_> {
         }
         debug!("{}: {} requests seem to be lost", peer.name(), forgotten.len());
         // If it has not lost them after all, it should not send them now: others are asked.
-        peer.order(Order::Cancel(forgotten));
+        peer.cancel(forgotten, "the request seems to be lost, so others are asked");
         self.fill_hungry(Some(key), now);
     }
 
@@ -64,7 +64,7 @@ impl Coordinator<'_> {
         let blocks = self.requests.take_back(key);
         let Some(peer) = self.roster.get_mut(key) else { return };
         debug!("{}: stopped sending; requesting {} blocks from others", peer.name(), blocks.len());
-        peer.order(Order::Cancel(blocks));
+        peer.cancel(blocks, "it has stopped sending, so others are asked");
         peer.download.overtaken = true;
         peer.download.starving = true;
         self.fill_hungry(Some(key), now);

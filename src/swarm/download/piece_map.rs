@@ -259,6 +259,19 @@ impl PieceMap {
         self.rarity.pick(has, nothing_to_trade, random)
     }
 
+    /// Why this piece was opened, in words. It is the first of so many that were opened since.
+    pub fn why_open(&self, piece: PieceIndex, since: usize) -> String {
+        let left = self.rarity.len().saturating_add(since);
+        match self.rarity.availability(piece) {
+            _ if self.is_stream() => "the next piece of the stream".to_owned(),
+            _ if self.order.is_about(piece) => "the next piece in the order that the user wants".to_owned(),
+            _ if self.stored.count() == 0 => format!("one of {left} by chance, as we have none to trade"),
+            0 => format!("rarest of {left}: only seeds have it"),
+            1 => format!("rarest of {left}: 1 peer has it besides seeds"),
+            peers => format!("rarest of {left}: {peers} peers have it besides seeds"),
+        }
+    }
+
     /// Opens the first of these pieces that is missing, if there is one and room for it.
     pub fn open_one_of(&mut self, pieces: impl IntoIterator<Item = PieceIndex>) -> Option<PieceIndex> {
         if !self.has_room() {

@@ -47,7 +47,7 @@ impl Coordinator<'_> {
             room = room.saturating_sub(span.count);
             leased.push((span, assembly));
         }
-        let starving = room > 0;
+        let (starving, own) = (room > 0, leased.len());
         let owed = in_flight + leased.iter().map(|(span, _)| span.count).sum::<u32>();
         if starving && owed <= room / 4 && owed < self.left_by_faster_peers(key, false, now) {
             let taken = self.take_over(key, owed, room, now);
@@ -57,6 +57,7 @@ impl Coordinator<'_> {
             peer.download.starving = starving;
             peer.download.left_out = limit < depth;
         }
+        self.explain(key, &leased, own, depth);
         self.ask(key, leased, in_flight == 0, now);
     }
 
@@ -90,6 +91,32 @@ impl Coordinator<'_> {
         let spans = leased.iter().map(|(span, _)| *span).collect();
         leased.into_iter().for_each(|(span, assembly)| peer.worker.lease(Lease { assembly, span }));
         peer.order(Order::Request(spans));
+    }
+
+    /// Tells whoever watches why these blocks are requested, of which those from number `own` on are asked of another
+    /// peer as well.
+    fn explain(&self, key: PeerKey, leased: &[Leased], own: usize, depth: u32) {
+        let Some(peer) = self.roster.get(key) else { return };
+        let asked: u32 = leased.iter().map(|(span, _)| span.count).sum();
+        let mut in_flight = (self.requests.count(key) as u32).saturating_sub(asked);
+        for (number, (span, _)) in leased.iter().enumerate() {
+            let later = leased.get(number..own).unwrap_or_default();
+            in_flight = in_flight.saturating_add(span.count);
+            peer.worker.explain("request", span.count as usize, || {
+                let why = match (number < own, span.first) {
+                    (false, _) => "another peer owes it and is slower".to_owned(),
+                    (true, 0) if peer.flags.peer_choking => {
+                        "it allows this piece while it chokes us".to_owned()
+                    }
+                    (true, 0) => {
+                        let opened = later.iter().filter(|(span, _)| span.first == 0).count();
+                        self.pieces.why_open(span.piece, opened)
+                    }
+                    (true, _) => "goes on with an open piece".to_owned(),
+                };
+                format!("{why}; pipeline {in_flight} of {depth}")
+            });
+        }
     }
 
     /// The next blocks to request of a peer: of a piece that is open, or else of one that opens now.
@@ -212,7 +239,7 @@ impl Coordinator<'_> {
         let Some(given_up) = self.requests.give_up(piece) else { return };
         for (key, blocks) in given_up.owed {
             if let Some(peer) = self.roster.get(key) {
-                peer.order(Order::Cancel(blocks));
+                peer.cancel(blocks, "the memory of this piece is needed");
             }
         }
         self.statistics.wasted(u64::from(given_up.received) * u64::from(BLOCK_LENGTH));

@@ -2,7 +2,7 @@
 
 use crate::message::{Greeting, HangUp, Order};
 use crate::peer::Worker;
-use crate::piece::{Bitfield, PieceIndex};
+use crate::piece::{Bitfield, Block, PieceIndex};
 use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Security, Standing, Trust};
 use crate::wire::PeerId;
 use std::net::SocketAddr;
@@ -337,6 +337,12 @@ impl Peer {
         }
     }
 
+    /// Has its outbox cancel requests, for this reason.
+    pub fn cancel(&self, blocks: Vec<Block>, why: &str) {
+        self.worker.explain("cancel", blocks.len(), || why.to_owned());
+        self.order(Order::Cancel(blocks));
+    }
+
     /// Tells it that we have this piece: now, or if it reads slowly, when it has read what it was sent
     /// before. A piece that waits takes four bytes here, and many times that as an order.
     pub fn tell_have(&mut self, piece: PieceIndex) {
@@ -365,6 +371,11 @@ impl Peer {
         let interested = self.wanted > 0;
         if !self.is_web_seed() && self.flags.am_interested != interested {
             self.flags.am_interested = interested;
+            let name = if interested { "interested" } else { "not interested" };
+            self.worker.explain(name, 1, || match self.wanted {
+                0 => "it has nothing that we lack".to_owned(),
+                wanted => format!("it has {wanted} pieces that we lack"),
+            });
             self.order(Order::Interested(interested));
         }
     }

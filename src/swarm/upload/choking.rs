@@ -27,6 +27,8 @@ impl Coordinator<'_> {
         for (key, unchoke) in self.slots.decide(&views, seeding, slots, now, &mut self.random) {
             if let Some(peer) = self.roster.get(key) {
                 debug!("{}: {}", peer.address, if unchoke { "unchoked by us" } else { "choked by us" });
+                let name = if unchoke { "unchoke" } else { "choke" };
+                peer.worker.explain(name, 1, || self.slots.reason(key, seeding).to_owned());
                 peer.order(if unchoke { Order::Unchoke } else { Order::Choke });
             }
         }

@@ -57,6 +57,11 @@ impl UploadSlots {
         self.choker.is_unchoked(key)
     }
 
+    /// Why the peer is unchoked, or choked.
+    pub fn reason(&self, key: PeerKey, seeding: bool) -> &'static str {
+        self.choker.reason(key, seeding)
+    }
+
     /// The peer is gone.
     pub fn left(&mut self, key: PeerKey) {
         self.choker.left(key);

@@ -15,7 +15,7 @@ mod servers;
 
 pub use servers::WebSeeds;
 
-use crate::message::{HangUp, Order, PeerError, PeerKey};
+use crate::message::{HangUp, PeerError, PeerKey};
 use crate::piece::Bitfield;
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
@@ -136,7 +136,7 @@ impl Coordinator<'_> {
             let blocks = if rests { self.requests.take_back(key) } else { Vec::new() };
             if let Some(peer) = self.roster.get(key).filter(|_| rests) {
                 info!("{}: paused, because the peers can use the whole download limit", peer.name());
-                peer.order(Order::Cancel(blocks));
+                peer.cancel(blocks, "the peers use the whole limit");
             }
         }
     }

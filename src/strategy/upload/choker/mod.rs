@@ -160,6 +160,16 @@ impl Choker {
         self.records.get(&key).is_some_and(|record| record.slot != HeldSlot::None)
     }
 
+    /// Why this peer is unchoked, or choked, in words.
+    pub fn reason(&self, key: PeerKey, seeding: bool) -> &'static str {
+        match self.records.get(&key).map(|record| record.slot) {
+            Some(HeldSlot::Regular) => "it is among those that upload to us fastest",
+            Some(HeldSlot::Temporary) if seeding => "its turn to have a slot",
+            Some(HeldSlot::Temporary) => "optimistic unchoke",
+            Some(HeldSlot::None) | None => "others get its slot, or it does not use it",
+        }
+    }
+
     /// This peer has left: its slot is free.
     pub fn left(&mut self, key: PeerKey) {
         self.records.remove(&key);

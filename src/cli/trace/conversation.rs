@@ -1,0 +1,152 @@
+//! What has to be known of the conversations so far, to say what a message means: the torrent of a connection, the
+//! numbers that each side has given to its extensions, and the reasons of what we are about to send.
+
+use super::line::Line;
+use super::{packets, words};
+use crate::metainfo::InfoHash;
+use crate::net::tap::{Connection, Direction, Framed, Seen, StreamEvent};
+use crate::piece::Geometry;
+use crate::strategy::Security;
+use crate::wire::extension::ExtensionHandshake;
+use crate::wire::{HANDSHAKE_LENGTH, Handshake, Message};
+use std::collections::VecDeque;
+
+/// The most connections that are known. There are fewer, except where the word of an end was lost.
+const MOST_KNOWN: usize = 2_000;
+/// The most reasons that wait for their messages.
+const MOST_REASONS: usize = 256;
+
+/// How the payload of each torrent is cut.
+type Torrents = Vec<(InfoHash, Geometry)>;
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Conversations {
+    torrents: Torrents,
+    /// With their numbers, the oldest first. Searched from the end: there are hundreds at most.
+    streams: VecDeque<(u64, Conversation)>,
+}
+
+/// One.
+#[derive(Default)]
+pub(super) struct Conversation {
+    /// The torrent that it is about.
+    pub(super) info_hash: Option<InfoHash>,
+    /// What the peer can do, and by which numbers.
+    pub(super) theirs: ExtensionHandshake,
+    /// Why the next messages of a name, so many, are sent.
+    reasons: Vec<(&'static str, usize, String)>,
+}
+
+impl Conversations {
+    /// The line that tells this. `None` where it only helps to understand what follows.
+    pub(super) fn line(&mut self, seen: &Seen) -> Option<Line> {
+        match seen {
+            Seen::Stream(connection, event) => self.stream(*connection, event),
+            Seen::Dht(direction, node, packet) => Some(packets::dht(*direction, *node, packet)),
+            Seen::Tracker { site, direction, message, meaning } => Some(Line {
+                direction: Some(*direction),
+                ..Line::event(site.clone(), message, meaning.clone())
+            }),
+            Seen::Torrent(info_hash, geometry) => {
+                self.torrents.retain(|(known, _)| known != info_hash);
+                self.torrents.push((*info_hash, *geometry));
+                None
+            }
+        }
+    }
+
+    /// Something was left out, so the reasons may not belong to what comes next.
+    pub(super) fn lost_some(&mut self) {
+        self.streams.iter_mut().for_each(|(_, stream)| stream.reasons.clear());
+    }
+
+    fn stream(&mut self, connection: Connection, event: &StreamEvent) -> Option<Line> {
+        let peer = connection.address.to_string();
+        let at = self.streams.iter().rposition(|(number, _)| *number == connection.number);
+        if at.is_none() {
+            if self.streams.len() >= MOST_KNOWN {
+                self.streams.pop_front();
+            }
+            self.streams.push_back((connection.number, Conversation::default()));
+        }
+        let at = at.unwrap_or_else(|| self.streams.len().saturating_sub(1));
+        let (_, stream) = self.streams.get_mut(at)?;
+        match event {
+            StreamEvent::Open => {
+                let how =
+                    if connection.incoming { "it has connected to us" } else { "we have connected to it" };
+                Some(Line::event(peer, "connected", how.to_owned()))
+            }
+            StreamEvent::KeysExchanged { received, sent, security } => {
+                let from_here = match security {
+                    Security::Rc4 => "RC4 from here on",
+                    Security::Plain | Security::Handshake => "plain from here on",
+                };
+                let meaning = format!("MSE: {sent} bytes went and {received} came; {from_here}");
+                Some(Line::event(peer, "key exchange", meaning))
+            }
+            StreamEvent::Why { message, count, why } => {
+                if stream.reasons.len() < MOST_REASONS {
+                    stream.reasons.push((message, *count, why.clone()));
+                }
+                None
+            }
+            StreamEvent::Ended(why) => {
+                self.streams.remove(at);
+                let meaning = match why {
+                    None => "the peer has closed the connection".to_owned(),
+                    Some(why) => format!("we hang up: {why}"),
+                };
+                Some(Line::event(peer, "end", meaning))
+            }
+            StreamEvent::Message(direction, message) => {
+                let mut line = stream.message(*direction, message, &self.torrents);
+                line.peer = peer;
+                Some(line)
+            }
+        }
+    }
+}
+
+impl Conversation {
+    fn message(&mut self, direction: Direction, framed: &Framed, torrents: &Torrents) -> Line {
+        let (name, meaning) = self.meaning(direction, framed, torrents);
+        let why = if direction == Direction::Out { self.take_reason(&name) } else { None };
+        let mut line = Line { direction: Some(direction), message: name, meaning, why, ..Line::default() };
+        line.is_handshake = framed.is_handshake;
+        line.keep(&framed.start, framed.length);
+        line
+    }
+
+    fn meaning(&mut self, direction: Direction, framed: &Framed, torrents: &Torrents) -> (String, String) {
+        if framed.is_handshake {
+            let handshake = framed.start.first_chunk::<HANDSHAKE_LENGTH>();
+            let handshake = handshake.and_then(|bytes| Handshake::from_wire(bytes).ok());
+            self.info_hash = handshake.map(|handshake| handshake.info_hash).or(self.info_hash);
+            return ("handshake".to_owned(), handshake.map(words::handshake).unwrap_or_default());
+        }
+        let known = torrents.iter().find(|(info_hash, _)| Some(*info_hash) == self.info_hash);
+        let geometry = known.map(|(_, geometry)| geometry);
+        match Message::of_start(&framed.start) {
+            None => ("nonsense".to_owned(), "it is shorter than a message of its kind".to_owned()),
+            Some(Message::Extended(id, payload)) => words::extended(self, direction, id, payload),
+            Some(message) => {
+                let (name, meaning) = words::message(&message, framed.length, geometry);
+                (name.to_owned(), meaning)
+            }
+        }
+    }
+
+    /// The reason of the next message of this name.
+    fn take_reason(&mut self, name: &str) -> Option<String> {
+        let at = self.reasons.iter().position(|(message, ..)| *message == name)?;
+        let (_, count, why) = self.reasons.get_mut(at)?;
+        *count = count.saturating_sub(1);
+        let why = why.clone();
+        if *count == 0 {
+            self.reasons.remove(at);
+        }
+        Some(why)
+    }
+}

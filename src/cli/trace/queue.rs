@@ -1,0 +1,122 @@
+//! The queue of what was seen, from the threads that speak to the one that writes.
+//!
+//! To put something in waits for nothing but the lock. There is room for so many things and so many bytes; what comes
+//! beyond that is counted and left out.
+
+use crate::net::tap::{Seen, StreamEvent};
+use crate::thread::lock;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The most that waits.
+pub(super) const MOST_WAITING: usize = 16 * 1024;
+/// Bytes of messages that wait.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// At the end nothing may be taken for this long, before we go without having written it all.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The queue.
+#[derive(Default)]
+pub(super) struct TraceQueue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Waiting,
+    bytes: usize,
+    /// How often something was written.
+    writes: u64,
+    /// Nothing more comes.
+    is_closed: bool,
+    /// Nothing more is taken.
+    has_ended: bool,
+}
+
+/// What waits to be written.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// In order, with the times.
+    pub(super) seen: Vec<(Instant, Seen)>,
+    /// How much was left out after it.
+    pub(super) lost: usize,
+}
+
+impl TraceQueue {
+    /// Puts something in, if there is room.
+    pub(super) fn tell(&self, seen: Seen) {
+        let bytes = bytes(&seen);
+        let mut state = lock(&self.state);
+        if state.is_closed || state.has_ended {
+            return;
+        }
+        let is_full = state.waiting.seen.len() >= MOST_WAITING || state.bytes >= MOST_BYTES;
+        // What was left out stands after all that waits.
+        if is_full || state.waiting.lost > 0 {
+            state.waiting.lost = state.waiting.lost.saturating_add(1);
+            return;
+        }
+        state.bytes = state.bytes.saturating_add(bytes);
+        let is_first = state.waiting.seen.is_empty();
+        state.waiting.seen.push((Instant::now(), seen));
+        drop(state);
+        if is_first {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until something waits, and takes it. `None` if nothing more comes.
+    pub(super) fn take(&self) -> Option<Waiting> {
+        let idle = |state: &mut State| state.waiting.seen.is_empty() && !state.is_closed;
+        let waited = self.changed.wait_while(lock(&self.state), idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.bytes = 0;
+        let waiting = std::mem::take(&mut state.waiting);
+        (!waiting.seen.is_empty()).then_some(waiting)
+    }
+
+    /// Something was written.
+    pub(super) fn has_written(&self) {
+        lock(&self.state).writes += 1;
+        self.changed.notify_all();
+    }
+
+    /// Nothing more is taken.
+    pub(super) fn has_ended(&self) {
+        let mut state = lock(&self.state);
+        (state.has_ended, state.waiting) = (true, Waiting::default());
+        self.changed.notify_all();
+    }
+
+    /// Nothing more comes. Waits until all is written, or nothing was for some time: then this is false.
+    pub(super) fn finish(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        self.changed.notify_all();
+        loop {
+            let seen = state.writes;
+            let waits = |state: &mut State| !state.has_ended && state.writes == seen;
+            let waited = self.changed.wait_timeout_while(state, PATIENCE, waits);
+            let (now, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if now.has_ended || timeout.timed_out() {
+                return now.has_ended;
+            }
+            state = now;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.state).waiting.seen.len()
+    }
+}
+
+/// Bytes of a message that are kept.
+fn bytes(seen: &Seen) -> usize {
+    match seen {
+        Seen::Stream(_, StreamEvent::Message(_, message)) => message.start.len(),
+        Seen::Dht(_, _, packet) => packet.len(),
+        _ => 0,
+    }
+}

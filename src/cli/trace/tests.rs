@@ -1,0 +1,246 @@
+//! The trace of whole conversations, and what becomes of it where it cannot be written.
+
+use super::queue::MOST_WAITING;
+use super::*;
+use crate::metainfo::InfoHash;
+use crate::net::PeerStream;
+use crate::net::tap::Seen;
+use crate::piece::Geometry;
+use crate::thread::lock;
+use crate::wire::extension::ExtensionHandshake;
+use crate::wire::{BlockRequest, Handshake, Message, PeerId};
+use crossbeam_channel::{Receiver, bounded};
+use std::sync::Mutex;
+
+const TORRENT: InfoHash = InfoHash([0x25; 20]);
+
+/// Keeps what is written, and fails where it is to.
+#[derive(Clone, Default)]
+struct Paper {
+    text: Arc<Mutex<Vec<u8>>>,
+    fails: bool,
+    may_write: Option<Receiver<()>>,
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // It ends when the sender is dropped.
+        self.may_write.as_ref().inspect(|gate| _ = gate.recv());
+        if self.fails {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        lock(&self.text).extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Paper {
+    fn sink(&self, form: Form) -> Sink {
+        Sink { name: "paper".to_owned(), form, out: Box::new(self.clone()) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(lock(&self.text).clone()).unwrap()
+    }
+}
+
+/// What the trace writes, for people and as JSON, of a connection on which this is said.
+fn traced(speak: impl FnOnce(&PeerStream, &PeerStream, &Tap)) -> (String, Vec<serde_json::Value>) {
+    let (text, json) = (Paper::default(), Paper::default());
+    let trace = Trace::to(vec![text.sink(Form::Text), json.sink(Form::Json)]).unwrap();
+    let (stream, peer) = PeerStream::in_memory();
+    let tap = trace.tap();
+    tap.tell(|| Seen::Torrent(TORRENT, Geometry::new(17 * 65_536, 65_536).unwrap()));
+    stream.watched_by(&tap, ([10, 0, 0, 1], 6881).into(), false);
+    speak(&stream, &peer, &tap);
+    trace.end();
+    let json = json.text();
+    (text.text(), json.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+fn read(stream: &PeerStream) {
+    stream.wait_at_most(Duration::from_secs(20)).unwrap();
+    stream.read(&mut [0; 100_000]).unwrap();
+}
+
+fn bytes(messages: &[Message<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    messages.iter().for_each(|message| message.write_to(&mut bytes));
+    bytes
+}
+
+/// The lines without their times and with one space where there are more.
+fn plain(text: &str) -> Vec<String> {
+    let words = |line: &str| line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+    text.lines().map(words).collect()
+}
+
+#[test]
+fn a_conversation_is_told_in_words_with_the_reasons_of_what_we_sent() {
+    let block = BlockRequest { index: 15, begin: 16_384, length: 16_384 };
+    let (text, json) = traced(|stream, peer, _| {
+        stream
+            .write_all(&Handshake::ours(TORRENT, PeerId(*b"-FM0100-abcdefghijkl"), true).to_wire())
+            .unwrap();
+        peer.write_all(&Handshake::ours(TORRENT, PeerId(*b"-XX\x1b[2J-abcdefghijkl"), false).to_wire())
+            .unwrap();
+        peer.write_all(&bytes(&[Message::Bitfield(&[0xb6, 0xdb, 0]), Message::Unchoke])).unwrap();
+        read(stream);
+        let tap = stream.tap().unwrap();
+        tap.why("request", 1, "rarest of 12; pipeline 1 of 4".to_owned());
+        tap.why("interested", 1, "it has 11 pieces that we lack".to_owned());
+        stream
+            .write_all(&bytes(&[Message::Interested, Message::Request(block), Message::Request(block)]))
+            .unwrap();
+        peer.write_all(&bytes(&[Message::Piece { index: 15, begin: 16_384, data: &[7; 16_384] }])).unwrap();
+        read(stream);
+        stream.hang_up(crate::net::HangUp::Idle);
+    });
+    let handshake = "13 426974546f7272656e742070726f746f636f6c..";
+    assert_eq!(
+        plain(&text),
+        [
+            "with 10.0.0.1:6881 connected we have connected to it".to_owned(),
+            format!(
+                "us -> 10.0.0.1:6881 handshake {handshake} torrent {TORRENT}; peer ID -FM0100-; speaks Fast (BEP 6), \
+                 extensions (BEP 10), DHT (BEP 5)"
+            ),
+            format!(
+                "10.0.0.1:6881 -> us handshake {handshake} torrent {TORRENT}; peer ID -XX.[2J-; speaks Fast (BEP 6), \
+                 extensions (BEP 10)"
+            ),
+            "10.0.0.1:6881 -> us bitfield 00000004 05 b6db00 has 11 of 17 pieces".to_owned(),
+            "10.0.0.1:6881 -> us unchoke 00000001 01 requests are answered from now on".to_owned(),
+            "us -> 10.0.0.1:6881 interested 00000001 02 you have what I lack; it has 11 pieces that we lack".to_owned(),
+            "us -> 10.0.0.1:6881 request 0000000d 06 0000000f0000400000004000 piece 15, block 1 of 4, 16384 bytes; \
+             rarest of 12; pipeline 1 of 4"
+                .to_owned(),
+            "us -> 10.0.0.1:6881 request 0000000d 06 0000000f0000400000004000 piece 15, block 1 of 4, 16384 bytes"
+                .to_owned(),
+            "10.0.0.1:6881 -> us piece 00004009 07 0000000f00004000.. piece 15, block 1 of 4, 16384 bytes".to_owned(),
+            "with 10.0.0.1:6881 end we hang up: idle in both directions, and other peers are waiting".to_owned(),
+        ]
+    );
+    assert_eq!(json.len(), 10);
+    assert_eq!(json[6]["why"], "rarest of 12; pipeline 1 of 4");
+    assert_eq!(
+        (&json[6]["direction"], &json[6]["message"], &json[6]["bytes"], &json[6]["length"]),
+        (&"out".into(), &"request".into(), &"0000000d060000000f0000400000004000".into(), &17.into())
+    );
+    assert_eq!((&json[8]["direction"], &json[8]["length"]), (&"in".into(), &16_397.into()));
+    assert!(json[0].get("direction").is_none() && json[7].get("why").is_none());
+}
+
+#[test]
+fn extensions_are_named_by_the_numbers_that_their_receiver_chose() {
+    let theirs = ExtensionHandshake {
+        client: Some("evil\u{202e}\x1b[2J".to_owned()),
+        metadata: Some(77),
+        request_queue: Some(250),
+        ..ExtensionHandshake::default()
+    };
+    let asks = crate::wire::metadata::MetadataMessage::Request(3).to_wire();
+    let pex =
+        crate::wire::pex::PeerExchange { added: vec![(([1, 2, 3, 4], 5).into(), 0)], dropped: Vec::new() };
+    let (text, json) = traced(|stream, peer, _| {
+        for (from, to) in [(stream, peer), (peer, stream)] {
+            from.write_all(&Handshake::ours(TORRENT, PeerId([1; 20]), false).to_wire()).unwrap();
+            read(to);
+        }
+        peer.write_all(&bytes(&[Message::Extended(0, &theirs.to_wire())])).unwrap();
+        read(stream);
+        stream.write_all(&bytes(&[Message::Extended(77, &asks), Message::Extended(1, &asks)])).unwrap();
+        peer.write_all(&bytes(&[
+            Message::Extended(1, &asks),
+            Message::Extended(2, &pex.to_wire()),
+            Message::Extended(2, b"nonsense"),
+            Message::Extended(9, b"x"),
+        ]))
+        .unwrap();
+        read(stream);
+    });
+    let meanings: Vec<&str> = json.iter().skip(3).map(|line| line["meaning"].as_str().unwrap()).collect();
+    let asked = "send me piece 3 of the metadata";
+    assert_eq!(
+        meanings,
+        [
+            "evil\u{fffd}\u{fffd}[2J; speaks ut_metadata; takes so many requests: 250",
+            asked,
+            "of an extension by the number 1",
+            asked,
+            "1 peers have come and 0 have gone: 1.2.3.4:5",
+            "it cannot be read",
+            "of an extension by the number 9",
+        ]
+    );
+    assert!(text.lines().all(|line| crate::text::printable(line) == line), "{text}");
+}
+
+#[test]
+fn packets_and_announces_are_told_and_a_stranger_cannot_make_a_line_long() {
+    let node = ([10, 0, 0, 2], 7).into();
+    let query =
+        b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa9:info_hash20:bbbbbbbbbbbbbbbbbbbbe1:q9:get_peers1:t1:x1:y1:qe";
+    let (text, _) = traced(|_, _, tap| {
+        tap.tell(|| Seen::Dht(crate::net::tap::Direction::Out, node, query.to_vec()));
+        tap.tell(|| Seen::Dht(crate::net::tap::Direction::In, node, b"\x1b[2J".to_vec()));
+        tap.tell(|| Seen::Tracker {
+            site: "http://t.example".to_owned(),
+            direction: crate::net::tap::Direction::In,
+            message: "no answer",
+            meaning: "x\n".repeat(10_000),
+        });
+    });
+    let lines = plain(&text);
+    assert_eq!(lines[1], format!("us -> 10.0.0.2:7 dht get_peers .. the peers of {}", "62".repeat(20)));
+    assert_eq!(lines[2], "10.0.0.2:7 -> us dht ? .. 4 bytes that are no packet of the DHT");
+    assert!(lines[3].starts_with("http://t.example -> us no answer x x") && lines[3].len() < 600);
+    assert_eq!(lines.len(), 4);
+}
+
+#[test]
+fn where_a_trace_is_written_slowly_lines_are_left_out_and_counted() {
+    let (gate, may_write) = bounded(0);
+    let paper = Paper { may_write: Some(may_write), ..Paper::default() };
+    let queue = Arc::<TraceQueue>::default();
+    let tap = Trace(Some(Arc::clone(&queue))).tap();
+    let tell = || {
+        let (direction, node) = (crate::net::tap::Direction::In, ([10, 0, 0, 2], 7).into());
+        tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+    };
+    (0..MOST_WAITING + 100).for_each(|_| tell());
+    assert_eq!(queue.waiting(), MOST_WAITING);
+    let writing = Arc::clone(&queue);
+    let sinks = vec![paper.sink(Form::Text)];
+    let thread = std::thread::spawn(move || {
+        Writer::new(sinks).run(&writing);
+        writing.has_ended();
+    });
+    drop(gate);
+    assert!(queue.finish());
+    thread.join().unwrap();
+    let text = paper.text();
+    assert_eq!(text.lines().count(), MOST_WAITING + 1);
+    assert!(text.lines().last().unwrap().contains("100 lines are left out here"), "{text}");
+}
+
+#[test]
+fn a_full_disk_ends_one_trace_and_not_the_other_nor_those_that_speak() {
+    let (full, good) = (Paper { fails: true, ..Paper::default() }, Paper::default());
+    let trace = Trace::to(vec![full.sink(Form::Text), good.sink(Form::Text)]).unwrap();
+    let tap = trace.tap();
+    let (direction, node) = (crate::net::tap::Direction::In, ([10, 0, 0, 2], 7).into());
+    tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+    trace.end();
+    assert_eq!(good.text().lines().count(), 1);
+    let trace = Trace::to(vec![full.sink(Form::Text)]).unwrap();
+    let tap = trace.tap();
+    (0..100_000).for_each(|_| tap.tell(|| Seen::Dht(direction, node, vec![0; 10])));
+    trace.end();
+    // Nobody writes any more, and nobody minds.
+    tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+}

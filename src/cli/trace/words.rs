@@ -1,0 +1,175 @@
+//! What the messages of the peer protocol mean, in words. Pure.
+//!
+//! What strangers say is told here as it came, within limits; the line that it stands in makes it fit to print.
+
+use super::conversation::Conversation;
+use crate::bencode::Value;
+use crate::net::tap::Direction;
+use crate::piece::{BLOCK_LENGTH, Geometry};
+use crate::wire::extension::{self, ExtensionHandshake};
+use crate::wire::metadata::MetadataMessage;
+use crate::wire::pex::PeerExchange;
+use crate::wire::{BlockRequest, Handshake, Message};
+use std::fmt::Write as _;
+
+/// The most extensions and addresses that are named.
+const MOST_NAMED: usize = 8;
+/// Bytes of a piece's message besides those of the block: length, id, index, offset.
+const PIECE_HEAD: u64 = 13;
+
+/// A handshake.
+pub(super) fn handshake(handshake: Handshake) -> String {
+    let spoken = [
+        (handshake.speaks_fast(), "Fast (BEP 6)"),
+        (handshake.speaks_extensions(), "extensions (BEP 10)"),
+        (handshake.speaks_dht(), "DHT (BEP 5)"),
+    ];
+    let spoken: Vec<&str> = spoken.into_iter().filter(|(it, _)| *it).map(|(_, name)| name).collect();
+    let spoken = if spoken.is_empty() { "nothing beyond BEP 3".to_owned() } else { spoken.join(", ") };
+    format!("torrent {}; peer ID {}; speaks {spoken}", handshake.info_hash, handshake.peer_id.client())
+}
+
+/// The name and the meaning of a message of this length that is no extension's.
+pub(super) fn message(
+    message: &Message<'_>,
+    length: u64,
+    geometry: Option<&Geometry>,
+) -> (&'static str, String) {
+    let plain = |text: &str| text.to_owned();
+    match *message {
+        Message::KeepAlive => ("keep-alive", plain("still here")),
+        Message::Choke => ("choke", plain("no more requests are answered")),
+        Message::Unchoke => ("unchoke", plain("requests are answered from now on")),
+        Message::Interested => ("interested", plain("you have what I lack")),
+        Message::NotInterested => ("not interested", plain("you have nothing that I lack")),
+        Message::Have(piece) => ("have", format!("has piece {piece} now")),
+        Message::Bitfield(bits) => {
+            let count: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
+            let of = geometry.map_or_else(String::new, |geometry| format!(" of {}", geometry.piece_count()));
+            ("bitfield", format!("has {count}{of} pieces"))
+        }
+        Message::Request(wanted) => ("request", block(wanted, geometry)),
+        Message::Piece { index, begin, .. } => {
+            let length = u32::try_from(length.saturating_sub(PIECE_HEAD)).unwrap_or(u32::MAX);
+            ("piece", block(BlockRequest { index, begin, length }, geometry))
+        }
+        Message::Cancel(wanted) => ("cancel", block(wanted, geometry)),
+        Message::Port(port) => ("port", format!("its DHT node is at UDP port {port}")),
+        Message::Suggest(piece) => ("suggest", format!("piece {piece} is cheap to send")),
+        Message::HaveAll => ("have all", plain("has every piece")),
+        Message::HaveNone => ("have none", plain("has no piece")),
+        Message::Reject(wanted) => ("reject", block(wanted, geometry)),
+        Message::AllowedFast(piece) => {
+            ("allowed fast", format!("piece {piece} may be requested while choked"))
+        }
+        Message::Extended(..) => ("extended", String::new()),
+        Message::Unknown(id) => ("unknown", format!("a message of type {id}, which no BEP that we know has")),
+    }
+}
+
+/// Which block, of how many.
+fn block(block: BlockRequest, geometry: Option<&Geometry>) -> String {
+    let BlockRequest { index, begin, length } = block;
+    let number = begin / BLOCK_LENGTH;
+    let known = geometry.and_then(|geometry| Some(geometry.block_count(geometry.piece(index)?)));
+    let of = known.map_or_else(String::new, |count| format!(" of {count}"));
+    if begin.is_multiple_of(BLOCK_LENGTH) {
+        format!("piece {index}, block {number}{of}, {length} bytes")
+    } else {
+        format!("piece {index}, {length} bytes from {begin} on")
+    }
+}
+
+/// The name and the meaning of a message of an extension (BEP 10).
+pub(super) fn extended(
+    stream: &mut Conversation,
+    direction: Direction,
+    id: u8,
+    payload: &[u8],
+) -> (String, String) {
+    if id == extension::HANDSHAKE {
+        let Some(said) = ExtensionHandshake::from_wire(payload) else {
+            return ("extended".to_owned(), "a handshake that is no dictionary".to_owned());
+        };
+        let meaning = extensions(&said, payload);
+        if direction == Direction::In {
+            let before = std::mem::take(&mut stream.theirs);
+            stream.theirs = ExtensionHandshake {
+                metadata: said.metadata.or(before.metadata),
+                pex: said.pex.or(before.pex),
+                dont_have: said.dont_have.or(before.dont_have),
+                ..said
+            };
+        }
+        return ("extensions".to_owned(), meaning);
+    }
+    // A message uses the number that its receiver chose.
+    let (metadata, pex, dont_have) = match direction {
+        Direction::In => {
+            (Some(extension::UT_METADATA), Some(extension::UT_PEX), Some(extension::LT_DONTHAVE))
+        }
+        Direction::Out => (stream.theirs.metadata, stream.theirs.pex, stream.theirs.dont_have),
+    };
+    let (name, meaning) = match Some(id) {
+        id if id == metadata => ("ut_metadata", MetadataMessage::from_wire(payload).map(about_metadata)),
+        id if id == pex => ("ut_pex", PeerExchange::from_wire(payload).map(|peers| exchanged(&peers))),
+        id if id == dont_have => (
+            "lt_donthave",
+            extension::read_dont_have(payload).map(|piece| format!("has piece {piece} no more")),
+        ),
+        _ => ("extended", Some(format!("of an extension by the number {id}"))),
+    };
+    (name.to_owned(), meaning.unwrap_or_else(|| "it cannot be read".to_owned()))
+}
+
+/// What a side says of itself.
+fn extensions(said: &ExtensionHandshake, payload: &[u8]) -> String {
+    let mut text = said.client.clone().unwrap_or_else(|| "no name".to_owned());
+    let fields = Value::parse_prefix(payload).ok().and_then(|(value, _)| value.dictionary());
+    let known = fields.and_then(|fields| fields.get("m")).and_then(Value::dictionary);
+    let names = known.into_iter().flat_map(|known| known.iter());
+    let names =
+        names.take(MOST_NAMED).map(|(name, _)| String::from_utf8_lossy(name.get(..24).unwrap_or(name)));
+    text.push_str("; speaks ");
+    text.push_str(&names.collect::<Vec<_>>().join(", "));
+    let numbers = [
+        ("takes so many requests: ", said.request_queue.map(u64::from)),
+        ("listens at port ", said.port.map(u64::from)),
+        ("bytes of metadata: ", said.metadata_size),
+    ];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            // Writing to a String does not fail.
+            let _ = write!(text, "; {name}{number}");
+        }
+    }
+    if let Some(address) = said.your_address {
+        let _ = write!(text, "; sees the other side at {address}");
+    }
+    if said.upload_only {
+        text.push_str("; downloads nothing");
+    }
+    text
+}
+
+fn about_metadata(message: MetadataMessage<'_>) -> String {
+    match message {
+        MetadataMessage::Request(piece) => format!("send me piece {piece} of the metadata"),
+        MetadataMessage::Data { piece, bytes, .. } => {
+            format!("piece {piece} of the metadata, {} bytes", bytes.len())
+        }
+        MetadataMessage::Reject(piece) => format!("piece {piece} of the metadata will not come"),
+    }
+}
+
+fn exchanged(peers: &PeerExchange) -> String {
+    let (added, dropped) = (peers.added.len(), peers.dropped.len());
+    let mut text = format!("{added} peers have come and {dropped} have gone");
+    for (number, (address, _)) in peers.added.iter().take(MOST_NAMED).enumerate() {
+        let _ = write!(text, "{} {address}", if number == 0 { ":" } else { "," });
+    }
+    if added > MOST_NAMED {
+        text.push_str(", ...");
+    }
+    text
+}

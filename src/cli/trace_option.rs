@@ -1,0 +1,60 @@
+//! The option that writes each message, in words, to a file; and `-vv`, which writes it to standard error.
+
+use super::exit::Exit;
+use super::help::headings::OUTPUT;
+use super::runs::CommandFailure;
+use super::terminal;
+use super::trace::{Form, Sink, Trace};
+use crate::text::{reason, shown};
+use clap::{Args, ValueHint};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// How often `-v` is given to see each message.
+const ALL_MESSAGES: u8 = 2;
+
+/// Whether each message is written down.
+#[derive(Args, Debug)]
+pub struct TraceOption {
+    /// Write each message, its meaning, and why we sent it to this file
+    ///
+    /// Of peers, trackers and the DHT. A line each, or an object of JSON if the name ends in .jsonl. The file must not
+    /// exist.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
+    pub trace: Option<PathBuf>,
+}
+
+impl TraceOption {
+    /// Begins the trace, if the user wants one.
+    ///
+    /// # Errors
+    ///
+    /// The file exists, or cannot be created; or the system has no more threads.
+    pub fn begin(&self, verbose: u8) -> Result<Trace, CommandFailure> {
+        let mut sinks = Vec::new();
+        if let Some(path) = &self.trace {
+            let file = File::create_new(path).map_err(|error| {
+                let (exit, why, way_out) = match error.kind() {
+                    ErrorKind::AlreadyExists => {
+                        (Exit::EXISTS, "it exists".to_owned(), " (remove it, or name another file)")
+                    }
+                    _ => (Exit::CANNOT_CREATE, reason(&error), " (name another file)"),
+                };
+                (exit, format!("cannot create {}, for --trace: {why}{way_out}", shown(path)))
+            })?;
+            sinks.push(Sink { name: shown(path), form: form(path), out: Box::new(file) });
+        }
+        if verbose >= ALL_MESSAGES {
+            let out = Box::new(terminal::lines());
+            sinks.push(Sink { name: "standard error".to_owned(), form: Form::Text, out });
+        }
+        Trace::to(sinks)
+            .map_err(|error| (Exit::OTHER, format!("cannot start the thread of --trace: {}", reason(&error))))
+    }
+}
+
+/// How a file of this name is written.
+fn form(path: &Path) -> Form {
+    if path.extension().is_some_and(|end| end == "jsonl") { Form::Json } else { Form::Text }
+}

@@ -1,0 +1,232 @@
+//! Cuts one direction of a conversation into its messages: a handshake, then frames with a length in front.
+//!
+//! Pure. It keeps of a message what a reader may want of it, and counts the rest: of a block only the head, of anything
+//! else 64 KiB, which is more than any message may have that is not ended for its length.
+
+use crate::wire::{HANDSHAKE_LENGTH, PREFIX};
+
+/// Bytes that are kept of a message.
+const MOST_KEPT: usize = 64 * 1024;
+/// Those of a `piece` message: its length, its id, the index and the offset of the block.
+const HEAD_OF_A_PIECE: usize = 13;
+/// The id of a `piece` message (BEP 3).
+const PIECE: u8 = 7;
+
+/// One message, or what is kept of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framed {
+    /// Its first bytes.
+    pub start: Vec<u8>,
+    /// How many bytes it has in all.
+    pub length: u64,
+    /// It is the handshake.
+    pub is_handshake: bool,
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Framer {
+    stage: Stage,
+    /// What is kept of the message that has begun.
+    start: Vec<u8>,
+    /// Bytes of it that have passed.
+    passed: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// The handshake comes, or keys are exchanged.
+    #[default]
+    Opening,
+    /// Keys are exchanged: all that passes is counted.
+    Keys,
+    /// Frames come.
+    Frames,
+}
+
+/// Bytes that pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Passing<'a> {
+    /// These.
+    Bytes(&'a [u8]),
+    /// So many, that nobody copies.
+    Unseen(u64),
+}
+
+impl<'a> Passing<'a> {
+    fn length(self) -> u64 {
+        match self {
+            Passing::Bytes(bytes) => bytes.len() as u64,
+            Passing::Unseen(length) => length,
+        }
+    }
+
+    /// The first `count` and the rest.
+    fn split(self, count: u64) -> (Passing<'a>, Passing<'a>) {
+        match self {
+            Passing::Bytes(bytes) => {
+                let at = usize::try_from(count).unwrap_or(usize::MAX).min(bytes.len());
+                let (first, rest) = bytes.split_at(at);
+                (Passing::Bytes(first), Passing::Bytes(rest))
+            }
+            Passing::Unseen(length) => {
+                let first = count.min(length);
+                (Passing::Unseen(first), Passing::Unseen(length - first))
+            }
+        }
+    }
+}
+
+impl Framer {
+    /// These bytes pass: gives each message that is whole now to `tell`.
+    pub(super) fn pass(&mut self, mut passing: Passing<'_>, mut tell: impl FnMut(Framed)) {
+        while passing.length() > 0 {
+            let wanted = self.wanted();
+            let (now, later) = passing.split(wanted);
+            passing = later;
+            self.take(now);
+            if self.is_whole() {
+                let is_handshake = self.stage == Stage::Opening;
+                self.stage = Stage::Frames;
+                tell(Framed { start: std::mem::take(&mut self.start), length: self.passed, is_handshake });
+                self.passed = 0;
+            }
+        }
+    }
+
+    /// Keys were exchanged, and the conversation begins. Returns the bytes that this took.
+    pub(super) fn keys_exchanged(&mut self) -> u64 {
+        let passed = self.passed;
+        *self = Framer::default();
+        passed
+    }
+
+    /// How many more bytes are to be taken before the next look.
+    fn wanted(&self) -> u64 {
+        let whole = match self.stage {
+            Stage::Keys => return u64::MAX,
+            Stage::Opening => HANDSHAKE_LENGTH as u64,
+            Stage::Frames => match (self.start.len(), self.frame_length()) {
+                (_, None) => 4,
+                // Only the id says how much is kept.
+                (4, Some(5..)) => 5,
+                (_, Some(length)) => length,
+            },
+        };
+        whole.saturating_sub(self.passed).max(1)
+    }
+
+    fn take(&mut self, passing: Passing<'_>) {
+        self.passed = self.passed.saturating_add(passing.length());
+        let most = match (self.stage, self.start.get(4)) {
+            (Stage::Keys, _) => 0,
+            (Stage::Frames, Some(&PIECE)) => HEAD_OF_A_PIECE,
+            _ => MOST_KEPT,
+        };
+        let room = most.saturating_sub(self.start.len());
+        match passing {
+            Passing::Bytes(bytes) => self.start.extend(bytes.iter().take(room)),
+            Passing::Unseen(length) => {
+                let shown = usize::try_from(length).map_or(room, |length| length.min(room));
+                self.start.resize(self.start.len().saturating_add(shown), 0);
+            }
+        }
+        let known = self.start.get(..PREFIX.len()).unwrap_or(&self.start);
+        if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
+            (self.stage, self.start) = (Stage::Keys, Vec::new());
+        }
+    }
+
+    /// Bytes in the frame that has begun, with its length, once that has come.
+    fn frame_length(&self) -> Option<u64> {
+        let length = u32::from_be_bytes(*self.start.first_chunk()?);
+        Some(u64::from(length) + 4)
+    }
+
+    fn is_whole(&self) -> bool {
+        match self.stage {
+            Stage::Keys => false,
+            Stage::Opening => self.passed >= HANDSHAKE_LENGTH as u64,
+            Stage::Frames => self.frame_length().is_some_and(|length| self.passed >= length),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metainfo::InfoHash;
+    use crate::wire::{BlockRequest, Handshake, Message, PeerId};
+
+    fn conversation() -> (Vec<u8>, Vec<u64>) {
+        let mut bytes = Handshake::ours(InfoHash([7; 20]), PeerId([1; 20]), false).to_wire();
+        let mut lengths = vec![68];
+        let block = BlockRequest { index: 3, begin: 16_384, length: 16_384 };
+        for message in [
+            Message::Bitfield(&[0xff; 100]),
+            Message::KeepAlive,
+            Message::Unchoke,
+            Message::Request(block),
+            Message::Piece { index: 3, begin: 16_384, data: &[9; 16_384] },
+            Message::Extended(0, b"de"),
+        ] {
+            let before = bytes.len();
+            message.write_to(&mut bytes);
+            lengths.push((bytes.len() - before) as u64);
+        }
+        (bytes, lengths)
+    }
+
+    #[test]
+    fn however_the_bytes_come_the_messages_are_the_same() {
+        let (bytes, lengths) = conversation();
+        for step in [1, 3, 4, 5, 67, 68, 100, 16_384, 100_000] {
+            let (mut framer, mut messages) = (Framer::default(), Vec::new());
+            for part in bytes.chunks(step) {
+                framer.pass(Passing::Bytes(part), |message| messages.push(message));
+            }
+            assert_eq!(messages.iter().map(|message| message.length).collect::<Vec<_>>(), lengths, "{step}");
+            assert!(messages[0].is_handshake && !messages[1].is_handshake);
+            // Of a block only its head is kept.
+            assert_eq!(messages[5].start.len(), HEAD_OF_A_PIECE);
+            assert_eq!(messages[4].start.len(), 17);
+        }
+    }
+
+    #[test]
+    fn what_is_not_copied_counts_all_the_same() {
+        let (mut framer, mut messages) = (Framer::default(), Vec::new());
+        let mut head = Handshake::ours(InfoHash([7; 20]), PeerId([1; 20]), false).to_wire();
+        Message::piece_head(1, 0, 16_384, &mut head);
+        framer.pass(Passing::Bytes(&head), |message| messages.push(message));
+        framer.pass(Passing::Unseen(16_000), |message| messages.push(message));
+        assert_eq!(messages.len(), 1);
+        framer.pass(Passing::Unseen(384), |message| messages.push(message));
+        framer.pass(Passing::Bytes(&[0; 4]), |message| messages.push(message));
+        let lengths: Vec<u64> = messages.iter().map(|message| message.length).collect();
+        assert_eq!(lengths, [68, 16_397, 4]);
+    }
+
+    #[test]
+    fn a_key_exchange_is_counted_and_the_conversation_begins_after_it() {
+        let (mut framer, mut messages) = (Framer::default(), Vec::new());
+        framer.pass(Passing::Bytes(&[0x13; 20]), |message| messages.push(message));
+        framer.pass(Passing::Bytes(&[5; 300]), |message| messages.push(message));
+        assert!(messages.is_empty() && framer.start.is_empty());
+        assert_eq!(framer.keys_exchanged(), 320);
+        framer.pass(Passing::Bytes(&conversation().0), |message| messages.push(message));
+        assert_eq!(messages.len(), 7);
+    }
+
+    #[test]
+    fn a_peer_that_announces_four_gigabytes_makes_us_keep_little() {
+        let mut framer = Framer::default();
+        framer.pass(Passing::Bytes(&conversation().0), |_| ());
+        framer.pass(Passing::Bytes(&[0xff, 0xff, 0xff, 0xff, 20]), |_| ());
+        for _ in 0..100 {
+            framer.pass(Passing::Bytes(&[1; 10_000]), |_| panic!("it is not whole"));
+        }
+        framer.pass(Passing::Unseen(1 << 30), |_| panic!("it is not whole"));
+        assert_eq!(framer.start.len(), MOST_KEPT);
+    }
+}
