@@ -15,6 +15,7 @@ _femtotorrent() {
         create|make) command=create ;;
         verify|check) command=verify ;;
         show|info|list|ls) command=show ;;
+        doctor) command=doctor ;;
         config) command=config ;;
         demo) command=demo ;;
     esac
@@ -125,10 +126,25 @@ _femtotorrent() {
                 --iexclude) kind=none ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
+        doctor)
+            options="-o -d --output-dir --dir --timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --no-config --help"
+            case $before in
+                -o|-d|--output-dir|--dir) kind=folder ;;
+                --timeout) kind=none ;;
+                --peer) kind=none ;;
+                --tracker) kind=none ;;
+                --dht-node) kind=none ;;
+                --port) kind=none ;;
+                --bind) kind=none ;;
+                --ca-file) kind=file ;;
+                --proxy) kind=none ;;
+                --encryption) kind="words off allow prefer require" ;;
+                *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
+            esac ;;
         config)
             options="--all --no-config --help"
             case $before in
-                *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show" ;;
+                *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show doctor" ;;
             esac ;;
         demo)
             options="-o -d --output-dir --dir --no-config --help"
@@ -140,7 +156,7 @@ _femtotorrent() {
         if [[ $word == -* ]]; then
             kind="words $options"
         elif ((COMP_CWORD == 1)); then
-            kind="torrent get download seed share create make verify check show info list ls config demo"
+            kind="torrent get download seed share create make verify check show info list ls doctor config demo"
         fi
     fi
     case $kind in

@@ -13,6 +13,8 @@ function __femtotorrent_command
             echo verify
         case show info list ls
             echo show
+        case doctor
+            echo doctor
         case config
             echo config
         case demo
@@ -40,6 +42,7 @@ complete -c femtotorrent -n __fish_use_subcommand -a show -d 'List what is in a 
 complete -c femtotorrent -n __fish_use_subcommand -a info -d 'List what is in a torrent or magnet link, without downloading it'
 complete -c femtotorrent -n __fish_use_subcommand -a list -d 'List what is in a torrent or magnet link, without downloading it'
 complete -c femtotorrent -n __fish_use_subcommand -a ls -d 'List what is in a torrent or magnet link, without downloading it'
+complete -c femtotorrent -n __fish_use_subcommand -a doctor -d 'Say why a torrent does not download, and what to do'
 complete -c femtotorrent -n __fish_use_subcommand -a config -d 'List the settings of the settings file and the environment'
 complete -c femtotorrent -n __fish_use_subcommand -a demo -d 'Run a small download entirely on this machine, to see how it works'
 complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -s i -l input-file -x -a '(__fish_complete_path)' -d 'Take more torrents from this list, one per line'
@@ -91,8 +94,8 @@ complete -c femtotorrent -n '__femtotorrent_is get' -l first -x -d 'These files 
 complete -c femtotorrent -n '__femtotorrent_is get' -l sequential -d 'Fetch pieces in the order of the files'
 complete -c femtotorrent -n '__femtotorrent_is get' -l stdout -d 'Write one file to standard output, none to the disk'
 complete -c femtotorrent -n '__femtotorrent_is get' -l on-complete -x -a '(__fish_complete_path)' -d 'Run this program once a torrent is complete'
-complete -c femtotorrent -n '__femtotorrent_is get seed create verify show config demo' -l no-config -d 'Ignore the settings file and FEMTOTORRENT_* variables'
-complete -c femtotorrent -n '__femtotorrent_is get seed verify show' -a '(__fish_complete_suffix .torrent)'
+complete -c femtotorrent -n '__femtotorrent_is get seed create verify show doctor config demo' -l no-config -d 'Ignore the settings file and FEMTOTORRENT_* variables'
+complete -c femtotorrent -n '__femtotorrent_is get seed verify show doctor' -a '(__fish_complete_suffix .torrent)'
 complete -c femtotorrent -n '__femtotorrent_is seed verify' -s d -s o -l dir -l output-dir -x -a '(__fish_complete_directories)' -d 'Where the torrent\'s file or folder is'
 complete -c femtotorrent -n '__femtotorrent_is seed' -l super -d 'Super-seed: reveal one piece at a time to each peer'
 complete -c femtotorrent -n '__femtotorrent_is create' -l tracker -x -d 'Tracker URL'
@@ -114,5 +117,5 @@ complete -c femtotorrent -n '__femtotorrent_is show' -l save -x -a '(__fish_comp
 complete -c femtotorrent -n '__femtotorrent_is show' -s q -l quiet -d 'Print only errors and the result'
 complete -c femtotorrent -n '__femtotorrent_is show' -s v -l verbose -d 'Log what peers and trackers do'
 complete -c femtotorrent -n '__femtotorrent_is config' -l all -d 'Print the options that are not set, too, with their defaults'
-complete -c femtotorrent -n '__femtotorrent_is config' -a 'get seed create verify show'
+complete -c femtotorrent -n '__femtotorrent_is config' -a 'get seed create verify show doctor'
 complete -c femtotorrent -n '__femtotorrent_is demo' -s o -s d -l output-dir -l dir -x -a '(__fish_complete_directories)' -d 'Keep the downloaded file in this folder'

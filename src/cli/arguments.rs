@@ -2,6 +2,7 @@
 
 use super::config::ConfigArguments;
 use super::create::CreateArguments;
+use super::doctor::DoctorArguments;
 use super::foreign_words;
 use super::help::headings::{DOWNLOAD, FILES, LIMITS, OUTPUT, SEEDING};
 use super::hook::HookOption;
@@ -45,6 +46,8 @@ pub enum CliCommand {
     /// List what is in a torrent or magnet link, without downloading it
     #[command(visible_aliases = ["info", "list", "ls"])]
     Show(ShowArguments),
+    /// Say why a torrent does not download, and what to do
+    Doctor(Box<DoctorArguments>),
     /// List the settings of the settings file and the environment
     Config(ConfigArguments),
     /// Run a small download entirely on this machine, to see how it works
@@ -155,6 +158,7 @@ impl CliCommand {
             CliCommand::Get(get) => get.sharing.verbose,
             CliCommand::Seed(seed) => seed.sharing.verbose,
             CliCommand::Show(show) => show.verbose,
+            CliCommand::Doctor(doctor) => doctor.verbose,
             CliCommand::Create(_)
             | CliCommand::Verify(_)
             | CliCommand::Config(_)
@@ -170,7 +174,7 @@ impl CliCommand {
             CliCommand::Create(create) => create.quiet,
             CliCommand::Verify(verify) => verify.quiet,
             CliCommand::Show(show) => show.quiet,
-            CliCommand::Config(_) | CliCommand::Demo { .. } => false,
+            CliCommand::Doctor(_) | CliCommand::Config(_) | CliCommand::Demo { .. } => false,
         }
     }
 }

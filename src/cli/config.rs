@@ -16,7 +16,7 @@ const WIDTH: usize = 36;
 #[derive(Args, Debug)]
 pub struct ConfigArguments {
     /// Only the settings of this command
-    #[arg(value_name = "COMMAND", value_parser = PossibleValuesParser::new(["get", "seed", "create", "verify", "show"]))]
+    #[arg(value_name = "COMMAND", value_parser = PossibleValuesParser::new(["get", "seed", "create", "verify", "show", "doctor"]))]
     pub command: Option<String>,
     /// Print the options that are not set, too, with their defaults
     #[arg(long, help_heading = OUTPUT)]

@@ -9,6 +9,7 @@ mod arguments;
 mod config;
 mod create;
 mod demo;
+mod doctor;
 mod each;
 mod encryption_option;
 mod events;
@@ -96,6 +97,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Create(create) => create.json,
         CliCommand::Verify(verify) => verify.json,
         CliCommand::Show(show) => show.json,
+        CliCommand::Doctor(doctor) => doctor.json,
         _ => false,
     };
     let outcome = match arguments.command {
@@ -108,6 +110,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
         CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
         CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
+        CliCommand::Doctor(doctor) => doctor::run(&doctor, &mut terminal::output()),
         CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
         CliCommand::Demo { output_dir } => demo::run(output_dir.as_deref()),
     };

@@ -105,7 +105,7 @@ impl Network {
     }
 
     /// Whether peers outside can reach us, in one line, if there is something to say about it.
-    pub(super) fn reach(&self) -> Option<String> {
+    pub fn reach(&self) -> Option<String> {
         self.arrivals.line(self.ports.listening()?, self.mapping_state().as_ref(), Instant::now())
     }
 

@@ -13,6 +13,7 @@ mod checking;
 mod choking_peers;
 mod command_line;
 mod create;
+mod doctor;
 mod encryption;
 mod events;
 mod exchange;

@@ -61,7 +61,10 @@ impl Program {
     /// the arguments and the torrent name: tests must not find each other.
     pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let mut arguments: Vec<OsString> = arguments.into_iter().map(|it| it.as_ref().to_owned()).collect();
-        if arguments.first().is_some_and(|command| ["get", "seed", "show"].iter().any(|it| command == it)) {
+        if arguments
+            .first()
+            .is_some_and(|command| ["get", "seed", "show", "doctor"].iter().any(|it| command == it))
+        {
             arguments.extend(["--no-dht".into(), "--no-lan".into()]);
         }
         Self::start_in_public(arguments)
@@ -78,7 +81,8 @@ impl Program {
     pub fn start_with_cache<A: AsRef<OsStr>>(cache: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
         let arguments: Vec<OsString> = arguments.into_iter().map(|it| it.as_ref().to_owned()).collect();
-        let may_map = arguments.first().is_some_and(|command| command == "get" || command == "seed");
+        let may_map =
+            arguments.first().is_some_and(|command| ["get", "seed", "doctor"].iter().any(|it| command == it));
         command.args(&arguments);
         // The router of whoever runs the tests is none of their business.
         command.args(may_map.then_some("--no-map-port"));

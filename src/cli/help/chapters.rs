@@ -100,6 +100,15 @@ pub const CHAPTERS: &[Chapter] = &[
         ],
     },
     Chapter {
+        command: "doctor",
+        usage: "doctor [OPTIONS] TORRENT",
+        every_day: &["torrent", "output_dir", "timeout", "json"],
+        examples: &[
+            ("doctor x.torrent", "why does it not download?"),
+            ("doctor MAGNET -d /srv", "also: is there room at /srv?"),
+        ],
+    },
+    Chapter {
         command: "config",
         usage: "config [OPTIONS] [COMMAND]",
         every_day: &["command", "all"],

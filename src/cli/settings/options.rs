@@ -8,7 +8,7 @@ use crate::text::excerpt;
 use clap::{Arg, ArgAction, Command};
 
 /// The commands that settings are for. A demonstration is the same everywhere.
-const COMMANDS: [&str; 5] = ["get", "seed", "create", "verify", "show"];
+const COMMANDS: [&str; 6] = ["get", "seed", "create", "verify", "show", "doctor"];
 
 /// Options that are about one command line, with what they would do as a setting in mind.
 const NOT_TO_SET: [&str; 9] =

@@ -170,7 +170,7 @@ fn what_nobody_understands_is_named_with_its_place_and_the_way_out() {
         ("[gte]\nquiet", "config:2: [gte] is no command that can be set (did you mean [get]?)"),
         (
             "[demo]\nquiet",
-            "config:2: [demo] is no command that can be set (the heads are [get], [seed], [create], [verify], [show])",
+            "config:2: [demo] is no command that can be set (the heads are [get], [seed], [create], [verify], [show], [doctor])",
         ),
         ("[get]\nsuper", "config:2: 'super' is no option of get (put it under [seed])"),
         (

@@ -24,7 +24,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 /// Hosts that are always there.
-pub(super) const ROUTERS: [(&str, u16); 3] =
+pub const ROUTERS: [(&str, u16); 3] =
     [("dht.libtorrent.org", 25401), ("dht.transmissionbt.com", 6881), ("router.bt.ouinet.work", 6881)];
 
 /// How long looking up a host name may take.

@@ -30,6 +30,7 @@ mod table;
 mod tokens;
 
 pub use addresses::Contact;
+pub use bootstrap::ROUTERS;
 pub use id::{Distance, NodeId};
 pub use node::{Node, NodeSettings, Output};
 pub use saved_nodes::{KnownNodes, SavedNodes};
@@ -43,7 +44,6 @@ use crate::net::{BindAddress, UdpPort};
 use crate::strategy::Supply;
 use crate::text::reason;
 use crate::thread;
-use bootstrap::ROUTERS;
 use crossbeam_channel::Sender;
 use log::debug;
 use service::{Command, DhtShared, Port, Service};
@@ -149,6 +149,12 @@ impl Dht {
         bootstrap::ask(&self.shared, nodes.get(..MAX_OF_A_TORRENT).unwrap_or(nodes));
     }
 
+    /// How many nodes of this family have answered and are kept. `None` if there is no socket of it.
+    pub fn known(&self, family: IpFamily) -> Option<usize> {
+        let port = self.shared.ports.iter().find(|port| port.family == family)?;
+        Some(port.known.load(Ordering::Relaxed))
+    }
+
     /// The UDP port of this family. We tell it to peers, so that they can reach our node.
     pub fn port(&self, family: IpFamily) -> Option<u16> {
         let port = self.shared.ports.iter().find(|port| port.family == family)?;
@@ -182,7 +188,7 @@ impl DhtSearch {
 
     /// Why no peers come from the DHT, where it knows no node.
     pub fn trouble(&self) -> Option<String> {
-        let is_alone = self.shared.ports.iter().all(|port| !port.knows_others.load(Ordering::Relaxed));
+        let is_alone = self.shared.ports.iter().all(|port| port.known.load(Ordering::Relaxed) == 0);
         let trouble = || {
             let unknown = self.shared.host_names.trouble();
             unknown.unwrap_or_else(|| "no node of the DHT has answered yet (is UDP blocked?)".to_owned())

@@ -30,7 +30,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -83,14 +83,14 @@ pub(super) struct DhtShared {
 pub(super) struct Port {
     pub family: IpFamily,
     pub socket: UdpPort,
-    /// Whether its node knows others.
-    pub knows_others: AtomicBool,
+    /// How many others its node knows: those that have answered.
+    pub known: AtomicUsize,
     commands: Mutex<VecDeque<Command>>,
 }
 
 impl Port {
     pub fn new(family: IpFamily, socket: UdpPort) -> Port {
-        Port { family, socket, knows_others: AtomicBool::new(false), commands: Mutex::default() }
+        Port { family, socket, known: AtomicUsize::new(0), commands: Mutex::default() }
     }
 
     fn commands(&self) -> MutexGuard<'_, VecDeque<Command>> {
@@ -193,7 +193,7 @@ impl Service {
             }
             self.do_chores(port.family, now);
             self.carry_out(port, now);
-            port.knows_others.store(!self.node.knows_nobody(), Ordering::Relaxed);
+            port.known.store(self.node.known(), Ordering::Relaxed);
             match port.socket.receive(&mut packet, self.next_deadline())? {
                 // An empty packet has woken us, or the time has come.
                 Some((0, _)) | None => {}

@@ -26,7 +26,7 @@ mod tunnel;
 
 pub use content_range::ContentRange;
 pub use range::{RangeAnswer, RangeHead};
-pub use retry_after::{LONGEST_WAIT, retry_after};
+pub use retry_after::{LONGEST_WAIT, date, retry_after};
 pub use site::Site;
 pub use tls::Authorities;
 
@@ -181,6 +181,11 @@ impl WebAnswer {
     /// The status.
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
+    }
+
+    /// The time that its server says it is, in seconds since 1970.
+    pub fn date(&self) -> Option<u64> {
+        date(self.response.headers().get(header::DATE)?.to_str().ok()?)
     }
 
     /// The decompressed body, and what went wrong before its end: a server may break off, or announce more

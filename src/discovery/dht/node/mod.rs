@@ -221,9 +221,9 @@ impl Node {
         self.table.len() < BUCKET_SIZE
     }
 
-    /// Whether no other node has answered yet.
-    pub fn knows_nobody(&self) -> bool {
-        self.table.len() == 0
+    /// How many other nodes it knows: those that have answered.
+    pub fn known(&self) -> usize {
+        self.table.len()
     }
 
     /// Our address as other nodes see it, if they agree.

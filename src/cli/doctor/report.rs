@@ -1,0 +1,265 @@
+//! The findings in words, for people and for programs.
+//!
+//! Pure. What strangers say has been made fit to print before, or is made so here.
+
+use super::facts::{Clock, End, Facts, Meeting};
+use super::verdict::Verdict;
+use crate::cli::json;
+use crate::session::Torrent;
+use crate::text::{grouped, printable, size};
+use crate::tracker::Scrape;
+use serde_json::{Value, json};
+
+/// How a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// As it should be.
+    Good,
+    /// Worth knowing.
+    Note,
+    /// In the way of a download.
+    Bad,
+}
+
+impl Mark {
+    fn word(self) -> &'static str {
+        match self {
+            Mark::Good => "ok",
+            Mark::Note => "note",
+            Mark::Bad => "bad",
+        }
+    }
+
+    fn good_if(is_good: bool) -> Mark {
+        if is_good { Mark::Good } else { Mark::Bad }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finding {
+    about: &'static str,
+    mark: Mark,
+    text: String,
+}
+
+/// The finding as a line.
+pub fn line(finding: &Finding) -> String {
+    format!("{:<5} {:<9} {}", finding.mark.word(), finding.about, printable(&finding.text))
+}
+
+/// All of it as one object.
+pub fn object(torrent: &Torrent, findings: &[Finding], facts: &Facts, verdict: &Verdict) -> Value {
+    let finding = |it: &Finding| json!({"about": it.about, "mark": it.mark.word(), "text": it.text});
+    let seen = &facts.seen;
+    json!({
+        "format": json::FORMAT,
+        "exit_code": verdict.exit.0,
+        "advice": verdict.advice,
+        "name": torrent.name(),
+        "info_hash": torrent.info_hash().to_string(),
+        "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        "peers": {
+            "tried": seen.tried(),
+            "connected": seen.greeted(),
+            "encrypted": seen.count(Meeting::Encrypted),
+            "refused": seen.count(Meeting::Refused),
+            "silent": seen.count(Meeting::Silent),
+            "mute": seen.count(Meeting::Mute),
+            "closed": seen.count(Meeting::Closed),
+            "other_torrent": seen.count(Meeting::OtherTorrent),
+            "no_route": seen.count(Meeting::NoRoute),
+            "choking": seen.choking.0,
+        },
+    })
+}
+
+/// All that was looked at, in an order in which one thing rests on the one before.
+pub fn findings(torrent: &Torrent, facts: &Facts) -> Vec<Finding> {
+    let mut all = Vec::new();
+    let mut add = |about, mark, text: String| all.push(Finding { about, mark, text });
+    add("torrent", Mark::Good, of_the_torrent(torrent));
+    add("clock", Mark::good_if(!facts.clock.is_wrong()), of_the_clock(&facts.clock));
+    of_the_folder(facts, &mut add);
+    let files = format!("{} may be open", grouped(facts.open_files));
+    add("files", if facts.open_files < 256 { Mark::Note } else { Mark::Good }, files);
+    for (family, address) in ["IPv4", "IPv6"].into_iter().zip(facts.routes) {
+        let text = address.map_or("no way to the internet".to_owned(), |ip| format!("leaves by {ip}"));
+        add(family, if address.is_some() { Mark::Good } else { Mark::Note }, text);
+    }
+    for (name, found) in &facts.names {
+        let text = match found {
+            Ok(1) => format!("{name} has 1 address"),
+            Ok(count) => format!("{name} has {count} addresses"),
+            Err(why) => format!("{name}: {why}"),
+        };
+        add("name", Mark::good_if(found.is_ok()), text);
+    }
+    of_the_trackers(torrent, facts, &mut add);
+    match facts.nodes {
+        None => add("DHT", Mark::Note, "not asked".to_owned()),
+        Some([four, six]) => {
+            let text = format!("nodes that answered: {four} over IPv4, {six} over IPv6");
+            add("DHT", Mark::good_if(four + six > 0), text);
+        }
+    }
+    of_the_port(facts, &mut add);
+    of_the_peers(facts, &mut add);
+    add("trial", Mark::good_if(matches!(facts.end, End::Came(_) | End::Empty)), of_the_end(facts));
+    all
+}
+
+type Add<'a> = dyn FnMut(&'static str, Mark, String) + 'a;
+
+fn of_the_torrent(torrent: &Torrent) -> String {
+    let trackers = match torrent {
+        Torrent::Whole(metainfo) => metainfo.trackers.iter().flatten().count(),
+        Torrent::Magnet(magnet) => magnet.trackers.len(),
+    };
+    let privacy = if torrent.is_private() { ", private" } else { "" };
+    let size = match torrent {
+        Torrent::Whole(metainfo) => format!(
+            "{} in {} pieces of {}",
+            size(metainfo.total_size),
+            grouped(metainfo.piece_count().into()),
+            size(metainfo.piece_length.into())
+        ),
+        Torrent::Magnet(_) => "a link whose metadata has not come".to_owned(),
+    };
+    format!("{}: {size}, version 1{privacy}, trackers: {trackers}", torrent.name())
+}
+
+fn of_the_clock(clock: &Clock) -> String {
+    match clock {
+        Clock::Alone => "plausible (nothing has said what time it is)".to_owned(),
+        Clock::Before(what) => format!("earlier than the day on which {what}"),
+        Clock::Beside(ahead, by) => match ahead.unsigned_abs() {
+            0..=120 => format!("that of {by} agrees"),
+            seconds if *ahead > 0 => format!("{} s behind that of {by}", grouped(seconds)),
+            seconds => format!("{} s ahead of that of {by}", grouped(seconds)),
+        },
+    }
+}
+
+fn of_the_folder(facts: &Facts, add: &mut Add<'_>) {
+    let folder = &facts.folder;
+    let name = &folder.name;
+    match &folder.speed {
+        None => {}
+        Some(Err((_, why))) => add("folder", Mark::Bad, why.clone()),
+        Some(Ok(speed)) => {
+            let text = format!("{name} can be written ({}/s)", size(*speed as u64));
+            add("folder", if *speed < 1e6 { Mark::Note } else { Mark::Good }, text);
+        }
+    }
+    let Some(free) = folder.free else { return };
+    let needed = folder.needed.map_or("an unknown number of bytes".to_owned(), size);
+    let mark = Mark::good_if(folder.shortage().is_none());
+    add("disk", mark, format!("{} are free, {needed} are needed", size(free)));
+}
+
+fn of_the_trackers(torrent: &Torrent, facts: &Facts, add: &mut Add<'_>) {
+    let (said, numbers) = (&facts.seen.trackers, &facts.scrapes);
+    if said.is_empty() && numbers.is_empty() {
+        let mark = if torrent.is_private() { Mark::Bad } else { Mark::Note };
+        add("tracker", mark, "none has answered".to_owned());
+    }
+    for (tracker, outcome) in said {
+        let text = match outcome {
+            Ok(1) => format!("{tracker} named 1 peer"),
+            Ok(peers) => format!("{tracker} named {peers} peers"),
+            Err(why) => format!("{tracker}: {why}"),
+        };
+        let mark = match outcome {
+            Ok(0) => Mark::Note,
+            Ok(_) => Mark::Good,
+            Err(_) => Mark::Bad,
+        };
+        add("tracker", mark, text);
+    }
+    for (tracker, outcome) in numbers {
+        let number = |count: Option<u64>| count.map_or("unknown".to_owned(), grouped);
+        match outcome {
+            Ok(Scrape { complete, incomplete, .. }) => {
+                let text = format!(
+                    "{tracker} counts seeders {}, leechers {}",
+                    number(*complete),
+                    number(*incomplete)
+                );
+                add("tracker", if *complete == Some(0) { Mark::Note } else { Mark::Good }, text);
+            }
+            // Many count nothing, and that keeps nobody from downloading.
+            Err(why) => add("tracker", Mark::Note, format!("{tracker} gives no numbers: {why}")),
+        }
+    }
+}
+
+fn of_the_port(facts: &Facts, add: &mut Add<'_>) {
+    let text = match (facts.port, &facts.reach) {
+        (None, _) => "peers cannot connect to us: there is no port at which we listen".to_owned(),
+        (Some(_), Some(reach)) => reach.clone(),
+        (Some(port), None) => {
+            format!(
+                "nobody has connected to port {port} from outside, which says little after so short a time"
+            )
+        }
+    };
+    let is_reached = facts.reach.as_ref().is_some_and(|reach| reach.starts_with("reachable"));
+    add("reach", if is_reached { Mark::Good } else { Mark::Note }, text);
+}
+
+fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
+    let seen = &facts.seen;
+    let counts = [
+        ("connected", seen.greeted()),
+        ("encrypted", seen.count(Meeting::Encrypted)),
+        ("refused", seen.count(Meeting::Refused)),
+        ("silent", seen.count(Meeting::Silent)),
+        ("mute", seen.count(Meeting::Mute)),
+        ("closed at once", seen.count(Meeting::Closed)),
+        ("of another torrent", seen.count(Meeting::OtherTorrent)),
+        ("without a way to them", seen.count(Meeting::NoRoute)),
+        ("barred by the proxy", seen.count(Meeting::Proxy)),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{word} {count}"))
+        .collect();
+    let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
+    add("peers", Mark::good_if(seen.greeted() > 0), format!("tried {}{counts}", seen.tried()));
+    let families: Vec<&str> = ["IPv4", "IPv6"]
+        .into_iter()
+        .zip(seen.greeted_families())
+        .filter_map(|(family, has)| has.then_some(family))
+        .collect();
+    if seen.greeted() == 0 {
+        return;
+    }
+    let (choking, of) = seen.choking;
+    let chokes = if of > 0 { format!("; {choking} of {of} choke us") } else { String::new() };
+    add("peers", Mark::Good, format!("connected over {}{chokes}", families.join(" and ")));
+    let best = seen.best.map_or(String::new(), |(pieces, of)| {
+        format!("; the best one has {} of {} pieces", grouped(pieces.into()), grouped(of.into()))
+    });
+    let (mark, text) = match seen.seeds {
+        _ if seen.snapshot.left == 0 && seen.snapshot.total > 0 => {
+            (Mark::Good, "all of them came".to_owned())
+        }
+        0 => (Mark::Note, format!("no connected peer was seen to have everything{best}")),
+        1 => (Mark::Good, "1 peer has all of them".to_owned()),
+        seeds => (Mark::Good, format!("{seeds} peers have all of them")),
+    };
+    add("pieces", mark, text);
+}
+
+fn of_the_end(facts: &Facts) -> String {
+    match &facts.end {
+        End::Came(after) => format!("a piece came and was right after {:.1} s", after.as_secs_f64()),
+        End::Empty => "there is nothing to come".to_owned(),
+        End::Nothing(Some(stall)) => format!("no piece came: {stall}"),
+        End::Nothing(None) => "no piece came".to_owned(),
+        End::Failed(_, why) => why.clone(),
+        End::Interrupted => "stopped".to_owned(),
+    }
+}

@@ -1,0 +1,90 @@
+//! What the disk would say to a download, found out without leaving anything: whether a file can be created where the
+//! payload would go, how fast it is written, and how much room there is.
+//!
+//! The file that is written for that has no name any more before its first byte is written.
+
+use super::calls;
+use super::error::{Action, StorageError};
+use super::space;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Bytes that are written to see how fast that goes.
+const BYTES: usize = 4 << 20;
+const AT_ONCE: usize = 64 * 1024;
+/// A disk that is slower than that is not waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a folder says.
+#[derive(Debug)]
+pub struct FolderProbe {
+    /// The folder that the file was created in: the nearest one above that exists.
+    pub place: PathBuf,
+    /// Bytes that may still be written there, if the system says so.
+    pub free: Option<u64>,
+    /// Bytes a second that were written and synced, or why nothing could be written.
+    pub speed: Result<f64, StorageError>,
+}
+
+/// Asks the folder in which the payload would be. Where it does not exist, a download would create it, so the folder
+/// above it is asked.
+pub fn probe(folder: &Path) -> FolderProbe {
+    let there = space::existing(folder).find(|path| fs::symlink_metadata(path).is_ok());
+    let place = there.unwrap_or(Path::new(".")).to_owned();
+    let speed = write_at(&place);
+    FolderProbe { free: space::free(&place), speed, place }
+}
+
+/// Creates a file in this folder, takes its name away, and writes it.
+fn write_at(place: &Path) -> Result<f64, StorageError> {
+    let path = place.join(format!(".femtotorrent-doctor-{:016x}", fastrand::u64(..)));
+    let failed = |action| move |error| StorageError::from_io(action, place.to_owned(), error);
+    if !place.is_dir() {
+        return Err(failed(Action::Create)(ErrorKind::NotADirectory.into()));
+    }
+    let file = File::options().write(true).create_new(true).open(&path).map_err(failed(Action::Create))?;
+    fs::remove_file(&path).map_err(failed(Action::Remove))?;
+    let (started, bytes) = (Instant::now(), vec![0xa5; AT_ONCE]);
+    let mut written = 0;
+    while written < BYTES && started.elapsed() < PATIENCE {
+        calls::write_all_at(&file, &bytes, written as u64).map_err(failed(Action::Write))?;
+        written += AT_ONCE;
+    }
+    calls::sync(&file).map_err(failed(Action::Sync))?;
+    Ok(written as f64 / started.elapsed().as_secs_f64().max(1e-6))
+}
+
+/// Bytes that these files, of these lengths below the folder, have on the disk already.
+pub fn bytes_there<'a>(folder: &Path, files: impl Iterator<Item = (&'a Path, u64)>) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let there = |(path, length): (&Path, u64)| {
+        let found = fs::symlink_metadata(folder.join(path)).ok().filter(fs::Metadata::is_file);
+        found.map_or(0, |found| found.blocks().saturating_mul(512).min(length))
+    };
+    files.map(there).fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::NewFolder;
+
+    #[test]
+    fn a_folder_is_tried_and_nothing_is_left_there() {
+        let folder = NewFolder::somewhere();
+        fs::create_dir_all(&folder.0).unwrap();
+        let found = probe(&folder.0);
+        assert!(found.speed.is_ok_and(|speed| speed > 0.0) && found.free.is_some());
+        assert_eq!(found.place, folder.0);
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+        let below = probe(&folder.0.join("not/there"));
+        assert!(below.speed.is_ok() && below.place == folder.0);
+        fs::write(folder.0.join("file"), "words").unwrap();
+        let file = probe(&folder.0.join("file"));
+        assert_eq!(file.speed.map_err(|error| error.exit_code()), Err(16));
+        let files = [(Path::new("file"), 3), (Path::new("other"), 9)];
+        assert_eq!(bytes_there(&folder.0, files.into_iter()), 3);
+    }
+}
