@@ -25,6 +25,8 @@ mod meter;
 mod naming_options;
 mod nearest_word;
 mod network_options;
+mod pcap;
+mod pcap_option;
 mod port_mapping_options;
 mod printed;
 mod progress;

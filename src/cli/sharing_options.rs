@@ -6,6 +6,7 @@ use super::help::headings::{FILES, LIMITS, NETWORK, OUTPUT, PEERS, SEEDING};
 use super::hook::Hook;
 use super::naming_options::NameOption;
 use super::network_options::{NetworkOptions, cache_folder};
+use super::pcap_option::PcapOption;
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
 use super::proxy_options;
@@ -59,6 +60,8 @@ pub struct SharingOptions {
     pub verbose: u8,
     #[command(flatten)]
     pub trace: TraceOption,
+    #[command(flatten)]
+    pub pcap: PcapOption,
     #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]
@@ -154,8 +157,11 @@ impl SharingOptions {
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         self.name.check(sources.len())?;
+        self.pcap.check(self.json, "--json")?;
+        let outlet = self.network.outlet()?;
         let trace = self.trace.begin(self.verbose)?;
-        let outlet = Outlet { tap: trace.tap(), ..self.network.outlet()? };
+        let pcap = self.pcap.begin(outlet.bind_address)?;
+        let outlet = Outlet { tap: pcap.listening_at(trace.tap()), ..outlet };
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
         let (torrents, files, failure) = runs::load(sources, &outlet, events);
@@ -192,6 +198,7 @@ impl SharingOptions {
         let interrupted = interrupts.end.clone();
         let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);
         trace.end();
+        pcap.end();
         hook.into_iter().for_each(|hook| hook.finish(&interrupted));
         // What was cut short by a signal ends by it.
         Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))

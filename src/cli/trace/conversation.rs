@@ -92,6 +92,7 @@ impl Conversations {
                 }
                 None
             }
+            StreamEvent::Unfinished(..) => None,
             StreamEvent::Ended(why) => {
                 self.streams.remove(at);
                 let meaning = match why {

@@ -8,7 +8,7 @@
 mod conversation;
 mod line;
 mod packets;
-mod queue;
+pub(super) mod queue;
 mod words;
 
 use super::terminal;

@@ -9,17 +9,23 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most that waits.
-pub(super) const MOST_WAITING: usize = 16 * 1024;
-/// Bytes of messages that wait.
+pub(in crate::cli) const MOST_WAITING: usize = 16 * 1024;
+/// Bytes of messages that wait, as a rule.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// At the end nothing may be taken for this long, before we go without having written it all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The queue.
-#[derive(Default)]
-pub(super) struct TraceQueue {
+pub(in crate::cli) struct TraceQueue {
     state: Mutex<State>,
     changed: Condvar,
+    most_bytes: usize,
+}
+
+impl Default for TraceQueue {
+    fn default() -> TraceQueue {
+        TraceQueue::with_room(MOST_BYTES)
+    }
 }
 
 #[derive(Default)]
@@ -36,22 +42,27 @@ struct State {
 
 /// What waits to be written.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(in crate::cli) struct Waiting {
     /// In order, with the times.
-    pub(super) seen: Vec<(Instant, Seen)>,
+    pub(in crate::cli) seen: Vec<(Instant, Seen)>,
     /// How much was left out after it.
-    pub(super) lost: usize,
+    pub(in crate::cli) lost: usize,
 }
 
 impl TraceQueue {
+    /// An empty queue, in which so many bytes of messages may wait, and one message more.
+    pub(in crate::cli) fn with_room(most_bytes: usize) -> TraceQueue {
+        TraceQueue { state: Mutex::default(), changed: Condvar::new(), most_bytes }
+    }
+
     /// Puts something in, if there is room.
-    pub(super) fn tell(&self, seen: Seen) {
+    pub(in crate::cli) fn tell(&self, seen: Seen) {
         let bytes = bytes(&seen);
         let mut state = lock(&self.state);
         if state.is_closed || state.has_ended {
             return;
         }
-        let is_full = state.waiting.seen.len() >= MOST_WAITING || state.bytes >= MOST_BYTES;
+        let is_full = state.waiting.seen.len() >= MOST_WAITING || state.bytes >= self.most_bytes;
         // What was left out stands after all that waits.
         if is_full || state.waiting.lost > 0 {
             state.waiting.lost = state.waiting.lost.saturating_add(1);
@@ -67,7 +78,7 @@ impl TraceQueue {
     }
 
     /// Waits until something waits, and takes it. `None` if nothing more comes.
-    pub(super) fn take(&self) -> Option<Waiting> {
+    pub(in crate::cli) fn take(&self) -> Option<Waiting> {
         let idle = |state: &mut State| state.waiting.seen.is_empty() && !state.is_closed;
         let waited = self.changed.wait_while(lock(&self.state), idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
@@ -77,20 +88,20 @@ impl TraceQueue {
     }
 
     /// Something was written.
-    pub(super) fn has_written(&self) {
+    pub(in crate::cli) fn has_written(&self) {
         lock(&self.state).writes += 1;
         self.changed.notify_all();
     }
 
     /// Nothing more is taken.
-    pub(super) fn has_ended(&self) {
+    pub(in crate::cli) fn has_ended(&self) {
         let mut state = lock(&self.state);
         (state.has_ended, state.waiting) = (true, Waiting::default());
         self.changed.notify_all();
     }
 
     /// Nothing more comes. Waits until all is written, or nothing was for some time: then this is false.
-    pub(super) fn finish(&self) -> bool {
+    pub(in crate::cli) fn finish(&self) -> bool {
         let mut state = lock(&self.state);
         state.is_closed = true;
         self.changed.notify_all();
@@ -115,7 +126,9 @@ impl TraceQueue {
 /// Bytes of a message that are kept.
 fn bytes(seen: &Seen) -> usize {
     match seen {
-        Seen::Stream(_, StreamEvent::Message(_, message)) => message.start.len(),
+        Seen::Stream(_, StreamEvent::Message(_, message) | StreamEvent::Unfinished(_, message)) => {
+            message.start.len()
+        }
         Seen::Dht(_, _, packet) => packet.len(),
         _ => 0,
     }

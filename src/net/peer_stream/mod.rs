@@ -65,6 +65,11 @@ trait Transport: fmt::Debug + Send + Sync {
         copy_from_file(self, file, offset, length)
     }
 
+    /// Where our end of it is, if it has an address.
+    fn local_address(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// Ends both directions, and wakes the threads that wait in them.
     fn shut_down(&self);
 }
@@ -136,7 +141,7 @@ impl PeerStream {
     /// What is said over the connection to this peer, or one that has connected to us, is seen at this door, if it is
     /// open. To be called before anything is said.
     pub fn watched_by(&self, tap: &Tap, address: SocketAddr, incoming: bool) {
-        if let Some(tap) = tap.connection(address, incoming) {
+        if let Some(tap) = tap.connection(address, incoming, || self.transport().local_address()) {
             let _ = self.channel.tap.set(tap);
         }
     }
@@ -272,7 +277,7 @@ impl PeerStream {
     /// As [`PeerStream::write_all`].
     pub fn write_zeros(&self, length: u64) -> io::Result<()> {
         let transport = self.transport();
-        self.tap().into_iter().for_each(|tap| tap.sent_unseen(length));
+        self.tap().into_iter().for_each(|tap| tap.sent_zeros(length));
         let Some(mut outgoing) = self.outgoing() else { return transport.write_zeros(length) };
         outgoing.add_zeros(transport, length)?;
         outgoing.flush(transport)
@@ -287,7 +292,7 @@ impl PeerStream {
     /// where it has fewer bytes.
     pub fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         let transport = self.transport();
-        self.tap().into_iter().for_each(|tap| tap.sent_unseen(length));
+        self.tap().into_iter().for_each(|tap| tap.sent_file(file, offset, length));
         let Some(mut outgoing) = self.outgoing() else { return transport.send_file(file, offset, length) };
         outgoing.add_file(transport, file, offset, length)?;
         outgoing.flush(transport)

@@ -1,14 +1,19 @@
 //! Cuts one direction of a conversation into its messages: a handshake, then frames with a length in front.
 //!
 //! Pure. It keeps of a message what a reader may want of it, and counts the rest: of a block only the head, of anything
-//! else 64 KiB, which is more than any message may have that is not ended for its length.
+//! else 64 KiB, which is more than any message may have that is not ended for its length, but for the bitfield of more than
+//! half a million pieces. Where somebody wants all bytes, it keeps those of any message that a peer may send.
 
 use crate::wire::{HANDSHAKE_LENGTH, PREFIX};
 
 /// Bytes that are kept of a message.
 const MOST_KEPT: usize = 64 * 1024;
+/// The same, where all bytes are wanted: the bitfield of 2,097,152 pieces is the longest message.
+const MOST_WHOLE: usize = 256 * 1024 + 64;
 /// Those of a `piece` message: its length, its id, the index and the offset of the block.
 const HEAD_OF_A_PIECE: usize = 13;
+/// The length and the id of a frame.
+const LENGTH_AND_ID: usize = 5;
 /// The id of a `piece` message (BEP 3).
 const PIECE: u8 = 7;
 
@@ -21,6 +26,18 @@ pub struct Framed {
     pub length: u64,
     /// It is the handshake.
     pub is_handshake: bool,
+    /// How many bytes of the conversation went before it in this direction. A key exchange is no part of that.
+    pub offset: u64,
+}
+
+impl Framed {
+    /// Without the bytes of a block.
+    pub(super) fn without_block(&self) -> Framed {
+        let is_piece = !self.is_handshake && self.start.get(LENGTH_AND_ID - 1) == Some(&PIECE);
+        let most = if is_piece { HEAD_OF_A_PIECE } else { MOST_KEPT };
+        let start = self.start.get(..most).unwrap_or(&self.start).to_vec();
+        Framed { start, ..*self }
+    }
 }
 
 /// One direction.
@@ -31,6 +48,10 @@ pub(super) struct Framer {
     start: Vec<u8>,
     /// Bytes of it that have passed.
     passed: u64,
+    /// Bytes that have passed before it.
+    before: u64,
+    /// Somebody wants all bytes.
+    keeps_all: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +99,16 @@ impl<'a> Passing<'a> {
 }
 
 impl Framer {
+    /// One that keeps all bytes, or what is wanted as a rule.
+    pub(super) fn new(keeps_all: bool) -> Framer {
+        Framer { keeps_all, ..Framer::default() }
+    }
+
+    /// Whether it keeps all bytes.
+    pub(super) fn keeps_all(&self) -> bool {
+        self.keeps_all
+    }
+
     /// These bytes pass: gives each message that is whole now to `tell`.
     pub(super) fn pass(&mut self, mut passing: Passing<'_>, mut tell: impl FnMut(Framed)) {
         while passing.length() > 0 {
@@ -86,18 +117,29 @@ impl Framer {
             passing = later;
             self.take(now);
             if self.is_whole() {
-                let is_handshake = self.stage == Stage::Opening;
+                tell(self.cut());
                 self.stage = Stage::Frames;
-                tell(Framed { start: std::mem::take(&mut self.start), length: self.passed, is_handshake });
-                self.passed = 0;
             }
         }
+    }
+
+    /// The message that has begun, as far as it has passed.
+    fn cut(&mut self) -> Framed {
+        let (length, offset) = (std::mem::take(&mut self.passed), self.before);
+        self.before = offset.saturating_add(length);
+        let is_handshake = self.stage == Stage::Opening;
+        Framed { start: std::mem::take(&mut self.start), length, is_handshake, offset }
+    }
+
+    /// Nothing more passes: what has begun and does not end, where all bytes are wanted.
+    pub(super) fn rest(&mut self) -> Option<Framed> {
+        (self.keeps_all && self.passed > 0).then(|| self.cut())
     }
 
     /// Keys were exchanged, and the conversation begins. Returns the bytes that this took.
     pub(super) fn keys_exchanged(&mut self) -> u64 {
         let passed = self.passed;
-        *self = Framer::default();
+        *self = Framer::new(self.keeps_all);
         passed
     }
 
@@ -119,13 +161,19 @@ impl Framer {
     fn take(&mut self, passing: Passing<'_>) {
         self.passed = self.passed.saturating_add(passing.length());
         let most = match (self.stage, self.start.get(4)) {
+            _ if self.keeps_all => MOST_WHOLE,
             (Stage::Keys, _) => 0,
             (Stage::Frames, Some(&PIECE)) => HEAD_OF_A_PIECE,
             _ => MOST_KEPT,
         };
         let room = most.saturating_sub(self.start.len());
+        if self.keeps_all && self.start.len() == LENGTH_AND_ID {
+            // Nobody's four gigabytes: as much as is kept.
+            let length = self.frame_length().map_or(0, |length| usize::try_from(length).unwrap_or(most));
+            self.start.reserve_exact(length.min(most).saturating_sub(LENGTH_AND_ID));
+        }
         match passing {
-            Passing::Bytes(bytes) => self.start.extend(bytes.iter().take(room)),
+            Passing::Bytes(bytes) => self.start.extend_from_slice(bytes.get(..room).unwrap_or(bytes)),
             Passing::Unseen(length) => {
                 let shown = usize::try_from(length).map_or(room, |length| length.min(room));
                 self.start.resize(self.start.len().saturating_add(shown), 0);
@@ -133,7 +181,10 @@ impl Framer {
         }
         let known = self.start.get(..PREFIX.len()).unwrap_or(&self.start);
         if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
-            (self.stage, self.start) = (Stage::Keys, Vec::new());
+            self.stage = Stage::Keys;
+            if !self.keeps_all {
+                self.start = Vec::new();
+            }
         }
     }
 

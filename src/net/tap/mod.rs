@@ -3,7 +3,7 @@
 //! It stands where the bytes of a connection are plain both ways: before they are encrypted, and after they are
 //! decrypted. Each direction is cut into messages there (`framer`), so that whoever listens gets whole ones and may leave
 //! out as many as it likes without losing its place. The bytes of blocks are not copied: of a `piece` message its head and
-//! its length are told. What goes over UDP, what is said to trackers, and why a message is sent is told by those who know.
+//! its length are told. For `--pcap`, which wants them ([`Tap::and_to_blocks`]), they are. What goes over UDP, what is said to trackers, and why a message is sent is told by those who know.
 //!
 //! Closed, as it is by default, it costs one look for each call of the system.
 
@@ -38,12 +38,14 @@ pub struct Connection {
     pub number: u64,
     /// Where the other end is.
     pub address: SocketAddr,
+    /// Where our end is, if that is known. Through a proxy, it is the end of our connection to that.
+    pub local: Option<SocketAddr>,
     /// It has connected to us.
     pub incoming: bool,
 }
 
 /// Something that was seen at the door.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Seen {
     /// Of a connection to a peer.
     Stream(Connection, StreamEvent),
@@ -64,8 +66,20 @@ pub enum Seen {
     Torrent(InfoHash, Geometry),
 }
 
+impl Seen {
+    /// The same, without the bytes of a block.
+    fn without_block(&self) -> Seen {
+        match self {
+            Seen::Stream(connection, StreamEvent::Message(direction, message)) => {
+                Seen::Stream(*connection, StreamEvent::Message(*direction, message.without_block()))
+            }
+            other => other.clone(),
+        }
+    }
+}
+
 /// What happens to a connection.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamEvent {
     /// It is there.
     Open,
@@ -80,6 +94,8 @@ pub enum StreamEvent {
     },
     /// A whole message.
     Message(Direction, Framed),
+    /// The bytes of one that has begun and will not end. Told where somebody wants the bytes of blocks.
+    Unfinished(Direction, Framed),
     /// Why the next messages of this name, so many, are sent.
     Why {
         /// The name as BEP 3 has it.
@@ -101,7 +117,9 @@ pub type Listens = dyn Fn(Seen) + Send + Sync;
 pub struct Tap(Option<Arc<Open>>);
 
 struct Open {
-    listens: Box<Listens>,
+    listens: Option<Box<Listens>>,
+    /// The same, of one that wants the bytes of blocks.
+    listens_to_blocks: Option<Box<Listens>>,
     /// The number of the next connection.
     next: AtomicU64,
 }
@@ -109,7 +127,22 @@ struct Open {
 impl Tap {
     /// An open door to this listener.
     pub fn to(listens: impl Fn(Seen) + Send + Sync + 'static) -> Tap {
-        Tap(Some(Arc::new(Open { listens: Box::new(listens), next: AtomicU64::new(1) })))
+        Tap::of(Some(Box::new(listens)), None)
+    }
+
+    /// The same door, open to one more listener, who is told the bytes of blocks too.
+    pub fn and_to_blocks(self, listens: impl Fn(Seen) + Send + Sync + 'static) -> Tap {
+        let others = self.0.and_then(|open| Arc::into_inner(open)?.listens);
+        Tap::of(others, Some(Box::new(listens)))
+    }
+
+    fn of(listens: Option<Box<Listens>>, listens_to_blocks: Option<Box<Listens>>) -> Tap {
+        Tap(Some(Arc::new(Open { listens, listens_to_blocks, next: AtomicU64::new(1) })))
+    }
+
+    /// Whether somebody wants the bytes of blocks.
+    pub(super) fn wants_blocks(&self) -> bool {
+        self.0.as_ref().is_some_and(|open| open.listens_to_blocks.is_some())
     }
 
     /// Whether somebody listens.
@@ -119,15 +152,27 @@ impl Tap {
 
     /// Tells what `seen` makes, if somebody listens.
     pub fn tell(&self, seen: impl FnOnce() -> Seen) {
-        if let Some(open) = &self.0 {
-            (open.listens)(seen());
+        let Some(open) = &self.0 else { return };
+        let seen = seen();
+        match (&open.listens, &open.listens_to_blocks) {
+            (Some(listens), Some(listens_to_blocks)) => {
+                listens(seen.without_block());
+                listens_to_blocks(seen);
+            }
+            (Some(listens), None) | (None, Some(listens)) => listens(seen),
+            (None, None) => {}
         }
     }
 
     /// The door of a new connection, if somebody listens.
-    pub(super) fn connection(&self, address: SocketAddr, incoming: bool) -> Option<StreamTap> {
+    pub(super) fn connection(
+        &self,
+        address: SocketAddr,
+        incoming: bool,
+        local: impl FnOnce() -> Option<SocketAddr>,
+    ) -> Option<StreamTap> {
         let number = self.0.as_ref()?.next.fetch_add(1, Ordering::Relaxed);
-        Some(StreamTap::new(self.clone(), Connection { number, address, incoming }))
+        Some(StreamTap::new(self.clone(), Connection { number, address, local: local(), incoming }))
     }
 }
 
@@ -144,6 +189,6 @@ mod tests {
     #[test]
     fn a_closed_door_makes_nothing() {
         Tap::default().tell(|| panic!("nobody listens"));
-        assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), false).is_none());
+        assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), false, || None).is_none());
     }
 }

@@ -7,8 +7,13 @@ use super::{Connection, Direction, Seen, StreamEvent, Tap};
 use crate::net::HangUp;
 use crate::strategy::Security;
 use crate::thread::lock;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Bytes of a file that are read at a time, where somebody wants to see them.
+const COPY_BYTES: usize = 16 * 1024;
 
 /// The door of one connection.
 #[derive(Debug)]
@@ -23,7 +28,8 @@ pub struct StreamTap {
 
 impl StreamTap {
     pub(super) fn new(tap: Tap, connection: Connection) -> StreamTap {
-        let (received, sent) = Default::default();
+        let framer = || Mutex::new(Framer::new(tap.wants_blocks()));
+        let (received, sent) = (framer(), framer());
         let stream = StreamTap { tap, connection, received, sent, has_ended: AtomicBool::new(false) };
         stream.tell(StreamEvent::Open);
         stream
@@ -43,11 +49,27 @@ impl StreamTap {
         self.pass_out(Passing::Bytes(bytes));
     }
 
-    /// So many bytes go, which are not copied.
+    /// So many zeros go.
     #[cold]
     #[inline(never)]
-    pub fn sent_unseen(&self, length: u64) {
+    pub fn sent_zeros(&self, length: u64) {
         self.pass_out(Passing::Unseen(length));
+    }
+
+    /// So many bytes of this file go, from `offset` on. They are read only where somebody wants the bytes of blocks.
+    #[cold]
+    #[inline(never)]
+    pub fn sent_file(&self, file: &File, offset: u64, length: u64) {
+        let (mut room, mut done) = ([0; COPY_BYTES], 0);
+        while lock(&self.sent).keeps_all() && done < length {
+            let left = usize::try_from(length - done).unwrap_or(COPY_BYTES);
+            let room = room.get_mut(..left.min(COPY_BYTES)).unwrap_or_default();
+            // Whoever sends it finds the same, and says so.
+            let Ok(read @ 1..) = file.read_at(room, offset.saturating_add(done)) else { break };
+            self.pass_out(Passing::Bytes(room.get(..read).unwrap_or_default()));
+            done += read as u64;
+        }
+        self.pass_out(Passing::Unseen(length - done));
     }
 
     fn pass_out(&self, passing: Passing<'_>) {
@@ -81,6 +103,10 @@ impl StreamTap {
     #[inline(never)]
     pub fn ended(&self, why: Option<HangUp>) {
         if !self.has_ended.swap(true, Ordering::Relaxed) {
+            for (direction, framer) in [(Direction::In, &self.received), (Direction::Out, &self.sent)] {
+                let rest = lock(framer).rest();
+                rest.into_iter().for_each(|rest| self.tell(StreamEvent::Unfinished(direction, rest)));
+            }
             self.tell(StreamEvent::Ended(why));
         }
     }
