@@ -165,12 +165,12 @@ impl Conversation {
         &mut self,
         page: &mut Page<'_>,
         direction: Direction,
-        [seq, ack]: [u32; 2],
+        numbers: [u32; 2],
         flags: Flags,
         payload: &[u8],
     ) {
         let ends = if direction == Direction::Out { self.ends } else { self.ends.reversed() };
-        let headers = headers::tcp(ends, seq, ack, flags, payload.len());
+        let headers = headers::tcp(ends, numbers, flags, payload);
         page.packet(direction, &headers, payload, &self.comments);
         self.comments.clear();
     }

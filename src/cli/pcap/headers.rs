@@ -55,9 +55,8 @@ impl Ends {
     }
 }
 
-/// The headers of a segment with so many bytes of payload. Its checksum is that of its pseudo-header alone, as it is where
-/// the network card is to compute the rest: readers know that, and check no further.
-pub(super) fn tcp(ends: Ends, seq: u32, ack: u32, flags: Flags, payload: usize) -> Vec<u8> {
+/// The headers of this segment.
+pub(super) fn tcp(ends: Ends, [seq, ack]: [u32; 2], flags: Flags, payload: &[u8]) -> Vec<u8> {
     let options: &[u8] = &if flags.has_syn() {
         let [high, low] = (MOST_IN_A_SEGMENT as u16).to_be_bytes();
         // The maximum segment size, no operation, the window scale.
@@ -67,16 +66,21 @@ pub(super) fn tcp(ends: Ends, seq: u32, ack: u32, flags: Flags, payload: usize) 
     };
     let options = if flags.has_syn() { options } else { &[] };
     let length = 20 + options.len();
-    let (mut packet, sum) = ip(ends, TCP, length.saturating_add(payload));
+    let (mut packet, sum) = ip(ends, TCP, length.saturating_add(payload.len()));
+    let start = packet.len();
     packet.extend(ends.from.port().to_be_bytes());
     packet.extend(ends.to.port().to_be_bytes());
     packet.extend(seq.to_be_bytes());
     packet.extend(ack.to_be_bytes());
     packet.extend([(length as u8 / 4) << 4, flags.0]);
     packet.extend(WINDOW.to_be_bytes());
-    packet.extend(folded(sum).to_be_bytes());
-    packet.extend([0, 0]);
+    // The checksum, and no urgent bytes.
+    packet.extend([0; 4]);
     packet.extend_from_slice(options);
+    let sum = sum + sum_of(packet.get(start..).unwrap_or_default()) + sum_of(payload);
+    if let Some(checksum) = packet.get_mut(start + 16..start + 18) {
+        checksum.copy_from_slice(&(!folded(sum)).to_be_bytes());
+    }
     packet
 }
 
@@ -87,7 +91,7 @@ pub(super) fn udp(ends: Ends, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(length).unwrap_or(u16::MAX);
     let words = [ends.from.port(), ends.to.port(), length];
     words.iter().for_each(|word| packet.extend(word.to_be_bytes()));
-    let sum = words.iter().fold(sum, |sum, word| sum + u32::from(*word)) + sum_of(payload);
+    let sum = words.iter().fold(sum, |sum, word| sum + u64::from(*word)) + sum_of(payload);
     // Zero means that there is none.
     let checksum = Some(!folded(sum)).filter(|sum| *sum != 0).unwrap_or(u16::MAX);
     packet.extend(checksum.to_be_bytes());
@@ -95,7 +99,7 @@ pub(super) fn udp(ends: Ends, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The IP header in front of so many bytes of this protocol, and the sum of the pseudo-header.
-fn ip(ends: Ends, protocol: u8, length: usize) -> (Vec<u8>, u32) {
+fn ip(ends: Ends, protocol: u8, length: usize) -> (Vec<u8>, u64) {
     let mut packet = Vec::with_capacity(68);
     let addresses = match (ends.from.ip(), ends.to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -119,21 +123,26 @@ fn ip(ends: Ends, protocol: u8, length: usize) -> (Vec<u8>, u32) {
         }
     };
     packet.extend_from_slice(&addresses);
-    let sum = sum_of(&addresses) + u32::from(protocol) + u32::try_from(length).unwrap_or(0);
+    let sum = sum_of(&addresses) + u64::from(protocol) + length as u64;
     (packet, sum)
 }
 
-/// The sum of the words of 16 bits of what is no longer than a packet (RFC 1071).
-fn sum_of(bytes: &[u8]) -> u32 {
-    let words = bytes.chunks(2).map(|word| match *word {
-        [high, low] => u16::from_be_bytes([high, low]),
-        [high] => u16::from_be_bytes([high, 0]),
-        _ => 0,
-    });
-    words.map(u32::from).sum()
+/// A sum of the words of 16 bits of what is no longer than a packet (RFC 1071): several are added at a time, and
+/// [folded] in the end.
+fn sum_of(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(byte, given)| *byte = *given);
+    words.iter().chain([&last]).fold(0, |sum, word| {
+        let word = u64::from_be_bytes(*word);
+        sum + (word >> 32) + (word & 0xffff_ffff)
+    })
 }
 
-fn folded(sum: u32) -> u16 {
-    let once = (sum & 0xffff) + (sum >> 16);
-    ((once & 0xffff) + (once >> 16)) as u16
+fn folded(sum: u64) -> u16 {
+    let mut sum = sum;
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
 }
