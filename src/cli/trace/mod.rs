@@ -69,9 +69,9 @@ impl Trace {
         Ok(Trace(Some(queue)))
     }
 
-    /// The door to it.
+    /// The door to it. If there is no trace it is closed, until others listen.
     pub fn tap(&self) -> Tap {
-        let Some(queue) = self.0.clone() else { return Tap::default() };
+        let Some(queue) = self.0.clone() else { return Tap::switch() };
         Tap::to(move |seen| queue.tell(seen))
     }
 
