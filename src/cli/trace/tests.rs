@@ -11,6 +11,7 @@ use crate::wire::extension::ExtensionHandshake;
 use crate::wire::{BlockRequest, Handshake, Message, PeerId};
 use crossbeam_channel::{Receiver, bounded};
 use std::sync::Mutex;
+use std::time::Duration;
 
 const TORRENT: InfoHash = InfoHash([0x25; 20]);
 
@@ -236,6 +237,37 @@ fn a_conversation_that_began_before_is_understood_all_the_same() {
     );
     assert!(lines[1].contains(" ut_metadata ") && lines[1].ends_with(" send me piece 3 of the metadata"));
     assert!(lines[2].ends_with("has 11 of 17 pieces") && lines[3].contains(" choke ") && lines.len() == 4);
+}
+
+#[test]
+fn lines_are_told_while_somebody_wants_them_beside_the_trace_of_a_file() {
+    let paper = Paper::default();
+    let trace = Trace::to(vec![paper.sink(Form::Text)]).unwrap();
+    let tap = trace.tap();
+    let (stream, peer) = PeerStream::in_memory();
+    stream.watched_by(&tap, ([10, 0, 0, 1], 6881).into(), false);
+    let (tell, told) = bounded(100);
+    let hear = move |_, line: &Line| {
+        let said = format!("{:?} {} {} {}", line.direction, line.peer, line.message, line.sentence());
+        assert!(line.text().ends_with(&line.sentence()));
+        tell.try_send(said).unwrap();
+    };
+    let lines = Lines::of(&tap, hear).unwrap();
+    stream.write_all(&Handshake::ours(TORRENT, PeerId([1; 20]), true).to_wire()).unwrap();
+    stream.tap().unwrap().why("interested", 1, "of \x1b[2J".to_owned());
+    stream.write_all(&bytes(&[Message::Interested])).unwrap();
+    let patience = Duration::from_secs(20);
+    assert!(told.recv_timeout(patience).unwrap().contains(" joined "));
+    assert!(told.recv_timeout(patience).unwrap().contains(" handshake torrent 2525"));
+    let said = told.recv_timeout(patience).unwrap();
+    assert_eq!(said, "Some(Out) 10.0.0.1:6881 interested you have what I lack; of \u{fffd}[2J");
+    drop(lines);
+    // The thread lets go of the sender when it ends.
+    assert!(told.recv_timeout(patience) == Err(crossbeam_channel::RecvTimeoutError::Disconnected));
+    stream.write_all(&bytes(&[Message::NotInterested])).unwrap();
+    trace.end();
+    assert_eq!(paper.text().lines().count(), 4);
+    drop(peer);
 }
 
 #[test]
