@@ -7,6 +7,7 @@ use super::runs::CommandFailure;
 use super::terminal;
 use super::trace_option::create;
 use crate::net::BindAddress;
+use crate::net::tap::Tap;
 use crate::text::{reason, shown};
 use clap::{Args, ValueHint};
 use std::path::{Path, PathBuf};
@@ -36,12 +37,12 @@ impl PcapOption {
         Ok(())
     }
 
-    /// Begins the capture, if the user wants one. Datagrams leave by `bind_address`.
+    /// Begins the capture of what is seen at this door, if the user wants one. Datagrams leave by `bind_address`.
     ///
     /// # Errors
     ///
     /// The file exists, or cannot be created; standard output is a terminal; or the system has no more threads.
-    pub fn begin(&self, bind_address: BindAddress) -> Result<Pcap, CommandFailure> {
+    pub fn begin(&self, tap: &Tap, bind_address: BindAddress) -> Result<Pcap, CommandFailure> {
         let Some(path) = &self.pcap else { return Ok(Pcap::default()) };
         let sink = if is_standard_output(path) {
             let out = terminal::stream()
@@ -50,7 +51,7 @@ impl PcapOption {
         } else {
             PcapSink { name: shown(path), out: Box::new(create(path, "--pcap")?) }
         };
-        Pcap::to(sink, bind_address)
+        Pcap::of(tap, sink, bind_address)
             .map_err(|error| (Exit::OTHER, format!("cannot start the thread of --pcap: {}", reason(&error))))
     }
 }

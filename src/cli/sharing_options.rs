@@ -160,8 +160,8 @@ impl SharingOptions {
         self.pcap.check(self.json, "--json")?;
         let outlet = self.network.outlet()?;
         let trace = self.trace.begin(self.verbose)?;
-        let pcap = self.pcap.begin(outlet.bind_address)?;
-        let outlet = Outlet { tap: pcap.listening_at(trace.tap()), ..outlet };
+        let outlet = Outlet { tap: trace.tap(), ..outlet };
+        let pcap = self.pcap.begin(&outlet.tap, outlet.bind_address)?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
         let (torrents, files, failure) = runs::load(sources, &outlet, events);

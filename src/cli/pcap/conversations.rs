@@ -90,7 +90,7 @@ impl Conversations {
         let Some((_, stream)) = self.streams.get_mut(at) else { return };
         let mut page = Page { out, time, lost: &mut self.lost };
         match event {
-            StreamEvent::Open => stream.begin(&mut page, incoming),
+            StreamEvent::Open | StreamEvent::Joined(_) => stream.begin(&mut page, incoming),
             StreamEvent::KeysExchanged { received, sent, security } => {
                 stream.comments.push(key_exchange(*received, *sent, *security));
             }

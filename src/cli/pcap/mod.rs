@@ -13,7 +13,7 @@ mod headers;
 use super::terminal;
 use super::trace::queue::TraceQueue;
 use crate::net::BindAddress;
-use crate::net::tap::Tap;
+use crate::net::tap::{Listening, Tap};
 use crate::text::reason;
 use crate::thread::{self, caught};
 use conversations::Conversations;
@@ -36,15 +36,15 @@ pub struct PcapSink {
 
 /// The capture of one command. Where the user wants none, nothing happens.
 #[derive(Default)]
-pub struct Pcap(Option<Arc<TraceQueue>>);
+pub struct Pcap(Option<(Arc<TraceQueue>, Option<Listening>)>);
 
 impl Pcap {
-    /// A capture that is written to this. Datagrams leave by `bind_address`.
+    /// A capture of what is seen at this door, written to this sink. Datagrams leave by `bind_address`.
     ///
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn to(sink: PcapSink, bind_address: BindAddress) -> io::Result<Pcap> {
+    pub fn of(tap: &Tap, sink: PcapSink, bind_address: BindAddress) -> io::Result<Pcap> {
         let queue = Arc::new(TraceQueue::with_room(MOST_BYTES));
         let writing = Arc::clone(&queue);
         let life = move || {
@@ -53,18 +53,13 @@ impl Pcap {
             writing.has_ended();
         };
         thread::spawn("pcap", 128 * 1024, life)?;
-        Ok(Pcap(Some(queue)))
-    }
-
-    /// The same door, open to the capture too.
-    pub fn listening_at(&self, tap: Tap) -> Tap {
-        let Some(queue) = self.0.clone() else { return tap };
-        tap.and_to_blocks(move |seen| queue.tell(seen))
+        let told = Arc::clone(&queue);
+        Ok(Pcap(Some((queue, tap.listen_to_blocks(move |seen| told.tell(seen))))))
     }
 
     /// Nothing more will be seen: waits until all is written, as long as some of it is.
     pub fn end(self) {
-        if let Some(queue) = self.0
+        if let Some((queue, _listening)) = self.0
             && !queue.finish()
         {
             terminal::say("femtotorrent: the end of the capture is missing: whoever reads it takes nothing");

@@ -63,6 +63,10 @@ enum Stage {
     Keys,
     /// Frames come.
     Frames,
+    /// Some bytes passed unseen, so nobody knows where a message begins.
+    Lost,
+    /// A message begins here, which is a frame if it is not the handshake.
+    Found,
 }
 
 /// Bytes that pass.
@@ -109,6 +113,23 @@ impl Framer {
         self.keeps_all
     }
 
+    /// Bytes pass unseen from now on.
+    pub(super) fn lose(&mut self) {
+        *self = Framer { stage: Stage::Lost, ..Framer::new(self.keeps_all) };
+    }
+
+    /// Whether bytes have passed unseen.
+    pub(super) fn is_lost(&self) -> bool {
+        self.stage == Stage::Lost
+    }
+
+    /// If bytes have passed unseen: a message begins with the next one.
+    pub(super) fn find(&mut self) {
+        if self.is_lost() {
+            self.stage = Stage::Found;
+        }
+    }
+
     /// These bytes pass: gives each message that is whole now to `tell`.
     pub(super) fn pass(&mut self, mut passing: Passing<'_>, mut tell: impl FnMut(Framed)) {
         while passing.length() > 0 {
@@ -146,7 +167,9 @@ impl Framer {
     /// How many more bytes are to be taken before the next look.
     fn wanted(&self) -> u64 {
         let whole = match self.stage {
-            Stage::Keys => return u64::MAX,
+            Stage::Keys | Stage::Lost => return u64::MAX,
+            // No frame that may be has a length that begins like the handshake.
+            Stage::Found => 1,
             Stage::Opening => HANDSHAKE_LENGTH as u64,
             Stage::Frames => match (self.start.len(), self.frame_length()) {
                 (_, None) => 4,
@@ -161,6 +184,7 @@ impl Framer {
     fn take(&mut self, passing: Passing<'_>) {
         self.passed = self.passed.saturating_add(passing.length());
         let most = match (self.stage, self.start.get(4)) {
+            (Stage::Lost, _) => 0,
             _ if self.keeps_all => MOST_WHOLE,
             (Stage::Keys, _) => 0,
             (Stage::Frames, Some(&PIECE)) => HEAD_OF_A_PIECE,
@@ -180,7 +204,9 @@ impl Framer {
             }
         }
         let known = self.start.get(..PREFIX.len()).unwrap_or(&self.start);
-        if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
+        if self.stage == Stage::Found {
+            self.stage = if PREFIX.starts_with(known) { Stage::Opening } else { Stage::Frames };
+        } else if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
             self.stage = Stage::Keys;
             if !self.keeps_all {
                 self.start = Vec::new();
@@ -196,7 +222,7 @@ impl Framer {
 
     fn is_whole(&self) -> bool {
         match self.stage {
-            Stage::Keys => false,
+            Stage::Keys | Stage::Lost | Stage::Found => false,
             Stage::Opening => self.passed >= HANDSHAKE_LENGTH as u64,
             Stage::Frames => self.frame_length().is_some_and(|length| self.passed >= length),
         }

@@ -1,15 +1,33 @@
-//! The door for whoever wants to see what goes over the wire, for `--trace` and `-vv`.
+//! The door for whoever wants to see what goes over the wire: `--trace`, `-vv`, and what shows it while it runs.
 //!
 //! It stands where the bytes of a connection are plain both ways: before they are encrypted, and after they are
 //! decrypted. Each direction is cut into messages there (`framer`), so that whoever listens gets whole ones and may leave
 //! out as many as it likes without losing its place. The bytes of blocks are not copied: of a `piece` message its head and
-//! its length are told. For `--pcap`, which wants them ([`Tap::and_to_blocks`]), they are. What goes over UDP, what is said to trackers, and why a message is sent is told by those who know.
+//! its length are told, unless somebody wants them ([`Tap::listen_to_blocks`]). What goes over UDP, what is said to
+//! trackers, and why a message is sent is told by those who know.
 //!
-//! Closed, as it is by default, it costs one look for each call of the system.
+//! # How to listen
+//!
+//! A command makes one door, [`Tap::switch`], and gives clones of it to all that speak. [`Tap::listen`] opens it, also
+//! in the middle of a download, and it stays open until the last [`Listening`] is dropped. Several may listen: each gets
+//! all of [`Seen`]. What a new listener has to know of before, it is told: each torrent's [`Geometry`] at once
+//! ([`Seen::Torrent`]), and of each connection that began earlier [`StreamEvent::Joined`], before its next message.
+//! A connection joins at the next message in each direction, where the reader and the writer know that one begins
+//! (`PeerStream::read_behind`, `PeerStream::write_all`), so no byte is taken for what it is not.
+//!
+//! Whoever listens is called on the threads that speak. It must return at once, and must not open or close the door: put
+//! the thing into a queue with a bound, count what does not fit, and do the rest on a thread of your own
+//! (`cli/trace/queue.rs`). Words for what is seen: `cli/trace/conversation.rs`.
+//!
+//! # What it costs
+//!
+//! Closed, one look at an atomic for each call of the system. Where no door was made, as in tests, not even that.
 
+mod door;
 mod framer;
 mod stream_tap;
 
+pub use door::{Listening, Tap};
 pub use framer::Framed;
 pub use stream_tap::StreamTap;
 
@@ -17,10 +35,9 @@ use super::HangUp;
 use crate::metainfo::InfoHash;
 use crate::piece::Geometry;
 use crate::strategy::Security;
-use std::fmt;
+use crate::wire::PeerId;
+use crate::wire::extension::ExtensionHandshake;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which way something goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +100,8 @@ impl Seen {
 pub enum StreamEvent {
     /// It is there.
     Open,
+    /// It has been there for some time, and somebody has begun to listen.
+    Joined(Known),
     /// Keys were exchanged, in so many bytes that came and went, and agree on this.
     KeysExchanged {
         /// Bytes that came.
@@ -109,86 +128,19 @@ pub enum StreamEvent {
     Ended(Option<HangUp>),
 }
 
+/// What a connection has said before somebody listened, as far as the rest cannot be understood without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The torrent that it is about.
+    pub info_hash: Option<InfoHash>,
+    /// Who the peer says that it is.
+    pub peer_id: Option<PeerId>,
+    /// What it can do, and by which numbers.
+    pub theirs: ExtensionHandshake,
+}
+
 /// Whoever listens. It is called on the threads that speak, and must not wait.
 pub type Listens = dyn Fn(Seen) + Send + Sync;
 
-/// Where what is seen goes. Closed by default.
-#[derive(Clone, Default)]
-pub struct Tap(Option<Arc<Open>>);
-
-struct Open {
-    listens: Option<Box<Listens>>,
-    /// The same, of one that wants the bytes of blocks.
-    listens_to_blocks: Option<Box<Listens>>,
-    /// The number of the next connection.
-    next: AtomicU64,
-}
-
-impl Tap {
-    /// An open door to this listener.
-    pub fn to(listens: impl Fn(Seen) + Send + Sync + 'static) -> Tap {
-        Tap::of(Some(Box::new(listens)), None)
-    }
-
-    /// The same door, open to one more listener, who is told the bytes of blocks too.
-    pub fn and_to_blocks(self, listens: impl Fn(Seen) + Send + Sync + 'static) -> Tap {
-        let others = self.0.and_then(|open| Arc::into_inner(open)?.listens);
-        Tap::of(others, Some(Box::new(listens)))
-    }
-
-    fn of(listens: Option<Box<Listens>>, listens_to_blocks: Option<Box<Listens>>) -> Tap {
-        Tap(Some(Arc::new(Open { listens, listens_to_blocks, next: AtomicU64::new(1) })))
-    }
-
-    /// Whether somebody wants the bytes of blocks.
-    pub(super) fn wants_blocks(&self) -> bool {
-        self.0.as_ref().is_some_and(|open| open.listens_to_blocks.is_some())
-    }
-
-    /// Whether somebody listens.
-    pub fn is_open(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Tells what `seen` makes, if somebody listens.
-    pub fn tell(&self, seen: impl FnOnce() -> Seen) {
-        let Some(open) = &self.0 else { return };
-        let seen = seen();
-        match (&open.listens, &open.listens_to_blocks) {
-            (Some(listens), Some(listens_to_blocks)) => {
-                listens(seen.without_block());
-                listens_to_blocks(seen);
-            }
-            (Some(listens), None) | (None, Some(listens)) => listens(seen),
-            (None, None) => {}
-        }
-    }
-
-    /// The door of a new connection, if somebody listens.
-    pub(super) fn connection(
-        &self,
-        address: SocketAddr,
-        incoming: bool,
-        local: impl FnOnce() -> Option<SocketAddr>,
-    ) -> Option<StreamTap> {
-        let number = self.0.as_ref()?.next.fetch_add(1, Ordering::Relaxed);
-        Some(StreamTap::new(self.clone(), Connection { number, address, local: local(), incoming }))
-    }
-}
-
-impl fmt::Debug for Tap {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(if self.is_open() { "open" } else { "closed" })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_closed_door_makes_nothing() {
-        Tap::default().tell(|| panic!("nobody listens"));
-        assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), false, || None).is_none());
-    }
-}
+mod tests;
