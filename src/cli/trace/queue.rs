@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub(in crate::cli) const MOST_WAITING: usize = 16 * 1024;
 /// Bytes of messages that wait, as a rule.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// What waits is taken no more often than this, or the threads that speak would wake another one with each message.
+const PAUSE: Duration = Duration::from_millis(4);
 /// At the end nothing may be taken for this long, before we go without having written it all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -68,20 +70,29 @@ impl TraceQueue {
             state.waiting.lost = state.waiting.lost.saturating_add(1);
             return;
         }
-        state.bytes = state.bytes.saturating_add(bytes);
-        let is_first = state.waiting.seen.is_empty();
+        let (is_first, was_enough) = (state.waiting.seen.is_empty(), self.is_enough(&state));
         state.waiting.seen.push((Instant::now(), seen));
+        state.bytes = state.bytes.saturating_add(bytes);
+        let wakes = is_first || (self.is_enough(&state) && !was_enough);
         drop(state);
-        if is_first {
+        if wakes {
             self.changed.notify_all();
         }
+    }
+
+    /// Whether it is not worth the while to wait for more.
+    fn is_enough(&self, state: &State) -> bool {
+        state.waiting.seen.len() >= MOST_WAITING / 4 || state.bytes >= self.most_bytes / 4
     }
 
     /// Waits until something waits, and takes it. `None` if nothing more comes.
     pub(in crate::cli) fn take(&self) -> Option<Waiting> {
         let idle = |state: &mut State| state.waiting.seen.is_empty() && !state.is_closed;
         let waited = self.changed.wait_while(lock(&self.state), idle);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        let little = |state: &mut State| !state.is_closed && !self.is_enough(state);
+        let waited = self.changed.wait_timeout_while(state, PAUSE, little);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
         let waiting = std::mem::take(&mut state.waiting);
         (!waiting.seen.is_empty()).then_some(waiting)
