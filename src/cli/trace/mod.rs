@@ -11,6 +11,7 @@ mod conversation;
 mod line;
 mod packets;
 mod queue;
+mod tracker_packets;
 mod words;
 
 pub use line::Line;

@@ -4,7 +4,7 @@ use super::queue::MOST_WAITING;
 use super::*;
 use crate::metainfo::InfoHash;
 use crate::net::PeerStream;
-use crate::net::tap::Seen;
+use crate::net::tap::{Protocol, Seen};
 use crate::piece::Geometry;
 use crate::thread::lock;
 use crate::wire::extension::ExtensionHandshake;
@@ -187,9 +187,9 @@ fn packets_and_announces_are_told_and_a_stranger_cannot_make_a_line_long() {
     let query =
         b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa9:info_hash20:bbbbbbbbbbbbbbbbbbbbe1:q9:get_peers1:t1:x1:y1:qe";
     let (text, _) = traced(|_, _, tap| {
-        tap.tell(|| Seen::Dht(crate::net::tap::Direction::Out, node, query.to_vec()));
-        tap.tell(|| Seen::Dht(crate::net::tap::Direction::In, node, b"\x1b[2J".to_vec()));
-        tap.tell(|| Seen::Tracker {
+        tap.tell(|| Seen::Packet(Protocol::Dht, crate::net::tap::Direction::Out, node, query.to_vec()));
+        tap.tell(|| Seen::Packet(Protocol::Dht, crate::net::tap::Direction::In, node, b"\x1b[2J".to_vec()));
+        tap.tell(|| Seen::Server {
             site: "http://t.example".to_owned(),
             direction: crate::net::tap::Direction::In,
             message: "no answer",
@@ -278,7 +278,7 @@ fn where_a_trace_is_written_slowly_lines_are_left_out_and_counted() {
     let tap = Trace(Some(Arc::clone(&queue))).tap();
     let tell = || {
         let (direction, node) = (crate::net::tap::Direction::In, ([10, 0, 0, 2], 7).into());
-        tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+        tap.tell(|| Seen::Packet(Protocol::Dht, direction, node, vec![0; 10]));
     };
     (0..MOST_WAITING + 100).for_each(|_| tell());
     assert_eq!(queue.waiting(), MOST_WAITING);
@@ -302,13 +302,13 @@ fn a_full_disk_ends_one_trace_and_not_the_other_nor_those_that_speak() {
     let trace = Trace::to(vec![full.sink(Form::Text), good.sink(Form::Text)]).unwrap();
     let tap = trace.tap();
     let (direction, node) = (crate::net::tap::Direction::In, ([10, 0, 0, 2], 7).into());
-    tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+    tap.tell(|| Seen::Packet(Protocol::Dht, direction, node, vec![0; 10]));
     trace.end();
     assert_eq!(good.text().lines().count(), 1);
     let trace = Trace::to(vec![full.sink(Form::Text)]).unwrap();
     let tap = trace.tap();
-    (0..100_000).for_each(|_| tap.tell(|| Seen::Dht(direction, node, vec![0; 10])));
+    (0..100_000).for_each(|_| tap.tell(|| Seen::Packet(Protocol::Dht, direction, node, vec![0; 10])));
     trace.end();
     // Nobody writes any more, and nobody minds.
-    tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+    tap.tell(|| Seen::Packet(Protocol::Dht, direction, node, vec![0; 10]));
 }
