@@ -22,7 +22,7 @@ type Torrents = Vec<(InfoHash, Geometry)>;
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Conversations {
+pub struct Conversations {
     torrents: Torrents,
     /// With their numbers, the oldest first. Searched from the end: there are hundreds at most.
     streams: VecDeque<(u64, Conversation)>,
@@ -41,7 +41,7 @@ pub(super) struct Conversation {
 
 impl Conversations {
     /// The line that tells this. `None` where it only helps to understand what follows.
-    pub(super) fn line(&mut self, seen: &Seen) -> Option<Line> {
+    pub fn line(&mut self, seen: &Seen) -> Option<Line> {
         match seen {
             Seen::Stream(connection, event) => self.stream(*connection, event),
             Seen::Packet(protocol, direction, address, packet) => {
