@@ -50,7 +50,7 @@ mod stream_options;
 mod supervisor;
 mod terminal;
 mod thread_limit;
-mod trace;
+pub mod trace;
 mod trace_option;
 mod turns;
 mod utc;

@@ -13,6 +13,7 @@ use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progres
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
 use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, Snapshot, Stall};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
+use crate::net::tap::Seen;
 use crate::peer::Caller;
 use crate::strategy::{Candidates, Interruption, Source, Supply};
 use crate::swarm::RunEnd;
@@ -192,6 +193,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
 
     fn tell(&self, notice: Notice) {
         self.fetch.door.tell(|| notice);
+    }
+
+    fn explain_connecting(&self, address: SocketAddr, why: &dyn Fn() -> String) {
+        self.fetch.network.tap.tell(|| Seen::Connecting(address, why()));
     }
 
     fn half_open(&self) -> usize {

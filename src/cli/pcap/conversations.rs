@@ -1,4 +1,4 @@
-//! Makes packets of what was seen: of each connection a conversation over TCP, of each packet of the DHT a datagram.
+//! Makes packets of what was seen: of each connection a conversation over TCP, of each packet over UDP a datagram.
 //!
 //! The bytes are those that were said, and so are the addresses, the ports and the order. How they were cut into segments
 //! is our own: each message begins one. So are the segments that begin and end a conversation, which the system sends
@@ -61,11 +61,11 @@ impl Conversations {
     pub(super) fn add(&mut self, time: u64, seen: &Seen, out: &mut Vec<u8>) {
         match seen {
             Seen::Stream(connection, event) => self.stream(time, *connection, event, out),
-            Seen::Dht(direction, node, packet) => {
-                let ends = Ends::new(self.leaves_by(*node), *node);
+            Seen::Packet(_, direction, [ours, theirs], packet) => {
+                let ends = Ends::new(Some(self.leaves_by(*ours, *theirs)), *theirs);
                 Page { out, time, lost: &mut self.lost }.datagram(ends, *direction, packet);
             }
-            Seen::Tracker { .. } | Seen::Torrent(..) => {}
+            Seen::Server { .. } | Seen::Connecting(..) | Seen::NotConnected(..) | Seen::Torrent(..) => {}
         }
     }
 
@@ -75,8 +75,13 @@ impl Conversations {
         self.streams.iter_mut().for_each(|(_, stream)| stream.reasons.clear());
     }
 
-    fn leaves_by(&self, to: SocketAddr) -> Option<SocketAddr> {
-        self.bind_address.udp(to).and_then(|socket| socket.local_addr()).ok()
+    /// Our end, with the address by which the system reaches the other one. Sends nothing.
+    fn leaves_by(&self, ours: SocketAddr, theirs: SocketAddr) -> SocketAddr {
+        if !ours.ip().is_unspecified() {
+            return ours;
+        }
+        let way = self.bind_address.udp(theirs).and_then(|socket| socket.local_addr());
+        way.map_or(ours, |way| SocketAddr::new(way.ip(), ours.port()))
     }
 
     fn stream(&mut self, time: u64, connection: Connection, event: &StreamEvent, out: &mut Vec<u8>) {

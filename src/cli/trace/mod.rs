@@ -11,15 +11,16 @@ mod conversation;
 mod line;
 mod packets;
 pub(super) mod queue;
+mod tracker_packets;
 mod words;
 
+pub use conversation::Conversations;
 pub use line::Line;
 
 use super::terminal;
 use crate::net::tap::{Listening, Tap};
 use crate::text::reason;
 use crate::thread::{self, caught};
-use conversation::Conversations;
 use queue::TraceQueue;
 use std::io::{self, Write};
 use std::sync::Arc;

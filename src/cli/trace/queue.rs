@@ -150,7 +150,7 @@ fn bytes(seen: &Seen) -> usize {
         Seen::Stream(_, StreamEvent::Message(_, message) | StreamEvent::Unfinished(_, message)) => {
             message.start.len()
         }
-        Seen::Dht(_, _, packet) => packet.len(),
+        Seen::Packet(_, _, _, packet) => packet.len(),
         _ => 0,
     }
 }

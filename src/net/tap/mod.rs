@@ -66,10 +66,10 @@ pub struct Connection {
 pub enum Seen {
     /// Of a connection to a peer.
     Stream(Connection, StreamEvent),
-    /// A packet of the DHT, to or from this node.
-    Dht(Direction, SocketAddr, Vec<u8>),
-    /// Something said to a tracker, or by it.
-    Tracker {
+    /// A UDP packet between our port, whose address may be the unspecified one, and the address behind it.
+    Packet(Protocol, Direction, [SocketAddr; 2], Vec<u8>),
+    /// Something said to a tracker, a web seed or a gateway, or by it.
+    Server {
         /// Its scheme, host and port: what may be shown of its address.
         site: String,
         /// Who said it.
@@ -79,6 +79,10 @@ pub enum Seen {
         /// What it means.
         meaning: String,
     },
+    /// We try to connect to this address, and why to this one.
+    Connecting(SocketAddr, String),
+    /// No connection to this address came about, and why not.
+    NotConnected(SocketAddr, String),
     /// How the payload of a torrent is cut into pieces.
     Torrent(InfoHash, Geometry),
 }
@@ -93,6 +97,17 @@ impl Seen {
             other => other.clone(),
         }
     }
+}
+
+/// What a UDP packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The DHT (BEP 5).
+    Dht,
+    /// A tracker (BEP 15).
+    Tracker,
+    /// Peers on the local network (BEP 14). What we send goes to the address of a group.
+    Lan,
 }
 
 /// What happens to a connection.

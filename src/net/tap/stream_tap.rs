@@ -8,10 +8,10 @@ use crate::metainfo::InfoHash;
 use crate::net::HangUp;
 use crate::strategy::Security;
 use crate::thread::lock;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
