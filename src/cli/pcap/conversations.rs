@@ -75,6 +75,11 @@ impl Conversations {
         self.streams.iter_mut().for_each(|(_, stream)| stream.reasons.clear());
     }
 
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.streams.len()
+    }
+
     /// Our end, with the address by which the system reaches the other one. Sends nothing.
     fn leaves_by(&self, ours: SocketAddr, theirs: SocketAddr) -> SocketAddr {
         if !ours.ip().is_unspecified() {

@@ -127,7 +127,7 @@ impl TraceQueue {
     }
 
     /// Nothing more comes.
-    pub(super) fn close(&self) {
+    pub(in crate::cli) fn close(&self) {
         drop(self.closed());
     }
 

@@ -306,6 +306,10 @@ mod tests {
         framer.pass(Passing::Unseen(1 << 30), |_| panic!("it is not whole"));
         assert_eq!(framer.start.len(), MOST_KEPT);
         assert!(framer.start.capacity() <= 2 * MOST_KEPT);
+        let mut all = Framer::new(true);
+        all.pass(Passing::Bytes(&[conversation().0, vec![0xff, 0xff, 0xff, 0xff, 7]].concat()), |_| ());
+        (0..100).for_each(|_| all.pass(Passing::Bytes(&[1; 10_000]), |_| panic!("it is not whole")));
+        assert!(all.start.len() == MOST_WHOLE && all.start.capacity() <= 2 * MOST_WHOLE);
         // Where it sends them all, what follows is in its place.
         let (rest, mut messages) = ((1_u64 << 32) + 3 - 1_000_005 - (1 << 30), Vec::new());
         framer.pass(Passing::Unseen(rest), |message| messages.push(message));

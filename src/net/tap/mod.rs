@@ -90,12 +90,17 @@ pub enum Seen {
 impl Seen {
     /// The same, without the bytes of a block.
     fn without_block(&self) -> Seen {
-        match self {
-            Seen::Stream(connection, StreamEvent::Message(direction, message)) => {
-                Seen::Stream(*connection, StreamEvent::Message(*direction, message.without_block()))
+        let Seen::Stream(connection, event) = self else { return self.clone() };
+        let event = match event {
+            StreamEvent::Message(direction, message) => {
+                StreamEvent::Message(*direction, message.without_block())
+            }
+            StreamEvent::Unfinished(direction, message) => {
+                StreamEvent::Unfinished(*direction, message.without_block())
             }
             other => other.clone(),
-        }
+        };
+        Seen::Stream(*connection, event)
     }
 }
 

@@ -80,7 +80,7 @@ fn a_closed_door_makes_nothing_and_no_door_cannot_be_opened() {
         assert!(!tap.is_open());
     }
     assert!(Tap::default().listen(|_| ()).is_none());
-    assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), false).is_none());
+    assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), false, || None).is_none());
 }
 
 #[test]
@@ -206,4 +206,40 @@ fn a_connection_that_ended_while_the_door_was_closed_is_not_told_of() {
     let _listening = ear.at(&tap);
     let _ = stream.write_all(&bytes(&[Message::Extended(UT_PEX, b"de")]));
     assert_eq!(ear.heard(), ["joined Some(9)"]);
+}
+
+#[test]
+fn the_bytes_of_blocks_are_told_to_whoever_wants_them_and_to_nobody_else() {
+    let tap = Tap::switch();
+    let lengths = |heard: &Arc<Mutex<Vec<(usize, u64)>>>| {
+        let heard = Arc::clone(heard);
+        move |seen| {
+            if let Seen::Stream(_, StreamEvent::Message(_, message) | StreamEvent::Unfinished(_, message)) =
+                seen
+            {
+                lock(&heard).push((message.start.len(), message.offset));
+            }
+        }
+    };
+    let [most, all, later] = <[Arc<Mutex<Vec<(usize, u64)>>>; 3]>::default();
+    let _all = tap.listen_to_blocks(lengths(&all));
+    let _most = tap.listen(lengths(&most));
+    let (stream, peer) = conversation(&tap);
+    let _later = tap.listen(lengths(&later));
+    let path = std::env::temp_dir().join(format!("femtotorrent-{}-tapped", std::process::id()));
+    std::fs::write(&path, [7; 50_000]).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let mut head = Vec::new();
+    Message::piece_head(3, 0, 40_000, &mut head);
+    stream.write_more(&head).unwrap();
+    stream.send_file(&file, 1, 30_000).unwrap();
+    stream.write_zeros(10_000).unwrap();
+    peer.write_all(&bytes(&[Message::Piece { index: 1, begin: 0, data: &[9; 16_384] }])[..10_000]).unwrap();
+    assert_eq!(stream.read(&mut [0; 20_000]).unwrap(), 10_000);
+    stream.hang_up(HangUp::Idle);
+    // The handshakes, the block that went, and as much of the other as came.
+    assert_eq!(*lock(&all), [(68, 0), (68, 0), (40_013, 68), (10_000, 68)]);
+    assert_eq!(*lock(&most), [(68, 0), (68, 0), (13, 68), (13, 68)]);
+    assert_eq!(*lock(&later), [(13, 68), (13, 68)]);
 }
