@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub struct PcapOption {
     /// Write what is said, decrypted, to this file for Wireshark
     ///
-    /// With peers and in the DHT; our reasons are the comments of packets. A file of the format pcapng, which must not
+    /// With peers, and over UDP; our reasons are the comments of packets. A file of the format pcapng, which must not
     /// exist; - is standard output.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub pcap: Option<PathBuf>,

