@@ -14,6 +14,8 @@ pub(in crate::cli) const MOST_WAITING: usize = 16 * 1024;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// What waits is taken no more often than this, or the threads that speak would wake another one with each message.
 const PAUSE: Duration = Duration::from_millis(4);
+/// So many bytes are taken at once, while they are in the processor's cache still.
+const ENOUGH: usize = 512 * 1024;
 /// At the end nothing may be taken for this long, before we go without having written it all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -82,7 +84,7 @@ impl TraceQueue {
 
     /// Whether it is not worth the while to wait for more.
     fn is_enough(&self, state: &State) -> bool {
-        state.waiting.seen.len() >= MOST_WAITING / 4 || state.bytes >= self.most_bytes / 4
+        state.waiting.seen.len() >= MOST_WAITING / 4 || state.bytes >= ENOUGH
     }
 
     /// Waits until something waits, and takes it. `None` if nothing more comes.

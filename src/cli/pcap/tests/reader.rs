@@ -45,7 +45,7 @@ pub fn read(mut file: &[u8]) -> (Vec<Read>, Option<u64>) {
 /// The next block, if it is whole.
 fn block<'a>(file: &mut &'a [u8]) -> Option<(u32, &'a [u8])> {
     let length = u32_at(file.get(4..8)?) as usize;
-    assert!(length >= 12 && length % 4 == 0, "{length}");
+    assert!(length >= 12 && length.is_multiple_of(4), "{length}");
     let block = file.get(..length)?;
     *file = &file[length..];
     assert_eq!(u32_at(&block[length - 4..]) as usize, length);
