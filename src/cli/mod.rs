@@ -54,6 +54,7 @@ mod turns;
 mod utc;
 mod values;
 mod verify;
+mod watch;
 mod web_seed_options;
 
 use arguments::{Arguments, CliCommand};

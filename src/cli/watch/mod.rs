@@ -1,0 +1,4 @@
+//! The live view of a running download: a full screen of peers, pieces, sources, files, messages and the log.
+
+#[allow(dead_code)]
+pub mod scene;
