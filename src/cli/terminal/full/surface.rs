@@ -1,8 +1,8 @@
 //! What is drawn on standard error: lines below all that was printed, or the whole screen. While the whole screen is
 //! drawn, what is printed is kept, and stands where it would have stood when the first screen is back. Pure.
 
-use super::block::Block;
-use super::full_screen::FullScreen;
+use super::super::block::Block;
+use super::sheet::Sheet;
 
 /// Bytes of what was printed that are kept. Beyond that the oldest lines are left out.
 const MOST_HELD: usize = 64 * 1024;
@@ -11,7 +11,7 @@ const MOST_HELD: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct Surface {
     block: Block,
-    full: FullScreen,
+    full: Sheet,
     /// Whole lines that wait for the first screen.
     held: String,
     /// Lines that had no room.
@@ -20,7 +20,7 @@ pub struct Surface {
 
 impl Surface {
     pub const fn new() -> Surface {
-        Surface { block: Block::new(), full: FullScreen::new(), held: String::new(), lost: 0 }
+        Surface { block: Block::new(), full: Sheet::new(), held: String::new(), lost: 0 }
     }
 
     /// The bytes that draw these lines below all that was printed.

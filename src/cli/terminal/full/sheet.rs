@@ -15,16 +15,16 @@ const ERASE_TO_EDGE: &str = "\x1b[K";
 
 /// What is on it.
 #[derive(Debug, Default)]
-pub struct FullScreen {
+pub struct Sheet {
     /// The bytes of each row that is on the screen. `None` while it is not shown.
     rows: Option<Vec<String>>,
     /// Columns and rows when it was drawn.
     size: (usize, usize),
 }
 
-impl FullScreen {
-    pub const fn new() -> FullScreen {
-        FullScreen { rows: None, size: (0, 0) }
+impl Sheet {
+    pub const fn new() -> Sheet {
+        Sheet { rows: None, size: (0, 0) }
     }
 
     /// Whether it is shown.
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn only_rows_that_differ_are_written_and_none_where_nothing_has_changed() {
-        let mut screen = FullScreen::new();
+        let mut screen = Sheet::new();
         let first = screen.draw(rows(&["one", "two", "three"]), (5, 3));
         assert_eq!(
             first,
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn all_is_drawn_anew_after_a_change_of_size_and_after_others_wrote() {
-        let mut screen = FullScreen::new();
+        let mut screen = Sheet::new();
         screen.draw(rows(&["one"]), (5, 3));
         let anew = "\x1b[?2026h\x1b[2J\x1b[1;1Hone\x1b[K\x1b[?2026l";
         assert_eq!(screen.draw(rows(&["one"]), (6, 2)), anew);
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn it_is_left_once_with_all_that_was_changed_put_back() {
-        let mut screen = FullScreen::new();
+        let mut screen = Sheet::new();
         assert_eq!(screen.leave(), "");
         screen.draw(rows(&["one"]), (5, 3));
         assert!(screen.is_shown());
