@@ -15,7 +15,7 @@ use super::{FAREWELL, Network, PeerSourceOptions};
 use crate::address::{IpFamily, is_local};
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
-use crate::message::{Announced, Door, Event, Notice, TrackerReport};
+use crate::message::{Announced, Door, Event, Notice, SourceSight, TrackerReport};
 use crate::metainfo::InfoHash;
 use crate::net::proxy::Proxy;
 use crate::net::{OwnPorts, ThisHost, in_words};
@@ -143,6 +143,11 @@ impl PeerSources {
         let dht = self.search.as_ref().and_then(DhtSearch::trouble);
         let troubles: Vec<String> = self.announcers.waiting(now).into_iter().chain(dht).collect();
         (!troubles.is_empty()).then(|| troubles.join("; "))
+    }
+
+    /// How each of them stands, for the live view. Never waits.
+    pub fn sights(&self, _now: Instant) -> Vec<SourceSight> {
+        Vec::new()
     }
 
     /// Looks whether the host was suspended or has another address. If so, all sources are asked as soon as

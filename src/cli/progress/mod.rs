@@ -97,7 +97,7 @@ impl Screen {
             Progress::Checking(done, total) => return row.checking(done, total, now),
             Progress::Running(snapshot) => return row.running(snapshot, now),
             Progress::Peers(snapshot, peers) => return row.peers(*snapshot, &peers),
-            Progress::Completed(_) => return,
+            Progress::Completed(_) | Progress::Sight(_) | Progress::SearchSight(_) => return,
             Progress::Reach(text) => text,
             Progress::Short(shortage) => row.disk_too_small(&shortage),
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),

@@ -114,7 +114,7 @@ pub fn encryption(security: Security) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::PeerFlags;
+    use crate::message::{PeerFlags, PeerReasons, PeerRecord, Transport};
 
     #[test]
     fn each_peer_has_a_row() {
@@ -133,6 +133,9 @@ mod tests {
             in_flight: 12,
             depth: 64,
             snubs: 1,
+            transport: Transport::default(),
+            why: PeerReasons::default(),
+            record: PeerRecord::default(),
         };
         let other = PeerState {
             name: "[2001:db8::7]:6881".to_owned(),

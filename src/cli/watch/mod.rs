@@ -1,4 +1,8 @@
 //! The live view of a running download: a full screen of peers, pieces, sources, files, messages and the log.
 
 #[allow(dead_code)]
+pub mod collector;
+#[allow(dead_code)]
+mod files;
+#[allow(dead_code)]
 pub mod scene;

@@ -4,14 +4,19 @@
 //! The coordinator gives a part of it, several times a second and only while somebody looks; the rest is collected from
 //! the notices, the trace and the log. Text of strangers in it is fit to print already.
 
-use crate::message::{PeerState, Snapshot};
-use std::time::Duration;
+pub use super::files::Files;
+#[allow(unused_imports)] // By whoever draws it.
+pub use crate::message::{Bucket, OpenPiece, PieceSight, SourceSight};
+
+use crate::message::{MetadataState, PeerState, Snapshot};
 
 /// One torrent, and what is around it.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     /// The torrent's name.
     pub name: String,
+    /// What it is about.
+    pub stage: Stage,
     /// How it stands.
     pub snapshot: Snapshot,
     /// The connected peers and the web seeds, in the order in which they came.
@@ -20,12 +25,30 @@ pub struct Scene {
     pub pieces: PieceSight,
     /// Where peers and payload come from.
     pub sources: Vec<SourceSight>,
-    /// Its files, in the order of the torrent.
-    pub files: Vec<FileSight>,
+    /// Its files, in the order of the torrent. Each is worked out when it is taken.
+    pub files: Files,
     /// The last messages, decoded, a line each, the oldest first.
     pub wire: Vec<String>,
     /// The last lines of the log, the oldest first.
     pub log: Vec<String>,
+}
+
+/// What a torrent is about.
+#[derive(Clone, Debug, Default)]
+pub enum Stage {
+    /// It waits for its turn, or has just begun.
+    #[default]
+    Waits,
+    /// Peers are asked for its metadata. Neither its pieces nor its files are known.
+    Metadata(MetadataState),
+    /// What is on the disk is to be checked when other torrents have been.
+    WaitsForCheck,
+    /// So many bytes of what is on the disk were checked, of so many.
+    Checking(u64, u64),
+    /// It downloads or seeds: see the snapshot.
+    Runs,
+    /// It is over.
+    Ended,
 }
 
 /// A peer, or a web seed.
@@ -35,65 +58,6 @@ pub struct PeerSight {
     pub state: PeerState,
     /// What it and we did lately, a line each, the oldest first. A line begins with its time.
     pub history: Vec<String>,
-}
-
-/// The pieces of a torrent. A torrent of many pieces is told in buckets of neighbours, so that the picture has a bound.
-#[derive(Clone, Debug, Default)]
-pub struct PieceSight {
-    /// How many pieces there are.
-    pub count: u32,
-    /// The length of all but the last one, in bytes.
-    pub length: u32,
-    /// Neighbours, in order. Each has the same number of pieces, but for the last one.
-    pub buckets: Vec<Bucket>,
-    /// The pieces that are being filled, by their numbers.
-    pub open: Vec<OpenPiece>,
-    /// Whole copies of the torrent among the connected peers, in thousandths: 2,400 for two, and 0.4 of the pieces once
-    /// more.
-    pub copies: u32,
-}
-
-/// So many neighbouring pieces.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bucket {
-    /// How many pieces these are.
-    pub pieces: u32,
-    /// How many of them are verified and on the disk.
-    pub stored: u32,
-    /// How many of them are being filled.
-    pub open: u32,
-    /// How many of them are not selected.
-    pub unwanted: u32,
-    /// How many connected peers have the rarest of those that are missing. Zero where none is missing.
-    pub rarest: u32,
-}
-
-/// A piece that is being filled.
-#[derive(Clone, Debug)]
-pub struct OpenPiece {
-    /// Its number.
-    pub index: u32,
-    /// Its blocks: those that came, those that are on their way, and all.
-    pub blocks: (u32, u32, u32),
-    /// How many connected peers have it.
-    pub availability: u32,
-    /// Who is asked for its blocks: the names of peers.
-    pub from: Vec<String>,
-}
-
-/// A source of peers or payload: a tracker, the DHT, exchange among peers, the local network, a web seed.
-#[derive(Clone, Debug)]
-pub struct SourceSight {
-    /// What it is: `tracker`, `DHT`, `PEX`, `LAN`, `web seed`.
-    pub kind: &'static str,
-    /// Its name: scheme, host and port of a tracker, how many nodes the DHT has.
-    pub name: String,
-    /// What came of it last, in words: `12 peers`, or what went wrong.
-    pub last: String,
-    /// Whether that went wrong.
-    pub is_trouble: bool,
-    /// In how long it is asked again, if it is.
-    pub next: Option<Duration>,
 }
 
 /// A file.
