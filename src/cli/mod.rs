@@ -54,7 +54,12 @@ mod turns;
 mod utc;
 mod values;
 mod verify;
+#[cfg(feature = "watch")]
 mod watch;
+#[cfg(not(feature = "watch"))]
+#[path = "no_watch.rs"]
+mod watch;
+mod watch_option;
 mod web_seed_options;
 
 use arguments::{Arguments, CliCommand};

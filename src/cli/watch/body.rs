@@ -1,5 +1,6 @@
 //! What a page gives to be drawn: lines that stay, and lines of which as many are shown as there is room for.
 
+use crate::cli::progress::filled;
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// A page without the frame around it.
@@ -38,7 +39,10 @@ impl Body<'_> {
         let numbers = top..self.count.min(top.saturating_add(rows));
         let line = |number| {
             let line = (self.line)(number);
-            if self.cursor == Some(number) { line.all(Look::Chosen, columns) } else { line }
+            match self.cursor == Some(number) {
+                true => StyledLine::of(Look::Chosen, filled(&line.text().replacen(' ', ">", 1), columns)),
+                false => line,
+            }
         };
         numbers.map(line).collect()
     }

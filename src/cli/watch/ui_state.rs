@@ -109,7 +109,9 @@ impl UiState {
             Key::Enter => self.is_typing = false,
             Key::Escape => (self.is_typing, self.filter) = (false, String::new()),
             Key::Backspace if self.filter.pop().is_none() => self.is_typing = false,
-            Key::Character(character) if self.filter.chars().count() < MOST_TYPED => self.filter.push(character),
+            Key::Character(character) if self.filter.chars().count() < MOST_TYPED => {
+                self.filter.push(character)
+            }
             _ => {}
         }
         (self.top, self.at) = (0, 0);

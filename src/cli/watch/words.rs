@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn a_bar_has_its_width_whatever_it_shows() {
-        for (done, of, bar_of_four) in [(0, 8, "...."), (4, 8, "##.."), (8, 8, "####"), (9, 8, "####"), (0, 0, "####")] {
+        for (done, of, bar_of_four) in
+            [(0, 8, "...."), (4, 8, "##.."), (8, 8, "####"), (9, 8, "####"), (0, 0, "####")]
+        {
             assert_eq!(bar(done, of, 4), bar_of_four);
         }
         assert_eq!(bar(u64::MAX, u64::MAX, 3), "###");

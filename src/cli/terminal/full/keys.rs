@@ -176,7 +176,9 @@ mod tests {
     fn no_bytes_stop_it() {
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..20_000 {
-            let bytes: Vec<u8> = (0..random.usize(..12)).map(|_| *[random.u8(..), ESCAPE, b'[', b'O', b'1', b'~'].get(random.usize(..6)).unwrap()).collect();
+            let bytes: Vec<u8> = (0..random.usize(..12))
+                .map(|_| *[random.u8(..), ESCAPE, b'[', b'O', b'1', b'~'].get(random.usize(..6)).unwrap())
+                .collect();
             let mut reader = KeyReader::default();
             bytes.iter().for_each(|byte| _ = reader.read(*byte));
             reader.pause();

@@ -87,7 +87,10 @@ mod tests {
             "\x1b[?2026h\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J\x1b[1;1Hone\x1b[K\x1b[2;1Htwo\x1b[K\x1b[3;1Hthree\x1b[?2026l"
         );
         assert_eq!(screen.draw(rows(&["one", "two", "three"]), (5, 3)), "");
-        assert_eq!(screen.draw(rows(&["one", "2"]), (5, 3)), "\x1b[?2026h\x1b[2;1H2\x1b[K\x1b[3;1H\x1b[K\x1b[?2026l");
+        assert_eq!(
+            screen.draw(rows(&["one", "2"]), (5, 3)),
+            "\x1b[?2026h\x1b[2;1H2\x1b[K\x1b[3;1H\x1b[K\x1b[?2026l"
+        );
         assert_eq!(screen.draw(rows(&["one", "2", "", "four"]), (5, 3)), "", "no more rows than there are");
     }
 

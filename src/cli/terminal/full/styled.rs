@@ -3,7 +3,7 @@
 //! A look never says anything that the words do not say: where there are no colours, and for who cannot tell them apart,
 //! nothing is lost.
 
-use super::super::super::progress::{cut, filled, width};
+use super::super::super::progress::{cut, width};
 use crate::text::printable;
 
 /// How a part of a line looks.
@@ -37,11 +37,6 @@ impl StyledLine {
     pub fn with(mut self, look: Look, text: impl Into<String>) -> StyledLine {
         self.0.push((look, text.into()));
         self
-    }
-
-    /// All of the line in this look, and as wide as the screen.
-    pub fn all(&self, look: Look, columns: usize) -> StyledLine {
-        StyledLine::of(look, filled(&self.text(), columns))
     }
 
     /// Its words.
@@ -97,7 +92,9 @@ mod tests {
 
     #[test]
     fn no_text_of_a_stranger_controls_the_terminal_or_takes_more_columns() {
-        for text in ["a\x1b[2Jb", "gpj.\u{202e}exe", "別の世界", "e\u{301}te\u{301}", "\u{9b}2J", "👩\u{200d}🔬x"] {
+        for text in
+            ["a\x1b[2Jb", "gpj.\u{202e}exe", "別の世界", "e\u{301}te\u{301}", "\u{9b}2J", "👩\u{200d}🔬x"]
+        {
             for columns in 0..12 {
                 for ascii in [false, true] {
                     let line = StyledLine::of(Look::Plain, text).with(Look::Plain, text);

@@ -105,6 +105,9 @@ mod tests {
         surface.print("the end\n", 20);
         assert!(surface.held.len() <= MOST_HELD);
         let left = surface.leave(20);
-        assert!(left.contains("(5001 earlier lines are left out)\n") && left.ends_with("the end\n"), "{left:?}");
+        assert!(
+            left.contains("(5001 earlier lines are left out)\n") && left.ends_with("the end\n"),
+            "{left:?}"
+        );
     }
 }

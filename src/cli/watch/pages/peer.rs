@@ -2,9 +2,8 @@
 
 use super::super::body::Body;
 use super::super::scene::PeerSight;
-use super::super::words::rate;
 use super::peers::{carrier, flags};
-use crate::cli::progress::{percent, source_name, time};
+use crate::cli::progress::{percent, rate, source_name, time};
 use crate::cli::terminal::full::{Look, StyledLine};
 use crate::message::PeerState;
 use crate::text::size;
@@ -52,8 +51,16 @@ fn facts(state: &PeerState, carrier: String) -> Vec<(Look, String)> {
         ("flags", flags(set)),
         ("", format!("we {we}; {us}")),
         ("", format!("{it}; {choked}")),
-        ("down", format!("{}/s, {} so far, {} of no use", rate(state.down_rate), size(record.received), size(record.wasted))),
-        ("up", format!("{}/s, {} so far", rate(state.up_rate), size(record.sent))),
+        (
+            "down",
+            format!(
+                "{}, {} so far, {} of no use",
+                rate(state.down_rate),
+                size(record.received),
+                size(record.wasted)
+            ),
+        ),
+        ("up", format!("{}, {} so far", rate(state.up_rate), size(record.sent))),
         ("requests", format!("{} in flight of a depth of {}{snubs}", state.in_flight, state.depth)),
         ("it sends", state.why.down.as_ref().map_or("yes".to_owned(), |why| format!("nothing: {why}"))),
         ("we send", state.why.up.unwrap_or("-").to_owned()),

@@ -26,7 +26,7 @@ struct Column {
 
 const COLUMNS: [Column; 12] = [
     Column { head: "address", cell: |peer| peer.state.name.clone(), width: 21, is_number: false, rank: 9 },
-    Column { head: "client", cell: |peer| peer.state.client.clone(), width: 18, is_number: false, rank: 4 },
+    Column { head: "client", cell: |peer| peer.state.client.clone(), width: 16, is_number: false, rank: 5 },
     Column { head: "found", cell: found, width: 8, is_number: false, rank: 3 },
     Column { head: "carried by", cell: carrier, width: 10, is_number: false, rank: 2 },
     Column { head: "flag", cell: |peer| flags(peer.state.flags), width: 4, is_number: false, rank: 9 },
@@ -34,7 +34,7 @@ const COLUMNS: [Column; 12] = [
     Column { head: "down/s", cell: |peer| rate(peer.state.down_rate), width: 6, is_number: true, rank: 9 },
     Column { head: "up/s", cell: |peer| rate(peer.state.up_rate), width: 6, is_number: true, rank: 7 },
     Column { head: "in/depth", cell: in_flight, width: 8, is_number: true, rank: 6 },
-    Column { head: "wasted", cell: wasted, width: 6, is_number: true, rank: 5 },
+    Column { head: "wasted", cell: wasted, width: 6, is_number: true, rank: 4 },
     Column { head: "time", cell: time, width: 6, is_number: true, rank: 1 },
     Column { head: "why nothing comes", cell: why, width: 24, is_number: false, rank: 0 },
 ];
@@ -95,9 +95,7 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     Body {
         head,
         count: peers.len(),
-        line: Box::new(move |number| {
-            peers.get(number).map(|peer| row(&table, peer)).unwrap_or_default()
-        }),
+        line: Box::new(move |number| peers.get(number).map(|peer| row(&table, peer)).unwrap_or_default()),
         cursor: Some(cursor),
         note: note.unwrap_or_default(),
         empty,
@@ -198,4 +196,3 @@ fn time(peer: &PeerSight) -> String {
 fn why(peer: &PeerSight) -> String {
     peer.state.why.down.as_ref().map(ToString::to_string).unwrap_or_default()
 }
-

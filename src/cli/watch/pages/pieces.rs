@@ -14,17 +14,28 @@ const BAR: usize = 32;
 /// The page.
 pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> Body<'a> {
     let pieces = &scene.pieces;
-    // The list of open pieces keeps a third, the lines around it three.
-    let (map, in_a_cell) = map(&pieces.buckets, columns, (rows * 2 / 3).saturating_sub(3).max(1));
+    // The list of open pieces has the other half.
+    let (map, in_a_cell) = map(&pieces.buckets, columns, (rows / 2).saturating_sub(1).max(1));
     let mut head = vec![summary(scene)];
     if rows >= ROWS {
         head.push(legend(in_a_cell));
     }
     head.extend(map);
-    let open: Vec<&OpenPiece> =
-        pieces.open.iter().filter(|open| ui.shows(&[&open.index.to_string(), &open.from.join(" ")])).collect();
+    let open: Vec<&OpenPiece> = pieces
+        .open
+        .iter()
+        .filter(|open| ui.shows(&[&open.index.to_string(), &open.from.join(" ")]))
+        .collect();
     let bar = (columns / 4).clamp(8, BAR);
-    let title = format!(" {:>7}  {:bar$}  {:>9} {:>5} {:>5}  from", "piece", "blocks", "came", "asked", "peers", bar = bar + 2);
+    let title = format!(
+        " {:>7}  {:bar$}  {:>9} {:>5} {:>5}  from",
+        "piece",
+        "blocks",
+        "came",
+        "asked",
+        "peers",
+        bar = bar + 2
+    );
     head.push(StyledLine::of(Look::Strong, title.trim_end()));
     Body {
         head,
@@ -38,19 +49,24 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
 
 fn summary(scene: &Scene) -> StyledLine {
     let pieces = &scene.pieces;
-    let sum = |what: fn(&Bucket) -> u32| -> u64 { pieces.buckets.iter().map(|bucket| u64::from(what(bucket))).sum() };
+    let sum = |what: fn(&Bucket) -> u32| -> u64 {
+        pieces.buckets.iter().map(|bucket| u64::from(what(bucket))).sum()
+    };
     let (count, stored) = (grouped(pieces.count.into()), grouped(sum(|bucket| bucket.stored)));
     let copies = format!("{}.{}", pieces.copies / 1000, pieces.copies % 1000 / 100);
     let length = size(pieces.length.into());
     StyledLine::of(
         Look::Plain,
-        format!(" {stored} of {count} pieces of {length}, {} open; {copies} copies among the peers", sum(|bucket| bucket.open)),
+        format!(
+            " {stored} of {count} pieces of {length}, {} open; {copies} copies among the peers",
+            sum(|bucket| bucket.open)
+        ),
     )
 }
 
 fn legend(in_a_cell: usize) -> StyledLine {
-    let many = if in_a_cell > 1 { format!("; a letter is {in_a_cell} pieces") } else { String::new() };
-    StyledLine::of(Look::Plain, format!(" # there  o open  0-9+ missing: peers that have it  . not wanted{many}"))
+    let many = if in_a_cell > 1 { format!("; {in_a_cell} a letter") } else { String::new() };
+    StyledLine::of(Look::Plain, format!(" # there  o open  0-9+ missing, so many have it  . skipped{many}"))
 }
 
 /// The map in at most so many lines, and how many pieces are in one place.

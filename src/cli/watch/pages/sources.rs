@@ -23,9 +23,7 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     Body {
         head: vec![StyledLine::of(Look::Strong, head)],
         count: sources.len(),
-        line: Box::new(move |number| {
-            sources.get(number).map(|source| row(source, name)).unwrap_or_default()
-        }),
+        line: Box::new(move |number| sources.get(number).map(|source| row(source, name)).unwrap_or_default()),
         cursor: Some(cursor),
         note: note.unwrap_or_default(),
         empty: "no source is known yet",
