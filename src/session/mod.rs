@@ -30,6 +30,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod tracker_answers;
 
 pub use arrivals::Arrivals;
 pub use check_queue::CheckQueue;
