@@ -7,6 +7,7 @@
 
 mod block;
 
+use super::watch::log_ring;
 use crate::text::{printable, printable_lines, without_error_numbers};
 use crate::thread::lock;
 use block::Block;
@@ -234,14 +235,16 @@ pub fn start_log(verbose: u8, quiet: bool) {
         (2.., false) => LevelFilter::Trace,
     };
     let start = (verbose > 0).then(Instant::now);
-    let _ = env_logger::Builder::new()
+    let logger = env_logger::Builder::new()
         .filter_module("femtotorrent", level)
         .parse_default_env()
         .target(env_logger::Target::Pipe(Box::new(Lines)))
         .format(move |out, record| {
             write_record(out, record, start.map(|start| start.elapsed().as_secs_f64()), has_colours())
         })
-        .try_init();
+        .build();
+    let level = logger.filter();
+    log_ring::start(logger, level);
 }
 
 fn write_record(

@@ -34,7 +34,7 @@ pub struct Line {
 
 impl Line {
     /// Something that happened with this peer.
-    pub(super) fn event(peer: String, message: &str, meaning: String) -> Line {
+    pub fn event(peer: String, message: &str, meaning: String) -> Line {
         Line { peer, message: message.to_owned(), meaning, ..Line::default() }
     }
 

@@ -4,5 +4,10 @@
 pub mod collector;
 #[allow(dead_code)]
 mod files;
+mod lines;
+#[allow(dead_code)]
+pub mod log_ring;
 #[allow(dead_code)]
 pub mod scene;
+#[allow(dead_code)]
+mod wire_ring;
